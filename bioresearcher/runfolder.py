@@ -1,0 +1,134 @@
+"""The run folder: where each value of a run lives, written atomically.
+
+Layout (ids are safe as file names)::
+
+    run.json                      RunRecord, the manifest
+    search.json  screening.json   SearchRound…, ScreenedPaper…
+    papers/<paper>.json           Paper          papers/<paper>.document.json   Document
+    datasets/<dataset>.json       Dataset        datasets/checks.json           DatasetCheck…
+    reports/<paper>.json          Report         reports/<paper>.analysis.json  Analysis
+    design/…                      headings, outlines and parts as they were before assembly
+    protocol.json  protocol.md
+    tasks/<task>/                 task.json, record.json, code.py, attempts/, outputs/
+    rounds.json  review.json      DraftReview…, Review
+    report.md  report.html
+    events.jsonl  ledger.sqlite  checkpoints.sqlite  lock
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from bioresearcher.errors import RunFolderError, WorkspaceError
+from bioresearcher.schemas.base import Value
+
+V = TypeVar("V", bound=Value)
+
+_SAFE_ID = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def safe_name(text: str) -> str:
+    """A file name made from any text: ASCII letters, digits, `.`, `_`, `-`; never empty, never hidden."""
+    name = _SAFE_ID.sub("-", text).strip("-.")[:80]
+    return name or "item"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file atomically: temporary file in the same folder, fsync, rename.
+
+    Raises:
+        WorkspaceError: The folder cannot be written (permissions, full disk).
+    """
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Like `write_text`, for bytes."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            with suppress(OSError):
+                Path(temporary).unlink()
+            raise
+    except OSError as error:
+        raise WorkspaceError(
+            f"cannot write {path}: {error.strerror or error}.",
+            hint="Check permissions and free space, or choose another folder with --workspace DIR.",
+        ) from error
+
+
+class RunFolder:
+    """Typed access to a run folder. Values are JSON, UTF-8, two-space indented, keys in schema order."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, *parts: str) -> Path:
+        """A path inside the folder."""
+        return self.root.joinpath(*parts)
+
+    def has(self, *parts: str) -> bool:
+        """Whether a file exists."""
+        return self.path(*parts).is_file()
+
+    def write(self, value: Value, *parts: str) -> None:
+        """Write one value."""
+        write_text(self.path(*parts), value.model_dump_json(indent=2) + "\n")
+
+    def read(self, kind: type[V], *parts: str) -> V:
+        """Read one value.
+
+        Raises:
+            RunFolderError: The file is missing or does not fit the schema.
+        """
+        path = self.path(*parts)
+        try:
+            return kind.model_validate_json(path.read_bytes())
+        except FileNotFoundError as error:
+            raise RunFolderError(
+                f"{path} is missing.", hint="Is this a finished run? `bioresearcher resume` completes one."
+            ) from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(p) for p in first["loc"])
+            raise RunFolderError(
+                f"{path} is not a valid {kind.__name__}: {where}: {first['msg']}."
+            ) from error
+
+    def write_list(self, values: Iterable[Value], *parts: str) -> None:
+        """Write values as a JSON array."""
+        rows = [json.loads(v.model_dump_json()) for v in values]
+        write_text(self.path(*parts), json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+
+    def read_list(self, kind: type[V], *parts: str) -> tuple[V, ...]:
+        """Read a JSON array of values; a missing file is an empty array."""
+        path = self.path(*parts)
+        if not path.is_file():
+            return ()
+        try:
+            return tuple(TypeAdapter(list[kind]).validate_json(path.read_bytes()))  # type: ignore[valid-type]
+        except ValidationError as error:
+            raise RunFolderError(f"{path} is not a valid list of {kind.__name__}.") from error
+
+    def read_all(self, kind: type[V], folder: str, suffix: str = ".json") -> tuple[V, ...]:
+        """All values of a kind in a folder, by file name; names with further dots before `suffix` are others'."""
+        base = self.path(folder)
+        names = sorted(p.name for p in base.glob(f"*{suffix}")) if base.is_dir() else []
+        return tuple(self.read(kind, folder, name) for name in names if "." not in name.removesuffix(suffix))

@@ -1,0 +1,94 @@
+"""Data sets: what files they hold and whether they fit."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bioresearcher.schemas.base import Origin, Value
+
+FileKind = Literal["expression", "samples", "gene_sets", "table"]
+ColumnRole = Literal["id", "group", "time", "event", "covariate", "other"]
+
+
+class Column(Value):
+    """A column of a sample sheet or table."""
+
+    name: str
+    dtype: Literal["integer", "number", "text", "boolean"]
+    role: ColumnRole = "other"
+    label: str = Field(default="", description="what it means, in words; empty when not stated")
+    aliases: tuple[str, ...] = Field(default=(), description="other names of the same variable")
+    levels: tuple[str, ...] = Field(default=(), description="distinct values when there are at most 12")
+    case: str | None = Field(default=None, description="the level of interest of a group column")
+    control: str | None = Field(default=None, description="the reference level of a group column")
+    missing: int = 0
+    missing_values: tuple[str, ...] = Field(
+        default=(), description="strings that mean 'not known' in this column"
+    )
+    unit: str | None = Field(default=None, description="None when the source does not state it")
+
+
+class DataFile(Value):
+    """One file of a data set; `path` is relative to the data set's folder."""
+
+    name: str = Field(description="short name used by tasks, e.g. `expression`")
+    kind: FileKind
+    path: str
+    rows: int = 0
+    columns: tuple[Column, ...] = Field(default=(), description="empty for expression matrices and gene sets")
+    sample_column: str | None = Field(
+        default=None, description="samples table: the column with the sample ids"
+    )
+    feature_column: str | None = Field(
+        default=None, description="expression: the column with the gene symbols"
+    )
+    samples: int | None = Field(default=None, description="expression: number of sample columns")
+    scale: str | None = Field(default=None, description="expression: e.g. `log2`; None when not stated")
+    bytes: int
+    sha256: str
+
+
+class Dataset(Value):
+    """A data set: description, files, and what was noticed when they were read."""
+
+    id: str = Field(description="the accession when there is one, else a slug of the folder's name")
+    accession: str | None = None
+    title: str
+    organism: str | None = None
+    assay: str | None = None
+    platform: str | None = None
+    role: Literal["discovery", "validation", "reference", "unspecified"] = "unspecified"
+    source: str = Field(description="where the numbers come from, in words")
+    licence: str | None = None
+    citation: str | None = None
+    endpoint: str | None = Field(default=None, description="meaning of the event; None when not stated")
+    root: str = Field(description="folder holding the files, as given by the user or inside the package")
+    files: tuple[DataFile, ...]
+    n_samples: int = Field(default=0, description="samples present in the matrix and in the sample sheet")
+    n_features: int = 0
+    notes: tuple[str, ...] = Field(default=(), description="caveats the source or the reader states")
+    problems: tuple[str, ...] = Field(
+        default=(), description="what is wrong with the files; tasks may still use them"
+    )
+    described_by: Literal["dataset.toml", "inferred"] = "inferred"
+
+    def file(self, kind: FileKind) -> DataFile | None:
+        """The first file of a kind, or None."""
+        return next((f for f in self.files if f.kind == kind), None)
+
+    def column(self, role: ColumnRole) -> Column | None:
+        """The sample sheet's first column with a role, or None."""
+        sheet = self.file("samples")
+        return next((c for c in sheet.columns if c.role == role), None) if sheet else None
+
+
+class DatasetCheck(Value):
+    """Whether a data set fits the objective, decided before any code is written."""
+
+    dataset_id: str
+    verdict: Literal["usable", "usable with work", "unusable"]
+    reasons: tuple[str, ...]
+    relevant: bool
+    origin: Origin

@@ -1,0 +1,87 @@
+"""Papers: found, screened, and failed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bioresearcher.schemas.base import Origin, Value
+
+
+class Paper(Value):
+    """A paper as its source describes it."""
+
+    id: str = Field(description="stable, safe as a file name: `PMID…`, `PMC…`, `doi-…` or `own-<hash>`")
+    title: str
+    authors: tuple[str, ...] = ()
+    year: int | None = None
+    journal: str | None = None
+    pmid: str | None = None
+    pmcid: str | None = None
+    doi: str | None = None
+    abstract: str = ""
+    source: str = Field(description="which source it came from, e.g. `own`, `pubmed`")
+    kind: Literal["jats", "pdf", "note", "record"] = "record"
+    path: str | None = Field(default=None, description="file it was read from, as given by the user")
+    sha256: str | None = Field(default=None, description="of that file")
+    licence: str | None = None
+    status: Literal["ok", "retracted", "concern", "corrected", "unknown"] = "unknown"
+
+
+class PaperAnswers(Value):
+    """Closed questions about one paper, each with the words it rests on; the score is computed from them."""
+
+    same_condition: bool = Field(description="Is it about the objective's disease or biological condition?")
+    same_question: bool = Field(description="Does it pursue the objective's question or a part of it?")
+    usable_method: bool = Field(description="Does it describe a method that can be reused for the objective?")
+    fits_data: bool = Field(description="Does it use the kind of samples or data given in the conditions?")
+    meets_requirement: bool = Field(description="Does it help to meet at least one requirement?")
+    quote: str = Field(description="words copied from the title or abstract on which the answers rest")
+    reason: str = Field(description="one sentence, naming what decided")
+
+
+class ScreenedPaper(Value):
+    """The screening decision on a paper; `score` counts the yes answers, 0 to 5."""
+
+    paper_id: str
+    score: int = Field(ge=0, le=5)
+    relevance: float = Field(description="similarity of title and abstract to the objective, 0 to 1")
+    answers: PaperAnswers | None
+    kept: bool
+    reason: str
+    origin: Origin
+
+
+class Failure(Value):
+    """One item (paper, data set, task) that could not be handled; the run goes on without it."""
+
+    item: str = Field(description="file name, paper id, accession or task id")
+    stage: str = Field(description="the step in which it failed, e.g. `read_paper`")
+    message: str = Field(description="what happened, in one line")
+    hint: str = Field(default="", description="what the user can do about it")
+
+
+class SearchQuery(Value):
+    """A Boolean query with why it was asked."""
+
+    query: str
+    purpose: str
+
+
+class QueryPlan(Value):
+    """The queries of one search round."""
+
+    literature: tuple[SearchQuery, ...]
+    datasets: tuple[SearchQuery, ...] = ()
+    terms: tuple[str, ...] = Field(default=(), description="the objective's key terms, most important first")
+
+
+class SearchRound(Value):
+    """One round of searching: which query found how much."""
+
+    round: int
+    trail: tuple[tuple[str, int, int], ...] = Field(description="(query, hits, new papers)")
+    stop_reason: str = Field(
+        default="", description="why searching ended after this round; empty if it went on"
+    )

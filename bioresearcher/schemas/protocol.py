@@ -1,0 +1,107 @@
+"""The experimental protocol."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bioresearcher.schemas.base import Origin, Value
+from bioresearcher.schemas.passage import Evidence
+from bioresearcher.schemas.report import Parameter
+
+
+class ReportPartRef(Value):
+    """A part of a paper's report, by ids."""
+
+    paper_id: str
+    part_id: str
+
+
+class Link(Value):
+    """What a protocol step was learnt from: a report step and the passage it stands on."""
+
+    paper_id: str
+    part_id: str
+    step_id: str
+    evidence: Evidence
+    similarity: float = Field(ge=0, le=1, description="cosine similarity of the two steps' texts")
+
+
+class StepInput(Value):
+    """Something a step needs.
+
+    `source` is `given`, a data set file as `dataset:<id>/<file>`, or an earlier step's output as
+    `step:<step id>/<output name>`.
+    """
+
+    name: str
+    source: str
+
+
+class StepOutput(Value):
+    """Something a step produces."""
+
+    name: str
+    kind: Literal["table", "figure", "text", "model", "material", "decision"]
+    description: str = ""
+
+
+class ProtocolStep(Value):
+    """One step; everything a colleague needs to carry it out."""
+
+    id: str = Field(description="`<part>.<number>`, e.g. `2.1`")
+    title: str
+    action: str = Field(description="what to do, as imperative sentences")
+    rationale: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    inputs: tuple[StepInput, ...] = ()
+    outputs: tuple[StepOutput, ...] = ()
+    datasets: tuple[str, ...] = ()
+    software: tuple[str, ...] = ()
+    acceptance: str = Field(default="", description="how to tell that the step succeeded")
+    kind: Literal["dry", "wet"]
+    skill: str | None = Field(default=None, description="the vetted analysis that carries it out, if any")
+    requirements: tuple[str, ...] = Field(default=(), description="ids of the requirements it helps to meet")
+    links: tuple[Link, ...] = Field(default=(), description="empty means the step is unsupported")
+    origin: Origin
+
+
+class ProtocolPart(Value):
+    """A part of the protocol. Headings have no outline and steps yet; outlines have no steps yet."""
+
+    id: str
+    title: str
+    purpose: str
+    reason: str = ""
+    depends_on: tuple[str, ...] = Field(default=(), description="ids of earlier parts it needs")
+    learns_from: tuple[ReportPartRef, ...] = ()
+    outline: tuple[str, ...] = Field(default=(), description="one line per step to be written")
+    steps: tuple[ProtocolStep, ...] = ()
+
+
+class Coverage(Value):
+    """Which steps meet a requirement."""
+
+    requirement: str
+    steps: tuple[str, ...]
+    met: bool
+    reason: str = ""
+
+
+class Protocol(Value):
+    """A whole protocol."""
+
+    id: str
+    title: str
+    objective_id: str
+    summary: str = ""
+    parts: tuple[ProtocolPart, ...]
+    coverage: tuple[Coverage, ...] = ()
+    limitations: tuple[str, ...] = ()
+    origin: Origin
+
+    @property
+    def steps(self) -> tuple[ProtocolStep, ...]:
+        """All steps in order."""
+        return tuple(step for part in self.parts for step in part.steps)

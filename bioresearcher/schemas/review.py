@@ -1,0 +1,83 @@
+"""Findings, metrics and verdicts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bioresearcher.schemas.base import Origin, Value
+
+Severity = Literal["error", "warning", "note"]
+MetricName = Literal[
+    "completeness", "level_of_detail", "correctness", "logical_soundness", "structural_soundness"
+]
+METRICS: tuple[MetricName, ...] = (
+    "completeness",
+    "level_of_detail",
+    "correctness",
+    "logical_soundness",
+    "structural_soundness",
+)
+
+
+class GateFinding(Value):
+    """What a deterministic gate found."""
+
+    gate: str = Field(description="stable id, e.g. `G-REF-01`")
+    severity: Severity
+    location: str = Field(description="e.g. `step 2.1`, `part 3`, `protocol`")
+    message: str
+    suggestion: str = ""
+
+
+class Metric(Value):
+    """A score with what it rests on."""
+
+    score: float = Field(ge=1, le=5)
+    evidence: tuple[str, ...] = Field(description="words of the protocol, or measured features")
+    reason: str
+
+
+class Review(Value):
+    """A review of a whole protocol."""
+
+    metrics: dict[MetricName, Metric]
+    findings: tuple[GateFinding, ...] = ()
+    verdict: Literal["pass", "revise", "fail"]
+    summary: str = ""
+    origin: Origin
+
+    @property
+    def mean_score(self) -> float:
+        """Mean of the five metrics, 1 to 5."""
+        return sum(m.score for m in self.metrics.values()) / len(self.metrics)
+
+
+class DraftJudgement(Value):
+    """The reviewer's answer on one draft in the loop; the score 0–5 is computed from the answers."""
+
+    answers_objective: bool = Field(description="Does the draft serve the objective?")
+    complete: bool = Field(description="Is everything there that this level needs?")
+    specific: bool = Field(description="Is it specific enough to act on, without vague words?")
+    consistent: bool = Field(description="Is it free of contradictions, and is the order possible?")
+    grounded: bool = Field(description="Does it use only data sets, papers and steps that were given?")
+    quote: str = Field(description="the words of the draft that most need work, copied; empty if none")
+    reason: str = Field(description="one or two sentences on what to change")
+
+    @property
+    def score(self) -> int:
+        """Number of yes answers."""
+        return sum((self.answers_objective, self.complete, self.specific, self.consistent, self.grounded))
+
+
+class DraftReview(Value):
+    """One round of `reviewed()`."""
+
+    draft: str = Field(description="what was reviewed, e.g. `headings`, `part 2`")
+    round: int
+    score: float
+    passed: bool
+    findings: tuple[GateFinding, ...]
+    reason: str
+    kept: bool = False

@@ -1,0 +1,73 @@
+"""The run's manifest and what people decide at its gates."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from bioresearcher.schemas.base import Value
+from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.paper import Failure
+
+RUN_FORMAT = 1
+"""Version of the run folder's layout; a folder with a larger number is refused."""
+
+
+class Totals(Value):
+    """Counts over the whole run; see ARCHITECTURE.md for each."""
+
+    papers_found: int = 0
+    papers_read: int = 0
+    datasets_used: int = 0
+    quotes: int = 0
+    quotes_located: int = 0
+    steps: int = 0
+    steps_linked: int = 0
+    tasks: int = 0
+    exit_ok: int = 0
+    verified: int = 0
+    outcomes: dict[str, int] = Field(default_factory=dict)
+    repairs: int = 0
+    human_interventions: int = 0
+    calls: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = 0.0
+    wall_s: float = 0
+    cpu_s: float = 0
+
+
+class Decision(Value):
+    """A person's (or `--yes`'s) answer at a gate."""
+
+    gate: str
+    approved: bool
+    by: Literal["human", "--yes"]
+    drop: tuple[str, ...] = Field(default=(), description="ids taken out of the selection")
+    comment: str = ""
+
+
+class RunRecord(Value):
+    """`run.json`."""
+
+    format: int = RUN_FORMAT
+    run_id: str
+    status: Literal["running", "done", "stopped", "failed"]
+    stopped_by: str = ""
+    started: str
+    finished: str | None = None
+    objective: Objective
+    settings: dict[str, JsonValue]
+    backend: str
+    sandbox: str = ""
+    versions: dict[str, str]
+    digests: dict[str, str] = Field(
+        default_factory=dict, description="prompts and cards: name -> digest and source"
+    )
+    inputs: dict[str, str] = Field(default_factory=dict, description="input files -> sha256")
+    totals: Totals = Totals()
+    decisions: tuple[Decision, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    not_verified: tuple[str, ...] = ()

@@ -1,0 +1,104 @@
+"""The machine-readable contract of a skill (`contract.toml` beside its `SKILL.md`)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bioresearcher.schemas.base import Value
+from bioresearcher.schemas.dataset import FileKind
+from bioresearcher.schemas.report import Parameter
+from bioresearcher.schemas.task import TaskOutput
+
+ParameterSource = Literal[
+    "sample_column",
+    "feature_column",
+    "group_column",
+    "case",
+    "control",
+    "time_column",
+    "event_column",
+    "covariates",
+    "missing_values",
+    "gene_set",
+    "scale",
+    "group_label",
+    "dataset_label",
+    "time_unit",
+    "endpoint",
+]
+"""Where the designer takes a parameter from: the bound data set's description, or the chosen gene set."""
+
+
+class SkillInput(Value):
+    """A file a skill reads.
+
+    `kind` is a data set file kind, or `output` when it comes from another skill; then `skill` and `output`
+    name it. `role` says which data set: the discovery set, the validation set, or a reference collection.
+    """
+
+    name: str
+    kind: FileKind | Literal["output"]
+    role: Literal["discovery", "validation", "reference"] = "discovery"
+    skill: str | None = None
+    output: str | None = None
+    description: str = ""
+    required: bool = True
+
+
+class SkillParameter(Value):
+    """A parameter: bound from the data (`source`) or given a documented default."""
+
+    name: str
+    description: str
+    source: ParameterSource | None = None
+    role: Literal["discovery", "validation"] = "discovery"
+    default: str | int | float | bool | tuple[str, ...] | None = None
+    unit: str = ""
+    required: bool = True
+
+
+class SkillProtocol(Value):
+    """How the skill reads as a protocol step; `{parameter}` stands for a bound parameter's value."""
+
+    title: str
+    action: str
+    rationale: str
+    acceptance: str
+    software: tuple[str, ...] = ()
+    parameters: tuple[Parameter, ...] = Field(default=(), description="fixed parameters to print in the step")
+
+
+class SkillContract(Value):
+    """What a skill needs, produces, and where it stands in a protocol."""
+
+    part: str = Field(description="title of the protocol part it belongs to")
+    order: int = Field(description="position among all skills; parts are ordered by their first skill")
+    always: bool = Field(default=False, description="chosen whenever its inputs exist")
+    triggers: tuple[str, ...] = Field(
+        default=(), description="phrases in an objective or requirement that ask for it"
+    )
+    per_dataset: bool = Field(
+        default=False, description="run once for each data set of role discovery or validation"
+    )
+    needs_columns: tuple[Literal["group", "time", "event", "covariate"], ...] = ()
+    language: Literal["python"] = "python"
+    packages: tuple[str, ...] = ()
+    inputs: tuple[SkillInput, ...]
+    parameters: tuple[SkillParameter, ...] = ()
+    outputs: tuple[TaskOutput, ...]
+    protocol: SkillProtocol
+
+
+class Skill(Value):
+    """A skill: the open Agent Skills description plus its contract and files."""
+
+    name: str
+    description: str
+    instructions: str = Field(description="SKILL.md's body")
+    contract: SkillContract
+    code: str
+    support: dict[str, str] = Field(default_factory=dict, description="helper modules beside the script")
+    source: str = Field(description="`shipped` or the user's folder")
+    digest: str
