@@ -4,9 +4,9 @@ Layout (ids are safe as file names)::
 
     run.json                      RunRecord, the manifest
     search.json  screening.json   SearchRound…, ScreenedPaper…
-    papers/<paper>.json           Paper          papers/<paper>.document.json   Document
-    datasets/<dataset>.json       Dataset        datasets/checks.json           DatasetCheck…
-    reports/<paper>.json          Report         reports/<paper>.analysis.json  Analysis
+    papers/<paper>.json           Paper          documents/<paper>.json         Document (canonical text)
+    datasets/<dataset>.json       Dataset        checks.json                    DatasetCheck…
+    reports/<paper>.json          Report         analyses/<paper>.json          Analysis
     design/…                      headings, outlines and parts as they were before assembly
     protocol.json  protocol.md
     tasks/<task>/                 task.json, record.json, code.py, attempts/, outputs/
@@ -108,9 +108,7 @@ class RunFolder:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(p) for p in first["loc"])
-            raise RunFolderError(
-                f"{path} is not a valid {kind.__name__}: {where}: {first['msg']}."
-            ) from error
+            raise RunFolderError(f"{path} is not a valid {kind.__name__}: {where}: {first['msg']}.") from error
 
     def write_list(self, values: Iterable[Value], *parts: str) -> None:
         """Write values as a JSON array."""

@@ -1,0 +1,1 @@
+"""Verified execution: one attempt at a task, judged on the outcome ladder."""

@@ -1,0 +1,1 @@
+"""Asking models: one door (`ask`), a ledger behind it, and the backends."""

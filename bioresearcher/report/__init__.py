@@ -1,0 +1,1 @@
+"""The report of a run, built from its run folder only."""

@@ -1,0 +1,1 @@
+"""Running generated code: limits, isolation, collecting of results. Nothing is imported here."""

@@ -31,14 +31,14 @@ class Job:
     work_dir: Path
     args: tuple[str, ...] = ()
     data: Mapping[str, Path] = field(default_factory=dict)
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     env: Mapping[str, str] = field(default_factory=dict)
     python: Path | None = None
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the job's folders appear to the script."""
+    """Where the job's folders appear to the script; `data` has each name's folder, or file when it is a single one."""
 
     code: str
     work: str

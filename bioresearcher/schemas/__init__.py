@@ -1,1 +1,1 @@
-"""Frozen values shared by all layers, a file per noun."""
+"""Frozen values shared by all layers, a file per noun; `ask_*` hold what prompts take and give."""

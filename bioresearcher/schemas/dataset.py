@@ -24,9 +24,7 @@ class Column(Value):
     case: str | None = Field(default=None, description="the level of interest of a group column")
     control: str | None = Field(default=None, description="the reference level of a group column")
     missing: int = 0
-    missing_values: tuple[str, ...] = Field(
-        default=(), description="strings that mean 'not known' in this column"
-    )
+    missing_values: tuple[str, ...] = Field(default=(), description="strings that mean 'not known' in this column")
     unit: str | None = Field(default=None, description="None when the source does not state it")
 
 
@@ -38,14 +36,11 @@ class DataFile(Value):
     path: str
     rows: int = 0
     columns: tuple[Column, ...] = Field(default=(), description="empty for expression matrices and gene sets")
-    sample_column: str | None = Field(
-        default=None, description="samples table: the column with the sample ids"
-    )
-    feature_column: str | None = Field(
-        default=None, description="expression: the column with the gene symbols"
-    )
+    sample_column: str | None = Field(default=None, description="samples table: the column with the sample ids")
+    feature_column: str | None = Field(default=None, description="expression: the column with the gene symbols")
     samples: int | None = Field(default=None, description="expression: number of sample columns")
     scale: str | None = Field(default=None, description="expression: e.g. `log2`; None when not stated")
+    entries: tuple[str, ...] = Field(default=(), description="gene_sets: the sets' names, at most 1,000")
     bytes: int
     sha256: str
 
@@ -69,9 +64,7 @@ class Dataset(Value):
     n_samples: int = Field(default=0, description="samples present in the matrix and in the sample sheet")
     n_features: int = 0
     notes: tuple[str, ...] = Field(default=(), description="caveats the source or the reader states")
-    problems: tuple[str, ...] = Field(
-        default=(), description="what is wrong with the files; tasks may still use them"
-    )
+    problems: tuple[str, ...] = Field(default=(), description="what is wrong with the files; tasks may still use them")
     described_by: Literal["dataset.toml", "inferred"] = "inferred"
 
     def file(self, kind: FileKind) -> DataFile | None:

@@ -82,6 +82,4 @@ class SearchRound(Value):
 
     round: int
     trail: tuple[tuple[str, int, int], ...] = Field(description="(query, hits, new papers)")
-    stop_reason: str = Field(
-        default="", description="why searching ended after this round; empty if it went on"
-    )
+    stop_reason: str = Field(default="", description="why searching ended after this round; empty if it went on")

@@ -67,6 +67,16 @@ class ProtocolStep(Value):
     origin: Origin
 
 
+class OutlineLine(Value):
+    """One step to be written: its id and outputs are fixed here, so that parts can be written side by side."""
+
+    id: str = Field(description="`<part>.<number>`, e.g. `2.1`")
+    title: str
+    datasets: tuple[str, ...] = Field(default=(), description="ids of the data sets it works on")
+    skill: str | None = Field(default=None, description="the vetted analysis that carries it out, if any")
+    outputs: tuple[str, ...] = Field(default=(), description="short names other steps can refer to")
+
+
 class ProtocolPart(Value):
     """A part of the protocol. Headings have no outline and steps yet; outlines have no steps yet."""
 
@@ -76,7 +86,7 @@ class ProtocolPart(Value):
     reason: str = ""
     depends_on: tuple[str, ...] = Field(default=(), description="ids of earlier parts it needs")
     learns_from: tuple[ReportPartRef, ...] = ()
-    outline: tuple[str, ...] = Field(default=(), description="one line per step to be written")
+    outline: tuple[OutlineLine, ...] = Field(default=(), description="one line per step to be written")
     steps: tuple[ProtocolStep, ...] = ()
 
 

@@ -57,9 +57,7 @@ class Report(Value):
     quotes: int = Field(description="quotes offered by the reader")
     quotes_located: int = Field(description="of these, found in the document")
     dropped: tuple[str, ...] = Field(default=(), description="quotes that could not be found, as offered")
-    suspicious: tuple[str, ...] = Field(
-        default=(), description="passages that look like instructions to a model"
-    )
+    suspicious: tuple[str, ...] = Field(default=(), description="passages that look like instructions to a model")
     origin: Origin
 
 

@@ -9,9 +9,7 @@ from pydantic import Field
 from bioresearcher.schemas.base import Origin, Value
 
 Severity = Literal["error", "warning", "note"]
-MetricName = Literal[
-    "completeness", "level_of_detail", "correctness", "logical_soundness", "structural_soundness"
-]
+MetricName = Literal["completeness", "level_of_detail", "correctness", "logical_soundness", "structural_soundness"]
 METRICS: tuple[MetricName, ...] = (
     "completeness",
     "level_of_detail",

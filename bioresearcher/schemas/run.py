@@ -63,9 +63,7 @@ class RunRecord(Value):
     backend: str
     sandbox: str = ""
     versions: dict[str, str]
-    digests: dict[str, str] = Field(
-        default_factory=dict, description="prompts and cards: name -> digest and source"
-    )
+    digests: dict[str, str] = Field(default_factory=dict, description="prompts and cards: name -> digest and source")
     inputs: dict[str, str] = Field(default_factory=dict, description="input files -> sha256")
     totals: Totals = Totals()
     decisions: tuple[Decision, ...] = ()

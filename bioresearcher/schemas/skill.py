@@ -76,12 +76,8 @@ class SkillContract(Value):
     part: str = Field(description="title of the protocol part it belongs to")
     order: int = Field(description="position among all skills; parts are ordered by their first skill")
     always: bool = Field(default=False, description="chosen whenever its inputs exist")
-    triggers: tuple[str, ...] = Field(
-        default=(), description="phrases in an objective or requirement that ask for it"
-    )
-    per_dataset: bool = Field(
-        default=False, description="run once for each data set of role discovery or validation"
-    )
+    triggers: tuple[str, ...] = Field(default=(), description="phrases in an objective or requirement that ask for it")
+    per_dataset: bool = Field(default=False, description="run once for each data set of role discovery or validation")
     needs_columns: tuple[Literal["group", "time", "event", "covariate"], ...] = ()
     language: Literal["python"] = "python"
     packages: tuple[str, ...] = ()

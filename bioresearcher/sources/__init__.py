@@ -1,0 +1,1 @@
+"""Where papers and data come from; each module knows one source."""

@@ -7,8 +7,12 @@ or written. Trouble with the data ends the script with one line on standard erro
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
+import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,6 +24,12 @@ DATA_ERROR = 65
 """Exit code for data that cannot be analysed (EX_DATAERR of sysexits.h)."""
 
 DEFAULT_MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "missing", "unknown", "not available", "--")
+
+CASE_COLOUR = "#D55E00"
+CONTROL_COLOUR = "#0072B2"
+NEUTRAL_COLOUR = "#9A9A9A"
+PALETTE = (CONTROL_COLOUR, CASE_COLOUR, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+"""Colours that people with the common colour-vision deficiencies can tell apart (Okabe and Ito)."""
 
 
 def fail(message: str) -> NoReturn:
@@ -54,61 +64,124 @@ def load_task(argv: list[str] | None = None) -> Task:
     """The task file named as the first argument (default `task.json` beside the script)."""
     args = sys.argv[1:] if argv is None else argv
     path = Path(args[0]) if args else Path(sys.argv[0]).with_name("task.json")
-    raw = json.loads(path.read_text(encoding="utf-8"))
-    return Task(
-        inputs={k: Path(v) for k, v in raw.get("inputs", {}).items()},
-        outputs={k: Path(v) for k, v in raw.get("outputs", {}).items()},
-        parameters=raw.get("parameters", {}),
-        title=raw.get("title", ""),
-        seed=int(raw.get("seed", 20240917)),
-    )
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        return Task(
+            inputs={k: Path(v) for k, v in raw.get("inputs", {}).items()},
+            outputs={k: Path(v) for k, v in raw.get("outputs", {}).items()},
+            parameters=dict(raw.get("parameters", {})),
+            title=str(raw.get("title", "")),
+            seed=int(raw.get("seed", 20240917)),
+        )
+    except OSError as error:
+        fail(f"{path.name}: the task file cannot be read ({error.strerror})")
+    except (ValueError, TypeError, AttributeError) as error:
+        fail(f"{path.name}: not a task file (JSON with inputs, outputs and parameters): {error}")
 
 
 def read_table(path: Path, **options: Any) -> pd.DataFrame:
-    """A CSV or TSV (optionally .gz) as text columns stay text; the separator follows the suffix, else is sniffed."""
+    """A CSV or TSV (optionally .gz) as text columns stay text; the separator follows the suffix, else is sniffed.
+
+    A header that is one name shorter than the rows (as R writes it) gets a first column `row`. Two columns of
+    the same name are an error, because nobody can tell which one is meant.
+    """
     if not path.is_file():
         fail(f"{path.name}: the file is not there")
     stem = path.name.lower().removesuffix(".gz")
     separator = "\t" if stem.endswith((".tsv", ".txt", ".tab")) else "," if stem.endswith(".csv") else None
     extra: dict[str, Any] = {"sep": separator} if separator else {"sep": None, "engine": "python"}
     try:
-        return pd.read_csv(path, **extra, **options)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
-        fail(f"{path.name}: not a readable table ({error})")
+        header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **extra).iloc[0]
+        table = pd.read_csv(path, **extra, **options)
+    except (ValueError, EOFError, OSError, csv.Error, gzip.zlib.error) as error:  # zlib's: a damaged .gz
+        fail(f"{path.name}: not a readable table ({' '.join(str(error).split())})")
+    names = header[header.str.strip() != ""].str.strip()
+    if names.duplicated().any():
+        fail(f"{path.name}: two columns are called {names[names.duplicated()].iloc[0]!r}; give each its own name")
+    return _with_first_column(table)
+
+
+def _with_first_column(table: pd.DataFrame) -> pd.DataFrame:
+    """Undo pandas' taking the first field as row names when the rows have one field more than the header."""
+    if isinstance(table.index, pd.RangeIndex):
+        return table
+    if table.iloc[:, -1].isna().all():  # rows end in a separator: the names belong one column to the left
+        names = list(table.columns)
+        return table.reset_index().iloc[:, : len(names)].set_axis(names, axis=1)
+    return table.reset_index(names="row")
+
+
+def read_expression_rows(path: Path, feature_column: str | None = None) -> pd.DataFrame:
+    """Features × samples as floats, one row per row of the file.
+
+    Text columns between the feature names and the first sample (a description, a second identifier) are left
+    out and said on standard output. Text or infinite values among the numbers are an error.
+    """
+    table = read_table(path, na_values=list(DEFAULT_MISSING))
+    feature = feature_column if feature_column in table.columns else table.columns[0]
+    table = table.dropna(subset=[feature]).set_index(feature)
+    table.index = table.index.astype(str).str.strip()
+    table.columns = [str(c).strip() for c in table.columns]
+    numeric = table.apply(pd.to_numeric, errors="coerce")
+    if notes := _annotation_columns(table, numeric):
+        print(f"{path.name}: text columns left out: {', '.join(notes)}")
+        table, numeric = table.drop(columns=notes), numeric.drop(columns=notes)
+    text = numeric.isna() & table.notna()
+    if text.to_numpy().any():
+        columns = [c for c in table.columns if text[c].any()]
+        row = int(text[columns[0]].to_numpy().argmax())
+        fail(
+            f"{path.name}: column {columns[0]!r}, row {table.index[row]!r} holds text where a number is expected: "
+            f"{str(table[columns[0]].iloc[row])[:40]!r} ({len(columns)} such columns)"
+        )
+    if numeric.shape[1] == 0 or numeric.shape[0] == 0:
+        fail(f"{path.name}: no numbers found (expected: feature names, then one column per sample)")
+    if np.isinf(numeric.to_numpy(float)).any():
+        fail(f"{path.name}: holds infinite values (the logarithm of zero?); write them as NA or add an offset")
+    return numeric.astype(float)
+
+
+def _annotation_columns(table: pd.DataFrame, numeric: pd.DataFrame) -> list[str]:
+    """Leading columns with text only, as long as a column with numbers follows."""
+    holds_numbers = numeric.notna().any().to_numpy()
+    if not holds_numbers.any():
+        return []
+    leading = table.columns[: int(holds_numbers.argmax())]
+    return [str(c) for c in leading if table[c].notna().any()]
 
 
 def read_expression(path: Path, feature_column: str | None = None) -> pd.DataFrame:
     """Features × samples as floats. Rows with the same feature are averaged (and said on standard output)."""
-    table = read_table(path)
-    feature = feature_column if feature_column in table.columns else table.columns[0]
-    table = table.dropna(subset=[feature]).set_index(feature)
-    table.index = table.index.astype(str)
-    numeric = table.apply(pd.to_numeric, errors="coerce")
-    bad = [str(c) for c in table.columns if numeric[c].isna().sum() > table[c].isna().sum()]
-    if bad:
-        fail(
-            f"{path.name}: column {bad[0]!r} holds text where numbers are expected ({len(bad)} such columns)"
-        )
-    if numeric.shape[1] == 0 or numeric.shape[0] == 0:
-        fail(f"{path.name}: no numbers found")
+    numeric = read_expression_rows(path, feature_column)
     if numeric.index.has_duplicates:
         count = int(numeric.index.duplicated().sum())
         print(f"{path.name}: {count} rows repeat a feature name; rows of one feature are averaged")
         numeric = numeric.groupby(level=0, sort=False).mean()
-    return numeric.astype(float)
+    return numeric
+
+
+def looks_linear(values: np.ndarray[Any, Any]) -> bool:
+    """Whether expression values look linear rather than logarithmic.
+
+    The rule of GEO2R (Barrett et al. 2013): the 99th percentile is above 100, or the range is above 50 with a
+    positive lower quartile.
+    """
+    low, quarter, high, top = np.nanquantile(values, [0, 0.25, 0.99, 1])
+    return bool(high > 100 or (top - low > 50 and quarter > 0))
 
 
 def read_samples(path: Path, sample_column: str | None = None, missing: Any = ()) -> pd.DataFrame:
     """The sample sheet indexed by sample id (text); the strings in `missing` become missing values."""
     table = read_table(path, dtype=str, keep_default_na=False)
     column = sample_column if sample_column in table.columns else table.columns[0]
-    table[column] = table[column].str.strip()
+    table[column] = table[column].astype(str).str.strip()
+    table = table[table[column] != ""]
     if table[column].duplicated().any():
         twice = table.loc[table[column].duplicated(), column].iloc[0]
         fail(f"{path.name}: sample {twice!r} occurs more than once in column {column!r}")
     table = table.set_index(column)
     known_missing = {str(m).strip().lower() for m in (*DEFAULT_MISSING, *missing)}
-    return table.apply(lambda c: c.str.strip()).map(lambda v: np.nan if v.lower() in known_missing else v)
+    return table.map(lambda v: np.nan if str(v).strip().lower() in known_missing else str(v).strip())
 
 
 def match_samples(
@@ -133,29 +206,45 @@ def numeric_column(samples: pd.DataFrame, column: str) -> pd.Series:
     bad = samples.loc[values.isna() & samples[column].notna(), column]
     if len(bad):
         fail(f"column {column!r} holds text where numbers are expected, e.g. {bad.iloc[0]!r}")
+    if np.isinf(values).any():
+        fail(f"column {column!r} holds infinite values")
     return values.astype(float)
+
+
+def level_text(value: Any) -> str:
+    """A group level as text, whole numbers without a decimal point (`1.0`, `1` and 1 are the same level)."""
+    text = str(value).strip()
+    match = re.fullmatch(r"(-?(?:0|[1-9]\d*))\.0*", text)
+    return match[1] if match else text
+
+
+def group_levels(samples: pd.DataFrame, column: str) -> pd.Series:
+    """A sample sheet column as group levels (text); missing stays missing."""
+    if column not in samples.columns:
+        fail(f"the sample sheet has no column {column!r} (it has: {', '.join(map(str, samples.columns))})")
+    return samples[column].map(level_text, na_action="ignore")
 
 
 def two_groups(samples: pd.DataFrame, column: str, case: str, control: str, minimum: int = 3) -> pd.Series:
     """True for case, False for control, others dropped; groups smaller than `minimum` are an error."""
-    if column not in samples.columns:
-        fail(f"the sample sheet has no column {column!r} (it has: {', '.join(map(str, samples.columns))})")
-    values = samples[column].dropna().astype(str)
-    chosen = values[values.isin([str(case), str(control)])]
-    counts = {level: int((chosen == str(level)).sum()) for level in (case, control)}
-    for level, count in counts.items():
+    values = group_levels(samples, column).dropna()
+    wanted = (level_text(case), level_text(control))
+    if wanted[0] == wanted[1]:
+        fail(f"case and control of column {column!r} are both {wanted[0]!r}; name two different levels")
+    chosen = values[values.isin(wanted)]
+    for level in wanted:
+        count = int((chosen == level).sum())
         if count < minimum:
-            fail(f"group {column} = {level!r} has {count} samples; at least {minimum} are needed")
-    return chosen == str(case)
+            found = ", ".join(repr(v) for v in sorted(set(values))[:8]) or "no level"
+            fail(
+                f"group {column} = {level!r} has {count} samples; at least {minimum} are needed (levels found: {found})"
+            )
+    return chosen == wanted[0]
 
 
-def survival_table(
-    samples: pd.DataFrame, time_column: str, event_column: str, minimum_events: int = 5
-) -> pd.DataFrame:
+def survival_table(samples: pd.DataFrame, time_column: str, event_column: str, minimum_events: int = 5) -> pd.DataFrame:
     """Columns `time` and `event` (0/1) for samples with both; too few events or bad times are an error."""
-    table = pd.DataFrame(
-        {"time": numeric_column(samples, time_column), "event": numeric_column(samples, event_column)}
-    )
+    table = pd.DataFrame({"time": numeric_column(samples, time_column), "event": numeric_column(samples, event_column)})
     table = table.dropna()
     if not table["event"].isin([0, 1]).all():
         fail(f"column {event_column!r} must hold 0 (censored) and 1 (event) only")
@@ -163,9 +252,7 @@ def survival_table(
         fail(f"column {time_column!r} holds negative times")
     events = int(table["event"].sum())
     if events < minimum_events:
-        fail(
-            f"{events} events in {len(table)} samples (column {event_column!r}); at least {minimum_events} are needed"
-        )
+        fail(f"{events} events in {len(table)} samples (column {event_column!r}); at least {minimum_events} are needed")
     return table
 
 
@@ -179,26 +266,28 @@ def read_gene_sets(path: Path) -> dict[str, list[str]]:
         if len(fields) >= 3:
             sets[fields[0]] = list(dict.fromkeys(f for f in fields[2:] if f))
     if not sets:
-        fail(
-            f"{path.name}: no gene sets found (expected: name, description, then symbols, separated by tabs)"
-        )
+        fail(f"{path.name}: no gene sets found (expected: name, description, then symbols, separated by tabs)")
     return sets
 
 
 def write_table(table: pd.DataFrame, path: Path, *, index: bool = False) -> None:
-    """Write a TSV with six significant digits, so that repeated runs give identical bytes."""
+    """Write a TSV (packed when it ends in .gz) with six significant digits; repeated runs give identical bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, sep="\t", index=index, float_format="%.6g", na_rep="NA")
+    packed = {"method": "gzip", "compresslevel": 4, "mtime": 0} if path.suffix == ".gz" else None
+    table.to_csv(path, sep="\t", index=index, float_format="%.6g", na_rep="NA", compression=packed)
 
 
 def write_findings(findings: list[tuple[str, dict[str, Any]]], path: Path) -> None:
-    """Write statements with their numbers: [{"statement": …, "values": {…}}]; every number in a statement is a value."""
+    """Write [{"statement": …, "values": {…}}]; every number in a statement is among its values."""
     rows = [{"statement": s, "values": {k: _plain(v) for k, v in values.items()}} for s, values in findings]
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:
-    """Numpy scalars as Python ones, not-a-number as None."""
+    """Numpy scalars as Python ones, not-a-number as None, also inside lists."""
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not np.isfinite(value) else value
@@ -209,9 +298,37 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
+def rounded(value: float, digits: int = 3) -> float:
+    """A number as `number` shows it, for the values beside a sentence."""
+    return float(f"{value:.{digits}g}")
+
+
+def percent(part: float, whole: float) -> float:
+    """Part of a whole in percent, one decimal; 0 of nothing is 0."""
+    return round(100 * part / whole, 1) if whole else 0.0
+
+
+def listed(names: Iterable[Any], maximum: int = 5) -> str:
+    """Names for a sentence: the first few, then how many more."""
+    items = [str(n) for n in names]
+    more = len(items) - maximum
+    return ", ".join(items[:maximum]) + (f" and {more} more" if more > 0 else "")
+
+
+def where(task: Task) -> str:
+    """`In <data set>, ` for the start of a sentence."""
+    return f"In {task.parameter('dataset_label') or 'this data set'}, "
+
+
 def p_value(value: float) -> str:
     """A p-value for a sentence: `p = 0.0083`, `p < 1e-16` below what double precision carries."""
     return "p < 1e-16" if value < 1e-16 else f"p = {value:.2g}"
+
+
+def plain_text(text: Any, maximum: int = 60) -> str:
+    """Text for a figure: short, on one line, and no part of it taken as a formula."""
+    words = " ".join(str(text).split())
+    return (words if len(words) <= maximum else words[: maximum - 1] + "…").replace("$", r"\$")
 
 
 def figure(width: float = 6.0, height: float = 4.5) -> tuple[Any, Any]:
@@ -221,9 +338,7 @@ def figure(width: float = 6.0, height: float = 4.5) -> tuple[Any, Any]:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    plt.rcParams.update(
-        {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "bio"}
-    )
+    plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "bio"})
     return plt.subplots(figsize=(width, height), layout="constrained")
 
 

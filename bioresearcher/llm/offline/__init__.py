@@ -1,0 +1,1 @@
+"""The offline backend and its rules, a file per agent."""

@@ -1,0 +1,157 @@
+"""Put an expression matrix on a log2 scale when it is not, and drop features that carry no information."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import bioskill
+import numpy as np
+import pandas as pd
+
+OTHER_LOGARITHMS = {"log10": 10.0, "ln": float(np.e), "log": float(np.e)}
+LINEAR_SCALES = ("linear", "raw", "intensity", "intensities", "tpm", "fpkm", "rpkm")
+COUNT_SCALES = ("counts", "count", "raw counts", "read counts")
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A matrix after scaling: the numbers, what was done, and why."""
+
+    matrix: pd.DataFrame
+    action: str
+    rule: str
+    counts: bool = False
+
+
+def looks_like_counts(values: np.ndarray[Any, Any]) -> bool:
+    """Non-negative whole numbers only."""
+    known = values[~np.isnan(values)]
+    return bool((known >= 0).all() and (known == np.round(known)).all())
+
+
+def choose_scaling(matrix: pd.DataFrame, declared: str, wanted: str) -> tuple[str, str]:
+    """The scaling to do (`none`, `log2`, `cpm`, or the name of another logarithm) and the reason for it."""
+    if wanted != "auto":
+        if wanted not in {"none", "log2", "cpm"}:
+            bioskill.fail(f"parameter normalisation is {wanted!r}; use auto, none, log2 or cpm")
+        return wanted, f"asked for by the parameter normalisation = {wanted}"
+    values = matrix.to_numpy()
+    linear = bioskill.looks_linear(values)
+    if declared == "log2" or declared in OTHER_LOGARITHMS:
+        if linear:
+            bioskill.fail(
+                f"the scale is declared as {declared!r} but the 99th percentile is {np.nanquantile(values, 0.99):.4g}: "
+                "correct the scale, or set the parameter normalisation"
+            )
+        return ("none" if declared == "log2" else declared), f"declared as {declared}"
+    if declared in COUNT_SCALES:
+        return "cpm", f"declared as {declared}"
+    if declared in LINEAR_SCALES:
+        return "log2", f"declared as {declared}"
+    if declared:
+        return "none", f"declared as {declared}, which is left as it is"
+    if not linear:
+        return "none", "looks logarithmic (99th percentile at most 100 and no range above 50 on positive values)"
+    kind = "cpm" if looks_like_counts(values) else "log2"
+    return kind, "looks linear (99th percentile above 100, or a range above 50 on positive values)"
+
+
+def scale_matrix(matrix: pd.DataFrame, kind: str, rule: str) -> Scaled:
+    """The matrix on the chosen scale; `none` leaves every number as it is."""
+    if kind == "none":
+        return Scaled(matrix, "left as it is", rule)
+    if kind in OTHER_LOGARITHMS:
+        return Scaled(matrix * np.log2(OTHER_LOGARITHMS[kind]), f"{kind} values converted to log2", rule)
+    below = int((matrix < 0).to_numpy().sum())
+    positive = matrix.clip(lower=0)
+    note = f"; {below} negative values set to 0 first" if below else ""
+    if kind == "log2":
+        return Scaled(np.log2(positive + 1), f"log2(value + 1){note}", rule)
+    totals = positive.sum()
+    if (totals <= 0).any():
+        bioskill.fail(f"sample {totals.index[totals <= 0][0]!r} has no counts; leave it out")
+    per_million = positive / totals * 1e6
+    return Scaled(np.log2(per_million + 1), f"log2(counts per million + 1){note}", rule, counts=True)
+
+
+def filter_features(scaled: Scaled, task: bioskill.Task) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """The kept features, and one row per rule with how many features it removed."""
+    kept = scaled.matrix
+    max_missing = float(task.parameter("max_missing", 0.2))
+    rules: list[tuple[str, Any]] = [
+        (
+            f"share of missing values above {max_missing:g}",
+            lambda m: (m.isna().mean(axis=1) > max_missing) | (m.notna().sum(axis=1) < 3),
+        ),
+        ("same value in all samples", lambda m: m.max(axis=1) - m.min(axis=1) <= 1e-9),
+    ]
+    if scaled.counts:
+        low = np.log2(float(task.parameter("min_cpm", 1.0)) + 1)
+        share = float(task.parameter("min_cpm_share", 0.1))
+        text = f"counts per million of {2**low - 1:g} or more in less than a share {share:g} of the samples"
+        rules.append((text, lambda m: (m >= low).mean(axis=1) < share))
+    rows = [{"step": "scale", "rule": scaled.rule, "action": scaled.action, "before": len(kept), "after": len(kept)}]
+    for text, test in rules:
+        drop = test(kept)
+        rows.append(
+            {"step": "filter", "rule": text, "action": "features dropped", "before": len(kept)}
+            | {"after": int((~drop).sum())}
+        )
+        kept = kept[~drop]
+    for row in rows:
+        row["removed"] = row["before"] - row["after"]
+    return kept, rows
+
+
+def statements(
+    task: bioskill.Task, scaled: Scaled, kept: pd.DataFrame, rows: list[dict[str, Any]]
+) -> list[tuple[str, dict[str, Any]]]:
+    """What was done, with the counts."""
+    place, label = bioskill.where(task), task.parameter("dataset_label", "")
+    before, n = rows[0]["before"], kept.shape[1]
+    counted = {"dataset": label, "samples": n, "features_before": before, "features_kept": len(kept)}
+    removed = {f"removed: {r['rule']}": r["removed"] for r in rows if r["step"] == "filter"}
+    reasons = "; ".join(f"{r['removed']} for {r['rule']}" for r in rows if r["step"] == "filter")
+    verb = "was left as it is" if scaled.action == "left as it is" else f"was transformed: {scaled.action}"
+    numbers = {"percentile": 99, "percentile_limit": 100, "range_limit": 50, "base": 2, "offset": 1}
+    found: list[tuple[str, dict[str, Any]]] = [
+        (
+            f"{place}{len(kept)} of {before} features were kept for {n} samples; removed: {reasons}.",
+            counted | removed | {"rules": list(removed)},
+        ),
+        (
+            f"{place}the matrix of {n} samples {verb} (scale: {scaled.rule}).",
+            {"dataset": label, "samples": n, "action": scaled.action, "rule": scaled.rule} | numbers,
+        ),
+    ]
+    missing = int(kept.isna().to_numpy().sum())
+    if missing:
+        share = bioskill.percent(missing, kept.size)
+        text = f"{place}{missing} values ({share}%) of the kept {len(kept)} features stay missing (n = {n} samples)."
+        found.append((text, counted | {"missing_values": missing, "missing_percent": share}))
+    return found
+
+
+def main() -> None:
+    task = bioskill.load_task()
+    matrix = bioskill.read_expression(task.inputs["expression"], task.parameter("feature_column"))
+    if "samples" in task.inputs:
+        samples = bioskill.read_samples(task.inputs["samples"], task.parameter("sample_column"))
+        matrix, _ = bioskill.match_samples(matrix, samples)
+    declared = str(task.parameter("scale", "")).strip().lower()
+    kind, rule = choose_scaling(matrix, declared, str(task.parameter("normalisation", "auto")))
+    scaled = scale_matrix(matrix, kind, rule)
+    kept, rows = filter_features(scaled, task)
+    if kept.empty:
+        removed = "; ".join(f"{r['removed']} for {r['rule']}" for r in rows if r["removed"])
+        bioskill.fail(f"none of {len(matrix)} features is left after filtering ({removed})")
+    print(f"{scaled.action}; {len(kept)} of {len(matrix)} features kept, {kept.shape[1]} samples")
+    bioskill.write_table(kept.rename_axis("feature").reset_index(), task.outputs["matrix"])
+    order = ["step", "rule", "action", "before", "removed", "after"]
+    bioskill.write_table(pd.DataFrame(rows)[order], task.outputs["summary"])
+    bioskill.write_findings(statements(task, scaled, kept, rows), task.outputs["findings"])
+
+
+if __name__ == "__main__":
+    main()

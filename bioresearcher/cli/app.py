@@ -1,0 +1,67 @@
+"""`bioresearcher`: parses the command line and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from bioresearcher import __version__
+from bioresearcher.cli import doctor, prompts, report, resume, review, run
+from bioresearcher.errors import BioresearcherError
+
+EXIT_CODES = """exit codes: 0 done · 1 quality below the asked threshold · 2 wrong use or bad input ·
+  3 stopped (Ctrl-C, open gate); resumable · 4 trouble outside the program · 5 a bug"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with all commands."""
+    parser = argparse.ArgumentParser(
+        prog="bioresearcher",
+        description="From a biomedical objective to a grounded protocol, verified dry-lab results and a report.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"bioresearcher {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for module in (run, resume, review, report, prompts, doctor):
+        module.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if not hasattr(args, "run"):
+        parser.print_help()
+        return 0
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except BioresearcherError as error:
+        return _tell(f"error: {error}", error.exit_code, debug=args.debug)
+    except KeyboardInterrupt:
+        return _tell("stopped.", 3, debug=False)
+    except BrokenPipeError:
+        # The reader went away (`| head`): nothing more to say, also not when the interpreter flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a bug is said in one line
+        text = f"this is a bug: {type(error).__name__}: {error} (please report it; --debug shows where)"
+        return _tell(text, 5, debug=args.debug)
+    return code
+
+
+def _tell(message: str, code: int, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"bioresearcher: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

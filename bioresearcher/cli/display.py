@@ -1,0 +1,138 @@
+"""Showing a run's progress: a live stage tree in a terminal, plain lines elsewhere, nothing when asked."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from bioresearcher.events import Event
+
+STAGES = (
+    ("search", ("plan_queries", "search_papers", "screen_papers", "search_datasets", "check_datasets")),
+    ("read", ("read_paper", "analyse_reports")),
+    ("design", ("design_headings", "design_outlines", "write_steps", "assemble_protocol")),
+    ("program", ("extract_tasks", "program_task")),
+    ("review", ("score_protocol",)),
+)
+MARKS = {"verified": "green", "blocked": "yellow", "not_run": "yellow"}
+
+
+class Silent:
+    """Shows nothing; the base of the others."""
+
+    def event(self, event: Event) -> None:
+        """Take note of an event."""
+
+    def say(self, text: str) -> None:
+        """Say something to the person."""
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """While a question is asked."""
+        yield
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+class Plain(Silent):
+    """A line per finished stage and task, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self._console.print(text, soft_wrap=True, markup=False)
+
+    def event(self, event: Event) -> None:
+        """Print what ended."""
+        if event.state != "done" or event.kind not in {"step", "task", "gate"} or event.stage == "collect_tasks":
+            return
+        if event.kind == "step" and event.stage == "program_task":
+            return
+        elapsed = f"{time.monotonic() - self._started:6.1f}s"
+        tail = " ".join(
+            filter(None, [str(event.data.get("task", "")), event.message, str(event.data.get("outcome", ""))])
+        )
+        self.say(f"{elapsed}  {event.stage} {tail}".rstrip())
+
+
+class Progress(Silent):
+    """The stage tree, live: what runs, what is done, counts and time."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=False)
+        self._started = time.monotonic()
+        self._running: Counter[str] = Counter()
+        self._done: Counter[str] = Counter()
+        self._tasks: dict[str, tuple[str, str]] = {}
+
+    def __enter__(self) -> Progress:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the live display while a question is asked."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
+
+    def say(self, text: str) -> None:
+        """Print above the tree."""
+        self._console.print(text, soft_wrap=True, markup=False)
+
+    def event(self, event: Event) -> None:
+        """Count starts and ends."""
+        if event.kind == "step" and event.state == "start":
+            self._running[event.stage] += 1
+        elif event.kind == "step" and event.state == "done":
+            self._running[event.stage] -= 1
+            self._done[event.stage] += 1
+        elif event.kind == "task":
+            self._tasks[str(event.data.get("task"))] = (event.message, str(event.data.get("outcome", "running")))
+
+    def _render(self) -> RenderableType:
+        lines = [Text(f"elapsed {time.monotonic() - self._started:.0f} s", style="dim")]
+        for name, steps in STAGES:
+            running = [s for s in steps if self._running[s] > 0]
+            done = [s for s in steps if self._done[s] > 0]
+            mark, style = ("●", "cyan") if running else ("✓", "green") if done else ("·", "dim")
+            counts = ", ".join(f"{s} {self._done[s]}" if self._done[s] > 1 else s for s in done)
+            line = Text(f"{mark} {name:8}", style=style)
+            line.append(f" {counts}", style="default")
+            if running:
+                line.append(f" … {', '.join(running)}", style="cyan")
+            lines.append(line)
+            if name == "program":
+                lines += [self._task_line(*item) for item in self._tasks.items()]
+        return Group(*lines)
+
+    @staticmethod
+    def _task_line(task: str, state: tuple[str, str]) -> Text:
+        title, outcome = state
+        line = Text(f"    {task:4} {title[:70]:70} ")
+        style = "cyan" if outcome == "running" else MARKS.get(outcome, "red")
+        return line.append(outcome, style=style)

@@ -1,0 +1,112 @@
+"""Driving a run from the terminal: progress, gates, Ctrl-C, and what is said at the end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from typing import Any
+
+from rich.console import Console
+
+from bioresearcher.cli.display import Plain, Progress, Silent
+from bioresearcher.cli.gates import ask_person
+from bioresearcher.errors import BioresearcherError
+from bioresearcher.graph.context import Context
+from bioresearcher.graph.prepare import Inputs
+from bioresearcher.graph.run import Runner, approve_all
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.run import Decision, RunRecord
+from bioresearcher.settings import Settings
+
+EXIT = {"done": 0, "stopped": 3}
+
+
+def drive(folder: RunFolder, inputs: Inputs, settings: Settings, args: argparse.Namespace) -> int:
+    """Run or resume in a folder; the exit code."""
+    console = Console(stderr=args.json or args.quiet, highlight=False)
+    display = Silent() if args.json or args.quiet else Progress(console) if console.is_terminal else Plain(console)
+
+    async def answer(question: dict[str, Any], context: Context) -> Decision | None:
+        if args.yes:
+            return await approve_all(question, context)
+        if not sys.stdin.isatty() or not console.is_terminal:
+            return None
+        with display.paused():
+            return await ask_person(question, context, console, runner_stopped)
+
+    command = ("bioresearcher", *sys.argv[1:])
+    runner = Runner(folder, inputs, settings, answer=answer, listener=display.event, command=command)
+    runner_stopped = asyncio.Event()
+    display.say(f"run folder: {folder.root}")
+    try:
+        with display:
+            record = asyncio.run(_run(runner, runner_stopped, display))
+    except asyncio.CancelledError:
+        display.say("stopped at once.")
+        _tell_resume(folder)
+        return 3
+    except BioresearcherError:
+        if folder.has("run.json"):
+            _tell_resume(folder)
+        else:  # nothing was started: leave no empty folder behind
+            _remove_empty(folder)
+        raise
+    _tell_end(folder, record, args, console)
+    return EXIT.get(record.status, 4)
+
+
+async def _run(runner: Runner, stopped: asyncio.Event, display: Silent) -> RunRecord:
+    """The run with its signals: the first stops at the next border, the second at once."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.create_task(runner.run())
+
+    def on_signal(name: str) -> None:
+        if stopped.is_set():
+            task.cancel()
+            return
+        stopped.set()
+        runner.stop(name)
+        display.say(f"{name}: stopping when the running steps end; once more stops at once.")
+
+    for sign, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM"), (signal.SIGHUP, "SIGHUP")):
+        loop.add_signal_handler(sign, on_signal, name)
+    return await task
+
+
+def _remove_empty(folder: RunFolder) -> None:
+    """Remove a run folder in which nothing but the fresh ledger and lock lie."""
+    for name in ("lock", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "events.jsonl"):
+        folder.path(name).unlink(missing_ok=True)
+    try:
+        folder.root.rmdir()
+    except OSError:
+        return
+
+
+def _tell_resume(folder: RunFolder) -> None:
+    print(f"go on with: bioresearcher resume {folder.root}", file=sys.stderr)
+
+
+def _tell_end(folder: RunFolder, record: RunRecord, args: argparse.Namespace, console: Console) -> None:
+    if args.json:
+        print(json.dumps(record.model_dump(mode="json"), ensure_ascii=False, indent=2))
+    elif args.quiet and record.status == "done":
+        print(folder.path("report.html"))
+    elif record.status == "done":
+        t = record.totals
+        console.print(
+            f"\n{t.papers_read} papers read, {t.quotes_located} of {t.quotes} quotes located · "
+            f"{t.steps} protocol steps, {t.steps_linked} linked to what was read\n"
+            f"{t.tasks} tasks: {t.exit_ok} ended with exit code 0, "
+            f"[bold]{t.verified} verified[/bold] · {t.wall_s:.0f} s, {t.calls} model calls\n"
+            f"protocol: {folder.path('protocol.md')}\nreport:   {folder.path('report.html')}",
+            soft_wrap=True,
+        )
+    if record.status == "stopped":
+        print(f"stopped: {record.stopped_by}", file=sys.stderr)
+        if "gate" in record.stopped_by:
+            print("answer it in a terminal, or add --yes", file=sys.stderr)
+        _tell_resume(folder)

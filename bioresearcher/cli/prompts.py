@@ -1,0 +1,84 @@
+"""`bioresearcher prompts`: see, check and take over the prompts."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bioresearcher.cli.common import Commands, add_place_options
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser("prompts", help="list, show, check or eject the prompts")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="all prompts with version, digest and where they come from")
+    show = actions.add_parser("show", help="print one prompt file")
+    show.add_argument("name", metavar="NAME", help="e.g. search/plan_queries")
+    check = actions.add_parser("check", help="check all prompts and cards against the code")
+    eject = actions.add_parser("eject", help="copy the shipped agents and prompts into a folder of your own")
+    eject.add_argument("folder", type=Path, metavar="DIR", help="use it then with --project DIR")
+    for action, function in ((listing, list_prompts), (show, show_prompt), (check, check_prompts)):
+        add_place_options(action)
+        action.set_defaults(run=function)
+    eject.set_defaults(run=eject_prompts)
+
+
+def list_prompts(args: argparse.Namespace) -> int:
+    """Print a line per prompt."""
+    from bioresearcher.graph.prepare import resources_of
+    from bioresearcher.settings import load_settings
+    from bioresearcher.stages.prompts import ALL
+
+    resources = resources_of(load_settings(vars(args)))
+    for prompt in ALL:
+        loaded = prompt.load(resources)
+        where = loaded.resource
+        print(f"{prompt.name:30} v{loaded.front.version}  {where.digest}  {where.source:8}  {loaded.front.purpose}")
+    return 0
+
+
+def show_prompt(args: argparse.Namespace) -> int:
+    """Print the file."""
+    from bioresearcher.graph.prepare import resources_of
+    from bioresearcher.settings import load_settings
+
+    print(resources_of(load_settings(vars(args))).read("prompts", f"{args.name}.md").text, end="")
+    return 0
+
+
+def check_prompts(args: argparse.Namespace) -> int:
+    """Load all prompts, cards and skills."""
+    from bioresearcher.cards import load_cards
+    from bioresearcher.errors import InputError
+    from bioresearcher.graph.prepare import resources_of
+    from bioresearcher.settings import load_settings
+    from bioresearcher.skills import load_skills
+    from bioresearcher.stages.prompts import ALL
+
+    resources = resources_of(load_settings(vars(args)))
+    cards = load_cards(resources)
+    for prompt in ALL:
+        prompt.load(resources)
+        if prompt.step not in cards[prompt.agent].steps:
+            raise InputError(f"agents/{prompt.agent}.toml: the step {prompt.step!r} is missing from `steps`.")
+    print(f"{len(ALL)} prompts, {len(cards)} cards, {len(load_skills(resources))} skills: all fit the code")
+    return 0
+
+
+def eject_prompts(args: argparse.Namespace) -> int:
+    """Copy; existing files are never overwritten."""
+    import shutil
+
+    from bioresearcher.errors import InputError
+    from bioresearcher.resources import shipped
+
+    for kind in ("agents", "prompts"):
+        target = args.folder / kind
+        if target.exists():
+            raise InputError(f"{target} exists already; nothing was copied.", hint="Choose another folder.")
+    for kind in ("agents", "prompts"):
+        source = shipped("agents") if kind == "agents" else shipped("prompts")
+        shutil.copytree(source, args.folder / kind, ignore=shutil.ignore_patterns("skills", "__pycache__", ".*"))
+    print(f"copied to {args.folder}; use it with --project {args.folder}")
+    return 0

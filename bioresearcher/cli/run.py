@@ -1,0 +1,121 @@
+"""`bioresearcher run`: from an objective to its report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bioresearcher.cli.common import Commands, add_place_options, add_run_options
+from bioresearcher.errors import InputError
+
+if TYPE_CHECKING:
+    from bioresearcher.graph.prepare import Inputs
+
+EPILOG = """examples:
+  bioresearcher run --example breast-cancer --yes
+  bioresearcher run --objective "Which genes differ between ALL and AML?" --papers papers/ --data data/
+  bioresearcher run objective.toml --yes --json
+
+An objective file is TOML with `objective`, `conditions`, `requirements`, `papers`, `data`; paths are relative to it."""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "run",
+        help="carry an objective to a protocol, verified results and a report",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="objective file (TOML)")
+    parser.add_argument("--example", metavar="NAME", help="a packaged example: breast-cancer")
+    parser.add_argument("--objective", metavar="TEXT", help="the objective; @FILE reads it from a text file")
+    parser.add_argument("--condition", action="append", default=[], metavar="TEXT", help="what is at hand (repeatable)")
+    parser.add_argument(
+        "--requirement", action="append", default=[], metavar="TEXT", help="what must be in the design (repeatable)"
+    )
+    parser.add_argument("--papers", action="append", default=[], type=Path, metavar="PATH", help="JATS, PDF, Markdown")
+    parser.add_argument("--data", action="append", default=[], type=Path, metavar="PATH", help="CSV/TSV tables (.gz)")
+    parser.add_argument("--max-papers", type=int, metavar="N", help="papers read at most (20)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="tasks run side by side (number of processors)")
+    parser.add_argument(
+        "--sandbox",
+        choices=("auto", "bubblewrap", "none"),
+        help="none runs generated code unprotected and is stamped on the report (auto)",
+    )
+    add_run_options(parser)
+    add_place_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run; the exit code."""
+    from bioresearcher.cli.drive import drive
+    from bioresearcher.graph.run import new_run_folder
+    from bioresearcher.settings import load_settings
+
+    settings = load_settings(vars(args))
+    inputs = _inputs(args)
+    _check_inputs(inputs)
+    folder = new_run_folder(settings.workspace, inputs.objective.id)
+    return drive(folder, inputs, settings, args)
+
+
+def _inputs(args: argparse.Namespace) -> Inputs:
+    """The inputs from exactly one of: example, file, --objective.
+
+    Raises:
+        InputError: None or several were given, or the objective is empty.
+    """
+    from bioresearcher.examples import load_example, load_objective_file
+    from bioresearcher.graph.prepare import Inputs
+    from bioresearcher.runfolder import safe_name
+    from bioresearcher.schemas.objective import Objective, Requirement
+
+    given = [name for name, value in (("FILE", args.file), ("--example", args.example), ("--objective", args.objective))
+             if value is not None]  # fmt: skip
+    if len(given) != 1:
+        said = "several were given: " + ", ".join(given) if given else "none was given"
+        raise InputError(
+            f"name one objective ({said}).", hint="Use --example, --objective TEXT, or a FILE; see --help."
+        )
+    if args.objective is not None:
+        text = _text(args.objective)
+        base = Inputs(Objective(id=safe_name(" ".join(text.split()[:6]).lower()), text=text))
+    else:
+        loaded = load_example(args.example) if args.example else load_objective_file(args.file)
+        base = Inputs(loaded.objective, loaded.papers, loaded.data)
+    requirements = [*base.objective.requirements]
+    for text in args.requirement:
+        requirements.append(Requirement(id=f"R{len(requirements) + 1}", text=text))
+    objective = base.objective.model_copy(
+        update={"conditions": (*base.objective.conditions, *args.condition), "requirements": tuple(requirements)}
+    )
+    papers = (*base.papers, *(p.resolve() for p in args.papers))
+    return Inputs(objective, papers, (*base.data, *(p.resolve() for p in args.data)))
+
+
+def _text(value: str) -> str:
+    """The text itself, or the contents of the file after `@`."""
+    if value.startswith("@"):
+        path = Path(value[1:])
+        try:
+            value = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"--objective: {path} cannot be read as text: {error}.") from error
+    text = " ".join(value.split())
+    if len(text) < 10:
+        raise InputError(
+            "the objective is empty or too short to work with.", hint="Say in a sentence what to find out."
+        )
+    return text
+
+
+def _check_inputs(inputs: Inputs) -> None:
+    """Refuse a run that has nothing to work with, before anything is written."""
+    missing = [p for p in (*inputs.papers, *inputs.data) if not p.exists()]
+    if missing:
+        raise InputError(f"{missing[0]} is not there.", hint="Check --papers and --data.")
+    if not inputs.papers and not inputs.data:
+        raise InputError("there are neither papers nor data.", hint="Give --papers DIR and/or --data DIR.")

@@ -1,0 +1,68 @@
+"""What happens in a run, as it happens: a line in `events.jsonl` and a call for whoever watches."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from bioresearcher.errors import WorkspaceError
+from bioresearcher.schemas.base import Value
+
+EventKind = Literal["run", "step", "call", "item", "task", "gate", "note", "failure"]
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Event(Value):
+    """Something that happened. `stage` is the graph node; `state` what became of it."""
+
+    time: str
+    kind: EventKind
+    stage: str = ""
+    state: Literal["start", "done", "failed", "waiting", "info"] = "info"
+    message: str = ""
+    data: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class EventLog:
+    """Appends events to a file and passes them on; a line is written whole or not at all."""
+
+    def __init__(self, path: Path | None, listener: Callable[[Event], None] | None = None) -> None:
+        self._path = path
+        self._listener = listener
+
+    def emit(
+        self,
+        kind: EventKind,
+        stage: str = "",
+        state: Literal["start", "done", "failed", "waiting", "info"] = "info",
+        message: str = "",
+        **data: JsonValue,
+    ) -> None:
+        """Record an event.
+
+        Raises:
+            WorkspaceError: The run folder cannot be written.
+        """
+        event = Event(time=now(), kind=kind, stage=stage, state=state, message=message, data=data)
+        if self._path is not None:
+            line = json.dumps(event.model_dump(mode="json"), ensure_ascii=False) + "\n"
+            try:
+                handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                try:
+                    os.write(handle, line.encode("utf-8"))
+                finally:
+                    os.close(handle)
+            except OSError as error:
+                raise WorkspaceError(f"cannot write {self._path}: {error.strerror}.") from error
+        if self._listener is not None:
+            self._listener(event)

@@ -1,0 +1,243 @@
+"""One attempt at a task: check the code, run it, check what it wrote, and see whether that follows from the data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bioresearcher.execution.dependence import Trial, Verdict, check_dependence
+from bioresearcher.execution.folders import OUTPUTS, attempt_folder, fresh_folder, remove
+from bioresearcher.execution.outputs import OutputReport, check_outputs, read_parts
+from bioresearcher.execution.process import (
+    Bench,
+    Run,
+    bad_output_name,
+    classify,
+    inside_paths,
+    make_job,
+    run_code,
+    write_code,
+)
+from bioresearcher.execution.static import StaticReport, check_code
+from bioresearcher.runfolder import write_text
+from bioresearcher.sandbox.base import Job, Sandbox
+from bioresearcher.schemas.execution import (
+    Artifact,
+    Attempt,
+    ExecResult,
+    Finding,
+    Limits,
+    Outcome,
+    PerturbedRun,
+    ResourceUse,
+)
+from bioresearcher.schemas.task import DryLabTask, TaskCode
+
+SEED = 20240917
+_SCRATCH = ("work", "changed", "changing", "changing-work", "rerun", "rerun-code")
+
+
+@dataclass(frozen=True)
+class AttemptResult:
+    """An attempt with what it produced.
+
+    Attributes:
+        attempt: Outcome, message, process output and resources of the real run (not of the reruns).
+        artifacts: Declared outputs that were written, whatever the outcome; paths are relative to the task's folder.
+        findings: Only of a verified attempt: before that nothing shows that they come from the data.
+        perturbed: The rerun on changed inputs; None when the attempt did not get that far.
+        warnings: What a reader should know, though it did not decide the outcome.
+    """
+
+    attempt: Attempt
+    artifacts: tuple[Artifact, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    perturbed: PerturbedRun | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def verified(self) -> bool:
+        """Whether the attempt reached the top of the ladder."""
+        return self.attempt.outcome is Outcome.VERIFIED
+
+
+async def run_attempt(
+    task: DryLabTask,
+    code: TaskCode,
+    *,
+    inputs: Mapping[str, Path],
+    folder: Path,
+    number: int,
+    sandbox: Sandbox,
+    limits: Limits,
+    seed: int = SEED,
+) -> AttemptResult:
+    """Make attempt `number` (from 1) at a task in the task's `folder`, and place it on the outcome ladder.
+
+    `inputs` maps the task's input names to files. An attempt of the same number is replaced, so one that was
+    cut short is simply made again. The code runs once on the real inputs and, when its outputs are as declared,
+    up to seven times more (on changed inputs, and as a control). Whatever the code does is a value; see `Outcome`
+    for the rungs.
+
+    Raises:
+        SandboxUnavailableError: The sandbox cannot work; nothing of the code ran.
+        WorkspaceError: The folder cannot be written.
+    """
+    place = fresh_folder(attempt_folder(folder, number))
+    bench = Bench(task, code, sandbox, limits, seed, place)
+    judge = _Judge(bench, number, folder)
+    given = {i.name: inputs[i.name] for i in task.inputs if i.name in inputs}
+    try:
+        return judge.close(await _work(judge, given))
+    finally:
+        for name in _SCRATCH:
+            remove(place / name)
+
+
+async def _work(judge: _Judge, given: Mapping[str, Path]) -> AttemptResult:
+    bench = judge.bench
+    blocked = _blocked(bench.task, given)
+    if blocked is not None:
+        return judge.stop(*blocked)
+    job = make_job(bench, given)
+    paths = inside_paths(bench.sandbox, job, given).values()
+    report = check_code(bench.task, bench.code, inside=(*paths, bench.sandbox.layout(job).work))
+    if report.outcome is not None:
+        return judge.stop(report.outcome, report.message, warnings=report.warnings)
+    write_code(bench, job, given)
+    return await _run(judge, job, given, report)
+
+
+async def _run(judge: _Judge, job: Job, given: Mapping[str, Path], report: StaticReport) -> AttemptResult:
+    bench = judge.bench
+    run = await run_code(bench, job, OUTPUTS)
+    ended = classify(run.result, bench.limits)
+    checked = check_outputs(bench.task, run.outputs, base=judge.folder)
+    warnings = (*report.warnings, *checked.warnings, *_left_out(run))
+    if ended is not None:
+        return judge.stop(*ended, result=run.result, artifacts=checked.artifacts, warnings=warnings)
+    if checked.outcome is not None:
+        message = checked.message + _why_missing(run, checked)
+        return judge.stop(checked.outcome, message, result=run.result, artifacts=checked.artifacts, warnings=warnings)
+    verdict = await _dependence(bench, given, run, report)
+    return _finish(judge, run, checked, verdict, warnings)
+
+
+async def _dependence(bench: Bench, given: Mapping[str, Path], run: Run, report: StaticReport) -> Verdict:
+    if not given:
+        reason = "the task declares no inputs, so nothing can show that its outputs come from data"
+        return Verdict(False, PerturbedRun(done=False, reason=reason))
+    parts = read_parts(bench.task, run.outputs)
+    trial = Trial(bench, given, parts, run.result.use.wall_s)
+    return await check_dependence(trial, report)
+
+
+def _finish(
+    judge: _Judge, run: Run, checked: OutputReport, verdict: Verdict, warnings: tuple[str, ...]
+) -> AttemptResult:
+    perturbed = verdict.run
+    if not verdict.depends:
+        return judge.stop(
+            Outcome.INPUT_INDEPENDENT,
+            perturbed.reason,
+            result=run.result,
+            artifacts=checked.artifacts,
+            perturbed=perturbed,
+            warnings=warnings,
+        )
+    if perturbed.unchanged:
+        names = ", ".join(perturbed.unchanged)
+        warnings = (*warnings, f"did not change when the inputs did: {names}")
+    total = len(perturbed.changed) + len(perturbed.unchanged)
+    return judge.stop(
+        Outcome.VERIFIED,
+        f"{len(perturbed.changed)} of {total} outputs changed with the inputs ({perturbed.reason})",
+        result=run.result,
+        artifacts=checked.artifacts,
+        findings=checked.findings,
+        perturbed=perturbed,
+        warnings=warnings,
+    )
+
+
+def _blocked(task: DryLabTask, given: Mapping[str, Path]) -> tuple[Outcome, str] | None:
+    """Why nothing can be run, if so."""
+    bad = bad_output_name(task)
+    if bad or not task.outputs:
+        what = f"the output file name {bad[:80]!r} is not a plain name of its own" if bad else "it declares no output"
+        return Outcome.NOT_RUN, f"the task cannot be run: {what}"
+    for wanted in task.inputs:
+        path = given.get(wanted.name)
+        if path is None:
+            source = wanted.task or wanted.dataset or "nobody"
+            return Outcome.BLOCKED, f"input {wanted.name!r} (from {source}) was not produced"
+        if not path.is_file():
+            return Outcome.BLOCKED, f"input {wanted.name!r}: the file {path.name} is missing"
+    return None
+
+
+def _left_out(run: Run) -> tuple[str, ...]:
+    undeclared = ", ".join(run.undeclared[:5])
+    notes = [f"not collected: {line}" for line in run.refused[:5]]
+    return (*notes, *([f"written but not declared, so not kept: {undeclared}"] if undeclared else []))
+
+
+def _why_missing(run: Run, checked: OutputReport) -> str:
+    """A missing output that was there but could not be collected is told with the reason."""
+    if checked.outcome is not Outcome.NO_OUTPUT or not run.refused:
+        return ""
+    return f" (not collected: {'; '.join(run.refused[:3])[:300]})"
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Puts results together and records them in the attempt's folder."""
+
+    bench: Bench
+    number: int
+    folder: Path
+
+    def stop(
+        self,
+        outcome: Outcome,
+        message: str,
+        *,
+        result: ExecResult | None = None,
+        artifacts: tuple[Artifact, ...] = (),
+        findings: tuple[Finding, ...] = (),
+        perturbed: PerturbedRun | None = None,
+        warnings: tuple[str, ...] = (),
+    ) -> AttemptResult:
+        """The result with this outcome; `result` is None when the code did not run."""
+        code = self.bench.code
+        attempt = Attempt(
+            number=self.number,
+            outcome=outcome,
+            message=" ".join(message.split())[:1000],
+            exit_code=result.exit_code if result else None,
+            stdout=result.stdout if result else "",
+            stderr=result.stderr if result else "",
+            code_sha256=code_digest(code),
+            code_origin=code.origin,
+            skill=code.skill,
+            use=result.use if result else ResourceUse(),
+            sandbox=result.sandbox if result else "",
+        )
+        return AttemptResult(attempt, artifacts, findings, perturbed, warnings)
+
+    def close(self, result: AttemptResult) -> AttemptResult:
+        """Write the attempt's record, by which a finished attempt is recognised."""
+        write_text(self.bench.folder / "attempt.json", result.attempt.model_dump_json(indent=2) + "\n")
+        return result
+
+
+def code_digest(code: TaskCode) -> str:
+    """The sha256 of a script and its helper files, names and texts in order."""
+    digest = hashlib.sha256()
+    for name, text in (("code.py", code.code), *sorted(code.support.items())):
+        for part in (name, text):
+            data = part.encode("utf-8", errors="surrogatepass")
+            digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()

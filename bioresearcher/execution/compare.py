@@ -1,0 +1,152 @@
+"""Whether two runs' outputs show the same, whatever their bytes.
+
+Each output is split into named parts (a table's columns, a figure's pixels, …), so that a part which differs
+between two runs on the same data can be left out of account. Time stamps, order of rows and lines, and
+differences below `TOLERANCE` are no difference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from bioresearcher.execution.figures import FigureError, read_figure
+from bioresearcher.execution.tables import Table, TableError, is_missing, read_table, to_number
+from bioresearcher.schemas.task import TaskOutput
+
+TOLERANCE = 1e-9
+MAX_TEXT_BYTES = 20_000_000
+Part = str | tuple[tuple[str, ...], ...]
+"""A text or digest that must be equal, or rows of cells that are compared one by one."""
+
+_STAMP = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
+    r"|\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +(?:\d{1,2} )?"
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
+    r"[ \d:.,]*(?:GMT|UTC|[A-Z]{3,4})?(?: \d{4})?"
+    r"|\b\d{1,2}[/.]\d{1,2}[/.]\d{4}\b|\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"
+    r"|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"
+    r"|\b\d+(?:\.\d+)? ?(?:s|ms|sec|secs|seconds|minutes)\b(?= elapsed)|(?<=elapsed: )\d+(?:\.\d+)?",
+    re.IGNORECASE,
+)
+
+
+def split_parts(output: TaskOutput, path: Path) -> dict[str, Part]:
+    """The parts of one output file, each in a form that can be compared with `same_part`."""
+    if output.kind == "table":
+        try:
+            return _table_parts(read_table(path))
+        except TableError:
+            return {"bytes": _digest(path)}
+    if output.kind == "figure":
+        try:
+            return {"picture": read_figure(path).digest}
+        except FigureError:
+            return {"bytes": _digest(path)}
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        return {"bytes": _digest(path)}
+    return {"text": _text_part(path)}
+
+
+def changed_outputs(
+    before: Mapping[str, Mapping[str, Part]],
+    after: Mapping[str, Mapping[str, Part]],
+    *,
+    ignore: Mapping[str, frozenset[str]] | None = None,
+) -> tuple[str, ...]:
+    """Names of the outputs of which at least one part, not among those to ignore, differs."""
+    skip = ignore or {}
+    parts = {name: differing_parts(before[name], after.get(name, {})) for name in before}
+    return tuple(name for name, found in parts.items() if found - skip.get(name, frozenset()))
+
+
+def differing_parts(before: Mapping[str, Part], after: Mapping[str, Part]) -> frozenset[str]:
+    """Names of parts that differ, or exist on one side only."""
+    names = before.keys() | after.keys()
+    return frozenset(n for n in names if n not in before or n not in after or not same_part(before[n], after[n]))
+
+
+def same_part(one: Part, other: Part) -> bool:
+    """Whether two parts show the same."""
+    if isinstance(one, str) or isinstance(other, str):
+        return one == other
+    return len(one) == len(other) and all(map(_same_row, one, other))
+
+
+def _same_row(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    return len(one) == len(other) and all(a == b or _same_cell(a, b) for a, b in zip(one, other, strict=True))
+
+
+def _same_cell(one: str, other: str) -> bool:
+    """Whether two differently written cells mean the same."""
+    a, b = to_number(one), to_number(other)
+    if a is not None and b is not None:
+        return math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=1e-300)
+    if a is not None or b is not None:
+        return False
+    return (is_missing(one) and is_missing(other)) or stable_text(one) == stable_text(other)
+
+
+def _key(row: Iterable[str]) -> tuple[str, ...]:
+    """A sorting key that differences below the tolerance do not move."""
+    numbers = ((to_number(cell), cell) for cell in row)
+    return tuple(stable_text(cell) if number is None else f"{number:.6g}" for number, cell in numbers)
+
+
+def _table_parts(table: Table) -> dict[str, Part]:
+    """Each column, its cells in the order of the rows' names; where names repeat, also the rows as a whole."""
+    parts: dict[str, Part] = {"columns": json.dumps(sorted(table.header))}
+    names = [row[0] for row in table.rows]
+    if len(set(names)) == len(names):
+        rows = [table.rows[i] for i in sorted(range(len(names)), key=lambda i: _key(names[i : i + 1]))]
+        parts |= {f"column {n}": (tuple(row[i] for row in rows),) for i, n in enumerate(table.header)}
+        return parts
+    for index, name in enumerate(table.header):
+        parts[f"column {name}"] = tuple(sorted(((row[0], row[index]) for row in table.rows), key=_key))
+    order = sorted(range(len(table.header)), key=lambda i: table.header[i])
+    parts["rows"] = tuple(sorted((tuple(row[i] for i in order) for row in table.rows), key=_key))
+    return parts
+
+
+def stable_text(text: str) -> str:
+    """Text without time stamps, identifiers drawn at random, and runs of spaces."""
+    return " ".join(_STAMP.sub("<time>", text).split())
+
+
+def _text_part(path: Path) -> Part:
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return hashlib.sha256(data).hexdigest()
+    if path.suffix.lower() == ".json":
+        try:
+            return _json_part(json.loads(text))
+        except (ValueError, RecursionError):
+            pass
+    return "\n".join(sorted(filter(None, map(stable_text, text.splitlines()))))
+
+
+def _json_part(value: object) -> Part:
+    """Leaves with their paths, as rows; the order of a list's entries does not count."""
+    return tuple(sorted(_leaves(value), key=_key))
+
+
+def _leaves(value: object, path: str = "") -> Iterable[tuple[str, ...]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item, f"{path}[]")
+    else:
+        yield (path, str(value))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,158 @@
+"""Output figures: opened with limits, and not blank. Generated pictures are untrusted."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.parsers import expat
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MIN_PIXELS = 50
+MAX_PIXELS = 60_000_000
+MAX_SVG_BYTES = 20_000_000
+_DRAWS = {"path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "use", "image"}
+_ACTIVE = {"script", "foreignobject", "iframe", "object", "embed", "audio", "video", "animate", "set", "handler"}
+_REFERENCE = re.compile(r"((?:^|url\()['\"]?#)([^)'\"\s]+)")
+
+
+class FigureError(ValueError):
+    """The file is no usable figure; the message says why."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What was seen of a figure: its size in words and a digest of what it shows."""
+
+    summary: str
+    digest: str
+
+
+def read_figure(path: Path) -> Figure:
+    """Open a PNG, JPEG or SVG.
+
+    Raises:
+        FigureError: It cannot be decoded, is blank, tiny or huge, or (SVG) holds active or foreign content.
+    """
+    if path.suffix.lower() == ".svg":
+        return _read_svg(path)
+    if path.suffix.lower() in {".png", ".jpg", ".jpeg"}:
+        return _read_pixels(path)
+    raise FigureError(f"{path.suffix or 'no suffix'} is no known kind of figure; write .png or .svg")
+
+
+def _read_pixels(path: Path) -> Figure:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=("PNG", "JPEG")) as image:
+                _check_size(image.width, image.height)
+                return _look(image)
+    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise FigureError(f"cannot be opened as a picture ({type(error).__name__})") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        if isinstance(error, FigureError):
+            raise
+        raise FigureError(f"is a broken picture ({str(error)[:80]})") from error
+
+
+def _check_size(width: int, height: int) -> None:
+    if min(width, height) < MIN_PIXELS:
+        raise FigureError(f"is {width} × {height} pixels; at least {MIN_PIXELS} each way are expected")
+    if width * height > MAX_PIXELS:
+        raise FigureError(f"is {width} × {height} pixels, which is more than is opened")
+
+
+def _look(image: Image.Image) -> Figure:
+    pixels = image.convert("RGBA")
+    extrema = pixels.getextrema()
+    if all(isinstance(pair, tuple) and pair[0] == pair[1] for pair in extrema):
+        raise FigureError("is blank: all pixels have one colour")
+    digest = hashlib.sha256(f"{pixels.size}".encode() + pixels.tobytes()).hexdigest()
+    return Figure(f"{image.width} × {image.height} pixels", digest)
+
+
+class _SvgReader:
+    """Expat handlers: counts what draws, refuses what acts or reaches out, and keeps what is shown."""
+
+    def __init__(self) -> None:
+        self.drawn = 0
+        self.size = ""
+        self.shown: list[str] = []
+        self._open: list[str] = []
+        self._ids: dict[str, str] = {}
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        """An element: judged, and kept unless it lies in the metadata."""
+        tag = name.rsplit(":", 1)[-1].lower()
+        if tag in _ACTIVE:
+            raise FigureError(f"holds active content (<{tag}>)")
+        if not self._open:
+            if tag != "svg":
+                raise FigureError(f"its root is <{tag}>, not <svg>")
+            self.size = f"{attributes.get('width', '?')} × {attributes.get('height', '?')}"
+        self._open.append(tag)
+        if "metadata" in self._open:
+            return
+        for key, value in attributes.items():
+            _check_attribute(key.lower(), value)
+        self.drawn += tag in _DRAWS and not {"defs", "clippath"} & set(self._open)
+        kept = (f"{key}={self._stable(key, value)}" for key, value in sorted(attributes.items()))
+        self.shown.append(" ".join([tag, *kept]))
+
+    def _stable(self, key: str, value: str) -> str:
+        """Identifiers, which plotting libraries draw at random, become numbers in order of appearance."""
+        if key == "id":
+            return self._ids.setdefault(value, f"id{len(self._ids)}")
+        return _REFERENCE.sub(lambda m: m[1] + self._ids.setdefault(m[2], f"id{len(self._ids)}"), value)
+
+    def end(self, _: str) -> None:
+        """The end of the innermost element."""
+        self._open.pop()
+
+    def text(self, data: str) -> None:
+        """Text that is shown."""
+        if data.strip() and "metadata" not in self._open:
+            self.shown.append(data.strip())
+            if "@import" in data or "url(" in data.replace(" ", "").replace("url(#", ""):
+                raise FigureError("refers to something outside in its style")
+
+    def entity(self, *_: object) -> None:
+        """An entity declaration: never needed in a figure."""
+        raise FigureError("declares entities")
+
+
+def _check_attribute(key: str, value: str) -> None:
+    address = "".join(value.split()).lower()
+    if key.startswith("on") or "javascript:" in address:
+        raise FigureError(f"holds active content (attribute {key!r})")
+    if key.rsplit(":", 1)[-1] in {"href", "src"} and not address.startswith(("#", "data:image/")):
+        raise FigureError(f"refers to something outside ({value[:60]!r})")
+    if re.search(r"url\((?!['\"]?#)", address):
+        raise FigureError(f"refers to something outside ({value[:60]!r})")
+
+
+def _read_svg(path: Path) -> Figure:
+    if path.stat().st_size > MAX_SVG_BYTES:
+        raise FigureError(f"is larger than {MAX_SVG_BYTES // 1_000_000} MB")
+    reader = _SvgReader()
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = reader.start
+    parser.EndElementHandler = reader.end
+    parser.CharacterDataHandler = reader.text
+    parser.EntityDeclHandler = reader.entity
+    try:
+        parser.Parse(path.read_bytes(), True)
+    except expat.ExpatError as error:
+        raise FigureError(f"is no well-formed SVG ({error})") from error
+    if reader.drawn < 2:  # one alone is the background
+        raise FigureError("is blank: it draws nothing")
+    digest = hashlib.sha256("\n".join(reader.shown).encode()).hexdigest()
+    return Figure(f"SVG, {reader.size}", digest)

@@ -1,0 +1,194 @@
+"""Describe input files as they are. Called as `describe_inputs.py spec.json` with `{"files": [{"name", "path"}]}`.
+
+Prints a JSON list of texts, one per file, each at most `LIMIT` characters: rows, columns with type, missing
+count and distinct values, and the first three rows. Reads in one pass, without keeping the table.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Any
+
+LIMIT = 2000
+HEAD_ROWS = 3
+HEAD_COLUMNS = 8
+LISTED_COLUMNS = 24
+LEVELS = 6
+MISSING = {"", "na", "n/a", "nan", "null", "none", "missing", "unknown", "--"}
+
+
+def plain(text: str, width: int = 28) -> str:
+    """Text for one line: control characters replaced, long cells cut."""
+    line = "".join(c if c.isprintable() else "·" for c in text)
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+@dataclass
+class Tally:
+    """What was seen in one column."""
+
+    name: str
+    rows: int = 0
+    missing: int = 0
+    types: set[str] = field(default_factory=set)
+    levels: dict[str, int] = field(default_factory=dict)
+    low: float | None = None
+    high: float | None = None
+
+    def add(self, cell: str) -> None:
+        """Count one cell."""
+        self.rows += 1
+        text = cell.strip()
+        if text.lower() in MISSING:
+            self.missing += 1
+            return
+        try:
+            value = float(text)
+        except ValueError:
+            self.types.add("text")
+        else:
+            self.types.add("integer" if text.lstrip("+-").isdigit() else "number")
+            self.low = value if self.low is None else min(self.low, value)
+            self.high = value if self.high is None else max(self.high, value)
+        if len(self.levels) <= LEVELS or text in self.levels:
+            self.levels[text] = self.levels.get(text, 0) + 1
+
+    @property
+    def dtype(self) -> str:
+        """The narrowest type that holds all known values."""
+        for name in ("text", "number", "integer"):
+            if name in self.types:
+                return name
+        return "empty"
+
+    def line(self) -> str:
+        """One line: name, type, missing, and levels or range."""
+        said = f"  {plain(self.name, 40)}: {self.dtype}, {self.missing} missing"
+        if self.levels and len(self.levels) <= LEVELS:
+            levels = sorted(self.levels.items())
+            return said + "; values " + ", ".join(f"{plain(k, 20)!r} ({n})" for k, n in levels)
+        return said + (f"; {self.low:g} to {self.high:g}" if self.dtype in {"integer", "number"} else "")
+
+
+def read_lines(path: Path) -> IO[str]:
+    """Lines of a plain or gzipped text file."""
+    binary: Any = gzip.GzipFile(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
+    return io.TextIOWrapper(binary, encoding="utf-8", errors="replace", newline="")
+
+
+def separator_of(name: str, header: str) -> str:
+    """Comma for `.csv` (semicolon when commoner), else tab when there is one."""
+    if name.endswith(".csv"):
+        return max(",;", key=header.count)
+    return "\t" if "\t" in header or name.endswith((".tsv", ".tab")) else max("\t,;", key=header.count)
+
+
+def rows_of(path: Path, lines: Iterator[str]) -> tuple[str, Iterator[list[str]]]:
+    """The separator and the rows."""
+    top = next(lines, "")
+    separator = separator_of(path.name.lower().removesuffix(".gz"), top)
+    every = chain([top], lines)
+    if separator == "\t":
+        return separator, (line.rstrip("\r\n").split("\t") for line in every)
+    return separator, csv.reader(every, delimiter=separator)
+
+
+def describe_table(path: Path) -> str:
+    """Shape, columns and first rows of a table."""
+    csv.field_size_limit(10_000_000)
+    with read_lines(path) as lines:
+        separator, rows = rows_of(path, lines)
+        header = next(rows, [])
+        head: list[list[str]] = []
+        tallies: list[Tally] = [Tally(name) for name in header]
+        count = 0
+        for row in (r for r in rows if r and r != [""]):
+            count += 1
+            if count == 1 and len(row) == len(header) + 1:
+                tallies.insert(0, Tally("(row names, unnamed)"))
+            if len(head) < HEAD_ROWS:
+                head.append(row)
+            for tally, cell in zip(tallies, row, strict=False):
+                tally.add(cell)
+    name = {"\t": "tab", ",": "comma", ";": "semicolon"}[separator]
+    lines_out = [f"{count} rows × {len(tallies)} columns, {name}-separated, first line is the header"]
+    lines_out += column_lines(tallies)
+    lines_out.append("  first rows: " + " | ".join(plain(c.name) for c in tallies[:HEAD_COLUMNS]))
+    lines_out += ["    " + " | ".join(plain(c) for c in row[:HEAD_COLUMNS]) for row in head]
+    return "\n".join(lines_out)
+
+
+def column_lines(tallies: list[Tally]) -> list[str]:
+    """One line per column; many numeric columns of a matrix are summed up in one."""
+    numeric = [t for t in tallies[1:] if t.dtype in {"integer", "number"}]
+    if len(tallies) <= LISTED_COLUMNS or len(numeric) < 0.8 * len(tallies):
+        shown = [t.line() for t in tallies[:LISTED_COLUMNS]]
+        more = len(tallies) - LISTED_COLUMNS
+        return shown + ([f"  … and {more} more columns"] if more > 0 else [])
+    lows = [t.low for t in numeric if t.low is not None]
+    highs = [t.high for t in numeric if t.high is not None]
+    others = [t for t in tallies if t not in numeric][:LISTED_COLUMNS]
+    names = ", ".join(plain(t.name, 20) for t in numeric[:4])
+    missing = sum(t.missing for t in numeric)
+    total = f"  {len(numeric)} numeric columns ({names}, …): {min(lows):g} to {max(highs):g}, {missing} missing"
+    return [t.line() for t in others] + [total]
+
+
+def describe_gene_sets(path: Path) -> str:
+    """Number of sets, their sizes, and the first three."""
+    with read_lines(path) as lines:
+        sizes: list[int] = []
+        head: list[str] = []
+        for line in lines:
+            fields = line.rstrip("\r\n").split("\t")
+            if len(fields) < 3:
+                continue
+            sizes.append(len(fields) - 2)
+            if len(head) < HEAD_ROWS:
+                head.append(f"  {plain(fields[0], 60)}: {', '.join(plain(f) for f in islice(fields, 2, 6))}, …")
+    if not sizes:
+        return "no gene sets found"
+    first = (
+        f"{len(sizes)} gene sets (GMT: name, description, symbols; tab-separated), {min(sizes)} to {max(sizes)} genes"
+    )
+    return "\n".join([first, *head])
+
+
+def describe(path: Path) -> str:
+    """The description of one file by its suffix."""
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if suffix == ".gmt":
+        return describe_gene_sets(path)
+    if suffix in {".tsv", ".csv", ".txt", ".tab"}:
+        return describe_table(path)
+    with path.open("rb") as file:
+        start = file.read(400)
+    size = path.stat().st_size
+    shown = plain(start.decode("utf-8", errors="replace"), 300) if b"\0" not in start else "(binary)"
+    return f"{size} bytes; starts with: {shown}"
+
+
+def texts(files: Iterable[dict[str, str]]) -> list[str]:
+    """One bounded text per file; a file that cannot be read is described by its error."""
+    found = []
+    for file in files:
+        path = Path(file["path"])
+        try:
+            body = describe(path)
+        except (OSError, csv.Error, ValueError, EOFError) as error:
+            body = f"cannot be read as {path.suffix or 'text'}: {type(error).__name__}: {plain(str(error), 120)}"
+        text = f"{plain(file['name'], 60)} ({plain(path.name, 60)}): {body}"
+        found.append(text if len(text) <= LIMIT else text[: LIMIT - 1] + "…")
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(texts(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["files"])))  # noqa: T201

@@ -1,0 +1,292 @@
+"""Make a changed copy of each input file, the same for the same seed. Called as `perturb_inputs.py spec.json`.
+
+The spec is `{"variant", "seed", "files": [{"path", "out"}]}`. Names of rows and columns stay; cells move as
+text, so that nothing is reformatted. Variants, from the strongest change to none:
+
+- `resample`: values drawn anew, with replacement, from the same column (matrix: the same row), so that also
+  counts and means change;
+- `permute`: values of each column shuffled over the rows;
+- `touch`: a single value of each column (matrix: of each row) replaced by another one;
+- `drop`: as `permute`, and a tenth of the rows left out;
+- `rewrite`: the same values in other bytes.
+
+Gene sets (GMT) exchange members, JSON numbers change places; other files are copied. One line of JSON on
+standard output says what was done to each file. Tables are read in blocks, so that memory stays small.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import random
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from statistics import median
+from typing import IO, Any
+
+VARIANTS = ("resample", "permute", "touch", "drop", "rewrite")
+BLOCK_CELLS = 1_000_000
+PROBE_ROWS = 200
+MATRIX_COLUMNS = 8
+MISSING = {"", "na", "n/a", "nan", "null", "none", "missing", "unknown", "--"}
+_DECIMAL = re.compile(r"-?\d+\.\d+")
+
+Row = list[str]
+
+
+def open_text(path: Path, mode: str) -> IO[str]:
+    """Text that keeps undecodable bytes and line ends as they are; `.gz` is (de)compressed."""
+    if path.suffix.lower() == ".gz":
+        binary: Any = gzip.GzipFile(path, mode + "b", compresslevel=1, mtime=0)
+    else:
+        binary = path.open(mode + "b")
+    return io.TextIOWrapper(binary, encoding="utf-8", errors="surrogateescape", newline="")
+
+
+def kind_of(path: Path) -> str:
+    """`table`, `gene_sets`, `json` or `other`, by the suffix."""
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if suffix in {".tsv", ".csv", ".txt", ".tab"}:
+        return "table"
+    return {".gmt": "gene_sets", ".json": "json"}.get(suffix, "other")
+
+
+def number(text: str) -> float | None:
+    """The cell as a number, or None."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def separator_of(path: Path, header: str) -> str:
+    """The separator by suffix, else the commonest candidate in the header; tab when there is none."""
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if suffix == ".csv":
+        return max(",;", key=header.count)
+    return "\t" if suffix in {".tsv", ".tab"} or "\t" in header else max("\t,;", key=header.count)
+
+
+def numeric_columns(rows: list[Row]) -> dict[int, list[float]]:
+    """Columns (but the first) whose known values are nearly all numbers, with those numbers."""
+    found: dict[int, list[float]] = {}
+    for index in range(1, max((len(row) for row in rows), default=0)):
+        known = [row[index] for row in rows if index < len(row) and row[index].strip().lower() not in MISSING]
+        values = [v for v in map(number, known) if v is not None]
+        if values and len(values) >= 0.95 * len(known):
+            found[index] = values
+    return found
+
+
+def matrix_columns(rows: list[Row]) -> tuple[int, ...]:
+    """The columns of a measurement matrix: many numeric columns on one scale; empty for other tables."""
+    numeric = numeric_columns(rows)
+    width = max((len(row) for row in rows), default=0)
+    if len(numeric) < MATRIX_COLUMNS or len(numeric) < 0.8 * (width - 1):
+        return ()
+    centres = [median(v) for v in numeric.values()]
+    spreads = [max(v) - min(v) for v in numeric.values()]
+    typical = median(spreads) + 1e-12
+    alike = all(abs(c - median(centres)) <= 2 * typical for c in centres) and max(spreads) <= 10 * typical
+    return tuple(numeric) if alike else ()
+
+
+def id_columns(rows: list[Row]) -> frozenset[int]:
+    """Columns that name the rows: the first, and text columns without a repeat."""
+    width = max((len(row) for row in rows), default=0)
+    if width <= 1:
+        return frozenset()
+    numeric = numeric_columns(rows)
+    unique = {i for i in range(1, width) if i not in numeric and len({r[i] for r in rows if i < len(r)}) == len(rows)}
+    return frozenset({0} | (unique if len(rows) > 2 else set()))
+
+
+def change(values: list[str], variant: str, rng: random.Random) -> list[str]:
+    """One column (or matrix row) after the variant."""
+    if variant == "resample":
+        return rng.choices(values, k=len(values))
+    changed = list(values)
+    if variant in {"permute", "drop"}:
+        rng.shuffle(changed)
+    elif variant == "touch" and len(set(values)) > 1:
+        target = rng.randrange(len(values))
+        changed[target] = rng.choice([v for v in values if v != values[target]])
+    return changed
+
+
+def longer(cell: str) -> str:
+    """The same number with one more decimal zero."""
+    return cell + "0" if _DECIMAL.fullmatch(cell) else cell
+
+
+def change_list(rows: list[Row], variant: str, rng: random.Random) -> list[Row]:
+    """A file of one column: entries are its data, so some are left out."""
+    if variant == "resample":
+        return rng.choices(rows, k=len(rows))
+    if variant == "touch":
+        gone = rng.randrange(len(rows))
+        return rows[:gone] + rows[gone + 1 :]
+    return thinned(rows, rng)
+
+
+def thinned(rows: list[Row], rng: random.Random) -> list[Row]:
+    """A tenth of the rows, at least one, left out."""
+    keep = sorted(rng.sample(range(len(rows)), len(rows) - max(1, len(rows) // 10)))
+    return [rows[i] for i in keep]
+
+
+def change_block(rows: list[Row], variant: str, rng: random.Random, shape: tuple[Any, Any]) -> list[Row]:
+    """One block of a table after the variant; `shape` is (matrix columns, id columns)."""
+    matrix, ids = shape
+    if variant == "rewrite":
+        return [[longer(cell) for cell in row] for row in rows]
+    width = max(len(row) for row in rows)
+    if width == 1:
+        return change_list(rows, variant, rng)
+    rows = [list(row) for row in rows]
+    if matrix and variant in {"resample", "touch"}:
+        for row in rows:
+            present = [i for i in matrix if i < len(row)]
+            for i, cell in zip(present, change([row[i] for i in present], variant, rng), strict=True):
+                row[i] = cell
+        return rows
+    for index in (i for i in range(width) if i not in ids):
+        holders = [row for row in rows if index < len(row)]
+        for row, cell in zip(holders, change([r[index] for r in holders], variant, rng), strict=True):
+            row[index] = cell
+    return thinned(rows, rng) if variant == "drop" and len(rows) > 1 else rows
+
+
+def blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Rows in blocks of about a million cells; empty lines are left out."""
+    kept = (row for row in rows if row and row != [""])
+    for first in kept:
+        yield [first, *islice(kept, max(1, BLOCK_CELLS // len(first)))]
+
+
+def split_rows(lines: Iterator[str], separator: str) -> Iterator[Row]:
+    """Rows of cells; tabs are split as they stand, other separators with quotes."""
+    if separator == "\t":
+        return (line.rstrip("\r\n").split("\t") for line in lines)
+    return csv.reader(lines, delimiter=separator)
+
+
+def write_rows(target: IO[str], rows: Iterable[Row], separator: str, end: str) -> None:
+    """The inverse of `split_rows`."""
+    if separator == "\t":
+        target.writelines("\t".join(row) + end for row in rows)
+    else:
+        csv.writer(target, delimiter=separator, lineterminator=end).writerows(rows)
+
+
+def perturb_table(source: Path, target: Path, variant: str, rng: random.Random) -> bool:
+    """Write the changed table; True when something did change."""
+    csv.field_size_limit(10_000_000)
+    with open_text(source, "r") as lines, open_text(target, "w") as out:
+        top = next(lines, "")
+        while top.startswith("#"):
+            out.write(top)
+            top = next(lines, "")
+        separator = separator_of(source, top)
+        rows = split_rows(chain([top], lines), separator)
+        header = next(rows, None)
+        if header is None:
+            return False
+        parts = blocks(rows)
+        first = next(parts, [])
+        probe = first[:PROBE_ROWS]
+        shape = (matrix_columns(probe), id_columns(probe))
+        decimals = any(_DECIMAL.fullmatch(cell) for row in probe for cell in row)
+        end = "\r\n" if variant == "rewrite" and not decimals else "\n"
+        write_rows(out, [header], separator, end)
+        changed = variant == "rewrite"
+        for block in chain([first] if first else [], parts):
+            result = change_block(block, variant, rng, shape)
+            changed = changed or result != block
+            write_rows(out, result, separator, end)
+    return changed
+
+
+def perturb_gene_sets(source: Path, target: Path, variant: str, rng: random.Random) -> bool:
+    """Members exchanged among sets of unchanged names and sizes."""
+    with open_text(source, "r") as lines:
+        rows = [line.rstrip("\r\n").split("\t") for line in lines if line.strip()]
+    before = [list(row) for row in rows]
+    places = [(r, c) for r, row in enumerate(rows) for c in range(2, len(row)) if row[c]]
+    if variant == "touch":
+        places = rng.sample(places, max(2, len(places) // 10)) if len(places) > 2 else places
+    if variant != "rewrite":
+        members = [rows[r][c] for r, c in places]
+        rng.shuffle(members)
+        for (r, c), member in zip(places, members, strict=True):
+            rows[r][c] = member
+    if variant == "drop" and len(rows) > 1:
+        rows = thinned(rows, rng)
+    with open_text(target, "w") as out:
+        write_rows(out, rows, "\t", "\r\n" if variant == "rewrite" else "\n")
+    return variant == "rewrite" or rows != before
+
+
+def number_places(value: object) -> list[tuple[Any, Any]]:
+    """(container, key) of each number in a JSON value."""
+    found: list[tuple[Any, Any]] = []
+    waiting: list[Any] = [value]
+    while waiting:
+        box = waiting.pop()
+        items = box.items() if isinstance(box, dict) else enumerate(box) if isinstance(box, list) else ()
+        for key, item in items:
+            if isinstance(item, int | float) and not isinstance(item, bool):
+                found.append((box, key))
+            waiting.append(item)
+    return found
+
+
+def perturb_json(source: Path, target: Path, variant: str, rng: random.Random) -> bool:
+    """Numbers exchanged among their places, whole numbers among whole numbers."""
+    value = json.loads(source.read_text(encoding="utf-8"))
+    changed = variant == "rewrite"
+    for kind in (int, float) if variant != "rewrite" else ():
+        places = [(box, key) for box, key in number_places(value) if type(box[key]) is kind]
+        before = [json.dumps(box[key]) for box, key in places]
+        after = change(before, variant, rng) if before else []
+        changed = changed or after != before
+        for (box, key), text in zip(places, after, strict=True):
+            box[key] = json.loads(text)
+    target.write_text(json.dumps(value, indent=3 if variant == "rewrite" else None), encoding="utf-8")
+    return changed
+
+
+WRITERS = {"table": perturb_table, "gene_sets": perturb_gene_sets, "json": perturb_json}
+
+
+def perturb_file(source: Path, target: Path, variant: str, rng: random.Random) -> dict[str, Any]:
+    """Write one changed copy; a file that cannot be understood is copied, and the answer says so."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    kind = kind_of(source)
+    if kind != "other":
+        try:
+            return {"kind": kind, "changed": WRITERS[kind](source, target, variant, rng)}
+        except (csv.Error, ValueError, RecursionError, EOFError, gzip.BadGzipFile) as error:
+            kind = f"other ({type(error).__name__})"
+    shutil.copyfile(source, target)
+    return {"kind": kind, "changed": False}
+
+
+def main(argv: list[str]) -> None:
+    """Read the spec, write the copies, print what was done."""
+    spec = json.loads(Path(argv[1]).read_text(encoding="utf-8"))
+    done = []
+    for index, file in enumerate(spec["files"]):
+        rng = random.Random(f"{spec['seed']}:{spec['variant']}:{index}")  # noqa: S311  not for secrets
+        done.append(perturb_file(Path(file["path"]), Path(file["out"]), spec["variant"], rng))
+    print(json.dumps(done))  # noqa: T201  the script's answer
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -1,0 +1,163 @@
+"""Judge the files a task wrote against what it declared."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from bioresearcher.execution.compare import Part, split_parts
+from bioresearcher.execution.figures import FigureError, read_figure
+from bioresearcher.execution.findings import FindingsError, read_findings, unsupported_number
+from bioresearcher.execution.tables import Table, TableError, read_table, table_placeholder, table_problem
+from bioresearcher.execution.words import PLACEHOLDER_CELL, PLACEHOLDER_TEXT
+from bioresearcher.schemas.execution import Artifact, Finding, Outcome
+from bioresearcher.schemas.task import DryLabTask, TaskOutput
+
+MAX_TEXT_BYTES = 5_000_000
+
+
+@dataclass(frozen=True)
+class OutputReport:
+    """What was found: the worst problem (None when all is well) and what the files hold."""
+
+    outcome: Outcome | None
+    message: str
+    artifacts: tuple[Artifact, ...]
+    findings: tuple[Finding, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One output file after its check."""
+
+    summary: str = ""
+    bad: str = ""
+    placeholder: str = ""
+    table: Table | None = None
+    findings: tuple[Finding, ...] = ()
+    warning: str = ""
+
+
+def check_outputs(task: DryLabTask, folder: Path, *, base: Path) -> OutputReport:
+    """Check each declared output in `folder`; artifact paths are relative to `base`.
+
+    The worst rung counts: a missing file, then unreadable or implausible content, then placeholder content.
+    """
+    present = [o for o in task.outputs if (folder / o.file).is_file()]
+    missing = [o.file for o in task.outputs if o not in present]
+    looks = {o.name: _look(o, folder / o.file) for o in present}
+    tables = [look.table for look in looks.values() if look.table is not None]
+    findings = tuple(f for look in looks.values() for f in look.findings)
+    bad = [f"{o.file}: {looks[o.name].bad}" for o in present if looks[o.name].bad]
+    bad += _unsupported(findings, tables, dict(task.parameters))
+    placeholders = [f"{o.file}: {looks[o.name].placeholder}" for o in present if looks[o.name].placeholder]
+    outcome, message = _worst(missing, bad, placeholders)
+    return OutputReport(
+        outcome,
+        message,
+        tuple(_artifact(o, folder / o.file, base, looks[o.name].summary) for o in present),
+        findings,
+        tuple(f"{o.file}: {looks[o.name].warning}" for o in present if looks[o.name].warning),
+    )
+
+
+def read_parts(task: DryLabTask, folder: Path) -> dict[str, dict[str, Part]]:
+    """The comparable parts of each declared output that exists, by output name."""
+    files = {o.name: (o, folder / o.file) for o in task.outputs}
+    return {name: split_parts(o, path) for name, (o, path) in files.items() if path.is_file()}
+
+
+def _worst(missing: list[str], bad: list[str], placeholders: list[str]) -> tuple[Outcome | None, str]:
+    if missing:
+        return Outcome.NO_OUTPUT, f"declared but not written: {', '.join(missing)}"
+    for outcome, problems in ((Outcome.BAD_OUTPUT, bad), (Outcome.PLACEHOLDER, placeholders)):
+        if problems:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            return outcome, problems[0] + more
+    return None, ""
+
+
+def _unsupported(findings: Sequence[Finding], tables: list[Table], parameters: JsonValue) -> list[str]:
+    problems = []
+    for finding in findings:
+        number = unsupported_number(finding, tables, parameters)
+        if number:
+            problems.append(
+                f"the finding {finding.statement[:120]!r} states {number}, which is neither among its values nor in "
+                "a table of this task"
+            )
+    return problems
+
+
+def _artifact(output: TaskOutput, path: Path, base: Path, summary: str) -> Artifact:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Artifact(
+        name=output.name,
+        path=path.relative_to(base).as_posix(),
+        kind=output.kind,
+        sha256=digest,
+        bytes=path.stat().st_size,
+        summary=summary,
+    )
+
+
+def _look(output: TaskOutput, path: Path) -> _Look:
+    if path.stat().st_size == 0:
+        return _Look(bad="the file is empty")
+    check = {"table": _look_table, "figure": _look_figure, "text": _look_text, "findings": _look_findings}
+    return check[output.kind](output, path) if output.kind in check else _Look(summary="model")
+
+
+def _look_table(output: TaskOutput, path: Path) -> _Look:
+    try:
+        table = read_table(path)
+    except TableError as error:
+        return _Look(bad=str(error))
+    shape = f"{len(table.rows)} rows × {len(table.header)} columns"
+    word = table_placeholder(table)
+    return _Look(
+        summary=shape + (" were read; the file is longer" if table.cut else ""),
+        bad=table_problem(table, output),
+        placeholder=f"holds placeholder text {word!r}" if word else "",
+        table=table,
+        warning="only the first rows were checked" if table.cut else "",
+    )
+
+
+def _look_figure(_: TaskOutput, path: Path) -> _Look:
+    try:
+        return _Look(summary=read_figure(path).summary)
+    except FigureError as error:
+        return _Look(bad=str(error))
+
+
+def _look_text(_: TaskOutput, path: Path) -> _Look:
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        return _Look(bad=f"is larger than {MAX_TEXT_BYTES // 1_000_000} MB, too large for a text")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return _Look(bad="not UTF-8 text")
+    if not text.strip():
+        return _Look(bad="the file holds nothing but blanks")
+    return _Look(summary=f"{len(text.split())} words", placeholder=_placeholder(text))
+
+
+def _look_findings(_: TaskOutput, path: Path) -> _Look:
+    try:
+        findings = read_findings(path)
+    except FindingsError as error:
+        return _Look(bad=str(error))
+    word = next(filter(None, (_placeholder(f.statement) for f in findings)), "")
+    return _Look(summary=f"{len(findings)} findings", placeholder=word, findings=findings)
+
+
+def _placeholder(text: str) -> str:
+    match = PLACEHOLDER_TEXT.search(text) or PLACEHOLDER_CELL.fullmatch(text)
+    return f"holds placeholder text {match[0].strip()[:60]!r}" if match else ""

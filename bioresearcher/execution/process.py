@@ -1,0 +1,137 @@
+"""Run a task's code once in the sandbox, and say what its end means."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bioresearcher.execution.folders import CODE, fresh_folder, remove
+from bioresearcher.runfolder import safe_name, write_text
+from bioresearcher.sandbox.artifacts import collect
+from bioresearcher.sandbox.base import Job, Sandbox
+from bioresearcher.sandbox.limits import explain
+from bioresearcher.schemas.execution import ExecResult, Limits, Outcome
+from bioresearcher.schemas.task import DryLabTask, TaskCode
+
+WORK = "work"
+DATA_ERROR = 65
+"""Exit code by which a script says that the data given do not allow the analysis (EX_DATAERR)."""
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][\w .+-]{0,119}")
+_EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning|Iteration)?(?::|$)")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Everything that stays the same over the runs of one attempt; `folder` is the attempt's."""
+
+    task: DryLabTask
+    code: TaskCode
+    sandbox: Sandbox
+    limits: Limits
+    seed: int
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: how the process ended, where its declared outputs are, and what was not collected."""
+
+    result: ExecResult
+    outputs: Path
+    refused: tuple[str, ...]
+    undeclared: tuple[str, ...]
+
+
+def bad_output_name(task: DryLabTask) -> str:
+    """The first declared output file that is no plain file name of its own; empty when all are."""
+    files = [output.file for output in task.outputs]
+    bad = (f for f in files if not _FILE_NAME.fullmatch(f) or files.count(f) > 1 or f == "task.json")
+    return next(bad, "")
+
+
+def make_job(bench: Bench, inputs: Mapping[str, Path], code: str = CODE) -> Job:
+    """The job that runs the code on some inputs; nothing is written, so `code/` and `work/` need not exist yet."""
+    job = Job(
+        code_dir=bench.folder / code,
+        script="code.py",
+        work_dir=bench.folder / WORK,
+        data=mounts(inputs),
+        limits=bench.limits,
+        env={"PYTHONHASHSEED": "0"},
+    )
+    return replace(job, args=(f"{bench.sandbox.layout(job).code}/task.json",))
+
+
+def write_code(bench: Bench, job: Job, inputs: Mapping[str, Path]) -> None:
+    """Write the code folder with the task file, which names files by their paths inside the sandbox."""
+    folder = fresh_folder(job.code_dir)
+    for name, text in {"code.py": bench.code.code, **bench.code.support}.items():
+        write_text(folder / name, text)
+    work = bench.sandbox.layout(job).work
+    task_file = {
+        "task": bench.task.id,
+        "title": bench.task.title,
+        "inputs": inside_paths(bench.sandbox, job, inputs),
+        "outputs": {o.name: f"{work}/{o.file}" for o in bench.task.outputs},
+        "parameters": bench.task.parameters,
+        "seed": bench.seed,
+    }
+    write_text(folder / "task.json", json.dumps(task_file, indent=2, ensure_ascii=False) + "\n")
+
+
+def mounts(inputs: Mapping[str, Path]) -> dict[str, Path]:
+    """Input files by names that are safe as folder names and differ from each other."""
+    return {_mount_name(index, name): path for index, (name, path) in enumerate(inputs.items())}
+
+
+def _mount_name(index: int, name: str) -> str:
+    plain = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}", name)
+    return name if plain else f"input{index}-{safe_name(name).replace('.', '-')}"[:60]
+
+
+def inside_paths(sandbox: Sandbox, job: Job, inputs: Mapping[str, Path]) -> dict[str, str]:
+    """Input name -> path of the file as the script sees it."""
+    shown = sandbox.layout(job).data
+    return {name: shown[_mount_name(index, name)] for index, name in enumerate(inputs)}
+
+
+async def run_code(bench: Bench, job: Job, outputs: str) -> Run:
+    """Run a written job in a fresh work folder, and collect the declared outputs into the folder `outputs`.
+
+    The work folder is removed, also when the run is cancelled.
+    """
+    work = fresh_folder(job.work_dir)
+    try:
+        result = await bench.sandbox.run(job)
+        folder = fresh_folder(bench.folder / outputs)
+        names, refused = collect(work, folder, limits=bench.limits)
+    finally:
+        remove(work)
+    declared = {output.file for output in bench.task.outputs}
+    for name in sorted({name.split("/")[0] for name in names} - declared):
+        remove(folder / name)
+    return Run(result, folder, refused, tuple(name for name in names if name not in declared))
+
+
+def classify(result: ExecResult, limits: Limits) -> tuple[Outcome, str] | None:
+    """The rung of a process that did not end well, and what decided; None for exit code 0."""
+    if result.killed:
+        return Outcome.KILLED, explain(result.killed, limits)
+    if result.exit_code == 0:
+        return None
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    if result.exit_code == DATA_ERROR:
+        data = next((line.strip() for line in reversed(lines) if line.startswith("DATA: ")), "")
+        if data:
+            return Outcome.BLOCKED, data[:500]
+    last = next((line.strip() for line in reversed(lines) if _EXCEPTION.match(line)), "")
+    said = (last or (lines[-1].strip() if lines else "no message"))[:500]
+    if last.startswith("ModuleNotFoundError"):
+        return Outcome.DEPENDENCY, said
+    if last.startswith(("SyntaxError", "IndentationError", "TabError")):
+        return Outcome.SYNTAX, said
+    return Outcome.RUNTIME, f"exit code {result.exit_code}: {said}"

@@ -1,0 +1,251 @@
+"""What can be known of a task's code without running it."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+import warnings as python_warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from bioresearcher.execution import words
+from bioresearcher.execution.randomness import Randomness, find_randomness
+from bioresearcher.schemas.execution import Outcome
+from bioresearcher.schemas.task import DryLabTask, TaskCode
+
+MAX_CODE_CHARS = 400_000
+_FILE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}")
+_RESERVED = {"code.py", "task.json"}
+_IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError"}
+
+
+@dataclass(frozen=True)
+class StaticReport:
+    """What reading the code showed.
+
+    Attributes:
+        outcome: The rung it stands on already; None when it may run.
+        message: What decided, with the line.
+        warnings: What a reader should know, though it does not decide.
+        varies: It uses the clock, unseeded random numbers or the like: two runs may differ by themselves.
+        reads_bytes: It looks at files as bytes, or at their sizes or check sums, or hides what it does.
+    """
+
+    outcome: Outcome | None = None
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+    varies: bool = False
+    reads_bytes: bool = False
+
+
+@dataclass
+class _Seen:
+    """What one pass over a file collects; values are lines."""
+
+    imports: dict[str, int] = field(default_factory=dict)
+    optional: set[str] = field(default_factory=set)
+    names: dict[str, int] = field(default_factory=dict)
+    plain_names: dict[str, int] = field(default_factory=dict)
+    strings: list[tuple[str, int]] = field(default_factory=list)
+    swallowed: int | None = None
+    randomness: Randomness = field(default_factory=Randomness)
+
+    @property
+    def modules(self) -> set[str]:
+        return {name.split(".")[0] for name in self.imports}
+
+    @property
+    def hides(self) -> dict[str, int]:
+        """What keeps a reader from seeing what the code does."""
+        plain = {n: line for n, line in self.plain_names.items() if n in words.OPAQUE_NAMES}
+        members = {n: line for n, line in self.names.items() if n in words.OPAQUE_MEMBERS}
+        modules = {m: line for m, line in self.imports.items() if m.split(".")[0] in words.OPAQUE_MODULES}
+        return plain | members | modules
+
+
+def check_code(task: DryLabTask, code: TaskCode, *, inside: Iterable[str] = ()) -> StaticReport:
+    """Judge code before it runs.
+
+    `inside` are the paths that exist in the sandbox for this task; other absolute paths of data are refused.
+    Nothing is executed. What is not seen here (say, invented numbers) is left to the perturbed run.
+    """
+    bad_name = next((n for n in code.support if not _FILE_NAME.fullmatch(n) or n in _RESERVED), None)
+    if bad_name is not None:
+        return StaticReport(Outcome.SYNTAX, f"{bad_name[:80]!r} is no allowed name for a helper file")
+    files = {"code.py": code.code} | {n: t for n, t in code.support.items() if n.endswith(".py")}
+    seen: dict[str, _Seen] = {}
+    for name, text in files.items():
+        try:
+            seen[name] = _read(_parse(text))
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            return StaticReport(Outcome.SYNTAX, _syntax_message(name, error))
+    return _judge(task, code.support, seen, tuple(inside))
+
+
+def _syntax_message(name: str, error: BaseException) -> str:
+    line = getattr(error, "lineno", None)
+    said = getattr(error, "msg", None) or str(error) or "nested too deeply"
+    return f"{name}, line {line}: {said}" if line else f"{name}: {said}"
+
+
+def _parse(text: str) -> ast.Module:
+    """The syntax tree. The parser's nesting limits raise MemoryError or RecursionError."""
+    if len(text) > MAX_CODE_CHARS:
+        raise ValueError(f"the code has {len(text)} characters; at most {MAX_CODE_CHARS} are read")
+    with python_warnings.catch_warnings():
+        python_warnings.simplefilter("ignore")
+        return ast.parse(text)
+
+
+def _judge(
+    task: DryLabTask, support: Mapping[str, str], seen: Mapping[str, _Seen], inside: tuple[str, ...]
+) -> StaticReport:
+    notes = tuple(n for name, s in seen.items() for n in _warnings(name, s))
+    missing = next(filter(None, (_missing_package(n, s, support) for n, s in seen.items())), "")
+    if missing:
+        return StaticReport(Outcome.DEPENDENCY, missing, notes)
+    placeholder = _placeholder_path(seen["code.py"], inside) or _invented_data(task, seen["code.py"])
+    if placeholder:
+        return StaticReport(Outcome.PLACEHOLDER, placeholder, notes)
+    hides = any(s.hides for s in seen.values())
+    return StaticReport(
+        warnings=notes,
+        varies=hides or any(_varies(s) for s in seen.values()),
+        reads_bytes=hides or any(_reads_bytes(s) for s in seen.values()),
+    )
+
+
+def _varies(seen: _Seen) -> bool:
+    return (
+        seen.randomness.unseeded is not None
+        or bool(words.VARYING_NAMES & seen.names.keys())
+        or bool(words.VARYING_MODULES & seen.modules)
+        or "id" in seen.plain_names
+        or any(text.startswith(("/dev/", "/proc/", "/sys/")) for text, _ in seen.strings)
+    )
+
+
+def _reads_bytes(seen: _Seen) -> bool:
+    modules = words.BYTES_MODULES & seen.modules
+    return bool(modules or words.BYTES_NAMES & seen.names.keys()) or "hash" in seen.plain_names
+
+
+def _missing_package(file: str, seen: _Seen, support: Mapping[str, str]) -> str:
+    local = {name.removesuffix(".py") for name in support}
+    for module, line in seen.imports.items():
+        top = module.split(".")[0]
+        if top in local or top in seen.optional or is_installed(top):
+            continue
+        package = words.PACKAGE_OF_MODULE.get(top, top)
+        return (
+            f"{file}, line {line}: `import {top}` needs the package {package}, which is not installed; "
+            "install it into this program's environment or do without it"
+        )
+    return ""
+
+
+def is_installed(module: str) -> bool:
+    """Whether a top-level module can be found by this interpreter; it is not imported."""
+    if module in sys.stdlib_module_names:
+        return True
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError, AttributeError):
+        return False
+
+
+def _placeholder_path(seen: _Seen, inside: tuple[str, ...]) -> str:
+    for text, line in seen.strings:
+        if text.startswith(inside) and inside:
+            continue
+        if words.PLACEHOLDER_PATH.search(text) or words.FOREIGN_PATH.fullmatch(text):
+            return f"line {line}: {text[:80]!r} is no file of this task; read the paths from the task file"
+    return ""
+
+
+def _invented_data(task: DryLabTask, seen: _Seen) -> str:
+    if not task.inputs:
+        return ""
+    found = seen.randomness
+    if found.drawn is not None and not _mentions_inputs(task, seen):
+        return f"line {found.drawn}: random numbers stand in for the data; the task's inputs are never read"
+    if found.in_handler is not None:
+        return f"line {found.in_handler}: random numbers stand in for data that could not be read"
+    return ""
+
+
+def _mentions_inputs(task: DryLabTask, seen: _Seen) -> bool:
+    wanted = {"inputs", "argv", "load_task", *(i.name for i in task.inputs)}
+    return bool(wanted & (seen.names.keys() | {text for text, _ in seen.strings}))
+
+
+def _warnings(file: str, seen: _Seen) -> Iterator[str]:
+    network = [(m, line) for m, line in seen.imports.items() if words.NETWORK.fullmatch(m)]
+    network += [(t[:60], line) for t, line in seen.strings if re.match(r"(?:https?|ftp)://\S+$", t)]
+    if network:
+        name, line = network[0]
+        yield f"{file}, line {line}: {name} is on the network, which the code cannot reach"
+    if seen.swallowed is not None:
+        yield f"{file}, line {seen.swallowed}: an exception is caught and dropped"
+    for name, line in list(seen.hides.items())[:1]:
+        yield f"{file}, line {line}: `{name}` hides what the code does"
+
+
+def _read(tree: ast.Module) -> _Seen:
+    seen = _Seen(randomness=find_randomness(tree))
+    documentation = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+    for node in ast.walk(tree):
+        line = getattr(node, "lineno", 0)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            _read_import(node, seen)
+        elif isinstance(node, ast.Name):
+            seen.names.setdefault(node.id, line)
+            seen.plain_names.setdefault(node.id, line)
+        elif isinstance(node, ast.Attribute):
+            seen.names.setdefault(node.attr, line)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+            seen.strings.append((node.value, line))
+        elif isinstance(node, ast.Try) and any(_catches_imports(h) for h in node.handlers):
+            seen.optional |= {m.split(".")[0] for n in ast.walk(node) for m in _modules(n)}
+        elif isinstance(node, ast.ExceptHandler) and _swallows(node):
+            seen.swallowed = seen.swallowed or line
+    return seen
+
+
+def _modules(node: ast.AST) -> list[str]:
+    """The modules an import statement names."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
+
+
+def _read_import(node: ast.Import | ast.ImportFrom, seen: _Seen) -> None:
+    for module in _modules(node):
+        seen.imports.setdefault(module, node.lineno)
+    if isinstance(node, ast.ImportFrom):
+        for alias in node.names:
+            seen.names.setdefault(alias.name, node.lineno)
+
+
+def _catches_imports(handler: ast.ExceptHandler) -> bool:
+    names = {n.id for n in ast.walk(handler.type) if isinstance(n, ast.Name)} if handler.type else {"Exception"}
+    return bool(names & (_IMPORT_ERRORS | {"Exception"}))
+
+
+def _swallows(handler: ast.ExceptHandler) -> bool:
+    """Whether nothing but `pass`, `continue` or a print follows."""
+    if isinstance(handler.type, ast.Name) and handler.type.id in _IMPORT_ERRORS:
+        return False
+    return all(map(_is_idle, handler.body))
+
+
+def _is_idle(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Pass | ast.Continue):
+        return True
+    if not isinstance(statement, ast.Expr):
+        return False
+    value = statement.value
+    printed = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "print"
+    return printed or isinstance(value, ast.Constant)

@@ -1,0 +1,182 @@
+"""Output tables: read within limits on the standard library, and held against what was declared."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bioresearcher.execution.words import PLACEHOLDER_CELL, PLACEHOLDER_TEXT
+from bioresearcher.schemas.task import ColumnRule, TaskOutput
+
+MAX_CELLS = 1_500_000
+MAX_FIELD = 1_000_000
+MAX_COLUMNS = 20_000
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>", "nat"})
+_NUMERIC_START = frozenset({"", *"0123456789+-."})
+_P = re.compile(r"(?:p|p[_. -]?val(?:ue)?|pvalue|nominal p(?:[_. -]?val(?:ue)?)?|nom p-val)", re.IGNORECASE)
+_Q = re.compile(
+    r"fdr(?:[_. -]?(?:q|p|bh|value|q-val))?|q(?:[_. -]?val(?:ue)?)?|p[_. -]?adj(?:usted)?"
+    r"|adj(?:usted)?[_. -]?p(?:[_. -]?val(?:ue)?)?",
+    re.IGNORECASE,
+)
+
+
+class TableError(ValueError):
+    """The file is no table; the message says where."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as text cells. `cut` says that rows beyond `MAX_CELLS` cells were not read."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    cut: bool = False
+
+    def column(self, name: str) -> list[str]:
+        """The cells of a column."""
+        index = self.header.index(name)
+        return [row[index] for row in self.rows]
+
+
+def read_table(path: Path) -> Table:
+    """Read a TSV or CSV (by suffix; other suffixes by the header's tabs).
+
+    Raises:
+        TableError: Not UTF-8, no header, repeated column names, or rows that do not fit the header.
+    """
+    csv.field_size_limit(MAX_FIELD)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            return _collect(_rows(lines, path.suffix.lower()))
+    except UnicodeDecodeError as error:
+        raise TableError("not UTF-8 text") from error
+    except csv.Error as error:
+        raise TableError(f"cannot be parsed: {error}") from error
+
+
+def _rows(lines: Iterator[str], suffix: str) -> Iterator[list[str]]:
+    first = next(lines, "")
+    tabs = suffix in {".tsv", ".tab"} or (suffix != ".csv" and "\t" in first)
+
+    def everything() -> Iterator[str]:
+        yield first
+        yield from lines
+
+    return (row for row in csv.reader(everything(), delimiter="\t" if tabs else ",") if row)
+
+
+def _collect(rows: Iterator[list[str]]) -> Table:
+    header = next(rows, [])
+    if not any(cell.strip() for cell in header):
+        raise TableError("the file is empty")
+    if len(header) > MAX_COLUMNS:
+        raise TableError(f"{len(header)} columns; at most {MAX_COLUMNS} are read")
+    kept: list[tuple[str, ...]] = []
+    for number, row in enumerate(rows, start=2):
+        if not kept and len(row) == len(header) + 1:
+            header = ["", *header]  # row names without a heading, as R writes them
+        if len(row) != len(header):
+            raise TableError(f"row {number} has {len(row)} fields where the header has {len(header)}")
+        if (len(kept) + 1) * len(header) > MAX_CELLS:
+            return Table(tuple(header), tuple(kept), cut=True)
+        kept.append(tuple(row))
+    twice = sorted({name for name in header if header.count(name) > 1}) if len(header) < 500 else []
+    if twice or len(set(header)) < len(header):
+        raise TableError(f"column {twice[0] if twice else ''!r} occurs more than once")
+    return Table(tuple(header), tuple(kept))
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell means 'no value'."""
+    return cell.strip().lower() in MISSING
+
+
+def to_number(cell: str) -> float | None:
+    """The cell as a float (also inf), None when it is no number."""
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return None if math.isnan(value) else value
+
+
+def table_problem(table: Table, output: TaskOutput) -> str:
+    """The first way in which a table is not what was declared; empty when there is none."""
+    wanted = [rule.name for rule in output.columns]
+    absent = [name for name in wanted if name not in table.header]
+    if absent:
+        has = ", ".join(table.header[:12]) + (", …" if len(table.header) > 12 else "")
+        hint = " (is it separated by commas?)" if len(table.header) == 1 and "," in table.header[0] else ""
+        return f"column {absent[0]!r} is missing; it has: {has[:300]}{hint}"
+    if len(table.rows) < output.min_rows:
+        return f"{len(table.rows)} rows where at least {output.min_rows} are expected"
+    found = next(filter(None, (rule_problem(table.column(r.name), r) for r in output.columns)), "")
+    return found or _nothing_known(table) or _probability_problem(table)
+
+
+def rule_problem(cells: list[str], rule: ColumnRule) -> str:
+    """The first way in which a column breaks its rule; empty when it does not."""
+    known = [cell for cell in cells if not is_missing(cell)]
+    missing = 1 - len(known) / len(cells) if cells else 0.0
+    bounded = rule.numeric or rule.minimum is not None or rule.maximum is not None
+    if cells and not known and bounded:
+        return f"column {rule.name!r} holds no value at all (NaN only)"
+    if missing > rule.max_missing:
+        return f"column {rule.name!r}: {missing:.0%} missing; at most {rule.max_missing:.0%} are allowed"
+    if not bounded:
+        return ""
+    for cell in known:
+        value = to_number(cell)
+        if value is None:
+            return f"column {rule.name!r} holds {cell[:40]!r} where a number is expected"
+        if rule.minimum is not None and value < rule.minimum:
+            return f"column {rule.name!r} holds {cell}, below its minimum {rule.minimum:g}"
+        if rule.maximum is not None and value > rule.maximum:
+            return f"column {rule.name!r} holds {cell}, above its maximum {rule.maximum:g}"
+    return ""
+
+
+def _nothing_known(table: Table) -> str:
+    """A table with columns of values, none of which holds one."""
+    if not table.rows or len(table.header) < 2:
+        return ""
+    known = any(not is_missing(cell) for row in table.rows for cell in row[1:])
+    return "" if known else "no cell beside the first column holds a value (NaN only)"
+
+
+def _probability_problem(table: Table) -> str:
+    """P-values and false discovery rates lie in 0 to 1, and no adjusted p-value lies below its p-value.
+
+    Ranked enrichment (a table with an NES) is let off the second rule: its rates come from a pooled null
+    distribution of normalised scores, not from adjusting the p-values.
+    """
+    p_columns = [i for i, name in enumerate(table.header) if _P.fullmatch(name.strip())]
+    q_columns = [i for i, name in enumerate(table.header) if _Q.fullmatch(name.strip())]
+    for i in (*p_columns, *q_columns):
+        for row in table.rows:
+            value = to_number(row[i])
+            if value is not None and not 0 <= value <= 1:
+                return f"column {table.header[i]!r} holds {row[i]}, which is no probability"
+    permuted = any(name.strip().lower() == "nes" for name in table.header)
+    if len(p_columns) != 1 or len(q_columns) != 1 or permuted:
+        return ""
+    for row in table.rows:
+        p, q = to_number(row[p_columns[0]]), to_number(row[q_columns[0]])
+        if p is not None and q is not None and q < p * (1 - 1e-3) - 1e-12:
+            names = table.header[q_columns[0]], table.header[p_columns[0]]
+            return f"row {row[0]!r}: {names[0]} {q:g} is below {names[1]} {p:g}, which adjustment cannot give"
+    return ""
+
+
+def table_placeholder(table: Table) -> str:
+    """Placeholder text in the header or the first thousand rows; empty when there is none."""
+    words = {cell for row in (table.header, *table.rows[:1000]) for cell in row if cell[:1] not in _NUMERIC_START}
+    for cell in sorted(words):
+        if PLACEHOLDER_TEXT.search(cell) or (cell.strip() and PLACEHOLDER_CELL.fullmatch(cell)):
+            return cell.strip()[:60]
+    return ""

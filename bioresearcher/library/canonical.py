@@ -1,0 +1,266 @@
+"""The canonical text of a document: how it is cleaned, built and addressed.
+
+Every character position in the program refers to this text, so it is made in one place. Rules: NFC; control,
+zero-width and other invisible characters removed; whitespace runs inside a paragraph are one space; paragraphs
+are separated by one blank line. Sections follow each other without overlap, each beginning with its heading as
+a paragraph of its own (the title section's only paragraph is the title itself).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
+
+from bioresearcher.errors import InputError
+from bioresearcher.schemas.passage import Document, Section, SectionKind
+
+BREAK: Final = "\n\n"
+"""What stands between two paragraphs."""
+
+MAX_CHARACTERS: Final = 5_000_000
+"""A canonical text longer than this is no paper (a long one has 300,000 characters)."""
+
+
+class UnreadablePaper(InputError):
+    """A file cannot be read as a paper; callers that handle many files turn it into a `Failure`."""
+
+
+# Letters, marks and symbols that Unicode itself calls invisible although they are not format characters.
+_INVISIBLE: Final = frozenset(
+    [847, 4447, 4448, 6068, 6069, 10240, 12644, 65440, *range(6155, 6160), *range(65024, 65040), *range(917504, 921600)]
+)
+
+
+class _Visible(dict[int, int | None]):
+    """Translation table filled as characters are met: whitespace → space, invisible → nothing."""
+
+    def __missing__(self, code: int) -> int | None:
+        character = chr(code)
+        kept: int | None = code
+        if character.isspace():
+            kept = 0x20
+        elif code in _INVISIBLE:
+            kept = None
+        else:
+            category = unicodedata.category(character)
+            if category in ("Cc", "Cf", "Cs", "Cn"):
+                kept = None
+            elif category == "Co":
+                kept = 0xFFFD  # a font's private glyph: something stood here, nobody knows what
+        self[code] = kept
+        return kept
+
+
+_VISIBLE = _Visible()
+
+
+def clean(text: str) -> str:
+    """One paragraph of canonical text; the function is idempotent.
+
+    Private-use characters (unmapped glyphs of a PDF font) become U+FFFD, so that a lost comparison sign or
+    Greek letter shows as lost.
+    """
+    return " ".join(unicodedata.normalize("NFC", " ".join(text.translate(_VISIBLE).split())).split())
+
+
+def text_hash(text: str) -> str:
+    """The sha256 of a text's UTF-8 form, in hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+class DocumentBuilder:
+    """Collects sections and paragraphs and makes a `Document` of them.
+
+    Text that is empty after cleaning is dropped, and so are sections that stay empty. `page()` marks that
+    whatever is added next stands on a new page.
+    """
+
+    def __init__(self) -> None:
+        self._paragraphs: list[str] = []
+        self._length = 0
+        self._sections: list[tuple[str, SectionKind, int, int]] = []
+        self._pages: list[int] = []
+        self._pending: tuple[str, SectionKind, int, bool] | None = None
+        self._warnings: list[str] = []
+
+    def section(self, title: str, kind: SectionKind, level: int, *, heading: bool = True) -> None:
+        """Begin a section; with `heading` its title also becomes a paragraph of the text."""
+        self._pending = (clean(title), kind, level, heading)
+        if heading and self._pending[0]:
+            self._open()
+
+    def paragraph(self, *parts: str) -> None:
+        """Add a paragraph to the current section; each further part of it begins a new page.
+
+        Raises:
+            UnreadablePaper: The text grows beyond `MAX_CHARACTERS`.
+        """
+        cleaned = [clean(part) for part in parts]
+        if any(cleaned):
+            self._open()
+            self._append(cleaned)
+        else:
+            self._pages += [-1] * (len(parts) - 1)
+
+    def page(self) -> None:
+        """A new page starts with what is added next."""
+        self._pages.append(-1)
+
+    def warn(self, message: str) -> None:
+        """Keep a caveat about the source, once."""
+        if message not in self._warnings:
+            self._warnings.append(message)
+
+    def build(self, identifier: str, kind: Literal["jats", "pdf", "note"]) -> Document:
+        """The finished document.
+
+        Raises:
+            UnreadablePaper: There is no text at all.
+        """
+        if not self._paragraphs:
+            raise UnreadablePaper("no text was found in it.", hint="Give a file that holds the paper's text.")
+        text = BREAK.join(self._paragraphs)
+        starts = [s[3] for s in self._sections]
+        sections = tuple(
+            Section(title=title, kind=section_kind_, level=level, start=start, end=end)
+            for (title, section_kind_, level, start), end in zip(
+                self._sections, [*(s - len(BREAK) for s in starts[1:]), len(text)], strict=True
+            )
+        )
+        pages = tuple(len(text) if p < 0 else p for p in self._pages)
+        return Document(
+            id=identifier,
+            text=text,
+            sections=sections,
+            pages=pages,
+            kind=kind,
+            sha256=text_hash(text),
+            warnings=tuple(self._warnings),
+        )
+
+    def _open(self) -> None:
+        if self._pending is None:
+            if not self._sections:
+                self._sections.append(("", "other", 1, 0))
+            return
+        title, kind, level, heading = self._pending
+        self._pending = None
+        start = self._length + len(BREAK) if self._paragraphs else 0
+        self._sections.append((title, kind, level, start))
+        if heading and title:
+            self._append([title])
+
+    def _append(self, parts: list[str]) -> None:
+        start = self._length + len(BREAK) if self._paragraphs else 0
+        if start + sum(map(len, parts)) > MAX_CHARACTERS:
+            raise UnreadablePaper(
+                f"it holds more than {MAX_CHARACTERS:,} characters.", hint="Split it into single papers."
+            )
+        text = ""
+        for number, part in enumerate(parts):
+            if number:
+                self._pages.append(-1)
+            if part:
+                text += f" {part}" if text else part
+                self._settle(start + len(text) - len(part))
+        self._paragraphs.append(text)
+        self._length = start + len(text)
+
+    def _settle(self, offset: int) -> None:
+        """Pages that waited for their first character begin here."""
+        for i in range(len(self._pages) - 1, -1, -1):
+            if self._pages[i] >= 0:
+                break
+            self._pages[i] = offset
+
+
+def section_at(document: Document, offset: int) -> Section | None:
+    """The section that holds a character position, or None between two sections."""
+    starts = [s.start for s in document.sections]
+    i = bisect_right(starts, offset) - 1
+    if i < 0 or offset >= document.sections[i].end:
+        return None
+    return document.sections[i]
+
+
+def page_of(document: Document, offset: int) -> int | None:
+    """The page (from 1) that holds a character position; None when the source has no pages."""
+    return max(1, bisect_right(document.pages, offset)) if document.pages else None
+
+
+def paragraphs(document: Document, section: Section) -> Iterator[tuple[int, int]]:
+    """The (start, end) of a section's paragraphs without its heading."""
+    start = section.start
+    first = True
+    while start < section.end:
+        end = document.text.find(BREAK, start, section.end)
+        end = section.end if end < 0 else end
+        is_heading = first and section.kind != "title" and document.text[start:end] == section.title
+        if end > start and not is_heading:
+            yield start, end
+        first = False
+        start = end + len(BREAK)
+
+
+def section_text(document: Document, kinds: Iterable[SectionKind]) -> str:
+    """The text of all sections of the given kinds, headings included, in reading order."""
+    wanted = set(kinds)
+    return BREAK.join(document.text[s.start : s.end] for s in document.sections if s.kind in wanted)
+
+
+_KINDS: Final[tuple[tuple[SectionKind, str], ...]] = (
+    ("references", r"references?( list| cited)?|literature( cited)?|bibliography|works cited"),
+    ("abstract", r"(structured |graphical )?abstract|(author |plain[- ]language )?summary|synopsis"),
+    (
+        "data_availability",
+        r".*\b(data|code|software)\b.*\b(availab\w+|access\w*|deposit\w*|sharing|archiv\w+)\b.*"
+        r"|availability of (supporting )?(data|code|materials?).*|accession (numbers?|codes?)",
+    ),
+    (
+        "supplementary",
+        r"(supplement\w+|supporting|additional|electronic supplementary)\b.*"
+        r"|pre-?publication history|appendi(x|ces)\b.*",
+    ),
+    (
+        "methods",
+        r"(materials?|patients?|subjects?|animals?|data|samples?|participants?|experimental)?"
+        r"( and |, | & | )*(study )?(methods?|methodolog\w+|procedures?)\b.*"
+        r"|experimental (section|design|details?|procedures?)\b.*|methods and .*|statistic\w+( and .*)?"
+        r"|(statistical|data) (analys[ie]s|methods?)|study design\b.*",
+    ),
+    ("discussion", r"discussion\b.*|conclusions?\b.*|concluding remarks|limitations?\b.*"),
+    ("results", r"results?\b.*|findings"),
+    (
+        "introduction",
+        r"introduction|background( and .*)?|objectives?( of .*)?|aims?( of .*)?|rationale"
+        r"|background to .*|introductory remarks",
+    ),
+    (
+        "other",
+        r"acknowledge?ments?( and \w+)?|funding( \w+){0,3}|financial (support|disclosure)s?|competing \w+( \w+){0,2}"
+        r"|conflicts? of interests?( \w+){0,2}"
+        r"|disclosures?|authors?['’]? contributions?|author contributions?|abbreviations?( list)?|glossary"
+        r"|(declarations?|ethic\w+)( \w+){0,4}|consent( \w+){0,5}",
+    ),
+    ("front", r"key ?words?|highlights|key points"),
+)
+_TITLES: Final = tuple((kind, re.compile(pattern)) for kind, pattern in _KINDS)
+NUMBERING: Final = re.compile(r"^(\(?[0-9]{1,2}(\.[0-9]{1,2}){0,3}[.)]?|[ivxIVX]{1,5}[.)]|[A-H][.)])\s+")
+
+
+def section_kind(title: str, declared: str = "") -> SectionKind | None:
+    """The kind that a section's title (or its declared JATS `sec-type`) states; None when it states none."""
+    words = declared.lower().replace("|", " ").replace("-", " ").strip()
+    for text in (words, NUMBERING.sub("", clean(title)).rstrip(".: ").lower()):
+        if not text or len(text) > 120:
+            continue
+        if text.replace(" and ", " ") == "materials methods":
+            return "methods"
+        for kind, pattern in _TITLES:
+            if pattern.fullmatch(text):
+                return kind
+    return None

@@ -1,0 +1,191 @@
+"""The dense index of the library: Chroma, kept in step with the store by whoever holds its lock.
+
+Two processes that write to one Chroma folder lose vectors without a word, so the folder has an exclusive lock.
+This module is imported only when a library is searched: `chromadb` takes a second to load.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, cast
+
+import chromadb
+import numpy as np
+from chromadb.api.types import Documents, EmbeddingFunction, Embeddings
+from chromadb.config import Settings
+from chromadb.errors import ChromaError
+from chromadb.utils.embedding_functions import register_embedding_function
+from numpy.typing import NDArray
+
+from bioresearcher.errors import WorkspaceError
+from bioresearcher.library.embedding import Embedder, MiniLM
+
+COLLECTION: Final = "passages"
+_BATCH: Final = 1_000
+_BROKEN: Final = (ChromaError, ValueError, KeyError, RuntimeError, OSError, sqlite3.Error)
+
+
+class PassageEmbedding(EmbeddingFunction[Documents]):
+    """What the collection records about its vectors; Chroma compares the name when it is opened again."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    def __call__(self, input: Documents) -> Embeddings:
+        return cast(Embeddings, list(self._embedder.embed(list(input))))
+
+    def default_space(self) -> Any:  # noqa: ANN401
+        return "cosine"
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+def embedding_function(embedder: Embedder) -> PassageEmbedding:
+    """An embedding function registered under the embedder's name, which states model and length limit."""
+    label = f"bioresearcher-{embedder.name}"
+
+    class Named(PassageEmbedding):
+        @staticmethod
+        def name() -> str:
+            return label
+
+        @staticmethod
+        def build_from_config(config: dict[str, Any]) -> EmbeddingFunction[Documents]:
+            return Named(MiniLM())
+
+    cast(Any, register_embedding_function)(Named)
+    return Named(embedder)
+
+
+class ChromaIndex:
+    """The passages' vectors in a Chroma folder of its own; made by `open_index`."""
+
+    def __init__(self, folder: Path, lock: int, embedder: Embedder) -> None:
+        self._folder = folder
+        self._lock = lock
+        self._function = embedding_function(embedder)
+        self._open()
+
+    def _open(self) -> None:
+        logging.getLogger("chromadb").setLevel(logging.ERROR)
+        try:
+            self._connect()
+        except _BROKEN:
+            self._rebuild()
+
+    def _connect(self) -> None:
+        settings = Settings(anonymized_telemetry=False, allow_reset=False)
+        # `close` is missing from the declared type, not from the client
+        self._client: Any = chromadb.PersistentClient(str(self._folder), settings=settings)
+        try:
+            self._collection = self._client.get_or_create_collection(
+                COLLECTION, embedding_function=cast(Any, self._function)
+            )
+        except ValueError:  # its vectors were made by another embedding
+            self._client.delete_collection(COLLECTION)
+            self._collection = self._client.create_collection(COLLECTION, embedding_function=cast(Any, self._function))
+        self.ids: set[str] = set(self._collection.get(include=[])["ids"])
+
+    def _rebuild(self) -> None:
+        """A folder that Chroma cannot read is made anew: the store holds everything that was in it."""
+        with suppress(AttributeError, *_BROKEN):
+            self._client.close()
+        try:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._connect()
+        except _BROKEN as error:
+            raise WorkspaceError(
+                f"the vector index {self._folder} cannot be opened: {error}.",
+                hint="Check space and permissions, or delete this folder; it is made again.",
+            ) from error
+
+    def keep(
+        self,
+        rows: Sequence[tuple[str, str, str, str]],
+        vectors: Callable[[Sequence[str]], NDArray[np.float32]],
+        *,
+        scope: Collection[str] | None,
+    ) -> None:
+        """Bring the index in step with the store for some documents (None: all).
+
+        Args:
+            rows: All that the store has of them: (passage, document, kind, vector key).
+            vectors: Gives the stored vectors of keys.
+            scope: The documents; what else the index holds of them is removed.
+        """
+        missing = [row for row in rows if row[0] not in self.ids]
+        held = self.ids if scope is None else {i for i in self.ids if i.rpartition(":")[0] in scope}
+        stale = held - {row[0] for row in rows}
+        try:
+            for i in range(0, len(missing), _BATCH):
+                batch = missing[i : i + _BATCH]
+                self._collection.upsert(
+                    ids=[row[0] for row in batch],
+                    embeddings=cast(Any, vectors([row[3] for row in batch])),
+                    metadatas=[{"document": row[1], "kind": row[2]} for row in batch],
+                )
+                self.ids.update(row[0] for row in batch)
+            for some in (sorted(stale)[i : i + _BATCH] for i in range(0, len(stale), _BATCH)):
+                self._collection.delete(ids=some)
+            self.ids -= stale
+        except _BROKEN as error:
+            raise WorkspaceError(
+                f"the vector index {self._folder} cannot be written: {error}.",
+                hint="Check space and permissions, or delete this folder; it is made again.",
+            ) from error
+
+    def nearest(
+        self,
+        vector: NDArray[np.float32],
+        limit: int,
+        *,
+        documents: Collection[str] | None,
+        kinds: Collection[str],
+    ) -> list[str]:
+        """The ids of the nearest passages."""
+        conditions: list[dict[str, Any]] = [{"kind": {"$in": sorted(kinds)}}]
+        if documents is not None:
+            conditions.append({"document": {"$in": sorted(documents)}})
+        where = conditions[0] if len(conditions) == 1 else {"$and": conditions}
+        found = self._collection.query(
+            query_embeddings=cast(Any, vector[None, :]),
+            n_results=max(1, min(limit, len(self.ids))),
+            where=cast(Any, where),
+            include=[],
+        )
+        return list(found["ids"][0])
+
+    def close(self) -> None:
+        """Close the client and give the lock back."""
+        with suppress(AttributeError, *_BROKEN):
+            self._client.close()
+        os.close(self._lock)
+
+
+def open_index(root: Path, embedder: Embedder) -> ChromaIndex | None:
+    """The Chroma index of a library folder, or None while another process holds it."""
+    path = root / "chroma.lock"
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise WorkspaceError(
+            f"{path} cannot be opened: {error.strerror}.",
+            hint="Check permissions, or choose another folder with --workspace DIR.",
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return ChromaIndex(root / "chroma", lock, embedder)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    except BaseException:
+        os.close(lock)
+        raise

@@ -1,0 +1,162 @@
+"""Running text of JATS elements: inline markup, superscripts, citations, formulas and table rows.
+
+Markup that changes the meaning of a number is kept visible: `10<sup>6</sup>` becomes `10^6`, not `106`, and a
+superscript citation becomes `[12]`, not two more digits.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+BLOCKS: Final = frozenset(
+    ["fig", "fig-group", "table-wrap", "table-wrap-group", "supplementary-material", "boxed-text", "sec"]
+)
+"""Elements that stand in a paragraph but are written elsewhere."""
+
+_SKIPPED: Final = frozenset(["object-id", "graphic", "inline-graphic", "tex-math", "email", "alt-text", "permissions"])
+_BROKEN: Final = frozenset(["break", "p", "title", "list-item", "def-item", "disp-quote", "disp-formula", "td", "th"])
+_POWER: Final = re.compile(r"[-−–+]?\d+(?:[.,]\d+)?")
+_MARK: Final = re.compile(r"(?!st|nd|rd|th)[a-z](,?[a-z]){0,3}")
+
+
+def tag_of(element: _Element) -> str:
+    """The element's name without its namespace; empty for comments, instructions and entities."""
+    name: object = element.tag
+    return name.rpartition("}")[2] if isinstance(name, str) else ""
+
+
+def inline(element: _Element, *, skip: frozenset[str] = BLOCKS) -> str:
+    """The text of an element with its inline markup made readable; elements named in `skip` are left out."""
+    out: list[str] = []
+    _walk(element, out, skip, 0)
+    return "".join(out)
+
+
+def _walk(element: _Element, out: list[str], skip: frozenset[str], depth: int) -> None:
+    if depth > 200:
+        return
+    out.append(element.text or "")
+    for child in element:
+        name = tag_of(child)
+        if not name:
+            out.append(_entity(child))
+        elif name not in skip and name not in _SKIPPED:
+            _child(child, name, out, skip, depth)
+        out.append(child.tail or "")
+
+
+def _child(child: _Element, name: str, out: list[str], skip: frozenset[str], depth: int) -> None:
+    if name == "math":
+        out.append(math_text(child))
+        return
+    part: list[str] = []
+    _walk(child, part, skip, depth + 1)
+    text = "".join(part)
+    before = _last(out)
+    if name == "sup":
+        text = _superscript(text, before, (child.tail or "")[:1], cites=_cites(child))
+    elif name == "xref" and child.get("ref-type") in ("table-fn", "fn"):
+        text = _superscript(text, before, (child.tail or "")[:1], cites=False)
+    elif name == "xref" and child.get("ref-type") == "bibr":
+        text = _citation(text, before, "".join(out[-12:])[-60:], child)
+    elif name in _BROKEN:
+        text = f" {text} "
+    out.append(text)
+
+
+def _entity(node: _Element) -> str:
+    """A named character such as `&alpha;`; what the file itself defines as an entity is never looked up."""
+    name = node.text or ""
+    if not re.fullmatch(r"&[A-Za-z0-9]{1,32};", name):
+        return ""
+    character = html.unescape(name)
+    return "" if character == name else character
+
+
+def _last(out: list[str]) -> str:
+    return next((piece[-1] for piece in reversed(out) if piece), "")
+
+
+def _cites(element: _Element) -> bool:
+    return any(x.get("ref-type") == "bibr" for x in element.iter("xref"))
+
+
+def _superscript(text: str, before: str, after: str, *, cites: bool) -> str:
+    stripped = text.strip()
+    if cites:
+        return stripped if stripped.startswith("[") else f" [{stripped}]"
+    power = _POWER.fullmatch(stripped) and (before.isalnum() or before == ")")
+    mark = before.isdigit() and _MARK.fullmatch(stripped)
+    if power or mark:
+        return f"^({stripped})" if after.isalnum() else f"^{stripped}"
+    return text
+
+
+def _citation(text: str, before: str, recent: str, element: _Element) -> str:
+    """A bare citation number glued to a word is put in brackets; `(Smith 2004)` and `[3]` stay."""
+    parent = element.getparent()
+    if parent is not None and tag_of(parent) == "sup":
+        return text
+    if recent.rfind("[") > recent.rfind("]") or recent.rfind("(") > recent.rfind(")"):
+        return text
+    if text.strip().isdigit() and (before.isalpha() or before in ".,;:)%"):
+        return f" [{text.strip()}]"
+    return text
+
+
+_JOIN: Final[dict[str, Callable[[list[str]], str]]] = {
+    "mfrac": lambda p: f"({p[0]})/({p[1]})" if len(p) == 2 else " ".join(p),
+    "msup": lambda p: f"{p[0]}^{p[1]}" if len(p) == 2 else "".join(p),
+    "msub": lambda p: f"{p[0]}_{p[1]}" if len(p) == 2 else "".join(p),
+    "msubsup": lambda p: f"{p[0]}_{p[1]}^{p[2]}" if len(p) == 3 else "".join(p),
+    "msqrt": lambda p: f"sqrt({''.join(p)})",
+    "mroot": lambda p: f"root({', '.join(p)})",
+    "munderover": lambda p: f"{p[0]}_({p[1]})^({p[2]})" if len(p) == 3 else "".join(p),
+}
+
+
+def math_text(element: _Element, depth: int = 0) -> str:
+    """A MathML formula on one line: `(a)/(b)`, `x^2`, `x_i`, `sqrt(x)`."""
+    if depth > 60:
+        return ""
+    name = tag_of(element)
+    if name in ("annotation", "annotation-xml") or not name:
+        return ""
+    own = " ".join((element.text or "").split())
+    if name == "mo" and own:
+        return own if own in "()[]{},|" else f" {own} "
+    parts = [part for part in (math_text(child, depth + 1) for child in element) if part]
+    joined = _JOIN.get(name, "".join)(parts)
+    return own + joined
+
+
+def rows(table: _Element) -> Iterator[str]:
+    """The rows of a table in order, cells separated by ` | `; empty rows are left out."""
+    for row in table.iter():
+        if tag_of(row) != "tr":
+            continue
+        cells = [" ".join(inline(cell).split()) for cell in row if tag_of(cell) in ("td", "th")]
+        if any(cells):
+            yield " | ".join(cells)
+
+
+def child(element: _Element, *names: str) -> _Element | None:
+    """The first child with one of the names, whatever its namespace."""
+    return next((c for c in element if tag_of(c) in names), None)
+
+
+def children(element: _Element, *names: str) -> list[_Element]:
+    """All children with one of the names, whatever their namespace."""
+    return [c for c in element if tag_of(c) in names]
+
+
+def child_text(element: _Element, *names: str) -> str:
+    """The text of the first such child; empty when there is none."""
+    found = child(element, *names)
+    return " ".join(inline(found).split()) if found is not None else ""

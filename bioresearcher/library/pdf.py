@@ -1,0 +1,243 @@
+"""Papers in PDF, read with pypdf: metadata and canonical text with sections and pages.
+
+The file is hostile input. Size, pages, decoded bytes and characters are bounded before they are parsed, and
+what pypdf cannot read becomes one clear line.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import struct
+import time
+import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from bioresearcher.library.canonical import DocumentBuilder, UnreadablePaper, clean
+from bioresearcher.library.identifiers import Identifiers, paper_id
+from bioresearcher.library.jats_front import licence_name
+from bioresearcher.library.pdf_layout import Line, tidy
+from bioresearcher.library.pdf_structure import find_title, write_sections
+from bioresearcher.schemas.paper import Paper
+from bioresearcher.schemas.passage import Document
+
+if TYPE_CHECKING:
+    from pypdf import PageObject, PdfReader
+
+MAX_BYTES: Final = 100_000_000
+MAX_PAGES: Final = 300
+MAX_SECONDS: Final = 120.0
+"""Reading stops between two pages when this much time has passed."""
+
+_MAX_PAGE_BYTES: Final = 20_000_000
+_MAX_PAGE_CHARACTERS: Final = 200_000
+_MIN_CHARACTERS: Final = 500
+
+_BROKEN_HINT: Final = "Download it again, or give the paper's XML or text instead."
+_DOI: Final = re.compile(r"\b10\.\d{4,9}/[^\s\"<>{}|\\^`\]]+[^\s\"<>{}|\\^`\].,;:)]", re.IGNORECASE)
+_DIVIDED_DOI: Final = re.compile(r"(\b10\.\d{4,9}/\S{0,60}[./-])\n(?=\w)")
+_PART_DOI: Final = re.compile(r"\.[gst]\d{3}$")
+_YEAR: Final = (
+    re.compile(r"published(?: online)?:?[^\n]{0,40}?\b((?:19|20)\d\d)\b", re.IGNORECASE),
+    re.compile(r"(?:©|\(c\)|copyright)\D{0,20}((?:19|20)\d\d)\b", re.IGNORECASE),
+    re.compile(r"accepted:?[^\n]{0,30}?\b((?:19|20)\d\d)\b", re.IGNORECASE),
+)
+_FILE_TITLE: Final = re.compile(r"\.(docx?|indd|pdf|tex|qxd|dvi)\b|^untitled|^microsoft word|_|\.\.", re.IGNORECASE)
+
+
+def read_pdf(
+    data: bytes, *, sha256: str, name: str = "", path: str | None = None, source: str = "own"
+) -> tuple[Paper, Document]:
+    """The paper and its canonical text; every section keeps the offsets at which pages start.
+
+    Args:
+        data: The file's bytes.
+        sha256: Of the file.
+        name: The file's name without its suffix; `PMC123` is taken as the paper's PMC id when the text
+            states no identifier, anything else only as the title of last resort.
+        path: The file as the user gave it, kept in the paper.
+        source: Name of the source it came from.
+
+    Raises:
+        UnreadablePaper: Encrypted, scanned, broken, or larger than the limits.
+    """
+    if len(data) > MAX_BYTES:
+        raise UnreadablePaper(
+            f"it has {len(data) / 1e6:.0f} MB; PDFs above {MAX_BYTES / 1e6:.0f} MB are refused.",
+            hint="Give the paper alone, without its supplement.",
+        )
+    builder = DocumentBuilder()
+    # Any of these comes out of pypdf for damaged or malicious files; its own errors are only a part of them.
+    from pypdf.errors import PyPdfError
+
+    try:
+        reader = _open(data)
+        pages = [_lines(page, builder, number) for number, page in _pages(reader, builder)]
+        stated = _information(reader)
+    except UnreadablePaper:
+        raise
+    except (
+        PyPdfError, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError,
+        OSError, RuntimeError, StopIteration, TypeError, ValueError, struct.error, zlib.error,
+    ) as error:  # fmt: skip
+        raise UnreadablePaper(f"the PDF is damaged ({type(error).__name__}).", hint=_BROKEN_HINT) from error
+    if sum(len(line.text) for lines in pages for line in lines) < _MIN_CHARACTERS:
+        raise UnreadablePaper(
+            "the PDF holds hardly any text: it looks scanned, or its fonts cannot be decoded.",
+            hint="Run text recognition (OCR) on it first, or give the paper's XML or text.",
+        )
+    tidied = tidy(pages)
+    paper = _paper(tidied, stated, sha256=sha256, name=name, path=path, source=source)
+    abstract = write_sections(tidied, builder, title=paper.title)
+    document = builder.build(paper.id, "pdf")
+    return paper.model_copy(update={"abstract": abstract}), document
+
+
+def _open(data: bytes) -> PdfReader:
+    from pypdf import PdfReader
+
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # one line for each repaired object otherwise
+    if not data.strip():
+        raise UnreadablePaper("the file is empty.", hint=_BROKEN_HINT)
+    reader = PdfReader(io.BytesIO(data), strict=False)
+    if reader.is_encrypted and not _unlocked(reader):
+        raise UnreadablePaper(
+            "the PDF is encrypted and needs a password.", hint="Save a copy without protection and give that."
+        )
+    count = len(reader.pages)
+    if count > MAX_PAGES:
+        raise UnreadablePaper(
+            f"it has {count} pages; more than {MAX_PAGES} are no single paper.",
+            hint="Give the paper's own pages.",
+        )
+    if count == 0:
+        raise UnreadablePaper("the PDF has no pages.", hint=_BROKEN_HINT)
+    return reader
+
+
+def _unlocked(reader: PdfReader) -> bool:
+    """Many publishers encrypt with an empty password; such files are readable by anyone."""
+    from pypdf.errors import DependencyError, PyPdfError
+
+    try:
+        return bool(reader.decrypt(""))
+    except (DependencyError, PyPdfError, NotImplementedError):
+        return False
+
+
+def _pages(reader: PdfReader, builder: DocumentBuilder) -> Iterator[tuple[int, PageObject]]:
+    started = time.monotonic()
+    for number, page in enumerate(reader.pages, 1):
+        if time.monotonic() - started > MAX_SECONDS:
+            builder.warn(f"reading took more than {MAX_SECONDS:.0f} s: pages from {number} on were left out.")
+            return
+        yield number, page
+
+
+def _lines(page: PageObject, builder: DocumentBuilder, number: int) -> list[Line]:
+    """The page's lines, each with the font and size that most of its letters have."""
+    if _decoded_bytes(page, set(), 0) > _MAX_PAGE_BYTES:
+        builder.warn(f"page {number} was left out: its drawing is too large to be text.")
+        return []
+    pieces: list[tuple[str, str, float]] = []
+    held = 0
+
+    def visit(text: str, cm: list[float], tm: list[float], font: Any, size: float) -> None:  # noqa: ANN401
+        nonlocal held
+        if text and held < _MAX_PAGE_CHARACTERS:
+            held += len(text)
+            name = str(font.get("/BaseFont", "")) if font else ""
+            pieces.append((text, name, round(abs(size * (tm[3] or tm[1] or 1) * (cm[3] or cm[1] or 1)), 1)))
+
+    page.extract_text(visitor_text=visit)
+    if held >= _MAX_PAGE_CHARACTERS:
+        builder.warn(f"page {number} holds more text than a page can; the rest of it was left out.")
+    return list(_split(pieces, number))
+
+
+def _split(pieces: list[tuple[str, str, float]], number: int) -> Iterator[Line]:
+    text = ""
+    weights: dict[tuple[str, float], int] = {}
+    last_size = 0.0
+    for piece, font, size in [*pieces, ("\n", "", 0.0)]:
+        for i, part in enumerate(piece.split("\n")):
+            if i:
+                if text.strip():
+                    style = max(weights, key=lambda s: weights[s]) if weights else ("", 0.0)
+                    yield Line(text.strip(), number, *style)
+                text, weights, last_size = "", {}, 0.0
+            if part.strip():
+                weights[font, size] = weights.get((font, size), 0) + len(part.strip())
+                part = _raised(part, text, size, last_size)
+                last_size = size if size >= last_size * 0.8 else last_size
+            text += part
+
+
+def _raised(part: str, before: str, size: float, last_size: float) -> str:
+    """Small digits after a number are a power or a note, after punctuation a citation: keep them apart."""
+    digits = part.strip()
+    if not before or size <= 0 or size > 0.76 * last_size or not re.fullmatch(r"[\d,–-]{1,9}", digits):
+        return part
+    if before[-1].isdigit() and re.fullmatch(r"[-–]?\d{1,3}", digits):
+        return f"^{part}"
+    if before[-1] in ".,;)”" and digits[0].isdigit():
+        return f" [{digits}]"
+    return part
+
+
+def _decoded_bytes(holder: Any, seen: set[int], depth: int) -> int:  # noqa: ANN401
+    """Decoded size of what a page draws, its nested forms included, so that bombs are not parsed."""
+    total = 0
+    contents = holder.get_contents() if depth == 0 else holder
+    if contents is not None:
+        total = len(contents.get_data())
+    resources = holder.get("/Resources") if depth else holder.get("/Resources", {})
+    resources = resources.get_object() if resources is not None else None
+    forms = resources.get("/XObject") if isinstance(resources, dict) else None
+    forms = forms.get_object() if forms is not None else None
+    if depth >= 4 or not isinstance(forms, dict):
+        return total
+    for reference in forms.values():
+        form = reference.get_object()
+        if id(form) in seen or not isinstance(form, dict) or form.get("/Subtype") != "/Form":
+            continue
+        seen.add(id(form))
+        total += _decoded_bytes(form, seen, depth + 1)
+        if total > _MAX_PAGE_BYTES:
+            break
+    return total
+
+
+def _information(reader: PdfReader) -> dict[str, str]:
+    metadata: Any = reader.metadata or {}
+    return {k: clean(str(metadata.get(k) or "")) for k in ("/Title", "/Author", "/Subject")}
+
+
+def _paper(
+    pages: list[list[Line]], stated: dict[str, str], *, sha256: str, name: str, path: str | None, source: str
+) -> Paper:
+    first = "\n".join(line.text for lines in pages[:2] for line in lines)
+    doi = _DOI.search(_DIVIDED_DOI.sub(r"\1", first))
+    pmcid = name if re.fullmatch(r"PMC\d{1,9}", name) else None
+    found = Identifiers.of(doi=_PART_DOI.sub("", doi[0]) if doi else None, pmcid=pmcid)
+    title = stated["/Title"]
+    if len(title.split()) < 4 or _FILE_TITLE.search(title):
+        title = find_title(pages) or title or name
+    years = (pattern.search(first) for pattern in _YEAR)
+    year = next((int(match[1]) for match in years if match), None)
+    authors = tuple(a.strip() for a in re.split(r";|, | and ", stated["/Author"]) if a.strip())
+    return Paper(
+        id=paper_id(found, sha256),
+        title=title,
+        authors=() if any(a.endswith("et al") for a in authors) else authors,
+        year=year,
+        pmcid=found.pmcid,
+        doi=found.doi,
+        source=source,
+        kind="pdf",
+        path=path,
+        sha256=sha256,
+        licence=licence_name(first, " ".join(first.split())),
+    )

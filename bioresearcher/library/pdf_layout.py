@@ -1,0 +1,140 @@
+"""Lines of a PDF made readable: running heads, page numbers, doubled text and unmapped fonts removed."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Final
+
+LIGATURES: Final = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
+"""The Latin ligature characters with the letters they stand for."""
+
+_EDGE: Final = 6
+_DIGITS: Final = re.compile(r"\d+")
+_FREQUENT: Final = frozenset("etaoinsrETAOINSR")
+_PAGE_NUMBER: Final = re.compile(r"(page )?[-–— ]*\d{1,5}[-–— ]*( ?(of|/) ?\d{1,4})?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a page with the font name and size (points) of most of its letters."""
+
+    text: str
+    page: int
+    font: str
+    size: float
+
+    @property
+    def style(self) -> tuple[str, float]:
+        """Font and size."""
+        return self.font, self.size
+
+
+def tidy(pages: list[list[Line]]) -> list[list[Line]]:
+    """The pages' lines in order without what is not the paper's running text, ligatures spelt out."""
+    unmapped = _unmapped_fonts(pages)
+    kept = [
+        _single([replace(x, text=x.text.translate(LIGATURES)) for x in page if x.font not in unmapped])
+        for page in pages
+    ]
+    heads = _running_heads(kept)
+    result = []
+    for page in kept:
+        edges = {*range(_EDGE), *range(len(page) - _EDGE, len(page))}
+        result.append(
+            [x for i, x in enumerate(page) if not (i in edges and _is_head(x.text, heads)) and not _debris(x.text)]
+        )
+    return [_without_line_numbers(page) for page in result]
+
+
+def _unmapped_fonts(pages: list[list[Line]]) -> set[str]:
+    """Fonts whose letters cannot be language: glyph numbers shown as characters (drawn in figures)."""
+    letters: dict[str, Counter[bool]] = {}
+    for page in pages:
+        for line in page:
+            counts = letters.setdefault(line.font, Counter())
+            counts.update(c in _FREQUENT for c in line.text if c.isascii() and c.isalpha())
+    return {font for font, counts in letters.items() if counts.total() >= 40 and counts[True] < 0.3 * counts.total()}
+
+
+def _single(page: list[Line]) -> list[Line]:
+    """A page drawn twice (for a shadow or a print layer) once; lines drawn twice in a row once."""
+    half = len(page) // 2
+    texts = [line.text for line in page]
+    if half >= 5 and len(page) % 2 == 0 and texts[:half] == texts[half:]:
+        page = page[:half]
+    return [x for i, x in enumerate(page) if i == 0 or len(x.text) < 15 or x.text != page[i - 1].text]
+
+
+def _shape(text: str) -> str:
+    return _DIGITS.sub("#", "".join(text.casefold().split()))
+
+
+def _running_heads(pages: list[list[Line]]) -> set[str]:
+    """Shapes (digits masked) of lines that stand at the edge of several pages."""
+    counts: Counter[str] = Counter()
+    for page in pages:
+        edge = page if len(page) <= 2 * _EDGE else page[:_EDGE] + page[-_EDGE:]
+        counts.update({_shape(line.text) for line in edge})
+    least = max(2, min(4, len(pages) // 3))
+    return {shape for shape, n in counts.items() if n >= least and len(shape) > 1} if len(pages) > 1 else set()
+
+
+def _is_head(text: str, heads: set[str]) -> bool:
+    return _shape(text) in heads or bool(_PAGE_NUMBER.fullmatch(text))
+
+
+def _debris(text: str) -> bool:
+    """Axis labels and marks of figures: hardly a letter or digit in them."""
+    solid = sum(c.isalnum() for c in text)
+    return solid == 0 or (len(text) >= 6 and solid < 0.25 * len(text))
+
+
+def _without_line_numbers(page: list[Line]) -> list[Line]:
+    """Numbers down the margin of a manuscript (1, 2, 3 … or every fifth line), in front of or between lines."""
+    leading = [re.match(r"(\d{1,4}) (?=\S)", line.text) for line in page]
+    numbers = [int(m[1]) for m in leading if m]
+    if len(page) >= 10 and len(numbers) >= 0.8 * len(page) and _rising(numbers):
+        return [replace(line, text=line.text[m.end() :]) if m else line for line, m in zip(page, leading, strict=True)]
+    alone = [int(line.text) for line in page if line.text.isdigit() and len(line.text) <= 4]
+    if len(alone) >= 8 and _rising(alone) and len({b - a for a, b in itertools.pairwise(alone)}) == 1:
+        return [line for line in page if not (line.text.isdigit() and len(line.text) <= 4)]
+    return page
+
+
+def _rising(numbers: list[int]) -> bool:
+    steps = [b - a for a, b in itertools.pairwise(numbers)]
+    return bool(steps) and sum(0 < s <= 5 for s in steps) >= 0.9 * len(steps)
+
+
+def vocabulary(pages: list[list[Line]]) -> set[str]:
+    """Words (lower case, inner hyphens kept) that stand inside lines, to decide what a line-end hyphen was."""
+    words: set[str] = set()
+    for page in pages:
+        for line in page:
+            tokens = line.text.split()
+            words.update(t.strip(".,;:()[]'\"“”‘’").lower() for t in (tokens[:-1] if "-" in line.text[-2:] else tokens))
+    return words
+
+
+def join(left: str, right: str, words: set[str]) -> str:
+    """Two lines of a paragraph as one text, a word divided at the line's end made whole.
+
+    The hyphen stays when the hyphenated form (or its last part as a word after another prefix) is what the
+    paper uses elsewhere, or when the next line does not go on in lower case.
+    """
+    if left.endswith("\u00ad"):
+        return left[:-1] + right
+    if not re.search(r"[A-Za-zÀ-ɏα-ω]-$", left):
+        glued = re.search(r"\d[–-]$|[(/\[]$", left)
+        return left + right if glued else f"{left} {right}"
+    head, tail = left[:-1], right
+    first = re.split(r"[ ,.;:()]", head)[-1].lower().lstrip("([“‘'\"")
+    second = re.split(r"[ ,.;:()\]]", tail, maxsplit=1)[0].lower()
+    if not tail[:1].islower() or f"{first}-{second}" in words:
+        return left + right
+    if f"{first}{second}" in words or second not in words or first not in words:
+        return head + right
+    return left + right if len(first) >= 3 and len(second) >= 3 else head + right

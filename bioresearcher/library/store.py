@@ -1,0 +1,194 @@
+"""The library's own record: documents, passages and vectors in one SQLite file.
+
+What is committed here is safe against `kill -9`; every other index of the library is made from it. Several
+processes may use it at the same time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from bioresearcher.errors import WorkspaceError
+from bioresearcher.schemas.passage import Document, Passage
+
+VERSION: Final = 1
+
+_SCHEMA: Final = """
+CREATE TABLE documents (id TEXT PRIMARY KEY, sha256 TEXT NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE passages (
+    id TEXT PRIMARY KEY, document TEXT NOT NULL, ordinal INTEGER NOT NULL, kind TEXT NOT NULL,
+    key TEXT NOT NULL, value TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX passages_document ON passages (document, ordinal);
+CREATE TABLE vectors (model TEXT NOT NULL, key TEXT NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (model, key))
+    WITHOUT ROWID;
+"""
+_CHUNK: Final = 500
+
+
+def text_key(text: str) -> str:
+    """The key under which a text's vector is kept."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+class Store:
+    """Typed access to the SQLite file; not safe for several threads without a lock of the caller's."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._errors():
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise WorkspaceError(
+                    f"the library folder {path.parent} cannot be made: {error.strerror}.",
+                    hint="Check permissions, or choose another folder with --workspace DIR.",
+                ) from error
+            self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+            try:
+                self._open()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _open(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        with self._transaction():
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                for statement in _SCHEMA.split(";"):
+                    if statement.strip():
+                        self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version={VERSION}")
+        if version > VERSION:
+            raise WorkspaceError(
+                f"the library in {self.path.parent} was written by a newer version of the program.",
+                hint="Update bioresearcher, or choose another folder with --workspace DIR.",
+            )
+
+    def close(self) -> None:
+        """Close the file; the store cannot be used afterwards."""
+        self._db.close()
+
+    def version(self) -> int:
+        """A number that changes when another process has written."""
+        with self._errors():
+            (number,) = self._db.execute("PRAGMA data_version").fetchone()
+        return int(number)
+
+    def put_document(self, document: Document, passages: Sequence[Passage]) -> tuple[int, bool]:
+        """Store a document with its passages in one step; an older text of the same paper is replaced.
+
+        Returns how many passages are new and whether anything was written.
+        """
+        with self._errors(), self._transaction():
+            row = self._db.execute("SELECT sha256 FROM documents WHERE id=?", (document.id,)).fetchone()
+            if row and row[0] == document.sha256:
+                return 0, False
+            old = {i for (i,) in self._db.execute("SELECT id FROM passages WHERE document=?", (document.id,))}
+            self._db.execute("DELETE FROM passages WHERE document=?", (document.id,))
+            self._db.executemany(
+                "INSERT INTO passages VALUES (?,?,?,?,?,?)",
+                [(p.id, p.document, n, p.kind, text_key(p.text), p.model_dump_json()) for n, p in enumerate(passages)],
+            )
+            self._db.execute(
+                "INSERT OR REPLACE INTO documents VALUES (?,?,?)",
+                (document.id, document.sha256, document.model_dump_json()),
+            )
+        return len({p.id for p in passages} - old), True
+
+    def document(self, identifier: str) -> Document | None:
+        """A stored document."""
+        with self._errors():
+            row = self._db.execute("SELECT value FROM documents WHERE id=?", (identifier,)).fetchone()
+        return Document.model_validate_json(row[0]) if row else None
+
+    def document_ids(self) -> tuple[str, ...]:
+        """The ids of all stored documents, sorted."""
+        with self._errors():
+            return tuple(i for (i,) in self._db.execute("SELECT id FROM documents ORDER BY id"))
+
+    def rows(self, documents: Collection[str] | None, kinds: Collection[str] | None) -> list[tuple[str, str, str, str]]:
+        """(passage id, document, kind, vector key) of passages in the order of document and place."""
+        select = "SELECT id, document, kind, key FROM passages"
+        with self._errors():
+            if documents is None:
+                found = self._db.execute(f"{select} ORDER BY document, ordinal").fetchall()
+            else:
+                found = []
+                for chunk in _chunks(sorted(set(documents))):
+                    found += self._db.execute(
+                        f"{select} WHERE document IN ({_marks(chunk)}) ORDER BY document, ordinal", chunk
+                    ).fetchall()
+        return [row for row in found if kinds is None or row[2] in kinds]
+
+    def passages(self, identifiers: Sequence[str]) -> list[Passage]:
+        """Stored passages in the order asked for; unknown ids are left out."""
+        found: dict[str, Passage] = {}
+        with self._errors():
+            for chunk in _chunks(identifiers):
+                query = f"SELECT id, value FROM passages WHERE id IN ({_marks(chunk)})"  # noqa: S608
+                for identifier, value in self._db.execute(query, chunk):
+                    found[identifier] = Passage.model_validate_json(value)
+        return [found[i] for i in identifiers if i in found]
+
+    def vectors(self, model: str, keys: Sequence[str]) -> dict[str, bytes]:
+        """The stored vectors among the keys, as little-endian float32 bytes."""
+        found: dict[str, bytes] = {}
+        with self._errors():
+            for chunk in _chunks(sorted(set(keys))):
+                query = f"SELECT key, vector FROM vectors WHERE model=? AND key IN ({_marks(chunk)})"  # noqa: S608
+                found.update(self._db.execute(query, [model, *chunk]))
+        return found
+
+    def without_vector(self, model: str, documents: Collection[str] | None) -> list[tuple[str, str]]:
+        """(passage id, kind) of passages for which this model's vector is missing."""
+        select = (
+            "SELECT p.id, p.kind, p.document FROM passages p LEFT JOIN vectors v ON v.model=? AND v.key=p.key "
+            "WHERE v.key IS NULL ORDER BY p.document, p.ordinal"
+        )
+        with self._errors():
+            found = self._db.execute(select, (model,)).fetchall()
+        return [(i, kind) for i, kind, document in found if documents is None or document in documents]
+
+    def put_vectors(self, model: str, rows: Iterable[tuple[str, bytes]]) -> None:
+        """Store vectors; those that are there already stay."""
+        with self._errors(), self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO vectors VALUES (?,?,?)", [(model, key, vector) for key, vector in rows]
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise WorkspaceError(
+                f"the library {self.path} cannot be used: {error}.",
+                hint="Check space and permissions. It can be deleted: papers are then read again.",
+            ) from error
+
+
+def _chunks(items: Sequence[str]) -> Iterator[list[str]]:
+    for i in range(0, len(items), _CHUNK):
+        yield list(items[i : i + _CHUNK])
+
+
+def _marks(chunk: Sequence[str]) -> str:
+    return ",".join("?" * len(chunk))

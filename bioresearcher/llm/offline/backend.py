@@ -1,0 +1,43 @@
+"""The offline backend: deterministic rules over the typed values; no model, no network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from bioresearcher import __version__
+from bioresearcher.errors import DefectError
+from bioresearcher.llm.backend import Reply, Request
+from bioresearcher.schemas.base import Origin
+
+Handler = Callable[[Any], BaseModel]
+"""Answers one prompt from its input value."""
+
+
+class OfflineBackend:
+    """Answers each prompt with the handler of its name; the same values always give the same answer."""
+
+    name = "offline"
+    origin: Origin = "offline"
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._handlers = handlers
+
+    def identity(self, request: Request) -> str:
+        """The rules' version."""
+        return f"offline/{__version__}"
+
+    async def complete(self, request: Request) -> Reply:
+        """Answer by rule, in a thread because embedding text takes time.
+
+        Raises:
+            DefectError: No rule exists for the prompt.
+        """
+        handler = self._handlers.get(request.prompt)
+        if handler is None:
+            raise DefectError(f"the offline backend has no rule for {request.prompt}")
+        answer = await asyncio.to_thread(handler, request.values)
+        return Reply(answer.model_dump_json())

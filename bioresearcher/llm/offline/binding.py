@@ -1,0 +1,191 @@
+"""Which data set, column and gene set each vetted analysis works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from bioresearcher.llm.offline.program import NONE, NOT_STATED
+from bioresearcher.llm.offline.text import normal
+from bioresearcher.schemas.ask_design import SkillBrief
+from bioresearcher.schemas.dataset import Column, Dataset
+from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.protocol import StepInput
+from bioresearcher.schemas.report import Parameter
+from bioresearcher.schemas.skill import SkillInput, SkillParameter
+
+
+@dataclass(frozen=True)
+class Use:
+    """One use of a skill: `main` is the data set the step is about, `other` the validation set where one is read."""
+
+    skill: SkillBrief
+    main: Dataset
+    other: Dataset | None = None
+
+    @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        """The data sets with samples that it reads."""
+        return (self.main,) if self.other is None else (self.main, self.other)
+
+
+class Binding:
+    """Chooses the discovery and validation sets, the group column and the gene set, from descriptions alone."""
+
+    def __init__(self, objective: Objective, datasets: tuple[Dataset, ...]) -> None:
+        self._text = normal(
+            " ".join([objective.text, *(r.text for r in objective.requirements), *objective.conditions])
+        )
+        self._datasets = datasets
+        measured = [d for d in datasets if d.file("expression") is not None or d.file("samples") is not None]
+        named = [d for d in measured if d.role == "discovery"]
+        free = [d for d in measured if d.role != "validation"] or measured
+        largest = max(free, key=lambda d: (d.n_samples, d.id), default=None)
+        self.discovery = named[0] if named else largest
+        others = [d for d in measured if d is not self.discovery and d.role == "validation"]
+        self.validation = others[0] if others else None
+
+    def reference(self) -> Dataset | None:
+        """The first data set that brings gene sets."""
+        return next((d for d in self._datasets if d.file("gene_sets") is not None), None)
+
+    @cached_property
+    def gene_set(self) -> str | None:
+        """The gene set whose name's words all stand in the objective or a requirement; the longest such name.
+
+        A collection's prefix (`HALLMARK_`, `KEGG_`, `GOBP_` …: the first word, when all sets share it) and plural
+        endings do not count.
+        """
+        reference = self.reference()
+        sheet = reference.file("gene_sets") if reference else None
+        names = sheet.entries if sheet else ()
+        first = {n.split("_", 1)[0] for n in names}
+        best: tuple[int, str] | None = None
+        for name in names:
+            label = name.split("_", 1)[1] if len(first) == 1 and "_" in name else name
+            parts = normal(label.replace("_", " ")).split()
+            if parts and all(self._mentioned(p) for p in parts):
+                rank = (sum(map(len, parts)), name)
+                best = rank if best is None or rank[0] > best[0] else best
+        return best[1] if best else None
+
+    def _mentioned(self, word: str) -> bool:
+        stem = word[:-1] if word.endswith("s") and len(word) > 3 else word
+        return f" {stem} " in self._text or f" {stem}s " in self._text
+
+    def group(self, dataset: Dataset) -> Column | None:
+        """The group column that the objective mentions, else the first with a stated contrast, else the first."""
+        sheet = dataset.file("samples")
+        groups = [c for c in sheet.columns if c.role == "group"] if sheet else []
+        mentioned = [c for c in groups if self._column_mentioned(c)]
+        stated = [c for c in groups if c.case is not None and c.control is not None]
+        return next(iter([*[c for c in mentioned if c in stated], *mentioned, *stated, *groups]), None)
+
+    def _column_mentioned(self, column: Column) -> bool:
+        names = [column.name, column.label, *column.aliases]
+        return any(len(n) > 1 and normal(n.replace("_", " ")) in self._text for n in names if n)
+
+    def has_columns(self, use: Use) -> bool:
+        """Whether every data set of the use has the columns the skill needs."""
+        for dataset in use.datasets:
+            for role in use.skill.contract.needs_columns:
+                if role == "group" and self.contrast(dataset) is None:
+                    return False
+                if dataset.column(role) is None:
+                    return False
+        return True
+
+    def contrast(self, dataset: Dataset) -> tuple[Column, str, str] | None:
+        """Group column, case level, control level; without a stated contrast the two levels of a two-level column."""
+        column = self.group(dataset)
+        if column is None:
+            return None
+        if column.case is not None and column.control is not None:
+            return column, column.case, column.control
+        levels = [level for level in column.levels if level not in column.missing_values]
+        return (column, levels[1], levels[0]) if len(levels) >= 2 else None
+
+    def input_source(self, given: SkillInput, use: Use, step_of: dict[tuple[str, str], str]) -> str | None:
+        """The `source` of a step input; None when nothing fits.
+
+        `step_of` maps (skill, data set id) to the step that runs it.
+        """
+        dataset = self._dataset(given.role, use)
+        if given.kind == "output":
+            step = step_of.get((given.skill or "", dataset.id if dataset else "")) or step_of.get(
+                (given.skill or "", use.main.id)
+            )
+            return f"step:{step}/{given.output}" if step else None
+        file = dataset.file(given.kind) if dataset else None
+        return f"dataset:{dataset.id}/{file.name}" if dataset and file else None
+
+    def _dataset(self, role: str, use: Use) -> Dataset | None:
+        if role == "reference":
+            return self.reference()
+        return use.other if role == "validation" else use.main
+
+    def inputs(self, use: Use, step_of: dict[tuple[str, str], str]) -> tuple[StepInput, ...] | None:
+        """All inputs of a use; None when a required one cannot be had."""
+        found = []
+        for given in use.skill.contract.inputs:
+            source = self.input_source(given, use, step_of)
+            if source is not None:
+                found.append(StepInput(name=given.name, source=source))
+            elif given.required:
+                return None
+        return tuple(found)
+
+    def parameters(self, use: Use) -> tuple[Parameter, ...] | None:
+        """All parameters of a use as printed; None when a required one cannot be bound."""
+        printed = []
+        for parameter in use.skill.contract.parameters:
+            value = self._value(parameter, use)
+            if value is None and parameter.required and parameter.source not in {"time_unit", "endpoint", "scale"}:
+                return None
+            text = NOT_STATED if value is None else value
+            printed.append(Parameter(name=parameter.name, value=text, unit=parameter.unit if value else ""))
+        return tuple(printed)
+
+    def _value(self, parameter: SkillParameter, use: Use) -> str | None:
+        if parameter.source is None:
+            return _printed(parameter.default)
+        if parameter.source == "gene_set":
+            return self.gene_set or _printed(parameter.default)
+        dataset = use.other if parameter.role == "validation" and use.other else use.main
+        bound = self._from_dataset(parameter.source, dataset)
+        return bound if bound is not None else _printed(parameter.default)
+
+    def _from_dataset(self, source: str, dataset: Dataset) -> str | None:
+        sheet, matrix = dataset.file("samples"), dataset.file("expression")
+        if source in {"group_column", "case", "control", "group_label"}:
+            contrast = self.contrast(dataset)
+            if contrast is None:
+                return None
+            column, case, control = contrast
+            return {"group_column": column.name, "case": case, "control": control}.get(source) or column.label or None
+        if source == "covariates":
+            columns = [c.name for c in sheet.columns if c.role == "covariate"] if sheet else []
+            return ", ".join(columns) or None
+        if source == "missing_values":
+            values = [v for c in sheet.columns for v in c.missing_values] if sheet else []
+            return ", ".join(dict.fromkeys(values)) or None
+        time, event = dataset.column("time"), dataset.column("event")
+        simple: dict[str, str | None] = {
+            "sample_column": sheet.sample_column if sheet else None,
+            "feature_column": matrix.feature_column if matrix else None,
+            "scale": matrix.scale if matrix else None,
+            "time_column": time.name if time else None,
+            "event_column": event.name if event else None,
+            "time_unit": time.unit if time else None,
+            "endpoint": dataset.endpoint,
+            "dataset_label": dataset.id,
+        }
+        return simple[source]
+
+
+def _printed(value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, tuple):
+        return ", ".join(value) or NONE
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,270 @@
+"""Rules of the designer: the protocol is assembled from vetted analyses and from what the papers report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bioresearcher.llm.offline.binding import Binding, Use
+from bioresearcher.llm.offline.choose import asked_for, choose_uses
+from bioresearcher.llm.offline.patterns import WET
+from bioresearcher.llm.offline.text import Similarity, clip, overlap, words
+from bioresearcher.schemas.ask_design import (
+    DesignHeadingsInput,
+    DesignOutlinesInput,
+    HeadingDraft,
+    HeadingsDraft,
+    KnownPart,
+    KnownStep,
+    LearntFrom,
+    OutlinesDraft,
+    PartOutline,
+    ProtocolStepDraft,
+    SkillBrief,
+    StepsDraft,
+    WriteStepsInput,
+)
+from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, ReportPartRef, StepInput, StepOutput
+
+LINK_SIMILARITY = 0.42
+"""Cosine similarity (MiniLM) from which a step is said to have learnt from a report step."""
+PARTS_PER_HEADING = 4
+LITERATURE_PARTS = 6
+_KINDS = {"table": "table", "figure": "figure", "text": "text", "findings": "text", "model": "model"}
+
+
+@dataclass(frozen=True)
+class Designer:
+    """The rules that need similarities of texts."""
+
+    similarity: Similarity
+
+    def design_headings(self, values: DesignHeadingsInput) -> HeadingsDraft:
+        """A part per group of vetted analyses; without usable data, a part per reusable report part."""
+        uses = choose_uses(values.objective, values.datasets, values.skills)
+        groups: dict[str, list[SkillBrief]] = {}
+        for use in uses:
+            groups.setdefault(use.skill.contract.part, [])
+            if use.skill not in groups[use.skill.contract.part]:
+                groups[use.skill.contract.part].append(use.skill)
+        parts = self._skill_headings(groups, values) if groups else self._literature_headings(values)
+        names = ", ".join(d.id for d in values.datasets) or "no data set"
+        return HeadingsDraft(
+            title=clip(values.objective.text, 160),
+            summary=(
+                f"A plan in {len(parts)} parts for the objective, on {names}. "
+                + (
+                    "The analyses are vetted procedures; each step names what it was learnt from in the papers read."
+                    if groups
+                    else "Without analysable data it is assembled from what the papers read describe."
+                )
+            ),
+            parts=tuple(parts),
+        )
+
+    def _skill_headings(self, groups: dict[str, list[SkillBrief]], values: DesignHeadingsInput) -> list[HeadingDraft]:
+        number_of = {skill.name: str(n) for n, skills in enumerate(groups.values(), 1) for skill in skills}
+        texts = [
+            f"{title}. " + " ".join(s.contract.protocol.action for s in skills) for title, skills in groups.items()
+        ]
+        near = self._near(texts, values.known)
+        parts = []
+        for number, ((title, skills), row) in enumerate(zip(groups.items(), near, strict=True), 1):
+            needs = {number_of[i.skill] for s in skills for i in s.contract.inputs if i.skill in number_of}
+            depends = tuple(sorted(needs - {str(number)}, key=int))
+            parts.append(
+                HeadingDraft(
+                    id=str(number),
+                    title=title,
+                    purpose="; ".join(s.contract.protocol.rationale.rstrip(".") for s in skills[:2]) + ".",
+                    reason=f"Needs part {', '.join(depends)}." if depends else "Works on the data as given.",
+                    depends_on=depends,
+                    learns_from=tuple(row),
+                )
+            )
+        return parts
+
+    def _near(self, texts: Sequence[str], known: tuple[KnownPart, ...]) -> list[list[ReportPartRef]]:
+        """For each text the report parts closest to it, those of low referability last."""
+        if not known:
+            return [[] for _ in texts]
+        rows = self.similarity(texts, [f"{k.title}. {k.purpose}" for k in known])
+        penalty = {"high": 0.0, "medium": 0.05, "low": 0.15}
+        chosen = []
+        for row in rows:
+            order = sorted(range(len(known)), key=lambda i: (penalty[known[i].level] - row[i], i))
+            chosen.append(
+                [ReportPartRef(paper_id=known[i].paper_id, part_id=known[i].part_id) for i in order[:PARTS_PER_HEADING]]
+            )
+        return chosen
+
+    def _literature_headings(self, values: DesignHeadingsInput) -> list[HeadingDraft]:
+        usable = [k for k in values.known if k.level != "low"] or list(values.known)
+        return [
+            HeadingDraft(
+                id=str(number),
+                title=clip(f"{known.title} (after {known.paper_title})", 140),
+                purpose=known.purpose or known.title,
+                reason=f"Referability {known.level}: {known.reuse}",
+                depends_on=(),
+                learns_from=(ReportPartRef(paper_id=known.paper_id, part_id=known.part_id),),
+            )
+            for number, known in enumerate(usable[:LITERATURE_PARTS], 1)
+        ]
+
+    def design_outlines(self, values: DesignOutlinesInput) -> OutlinesDraft:
+        """A line per use of a vetted analysis, or per action of the report part a heading was taken from."""
+        uses = choose_uses(values.objective, values.datasets, values.skills)
+        known = {(k.paper_id, k.part_id): k for k in values.known}
+        outlines = []
+        for part in values.parts:
+            own = [u for u in uses if u.skill.contract.part == part.title]
+            lines = _use_lines(part.id, own) if own else _action_lines(part, known)
+            outlines.append(PartOutline(part_id=part.id, lines=lines))
+        return OutlinesDraft(parts=tuple(outlines))
+
+    def write_steps(self, values: WriteStepsInput) -> StepsDraft:
+        """A full step per line, with what it was learnt from."""
+        binding = Binding(values.objective, values.datasets)
+        step_of = {
+            (line.skill, line.datasets[0]): line.id
+            for part in values.all_parts
+            for line in part.outline
+            if line.skill and line.datasets
+        }
+        skills = {s.name: s for s in values.skills}
+        steps = []
+        for line in values.part.outline:
+            step = None
+            if line.skill in skills:
+                step = _skill_step(line, _use(line, skills[line.skill], values.datasets), binding, step_of)
+            steps.append(step or self._literature_step(line, values))
+        return StepsDraft(steps=self._linked(tuple(steps), values))
+
+    def _linked(self, steps: tuple[ProtocolStepDraft, ...], values: WriteStepsInput) -> tuple[ProtocolStepDraft, ...]:
+        """Steps with their requirements and the report steps closest to them."""
+        known = values.known
+        near: Sequence[Sequence[float]] = [[] for _ in steps]
+        if known and steps:
+            near = self.similarity(
+                [f"{s.title}. {clip(s.action, 400)}" for s in steps],
+                [f"{k.action} {clip(k.details, 400)}" for k in known],
+            )
+        skills = {s.name: s for s in values.skills}
+        out = []
+        for step, row in zip(steps, near, strict=True):
+            best = sorted(range(len(known)), key=lambda i: (-row[i], i))[:2]
+            refs = tuple(_ref(known[i]) for i in best if row[i] >= LINK_SIMILARITY)
+            met = _requirements(step, skills.get(step.skill or ""), values.objective)
+            out.append(step.model_copy(update={"requirements": met, "learnt_from": step.learnt_from or refs}))
+        return tuple(out)
+
+    def _literature_step(self, line: OutlineLine, values: WriteStepsInput) -> ProtocolStepDraft:
+        """A step that repeats what a paper did, said to be so."""
+        known = next((k for k in values.known if clip(k.action, 160) == line.title), None)
+        action = known.details if known else line.title
+        wet = bool(WET.search(action))
+        earlier = [other.id for other in values.part.outline if other.id < line.id]
+        source = f"step:{earlier[-1]}/result" if earlier else "given"
+        return ProtocolStepDraft(
+            id=line.id,
+            title=clip(line.title, 90),
+            action=f"Repeat what the paper describes, on the material at hand: {action}",
+            rationale="Taken over from the paper named as evidence; check its thresholds against the own material.",
+            parameters=known.parameters if known else (),
+            inputs=(StepInput(name="material", source=source),),
+            outputs=(
+                StepOutput(name="result", kind="material" if wet else "table", description="what the step yields"),
+            ),
+            software=known.software if known else (),
+            acceptance="The result exists for every sample, and the parameters used are recorded.",
+            kind="wet" if wet else "dry",
+            learnt_from=(_ref(known),) if known else (),
+        )
+
+
+def _ref(known: KnownStep) -> LearntFrom:
+    return LearntFrom(paper_id=known.paper_id, part_id=known.part_id, step_id=known.step_id)
+
+
+def _use_lines(part_id: str, uses: list[Use]) -> tuple[OutlineLine, ...]:
+    return tuple(
+        OutlineLine(
+            id=f"{part_id}.{n}",
+            title=f"{use.skill.contract.protocol.title} ({', '.join(d.id for d in use.datasets)})",
+            datasets=tuple(d.id for d in use.datasets),
+            skill=use.skill.name,
+            outputs=tuple(o.name for o in use.skill.contract.outputs),
+        )
+        for n, use in enumerate(uses, 1)
+    )
+
+
+def _action_lines(part: ProtocolPart, known: dict[tuple[str, str], KnownPart]) -> tuple[OutlineLine, ...]:
+    actions = [
+        action
+        for ref in part.learns_from
+        if (ref.paper_id, ref.part_id) in known
+        for action in known[ref.paper_id, ref.part_id].actions
+    ]
+    return tuple(
+        OutlineLine(id=f"{part.id}.{n}", title=clip(action, 160), outputs=("result",))
+        for n, action in enumerate(actions[:12], 1)
+    )
+
+
+def _use(line: OutlineLine, skill: SkillBrief, datasets: tuple[Dataset, ...]) -> Use | None:
+    chosen = [d for name in line.datasets for d in datasets if d.id == name]
+    return Use(skill, chosen[0], chosen[1] if len(chosen) > 1 else None) if chosen else None
+
+
+def _skill_step(
+    line: OutlineLine, use: Use | None, binding: Binding, step_of: dict[tuple[str, str], str]
+) -> ProtocolStepDraft | None:
+    """The step of a vetted analysis with everything bound; None when it cannot be bound."""
+    inputs = binding.inputs(use, step_of) if use else None
+    parameters = binding.parameters(use) if use else None
+    if use is None or inputs is None or parameters is None:
+        return None
+    wording = use.skill.contract.protocol
+    fill = {p.name: p.value for p in parameters} | {"datasets": ", ".join(d.id for d in use.datasets)}
+    reference = binding.reference()
+    used = {i.source.removeprefix("dataset:").split("/")[0] for i in inputs if i.source.startswith("dataset:")}
+    sets = (*(d.id for d in use.datasets), *((reference.id,) if reference and reference.id in used else ()))
+    return ProtocolStepDraft(
+        id=line.id,
+        title=line.title,
+        action=_fill(wording.action, fill),
+        rationale=_fill(wording.rationale, fill),
+        parameters=(*parameters, *wording.parameters),
+        inputs=inputs,
+        outputs=tuple(
+            StepOutput.model_validate({"name": o.name, "kind": _KINDS[o.kind], "description": o.description})
+            for o in use.skill.contract.outputs
+        ),
+        datasets=sets,
+        software=wording.software,
+        acceptance=_fill(wording.acceptance, fill),
+        kind="dry",
+        skill=use.skill.name,
+    )
+
+
+def _fill(text: str, values: dict[str, str]) -> str:
+    """The text with `{name}` replaced; unknown names stay as they are, nothing else is interpreted."""
+    for name, value in values.items():
+        text = text.replace("{" + name + "}", value)
+    return text
+
+
+def _requirements(step: ProtocolStepDraft, skill: SkillBrief | None, objective: Objective) -> tuple[str, ...]:
+    """Requirements whose text asks for the step's analysis, or most of whose words stand in the step."""
+    text = words(f"{step.title} {step.action} {step.rationale} {step.acceptance}")
+    met = []
+    for requirement in objective.requirements:
+        asked = skill is not None and asked_for(skill, requirement.text)
+        if asked or overlap(words(requirement.text), text) >= 0.6:
+            met.append(requirement.id)
+    return tuple(met)

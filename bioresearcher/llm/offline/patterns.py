@@ -1,0 +1,97 @@
+"""What method sentences, results, numbers and software look like in biomedical English."""
+
+from __future__ import annotations
+
+import re
+
+
+def _any(text: str) -> str:
+    """An alternative of the words of a text; `_` stands for a space, and a word may itself be a pattern."""
+    return "(?:" + "|".join(word.replace("_", " ") for word in text.split()) + ")"
+
+
+_DONE = _any(
+    """used performed carried measured normali[sz]ed computed calculated estimated compared tested adjusted obtained
+    extracted defined selected filtered clustered fitted assessed determined downloaded isolated incubated stained
+    sequenced hybridi[sz]ed analy[sz]ed generated identified prepared applied divided split classified scored ranked
+    corrected collected quantified log-?transformed averaged excluded cent(?:re|er)ed permuted validated"""
+)
+_DO = _any(
+    """normali[sz]e compute calculate estimate compare test adjust define select filter cluster fit assess rank score
+    correct average exclude cent(?:re|er) permute validate use take apply report plot check state choose divide split
+    sum standardi[sz]e draw repeat keep remove map count collect record fix start order walk control treat examine
+    measure include show give describe transform log-transform restrict combine annotate derive freeze set stratify
+    group convert express list specify carry evaluate summari[sz]e name hold reject multiply find write avoid add
+    match look prefer read interpret build decide ask begin run obtain identify"""
+)
+_LEAD = r"(?:(?:first|then|next|finally|before [^,]{3,60}|for [^,]{3,80}|within [^,]{3,60}|after [^,]{3,60}" + (
+    r"|if [^,]{3,80}|in [^,]{3,60})?,?\s*)"
+)
+
+METHOD = re.compile(
+    rf"\b(?:was|were|is|are)\s+(?:\w+ly\s+)?{_DONE}\b|\bwe\s+(?:(?:then|also|first)\s+)?{_DONE}\b", re.I
+)
+"""A sentence that says how something was done."""
+
+IMPERATIVE = re.compile(rf"^{_LEAD}{_DO}\b", re.I)
+"""A sentence that says how to do something."""
+
+RESULT = re.compile(
+    r"\b"
+    + _any(
+        """significant significantly associated_with correlated higher lower increased decreased identified revealed
+        showed found differed enriched predicted"""
+    )
+    + r"\b",
+    re.I,
+)
+"""A sentence that may state a result."""
+
+WET = re.compile(
+    r"\b"
+    + _any(
+        r"""incubat\w+ centrifug\w+ pipett\w+ cell_lines? cells_were_(?:seeded|cultured|transfected) antibod\w+ mice
+        western_blot\w* PCR_primers? agarose immunohistochem\w+ biops\w+ RNA_(?:was|were)_(?:extracted|isolated)"""
+    )
+    + r"\b",
+    re.I,
+)
+"""Work in a laboratory or clinic."""
+
+NUMBER = re.compile(
+    r"\b(?P<name>(?:FDR|false discovery rate|p|q|fold change|alpha|n|r|k|resolution|seed)(?: value)?)\s*"
+    r"(?P<sign>[<>=≤≥]|of|below|above|at most|at least)\s*"
+    r"(?P<value>\d+(?:\.\d+)?(?:e-?\d+)?)\s*(?P<percent>%|per cent)?",
+    re.I,
+)
+"""A named number: name, sign, value, perhaps per cent."""
+
+UNIT = re.compile(
+    r"(?P<value>\d+(?:[.,]\d+)*)\s?(?P<unit>%|"
+    + _any(
+        """°C h hours? min(?:utes)? s days? weeks? months? years? µ[lgM] m[lgM] n[gM] kb bp fold permutations samples
+        patients genes probes clusters folds"""
+    )
+    + r"(?![\w-]))"
+)
+"""A number with a unit."""
+
+SOFTWARE = re.compile(
+    r"\b("
+    + _any(
+        """limma DESeq2 edgeR GSEA clusterProfiler Seurat scanpy survival lifelines glmnet WGCNA STAR HISAT2 Salmon
+        Cytoscape STRING DAVID ConsensusClusterPlus CIBERSORT GEO2R Bioconductor SPSS GraphPad_Prism Cluster TreeView
+        SAM PAM R"""
+    )
+    + r")\b(?:\s*(?:package|software)?,?\s*\(?(?:version|v\.?)\s*(?P<version>\d+(?:\.\d+)*)\)?)?"
+)
+"""A program or package, with its version when it is given."""
+
+COMMON_WORDS = frozenset({"R", "SAM", "PAM", "Cluster", "STAR", "survival"})
+"""Names of software that are words as well: they count only with a version."""
+
+ACCESSION = re.compile(r"\b(?:GSE|GDS|GSM|GPL|SRP|PRJNA|E-MTAB-|E-GEOD-)\d+\b|\bTCGA-[A-Z]{2,4}\b")
+"""Identifiers of data sets."""
+
+METHODS_HEADING = re.compile(r"(materials?\s+and\s+)?methods?( and materials?)?|experimental procedures?", re.I)
+"""The bare heading over all method sections."""

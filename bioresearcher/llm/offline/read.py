@@ -1,0 +1,179 @@
+"""Rules of the literature agent: experiments are method sections, steps are method sentences with their quotes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bioresearcher.llm.offline.patterns import (
+    ACCESSION,
+    COMMON_WORDS,
+    IMPERATIVE,
+    METHOD,
+    METHODS_HEADING,
+    NUMBER,
+    RESULT,
+    SOFTWARE,
+    UNIT,
+    WET,
+)
+from bioresearcher.llm.offline.text import Similarity, clip, overlap, sentences, words
+from bioresearcher.schemas.ask_read import (
+    JudgeReferabilityInput,
+    OutlinedPart,
+    OutlinePaperInput,
+    OutlineSection,
+    PaperOutline,
+    PartAnswers,
+    PartDraft,
+    ReferabilityDraft,
+    ReportPartInput,
+    ReportStepDraft,
+    ResultDraft,
+)
+from bioresearcher.schemas.passage import Passage
+from bioresearcher.schemas.report import Parameter, ReportPart
+
+MAX_PARTS = 8
+MAX_STEPS = 10
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The rules that need similarities of texts."""
+
+    similarity: Similarity
+
+    def outline_paper(self, values: OutlinePaperInput) -> PaperOutline:
+        """Experiments: the method subsections; without any, the method section; without that, the whole text."""
+        methods = [s for s in values.sections if s.kind == "methods"]
+        leaves = [s for s in methods if not _is_general(s)] or methods
+        results = [s for s in values.sections if s.kind in {"results", "legend"}]
+        if not leaves:
+            leaves = [s for s in values.sections if s.kind not in {"title", "front", "references", "abstract"}]
+            leaves = leaves or [s for s in values.sections if s.kind == "abstract"]
+            whole = OutlinedPart(
+                title=clip(values.title, 120),
+                purpose=f"What the paper describes in {len(leaves)} sections.",
+                sections=tuple(s.number for s in leaves),
+            )
+            return PaperOutline(parts=(whole,) if leaves else ())
+        parts = []
+        for section in leaves[:MAX_PARTS]:
+            near = self._nearest_results(section, results)
+            title = section.title if not _is_general(section) else f"{section.title}: {clip(values.title, 90)}"
+            parts.append(
+                OutlinedPart(
+                    title=title,
+                    purpose=clip(sentences(section.opening)[0] if section.opening else section.title, 200),
+                    sections=(section.number, *near),
+                )
+            )
+        return PaperOutline(parts=tuple(parts))
+
+    def _nearest_results(self, section: OutlineSection, results: list[OutlineSection]) -> tuple[int, ...]:
+        """Up to two result sections whose heading shares words with the method's."""
+        wanted = words(section.title)
+        scored = [(overlap(wanted, words(f"{r.title} {r.opening}")), r.number) for r in results]
+        best = sorted((s for s in scored if s[0] >= 0.5), key=lambda s: (-s[0], s[1]))
+        return tuple(number for _, number in best[:2])
+
+    def report_part(self, values: ReportPartInput) -> PartDraft:
+        """A step per method sentence, in order; results are sentences of result sections close to the step."""
+        method: list[tuple[str, Passage]] = []
+        result: list[str] = []
+        for passage in values.passages:
+            for sentence in sentences(passage.text):
+                if not 40 <= len(sentence) <= 600:
+                    continue
+                if passage.kind in {"results", "legend"}:
+                    if RESULT.search(sentence):
+                        result.append(sentence)
+                elif METHOD.search(sentence) or IMPERATIVE.match(sentence):
+                    method.append((sentence, passage))
+        chosen = self._most_relevant(values, method)
+        steps = tuple(_step(sentence) for sentence, _ in chosen)
+        return PartDraft(steps=self._with_results(steps, result))
+
+    def _most_relevant(self, values: ReportPartInput, found: list[tuple[str, Passage]]) -> list[tuple[str, Passage]]:
+        if len(found) <= MAX_STEPS:
+            return found
+        near = self.similarity([f"{values.part.title}. {values.objective.text}"], [s for s, _ in found])[0]
+        best = sorted(range(len(found)), key=lambda i: (-near[i], i))[:MAX_STEPS]
+        return [found[i] for i in sorted(best)]
+
+    def _with_results(self, steps: tuple[ReportStepDraft, ...], results: list[str]) -> tuple[ReportStepDraft, ...]:
+        if not steps or not results:
+            return steps
+        near = self.similarity([f"{s.action}" for s in steps], results)
+        out = []
+        for step, row in zip(steps, near, strict=True):
+            index = max(range(len(results)), key=lambda i: (row[i], -i))
+            drafts = (ResultDraft(text=results[index], quote=results[index]),) if row[index] >= 0.55 else ()
+            out.append(step.model_copy(update={"results": drafts}))
+        return tuple(out)
+
+    def judge_referability(self, values: JudgeReferabilityInput) -> ReferabilityDraft:
+        """Closed answers from the similarity of each part to the objective and its requirements."""
+        report = values.report
+        if not report.parts:
+            return ReferabilityDraft(parts=())
+        targets = [values.objective.text, *(r.text for r in values.objective.requirements)]
+        texts = [_part_text(part) for part in report.parts]
+        near = self.similarity(texts, targets)
+        names = ["the objective", *(f"requirement {r.id}" for r in values.objective.requirements)]
+        return ReferabilityDraft(
+            parts=tuple(self._answers(part, row, names, values) for part, row in zip(report.parts, near, strict=True))
+        )
+
+    def _answers(self, part: ReportPart, row: object, names: list[str], values: JudgeReferabilityInput) -> PartAnswers:
+        scores = [float(v) for v in row]  # type: ignore[attr-defined]
+        index = max(range(len(scores)), key=lambda i: scores[i])
+        detailed = sum(bool(s.parameters or s.software) for s in part.steps)
+        wet = any(WET.search(s.action) for s in part.steps)
+        dry_data = bool(values.datasets)
+        change = "Replace the paper's own samples and thresholds by those of the data sets at hand"
+        return PartAnswers(
+            part_id=part.id,
+            same_question=scores[index] >= 0.3,
+            same_kind_of_data=dry_data and not wet,
+            reusable_steps=len(part.steps) >= 2,
+            feasible=not wet,
+            reuse=f"{len(part.steps)} steps, {detailed} of them with stated parameters or software.",
+            change=f"{change}." if dry_data else "Obtain data first: none were given.",
+            reason=f"Closest to {names[index]} (similarity {scores[index]:.2f}).",
+        )
+
+
+def _is_general(section: OutlineSection) -> bool:
+    """Whether a section is the bare heading over its subsections."""
+    return METHODS_HEADING.fullmatch(section.title.strip()) is not None
+
+
+def _part_text(part: ReportPart) -> str:
+    return clip(f"{part.title}. {part.purpose} " + " ".join(s.action for s in part.steps[:4]), 900)
+
+
+def _step(sentence: str) -> ReportStepDraft:
+    """A step that says no more than its sentence."""
+    parameters = [
+        Parameter(
+            name=m["name"].strip(),
+            value=f"{m['sign']} {m['value']}".replace("= ", ""),
+            unit="%" if m["percent"] else "",
+        )
+        for m in NUMBER.finditer(sentence)
+    ]
+    parameters += [Parameter(name="amount", value=m["value"], unit=m["unit"]) for m in UNIT.finditer(sentence)]
+    software = [
+        f"{m[1]} {m['version']}".strip() if m["version"] else m[1]
+        for m in SOFTWARE.finditer(sentence)
+        if m[1] not in COMMON_WORDS or m["version"]
+    ]
+    return ReportStepDraft(
+        action=clip(sentence, 300),
+        details=sentence,
+        parameters=tuple(dict.fromkeys(parameters)),
+        datasets=tuple(dict.fromkeys(ACCESSION.findall(sentence))),
+        software=tuple(dict.fromkeys(software)),
+        quotes=(sentence,),
+    )

@@ -1,0 +1,169 @@
+"""Prompts: files with front matter, bound to the types of their values and their answer.
+
+A file `prompts/<agent>/<verb_object>.md` starts with TOML between `+++` lines (version, inputs, output,
+purpose), followed by `## system` and `## user`. Loading checks that the front matter names the classes the
+code uses, and that the template uses exactly the fields of the input class: an override that is out of step
+fails at start-up with its file name, never in the middle of a run.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Generic, TypeVar
+
+from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import BaseModel, ValidationError
+
+from bioresearcher.errors import InputError
+from bioresearcher.resources import Resource, Resources
+from bioresearcher.schemas.base import Value
+
+In = TypeVar("In", bound=Value)
+Out = TypeVar("Out", bound=BaseModel)
+
+_PARTS = re.compile(r"\A\+\+\+\n(?P<front>.*?)\n\+\+\+\n\s*## system\n(?P<system>.*?)\n## user\n(?P<user>.*)\Z", re.S)
+_INVISIBLE = re.compile(
+    "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+)
+
+
+class FrontMatter(Value):
+    """What a prompt file says of itself."""
+
+    version: int
+    inputs: str
+    output: str
+    purpose: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """One rendered message."""
+
+    role: str
+    content: str
+
+
+def untrusted(text: object, label: str = "text") -> str:
+    """Delimit text that came from a paper, a data set or a program's output, so that it cannot pose as instructions.
+
+    Control and zero-width characters are removed, and anything that looks like our delimiters is defused.
+    """
+    clean = _INVISIBLE.sub("", str(text)).replace("<<<", "‹‹‹").replace(">>>", "›››")
+    return f"<<<untrusted {label}\n{clean}\n>>>"
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+        autoescape=False,
+    )
+    environment.filters["untrusted"] = untrusted
+    return environment
+
+
+@dataclass(frozen=True)
+class Prompt(Generic[In, Out]):
+    """A prompt as the code knows it: `<agent>/<verb_object>`, the class of its values, the class of its answer."""
+
+    name: str
+    inputs: type[In]
+    output: type[Out]
+
+    @property
+    def agent(self) -> str:
+        """The agent whose step this is."""
+        return self.name.split("/", 1)[0]
+
+    @property
+    def step(self) -> str:
+        """The step's name."""
+        return self.name.split("/", 1)[1]
+
+    def load(self, resources: Resources) -> LoadedPrompt[In, Out]:
+        """Read and check the file.
+
+        Raises:
+            InputError: The file is missing or out of step with the code; the message names file and cause.
+        """
+        resource = resources.read("prompts", f"{self.name}.md")
+        match = _PARTS.match(resource.text.replace("\r\n", "\n"))
+        if match is None:
+            raise InputError(f"{resource.path}: expected +++ front matter +++, then '## system' and '## user'.")
+        try:
+            front = FrontMatter.model_validate(tomllib.loads(match["front"]))
+        except (tomllib.TOMLDecodeError, ValidationError) as error:
+            raise InputError(f"{resource.path}: front matter: {str(error).splitlines()[0]}.") from error
+        for what, said, known in (
+            ("inputs", front.inputs, self.inputs.__name__),
+            ("output", front.output, self.output.__name__),
+        ):
+            if said != known:
+                raise InputError(f"{resource.path}: {what} is {said!r}, the code expects {known!r}.")
+        used = self._variables(resource, match["system"] + match["user"])
+        fields = set(self.inputs.model_fields)
+        if used != fields:
+            raise InputError(
+                f"{resource.path}: the template must use exactly the fields of {self.inputs.__name__}; "
+                f"missing {sorted(fields - used)}, unknown {sorted(used - fields)}."
+            )
+        return LoadedPrompt(self, resource, front, match["system"].strip(), match["user"].strip())
+
+    @staticmethod
+    def _variables(resource: Resource, template: str) -> set[str]:
+        try:
+            return meta.find_undeclared_variables(_environment().parse(template))
+        except TemplateError as error:
+            raise InputError(f"{resource.path}: not a valid template: {error}.") from error
+
+
+@dataclass(frozen=True)
+class LoadedPrompt(Generic[In, Out]):
+    """A prompt with its checked text."""
+
+    prompt: Prompt[In, Out]
+    resource: Resource
+    front: FrontMatter
+    system: str
+    user: str
+
+    @cached_property
+    def _templates(self) -> tuple[object, object]:
+        environment = _environment()
+        return environment.from_string(self.system), environment.from_string(self.user)
+
+    def render(self, values: In) -> tuple[Message, ...]:
+        """The messages for some values; stable text (system) first, so that providers' prefix caches hit."""
+        fields = {name: getattr(values, name) for name in type(values).model_fields}
+        system, user = self._templates
+        return (
+            Message("system", system.render(**fields).strip()),  # type: ignore[attr-defined]
+            Message("user", user.render(**fields).strip()),  # type: ignore[attr-defined]
+        )
+
+
+class PromptBook:
+    """The prompts of a run, loaded once."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._loaded: dict[str, LoadedPrompt[Value, BaseModel]] = {}
+
+    def get(self, prompt: Prompt[In, Out]) -> LoadedPrompt[In, Out]:
+        """The loaded prompt; reads the file at first use."""
+        if prompt.name not in self._loaded:
+            self._loaded[prompt.name] = prompt.load(self._resources)  # type: ignore[assignment]
+        return self._loaded[prompt.name]  # type: ignore[return-value]
+
+    def digests(self) -> dict[str, str]:
+        """Name -> `<digest> (<source>)` of every prompt loaded so far."""
+        return {
+            f"prompts/{name}": f"{p.resource.digest} ({p.resource.source})" for name, p in sorted(self._loaded.items())
+        }

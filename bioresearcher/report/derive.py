@@ -1,0 +1,294 @@
+"""What follows from a run's values by counting and grouping; no science is computed here."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from bioresearcher.report.outputs import OutputFile
+from bioresearcher.report.text import count_of, one_line, percent
+from bioresearcher.report.view import RunView, TaskView
+from bioresearcher.schemas.dataset import Dataset, DatasetCheck
+from bioresearcher.schemas.execution import Finding, Outcome
+from bioresearcher.schemas.objective import Requirement
+from bioresearcher.schemas.paper import Paper, ScreenedPaper
+from bioresearcher.schemas.protocol import Coverage, ProtocolPart
+from bioresearcher.schemas.report import Analysis, Report
+
+Tone = Literal["good", "warn", "bad", "plain"]
+
+OUTCOMES: dict[Outcome, str] = {
+    Outcome.NOT_RUN: "not run",
+    Outcome.BLOCKED: "blocked, an input is missing",
+    Outcome.SYNTAX: "syntax error",
+    Outcome.DEPENDENCY: "a package is missing",
+    Outcome.RUNTIME: "ended with an error",
+    Outcome.KILLED: "ended by a limit",
+    Outcome.NO_OUTPUT: "no output",
+    Outcome.BAD_OUTPUT: "unusable output",
+    Outcome.PLACEHOLDER: "placeholder or invented data",
+    Outcome.INPUT_INDEPENDENT: "outputs do not depend on the data",
+    Outcome.VERIFIED: "verified",
+}
+
+_NEGATIVE = re.compile(
+    r"\b(?:(?:did|does|do|could|was|were|is|are) ?(?:not|n't)(?: be)?(?: been)?|fail(?:ed|s)? to|cannot be) "
+    r"(?:replicated?|confirm(?:ed)?|reproduced?|validated?)\b|\bno replication\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A short mark at the head of the report."""
+
+    text: str
+    tone: Tone
+
+
+@dataclass(frozen=True)
+class FoundRow:
+    """A finding with the task it comes from and the data sets that task rests on."""
+
+    task: TaskView
+    finding: Finding
+    datasets: tuple[str, ...]
+
+    @property
+    def negative(self) -> bool:
+        """Whether the statement itself says that something did not replicate; nothing is computed."""
+        return _NEGATIVE.search(one_line(self.finding.statement)) is not None
+
+
+@dataclass(frozen=True)
+class FoundPart:
+    """The findings that belong to one protocol part, or to none."""
+
+    title: str
+    rows: tuple[FoundRow, ...]
+
+
+@dataclass(frozen=True)
+class RequirementRow:
+    """A requirement with its coverage; None when the protocol says nothing about it."""
+
+    requirement: Requirement
+    coverage: Coverage | None
+
+
+@dataclass(frozen=True)
+class PaperView:
+    """A paper with all that the run knows of it. `used_by` names the protocol steps resting on it."""
+
+    paper: Paper
+    screened: ScreenedPaper | None
+    report: Report | None
+    analysis: Analysis | None
+    used_by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DatasetView:
+    """A data set with the check made before its use."""
+
+    dataset: Dataset
+    check: DatasetCheck | None
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Counts over the run's tasks."""
+
+    tasks: int
+    exit_ok: int
+    verified: int
+    ladder: tuple[tuple[Outcome, int], ...]
+
+    @property
+    def exit_rate(self) -> str:
+        """Share of tasks whose last process ended with exit code 0."""
+        return percent(self.exit_ok, self.tasks)
+
+    @property
+    def verified_rate(self) -> str:
+        """Share of tasks that were verified."""
+        return percent(self.verified, self.tasks)
+
+
+def rates(view: RunView) -> Rates:
+    """Both success rates and the count at each rung, from the tasks themselves."""
+    ladder = tuple((rung, sum(t.outcome is rung for t in view.tasks)) for rung in Outcome)
+    return Rates(
+        tasks=len(view.tasks),
+        exit_ok=sum(t.record is not None and t.record.exit_ok for t in view.tasks),
+        verified=sum(t.verified for t in view.tasks),
+        ladder=ladder,
+    )
+
+
+def title(view: RunView) -> str:
+    """The protocol's title, else the objective."""
+    chosen = view.protocol.title if view.protocol and view.protocol.title.strip() else view.run.objective.text
+    return one_line(chosen, 160) or view.run.run_id
+
+
+def headline(view: RunView) -> Stamp:
+    """The one line that says how far the run came: verified of all tasks, and the sandbox used."""
+    counted = rates(view)
+    if counted.tasks == 0:
+        return Stamp("No task was run", "warn")
+    tone: Tone = "good" if counted.verified == counted.tasks else "warn" if counted.verified else "bad"
+    return Stamp(f"{counted.verified} of {count_of(counted.tasks, 'task')} verified", tone)
+
+
+def stamps(view: RunView) -> tuple[Stamp, ...]:
+    """Further marks: how the run ended, the sandbox, and anything that limits trust."""
+    run = view.run
+    ended: dict[str, Stamp] = {
+        "done": Stamp("Run complete", "good"),
+        "running": Stamp("Run not finished", "warn"),
+        "stopped": Stamp(f"Run stopped{_by(run.stopped_by)}", "warn"),
+        "failed": Stamp(f"Run failed{_by(run.stopped_by)}", "bad"),
+    }
+    said = [ended[run.status]]
+    bare = [t for t in view.tasks if t.unsandboxed]
+    names = sorted({t.record.sandbox for t in view.tasks if t.record and t.record.sandbox not in {"", "none"}})
+    if bare:
+        said.append(Stamp(f"{count_of(len(bare), 'task')} ran UNSANDBOXED", "bad"))
+    if names:
+        said.append(Stamp(f"Sandbox: {', '.join(names)}", "plain"))
+    elif not bare:
+        said.append(Stamp("No sandbox was used: no code was run", "warn"))
+    altered = sum(bool(t.altered) for t in view.tasks)
+    if altered:
+        said.append(Stamp(f"Outputs of {count_of(altered, 'task')} changed since the run", "bad"))
+    return tuple(said)
+
+
+def _by(reason: str) -> str:
+    return f": {one_line(reason, 80)}" if reason.strip() else ""
+
+
+def requirement_rows(view: RunView) -> tuple[RequirementRow, ...]:
+    """The objective's requirements in order, each with the protocol's coverage of it."""
+    coverage = {c.requirement: c for c in view.protocol.coverage} if view.protocol else {}
+    return tuple(RequirementRow(r, coverage.get(r.id)) for r in view.run.objective.requirements)
+
+
+def task_datasets(view: RunView) -> dict[str, tuple[str, ...]]:
+    """Task id -> the data sets it rests on, directly or through the tasks it reads from."""
+    rank = {row.dataset.id: n for n, row in enumerate(dataset_views(view))}
+    found: dict[str, tuple[str, ...]] = {}
+    by_id = {t.task.id: t.task for t in view.tasks}
+
+    def collect(task_id: str, path: frozenset[str]) -> tuple[str, ...]:
+        task = by_id.get(task_id)
+        if task is None or task_id in path:
+            return ()
+        if task_id not in found:
+            own = [i.dataset for i in task.inputs if i.dataset is not None]
+            above = [d for need in task.needs for d in collect(need, path | {task_id})]
+            found[task_id] = tuple(sorted({*own, *above}, key=lambda d: (rank.get(d, len(rank)), d)))
+        return found[task_id]
+
+    return {task_id: collect(task_id, frozenset()) for task_id in by_id}
+
+
+def findings_by_part(view: RunView) -> tuple[FoundPart, ...]:
+    """Findings of verified tasks only, grouped by the protocol part of the task's first step."""
+    rows = _found_rows(view, verified=True)
+    parts = view.protocol.parts if view.protocol else ()
+    grouped = [FoundPart(p.title, tuple(r for r in rows if _part_of(r.task, parts) is p)) for p in parts]
+    grouped.append(FoundPart("Outside the protocol's parts", tuple(r for r in rows if not _part_of(r.task, parts))))
+    return tuple(g for g in grouped if g.rows)
+
+
+def unverified_findings(view: RunView) -> tuple[FoundRow, ...]:
+    """Findings of tasks that are not verified; these are no results."""
+    return _found_rows(view, verified=False)
+
+
+def negative_findings(parts: Iterable[FoundPart]) -> tuple[FoundRow, ...]:
+    """Findings whose statement says that something did not replicate or was not confirmed."""
+    return tuple(row for part in parts for row in part.rows if row.negative)
+
+
+def _found_rows(view: RunView, *, verified: bool) -> tuple[FoundRow, ...]:
+    rests_on = task_datasets(view)
+    return tuple(
+        FoundRow(t, f, rests_on.get(t.task.id, ()))
+        for t in view.tasks
+        if t.verified is verified
+        for f in (t.record.findings if t.record else ())
+    )
+
+
+def _part_of(task: TaskView, parts: Iterable[ProtocolPart]) -> ProtocolPart | None:
+    first = task.task.step_ids[0] if task.task.step_ids else None
+    return next((p for p in parts if any(s.id == first for s in p.steps)), None)
+
+
+def paper_views(view: RunView) -> tuple[PaperView, ...]:
+    """All papers: read ones first, then kept ones, then the others; best screening score first."""
+    screened = {s.paper_id: s for s in view.screening}
+    reports = {r.paper_id: r for r in view.reports}
+    analyses = {a.paper_id: a for a in view.analyses}
+    used: dict[str, list[str]] = {}
+    for step in view.protocol.steps if view.protocol else ():
+        for link in step.links:
+            used.setdefault(link.paper_id, []).append(step.id)
+    rows = [
+        PaperView(
+            p, screened.get(p.id), reports.get(p.id), analyses.get(p.id), tuple(dict.fromkeys(used.get(p.id, ())))
+        )
+        for p in view.papers
+    ]
+    return tuple(sorted(rows, key=_paper_order))
+
+
+def _paper_order(row: PaperView) -> tuple[bool, bool, int, str]:
+    kept = row.screened is not None and row.screened.kept
+    return (row.report is None, not kept, -(row.screened.score if row.screened else 0), row.paper.id)
+
+
+def dataset_views(view: RunView) -> tuple[DatasetView, ...]:
+    """All data sets with their checks: discovery, validation, reference, others."""
+    order = ("discovery", "validation", "reference", "unspecified")
+    checks = {c.dataset_id: c for c in view.checks}
+    rows = sorted(view.datasets, key=lambda d: (order.index(d.role), d.id))
+    return tuple(DatasetView(d, checks.get(d.id)) for d in rows)
+
+
+def tasks_of_step(view: RunView, step_id: str) -> tuple[TaskView, ...]:
+    """The tasks that carry out a protocol step."""
+    return tuple(t for t in view.tasks if step_id in t.task.step_ids)
+
+
+def commands(view: RunView) -> tuple[tuple[str, str], ...]:
+    """(what it does, command line) to repeat and check the run; run them inside the run folder."""
+    rows: list[tuple[str, str]] = []
+    asked = view.run.settings.get("command")
+    if isinstance(asked, list) and asked:
+        rows.append(("Run it again from the start", shlex.join(one_line(str(a)) for a in asked)))
+    elif isinstance(asked, str) and asked.strip():
+        rows.append(("Run it again from the start", one_line(asked)))
+    if view.run.status != "done":
+        rows.append(("Go on where it stopped", "bioresearcher resume ."))
+    rows.append(("Write this report again from the stored values", "bioresearcher report ."))
+    if view.protocol is not None:
+        rows.append(("Review the protocol again", "bioresearcher review protocol.json"))
+    if any(t.outputs for t in view.tasks):
+        rows.append(("Compare the outputs with the checksums given above", "sha256sum tasks/*/outputs/*"))
+    return tuple(rows)
+
+
+KINDS = {"jats": "full text (JATS)", "pdf": "full text (PDF)", "note": "method note", "record": "record only"}
+
+
+def described(task: TaskView, output: OutputFile) -> str:
+    """What an output shows, as its task declared it; else the task's title."""
+    declared = next((o.description for o in task.task.outputs if o.name == output.artifact.name), "")
+    return one_line(declared or task.task.title, 300)

@@ -1,0 +1,112 @@
+"""The report as one HTML file: inline style, figures as data URIs, no script and no request."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from functools import cache
+from importlib import resources
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from bioresearcher.report import derive, text
+from bioresearcher.report.doubts import not_verified
+from bioresearcher.report.view import RunView
+from bioresearcher.schemas.execution import Outcome
+from bioresearcher.schemas.review import METRICS
+
+
+def render_html(view: RunView) -> str:
+    """The whole report as HTML.
+
+    Everything that comes from papers, data, tasks or models is escaped by the template engine and freed of
+    control and direction characters. The same view gives the same text, byte for byte.
+    """
+    css = _resource("report.css")
+    found = derive.findings_by_part(view)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            view=view,
+            title=derive.title(view),
+            css=Markup(css),  # noqa: S704 – a file of this package
+            csp=_policy(css),
+            stamps=(derive.headline(view), *derive.stamps(view)),
+            rates=derive.rates(view),
+            requirements=derive.requirement_rows(view),
+            found=found,
+            negative=derive.negative_findings(found),
+            open_tasks=[t for t in view.tasks if not t.verified],
+            papers=derive.paper_views(view),
+            paper_titles={p.id: p.title for p in view.papers},
+            datasets=derive.dataset_views(view),
+            quotes=Counter(view.quotes.values()),
+            doubts=not_verified(view),
+            commands=derive.commands(view),
+            settings=[(k, text.setting_text(k, v)) for k, v in view.run.settings.items()],
+        )
+    )
+
+
+def outcome_tone(outcome: Outcome) -> derive.Tone:
+    """The colour of an outcome: verified is good, what never started is a warning, the rest is bad."""
+    if outcome is Outcome.VERIFIED:
+        return "good"
+    return "warn" if outcome in {Outcome.NOT_RUN, Outcome.BLOCKED} else "bad"
+
+
+def _policy(css: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode("ascii")
+    return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+@cache
+def _resource(name: str) -> str:
+    return resources.files("bioresearcher.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _finalize(value: object) -> object:
+    # Markup is either a macro's output, whose values came through here, or this package's own text.
+    return text.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(_resource),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        one_line=text.one_line,
+        number=text.number,
+        value=text.value_text,
+        duration=text.duration,
+        size=text.size,
+        count=text.count_of,
+        tail=text.tail,
+        moment=text.moment,
+        words=text.words,
+        file_link=text.file_link,
+        doi_link=text.doi_link,
+        pmid_link=text.pmid_link,
+        pmcid_link=text.pmcid_link,
+        accession_link=text.accession_link,
+    )
+    environment.globals.update(
+        anchor=text.anchor,
+        outcomes=derive.OUTCOMES,
+        outcome_tone=outcome_tone,
+        origins=text.ORIGINS,
+        kinds=derive.KINDS,
+        metrics=METRICS,
+        tasks_of_step=derive.tasks_of_step,
+        described=derive.described,
+    )
+    return environment

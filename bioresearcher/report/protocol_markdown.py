@@ -1,0 +1,131 @@
+"""A protocol as Markdown, each step with the passages it was learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bioresearcher.report.derive import OUTCOMES, tasks_of_step
+from bioresearcher.report.text import ORIGINS, count_of, md, md_code
+from bioresearcher.report.view import QuoteState, RunView
+from bioresearcher.schemas.passage import Evidence
+from bioresearcher.schemas.protocol import Link, Protocol, ProtocolPart, ProtocolStep
+
+_QUOTE_STATES: dict[QuoteState, str] = {
+    "found": "found at this place",
+    "not found": "NOT FOUND in the stored text",
+    "not rechecked": "stored text not at hand",
+}
+
+
+def render_protocol(protocol: Protocol, view: RunView) -> str:
+    """The whole protocol as one Markdown document.
+
+    Args:
+        protocol: What to render; it need not be the one stored in the run folder yet.
+        view: Where the titles of papers, the state of quotes and the outcomes of tasks are taken from.
+    """
+    return _document(protocol, view)
+
+
+def render_bare_protocol(protocol: Protocol) -> str:
+    """Like `render_protocol`, before there is a run to look things up in: ids instead of titles and outcomes."""
+    return _document(protocol, None)
+
+
+def _document(protocol: Protocol, view: RunView | None) -> str:
+    return "\n".join([f"# {md(protocol.title)}", "", *protocol_lines(protocol, view, level=2)]).rstrip() + "\n"
+
+
+def protocol_lines(protocol: Protocol, view: RunView | None, level: int) -> Iterable[str]:
+    """The protocol's lines with parts at heading `level` and steps one below."""
+    if protocol.summary:
+        yield from (md(protocol.summary), "")
+    linked = sum(bool(s.links) for s in protocol.steps)
+    yield (
+        f"{count_of(len(protocol.parts), 'part')}, {count_of(len(protocol.steps), 'step')}, "
+        f"{linked} linked to a passage; {ORIGINS[protocol.origin]}."
+    )
+    yield ""
+    for part in protocol.parts:
+        yield from _part(part, view, level)
+    if protocol.limitations:
+        yield from (f"{'#' * level} Limitations the protocol states", "")
+        yield from (f"- {md(text)}" for text in protocol.limitations)
+        yield ""
+
+
+def _part(part: ProtocolPart, view: RunView | None, level: int) -> Iterable[str]:
+    yield from (f"{'#' * level} Part {md(part.id)}: {md(part.title)}", "")
+    yield from (f"{md(part.purpose)} {md(part.reason)}".strip(), "")
+    sources = [f"{md(r.paper_id)} part {md(r.part_id)}" for r in part.learns_from]
+    needs = [md(p) for p in part.depends_on]
+    if needs or sources:
+        said = [
+            f"Needs part {', '.join(needs)}." if needs else "",
+            f"Learns from {', '.join(sources)}." if sources else "",
+        ]
+        yield from (" ".join(s for s in said if s), "")
+    for step in part.steps:
+        yield from _step(step, view, level + 1)
+    if not part.steps:
+        yield from ("This part has no steps yet.", "")
+        yield from (f"- {md(line.id)} {md(line.title)}" for line in part.outline)
+        yield ""
+
+
+def _step(step: ProtocolStep, view: RunView | None, level: int) -> Iterable[str]:
+    marks = ["wet lab" if step.kind == "wet" else "dry lab"]
+    marks += [] if step.links else ["**unsupported**"]
+    marks += [f"task {md(t.task.id)}: {OUTCOMES[t.outcome]}" for t in (tasks_of_step(view, step.id) if view else ())]
+    yield from (f"{'#' * level} {md(step.id)} {md(step.title)}", "", f"({'; '.join(marks)})", "")
+    yield from (md(line) for line in step.action.splitlines() if line.strip())
+    yield ""
+    for name, values in _facts(step):
+        yield f"- {name}: {'; '.join(values) if values else 'none stated'}"
+    yield ""
+    if not step.links:
+        yield from ("Evidence: none. No passage of a paper that was read supports this step.", "")
+        return
+    yield from ("Evidence:", "")
+    for link in step.links:
+        yield from _link(link, view)
+
+
+def _facts(step: ProtocolStep) -> Iterable[tuple[str, list[str]]]:
+    yield "Inputs", [f"{md(i.name)} ({md_code(i.source)})" for i in step.inputs]
+    yield "Parameters", [md(f"{p.name}: {p.value} {p.unit}".strip()) for p in step.parameters]
+    yield (
+        "Outputs",
+        [md(f"{o.name} ({o.kind})" + (f" – {o.description}" if o.description else "")) for o in step.outputs],
+    )
+    optional: tuple[tuple[str, tuple[str, ...]], ...] = (
+        ("Why", (step.rationale,) if step.rationale else ()),
+        ("Data sets", step.datasets),
+        ("Software", step.software),
+        ("Accepted when", (step.acceptance,) if step.acceptance else ()),
+        ("Serves", step.requirements),
+        ("Vetted analysis", (step.skill,) if step.skill else ()),
+        ("Origin", (ORIGINS[step.origin],)),
+    )
+    for name, values in optional:
+        if values:
+            yield name, [md(v) for v in values]
+
+
+def _link(link: Link, view: RunView | None) -> Iterable[str]:
+    yield from quote_lines(link.evidence, view)
+    source = f"Learnt from step {md(link.step_id)} of {md(link.paper_id)}, similarity {link.similarity:.2f}."
+    yield from (source, "")
+
+
+def quote_lines(evidence: Evidence, view: RunView | None) -> Iterable[str]:
+    """A quote as a block with the place it comes from and whether it still stands there."""
+    papers = view.papers if view else ()
+    title = next((p.title for p in papers if p.id == evidence.document), evidence.document)
+    page = f", page {evidence.page}" if evidence.page is not None else ""
+    state = f"; {_QUOTE_STATES[view.quote_state(evidence)]}" if view else ""
+    yield f"> “{md(evidence.text)}”"
+    yield ">"
+    where = f"{md(evidence.section) or 'no section'}{page}, characters {evidence.start}–{evidence.end}"
+    yield f"> — {md(title)}; {where}{state}"
+    yield ""

@@ -1,0 +1,197 @@
+"""Text of untrusted origin made fit for a report, and numbers made fit for reading."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+from bioresearcher.runfolder import safe_name
+from bioresearcher.schemas.base import Origin
+
+ORIGINS: dict[Origin, str] = {
+    "offline": "computed by rule, no model",
+    "model": "written by a language model",
+    "human": "given by a person",
+    "source": "as the source states it",
+    "scripted": "scripted replies of a test",
+}
+
+# Control characters, soft hyphens, zero-width and bidirectional marks, surrogates, language tags: nothing
+# of this is visible, but all of it can hide or reorder what a reader sees.
+_INVISIBLE = re.compile(
+    "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u00ad\\u061c\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f"
+    "\\ufeff\\ufff9-\\ufffb\\ud800-\\udfff\\U000e0000-\\U000e0fff]"
+)
+_LINE_ENDS = re.compile("\\r\\n?|[\\u2028\\u2029\\x85]")
+
+_MD_ENTITY = re.compile(r"&(?=#?\w+;)")
+_MD_SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_MD_TAG = re.compile(r"<(?![ =0-9.])")
+_MD_START = re.compile(r"^(?:[#>]|[+-](?= |$)|[-=](?=[-= ]*$)|\d{1,9}(?=[.)](?: |$)))")
+
+_DOI = re.compile(r"10\.\d{4,9}/[^\s\"'<>\\^`{|}]+")
+_PMID = re.compile(r"\d{1,9}")
+_PMCID = re.compile(r"PMC\d{1,9}")
+_GEO = re.compile(r"G(?:SE|PL|DS|SM)\d{1,9}")
+_SECRET = re.compile(r"api_?key|secret|password|credential|authorization", re.IGNORECASE)
+
+
+def clean(text: str) -> str:
+    """The text without characters that are invisible or reorder others; line ends become a newline."""
+    return _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text))
+
+
+def one_line(text: str, limit: int | None = None) -> str:
+    """The cleaned text with all white space folded, cut to `limit` characters with an ellipsis."""
+    flat = " ".join(clean(text).split())
+    return flat if limit is None or len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
+
+
+def tail(text: str, limit: int = 1500) -> str:
+    """The last `limit` characters, from a line start where there is one; says when something was left out."""
+    whole = clean(text).strip("\n")
+    if len(whole) <= limit:
+        return whole
+    end = whole[-limit:]
+    return "[… earlier output left out]\n" + end[end.find("\n") + 1 :]
+
+
+def md(text: str) -> str:
+    """One line of text that Markdown shows literally: no tag, link, emphasis, table cell or list can arise."""
+    flat = _MD_ENTITY.sub("&amp;", one_line(text))
+    flat = _MD_SPECIAL.sub(lambda m: "\\" + m.group(), flat)
+    flat = _MD_TAG.sub("&lt;", flat)
+    start = _MD_START.match(flat)
+    if start is None:
+        return flat
+    digits = start.group()
+    return digits + "\\" + flat[len(digits) :] if digits.isdigit() else "\\" + flat
+
+
+def md_code(text: str) -> str:
+    """Inline code; the fence is longer than any run of backticks inside, `|` is kept out of table cells."""
+    flat = one_line(text).replace("|", "¦")
+    fence = "`" * (max((len(m) for m in re.findall("`+", flat)), default=0) + 1)
+    pad = " " if flat.startswith("`") or flat.endswith("`") else ""
+    return f"{fence}{pad}{flat}{pad}{fence}" if flat else ""
+
+
+def number(value: float) -> str:
+    """A number for reading: integers with thousands separators, others with four significant digits."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not math.isfinite(value):
+        return {math.inf: "∞", -math.inf: "−∞"}.get(value, "not a number")
+    if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
+        return f"{int(value):,}"
+    return f"{value:.2e}" if abs(value) < 1e-3 or abs(value) >= 1e6 else f"{value:.4g}"
+
+
+def value_text(value: object) -> str:
+    """A JSON value for reading; nested values become `key: value` lists."""
+    if value is None:
+        return "not known"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float):
+        return number(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(value_text(v) for v in value) or "none"
+    if isinstance(value, dict):
+        return "; ".join(f"{k}: {value_text(v)}" for k, v in value.items()) or "none"
+    return str(value)
+
+
+def duration(seconds: float) -> str:
+    """A time span: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 10:
+        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(count: int) -> str:
+    """A file size in decimal units."""
+    amount = float(count)
+    for unit in ("bytes", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" or amount >= 10 else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def percent(part: int, whole: int) -> str:
+    """`75 %`; `–` when there is nothing to count. Rounds down, so that 100 % means all."""
+    return f"{100 * part // whole} %" if whole else "–"
+
+
+def moment(stamp: str | None) -> str:
+    """An ISO time stamp to the second, as written; anything else is returned cleaned."""
+    if stamp is None:
+        return ""
+    plain = re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?", r"\1 \2", one_line(stamp))
+    return re.sub(r"(?:\+00:00|Z)$", " UTC", plain)
+
+
+def sentence(text: str) -> str:
+    """One line that ends like a sentence."""
+    flat = re.sub(r"(?<!\.)\.\.$", ".", one_line(text))
+    return flat if not flat or flat[-1] in ".!?…" else flat + "."
+
+
+def words(identifier: str) -> str:
+    """`level_of_detail` as `level of detail`."""
+    return one_line(identifier).replace("_", " ")
+
+
+def count_of(n: int, noun: str, plural: str = "") -> str:
+    """`1 step`, `2 steps`."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def anchor(*parts: str) -> str:
+    """An id for use within the page, made of any texts."""
+    return "-".join(safe_name(p) for p in parts)
+
+
+def file_link(path: str) -> str | None:
+    """A relative link to a file below the run folder, or None when the path leads out of it."""
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\\" in path:
+        return None
+    # "./" keeps a first component such as `javascript:x` from being read as a scheme.
+    return "./" + quote(pure.as_posix(), safe="/")
+
+
+def doi_link(doi: str | None) -> str | None:
+    """The resolver's address of a well-formed DOI, else None."""
+    return f"https://doi.org/{quote(doi, safe='/')}" if doi and _DOI.fullmatch(doi) else None
+
+
+def pmid_link(pmid: str | None) -> str | None:
+    """PubMed's address of a well-formed PMID, else None."""
+    return f"https://pubmed.ncbi.nlm.nih.gov/{pmid}/" if pmid and _PMID.fullmatch(pmid) else None
+
+
+def pmcid_link(pmcid: str | None) -> str | None:
+    """PubMed Central's address of a well-formed PMCID, else None."""
+    return f"https://pmc.ncbi.nlm.nih.gov/articles/{pmcid}/" if pmcid and _PMCID.fullmatch(pmcid) else None
+
+
+def accession_link(accession: str | None) -> str | None:
+    """GEO's address of a well-formed accession, else None."""
+    if accession and _GEO.fullmatch(accession):
+        return f"https://www.ncbi.nlm.nih.gov/geo/query/acc.cgi?acc={accession}"
+    return None
+
+
+def setting_text(name: str, value: object) -> str:
+    """A setting for the report; anything named like a credential is left out."""
+    return "(left out)" if _SECRET.search(name) else value_text(value)

@@ -1,0 +1,235 @@
+"""Everything a report shows, read from a run folder; what is missing or broken is said, never made up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
+
+from bioresearcher.errors import RunFolderError
+from bioresearcher.report.outputs import OutputFile, read_output
+from bioresearcher.runfolder import RunFolder, safe_name
+from bioresearcher.schemas.base import Value
+from bioresearcher.schemas.dataset import Dataset, DatasetCheck
+from bioresearcher.schemas.execution import Outcome, TaskRecord
+from bioresearcher.schemas.paper import Paper, ScreenedPaper, SearchRound
+from bioresearcher.schemas.passage import Document, Evidence
+from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.report import Analysis, Report
+from bioresearcher.schemas.review import DraftReview, Review
+from bioresearcher.schemas.run import RUN_FORMAT, RunRecord
+from bioresearcher.schemas.task import DryLabTask
+
+V = TypeVar("V", bound=Value)
+
+QuoteState = Literal["found", "not found", "not rechecked"]
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """A task, what is known of it, and its output files as they are on disk now."""
+
+    task: DryLabTask
+    folder: str
+    record: TaskRecord | None = None
+    outputs: tuple[OutputFile, ...] = ()
+    has_code: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        """The recorded outcome; a task without a record was not run."""
+        return self.record.outcome if self.record else Outcome.NOT_RUN
+
+    @property
+    def altered(self) -> tuple[OutputFile, ...]:
+        """Outputs that are no longer what the task wrote."""
+        return tuple(o for o in self.outputs if o.state != "same")
+
+    @property
+    def verified(self) -> bool:
+        """Whether the task was verified and its outputs still are what was verified."""
+        return self.outcome is Outcome.VERIFIED and not self.altered
+
+    @property
+    def unsandboxed(self) -> bool:
+        """Whether any of its code ran without a sandbox."""
+        if self.record is None:
+            return False
+        return "none" in {self.record.sandbox, *(a.sandbox for a in self.record.attempts)}
+
+
+@dataclass(frozen=True)
+class RunView:
+    """All values of a run that a report shows.
+
+    Attributes:
+        missing: What a finished run has and this one has not, as plain sentences.
+        problems: Files that are there and cannot be used, as plain sentences.
+        quotes: State of each quote against the stored text of its document, by `quote_key`.
+    """
+
+    run: RunRecord
+    folder_name: str
+    rounds_of_search: tuple[SearchRound, ...] = ()
+    screening: tuple[ScreenedPaper, ...] = ()
+    papers: tuple[Paper, ...] = ()
+    datasets: tuple[Dataset, ...] = ()
+    checks: tuple[DatasetCheck, ...] = ()
+    reports: tuple[Report, ...] = ()
+    analyses: tuple[Analysis, ...] = ()
+    protocol: Protocol | None = None
+    tasks: tuple[TaskView, ...] = ()
+    rounds: tuple[DraftReview, ...] = ()
+    review: Review | None = None
+    missing: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    quotes: Mapping[tuple[str, int, int], QuoteState] = field(default_factory=dict)
+
+    def quote_state(self, evidence: Evidence) -> QuoteState:
+        """Whether a quote stands in the stored text of its document, at its place."""
+        return self.quotes.get(quote_key(evidence), "not rechecked")
+
+
+def quote_key(evidence: Evidence) -> tuple[str, int, int]:
+    """What identifies a quote: document and character span."""
+    return (evidence.document, evidence.start, evidence.end)
+
+
+def load_view(folder: RunFolder) -> RunView:
+    """Everything a report shows of a run folder, finished or not.
+
+    Raises:
+        RunFolderError: `run.json` is missing, unreadable or of a newer format: there is no run to report on.
+    """
+    run = folder.read(RunRecord, "run.json")
+    if run.format > RUN_FORMAT:
+        raise RunFolderError(
+            f"{folder.path('run.json')} has format {run.format}; this version knows {RUN_FORMAT}.",
+            hint="Use the version of bioresearcher that wrote it, or a newer one.",
+        )
+    reader = _Reader(folder)
+    reports = reader.all(Report, "reports")
+    protocol = reader.one(Protocol, "protocol.json", "No protocol: protocol.json was not written.")
+    view = RunView(
+        run=run,
+        folder_name=folder.root.resolve().name,
+        rounds_of_search=reader.rows(SearchRound, "search.json"),
+        screening=reader.rows(ScreenedPaper, "screening.json"),
+        papers=reader.all(Paper, "papers"),
+        datasets=reader.all(Dataset, "datasets"),
+        checks=reader.rows(DatasetCheck, "checks.json"),
+        reports=reports,
+        analyses=reader.all(Analysis, "analyses"),
+        protocol=protocol,
+        tasks=reader.tasks(),
+        rounds=reader.rows(DraftReview, "rounds.json"),
+        review=reader.one(Review, "review.json", "No review: review.json was not written."),
+        quotes=reader.quotes(_all_evidence(reports, protocol)),
+    )
+    return replace(view, missing=_missing(view, reader.missing), problems=tuple(reader.problems))
+
+
+class _Reader:
+    """Reads values and notes what is missing or broken."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.missing: list[str] = []
+        self.problems: list[str] = []
+
+    def _read(self, kind: type[V], *parts: str) -> V | None:
+        try:
+            return self.folder.read(kind, *parts)
+        except (RunFolderError, OSError):
+            self.problems.append(f"{'/'.join(parts)} cannot be used: it is not a valid {kind.__name__}.")
+            return None
+
+    def one(self, kind: type[V], name: str, missing: str) -> V | None:
+        """A value of the run's top folder, or None."""
+        if self.folder.has(name):
+            return self._read(kind, name)
+        self.missing.append(missing)
+        return None
+
+    def rows(self, kind: type[V], *parts: str) -> tuple[V, ...]:
+        """A list of values; none when the file is missing or broken."""
+        try:
+            return self.folder.read_list(kind, *parts)
+        except (RunFolderError, OSError):
+            self.problems.append(f"{'/'.join(parts)} cannot be used: it is not a list of {kind.__name__}.")
+            return ()
+
+    def all(self, kind: type[V], name: str) -> tuple[V, ...]:
+        """The values in a folder by file name; hidden files are not looked at."""
+        base = self.folder.path(name)
+        files = sorted(p.name for p in base.glob("*.json") if p.is_file()) if base.is_dir() else []
+        values = (self._read(kind, name, file) for file in files if not file.startswith("."))
+        return tuple(v for v in values if v is not None)
+
+    def tasks(self) -> tuple[TaskView, ...]:
+        """The tasks in the order of their numbers."""
+        base = self.folder.path("tasks")
+        names = sorted((p.name for p in base.iterdir() if p.is_dir()), key=_natural) if base.is_dir() else []
+        views = (self._task(name) for name in names if self.folder.has("tasks", name, "task.json"))
+        return tuple(v for v in views if v is not None)
+
+    def _task(self, name: str) -> TaskView | None:
+        task = self._read(DryLabTask, "tasks", name, "task.json")
+        if task is None:
+            return None
+        record = None
+        if self.folder.has("tasks", name, "record.json"):
+            record = self._read(TaskRecord, "tasks", name, "record.json")
+        base = self.folder.path("tasks", name)
+        artifacts = record.artifacts if record else ()
+        outputs = tuple(read_output(a, base, f"tasks/{name}") for a in artifacts)
+        has_code = self.folder.has("tasks", name, "code.py")
+        return TaskView(task=task, folder=f"tasks/{name}", record=record, outputs=outputs, has_code=has_code)
+
+    def quotes(self, evidence: Iterable[Evidence]) -> dict[tuple[str, int, int], QuoteState]:
+        """Each quote checked against the stored document it names."""
+        by_document: dict[str, list[Evidence]] = {}
+        for item in evidence:
+            by_document.setdefault(item.document, []).append(item)
+        states: dict[tuple[str, int, int], QuoteState] = {}
+        for document, items in by_document.items():
+            name = f"{safe_name(document)}.json"
+            stored = self._read(Document, "documents", name) if self.folder.has("documents", name) else None
+            for item in items:
+                key = quote_key(item)
+                if stored is None:
+                    states[key] = "not rechecked"
+                elif stored.text[item.start : item.end] != item.text:
+                    states[key] = "not found"
+                else:
+                    states.setdefault(key, "found")
+        return states
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"([0-9]+)", name)]
+
+
+def _all_evidence(reports: Iterable[Report], protocol: Protocol | None) -> Iterable[Evidence]:
+    for report in reports:
+        for part in report.parts:
+            for step in part.steps:
+                yield from step.evidence
+                for result in step.results:
+                    yield from result.evidence
+    for protocol_step in protocol.steps if protocol else ():
+        yield from (link.evidence for link in protocol_step.links)
+
+
+def _missing(view: RunView, noted: Iterable[str]) -> tuple[str, ...]:
+    said = list(noted)
+    if not view.papers:
+        said.append("No paper: the folder papers holds none.")
+    elif not view.reports:
+        said.append("No report of a paper: the folder reports holds none.")
+    if not view.datasets:
+        said.append("No data set: the folder datasets holds none.")
+    if not view.tasks:
+        said.append("No task: the folder tasks holds none.")
+    return tuple(said)

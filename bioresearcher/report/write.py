@@ -1,0 +1,29 @@
+"""Writes the reports of a run into its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bioresearcher.report.html import render_html
+from bioresearcher.report.markdown import render_markdown
+from bioresearcher.report.view import load_view
+from bioresearcher.runfolder import RunFolder, write_text
+
+
+def write_reports(folder: RunFolder) -> tuple[Path, Path]:
+    """Write `report.md` and `report.html` from the run folder's values, replacing earlier ones.
+
+    Call it after the last change of `run.json`: the report shows the status and totals it finds there.
+
+    Returns:
+        The paths of the Markdown and of the HTML report.
+
+    Raises:
+        RunFolderError: The folder holds no usable `run.json`.
+        WorkspaceError: The folder cannot be written.
+    """
+    view = load_view(folder)
+    markdown, html = folder.path("report.md"), folder.path("report.html")
+    write_text(markdown, render_markdown(view))
+    write_text(html, render_html(view))
+    return markdown, html

@@ -1,0 +1,175 @@
+"""Text of a protocol cut into headings, items and paragraphs, whatever it was written in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Block:
+    """A stretch of text: `level` is the heading's level (1 for top) or the item's depth (0 for top)."""
+
+    kind: Literal["heading", "item", "text"]
+    level: int
+    text: str
+    label: str = ""
+
+
+_HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(\S.*?)\s*#*$")
+_PART = re.compile(r"^(?:part|section|phase|module)\s+(\d{1,3}|[IVX]{1,5})\s*[.:：)–—-]?\s*(.{0,150})$", re.I)
+_PART_CJK = re.compile(r"^第\s*([一二三四五六七八九十\d]{1,3})\s*(?:部分|章|节|阶段)\s*[:：、.]?\s*(.{0,120})$")
+_STEP = re.compile(
+    r"^(?:step|步骤)\s*(\d{1,3}(?:\.\d{1,3})*)\s*[.:：)–—-]?\s+?(?=\S)(.*)$|^(?:步骤)\s*(\d{1,3})\s*[:：、.]?(.+)$",
+    re.I,
+)
+_NUMBERED = re.compile(r"^(\d{1,3}(?:\.\d{1,3}){0,3})(?:[.)]\s+|、\s*|\s+(?=[^\W\d_]))(?=\S)(.*)$")
+_BULLET = re.compile(r"^[-*+•·▪◦–]\s+(?=\S)(.*)$")
+_BOLD_LINE = re.compile(r"^(?:\*\*|__)([^*_].{1,120}?)(?:\*\*|__)$")
+_CAPITALS = re.compile(r"^[A-Z][A-Z0-9 ,/&()'’:-]{5,79}$")
+_LABELLED = re.compile(r"^(?:[A-Z][\w ]{2,24}|[\u4e00-\u9fff]{2,8})\s?[:：]\s")
+_FENCE = re.compile(r"^\s*(?:```|~~~)")
+_RULE = re.compile(r"^\s*(?:-{3,}|\*{3,}|_{3,}|={3,})\s*$")
+_COMMENT = re.compile(r"<!--.*?-->", re.S)
+
+
+def blocks(text: str) -> tuple[Block, ...]:
+    """Cut Markdown or plain text into blocks.
+
+    Headings are `#` lines, underlined lines, `Part 2: …` lines, lines in bold or in capitals, and numbered
+    lines that have numbered lines below them (`2` over `2.1`). Lines that follow an item without a blank
+    line between, or are indented, belong to it.
+    """
+    lines = _COMMENT.sub(" ", text).replace("\r\n", "\n").replace("\r", "\n").expandtabs(4).split("\n")
+    return _numbered_headings(tuple(_Cutter().cut(_without_front_matter(lines))))
+
+
+def _without_front_matter(lines: list[str]) -> list[str]:
+    if not lines or lines[0].strip() != "---":
+        return lines
+    end = next((i for i, line in enumerate(lines[1:200], 1) if line.strip() == "---"), None)
+    if end is None:
+        return lines
+    title = next((m.group(1) for line in lines[1:end] if (m := re.match(r"title:\s*(.+)", line))), None)
+    return ([f"# {title.strip(chr(34))}"] if title else []) + lines[end + 1 :]
+
+
+class _Cutter:
+    """One pass over the lines; `open` is the block that a continuation line joins."""
+
+    def __init__(self) -> None:
+        self.done: list[Block] = []
+        self.open: list[str] = []
+        self.like = Block("text", 0, "")
+        self.blank = True
+        self.indent_of_item = 0
+
+    def cut(self, lines: list[str]) -> list[Block]:
+        fenced = False
+        for i, line in enumerate(lines):
+            if _FENCE.match(line):
+                fenced = not fenced
+            elif fenced:
+                self._join(line.rstrip())
+            elif not line.strip():
+                self.blank = True
+            else:
+                self._line(line, lines[i + 1] if i + 1 < len(lines) else "")
+                self.blank = False
+        self._close()
+        return self.done
+
+    def _close(self) -> None:
+        text = "\n".join(x for x in self.open if x).strip()
+        if text:
+            self.done.append(replace(self.like, text=text))
+        self.open = []
+
+    def _start(self, like: Block) -> None:
+        self._close()
+        self.like, self.open = like, [like.text]
+        if like.kind == "heading":
+            self._close()
+            self.like = Block("text", 0, "")
+
+    def _join(self, line: str) -> None:
+        self.open.append(line)
+
+    def _wrap(self, line: str) -> None:
+        """A line that goes on; only a labelled one (`Outputs: …`) stays a line of its own."""
+        if _LABELLED.match(line):
+            self.open.append(line)
+        else:
+            self.open[-1] = f"{self.open[-1]} {line}"
+
+    def _line(self, line: str, following: str) -> None:
+        indent = len(line) - len(line.lstrip())
+        bare = line.strip()
+        if _RULE.match(line) and not self.blank and self.like.kind == "text" and len(self.open) == 1:
+            self._start(Block("heading", 1 if "=" in line else 2, self.open.pop()))
+            return
+        if _RULE.match(line):
+            return
+        block = _heading(bare, blank=self.blank, indent=indent) or self._item(bare, indent)
+        if block is not None:
+            self._start(block)
+        elif self.open and (not self.blank or (indent >= 2 and self.like.kind == "item")):
+            self._wrap(_plain(bare))
+        else:
+            self._start(Block("text", 1 if indent >= 2 else 0, _plain(bare)))
+
+    def _item(self, bare: str, indent: int) -> Block | None:
+        step, numbered, bullet = _STEP.match(bare), _NUMBERED.match(bare), _BULLET.match(bare)
+        if step:
+            return Block("item", 0, _plain(step.group(2) or step.group(4) or ""), step.group(1) or step.group(3))
+        depth = 0 if indent < 2 else 1 + (indent - 2) // 4
+        if numbered and _is_marker(numbered, self.blank or self.like.kind == "item"):
+            return Block("item", depth, _plain(numbered.group(2)), numbered.group(1))
+        if bullet:
+            nested = self.like.kind == "item" and bool(self.like.label) and not self.blank
+            return Block("item", max(depth, 1 if nested else 0), _plain(bullet.group(1)))
+        return None
+
+
+def _is_marker(match: re.Match[str], after_break: bool) -> bool:
+    """Whether a leading number marks an item; `20 samples were` inside a wrapped sentence does not."""
+    marked = match.string[match.end(1) : match.end(1) + 1] in {".", ")", "、"}
+    return marked or ("." in match.group(1) and after_break)
+
+
+def _heading(bare: str, *, blank: bool, indent: int) -> Block | None:
+    marked = _HEADING.match(bare) if indent < 4 else None
+    if marked:
+        return Block("heading", len(marked.group(1)), _plain(marked.group(2)))
+    part = _PART.match(bare) or _PART_CJK.match(bare)
+    if part and indent < 2 and not bare.endswith("."):
+        return Block("heading", 1, _plain(bare))
+    bold = _BOLD_LINE.match(bare) if indent < 2 else None
+    if bold and not bold.group(1).rstrip().endswith((":", "：")):
+        return Block("heading", 6, _plain(bold.group(1)))
+    if blank and indent < 2 and _CAPITALS.match(bare) and sum(c.isalpha() for c in bare) >= 6:
+        return Block("heading", 2, bare)
+    return None
+
+
+_MARKUP = re.compile(r"\*\*|__|`|!\[[^\]\n]{0,200}\]\([^)\n]{0,500}\)")
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+_LINK = re.compile(r"\[([^\]\n]{1,200})\]\(([^)\n]{1,500})\)")
+
+
+def _plain(text: str) -> str:
+    return _ESCAPED.sub(r"\1", _LINK.sub(r"\1 (\2)", _MARKUP.sub("", text))).strip()
+
+
+def _numbered_headings(cut: tuple[Block, ...]) -> tuple[Block, ...]:
+    """`1 Title` over `1.1 …` is a heading, when no other heading is there."""
+    if any(b.kind == "heading" and b.level <= 2 for b in cut[1:]):
+        return cut
+    above = {b.label.rsplit(".", 1)[0] for b in cut if b.kind == "item" and "." in b.label}
+    return tuple(
+        Block("heading", 1, b.text, b.label)
+        if b.kind == "item" and b.level == 0 and b.label in above and "." not in b.label and len(b.text) <= 150
+        else b
+        for b in cut
+    )

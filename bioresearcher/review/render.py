@@ -1,0 +1,156 @@
+"""Reviews as JSON, Markdown and plain text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from bioresearcher.review.gate import clean
+from bioresearcher.review.gates import GATES, Applicability, count_severities
+from bioresearcher.review.rubric import RUBRIC
+from bioresearcher.schemas.review import METRICS, Review
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """The review of one file, or why there is none (`error` and `hint`)."""
+
+    file: str
+    title: str = ""
+    form: str = ""
+    warnings: tuple[str, ...] = ()
+    review: Review | None = None
+    gates: Applicability | None = None
+    error: str = ""
+    hint: str = ""
+
+
+def as_json(results: Sequence[Reviewed]) -> str:
+    """One object for one file, an array for several; a file that could not be read has `error`."""
+    rows = [_row(r) for r in results]
+    return json.dumps(rows[0] if len(rows) == 1 else rows, indent=2, ensure_ascii=False) + "\n"
+
+
+def _row(r: Reviewed) -> dict[str, JsonValue]:
+    if r.review is None or r.gates is None:
+        return {"file": clean(r.file, 500), "error": clean(r.error, 500), "hint": clean(r.hint, 300)}
+    row: dict[str, JsonValue] = {
+        "file": clean(r.file, 500), "title": clean(r.title, 300), "form": r.form,
+        "reading": [clean(w, 300) for w in r.warnings],
+    }  # fmt: skip
+    row |= r.review.model_dump(mode="json")
+    row["mean_score"] = round(r.review.mean_score, 2)
+    skipped: list[JsonValue] = [{"gate": name, "needs": list(needs)} for name, needs in r.gates.skipped]
+    row["gates"] = {"applied": list(r.gates.applied), "skipped": skipped}
+    return row
+
+
+def as_text(results: Sequence[Reviewed]) -> str:
+    """Plain lines, for pipes and logs."""
+    blocks = ["\n".join(_text(r)) for r in results]
+    if len(results) > 1:
+        blocks.append("\n".join(_comparison(results)))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _text(r: Reviewed) -> Iterable[str]:
+    yield f"{clean(r.file, 300)}: {clean(r.title, 200)}" if r.title else clean(r.file, 300)
+    if r.review is None:
+        yield f"  not reviewed: {clean(f'{r.error} {r.hint}', 500)}"
+        return
+    yield f"  verdict: {r.review.verdict}   mean {r.review.mean_score:.2f} of 5   {count_severities(r.review.findings)}"
+    for name in METRICS:
+        m = r.review.metrics[name]
+        yield f"  {RUBRIC[name].title:22}{m.score:.2f}  {m.reason}"
+    for w in r.warnings:
+        yield f"  reading: {clean(w, 300)}"
+    for f in r.review.findings:
+        tail = f" → {f.suggestion}" if f.suggestion else ""
+        yield f"  {f.severity:8}{f.gate}  {f.location}: {f.message}{tail}"
+    yield f"  {r.review.summary}"
+
+
+def _comparison(results: Sequence[Reviewed]) -> Iterable[str]:
+    short = ("compl", "detail", "correct", "logic", "struct")
+    width = min(48, max(len(clean(r.file, 300)) for r in results))
+    yield f"{'file':{width}}  " + "  ".join(f"{s:>7}" for s in (*short, "mean")) + "  verdict"
+    for r in results:
+        name = clean(r.file, 300)[-width:]
+        if r.review is None:
+            yield f"{name:{width}}  not reviewed"
+            continue
+        scores = (*(r.review.metrics[m].score for m in METRICS), r.review.mean_score)
+        yield f"{name:{width}}  " + "  ".join(f"{s:7.2f}" for s in scores) + f"  {r.review.verdict}"
+
+
+def as_markdown(results: Sequence[Reviewed]) -> str:
+    """A Markdown document; text of the protocol is escaped."""
+    lines: list[str] = ["# Protocol review", ""]
+    if len(results) > 1:
+        lines += ["| file | " + " | ".join(RUBRIC[m].title for m in METRICS) + " | mean | verdict |"]
+        lines += ["|---|" + "---|" * (len(METRICS) + 2)]
+        lines += [_table_row(r) for r in results] + [""]
+    for r in results:
+        lines += [*_section(r), ""]
+    return "\n".join(lines)
+
+
+def _table_row(r: Reviewed) -> str:
+    if r.review is None:
+        return f"| {_md(r.file)} | " + "| " * len(METRICS) + "| | not reviewed |"
+    scores = " | ".join(f"{r.review.metrics[m].score:.2f}" for m in METRICS)
+    return f"| {_md(r.file)} | {scores} | {r.review.mean_score:.2f} | {r.review.verdict} |"
+
+
+def _section(r: Reviewed) -> Iterable[str]:
+    yield f"## {_md(r.file)}"
+    yield ""
+    if r.review is None:
+        yield f"Not reviewed: {_md(f'{r.error} {r.hint}')}"
+        return
+    yield f"**{r.review.verdict}**, mean {r.review.mean_score:.2f} of 5; {count_severities(r.review.findings)}. "
+    yield _md(r.review.summary)
+    yield ""
+    yield "| metric | score | reason | evidence |"
+    yield "|---|---|---|---|"
+    for name in METRICS:
+        m = r.review.metrics[name]
+        evidence = "<br>".join(_md(e) for e in m.evidence)
+        yield f"| {RUBRIC[name].title} | {m.score:.2f} | {_md(m.reason)} | {evidence} |"
+    if r.warnings:
+        yield ""
+        yield from (f"- Reading: {_md(w)}" for w in r.warnings)
+    if r.review.findings:
+        yield ""
+        yield "| severity | gate | where | what | suggestion |"
+        yield "|---|---|---|---|---|"
+        for f in r.review.findings:
+            yield f"| {f.severity} | {f.gate} | {_md(f.location)} | {_md(f.message)} | {_md(f.suggestion)} |"
+
+
+def _md(text: str) -> str:
+    line = clean(text, 600)
+    return "".join(f"\\{c}" if c in "\\`*_[]|#~$" else {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(c, c) for c in line)
+
+
+def gate_list(kind: str) -> str:
+    """All gates as a text table, Markdown or JSON (`table`, `markdown`, `json`)."""
+    if kind == "json":
+        rows = [
+            {"id": g.id, "title": g.title, "severity": g.severity, "metric": g.metric, "needs": list(g.needs)}
+            for g in GATES
+        ]
+        return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+    if kind == "markdown":
+        head = "| gate | severity | metric | checks that | needs |\n|---|---|---|---|---|\n"
+        return head + "".join(
+            f"| {g.id} | {g.severity} | {g.metric} | {g.title} | {', '.join(g.needs)} |\n" for g in GATES
+        )
+    lines = []
+    for g in GATES:
+        needs = f" (needs {', '.join(g.needs)})" if g.needs else ""
+        lines.append(f"{g.id:10}{g.severity:9}{g.metric:22}{g.title}{needs}")
+    return "\n".join([*lines, f"{len(GATES)} gates"]) + "\n"

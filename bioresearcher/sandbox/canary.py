@@ -1,0 +1,55 @@
+"""The payload of the sandbox's self-test: tries to get out and reports, as JSON, what it could do.
+
+Called as `python canary.py SECRET OUTSIDE PORT`: a file of the host that must not be readable, a folder of the host
+that must not be writable, a port on which the host listens. It does no harm where it succeeds.
+"""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+
+def can(action: Callable[[], object]) -> bool:
+    """Whether an action works."""
+    try:
+        action()
+    except OSError:
+        return False
+    return True
+
+
+def connect(port: int) -> None:
+    """Reach a service of the host."""
+    with socket.create_connection(("127.0.0.1", port), timeout=2):
+        pass
+
+
+def write(folder: Path) -> None:
+    """Leave a file in a folder."""
+    path = folder / f"canary-{os.getpid()}"
+    path.write_text("x", encoding="utf-8")
+    path.unlink()
+
+
+def main() -> None:
+    """Try everything once."""
+    secret, outside, port = sys.argv[1:]
+    beside = Path(sys.argv[0]).parent
+    found = {
+        "read_secret": can(lambda: Path(secret).read_bytes()),
+        "write_outside": can(lambda: write(Path(outside))),
+        "write_system": can(lambda: write(Path("/usr/bin"))) or can(lambda: write(Path("/"))),
+        "write_code": can(lambda: write(beside)),
+        "network": can(lambda: connect(int(port))),
+        "socket": can(lambda: socket.socket(socket.AF_UNIX).close()),
+        "environment": "BIORESEARCHER_CANARY" in os.environ,
+        "write_work": can(lambda: write(Path.cwd())),
+    }
+    sys.stdout.write(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

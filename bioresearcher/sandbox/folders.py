@@ -1,0 +1,162 @@
+"""Walking and removing folders that somebody hostile has filled.
+
+Everything goes through directory file descriptors and never follows a link: between looking at a name and using it,
+a running job may have put something else there. Depth is bounded, or flattened, because thousands of nested folders
+exhaust stacks and path lengths (`shutil.rmtree` of Python 3.11 fails on them).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_DEPTH = 32
+"""Folders within folders that are looked into."""
+
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN_NAME = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass
+class FolderUse:
+    """What is in a folder: allocated bytes, entries, the largest file's length, whether it nests too deep."""
+
+    allocated_bytes: int = 0
+    entries: int = 0
+    largest_bytes: int = 0
+    too_deep: bool = False
+
+
+def open_folder(name: str | Path, parent: int | None = None) -> int:
+    """A descriptor of a folder that is no link; one that denies its owner access is opened to the owner first.
+
+    Raises:
+        OSError: There is no such folder, or it cannot be read.
+    """
+    try:
+        return os.open(name, _OPEN_FOLDER, dir_fd=parent)
+    except PermissionError:
+        handle = os.open(name, _OPEN_NAME, dir_fd=parent)
+        try:
+            os.chmod(f"/proc/self/fd/{handle}", 0o700)  # noqa: PTH101 - a descriptor cannot be swapped
+        finally:
+            os.close(handle)
+        return os.open(name, _OPEN_FOLDER, dir_fd=parent)
+
+
+def measure(folder: Path, *, max_entries: int) -> FolderUse:
+    """What is in a folder and below; stops counting soon after `max_entries`. Hard links count once."""
+    use = FolderUse()
+    with suppress(OSError):
+        root = open_folder(folder)
+        try:
+            _measure(root, 0, max_entries, use, set())
+        finally:
+            os.close(root)
+    return use
+
+
+def _measure(handle: int, depth: int, max_entries: int, use: FolderUse, linked: set[int]) -> None:
+    if depth > MAX_DEPTH:
+        use.too_deep = True
+        return
+    with suppress(OSError), os.scandir(handle) as entries:
+        for entry in entries:
+            use.entries += 1
+            if use.entries > max_entries + 1 or use.too_deep:
+                return
+            with suppress(OSError):
+                status = entry.stat(follow_symlinks=False)
+                if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+                    if status.st_ino in linked:
+                        continue
+                    linked.add(status.st_ino)
+                use.allocated_bytes += status.st_blocks * 512
+                if stat.S_ISREG(status.st_mode):
+                    use.largest_bytes = max(use.largest_bytes, status.st_size)
+                elif stat.S_ISDIR(status.st_mode):
+                    _descend(handle, entry.name, depth, max_entries, use, linked)
+
+
+def _descend(parent: int, name: str, depth: int, max_entries: int, use: FolderUse, linked: set[int]) -> None:
+    child = open_folder(name, parent)
+    try:
+        _measure(child, depth + 1, max_entries, use, linked)
+    finally:
+        os.close(child)
+
+
+def give_to(folder: Path, owner: int, *, max_entries: int) -> None:
+    """Make a user the owner of a folder and of what is in it (needs root); links are changed, not followed."""
+    root = open_folder(folder)
+    try:
+        os.fchown(root, owner, owner)
+        _give(root, owner, 0, [max_entries])
+    finally:
+        os.close(root)
+
+
+def _give(handle: int, owner: int, depth: int, left: list[int]) -> None:
+    with os.scandir(handle) as entries:
+        for entry in entries:
+            left[0] -= 1
+            if left[0] < 0 or depth > MAX_DEPTH:
+                return
+            os.chown(entry.name, owner, owner, dir_fd=handle, follow_symlinks=False)
+            if entry.is_dir(follow_symlinks=False):
+                child = open_folder(entry.name, handle)
+                try:
+                    _give(child, owner, depth + 1, left)
+                finally:
+                    os.close(child)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder with everything in it, however deep and whatever its permissions; a missing one is fine.
+
+    Folders are moved up to the first level before they are emptied, so that no path grows and no stack either.
+
+    Raises:
+        OSError: Something could not be removed, e.g. because it belongs to somebody else.
+    """
+    try:
+        root = open_folder(folder)
+    except FileNotFoundError:
+        return
+    try:
+        counter = 0
+        names = _empty(root, root, counter)
+        while names:
+            name = names.pop()
+            child = open_folder(name, root)
+            try:
+                moved = _empty(child, root, counter)
+            finally:
+                os.close(child)
+            counter += len(moved)
+            names += moved
+            os.rmdir(name, dir_fd=root)
+    finally:
+        os.close(root)
+    folder.rmdir()
+
+
+def _empty(handle: int, root: int, counter: int) -> list[str]:
+    """Delete the files of a folder and move its folders to the root; their names there."""
+    with os.scandir(handle) as entries:
+        listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    moved: list[str] = []
+    for name, is_folder in listed:
+        if not is_folder:
+            os.unlink(name, dir_fd=handle)
+        elif handle == root:
+            moved.append(name)
+        else:
+            os.close(open_folder(name, handle))  # moving needs write access to the folder itself
+            target = f".removing-{os.getpid()}-{counter + len(moved)}"
+            os.rename(name, target, src_dir_fd=handle, dst_dir_fd=root)
+            moved.append(target)
+    return moved

@@ -1,0 +1,112 @@
+"""Runs as the first process inside the sandbox: sets the kernel's limits, starts the job, ends with it.
+
+Called as `python -I -S inside.py FD NAME=VALUE… -- COMMAND…` (its text is passed with `-c`, so that nothing of this
+package needs to be visible inside). FD is one end of a socket pair: a byte is sent when everything is set up, and
+when the other end closes – the supervisor is gone – everything ends. Only the standard library is used, and nothing
+is imported before the limits stand that the job could have prepared.
+"""
+
+import ctypes
+import os
+import resource
+import select
+import signal
+import sys
+
+_SET_DUMPABLE, _SET_CHILD_SUBREAPER = 4, 36
+
+
+def set_limits(items: list[str]) -> None:
+    """Set soft and hard limits, never above the hard limit already there."""
+    for item in items:
+        name, text = item.split("=")
+        number = getattr(resource, f"RLIMIT_{name}")
+        hard = resource.getrlimit(number)[1]
+        value = int(text) if hard == resource.RLIM_INFINITY else min(int(text), hard)
+        # the hard limit of CPU time is what kills a program that ignores the signal of the soft one
+        grace = 1 if name == "CPU" and value != hard else 0
+        resource.setrlimit(number, (value, value + grace))
+
+
+def guard() -> None:
+    """Protect this process from the job, or, without a pid namespace, adopt the job's daemons to find and end them."""
+    option = (_SET_DUMPABLE, 0) if os.getpid() == 1 else (_SET_CHILD_SUBREAPER, 1)
+    ctypes.CDLL(None).prctl(*option, 0, 0, 0)
+
+
+def children() -> list[int]:
+    """This process's direct children."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:  # noqa: PTH123 - start-up time
+            return [int(pid) for pid in file.read().split()]
+    except OSError:
+        return []
+
+
+def finish(code: int) -> None:
+    """End with everything that was started; a pid namespace's kernel does that by itself."""
+    while os.getpid() != 1 and (left := children()):
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            except OSError:
+                continue
+    os._exit(code)
+
+
+def start(command: list[str]) -> int:
+    """Fork and execute the job with default signal actions and no file descriptor but the first three."""
+    child = os.fork()
+    if child:
+        return child
+    for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    os.closerange(3, 1 << 16)
+    try:
+        os.execv(command[0], command)  # noqa: S606 - this is the job
+    except OSError as error:
+        os.write(2, f"cannot start {command[0]}: {error.strerror}\n".encode())
+    os._exit(127)
+
+
+def reap(child: int) -> int | None:
+    """Collect ended children; the job's exit code (128 + signal when killed), or None while it runs."""
+    code = None
+    try:
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            if found[0] == child:
+                status = os.waitstatus_to_exitcode(found[1])
+                code = 128 - status if status < 0 else status
+    except ChildProcessError:
+        code = 255 if code is None else code
+    return code
+
+
+def main(arguments: list[str]) -> None:
+    """Set up, tell the supervisor, start the job and wait for its end."""
+    split = arguments.index("--")
+    supervisor = int(arguments[0])
+    guard()
+    set_limits(arguments[1:split])
+    woken, wake = os.pipe()
+    for end in (woken, wake):
+        os.set_blocking(end, False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    os.write(supervisor, b"1")
+    child = start(arguments[split + 1 :])
+    poller = select.poll()
+    poller.register(woken, select.POLLIN)
+    poller.register(supervisor, select.POLLHUP)
+    while (code := reap(child)) is None:
+        for ready, _ in poller.poll():
+            if ready == supervisor:
+                finish(137)
+            os.read(woken, 4096)
+    finish(code)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,328 @@
+"""Starting a job's first process, reading its output, watching its limits, and ending all of it.
+
+`start` must be called on a thread that lives until the job has ended (the kernel ties a child to the thread that
+started it); `Running.finish` may block and belongs on a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import select
+import selectors
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bioresearcher.errors import SandboxUnavailableError
+from bioresearcher.sandbox.limits import SAMPLE_S, Watchdog
+from bioresearcher.sandbox.output import Capture
+from bioresearcher.sandbox.processes import tree
+from bioresearcher.schemas.execution import Limits, ResourceUse
+
+_READ_BYTES = 1 << 16
+_KILL_HARDER_S = 2.0
+_LAST_OUTPUT_S = 1.0
+_GIVE_UP_S = 30.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A process to start.
+
+    Attributes:
+        command: Program and arguments.
+        env: Its whole environment.
+        folder: Its current directory.
+        fds: Descriptors it inherits under the same numbers; closed here once it has started.
+        info_fd: Where bubblewrap tells the number of the sandbox's first process; None without bubblewrap.
+        ready: Our end of the socket pair that the first process reports on.
+    """
+
+    command: Sequence[str]
+    env: Mapping[str, str]
+    folder: str
+    fds: tuple[int, ...]
+    info_fd: int | None
+    ready: socket.socket
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How it ended. `set_up` is false when the job itself never started."""
+
+    exit_code: int
+    killed: str | None
+    stdout: str
+    stderr: str
+    use: ResourceUse
+    set_up: bool
+
+
+def data_file(data: bytes) -> int:
+    """A descriptor of an unnamed file in memory, from which a child can read some data."""
+    handle = os.memfd_create("data")
+    with os.fdopen(os.dup(handle), "wb") as file:
+        file.write(data)
+    os.lseek(handle, 0, os.SEEK_SET)
+    return handle
+
+
+class Running:
+    """A started job."""
+
+    def __init__(self, process: subprocess.Popen[bytes], plan: Plan, limits: Limits, work: Path) -> None:
+        self._process = process
+        self._plan = plan
+        self._limits = limits
+        self._started_s = time.monotonic()
+        self._watchdog = Watchdog(limits, work, started_s=self._started_s, isolated=plan.info_fd is not None)
+        self._captures = {"stdout": Capture(), "stderr": Capture()}
+        self._handle = os.pidfd_open(process.pid)
+        self._cancel = os.eventfd(0)
+        self._info = b""
+        self._first: int | None = None if plan.info_fd is not None else process.pid
+        self._first_handle: int | None = None
+        self._killed: str | None = None
+        self._kill_s: float | None = None
+        self._ended_s: float | None = None
+        self._cpu_s = 0.0
+        self._set_up = False
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def cancel(self) -> None:
+        """End the job soon; may be called from any thread."""
+        with self._lock:
+            if not self._closed:
+                os.eventfd_write(self._cancel, 1)
+
+    def finish(self) -> Ended:
+        """Wait for the end, whatever brings it about; nothing of the job is alive afterwards."""
+        try:
+            with selectors.DefaultSelector() as selector:
+                self._register(selector)
+                while not self._over(selector):
+                    for key, _ in selector.select(self._pause()):
+                        key.data(selector, key.fd)
+                    self._look()
+        except BaseException:
+            self._signal(self._handle)
+            raise
+        finally:
+            self._close()
+        return self._result()
+
+    def _register(self, selector: selectors.BaseSelector) -> None:
+        process = self._process
+        for name, stream in (("stdout", process.stdout), ("stderr", process.stderr)):
+            if stream is not None:
+                os.set_blocking(stream.fileno(), False)
+                selector.register(stream.fileno(), selectors.EVENT_READ, self._reader(self._captures[name]))
+        selector.register(self._handle, selectors.EVENT_READ, self._on_end)
+        selector.register(self._cancel, selectors.EVENT_READ, self._on_cancel)
+        self._plan.ready.setblocking(False)
+        selector.register(self._plan.ready.fileno(), selectors.EVENT_READ, self._on_ready)
+        if self._plan.info_fd is not None:
+            selector.register(self._plan.info_fd, selectors.EVENT_READ, self._on_info)
+
+    def _pause(self) -> float:
+        if self._ended_s is not None:
+            return 0.02
+        return max(0.001, min(SAMPLE_S, self._started_s + self._limits.wall_s - time.monotonic() + 0.001))
+
+    def _reader(self, capture: Capture) -> Callable[[selectors.BaseSelector, int], None]:
+        def read(selector: selectors.BaseSelector, fd: int) -> None:
+            with suppress(BlockingIOError):
+                data = os.read(fd, _READ_BYTES)
+                capture.feed(data)
+                if not data:
+                    selector.unregister(fd)
+                elif sum(each.total for each in self._captures.values()) > self._limits.output_bytes:
+                    self._kill("output")
+
+        return read
+
+    def _on_ready(self, selector: selectors.BaseSelector, fd: int) -> None:
+        with suppress(OSError):
+            self._set_up = self._set_up or self._plan.ready.recv(1) == b"1"
+        selector.unregister(fd)
+
+    def _on_info(self, selector: selectors.BaseSelector, fd: int) -> None:
+        self._info += (data := os.read(fd, _READ_BYTES))
+        with suppress(ValueError, KeyError):
+            self._first = int(json.loads(self._info)["child-pid"])
+            with suppress(OSError):
+                self._first_handle = os.pidfd_open(self._first)
+        if not data or self._first is not None:
+            selector.unregister(fd)
+
+    def _on_cancel(self, selector: selectors.BaseSelector, fd: int) -> None:
+        selector.unregister(fd)
+        self._kill("cancelled")
+
+    def _on_end(self, selector: selectors.BaseSelector, fd: int) -> None:
+        selector.unregister(fd)
+        _, status, usage = os.wait4(self._process.pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        self._process.returncode = code
+        self._cpu_s = usage.ru_utime + usage.ru_stime
+        self._ended_s = time.monotonic()
+        self._signal_all()
+
+    def _look(self) -> None:
+        """Let the watchdog look, and kill again what did not die at once."""
+        now = time.monotonic()
+        if self._ended_s is not None:
+            return
+        if self._kill_s is None:
+            if passed := self._watchdog.check(self._first or self._process.pid, now, set_up=self._set_up):
+                self._kill(passed)
+        elif now - self._kill_s > _KILL_HARDER_S:
+            self._signal(self._handle)
+
+    def _kill(self, why: str) -> None:
+        if self._kill_s is None:
+            self._killed = why
+            self._kill_s = time.monotonic()
+            self._signal_all()
+
+    def _signal_all(self) -> None:
+        """Kill the first process inside; its namespace dies with it, and bubblewrap then ends by itself."""
+        if self._plan.info_fd is None:
+            self._kill_tree()
+        elif self._first_handle is not None:
+            self._signal(self._first_handle)
+        else:
+            self._signal(self._handle)
+
+    def _kill_tree(self) -> None:
+        """Without a namespace: whatever was seen of the tree, and is still the same process."""
+        known = {(each.pid, each.started) for each in self._watchdog.last_seen}
+        alive = tree(self._process.pid) if self._ended_s is None else []
+        orphans = [one for pid, _ in known for one in tree(pid)[:1] if (one.pid, one.started) in known]
+        for process in [*alive, *orphans]:
+            with suppress(OSError):
+                os.kill(process.pid, signal.SIGKILL)
+
+    @staticmethod
+    def _signal(handle: int) -> None:
+        with suppress(OSError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+
+    def _over(self, selector: selectors.BaseSelector) -> bool:
+        """Whether the process has been waited for, all inside is dead, and the output has been read."""
+        if self._ended_s is None:
+            return False
+        waited_s = time.monotonic() - self._ended_s
+        if self._first_handle is not None and waited_s < _GIVE_UP_S:
+            poller = select.poll()
+            poller.register(self._first_handle, select.POLLIN)
+            if not poller.poll(0):
+                return False
+        streams = {stream.fileno() for stream in (self._process.stdout, self._process.stderr) if stream}
+        return waited_s > _LAST_OUTPUT_S or not streams & set(selector.get_map())
+
+    def _close(self) -> None:
+        with self._lock:
+            self._closed = True
+            os.close(self._cancel)
+        for fd in (self._handle, self._first_handle, self._plan.info_fd):
+            if fd is not None:
+                os.close(fd)
+        self._plan.ready.close()
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def _result(self) -> Ended:
+        code = self._process.returncode
+        use = ResourceUse(
+            wall_s=round((self._ended_s or time.monotonic()) - self._started_s, 3),
+            cpu_s=round(max(self._cpu_s, self._watchdog.cpu_s), 3),
+            peak_memory_mb=round(self._watchdog.peak_memory_mb, 1),
+        )
+        return Ended(
+            exit_code=128 - code if code < 0 else code,
+            killed=self._killed or (self._watchdog.last_check() if self._set_up else None),
+            stdout=self._captures["stdout"].text(),
+            stderr=self._captures["stderr"].text(),
+            use=use,
+            set_up=self._set_up,
+        )
+
+
+def start(plan: Plan, limits: Limits, work: Path) -> Running:
+    """Start a process with nothing of ours but the given descriptors, in a session of its own.
+
+    Raises:
+        SandboxUnavailableError: The program cannot be started.
+    """
+    with ExitStack() as undo:
+        undo.callback(plan.ready.close)
+        if plan.info_fd is not None:
+            undo.callback(os.close, plan.info_fd)
+        try:
+            process = subprocess.Popen(
+                list(plan.command),
+                env=dict(plan.env),
+                cwd=plan.folder,
+                pass_fds=plan.fds,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise SandboxUnavailableError(f"{plan.command[0]} cannot be started: {error.strerror}.") from error
+        finally:
+            for fd in plan.fds:
+                os.close(fd)
+        undo.pop_all()
+    # if memory gets short on the whole machine, this goes first
+    with suppress(OSError):
+        Path(f"/proc/{process.pid}/oom_score_adj").write_text("500", encoding="ascii")
+    return Running(process, plan, limits, work)
+
+
+async def wait(running: Running) -> Ended:
+    """Wait for a job without blocking the event loop; cancelling the wait kills the job and waits for its death."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Ended] = loop.create_future()
+
+    def deliver(ended: Ended | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if ended is not None:
+            future.set_result(ended)
+        else:
+            future.set_exception(error or RuntimeError("no result"))
+
+    def work() -> None:
+        ended: Ended | None = None
+        failure: BaseException | None = None
+        try:
+            ended = running.finish()
+        except BaseException as error:  # noqa: BLE001 - handed over to the waiting task
+            failure = error
+        with suppress(RuntimeError):  # the loop may have been closed without waiting for us
+            loop.call_soon_threadsafe(deliver, ended, failure)
+
+    threading.Thread(target=work, name="sandbox", daemon=True).start()
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        running.cancel()
+        while not future.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([future])
+        if error := future.exception():
+            raise error from None
+        raise

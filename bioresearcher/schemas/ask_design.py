@@ -1,0 +1,148 @@
+"""What the designer's prompts take and give."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bioresearcher.schemas.base import Value
+from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, ReportPartRef, StepInput, StepOutput
+from bioresearcher.schemas.report import Parameter
+from bioresearcher.schemas.review import GateFinding
+from bioresearcher.schemas.skill import SkillContract
+
+
+class KnownPart(Value):
+    """A report part at heading level, with how far it can be reused."""
+
+    paper_id: str
+    paper_title: str
+    part_id: str
+    title: str
+    purpose: str
+    level: Literal["low", "medium", "high"]
+    reuse: str
+    change: str
+    actions: tuple[str, ...] = Field(default=(), description="its steps' actions; shown at outline level only")
+
+
+class KnownStep(Value):
+    """A report step in full."""
+
+    paper_id: str
+    part_id: str
+    step_id: str
+    action: str
+    details: str
+    parameters: tuple[Parameter, ...]
+    software: tuple[str, ...]
+    quotes: tuple[str, ...]
+
+
+class SkillBrief(Value):
+    """A vetted analysis that code can be taken from."""
+
+    name: str
+    description: str
+    contract: SkillContract
+
+
+class DesignHeadingsInput(Value):
+    """For `designer/design_headings`."""
+
+    objective: Objective
+    known: tuple[KnownPart, ...]
+    datasets: tuple[Dataset, ...]
+    skills: tuple[SkillBrief, ...]
+    findings: tuple[GateFinding, ...] = Field(description="what the reviewer found in the previous draft")
+
+
+class HeadingDraft(Value):
+    """A part to be designed."""
+
+    id: str = Field(description="`1`, `2`, … in order")
+    title: str
+    purpose: str = Field(description="what this part contributes to the objective, in one sentence")
+    reason: str = Field(description="why it stands here: what it needs and what needs it")
+    depends_on: tuple[str, ...] = Field(default=(), description="ids of earlier parts")
+    learns_from: tuple[ReportPartRef, ...] = ()
+
+
+class HeadingsDraft(Value):
+    """The protocol's parts."""
+
+    title: str
+    summary: str = Field(description="two to four sentences; no results")
+    parts: tuple[HeadingDraft, ...]
+
+
+class DesignOutlinesInput(Value):
+    """For `designer/design_outlines`."""
+
+    objective: Objective
+    parts: tuple[ProtocolPart, ...]
+    known: tuple[KnownPart, ...]
+    datasets: tuple[Dataset, ...]
+    skills: tuple[SkillBrief, ...]
+    findings: tuple[GateFinding, ...]
+
+
+class PartOutline(Value):
+    """The steps of one part, a line each."""
+
+    part_id: str
+    lines: tuple[OutlineLine, ...]
+
+
+class OutlinesDraft(Value):
+    """Outlines of all parts, in order."""
+
+    parts: tuple[PartOutline, ...]
+
+
+class WriteStepsInput(Value):
+    """For `designer/write_steps`."""
+
+    objective: Objective
+    part: ProtocolPart
+    all_parts: tuple[ProtocolPart, ...] = Field(description="headings and outlines of the whole protocol")
+    known: tuple[KnownStep, ...] = Field(description="steps of the reports this part can learn from")
+    datasets: tuple[Dataset, ...]
+    skills: tuple[SkillBrief, ...]
+    findings: tuple[GateFinding, ...]
+
+
+class LearntFrom(Value):
+    """A report step, by ids."""
+
+    paper_id: str
+    part_id: str
+    step_id: str
+
+
+class ProtocolStepDraft(Value):
+    """One step of the part; `id` is one of the outline's."""
+
+    id: str
+    title: str
+    action: str = Field(description="what to do, as imperative sentences with every parameter")
+    rationale: str = Field(description="why it is done this way; no results")
+    parameters: tuple[Parameter, ...] = ()
+    inputs: tuple[StepInput, ...] = ()
+    outputs: tuple[StepOutput, ...] = ()
+    datasets: tuple[str, ...] = ()
+    software: tuple[str, ...] = ()
+    acceptance: str = Field(description="a check that tells whether the step succeeded, not the hoped-for result")
+    kind: Literal["dry", "wet"]
+    skill: str | None = None
+    requirements: tuple[str, ...] = Field(default=(), description="ids of requirements it helps to meet")
+    learnt_from: tuple[LearntFrom, ...] = ()
+
+
+class StepsDraft(Value):
+    """The steps of one part."""
+
+    steps: tuple[ProtocolStepDraft, ...]

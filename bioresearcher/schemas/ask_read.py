@@ -1,0 +1,113 @@
+"""What the literature agent's prompts take and give."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bioresearcher.schemas.base import Value
+from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.passage import Passage, SectionKind
+from bioresearcher.schemas.report import Parameter, Report
+
+
+class OutlineSection(Value):
+    """A section as the outline shows it."""
+
+    number: int
+    title: str
+    kind: SectionKind
+    opening: str = Field(description="its first sentence or two")
+
+
+class OutlinePaperInput(Value):
+    """For `literature/outline_paper`."""
+
+    objective: Objective
+    title: str
+    abstract: str
+    sections: tuple[OutlineSection, ...]
+
+
+class OutlinedPart(Value):
+    """An experiment or analysis of the paper and where it is described."""
+
+    title: str = Field(description="what was done, as a noun phrase")
+    purpose: str = Field(description="why, in one sentence")
+    sections: tuple[int, ...] = Field(description="numbers of the sections that describe it or its results")
+
+
+class PaperOutline(Value):
+    """The paper's experiments, in the order in which they build on each other."""
+
+    parts: tuple[OutlinedPart, ...]
+
+
+class ReportPartInput(Value):
+    """For `literature/report_part`."""
+
+    objective: Objective
+    paper_title: str
+    part: OutlinedPart
+    passages: tuple[Passage, ...]
+
+
+class ResultDraft(Value):
+    """A result with the words that state it."""
+
+    text: str
+    quote: str = Field(description="copied letter by letter from one passage")
+
+
+class ReportStepDraft(Value):
+    """One step of a part."""
+
+    action: str = Field(description="what was done, as an imperative clause")
+    details: str = Field(description="how, with everything needed to repeat it; only what the passages state")
+    parameters: tuple[Parameter, ...] = ()
+    datasets: tuple[str, ...] = Field(default=(), description="accessions or names as written")
+    software: tuple[str, ...] = Field(default=(), description="name and version as written")
+    quotes: tuple[str, ...] = Field(description="one to three sentences copied letter by letter from the passages")
+    results: tuple[ResultDraft, ...] = ()
+
+
+class PartDraft(Value):
+    """The steps of one part."""
+
+    steps: tuple[ReportStepDraft, ...]
+
+
+class JudgeReferabilityInput(Value):
+    """For `literature/judge_referability`."""
+
+    objective: Objective
+    report: Report
+    datasets: tuple[str, ...] = Field(description="the data sets at hand: id and title")
+
+
+class PartAnswers(Value):
+    """Closed questions about one part; the level is computed from them."""
+
+    part_id: str
+    same_question: bool = Field(description="Does the part pursue a question the objective needs answered?")
+    same_kind_of_data: bool = Field(description="Can its method be applied to the kind of data at hand?")
+    reusable_steps: bool = Field(description="Are its steps described well enough to be repeated?")
+    feasible: bool = Field(description="Can it be done under the given conditions?")
+    reuse: str = Field(description="what to take over, in one sentence")
+    change: str = Field(description="what must be different here, in one sentence")
+    reason: str = Field(description="what decided, in one sentence")
+
+    @property
+    def level(self) -> Literal["low", "medium", "high"]:
+        """`high` with four yes answers, `medium` with three, else `low`; never above `low` for another question."""
+        yes = sum((self.same_question, self.same_kind_of_data, self.reusable_steps, self.feasible))
+        if not self.same_question or yes <= 2:
+            return "low"
+        return "high" if yes == 4 else "medium"
+
+
+class ReferabilityDraft(Value):
+    """Answers for every part of a report."""
+
+    parts: tuple[PartAnswers, ...]

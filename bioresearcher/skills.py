@@ -1,0 +1,85 @@
+"""Skills: vetted analyses in the open Agent Skills format, with a machine-readable contract.
+
+A skill is a folder with `SKILL.md` (YAML front matter `name`, `description`, …), `contract.toml`
+(`schemas.skill.SkillContract`) and `scripts/run.py`. Modules beside `run.py`, and those of the folder
+`_lib` beside the skills, are its support files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bioresearcher.errors import InputError
+from bioresearcher.resources import Resources
+from bioresearcher.schemas.skill import Skill, SkillContract
+
+
+def _front_matter(path: Path) -> tuple[dict[str, object], str]:
+    import yaml
+
+    text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+    if not text.startswith("---\n") or "\n---\n" not in text:
+        raise InputError(f"{path}: expected YAML front matter between --- lines.")
+    front, body = text[4:].split("\n---\n", 1)
+    try:
+        values = yaml.safe_load(front)
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: front matter is not YAML: {str(error).splitlines()[0]}.") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: front matter must be name: value lines.")
+    return values, body.strip()
+
+
+def _modules(folder: Path, without: str = "") -> dict[str, str]:
+    return {p.name: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.py")) if p.name != without}
+
+
+def load_skill(folder: Path, library: Path, source: str) -> Skill:
+    """One skill.
+
+    Raises:
+        InputError: A file is missing or wrong; the message names it.
+    """
+    for name in ("SKILL.md", "contract.toml", "scripts/run.py"):
+        if not (folder / name).is_file():
+            raise InputError(f"skill {folder.name}: {folder / name} is missing.")
+    front, body = _front_matter(folder / "SKILL.md")
+    if front.get("name") != folder.name or not front.get("description"):
+        raise InputError(f"{folder / 'SKILL.md'}: needs `name: {folder.name}` and a description.")
+    try:
+        contract = SkillContract.model_validate(tomllib.loads((folder / "contract.toml").read_text("utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{folder / 'contract.toml'}: not TOML: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{folder / 'contract.toml'}: {where}: {first['msg']}.") from error
+    code = (folder / "scripts" / "run.py").read_text(encoding="utf-8")
+    support = (_modules(library) if library.is_dir() else {}) | _modules(folder / "scripts", without="run.py")
+    digest = hashlib.sha256("\0".join([body, code, *support.values()]).encode()).hexdigest()[:12]
+    return Skill(
+        name=folder.name,
+        description=str(front["description"]),
+        instructions=body,
+        contract=contract,
+        code=code,
+        support=support,
+        source=source,
+        digest=digest,
+    )
+
+
+def load_skills(resources: Resources) -> dict[str, Skill]:
+    """All skills by name, in the order of their contracts; a user's skill replaces a shipped one of its name."""
+    found: dict[str, Skill] = {}
+    for folder, source in resources.folders("skills"):
+        for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(("_", "."))):
+            if path.name not in found:
+                library = folder / "_lib"
+                shared = library if library.is_dir() else resources.folders("skills")[-1][0] / "_lib"
+                found[path.name] = load_skill(path, shared, source if source == "shipped" else str(folder))
+    return dict(sorted(found.items(), key=lambda item: (item[1].contract.order, item[0])))

@@ -1,0 +1,361 @@
+"""What is in the files of a data set: one pass over each, with what it noticed on the way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from bioresearcher.sources.tables import (
+    Limits,
+    RowStream,
+    delimiter_of,
+    is_missing,
+    other_delimiter,
+)
+
+SHEET_LIMITS = Limits(text_bytes=48 << 20, ids=50_000)
+"""Sample sheets are small; of a larger one the head is described."""
+
+_MAX_ID_COLUMNS = 10
+
+MAX_COLUMNS = 300
+"""Columns of a sheet that are described one by one."""
+
+MAX_LEVELS = 12
+
+
+@dataclass
+class ColumnScan:
+    """What the cells of one column hold. `levels` is None once there are more than `MAX_LEVELS`."""
+
+    name: str
+    extra_missing: frozenset[str] = frozenset()
+    missing: int = 0
+    missing_seen: set[str] = field(default_factory=set)
+    integers: int = 0
+    numbers: int = 0
+    texts: int = 0
+    minimum: float = math.inf
+    maximum: float = -math.inf
+    levels: dict[str, int] | None = field(default_factory=dict)
+    first_text: tuple[int, str] | None = None
+
+    def add(self, value: str, line: int) -> None:
+        """Count one cell; `line` is its line in the file."""
+        text = value.strip()
+        if is_missing(text, self.extra_missing):
+            self.missing += 1
+            if text:
+                self.missing_seen.add(text)
+            return
+        if self.levels is not None:
+            self.levels[text] = self.levels.get(text, 0) + 1
+            if len(self.levels) > MAX_LEVELS:
+                self.levels = None
+        self._add_known(text, line)
+
+    def _add_known(self, text: str, line: int) -> None:
+        number = as_number(text)
+        if number is None:
+            self.texts += 1
+            self.first_text = self.first_text or (line, text)
+            return
+        self.numbers += 1
+        self.integers += number.is_integer() and "." not in text
+        self.minimum, self.maximum = min(self.minimum, number), max(self.maximum, number)
+
+    @property
+    def known(self) -> int:
+        """Cells that are not missing."""
+        return self.numbers + self.texts
+
+    @property
+    def dtype(self) -> Literal["integer", "number", "text", "boolean"]:
+        """The narrowest type all known cells fit."""
+        if self.levels and {level.lower() for level in self.levels} <= {"true", "false"}:
+            return "boolean"
+        if self.texts or not self.known:
+            return "text"
+        return "integer" if self.integers == self.numbers else "number"
+
+    @property
+    def binary(self) -> bool:
+        """Whether the known cells are 0 and 1 only."""
+        return bool(self.levels) and all(as_number(level) in (0.0, 1.0) for level in self.levels or ())
+
+    @property
+    def mostly_numbers(self) -> bool:
+        """Whether a few texts stand among numbers: at least four numbers for each text."""
+        return self.texts > 0 and self.numbers >= 4 * self.texts
+
+
+@dataclass
+class SheetScan:
+    """A sample sheet or other small table."""
+
+    rows: int
+    columns: list[ColumnScan]
+    ids: dict[str, list[str]]
+    problems: list[str]
+    n_columns: int
+
+    def column(self, name: str) -> ColumnScan | None:
+        """A column by name."""
+        return next((c for c in self.columns if c.name == name), None)
+
+
+@dataclass
+class MatrixScan:
+    """An expression matrix: features in rows, samples in columns."""
+
+    rows: int
+    samples: list[str]
+    feature_column: str
+    minimum: float
+    maximum: float
+    whole_numbers: bool
+    missing: int
+    problems: list[str]
+    first_ids: list[str] = field(default_factory=list)
+
+
+def as_number(text: str) -> float | None:
+    """The finite number a cell holds, or None."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and "_" not in text else None
+
+
+def examples(values: Iterable[str], most: int = 3) -> str:
+    """The first few values, quoted, for a message."""
+    shown = [repr(v) for _, v in zip(range(most), values, strict=False)]
+    return ", ".join(shown)
+
+
+def scan_sheet(
+    path: Path,
+    missing_values: dict[str, tuple[str, ...]] | None = None,
+    id_column: str | None = None,
+    limits: Limits = SHEET_LIMITS,
+) -> SheetScan:
+    """Describe every column of a small table; `missing_values` adds to what means "not known" per column.
+
+    `ids` holds, for those of the first ten columns and `id_column` whose values are all different, the values in
+    file order.
+
+    Raises:
+        InputError: The file cannot be read as a table.
+    """
+    extra = {k: frozenset(v.strip().lower() for v in vs) for k, vs in (missing_values or {}).items()}
+    with RowStream(path, limits) as stream:
+        columns = [ColumnScan(n, extra.get(n, frozenset())) for n in stream.header[:MAX_COLUMNS]]
+        unique: dict[int, dict[str, None]] = {
+            i: {} for i, column in enumerate(columns) if i < _MAX_ID_COLUMNS or column.name == id_column
+        }
+        for row in stream.rows():
+            for i, column in enumerate(columns):
+                column.add(row[i], stream.lines)
+            for i, seen in list(unique.items()):
+                _note_id(i, seen, row[i].strip(), unique, limits)
+        problems = stream_problems(stream)
+    ids = {columns[i].name: list(seen) for i, seen in unique.items()}
+    return SheetScan(stream.rows_total, columns, ids, problems, len(stream.header))
+
+
+def _note_id(index: int, seen: dict[str, None], value: str, unique: dict[int, dict[str, None]], limits: Limits) -> None:
+    if value in seen or not value or len(seen) >= limits.ids:
+        del unique[index]
+    else:
+        seen[value] = None
+
+
+def scan_matrix(path: Path, feature_column: str | None = None, limits: Limits | None = None) -> MatrixScan:
+    """Go through an expression matrix; every column but the feature column must hold numbers.
+
+    Raises:
+        InputError: The file cannot be read as a table.
+    """
+    limits = limits or Limits()
+    with RowStream(path, limits) as stream:
+        at = stream.header.index(feature_column) if feature_column in stream.header else 0
+        samples = stream.header[:at] + stream.header[at + 1 :]
+        values = _Values(samples)
+        names = _Names(limits.ids)
+        for row in stream.rows():
+            name = row.pop(at).strip()
+            names.add(name)
+            values.add(row, name, stream.lines)
+        problems = stream_problems(stream)
+        header = stream.header
+    problems += names.problems(path) + values.problems(path)
+    return MatrixScan(
+        rows=stream.rows_total,
+        samples=samples,
+        feature_column=header[at],
+        minimum=values.minimum,
+        maximum=values.maximum,
+        whole_numbers=values.whole,
+        missing=values.missing,
+        problems=problems,
+        first_ids=names.first,
+    )
+
+
+class _Names:
+    """Row names: which repeat, which are empty."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.seen: set[str] = set()
+        self.first: list[str] = []
+        self.repeats = 0
+        self.repeated: dict[str, None] = {}
+        self.empty = 0
+        self.unchecked = False
+
+    def add(self, name: str) -> None:
+        if not name:
+            self.empty += 1
+        elif name in self.seen:
+            self.repeats += 1
+            if len(self.repeated) < 3:
+                self.repeated[name] = None
+        elif len(self.seen) >= self.most:
+            self.unchecked = True
+        else:
+            self.seen.add(name)
+            if len(self.first) < 2000:
+                self.first.append(name)
+
+    def problems(self, path: Path) -> list[str]:
+        found = []
+        if self.repeats:
+            found.append(
+                f"{path.name}: {self.repeats} rows repeat a feature name, e.g. {examples(self.repeated)}; "
+                "rows of one feature are averaged"
+            )
+        if self.empty:
+            found.append(f"{path.name}: {self.empty} rows have no feature name and are left out")
+        if self.unchecked:
+            found.append(f"{path.name}: repeated names were looked for among the first {self.most:,} only")
+        return found
+
+
+class _Values:
+    """Cells of a matrix: range, missing ones, texts among the numbers."""
+
+    def __init__(self, samples: Sequence[str]) -> None:
+        self.samples = samples
+        self.minimum, self.maximum = math.inf, -math.inf
+        self.whole = True
+        self.missing = 0
+        self.rows = 0
+        self.texts: dict[int, int] = {}
+        self.first: list[str] = []
+
+    def add(self, row: list[str], name: str, line: int) -> None:
+        self.rows += 1
+        try:
+            numbers = list(map(float, row))
+            total = sum(numbers)
+        except ValueError:
+            total = math.nan
+            numbers = []
+        if not math.isfinite(total):
+            numbers = self._one_by_one(row, name, line)
+        if numbers:
+            self.minimum = min(self.minimum, min(numbers))
+            self.maximum = max(self.maximum, max(numbers))
+            self.whole = self.whole and all(n.is_integer() for n in numbers)
+
+    def _one_by_one(self, row: list[str], name: str, line: int) -> list[float]:
+        numbers = []
+        for i, cell in enumerate(row):
+            number = as_number(cell)
+            if number is not None:
+                numbers.append(number)
+            elif is_missing(cell):
+                self.missing += 1
+            else:
+                self.texts[i] = self.texts.get(i, 0) + 1
+                if len(self.first) < 3:
+                    self.first.append(f"{cell!r} (row {name!r}, line {line}, column {self.samples[i]!r})")
+        return numbers
+
+    def problems(self, path: Path) -> list[str]:
+        if not self.texts:
+            return []
+        whole = [self.samples[i] for i, count in self.texts.items() if count == self.rows]
+        if whole and len(whole) == len(self.texts):
+            return [
+                f"{path.name}: column {whole[0]!r} holds text in every row ({len(whole)} such columns): "
+                "remove it, beside the feature column there may be samples only"
+            ]
+        return [
+            f"{path.name}: {sum(self.texts.values())} cells hold text where numbers are expected: "
+            f"{', '.join(self.first)}; correct them or write NA"
+        ]
+
+
+def stream_problems(stream: RowStream) -> list[str]:
+    """What the reading of a table showed, whatever is in it; call it after the rows were read."""
+    name, header = stream.path.name, stream.header
+    found = []
+    other = other_delimiter(header, delimiter_of(stream.path))
+    if other is not None:
+        found.append(
+            f"{name}: only one column was found and its name holds {other!r}: "
+            "use commas in .csv files and tabs in .tsv files"
+        )
+    if stream.rows_seen == 0 and stream.ragged == 0:
+        found.append(f"{name}: there is a header but no row")
+    if stream.ragged and stream.first_ragged is not None:
+        found.append(_ragged_problem(stream, stream.first_ragged))
+    if stream.latin1_line is not None:
+        found.append(
+            f"{name}: line {stream.latin1_line} is not UTF-8 and was read as Latin-1 here; "
+            "save the file as UTF-8, the analyses need it"
+        )
+    if stream.bom:
+        found.append(f"{name}: starts with a byte order mark, which is left out on reading")
+    found += _header_problems(name, header)
+    if stream.truncated:
+        more = ", rows after 8 GB not even counted" if stream.uncounted else ""
+        found.append(
+            f"{name}: very large; the first {stream.rows_seen:,} of {stream.rows_total:,} rows were checked{more}"
+        )
+    return found
+
+
+def _ragged_problem(stream: RowStream, first: tuple[int, int]) -> str:
+    name, width = stream.path.name, len(stream.header)
+    if stream.rows_seen == 0 and first[1] == width + 1:
+        return (
+            f"{name}: every row has one cell more than the header ({width}): "
+            "the first column has no name; add one, e.g. 'gene'"
+        )
+    return (
+        f"{name}: {stream.ragged} rows do not have {width} cells as the header has "
+        f"(first: line {first[0]} with {first[1]}); correct them, tables like this may not be read"
+    )
+
+
+def _header_problems(name: str, header: list[str]) -> list[str]:
+    seen: set[str] = set()
+    repeated: dict[str, None] = {}
+    for column in header:
+        if column in seen:
+            repeated[column] = None
+        seen.add(column)
+    found = []
+    if repeated:
+        found.append(f"{name}: {len(repeated)} column names occur more than once, e.g. {examples(repeated)}")
+    padded = [column for column in header if column != column.strip()]
+    if padded:
+        found.append(f"{name}: column names begin or end with a space, e.g. {examples(padded)}")
+    return found

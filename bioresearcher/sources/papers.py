@@ -1,0 +1,200 @@
+"""The researcher's own papers: files and folders of JATS XML, PDF and notes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bioresearcher.errors import InputError
+from bioresearcher.library.canonical import UnreadablePaper, clean
+from bioresearcher.library.documents import ACCEPTED, SUFFIXES, load_paper
+from bioresearcher.library.identifiers import Identifiers
+from bioresearcher.library.lexical import Lexical
+from bioresearcher.schemas.paper import Failure, Paper
+from bioresearcher.schemas.passage import Document
+from bioresearcher.sources.boolean import Text, match, parse, positive_words
+
+MAX_FILES: Final = 2_000
+
+_NOT_READ: Final = frozenset([".doc", ".docx", ".odt", ".rtf", ".htm", ".html", ".epub", ".tex", ".ps", ".djvu"])
+_ABOUT: Final = ("readme", "license", "licence", "changelog", "contributing")
+_PREFERENCE: Final = {"jats": 0, "pdf": 1, "note": 2, "record": 3}
+_STATUS: Final = ("retracted", "concern", "corrected", "unknown", "ok")
+_LEAST_SHARE: Final = 0.5
+
+Loaded = tuple[list[tuple[Paper, Document]], list[Failure]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Searchable:
+    texts: list[Text]
+    lexical: Lexical
+
+
+class OwnPapers:
+    """Papers from files and folders given by the user; read once, at the first use."""
+
+    name: Final = "own"
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Take files and folders; nothing is read yet.
+
+        Args:
+            paths: A folder is searched with its subfolders; hidden files, files named README or LICENSE, and links that
+                lead out of the folder are left out. A file is read whatever it is called.
+
+        Raises:
+            InputError: A path does not exist, or there is no file that could be a paper.
+        """
+        self._files: list[Path] = []
+        self._failures: list[Failure] = []
+        for path in paths:
+            self._files += self._found(path)
+        self._files = list(dict.fromkeys(self._files))
+        if not self._files and not self._failures:
+            where = ", ".join(clean(str(p)) for p in paths) or "the list of papers"
+            raise InputError(f"{where} holds no papers.", hint=f"Accepted are {ACCEPTED}.")
+        if len(self._files) > MAX_FILES:
+            raise InputError(
+                f"{len(self._files):,} files are more than the {MAX_FILES:,} papers one run reads.",
+                hint="Give a smaller folder.",
+            )
+        self._guard = threading.Lock()
+        self._loaded: Loaded | None = None
+        self._searchable: _Searchable | None = None
+
+    def _found(self, path: Path) -> list[Path]:
+        if path.is_dir():
+            return list(self._walk(path))
+        if not path.exists():
+            raise InputError(f"{clean(str(path))} does not exist.", hint="Give a file or folder of papers.")
+        return [path]
+
+    def _walk(self, root: Path) -> Iterator[Path]:
+        home = root.resolve()
+        problems: list[OSError] = []
+        for folder, folders, files in os.walk(root, onerror=problems.append):
+            folders[:] = sorted(f for f in folders if not f.startswith("."))
+            for name in sorted(files):
+                file = Path(folder, name)
+                suffix = file.suffix.lower()
+                if name.startswith(".") or name.lower().startswith(_ABOUT):
+                    continue
+                if suffix in _NOT_READ:
+                    self._fail(file, f"{suffix} files are not read.", f"Accepted are {ACCEPTED}.")
+                elif suffix in SUFFIXES and file.resolve().is_relative_to(home):
+                    yield file
+        for problem in problems:
+            self._fail(Path(str(problem.filename)), f"the folder cannot be read: {problem.strerror}.")
+
+    def _fail(self, path: Path, message: str, hint: str = "") -> None:
+        self._failures.append(Failure(item=clean(path.name), stage="load_papers", message=message, hint=hint))
+
+    def load(self) -> Loaded:
+        """All papers with their text, in the order of the files, and a failure for each file that is unreadable.
+
+        Files that hold the same paper (same PMID, PMC id, DOI or content) become one: JATS before PDF before
+        note, then the longer text; metadata that the chosen file lacks are taken from the others.
+        """
+        with self._guard:
+            if self._loaded is None:
+                self._loaded = self._read()
+            papers, failures = self._loaded
+            return list(papers), list(failures)
+
+    def _read(self) -> Loaded:
+        found: list[tuple[Paper, Document]] = []
+        failures = list(self._failures)
+        for path in self._files:
+            try:
+                found.append(load_paper(path))
+            except UnreadablePaper as error:
+                failures.append(
+                    Failure(item=clean(path.name), stage="load_papers", message=error.message, hint=error.hint)
+                )
+        return _merged(found), failures
+
+    async def search(self, query: str, limit: int) -> list[Paper]:
+        """The papers that fulfil at least half of the query's AND clauses and nothing of its NOT, best first.
+
+        They are ordered by the share of fulfilled clauses, then by BM25 of the words asked for. A small
+        collection would otherwise answer most Boolean queries with nothing.
+        """
+        return await asyncio.to_thread(self._search, query, limit)
+
+    def _search(self, query: str, limit: int) -> list[Paper]:
+        papers, _ = self.load()
+        with self._guard:
+            if self._searchable is None:
+                texts = [f"{paper.title}\n{paper.abstract}\n{_body(document)}" for paper, document in papers]
+                self._searchable = _Searchable([Text.of(t) for t in texts], Lexical(texts))
+            searchable = self._searchable
+        tree = parse(query)
+        shares = [match(tree, text) for text in searchable.texts]
+        scores = searchable.lexical.scores(" ".join(positive_words(tree)))
+        order = sorted(range(len(papers)), key=lambda i: (-shares[i], -scores[i], i))
+        return [papers[i][0] for i in order if shares[i] >= _LEAST_SHARE][: max(0, limit)]
+
+    async def fetch(self, paper_id: str) -> Document:
+        """The text of a paper.
+
+        Raises:
+            UnreadablePaper: No such paper is among the readable files.
+        """
+        papers, _ = await asyncio.to_thread(self.load)
+        for paper, document in papers:
+            if paper.id == paper_id:
+                return document
+        raise UnreadablePaper(f"{clean(paper_id)[:80]} is not among the own papers.")
+
+
+def _body(document: Document) -> str:
+    return "\n".join(document.text[s.start : s.end] for s in document.sections if s.kind != "references")
+
+
+def _keys(paper: Paper, document: Document) -> set[str]:
+    named = Identifiers(pmid=paper.pmid, pmcid=paper.pmcid, doi=paper.doi).keys()
+    return {*named, f"file:{paper.sha256}", f"text:{document.sha256}", f"id:{paper.id}"}
+
+
+def _merged(found: list[tuple[Paper, Document]]) -> list[tuple[Paper, Document]]:
+    """One entry for each paper; papers are the same when any of their keys are, also through a third."""
+    groups: list[tuple[set[str], list[tuple[Paper, Document]]]] = []
+    for item in found:
+        keys, members = _keys(*item), [item]
+        apart = []
+        for group in groups:
+            if group[0] & keys:
+                keys |= group[0]
+                members = group[1] + members
+            else:
+                apart.append(group)
+        groups = [*apart, (keys, members)]
+    position = {id(item): n for n, item in enumerate(found)}
+    groups.sort(key=lambda g: position[id(g[1][0])])
+    return [_one(members) for _, members in groups]
+
+
+def _one(members: list[tuple[Paper, Document]]) -> tuple[Paper, Document]:
+    if len(members) == 1:
+        return members[0]
+    ordered = sorted(members, key=lambda m: (_PREFERENCE[m[0].kind], -len(m[1].text)))
+    paper, document = ordered[0]
+    update: dict[str, object] = {}
+    for other, _ in ordered[1:]:
+        for field in ("year", "journal", "pmid", "pmcid", "doi", "licence", "authors", "abstract"):
+            if not getattr(paper, field) and field not in update and getattr(other, field):
+                update[field] = getattr(other, field)
+    update["status"] = min((m[0].status for m in members), key=_STATUS.index)
+    others = ", ".join(sorted({Path(p.path or p.id).name for p, _ in ordered[1:]}))
+    chosen = Path(paper.path or paper.id).name
+    note = f"also given as {others}; the text of {chosen} was used."
+    return (
+        paper.model_copy(update=update),
+        document.model_copy(update={"warnings": (*document.warnings, note)}),
+    )

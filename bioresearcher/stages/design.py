@@ -1,0 +1,290 @@
+"""Designing the protocol top-down: headings, outlines, steps, and their assembly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.schemas.ask_design import (
+    DesignHeadingsInput,
+    DesignOutlinesInput,
+    HeadingsDraft,
+    KnownPart,
+    KnownStep,
+    LearntFrom,
+    OutlinesDraft,
+    ProtocolStepDraft,
+    SkillBrief,
+    StepsDraft,
+    WriteStepsInput,
+)
+from bioresearcher.schemas.base import Origin
+from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.protocol import Coverage, Link, Protocol, ProtocolPart, ProtocolStep, ReportPartRef
+from bioresearcher.schemas.report import Analysis, Report, ReportStep
+from bioresearcher.schemas.review import GateFinding
+from bioresearcher.schemas.skill import Skill
+from bioresearcher.stages.prompts import DESIGN_HEADINGS, DESIGN_OUTLINES, WRITE_STEPS
+
+KNOWN_STEPS = 40
+Similarities = Callable[[Sequence[str], Sequence[str]], Sequence[Sequence[float]]]
+"""Cosine similarity of every text of the first list with every text of the second."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the designer works from: the reports with their analyses, the data sets, the skills."""
+
+    objective: Objective
+    reports: Mapping[str, Report]
+    analyses: Mapping[str, Analysis]
+    datasets: tuple[Dataset, ...]
+    skills: Mapping[str, Skill]
+
+    @property
+    def briefs(self) -> tuple[SkillBrief, ...]:
+        """The skills as the designer sees them."""
+        return tuple(
+            SkillBrief(name=s.name, description=s.description, contract=s.contract) for s in self.skills.values()
+        )
+
+    def known_parts(self, *, with_actions: bool) -> tuple[KnownPart, ...]:
+        """All report parts with their referability; the most reusable first."""
+        order = {"high": 0, "medium": 1, "low": 2}
+        known = []
+        for paper_id, report in sorted(self.reports.items()):
+            judged = {p.part_id: p for p in self.analyses[paper_id].parts} if paper_id in self.analyses else {}
+            for part in report.parts:
+                judgement = judged.get(part.id)
+                known.append(
+                    KnownPart(
+                        paper_id=paper_id,
+                        paper_title=report.title,
+                        part_id=part.id,
+                        title=part.title,
+                        purpose=part.purpose,
+                        level=judgement.level if judgement else "low",
+                        reuse=judgement.reuse if judgement else "",
+                        change=judgement.change if judgement else "",
+                        actions=tuple(s.action for s in part.steps) if with_actions else (),
+                    )
+                )
+        return tuple(sorted(known, key=lambda k: order[k.level]))
+
+    def report_step(self, ref: LearntFrom) -> ReportStep | None:
+        """The report step a reference names, or None."""
+        report = self.reports.get(ref.paper_id)
+        parts = {p.id: p for p in report.parts} if report else {}
+        steps = parts[ref.part_id].steps if ref.part_id in parts else ()
+        return next((s for s in steps if s.id == ref.step_id), None)
+
+    def known_steps(self, refs: Sequence[ReportPartRef]) -> tuple[KnownStep, ...]:
+        """The supported steps of some report parts, in full."""
+        known = []
+        for ref in refs:
+            report = self.reports.get(ref.paper_id)
+            part = next((p for p in report.parts if p.id == ref.part_id), None) if report else None
+            for step in part.steps if part else ():
+                if step.supported:
+                    known.append(
+                        KnownStep(
+                            paper_id=ref.paper_id,
+                            part_id=ref.part_id,
+                            step_id=step.id,
+                            action=step.action,
+                            details=step.details,
+                            parameters=step.parameters,
+                            software=step.software,
+                            quotes=tuple(e.text for e in step.evidence),
+                        )
+                    )
+        return tuple(known[:KNOWN_STEPS])
+
+
+async def design_headings(caller: Caller, bench: Bench, findings: tuple[GateFinding, ...]) -> HeadingsDraft:
+    """The protocol's parts; references to report parts that do not exist are taken out."""
+    values = DesignHeadingsInput(
+        objective=bench.objective,
+        known=bench.known_parts(with_actions=False),
+        datasets=bench.datasets,
+        skills=bench.briefs,
+        findings=findings,
+    )
+    draft = await ask(caller, DESIGN_HEADINGS, values)
+    known = {(k.paper_id, k.part_id) for k in values.known}
+    parts = tuple(
+        part.model_copy(update={"learns_from": tuple(r for r in part.learns_from if (r.paper_id, r.part_id) in known)})
+        for part in draft.parts
+    )
+    return draft.model_copy(update={"parts": parts})
+
+
+def parts_of(draft: HeadingsDraft) -> tuple[ProtocolPart, ...]:
+    """Headings as protocol parts without outline and steps."""
+    return tuple(
+        ProtocolPart(
+            id=p.id,
+            title=p.title,
+            purpose=p.purpose,
+            reason=p.reason,
+            depends_on=p.depends_on,
+            learns_from=p.learns_from,
+        )
+        for p in draft.parts
+    )
+
+
+def check_headings(draft: HeadingsDraft) -> tuple[GateFinding, ...]:
+    """Gates at heading level: numbering, titles, order of dependencies."""
+    findings = []
+    ids = [p.id for p in draft.parts]
+    if not ids:
+        findings.append(_error("G-HEAD-01", "protocol", "there is no part", "Give at least one part."))
+    if ids != [str(n) for n in range(1, len(ids) + 1)]:
+        findings.append(_error("G-HEAD-02", "protocol", f"part ids are {ids}", "Number the parts 1, 2, 3, …"))
+    titles = [p.title.casefold().strip() for p in draft.parts]
+    for part, title in zip(draft.parts, titles, strict=True):
+        if not title or titles.count(title) > 1:
+            findings.append(_error("G-HEAD-03", f"part {part.id}", "the title is empty or repeated", "Rename it."))
+        late = [d for d in part.depends_on if d not in ids or ids.index(d) >= ids.index(part.id)]
+        if late:
+            findings.append(
+                _error("G-HEAD-04", f"part {part.id}", f"depends on {late}", "Depend on earlier parts only.")
+            )
+    return tuple(findings)
+
+
+async def design_outlines(
+    caller: Caller, bench: Bench, parts: tuple[ProtocolPart, ...], findings: tuple[GateFinding, ...]
+) -> OutlinesDraft:
+    """A line per step for each part; unknown data sets and skills are taken out of the lines."""
+    values = DesignOutlinesInput(
+        objective=bench.objective,
+        parts=parts,
+        known=bench.known_parts(with_actions=True),
+        datasets=bench.datasets,
+        skills=bench.briefs,
+        findings=findings,
+    )
+    draft = await ask(caller, DESIGN_OUTLINES, values)
+    ids = {d.id for d in bench.datasets}
+    cleaned = []
+    for part in draft.parts:
+        lines = tuple(
+            line.model_copy(
+                update={
+                    "datasets": tuple(d for d in line.datasets if d in ids),
+                    "skill": line.skill if line.skill in bench.skills else None,
+                }
+            )
+            for line in part.lines
+        )
+        cleaned.append(part.model_copy(update={"lines": lines}))
+    return draft.model_copy(update={"parts": tuple(cleaned)})
+
+
+def with_outlines(parts: tuple[ProtocolPart, ...], draft: OutlinesDraft) -> tuple[ProtocolPart, ...]:
+    """Parts with their outlines."""
+    lines = {p.part_id: p.lines for p in draft.parts}
+    return tuple(p.model_copy(update={"outline": lines.get(p.id, ())}) for p in parts)
+
+
+def check_outlines(parts: tuple[ProtocolPart, ...], draft: OutlinesDraft) -> tuple[GateFinding, ...]:
+    """Gates at outline level: every part has lines, numbered within it."""
+    findings = []
+    outlined = with_outlines(parts, draft)
+    for part in outlined:
+        if not part.outline:
+            findings.append(_error("G-OUT-01", f"part {part.id}", "it has no step", "Give at least one line."))
+        expected = [f"{part.id}.{n}" for n in range(1, len(part.outline) + 1)]
+        if [line.id for line in part.outline] != expected:
+            ids = [line.id for line in part.outline]
+            findings.append(_error("G-OUT-02", f"part {part.id}", f"line ids are {ids}", f"Use {expected}."))
+    unknown = {p.part_id for p in draft.parts} - {p.id for p in parts}
+    if unknown:
+        findings.append(_error("G-OUT-03", "protocol", f"outlines of unknown parts {sorted(unknown)}", "Drop them."))
+    return tuple(findings)
+
+
+async def write_steps(
+    caller: Caller,
+    bench: Bench,
+    part: ProtocolPart,
+    parts: tuple[ProtocolPart, ...],
+    findings: tuple[GateFinding, ...],
+    similarities: Similarities,
+) -> tuple[ProtocolStep, ...]:
+    """The steps of one part, linked to the passages they were learnt from."""
+    values = WriteStepsInput(
+        objective=bench.objective,
+        part=part,
+        all_parts=parts,
+        known=bench.known_steps(part.learns_from),
+        datasets=bench.datasets,
+        skills=tuple(b for b in bench.briefs if b.name in {line.skill for line in part.outline}),
+        findings=findings,
+    )
+    draft: StepsDraft = await ask(caller, WRITE_STEPS, values)
+    return tuple(_linked(bench, step, caller.origin, similarities) for step in draft.steps)
+
+
+def _linked(bench: Bench, draft: ProtocolStepDraft, origin: Origin, similarities: Similarities) -> ProtocolStep:
+    """The step with a link per report step it was learnt from; references that do not exist are dropped."""
+    known = {d.id for d in bench.datasets}
+    requirements = {r.id for r in bench.objective.requirements}
+    links = []
+    for ref in dict.fromkeys(draft.learnt_from):
+        source = bench.report_step(ref)
+        if source is None or not source.evidence:
+            continue
+        near = similarities([f"{draft.title}. {draft.action}"], [f"{source.action} {source.details}"])[0][0]
+        links.append(
+            Link(
+                paper_id=ref.paper_id,
+                part_id=ref.part_id,
+                step_id=ref.step_id,
+                evidence=source.evidence[0],
+                similarity=round(min(max(float(near), 0.0), 1.0), 3),
+            )
+        )
+    fields = {name: getattr(draft, name) for name in type(draft).model_fields if name != "learnt_from"}
+    fields["datasets"] = tuple(d for d in draft.datasets if d in known)
+    fields["requirements"] = tuple(r for r in draft.requirements if r in requirements)
+    fields["skill"] = draft.skill if draft.skill in bench.skills else None
+    return ProtocolStep(**fields, links=tuple(links), origin=origin)
+
+
+def assemble_protocol(
+    bench: Bench, headings: HeadingsDraft, parts: tuple[ProtocolPart, ...], origin: Origin, *, passed: bool
+) -> Protocol:
+    """The whole protocol with the coverage of the requirements and its limitations."""
+    steps = [s for p in parts for s in p.steps]
+    coverage = []
+    for requirement in bench.objective.requirements:
+        by = tuple(s.id for s in steps if requirement.id in s.requirements)
+        reason = "" if by else "No step of the protocol meets it; see the limitations."
+        coverage.append(Coverage(requirement=requirement.id, steps=by, met=bool(by), reason=reason))
+    limitations = []
+    if not passed:
+        limitations.append("At least one part did not pass the review loop; the best version found is shown.")
+    unsupported = [s.id for s in steps if not s.links]
+    if unsupported:
+        limitations.append(f"Steps without support in the papers read: {', '.join(unsupported)}.")
+    limitations += [f"Requirement {c.requirement} is not met by any step." for c in coverage if not c.met]
+    limitations += [f"{d.id}: {note}" for d in bench.datasets for note in (*d.notes, *d.problems)]
+    return Protocol(
+        id=bench.objective.id,
+        title=headings.title,
+        objective_id=bench.objective.id,
+        summary=headings.summary,
+        parts=parts,
+        coverage=tuple(coverage),
+        limitations=tuple(limitations),
+        origin=origin,
+    )
+
+
+def _error(gate: str, location: str, message: str, suggestion: str) -> GateFinding:
+    return GateFinding(gate=gate, severity="error", location=location, message=message, suggestion=suggestion)

@@ -1,0 +1,66 @@
+"""Every step of the pipeline that asks a model: its prompt, its values, its answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bioresearcher.prompts import Prompt
+from bioresearcher.schemas.ask_design import (
+    DesignHeadingsInput,
+    DesignOutlinesInput,
+    HeadingsDraft,
+    OutlinesDraft,
+    StepsDraft,
+    WriteStepsInput,
+)
+from bioresearcher.schemas.ask_program import (
+    CodeDraft,
+    ExtractTasksInput,
+    RepairCodeInput,
+    TasksDraft,
+    WriteCodeInput,
+)
+from bioresearcher.schemas.ask_read import (
+    JudgeReferabilityInput,
+    OutlinePaperInput,
+    PaperOutline,
+    PartDraft,
+    ReferabilityDraft,
+    ReportPartInput,
+)
+from bioresearcher.schemas.ask_review import ProtocolScores, ReviewDraftInput, ScoreProtocolInput
+from bioresearcher.schemas.ask_search import DatasetAnswers, JudgeDatasetInput, PlanQueriesInput, ScreenPaperInput
+from bioresearcher.schemas.paper import PaperAnswers, QueryPlan
+from bioresearcher.schemas.review import DraftJudgement
+
+PLAN_QUERIES = Prompt("search/plan_queries", PlanQueriesInput, QueryPlan)
+SCREEN_PAPER = Prompt("search/screen_paper", ScreenPaperInput, PaperAnswers)
+JUDGE_DATASET = Prompt("search/judge_dataset", JudgeDatasetInput, DatasetAnswers)
+OUTLINE_PAPER = Prompt("literature/outline_paper", OutlinePaperInput, PaperOutline)
+REPORT_PART = Prompt("literature/report_part", ReportPartInput, PartDraft)
+JUDGE_REFERABILITY = Prompt("literature/judge_referability", JudgeReferabilityInput, ReferabilityDraft)
+DESIGN_HEADINGS = Prompt("designer/design_headings", DesignHeadingsInput, HeadingsDraft)
+DESIGN_OUTLINES = Prompt("designer/design_outlines", DesignOutlinesInput, OutlinesDraft)
+WRITE_STEPS = Prompt("designer/write_steps", WriteStepsInput, StepsDraft)
+EXTRACT_TASKS = Prompt("programmer/extract_tasks", ExtractTasksInput, TasksDraft)
+WRITE_CODE = Prompt("programmer/write_code", WriteCodeInput, CodeDraft)
+REPAIR_CODE = Prompt("programmer/repair_code", RepairCodeInput, CodeDraft)
+REVIEW_DRAFT = Prompt("reviewer/review_draft", ReviewDraftInput, DraftJudgement)
+SCORE_PROTOCOL = Prompt("reviewer/score_protocol", ScoreProtocolInput, ProtocolScores)
+
+ALL: tuple[Prompt[Any, Any], ...] = (
+    PLAN_QUERIES,
+    SCREEN_PAPER,
+    JUDGE_DATASET,
+    OUTLINE_PAPER,
+    REPORT_PART,
+    JUDGE_REFERABILITY,
+    DESIGN_HEADINGS,
+    DESIGN_OUTLINES,
+    WRITE_STEPS,
+    EXTRACT_TASKS,
+    WRITE_CODE,
+    REPAIR_CODE,
+    REVIEW_DRAFT,
+    SCORE_PROTOCOL,
+)

@@ -1,0 +1,130 @@
+"""Finding and selecting papers and data sets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.schemas.ask_search import JudgeDatasetInput, PlanQueriesInput, ScreenPaperInput
+from bioresearcher.schemas.dataset import Dataset, DatasetCheck
+from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.paper import Paper, PaperAnswers, QueryPlan, ScreenedPaper, SearchQuery, SearchRound
+from bioresearcher.sources.base import LiteratureSource
+from bioresearcher.stages.prompts import JUDGE_DATASET, PLAN_QUERIES, SCREEN_PAPER
+
+HITS_PER_QUERY = 50
+
+
+async def plan_queries(
+    caller: Caller, objective: Objective, rounds: Sequence[SearchRound], known_titles: Sequence[str]
+) -> QueryPlan:
+    """The queries of the next round: new ones only, without repeats, at most eight."""
+    asked = [SearchQuery(query=query, purpose="") for r in rounds for query, _, _ in r.trail]
+    values = PlanQueriesInput(
+        objective=objective,
+        round=len(rounds) + 1,
+        previous=tuple(asked),
+        known_titles=tuple(known_titles[:20]),
+    )
+    plan = await ask(caller, PLAN_QUERIES, values)
+    seen = {q.query.casefold() for q in asked}
+    new: list[SearchQuery] = []
+    for query in plan.literature:
+        if query.query.strip() and query.query.casefold() not in seen:
+            seen.add(query.query.casefold())
+            new.append(query)
+    return plan.model_copy(update={"literature": tuple(new[:8])})
+
+
+async def search_papers(
+    sources: Sequence[LiteratureSource], plan: QueryPlan, known: Mapping[str, Paper]
+) -> tuple[list[Paper], tuple[tuple[str, int, int], ...]]:
+    """Papers not known before, and per query (query, hits, new papers)."""
+    found: dict[str, Paper] = {}
+    trail = []
+    for query in plan.literature:
+        hits = [p for s in sources for p in await s.search(query.query, HITS_PER_QUERY)]
+        new = {p.id: p for p in hits if p.id not in known and p.id not in found}
+        found |= new
+        trail.append((query.query, len(hits), len(new)))
+    return list(found.values()), tuple(trail)
+
+
+def stop_reason(rounds: Sequence[SearchRound], found: int, wanted: int, max_rounds: int) -> str:
+    """Why searching ends now; empty while it should go on."""
+    last = rounds[-1]
+    if not last.trail:
+        return "no new query was left to ask"
+    if found >= wanted:
+        return f"{found} papers found, {wanted} wanted"
+    if sum(new for _, _, new in last.trail) == 0:
+        return "the last round found nothing new"
+    if len(rounds) >= max_rounds:
+        return f"all {max_rounds} rounds were used"
+    return ""
+
+
+async def screen_papers(
+    caller: Caller, objective: Objective, papers: Sequence[Paper], relevance: Sequence[float], *, limit: int
+) -> tuple[ScreenedPaper, ...]:
+    """A decision on each paper, best first.
+
+    Papers the researcher gave are kept unless retracted; others need a score of 3. At most `limit` are kept.
+    """
+    ranked = sorted(zip(papers, relevance, strict=True), key=lambda item: (-item[1], item[0].id))
+    judged = await asyncio.gather(*(_screen(caller, objective, p, r) for p, r in ranked))
+    order = sorted(judged, key=lambda s: (-s.score, -s.relevance, s.paper_id))
+    own = {p.id for p in papers if p.source == "own"}
+    retracted = {p.id for p in papers if p.status == "retracted"}
+    decided: list[ScreenedPaper] = []
+    kept = 0
+    for paper in order:
+        keep, why = _decision(paper, own=paper.paper_id in own, retracted=paper.paper_id in retracted)
+        if keep and kept >= limit:
+            keep, why = False, f"only the best {limit} papers are read"
+        kept += keep
+        decided.append(paper.model_copy(update={"kept": keep, "reason": f"{why}. {paper.reason}".strip()}))
+    return tuple(decided)
+
+
+def _decision(paper: ScreenedPaper, *, own: bool, retracted: bool) -> tuple[bool, str]:
+    if retracted:
+        return False, "The paper is retracted"
+    if own:
+        return True, "Given by the researcher"
+    return paper.score >= 3, f"Score {paper.score} of 5"
+
+
+async def _screen(caller: Caller, objective: Objective, paper: Paper, relevance: float) -> ScreenedPaper:
+    values = ScreenPaperInput(objective=objective, paper=paper, relevance=round(relevance, 3))
+    answers = await ask(caller, SCREEN_PAPER, values)
+    return ScreenedPaper(
+        paper_id=paper.id,
+        score=_score(answers),
+        relevance=round(relevance, 3),
+        answers=answers,
+        kept=False,
+        reason=answers.reason,
+        origin=caller.origin,
+    )
+
+
+def _score(answers: PaperAnswers) -> int:
+    return sum(
+        (
+            answers.same_condition,
+            answers.same_question,
+            answers.usable_method,
+            answers.fits_data,
+            answers.meets_requirement,
+        )
+    )
+
+
+async def judge_dataset(caller: Caller, objective: Objective, dataset: Dataset, check: DatasetCheck) -> DatasetCheck:
+    """The deterministic check completed by whether the data set is relevant; a verdict is never made better."""
+    answers = await ask(caller, JUDGE_DATASET, JudgeDatasetInput(objective=objective, dataset=dataset))
+    relevant = sum((answers.right_condition, answers.right_measure, answers.right_groups)) >= 2
+    reasons = (*check.reasons, answers.reason) if answers.reason else check.reasons
+    return check.model_copy(update={"relevant": relevant, "reasons": reasons, "origin": caller.origin})

@@ -1,0 +1,59 @@
+"""What all tests share: no network, no keys, nothing outside the test's own folder."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No BIORESEARCHER_* settings, no keys, and a home of its own for every test."""
+    for name in list(os.environ):
+        if name.startswith("BIORESEARCHER_") and name != "BIORESEARCHER_TEST_DATA":
+            monkeypatch.delenv(name)
+        if name.endswith(("_API_KEY", "_TOKEN")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections to anything but this machine fail the test."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else ""
+        if self.family != socket.AF_UNIX and host not in {"127.0.0.1", "::1", "localhost"}:
+            raise AssertionError(f"a test tried to reach {address!r}")
+        return connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with real data for tests; tests that need it are skipped without it."""
+    named = os.environ.get("BIORESEARCHER_TEST_DATA")
+    for candidate in ([Path(named)] if named else []) + [ROOT.parent / "shared" / "data"]:
+        if candidate.is_dir():
+            return candidate
+    pytest.skip("no test data: set BIORESEARCHER_TEST_DATA")
+
+
+@pytest.fixture
+def no_sandbox_skip() -> None:
+    """Skip where no sandbox can work."""
+    from bioresearcher.errors import SandboxUnavailableError
+    from bioresearcher.sandbox.choose import choose_sandbox
+
+    try:
+        choose_sandbox("auto")
+    except SandboxUnavailableError as error:
+        pytest.skip(str(error))

@@ -1,0 +1,92 @@
+"""Driving the real program in processes of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bioresearcher.examples import load_example
+
+OBJECTIVE = """
+id = "er-status"
+objective = "Which genes differ between oestrogen-receptor-positive and -negative breast tumours?"
+requirements = ["Differential expression between the groups with control of the false discovery rate"]
+papers = {papers}
+data = {data}
+"""
+
+
+@dataclass(frozen=True)
+class Program:
+    """The command line, with a workspace of its own."""
+
+    workspace: Path
+
+    def command(self, *args: str) -> list[str]:
+        return [sys.executable, "-m", "bioresearcher", *args]
+
+    def environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("BIORESEARCHER_")}
+        return {**kept, "BIORESEARCHER_WORKSPACE": str(self.workspace)}
+
+    def run(self, *args: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*args),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*args),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env=self.environment(),
+            start_new_session=True,
+        )
+
+    def folder(self) -> Path:
+        """The workspace's only run folder."""
+        (found,) = (self.workspace / "runs").iterdir()
+        return found
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path / "workspace")
+
+
+@pytest.fixture
+def small_objective(tmp_path: Path) -> Path:
+    """An objective file with two method notes and one cohort: a run of a few tasks."""
+    inputs = load_example("breast-cancer")
+    notes = [str(inputs.papers[0] / n) for n in ("benjamini-hochberg-1995.md", "perou-2000.md")]
+    path = tmp_path / "objective.toml"
+    path.write_text(OBJECTIVE.format(papers=notes, data=[str(inputs.data[0])]), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def results() -> Callable[[Path], dict[str, str]]:
+    """Digests of what must not depend on interruptions: protocol, review, code and outputs of every task."""
+
+    def digests(folder: Path) -> dict[str, str]:
+        files = [folder / "protocol.json", folder / "protocol.md", folder / "review.json", folder / "rounds.json"]
+        files += sorted(folder.glob("tasks/*/outputs/*")) + sorted(folder.glob("tasks/*/code.py"))
+        files += sorted(folder.glob("reports/*.json")) + sorted(folder.glob("analyses/*.json"))
+        return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+    return digests

@@ -1,0 +1,172 @@
+"""The packaged example, from the command line to its report: what it must show, and what it must not claim."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bioresearcher.report.view import load_view
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.execution import TaskRecord
+from bioresearcher.schemas.passage import Document
+from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.report import Report
+from bioresearcher.schemas.run import RunRecord
+from bioresearcher.schemas.task import DryLabTask
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("example")]
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """One run of the example by the real program, in a process of its own, without a network."""
+    workspace = tmp_path_factory.mktemp("workspace")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("BIORESEARCHER_")}
+    command = [sys.executable, "-m", "bioresearcher", "run", "--example", "breast-cancer", "--yes", "--json"]
+    done = subprocess.run(
+        [*command, "--workspace", str(workspace)],
+        capture_output=True,
+        text=True,
+        timeout=380,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    if not record["sandbox"]:
+        if os.environ.get("REQUIRE_SANDBOX"):
+            pytest.fail("no sandbox works here")
+        pytest.skip("no sandbox works here")
+    return RunFolder(workspace / "runs" / record["run_id"])
+
+
+def records(folder: RunFolder) -> dict[str, TaskRecord]:
+    """Task records by skill and data set label, e.g. `table-quality-control GSE1992`."""
+    found = {}
+    for task in folder.read_list(DryLabTask, "tasks.json"):
+        label = str(task.parameters.get("dataset_label", ""))
+        found[f"{task.skill} {label}".strip()] = folder.read(TaskRecord, "tasks", task.id, "record.json")
+    return found
+
+
+def table(folder: RunFolder, skill: str, output: str = "table") -> list[dict[str, str]]:
+    record = next(r for name, r in records(folder).items() if name.startswith(skill))
+    artifact = next(a for a in record.artifacts if a.name == output)
+    with folder.path("tasks", record.task_id, artifact.path).open(encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def statements(folder: RunFolder, skill: str) -> str:
+    return " ".join(
+        f.statement for name, r in records(folder).items() if name.startswith(skill) for f in r.findings
+    )
+
+
+def test_every_task_is_verified(example: RunFolder) -> None:
+    found = records(example)
+    assert len(found) >= 12
+    assert {name: str(r.outcome) for name, r in found.items() if not r.verified} == {}
+    assert all(r.sandbox == "bubblewrap" for r in found.values())
+    assert all(r.perturbed and r.perturbed.done and r.perturbed.changed for r in found.values())
+
+
+def test_the_manifest_counts_what_happened(example: RunFolder) -> None:
+    record = example.read(RunRecord, "run.json")
+    totals = record.totals
+    assert record.status == "done"
+    assert totals.verified == totals.exit_ok == totals.tasks == len(records(example))
+    assert totals.quotes_located == totals.quotes > 0
+    assert totals.papers_read == 11
+    assert totals.calls == totals.input_tokens == 0  # no model was asked
+    assert set(record.inputs) and all(re.fullmatch(r"[0-9a-f]{64}", d) for d in record.inputs.values())
+
+
+def test_er_positive_and_negative_tumours_differ_as_known(example: RunFolder) -> None:
+    rows = table(example, "differential-expression")
+    significant = [r for r in rows if float(r["fdr"]) < 0.05]
+    assert 1800 <= len(significant) <= 1880
+    top = [r["gene"] for r in rows[:25]]
+    assert "GATA3" in top
+    assert "ESR1" in top
+
+
+def test_gene_sets_go_in_the_known_directions(example: RunFolder) -> None:
+    text = statements(example, "ranked-gene-set-enrichment")
+    rows = table(example, "ranked-gene-set-enrichment")
+    score = {r["gene_set"]: float(r["nes"]) for r in rows}
+    assert score["HALLMARK_ESTROGEN_RESPONSE_EARLY"] > 0
+    assert score["HALLMARK_ESTROGEN_RESPONSE_LATE"] > 0
+    assert score["HALLMARK_E2F_TARGETS"] < 0
+    assert text
+
+
+def test_the_score_is_significant_in_discovery_and_does_not_replicate(example: RunFolder) -> None:
+    rows = {r["cohort"]: r for r in table(example, "signature-validation")}
+    discovery, validation = rows["GSE1992"], rows["GSE4335"]
+    assert float(discovery["hazard_ratio"]) == pytest.approx(1.51, abs=0.01)
+    assert float(discovery["p"]) == pytest.approx(0.0083, abs=0.0005)
+    assert float(validation["hazard_ratio"]) == pytest.approx(1.30, abs=0.01)
+    assert float(validation["p"]) == pytest.approx(0.11, abs=0.005)
+    assert "did not replicate" in statements(example, "signature-validation")
+    for report in ("report.md", "report.html"):
+        assert "did not replicate" in example.path(report).read_text(encoding="utf-8")
+
+
+def test_no_unit_of_time_and_no_endpoint_is_made_up(example: RunFolder) -> None:
+    computed = " ".join(f.statement for r in records(example).values() for f in r.findings)
+    assert not re.search(r"\b(months?|years?|days?|overall survival|relapse-free)\b", computed, re.I)
+    assert "not stated" in computed
+
+
+def test_each_step_is_linked_to_a_passage_or_marked(example: RunFolder) -> None:
+    protocol = example.read(Protocol, "protocol.json")
+    documents = {d.id: d for d in example.read_all(Document, "documents")}
+    linked = [s for s in protocol.steps if s.links]
+    assert len(linked) >= 0.7 * len(protocol.steps)
+    for step in linked:
+        for link in step.links:
+            document = documents[link.paper_id]
+            assert document.text[link.evidence.start : link.evidence.end] == link.evidence.text
+    text = example.path("report.md").read_text(encoding="utf-8")
+    for step in protocol.steps:
+        if not step.links:
+            assert "unsupported" in text
+
+
+def test_every_quote_of_every_report_stands_in_its_document(example: RunFolder) -> None:
+    documents = {d.id: d for d in example.read_all(Document, "documents")}
+    quotes = [
+        e for r in example.read_all(Report, "reports") for p in r.parts for s in p.steps for e in s.evidence
+    ]
+    assert len(quotes) >= 50
+    for quote in quotes:
+        assert documents[quote.document].text[quote.start : quote.end] == quote.text
+
+
+def test_every_requirement_is_covered_or_said_not_to_be(example: RunFolder) -> None:
+    protocol = example.read(Protocol, "protocol.json")
+    ids = {s.id for s in protocol.steps}
+    assert [c.requirement for c in protocol.coverage] == [f"R{n}" for n in range(1, 9)]
+    for row in protocol.coverage:
+        assert set(row.steps) <= ids
+        assert bool(row.steps) == row.met
+    assert sum(c.met for c in protocol.coverage) >= 7
+
+
+def test_the_report_loads_whole(example: RunFolder) -> None:
+    view = load_view(example)
+    assert view.missing == ()
+    assert view.problems == ()
+
+
+def test_no_secret_and_no_path_of_the_sandbox_host_leaks_into_outputs(example: RunFolder) -> None:
+    for path in example.path("tasks").glob("*/outputs/*.json"):
+        assert str(example.root) not in path.read_text(encoding="utf-8")

@@ -1,0 +1,139 @@
+"""Nothing is lost: kills, Ctrl-C, open gates and changed inputs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+Results = Callable[[Path], dict[str, str]]
+
+
+def wait_for(folder: Path, text: str, process: subprocess.Popen[str], seconds: float = 120) -> None:
+    """Until an event line holds the text."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for events in folder.glob("runs/*/events.jsonl"):
+            if text in events.read_text(encoding="utf-8"):
+                return
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.02)
+    raise AssertionError(f"no event with {text!r}")
+
+
+def record(folder: Path) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    return data
+
+
+@pytest.fixture
+def reference(program: Any, small_objective: Path, results: Results, tmp_path: Path) -> dict[str, str]:
+    """What the run gives when nothing interrupts it."""
+    undisturbed = type(program)(tmp_path / "undisturbed")
+    done = undisturbed.run("run", str(small_objective), "--yes", "--quiet")
+    assert done.returncode == 0, done.stderr
+    return results(undisturbed.folder())
+
+
+def test_a_run_killed_again_and_again_ends_the_same(
+    program: Any, small_objective: Path, results: Results, reference: dict[str, str]
+) -> None:
+    moments = ['"stage": "screen_papers", "state": "done"', '"stage": "write_steps", "state": "start"', '"task": "T2"']
+    first = program.start("run", str(small_objective), "--yes", "--quiet")
+    wait_for(program.workspace, moments[0], first)
+    first.kill()
+    first.wait()
+    folder = program.folder()
+    for moment in moments[1:]:
+        process = program.start("resume", str(folder), "--yes", "--quiet")
+        wait_for(program.workspace, moment, process)
+        process.kill()
+        process.wait()
+    done = program.run("resume", str(folder), "--yes", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert record(folder)["status"] == "done"
+    assert results(folder) == reference
+
+
+def test_ctrl_c_stops_in_order_and_resume_goes_on(
+    program: Any, small_objective: Path, results: Results, reference: dict[str, str]
+) -> None:
+    process = program.start("run", str(small_objective), "--yes")
+    wait_for(program.workspace, '"stage": "design_headings", "state": "start"', process)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "resume" in error
+    assert "Traceback" not in error
+    folder = program.folder()
+    assert record(folder)["status"] == "stopped"
+    assert record(folder)["stopped_by"] == "Ctrl-C"
+    done = program.run("resume", str(folder), "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "done"
+    assert results(folder) == reference
+
+
+def test_ctrl_c_twice_leaves_at_once_and_loses_nothing(
+    program: Any, small_objective: Path, results: Results, reference: dict[str, str]
+) -> None:
+    process = program.start("run", str(small_objective), "--yes")
+    wait_for(program.workspace, '"kind": "task"', process)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=20)
+    assert process.returncode == 3
+    assert "Traceback" not in error
+    assert program.run("resume", str(program.folder()), "--yes").returncode == 0
+    assert results(program.folder()) == reference
+
+
+def test_without_a_terminal_a_gate_stops_the_run_until_it_is_answered(program: Any, small_objective: Path) -> None:
+    stopped = program.run("run", str(small_objective))
+    assert stopped.returncode == 3
+    assert "approve_selection" in stopped.stderr
+    again = program.run("resume", str(program.folder()))
+    assert again.returncode == 3
+    done = program.run("resume", str(program.folder()), "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    decisions = json.loads(done.stdout)["decisions"]
+    assert [(d["gate"], d["by"]) for d in decisions] == [("approve_selection", "--yes"), ("approve_protocol", "--yes")]
+    finished = program.run("resume", str(program.folder()), "--yes")
+    assert finished.returncode == 0
+
+
+def test_inputs_that_changed_are_refused_on_resume(program: Any, small_objective: Path, tmp_path: Path) -> None:
+    note = tmp_path / "note.md"
+    source = Path(named_papers(small_objective)[0])
+    note.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    small_objective.write_text(small_objective.read_text(encoding="utf-8").replace(str(source), str(note)))
+    assert program.run("run", str(small_objective)).returncode == 3
+    note.write_text(note.read_text(encoding="utf-8") + "\nOne more line that was not there before.\n")
+    done = program.run("resume", str(program.folder()), "--yes")
+    assert done.returncode == 2
+    assert "note.md changed since the run started" in done.stderr
+
+
+def named_papers(path: Path) -> list[str]:
+    """The papers named in an objective file."""
+    import tomllib
+
+    return list(tomllib.loads(path.read_text(encoding="utf-8"))["papers"])
+
+
+def test_two_processes_on_one_run_folder(program: Any, small_objective: Path) -> None:
+    process = program.start("run", str(small_objective), "--yes")
+    wait_for(program.workspace, '"state": "start"', process)
+    second = program.run("resume", str(program.folder()), "--yes")
+    assert second.returncode == 2
+    assert f"in use by process {process.pid}" in second.stderr
+    process.kill()
+    process.wait()

@@ -1,0 +1,196 @@
+"""What the report takes from a run folder, finished, broken off or damaged."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bioresearcher.errors import RunFolderError
+from bioresearcher.report import derive
+from bioresearcher.report.doubts import not_verified
+from bioresearcher.report.html import render_html
+from bioresearcher.report.markdown import render_markdown
+from bioresearcher.report.view import load_view
+from bioresearcher.runfolder import RunFolder
+
+
+def _builder():
+    path = Path(__file__).with_name("conftest_report.py")
+    spec = importlib.util.spec_from_file_location("conftest_report", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+builder = _builder()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return builder.build_run(tmp_path_factory.mktemp("run") / "2026-01-05-breast")
+
+
+@pytest.fixture
+def folder(whole, tmp_path):
+    return RunFolder(Path(shutil.copytree(whole.root, tmp_path / whole.root.name)))
+
+
+def edit(folder: RunFolder, name: str, **changes: object) -> None:
+    path = folder.path(*name.split("/"))
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_a_finished_run_misses_nothing(whole):
+    view = load_view(whole)
+    assert (view.missing, view.problems) == ((), ())
+    assert [t.task.id for t in view.tasks] == ["T1", "T2", "T3", "T10"]
+    assert set(view.quotes.values()) == {"found"}
+
+
+def test_both_rates_stand_side_by_side(whole):
+    counted = derive.rates(load_view(whole))
+    assert (counted.verified, counted.exit_ok, counted.tasks) == (2, 3, 4)
+    assert (counted.verified_rate, counted.exit_rate) == ("50 %", "75 %")
+    assert sum(n for _, n in counted.ladder) == 4
+
+
+def test_findings_come_from_verified_tasks_only_and_stand_under_their_part(whole):
+    view = load_view(whole)
+    parts = derive.findings_by_part(view)
+    assert [(p.title, len(p.rows)) for p in parts] == [("Expression differences", 2), ("Survival", 2)]
+    assert all(row.task.verified for part in parts for row in part.rows)
+    assert [row.task.task.id for row in derive.unverified_findings(view)] == ["T3"]
+    assert parts[1].rows[0].datasets == ("GSE1992", "GSE4335")
+
+
+def test_what_did_not_replicate_is_taken_from_the_statement(whole):
+    rows = derive.negative_findings(derive.findings_by_part(load_view(whole)))
+    assert [r.task.task.id for r in rows] == ["T2"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "negative"),
+    [
+        ("The association did not replicate in B.", True),
+        ("The signature was not confirmed.", True),
+        ("It failed to replicate.", True),
+        ("It could not be validated.", True),
+        ("The association replicated in B.", False),
+        ("Samples without replicates were dropped.", False),
+    ],
+)
+def test_negative_statements_are_recognised(whole, statement, negative):
+    row = derive.findings_by_part(load_view(whole))[0].rows[0]
+    other = row.finding.model_copy(update={"statement": statement})
+    assert derive.FoundRow(row.task, other, ()).negative is negative
+
+
+def test_a_verified_task_whose_output_was_changed_states_no_result(folder):
+    folder.path("tasks", "T1", "outputs", "differential.tsv").write_text("gene\nX\n")
+    view = load_view(folder)
+    assert [p.title for p in derive.findings_by_part(view)] == ["Survival"]
+    assert derive.rates(view).verified == 1
+    assert any("outputs are not as the task wrote them (differential)" in s for s in not_verified(view))
+    assert any(s.tone == "bad" and "changed" in s.text for s in derive.stamps(view))
+
+
+def test_a_quote_that_left_its_text_is_said(folder):
+    edit(folder, "documents/PMID10963602.json", text="x" * 900)
+    view = load_view(folder)
+    assert "not found" in view.quotes.values()
+    assert any("no longer found in the stored text" in s for s in not_verified(view))
+
+
+def test_a_quote_without_its_text_is_not_called_found(folder):
+    shutil.rmtree(folder.path("documents"))
+    assert set(load_view(folder).quotes.values()) == {"not rechecked"}
+
+
+def test_tasks_without_a_sandbox_are_stamped(tmp_path):
+    view = load_view(builder.build_run(tmp_path / "run", sandbox="none"))
+    assert derive.Stamp("3 tasks ran UNSANDBOXED", "bad") in derive.stamps(view)
+    assert any(s.startswith("Code ran without a sandbox in T1, T2, T3") for s in not_verified(view))
+
+
+def test_a_run_without_any_sandbox_and_code_says_so(tmp_path):
+    folder = RunFolder(tmp_path)
+    builder.write_run(folder, status="stopped", sandbox="")
+    texts = [s.text for s in derive.stamps(load_view(folder))]
+    assert texts == ["Run stopped: budget", "No sandbox was used: no code was run"]
+
+
+def test_what_was_not_verified_names_everything_open(whole):
+    said = not_verified(load_view(whole))
+    for words in (
+        "Task T3 is not verified (bad_output): clusters.tsv",
+        "Task T10 is not verified (blocked): task T3",
+        "Effect sizes were not compared with the publications.",
+        "Protocol steps without support in what was read: 1.2, 2.2.",
+        "Requirement R3 is not met: no proteome data were given.",
+        "own-5a1f is retracted",
+        "GSE1992: the unit of the time column os_time is not stated by the source.",
+        "No version of part 2 passed its review",
+        "scan.pdf failed in read_paper: no text in the file.",
+        "1 quote dropped because the words could not be found in the paper.",
+    ):
+        assert any(words in s for s in said), words
+    assert len(said) == len(set(said))
+
+
+def test_papers_know_the_steps_that_rest_on_them(whole):
+    rows = {r.paper.id: r for r in derive.paper_views(load_view(whole))}
+    assert rows["PMID10963602"].used_by == ("1.1", "2.1")
+    assert rows["PMID11111"].used_by == ()
+
+
+def test_data_sets_are_found_through_other_tasks_also_in_a_circle(folder):
+    assert derive.task_datasets(load_view(folder))["T10"] == ("GSE1992",)
+    edit(folder, "tasks/T3/task.json", inputs=[{"name": "x", "task": "T10", "output": "validation"}])
+    assert derive.task_datasets(load_view(folder))["T10"] == ()
+
+
+def test_a_run_that_has_just_begun_says_what_is_missing(tmp_path):
+    folder = RunFolder(tmp_path)
+    builder.write_run(folder, status="running")
+    view = load_view(folder)
+    assert len(view.missing) == 5
+    assert derive.headline(view).text == "No task was run"
+    for page in (render_html(view), render_markdown(view)):
+        assert "No protocol: protocol.json was not written" in page
+        assert "This report is incomplete" in page
+
+
+def test_no_run_is_an_error_with_the_file_named(tmp_path):
+    with pytest.raises(RunFolderError, match=r"run\.json is missing"):
+        load_view(RunFolder(tmp_path))
+
+
+def test_a_newer_run_is_refused(folder):
+    edit(folder, "run.json", format=99)
+    with pytest.raises(RunFolderError, match="format 99"):
+        load_view(folder)
+
+
+def test_every_file_may_be_missing_or_damaged(folder):
+    files = [p for p in sorted(folder.root.rglob("*")) if p.is_file() and p.name != "run.json"]
+    assert len(files) > 25
+    for path in files:
+        kept = path.read_bytes()
+        path.unlink()
+        assert render_html(load_view(folder))
+        path.write_bytes(b'{"broken": ')
+        view = load_view(folder)
+        assert render_markdown(view)
+        if path.suffix == ".json" and "outputs" not in path.parts:
+            assert any(path.name in s for s in view.problems), path
+        path.write_bytes(kept)
+
+
+def test_commands_are_quoted_for_the_shell(folder):
+    run = json.loads(folder.path("run.json").read_text())
+    edit(folder, "run.json", settings={**run["settings"], "command": ["bioresearcher", "run", "my objective.toml"]})
+    assert derive.commands(load_view(folder))[0][1] == "bioresearcher run 'my objective.toml'"
