@@ -125,8 +125,8 @@ class RunFolder:
         except ValidationError as error:
             raise RunFolderError(f"{path} is not a valid list of {kind.__name__}.") from error
 
-    def read_all(self, kind: type[V], folder: str, suffix: str = ".json") -> tuple[V, ...]:
-        """All values of a kind in a folder, by file name; names with further dots before `suffix` are others'."""
+    def read_all(self, kind: type[V], folder: str) -> tuple[V, ...]:
+        """All values in a folder of JSON files, by file name."""
         base = self.path(folder)
-        names = sorted(p.name for p in base.glob(f"*{suffix}")) if base.is_dir() else []
-        return tuple(self.read(kind, folder, name) for name in names if "." not in name.removesuffix(suffix))
+        names = sorted(p.name for p in base.glob("*.json")) if base.is_dir() else []
+        return tuple(self.read(kind, folder, name) for name in names)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioresearcher.errors import InputError
-from bioresearcher.runfolder import write_text
 
 if TYPE_CHECKING:
     from bioresearcher.review.render import Reviewed
@@ -127,6 +126,8 @@ def _show(results: list[Reviewed], form: str, output: Path | None) -> None:
 
 def _out(text: str, output: Path | None) -> None:
     if output is not None:
+        from bioresearcher.runfolder import write_text
+
         write_text(output, text)
         print(output)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ async def _run(judge: _Judge, job: Job, given: Mapping[str, Path], report: Stati
     bench = judge.bench
     run = await run_code(bench, job, OUTPUTS)
     ended = classify(run.result, bench.limits)
-    checked = check_outputs(bench.task, run.outputs, base=judge.folder)
+    checked = await asyncio.to_thread(check_outputs, bench.task, run.outputs, base=judge.folder)
     warnings = (*report.warnings, *checked.warnings, *_left_out(run))
     if ended is not None:
         return judge.stop(*ended, result=run.result, artifacts=checked.artifacts, warnings=warnings)
@@ -129,7 +130,7 @@ async def _dependence(bench: Bench, given: Mapping[str, Path], run: Run, report:
     if not given:
         reason = "the task declares no inputs, so nothing can show that its outputs come from data"
         return Verdict(False, PerturbedRun(done=False, reason=reason))
-    parts = read_parts(bench.task, run.outputs)
+    parts = await asyncio.to_thread(read_parts, bench.task, run.outputs)
     trial = Trial(bench, given, parts, run.result.use.wall_s)
     return await check_dependence(trial, report)
 
@@ -165,9 +166,10 @@ def _finish(
 def _blocked(task: DryLabTask, given: Mapping[str, Path]) -> tuple[Outcome, str] | None:
     """Why nothing can be run, if so."""
     bad = bad_output_name(task)
-    if bad or not task.outputs:
-        what = f"the output file name {bad[:80]!r} is not a plain name of its own" if bad else "it declares no output"
-        return Outcome.NOT_RUN, f"the task cannot be run: {what}"
+    if bad is not None:
+        return Outcome.NOT_RUN, f"the task cannot be run: the output file {bad[:80]!r} is not a plain name of its own"
+    if not task.outputs:
+        return Outcome.NOT_RUN, "the task cannot be run: it declares no output"
     for wanted in task.inputs:
         path = given.get(wanted.name)
         if path is None:

@@ -8,6 +8,7 @@ Outputs that also differ between two runs on the same values do not count.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import Mapping
@@ -112,7 +113,7 @@ async def check_dependence(trial: Trial, report: StaticReport) -> Verdict:
             failures.append(f"{HOW[variant]}: {again.problem}")
             continue
         ran = True
-        names = changed_outputs(trial.parts, again.parts)
+        names = await asyncio.to_thread(changed_outputs, trial.parts, again.parts)
         if names:
             return await _rule_out_chance(trial, report, again.parts, HOW[variant], failures)
     return await _explain_sameness(trial) if ran else _undone(_all_failed(failures))
@@ -204,10 +205,10 @@ async def _rerun(trial: Trial, inputs: Mapping[str, Path]) -> _Rerun:
     ended = classify(run.result, bench.limits)
     if ended is not None:
         return _Rerun(None, f"{ended[0].value}: {ended[1][:160]}")
-    checked = check_outputs(bench.task, run.outputs, base=bench.folder)
+    checked = await asyncio.to_thread(check_outputs, bench.task, run.outputs, base=bench.folder)
     if checked.outcome is not None:
         return _Rerun(None, f"{checked.outcome.value}: {checked.message[:160]}")
-    return _Rerun(read_parts(bench.task, run.outputs))
+    return _Rerun(await asyncio.to_thread(read_parts, bench.task, run.outputs))
 
 
 async def _change_inputs(trial: Trial, variant: str) -> _Changed:
@@ -222,7 +223,9 @@ async def _change_inputs(trial: Trial, variant: str) -> _Changed:
         if result.exit_code != 0 or result.killed:
             said = (result.stderr.strip().splitlines() or ["no message"])[-1]
             return _Changed({}, f"changing the inputs failed: {result.killed or said[:200]}")
-        collect(work, folder, limits=job.limits)
+        _, refused = collect(work, folder, limits=job.limits)
+        if refused:
+            return _Changed({}, f"a changed input could not be kept: {refused[0]}")
         done = _ANSWER.validate_json(result.stdout)
     except ValidationError as error:
         raise DefectError(f"the perturbation script's answer is not understood: {error}") from error

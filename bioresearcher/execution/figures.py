@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-import warnings
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MIN_PIXELS = 50
 MAX_PIXELS = 60_000_000
 MAX_SVG_BYTES = 20_000_000
+_PNG = b"\x89PNG\r\n\x1a\n"
 _DRAWS = {"path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "use", "image"}
 _ACTIVE = {"script", "foreignobject", "iframe", "object", "embed", "audio", "video", "animate", "set", "handler"}
 _REFERENCE = re.compile(r"((?:^|url\()['\"]?#)([^)'\"\s]+)")
@@ -50,11 +51,13 @@ def _read_pixels(path: Path) -> Figure:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=("PNG", "JPEG")) as image:
-                _check_size(image.width, image.height)
-                return _look(image)
+        with path.open("rb") as file:
+            start = file.read(24)
+        if start.startswith(_PNG) and start[12:16] == b"IHDR" and len(start) == 24:  # before anything is decoded
+            _check_size(*struct.unpack(">II", start[16:24]))
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            _check_size(image.width, image.height)
+            return _look(image)
     except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise FigureError(f"cannot be opened as a picture ({type(error).__name__})") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:

@@ -44,13 +44,15 @@ class Stated:
 
     def agrees(self, value: float) -> bool:
         """Whether a computed value rounds to this number, or lies beyond it where it is stated as a bound."""
+        if not math.isfinite(self.value):
+            return False
         beyond = (self.bound == "<" and 0 <= value < self.value) or (self.bound == ">" and value > self.value)
         return beyond or self.rounds(value)
 
     def rounds(self, value: float, either_sign: bool = False) -> bool:
         """Whether a computed value, rounded as written, is this number."""
         away = min(abs(value - self.value), abs(value + self.value) if either_sign else math.inf)
-        return away <= self.half_unit * (1 + 1e-9) + 1e-12 * abs(self.value)
+        return math.isfinite(self.value) and away <= self.half_unit * (1 + 1e-9) + 1e-12 * abs(self.value)
 
 
 def read_findings(path: Path) -> tuple[Finding, ...]:

@@ -69,10 +69,12 @@ def promote(folder: Path, number: int) -> tuple[Path, ...]:
     source = attempt_folder(folder, number)
     if not (source / "attempt.json").is_file():
         raise DefectError(f"{source} holds no finished attempt.")
-    for file in sorted((source / CODE).iterdir()):
-        if file.name != "task.json":
-            write_bytes(folder / file.name, file.read_bytes())
+    code = {file.name: file.read_bytes() for file in sorted((source / CODE).glob("*")) if file.name != "task.json"}
+    for name, data in code.items():
+        write_bytes(folder / name, data)
     try:
+        for stale in (file for file in folder.glob("*.py") if code and file.name not in code):
+            stale.unlink()
         new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
         new.chmod(0o755)
         if (source / OUTPUTS).is_dir():

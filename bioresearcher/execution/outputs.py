@@ -12,7 +12,14 @@ from pydantic import JsonValue
 from bioresearcher.execution.compare import Part, split_parts
 from bioresearcher.execution.figures import FigureError, read_figure
 from bioresearcher.execution.findings import FindingsError, read_findings, unsupported_number
-from bioresearcher.execution.tables import Table, TableError, read_table, table_placeholder, table_problem
+from bioresearcher.execution.tables import (
+    Table,
+    TableError,
+    empty_columns,
+    read_table,
+    table_placeholder,
+    table_problem,
+)
 from bioresearcher.execution.words import PLACEHOLDER_CELL, PLACEHOLDER_TEXT
 from bioresearcher.schemas.execution import Artifact, Finding, Outcome
 from bioresearcher.schemas.task import DryLabTask, TaskOutput
@@ -121,12 +128,14 @@ def _look_table(output: TaskOutput, path: Path) -> _Look:
         return _Look(bad=str(error))
     shape = f"{len(table.rows)} rows × {len(table.header)} columns"
     word = table_placeholder(table)
+    notes = ["only the first rows were checked"] if table.cut else []
+    notes += [f"no value in column {name!r}" for name in empty_columns(table, output)]
     return _Look(
         summary=shape + (" were read; the file is longer" if table.cut else ""),
         bad=table_problem(table, output),
         placeholder=f"holds placeholder text {word!r}" if word else "",
         table=table,
-        warning="only the first rows were checked" if table.cut else "",
+        warning="; ".join(notes),
     )
 
 

@@ -46,11 +46,11 @@ class Run:
     undeclared: tuple[str, ...]
 
 
-def bad_output_name(task: DryLabTask) -> str:
-    """The first declared output file that is no plain file name of its own; empty when all are."""
+def bad_output_name(task: DryLabTask) -> str | None:
+    """The first declared output file that is no plain file name of its own; None when all are."""
     files = [output.file for output in task.outputs]
     bad = (f for f in files if not _FILE_NAME.fullmatch(f) or files.count(f) > 1 or f == "task.json")
-    return next(bad, "")
+    return next(bad, None)
 
 
 def make_job(bench: Bench, inputs: Mapping[str, Path], code: str = CODE) -> Job:

@@ -116,19 +116,16 @@ def table_problem(table: Table, output: TaskOutput) -> str:
     if len(table.rows) < output.min_rows:
         return f"{len(table.rows)} rows where at least {output.min_rows} are expected"
     found = next(filter(None, (rule_problem(table.column(r.name), r) for r in output.columns)), "")
-    return found or _nothing_known(table) or _probability_problem(table)
+    return found or _nothing_known(table, output) or _probability_problem(table)
 
 
 def rule_problem(cells: list[str], rule: ColumnRule) -> str:
     """The first way in which a column breaks its rule; empty when it does not."""
     known = [cell for cell in cells if not is_missing(cell)]
     missing = 1 - len(known) / len(cells) if cells else 0.0
-    bounded = rule.numeric or rule.minimum is not None or rule.maximum is not None
-    if cells and not known and bounded:
-        return f"column {rule.name!r} holds no value at all (NaN only)"
     if missing > rule.max_missing:
         return f"column {rule.name!r}: {missing:.0%} missing; at most {rule.max_missing:.0%} are allowed"
-    if not bounded:
+    if not _is_bounded(rule):
         return ""
     for cell in known:
         value = to_number(cell)
@@ -141,8 +138,22 @@ def rule_problem(cells: list[str], rule: ColumnRule) -> str:
     return ""
 
 
-def _nothing_known(table: Table) -> str:
-    """A table with columns of values, none of which holds one."""
+def empty_columns(table: Table, output: TaskOutput) -> tuple[str, ...]:
+    """Declared columns of numbers in which no number is known (e.g. a median that was not reached)."""
+    wanted = [r.name for r in output.columns if _is_bounded(r) and r.name in table.header]
+    return tuple(n for n in wanted if table.rows and all(map(is_missing, table.column(n))))
+
+
+def _is_bounded(rule: ColumnRule) -> bool:
+    return rule.numeric or rule.minimum is not None or rule.maximum is not None
+
+
+def _nothing_known(table: Table, output: TaskOutput) -> str:
+    """A table whose columns of numbers, or of p-values, hold none; or one with nothing beside the rows' names."""
+    empty = empty_columns(table, output)
+    tests = [name for name in empty if _P.fullmatch(name) or _Q.fullmatch(name)]
+    if tests or (empty and len(empty) == sum(map(_is_bounded, output.columns))):
+        return f"column {(tests or empty)[0]!r} holds no value at all (NaN only)"
     if not table.rows or len(table.header) < 2:
         return ""
     known = any(not is_missing(cell) for row in table.rows for cell in row[1:])

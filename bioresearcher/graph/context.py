@@ -12,7 +12,7 @@ from bioresearcher.runfolder import RunFolder
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.paper import Failure
+from bioresearcher.schemas.paper import Failure, Paper
 from bioresearcher.schemas.report import Analysis, Report
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.schemas.task import DryLabTask
@@ -28,7 +28,8 @@ class Context:
 
     Attributes:
         sandbox: None when no sandbox works here; then tasks are not run and `sandbox_note` says why.
-        own_papers: The researcher's papers, loaded.
+        own_papers: The researcher's papers; None when none were given.
+        own_records: What is known of each of them.
         own_datasets: The researcher's data sets, described.
         input_failures: Files among them that could not be read.
         task_slots: How many tasks run at once.
@@ -42,7 +43,8 @@ class Context:
     skills: Mapping[str, Skill]
     sandbox: Sandbox | None
     sandbox_note: str
-    own_papers: OwnPapers
+    own_papers: OwnPapers | None
+    own_records: tuple[Paper, ...]
     own_datasets: tuple[Dataset, ...]
     input_failures: tuple[Failure, ...]
     task_slots: asyncio.Semaphore

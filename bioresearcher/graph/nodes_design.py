@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -12,6 +13,7 @@ from bioresearcher.graph.context import Context
 from bioresearcher.graph.state import CodeTask, PartTask, RunState
 from bioresearcher.report.protocol_markdown import render_bare_protocol
 from bioresearcher.review.gates import GateContext, run_gates
+from bioresearcher.review.run_context import context_of_run
 from bioresearcher.runfolder import write_text
 from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.execution import TaskRecord
@@ -27,12 +29,12 @@ Update = dict[str, Any]
 
 def gate_context(c: Context) -> GateContext:
     """What the gates may check against: what this run retrieved."""
-    bench = c.bench()
-    return GateContext(
-        objective=c.objective,
-        paper_ids=frozenset(bench.reports),
-        reports=bench.reports,
-        datasets={d.id: d for d in bench.datasets},
+    known = context_of_run(c.folder.root)
+    return replace(
+        known,
+        paper_ids=known.paper_ids or frozenset(),
+        reports=known.reports or {},
+        datasets=known.datasets or {},
         skills=frozenset(c.skills),
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from bioresearcher.errors import ReplyInvalidError
+from bioresearcher.errors import DefectError, ReplyInvalidError
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.state import PaperTask, RunState
 from bioresearcher.schemas.dataset import Dataset
@@ -35,19 +35,20 @@ async def search_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     c = runtime.context
     known = {p: c.folder.read(Paper, "papers", f"{p}.json") for p in state["found"]}
     plan = state["plan"]
-    new, trail = await search.search_papers([c.own_papers], plan, known) if plan else ([], ())
+    sources = [c.own_papers] if c.own_papers else []
+    new, trail = await search.search_papers(sources, plan, known) if plan else ([], ())
     last = SearchRound(round=len(state["rounds"]) + 1, trail=trail)
     found = [*state["found"], *(p.id for p in new)]
     max_rounds = c.caller.cards["search"].rounds
     reason = search.stop_reason([*state["rounds"], last], len(found), c.settings.max_papers, max_rounds)
     if reason:  # the researcher's own papers are all screened, whether a query named them or not
-        new += [p for p in c.own_papers.papers if p.id not in set(found) | {n.id for n in new}]
+        new += [p for p in c.own_records if p.id not in {*found}]
         found = [*state["found"], *(p.id for p in new)]
     for paper in new:
         c.folder.write(paper, "papers", f"{paper.id}.json")
     rounds = [*state["rounds"], last.model_copy(update={"stop_reason": reason})]
     c.folder.write_list(rounds, "search.json")
-    failures = [f for f in c.input_failures if f.stage == "read_papers"]
+    failures = [f for f in c.input_failures if f.stage == "load_papers"]
     return {"found": found, "rounds": rounds, "failures": failures}
 
 
@@ -67,7 +68,7 @@ async def search_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
     c = runtime.context
     for dataset in c.own_datasets:
         c.folder.write(dataset, "datasets", f"{dataset.id}.json")
-    failures = [f for f in c.input_failures if f.stage != "read_papers"]
+    failures = [f for f in c.input_failures if f.stage != "load_papers"]
     return {"datasets": [d.id for d in c.own_datasets], "failures": failures}
 
 
@@ -99,6 +100,8 @@ async def read_paper(task: PaperTask, runtime: Runtime[Context]) -> Update:
     """One paper into its report; a paper that cannot be read is a failure in the record."""
     c, paper_id = runtime.context, task["paper_id"]
     paper = c.folder.read(Paper, "papers", f"{paper_id}.json")
+    if c.own_papers is None:
+        raise DefectError(f"{paper_id} was selected, but there are no papers")
     document: Document = await c.own_papers.fetch(paper_id)
     c.folder.write(document, "documents", f"{paper_id}.json")
     await asyncio.to_thread(c.library.add, document)

@@ -90,8 +90,8 @@ async def open_context(
     for prompt in step_prompts.ALL:
         book.get(prompt)
     datasets, data_failures = await asyncio.to_thread(load_datasets, inputs.data)
-    papers = OwnPapers(inputs.papers)
-    paper_failures = await asyncio.to_thread(papers.load)
+    papers = OwnPapers(inputs.papers) if inputs.papers else None
+    loaded, paper_failures = await asyncio.to_thread(papers.load) if papers else ([], [])
     sandbox, note = await _sandbox(settings)
     library = Library(settings.workspace / "library")
     ledger = Ledger(folder.path("ledger.sqlite"))
@@ -107,6 +107,7 @@ async def open_context(
             sandbox=sandbox,
             sandbox_note=note,
             own_papers=papers,
+            own_records=tuple(paper for paper, _ in loaded),
             own_datasets=tuple(datasets),
             input_failures=(*paper_failures, *data_failures),
             task_slots=asyncio.Semaphore(settings.jobs),
@@ -126,7 +127,7 @@ async def _sandbox(settings: Settings) -> tuple[Sandbox | None, str]:
 
 def input_digests(context: Context) -> dict[str, str]:
     """Path -> sha256 of every input file in use."""
-    digests = {p.path: p.sha256 for p in context.own_papers.papers if p.path and p.sha256}
+    digests = {p.path: p.sha256 for p in context.own_records if p.path and p.sha256}
     for dataset in context.own_datasets:
         digests |= {str(Path(dataset.root, f.path)): f.sha256 for f in dataset.files}
     return dict(sorted(digests.items()))

@@ -1,0 +1,1 @@
+"""Papers as text: read, cut into passages, stored once, searched, quoted."""

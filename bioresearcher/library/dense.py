@@ -29,7 +29,7 @@ from bioresearcher.library.embedding import Embedder, MiniLM
 
 COLLECTION: Final = "passages"
 _BATCH: Final = 1_000
-_BROKEN: Final = (ChromaError, ValueError, KeyError, RuntimeError, OSError, sqlite3.Error)
+_BROKEN: Final = (ChromaError, AttributeError, ValueError, KeyError, RuntimeError, OSError, sqlite3.Error)
 
 
 class PassageEmbedding(EmbeddingFunction[Documents]):
@@ -39,12 +39,15 @@ class PassageEmbedding(EmbeddingFunction[Documents]):
         self._embedder = embedder
 
     def __call__(self, input: Documents) -> Embeddings:
+        """Vectors for texts that Chroma is given without any."""
         return cast(Embeddings, list(self._embedder.embed(list(input))))
 
     def default_space(self) -> Any:  # noqa: ANN401
+        """The distance vectors are compared by."""
         return "cosine"
 
     def get_config(self) -> dict[str, Any]:
+        """Nothing beyond the name."""
         return {}
 
 
@@ -68,8 +71,9 @@ def embedding_function(embedder: Embedder) -> PassageEmbedding:
 class ChromaIndex:
     """The passages' vectors in a Chroma folder of its own; made by `open_index`."""
 
-    def __init__(self, folder: Path, lock: int, embedder: Embedder) -> None:
-        self._folder = folder
+    def __init__(self, root: Path, lock: int, embedder: Embedder) -> None:
+        self._root = root
+        self._folder = root / f"chroma-{_generation(root) or 1}"
         self._lock = lock
         self._function = embedding_function(embedder)
         self._open()
@@ -96,10 +100,10 @@ class ChromaIndex:
 
     def _rebuild(self) -> None:
         """A folder that Chroma cannot read is made anew: the store holds everything that was in it."""
-        with suppress(AttributeError, *_BROKEN):
-            self._client.close()
+        # under a new name, because Chroma remembers a path that failed for as long as the process lives
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = self._root / f"chroma-{int(self._folder.name.rpartition('-')[2]) + 1}"
         try:
-            shutil.rmtree(self._folder, ignore_errors=True)
             self._connect()
         except _BROKEN as error:
             raise WorkspaceError(
@@ -165,9 +169,15 @@ class ChromaIndex:
 
     def close(self) -> None:
         """Close the client and give the lock back."""
-        with suppress(AttributeError, *_BROKEN):
+        with suppress(*_BROKEN):
             self._client.close()
         os.close(self._lock)
+
+
+def _generation(root: Path) -> int:
+    """The number of the newest Chroma folder; 0 when there is none."""
+    numbers = (path.name.rpartition("-")[2] for path in root.glob("chroma-*") if path.is_dir())
+    return max((int(n) for n in numbers if n.isascii() and n.isdigit()), default=0)
 
 
 def open_index(root: Path, embedder: Embedder) -> ChromaIndex | None:
@@ -182,7 +192,7 @@ def open_index(root: Path, embedder: Embedder) -> ChromaIndex | None:
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return ChromaIndex(root / "chroma", lock, embedder)
+        return ChromaIndex(root, lock, embedder)
     except BlockingIOError:
         os.close(lock)
         return None

@@ -31,7 +31,8 @@ def load_paper(path: Path) -> tuple[Paper, Document]:
         UnreadablePaper: The file cannot be read as a paper; the message begins with the file's name.
     """
     try:
-        return _load(path)
+        paper, document = _load(path)
+        return paper if paper.title else paper.model_copy(update={"title": clean(path.stem)}), document
     except UnreadablePaper as error:
         name = clean(path.name)[:120]
         raise UnreadablePaper(f"{name}: {error.message}", hint=error.hint) from error

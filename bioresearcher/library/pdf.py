@@ -31,12 +31,13 @@ MAX_PAGES: Final = 300
 MAX_SECONDS: Final = 120.0
 """Reading stops between two pages when this much time has passed."""
 
-_MAX_PAGE_BYTES: Final = 20_000_000
+_MAX_PAGE_BYTES: Final = 4_000_000  # pypdf parses about half a megabyte a second
 _MAX_PAGE_CHARACTERS: Final = 200_000
 _MIN_CHARACTERS: Final = 500
 
 _BROKEN_HINT: Final = "Download it again, or give the paper's XML or text instead."
 _DOI: Final = re.compile(r"\b10\.\d{4,9}/[^\s\"<>{}|\\^`\]]+[^\s\"<>{}|\\^`\].,;:)]", re.IGNORECASE)
+_LOST_SIGN: Final = re.compile(r"\b[Pp](?:[- ]?values?)?\s*[,5.\ufffd]\s?0\.\d|\(n5\d|\(n ?\ufffd ?\d|\ufffd ?\d")
 _DIVIDED_DOI: Final = re.compile(r"(\b10\.\d{4,9}/\S{0,60}[./-])\n(?=\w)")
 _PART_DOI: Final = re.compile(r"\.[gst]\d{3}$")
 _YEAR: Final = (
@@ -69,19 +70,11 @@ def read_pdf(
             hint="Give the paper alone, without its supplement.",
         )
     builder = DocumentBuilder()
-    # Any of these comes out of pypdf for damaged or malicious files; its own errors are only a part of them.
-    from pypdf.errors import PyPdfError
-
     try:
         reader = _open(data)
-        pages = [_lines(page, builder, number) for number, page in _pages(reader, builder)]
         stated = _information(reader)
-    except UnreadablePaper:
-        raise
-    except (
-        PyPdfError, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError,
-        OSError, RuntimeError, StopIteration, TypeError, ValueError, struct.error, zlib.error,
-    ) as error:  # fmt: skip
+        pages = [_lines(page, builder, number) for number, page in _pages(reader, builder)]
+    except _errors() as error:
         raise UnreadablePaper(f"the PDF is damaged ({type(error).__name__}).", hint=_BROKEN_HINT) from error
     if sum(len(line.text) for lines in pages for line in lines) < _MIN_CHARACTERS:
         raise UnreadablePaper(
@@ -92,6 +85,10 @@ def read_pdf(
     paper = _paper(tidied, stated, sha256=sha256, name=name, path=path, source=source)
     abstract = write_sections(tidied, builder, title=paper.title)
     document = builder.build(paper.id, "pdf")
+    if _LOST_SIGN.search(document.text):
+        document = document.model_copy(
+            update={"warnings": (*document.warnings, "signs such as < ≥ ± = were lost in this PDF's fonts.")}
+        )
     return paper.model_copy(update={"abstract": abstract}), document
 
 
@@ -136,11 +133,18 @@ def _pages(reader: PdfReader, builder: DocumentBuilder) -> Iterator[tuple[int, P
         yield number, page
 
 
+def _errors() -> tuple[type[Exception], ...]:
+    """What pypdf raises for damaged or malicious files: its own errors are only a part of it."""
+    from pypdf.errors import PyPdfError
+
+    return (
+        PyPdfError, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError,
+        OSError, RuntimeError, StopIteration, TypeError, ValueError, struct.error, zlib.error,
+    )  # fmt: skip
+
+
 def _lines(page: PageObject, builder: DocumentBuilder, number: int) -> list[Line]:
     """The page's lines, each with the font and size that most of its letters have."""
-    if _decoded_bytes(page, set(), 0) > _MAX_PAGE_BYTES:
-        builder.warn(f"page {number} was left out: its drawing is too large to be text.")
-        return []
     pieces: list[tuple[str, str, float]] = []
     held = 0
 
@@ -149,9 +153,17 @@ def _lines(page: PageObject, builder: DocumentBuilder, number: int) -> list[Line
         if text and held < _MAX_PAGE_CHARACTERS:
             held += len(text)
             name = str(font.get("/BaseFont", "")) if font else ""
-            pieces.append((text, name, round(abs(size * (tm[3] or tm[1] or 1) * (cm[3] or cm[1] or 1)), 1)))
+            pieces.append(
+                (text[:_MAX_PAGE_CHARACTERS], name, round(abs(size * (tm[3] or tm[1] or 1) * (cm[3] or cm[1] or 1)), 1))
+            )
 
-    page.extract_text(visitor_text=visit)
+    try:
+        if _decoded_bytes(page, set(), 0) > _MAX_PAGE_BYTES:
+            builder.warn(f"page {number} was left out: its drawing is too large to be text.")
+            return []
+        page.extract_text(visitor_text=visit)
+    except _errors() as error:
+        builder.warn(f"page {number} is damaged ({type(error).__name__}); what could not be read is left out.")
     if held >= _MAX_PAGE_CHARACTERS:
         builder.warn(f"page {number} holds more text than a page can; the rest of it was left out.")
     return list(_split(pieces, number))

@@ -40,13 +40,17 @@ def tidy(pages: list[list[Line]]) -> list[list[Line]]:
         for page in pages
     ]
     heads = _running_heads(kept)
-    result = []
-    for page in kept:
-        edges = {*range(_EDGE), *range(len(page) - _EDGE, len(page))}
-        result.append(
-            [x for i, x in enumerate(page) if not (i in edges and _is_head(x.text, heads)) and not _debris(x.text)]
-        )
-    return [_without_line_numbers(page) for page in result]
+    return [_without_line_numbers([x for x in _cropped(page, heads) if not _debris(x.text)]) for page in kept]
+
+
+def _cropped(page: list[Line], heads: set[str]) -> list[Line]:
+    """The page without the running heads and numbers that begin or end it."""
+    first, last = 0, len(page)
+    while first < min(_EDGE, last) and _is_head(page[first].text, heads):
+        first += 1
+    while last > max(len(page) - _EDGE, first) and _is_head(page[last - 1].text, heads):
+        last -= 1
+    return page[first:last]
 
 
 def _unmapped_fonts(pages: list[list[Line]]) -> set[str]:

@@ -81,8 +81,18 @@ class StepView:
 
     @cached_property
     def numbers(self) -> int:
-        """Quantities in the step: numbers that are not list markers, cross-references or parts of names."""
-        return count_numbers(self.body)
+        """Quantities in the step: not list markers, cross-references, parts of names, or versions of software."""
+        s = self.step
+        parameters = (show_parameter(p) for p in s.parameters)
+        return count_numbers(
+            "\n".join((s.title, s.action[:MAX_STEP_CHARS], s.acceptance[:MAX_STEP_CHARS], *parameters))
+        )
+
+    @cached_property
+    def marks(self) -> frozenset[str]:
+        """What makes two steps different though their words are alike: numbers, accessions, names in capitals."""
+        tokens = set(_WORD_PART.findall(self.body))
+        return frozenset(t for t in tokens if _HAS_DIGIT.search(t) or (len(t) > 1 and t.isupper()))
 
     @cached_property
     def words(self) -> int:
@@ -187,6 +197,8 @@ _NOT_QUANTITIES = re.compile(
 )
 _QUANTITY = re.compile(r"(?<![\w.])\d+(?:[.,:]\d+)*")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_WORD_PART = re.compile(r"[^\W_]+")
+_HAS_DIGIT = re.compile(r"\d")
 _IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 

@@ -106,10 +106,14 @@ def survival_columns(view: View) -> Iterator[Hit]:
             yield Hit(s.location, message, "Leave it out of the survival analysis.", "warning")
 
 
+_GROUPS = re.compile(r"\bgroups?\b|\b(?:positive|negative|cases?|controls?|treated|versus|vs)\b", re.I)
+
+
 def group_column(view: View) -> Iterator[Hit]:
     """Comparisons of groups on data sets without a group column."""
     for s in view.steps:
-        if not (DIFFERENTIAL.search(s.head) or COMPARISON.search(s.step.title)) or SURVIVAL.search(s.head):
+        compares = DIFFERENTIAL.search(s.head) or (COMPARISON.search(s.head) and _GROUPS.search(s.head))
+        if not compares or SURVIVAL.search(s.head):
             continue
         for d in _used(view, s):
             sheet = d.file("samples")
@@ -131,6 +135,10 @@ def few_samples(view: View) -> Iterator[Hit]:
                 yield Hit(s.location, message, "Use a larger data set, or describe the data without testing.")
 
 
+_SHEET_COLUMN = re.compile(r"(?:group|time|event|sample|batch|stratum|strata)_columns?|covariates")
+"""Parameters that name a column of a sample sheet; others name columns of tables that steps make."""
+
+
 def named_columns(view: View) -> Iterator[Hit]:
     """Parameters that name a column the data set's sample sheet does not have."""
     for s in view.steps:
@@ -141,7 +149,7 @@ def named_columns(view: View) -> Iterator[Hit]:
             continue
         for p in s.step.parameters:
             name = p.name.strip().lower().replace(" ", "_")
-            if not re.fullmatch(r"(?:\w+_)?columns?|covariates", name) or not p.value.strip():
+            if not _SHEET_COLUMN.fullmatch(name) or not p.value.strip():
                 continue
             given = [v.strip().strip("'\"`") for v in p.value.split(",")]
             wrong = [v for v in given if v and v not in columns and v.lower() not in {"none", "not stated"}]

@@ -77,7 +77,7 @@ def unreadable_source(view: View) -> Iterator[Hit]:
 def unused_output(view: View) -> Iterator[Hit]:
     """Tables, models and materials that no later step takes and that are not a part's last result."""
     used = {(step_id, output) for _, step_id, output in _step_inputs(view)}
-    if not used:
+    if not used or view.read:
         return
     for s in view.steps:
         if s.step is s.part.steps[-1] or s.step.requirements:
@@ -128,7 +128,7 @@ def cross_reference(view: View) -> Iterator[Hit]:
     """Words that point at a part or step which is not there, or takes something from a later one."""
     parts = len(view.protocol.parts)
     for s in view.steps:
-        for m in _CROSS.finditer(s.full):
+        for m in _CROSS.finditer(s.body):
             name = m.group("id")
             number = int(name.split(".")[0])
             if m.group("kind").lower() == "part":
@@ -157,7 +157,9 @@ def stage_order(view: View) -> Iterator[Hit]:
     """Analyses in an order that cannot work, such as enrichment before there are genes to enrich."""
     first: list[StepView | None] = []
     for _, cue in _STAGES:
-        first.append(next((s for s in view.steps if s.step.kind == "dry" and cue.search(s.step.title or s.head)), None))
+        dry = [s for s in view.steps if s.step.kind == "dry"]
+        titled = (s for s in dry if cue.search(s.step.title))
+        first.append(next(titled, None) or next((s for s in dry if cue.search(s.head)), None))
     for later, earlier in ((4, 3), (3, 2), (3, 1), (2, 0), (3, 0)):
         b, a = first[later], first[earlier]
         if a is not None and b is not None and b.index < a.index and not _both(b, _STAGES[earlier][1]):

@@ -115,9 +115,8 @@ def off_objective(view: View) -> Iterator[Hit]:
     if objective is None or not view.steps:
         return
     wanted = content_words(objective.text)
-    missing = sorted(
-        w for w in re.findall(r"[^\W_]{3,}", objective.text) if w.lower()[:6] in wanted - content_words(view.text)
-    )
+    lacking = wanted - content_words(view.text)
+    missing = sorted(w for w in re.findall(r"[^\W_]{3,}", objective.text) if w.lower()[:6] in lacking)
     gone = {w.lower()[:6] for w in missing}
     if len(wanted) >= 3 and len(gone) > 2 * len(wanted) / 3:
         message = f"hardly mentions what the objective is about; missing: {listing(missing)}"

@@ -153,7 +153,8 @@ def impossible_identifier(view: View) -> Iterator[Hit]:
         if bad:
             names = listing(m.group() for m in bad)
             message = f"names {names}, which cannot be an identifier: {quote_match(bad[0])}"
-            yield Hit(s.location, message, "Look the identifier up; TCGA has 33 projects, sarcomas are TCGA-SARC.")
+            advice = "Look it up: TCGA has 33 projects." if "TCGA" in names else "Look the identifier up."
+            yield Hit(s.location, message, advice)
 
 
 def few_links(view: View) -> Iterator[Hit]:

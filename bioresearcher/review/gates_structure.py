@@ -133,13 +133,7 @@ def duplicated(view: View) -> Iterator[Hit]:
 def _key(s: StepView) -> tuple[str, ...]:
     step = s.step
     inputs = sorted(i.source for i in step.inputs)
-    return (" ".join(_TOKEN.findall(step.action.lower())), *sorted(step.datasets), *inputs, *_names(s))
-
-
-def _names(s: StepView) -> list[str]:
-    """What makes two steps different though their words are alike: numbers, accessions, parameters."""
-    marked = {t for t in _TOKEN.findall(s.body) if any(c.isdigit() for c in t) or (len(t) > 1 and t.isupper())}
-    return sorted(marked)
+    return (" ".join(_TOKEN.findall(step.action.lower())), *sorted(step.datasets), *inputs, *sorted(s.marks))
 
 
 def _near(view: View) -> Iterator[tuple[int, int]]:
@@ -168,7 +162,7 @@ def _near(view: View) -> Iterator[tuple[int, int]]:
 def _same_frame(a: StepView, b: StepView) -> bool:
     same_data = set(a.step.datasets) == set(b.step.datasets)
     same_inputs = {i.source for i in a.step.inputs} == {i.source for i in b.step.inputs}
-    return same_data and same_inputs and _names(a) == _names(b)
+    return same_data and same_inputs and a.marks == b.marks
 
 
 def poor_titles(view: View) -> Iterator[Hit]:

@@ -118,7 +118,7 @@ def impossible_value(view: View) -> Iterator[Hit]:
 
 def _impossible(s: StepView) -> Iterator[tuple[str, int, int]]:
     for m in _LEVEL.finditer(s.body):
-        if not m.group("percent") and float(m.group("value")) > 1 and not _is_list(s.body, m.end()):
+        if not m.group("percent") and float(m.group("value")) > 1 and not _counts_something(s.body, m.end()):
             yield "a probability above 1", *m.span()
     for m in _PH.finditer(s.body):
         if float(m.group(1)) > 14:
@@ -137,9 +137,9 @@ def _impossible(s: StepView) -> Iterator[tuple[str, int, int]]:
         yield "cross-validation with fewer than two folds", *m.span()
 
 
-def _is_list(text: str, end: int) -> bool:
-    """Whether a number is a list marker or goes on as a word (`p-value of 2 genes`)."""
-    return bool(re.match(r"[.)]\s|\s*[A-Za-z]{3,}|\s*[×x]\s*10|e-", text[end : end + 12]))
+def _counts_something(text: str, end: int) -> bool:
+    """Whether a number counts something (`p-value of 2 genes`), is a percentage, or goes on as a power of ten."""
+    return bool(re.match(r"\s*[A-Za-z]{3,}|\s*[×x]\s*10|e-", text[end : end + 12]))
 
 
 def _is_range(text: str, start: int) -> bool:

@@ -27,6 +27,9 @@ FAIL_MEAN, FAIL_LOWEST, FAIL_SHARE = 2.5, 1.5, 1 / 3
 READ_TRUST = 0.7
 """How far a flow of data that is only hinted at in free text counts, against one that is declared."""
 
+UNTRACED_LIMIT = 0.8
+"""Highest base of correctness where it is not known what was retrieved: level 5 asks for that."""
+
 ENOUGH_STEPS = 6
 """Steps from which a protocol is not held to be a fragment."""
 ENOUGH_WORDS = 25
@@ -50,6 +53,8 @@ def review_by_rule(protocol: Protocol, context: GateContext | None = None) -> Re
     view = make_view(protocol, known)
     features = measure(view)
     bases = _bases(features)
+    if not _traceable(known):
+        bases["correctness"] = min(bases["correctness"], UNTRACED_LIMIT)
     metrics = {name: _metric(name, bases[name], features, view, findings) for name in METRICS}
     verdict = decide(tuple(metrics.values()), findings, steps=features.steps)
     review = Review(metrics=metrics, findings=findings, verdict=verdict, origin="offline")
@@ -66,6 +71,10 @@ def decide(
     if mean < FAIL_MEAN or min(scores) < FAIL_LOWEST or len(wrong) >= max(2, FAIL_SHARE * steps):
         return "fail"
     return "pass" if not wrong and mean >= PASS_MEAN and min(scores) >= PASS_LOWEST else "revise"
+
+
+def _traceable(context: GateContext) -> bool:
+    return context.knows("paper_ids") and context.knows("datasets")
 
 
 def _mean(*pairs: tuple[float, float]) -> float:
@@ -136,7 +145,9 @@ def _metric(name: MetricName, base: float, f: Features, view: View, findings: Se
         measured.append(f"{f.parts} parts, {f.steps} steps")
     quoted = [f"{x.location}: {x.message}" for x in _first_of_each_gate(concerned)[:3]]
     return Metric(
-        score=score, evidence=(*(quoted or _example(view)), *measured), reason=_reason(name, score, concerned)
+        score=score,
+        evidence=(*(quoted or _example(view)), *measured),
+        reason=_reason(name, score, concerned, view.context),
     )
 
 
@@ -150,15 +161,24 @@ def _example(view: View) -> tuple[str, ...]:
     return (f"{best.location}: “{clean(best.step.action, 140)}”",) if best else ()
 
 
-def _reason(name: MetricName, score: float, concerned: Sequence[GateFinding]) -> str:
+def _reason(name: MetricName, score: float, concerned: Sequence[GateFinding], context: GateContext) -> str:
     level = min(5, max(1, round(score)))
     anchor = RUBRIC[name].anchors[level - 1]
     counts = {s: sum(x.severity == s for x in concerned) for s in SEVERITIES}
     found = ", ".join(f"{n} {s}{'s' if n > 1 else ''}" for s, n in counts.items() if n)
     gates = "; ".join(f"{x.gate} ({_TITLE_OF[x.gate]})" for x in _first_of_each_gate(concerned)[:3])
     lowered = f"Lowered by {found}: not met are {gates}." if concerned else "No gate found anything against it."
-    limit = " Whether the methods are the right ones is not judged by rule." if name == "correctness" else ""
-    return f"Nearest to level {level}: {anchor} {lowered}{limit}"
+    return f"Nearest to level {level} of the rubric (“{anchor}”). {lowered}{_limits(name, context)}"
+
+
+def _limits(name: MetricName, context: GateContext) -> str:
+    """What the score cannot tell."""
+    if name == "correctness":
+        unknown = "" if _traceable(context) else " What was retrieved is not known here, so level 5 cannot be reached."
+        return f" Whether the methods are the right ones is not judged by rule.{unknown}"
+    if name == "completeness" and not context.knows("objective"):
+        return " The objective is not known here, so requirements were not checked."
+    return ""
 
 
 def _summary(review: Review, f: Features, context: GateContext) -> str:

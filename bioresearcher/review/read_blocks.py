@@ -135,7 +135,8 @@ class _Cutter:
 def _is_marker(match: re.Match[str], after_break: bool) -> bool:
     """Whether a leading number marks an item; `20 samples were` inside a wrapped sentence does not."""
     marked = match.string[match.end(1) : match.end(1) + 1] in {".", ")", "、"}
-    return marked or ("." in match.group(1) and after_break)
+    titled = len(match.group(2)) <= 80 and match.group(2)[0].isupper() and not match.group(2).endswith(".")
+    return marked or (after_break and ("." in match.group(1) or titled))
 
 
 def _heading(bare: str, *, blank: bool, indent: int) -> Block | None:

@@ -33,7 +33,7 @@ _ASIDE = re.compile(
     r"|table of contents|contents|authors?"
     r"|requirements?(?: coverage)?|coverage|notes?|appendix.*|abbreviations|conditions|review|参考文献|材料)\W*$", re.I
 )  # fmt: skip
-_LIMITS = re.compile(r"^(?:limitations?|caveats?|局限性?)\W*$", re.I)
+_LIMITS = re.compile(r"^(?:(?:limitations?|caveats?)\b.{0,60}|局限性?\W*)$", re.I)
 _FIELD = re.compile(
     r"^(?P<name>inputs?|outputs?|results? files?|parameters?|settings|software|tools?"
     r"|acceptance(?: criteri(?:on|a))?|success criteri(?:on|a)"
@@ -253,10 +253,11 @@ def _add_lines(step: _Step, part: _Part, text: str) -> None:
 
 
 def _prose(parts: list[_Part], warnings: list[str]) -> None:
-    """Parts without items: their paragraphs are taken as steps."""
+    """Parts without items: their paragraphs are taken as steps, if they are more than a remark."""
     made = 0
+    enough = 80 if any(p.steps for p in parts) else 4
     for p in parts:
-        if p.role == "part" and not p.steps and (p.paragraphs or p.purpose) and len(" ".join(p.paragraphs)) >= 12:
+        if p.role == "part" and not p.steps and len(" ".join(p.paragraphs)) >= enough:
             p.steps = [_Step("", lines=[x]) for x in p.paragraphs]
             p.paragraphs = []
             made += len(p.steps)

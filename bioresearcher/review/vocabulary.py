@@ -67,7 +67,8 @@ PH_CHECK = words(
     r"time-varying (?:effect|coefficient)\w*", r"restricted mean survival",
 )  # fmt: skip
 RESAMPLING = words(
-    r"cross-?validat\w*", r"\d+-fold", "folds?", r"held?[- ]?out", r"hold[- ]?out",
+    r"cross-?validat\w*", r"\d+-fold(?! (?:change|higher|lower|dilut|increase"
+    r"|decrease))", "folds", r"held?[- ]?out", r"hold[- ]?out",
     r"test (?:set|cohort|data)", r"(?:external|independent) (?:validat\w*|cohorts?|data ?sets?|test)",
     r"validation (?:set|cohort|data)", "bootstrap*", r"out[- ]of[- ](?:bag|sample)", r"nested",
     r"train(?:ing)?[-/ ]test split",
@@ -84,10 +85,11 @@ CONTROL = words(
     "unstained", "secondary antibody only",
 )  # fmt: skip
 BATCH = words(
-    "batch*", "combat", "harmony", r"removebatcheffect", "ruv*", r"surrogate variable*", "sva",
-    r"mixed[- ]effects?", r"random effects?", r"meta-?analys\w*", "mnn", r"integration workflow", "scvi",
-    r"per[- ](?:cohort|data ?set|study)", r"stratified by (?:study|cohort|data ?set)",
-    r"(?:within|in) each (?:cohort|data ?set|study)", "separately",
+    "batch*", "combat", "harmony", "removebatcheffect", "ruv*", "surrogate variable*", "sva",
+    "mixed[- ]effects?", "mixed models?",
+    "random effects?", "meta-?analy*", "mnn", "integration workflow", "scvi", r"stratified by (?:study|cohort"
+    r"|data ?set)",
+    r"(?:normali[sz]|standardi[sz]|scor|cent|scal)\w* (?:\w+ ){0,4}(?:within|per|in each|separately)",
 )  # fmt: skip
 MERGE = re.compile(
     r"\b(?:merg|combin|pool|concatenat|integrat)\w*\s+(?:\w+[\s,]+){0,6}?(?:data ?sets?|cohorts?|studies"

@@ -9,14 +9,13 @@ if not sys.flags.safe_path and sys.path and sys.path[0] in ("", os.getcwd()):  #
 import argparse
 import asyncio
 import shutil
-import tempfile
 from pathlib import Path
 
 from bioresearcher.errors import BioresearcherError, InputError
 from bioresearcher.sandbox.artifacts import collect
 from bioresearcher.sandbox.base import Job
 from bioresearcher.sandbox.choose import choose_sandbox
-from bioresearcher.sandbox.folders import remove_tree
+from bioresearcher.sandbox.folders import remove_tree, temporary_folder
 from bioresearcher.sandbox.limits import explain
 from bioresearcher.schemas.execution import Limits
 
@@ -47,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in _UNITS.items():
         default = getattr(_DEFAULTS, name)
         flag = f"--{name.replace('_', '-')}"
-        run.add_argument(flag, type=type(default), default=default, help=f"{text} (default {default:g})")
+        kind = int if Limits.model_fields[name].annotation is int else float
+        run.add_argument(flag, type=kind, default=default, help=f"{text} (default {default:g})")
     run.add_argument("args", nargs="*", help="arguments for the script, after --")
     gather = commands.add_parser("collect", help="copy what is acceptable from a job's folder")
     gather.add_argument("src", type=Path)
@@ -70,12 +70,14 @@ def _exec(options: argparse.Namespace) -> int:
         raise InputError(f"there is no script {options.script}.")
     limits = Limits(**{name: getattr(options, name) for name in _UNITS})
     sandbox = choose_sandbox(options.sandbox)
-    folder = Path(tempfile.mkdtemp(prefix="bioresearcher-"))
+    folder = temporary_folder()
     try:
         # only the script is shown, not whatever else lies beside it
-        shutil.copyfile(options.script, folder / "script.py")
+        code = folder / "code"
+        code.mkdir(mode=0o755)
+        shutil.copyfile(options.script, code / "script.py")
         job = Job(
-            code_dir=folder,
+            code_dir=code,
             script="script.py",
             work_dir=options.workdir,
             args=tuple(options.args),

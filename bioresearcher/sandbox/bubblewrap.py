@@ -10,29 +10,28 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import json
 import os
 import platform
 import shutil
-import socket
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bioresearcher.errors import SandboxUnavailableError, WorkspaceError
-from bioresearcher.sandbox import seccomp, staging
+from bioresearcher.sandbox import launch, seccomp
 from bioresearcher.sandbox.base import Job, Layout
 from bioresearcher.sandbox.environment import SYNTHETIC_ETC, SYSTEM_FOLDERS, Interpreter, interpreter
 from bioresearcher.sandbox.folders import give_to
 from bioresearcher.sandbox.limits import kernel_limits, refused_by_kernel
 from bioresearcher.sandbox.mounts import check_job, layout, options
-from bioresearcher.sandbox.supervise import Ended, Plan, Running, data_file, start, wait
+from bioresearcher.sandbox.supervise import Ended, Plan, Running, Ties, data_file, start, wait
 from bioresearcher.schemas.execution import ExecResult
 
 STAGED_UID = 65529
 """The user that jobs run as when we are root: in no distribution's list of users, and owner of nothing."""
 
+_FIRST_PROCESS = "/.first"
 _STAGING_ROOTS = ("/mnt", "/media", "/srv", "/opt")
 _HINTS = {
     "Can't mount proc": "the container forbids a private /proc",
@@ -190,21 +189,20 @@ class BubblewrapSandbox:
                 undo.callback(os.close, fd)
                 return fd
 
-            etc = {path: keep(data_file(text.encode())) for path, text in SYNTHETIC_ETC.items()}
-            told = options(job, python, place=places, etc_fds=etc, show_proc=self._means.proc)
+            texts = {**SYNTHETIC_ETC, _FIRST_PROCESS: program_text("inside.py")}
+            files = {path: keep(data_file(text.encode())) for path, text in texts.items()}
+            told = options(job, python, place=places, file_fds=files, show_proc=self._means.proc)
             info_reader, info_writer = os.pipe()
             undo.callback(os.close, info_reader)
-            ours, theirs = socket.socketpair()
-            undo.callback(ours.close)
+            ties = Ties.make()
+            for fd in (ties.ready, ties.tell, ties.leash, ties.hand):
+                undo.callback(os.close, fd)
             told += ["--seccomp", str(keep(data_file(self._filter))), "--info-fd", str(keep(info_writer))]
             arguments = keep(data_file(b"\0".join(os.fsencode(item) for item in told)))
-            ready = keep(theirs.detach())
-            command = [self._binary_at(places), "--args", str(arguments), "--", *self._inside(job, python, ready)]
-            if user is not None:
-                private = [str(source.resolve()) for source in (job.code_dir, *job.data.values())]
-                command = self._staged(command, places, private, user)
+            command = [self._binary_at(places), "--args", str(arguments), "--", *self._inside(job, python, ties)]
+            command = self._launched(command, places, job, user, ties)
             undo.pop_all()
-        plan = Plan(command, {}, "/", tuple(fds), info_reader, ours)
+        plan = Plan(command, {}, "/", tuple(fds), info_reader, ties)
         return start(plan, job.limits, job.work_dir.resolve())
 
     @staticmethod
@@ -217,10 +215,10 @@ class BubblewrapSandbox:
                 hint="Put the workspace on a local file system, or run as an ordinary user.",
             ) from error
 
-    def _inside(self, job: Job, python: Interpreter, ready: int) -> list[str]:
+    def _inside(self, job: Job, python: Interpreter, ties: Ties) -> list[str]:
         limits = kernel_limits(job.limits, own_user_namespace=True)
         executable = str(python.executable)
-        first = [executable, "-I", "-S", "-c", program_text("inside.py"), str(ready)]
+        first = [executable, "-I", "-S", _FIRST_PROCESS, str(ties.tell), str(ties.leash)]
         script = f"{layout(job, python).code}/{job.script}"
         return [*first, *(f"{name}={value}" for name, value in limits.items()), "--", executable, script, *job.args]
 
@@ -232,13 +230,8 @@ class BubblewrapSandbox:
         return f"{places(bundled.parent)}/{self.binary.relative_to(bundled.parent)}"
 
     @staticmethod
-    def _staged(command: list[str], places: _Places, private: list[str], user: int) -> list[str]:
-        plan = {
-            "root": places.root,
-            "sources": places.sources,
-            "private": private,
-            "uid": user,
-            "parent": os.getpid(),
-            "command": command,
-        }
-        return [sys.executable, "-I", "-S", staging.__file__, json.dumps(plan)]
+    def _launched(command: list[str], places: _Places, job: Job, user: int | None, ties: Ties) -> list[str]:
+        who = ["-", "-"] if user is None else [str(user), places.root or "-"]
+        own = {str(source.resolve()) for source in (job.code_dir, *job.data.values())}
+        sources = [f"{'own' if source in own else 'any'}:{source}" for source in places.sources]
+        return [sys.executable, "-I", "-S", launch.__file__, str(ties.leash), *who, *sources, "--", *command]

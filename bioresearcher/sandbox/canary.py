@@ -1,7 +1,8 @@
 """The payload of the sandbox's self-test: tries to get out and reports, as JSON, what it could do.
 
-Called as `python canary.py SECRET OUTSIDE PORT`: a file of the host that must not be readable, a folder of the host
-that must not be writable, a port on which the host listens. It does no harm where it succeeds.
+Called as `python canary.py SECRET OUTSIDE PORT NAMES`: a file of the host that must not be readable, a folder
+of the host that must not be writable, a port on which the host listens, names of environment variables of the host. It
+does no harm where it succeeds.
 """
 
 import json
@@ -36,7 +37,7 @@ def write(folder: Path) -> None:
 
 def main() -> None:
     """Try everything once."""
-    secret, outside, port = sys.argv[1:]
+    secret, outside, port, names = sys.argv[1:]
     beside = Path(sys.argv[0]).parent
     found = {
         "read_secret": can(lambda: Path(secret).read_bytes()),
@@ -45,7 +46,7 @@ def main() -> None:
         "write_code": can(lambda: write(beside)),
         "network": can(lambda: connect(int(port))),
         "socket": can(lambda: socket.socket(socket.AF_UNIX).close()),
-        "environment": "BIORESEARCHER_CANARY" in os.environ,
+        "environment": any(name in os.environ for name in json.loads(names)),
         "write_work": can(lambda: write(Path.cwd())),
     }
     sys.stdout.write(json.dumps(found))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Literal
 
 from bioresearcher.errors import InputError, SandboxUnavailableError
 from bioresearcher.sandbox.base import Job, Sandbox
 from bioresearcher.sandbox.bubblewrap import BubblewrapSandbox, find_binaries
-from bioresearcher.sandbox.folders import remove_tree
+from bioresearcher.sandbox.folders import remove_tree, temporary_folder
 from bioresearcher.sandbox.none import UnsandboxedSandbox
 from bioresearcher.schemas.execution import Limits
 
@@ -45,7 +43,7 @@ def choose_sandbox(wanted: Wanted | str = "auto") -> Sandbox:
 
 
 def _run_nothing(sandbox: BubblewrapSandbox) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="bioresearcher-"))
+    folder = temporary_folder()
     try:
         code, work = folder / "code", folder / "work"
         for each in (code, work):

@@ -1,14 +1,15 @@
 """Walking and removing folders that somebody hostile has filled.
 
 Everything goes through directory file descriptors and never follows a link: between looking at a name and using it,
-a running job may have put something else there. Depth is bounded, or flattened, because thousands of nested folders
-exhaust stacks and path lengths (`shutil.rmtree` of Python 3.11 fails on them).
+a running job may have put something else there. Depth is bounded, or costs no stack and no path, because thousands of
+nested folders exhaust both (`shutil.rmtree` of Python 3.11 fails on them).
 """
 
 from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,49 +115,63 @@ def _give(handle: int, owner: int, depth: int, left: list[int]) -> None:
                     os.close(child)
 
 
+def temporary_folder() -> Path:
+    """A new folder with a name that cannot be guessed; others may go through it (a job's user may be another)."""
+    folder = Path(tempfile.mkdtemp(prefix="bioresearcher-"))
+    folder.chmod(0o711)
+    return folder
+
+
 def remove_tree(folder: Path) -> None:
     """Remove a folder with everything in it, however deep and whatever its permissions; a missing one is fine.
 
-    Folders are moved up to the first level before they are emptied, so that no path grows and no stack either.
+    Only one folder is open at a time: the way back up is `..`, checked to be where we came from.
 
     Raises:
         OSError: Something could not be removed, e.g. because it belongs to somebody else.
     """
     try:
-        root = open_folder(folder)
+        here = open_folder(folder)
     except FileNotFoundError:
         return
     try:
-        counter = 0
-        names = _empty(root, root, counter)
-        while names:
-            name = names.pop()
-            child = open_folder(name, root)
-            try:
-                moved = _empty(child, root, counter)
-            finally:
-                os.close(child)
-            counter += len(moved)
-            names += moved
-            os.rmdir(name, dir_fd=root)
+        above: list[tuple[str, tuple[int, int], list[str]]] = []  # name below, folder, what is left to do there
+        left = _delete_files(here)
+        while left or above:
+            if left:
+                name = left.pop()
+                above.append((name, _identity(here), left))
+                here = _replace(here, open_folder(name, here))
+                left = _delete_files(here)
+            else:
+                name, identity, left = above.pop()
+                here = _replace(here, os.open("..", _OPEN_FOLDER, dir_fd=here))
+                if _identity(here) != identity:
+                    raise OSError(f"{folder} was changed while it was removed")
+                os.rmdir(name, dir_fd=here)
     finally:
-        os.close(root)
+        os.close(here)
     folder.rmdir()
 
 
-def _empty(handle: int, root: int, counter: int) -> list[str]:
-    """Delete the files of a folder and move its folders to the root; their names there."""
+def _replace(old: int, new: int) -> int:
+    os.close(old)
+    return new
+
+
+def _identity(handle: int) -> tuple[int, int]:
+    status = os.fstat(handle)
+    return status.st_dev, status.st_ino
+
+
+def _delete_files(handle: int) -> list[str]:
+    """Delete the files of a folder; the names of its folders."""
+    folders: list[str] = []
     with os.scandir(handle) as entries:
         listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-    moved: list[str] = []
     for name, is_folder in listed:
-        if not is_folder:
-            os.unlink(name, dir_fd=handle)
-        elif handle == root:
-            moved.append(name)
+        if is_folder:
+            folders.append(name)
         else:
-            os.close(open_folder(name, handle))  # moving needs write access to the folder itself
-            target = f".removing-{os.getpid()}-{counter + len(moved)}"
-            os.rename(name, target, src_dir_fd=handle, dst_dir_fd=root)
-            moved.append(target)
-    return moved
+            os.unlink(name, dir_fd=handle)
+    return folders

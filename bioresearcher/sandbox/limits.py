@@ -22,6 +22,7 @@ SAMPLE_S = 0.05
 
 _FOLDER_S = 0.2
 _CROWDED_S = 1.0
+_SECRETIVE_LOOKS = 4
 _MAX_SHARE = 10  # a look that takes long is repeated at most after ten times as long
 _MB = 1024 * 1024
 _OPEN_FILES = 1024
@@ -92,6 +93,7 @@ class Watchdog:
         self._started_s = started_s
         self._isolated = isolated
         self._cpu_of: dict[tuple[int, int], float] = {}
+        self._secretive_looks = 0
         self._crowded_s: float | None = None
         self._next_exact_s = 0.0
         self._next_folder_s = 0.0
@@ -158,12 +160,19 @@ class Watchdog:
         # a file of exactly the limit is one that the kernel has cut off
         if use.largest_bytes >= limits.file_mb * _MB:
             return "file_size"
-        # the first process is ours, keeps the job from looking into it, and has no files
-        others = [process for process in processes if process.pid != root]
-        hidden = hidden_bytes(others, self._device, limits.file_mb * _MB) if root is not None else 0
-        if use.allocated_bytes + hidden > limits.disk_mb * _MB:
+        if use.allocated_bytes > limits.disk_mb * _MB:
             return "disk"
-        if root is not None and self._isolated and _temporary_entries(root) > 2 * limits.files:
+        return self._hidden_passed(root, processes, use.allocated_bytes) if root is not None else None
+
+    def _hidden_passed(self, root: int, processes: list[Process], visible_bytes: int) -> str | None:
+        limits = self._limits
+        # the first process is ours, keeps the job from looking into it, and has no files
+        others = [process for process in processes if process.pid != root and not process.ended]
+        hidden, secretive = hidden_bytes(others, self._device, limits.file_mb * _MB)
+        self._secretive_looks = self._secretive_looks + 1 if secretive else 0
+        if visible_bytes + hidden > limits.disk_mb * _MB or self._secretive_looks >= _SECRETIVE_LOOKS:
+            return "disk"
+        if self._isolated and _temporary_entries(root) > 2 * limits.files:
             return "files"
         return None
 

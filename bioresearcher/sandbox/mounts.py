@@ -102,7 +102,7 @@ def options(
     python: Interpreter,
     *,
     place: Place,
-    etc_fds: dict[str, int],
+    file_fds: dict[str, int],
     show_proc: bool,
 ) -> list[str]:
     """All of bubblewrap's options for a job, without those that name descriptors of ours.
@@ -111,7 +111,7 @@ def options(
         job: What to run; it must have passed `check_job`.
         python: Its interpreter.
         place: Where a folder of the host can be bound from.
-        etc_fds: Path inside `/etc` -> descriptor with its content.
+        file_fds: Path inside -> descriptor with the content of a small file to put there.
         show_proc: Whether to mount the sandbox's own `/proc`; some containers forbid it, then it is an empty folder.
     """
     inside = layout(job, python)
@@ -121,7 +121,7 @@ def options(
     for name, value in variables(python.executable, TEMPORARY, job.env).items():
         result += ["--setenv", name, value]
     result += _system()
-    for path, fd in etc_fds.items():
+    for path, fd in file_fds.items():
         result += ["--ro-bind-data", str(fd), path]
     result += _memory_file_system(TEMPORARY, job.limits.tmp_mb)
     result += ["--dev", "/dev", *_memory_file_system("/dev/shm", job.limits.shm_mb)]  # noqa: S108

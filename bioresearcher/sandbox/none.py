@@ -7,7 +7,6 @@ machines where no sandbox works and the user has said explicitly that it is acce
 from __future__ import annotations
 
 import os
-import socket
 import tempfile
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from bioresearcher.sandbox.environment import Interpreter, interpreter, variable
 from bioresearcher.sandbox.folders import remove_tree
 from bioresearcher.sandbox.limits import kernel_limits, refused_by_kernel
 from bioresearcher.sandbox.mounts import check_job
-from bioresearcher.sandbox.supervise import Ended, Plan, Running, start, wait
+from bioresearcher.sandbox.supervise import Ended, Plan, Running, Ties, start, wait
 from bioresearcher.schemas.execution import ExecResult
 
 
@@ -45,18 +44,17 @@ class UnsandboxedSandbox:
 
     def _start(self, job: Job, python: Interpreter, temporary: Path) -> Running:
         limits = [f"{name}={value}" for name, value in kernel_limits(job.limits, own_user_namespace=False).items()]
-        ours, theirs = socket.socketpair()
-        ready = theirs.detach()
+        ties = Ties.make()
         executable = str(python.executable)
-        command = [executable, "-I", "-S", inside.__file__, str(ready), *limits, "--"]
+        command = [executable, "-I", "-S", inside.__file__, str(ties.tell), str(ties.leash), *limits, "--"]
         command += [executable, f"{self.layout(job).code}/{job.script}", *job.args]
         plan = Plan(
             command=command,
             env=variables(python.executable, str(temporary), job.env),
             folder=os.fspath(job.work_dir.resolve()),
-            fds=(ready,),
+            fds=(),
             info_fd=None,
-            ready=ours,
+            ties=ties,
         )
         return start(plan, job.limits, job.work_dir.resolve())
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socket
-import tempfile
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,11 @@ from pathlib import Path
 from bioresearcher.errors import BioresearcherError
 from bioresearcher.sandbox import canary
 from bioresearcher.sandbox.base import Job, Sandbox
-from bioresearcher.sandbox.folders import remove_tree
+from bioresearcher.sandbox.environment import variables
+from bioresearcher.sandbox.folders import remove_tree, temporary_folder
 from bioresearcher.schemas.execution import ExecResult, Limits
 
+_SET_BY_BUBBLEWRAP = {"PWD"}
 _HOG = "blocks = []\nwhile True:\n    blocks.append(b'x' * 8_000_000)\n"
 _LIMITS = Limits(wall_s=6, cpu_s=5, memory_mb=200, processes=16, file_mb=16, disk_mb=32, tmp_mb=16, shm_mb=16)
 _EXPECTED = {
@@ -54,7 +57,7 @@ class ProbeResult:
 async def probe(sandbox: Sandbox) -> ProbeResult:
     """Test a sandbox; one that cannot even start gives a single failed check, not an exception."""
     started = time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="bioresearcher-"))
+    folder = temporary_folder()
     try:
         checks = await _checks(sandbox, folder)
     except BioresearcherError as error:
@@ -74,12 +77,19 @@ async def _checks(sandbox: Sandbox, folder: Path) -> tuple[Check, ...]:
     shutil.copyfile(canary.__file__, folder / "code" / "canary.py")
     (folder / "code" / "hog.py").write_text(_HOG, encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        args = (str(secret), str(folder / "outside"), str(listener.getsockname()[1]))
+        port = listener.getsockname()[1]
+        args = (str(secret), str(folder / "outside"), str(port), json.dumps(_foreign_names()))
         canary_job = Job(folder / "code", "canary.py", folder / "work", args, limits=_LIMITS)
         hog_job = Job(folder / "code", "hog.py", folder / "hog", limits=_LIMITS)
         tried, hogged = await asyncio.gather(sandbox.run(canary_job), sandbox.run(hog_job))
     memory = Check("is ended when it needs too much memory", hogged.killed == "memory", _how(hogged))
     return (*_judge(tried), memory)
+
+
+def _foreign_names() -> list[str]:
+    """Names of our environment variables that a job must not see."""
+    own = variables(Path(sys.executable), "", {})
+    return [name for name in os.environ if name not in own and name not in _SET_BY_BUBBLEWRAP][:500]
 
 
 def _judge(result: ExecResult) -> tuple[Check, ...]:

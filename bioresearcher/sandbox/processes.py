@@ -17,7 +17,6 @@ _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SOCKET_BYTES = 200 * 1024
 _FREE_SOCKETS = 100
-_MOST_OPEN = 1024
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,7 @@ class Process:
     """One process: identity (a number may be reused, with another start time) and use."""
 
     pid: int
+    ended: bool
     started: int
     threads: int
     resident_bytes: int
@@ -33,7 +33,7 @@ class Process:
 
 
 def tree(root: int) -> list[Process]:
-    """The process and all its descendants; a process that ends meanwhile is left out."""
+    """The process and all its descendants, also those that have ended and were not waited for."""
     found: list[Process] = []
     seen = {root}
     waiting = [root]
@@ -56,6 +56,7 @@ def _read(pid: int) -> Process | None:
     fields = text[text.rfind(")") + 2 :].split()
     return Process(
         pid=pid,
+        ended=fields[0] in "ZX",
         started=int(fields[19]),
         threads=int(fields[17]),
         resident_bytes=int(fields[21]) * _PAGE,
@@ -99,22 +100,24 @@ def socket_bytes(root: int) -> int:
     return max(0, used - _FREE_SOCKETS) * _SOCKET_BYTES
 
 
-def hidden_bytes(processes: Iterable[Process], device: int, largest_file: int) -> int:
+def hidden_bytes(processes: Iterable[Process], device: int, largest_file: int) -> tuple[int, bool]:
     """Disk space held by files that were deleted but are still open or mapped, on one device.
 
-    A mapped file that is not open shows no size; it is taken for as large as a file may be. So are all the files that
-    a process may have open which does not let us look.
+    A mapped file that is not open shows no size; it is taken for as large as a file may be.
+
+    Returns:
+        The bytes, and whether some process did not let us look. That is normal only while it is being started.
     """
     sizes: dict[int, int] = {}
     mapped: set[int] = set()
-    secretive = 0
+    secretive = False
     for process in processes:
         try:
             sizes.update(_deleted_open(process.pid, device))
             mapped |= _deleted_mapped(process.pid, device)
         except PermissionError:
-            secretive += 1
-    return sum(sizes.values()) + largest_file * (len(mapped - set(sizes)) + _MOST_OPEN * secretive)
+            secretive = True
+    return sum(sizes.values()) + largest_file * len(mapped - set(sizes)), secretive
 
 
 def _deleted_open(pid: int, device: int) -> dict[int, int]:

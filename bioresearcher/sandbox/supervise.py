@@ -1,7 +1,7 @@
 """Starting a job's first process, reading its output, watching its limits, and ending all of it.
 
-`start` must be called on a thread that lives until the job has ended (the kernel ties a child to the thread that
-started it); `Running.finish` may block and belongs on a thread of its own.
+The first process of ours holds a leash: a pipe that hangs up when we let go of it or die, however we die; then it kills
+everything below it. `Running.finish` blocks and belongs on a thread of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import select
 import selectors
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -34,6 +33,33 @@ _GIVE_UP_S = 30.0
 
 
 @dataclass(frozen=True)
+class Ties:
+    """Two pipes between us and the first process.
+
+    Attributes:
+        ready: Where we read a byte when the job is about to start; `tell` is its other end.
+        leash: What the first process watches: it hangs up when we are gone. `hand` is our end.
+    """
+
+    ready: int
+    tell: int
+    leash: int
+    hand: int
+
+    @classmethod
+    def make(cls) -> Ties:
+        """Both pipes."""
+        ready, tell = os.pipe()
+        leash, hand = os.pipe()
+        return cls(ready, tell, leash, hand)
+
+    def close(self) -> None:
+        """Close our ends, where nothing was started."""
+        os.close(self.ready)
+        os.close(self.hand)
+
+
+@dataclass(frozen=True)
 class Plan:
     """A process to start.
 
@@ -43,7 +69,7 @@ class Plan:
         folder: Its current directory.
         fds: Descriptors it inherits under the same numbers; closed here once it has started.
         info_fd: Where bubblewrap tells the number of the sandbox's first process; None without bubblewrap.
-        ready: Our end of the socket pair that the first process reports on.
+        ties: What connects us with the first process.
     """
 
     command: Sequence[str]
@@ -51,7 +77,7 @@ class Plan:
     folder: str
     fds: tuple[int, ...]
     info_fd: int | None
-    ready: socket.socket
+    ties: Ties
 
 
 @dataclass(frozen=True)
@@ -90,6 +116,7 @@ class Running:
         self._info = b""
         self._first: int | None = None if plan.info_fd is not None else process.pid
         self._first_handle: int | None = None
+        self._hand: int | None = plan.ties.hand
         self._killed: str | None = None
         self._kill_s: float | None = None
         self._ended_s: float | None = None
@@ -113,9 +140,6 @@ class Running:
                     for key, _ in selector.select(self._pause()):
                         key.data(selector, key.fd)
                     self._look()
-        except BaseException:
-            self._signal(self._handle)
-            raise
         finally:
             self._close()
         return self._result()
@@ -128,8 +152,7 @@ class Running:
                 selector.register(stream.fileno(), selectors.EVENT_READ, self._reader(self._captures[name]))
         selector.register(self._handle, selectors.EVENT_READ, self._on_end)
         selector.register(self._cancel, selectors.EVENT_READ, self._on_cancel)
-        self._plan.ready.setblocking(False)
-        selector.register(self._plan.ready.fileno(), selectors.EVENT_READ, self._on_ready)
+        selector.register(self._plan.ties.ready, selectors.EVENT_READ, self._on_ready)
         if self._plan.info_fd is not None:
             selector.register(self._plan.info_fd, selectors.EVENT_READ, self._on_info)
 
@@ -151,8 +174,7 @@ class Running:
         return read
 
     def _on_ready(self, selector: selectors.BaseSelector, fd: int) -> None:
-        with suppress(OSError):
-            self._set_up = self._set_up or self._plan.ready.recv(1) == b"1"
+        self._set_up = os.read(fd, 1) == b"1"
         selector.unregister(fd)
 
     def _on_info(self, selector: selectors.BaseSelector, fd: int) -> None:
@@ -186,7 +208,7 @@ class Running:
             if passed := self._watchdog.check(self._first or self._process.pid, now, set_up=self._set_up):
                 self._kill(passed)
         elif now - self._kill_s > _KILL_HARDER_S:
-            self._signal(self._handle)
+            self._let_go()
 
     def _kill(self, why: str) -> None:
         if self._kill_s is None:
@@ -198,10 +220,11 @@ class Running:
         """Kill the first process inside; its namespace dies with it, and bubblewrap then ends by itself."""
         if self._plan.info_fd is None:
             self._kill_tree()
-        elif self._first_handle is not None:
-            self._signal(self._first_handle)
+        if self._first_handle is not None:
+            with suppress(OSError):
+                signal.pidfd_send_signal(self._first_handle, signal.SIGKILL)
         else:
-            self._signal(self._handle)
+            self._let_go()
 
     def _kill_tree(self) -> None:
         """Without a namespace: whatever was seen of the tree, and is still the same process."""
@@ -212,10 +235,10 @@ class Running:
             with suppress(OSError):
                 os.kill(process.pid, signal.SIGKILL)
 
-    @staticmethod
-    def _signal(handle: int) -> None:
-        with suppress(OSError):
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
+    def _let_go(self) -> None:
+        if self._hand is not None:
+            os.close(self._hand)
+            self._hand = None
 
     def _over(self, selector: selectors.BaseSelector) -> bool:
         """Whether the process has been waited for, all inside is dead, and the output has been read."""
@@ -234,10 +257,10 @@ class Running:
         with self._lock:
             self._closed = True
             os.close(self._cancel)
-        for fd in (self._handle, self._first_handle, self._plan.info_fd):
+        self._let_go()
+        for fd in (self._handle, self._first_handle, self._plan.info_fd, self._plan.ties.ready):
             if fd is not None:
                 os.close(fd)
-        self._plan.ready.close()
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
@@ -265,8 +288,9 @@ def start(plan: Plan, limits: Limits, work: Path) -> Running:
     Raises:
         SandboxUnavailableError: The program cannot be started.
     """
+    fds = (*plan.fds, plan.ties.tell, plan.ties.leash)
     with ExitStack() as undo:
-        undo.callback(plan.ready.close)
+        undo.callback(plan.ties.close)
         if plan.info_fd is not None:
             undo.callback(os.close, plan.info_fd)
         try:
@@ -274,7 +298,7 @@ def start(plan: Plan, limits: Limits, work: Path) -> Running:
                 list(plan.command),
                 env=dict(plan.env),
                 cwd=plan.folder,
-                pass_fds=plan.fds,
+                pass_fds=fds,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -283,7 +307,7 @@ def start(plan: Plan, limits: Limits, work: Path) -> Running:
         except OSError as error:
             raise SandboxUnavailableError(f"{plan.command[0]} cannot be started: {error.strerror}.") from error
         finally:
-            for fd in plan.fds:
+            for fd in fds:
                 os.close(fd)
         undo.pop_all()
     # if memory gets short on the whole machine, this goes first

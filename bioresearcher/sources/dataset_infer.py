@@ -72,7 +72,6 @@ class Peek:
     header: tuple[str, ...]
     first_column: tuple[str, ...]
     numeric_share: float
-    numeric_columns: int
     rows: int
 
 
@@ -96,18 +95,16 @@ def peek(path: Path) -> Peek:
     with RowStream(path, _PEEK) as stream:
         rows = list(stream.rows(_PEEK_ROWS))
         header = tuple(stream.header)
-    known = numbers = whole = 0
+    known = numbers = 0
     for i in range(1, len(header)):
         cells = [row[i] for row in rows if not is_missing(row[i])]
         count = sum(as_number(cell) is not None for cell in cells)
         known, numbers = known + len(cells), numbers + count
-        whole += bool(cells) and count >= 0.95 * len(cells)
     return Peek(
         path=path,
         header=header,
         first_column=tuple(row[0].strip() for row in rows),
         numeric_share=numbers / known if known else 0.0,
-        numeric_columns=whole,
         rows=len(rows),
     )
 
@@ -192,6 +189,20 @@ def _survival_pair(columns: Sequence[ColumnScan]) -> tuple[ColumnScan, ColumnSca
         if same:
             return time, same[0]
     return (times[0], events[0]) if times and events else ()
+
+
+def unusable_events(columns: Sequence[ColumnScan]) -> list[tuple[str, str]]:
+    """(name, why) of columns that are named like an event beside a time, but cannot be taken for one."""
+    if _survival_pair(columns) or not any(_TIME.search(normal(c.name)) and _is_time(c) for c in columns):
+        return []
+    found = []
+    for column in columns:
+        name = normal(column.name)
+        if "censor" in name and column.binary:
+            found.append((column.name, "whether 1 means censored or event is not stated"))
+        elif _EVENT.search(name) and column.levels and len(column.levels) == 2 and not column.binary:
+            found.append((column.name, f"its values are {' and '.join(map(repr, sorted(column.levels)))}, not 0 and 1"))
+    return found
 
 
 def _is_time(column: ColumnScan) -> bool:

@@ -46,7 +46,6 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
 
-from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.dataset import ColumnRole, FileKind
 from bioresearcher.sources.spec_errors import mistake
@@ -186,8 +185,3 @@ def contained(folder: Path, relative: str) -> str:
     except (OSError, RuntimeError) as error:
         return f"{relative!r} cannot be read ({error})"
     return ""
-
-
-def dataset_id(spec_id: str | None, accession: str | None, folder_name: str) -> str:
-    """A data set's id: the given one, else the accession, else made from the folder's name."""
-    return safe_name(spec_id or accession or folder_name)

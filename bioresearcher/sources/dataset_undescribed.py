@@ -8,7 +8,7 @@ from pathlib import Path
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.dataset import FileKind
 from bioresearcher.sources.dataset_files import LoadedFile, load_file
-from bioresearcher.sources.dataset_infer import ColumnGuess, file_kinds, guess_roles, peek
+from bioresearcher.sources.dataset_infer import ColumnGuess, file_kinds, guess_roles, peek, unusable_events
 from bioresearcher.sources.dataset_scan import SheetScan, scan_sheet
 from bioresearcher.sources.dataset_spec import ColumnSpec, DatasetSpec, FileSpec
 
@@ -78,6 +78,10 @@ def _describe(path: Path, kind: FileKind, samples: set[str], name: str) -> tuple
     sample_column, why = _sample_column(scan, samples) if kind == "samples" else (None, "")
     guesses = guess_roles(scan.columns, sample_column, why)
     notes += [_note(path.name, column, guess) for column, guess in guesses.items() if guess.why]
+    notes += [
+        f"{path.name}: column {column!r} may be the event, but {why}: no survival data were assumed."
+        for column, why in unusable_events(scan.columns)
+    ]
     columns = {
         column: ColumnSpec(role=guess.role, case=guess.case, control=guess.control, unit=guess.unit)
         for column, guess in guesses.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bioresearcher.llm.ask import Caller, ask
 from bioresearcher.schemas.ask_design import (
@@ -28,8 +29,12 @@ from bioresearcher.schemas.review import GateFinding
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.prompts import DESIGN_HEADINGS, DESIGN_OUTLINES, WRITE_STEPS
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 KNOWN_STEPS = 40
-Similarities = Callable[[Sequence[str], Sequence[str]], Sequence[Sequence[float]]]
+Similarities = Callable[[Sequence[str], Sequence[str]], "NDArray[np.float32]"]
 """Cosine similarity of every text of the first list with every text of the second."""
 
 

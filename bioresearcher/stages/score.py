@@ -5,7 +5,7 @@ from __future__ import annotations
 from bioresearcher.errors import ReplyInvalidError
 from bioresearcher.llm.ask import Caller, ask
 from bioresearcher.review.gates import GateContext
-from bioresearcher.review.metrics import review_by_rule
+from bioresearcher.review.metrics import decide, review_by_rule
 from bioresearcher.review.rubric import rubric_text
 from bioresearcher.schemas.ask_review import ScoreProtocolInput
 from bioresearcher.schemas.objective import Objective
@@ -32,9 +32,7 @@ async def score_protocol(
             raise ReplyInvalidError(f"reviewer/score_protocol: {name} has no score with evidence")
     if caller.origin == "offline":
         return by_rule
-    errors = sum(f.severity == "error" for f in by_rule.findings)
-    mean = sum(m.score for m in scores.metrics.values()) / len(METRICS)
-    verdict = "fail" if mean < 2.5 else "revise" if errors or mean < 3.5 else "pass"
+    verdict = decide(tuple(scores.metrics.values()), by_rule.findings, steps=len(protocol.steps))
     return Review.model_validate(
         {
             "metrics": scores.metrics,

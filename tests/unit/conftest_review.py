@@ -63,7 +63,9 @@ def report() -> Report:
     """A report with one quoted step."""
     step = ReportStep(id="1.1", action="test each gene between groups", evidence=(evidence(),), supported=True)
     part = ReportPart(id="1", title="Differential expression", steps=(step,))
-    return Report(paper_id="PMID16643655", title="Portraits", parts=(part,), quotes=1, quotes_located=1, origin="source")
+    return Report(
+        paper_id="PMID16643655", title="Portraits", parts=(part,), quotes=1, quotes_located=1, origin="source"
+    )
 
 
 def evidence() -> Evidence:
@@ -92,13 +94,16 @@ def step(step_id: str, title: str, action: str, **more: object) -> ProtocolStep:
 def clean_protocol() -> Protocol:
     """A dry-lab protocol without a flaw that the gates know."""
     from_set = {
-        g: (StepInput(name="expression", source=f"dataset:{g}/expression"), StepInput(name="samples", source=f"dataset:{g}/samples"))
+        g: (
+            StepInput(name="expression", source=f"dataset:{g}/expression"),
+            StepInput(name="samples", source=f"dataset:{g}/samples"),
+        )
         for g in ("GSE1992", "GSE4335")
-    }  # fmt: skip
+    }
     quality = step(
         "1.1",
         "Check the tables of both cohorts",
-        "Count missing values per gene and sample in GSE1992 and GSE4335, and compare the coding of the clinical columns.",
+        "Count missing values per gene in GSE1992 and GSE4335, and compare the coding of the clinical columns.",
         inputs=from_set["GSE1992"] + from_set["GSE4335"],
         outputs=(StepOutput(name="quality", kind="table", description="missing values per cohort"),),
         parameters=(Parameter(name="largest share of missing values", value="20", unit="%"),),
@@ -120,7 +125,7 @@ def clean_protocol() -> Protocol:
     differential = step(
         "2.1",
         "Test each gene between receptor groups",
-        "Compare ER-positive with ER-negative tumours of GSE1992 gene by gene with Welch's t-test; adjust the p-values by "
+        "Compare ER-positive with ER-negative tumours of GSE1992 gene by gene with Welch's t-test; adjust p-values by "
         "Benjamini–Hochberg at FDR < 0.05 and report the log2 fold change.",
         inputs=(StepInput(name="matrix", source="step:1.2/matrix"), from_set["GSE1992"][1]),
         outputs=(StepOutput(name="genes", kind="table", description="gene, fold change, p, FDR"),),
@@ -134,7 +139,7 @@ def clean_protocol() -> Protocol:
     score = step(
         "2.2",
         "Score the proliferation signature",
-        "Average the z-scores of the 200 E2F target genes per sample in GSE1992; the genes are fixed before outcome is seen.",
+        "Average the z-scores of the 200 E2F target genes per sample in GSE1992; the genes are fixed beforehand.",
         inputs=(StepInput(name="matrix", source="step:1.2/matrix"),),
         outputs=(StepOutput(name="scores", kind="table", description="sample and score"),),
         parameters=(Parameter(name="genes", value="200"),),
@@ -146,7 +151,7 @@ def clean_protocol() -> Protocol:
     cox = step(
         "3.1",
         "Relate the score to survival",
-        "Fit a Cox model of the score in GSE1992, alone and adjusted for grade, draw Kaplan–Meier curves at the median, and "
+        "Fit a Cox model of the score in GSE1992, alone and adjusted for grade, draw Kaplan–Meier curves, and "
         "check the proportional hazards assumption by Schoenfeld residuals.",
         inputs=(StepInput(name="scores", source="step:2.2/scores"), from_set["GSE1992"][1]),
         outputs=(StepOutput(name="hazards", kind="table", description="hazard ratio, 95 % interval, p"),),
@@ -172,7 +177,9 @@ def clean_protocol() -> Protocol:
     )
     learns = (ReportPartRef(paper_id="PMID16643655", part_id="1"),)
     parts = (
-        ProtocolPart(id="1", title="Data and quality control", purpose="Know what the tables hold.", steps=(quality, filtered)),
+        ProtocolPart(
+            id="1", title="Data and quality control", purpose="Know what the tables hold.", steps=(quality, filtered)
+        ),
         ProtocolPart(
             id="2",
             title="Differences between receptor groups",

@@ -123,10 +123,20 @@ def test_a_binary_er_status_is_a_group_and_not_an_event(tmp_path: Path) -> None:
 
 def test_time_without_an_event_is_no_survival(tmp_path: Path) -> None:
     rows = [f"S{i}\t{i + 1}\t{int(i > 4)}" for i in range(10)]
-    (tmp_path / "s.tsv").write_text("id\ttime\tcensored\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    for name, why in (("censored", "1 means censored or event is not stated"), ("weight", "")):
+        (tmp_path / "s.tsv").write_text(f"id\ttime\t{name}\n" + "\n".join(rows) + "\n", encoding="utf-8")
+        dataset = one(tmp_path)
+        assert dataset.column("time") is None
+        assert dataset.column("event") is None
+        assert any("may be the event" in n and why in n for n in dataset.notes) == bool(why)
+
+
+def test_events_that_are_not_coded_0_and_1_are_said(tmp_path: Path) -> None:
+    rows = [f"S{i}\t{i + 1}\t{'alive' if i % 2 else 'dead'}" for i in range(10)]
+    (tmp_path / "s.tsv").write_text("id\tos_months\tstatus\n" + "\n".join(rows) + "\n", encoding="utf-8")
     dataset = one(tmp_path)
-    assert dataset.column("time") is None
     assert dataset.column("event") is None
+    assert any("'status' may be the event, but its values are 'alive' and 'dead'" in n for n in dataset.notes)
 
 
 def test_endpoints_are_paired_with_their_own_times() -> None:

@@ -2,121 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import os
-import random
-import sys
-import tempfile
-import time
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from bioresearcher.execution.attempt import AttemptResult, run_attempt
-from bioresearcher.sandbox.base import Job, Layout
-from bioresearcher.schemas.execution import ExecResult, Limits, Outcome, ResourceUse
-from bioresearcher.schemas.task import ColumnRule, DryLabTask, TaskCode, TaskInput, TaskOutput
+from bioresearcher.sandbox.none import UnsandboxedSandbox
+from bioresearcher.schemas.execution import Limits, Outcome
+from bioresearcher.schemas.task import TaskCode
 
+
+def _load():
+    path = Path(__file__).with_name("conftest_execution.py")
+    spec = importlib.util.spec_from_file_location("conftest_execution", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+lib = _load()
+READ, MEANS, WRITE, GOOD = lib.READ, lib.MEANS, lib.WRITE, lib.GOOD
 LIMITS = Limits(wall_s=20, memory_mb=300, file_mb=16, disk_mb=64)
 SHORT = Limits(wall_s=1.5, memory_mb=300, file_mb=16, disk_mb=64)
 
 
-class LocalSandbox:
-    """Runs jobs as plain processes, with a clock and a look at the memory: no protection, only the protocol."""
-
-    name = "none"
-
-    def layout(self, job: Job) -> Layout:
-        return Layout(code=str(job.code_dir), work=str(job.work_dir), data={n: str(p) for n, p in job.data.items()})
-
-    async def run(self, job: Job) -> ExecResult:
-        # the job's files are shown at fixed places, as a real sandbox does
-        args = list(job.args)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(job.code_dir / job.script),
-            *args,
-            cwd=job.work_dir,
-            env={"PYTHONHASHSEED": "0", "PATH": os.environ["PATH"], **job.env},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        started = time.monotonic()
-        running = asyncio.create_task(process.communicate())
-        killed = None
-        while not running.done():
-            await asyncio.wait({running}, timeout=0.05)
-            if time.monotonic() - started > job.limits.wall_s:
-                killed = "wall_time"
-            elif self._memory_mb(process.pid) > job.limits.memory_mb:
-                killed = "memory"
-            if killed and process.returncode is None:
-                process.kill()
-        out, err = await running
-        wall_s = time.monotonic() - started
-        return ExecResult(
-            exit_code=process.returncode or 0,
-            stdout=out.decode(errors="replace"),
-            stderr=err.decode(errors="replace"),
-            killed=killed,
-            use=ResourceUse(wall_s=wall_s),
-            sandbox=self.name,
-        )
-
-    @staticmethod
-    def _memory_mb(pid: int) -> float:
-        try:
-            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        except OSError:
-            return 0
-        return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0)
-
-
-def bubblewrap():
-    """The real sandbox, or a skip where it cannot work."""
-    from bioresearcher.errors import SandboxUnavailableError
-    from bioresearcher.sandbox.bubblewrap import BubblewrapSandbox
-
-    try:
-        sandbox = BubblewrapSandbox()
-        folder = Path(tempfile.mkdtemp())
-        (folder / "code").mkdir()
-        (folder / "work").mkdir()
-        (folder / "code" / "code.py").write_text("print('ready')\n")
-        asyncio.run(sandbox.run(Job(folder / "code", "code.py", folder / "work")))
-    except SandboxUnavailableError as error:
-        pytest.skip(f"no sandbox on this machine: {error}")
-    return sandbox
-
-
-@pytest.fixture(params=["local", pytest.param("bubblewrap", marks=pytest.mark.sandbox)])
-def sandbox(request):
-    return LocalSandbox() if request.param == "local" else bubblewrap()
-
-
-READ = """
-import csv, json, sys
-task = json.load(open(sys.argv[1]))
-with open(task["inputs"]["samples"], newline="") as file:
-    rows = list(csv.DictReader(file, delimiter="\\t"))
-"""
-WRITE = """
-with open(task["outputs"]["result"], "w") as out:
-    out.write("group\\tmean\\tp_value\\n")
-    for name, mean, p in result:
-        out.write(f"{name}\\t{mean}\\t{p}\\n")
-"""
-MEANS = """
-import statistics
-groups = {}
-for row in rows:
-    groups.setdefault(row["group"], []).append(float(row["age"]))
-result = [(name, statistics.fmean(v), 1 / (1 + statistics.pstdev(v))) for name, v in sorted(groups.items())]
-"""
 CANNED = 'result = [("a", 51.25, 0.031), ("b", 47.5, 0.48)]\n'
-GOOD = READ + MEANS + WRITE
 PIXELS = """
 import struct, zlib
 def chunk(kind, data):
@@ -189,6 +102,14 @@ CASES = {
         READ + "if sum(r['group'] == 'a' for r in rows) != 20: sys.exit('groups are not balanced')\n" + MEANS + WRITE,
         Outcome.VERIFIED,
         "stronger changes failed",
+    ),
+    "good, but refuses all but small changes": Case(
+        READ
+        + "if sum(r['group'] == 'ab'[i % 2] for i, r in enumerate(rows)) < 38: sys.exit('unlikely groups')\n"
+        + MEANS
+        + WRITE,
+        Outcome.VERIFIED,
+        "one value per column or matrix row replaced (stronger changes failed",
     ),
     "one output does not follow": Case(
         GOOD + PIXELS + "png(task['outputs']['plot'], lambda x, y: x)\n",
@@ -292,7 +213,8 @@ CASES = {
     ),
     "random numbers for the real names": Case(
         rewritten(
-            "import random\nrng = random.Random(1)\nresult = [(r['sample'], rng.uniform(30, 70), rng.random()) for r in rows]\n"
+            "import random\nrng = random.Random(1)\n"
+            "result = [(r['sample'], rng.uniform(30, 70), rng.random()) for r in rows]\n"
         ),
         Outcome.INPUT_INDEPENDENT,
         "only the names and the number of rows matter",
@@ -320,43 +242,11 @@ CASES = {
 }
 
 
-def rules(kind: str) -> tuple[ColumnRule, ...]:
-    if kind != "table":
-        return ()
-    p = ColumnRule(name="p_value", numeric=True, minimum=0, maximum=1)
-    return (ColumnRule(name="group"), ColumnRule(name="mean", numeric=True), p)
-
-
-FILES = {"result": ("result.tsv", "table"), "plot": ("plot.png", "figure"), "findings": ("findings.json", "findings")}
-
-
-def task_of(case: Case) -> DryLabTask:
-    names = ("result", *case.outputs)
-    return DryLabTask(
-        id="T1",
-        title="Age by group",
-        goal="compare ages",
-        step_ids=("S1",),
-        inputs=(TaskInput(name="samples", dataset="cohort", file="samples"),),
-        outputs=tuple(
-            TaskOutput(name=n, file=FILES[n][0], kind=FILES[n][1], columns=rules(FILES[n][1])) for n in names
-        ),
-    )
-
-
-def samples_file(folder: Path) -> Path:
-    rng = random.Random(3)
-    path = folder / "samples sheet.tsv"
-    lines = [f"s{i}\t{rng.randint(30, 80)}.{rng.randint(1, 9)}\t{'ab'[i % 2]}" for i in range(40)]
-    path.write_text("sample\tage\tgroup\n" + "\n".join(lines) + "\n")
-    return path
-
-
 async def attempt(case: Case, folder: Path, sandbox, number: int = 1) -> AttemptResult:
-    samples = samples_file(folder)
+    samples = lib.write_samples(folder)
     known = hashlib.sha256(samples.read_bytes()).hexdigest()
     return await run_attempt(
-        task_of(case),
+        lib.make_task(*case.outputs),
         TaskCode(code=case.code.replace("KNOWN", repr(known)), origin=case.origin),
         inputs={} if case.lacks else {"samples": samples},
         folder=folder / "T1",
@@ -366,11 +256,39 @@ async def attempt(case: Case, folder: Path, sandbox, number: int = 1) -> Attempt
     )
 
 
-@pytest.mark.parametrize("name", CASES)
-async def test_each_script_lands_on_its_rung(name: str, tmp_path: Path, sandbox) -> None:
+async def check(name: str, folder: Path, sandbox) -> None:
     case = CASES[name]
-    result = await attempt(case, tmp_path, sandbox)
+    result = await attempt(case, folder, sandbox)
     assert result.attempt.outcome is case.outcome, result.attempt.message
     assert case.says in result.attempt.message
     assert case.warns in "\n".join(result.warnings)
     assert bool(result.findings) == (result.verified and "findings" in case.outputs)
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_each_script_lands_on_its_rung(name: str, tmp_path: Path) -> None:
+    await check(name, tmp_path, UnsandboxedSandbox())
+
+
+IN_THE_REAL_ONE = (
+    "good, with figure and finding",
+    "good, but refuses what is shuffled",
+    "missing package met at run time",
+    "runtime error",
+    "data refusal",
+    "wall time",
+    "memory",
+    "link as output",
+    "hash check that refuses",
+    "hash check that writes other numbers",
+    "random output, hidden",
+)
+
+
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("no_sandbox_skip")
+@pytest.mark.parametrize("name", IN_THE_REAL_ONE)
+async def test_each_script_lands_on_its_rung_in_the_real_sandbox(name: str, tmp_path: Path) -> None:
+    from bioresearcher.sandbox.bubblewrap import BubblewrapSandbox
+
+    await check(name, tmp_path, BubblewrapSandbox())

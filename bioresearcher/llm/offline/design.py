@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bioresearcher.llm.offline.binding import Binding, Use
 from bioresearcher.llm.offline.choose import asked_for, choose_uses
 from bioresearcher.llm.offline.patterns import WET
-from bioresearcher.llm.offline.text import Similarity, clip, overlap, words
+from bioresearcher.llm.offline.text import Similarity, clip, overlap, sentences, weighted_overlap, words
 from bioresearcher.schemas.ask_design import (
     DesignHeadingsInput,
     DesignOutlinesInput,
@@ -27,9 +27,13 @@ from bioresearcher.schemas.ask_design import (
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, ReportPartRef, StepInput, StepOutput
+from bioresearcher.schemas.skill import SkillProtocol
 
-LINK_SIMILARITY = 0.42
-"""Cosine similarity (MiniLM) from which a step is said to have learnt from a report step."""
+DENSE_WEIGHT = 0.6
+LINK_SCORE = 0.42
+LINK_SIMILARITY = 0.33
+"""A step is said to have learnt from a report step when cosine similarity (MiniLM) and the share of the report
+step's words, fused 0.6 to 0.4, reach `LINK_SCORE`, and the cosine alone `LINK_SIMILARITY`."""
 PARTS_PER_HEADING = 4
 LITERATURE_PARTS = 6
 _KINDS = {"table": "table", "figure": "figure", "text": "text", "findings": "text", "model": "model"}
@@ -49,7 +53,9 @@ class Designer:
             groups.setdefault(use.skill.contract.part, [])
             if use.skill not in groups[use.skill.contract.part]:
                 groups[use.skill.contract.part].append(use.skill)
-        parts = self._skill_headings(groups, values) if groups else self._literature_headings(values)
+        binding = Binding(values.objective, values.datasets)
+        wording = {u.skill.name: _wording(u, binding) for u in reversed(uses)}
+        parts = self._skill_headings(groups, wording, values) if groups else self._literature_headings(values)
         names = ", ".join(d.id for d in values.datasets) or "no data set"
         return HeadingsDraft(
             title=clip(values.objective.text, 160),
@@ -64,11 +70,11 @@ class Designer:
             parts=tuple(parts),
         )
 
-    def _skill_headings(self, groups: dict[str, list[SkillBrief]], values: DesignHeadingsInput) -> list[HeadingDraft]:
+    def _skill_headings(
+        self, groups: dict[str, list[SkillBrief]], wording: dict[str, SkillProtocol], values: DesignHeadingsInput
+    ) -> list[HeadingDraft]:
         number_of = {skill.name: str(n) for n, skills in enumerate(groups.values(), 1) for skill in skills}
-        texts = [
-            f"{title}. " + " ".join(s.contract.protocol.action for s in skills) for title, skills in groups.items()
-        ]
+        texts = [f"{title}. " + " ".join(wording[s.name].action for s in skills) for title, skills in groups.items()]
         near = self._near(texts, values.known)
         parts = []
         for number, ((title, skills), row) in enumerate(zip(groups.items(), near, strict=True), 1):
@@ -78,7 +84,7 @@ class Designer:
                 HeadingDraft(
                     id=str(number),
                     title=title,
-                    purpose="; ".join(s.contract.protocol.rationale.rstrip(".") for s in skills[:2]) + ".",
+                    purpose=" ".join(_first_sentence(wording[s.name].rationale) for s in skills),
                     reason=f"Needs part {', '.join(depends)}." if depends else "Works on the data as given.",
                     depends_on=depends,
                     learns_from=tuple(row),
@@ -118,10 +124,11 @@ class Designer:
         """A line per use of a vetted analysis, or per action of the report part a heading was taken from."""
         uses = choose_uses(values.objective, values.datasets, values.skills)
         known = {(k.paper_id, k.part_id): k for k in values.known}
+        binding = Binding(values.objective, values.datasets)
         outlines = []
         for part in values.parts:
             own = [u for u in uses if u.skill.contract.part == part.title]
-            lines = _use_lines(part.id, own) if own else _action_lines(part, known)
+            lines = _use_lines(part.id, own, binding) if own else _action_lines(part, known)
             outlines.append(PartOutline(part_id=part.id, lines=lines))
         return OutlinesDraft(parts=tuple(outlines))
 
@@ -145,21 +152,27 @@ class Designer:
 
     def _linked(self, steps: tuple[ProtocolStepDraft, ...], values: WriteStepsInput) -> tuple[ProtocolStepDraft, ...]:
         """Steps with their requirements and the report steps closest to them."""
-        known = values.known
-        near: Sequence[Sequence[float]] = [[] for _ in steps]
-        if known and steps:
-            near = self.similarity(
-                [f"{s.title}. {clip(s.action, 400)}" for s in steps],
-                [f"{k.action} {clip(k.details, 400)}" for k in known],
-            )
         skills = {s.name: s for s in values.skills}
-        out = []
-        for step, row in zip(steps, near, strict=True):
-            best = sorted(range(len(known)), key=lambda i: (-row[i], i))[:2]
-            refs = tuple(_ref(known[i]) for i in best if row[i] >= LINK_SIMILARITY)
-            met = _requirements(step, skills.get(step.skill or ""), values.objective)
-            out.append(step.model_copy(update={"requirements": met, "learnt_from": step.learnt_from or refs}))
-        return tuple(out)
+        return tuple(
+            step.model_copy(
+                update={
+                    "requirements": _requirements(step, skills.get(step.skill or ""), values.objective),
+                    "learnt_from": step.learnt_from or self._closest(step, values.known),
+                }
+            )
+            for step in steps
+        )
+
+    def _closest(self, step: ProtocolStepDraft, known: tuple[KnownStep, ...]) -> tuple[LearntFrom, ...]:
+        """Up to two report steps close enough to say that the step learnt from them."""
+        if not known:
+            return ()
+        texts = [f"{k.action} {k.details}" if k.details != k.action else k.action for k in known]
+        dense = self.similarity([f"{step.title}. {clip(step.action, 400)}"], [clip(t, 400) for t in texts])[0]
+        lexical = weighted_overlap(texts, f"{step.title} {step.action} {step.acceptance}")
+        fused = [DENSE_WEIGHT * float(d) + (1 - DENSE_WEIGHT) * w for d, w in zip(dense, lexical, strict=True)]
+        best = sorted(range(len(known)), key=lambda i: (-fused[i], i))[:2]
+        return tuple(_ref(known[i]) for i in best if fused[i] >= LINK_SCORE and dense[i] >= LINK_SIMILARITY)
 
     def _literature_step(self, line: OutlineLine, values: WriteStepsInput) -> ProtocolStepDraft:
         """A step that repeats what a paper did, said to be so."""
@@ -189,17 +202,25 @@ def _ref(known: KnownStep) -> LearntFrom:
     return LearntFrom(paper_id=known.paper_id, part_id=known.part_id, step_id=known.step_id)
 
 
-def _use_lines(part_id: str, uses: list[Use]) -> tuple[OutlineLine, ...]:
+def _use_lines(part_id: str, uses: list[Use], binding: Binding) -> tuple[OutlineLine, ...]:
     return tuple(
         OutlineLine(
             id=f"{part_id}.{n}",
-            title=f"{use.skill.contract.protocol.title} ({', '.join(d.id for d in use.datasets)})",
+            title=_title(use, binding),
             datasets=tuple(d.id for d in use.datasets),
             skill=use.skill.name,
             outputs=tuple(o.name for o in use.skill.contract.outputs),
         )
         for n, use in enumerate(uses, 1)
     )
+
+
+def _title(use: Use, binding: Binding) -> str:
+    """The analysis's title; data sets it does not name itself follow in brackets."""
+    fill = {p.name: p.value for p in binding.parameters(use) or ()}
+    title = _fill(use.skill.contract.protocol.title, fill)
+    others = [d.id for d in use.datasets if d.id not in title]
+    return f"{title} ({', '.join(others)})" if others else title
 
 
 def _action_lines(part: ProtocolPart, known: dict[tuple[str, str], KnownPart]) -> tuple[OutlineLine, ...]:
@@ -228,16 +249,15 @@ def _skill_step(
     parameters = binding.parameters(use) if use else None
     if use is None or inputs is None or parameters is None:
         return None
-    wording = use.skill.contract.protocol
-    fill = {p.name: p.value for p in parameters} | {"datasets": ", ".join(d.id for d in use.datasets)}
+    wording = _wording(use, binding)
     reference = binding.reference()
     used = {i.source.removeprefix("dataset:").split("/")[0] for i in inputs if i.source.startswith("dataset:")}
     sets = (*(d.id for d in use.datasets), *((reference.id,) if reference and reference.id in used else ()))
     return ProtocolStepDraft(
         id=line.id,
         title=line.title,
-        action=_fill(wording.action, fill),
-        rationale=_fill(wording.rationale, fill),
+        action=wording.action,
+        rationale=wording.rationale,
         parameters=(*parameters, *wording.parameters),
         inputs=inputs,
         outputs=tuple(
@@ -246,10 +266,25 @@ def _skill_step(
         ),
         datasets=sets,
         software=wording.software,
-        acceptance=_fill(wording.acceptance, fill),
+        acceptance=wording.acceptance,
         kind="dry",
         skill=use.skill.name,
     )
+
+
+def _wording(use: Use, binding: Binding) -> SkillProtocol:
+    """The analysis's wording with its parameters filled in."""
+    wording = use.skill.contract.protocol
+    fill = {p.name: p.value for p in binding.parameters(use) or ()} | {
+        "datasets": ", ".join(d.id for d in use.datasets)
+    }
+    texts = {f: _fill(getattr(wording, f), fill) for f in ("title", "action", "rationale", "acceptance")}
+    return wording.model_copy(update=texts)
+
+
+def _first_sentence(text: str) -> str:
+    found = sentences(text)
+    return found[0] if found else ""
 
 
 def _fill(text: str, values: dict[str, str]) -> str:
@@ -261,7 +296,8 @@ def _fill(text: str, values: dict[str, str]) -> str:
 
 def _requirements(step: ProtocolStepDraft, skill: SkillBrief | None, objective: Objective) -> tuple[str, ...]:
     """Requirements whose text asks for the step's analysis, or most of whose words stand in the step."""
-    text = words(f"{step.title} {step.action} {step.rationale} {step.acceptance}")
+    settings = " ".join(f"{p.name.replace('_', ' ')} {p.value}" for p in step.parameters)
+    text = words(f"{step.title} {step.action} {step.rationale} {step.acceptance} {settings}")
     met = []
     for requirement in objective.requirements:
         asked = skill is not None and asked_for(skill, requirement.text)

@@ -6,8 +6,8 @@ from bioresearcher.schemas.ask_review import ProtocolScores, ReviewDraftInput, S
 from bioresearcher.schemas.review import DraftJudgement
 
 _INCOMPLETE = ("G-HEAD-01", "G-OUT-01", "G-STR")
-_ORDER = ("G-HEAD", "G-OUT", "G-FLOW", "G-STR")
-_VAGUE = ("G-VAG", "G-PLA")
+_ORDER = ("G-HEAD", "G-OUT", "G-FLO")
+_VAGUE = ("G-VAG",)
 _FOREIGN = ("G-REF", "G-DAT")
 
 

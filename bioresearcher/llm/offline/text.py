@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 STOP = frozenset(
     """a about above across after against all also an and any are as at be because been before being below between both
@@ -22,12 +27,8 @@ _NOT_END = re.compile(r"\b(?:e\.g|i\.e|et al|vs|cf|Fig|Figs|no|approx|ca|Dr|St|r
 _SPELLING = (("oestr", "estr"), ("tumour", "tumor"), ("haem", "hem"), ("leukaem", "leukem"), ("isation", "ization"))
 
 
-class Similarity(Protocol):
-    """Cosine similarity of every text of one list with every text of another, as rows."""
-
-    def __call__(self, left: Sequence[str], right: Sequence[str]) -> Sequence[Sequence[float]]:
-        """One row per left text."""
-        ...
+Similarity = Callable[[Sequence[str], Sequence[str]], "NDArray[np.float32]"]
+"""Cosine similarity of every text of one list with every text of another: one row per left text."""
 
 
 def normal(text: str) -> str:
@@ -80,6 +81,19 @@ def overlap(left: Iterable[str], right: Iterable[str]) -> float:
     """Share of the left words that are also right words, 0 to 1."""
     wanted = set(left)
     return len(wanted & set(right)) / len(wanted) if wanted else 0.0
+
+
+def weighted_overlap(texts: Sequence[str], target: str, stem: int = 6) -> list[float]:
+    """For each text the share of its content words that stand in the target, rare words counting more, 0 to 1.
+
+    Words are cut to their first `stem` letters; a word's weight is its inverse document frequency over the texts.
+    """
+    bags = [{w[:stem] for w in words(t)} for t in texts]
+    counts = Counter(w for bag in bags for w in bag)
+    weight = {w: math.log(1 + len(bags) / n) for w, n in counts.items()}
+    wanted = {w[:stem] for w in words(target)}
+    totals = [sum(weight[w] for w in bag) for bag in bags]
+    return [sum(weight[w] for w in bag & wanted) / t if t else 0.0 for bag, t in zip(bags, totals, strict=True)]
 
 
 def clip(text: str, length: int) -> str:

@@ -179,8 +179,8 @@ def summary(rows: pd.DataFrame, what: str, score: tuple[str, str], alpha: float)
     return f"{text}; strongest: {'; '.join(parts)}.", values
 
 
-def main() -> None:
-    task = load_task()
+def scored_samples(task: Task) -> tuple[pd.Series, pd.DataFrame]:
+    """The score and the sample sheet of the samples that are in both."""
     sheet = read_samples(task.inputs["samples"], task.parameter("sample_column"), task.parameter("missing_values", ()))
     scores = read_samples(task.inputs["scores"], "sample")
     values = numeric_column(scores, "score").dropna()
@@ -193,6 +193,12 @@ def main() -> None:
     score, sheet = values[shared], sheet.loc[shared]
     if score.nunique() < 3:
         fail("the score has fewer than three distinct values; ranks say nothing")
+    return score, sheet
+
+
+def main() -> None:
+    task = load_task()
+    score, sheet = scored_samples(task)
     parts = [finish(spearman(sheet_values(task, sheet), score), "variable").assign(in_set="NA")]
     expression = read_expression(task.inputs["expression"], task.parameter("feature_column"))
     shared = [s for s in score.index if s in expression.columns]

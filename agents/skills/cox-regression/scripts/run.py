@@ -31,6 +31,8 @@ from bioskill import (
 
 MAX_LEVELS = 6
 MIN_LEVEL = 5
+SMALL_STEPS = {"step_size": 0.5}
+"""With the default step of 0.95 the search can circle around the optimum when events are few."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def fit(table: pd.DataFrame, terms: list[Term], model: str) -> tuple[pd.DataFram
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            cox = CoxPHFitter().fit(data, "_time", "_event")
+            cox = CoxPHFitter().fit(data, "_time", "_event", fit_options=SMALL_STEPS)
             check = proportional_hazard_test(cox, data, time_transform="rank")
         except (ConvergenceError, np.linalg.LinAlgError):
             return "the estimation did not converge"

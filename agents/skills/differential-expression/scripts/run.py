@@ -57,12 +57,13 @@ def label_side(ax: Any, rows: pd.DataFrame, *, edge: float, top: float) -> None:
     distance = np.hypot(np.sign(edge) - x[:, None], slots[None, :] / top - y[:, None])
     for row, slot in zip(*linear_sum_assignment(distance), strict=True):
         ax.annotate(
-            bioskill.plain_text(rows["gene"].iloc[row], 20),
+            bioskill.plain_text(rows["gene"].iloc[row], 16),
             xy=(rows["difference"].iloc[row], rows["height"].iloc[row]),
             xytext=(edge, slots[slot]),
             ha="left" if edge > 0 else "right",
             va="center",
             fontsize=7.5,
+            in_layout=False,
             arrowprops={"arrowstyle": "-", "color": "#777777", "linewidth": 0.5, "shrinkA": 0, "shrinkB": 1},
         )
 

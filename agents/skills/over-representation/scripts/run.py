@@ -45,9 +45,9 @@ def enrich(sets: dict[str, list[str]], called: dict[str, list[str]], background:
     rows = []
     for direction in DIRECTIONS:
         genes = called[direction]
-        chosen = set(genes)
         for name, members in sets.items():
-            hits = [g for g in genes if g in set(members) & chosen]
+            inside = set(members)
+            hits = [g for g in genes if g in inside]
             expected = len(members) * len(genes) / background
             rows.append(
                 {
@@ -59,12 +59,13 @@ def enrich(sets: dict[str, list[str]], called: dict[str, list[str]], background:
                     "background": background,
                     "expected": expected,
                     "ratio": len(hits) / expected if expected > 0 else np.nan,
-                    "p": float(stats.hypergeom.sf(len(hits) - 1, background, len(members), len(genes))),
                     "genes": ",".join(hits),
                 }
             )
     table = pd.DataFrame(rows)
-    table.insert(9, "fdr", stats.false_discovery_control(table["p"].clip(upper=1.0), method="bh"))
+    p = stats.hypergeom.sf(table["overlap"] - 1, background, table["set_size"], table["called"]).clip(0.0, 1.0)
+    table.insert(8, "p", p)
+    table.insert(9, "fdr", stats.false_discovery_control(p, method="bh"))
     table["direction"] = pd.Categorical(table["direction"], DIRECTIONS)
     return table.sort_values(["direction", "p", "gene_set"], kind="stable", ignore_index=True)
 

@@ -120,16 +120,20 @@ def group_statistic(x: np.ndarray, case: np.ndarray) -> np.ndarray:
 def fit_cox(x: np.ndarray, y: pd.DataFrame, penalty: float) -> np.ndarray:
     """Coefficients of a ridge Cox model; all zero (it predicts nothing) when the estimation does not converge."""
     from lifelines import CoxPHFitter
-    from lifelines.exceptions import ConvergenceError, ConvergenceWarning
+    from lifelines.exceptions import ConvergenceError
 
     data = pd.DataFrame(x).assign(time=y["time"].to_numpy(), event=y["event"].to_numpy())
-    with warnings.catch_warnings():
-        # Few events in a fold bring remarks on convergence; what they mean shows in the held-out C-index.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        try:
-            return CoxPHFitter(penalizer=penalty).fit(data, "time", "event").params_.to_numpy()
-        except ConvergenceError:
-            return np.zeros(x.shape[1])
+    # With the default step of 0.95 the search can circle around the optimum when events are few.
+    for step in (0.5, 0.1):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                model = CoxPHFitter(penalizer=penalty).fit(data, "time", "event", fit_options={"step_size": step})
+            except ConvergenceError:
+                model = None
+        if model is not None and not any("failed to converge" in str(w.message) for w in caught):
+            return model.params_.to_numpy()
+    return np.zeros(x.shape[1])
 
 
 def fit_logistic(x: np.ndarray, y: pd.DataFrame, penalty: float) -> np.ndarray:
@@ -324,11 +328,11 @@ def findings(task: Task, problem: Problem, folds: pd.DataFrame, genes: pd.DataFr
     spread = {"mean": real.mean(), "sd": real.std(), "lowest": real.min(), "highest": real.max()}
     values |= {k: round(float(v), 2) for k, v in spread.items()}
     first = (
-        f"A {problem.model} of {selected} genes chosen from {problem.x.shape[1]} predicts {words} with mean held-out "
-        f"{problem.measure} {spread['mean']:.2f} (SD {spread['sd']:.2f}, lowest {spread['lowest']:.2f}, highest "
+        f"For {words}, a {problem.model} of {selected} genes chosen from {problem.x.shape[1]} reaches a mean held-out "
+        f"{problem.measure} of {spread['mean']:.2f} (SD {spread['sd']:.2f}, lowest {spread['lowest']:.2f}, highest "
         f"{spread['highest']:.2f} over {len(real)} folds: {plan[0]} outer, {plan[1]} repeats, {plan[2]} inner; "
-        "scaling, choice of genes and penalty inside the training folds). The folds overlap, so "
-        "the spread is no confidence interval.",
+        "scaling, choice of genes and penalty inside the training folds). The folds overlap, so the spread is no "
+        "confidence interval.",
         values,
     )
     second = (

@@ -35,6 +35,8 @@ from bioskill import (
 )
 
 GROUPS = {"high": CASE_COLOUR, "low": CONTROL_COLOUR}
+SMALL_STEPS = {"step_size": 0.5}
+"""With the default step of 0.95 the search can circle around the optimum when events are few."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def associate(cohort: Cohort) -> dict[str, Any]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            cox = CoxPHFitter().fit(data, "time", "event")
+            cox = CoxPHFitter().fit(data, "time", "event", fit_options=SMALL_STEPS)
             check = proportional_hazard_test(cox, data, time_transform="rank")
         except (ConvergenceError, np.linalg.LinAlgError):
             fail(f"the Cox model of {cohort.label} did not converge")
@@ -239,9 +241,8 @@ def cohort_finding(row: dict[str, Any], cohort: Cohort, name: str, total: int) -
 
 def verdict(first: dict[str, Any], second: dict[str, Any], name: str, alpha: float) -> tuple[str, dict[str, Any], bool]:
     """Whether the association replicated: found in discovery, same direction and p < alpha in validation."""
-    found = first["p"] < alpha
     same = (first["hr"] > 1) == (second["hr"] > 1)
-    replicated = found and same and second["p"] < alpha
+    replicated = first["p"] < alpha and same and second["p"] < alpha
     values = {
         "gene_set": name,
         "alpha": alpha,
@@ -257,25 +258,44 @@ def verdict(first: dict[str, Any], second: dict[str, Any], name: str, alpha: flo
         "discovery": first["cohort"],
         "validation": second["cohort"],
     }
-    head = f"The association of the {name} score with outcome seen in {first['cohort']}"
     if replicated:
-        text = f"{head} replicated in {second['cohort']}: same direction and {p_value(second['p'])} there."
-    elif not found:
         text = (
+            f"The association of the {name} score with outcome seen in {first['cohort']} replicated in "
+            f"{second['cohort']}: same direction and {p_value(second['p'])} there."
+        )
+    else:
+        text = not_replicated(first, second, name, alpha)
+    return text, values, replicated
+
+
+def not_replicated(first: dict[str, Any], second: dict[str, Any], name: str, alpha: float) -> str:
+    """Why the association did not replicate, and what the validation interval leaves open."""
+    if not first["p"] < alpha:
+        return (
             f"The association of the {name} score with outcome did not replicate: there was none at p < {alpha:g} in "
             f"{first['cohort']} ({p_value(first['p'])}) that {second['cohort']} ({p_value(second['p'])}) could confirm."
         )
-    else:
-        way = "the same direction" if same else "the opposite direction"
-        text = f"{head} did not replicate in {second['cohort']}: {way}, {p_value(second['p'])}, not below {alpha:g}."
-        if not same and second["p"] < alpha:
-            text = f"{head} did not replicate in {second['cohort']}: it has the opposite direction there."
-        if second["hr_low"] <= 1 <= second["hr_high"] and second["hr_low"] <= first["hr"] <= second["hr_high"]:
-            text += (
-                f" The validation interval ({ratio(second['hr_low'])} to {ratio(second['hr_high'])}) holds both 1 and "
-                f"the discovery HR {ratio(first['hr'])}: an absent association cannot be told from the same one."
-            )
-    return text, values, replicated
+    same = (first["hr"] > 1) == (second["hr"] > 1)
+    why = f"{'the same' if same else 'the opposite'} direction, {p_value(second['p'])}"
+    why += f", which is not below {alpha:g}." if second["p"] >= alpha else "."
+    text = f"The association of the {name} score with outcome seen in {first['cohort']} did not replicate in "
+    text += f"{second['cohort']}: {why}"
+    low, high = second["hr_low"], second["hr_high"]
+    if low <= 1 <= high and low <= first["hr"] <= high:
+        text += (
+            f" The validation interval ({ratio(low)} to {ratio(high)}) holds both 1 and the discovery HR "
+            f"{ratio(first['hr'])}: the data fit no association and the same association."
+        )
+    return text
+
+
+def endpoint_remark(discovery: Cohort, validation: Cohort) -> str:
+    """What keeps the two outcomes from being compared directly; empty when both sources state the same endpoint."""
+    if not (discovery.endpoint and validation.endpoint):
+        return " The sources do not state both endpoints, so the cohorts may count different events."
+    if discovery.endpoint.strip().lower() != validation.endpoint.strip().lower():
+        return f" The endpoints differ ({discovery.endpoint}; {validation.endpoint})."
+    return ""
 
 
 def main() -> None:
@@ -293,6 +313,8 @@ def main() -> None:
     if shared < limit:
         text += f" Only {number(shared)} % of the genes of the discovery score are measured in validation."
         values["percent_genes_shared"] = rounded(shared)
+    text += endpoint_remark(discovery, validation)
+    values |= {"discovery_endpoint": discovery.endpoint, "validation_endpoint": validation.endpoint}
     table = pd.DataFrame(rows).assign(genes_in_set=len(genes), replicated=["NA", "yes" if replicated else "no"])
     write_table(table, task.outputs["table"])
     draw([discovery, validation], rows, name, task.outputs["figure"])

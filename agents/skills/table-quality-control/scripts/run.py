@@ -116,6 +116,8 @@ def describe_columns(samples: pd.DataFrame) -> pd.DataFrame:
         numbers = pd.to_numeric(known, errors="coerce")
         kind = "empty" if known.empty else "number" if numbers.notna().all() else "text"
         mixed = kind == "text" and bool(numbers.notna().mean() > 0.5)
+        if kind == "number":  # 2.0 and 2.00 are one value
+            known = numbers.map("{:g}".format)
         levels = known.value_counts().sort_index().sort_values(ascending=False, kind="stable")
         rows.append(
             {

@@ -1,0 +1,118 @@
+"""The helper module beside every analysis: it reads what many programs write, and refuses in one line."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+LIBRARY = Path(__file__).parents[2] / "agents" / "skills" / "_lib"
+
+
+def load() -> ModuleType:
+    if "bioskill" not in sys.modules:
+        spec = importlib.util.spec_from_file_location("bioskill", LIBRARY / "bioskill.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["bioskill"] = module
+        spec.loader.exec_module(module)
+    return sys.modules["bioskill"]
+
+
+@pytest.fixture
+def bioskill() -> ModuleType:
+    return load()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.tsv", b""),
+        ("broken.tsv.gz", gzip.compress(b"gene\tS1\nA\t1\n" * 500)[:40]),
+        ("plain.tsv.gz", b"gene\tS1\nA\t1\n"),
+        ("binary.csv", bytes(range(256))),
+        ("header.tsv", b"gene\tS1\tS2\n"),
+    ],
+)
+def test_unreadable_matrix_is_one_line(
+    name: str, content: bytes, tmp_path: Path, bioskill: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SystemExit) as ended:
+        bioskill.read_expression(tmp_path / name)
+    error = capsys.readouterr().err
+    assert ended.value.code == 65
+    assert error.startswith(f"DATA: {name}: ")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gene\tS1\tS2\nA\t1\t2\nB\t3\t4\n",
+        "S1\tS2\nA\t1\t2\nB\t3\t4\n",
+        "gene\tS1\tS2\nA\t1\t2\t\nB\t3\t4\t\n",
+        "\ufeffgene\tS1\tS2\r\nA\t1\t2\r\nB\t3\t4\r\n",
+        "gene\tS1 \tS2\nA\t1\t1\nA\t1\t3\nB\t3\t4\n",
+        "gene\tdescription\tS1\tS2\nA\tfirst\t1\t2\nB\tsecond\t3\t4\n",
+    ],
+    ids=["plain", "row names as R writes them", "trailing tabs", "byte order mark", "repeated feature", "description"],
+)
+def test_matrices_of_many_writers_read_the_same(text: str, tmp_path: Path, bioskill: ModuleType) -> None:
+    path = tmp_path / "matrix.tsv"
+    path.write_text(text, encoding="utf-8", newline="")
+    made = bioskill.read_expression(path)
+    assert made.loc[["A", "B"], ["S1", "S2"]].to_numpy().tolist() == [[1, 2], [3, 4]]
+    assert made.shape == (2, 2)
+
+
+@given(st.integers(-1000, 1000))
+def test_whole_levels_are_the_same_with_and_without_a_point(value: int) -> None:
+    bioskill = load()
+    assert bioskill.level_text(f"{value}.0") == bioskill.level_text(value) == str(value)
+    assert bioskill.level_text(f"0{abs(value)}.5") == f"0{abs(value)}.5"
+
+
+def test_malformed_task_files_are_one_line(
+    tmp_path: Path, bioskill: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for content in ("", "[1, 2]", '{"inputs": 3}', '{"seed": "soon"}'):
+        (tmp_path / "task.json").write_text(content, encoding="utf-8")
+        with pytest.raises(SystemExit) as ended:
+            bioskill.load_task([str(tmp_path / "task.json")])
+        error = capsys.readouterr().err
+        assert ended.value.code == 65
+        assert error.startswith("DATA: task.json: ")
+        assert error.count("\n") == 1
+
+
+def test_packed_tables_have_the_same_bytes_at_any_time(tmp_path: Path, bioskill: ModuleType) -> None:
+    import pandas as pd
+
+    table = pd.DataFrame({"gene": ["A", "B"], "value": [1 / 3, None]})
+    bioskill.write_table(table, tmp_path / "x" / "t.tsv.gz")
+    content = (tmp_path / "x" / "t.tsv.gz").read_bytes()
+    assert content[4:8] == bytes(4)
+    assert gzip.decompress(content).decode() == "gene\tvalue\nA\t0.333333\nB\tNA\n"
+
+
+def test_level_without_samples_is_named_with_those_found(
+    bioskill: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import pandas as pd
+
+    samples = pd.DataFrame({"er": ["1.0", "0.0", None] * 4})
+    assert bioskill.two_groups(samples, "er", 1, "0").sum() == 4
+    with pytest.raises(SystemExit):
+        bioskill.two_groups(samples, "er", "1", "2")
+    assert "group er = '2' has 0 samples; at least 3 are needed (levels found: '0', '1')" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        bioskill.two_groups(samples, "er", "1", 1)
+    assert "both '1'" in capsys.readouterr().err

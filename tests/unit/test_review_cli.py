@@ -1,0 +1,193 @@
+"""`bioresearcher review`: what it prints, and the exit codes a build server relies on."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bioresearcher.cli import review as command
+from bioresearcher.cli.review_table import print_tables
+from bioresearcher.errors import InputError
+from bioresearcher.review.gates import GATES
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.review import METRICS, Review
+from bioresearcher.schemas.run import RunRecord
+
+
+def _support():
+    spec = importlib.util.spec_from_file_location("conftest_review", Path(__file__).with_name("conftest_review.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+S = _support()
+
+
+def run(*arguments: str | Path) -> int:
+    parser = argparse.ArgumentParser()
+    command.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["review", *map(str, arguments)])
+    return args.run(args)
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "good.json"
+    path.write_text(S.clean_protocol().model_dump_json(), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    path = tmp_path / "bad.md"
+    path.write_text(
+        "## A\n\n1. TODO normalise [red]with[/red] TCGA-LUS\x1b[31m.\n2. We found that it works.\n", encoding="utf-8"
+    )
+    return path
+
+
+def test_one_file_as_json_has_the_documented_shape(good: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(good, "--json") == 0
+    row = json.loads(capsys.readouterr().out)
+    assert {"file", "metrics", "findings", "verdict", "origin", "gates", "mean_score"} <= set(row)
+    assert set(row["metrics"]) == set(METRICS)
+    assert all({"score", "evidence", "reason"} == set(m) for m in row["metrics"].values())
+    assert row["origin"] == "offline"
+    Review.model_validate({k: row[k] for k in Review.model_fields})
+
+
+def test_findings_in_json_name_gate_severity_place_and_suggestion(bad: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(bad, "--format", "json") == 0
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert {"G-VAG-01", "G-REF-06", "G-RES-01"} <= {f["gate"] for f in findings}
+    assert all(set(f) == {"gate", "severity", "location", "message", "suggestion"} for f in findings)
+
+
+def test_several_files_are_compared(good: Path, bad: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(good, bad, "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0]["mean_score"] > rows[1]["mean_score"] + 2
+    assert run(good, bad) == 0
+    assert "verdict" in capsys.readouterr().out.split("file ", 1)[1]
+
+
+def test_an_unreadable_file_among_several_is_reported_and_the_others_reviewed(
+    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run(tmp_path / "no.md", good, "--json") == 2
+    out = capsys.readouterr()
+    rows = json.loads(out.out)
+    assert "is not there" in rows[0]["error"]
+    assert rows[1]["verdict"] == "pass"
+    assert "no.md is not there" in out.err
+    assert run(tmp_path / "no.md", good) == 2
+    assert "not reviewed" in capsys.readouterr().out
+
+
+def test_an_unreadable_file_alone_is_an_input_error(tmp_path: Path):
+    with pytest.raises(InputError, match="is not there"):
+        run(tmp_path / "no.md")
+    with pytest.raises(InputError, match="no file was given"):
+        run()
+
+
+def test_exit_codes_follow_the_asked_quality(good: Path, bad: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(good, "--min-score", "4", "--fail-on", "warning") == 0
+    assert run(bad, "--min-score", "3.5") == 1
+    assert run(bad, "--fail-on", "error") == 1
+    assert run(bad, "--min-score", "1") == 0
+    assert run(good, bad, "--fail-on", "warning") == 1
+
+
+@pytest.mark.parametrize("value", ["0", "6", "x", "nan"])
+def test_a_score_outside_the_scale_is_refused(good: Path, value: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as caught:
+        run(good, "--min-score", value)
+    assert caught.value.code == 2
+
+
+def test_a_run_folder_is_checked_against_its_own_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = RunFolder(tmp_path / "run")
+    known = S.context()
+    record = RunRecord(
+        run_id="r",
+        status="done",
+        started="2025-01-01",
+        objective=S.OBJECTIVE,
+        settings={},
+        backend="offline",
+        versions={},
+    )
+    folder.write(record, "run.json")
+    folder.write(S.clean_protocol(), "protocol.json")
+    folder.write(S.report(), "reports", "PMID16643655.json")
+    for d in known.datasets.values():
+        folder.write(d, "datasets", f"{d.id}.json")
+    assert run(folder.root, "--json") == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["form"] == "run folder"
+    assert "G-DAT-04" in row["gates"]["applied"]
+    assert {s["gate"] for s in row["gates"]["skipped"]} == {"G-REF-01", "G-REF-05", "G-REF-09"}
+
+
+def test_an_objective_adds_the_gates_on_requirements(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    toml = tmp_path / "o.toml"
+    toml.write_text('objective = "Breast tumours"\nrequirements = ["a", "b", "c", "Sequence honeybee microbiomes"]\n')
+    assert run(good, "--objective", toml, "--json") == 0
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert any(f["gate"] == "G-COV-01" and "R4" in f["message"] for f in findings)
+    with pytest.raises(InputError):
+        run(good, "--objective", tmp_path / "no.toml")
+
+
+def test_the_gates_are_listed(capsys: pytest.CaptureFixture[str]):
+    assert run("--list-gates") == 0
+    text = capsys.readouterr().out
+    assert all(g.id in text and g.title in text for g in GATES)
+    assert run("--list-gates", "--format", "markdown") == 0
+    assert capsys.readouterr().out.count("\n| G-") == len(GATES)
+    assert run("--list-gates", "--json") == 0
+    assert [g["id"] for g in json.loads(capsys.readouterr().out)] == [g.id for g in GATES]
+
+
+@pytest.mark.parametrize("form", ["table", "json", "markdown"])
+def test_output_goes_to_a_file(bad: Path, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "deep" / "review.out"
+    assert run(bad, "--format", form, "--output", out) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    assert "G-REF-06" in out.read_text(encoding="utf-8")
+
+
+def test_markdown_escapes_what_the_protocol_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "x.md"
+    path.write_text("## A\n\n1. TODO <img src=x onerror=alert(1)> | [a](javascript:1) **b**\n", encoding="utf-8")
+    run(path, "--format", "markdown")
+    text = capsys.readouterr().out
+    assert "<img" not in text
+    assert "](javascript" not in text
+    rows = [line for line in text.split("\n") if line.startswith("| error")]
+    assert all(row.replace("\\|", "").count("|") == 6 for row in rows)
+
+
+def test_a_terminal_gets_tables_and_no_escape_sequence_of_the_protocol(bad: Path, good: Path):
+    results = [command._review(path, None) for path in (bad, good, Path("no.md"))]
+    stream = io.StringIO()
+    print_tables(results, Console(file=stream, force_terminal=True, width=100, color_system=None))
+    text = stream.getvalue()
+    assert "Completeness" in text
+    assert "Comparison" in text
+    assert "not reviewed" in text
+    assert "[red]with[/red]" in text.replace("\n", " ")
+    assert "\x1b[31m" not in text
+
+
+def test_plain_output_has_no_control_characters(bad: Path, capsys: pytest.CaptureFixture[str]):
+    run(bad)
+    assert not any(ord(c) < 32 and c != "\n" for c in capsys.readouterr().out)
