@@ -167,6 +167,8 @@ def _identity(handle: int) -> tuple[int, int]:
 def _delete_files(handle: int) -> list[str]:
     """Delete the files of a folder; the names of its folders."""
     folders: list[str] = []
+    if os.fstat(handle).st_mode & 0o300 != 0o300:
+        os.fchmod(handle, 0o700)
     with os.scandir(handle) as entries:
         listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
     for name, is_folder in listed:

@@ -43,7 +43,7 @@ class Limits(Value):
     files: int = 5000
     tmp_mb: int = 256
     shm_mb: int = 64
-    output_bytes: int = 200_000
+    output_bytes: int = 2_000_000
 
 
 class ResourceUse(Value):
@@ -114,7 +114,7 @@ class TaskRecord(Value):
     task_id: str
     outcome: Outcome
     message: str
-    exit_ok: bool = Field(description="whether the last attempt's process ended with exit code 0")
+    exit_ok: bool = Field(description="whether the process of the attempt that counts ended with exit code 0")
     attempts: tuple[Attempt, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -22,6 +22,7 @@ from bioresearcher.schemas.ask_program import (
     SkillExample,
     WriteCodeInput,
 )
+from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import Limits, Outcome, TaskRecord
 from bioresearcher.schemas.paper import Failure
@@ -190,7 +191,14 @@ def _task_code(caller: Caller, bench: Workbench, task: DryLabTask, draft: CodeDr
     return TaskCode(
         code=draft.code,
         support=support,
-        origin="source" if own else caller.origin,
+        origin=_code_origin(skill, caller.origin) if own else caller.origin,
         skill=skill.name if own and skill is not None else None,
         note=draft.note,
     )
+
+
+def _code_origin(skill: Skill | None, asked: Origin) -> Origin:
+    """Who answers for unchanged skill code: this program for a shipped one, a person for one of the user's own."""
+    if skill is None:
+        return asked
+    return "offline" if skill.source == "shipped" else "human"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -305,13 +304,15 @@ def test_no_process_survives_when_we_are_killed(bench: Bench, moment: str) -> No
         "asyncio.run(BubblewrapSandbox().run(job))\n"
     )
     argv = [sys.executable, "-c", program, str(job.code_dir), str(job.work_dir), marker]
-    host = subprocess.Popen(argv, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    if moment == "while it runs":
-        assert wait_until((bench.folder / "work" / "started").exists)
-    else:
-        assert wait_until(lambda: len(alive(marker)) > 1)
-    host.send_signal(signal.SIGKILL)
-    host.wait()
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    with subprocess.Popen(argv, cwd=ROOT, env=env) as host:
+        try:
+            if moment == "while it runs":
+                assert wait_until((bench.folder / "work" / "started").exists)
+            else:
+                assert wait_until(lambda: len(alive(marker)) > 1)
+        finally:
+            host.kill()
     assert wait_until(lambda: alive(marker) == [])
 
 
