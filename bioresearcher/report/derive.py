@@ -70,6 +70,14 @@ class FoundPart:
     title: str
     rows: tuple[FoundRow, ...]
 
+    @property
+    def by_task(self) -> tuple[tuple[TaskView, tuple[FoundRow, ...]], ...]:
+        """The rows of each task together, tasks in the order of their first row."""
+        grouped: dict[str, list[FoundRow]] = {}
+        for row in self.rows:
+            grouped.setdefault(row.task.task.id, []).append(row)
+        return tuple((rows[0].task, tuple(rows)) for rows in grouped.values())
+
 
 @dataclass(frozen=True)
 class RequirementRow:

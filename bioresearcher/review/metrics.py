@@ -1,6 +1,6 @@
 """The five metrics by rule: measured features, lowered by what the gates found.
 
-A score is `1 + 4 * base * kept`. `base` (0 to 1) is a weighted mean of measured shares, so a fragment starts
+A score is `1 + 3.5 * base * kept`. `base` (0 to 1) is a weighted mean of measured shares, so a fragment starts
 low however clean it is. `kept` is a product over the gates that concern the metric: each takes away a part
 that depends on the severity of its findings and on the share of steps they hit. Another finding can
 therefore only lower a score. Whether the science is right is not judged here, and the reasons say so.
@@ -23,6 +23,9 @@ PASS_MEAN, PASS_LOWEST = 3.5, 2.5
 """`pass`: no error, mean at least 3.5, and no metric below 2.5."""
 FAIL_MEAN, FAIL_LOWEST, FAIL_SHARE = 2.5, 1.5, 1 / 3
 """`fail`: mean below 2.5, any metric below 1.5, or errors in at least a third of the steps. Else `revise`."""
+
+RULE_TOP = 4.5
+"""The highest score a rule can give: the top of the rubric is for a reviewer who judges the science."""
 
 READ_TRUST = 0.7
 """How far a flow of data that is only hinted at in free text counts, against one that is declared."""
@@ -133,7 +136,7 @@ _SHOWN: dict[MetricName, tuple[str, ...]] = {
 
 
 def _metric(name: MetricName, base: float, f: Features, view: View, findings: Sequence[GateFinding]) -> Metric:
-    score = round(1 + 4 * base * _kept(name, findings, f.steps), 2)
+    score = round(1 + (RULE_TOP - 1) * base * _kept(name, findings, f.steps), 2)
     concerned = [x for x in findings if _METRIC_OF[x.gate] == name]
     shares = (getattr(f, key) for key in _SHOWN[name])
     measured = [str(s) for s in shares if isinstance(s, Share)]

@@ -21,7 +21,7 @@ _DO = _any(
     correct average exclude cent(?:re|er) permute validate use take apply report plot check state choose divide split
     sum standardi[sz]e draw repeat keep remove map count collect record fix start order walk control treat examine
     measure include show give describe transform log-transform restrict combine annotate derive freeze set stratify
-    group convert express list specify carry evaluate summari[sz]e name hold reject multiply find write avoid add
+    group convert express list specify carry evaluate summari[sz]e name hold reject multiply find write avoid add leave drop scale correlate assign collapse limit print
     match look prefer read interpret build decide ask begin run obtain identify"""
 )
 _LEAD = r"(?:(?:first|then|next|finally|before [^,]{3,60}|for [^,]{3,80}|within [^,]{3,60}|after [^,]{3,60}" + (
@@ -67,7 +67,7 @@ NUMBER = re.compile(
 """A named number: name, sign, value, perhaps per cent."""
 
 UNIT = re.compile(
-    r"(?P<value>\d+(?:[.,]\d+)*)\s?(?P<unit>%|"
+    r"(?<![\w.])(?P<value>\d+(?:[.,]\d+)*)\s?(?P<unit>%|"
     + _any(
         """°C h hours? min(?:utes)? s days? weeks? months? years? µ[lgM] m[lgM] n[gM] kb bp fold permutations samples
         patients genes probes clusters folds"""

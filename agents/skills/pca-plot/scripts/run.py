@@ -98,7 +98,7 @@ def draw(scores: pd.DataFrame, table: pd.DataFrame, group: pd.Series | None, tas
     scree.bar(table["component"], share, color=bioskill.NEUTRAL_COLOUR)
     scree.set_ylabel("share of variance (%)")
     scree.tick_params(axis="x", rotation=90)
-    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     bioskill.save_figure(fig, path)
 
 
