@@ -13,14 +13,14 @@ demo: $(VENV)/runtime
 
 ## test: install what tests need and run them all
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 ## check: what CI runs: format, lint, types, lock, all tests, and the built wheel and sdist
 check: lint types test wheel
 
 ## fast: the quick tests only
 fast: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not slow" -n 2
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup
 
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check .

@@ -58,6 +58,12 @@ class Program:
             start_new_session=True,
         )
 
+    @staticmethod
+    def kill(process: subprocess.Popen[str]) -> None:
+        """`kill -9`, and its pipes closed."""
+        process.kill()
+        process.communicate()
+
     def folder(self) -> Path:
         """The workspace's only run folder."""
         (found,) = (self.workspace / "runs").iterdir()
@@ -69,24 +75,38 @@ def program(tmp_path: Path) -> Program:
     return Program(tmp_path / "workspace")
 
 
-@pytest.fixture
-def small_objective(tmp_path: Path) -> Path:
-    """An objective file with two method notes and one cohort: a run of a few tasks."""
+def write_objective(folder: Path) -> Path:
     inputs = load_example("breast-cancer")
     notes = [str(inputs.papers[0] / n) for n in ("benjamini-hochberg-1995.md", "perou-2000.md")]
-    path = tmp_path / "objective.toml"
+    path = folder / "objective.toml"
     path.write_text(OBJECTIVE.format(papers=notes, data=[str(inputs.data[0])]), encoding="utf-8")
     return path
 
 
 @pytest.fixture
-def results() -> Callable[[Path], dict[str, str]]:
+def small_objective(tmp_path: Path) -> Path:
+    """An objective file with two method notes and one cohort: a run of a few tasks."""
+    return write_objective(tmp_path)
+
+
+def digests(folder: Path) -> dict[str, str]:
     """Digests of what must not depend on interruptions: protocol, review, code and outputs of every task."""
+    files = [folder / "protocol.json", folder / "protocol.md", folder / "review.json", folder / "rounds.json"]
+    files += sorted(folder.glob("tasks/*/outputs/*")) + sorted(folder.glob("tasks/*/code.py"))
+    files += sorted(folder.glob("reports/*.json")) + sorted(folder.glob("analyses/*.json"))
+    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
-    def digests(folder: Path) -> dict[str, str]:
-        files = [folder / "protocol.json", folder / "protocol.md", folder / "review.json", folder / "rounds.json"]
-        files += sorted(folder.glob("tasks/*/outputs/*")) + sorted(folder.glob("tasks/*/code.py"))
-        files += sorted(folder.glob("reports/*.json")) + sorted(folder.glob("analyses/*.json"))
-        return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
+@pytest.fixture
+def results() -> Callable[[Path], dict[str, str]]:
     return digests
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the small objective's run gives when nothing interrupts it."""
+    place = tmp_path_factory.mktemp("undisturbed")
+    undisturbed = Program(place / "workspace")
+    done = undisturbed.run("run", str(write_objective(place)), "--yes", "--quiet")
+    assert done.returncode == 0, done.stderr
+    return digests(undisturbed.folder())

@@ -111,9 +111,9 @@ def test_gene_sets_go_in_the_known_directions(example: RunFolder) -> None:
 def test_the_score_is_significant_in_discovery_and_does_not_replicate(example: RunFolder) -> None:
     rows = {r["cohort"]: r for r in table(example, "signature-validation")}
     discovery, validation = rows["GSE1992"], rows["GSE4335"]
-    assert float(discovery["hazard_ratio"]) == pytest.approx(1.51, abs=0.01)
+    assert float(discovery["hr"]) == pytest.approx(1.51, abs=0.01)
     assert float(discovery["p"]) == pytest.approx(0.0083, abs=0.0005)
-    assert float(validation["hazard_ratio"]) == pytest.approx(1.30, abs=0.01)
+    assert float(validation["hr"]) == pytest.approx(1.30, abs=0.01)
     assert float(validation["p"]) == pytest.approx(0.11, abs=0.005)
     assert "did not replicate" in statements(example, "signature-validation")
     for report in ("report.md", "report.html"):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("resume")]
 Results = Callable[[Path], dict[str, str]]
 
 
@@ -33,29 +33,18 @@ def record(folder: Path) -> dict[str, Any]:
     return data
 
 
-@pytest.fixture
-def reference(program: Any, small_objective: Path, results: Results, tmp_path: Path) -> dict[str, str]:
-    """What the run gives when nothing interrupts it."""
-    undisturbed = type(program)(tmp_path / "undisturbed")
-    done = undisturbed.run("run", str(small_objective), "--yes", "--quiet")
-    assert done.returncode == 0, done.stderr
-    return results(undisturbed.folder())
-
-
 def test_a_run_killed_again_and_again_ends_the_same(
     program: Any, small_objective: Path, results: Results, reference: dict[str, str]
 ) -> None:
     moments = ['"stage": "screen_papers", "state": "done"', '"stage": "write_steps", "state": "start"', '"task": "T2"']
     first = program.start("run", str(small_objective), "--yes", "--quiet")
     wait_for(program.workspace, moments[0], first)
-    first.kill()
-    first.wait()
+    program.kill(first)
     folder = program.folder()
     for moment in moments[1:]:
         process = program.start("resume", str(folder), "--yes", "--quiet")
         wait_for(program.workspace, moment, process)
-        process.kill()
-        process.wait()
+        program.kill(process)
     done = program.run("resume", str(folder), "--yes", "--quiet")
     assert done.returncode == 0, done.stderr
     assert record(folder)["status"] == "done"
@@ -135,5 +124,4 @@ def test_two_processes_on_one_run_folder(program: Any, small_objective: Path) ->
     second = program.run("resume", str(program.folder()), "--yes")
     assert second.returncode == 2
     assert f"in use by process {process.pid}" in second.stderr
-    process.kill()
-    process.wait()
+    program.kill(process)
