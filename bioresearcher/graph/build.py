@@ -71,7 +71,7 @@ def build_pipeline() -> Graph:
     graph.add_edge("read_paper", "analyse_reports")
     graph.add_edge("analyse_reports", "design_headings")
     graph.add_edge("design_headings", "design_outlines")
-    graph.add_conditional_edges("design_outlines", routes.after_outlines, ["write_steps"])
+    graph.add_conditional_edges("design_outlines", routes.after_outlines, ["write_steps", "assemble_protocol"])
     graph.add_edge("write_steps", "assemble_protocol")
     graph.add_edge("assemble_protocol", "approve_protocol")
     graph.add_conditional_edges("approve_protocol", routes.after_protocol, ["extract_tasks", END])

@@ -145,6 +145,8 @@ async def program_task(task: CodeTask, runtime: Runtime[Context]) -> Update:
         record: TaskRecord = program.not_run(spec, c.sandbox_note)
     else:
         async with c.task_slots:
+            if runtime.control is not None and runtime.control.drain_requested:
+                return {}  # stopping: a task that has not begun is left for the resumed run
             c.caller.events.emit("task", "program_task", "start", spec.title, task=task_id)
             record = await program.program_task(c.caller, c.workbench(c.sandbox), spec)
     c.folder.write(record, "tasks", task_id, "record.json")

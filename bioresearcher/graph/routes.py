@@ -22,9 +22,9 @@ def after_selection(state: RunState) -> list[Send] | Literal["analyse_reports", 
     return [Send("read_paper", PaperTask(paper_id=p)) for p in state["kept"]] or "analyse_reports"
 
 
-def after_outlines(state: RunState) -> list[Send]:
-    """A branch per part."""
-    return [Send("write_steps", PartTask(part_id=p)) for p in state["parts"]]
+def after_outlines(state: RunState) -> list[Send] | Literal["assemble_protocol"]:
+    """A branch per part; an empty protocol is assembled, too, and says so."""
+    return [Send("write_steps", PartTask(part_id=p)) for p in state["parts"]] or "assemble_protocol"
 
 
 def after_protocol(state: RunState) -> Literal["extract_tasks", "__end__"]:

@@ -47,7 +47,8 @@ def check_contents(wheel: Path, sdist: Path) -> None:
         if p.is_file() and "__pycache__" not in p.parts
     }
     assert package <= set(names), sorted(package - set(names))
-    inside = {n.split("/", 1)[1] for n in tarfile.open(sdist).getnames() if "/" in n}
+    with tarfile.open(sdist) as archive:
+        inside = {n.split("/", 1)[1] for n in archive.getnames() if "/" in n}
     for name in ("pyproject.toml", "README.md", "LICENSE", "Makefile", "requirements.lock", "tests/conftest.py"):
         assert name in inside, f"{name} is missing from the sdist"
 
@@ -73,7 +74,9 @@ def main() -> None:
         print(run(program, "doctor", "--workspace", str(place / "workspace"), cwd=place).strip())
         run(program, "run", "--example", "breast-cancer", "--yes", "--quiet", cwd=place)
         (report,) = place.glob("workspace/runs/*/report.html")
-        print(f"wheel {wheel.name} ({wheel.stat().st_size / 1e6:.1f} MB) and sdist {sdist.name} are whole; the installed")
+        print(
+            f"wheel {wheel.name} ({wheel.stat().st_size / 1e6:.1f} MB) and sdist {sdist.name} are whole; the installed"
+        )
         print(f"wheel carried the example to its report ({report.stat().st_size / 1e6:.1f} MB)")
 
 
