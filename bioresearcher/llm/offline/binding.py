@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +14,10 @@ from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.protocol import StepInput
 from bioresearcher.schemas.report import Parameter
 from bioresearcher.schemas.skill import SkillInput, SkillParameter
+
+
+_NO_NAMES = frozenset({"true", "false", "yes", "no", "y", "n", "unknown", "other", "na"})
+"""Levels that say nothing without their column's name."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +38,8 @@ class Binding:
     """Chooses the discovery and validation sets, the group column and the gene set, from descriptions alone."""
 
     def __init__(self, objective: Objective, datasets: tuple[Dataset, ...]) -> None:
-        self._text = normal(
-            " ".join([objective.text, *(r.text for r in objective.requirements), *objective.conditions])
-        )
+        self._raw = " ".join([objective.text, *(r.text for r in objective.requirements), *objective.conditions])
+        self._text = normal(self._raw)
         self._datasets = datasets
         measured = [d for d in datasets if d.file("expression") is not None or d.file("samples") is not None]
         named = [d for d in measured if d.role == "discovery"]
@@ -74,12 +78,40 @@ class Binding:
         return f" {stem} " in self._text or f" {stem}s " in self._text
 
     def group(self, dataset: Dataset) -> Column | None:
-        """The group column that the objective mentions, else the first with a stated contrast, else the first."""
-        sheet = dataset.file("samples")
-        groups = [c for c in sheet.columns if c.role == "group"] if sheet else []
-        mentioned = [c for c in groups if self._column_mentioned(c)]
+        """The group column to compare.
+
+        One whose levels the objective names, else one that it names itself, else the first with a stated contrast,
+        else the first.
+        """
+        groups = self._groups(dataset)
+        by_levels = [c for c in groups if len(self._levels_named(c)) >= 2]
+        named = [c for c in groups if self._column_mentioned(c)]
         stated = [c for c in groups if c.case is not None and c.control is not None]
-        return next(iter([*[c for c in mentioned if c in stated], *mentioned, *stated, *groups]), None)
+        return next(iter([*by_levels, *[c for c in named if c in stated], *named, *stated, *groups]), None)
+
+    @staticmethod
+    def _groups(dataset: Dataset) -> list[Column]:
+        sheet = dataset.file("samples")
+        return [c for c in sheet.columns if c.role == "group"] if sheet else []
+
+    def _levels_named(self, column: Column) -> list[str]:
+        """The column's levels that stand in the objective, in the order in which they do.
+
+        Short capitals (ALL, NEG) must stand there as they are; numbers and yes or no are no names.
+        """
+        places = {}
+        for level in column.levels:
+            word = level.strip()
+            if word in column.missing_values or word.casefold() in _NO_NAMES or not normal(word).strip(" 0123456789"):
+                continue
+            if word.isupper() and len(word) <= 5:
+                found = re.search(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", self._raw)
+                place = found.start() if found else -1
+            else:
+                place = self._text.find(normal(word))
+            if place >= 0:
+                places[level] = place
+        return sorted(places, key=lambda level: places[level])
 
     def _column_mentioned(self, column: Column) -> bool:
         names = [column.name, column.label, *column.aliases]
@@ -96,14 +128,61 @@ class Binding:
         return True
 
     def contrast(self, dataset: Dataset) -> tuple[Column, str, str] | None:
-        """Group column, case level, control level; without a stated contrast the two levels of a two-level column."""
+        """Group column, case level, control level.
+
+        A stated contrast holds unless the objective names two other levels; without one, the two levels that the
+        objective names first, else the first two.
+        """
         column = self.group(dataset)
         if column is None:
             return None
+        named = self._levels_named(column)
         if column.case is not None and column.control is not None:
-            return column, column.case, column.control
+            if len(named) < 2 or {column.case, column.control} <= {*named}:
+                return column, column.case, column.control
+        if len(named) >= 2:
+            return column, named[0], named[1]
         levels = [level for level in column.levels if level not in column.missing_values]
         return (column, levels[1], levels[0]) if len(levels) >= 2 else None
+
+    def doubts(self, dataset: Dataset) -> tuple[str, ...]:
+        """What had to be chosen about the comparison in a data set without the objective or the source saying so."""
+        contrast, groups = self.contrast(dataset), self._groups(dataset)
+        if contrast is None:
+            return ()
+        column, case, control = contrast
+        said = []
+        named = len(self._levels_named(column)) >= 2
+        if len(groups) > 1 and not named and not self._column_mentioned(column):
+            others = ", ".join(c.name for c in groups if c is not column)
+            said.append(
+                f"{dataset.id}: the objective names none of its group columns, so {column.name} is compared; "
+                f"name another ({others}) in the objective to compare that."
+            )
+        if len(column.levels) > 2 and not named and (column.case, column.control) != (case, control):
+            said.append(
+                f"{dataset.id}: {column.name} has {len(column.levels)} levels and the objective names no two of them, "
+                f"so {case} is compared with {control}."
+            )
+        return tuple(said)
+
+    def why_not(self, skill: SkillBrief) -> str:
+        """What the data at hand lack for a vetted analysis; empty when nothing is known to be lacking."""
+        if self.discovery is None:
+            return "there is no data set with samples"
+        contract, dataset = skill.contract, self.discovery
+        if any(i.role == "validation" for i in contract.inputs) and self.validation is None:
+            return "there is no data set of role validation"
+        if any(i.kind == "expression" for i in contract.inputs) and dataset.file("expression") is None:
+            return f"{dataset.id} has no matrix of measurements (features in rows, samples in columns)"
+        if any(i.kind == "gene_sets" and i.required for i in contract.inputs) and self.reference() is None:
+            return "there are no gene sets"
+        lacking = [r for r in contract.needs_columns if dataset.column(r) is None]
+        if lacking:
+            return f"{dataset.id} has no column of role {' or '.join(lacking)}"
+        if any(p.source == "gene_set" and p.required for p in contract.parameters) and self.gene_set is None:
+            return "the objective names none of the gene sets at hand"
+        return ""
 
     def input_source(self, given: SkillInput, use: Use, step_of: dict[tuple[str, str], str]) -> str | None:
         """The `source` of a step input; None when nothing fits.

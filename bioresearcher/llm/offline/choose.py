@@ -40,6 +40,27 @@ def choose_uses(objective: Objective, datasets: tuple[Dataset, ...], skills: Seq
     return tuple(chosen)
 
 
+def unserved(
+    objective: Objective, datasets: tuple[Dataset, ...], skills: Sequence[SkillBrief]
+) -> tuple[tuple[SkillBrief, str], ...]:
+    """Vetted analyses that are asked for but cannot be done with the data at hand, each with what is lacking."""
+    text = " ".join([objective.text, *(r.text for r in objective.requirements)])
+    done = {u.skill.name for u in choose_uses(objective, datasets, skills)}
+    binding = Binding(objective, datasets)
+    by_name = {s.name: s for s in skills}
+    asked = sorted((s for s in skills if asked_for(s, text) and s.name not in done), key=lambda s: s.contract.order)
+    return tuple((s, _lacking(s, binding, by_name, frozenset())) for s in asked)
+
+
+def _lacking(skill: SkillBrief, binding: Binding, by_name: dict[str, SkillBrief], seen: frozenset[str]) -> str:
+    """What the skill, or one it takes its input from, lacks."""
+    reason = binding.why_not(skill)
+    for given in skill.contract.inputs:
+        if not reason and given.required and given.skill in by_name and given.skill not in seen:
+            reason = _lacking(by_name[given.skill], binding, by_name, seen | {skill.name})
+    return reason
+
+
 def _add_upstream(by_name: dict[str, SkillBrief], name: str, wanted: set[str]) -> None:
     for given in by_name[name].contract.inputs:
         if given.kind == "output" and given.skill in by_name and given.skill not in wanted:

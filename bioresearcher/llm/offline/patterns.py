@@ -21,8 +21,8 @@ _DO = _any(
     correct average exclude cent(?:re|er) permute validate use take apply report plot check state choose divide split
     sum standardi[sz]e draw repeat keep remove map count collect record fix start order walk control treat examine
     measure include show give describe transform log-transform restrict combine annotate derive freeze set stratify
-    group convert express list specify carry evaluate summari[sz]e name hold reject multiply find write avoid add leave drop scale correlate assign collapse limit print
-    match look prefer read interpret build decide ask begin run obtain identify"""
+    group convert express list specify carry evaluate summari[sz]e name hold reject multiply find write avoid add leave drop scale correlate assign
+    collapse limit print match look prefer read interpret build decide ask begin run obtain identify"""
 )
 _LEAD = r"(?:(?:first|then|next|finally|before [^,]{3,60}|for [^,]{3,80}|within [^,]{3,60}|after [^,]{3,60}" + (
     r"|if [^,]{3,80}|in [^,]{3,60})?,?\s*)"
