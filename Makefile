@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 ## demo: install, run the packaged example to its report, print where it is
 demo: $(VENV)/runtime
-	$(BIN)/bioresearcher run --example breast-cancer --yes
+	$(BIN)/bioresearcher run --example breast-cancer --yes --reuse
 
 ## test: install what tests need and run them all
 test: $(VENV)/dev

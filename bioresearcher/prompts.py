@@ -161,9 +161,3 @@ class PromptBook:
         if prompt.name not in self._loaded:
             self._loaded[prompt.name] = prompt.load(self._resources)  # type: ignore[assignment]
         return self._loaded[prompt.name]  # type: ignore[return-value]
-
-    def digests(self) -> dict[str, str]:
-        """Name -> `<digest> (<source>)` of every prompt loaded so far."""
-        return {
-            f"prompts/{name}": f"{p.resource.digest} ({p.resource.source})" for name, p in sorted(self._loaded.items())
-        }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import signal
 import sys
 from typing import Any
@@ -13,15 +14,21 @@ from rich.console import Console
 
 from bioresearcher.cli.display import Plain, Progress, Silent
 from bioresearcher.cli.gates import ask_person
-from bioresearcher.errors import BioresearcherError
+from bioresearcher.errors import BioresearcherError, InputError
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.prepare import Inputs
-from bioresearcher.graph.run import Runner, approve_all
+from bioresearcher.graph.run import Runner, approve_all, read_record
+from bioresearcher.report.text import count_of
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.run import Decision, RunRecord
 from bioresearcher.settings import Settings
 
 EXIT = {"done": 0, "stopped": 3}
+MOST_DOUBTS = 8
+_TROUBLE = re.compile(
+    r"^Task \S+ is not verified|^Requirement |without a sandbox|no sandbox|was judged unusable|relevant"
+)
+"""Doubts that the terminal repeats: those that change what the run is worth."""
 
 
 def drive(folder: RunFolder, inputs: Inputs, settings: Settings, args: argparse.Namespace) -> int:
@@ -48,6 +55,12 @@ def drive(folder: RunFolder, inputs: Inputs, settings: Settings, args: argparse.
         display.say("stopped at once.")
         _tell_resume(folder)
         return 3
+    except InputError:
+        if not folder.has("run.json"):  # nothing was started: leave no empty folder behind
+            _remove_empty(folder)
+        elif folder.has("report.md"):
+            display.say(f"report: {folder.path('report.md')}")
+        raise
     except BioresearcherError:
         if folder.has("run.json"):
             _tell_resume(folder)
@@ -86,8 +99,36 @@ def _remove_empty(folder: RunFolder) -> None:
         return
 
 
+def end_lines(record: RunRecord) -> list[str]:
+    """What a finished run says of itself: its counts, then what went wrong, in the words of the manifest."""
+    t = record.totals
+    read = f"{count_of(t.papers_read, 'paper')} read"
+    if t.quotes:
+        read += f", {t.quotes_located} of {count_of(t.quotes, 'quote')} located"
+    steps = f"{count_of(t.steps, 'protocol step')}, {t.steps_linked} linked to what was read"
+    ran = f"{count_of(t.tasks, 'task')}: {t.exit_ok} ended with exit code 0, {t.verified} verified"
+    spent = f"{t.wall_s:.0f} s, {count_of(t.calls, 'model call')}"
+    lines = ["", f"{read} · {steps}", f"{ran if t.tasks else 'no task was run'} · {spent}"]
+    lines += [f"! {f.item}: {f.message}" for f in record.failures]
+    telling = [d for d in record.not_verified if _TROUBLE.search(d)]
+    lines += [f"! {d}" for d in telling[:MOST_DOUBTS]]
+    if len(record.not_verified) > len(telling[:MOST_DOUBTS]):
+        lines.append(
+            f"{count_of(len(record.not_verified), 'doubt')} in all: the report's section “What was not verified”"
+        )
+    return lines
+
+
 def _tell_resume(folder: RunFolder) -> None:
     print(f"go on with: bioresearcher resume {folder.root}", file=sys.stderr)
+
+
+def tell_finished(folder: RunFolder, args: argparse.Namespace) -> int:
+    """Say what a finished run gave; the exit code."""
+    console = Console(stderr=args.json or args.quiet, highlight=False)
+    console.print(f"nothing changed since {folder.root.name}: this is its result", soft_wrap=True, markup=False)
+    _tell_end(folder, read_record(folder), args, console)
+    return 0
 
 
 def _tell_end(folder: RunFolder, record: RunRecord, args: argparse.Namespace, console: Console) -> None:
@@ -96,14 +137,12 @@ def _tell_end(folder: RunFolder, record: RunRecord, args: argparse.Namespace, co
     elif args.quiet and record.status == "done":
         print(folder.path("report.html"))
     elif record.status == "done":
-        t = record.totals
+        for line in end_lines(record):
+            console.print(line, soft_wrap=True, markup=False)
         console.print(
-            f"\n{t.papers_read} papers read, {t.quotes_located} of {t.quotes} quotes located · "
-            f"{t.steps} protocol steps, {t.steps_linked} linked to what was read\n"
-            f"{t.tasks} tasks: {t.exit_ok} ended with exit code 0, "
-            f"[bold]{t.verified} verified[/bold] · {t.wall_s:.0f} s, {t.calls} model calls\n"
             f"protocol: {folder.path('protocol.md')}\nreport:   {folder.path('report.html')}",
             soft_wrap=True,
+            markup=False,
         )
     if record.status == "stopped":
         print(f"stopped: {record.stopped_by}", file=sys.stderr)

@@ -44,6 +44,9 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         choices=("auto", "bubblewrap", "none"),
         help="none runs generated code unprotected and is stamped on the report (auto)",
     )
+    parser.add_argument(
+        "--reuse", action="store_true", help="do not run again what a finished run here already answers"
+    )
     add_run_options(parser)
     add_place_options(parser)
     parser.set_defaults(run=run)
@@ -51,13 +54,19 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run; the exit code."""
-    from bioresearcher.cli.drive import drive
+    from bioresearcher.cli.drive import drive, tell_finished
     from bioresearcher.graph.run import new_run_folder
     from bioresearcher.settings import load_settings
 
     settings = load_settings(vars(args))
     inputs = _inputs(args)
     _check_inputs(inputs)
+    if args.reuse:
+        from bioresearcher.graph.reuse import find_finished
+
+        finished = find_finished(inputs, settings)
+        if finished is not None:
+            return tell_finished(finished, args)
     folder = new_run_folder(settings.workspace, inputs.objective.id)
     return drive(folder, inputs, settings, args)
 

@@ -9,6 +9,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
+from bioresearcher.errors import InputError
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.state import CodeTask, PartTask, RunState
 from bioresearcher.report.protocol_markdown import render_bare_protocol
@@ -16,6 +17,7 @@ from bioresearcher.review.gates import GateContext, run_gates
 from bioresearcher.review.run_context import context_of_run
 from bioresearcher.runfolder import write_text
 from bioresearcher.schemas.ask_design import HeadingsDraft
+from bioresearcher.schemas.dataset import DatasetCheck
 from bioresearcher.schemas.execution import TaskRecord
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import DraftReview, GateFinding
@@ -51,9 +53,27 @@ async def design_headings(state: RunState, runtime: Runtime[Context]) -> Update:
         check=design.check_headings,
         show=lambda d: d.model_dump_json(indent=1),
     )
+    if not best.value.parts:
+        raise InputError(
+            f"no protocol can be designed: {_why_nothing(c, bench)}.",
+            hint="Correct the data or give papers nearer to the objective, and start a new run; report.md says more.",
+        )
     c.folder.write(best.value, "design", "headings.json")
     passed = ["headings"] if best.passed else []
     return {"parts": [p.id for p in best.value.parts], "reviews": list(best.rounds), "passed": passed}
+
+
+def _why_nothing(c: Context, bench: design.Bench) -> str:
+    """Why neither data nor papers give a part."""
+    said = [f"{f.item} could not be loaded ({f.message.rstrip('.')})" for f in c.input_failures]
+    for check in c.folder.read_list(DatasetCheck, "checks.json"):
+        if check.verdict == "unusable":
+            said.append(f"{check.dataset_id} is unusable ({check.reasons[0] if check.reasons else 'no reason given'})")
+    if not bench.reports:
+        said.append("no paper was read" if c.own_papers else "no papers were given")
+    else:
+        said.append(f"none of the {len(bench.reports)} papers read describes a method near the objective")
+    return "; ".join(said)
 
 
 async def design_outlines(state: RunState, runtime: Runtime[Context]) -> Update:

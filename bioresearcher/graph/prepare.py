@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import platform
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+import bioresearcher
 from bioresearcher import __version__
-from bioresearcher.cards import load_cards
+from bioresearcher.cards import AGENTS, load_cards
 from bioresearcher.errors import SandboxUnavailableError
 from bioresearcher.events import Event, EventLog
 from bioresearcher.graph.context import Context
@@ -61,14 +63,24 @@ def resources_of(settings: Settings) -> Resources:
 
 
 def versions() -> dict[str, str]:
-    """Versions of this program, of Python, and of the packages results depend on."""
-    found = {"bioresearcher": __version__, "python": platform.python_version()}
+    """Versions of this program (with a digest of its source), of Python, and of the packages results depend on."""
+    found = {"bioresearcher": __version__, "source": _source_digest(), "python": platform.python_version()}
     for name in RECORDED:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _source_digest() -> str:
+    """The first 12 hex of the sha256 over this package's modules: tells apart checkouts of one version."""
+    digest = hashlib.sha256()
+    package = Path(bioresearcher.__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        digest.update(f"{path.relative_to(package).as_posix()}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 @asynccontextmanager
@@ -133,12 +145,12 @@ def input_digests(context: Context) -> dict[str, str]:
     return dict(sorted(digests.items()))
 
 
-def resource_digests(context: Context, settings: Settings) -> dict[str, str]:
+def resource_digests(settings: Settings) -> dict[str, str]:
     """Prompts, cards and skills: name -> digest and source."""
     resources = resources_of(settings)
-    found = context.caller.prompts.digests()
-    for name in context.caller.cards:
-        card = resources.read("agents", f"{name}.toml")
-        found[f"agents/{name}"] = f"{card.digest} ({card.source})"
-    found |= {f"skills/{s.name}": f"{s.digest} ({s.source})" for s in context.skills.values()}
-    return found
+    named = [("prompts", f"{p.name}.md") for p in step_prompts.ALL] + [("agents", f"{a}.toml") for a in AGENTS]
+    found = {}
+    for kind, name in named:
+        resource = resources.read("prompts" if kind == "prompts" else "agents", name)
+        found[f"{kind}/{Path(name).with_suffix('').as_posix()}"] = f"{resource.digest} ({resource.source})"
+    return found | {f"skills/{s.name}": f"{s.digest} ({s.source})" for s in load_skills(resources).values()}

@@ -145,7 +145,7 @@ class Runner:
         record = record.model_copy(
             update={
                 "inputs": digests,
-                "digests": resource_digests(context, self._settings),
+                "digests": resource_digests(self._settings),
                 "sandbox": context.sandbox.name if context.sandbox else "",
             }
         )

@@ -66,6 +66,10 @@ def known_limits(context: Context) -> list[str]:
             "steps comes from the vetted analyses and from what was read."
         )
     said.append("Only the researcher's own papers and data sets were searched; no literature service was asked.")
+    if context.own_papers is None:
+        said.append("No papers were given, so no step rests on literature.")
+    if not context.own_datasets and not context.input_failures:
+        said.append("No data were given, so nothing was computed.")
     if context.sandbox is None:
         said.append(context.sandbox_note)
     return said

@@ -125,3 +125,15 @@ def test_two_processes_on_one_run_folder(program: Any, small_objective: Path) ->
     assert second.returncode == 2
     assert f"in use by process {process.pid}" in second.stderr
     program.kill(process)
+
+
+def test_a_finished_run_is_shown_again_until_something_changes(program: Any, small_objective: Path) -> None:
+    first = program.run("run", str(small_objective), "--yes", "--quiet", "--reuse")
+    assert first.returncode == 0, first.stderr
+    again = program.run("run", str(small_objective), "--yes", "--quiet", "--reuse")
+    assert again.stdout == first.stdout
+    assert "nothing changed" in again.stderr
+    assert len(list((program.workspace / "runs").iterdir())) == 1
+    other = program.run("run", str(small_objective), "--reuse", "--requirement", "A heat map of the leading genes")
+    assert other.returncode == 3  # another objective: a new run, which stops at its gate
+    assert len(list((program.workspace / "runs").iterdir())) == 2

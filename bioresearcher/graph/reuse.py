@@ -1,0 +1,56 @@
+"""Finding a finished run that answers the same request: nothing is computed twice."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from bioresearcher.errors import RunFolderError
+from bioresearcher.graph.prepare import Inputs, resource_digests, versions
+from bioresearcher.graph.run import inputs_of, read_record
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.run import RunRecord
+from bioresearcher.settings import Settings
+
+IGNORED = {"workspace", "jobs", "command"}
+"""Settings that do not change what a run gives."""
+
+
+def find_finished(inputs: Inputs, settings: Settings) -> RunFolder | None:
+    """The newest finished run of the workspace with the same objective, inputs, settings, versions and prompts.
+
+    Input files are hashed again: a run on files that changed since is not the same.
+    """
+    runs = settings.workspace / "runs"
+    wanted_versions, wanted_digests = versions(), resource_digests(settings)
+    for path in sorted(runs.glob("*/run.json"), key=lambda p: p.stat().st_mtime, reverse=True):
+        folder = RunFolder(path.parent)
+        try:
+            record = read_record(folder)
+        except RunFolderError:
+            continue
+        same = (
+            record.status == "done"
+            and inputs_of(record) == inputs
+            and record.versions == wanted_versions
+            and record.digests == wanted_digests
+            and _same_settings(record, settings)
+            and folder.has("report.html")
+            and all(_sha256(Path(name)) == digest for name, digest in record.inputs.items())
+        )
+        if same:
+            return folder
+    return None
+
+
+def _same_settings(record: RunRecord, settings: Settings) -> bool:
+    now = settings.record()
+    return all(record.settings.get(name) == value for name, value in now.items() if name not in IGNORED)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
