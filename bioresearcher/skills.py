@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,6 +17,9 @@ from pydantic import ValidationError
 from bioresearcher.errors import InputError
 from bioresearcher.resources import Resources
 from bioresearcher.schemas.skill import Skill, SkillContract
+
+HELPER = "bioskill.py"
+"""The module by which the shared helpers of a skill folder are known."""
 
 
 def _front_matter(path: Path) -> tuple[dict[str, object], str]:
@@ -83,3 +87,16 @@ def load_skills(resources: Resources) -> dict[str, Skill]:
                 shared = library if library.is_dir() else resources.folders("skills")[-1][0] / "_lib"
                 found[path.name] = load_skill(path, shared, source if source == "shipped" else str(folder))
     return dict(sorted(found.items(), key=lambda item: (item[1].contract.order, item[0])))
+
+
+def shared_modules(skills: Mapping[str, Skill]) -> dict[str, str]:
+    """The helper modules for code that is no skill's: what all skills of one source have, so none of a skill's own.
+
+    The shipped helpers are preferred; without shipped skills those of the first skill that has any are taken.
+    """
+    helped = [s for s in skills.values() if HELPER in s.support]
+    if not helped:
+        return {}
+    first = min(helped, key=lambda s: s.source != "shipped")
+    others = [s.support for s in helped if s.source == first.source]
+    return {name: text for name, text in first.support.items() if all(o.get(name) == text for o in others)}

@@ -76,11 +76,14 @@ class Progress(Silent):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=False)
         self._started = time.monotonic()
         self._running: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
         self._tasks: dict[str, tuple[str, str]] = {}
+        self._live = self._new_live()  # last: it draws once while it is made
+
+    def _new_live(self) -> Live:
+        return Live(console=self._console, get_renderable=self._render, refresh_per_second=4, transient=False)
 
     def __enter__(self) -> Progress:
         self._live.start()
@@ -98,6 +101,7 @@ class Progress(Silent):
         try:
             yield
         finally:
+            self._live = self._new_live()  # the old one would draw over what was asked and answered
             self._live.start()
 
     def say(self, text: str) -> None:
@@ -130,9 +134,11 @@ class Progress(Silent):
                 lines += [self._task_line(*item) for item in self._tasks.items()]
         return Group(*lines)
 
-    @staticmethod
-    def _task_line(task: str, state: tuple[str, str]) -> Text:
+    def _task_line(self, task: str, state: tuple[str, str]) -> Text:
+        """A task on one line, its title cut to what the terminal's width leaves."""
         title, outcome = state
-        line = Text(f"    {task:4} {title[:70]:70} ")
+        width = max(min(self._console.width - 28, 70), 12)
+        shown = title if len(title) <= width else f"{title[: width - 1]}…"
+        line = Text(f"    {task:4} {shown:{width}} ")
         style = "cyan" if outcome == "running" else MARKS.get(outcome, "red")
         return line.append(outcome, style=style)

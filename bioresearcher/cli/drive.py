@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 import signal
+import sqlite3
 import sys
 from typing import Any
 
@@ -14,11 +15,12 @@ from rich.console import Console
 
 from bioresearcher.cli.display import Plain, Progress, Silent
 from bioresearcher.cli.gates import ask_person
-from bioresearcher.errors import BioresearcherError, InputError
+from bioresearcher.cli.lean import keep_lean
+from bioresearcher.errors import BioresearcherError, InputError, RunFolderError, WorkspaceError
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.prepare import Inputs
 from bioresearcher.graph.run import Runner, approve_all, read_record
-from bioresearcher.report.text import count_of
+from bioresearcher.report.text import count_of, one_line
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.run import Decision, RunRecord
 from bioresearcher.settings import Settings
@@ -33,6 +35,7 @@ _TROUBLE = re.compile(
 
 def drive(folder: RunFolder, inputs: Inputs, settings: Settings, args: argparse.Namespace) -> int:
     """Run or resume in a folder; the exit code."""
+    keep_lean()
     console = Console(stderr=args.json or args.quiet, highlight=False)
     display = Silent() if args.json or args.quiet else Progress(console) if console.is_terminal else Plain(console)
 
@@ -55,17 +58,23 @@ def drive(folder: RunFolder, inputs: Inputs, settings: Settings, args: argparse.
         display.say("stopped at once.")
         _tell_resume(folder)
         return 3
-    except InputError:
+    except InputError as error:
         if not folder.has("run.json"):  # nothing was started: leave no empty folder behind
             _remove_empty(folder)
-        elif folder.has("report.md"):
+        elif folder.has("report.md") and not isinstance(error, RunFolderError):
             display.say(f"report: {folder.path('report.md')}")
         raise
+    except BrokenPipeError:
+        raise
+    except (OSError, sqlite3.DatabaseError) as error:
+        _tell_resume_or_remove(folder)
+        raise WorkspaceError(
+            f"the run in {folder.root} cannot go on: {error}.",
+            hint="Check space and permissions, then try again. A damaged checkpoints.sqlite may be deleted: what is "
+            "recorded elsewhere is used again.",
+        ) from error
     except BioresearcherError:
-        if folder.has("run.json"):
-            _tell_resume(folder)
-        else:  # nothing was started: leave no empty folder behind
-            _remove_empty(folder)
+        _tell_resume_or_remove(folder)
         raise
     _tell_end(folder, record, args, console)
     return EXIT.get(record.status, 4)
@@ -89,6 +98,14 @@ async def _run(runner: Runner, stopped: asyncio.Event, display: Silent) -> RunRe
     return await task
 
 
+def _tell_resume_or_remove(folder: RunFolder) -> None:
+    """How to go on; when nothing was started, leave no empty folder behind."""
+    if folder.has("run.json"):
+        _tell_resume(folder)
+    else:
+        _remove_empty(folder)
+
+
 def _remove_empty(folder: RunFolder) -> None:
     """Remove a run folder in which nothing but the fresh ledger and lock lie."""
     for name in ("lock", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "events.jsonl"):
@@ -109,9 +126,9 @@ def end_lines(record: RunRecord) -> list[str]:
     ran = f"{count_of(t.tasks, 'task')}: {t.exit_ok} ended with exit code 0, {t.verified} verified"
     spent = f"{t.wall_s:.0f} s, {count_of(t.calls, 'model call')}"
     lines = ["", f"{read} · {steps}", f"{ran if t.tasks else 'no task was run'} · {spent}"]
-    lines += [f"! {f.item}: {f.message}" for f in record.failures]
+    lines += [f"! {one_line(f'{f.item}: {f.message}', 300)}" for f in record.failures]
     telling = [d for d in record.not_verified if _TROUBLE.search(d)]
-    lines += [f"! {d}" for d in telling[:MOST_DOUBTS]]
+    lines += [f"! {one_line(d, 200)}" for d in telling[:MOST_DOUBTS]]
     if len(record.not_verified) > len(telling[:MOST_DOUBTS]):
         lines.append(
             f"{count_of(len(record.not_verified), 'doubt')} in all: the report's section “What was not verified”"
@@ -146,6 +163,9 @@ def _tell_end(folder: RunFolder, record: RunRecord, args: argparse.Namespace, co
         )
     if record.status == "stopped":
         print(f"stopped: {record.stopped_by}", file=sys.stderr)
+        if "declined" in record.stopped_by:
+            print("the answer stands for this run; start a new one to choose again", file=sys.stderr)
+            return
         if "gate" in record.stopped_by:
             print("answer it in a terminal, or add --yes", file=sys.stderr)
         _tell_resume(folder)

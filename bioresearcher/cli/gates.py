@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bioresearcher.graph.context import Context
+from bioresearcher.report.text import one_line
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Paper, ScreenedPaper
 from bioresearcher.schemas.run import Decision
@@ -65,16 +66,27 @@ async def _line(stopped: asyncio.Event) -> str | None:
 
 
 def _show_selection(question: dict[str, Any], context: Context, console: Console) -> None:
+    """Two tables that fit a narrow terminal; every id is shown whole, because it is what one types."""
     screened = {s.paper_id: s for s in context.folder.read_list(ScreenedPaper, "screening.json")}
-    table = Table("id", "score", "paper", "why", title="Papers")
+    table = Table("score", "similarity", "paper", title="Papers")
     for paper_id in question["papers"]:
         paper = context.folder.read(Paper, "papers", f"{paper_id}.json")
         row = screened[paper_id]
-        table.add_row(paper_id, str(row.score), escape(f"{paper.title} ({paper.year or 'n.d.'})"), escape(row.reason))
-    console.print(table)
+        shown = f"[bold]{escape(paper_id)}[/bold]\n{escape(one_line(paper.title, 200))} ({paper.year or 'n.d.'})"
+        table.add_row(f"{row.score} of 5", f"{row.relevance:.2f}", shown)
+    if question["papers"]:
+        console.print(table)
     checks = {c.dataset_id: c for c in context.folder.read_list(DatasetCheck, "checks.json")}
-    table = Table("id", "samples", "data set", "verdict", title="Data sets")
+    table = Table("samples", "verdict", "data set", title="Data sets")
     for dataset_id in question["datasets"]:
         dataset = context.folder.read(Dataset, "datasets", f"{dataset_id}.json")
-        table.add_row(dataset_id, str(dataset.n_samples), escape(dataset.title), checks[dataset_id].verdict)
-    console.print(table)
+        check = checks[dataset_id]
+        verdict = check.verdict if check.relevant else f"{check.verdict}, but does not look relevant"
+        shown = f"[bold]{escape(dataset_id)}[/bold]\n{escape(one_line(dataset.title, 200))}"
+        table.add_row(str(dataset.n_samples or "–"), verdict, shown)
+    if question["datasets"]:
+        console.print(table)
+    for check in checks.values():
+        if check.dataset_id not in question["datasets"]:
+            reason = check.reasons[0] if check.reasons else "no reason given"
+            console.print(f"not usable: {check.dataset_id}: {one_line(reason, 200)}", soft_wrap=True, markup=False)

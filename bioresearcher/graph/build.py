@@ -36,6 +36,7 @@ STEPS: tuple[Node, ...] = (
     search.search_datasets,
     search.check_datasets,
     search.analyse_reports,
+    search.index_papers,
     design.design_headings,
     design.design_outlines,
     design.assemble_protocol,
@@ -75,6 +76,8 @@ def build_pipeline() -> Graph:
     graph.add_edge("write_steps", "assemble_protocol")
     graph.add_edge("assemble_protocol", "approve_protocol")
     graph.add_conditional_edges("approve_protocol", routes.after_protocol, ["extract_tasks", END])
+    graph.add_edge("extract_tasks", "index_papers")
+    graph.add_edge("index_papers", END)
     graph.add_conditional_edges("extract_tasks", _next_tasks, ["program_task", "score_protocol"])
     graph.add_edge("program_task", "collect_tasks")
     graph.add_conditional_edges("collect_tasks", _next_tasks, ["program_task", "score_protocol"])

@@ -104,13 +104,19 @@ async def read_paper(task: PaperTask, runtime: Runtime[Context]) -> Update:
         raise DefectError(f"{paper_id} was selected, but there are no papers")
     document: Document = await c.own_papers.fetch(paper_id)
     c.folder.write(document, "documents", f"{paper_id}.json")
-    await asyncio.to_thread(c.library.add, document)
+    await asyncio.to_thread(c.library.put, document)
     try:
         report = await read.read_paper(c.caller, c.objective, paper, document)
     except ReplyInvalidError as error:
         return {"failures": [Failure(item=paper_id, stage="read_paper", message=error.message, hint=error.hint)]}
     c.folder.write(report, "reports", f"{paper_id}.json")
     return {"read": [paper_id]}
+
+
+async def index_papers(state: RunState, runtime: Runtime[Context]) -> Update:
+    """Vectors of what was read, for searches of this run and later ones; beside the tasks, as none waits for them."""
+    await asyncio.to_thread(runtime.context.library.index)
+    return {}
 
 
 async def analyse_reports(state: RunState, runtime: Runtime[Context]) -> Update:

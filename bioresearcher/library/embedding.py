@@ -82,7 +82,7 @@ class MiniLM:
 
     def _load(self) -> tuple[Any, Any]:
         if self._loaded is None:
-            self._loaded = _session(_model_bytes()), _tokenizer()
+            self._loaded = _session(_model_path()), _tokenizer()
         return self._loaded
 
 
@@ -103,24 +103,25 @@ def _run(session: Any, ids: list[list[int]]) -> NDArray[np.float32]:  # noqa: AN
     return vectors
 
 
-def _model_bytes() -> bytes:
+def _model_path() -> Path:
+    """The model's file, after its check sum was compared."""
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise DefectError(f"the package {_PACKAGE}, which holds the embedding model, is missing.", hint=_HINT)
     path = Path(spec.origin).parent / "model.onnx"
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DefectError(f"the embedding model {path.name} cannot be read: {error.strerror}.", hint=_HINT) from error
-    found = hashlib.sha256(data).hexdigest()
     if found != MODEL_SHA256:
         raise DefectError(
             f"the embedding model is not the one this program was tested with (sha256 {found[:12]}…).", hint=_HINT
         )
-    return data
+    return path
 
 
-def _session(model: bytes) -> Any:  # noqa: ANN401
+def _session(model: Path) -> Any:  # noqa: ANN401
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -129,7 +130,8 @@ def _session(model: bytes) -> Any:  # noqa: ANN401
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 4
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    # by its path: from bytes, the model is held once more while it is loaded
+    return ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
 def _tokenizer() -> Any:  # noqa: ANN401

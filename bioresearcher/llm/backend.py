@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import cache
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
@@ -66,6 +67,11 @@ class Backend(Protocol):
         ...
 
 
+@cache
+def _schema(output: type[BaseModel]) -> dict[str, Any]:
+    return output.model_json_schema()
+
+
 def request_key(backend: Backend, request: Request) -> str:
     """The content key of a call: model, sampling, prompt digest, messages, values and schema."""
     content = {
@@ -73,7 +79,7 @@ def request_key(backend: Backend, request: Request) -> str:
         "prompt": request.prompt,
         "digest": request.digest,
         "messages": [[m.role, m.content] for m in request.messages],
-        "schema": request.output.model_json_schema(),
+        "schema": _schema(request.output),
     }
     if backend.origin == "offline":  # the rules see the values, which may hold more than the text shows
         content["values"] = request.values.model_dump(mode="json")

@@ -170,10 +170,19 @@ def stamps(view: RunView) -> tuple[Stamp, ...]:
         said.append(Stamp(f"Sandbox: {', '.join(names)}", "plain"))
     elif not bare:
         said.append(Stamp("No sandbox was used: no code was run", "warn"))
+    if foreign_datasets(view):
+        said.append(Stamp("Data do not look relevant to the objective", "bad"))
     altered = sum(bool(t.altered) for t in view.tasks)
     if altered:
         said.append(Stamp(f"Outputs of {count_of(altered, 'task')} changed since the run", "bad"))
     return tuple(said)
+
+
+def foreign_datasets(view: RunView) -> tuple[str, ...]:
+    """Data sets with samples that tasks read although they do not look relevant to the objective."""
+    doubted = {c.dataset_id for c in view.checks if not c.relevant}
+    read = {i.dataset for t in view.tasks for i in t.task.inputs}
+    return tuple(d.id for d in view.datasets if d.id in doubted & read and d.n_samples)
 
 
 def _by(reason: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bioresearcher.report.derive import rates
+from bioresearcher.report.derive import foreign_datasets, rates
 from bioresearcher.report.text import count_of, one_line, sentence
 from bioresearcher.report.view import RunView
 from bioresearcher.schemas.paper import Paper
@@ -13,6 +13,7 @@ from bioresearcher.schemas.paper import Paper
 def not_verified(view: RunView) -> tuple[str, ...]:
     """Every doubt about the run once, in order of weight; empty only when nothing is known to be open."""
     found = [
+        *_foreign(view),
         *_tasks(view),
         *_execution(view),
         *view.run.not_verified,
@@ -25,6 +26,13 @@ def not_verified(view: RunView) -> tuple[str, ...]:
         *view.problems,
     ]
     return tuple(dict.fromkeys(sentence(s) for s in found if s.strip()))
+
+
+def _foreign(view: RunView) -> Iterable[str]:
+    foreign = foreign_datasets(view)
+    if foreign:
+        names = _listed(list(foreign))
+        yield f"What was computed from {names} need not answer the objective: it does not look relevant"
 
 
 def _tasks(view: RunView) -> Iterable[str]:
@@ -98,6 +106,13 @@ def _papers(papers: Iterable[Paper]) -> Iterable[str]:
         if paper.status in {"retracted", "concern", "corrected"}:
             what = {"retracted": "is retracted", "concern": "has an expression of concern"}
             yield f"{paper.id} {what.get(paper.status, 'was corrected after publication')}: {paper.title}"
+    from_pdf = sum(p.kind == "pdf" for p in known)
+    if from_pdf:
+        said = "was" if from_pdf == 1 else "were"
+        yield (
+            f"{count_of(from_pdf, 'paper')} {said} read from PDF, where signs such as < and ≥ can be lost: "
+            "check numbers in these quotes against the page"
+        )
     notes = sum(p.kind == "note" for p in known)
     if notes:
         yield f"{count_of(notes, 'paper')} known from a method note only, not from the full text"
@@ -113,8 +128,11 @@ def _datasets(view: RunView) -> Iterable[str]:
         for problem in dataset.problems:
             yield f"{dataset.id}: {problem}"
     for check in view.checks:
+        reasons = "; ".join(r for r in check.reasons if not r.startswith("to correct: ")) or "no reason given"
         if check.verdict != "usable":
-            yield f"{check.dataset_id} was judged {check.verdict}: {'; '.join(check.reasons) or 'no reason given'}"
+            yield f"{check.dataset_id} was judged {check.verdict}: {reasons}"
+        elif not check.relevant:
+            yield f"{check.dataset_id} does not look relevant to the objective: {reasons}"
 
 
 def _review(view: RunView) -> Iterable[str]:

@@ -224,12 +224,13 @@ def _all_evidence(reports: Iterable[Report], protocol: Protocol | None) -> Itera
 
 def _missing(view: RunView, noted: Iterable[str]) -> tuple[str, ...]:
     said = list(noted)
-    if not view.papers:
+    settings = view.run.settings
+    if not view.papers and settings.get("papers") != []:
         said.append("No paper: the folder papers holds none.")
-    elif not view.reports:
+    elif view.papers and not view.reports:
         said.append("No report of a paper: the folder reports holds none.")
-    if not view.datasets:
+    if not view.datasets and settings.get("data") != []:
         said.append("No data set: the folder datasets holds none.")
-    if not view.tasks:
+    if not view.tasks and settings.get("data") != []:
         said.append("No task: the folder tasks holds none.")
     return tuple(said)

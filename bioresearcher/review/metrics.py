@@ -145,7 +145,7 @@ def _metric(name: MetricName, base: float, f: Features, view: View, findings: Se
     if name == "logical_soundness":
         measured.append(f"safeguards named: {', '.join(f.safeguards) or 'none'}")
     if name == "structural_soundness":
-        measured.append(f"{f.parts} parts, {f.steps} steps")
+        measured.append(f"{_count(f.parts, 'part')}, {_count(f.steps, 'step')}")
     quoted = [f"{x.location}: {x.message}" for x in _first_of_each_gate(concerned)[:3]]
     return Metric(
         score=score,
@@ -189,7 +189,11 @@ def _summary(review: Review, f: Features, context: GateContext) -> str:
     apply = applicability(context)
     skipped = f"; {len(apply.skipped)} not applied because the run around it is not known" if apply.skipped else ""
     return (
-        f"{f.steps} steps in {f.parts} parts; mean {review.mean_score:.2f} of 5; "
+        f"{_count(f.steps, 'step')} in {_count(f.parts, 'part')}; mean {review.mean_score:.2f} of 5; "
         f"{counts} from {len(apply.applied)} gates{skipped}."
         " Computed by rule from the gates and from what can be counted, without a model."
     )
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"

@@ -34,17 +34,18 @@ _COMMON = frozenset(
 def check_dataset(dataset: Dataset, objective: Objective) -> DatasetCheck:
     """Judge a data set against an objective: can its files be analysed, and is it about the same thing.
 
-    `unusable` means that no file can be analysed; `usable with work` that something in it must be corrected or
-    that a part of the objective cannot be met with it. Group sizes and events are counted in the sample sheet.
+    `unusable` means that no file can be analysed or that its organism is not the objective's; `usable with work`
+    that something in it must be corrected or that a part of the objective cannot be met with it. Group sizes and
+    events are counted in the sample sheet.
     """
     asked = _asked_text(objective)
     blocking = _blocking(dataset)
-    organism_fits, organism = _organism(dataset, asked)
+    organism_fits, organism = _organism(dataset, objective.text, asked)
     relevant, relevance = _relevance(dataset, objective, asked)
     lacking, contents = _contents(dataset, asked)
     reasons = (*blocking, organism, relevance, *contents, *lacking, *(f"to correct: {p}" for p in dataset.problems))
-    work = bool(dataset.problems or lacking) or not organism_fits
-    verdict = "unusable" if blocking else "usable with work" if work else "usable"
+    work = bool(dataset.problems or lacking)
+    verdict = "unusable" if blocking or not organism_fits else "usable with work" if work else "usable"
     return DatasetCheck(
         dataset_id=dataset.id,
         verdict=verdict,
@@ -67,15 +68,18 @@ def _blocking(dataset: Dataset) -> list[str]:
         return []  # a bare table: nothing is known against it
     if dataset.n_samples < MIN_SAMPLES:
         return [f"{dataset.n_samples} samples can be analysed; at least {MIN_SAMPLES} are needed"]
-    return []
+    columns = [f for f in dataset.files if f.kind in ("samples", "expression") for p in dataset.problems
+               if p.startswith(f"{f.path}: only one column was found")]  # fmt: skip
+    return [f"{columns[0].path} could not be split into columns"] if columns else []
 
 
-def _organism(dataset: Dataset, asked: str) -> tuple[bool, str]:
+def _organism(dataset: Dataset, main: str, asked: str) -> tuple[bool, str]:
+    """Whether the organism fits: it does not when the objective itself names others and nothing asked names it."""
     if dataset.organism is None:
         return True, "" if _only_sets(dataset) else "the organism is not stated"
     here = [name for name, pattern in _ORGANISMS.items() if re.search(pattern, dataset.organism, re.I)]
     wanted = [name for name, pattern in _ORGANISMS.items() if re.search(pattern, asked, re.I)]
-    if not wanted:
+    if not any(re.search(_ORGANISMS[name], main, re.I) for name in wanted):
         return True, f"organism {dataset.organism}; the objective names none"
     if here and not set(here) & set(wanted):
         return False, f"organism {dataset.organism}, but the objective is about {' and '.join(wanted)}"

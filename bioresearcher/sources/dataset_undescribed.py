@@ -15,6 +15,9 @@ from bioresearcher.sources.dataset_spec import ColumnSpec, DatasetSpec, FileSpec
 UNDESCRIBED = "the researcher's own files; no description was given"
 """The `source` of a data set without a description."""
 
+MANY_NUMBERS = 12
+"""Numeric columns from which a sample sheet without a matrix may hold the measurements itself."""
+
 _KIND_WORDS = {
     "expression": "an expression matrix (features in rows)",
     "samples": "the sample sheet",
@@ -82,6 +85,13 @@ def _describe(path: Path, kind: FileKind, samples: set[str], name: str) -> tuple
         f"{path.name}: column {column!r} may be the event, but {why}: no survival data were assumed."
         for column, why in unusable_events(scan.columns)
     ]
+    numbers = [c.name for c in scan.columns if guesses[c.name].role == "other" and c.numbers and not c.texts]
+    if kind == "samples" and not samples and len(numbers) >= MANY_NUMBERS:
+        notes.append(
+            f"{path.name}: {len(numbers)} further columns hold numbers ({numbers[0]}, …). If they are measurements, "
+            "give them as a matrix of their own, features in rows and samples in columns: as they are, no analysis "
+            "of measurements uses them."
+        )
     columns = {
         column: ColumnSpec(role=guess.role, case=guess.case, control=guess.control, unit=guess.unit)
         for column, guess in guesses.items()

@@ -27,6 +27,8 @@ MISSING = frozenset(
 """Strings that mean "not known" everywhere, in lower case; the shipped analyses use the same."""
 
 _CHUNK = 1 << 20
+MAX_CELL = 1 << 17
+"""Characters a cell may have: more is an unclosed quote."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -116,6 +118,7 @@ class RowStream:
         try:
             opened = gzip.open(self.path, "rb") if self.path.name.lower().endswith(".gz") else None
             self._file = cast("BinaryIO", opened) if opened is not None else self.path.open("rb")
+            csv.field_size_limit(MAX_CELL)  # of the whole process, so not left to whoever set it last
             self._reader = csv.reader(self._text_lines(), delimiter=delimiter_of(self.path))
             self.header = next(self._reader, [])
         except (OSError, EOFError, zlib.error, csv.Error) as error:

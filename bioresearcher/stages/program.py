@@ -29,6 +29,7 @@ from bioresearcher.schemas.paper import Failure
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.schemas.task import DryLabTask, TaskCode
+from bioresearcher.skills import shared_modules
 from bioresearcher.stages.prompts import EXTRACT_TASKS, REPAIR_CODE, WRITE_CODE
 
 FINAL = (Outcome.VERIFIED, Outcome.BLOCKED)
@@ -186,8 +187,7 @@ def _task_code(caller: Caller, bench: Workbench, task: DryLabTask, draft: CodeDr
     """The script with its helper modules; a script equal to the skill's is recorded as the skill's."""
     skill = bench.skills.get(task.skill or "")
     own = skill is not None and draft.code == skill.code
-    shared = next((s.support for s in bench.skills.values() if "bioskill.py" in s.support), {})
-    support = skill.support if skill is not None else {k: v for k, v in shared.items() if k == "bioskill.py"}
+    support = skill.support if skill is not None else shared_modules(bench.skills)
     return TaskCode(
         code=draft.code,
         support=support,

@@ -123,8 +123,11 @@ def _score(answers: PaperAnswers) -> int:
 
 
 async def judge_dataset(caller: Caller, objective: Objective, dataset: Dataset, check: DatasetCheck) -> DatasetCheck:
-    """The deterministic check completed by whether the data set is relevant; a verdict is never made better."""
+    """The deterministic check completed by whether the data set is relevant; nothing in it is made better.
+
+    Relevant needs the right condition and one more yes, and nothing known against it.
+    """
     answers = await ask(caller, JUDGE_DATASET, JudgeDatasetInput(objective=objective, dataset=dataset))
-    relevant = sum((answers.right_condition, answers.right_measure, answers.right_groups)) >= 2
+    fits = answers.right_condition and (answers.right_measure or answers.right_groups)
     reasons = (*check.reasons, answers.reason) if answers.reason else check.reasons
-    return check.model_copy(update={"relevant": relevant, "reasons": reasons, "origin": caller.origin})
+    return check.model_copy(update={"relevant": check.relevant and fits, "reasons": reasons, "origin": caller.origin})

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bioresearcher.skills import load_skill, shared_modules
+
 LIBRARY = Path(__file__).parents[2] / "agents" / "skills" / "_lib"
 
 
@@ -35,7 +37,7 @@ def bioskill() -> ModuleType:
     ("name", "content"),
     [
         ("empty.tsv", b""),
-        ("broken.tsv.gz", gzip.compress(b"gene\tS1\nA\t1\n" * 500)[:40]),
+        ("broken.tsv.gz", gzip.compress(b"gene\tS1\nA\t1\n" * 500, mtime=0)[:40]),
         ("plain.tsv.gz", b"gene\tS1\nA\t1\n"),
         ("binary.csv", bytes(range(256))),
         ("header.tsv", b"gene\tS1\tS2\n"),
@@ -93,6 +95,32 @@ def test_malformed_task_files_are_one_line(
         assert error.count("\n") == 1
 
 
+def test_an_input_that_the_task_lacks_is_named(
+    tmp_path: Path, bioskill: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "task.json").write_text('{"inputs": {"samples": "s.tsv"}}', encoding="utf-8")
+    task = bioskill.load_task([str(tmp_path / "task.json")])
+    assert task.input("samples") == Path("s.tsv")
+    with pytest.raises(SystemExit) as ended:
+        task.input("matrix")
+    assert ended.value.code == 65
+    assert capsys.readouterr().err == "DATA: the task gives no input 'matrix'\n"
+
+
+def test_what_fails_says_what_it_is_about_and_only_there(
+    bioskill: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        with pytest.raises(SystemExit), bioskill.about("validation cohort"), bioskill.about("samples.tsv"):
+            bioskill.fail("no samples")
+        assert capsys.readouterr().err == "DATA: validation cohort: samples.tsv: no samples\n"
+    with bioskill.about("discovery cohort"):
+        pass
+    with pytest.raises(SystemExit):
+        bioskill.fail("no samples")
+    assert capsys.readouterr().err == "DATA: no samples\n"
+
+
 def test_packed_tables_have_the_same_bytes_at_any_time(tmp_path: Path, bioskill: ModuleType) -> None:
     import pandas as pd
 
@@ -116,3 +144,20 @@ def test_level_without_samples_is_named_with_those_found(
     with pytest.raises(SystemExit):
         bioskill.two_groups(samples, "er", "1", 1)
     assert "both '1'" in capsys.readouterr().err
+
+
+def test_code_that_is_no_skills_own_gets_the_shared_modules_only(tmp_path: Path) -> None:
+    source = LIBRARY.parent / "cohort-table"
+    for file in (p for p in source.rglob("*") if p.is_file() and p.suffix != ".pyc"):
+        copied = tmp_path / "skills" / source.name / file.relative_to(source)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        copied.write_bytes(file.read_bytes())
+    (tmp_path / "skills" / source.name / "scripts" / "mine.py").write_text("LIMIT = 3\n", encoding="utf-8")
+    library = {p.name: p.read_text(encoding="utf-8") for p in LIBRARY.glob("*.py")}
+    own = load_skill(tmp_path / "skills" / source.name, LIBRARY, str(tmp_path))
+    plain = load_skill(LIBRARY.parent / "pca-plot", LIBRARY, "shipped")
+    assert own.support == library | {"mine.py": "LIMIT = 3\n"}
+    assert shared_modules({own.name: own, plain.name: plain}) == library
+    twin = plain.model_copy(update={"source": own.source})
+    assert shared_modules({own.name: own, twin.name: twin}) == library
+    assert shared_modules({}) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import os
 import subprocess
@@ -248,3 +249,12 @@ def test_a_large_file_does_not_grow_the_process(tmp_path: Path) -> None:
     features, failures, grown_kb = map(int, done.stdout.split())
     assert (features, failures) == (rows, 0)
     assert grown_kb < 30_000
+
+
+def test_an_unclosed_quote_is_refused_whatever_limit_other_code_has_set(tmp_path: Path) -> None:
+    (tmp_path / "quote.csv").write_bytes(b'a,b\n"' + b"x" * 200_000)
+    before = csv.field_size_limit(10_000_000)
+    try:
+        assert "cannot be read as a table" in only_failure(tmp_path / "quote.csv")
+    finally:
+        csv.field_size_limit(before)

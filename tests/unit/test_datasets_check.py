@@ -93,6 +93,21 @@ def test_another_organism_is_not_relevant(tmp_path: Path) -> None:
     check = check_dataset(dataset(tmp_path), objective("Breast tumours of mice"))
     assert not check.relevant
     assert "organism Homo sapiens, but the objective is about mouse" in text(check)
+    assert check.verdict == "unusable"
+
+
+def test_an_organism_named_in_passing_excludes_nothing(tmp_path: Path) -> None:
+    wish = Objective(id="o", text="Breast tumours", conditions=("No mice and no wet-lab work",))
+    assert check_dataset(dataset(tmp_path), wish).relevant
+
+
+def test_a_sheet_with_other_separators_is_unusable(tmp_path: Path) -> None:
+    rows = "".join(f"S{n};{n % 2}\n" for n in range(12))
+    (tmp_path / "samples.csv").write_text("sample;relapse\n" + rows, encoding="utf-8")
+    [found], _ = load_datasets([tmp_path / "samples.csv"])
+    check = check_dataset(found, objective("Relapse of breast tumours"))
+    assert check.verdict == "unusable"
+    assert "could not be split into columns" in check.reasons[0]
 
 
 def test_another_subject_is_not_relevant(tmp_path: Path) -> None:

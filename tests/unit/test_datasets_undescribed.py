@@ -200,3 +200,13 @@ def test_samples_named_after_what_they_are_do_not_make_a_sheet(tmp_path: Path) -
     for name in ("Patient {}", "relapse_{}", "tumour metastasis {}"):
         (tmp_path / "m.tsv").write_text(matrix([name.format(i) for i in range(9)]), encoding="utf-8")
         assert one(tmp_path).files[0].kind == "expression"
+
+
+def test_measurements_inside_the_sample_sheet_are_pointed_out(tmp_path: Path) -> None:
+    probes = [f"X{n}_at" for n in range(15)]
+    lines = ["\t".join(["patient", "relapse", *probes])]
+    lines += ["\t".join([f"P{n}", "ab"[n % 2], *[f"{n + p / 10}" for p in range(15)]]) for n in range(12)]
+    (tmp_path / "wide.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    [found], failures = load_datasets([tmp_path / "wide.tsv"])
+    assert failures == []
+    assert any("15 further columns hold numbers (X0_at, …)" in note for note in found.notes)

@@ -93,6 +93,40 @@ def test_adding_twice_adds_and_embeds_nothing(tmp_path: Path) -> None:
         assert [p.text for p in library.passages("own-0")] == [p.text for p in split(DOCUMENTS[0])]
 
 
+def test_put_documents_are_found_whether_or_not_they_were_indexed(library: Library, tmp_path: Path) -> None:
+    embedder = WordVectors()
+    with Library(tmp_path / "late", embedder=embedder) as late:
+        assert late.put(DOCUMENTS[0]) == len(split(DOCUMENTS[0]))
+        assert late.put(DOCUMENTS[0]) == 0
+        assert embedder.embedded == 0
+        for one in DOCUMENTS[1:]:
+            late.put(one)
+        assert found(late, "survival of cohorts") == found(library, "survival of cohorts")
+    with Library(tmp_path / "indexed", embedder=WordVectors()) as indexed:
+        assert indexed.search("survival of cohorts") == []  # Chroma is open and empty
+        for one in DOCUMENTS:
+            indexed.put(one)
+        indexed.index()
+        assert indexed._index is not None
+        assert library._index is not None
+        assert indexed._index.ids == library._index.ids
+        assert found(indexed, "survival of cohorts") == found(library, "survival of cohorts")
+
+
+def test_closing_ends_an_index_under_way(tmp_path: Path) -> None:
+    class Closing(WordVectors):
+        def embed(self, texts: Sequence[str]) -> np.ndarray:
+            library._closing = True  # what `close` in another thread does first
+            return super().embed(texts)
+
+    embedder = Closing()
+    library = Library(tmp_path, embedder=embedder)
+    library.put(document("own-0", *(long(f"topic {j}") for j in range(80))))
+    library.index()
+    assert 0 < embedder.embedded < 80
+    library.close()
+
+
 def test_search_finds_by_topic_and_keeps_to_what_is_asked(library: Library) -> None:
     hits = library.search("microarray normalisation", limit=3)
     assert {h.passage.document for h in hits} == {"own-1"}

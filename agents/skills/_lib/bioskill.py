@@ -12,7 +12,9 @@ import gzip
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,10 +34,23 @@ PALETTE = (CONTROL_COLOUR, CASE_COLOUR, "#009E73", "#CC79A7", "#E69F00", "#56B4E
 """Colours that people with the common colour-vision deficiencies can tell apart (Okabe and Ito)."""
 
 
+_about: ContextVar[tuple[str, ...]] = ContextVar("about", default=())
+
+
 def fail(message: str) -> NoReturn:
     """End the script: the data given do not allow this analysis. One line: what, where, what to do."""
-    print(f"DATA: {message}", file=sys.stderr)
+    print(f"DATA: {': '.join((*_about.get(), message))}", file=sys.stderr)
     raise SystemExit(DATA_ERROR)
+
+
+@contextmanager
+def about(what: str) -> Iterator[None]:
+    """Inside, what `fail` says begins with `what`, say the name of one of two cohorts; outer names come first."""
+    token = _about.set((*_about.get(), what))
+    try:
+        yield
+    finally:
+        _about.reset(token)
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,12 @@ class Task:
     parameters: dict[str, Any]
     title: str
     seed: int
+
+    def input(self, name: str) -> Path:
+        """An input file that must be there; `name in task.inputs` asks for one that may be left out."""
+        if name not in self.inputs:
+            fail(f"the task gives no input {name!r}")
+        return self.inputs[name]
 
     def parameter(self, name: str, default: Any = None) -> Any:
         """A parameter's value; a missing or null one is `default`."""
@@ -202,13 +223,19 @@ def numeric_column(samples: pd.DataFrame, column: str) -> pd.Series:
     """A sample sheet column as floats; text that is no number is an error naming it."""
     if column not in samples.columns:
         fail(f"the sample sheet has no column {column!r} (it has: {', '.join(map(str, samples.columns))})")
-    values = pd.to_numeric(samples[column], errors="coerce")
-    bad = samples.loc[values.isna() & samples[column].notna(), column]
-    if len(bad):
-        fail(f"column {column!r} holds text where numbers are expected, e.g. {bad.iloc[0]!r}")
+    values = to_numbers(samples[column])
     if np.isinf(values).any():
         fail(f"column {column!r} holds infinite values")
     return values.astype(float)
+
+
+def to_numbers(column: pd.Series) -> pd.Series:
+    """A table's column as numbers (also infinite ones); text that is no number is an error naming it."""
+    values = pd.to_numeric(column, errors="coerce")
+    bad = column[values.isna() & column.notna()]
+    if len(bad):
+        fail(f"column {column.name!r} holds text where numbers are expected, e.g. {bad.iloc[0]!r}")
+    return values
 
 
 def level_text(value: Any) -> str:
@@ -323,6 +350,11 @@ def where(task: Task) -> str:
 def p_value(value: float) -> str:
     """A p-value for a sentence: `p = 0.0083`, `p < 1e-16` below what double precision carries."""
     return "p < 1e-16" if value < 1e-16 else f"p = {value:.2g}"
+
+
+def shown_p(value: float) -> float:
+    """A p-value as `p_value` shows it, for the values beside a sentence."""
+    return max(rounded(value, 2), 1e-16)
 
 
 def plain_text(text: Any, maximum: int = 60) -> str:

@@ -15,7 +15,6 @@ from bioresearcher.schemas.protocol import StepInput
 from bioresearcher.schemas.report import Parameter
 from bioresearcher.schemas.skill import SkillInput, SkillParameter
 
-
 _NO_NAMES = frozenset({"true", "false", "yes", "no", "y", "n", "unknown", "other", "na"})
 """Levels that say nothing without their column's name."""
 
@@ -137,9 +136,12 @@ class Binding:
         if column is None:
             return None
         named = self._levels_named(column)
-        if column.case is not None and column.control is not None:
-            if len(named) < 2 or {column.case, column.control} <= {*named}:
-                return column, column.case, column.control
+        if (
+            column.case is not None
+            and column.control is not None
+            and (len(named) < 2 or {column.case, column.control} <= {*named})
+        ):
+            return column, column.case, column.control
         if len(named) >= 2:
             return column, named[0], named[1]
         levels = [level for level in column.levels if level not in column.missing_values]

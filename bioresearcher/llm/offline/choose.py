@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from bioresearcher.llm.offline.binding import Binding, Use
@@ -10,11 +11,17 @@ from bioresearcher.schemas.ask_design import SkillBrief
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.objective import Objective
 
+_CROSS = re.compile(r"\bcross validat\w+|\b(?:biological|technical|independent|three|two|\d+) replicates?\b")
+
 
 def asked_for(skill: SkillBrief, text: str) -> bool:
-    """Whether one of the skill's trigger phrases stands in the text."""
+    """Whether one of the skill's trigger phrases stands in the text.
+
+    A cross-validation and replicate samples are no validation.
+    """
     low = normal(text)
-    return any(normal(trigger) in low for trigger in skill.contract.triggers)
+    bare = _CROSS.sub(" ", low)
+    return any(normal(t) in (low if "cross" in t else bare) for t in skill.contract.triggers)
 
 
 def choose_uses(objective: Objective, datasets: tuple[Dataset, ...], skills: Sequence[SkillBrief]) -> tuple[Use, ...]:

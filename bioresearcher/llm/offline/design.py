@@ -6,8 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bioresearcher.llm.offline.binding import Binding, Use
-from bioresearcher.llm.offline.choose import asked_for, choose_uses
-from bioresearcher.llm.offline.patterns import WET
+from bioresearcher.llm.offline.choose import asked_for, choose_uses, unserved
+from bioresearcher.llm.offline.literature_parts import (
+    action_lines,
+    literature_headings,
+    literature_step,
+    open_questions,
+    step_ref,
+)
 from bioresearcher.llm.offline.text import Similarity, clip, overlap, sentences, weighted_overlap, words
 from bioresearcher.schemas.ask_design import (
     DesignHeadingsInput,
@@ -15,7 +21,6 @@ from bioresearcher.schemas.ask_design import (
     HeadingDraft,
     HeadingsDraft,
     KnownPart,
-    KnownStep,
     LearntFrom,
     OutlinesDraft,
     PartOutline,
@@ -26,16 +31,20 @@ from bioresearcher.schemas.ask_design import (
 )
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, ReportPartRef, StepInput, StepOutput
+from bioresearcher.schemas.protocol import OutlineLine, ReportPartRef, StepOutput
 from bioresearcher.schemas.skill import SkillProtocol
 
 DENSE_WEIGHT = 0.6
 LINK_SCORE = 0.42
 LINK_SIMILARITY = 0.33
+WHOLE_SIMILARITY = 0.3
 """A step is said to have learnt from a report step when cosine similarity (MiniLM) and the share of the report
-step's words, fused 0.6 to 0.4, reach `LINK_SCORE`, and the cosine alone `LINK_SIMILARITY`."""
-PARTS_PER_HEADING = 4
-LITERATURE_PARTS = 6
+step's words, fused 0.6 to 0.4, reach `LINK_SCORE`, and the cosine alone `LINK_SIMILARITY`; these look at the action's
+beginning, and its whole text must be as near as `WHOLE_SIMILARITY`."""
+PARTS_PER_HEADING = 8
+CLOSEST_PARTS = 4
+PART_BONUS = 0.06
+"""What a report step gains in the order, not in the score, when its part is among the closest to the heading."""
 _KINDS = {"table": "table", "figure": "figure", "text": "text", "findings": "text", "model": "model"}
 
 
@@ -55,19 +64,12 @@ class Designer:
                 groups[use.skill.contract.part].append(use.skill)
         binding = Binding(values.objective, values.datasets)
         wording = {u.skill.name: _wording(u, binding) for u in reversed(uses)}
-        parts = self._skill_headings(groups, wording, values) if groups else self._literature_headings(values)
-        names = ", ".join(d.id for d in values.datasets) or "no data set"
+        parts = self._skill_headings(groups, wording, values) if groups else []
+        chosen = [skill for skills in groups.values() for skill in skills]
+        texts = open_questions(values.objective, chosen) if groups else _all_texts(values.objective)
+        parts += literature_headings(texts, values.known, self.similarity, first=len(parts) + 1, taken=groups)
         return HeadingsDraft(
-            title=clip(values.objective.text, 160),
-            summary=(
-                f"A plan in {len(parts)} parts for the objective, on {names}. "
-                + (
-                    "The analyses are vetted procedures; each step names what it was learnt from in the papers read."
-                    if groups
-                    else "Without analysable data it is assembled from what the papers read describe."
-                )
-            ),
-            parts=tuple(parts),
+            title=clip(values.objective.text, 160), summary=_summary(values, uses, binding, parts), parts=tuple(parts)
         )
 
     def _skill_headings(
@@ -106,20 +108,6 @@ class Designer:
             )
         return chosen
 
-    def _literature_headings(self, values: DesignHeadingsInput) -> list[HeadingDraft]:
-        usable = [k for k in values.known if k.level != "low"] or list(values.known)
-        return [
-            HeadingDraft(
-                id=str(number),
-                title=clip(f"{known.title} (after {known.paper_title})", 140),
-                purpose=known.purpose or known.title,
-                reason=f"Referability {known.level}: {known.reuse}",
-                depends_on=(),
-                learns_from=(ReportPartRef(paper_id=known.paper_id, part_id=known.part_id),),
-            )
-            for number, known in enumerate(usable[:LITERATURE_PARTS], 1)
-        ]
-
     def design_outlines(self, values: DesignOutlinesInput) -> OutlinesDraft:
         """A line per use of a vetted analysis, or per action of the report part a heading was taken from."""
         uses = choose_uses(values.objective, values.datasets, values.skills)
@@ -128,7 +116,7 @@ class Designer:
         outlines = []
         for part in values.parts:
             own = [u for u in uses if u.skill.contract.part == part.title]
-            lines = _use_lines(part.id, own, binding) if own else _action_lines(part, known)
+            lines = _use_lines(part.id, own, binding) if own else action_lines(part, known)
             outlines.append(PartOutline(part_id=part.id, lines=lines))
         return OutlinesDraft(parts=tuple(outlines))
 
@@ -147,7 +135,7 @@ class Designer:
             step = None
             if line.skill in skills:
                 step = _skill_step(line, _use(line, skills[line.skill], values.datasets), binding, step_of)
-            steps.append(step or self._literature_step(line, values))
+            steps.append(step or literature_step(line, values))
         return StepsDraft(steps=self._linked(tuple(steps), values))
 
     def _linked(self, steps: tuple[ProtocolStepDraft, ...], values: WriteStepsInput) -> tuple[ProtocolStepDraft, ...]:
@@ -157,49 +145,58 @@ class Designer:
             step.model_copy(
                 update={
                     "requirements": _requirements(step, skills.get(step.skill or ""), values.objective),
-                    "learnt_from": step.learnt_from or self._closest(step, values.known),
+                    "learnt_from": step.learnt_from or self._closest(step, values),
                 }
             )
             for step in steps
         )
 
-    def _closest(self, step: ProtocolStepDraft, known: tuple[KnownStep, ...]) -> tuple[LearntFrom, ...]:
-        """Up to two report steps close enough to say that the step learnt from them."""
+    def _closest(self, step: ProtocolStepDraft, values: WriteStepsInput) -> tuple[LearntFrom, ...]:
+        """Up to two report steps close enough to say that the step learnt from them; the closest parts come first."""
+        known = values.known
+        near = {(r.paper_id, r.part_id) for r in values.part.learns_from[:CLOSEST_PARTS]}
         if not known:
             return ()
         texts = [f"{k.action} {k.details}" if k.details != k.action else k.action for k in known]
-        dense = self.similarity([f"{step.title}. {clip(step.action, 400)}"], [clip(t, 400) for t in texts])[0]
+        about = [f"{step.title}. {clip(step.action, 400)}", f"{step.title}. {step.action}"]
+        dense, whole = self.similarity(about, [clip(t, 400) for t in texts])
         lexical = weighted_overlap(texts, f"{step.title} {step.action} {step.acceptance}")
         fused = [DENSE_WEIGHT * float(d) + (1 - DENSE_WEIGHT) * w for d, w in zip(dense, lexical, strict=True)]
-        best = sorted(range(len(known)), key=lambda i: (-fused[i], i))[:2]
-        return tuple(_ref(known[i]) for i in best if fused[i] >= LINK_SCORE and dense[i] >= LINK_SIMILARITY)
-
-    def _literature_step(self, line: OutlineLine, values: WriteStepsInput) -> ProtocolStepDraft:
-        """A step that repeats what a paper did, said to be so."""
-        known = next((k for k in values.known if clip(k.action, 160) == line.title), None)
-        action = known.details if known else line.title
-        wet = bool(WET.search(action))
-        earlier = [other.id for other in values.part.outline if other.id < line.id]
-        source = f"step:{earlier[-1]}/result" if earlier else "given"
-        return ProtocolStepDraft(
-            id=line.id,
-            title=clip(line.title, 90),
-            action=f"Repeat what the paper describes, on the material at hand: {action}",
-            rationale="Taken over from the paper named as evidence; check its thresholds against the own material.",
-            parameters=known.parameters if known else (),
-            inputs=(StepInput(name="material", source=source),),
-            outputs=(
-                StepOutput(name="result", kind="material" if wet else "table", description="what the step yields"),
-            ),
-            software=known.software if known else (),
-            acceptance="The result exists for every sample, and the parameters used are recorded.",
-            kind="wet" if wet else "dry",
-            learnt_from=(_ref(known),) if known else (),
+        order = [f + PART_BONUS * ((k.paper_id, k.part_id) in near) for f, k in zip(fused, known, strict=True)]
+        best = sorted(range(len(known)), key=lambda i: (-order[i], i))[:2]
+        return tuple(
+            step_ref(known[i])
+            for i in best
+            if fused[i] >= LINK_SCORE and dense[i] >= LINK_SIMILARITY and whole[i] >= WHOLE_SIMILARITY
         )
 
 
-def _ref(known: KnownStep) -> LearntFrom:
-    return LearntFrom(paper_id=known.paper_id, part_id=known.part_id, step_id=known.step_id)
+def _all_texts(objective: Objective) -> tuple[str, ...]:
+    return (objective.text, *(r.text for r in objective.requirements))
+
+
+def _summary(values: DesignHeadingsInput, uses: Sequence[Use], binding: Binding, parts: Sequence[HeadingDraft]) -> str:
+    """What the plan is made of, and what it leaves open."""
+    names = ", ".join(d.id for d in values.datasets) or "no data set"
+    own = {u.skill.contract.part for u in uses}
+    taken = sum(p.title not in own for p in parts)
+    said = [f"A plan in {len(parts)} part{'' if len(parts) == 1 else 's'} for the objective, on {names}."]
+    if uses:
+        said.append("The analyses are vetted procedures; each step names what it was learnt from in the papers read.")
+    if uses and taken:
+        said.append(f"{taken} of the parts repeat what papers describe, because no vetted analysis covers them.")
+    if not uses:
+        said.append("Without analysable data it is assembled from what the papers read describe.")
+    elif not any(asked_for(u.skill, t) for u in uses for t in _all_texts(values.objective)):
+        said.append("No analysis that the objective names can be planned: the data are only checked and described.")
+    lacking: dict[str, list[str]] = {}
+    for skill, reason in unserved(values.objective, values.datasets, values.skills):
+        lacking.setdefault(reason, []).append(skill.name.replace("-", " "))
+    for reason, what in lacking.items():
+        said.append(f"Asked for but not planned: {', '.join(what)}{f', because {reason}' if reason else ''}.")
+    for dataset in dict.fromkeys(d for u in uses for d in u.datasets):
+        said += binding.doubts(dataset)
+    return " ".join(said)
 
 
 def _use_lines(part_id: str, uses: list[Use], binding: Binding) -> tuple[OutlineLine, ...]:
@@ -221,19 +218,6 @@ def _title(use: Use, binding: Binding) -> str:
     title = _fill(use.skill.contract.protocol.title, fill)
     others = [d.id for d in use.datasets if d.id not in title]
     return f"{title} ({', '.join(others)})" if others else title
-
-
-def _action_lines(part: ProtocolPart, known: dict[tuple[str, str], KnownPart]) -> tuple[OutlineLine, ...]:
-    actions = [
-        action
-        for ref in part.learns_from
-        if (ref.paper_id, ref.part_id) in known
-        for action in known[ref.paper_id, ref.part_id].actions
-    ]
-    return tuple(
-        OutlineLine(id=f"{part.id}.{n}", title=clip(action, 160), outputs=("result",))
-        for n, action in enumerate(actions[:12], 1)
-    )
 
 
 def _use(line: OutlineLine, skill: SkillBrief, datasets: tuple[Dataset, ...]) -> Use | None:

@@ -14,15 +14,18 @@ _DONE = _any(
     """used performed carried measured normali[sz]ed computed calculated estimated compared tested adjusted obtained
     extracted defined selected filtered clustered fitted assessed determined downloaded isolated incubated stained
     sequenced hybridi[sz]ed analy[sz]ed generated identified prepared applied divided split classified scored ranked
-    corrected collected quantified log-?transformed averaged excluded cent(?:re|er)ed permuted validated"""
+    corrected collected quantified treated lysed transfected infected plated seeded cultured grown maintained harvested
+    washed centrifuged blotted probed resuspended separated amplified cloned digested purified injected
+    log-?transformed averaged excluded cent(?:re|er)ed permuted validated"""
 )
 _DO = _any(
     """normali[sz]e compute calculate estimate compare test adjust define select filter cluster fit assess rank score
-    correct average exclude cent(?:re|er) permute validate use take apply report plot check state choose divide split
-    sum standardi[sz]e draw repeat keep remove map count collect record fix start order walk control treat examine
-    measure include show give describe transform log-transform restrict combine annotate derive freeze set stratify
-    group convert express list specify carry evaluate summari[sz]e name hold reject multiply find write avoid add leave drop scale correlate assign
-    collapse limit print match look prefer read interpret build decide ask begin run obtain identify"""
+    correct average exclude cent(?:re|er) permute validate use take apply report plot check state choose divide
+    split sum standardi[sz]e draw repeat keep remove map count collect record fix start order walk control treat
+    examine measure include show give describe transform log-transform restrict combine annotate derive freeze set
+    stratify group convert express list specify carry evaluate summari[sz]e name hold reject multiply find write
+    avoid add leave drop scale correlate assign collapse limit print match look prefer read interpret build decide
+    ask begin run obtain identify"""
 )
 _LEAD = r"(?:(?:first|then|next|finally|before [^,]{3,60}|for [^,]{3,80}|within [^,]{3,60}|after [^,]{3,60}" + (
     r"|if [^,]{3,80}|in [^,]{3,60})?,?\s*)"
@@ -47,16 +50,26 @@ RESULT = re.compile(
 )
 """A sentence that may state a result."""
 
-WET = re.compile(
-    r"\b"
+_WET = _any(
+    r"""incubat\w+ centrifug\w+ pipett\w+ cell_lines? cells_were_(?:seeded|cultured|transfected) antibod\w+ mice
+    western_blot\w* immunoblot\w* PCR_primers? agarose immunohistochem\w+ biops\w+
+    RNA_(?:was|were)_(?:extracted|isolated)
+    [sh]{1,2}i?RNAs? transfect\w+ lentivir\w+ q?RT-?PCR qPCR reverse_transcri\w+ lysates? lysed plasmids? plated
+    flow_cytometr\w+ ELISAs?"""
+)
+WET = re.compile(rf"\b{_WET}\b", re.I)
+"""Work in a laboratory or clinic."""
+
+LABORATORY = re.compile(
+    rf"\b(?:{_WET}|"
     + _any(
-        r"""incubat\w+ centrifug\w+ pipett\w+ cell_lines? cells_were_(?:seeded|cultured|transfected) antibod\w+ mice
-        western_blot\w* PCR_primers? agarose immunohistochem\w+ biops\w+ RNA_(?:was|were)_(?:extracted|isolated)"""
+        r"""knock-?downs? knock(?:ing|ed)?_down knock-?outs? silenc\w+ (?:cell|tissue)_cultures? in_vivo in_vitro
+        mass_spectrometr\w+ LC-MS\w* EdU wet-?lab bench xenografts? CRISPR\w* stain\w*"""
     )
-    + r"\b",
+    + r")\b",
     re.I,
 )
-"""Work in a laboratory or clinic."""
+"""An objective or requirement that asks for work in a laboratory."""
 
 NUMBER = re.compile(
     r"\b(?P<name>(?:FDR|false discovery rate|p|q|fold change|alpha|n|r|k|resolution|seed)(?: value)?)\s*"

@@ -8,6 +8,7 @@ from bioresearcher.llm.offline.patterns import (
     ACCESSION,
     COMMON_WORDS,
     IMPERATIVE,
+    LABORATORY,
     METHOD,
     METHODS_HEADING,
     NUMBER,
@@ -30,6 +31,7 @@ from bioresearcher.schemas.ask_read import (
     ReportStepDraft,
     ResultDraft,
 )
+from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.passage import Passage
 from bioresearcher.schemas.report import Parameter, ReportPart
 
@@ -64,7 +66,7 @@ class Reader:
             parts.append(
                 OutlinedPart(
                     title=title,
-                    purpose=clip(sentences(section.opening)[0] if section.opening else section.title, 200),
+                    purpose=clip(_first_words(section), 200),
                     sections=(section.number, *near),
                 )
             )
@@ -117,7 +119,7 @@ class Reader:
         report = values.report
         if not report.parts:
             return ReferabilityDraft(parts=())
-        targets = [values.objective.text, *(r.text for r in values.objective.requirements)]
+        targets = [*_texts(values.objective)]
         texts = [_part_text(part) for part in report.parts]
         near = self.similarity(texts, targets)
         names = ["the objective", *(f"requirement {r.id}" for r in values.objective.requirements)]
@@ -130,23 +132,42 @@ class Reader:
         index = max(range(len(scores)), key=lambda i: scores[i])
         detailed = sum(bool(s.parameters or s.software) for s in part.steps)
         wet = any(WET.search(s.action) for s in part.steps)
+        in_laboratory = wet and any(LABORATORY.search(t) for t in _texts(values.objective))
         dry_data = bool(values.datasets)
         change = "Replace the paper's own samples and thresholds by those of the data sets at hand"
         return PartAnswers(
             part_id=part.id,
             same_question=scores[index] >= 0.3,
-            same_kind_of_data=dry_data and not wet,
+            same_kind_of_data=in_laboratory or (dry_data and not wet),
             reusable_steps=len(part.steps) >= 2,
-            feasible=not wet,
-            reuse=f"{len(part.steps)} steps, {detailed} of them with stated parameters or software.",
+            feasible=in_laboratory or not wet,
+            reuse=f"{_steps(len(part.steps))}, {detailed} with stated parameters or software.",
             change=f"{change}." if dry_data else "Obtain data first: none were given.",
             reason=f"Closest to {names[index]} (similarity {scores[index]:.2f}).",
         )
 
 
+def _first_words(section: OutlineSection) -> str:
+    """The first sentence of the section without its heading."""
+    title = section.title.strip()
+    opening = section.opening.strip()
+    if opening.casefold().startswith(title.casefold()):
+        opening = opening[len(title) :].lstrip(" .:–-")
+    found = sentences(opening)
+    return found[0] if found else title
+
+
 def _is_general(section: OutlineSection) -> bool:
     """Whether a section is the bare heading over its subsections."""
     return METHODS_HEADING.fullmatch(section.title.strip()) is not None
+
+
+def _steps(n: int) -> str:
+    return "1 step" if n == 1 else f"{n} steps"
+
+
+def _texts(objective: Objective) -> tuple[str, ...]:
+    return (objective.text, *(r.text for r in objective.requirements))
 
 
 def _part_text(part: ReportPart) -> str:

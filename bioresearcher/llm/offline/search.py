@@ -72,13 +72,19 @@ def judge_dataset(values: JudgeDatasetInput) -> DatasetAnswers:
     named = normal(dataset.id).strip() in normal(_all_text(objective))
     reference = dataset.file("gene_sets") is not None and dataset.file("samples") is None
     groups = dataset.column("group") is not None or dataset.column("event") is not None
+    undescribed = dataset.described_by == "inferred"
+    if undescribed:
+        reason = "Nothing describes it, so whether it fits the objective is the researcher's word."
+    else:
+        reason = f"Shares {shared:.0%} of its description's words with the objective" + (
+            " and is named in it." if named else "."
+        )
     return DatasetAnswers(
-        right_condition=reference or named or shared >= 0.1,
+        right_condition=reference or named or undescribed or shared >= 0.1,
         right_measure=reference or dataset.file("expression") is not None or dataset.file("table") is not None,
         right_groups=reference or groups,
         quote=dataset.title,
-        reason=f"Shares {shared:.0%} of its description's words with the objective"
-        + (" and is named in it." if named else "."),
+        reason=reason,
     )
 
 

@@ -22,7 +22,8 @@ STOP = frozenset(
     investigate determine assess compare evaluate find given available based new key""".split()
 )
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*", re.UNICODE)
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(])|\n{2,}")
+_SENTENCE = re.compile(r"(?<=[.!?])(?:\s*\[\d[\d,\s–-]*\])?\s+(?=[A-Z0-9\"'(])|\n{2,}")
+_CITATION = re.compile(r"^\[\d[\d,\s–-]*\]\s*")
 _NOT_END = re.compile(r"\b(?:e\.g|i\.e|et al|vs|cf|Fig|Figs|no|approx|ca|Dr|St|resp)\.$", re.I)
 _SPELLING = (("oestr", "estr"), ("tumour", "tumor"), ("haem", "hem"), ("leukaem", "leukem"), ("isation", "ization"))
 
@@ -67,7 +68,7 @@ def sentences(text: str) -> list[str]:
     """Sentences in order; abbreviations do not end one."""
     out: list[str] = []
     for piece in _SENTENCE.split(text):
-        piece = piece.strip()
+        piece = _CITATION.sub("", piece.strip())
         if not piece:
             continue
         if out and _NOT_END.search(out[-1]):

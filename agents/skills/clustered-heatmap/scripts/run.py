@@ -7,16 +7,18 @@ from typing import Any
 import bioskill
 import numpy as np
 import pandas as pd
+from biocohort import case_samples, read_matched
+from bioplot import group_name, legend_below, level_name, panels
 from scipy.cluster import hierarchy
 from scipy.spatial import distance
 
 
 def top_genes(task: bioskill.Task, matrix: pd.DataFrame) -> list[str]:
     """The genes with the smallest p-values that are in the matrix."""
-    ranked = bioskill.read_table(task.inputs["differential"])
+    ranked = bioskill.read_table(task.input("differential"))
     for column in ("gene", "p"):
         if column not in ranked.columns:
-            bioskill.fail(f"{task.inputs['differential'].name}: no column {column!r}")
+            bioskill.fail(f"{task.input('differential').name}: no column {column!r}")
     ranked = ranked.assign(gene=ranked["gene"].astype(str)).sort_values("p", kind="stable")
     genes = [g for g in ranked["gene"] if g in matrix.index][: int(task.parameter("top_genes", 40))]
     if len(genes) < 3:
@@ -37,11 +39,6 @@ def tree(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         apart = distance.pdist(values, metric="correlation")
     apart = np.clip(np.nan_to_num(apart, nan=1.0), 0.0, 2.0)
     return hierarchy.linkage(apart, method="average", optimal_ordering=len(values) <= 400)
-
-
-def read_group(samples: pd.DataFrame, task: bioskill.Task) -> pd.Series:
-    """True for case and False for control, over the samples that are one of them."""
-    return bioskill.two_groups(samples, task.need("group_column"), task.need("case"), task.need("control"))
 
 
 def adjusted_rand(first: pd.Series, second: pd.Series) -> float:
@@ -78,9 +75,8 @@ def draw(ordered: pd.DataFrame, is_case: pd.Series, trees: tuple[Any, Any], task
     """The heat map with both trees, the group bar and a legend."""
     genes, count = ordered.shape
     few, height = count <= 60, 0.16 * min(genes, 80)
-    fig, _ = bioskill.figure(8.2, height + (2.9 if few else 2.2))
-    fig.clear()
-    axes = fig.subplots(3, 2, width_ratios=[1, 8], height_ratios=[0.9, 0.16, height])
+    size = (8.2, height + (2.9 if few else 2.2))
+    fig, axes = panels(*size, 3, 2, width_ratios=[1, 8], height_ratios=[0.9, 0.16, height])
     fig.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
     for ax in axes[:2, 0]:
         ax.axis("off")
@@ -101,11 +97,11 @@ def draw(ordered: pd.DataFrame, is_case: pd.Series, trees: tuple[Any, Any], task
     heat.set_xlabel("" if few else f"{count} samples")
     scale = fig.colorbar(image, ax=axes[:, 1], shrink=0.5, aspect=30, pad=0.01, location="right", extend="both")
     scale.set_label("z-score of the gene")
-    name = bioskill.plain_text(task.parameter("group_label") or task.need("group_column"), 30)
+    name = group_name(task)
     for which, side, colour in (("case", True, colours[1]), ("control", False, colours[0])):
-        level = bioskill.plain_text(bioskill.level_text(task.need(which)), 24)
+        level = level_name(task.need(which))
         bar.scatter([], [], marker="s", s=50, color=colour, label=f"{name} = {level} (n = {(is_case == side).sum()})")
-    fig.legend(*bar.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    legend_below(fig, bar)
     bioskill.save_figure(fig, path)
 
 
@@ -139,11 +135,8 @@ def statements(
 
 def main() -> None:
     task = bioskill.load_task()
-    matrix = bioskill.read_expression(task.inputs["matrix"])
-    missing = task.parameter("missing_values", [])
-    samples = bioskill.read_samples(task.inputs["samples"], task.parameter("sample_column"), missing)
-    matrix, samples = bioskill.match_samples(matrix, samples)
-    is_case = read_group(samples, task)
+    matrix, samples = read_matched(task)
+    is_case = case_samples(task, samples)
     scores = standardise(matrix.loc[top_genes(task, matrix), is_case.index])
     if len(scores) < 3:
         bioskill.fail(f"{len(scores)} of the leading genes vary over these samples; at least 3 are needed")

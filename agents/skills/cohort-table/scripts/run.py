@@ -9,6 +9,7 @@ from typing import Any
 import bioskill
 import numpy as np
 import pandas as pd
+from biocohort import level_counts, read_sheet
 
 COUNTED_UP_TO = 6
 """Numbers with at most this many distinct values are counted like categories (grades, stages, yes/no)."""
@@ -31,7 +32,7 @@ def make_groups(samples: pd.DataFrame, task: bioskill.Task) -> Groups:
         return Groups(everyone)
     values = bioskill.group_levels(samples, column)
     named = [bioskill.level_text(task.parameter(w)) for w in ("case", "control") if task.parameter(w) is not None]
-    found = list(values.value_counts().sort_index().sort_values(ascending=False, kind="stable").index)
+    found = list(level_counts(values).index)
     for level in named:
         if level not in found:
             bioskill.fail(f"group {column} = {level!r} has 0 samples (levels found: {bioskill.listed(found, 8)})")
@@ -218,10 +219,9 @@ def event_statement(
 
 def main() -> None:
     task = bioskill.load_task()
-    missing = task.parameter("missing_values", [])
-    samples = bioskill.read_samples(task.inputs["samples"], task.parameter("sample_column"), missing)
+    samples = read_sheet(task)
     if "expression" in task.inputs:
-        matrix = bioskill.read_expression(task.inputs["expression"], task.parameter("feature_column"))
+        matrix = bioskill.read_expression(task.input("expression"), task.parameter("feature_column"))
         _, samples = bioskill.match_samples(matrix, samples)
     if len(samples) < 6:
         bioskill.fail(f"the sample sheet has {len(samples)} samples; at least 6 are needed")

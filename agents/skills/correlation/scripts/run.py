@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from biocohort import read_sheet
+from bioplot import panels
 from bioskill import (
     CASE_COLOUR,
     CONTROL_COLOUR,
     NEUTRAL_COLOUR,
     Task,
     fail,
-    figure,
     level_text,
     load_task,
     numeric_column,
@@ -22,6 +23,7 @@ from bioskill import (
     read_gene_sets,
     read_samples,
     save_figure,
+    shown_p,
     write_findings,
     write_table,
 )
@@ -113,7 +115,7 @@ def members(task: Task) -> set[str]:
     """Genes of the scored set, whose correlation with the score is partly by construction; empty when unknown."""
     if "gene_sets" not in task.inputs or not task.parameter("gene_set"):
         return set()
-    return set(read_gene_sets(task.inputs["gene_sets"]).get(str(task.parameter("gene_set")), []))
+    return set(read_gene_sets(task.input("gene_sets")).get(str(task.parameter("gene_set")), []))
 
 
 def draw_panel(ax: Any, shown: pd.DataFrame, title: str) -> None:
@@ -137,15 +139,13 @@ def draw(table: pd.DataFrame, name: str, label: str, path: Path) -> None:
     sheet, genes = table[table["kind"] == "variable"], table[table["kind"] == "gene"]
     outside = genes[genes["in_set"] != "yes"] if (genes["in_set"] == "no").any() else genes
     shown = pd.concat([outside[outside["rho"] > 0].head(10), outside[outside["rho"] <= 0].head(10)])
-    panels = [(sheet, "Sample-sheet variables"), (shown, "Strongest genes outside the scored set")]
-    panels = [(t, title) for t, title in panels if len(t)]
+    parts = [(sheet, "Sample-sheet variables"), (shown, "Strongest genes outside the scored set")]
+    parts = [(t, title) for t, title in parts if len(t)]
     if len(shown) and not (genes["in_set"] == "no").any():
-        panels[-1] = (shown, "Genes")
-    rows = max(len(t) for t, _ in panels)
-    fig, ax = figure(4.4 * len(panels), 1.6 + 0.2 * max(rows, 6))
-    ax.remove()
-    axes = fig.subplots(1, len(panels), squeeze=False)[0]
-    for panel, (shown_rows, title) in zip(axes, panels, strict=True):
+        parts[-1] = (shown, "Genes")
+    rows = max(len(t) for t, _ in parts)
+    fig, axes = panels(4.4 * len(parts), 1.6 + 0.2 * max(rows, 6), 1, len(parts), squeeze=False)
+    for panel, (shown_rows, title) in zip(axes[0], parts, strict=True):
         draw_panel(panel, shown_rows, title)
     fig.suptitle(plain_text(f"Correlation with the {name} score, {label}", 90), fontsize=10)
     save_figure(fig, path)
@@ -157,7 +157,7 @@ def row_words(row: Any, index: int) -> tuple[str, dict[str, Any]]:
     values = {
         f"name_{index}": row.name,
         f"rho_{index}": float(f"{row.rho:.2f}"),
-        f"fdr_{index}": max(float(f"{row.fdr:.2g}"), 1e-16),
+        f"fdr_{index}": shown_p(row.fdr),
         f"n_{index}": int(row.n),
     }
     return f"{row.name} (rho {row.rho:.2f}, {fdr}, n = {row.n})", values
@@ -181,14 +181,14 @@ def summary(rows: pd.DataFrame, what: str, score: tuple[str, str], alpha: float)
 
 def scored_samples(task: Task) -> tuple[pd.Series, pd.DataFrame]:
     """The score and the sample sheet of the samples that are in both."""
-    sheet = read_samples(task.inputs["samples"], task.parameter("sample_column"), task.parameter("missing_values", ()))
-    scores = read_samples(task.inputs["scores"], "sample")
+    sheet = read_sheet(task)
+    scores = read_samples(task.input("scores"), "sample")
     values = numeric_column(scores, "score").dropna()
     shared = [s for s in values.index if s in sheet.index]
     if len(shared) < MINIMUM_PAIRS:
         fail(
             f"only {len(shared)} of the {len(values)} scored samples are in the sample sheet "
-            f"{task.inputs['samples'].name} ({len(sheet)}); at least {MINIMUM_PAIRS} are needed. Do the names match?"
+            f"{task.input('samples').name} ({len(sheet)}); at least {MINIMUM_PAIRS} are needed. Do the names match?"
         )
     score, sheet = values[shared], sheet.loc[shared]
     if score.nunique() < 3:
@@ -200,7 +200,7 @@ def main() -> None:
     task = load_task()
     score, sheet = scored_samples(task)
     parts = [finish(spearman(sheet_values(task, sheet), score), "variable").assign(in_set="NA")]
-    expression = read_expression(task.inputs["expression"], task.parameter("feature_column"))
+    expression = read_expression(task.input("expression"), task.parameter("feature_column"))
     shared = [s for s in score.index if s in expression.columns]
     if len(shared) < MINIMUM_PAIRS:
         fail(f"only {len(shared)} scored samples are in the matrix; at least {MINIMUM_PAIRS} are needed")

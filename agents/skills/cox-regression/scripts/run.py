@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
+from biocohort import level_counts
 from bioskill import (
     CASE_COLOUR,
     CONTROL_COLOUR,
@@ -18,21 +17,22 @@ from bioskill import (
     listed,
     load_task,
     number,
-    numeric_column,
     p_value,
     plain_text,
-    read_samples,
     rounded,
     save_figure,
-    survival_table,
+    shown_p,
     write_findings,
     write_table,
 )
+from biosurvival import fit_cox, ratio, ratio_with_interval, scored_survival, time_label
 
 MAX_LEVELS = 6
 MIN_LEVEL = 5
-SMALL_STEPS = {"step_size": 0.5}
-"""With the default step of 0.95 the search can circle around the optimum when events are few."""
+NOT_ESTIMATED = {
+    "not converged": "the estimation did not converge",
+    "unstable": "the estimation is unstable (collinear terms, or a term that separates the events)",
+}
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,6 @@ class Term:
     column: str
     covariate: str
     unit: str
-
-
-def load(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Survival with the score, and the sample sheet, on the samples that have time, event and score."""
-    scores = read_samples(task.inputs["scores"], "sample")
-    sheet = read_samples(task.inputs["samples"], task.parameter("sample_column"), task.parameter("missing_values", ()))
-    values = numeric_column(scores, "score").dropna()
-    shared = [s for s in values.index if s in sheet.index]
-    if len(shared) < 6:
-        fail(
-            f"only {len(shared)} of the {len(values)} scored samples are in the sample sheet "
-            f"{task.inputs['samples'].name} ({len(sheet)} samples); at least 6 are needed. Do the names match?"
-        )
-    table = survival_table(sheet.loc[shared], task.need("time_column"), task.need("event_column"))
-    return table.assign(score=values[table.index]), sheet.loc[table.index]
 
 
 def encode(values: pd.Series, name: str) -> tuple[pd.DataFrame, list[Term]] | str:
@@ -74,7 +59,7 @@ def encode(values: pd.Series, name: str) -> tuple[pd.DataFrame, list[Term]] | st
             scaled = (numbers - numbers.mean()) / sd
             return scaled.to_frame(name), [Term(name, name, f"per SD ({number(sd)})")]
         return numbers.astype(float).to_frame(name), [Term(name, name, "per unit")]
-    levels = values.dropna().value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    levels = level_counts(values.dropna())
     if 2 <= len(levels) <= MAX_LEVELS and levels.min() < MIN_LEVEL:
         rare = list(levels.index[levels < MIN_LEVEL])
         print(f"covariate {name!r}: levels of fewer than {MIN_LEVEL} samples count as missing: {listed(rare)}")
@@ -114,25 +99,16 @@ def covariates(task: Task, sheet: pd.DataFrame) -> tuple[pd.DataFrame, list[Term
 
 def fit(table: pd.DataFrame, terms: list[Term], model: str) -> tuple[pd.DataFrame, Any] | str:
     """Rows of the result table with the fitted model, or why the model cannot be estimated."""
-    from lifelines import CoxPHFitter
-    from lifelines.exceptions import ConvergenceError, ConvergenceWarning
-    from lifelines.statistics import proportional_hazard_test
-
     columns = [t.column for t in terms]
     data = table[["time", "event", *columns]].dropna()
     data = data.set_axis(["_time", "_event", *columns], axis=1)
     flat = [c for c in columns if data[c].nunique() < 2]
     if flat or data["_event"].sum() < 2:
         return f"{flat[0]!r} does not vary" if flat else "fewer than 2 events remain"
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            cox = CoxPHFitter().fit(data, "_time", "_event", fit_options=SMALL_STEPS)
-            check = proportional_hazard_test(cox, data, time_transform="rank")
-        except (ConvergenceError, np.linalg.LinAlgError):
-            return "the estimation did not converge"
-    if any(issubclass(w.category, ConvergenceWarning) for w in caught):
-        return "the estimation is unstable (collinear terms, or a term that separates the events)"
+    fitted = fit_cox(data, "_time", "_event")
+    if isinstance(fitted, str):
+        return NOT_ESTIMATED[fitted]
+    cox = fitted.model
     summary = cox.summary
     rows = pd.DataFrame(
         {
@@ -146,16 +122,11 @@ def fit(table: pd.DataFrame, terms: list[Term], model: str) -> tuple[pd.DataFram
             "hr_high": summary["exp(coef) upper 95%"].to_numpy(),
             "z": summary["z"].to_numpy(),
             "p": summary["p"].to_numpy(),
-            "ph_p": np.ravel(check.p_value),
+            "ph_p": fitted.ph_p,
             "c_index": cox.concordance_index_,
         }
     )
     return rows, (cox, data)
-
-
-def ratio(value: float) -> str:
-    """A hazard ratio for a sentence: two decimals, or significant digits where those would hide it."""
-    return f"{value:.2f}" if 0.1 <= value < 100 else number(value)
 
 
 def draw_forest(rows: pd.DataFrame, title: str, path: Path) -> None:
@@ -167,7 +138,7 @@ def draw_forest(rows: pd.DataFrame, title: str, path: Path) -> None:
         colour = colours[row.model]
         ax.plot([row.hr_low, row.hr_high], [row.Index] * 2, color=colour, lw=1.5)
         ax.plot(row.hr, row.Index, "s", color=colour, markersize=5)
-        text = f"{ratio(row.hr)} ({ratio(row.hr_low)}–{ratio(row.hr_high)}), {p_value(row.p)}"
+        text = ratio_with_interval(row.hr, row.hr_low, row.hr_high, row.p)
         ax.text(1.02, row.Index, text, transform=ax.get_yaxis_transform(), va="center", fontsize=8)
     ax.set_yticks(shown.index, [plain_text(f"{r.term}, {r.unit}", 50) for r in shown.itertuples()])
     ax.axvline(1, color="black", linewidth=0.8)
@@ -202,7 +173,7 @@ def draw_residuals(fitted: Any, name: str, words: tuple[str, float], path: Path)
     ax.plot(frame["time"], frame["beta"], "o", color=CONTROL_COLOUR, markersize=4, alpha=0.7, label="event")
     ax.plot(smooth.index, smooth, color=CASE_COLOUR, label=f"running mean of {window} events")
     ax.axhline(float(cox.params_["score"]), color="black", lw=0.8, ls="--", label="estimated log hazard ratio")
-    ax.set_xlabel(plain_text(words[0]))
+    ax.set_xlabel(words[0])
     ax.set_ylabel("Log hazard ratio per SD over time")
     ax.set_title(plain_text(f"{name}: scaled Schoenfeld residuals, test {p_value(words[1])}", 100), fontsize=9)
     ax.legend(frameon=False, fontsize=8)
@@ -223,7 +194,7 @@ def sentence(row: Any, label: str, name: str, alpha: float, with_what: str) -> t
         "hr_low": float(ratio(row.hr_low)),
         "hr_high": float(ratio(row.hr_high)),
         "confidence_percent": 95,
-        "p": max(float(f"{row.p:.2g}"), 1e-16),
+        "p": shown_p(row.p),
         "alpha": alpha,
         "n": int(row.n),
         "events": int(row.events),
@@ -261,7 +232,7 @@ def proportional_finding(rows: pd.DataFrame, alpha: float) -> Any:
     """What the test of proportional hazards says of the score in each model."""
     score = rows[rows["term"] == "score"]
     parts = [f"{r.model} {p_value(r.ph_p)}" for r in score.itertuples()]
-    values = {f"ph_p_{r.model}": max(float(f"{r.ph_p:.2g}"), 1e-16) for r in score.itertuples()}
+    values = {f"ph_p_{r.model}": shown_p(r.ph_p) for r in score.itertuples()}
     doubt = (score["ph_p"] < alpha).any()
     verdict = (
         "Proportional hazards are doubtful for the score, so its hazard ratio is an average over the follow-up"
@@ -273,7 +244,7 @@ def proportional_finding(rows: pd.DataFrame, alpha: float) -> Any:
 
 def main() -> None:
     task = load_task()
-    table, sheet = load(task)
+    table, sheet = scored_survival(task)
     alpha = float(task.parameter("alpha", 0.05))
     label = str(task.parameter("dataset_label", "the cohort"))
     name = str(task.parameter("gene_set", "signature"))
@@ -291,8 +262,7 @@ def main() -> None:
     fitted = [alone, *singles, adjusted]
     rows = pd.concat([f[0] for f in fitted if not isinstance(f, str)], ignore_index=True)
     write_table(rows, task.outputs["table"])
-    unit = task.parameter("time_unit")
-    axis = f"Time ({unit})" if unit else "Time (unit not stated by the source)"
+    axis = time_label(task.parameter("time_unit"))
     draw_forest(rows, f"{name} score and covariates, {label}", task.outputs["figure"])
     draw_residuals(alone[1], name, (axis, float(alone[0]["ph_p"].iloc[0])), task.outputs["residuals"])
     first, values = sentence(next(alone[0].itertuples()), label, name, alpha, "")

@@ -7,6 +7,8 @@ from typing import Any
 import bioskill
 import numpy as np
 import pandas as pd
+from biocohort import case_samples, read_matched
+from bioplot import group_name, legend_below, level_name
 from scipy import stats
 from scipy.optimize import linear_sum_assignment
 
@@ -73,8 +75,8 @@ def volcano(table: pd.DataFrame, chosen: pd.Series, task: bioskill.Task, path: A
     shown = table.assign(height=-np.log10(table["p"].clip(lower=1e-300)))
     up, down = chosen & (table["difference"] > 0), chosen & (table["difference"] < 0)
     fig, ax = bioskill.figure(7.2, 4.8)
-    name = bioskill.plain_text(task.parameter("group_label") or task.need("group_column"), 30)
-    case, control = (bioskill.plain_text(bioskill.level_text(task.need(w)), 24) for w in ("case", "control"))
+    name = group_name(task)
+    case, control = (level_name(task.need(w)) for w in ("case", "control"))
     for mask, colour, text in (
         (~chosen, bioskill.NEUTRAL_COLOUR, "not called"),
         (down, bioskill.CONTROL_COLOUR, f"lower in {name} = {case}"),
@@ -100,14 +102,8 @@ def volcano(table: pd.DataFrame, chosen: pd.Series, task: bioskill.Task, path: A
     n1, n0 = int(table["n_case"].max()), int(table["n_control"].max())
     ax.set_title(f"{len(table)} genes; {name} = {case}: n = {n1}, {name} = {control}: n = {n0}", fontsize=9)
     fdr = float(task.parameter("fdr", 0.05))
-    fig.legend(
-        *ax.get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=3,
-        frameon=False,
-        title=f"FDR < {fdr:g}; the dashed line is the largest p called",
-        title_fontsize=8,
-    )
+    title = f"FDR < {fdr:g}; the dashed line is the largest p called"
+    legend_below(fig, ax, columns=3, title=title, title_fontsize=8)
     bioskill.save_figure(fig, path)
 
 
@@ -161,11 +157,8 @@ def statements(
 
 def main() -> None:
     task = bioskill.load_task()
-    matrix = bioskill.read_expression(task.inputs["matrix"])
-    missing = task.parameter("missing_values", [])
-    samples = bioskill.read_samples(task.inputs["samples"], task.parameter("sample_column"), missing)
-    matrix, samples = bioskill.match_samples(matrix, samples)
-    is_case = bioskill.two_groups(samples, task.need("group_column"), task.need("case"), task.need("control"))
+    matrix, samples = read_matched(task)
+    is_case = case_samples(task, samples)
     table = test_genes(matrix, is_case)
     chosen = (table["fdr"] < float(task.parameter("fdr", 0.05))) & (
         table["difference"].abs() >= float(task.parameter("min_difference", 0.0))

@@ -8,6 +8,7 @@ from typing import Any
 import bioskill
 import numpy as np
 import pandas as pd
+from biocohort import read_sheet
 
 OTHER_LOGARITHMS = {"log10": 10.0, "ln": float(np.e), "log": float(np.e)}
 LINEAR_SCALES = ("linear", "raw", "intensity", "intensities", "tpm", "fpkm", "rpkm")
@@ -135,10 +136,9 @@ def statements(
 
 def main() -> None:
     task = bioskill.load_task()
-    matrix = bioskill.read_expression(task.inputs["expression"], task.parameter("feature_column"))
+    matrix = bioskill.read_expression(task.input("expression"), task.parameter("feature_column"))
     if "samples" in task.inputs:
-        samples = bioskill.read_samples(task.inputs["samples"], task.parameter("sample_column"))
-        matrix, _ = bioskill.match_samples(matrix, samples)
+        matrix, _ = bioskill.match_samples(matrix, read_sheet(task))
     declared = str(task.parameter("scale", "")).strip().lower()
     kind, rule = choose_scaling(matrix, declared, str(task.parameter("normalisation", "auto")))
     scaled = scale_matrix(matrix, kind, rule)

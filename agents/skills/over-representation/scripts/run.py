@@ -7,6 +7,8 @@ from typing import Any
 import bioskill
 import numpy as np
 import pandas as pd
+from bioplot import panels
+from bioscore import sets_within
 from scipy import stats
 
 DIRECTIONS = ("up", "down")
@@ -14,7 +16,7 @@ DIRECTIONS = ("up", "down")
 
 def read_tests(task: bioskill.Task) -> pd.DataFrame:
     """The differential expression table with gene, difference and fdr."""
-    path = task.inputs["differential"]
+    path = task.input("differential")
     table = bioskill.read_table(path)
     for column in ("gene", "difference", "fdr"):
         if column not in table.columns:
@@ -28,11 +30,9 @@ def read_tests(task: bioskill.Task) -> pd.DataFrame:
 def usable_sets(task: bioskill.Task, background: set[str]) -> dict[str, list[str]]:
     """Gene sets cut down to the tested genes, those of a fitting size."""
     low, high = int(task.parameter("min_size", 10)), int(task.parameter("max_size", 500))
-    sets = bioskill.read_gene_sets(task.inputs["gene_sets"])
-    cut = {name: [g for g in genes if g in background] for name, genes in sets.items()}
-    kept = {name: genes for name, genes in cut.items() if low <= len(genes) <= high}
+    sets = bioskill.read_gene_sets(task.input("gene_sets"))
+    kept, largest = sets_within(sets, background, low, high)
     if not kept:
-        largest = max((len(g) for g in cut.values()), default=0)
         bioskill.fail(
             f"none of the {len(sets)} gene sets has {low} to {high} genes among the {len(background)} tested ones "
             f"(largest overlap: {largest}). Are both given as gene symbols of the same organism?"
@@ -84,9 +84,7 @@ def case_group(task: bioskill.Task) -> str:
 def draw(table: pd.DataFrame, task: bioskill.Task, path: Any) -> None:
     """Bars of -log10 p for the leading sets of each direction; filled when the false discovery rate is met."""
     limit, count = float(task.parameter("fdr", 0.05)), int(task.parameter("show_sets", 10))
-    fig, _ = bioskill.figure(7.6, 1.6 + 0.42 * count)
-    fig.clear()
-    axes = fig.subplots(2, 1, sharex=True)
+    fig, axes = panels(7.6, 1.6 + 0.42 * count, 2, 1, sharex=True)
     for ax, direction, colour in zip(axes, DIRECTIONS, (bioskill.CASE_COLOUR, bioskill.CONTROL_COLOUR), strict=True):
         side = table[table["direction"] == direction]
         rows = side[side["overlap"] > 0].head(count).iloc[::-1]

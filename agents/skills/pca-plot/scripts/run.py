@@ -7,6 +7,8 @@ from typing import Any
 import bioskill
 import numpy as np
 import pandas as pd
+from biocohort import case_samples, level_counts, read_matched
+from bioplot import group_name, legend_below, level_name, panels
 from scipy import stats
 
 Names = list[str]
@@ -58,12 +60,12 @@ def read_groups(samples: pd.DataFrame, task: bioskill.Task) -> pd.Series | None:
         return None
     values = bioskill.group_levels(samples, column).dropna()
     if task.parameter("case") is not None and task.parameter("control") is not None:
-        is_case = bioskill.two_groups(samples, column, task.need("case"), task.need("control"))
+        is_case = case_samples(task, samples)
         return values.loc[is_case.index]
     if values.empty:
         bioskill.fail(f"group column {column!r} holds no values")
     if values.nunique() > len(bioskill.PALETTE):
-        keep = values.value_counts().sort_index().sort_values(ascending=False, kind="stable").index[:7]
+        keep = level_counts(values).index[:7]
         values = values.where(values.isin(keep), "(other levels)")
     return values
 
@@ -76,19 +78,17 @@ def order_levels(group: pd.Series, task: bioskill.Task) -> Names:
 
 def draw(scores: pd.DataFrame, table: pd.DataFrame, group: pd.Series | None, task: bioskill.Task, path: Any) -> None:
     """Samples on the first two components beside the share of variance of each component."""
-    fig, _ = bioskill.figure(8.0, 4.4)
-    fig.clear()
-    ax, scree = fig.subplots(1, 2, width_ratios=[3.2, 1.3])
+    fig, (ax, scree) = panels(8.0, 4.4, 1, 2, width_ratios=[3.2, 1.3])
     known = scores.index[:0] if group is None else group.index
     rest = scores.drop(index=known)
     if len(rest):
         text = "all samples" if group is None else "other or not known"
         ax.scatter(rest["PC1"], rest["PC2"], s=22, c="none", edgecolors="#777777", label=f"{text} (n = {len(rest)})")
     if group is not None:
-        name = bioskill.plain_text(task.parameter("group_label") or task.need("group_column"), 30)
+        name = group_name(task)
         for colour, level in zip(bioskill.PALETTE, order_levels(group, task), strict=False):
             part = scores.loc[group.index[group == level]]
-            text = f"{name} = {bioskill.plain_text(level, 24)} (n = {len(part)})"
+            text = f"{name} = {level_name(level)} (n = {len(part)})"
             ax.scatter(part["PC1"], part["PC2"], s=24, c=colour, linewidths=0.3, edgecolors="white", label=text)
     ax.axhline(0, color="#DDDDDD", linewidth=0.6, zorder=0)
     ax.axvline(0, color="#DDDDDD", linewidth=0.6, zorder=0)
@@ -98,7 +98,7 @@ def draw(scores: pd.DataFrame, table: pd.DataFrame, group: pd.Series | None, tas
     scree.bar(table["component"], share, color=bioskill.NEUTRAL_COLOUR)
     scree.set_ylabel("share of variance (%)")
     scree.tick_params(axis="x", rotation=90)
-    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    legend_below(fig, ax)
     bioskill.save_figure(fig, path)
 
 
@@ -149,10 +149,7 @@ def statements(
 
 def main() -> None:
     task = bioskill.load_task()
-    matrix = bioskill.read_expression(task.inputs["matrix"])
-    missing = task.parameter("missing_values", [])
-    samples = bioskill.read_samples(task.inputs["samples"], task.parameter("sample_column"), missing)
-    matrix, samples = bioskill.match_samples(matrix, samples)
+    matrix, samples = read_matched(task)
     group = read_groups(samples, task)
     centred, filled = prepare(matrix, int(task.parameter("top_features", 2000)))
     scores, variance, loadings = decompose(centred, int(task.parameter("components", 10)))

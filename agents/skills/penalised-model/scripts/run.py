@@ -10,25 +10,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from biocohort import case_samples, read_matched
+from bioplot import panels
 from bioskill import (
     CONTROL_COLOUR,
     NEUTRAL_COLOUR,
     Task,
     fail,
-    figure,
     load_task,
-    match_samples,
     number,
     plain_text,
-    read_expression,
-    read_samples,
     rounded,
     save_figure,
     survival_table,
-    two_groups,
     write_findings,
     write_table,
 )
+from biosurvival import STEP_SIZE
 
 COX_PENALTIES = (0.1, 1.0)
 LOGISTIC_PENALTIES = (1.0, 10.0, 100.0)
@@ -52,9 +50,7 @@ class Problem:
 
 def load(task: Task) -> Problem:
     """The problem the task asks for: survival when it names time and event (and not `group`), else two groups."""
-    matrix = read_expression(task.inputs["matrix"])
-    sheet = read_samples(task.inputs["samples"], task.parameter("sample_column"), task.parameter("missing_values", ()))
-    matrix, sheet = match_samples(matrix, sheet, minimum=20)
+    matrix, sheet = read_matched(task, minimum=20)
     wanted = str(task.parameter("outcome", "auto"))
     if wanted not in ("auto", "survival", "group"):
         fail(f"parameter 'outcome' is {wanted!r}; use auto, survival or group")
@@ -66,7 +62,7 @@ def load(task: Task) -> Problem:
         return Problem(matrix[table.index].T, table, "survival", "C-index", "ridge Cox model")
     if not task.parameter("group_column"):
         fail("the task names neither time and event columns nor a group column; there is nothing to predict")
-    case = two_groups(sheet, task.need("group_column"), task.need("case"), task.need("control"), minimum=10)
+    case = case_samples(task, sheet, minimum=10)
     y = pd.DataFrame({"case": case.astype(int)})
     return Problem(matrix[y.index].T, y, "group", "AUC", "ridge logistic classifier")
 
@@ -123,8 +119,7 @@ def fit_cox(x: np.ndarray, y: pd.DataFrame, penalty: float) -> np.ndarray:
     from lifelines.exceptions import ConvergenceError
 
     data = pd.DataFrame(x).assign(time=y["time"].to_numpy(), event=y["event"].to_numpy())
-    # With the default step of 0.95 the search can circle around the optimum when events are few.
-    for step in (0.5, 0.1):
+    for step in (STEP_SIZE, STEP_SIZE / 5):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
@@ -264,9 +259,7 @@ def gene_table(chosen: pd.DataFrame, fits: int) -> pd.DataFrame:
 
 def draw(folds: pd.DataFrame, genes: pd.DataFrame, problem: Problem, path: Path) -> None:
     """Left: the measure in every held-out fold, real and shuffled. Right: how often genes were chosen."""
-    fig, ax = figure(8.5, 4.0)
-    ax.remove()
-    left, right = fig.subplots(1, 2, width_ratios=[1, 1.2])
+    fig, (left, right) = panels(8.5, 4.0, 1, 2, width_ratios=[1, 1.2])
     for position, (label, colour) in enumerate((("real", CONTROL_COLOUR), ("shuffled", NEUTRAL_COLOUR))):
         values = folds.loc[folds["outcome"] == label, "value"].dropna().to_numpy()
         offsets = np.linspace(-0.15, 0.15, len(values)) if len(values) > 1 else np.zeros(len(values))

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from bioscore import sets_within
 from bioskill import (
     CASE_COLOUR,
     CONTROL_COLOUR,
     Task,
+    about,
     fail,
     figure,
     load_task,
@@ -19,6 +21,7 @@ from bioskill import (
     read_table,
     rounded,
     save_figure,
+    to_numbers,
     write_findings,
     write_table,
 )
@@ -29,15 +32,13 @@ COLUMNS = {"ES": "es", "NES": "nes", "NOM p-val": "p", "FDR q-val": "fdr", "Lead
 def read_ranking(task: Task) -> pd.Series:
     """The ranking statistic per gene, largest first; of a repeated gene the largest absolute value is kept."""
     column = task.parameter("rank_column", "t")
-    path = task.inputs["table"]
+    path = task.input("table")
     table = read_table(path, keep_default_na=True)
     for needed in ("gene", column):
         if needed not in table.columns:
             fail(f"{path.name}: no column {needed!r} (it has: {', '.join(map(str, table.columns))})")
-    values = pd.to_numeric(table[column], errors="coerce")
-    bad = table.loc[values.isna() & table[column].notna(), column]
-    if len(bad):
-        fail(f"{path.name}: column {column!r} holds text where numbers are expected, e.g. {bad.iloc[0]!r}")
+    with about(path.name):
+        values = to_numbers(table[column])
     ranking = pd.DataFrame({"gene": table["gene"].astype(str), "value": values}).dropna()
     ranking = ranking[np.isfinite(ranking["value"])]
     order = ranking["value"].abs().sort_values(ascending=False, kind="stable").index
@@ -58,11 +59,8 @@ def untied(ranking: pd.Series) -> pd.Series:
 
 def measured_sets(sets: dict[str, list[str]], genes: pd.Index, low: int, high: int) -> dict[str, list[str]]:
     """The sets with `low` to `high` of their genes in the ranking, cut to those genes."""
-    known = set(genes)
-    cut = {name: [g for g in members if g in known] for name, members in sets.items()}
-    kept = {name: members for name, members in cut.items() if low <= len(members) <= high}
+    kept, best = sets_within(sets, set(genes), low, high)
     if not kept:
-        best = max(len(members) for members in cut.values())
         fail(
             f"none of the {len(sets)} gene sets has {low} to {high} genes in the ranking (most: {best}); "
             "do both use the same gene identifiers?"
@@ -149,7 +147,7 @@ def main() -> None:
     permutations = int(task.parameter("permutations", 1000))
     seed = int(task.parameter("seed", 7))
     ranking = read_ranking(task)
-    everything = read_gene_sets(task.inputs["gene_sets"])
+    everything = read_gene_sets(task.input("gene_sets"))
     low, high = int(task.parameter("minimum_genes", 10)), int(task.parameter("maximum_genes", 500))
     sets = measured_sets(everything, ranking.index, low, high)
     table = enrich(ranking, sets, permutations, seed)

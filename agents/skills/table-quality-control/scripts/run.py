@@ -7,6 +7,8 @@ from typing import Any
 import bioskill
 import numpy as np
 import pandas as pd
+from biocohort import level_counts, read_sheet
+from bioplot import panels
 
 Checks = list[dict[str, Any]]
 OUTLIER_LIMIT = 3.5
@@ -118,7 +120,7 @@ def describe_columns(samples: pd.DataFrame) -> pd.DataFrame:
         mixed = kind == "text" and bool(numbers.notna().mean() > 0.5)
         if kind == "number":  # 2.0 and 2.00 are one value
             known = numbers.map("{:g}".format)
-        levels = known.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+        levels = level_counts(known)
         rows.append(
             {
                 "column": column,
@@ -138,9 +140,9 @@ def draw(per_sample: pd.DataFrame | None, columns: pd.DataFrame, title: str, pat
     shown = columns.head(24).iloc[::-1]
     extra = 0.0 if per_sample is None else 2.7
     low = 0.9 + 0.2 * len(shown)
-    fig, _ = bioskill.figure(7.2, low + extra)
-    fig.clear()
-    axes = list(fig.subplots(2 if extra else 1, 1, squeeze=False, height_ratios=[extra, low] if extra else [1])[:, 0])
+    heights = [extra, low] if extra else [1]
+    fig, grid = panels(7.2, low + extra, len(heights), 1, squeeze=False, height_ratios=heights)
+    axes = list(grid[:, 0])
     if per_sample is not None:
         draw_samples(axes[0], per_sample)
     share = 100 * shown["missing_share"]
@@ -225,15 +227,14 @@ def statements(
 
 def main() -> None:
     task = bioskill.load_task()
-    missing = task.parameter("missing_values", [])
-    samples = bioskill.read_samples(task.inputs["samples"], task.parameter("sample_column"), missing)
+    samples = read_sheet(task)
     if samples.empty or samples.shape[1] == 0:
-        bioskill.fail(f"{task.inputs['samples'].name}: a sample sheet needs samples and at least one further column")
+        bioskill.fail(f"{task.input('samples').name}: a sample sheet needs samples and at least one further column")
     columns = describe_columns(samples)
     sheet = pd.DataFrame({"sample": samples.index, "missing_columns": samples.isna().sum(axis=1).to_numpy()})
     checks, per_sample = sheet_checks(samples, columns), None
     if "expression" in task.inputs:
-        rows = bioskill.read_expression_rows(task.inputs["expression"], task.parameter("feature_column"))
+        rows = bioskill.read_expression_rows(task.input("expression"), task.parameter("feature_column"))
         matrix = rows.groupby(level=0, sort=False).mean() if rows.index.has_duplicates else rows
         bioskill.match_samples(matrix, samples)
         per_sample = describe_samples(matrix, int(task.parameter("top_features", 2000)))

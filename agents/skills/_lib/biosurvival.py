@@ -1,0 +1,143 @@
+"""Time to event and a score: the median split with its curves, Cox models, and hazard ratios in words."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from biocohort import read_sheet
+from bioskill import (
+    CASE_COLOUR,
+    CONTROL_COLOUR,
+    Task,
+    fail,
+    number,
+    numeric_column,
+    p_value,
+    plain_text,
+    read_samples,
+    survival_table,
+)
+
+GROUPS = {"high": CASE_COLOUR, "low": CONTROL_COLOUR}
+"""The halves of the median split, with their colours."""
+STEP_SIZE = 0.5
+"""With lifelines' default step of 0.95 the search can circle around the optimum when events are few."""
+
+
+def scored_survival(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Columns time, event, score, and the sample sheet, on the samples that have all three (inputs scores, samples)."""
+    scores = read_samples(task.input("scores"), "sample")
+    sheet = read_sheet(task)
+    values = numeric_column(scores, "score").dropna()
+    shared = [s for s in values.index if s in sheet.index]
+    if len(shared) < 6:
+        fail(
+            f"only {len(shared)} of the {len(values)} scored samples are in the sample sheet "
+            f"{task.input('samples').name} ({len(sheet)} samples); at least 6 are needed. Do the names match?"
+        )
+    table = survival_table(sheet.loc[shared], task.need("time_column"), task.need("event_column"))
+    return table.assign(score=values[table.index]), sheet.loc[table.index]
+
+
+def split_at_median(table: pd.DataFrame) -> tuple[pd.DataFrame, float]:
+    """The table with a column `group` (high: score above the median) and the cut-off."""
+    cut = float(table["score"].median())
+    table = table.assign(group=np.where(table["score"] > cut, "high", "low"))
+    for group, part in halves(table).items():
+        if len(part) < 5:
+            fail(f"the {group} group of the median split has {len(part)} samples; at least 5 are needed")
+    return table, cut
+
+
+def halves(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each group of the median split, high before low."""
+    return {group: table[table["group"] == group] for group in GROUPS}
+
+
+def log_rank(table: pd.DataFrame) -> Any:
+    """The log-rank test of the high against the low group, as lifelines gives it."""
+    from lifelines.statistics import logrank_test
+
+    high, low = halves(table).values()
+    return logrank_test(high["time"], low["time"], high["event"], low["event"])
+
+
+def fit_curves(table: pd.DataFrame) -> dict[str, Any]:
+    """A fitted Kaplan-Meier estimator per group."""
+    from lifelines import KaplanMeierFitter
+
+    return {g: KaplanMeierFitter(label=g).fit(part["time"], part["event"]) for g, part in halves(table).items()}
+
+
+def draw_curves(axes: Any, table: pd.DataFrame, curves: dict[str, Any], legend_size: float = 9) -> None:
+    """Curves with 95 % bands and censoring marks on the first of two axes, numbers at risk on the second."""
+    top, below = axes
+    parts = halves(table)
+    for group, colour in GROUPS.items():
+        part, curve, band = parts[group], curves[group], curves[group].confidence_interval_
+        label = f"{group} score (n = {len(part)}, {int(part['event'].sum())} events)"
+        top.step(band.index, curve.survival_function_[group], where="post", color=colour, label=label)
+        top.fill_between(band.index, band.iloc[:, 0], band.iloc[:, 1], step="post", color=colour, alpha=0.12, lw=0)
+        censored = part.loc[part["event"] == 0, "time"]
+        top.plot(censored, curve.predict(censored), "|", color=colour, markersize=5)
+    top.set_ylim(0, 1.03)
+    top.set_xlim(left=0)
+    top.legend(frameon=False, loc="lower left", fontsize=legend_size)
+    ticks = [t for t in top.get_xticks() if 0 <= t <= table["time"].max()]
+    top.set_xticks(ticks)
+    for row, (group, part) in enumerate(parts.items()):
+        for tick in ticks:
+            count = str(int((part["time"] >= tick).sum()))
+            below.text(tick, row, count, ha="center", va="center", color=GROUPS[group])
+    below.set_ylim(len(GROUPS) - 0.4, -0.6)
+    below.set_yticks(range(len(GROUPS)), list(GROUPS))
+    below.spines[["left", "bottom"]].set_visible(False)
+    below.tick_params(length=0)
+    below.tick_params(axis="y", pad=12)
+
+
+def time_label(unit: str | None) -> str:
+    """The name of a time axis; an unknown unit is said, not guessed."""
+    return plain_text(f"Time ({unit or 'unit not stated by the source'})")
+
+
+@dataclass(frozen=True)
+class CoxFit:
+    """A Cox model as lifelines gives it, and per term the p-value of the proportional-hazards test."""
+
+    model: Any
+    ph_p: np.ndarray
+
+
+def fit_cox(
+    data: pd.DataFrame, time: str = "time", event: str = "event"
+) -> CoxFit | Literal["not converged", "unstable"]:
+    """A Cox model of all other columns, tested on scaled Schoenfeld residuals, or why it cannot be used."""
+    from lifelines import CoxPHFitter
+    from lifelines.exceptions import ConvergenceError, ConvergenceWarning
+    from lifelines.statistics import proportional_hazard_test
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model = CoxPHFitter().fit(data, time, event, fit_options={"step_size": STEP_SIZE})
+            check = proportional_hazard_test(model, data, time_transform="rank")
+        except (ConvergenceError, np.linalg.LinAlgError):
+            return "not converged"
+    if any(issubclass(w.category, ConvergenceWarning) for w in caught):
+        return "unstable"
+    return CoxFit(model, np.ravel(check.p_value))
+
+
+def ratio(value: float) -> str:
+    """A hazard ratio for a sentence: two decimals, or significant digits where those would hide it."""
+    return f"{value:.2f}" if 0.1 <= value < 100 else number(value)
+
+
+def ratio_with_interval(value: float, low: float, high: float, p: float) -> str:
+    """A hazard ratio for a figure, with its interval and p-value."""
+    return f"{ratio(value)} ({ratio(low)}–{ratio(high)}), {p_value(p)}"

@@ -1,0 +1,110 @@
+"""Hybrid search in a library of more than 5,000 passages.
+
+Vectors of passages are made from hashed words, because embedding them by the real model would take minutes and is
+measured elsewhere; each query is embedded by the real model, as in a run. The time of a search depends on the number
+of vectors, not on what they mean. Nothing is said here of how good the hits are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import tempfile
+import time
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from figures import SEED, Figure, measured, test_data
+from numpy.typing import NDArray
+
+from bioresearcher.examples import load_example
+from bioresearcher.library.documents import load_paper
+from bioresearcher.library.embedding import MiniLM
+from bioresearcher.library.index import Library
+from bioresearcher.library.sentences import sentences
+from bioresearcher.schemas.passage import Document, Section
+
+DOCUMENTS, SENTENCES = 110, 240
+
+
+class QueryModel:
+    """The real model for single texts (queries), hashed words for many (passages)."""
+
+    name = "benchmark-hashed-words"
+    dimension = MiniLM.dimension
+
+    def __init__(self) -> None:
+        self._model = MiniLM()
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        if len(texts) == 1:
+            return self._model.embed(texts)
+        rows = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            for word in text.lower().split():
+                code = zlib.crc32(word.encode())
+                row[code % self.dimension] += 1.0 if code & 1024 else -1.0
+            row /= max(1.0, float(np.linalg.norm(row)))
+        return rows
+
+
+def measure(quick: bool) -> list[Figure]:
+    """Documents of shuffled real sentences; as many queries as repeats, each asked once."""
+    pool = _sentences()
+    rng = random.Random(SEED)  # noqa: S311 - a sample, no secret
+    documents = [_document(i, rng.choices(pool, k=SENTENCES)) for i in range(DOCUMENTS)]
+    queries = rng.sample([s for s in pool if 60 <= len(s) <= 200], 16 if quick else 51)
+    some = [d.id for d in documents[:12]]
+    with tempfile.TemporaryDirectory() as scratch:
+        model = QueryModel()
+        model.embed(["The first text loads the model."])
+        with Library(Path(scratch) / "library", embedder=model) as library:
+            cpu = time.process_time()
+            for document in documents:
+                library.add(document)
+            added_s = time.process_time() - cpu
+            count = sum(len(library.passages(d.id)) for d in documents)
+            first_ms = _ask(library, queries[0], None)
+            all_ms = [_ask(library, query, None) for query in queries[1:]]
+            _ask(library, queries[0], some)
+            some_ms = [_ask(library, f"{query} again", some) for query in queries[1:]]
+    if count < 5_000:
+        raise RuntimeError(f"only {count} passages were made")
+    return [
+        measured("library, passages", [count], "passages"),
+        measured("passages added and indexed, without embedding", [count / added_s], "passages/CPU-s"),
+        measured("first search after opening (builds BM25)", [first_ms], "ms"),
+        measured("search in all passages, query embedded, wall", all_ms, "ms"),
+        measured("search in 12 of the documents, wall", some_ms, "ms"),
+    ]
+
+
+def _ask(library: Library, query: str, documents: list[str] | None) -> float:
+    before = time.monotonic()
+    if not library.search(query, documents=documents):
+        raise RuntimeError(f"nothing was found for {query!r}")
+    return 1000 * (time.monotonic() - before)
+
+
+def _sentences() -> list[str]:
+    """Sentences of the packaged notes and, where there are test data, of full articles."""
+    paths = [p for folder in load_example("breast-cancer").papers for p in sorted(folder.glob("*.md"))]
+    data = test_data()
+    if data is not None:
+        paths += sorted(p for p in (data / "fulltext" / "jats").iterdir() if p.suffix in {".xml", ".nxml"})
+    texts = [load_paper(path)[1].text for path in paths]
+    found = (text[a:b] for text in texts for a, b in sentences(text, 0, len(text)))
+    return sorted({" ".join(s.split()) for s in found if 40 <= len(s) <= 400})
+
+
+def _document(number: int, chosen: Sequence[str]) -> Document:
+    text = " ".join(chosen)
+    return Document(
+        id=f"doc{number}",
+        text=text,
+        sections=(Section(title="Text", kind="results", level=1, start=0, end=len(text)),),
+        kind="note",
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+    )
