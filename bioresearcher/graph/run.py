@@ -165,7 +165,8 @@ class Runner:
 
     async def _steps(self, graph: Any, context: Context) -> tuple[str, str]:  # noqa: ANN401 - a compiled graph
         state = await graph.aget_state(CONFIG)
-        if state.values and not state.next:
+        # not `next`: it is empty, too, when a step was recorded but the process died before the step after it began
+        if state.values and not state.tasks:
             return _outcome(state.values)
         question: Any = None if state.values else initial_state()
         while True:

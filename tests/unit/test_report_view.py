@@ -194,3 +194,26 @@ def test_commands_are_quoted_for_the_shell(folder):
     run = json.loads(folder.path("run.json").read_text())
     edit(folder, "run.json", settings={**run["settings"], "command": ["bioresearcher", "run", "my objective.toml"]})
     assert derive.commands(load_view(folder))[0][1] == "bioresearcher run 'my objective.toml'"
+
+
+def test_results_from_data_that_do_not_look_relevant_are_marked_at_the_head(folder):
+    checks = json.loads(folder.path("checks.json").read_text())
+    for check in checks:
+        check["relevant"] = False
+    folder.path("checks.json").write_text(json.dumps(checks))
+    view = load_view(folder)
+    assert "GSE1992" in derive.foreign_datasets(view)
+    assert "Data do not look relevant to the objective" in {s.text for s in derive.stamps(view)}
+    assert "need not answer the objective" in not_verified(view)[0]
+    assert "Data do not look relevant" in render_markdown(view)
+    assert "Data do not look relevant" in render_html(view)
+
+
+def test_a_run_without_papers_is_not_called_incomplete_for_it(folder):
+    for paper in [*folder.path("papers").glob("*.json"), *folder.path("reports").glob("*.json")]:
+        paper.unlink()
+    settings = json.loads(folder.path("run.json").read_text())["settings"]
+    edit(folder, "run.json", settings={**settings, "papers": []})
+    assert not any("paper" in said.lower() for said in load_view(folder).missing)
+    edit(folder, "run.json", settings={**settings, "papers": ["/p"]})
+    assert "No paper: the folder papers holds none." in load_view(folder).missing
