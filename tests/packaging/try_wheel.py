@@ -1,15 +1,15 @@
 """Build sdist and wheel, look inside, install the wheel into a clean environment and use it from another folder.
 
-The clean environment sees the packages of the one this runs in (a `.pth` file), so nothing is downloaded twice;
-the project itself comes from the wheel alone. Run by `make wheel`.
+The environment is a new one with the packages of `requirements.lock`, as a user would have; the project itself
+comes from the wheel alone. Run by `make wheel`; needs the package index.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import tempfile
 import venv
@@ -63,21 +63,22 @@ def main() -> None:
         check_contents(wheel, sdist)
         venv.create(place / "venv", with_pip=True)
         python = place / "venv" / "bin" / "python"
-        run(str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel), cwd=place)
-        site = Path(run(str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=place).strip())
-        # The project's own editable install must not win over the wheel: only its dependencies are borrowed.
-        (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        pip = (str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-deps")
+        run(*pip, "--require-hashes", "-r", str(ROOT / "requirements.lock"), cwd=place)
+        run(*pip, str(wheel), cwd=place)
+        site = run(str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=place).strip()
         found = run(str(python), "-c", "import bioresearcher; print(bioresearcher.__file__)", cwd=place)
-        assert str(site) in found, f"the wheel is not what is imported: {found}"
+        assert site in found, f"the wheel is not what is imported: {found}"
         program = str(place / "venv" / "bin" / "bioresearcher")
         print(run(program, "prompts", "check", cwd=place).strip())
         print(run(program, "doctor", "--workspace", str(place / "workspace"), cwd=place).strip())
-        run(program, "run", "--example", "breast-cancer", "--yes", "--quiet", cwd=place)
-        (report,) = place.glob("workspace/runs/*/report.html")
-        print(
-            f"wheel {wheel.name} ({wheel.stat().st_size / 1e6:.1f} MB) and sdist {sdist.name} are whole; the installed"
-        )
-        print(f"wheel carried the example to its report ({report.stat().st_size / 1e6:.1f} MB)")
+        record = json.loads(run(program, "run", "--example", "breast-cancer", "--yes", "--json", cwd=place))
+        totals = record["totals"]
+        if record["sandbox"]:
+            assert totals["verified"] == totals["tasks"] > 0, totals["outcomes"]
+        assert list(place.glob("workspace/runs/*/report.html"))
+        print(f"{wheel.name} ({wheel.stat().st_size / 1e6:.1f} MB) and {sdist.name} are whole; installed, the wheel")
+        print(f"carried the example to its report: {totals['verified']} of {totals['tasks']} tasks verified")
 
 
 if __name__ == "__main__":
