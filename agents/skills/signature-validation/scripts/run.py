@@ -190,7 +190,7 @@ def not_replicated(first: dict[str, Any], second: dict[str, Any], name: str, alp
     if low <= 1 <= high and low <= first["hr"] <= high:
         text += (
             f" The validation interval ({ratio(low)} to {ratio(high)}) holds both 1 and the discovery HR "
-            f"{ratio(first['hr'])}: the data fit no association and the same association."
+            f"{ratio(first['hr'])}: the data agree with no association as well as with the same one."
         )
     return text
 
