@@ -103,7 +103,8 @@ def _table_parts(table: Table) -> dict[str, Part]:
     names = [row[0] for row in table.rows]
     if len(set(names)) == len(names):
         rows = [table.rows[i] for i in sorted(range(len(names)), key=lambda i: _key(names[i : i + 1]))]
-        parts |= {f"column {n}": (tuple(row[i] for row in rows),) for i, n in enumerate(table.header)}
+        columns = zip(*rows, strict=True) if rows else ((),) * len(table.header)
+        parts |= {f"column {n}": (cells,) for n, cells in zip(table.header, columns, strict=True)}
         return parts
     for index, name in enumerate(table.header):
         parts[f"column {name}"] = tuple(sorted(((row[0], row[index]) for row in table.rows), key=_key))
