@@ -230,7 +230,10 @@ def read_record(folder: RunFolder) -> RunRecord:
         found = json.loads(path.read_bytes())
         version = found["format"]
     except FileNotFoundError as error:
-        raise RunFolderError(f"{folder.root} is no run folder: it has no run.json.") from error
+        raise RunFolderError(
+            f"{folder.root} is no run folder: it has no run.json.",
+            hint="A run that was killed in its first seconds has nothing to resume: start it anew.",
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise RunFolderError(f"{path} is damaged or no run manifest.") from error
     if not isinstance(version, int) or version > RUN_FORMAT:
