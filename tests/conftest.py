@@ -56,4 +56,6 @@ def no_sandbox_skip() -> None:
     try:
         choose_sandbox("auto")
     except SandboxUnavailableError as error:
+        if os.environ.get("REQUIRE_SANDBOX"):
+            pytest.fail(str(error))
         pytest.skip(str(error))

@@ -156,6 +156,8 @@ class Browser:
 def browser(tmp_path_factory):
     program = next((p for name in BROWSERS if (p := shutil.which(name))), None)
     if program is None:
+        if os.environ.get("REQUIRE_BROWSER"):
+            pytest.fail("no Chromium on this machine, and this run must have one")
         pytest.skip("no Chromium on this machine")
     started = Browser(program, tmp_path_factory.mktemp("profile"))
     yield started
