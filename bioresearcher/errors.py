@@ -4,11 +4,19 @@
     ├── InputError            2  the user's input, file or option is wrong
     │   └── RunFolderError    2  a run folder is in use, foreign, or from a newer version
     ├── StoppedError          3  stopped in order (Ctrl-C, budget, a gate left open); resumable
+    │   └── BudgetError       3  the run's budget is used up
     ├── OutsideError          4  something outside the program failed
     │   ├── WorkspaceError    4  the workspace cannot be read or written (permissions, full disk)
     │   ├── SandboxUnavailableError  4  no sandbox of the asked level works on this machine
     │   └── BackendError      4  a model could not answer
-    │       └── ReplyInvalidError  4  its answer did not fit the schema, also after repair
+    │       ├── ModelUnavailableError  4  unreachable, overloaded or too slow, also after retries
+    │       ├── ModelRefusedError      4  the provider does not accept the request: key, rights, model name
+    │       └── AnswerError            4  it answered, but the answer cannot be used
+    │           ├── ReplyInvalidError    it does not fit the schema, also after repair
+    │           ├── TruncatedError       it was cut at the longest allowed answer
+    │           ├── RefusalError         the model declined to answer
+    │           ├── EmptyReplyError      nothing was in it
+    │           └── ContextOverflowError the prompt does not fit the model's context
     └── DefectError           5  an internal contract was broken: a bug
 
 The number is the exit code of the command line. Scientific failures (an unreadable paper, a task whose
@@ -16,6 +24,11 @@ code fails) are values in the run's record, not errors.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bioresearcher.schemas.usage import Usage
 
 
 class BioresearcherError(Exception):
@@ -56,6 +69,10 @@ class StoppedError(BioresearcherError):
     exit_code = 3
 
 
+class BudgetError(StoppedError):
+    """The run's budget (money, tokens or time) is used up."""
+
+
 class OutsideError(BioresearcherError):
     """Something outside the program failed."""
 
@@ -74,8 +91,46 @@ class BackendError(OutsideError):
     """A model could not answer."""
 
 
-class ReplyInvalidError(BackendError):
+class ModelUnavailableError(BackendError):
+    """The model's server could not be reached, was overloaded or too slow, also after retries."""
+
+
+class ModelRefusedError(BackendError):
+    """The provider does not accept the request: wrong key, no rights, unknown model, a field it does not know."""
+
+
+class AnswerError(BackendError):
+    """The model answered, but the answer cannot be used; asking the same again would most likely not help.
+
+    Attributes:
+        usage: What the answer cost all the same.
+        text: The answer as far as there was one, for the repair turn and for the ledger.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", usage: Usage | None = None, text: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.usage = usage
+        self.text = text
+
+
+class ReplyInvalidError(AnswerError):
     """A model's answer did not fit the schema, also after the repair turn."""
+
+
+class TruncatedError(AnswerError):
+    """The answer was cut at the longest allowed answer."""
+
+
+class RefusalError(AnswerError):
+    """The model declined to answer."""
+
+
+class EmptyReplyError(AnswerError):
+    """There was nothing in the answer."""
+
+
+class ContextOverflowError(AnswerError):
+    """The prompt does not fit the model's context."""
 
 
 class DefectError(BioresearcherError):

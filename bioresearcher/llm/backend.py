@@ -42,10 +42,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer as JSON text, not yet validated."""
+    """An answer as JSON text, not yet validated.
+
+    Attributes:
+        text: JSON, without fences, reasoning or anything around it.
+        usage: What this answer cost.
+        model: Provider and model that answered; empty when there is none.
+    """
 
     text: str
     usage: Usage = field(default_factory=Usage)
+    model: str = ""
 
 
 class Backend(Protocol):
@@ -58,11 +65,16 @@ class Backend(Protocol):
         """Model and sampling parameters that would answer this request; part of the ledger's key."""
         ...
 
+    def room(self, request: Request) -> int | None:
+        """Tokens a prompt may have, beside the longest answer; None when there is no limit or none is known."""
+        ...
+
     async def complete(self, request: Request) -> Reply:
         """Answer.
 
         Raises:
-            BackendError: No answer could be had; `retryable` says whether to try again.
+            AnswerError: There was an answer, but not one that can be used.
+            BackendError: No answer could be had.
         """
         ...
 

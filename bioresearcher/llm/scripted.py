@@ -33,6 +33,10 @@ class ScriptedBackend:
         """Constant: scripted replies have no sampling parameters."""
         return "scripted"
 
+    def room(self, request: Request) -> int | None:
+        """No limit."""
+        return None
+
     async def complete(self, request: Request) -> Reply:
         """The next reply.
 

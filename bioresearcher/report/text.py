@@ -13,6 +13,7 @@ from bioresearcher.schemas.base import Origin
 ORIGINS: dict[Origin, str] = {
     "offline": "computed by rule, no model",
     "model": "written by a language model",
+    "mixed": "written partly by a language model, partly by rule",
     "human": "given by a person",
     "source": "as the source states it",
     "scripted": "scripted replies of a test",

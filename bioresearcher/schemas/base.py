@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Origin = Literal["offline", "model", "human", "source", "scripted"]
-"""Who produced a value: the offline rules, a language model, a person, or the source itself."""
+Origin = Literal["offline", "model", "mixed", "human", "source", "scripted"]
+"""Who produced a value: the offline rules, a language model, both, a person, or the source itself."""
 
 
 class Value(BaseModel):

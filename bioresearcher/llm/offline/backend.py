@@ -30,6 +30,10 @@ class OfflineBackend:
         """The rules' version."""
         return f"offline/{__version__}"
 
+    def room(self, request: Request) -> int | None:
+        """No limit: the rules read values, not a prompt."""
+        return None
+
     async def complete(self, request: Request) -> Reply:
         """Answer by rule, in a thread because embedding text takes time.
 

@@ -1,0 +1,72 @@
+"""Which model answers for which role, and how."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from bioresearcher.schemas.base import Value
+
+Role = Literal["reader", "designer", "coder", "reviewer"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+Provider = Literal["openai", "azure", "anthropic", "google", "ollama", "compatible"]
+"""`compatible` is any server with OpenAI's API at a base URL: vLLM, llama.cpp, LM Studio, LiteLLM, Ollama's /v1."""
+
+StructuredMode = Literal["auto", "schema", "tools", "text"]
+"""How an answer is made to fit its schema: the server's JSON schema, a tool call, or JSON asked for in words."""
+
+
+class ModelSettings(Value):
+    """One configured model. It names the variable that holds the key, never the key."""
+
+    provider: Provider
+    model: str = Field(min_length=1, description="the provider's name of the model; for Azure the deployment")
+    base_url: str | None = Field(default=None, description="where the API is; None is the provider's own address")
+    api_key_env: str | None = Field(default=None, description="environment variable with the key; None sends none")
+    api_version: str | None = Field(default=None, description="Azure's API version")
+    temperature: float | None = Field(default=None, ge=0, le=2, description="None leaves it to the provider")
+    seed: int | None = None
+    context: int | None = Field(default=None, ge=1024, description="tokens of prompt and answer together")
+    max_output: int | None = Field(
+        default=None, ge=64, description="tokens of an answer; None: the card's limit"
+    )
+    structured: StructuredMode = "auto"
+    stream: bool = Field(default=False, description="receive answers as they are written; for slow servers")
+    timeout_s: float | None = Field(default=None, gt=0, description="seconds without an answer; None: the card's")
+    concurrency: int = Field(default=4, ge=1, le=64, description="requests in flight at once at this endpoint")
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_http(cls, url: str | None) -> str | None:
+        """An http(s) address without credentials in it."""
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an http or https address")
+        if parts.username or parts.password:
+            raise ValueError("must not hold a user name or password: keys come from the environment")
+        return url.rstrip("/")
+
+    @property
+    def label(self) -> str:
+        """Provider and model, e.g. `openai:gpt-5-mini`; what runs and reports show."""
+        return f"{self.provider}:{self.model}"
+
+    @property
+    def endpoint(self) -> str:
+        """What one limiter is for: the provider and its address."""
+        return f"{self.provider} {self.base_url or ''}".strip()
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether requests stay on this machine (a loopback address)."""
+        if self.base_url is None:
+            return self.provider == "ollama"
+        host = urlsplit(self.base_url).hostname or ""
+        return host in {"localhost", "::1"} or host.startswith("127.")
