@@ -1,28 +1,49 @@
 """`ask`: the only door to a model.
 
-In this order: ledger (replay) → concurrency limit → backend → validation with one repair turn → ledger → event.
+In this order: ledger (replay) → shortening to the model's context → budget → concurrency limit → backend → validation
+with one repair turn → ledger (record) → event. The budget is checked by the backend through `Request.admit`, when the
+request's turn has come and right before it is sent.
+
+A model's answer that cannot be used is recorded and paid for like any other; the rules then answer in its place, and
+whatever is made of that says so.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from bioresearcher.cards import Card
-from bioresearcher.errors import ReplyInvalidError
+from bioresearcher.errors import AnswerError, ContextOverflowError, ReplyInvalidError, StoppedError
 from bioresearcher.events import EventLog
 from bioresearcher.llm.backend import Backend, Reply, Request, request_key
-from bioresearcher.llm.ledger import Ledger
-from bioresearcher.prompts import Message, Prompt, PromptBook
+from bioresearcher.llm.budget import Meter
+from bioresearcher.llm.ledger import Entry, Ledger
+from bioresearcher.llm.shorten import Fitted, fit
+from bioresearcher.llm.tokens import tokens_of_messages
+from bioresearcher.prompts import LoadedPrompt, Message, Prompt, PromptBook
 from bioresearcher.schemas.base import Origin, Value
+from bioresearcher.schemas.usage import Usage
 
 In = TypeVar("In", bound=Value)
 Out = TypeVar("Out", bound=BaseModel)
+
+_SHRINK = (0.75, 0.5, 0.3)
+"""Parts of the refused prompt's length that are tried when a server says that a prompt is too long after all."""
+
+
+@dataclass(frozen=True)
+class Answer(Generic[Out]):
+    """A validated answer and who gave it."""
+
+    value: Out
+    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -35,7 +56,8 @@ class Caller:
         prompts: The run's prompts.
         cards: The agents, for their roles and limits.
         events: Where calls are announced.
-        limit: How many calls are in flight at once.
+        rules: Who answers when the backend's answer cannot be used; None when nobody does.
+        meter: What may be spent; None when there is no limit.
     """
 
     backend: Backend
@@ -43,24 +65,101 @@ class Caller:
     prompts: PromptBook
     cards: Mapping[str, Card]
     events: EventLog
-    limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
-    _pending: dict[str, asyncio.Lock] = field(default_factory=dict)
+    rules: Backend | None = None
+    meter: Meter | None = None
+    _running: dict[str, asyncio.Task[Entry]] = field(default_factory=dict)
+    _closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def origin(self) -> Origin:
-        """Who answers: recorded in what is made from the answers."""
-        return self.backend.origin
+    def by_rule(self) -> bool:
+        """Whether the rules are who is asked."""
+        return self.backend.origin == "offline"
+
+    def admit(self) -> None:
+        """Called right before a request is sent.
+
+        Raises:
+            BudgetError: The run's budget is used up.
+            StoppedError: The run is stopping.
+        """
+        if self._closing.is_set():
+            raise StoppedError("the run is stopping.")
+        if self.meter is not None:
+            self.meter.check()
+
+    def spend(self, usage: Usage | None) -> None:
+        """Count what a call cost."""
+        if self.meter is not None and usage is not None:
+            self.meter.add(usage)
+
+    async def close(self, *, wait: bool) -> None:
+        """Send nothing more; with `wait` the calls in flight end and are recorded, else they are given up."""
+        self._closing.set()
+        running = list(self._running.values())
+        if not wait:
+            for task in running:
+                task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
-async def ask(caller: Caller, prompt: Prompt[In, Out], values: In) -> Out:
+async def ask(caller: Caller, prompt: Prompt[In, Out], values: In) -> Answer[Out]:
     """The validated answer to a prompt.
 
-    Identical questions asked at the same time are answered once.
+    Identical questions asked at the same time are answered once. A call that was begun is finished and recorded also
+    when nobody waits for it any more, because it is paid for.
 
     Raises:
-        ReplyInvalidError: The answer does not fit the schema, also after one repair turn.
+        AnswerError: The answer cannot be used, and there are no rules to answer in its place.
         BackendError: No answer could be had.
+        StoppedError: The budget is used up, or the run is stopping.
     """
+    try:
+        entry = await _ask(caller, caller.backend, prompt, values)
+    except AnswerError as error:
+        if caller.rules is None:
+            raise
+        said = f"{prompt.name}: answered by rule, as the model's answer could not be used: {error.message}"
+        caller.events.emit("note", prompt.step, "info", said, prompt=prompt.name, error=type(error).__name__)
+        entry = await _ask(caller, caller.rules, prompt, values)
+    return Answer(prompt.output.model_validate_json(entry.reply.text), entry.origin)
+
+
+async def _ask(caller: Caller, backend: Backend, prompt: Prompt[In, Out], values: In) -> Entry:
+    """The entry of a usable answer, from the ledger, a call under way, or a new call."""
+    question = _question(caller, backend, prompt, values)
+    found = caller.ledger.find(question.key)
+    if found is None:
+        task = caller._running.get(question.key)
+        if task is None:
+            task = asyncio.create_task(_call(caller, backend, question))
+            caller._running[question.key] = task
+            task.add_done_callback(lambda done: _finished(caller, question.key, done))
+        entry = await asyncio.shield(task)
+    else:
+        entry = found
+    _announce(caller, prompt.step, entry, replayed=found is not None)
+    entry.answer()
+    return entry
+
+
+def _finished(caller: Caller, key: str, task: asyncio.Task[Entry]) -> None:
+    caller._running.pop(key, None)
+    if not task.cancelled():
+        task.exception()  # taken note of: nobody may be waiting for it any more
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A prompt with its values, made to fit."""
+
+    loaded: LoadedPrompt[Any, Any]
+    values: Value
+    fitted: Fitted[Any]
+    request: Request
+    key: str
+
+
+def _question(caller: Caller, backend: Backend, prompt: Prompt[In, Out], values: In) -> _Question:
     loaded = caller.prompts.get(prompt)
     card = caller.cards[prompt.agent]
     request = Request(
@@ -68,39 +167,133 @@ async def ask(caller: Caller, prompt: Prompt[In, Out], values: In) -> Out:
         digest=loaded.resource.digest,
         model_role=card.model_role,
         values=values,
-        messages=loaded.render(values),
+        messages=(),
         output=prompt.output,
         max_output_tokens=card.max_output_tokens,
         timeout_s=card.timeout_s,
+        admit=caller.admit,
     )
-    key = request_key(caller.backend, request)
-    lock = caller._pending.setdefault(key, asyncio.Lock())
+    fitted = fit(loaded, values, backend.room(request))
+    request = replace(request, values=fitted.values, messages=fitted.messages)
+    return _Question(loaded, values, fitted, request, request_key(backend, request))
+
+
+async def _call(caller: Caller, backend: Backend, question: _Question) -> Entry:
+    """Ask, check, have it repaired once, and record what came."""
+    started = time.monotonic()
+    request, repaired, failed = question.request, False, None
     try:
-        async with lock:
-            reply, replayed = await _reply(caller, request, key)
-    finally:
-        if not lock.locked():
-            caller._pending.pop(key, None)
-    caller.events.emit("call", prompt.step, "done", replayed=replayed, prompt=prompt.name, key=key[:12])
-    return prompt.output.model_validate_json(reply.text)
-
-
-async def _reply(caller: Caller, request: Request, key: str) -> tuple[Reply, bool]:
-    """A valid reply, from the ledger or the backend, and whether it came from the ledger."""
-    known = caller.ledger.find(key)
-    if known is not None:
-        return known, True
-    async with caller.limit:
-        reply = await caller.backend.complete(request)
+        reply, request = await _sent(caller, backend, question)
         problem = _problem(request, reply)
         if problem is not None:
-            repair = await caller.backend.complete(_repair_request(request, reply, problem))
-            reply = Reply(repair.text, reply.usage + repair.usage)
-            problem = _problem(request, reply)
-    if problem is not None:
-        raise ReplyInvalidError(f"{request.prompt}: the answer does not fit {request.output.__name__}: {problem}")
-    caller.ledger.record(key, prompt=request.prompt, model=caller.backend.identity(request), reply=reply)
-    return reply, False
+            repaired = True
+            reply = await _repaired(caller, backend, request, reply, problem)
+    except AnswerError as error:
+        failed = error
+        reply = Reply(error.text, error.usage or Usage(), getattr(error, "model", ""))
+    entry = Entry(
+        key=question.key,
+        prompt=request.prompt,
+        role=request.model_role,
+        identity=backend.identity(request),
+        origin=backend.origin,
+        reply=reply,
+        failure=f"{type(failed).__name__}: {failed.message}" if failed else "",
+        hint=failed.hint if failed else "",
+        repaired=repaired,
+        seconds=round(time.monotonic() - started, 3),
+    )
+    caller.ledger.record(entry)
+    return entry
+
+
+async def _sent(caller: Caller, backend: Backend, question: _Question) -> tuple[Reply, Request]:
+    """The first answer; a prompt that the server finds too long after all is shortened further."""
+    fitted, request, spent = question.fitted, question.request, Usage()
+    for shrink in (*_SHRINK, None):
+        _tell_dropped(caller, request, fitted)
+        try:
+            reply = await _complete(caller, backend, request)
+        except ContextOverflowError as error:
+            spent += error.usage or Usage()
+            if shrink is None or not type(question.values).droppable:
+                raise _with_usage(error, spent) from error
+            room = int(tokens_of_messages(question.request.messages) * shrink)
+            fitted = fit(question.loaded, question.values, room)
+            request = replace(request, values=fitted.values, messages=fitted.messages)
+        else:
+            return replace(reply, usage=spent + reply.usage), request
+    raise AssertionError("the loop ends by returning or raising")
+
+
+def _tell_dropped(caller: Caller, request: Request, fitted: Fitted[Any]) -> None:
+    if fitted.dropped:
+        lost = ", ".join(map(str, fitted.dropped))
+        caller.events.emit(
+            "note",
+            request.prompt.split("/", 1)[1],
+            "info",
+            f"{request.prompt}: {lost} left out, the least relevant, to fit the model's context",
+            prompt=request.prompt,
+            dropped={d.field: list(d.items) for d in fitted.dropped},
+        )
+
+
+async def _complete(caller: Caller, backend: Backend, request: Request) -> Reply:
+    try:
+        reply = await backend.complete(request)
+    except AnswerError as error:
+        caller.spend(error.usage)
+        raise
+    caller.spend(reply.usage)
+    return reply
+
+
+async def _repaired(caller: Caller, backend: Backend, request: Request, reply: Reply, problem: str) -> Reply:
+    """The answer of the one repair turn.
+
+    Raises:
+        AnswerError: It does not fit either; with the usage of both answers.
+    """
+    try:
+        second = await _complete(caller, backend, _repair_request(request, reply, problem))
+    except AnswerError as error:
+        raise _with_usage(error, reply.usage + (error.usage or Usage())) from error
+    usage = reply.usage + second.usage
+    problem = _problem(request, second) or ""
+    if problem:
+        raise ReplyInvalidError(
+            f"{request.prompt}: the answer does not fit {request.output.__name__}: {'; '.join(problem.splitlines())}",
+            hint="A larger model, or another one for this role, may do it.",
+            usage=usage,
+            text=second.text,
+        )
+    return replace(second, usage=usage)
+
+
+def _with_usage(error: AnswerError, usage: Usage) -> AnswerError:
+    return type(error)(error.message, hint=error.hint, usage=usage, text=error.text)
+
+
+def _announce(caller: Caller, step: str, entry: Entry, *, replayed: bool) -> None:
+    used = entry.reply.usage
+    caller.events.emit(
+        "call",
+        step,
+        "failed" if entry.failure else "done",
+        entry.failure,
+        replayed=replayed,
+        prompt=entry.prompt,
+        key=entry.key[:12],
+        role=entry.role,
+        model=entry.reply.model,
+        repaired=entry.repaired,
+        calls=used.calls,
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens,
+        cost_usd=used.cost_usd,
+        seconds=entry.seconds,
+    )
 
 
 def _problem(request: Request, reply: Reply) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
@@ -13,6 +14,10 @@ from pydantic import BaseModel
 from bioresearcher.prompts import Message
 from bioresearcher.schemas.base import Origin, Value
 from bioresearcher.schemas.usage import Usage
+
+
+def _admitted() -> None:
+    """Nothing stands against sending."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class Request:
         output: The class the answer must fit.
         max_output_tokens: Upper bound of the answer.
         timeout_s: Longest wait for the answer.
+        admit: To be called right before the request is sent, each time it is; raises `StoppedError` when the budget is
+            used up or the run is stopping.
     """
 
     prompt: str
@@ -38,6 +45,7 @@ class Request:
     output: type[BaseModel]
     max_output_tokens: int = 4096
     timeout_s: float = 300
+    admit: Callable[[], None] = field(default=_admitted, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

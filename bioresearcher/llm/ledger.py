@@ -1,63 +1,131 @@
 """The ledger: every model call of a run by its content, recorded before its answer is used.
 
-A repeated key is answered from here and costs nothing; that is what makes `resume` exact.
+A repeated key is answered from here and costs nothing; that is what makes `resume` and replay exact. Answers that could
+not be used are recorded, too: they were paid for, and asking again would give the same.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from bioresearcher.errors import RunFolderError, WorkspaceError
+from bioresearcher import errors
+from bioresearcher.errors import AnswerError, RunFolderError, WorkspaceError
 from bioresearcher.llm.backend import Reply
-from bioresearcher.schemas.usage import Usage
+from bioresearcher.schemas.base import Origin
+from bioresearcher.schemas.usage import Usage, UsageRow
 
-LEDGER_FORMAT = 1
+LEDGER_FORMAT = 2
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, prompt TEXT NOT NULL, model TEXT NOT NULL,"
+    " reply TEXT NOT NULL, usage TEXT NOT NULL, role TEXT NOT NULL DEFAULT '', origin TEXT NOT NULL DEFAULT '',"
+    " answered_by TEXT NOT NULL DEFAULT '', failure TEXT NOT NULL DEFAULT '', hint TEXT NOT NULL DEFAULT '',"
+    " repaired INTEGER NOT NULL DEFAULT 0, seconds REAL NOT NULL DEFAULT 0)"
+)
+_SINCE_2 = (
+    "role TEXT NOT NULL DEFAULT ''", "origin TEXT NOT NULL DEFAULT ''", "answered_by TEXT NOT NULL DEFAULT ''",
+    "failure TEXT NOT NULL DEFAULT ''", "hint TEXT NOT NULL DEFAULT ''", "repaired INTEGER NOT NULL DEFAULT 0",
+    "seconds REAL NOT NULL DEFAULT 0",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recorded call.
+
+    Attributes:
+        key: The call's content key.
+        prompt: The prompt's name.
+        role: The model role that was asked.
+        identity: Model and sampling parameters, as in the key.
+        origin: Who answered: the rules or a model.
+        reply: The answer; its text is what came, usable or not.
+        failure: Class and message of the error when the answer could not be used; empty when it could.
+        hint: The error's hint.
+        repaired: Whether a repair turn was needed.
+        seconds: How long the answer took.
+    """
+
+    key: str
+    prompt: str
+    role: str
+    identity: str
+    origin: Origin
+    reply: Reply
+    failure: str = ""
+    hint: str = ""
+    repaired: bool = False
+    seconds: float = 0
+
+    def answer(self) -> Reply:
+        """The answer.
+
+        Raises:
+            AnswerError: It could not be used then and cannot be used now.
+        """
+        if not self.failure:
+            return self.reply
+        name, _, message = self.failure.partition(": ")
+        kind = getattr(errors, name, AnswerError)
+        raise kind(message, hint=self.hint, usage=self.reply.usage, text=self.reply.text)
 
 
 class Ledger:
-    """One SQLite file; a row is durable when `record` returns."""
+    """One SQLite file; an entry is durable when `record` returns.
+
+    Attributes:
+        note: What was found wrong with the file when it was opened, and what was done; empty when nothing was.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file.
+        """Open or create the file. A damaged one is moved aside and begun anew; `note` says so.
 
         Raises:
-            RunFolderError: It was written by a newer version, or is no ledger.
+            RunFolderError: It was written by a newer version.
             WorkspaceError: It cannot be opened.
         """
         self._path = path
+        self.note = ""
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version > LEDGER_FORMAT:
-                raise RunFolderError(f"{path} was written by a newer version.", hint="Upgrade bioresearcher.")
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, prompt TEXT NOT NULL, model TEXT NOT NULL,"
-                " reply TEXT NOT NULL, usage TEXT NOT NULL)"
-            )
-            self._db.execute(f"PRAGMA user_version={LEDGER_FORMAT}")
+            self._db = _opened(path)
         except sqlite3.DatabaseError as error:
-            raise WorkspaceError(f"{path} cannot be used: {error}.") from error
+            if not _is_damage(error):
+                raise WorkspaceError(f"{path} cannot be used: {error}.") from error
+            aside = _move_aside(path)
+            self.note = (
+                f"{path.name} was damaged ({error}) and is now {aside.name}: finished calls that a step still needs "
+                "are made again."
+            )
+            self._db = _opened(path)
 
-    def find(self, key: str) -> Reply | None:
-        """The recorded answer, or None."""
-        row = self._db.execute("SELECT reply, usage FROM calls WHERE key = ?", (key,)).fetchone()
-        return Reply(row[0], Usage.model_validate_json(row[1])) if row else None
+    def find(self, key: str) -> Entry | None:
+        """The recorded call, or None."""
+        row = self._db.execute(f"{_SELECT} WHERE key = ?", (key,)).fetchone()
+        return _entry(row) if row else None
 
-    def record(self, key: str, *, prompt: str, model: str, reply: Reply) -> None:
-        """Store an answer; an already stored key is kept as it is.
+    def record(self, entry: Entry) -> None:
+        """Store a call; an already stored key is kept as it is.
 
         Raises:
             WorkspaceError: The disk is full or the file became unwritable.
         """
-        row = (key, prompt, model, reply.text, reply.usage.model_dump_json())
+        row = (
+            entry.key, entry.prompt, entry.identity, entry.reply.text, entry.reply.usage.model_dump_json(), entry.role,
+            entry.origin, entry.reply.model, entry.failure, entry.hint, int(entry.repaired), entry.seconds,
+        )  # fmt: skip
         try:
-            self._db.execute("INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?)", row)
+            self._db.execute("INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         except sqlite3.DatabaseError as error:
             raise WorkspaceError(f"cannot write {self._path}: {error}.", hint="Is the disk full?") from error
+
+    def entries(self) -> Iterable[Entry]:
+        """All calls in the order in which they were recorded."""
+        for row in self._db.execute(f"{_SELECT} ORDER BY rowid"):
+            yield _entry(row)
 
     def usage(self) -> Usage:
         """Sum over all calls of the run."""
@@ -66,7 +134,86 @@ class Ledger:
             total = total + Usage.model_validate_json(text)
         return total
 
+    def rows(self) -> tuple[UsageRow, ...]:
+        """Use of models by step, role and model; rules have no row of their own but are counted where they stood in."""
+        rows: dict[tuple[str, str, str], UsageRow] = {}
+        for entry in self.entries():
+            if entry.origin == "offline":
+                continue
+            name = (entry.prompt, entry.role, entry.reply.model or entry.identity)
+            row = rows.get(name) or UsageRow(step=name[0], role=name[1], model=name[2])
+            rows[name] = row.model_copy(
+                update={
+                    "usage": row.usage + entry.reply.usage,
+                    "repaired": row.repaired + (entry.repaired and not entry.failure),
+                    "by_rule": row.by_rule + bool(entry.failure),
+                }
+            )
+        return tuple(rows[name] for name in sorted(rows))
+
     def close(self) -> None:
         """Close the file."""
         with suppress(sqlite3.Error):
             self._db.close()
+
+
+_SELECT = (
+    "SELECT key, prompt, role, model, origin, reply, usage, answered_by, failure, hint, repaired, seconds FROM calls"
+)
+
+
+def _entry(row: tuple[str, str, str, str, Origin, str, str, str, str, str, int, float]) -> Entry:
+    key, prompt, role, identity, origin, text, usage, model, failure, hint, repaired, seconds = row
+    reply = Reply(text, Usage.model_validate_json(usage), model)
+    return Entry(key, prompt, role, identity, origin, reply, failure, hint, bool(repaired), seconds)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version > LEDGER_FORMAT:
+            raise RunFolderError(
+                f"{path} was written by a newer version (format {version}, this version knows {LEDGER_FORMAT}).",
+                hint="Upgrade bioresearcher.",
+            )
+        (state,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if state != "ok":
+            raise _Damaged(state)
+        db.execute("BEGIN IMMEDIATE")
+        db.execute(_TABLE)
+        if version == 1:
+            for column in _SINCE_2:
+                db.execute(f"ALTER TABLE calls ADD COLUMN {column}")
+            db.execute("UPDATE calls SET origin = 'offline' WHERE model LIKE 'offline/%'")
+        db.execute(f"PRAGMA user_version={LEDGER_FORMAT}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+class _Damaged(sqlite3.DatabaseError):
+    """What SQLite's own check found."""
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, _Damaged) or (code is not None and code & 0xFF in _DAMAGED)
+
+
+def _move_aside(path: Path) -> Path:
+    """The damaged file under a name that is free; its write-ahead log goes with it."""
+    number = next(n for n in range(1, 10_000) if not path.with_name(f"{path.name}.damaged-{n}").exists())
+    aside = path.with_name(f"{path.name}.damaged-{number}")
+    try:
+        path.rename(aside)
+        for tail in ("-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + tail).rename(aside.with_name(aside.name + tail))
+    except OSError as error:
+        raise WorkspaceError(f"{path} is damaged and cannot be moved aside: {error.strerror}.") from error
+    return aside

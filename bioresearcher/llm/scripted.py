@@ -42,7 +42,9 @@ class ScriptedBackend:
 
         Raises:
             DefectError: No reply is left for this prompt.
+            StoppedError: The budget is used up.
         """
+        request.admit()
         self.requests.append(request)
         queue = self._queue if self._by_prompt is None else self._by_prompt.get(request.prompt, [])
         if not queue:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -53,6 +54,8 @@ class SkillBrief(Value):
 class DesignHeadingsInput(Value):
     """For `designer/design_headings`."""
 
+    droppable: ClassVar[Mapping[str, int]] = {"known": 0, "skills": 0}
+
     objective: Objective
     known: tuple[KnownPart, ...]
     datasets: tuple[Dataset, ...]
@@ -82,6 +85,8 @@ class HeadingsDraft(Value):
 class DesignOutlinesInput(Value):
     """For `designer/design_outlines`."""
 
+    droppable: ClassVar[Mapping[str, int]] = {"known": 0, "skills": 0}
+
     objective: Objective
     parts: tuple[ProtocolPart, ...]
     known: tuple[KnownPart, ...]
@@ -105,6 +110,8 @@ class OutlinesDraft(Value):
 
 class WriteStepsInput(Value):
     """For `designer/write_steps`."""
+
+    droppable: ClassVar[Mapping[str, int]] = {"known": 0, "skills": 0}
 
     objective: Objective
     part: ProtocolPart

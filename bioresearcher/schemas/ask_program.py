@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field
 
 from bioresearcher.schemas.ask_design import SkillBrief
-from bioresearcher.schemas.base import Value
+from bioresearcher.schemas.base import LONG, Value
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import Outcome
 from bioresearcher.schemas.protocol import Protocol
@@ -14,6 +17,8 @@ from bioresearcher.schemas.task import DryLabTask
 
 class ExtractTasksInput(Value):
     """For `programmer/extract_tasks`."""
+
+    droppable: ClassVar[Mapping[str, int]] = {"skills": 0}
 
     protocol: Protocol
     datasets: tuple[Dataset, ...]
@@ -38,6 +43,8 @@ class SkillExample(Value):
 class WriteCodeInput(Value):
     """For `programmer/write_code`."""
 
+    droppable: ClassVar[Mapping[str, int]] = {"examples": 0}
+
     task: DryLabTask
     input_schemas: str = Field(description="the inputs' real columns, types, sizes and first rows")
     examples: tuple[SkillExample, ...]
@@ -46,6 +53,8 @@ class WriteCodeInput(Value):
 
 class RepairCodeInput(Value):
     """For `programmer/repair_code`."""
+
+    droppable: ClassVar[Mapping[str, int]] = {"examples": 0}
 
     task: DryLabTask
     input_schemas: str
@@ -61,5 +70,5 @@ class RepairCodeInput(Value):
 class CodeDraft(Value):
     """A complete script; empty code means that no way is known, and the note says why."""
 
-    code: str
+    code: str = Field(json_schema_extra={LONG: True})
     note: str = ""

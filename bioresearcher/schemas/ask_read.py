@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -23,6 +24,8 @@ class OutlineSection(Value):
 
 class OutlinePaperInput(Value):
     """For `literature/outline_paper`."""
+
+    droppable: ClassVar[Mapping[str, int]] = {"sections": 1}
 
     objective: Objective
     title: str
@@ -46,6 +49,8 @@ class PaperOutline(Value):
 
 class ReportPartInput(Value):
     """For `literature/report_part`."""
+
+    droppable: ClassVar[Mapping[str, int]] = {"passages": 1}
 
     objective: Objective
     paper_title: str

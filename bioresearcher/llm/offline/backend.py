@@ -15,6 +15,8 @@ from bioresearcher.schemas.base import Origin
 
 Handler = Callable[[Any], BaseModel]
 """Answers one prompt from its input value."""
+AT_ONCE = 8
+"""Rules at work side by side; more threads would only hold more memory."""
 
 
 class OfflineBackend:
@@ -25,6 +27,7 @@ class OfflineBackend:
 
     def __init__(self, handlers: Mapping[str, Handler]) -> None:
         self._handlers = handlers
+        self._limit = asyncio.Semaphore(AT_ONCE)
 
     def identity(self, request: Request) -> str:
         """The rules' version."""
@@ -43,5 +46,6 @@ class OfflineBackend:
         handler = self._handlers.get(request.prompt)
         if handler is None:
             raise DefectError(f"the offline backend has no rule for {request.prompt}")
-        answer = await asyncio.to_thread(handler, request.values)
+        async with self._limit:
+            answer = await asyncio.to_thread(handler, request.values)
         return Reply(answer.model_dump_json())

@@ -1,0 +1,116 @@
+"""Making a prompt fit a model's context: whole items are left out, the least relevant first; nothing is cut.
+
+Which fields may lose items is declared by the input class (`Value.droppable`). What is relevant is judged by the words
+an item shares with the rest of the question, rare words counting more (the inverse document frequency of Spärck Jones
+1972), so that the same question is shortened alike on every machine and its answer is found again in the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from bioresearcher.errors import ContextOverflowError
+from bioresearcher.llm.offline.text import words
+from bioresearcher.llm.tokens import tokens_of_messages
+from bioresearcher.prompts import LoadedPrompt, Message
+from bioresearcher.schemas.base import Value
+
+In = TypeVar("In", bound=Value)
+Out = TypeVar("Out", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """What one field lost."""
+
+    field: str
+    dropped: int
+    of: int
+    items: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.dropped} of {self.of} {self.field}"
+
+
+@dataclass(frozen=True)
+class Fitted(Generic[In]):
+    """Values that fit, their messages, and what had to go."""
+
+    values: In
+    messages: tuple[Message, ...]
+    dropped: tuple[Dropped, ...] = ()
+
+
+def fit(loaded: LoadedPrompt[In, Out], values: In, room: int | None) -> Fitted[In]:
+    """The values with as many items as fit into `room` tokens; all of them when there is no limit.
+
+    Fields are shortened in the order in which the class declares them.
+
+    Raises:
+        ContextOverflowError: Also the shortest form does not fit.
+    """
+    messages = loaded.render(values)
+    if room is None or tokens_of_messages(messages) <= room:
+        return Fitted(values, messages)
+    dropped: list[Dropped] = []
+    for field, least in type(values).droppable.items():
+        items = tuple(getattr(values, field))
+        order = _by_relevance(values, items)
+        low, high = min(least, len(items)), len(items)
+        while low < high:  # the largest number of items that fits
+            middle = (low + high + 1) // 2
+            if tokens_of_messages(loaded.render(_with(values, field, items, order[:middle]))) <= room:
+                low = middle
+            else:
+                high = middle - 1
+        values = _with(values, field, items, order[:low])
+        if low < len(items):
+            gone = tuple(_label(items[i]) for i in sorted(order[low:]))
+            dropped.append(Dropped(field, len(gone), len(items), gone))
+        messages = loaded.render(values)
+        if tokens_of_messages(messages) <= room:
+            return Fitted(values, messages, tuple(dropped))
+    raise ContextOverflowError(
+        f"{loaded.prompt.name}: the shortest form of the question takes about {tokens_of_messages(messages)} tokens, "
+        f"the model has room for {room}.",
+        hint="Use a model with a larger context for this role, or raise `context` if the server allows more.",
+    )
+
+
+def _with(values: In, field: str, items: Sequence[Any], kept: Sequence[int]) -> In:
+    """The values with only some items of a field, in their old order."""
+    return values.model_copy(update={field: tuple(items[i] for i in sorted(kept))})
+
+
+def _by_relevance(values: Value, items: Sequence[Any]) -> list[int]:
+    """Positions of the items, most relevant first; ties in the order of the text."""
+    rest = values.model_dump(mode="json", exclude=set(type(values).droppable))
+    query = set(words(json.dumps(rest, ensure_ascii=False)))
+    bags = [set(words(_text(item))) for item in items]
+    frequency = Counter(word for bag in bags for word in bag)
+    weight = {word: math.log(1 + len(items) / count) for word, count in frequency.items()}
+
+    def relevance(number: int) -> float:
+        return math.fsum(sorted(weight[word] for word in bags[number] & query))
+
+    return sorted(range(len(items)), key=lambda n: (-relevance(n), n))
+
+
+def _text(item: object) -> str:
+    return item.model_dump_json() if isinstance(item, BaseModel) else str(item)
+
+
+def _label(item: object) -> str:
+    """How an item is named in the event log: its id or name, else its first words."""
+    for name in ("id", "step_id", "name", "part_id", "number"):
+        value = getattr(item, name, None)
+        if value is not None:
+            return str(value)
+    return _text(item)[:60]
