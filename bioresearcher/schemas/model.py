@@ -30,9 +30,7 @@ class ModelSettings(Value):
     temperature: float | None = Field(default=None, ge=0, le=2, description="None leaves it to the provider")
     seed: int | None = None
     context: int | None = Field(default=None, ge=1024, description="tokens of prompt and answer together")
-    max_output: int | None = Field(
-        default=None, ge=64, description="tokens of an answer; None: the card's limit"
-    )
+    max_output: int | None = Field(default=None, ge=64, description="tokens of an answer; None: the card's limit")
     structured: StructuredMode = "auto"
     stream: bool = Field(default=False, description="receive answers as they are written; for slow servers")
     timeout_s: float | None = Field(default=None, gt=0, description="seconds without an answer; None: the card's")

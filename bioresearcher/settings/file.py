@@ -1,0 +1,152 @@
+"""Reading `bioresearcher.toml`.
+
+Top-level keys are the fields of `Settings`; `[models.default]`, `[models.reader]` and so on hold the fields of
+`ModelSettings`, with `model = "PROVIDER:NAME"` as a short form. Paths are relative to the file. Keys of providers do
+not belong in it: `api_key_env` names the environment variable that holds one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bioresearcher.errors import InputError
+from bioresearcher.schemas.execution import Limits
+from bioresearcher.schemas.model import ModelSettings
+from bioresearcher.settings.secrets import find_key, is_variable_name
+from bioresearcher.settings.values import MODEL_KEYS, Settings
+
+NAME = "bioresearcher.toml"
+_MAX_BYTES = 1 << 20
+_PATHS = ("workspace", "project", "agents_dir", "prompts_dir", "skills_dir", "prices")
+_KEYS = tuple(k for k in Settings.model_fields if k not in {"config", "every_model"})
+
+
+@dataclass(frozen=True)
+class SettingsFile:
+    """What a file sets; each value fits its field, but a model's table need not be complete."""
+
+    path: Path
+    values: Mapping[str, Any] = field(default_factory=dict)
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def find_settings_file(named: Path | None, project: Path | None, folder: Path) -> Path | None:
+    """The file to read: the one that was named, else the project's, else the current folder's, else None."""
+    if named is not None:
+        return named
+    for place in (project, folder):
+        if place is not None and (place / NAME).is_file():
+            return place / NAME
+    return None
+
+
+def read_settings_file(path: Path) -> SettingsFile:
+    """What a file sets.
+
+    Raises:
+        InputError: It cannot be read, is not TOML, holds a key, or a field is unknown or of a wrong type; the message
+            names the file and the field, and what is possible there. It never shows what stands in an address or key.
+    """
+    raw = _parse(path)
+    key = find_key(raw)
+    if key is not None:
+        raise InputError(
+            f"{path}: {key}: keys are not read from files.",
+            hint='Put it into an environment variable and name that one: api_key_env = "MY_KEY".',
+        )
+    _refuse_unknown(path, "", raw, _KEYS)
+    tables = _table(path, "models", raw.pop("models", {}))
+    _refuse_unknown(path, "models.", tables, MODEL_KEYS)
+    models = {name: _model(path, f"models.{name}", table) for name, table in tables.items()}
+    values = {name: _path(path, name, value) if name in _PATHS else value for name, value in raw.items()}
+    if "limits" in values:
+        limits = _table(path, "limits", values["limits"])
+        _refuse_unknown(path, "limits.", limits, Limits.model_fields)
+        values["limits"] = _checked(path, "limits.", Limits, limits)
+    _checked(path, "", Settings, values)
+    if values.get("sandbox") == "none":  # a file may come with somebody's project; giving up protection may not
+        raise InputError(
+            f"{path}: sandbox: none cannot be set in a file.", hint="Say it yourself: --sandbox none, for this run."
+        )
+    return SettingsFile(path, values, models)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        if path.is_file() and path.stat().st_size > _MAX_BYTES:
+            raise InputError(f"{path}: is larger than 1 MB and no settings file.")
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 text.", hint="Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: is not valid TOML: {error}.") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: is nested too deeply for a settings file.") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path}: cannot be read ({reason}).", hint="Check --config.") from error
+
+
+def _refuse_unknown(path: Path, prefix: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
+    known = tuple(known)
+    for name in table:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            meant = f"; did you mean `{close[0]}`?" if close else "."
+            raise InputError(f"{path}: {prefix}{name}: unknown key{meant}", hint=f"Possible: {', '.join(known)}.")
+
+
+def _table(path: Path, name: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InputError(
+            f"{path}: {name}: must be a table, not {value!r:.60}.", hint=f"Write [{name}] on a line of its own."
+        )
+    return value
+
+
+def _path(path: Path, name: str, value: object) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise InputError(f"{path}: {name}: must be a path in quotes, not {value!r}.")
+    try:
+        return path.parent / Path(value).expanduser()
+    except RuntimeError as error:  # the home of somebody who does not exist
+        raise InputError(f"{path}: {name}: {value!r}: {error}.") from error
+
+
+def _model(path: Path, where: str, value: object) -> dict[str, Any]:
+    """A model's table; each field fits, whether or not provider and model are named."""
+    table = _table(path, where, value)
+    _refuse_unknown(path, f"{where}.", table, ModelSettings.model_fields)
+    variable = table.get("api_key_env")
+    if isinstance(variable, str) and not is_variable_name(variable):
+        raise InputError(
+            f"{path}: {where}.api_key_env: must be the name of an environment variable, in capitals.",
+            hint='For example: api_key_env = "LAB_API_KEY". The key itself belongs into that variable.',
+        )
+    _checked(path, f"{where}.", ModelSettings, {"provider": "compatible", "model": "any", **table})
+    return table
+
+
+def _checked(path: Path, prefix: str, kind: type[Any], values: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    try:
+        return kind.model_validate(values, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path}: {prefix}{place}: {complaint(place, first['msg'], first['input'])}.") from error
+
+
+def complaint(place: str, message: str, value: object) -> str:
+    """What is wrong with a value; addresses and variables are not shown, for a key may stand in them."""
+    text = message.removeprefix("Value error, ")
+    text = text[:1].lower() + text[1:]
+    hidden = place.rpartition(".")[2] in {"base_url", "api_key_env"} or not isinstance(value, str | int | float)
+    shown = repr(value)
+    return text if hidden else f"{text} (got {shown if len(shown) <= 80 else shown[:80] + '…'})"

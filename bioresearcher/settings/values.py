@@ -1,0 +1,99 @@
+"""What can be set for a run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, JsonValue, field_validator
+
+from bioresearcher.errors import InputError
+from bioresearcher.schemas.base import Value
+from bioresearcher.schemas.execution import Limits
+from bioresearcher.schemas.model import ROLES, ModelSettings, Role, StructuredMode
+
+MODEL_KEYS: tuple[str, ...] = ("default", *ROLES)
+"""Where a model can be set: for all roles, or for one."""
+
+
+class ModelOptions(Value):
+    """How models are called, whichever they are; None leaves it to the model's own settings.
+
+    The ranges are those of `ModelSettings`, which everything set here goes through.
+    """
+
+    temperature: float | None = None
+    seed: int | None = None
+    context: int | None = None
+    max_output: int | None = None
+    structured: StructuredMode | None = None
+    stream: bool | None = None
+    timeout_s: float | None = None
+    concurrency: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+
+class Settings(Value):
+    """What can be set for a run; recorded in `run.json`."""
+
+    workspace: Path = Field(default=Path("workspace"), description="where runs and the library live")
+    project: Path | None = Field(default=None, description="folder with own agents/, prompts/ and skills/")
+    agents_dir: Path | None = Field(default=None, description="folder of agent cards that override the shipped ones")
+    prompts_dir: Path | None = Field(default=None, description="folder of prompts that override the shipped ones")
+    skills_dir: Path | None = Field(default=None, description="folder of own skills, added to the shipped ones")
+    config: Path | None = Field(default=None, description="the bioresearcher.toml that was read")
+    backend: Literal["auto", "offline", "local", "chat"] = Field(
+        default="auto",
+        description="auto: configured models, else the offline rules; local: models on this machine only; "
+        "chat: configured models or an error",
+    )
+    models: dict[str, ModelSettings] = Field(
+        default_factory=dict, description="by role; `default` stands in for roles that have none of their own"
+    )
+    every_model: ModelOptions = Field(
+        default=ModelOptions(),
+        description="already part of `models`; kept for a model that is only found when the run starts",
+    )
+    max_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="money a run may spend")
+    max_tokens: int | None = Field(default=None, gt=0, description="input and output tokens a run may use")
+    max_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="minutes a run may take")
+    prices: Path | None = Field(default=None, description="own price file")
+    sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
+    max_papers: int = Field(default=20, ge=0, le=500, description="papers read at most")
+    jobs: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64, description="tasks side by side")
+    limits: Limits = Limits()
+
+    @field_validator("models")
+    @classmethod
+    def _known_roles(cls, models: dict[str, ModelSettings]) -> dict[str, ModelSettings]:
+        unknown = sorted(models.keys() - set(MODEL_KEYS))
+        if unknown:
+            raise ValueError(f"{unknown[0]} is no role; use {', '.join(MODEL_KEYS)}")
+        return models
+
+    def record(self) -> dict[str, JsonValue]:
+        """As JSON for the manifest."""
+        data: dict[str, JsonValue] = self.model_dump(mode="json")
+        return data
+
+
+def models_by_role(settings: Settings) -> dict[Role, ModelSettings]:
+    """The model of each role: its own, else the default one; empty when none is configured.
+
+    Raises:
+        InputError: Some roles have a model and others have none: they get no other role's model or provider.
+    """
+    if not settings.models:
+        return {}
+    found: dict[Role, ModelSettings] = {}
+    for role in ROLES:
+        model = settings.models.get(role) or settings.models.get("default")
+        if model is None:
+            raise InputError(
+                f"no model for the role {role}: set models.{role} or models.default.",
+                hint=f"For example: --model {role}=NAME, or --model NAME for all roles.",
+            )
+        found[role] = model
+    return found
