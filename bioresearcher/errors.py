@@ -105,12 +105,14 @@ class AnswerError(BackendError):
     Attributes:
         usage: What the answer cost all the same.
         text: The answer as far as there was one, for the repair turn and for the ledger.
+        model: Provider and model that gave it.
     """
 
     def __init__(self, message: str, *, hint: str = "", usage: Usage | None = None, text: str = "") -> None:
         super().__init__(message, hint=hint)
         self.usage = usage
         self.text = text
+        self.model = ""
 
 
 class ReplyInvalidError(AnswerError):

@@ -100,6 +100,7 @@ class Caller:
             for task in running:
                 task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        await self.backend.aclose()
 
 
 async def ask(caller: Caller, prompt: Prompt[In, Out], values: In) -> Answer[Out]:
@@ -190,7 +191,7 @@ async def _call(caller: Caller, backend: Backend, question: _Question) -> Entry:
             reply = await _repaired(caller, backend, request, reply, problem)
     except AnswerError as error:
         failed = error
-        reply = Reply(error.text, error.usage or Usage(), getattr(error, "model", ""))
+        reply = Reply(error.text, error.usage or Usage(), error.model)
     entry = Entry(
         key=question.key,
         prompt=request.prompt,
@@ -217,7 +218,7 @@ async def _sent(caller: Caller, backend: Backend, question: _Question) -> tuple[
         except ContextOverflowError as error:
             spent += error.usage or Usage()
             if shrink is None or not type(question.values).droppable:
-                raise _with_usage(error, spent) from error
+                raise _with_usage(error, spent) from None
             room = int(tokens_of_messages(question.request.messages) * shrink)
             fitted = fit(question.loaded, question.values, room)
             request = replace(request, values=fitted.values, messages=fitted.messages)
@@ -258,21 +259,25 @@ async def _repaired(caller: Caller, backend: Backend, request: Request, reply: R
     try:
         second = await _complete(caller, backend, _repair_request(request, reply, problem))
     except AnswerError as error:
-        raise _with_usage(error, reply.usage + (error.usage or Usage())) from error
+        raise _with_usage(error, reply.usage + (error.usage or Usage())) from None
     usage = reply.usage + second.usage
     problem = _problem(request, second) or ""
-    if problem:
-        raise ReplyInvalidError(
-            f"{request.prompt}: the answer does not fit {request.output.__name__}: {'; '.join(problem.splitlines())}",
-            hint="A larger model, or another one for this role, may do it.",
-            usage=usage,
-            text=second.text,
-        )
-    return replace(second, usage=usage)
+    if not problem:
+        return replace(second, usage=usage)
+    invalid = ReplyInvalidError(
+        f"{request.prompt}: the answer does not fit {request.output.__name__}: {'; '.join(problem.splitlines())}",
+        hint="A larger model, or another one for this role, may do it.",
+        usage=usage,
+        text=second.text,
+    )
+    invalid.model = second.model
+    raise invalid
 
 
 def _with_usage(error: AnswerError, usage: Usage) -> AnswerError:
-    return type(error)(error.message, hint=error.hint, usage=usage, text=error.text)
+    """The error with what all answers of the call cost."""
+    error.usage = usage
+    return error
 
 
 def _announce(caller: Caller, step: str, entry: Entry, *, replayed: bool) -> None:

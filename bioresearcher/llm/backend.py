@@ -86,6 +86,10 @@ class Backend(Protocol):
         """
         ...
 
+    async def aclose(self) -> None:
+        """Close what is open; closing twice does nothing."""
+        ...
+
 
 @cache
 def _schema(output: type[BaseModel]) -> dict[str, Any]:

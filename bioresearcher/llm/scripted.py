@@ -37,6 +37,9 @@ class ScriptedBackend:
         """No limit."""
         return None
 
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
     async def complete(self, request: Request) -> Reply:
         """The next reply.
 

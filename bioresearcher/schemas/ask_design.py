@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from bioresearcher.schemas.base import Value
+from bioresearcher.schemas.base import SENTENCE, Value
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, ReportPartRef, StepInput, StepOutput
@@ -68,8 +68,10 @@ class HeadingDraft(Value):
 
     id: str = Field(description="`1`, `2`, … in order")
     title: str
-    purpose: str = Field(description="what this part contributes to the objective, in one sentence")
-    reason: str = Field(description="why it stands here: what it needs and what needs it")
+    purpose: str = Field(
+        description="what this part contributes to the objective, in one sentence", json_schema_extra=SENTENCE
+    )
+    reason: str = Field(description="why it stands here: what it needs and what needs it", json_schema_extra=SENTENCE)
     depends_on: tuple[str, ...] = Field(default=(), description="ids of earlier parts")
     learns_from: tuple[ReportPartRef, ...] = ()
 

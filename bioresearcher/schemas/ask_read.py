@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from bioresearcher.schemas.base import Value
+from bioresearcher.schemas.base import SENTENCE, Value
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.passage import Passage, SectionKind
 from bioresearcher.schemas.report import Parameter, Report
@@ -37,7 +37,7 @@ class OutlinedPart(Value):
     """An experiment or analysis of the paper and where it is described."""
 
     title: str = Field(description="what was done, as a noun phrase")
-    purpose: str = Field(description="why, in one sentence")
+    purpose: str = Field(description="why, in one sentence", json_schema_extra=SENTENCE)
     sections: tuple[int, ...] = Field(description="numbers of the sections that describe it or its results")
 
 
@@ -62,13 +62,13 @@ class ResultDraft(Value):
     """A result with the words that state it."""
 
     text: str
-    quote: str = Field(description="copied letter by letter from one passage")
+    quote: str = Field(description="copied letter by letter from one passage", json_schema_extra=SENTENCE)
 
 
 class ReportStepDraft(Value):
     """One step of a part."""
 
-    action: str = Field(description="what was done, as an imperative clause")
+    action: str = Field(description="what was done, as an imperative clause", json_schema_extra=SENTENCE)
     details: str = Field(description="how, with everything needed to repeat it; only what the passages state")
     parameters: tuple[Parameter, ...] = ()
     datasets: tuple[str, ...] = Field(default=(), description="accessions or names as written")
@@ -99,9 +99,9 @@ class PartAnswers(Value):
     same_kind_of_data: bool = Field(description="Can its method be applied to the kind of data at hand?")
     reusable_steps: bool = Field(description="Are its steps described well enough to be repeated?")
     feasible: bool = Field(description="Can it be done under the given conditions?")
-    reuse: str = Field(description="what to take over, in one sentence")
-    change: str = Field(description="what must be different here, in one sentence")
-    reason: str = Field(description="what decided, in one sentence")
+    reuse: str = Field(description="what to take over, in one sentence", json_schema_extra=SENTENCE)
+    change: str = Field(description="what must be different here, in one sentence", json_schema_extra=SENTENCE)
+    reason: str = Field(description="what decided, in one sentence", json_schema_extra=SENTENCE)
 
     @property
     def level(self) -> Literal["low", "medium", "high"]:

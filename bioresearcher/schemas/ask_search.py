@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from bioresearcher.schemas.base import Value
+from bioresearcher.schemas.base import SENTENCE, Value
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.paper import Paper, SearchQuery
@@ -40,5 +40,7 @@ class DatasetAnswers(Value):
     right_condition: bool = Field(description="Are its samples from the objective's disease or condition?")
     right_measure: bool = Field(description="Does it measure what the objective needs?")
     right_groups: bool = Field(description="Does it hold the groups or outcomes to be compared, or is it a reference?")
-    quote: str = Field(description="words copied from the description on which the answers rest")
-    reason: str = Field(description="one sentence, naming what decided")
+    quote: str = Field(
+        description="words copied from the description on which the answers rest", json_schema_extra=SENTENCE
+    )
+    reason: str = Field(description="one sentence, naming what decided", json_schema_extra=SENTENCE)

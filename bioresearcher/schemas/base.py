@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 LONG = "x-long"
 """Marks a field of an answer, in its JSON schema, as one that may be very long, such as a script."""
+
+SENTENCE: dict[str, JsonValue] = {"maxLength": 500}
+"""Tells servers that can hold an answer to it how long a sentence may be; a longer one is not wrong."""
 
 Origin = Literal["offline", "model", "mixed", "human", "source", "scripted"]
 """Who produced a value: the offline rules, a language model, both, a person, or the source itself."""

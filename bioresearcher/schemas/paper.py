@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from bioresearcher.schemas.base import Origin, Value
+from bioresearcher.schemas.base import SENTENCE, Origin, Value
 
 
 class Paper(Value):
@@ -37,8 +37,10 @@ class PaperAnswers(Value):
     usable_method: bool = Field(description="Does it describe a method that can be reused for the objective?")
     fits_data: bool = Field(description="Does it use the kind of samples or data given in the conditions?")
     meets_requirement: bool = Field(description="Does it help to meet at least one requirement?")
-    quote: str = Field(description="words copied from the title or abstract on which the answers rest")
-    reason: str = Field(description="one sentence, naming what decided")
+    quote: str = Field(
+        description="words copied from the title or abstract on which the answers rest", json_schema_extra=SENTENCE
+    )
+    reason: str = Field(description="one sentence, naming what decided", json_schema_extra=SENTENCE)
 
 
 class ScreenedPaper(Value):

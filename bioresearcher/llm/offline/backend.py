@@ -37,6 +37,9 @@ class OfflineBackend:
         """No limit: the rules read values, not a prompt."""
         return None
 
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
     async def complete(self, request: Request) -> Reply:
         """Answer by rule, in a thread because embedding text takes time.
 

@@ -1,0 +1,267 @@
+"""How a model is made to answer as JSON: the schema it gets, and three ways of asking for it.
+
+The ways, best first: the server's own JSON schema mode, a call of a tool whose parameters are the schema, and the
+schema in words at the end of the system message. With `structured = "auto"` the first that works is found by trying: a
+server that does not know one says so with an error, or shows it by an answer without the schema's fields.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, cast
+
+from pydantic import BaseModel
+
+from bioresearcher.prompts import Message
+from bioresearcher.schemas.base import LONG
+from bioresearcher.schemas.model import Provider, StructuredMode
+
+Mode = Literal["schema", "tools", "text"]
+LADDER: tuple[Mode, ...] = ("schema", "tools", "text")
+
+_SAYS_NOTHING = {"title", "default", "examples", "deprecated", "readOnly", "writeOnly", "discriminator", "$comment"}
+_REFUSED_WHEN_STRICT = {
+    "minLength", "maxLength", "uniqueItems", "contains", "minContains", "maxContains", "minProperties", "maxProperties",
+    "patternProperties", "unevaluatedProperties", "unevaluatedItems", "contentEncoding", "contentMediaType",
+}  # fmt: skip
+_MOST_CHARACTERS = 2000
+_MOST_ITEMS = 40
+"""Where an answer's class sets no limit, for servers whose grammars keep to it. Far above what an answer needs; tried
+with llama.cpp, whose grammars do not get slower by it."""
+_WORDS: dict[Mode, re.Pattern[str]] = {
+    "schema": re.compile(
+        r"response_?format|json[_ ]?schema|json_?object|structured.?output|output_?(config|format)|grammar|guided"
+        r"|response_?(json_?)?(schema|mime)|\bschemas?\b|\bformat\b|requested parameters",
+        re.I,
+    ),
+    "tools": re.compile(r"\btools?\b|tool_?(choice|call)|function.?call|\bfunctions?\b|requested parameters", re.I),
+    "text": re.compile(r"(?!)"),
+}
+_STATUS_OF_UNKNOWN = frozenset({400, 404, 415, 422, 501})
+
+
+@dataclass(frozen=True)
+class Form:
+    """The answer asked for.
+
+    Attributes:
+        name: A name for it that all providers accept.
+        strict: The schema with every field required and no others, as strict modes want it.
+        enforceable: Whether strict modes take it; not where a field may hold anything.
+        plain: The schema as Pydantic gives it, without titles, to be shown in words.
+    """
+
+    name: str
+    strict: dict[str, Any]
+    enforceable: bool
+    plain: dict[str, Any]
+
+    @property
+    def words(self) -> str:
+        """What is said at the end of the system message where the server takes no schema."""
+        schema = json.dumps(self.plain, ensure_ascii=False, separators=(",", ":"))
+        return (
+            "Answer with one JSON object and nothing else: no explanation before or after it, no Markdown."
+            f" It must fit this JSON schema:\n{schema}"
+        )
+
+
+def strict_schema(model: type[BaseModel], *, limits: bool = True) -> tuple[dict[str, Any], bool]:
+    """The JSON schema of an answer as strict modes take it, and whether they can enforce it.
+
+    Every property is required and no other is allowed; defaults and titles are left out; a mapping whose keys are an
+    enumeration becomes an object with these properties. What may hold anything (a mapping with free keys, any JSON
+    value, a tuple of different types) is left as it is, and the second value is then False.
+
+    Args:
+        model: The class the answer must fit.
+        limits: Keep what the providers' strict modes refuse and servers with grammars use (lengths of texts), and add
+            such limits where there are none.
+    """
+    adapter = _Adapter(_schema(model), limits)
+    return adapter.whole(), adapter.strict
+
+
+@cache
+def form_of(model: type[BaseModel], *, limits: bool) -> Form:
+    """The form of an answer class; made once per class."""
+    schema, enforceable = strict_schema(model, limits=limits)
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", model.__name__)[:64]
+    plain = cast("dict[str, Any]", _without_titles(_schema(model)))
+    return Form(name, schema, enforceable, plain)
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Pydantic's schema; that of a class which contains itself is only a reference there."""
+    schema = model.model_json_schema()
+    name = str(schema.get("$ref", "")).rpartition("/")[2]
+    return {**schema["$defs"][name], "$defs": schema["$defs"]} if name else schema
+
+
+class _Adapter:
+    """One schema on its way to the strict form."""
+
+    def __init__(self, root: dict[str, Any], limits: bool) -> None:
+        self._defs: dict[str, Any] = root.get("$defs", {})
+        self._root = {key: value for key, value in root.items() if key != "$defs"}
+        self._left_out = _SAYS_NOTHING if limits else _SAYS_NOTHING | _REFUSED_WHEN_STRICT | {LONG}
+        self._limits = limits
+        self.strict = True
+
+    def whole(self) -> dict[str, Any]:
+        schema = self._node(self._root, ())
+        used: dict[str, Any] = {}
+        waiting = _references(schema)
+        while waiting:
+            name = waiting.pop()
+            if name not in used and name in self._defs:
+                used[name] = self._node(self._defs[name], ())
+                waiting |= _references(used[name])
+        return {**schema, "$defs": {name: used[name] for name in self._defs if name in used}} if used else schema
+
+    def _node(self, node: dict[str, Any], inside: tuple[str, ...]) -> dict[str, Any]:
+        node = {key: value for key, value in node.items() if key not in self._left_out}
+        if "$ref" in node:
+            return self._reference(node, inside)
+        if len(node.get("allOf", ())) == 1:
+            return self._node({**node.pop("allOf")[0], **node}, inside)
+        if "oneOf" in node:
+            node["anyOf"] = node.pop("oneOf")
+        if not node.keys() - {"description"} or node.keys() & {"prefixItems", "allOf", "not", "if"}:
+            self.strict = False
+        if "anyOf" in node:
+            node["anyOf"] = [self._node(option, inside) for option in node["anyOf"]]
+        if isinstance(node.get("items"), dict):
+            node["items"] = self._node(node["items"], inside)
+        if node.get("type") == "object" or "properties" in node:
+            return self._object(node, inside)
+        return self._bounded(node) if self._limits else node
+
+    def _bounded(self, node: dict[str, Any]) -> dict[str, Any]:
+        """The node with an end: a small model may go on with one text or one list for ever."""
+        if node.pop(LONG, False):
+            return node
+        if node.get("type") == "array":
+            return {"maxItems": _MOST_ITEMS, **node}
+        if node.get("type") == "string" and not node.keys() & {"enum", "const", "format", "pattern"}:
+            return {"maxLength": _MOST_CHARACTERS, **node}
+        return node
+
+    def _object(self, node: dict[str, Any], inside: tuple[str, ...]) -> dict[str, Any]:
+        keys = self._resolved(node.pop("propertyNames", {})).get("enum")
+        if keys and "properties" not in node and isinstance(node.get("additionalProperties"), dict):
+            node["properties"] = dict.fromkeys(keys, node["additionalProperties"])
+            node["additionalProperties"] = False
+        if "properties" not in node and node.get("additionalProperties") is not False:
+            self.strict = False
+            if isinstance(node.get("additionalProperties"), dict):
+                node["additionalProperties"] = self._node(node["additionalProperties"], inside)
+            return node
+        properties = node.get("properties", {})
+        node["properties"] = {name: self._node(value, inside) for name, value in properties.items()}
+        node["required"] = list(properties)
+        node["additionalProperties"] = False
+        return node
+
+    def _reference(self, node: dict[str, Any], inside: tuple[str, ...]) -> dict[str, Any]:
+        """A reference as it is when it stands alone, else (strict modes refuse neighbours) what it refers to."""
+        name = node["$ref"].rpartition("/")[2]
+        if len(node) == 1 or name in inside or name not in self._defs:
+            return {"$ref": node["$ref"]}
+        beside = {key: value for key, value in node.items() if key != "$ref"}
+        return self._node({**self._defs[name], **beside}, (*inside, name))
+
+    def _resolved(self, node: dict[str, Any]) -> dict[str, Any]:
+        name = str(node.get("$ref", "")).rpartition("/")[2]
+        return self._defs.get(name, node)  # type: ignore[no-any-return]
+
+
+def _references(node: object) -> set[str]:
+    """Names of the definitions a schema refers to."""
+    if isinstance(node, list):
+        return set().union(*map(_references, node)) if node else set()
+    if not isinstance(node, dict):
+        return set()
+    here = {node["$ref"].rpartition("/")[2]} if isinstance(node.get("$ref"), str) else set()
+    return here.union(*(_references(value) for value in node.values()))
+
+
+def _without_titles(node: object, names: bool = False) -> object:
+    """A schema without titles; `names` says that the keys are names of fields, which may be `title`."""
+    if isinstance(node, list):
+        return [_without_titles(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {key: value for key, value in node.items() if names or key not in {"title", LONG}}
+    return {key: _without_titles(value, key in {"properties", "$defs"} and not names) for key, value in kept.items()}
+
+
+def ladder(setting: StructuredMode) -> tuple[Mode, ...]:
+    """The ways to try, in this order."""
+    return LADDER if setting == "auto" else (setting,)
+
+
+def options(provider: Provider, mode: Mode, form: Form) -> dict[str, Any]:
+    """What LangChain's model for this provider gets with the call so that the answer fits the form."""
+    if mode == "text":
+        return {}
+    if mode == "tools":
+        return _tool_options(provider, form)
+    if provider == "google":
+        return {"response_mime_type": "application/json", "response_json_schema": form.strict}
+    if provider == "ollama":
+        return {"format": form.strict}
+    wanted: dict[str, Any] = {"name": form.name, "schema": form.strict}
+    if provider != "anthropic":
+        wanted["strict"] = form.enforceable
+    response_format = {"type": "json_schema", "json_schema": wanted}
+    # In the body itself, so that OpenAI's client does not parse the answer and raise errors of its own over it.
+    return (
+        {"response_format": response_format}
+        if provider == "anthropic"
+        else {"extra_body": {"response_format": response_format}}
+    )
+
+
+def _tool_options(provider: Provider, form: Form) -> dict[str, Any]:
+    """For `bind_tools`: the one tool, and that it must be called."""
+    function: dict[str, Any] = {
+        "name": form.name,
+        "description": form.strict.get("description") or "The answer.",
+        "parameters": form.strict,
+    }
+    if provider in {"openai", "azure"} and form.enforceable:
+        function["strict"] = True
+    return {"tools": [{"type": "function", "function": function}], "tool_choice": form.name}
+
+
+def messages_for(messages: tuple[Message, ...], mode: Mode, form: Form) -> tuple[Message, ...]:
+    """The messages to send; where the schema is said in words it ends the system message, so that it stays in front."""
+    if mode != "text":
+        return messages
+    if messages and messages[0].role == "system":
+        return (Message("system", f"{messages[0].content.rstrip()}\n\n{form.words}"), *messages[1:])
+    return (Message("system", form.words), *messages)
+
+
+def refuses(mode: Mode, status: int | None, said: str) -> bool:
+    """Whether a server's error says that it does not know this way of asking, or not with this schema."""
+    return status in _STATUS_OF_UNKNOWN and _WORDS[mode].search(said) is not None
+
+
+def follows(form: Form, text: str) -> bool:
+    """Whether a text is an object with the form's fields: those that are required, and no others.
+
+    A server that passes over what it does not know answers without them; what the fields hold is not looked at.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(value, Mapping):
+        return False
+    return set(form.plain.get("required", ())) <= value.keys() <= set(form.plain.get("properties", value))

@@ -1,0 +1,167 @@
+"""The schema a model gets, and what is sent to ask for it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel, Field, JsonValue
+
+from bioresearcher.llm.structured import follows, form_of, ladder, messages_for, options, refuses, strict_schema
+from bioresearcher.prompts import Message
+from bioresearcher.schemas import ask_design, ask_program, ask_read, ask_review, ask_search
+from bioresearcher.schemas.paper import PaperAnswers, QueryPlan
+from bioresearcher.schemas.review import METRICS
+
+OUTPUTS = [
+    cls
+    for module in (ask_design, ask_program, ask_read, ask_review, ask_search)
+    for _, cls in inspect.getmembers(module, inspect.isclass)
+    if issubclass(cls, BaseModel) and cls.__module__ == module.__name__ and not cls.__name__.endswith("Input")
+]
+# What OpenAI's strict mode refuses, by its documentation.
+REFUSED = {
+    "default",
+    "minLength",
+    "maxLength",
+    "uniqueItems",
+    "propertyNames",
+    "patternProperties",
+    "allOf",
+    "oneOf",
+    "title",
+}
+
+
+class Leaf(BaseModel):
+    """A leaf."""
+
+    title: str = Field(min_length=1, max_length=9)
+    value: float | None = Field(default=None, ge=0)
+
+
+class Tree(BaseModel):
+    leaf: Leaf = Field(description="the first")
+    other: Leaf = Leaf(title="x")
+    scores: dict[Literal["a", "b"], Leaf]
+    left: Tree | None = None
+
+
+class Free(BaseModel):
+    anything: dict[str, JsonValue]
+
+
+def nodes(schema: Any, names: bool = False) -> Iterator[dict[str, Any]]:
+    """All schemas within a schema; names of fields are not keywords."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from nodes(item)
+    elif isinstance(schema, dict):
+        if not names:
+            yield schema
+        for key, value in schema.items():
+            yield from nodes(value, key in {"properties", "$defs"} and not names)
+
+
+@pytest.mark.parametrize("output", [*OUTPUTS, Tree, PaperAnswers, QueryPlan], ids=lambda cls: cls.__name__)
+def test_the_strict_form_of_every_answer_is_what_strict_modes_want(output: type[BaseModel]) -> None:
+    schema, strict = strict_schema(output, limits=False)
+    Draft202012Validator.check_schema(schema)
+    assert schema["type"] == "object"
+    for node in nodes(schema):
+        assert not node.keys() & REFUSED
+        assert "$ref" not in node or len(node) == 1
+        if "properties" in node:
+            assert node["required"] == list(node["properties"])
+            assert node["additionalProperties"] is False
+        elif strict:
+            assert node.get("type") != "object" or node.get("additionalProperties") is False
+
+
+def test_the_schema_accepts_what_the_class_writes() -> None:
+    tree = Tree(leaf=Leaf(title="a"), scores={"a": Leaf(title="b"), "b": Leaf(title="c", value=1)})
+    schema, strict = strict_schema(Tree)
+    assert strict
+    assert not list(Draft202012Validator(schema).iter_errors(tree.model_dump(mode="json")))
+    assert list(schema["properties"]["scores"]["properties"]) == ["a", "b"]
+    assert schema["properties"]["leaf"]["description"] == "the first"
+    assert schema["properties"]["leaf"]["properties"]["title"]["maxLength"] == 9
+    assert "maxLength" not in json.dumps(strict_schema(Tree, limits=False)[0])
+
+
+def test_the_metrics_of_a_review_are_named_fields() -> None:
+    schema, strict = strict_schema(ask_review.ProtocolScores)
+    assert strict
+    assert list(schema["properties"]["metrics"]["properties"]) == list(METRICS)
+
+
+def test_what_may_hold_anything_is_not_called_strict() -> None:
+    schema, strict = strict_schema(Free)
+    assert not strict
+    assert schema["properties"]["anything"]["type"] == "object"
+    assert strict_schema(ask_program.TasksDraft)[1] is False
+
+
+def test_the_schema_in_words_ends_the_system_message_so_that_what_is_stable_stands_in_front() -> None:
+    form = form_of(ask_search.DatasetAnswers, limits=True)
+    system, user = Message("system", "You judge."), Message("user", "This one.")
+    sent = messages_for((system, user), "text", form)
+    assert sent[0].role == "system"
+    assert sent[0].content.startswith("You judge.\n\nAnswer with one JSON object")
+    assert '"right_condition"' in sent[0].content
+    assert sent[1:] == (user,)
+    assert messages_for((system, user), "schema", form) == (system, user)
+    assert messages_for((user,), "text", form)[0].role == "system"
+
+
+def test_each_provider_gets_the_schema_in_its_own_way() -> None:
+    form = form_of(ask_search.DatasetAnswers, limits=True)
+    openai = options("openai", "schema", form)["extra_body"]["response_format"]
+    assert openai["json_schema"] == {"name": "DatasetAnswers", "schema": form.strict, "strict": True}
+    assert options("google", "schema", form)["response_json_schema"] == form.strict
+    assert options("ollama", "schema", form) == {"format": form.strict}
+    assert options("anthropic", "schema", form)["response_format"]["json_schema"]["schema"] == form.strict
+    assert options("compatible", "tools", form)["tool_choice"] == "DatasetAnswers"
+    assert options("compatible", "text", form) == {}
+    free = options("openai", "schema", form_of(Free, limits=False))["extra_body"]["response_format"]
+    assert free["json_schema"]["strict"] is False
+
+
+@pytest.mark.parametrize(
+    ("way", "status", "said", "expected"),
+    [
+        ("schema", 400, "'response_format' of type 'json_schema' is not supported with this model.", True),
+        ("schema", 422, "body.response_format: extra fields not permitted", True),
+        ("schema", 400, "json: cannot unmarshal object into Go struct field ChatRequest.format of type string", True),
+        ("schema", 400, "failed to parse grammar", True),
+        ("schema", 400, "Unsupported value: 'temperature' does not support 0.5 with this model.", False),
+        ("schema", 500, "json_schema went wrong", False),
+        ("tools", 400, "registry.ollama.ai/library/gemma:2b does not support tools", True),
+        ("tools", 404, "No endpoints found that support tool use.", True),
+        ("tools", 400, '"auto" tool choice requires --enable-auto-tool-choice', True),
+        ("tools", 400, "top_p must be below 1", False),
+        ("text", 400, "response_format and tools", False),
+    ],
+)
+def test_a_server_that_does_not_know_a_way_is_understood(way: Any, status: int, said: str, expected: bool) -> None:
+    assert refuses(way, status, said) is expected
+
+
+def test_following_a_form_is_having_its_fields() -> None:
+    form = form_of(ask_search.DatasetAnswers, limits=True)
+    good = {"right_condition": 1, "right_measure": 1, "right_groups": 1, "quote": "", "reason": ""}
+    assert follows(form, json.dumps(good))
+    assert not follows(form, json.dumps({**good, "more": 1}))
+    assert not follows(form, json.dumps({"answer": good}))
+    assert not follows(form, "[]")
+    assert not follows(form, "not json")
+    assert not follows(form, '{"a":' * 50_000)
+
+
+def test_the_way_that_is_set_is_the_only_one() -> None:
+    assert ladder("auto") == ("schema", "tools", "text")
+    assert ladder("tools") == ("tools",)
