@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioresearcher.cli.common import Commands, add_place_options
+from bioresearcher.cli.common import Commands, add_budget_options, add_model_options, add_place_options
 from bioresearcher.errors import BioresearcherError
 
 if TYPE_CHECKING:
@@ -27,9 +28,25 @@ class Check:
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = commands.add_parser("doctor", help="check Python, sandbox, workspace, library, prompts and models")
+    parser = commands.add_parser(
+        "doctor",
+        help="check Python, sandbox, workspace, library, prompts and models",
+        conflict_handler="resolve",  # `--model` may stand alone here
+    )
     parser.add_argument("--sandbox", choices=("auto", "bubblewrap", "none"), help="which sandbox to test (auto)")
-    parser.add_argument("--json", action="store_true", help="print the checks as JSON")
+    parser.add_argument("--settings", action="store_true", help="print every setting and where it comes from instead")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    add_model_options(parser)
+    parser.add_argument(
+        "--model",
+        action="append",
+        nargs="?",
+        const="",
+        metavar="[ROLE=]NAME",
+        help="have this model do its roles' smallest real steps, in at most two minutes (or --max-minutes); alone: "
+        "the models of bioresearcher.toml",
+    )
+    add_budget_options(parser)
     add_place_options(parser)
     parser.set_defaults(run=run)
 
@@ -38,9 +55,19 @@ def run(args: argparse.Namespace) -> int:
     """Check everything; 0 when all is well, else 4."""
     import json
 
-    from bioresearcher.settings import load_settings
+    from bioresearcher.settings import load_settings_with_origin
 
-    settings = load_settings(vars(args))
+    named = [name for name in args.model or () if name]
+    settings, origin = load_settings_with_origin({**vars(args), "model": named or None})
+    if args.settings:
+        from bioresearcher.cli.settings_table import print_settings
+
+        print_settings(settings, origin, os.environ, as_json=args.json)
+        return 0
+    if args.model is not None:
+        from bioresearcher.cli.doctor_models import check_models
+
+        return check_models(settings, json_wanted=args.json)
     checks = list(_checks(settings))
     if args.json:
         print(json.dumps([c.__dict__ for c in checks], indent=2, ensure_ascii=False))
@@ -136,4 +163,6 @@ def _sandbox(settings: Settings) -> str:
 
 
 def _models(settings: Settings) -> str:
-    return "none configured: the offline backend does the whole job by rule (no key, no network)"
+    from bioresearcher.cli.settings_table import models_line
+
+    return models_line(settings, os.environ)

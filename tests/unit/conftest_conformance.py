@@ -1,0 +1,66 @@
+"""Good answers to the conformance checks (loaded by path)."""
+
+from bioresearcher.schemas.ask_design import HeadingDraft, HeadingsDraft
+from bioresearcher.schemas.ask_program import CodeDraft
+from bioresearcher.schemas.ask_read import OutlinedPart, PaperOutline, PartDraft, ReportStepDraft, ResultDraft
+from bioresearcher.schemas.ask_review import ProtocolScores
+from bioresearcher.schemas.review import METRICS, Metric
+from bioresearcher.stages.conformance.material import PROTOCOL
+
+QUOTE = "Take the largest deviation of the running sum from zero as the enrichment score."
+ELSEWHERE = "Order the events in time, and compare at each event the covariates of the patient who had it"
+STEP = PROTOCOL.parts[0].steps[1]
+
+READ = """
+import csv, json, statistics, sys
+task = json.load(open(sys.argv[1]))
+groups = {}
+with open(task["inputs"]["samples"], newline="") as file:
+    for row in csv.DictReader(file, delimiter="\\t"):
+        groups.setdefault(row["group"], []).append(float(row["age"]))
+"""
+WRITE = """
+with open(task["outputs"]["table"], "w") as out:
+    out.write("group\\tn\\tmean_age\\n")
+    for name, ages in sorted(groups.items()):
+        out.write(f"{name}\\t{len(ages)}\\t{statistics.fmean(ages)}\\n")
+"""
+SCRIPT = READ + WRITE
+
+
+def outline(*sections: int) -> PaperOutline:
+    part = OutlinedPart(title="Unsupervised overview", purpose="To see groups.", sections=sections)
+    return PaperOutline(parts=(part,))
+
+
+def part(*quotes: str) -> PartDraft:
+    step = ReportStepDraft(action="Walk down the list", details="As the text says.", quotes=quotes)
+    return PartDraft(steps=(step,))
+
+
+def part_with_result(quote: str) -> PartDraft:
+    step = ReportStepDraft(action="a", details="d", quotes=(), results=(ResultDraft(text="t", quote=quote),))
+    return PartDraft(steps=(step,))
+
+
+def headings(**first: object) -> HeadingsDraft:
+    parts = (
+        HeadingDraft(id="1", title="Quality control", purpose="p", reason="r").model_copy(update=first),
+        HeadingDraft(id="2", title="Survival analysis", purpose="p", reason="r", depends_on=("1",)),
+    )
+    return HeadingsDraft(title="Plan", summary="Two parts.", parts=parts)
+
+
+def scores(evidence: str = STEP.action) -> ProtocolScores:
+    metrics = {name: Metric(score=3, evidence=(evidence,), reason="r") for name in METRICS}
+    return ProtocolScores(metrics=metrics, summary="Nothing first.")
+
+
+GOOD = {
+    "literature/outline_paper": outline(2, 3),
+    "literature/report_part": part(QUOTE),
+    "designer/design_headings": headings(),
+    "programmer/write_code": CodeDraft(code=SCRIPT, note="Means by group."),
+    "reviewer/score_protocol": scores(),
+}
+"""The prompt's name -> an answer that does."""
