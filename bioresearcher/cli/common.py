@@ -18,6 +18,46 @@ def add_place_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--agents-dir", type=Path, metavar="DIR", help="own agent cards")
     group.add_argument("--prompts-dir", type=Path, metavar="DIR", help="own prompts")
     group.add_argument("--skills-dir", type=Path, metavar="DIR", help="own skills, added to the shipped ones")
+    group.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings file (bioresearcher.toml of the project, else here)"
+    )
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Which models answer, and how."""
+    group = parser.add_argument_group(
+        "models", "NAME is openai:NAME, azure:, anthropic:, google:, ollama: or compatible: (with --base-url)."
+    )
+    group.add_argument(
+        "--backend",
+        choices=("auto", "offline", "local", "chat"),
+        help="auto: a configured model, else offline rules; local: only models on this machine (auto)",
+    )
+    group.add_argument(
+        "--model",
+        action="append",
+        metavar="[ROLE=]NAME",
+        help="model for all roles, or for reader, designer, coder or reviewer (repeatable)",
+    )
+    group.add_argument("--base-url", metavar="URL", help="where the model's API is, e.g. http://localhost:8000/v1")
+    group.add_argument("--temperature", type=float, metavar="T", help="0 to 2 (the provider's)")
+    group.add_argument("--seed", type=int, metavar="N", help="for models that take one")
+    group.add_argument("--context", type=int, metavar="TOKENS", help="prompt and answer together (asked of the server)")
+    group.add_argument("--max-output", type=int, metavar="TOKENS", help="longest answer (the agent card's)")
+    group.add_argument(
+        "--structured",
+        choices=("auto", "schema", "tools", "text"),
+        help="how answers are made to fit: JSON schema, tool call, or asked for in words (auto)",
+    )
+
+
+def add_budget_options(parser: argparse.ArgumentParser) -> None:
+    """What may be spent."""
+    group = parser.add_argument_group("budget")
+    group.add_argument("--max-usd", type=float, metavar="USD", help="money the run may spend on models")
+    group.add_argument("--max-tokens", type=int, metavar="N", help="tokens the run may use, in and out")
+    group.add_argument("--max-minutes", type=float, metavar="MIN", help="time the run may take")
+    group.add_argument("--prices", type=Path, metavar="FILE", help="own prices of models (TOML)")
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:

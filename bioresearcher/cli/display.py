@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
+from pydantic import JsonValue
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from bioresearcher.events import Event
+from bioresearcher.report.text import count_of, one_line
 
 STAGES = (
     ("search", ("plan_queries", "search_papers", "screen_papers", "search_datasets", "check_datasets")),
@@ -59,7 +62,9 @@ class Plain(Silent):
         self._console.print(text, soft_wrap=True, markup=False)
 
     def event(self, event: Event) -> None:
-        """Print what ended."""
+        """Print what ended, and what the person should know."""
+        if event.kind == "note":
+            self.say(f"{time.monotonic() - self._started:6.1f}s  {one_line(event.message, 300)}")
         if event.state != "done" or event.kind not in {"step", "task", "gate"} or event.stage == "collect_tasks":
             return
         if event.kind == "step" and event.stage == "program_task":
@@ -80,6 +85,7 @@ class Progress(Silent):
         self._running: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
         self._tasks: dict[str, tuple[str, str]] = {}
+        self._calls, self._tokens, self._usd = 0, 0, 0.0
         self._live = self._new_live()  # last: it draws once while it is made
 
     def _new_live(self) -> Live:
@@ -115,11 +121,32 @@ class Progress(Silent):
         elif event.kind == "step" and event.state == "done":
             self._running[event.stage] -= 1
             self._done[event.stage] += 1
+        elif event.kind == "note":
+            self.say(one_line(event.message, 300))
+        elif event.kind == "call":
+            self._count(event.data)
         elif event.kind == "task":
             self._tasks[str(event.data.get("task"))] = (event.message, str(event.data.get("outcome", "running")))
 
+    def _count(self, call: dict[str, JsonValue]) -> None:
+        """Add a call to what is shown as spent; what is not a number is not known."""
+        if call.get("replayed"):
+            return
+        spent = [call.get(name) for name in ("calls", "input_tokens", "output_tokens", "cost_usd")]
+        calls, tokens_in, tokens_out, usd = (n if isinstance(n, int | float) else math.nan for n in spent)
+        self._calls += int(calls)
+        self._tokens += int(tokens_in + tokens_out)
+        self._usd += usd
+
+    def _spent(self) -> str:
+        """What this process spent on models; empty before the first call."""
+        if not self._calls:
+            return ""
+        usd = "" if math.isnan(self._usd) else f" · {self._usd:.3f} USD"
+        return f" · {count_of(self._calls, 'call')} · {self._tokens:,} tokens{usd}"
+
     def _render(self) -> RenderableType:
-        lines = [Text(f"elapsed {time.monotonic() - self._started:.0f} s", style="dim")]
+        lines = [Text(f"elapsed {time.monotonic() - self._started:.0f} s{self._spent()}", style="dim")]
         for name, steps in STAGES:
             running = [s for s in steps if self._running[s] > 0]
             done = [s for s in steps if self._done[s] > 0]

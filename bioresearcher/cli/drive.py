@@ -16,13 +16,16 @@ from rich.console import Console
 from bioresearcher.cli.display import Plain, Progress, Silent
 from bioresearcher.cli.gates import ask_person
 from bioresearcher.cli.lean import keep_lean
+from bioresearcher.cli.replay import replay_lines
+from bioresearcher.cli.spending import usage_lines
 from bioresearcher.errors import BioresearcherError, InputError, RunFolderError, WorkspaceError
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.prepare import Inputs
+from bioresearcher.graph.replay import Source
 from bioresearcher.graph.run import Runner, approve_all, read_record
-from bioresearcher.report.text import count_of, one_line
+from bioresearcher.report.text import count_of, duration, one_line
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.run import Decision, RunRecord
+from bioresearcher.schemas.run import Decision, Replay, RunRecord
 from bioresearcher.settings import Settings
 
 EXIT = {"done": 0, "stopped": 3}
@@ -33,8 +36,17 @@ _TROUBLE = re.compile(
 """Doubts that the terminal repeats: those that change what the run is worth."""
 
 
-def drive(folder: RunFolder, inputs: Inputs, settings: Settings, args: argparse.Namespace) -> int:
-    """Run or resume in a folder; the exit code."""
+def drive(
+    folder: RunFolder,
+    inputs: Inputs,
+    settings: Settings,
+    args: argparse.Namespace,
+    *,
+    backend_reason: str = "",
+    forecast: tuple[str, ...] = (),
+    replay: Source | None = None,
+) -> int:
+    """Run, resume or replay in a folder; the exit code."""
     keep_lean()
     console = Console(stderr=args.json or args.quiet, highlight=False)
     display = Silent() if args.json or args.quiet else Progress(console) if console.is_terminal else Plain(console)
@@ -48,7 +60,17 @@ def drive(folder: RunFolder, inputs: Inputs, settings: Settings, args: argparse.
             return await ask_person(question, context, console, runner_stopped)
 
     command = ("bioresearcher", *sys.argv[1:])
-    runner = Runner(folder, inputs, settings, answer=answer, listener=display.event, command=command)
+    runner = Runner(
+        folder,
+        inputs,
+        settings,
+        answer=answer,
+        listener=display.event,
+        command=command,
+        backend_reason=backend_reason,
+        forecast=forecast,
+        replay=replay,
+    )
     runner_stopped = asyncio.Event()
     display.say(f"run folder: {folder.root}")
     try:
@@ -74,10 +96,11 @@ def drive(folder: RunFolder, inputs: Inputs, settings: Settings, args: argparse.
             "recorded elsewhere is used again.",
         ) from error
     except BioresearcherError:
-        _tell_resume_or_remove(folder)
+        # a replay that failed would fail again: what has no recorded answer has none the next time
+        _tell_resume_or_remove(folder, resumable=replay is None)
         raise
     _tell_end(folder, record, args, console)
-    return EXIT.get(record.status, 4)
+    return EXIT.get(record.status, 4) or int(_differs(record))
 
 
 async def _run(runner: Runner, stopped: asyncio.Event, display: Silent) -> RunRecord:
@@ -98,12 +121,12 @@ async def _run(runner: Runner, stopped: asyncio.Event, display: Silent) -> RunRe
     return await task
 
 
-def _tell_resume_or_remove(folder: RunFolder) -> None:
+def _tell_resume_or_remove(folder: RunFolder, *, resumable: bool = True) -> None:
     """How to go on; when nothing was started, leave no empty folder behind."""
-    if folder.has("run.json"):
-        _tell_resume(folder)
-    else:
+    if not folder.has("run.json"):
         _remove_empty(folder)
+    elif resumable:
+        _tell_resume(folder)
 
 
 def _remove_empty(folder: RunFolder) -> None:
@@ -124,8 +147,8 @@ def end_lines(record: RunRecord) -> list[str]:
         read += f", {t.quotes_located} of {count_of(t.quotes, 'quote')} located"
     steps = f"{count_of(t.steps, 'protocol step')}, {t.steps_linked} linked to what was read"
     ran = f"{count_of(t.tasks, 'task')}: {t.exit_ok} ended with exit code 0, {t.verified} verified"
-    spent = f"{t.wall_s:.0f} s, {count_of(t.calls, 'model call')}"
-    lines = ["", f"{read} · {steps}", f"{ran if t.tasks else 'no task was run'} · {spent}"]
+    spent = f"{duration(t.wall_s)}, {count_of(t.calls, 'model call')}"
+    lines = ["", f"{read} · {steps}", f"{ran if t.tasks else 'no task was run'} · {spent}", *usage_lines(record)]
     lines += [f"! {one_line(f'{f.item}: {f.message}', 300)}" for f in record.failures]
     telling = [d for d in record.not_verified if _TROUBLE.search(d)]
     lines += [f"! {one_line(d, 200)}" for d in telling[:MOST_DOUBTS]]
@@ -134,6 +157,18 @@ def end_lines(record: RunRecord) -> list[str]:
             f"{count_of(len(record.not_verified), 'doubt')} in all: the report's section “What was not verified”"
         )
     return lines
+
+
+def _differs(record: RunRecord) -> bool:
+    return record.replay_of is not None and record.replay_of.identical is False
+
+
+def _tell_compared(replay: Replay, console: Console, *, silent: bool) -> None:
+    """What the comparison gave; differences are said on standard error, whatever else is shown."""
+    if replay.identical and not silent:
+        console.print(replay_lines(replay)[0], soft_wrap=True, markup=False)
+    elif not replay.identical:
+        print("\n".join(replay_lines(replay)), file=sys.stderr)
 
 
 def _tell_resume(folder: RunFolder) -> None:
@@ -161,8 +196,12 @@ def _tell_end(folder: RunFolder, record: RunRecord, args: argparse.Namespace, co
             soft_wrap=True,
             markup=False,
         )
+    if record.replay_of and record.status == "done":
+        _tell_compared(record.replay_of, console, silent=args.json or args.quiet)
     if record.status == "stopped":
         print(f"stopped: {record.stopped_by}", file=sys.stderr)
+        for line in usage_lines(record):
+            print(line, file=sys.stderr)
         if "declined" in record.stopped_by:
             print("the answer stands for this run; start a new one to choose again", file=sys.stderr)
             return

@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioresearcher.cli.common import Commands, add_place_options, add_run_options
+from bioresearcher.cli.common import (
+    Commands,
+    add_budget_options,
+    add_model_options,
+    add_place_options,
+    add_run_options,
+)
 from bioresearcher.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,6 +22,14 @@ EPILOG = """examples:
   bioresearcher run --example breast-cancer --yes
   bioresearcher run --objective "Which genes differ between ALL and AML?" --papers papers/ --data data/
   bioresearcher run objective.toml --yes --json
+  bioresearcher run objective.toml --model openai:gpt-5-mini --max-usd 2
+  bioresearcher run objective.toml --model reader=ollama:qwen3:8b --model anthropic:claude-sonnet-4-5
+
+  bioresearcher run --replay workspace/runs/2026-01-05-breast-cancer
+
+--replay takes objective, inputs, settings, decisions and every model answer from a finished run, runs its tasks
+again, and compares protocol, reports, review, code, outputs and report byte for byte: exit code 0 when all are
+identical, 1 when a file differs. No model is asked and no network is used; the replayed run folder is only read.
 
 An objective file is TOML with `objective`, `conditions`, `requirements`, `papers`, `data`; paths are relative to it."""
 
@@ -47,28 +61,44 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--reuse", action="store_true", help="do not run again what a finished run here already answers"
     )
+    parser.add_argument(
+        "--replay", type=Path, metavar="RUN", help="run a finished run again from its recorded answers, and compare"
+    )
     add_run_options(parser)
+    add_model_options(parser)
+    add_budget_options(parser)
     add_place_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run; the exit code."""
+    if args.replay is not None:
+        from bioresearcher.cli.replay import replay
+
+        return replay(args)
+    import asyncio
+
     from bioresearcher.cli.drive import drive, tell_finished
+    from bioresearcher.cli.spending import agree
     from bioresearcher.graph.run import new_run_folder
+    from bioresearcher.llm.choose import choose_backend
     from bioresearcher.settings import load_settings
 
     settings = load_settings(vars(args))
     inputs = _inputs(args)
     _check_inputs(inputs)
+    choice = asyncio.run(choose_backend(settings))
+    settings = choice.applied(settings)
     if args.reuse:
         from bioresearcher.graph.reuse import find_finished
 
         finished = find_finished(inputs, settings)
         if finished is not None:
             return tell_finished(finished, args)
+    forecast = agree(inputs, settings, choice, args)
     folder = new_run_folder(settings.workspace, inputs.objective.id)
-    return drive(folder, inputs, settings, args)
+    return drive(folder, inputs, settings, args, backend_reason=choice.reason, forecast=forecast)
 
 
 def _inputs(args: argparse.Namespace) -> Inputs:

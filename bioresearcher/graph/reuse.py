@@ -8,12 +8,10 @@ from pathlib import Path
 from bioresearcher.errors import RunFolderError
 from bioresearcher.graph.prepare import Inputs, resource_digests, versions
 from bioresearcher.graph.run import inputs_of, read_record
+from bioresearcher.report.derive import INCIDENTAL
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.run import RunRecord
 from bioresearcher.settings import Settings
-
-IGNORED = {"workspace", "jobs", "command"}
-"""Settings that do not change what a run gives."""
 
 
 def find_finished(inputs: Inputs, settings: Settings) -> RunFolder | None:
@@ -45,7 +43,7 @@ def find_finished(inputs: Inputs, settings: Settings) -> RunFolder | None:
 
 def _same_settings(record: RunRecord, settings: Settings) -> bool:
     now = settings.record()
-    return all(record.settings.get(name) == value for name, value in now.items() if name not in IGNORED)
+    return all(record.settings.get(name) == value for name, value in now.items() if name not in INCIDENTAL)
 
 
 def _sha256(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -14,15 +15,19 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 from langgraph.types import Command
+from pydantic import ValidationError
 
-from bioresearcher.errors import BioresearcherError, InputError, RunFolderError, WorkspaceError
+from bioresearcher.errors import BioresearcherError, InputError, RunFolderError, StoppedError, WorkspaceError
 from bioresearcher.events import Event, now
+from bioresearcher.graph.backends import MakeBackend, describe_backend
 from bioresearcher.graph.build import build_pipeline
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.lock import RunLock
-from bioresearcher.graph.prepare import Inputs, MakeBackend, input_digests, open_context, resource_digests, versions
+from bioresearcher.graph.prepare import Inputs, input_digests, open_context, resource_digests, versions
+from bioresearcher.graph.replay import LEDGER, Source, answers_of, ended, without_budget
 from bioresearcher.graph.state import initial_state
 from bioresearcher.graph.totals import known_limits, totals
+from bioresearcher.llm.choose import choose_backend
 from bioresearcher.report.doubts import not_verified
 from bioresearcher.report.view import load_view
 from bioresearcher.report.write import write_reports
@@ -34,6 +39,8 @@ AnswerGate = Callable[[dict[str, Any], Context], Awaitable[Decision | None]]
 """Answers a gate's question; None leaves it open and stops the run."""
 CONFIG: RunnableConfig = {"configurable": {"thread_id": "run"}, "recursion_limit": 500, "max_concurrency": 16}
 """One run per database, so the thread's name is constant; the limit ends a loop that no rule ended."""
+BUDGET = ("max_usd", "max_tokens", "max_minutes", "prices")
+"""Settings that a resumed run may change."""
 
 
 async def approve_all(question: dict[str, Any], context: Context) -> Decision:
@@ -82,14 +89,20 @@ class Runner:
         listener: Callable[[Event], None] | None = None,
         make_backend: MakeBackend | None = None,
         command: tuple[str, ...] = (),
+        backend_reason: str = "",
+        forecast: tuple[str, ...] = (),
+        replay: Source | None = None,
     ) -> None:
         self.folder = folder
         self._command = command
         self._inputs = inputs
-        self._settings = settings
+        self._settings = without_budget(settings) if replay else settings
+        self._replay = replay
         self._answer = answer
         self._listener = listener
         self._make_backend = make_backend
+        self._backend_reason = backend_reason
+        self._forecast = forecast
         self._control = RunControl()
         self._values: dict[str, Any] = {}
 
@@ -106,15 +119,44 @@ class Runner:
         """
         started = time.monotonic()
         with RunLock(self.folder):
-            opening = open_context(self.folder, self._inputs, self._settings, self._listener, self._make_backend)
+            await self._settle_backend()
+            elapsed_s = read_record(self.folder).totals.wall_s if self.folder.has("run.json") else 0
+            if self._replay and not self.folder.has(LEDGER):
+                self._replay.copy_ledger(self.folder.path(LEDGER))
+            wrap = answers_of(self._replay, self.folder) if self._replay else None
+            opening = open_context(
+                self.folder, self._inputs, self._settings, self._listener, self._make_backend, elapsed_s, wrap
+            )
             async with opening as context:
                 record = self._begin(context)
                 try:
-                    status, stopped_by = await self._drive(context)
+                    status, stopped_by = await self._within_time(context, elapsed_s)
+                except StoppedError as error:
+                    status, stopped_by = "stopped", str(error)
                 except BioresearcherError as error:
+                    await context.caller.close(wait=True)
                     self._finish(context, record, started, "failed", f"{type(error).__name__}: {error}")
                     raise
+                await context.caller.close(wait=True)  # what is under way is paid for: it is recorded
                 return self._finish(context, record, started, status, stopped_by)
+
+    async def _settle_backend(self) -> None:
+        """Who answers, when the caller has left it open."""
+        if self._make_backend is None and self._settings.backend in {"auto", "local"}:
+            choice = await choose_backend(self._settings)
+            self._settings, self._backend_reason = choice.applied(self._settings), choice.reason
+
+    async def _within_time(self, context: Context, elapsed_s: float) -> tuple[str, str]:
+        """Drive the graph; when the minutes are used up it stops at the next step border."""
+        minutes = self._settings.max_minutes
+        if minutes is None:
+            return await self._drive(context)
+        reason = f"the budget of {minutes:g} minutes is used up. Resume with a larger --max-minutes."
+        timer = asyncio.get_running_loop().call_later(max(0.0, minutes * 60 - elapsed_s), self.stop, reason)
+        try:
+            return await self._drive(context)
+        finally:
+            timer.cancel()
 
     def _begin(self, context: Context) -> RunRecord:
         """The manifest at the start of this process's work on the run."""
@@ -126,8 +168,13 @@ class Runner:
                 raise RunFolderError(
                     f"{changed[0]} changed since the run started.", hint="Start a new run with the changed files."
                 )
-            record = record.model_copy(update={"status": "running", "stopped_by": "", "finished": None})
+            settings = record.settings | {name: self._settings.record()[name] for name in BUDGET}
+            record = record.model_copy(
+                update={"status": "running", "stopped_by": "", "finished": None, "settings": settings}
+            )
         else:
+            if self._replay:
+                self._replay.check_inputs(digests)
             record = RunRecord(
                 run_id=self.folder.root.name,
                 status="running",
@@ -139,9 +186,12 @@ class Runner:
                     "data": [str(p) for p in self._inputs.data],
                     "command": list(self._command),
                 },
-                backend=context.caller.backend.name,
+                backend=describe_backend(self._settings, context.caller.backend.name),
+                backend_reason=self._backend_reason,
+                forecast=self._forecast,
                 versions=versions(),
             )
+            record = self._replay.begun(record) if self._replay else record
         record = record.model_copy(
             update={
                 "inputs": digests,
@@ -184,7 +234,8 @@ class Runner:
 
     async def _answered(self, context: Context, value: dict[str, Any]) -> Command[Any] | None:
         context.caller.events.emit("gate", str(value["gate"]), "waiting")
-        decision = await self._answer(value, context)
+        recorded = self._replay.decision(str(value["gate"])) if self._replay else None
+        decision = recorded or await self._answer(value, context)
         if decision is None:
             return None
         context.caller.events.emit("gate", str(value["gate"]), "done", f"by {decision.by}", approved=decision.approved)
@@ -200,6 +251,7 @@ class Runner:
                 "stopped_by": stopped_by,
                 "finished": now(),
                 "totals": spent,
+                "usage": context.caller.ledger.rows(),
                 "decisions": self._values.get("decisions", []),
                 "failures": self._values.get("failures", []),
                 "not_verified": known_limits(context),
@@ -210,6 +262,9 @@ class Runner:
         record = record.model_copy(update={"not_verified": doubts})
         self.folder.write(record, "run.json")
         write_reports(self.folder)
+        if self._replay and status == "done":
+            record = ended(self._replay, self.folder, record)
+            self.folder.write(record, "run.json")
         context.caller.events.emit("run", "run", "done" if status == "done" else "failed", stopped_by or status)
         return record
 
@@ -255,5 +310,16 @@ def inputs_of(record: RunRecord) -> Inputs:
 
 
 def settings_of(record: RunRecord) -> Settings:
-    """The settings a run was started with."""
-    return Settings.model_validate({k: v for k, v in record.settings.items() if k in Settings.model_fields})
+    """The settings a run was started with.
+
+    Raises:
+        RunFolderError: They are not such as this version knows.
+    """
+    try:
+        return Settings.model_validate({k: v for k, v in record.settings.items() if k in Settings.model_fields})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RunFolderError(
+            f"run.json of {record.run_id}: the setting {where} cannot be used: {first['msg']}."
+        ) from error

@@ -12,6 +12,7 @@ from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.run import Totals
 from bioresearcher.schemas.task import DryLabTask
+from bioresearcher.schemas.usage import UsageRow
 
 
 def task_records(context: Context) -> list[TaskRecord]:
@@ -51,20 +52,39 @@ def totals(context: Context, values: dict[str, Any], wall_s: float) -> Totals:
         input_tokens=usage.input_tokens,
         cached_tokens=usage.cached_tokens,
         output_tokens=usage.output_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
         cost_usd=usage.cost_usd,
         wall_s=round(wall_s, 1),
         cpu_s=round(sum(a.use.cpu_s for r in records for a in r.attempts), 1),
     )
 
 
+def _of_models(rows: tuple[UsageRow, ...]) -> list[str]:
+    """What is to be known of a run in which models answered."""
+    models = sorted({row.model for row in rows})
+    if not models:
+        return []
+    said = [
+        f"Reports, design, code and review were written by a language model ({', '.join(models)}): quotes, identifiers "
+        "and results were checked, its reasoning was not."
+    ]
+    by_rule = {row.step: row.by_rule for row in rows if row.by_rule}
+    if by_rule:
+        steps = ", ".join(f"{step} ({number})" for step, number in sorted(by_rule.items()))
+        said.append(f"Answers given by rule, because the model's could not be used: {steps}.")
+    return said
+
+
 def known_limits(context: Context) -> list[str]:
     """What only the run itself knows it did not do; the report adds what its values show."""
     said = []
-    if context.caller.origin == "offline":
+    if context.caller.by_rule:
         said.append(
             "No language model was used: reading, design and review follow deterministic rules, and the wording of "
             "steps comes from the vetted analyses and from what was read."
         )
+    else:
+        said += _of_models(context.caller.ledger.rows())
     said.append("Only the researcher's own papers and data sets were searched; no literature service was asked.")
     if context.own_papers is None:
         said.append("No papers were given, so no step rests on literature.")

@@ -113,7 +113,8 @@ class Forecast(Value):
     def cost_text(self) -> str:
         """The cost in words, e.g. `about 1.2 USD (0.6–2.5)`."""
         if not self.may_cost:
-            return "nothing"
+            free = all(self.models[s.role].price is not None for s in self.steps)
+            return "nothing" if free else "unknown, as no price is listed, on this machine"
         known = self.known_usd
         money = f"{_shown(known.likely)} USD ({_shown(known.low)}–{_shown(known.high)})"
         if not self.unpriced:
@@ -135,8 +136,7 @@ class Forecast(Value):
         found = [f"forecast: {self.tokens_text}"]
         dates = sorted(str(m.price.date) for m in self.models.values() if m.price and m.price.date and m.may_cost)
         since = f" (prices as seen on {dates[0]})" if dates else ""
-        where = "" if self.may_cost or not all(m.on_this_machine for m in self.models.values()) else ", on this machine"
-        found.append(f"cost: {self.cost_text}{since}{where}")
+        found.append(f"cost: {self.cost_text}{since}")
         if len({m.label for m in self.models.values()}) > 1:
             for role in ROLES:
                 part = self.of_role(role)

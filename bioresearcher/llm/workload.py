@@ -98,6 +98,7 @@ class ObjectiveSize(Value):
         skills: Vetted analyses.
         skill: Code and instructions of one of them, on average.
         program: Whether tasks are programmed; not where there is no sandbox.
+        max_parts: Parts of the protocol at most.
     """
 
     text: int
@@ -111,6 +112,7 @@ class ObjectiveSize(Value):
     skills: int = 0
     skill: int = 0
     program: bool = True
+    max_parts: int = 12
 
 
 def size_of(
@@ -211,7 +213,7 @@ def _designing(size: ObjectiveSize, cards: Mapping[str, Card]) -> dict[str, Step
     rounds = cards["reviewer"].rounds + 1
     drafts = _range(1, min(2, rounds), rounds)
     known = exactly(size.read) * _parts(size)
-    parts, objective = PROTOCOL_PARTS, exactly(size.objective)
+    parts, objective = PROTOCOL_PARTS.at_most(size.max_parts), exactly(size.objective)
     steps = KNOWN_STEPS.at_most(5 * known.high)
     return {
         "designer/design_headings": Step(
@@ -249,14 +251,15 @@ def _designing(size: ObjectiveSize, cards: Mapping[str, Card]) -> dict[str, Step
 
 
 def _programming(size: ObjectiveSize, cards: Mapping[str, Card]) -> dict[str, Step]:
-    tasks = PROTOCOL_PARTS * TASKS_PER_PART if size.datasets else _range(0, 2, PROTOCOL_PARTS.high)
+    parts = PROTOCOL_PARTS.at_most(size.max_parts)
+    tasks = parts * TASKS_PER_PART if size.datasets else _range(0, 2, parts.high)
     repairs = cards["programmer"].repairs
     worked_on = tasks if size.program else exactly(0)
     brief = exactly(1_600) + _range(800, 1_500, 3_000) + _range(0, size.skill, size.skill)
     return {
         "programmer/extract_tasks": Step(
             calls=exactly(1),
-            question=PROTOCOL_PARTS * _range(1_800, 3_500, 6_000) + exactly(50 * size.datasets + 370 * size.skills),
+            question=parts * _range(1_800, 3_500, 6_000) + exactly(50 * size.datasets + 370 * size.skills),
             answer=ANSWER * exactly(2_500) * tasks,
         ),
         "programmer/write_code": Step(calls=worked_on, question=brief, answer=ANSWER * exactly(9_500)),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bioresearcher.report.outputs import OutputFile
-from bioresearcher.report.text import count_of, one_line, percent
+from bioresearcher.report.text import count_of, one_line, percent, setting_text
 from bioresearcher.report.view import RunView, TaskView
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.execution import Finding, Outcome
@@ -17,6 +17,9 @@ from bioresearcher.schemas.objective import Requirement
 from bioresearcher.schemas.paper import Paper, ScreenedPaper
 from bioresearcher.schemas.protocol import Coverage, ProtocolPart
 from bioresearcher.schemas.report import Analysis, Report
+
+INCIDENTAL = frozenset({"workspace", "jobs", "command", "config", "max_usd", "max_tokens", "max_minutes"})
+"""Settings that do not change what a finished run gives."""
 
 Tone = Literal["good", "warn", "bad", "plain"]
 
@@ -140,7 +143,7 @@ def rates(view: RunView) -> Rates:
 def title(view: RunView) -> str:
     """The protocol's title, else the objective."""
     chosen = view.protocol.title if view.protocol and view.protocol.title.strip() else view.run.objective.text
-    return one_line(chosen, 160) or view.run.run_id
+    return one_line(chosen, 160) or answered_in(view)[0]
 
 
 def headline(view: RunView) -> Stamp:
@@ -279,6 +282,17 @@ def dataset_views(view: RunView) -> tuple[DatasetView, ...]:
     return tuple(DatasetView(d, checks.get(d.id)) for d in rows)
 
 
+def answered_in(view: RunView) -> tuple[str, str]:
+    """Id and start of the run that asked for the answers: a replay reports what that run gave."""
+    replay = view.run.replay_of
+    return (replay.run_id, replay.started) if replay else (view.run.run_id, view.run.started)
+
+
+def telling_settings(view: RunView) -> tuple[tuple[str, str], ...]:
+    """The settings that can change what a run gives; anything named like a credential is left out."""
+    return tuple((k, setting_text(k, v)) for k, v in view.run.settings.items() if k not in INCIDENTAL)
+
+
 def tasks_of_step(view: RunView, step_id: str) -> tuple[TaskView, ...]:
     """The tasks that carry out a protocol step."""
     return tuple(t for t in view.tasks if step_id in t.task.step_ids)
@@ -287,12 +301,16 @@ def tasks_of_step(view: RunView, step_id: str) -> tuple[TaskView, ...]:
 def commands(view: RunView) -> tuple[tuple[str, str], ...]:
     """(what it does, command line) to repeat and check the run; run them inside the run folder."""
     rows: list[tuple[str, str]] = []
-    asked = view.run.settings.get("command")
+    replay = view.run.replay_of
+    asked = list(replay.command) if replay else view.run.settings.get("command")
     if isinstance(asked, list) and asked:
         rows.append(("Run it again from the start", shlex.join(one_line(str(a)) for a in asked)))
     elif isinstance(asked, str) and asked.strip():
         rows.append(("Run it again from the start", one_line(asked)))
-    if view.run.status != "done":
+    if view.run.status == "done":
+        line = "bioresearcher run --replay . --workspace ../.."
+        rows.append(("Run it again from its recorded answers, without a model or a network, and compare", line))
+    else:
         rows.append(("Go on where it stopped", "bioresearcher resume ."))
     rows.append(("Write this report again from the stored values", "bioresearcher report ."))
     if view.protocol is not None:

@@ -46,7 +46,10 @@ def render_html(view: RunView) -> str:
             quotes=Counter(view.quotes.values()),
             doubts=not_verified(view),
             commands=derive.commands(view),
-            settings=[(k, text.setting_text(k, v)) for k, v in view.run.settings.items()],
+            settings=derive.telling_settings(view),
+            answered_in=derive.answered_in(view),
+            varying=text.VARYING,
+            model_columns=tuple(zip(text.MODEL_COLUMNS, text.MODEL_NUMBERS, strict=True)),
         )
     )
 
@@ -87,10 +90,12 @@ def _environment() -> Environment:
         one_line=text.one_line,
         number=text.number,
         value=text.value_text,
-        duration=text.duration,
         size=text.size,
         count=text.count_of,
         tail=text.tail,
+        tokens_in=text.tokens_in,
+        tokens_out=text.tokens_out,
+        cost=text.cost,
         moment=text.moment,
         words=text.words,
         file_link=text.file_link,

@@ -9,10 +9,13 @@ from bioresearcher.report.doubts import not_verified
 from bioresearcher.report.outputs import OutputFile, TablePreview
 from bioresearcher.report.protocol_markdown import protocol_lines, quote_lines, render_bare_protocol, render_protocol
 from bioresearcher.report.text import (
+    MODEL_COLUMNS,
+    MODEL_NUMBERS,
     ORIGINS,
+    VARYING,
+    cost,
     count_of,
     doi_link,
-    duration,
     file_link,
     md,
     md_code,
@@ -21,6 +24,8 @@ from bioresearcher.report.text import (
     pmcid_link,
     pmid_link,
     size,
+    tokens_in,
+    tokens_out,
     value_text,
     words,
 )
@@ -61,7 +66,8 @@ def _head(view: RunView) -> Iterable[str]:
     run = view.run
     yield from (f"# {md(derive.title(view))}", "")
     yield from (" · ".join(f"**{md(s.text)}**" for s in (derive.headline(view), *derive.stamps(view))), "")
-    yield from (f"Run {md(run.run_id)}, started {md(moment(run.started))}, backend: {md(run.backend)}.", "")
+    run_id, started = derive.answered_in(view)
+    yield from (f"Answers of run {md(run_id)}, started {md(moment(started))}, backend: {md(run.backend)}.", "")
     if view.missing or view.problems:
         yield from ("**This report is incomplete:**", "")
         yield from _bullets((md(s) for s in (*view.missing, *view.problems)), "")
@@ -235,8 +241,7 @@ def _task(view: TaskView) -> Iterable[str]:
     yield f"- What decided: {md(record.message)}"
     yield f"- Attempts: {len(record.attempts)}; sandbox: {md(record.sandbox) or 'not started'}"
     for a in record.attempts:
-        used = f"{duration(a.use.wall_s)} wall, {duration(a.use.cpu_s)} CPU, {number(a.use.peak_memory_mb)} MB"
-        yield f"  - Attempt {a.number}: {derive.OUTCOMES[a.outcome]} – {md(a.message)} ({used})"
+        yield f"  - Attempt {a.number}: {derive.OUTCOMES[a.outcome]} – {md(a.message)}"
     if record.perturbed:
         changed = ", ".join(md(c) for c in record.perturbed.changed) or "nothing"
         said = f"changed: {changed}" if record.perturbed.done else "not done"
@@ -316,17 +321,15 @@ def _scores(review: Review) -> Iterable[str]:
 
 def _usage(view: RunView) -> Iterable[str]:
     u = view.run.totals
-    cost = "not known (no price for this model)" if u.cost_usd is None else f"${u.cost_usd:.2f}"
     rows = [
         ("Calls", number(u.calls)),
         ("Tokens in / cached / out", f"{u.input_tokens:,} / {u.cached_tokens:,} / {u.output_tokens:,}"),
-        ("Cost", cost),
-        ("Wall time", duration(u.wall_s)),
-        ("CPU time", duration(u.cpu_s)),
+        ("Cost", "not known (no price for this model)" if u.cost_usd is None else f"${u.cost_usd:.2f}"),
         ("Repairs", number(u.repairs)),
         ("Human interventions", number(u.human_interventions)),
     ]
-    yield from ("## Usage and versions", "", *_table(("What", "How much"), rows))
+    yield from ("## Usage and versions", "", *_table(("What", "How much"), rows), VARYING, "")
+    yield from _models(view)
     yield from _table(("Component", "Version"), [(md(k), md(v)) for k, v in view.run.versions.items()])
     for title, digests in (("Prompts and cards", view.run.digests), ("Input files", view.run.inputs)):
         if digests:
@@ -334,9 +337,20 @@ def _usage(view: RunView) -> Iterable[str]:
             yield from _table(("Name", "Digest"), [(md(k), md_code(v)) for k, v in digests.items()])
 
 
+def _models(view: RunView) -> Iterable[str]:
+    if not view.run.usage:
+        return
+    rows = [
+        (md(r.step), md(r.role), md(r.model), f"{r.usage.calls:,}", tokens_in(r.usage), tokens_out(r.usage),
+         cost(r.usage), f"{r.repaired:,}", f"{r.by_rule:,}")
+        for r in view.run.usage
+    ]  # fmt: skip
+    yield from ("### Models", "", *_table(MODEL_COLUMNS, rows, MODEL_NUMBERS))
+
+
 def _end(view: RunView) -> Iterable[str]:
     yield from ("## What was not verified", "")
     yield from _bullets((md(s) for s in not_verified(view)), "Nothing is known to be open.")
-    yield from ("## How to reproduce", "", f"Inside the run folder {md_code(view.folder_name)}:", "")
+    yield from ("## How to reproduce", "", "Inside the run folder, where this report lies:", "")
     for what, line in derive.commands(view):
         yield from (f"- {what}: {md_code(line)}",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from bioresearcher.errors import RunFolderError
@@ -20,8 +21,14 @@ from bioresearcher.schemas.report import Analysis, Report
 from bioresearcher.schemas.review import DraftReview, Review
 from bioresearcher.schemas.run import RUN_FORMAT, RunRecord
 from bioresearcher.schemas.task import DryLabTask
+from bioresearcher.stages.output_tail import without_chance
 
 V = TypeVar("V", bound=Value)
+
+_PRINTED = 12_000
+"""Characters of an output that are looked at; the report shows fewer."""
+_PRINTED_BY_CODE = {Outcome.SYNTAX, Outcome.DEPENDENCY, Outcome.RUNTIME}
+"""Outcomes whose message quotes what the code printed."""
 
 QuoteState = Literal["found", "not found", "not rechecked"]
 
@@ -70,7 +77,6 @@ class RunView:
     """
 
     run: RunRecord
-    folder_name: str
     rounds_of_search: tuple[SearchRound, ...] = ()
     screening: tuple[ScreenedPaper, ...] = ()
     papers: tuple[Paper, ...] = ()
@@ -113,7 +119,6 @@ def load_view(folder: RunFolder) -> RunView:
     protocol = reader.one(Protocol, "protocol.json", "No protocol: protocol.json was not written.")
     view = RunView(
         run=run,
-        folder_name=folder.root.resolve().name,
         rounds_of_search=reader.rows(SearchRound, "search.json"),
         screening=reader.rows(ScreenedPaper, "screening.json"),
         papers=reader.all(Paper, "papers"),
@@ -181,6 +186,7 @@ class _Reader:
         record = None
         if self.folder.has("tasks", name, "record.json"):
             record = self._read(TaskRecord, "tasks", name, "record.json")
+            record = _steady(record, self.folder.path("tasks")) if record else None
         base = self.folder.path("tasks", name)
         artifacts = record.artifacts if record else ()
         outputs = tuple(read_output(a, base, f"tasks/{name}") for a in artifacts)
@@ -205,6 +211,26 @@ class _Reader:
                 else:
                     states.setdefault(key, "found")
         return states
+
+
+def _steady(record: TaskRecord, place: Path) -> TaskRecord:
+    """The record without what chance decides in printed text, which a replay could not repeat; the file keeps it."""
+    attempts = [
+        a.model_copy(
+            update={
+                "message": _told(a.outcome, a.message, place),
+                "stdout": without_chance(a.stdout[-_PRINTED:], place),
+                "stderr": without_chance(a.stderr[-_PRINTED:], place),
+            }
+        )
+        for a in record.attempts
+    ]
+    message = _told(record.outcome, record.message, place)
+    return record.model_copy(update={"message": message, "attempts": tuple(attempts)})
+
+
+def _told(outcome: Outcome, message: str, place: Path) -> str:
+    return without_chance(message, place) if outcome in _PRINTED_BY_CODE else message
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -60,6 +60,7 @@ class DesignHeadingsInput(Value):
     known: tuple[KnownPart, ...]
     datasets: tuple[Dataset, ...]
     skills: tuple[SkillBrief, ...]
+    max_parts: int = Field(default=12, description="parts at most")
     findings: tuple[GateFinding, ...] = Field(description="what the reviewer found in the previous draft")
 
 

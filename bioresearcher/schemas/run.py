@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.paper import Failure
+from bioresearcher.schemas.usage import UsageRow
 
 RUN_FORMAT = 1
 """Version of the run folder's layout; a folder with a larger number is refused."""
@@ -34,6 +35,7 @@ class Totals(Value):
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
+    reasoning_tokens: int = 0
     cost_usd: float | None = 0.0
     wall_s: float = 0
     cpu_s: float = 0
@@ -49,6 +51,24 @@ class Decision(Value):
     comment: str = ""
 
 
+class Replay(Value):
+    """Which run a replayed run repeats, and whether it ended the same.
+
+    `run_id`, `started` and `command` are those of the run that asked for the answers, also when a replay is replayed.
+    """
+
+    folder: str = Field(description="the run folder whose ledger was copied and whose files are compared")
+    run_id: str
+    started: str
+    command: tuple[str, ...] = ()
+    compared: dict[str, int] = Field(default_factory=dict, description="what was compared -> number of files")
+    identical: bool | None = Field(default=None, description="whether all are the same, byte for byte; None: not yet")
+    differing: tuple[str, ...] = Field(default=(), description="files that differ or are in one of the runs only")
+    changed: tuple[str, ...] = Field(
+        default=(), description="versions, prompts, settings, sandbox that are not as they were"
+    )
+
+
 class RunRecord(Value):
     """`run.json`."""
 
@@ -61,11 +81,15 @@ class RunRecord(Value):
     objective: Objective
     settings: dict[str, JsonValue]
     backend: str
+    backend_reason: str = Field(default="", description="why this backend answers")
+    forecast: tuple[str, ...] = Field(default=(), description="what the models were expected to be asked, as shown")
     sandbox: str = ""
     versions: dict[str, str]
     digests: dict[str, str] = Field(default_factory=dict, description="prompts and cards: name -> digest and source")
     inputs: dict[str, str] = Field(default_factory=dict, description="input files -> sha256")
     totals: Totals = Totals()
+    usage: tuple[UsageRow, ...] = Field(default=(), description="use of models by step, role and model")
     decisions: tuple[Decision, ...] = ()
     failures: tuple[Failure, ...] = ()
     not_verified: tuple[str, ...] = ()
+    replay_of: Replay | None = Field(default=None, description="set when the answers were recorded by another run")

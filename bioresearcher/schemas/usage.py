@@ -41,4 +41,4 @@ class UsageRow(Value):
     model: str = Field(description="provider and model")
     usage: Usage = Usage()
     repaired: int = Field(default=0, description="answers that fitted only after a repair turn")
-    by_rule: int = Field(default=0, description="answers the rules gave because the model's could not be used")
+    by_rule: int = Field(default=0, description="answers the rules gave in its place")

@@ -37,6 +37,7 @@ _MODEL = "BIORESEARCHER_MODEL"
 _OPTIONS = ("temperature", "seed", "context", "max_output", "structured")
 """What flags and the environment can set for all models."""
 _NOT_FLAGS = {"models", "every_model", "config", "limits"}
+_PATHS = {"project", "agents_dir", "prompts_dir", "skills_dir", "prices"}
 BUDGET = ("max_usd", "max_tokens", "max_minutes")
 
 
@@ -80,7 +81,7 @@ def load_settings_with_origin(
     every = _every_model(tables, options)
     unnamed = {} if "model" in tables.get("default", {}) else tables.get("default", {})
     origin |= {f"every_model.{name}": cell.origin for name, cell in (unnamed | options).items()}
-    values: dict[str, Any] = {name: cell.value for name, cell in cells.items()}
+    values: dict[str, Any] = {name: _from_anywhere(name, cell.value) for name, cell in cells.items()}
     origin |= {name: cell.origin for name, cell in cells.items() if name != "limits"}
     if file and "limits" in file.values:
         origin |= {f"limits.{name}": str(file.path) for name in file.values["limits"].model_fields_set}
@@ -91,6 +92,11 @@ def load_settings_with_origin(
         name = str(first["loc"][0])
         place = cells[name].place if name in cells else name
         raise InputError(f"{place}: {complaint(name, first['msg'], first['input'])}.") from error
+
+
+def _from_anywhere(name: str, value: object) -> object:
+    """A path that also holds when the run is resumed or replayed from another folder."""
+    return Path(value).absolute() if name in _PATHS and isinstance(value, str | Path) else value
 
 
 def with_budget(settings: Settings, flags: Mapping[str, object]) -> Settings:

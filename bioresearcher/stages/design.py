@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.llm.ask import Answer, Caller, ask
 from bioresearcher.schemas.ask_design import (
     DesignHeadingsInput,
     DesignOutlinesInput,
@@ -15,19 +15,24 @@ from bioresearcher.schemas.ask_design import (
     KnownStep,
     LearntFrom,
     OutlinesDraft,
+    PartOutline,
     ProtocolStepDraft,
     SkillBrief,
     StepsDraft,
     WriteStepsInput,
 )
-from bioresearcher.schemas.base import Origin
+from bioresearcher.schemas.base import Origin, origin_of
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.protocol import Coverage, Link, Protocol, ProtocolPart, ProtocolStep, ReportPartRef
 from bioresearcher.schemas.report import Analysis, Report, ReportStep
 from bioresearcher.schemas.review import GateFinding
 from bioresearcher.schemas.skill import Skill
+from bioresearcher.stages.drafts import MAX_LINES, MAX_PARTS, known_parts, tidy_headings, tidy_outlines
 from bioresearcher.stages.prompts import DESIGN_HEADINGS, DESIGN_OUTLINES, WRITE_STEPS
+from bioresearcher.stages.steps import Ground, learnt_from, lines_for, match_steps, tidy_step, unbound, with_sources
+from bioresearcher.stages.usable import ask_rules, ask_usable, by_rule_only, tell
+from bioresearcher.stages.words import title_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +52,7 @@ class Bench:
     analyses: Mapping[str, Analysis]
     datasets: tuple[Dataset, ...]
     skills: Mapping[str, Skill]
+    max_parts: int = MAX_PARTS
 
     @property
     def briefs(self) -> tuple[SkillBrief, ...]:
@@ -109,21 +115,32 @@ class Bench:
 
 
 async def design_headings(caller: Caller, bench: Bench, findings: tuple[GateFinding, ...]) -> HeadingsDraft:
-    """The protocol's parts; references to report parts that do not exist are taken out."""
+    """The protocol's parts, numbered in an order in which they can be done; at most `bench.max_parts`.
+
+    References to what does not exist are taken out. A model's draft without any part is replaced by the rules'.
+    """
     values = DesignHeadingsInput(
         objective=bench.objective,
         known=bench.known_parts(with_actions=False),
         datasets=bench.datasets,
         skills=bench.briefs,
+        max_parts=bench.max_parts,
         findings=findings,
     )
-    draft = await ask(caller, DESIGN_HEADINGS, values)
     known = {(k.paper_id, k.part_id) for k in values.known}
-    parts = tuple(
-        part.model_copy(update={"learns_from": tuple(r for r in part.learns_from if (r.paper_id, r.part_id) in known)})
-        for part in draft.parts
-    )
-    return draft.model_copy(update={"parts": parts})
+
+    def problem(draft: HeadingsDraft) -> str:
+        return "" if tidy_headings(draft, known, bench.max_parts).parts else "it has no part with a title"
+
+    answer = await ask_usable(caller, DESIGN_HEADINGS, values, problem)
+    draft = answer.value
+    if answer.origin == "offline":
+        parts = tuple(p.model_copy(update={"learns_from": known_parts(p.learns_from, known)}) for p in draft.parts)
+        return draft.model_copy(update={"parts": parts})
+    surplus = len(draft.parts) - bench.max_parts
+    tell(caller, DESIGN_HEADINGS, f"{surplus} of {len(draft.parts)} parts left out" if surplus > 0 else "")
+    tidied = tidy_headings(draft, known, bench.max_parts)
+    return tidied.model_copy(update={"title": tidied.title or title_of(bench.objective.text)})
 
 
 def parts_of(draft: HeadingsDraft) -> tuple[ProtocolPart, ...]:
@@ -164,7 +181,10 @@ def check_headings(draft: HeadingsDraft) -> tuple[GateFinding, ...]:
 async def design_outlines(
     caller: Caller, bench: Bench, parts: tuple[ProtocolPart, ...], findings: tuple[GateFinding, ...]
 ) -> OutlinesDraft:
-    """A line per step for each part; unknown data sets and skills are taken out of the lines."""
+    """A line per step for each part, numbered within it, at most 20; unknown data sets and skills are taken out.
+
+    A part for which a model gives no line gets the rules' lines, where they have any.
+    """
     values = DesignOutlinesInput(
         objective=bench.objective,
         parts=parts,
@@ -173,21 +193,19 @@ async def design_outlines(
         skills=bench.briefs,
         findings=findings,
     )
-    draft = await ask(caller, DESIGN_OUTLINES, values)
-    ids = {d.id for d in bench.datasets}
-    cleaned = []
-    for part in draft.parts:
-        lines = tuple(
-            line.model_copy(
-                update={
-                    "datasets": tuple(d for d in line.datasets if d in ids),
-                    "skill": line.skill if line.skill in bench.skills else None,
-                }
-            )
-            for line in part.lines
-        )
-        cleaned.append(part.model_copy(update={"lines": lines}))
-    return draft.model_copy(update={"parts": tuple(cleaned)})
+    answer = await ask(caller, DESIGN_OUTLINES, values)
+    if answer.origin == "offline":
+        return answer.value
+    surplus = sum(max(0, len(p.lines) - MAX_LINES) for p in answer.value.parts)
+    tell(caller, DESIGN_OUTLINES, f"{surplus} lines beyond {MAX_LINES} in a part left out" if surplus else "")
+    lines = tidy_outlines(answer.value, parts, [d.id for d in bench.datasets], bench.skills)
+    bare = [p.id for p in parts if p.id not in lines]
+    said = f"completed by rule: it has no step for part {', '.join(bare)}"
+    by_rule = await ask_rules(caller, DESIGN_OUTLINES, values, said) if bare else None
+    ruled = {p.part_id: p.lines for p in by_rule.value.parts} if by_rule else {}
+    return OutlinesDraft(
+        parts=tuple(PartOutline(part_id=p.id, lines=lines.get(p.id) or ruled.get(p.id, ())) for p in parts)
+    )
 
 
 def with_outlines(parts: tuple[ProtocolPart, ...], draft: OutlinesDraft) -> tuple[ProtocolPart, ...]:
@@ -231,8 +249,46 @@ async def write_steps(
         skills=tuple(b for b in bench.briefs if b.name in {line.skill for line in part.outline}),
         findings=findings,
     )
-    draft: StepsDraft = await ask(caller, WRITE_STEPS, values)
-    return tuple(_linked(bench, step, caller.origin, similarities) for step in draft.steps)
+    answer = await ask(caller, WRITE_STEPS, values)
+    by_rule = answer.origin == "offline"
+    drafts = (
+        [(s, answer.origin) for s in answer.value.steps] if by_rule else await _completed(caller, bench, values, answer)
+    )
+    return tuple(_linked(bench, step, origin, similarities) for step, origin in drafts)
+
+
+async def _completed(
+    caller: Caller, bench: Bench, values: WriteStepsInput, answer: Answer[StepsDraft]
+) -> list[tuple[ProtocolStepDraft, Origin]]:
+    """A model's steps in the outline's order, each with who wrote it.
+
+    The rules write a line that the model left out, and a step whose vetted analysis it did not bind in full; where they
+    cannot, such a step goes without the analysis, and a line without a step.
+    """
+    part = values.part
+    lines = lines_for(part, answer.value.steps)
+    outlined = tuple(p.model_copy(update={"outline": lines}) if p.id == part.id else p for p in values.all_parts)
+    ground = Ground(bench.objective, outlined, bench.datasets, bench.skills)
+    shown = [(k.paper_id, k.part_id, k.step_id) for k in values.known]
+    matched = match_steps(lines, answer.value.steps)
+    written = {line.id: tidy_step(matched[line.id], line, ground) for line in lines if line.id in matched}
+    lacking = {line.id: "it was not written" for line in lines if line.id not in written}
+    lacking |= {i: why for i, why in ((i, unbound(s, ground)) for i, s in written.items()) if why}
+    if not lines:
+        lacking[part.id] = "no step was written"
+    said = "; ".join(f"{name}: {why}" for name, why in lacking.items())
+    by_rule = await ask_rules(caller, WRITE_STEPS, values, f"completed by rule: {said}") if lacking else None
+    ruled = {s.id: s for s in by_rule.value.steps if s.skill or s.learnt_from} if by_rule else {}
+    found: list[tuple[ProtocolStepDraft, Origin]] = []
+    for line in lines:
+        step, stand_in = written.get(line.id), ruled.get(line.id)
+        if line.id not in lacking and step is not None:
+            found.append((step, answer.origin))
+        elif stand_in is not None and (step is None or stand_in.skill == step.skill):
+            found.append((stand_in, "offline"))
+        elif step is not None:
+            found.append((step.model_copy(update={"skill": None}), answer.origin))
+    return [(s.model_copy(update={"learnt_from": learnt_from(s.learnt_from, shown)}), o) for s, o in found]
 
 
 def _linked(bench: Bench, draft: ProtocolStepDraft, origin: Origin, similarities: Similarities) -> ProtocolStep:
@@ -261,10 +317,26 @@ def _linked(bench: Bench, draft: ProtocolStepDraft, origin: Origin, similarities
     return ProtocolStep(**fields, links=tuple(links), origin=origin)
 
 
+async def design_by_rule(
+    caller: Caller, bench: Bench, similarities: Similarities
+) -> tuple[HeadingsDraft, tuple[ProtocolPart, ...]]:
+    """The whole design by rule, for when no step of a model's design could be written; nothing without rules."""
+    if caller.rules is None:
+        return HeadingsDraft(title="", summary="", parts=()), ()
+    tell(caller, DESIGN_HEADINGS, "designed anew by rule, as no step of the model's design could be written")
+    rules = by_rule_only(caller)
+    headings = await design_headings(rules, bench, ())
+    parts = parts_of(headings)
+    parts = with_outlines(parts, await design_outlines(rules, bench, parts, ()))
+    steps = [await write_steps(rules, bench, part, parts, (), similarities) for part in parts]
+    return headings, tuple(p.model_copy(update={"steps": s}) for p, s in zip(parts, steps, strict=True))
+
+
 def assemble_protocol(
-    bench: Bench, headings: HeadingsDraft, parts: tuple[ProtocolPart, ...], origin: Origin, *, passed: bool
+    bench: Bench, headings: HeadingsDraft, parts: tuple[ProtocolPart, ...], *, passed: bool
 ) -> Protocol:
     """The whole protocol with the coverage of the requirements and its limitations."""
+    parts, lost = with_sources(parts)
     steps = [s for p in parts for s in p.steps]
     coverage = []
     for requirement in bench.objective.requirements:
@@ -274,6 +346,9 @@ def assemble_protocol(
     limitations = []
     if not passed:
         limitations.append("At least one part did not pass the review loop; the best version found is shown.")
+    limitations += _not_as_asked(parts)
+    if lost:
+        limitations.append(f"Inputs that no step makes, and that were left out: {', '.join(lost)}.")
     unsupported = [s.id for s in steps if not s.links]
     if unsupported:
         limitations.append(f"Steps without support in the papers read: {', '.join(unsupported)}.")
@@ -287,8 +362,25 @@ def assemble_protocol(
         parts=parts,
         coverage=tuple(coverage),
         limitations=tuple(limitations),
-        origin=origin,
+        origin=origin_of(s.origin for s in steps),
     )
+
+
+def _not_as_asked(parts: tuple[ProtocolPart, ...]) -> list[str]:
+    """Where the rules stood in for a model, and what nobody could write."""
+    steps = [s for p in parts for s in p.steps]
+    by_rule = [s.id for s in steps if s.origin == "offline"]
+    said = []
+    if by_rule and len(by_rule) < len(steps):
+        said.append(f"Steps written by rule, because the model's could not be used: {', '.join(by_rule)}.")
+    written = {s.id for s in steps}
+    lost = [line.id for p in parts for line in p.outline if line.id not in written]
+    if lost:
+        said.append(f"Planned steps that could not be written: {', '.join(lost)}.")
+    empty = [p.id for p in parts if not p.steps]
+    if empty:
+        said.append(f"Parts without any step: {', '.join(empty)}.")
+    return said
 
 
 def _error(gate: str, location: str, message: str, suggestion: str) -> GateFinding:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bioresearcher.errors import AnswerError
 from bioresearcher.execution.attempt import AttemptResult, run_attempt
 from bioresearcher.execution.describe import describe_inputs
 from bioresearcher.execution.folders import promote
 from bioresearcher.execution.packages import available_packages
 from bioresearcher.execution.record import best_result, task_record
-from bioresearcher.llm.ask import Caller, ask
-from bioresearcher.runfolder import safe_name
+from bioresearcher.llm.ask import Answer, Caller, ask
+from bioresearcher.llm.offline.program import extract_tasks as tasks_by_rule
+from bioresearcher.llm.offline.text import overlap, words
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.schemas.ask_design import SkillBrief
 from bioresearcher.schemas.ask_program import (
@@ -25,53 +28,36 @@ from bioresearcher.schemas.ask_program import (
 from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import Limits, Outcome, TaskRecord
-from bioresearcher.schemas.paper import Failure
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.schemas.task import DryLabTask, TaskCode
 from bioresearcher.skills import shared_modules
+from bioresearcher.stages.output_tail import output_tail, without_chance
 from bioresearcher.stages.prompts import EXTRACT_TASKS, REPAIR_CODE, WRITE_CODE
+from bioresearcher.stages.tasks import Extracted, accept_tasks
+from bioresearcher.stages.usable import tell
+from bioresearcher.stages.words import known_id
 
 FINAL = (Outcome.VERIFIED, Outcome.BLOCKED)
 """Outcomes that no repair can improve."""
+_VETTED = re.compile(r"#?\s*vetted(?:\s+analysis)?\s*:\s*([\w -]+)", re.IGNORECASE)
+"""How an answer takes a vetted analysis as it is, without writing out its code."""
 
 
 async def extract_tasks(
     caller: Caller, protocol: Protocol, datasets: tuple[Dataset, ...], skills: Mapping[str, Skill]
-) -> tuple[tuple[DryLabTask, ...], tuple[Failure, ...]]:
-    """The dry-lab tasks in an order in which they can run, and those that had to be refused with the reason."""
+) -> Extracted:
+    """The dry-lab tasks in an order in which they can run, and those that had to be refused with the reason.
+
+    A model is asked only when there is a dry step that no vetted analysis carries out.
+    """
     briefs = tuple(SkillBrief(name=s.name, description=s.description, contract=s.contract) for s in skills.values())
-    draft = await ask(caller, EXTRACT_TASKS, ExtractTasksInput(protocol=protocol, datasets=datasets, skills=briefs))
-    files = {(d.id, f.name) for d in datasets for f in d.files}
-    accepted: dict[str, DryLabTask] = {}
-    refused = []
-    for task in draft.tasks:
-        problem = _task_problem(task, files, accepted)
-        if problem:
-            refused.append(Failure(item=task.id, stage="extract_tasks", message=problem))
-        else:
-            accepted[task.id] = task
-    return tuple(accepted.values()), tuple(refused)
-
-
-def _task_problem(task: DryLabTask, files: set[tuple[str, str]], earlier: Mapping[str, DryLabTask]) -> str:
-    """Why a task cannot be accepted; empty when it can."""
-    if task.id in earlier or safe_name(task.id) != task.id:
-        return f"the id {task.id!r} is repeated or not safe as a folder name"
-    if not task.outputs:
-        return "it declares no output"
-    for output in task.outputs:
-        if safe_name(output.file) != output.file:
-            return f"the output file name {output.file!r} is not a plain file name"
-    for given in task.inputs:
-        if given.dataset is not None:
-            if (given.dataset, given.file) not in files:
-                return f"input {given.name}: data set {given.dataset} has no file {given.file!r}"
-        elif given.task is None or given.task not in earlier:
-            return f"input {given.name}: task {given.task} does not come earlier"
-        elif given.output not in {o.name for o in earlier[given.task].outputs}:
-            return f"input {given.name}: task {given.task} has no output {given.output!r}"
-    return ""
+    values = ExtractTasksInput(protocol=protocol, datasets=datasets, skills=briefs)
+    by_rule = tasks_by_rule(values).tasks
+    open_steps = {s.id for s in protocol.steps if s.kind == "dry"} - {i for t in by_rule for i in t.step_ids}
+    answer = await ask(caller, EXTRACT_TASKS, values) if caller.by_rule or open_steps else None
+    drafts = answer.value.tasks if answer and answer.origin != "offline" else ()
+    return accept_tasks(by_rule, drafts, protocol, datasets)
 
 
 @dataclass(frozen=True)
@@ -101,7 +87,11 @@ class Workbench:
 
 
 async def program_task(caller: Caller, bench: Workbench, task: DryLabTask) -> TaskRecord:
-    """Write code, run it, repair it; the record of the best attempt, whose outputs are in the task's folder."""
+    """Write code, run it, repair it; the record of the best attempt, whose outputs are in the task's folder.
+
+    When a model's code does not do and a vetted analysis carries out the task, that analysis's own code is the last
+    attempt. A task for which no code can be had is a record that says why.
+    """
     folder = bench.tasks_dir / task.id
     inputs = bench.input_paths(task)
     missing = sorted(name for name, path in inputs.items() if not path.is_file())
@@ -110,26 +100,37 @@ async def program_task(caller: Caller, bench: Workbench, task: DryLabTask) -> Ta
             task, Outcome.BLOCKED, f"input {', '.join(missing)} is missing: an earlier task did not make it"
         )
     # The rules do not read the description, and making it costs a run in the sandbox.
-    schemas = "" if caller.origin == "offline" else await describe_inputs(inputs, bench.sandbox)
-    examples = _examples(task, bench.skills)
+    schemas = "" if caller.by_rule else await describe_inputs(inputs, bench.sandbox)
+    asked = _Asked(task, schemas, examples_for(task, bench.skills))
+    code = await _first_code(caller, bench, asked)
     results: list[AttemptResult] = []
-    code = await _first_code(caller, bench, task, schemas, examples)
-    if not code.code.strip():
-        return _unworked(task, Outcome.NOT_RUN, code.note or "no code was written")
-    for number in range(1, caller.cards["programmer"].repairs + 2):
+    why = code.note or "no code was written"
+
+    async def attempt(code: TaskCode) -> AttemptResult:
+        number = len(results) + 1
         result = await run_attempt(
             task, code, inputs=inputs, folder=folder, number=number, sandbox=bench.sandbox, limits=bench.limits
         )
         results.append(result)
-        if result.attempt.outcome in FINAL or number > caller.cards["programmer"].repairs:
+        return result
+
+    while code.code.strip():
+        result = await attempt(code)
+        if result.attempt.outcome in FINAL or len(results) > caller.cards["programmer"].repairs:
             break
-        repaired = await _repaired(caller, bench, task, schemas, examples, code, results)
-        if not repaired.code.strip() or repaired.code == code.code:
+        repaired = await _repaired(caller, bench, asked, code, results)
+        if repaired.code == code.code:
             break
         code = repaired
+    vetted = vetted_code(bench, task)
+    if vetted is not None and not any(r.verified or r.attempt.skill == task.skill for r in results):
+        said = "no code of the model did what it must" if results else why
+        tell(caller, WRITE_CODE, f"{task.id}: {said}; the vetted analysis's own code is tried")
+        await attempt(vetted)
     best = best_result(results)
-    if best is not None:
-        promote(folder, best.attempt.number)
+    if best is None:
+        return _unworked(task, Outcome.NOT_RUN, why)
+    promote(folder, best.attempt.number)
     return task_record(task, results)
 
 
@@ -142,9 +143,22 @@ def not_run(task: DryLabTask, why: str) -> TaskRecord:
     return _unworked(task, Outcome.NOT_RUN, why)
 
 
-def _examples(task: DryLabTask, skills: Mapping[str, Skill]) -> tuple[SkillExample, ...]:
-    """The task's own skill."""
+@dataclass(frozen=True)
+class _Asked:
+    """What does not change over the questions about one task."""
+
+    task: DryLabTask
+    schemas: str
+    examples: tuple[SkillExample, ...]
+
+
+def examples_for(task: DryLabTask, skills: Mapping[str, Skill]) -> tuple[SkillExample, ...]:
+    """The task's own vetted analysis; else the one whose description shares most words with the task."""
     skill = skills.get(task.skill or "")
+    if skill is None and skills:
+        wanted = words(f"{task.title} {task.goal}")
+        near = max(skills.values(), key=lambda s: overlap(words(f"{s.name} {s.description}"), wanted))
+        skill = near if overlap(words(f"{near.name} {near.description}"), wanted) else None
     if skill is None:
         return ()
     return (
@@ -152,53 +166,59 @@ def _examples(task: DryLabTask, skills: Mapping[str, Skill]) -> tuple[SkillExamp
     )
 
 
-async def _first_code(
-    caller: Caller, bench: Workbench, task: DryLabTask, schemas: str, examples: tuple[SkillExample, ...]
-) -> TaskCode:
-    values = WriteCodeInput(task=task, input_schemas=schemas, examples=examples, packages=available_packages())
-    return _task_code(caller, bench, task, await ask(caller, WRITE_CODE, values))
+async def _first_code(caller: Caller, bench: Workbench, asked: _Asked) -> TaskCode:
+    values = WriteCodeInput(
+        task=asked.task, input_schemas=asked.schemas, examples=asked.examples, packages=available_packages()
+    )
+    try:
+        return _task_code(bench, asked.task, await ask(caller, WRITE_CODE, values))
+    except AnswerError as error:
+        return TaskCode(code="", origin=caller.backend.origin, note=error.message)
 
 
 async def _repaired(
-    caller: Caller,
-    bench: Workbench,
-    task: DryLabTask,
-    schemas: str,
-    examples: tuple[SkillExample, ...],
-    code: TaskCode,
-    results: list[AttemptResult],
+    caller: Caller, bench: Workbench, asked: _Asked, code: TaskCode, results: list[AttemptResult]
 ) -> TaskCode:
+    """Another version; the same one when there is no answer."""
     last = results[-1].attempt
     values = RepairCodeInput(
-        task=task,
-        input_schemas=schemas,
-        examples=examples,
+        task=asked.task,
+        input_schemas=asked.schemas,
+        examples=asked.examples,
         packages=available_packages(),
         code=code.code,
         outcome=last.outcome,
-        message=last.message,
-        output_tail="\n".join((last.stdout[-1500:], last.stderr[-1500:])).strip(),
+        message=without_chance(last.message, bench.tasks_dir),
+        output_tail=output_tail(last.stdout, last.stderr, bench.tasks_dir),
         another_way=sum(r.attempt.outcome is last.outcome for r in results) >= 2,
     )
-    return _task_code(caller, bench, task, await ask(caller, REPAIR_CODE, values))
+    try:
+        return _task_code(bench, asked.task, await ask(caller, REPAIR_CODE, values))
+    except AnswerError:
+        return code
 
 
-def _task_code(caller: Caller, bench: Workbench, task: DryLabTask, draft: CodeDraft) -> TaskCode:
-    """The script with its helper modules; a script equal to the skill's is recorded as the skill's."""
-    skill = bench.skills.get(task.skill or "")
-    own = skill is not None and draft.code == skill.code
-    support = skill.support if skill is not None else shared_modules(bench.skills)
+def _task_code(bench: Workbench, task: DryLabTask, answer: Answer[CodeDraft]) -> TaskCode:
+    """The script with its helper modules; a script equal to the skill's, or its name, is recorded as the skill's."""
+    draft, skill = answer.value, bench.skills.get(task.skill or "")
+    named = _VETTED.fullmatch(draft.code.strip())
+    if skill is not None and (draft.code == skill.code or (named and known_id(named[1], [skill.name]))):
+        vetted = vetted_code(bench, task)
+        if vetted is not None:
+            return vetted.model_copy(update={"note": draft.note})
     return TaskCode(
-        code=draft.code,
-        support=support,
-        origin=_code_origin(skill, caller.origin) if own else caller.origin,
-        skill=skill.name if own and skill is not None else None,
-        note=draft.note,
+        code="" if named else draft.code,
+        support=skill.support if skill is not None else shared_modules(bench.skills),
+        origin=answer.origin,
+        note=draft.note or ("it names a vetted analysis that does not carry out this task" if named else ""),
     )
 
 
-def _code_origin(skill: Skill | None, asked: Origin) -> Origin:
-    """Who answers for unchanged skill code: this program for a shipped one, a person for one of the user's own."""
+def vetted_code(bench: Workbench, task: DryLabTask) -> TaskCode | None:
+    """The code of the vetted analysis that carries out a task, unchanged; None when there is none."""
+    skill = bench.skills.get(task.skill or "")
     if skill is None:
-        return asked
-    return "offline" if skill.source == "shipped" else "human"
+        return None
+    origin: Origin = "offline" if skill.source == "shipped" else "human"
+    note = f"The vetted analysis {skill.name}."
+    return TaskCode(code=skill.code, support=skill.support, origin=origin, skill=skill.name, note=note)

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.llm.offline.text import clip
 from bioresearcher.schemas.ask_review import ReviewDraftInput
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.review import DraftReview, GateFinding
 from bioresearcher.stages.prompts import REVIEW_DRAFT
 
 T = TypeVar("T")
+
+REASON_CHARS = 600
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ async def reviewed(
         values_in = ReviewDraftInput.model_validate(
             {"objective": objective, "level": level, "draft": show(value), "findings": findings}
         )
-        judgement = await ask(caller, REVIEW_DRAFT, values_in)
+        judgement = (await ask(caller, REVIEW_DRAFT, values_in)).value
         passed = errors == 0 and judgement.score >= card.threshold
         values.append(value)
         rounds.append(
@@ -70,8 +73,9 @@ async def reviewed(
             best = (rank, number - 1)
         if passed or not improved or value in values[:-1]:
             break
-        if judgement.reason:
-            note = GateFinding(gate="REVIEWER", severity="warning", location=name, message=judgement.reason)
+        if judgement.reason.strip():
+            said = clip(judgement.reason, REASON_CHARS)
+            note = GateFinding(gate="REVIEWER", severity="warning", location=name, message=said)
             findings = (*findings, note)
     index = best[1] if best else 0
     kept = tuple(r.model_copy(update={"kept": i == index}) for i, r in enumerate(rounds))

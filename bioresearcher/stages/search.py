@@ -5,21 +5,34 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from bioresearcher.errors import AnswerError
 from bioresearcher.llm.ask import Caller, ask
 from bioresearcher.schemas.ask_search import JudgeDatasetInput, PlanQueriesInput, ScreenPaperInput
+from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.paper import Paper, PaperAnswers, QueryPlan, ScreenedPaper, SearchQuery, SearchRound
 from bioresearcher.sources.base import LiteratureSource
+from bioresearcher.sources.boolean import parse, positive_words
 from bioresearcher.stages.prompts import JUDGE_DATASET, PLAN_QUERIES, SCREEN_PAPER
+from bioresearcher.stages.usable import ask_rules
+from bioresearcher.stages.words import stands_in
 
 HITS_PER_QUERY = 50
+FEWEST_QUERIES = 3
+MAX_QUERIES = 8
+MAX_DATASET_QUERIES = 4
+MAX_TERMS = 10
+QUERY_CHARS = 1000
 
 
 async def plan_queries(
     caller: Caller, objective: Objective, rounds: Sequence[SearchRound], known_titles: Sequence[str]
 ) -> QueryPlan:
-    """The queries of the next round: new ones only, without repeats, at most eight."""
+    """The queries of the next round: new ones only, without repeats, at most eight.
+
+    A first round with fewer than three queries that differ in their words is completed by the rules' queries.
+    """
     asked = [SearchQuery(query=query, purpose="") for r in rounds for query, _, _ in r.trail]
     values = PlanQueriesInput(
         objective=objective,
@@ -27,14 +40,41 @@ async def plan_queries(
         previous=tuple(asked),
         known_titles=tuple(known_titles[:20]),
     )
-    plan = await ask(caller, PLAN_QUERIES, values)
-    seen = {q.query.casefold() for q in asked}
-    new: list[SearchQuery] = []
-    for query in plan.literature:
-        if query.query.strip() and query.query.casefold() not in seen:
-            seen.add(query.query.casefold())
-            new.append(query)
-    return plan.model_copy(update={"literature": tuple(new[:8])})
+    answer = await ask(caller, PLAN_QUERIES, values)
+    plan, by_rule = answer.value, answer.origin == "offline"
+    new = new_queries(plan.literature, asked, by_words=not by_rule)
+    if not by_rule and not rounds and len(new) < FEWEST_QUERIES:
+        said = f"completed by rule: it has {len(new)} new queries that differ in their words"
+        more = await ask_rules(caller, PLAN_QUERIES, values, said)
+        new += new_queries(more.value.literature, [*asked, *new]) if more else []
+    return plan.model_copy(
+        update={
+            "literature": tuple(new[:MAX_QUERIES]),
+            "datasets": plan.datasets[:MAX_DATASET_QUERIES],
+            "terms": tuple(t for t in plan.terms if t.strip())[:MAX_TERMS],
+        }
+    )
+
+
+def new_queries(
+    queries: Sequence[SearchQuery], asked: Sequence[SearchQuery], *, by_words: bool = False
+) -> list[SearchQuery]:
+    """The queries not yet asked, on one line each; those that ask for nothing or are too long to be meant are left out.
+
+    With `by_words` those that ask for the same words, in whatever order and form, count as one.
+    """
+
+    def key(text: str) -> object:
+        return frozenset(positive_words(parse(text))) if by_words else " ".join(text.casefold().split())
+
+    seen = {key(q.query) for q in asked}
+    new = []
+    for query in queries:
+        line = " ".join(query.query.split())
+        if len(line) <= QUERY_CHARS and positive_words(parse(line)) and key(line) not in seen:
+            seen.add(key(line))
+            new.append(query.model_copy(update={"query": line}))
+    return new
 
 
 async def search_papers(
@@ -97,16 +137,28 @@ def _decision(paper: ScreenedPaper, *, own: bool, retracted: bool) -> tuple[bool
 
 
 async def _screen(caller: Caller, objective: Objective, paper: Paper, relevance: float) -> ScreenedPaper:
+    """The answers on one paper; one that nobody could judge says so, and gets no point."""
     values = ScreenPaperInput(objective=objective, paper=paper, relevance=round(relevance, 3))
-    answers = await ask(caller, SCREEN_PAPER, values)
+    try:
+        answer = await ask(caller, SCREEN_PAPER, values)
+    except AnswerError as error:
+        return _screened(values, None, f"Not judged: {error.message}", caller.backend.origin)
+    answers, reason = answer.value, answer.value.reason
+    if answer.origin != "offline" and not stands_in(answers.quote, f"{paper.title}\n{paper.abstract}"):
+        answers = answers.model_copy(update={"quote": ""})
+        reason = f"{reason} (The words it rests on do not stand in title or abstract.)".strip()
+    return _screened(values, answers, reason, answer.origin)
+
+
+def _screened(values: ScreenPaperInput, answers: PaperAnswers | None, reason: str, origin: Origin) -> ScreenedPaper:
     return ScreenedPaper(
-        paper_id=paper.id,
-        score=_score(answers),
-        relevance=round(relevance, 3),
+        paper_id=values.paper.id,
+        score=_score(answers) if answers else 0,
+        relevance=values.relevance,
         answers=answers,
         kept=False,
-        reason=answers.reason,
-        origin=caller.origin,
+        reason=reason,
+        origin=origin,
     )
 
 
@@ -127,7 +179,12 @@ async def judge_dataset(caller: Caller, objective: Objective, dataset: Dataset, 
 
     Relevant needs the right condition and one more yes, and nothing known against it.
     """
-    answers = await ask(caller, JUDGE_DATASET, JudgeDatasetInput(objective=objective, dataset=dataset))
+    try:
+        answer = await ask(caller, JUDGE_DATASET, JudgeDatasetInput(objective=objective, dataset=dataset))
+    except AnswerError as error:
+        reason = f"whether it fits the objective was not judged: {error.message}"
+        return check.model_copy(update={"reasons": (*check.reasons, reason)})
+    answers = answer.value
     fits = answers.right_condition and (answers.right_measure or answers.right_groups)
-    reasons = (*check.reasons, answers.reason) if answers.reason else check.reasons
-    return check.model_copy(update={"relevant": check.relevant and fits, "reasons": reasons, "origin": caller.origin})
+    reasons = (*check.reasons, answers.reason) if answers.reason.strip() else check.reasons
+    return check.model_copy(update={"relevant": check.relevant and fits, "reasons": reasons, "origin": answer.origin})

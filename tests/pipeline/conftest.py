@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -103,10 +104,31 @@ def results() -> Callable[[Path], dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the small objective's run gives when nothing interrupts it."""
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of the small objective when nothing interrupts it; only to be read."""
     place = tmp_path_factory.mktemp("undisturbed")
     undisturbed = Program(place / "workspace")
     done = undisturbed.run("run", str(write_objective(place)), "--yes", "--quiet")
     assert done.returncode == 0, done.stderr
-    return digests(undisturbed.folder())
+    return undisturbed.folder()
+
+
+@pytest.fixture(scope="session")
+def read_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a run that reads two notes, designs, and has no data to compute with; only to be read."""
+    place = tmp_path_factory.mktemp("read-only")
+    (place / "notes").mkdir()
+    source = load_example("breast-cancer").papers[0]
+    for name in ("benjamini-hochberg-1995.md", "perou-2000.md"):
+        shutil.copy(source / name, place / "notes")
+    reading = Program(place / "workspace")
+    asked = ("--objective", "How are tumours grouped by expression?", "--papers", str(place / "notes"))
+    done = reading.run("run", *asked, "--yes", "--quiet")
+    assert done.returncode == 0, done.stderr
+    return reading.folder()
+
+
+@pytest.fixture(scope="session")
+def reference(finished: Path) -> dict[str, str]:
+    """What that run gave."""
+    return digests(finished)

@@ -219,7 +219,7 @@ def test_the_words_for_costs(example: ObjectiveSize, cards: dict[str, Card], len
     def said(models: dict[Role, ModelSettings]) -> str:
         return foreseen(example, cards, lengths, models).lines[1]
 
-    assert said(everyone(OLLAMA)) == "cost: nothing, on this machine"
+    assert said(everyone(OLLAMA)) == "cost: unknown, as no price is listed, on this machine"
     assert said(everyone(ELSEWHERE)) == "cost: an unknown amount, as no price is known for compatible:llama"
     known = said(everyone(MINI))
     assert known.startswith("cost: about 0.")

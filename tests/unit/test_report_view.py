@@ -217,3 +217,55 @@ def test_a_run_without_papers_is_not_called_incomplete_for_it(folder):
     assert not any("paper" in said.lower() for said in load_view(folder).missing)
     edit(folder, "run.json", settings={**settings, "papers": ["/p"]})
     assert "No paper: the folder papers holds none." in load_view(folder).missing
+
+
+def test_a_replay_reports_the_run_that_asked(folder):
+    before = load_view(folder)
+    run = json.loads(folder.path("run.json").read_text())
+    first = {"run_id": run["run_id"], "started": run["started"], "command": run["settings"]["command"]}
+    other = {
+        **run["settings"],
+        "command": ["bioresearcher", "run", "--replay", "/runs/x"],
+        "workspace": "/y",
+        "jobs": 7,
+    }
+    totals = {**run["totals"], "wall_s": 1.5, "cpu_s": 0.5}
+    edit(folder, "run.json", run_id="again", started="2027-01-01T00:00:00", settings=other, totals=totals)
+    assert render_markdown(load_view(folder)) != render_markdown(before)
+    edit(folder, "run.json", replay_of={"folder": "/runs/x", **first})
+    assert render_markdown(load_view(folder)) == render_markdown(before)
+    assert render_html(load_view(folder)) == render_html(before)
+
+
+def test_what_chance_decides_is_not_in_the_report(folder):
+    path = folder.path("tasks", "T1", "record.json")
+    record = json.loads(path.read_text())
+    record["outcome"], record["message"] = "runtime", "exit code 1: ValueError: <object object at 0x7f87f87a4170>"
+    for attempt in record["attempts"]:
+        attempt |= {"use": {"wall_s": 77.7, "cpu_s": 88.8, "peak_memory_mb": 6543}, "outcome": "runtime"}
+        attempt |= {"message": record["message"], "stdout": "took 12.5 s", "stderr": f"in {folder.path('tasks')}/T1"}
+    path.write_text(json.dumps(record))
+    for page in (render_markdown(load_view(folder)), render_html(load_view(folder))):
+        assert "object at 0x…" in page
+        for chance in ("0x7f87", "77.7", "88.8", "78 s", "6,543", "12.5 s", str(folder.root)):
+            assert chance not in page, chance
+
+
+def test_a_limit_that_ended_a_task_is_told_as_it_is(folder):
+    path = folder.path("tasks", "T1", "record.json")
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "outcome": "killed", "message": "ended after 300 s of wall time"}))
+    assert "ended after 300 s of wall time" in render_html(load_view(folder))
+
+
+def test_models_are_listed_with_what_they_were_used_for(folder):
+    usage = {"calls": 12, "input_tokens": 3456, "cached_tokens": 400, "output_tokens": 789, "reasoning_tokens": 70}
+    row = {"step": "search/plan_queries", "role": "reader", "model": "openai:<b>", "repaired": 1, "by_rule": 2}
+    edit(folder, "run.json", usage=[{**row, "usage": {**usage, "cost_usd": None}}])
+    cells = ("search/plan_queries", "reader", "openai:&lt;b>", "12", "3,456 (400 cached)", "789 (70 reasoning)")
+    assert f"| {' | '.join((*cells, 'not known', '1', '2'))} |" in render_markdown(load_view(folder))
+    page = render_html(load_view(folder))
+    for text in ("openai:&lt;b&gt;", "3,456 (400 cached)", "789 (70 reasoning)", "not known"):
+        assert text in page
+    edit(folder, "run.json", usage=[{**row, "usage": {**usage, "cost_usd": 0.0123}}])
+    assert "$0.0123" in render_html(load_view(folder))

@@ -49,7 +49,7 @@ def test_every_plain_variable_is_read(tmp_path: Path) -> None:
     }
     settings, origin = load(tmp_path, environ=environ)
     assert (settings.workspace, settings.backend, settings.jobs) == (Path("w"), "offline", 3)
-    assert (settings.max_minutes, settings.prices, settings.sandbox) == (1.5, Path("p.toml"), "none")
+    assert (settings.max_minutes, settings.prices, settings.sandbox) == (1.5, Path("p.toml").absolute(), "none")
     assert set(origin.values()) == set(environ)
 
 

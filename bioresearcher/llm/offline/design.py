@@ -68,6 +68,7 @@ class Designer:
         chosen = [skill for skills in groups.values() for skill in skills]
         texts = open_questions(values.objective, chosen) if groups else _all_texts(values.objective)
         parts += literature_headings(texts, values.known, self.similarity, first=len(parts) + 1, taken=groups)
+        parts = parts[: values.max_parts]
         return HeadingsDraft(
             title=clip(values.objective.text, 160), summary=_summary(values, uses, binding, parts), parts=tuple(parts)
         )

@@ -1,0 +1,249 @@
+"""Replaying a finished run: its recorded answers, inputs, settings and decisions again; then the files are compared."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from bioresearcher.errors import DefectError, RunFolderError, WorkspaceError
+from bioresearcher.llm.backend import Backend
+from bioresearcher.llm.ledger import LEDGER_FORMAT
+from bioresearcher.llm.replay import ReplayBackend
+from bioresearcher.report.derive import INCIDENTAL
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.run import Decision, Replay, RunRecord
+from bioresearcher.settings import Settings
+
+LEDGER = "ledger.sqlite"
+COMPARED: Mapping[str, tuple[str, ...]] = {
+    "protocol": ("protocol.json", "protocol.md"),
+    "reports": ("reports/*.json",),
+    "analyses": ("analyses/*.json",),
+    "review": ("review.json", "rounds.json"),
+    "code": ("tasks/*/*.py", "tasks/*/attempts/*/code/*.py"),
+    "outputs": ("tasks/*/outputs/**/*",),
+    "report": ("report.md", "report.html"),
+}
+"""What a replay must reproduce byte for byte."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A finished run that is replayed."""
+
+    folder: RunFolder
+    record: RunRecord
+
+    def decision(self, gate: str) -> Decision | None:
+        """What was decided at a gate; None when the run had no such gate."""
+        return next((d for d in self.record.decisions if d.gate == gate), None)
+
+    def begun(self, record: RunRecord) -> RunRecord:
+        """The manifest of a replay that begins: as the recorded run's, but for what depends on place and time."""
+        old, first = self.record, self.record.replay_of
+        command = old.settings.get("command")
+        words = tuple(str(word) for word in command) if isinstance(command, list) else ()
+        replay = Replay(
+            folder=str(self.folder.root),
+            run_id=first.run_id if first else old.run_id,
+            started=first.started if first else old.started,
+            command=first.command if first else words,
+        )
+        incidental = {name: value for name, value in record.settings.items() if name in INCIDENTAL}
+        return record.model_copy(
+            update={
+                "settings": {**old.settings, **incidental},
+                "backend_reason": old.backend_reason,
+                "replay_of": replay,
+            }
+        )
+
+    def check_inputs(self, now: Mapping[str, str]) -> None:
+        """Refuse when a folder of inputs holds other files than then.
+
+        Raises:
+            RunFolderError: With the first such file.
+        """
+        other = sorted(now.items() ^ self.record.inputs.items())
+        if other:
+            name = other[0][0]
+            what = (
+                "changed" if name in now and name in self.record.inputs else "was added" if name in now else "is gone"
+            )
+            raise RunFolderError(
+                f"{self.folder.root} cannot be replayed: its input {name} {what} since the run.",
+                hint="Start a new run with the files at hand.",
+            )
+
+    def copy_ledger(self, target: Path) -> None:
+        """Copy the recorded answers, all or nothing.
+
+        Raises:
+            RunFolderError: The ledger cannot be used.
+            WorkspaceError: The copy cannot be written.
+        """
+        unfinished = target.with_name(f".tmp-{target.name}")
+        try:
+            with _snapshot(self.folder.path(LEDGER)) as answers, closing(sqlite3.connect(unfinished)) as copy:
+                answers.backup(copy)
+            unfinished.replace(target)
+        except (OSError, sqlite3.DatabaseError) as error:
+            with suppress(OSError):
+                unfinished.unlink()
+            raise WorkspaceError(f"cannot copy the ledger to {target}: {error}.", hint="Is the disk full?") from error
+
+
+def open_source(root: Path, record: RunRecord) -> Source:
+    """A run that can be replayed here; its folder is only read.
+
+    Raises:
+        RunFolderError: It is not finished, its ledger cannot be used, or an input file changed or is gone.
+    """
+    if record.status != "done":
+        why = f"{record.status}: {record.stopped_by}" if record.stopped_by else record.status
+        raise RunFolderError(
+            f"{root} cannot be replayed: it is not finished ({why}).", hint=f"Finish it: bioresearcher resume {root}"
+        )
+    folder = RunFolder(root.resolve())
+    with _snapshot(folder.path(LEDGER)):
+        pass
+    for name, digest in record.inputs.items():
+        found = _sha256(Path(name))
+        if found != digest:
+            what = "changed since the run" if found else "is gone or cannot be read"
+            raise RunFolderError(
+                f"{root} cannot be replayed: its input {name} {what}.", hint="Start a new run with the files at hand."
+            )
+    return Source(folder, record)
+
+
+@contextmanager
+def _snapshot(path: Path) -> Iterator[sqlite3.Connection]:
+    """The recorded answers, checked, from a copy: SQLite writes beside a database also when it only reads it.
+
+    Raises:
+        RunFolderError: There is no ledger, or it is damaged, empty or of a newer version.
+    """
+    if not path.is_file():
+        raise RunFolderError(f"{path} is missing: without recorded answers nothing can be replayed.")
+    with tempfile.TemporaryDirectory(prefix="bioresearcher-") as place:
+        copy = Path(place, LEDGER)
+        try:
+            shutil.copyfile(path, copy)
+            with suppress(FileNotFoundError):  # what a killed process had not yet moved into the database
+                shutil.copyfile(f"{path}-wal", f"{copy}-wal")
+        except OSError as error:
+            raise WorkspaceError(f"{path} cannot be copied: {error.strerror}.") from error
+        with closing(sqlite3.connect(copy)) as db:
+            _check(db, path)
+            yield db
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    try:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version > LEDGER_FORMAT:
+            raise RunFolderError(
+                f"{path} was written by a newer version (format {version}, this version knows {LEDGER_FORMAT}).",
+                hint="Upgrade bioresearcher.",
+            )
+        (state,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        (calls,) = db.execute("SELECT count(*) FROM calls").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise RunFolderError(f"{path} cannot be replayed: it is damaged or no ledger ({error}).") from error
+    if state != "ok":
+        raise RunFolderError(f"{path} cannot be replayed: it is damaged ({state}).")
+    if not calls:
+        raise RunFolderError(f"{path} cannot be replayed: it holds no answers.")
+
+
+def without_budget(settings: Settings) -> Settings:
+    """The settings of a replay, which spends nothing and may take longer than the run did."""
+    return settings.model_copy(update={"max_usd": None, "max_tokens": None, "max_minutes": None})
+
+
+def answers_of(source: Source, folder: RunFolder) -> Callable[[Backend], Backend]:
+    """What puts the recorded answers in the place of a backend of the run in `folder`."""
+
+    def explain() -> str:
+        return why_missing(source.record, folder.read(RunRecord, "run.json"))
+
+    return lambda backend: ReplayBackend(backend, explain)
+
+
+def why_missing(before: RunRecord, now: RunRecord) -> str:
+    """Why a replay may ask what the recorded run did not: the first difference found between their manifests."""
+    changed = changes(before, now)
+    if changed:
+        return f"The first thing that is not as it was: {changed[0]}."
+    return (
+        "Versions, prompts, inputs and settings are as they were: a task that ran otherwise this time, or this "
+        "machine's arithmetic, changed the question."
+    )
+
+
+def changes(before: RunRecord, now: RunRecord) -> tuple[str, ...]:
+    """What is not as it was in the recorded run, as sentences without a full stop."""
+    kept = {k: v for k, v in before.settings.items() if k not in INCIDENTAL}
+    new = {k: v for k, v in now.settings.items() if k not in INCIDENTAL}
+    return (
+        *_changed("version of", before.versions, now.versions),
+        *_changed("prompt, card or skill", before.digests, now.digests),
+        *_changed("input", before.inputs, now.inputs),
+        *_changed("setting", kept, new),
+        *_changed("", {"sandbox": before.sandbox or "none works"}, {"sandbox": now.sandbox or "none works"}),
+    )
+
+
+def _changed(what: str, before: Mapping[str, JsonValue], now: Mapping[str, JsonValue]) -> Iterator[str]:
+    for name in dict.fromkeys((*before, *now)):
+        old, new = before.get(name, "absent"), now.get(name, "absent")
+        if old != new:
+            yield f"{what} {name} is {new}, was {old}".strip()
+
+
+def compare(source: RunFolder, folder: RunFolder) -> tuple[dict[str, int], tuple[str, ...]]:
+    """(how many files of each kind were compared, names of those that differ or are in one folder only)."""
+    compared, differing = {}, []
+    for kind, patterns in COMPARED.items():
+        names = sorted(_names(source.root, patterns) | _names(folder.root, patterns))
+        compared[kind] = len(names)
+        differing += [name for name in names if _sha256(source.path(name)) != _sha256(folder.path(name))]
+    return compared, tuple(differing)
+
+
+def _names(root: Path, patterns: tuple[str, ...]) -> set[str]:
+    found = (p for pattern in patterns for p in root.glob(pattern) if not p.name.startswith("."))
+    return {p.relative_to(root).as_posix() for p in found if p.is_file()}
+
+
+def ended(source: Source, folder: RunFolder, record: RunRecord) -> RunRecord:
+    """The manifest of a finished replay with what came out otherwise."""
+    replay = record.replay_of
+    if replay is None:
+        raise DefectError("a replay ended that had not begun")
+    compared, differing = compare(source.folder, folder)
+    result = {
+        "compared": compared,
+        "identical": not differing,
+        "differing": differing,
+        "changed": changes(source.record, record),
+    }
+    return record.model_copy(update={"replay_of": replay.model_copy(update=result)})
+
+
+def _sha256(path: Path) -> str:
+    """The file's digest; empty when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

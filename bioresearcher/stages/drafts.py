@@ -1,0 +1,91 @@
+"""What a model's draft is made into before anything is built on it: numbered by us, with references that exist.
+
+Pure functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from bioresearcher.schemas.ask_design import HeadingDraft, HeadingsDraft, OutlinesDraft
+from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, ReportPartRef
+from bioresearcher.schemas.skill import Skill
+from bioresearcher.stages.words import in_order, known_id, known_ids, plain_name, title_of
+
+MAX_PARTS = 12
+MAX_LINES = 20
+MAX_SOURCES = 12
+MAX_OUTPUTS = 12
+
+
+def tidy_headings(
+    draft: HeadingsDraft, known: Collection[tuple[str, str]], max_parts: int = MAX_PARTS
+) -> HeadingsDraft:
+    """At most `max_parts` parts with ids 1, 2, 3 …, each after those it depends on.
+
+    Parts that say nothing are left out, as are references to parts that do not exist; a cycle is cut where it closes.
+    """
+    parts = [p for p in draft.parts if title_of(p.title, p.purpose)][:max_parts]
+    place: dict[str, int] = {}
+    for number, part in enumerate(parts):
+        place.setdefault(part.id, number)
+    needs = [{place[i] for i in known_ids(p.depends_on, place)} - {n} for n, p in enumerate(parts)]
+    order = in_order(parts, needs)
+    number_of = {old: new for new, old in enumerate(order, 1)}
+    tidied = tuple(
+        _heading(parts[old], number_of[old], sorted(number_of[n] for n in needs[old]), known) for old in order
+    )
+    return draft.model_copy(update={"parts": tidied, "title": title_of(draft.title)})
+
+
+def _heading(part: HeadingDraft, number: int, needs: Sequence[int], known: Collection[tuple[str, str]]) -> HeadingDraft:
+    return part.model_copy(
+        update={
+            "id": str(number),
+            "title": title_of(part.title, part.purpose),
+            "depends_on": tuple(str(n) for n in needs if n < number),
+            "learns_from": known_parts(part.learns_from, known),
+        }
+    )
+
+
+def known_parts(refs: Sequence[ReportPartRef], known: Collection[tuple[str, str]]) -> tuple[ReportPartRef, ...]:
+    """The references to report parts that exist, without repeats."""
+    found = []
+    for ref in refs:
+        paper = known_id(ref.paper_id, {p for p, _ in known})
+        part = known_id(ref.part_id, {n for p, n in known if p == paper})
+        if paper is not None and part is not None:
+            found.append(ReportPartRef(paper_id=paper, part_id=part))
+    return tuple(dict.fromkeys(found))[:MAX_SOURCES]
+
+
+def tidy_outlines(
+    draft: OutlinesDraft, parts: Sequence[ProtocolPart], datasets: Collection[str], skills: Mapping[str, Skill]
+) -> dict[str, tuple[OutlineLine, ...]]:
+    """Part id -> its lines, at most 20, with ids `<part>.1`, `<part>.2` …; parts without a line are not in it.
+
+    Lines for parts that do not exist are left out, as are data sets and skills that do not. A line with a vetted
+    analysis has that analysis's outputs.
+    """
+    ids = [p.id for p in parts]
+    found: dict[str, tuple[OutlineLine, ...]] = {}
+    for outline in draft.parts:
+        part_id = known_id(outline.part_id, ids)
+        lines = [line for line in outline.lines if title_of(line.title)][:MAX_LINES]
+        if part_id is not None and part_id not in found and lines:
+            numbered = enumerate(lines, 1)
+            found[part_id] = tuple(_line(line, f"{part_id}.{n}", datasets, skills) for n, line in numbered)
+    return found
+
+
+def _line(line: OutlineLine, line_id: str, datasets: Collection[str], skills: Mapping[str, Skill]) -> OutlineLine:
+    skill = known_id(line.skill, skills) if line.skill else None
+    own = [o.name for o in skills[skill].contract.outputs] if skill else [plain_name(o) for o in line.outputs]
+    return OutlineLine(
+        id=line_id,
+        title=title_of(line.title),
+        datasets=known_ids(line.datasets, datasets),
+        skill=skill,
+        outputs=tuple(dict.fromkeys(o for o in own if o))[:MAX_OUTPUTS],
+    )

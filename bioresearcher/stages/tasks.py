@@ -1,0 +1,255 @@
+"""What a task list is made into: numbered by us, in an order that can be run, with inputs and outputs that exist.
+
+Pure functions. The tasks of steps with a vetted analysis follow from the protocol and the analysis's contract alone, so
+they are made by rule; a model gives the tasks of the other dry steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from pydantic import JsonValue
+
+from bioresearcher.runfolder import safe_name
+from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.paper import Failure
+from bioresearcher.schemas.protocol import Protocol, ProtocolStep
+from bioresearcher.schemas.task import ColumnRule, DryLabTask, OutputKind, TaskInput, TaskOutput
+from bioresearcher.stages.steps import find_file
+from bioresearcher.stages.words import in_order, known_id, known_ids, plain_name, title_of
+
+MAX_TASKS = 40
+MAX_DRAFTS = 200
+MAX_FILES = 20
+MAX_REFUSED = 10
+_SUFFIXES: dict[OutputKind, tuple[str, ...]] = {
+    "table": (".tsv", ".csv"),
+    "figure": (".png", ".svg"),
+    "text": (".txt", ".md"),
+    "findings": (".json",),
+    "model": (".json", ".txt", ".tsv", ".csv", ".npz", ".pkl", ".joblib", ".bin"),
+}
+_FINDINGS = TaskOutput(
+    name="findings", file="findings.json", kind="findings", description="statements with the numbers they state"
+)
+
+Tasks = tuple[DryLabTask, ...]
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """The tasks in an order in which they can run, and those that had to be refused with the reason."""
+
+    tasks: Tasks
+    refused: tuple[Failure, ...]
+
+
+def accept_tasks(by_rule: Tasks, drafts: Tasks, protocol: Protocol, datasets: Sequence[Dataset]) -> Extracted:
+    """Tasks of vetted analyses and a model's tasks for the other dry steps, as one list T1, T2, … of at most 40.
+
+    A model's task belongs to dry steps that no vetted analysis carries out; one that does not is left out when a
+    vetted analysis has its step, else refused. A task that reads from another names it by its id or by its step.
+    """
+    open_steps = {s.id: s for s in protocol.steps if s.kind == "dry"}
+    for task in by_rule:
+        for step_id in task.step_ids:
+            open_steps.pop(step_id, None)
+    drafts = drafts[:MAX_DRAFTS]
+    step_ids = [known_ids(t.step_ids, open_steps) for t in drafts]
+    own = [_tidied(t, ids, open_steps, datasets) for t, ids in zip(drafts, step_ids, strict=True) if ids]
+    refused = [_refused(t, "it carries out no dry step of the protocol") for t in _homeless(drafts, protocol)]
+    steps = _by_step((*by_rule, *own))
+    named = {t.id: steps[i] for t in reversed(drafts) for i in known_ids(t.step_ids, steps)[:1]}
+    named |= {t.id: n for n, t in reversed(list(enumerate(own, len(by_rule))))}
+    linked = [*_linked(by_rule, {t.id: n for n, t in enumerate(by_rule)}, {}), *_linked(own, named, steps)]
+    tasks, surplus = _numbered(linked, protocol)
+    checked = _checked(tasks, {(d.id, f.name) for d in datasets for f in d.files})
+    every = tuple(dict.fromkeys((*refused, *checked.refused)))
+    more = f"{len(every) - MAX_REFUSED} more tasks were refused" if len(every) > MAX_REFUSED else ""
+    said = [Failure(item="tasks", stage="extract_tasks", message=message) for message in (surplus, more) if message]
+    return Extracted(checked.tasks, (*every[:MAX_REFUSED], *said))
+
+
+def _refused(task: DryLabTask, why: str) -> Failure:
+    return Failure(item=title_of(task.id, task.title, "a task"), stage="extract_tasks", message=why)
+
+
+def _homeless(drafts: Tasks, protocol: Protocol) -> list[DryLabTask]:
+    """Tasks that name no dry step at all."""
+    dry = [s.id for s in protocol.steps if s.kind == "dry"]
+    return [t for t in drafts if not known_ids(t.step_ids, dry)]
+
+
+def _by_step(tasks: Sequence[DryLabTask]) -> dict[str, int]:
+    """Step id -> position of the first task that carries it out."""
+    return {step: n for n, t in reversed(list(enumerate(tasks))) for step in t.step_ids}
+
+
+_Linked = tuple[DryLabTask, dict[str, int]]
+"""A task, and for each of its inputs that another task makes, that task's position."""
+
+
+def _linked(tasks: Iterable[DryLabTask], names: Mapping[str, int], steps: Mapping[str, int]) -> list[_Linked]:
+    found = []
+    for task in tasks:
+        made = {}
+        for given in task.inputs:
+            step, name = known_id(given.task or "", steps), known_id(given.task or "", names)
+            if given.task is not None and (step is not None or name is not None):
+                made[given.name] = steps[step] if step is not None else names[name or ""]
+        found.append((task, made))
+    return found
+
+
+def _numbered(linked: Sequence[_Linked], protocol: Protocol) -> tuple[Tasks, str]:
+    """The tasks by their steps' order and what they need, with ids T1, T2, …; and what was too much."""
+    place = {s.id: n for n, s in enumerate(protocol.steps)}
+    first = [min((place.get(i, 0) for i in task.step_ids), default=0) for task, _ in linked]
+    by_step = sorted(range(len(linked)), key=lambda n: (first[n], n))
+    rank = {old: new for new, old in enumerate(by_step)}
+    needs = [{rank[n] for n in linked[old][1].values()} for old in by_step]
+    order = [by_step[n] for n in in_order(by_step, needs)]
+    ids = {old: f"T{new}" for new, old in enumerate(order, 1)}
+    tasks = []
+    for old in order[:MAX_TASKS]:
+        task, made = linked[old]
+        inputs = [_input(i, ids, linked, made) for i in task.inputs]
+        tasks.append(task.model_copy(update={"id": ids[old], "inputs": tuple(inputs)}))
+    surplus = len(order) > MAX_TASKS
+    return tuple(tasks), f"only the first {MAX_TASKS} of {len(order)} tasks are carried out" if surplus else ""
+
+
+def _input(given: TaskInput, ids: Mapping[int, str], linked: Sequence[_Linked], made: Mapping[str, int]) -> TaskInput:
+    """The input with the new id of the task that makes it; a task that is not there can be taken for no other."""
+    if given.task is None:
+        return given
+    if given.name not in made:
+        return given.model_copy(update={"task": f"called {given.task}"})
+    maker = made[given.name]
+    output = known_id(given.output or "", [o.name for o in linked[maker][0].outputs])
+    return given.model_copy(update={"task": ids[maker], "output": output or given.output})
+
+
+def _checked(tasks: Tasks, files: set[tuple[str, str]]) -> Extracted:
+    accepted: dict[str, DryLabTask] = {}
+    refused = []
+    for task in tasks:
+        problem = _problem(task, files, accepted)
+        if problem:
+            refused.append(_refused(task, problem))
+        else:
+            accepted[task.id] = task
+    return Extracted(tuple(accepted.values()), tuple(refused))
+
+
+def _problem(task: DryLabTask, files: set[tuple[str, str]], earlier: Mapping[str, DryLabTask]) -> str:
+    """Why a task cannot be accepted; empty when it can."""
+    if not task.outputs:
+        return "it declares no output"
+    for output in task.outputs:
+        if safe_name(output.file) != output.file:
+            return f"the output file name {output.file!r} is not a plain file name"
+    for given in task.inputs:
+        if given.dataset is not None:
+            if (given.dataset, given.file) not in files:
+                return f"input {given.name}: data set {title_of(given.dataset)} has no file {given.file!r}"
+        elif given.task is None:
+            return f"input {given.name} names neither a data set's file nor an earlier task's output"
+        elif given.task not in earlier:
+            return f"input {given.name}: the task that makes it ({title_of(given.task)}) is not there or comes later"
+        elif given.output not in {o.name for o in earlier[given.task].outputs}:
+            return f"input {given.name}: task {given.task} has no output {given.output!r}"
+    return ""
+
+
+def _tidied(
+    task: DryLabTask, step_ids: tuple[str, ...], steps: Mapping[str, ProtocolStep], datasets: Sequence[Dataset]
+) -> DryLabTask:
+    """A model's task: plain names, files of data sets as they are called, an output for its findings."""
+    first = steps[step_ids[0]]
+    return task.model_copy(
+        update={
+            "title": title_of(task.title, first.title),
+            "goal": task.goal.strip() or first.action,
+            "step_ids": step_ids,
+            "skill": None,
+            "inputs": _inputs(task.inputs, datasets),
+            "outputs": _outputs(task.outputs),
+            "parameters": {k: _finite(v) for k, v in task.parameters.items()},
+        }
+    )
+
+
+def _inputs(inputs: Sequence[TaskInput], datasets: Sequence[Dataset]) -> tuple[TaskInput, ...]:
+    found: dict[str, TaskInput] = {}
+    for given in inputs[:MAX_FILES]:
+        name = plain_name(given.name) or "input"
+        if given.dataset is not None:
+            dataset = next((d for d in datasets if d.id == known_id(given.dataset, [d.id for d in datasets])), None)
+            file = find_file(dataset, given.file or "") if dataset else None
+            known = dataset is not None and file is not None
+            given = TaskInput(
+                name=name,
+                dataset=dataset.id if dataset else given.dataset,
+                file=file.name if known and file else given.file,
+            )
+        elif given.task is not None:
+            given = TaskInput(name=name, task=given.task, output=given.output)
+        found[_free(name, found)] = given
+    return tuple(given.model_copy(update={"name": name}) for name, given in found.items())
+
+
+def _outputs(outputs: Sequence[TaskOutput]) -> tuple[TaskOutput, ...]:
+    """Outputs with names and files of their own, and one for the findings."""
+    found: dict[str, TaskOutput] = {}
+    files: set[str] = set()
+    for output in outputs[:MAX_FILES]:
+        name = _free(plain_name(output.name) or output.kind, found)
+        given = PurePath(output.file.replace("\\", "/")).name.strip()
+        stem = (safe_name(given) if given else name).lstrip("_-.") or name
+        suffixes = _SUFFIXES[output.kind]
+        whole = stem if PurePath(stem).suffix.lower() in suffixes else f"{PurePath(stem).stem or name}{suffixes[0]}"
+        file = whole if whole.casefold() not in files | {"task.json"} else f"{name}-{whole}"
+        files.add(file.casefold())
+        found[name] = output.model_copy(
+            update={
+                "name": name,
+                "file": file,
+                "columns": tuple(_column(c) for c in output.columns if c.name.strip()),
+                "min_rows": max(0, output.min_rows),
+            }
+        )
+    if found and not any(o.kind == "findings" for o in found.values()):
+        name = _free("findings", found)
+        found[name] = _FINDINGS.model_copy(update={"name": name, "file": f"{_free('findings', files, '.json')}.json"})
+    return tuple(found.values())
+
+
+def _free(name: str, taken: Iterable[str], suffix: str = "") -> str:
+    """The name, with a number where it is taken."""
+    used = set(taken)
+    options = (name, *(f"{name}_{n}" for n in range(2, len(used) + 3)))
+    return next(o for o in options if f"{o}{suffix}" not in used)
+
+
+def _column(rule: ColumnRule) -> ColumnRule:
+    """A rule whose numbers are numbers and whose bounds leave something."""
+    low, high = (v if v is not None and math.isfinite(v) else None for v in (rule.minimum, rule.maximum))
+    if low is not None and high is not None and low > high:
+        low, high = None, None
+    missing = rule.max_missing if 0 <= rule.max_missing <= 1 else 1.0
+    return rule.model_copy(update={"minimum": low, "maximum": high, "max_missing": missing})
+
+
+def _finite(value: JsonValue) -> JsonValue:
+    """A JSON value without NaN and infinities, which JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    return value

@@ -1,0 +1,92 @@
+"""Names, ids and quotes as models write them, made comparable. Pure functions."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
+from typing import TypeVar
+
+from bioresearcher.llm.offline.text import clip
+
+T = TypeVar("T")
+
+TITLE_CHARS = 160
+LEAST_QUOTE = 12
+"""Characters below which words prove nothing: they stand in any text."""
+
+_NOUN = r"part|step|line|task|requirement|paper|data\s?set|analysis|skill"
+_CALLED = re.compile(rf"(?:{_NOUN})\s*[:#]?\s*(\S.*)", re.IGNORECASE | re.DOTALL)
+_NO_NAME = re.compile(r"[^A-Za-z0-9]+")
+_MARKUP = re.compile(r"[\\*_`|]+")
+_SAME = {**dict.fromkeys("“”„‟«»", '"'), **dict.fromkeys("‘’‚‛", "'"), **dict.fromkeys("‐‑–—−", "-")}
+_SHOWN = {"Cc": " ", "Zl": " ", "Zp": " ", "Cf": "", "Cs": ""}
+"""What stands for a character of a Unicode category that is not seen."""
+_ALIKE = str.maketrans(_SAME)
+
+
+def known_id(text: str, ids: Collection[str]) -> str | None:
+    """The id that is meant, or None.
+
+    As it is, else apart from case, blanks or underscores for hyphens, and a noun before it (`Part 2`).
+    """
+    if text in ids:
+        return text
+    by_key = {_key(i): i for i in reversed(list(ids))}
+    called = _CALLED.fullmatch(text.strip())
+    return by_key.get(_key(text)) or (by_key.get(_key(called[1])) if called else None)
+
+
+def known_ids(texts: Iterable[str], ids: Collection[str]) -> tuple[str, ...]:
+    """The ids that are meant, without repeats; what is not among them is left out."""
+    return tuple(dict.fromkeys(i for i in (known_id(t, ids) for t in texts) if i is not None))
+
+
+def _key(text: str) -> str:
+    return re.sub(r"[\s_]+", "-", text.strip().casefold())
+
+
+def plain_name(text: str) -> str:
+    """A short name of ASCII letters, digits and underscores; empty when nothing is left."""
+    return _NO_NAME.sub("_", text).strip("_")[:40].rstrip("_")
+
+
+def title_of(*candidates: str) -> str:
+    """The first text that says something, on one line and not longer than a title."""
+    lines = (" ".join(_visible(c).split()) for c in candidates)
+    return clip(next((line for line in lines if line), ""), TITLE_CHARS)
+
+
+def _visible(text: str) -> str:
+    """Without marks that hide or reorder what stands there; control characters and line ends become blanks."""
+    return "".join(_SHOWN.get(unicodedata.category(c), c) for c in text)
+
+
+def stands_in(quote: str, text: str) -> bool:
+    """Whether words are copied from a text, apart from case, white space, markup and the form of quotation marks."""
+    wanted = _comparable(quote).strip(" \"'.")
+    return len(wanted) >= LEAST_QUOTE and wanted in _comparable(text)
+
+
+def _comparable(text: str) -> str:
+    return " ".join(_MARKUP.sub("", _visible(text).translate(_ALIKE)).casefold().split())
+
+
+def in_order(items: Sequence[T], needs: Sequence[Collection[int]]) -> list[int]:
+    """Positions in the given order, but what an item needs right before it when it does not stand there yet.
+
+    A cycle is cut where it closes.
+    """
+    placed: list[int] = []
+    begun: set[int] = set()
+
+    def place(item: int) -> None:
+        if item not in begun:
+            begun.add(item)
+            for needed in sorted(needs[item]):
+                place(needed)
+            placed.append(item)
+
+    for item in range(len(items)):
+        place(item)
+    return placed

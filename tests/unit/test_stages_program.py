@@ -1,0 +1,313 @@
+"""Tasks and code of a model: lists that cannot be run, code that does nothing, and the vetted analysis behind both."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bioresearcher.cards import load_cards
+from bioresearcher.errors import RefusalError
+from bioresearcher.events import Event, EventLog
+from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ledger import Ledger
+from bioresearcher.llm.offline.handlers import offline_backend
+from bioresearcher.llm.scripted import ScriptedBackend
+from bioresearcher.prompts import PromptBook
+from bioresearcher.resources import Resources
+from bioresearcher.runfolder import safe_name
+from bioresearcher.sandbox.choose import choose_sandbox
+from bioresearcher.schemas.ask_program import CodeDraft, ExtractTasksInput, TasksDraft
+from bioresearcher.schemas.dataset import Column, DataFile, Dataset
+from bioresearcher.schemas.execution import Limits, Outcome
+from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.task import DryLabTask
+from bioresearcher.skills import load_skills
+from bioresearcher.stages import program
+from bioresearcher.stages.tasks import MAX_TASKS, accept_tasks
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+answers = load("model_answers")
+SKILLS = load_skills(Resources())
+SKILL = "cohort-table"
+
+
+def similar(left, right):
+    return np.full((len(left), len(right)), 0.5, dtype=np.float32)
+
+
+def caller(tmp_path: Path, replies, events: list[Event] | None = None, *, rules: bool = True) -> Caller:
+    backend = ScriptedBackend(replies)
+    backend.origin = "model"
+    resources = Resources()
+    return Caller(
+        backend,
+        Ledger(tmp_path / "ledger.sqlite"),
+        PromptBook(resources),
+        load_cards(resources),
+        EventLog(None, (events if events is not None else []).append),
+        rules=offline_backend(similar) if rules else None,
+    )
+
+
+def notes(events: list[Event]) -> str:
+    return "\n".join(e.message for e in events if e.kind == "note")
+
+
+def dataset(root: Path) -> Dataset:
+    rows = [f"S{n:02d}\t{'ab'[n % 2]}\t{40 + n}" for n in range(20)]
+    (root / "sheet.tsv").write_text("sample\tstatus\tage\n" + "\n".join(rows) + "\n")
+    group = Column(name="status", dtype="text", role="group", levels=("a", "b"), case="b", control="a")
+    age = Column(name="age", dtype="integer", role="covariate")
+    about = {"rows": 20, "columns": (group, age), "sample_column": "sample", "bytes": 1, "sha256": "0" * 64}
+    file = DataFile(name="samples", kind="samples", path="sheet.tsv", **about)
+    return Dataset(id="D1", title="t", source="own", root=str(root), files=(file,), n_samples=20)
+
+
+def protocol(*skills: str | None) -> Protocol:
+    values = {"sample_column": "sample", "group_column": "status", "case": "b", "control": "a", "dataset_label": "D1"}
+    steps = [
+        {
+            "id": f"1.{n}",
+            "title": f"Step {n}",
+            "action": "Do it.",
+            "kind": "wet" if skill == "wet" else "dry",
+            "skill": None if skill == "wet" else skill,
+            "origin": "model",
+            "inputs": [{"name": "samples", "source": "dataset:D1/samples"}],
+            "outputs": [{"name": "table", "kind": "table"}],
+            "parameters": [{"name": k, "value": v} for k, v in values.items()],
+        }
+        for n, skill in enumerate(skills, 1)
+    ]
+    part = {"id": "1", "title": "p", "purpose": "p", "steps": steps}
+    return Protocol.model_validate({"id": "o", "title": "t", "objective_id": "o", "parts": [part], "origin": "model"})
+
+
+def task(name: str, *steps: str, inputs=(), outputs=None, **more) -> DryLabTask:
+    table = [{"name": "table", "file": "t.tsv", "kind": "table"}]
+    given = {"id": name, "title": name, "goal": "g", "step_ids": steps, "inputs": inputs}
+    return DryLabTask.model_validate({**given, "outputs": table if outputs is None else outputs, **more})
+
+
+async def test_steps_with_a_vetted_analysis_need_no_model(tmp_path: Path) -> None:
+    door = caller(tmp_path, [])
+    found = await program.extract_tasks(door, protocol(SKILL, "wet"), (dataset(tmp_path),), SKILLS)
+    assert [(t.id, t.skill, t.step_ids) for t in found.tasks] == [("T1", SKILL, ("1.1",))]
+    assert found.tasks[0].outputs == SKILLS[SKILL].contract.outputs
+    assert found.refused == ()
+
+
+async def test_a_models_tasks_join_those_of_vetted_analyses(tmp_path: Path) -> None:
+    two = [{"name": "x", "task": "A", "output": "Table"}, {"name": "x", "task": "step 1.1", "output": "table"}]
+    draft = TasksDraft(
+        tasks=(
+            task("B", "1.3", inputs=two),
+            task("A", "step 1.2", inputs=[{"name": "s", "dataset": "d1", "file": "sheet.tsv"}], skill="pca-plot"),
+            task("C", "1.1"),
+            task("D", "7.7"),
+            task("E", "1.3", inputs=[{"name": "y", "task": "C", "output": "table"}]),
+        )
+    )
+    found = await program.extract_tasks(
+        caller(tmp_path, [draft]), protocol(SKILL, None, None), (dataset(tmp_path),), SKILLS
+    )
+    assert [(t.id, t.title, t.skill) for t in found.tasks] == [
+        ("T1", "Step 1", SKILL), ("T2", "A", None), ("T3", "B", None), ("T4", "E", None),
+    ]  # fmt: skip
+    assert [(i.name, i.task, i.output) for i in found.tasks[2].inputs] == [("x", "T2", "table"), ("x_2", "T1", "table")]
+    assert (found.tasks[1].inputs[0].dataset, found.tasks[1].inputs[0].file) == ("D1", "samples")
+    assert [o.kind for o in found.tasks[1].outputs] == ["table", "findings"]
+    assert found.tasks[3].inputs[0].task == "T1"
+    assert [(f.item, f.message) for f in found.refused] == [("D", "it carries out no dry step of the protocol")]
+
+
+async def test_an_empty_list_leaves_the_tasks_of_vetted_analyses(tmp_path: Path) -> None:
+    events: list[Event] = []
+    for reply in (TasksDraft(tasks=()), RefusalError("it declined")):
+        folder = tmp_path / type(reply).__name__
+        folder.mkdir()
+        door = caller(folder, [reply], events)
+        found = await program.extract_tasks(door, protocol(SKILL, None), (dataset(tmp_path),), SKILLS)
+        assert [t.id for t in found.tasks] == ["T1"]
+    assert "extract_tasks: answered by rule" in notes(events)
+
+
+def test_cycles_and_inputs_that_do_not_exist_are_refused_with_the_reason(tmp_path: Path) -> None:
+    drafts = (
+        task("T1", "1.1", inputs=[{"name": "x", "task": "T2", "output": "table"}]),
+        task("T2", "1.2", inputs=[{"name": "x", "task": "T1", "output": "table"}]),
+        task("T3", "1.3", inputs=[{"name": "x", "task": "T3", "output": "table"}]),
+        task("T4", "1.4", inputs=[{"name": "x", "task": "T9", "output": "table"}]),
+        task("T5", "1.5", inputs=[{"name": "x", "dataset": "../../x", "file": "/etc/passwd"}]),
+        task("T6", "1.6", inputs=[{"name": "x"}]),
+        task("T7", "1.7", outputs=[]),
+    )
+    found = accept_tasks((), drafts, protocol(*[None] * 7), (dataset(tmp_path),))
+    assert found.tasks == ()
+    said = [f.message for f in found.refused]
+    assert len(said) == 7
+    assert "called T9" in " ".join(said)
+    assert "names neither" in " ".join(said)
+
+
+def test_output_files_get_plain_names_of_their_own(tmp_path: Path) -> None:
+    outputs = [
+        {"name": "a b", "file": "../../x", "kind": "table"},
+        {"name": "a b", "file": "X.TSV", "kind": "table", "min_rows": -3},
+        {"name": "", "file": "", "kind": "figure"},
+        {"name": "task", "file": "task.json", "kind": "findings"},
+        {"name": "m", "file": "..\\model.exe", "kind": "model"},
+    ]
+    (found,) = accept_tasks((), (task("T", "1.1", outputs=outputs),), protocol(None), (dataset(tmp_path),)).tasks
+    files = [o.file for o in found.outputs]
+    assert files == ["x.tsv", "a_b_2-X.TSV", "figure.png", "task-task.json", "model.json"]
+    assert [o.name for o in found.outputs] == ["a_b", "a_b_2", "figure", "task", "m"]
+    assert found.outputs[1].min_rows == 0
+
+
+def test_numbers_that_json_does_not_have_are_left_out(tmp_path: Path) -> None:
+    nan, inf = float("nan"), float("inf")
+    columns = [
+        {"name": "p", "minimum": nan, "maximum": inf, "max_missing": inf},
+        {"name": "q", "minimum": 2, "maximum": 1, "max_missing": -1},
+        {"name": " "},
+    ]
+    output = {"name": "t", "file": "t.tsv", "kind": "table", "columns": columns}
+    given = {"id": "T", "title": "t", "goal": "g", "step_ids": ["1.1"], "inputs": [], "parameters": {"a": [nan, 1]}}
+    text = json.dumps({**given, "outputs": [output]})
+    drafts = (DryLabTask.model_validate_json(text),)
+    (found,) = accept_tasks((), drafts, protocol(None), (dataset(tmp_path),)).tasks
+    assert DryLabTask.model_validate_json(found.model_dump_json()) == found
+    assert found.parameters == {"a": [None, 1]}
+    assert [(c.minimum, c.maximum, c.max_missing) for c in found.outputs[0].columns] == [(None, None, 1.0)] * 2
+
+
+def test_at_most_forty_tasks_are_carried_out_and_the_rest_is_said(tmp_path: Path) -> None:
+    drafts = tuple(task(f"T{n}", "1.1") for n in range(60))
+    found = accept_tasks((), drafts, protocol(None), (dataset(tmp_path),))
+    assert len(found.tasks) == MAX_TASKS
+    assert found.refused[-1].message == "only the first 40 of 60 tasks are carried out"
+    homeless = accept_tasks((), tuple(task(f"X{n}", "nope") for n in range(60)), protocol(None), ())
+    assert homeless.refused[-1].message == "50 more tasks were refused"
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return dataset(tmp_path_factory.mktemp("data"))
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=150, deadline=None)
+def test_any_task_list_becomes_tasks_that_can_be_run(known: Dataset, seed: int) -> None:
+    draft = answers.answer_of(TasksDraft, seed)
+    plan = protocol(SKILL, None, None, "wet")
+    values = ExtractTasksInput(protocol=plan, datasets=(known,), skills=())
+    assert program.tasks_by_rule(values).tasks == ()
+    found = accept_tasks((), draft.tasks, plan, (known,))
+    made: dict[str, DryLabTask] = {}
+    for n, one in enumerate(found.tasks):
+        assert safe_name(one.id) == one.id
+        assert {*one.step_ids} <= {"1.1", "1.2", "1.3"}
+        assert len({i.name for i in one.inputs}) == len(one.inputs)
+        assert len({o.file.casefold() for o in one.outputs}) == len(one.outputs)
+        assert all(program_file(o.file) for o in one.outputs)
+        assert {*one.needs} <= made.keys()
+        assert DryLabTask.model_validate_json(one.model_dump_json()) == one
+        made[one.id] = one
+        assert n < MAX_TASKS
+
+
+def program_file(name: str) -> bool:
+    from bioresearcher.execution.process import bad_output_name
+
+    one = task("T", "1", outputs=[{"name": "a", "file": name, "kind": "table"}])
+    return bad_output_name(one) is None
+
+
+def workbench(tmp_path: Path) -> tuple[program.Workbench, DryLabTask]:
+    plan, data = protocol(SKILL), dataset(tmp_path)
+    values = ExtractTasksInput(protocol=plan, datasets=(data,), skills=())
+    briefs = values.model_copy(update={"skills": tuple(SKILLS.values())})
+    (made,) = program.tasks_by_rule(briefs).tasks
+    bench = program.Workbench(
+        tasks_dir=tmp_path / "tasks",
+        datasets={"D1": data},
+        tasks={made.id: made},
+        skills=SKILLS,
+        sandbox=choose_sandbox("auto"),
+        limits=Limits(wall_s=60, cpu_s=60),
+    )
+    return bench, made
+
+
+BAD = "import os\nraise ValueError(f'no {object()} in {os.getcwd()} of process {os.getpid()}')\n"
+
+
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("no_sandbox_skip")
+async def test_when_a_models_code_does_not_do_the_vetted_analysis_is_the_last_attempt(tmp_path: Path) -> None:
+    events: list[Event] = []
+    bench, made = workbench(tmp_path)
+    replies = [CodeDraft(code=BAD), CodeDraft(code="def f(:\n"), CodeDraft(code=f"{BAD}\n\n")]
+    door = caller(tmp_path, replies, events)
+    record = await program.program_task(door, bench, made)
+    assert [(a.code_origin, a.skill) for a in record.attempts] == [("model", None)] * 3 + [("offline", SKILL)]
+    assert record.outcome is Outcome.VERIFIED, record.message
+    assert (tmp_path / "tasks" / "T1" / "code.py").read_text() == SKILLS[SKILL].code
+    assert "T1: no code of the model did what it must; the vetted analysis's own code is tried" in notes(events)
+    question = door.backend.requests[1].values
+    assert "0x…" in question.output_tail
+    assert "process …" in question.output_tail
+    assert str(tmp_path) not in question.output_tail + question.message
+
+
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("no_sandbox_skip")
+@pytest.mark.parametrize(
+    "reply", [CodeDraft(code=" ", note="no way"), CodeDraft(code=f"vetted: {SKILL}\n"), RefusalError("it declined")]
+)
+async def test_no_code_or_the_analysis_by_its_name_runs_the_vetted_code_at_once(tmp_path: Path, reply) -> None:
+    bench, made = workbench(tmp_path)
+    record = await program.program_task(caller(tmp_path, [reply], rules=False), bench, made)
+    assert [(a.code_origin, a.skill, a.outcome) for a in record.attempts] == [("offline", SKILL, Outcome.VERIFIED)]
+
+
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("no_sandbox_skip")
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (CodeDraft(code="", note="the data lack an outcome"), "the data lack an outcome"),
+        (CodeDraft(code="vetted: pca-plot"), "names a vetted analysis that does not carry out this task"),
+        (RefusalError("it declined"), "it declined"),
+    ],
+)
+async def test_a_task_for_which_there_is_no_code_says_why(tmp_path: Path, reply, said: str) -> None:
+    bench, made = workbench(tmp_path)
+    made = made.model_copy(update={"skill": None})
+    record = await program.program_task(caller(tmp_path, [reply], rules=False), bench, made)
+    assert (record.outcome, record.attempts) == (Outcome.NOT_RUN, ())
+    assert said in record.message
+
+
+def test_a_task_without_a_vetted_analysis_is_shown_the_nearest_one() -> None:
+    near = task("T", "1.1").model_copy(update={"title": "Kaplan-Meier curves", "goal": "log-rank test of a score"})
+    assert [e.name for e in program.examples_for(near, SKILLS)] == ["kaplan-meier"]
+    own = near.model_copy(update={"skill": "pca-plot"})
+    assert [e.name for e in program.examples_for(own, SKILLS)] == ["pca-plot"]
+    assert program.examples_for(task("T", "1.1").model_copy(update={"title": "", "goal": "基因"}), SKILLS) == ()
+    assert program.examples_for(near, {}) == ()
