@@ -52,6 +52,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--papers", action="append", default=[], type=Path, metavar="PATH", help="JATS, PDF, Markdown")
     parser.add_argument("--data", action="append", default=[], type=Path, metavar="PATH", help="CSV/TSV tables (.gz)")
     parser.add_argument("--max-papers", type=int, metavar="N", help="papers read at most (20)")
+    parser.add_argument("--max-parts", type=int, metavar="N", help="parts of the protocol at most (12)")
     parser.add_argument("--jobs", type=int, metavar="N", help="tasks run side by side (number of processors)")
     parser.add_argument(
         "--sandbox",

@@ -30,7 +30,7 @@ def forecast_of(inputs: Inputs, settings: Settings) -> Forecast:
         datasets,
         list(load_skills(resources).values()),
         max_papers=settings.max_papers,
-    )
+    ).model_copy(update={"max_parts": settings.max_parts})
     lengths = prompt_lengths(PromptBook(resources), step_prompts.ALL)
     models = models_by_role(settings)
     return forecast(size, models, load_prices(settings.prices), load_cards(resources), lengths)

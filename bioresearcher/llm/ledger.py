@@ -7,6 +7,7 @@ not be used are recorded, too: they were paid for, and asking again would give t
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -135,10 +136,12 @@ class Ledger:
         return total
 
     def rows(self) -> tuple[UsageRow, ...]:
-        """Use of models by step, role and model; rules have no row of their own but are counted where they stood in."""
+        """Use of models by step, role and model; answers by rule are counted with the model whose step it was."""
         rows: dict[tuple[str, str, str], UsageRow] = {}
+        by_rule: Counter[str] = Counter()
         for entry in self.entries():
             if entry.origin == "offline":
+                by_rule[entry.prompt] += 1
                 continue
             name = (entry.prompt, entry.role, entry.reply.model or entry.identity)
             row = rows.get(name) or UsageRow(step=name[0], role=name[1], model=name[2])
@@ -146,10 +149,10 @@ class Ledger:
                 update={
                     "usage": row.usage + entry.reply.usage,
                     "repaired": row.repaired + (entry.repaired and not entry.failure),
-                    "by_rule": row.by_rule + bool(entry.failure),
                 }
             )
-        return tuple(rows[name] for name in sorted(rows))
+        # popped: a step that several models answered for has its answers by rule with the first of them
+        return tuple(rows[n].model_copy(update={"by_rule": by_rule.pop(n[0], 0)}) for n in sorted(rows))
 
     def close(self) -> None:
         """Close the file."""
