@@ -17,7 +17,7 @@ from multiprocessing import get_context
 
 from figures import ROOT, Figure, show
 
-BENCHMARKS = ("help", "sandbox", "literature", "retrieval", "review", "example", "resume")
+BENCHMARKS = ("help", "sandbox", "literature", "retrieval", "review", "models", "example", "resume", "model_resume")
 
 
 def measure(name: str, quick: bool) -> list[Figure]:
