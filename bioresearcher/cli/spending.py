@@ -40,29 +40,39 @@ def agree(inputs: Inputs, settings: Settings, choice: Choice, args: argparse.Nam
 
 
 def usage_lines(record: RunRecord) -> list[str]:
-    """What models were used for, by role and model; steps are in run.json."""
-    groups: dict[tuple[str, str], list[UsageRow]] = {}
-    for row in record.usage:
-        groups.setdefault((row.role, row.model), []).append(row)
+    """What models were used for, by step, role and model, and in all; empty when none was asked."""
+    if not record.usage:
+        return []
+    rows = [(r.step, r.role, r.model, r.usage, _remarks(r)) for r in record.usage]
+    rows.append(("in all", "", "", sum((r.usage for r in record.usage), Usage()), ""))
+    cells = [
+        (step, role, model, count_of(u.calls, "call"), tokens_in(u), tokens_out(u), cost_text(u), remarks)
+        for step, role, model, u, remarks in rows
+    ]
+    widths = [max(len(row[n]) for row in cells) for n in range(7)]
     lines = []
-    for (role, model), rows in groups.items():
-        total = sum((r.usage for r in rows), Usage())
-        said = [count_of(total.calls, "call"), tokens_text(total)]
-        repaired, by_rule = sum(r.repaired for r in rows), sum(r.by_rule for r in rows)
-        said += [f"{repaired} repaired"] if repaired else []
-        said += [f"{by_rule} answered by rule instead"] if by_rule else []
-        lines.append(f"{role} {model}: {', '.join(said)} · {cost_text(total)}")
-    if len(groups) > 1:
-        total = sum((r.usage for r in record.usage), Usage())
-        lines.append(f"all models: {count_of(total.calls, 'call')}, {tokens_text(total)} · {cost_text(total)}")
+    for row in cells:
+        left = (row[0].ljust(widths[0]), row[1].ljust(widths[1]), row[2].ljust(widths[2]))
+        right = tuple(row[n].rjust(widths[n]) for n in range(3, 7))
+        lines.append("  ".join((*left, *right, row[7])).rstrip())
     return lines
 
 
-def tokens_text(usage: Usage) -> str:
-    """Tokens in and out, with what of them was cached or reasoning."""
+def _remarks(row: UsageRow) -> str:
+    said = [f"{row.repaired} repaired"] if row.repaired else []
+    return ", ".join(said + ([f"{row.by_rule} by rule"] if row.by_rule else []))
+
+
+def tokens_in(usage: Usage) -> str:
+    """Tokens read, and how many of them the provider had cached."""
     cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
+    return f"{usage.input_tokens:,}{cached} in"
+
+
+def tokens_out(usage: Usage) -> str:
+    """Tokens written, and how many of them were reasoning."""
     reasoning = f" ({usage.reasoning_tokens:,} reasoning)" if usage.reasoning_tokens else ""
-    return f"{usage.input_tokens:,} tokens in{cached}, {usage.output_tokens:,} out{reasoning}"
+    return f"{usage.output_tokens:,}{reasoning} out"
 
 
 def cost_text(usage: Usage) -> str:

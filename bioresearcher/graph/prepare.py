@@ -26,6 +26,7 @@ from bioresearcher.runfolder import RunFolder
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.sandbox.choose import choose_sandbox
 from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.run import RunRecord
 from bioresearcher.settings import Settings
 from bioresearcher.skills import load_skills
 from bioresearcher.sources.datasets import load_datasets
@@ -108,6 +109,8 @@ async def open_context(
     events = EventLog(folder.path("events.jsonl"), listener)
     caller = None
     try:
+        if ledger.note and folder.has("run.json"):
+            ledger.carry_over(folder.read(RunRecord, "run.json").usage)
         caller = make_caller(
             settings, library, ledger, book, cards, events, make_backend=make_backend, elapsed_s=elapsed_s, wrap=wrap
         )

@@ -113,6 +113,10 @@ def open_source(root: Path, record: RunRecord) -> Source:
             f"{root} cannot be replayed: it is not finished ({why}).", hint=f"Finish it: bioresearcher resume {root}"
         )
     folder = RunFolder(root.resolve())
+    if any(folder.root.glob(f"{LEDGER}.damaged-*")):
+        raise RunFolderError(
+            f"{root} cannot be replayed: its ledger was damaged and begun anew, so that recorded answers are missing."
+        )
     with _snapshot(folder.path(LEDGER)):
         pass
     for name, digest in record.inputs.items():

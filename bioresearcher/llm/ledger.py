@@ -154,6 +154,13 @@ class Ledger:
         # popped: a step that several models answered for has its answers by rule with the first of them
         return tuple(rows[n].model_copy(update={"by_rule": by_rule.pop(n[0], 0)}) for n in sorted(rows))
 
+    def carry_over(self, rows: Iterable[UsageRow]) -> None:
+        """Count what was spent according to the manifest, when the file that knew it was damaged."""
+        for row in rows:
+            name = f"{row.step} {row.role} {row.model}"
+            reply = Reply("", row.usage, row.model)
+            self.record(Entry(f"before the damage: {name}", row.step, row.role, row.model, "model", reply))
+
     def close(self) -> None:
         """Close the file."""
         with suppress(sqlite3.Error):

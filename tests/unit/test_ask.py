@@ -346,3 +346,14 @@ def test_usage_is_kept_by_step_role_and_model(tmp_path: Path) -> None:
     assert first.usage == spent + spent
     assert (second.model, second.by_rule) == ("y:n", 1)
     assert ledger.usage() == spent + spent + spent
+
+
+def test_what_was_spent_is_still_counted_after_the_ledger_was_damaged(tmp_path: Path) -> None:
+    first = Ledger(tmp_path / "a.sqlite")
+    spent = Usage(calls=2, input_tokens=10, output_tokens=5, cost_usd=0.5)
+    first.record(Entry("1", "a/b", "reader", "x:m t=0", "model", Reply("{}", spent, "x:m")))
+    second = Ledger(tmp_path / "b.sqlite")
+    second.carry_over(first.rows())
+    assert second.rows() == first.rows()
+    assert second.usage() == spent
+    assert second.find("1") is None
