@@ -23,7 +23,7 @@ EPILOG = """examples:
   bioresearcher run --objective "Which genes differ between ALL and AML?" --papers papers/ --data data/
   bioresearcher run objective.toml --yes --json
   bioresearcher run objective.toml --model openai:gpt-5-mini --max-usd 2
-  bioresearcher run objective.toml --model reader=ollama:qwen3:8b --model anthropic:claude-sonnet-4-5
+  bioresearcher run objective.toml --model reader=ollama:qwen3:8b --model anthropic:claude-sonnet-5
 
   bioresearcher run --replay workspace/runs/2026-01-05-breast-cancer
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from bioresearcher.errors import InputError, ModelRefusedError
 from bioresearcher.llm.inquiry import inquire
 from bioresearcher.llm.probe import Probe, names_in, probe_all, shown
+from bioresearcher.llm.providers import check_installed
 from bioresearcher.schemas.model import ROLES, ModelSettings, Role
 from bioresearcher.settings import ModelOptions, Settings, models_by_role
 
@@ -105,6 +106,7 @@ def _why_none(environ: Mapping[str, str]) -> str:
 
 async def _probed(models: Mapping[Role, ModelSettings], environ: Mapping[str, str], start: str) -> Choice:
     """The models with the contexts their servers tell."""
+    check_installed(models)
     probes = await probe_all(list(models.values()), environ)
     fitted = {role: _fitted(model, probes[model]) for role, model in models.items()}
     notes = [probes[model].note for model in models.values()]

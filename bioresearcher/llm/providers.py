@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import importlib.util
 import os
 import re
 import threading
@@ -23,7 +24,7 @@ from bioresearcher.errors import InputError
 from bioresearcher.llm.answers import has_ended
 from bioresearcher.llm.trouble import trouble_of
 from bioresearcher.prompts import Message
-from bioresearcher.schemas.model import ModelSettings, Provider
+from bioresearcher.schemas.model import ModelSettings, Provider, Role
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -37,6 +38,12 @@ OWN_ADDRESSES: Mapping[Provider, str] = {
     "google": "https://generativelanguage.googleapis.com/",
     "ollama": "http://127.0.0.1:11434",
 }
+_EXTRAS: Mapping[Provider, str] = {
+    "anthropic": "langchain_anthropic",
+    "google": "langchain_google_genai",
+    "ollama": "langchain_ollama",
+}
+"""Extras of this package, which are named like their providers, and the packages they bring."""
 CONNECT_S = 15.0
 """Longest wait for a connection. For the answer the call's own limit holds."""
 _LONGEST_S = 3600.0
@@ -99,7 +106,7 @@ def connect(settings: ModelSettings, *, role: str, environ: Mapping[str, str]) -
         try:
             connection = builders[settings.provider](settings, key)
         except ImportError as error:
-            raise _missing(settings, role, error) from error
+            raise _missing(settings, role, error.name or str(error)) from error
     # What they warn of is told by errors that come with it, in the words of this program.
     warnings.filterwarnings("ignore", module=r"langchain_(openai|anthropic|google_genai|ollama)")
     return connection
@@ -229,10 +236,22 @@ def _key(settings: ModelSettings, role: str, environ: Mapping[str, str]) -> Secr
     return SecretStr(key)
 
 
-def _missing(settings: ModelSettings, role: str, error: ImportError) -> InputError:
-    extra = settings.provider if settings.provider in {"anthropic", "google", "ollama"} else ""
+def check_installed(models: Mapping[Role, ModelSettings]) -> None:
+    """Refuse models whose provider's package is not installed, before a run is started with them.
+
+    Raises:
+        InputError: With the role, the package and the extra that brings it.
+    """
+    for role, settings in models.items():
+        package = _EXTRAS.get(settings.provider)
+        if package and importlib.util.find_spec(package) is None:
+            raise _missing(settings, role, package)
+
+
+def _missing(settings: ModelSettings, role: str, package: str) -> InputError:
+    extra = settings.provider if settings.provider in _EXTRAS else ""
     return InputError(
-        f"{role}: {settings.label} needs a package that is not installed ({error.name or error}).",
+        f"{role}: {settings.label} needs a package that is not installed ({package}).",
         hint=f"pip install 'bioresearcher[{extra}]'" if extra else "pip install --upgrade bioresearcher",
     )
 

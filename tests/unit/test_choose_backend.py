@@ -13,7 +13,7 @@ import pytest
 
 from bioresearcher.errors import InputError, ModelRefusedError, ModelUnavailableError
 from bioresearcher.llm.choose import LOCAL_SERVERS, Choice, choose_backend
-from bioresearcher.schemas.model import ROLES
+from bioresearcher.schemas.model import ROLES, ModelSettings
 from bioresearcher.settings import ModelOptions, Settings, load_settings_with_origin
 
 
@@ -257,3 +257,12 @@ async def test_something_else_at_a_port_is_no_model_server(given: dict[str, Any]
     with machine(llamacpp=ms.ModelServer(models=("m",), **given)) as servers, pytest.raises(InputError) as caught:
         await choose_backend(Settings(backend="local"), {}, servers=servers)
     assert "no model server answers" in str(caught.value)
+
+
+async def test_a_missing_extra_is_said_before_anything_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n == "langchain_anthropic" else found(n))
+    model = ModelSettings(provider="anthropic", model="m", api_key_env="ANTHROPIC_API_KEY")
+    settings = Settings(models={"default": model})
+    with pytest.raises(InputError, match=r"langchain_anthropic.*bioresearcher\[anthropic\]"):
+        await choose_backend(settings, {"ANTHROPIC_API_KEY": "k"})
