@@ -17,6 +17,7 @@ Layout (ids are safe as file names)::
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -72,6 +73,15 @@ def write_bytes(path: Path, data: bytes) -> None:
             f"cannot write {path}: {error.strerror or error}.",
             hint="Check permissions and free space, or choose another folder with --workspace DIR.",
         ) from error
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file, in hex; empty when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 class RunFolder:

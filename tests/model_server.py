@@ -5,56 +5,49 @@
         assert len(server.calls) == 1
 
 `python tests/model_server.py --latency 0.3 --port 0` serves valid answers until it is ended and prints its address.
-Tests load this file by its path (`importlib.util.spec_from_file_location`), as they load `conftest_*.py`; all names of
-`server_answers.py` beside it are here too.
+All names of `server_answers.py` beside it are here too.
 """
 
 import argparse
 import json
 import math
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-sys.path.insert(0, str(Path(__file__).parent))
-try:
-    from server_answers import (
-        MODEL,
-        Answer,
-        Answering,
-        Seen,
-        Tokens,
-        contents,
-        context_exceeded,
-        dropped,
-        empty,
-        error,
-        fenced,
-        in_turn,
-        malformed,
-        no_schema_support,
-        no_tools_support,
-        rate_limited,
-        refused,
-        schema_of,
-        think,
-        truncated,
-        unknown_model,
-        valid,
-        valid_answer,
-        wrong_type,
-    )  # fmt: skip
-finally:
-    sys.path.pop(0)
+from server_answers import (
+    MODEL,
+    Answer,
+    Answering,
+    Seen,
+    Tokens,
+    contents,
+    context_exceeded,
+    dropped,
+    empty,
+    error,
+    fenced,
+    in_turn,
+    malformed,
+    no_schema_support,
+    no_tools_support,
+    rate_limited,
+    refused,
+    schema_of,
+    think,
+    truncated,
+    unknown_model,
+    valid,
+    valid_answer,
+    wrong_type,
+)  # fmt: skip
 
 __all__ = [
     "MODEL", "Answer", "Answering", "ModelServer", "Seen", "Tokens", "contents", "context_exceeded", "dropped", "empty",

@@ -13,7 +13,7 @@ from bioresearcher.graph.expect import forecast_of
 from bioresearcher.graph.prepare import Inputs
 from bioresearcher.llm.choose import Choice
 from bioresearcher.llm.prices import load_prices
-from bioresearcher.report.text import count_of
+from bioresearcher.report.text import count_of, tokens_in, tokens_out
 from bioresearcher.schemas.run import RunRecord
 from bioresearcher.schemas.usage import Usage, UsageRow
 from bioresearcher.settings import Settings
@@ -46,7 +46,7 @@ def usage_lines(record: RunRecord) -> list[str]:
     rows = [(r.step, r.role, r.model, r.usage, _remarks(r)) for r in record.usage]
     rows.append(("in all", "", "", sum((r.usage for r in record.usage), Usage()), ""))
     cells = [
-        (step, role, model, count_of(u.calls, "call"), tokens_in(u), tokens_out(u), cost_text(u), remarks)
+        (step, role, model, count_of(u.calls, "call"), *_tokens(u), cost_text(u), remarks)
         for step, role, model, u, remarks in rows
     ]
     widths = [max(len(row[n]) for row in cells) for n in range(7)]
@@ -58,21 +58,13 @@ def usage_lines(record: RunRecord) -> list[str]:
     return lines
 
 
+def _tokens(usage: Usage) -> tuple[str, str]:
+    return f"{tokens_in(usage)} in", f"{tokens_out(usage)} out"
+
+
 def _remarks(row: UsageRow) -> str:
     said = [f"{row.repaired} repaired"] if row.repaired else []
     return ", ".join(said + ([f"{row.by_rule} by rule"] if row.by_rule else []))
-
-
-def tokens_in(usage: Usage) -> str:
-    """Tokens read, and how many of them the provider had cached."""
-    cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
-    return f"{usage.input_tokens:,}{cached} in"
-
-
-def tokens_out(usage: Usage) -> str:
-    """Tokens written, and how many of them were reasoning."""
-    reasoning = f" ({usage.reasoning_tokens:,} reasoning)" if usage.reasoning_tokens else ""
-    return f"{usage.output_tokens:,}{reasoning} out"
 
 
 def cost_text(usage: Usage) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import sqlite3
 import tempfile
@@ -15,12 +14,12 @@ from pydantic import JsonValue
 
 from bioresearcher.errors import DefectError, RunFolderError, WorkspaceError
 from bioresearcher.llm.backend import Backend
-from bioresearcher.llm.ledger import LEDGER_FORMAT
+from bioresearcher.llm.ledger import known_format
 from bioresearcher.llm.replay import ReplayBackend
 from bioresearcher.report.derive import INCIDENTAL
-from bioresearcher.runfolder import RunFolder
+from bioresearcher.runfolder import RunFolder, file_sha256
 from bioresearcher.schemas.run import Decision, Replay, RunRecord
-from bioresearcher.settings import Settings
+from bioresearcher.settings import BUDGET, Settings
 
 LEDGER = "ledger.sqlite"
 COMPARED: Mapping[str, tuple[str, ...]] = {
@@ -120,7 +119,7 @@ def open_source(root: Path, record: RunRecord) -> Source:
     with _snapshot(folder.path(LEDGER)):
         pass
     for name, digest in record.inputs.items():
-        found = _sha256(Path(name))
+        found = file_sha256(Path(name))
         if found != digest:
             what = "changed since the run" if found else "is gone or cannot be read"
             raise RunFolderError(
@@ -153,12 +152,7 @@ def _snapshot(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _check(db: sqlite3.Connection, path: Path) -> None:
     try:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version > LEDGER_FORMAT:
-            raise RunFolderError(
-                f"{path} was written by a newer version (format {version}, this version knows {LEDGER_FORMAT}).",
-                hint="Upgrade bioresearcher.",
-            )
+        known_format(db, path)
         (state,) = db.execute("PRAGMA quick_check(1)").fetchone()
         (calls,) = db.execute("SELECT count(*) FROM calls").fetchone()
     except sqlite3.DatabaseError as error:
@@ -171,7 +165,7 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 
 def without_budget(settings: Settings) -> Settings:
     """The settings of a replay, which spends nothing and may take longer than the run did."""
-    return settings.model_copy(update={"max_usd": None, "max_tokens": None, "max_minutes": None})
+    return settings.model_copy(update=dict.fromkeys(BUDGET))
 
 
 def answers_of(source: Source, folder: RunFolder) -> Callable[[Backend], Backend]:
@@ -220,7 +214,7 @@ def compare(source: RunFolder, folder: RunFolder) -> tuple[dict[str, int], tuple
     for kind, patterns in COMPARED.items():
         names = sorted(_names(source.root, patterns) | _names(folder.root, patterns))
         compared[kind] = len(names)
-        differing += [name for name in names if _sha256(source.path(name)) != _sha256(folder.path(name))]
+        differing += [name for name in names if file_sha256(source.path(name)) != file_sha256(folder.path(name))]
     return compared, tuple(differing)
 
 
@@ -242,12 +236,3 @@ def ended(source: Source, folder: RunFolder, record: RunRecord) -> RunRecord:
         "changed": changes(source.record, record),
     }
     return record.model_copy(update={"replay_of": replay.model_copy(update=result)})
-
-
-def _sha256(path: Path) -> str:
-    """The file's digest; empty when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return ""

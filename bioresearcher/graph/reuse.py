@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from bioresearcher.errors import RunFolderError
 from bioresearcher.graph.prepare import Inputs, resource_digests, versions
 from bioresearcher.graph.run import inputs_of, read_record
 from bioresearcher.report.derive import INCIDENTAL
-from bioresearcher.runfolder import RunFolder
+from bioresearcher.runfolder import RunFolder, file_sha256
 from bioresearcher.schemas.run import RunRecord
 from bioresearcher.settings import Settings
 
@@ -34,7 +33,7 @@ def find_finished(inputs: Inputs, settings: Settings) -> RunFolder | None:
             and record.digests == wanted_digests
             and _same_settings(record, settings)
             and folder.has("report.html")
-            and all(_sha256(Path(name)) == digest for name, digest in record.inputs.items())
+            and all(file_sha256(Path(name)) == digest for name, digest in record.inputs.items())
         )
         if same:
             return folder
@@ -44,11 +43,3 @@ def find_finished(inputs: Inputs, settings: Settings) -> RunFolder | None:
 def _same_settings(record: RunRecord, settings: Settings) -> bool:
     now = settings.record()
     return all(record.settings.get(name) == value for name, value in now.items() if name not in INCIDENTAL)
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return ""

@@ -33,14 +33,12 @@ from bioresearcher.report.view import load_view
 from bioresearcher.report.write import write_reports
 from bioresearcher.runfolder import RunFolder, safe_name
 from bioresearcher.schemas.run import RUN_FORMAT, Decision, RunRecord
-from bioresearcher.settings import Settings
+from bioresearcher.settings import BUDGET, Settings
 
 AnswerGate = Callable[[dict[str, Any], Context], Awaitable[Decision | None]]
 """Answers a gate's question; None leaves it open and stops the run."""
 CONFIG: RunnableConfig = {"configurable": {"thread_id": "run"}, "recursion_limit": 500, "max_concurrency": 16}
 """One run per database, so the thread's name is constant; the limit ends a loop that no rule ended."""
-BUDGET = ("max_usd", "max_tokens", "max_minutes", "prices")
-"""Settings that a resumed run may change."""
 
 
 async def approve_all(question: dict[str, Any], context: Context) -> Decision:
@@ -168,7 +166,7 @@ class Runner:
                 raise RunFolderError(
                     f"{changed[0]} changed since the run started.", hint="Start a new run with the changed files."
                 )
-            settings = record.settings | {name: self._settings.record()[name] for name in BUDGET}
+            settings = record.settings | {name: self._settings.record()[name] for name in (*BUDGET, "prices")}
             record = record.model_copy(
                 update={"status": "running", "stopped_by": "", "finished": None, "settings": settings}
             )

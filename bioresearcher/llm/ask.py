@@ -160,12 +160,12 @@ class _Question:
     key: str
 
 
-def _question(caller: Caller, backend: Backend, prompt: Prompt[In, Out], values: In) -> _Question:
-    loaded = caller.prompts.get(prompt)
+def unrendered(caller: Caller, prompt: Prompt[In, Out], values: In) -> Request:
+    """The request for a question, without messages yet."""
     card = caller.cards[prompt.agent]
-    request = Request(
+    return Request(
         prompt=prompt.name,
-        digest=loaded.resource.digest,
+        digest=caller.prompts.get(prompt).resource.digest,
         model_role=card.model_role,
         values=values,
         messages=(),
@@ -174,6 +174,11 @@ def _question(caller: Caller, backend: Backend, prompt: Prompt[In, Out], values:
         timeout_s=card.timeout_s,
         admit=caller.admit,
     )
+
+
+def _question(caller: Caller, backend: Backend, prompt: Prompt[In, Out], values: In) -> _Question:
+    loaded = caller.prompts.get(prompt)
+    request = unrendered(caller, prompt, values)
     fitted = fit(loaded, values, backend.room(request))
     request = replace(request, values=fitted.values, messages=fitted.messages)
     return _Question(loaded, values, fitted, request, request_key(backend, request))

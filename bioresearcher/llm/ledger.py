@@ -183,12 +183,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version > LEDGER_FORMAT:
-            raise RunFolderError(
-                f"{path} was written by a newer version (format {version}, this version knows {LEDGER_FORMAT}).",
-                hint="Upgrade bioresearcher.",
-            )
+        version = known_format(db, path)
         (state,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if state != "ok":
             raise _Damaged(state)
@@ -204,6 +199,21 @@ def _opened(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def known_format(db: sqlite3.Connection, path: Path) -> int:
+    """The format of an open ledger; 0 for a new file.
+
+    Raises:
+        RunFolderError: It was written by a newer version.
+    """
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > LEDGER_FORMAT:
+        raise RunFolderError(
+            f"{path} was written by a newer version (format {version}, this version knows {LEDGER_FORMAT}).",
+            hint="Upgrade bioresearcher.",
+        )
+    return int(version)
 
 
 class _Damaged(sqlite3.DatabaseError):

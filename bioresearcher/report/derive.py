@@ -17,8 +17,9 @@ from bioresearcher.schemas.objective import Requirement
 from bioresearcher.schemas.paper import Paper, ScreenedPaper
 from bioresearcher.schemas.protocol import Coverage, ProtocolPart
 from bioresearcher.schemas.report import Analysis, Report
+from bioresearcher.settings import BUDGET
 
-INCIDENTAL = frozenset({"workspace", "jobs", "command", "config", "max_usd", "max_tokens", "max_minutes"})
+INCIDENTAL = frozenset({"workspace", "jobs", "command", "config", *BUDGET})
 """Settings that do not change what a finished run gives."""
 
 Tone = Literal["good", "warn", "bad", "plain"]

@@ -2,9 +2,10 @@
 
 from bioresearcher.settings.load import load_settings, load_settings_with_origin, with_budget
 from bioresearcher.settings.models import STANDARD_KEY
-from bioresearcher.settings.values import MODEL_KEYS, ModelOptions, Settings, models_by_role
+from bioresearcher.settings.values import BUDGET, MODEL_KEYS, ModelOptions, Settings, models_by_role
 
 __all__ = [
+    "BUDGET",
     "MODEL_KEYS",
     "STANDARD_KEY",
     "ModelOptions",

@@ -14,7 +14,7 @@ from bioresearcher.schemas.model import ROLES
 from bioresearcher.settings.file import SettingsFile, complaint, find_settings_file, read_settings_file
 from bioresearcher.settings.models import Surroundings, left_over, resolve
 from bioresearcher.settings.tables import Cell, Layer, Table, apply_layer, file_tables
-from bioresearcher.settings.values import MODEL_KEYS, ModelOptions, Settings
+from bioresearcher.settings.values import BUDGET, MODEL_KEYS, ModelOptions, Settings
 
 _ENVIRONMENT = {
     f"BIORESEARCHER_{suffix}": field
@@ -38,7 +38,6 @@ _OPTIONS = ("temperature", "seed", "context", "max_output", "structured")
 """What flags and the environment can set for all models."""
 _NOT_FLAGS = {"models", "every_model", "config", "limits"}
 _PATHS = {"project", "agents_dir", "prompts_dir", "skills_dir", "prices"}
-BUDGET = ("max_usd", "max_tokens", "max_minutes")
 
 
 def load_settings(flags: Mapping[str, object], environ: Mapping[str, str] | None = None) -> Settings:

@@ -35,6 +35,10 @@ class ModelOptions(Value):
     tokens_per_minute: int | None = None
 
 
+BUDGET = ("max_usd", "max_tokens", "max_minutes")
+"""Settings that limit what a run may spend; they change when it ends, not what it gives."""
+
+
 class Settings(Value):
     """What can be set for a run; recorded in `run.json`."""
 

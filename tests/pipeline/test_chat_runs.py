@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import model_server as tests
 import pytest
 
 from bioresearcher.examples import load_example
@@ -20,18 +19,6 @@ pytestmark = pytest.mark.slow
 
 KEY = "sk-never-to-be-shown-1234567890"
 CONCURRENCY = 4
-
-
-def _by_path(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).resolve().parents[1] / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tests = _by_path("model_server")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import socket
 import threading
@@ -10,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import conftest_conformance as lib
+import model_server as ms
 import pytest
 
 from bioresearcher.cli.app import main
@@ -20,15 +21,6 @@ from bioresearcher.settings import load_settings
 TESTS = Path(__file__).parents[1]
 
 
-def _load(path: Path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ms = _load(TESTS / "model_server.py")
-lib = _load(TESTS / "unit" / "conftest_conformance.py")
 BY_SCHEMA = {type(answer).__name__: answer.model_dump_json() for answer in lib.GOOD.values()}
 
 

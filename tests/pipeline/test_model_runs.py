@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import model_answers as answers
 import pytest
 
 from bioresearcher.errors import SandboxUnavailableError
@@ -41,16 +40,6 @@ OBJECTIVE = Objective(
     text="Which genes differ between oestrogen-receptor-positive and -negative breast tumours?",
     requirements=(Requirement(id="R1", text="Differential expression with control of the false discovery rate"),),
 )
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-answers = load("model_answers")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import pty
@@ -15,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import model_server as tests
 import pytest
 
 from bioresearcher.cli.app import main
@@ -107,7 +107,6 @@ def test_a_replay_ends_the_same_to_the_last_byte(program: Any, finished: Path, s
 def test_a_run_with_models_is_replayed_without_any(
     program: Any, small_objective: Path, seen: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tests = _by_path("model_server")
     monkeypatch.delenv("SOCKETS_SEEN")
     with tests.ModelServer(lambda asked: _model(tests, asked), context=32_768) as server:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-for-this-run-only")
@@ -140,16 +139,6 @@ print(hex(id(os)), object(), "pid", os.getpid())
 print("took 0.%d s" % (id(os) % 997), file=sys.stderr)
 raise ValueError(object())
 """
-
-
-def _by_path(name: str) -> Any:
-    path = Path(__file__).resolve().parents[1] / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _model(tests: Any, asked: Any) -> Any:

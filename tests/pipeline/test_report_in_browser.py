@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import fcntl
-import importlib.util
 import json
 import os
 import select
@@ -13,6 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import conftest_report
 import pytest
 
 from bioresearcher.report.write import write_reports
@@ -32,14 +32,6 @@ FLAGS = (
 )
 
 pytestmark = pytest.mark.slow
-
-
-def _builder():
-    path = Path(__file__).resolve().parents[1] / "unit" / "conftest_report.py"
-    spec = importlib.util.spec_from_file_location("conftest_report", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Browser:
@@ -166,7 +158,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory) -> Path:
-    folder = _builder().build_run(tmp_path_factory.mktemp("run") / "2026-01-05-breast", sandbox="none")
+    folder = conftest_report.build_run(tmp_path_factory.mktemp("run") / "2026-01-05-breast", sandbox="none")
     return write_reports(folder)[1]
 
 

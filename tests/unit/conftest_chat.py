@@ -1,13 +1,10 @@
 """Requests, backends and small servers for the tests of the chat backend (loaded by path)."""
 
-import importlib.util
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from bioresearcher.llm.backend import Request
@@ -24,17 +21,6 @@ NO_PRICES = Prices({}, {})
 
 class Nothing(Value):
     """No input."""
-
-
-def load(name: str) -> ModuleType:
-    """A module of `tests/`."""
-    path = Path(__file__).resolve().parent.parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def request(user: str = "Data set D1: a cohort.", **changes: Any) -> Request:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 from dataclasses import replace
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import conftest_chat as chat
+import model_server as server
 import pytest
 
 from bioresearcher.errors import (
@@ -28,18 +27,6 @@ from bioresearcher.llm.prices import Price, Prices
 from bioresearcher.schemas.ask_program import TasksDraft
 from bioresearcher.schemas.ask_search import DatasetAnswers
 
-
-def _loaded() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("conftest_chat", Path(__file__).with_name("conftest_chat.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-chat = _loaded()
-server = chat.load("model_server")
 GOOD = json.dumps(chat.GOOD)
 KEY = "sk-very-secret-0123456789"
 

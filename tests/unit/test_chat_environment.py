@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypedDict
 
+import conftest_chat as chat
+import model_server as server
 import pytest
 from langgraph.graph import END, START, StateGraph
 
 from bioresearcher.errors import BioresearcherError
 
-
-def _loaded() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("conftest_chat", Path(__file__).with_name("conftest_chat.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 pytestmark = [  # of google-genai where aiohttp is installed
     pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:coroutine 'ClientResponse.json' was never awaited:RuntimeWarning"),
 ]
-chat = _loaded()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -42,7 +31,6 @@ def _rubbish_is_collected_here() -> Iterator[None]:
     gc.collect()
 
 
-server = chat.load("model_server")
 GOOD = json.dumps(chat.GOOD)
 ROOT = Path(__file__).resolve().parents[2]
 TRAP_KEY = "sk-trap-0123456789"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import conftest_chat as chat
 import pytest
 
 from bioresearcher.errors import (
@@ -24,21 +22,10 @@ from bioresearcher.errors import (
 from bioresearcher.llm.providers import connect
 from bioresearcher.schemas.model import ModelSettings
 
-
-def _loaded() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("conftest_chat", Path(__file__).with_name("conftest_chat.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 pytestmark = [  # of google-genai where aiohttp is installed
     pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:coroutine 'ClientResponse.json' was never awaited:RuntimeWarning"),
 ]
-chat = _loaded()
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -9,24 +9,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import model_server as ms
 import pytest
 
 from bioresearcher.errors import InputError, ModelRefusedError, ModelUnavailableError
 from bioresearcher.llm.choose import LOCAL_SERVERS, Choice, choose_backend
 from bioresearcher.schemas.model import ROLES, ModelSettings
 from bioresearcher.settings import ModelOptions, Settings, load_settings_with_origin
-
-
-def _server_module() -> Any:
-    spec = importlib.util.spec_from_file_location("model_server", Path(__file__).parents[1] / "model_server.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ms = _server_module()
 
 
 def free_port() -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import conftest_conformance as lib
 import pytest
 
 from bioresearcher.cards import load_cards
@@ -49,16 +49,6 @@ from bioresearcher.stages.conformance.material import (
 )
 from bioresearcher.stages.conformance.run import CheckResult, Round, verdicts
 
-
-def _load():
-    path = Path(__file__).with_name("conftest_conformance.py")
-    spec = importlib.util.spec_from_file_location("conftest_conformance", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-lib = _load()
 PROTOCOL_TEXT = "\n".join(f"**{s.title}.** {s.action} {s.acceptance}" for s in PROTOCOL.steps)
 MODEL = ModelSettings(provider="compatible", model="m", base_url="https://models.example/v1")
 HERE = MODEL.model_copy(update={"base_url": "http://127.0.0.1:9/v1"})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib.util
 import os
 from pathlib import Path
 
+import conftest_execution as lib
 import pytest
 
 from bioresearcher.errors import DefectError
@@ -18,17 +18,6 @@ from bioresearcher.execution.record import best_result, task_record
 from bioresearcher.sandbox.none import UnsandboxedSandbox
 from bioresearcher.schemas.execution import Artifact, Attempt, Finding, Limits, Outcome
 from bioresearcher.schemas.task import DryLabTask, TaskCode, TaskOutput
-
-
-def _load():
-    path = Path(__file__).with_name("conftest_execution.py")
-    spec = importlib.util.spec_from_file_location("conftest_execution", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-lib = _load()
 
 
 async def attempt(folder: Path, number: int = 1, code: str = lib.GOOD, **support: str) -> AttemptResult:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
+import conftest_execution as lib
 import pytest
 
 from bioresearcher.execution.attempt import AttemptResult, run_attempt
@@ -14,16 +14,6 @@ from bioresearcher.sandbox.none import UnsandboxedSandbox
 from bioresearcher.schemas.execution import Limits, Outcome
 from bioresearcher.schemas.task import TaskCode
 
-
-def _load():
-    path = Path(__file__).with_name("conftest_execution.py")
-    spec = importlib.util.spec_from_file_location("conftest_execution", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-lib = _load()
 READ, MEANS, WRITE, GOOD = lib.READ, lib.MEANS, lib.WRITE, lib.GOOD
 LIMITS = Limits(wall_s=20, memory_mb=300, file_mb=16, disk_mb=64)
 SHORT = Limits(wall_s=1.5, memory_mb=300, file_mb=16, disk_mb=64)

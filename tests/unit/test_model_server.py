@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import model_server as ms
 import openai
 import pytest
 
@@ -20,16 +20,6 @@ from bioresearcher.stages import prompts
 SERVER = Path(__file__).parents[1] / "model_server.py"
 PROMPTS = sorted((p for p in vars(prompts).values() if isinstance(p, Prompt)), key=lambda p: p.name)
 HELLO = [{"role": "user", "content": "hello"}]
-
-
-def _server_module():
-    spec = importlib.util.spec_from_file_location("model_server", SERVER)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ms = _server_module()
 
 
 def get(url: str, body: object = None):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
+import model_server as ms
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,17 +22,6 @@ from bioresearcher.schemas.model import ModelSettings
 
 KEY = "sk-secret-0123456789"
 
-
-def _server_module() -> Any:
-    spec = importlib.util.spec_from_file_location("model_server", Path(__file__).parents[1] / "model_server.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ms = _server_module()
 
 Page = tuple[int, bytes, Mapping[str, str]]
 

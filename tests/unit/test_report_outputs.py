@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from pathlib import Path
 
+import conftest_report as builder
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bioresearcher.report import outputs
 from bioresearcher.schemas.execution import Artifact
-
-
-def _builder():
-    path = Path(__file__).with_name("conftest_report.py")
-    spec = importlib.util.spec_from_file_location("conftest_report", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-builder = _builder()
 
 
 def artifact(path: str, data: bytes, kind: str = "table") -> Artifact:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.util
 import itertools
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
+import conftest_report as builder
 import pytest
 from markdown_it import MarkdownIt
 
@@ -23,17 +22,6 @@ SAFE_LINK = re.compile(
     r"#[A-Za-z0-9._-]+|data:,|\./tasks/T\d+/\S+"
     r"|https://(doi\.org|pubmed\.ncbi\.nlm\.nih\.gov|pmc\.ncbi\.nlm\.nih\.gov|www\.ncbi\.nlm\.nih\.gov)/\S+"
 )
-
-
-def _builder():
-    path = Path(__file__).with_name("conftest_report.py")
-    spec = importlib.util.spec_from_file_location("conftest_report", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-builder = _builder()
 
 
 class Page(HTMLParser):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
 
+import conftest_report as builder
 import pytest
 
 from bioresearcher.errors import RunFolderError
@@ -16,17 +16,6 @@ from bioresearcher.report.html import render_html
 from bioresearcher.report.markdown import render_markdown
 from bioresearcher.report.view import load_view
 from bioresearcher.runfolder import RunFolder
-
-
-def _builder():
-    path = Path(__file__).with_name("conftest_report.py")
-    spec = importlib.util.spec_from_file_location("conftest_report", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-builder = _builder()
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import random
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from pathlib import Path
 from types import SimpleNamespace
 
+import model_server as ms
 import openai
 import pytest
 
@@ -20,17 +20,6 @@ from bioresearcher.llm.limiter import Limiter
 from bioresearcher.llm.retry import trouble_of, with_retries
 
 KEY = "sk-test-0123456789abcdef"
-
-
-def _server_module():
-    path = Path(__file__).parents[1] / "model_server.py"
-    spec = importlib.util.spec_from_file_location("model_server", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ms = _server_module()
 
 
 class CountedTime:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import io
 import json
 from pathlib import Path
 
+import conftest_review as S
 import pytest
 from rich.console import Console
 
@@ -18,16 +18,6 @@ from bioresearcher.review.gates import GATES
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.review import METRICS, Review
 from bioresearcher.schemas.run import RunRecord
-
-
-def _support():
-    spec = importlib.util.spec_from_file_location("conftest_review", Path(__file__).with_name("conftest_review.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-S = _support()
 
 
 def run(*arguments: str | Path) -> int:

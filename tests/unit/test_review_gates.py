@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
+import conftest_review as S
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,15 +19,6 @@ from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.protocol import Coverage, Protocol, ProtocolStep, ReportPartRef, StepInput, StepOutput
 from bioresearcher.schemas.report import Parameter
 
-
-def _support():
-    spec = importlib.util.spec_from_file_location("conftest_review", Path(__file__).with_name("conftest_review.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-S = _support()
 Inject = Callable[[Protocol], Protocol]
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
+import conftest_review as S
 import pytest
 
 from bioresearcher.review.gates import GATES
@@ -13,16 +11,6 @@ from bioresearcher.review.read_text import protocol_from_text
 from bioresearcher.review.rubric import RUBRIC, rubric_text
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart
 from bioresearcher.schemas.review import METRICS, GateFinding, Metric
-
-
-def _support():
-    spec = importlib.util.spec_from_file_location("conftest_review", Path(__file__).with_name("conftest_review.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-S = _support()
 
 
 def scores(protocol: Protocol) -> dict[str, float]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import zipfile
 from pathlib import Path
 
+import conftest_review as S
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,15 +19,6 @@ from bioresearcher.review.gates import run_gates
 from bioresearcher.review.read_text import protocol_from_text
 from bioresearcher.runfolder import RunFolder
 
-
-def _support():
-    spec = importlib.util.spec_from_file_location("conftest_review", Path(__file__).with_name("conftest_review.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-S = _support()
 DATA = Path(os.environ.get("BIORESEARCHER_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 REAL = DATA / "protocols" / "16317"
 needs_data = pytest.mark.skipif(not REAL.is_dir(), reason="test data are not here")

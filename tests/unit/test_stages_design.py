@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
+import model_answers as answers
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -30,15 +29,6 @@ from bioresearcher.stages import design
 from bioresearcher.stages.drafts import MAX_LINES, MAX_PARTS, tidy_headings, tidy_outlines
 from bioresearcher.stages.steps import Ground, match_steps, tidy_step, unbound
 
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-answers = load("model_answers")
 SKILLS = load_skills(Resources())
 OBJECTIVE = Objective(
     id="o",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 
+import model_answers as answers
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -32,15 +31,6 @@ from bioresearcher.skills import load_skills
 from bioresearcher.stages import program
 from bioresearcher.stages.tasks import MAX_TASKS, accept_tasks
 
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-answers = load("model_answers")
 SKILLS = load_skills(Resources())
 SKILL = "cohort-table"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
@@ -11,8 +11,7 @@ from bioresearcher.examples import load_example
 from bioresearcher.execution.packages import available_packages
 from bioresearcher.library.documents import load_paper
 from bioresearcher.library.passages import split
-from bioresearcher.llm.ask import Caller
-from bioresearcher.llm.backend import Request
+from bioresearcher.llm.ask import Caller, unrendered
 from bioresearcher.llm.tokens import tokens_of_messages
 from bioresearcher.review.gates import GateContext
 from bioresearcher.review.metrics import review_by_rule
@@ -205,7 +204,7 @@ def long_prompt(material: Material, caller: Caller, longest: int = LONGEST_PROMP
         passages=(telling,),
     )
     loaded = caller.prompts.get(REPORT_PART)
-    room = _room(caller, values)
+    room = caller.backend.room(unrendered(caller, REPORT_PART, values))
     target = longest if room is None else min(longest, room)
 
     def asked(number: int) -> tuple[ReportPartInput, int]:
@@ -225,22 +224,6 @@ def _around(telling: Passage, others: Sequence[Passage]) -> tuple[Passage, ...]:
     ends = [0, *accumulate(len(p.text) for p in others)]
     place = min(range(len(ends)), key=lambda n: abs(ends[n] - ends[-1] / 2))
     return (*others[:place], telling, *others[place:])
-
-
-def _room(caller: Caller, values: ReportPartInput) -> int | None:
-    card = caller.cards[REPORT_PART.agent]
-    loaded = caller.prompts.get(REPORT_PART)
-    empty = Request(
-        prompt=REPORT_PART.name,
-        digest=loaded.resource.digest,
-        model_role=card.model_role,
-        values=values,
-        messages=(),
-        output=REPORT_PART.output,
-        max_output_tokens=card.max_output_tokens,
-        timeout_s=card.timeout_s,
-    )
-    return caller.backend.room(replace(empty, messages=loaded.render(values)))
 
 
 def headings_values(material: Material) -> DesignHeadingsInput:
