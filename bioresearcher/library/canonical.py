@@ -115,7 +115,7 @@ class DocumentBuilder:
         if message not in self._warnings:
             self._warnings.append(message)
 
-    def build(self, identifier: str, kind: Literal["jats", "pdf", "note"]) -> Document:
+    def build(self, identifier: str, kind: Literal["jats", "pdf", "note", "record"]) -> Document:
         """The finished document.
 
         Raises:

@@ -45,7 +45,7 @@ class Document(Value):
     text: str
     sections: tuple[Section, ...]
     pages: tuple[int, ...] = ()
-    kind: Literal["jats", "pdf", "note"]
+    kind: Literal["jats", "pdf", "note", "record"]
     sha256: str = Field(description="of the canonical text")
     warnings: tuple[str, ...] = ()
 

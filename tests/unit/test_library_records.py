@@ -1,0 +1,32 @@
+"""Records without full text as documents."""
+
+from __future__ import annotations
+
+import pytest
+
+from bioresearcher.library.canonical import UnreadablePaper
+from bioresearcher.library.passages import split
+from bioresearcher.library.records import ABSTRACT_ONLY, record_document
+from bioresearcher.schemas.paper import Paper
+
+PAPER = Paper(
+    id="PMID1", title="Oxytocin in seals", source="pubmed", abstract="Plasma was taken.\nMETHODS: We used ELISA."
+)
+
+
+def test_title_and_abstract_are_the_text_and_the_document_says_that_there_is_no_more() -> None:
+    document = record_document(PAPER)
+    assert (document.id, document.kind, document.warnings) == ("PMID1", "record", (ABSTRACT_ONLY,))
+    assert document.text == "Oxytocin in seals\n\nAbstract\n\nPlasma was taken.\n\nMethods\n\nWe used ELISA."
+    assert [p.kind for p in split(document)] == ["title", "abstract", "methods"]
+
+
+def test_a_label_that_names_no_section_stays_in_the_text() -> None:
+    document = record_document(PAPER.model_copy(update={"abstract": "Keywords here: none. IL-6: high."}))
+    assert [s.kind for s in document.sections] == ["title", "abstract"]
+    assert document.text.endswith("Keywords here: none. IL-6: high.")
+
+
+def test_a_record_without_abstract_cannot_be_read() -> None:
+    with pytest.raises(UnreadablePaper, match="PMID1: the record has neither full text nor abstract"):
+        record_document(PAPER.model_copy(update={"abstract": " \n"}))
