@@ -8,6 +8,7 @@ An objective file is TOML; only `objective` must be there. Paths are relative to
     requirements = ["validation in an independent cohort"]
     papers = ["papers"]                    # files or folders
     data = ["data/cohort-1", "data/cohort-2"]
+    only_own = true                        # ask no literature or data service
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class ExampleInputs:
     objective: Objective
     papers: tuple[Path, ...]
     data: tuple[Path, ...]
+    only_own: bool = False
 
 
 class _ObjectiveFile(Value):
@@ -48,6 +50,7 @@ class _ObjectiveFile(Value):
     requirements: tuple[_Text, ...] = ()
     papers: tuple[_Text, ...] = ()
     data: tuple[_Text, ...] = ()
+    only_own: bool = False
 
 
 def list_examples() -> tuple[str, ...]:
@@ -90,6 +93,7 @@ def load_objective_file(path: Path) -> ExampleInputs:
         objective=objective,
         papers=_paths(path, "papers", given.papers),
         data=_paths(path, "data", given.data),
+        only_own=given.only_own,
     )
 
 

@@ -18,12 +18,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(autouse=True)
 def _own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No BIORESEARCHER_* settings, no keys, and a home of its own for every test."""
+    """No BIORESEARCHER_* settings but that no service is asked, no keys, and a home of its own for every test."""
     for name in list(os.environ):
         if name.startswith("BIORESEARCHER_") and name != "BIORESEARCHER_TEST_DATA":
             monkeypatch.delenv(name)
         if name.endswith(("_API_KEY", "_TOKEN")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("BIORESEARCHER_ONLY_OWN", "1")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NO_PROXY", "*")
 

@@ -51,6 +51,11 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--papers", action="append", default=[], type=Path, metavar="PATH", help="JATS, PDF, Markdown")
     parser.add_argument("--data", action="append", default=[], type=Path, metavar="PATH", help="CSV/TSV tables (.gz)")
+    parser.add_argument(
+        "--only-own",
+        action=argparse.BooleanOptionalAction,
+        help="search only --papers and --data; ask no literature or data service (services are asked)",
+    )
     parser.add_argument("--max-papers", type=int, metavar="N", help="papers read at most (20)")
     parser.add_argument("--max-parts", type=int, metavar="N", help="parts of the protocol at most (12)")
     parser.add_argument("--jobs", type=int, metavar="N", help="tasks run side by side (number of processors)")
@@ -86,9 +91,10 @@ def run(args: argparse.Namespace) -> int:
     from bioresearcher.llm.choose import choose_backend
     from bioresearcher.settings import load_settings
 
+    inputs, only_own = _inputs(args)
+    args.only_own = args.only_own if args.only_own is not None else only_own or None
     settings = load_settings(vars(args))
-    inputs = _inputs(args)
-    _check_inputs(inputs)
+    _check_inputs(inputs, only_own=settings.only_own)
     choice = asyncio.run(choose_backend(settings))
     settings = choice.applied(settings)
     if args.reuse:
@@ -102,8 +108,8 @@ def run(args: argparse.Namespace) -> int:
     return drive(folder, inputs, settings, args, backend_reason=choice.reason, forecast=forecast)
 
 
-def _inputs(args: argparse.Namespace) -> Inputs:
-    """The inputs from exactly one of: example, file, --objective.
+def _inputs(args: argparse.Namespace) -> tuple[Inputs, bool]:
+    """The inputs from exactly one of: example, file, --objective; and whether it says to search only them.
 
     Raises:
         InputError: None or several were given, or the objective is empty.
@@ -122,10 +128,10 @@ def _inputs(args: argparse.Namespace) -> Inputs:
         )
     if args.objective is not None:
         text = _text(args.objective)
-        base = Inputs(Objective(id=safe_name(" ".join(text.split()[:6]).lower()), text=text))
+        base, only_own = Inputs(Objective(id=safe_name(" ".join(text.split()[:6]).lower()), text=text)), False
     else:
         loaded = load_example(args.example) if args.example else load_objective_file(args.file)
-        base = Inputs(loaded.objective, loaded.papers, loaded.data)
+        base, only_own = Inputs(loaded.objective, loaded.papers, loaded.data), loaded.only_own
     requirements = [*base.objective.requirements]
     for text in args.requirement:
         requirements.append(Requirement(id=f"R{len(requirements) + 1}", text=text))
@@ -133,7 +139,7 @@ def _inputs(args: argparse.Namespace) -> Inputs:
         update={"conditions": (*base.objective.conditions, *args.condition), "requirements": tuple(requirements)}
     )
     papers = (*base.papers, *(p.resolve() for p in args.papers))
-    return Inputs(objective, papers, (*base.data, *(p.resolve() for p in args.data)))
+    return Inputs(objective, papers, (*base.data, *(p.resolve() for p in args.data))), only_own
 
 
 def _text(value: str) -> str:
@@ -152,10 +158,10 @@ def _text(value: str) -> str:
     return text
 
 
-def _check_inputs(inputs: Inputs) -> None:
+def _check_inputs(inputs: Inputs, *, only_own: bool) -> None:
     """Refuse a run that has nothing to work with, before anything is written."""
     missing = [p for p in (*inputs.papers, *inputs.data) if not p.exists()]
     if missing:
         raise InputError(f"{missing[0]} is not there.", hint="Check --papers and --data.")
-    if not inputs.papers and not inputs.data:
+    if only_own and not inputs.papers and not inputs.data:
         raise InputError("there are neither papers nor data.", hint="Give --papers DIR and/or --data DIR.")

@@ -17,6 +17,7 @@ from bioresearcher.schemas.report import Analysis, Report
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.schemas.task import DryLabTask
 from bioresearcher.settings import Settings
+from bioresearcher.sources.base import LiteratureSource
 from bioresearcher.sources.papers import OwnPapers
 from bioresearcher.stages.design import Bench
 from bioresearcher.stages.program import Workbench
@@ -28,6 +29,7 @@ class Context:
 
     Attributes:
         sandbox: None when no sandbox works here; then tasks are not run and `sandbox_note` says why.
+        literature: Where papers are searched, the researcher's own first.
         own_papers: The researcher's papers; None when none were given.
         own_records: What is known of each of them.
         own_datasets: The researcher's data sets, described.
@@ -43,6 +45,7 @@ class Context:
     skills: Mapping[str, Skill]
     sandbox: Sandbox | None
     sandbox_note: str
+    literature: tuple[LiteratureSource, ...]
     own_papers: OwnPapers | None
     own_records: tuple[Paper, ...]
     own_datasets: tuple[Dataset, ...]

@@ -12,7 +12,7 @@ from bioresearcher.errors import AnswerError, DefectError
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.state import PaperTask, RunState
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.paper import Failure, Paper, SearchRound
+from bioresearcher.schemas.paper import Failure, Paper, QueryPlan, SearchRound
 from bioresearcher.schemas.passage import Document
 from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.run import Decision
@@ -33,10 +33,8 @@ async def plan_queries(state: RunState, runtime: Runtime[Context]) -> Update:
 async def search_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     """One search round over the sources."""
     c = runtime.context
-    known = {p: c.folder.read(Paper, "papers", f"{p}.json") for p in state["found"]}
-    plan = state["plan"]
-    sources = [c.own_papers] if c.own_papers else []
-    new, trail = await search.search_papers(sources, plan, known) if plan else ([], ())
+    plan = state["plan"] or QueryPlan(literature=())
+    new, trail, unreached = await search.search_papers(c.literature, plan, state["found"])
     last = SearchRound(round=len(state["rounds"]) + 1, trail=trail)
     found = [*state["found"], *(p.id for p in new)]
     max_rounds = c.caller.cards["search"].rounds
@@ -48,7 +46,7 @@ async def search_papers(state: RunState, runtime: Runtime[Context]) -> Update:
         c.folder.write(paper, "papers", f"{paper.id}.json")
     rounds = [*state["rounds"], last.model_copy(update={"stop_reason": reason})]
     c.folder.write_list(rounds, "search.json")
-    failures = [f for f in c.input_failures if f.stage == "load_papers"]
+    failures = [f for f in c.input_failures if f.stage == "load_papers"] + [*unreached]
     return {"found": found, "rounds": rounds, "failures": failures}
 
 
@@ -60,7 +58,10 @@ async def screen_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     relevance = await asyncio.to_thread(c.library.rank, texts, c.objective.text) if papers else []
     screened = await search.screen_papers(c.caller, c.objective, papers, relevance, limit=c.settings.max_papers)
     c.folder.write_list(screened, "screening.json")
-    return {"kept": [s.paper_id for s in screened if s.kept]}
+    kept = [s.paper_id for s in screened if s.kept]
+    rounds = search.with_kept(state["rounds"], kept)
+    c.folder.write_list(rounds, "search.json")
+    return {"kept": kept, "rounds": rounds}
 
 
 async def search_datasets(state: RunState, runtime: Runtime[Context]) -> Update:

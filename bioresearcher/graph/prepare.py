@@ -125,6 +125,7 @@ async def open_context(
             skills=skills,
             sandbox=sandbox,
             sandbox_note=note,
+            literature=(papers,) if papers else (),
             own_papers=papers,
             own_records=tuple(paper for paper, _ in loaded),
             own_datasets=tuple(datasets),

@@ -85,8 +85,9 @@ def known_limits(context: Context) -> list[str]:
         )
     else:
         said += _of_models(context.caller.ledger.rows())
-    said.append("Only the researcher's own papers and data sets were searched; no literature service was asked.")
-    if context.own_papers is None:
+    if not any(source.hosts for source in context.literature):
+        said.append("Only the researcher's own papers and data sets were searched; no literature service was asked.")
+    if not context.literature:
         said.append("No papers were given, so no step rests on literature.")
     if not context.own_datasets and not context.input_failures:
         said.append("No data were given, so nothing was computed.")

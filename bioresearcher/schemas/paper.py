@@ -79,9 +79,25 @@ class QueryPlan(Value):
     terms: tuple[str, ...] = Field(default=(), description="the objective's key terms, most important first")
 
 
+class QueryTrail(Value):
+    """What became of one query at one source: query → translation → hits → kept."""
+
+    query: str
+    purpose: str = ""
+    source: str = Field(default="own", description="which source was asked")
+    translation: str = Field(default="", description="the query as the source understood it; empty if it did not say")
+    warnings: tuple[str, ...] = Field(default=(), description="what the source said about the query")
+    hits: int = Field(description="papers that answer the query, of which the best are taken")
+    found: tuple[str, ...] = Field(default=(), description="ids of the papers taken, best first")
+    new: int = Field(description="papers taken that were not known before")
+    kept: int | None = Field(default=None, description="papers taken that are read; None until papers are screened")
+    adjusts: str = Field(default="", description="the query that found nothing or too much, if this one replaces it")
+    rule: str = Field(default="", description="how it was relaxed or narrowed")
+
+
 class SearchRound(Value):
     """One round of searching: which query found how much."""
 
     round: int
-    trail: tuple[tuple[str, int, int], ...] = Field(description="(query, hits, new papers)")
+    trail: tuple[QueryTrail, ...]
     stop_reason: str = Field(default="", description="why searching ended after this round; empty if it went on")

@@ -25,6 +25,7 @@ _ENVIRONMENT = {
         "SKILLS": "skills_dir",
         "PROJECT": "project",
         "SANDBOX": "sandbox",
+        "ONLY_OWN": "only_own",
         "JOBS": "jobs",
         "BACKEND": "backend",
         "MAX_USD": "max_usd",

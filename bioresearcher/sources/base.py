@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.passage import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """What a source answers to a query.
+
+    Attributes:
+        papers: The best of those that answer it, best first.
+        total: How many answer it in all.
+        translation: The query as the source understood it; empty when it does not say.
+        warnings: What the source said about the query, such as a field it does not know or a phrase it ignored.
+        missing: Phrases of the query that stand in no paper, as written in the query, without quotes and field tags.
+        literal: Whether every AND must be fulfilled, so that a query that finds nothing is worth relaxing. A source
+            that answers in part anyway says no.
+    """
+
+    papers: tuple[Paper, ...]
+    total: int
+    translation: str = ""
+    warnings: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    literal: bool = True
 
 
 class LiteratureSource(Protocol):
@@ -18,8 +41,13 @@ class LiteratureSource(Protocol):
         """What `Paper.source` says for papers from here."""
         ...
 
-    async def search(self, query: str, limit: int) -> Sequence[Paper]:
-        """The papers that answer a Boolean query best, best first, at most `limit`.
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Hosts that are asked over the network; empty for a source that lies on this machine."""
+        ...
+
+    async def search(self, query: str, limit: int) -> Hits:
+        """The papers that answer a Boolean query best, at most `limit` of them, and how the query was understood.
 
         Raises:
             OutsideError: The source cannot be reached; `retryable` says whether to try again.

@@ -17,6 +17,7 @@ from bioresearcher.library.identifiers import Identifiers
 from bioresearcher.library.lexical import Lexical
 from bioresearcher.schemas.paper import Failure, Paper
 from bioresearcher.schemas.passage import Document
+from bioresearcher.sources.base import Hits
 from bioresearcher.sources.boolean import Text, match, parse, positive_words
 
 MAX_FILES: Final = 2_000
@@ -40,6 +41,7 @@ class OwnPapers:
     """Papers from files and folders given by the user; read once, at the first use."""
 
     name: Final = "own"
+    hosts: Final[tuple[str, ...]] = ()
 
     def __init__(self, paths: Sequence[Path]) -> None:
         """Take files and folders; nothing is read yet.
@@ -119,7 +121,7 @@ class OwnPapers:
                 )
         return _merged(found), failures
 
-    async def search(self, query: str, limit: int) -> list[Paper]:
+    async def search(self, query: str, limit: int) -> Hits:
         """The papers that fulfil at least half of the query's AND clauses and nothing of its NOT, best first.
 
         They are ordered by the share of fulfilled clauses, then by BM25 of the words asked for. A small
@@ -127,7 +129,7 @@ class OwnPapers:
         """
         return await asyncio.to_thread(self._search, query, limit)
 
-    def _search(self, query: str, limit: int) -> list[Paper]:
+    def _search(self, query: str, limit: int) -> Hits:
         papers, _ = self.load()
         with self._guard:
             if self._searchable is None:
@@ -138,7 +140,8 @@ class OwnPapers:
         shares = [match(tree, text) for text in searchable.texts]
         scores = searchable.lexical.scores(" ".join(positive_words(tree)))
         order = sorted(range(len(papers)), key=lambda i: (-shares[i], -scores[i], i))
-        return [papers[i][0] for i in order if shares[i] >= _LEAST_SHARE][: max(0, limit)]
+        hits = [papers[i][0] for i in order if shares[i] >= _LEAST_SHARE]
+        return Hits(tuple(hits[: max(0, limit)]), len(hits), literal=False)
 
     async def fetch(self, paper_id: str) -> Document:
         """The text of a paper.

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
-from bioresearcher.errors import AnswerError
+from bioresearcher.errors import AnswerError, OutsideError
 from bioresearcher.llm.ask import Caller, ask
 from bioresearcher.schemas.ask_search import JudgeDatasetInput, PlanQueriesInput, ScreenPaperInput
 from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.paper import Paper, PaperAnswers, QueryPlan, ScreenedPaper, SearchQuery, SearchRound
-from bioresearcher.sources.base import LiteratureSource
+from bioresearcher.schemas.paper import (
+    Failure,
+    Paper,
+    PaperAnswers,
+    QueryPlan,
+    QueryTrail,
+    ScreenedPaper,
+    SearchQuery,
+    SearchRound,
+)
+from bioresearcher.sources.base import Hits, LiteratureSource
 from bioresearcher.sources.boolean import parse, positive_words
 from bioresearcher.stages.prompts import JUDGE_DATASET, PLAN_QUERIES, SCREEN_PAPER
 from bioresearcher.stages.usable import ask_rules
@@ -33,7 +42,7 @@ async def plan_queries(
 
     A first round with fewer than three queries that differ in their words is completed by the rules' queries.
     """
-    asked = [SearchQuery(query=query, purpose="") for r in rounds for query, _, _ in r.trail]
+    asked = [SearchQuery(query=query, purpose="") for r in rounds for query in dict.fromkeys(t.query for t in r.trail)]
     values = PlanQueriesInput(
         objective=objective,
         round=len(rounds) + 1,
@@ -78,17 +87,47 @@ def new_queries(
 
 
 async def search_papers(
-    sources: Sequence[LiteratureSource], plan: QueryPlan, known: Mapping[str, Paper]
-) -> tuple[list[Paper], tuple[tuple[str, int, int], ...]]:
-    """Papers not known before, and per query (query, hits, new papers)."""
+    sources: Sequence[LiteratureSource], plan: QueryPlan, known: Collection[str]
+) -> tuple[list[Paper], tuple[QueryTrail, ...], tuple[Failure, ...]]:
+    """Papers not known before, what became of every query at every source, and sources that could not be asked.
+
+    A source that cannot be reached is not asked again in this round.
+    """
     found: dict[str, Paper] = {}
-    trail = []
-    for query in plan.literature:
-        hits = [p for s in sources for p in await s.search(query.query, HITS_PER_QUERY)]
-        new = {p.id: p for p in hits if p.id not in known and p.id not in found}
-        found |= new
-        trail.append((query.query, len(hits), len(new)))
-    return list(found.values()), tuple(trail)
+    trail: list[QueryTrail] = []
+    failures: list[Failure] = []
+    for source in sources:
+        try:
+            for query in plan.literature:
+                hits = await source.search(query.query, HITS_PER_QUERY)
+                new = {p.id: p for p in hits.papers if p.id not in known and p.id not in found}
+                found |= new
+                trail.append(_trail(source, query, hits, len(new)))
+        except OutsideError as error:
+            failures.append(Failure(item=source.name, stage="search_papers", message=error.message, hint=error.hint))
+    return list(found.values()), tuple(trail), tuple(failures)
+
+
+def _trail(source: LiteratureSource, query: SearchQuery, hits: Hits, new: int) -> QueryTrail:
+    return QueryTrail(
+        query=query.query,
+        purpose=query.purpose,
+        source=source.name,
+        translation=hits.translation,
+        warnings=(*hits.warnings, *(f"not found: {phrase}" for phrase in hits.missing)),
+        hits=hits.total,
+        found=tuple(p.id for p in hits.papers),
+        new=new,
+    )
+
+
+def with_kept(rounds: Sequence[SearchRound], kept: Collection[str]) -> list[SearchRound]:
+    """The rounds with how many of each query's papers are read."""
+
+    def counted(row: QueryTrail) -> QueryTrail:
+        return row.model_copy(update={"kept": sum(p in kept for p in row.found)})
+
+    return [r.model_copy(update={"trail": tuple(counted(row) for row in r.trail)}) for r in rounds]
 
 
 def stop_reason(rounds: Sequence[SearchRound], found: int, wanted: int, max_rounds: int) -> str:
@@ -98,7 +137,7 @@ def stop_reason(rounds: Sequence[SearchRound], found: int, wanted: int, max_roun
         return "no new query was left to ask"
     if found >= wanted:
         return f"{found} papers found, {wanted} wanted"
-    if sum(new for _, _, new in last.trail) == 0:
+    if sum(row.new for row in last.trail) == 0:
         return "the last round found nothing new"
     if len(rounds) >= max_rounds:
         return f"all {max_rounds} rounds were used"

@@ -35,7 +35,7 @@ class Program:
 
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("BIORESEARCHER_")}
-        return {**kept, "BIORESEARCHER_WORKSPACE": str(self.workspace)}
+        return {**kept, "BIORESEARCHER_WORKSPACE": str(self.workspace), "BIORESEARCHER_ONLY_OWN": "1"}
 
     def run(self, *args: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -20,7 +20,7 @@ from bioresearcher.schemas.execution import (
     TaskRecord,
 )
 from bioresearcher.schemas.objective import Objective, Requirement
-from bioresearcher.schemas.paper import Failure, Paper, PaperAnswers, ScreenedPaper, SearchRound
+from bioresearcher.schemas.paper import Failure, Paper, PaperAnswers, QueryTrail, ScreenedPaper, SearchRound
 from bioresearcher.schemas.passage import Document, Evidence, Section
 from bioresearcher.schemas.protocol import (
     Coverage,
@@ -186,7 +186,13 @@ def _papers(folder: RunFolder) -> None:
         "screening.json",
     )
     folder.write_list(
-        [SearchRound(round=1, trail=(("breast AND (proliferation OR survival)", 3, 3),), stop_reason="all files seen")],
+        [
+            SearchRound(
+                round=1,
+                trail=(QueryTrail(query="breast AND (proliferation OR survival)", hits=3, new=3, kept=2),),
+                stop_reason="all files seen",
+            )
+        ],
         "search.json",
     )
 

@@ -94,7 +94,7 @@ async def test_search_reads_boolean_queries_leniently(folder: Path) -> None:
     source: LiteratureSource = OwnPapers([folder])
 
     async def titles(query: str, limit: int = 10) -> list[str]:
-        return [p.title for p in await source.search(query, limit)]
+        return [p.title for p in (await source.search(query, limit)).papers]
 
     assert await titles('"breast cancer"[Title/Abstract] AND (survival OR "Cox regression"[MeSH])') == [
         "Survival models",

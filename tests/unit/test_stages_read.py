@@ -25,7 +25,7 @@ from bioresearcher.schemas.ask_review import ProtocolScores
 from bioresearcher.schemas.ask_search import DatasetAnswers
 from bioresearcher.schemas.dataset import DataFile, Dataset, DatasetCheck
 from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.paper import Paper, PaperAnswers, QueryPlan, SearchQuery, SearchRound
+from bioresearcher.schemas.paper import Paper, PaperAnswers, QueryPlan, QueryTrail, SearchQuery, SearchRound
 from bioresearcher.schemas.passage import Document, Section
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import METRICS
@@ -244,7 +244,7 @@ async def test_queries_that_vary_one_question_are_completed_by_rule(tmp_path: Pa
 
 
 async def test_a_later_round_may_have_nothing_left_to_ask(tmp_path: Path) -> None:
-    asked = SearchRound(round=1, trail=(("genes AND tumours", 3, 3),))
+    asked = SearchRound(round=1, trail=(QueryTrail(query="genes AND tumours", hits=3, new=3),))
     found = await search.plan_queries(caller(tmp_path, [plan("Genes and  tumours")]), OBJECTIVE, [asked], ())
     assert found.literature == ()
 
