@@ -33,7 +33,9 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         help="check Python, sandbox, workspace, library, prompts and models",
         conflict_handler="resolve",  # `--model` may stand alone here
     )
-    parser.add_argument("--sandbox", choices=("auto", "bubblewrap", "none"), help="which sandbox to test (auto)")
+    parser.add_argument(
+        "--sandbox", choices=("auto", "bubblewrap", "container", "none"), help="which sandbox to test (auto)"
+    )
     parser.add_argument("--settings", action="store_true", help="print every setting and where it comes from instead")
     parser.add_argument("--json", action="store_true", help="print as JSON")
     add_model_options(parser)
@@ -154,9 +156,8 @@ def _sandbox(settings: Settings) -> str:
     from bioresearcher.sandbox.probe import probe
 
     sandbox = choose_sandbox(settings.sandbox)
-    result = asyncio.run(probe(sandbox))
-    checks = [f"{'held' if c.ok else 'NOT HELD'}: {c.name}" for c in result.checks]
-    text = f"{sandbox.name}: {'; '.join(checks)} ({result.seconds:.1f} s)"
+    result = asyncio.run(probe(sandbox, thorough=True))
+    text = f"{sandbox.name}: {'; '.join(check.line for check in result.checks)} ({result.seconds:.1f} s)"
     if not result.ok:
         raise SandboxUnavailableError(text)
     return text

@@ -61,7 +61,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--jobs", type=int, metavar="N", help="tasks run side by side (number of processors)")
     parser.add_argument(
         "--sandbox",
-        choices=("auto", "bubblewrap", "none"),
+        choices=("auto", "bubblewrap", "container", "none"),
         help="none runs generated code unprotected and is stamped on the report (auto)",
     )
     parser.add_argument(

@@ -30,6 +30,7 @@ class Context:
     Attributes:
         sandbox: None when no sandbox works here; then tasks are not run and `sandbox_note` says why.
         literature: Where papers are searched, the researcher's own first.
+        sandbox_test: What its self-test saw when the run was opened, a line a check.
         own_papers: The researcher's papers; None when none were given.
         own_records: What is known of each of them.
         own_datasets: The researcher's data sets, described.
@@ -46,6 +47,7 @@ class Context:
     sandbox: Sandbox | None
     sandbox_note: str
     literature: tuple[LiteratureSource, ...]
+    sandbox_test: tuple[str, ...]
     own_papers: OwnPapers | None
     own_records: tuple[Paper, ...]
     own_datasets: tuple[Dataset, ...]

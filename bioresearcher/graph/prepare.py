@@ -25,6 +25,7 @@ from bioresearcher.resources import Resources
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.sandbox.choose import choose_sandbox
+from bioresearcher.sandbox.probe import probe
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.run import RunRecord
 from bioresearcher.settings import Settings
@@ -103,7 +104,7 @@ async def open_context(
     datasets, data_failures = await asyncio.to_thread(load_datasets, inputs.data)
     papers = OwnPapers(inputs.papers) if inputs.papers else None
     loaded, paper_failures = await asyncio.to_thread(papers.load) if papers else ([], [])
-    sandbox, note = await _sandbox(settings)
+    sandbox, note, tested = await _sandbox(settings)
     library = Library(settings.workspace / "library")
     ledger = Ledger(folder.path("ledger.sqlite"))
     events = EventLog(folder.path("events.jsonl"), listener)
@@ -126,6 +127,7 @@ async def open_context(
             sandbox=sandbox,
             sandbox_note=note,
             literature=(papers,) if papers else (),
+            sandbox_test=tested,
             own_papers=papers,
             own_records=tuple(paper for paper, _ in loaded),
             own_datasets=tuple(datasets),
@@ -139,12 +141,23 @@ async def open_context(
         library.close()
 
 
-async def _sandbox(settings: Settings) -> tuple[Sandbox | None, str]:
-    """The sandbox, or None with the reason why tasks will not be run."""
+async def _sandbox(settings: Settings) -> tuple[Sandbox | None, str, tuple[str, ...]]:
+    """The sandbox, or None with the reason why tasks will not be run; and what its self-test saw, a line a check.
+
+    A boundary that does not hold is as good as none. Without isolation, which was asked for, nothing is tested.
+    """
     try:
-        return await asyncio.to_thread(choose_sandbox, settings.sandbox), ""
+        sandbox = await asyncio.to_thread(choose_sandbox, settings.sandbox)
     except SandboxUnavailableError as error:
-        return None, f"no sandbox works here, so no code was run: {error}"
+        return None, f"no sandbox works here, so no code was run: {error}", ()
+    if sandbox.name == "none":
+        return sandbox, "", ()
+    result = await probe(sandbox)
+    lines = tuple(check.line for check in result.checks)
+    if result.ok:
+        return sandbox, "", lines
+    broken = "; ".join(check.line for check in result.checks if not check.ok)
+    return None, f"the sandbox {sandbox.name} failed its self-test, so no code was run: {broken}", lines
 
 
 def input_digests(context: Context) -> dict[str, str]:

@@ -195,6 +195,7 @@ class Runner:
                 "inputs": digests,
                 "digests": resource_digests(self._settings),
                 "sandbox": context.sandbox.name if context.sandbox else "",
+                "sandbox_test": context.sandbox_test,
             }
         )
         self.folder.write(record, "run.json")

@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--workdir", type=Path, required=True, help="its writable folder, seen as /work")
     run.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help="read-only, seen as /data/NAME")
     run.add_argument("--python", type=Path, help="interpreter to run inside (default: this one)")
-    run.add_argument("--sandbox", choices=("auto", "bubblewrap", "none"), default="auto")
+    run.add_argument("--sandbox", choices=("auto", "bubblewrap", "container", "none"), default="auto")
     for name, text in _UNITS.items():
         default = getattr(_DEFAULTS, name)
         flag = f"--{name.replace('_', '-')}"

@@ -2,8 +2,9 @@
 
 Called as `python -I -S inside.py TELL LEASH NAME=VALUE… -- COMMAND…` (a copy of it, so that nothing of this package
 needs to be visible inside). A byte is written to the descriptor TELL when everything is set up; when the other end of
-LEASH is closed – the supervisor is gone – everything ends. Only the standard library is used, and nothing is imported
-that the job could have prepared.
+LEASH is closed – the supervisor is gone – everything ends. In a container, into which no descriptor leads, both are
+`-`: its engine is the one that is told. Only the standard library is used, and nothing is imported that the job could
+have prepared.
 """
 
 import _signal  # type: ignore[import-not-found]  # the C module: `signal` itself takes 10 ms to import
@@ -90,16 +91,18 @@ def reap(child: int) -> int | None:
 def main(arguments: list[str]) -> None:
     """Set up, tell the supervisor, start the job and wait for its end."""
     split = arguments.index("--")
-    tell, leash = int(arguments[0]), int(arguments[1])
+    tell, leash = (None if text == "-" else int(text) for text in arguments[:2])
     guard()
     set_limits(arguments[2:split])
     _signal.signal(_INTERRUPT, _signal.SIG_IGN)
-    os.write(tell, b"1")
-    os.close(tell)
+    if tell is not None:
+        os.write(tell, b"1")
+        os.close(tell)
     child = start(arguments[split + 1 :])
     poller = select.poll()
     poller.register(os.pidfd_open(child), select.POLLIN)
-    poller.register(leash, select.POLLHUP)
+    if leash is not None:
+        poller.register(leash, select.POLLHUP)
     while (code := reap(child)) is None:
         if leash in {fd for fd, _ in poller.poll(_REAP_MS)}:
             finish(128 + _KILL)

@@ -99,16 +99,19 @@ class Watchdog:
         self._next_folder_s = 0.0
         self._device = work.stat().st_dev
 
-    def check(self, root: int, now_s: float, *, set_up: bool = True) -> str | None:
-        """The name of a limit that is passed, or None. `root` is the tree's first process on this side."""
+    def check(self, root: int | None, now_s: float, *, set_up: bool = True) -> str | None:
+        """The name of a limit that is passed, or None.
+
+        `root` is the tree's first process on this side; None when its processes are limited and counted elsewhere.
+        """
         if now_s - self._started_s > self._limits.wall_s:
             return "wall_time"
-        processes = self.last_seen = tree(root)
+        processes = self.last_seen = [] if root is None else tree(root)
         if self._add_cpu(processes) > self._limits.cpu_s:
             return "cpu_time"
         if self._processes_passed(processes, now_s):
             return "processes"
-        if self._memory_passed(root, processes, now_s):
+        if root is not None and self._memory_passed(root, processes, now_s):
             return "memory"
         if now_s < self._next_folder_s:
             return None

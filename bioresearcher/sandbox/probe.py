@@ -1,6 +1,7 @@
-"""A self-test of the boundary: a payload that tries to get out, run through the sandbox as any job would be.
+"""A self-test of the boundary: payloads that try to get out or use too much, run as any job would be.
 
-It tests what the sandbox does, not whether its parts are installed; takes about a second.
+It tests what the sandbox does, not whether its parts are installed. The quick one, before every run, takes about a
+second; the thorough one of `bioresearcher doctor` passes every limit once and takes some ten.
 """
 
 from __future__ import annotations
@@ -23,8 +24,32 @@ from bioresearcher.sandbox.folders import remove_tree, temporary_folder
 from bioresearcher.schemas.execution import ExecResult, Limits
 
 _SET_BY_BUBBLEWRAP = {"PWD"}
-_HOG = "blocks = []\nwhile True:\n    blocks.append(b'x' * 8_000_000)\n"
-_LIMITS = Limits(wall_s=6, cpu_s=5, memory_mb=200, processes=16, file_mb=16, disk_mb=32, tmp_mb=16, shm_mb=16)
+_PASSING: dict[str, tuple[str, str]] = {
+    "memory": ("needs too much memory", "blocks = []\nwhile True:\n    blocks.append(b'x' * 8_000_000)\n"),
+    "wall_time": ("runs too long", "import time\ntime.sleep(60)\n"),
+    "cpu_time": ("uses too much CPU time", "while True:\n    pass\n"),
+    "processes": (
+        "starts too many processes",
+        "import os, time\nfor _ in range(40):\n    if os.fork() == 0:\n        time.sleep(30)\ntime.sleep(30)\n",
+    ),
+    "disk": (
+        "writes too much",
+        "for n in range(90):\n    with open(str(n), 'wb') as file:\n        file.write(b'x' * 1_000_000)\n",
+    ),
+    "file_size": (
+        "writes a file that is too large",
+        "with open('f', 'wb') as file:\n    file.write(b'x' * 40_000_000)\n",
+    ),
+    "files": ("makes too many files", "for n in range(3000):\n    open(str(n), 'w').close()\n"),
+    "output": ("prints too much", "while True:\n    print('x' * 1000)\n"),
+}
+"""Limit -> what a job that passes it does, in words and as a script."""
+_LIMITS = Limits(
+    wall_s=6, cpu_s=5, memory_mb=200, processes=16, file_mb=16, disk_mb=32, files=500, tmp_mb=16, shm_mb=16,
+    output_bytes=500_000,
+)  # fmt: skip
+_TIGHT = {"wall_time": {"wall_s": 1.0}, "cpu_time": {"cpu_s": 1.0}}
+_SIDE_BY_SIDE = 4
 _EXPECTED = {
     "read_secret": "cannot read a private file of this machine",
     "write_outside": "cannot write outside its folder",
@@ -32,6 +57,8 @@ _EXPECTED = {
     "write_code": "cannot change its own code",
     "network": "cannot reach the network",
     "socket": "cannot open sockets",
+    "host_processes": "cannot see the processes of this machine",
+    "namespaces": "cannot make namespaces",
     "environment": "does not see this program's environment",
 }
 
@@ -44,6 +71,11 @@ class Check:
     ok: bool
     detail: str = ""
 
+    @property
+    def line(self) -> str:
+        """For people and for a run's record."""
+        return f"held: {self.name}" if self.ok else f"NOT HELD: {self.name}{f' ({self.detail})' if self.detail else ''}"
+
 
 @dataclass(frozen=True)
 class ProbeResult:
@@ -54,12 +86,17 @@ class ProbeResult:
     seconds: float
 
 
-async def probe(sandbox: Sandbox) -> ProbeResult:
-    """Test a sandbox; one that cannot even start gives a single failed check, not an exception."""
+async def probe(sandbox: Sandbox, *, thorough: bool = False) -> ProbeResult:
+    """Test a sandbox; one that cannot even start gives a single failed check, not an exception.
+
+    Args:
+        sandbox: What is tested.
+        thorough: Whether every limit is passed once, not the one on memory only.
+    """
     started = time.monotonic()
     folder = temporary_folder()
     try:
-        checks = await _checks(sandbox, folder)
+        checks = await _checks(sandbox, folder, tuple(_PASSING) if thorough else ("memory",))
     except BioresearcherError as error:
         checks = (Check("jobs run", ok=False, detail=str(error)),)
     finally:
@@ -67,23 +104,35 @@ async def probe(sandbox: Sandbox) -> ProbeResult:
     return ProbeResult(all(check.ok for check in checks), checks, round(time.monotonic() - started, 2))
 
 
-async def _checks(sandbox: Sandbox, folder: Path) -> tuple[Check, ...]:
-    for name in ("code", "work", "hog", "outside"):
+async def _checks(sandbox: Sandbox, folder: Path, limits: tuple[str, ...]) -> tuple[Check, ...]:
+    for name in ("code", "work", "outside"):
         (folder / name).mkdir()
     (folder / "outside").chmod(0o777)
     secret = folder / "secret.txt"
     secret.write_text("secret", encoding="utf-8")
     secret.chmod(0o644)  # even a file that everybody may read stays out of reach
     shutil.copyfile(canary.__file__, folder / "code" / "canary.py")
-    (folder / "code" / "hog.py").write_text(_HOG, encoding="utf-8")
+    own = Path("/proc/self/comm").read_text(encoding="utf-8").strip() if Path("/proc/self/comm").exists() else "python"
+    slots = asyncio.Semaphore(_SIDE_BY_SIDE)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        args = (str(secret), str(folder / "outside"), str(port), json.dumps(_foreign_names()))
+        args = (str(secret), str(folder / "outside"), str(port), json.dumps(_foreign_names()), str(os.getpid()), own)
         canary_job = Job(folder / "code", "canary.py", folder / "work", args, limits=_LIMITS)
-        hog_job = Job(folder / "code", "hog.py", folder / "hog", limits=_LIMITS)
-        tried, hogged = await asyncio.gather(sandbox.run(canary_job), sandbox.run(hog_job))
-    memory = Check("is ended when it needs too much memory", hogged.killed == "memory", _how(hogged))
-    return (*_judge(tried), memory)
+        held = asyncio.gather(*(_limit_holds(sandbox, folder, name, slots) for name in limits))
+        tried, passed = await asyncio.gather(sandbox.run(canary_job), held)
+    return (*_judge(tried), *passed)
+
+
+async def _limit_holds(sandbox: Sandbox, folder: Path, name: str, slots: asyncio.Semaphore) -> Check:
+    words, script = _PASSING[name]
+    place = folder / name
+    for part in ("code", "work"):
+        (place / part).mkdir(parents=True)
+    (place / "code" / "hog.py").write_text(script, encoding="utf-8")
+    limits = _LIMITS.model_copy(update=_TIGHT.get(name, {}))
+    async with slots:
+        ended = await sandbox.run(Job(place / "code", "hog.py", place / "work", limits=limits))
+    return Check(f"is ended when it {words}", ended.killed == name, _how(ended))
 
 
 def _foreign_names() -> list[str]:

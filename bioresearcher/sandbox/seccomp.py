@@ -154,6 +154,12 @@ _PARTLY: tuple[tuple[tuple[int | None, int | None], tuple[_Test, ...]], ...] = (
     ((259, 33), (_Test(2, "any_bit", _SET_ID_BITS),)),  # mknodat
 )
 
+_PARTLY_NAMES: dict[tuple[int | None, int | None], str] = {
+    (56, 220): "clone", (53, 199): "socketpair", (16, 29): "ioctl", (135, 92): "personality", (90, None): "chmod",
+    (91, 52): "fchmod", (268, 53): "fchmodat", (452, 452): "fchmodat2", (85, None): "creat", (2, None): "open",
+    (257, 56): "openat", (133, None): "mknod", (259, 33): "mknodat",
+}  # fmt: skip
+
 
 def _op(code: int, value: int, jump_true: int = 0, jump_false: int = 0) -> bytes:
     return struct.pack("<HBBI", code, jump_true, jump_false, value)
@@ -185,19 +191,23 @@ def _conditional(number: int, tests: tuple[_Test, ...]) -> list[bytes]:
     return [*ops, _refuse(errno.EPERM), _op(_LOAD, _NR_OFFSET)]
 
 
-def program(machine: str | None = None) -> bytes:
-    """The filter as an array of `struct sock_filter`, ready for `bwrap --seccomp`.
-
-    Raises:
-        SandboxUnavailableError: There is no table of system calls for this processor architecture.
-    """
+def _machine(machine: str | None) -> tuple[int, int]:
     machine = machine or platform.machine()
     if machine not in _MACHINES:
         raise SandboxUnavailableError(
             f"no system-call filter is known for the processor architecture {machine!r}.",
             hint="The sandbox supports x86_64 and aarch64.",
         )
-    column, arch = _MACHINES[machine]
+    return _MACHINES[machine]
+
+
+def program(machine: str | None = None) -> bytes:
+    """The filter as an array of `struct sock_filter`, ready for `bwrap --seccomp`.
+
+    Raises:
+        SandboxUnavailableError: There is no table of system calls for this processor architecture.
+    """
+    column, arch = _machine(machine)
     ops = [
         _op(_LOAD, _ARCH_OFFSET),
         _op(_JUMP_EQ, arch, 1, 0),
@@ -214,3 +224,47 @@ def program(machine: str | None = None) -> bytes:
         if number is not None:
             ops += _conditional(number, tests)
     return b"".join([*ops, _op(_RETURN, _ALLOW)])
+
+
+def profile(machine: str | None = None) -> dict[str, object]:
+    """The same filter in the form in which container engines take it (OCI runtime specification, `linux.seccomp`).
+
+    Engines name system calls; the names of the conditional ones are those that the tables give by number.
+
+    Raises:
+        SandboxUnavailableError: There is no table of system calls for this processor architecture.
+    """
+    column, _ = _machine(machine)
+    calls: list[dict[str, object]] = [
+        _named([n for n, numbers in _UNKNOWN.items() if numbers[column] is not None], errno.ENOSYS),
+        _named([n for n, numbers in _REFUSED.items() if numbers[column] is not None], errno.EPERM),
+    ]
+    for numbers, tests in _PARTLY:
+        if numbers[column] is not None and len({test.argument for test in tests}) < len(tests):
+            # engines take two tests of one argument as alternatives, so the call is refused as a whole
+            calls.append(_named([_PARTLY_NAMES[numbers]], errno.EPERM))
+        elif numbers[column] is not None:
+            calls += ({**_named([_PARTLY_NAMES[numbers]], errno.EPERM), "args": args} for args in _expanded(tests))
+    return {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "architectures": ["SCMP_ARCH_X86_64" if column == 0 else "SCMP_ARCH_AARCH64"],
+        "syscalls": calls,
+    }
+
+
+def _named(names: list[str], answer: int) -> dict[str, object]:
+    return {"names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": answer}
+
+
+def _expanded(tests: tuple[_Test, ...]) -> list[list[dict[str, object]]]:
+    """A rule per combination of bits: libseccomp compares masked values, so "any of these bits" is one rule a bit."""
+    rules: list[list[dict[str, object]]] = [[]]
+    for test in tests:
+        if test.kind == "any_bit":
+            bits = [1 << n for n in range(32) if test.value >> n & 1]
+            ways = [{"index": test.argument, "op": "SCMP_CMP_MASKED_EQ", "value": b, "valueTwo": b} for b in bits]
+        else:
+            kind = "SCMP_CMP_EQ" if test.kind == "equals" else "SCMP_CMP_NE"
+            ways = [{"index": test.argument, "op": kind, "value": test.value}]
+        rules = [[*rule, way] for rule in rules for way in ways]
+    return rules

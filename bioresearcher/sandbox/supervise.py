@@ -70,6 +70,8 @@ class Plan:
         fds: Descriptors it inherits under the same numbers; closed here once it has started.
         info_fd: Where bubblewrap tells the number of the sandbox's first process; None without bubblewrap.
         ties: What connects us with the first process.
+        by_leash: Whether the job is ended by letting go of the leash alone, because it is no descendant of ours (a
+            container is the engine's); then only its folder, its output and the clock are watched here.
     """
 
     command: Sequence[str]
@@ -78,6 +80,7 @@ class Plan:
     fds: tuple[int, ...]
     info_fd: int | None
     ties: Ties
+    by_leash: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,8 @@ class Running:
         _, status, usage = os.wait4(self._process.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         self._process.returncode = code
-        self._cpu_s = usage.ru_utime + usage.ru_stime
+        if not self._plan.by_leash:  # else it is the engine's client that was waited for
+            self._cpu_s = usage.ru_utime + usage.ru_stime
         self._ended_s = time.monotonic()
         self._signal_all()
 
@@ -205,7 +209,8 @@ class Running:
         if self._ended_s is not None:
             return
         if self._kill_s is None:
-            if passed := self._watchdog.check(self._first or self._process.pid, now, set_up=self._set_up):
+            root = None if self._plan.by_leash else self._first or self._process.pid
+            if passed := self._watchdog.check(root, now, set_up=self._set_up):
                 self._kill(passed)
         elif now - self._kill_s > _KILL_HARDER_S:
             self._let_go()
@@ -218,7 +223,7 @@ class Running:
 
     def _signal_all(self) -> None:
         """Kill the first process inside; its namespace dies with it, and bubblewrap then ends by itself."""
-        if self._plan.info_fd is None:
+        if self._plan.info_fd is None and not self._plan.by_leash:
             self._kill_tree()
         if self._first_handle is not None:
             with suppress(OSError):

@@ -62,7 +62,7 @@ class ExecResult(Value):
     stderr: str
     killed: str | None = None
     use: ResourceUse
-    sandbox: str = Field(description="`bubblewrap` or `none`")
+    sandbox: str = Field(description="`bubblewrap`, `container` or `none`")
 
 
 class Artifact(Value):

@@ -84,6 +84,9 @@ class RunRecord(Value):
     backend_reason: str = Field(default="", description="why this backend answers")
     forecast: tuple[str, ...] = Field(default=(), description="what the models were expected to be asked, as shown")
     sandbox: str = ""
+    sandbox_test: tuple[str, ...] = Field(
+        default=(), description="what the sandbox's self-test saw when the run was last opened; empty without isolation"
+    )
     versions: dict[str, str]
     digests: dict[str, str] = Field(default_factory=dict, description="prompts and cards: name -> digest and source")
     inputs: dict[str, str] = Field(default_factory=dict, description="input files -> sha256")

@@ -64,8 +64,8 @@ class Settings(Value):
     max_tokens: int | None = Field(default=None, gt=0, description="input and output tokens a run may use")
     max_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="minutes a run may take")
     prices: Path | None = Field(default=None, description="own price file")
-    sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
     only_own: bool = Field(default=False, description="search only what the researcher gave; ask no service")
+    sandbox: Literal["auto", "bubblewrap", "container", "none"] = "auto"
     max_papers: int = Field(default=20, ge=0, le=500, description="papers read at most")
     max_parts: int = Field(default=12, ge=1, le=12, description="parts of the protocol at most")
     jobs: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64, description="tasks side by side")

@@ -13,6 +13,11 @@ from bioresearcher.cli import drive
 from bioresearcher.cli.app import main
 from bioresearcher.errors import SandboxUnavailableError
 from bioresearcher.graph import prepare
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.sandbox.base import Sandbox
+from bioresearcher.sandbox.probe import Check, ProbeResult
+from bioresearcher.schemas.objective import Objective
+from bioresearcher.settings import Settings
 
 QUESTION = "Which genes differ between tumour and normal samples?"
 
@@ -82,6 +87,26 @@ def test_without_a_sandbox_the_protocol_and_report_are_made_and_the_tasks_not_ru
     assert "no sandbox works" in capsys.readouterr().out
     assert "No sandbox was used: no code was run" in (folder / "report.md").read_text()
     assert (folder / "protocol.md").is_file()
+
+
+async def test_a_sandbox_that_fails_its_self_test_is_not_used_and_a_sound_one_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = prepare.Inputs(Objective(id="o", text=QUESTION), (), (tables(tmp_path / "data"),))
+    settings = Settings(workspace=tmp_path / "w")
+    (tmp_path / "w" / "runs" / "r").mkdir(parents=True)
+    async with prepare.open_context(RunFolder(tmp_path / "w" / "runs" / "r"), inputs, settings, None) as context:
+        assert context.sandbox is not None
+        assert "held: cannot reach the network" in context.sandbox_test
+
+    async def leaks(_: Sandbox) -> ProbeResult:
+        return ProbeResult(False, (Check("cannot reach the network", ok=False),), 0.1)
+
+    monkeypatch.setattr(prepare, "probe", leaks)
+    async with prepare.open_context(RunFolder(tmp_path / "w" / "runs" / "r"), inputs, settings, None) as context:
+        assert context.sandbox is None
+        assert "failed its self-test, so no code was run: NOT HELD: cannot reach the network" in context.sandbox_note
+        assert context.sandbox_test == ("NOT HELD: cannot reach the network",)
 
 
 @pytest.mark.slow

@@ -80,6 +80,7 @@ async def test_the_self_test_says_that_nothing_holds(tmp_path: Path) -> None:
     assert {check.name for check in result.checks if not check.ok} >= {
         "cannot open sockets",
         "cannot reach the network",
+        "cannot see the processes of this machine",
     }
 
 
@@ -87,6 +88,8 @@ def test_none_is_only_chosen_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_sandbox("none").name == "none"
     monkeypatch.setattr(choose, "find_binaries", tuple)
     monkeypatch.setattr("bioresearcher.sandbox.bubblewrap.find_binaries", tuple)
+    monkeypatch.setattr(choose, "find_engines", tuple)
+    monkeypatch.setattr("bioresearcher.sandbox.container.find_engines", tuple)
     for wanted in ("auto", "bubblewrap"):
         with pytest.raises(SandboxUnavailableError, match="bubblewrap is not installed") as caught:
             choose_sandbox(wanted)
