@@ -1,9 +1,9 @@
 """The canonical text of a document: how it is cleaned, built and addressed.
 
 Every character position in the program refers to this text, so it is made in one place. Rules: NFC; control,
-zero-width and other invisible characters removed; whitespace runs inside a paragraph are one space; paragraphs
-are separated by one blank line. Sections follow each other without overlap, each beginning with its heading as
-a paragraph of its own (the title section's only paragraph is the title itself).
+zero-width and other invisible characters removed; data: URLs left out; whitespace runs inside a paragraph are one
+space; paragraphs are separated by one blank line. Sections follow each other without overlap, each beginning with its
+heading as a paragraph of its own (the title section's only paragraph is the title itself).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
 from bioresearcher.errors import InputError
+from bioresearcher.library.language import NAMES, language_of
+from bioresearcher.library.lookalikes import hidden_characters, lookalikes
 from bioresearcher.schemas.passage import Document, Section, SectionKind
 
 BREAK: Final = "\n\n"
@@ -58,13 +60,26 @@ class _Visible(dict[int, int | None]):
 _VISIBLE = _Visible()
 
 
+_DATA_URL: Final = re.compile(
+    r"\bdata:(?:[\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[\w.+-]+)*(?:;base64,[A-Za-z0-9+/=%_-]*(?: [A-Za-z0-9+/=]{40,})*|,\S+)",
+    re.IGNORECASE,
+)
+DATA_URL_LEFT_OUT: Final = "[data URL left out]"
+
+
 def clean(text: str) -> str:
     """One paragraph of canonical text; the function is idempotent.
 
     Private-use characters (unmapped glyphs of a PDF font) become U+FFFD, so that a lost comparison sign or
-    Greek letter shows as lost.
+    Greek letter shows as lost. A `data:` URL (a picture or script written as text) is no text of the paper.
     """
-    return " ".join(unicodedata.normalize("NFC", " ".join(text.translate(_VISIBLE).split())).split())
+    plain = " ".join(unicodedata.normalize("NFC", " ".join(text.translate(_VISIBLE).split())).split())
+    return _DATA_URL.sub(_left_out, plain) if "data:" in plain.lower() else plain
+
+
+def _left_out(match: re.Match[str]) -> str:
+    """Short ones such as `data:,x` or `data:5,6` are rather prose with a missing space."""
+    return DATA_URL_LEFT_OUT if ";base64," in match[0].lower() or "/" in match[0].partition(",")[0] else match[0]
 
 
 def text_hash(text: str) -> str:
@@ -86,6 +101,7 @@ class DocumentBuilder:
         self._pages: list[int] = []
         self._pending: tuple[str, SectionKind, int, bool] | None = None
         self._warnings: list[str] = []
+        self._hidden = 0
 
     def section(self, title: str, kind: SectionKind, level: int, *, heading: bool = True) -> None:
         """Begin a section; with `heading` its title also becomes a paragraph of the text."""
@@ -99,6 +115,7 @@ class DocumentBuilder:
         Raises:
             UnreadablePaper: The text grows beyond `MAX_CHARACTERS`.
         """
+        self._hidden += sum(0 if part.isascii() else hidden_characters(part) for part in parts)
         cleaned = [clean(part) for part in parts]
         if any(cleaned):
             self._open()
@@ -132,6 +149,8 @@ class DocumentBuilder:
             )
         )
         pages = tuple(len(text) if p < 0 else p for p in self._pages)
+        language = language_of(text)
+        self._caveats(text, language, {s.kind for s in sections}, body=kind != "note")
         return Document(
             id=identifier,
             text=text,
@@ -139,8 +158,24 @@ class DocumentBuilder:
             pages=pages,
             kind=kind,
             sha256=text_hash(text),
+            language=language,
             warnings=tuple(self._warnings),
         )
+
+    def _caveats(self, text: str, language: str | None, kinds: set[SectionKind], *, body: bool) -> None:
+        """Say what a reader has to know of the text as a whole."""
+        if language not in (None, "en"):
+            self.warn(
+                f"it seems to be written in {NAMES[language]}; sections and methods are recognised best in English."
+            )
+        if body and "methods" not in kinds:
+            self.warn("no methods section was recognised.")
+        if self._hidden:
+            self.warn(f"{self._hidden:,} hidden characters were removed: text may have been hidden from readers.")
+        odd = lookalikes(text)
+        if odd:
+            shown = ", ".join(repr(word[:40]) for word in odd[:3])
+            self.warn(f"{len(odd):,} words mix letters of different scripts that look alike ({shown}).")
 
     def _open(self) -> None:
         if self._pending is None:
@@ -246,7 +281,28 @@ _KINDS: Final[tuple[tuple[SectionKind, str], ...]] = (
         r"|disclosures?|authors?['’]? contributions?|author contributions?|abbreviations?( list)?|glossary"
         r"|(declarations?|ethic\w+)( \w+){0,4}|consent( \w+){0,5}",
     ),
-    ("front", r"key ?words?|highlights|key points"),
+    (
+        "front",
+        r"key ?words?|highlights|key points|schlüsselwörter|mots[- ]clés|palabras clave|palavras-chave|parole chiave",
+    ),
+    # the plainest headings of other languages, so that their papers fall into sections too
+    (
+        "references",
+        r"literatur(verzeichnis)?|références( bibliographiques)?|referencias( bibliográficas)?|referências"
+        r"|bibliografia",
+    ),
+    ("abstract", r"zusammenfassung|résumé|resumen|resumo|riassunto"),
+    (
+        "methods",
+        r"((material(ien)?|patienten|daten) und )?(methoden|methodik)|((matériels?|patients?|sujets) et )?méthodes?"
+        r"|((materiale?s?|pacientes) [ye] )?m[ée]todos|((materiali|pazienti) e )?metodi",
+    ),
+    ("results", r"ergebnisse|résultats|resultados|risultati"),
+    (
+        "discussion",
+        r"diskussion|discusión|discussão|discussione|schlussfolgerung(en)?|conclusión|conclusiones|conclusões|conclusioni",
+    ),
+    ("introduction", r"einleitung|hintergrund|introducción|introdução|introduzione"),
 )
 _TITLES: Final = tuple((kind, re.compile(pattern)) for kind, pattern in _KINDS)
 NUMBERING: Final = re.compile(r"^(\(?[0-9]{1,2}(\.[0-9]{1,2}){0,3}[.)]?|[ivxIVX]{1,5}[.)]|[A-H][.)])\s+")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from bioresearcher.library.canonical import DocumentBuilder, UnreadablePaper, clean, section_kind
 from bioresearcher.library.identifiers import paper_id
 from bioresearcher.library.jats_front import (
+    HREF,
     abstracts_of,
     article_meta,
     authors_of,
@@ -32,6 +33,11 @@ MAX_BYTES: Final = 50_000_000
 """A larger XML file is refused; the longest articles in PubMed Central have a few megabytes."""
 
 _MAX_DEPTH: Final = 12
+_MAX_ROWS: Final = 1_000
+_MAX_ROW: Final = 4_000
+_MAX_TABLE: Final = 100_000
+_MAX_LINKS: Final = 20
+_LINKED: Final = ("data_availability", "supplementary")
 _FLOATS: Final = frozenset(["fig", "table-wrap", "supplementary-material", "boxed-text"])
 _GROUPS: Final = frozenset(["fig-group", "table-wrap-group", "floats-group", "alternatives", "floats-wrap"])
 
@@ -198,7 +204,7 @@ def _blocks(element: _Element, builder: DocumentBuilder, *, level: int, kind: Se
         elif name in _FLOATS or name in _GROUPS:
             floats += _gather(block)
         elif name not in ("title", "label", "sec-meta", "ref-list", ""):
-            _paragraph(block, name, builder)
+            _paragraph(block, name, builder, kind)
             floats += _gather(block)
     _floats(floats, builder, level + 1)
     previous: SectionKind = "other"
@@ -230,14 +236,27 @@ def _inner_kind(stated: SectionKind | None, *, parent: SectionKind, previous: Se
     return previous if top and previous in ("methods", "results") else parent
 
 
-def _paragraph(block: _Element, name: str, builder: DocumentBuilder) -> None:
+def _paragraph(block: _Element, name: str, builder: DocumentBuilder, kind: SectionKind) -> None:
     """One block of running text; lists and quotations become one paragraph for each item."""
     if name in ("list", "def-list", "disp-quote", "fn-group", "disp-formula-group", "glossary"):
         for item in block:
             if tag_of(item):
-                _paragraph(item, tag_of(item), builder)
+                _paragraph(item, tag_of(item), builder, kind)
         return
-    builder.paragraph(inline(block))
+    text = inline(block)
+    builder.paragraph(" ".join([text, *_links(block, text)]) if kind in _LINKED else text)
+
+
+def _links(element: _Element, text: str) -> list[str]:
+    """The targets of an element's links (files of a supplement, data sets) that its text does not show."""
+    targets = (
+        clean(e.get(HREF) or "")
+        for e in element.iter()
+        if tag_of(e)
+        in ("supplementary-material", "media", "ext-link", "uri", "self-uri", "inline-supplementary-material")
+    )
+    shown = [t for t in dict.fromkeys(targets) if t and t not in text and len(t) <= 300 and not t.startswith("#")]
+    return [f"<{target}>" for target in shown[:_MAX_LINKS]]
 
 
 def _gather(element: _Element) -> list[_Element]:
@@ -259,7 +278,8 @@ def _floats(elements: Iterable[_Element], builder: DocumentBuilder, level: int) 
             _section(element, builder, title=label or "Box", kind="other", level=min(level, _MAX_DEPTH))
         elif name == "supplementary-material":
             builder.section(label or "Supplementary material", "supplementary", level)
-            builder.paragraph(inline(element, skip=frozenset(["label"])))
+            text = inline(element, skip=frozenset(["label"]))
+            builder.paragraph(" ".join([text, *_links(element, text)]))
         else:
             table = name == "table-wrap"
             builder.section(label or ("Table" if table else "Figure"), "table" if table else "legend", level)
@@ -274,10 +294,23 @@ def _legend(element: _Element, builder: DocumentBuilder) -> None:
     for part in element:
         name = tag_of(part)
         if name in ("table", "alternatives", "oasis"):
-            for row in rows(part):
-                builder.paragraph(row)
+            _table(part, builder)
         elif name in ("table-wrap-foot", "p", "attrib"):
             builder.paragraph(inline(part))
+
+
+def _table(table: _Element, builder: DocumentBuilder) -> None:
+    """A table's rows, a paragraph each; of an enormous one only what a person would look at."""
+    left_out = length = 0
+    for number, row in enumerate(rows(table)):
+        kept = row if len(row) <= _MAX_ROW else f"{row[:_MAX_ROW].rpartition(' | ')[0] or row[:_MAX_ROW]} | …"
+        length += len(kept)
+        if number >= _MAX_ROWS or length > _MAX_TABLE:
+            left_out += 1
+        else:
+            builder.paragraph(kept)
+    if left_out:
+        builder.warn(f"the last {left_out:,} rows of an enormous table were left out.")
 
 
 def _back(back: _Element, builder: DocumentBuilder) -> None:
@@ -297,7 +330,7 @@ def _back(back: _Element, builder: DocumentBuilder) -> None:
         if name in ("sec", "app", "ack", "notes", "fn-group", "glossary", "bio"):
             _blocks(part, builder, level=1, kind=kind)
         else:
-            _paragraph(part, name, builder)
+            _paragraph(part, name, builder, kind)
 
 
 def _references(lists: list[_Element], builder: DocumentBuilder) -> None:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "retracted", "concern", "corrected", "unknown"]
 
-_HREF: Final = "{http://www.w3.org/1999/xlink}href"
+HREF: Final = "{http://www.w3.org/1999/xlink}href"
+"""The attribute that holds a link's target."""
+
 _CC: Final = re.compile(r"creativecommons\.org/licen[cs]es/(by(?:-[a-z]{2})*)(?:/(\d\.\d))?", re.IGNORECASE)
 _CC_WORDS: Final = re.compile(
     r"Creative Commons Attribution([- –]+Non[- ]?Commercial)?([- –]+(?:No[- ]?Deriv\w+|Share[- ]?Alike))?"
@@ -100,7 +102,7 @@ def licence_of(meta: _Element) -> str | None:
     scope = permissions if permissions is not None else meta
     licence = child(scope, "license")
     statement = " ".join(inline(e) for e in scope if tag_of(e) in ("license", "copyright-statement"))
-    links = [e.get(_HREF) or (e.text or "") for e in scope.iter() if tag_of(e)]
+    links = [e.get(HREF) or (e.text or "") for e in scope.iter() if tag_of(e)]
     return licence_name(" ".join(links), statement) or (
         clean(inline(licence))[:160] or None if licence is not None else None
     )

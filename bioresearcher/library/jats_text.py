@@ -22,6 +22,8 @@ BLOCKS: Final = frozenset(
 _SKIPPED: Final = frozenset(["object-id", "graphic", "inline-graphic", "tex-math", "email", "alt-text", "permissions"])
 _BROKEN: Final = frozenset(["break", "p", "title", "list-item", "def-item", "disp-quote", "disp-formula", "td", "th"])
 _POWER: Final = re.compile(r"[-−–+]?\d+(?:[.,]\d+)?")
+_WIDEST: Final = 200
+"""A table has at most so many columns; the rest of a row is left out."""
 _MARK: Final = re.compile(r"(?!st|nd|rd|th)[a-z](,?[a-z]){0,3}")
 
 
@@ -137,13 +139,53 @@ def math_text(element: _Element, depth: int = 0) -> str:
 
 
 def rows(table: _Element) -> Iterator[str]:
-    """The rows of a table in order, cells separated by ` | `; empty rows are left out."""
+    """The rows of a table in order, cells separated by ` | `; empty rows are left out.
+
+    A cell that spans several rows is repeated in each of them, and one that spans columns is followed by empty
+    cells, so that each row can be read by itself and columns stay columns.
+    """
+    below: dict[int, tuple[int, str]] = {}
     for row in table.iter():
         if tag_of(row) != "tr":
+            if tag_of(row) in ("thead", "tbody", "tfoot"):
+                below = {}
             continue
-        cells = [" ".join(inline(cell).split()) for cell in row if tag_of(cell) in ("td", "th")]
+        cells, below = _cells(row, below)
         if any(cells):
+            while cells[-1] == "":
+                cells.pop()
             yield " | ".join(cells)
+
+
+def _cells(row: _Element, above: dict[int, tuple[int, str]]) -> tuple[list[str], dict[int, tuple[int, str]]]:
+    """A row's cells, those that reach into it from above included, and what reaches into the next row."""
+    cells: list[str] = []
+    below: dict[int, tuple[int, str]] = {}
+
+    def place(text: str, more: int) -> None:
+        if more > 0 and text:
+            below[len(cells)] = (more, text)
+        cells.append(text)
+
+    for cell in row:
+        if tag_of(cell) not in ("td", "th"):
+            continue
+        while len(cells) in above:
+            more, text = above[len(cells)]
+            place(text, more - 1)
+        place(" ".join(inline(cell).split()), _span(cell, "rowspan") - 1)
+        cells += [""] * min(_span(cell, "colspan") - 1, _WIDEST - len(cells))
+        if len(cells) >= _WIDEST:
+            break
+    while len(cells) in above:
+        more, text = above[len(cells)]
+        place(text, more - 1)
+    return cells, below
+
+
+def _span(cell: _Element, name: str) -> int:
+    stated = cell.get(name, "1")
+    return int(stated) if stated.isascii() and stated.isdigit() and 1 <= len(stated) <= 4 and int(stated) else 1
 
 
 def child(element: _Element, *names: str) -> _Element | None:

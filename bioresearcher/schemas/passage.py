@@ -47,6 +47,7 @@ class Document(Value):
     pages: tuple[int, ...] = ()
     kind: Literal["jats", "pdf", "note", "record"]
     sha256: str = Field(description="of the canonical text")
+    language: str | None = Field(default=None, description="ISO 639-1 code by rule; None when it could not be told")
     warnings: tuple[str, ...] = ()
 
 

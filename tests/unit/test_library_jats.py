@@ -117,6 +117,41 @@ def test_legends_and_tables_leave_the_paragraph_whole() -> None:
     assert "gene | n\n\nESR1 | 3^a\n\na: duplicates" in document.text
 
 
+def test_cells_that_span_rows_and_columns_keep_the_columns() -> None:
+    text = body(
+        "<table-wrap><label>Table 1</label><table><thead><tr><th rowspan='2'>gene</th><th colspan='2'>cohort</th></tr>"
+        "<tr><th>one</th><th>two</th></tr></thead><tbody><tr><td rowspan='2'>ESR1</td><td>1</td><td>2</td></tr>"
+        "<tr><td>3</td><td rowspan='999999'>4</td></tr></tbody></table></table-wrap>"
+    )
+    assert "gene | cohort\n\ngene | one | two\n\nESR1 | 1 | 2\n\nESR1 | 3 | 4" in text
+
+
+def test_an_enormous_table_is_cut_and_the_paper_is_read() -> None:
+    row = "<tr><td>GENE</td><td>0.5</td></tr>"
+    wide = f"<tr>{'<td>cell of a very wide row</td>' * 5_000}</tr>"
+    _, document = read(
+        f"<article>{FRONT}<body><table-wrap><label>Table 1</label><table>{wide}{row * 200_000}</table></table-wrap>"
+        "<sec><title>Methods</title><p>After the table.</p></sec></body></article>"
+    )
+    assert len(document.text) < 110_000
+    assert "After the table." in document.text
+    assert any("rows of an enormous table" in w for w in document.warnings)
+
+
+def test_targets_of_links_to_data_and_supplements_are_kept() -> None:
+    link = "xmlns:xlink='http://www.w3.org/1999/xlink' xlink:href"
+    _, document = read(
+        f"<article>{FRONT}<body><p>See <ext-link {link}='https://example.org/a'>here</ext-link>.</p>"
+        f"<sec><title>Data availability</title><p>Data are <ext-link {link}='https://example.org/GSE1'>in GEO"
+        "</ext-link>.</p></sec>"
+        f"<supplementary-material {link}='12-S1.xls'><label>Additional file 1</label><p>Genes.</p>"
+        "</supplementary-material></body></article>"
+    )
+    assert "See here." in document.text
+    assert "Data are in GEO. <https://example.org/GSE1>" in document.text
+    assert "Additional file 1\n\nGenes. <12-S1.xls>" in document.text
+
+
 def test_references_are_one_section_at_the_end() -> None:
     _, document = read(
         f"<article>{FRONT}<body><p>Text.</p></body><back><ref-list><ref><label>1</label><element-citation>"
