@@ -178,7 +178,7 @@ class ModelAnswers:
         self.requests.append(request)
         if self.rules is not None and not request.prompt.startswith(self.only):
             return await self.rules.complete(request)
-        rng = random.Random(f"{self.seed} {request_key(self, request)}")  # noqa: S311 - test data
+        rng = random.Random(f"{self.seed} {request_key(self, request)}")
         usage = Usage(calls=1, input_tokens=100, output_tokens=20)
         if rng.random() < self.trouble:
             kind = rng.choice([TruncatedError, RefusalError, EmptyReplyError, ReplyInvalidError, None])
@@ -191,7 +191,7 @@ class ModelAnswers:
 
 def answer_of(output: type[BaseModel], seed: int, mode: Mode = "wild") -> BaseModel:
     """One arbitrary answer."""
-    return output.model_validate_json(_Maker(random.Random(seed), mode, {}, CODE).json(output))  # noqa: S311 - test data
+    return output.model_validate_json(_Maker(random.Random(seed), mode, {}, CODE).json(output))
 
 
 def _strings(values: BaseModel) -> dict[str, list[str]]:

@@ -9,11 +9,13 @@ import traceback
 from collections.abc import Sequence
 
 from bioresearcher import __version__
-from bioresearcher.cli import doctor, prompts, report, resume, review, run
+from bioresearcher.cli import agreement, doctor, prompts, report, resume, review, run
 from bioresearcher.errors import BioresearcherError
 
 EXIT_CODES = """exit codes: 0 done · 1 quality below the asked threshold · 2 wrong use or bad input ·
   3 stopped (Ctrl-C, open gate); resumable · 4 trouble outside the program · 5 a bug"""
+
+_AGREEMENT = ["review", "agreement"]
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -27,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"bioresearcher {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (run, resume, review, report, prompts, doctor):
+    for module in (run, resume, review, agreement, report, prompts, doctor):
         module.add_parser(commands)
     return parser
 
@@ -35,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = build_parser()
-    args = parser.parse_args(argv)
+    args = parser.parse_args(_commands(sys.argv[1:] if argv is None else argv))
     if not hasattr(args, "run"):
         parser.print_help()
         return 0
@@ -54,6 +56,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = f"this is a bug: {type(error).__name__}: {error} (please report it; --debug shows where)"
         return _tell(text, 5, debug=args.debug)
     return code
+
+
+def _commands(argv: Sequence[str]) -> list[str]:
+    """The command line with `review agreement` as one command, which it is to the parser."""
+    given = list(argv)
+    place = next((n for n, word in enumerate(given) if not word.startswith("-")), 0)
+    return (
+        [*given[:place], "review agreement", *given[place + 2 :]] if given[place : place + 2] == _AGREEMENT else given
+    )
 
 
 def _tell(message: str, code: int, *, debug: bool) -> int:

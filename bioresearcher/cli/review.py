@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bioresearcher.cli.review_out import put
 from bioresearcher.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
     form = "json" if args.json else args.format
     if args.list_gates:
-        _out(gate_list(form), args.output)
+        put(gate_list(form), args.output)
         return 0
     if not args.files:
         raise InputError("no file was given.", hint="Name a protocol, or use --list-gates; see --help.")
@@ -121,15 +122,4 @@ def _show(results: list[Reviewed], form: str, output: Path | None) -> None:
         print_tables(results)
         return
     render = {"json": as_json, "markdown": as_markdown, "table": as_text}[form]
-    _out(render(results), output)
-
-
-def _out(text: str, output: Path | None) -> None:
-    if output is not None:
-        from bioresearcher.runfolder import write_text
-
-        write_text(output, text)
-        print(output)
-        return
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, errors="replace").decode(encoding))
+    put(render(results), output)

@@ -28,7 +28,7 @@ def measure(quick: bool) -> list[Figure]:
     documents = [_read(path) for path in jats]
     pages = sum(len(_read(path).pages) for path in pdf)
     passages = [p.text for d in documents for p in split(d) if p.kind != "references"]
-    sample = random.Random(SEED).sample(passages, PASSAGES)  # noqa: S311 - a sample, no secret
+    sample = random.Random(SEED).sample(passages, PASSAGES)
     model = MiniLM()
     model.embed(["The first text loads the model."])
     return [

@@ -135,7 +135,7 @@ class CountedChain(Chain):
 
 def _chains(place: Path, server: ModelServer, kills: int) -> Tally:
     """Chains of kills at questions drawn evenly from all of the run, until there were enough."""
-    rng = random.Random(SEED)  # noqa: S311 - moments to kill at, no secret
+    rng = random.Random(SEED)
     inputs = [
         str(small_objective(place)),
         "--backend",

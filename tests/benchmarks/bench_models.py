@@ -170,7 +170,7 @@ def _parts_of_papers(number: int) -> tuple[list[ReportPartInput], PartDraft]:
 
 def _overshoot(place: Path, repeats: int) -> list[Figure]:
     """Calls beyond the one that uses a token budget up, many being ready to go; and the same in a real run."""
-    rng = random.Random(SEED)  # noqa: S311 - budgets, no secret
+    rng = random.Random(SEED)
     limits = [rng.randint(1, 20 * CALL.total) for _ in range(repeats)]
     with ModelServer(_costing, latency_s=0.02) as server:
         beyond = [asyncio.run(_calls_beyond(place / f"budget{n}.sqlite", server, m)) for n, m in enumerate(limits)]

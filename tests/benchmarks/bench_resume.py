@@ -112,7 +112,7 @@ def _small_objective(place: Path) -> Path:
 
 def _chains(place: Path, inputs: Sequence[str], *, kills: int, per_chain: int) -> Tally:
     """Chains of kills until there were enough: a moment at which the run had already ended is no kill."""
-    rng = random.Random(SEED)  # noqa: S311 - moments to kill at, no secret
+    rng = random.Random(SEED)
     undisturbed = Chain(place / "undisturbed", inputs)
     length_s = undisturbed.finish()
     expected = undisturbed.end()

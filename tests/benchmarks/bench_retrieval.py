@@ -53,7 +53,7 @@ class QueryModel:
 def measure(quick: bool) -> list[Figure]:
     """Documents of shuffled real sentences; as many queries as repeats, each asked once."""
     pool = _sentences()
-    rng = random.Random(SEED)  # noqa: S311 - a sample, no secret
+    rng = random.Random(SEED)
     documents = [_document(i, rng.choices(pool, k=SENTENCES)) for i in range(DOCUMENTS)]
     queries = rng.sample([s for s in pool if 60 <= len(s) <= 200], 16 if quick else 51)
     some = [d.id for d in documents[:12]]

@@ -34,7 +34,7 @@ def make_task(*outputs: str) -> DryLabTask:
 
 def write_samples(folder: Path) -> Path:
     """Forty samples in two groups of twenty."""
-    rng = random.Random(3)  # noqa: S311  test data
+    rng = random.Random(3)
     path = folder / "samples sheet.tsv"
     lines = [f"s{i}\t{rng.randint(30, 80)}.{rng.randint(1, 9)}\t{'ab'[i % 2]}" for i in range(40)]
     path.write_text("sample\tage\tgroup\n" + "\n".join(lines) + "\n")

@@ -20,7 +20,7 @@ KEEP_ROWS = ("resample", "permute", "touch", "rewrite")
 
 def perturb(source: Path, variant: str, seed: int = 1) -> tuple[str, dict]:
     target = source.with_name("out" + (".gz" if source.suffix == ".gz" else ".dat"))
-    said = perturb_file(source, target, variant, random.Random(seed))  # noqa: S311
+    said = perturb_file(source, target, variant, random.Random(seed))
     raw = target.read_bytes()
     return (gzip.decompress(raw) if source.suffix == ".gz" else raw).decode(), said
 
@@ -31,7 +31,7 @@ def grid(text: str, separator: str = "\t") -> list[list[str]]:
 
 def sheet(folder: Path, rows: int = 30) -> Path:
     path = folder / "sheet.tsv"
-    rng = random.Random(5)  # noqa: S311
+    rng = random.Random(5)
     lines = [f"s{i}\t{rng.randint(20, 90)}.5\t{rng.choice('ab')}\tname {i}\t" for i in range(rows)]
     path.write_text("id\tage\tgroup\tlabel\tempty\n" + "\n".join(lines) + "\n")
     return path
@@ -136,7 +136,7 @@ def test_a_list_of_names_loses_some(tmp_path: Path) -> None:
 )
 def test_what_is_not_understood_is_copied(name: str, data: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(data)
-    said = perturb_file(tmp_path / name, tmp_path / "out.dat", "resample", random.Random(1))  # noqa: S311
+    said = perturb_file(tmp_path / name, tmp_path / "out.dat", "resample", random.Random(1))
     assert said["changed"] is False
     assert (tmp_path / "out.dat").read_bytes() == data
 

@@ -65,7 +65,7 @@ async def asked(url, *, key=KEY, patience_s=30, stream=False, limiter=None, dead
             tokens=10,
             deadline_s=deadline_s,
             on_wait=lambda trouble, seconds: waits.append((trouble.kind, seconds)),
-            rng=random.Random(7),  # noqa: S311 - no secret
+            rng=random.Random(7),
             **options,
         )
     return text, clock.now, waits

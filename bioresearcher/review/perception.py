@@ -1,0 +1,76 @@
+"""Perception charts: how people and a machine label the items that people, taken together, label alike.
+
+After Elangovan et al., arXiv 2410.03775: a panel for each aggregated human label; where the machine sees things as
+people do, its bars follow theirs.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bioresearcher.errors import InputError
+from bioresearcher.review.gate import clean
+from bioresearcher.schemas.agreement import Agreement, Bin
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PEOPLE, MACHINE = "#4477aa", "#ee7733"
+"""Two colours that colour-blind readers can tell apart (Paul Tol's bright and vibrant schemes)."""
+_PER_ROW = 5
+
+
+def draw_perception(found: Agreement, path: Path) -> None:
+    """Write the chart as PNG or SVG, by the name's ending.
+
+    Raises:
+        InputError: Another ending, no machine labels, or the file cannot be written.
+    """
+    if path.suffix.lower() not in {".png", ".svg"}:
+        raise InputError(f"--chart {path}: charts are PNG or SVG.", hint="End the name in .png or .svg.")
+    used = [b for b in found.bins if b.items]
+    if not used:
+        raise InputError(
+            "there are no machine labels to draw.", hint="Add a column `machine`, or name one by --machine."
+        )
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    columns = min(_PER_ROW, len(used))
+    rows = math.ceil(len(used) / columns)
+    with mpl.rc_context({"svg.hashsalt": "perception", "svg.fonttype": "none", "text.parse_math": False}):
+        figure = Figure(figsize=(max(6.4, 2.3 * columns), 2.6 * rows + 1.1), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
+        for axis, b in zip(axes.flat, used, strict=False):
+            _panel(axis, b, found.labels)
+        for axis in list(axes.flat)[len(used) :]:
+            axis.set_visible(False)
+        for row in axes:
+            row[0].set_ylabel("share of labels")
+        handles, names = axes.flat[0].get_legend_handles_labels()
+        whole = found.strata[0].jsd
+        figure.suptitle(
+            f"Perception: labels by people’s aggregated label (JS_b {whole:.3f})" if whole is not None else ""
+        )
+        figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
+        metadata: dict[str, str | None] = {"Date": None} if path.suffix.lower() == ".svg" else {"Software": None}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path, dpi=150, metadata=metadata)
+        except OSError as error:
+            raise InputError(f"--chart {path} cannot be written: {error.strerror}.") from error
+
+
+def _panel(axis: Axes, b: Bin, labels: tuple[str, ...]) -> None:
+    places = range(len(labels))
+    axis.bar([p - 0.2 for p in places], b.human, width=0.4, color=PEOPLE, label="people")
+    axis.bar([p + 0.2 for p in places], b.machine, width=0.4, color=MACHINE, hatch="//", edgecolor="white",
+             label="machine")  # fmt: skip
+    axis.set_xticks(list(places), [clean(x, 12) for x in labels], rotation=45 if max(map(len, labels)) > 3 else 0)
+    axis.set_ylim(0, 1)
+    axis.grid(axis="y", alpha=0.3)
+    axis.set_axisbelow(True)
+    shown = "" if b.jsd is None else f"\nJS {b.jsd:.2f}"
+    axis.set_title(f"people say {clean(b.label, 16)}\n{b.weight:.0%} of items (n = {b.items}){shown}", fontsize=9)
