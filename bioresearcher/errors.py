@@ -83,6 +83,10 @@ class WorkspaceError(OutsideError):
     """The workspace cannot be read or written."""
 
 
+class ServiceAnswerError(OutsideError):
+    """A literature or data service answered, but not with what was asked for."""
+
+
 class SandboxUnavailableError(OutsideError):
     """No sandbox of the asked level works on this machine."""
 
