@@ -49,7 +49,14 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--requirement", action="append", default=[], metavar="TEXT", help="what must be in the design (repeatable)"
     )
-    parser.add_argument("--papers", action="append", default=[], type=Path, metavar="PATH", help="JATS, PDF, Markdown")
+    parser.add_argument(
+        "--papers",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="PATH",
+        help="JATS, PDF, Markdown, BibTeX, RIS, CSL JSON",
+    )
     parser.add_argument("--data", action="append", default=[], type=Path, metavar="PATH", help="CSV/TSV tables (.gz)")
     parser.add_argument(
         "--only-own",

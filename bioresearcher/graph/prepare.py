@@ -163,6 +163,7 @@ async def _sandbox(settings: Settings) -> tuple[Sandbox | None, str, tuple[str, 
 def input_digests(context: Context) -> dict[str, str]:
     """Path -> sha256 of every input file in use."""
     digests = {p.path: p.sha256 for p in context.own_records if p.path and p.sha256}
+    digests |= context.own_papers.bibliographies if context.own_papers else {}
     for dataset in context.own_datasets:
         digests |= {str(Path(dataset.root, f.path)): f.sha256 for f in dataset.files}
     return dict(sorted(digests.items()))

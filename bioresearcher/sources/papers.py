@@ -1,4 +1,4 @@
-"""The researcher's own papers: files and folders of JATS XML, PDF and notes."""
+"""The researcher's own papers: files and folders of JATS XML, PDF, notes and bibliographies."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ from bioresearcher.library.lexical import Lexical
 from bioresearcher.schemas.paper import Failure, Paper
 from bioresearcher.schemas.passage import Document
 from bioresearcher.sources.base import Hits
+from bioresearcher.sources.bibliography import SUFFIXES as BIBLIOGRAPHIES
+from bioresearcher.sources.bibliography import is_bibliography, read_bibliography
 from bioresearcher.sources.boolean import Text, match, parse, positive_words
 
 MAX_FILES: Final = 2_000
+HINT: Final = f"Accepted are {ACCEPTED} and bibliographies (.bib, .ris, CSL .json)."
 
 _NOT_READ: Final = frozenset([".doc", ".docx", ".odt", ".rtf", ".htm", ".html", ".epub", ".tex", ".ps", ".djvu"])
+_EXPORTS: Final = frozenset([".rdf", ".enw", ".nbib", ".rdfxml"])
 _ABOUT: Final = ("readme", "license", "licence", "changelog", "contributing")
 _PREFERENCE: Final = {"jats": 0, "pdf": 1, "note": 2, "record": 3}
 _STATUS: Final = ("retracted", "concern", "corrected", "unknown", "ok")
@@ -38,7 +42,11 @@ class _Searchable:
 
 
 class OwnPapers:
-    """Papers from files and folders given by the user; read once, at the first use."""
+    """Papers from files and folders given by the user; read once, at the first use.
+
+    Attributes:
+        bibliographies: Path → sha256 of each bibliography that was read.
+    """
 
     name: Final = "own"
     hosts: Final[tuple[str, ...]] = ()
@@ -54,13 +62,13 @@ class OwnPapers:
             InputError: A path does not exist, or there is no file that could be a paper.
         """
         self._files: list[Path] = []
-        self._failures: list[Failure] = []
+        self._refused: list[tuple[Path, Failure]] = []
         for path in paths:
             self._files += self._found(path)
         self._files = list(dict.fromkeys(self._files))
-        if not self._files and not self._failures:
+        if not self._files and not self._refused:
             where = ", ".join(clean(str(p)) for p in paths) or "the list of papers"
-            raise InputError(f"{where} holds no papers.", hint=f"Accepted are {ACCEPTED}.")
+            raise InputError(f"{where} holds no papers.", hint=HINT)
         if len(self._files) > MAX_FILES:
             raise InputError(
                 f"{len(self._files):,} files are more than the {MAX_FILES:,} papers one run reads.",
@@ -68,6 +76,7 @@ class OwnPapers:
             )
         self._guard = threading.Lock()
         self._loaded: Loaded | None = None
+        self.bibliographies: dict[str, str] = {}
         self._searchable: _Searchable | None = None
 
     def _found(self, path: Path) -> list[Path]:
@@ -88,14 +97,16 @@ class OwnPapers:
                 if name.startswith(".") or name.lower().startswith(_ABOUT):
                     continue
                 if suffix in _NOT_READ:
-                    self._fail(file, f"{suffix} files are not read.", f"Accepted are {ACCEPTED}.")
-                elif suffix in SUFFIXES and file.resolve().is_relative_to(home):
+                    self._fail(file, f"{suffix} files are not read.", HINT)
+                elif suffix in _EXPORTS:
+                    self._fail(file, f"{suffix} files are not read.", "Export it as BibTeX, RIS or CSL JSON.")
+                elif (suffix in SUFFIXES or is_bibliography(file)) and file.resolve().is_relative_to(home):
                     yield file
         for problem in problems:
             self._fail(Path(str(problem.filename)), f"the folder cannot be read: {problem.strerror}.")
 
     def _fail(self, path: Path, message: str, hint: str = "") -> None:
-        self._failures.append(Failure(item=clean(path.name), stage="load_papers", message=message, hint=hint))
+        self._refused.append((path, Failure(item=clean(path.name), stage="load_papers", message=message, hint=hint)))
 
     def load(self) -> Loaded:
         """All papers with their text, in the order of the files, and a failure for each file that is unreadable.
@@ -110,16 +121,27 @@ class OwnPapers:
             return list(papers), list(failures)
 
     def _read(self) -> Loaded:
-        found: list[tuple[Paper, Document]] = []
-        failures = list(self._failures)
-        for path in self._files:
+        found: dict[Path, list[tuple[Paper, Document]]] = {}
+        failures: list[Failure] = []
+        attached: set[Path] = set()
+        # bibliographies first: a file that one of them names is read with what its entry says
+        for path in sorted(self._files, key=lambda p: p.suffix.lower() not in BIBLIOGRAPHIES):
             try:
-                found.append(load_paper(path))
+                if path.suffix.lower() in BIBLIOGRAPHIES:
+                    read = read_bibliography(path)
+                    found[path] = read.papers
+                    self.bibliographies[clean(str(path))] = read.sha256
+                    failures += read.failures
+                    attached |= read.attached
+                elif path.resolve() not in attached:
+                    found[path] = [load_paper(path)]
             except UnreadablePaper as error:
                 failures.append(
                     Failure(item=clean(path.name), stage="load_papers", message=error.message, hint=error.hint)
                 )
-        return _merged(found), failures
+        # what a bibliography itself says is a snapshot of a web page need not be complained of
+        refused = [failure for path, failure in self._refused if path.resolve() not in attached]
+        return _merged([item for path in self._files for item in found.get(path, [])]), [*refused, *failures]
 
     async def search(self, query: str, limit: int) -> Hits:
         """The papers that fulfil at least half of the query's AND clauses and nothing of its NOT, best first.
@@ -162,7 +184,8 @@ def _body(document: Document) -> str:
 
 def _keys(paper: Paper, document: Document) -> set[str]:
     named = Identifiers(pmid=paper.pmid, pmcid=paper.pmcid, doi=paper.doi).keys()
-    return {*named, f"file:{paper.sha256}", f"text:{document.sha256}", f"id:{paper.id}"}
+    file = {f"file:{paper.sha256}"} if paper.kind != "record" else set()  # a bibliography holds many papers
+    return {*named, *file, f"text:{document.sha256}", f"id:{paper.id}"}
 
 
 def _merged(found: list[tuple[Paper, Document]]) -> list[tuple[Paper, Document]]:
