@@ -18,6 +18,33 @@ class Parameter(Value):
     unit: str = ""
 
 
+Level = Literal["low", "medium", "high"]
+MentionKind = Literal["accession", "software", "gene", "number", "test", "cohort"]
+
+
+class Mention(Value):
+    """Something a paper states literally, found by rule; `start` and `end` are places in its canonical text."""
+
+    kind: MentionKind
+    name: str
+    value: str = Field(default="", description="the version of software, the value of a number, the size of a cohort")
+    unit: str = ""
+    section: str
+    start: int
+    end: int
+    times: int = Field(default=1, description="how often the paper states it")
+    steps: tuple[str, ...] = Field(default=(), description="the report's steps that carry it; empty means none does")
+
+
+class Suspect(Value):
+    """A stretch of a paper that is written for a model and not for a reader; it was withheld from the reading."""
+
+    reason: str
+    text: str = Field(description="its first characters")
+    section: str = ""
+    start: int | None = Field(default=None, description="place in the canonical text; None for title and abstract")
+
+
 class Statement(Value):
     """A sentence with the quotes it stands on."""
 
@@ -37,6 +64,10 @@ class ReportStep(Value):
     evidence: tuple[Evidence, ...] = Field(default=(), description="the quotes the step stands on")
     results: tuple[Statement, ...] = ()
     supported: bool = Field(description="whether at least one quote was located")
+    genes: tuple[str, ...] = Field(default=(), description="approved symbols (HGNC) in its quotes and results")
+    tests: tuple[str, ...] = Field(default=(), description="statistical tests and models named in its quotes")
+    cohorts: tuple[str, ...] = Field(default=(), description="sizes of groups stated in its quotes")
+    unquoted: tuple[str, ...] = Field(default=(), description="numbers it gives that its quotes do not hold")
 
 
 class ReportPart(Value):
@@ -58,6 +89,8 @@ class Report(Value):
     quotes_located: int = Field(description="of these, found in the document")
     dropped: tuple[str, ...] = Field(default=(), description="quotes that could not be found, as offered")
     suspicious: tuple[str, ...] = Field(default=(), description="passages that look like instructions to a model")
+    suspects: tuple[Suspect, ...] = Field(default=(), description="what stands in them, and why it was withheld")
+    mined: tuple[Mention, ...] = Field(default=(), description="what the paper states, found by rule")
     origin: Origin
 
 
@@ -65,15 +98,19 @@ class PartReferability(Value):
     """How far one part of a report can be reused for the objective."""
 
     part_id: str
-    level: Literal["low", "medium", "high"]
+    level: Level
     reason: str
     reuse: str = Field(description="what to take over")
     change: str = Field(description="what must be different here")
+    datasets: tuple[str, ...] = Field(default=(), description="data sets of the part that carry over")
 
 
 class Analysis(Value):
-    """Referability of every part of one paper."""
+    """Referability of every part of one paper, and of the paper as a whole: that of its best part."""
 
     paper_id: str
     parts: tuple[PartReferability, ...]
     origin: Origin
+    level: Level = "low"
+    reason: str = Field(default="", description="how many parts are of which level, and which is best")
+    datasets: tuple[str, ...] = Field(default=(), description="data sets that carry over, of all parts")

@@ -45,7 +45,7 @@ from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.paper import QueryPlan, SearchQuery
 from bioresearcher.schemas.usage import Usage
 from bioresearcher.stages.prompts import PLAN_QUERIES, REPORT_PART
-from bioresearcher.stages.read import PASSAGES_PER_PART
+from bioresearcher.stages.relevant import PASSAGES_PER_PART
 
 LATENCY_S = 0.3
 CALLS = 12

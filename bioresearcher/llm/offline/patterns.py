@@ -71,40 +71,5 @@ LABORATORY = re.compile(
 )
 """An objective or requirement that asks for work in a laboratory."""
 
-NUMBER = re.compile(
-    r"\b(?P<name>(?:FDR|false discovery rate|p|q|fold change|alpha|n|r|k|resolution|seed)(?: value)?)\s*"
-    r"(?P<sign>[<>=≤≥]|of|below|above|at most|at least)\s*"
-    r"(?P<value>\d+(?:\.\d+)?(?:e-?\d+)?)\s*(?P<percent>%|per cent)?",
-    re.I,
-)
-"""A named number: name, sign, value, perhaps per cent."""
-
-UNIT = re.compile(
-    r"(?<![\w.])(?P<value>\d+(?:[.,]\d+)*)\s?(?P<unit>%|"
-    + _any(
-        """°C h hours? min(?:utes)? s days? weeks? months? years? µ[lgM] m[lgM] n[gM] kb bp fold permutations samples
-        patients genes probes clusters folds"""
-    )
-    + r"(?![\w-]))"
-)
-"""A number with a unit."""
-
-SOFTWARE = re.compile(
-    r"\b("
-    + _any(
-        """limma DESeq2 edgeR GSEA clusterProfiler Seurat scanpy survival lifelines glmnet WGCNA STAR HISAT2 Salmon
-        Cytoscape STRING DAVID ConsensusClusterPlus CIBERSORT GEO2R Bioconductor SPSS GraphPad_Prism Cluster TreeView
-        SAM PAM R"""
-    )
-    + r")\b(?:\s*(?:package|software)?,?\s*\(?(?:version|v\.?)\s*(?P<version>\d+(?:\.\d+)*)\)?)?"
-)
-"""A program or package, with its version when it is given."""
-
-COMMON_WORDS = frozenset({"R", "SAM", "PAM", "Cluster", "STAR", "survival"})
-"""Names of software that are words as well: they count only with a version."""
-
-ACCESSION = re.compile(r"\b(?:GSE|GDS|GSM|GPL|SRP|PRJNA|E-MTAB-|E-GEOD-)\d+\b|\bTCGA-[A-Z]{2,4}\b")
-"""Identifiers of data sets."""
-
 METHODS_HEADING = re.compile(r"(materials?\s+and\s+)?methods?( and materials?)?|experimental procedures?", re.I)
 """The bare heading over all method sections."""

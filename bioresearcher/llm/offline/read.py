@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bioresearcher.library.mined import labels, mined_of, parameters
 from bioresearcher.llm.offline.patterns import (
-    ACCESSION,
-    COMMON_WORDS,
     IMPERATIVE,
     LABORATORY,
     METHOD,
     METHODS_HEADING,
-    NUMBER,
     RESULT,
-    SOFTWARE,
-    UNIT,
     WET,
 )
 from bioresearcher.llm.offline.text import Similarity, clip, overlap, sentences, words
@@ -33,7 +29,7 @@ from bioresearcher.schemas.ask_read import (
 )
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.passage import Passage
-from bioresearcher.schemas.report import Parameter, ReportPart
+from bioresearcher.schemas.report import ReportPart
 
 MAX_PARTS = 8
 MAX_STEPS = 10
@@ -176,25 +172,12 @@ def _part_text(part: ReportPart) -> str:
 
 def _step(sentence: str) -> ReportStepDraft:
     """A step that says no more than its sentence."""
-    parameters = [
-        Parameter(
-            name=m["name"].strip(),
-            value=f"{m['sign']} {m['value']}".replace("= ", ""),
-            unit="%" if m["percent"] else "",
-        )
-        for m in NUMBER.finditer(sentence)
-    ]
-    parameters += [Parameter(name="amount", value=m["value"], unit=m["unit"]) for m in UNIT.finditer(sentence)]
-    software = [
-        f"{m[1]} {m['version']}".strip() if m["version"] else m[1]
-        for m in SOFTWARE.finditer(sentence)
-        if m[1] not in COMMON_WORDS or m["version"]
-    ]
+    found = mined_of(sentence)
     return ReportStepDraft(
         action=clip(sentence, 300),
         details=sentence,
-        parameters=tuple(dict.fromkeys(parameters)),
-        datasets=tuple(dict.fromkeys(ACCESSION.findall(sentence))),
-        software=tuple(dict.fromkeys(software)),
+        parameters=parameters(found),
+        datasets=labels(found, "accession"),
+        software=labels(found, "software"),
         quotes=(sentence,),
     )

@@ -1,0 +1,69 @@
+"""Which passages of a paper a part is read from: those of its sections, and the best of the others.
+
+Relevance is BM25 over the paper's own passages, and not the distance of vectors: the same question is asked on every
+machine, so that its answer is found again in the ledger, and no call waits for an embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from bioresearcher.library.lexical import Lexical
+from bioresearcher.schemas.ask_read import OutlinedPart
+from bioresearcher.schemas.passage import Document, Passage
+
+PASSAGES_PER_PART: Final = 24
+CHARACTERS_PER_PART: Final = 20_000
+"""About 5,000 tokens, whatever the passages are."""
+
+BESIDE: Final = 6
+"""Passages from other sections at most."""
+
+_NEAR: Final = 0.5
+"""Share of the best score from which a passage of another section belongs to the part."""
+
+_TELLING: Final = frozenset({"methods", "results", "legend", "table", "data_availability", "supplementary"})
+
+
+class Relevance:
+    """Chooses passages of one paper; made once, asked for every part."""
+
+    def __init__(self, document: Document, passages: Sequence[Passage]) -> None:
+        self._document = document
+        self._passages = list(passages)
+        self._lexical = Lexical([f"{p.section} {p.text}" for p in passages])
+
+    def passages_for(self, part: OutlinedPart) -> tuple[Passage, ...]:
+        """In the order of the text: the part's sections, shortened to what is most relevant when they are long.
+
+        Up to six passages of other sections that speak of the same are added while there is room. A part that names no
+        section is read from the whole paper, methods first.
+        """
+        scores = self._lexical.scores(f"{part.title} {part.purpose}")
+        named = self._named(part)
+        rest = [n for n in range(len(self._passages)) if n not in named]
+        if not named:
+            rest.sort(key=lambda n: (self._passages[n].kind != "methods", -scores[n], n))
+            return self._fitting(rest)
+        inside = sorted(named, key=lambda n: (-scores[n], n))
+        least = max(_NEAR * max(scores), 1e-9)
+        beside = [n for n in rest if scores[n] >= least and self._passages[n].kind in _TELLING]
+        beside = sorted(beside, key=lambda n: (-scores[n], n))[:BESIDE]
+        return self._fitting([inside[0], *beside, *inside[1:]])
+
+    def _named(self, part: OutlinedPart) -> set[int]:
+        sections = self._document.sections
+        spans = [sections[n] for n in part.sections if 0 <= n < len(sections)]
+        return {n for n, p in enumerate(self._passages) if any(s.start <= p.start and p.end <= s.end for s in spans)}
+
+    def _fitting(self, order: Sequence[int]) -> tuple[Passage, ...]:
+        """As many of the first as there is room for, in the order of the text."""
+        kept: list[int] = []
+        room = CHARACTERS_PER_PART
+        for number in order:
+            length = len(self._passages[number].text)
+            if len(kept) < PASSAGES_PER_PART and length <= room:
+                kept.append(number)
+                room -= length
+        return tuple(self._passages[n] for n in sorted(kept))
