@@ -17,6 +17,7 @@ from bioresearcher.errors import InputError
 
 if TYPE_CHECKING:
     from bioresearcher.graph.prepare import Inputs
+    from bioresearcher.settings import Settings
 
 EPILOG = """examples:
   bioresearcher run --example breast-cancer --yes
@@ -63,6 +64,16 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         action=argparse.BooleanOptionalAction,
         help="search only --papers and --data; ask no literature or data service (services are asked)",
     )
+    parser.add_argument(
+        "--include",
+        action="append",
+        metavar="ID",
+        help="use this paper or data set: PMID:…, PMC…, doi:…, GSE… (repeatable)",
+    )
+    parser.add_argument("--exclude", action="append", metavar="ID", help="do not use it (repeatable)")
+    parser.add_argument("--since", type=int, metavar="YEAR", help="read no older papers")
+    parser.add_argument("--until", type=int, metavar="YEAR", help="read no newer papers")
+    parser.add_argument("--languages", action="append", metavar="CODE", help="read only papers in it, e.g. eng (any)")
     parser.add_argument("--max-papers", type=int, metavar="N", help="papers read at most (20)")
     parser.add_argument("--max-parts", type=int, metavar="N", help="parts of the protocol at most (12)")
     parser.add_argument("--jobs", type=int, metavar="N", help="tasks run side by side (number of processors)")
@@ -101,6 +112,7 @@ def run(args: argparse.Namespace) -> int:
     inputs, only_own = _inputs(args)
     args.only_own = args.only_own if args.only_own is not None else only_own or None
     settings = load_settings(vars(args))
+    _check_names(settings)
     _check_inputs(inputs, only_own=settings.only_own)
     choice = asyncio.run(choose_backend(settings))
     settings = choice.applied(settings)
@@ -163,6 +175,22 @@ def _text(value: str) -> str:
             "the objective is empty or too short to work with.", hint="Say in a sentence what to find out."
         )
     return text
+
+
+def _check_names(settings: Settings) -> None:
+    """Refuse what cannot be an id before anything is started.
+
+    Raises:
+        InputError: With the first such name.
+    """
+    from bioresearcher.stages.selection import named_id
+
+    for option, names in (("--include", settings.include), ("--exclude", settings.exclude)):
+        for name in names:
+            named_id(name, option)
+    both = {named_id(n) for n in settings.include} & {named_id(n) for n in settings.exclude}
+    if both:
+        raise InputError(f"{min(both)} is named by both --include and --exclude.")
 
 
 def _check_inputs(inputs: Inputs, *, only_own: bool) -> None:

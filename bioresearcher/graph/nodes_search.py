@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -12,12 +13,12 @@ from bioresearcher.errors import AnswerError, DefectError
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.state import PaperTask, RunState
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.paper import Failure, Paper, QueryPlan, SearchRound
+from bioresearcher.schemas.paper import Failure, Paper, QueryPlan, ScreenedPaper, SearchRound
 from bioresearcher.schemas.passage import Document
 from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.run import Decision
 from bioresearcher.sources.datasets import check_dataset
-from bioresearcher.stages import read, search
+from bioresearcher.stages import duplicates, read, screen, search, selection
 
 Update = dict[str, Any]
 
@@ -27,6 +28,11 @@ async def plan_queries(state: RunState, runtime: Runtime[Context]) -> Update:
     c = runtime.context
     titles = [c.folder.read(Paper, "papers", f"{p}.json").title for p in state["found"][:20]]
     plan = await search.plan_queries(c.caller, c.objective, state["rounds"], titles)
+    if state["plan"] is None:
+        named = selection.queries_for(c.settings.include)
+        plan = plan.model_copy(update={"literature": (*named, *plan.literature)})
+    elif not plan.datasets:
+        plan = plan.model_copy(update={"datasets": state["plan"].datasets})
     return {"plan": plan}
 
 
@@ -34,29 +40,53 @@ async def search_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     """One search round over the sources."""
     c = runtime.context
     plan = state["plan"] or QueryPlan(literature=())
-    new, trail, unreached = await search.search_papers(c.literature, plan, state["found"])
+    lost = {f.item for f in state["failures"] if f.stage == "search_papers"}
+    sources = [s for s in c.literature if s.name not in lost]
+    papers, rows, unreached = await search.search_papers(sources, plan, state["rounds"], max_hits=c.settings.max_hits)
+    known = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["found"]]
+    one = duplicates.unique([*c.own_records, *known, *papers])
+    trail = search.with_new(rows, state["found"], one.called)
     last = SearchRound(round=len(state["rounds"]) + 1, trail=trail)
-    found = [*state["found"], *(p.id for p in new)]
+    found = list(dict.fromkeys([*state["found"], *(p for row in trail for p in row.found)]))
+    by_id = {p.id: p for p in one.papers}
+    close = await _closeness(c, [by_id[p] for p in found])
+    enough = sum(by_id[p].source == "own" or close[p] >= search.CLOSE for p in found)
     max_rounds = c.caller.cards["search"].rounds
-    reason = search.stop_reason([*state["rounds"], last], len(found), c.settings.max_papers, max_rounds)
+    reason = search.stop_reason([*state["rounds"], last], enough, c.settings.max_papers, max_rounds)
     if reason:  # the researcher's own papers are all screened, whether a query named them or not
-        new += [p for p in c.own_records if p.id not in {*found}]
-        found = [*state["found"], *(p.id for p in new)]
-    for paper in new:
-        c.folder.write(paper, "papers", f"{paper.id}.json")
+        found = list(dict.fromkeys([*found, *(p.id for p in c.own_records)]))
+    for paper_id in found:
+        c.folder.write(by_id[paper_id], "papers", f"{paper_id}.json")
     rounds = [*state["rounds"], last.model_copy(update={"stop_reason": reason})]
     c.folder.write_list(rounds, "search.json")
     failures = [f for f in c.input_failures if f.stage == "load_papers"] + [*unreached]
     return {"found": found, "rounds": rounds, "failures": failures}
 
 
+async def _closeness(c: Context, papers: Sequence[Paper]) -> dict[str, float]:
+    """How close each paper is to the objective in meaning, 0 to 1."""
+    texts = [f"{p.title}. {p.abstract}".strip() for p in papers]
+    values = await asyncio.to_thread(c.library.rank, texts, c.objective.text) if papers else []
+    return dict(zip((p.id for p in papers), values, strict=True))
+
+
 async def screen_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     """Scores and selects."""
     c = runtime.context
     papers = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["found"]]
-    texts = [f"{p.title}. {p.abstract}".strip() for p in papers]
-    relevance = await asyncio.to_thread(c.library.rank, texts, c.objective.text) if papers else []
-    screened = await search.screen_papers(c.caller, c.objective, papers, relevance, limit=c.settings.max_papers)
+    close = await _closeness(c, papers)
+    rules = screen.ScreeningRules(
+        since=c.settings.since,
+        until=c.settings.until,
+        languages=c.settings.languages,
+        left_out_types=c.settings.left_out_types,
+        judged=c.settings.max_judged,
+        limit=c.settings.max_papers,
+        include=selection.matching(c.settings.include, papers).ids,
+        exclude=selection.matching(c.settings.exclude, papers).ids,
+        preprints=duplicates.unique(papers).preprints,
+    )
+    screened = await screen.screen_papers(c.caller, c.objective, papers, [close[p.id] for p in papers], rules)
     c.folder.write_list(screened, "screening.json")
     kept = [s.paper_id for s in screened if s.kept]
     rounds = search.with_kept(state["rounds"], kept)
@@ -85,16 +115,37 @@ async def check_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
 
 
 async def approve_selection(state: RunState, runtime: Runtime[Context]) -> Update:
-    """Asks a person which papers and data sets to use."""
+    """Asks a person which papers and data sets to use; what `--include` and `--exclude` say counts whoever answers."""
     question = {"gate": "approve_selection", "papers": state["kept"], "datasets": state["datasets"]}
     decision: Decision = interrupt(question, response_schema=Decision)
     c = runtime.context
-    kept = [p for p in state["kept"] if p not in decision.drop]
-    datasets = [d for d in state["datasets"] if d not in decision.drop]
+    papers = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["found"]]
+    known = [p.stem for p in sorted(c.folder.path("datasets").glob("*.json"))]
+    taken_in = selection.matching((*c.settings.include, *decision.add), papers, known)
+    taken_out = selection.matching((*c.settings.exclude, *decision.drop), papers, known)
+    kept = [p for p in dict.fromkeys((*state["kept"], *taken_in.ids)) if p in {*state["found"]} - {*taken_out.ids}]
+    datasets = [d for d in dict.fromkeys((*state["datasets"], *taken_in.ids)) if d in {*known} - {*taken_out.ids}]
     for unused in c.folder.path("datasets").glob("*.json"):
         if unused.stem not in datasets:
             unused.rename(unused.with_suffix(".unused"))
-    return {"kept": kept, "datasets": datasets, "decisions": [decision]}
+    chosen = decision.model_copy(
+        update={"add": taken_in.ids, "drop": taken_out.ids, "papers": tuple(kept), "datasets": tuple(datasets)}
+    )
+    failures = selection.not_known(taken_in.unknown, "--include") + selection.not_known(taken_out.unknown, "--exclude")
+    _note_selection(c, kept)
+    rounds = search.with_kept(state["rounds"], kept)
+    c.folder.write_list(rounds, "search.json")
+    return {"kept": kept, "datasets": datasets, "decisions": [chosen], "failures": failures, "rounds": rounds}
+
+
+def _note_selection(c: Context, kept: Sequence[str]) -> None:
+    """The screening as the person at the gate changed it."""
+    rows = []
+    for row in c.folder.read_list(ScreenedPaper, "screening.json"):
+        used = row.paper_id in kept
+        said = "" if used == row.kept else "Taken in at the gate. " if used else "Taken out at the gate. "
+        rows.append(row.model_copy(update={"kept": used, "reason": f"{said}{row.reason}"}))
+    c.folder.write_list(rows, "screening.json")
 
 
 async def read_paper(task: PaperTask, runtime: Runtime[Context]) -> Update:

@@ -9,6 +9,16 @@ from pydantic import Field
 from bioresearcher.schemas.base import SENTENCE, Origin, Value
 
 
+class Notice(Value):
+    """What was published about a paper after it."""
+
+    what: Literal["retraction", "concern", "correction"]
+    pmid: str | None = Field(default=None, description="of the notice")
+    doi: str | None = Field(default=None, description="of the notice")
+    date: str | None = Field(default=None, description="as its source gives it")
+    source: str = Field(default="", description="who says so, e.g. `pubmed`, `crossref`")
+
+
 class Paper(Value):
     """A paper as its source describes it."""
 
@@ -26,7 +36,10 @@ class Paper(Value):
     path: str | None = Field(default=None, description="file it was read from, as given by the user")
     sha256: str | None = Field(default=None, description="of that file")
     licence: str | None = None
+    publication_types: tuple[str, ...] = Field(default=(), description="as the source names them, e.g. `Review`")
+    languages: tuple[str, ...] = Field(default=(), description="codes such as `eng`; empty when not stated")
     status: Literal["ok", "retracted", "concern", "corrected", "unknown"] = "unknown"
+    notices: tuple[Notice, ...] = Field(default=(), description="retractions, concerns and corrections")
 
 
 class PaperAnswers(Value):
@@ -89,7 +102,7 @@ class QueryTrail(Value):
     warnings: tuple[str, ...] = Field(default=(), description="what the source said about the query")
     hits: int = Field(description="papers that answer the query, of which the best are taken")
     found: tuple[str, ...] = Field(default=(), description="ids of the papers taken, best first")
-    new: int = Field(description="papers taken that were not known before")
+    new: int = Field(default=0, description="papers taken that were not known before")
     kept: int | None = Field(default=None, description="papers taken that are read; None until papers are screened")
     adjusts: str = Field(default="", description="the query that found nothing or too much, if this one replaces it")
     rule: str = Field(default="", description="how it was relaxed or narrowed")

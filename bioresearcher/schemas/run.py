@@ -48,6 +48,9 @@ class Decision(Value):
     approved: bool
     by: Literal["human", "--yes"]
     drop: tuple[str, ...] = Field(default=(), description="ids taken out of the selection")
+    add: tuple[str, ...] = Field(default=(), description="ids taken into the selection")
+    papers: tuple[str, ...] = Field(default=(), description="ids of the papers that are read")
+    datasets: tuple[str, ...] = Field(default=(), description="ids of the data sets that are used")
     comment: str = ""
 
 

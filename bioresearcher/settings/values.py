@@ -39,6 +39,22 @@ BUDGET = ("max_usd", "max_tokens", "max_minutes")
 """Settings that limit what a run may spend; they change when it ends, not what it gives."""
 
 
+LEFT_OUT_TYPES = (
+    "Retraction of Publication",
+    "Retraction Notice",
+    "Expression of Concern",
+    "Published Erratum",
+    "Comment",
+    "Editorial",
+    "News",
+    "Interview",
+    "Biography",
+    "Personal Narrative",
+    "Historical Article",
+)
+"""Publication types, as PubMed names them, that hold neither methods nor results to learn from."""
+
+
 class Settings(Value):
     """What can be set for a run; recorded in `run.json`."""
 
@@ -66,6 +82,18 @@ class Settings(Value):
     prices: Path | None = Field(default=None, description="own price file")
     only_own: bool = Field(default=False, description="search only what the researcher gave; ask no service")
     sandbox: Literal["auto", "bubblewrap", "container", "none"] = "auto"
+    max_hits: int = Field(default=500, ge=1, le=100_000, description="a query with more hits at a service is narrowed")
+    since: int | None = Field(default=None, ge=1800, le=2200, description="first year of papers that are read")
+    until: int | None = Field(default=None, ge=1800, le=2200, description="last year of papers that are read")
+    languages: tuple[str, ...] = Field(
+        default=(), strict=False, description="languages of papers that are read, e.g. eng; none: any"
+    )
+    left_out_types: tuple[str, ...] = Field(
+        default=LEFT_OUT_TYPES, strict=False, description="publication types that are not read"
+    )
+    max_judged: int = Field(default=60, ge=1, le=2_000, description="papers found that are judged one by one")
+    include: tuple[str, ...] = Field(default=(), strict=False, description="ids of papers and data sets to use")
+    exclude: tuple[str, ...] = Field(default=(), strict=False, description="ids of papers and data sets not to use")
     max_papers: int = Field(default=20, ge=0, le=500, description="papers read at most")
     max_parts: int = Field(default=12, ge=1, le=12, description="parts of the protocol at most")
     jobs: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64, description="tasks side by side")

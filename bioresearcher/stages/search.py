@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from bioresearcher.errors import AnswerError, OutsideError
 from bioresearcher.llm.ask import Caller, ask
-from bioresearcher.schemas.ask_search import JudgeDatasetInput, PlanQueriesInput, ScreenPaperInput
-from bioresearcher.schemas.base import Origin
+from bioresearcher.schemas.ask_search import JudgeDatasetInput, PlanQueriesInput
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.paper import (
     Failure,
     Paper,
-    PaperAnswers,
     QueryPlan,
     QueryTrail,
-    ScreenedPaper,
     SearchQuery,
     SearchRound,
 )
 from bioresearcher.sources.base import Hits, LiteratureSource
 from bioresearcher.sources.boolean import parse, positive_words
-from bioresearcher.stages.prompts import JUDGE_DATASET, PLAN_QUERIES, SCREEN_PAPER
+from bioresearcher.stages.adjust import MOST_STEPS, ignored, narrow, relax
+from bioresearcher.stages.prompts import JUDGE_DATASET, PLAN_QUERIES
 from bioresearcher.stages.usable import ask_rules
-from bioresearcher.stages.words import stands_in
 
 HITS_PER_QUERY = 50
+CLOSE = 0.4
+"""Similarity to the objective from which a paper counts as one of those that were wanted."""
 FEWEST_QUERIES = 3
 MAX_QUERIES = 8
 MAX_DATASET_QUERIES = 4
@@ -87,38 +86,102 @@ def new_queries(
 
 
 async def search_papers(
-    sources: Sequence[LiteratureSource], plan: QueryPlan, known: Collection[str]
+    sources: Sequence[LiteratureSource], plan: QueryPlan, rounds: Sequence[SearchRound], *, max_hits: int
 ) -> tuple[list[Paper], tuple[QueryTrail, ...], tuple[Failure, ...]]:
-    """Papers not known before, what became of every query at every source, and sources that could not be asked.
+    """What this round's queries give at every source: papers, best first, what became of each query, failures.
 
-    A source that cannot be reached is not asked again in this round.
+    A query that finds nothing is relaxed, one with more than `max_hits` narrowed, where the source takes queries
+    literally. A query is put to a source once in a run. A source that cannot be reached is not asked again that round;
+    what it gave before counts. The same paper may come several times, from one source or from several.
     """
-    found: dict[str, Paper] = {}
-    trail: list[QueryTrail] = []
-    failures: list[Failure] = []
-    for source in sources:
-        try:
-            for query in plan.literature:
-                hits = await source.search(query.query, HITS_PER_QUERY)
-                new = {p.id: p for p in hits.papers if p.id not in known and p.id not in found}
-                found |= new
-                trail.append(_trail(source, query, hits, len(new)))
-        except OutsideError as error:
-            failures.append(Failure(item=source.name, stage="search_papers", message=error.message, hint=error.hint))
-    return list(found.values()), tuple(trail), tuple(failures)
+    asked = {(row.source, row.query) for r in rounds for row in r.trail}
+    answers = await asyncio.gather(*(_ask_source(s, plan, asked, max_hits) for s in sources))
+    papers = [paper for found, _, _ in answers for paper in found]
+    failures = tuple(failure for _, _, failure in answers if failure is not None)
+    return papers, tuple(row for _, rows, _ in answers for row in rows), failures
 
 
-def _trail(source: LiteratureSource, query: SearchQuery, hits: Hits, new: int) -> QueryTrail:
-    return QueryTrail(
+async def _ask_source(
+    source: LiteratureSource, plan: QueryPlan, asked: Collection[tuple[str, str]], max_hits: int
+) -> tuple[list[Paper], list[QueryTrail], Failure | None]:
+    before = {query for name, query in asked if name == source.name}
+    papers: list[Paper] = []
+    rows: list[QueryTrail] = []
+    try:
+        for query in plan.literature:
+            if query.query in before:
+                continue
+            async for row, found in _adjusted(source, query, plan.terms, max_hits, before):
+                rows.append(row)
+                papers += found
+    except OutsideError as error:
+        failure = Failure(item=source.name, stage="search_papers", message=error.message, hint=error.hint)
+        return papers, rows, failure
+    return papers, rows, None
+
+
+async def _adjusted(
+    source: LiteratureSource, query: SearchQuery, key_terms: Sequence[str], max_hits: int, before: set[str]
+) -> AsyncIterator[tuple[QueryTrail, Sequence[Paper]]]:
+    """The query and what it was relaxed or narrowed to, each with what was taken from it."""
+    before.add(query.query)
+    row, hits = await _asked(source, query)
+    wide = hits.total > max_hits
+    for _ in range(MOST_STEPS):
+        if not hits.literal or 0 < hits.total <= max_hits or (hits.total > max_hits) != wide:
+            break
+        other = narrow(row.query, key_terms) if wide else relax(row.query, hits.missing)
+        if other is None or other.query in before:
+            break
+        before.add(other.query)
+        step = SearchQuery(query=other.query, purpose=query.purpose)
+        next_row, next_hits = await _asked(source, step, adjusts=row.query, rule=other.rule)
+        if wide and next_hits.total == 0:  # too narrow: what was found before is better than nothing
+            yield next_row, ()
+            break
+        yield row.model_copy(update={"found": ()}), ()
+        row, hits = next_row, next_hits
+    yield row, hits.papers
+
+
+async def _asked(
+    source: LiteratureSource, query: SearchQuery, *, adjusts: str = "", rule: str = ""
+) -> tuple[QueryTrail, Hits]:
+    hits = await source.search(query.query, HITS_PER_QUERY)
+    left_out = ignored(query.query, hits.translation)
+    row = QueryTrail(
         query=query.query,
         purpose=query.purpose,
         source=source.name,
         translation=hits.translation,
-        warnings=(*hits.warnings, *(f"not found: {phrase}" for phrase in hits.missing)),
+        warnings=(
+            *hits.warnings,
+            *(f"“{phrase}” stands nowhere" for phrase in hits.missing),
+            *(f"“{phrase}” was left out of the search" for phrase in left_out if phrase not in hits.missing),
+        ),
         hits=hits.total,
         found=tuple(p.id for p in hits.papers),
-        new=new,
+        adjusts=adjusts,
+        rule=rule,
     )
+    return row, hits
+
+
+def with_new(rows: Sequence[QueryTrail], known: Collection[str], called: Mapping[str, str]) -> tuple[QueryTrail, ...]:
+    """The rows with the ids under which papers are kept, and how many of each row nobody knew before it.
+
+    Args:
+        rows: A round's rows.
+        known: Ids known before the round.
+        called: For papers that are known under another id, that id.
+    """
+    seen = {*known}
+    counted = []
+    for row in rows:
+        found = tuple(dict.fromkeys(called.get(p, p) for p in row.found))
+        counted.append(row.model_copy(update={"found": found, "new": len({*found} - seen)}))
+        seen |= {*found}
+    return tuple(counted)
 
 
 def with_kept(rounds: Sequence[SearchRound], kept: Collection[str]) -> list[SearchRound]:
@@ -131,86 +194,17 @@ def with_kept(rounds: Sequence[SearchRound], kept: Collection[str]) -> list[Sear
 
 
 def stop_reason(rounds: Sequence[SearchRound], found: int, wanted: int, max_rounds: int) -> str:
-    """Why searching ends now; empty while it should go on."""
+    """Why searching ends now; empty while it should go on. `found` counts papers close to the objective."""
     last = rounds[-1]
     if not last.trail:
         return "no new query was left to ask"
     if found >= wanted:
-        return f"{found} papers found, {wanted} wanted"
+        return f"{found} papers close to the objective were found, {wanted} wanted"
     if sum(row.new for row in last.trail) == 0:
         return "the last round found nothing new"
     if len(rounds) >= max_rounds:
         return f"all {max_rounds} rounds were used"
     return ""
-
-
-async def screen_papers(
-    caller: Caller, objective: Objective, papers: Sequence[Paper], relevance: Sequence[float], *, limit: int
-) -> tuple[ScreenedPaper, ...]:
-    """A decision on each paper, best first.
-
-    Papers the researcher gave are kept unless retracted; others need a score of 3. At most `limit` are kept.
-    """
-    ranked = sorted(zip(papers, relevance, strict=True), key=lambda item: (-item[1], item[0].id))
-    judged = await asyncio.gather(*(_screen(caller, objective, p, r) for p, r in ranked))
-    order = sorted(judged, key=lambda s: (-s.score, -s.relevance, s.paper_id))
-    own = {p.id for p in papers if p.source == "own"}
-    retracted = {p.id for p in papers if p.status == "retracted"}
-    decided: list[ScreenedPaper] = []
-    kept = 0
-    for paper in order:
-        keep, why = _decision(paper, own=paper.paper_id in own, retracted=paper.paper_id in retracted)
-        if keep and kept >= limit:
-            keep, why = False, f"only the best {limit} papers are read"
-        kept += keep
-        decided.append(paper.model_copy(update={"kept": keep, "reason": f"{why}. {paper.reason}".strip()}))
-    return tuple(decided)
-
-
-def _decision(paper: ScreenedPaper, *, own: bool, retracted: bool) -> tuple[bool, str]:
-    if retracted:
-        return False, "The paper is retracted"
-    if own:
-        return True, "Given by the researcher"
-    return paper.score >= 3, f"Score {paper.score} of 5"
-
-
-async def _screen(caller: Caller, objective: Objective, paper: Paper, relevance: float) -> ScreenedPaper:
-    """The answers on one paper; one that nobody could judge says so, and gets no point."""
-    values = ScreenPaperInput(objective=objective, paper=paper, relevance=round(relevance, 3))
-    try:
-        answer = await ask(caller, SCREEN_PAPER, values)
-    except AnswerError as error:
-        return _screened(values, None, f"Not judged: {error.message}", caller.backend.origin)
-    answers, reason = answer.value, answer.value.reason
-    if answer.origin != "offline" and not stands_in(answers.quote, f"{paper.title}\n{paper.abstract}"):
-        answers = answers.model_copy(update={"quote": ""})
-        reason = f"{reason} (The words it rests on do not stand in title or abstract.)".strip()
-    return _screened(values, answers, reason, answer.origin)
-
-
-def _screened(values: ScreenPaperInput, answers: PaperAnswers | None, reason: str, origin: Origin) -> ScreenedPaper:
-    return ScreenedPaper(
-        paper_id=values.paper.id,
-        score=_score(answers) if answers else 0,
-        relevance=values.relevance,
-        answers=answers,
-        kept=False,
-        reason=reason,
-        origin=origin,
-    )
-
-
-def _score(answers: PaperAnswers) -> int:
-    return sum(
-        (
-            answers.same_condition,
-            answers.same_question,
-            answers.usable_method,
-            answers.fits_data,
-            answers.meets_requirement,
-        )
-    )
 
 
 async def judge_dataset(caller: Caller, objective: Objective, dataset: Dataset, check: DatasetCheck) -> DatasetCheck:

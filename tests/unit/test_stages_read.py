@@ -29,7 +29,7 @@ from bioresearcher.schemas.paper import Paper, PaperAnswers, QueryPlan, QueryTra
 from bioresearcher.schemas.passage import Document, Section
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import METRICS
-from bioresearcher.stages import read, score, search
+from bioresearcher.stages import read, score, screen, search
 
 OBJECTIVE = Objective(id="o", text="Which genes differ between the groups of breast tumours?")
 METHODS = (
@@ -206,7 +206,7 @@ async def test_screening_says_when_the_words_are_not_there_or_nobody_judged(tmp_
     papers[2] = papers[2].model_copy(update={"title": "A third"})
     replies = [answers("we tested each gene"), answers("words of nobody"), RefusalError("it declined")]
     door = caller(tmp_path, replies, rules=False)
-    found = await search.screen_papers(door, OBJECTIVE, papers, [0.9, 0.8, 0.7], limit=5)
+    found = await screen.screen_papers(door, OBJECTIVE, papers, [0.9, 0.8, 0.7], screen.ScreeningRules(limit=5))
     by_id = {s.paper_id: s for s in found}
     assert by_id["A"].answers.quote == "we tested each gene"
     assert by_id["B"].answers.quote == ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bioresearcher.llm.offline import program, review, search
+from bioresearcher.llm.offline import program, queries, review, search
 from bioresearcher.llm.offline.backend import Handler, OfflineBackend
 from bioresearcher.llm.offline.design import Designer
 from bioresearcher.llm.offline.read import Reader
@@ -13,7 +13,7 @@ def offline_backend(similarity: Similarity) -> OfflineBackend:
     """The offline backend with its rules; `similarity` compares texts (the library's embedding)."""
     reader, designer = Reader(similarity), Designer(similarity)
     handlers: dict[str, Handler] = {
-        "search/plan_queries": search.plan_queries,
+        "search/plan_queries": queries.plan_queries,
         "search/screen_paper": search.screen_paper,
         "search/judge_dataset": search.judge_dataset,
         "literature/outline_paper": reader.outline_paper,

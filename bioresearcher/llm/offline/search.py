@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from bioresearcher.llm.offline.text import normal, overlap, phrases, sentences, words
-from bioresearcher.schemas.ask_search import DatasetAnswers, JudgeDatasetInput, PlanQueriesInput, ScreenPaperInput
+from bioresearcher.schemas.ask_search import DatasetAnswers, JudgeDatasetInput, ScreenPaperInput
 from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.paper import PaperAnswers, QueryPlan, SearchQuery
+from bioresearcher.schemas.paper import PaperAnswers
 
 METHOD_WORDS = frozenset(
     """method methods procedure normalize normalization compute computed calculate estimate regression model test score
     signature cluster clustering enrichment validate validation correction adjust cohort sample samples measured assay
     sequencing microarray microarrays profile profiles statistical statistic""".split()
 )
-
-
-def plan_queries(values: PlanQueriesInput) -> QueryPlan:
-    """Boolean queries from key phrases: the objective's pairwise, then one per requirement; broader in later rounds."""
-    objective = values.objective
-    terms = phrases([objective.text]) or words(objective.text)[:6]
-    joiner = " AND " if values.round == 1 else " OR "
-    queries = []
-    for first, second in pairwise(terms[:6]):
-        queries.append(SearchQuery(query=f'"{first}"{joiner}"{second}"', purpose="the objective's key phrases"))
-    if terms and not queries:
-        queries.append(SearchQuery(query=f'"{terms[0]}"', purpose="the objective's key phrase"))
-    for requirement in objective.requirements:
-        found = phrases([requirement.text], 2) if values.round == 1 else words(requirement.text)[:3]
-        if found:
-            query = " OR ".join(f'"{t}"' for t in found)
-            queries.append(SearchQuery(query=query, purpose=f"requirement {requirement.id}"))
-    asked = {q.query for q in values.previous}
-    return QueryPlan(literature=tuple(q for q in queries if q.query not in asked), terms=tuple(terms))
 
 
 def screen_paper(values: ScreenPaperInput) -> PaperAnswers:
