@@ -85,19 +85,21 @@ class Settings(Value):
     max_hits: int = Field(default=500, ge=1, le=100_000, description="a query with more hits at a service is narrowed")
     since: int | None = Field(default=None, ge=1800, le=2200, description="first year of papers that are read")
     until: int | None = Field(default=None, ge=1800, le=2200, description="last year of papers that are read")
-    languages: tuple[str, ...] = Field(
-        default=(), strict=False, description="languages of papers that are read, e.g. eng; none: any"
-    )
-    left_out_types: tuple[str, ...] = Field(
-        default=LEFT_OUT_TYPES, strict=False, description="publication types that are not read"
-    )
+    languages: tuple[str, ...] = Field(default=(), description="languages of papers that are read, e.g. eng; none: any")
+    left_out_types: tuple[str, ...] = Field(default=LEFT_OUT_TYPES, description="publication types that are not read")
     max_judged: int = Field(default=60, ge=1, le=2_000, description="papers found that are judged one by one")
-    include: tuple[str, ...] = Field(default=(), strict=False, description="ids of papers and data sets to use")
-    exclude: tuple[str, ...] = Field(default=(), strict=False, description="ids of papers and data sets not to use")
+    include: tuple[str, ...] = Field(default=(), description="ids of papers and data sets to use")
+    exclude: tuple[str, ...] = Field(default=(), description="ids of papers and data sets not to use")
     max_papers: int = Field(default=20, ge=0, le=500, description="papers read at most")
     max_parts: int = Field(default=12, ge=1, le=12, description="parts of the protocol at most")
     jobs: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64, description="tasks side by side")
     limits: Limits = Limits()
+
+    @field_validator("languages", "left_out_types", "include", "exclude", mode="before")
+    @classmethod
+    def _from_list(cls, value: object) -> object:
+        """TOML has lists only, and files are read strictly."""
+        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("models")
     @classmethod
