@@ -11,7 +11,7 @@ Layout (ids are safe as file names)::
     protocol.json  protocol.md
     tasks/<task>/                 task.json, record.json, code.py, attempts/, outputs/
     rounds.json  review.json      DraftReview…, Review
-    report.md  report.html
+    report.md  report.html  evidence.json   EvidenceGraph
     events.jsonl  ledger.sqlite  checkpoints.sqlite  lock
 """
 

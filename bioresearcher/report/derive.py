@@ -270,6 +270,12 @@ def paper_views(view: RunView) -> tuple[PaperView, ...]:
     return tuple(sorted(rows, key=_paper_order))
 
 
+def in_no_step(report: Report) -> tuple[str, ...]:
+    """Data sets, software and tests that a paper names and no step of its report carries."""
+    kinds = {"accession", "software", "test"}
+    return tuple(dict.fromkeys(f"{m.name} {m.value}".strip() for m in report.mined if m.kind in kinds and not m.steps))
+
+
 def _paper_order(row: PaperView) -> tuple[bool, bool, int, str]:
     kept = row.screened is not None and row.screened.kept
     return (row.report is None, not kept, -(row.screened.score if row.screened else 0), row.paper.id)

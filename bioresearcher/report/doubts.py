@@ -92,7 +92,14 @@ def _quotes(view: RunView) -> Iterable[str]:
         yield f"{count_of(lost, 'quote')} no longer found in the stored text of the paper"
     if open_:
         yield f"{count_of(open_, 'quote')} not checked again: the paper's text is not in the run folder"
-    strange = [r.paper_id for r in view.reports if r.suspicious]
+    steps = [s for r in view.reports for p in r.parts for s in p.steps]
+    bare = sum(not s.supported for s in steps)
+    if bare:
+        yield f"{count_of(bare, 'step')} read from papers without a quote: no protocol step was learnt from them"
+    loose = sum(bool(s.unquoted) for s in steps)
+    if loose:
+        yield f"{count_of(loose, 'step')} read from papers with numbers that their quotes do not hold"
+    strange = [r.paper_id for r in view.reports if r.suspicious or r.suspects]
     if strange:
         yield f"Text that reads like instructions to a model stands in {_listed(strange)}; it was treated as text only"
 

@@ -113,5 +113,6 @@ def _environment() -> Environment:
         metrics=METRICS,
         tasks_of_step=derive.tasks_of_step,
         described=derive.described,
+        in_no_step=derive.in_no_step,
     )
     return environment

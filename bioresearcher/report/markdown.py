@@ -161,13 +161,27 @@ def _report(row: derive.PaperView, view: RunView) -> Iterable[str]:
     yield f"- Quotes: {report.quotes_located} of {report.quotes} found in the text"
     if report.suspicious:
         yield f"- Reads like instructions to a model, treated as text: {count_of(len(report.suspicious), 'passage')}"
+    for suspect in report.suspects:
+        where = f" in {md(suspect.section)}" if suspect.section else ""
+        yield f"- Withheld from the reader{where}, as it {md(suspect.reason)}: {md(suspect.text)}"
+    if row.analysis and row.analysis.parts:
+        carried = (
+            f"; data sets that carry over: {md(', '.join(row.analysis.datasets))}" if row.analysis.datasets else ""
+        )
+        yield f"- Referability of the paper: {row.analysis.level}{carried}"
+    left = derive.in_no_step(report)
+    if left:
+        yield f"- Named in the paper, in no step: {md(', '.join(left))}"
     levels = {a.part_id: a for a in row.analysis.parts} if row.analysis else {}
     for part in report.parts:
         level = levels.get(part.id)
         said = f"referability {level.level}: {md(level.reason)}" if level else "referability not assessed"
         yield from ("", f"**Part {md(part.id)}: {md(part.title)}** ({said})", "")
         for step in part.steps:
-            yield from (f"{md(step.id)} {md(step.action)}{'' if step.supported else ' (**unsupported**)'}", "")
+            marks = "" if step.supported else " (**unsupported**)"
+            if step.unquoted:
+                marks += f" (**numbers not in its quotes: {md(', '.join(step.unquoted))}**)"
+            yield from (f"{md(step.id)} {md(step.action)}{marks}", "")
             for evidence in step.evidence:
                 yield from quote_lines(evidence, view)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bioresearcher.report.evidence import FILE, graph_of
 from bioresearcher.report.html import render_html
 from bioresearcher.report.markdown import render_markdown
 from bioresearcher.report.view import load_view
@@ -11,7 +12,7 @@ from bioresearcher.runfolder import RunFolder, write_text
 
 
 def write_reports(folder: RunFolder) -> tuple[Path, Path]:
-    """Write `report.md` and `report.html` from the run folder's values, replacing earlier ones.
+    """Write `report.md`, `report.html` and `evidence.json` from the run folder's values, replacing earlier ones.
 
     Call it after the last change of `run.json`: the report shows the status and totals it finds there.
 
@@ -26,4 +27,5 @@ def write_reports(folder: RunFolder) -> tuple[Path, Path]:
     markdown, html = folder.path("report.md"), folder.path("report.html")
     write_text(markdown, render_markdown(view))
     write_text(html, render_html(view))
+    folder.write(graph_of(view), FILE)
     return markdown, html
