@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bioresearcher.cards import load_cards
-from bioresearcher.graph.prepare import Inputs, resources_of
+from bioresearcher.graph.prepare import Inputs, resources_of, tables_of
 from bioresearcher.llm.forecast import Forecast, forecast
 from bioresearcher.llm.prices import load_prices
 from bioresearcher.llm.workload import prompt_lengths, size_of
@@ -23,7 +23,7 @@ def forecast_of(inputs: Inputs, settings: Settings) -> Forecast:
     """
     resources = resources_of(settings)
     papers, _ = OwnPapers(inputs.papers).load() if inputs.papers else ([], [])
-    datasets, _ = load_datasets(inputs.data)
+    datasets, _ = load_datasets(inputs.data, tables_of(settings))
     size = size_of(
         inputs.objective,
         papers,

@@ -60,6 +60,11 @@ def resources_of(settings: Settings) -> Resources:
     )
 
 
+def tables_of(settings: Settings) -> Path:
+    """Where data in other forms are kept as tables."""
+    return settings.workspace / "library" / "tables"
+
+
 def versions() -> dict[str, str]:
     """Versions of this program (with a digest of its source), of Python, and of the packages results depend on."""
     found = {"bioresearcher": __version__, "source": _source_digest(), "python": platform.python_version()}
@@ -101,7 +106,7 @@ async def open_context(
     cards, book, skills = load_cards(resources), PromptBook(resources), load_skills(resources)
     for prompt in step_prompts.ALL:
         book.get(prompt)
-    datasets, data_failures = await asyncio.to_thread(load_datasets, inputs.data)
+    datasets, data_failures = await asyncio.to_thread(load_datasets, inputs.data, tables_of(settings))
     papers = OwnPapers(inputs.papers) if inputs.papers else None
     loaded, paper_failures = await asyncio.to_thread(papers.load) if papers else ([], [])
     sandbox, note, tested = await _sandbox(settings)

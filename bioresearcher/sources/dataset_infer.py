@@ -15,6 +15,9 @@ from bioresearcher.schemas.dataset import ColumnRole, FileKind
 from bioresearcher.sources.dataset_scan import ColumnScan, as_number
 from bioresearcher.sources.tables import Limits, RowStream, is_missing, is_table, plain_suffix
 
+OTHER_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".parquet", ".h5ad", ".soft")
+"""Suffixes of data in other forms, which are converted before they are read."""
+
 _PEEK = Limits(text_bytes=32 << 20)
 _PEEK_ROWS = 100
 _MIN_SAMPLES = 3
@@ -113,14 +116,15 @@ def is_data_file(path: Path) -> bool:
     """Whether a file of a folder is taken as data: gene sets, or a table that is no accompanying text."""
     if not path.is_file() or path.name.startswith("."):
         return False
-    if path.suffix.lower() == ".gmt":
+    if path.suffix.lower() == ".gmt" or plain_suffix(path) in OTHER_SUFFIXES:
         return True
     if not is_table(path) or re.match(r"(?i)(readme|licen[cs]e|changelog|notes?|manifest)\b", path.name):
         return False
     if plain_suffix(path) != ".txt" or path.name.lower().endswith(".gz"):
         return True
     with path.open("rb") as file:
-        return b"\t" in file.readline(1 << 20)
+        first = file.readline(1 << 20)
+    return b"\t" in first or b";" in first or first.startswith(b"^")
 
 
 def file_kinds(peeks: Sequence[Peek]) -> dict[Path, FileKind]:

@@ -10,6 +10,7 @@ from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.paper import Failure
 from bioresearcher.sources.dataset_check import check_dataset
+from bioresearcher.sources.dataset_convert import NOTES, convert_geo, convert_tables, geo_kind, needs_conversion
 from bioresearcher.sources.dataset_files import LoadedFile, load_file, shared_samples
 from bioresearcher.sources.dataset_infer import is_data_file
 from bioresearcher.sources.dataset_scan import MatrixScan
@@ -21,35 +22,43 @@ __all__ = ["check_dataset", "load_datasets"]
 _STAGE = "load_datasets"
 ACCEPTED = (
     "Give a folder with dataset.toml, a folder of such folders, a folder of tables (.csv, .tsv, .txt, optionally "
-    ".gz, or .gmt gene sets), or one such file."
+    ".gz, .xlsx, .parquet, .h5ad, GEO's SOFT or series matrix, or .gmt gene sets), or one such file."
 )
 """What `load_datasets` takes, for messages."""
 
 
-def load_datasets(paths: Sequence[Path]) -> tuple[list[Dataset], list[Failure]]:
+def load_datasets(paths: Sequence[Path], store: Path | None = None) -> tuple[list[Dataset], list[Failure]]:
     """Describe the data sets found at the given paths, in that order.
 
-    A folder with `dataset.toml` is one data set; without it, its tables are one inferred data set, and each
-    folder directly below it that holds a description or tables is one too. A data set that cannot be loaded is a
-    failure (one for each mistake in its description); the others are loaded all the same. Files are read as
-    streams: their size does not matter for memory.
+    A folder with `dataset.toml` is one data set; without it, its tables are one inferred data set, each GEO file in it
+    is one, and each folder directly below it that holds a description or tables is one too. A data set that cannot be
+    loaded is a failure (one for each mistake in its description); the others are loaded all the same. Files are read
+    as streams: their size does not matter for memory. Excel, Parquet, h5ad, GEO files and semicolon-separated tables
+    are converted into the folder `store`; without one they are failures, semicolons apart, which are problems.
 
     Raises:
         InputError: A path does not exist, is no table, or is a folder without any data.
+        WorkspaceError: The store cannot be written.
     """
     datasets: list[Dataset] = []
     failures: list[Failure] = []
     for path in paths:
         for root, files in _sources(path):
-            _load_into(datasets, failures, root, files)
+            _load_into(datasets, failures, root, files, store)
     return datasets, failures
 
 
-def _load_into(datasets: list[Dataset], failures: list[Failure], root: Path, files: tuple[Path, ...] | None) -> None:
+def _load_into(
+    datasets: list[Dataset],
+    failures: list[Failure],
+    root: Path,
+    files: tuple[Path, ...] | None,
+    store: Path | None,
+) -> None:
     """Load one data set; `files` is None when the folder has a description."""
     item = root.name if files is None or len(files) != 1 else files[0].name
     try:
-        loaded = _described(root) if files is None else _inferred(root, files)
+        loaded = _described(root) if files is None else _undescribed(root, files, store)
     except InputError as error:
         failures.append(Failure(item=item, stage=_STAGE, message=error.message, hint=error.hint))
         return
@@ -62,6 +71,23 @@ def _load_into(datasets: list[Dataset], failures: list[Failure], root: Path, fil
         failures += [Failure(item=f"{item}/{DESCRIPTION}", stage=_STAGE, message=m, hint=hint) for m in loaded]
     else:
         datasets.append(_unique(loaded, {d.id for d in datasets}))
+
+
+def _undescribed(root: Path, files: tuple[Path, ...], store: Path | None) -> Dataset | list[str]:
+    """Tables without a description; those in another form are converted first."""
+    others = [f for f in files if needs_conversion(f, semicolons=store is not None)]
+    if not others:
+        return _inferred(root, files)
+    if store is None:
+        raise InputError(f"{others[0].name}: is no table of text, and there is no workspace to convert it in.")
+    if geo_kind(others[0]):
+        return _described(convert_geo(others[0], store).folder)
+    name = files[0].name.split(".")[0] if len(files) == 1 else root.resolve().name
+    made = convert_tables(files, store, name)
+    tables = _tables(made.folder, sorted(made.folder.iterdir(), key=lambda p: p.name))
+    dataset = _inferred(made.folder, tuple(t for t in tables if t.name != NOTES))
+    title = files[0].name if len(files) == 1 else root.resolve().name
+    return dataset.model_copy(update={"id": safe_name(name), "title": title, "notes": (*made.notes, *dataset.notes)})
 
 
 def _unique(dataset: Dataset, taken: set[str]) -> Dataset:
@@ -96,16 +122,24 @@ def _folder_sources(folder: Path) -> Iterator[tuple[Path, tuple[Path, ...] | Non
     if (folder / DESCRIPTION).is_file():
         yield folder, None
         return
-    tables = _tables(folder, children)
-    if tables:
-        yield folder, tables
+    yield from _bare(folder, children)
     for child in children:
         if not child.is_dir() or child.name.startswith("."):
             continue
         if (child / DESCRIPTION).is_file():
             yield child, None
-        elif inner := _tables(child, sorted(child.iterdir(), key=lambda p: p.name)):
-            yield child, inner
+        else:
+            yield from _bare(child, sorted(child.iterdir(), key=lambda p: p.name))
+
+
+def _bare(folder: Path, children: Sequence[Path]) -> Iterator[tuple[Path, tuple[Path, ...]]]:
+    """A folder's tables together, and each of its GEO files."""
+    files = _tables(folder, children)
+    geo = [f for f in files if geo_kind(f)]
+    tables = tuple(f for f in files if f not in geo)
+    if tables:
+        yield folder, tables
+    yield from ((folder, (f,)) for f in geo)
 
 
 def _tables(folder: Path, children: Sequence[Path]) -> tuple[Path, ...]:

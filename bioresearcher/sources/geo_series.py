@@ -35,6 +35,8 @@ def read_series_soft(path: Path) -> GeoSeries:
             notes += [note] if note else []
             if entity.kind in ("SERIES", "DATASET") and series is None:
                 series = entity
+            elif entity.kind == "DATASET" and series is not None:  # a curated set's table stands in a second part
+                series.columns |= entity.columns
             elif entity.kind == "SUBSET":
                 subsets.append(entity)
             elif entity.kind == "PLATFORM":

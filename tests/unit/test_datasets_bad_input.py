@@ -56,9 +56,9 @@ def test_nothing_there_says_what_is_accepted(tmp_path: Path) -> None:
         load_datasets([empty])
     with pytest.raises(InputError, match="no such file or folder"):
         load_datasets([tmp_path / "nowhere"])
-    (tmp_path / "table.xlsx").write_bytes(b"PK")
+    (tmp_path / "table.docx").write_bytes(b"PK")
     with pytest.raises(InputError, match="is no table"):
-        load_datasets([tmp_path / "table.xlsx"])
+        load_datasets([tmp_path / "table.docx"])
 
 
 def test_duplicate_genes(tmp_path: Path) -> None:

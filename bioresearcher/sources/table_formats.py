@@ -1,0 +1,206 @@
+"""Tables in other forms than comma- and tab-separated text: Excel, Parquet, h5ad, semicolons; each as rows of cells.
+
+Nothing is executed or unpickled: workbooks are read without formulas and macros, Parquet without object columns,
+h5ad (anndata's on-disk format, https://anndata.readthedocs.io) through HDF5 itself.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import math
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from bioresearcher.errors import InputError
+from bioresearcher.sources.lines import open_lines
+
+MAX_UNPACKED = 2 << 30
+"""Bytes a workbook may hold unpacked; a small file can hold very much."""
+MAX_CELLS = 200_000_000
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+
+Rows = Iterator[Sequence[str]]
+
+
+@dataclass
+class Table:
+    """One table; `rows` includes the header and can be gone through once. Notes are complete after that."""
+
+    name: str
+    rows: Rows
+    notes: list[str] = field(default_factory=list)
+
+
+def excel_tables(path: Path) -> Iterator[Table]:
+    """A table for each sheet of a workbook that holds anything; values as last calculated.
+
+    Raises:
+        InputError: It is no workbook of Excel 2007 or later, is damaged, encrypted, or too large unpacked.
+    """
+    _check_zip(path)
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        names = list(book.sheetnames)
+    except Exception as error:
+        raise _unreadable(path, "an Excel workbook", error) from error
+    try:
+        for name in names:
+            sheet = book[name]
+            if not hasattr(sheet, "iter_rows"):
+                continue  # a sheet that is a chart
+            table = Table(name, iter(()))
+            table.rows = _sheet_rows(path, sheet, table)
+            yield table
+    finally:
+        book.close()
+
+
+def _check_zip(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(i.file_size for i in archive.infolist()) > MAX_UNPACKED:
+                raise InputError(f"{path.name}: holds more than {MAX_UNPACKED >> 30} GB unpacked.")
+            for info in archive.infolist():
+                if info.filename.endswith(".xml"):
+                    with archive.open(info) as part:
+                        if b"<!DOCTYPE" in part.read(4096):
+                            raise InputError(f"{path.name}: {info.filename} declares a document type; not read.")
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+        raise InputError(
+            f"{path.name}: is no Excel workbook of 2007 or later ({' '.join(str(error).split())}).",
+            hint="Save it as .xlsx without a password, or export it as CSV or TSV.",
+        ) from error
+
+
+def _sheet_rows(path: Path, sheet: Any, table: Table) -> Rows:  # noqa: ANN401 - openpyxl has no types
+    dates = 0
+    try:
+        for row in sheet.iter_rows(values_only=True):
+            cells = [cell_text(v) for v in row]
+            if not any(cells):
+                continue
+            dates += isinstance(row[0], (dt.date, dt.datetime))
+            yield cells
+    except Exception as error:
+        raise _unreadable(path, f"sheet {table.name!r}", error) from error
+    if dates:
+        table.notes.append(
+            f"{path.name}: {dates} cells of the first column of sheet {table.name!r} are dates: Excel turns gene names "
+            "such as SEPT2 into dates; correct them at the source"
+        )
+
+
+def parquet_tables(path: Path) -> Iterator[Table]:
+    """The one table of a Parquet file, with its index where that has a name or holds text.
+
+    Raises:
+        InputError: It is no Parquet file, is damaged, or has nested columns.
+    """
+    import fastparquet
+
+    with ExitStack() as opened:
+
+        def open_with(name: str, mode: str = "rb") -> IO[bytes]:  # the library leaves closing to chance
+            return opened.enter_context(Path(name).open(mode))
+
+        try:
+            file = fastparquet.ParquetFile(str(path), open_with=open_with)
+            rows = int(file.count())
+            if rows * max(1, len(file.columns)) > MAX_CELLS:
+                raise InputError(f"{path.name}: {rows:,} rows × {len(file.columns):,} columns are too many cells.")
+        except Exception as error:
+            raise _unreadable(path, "a Parquet file", error) from error
+        yield Table(path.name.split(".")[0], _parquet_rows(path, file))
+
+
+def _parquet_rows(path: Path, file: Any) -> Rows:  # noqa: ANN401 - fastparquet has no types
+    header: list[str] = []
+    try:
+        for part in file.iter_row_groups():
+            table = part.reset_index() if part.index.name is not None or part.index.dtype == object else part
+            if not header:
+                header = [cell_text(c) for c in table.columns]
+                yield header
+            for row in table.itertuples(index=False, name=None):
+                yield [cell_text(v) for v in row]
+    except Exception as error:
+        raise _unreadable(path, "a Parquet file", error) from error
+
+
+def semicolon_rows(path: Path) -> Table:
+    """A semicolon-separated table; where every number with a comma is a decimal number, the comma becomes a point.
+
+    Raises:
+        InputError: The file is damaged or binary.
+    """
+    points = _decimal_commas(path)
+    table = Table(path.name.split(".")[0], _split_rows(path, decimal_commas=points))
+    if points:
+        table.notes.append(f"{path.name}: decimal commas were read as points")
+    return table
+
+
+def is_semicolon_table(path: Path) -> bool:
+    """Whether the header of a text table is parted by semicolons, and by nothing else.
+
+    Raises:
+        InputError: The file is damaged or binary.
+    """
+    with open_lines(path) as lines:
+        first = next(iter(lines), "")
+    return first.count(";") >= 1 and "\t" not in first and first.count(",") < first.count(";")
+
+
+def _decimal_commas(path: Path) -> bool:
+    """Whether cells hold decimal commas and none a decimal point, among the first 500 rows."""
+    commas = 0
+    for number, row in enumerate(_split_rows(path, decimal_commas=False)):
+        for value in row[1:] if number else ():
+            if _DECIMAL_COMMA.fullmatch(value):
+                commas += 1
+            elif re.fullmatch(r"[+-]?\d+\.\d+", value):
+                return False
+        if number > 500:
+            break
+    return commas > 0
+
+
+def _split_rows(path: Path, *, decimal_commas: bool) -> Rows:
+    with open_lines(path) as lines:
+        try:
+            for row in csv.reader(iter(lines), delimiter=";"):
+                if not any(c.strip() for c in row):
+                    continue
+                cells = [c.strip() for c in row]
+                yield [c.replace(",", ".") if decimal_commas and _DECIMAL_COMMA.fullmatch(c) else c for c in cells]
+        except csv.Error as error:
+            raise InputError(f"{path.name}: cannot be read as a table ({error}).") from error
+
+
+def cell_text(value: object) -> str:
+    """A value as a cell: empty when missing, whole numbers without a point, on one line."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, dt.datetime):
+        return value.date().isoformat() if value.time() == dt.time() else value.isoformat()
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return "" if text in ("nan", "NaT", "<NA>", "None") else " ".join(text.split())
+
+
+def _unreadable(path: Path, what: str, error: Exception) -> InputError:
+    if isinstance(error, InputError):
+        return error
+    reason = " ".join(str(error).split())[:160] or type(error).__name__
+    return InputError(f"{path.name}: cannot be read as {what} ({reason}).", hint="Export it as CSV or TSV.")

@@ -1,0 +1,232 @@
+"""Data in other forms than plain tables: Excel, Parquet, h5ad, semicolons, GEO files; read, or refused in one line."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+
+from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.sources.datasets import load_datasets
+
+IDS = [f"S{i}" for i in range(8)]
+GENES = [f"G{i}" for i in range(20)]
+VALUES = [[round((g * 3 + s) % 7 / 2 + 0.25, 2) for s in range(8)] for g in range(20)]
+GROUPS = ["tumour", "normal"] * 4
+
+
+def load(path: Path, store: Path) -> Dataset:
+    [dataset], failures = load_datasets([path], store)
+    assert not failures
+    return dataset
+
+
+def refusal(path: Path, store: Path) -> str:
+    datasets, [failure] = load_datasets([path], store)
+    assert not datasets
+    assert failure.item == path.name
+    assert "\n" not in failure.message
+    assert not list(store.glob("*/*")), "nothing half made is kept"
+    return f"{failure.message} {failure.hint}"
+
+
+def values(dataset: Dataset) -> list[list[float]]:
+    matrix = dataset.file("expression")
+    assert matrix is not None
+    table = pd.read_csv(Path(dataset.root, matrix.path), sep="\t", index_col=0)
+    assert list(table.index) == GENES
+    assert list(table.columns) == IDS
+    return table.to_numpy().tolist()
+
+
+def workbook(path: Path, *, gene: object = "G0", odd: object = None) -> Path:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "log2 values"
+    sheet.append(["gene", *IDS])
+    for name, row in zip([gene, *GENES[1:]], VALUES, strict=True):
+        sheet.append([name, *row])
+    if odd is not None:
+        sheet["C5"] = odd
+    clinical = book.create_sheet("clinical")
+    clinical.append(["sample", "diagnosis", "age"])
+    for s, g in zip(IDS, GROUPS, strict=True):
+        clinical.append([s, g, 50])
+    book.create_sheet("empty")
+    book.save(path)
+    return path
+
+
+def test_a_workbook_is_a_data_set_of_its_sheets(tmp_path: Path) -> None:
+    dataset = load(workbook(tmp_path / "cohort.xlsx"), tmp_path / "store")
+    assert values(dataset) == VALUES
+    assert (dataset.id, dataset.n_samples, dataset.problems) == ("cohort", 8, ())
+    column = dataset.column("group")
+    assert column is not None
+    assert (column.name, column.case, column.control) == ("diagnosis", "tumour", "normal")
+    assert any("'clinical' of cohort.xlsx" in n for n in dataset.notes)
+
+
+def test_a_text_cell_of_a_workbook_is_named_and_gene_dates_are_noticed(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "cohort.xlsx", gene=dt.date(2024, 9, 2), odd="n. d.")
+    dataset = load(path, tmp_path / "store")
+    assert dataset.n_samples == 8
+    [problem] = [p for p in dataset.problems if "text where numbers are expected" in p]
+    assert "'n. d.' (row 'G3', line 5, column 'S1')" in problem
+    assert any("1 cells of the first column of sheet 'log2 values' are dates" in n for n in dataset.notes)
+
+
+def test_parquet_is_read_with_its_index(tmp_path: Path) -> None:
+    root = tmp_path / "my cohort"
+    root.mkdir()
+    pd.DataFrame(VALUES, index=pd.Index(GENES, name="gene"), columns=IDS).to_parquet(
+        root / "matrix.parquet", engine="fastparquet"
+    )
+    (root / "clinical.csv").write_text(
+        "sample,diagnosis\n" + "".join(f"{s},{g}\n" for s, g in zip(IDS, GROUPS, strict=True)), encoding="utf-8"
+    )
+    dataset = load(root, tmp_path / "store")
+    assert values(dataset) == VALUES
+    assert (dataset.title, dataset.n_samples, dataset.problems) == ("my cohort", 8, ())
+
+
+@pytest.mark.parametrize("form", ["dense", "csr", "csc"])
+def test_h5ad_becomes_genes_by_observations(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "cells.h5ad"
+    x = np.array(VALUES).T
+    with h5py.File(path, "w") as file:
+        if form == "dense":
+            file["X"] = x
+        else:
+            write_sparse(file.create_group("X"), x if form == "csr" else x.T, f"{form}_matrix")
+        obs, var = file.create_group("obs"), file.create_group("var")
+        obs.attrs["_index"] = var.attrs["_index"] = "_index"
+        obs.attrs["column-order"] = ["diagnosis", "age"]
+        obs["_index"], var["_index"] = IDS, GENES
+        obs["age"] = np.arange(8) + 40.5
+        diagnosis = obs.create_group("diagnosis")
+        diagnosis["categories"], diagnosis["codes"] = ["normal", "tumour"], np.array([1, 0] * 4, dtype="i1")
+    dataset = load(path, tmp_path / "store")
+    assert values(dataset) == VALUES
+    assert dataset.n_samples == 8
+    column = dataset.column("group")
+    assert column is not None
+    assert column.case == "tumour"
+
+
+def write_sparse(group: h5py.Group, x: np.ndarray, form: str) -> None:
+    group.attrs["encoding-type"] = form
+    rows = [np.flatnonzero(row) for row in x]
+    group["indices"] = np.concatenate(rows).astype("i4")
+    group["data"] = np.concatenate([row[at] for row, at in zip(x, rows, strict=True)])
+    group["indptr"] = np.cumsum([0, *(len(r) for r in rows)]).astype("i4")
+
+
+def test_semicolons_with_decimal_commas_are_read(tmp_path: Path) -> None:
+    root = tmp_path / "weit"
+    root.mkdir()
+    rows = ["gene;" + ";".join(IDS)]
+    rows += [f"{g};" + ";".join(str(v).replace(".", ",") for v in row) for g, row in zip(GENES, VALUES, strict=True)]
+    (root / "matrix.csv").write_text("\n".join(rows) + "\n", encoding="latin-1")
+    (root / "klinik.csv").write_text(
+        "sample;diagnosis\n" + "".join(f"{s};{g}\n" for s, g in zip(IDS, GROUPS, strict=True)), encoding="utf-8"
+    )
+    dataset = load(root, tmp_path / "store")
+    assert values(dataset) == VALUES
+    assert dataset.problems == ()
+    assert any("decimal commas" in n for n in dataset.notes)
+
+
+def test_geo_files_are_read_from_a_folder_one_data_set_each(shared_data: Path, tmp_path: Path) -> None:
+    names = ["GDS507.soft.gz", "GSE781-GPL96_trimmed_family.soft.gz", "GSE99709_series_matrix.txt.gz"]
+    root = tmp_path / "geo"
+    root.mkdir()
+    for name in names:
+        (root / name).symlink_to(shared_data / "geo/soft" / name)
+    datasets, failures = load_datasets([root / n for n in names], tmp_path / "store")
+    assert not failures
+    curated, family, counts = datasets
+    assert (curated.id, curated.n_samples, curated.n_features, curated.problems) == ("GDS507", 17, 17953, ())
+    state = curated.column("group")
+    assert state is not None
+    assert (state.name, state.case, state.control) == ("disease_state", "RCC", "normal")
+    assert (family.accession, family.n_samples, family.n_features) == ("GSE781", 17, 12632)
+    notes = " ".join(family.notes)
+    for said in (
+        "by column 'Gene Symbol' of GPL96: 22,283 probes, 12,632 genes", "largest mean", "inferred from the values",
+        "Labels contradict each other in 3 of 17 samples (GSM12283: title says tumour, source says normal",
+    ):  # fmt: skip
+        assert said in notes
+    assert (counts.n_samples, counts.file("expression")) == (12, None)
+    assert "There is no expression table: GEO's is empty" in counts.notes[0]
+
+
+def test_the_values_of_a_curated_set_are_geos_own(shared_data: Path, tmp_path: Path) -> None:
+    dataset = load(shared_data / "geo/soft/GDS507.soft.gz", tmp_path / "store")
+    table = pd.read_csv(Path(dataset.root, "expression.tsv.gz"), sep="\t", index_col=0, dtype=str)
+    probes = pd.read_csv(Path(dataset.root, "probes.tsv.gz"), sep="\t", index_col=0)["probe"]
+    kept = {p: g for g, p in probes.items()}
+    best: dict[str, tuple[float, str]] = {}
+    with gzip.open(shared_data / "geo/soft/GDS507.soft.gz", "rt") as lines:
+        for line in lines:
+            cells = line.rstrip("\n").split("\t")
+            if len(cells) != 19 or cells[0] == "ID_REF":
+                continue
+            mean = float(np.mean([float(c) for c in cells[2:]]))
+            if cells[1] != cells[0] and mean > best.get(cells[1], (-1.0, ""))[0]:
+                best[cells[1]] = (mean, cells[0])
+            if cells[0] in kept:
+                assert table.loc[kept[cells[0]]].tolist() == cells[2:]
+    assert {g: p for g, (_, p) in best.items()} == dict(probes.items())
+
+
+def test_the_same_bytes_are_converted_once_and_changed_ones_anew(tmp_path: Path) -> None:
+    store, path = tmp_path / "store", workbook(tmp_path / "cohort.xlsx")
+    first = load(path, store)
+    again = load(path, store)
+    assert first == again
+    assert len(list(store.glob("*/*"))) == 1
+    workbook(path, gene="CHANGED")
+    assert load(path, store).root != first.root
+
+
+def bomb(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", "<!DOCTYPE x [<!ENTITY a 'aaaa'>]><Types/>")
+
+
+def test_what_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    bad = {
+        "old.xls": (b"\xd0\xcf\x11\xe0", "old Excel format"),
+        "noise.xlsx": (b"no zip", "is no Excel workbook of 2007 or later"),
+        "noise.parquet": (b"no parquet at all", "cannot be read as a Parquet file"),
+        "noise.h5ad": (b"no hdf5", "cannot be read as an h5ad file"),
+        "packed.h5ad": (gzip.compress(b"x"), "is gzipped"),
+        "page.soft": (b"<html>", "begins no entity"),
+        "platform.soft": (b"^PLATFORM = GPL1\n", "no series and no sample"),
+    }
+    for name, (content, said) in bad.items():
+        (tmp_path / name).write_bytes(content)
+        assert said in refusal(tmp_path / name, store)
+    bomb(tmp_path / "bomb.xlsx")
+    assert "declares a document type" in refusal(tmp_path / "bomb.xlsx", store)
+    with h5py.File(tmp_path / "large.h5ad", "w") as file:
+        file.create_dataset("X", shape=(100_000, 40_000), chunks=(100, 100), dtype="f4")
+        for name, n in (("obs", 100_000), ("var", 40_000)):
+            file.create_group(name)["_index"] = np.array([b"x"] * n)
+    assert "100,000 observations × 40,000 genes are too many" in refusal(tmp_path / "large.h5ad", store)
+
+
+def test_without_a_workspace_other_forms_are_a_failure(tmp_path: Path) -> None:
+    datasets, [failure] = load_datasets([workbook(tmp_path / "cohort.xlsx")])
+    assert not datasets
+    assert "no workspace to convert it in" in failure.message
