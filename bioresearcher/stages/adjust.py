@@ -78,7 +78,7 @@ def narrow(query: str, key_terms: Sequence[str]) -> Adjusted | None:
         return Adjusted(_joined(tagged), "narrowed: in title or abstract only")
     said = {*positive_words(parse(query))}
     for term in key_terms:
-        if not said & {*terms(term)}:
+        if terms(term) and not said & {*terms(term)}:
             plain = term.replace('"', "")
             return Adjusted(_joined([*clauses, f'"{plain}"[Title/Abstract]']), f"narrowed: with “{plain}”")
     titled = [_retagged(clauses[0], _NARROWER), *clauses[1:]] if clauses else []

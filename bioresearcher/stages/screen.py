@@ -58,7 +58,8 @@ async def screen_papers(
     """A decision with its reason on each paper, best first.
 
     What a rule leaves out is not judged. Of the others the closest to the objective are judged, and own and included
-    papers always. Own papers are kept; others need three yes answers. At most `limit` are kept, included ones first.
+    papers always. Own papers are kept; others need three yes answers, or those on condition and question. At most
+    `limit` are kept, included ones first.
     """
     by_id = {p.id: p for p in papers}
     close = dict(zip((p.id for p in papers), relevance, strict=True))
@@ -67,7 +68,7 @@ async def screen_papers(
     found = [p for p in ranked if p.source != "own" and p.id not in rules.include]
     far = {p.id: n for n, p in enumerate(found, 1) if n > rules.judged}
     judged = await asyncio.gather(*(_screen(caller, objective, p, close[p.id]) for p in ranked if p.id not in far))
-    order = sorted(judged, key=lambda s: (s.paper_id not in rules.include, -s.score, -s.relevance, s.paper_id))
+    order = sorted(judged, key=lambda s: (s.paper_id not in rules.include, -_rank(s), -s.relevance, s.paper_id))
     decided: list[ScreenedPaper] = []
     for row in order:
         keep, why = _decision(row, by_id[row.paper_id], rules)
@@ -115,9 +116,24 @@ def _decision(row: ScreenedPaper, paper: Paper, rules: ScreeningRules) -> tuple[
     elif paper.source == "own":
         keep, why = True, "Given by the researcher"
     else:
-        keep, why = row.score >= LEAST_SCORE, f"Score {row.score} of 5"
+        keep, why = _worth_reading(row), f"Score {row.score} of 5"
     note = NOTES.get(paper.status)
     return keep, f"{note}{_notice(paper)}. {why}" if note else why
+
+
+def _rank(row: ScreenedPaper) -> int:
+    """What orders papers before their similarity: a model's score.
+
+    The rules' scores only say whether a paper is read: on real judgements they order papers worse than the similarity
+    alone does (`tests/benchmarks/README.md`).
+    """
+    return LEAST_SCORE - (not _worth_reading(row)) if row.origin == "offline" else row.score
+
+
+def _worth_reading(row: ScreenedPaper) -> bool:
+    """Three yes answers, or both that count most: the same condition and the same question."""
+    about = row.answers is not None and row.answers.same_condition and row.answers.same_question
+    return row.score >= LEAST_SCORE or about
 
 
 def _unjudged(paper: Paper, relevance: float, reason: str) -> ScreenedPaper:

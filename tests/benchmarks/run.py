@@ -17,7 +17,18 @@ from multiprocessing import get_context
 
 from figures import ROOT, Figure, show
 
-BENCHMARKS = ("help", "sandbox", "literature", "retrieval", "review", "models", "example", "resume", "model_resume")
+BENCHMARKS = (
+    "help",
+    "sandbox",
+    "literature",
+    "retrieval",
+    "screening",
+    "review",
+    "models",
+    "example",
+    "resume",
+    "model_resume",
+)
 
 
 def measure(name: str, quick: bool) -> list[Figure]:

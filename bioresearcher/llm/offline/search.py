@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from bioresearcher.llm.offline.text import normal, overlap, phrases, sentences, words
+from functools import lru_cache
+
+from bioresearcher.llm.offline.concepts import broader, find_concepts
+from bioresearcher.llm.offline.queries import objective_concepts
+from bioresearcher.llm.offline.text import normal, overlap, sentences, words
 from bioresearcher.schemas.ask_search import DatasetAnswers, JudgeDatasetInput, ScreenPaperInput
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.paper import PaperAnswers
 
+CLOSE = 0.4
+"""Similarity of title and abstract to the objective above which it pursues the same question."""
+NEAR = 0.3
+"""Similarity below which words that are shared are taken for chance."""
 METHOD_WORDS = frozenset(
     """method methods procedure normalize normalization compute computed calculate estimate regression model test score
     signature cluster clustering enrichment validate validation correction adjust cohort sample samples measured assay
@@ -15,30 +23,47 @@ METHOD_WORDS = frozenset(
 
 
 def screen_paper(values: ScreenPaperInput) -> PaperAnswers:
-    """Closed answers from shared words and similarity; the quote is the sentence closest to the objective."""
+    """Closed answers from shared concepts and similarity; the quote is the sentence closest to the objective."""
     objective, paper = values.objective, values.paper
     text = f"{paper.title}. {paper.abstract}"
     content = words(text)
     wanted = words(objective.text)
-    condition = phrases([objective.text], 3)
+    named = {c.key for c in find_concepts(text)}
+    subject, others = _concepts(objective)
     requirement = max((overlap(words(r.text), content) for r in objective.requirements), default=0.0)
-    found = sentences(text)
-    quote = max(found, key=lambda s: (overlap(wanted, words(s)), -len(s)), default=paper.title)
-    same_condition = any(overlap(words(p), content) >= 0.5 for p in condition)
-    same_question = values.relevance >= 0.35
-    usable = len(METHOD_WORDS & set(content)) >= 2
+    quote = max(sentences(text), key=lambda s: (overlap(wanted, words(s)), -len(s)), default=paper.title)
+    near = values.relevance >= NEAR
+    shared = sorted(named & others.keys())
+    said = [f"names {', '.join(others[k] for k in shared[:3])}"] if shared else []
+    same = bool(named & subject) if subject else overlap(wanted, content) >= 0.5
     return PaperAnswers(
-        same_condition=same_condition,
-        same_question=same_question,
-        usable_method=usable,
-        fits_data=overlap(words(" ".join(objective.conditions)), content) >= 0.08,
-        meets_requirement=requirement >= 0.25,
+        same_condition=same,
+        same_question=values.relevance >= CLOSE,
+        usable_method=near and bool(METHOD_WORDS & {*content}),
+        fits_data=near and overlap(words(" ".join(objective.conditions)), content) >= 0.08,
+        meets_requirement=near and (requirement >= 0.25 or bool(shared)),
         quote=quote,
-        reason=(
-            f"Similarity to the objective {values.relevance:.2f}; shares {overlap(wanted, content):.0%} of its content "
-            f"words and up to {requirement:.0%} of a requirement's."
-        ),
+        reason="; ".join(
+            [
+                f"similarity to the objective {values.relevance:.2f}",
+                "names its subject" if same else "does not name its subject",
+                *said,
+                f"shares {overlap(wanted, content):.0%} of its words and up to {requirement:.0%} of a requirement's",
+            ]
+        )
+        .capitalize()
+        .replace(" its subject", " the objective's subject", 1)
+        + ".",
     )
+
+
+@lru_cache(maxsize=8)
+def _concepts(objective: Objective) -> tuple[frozenset[str], dict[str, str]]:
+    """Keys of the objective's subject with the disease above it, and of its other concepts with their names."""
+    found = objective_concepts(objective)
+    above = broader(found[0]) if found else None
+    subject = frozenset(c.key for c in (*found[:1], above) if c is not None and c.heading)
+    return subject, {c.key: c.names[0] for c in found[1:]}
 
 
 def judge_dataset(values: JudgeDatasetInput) -> DatasetAnswers:
