@@ -61,7 +61,7 @@ async def test_a_query_without_hits_is_relaxed_and_the_trail_says_how() -> None:
 
 
 async def test_a_query_with_too_many_hits_is_narrowed_until_it_fits() -> None:
-    narrowed = 'a[Title/Abstract] AND "b"[Title/Abstract]'
+    narrowed = 'a[Title/Abstract] AND "immune"[Title/Abstract]'
     source = Service(
         {
             "a": hits("PMID1", total=9000),
@@ -69,7 +69,7 @@ async def test_a_query_with_too_many_hits_is_narrowed_until_it_fits() -> None:
             narrowed: hits("PMID2", "PMID3"),
         }
     )
-    papers, rows, _ = await search_papers([source], plan("a", terms=("b",)), (), max_hits=100)
+    papers, rows, _ = await search_papers([source], plan("a", terms=("immune",)), (), max_hits=100)
     assert [p.id for p in papers] == ["PMID2", "PMID3"]
     assert [(r.query, r.hits, r.found) for r in rows] == [
         ("a", 9000, ()),
