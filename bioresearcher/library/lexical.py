@@ -25,22 +25,32 @@ def _stemmer() -> Any:  # noqa: ANN401
     return Stemmer.Stemmer("english")
 
 
-def terms(text: str) -> list[str]:
-    """The stems of a text's words in order, repeated ones kept, function words left out.
+def words(text: str) -> list[str]:
+    """A text's words in order and lower case, repeated ones kept, function words left out.
 
     A compound such as `IL-6` or `co-expression` counts as its parts and as one word (`il6`), so that either
     spelling finds the other.
     """
     plain = unicodedata.normalize("NFKC", text).casefold().translate(_DASHES)
-    words: list[str] = []
+    found: list[str] = []
     for match in _WORD.finditer(plain):
         parts = _PART.findall(match[0])
         kept = [p for p in parts if p not in _STOP and (len(p) > 1 or p.isdigit() or len(parts) > 1)]
-        words += kept
+        found += kept
         if 1 < len(parts) <= 4:
-            words.append("".join(parts))
-    stems: list[str] = _stemmer().stemWords(words)
+            found.append("".join(parts))
+    return found
+
+
+def stemmed(found: Sequence[str]) -> list[str]:
+    """The stems of words, one for each."""
+    stems: list[str] = _stemmer().stemWords(found)
     return stems
+
+
+def terms(text: str) -> list[str]:
+    """The stems of a text's words, as `words` gives them."""
+    return stemmed(words(text))
 
 
 class Lexical:

@@ -9,7 +9,9 @@ from typing import Final
 
 from bioresearcher.library.lexical import terms
 
-_TOKEN: Final = re.compile(r'"([^"]*)"?|([()])|(\[[^\]]*\]?)|([^\s()"\[\]]+)')
+TOKEN: Final = re.compile(r'"([^"]*)"?|([()])|(\[[^\]]*\]?)|([^\s()"\[\]]+)')
+"""A quoted phrase, a bracket, a field tag, or a word."""
+
 _WORD: Final = re.compile(r"[^\W_]+")
 _MAX_LENGTH: Final = 4_000
 _MAX_DEPTH: Final = 20
@@ -41,7 +43,7 @@ def parse(query: str) -> Group:
     side are joined by AND; OR binds what stands next to it, as in PubMed from left to right.
     """
     tokens: list[tuple[str, str]] = []
-    for quoted, bracket, tag, word in _TOKEN.findall(query[:_MAX_LENGTH]):
+    for quoted, bracket, tag, word in TOKEN.findall(query[:_MAX_LENGTH]):
         if bracket:
             tokens.append((bracket, bracket))
         elif word in ("AND", "OR", "NOT", "&", "|"):
