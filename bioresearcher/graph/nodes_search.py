@@ -12,6 +12,7 @@ from langgraph.types import interrupt
 from bioresearcher.errors import AnswerError, DefectError
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.state import PaperTask, RunState
+from bioresearcher.library.suspicion import shown
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.paper import Failure, Paper, QueryPlan, ScreenedPaper, SearchRound
 from bioresearcher.schemas.passage import Document
@@ -26,7 +27,7 @@ Update = dict[str, Any]
 async def plan_queries(state: RunState, runtime: Runtime[Context]) -> Update:
     """Queries of the next search round."""
     c = runtime.context
-    titles = [c.folder.read(Paper, "papers", f"{p}.json").title for p in state["found"][:20]]
+    titles = [shown(c.folder.read(Paper, "papers", f"{p}.json")).title for p in state["found"][:20]]
     plan = await search.plan_queries(c.caller, c.objective, state["rounds"], titles)
     if state["plan"] is None:
         named = selection.queries_for(c.settings.include)
@@ -54,7 +55,7 @@ async def search_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     max_rounds = c.caller.cards["search"].rounds
     reason = search.stop_reason([*state["rounds"], last], enough, c.settings.max_papers, max_rounds)
     if reason:  # the researcher's own papers are all screened, whether a query named them or not
-        found = list(dict.fromkeys([*found, *(p.id for p in c.own_records)]))
+        found = list(dict.fromkeys([*found, *(one.called.get(p.id, p.id) for p in c.own_records)]))
     for paper_id in found:
         c.folder.write(by_id[paper_id], "papers", f"{paper_id}.json")
     rounds = [*state["rounds"], last.model_copy(update={"stop_reason": reason})]
@@ -65,7 +66,8 @@ async def search_papers(state: RunState, runtime: Runtime[Context]) -> Update:
 
 async def _closeness(c: Context, papers: Sequence[Paper]) -> dict[str, float]:
     """How close each paper is to the objective in meaning, 0 to 1."""
-    texts = [f"{p.title}. {p.abstract}".strip() for p in papers]
+    seen = await asyncio.to_thread(lambda: [shown(p) for p in papers])
+    texts = [f"{p.title}. {p.abstract}".strip() for p in seen]
     values = await asyncio.to_thread(c.library.rank, texts, c.objective.text) if papers else []
     return dict(zip((p.id for p in papers), values, strict=True))
 

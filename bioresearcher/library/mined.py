@@ -15,6 +15,7 @@ from typing import Final
 from bioresearcher.library.genes import gene_symbols
 from bioresearcher.schemas.passage import Document
 from bioresearcher.schemas.report import Mention, MentionKind, Parameter
+from bioresearcher.sources.accessions import find_accessions
 
 PER_KIND: Final = 200
 """Mentions of one kind that are kept of a paper."""
@@ -42,11 +43,10 @@ def _any(text: str) -> str:
     return "(?:" + "|".join(word.replace("_", r"\s+") for word in text.split()) + ")"
 
 
-ACCESSION: Final = re.compile(
-    r"\b(?:GSE|GDS|GSM|GPL|SRP|SRR|SRX|ERP|ERR|DRP|PRJNA|PRJEB|PRJDB|SAMN|SAMEA|EGAS|EGAD|PXD|MTBLS|syn|phs)\d{2,}\b"
-    r"|\bE-(?:MTAB|GEOD|MEXP|TABM)-\d+\b|\bTCGA-[A-Z]{2,4}\b|\bNCT\d{8}\b|\bHRA\d{6}\b|\bCRA\d{6}\b"
+_OTHER_ARCHIVES: Final = re.compile(
+    r"\b(?:SRR|SRX|ERR|ERX|SAMN|SAMEA|EGAS|EGAD|PXD|MTBLS|phs)\d{4,}\b|\bNCT\d{8}\b|\b(?:HRA|CRA)\d{6}\b"
 )
-"""Identifiers of data sets and registered studies."""
+"""Archives of runs, samples, proteins, metabolites and persons, and registered trials."""
 
 _NAMED = _any(
     r"""limma DESeq2? edgeR GSEA GSVA ssGSEA clusterProfiler Seurat [Ss]canpy lifelines glmnet WGCNA HISAT2? Salmon
@@ -206,7 +206,9 @@ def mine_document(document: Document) -> tuple[Mention, ...]:
 
 
 def _accessions(text: str) -> Iterator[Find]:
-    for match in ACCESSION.finditer(text):
+    for found in find_accessions(text):
+        yield Find("accession", found.id, found.start, found.end)
+    for match in _OTHER_ARCHIVES.finditer(text):
         yield Find("accession", match[0], match.start(), match.end())
 
 

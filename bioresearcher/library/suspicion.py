@@ -13,7 +13,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bioresearcher.library.canonical import paragraphs
+from bioresearcher.library.lookalikes import lookalikes
 from bioresearcher.library.sentences import sentences
+from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.passage import Document, Passage
 from bioresearcher.schemas.report import Suspect
 
@@ -31,6 +33,8 @@ _RULES: Final = tuple(
             r"\b(?:ignor\w*|disregard\w*|forget|overrid\w+|bypass|discard)\b(?:\W+\w+){0,4}?\W+(?:(?:all|any|previous|prior|earlier"
             r"|above|preceding|your|system|these|those|former|other|safety)\W+)+(?:\w+\W+){0,3}?"
             r"(?:instructions?|prompts?|rules|guidelines|directions|directives|orders|commands?|messages?|training)\b"
+            r"|\bignor(?:ez|iere\w*|a(?:d|te)?|ar)\b(?:\W+\w+){0,4}?\W+(?:instru[ck]\w*|anweisung\w*|istruzion\w*)"
+            r"|忽略.{0,8}(?:指令|指示|说明)|以前の指示を無視|игнорируй\w*.{0,30}инструкц"
             r"|\b(?:ignore|disregard|forget)\W+(?:everything|all)\W+(?:above|before|you\b|of\W+the\W+above)",
         ),
         (
@@ -60,7 +64,7 @@ _RULES: Final = tuple(
         (
             "holds a tool call or a command",
             r"</?(?:tool|function|antml|invoke)[_:\w]*[\s>]|\"(?:tool|function)(?:_calls?|_name|s)?\"\s*:|\"arguments\"\s*:"
-            r"|\btool_(?:calls?|use)\b|\brm\s+-rf?\b|\bos\.system\s*\(|\bsubprocess\.\w+\s*\(|\b__import__\s*\(|\b(?:curl|wget)\b[^.]{0,80}\|\s*(?:ba)?sh\b"
+            r"|\btool_(?:calls?|use)\b|\brm\s+-rf?\b|\bos\.system\s*\(|\bsubprocess\.\w+\s*\(|\b__import__\s*\(|\b(?:curl|wget)\b[^|\n]{0,160}\|\s*(?:ba)?sh\b"
             r"|\b(?:call|invoke|use|run)\s+the\s+(?:\w+\s+)?(?:tool|function|shell|terminal)\b(?!\s+box)|\bDROP\s+TABLE\b|\bpowershell\s+-",
         ),
         (
@@ -102,14 +106,13 @@ _RULES: Final = tuple(
     )
 )
 _BLOB: Final = re.compile(r"[A-Za-z0-9+/_-]{120,}={0,2}")
-_MIXED: Final = re.compile(r"\b(?=\w*[A-Za-z])(?=\w*[\u0400-\u04ff])\w+\b")
 
 
 def fold(text: str) -> str:
     """A text as it looks: compatibility forms resolved, marks and invisible characters gone, look-alikes as Latin."""
     seen = "".join(
         c
-        for c in unicodedata.normalize("NFKC", text)
+        for c in unicodedata.normalize("NFKD", text)
         if unicodedata.category(c) not in {"Cf", "Mn", "Me", "Cc"} or c in "\n\t"
     )
     return seen.translate(_LOOKALIKES)
@@ -124,7 +127,7 @@ def suspicion(text: str) -> str:
     for match in _BLOB.finditer(text):
         if re.search(r"[a-z]", match[0]) and re.search(r"[A-Z]", match[0]) and re.search(r"\d", match[0]):
             return "holds encoded data"
-    return "mixes alphabets within words" if len(_MIXED.findall(text)) >= 2 else ""
+    return "mixes alphabets within words" if len(lookalikes(text)) >= 2 else ""
 
 
 def find_suspects(document: Document) -> tuple[tuple[int, int, Suspect], ...]:
@@ -164,6 +167,14 @@ def without_suspects(text: str) -> str:
     spans = list(sentences(text))
     bad = {number for number, _ in _suspicious([text[a:b] for a, b in spans])}
     return text if not bad else " ".join(text[a:b] for n, (a, b) in enumerate(spans) if n not in bad)
+
+
+def shown(paper: Paper) -> Paper:
+    """A paper's record as a reader gets to see it: title and abstract without suspicious sentences."""
+    title, abstract = without_suspects(paper.title), without_suspects(paper.abstract)
+    if (title, abstract) == (paper.title, paper.abstract):
+        return paper
+    return paper.model_copy(update={"title": title or paper.id, "abstract": abstract})
 
 
 def withheld(passage: Passage, spans: Sequence[tuple[int, int]]) -> Passage | None:

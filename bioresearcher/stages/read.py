@@ -86,8 +86,10 @@ class _Seen:
         self.suspects: _Suspects = find_suspects(document)
         self._spans = [(start, end) for start, end, _ in self.suspects]
         whole = [p for p in split(document) if p.kind != "references"]
-        shown = {p.id: withheld(p, self._spans) for p in whole}
-        self.flagged = tuple(p.id for p in whole if shown[p.id] is not p)
+        odd = {s.title for s in document.sections if suspicion(s.title)}
+        named = [p.model_copy(update={"section": ""}) if p.section in odd else p for p in whole]
+        shown = {p.id: withheld(p, self._spans) for p in named}
+        self.flagged = tuple(p.id for p in named if shown[p.id] is not p)
         self.relevance = Relevance(document, [p for p in shown.values() if p is not None])
         abstract = paper.abstract or section_text(document, ["abstract"])
         self.title = title_of(without_suspects(paper.title), paper.id)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bioresearcher.errors import AnswerError
+from bioresearcher.library.suspicion import shown
 from bioresearcher.llm.ask import Caller, ask
 from bioresearcher.schemas.ask_search import ScreenPaperInput
 from bioresearcher.schemas.base import Origin
@@ -150,7 +151,7 @@ def _unjudged(paper: Paper, relevance: float, reason: str) -> ScreenedPaper:
 
 async def _screen(caller: Caller, objective: Objective, paper: Paper, relevance: float) -> ScreenedPaper:
     """The answers on one paper; one that nobody could judge says so, and gets no point."""
-    values = ScreenPaperInput(objective=objective, paper=paper, relevance=round(relevance, 3))
+    values = ScreenPaperInput(objective=objective, paper=shown(paper), relevance=round(relevance, 3))
     try:
         answer = await ask(caller, SCREEN_PAPER, values)
     except AnswerError as error:
