@@ -38,7 +38,7 @@ def collapse_warnings(clean: Sequence[float], broken: Sequence[float], *, name: 
         )
     if gap < MIN_GAP:
         found.append(f"{name} of clean ones are {gap:.2f} points higher on average (at least {MIN_GAP} is asked)")
-    found += _one_level([*clean, *broken], name)
+    found += _one_level([*clean, *broken], name) if found else []
     return tuple(found)
 
 

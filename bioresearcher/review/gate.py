@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.report import Parameter, Report
 from bioresearcher.schemas.review import MetricName, Severity
 
-ContextField = Literal["objective", "paper_ids", "reports", "datasets", "skills"]
+ContextField = Literal["objective", "paper_ids", "reports", "datasets", "skills", "checks"]
 Scope = Literal["headings", "part", "protocol"]
 """What a gate needs to see: headings only, the steps of one part, or the whole protocol."""
 
@@ -39,6 +39,7 @@ class GateContext:
     reports: Mapping[str, Report] | None = None
     datasets: Mapping[str, Dataset] | None = None
     skills: frozenset[str] = frozenset()
+    checks: tuple[DatasetCheck, ...] | None = None
 
     def knows(self, field: ContextField) -> bool:
         """Whether this part of the context is known."""

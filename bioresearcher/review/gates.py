@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bioresearcher.review import (
+    gates_agreement,
     gates_data,
     gates_flow,
     gates_plan,
@@ -18,6 +19,7 @@ from bioresearcher.review import (
     gates_safety,
     gates_statistics,
     gates_structure,
+    gates_study,
     gates_wording,
 )
 from bioresearcher.review.gate import ContextField, Gate, GateContext, Scope, View, clean, make_view
@@ -42,6 +44,8 @@ GATES: tuple[Gate, ...] = (
     *gates_flow.GATES,
     *gates_data.GATES,
     *gates_statistics.GATES,
+    *gates_study.GATES,
+    *gates_agreement.GATES,
     *gates_plan.GATES,
     *gates_safety.GATES,
 )

@@ -22,7 +22,8 @@ _MATERIAL = words(
 )  # fmt: skip
 _ETHICS = words(
     "consent\\w*", r"ethic\w*", "irb", r"institutional review", r"helsinki", r"de-?identif\w*",
-    r"anonymi[sz]\w*", r"pseudonymi[sz]\w*", "gdpr", "hipaa", "伦理", "知情同意",
+    r"anonymi[sz]\w*",
+    r"summary statistics", r"(?:public|only) aggregate data", r"pseudonymi[sz]\w*", "gdpr", "hipaa", "伦理", "知情同意",
 )  # fmt: skip
 _ANIMAL = words(
     "mice", "mouse model*", "xenograft*", "rats", "zebrafish", "rabbits?", "in vivo", "animal experiments?", "小鼠"
@@ -33,14 +34,16 @@ _ANIMAL_OK = words(
     "3rs",
     "arrive",
     r"humane endpoint\w*",
-    r"ethic\w*",
+    r"(?<!no )ethics (?:committee|approval|licen[cs]e)",
+    r"ethically approved",
     r"anaesth\w*",
     r"anesth\w*",
 )
 _HAZARD = words(
     "formaldehyde", "paraformaldehyde", "phenol", "chloroform", "trizol", r"(?:β|beta)-?mercaptoethanol",
     "ethidium bromide", "xylene", "acrylamide", "liquid nitrogen", "radioactive", r"radiolabel\w*",
-    "cyanide", "sodium azide", "hydrochloric acid", "methanol",
+    "cyanide", "sodium azide", 
+    "trifluoroacetic acid", "iodoacetamide", "acetonitrile", "dithiothreitol", "hydrochloric acid", "methanol",
 )  # fmt: skip
 _HAZARD_OK = words(
     r"fume (?:hood|cupboard)",
@@ -102,10 +105,18 @@ _DUAL_USE: dict[str, re.Pattern[str]] = {
 }  # fmt: skip
 
 
+_TAKEN = re.compile(
+    r"\b(?:collect|take|draw|obtain|biops|samples? of)\w*\s[^.;\n]{0,80}?\b(?:from|of)\s+(?:\w+\s+){0,4}?"
+    r"(?:patients|persons|participants|donors|volunteers|subjects|children|adults|women|men)\b",
+    re.I,
+)
+
+
 def consent(view: View) -> Iterator[Hit]:
     """Human material or patient data without a word on consent, ethics approval or identifiability."""
     found = next((m for s in view.steps if (m := _RECORDS.search(s.full))), None)
-    found = found or next((m for s in view.steps if s.step.kind == "wet" and (m := _MATERIAL.search(s.full))), None)
+    for cue in (_MATERIAL, _TAKEN):
+        found = found or next((m for s in view.steps if s.step.kind == "wet" and (m := cue.search(s.full))), None)
     if found and not _ETHICS.search(view.text):
         message = (
             f"uses human material or patient data and says nothing of ethics approval or consent: {quote_match(found)}"

@@ -32,6 +32,12 @@ from bioresearcher.review.vocabulary import (
 _TESTS = re.compile(
     r"\bp[- ]?values?\b|\bsignifican|\btest|\bidentif|\banaly|\bperform|\bfit\b|\bcompar|\blimma\b", re.I
 )
+_EACH_FEATURE = re.compile(
+    r"\b(?:test|compar|fit|model|assess)\w*\b[^.;\n]{0,40}?\b(?:each|every|all) (?:\w+ )?"
+    r"(?:genes?|proteins?|peptides?|metabolites?|tax(?:on|a)|gen(?:us|era)|features?|probes?|variants?|CpGs?|sites?)\b"
+    r"|\b(?:test|compar)\w* (?:\w+ ){0,2}(?:genes|proteins|peptides|metabolites|taxa|genera|features|variants)\b",
+    re.I,
+)
 _MANY = re.compile(
     r"\bcorrelation (?:matrix|coefficients)\b|\b(?:each|every|all|per)[ -](?:gene|probe|protein|feature|pair)", re.I
 )
@@ -41,11 +47,18 @@ def no_correction(view: View) -> Iterator[Hit]:
     """Many tests without a correction in the step or elsewhere in its part."""
     for s in view.steps:
         many = DIFFERENTIAL.search(s.head) or ENRICHMENT.search(s.head)
-        many = many or (CORRELATION.search(s.head) and _MANY.search(s.body))
-        if not many or not _TESTS.search(s.body) or CORRECTION.search(view.part_texts[s.part_index]):
+        many = many or _EACH_FEATURE.search(s.head) or (CORRELATION.search(s.head) and _MANY.search(s.body))
+        if not many or not _TESTS.search(s.body) or _corrected(view, s):
             continue
         message = f"tests many hypotheses without a correction for multiple testing: {quote_match(many)}"
         yield Hit(s.location, message, "Name the correction, such as Benjamini–Hochberg, and the FDR.")
+
+
+def _corrected(view: View, s: StepView) -> bool:
+    """Whether a step of the part corrects; what a part is for counts only where its steps are not told apart."""
+    if view.read:
+        return bool(CORRECTION.search(view.part_texts[s.part_index]))
+    return any(CORRECTION.search(x.full) for x in view.steps if x.part_index == s.part_index)
 
 
 def no_ph_check(view: View) -> Iterator[Hit]:
@@ -97,9 +110,24 @@ def leakage(view: View) -> Iterator[Hit]:
                 learnt.setdefault(name, s)
 
 
+_SAME_SAMPLES = re.compile(
+    r"\b(?:validat|test|evaluat|assess|report)\w*\s+(?:\w+\s+){0,5}?(?:in|on|with|from)\s+(?:the\s+)?(?:very\s+)?"
+    r"(?:same (?:samples|data|patients|cohort|set|individuals)\b(?!\s+(?:of|as) (?:the )?(?:test|validation))"
+    r"|(?:samples|data|patients) (?:that were )?used for (?:fitting|training)|training (?:samples|data|set))",
+    re.I,
+)
+
+
 def early_selection(view: View) -> Iterator[Hit]:
     """Selection or scaling on all samples before they are split."""
     for s in view.steps:
+        again = _SAME_SAMPLES.search(s.body)
+        if again:
+            yield Hit(
+                s.location,
+                f"judges what was learnt in the samples it was learnt from: {quote_match(again, 5)}",
+                "Judge it in samples that were kept aside.",
+            )
         found = EARLY_SELECTION.search(s.body)
         if found and not re.search(r"\b(?:training|within each fold|inside the fold)\b", found.group(), re.I):
             message = f"lets test samples into the training: {quote_match(found, 5)}"
@@ -115,9 +143,18 @@ def no_replicates(view: View) -> Iterator[Hit]:
             yield Hit(s.location, message, "State the biological and technical replicates.")
 
 
+_LOW_BIOMASS = re.compile(r"\b16S|\bmicrobio|\bmetagenom|\bamplicon|\bITS\b", re.I)
+_EXTRACTION = re.compile(r"\b(?:extract|isolat)\w*\s+(?:\w+\s+){0,2}?DNA\b", re.I)
+
+
 def no_controls(view: View) -> Iterator[Hit]:
-    """Bench measurements without a control in the step or its part."""
+    """Bench measurements without a control in the step or its part, and microbes sought without a blank."""
     for s in view.steps:
+        dna = _EXTRACTION.search(s.body) if s.step.kind == "wet" else None
+        if dna and _LOW_BIOMASS.search(view.text) and not CONTROL.search(view.part_texts[s.part_index]):
+            message = f"extracts DNA of microbes without a blank: {quote_match(dna)}"
+            yield Hit(s.location, message, "Add extraction blanks and a mock community.")
+            continue
         measure = MEASURES.search(s.body) if s.step.kind == "wet" else None
         if measure and not CONTROL.search(view.part_texts[s.part_index]):
             message = f"measures without a control: {quote_match(measure)}"
@@ -153,7 +190,7 @@ def no_seed(view: View) -> Iterator[Hit]:
     """Random procedures without a seed anywhere in the protocol."""
     if SEED.search(view.text):
         return
-    random = [(s, m) for s in view.steps if s.step.kind == "dry" and not s.step.skill and (m := RANDOM.search(s.body))]
+    random = [(s, m) for s in view.steps if not s.step.skill and (m := RANDOM.search(s.body))]
     if random:
         s, m = random[0]
         more = f" (and {len(random) - 1} more steps)" if len(random) > 1 else ""

@@ -13,7 +13,7 @@ from bioresearcher.schemas.protocol import ProtocolStep
 from bioresearcher.schemas.review import Severity
 
 LONG_STEP_WORDS = 350
-NEAR_DUPLICATE = 0.9
+NEAR_DUPLICATE = 0.8
 """Share of words two steps have in common (Jaccard) from which they count as one written twice."""
 
 _GENERIC = re.compile(

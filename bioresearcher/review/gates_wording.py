@@ -59,9 +59,12 @@ def no_quantity(view: View) -> Iterator[Hit]:
     """Steps of a kind that cannot be repeated without a number, and that hold none."""
     for s in view.steps:
         verb = NEEDS_NUMBER.search(s.head)
-        if verb and not s.numbers and not s.step.parameters and not s.step.skill:
+        bare = not s.numbers and not s.step.parameters and not s.step.skill
+        if verb and bare:
             message = f"“{verb.group()}” without any number or parameter"
             yield Hit(s.location, message, "Give the thresholds, amounts, times or settings with units.")
+        elif bare and not view.read:
+            yield Hit(s.location, "holds no number and no parameter", "Give the settings, if it has any.", "note")
 
 
 _NUMERIC = re.compile(r"[-+]?\d+(?:\.\d+)?")
@@ -93,6 +96,12 @@ _LEVEL = re.compile(
 )  # fmt: skip
 _PH = re.compile(r"\bpH\s*(?:of|=|:)?\s*(\d{1,3}(?:\.\d+)?)")
 _CELSIUS = re.compile(r"([-−–]?\d{1,5}(?:\.\d+)?)\s*(?:°\s?C|℃|degrees? Celsius)")
+_HOT = re.compile(
+    r"\b(?:incubat|cultur|stor|thaw|anneal|digest|keep|kept|dry|dried)\w*\b[^.;\n]{0,60}?(?<![-−–\d.])(\d{1,5})\s*°\s?C",
+    re.I,
+)
+HOTTEST = 125
+"""Degrees Celsius: an autoclave's 121 and a little more."""
 _SHARE = re.compile(
     r"(\d{3,6}(?:\.\d+)?)\s*%\s*(?:CO2|CO₂|O2|ethanol|FBS|viab\w+|purity|confluen\w+|humidity"
     r"|of (?:the )?(?:samples|cells))",
@@ -116,23 +125,26 @@ def impossible_value(view: View) -> Iterator[Hit]:
                     yield Hit(s.location, f"uses an unusual threshold: {quote_match(m)}", advice, "warning")
 
 
+_BOUNDS: tuple[tuple[str, re.Pattern[str], float], ...] = (
+    ("a pH above 14", _PH, 14),
+    ("a share above 100 %", _SHARE, 100),
+    ("a correlation above 1", _CORRELATION, 1),
+)
+
+
 def _impossible(s: StepView) -> Iterator[tuple[str, int, int]]:
     for m in _LEVEL.finditer(s.body):
         if not m.group("percent") and float(m.group("value")) > 1 and not _counts_something(s.body, m.end()):
             yield "a probability above 1", *m.span()
-    for m in _PH.finditer(s.body):
-        if float(m.group(1)) > 14:
-            yield "a pH above 14", *m.span()
+    for what, pattern, bound in _BOUNDS:
+        yield from ((what, *m.span()) for m in pattern.finditer(s.body) if float(m.group(1)) > bound)
     for m in _CELSIUS.finditer(s.body):
         sign = "-" if m.group(1)[0] in "-−–" else ""
         if sign and not _is_range(s.body, m.start()) and float(sign + m.group(1).lstrip("-−–")) < -273.15:
             yield "colder than absolute zero", *m.span()
-    for m in _SHARE.finditer(s.body):
-        if float(m.group(1)) > 100:
-            yield "a share above 100 %", *m.span()
-    for m in _CORRELATION.finditer(s.body):
-        if float(m.group(1)) > 1:
-            yield "a correlation above 1", *m.span()
+    for m in _HOT.finditer(s.body) if s.step.kind == "wet" else ():
+        if float(m.group(1)) > HOTTEST:
+            yield "hotter than any sample bears", *m.span()
     for m in _FOLDS.finditer(s.body):
         yield "cross-validation with fewer than two folds", *m.span()
 

@@ -64,6 +64,7 @@ _DRY = words(
 )  # fmt: skip
 
 
+_AMOUNT = re.compile(r"\d\s?(?:[µμ]l|ml|[µμ]g|mg|ng|mM|[µμ]M|nM|°\s?C|×\s?g)(?![\w])")
 _INLINE_FIELD = re.compile(
     r"(?<=[.;。])\s+(?=(?:inputs?|outputs?|acceptance(?: criteri(?:on|a))?|software|parameters?|rationale"
     r"|expected (?:result|outcome))\s*[:：])", re.I
@@ -289,7 +290,8 @@ def make_step(title: str, lines: list[str], fields: dict[str, list[str]], step_i
         title, action = _split_title(action)
     text = f"{title}. {action}"
     sources = [f"Sources: {line}" for line in fields.get("sources", ()) if line]
-    named = [m.group() for m in ACCESSION.finditer(" ".join(fields.get("datasets", ())) + " " + text)]
+    given = [v for v in _values(fields.get("datasets", ()), r"[,;\n]") if re.fullmatch(r"[\w.-]{2,60}", v)]
+    named = [*given, *(m.group() for m in ACCESSION.finditer(" ".join(fields.get("datasets", ())) + " " + text))]
     return ProtocolStep(
         id=step_id,
         title=title[:300],
@@ -361,5 +363,6 @@ def _kind(fields: dict[str, list[str]], text: str) -> Literal["dry", "wet"]:
     said = " ".join(fields.get("kind", ())).lower()
     if "wet" in said or "dry" in said:
         return "wet" if "wet" in said else "dry"
-    wet = len(WET.findall(text[:20_000])) + len(WET_CJK.findall(text[:20_000]))
+    wet = len(WET.findall(text[:20_000])) + len(WET_CJK.findall(text[:20_000])) + len(_AMOUNT.findall(text[:20_000]))
+    wet += 2 * sum("(material)" in line for line in fields.get("outputs", ()))
     return "wet" if wet > len(_DRY.findall(text[:20_000])) else "dry"

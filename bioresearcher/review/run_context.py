@@ -7,7 +7,7 @@ from pathlib import Path
 from bioresearcher.review.gate import GateContext
 from bioresearcher.review.gates_references import paper_identifiers
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.run import RunRecord
@@ -31,4 +31,5 @@ def context_of_run(root: Path) -> GateContext:
         paper_ids=paper_identifiers(papers) if folder.path("papers").is_dir() else None,
         reports={r.paper_id: r for r in reports} if folder.path("reports").is_dir() else None,
         datasets={d.id: d for d in datasets} if folder.path("datasets").is_dir() else None,
+        checks=folder.read_list(DatasetCheck, "checks.json") if folder.has("checks.json") else None,
     )

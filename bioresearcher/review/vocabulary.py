@@ -11,7 +11,7 @@ import re
 
 def words(*alternatives: str, flags: int = re.IGNORECASE) -> re.Pattern[str]:
     """A pattern that matches any of the alternatives as whole words (a trailing `*` allows an ending)."""
-    parts = [a[:-1] + r"\w*" if a.endswith("*") else a for a in alternatives]
+    parts = [a[:-1] + r"\w*" if a.endswith("*") and not a.endswith(r"\w*") else a for a in alternatives]
     return re.compile(r"(?<!\w)(?:" + "|".join(parts) + r")(?!\w)", flags)
 
 
@@ -45,7 +45,8 @@ VALIDATION = words(
 CLUSTERING = words("cluster*", "k-?means", "louvain", "leiden", "nmf", "consensus cluster*", "umap", "t-?sne")
 RANDOM = words(
     "cross-?validation", "bootstrap*", "permutation*", "k-?means", "umap", "t-?sne", "random forest",
-    "random split*", "louvain", "leiden", "nmf", "mcmc", "subsampl*", "gsea",
+    "random split*", 
+    r"randomi[sz](?:e|ed|ation)", "at random", r"[\d,]+ draws", "louvain", "leiden", "nmf", "mcmc", "subsampl*", "gsea",
 )  # fmt: skip
 COMPARISON = words(
     "compar(?:e|es|ed|ing|ison)", "versus", "vs", r"t-?tests?", "wilcoxon", "mann[-– ]whitney", "anova",
@@ -70,13 +71,16 @@ RESAMPLING = words(
     r"cross-?validat\w*", r"\d+-fold(?! (?:change|higher|lower|dilut|increase"
     r"|decrease))", "folds", r"held?[- ]?out", r"hold[- ]?out",
     r"test (?:set|cohort|data)", r"(?:external|independent) (?:validat\w*|cohorts?|data ?sets?|test)",
-    r"validation (?:set|cohort|data)", "bootstrap*", r"out[- ]of[- ](?:bag|sample)", r"nested",
+    r"validation (?:set|cohort|data)", r"bootstrap\w*(?! (?:confidence|support))",
+    r"out[- ]of[- ](?:bag|sample)", r"nested",
     r"train(?:ing)?[-/ ]test split",
 )  # fmt: skip
 REPLICATES = words(
     r"replicates?", "triplicates?", "duplicates", "in duplicate", "quadruplicate", r"n\s*[=≥>]\s*\d+",
     r"biological repeats?", r"(?:three|four|five|six|\d+) (?:independent|separate|biological|technical) \w+",
-    r"repeat(?:ed)? (?:\w+ ){0,3}times", r"sample size", r"power (?:analysis|calculation)",
+    r"repeat(?:ed)? (?:\w+ ){0,3}times", 
+    r"\d+ (?:\w+ ){1,2}(?:per|in each|in either) (?:arm|group|condition)", r"sample size",
+    r"power (?:analysis|calculation)",
 )  # fmt: skip
 CONTROL = words(
     "controls?", "vehicle", "untreated", "housekeeping", "gapdh", "actb", r"β-actin", r"beta-actin", "18s",
@@ -96,7 +100,15 @@ MERGE = re.compile(
     r"|matrices|series|GSE\d+)",
     re.I,
 )
-SEED = words("seed", "seeds", r"set\.seed", r"random[_ ]state", "deterministic")
+SEED = words(
+    r"seeds? *[:=]? *(?:of |is )?\d+",
+    r"(?:random|fixed|stated|same|recorded) seeds?",
+    r"(?:fix|state|set|record)\w* (?:\w+ ){0,3}seeds?",
+    r"seeds? (?:is|are|be) (?:\w+ )?(?:fixed|set|stated|recorded)",
+    r"set\.seed",
+    r"random[_ ]state",
+    "deterministic",
+)
 FLEXIBLE = re.compile(
     r"\b(?:adjust|chang|relax|lower|modif|alter|tun)\w*\s+(?:\w+\s+){0,3}?"
     r"(?:thresholds?|cut-?offs?|criteria|significance levels?)(?:\s+(?:\w+\s+){0,4}?"
@@ -147,12 +159,14 @@ TOOL_CHOICE = re.compile(rf"(?<!\w)({TOOL})(?:\s*\([^()]{{0,40}}\))?\s+or\s+(?:t
 # -- vagueness and placeholders -----------------------------------------------------------------------
 
 PLACEHOLDER = re.compile(
-    r"(?<!\w)(?:(?-i:TODO|TBD|FIXME)|XXX+)(?!\w)"
+    r"(?<!\w)(?:(?-i:TODO|TBD|TBC|TBA|FIXME)|XXX+)(?!\w)|(?<![\w-])(?-i:XX)(?=\s+[a-z]{4,})"
+    r"|\b(?:will|to|must|has to|still) be (?:filled in|added|decided|chosen|named|specified|given|supplied) later\b"
     r"|\bto be (?:determined|decided|defined|confirmed|filled in)\b"
     r"(?!\s+(?:by|with|using|from|in|as|via|through|after|on)\b)"
     r"|\blorem ipsum\b|\bpath[/\\_]to\b|\byour[_-](?:file|data|path|dataset|sample|gene|folder|directory)\w*"
     r"|\bexample\.(?:com|org|csv|txt|tsv)\b"
     r"|[<\[{](?:insert|your|enter|fill|add|placeholder|name of|specify)\b[^>\]}\n]{0,60}[>\]}]"
+    r"|[<\[{][^>\]}\n]{3,40} (?:here|goes here|tbd)[>\]}]"
     r"|\binsert (?:\w+ )?here\b|\breference source for step \d+"
     r"|\b(?:part|report|paper|step|sample|dataset|gene)_id\d+\b|\?{3,}|_{4,}|待定|待补充|待填写|此处填写",
     re.I,
@@ -163,7 +177,8 @@ NUMBERED_NAMES = re.compile(
 VAGUE = words(
     "appropriate(?:ly)?", "suitable", "suitably", "as needed", "as necessary",
     "if (?:needed|necessary|required)", "as required", "where applicable", "adequate(?:ly)?",
-    "sufficient(?:ly)?", "reasonable", "reasonably", "properly", "etc", "and so on", "and others", "various",
+    "sufficient(?:ly)?", "reasonable", "reasonably", 
+    "sensible", "sensibly", "satisfactory", "properly", "etc", "and so on", "and others", "various",
     "some kind of", "a number of", "standard (?:protocols?|parameters|settings|procedures?|methods?)",
     "best practices?", "relevant (?:methods?|tools?|databases?|tests?|statistics)", "reputable",
     "state-of-the-art", "default (?:settings|parameters)", "usual (?:way|manner)", "several", "carefully",
@@ -228,7 +243,9 @@ WET = words(
     "rna extraction", "dna extraction", "extract rna", "lysis", "buffer", "mice", "mouse model*",
     "xenograft*", "biops*", "paraffin", "frozen (?:samples?|tissue)", "plasmid*", "crispr", "sirna",
     "reagent*", "µl", "μl", "ml of", "primers?", "cell lines?", "library preparation", "sequenc(?:e|ing) on",
-    "microscop*", "gel electrophoresis", "assays?", "medium", "inject*", "collect (?:blood|tissue|samples?)",
+    "microscop*", "transduc*", "lentivir*", "digest*", "implant*", "µg", "mg of", "stool", "aliquots?", 
+    "gel electrophoresis",
+    "assays?", "medium", "inject*", "collect (?:blood|tissue|samples?)",
     "tissue samples?", "h&e",
 )  # fmt: skip
 WET_CJK = re.compile(r"孵育|离心|染色|培养|抗体|提取|转染|缓冲液|小鼠|石蜡|冰冻|细胞系")

@@ -14,7 +14,7 @@ from bioresearcher.review.gates import GATES, GateContext, applicability, run_ga
 from bioresearcher.review.gates_references import paper_identifiers
 from bioresearcher.review.metrics import review_by_rule
 from bioresearcher.review.read_text import protocol_from_text
-from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.protocol import Coverage, Protocol, ProtocolStep, ReportPartRef, StepInput, StepOutput
 from bioresearcher.schemas.report import Parameter
@@ -212,6 +212,23 @@ DEFECTS: list[tuple[str, str, Inject]] = [
     ),
     ("G-DAT-08", "an invented unit of time", says("3.1", "Censor at 60 months.")),
     ("G-DAT-09", "a data set with problems", fields("1.2", datasets=("GSE1992", "tiny"))),
+    ("G-DAT-12", "a data set found unusable", fields("1.2", datasets=("GSE1992", "tiny"))),
+    (
+        "G-CON-01",
+        "two rates",
+        fields("3.2", parameters=(Parameter(name="false discovery rate", value="20", unit="%"),)),
+    ),
+    ("G-CON-02", "two builds", lambda p: says("1.1", "Use GRCh38.")(says("3.2", "Use hg19 coordinates.")(p))),
+    (
+        "G-CON-02",
+        "two numbers",
+        lambda p: says("1.1", "There are 20 patients.")(says("3.2", "Use the 25 patients.")(p)),
+    ),
+    ("G-FLO-10", "a circle", fields("1.2", inputs=(StepInput(name="s", source="step:2.2/scores"),))),
+    ("G-STA-11", "two per group", says("2.1", "Compare 2 patients per group.")),
+    ("G-STA-11", "one against one", says("2.1", "Compare one treated with one untreated sample.")),
+    ("G-STA-12", "cases and controls apart", says("1.1", "All cases are on plate 1 and all controls on plate 2.")),
+    ("G-STA-13", "forgotten plates", says("1.1", "The samples were measured on 6 plates.")),
     ("G-DAT-11", "another tumour's project", says("2.1", "Add the samples of TCGA-LUAD.")),
     (
         "G-STA-01",
@@ -299,7 +316,10 @@ def context() -> GateContext:
         "problems": ["two ids repeat"],
     }
     known |= {d["id"]: Dataset.model_validate(d) for d in (hallmark, tiny)}
-    return replace(base, datasets=known)
+    unfit = DatasetCheck(
+        dataset_id="tiny", verdict="unusable", reasons=("four samples",), relevant=False, origin="offline"
+    )
+    return replace(base, datasets=known, checks=(unfit,))
 
 
 def test_a_clean_protocol_has_no_finding_but_for_what_no_step_uses():
@@ -359,7 +379,7 @@ def test_a_protocol_of_another_objective_is_noticed():
 
 
 def test_gates_that_need_what_is_not_known_are_skipped_and_named():
-    known, unknown = applicability(S.context()), applicability(GateContext())
+    known, unknown = applicability(context()), applicability(GateContext())
     assert known.skipped == ()
     assert dict(unknown.skipped)["G-REF-05"] == ("paper_ids", "datasets")
     assert len(unknown.applied) + len(unknown.skipped) == len(GATES)

@@ -1,0 +1,187 @@
+"""Gates on how a study is laid out: confounding, batches made and forgotten, and numbers too small to tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from math import sqrt
+from statistics import NormalDist
+
+from bioresearcher.review.gate import Gate, Hit, StepView, View, clean, quote_match
+from bioresearcher.review.vocabulary import COMPARISON, DIFFERENTIAL, SURVIVAL, words
+
+POWER, ALPHA = 0.8, 0.05
+"""What a comparison of two groups is usually planned for."""
+LARGE_ONLY = 2.0
+"""Differences in standard deviations: a comparison that sees only larger ones is hardly worth making."""
+LARGE = 1.0
+"""A comparison that sees only differences above this one should say why that is enough."""
+
+_UNIT = (
+    r"(?:patients?|persons?|participants?|subjects?|donors?|mice|mouse|rats?|animals?|samples?|tumou?rs?|biopsies"
+    r"|cases|controls|volunteers?|individuals?|people)"
+)
+_NUMBER = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
+_COUNT = r"(?P<n>\d{1,5}|" + "|".join(_NUMBER) + ")"
+_PER = r"(?:per|in each|in either|for each|each)\s+(?:\w+\s+)?(?:group|arm|condition|genotype|treatment)s?"
+_PER_GROUP = re.compile(
+    rf"\b{_COUNT}\s+(?:\w+\s+){{0,2}}?{_UNIT}\s+{_PER}\b|\bn\s*=\s*(?P<n2>\d{{1,5}})\s*(?:{_UNIT}\s+)?{_PER}\b"
+    rf"|\b{_UNIT}\s+per\s+(?:group|arm|condition)\s*(?:=|:|of)\s*(?P<n3>\d{{1,5}})\b",
+    re.I,
+)  # fmt: skip
+_ONE_EACH = re.compile(
+    rf"\b(?:one|a single|1)\s+(?:\w+\s+){{0,2}}?(?:{_UNIT}\s+)?(?:\w+\s+)?(?:with|versus|vs\.?|against|and)\s+"
+    rf"(?:one|a single|1)\s+(?:\w+\s+){{0,2}}?{_UNIT}\b",
+    re.I,
+)
+_PAIRED = re.compile(r"\b(?:each|every|per|both)\b[^.;\n]{0,60}$", re.I)
+_POWER_SAID = words(
+    r"power(?:ed)?(?! law)", r"sample[- ]size (?:calculation|estimate|justification)\w*", r"detectable", r"effect size",
+    "pilot", r"80 ?% power",
+)  # fmt: skip
+
+
+def detectable(n: float, alpha: float = ALPHA, power: float = POWER) -> float:
+    """The difference of two means, in standard deviations, that n per group show with this power (two-sided test).
+
+    Normal approximation (z(1 - alpha/2) + z(power)) * sqrt(2 / n); Cohen, "Statistical Power Analysis" (1988), ch. 2.
+    """
+    z = NormalDist().inv_cdf
+    return (z(1 - alpha / 2) + z(power)) * sqrt(2 / n)
+
+
+def underpowered(view: View) -> Iterator[Hit]:
+    """Comparisons of groups whose stated or known size shows only very large differences."""
+    said = bool(_POWER_SAID.search(view.text))
+    for s in view.steps:
+        single = _ONE_EACH.search(s.body)
+        if single and COMPARISON.search(s.body) and not _PAIRED.search(s.body[: single.start()]):
+            message = f"compares single samples, which tells nothing of the spread: {quote_match(single)}"
+            yield Hit(s.location, message, "Plan at least three, better six or more, independent ones per group.")
+            continue
+        stated = [(_size(m), m) for m in _PER_GROUP.finditer(s.body)]
+        if stated:
+            n, found = min(stated, key=lambda x: x[0])
+            yield from _weak(s, n, f"{quote_match(found)}", said=said)
+        elif not stated and not said:
+            yield from _weak_data(view, s)
+
+
+def _size(m: re.Match[str]) -> int:
+    given = (m.group("n") or m.group("n2") or m.group("n3")).lower()
+    return _NUMBER.get(given) or int(given)
+
+
+def _weak(s: StepView, n: int, where: str, *, said: bool) -> Iterator[Hit]:
+    if n < 2:
+        yield Hit(s.location, f"has {n} per group: {where}", "Without replicates no difference can be tested.")
+        return
+    d = detectable(n)
+    message = f"with {n} per group only differences above {d:.1f} standard deviations show at 80 % power: {where}"
+    if d > LARGE_ONLY:
+        yield Hit(s.location, message, "Plan more per group, or call it a pilot and do not test.")
+    elif d > LARGE and not said:
+        yield Hit(s.location, message, "Say what difference matters and that this number shows it.", "note")
+
+
+def _weak_data(view: View, s: StepView) -> Iterator[Hit]:
+    """Comparisons in small data sets of the run, taken as two equal groups."""
+    if SURVIVAL.search(s.head) or not (DIFFERENTIAL.search(s.head) or COMPARISON.search(s.head)):
+        return
+    known = view.context.datasets or {}
+    for d in (known[name] for name in s.step.datasets if name in known):
+        if d.n_samples >= 4 and (least := detectable(d.n_samples / 2)) > LARGE:
+            message = f"{clean(d.id, 40)} has {d.n_samples} samples: two equal groups of them show only differences "
+            message += f"above {least:.1f} standard deviations at 80 % power"
+            yield Hit(s.location, message, "Say what difference matters and that this number shows it.", "note")
+
+
+_GROUP = r"(?:all |the |our )*(?:cases|patients|treated|tumou?rs?|diseased|positives?|responders|knock-?outs?|mutants?)"
+_OTHER = (
+    r"(?:all |the |our )*(?:controls|healthy|untreated|normals?|negatives?|non-?responders|wild[- ]?types?|reference)"
+)
+_OCCASION = (
+    r"(?:week|day|month|year|plate|batch|run|lane|chip|flow cell|hospital|clinic|site|cent(?:er|re)|laboratory"
+    r"|lab|scanner|technician|operator|machine|kit)"
+)
+_APART = re.compile(
+    rf"\b{_GROUP}\b[^.;\n]{{0,50}}?\b(?:in|on|at|from|by|with)\s+(?:the\s+)?(?:\w+\s+)?{_OCCASION}\b[^.;\n]{{0,40}}?"
+    rf"\b(?:and|while|but|whereas)\b\s+{_OTHER}\b[^.;\n]{{0,50}}?\b(?:in|on|at|from|by|with)\s+(?:the\s+)?(?:\w+\s+)?"
+    rf"(?:{_OCCASION}\b|second|other|another|[B2]\b)",
+    re.I,
+)
+_PEOPLE = words("patients?", "cases", "participants?", "persons?", "subjects", "cohorts?")
+_AGAINST = words(
+    r"(?:healthy |matched )?controls", "healthy", r"without (?:\w+ ){0,2}(?:disease|inflammation|cancer)",
+    "non-?carriers", r"persons with a normal \w+",
+)  # fmt: skip
+_HANDLED = re.compile(
+    r"\bmatch(?:ed|ing)\b|\badjust(?:ed|ing|s|ment)? (?:\w+ )?for\b|\bconfound|\bpropensity\b|\bmultivaria"
+    r"|\bstratif(?:y|ied) by\b|\bpaired\b|\bMendelian\b|\brandomi[sz]ed (?:controlled )?(?:trial|allocation|to)\b"
+    r"|\b(?:allocat|assign)\w* (?:\w+ ){0,3}at random\b|\bsame (?:patients?|donors?|persons?|individuals?)\b"
+    r"|\b(?:age|sex|gender|smoking|body mass index|BMI|grade|stage|centre|ancestry|comorbidit\w+)\b[^.;\n]{0,60}"
+    r"\b(?:covariates?|terms?|in (?:the|a) model|as (?:fixed|random) effects?)\b"
+    r"|\bcovariates\b[^.;\n]{0,40}\b(?:chosen|fixed|specified|known|clinical)\b",
+    re.I,
+)
+
+
+def confounded(view: View) -> Iterator[Hit]:
+    """Groups handled on different occasions, and comparisons of people in which nothing else is held equal."""
+    for s in view.steps:
+        apart = _APART.search(s.full)
+        if apart:
+            message = f"mixes up the groups with when or where they are handled: {quote_match(apart, 5)}"
+            yield Hit(s.location, message, "Spread both groups over all occasions, in random order.")
+    if _HANDLED.search(view.text):
+        return
+    for s in view.steps:
+        people, against = _PEOPLE.search(s.body), _AGAINST.search(s.body)
+        if people and against:
+            message = f"compares people and holds nothing else equal: {quote_match(against)}"
+            yield Hit(
+                s.location,
+                message,
+                "Match or adjust for what differs beside the group, such as age and sex.",
+                "warning",
+            )
+            return
+
+
+_OCCASIONS = r"(?:batch(?:es)?|plates?|chips?|runs?|lanes?|days?|flow cells?|cent(?:er|re)s?|sites?)"
+_MADE = re.compile(
+    rf"\b(?:over|in|on|across)\s+(?:\d+|two|three|four|several)\s+(?:\w+\s+)?{_OCCASIONS}\b|\b(?:to|of) \d+ plates\b"
+    rf"|\b(?:batches|plates|chips|runs|lanes|flow cells)\s*=\s*\d"
+    r"|\b(?:on|by) (?:the same|each) (?:chip|plate|batch|run)\b",
+    re.I,
+)
+_MODELLED = re.compile(
+    rf"\b{_OCCASIONS}\b(?:\W+\w+){{0,5}}?\W+(?:covariates?|terms?|random|fixed|effects?|block\w*|adjust\w*|correct\w*"
+    rf"|model)\b|\b(?:adjust|correct|account|block|remov|integrat|normali[sz])\w*\b[^.;\n]{{0,40}}?\b{_OCCASIONS}\b"
+    r"|\bcombat\b|\bharmony\b|\bmixed[- ](?:effects?|models?)\b|\bruv|\bsva\b|\bsurrogate variable|\bmnn\b|\bscvi\b",
+    re.I,
+)
+
+
+def forgotten_batches(view: View) -> Iterator[Hit]:
+    """Batches that the work is done in and that no analysis takes into account."""
+    made = next(((s, m) for s in view.steps if (m := _MADE.search(s.full))), None)
+    tests = [
+        s for s in view.steps if s.step.kind == "dry" and (COMPARISON.search(s.body) or DIFFERENTIAL.search(s.body))
+    ]
+    if (
+        made is None
+        or not tests
+        or any(_MODELLED.search(s.body) for s in view.steps if s.step.kind == "dry" and s is not made[0])
+    ):
+        return
+    step, found = made
+    message = f"works in batches, and no analysis takes them into account: {quote_match(found)}"
+    yield Hit(step.location, message, "Put the batch into the model, or correct for it.", "warning")
+
+
+GATES: tuple[Gate, ...] = (
+    Gate("G-STA-11", "groups are large enough", "warning", "logical_soundness", underpowered),
+    Gate("G-STA-12", "groups differ in nothing else", "warning", "logical_soundness", confounded, (), "protocol"),
+    Gate("G-STA-13", "batches enter the analysis", "warning", "logical_soundness", forgotten_batches, (), "protocol"),
+)
