@@ -68,6 +68,7 @@ def repeated(articles: list[str], count: int, first: int = 1) -> Iterator[str]:
 
 def write_file(path: Path, articles: Iterable[str]) -> Path:
     """A PubMed XML file; packed when its name ends in .gz."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with (
         gzip.open(path, "wt", 6, encoding="utf-8") if path.suffix == ".gz" else path.open("w", encoding="utf-8") as out
     ):

@@ -86,6 +86,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
         ("prompts", _prompts),
         ("workspace", _workspace),
         ("library", _library),
+        ("pubmed xml", _pubmed_xml),
         ("sandbox", _sandbox),
         ("models", _models),
     )
@@ -146,6 +147,15 @@ def _library(settings: Settings) -> str:
         return f"{settings.workspace / 'library'} opens; embedding all-MiniLM-L6-v2 (int8, in the package) works"
     finally:
         library.close()
+
+
+def _pubmed_xml(settings: Settings) -> str:
+    from bioresearcher.graph.prepare import pubmed_files
+
+    files = pubmed_files(settings)
+    if files is None:
+        return "no files are set; with --pubmed-xml or pubmed_xml they are searched without a network"
+    return files.described()
 
 
 def _sandbox(settings: Settings) -> str:

@@ -58,11 +58,19 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="PATH",
         help="JATS, PDF, Markdown, BibTeX, RIS, CSL JSON",
     )
+    parser.add_argument(
+        "--pubmed-xml",
+        nargs="+",
+        action="extend",
+        type=Path,
+        metavar="FILE",
+        help="PubMed XML (.xml, .xml.gz) or folders of it, searched offline; later files override earlier ones",
+    )
     parser.add_argument("--data", action="append", default=[], type=Path, metavar="PATH", help="CSV/TSV tables (.gz)")
     parser.add_argument(
         "--only-own",
         action=argparse.BooleanOptionalAction,
-        help="search only --papers and --data; ask no literature or data service (services are asked)",
+        help="search only --papers, --pubmed-xml and --data; ask no literature or data service (services are asked)",
     )
     parser.add_argument(
         "--include",
@@ -113,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     args.only_own = args.only_own if args.only_own is not None else only_own or None
     settings = load_settings(vars(args))
     _check_names(settings)
-    _check_inputs(inputs, only_own=settings.only_own)
+    _check_inputs(inputs, settings)
     choice = asyncio.run(choose_backend(settings))
     settings = choice.applied(settings)
     if args.reuse:
@@ -193,10 +201,14 @@ def _check_names(settings: Settings) -> None:
         raise InputError(f"{min(both)} is named by both --include and --exclude.")
 
 
-def _check_inputs(inputs: Inputs, *, only_own: bool) -> None:
+def _check_inputs(inputs: Inputs, settings: Settings) -> None:
     """Refuse a run that has nothing to work with, before anything is written."""
     missing = [p for p in (*inputs.papers, *inputs.data) if not p.exists()]
     if missing:
         raise InputError(f"{missing[0]} is not there.", hint="Check --papers and --data.")
-    if only_own and not inputs.papers and not inputs.data:
+    if settings.pubmed_xml:
+        from bioresearcher.graph.prepare import pubmed_files
+
+        pubmed_files(settings)
+    elif settings.only_own and not inputs.papers and not inputs.data:
         raise InputError("there are neither papers nor data.", hint="Give --papers DIR and/or --data DIR.")

@@ -19,6 +19,7 @@ from bioresearcher.schemas.task import DryLabTask
 from bioresearcher.settings import Settings
 from bioresearcher.sources.base import LiteratureSource
 from bioresearcher.sources.papers import OwnPapers
+from bioresearcher.sources.pubmed_files import PubmedFiles
 from bioresearcher.stages.design import Bench
 from bioresearcher.stages.program import Workbench
 
@@ -33,6 +34,7 @@ class Context:
         sandbox_test: What its self-test saw when the run was opened, a line a check.
         own_papers: The researcher's papers; None when none were given.
         own_records: What is known of each of them.
+        pubmed_files: PubMed XML files that are searched offline; None when none were given.
         own_datasets: The researcher's data sets, described.
         input_failures: Files among them that could not be read.
         task_slots: How many tasks run at once.
@@ -50,6 +52,7 @@ class Context:
     sandbox_test: tuple[str, ...]
     own_papers: OwnPapers | None
     own_records: tuple[Paper, ...]
+    pubmed_files: PubmedFiles | None
     own_datasets: tuple[Dataset, ...]
     input_failures: tuple[Failure, ...]
     task_slots: asyncio.Semaphore

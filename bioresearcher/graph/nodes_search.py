@@ -9,9 +9,10 @@ from typing import Any
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from bioresearcher.errors import AnswerError, DefectError
+from bioresearcher.errors import AnswerError, OutsideError
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.state import PaperTask, RunState
+from bioresearcher.library.canonical import UnreadablePaper
 from bioresearcher.library.suspicion import shown
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.paper import Failure, Paper, QueryPlan, ScreenedPaper, SearchRound
@@ -150,13 +151,22 @@ def _note_selection(c: Context, kept: Sequence[str]) -> None:
     c.folder.write_list(rows, "screening.json")
 
 
+async def _text(c: Context, paper: Paper) -> Document:
+    """The paper's text from the source that found it."""
+    for source in c.literature:
+        if source.name == paper.source:
+            return await source.fetch(paper.id)
+    raise UnreadablePaper(f"{paper.id} came from {paper.source}, which this run does not search.")
+
+
 async def read_paper(task: PaperTask, runtime: Runtime[Context]) -> Update:
     """One paper into its report; a paper that cannot be read is a failure in the record."""
     c, paper_id = runtime.context, task["paper_id"]
     paper = c.folder.read(Paper, "papers", f"{paper_id}.json")
-    if c.own_papers is None:
-        raise DefectError(f"{paper_id} was selected, but there are no papers")
-    document: Document = await c.own_papers.fetch(paper_id)
+    try:
+        document = await _text(c, paper)
+    except (UnreadablePaper, OutsideError) as error:
+        return {"failures": [Failure(item=paper_id, stage="read_paper", message=error.message, hint=error.hint)]}
     c.folder.write(document, "documents", f"{paper_id}.json")
     await asyncio.to_thread(c.library.put, document)
     try:

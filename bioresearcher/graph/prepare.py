@@ -32,6 +32,7 @@ from bioresearcher.settings import Settings
 from bioresearcher.skills import load_skills
 from bioresearcher.sources.datasets import load_datasets
 from bioresearcher.sources.papers import OwnPapers
+from bioresearcher.sources.pubmed_files import PubmedFiles
 from bioresearcher.stages import prompts as step_prompts
 
 RECORDED = (
@@ -63,6 +64,17 @@ def resources_of(settings: Settings) -> Resources:
 def tables_of(settings: Settings) -> Path:
     """Where data in other forms are kept as tables."""
     return settings.workspace / "library" / "tables"
+
+
+def pubmed_files(settings: Settings, show: Callable[[str], None] | None = None) -> PubmedFiles | None:
+    """The PubMed XML files of the settings with their indexes; None when there are none.
+
+    Raises:
+        InputError: A file does not exist.
+    """
+    if not settings.pubmed_xml:
+        return None
+    return PubmedFiles(settings.pubmed_xml, settings.workspace / "library" / "pubmed", show)
 
 
 def versions() -> dict[str, str]:
@@ -122,6 +134,8 @@ async def open_context(
         )
         if ledger.note:
             events.emit("note", "ledger", "info", ledger.note)
+        pubmed = pubmed_files(settings, lambda said: events.emit("note", "search_papers", "info", said))
+        _, pubmed_failures = await asyncio.to_thread(pubmed.load) if pubmed else ({}, [])
         yield Context(
             caller=caller,
             folder=folder,
@@ -131,12 +145,13 @@ async def open_context(
             skills=skills,
             sandbox=sandbox,
             sandbox_note=note,
-            literature=(papers,) if papers else (),
+            literature=(*((papers,) if papers else ()), *((pubmed,) if pubmed else ())),
             sandbox_test=tested,
             own_papers=papers,
             own_records=tuple(paper for paper, _ in loaded),
             own_datasets=tuple(datasets),
-            input_failures=(*paper_failures, *data_failures),
+            pubmed_files=pubmed,
+            input_failures=(*paper_failures, *pubmed_failures, *data_failures),
             task_slots=asyncio.Semaphore(settings.jobs),
         )
     finally:
@@ -169,6 +184,7 @@ def input_digests(context: Context) -> dict[str, str]:
     """Path -> sha256 of every input file in use."""
     digests = {p.path: p.sha256 for p in context.own_records if p.path and p.sha256}
     digests |= context.own_papers.bibliographies if context.own_papers else {}
+    digests |= context.pubmed_files.load()[0] if context.pubmed_files else {}
     for dataset in context.own_datasets:
         digests |= {str(Path(dataset.root, f.path)): f.sha256 for f in dataset.files}
     return dict(sorted(digests.items()))

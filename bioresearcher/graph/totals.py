@@ -86,7 +86,10 @@ def known_limits(context: Context) -> list[str]:
     else:
         said += _of_models(context.caller.ledger.rows())
     if not any(source.hosts for source in context.literature):
-        said.append("Only the researcher's own papers and data sets were searched; no literature service was asked.")
+        files = ", PubMed files" if context.pubmed_files else ""
+        said.append(
+            f"Only the researcher's own papers{files} and data sets were searched; no literature service was asked."
+        )
     if not context.literature:
         said.append("No papers were given, so no step rests on literature.")
     if not context.own_datasets and not context.input_failures:

@@ -66,6 +66,8 @@ def read_settings_file(path: Path) -> SettingsFile:
     _refuse_unknown(path, "models.", tables, MODEL_KEYS)
     models = {name: _model(path, f"models.{name}", table) for name, table in tables.items()}
     values = {name: _path(path, name, value) if name in _PATHS else value for name, value in raw.items()}
+    if "pubmed_xml" in values:
+        values["pubmed_xml"] = _path_list(path, "pubmed_xml", values["pubmed_xml"])
     if "limits" in values:
         limits = _table(path, "limits", values["limits"])
         _refuse_unknown(path, "limits.", limits, Limits.model_fields)
@@ -118,6 +120,12 @@ def _path(path: Path, name: str, value: object) -> Path:
         return path.parent / Path(value).expanduser()
     except RuntimeError as error:  # the home of somebody who does not exist
         raise InputError(f"{path}: {name}: {value!r}: {error}.") from error
+
+
+def _path_list(path: Path, name: str, value: object) -> tuple[Path, ...]:
+    if not isinstance(value, list):
+        raise InputError(f"{path}: {name}: must be a list of paths, not {value!r:.60}.")
+    return tuple(_path(path, name, item) for item in value)
 
 
 def _model(path: Path, where: str, value: object) -> dict[str, Any]:

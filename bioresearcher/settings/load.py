@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -26,6 +26,7 @@ _ENVIRONMENT = {
         "PROJECT": "project",
         "SANDBOX": "sandbox",
         "ONLY_OWN": "only_own",
+        "PUBMED_XML": "pubmed_xml",
         "JOBS": "jobs",
         "BACKEND": "backend",
         "MAX_USD": "max_usd",
@@ -38,6 +39,7 @@ _MODEL = "BIORESEARCHER_MODEL"
 _OPTIONS = ("temperature", "seed", "context", "max_output", "structured")
 """What flags and the environment can set for all models."""
 _NOT_FLAGS = {"models", "every_model", "config", "limits"}
+_PATH_LISTS = {"pubmed_xml"}
 _PATHS = {"project", "agents_dir", "prompts_dir", "skills_dir", "prices"}
 
 
@@ -96,6 +98,9 @@ def load_settings_with_origin(
 
 def _from_anywhere(name: str, value: object) -> object:
     """A path that also holds when the run is resumed or replayed from another folder."""
+    if name in _PATH_LISTS and value:
+        parts = value.split(os.pathsep) if isinstance(value, str) else cast(Iterable[str | Path], value)
+        return tuple(Path(part).absolute() for part in parts if part)
     return Path(value).absolute() if name in _PATHS and isinstance(value, str | Path) else value
 
 

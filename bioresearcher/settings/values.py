@@ -81,6 +81,9 @@ class Settings(Value):
     max_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="minutes a run may take")
     prices: Path | None = Field(default=None, description="own price file")
     only_own: bool = Field(default=False, description="search only what the researcher gave; ask no service")
+    pubmed_xml: tuple[Path, ...] = Field(
+        default=(), description="PubMed XML files and folders that are searched offline"
+    )
     sandbox: Literal["auto", "bubblewrap", "container", "none"] = "auto"
     max_hits: int = Field(default=500, ge=1, le=100_000, description="a query with more hits at a service is narrowed")
     since: int | None = Field(default=None, ge=1800, le=2200, description="first year of papers that are read")
@@ -95,7 +98,7 @@ class Settings(Value):
     jobs: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64, description="tasks side by side")
     limits: Limits = Limits()
 
-    @field_validator("languages", "left_out_types", "include", "exclude", mode="before")
+    @field_validator("languages", "left_out_types", "include", "exclude", "pubmed_xml", mode="before")
     @classmethod
     def _from_list(cls, value: object) -> object:
         """TOML has lists only, and files are read strictly."""

@@ -25,7 +25,7 @@ from bioresearcher.library.records import record_document
 from bioresearcher.schemas.paper import Failure, Paper
 from bioresearcher.schemas.passage import Document
 from bioresearcher.sources.base import Hits
-from bioresearcher.sources.pubmed_index import SOURCE, PubmedIndex, open_index
+from bioresearcher.sources.pubmed_index import SOURCE, PubmedIndex, find_index, open_index
 from bioresearcher.sources.pubmed_query import Asked, Vocabulary, parse, translate
 from bioresearcher.sources.pubmed_stream import file_digest
 
@@ -109,6 +109,18 @@ class PubmedFiles(Vocabulary):
                 failures.append(Failure(item=name, stage="load_papers", message=f"{name}: it holds no records."))
         _override(files)
         return files, failures
+
+    def described(self) -> str:
+        """How many files there are and how many are indexed already; none is indexed by asking.
+
+        Raises:
+            InputError: A file cannot be read.
+        """
+        found = [find_index(file_digest(path), self._folder) for path in self._paths]
+        records = sum(index.contents().records for index in found if index is not None)
+        missing = sum(index is None for index in found)
+        later = f"; {missing} will be indexed by the first run" if missing else ""
+        return f"{len(found)} file{'s' * (len(found) != 1)}, {records:,} records indexed{later}"
 
     @property
     def _files(self) -> list[_File]:

@@ -162,9 +162,10 @@ def open_index(file: Path, sha256: str, folder: Path, show: Callable[[str], None
         UnreadablePaper: The file cannot be read to its end; no index is left.
         WorkspaceError: The folder cannot be written.
     """
-    target = folder / f"pubmed-{FORMAT}-{sha256[:32]}.sqlite"
-    if _complete(target):
-        return PubmedIndex(target)
+    known = find_index(sha256, folder)
+    if known is not None:
+        return known
+    target = _place(sha256, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(target.with_suffix(".lock")):
@@ -176,6 +177,16 @@ def open_index(file: Path, sha256: str, folder: Path, show: Callable[[str], None
             hint="Check permissions and free space, or choose another folder with --workspace DIR.",
         ) from error
     return PubmedIndex(target)
+
+
+def find_index(sha256: str, folder: Path) -> PubmedIndex | None:
+    """The index of a file with this sha256, None when it is not built yet or was damaged."""
+    target = _place(sha256, folder)
+    return PubmedIndex(target) if _complete(target) else None
+
+
+def _place(sha256: str, folder: Path) -> Path:
+    return folder / f"pubmed-{FORMAT}-{sha256[:32]}.sqlite"
 
 
 def _complete(path: Path) -> bool:

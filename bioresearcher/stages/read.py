@@ -100,8 +100,9 @@ class _Seen:
     def outline_input(self, objective: Objective) -> OutlinePaperInput:
         """Headings with what follows them, the abstract, and the legends at more length."""
         sections = []
+        known = {"references", "title"} if self._document.kind == "record" else {"references", "title", "abstract"}
         for number, section in enumerate(self._document.sections):
-            if section.kind in {"references", "abstract", "title"}:
+            if section.kind in known:
                 continue
             length = LEGEND_CHARS if section.kind == "legend" else OPENING_CHARS
             opening = " ".join(self._shown(section.start, section.end)[: 2 * length].split())[:length]

@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioresearcher.errors import InputError, WorkspaceError
+from bioresearcher.graph.prepare import pubmed_files
 from bioresearcher.library.canonical import UnreadablePaper
 from bioresearcher.library.records import ABSTRACT_ONLY
 from bioresearcher.schemas.paper import Failure
+from bioresearcher.settings import load_settings
 from bioresearcher.sources.base import LiteratureSource
 from bioresearcher.sources.pubmed_files import PubmedFiles, in_order
 from bioresearcher.sources.pubmed_query import Leaf, Node, Vocabulary, parse, translate
@@ -271,3 +273,26 @@ def test_any_text_is_a_query_that_the_index_understands(small: PubmedFiles, text
     assert len(hits.papers) <= 5
     tree = parse(text)
     assert (tree is None or translate(tree, Vocabulary()) is None) <= (hits.total == 0)
+
+
+def test_files_may_stand_in_settings_and_doctor_says_what_is_indexed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    px.write_file(tmp_path / "lab" / "pubmed.xml", [article(1, "Seals sleep"), article(2, "Seals eat")])
+    config = tmp_path / "lab" / "bioresearcher.toml"
+    config.write_text('pubmed_xml = ["pubmed.xml"]\n')
+    named = load_settings({"config": config, "workspace": tmp_path / "w"})
+    assert named.pubmed_xml == (tmp_path / "lab" / "pubmed.xml",)
+    files = pubmed_files(named)
+    assert files is not None
+    assert files.described() == "1 file, 0 records indexed; 1 will be indexed by the first run"
+    files.load()
+    assert files.described() == "1 file, 2 records indexed"
+    two = load_settings({}, {"BIORESEARCHER_PUBMED_XML": os.pathsep.join(["a.xml", "b"])})
+    assert two.pubmed_xml == (tmp_path / "a.xml", tmp_path / "b")
+    config.write_text('pubmed_xml = "pubmed.xml"\n')
+    with pytest.raises(InputError, match="pubmed_xml: must be a list of paths"):
+        load_settings({"config": config})
+    with pytest.raises(InputError, match=r"a\.xml does not exist"):
+        pubmed_files(two)
