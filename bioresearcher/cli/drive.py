@@ -17,6 +17,7 @@ from bioresearcher.cli.display import Plain, Progress, Silent
 from bioresearcher.cli.gates import ask_person
 from bioresearcher.cli.lean import keep_lean
 from bioresearcher.cli.replay import replay_lines
+from bioresearcher.cli.selection import show_selection
 from bioresearcher.cli.spending import usage_lines
 from bioresearcher.errors import BioresearcherError, InputError, RunFolderError, WorkspaceError
 from bioresearcher.graph.context import Context
@@ -32,6 +33,7 @@ EXIT = {"done": 0, "stopped": 3}
 MOST_DOUBTS = 8
 _TROUBLE = re.compile(
     r"^Task \S+ is not verified|^Requirement |without a sandbox|no sandbox|was judged unusable|relevant"
+    r"|RETRACTED|expression of concern"
 )
 """Doubts that the terminal repeats: those that change what the run is worth."""
 
@@ -53,6 +55,9 @@ def drive(
 
     async def answer(question: dict[str, Any], context: Context) -> Decision | None:
         if args.yes:
+            if question["gate"] == "approve_selection" and not args.json and not args.quiet:
+                with display.paused():
+                    show_selection(question, context, console)
             return await approve_all(question, context)
         if not sys.stdin.isatty() or not console.is_terminal:
             return None

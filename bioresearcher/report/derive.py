@@ -176,6 +176,9 @@ def stamps(view: RunView) -> tuple[Stamp, ...]:
         said.append(Stamp("No sandbox was used: no code was run", "warn"))
     if foreign_datasets(view):
         said.append(Stamp("Data do not look relevant to the objective", "bad"))
+    withdrawn = sum(p.status == "retracted" for p in used_papers(view))
+    if withdrawn:
+        said.append(Stamp(f"{count_of(withdrawn, 'retracted paper')} in use", "bad"))
     altered = sum(bool(t.altered) for t in view.tasks)
     if altered:
         said.append(Stamp(f"Outputs of {count_of(altered, 'task')} changed since the run", "bad"))
@@ -268,6 +271,18 @@ def paper_views(view: RunView) -> tuple[PaperView, ...]:
         for p in view.papers
     ]
     return tuple(sorted(rows, key=_paper_order))
+
+
+def used_papers(view: RunView) -> tuple[Paper, ...]:
+    """Papers that were read or chosen to be; where nothing was screened, all."""
+    left_out = {s.paper_id for s in view.screening if not s.kept} - {r.paper_id for r in view.reports}
+    return tuple(p for p in view.papers if p.id not in left_out)
+
+
+def stamped(paper: Paper) -> str:
+    """The title, after what everybody who reads it has to know."""
+    stamps = {"retracted": "RETRACTED: ", "concern": "EXPRESSION OF CONCERN: "}
+    return f"{stamps.get(paper.status, '')}{paper.title}"
 
 
 def in_no_step(report: Report) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bioresearcher.report.derive import foreign_datasets, rates
+from bioresearcher.report.derive import foreign_datasets, rates, used_papers
 from bioresearcher.report.text import count_of, one_line, sentence
 from bioresearcher.report.view import RunView
 from bioresearcher.schemas.paper import Paper
@@ -13,19 +13,31 @@ from bioresearcher.schemas.paper import Paper
 def not_verified(view: RunView) -> tuple[str, ...]:
     """Every doubt about the run once, in order of weight; empty only when nothing is known to be open."""
     found = [
+        *_withdrawn(view),
         *_foreign(view),
         *_tasks(view),
         *_execution(view),
         *view.run.not_verified,
         *_protocol(view),
         *_quotes(view),
-        *_papers(view.papers),
+        *_papers(used_papers(view)),
         *_datasets(view),
         *_review(view),
         *view.missing,
         *view.problems,
     ]
     return tuple(dict.fromkeys(sentence(s) for s in found if s.strip()))
+
+
+def _withdrawn(view: RunView) -> Iterable[str]:
+    """Papers in use that their journal took back or doubts, with the protocol's steps that rest on them."""
+    what = {"retracted": "is RETRACTED and was used all the same", "concern": "has an expression of concern"}
+    for paper in used_papers(view):
+        if paper.status in what:
+            steps = view.protocol.steps if view.protocol else ()
+            resting = [s.id for s in steps if any(link.paper_id == paper.id for link in s.links)]
+            where = f"; steps that rest on it: {_listed(resting)}" if resting else ""
+            yield f"{paper.id} {what[paper.status]}: {paper.title.rstrip('.')}{where}"
 
 
 def _foreign(view: RunView) -> Iterable[str]:
@@ -110,9 +122,8 @@ def _papers(papers: Iterable[Paper]) -> Iterable[str]:
     if unknown:
         yield f"Retraction status was not checked for {count_of(len(unknown), 'paper')}"
     for paper in known:
-        if paper.status in {"retracted", "concern", "corrected"}:
-            what = {"retracted": "is retracted", "concern": "has an expression of concern"}
-            yield f"{paper.id} {what.get(paper.status, 'was corrected after publication')}: {paper.title}"
+        if paper.status == "corrected":
+            yield f"{paper.id} was corrected after publication: {paper.title}"
     from_pdf = sum(p.kind == "pdf" for p in known)
     if from_pdf:
         said = "was" if from_pdf == 1 else "were"

@@ -11,7 +11,7 @@ from importlib import resources
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from bioresearcher.report import derive, text
+from bioresearcher.report import derive, searched, text
 from bioresearcher.report.doubts import not_verified
 from bioresearcher.report.view import RunView
 from bioresearcher.schemas.execution import Outcome
@@ -41,7 +41,10 @@ def render_html(view: RunView) -> str:
             negative=derive.negative_findings(found),
             open_tasks=[t for t in view.tasks if not t.verified],
             papers=derive.paper_views(view),
-            paper_titles={p.id: p.title for p in view.papers},
+            not_read=searched.left_out(view.screening, view.papers),
+            not_read_counts=searched.counted(searched.left_out(view.screening, view.papers)),
+            most_left_out=searched.MOST_LEFT_OUT,
+            paper_titles={p.id: derive.stamped(p) for p in view.papers},
             datasets=derive.dataset_views(view),
             quotes=Counter(view.quotes.values()),
             doubts=not_verified(view),

@@ -8,6 +8,7 @@ from bioresearcher.report import derive
 from bioresearcher.report.doubts import not_verified
 from bioresearcher.report.outputs import OutputFile, TablePreview
 from bioresearcher.report.protocol_markdown import protocol_lines, quote_lines, render_bare_protocol, render_protocol
+from bioresearcher.report.searched import left_out_lines, searched_lines
 from bioresearcher.report.text import (
     MODEL_COLUMNS,
     MODEL_NUMBERS,
@@ -133,7 +134,9 @@ def _evidence(view: RunView) -> Iterable[str]:
     yield from (f"{count_of(len(view.papers), 'paper')} found, {len(view.reports)} read.", "")
     for row in derive.paper_views(view):
         screened = row.screened
-        yield from (f"### {md(row.paper.title)}", "")
+        if screened and not screened.kept and not row.report:
+            continue
+        yield from (f"### {md(derive.stamped(row.paper))}", "")
         yield f"- {md(row.paper.id)}: {_reference(row.paper)}"
         yield f"- Kind: {derive.KINDS[row.paper.kind]}; retraction status: {row.paper.status}"
         if screened:
@@ -141,6 +144,8 @@ def _evidence(view: RunView) -> Iterable[str]:
             yield f"- Screening: {screened.score} of 5, {kept}: {md(screened.reason)} ({ORIGINS[screened.origin]})"
         yield f"- Used by steps: {', '.join(md(s) for s in row.used_by) or 'none'}"
         yield from _report(row, view) if row.report else ("- Not read into a report.", "")
+    yield from left_out_lines(view)
+    yield from searched_lines(view)
 
 
 def _reference(paper: Paper) -> str:

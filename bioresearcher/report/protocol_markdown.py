@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bioresearcher.report.derive import OUTCOMES, tasks_of_step
+from bioresearcher.report.derive import OUTCOMES, stamped, tasks_of_step
 from bioresearcher.report.text import ORIGINS, count_of, md, md_code
 from bioresearcher.report.view import QuoteState, RunView
 from bioresearcher.schemas.passage import Evidence
@@ -121,7 +121,7 @@ def _link(link: Link, view: RunView | None) -> Iterable[str]:
 def quote_lines(evidence: Evidence, view: RunView | None) -> Iterable[str]:
     """A quote as a block with the place it comes from and whether it still stands there."""
     papers = view.papers if view else ()
-    title = next((p.title for p in papers if p.id == evidence.document), evidence.document)
+    title = next((stamped(p) for p in papers if p.id == evidence.document), evidence.document)
     page = f", page {evidence.page}" if evidence.page is not None else ""
     state = f"; {_QUOTE_STATES[view.quote_state(evidence)]}" if view else ""
     yield f"> “{md(evidence.text)}”"

@@ -56,6 +56,11 @@ class PaperAnswers(Value):
     reason: str = Field(description="one sentence, naming what decided", json_schema_extra=SENTENCE)
 
 
+DecidedBy = Literal["score", "own", "person", "limit", "distance", "retraction", "preprint", "type", "language", "year"]
+"""What decided whether a paper is read: its score, that the researcher gave it, a person, a limit on the papers
+that are read (`limit`) or judged (`distance`), or a rule."""
+
+
 class ScreenedPaper(Value):
     """The screening decision on a paper; `score` counts the yes answers, 0 to 5."""
 
@@ -64,6 +69,7 @@ class ScreenedPaper(Value):
     relevance: float = Field(description="similarity of title and abstract to the objective, 0 to 1")
     answers: PaperAnswers | None
     kept: bool
+    decided_by: DecidedBy = "score"
     reason: str
     origin: Origin
 

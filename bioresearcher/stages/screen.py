@@ -12,7 +12,7 @@ from bioresearcher.llm.ask import Caller, ask
 from bioresearcher.schemas.ask_search import ScreenPaperInput
 from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.paper import Paper, PaperAnswers, ScreenedPaper
+from bioresearcher.schemas.paper import DecidedBy, Paper, PaperAnswers, ScreenedPaper
 from bioresearcher.stages.prompts import SCREEN_PAPER
 from bioresearcher.stages.words import stands_in
 
@@ -64,7 +64,8 @@ async def screen_papers(
     """
     by_id = {p.id: p for p in papers}
     close = dict(zip((p.id for p in papers), relevance, strict=True))
-    out = {p.id: why for p in papers if p.id not in rules.include and (why := ruled_out(p, rules))}
+    ruled = {p.id: ruled_out(p, rules) for p in papers if p.id not in rules.include}
+    out = {paper_id: why for paper_id, why in ruled.items() if why is not None}
     ranked = sorted((p for p in papers if p.id not in out), key=lambda p: (-close[p.id], p.id))
     found = [p for p in ranked if p.source != "own" and p.id not in rules.include]
     far = {p.id: n for n, p in enumerate(found, 1) if n > rules.judged}
@@ -72,37 +73,39 @@ async def screen_papers(
     order = sorted(judged, key=lambda s: (s.paper_id not in rules.include, -_rank(s), -s.relevance, s.paper_id))
     decided: list[ScreenedPaper] = []
     for row in order:
-        keep, why = _decision(row, by_id[row.paper_id], rules)
+        keep, decided_by, said = _decision(row, by_id[row.paper_id], rules)
         if keep and sum(d.kept for d in decided) >= rules.limit and row.paper_id not in rules.include:
-            keep, why = False, f"Only the best {rules.limit} papers are read"
-        decided.append(row.model_copy(update={"kept": keep, "reason": f"{why}. {row.reason}".strip()}))
+            keep, decided_by, said = False, "limit", f"Only the best {rules.limit} papers are read"
+        update = {"kept": keep, "decided_by": decided_by, "reason": f"{said}. {row.reason}".strip()}
+        decided.append(row.model_copy(update=update))
     for paper in ranked:
         if paper.id in far:
-            why = f"Not judged: number {far[paper.id]} by similarity, and the closest {rules.judged} are judged."
-            decided.append(_unjudged(paper, close[paper.id], why))
-    decided += [_unjudged(by_id[i], close[i], why) for i, why in out.items()]
+            said = f"Not judged: number {far[paper.id]} by similarity, and the closest {rules.judged} are judged."
+            decided.append(_unjudged(paper, close[paper.id], "distance", said))
+    decided += [_unjudged(by_id[i], close[i], *reason) for i, reason in out.items()]
     return tuple(decided)
 
 
-def ruled_out(paper: Paper, rules: ScreeningRules) -> str:
-    """The reason for which a rule leaves a paper out; empty when none does. Own papers fall by status only."""
+def ruled_out(paper: Paper, rules: ScreeningRules) -> tuple[DecidedBy, str] | None:
+    """The rule that leaves a paper out, and why; None when none does. Own papers fall by status only."""
     if paper.id in rules.exclude:
-        return "Taken out with --exclude."
+        return "person", "Taken out with --exclude."
     if paper.status == "retracted":
-        return f"It is retracted{_notice(paper)}: not used. --include {paper.id} would use it all the same."
+        said = f"It is retracted{_notice(paper)}: not used. --include {paper.id} would use it all the same."
+        return "retraction", said
     if paper.source == "own":
-        return ""
+        return None
     if paper.id in rules.preprints:
-        return f"A preprint of {rules.preprints[paper.id]}, which was found, too."
+        return "preprint", f"A preprint of {rules.preprints[paper.id]}, which was found, too."
     left_out = {t.casefold() for t in rules.left_out_types}
     types = [t for t in paper.publication_types if t.casefold() in left_out]
     if types:
-        return f"Its publication type is {types[0]}."
+        return "type", f"Its publication type is {types[0]}."
     if rules.languages and paper.languages and not {*paper.languages} & {*rules.languages}:
-        return f"Its language is {', '.join(paper.languages)}; asked for: {', '.join(rules.languages)}."
+        return "language", f"Its language is {', '.join(paper.languages)}; asked for: {', '.join(rules.languages)}."
     if paper.year and ((rules.since and paper.year < rules.since) or (rules.until and paper.year > rules.until)):
-        return f"It is of {paper.year}; asked for: {rules.since or 'any year'} to {rules.until or 'now'}."
-    return ""
+        return "year", f"It is of {paper.year}; asked for: {rules.since or 'any year'} to {rules.until or 'now'}."
+    return None
 
 
 def _notice(paper: Paper) -> str:
@@ -111,15 +114,16 @@ def _notice(paper: Paper) -> str:
     return f" ({named})" if named else ""
 
 
-def _decision(row: ScreenedPaper, paper: Paper, rules: ScreeningRules) -> tuple[bool, str]:
+def _decision(row: ScreenedPaper, paper: Paper, rules: ScreeningRules) -> tuple[bool, DecidedBy, str]:
+    decided_by: DecidedBy = "score"
     if paper.id in rules.include:
-        keep, why = True, "Taken in with --include"
+        keep, decided_by, why = True, "person", "Taken in with --include"
     elif paper.source == "own":
-        keep, why = True, "Given by the researcher"
+        keep, decided_by, why = True, "own", "Given by the researcher"
     else:
         keep, why = _worth_reading(row), f"Score {row.score} of 5"
     note = NOTES.get(paper.status)
-    return keep, f"{note}{_notice(paper)}. {why}" if note else why
+    return keep, decided_by, f"{note}{_notice(paper)}. {why}" if note else why
 
 
 def _rank(row: ScreenedPaper) -> int:
@@ -137,13 +141,14 @@ def _worth_reading(row: ScreenedPaper) -> bool:
     return row.score >= LEAST_SCORE or about
 
 
-def _unjudged(paper: Paper, relevance: float, reason: str) -> ScreenedPaper:
+def _unjudged(paper: Paper, relevance: float, decided_by: DecidedBy, reason: str) -> ScreenedPaper:
     return ScreenedPaper(
         paper_id=paper.id,
         score=0,
         relevance=round(relevance, 3),
         answers=None,
         kept=False,
+        decided_by=decided_by,
         reason=reason,
         origin="offline",
     )

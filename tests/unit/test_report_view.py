@@ -120,7 +120,7 @@ def test_what_was_not_verified_names_everything_open(whole):
         "Effect sizes were not compared with the publications.",
         "Protocol steps without support in what was read: 1.2, 2.2.",
         "Requirement R3 is not met: no proteome data were given.",
-        "own-5a1f is retracted",
+        "own-5a1f is RETRACTED and was used all the same",
         "GSE1992: the unit of the time column os_time is not stated by the source.",
         "No version of part 2 passed its review",
         "scan.pdf failed in read_paper: no text in the file.",
@@ -193,7 +193,8 @@ def test_results_from_data_that_do_not_look_relevant_are_marked_at_the_head(fold
     view = load_view(folder)
     assert "GSE1992" in derive.foreign_datasets(view)
     assert "Data do not look relevant to the objective" in {s.text for s in derive.stamps(view)}
-    assert "need not answer the objective" in not_verified(view)[0]
+    assert "need not answer the objective" in not_verified(view)[1], "second only to a retracted paper in use"
+    assert "1 retracted paper in use" in {s.text for s in derive.stamps(view)}
     assert "Data do not look relevant" in render_markdown(view)
     assert "Data do not look relevant" in render_html(view)
 

@@ -1,0 +1,171 @@
+"""Screening: rules that leave papers out, what is judged, what a person names, and how it is shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bioresearcher.cards import load_cards
+from bioresearcher.events import EventLog
+from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ledger import Ledger
+from bioresearcher.llm.scripted import ScriptedBackend
+from bioresearcher.prompts import PromptBook
+from bioresearcher.report.searched import counted, left_out, left_out_lines, searched_lines
+from bioresearcher.report.view import RunView
+from bioresearcher.resources import Resources
+from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.paper import (
+    Notice,
+    Paper,
+    PaperAnswers,
+    QueryTrail,
+    ScreenedPaper,
+    SearchRound,
+)
+from bioresearcher.schemas.run import RunRecord
+from bioresearcher.settings.values import LEFT_OUT_TYPES
+from bioresearcher.stages.screen import ScreeningRules, ruled_out, screen_papers
+
+OBJECTIVE = Objective(id="o", text="Immune classes of liposarcoma and their key genes")
+QUOTE = "Immune classes of liposarcoma"
+
+
+def paper(name: str, **more) -> Paper:
+    return Paper(id=name, title=f"{QUOTE} {name}", source=more.pop("source", "pubmed"), **more)
+
+
+def answers(yes: int) -> PaperAnswers:
+    names = ("same_condition", "usable_method", "fits_data", "meets_requirement", "same_question")
+    return PaperAnswers(**{n: i < yes for i, n in enumerate(names)}, quote=QUOTE, reason="It says so.")
+
+
+def caller(folder: Path, replies: list[PaperAnswers]) -> Caller:
+    backend = ScriptedBackend(replies)
+    backend.origin = "model"
+    resources = Resources()
+    ledger = Ledger(folder / "ledger.sqlite")
+    return Caller(backend, ledger, PromptBook(resources), load_cards(resources), EventLog(None, None))
+
+
+async def screened(folder: Path, papers: list[Paper], yes: list[int], **rules) -> dict[str, ScreenedPaper]:
+    """Papers in falling order of similarity, each judged paper with so many yes answers."""
+    close = [0.9 - 0.1 * i for i in range(len(papers))]
+    door = caller(folder, [answers(n) for n in yes])
+    rows = await screen_papers(door, OBJECTIVE, papers, close, ScreeningRules(**rules))
+    assert {r.paper_id for r in rows} == {p.id for p in papers}
+    return {r.paper_id: r for r in rows}
+
+
+RETRACTED = paper("PMID1", status="retracted", notices=(Notice(what="retraction", pmid="99"),))
+
+
+async def test_a_retracted_paper_is_left_out_without_being_judged_and_says_why(tmp_path: Path) -> None:
+    rows = await screened(tmp_path, [RETRACTED, paper("PMID2")], [4])
+    row = rows["PMID1"]
+    assert (row.kept, row.decided_by) == (False, "retraction")
+    assert row.reason == "It is retracted (PMID 99): not used. --include PMID1 would use it all the same."
+    assert rows["PMID2"].kept
+
+
+async def test_a_retracted_own_paper_is_left_out_too(tmp_path: Path) -> None:
+    rows = await screened(tmp_path, [RETRACTED.model_copy(update={"source": "own"})], [])
+    assert not rows["PMID1"].kept
+
+
+async def test_an_included_retracted_paper_is_used_and_stamped(tmp_path: Path) -> None:
+    rows = await screened(tmp_path, [RETRACTED], [0], include=["PMID1"])
+    assert (rows["PMID1"].kept, rows["PMID1"].decided_by) == (True, "person")
+    assert rows["PMID1"].reason.startswith("RETRACTED (PMID 99). Taken in with --include.")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [("concern", "expression of concern"), ("corrected", "corrected after publication")]
+)
+async def test_concerns_and_corrections_are_said_and_the_paper_is_judged(tmp_path: Path, status, words) -> None:
+    rows = await screened(tmp_path, [paper("PMID1", status=status)], [4])
+    assert rows["PMID1"].kept
+    assert words in rows["PMID1"].reason
+
+
+@pytest.mark.parametrize(
+    ("more", "decided_by"),
+    [
+        ({"publication_types": ("Journal Article", "editorial")}, "type"),
+        ({"publication_types": ("Retraction of Publication",)}, "type"),
+        ({"languages": ("ger",)}, "language"),
+        ({"year": 1999}, "year"),
+        ({"year": 2031}, "year"),
+        ({"languages": ("ger", "eng"), "year": 2010}, None),
+        ({}, None),
+    ],
+)
+def test_types_languages_and_years_are_rules(more, decided_by) -> None:
+    rules = ScreeningRules(since=2000, until=2030, languages=("eng",), left_out_types=LEFT_OUT_TYPES)
+    found = ruled_out(paper("PMID1", **more), rules)
+    assert (found[0] if found else None) == decided_by
+    assert ruled_out(paper("PMID1", source="own", **more), rules) is None
+
+
+def test_a_preprint_yields_to_what_was_published_of_it() -> None:
+    found = ruled_out(paper("doi-x"), ScreeningRules(preprints={"doi-x": "PMID1"}))
+    assert found == ("preprint", "A preprint of PMID1, which was found, too.")
+
+
+async def test_only_the_closest_are_judged_and_own_papers_always(tmp_path: Path) -> None:
+    papers = [paper("PMID1"), paper("PMID2"), paper("PMID3"), paper("own-1", source="own")]
+    rows = await screened(tmp_path, papers, [5, 5, 0], judged=2)
+    assert rows["PMID3"].reason == "Not judged: number 3 by similarity, and the closest 2 are judged."
+    assert rows["PMID3"].decided_by == "distance"
+    assert rows["own-1"].kept
+
+
+async def test_a_person_takes_papers_in_and_out_and_the_limit_does_not_undo_it(tmp_path: Path) -> None:
+    papers = [paper("PMID1"), paper("PMID2"), paper("PMID3")]
+    rows = await screened(tmp_path, papers, [5, 0], limit=1, include=["PMID3"], exclude=["PMID2"])
+    assert [i for i, r in rows.items() if r.kept] == ["PMID3"]
+    assert {i: r.decided_by for i, r in rows.items()} == {"PMID3": "person", "PMID1": "limit", "PMID2": "person"}
+
+
+async def test_condition_and_question_together_are_enough(tmp_path: Path) -> None:
+    both = PaperAnswers(
+        same_condition=True, same_question=True, usable_method=False, fits_data=False, meets_requirement=False,
+        quote=QUOTE, reason="r",
+    )  # fmt: skip
+    rows = await screen_papers(caller(tmp_path, [both]), OBJECTIVE, [paper("PMID1")], [0.5], ScreeningRules())
+    assert (rows[0].kept, rows[0].score) == (True, 2)
+
+
+def view(papers: list[Paper], rows: list[ScreenedPaper], rounds: list[SearchRound]) -> RunView:
+    run = RunRecord(run_id="r", status="done", started="s", objective=OBJECTIVE, settings={}, backend="b", versions={})
+    return RunView(run=run, papers=tuple(papers), screening=tuple(rows), rounds_of_search=tuple(rounds))
+
+
+async def test_the_report_counts_what_was_left_out_and_cuts_long_lists(tmp_path: Path) -> None:
+    papers = [RETRACTED, *(paper(f"PMID{n}", languages=("ger",)) for n in range(100, 170))]
+    rows = list((await screened(tmp_path, papers, [], languages=("eng",))).values())
+    assert counted(rows) == "70 in another language, 1 retracted"
+    assert left_out(rows, papers)[0].paper_id == "PMID1"
+    lines = list(left_out_lines(view(papers, rows, [])))
+    assert lines[2] == "71 papers: 70 in another language, 1 retracted."
+    assert lines[4].startswith("- PMID1 ")
+    assert lines[-2] == "- and 21 more: see screening.json."
+
+
+def test_the_report_shows_the_trail() -> None:
+    trail = QueryTrail(
+        query="a AND b", source="pubmed", translation='"a"[All Fields]', hits=1234, found=("PMID1",), new=1, kept=1,
+        warnings=("“b” was left out of the search",),
+    )  # fmt: skip
+    rounds = [SearchRound(round=1, trail=(trail,), stop_reason="all 1 rounds were used")]
+    text = "\n".join(searched_lines(view([], [], rounds)))
+    assert "1,234 | 1 | 1 | 1 |" in text
+    for words in ("understood as", "left out of the search", "Searching ended: all 1 rounds were used."):
+        assert words in text
+
+
+def test_trails_are_stored_and_read_as_they_were() -> None:
+    row = SearchRound(round=1, trail=(QueryTrail(query="q", hits=0, rule="relaxed: x", adjusts="p"),))
+    assert SearchRound.model_validate(json.loads(row.model_dump_json())) == row
