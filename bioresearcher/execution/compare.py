@@ -64,28 +64,33 @@ def changed_outputs(
     return tuple(name for name, found in parts.items() if found - skip.get(name, frozenset()))
 
 
-def differing_parts(before: Mapping[str, Part], after: Mapping[str, Part]) -> frozenset[str]:
-    """Names of parts that differ, or exist on one side only."""
+def differing_parts(
+    before: Mapping[str, Part], after: Mapping[str, Part], *, tolerance: float = TOLERANCE
+) -> frozenset[str]:
+    """Names of parts that differ, or exist on one side only; numbers may differ by `tolerance` of their size."""
     names = before.keys() | after.keys()
-    return frozenset(n for n in names if n not in before or n not in after or not same_part(before[n], after[n]))
+    both = before.keys() & after.keys()
+    return frozenset(n for n in names if n not in both or not same_part(before[n], after[n], tolerance))
 
 
-def same_part(one: Part, other: Part) -> bool:
+def same_part(one: Part, other: Part, tolerance: float = TOLERANCE) -> bool:
     """Whether two parts show the same."""
     if isinstance(one, str) or isinstance(other, str):
         return one == other
-    return len(one) == len(other) and all(map(_same_row, one, other))
+    return len(one) == len(other) and all(_same_row(a, b, tolerance) for a, b in zip(one, other, strict=True))
 
 
-def _same_row(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    return len(one) == len(other) and all(a == b or _same_cell(a, b) for a, b in zip(one, other, strict=True))
+def _same_row(one: tuple[str, ...], other: tuple[str, ...], tolerance: float) -> bool:
+    if len(one) != len(other):
+        return False
+    return all(a == b or _same_cell(a, b, tolerance) for a, b in zip(one, other, strict=True))
 
 
-def _same_cell(one: str, other: str) -> bool:
+def _same_cell(one: str, other: str, tolerance: float) -> bool:
     """Whether two differently written cells mean the same."""
     a, b = to_number(one), to_number(other)
     if a is not None and b is not None:
-        return math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=1e-300)
+        return math.isclose(a, b, rel_tol=tolerance, abs_tol=1e-300)
     if a is not None or b is not None:
         return False
     return (is_missing(one) and is_missing(other)) or stable_text(one) == stable_text(other)

@@ -10,6 +10,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from bioresearcher.errors import InputError
+from bioresearcher.execution.kept import keep_inputs
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.state import CodeTask, PartTask, RunState
 from bioresearcher.report.protocol_markdown import render_bare_protocol
@@ -160,6 +161,7 @@ async def extract_tasks(state: RunState, runtime: Runtime[Context]) -> Update:
     c.folder.write_list(found.tasks, "tasks.json")
     for task in found.tasks:
         c.folder.write(task, "tasks", task.id, "task.json")
+    await asyncio.to_thread(keep_inputs, c.folder, found.tasks, {d.id: d for d in bench.datasets})
     return {"tasks": [t.id for t in found.tasks], "failures": list(found.refused)}
 
 

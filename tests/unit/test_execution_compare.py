@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bioresearcher.execution.compare import changed_outputs, differing_parts, split_parts
+from bioresearcher.execution.figures import picture_distance
 from bioresearcher.schemas.task import TaskOutput
 
 
@@ -117,3 +118,28 @@ def test_shuffling_rows_changes_nothing_and_changing_a_cell_does(rows, seed, dat
 def test_a_table_that_cannot_be_read_is_compared_by_its_bytes(tmp_path: Path) -> None:
     assert differ(tmp_path, "a\tb\n1\n", "a\tb\n2\n") == {"bytes"}
     assert json.dumps(sorted(parts(tmp_path, "a\tb\n1\n", "table", "o.tsv"))) == '["bytes"]'
+
+
+def test_pictures_that_look_alike_are_near_and_others_far(tmp_path: Path) -> None:
+    from PIL import Image, ImageDraw
+
+    def picture(name: str, shift: int, size: int = 200, colour: str = "black") -> Path:
+        image = Image.new("RGBA", (size, size), "white")
+        ImageDraw.Draw(image).rectangle((20 + shift, 20, 60 + shift, 60), fill=colour)
+        image.save(tmp_path / name)
+        return tmp_path / name
+
+    one = picture("a.png", 0)
+    assert picture_distance(one, picture("b.png", 0, colour="#010101")) == pytest.approx(0, abs=1e-3)
+    far = picture_distance(one, picture("c.png", 100))
+    assert far is not None
+    assert far > 0.05
+    assert picture_distance(one, picture("d.png", 0, size=220)) is None
+
+
+@pytest.mark.parametrize(("other", "tolerance", "same"), [
+    ("1.0000001", 1e-6, True), ("1.0000001", 1e-9, False), ("1.1", 1e-6, False), ("x", 1e-6, False),
+])  # fmt: skip
+def test_numbers_may_differ_by_the_tolerance_asked_for(other: str, tolerance: float, same: bool) -> None:
+    found = differing_parts({"column a": (("1",),)}, {"column a": ((other,),)}, tolerance=tolerance)
+    assert (not found) is same

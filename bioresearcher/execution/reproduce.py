@@ -1,0 +1,173 @@
+"""Executing a run's tasks again from its folder, and holding the outputs against the recorded ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bioresearcher.execution.attempt import SEED
+from bioresearcher.execution.compare import Part, differing_parts, split_parts
+from bioresearcher.execution.figures import FigureError, picture_distance
+from bioresearcher.execution.folders import CODE, OUTPUTS
+from bioresearcher.execution.kept import find_input
+from bioresearcher.execution.process import Bench, classify, make_job, run_code, write_code
+from bioresearcher.runfolder import RunFolder, file_sha256
+from bioresearcher.sandbox.base import Sandbox
+from bioresearcher.sandbox.folders import remove_tree, temporary_folder
+from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.execution import Artifact, Limits, TaskRecord
+from bioresearcher.schemas.reproduction import ArtifactCheck, Verdict
+from bioresearcher.schemas.task import DryLabTask, TaskCode, TaskOutput
+
+TOLERANCE = 1e-6
+"""Numbers may differ by this share: other versions of numerical libraries round differently."""
+ALIKE = 0.01
+"""Pictures may differ by this mean share of the colour range: another font or anti-aliasing does that."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a run folder holds of its tasks."""
+
+    folder: RunFolder
+    tasks: Mapping[str, DryLabTask]
+    records: Mapping[str, TaskRecord]
+    datasets: Mapping[str, Dataset]
+
+    @classmethod
+    def load(cls, folder: RunFolder) -> Recorded:
+        """Read it.
+
+        Raises:
+            RunFolderError: A file is damaged.
+        """
+        tasks = {t.id: t for t in folder.read_list(DryLabTask, "tasks.json")} if folder.has("tasks.json") else {}
+        known = [t for t in tasks if folder.has("tasks", t, "record.json")]
+        records = {t: folder.read(TaskRecord, "tasks", t, "record.json") for t in known}
+        datasets = {d.id: d for d in folder.read_all(Dataset, "datasets")}
+        return cls(folder, tasks, records, datasets)
+
+    def outputs(self, task_id: str) -> Path:
+        """Where a task's recorded outputs are."""
+        return self.folder.path("tasks", task_id, OUTPUTS)
+
+    def code(self, task: DryLabTask, record: TaskRecord) -> TaskCode | None:
+        """The code whose outputs the task has; None when it is not in the folder."""
+        place = self.folder.path("tasks", task.id)
+        if not (place / "code.py").is_file():
+            return None
+        support = {f.name: f.read_text("utf-8") for f in sorted(place.glob("*.py")) if f.name != "code.py"}
+        origin = record.attempts[-1].code_origin if record.attempts else "offline"
+        return TaskCode(code=(place / "code.py").read_text("utf-8"), support=support, origin=origin)
+
+    def inputs(self, task: DryLabTask) -> tuple[dict[str, Path], str]:
+        """The task's input files as the run had them, and what is missing (empty when nothing is)."""
+        paths: dict[str, Path] = {}
+        for given in task.inputs:
+            path, what = self._input(given.dataset, given.file, given.task, given.output)
+            if path is None:
+                return {}, f"input {given.name} is not there as the run read it: {what}"
+            paths[given.name] = path
+        return paths, ""
+
+    def _input(
+        self, dataset_id: str | None, file: str | None, task_id: str | None, output: str | None
+    ) -> tuple[Path | None, str]:
+        if task_id is not None:
+            record = self.records.get(task_id)
+            artifact = next((a for a in record.artifacts if a.name == output), None) if record else None
+            path = self.folder.path("tasks", task_id, artifact.path) if artifact else None
+            same = path is not None and artifact is not None and file_sha256(path) == artifact.sha256
+            return (path if same else None), f"output {output} of {task_id} is missing or was changed"
+        dataset = self.datasets.get(dataset_id or "")
+        found = next((f for f in dataset.files if f.name == file), None) if dataset else None
+        if dataset is None or found is None:
+            return None, f"data set {dataset_id} is not in the folder"
+        return find_input(self.folder, dataset, found), f"{found.path} of {dataset.id} is neither kept nor unchanged"
+
+
+async def reproduce_task(recorded: Recorded, task_id: str, sandbox: Sandbox, limits: Limits) -> list[ArtifactCheck]:
+    """Execute one task again, on the recorded outputs of earlier ones; a check per recorded output file.
+
+    Raises:
+        SandboxUnavailableError: The sandbox cannot work.
+    """
+    task, record = recorded.tasks[task_id], recorded.records[task_id]
+    inputs, missing = recorded.inputs(task)
+    code = recorded.code(task, record)
+    if code is None or missing:
+        return _all(task, record, "cannot", missing or "its code is not in the folder")
+    place = temporary_folder()
+    try:
+        bench = Bench(task, code, sandbox, limits, SEED, place)
+        (place / CODE).mkdir()
+        job = make_job(bench, inputs)
+        write_code(bench, job, inputs)
+        run = await run_code(bench, job, OUTPUTS)
+        ended = classify(run.result, limits)
+        if ended is not None:
+            return _all(task, record, "differs", f"the code does not run to its end now: {ended[0]}: {ended[1]}")
+        place_of = recorded.folder.path("tasks", task_id)
+        return await asyncio.to_thread(
+            lambda: [_compared(task, a, place_of / a.path, run.outputs) for a in record.artifacts]
+        )
+    finally:
+        remove_tree(place)
+
+
+def _all(task: DryLabTask, record: TaskRecord, verdict: Verdict, detail: str) -> list[ArtifactCheck]:
+    return [_check(task, artifact, verdict, detail) for artifact in record.artifacts]
+
+
+def _check(task: DryLabTask, artifact: Artifact, verdict: Verdict, detail: str) -> ArtifactCheck:
+    name = Path(artifact.path).name
+    line = " ".join(detail.split())[:400]
+    return ArtifactCheck(task_id=task.id, file=name, kind=artifact.kind, verdict=verdict, detail=line)
+
+
+def _compared(task: DryLabTask, artifact: Artifact, before: Path, outputs: Path) -> ArtifactCheck:
+    after = outputs / before.name
+    if file_sha256(before) != artifact.sha256:
+        return _check(task, artifact, "cannot", "the file in the folder is not the one that the run recorded")
+    if not after.is_file():
+        return _check(task, artifact, "differs", "it was not written this time")
+    if file_sha256(after) == artifact.sha256:
+        return _check(task, artifact, "same", "the same bytes")
+    output = next((o for o in task.outputs if o.name == artifact.name), None)
+    if output is None:
+        return _check(task, artifact, "differs", "other bytes, and not among the outputs that the task declares")
+    return _check(task, artifact, *_seen(output, before, after))
+
+
+def _seen(output: TaskOutput, before: Path, after: Path) -> tuple[Verdict, str]:
+    """The verdict on files with other bytes."""
+    parts = [split_parts(output, path) for path in (before, after)]
+    found = differing_parts(*parts, tolerance=TOLERANCE)
+    if not found:
+        return "same", f"the same content (numbers to {TOLERANCE:g} of their size)"
+    if output.kind == "figure":
+        return _pictures(before, after)
+    return "differs", "; ".join(_differences(parts, sorted(found)))
+
+
+def _pictures(before: Path, after: Path) -> tuple[Verdict, str]:
+    try:
+        distance = picture_distance(before, after)
+    except FigureError as error:
+        return "differs", f"it {error}"
+    if distance is None:
+        return "differs", "it is drawn differently, or has another size"
+    return ("same" if distance <= ALIKE else "differs"), f"mean difference of colours {distance:.4f} (at most {ALIKE})"
+
+
+def _differences(parts: Sequence[Mapping[str, Part]], names: Sequence[str]) -> Iterator[str]:
+    before, after = parts
+    for name in names[:3]:
+        if name not in before or name not in after:
+            yield f"{name} is in one of them only"
+        else:
+            yield f"{name} differs"
+    if len(names) > 3:
+        yield f"and {len(names) - 3} more"
