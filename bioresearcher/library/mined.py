@@ -61,7 +61,7 @@ _WORDS_TOO = _any("SAM PAM Cluster STAR survival R JMP MEGA")
 _VERSION = r"(?:,?\s*\(?\s*(?:version|ver\.|release|v\.?)\s*(?P<version>\d+(?:\.\d+)*(?:[a-z]\d*)?)\)?)"
 _PRODUCT = r"(?:\s+(?:R\s+)?(?:software|package|program(?:me)?|library|tool|statistical\s+software))"
 _SOFTWARE: Final = re.compile(
-    rf"(?<![\w-])(?P<name>{_NAMED})(?:(?=\d{{1,2}}\s+package)\d{{1,2}})?(?![\w-]){_PRODUCT}?(?:{_VERSION}|\s(?P<bare>\d+\.\d[\d.]*(?<!\.)))?"
+    rf"(?<![\w-])(?P<name>{_NAMED})(?:(?=\d{{1,2}}\s+package)\d{{1,2}})?(?![\w-]){_PRODUCT}?(?:{_VERSION}|\s(?P<bare>\d+\.\d[\d.]*(?<!\.)|(?<=SPSS\s|tata\s)\d{{1,2}}\b))?"
 )
 _WORDY: Final = re.compile(
     rf"(?<![\w-])(?P<name>{_WORDS_TOO})(?![\w-])(?:{_PRODUCT}?{_VERSION}|{_PRODUCT})"
@@ -70,6 +70,12 @@ _WORDY: Final = re.compile(
 _PACKAGE: Final = re.compile(
     r"(?:\bthe|\bR|\busing|\bwith)\s+[“‘'\"]?(?P<name>[A-Za-z][A-Za-z0-9.]*[A-Z0-9.][A-Za-z0-9.]*|[a-z]{3,12})[”’'\"]?"
     r"(?:\s+R)?\s+package\b" + f"{_VERSION}?"
+)
+_TITLED = r"(?P<name>[A-Z][\w+-]*(?:\s[A-Z][\w+-]*){0,2})"
+_OTHER: Final = re.compile(
+    rf"\b(?:[Uu]sing|[Bb]y|[Ww]ith|[Ii]n)\s+(?:the\s+)?{_TITLED}\s(?:software|program(?:me)?|package)\b{_VERSION}?"
+    rf"|\b(?:[Uu]sing|[Bb]y|[Ww]ith|[Ii]n)\s+(?:the\s+)?{_TITLED.replace('name', 'other')}\s(?:v\.?\s?|version\s)?"
+    r"(?P<number>\d+\.\d+(?:\.\d+)*)(?=\s?(?:software|[(;,]|\.\s|\.$))"
 )
 _NOT_PACKAGES: Final = frozenset(
     "following same this that statistical software present commercial each new whole full".split()
@@ -188,7 +194,7 @@ def mine_document(document: Document) -> tuple[Mention, ...]:
         for find in mine(document.text[section.start : section.end]):
             if find.kind in {"number", "cohort", "test"} and not measured:
                 continue
-            key = (find.kind, find.label)
+            key = (find.kind, find.label.casefold())
             times[key] = times.get(key, 0) + 1
             if key in first or kinds.get(find.kind, 0) >= PER_KIND:
                 continue
@@ -213,16 +219,17 @@ def _accessions(text: str) -> Iterator[Find]:
 
 
 def _software(text: str) -> Iterator[Find]:
-    taken: set[int] = set()
-    for pattern in (_SOFTWARE, _PACKAGE, _WORDY):
+    taken: list[tuple[int, int]] = []
+    for pattern in (_SOFTWARE, _PACKAGE, _WORDY, _OTHER):
         for match in pattern.finditer(text):
             groups = match.groupdict()
-            group = "name" if groups.get("name") else "r"
-            name, start = " ".join(match[group].split()), match.start(group)
-            if start in taken or name.casefold() in _NOT_PACKAGES:
+            group = next(g for g in ("name", "other", "r") if groups.get(g))
+            name, (start, end) = " ".join(match[group].split()), match.span(group)
+            if name.casefold() in _NOT_PACKAGES or any(a < end and start < b for a, b in taken):
                 continue
-            taken.add(start)
-            yield Find("software", name, start, match.end(), value=groups.get("version") or groups.get("bare") or "")
+            taken.append((start, end))
+            version = next(filter(None, map(groups.get, ("version", "bare", "number"))), "")
+            yield Find("software", name, start, match.end(), value=version)
 
 
 def _numbers(text: str) -> Iterator[Find]:
@@ -256,6 +263,8 @@ def _tests(text: str) -> Iterator[Find]:
 
 def _cohorts(text: str) -> Iterator[Find]:
     for match in _COHORT.finditer(text):
+        if re.fullmatch(r"(?:19|20)\d\d", match["size"] or ""):
+            continue  # a year before the noun
         if match["n"]:
             yield Find("cohort", "n", *match.span(), value=match["count"].rstrip(","))
         else:

@@ -60,7 +60,7 @@ async def read_paper(caller: Caller, objective: Objective, paper: Paper, documen
                     objective=objective,
                     paper_title=seen.title,
                     part=part,
-                    passages=seen.relevance.passages_for(part),
+                    passages=seen.relevance.passages_for(part, parts=len(parts)),
                 ),
             )
             for part in parts

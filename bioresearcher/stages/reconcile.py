@@ -70,15 +70,15 @@ def carried(mined: Sequence[Mention], parts: Sequence[ReportPart]) -> tuple[Ment
     for step in (s for p in parts for s in p.steps):
         texts = [e.text for e in step.evidence] + [e.text for r in step.results for e in r.evidence]
         for find in (f for text in texts for f in mined_of(text)):
-            ids = holders.setdefault((find.kind, find.label), [])
+            ids = holders.setdefault((find.kind, find.label.casefold()), [])
             if step.id not in ids:
                 ids.append(step.id)
         for name in (*step.datasets, *step.software):
             for kind in ("accession", "software"):
-                ids = holders.setdefault((kind, name), [])
+                ids = holders.setdefault((kind, name.casefold()), [])
                 if step.id not in ids:
                     ids.append(step.id)
-    return tuple(m.model_copy(update={"steps": tuple(holders.get((m.kind, _label(m)), ()))}) for m in mined)
+    return tuple(m.model_copy(update={"steps": tuple(holders.get((m.kind, _label(m).casefold()), ()))}) for m in mined)
 
 
 def _label(mention: Mention) -> str:

@@ -17,6 +17,9 @@ PASSAGES_PER_PART: Final = 24
 CHARACTERS_PER_PART: Final = 20_000
 """About 5,000 tokens, whatever the passages are."""
 
+CHARACTERS_PER_PAPER: Final = 100_000
+"""Shared by all parts of a paper: about 25,000 tokens, so that a report takes less than 40,000 with all its prompts."""
+
 BESIDE: Final = 6
 """Passages from other sections at most."""
 
@@ -34,33 +37,37 @@ class Relevance:
         self._passages = list(passages)
         self._lexical = Lexical([f"{p.section} {p.text}" for p in passages])
 
-    def passages_for(self, part: OutlinedPart) -> tuple[Passage, ...]:
-        """In the order of the text: the part's sections, shortened to what is most relevant when they are long.
+    def passages_for(self, part: OutlinedPart, *, parts: int = 1) -> tuple[Passage, ...]:
+        """What a part is read from, when the paper has so many parts.
+
+        In the order of the text: the part's sections, shortened to what is most relevant when they are long.
 
         Up to six passages of other sections that speak of the same are added while there is room. A part that names no
         section is read from the whole paper, methods first.
         """
+        room = min(CHARACTERS_PER_PART, CHARACTERS_PER_PAPER // max(parts, 1))
         scores = self._lexical.scores(f"{part.title} {part.purpose}")
         named = self._named(part)
         rest = [n for n in range(len(self._passages)) if n not in named]
         if not named:
             rest.sort(key=lambda n: (self._passages[n].kind != "methods", -scores[n], n))
-            return self._fitting(rest)
+            return self._fitting(rest, room)
         inside = sorted(named, key=lambda n: (-scores[n], n))
         least = max(_NEAR * max(scores), 1e-9)
-        beside = [n for n in rest if scores[n] >= least and self._passages[n].kind in _TELLING]
+        told = {self._passages[n].kind for n in named}  # other methods belong to other parts
+        kinds = _TELLING - ({"methods"} & told)
+        beside = [n for n in rest if scores[n] >= least and self._passages[n].kind in kinds]
         beside = sorted(beside, key=lambda n: (-scores[n], n))[:BESIDE]
-        return self._fitting([inside[0], *beside, *inside[1:]])
+        return self._fitting([inside[0], *beside, *inside[1:]], room)
 
     def _named(self, part: OutlinedPart) -> set[int]:
         sections = self._document.sections
         spans = [sections[n] for n in part.sections if 0 <= n < len(sections)]
         return {n for n, p in enumerate(self._passages) if any(s.start <= p.start and p.end <= s.end for s in spans)}
 
-    def _fitting(self, order: Sequence[int]) -> tuple[Passage, ...]:
+    def _fitting(self, order: Sequence[int], room: int) -> tuple[Passage, ...]:
         """As many of the first as there is room for, in the order of the text."""
         kept: list[int] = []
-        room = CHARACTERS_PER_PART
         for number in order:
             length = len(self._passages[number].text)
             if len(kept) < PASSAGES_PER_PART and length <= room:

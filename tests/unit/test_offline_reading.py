@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bioresearcher.library.documents import load_paper
+from bioresearcher.library.passages import split
+from bioresearcher.library.quotes import locate
 from bioresearcher.llm.offline.patterns import LABORATORY, METHOD, WET
 from bioresearcher.llm.offline.read import Reader
 from bioresearcher.llm.offline.search import judge_dataset
 from bioresearcher.llm.offline.text import sentences
-from bioresearcher.schemas.ask_read import JudgeReferabilityInput, OutlinePaperInput, OutlineSection
+from bioresearcher.schemas.ask_read import (
+    JudgeReferabilityInput,
+    OutlinedPart,
+    OutlinePaperInput,
+    OutlineSection,
+    ReportPartInput,
+    ReportStepDraft,
+)
 from bioresearcher.schemas.ask_search import JudgeDatasetInput
 from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.passage import Passage
 from bioresearcher.schemas.report import Report, ReportPart, ReportStep
 
 
@@ -97,3 +109,74 @@ def test_an_undescribed_data_set_is_the_researchers_word() -> None:
     answers = judge_dataset(JudgeDatasetInput(objective=liver, dataset=described("inferred", "tables")))
     assert answers.right_condition
     assert "researcher's word" in answers.reason
+
+
+def section(title: str, kind: str = "methods", number: int = 0) -> OutlineSection:
+    return OutlineSection(number=number, title=title, kind=kind, opening=f"{title} Something was done.")
+
+
+def draft(*texts: str, kind: str = "methods") -> list[ReportStepDraft]:
+    passages = [
+        Passage(id=str(n), document="P", section="S", kind=kind, start=0, end=len(t), text=t)
+        for n, t in enumerate(texts)
+    ]
+    part = OutlinedPart(title="Part", purpose="p", sections=(0,))
+    objective = Objective(id="o", text="t")
+    values = ReportPartInput(objective=objective, paper_title="T", part=part, passages=tuple(passages))
+    return list(READER.report_part(values).steps)
+
+
+def test_formalities_are_neither_parts_nor_steps() -> None:
+    sections = (section("Cell culture"), section("Ethics statement", number=1), section("Human Subjects", number=2))
+    outline = READER.outline_paper(
+        OutlinePaperInput(objective=Objective(id="o", text="t"), title="T", abstract="", sections=sections)
+    )
+    assert [p.title for p in outline.parts] == ["Cell culture"]
+    said = draft(
+        "Informed consent was obtained from all of the participants. Blood was drawn from the jugular vein twice."
+    )
+    assert [s.action for s in said] == ["Blood was drawn from the jugular vein twice."]
+
+
+def test_where_methods_are_described_any_past_passive_is_a_step() -> None:
+    text = "The networks were visualised and the samples were spun down twice before use."
+    assert [s.action for s in draft(text)] == [text]
+    assert draft("The plates were spoken of by everyone in the whole department.", kind="discussion") == []
+
+
+def test_a_step_carries_what_its_sentence_states() -> None:
+    (step,) = draft("Arrays of GSE1992 were normalised with limma 3.50 in R and filtered at an FDR < 0.05 for 24 h.")
+    assert step.datasets == ("GSE1992",)
+    assert step.software == ("limma 3.50", "R")
+    assert [(p.name, p.value, p.unit) for p in step.parameters] == [("FDR", "< 0.05", ""), ("duration", "24", "h")]
+
+
+def test_a_result_is_given_to_one_step_only() -> None:
+    result = Passage(
+        id="r", document="P", section="R", kind="results", start=0, end=1,
+        text="The expression of the gene was significantly higher in the tumours than in the controls.",
+    )  # fmt: skip
+    method = Passage(
+        id="m", document="P", section="M", kind="methods", start=0, end=1,
+        text="Expression was measured on arrays of all samples. The groups were compared by a test for every gene.",
+    )  # fmt: skip
+    part = OutlinedPart(title="Part", purpose="p", sections=(0,))
+    objective = Objective(id="o", text="t")
+    values = ReportPartInput(objective=objective, paper_title="T", part=part, passages=(method, result))
+    steps = READER.report_part(values).steps
+    assert [len(s.results) for s in steps] == [1, 0]
+
+
+def test_real_methods_are_read_into_parts_with_steps(shared_data: Path) -> None:
+    read = 0
+    for path in sorted((shared_data / "fulltext" / "jats").iterdir()):
+        _, document = load_paper(path)
+        passages = [p for p in split(document) if p.kind == "methods"]
+        part = OutlinedPart(title="Methods", purpose="p", sections=(0,))
+        values = ReportPartInput(
+            objective=Objective(id="o", text="t"), paper_title="T", part=part, passages=tuple(passages)
+        )
+        steps = READER.report_part(values).steps
+        read += len(steps) >= 5
+        assert all(locate(document, q) for s in steps for q in s.quotes)
+    assert read >= 11

@@ -16,7 +16,8 @@ _DONE = _any(
     sequenced hybridi[sz]ed analy[sz]ed generated identified prepared applied divided split classified scored ranked
     corrected collected quantified treated lysed transfected infected plated seeded cultured grown maintained harvested
     washed centrifuged blotted probed resuspended separated amplified cloned digested purified injected
-    log-?transformed averaged excluded cent(?:re|er)ed permuted validated"""
+    log-?transformed averaged excluded cent(?:re|er)ed permuted validated conducted constructed visuali[sz]ed
+    summari[sz]ed annotated mapped aligned integrated retrieved merged pooled matched imputed modell?ed enriched"""
 )
 _DO = _any(
     """normali[sz]e compute calculate estimate compare test adjust define select filter cluster fit assess rank score
@@ -35,6 +36,29 @@ METHOD = re.compile(
     rf"\b(?:was|were|is|are)\s+(?:\w+ly\s+)?{_DONE}\b|\bwe\s+(?:(?:then|also|first)\s+)?{_DONE}\b", re.I
 )
 """A sentence that says how something was done."""
+
+PAST_PASSIVE = re.compile(
+    r"\b(?:was|were|had\s+been|have\s+been|has\s+been)\s+(?:(?:then|also|first|all|each|both|further|not|\w+ly)\s+){0,2}"
+    r"(?:\w{2,}ed|made|done|taken|given|kept|set|cut|run|put|drawn|grown|spun|frozen|chosen|read|found|lost|built|held|sought|bought|fed|"
+    r"split|bound|begun|written)\b|\bwe\s+(?:(?:then|also|first|next|further|\w+ly)\s+)?(?:\w{2,}ed|made|took|ran|used|built|chose|set|"
+    r"drew|grew|kept|split)\b|\b(?:using|by\s+means\s+of|according\s+to)\b",
+    re.I,
+)
+"""How something was done, in the looser sense that holds where methods are described."""
+
+FORMALITY = re.compile(
+    r"\b(?:informed\s+consent|written\s+consent|ethic(?:s|al)\s+\w+|institutional\s+(?:review|animal)|IRB|IACUC|helsinki"
+    r"|approved\s+by|approval\s+(?:was|number)|funded\s+by|trial\s+registration|nomenclatural\s+acts?|ZooBank|conflicts?\s+of\s+interest"
+    r"|in\s+accordance\s+with\s+(?:the\s+)?(?:guide|guidelines|regulations|legislation)|according\s+to\s+\w+\s+legislation)\b",
+    re.I,
+)
+"""Permissions and formalities: true of a study, and no step of it."""
+
+FORMAL_HEADING = re.compile(
+    r"\b(?:ethic\w*|consent|human\s+subjects?|nomenclatural|approval|registration|funding|patient\s+involvement|role\s+of)\b",
+    re.I,
+)
+"""Headings over formalities."""
 
 IMPERATIVE = re.compile(rf"^{_LEAD}{_DO}\b", re.I)
 """A sentence that says how to do something."""

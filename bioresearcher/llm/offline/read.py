@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from bioresearcher.library.mined import labels, mined_of, parameters
 from bioresearcher.llm.offline.patterns import (
+    FORMAL_HEADING,
+    FORMALITY,
     IMPERATIVE,
     LABORATORY,
     METHOD,
     METHODS_HEADING,
+    PAST_PASSIVE,
     RESULT,
     WET,
 )
@@ -31,8 +34,11 @@ from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.passage import Passage
 from bioresearcher.schemas.report import ReportPart
 
-MAX_PARTS = 8
-MAX_STEPS = 10
+MAX_PARTS = 12
+MAX_STEPS = 14
+RESULT_NEAR = 0.5
+"""Cosine similarity (MiniLM) from which a result belongs to a step."""
+RESULTS_PER_STEP = 3
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Reader:
 
     def outline_paper(self, values: OutlinePaperInput) -> PaperOutline:
         """Experiments: the method subsections; without any, the method section; without that, the whole text."""
-        methods = [s for s in values.sections if s.kind == "methods"]
+        methods = [s for s in values.sections if s.kind == "methods" and not FORMAL_HEADING.search(s.title)]
         leaves = [s for s in methods if not _is_general(s)] or methods
         results = [s for s in values.sections if s.kind in {"results", "legend"}]
         if not leaves:
@@ -58,7 +64,11 @@ class Reader:
         parts = []
         for section in leaves[:MAX_PARTS]:
             near = self._nearest_results(section, results)
-            title = section.title if not _is_general(section) else f"{section.title}: {clip(values.title, 90)}"
+            title = (
+                section.title[:1].upper() + section.title[1:]
+                if not _is_general(section)
+                else f"{section.title}: {clip(values.title, 90)}"
+            )
             parts.append(
                 OutlinedPart(
                     title=title,
@@ -81,16 +91,16 @@ class Reader:
         result: list[str] = []
         for passage in values.passages:
             for sentence in sentences(passage.text):
-                if not 40 <= len(sentence) <= 600:
+                if not 40 <= len(sentence) <= 600 or FORMALITY.search(sentence):
                     continue
                 if passage.kind in {"results", "legend"}:
                     if RESULT.search(sentence):
                         result.append(sentence)
-                elif METHOD.search(sentence) or IMPERATIVE.match(sentence):
+                elif _says_how(sentence, passage):
                     method.append((sentence, passage))
         chosen = self._most_relevant(values, method)
         steps = tuple(_step(sentence) for sentence, _ in chosen)
-        return PartDraft(steps=self._with_results(steps, result))
+        return PartDraft(steps=self._with_results(steps, list(dict.fromkeys(result))))
 
     def _most_relevant(self, values: ReportPartInput, found: list[tuple[str, Passage]]) -> list[tuple[str, Passage]]:
         if len(found) <= MAX_STEPS:
@@ -102,13 +112,13 @@ class Reader:
     def _with_results(self, steps: tuple[ReportStepDraft, ...], results: list[str]) -> tuple[ReportStepDraft, ...]:
         if not steps or not results:
             return steps
-        near = self.similarity([f"{s.action}" for s in steps], results)
-        out = []
-        for step, row in zip(steps, near, strict=True):
-            index = max(range(len(results)), key=lambda i: (row[i], -i))
-            drafts = (ResultDraft(text=results[index], quote=results[index]),) if row[index] >= 0.55 else ()
-            out.append(step.model_copy(update={"results": drafts}))
-        return tuple(out)
+        near = self.similarity([s.action for s in steps], results)
+        given: dict[int, list[ResultDraft]] = {}
+        for number, text in enumerate(results):  # each result to the step it is nearest to
+            step = max(range(len(steps)), key=lambda i: (near[i][number], -i))
+            if near[step][number] >= RESULT_NEAR and len(given.get(step, ())) < RESULTS_PER_STEP:
+                given.setdefault(step, []).append(ResultDraft(text=text, quote=text))
+        return tuple(s.model_copy(update={"results": tuple(given.get(i, ()))}) for i, s in enumerate(steps))
 
     def judge_referability(self, values: JudgeReferabilityInput) -> ReferabilityDraft:
         """Closed answers from the similarity of each part to the objective and its requirements."""
@@ -141,6 +151,15 @@ class Reader:
             change=f"{change}." if dry_data else "Obtain data first: none were given.",
             reason=f"Closest to {names[index]} (similarity {scores[index]:.2f}).",
         )
+
+
+def _says_how(sentence: str, passage: Passage) -> bool:
+    """Whether a sentence tells how something was done; where methods are described, less is asked of it."""
+    if METHOD.search(sentence) or IMPERATIVE.match(sentence):
+        return True
+    if passage.kind != "methods":
+        return False
+    return bool(PAST_PASSIVE.search(sentence) or labels(mined_of(sentence), "accession"))
 
 
 def _first_words(section: OutlineSection) -> str:
