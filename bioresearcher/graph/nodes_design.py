@@ -191,7 +191,6 @@ async def score_protocol(state: RunState, runtime: Runtime[Context]) -> Update:
     """The five metrics."""
     c = runtime.context
     protocol = c.folder.read(Protocol, "protocol.json")
-    text = render_bare_protocol(protocol)
-    review = await score.score_protocol(c.caller, c.objective, protocol, text, gate_context(c))
+    review = await score.score_protocol(c.caller, c.objective, protocol, gate_context(c))
     c.folder.write(review, "review.json")
     return {}

@@ -35,6 +35,9 @@ class Metric(Value):
     score: float = Field(ge=1, le=5)
     evidence: tuple[str, ...] = Field(description="words of the protocol, or measured features")
     reason: str
+    places: tuple[str, ...] = Field(
+        default=(), description="where each evidence of a reviewer stands, e.g. `step 2.1`; empty when computed by rule"
+    )
 
 
 class Review(Value):

@@ -6,33 +6,39 @@ from collections.abc import Sequence
 
 from bioresearcher.errors import AnswerError
 from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.llm.tokens import tokens_of
+from bioresearcher.review.brief import Brief, brief, condensed
 from bioresearcher.review.gates import GateContext
 from bioresearcher.review.metrics import decide, review_by_rule
 from bioresearcher.review.rubric import rubric_text
-from bioresearcher.schemas.ask_review import ScoreProtocolInput
+from bioresearcher.schemas.ask_review import MetricScore, ProtocolScores, ScoreProtocolInput
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.review import METRICS, GateFinding, Metric, Review
+from bioresearcher.schemas.review import METRICS, GateFinding, Metric, MetricName, Review
 from bioresearcher.stages.prompts import SCORE_PROTOCOL
 from bioresearcher.stages.usable import tell
 from bioresearcher.stages.words import known_id, stands_in, title_of
 
 QUOTES = 6
 FINDINGS = 30
+QUESTION_TOKENS = 10_000
+"""Estimated tokens of the question; with the answer's schema a review stays below 12,000."""
+_FRAME_TOKENS = 1_300
+"""Of the prompt's own words."""
 
 
 async def score_protocol(
-    caller: Caller, objective: Objective, protocol: Protocol, protocol_text: str, context: GateContext
+    caller: Caller, objective: Objective | None, protocol: Protocol, context: GateContext
 ) -> Review:
     """The review by rule, with the reviewer's scores where a model reviews.
 
-    A score counts when words it quotes stand in the protocol; a metric without such a score keeps the one by rule,
-    which its reason says. A review in which no score counts is the one by rule.
+    The reviewer sees the protocol, the rubric and the gates' findings, and nothing of how the protocol was written. A
+    score counts when it is a level of the rubric or half way between two, and words it quotes stand in the protocol; a
+    metric without such a score keeps the one by rule, which its reason says. A review in which no score counts is the
+    one by rule.
     """
     by_rule = review_by_rule(protocol, context)
-    values = ScoreProtocolInput(
-        objective=objective, protocol=protocol, protocol_text=protocol_text, rubric=rubric_text(), by_rule=by_rule
-    )
+    values, shown = question(objective, protocol, by_rule)
     try:
         answer = await ask(caller, SCORE_PROTOCOL, values)
     except AnswerError as error:
@@ -40,32 +46,63 @@ async def score_protocol(
         return by_rule
     if answer.origin == "offline":
         return by_rule
-    shown = {name: supported(metric, protocol_text) for name, metric in answer.value.metrics.items()}
-    counted = {name: metric for name, metric in shown.items() if metric.evidence}
-    missing = [name for name in METRICS if name not in counted]
-    if missing:
-        names = ", ".join(n.replace("_", " ") for n in missing)
-        tell(caller, SCORE_PROTOCOL, f"scored by rule, as no words of the protocol were quoted for it: {names}")
+    counted, refused = _counted(answer.value, shown)
+    for why, names in refused.items():
+        said = ", ".join(n.replace("_", " ") for n in names)
+        tell(caller, SCORE_PROTOCOL, f"scored by rule, as {why}: {said}")
     if not counted:
         return by_rule
     metrics = {name: counted.get(name) or _ruled(by_rule.metrics[name]) for name in METRICS}
+    summary = answer.value.summary.strip() or by_rule.summary
     return Review(
         metrics=metrics,
         findings=(*by_rule.findings, *reviewer_findings(answer.value.findings, protocol)),
         verdict=decide(tuple(metrics.values()), by_rule.findings, steps=len(protocol.steps)),
-        summary=answer.value.summary.strip() or by_rule.summary,
-        origin="mixed" if missing else answer.origin,
+        summary=f"{summary} {shown.note}." if shown.note else summary,
+        origin="mixed" if refused else answer.origin,
     )
 
 
-def supported(metric: Metric, text: str) -> Metric:
-    """The metric with those of its quotes that stand in the text."""
-    quotes = dict.fromkeys(q.strip() for q in metric.evidence if stands_in(q, text))
-    return metric.model_copy(update={"evidence": tuple(quotes)[:QUOTES]})
+def question(objective: Objective | None, protocol: Protocol, by_rule: Review) -> tuple[ScoreProtocolInput, Brief]:
+    """What the reviewer is asked, cut to `QUESTION_TOKENS` in whole parts, and what it was shown."""
+    rubric = rubric_text()
+    told = by_rule.model_copy(update={"findings": condensed(by_rule.findings)})
+    rest = [rubric, *(f"{f.gate} {f.severity} at {f.location}: {f.message}" for f in told.findings)]
+    if objective is not None:
+        rest += [objective.text, *objective.conditions, *(r.text for r in objective.requirements)]
+    left = QUESTION_TOKENS - _FRAME_TOKENS - sum(tokens_of(text) + 8 for text in rest)
+    shown = brief(protocol, by_rule.findings, left)
+    values = ScoreProtocolInput(
+        objective=objective, protocol=protocol, protocol_text=shown.text, rubric=rubric, by_rule=told
+    )
+    return values, shown
+
+
+def _counted(answer: ProtocolScores, shown: Brief) -> tuple[dict[MetricName, Metric], dict[str, list[MetricName]]]:
+    """The metrics that count, and the others by the reason why they do not."""
+    counted: dict[MetricName, Metric] = {}
+    refused: dict[str, list[MetricName]] = {}
+    for name in METRICS:
+        given = answer.metrics.get(name)
+        metric = located(given, shown) if given else None
+        if metric is None or not metric.evidence:
+            refused.setdefault("no words of the protocol were quoted for it", []).append(name)
+        elif not (metric.score * 2).is_integer():
+            refused.setdefault("its score is no level of the rubric", []).append(name)
+        else:
+            counted[name] = metric
+    return counted, refused
+
+
+def located(given: MetricScore, shown: Brief) -> Metric:
+    """The metric with those of its quotes that stand in what was shown, each with its place."""
+    quotes = dict.fromkeys(q.strip() for q in given.evidence if stands_in(q, shown.text))
+    found = {q: shown.place_of(q, stands_in) or "protocol" for q in list(quotes)[:QUOTES]}
+    return Metric(score=given.score, evidence=tuple(found), reason=given.reason, places=tuple(found.values()))
 
 
 def _ruled(metric: Metric) -> Metric:
-    said = "Scored by rule: the reviewer gave no score that rests on words of the protocol."
+    said = "Scored by rule: the reviewer gave no score of the rubric that rests on words of the protocol."
     return metric.model_copy(update={"reason": f"{said} {metric.reason}"})
 
 

@@ -3,8 +3,8 @@
 from bioresearcher.schemas.ask_design import HeadingDraft, HeadingsDraft
 from bioresearcher.schemas.ask_program import CodeDraft
 from bioresearcher.schemas.ask_read import OutlinedPart, PaperOutline, PartDraft, ReportStepDraft, ResultDraft
-from bioresearcher.schemas.ask_review import ProtocolScores
-from bioresearcher.schemas.review import METRICS, Metric
+from bioresearcher.schemas.ask_review import MetricScore, ProtocolScores
+from bioresearcher.schemas.review import METRICS
 from bioresearcher.stages.conformance.material import PROTOCOL
 
 QUOTE = "Take the largest deviation of the running sum from zero as the enrichment score."
@@ -52,7 +52,7 @@ def headings(**first: object) -> HeadingsDraft:
 
 
 def scores(evidence: str = STEP.action) -> ProtocolScores:
-    metrics = {name: Metric(score=3, evidence=(evidence,), reason="r") for name in METRICS}
+    metrics = {name: MetricScore(score=3, evidence=(evidence,), reason="r") for name in METRICS}
     return ProtocolScores(metrics=metrics, summary="Nothing first.")
 
 

@@ -16,7 +16,6 @@ from bioresearcher.llm.ledger import Ledger
 from bioresearcher.llm.offline.handlers import offline_backend
 from bioresearcher.llm.scripted import ScriptedBackend
 from bioresearcher.prompts import PromptBook
-from bioresearcher.report.protocol_markdown import render_bare_protocol
 from bioresearcher.resources import Resources
 from bioresearcher.review.gates import GateContext
 from bioresearcher.review.metrics import review_by_rule
@@ -274,9 +273,8 @@ def scores(quote: str, *left_out: str, **more) -> ProtocolScores:
 
 
 async def scored(tmp_path: Path, reply, events: list[Event], **options):
-    text = render_bare_protocol(protocol())
     return await score.score_protocol(
-        caller(tmp_path, [reply], events, **options), OBJECTIVE, protocol(), text, GateContext()
+        caller(tmp_path, [reply], events, **options), OBJECTIVE, protocol(), GateContext()
     )
 
 

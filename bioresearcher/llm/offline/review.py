@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bioresearcher.schemas.ask_review import ProtocolScores, ReviewDraftInput, ScoreProtocolInput
+from bioresearcher.schemas.ask_review import MetricScore, ProtocolScores, ReviewDraftInput, ScoreProtocolInput
 from bioresearcher.schemas.review import DraftJudgement
 
 _INCOMPLETE = ("G-HEAD-01", "G-OUT-01", "G-STR")
@@ -31,4 +31,8 @@ def review_draft(values: ReviewDraftInput) -> DraftJudgement:
 
 def score_protocol(values: ScoreProtocolInput) -> ProtocolScores:
     """The scores computed from gates and features, unchanged."""
-    return ProtocolScores(metrics=values.by_rule.metrics, findings=(), summary=values.by_rule.summary)
+    metrics = {
+        name: MetricScore(score=m.score, evidence=m.evidence, reason=m.reason)
+        for name, m in values.by_rule.metrics.items()
+    }
+    return ProtocolScores(metrics=metrics, findings=(), summary=values.by_rule.summary)
