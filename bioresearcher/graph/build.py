@@ -10,6 +10,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import RetryPolicy, Send
 
 from bioresearcher.errors import BioresearcherError
+from bioresearcher.graph import nodes_datasets as datasets
 from bioresearcher.graph import nodes_design as design
 from bioresearcher.graph import nodes_search as search
 from bioresearcher.graph import routes
@@ -33,8 +34,9 @@ STEPS: tuple[Node, ...] = (
     search.plan_queries,
     search.search_papers,
     search.screen_papers,
-    search.search_datasets,
-    search.check_datasets,
+    datasets.search_datasets,
+    datasets.check_datasets,
+    datasets.fetch_datasets,
     search.analyse_reports,
     search.index_papers,
     design.design_headings,
@@ -68,7 +70,8 @@ def build_pipeline() -> Graph:
     graph.add_edge("screen_papers", "search_datasets")
     graph.add_edge("search_datasets", "check_datasets")
     graph.add_edge("check_datasets", "approve_selection")
-    graph.add_conditional_edges("approve_selection", routes.after_selection, ["read_paper", "analyse_reports", END])
+    graph.add_conditional_edges("approve_selection", routes.after_selection, ["fetch_datasets", END])
+    graph.add_conditional_edges("fetch_datasets", routes.after_fetching, ["read_paper", "analyse_reports"])
     graph.add_edge("read_paper", "analyse_reports")
     graph.add_edge("analyse_reports", "design_headings")
     graph.add_edge("design_headings", "design_outlines")

@@ -17,7 +17,7 @@ from bioresearcher.schemas.report import Analysis, Report
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.schemas.task import DryLabTask
 from bioresearcher.settings import Settings
-from bioresearcher.sources.base import LiteratureSource
+from bioresearcher.sources.base import DatasetSource, LiteratureSource
 from bioresearcher.sources.papers import OwnPapers
 from bioresearcher.sources.pubmed_files import PubmedFiles
 from bioresearcher.stages.design import Bench
@@ -31,6 +31,7 @@ class Context:
     Attributes:
         sandbox: None when no sandbox works here; then tasks are not run and `sandbox_note` says why.
         literature: Where papers are searched, the researcher's own first.
+        dataset_sources: Where data sets are searched; empty when no service may be asked.
         sandbox_test: What its self-test saw when the run was opened, a line a check.
         own_papers: The researcher's papers; None when none were given.
         own_records: What is known of each of them.
@@ -49,6 +50,7 @@ class Context:
     sandbox: Sandbox | None
     sandbox_note: str
     literature: tuple[LiteratureSource, ...]
+    dataset_sources: tuple[DatasetSource, ...]
     sandbox_test: tuple[str, ...]
     own_papers: OwnPapers | None
     own_records: tuple[Paper, ...]

@@ -19,7 +19,6 @@ from bioresearcher.schemas.paper import Failure, Paper, QueryPlan, ScreenedPaper
 from bioresearcher.schemas.passage import Document
 from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.run import Decision
-from bioresearcher.sources.datasets import check_dataset
 from bioresearcher.stages import duplicates, read, screen, search, selection
 
 Update = dict[str, Any]
@@ -95,26 +94,6 @@ async def screen_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     rounds = search.with_kept(state["rounds"], kept)
     c.folder.write_list(rounds, "search.json")
     return {"kept": kept, "rounds": rounds}
-
-
-async def search_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
-    """The data sets at hand."""
-    c = runtime.context
-    for dataset in c.own_datasets:
-        c.folder.write(dataset, "datasets", f"{dataset.id}.json")
-    failures = [f for f in c.input_failures if f.stage != "load_papers"]
-    return {"datasets": [d.id for d in c.own_datasets], "failures": failures}
-
-
-async def check_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
-    """Suitability of each, before any code is written; an unusable one is not used."""
-    c = runtime.context
-    datasets = [c.folder.read(Dataset, "datasets", f"{d}.json") for d in state["datasets"]]
-    checks = await asyncio.gather(
-        *(search.judge_dataset(c.caller, c.objective, d, check_dataset(d, c.objective)) for d in datasets)
-    )
-    c.folder.write_list(checks, "checks.json")
-    return {"datasets": [k.dataset_id for k in checks if k.verdict != "unusable"]}
 
 
 async def approve_selection(state: RunState, runtime: Runtime[Context]) -> Update:

@@ -146,6 +146,7 @@ async def open_context(
             sandbox=sandbox,
             sandbox_note=note,
             literature=(*((papers,) if papers else ()), *((pubmed,) if pubmed else ())),
+            dataset_sources=(),
             sandbox_test=tested,
             own_papers=papers,
             own_records=tuple(paper for paper, _ in loaded),

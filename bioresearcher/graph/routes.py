@@ -15,10 +15,13 @@ def after_search(state: RunState) -> Literal["plan_queries", "screen_papers"]:
     return "screen_papers" if state["rounds"][-1].stop_reason else "plan_queries"
 
 
-def after_selection(state: RunState) -> list[Send] | Literal["analyse_reports", "__end__"]:
-    """A branch per kept paper; the end when the selection was not approved."""
-    if not _approved(state, "approve_selection"):
-        return "__end__"
+def after_selection(state: RunState) -> Literal["fetch_datasets", "__end__"]:
+    """On when the selection was approved."""
+    return "fetch_datasets" if _approved(state, "approve_selection") else "__end__"
+
+
+def after_fetching(state: RunState) -> list[Send] | Literal["analyse_reports"]:
+    """A branch per kept paper."""
     return [Send("read_paper", PaperTask(paper_id=p)) for p in state["kept"]] or "analyse_reports"
 
 

@@ -45,6 +45,39 @@ class DataFile(Value):
     sha256: str
 
 
+Contents = Literal["series matrix", "values", "results", "raw", "archive", "description", "other"]
+"""What a remote file seems to hold: values (counts, TPM, …), results of tests, raw data, an archive, words."""
+
+
+class RemoteFile(Value):
+    """A file of a data set at its source."""
+
+    name: str
+    url: str
+    bytes: int | None = Field(default=None, description="as announced; rounded where the source rounds it")
+    contents: Contents = "other"
+
+
+class Remote(Value):
+    """What is known of a data set at its source before its files are fetched."""
+
+    url: str = Field(description="its page")
+    summary: str = ""
+    design: str = ""
+    found_by: tuple[str, ...] = Field(default=(), description="queries, papers that name it, or the researcher's wish")
+    published: str = ""
+    relations: tuple[str, ...] = Field(default=(), description="e.g. `SubSeries of: GSE99797`")
+    files: tuple[RemoteFile, ...] = ()
+    columns: tuple[Column, ...] = Field(default=(), description="of the sample sheet, with the roles they seem to have")
+    groups: tuple[str, ...] = Field(default=(), description="group columns with their levels and sizes, in words")
+    largest_groups: int = Field(default=0, description="samples in the second largest level of the best group column")
+    labels: tuple[str, ...] = Field(default=(), description="whether title, source and characteristics agree, in words")
+    contradicted: int = Field(default=0, description="samples whose labels contradict each other")
+    matrix_empty: bool | None = Field(default=None, description="whether the source's own table holds no row")
+    single_cell: bool = Field(default=False, description="whether it seems to hold single cells")
+    inspected: bool = Field(default=False, description="whether sample descriptions and file lists were read")
+
+
 class Dataset(Value):
     """A data set: description, files, and what was noticed when they were read."""
 
@@ -59,13 +92,14 @@ class Dataset(Value):
     licence: str | None = None
     citation: str | None = None
     endpoint: str | None = Field(default=None, description="meaning of the event; None when not stated")
-    root: str = Field(description="folder holding the files, as given by the user or inside the package")
-    files: tuple[DataFile, ...]
+    root: str = Field(description="folder holding the files, as given by the user; empty while they are not here")
+    files: tuple[DataFile, ...] = Field(description="empty while they are not here")
+    remote: Remote | None = Field(default=None, description="None for the researcher's own data")
     n_samples: int = Field(default=0, description="samples present in the matrix and in the sample sheet")
     n_features: int = 0
     notes: tuple[str, ...] = Field(default=(), description="caveats the source or the reader states")
     problems: tuple[str, ...] = Field(default=(), description="what is wrong with the files; tasks may still use them")
-    described_by: Literal["dataset.toml", "inferred"] = "inferred"
+    described_by: Literal["dataset.toml", "inferred", "source"] = "inferred"
 
     def file(self, kind: FileKind) -> DataFile | None:
         """The first file of a kind, or None."""

@@ -93,6 +93,8 @@ class Settings(Value):
     max_judged: int = Field(default=60, ge=1, le=2_000, description="papers found that are judged one by one")
     include: tuple[str, ...] = Field(default=(), description="ids of papers and data sets to use")
     exclude: tuple[str, ...] = Field(default=(), description="ids of papers and data sets not to use")
+    max_datasets: int = Field(default=3, ge=0, le=50, description="data sets of services that are fetched at most")
+    max_data_mb: int = Field(default=500, ge=1, le=100_000, description="largest file of a data set that is fetched")
     max_papers: int = Field(default=20, ge=0, le=500, description="papers read at most")
     max_parts: int = Field(default=12, ge=1, le=12, description="parts of the protocol at most")
     jobs: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64, description="tasks side by side")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.paper import Paper
+from bioresearcher.schemas.paper import Failure, Paper
 from bioresearcher.schemas.passage import Document
 
 
@@ -65,26 +66,72 @@ class LiteratureSource(Protocol):
 
 
 class DatasetSource(Protocol):
-    """Finds data sets and gives their files."""
+    """Finds data sets and gives their files: search or name, inspect, and fetch what was chosen."""
 
     @property
     def name(self) -> str:
         """Short name of the source."""
         ...
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Hosts that are asked over the network."""
+        ...
+
     async def search(self, query: str, limit: int) -> Sequence[Dataset]:
-        """The data sets that answer a Boolean query best, best first, at most `limit`.
+        """The data sets that answer a Boolean query, at most `limit`; their files are not here yet.
 
         Raises:
             OutsideError: The source cannot be reached.
         """
         ...
 
-    async def fetch(self, dataset_id: str) -> Dataset:
-        """The data set with its files present under `Dataset.root`.
+    async def named(self, accessions: Mapping[str, Sequence[str]]) -> tuple[Sequence[Dataset], Sequence[Failure]]:
+        """The data sets with these accessions (accession -> where it was found), and those it does not have.
 
         Raises:
-            InputError: The source has no such data set.
+            OutsideError: The source cannot be reached.
+        """
+        ...
+
+    async def inspect(self, dataset: Dataset) -> Dataset:
+        """A data set with its samples and files described; what could not be had is in its notes."""
+        ...
+
+    async def fetch_dataset(self, dataset: Dataset) -> Dataset:
+        """An inspected data set with its files present under `Dataset.root`.
+
+        Raises:
+            InputError: Nothing in it can be used.
             OutsideError: Its files cannot be had.
+        """
+        ...
+
+
+class Answer(Protocol):
+    """A web server's answer."""
+
+    @property
+    def body(self) -> bytes:
+        """What came."""
+        ...
+
+
+class Web(Protocol):
+    """How sources ask web servers: politely, within limits, remembered."""
+
+    async def get(self, url: str, params: Mapping[str, str] | None = None, *, kind: str, max_bytes: int) -> Answer:
+        """An answer of at most `max_bytes`; `kind` says how long it may be remembered.
+
+        Raises:
+            OutsideError: The server cannot be reached or does not give it.
+        """
+        ...
+
+    async def download(self, url: str, dest: Path, *, max_bytes: int) -> object:
+        """A file, whole or not at all.
+
+        Raises:
+            OutsideError: The server cannot be reached, does not give it, or it is larger than `max_bytes`.
         """
         ...

@@ -10,6 +10,7 @@ from bioresearcher.schemas.dataset import Column, DataFile, Dataset, DatasetChec
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.sources.dataset_files import MIN_EVENTS, MIN_GROUP, MIN_SAMPLES, counts, events_in
 from bioresearcher.sources.dataset_scan import SheetScan, scan_sheet
+from bioresearcher.sources.remote_check import MAX_BYTES, check_remote
 
 _ORGANISMS = {
     "human": r"\bhumans?\b|homo sapiens|\bpatients?\b|\bwomen\b|\bmen\b",
@@ -31,16 +32,19 @@ _COMMON = frozenset(
 )
 
 
-def check_dataset(dataset: Dataset, objective: Objective) -> DatasetCheck:
+def check_dataset(dataset: Dataset, objective: Objective, max_bytes: int = MAX_BYTES) -> DatasetCheck:
     """Judge a data set against an objective: can its files be analysed, and is it about the same thing.
 
     `unusable` means that no file can be analysed or that its organism is not the objective's; `usable with work`
     that something in it must be corrected or that a part of the objective cannot be met with it. Group sizes and
-    events are counted in the sample sheet.
+    events are counted in the sample sheet. Of a data set that is still at its source, its summary, sample descriptions
+    and file lists are judged; files larger than `max_bytes` are not fetched.
     """
     asked = _asked_text(objective)
-    blocking = _blocking(dataset)
     organism_fits, organism = _organism(dataset, objective.text, asked)
+    if dataset.remote is not None and not dataset.files:
+        return check_remote(dataset, objective, (organism_fits, organism), max_bytes=max_bytes)
+    blocking = _blocking(dataset)
     relevant, relevance = _relevance(dataset, objective, asked)
     lacking, contents = _contents(dataset, asked)
     reasons = (*blocking, organism, relevance, *contents, *lacking, *(f"to correct: {p}" for p in dataset.problems))

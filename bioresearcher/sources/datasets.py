@@ -159,6 +159,18 @@ def _described(folder: Path) -> Dataset | list[str]:
     return _assemble(folder, spec, loaded, described=True)
 
 
+def load_fetched(folder: Path, before: Dataset) -> Dataset:
+    """A data set that was fetched into a described folder, with what was known of it at its source.
+
+    Raises:
+        InputError: The folder cannot be read.
+    """
+    found = _described(folder)
+    if isinstance(found, list):
+        raise InputError(f"{folder}: {found[0]}")
+    return found.model_copy(update={"id": before.id, "remote": before.remote, "described_by": "source"})
+
+
 def _inferred(folder: Path, paths: Sequence[Path]) -> Dataset:
     spec, loaded = describe_tables(folder, paths)
     return _assemble(folder, spec, loaded, described=False)

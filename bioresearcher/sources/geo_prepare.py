@@ -16,7 +16,7 @@ from bioresearcher.errors import InputError
 from bioresearcher.schemas.geo import GeoSeries
 from bioresearcher.sources.dataset_files import MIN_GROUP
 from bioresearcher.sources.dataset_infer import ColumnGuess, guess_roles
-from bioresearcher.sources.dataset_scan import as_number, scan_sheet
+from bioresearcher.sources.dataset_scan import ColumnScan, as_number
 from bioresearcher.sources.dataset_spec import ColumnSpec, DatasetSpec, FileSpec
 from bioresearcher.sources.dataset_write import packed, write_rows, write_spec
 from bioresearcher.sources.geo_rows import Rows
@@ -147,27 +147,34 @@ def infer_scale(rows: Rows) -> tuple[Scale | None, str]:
 
 def _write_sheet(folder: Path, series: GeoSeries) -> tuple[FileSpec, list[str]]:
     header, rows, notes = sheet_of(series.samples)
-    path = folder / SHEET
-    with path.open("wb") as file:
+    with (folder / SHEET).open("wb") as file:
         write_rows(file, header, rows)
-    scan = scan_sheet(path)
-    guesses = guess_roles([c for c in scan.columns if c.name != "title"], SAMPLE, "GEO's sample accession")
     columns = {}
-    for name, guess in guesses.items():
-        column = scan.column(name)
-        if name == SAMPLE or guess.role == "other" or column is None:
+    for column, guess in sheet_roles(header, rows):
+        if guess.role == "other" or column.name == SAMPLE:
             continue
-        if guess.role == "group":
-            sized = _comparable(column.levels or {}, guess)
-            if sized is None:
-                continue
-            guess = sized
-        columns[name] = ColumnSpec(role=guess.role, case=guess.case, control=guess.control, unit=guess.unit)
+        columns[column.name] = ColumnSpec(role=guess.role, case=guess.case, control=guess.control, unit=guess.unit)
         what = f", case {guess.case!r} and control {guess.control!r}" if guess.case else ""
-        notes.append(f"Column {name!r} of the sample sheet was taken as {guess.role} ({guess.why}){what}.")
+        notes.append(f"Column {column.name!r} of the sample sheet was taken as {guess.role} ({guess.why}){what}.")
     notes += [f"{a.sentence[:1].upper()}{a.sentence[1:]}." for a in agreement(labelled(series))]
     spec = FileSpec(name="samples", kind="samples", path=SHEET, sample_column=SAMPLE, columns=columns)
     return spec, notes
+
+
+def sheet_roles(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tuple[ColumnScan, ColumnGuess]]:
+    """The columns of a sample sheet with the roles they seem to have; groups have two levels with enough samples."""
+    scans = [ColumnScan(name) for name in header]
+    for line, row in enumerate(rows, start=2):
+        for scan, value in zip(scans, row, strict=True):
+            scan.add(value, line)
+    guesses = guess_roles([s for s in scans if s.name != "title"], SAMPLE, "GEO's sample accession")
+    found = []
+    for scan in scans:
+        guess = guesses.get(scan.name, ColumnGuess())
+        if guess.role == "group":
+            guess = _comparable(scan.levels or {}, guess) or ColumnGuess()
+        found.append((scan, guess))
+    return found
 
 
 def labelled(series: GeoSeries) -> list[Labelled]:

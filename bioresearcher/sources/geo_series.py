@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.geo import GeoSample, GeoSeries
-from bioresearcher.sources.lines import open_lines
+from bioresearcher.sources.lines import Lines, open_lines
 from bioresearcher.sources.series_matrix import SeriesMatrix, read_matrix
 from bioresearcher.sources.soft import SoftEntity, entities
 
@@ -23,35 +23,40 @@ def read_series_soft(path: Path) -> GeoSeries:
     Raises:
         InputError: It is no SOFT file, is cut off, or describes no series and no sample.
     """
+    with open_lines(path) as lines:
+        return series_of(lines)
+
+
+def series_of(lines: Lines) -> GeoSeries:
+    """The same from lines that are open already."""
     series: SoftEntity | None = None
     samples: list[GeoSample] = []
     notes: list[str] = []
     platforms: list[str] = []
     subsets: list[SoftEntity] = []
     organisms: list[str] = []
-    with open_lines(path) as lines:
-        for entity in entities(lines):
-            note = _counted(entity)
-            notes += [note] if note else []
-            if entity.kind in ("SERIES", "DATASET") and series is None:
-                series = entity
-            elif entity.kind == "DATASET" and series is not None:  # a curated set's table stands in a second part
-                series.columns |= entity.columns
-            elif entity.kind == "SUBSET":
-                subsets.append(entity)
-            elif entity.kind == "PLATFORM":
-                platforms.append(entity.name)
-                organisms += entity.attributes.get("organism", [])
-            elif entity.kind == "SAMPLE":
-                samples.append(sample_of(entity.name, entity.attributes, _value_column(entity)))
-        if lines.latin1_line:
-            notes.append(f"line {lines.latin1_line} is not UTF-8 and was read as Latin-1")
+    for entity in entities(lines):
+        note = _counted(entity)
+        notes += [note] if note else []
+        if entity.kind in ("SERIES", "DATASET") and series is None:
+            series = entity
+        elif entity.kind == "DATASET" and series is not None:  # a curated set's table stands in a second part
+            series.columns |= entity.columns
+        elif entity.kind == "SUBSET":
+            subsets.append(entity)
+        elif entity.kind == "PLATFORM":
+            platforms.append(entity.name)
+            organisms += entity.attributes.get("organism", [])
+        elif entity.kind == "SAMPLE":
+            samples.append(sample_of(entity.name, entity.attributes, _value_column(entity)))
+    if lines.latin1_line:
+        notes.append(f"line {lines.latin1_line} is not UTF-8 and was read as Latin-1")
     if series is None and not samples:
-        raise InputError(f"{path.name}: it describes no series and no sample.")
+        raise InputError(f"{lines.name}: it describes no series and no sample.")
     if series is not None and series.kind == "DATASET":
         return _curated(series, subsets, notes)
     attributes = series.attributes if series is not None else {}
-    name = series.name if series is not None else _own_series(samples, path)
+    name = series.name if series is not None else _own_series(samples, lines.name)
     return _series(name, attributes, samples, platforms, organisms, _summed(notes))
 
 
@@ -91,8 +96,8 @@ def _sample_count(matrix: SeriesMatrix) -> int:
     return max((len(row) for rows in matrix.samples.values() for row in rows), default=0)
 
 
-def _own_series(samples: Sequence[GeoSample], path: Path) -> str:
-    return samples[0].accession if len(samples) == 1 else path.name.split(".")[0]
+def _own_series(samples: Sequence[GeoSample], name: str) -> str:
+    return samples[0].accession if len(samples) == 1 else name.split(".")[0]
 
 
 def _series(

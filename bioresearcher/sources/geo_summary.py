@@ -46,6 +46,27 @@ def read_summaries(body: bytes, name: str = "esummary") -> tuple[list[GeoSummary
     return found, errors
 
 
+def read_uids(body: bytes, name: str = "esearch") -> list[str]:
+    """The record numbers of a JSON esearch answer, in its order.
+
+    Raises:
+        ServiceAnswerError: The answer is none, or the service says that the query is wrong.
+    """
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _refused(f"{name}: not valid JSON ({_shown(body)}).") from error
+    result = data.get("esearchresult") if isinstance(data, dict) else None
+    if not isinstance(result, dict):
+        raise _refused(f"{name}: no esearch answer ({_shown(body)}).")
+    if said := result.get("ERROR"):
+        raise _refused(f"{name}: the service says {str(said)[:200]!r}.")
+    uids = result.get("idlist")
+    if not isinstance(uids, list):
+        raise _refused(f"{name}: the esearch answer has no list of records.")
+    return [str(u) for u in uids if str(u).isdecimal()]
+
+
 def _refused(text: str) -> ServiceAnswerError:
     """On one line, whatever the answer held."""
     return ServiceAnswerError(" ".join(text.split()))

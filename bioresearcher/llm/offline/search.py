@@ -10,6 +10,7 @@ from bioresearcher.llm.offline.text import normal, overlap, sentences, words
 from bioresearcher.schemas.ask_search import DatasetAnswers, JudgeDatasetInput, ScreenPaperInput
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.paper import PaperAnswers
+from bioresearcher.sources.dataset_check import check_dataset
 
 CLOSE = 0.4
 """Similarity of title and abstract to the objective above which it pursues the same question."""
@@ -69,6 +70,17 @@ def _concepts(objective: Objective) -> tuple[frozenset[str], dict[str, str]]:
 def judge_dataset(values: JudgeDatasetInput) -> DatasetAnswers:
     """Closed answers from the description; a reference collection needs no samples."""
     dataset, objective = values.dataset, values.objective
+    if dataset.remote is not None and not dataset.files:
+        check = check_dataset(dataset, objective)
+        words_of = "its title, summary, samples and assay"
+        reason = f"Judged by rule from {words_of}: {'fits' if check.relevant else 'does not fit'} the objective."
+        return DatasetAnswers(
+            right_condition=check.relevant,
+            right_measure=check.relevant,
+            right_groups=bool(dataset.remote.groups),
+            quote=dataset.title,
+            reason=reason,
+        )
     described = " ".join(
         filter(None, [dataset.title, dataset.assay, dataset.organism, dataset.citation, *dataset.notes])
     )

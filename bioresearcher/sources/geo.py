@@ -1,0 +1,246 @@
+"""GEO as a source of data sets: found by query or by accession, inspected by small answers, fetched when chosen.
+
+Searching and summaries go through E-utilities (`db=gds`); sample descriptions through GEO's accession page as brief
+SOFT; file lists and files through the HTTPS folders. Nothing large is asked for before `fetch`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bioresearcher.errors import InputError, OutsideError
+from bioresearcher.runfolder import safe_name
+from bioresearcher.schemas.dataset import Dataset, Remote, RemoteFile
+from bioresearcher.schemas.geo import GeoSeries, GeoSummary
+from bioresearcher.schemas.paper import Failure
+from bioresearcher.sources.base import Web
+from bioresearcher.sources.datasets import load_fetched
+from bioresearcher.sources.geo_fetch import VERSION, Fetched, write_fetched
+from bioresearcher.sources.geo_inspect import dataset_of, inspected
+from bioresearcher.sources.geo_paths import folder_of, platform_of, read_listing
+from bioresearcher.sources.geo_series import series_of
+from bioresearcher.sources.geo_summary import read_summaries, read_uids, uid_of
+from bioresearcher.sources.lines import LineLimits, Lines
+from bioresearcher.sources.remote_check import MAX_BYTES, too_large, values_in
+
+_SUMMARIES = 100
+"""Summaries asked for at once."""
+_RECORD_BYTES = 96 << 20
+_TRIES = 3
+"""Tables of values that are tried before a series is given up."""
+
+
+@dataclass(frozen=True)
+class GeoAddresses:
+    """Where GEO is: settings, so that a mirror or a test server can stand in.
+
+    Attributes:
+        eutils: Folder of the E-utilities.
+        page: GEO's accession page.
+        files: Folder of GEO's files.
+        parameters: What every E-utilities request carries, e.g. `tool`, `email`, `api_key`.
+    """
+
+    eutils: str = "https://eutils.ncbi.nlm.nih.gov/entrez/eutils"
+    page: str = "https://www.ncbi.nlm.nih.gov/geo/query/acc.cgi"
+    files: str = "https://ftp.ncbi.nlm.nih.gov/geo"
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+class GeoSource:
+    """GEO. `store` is where fetched data sets are kept, shared by runs; `max_bytes` limits a single file."""
+
+    name = "GEO"
+
+    def __init__(
+        self, web: Web, store: Path, addresses: GeoAddresses | None = None, *, max_bytes: int = MAX_BYTES
+    ) -> None:
+        self._web = web
+        self._store = store
+        self._at = addresses or GeoAddresses()
+        self._max_bytes = max_bytes
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Hosts that are asked."""
+        at = self._at
+        return tuple(dict.fromkeys(urlsplit(u).hostname or "" for u in (at.eutils, at.page, at.files)))
+
+    async def search(self, query: str, limit: int) -> list[Dataset]:
+        """The series that answer a Boolean query, in GEO's order (newest first), at most `limit`.
+
+        Raises:
+            OutsideError: GEO cannot be reached or its answer cannot be used.
+        """
+        term = f"({query}) AND gse[ETYP]"
+        answer = await self._eutils("esearch", {"term": term, "retmax": str(max(1, limit))}, "geo-search")
+        uids = read_uids(answer, f"GEO search for {query[:60]!r}")[:limit]
+        found, _ = await self._summaries(uids)
+        return [self._dataset(s, (f"query: {query}",)) for s in found if s.entry_type == "GSE"]
+
+    async def named(self, accessions: Mapping[str, Sequence[str]]) -> tuple[list[Dataset], list[Failure]]:
+        """The series of accessions (GSE, or those GDS and GSM belong to), and what became of the others.
+
+        Args:
+            accessions: Accession -> where it was found, in words.
+
+        Raises:
+            OutsideError: GEO cannot be reached or its answer cannot be used.
+        """
+        uids = {uid: a for a in accessions if (uid := uid_of(a)) is not None}
+        failures = [_failed(a, f"{a} is no accession of GEO.") for a in accessions if uid_of(a) is None]
+        found, errors = await self._summaries(list(uids))
+        for uid, said in errors.items():
+            failures.append(_failed(uids.get(uid, uid), f"GEO has no {uids.get(uid, uid)} ({' '.join(said.split())})."))
+        datasets: dict[str, Dataset] = {}
+        parents: dict[str, list[str]] = {}
+        for summary in found:
+            where = accessions.get(summary.accession, ())
+            if summary.entry_type == "GSE":
+                datasets[summary.accession] = self._dataset(summary, tuple(where))
+            elif summary.entry_type in ("GDS", "GSM"):
+                for parent in summary.series[:2]:
+                    parents.setdefault(parent, []).append(f"{summary.accession}: {'; '.join(where)}")
+        wanted = [uid for p in parents if p not in datasets and (uid := uid_of(p)) is not None]
+        more, _ = await self._summaries(wanted)
+        for summary in more:
+            datasets[summary.accession] = self._dataset(summary, tuple(parents[summary.accession]))
+        return list(datasets.values()), failures
+
+    async def inspect(self, dataset: Dataset) -> Dataset:
+        """The data set with its samples' descriptions and its file lists; what could not be had is in its notes."""
+        accession = dataset.accession or dataset.id
+        series, record = await self._record(accession)
+        matrices, first = await self._listing(accession, "matrix")
+        supplement, second = await self._listing(accession, "suppl")
+        return inspected(dataset, series, [*matrices, *supplement], [n for n in (record, first, second) if n])
+
+    async def fetch(self, dataset_id: str) -> Dataset:
+        """The data set by its accession, with its files present.
+
+        Raises:
+            InputError: GEO has no such series, or nothing in it can be used.
+            OutsideError: Its files cannot be had.
+        """
+        found, failures = await self.named({dataset_id: ("asked for",)})
+        if not found:
+            raise InputError(failures[0].message if failures else f"GEO has no series {dataset_id}.")
+        return await self.fetch_dataset(await self.inspect(found[0]))
+
+    async def fetch_dataset(self, dataset: Dataset) -> Dataset:
+        """An inspected data set with its files present: genes × samples and a sample sheet, kept in the store.
+
+        Raises:
+            InputError: Nothing in it can be used: no values, or too large.
+            OutsideError: Its files cannot be had.
+            WorkspaceError: The store cannot be written.
+        """
+        remote = dataset.remote or Remote(url="")
+        accession = dataset.accession or dataset.id
+        candidates = values_in(remote)
+        small = [f for f in candidates if (f.bytes or 0) <= self._max_bytes]
+        if candidates and not small:
+            raise InputError(f"{accession}: {too_large(candidates[0], self._max_bytes)}.")
+        if not small:
+            raise InputError(f"{accession}: no file seems to hold values per sample.")
+        series, said = await self._record(accession)
+        if series is None:
+            raise InputError(f"{accession}: its samples are not known ({said}).")
+        problems: list[str] = []
+        for file in small[:_TRIES]:
+            try:
+                return await self._fetch_table(dataset, series, file, problems)
+            except InputError as error:
+                problems.append(error.message)
+        raise InputError(f"{accession}: no table could be used: {'; '.join(problems)}")
+
+    async def _fetch_table(
+        self, dataset: Dataset, series: GeoSeries, file: RemoteFile, problems: Sequence[str]
+    ) -> Dataset:
+        accession = dataset.accession or dataset.id
+        key = hashlib.sha256(f"{VERSION}\0{series.updated}\0{file.url}\0{file.bytes}".encode()).hexdigest()[:12]
+        place = self._store / safe_name(accession) / key / safe_name(accession)
+        if not place.is_dir():
+            table = await self._download(file, accession)
+            platform, note = await self._platform(file, series)
+            fetched = Fetched(
+                series=series, table=table, file=file, platform=platform, notes=tuple(n for n in (*problems, note) if n)
+            )
+            await asyncio.to_thread(write_fetched, place, fetched)
+            table.unlink(missing_ok=True)  # its values are in the folder now
+        return await asyncio.to_thread(load_fetched, place, dataset)
+
+    async def _download(self, file: RemoteFile, accession: str) -> Path:
+        target = self._store / "downloads" / safe_name(accession) / safe_name(file.name)
+        await self._web.download(file.url, target, max_bytes=self._max_bytes)
+        return target
+
+    async def _platform(self, file: RemoteFile, series: GeoSeries) -> tuple[Path | None, str]:
+        """The table of the platform a series matrix is on: GEO's annotation, else the submitter's own table."""
+        name = platform_of(file.name, series.platforms[0] if series.platforms else "")
+        if file.contents != "series matrix" or not name or all("SRA" in s.kind for s in series.samples):
+            return None, ""
+        folder = self._store / "downloads" / safe_name(name)
+        try:
+            target = folder / f"{name}.annot.gz"
+            await self._web.download(f"{folder_of(self._at.files, name)}annot/{target.name}", target,
+                                     max_bytes=self._max_bytes)  # fmt: skip
+            return target, ""
+        except OutsideError:
+            pass  # most platforms have none
+        try:
+            target = folder / f"{name}.soft"
+            url = f"{self._at.page}?acc={name}&targ=self&form=text&view=full"
+            await self._web.download(url, target, max_bytes=self._max_bytes)
+            return target, ""
+        except OutsideError as error:
+            return None, f"The table of {name} could not be had: {error.message}"
+
+    async def _record(self, accession: str) -> tuple[GeoSeries | None, str]:
+        """The series' brief SOFT record, or why there is none."""
+        query = {"acc": accession, "targ": "all", "form": "text", "view": "brief"}
+        try:
+            answer = await self._web.get(self._at.page, query, kind="geo-record", max_bytes=_RECORD_BYTES)
+            lines = Lines(io.BytesIO(answer.body), f"{accession} (brief record)", LineLimits())
+            return await asyncio.to_thread(series_of, lines), ""
+        except (OutsideError, InputError) as error:
+            return None, f"The sample descriptions of {accession} could not be had: {error.message}"
+
+    async def _listing(self, accession: str, part: str) -> tuple[list[RemoteFile], str]:
+        folder = f"{folder_of(self._at.files, accession)}{part}/"
+        try:
+            answer = await self._web.get(folder, None, kind="geo-listing", max_bytes=8 << 20)
+            return read_listing(answer.body, folder), ""
+        except OutsideError as error:
+            if getattr(error, "status", None) == 404:
+                return [], ""
+            return [], f"The list of files in {accession}/{part} could not be had: {error.message}"
+
+    async def _summaries(self, uids: Sequence[str]) -> tuple[list[GeoSummary], dict[str, str]]:
+        found: list[GeoSummary] = []
+        errors: dict[str, str] = {}
+        for start in range(0, len(uids), _SUMMARIES):
+            part = ",".join(uids[start : start + _SUMMARIES])
+            body = await self._eutils("esummary", {"id": part}, "geo-summary")
+            records, wrong = read_summaries(body, "GEO summaries")
+            found += records
+            errors |= wrong
+        return found, errors
+
+    async def _eutils(self, tool: str, query: Mapping[str, str], kind: str) -> bytes:
+        full = {"db": "gds", "retmode": "json", **query, **self._at.parameters}
+        answer = await self._web.get(f"{self._at.eutils.rstrip('/')}/{tool}.fcgi", full, kind=kind, max_bytes=32 << 20)
+        return answer.body
+
+    def _dataset(self, summary: GeoSummary, found_by: Sequence[str]) -> Dataset:
+        return dataset_of(summary, f"{self._at.page}?acc={summary.accession}", found_by)
+
+
+def _failed(item: str, message: str) -> Failure:
+    return Failure(item=item[:40], stage="search_datasets", message=message, hint="Check the accession.")
