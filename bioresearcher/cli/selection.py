@@ -73,8 +73,9 @@ def _left_out(kept: Collection[str], screened: Sequence[ScreenedPaper], papers: 
     yield f"{count_of(len(rows), 'paper')} not read:"
     warned = sum(p.status in ("retracted", "concern") for p in papers if p.id not in kept)
     most = max(MOST_LEFT_OUT, warned)
+    titles = {p.id: p.title for p in papers}
     for row in rows[:most]:
-        yield f"  {row.paper_id}: {one_line(row.reason, 160)}"
+        yield f"  {row.paper_id} {one_line(titles[row.paper_id], 70)}: {one_line(row.reason.split('. ')[0], 160)}"
     if len(rows) > most:
         yield f"  and {len(rows) - most} more ({counted(rows[most:])}): see screening.json"
 
@@ -87,11 +88,13 @@ def _trail(rounds: Sequence[SearchRound], kept: Collection[str]) -> Iterator[str
     ends = [r.stop_reason for r in rounds if r.stop_reason]
     asked = f"{count_of(len(rounds), 'round')}, {count_of(len(rows), 'query', 'queries')}"
     yield f"Searched: {asked}; {ends[-1] if ends else 'not ended'}"
+    told: set[str] = set()
     for _, row in rows[:MOST_QUERIES]:
         used = sum(p in kept for p in row.found)
         said = row.rule or row.purpose or row.query
         yield f"  {row.source}: {row.hits:,} hits → {len(row.found)} taken → {used} kept: {one_line(said, 100)}"
-        for warning in row.warnings:
+        for warning in dict.fromkeys(w for w in row.warnings if w not in told):
+            told.add(warning)
             yield f"    {one_line(warning, 120)}"
     if len(rows) > MOST_QUERIES:
         yield f"  and {len(rows) - MOST_QUERIES} more queries: see search.json"

@@ -21,7 +21,8 @@ class Hits:
         total: How many answer it in all.
         translation: The query as the source understood it; empty when it does not say.
         warnings: What the source said about the query, such as a field it does not know or a phrase it ignored.
-        missing: Phrases of the query that stand in no paper, as written in the query, without quotes and field tags.
+        missing: Terms of the query that no paper has, as written in the query, without quotes; with the field tag where
+            only that field was looked in (`immune[Title]`).
         literal: Whether every AND must be fulfilled, so that a query that finds nothing is worth relaxing. A source
             that answers in part anyway says no.
     """

@@ -24,7 +24,7 @@ from bioresearcher.sources.pubmed_query import COLUMNS, EVERY, MAX_VARIANTS, SEP
 from bioresearcher.sources.pubmed_record import Record, deleted, read_record
 from bioresearcher.sources.pubmed_stream import read_records
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 SOURCE: Final = "pubmed-xml"
 _SHOW_EVERY: Final = 5_000
 _KNOWN_STEMS: Final = 200_000

@@ -234,7 +234,7 @@ class _Translation:
             self.warn(f"ignored: {leaf.text[:60]}")
             return None
         expression = found[0] if len(found) == 1 else f"({' AND '.join(found)})"
-        self.leaves.append((leaf.text, expression))
+        self.leaves.append((f"{leaf.text}[{leaf.tag}]" if leaf.tag else leaf.text, expression))
         return expression, f'"{leaf.text}"[{shown}]' if leaf.quoted or leaf.tag else f"{leaf.text}[{shown}]"
 
     def _columns(self, leaf: Leaf) -> tuple[str, tuple[str, ...]]:
@@ -259,7 +259,7 @@ class _Translation:
         first, last = int(match[1]), int(match[2] or match[1])
         within = [str(y) for y in self._vocabulary.years() if first <= y <= last] or ["none"]
         expression = "{year} : (" + " OR ".join(f'"{y}"' for y in within) + ")"
-        self.leaves.append((leaf.text, expression))
+        self.leaves.append((f"{leaf.text}[{leaf.tag}]" if leaf.tag else leaf.text, expression))
         return expression, f"{first}:{last}[Date - Publication]"
 
     def _part(self, leaf: Leaf, columns: tuple[str, ...], *, wanted: bool) -> str:

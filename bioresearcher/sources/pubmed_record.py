@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from bioresearcher.library.canonical import UnreadablePaper, clean
 from bioresearcher.library.identifiers import Identifiers, paper_id
-from bioresearcher.schemas.paper import Paper
+from bioresearcher.schemas.paper import Notice, Paper
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -82,7 +82,10 @@ def read_record(element: _Element, *, source: str, path: str, sha256: str) -> Re
         kind="record",
         path=path,
         sha256=sha256,
+        publication_types=tuple(types),
+        languages=tuple(filter(None, map(_all, article.iterfind("Language")))),
         status=_status(citation, types),
+        notices=tuple(_notices(citation, source)),
     )
     headings = list(citation.iterfind("MeshHeadingList/MeshHeading"))
     return Record(
@@ -150,6 +153,19 @@ def _abstract(article: _Element) -> Iterator[str]:
         text, label = _all(part), clean(part.get("Label", ""))
         if text:
             yield f"{label}: {text}" if label and label != "UNLABELLED" else text
+
+
+def _notices(citation: _Element, source: str) -> Iterator[Notice]:
+    """What was published about the paper, each with the notice's PMID where it is given."""
+    whats = {"RetractionIn": "retraction", "ExpressionOfConcernIn": "concern", "ErratumIn": "correction"}
+    for element in citation.iterfind("CommentsCorrectionsList/CommentsCorrections"):
+        what = whats.get(element.get("RefType", ""))
+        if what:
+            pmid = Identifiers.of(pmid=_text(element, "PMID")).pmid
+            date = _YEAR.search(_text(element, "RefSource"))
+            yield Notice.model_validate(
+                {"what": what, "pmid": pmid, "date": date[1] if date else None, "source": source}
+            )
 
 
 def _status(citation: _Element, types: list[str]) -> Status:

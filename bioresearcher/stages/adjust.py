@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ MOST_STEPS = 4
 """Steps in one direction, after which a query stays as it is."""
 
 _TOKEN = re.compile(r'"[^"]*"?|\[[^\]]*\]?|[()]|[^\s()"\[\]]+|\s+')
-_TERM = re.compile(r'("[^"]*"|[^\s()"\[\]]+)(?:\s*(\[[^\]]*\]))?')
+_WORDS = re.compile(r'("[^"]*"|[^\s()"\[\]]+)(?:\s*(\[[^\]]*\]))?')
 _WIDER = {
     "[title]": "[Title/Abstract]",
     "[ti]": "[Title/Abstract]",
@@ -51,9 +52,9 @@ def relax(query: str, missing: Sequence[str] = ()) -> Adjusted | None:
         missing: Phrases the source said stand nowhere.
     """
     clauses = and_clauses(query)
-    without = _without(clauses, {" ".join(terms(m)) for m in missing} - {""})
+    without = _without(clauses, {_term(m) for m in missing} - {("", "")})
     if without is not None:
-        shown = ", ".join(f'"{m}"' for m in list(missing)[:3])
+        shown = ", ".join(f"“{m}”" for m in list(missing)[:3])
         return Adjusted(_joined(without), f"relaxed: without {shown}, which stands nowhere")
     wider = [_retagged(c, _WIDER) for c in clauses]
     if wider != clauses:
@@ -118,14 +119,20 @@ def _joined(clauses: Sequence[str]) -> str:
     return " AND ".join(clauses)
 
 
-def _without(clauses: Sequence[str], missing: Collection[str]) -> list[str] | None:
-    """The clauses without the missing phrases; None when that changes nothing or leaves nothing."""
+def _without(clauses: Sequence[str], missing: Collection[tuple[str, str]]) -> list[str] | None:
+    """The clauses without the missing terms; None when that changes nothing or leaves nothing.
+
+    A term that is missing whatever the field, as sources say it that give no field, is left out where the query has it
+    in one field only: elsewhere the other field may have been meant.
+    """
     if not missing:
         return None
+    fields = Counter(_term(m)[0] for clause in clauses for m in _members(clause))
     kept = []
     for clause in clauses:
         members = _members(clause)
-        left = [m for m in members if " ".join(terms(_untagged(m))) not in missing]
+        lost = [_term(m) in missing or ((_term(m)[0], "") in missing and fields[_term(m)[0]] == 1) for m in members]
+        left = [m for m, gone in zip(members, lost, strict=True) if not gone]
         if len(left) == len(members):
             kept.append(clause)
         elif left:
@@ -133,15 +140,18 @@ def _without(clauses: Sequence[str], missing: Collection[str]) -> list[str] | No
     return kept if kept and kept != list(clauses) else None
 
 
+def _term(text: str) -> tuple[str, str]:
+    """The stems of a term, and its field tag."""
+    match = re.fullmatch(r"\s*(.*?)\s*(\[[^\]]*\])?\s*", text, re.DOTALL)
+    plain, tag = (match[1], match[2] or "") if match else (text, "")
+    return " ".join(terms(plain)), tag.lower()
+
+
 def _members(clause: str) -> list[str]:
     """The alternatives of a bracket that holds nothing but terms joined by OR; else the clause itself."""
     inner = clause[1:-1] if clause.startswith("(") and clause.endswith(")") else clause
     found = [part.strip() for part in inner.split(" OR ")]
     return found if not re.search(r"[()]| AND | NOT ", inner) else [clause]
-
-
-def _untagged(term: str) -> str:
-    return re.sub(r"\[[^\]]*\]", "", term).strip(' "')
 
 
 def _retagged(clause: str, tags: dict[str, str]) -> str:
@@ -159,7 +169,7 @@ def _terms_of(clause: str) -> Iterator[tuple[str, str, str]]:
     """(term, tag, what follows): operators, brackets and blanks are what follows an empty term."""
     at = 0
     while at < len(clause):
-        match = _TERM.match(clause, at)
+        match = _WORDS.match(clause, at)
         if match and match[1] not in ("AND", "OR", "NOT"):
             yield match[1], match[2] or "", ""
             at = match.end()

@@ -148,7 +148,8 @@ async def _asked(
     source: LiteratureSource, query: SearchQuery, *, adjusts: str = "", rule: str = ""
 ) -> tuple[QueryTrail, Hits]:
     hits = await source.search(query.query, HITS_PER_QUERY)
-    left_out = ignored(query.query, hits.translation)
+    said = {m.partition("[")[0] for m in hits.missing}
+    left_out = [p for p in ignored(query.query, hits.translation) if p not in said]
     row = QueryTrail(
         query=query.query,
         purpose=query.purpose,
@@ -157,7 +158,7 @@ async def _asked(
         warnings=(
             *hits.warnings,
             *(f"“{phrase}” stands nowhere" for phrase in hits.missing),
-            *(f"“{phrase}” was left out of the search" for phrase in left_out if phrase not in hits.missing),
+            *(f"“{phrase}” was left out of the search" for phrase in left_out),
         ),
         hits=hits.total,
         found=tuple(p.id for p in hits.papers),

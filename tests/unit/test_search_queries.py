@@ -124,6 +124,17 @@ def test_phrases_that_stand_nowhere_go_first() -> None:
     assert "stands nowhere" in step.rule
 
 
+def test_a_term_that_one_field_lacks_is_kept_in_the_other() -> None:
+    query = '("Sarcoma"[MeSH Terms] OR "sarcoma"[Title/Abstract]) AND "review"[Publication Type]'
+    step = relax(query, ["Sarcoma[MeSH Terms]"])
+    assert step is not None
+    assert step.query == '"sarcoma"[Title/Abstract] AND "review"[Publication Type]'
+    unsaid = relax(query, ["sarcoma"])
+    assert unsaid is not None
+    assert "sarcoma" in unsaid.query
+    assert "stands nowhere" not in unsaid.rule
+
+
 def test_relaxing_ends_with_what_the_query_is_about() -> None:
     found = steps(QUERY, relax)
     last, rule = found[-1]

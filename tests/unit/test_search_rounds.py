@@ -56,7 +56,7 @@ async def test_a_query_without_hits_is_relaxed_and_the_trail_says_how() -> None:
     assert failures == ()
     assert source.asked == [asked, '"sarcoma"']
     assert rows[0].warnings == ("“zebra crossing” stands nowhere",)
-    assert (rows[1].adjusts, rows[1].rule) == (asked, 'relaxed: without "zebra crossing", which stands nowhere')
+    assert (rows[1].adjusts, rows[1].rule) == (asked, "relaxed: without “zebra crossing”, which stands nowhere")
     assert [p.id for p in papers] == ["PMID1"]
 
 

@@ -35,8 +35,11 @@ def screen_paper(values: ScreenPaperInput) -> PaperAnswers:
     quote = max(sentences(text), key=lambda s: (overlap(wanted, words(s)), -len(s)), default=paper.title)
     near = values.relevance >= NEAR
     shared = sorted(named & others.keys())
-    said = [f"names {', '.join(others[k] for k in shared[:3])}"] if shared else []
     same = bool(named & subject) if subject else overlap(wanted, content) >= 0.5
+    said = ["It names the objective's subject" if same else "It does not name the objective's subject"]
+    said += [f"It names {', '.join(others[k] for k in shared[:3])}"] if shared else []
+    if objective.requirements:
+        said.append(f"It shares up to {requirement:.0%} of a requirement's words")
     return PaperAnswers(
         same_condition=same,
         same_question=values.relevance >= CLOSE,
@@ -44,17 +47,7 @@ def screen_paper(values: ScreenPaperInput) -> PaperAnswers:
         fits_data=near and overlap(words(" ".join(objective.conditions)), content) >= 0.08,
         meets_requirement=near and (requirement >= 0.25 or bool(shared)),
         quote=quote,
-        reason="; ".join(
-            [
-                f"similarity to the objective {values.relevance:.2f}",
-                "names its subject" if same else "does not name its subject",
-                *said,
-                f"shares {overlap(wanted, content):.0%} of its words and up to {requirement:.0%} of a requirement's",
-            ]
-        )
-        .capitalize()
-        .replace(" its subject", " the objective's subject", 1)
-        + ".",
+        reason=". ".join([f"Similarity to the objective {values.relevance:.2f}", *said]) + ".",
     )
 
 
