@@ -147,7 +147,7 @@ async def read_paper(task: PaperTask, runtime: Runtime[Context]) -> Update:
     except (UnreadablePaper, OutsideError) as error:
         return {"failures": [Failure(item=paper_id, stage="read_paper", message=error.message, hint=error.hint)]}
     c.folder.write(document, "documents", f"{paper_id}.json")
-    await asyncio.to_thread(c.library.put, document)
+    await asyncio.to_thread(c.library.put, document, paper)
     try:
         report = await read.read_paper(c.caller, c.objective, paper, document)
     except AnswerError as error:

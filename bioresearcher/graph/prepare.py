@@ -32,7 +32,7 @@ from bioresearcher.settings import Settings
 from bioresearcher.skills import load_skills
 from bioresearcher.sources.datasets import load_datasets
 from bioresearcher.sources.papers import OwnPapers
-from bioresearcher.sources.pubmed_files import PubmedFiles
+from bioresearcher.sources.pubmed_files import PubmedFiles, open_pubmed_files
 from bioresearcher.stages import prompts as step_prompts
 
 RECORDED = (
@@ -72,9 +72,7 @@ def pubmed_files(settings: Settings, show: Callable[[str], None] | None = None) 
     Raises:
         InputError: A file does not exist.
     """
-    if not settings.pubmed_xml:
-        return None
-    return PubmedFiles(settings.pubmed_xml, settings.workspace / "library" / "pubmed", show)
+    return open_pubmed_files(settings.pubmed_xml, settings.workspace, show)
 
 
 def versions() -> dict[str, str]:

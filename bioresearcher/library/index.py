@@ -18,6 +18,8 @@ from bioresearcher.library.embedding import Embedder, MiniLM
 from bioresearcher.library.lexical import Lexical
 from bioresearcher.library.passages import split
 from bioresearcher.library.store import Store, text_key
+from bioresearcher.schemas.library import LibraryEntry
+from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.passage import Document, Passage, SectionKind
 
 if TYPE_CHECKING:
@@ -107,15 +109,30 @@ class Library:
             self._sync({document.id})
             return new
 
-    def put(self, document: Document) -> int:
-        """Store a document's passages and leave their vectors to `index` or to the first search.
+    def put(self, document: Document, paper: Paper | None = None) -> int:
+        """Store a document's passages, and what is known of its paper; `index` or the first search makes the vectors.
 
         Vectors take most of the time (about 0.05 s of CPU a passage). Returns how many passages are new.
         """
         with self._guard:
             new, changed = self._put(document)
+            if paper is not None:
+                self._store.put_paper(paper)
             self._synced = self._synced and not changed
             return new
+
+    def remove(self, identifier: str) -> bool:
+        """Take a document out; whether it was there. Chroma is brought in step before the next search."""
+        with self._guard:
+            known = self._store.remove(identifier)
+            self._synced = self._synced and not known
+            self._corpora.clear()
+            return known
+
+    def entries(self) -> list[LibraryEntry]:
+        """What is known of every stored document, by id."""
+        with self._guard:
+            return self._store.entries()
 
     def index(self) -> None:
         """Make the vectors that are missing and bring Chroma in step, letting others in between.

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from bioresearcher.errors import WorkspaceError
+from bioresearcher.schemas.library import LibraryEntry
+from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.passage import Document, Passage
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 _SCHEMA: Final = """
 CREATE TABLE documents (id TEXT PRIMARY KEY, sha256 TEXT NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
@@ -28,6 +30,7 @@ CREATE INDEX passages_document ON passages (document, ordinal);
 CREATE TABLE vectors (model TEXT NOT NULL, key TEXT NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (model, key))
     WITHOUT ROWID;
 """
+_SINCE_2: Final = "CREATE TABLE papers (id TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
 _CHUNK: Final = 500
 
 
@@ -61,10 +64,11 @@ class Store:
         self._db.execute("PRAGMA synchronous=NORMAL")
         with self._transaction():
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
+            if version < VERSION:
+                for statement in (_SCHEMA if version == 0 else "").split(";"):
                     if statement.strip():
                         self._db.execute(statement)
+                self._db.execute(_SINCE_2)
                 self._db.execute(f"PRAGMA user_version={VERSION}")
         if version > VERSION:
             raise WorkspaceError(
@@ -113,6 +117,42 @@ class Store:
         """The ids of all stored documents, sorted."""
         with self._errors():
             return tuple(i for (i,) in self._db.execute("SELECT id FROM documents ORDER BY id"))
+
+    def put_paper(self, paper: Paper) -> None:
+        """Store what is known of a paper; what was known before is replaced."""
+        with self._errors(), self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO papers VALUES (?,?)", (paper.id, paper.model_dump_json()))
+
+    def entries(self) -> list[LibraryEntry]:
+        """What is known of every stored document's paper, by id; of one that was stored without, its title only."""
+        query = (
+            "SELECT d.id, p.value, json_extract(d.value, '$.kind'), length(json_extract(d.value, '$.text')),"
+            " json_array_length(d.value, '$.pages'), substr(json_extract(d.value, '$.text'), 1, 400),"
+            " (SELECT count(*) FROM passages s WHERE s.document = d.id)"
+            " FROM documents d LEFT JOIN papers p ON p.id = d.id ORDER BY d.id"
+        )
+        found = []
+        with self._errors():
+            for identifier, value, kind, characters, pages, text, passages in self._db.execute(query):
+                known = Paper(id=identifier, title=text.partition("\n\n")[0], source="unknown", kind=kind)
+                paper = Paper.model_validate_json(value) if value else known
+                found.append(
+                    LibraryEntry(paper=paper, kind=kind, characters=characters, pages=pages or None, passages=passages)
+                )
+        return found
+
+    def remove(self, identifier: str) -> bool:
+        """Take out a document with its passages, its paper, and vectors that no other passage has; False: not there."""
+        with self._errors(), self._transaction():
+            known = self._db.execute("DELETE FROM documents WHERE id=?", (identifier,)).rowcount > 0
+            keys = self._db.execute("SELECT DISTINCT key FROM passages WHERE document=?", (identifier,)).fetchall()
+            self._db.execute("DELETE FROM passages WHERE document=?", (identifier,))
+            self._db.execute("DELETE FROM papers WHERE id=?", (identifier,))
+            self._db.executemany(
+                "DELETE FROM vectors WHERE key=? AND NOT EXISTS (SELECT 1 FROM passages p WHERE p.key = vectors.key)",
+                keys,
+            )
+        return known
 
     def rows(self, documents: Collection[str] | None, kinds: Collection[str] | None) -> list[tuple[str, str, str, str]]:
         """(passage id, document, kind, vector key) of passages in the order of document and place."""

@@ -216,6 +216,17 @@ class PubmedFiles(Vocabulary):
         return any(f.index.count(expression) for f in self._files)
 
 
+def open_pubmed_files(
+    paths: Sequence[Path], workspace: Path, show: Callable[[str], None] | None = None
+) -> PubmedFiles | None:
+    """The files with their indexes in a workspace's library; None when there are none.
+
+    Raises:
+        InputError: A file does not exist.
+    """
+    return PubmedFiles(paths, workspace / "library" / "pubmed", show) if paths else None
+
+
 def in_order(paths: Sequence[Path]) -> list[Path]:
     """Files with NLM's names by year and number, others as given; each once."""
     unique = list(dict.fromkeys(paths))

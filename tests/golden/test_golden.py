@@ -15,6 +15,7 @@ from typing import Any
 from bioresearcher.graph.build import build_pipeline
 from bioresearcher.resources import Resources
 from bioresearcher.schemas.execution import TaskRecord
+from bioresearcher.schemas.library import LibraryChange, LibraryEntry, LibraryHit, LibraryShown
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.review import Review
@@ -31,6 +32,10 @@ SCHEMAS = {
     "review": Review,
     "task": DryLabTask,
     "task-record": TaskRecord,
+    "library-entry": LibraryEntry,
+    "library-hit": LibraryHit,
+    "library-shown": LibraryShown,
+    "library-change": LibraryChange,
 }
 
 

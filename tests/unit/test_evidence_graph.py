@@ -110,9 +110,10 @@ def test_report_without_a_paper_lists_what_falls(workspace: Path, capsys: pytest
 
 def test_library_show_lists_every_run(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["library", "show", "10963602", "--workspace", str(workspace), "--json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)
-    assert (row["run"], row["paper_id"]) == ("one", "PMID10963602")
-    assert row["protocol_steps"]
+    shown = json.loads(capsys.readouterr().out)
+    (row,) = shown["uses"]
+    assert (row["run"], row["use"]["paper_id"], shown["entry"]) == ("one", "PMID10963602", None)
+    assert row["use"]["protocol_steps"]
     assert main(["library", "show", "PMID10963602", "--workspace", str(workspace)]) == 0
     assert "protocol steps that stand on it: " in capsys.readouterr().out
     assert main(["library", "show", "PMID999", "--workspace", str(workspace)]) == 2

@@ -296,3 +296,17 @@ def test_files_may_stand_in_settings_and_doctor_says_what_is_indexed(
         load_settings({"config": config})
     with pytest.raises(InputError, match=r"a\.xml does not exist"):
         pubmed_files(two)
+
+
+async def test_a_retraction_in_a_record_is_known_and_silence_is_not_taken_for_soundness(tmp_path: Path) -> None:
+    notice = '<CommentsCorrections RefType="RetractionIn"><PMID>99</PMID></CommentsCorrections>'
+    notice = f"<CommentsCorrectionsList>{notice}</CommentsCorrectionsList>"
+    retracted = article(1, "Seals sleep", publication_types=["Journal Article", "Retracted Publication"])
+    retracted = retracted.replace("</MedlineCitation>", f"{notice}</MedlineCitation>")
+    papers = source(tmp_path, px.write_file(tmp_path / "a.xml", [retracted, article(2, "Seals eat")]))
+    first, second = papers.paper("PMID1"), papers.paper("PMID2")
+    assert first is not None
+    assert second is not None
+    assert (first.status, [(n.what, n.pmid) for n in first.notices]) == ("retracted", [("retraction", "99")])
+    assert (second.status, second.notices, second.languages) == ("unknown", (), ("eng",))
+    assert await found(papers, "Retracted Publication[pt]") == {1}
