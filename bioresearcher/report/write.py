@@ -7,6 +7,7 @@ from pathlib import Path
 from bioresearcher.report.evidence import FILE, graph_of
 from bioresearcher.report.html import render_html
 from bioresearcher.report.markdown import render_markdown
+from bioresearcher.report.notebook import render_notebook
 from bioresearcher.report.view import load_view
 from bioresearcher.runfolder import RunFolder, write_text
 
@@ -27,5 +28,7 @@ def write_reports(folder: RunFolder) -> tuple[Path, Path]:
     markdown, html = folder.path("report.md"), folder.path("report.html")
     write_text(markdown, render_markdown(view))
     write_text(html, render_html(view))
+    if view.tasks:
+        write_text(folder.path("notebook.ipynb"), render_notebook(folder, view))
     folder.write(graph_of(view), FILE)
     return markdown, html
