@@ -4,6 +4,7 @@ Layout (ids are safe as file names)::
 
     run.json                      RunRecord, the manifest
     search.json  screening.json   SearchRound…, ScreenedPaper…
+    status.json                   StatusCheck…: retraction status when the report was written
     papers/<paper>.json           Paper          documents/<paper>.json         Document (canonical text)
     datasets/<dataset>.json       Dataset        checks.json                    DatasetCheck…
     reports/<paper>.json          Report         analyses/<paper>.json          Analysis

@@ -22,7 +22,7 @@ STAGES = (
     ("read", ("read_paper", "analyse_reports")),
     ("design", ("design_headings", "design_outlines", "write_steps", "assemble_protocol")),
     ("program", ("extract_tasks", "program_task")),
-    ("review", ("score_protocol",)),
+    ("review", ("score_protocol", "check_status")),
 )
 MARKS = {"verified": "green", "blocked": "yellow", "not_run": "yellow"}
 

@@ -39,6 +39,7 @@ STEPS: tuple[Node, ...] = (
     datasets.fetch_datasets,
     search.analyse_reports,
     search.index_papers,
+    search.check_status,
     design.design_headings,
     design.design_outlines,
     design.assemble_protocol,
@@ -84,7 +85,8 @@ def build_pipeline() -> Graph:
     graph.add_conditional_edges("extract_tasks", _next_tasks, ["program_task", "score_protocol"])
     graph.add_edge("program_task", "collect_tasks")
     graph.add_conditional_edges("collect_tasks", _next_tasks, ["program_task", "score_protocol"])
-    graph.add_edge("score_protocol", END)
+    graph.add_edge("score_protocol", "check_status")
+    graph.add_edge("check_status", END)
     return graph
 
 

@@ -19,7 +19,8 @@ from bioresearcher.schemas.paper import Failure, Paper, QueryPlan, ScreenedPaper
 from bioresearcher.schemas.passage import Document
 from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.run import Decision
-from bioresearcher.stages import duplicates, read, screen, search, selection
+from bioresearcher.sources.base import StatusSource
+from bioresearcher.stages import duplicates, read, screen, search, selection, status
 
 Update = dict[str, Any]
 
@@ -76,6 +77,7 @@ async def screen_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     """Scores and selects."""
     c = runtime.context
     papers = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["found"]]
+    papers, unreached = await _checked_own(c, papers)
     close = await _closeness(c, papers)
     rules = screen.ScreeningRules(
         since=c.settings.since,
@@ -93,7 +95,30 @@ async def screen_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     kept = [s.paper_id for s in screened if s.kept]
     rounds = search.with_kept(state["rounds"], kept)
     c.folder.write_list(rounds, "search.json")
-    return {"kept": kept, "rounds": rounds}
+    return {"kept": kept, "rounds": rounds, "failures": unreached}
+
+
+async def _checked_own(c: Context, papers: Sequence[Paper]) -> tuple[list[Paper], list[Failure]]:
+    """The papers, those the researcher gave with what sources know of their retraction: found ones came with it."""
+    own = [p for p in papers if p.source == "own" and (p.pmid or p.doi)]
+    sources = [s for s in c.literature if isinstance(s, StatusSource)]
+    checked, _, failures = await status.check_status(sources, own, "screen_papers")
+    for paper in checked:
+        c.folder.write(paper, "papers", f"{paper.id}.json")
+    now = {p.id: p for p in checked}
+    return [now.get(p.id, p) for p in papers], failures
+
+
+async def check_status(state: RunState, runtime: Runtime[Context]) -> Update:
+    """Retraction status of the papers in use once more, right before the report is written."""
+    c = runtime.context
+    papers = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["kept"]]
+    sources = [s for s in c.literature if isinstance(s, StatusSource)]
+    checked, rows, failures = await status.check_status(sources, papers, "check_status")
+    for paper in checked:
+        c.folder.write(paper, "papers", f"{paper.id}.json")
+    c.folder.write_list(rows, "status.json")
+    return {"failures": failures}
 
 
 async def approve_selection(state: RunState, runtime: Runtime[Context]) -> Update:

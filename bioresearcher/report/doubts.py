@@ -21,6 +21,7 @@ def not_verified(view: RunView) -> tuple[str, ...]:
         *_protocol(view),
         *_quotes(view),
         *_papers(used_papers(view)),
+        *_rechecked(view),
         *_datasets(view),
         *_review(view),
         *view.missing,
@@ -134,6 +135,16 @@ def _papers(papers: Iterable[Paper]) -> Iterable[str]:
     notes = sum(p.kind == "note" for p in known)
     if notes:
         yield f"{count_of(notes, 'paper')} known from a method note only, not from the full text"
+
+
+def _rechecked(view: RunView) -> Iterable[str]:
+    """What came out of asking for retractions once more when the report was written."""
+    for row in view.status_checks:
+        if row.now != row.before:
+            yield f"{row.paper_id} was {row.before} when it was selected and is {row.now} since"
+    open_ = sum(row.now != "unknown" and not row.sources for row in view.status_checks)
+    if open_:
+        yield f"Retraction status was not checked again when the report was written, for {count_of(open_, 'paper')}"
 
 
 def _datasets(view: RunView) -> Iterable[str]:

@@ -14,7 +14,7 @@ from bioresearcher.runfolder import RunFolder, safe_name
 from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.execution import Outcome, TaskRecord
-from bioresearcher.schemas.paper import Paper, ScreenedPaper, SearchRound
+from bioresearcher.schemas.paper import Paper, ScreenedPaper, SearchRound, StatusCheck
 from bioresearcher.schemas.passage import Document, Evidence
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.report import Analysis, Report
@@ -80,6 +80,7 @@ class RunView:
     rounds_of_search: tuple[SearchRound, ...] = ()
     screening: tuple[ScreenedPaper, ...] = ()
     papers: tuple[Paper, ...] = ()
+    status_checks: tuple[StatusCheck, ...] = ()
     datasets: tuple[Dataset, ...] = ()
     checks: tuple[DatasetCheck, ...] = ()
     reports: tuple[Report, ...] = ()
@@ -122,6 +123,7 @@ def load_view(folder: RunFolder) -> RunView:
         rounds_of_search=reader.rows(SearchRound, "search.json"),
         screening=reader.rows(ScreenedPaper, "screening.json"),
         papers=reader.all(Paper, "papers"),
+        status_checks=reader.rows(StatusCheck, "status.json"),
         datasets=reader.all(Dataset, "datasets"),
         checks=reader.rows(DatasetCheck, "checks.json"),
         reports=reports,

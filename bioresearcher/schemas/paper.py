@@ -8,6 +8,8 @@ from pydantic import Field
 
 from bioresearcher.schemas.base import SENTENCE, Origin, Value
 
+Status = Literal["ok", "retracted", "concern", "corrected", "unknown"]
+
 
 class Notice(Value):
     """What was published about a paper after it."""
@@ -38,7 +40,7 @@ class Paper(Value):
     licence: str | None = None
     publication_types: tuple[str, ...] = Field(default=(), description="as the source names them, e.g. `Review`")
     languages: tuple[str, ...] = Field(default=(), description="codes such as `eng`; empty when not stated")
-    status: Literal["ok", "retracted", "concern", "corrected", "unknown"] = "unknown"
+    status: Status = "unknown"
     notices: tuple[Notice, ...] = Field(default=(), description="retractions, concerns and corrections")
 
 
@@ -72,6 +74,15 @@ class ScreenedPaper(Value):
     decided_by: DecidedBy = "score"
     reason: str
     origin: Origin
+
+
+class StatusCheck(Value):
+    """What was known of a paper's retraction when it was selected, and what sources said later."""
+
+    paper_id: str
+    before: Status
+    now: Status
+    sources: tuple[str, ...] = Field(default=(), description="sources that know the paper; none: not checked")
 
 
 class Failure(Value):

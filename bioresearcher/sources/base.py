@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.paper import Failure, Paper
@@ -61,6 +61,24 @@ class LiteratureSource(Protocol):
 
         Raises:
             UnreadablePaper: There is no readable text; a `Failure` for this paper, not the end of the run.
+            OutsideError: The source cannot be reached.
+        """
+        ...
+
+
+@runtime_checkable
+class StatusSource(Protocol):
+    """Knows of papers whether they were retracted, doubted or corrected."""
+
+    @property
+    def name(self) -> str:
+        """Short name of the source."""
+        ...
+
+    async def recheck(self, papers: Sequence[Paper]) -> Sequence[Paper]:
+        """Those of the papers it knows, with status and notices as it has them now.
+
+        Raises:
             OutsideError: The source cannot be reached.
         """
         ...

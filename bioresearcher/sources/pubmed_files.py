@@ -203,6 +203,18 @@ class PubmedFiles(Vocabulary):
                 return file.index.paper(pmid)
         return None
 
+    async def recheck(self, papers: Sequence[Paper]) -> list[Paper]:
+        """The papers that a file holds by PMID, with what it says of retraction; files do not know what came after."""
+        return await asyncio.to_thread(self._recheck, papers)
+
+    def _recheck(self, papers: Sequence[Paper]) -> list[Paper]:
+        found = []
+        for paper in papers:
+            record = self.paper(f"PMID{paper.pmid}") if paper.pmid else None
+            if record is not None:
+                found.append(paper.model_copy(update={"status": record.status, "notices": record.notices}))
+        return found
+
     def variants(self, prefix: str) -> list[str]:
         """The stems of the files' words that begin with a prefix."""
         return list(dict.fromkeys(stem for f in self._files for stem in f.index.variants(prefix)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from bioresearcher.library.identifiers import Identifiers
 from bioresearcher.library.lexical import terms
 from bioresearcher.schemas.paper import Paper
+from bioresearcher.stages.status import worse
 
 LEAST_TITLE = 5
 """Words below which a title (`Editorial`, `Reply to the authors`) does not say which paper it is."""
@@ -17,8 +18,6 @@ _PREPRINT_DOI = re.compile(
     r"10\.(?:1101|64898|21203/rs|20944/preprints|48550/arxiv|26434/chemrxiv|31219/osf|22541/au)\b"
 )
 _PREPRINT_PLACE = re.compile(r"\b(?:bioRxiv|medRxiv|arXiv|Research Square|Preprints|ChemRxiv|SSRN)\b", re.IGNORECASE)
-_STATUS = ("retracted", "concern", "corrected", "ok", "unknown")
-"""The worse one counts when two sources disagree; that one source knows nothing says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +95,7 @@ def _joined(first: Paper, other: Paper) -> Paper:
     }
     if not given.get("abstract") and len(other.abstract) > 2 * len(first.abstract):
         given["abstract"] = other.abstract
-    given["status"] = min(first.status, other.status, key=_STATUS.index)
-    given["notices"] = tuple(dict.fromkeys((*first.notices, *other.notices)))
-    return first.model_copy(update=given)
+    return worse(first, other).model_copy(update={k: v for k, v in given.items() if k not in {"status", "notices"}})
 
 
 def _preprints(papers: Sequence[Paper]) -> dict[str, str]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bioresearcher.cards import load_cards
+from bioresearcher.errors import OutsideError
 from bioresearcher.events import EventLog
 from bioresearcher.llm.ask import Caller
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.llm.scripted import ScriptedBackend
 from bioresearcher.prompts import PromptBook
+from bioresearcher.report.doubts import not_verified
 from bioresearcher.report.searched import counted, left_out, left_out_lines, searched_lines
 from bioresearcher.report.view import RunView
 from bioresearcher.resources import Resources
@@ -28,6 +31,7 @@ from bioresearcher.schemas.paper import (
 from bioresearcher.schemas.run import RunRecord
 from bioresearcher.settings.values import LEFT_OUT_TYPES
 from bioresearcher.stages.screen import ScreeningRules, ruled_out, screen_papers
+from bioresearcher.stages.status import check_status
 
 OBJECTIVE = Objective(id="o", text="Immune classes of liposarcoma and their key genes")
 QUOTE = "Immune classes of liposarcoma"
@@ -169,3 +173,43 @@ def test_the_report_shows_the_trail() -> None:
 def test_trails_are_stored_and_read_as_they_were() -> None:
     row = SearchRound(round=1, trail=(QueryTrail(query="q", hits=0, rule="relaxed: x", adjusts="p"),))
     assert SearchRound.model_validate(json.loads(row.model_dump_json())) == row
+
+
+class Registry:
+    """A source that knows of retractions, or cannot be reached."""
+
+    name = "registry"
+
+    def __init__(self, known: dict[str, str] | None) -> None:
+        self._known = known
+
+    async def recheck(self, papers):
+        if self._known is None:
+            raise OutsideError("registry.example cannot be reached.")
+        return [p.model_copy(update={"status": self._known[p.id]}) for p in papers if p.id in self._known]
+
+
+async def test_the_worse_status_counts_and_nothing_known_is_forgotten() -> None:
+    papers = [paper("PMID1", status="ok"), RETRACTED.model_copy(update={"id": "PMID2"}), paper("PMID3")]
+    registry = Registry({"PMID1": "retracted", "PMID2": "ok"})
+    checked, rows, failures = await check_status([registry], papers, "check_status")
+    assert failures == []
+    assert [p.status for p in checked] == ["retracted", "retracted", "unknown"]
+    assert [(r.before, r.now, r.sources) for r in rows] == [
+        ("ok", "retracted", ("registry",)),
+        ("retracted", "retracted", ("registry",)),
+        ("unknown", "unknown", ()),
+    ]
+    said = not_verified(replace(view(checked, [], []), status_checks=tuple(rows)))
+    assert "PMID1 was ok when it was selected and is retracted since." in said
+
+
+async def test_a_registry_that_cannot_be_reached_is_a_failure_and_it_is_said_that_nothing_was_checked() -> None:
+    papers = [paper("PMID1", status="ok")]
+    checked, rows, failures = await check_status([Registry(None)], papers, "check_status")
+    assert checked == papers
+    assert [f.message for f in failures] == [
+        "retraction status could not be asked of registry: registry.example cannot be reached."
+    ]
+    said = not_verified(replace(view(checked, [], []), status_checks=tuple(rows)))
+    assert "Retraction status was not checked again when the report was written, for 1 paper." in said
