@@ -56,6 +56,7 @@ class RemoteFile(Value):
     url: str
     bytes: int | None = Field(default=None, description="as announced; rounded where the source rounds it")
     contents: Contents = "other"
+    inside: tuple[str, ...] = Field(default=(), description="of an archive, what the source says is in it")
 
 
 class Remote(Value):

@@ -21,6 +21,7 @@ from bioresearcher.schemas.geo import GeoSeries, GeoSummary
 from bioresearcher.schemas.paper import Failure
 from bioresearcher.sources.base import Web
 from bioresearcher.sources.datasets import load_fetched
+from bioresearcher.sources.geo_archive import read_filelist
 from bioresearcher.sources.geo_fetch import VERSION, Fetched, write_fetched
 from bioresearcher.sources.geo_inspect import dataset_of, inspected
 from bioresearcher.sources.geo_paths import folder_of, platform_of, read_listing
@@ -32,6 +33,7 @@ from bioresearcher.sources.remote_check import MAX_BYTES, too_large, values_in
 _SUMMARIES = 100
 """Summaries asked for at once."""
 _RECORD_BYTES = 96 << 20
+_PARTS = 10
 _TRIES = 3
 """Tables of values that are tried before a series is given up."""
 
@@ -104,6 +106,8 @@ class GeoSource:
             where = accessions.get(summary.accession, ())
             if summary.entry_type == "GSE":
                 datasets[summary.accession] = self._dataset(summary, tuple(where))
+                for part in await self._parts(summary):
+                    parents.setdefault(part, []).append(f"part of {summary.accession}: {'; '.join(where)}")
             elif summary.entry_type in ("GDS", "GSM"):
                 for parent in summary.series[:2]:
                     parents.setdefault(parent, []).append(f"{summary.accession}: {'; '.join(where)}")
@@ -113,12 +117,20 @@ class GeoSource:
             datasets[summary.accession] = self._dataset(summary, tuple(parents[summary.accession]))
         return list(datasets.values()), failures
 
+    async def _parts(self, summary: GeoSummary) -> tuple[str, ...]:
+        """The sub-series of a SuperSeries, which a paper often names in their place; at most ten."""
+        if not summary.is_super_series:
+            return ()
+        series, _ = await self._record(summary.accession, "self")
+        return series.related("SuperSeries of")[:_PARTS] if series is not None else ()
+
     async def inspect(self, dataset: Dataset) -> Dataset:
         """The data set with its samples' descriptions and its file lists; what could not be had is in its notes."""
         accession = dataset.accession or dataset.id
         series, record = await self._record(accession)
         matrices, first = await self._listing(accession, "matrix")
         supplement, second = await self._listing(accession, "suppl")
+        supplement = [await self._opened(f, supplement) if f.contents == "archive" else f for f in supplement]
         return inspected(dataset, series, [*matrices, *supplement], [n for n in (record, first, second) if n])
 
     async def fetch(self, dataset_id: str) -> Dataset:
@@ -202,9 +214,9 @@ class GeoSource:
         except OutsideError as error:
             return None, f"The table of {name} could not be had: {error.message}"
 
-    async def _record(self, accession: str) -> tuple[GeoSeries | None, str]:
+    async def _record(self, accession: str, what: str = "all") -> tuple[GeoSeries | None, str]:
         """The series' brief SOFT record, or why there is none."""
-        query = {"acc": accession, "targ": "all", "form": "text", "view": "brief"}
+        query = {"acc": accession, "targ": what, "form": "text", "view": "brief"}
         try:
             answer = await self._web.get(self._at.page, query, kind="geo-record", max_bytes=_RECORD_BYTES)
             lines = Lines(io.BytesIO(answer.body), f"{accession} (brief record)", LineLimits())
@@ -221,6 +233,17 @@ class GeoSource:
             if getattr(error, "status", None) == 404:
                 return [], ""
             return [], f"The list of files in {accession}/{part} could not be had: {error.message}"
+
+    async def _opened(self, archive: RemoteFile, beside: Sequence[RemoteFile]) -> RemoteFile:
+        """An archive with what GEO says is in it, where GEO has such a list."""
+        listed = next((f for f in beside if f.name == "filelist.txt"), None)
+        if listed is None:
+            return archive
+        try:
+            answer = await self._web.get(listed.url, None, kind="geo-listing", max_bytes=16 << 20)
+        except OutsideError:
+            return archive
+        return read_filelist(answer.body, archive)
 
     async def _summaries(self, uids: Sequence[str]) -> tuple[list[GeoSummary], dict[str, str]]:
         found: list[GeoSummary] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from bioresearcher.errors import InputError
 from bioresearcher.schemas.dataset import RemoteFile
 from bioresearcher.schemas.geo import GeoSeries
 from bioresearcher.sources.dataset_write import made_once
+from bioresearcher.sources.geo_archive import archive_rows
 from bioresearcher.sources.geo_paths import platform_of
 from bioresearcher.sources.geo_prepare import write_geo_folder
 from bioresearcher.sources.geo_rows import MatrixRows, Rows
@@ -44,34 +47,43 @@ def write_fetched(place: Path, fetched: Fetched) -> None:
         InputError: The table is damaged or holds no values.
         WorkspaceError: The store cannot be written.
     """
-    rows, notes = _rows(fetched)
     name = platform_of(fetched.file.name, "")
     series = fetched.series
     if name:
         series = series.model_copy(update={"platforms": (name,)})
     source = f"GEO, {fetched.file.url} (sha256 {sha256_of(fetched.table)[:12]}…)"
     genes = _genes(fetched, name)
-    made_once(place, lambda folder: write_geo_folder(folder, series, rows, genes, source=source, notes=notes))
+    with _rows(fetched) as (rows, notes):
+        made_once(place, lambda folder: write_geo_folder(folder, series, rows, genes, source=source, notes=notes))
 
 
-def _rows(fetched: Fetched) -> tuple[Rows, list[str]]:
+@contextmanager
+def _rows(fetched: Fetched) -> Iterator[tuple[Rows, list[str]]]:
     notes = list(fetched.notes)
-    if fetched.file.contents == "series matrix":
-        rows: Rows = MatrixRows(fetched.table)
+    file, samples = fetched.file, fetched.series.samples
+    if file.contents == "series matrix":
+        rows = MatrixRows(fetched.table)
         if next(iter(rows), None) is None:
-            raise InputError(f"{fetched.file.name}: its expression table is empty")
-        return rows, notes
-    table = SupplementRows(fetched.table, fetched.series.samples)
-    notes.append(
-        f"The values are those of the supplementary file {fetched.file.name}; {table.linked} of {len(table.samples)} "
-        "of its columns could be linked to samples by accession, title or description."
-    )
-    if table.linked < len(table.samples):
-        lost = [w for w, s in zip(table.written, table.samples, strict=True) if w == s][:5]
-        notes.append(f"Not linked: {', '.join(lost)}.")
-    if not table.linked and fetched.series.samples:
-        raise InputError(f"{fetched.file.name}: none of its {len(table.samples)} columns could be linked to a sample")
-    return table, notes
+            raise InputError(f"{file.name}: its expression table is empty")
+        yield rows, notes
+    elif file.name.endswith(".tar"):
+        with archive_rows(fetched.table, samples) as single:
+            notes.append(f"The values are those of {len(single.samples)} tables of single samples in {file.name}.")
+            yield single, notes
+    else:
+        table = SupplementRows(fetched.table, samples)
+        if not table.linked and samples:
+            raise InputError(f"{file.name}: none of its {len(table.samples)} columns could be linked to a sample")
+        yield table, [*notes, *_linked(file.name, table)]
+
+
+def _linked(name: str, table: SupplementRows) -> list[str]:
+    said = [
+        f"The values are those of the supplementary file {name}; {table.linked} of {len(table.samples)} of its columns "
+        "could be linked to samples by accession, title or description."
+    ]
+    lost = [w for w, s in zip(table.written, table.samples, strict=True) if w == s and not w.startswith("GSM")][:5]
+    return said + ([f"Not linked: {', '.join(lost)}."] if table.linked < len(table.samples) and lost else [])
 
 
 def _genes(fetched: Fetched, platform: str) -> GeneMap | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from bioresearcher.errors import InputError
 
@@ -92,8 +92,12 @@ def open_lines(path: Path, limits: LineLimits | None = None) -> Iterator[Lines]:
     with _opened(path) as file:
         packed = file.read(2) == GZIP
         file.seek(0)
-        unpacked = gzip.GzipFile(fileobj=file) if packed else file
-        yield Lines(cast("BinaryIO", unpacked), path.name, limits or LineLimits())
+        yield Lines(unpacked(file, packed=packed), path.name, limits or LineLimits())
+
+
+def unpacked(file: IO[bytes], *, packed: bool) -> BinaryIO:
+    """The file's text, unpacked while it is read."""
+    return cast("BinaryIO", gzip.GzipFile(fileobj=file) if packed else file)
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -212,9 +212,13 @@ def _work(remote: Remote) -> list[str]:
 
 
 def _files(remote: Remote) -> list[str]:
-    shown = [f"{f.name} ({f.contents}{f', {_size(f.bytes)}' if f.bytes else ''})" for f in remote.files[:5]]
+    shown = [f"{f.name} ({', '.join([f.contents, *f.inside, *_sizes(f)])})" for f in remote.files[:5]]
     more = f" and {len(remote.files) - 5} more" if len(remote.files) > 5 else ""
     return [f"files: {', '.join(shown)}{more}"] if shown else []
+
+
+def _sizes(file: RemoteFile) -> list[str]:
+    return [_size(file.bytes)] if file.bytes else []
 
 
 def _size(count: int) -> str:

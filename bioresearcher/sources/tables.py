@@ -231,4 +231,4 @@ def other_delimiter(header: list[str], delimiter: str) -> str | None:
     """The separator a one-column header seems to use instead of the expected one, or None."""
     if len(header) != 1:
         return None
-    return next((d for d in ("\t", ",", ";") if d != delimiter and d in header[0]), None)
+    return next((d for d in ("\t", ",", ";", "|") if d != delimiter and d in header[0]), None)

@@ -45,7 +45,7 @@ def started(program: Any, data: Path, *more: str, objective: str = QUESTION) -> 
     ("name", "options", "said"),
     [
         ("three", {"samples": 3}, "3 samples can be analysed; at least 6 are needed"),
-        ("semicolons", {"separator": ";"}, "could not be split into columns"),
+        ("bars", {"separator": "|"}, "could not be split into columns"),
         ("broken", {"broken": True}, "could not be loaded"),
     ],
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -209,3 +212,76 @@ async def test_super_series_wrong_organisms_and_assays_are_unusable(server: GeoS
     assert "organism Mus musculus, but the objective is about human" in checks["GSE125652"].reasons
     assert "a SuperSeries that only bundles others: use those" in checks["GSE55466"].reasons
     assert any("but expression is needed" in r for r in checks["GSE57749"].reasons)
+
+
+async def test_the_parts_of_a_named_super_series_are_found_too(world: GeoWorld, tmp_path: Path) -> None:
+    bundle = GeoWorld(dict(world.records), dict(world.pages), world.files)
+    bundle.records["GSE99797"] = record(
+        "GSE99797", "Stat3", "This SuperSeries is composed of the SubSeries listed below.", n_samples=20
+    )
+    bundle.pages["GSE99797"] = b"^SERIES = GSE99797\n!Series_relation = SuperSeries of: GSE99709\n"
+    with GeoServer(bundle) as server:
+        found, failures = await source(server, tmp_path).named({"GSE99797": ["named in PMID7"]})
+    assert not failures
+    assert {d.id: d.remote.found_by for d in found if d.remote} == {
+        "GSE99797": ("named in PMID7",),
+        "GSE99709": ("part of GSE99797: named in PMID7",),
+    }
+
+
+def tar_of(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+        link = tarfile.TarInfo("GSM2650749_link.txt")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("form", ["htseq", "featurecounts", "rsem"])
+async def test_tables_of_single_samples_in_an_archive_are_put_together(
+    world: GeoWorld, tmp_path: Path, form: str
+) -> None:
+    names = [f"GSM{n}" for n in range(2650749, 2650761)]
+    members = {f"{n}_x.txt.gz": gzip.compress(single(form, i).encode()) for i, n in enumerate(names)}
+    members |= {"../../GSM2650750_out.txt": b"G1\t1\n", "GSM1_other.txt": b"G1\t1\n"}
+    rows = "".join(f"File\t{m}\tdate\t9\tTXT\n" for m in members)
+    folder = "series/GSE99nnn/GSE99709/suppl"
+    files = {
+        f"{folder}/GSE99709_RAW.tar": tar_of(members),
+        f"{folder}/filelist.txt": f"#Archive/File\tName\tTime\tSize\tType\n{rows}".encode(),
+    }
+    with GeoServer(GeoWorld(world.records, world.pages, files)) as server:
+        geo = source(server, tmp_path)
+        dataset = await inspected(geo, "GSE99709")
+        assert any("GSE99709_RAW.tar (values, 14 TXT" in r for r in check_dataset(dataset, MOUSE).reasons)
+        fetched = await geo.fetch_dataset(dataset)
+    table = pd.read_csv(Path(fetched.root, "expression.tsv.gz"), sep="\t", index_col=0)
+    assert list(table.columns) == names
+    assert table.to_numpy().tolist() == [[g * 10 + i for i in range(12)] for g in range(1, 5)]
+    assert any("12 tables of single samples in GSE99709_RAW.tar" in n for n in fetched.notes)
+
+
+def single(form: str, sample: int) -> str:
+    values = [(f"G{g}", g * 10 + sample) for g in range(1, 5)]
+    if form == "htseq":
+        return "".join(f"{n}\t{v}\n" for n, v in values) + "__no_feature\t9\n"
+    if form == "rsem":
+        return "gene_id\tlength\texpected_count\tTPM\n" + "".join(f"{n}\t900\t{v}\t0.5\n" for n, v in values)
+    return "# Program\nGeneid\tChr\tLength\tx.bam\n" + "".join(f"{n}\tchr1\t900\t{v}\n" for n, v in values)
+
+
+async def test_an_archive_of_raw_files_only_is_unusable(world: GeoWorld, tmp_path: Path) -> None:
+    folder = "series/GSE99nnn/GSE99709/suppl"
+    listed = b"#Archive/File\tName\tTime\tSize\tType\n" + b"File\tGSM1.CEL.gz\td\t9\tCEL\n" * 3
+    files = {f"{folder}/GSE99709_RAW.tar": b"x", f"{folder}/filelist.txt": listed}
+    with GeoServer(GeoWorld(world.records, world.pages, files)) as server:
+        dataset = await inspected(source(server, tmp_path), "GSE99709")
+    check = check_dataset(dataset, MOUSE)
+    assert check.verdict == "unusable"
+    assert "no file seems to hold values per sample" in check.reasons[0]
+    assert any("GSE99709_RAW.tar (archive, 3 CEL" in r for r in check.reasons)
