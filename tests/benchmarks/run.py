@@ -22,6 +22,7 @@ BENCHMARKS = (
     "sandbox",
     "literature",
     "retrieval",
+    "pubmed_xml",
     "screening",
     "review",
     "models",

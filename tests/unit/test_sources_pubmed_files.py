@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pubmed_xml as px
@@ -310,3 +312,46 @@ async def test_a_retraction_in_a_record_is_known_and_silence_is_not_taken_for_so
     assert (first.status, [(n.what, n.pmid) for n in first.notices]) == ("retracted", [("retraction", "99")])
     assert (second.status, second.notices, second.languages) == ("unknown", (), ("eng",))
     assert await found(papers, "Retracted Publication[pt]") == {1}
+
+
+INDEX = """
+import sys
+from pathlib import Path
+from bioresearcher.sources.pubmed_files import PubmedFiles
+PubmedFiles([Path(sys.argv[1])], Path(sys.argv[2])).load()
+"""
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    articles = (article(n, f"Seals {n}", f"They sleep on beach {n}. " * 20) for n in range(1, 3_001))
+    return px.write_file(tmp_path_factory.mktemp("many") / "many.xml", articles)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from bioresearcher.sources import pubmed_index
+from bioresearcher.sources.pubmed_files import PubmedFiles
+pubmed_index._SHOW_EVERY = 1_500
+PubmedFiles([Path(sys.argv[1])], Path(sys.argv[2]), lambda said: os.kill(os.getpid(), 9)).load()
+"""
+
+
+def test_an_index_that_was_killed_halfway_is_no_index(tmp_path: Path, many: Path) -> None:
+    folder = tmp_path / "index"
+    done = subprocess.run([sys.executable, "-c", KILLED, str(many), str(folder)])
+    assert done.returncode == -9
+    assert list(folder.glob("*.part"))
+    assert not list(folder.glob("*.sqlite"))
+    assert source(tmp_path, many)._search("seals", 1).total == 3_000
+    assert not list(folder.glob("*.part"))
+
+
+def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(tmp_path: Path, many: Path) -> None:
+    folder = tmp_path / "index"
+    limited = f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))\n{INDEX}"
+    done = subprocess.run([sys.executable, "-c", limited, str(many), str(folder)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "WorkspaceError: the index of many.xml cannot be written" in done.stderr.splitlines()[-1]
+    assert [p.suffix for p in folder.iterdir()] == [".lock"]
