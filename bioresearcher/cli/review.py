@@ -4,20 +4,42 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bioresearcher.cli.common import add_budget_options, add_model_options, add_place_options
 from bioresearcher.cli.review_out import put
 from bioresearcher.errors import InputError
 
 if TYPE_CHECKING:
+    from bioresearcher.review.compare import Change
+    from bioresearcher.review.gates import GateContext
     from bioresearcher.review.render import Reviewed
     from bioresearcher.schemas.objective import Objective
+    from bioresearcher.schemas.protocol import Protocol
 
 _EXAMPLES = """examples:
   bioresearcher review workspace/runs/2025-01-31-breast
-  bioresearcher review protocol.docx --format markdown --output review.md
-  bioresearcher review *.md --json --min-score 3.5 --fail-on error"""
+  bioresearcher review protocol.docx --format html --output review.html
+  bioresearcher review *.md --json --min-score 3.5 --fail-on error
+  bioresearcher review --diff old.md new.md --fail-on warning     (counts what is new in new.md)
+  bioresearcher review protocol.pdf --model reviewer=openai:gpt-5-mini
+  bioresearcher review agreement ratings.csv                      (see its own --help)
+
+exit codes: 0 done · 1 below --min-score or a finding of --fail-on · 2 a file could not be read, or holds no steps
+(what could be read is still reviewed) · 4 the model's server"""
+
+SEVERE = {"error": {"error"}, "warning": {"error", "warning"}, "note": {"error", "warning", "note"}}
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A protocol ready for review, or a result that says why it is not."""
+
+    result: Reviewed
+    protocol: Protocol | None = None
+    context: GateContext | None = None
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,18 +47,25 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "review",
         help="check any protocol: gates and five quality scores",
-        description="Check protocols (JSON, run folder, Markdown, text, PDF, DOCX) without a model or a network.",
+        description="Check protocols (JSON, run folder, Markdown, text, PDF, DOCX). Works without a model or a "
+        "network; where a model is configured, it gives the scores.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="a protocol or a run folder")
-    parser.add_argument("--format", choices=("table", "json", "markdown"), default="table", help="what to print")
+    parser.add_argument("--diff", nargs=2, type=Path, metavar=("OLD", "NEW"), help="what got better or worse")
+    parser.add_argument(
+        "--format", choices=("table", "json", "markdown", "html", "sarif"), default="table", help="what to print"
+    )
     parser.add_argument("--json", action="store_true", help="the same as --format json")
     parser.add_argument("--min-score", type=_score, metavar="X", help="exit code 1 when a mean is below X (1 to 5)")
-    parser.add_argument("--fail-on", choices=("error", "warning"), help="exit code 1 on a finding this severe")
+    parser.add_argument("--fail-on", choices=tuple(SEVERE), help="exit code 1 on a finding this severe or more")
     parser.add_argument("--objective", type=Path, metavar="FILE", help="objective file (TOML) to check against")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there instead of printing")
     parser.add_argument("--list-gates", action="store_true", help="print all gates and end")
+    add_model_options(parser)
+    add_budget_options(parser)
+    add_place_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -52,32 +81,39 @@ def _score(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Review the files; the exit code is 0, 1 (below the asked quality) or 2 (a file could not be read)."""
-    from bioresearcher.review.render import gate_list
-
     form = "json" if args.json else args.format
     if args.list_gates:
+        from bioresearcher.review.render import gate_list
+
         put(gate_list(form), args.output)
         return 0
-    if not args.files:
-        raise InputError("no file was given.", hint="Name a protocol, or use --list-gates; see --help.")
+    files = _files(args)
     objective = _objective(args.objective) if args.objective else None
-    results = [_review(path, objective) for path in args.files]
-    if len(results) == 1 and results[0].review is None:
+    results = _reviewed([_read(path, objective) for path in files], args)
+    if len(files) == 1 and results[0].review is None:
         raise InputError(results[0].error, hint=results[0].hint)
-    _show(results, form, args.output)
+    change = _compared(results) if args.diff else None
+    _show(results[-1:] if args.diff else results, change, form, args.output)
     for r in results:
-        if r.review is None:
-            print(f"bioresearcher: error: {r.error} {r.hint}".rstrip(), file=sys.stderr)
-    return _exit_code(results, args.min_score, args.fail_on)
+        said = f"{r.error} {r.hint}".rstrip() if r.review is None else r.problem
+        if said:
+            print(f"bioresearcher: error: {said}", file=sys.stderr)
+    return _exit_code(results, change, args.min_score, args.fail_on)
 
 
-def _review(path: Path, objective: Objective | None) -> Reviewed:
-    """One file's review; what cannot be read is a result too."""
-    from dataclasses import replace
+def _files(args: argparse.Namespace) -> list[Path]:
+    if args.diff and args.files:
+        raise InputError("--diff compares two files and takes no others.", hint="Give --diff OLD NEW alone.")
+    files = list(args.diff or args.files)
+    if not files:
+        raise InputError("no file was given.", hint="Name a protocol, or use --list-gates; see --help.")
+    return files
 
+
+def _read(path: Path, objective: Objective | None) -> _Read:
+    """A file with what is known around it; what cannot be read is a result too."""
     from bioresearcher.review.gates import GateContext, applicability
-    from bioresearcher.review.metrics import review_by_rule
-    from bioresearcher.review.read_protocol import read_protocol
+    from bioresearcher.review.read_protocol import places_in, read_protocol
     from bioresearcher.review.render import Reviewed
     from bioresearcher.review.run_context import context_of_run
 
@@ -85,26 +121,53 @@ def _review(path: Path, objective: Objective | None) -> Reviewed:
         reading = read_protocol(path)
         context = context_of_run(path) if path.is_dir() else GateContext()
     except InputError as error:
-        return Reviewed(str(path), error=error.message, hint=error.hint)
+        return _Read(Reviewed(str(path), error=error.message, hint=error.hint))
     if objective is not None:
         context = replace(context, objective=objective)
-    return Reviewed(
+    result = Reviewed(
         file=str(path),
         title=reading.protocol.title,
         form=reading.form,
         warnings=reading.warnings,
-        review=review_by_rule(reading.protocol, context),
+        problem=reading.problem,
         gates=applicability(context),
+        places=places_in(reading.protocol),
     )
+    return _Read(result, reading.protocol, context)
 
 
-def _exit_code(results: list[Reviewed], min_score: float | None, fail_on: str | None) -> int:
-    reviews = [r.review for r in results if r.review is not None]
-    if len(reviews) < len(results):
+def _reviewed(read: list[_Read], args: argparse.Namespace) -> list[Reviewed]:
+    """Each file's review: by rule, with a model's scores where one is configured and there are steps to judge."""
+    from bioresearcher.cli.review_model import scored, settings_with_model
+    from bioresearcher.review.metrics import review_by_rule
+
+    known = [(r.protocol, r.context) for r in read if r.protocol is not None and r.context is not None]
+    settings = settings_with_model(args) if any(p.steps for p, _ in known) else None
+    reviews = iter(scored(known, settings) if settings else [review_by_rule(p, c) for p, c in known])
+    return [r.result if r.protocol is None else replace(r.result, review=next(reviews)) for r in read]
+
+
+def _compared(results: list[Reviewed]) -> Change:
+    from bioresearcher.review.compare import compare
+
+    old, new = results
+    for r in results:
+        if r.review is None:
+            raise InputError(r.error, hint=r.hint)
+    if old.review is None or new.review is None:
+        raise InputError("both files are needed to compare.")
+    return compare(old.file, old.review, new.file, new.review)
+
+
+def _exit_code(results: list[Reviewed], change: Change | None, min_score: float | None, fail_on: str | None) -> int:
+    judged = results[-1:] if change else results
+    if any(r.review is None or r.problem for r in judged):
         return 2
-    severe = {"error": {"error"}, "warning": {"error", "warning"}}.get(fail_on or "", set())
+    severe = SEVERE.get(fail_on or "", set())
+    reviews = [r.review for r in judged if r.review is not None]
     low = min_score is not None and any(r.mean_score < min_score for r in reviews)
-    return 1 if low or any(f.severity in severe for r in reviews for f in r.findings) else 0
+    findings = change.new if change else [f for r in reviews for f in r.findings]
+    return 1 if low or any(f.severity in severe for f in findings) else 0
 
 
 def _objective(path: Path) -> Objective:
@@ -113,13 +176,29 @@ def _objective(path: Path) -> Objective:
     return load_objective_file(path).objective
 
 
-def _show(results: list[Reviewed], form: str, output: Path | None) -> None:
-    from bioresearcher.review.render import as_json, as_markdown, as_text
-
-    if form == "table" and output is None and sys.stdout.isatty():
+def _show(results: list[Reviewed], change: Change | None, form: str, output: Path | None) -> None:
+    if form == "table" and change is None and output is None and sys.stdout.isatty():
         from bioresearcher.cli.review_table import print_tables
 
         print_tables(results)
         return
-    render = {"json": as_json, "markdown": as_markdown, "table": as_text}[form]
-    put(render(results), output)
+    put(_rendered(results, change, form), output)
+
+
+def _rendered(results: list[Reviewed], change: Change | None, form: str) -> str:
+    if form == "html":
+        from bioresearcher.review.page import as_html
+
+        return as_html(results, change)
+    if form == "sarif":
+        from bioresearcher.review.sarif import as_sarif
+
+        return as_sarif(results, change)
+    if change is not None:
+        from bioresearcher.review import compare
+
+        write = {"json": compare.change_json, "markdown": compare.change_markdown, "table": compare.change_text}[form]
+        return write(change)
+    from bioresearcher.review.render import as_json, as_markdown, as_text
+
+    return {"json": as_json, "markdown": as_markdown, "table": as_text}[form](results)

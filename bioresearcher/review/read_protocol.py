@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -31,11 +31,22 @@ class Reading:
     Attributes:
         form: `run folder`, `protocol`, `experiment_program`, `markdown`, `text`, `pdf` or `docx`.
         warnings: What was doubtful or left out in reading, a line each.
+        problem: Why what was read is no whole protocol, though it can be reviewed: it has parts, but no steps.
     """
 
     protocol: Protocol
     form: str
     warnings: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def places_in(protocol: Protocol) -> dict[str, str]:
+    """Words by which each part and step can be found in the file it was read from."""
+    found = {f"part {p.id}": p.title for p in protocol.parts}
+    for s in protocol.steps:
+        first = s.action.split("\n", 1)[0]
+        found[f"step {s.id}"] = first[:60] if first.startswith(s.title) else s.title
+    return found
 
 
 def read_protocol(path: Path) -> Reading:
@@ -70,13 +81,15 @@ def read_protocol(path: Path) -> Reading:
 
 def _from_text(text: str, path: Path, form: str, warnings: list[str]) -> Reading:
     protocol, more = protocol_from_text(text, path.name)
-    return Reading(protocol, form, (*warnings, *more))
+    return _checked(Reading(protocol, form, (*warnings, *more)), path)
 
 
 def _checked(reading: Reading, path: Path) -> Reading:
     n = len(reading.protocol.steps)
-    if n == 0:
+    if n == 0 and not reading.protocol.parts:
         raise InputError(f"{path} has no steps.", hint="There is nothing to review.")
+    if n == 0:
+        return replace(reading, problem=f"{path} has no steps; only its headings were reviewed.")
     if n > MAX_STEPS:
         raise InputError(f"{path} has {n} steps; at most {MAX_STEPS} are read.", hint="Is this one protocol?")
     return reading
@@ -187,19 +200,17 @@ def _program(data: Mapping[str, object], path: Path) -> Reading:
             raise InputError(
                 f"{path}: “{clean(key)}” holds no steps; it looks like {what}, not a protocol.", hint=_HINT
             )
-        parts.append(_program_part(key, value, len(parts) + 1, path))
+        parts.append(_program_part(key, value, len(parts) + 1, path, warnings))
         warnings += _disorder([str(k) for k in value], _STEP_KEY, f"steps of {key}")
     unread = [clean(str(k), 40) for k in data if not _PART_KEY.fullmatch(str(k))]
     if unread:
         warnings.append(f"not read: {', '.join(unread[:5])}")
-    if not any(p.steps for p in parts):
-        raise InputError(f"{path} has no steps.", hint=_HINT)
     name = safe_name(path.stem).lower()
     protocol = Protocol(id=name, title=path.stem, objective_id="", parts=tuple(parts), origin="source")
     return Reading(protocol, "experiment_program", tuple(warnings))
 
 
-def _program_part(key: str, value: Mapping[str, object], number: int, path: Path) -> ProtocolPart:
+def _program_part(key: str, value: Mapping[str, object], number: int, path: Path, left_out: list[str]) -> ProtocolPart:
     title = value.get(key)
     steps: list[ProtocolStep] = []
     for step_key in sorted((k for k in value if _STEP_KEY.fullmatch(str(k))), key=lambda k: _number(_STEP_KEY, k)):
@@ -208,8 +219,8 @@ def _program_part(key: str, value: Mapping[str, object], number: int, path: Path
             raise InputError(f"{path}: this is a paper's report, not a protocol.", hint=_HINT)
         details = step.get("implementation details") if isinstance(step, dict) else step
         if not isinstance(details, str):
-            where = f"{clean(key)}, {clean(step_key)}"
-            raise InputError(f"{path}: {where} has no text in `implementation details`.", hint="Repair the file.")
+            left_out.append(f"{clean(key)}, {clean(step_key)} has no text in `implementation details` and was left out")
+            continue
         source = _sources(step.get("Reference Source")) if isinstance(step, dict) else ""
         lines = _printable(details).split("\n")
         fields = {"sources": [source]} if source else {}

@@ -109,7 +109,10 @@ def protocol_from_text(text: str, name: str) -> tuple[Protocol, tuple[str, ...]]
     _prose(parts, warnings)
     kept = [p for p in parts if p.role == "part" and (p.steps or p.paragraphs or p.title != title)]
     n_steps = sum(len(p.steps) for p in kept)
-    if n_steps == 0:
+    headings = [p for p in kept if p.title != title]
+    if n_steps == 0 and len(headings) >= 2:
+        kept = headings
+    elif n_steps == 0:
         raise InputError(f"{name} has no steps.", hint="Write parts as headings and steps as numbered items.")
     if n_steps > MAX_STEPS:
         raise InputError(f"{name} has {n_steps} steps; at most {MAX_STEPS} are read.", hint="Is this one protocol?")
@@ -117,7 +120,8 @@ def protocol_from_text(text: str, name: str) -> tuple[Protocol, tuple[str, ...]]
     if aside:
         warnings.append(f"not read as steps: {', '.join(aside[:5])}")
     warnings += _label_jumps(kept)
-    built = [_part(p, n) for n, p in enumerate((p for p in kept if p.steps or p.paragraphs or p.purpose), 1)]
+    said = [p for p in kept if p.steps or p.paragraphs or p.purpose or not n_steps]
+    built = [_part(p, n) for n, p in enumerate(said, 1)]
     summary = "\n".join(x for p in parts if p.role == "front" for x in p.paragraphs)[:4000]
     limits = tuple(x for p in parts if p.role == "limits" for x in p.paragraphs)
     protocol = Protocol(

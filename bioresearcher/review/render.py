@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
@@ -16,7 +16,12 @@ from bioresearcher.schemas.review import METRICS, Review
 
 @dataclass(frozen=True)
 class Reviewed:
-    """The review of one file, or why there is none (`error` and `hint`)."""
+    """The review of one file, or why there is none (`error` and `hint`).
+
+    Attributes:
+        problem: Why a file that was reviewed cannot count as a protocol, such as having no steps.
+        places: Words to find a part or step in the file by: `step 2.1` -> its title.
+    """
 
     file: str
     title: str = ""
@@ -26,6 +31,8 @@ class Reviewed:
     gates: Applicability | None = None
     error: str = ""
     hint: str = ""
+    problem: str = ""
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 def as_json(results: Sequence[Reviewed]) -> str:
@@ -41,7 +48,7 @@ def _row(r: Reviewed) -> dict[str, JsonValue]:
         "file": clean(r.file, 500), "title": clean(r.title, 300), "form": r.form,
         "reading": [clean(w, 300) for w in r.warnings],
     }  # fmt: skip
-    row |= r.review.model_dump(mode="json")
+    row |= r.review.model_dump(mode="json") | ({"problem": clean(r.problem, 500)} if r.problem else {})
     row["mean_score"] = round(r.review.mean_score, 2)
     skipped: list[JsonValue] = [{"gate": name, "needs": list(needs)} for name, needs in r.gates.skipped]
     row["gates"] = {"applied": list(r.gates.applied), "skipped": skipped}

@@ -48,7 +48,7 @@ def test_one_file_as_json_has_the_documented_shape(good: Path, capsys: pytest.Ca
     row = json.loads(capsys.readouterr().out)
     assert {"file", "metrics", "findings", "verdict", "origin", "gates", "mean_score"} <= set(row)
     assert set(row["metrics"]) == set(METRICS)
-    assert all({"score", "evidence", "reason"} == set(m) for m in row["metrics"].values())
+    assert all({"score", "evidence", "reason", "places"} == set(m) for m in row["metrics"].values())
     assert row["origin"] == "offline"
     Review.model_validate({k: row[k] for k in Review.model_fields})
 
@@ -167,7 +167,8 @@ def test_markdown_escapes_what_the_protocol_says(tmp_path: Path, capsys: pytest.
 
 
 def test_a_terminal_gets_tables_and_no_escape_sequence_of_the_protocol(bad: Path, good: Path):
-    results = [command._review(path, None) for path in (bad, good, Path("no.md"))]
+    args = argparse.Namespace(backend="offline")
+    results = command._reviewed([command._read(path, None) for path in (bad, good, Path("no.md"))], args)
     stream = io.StringIO()
     print_tables(results, Console(file=stream, force_terminal=True, width=100, color_system=None))
     text = stream.getvalue()
