@@ -65,7 +65,8 @@ _SOFTWARE: Final = re.compile(
 )
 _WORDY: Final = re.compile(
     rf"(?<![\w-])(?P<name>{_WORDS_TOO})(?![\w-])(?:{_PRODUCT}?{_VERSION}|{_PRODUCT})"
-    r"|(?:\bin|\bwith|\busing)\s+(?P<r>R)(?=[.,;)\s](?!\s*[=<>]))(?!\s+(?:value|squared|and\s+[A-Z]\b))"
+    rf"|(?:\bin|\bwith|\busing)\s+(?P<r>R)(?:{_VERSION.replace('version>', 'of_r>')}"
+    r"|(?=[.,;)\s](?!\s*[=<>]))(?!\s+(?:value|squared|and\s+[A-Z]\b)))"
 )
 _PACKAGE: Final = re.compile(
     r"(?:\bthe|\bR|\busing|\bwith)\s+[“‘'\"]?(?P<name>[A-Za-z][A-Za-z0-9.]*[A-Z0-9.][A-Za-z0-9.]*|[a-z]{3,12})[”’'\"]?"
@@ -228,7 +229,7 @@ def _software(text: str) -> Iterator[Find]:
             if name.casefold() in _NOT_PACKAGES or any(a < end and start < b for a, b in taken):
                 continue
             taken.append((start, end))
-            version = next(filter(None, map(groups.get, ("version", "bare", "number"))), "")
+            version = next(filter(None, map(groups.get, ("version", "bare", "number", "of_r"))), "")
             yield Find("software", name, start, match.end(), value=version)
 
 

@@ -24,6 +24,19 @@ SHOWN: Final = 160
 _LOOKALIKES: Final = str.maketrans(
     "АВЕЅІЈКМНОРСТХаеѕіјорсухһԁԛԝɡΑΒΕΖΗΙΚΜΝΟΡΤΥΧοіⅼ", "ABESIJKMHOPCTXaesijopcyxhdqwgABEZHIKMNOPTYXoil"
 )
+
+
+class _Seen(dict[int, str | int | None]):
+    """Translation table filled as characters are met: unseen → nothing, look-alike → what it looks like."""
+
+    def __missing__(self, code: int) -> str | int | None:
+        unseen = chr(code) not in "\n\t" and unicodedata.category(chr(code)) in {"Cf", "Mn", "Me", "Cc"}
+        self[code] = None if unseen else code
+        return self[code]
+
+
+_SEEN: Final = _Seen(_LOOKALIKES)
+
 _MODEL = r"(?:ai|a\.i\.|llms?|(?:large )?language models?|chat ?gpt|gpt(?:-?\d\w*)?|claude|gemini|llama|chat ?bots?)"
 _RULES: Final = tuple(
     (reason, re.compile(pattern, re.IGNORECASE))
@@ -110,12 +123,7 @@ _BLOB: Final = re.compile(r"[A-Za-z0-9+/_-]{120,}={0,2}")
 
 def fold(text: str) -> str:
     """A text as it looks: compatibility forms resolved, marks and invisible characters gone, look-alikes as Latin."""
-    seen = "".join(
-        c
-        for c in unicodedata.normalize("NFKD", text)
-        if unicodedata.category(c) not in {"Cf", "Mn", "Me", "Cc"} or c in "\n\t"
-    )
-    return seen.translate(_LOOKALIKES)
+    return unicodedata.normalize("NFKD", text).translate(_SEEN)
 
 
 def suspicion(text: str) -> str:
@@ -154,6 +162,8 @@ def find_suspects(document: Document) -> tuple[tuple[int, int, Suspect], ...]:
 
 def _suspicious(texts: Sequence[str]) -> Iterator[tuple[int, str]]:
     """Positions of suspicious sentences with the reason."""
+    if not suspicion("\n".join(texts)):  # nearly always: one look at a whole section
+        return
     reasons = [suspicion(text) for text in texts]
     for number in range(1, len(texts)):
         if not reasons[number - 1] and not reasons[number]:

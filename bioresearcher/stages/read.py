@@ -48,7 +48,9 @@ async def read_paper(caller: Caller, objective: Objective, paper: Paper, documen
     """
     seen = await asyncio.to_thread(_Seen, paper, document)
     values = seen.outline_input(objective)
-    outline = await ask_usable(caller, OUTLINE_PAPER, values, _no_parts)
+    outline, (relevance, made) = await asyncio.gather(
+        ask_usable(caller, OUTLINE_PAPER, values, _no_parts), asyncio.to_thread(seen.prepare)
+    )
     titled = [p.model_copy(update={"title": title_of(p.title)}) for p in outline.value.parts if title_of(p.title)]
     parts = titled[:MAX_PARTS]
     drafts = await asyncio.gather(
@@ -60,13 +62,12 @@ async def read_paper(caller: Caller, objective: Objective, paper: Paper, documen
                     objective=objective,
                     paper_title=seen.title,
                     part=part,
-                    passages=seen.relevance.passages_for(part, parts=len(parts)),
+                    passages=relevance.passages_for(part, parts=len(parts)),
                 ),
             )
             for part in parts
         )
     )
-    made = Making(document, seen.suspects)
     report = await asyncio.to_thread(made.report, paper.id, seen.title, outline, parts, drafts)
     surplus = len(titled) - len(parts)
     tell(caller, OUTLINE_PAPER, f"{paper.id}: {surplus} of {len(titled)} parts left out" if surplus else "")
@@ -90,12 +91,16 @@ class _Seen:
         named = [p.model_copy(update={"section": ""}) if p.section in odd else p for p in whole]
         shown = {p.id: withheld(p, self._spans) for p in named}
         self.flagged = tuple(p.id for p in named if shown[p.id] is not p)
-        self.relevance = Relevance(document, [p for p in shown.values() if p is not None])
+        self._passages = [p for p in shown.values() if p is not None]
         abstract = paper.abstract or section_text(document, ["abstract"])
         self.title = title_of(without_suspects(paper.title), paper.id)
         self._abstract = without_suspects(abstract)
         outside = [Suspect(reason=suspicion(t), text=t[:160]) for t in (paper.title, paper.abstract) if suspicion(t)]
         self.told = (*outside, *(s for _, _, s in self.suspects))
+
+    def prepare(self) -> tuple[Relevance, Making]:
+        """What is needed once the outline is there; made while it is waited for."""
+        return Relevance(self._document, self._passages), Making(self._document, self.suspects)
 
     def outline_input(self, objective: Objective) -> OutlinePaperInput:
         """Headings with what follows them, the abstract, and the legends at more length."""

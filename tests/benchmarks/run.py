@@ -21,6 +21,7 @@ BENCHMARKS = (
     "help",
     "sandbox",
     "literature",
+    "reading",
     "retrieval",
     "pubmed_xml",
     "screening",

@@ -67,7 +67,8 @@ RESULT = re.compile(
     r"\b"
     + _any(
         """significant significantly associated_with correlated higher lower increased decreased identified revealed
-        showed found differed enriched predicted"""
+        showed found differed enriched predicted highest lowest obtained confirmed detected observed elevated reduced
+        up-?regulated down-?regulated overexpressed amplified achieved"""
     )
     + r"\b",
     re.I,

@@ -94,7 +94,7 @@ class Reader:
                 if not 40 <= len(sentence) <= 600 or FORMALITY.search(sentence):
                     continue
                 if passage.kind in {"results", "legend"}:
-                    if RESULT.search(sentence):
+                    if RESULT.search(sentence) or (passage.kind == "results" and labels(mined_of(sentence), "gene")):
                         result.append(sentence)
                 elif _says_how(sentence, passage):
                     method.append((sentence, passage))
