@@ -139,7 +139,7 @@ class PubmedFiles(Vocabulary):
         tree = parse(query)
         asked = translate(tree, self) if tree is not None else None
         if asked is None:
-            return Hits((), 0, warnings=("the query asks for nothing that is indexed",))
+            return Hits((), 0, warnings=("the query asks for nothing that is indexed, or is nested too deeply",))
         total, candidates = 0, []
         for file in self._files:
             count, papers = self._answers(file, asked, max(limit, _CANDIDATES) if limit > 0 else 0)

@@ -1,8 +1,8 @@
 """PubMed's Boolean queries, asked of an SQLite full-text index (FTS5).
 
 Operators are evaluated from left to right without precedence, as PubMed does; brackets group. Words are compared by
-their stems. What differs from PubMed is said in warnings: headings are not exploded to narrower ones, and words
-without a tag are looked for as they are instead of being mapped to headings.
+their stems. Headings include narrower ones as far as the program's selection of MeSH knows them; one that it does not
+know is said. Words without a tag are looked for as they are, not mapped to headings.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 
 from bioresearcher.library.lexical import stemmed, words
 from bioresearcher.sources.boolean import TOKEN
+from bioresearcher.sources.mesh import exploded
 
 SUBJECT: Final = ("title", "abstract", "mesh", "keywords", "substances")
 COLUMNS: Final = ("title", "abstract", "mesh", "major", "keywords", "substances", "authors", "journal", "types",
@@ -26,6 +27,9 @@ SEPARATOR: Final = "0sep0"
 
 MAX_LEAVES: Final = 100
 MAX_VARIANTS: Final = 200
+MAX_NESTING: Final = 20
+"""Brackets within brackets that FTS5's parser takes without doubt (30 were tried), those within terms included."""
+
 _MAX_LENGTH: Final = 8_000
 _MAX_DEPTH: Final = 30
 _ALL: Final = tuple(c for c in COLUMNS if c not in ("major", "flags"))
@@ -187,6 +191,31 @@ def plain_words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).casefold())
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of an expression: a single term, or terms joined by one operator without brackets around them."""
+
+    expression: str
+    shown: str
+    operator: str = ""
+    height: int = 0
+    """How deep brackets stand in it: FTS5's parser has a stack of fixed size."""
+
+    def joined(self, operator: str, right: _Part) -> _Part:
+        """This and another part; a chain of one operator stays flat."""
+        left = self if self.operator in ("", operator) else self._bracketed()
+        right = right._bracketed() if right.operator and (operator == "NOT" or right.operator != operator) else right
+        return _Part(
+            f"{left.expression} {operator} {right.expression}",
+            f"{left.shown} {operator} {right.shown}",
+            operator,
+            max(left.height, right.height),
+        )
+
+    def _bracketed(self) -> _Part:
+        return _Part(f"({self.expression})", f"({self.shown})", "", self.height + 1)
+
+
 class _Translation:
     """One query on its way to FTS5."""
 
@@ -200,13 +229,14 @@ class _Translation:
         if text not in self.warnings:
             self.warnings.append(text)
 
-    def of(self, tree: Leaf | Node, *, wanted: bool = True) -> tuple[str, str] | None:
-        """(expression, translation), or None for what asks for nothing."""
+    def of(self, tree: Leaf | Node, *, wanted: bool = True) -> _Part | None:
+        """The tree's part of the expression, or None for what asks for nothing."""
         if isinstance(tree, Leaf):
             if len(self.leaves) >= MAX_LEAVES:
                 self.warn(f"only the first {MAX_LEAVES} terms were used")
                 return None
-            return self._leaf(tree, wanted=wanted)
+            found = self._leaf(tree, wanted=wanted)
+            return _Part(*found) if found else None
         left = self.of(tree.left, wanted=wanted) if tree.left is not None else None
         right = self.of(tree.right, wanted=wanted and tree.operator != "NOT")
         if right is None:
@@ -214,8 +244,8 @@ class _Translation:
         if left is None:
             if tree.operator != "NOT":
                 return right
-            left = (f'{{flags}} : "{EVERY}"', "all")
-        return f"({left[0]} {tree.operator} {right[0]})", f"({left[1]} {tree.operator} {right[1]})"
+            left = _Part(f'{{flags}} : "{EVERY}"', "all")
+        return left.joined(tree.operator, right)
 
     def _leaf(self, leaf: Leaf, *, wanted: bool) -> tuple[str, str] | None:
         shown, columns = self._columns(leaf)
@@ -245,8 +275,6 @@ class _Translation:
             self.warn(f"field [{leaf.tag[:40]}] is not indexed; all fields were searched")
             return "All Fields", _ALL
         shown, columns = _TAGS[name]
-        if columns in (("mesh",), ("major",)):
-            self.warn("narrower MeSH headings are not added")
         return shown, columns
 
     def _years(self, leaf: Leaf) -> tuple[str, str] | None:
@@ -274,7 +302,8 @@ class _Translation:
             tokens = stemmed(asked)
             if wanted:
                 self.stems += tokens
-            choices = [[*tokens[:-1], last] for last in self._endings(leaf, asked[-1])] or [tokens]
+            choices = [[*tokens[:-1], last] for last in self._endings(leaf, asked[-1])]
+            choices = choices or self._narrower(leaf, columns) or [tokens]
             found.append(self._in(stem_columns, choices, leaf, columns))
         names = plain_words(leaf.text)
         if plain_columns and names:
@@ -282,6 +311,17 @@ class _Translation:
             opened = leaf.text.endswith("*") or (columns == ("authors",) and len(names) > 1)
             found.append(self._in(plain_columns, [names], leaf, columns, end=" *" if opened else ""))
         return found[0] if len(found) == 1 else f"({' OR '.join(found)})" if found else ""
+
+    def _narrower(self, leaf: Leaf, columns: tuple[str, ...]) -> list[list[str]]:
+        """The stems of a heading and of those below it; empty when it is none or is asked for alone."""
+        name, _, option = leaf.tag.partition(":")
+        if not set(columns) <= {"mesh", "major"} or option == "noexp" or name in ("sh", "mesh subheading"):
+            return []
+        headings = exploded(leaf.text)
+        if headings is None:
+            self.warn(f"headings below {leaf.text[:60]} are not known here and were not added")
+            return []
+        return [stemmed(words(heading)) for heading in headings]
 
     def _endings(self, leaf: Leaf, word: str) -> list[str]:
         """The stems of the indexed words that a truncated word stands for; empty when it is not truncated."""
@@ -305,9 +345,10 @@ class _Translation:
 
 
 def translate(tree: Leaf | Node, vocabulary: Vocabulary) -> Asked | None:
-    """The tree as FTS5 is asked; None when nothing in it can be looked for."""
+    """The tree as FTS5 is asked; None when nothing in it can be looked for, or it is nested too deeply."""
     translation = _Translation(vocabulary)
     found = translation.of(tree)
-    if found is None:
+    if found is None or found.height > MAX_NESTING:
         return None
-    return Asked(found[0], found[1], tuple(translation.warnings), tuple(translation.leaves), tuple(translation.stems))
+    leaves = tuple(translation.leaves)
+    return Asked(found.expression, found.shown, tuple(translation.warnings), leaves, tuple(translation.stems))

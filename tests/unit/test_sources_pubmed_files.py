@@ -92,9 +92,9 @@ async def test_what_was_not_understood_or_stands_nowhere_is_said(real: PubmedFil
     assert hits.total == 0
     assert "quantum gravity waves[tiab]" in hits.missing
     assert "cancer[mesh]" not in hits.missing
-    assert "narrower MeSH headings are not added" in hits.warnings
+    assert "headings below cancer are not known here and were not added" in hits.warnings
     assert any("[sb] is not indexed" in w for w in hits.warnings)
-    assert hits.translation.startswith('(("quantum gravity waves"[Title/Abstract] AND "cancer"[MeSH Terms])')
+    assert hits.translation.startswith('"quantum gravity waves"[Title/Abstract] AND "cancer"[MeSH Terms]')
     assert (await real.search("the of and", 5)).total == 0
 
 
@@ -355,3 +355,30 @@ def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(tmp_path: Path, man
     assert done.returncode == 1
     assert "WorkspaceError: the index of many.xml cannot be written" in done.stderr.splitlines()[-1]
     assert [p.suffix for p in folder.iterdir()] == [".lock"]
+
+
+async def test_a_heading_includes_those_below_it_unless_it_is_asked_for_alone(tmp_path: Path) -> None:
+    headings = (["Liposarcoma, Myxoid"], ["Sarcoma"], ["Osteosarcoma"], ["Breast Neoplasms"], ["Seals, Earless"])
+    articles = [article(n, f"Paper {n}", mesh=mesh) for n, mesh in enumerate(headings, 1)]
+    papers = source(tmp_path, px.write_file(tmp_path / "a.xml", articles))
+    assert await found(papers, "Sarcoma[mh]") == {1, 2, 3}
+    assert await found(papers, '"sarcoma"[MeSH Terms:noexp]') == {2}
+    assert await found(papers, "Sarcoma, Soft Tissue[mesh] NOT liposarcoma[mesh]") == {2, 3}
+    assert await found(papers, "Neoplasms[mh]") == {1, 2, 3, 4}
+    assert await found(papers, "Neoplasms[majr]") == set()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        " AND ".join(["cancer"] * 400),
+        " OR ".join(f"word{n}[tiab]" for n in range(400)),
+        " ".join(f"a{n} AND b{n} OR" for n in range(60)) + " cancer",
+        "(" * 50 + "cancer" + ")" * 50,
+        " NOT ".join(f"(word{n} OR other{n}*)" for n in range(120)),
+        "Neoplasms[mh] OR " * 9 + "1900:2026[dp]",
+    ],
+)
+async def test_a_query_of_any_length_and_depth_is_answered(real: PubmedFiles, query: str) -> None:
+    hits = await real.search(query, 3)
+    assert hits.total or hits.warnings
