@@ -59,7 +59,9 @@ def read_jats(data: bytes, *, sha256: str, path: str | None = None, source: str 
     if tag_of(root) not in ("article", "pmc-articleset", "OAI-PMH", "record", "metadata") or not articles:
         raise UnreadablePaper(
             f"its root element is <{tag_of(root)[:40]}>, which is no JATS article.",
-            hint="Give the full-text XML as PubMed Central or Europe PMC deliver it.",
+            hint="Give PubMed's XML with --pubmed-xml."
+            if tag_of(root) == "PubmedArticleSet"
+            else "Give the full-text XML as PubMed Central or Europe PMC deliver it.",
         )
     article = articles[0]
     builder = DocumentBuilder()

@@ -13,6 +13,8 @@ ABSTRACT_ONLY: Final = "only title and abstract were at hand, not the full text.
 """The warning every such document carries."""
 
 _LABEL: Final = re.compile(r"([A-Z][A-Za-z/&,' -]{3,60}): ")
+_WITHIN: Final = re.compile(r"(?<=[.!?)] )(?=([A-Z][A-Z/&,' -]{3,60}): )")
+"""Before a label in capitals that follows a sentence: many exports put a structured abstract on one line."""
 
 
 def record_document(paper: Paper) -> Document:
@@ -25,7 +27,7 @@ def record_document(paper: Paper) -> Document:
     Raises:
         UnreadablePaper: The record has no abstract, so there is nothing to read but the title.
     """
-    blocks = [text for text in (clean(line) for line in paper.abstract.splitlines()) if text]
+    blocks = [part for line in paper.abstract.splitlines() for part in _parts(clean(line)) if part]
     if not blocks:
         raise UnreadablePaper(
             f"{paper.id}: the record has neither full text nor abstract.", hint="Add the paper's file with --papers."
@@ -43,3 +45,9 @@ def record_document(paper: Paper) -> Document:
         builder.paragraph(text)
     builder.warn(ABSTRACT_ONLY)
     return builder.build(paper.id, "record")
+
+
+def _parts(line: str) -> list[str]:
+    """A line divided before each label that names a kind of section."""
+    cuts = [m.start() for m in _WITHIN.finditer(line) if section_kind(m[1].capitalize())]
+    return [line[a:b].strip() for a, b in zip([0, *cuts], [*cuts, len(line)], strict=True)]

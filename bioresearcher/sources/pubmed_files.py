@@ -151,13 +151,11 @@ class PubmedFiles(Vocabulary):
 
     def _answers(self, file: _File, asked: Asked, limit: int) -> tuple[int, list[Paper]]:
         """How many of a file's records answer, and the best of them, without those that a later file overrides."""
-        if not file.overridden:
+        if file.overridden:
+            count = sum(pmid not in file.overridden for pmid in file.index.matching(asked.expression))
+        else:
             count = file.index.count(asked.expression)
-            return count, file.index.best(asked.expression, limit) if count and limit else []
-        count = sum(pmid not in file.overridden for pmid in file.index.matching(asked.expression))
-        hidden = len(file.overridden)
-        found = file.index.best(asked.expression, limit + hidden) if count and limit else []
-        return count, [p for p in found if p.pmid and int(p.pmid) not in file.overridden][:limit]
+        return count, file.index.best(asked.expression, limit, file.overridden) if count and limit else []
 
     def _ranked(self, papers: list[Paper], stems: Sequence[str]) -> list[Paper]:
         """By BM25 (Robertson and Zaragoza 2009) of title, twice, and abstract, with counts over all files."""

@@ -10,9 +10,10 @@ import fcntl
 import os
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -121,12 +122,14 @@ class PubmedIndex:
         with self._open() as db:
             return int(db.execute(f"SELECT count(*) {_FOUND}", (expression,)).fetchone()[0])
 
-    def best(self, expression: str, limit: int) -> list[Paper]:
-        """The records that answer an expression best by BM25 within this file, best first."""
+    def best(self, expression: str, limit: int, without: Collection[int] = ()) -> list[Paper]:
+        """The records that answer an expression best by BM25 within this file, some PMIDs left out, best first."""
         weights = ", ".join(str(_WEIGHTS.get(c, 1.0)) for c in COLUMNS)
-        query = f"SELECT p.value {_FOUND} ORDER BY bm25(text, {weights}), p.pmid DESC LIMIT ?"
+        order = f"SELECT p.pmid, p.row {_FOUND} ORDER BY bm25(text, {weights}), p.pmid DESC"
         with self._open() as db:
-            return [_unpacked(value) for (value,) in db.execute(query, (expression, limit))]
+            rows = (row for pmid, row in db.execute(order, (expression,)) if pmid not in without)
+            value = "SELECT value FROM papers WHERE row = ?"
+            return [_unpacked(db.execute(value, (row,)).fetchone()[0]) for row in islice(rows, limit)]
 
     def paper(self, pmid: int) -> Paper | None:
         """A record by its PMID; None when it is not in this file or was withdrawn."""

@@ -27,6 +27,15 @@ def test_a_label_that_names_no_section_stays_in_the_text() -> None:
     assert document.text.endswith("Keywords here: none. IL-6: high.")
 
 
+def test_a_structured_abstract_on_one_line_is_divided_at_its_labels() -> None:
+    text = "BACKGROUND: Seals dive (IL: x). MATERIALS AND METHODS: We used ELISA. NOTE: none. RESULTS: They do."
+    document = record_document(PAPER.model_copy(update={"abstract": text}))
+    assert [(s.title, s.kind) for s in document.sections[2:]] == [
+        ("Background", "introduction"), ("Materials and methods", "methods"), ("Results", "results"),
+    ]  # fmt: skip
+    assert "Materials and methods\n\nWe used ELISA. NOTE: none.\n\nResults\n\nThey do." in document.text
+
+
 def test_a_record_without_abstract_cannot_be_read() -> None:
     with pytest.raises(UnreadablePaper, match="PMID1: the record has neither full text nor abstract"):
         record_document(PAPER.model_copy(update={"abstract": " \n"}))

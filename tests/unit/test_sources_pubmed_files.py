@@ -21,6 +21,7 @@ from bioresearcher.library.records import ABSTRACT_ONLY
 from bioresearcher.schemas.paper import Failure
 from bioresearcher.settings import load_settings
 from bioresearcher.sources.base import LiteratureSource
+from bioresearcher.sources.papers import OwnPapers
 from bioresearcher.sources.pubmed_files import PubmedFiles, in_order
 from bioresearcher.sources.pubmed_query import Leaf, Node, Vocabulary, parse, translate
 
@@ -382,3 +383,9 @@ async def test_a_heading_includes_those_below_it_unless_it_is_asked_for_alone(tm
 async def test_a_query_of_any_length_and_depth_is_answered(real: PubmedFiles, query: str) -> None:
     hits = await real.search(query, 3)
     assert hits.total or hits.warnings
+
+
+def test_pubmed_xml_among_papers_is_told_where_it_belongs(tmp_path: Path) -> None:
+    px.write_file(tmp_path / "papers" / "pubmed.xml", [article(1, "Seals sleep")])
+    (failure,) = OwnPapers([tmp_path / "papers"]).load()[1]
+    assert failure.hint == "Give PubMed's XML with --pubmed-xml."
