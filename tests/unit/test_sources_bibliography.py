@@ -213,3 +213,40 @@ def test_no_text_breaks_a_reader(text: str) -> None:
                 assert entry.line >= 0
         except UnreadablePaper:
             assert read is not read_ris
+
+
+WORDS = st.lists(st.sampled_from(["gène", "β-catenin", "AND", "breast", "<0.05", "“x”", "IL-6", "50"]), min_size=1)
+ENTRIES = st.lists(st.tuples(WORDS.map(" ".join), WORDS.map(" ".join), st.integers(1900, 2030)), max_size=5)
+WRITERS = {
+    "bib": lambda n, title, abstract, year: (
+        f"@article{{key{n},\n title = {{{title}}},\n abstract = {{{abstract}}},\n year = {year}\n}}\n"
+    ),
+    "ris": lambda n, title, abstract, year: (
+        f"TY  - JOUR\nTI  - {title}\nAB  - {abstract}\nPY  - {year}\nER  - \n"
+    ),
+}  # fmt: skip
+BREAKS = {"bib": "@article{broken, title = {never closed\n", "ris": "TY  - JOUR\nTI  - never closed\n"}
+
+
+@pytest.mark.parametrize("kind", ["bib", "ris"])
+@given(entries=ENTRIES, at=st.integers(0, 5))
+def test_what_was_written_is_read_and_a_broken_entry_costs_no_other(
+    kind: str, entries: list[tuple[str, str, int]], at: int
+) -> None:
+    written = [WRITERS[kind](n, *entry) for n, entry in enumerate(entries)]
+    read = {"bib": read_bibtex, "ris": read_ris}[kind]
+    for texts, broken in ((written, 0), ([*written[:at], BREAKS[kind], *written[at:]], 1)):
+        found = read("\n".join(texts))
+        good = [(e.title, e.abstract, int(e.date)) for e in found if isinstance(e, Entry)]
+        assert good == entries
+        assert sum(isinstance(e, Broken) for e in found) == broken
+    lines = [e.line for e in found]
+    assert lines == sorted(lines)
+
+
+@given(entries=ENTRIES)
+def test_csl_json_is_read_as_it_was_written(entries: list[tuple[str, str, int]]) -> None:
+    items = [{"title": t, "abstract": a, "issued": {"date-parts": [[y]]}} for t, a, y in entries]
+    for indent in (None, 2):
+        found = read_csl_json(json.dumps(items, indent=indent, ensure_ascii=False))
+        assert [(e.title, e.abstract, int(e.date)) for e in found if isinstance(e, Entry)] == entries

@@ -389,3 +389,11 @@ def test_pubmed_xml_among_papers_is_told_where_it_belongs(tmp_path: Path) -> Non
     px.write_file(tmp_path / "papers" / "pubmed.xml", [article(1, "Seals sleep")])
     (failure,) = OwnPapers([tmp_path / "papers"]).load()[1]
     assert failure.hint == "Give PubMed's XML with --pubmed-xml."
+
+
+async def test_folders_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "a b%20#1?x=é"
+    file = px.write_file(folder / "a.xml", [article(1, "Seals sleep")])
+    assert await found(source(folder, file), "seals") == {1}
+    assert await found(source(folder, file), "seals") == {1}
+    assert [p.suffix for p in sorted((folder / "index").iterdir())] == [".lock", ".sqlite"]
