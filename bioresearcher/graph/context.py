@@ -10,7 +10,7 @@ from bioresearcher.library.index import Library
 from bioresearcher.llm.ask import Caller
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.sandbox.base import Sandbox
-from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.paper import Failure, Paper
 from bioresearcher.schemas.report import Analysis, Report
@@ -20,7 +20,7 @@ from bioresearcher.settings import Settings
 from bioresearcher.sources.base import DatasetSource, LiteratureSource
 from bioresearcher.sources.papers import OwnPapers
 from bioresearcher.sources.pubmed_files import PubmedFiles
-from bioresearcher.stages.design import Bench
+from bioresearcher.stages.bench import Bench
 from bioresearcher.stages.program import Workbench
 
 
@@ -68,6 +68,7 @@ class Context:
             datasets=self.folder.read_all(Dataset, "datasets"),
             skills=self.skills,
             max_parts=self.settings.max_parts,
+            checks=self.folder.read_list(DatasetCheck, "checks.json"),
         )
 
     def workbench(self, sandbox: Sandbox) -> Workbench:

@@ -25,7 +25,8 @@ from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import DraftReview, GateFinding
 from bioresearcher.schemas.run import Decision
 from bioresearcher.schemas.task import DryLabTask
-from bioresearcher.stages import design, program, score
+from bioresearcher.stages import assemble, design, program, score
+from bioresearcher.stages.bench import Bench
 from bioresearcher.stages.reviewed import reviewed
 
 Update = dict[str, Any]
@@ -65,7 +66,7 @@ async def design_headings(state: RunState, runtime: Runtime[Context]) -> Update:
     return {"parts": [p.id for p in best.value.parts], "reviews": list(best.rounds), "passed": passed}
 
 
-def _why_nothing(c: Context, bench: design.Bench) -> str:
+def _why_nothing(c: Context, bench: Bench) -> str:
     """Why neither data nor papers give a part."""
     said = [f"{f.item} could not be loaded ({f.message.rstrip('.')})" for f in c.input_failures]
     for check in c.folder.read_list(DatasetCheck, "checks.json"):
@@ -138,7 +139,9 @@ async def assemble_protocol(state: RunState, runtime: Runtime[Context]) -> Updat
         anew, by_rule = await design.design_by_rule(c.caller, c.bench(), c.library.similarities)
         headings, parts = (anew, by_rule) if by_rule else (headings, parts)
     passed = {"headings", "outlines", *(f"part {p}" for p in state["parts"])} <= set(state["passed"])
-    protocol = await asyncio.to_thread(design.assemble_protocol, c.bench(), headings, parts, passed=passed)
+    protocol = await asyncio.to_thread(
+        assemble.assemble_protocol, c.bench(), headings.title, headings.summary, parts, passed=passed
+    )
     c.folder.write(protocol, "protocol.json")
     rounds: list[DraftReview] = sorted(state["reviews"], key=lambda r: (r.draft, r.round))
     c.folder.write_list(rounds, "rounds.json")

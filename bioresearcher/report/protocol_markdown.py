@@ -57,20 +57,33 @@ def protocol_lines(protocol: Protocol, view: RunView | None, level: int) -> Iter
 def _part(part: ProtocolPart, view: RunView | None, level: int) -> Iterable[str]:
     yield from (f"{'#' * level} Part {md(part.id)}: {md(part.title)}", "")
     yield from (f"{md(part.purpose)} {md(part.reason)}".strip(), "")
-    sources = [f"{md(r.paper_id)} part {md(r.part_id)}" for r in part.learns_from]
-    needs = [md(p) for p in part.depends_on]
-    if needs or sources:
-        said = [
-            f"Needs part {', '.join(needs)}." if needs else "",
-            f"Learns from {', '.join(sources)}." if sources else "",
-        ]
-        yield from (" ".join(s for s in said if s), "")
+    if part.novel:
+        yield from ("**Novel**: no step of this part was learnt from a paper that was read.", "")
+    yield from (f"- {line}" for line in _relations(part))
+    yield ""
     for step in part.steps:
         yield from _step(step, view, level + 1)
     if not part.steps:
         yield from ("This part has no steps yet.", "")
         yield from (f"- {md(line.id)} {md(line.title)}" for line in part.outline)
         yield ""
+
+
+def _relations(part: ProtocolPart) -> Iterable[str]:
+    """How the part stands to others and to the papers, a line each."""
+    told = {r.part for r in part.relations}
+    for relation in part.relations:
+        reason = f": {md(relation.reason)}" if relation.reason else ""
+        yield f"{relation.kind.capitalize()} part {md(relation.part)}{reason}"
+    silent = [md(p) for p in part.depends_on if p not in told]
+    if silent:
+        yield f"Needs part {', '.join(silent)}"
+    papers: dict[str, list[str]] = {}
+    for ref in part.learns_from:
+        papers.setdefault(ref.paper_id, []).append(ref.part_id)
+    if papers:
+        said = "; ".join(f"{md(p)} part {', '.join(md(n) for n in numbers)}" for p, numbers in papers.items())
+        yield f"Learns from {said}"
 
 
 def _step(step: ProtocolStep, view: RunView | None, level: int) -> Iterable[str]:
@@ -84,7 +97,8 @@ def _step(step: ProtocolStep, view: RunView | None, level: int) -> Iterable[str]
         yield f"- {name}: {'; '.join(values) if values else 'none stated'}"
     yield ""
     if not step.links:
-        yield from ("Evidence: none. No passage of a paper that was read supports this step.", "")
+        why = f" {md(step.novelty)}" if step.novelty else ""
+        yield from (f"Evidence: none; no passage of a paper that was read supports this step.{why}", "")
         return
     yield from ("Evidence:", "")
     for link in step.links:
@@ -92,6 +106,8 @@ def _step(step: ProtocolStep, view: RunView | None, level: int) -> Iterable[str]
 
 
 def _facts(step: ProtocolStep) -> Iterable[tuple[str, list[str]]]:
+    if step.object:
+        yield "Works on", [md(step.object)]
     yield "Inputs", [f"{md(i.name)} ({md_code(i.source)})" for i in step.inputs]
     yield "Parameters", [md(f"{p.name}: {p.value} {p.unit}".strip()) for p in step.parameters]
     yield (

@@ -8,9 +8,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from bioresearcher.schemas.base import SENTENCE, Value
-from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, ReportPartRef, StepInput, StepOutput
+from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, Relation, ReportPartRef, StepInput, StepOutput
 from bioresearcher.schemas.report import Parameter
 from bioresearcher.schemas.review import GateFinding
 from bioresearcher.schemas.skill import SkillContract
@@ -25,6 +25,7 @@ class KnownPart(Value):
     title: str
     purpose: str
     level: Literal["low", "medium", "high"]
+    reason: str = Field(default="", description="why it has this level")
     reuse: str
     change: str
     actions: tuple[str, ...] = Field(default=(), description="its steps' actions; shown at outline level only")
@@ -59,6 +60,7 @@ class DesignHeadingsInput(Value):
     objective: Objective
     known: tuple[KnownPart, ...]
     datasets: tuple[Dataset, ...]
+    checks: tuple[DatasetCheck, ...] = Field(default=(), description="how far each data set suits the objective")
     skills: tuple[SkillBrief, ...]
     max_parts: int = Field(default=12, description="parts at most")
     findings: tuple[GateFinding, ...] = Field(description="what the reviewer found in the previous draft")
@@ -74,6 +76,7 @@ class HeadingDraft(Value):
     )
     reason: str = Field(description="why it stands here: what it needs and what needs it", json_schema_extra=SENTENCE)
     depends_on: tuple[str, ...] = Field(default=(), description="ids of earlier parts")
+    relations: tuple[Relation, ...] = Field(default=(), description="one per earlier part it depends on, with why")
     learns_from: tuple[ReportPartRef, ...] = ()
 
 
@@ -94,6 +97,7 @@ class DesignOutlinesInput(Value):
     parts: tuple[ProtocolPart, ...]
     known: tuple[KnownPart, ...]
     datasets: tuple[Dataset, ...]
+    checks: tuple[DatasetCheck, ...] = ()
     skills: tuple[SkillBrief, ...]
     findings: tuple[GateFinding, ...]
 
@@ -121,6 +125,7 @@ class WriteStepsInput(Value):
     all_parts: tuple[ProtocolPart, ...] = Field(description="headings and outlines of the whole protocol")
     known: tuple[KnownStep, ...] = Field(description="steps of the reports this part can learn from")
     datasets: tuple[Dataset, ...]
+    checks: tuple[DatasetCheck, ...] = ()
     skills: tuple[SkillBrief, ...]
     findings: tuple[GateFinding, ...]
 
@@ -138,6 +143,7 @@ class ProtocolStepDraft(Value):
 
     id: str
     title: str
+    object: str = Field(default="", description="what the action works on, in a few words")
     action: str = Field(description="what to do, as imperative sentences with every parameter")
     rationale: str = Field(description="why it is done this way; no results")
     parameters: tuple[Parameter, ...] = ()
@@ -150,6 +156,9 @@ class ProtocolStepDraft(Value):
     skill: str | None = None
     requirements: tuple[str, ...] = Field(default=(), description="ids of requirements it helps to meet")
     learnt_from: tuple[LearntFrom, ...] = ()
+    novelty: str = Field(
+        default="", description="when it takes over nothing: why it is needed all the same", json_schema_extra=SENTENCE
+    )
 
 
 class StepsDraft(Value):

@@ -28,6 +28,14 @@ class Link(Value):
     similarity: float = Field(ge=0, le=1, description="cosine similarity of the two steps' texts")
 
 
+class Relation(Value):
+    """How a part stands to an earlier one, with the reason."""
+
+    part: str
+    kind: Literal["needs output of", "validates", "compares with", "extends", "follows"]
+    reason: str = ""
+
+
 class StepInput(Value):
     """Something a step needs.
 
@@ -52,6 +60,7 @@ class ProtocolStep(Value):
 
     id: str = Field(description="`<part>.<number>`, e.g. `2.1`")
     title: str
+    object: str = Field(default="", description="what the action works on: samples, material, a result")
     action: str = Field(description="what to do, as imperative sentences")
     rationale: str = ""
     parameters: tuple[Parameter, ...] = ()
@@ -64,6 +73,7 @@ class ProtocolStep(Value):
     skill: str | None = Field(default=None, description="the vetted analysis that carries it out, if any")
     requirements: tuple[str, ...] = Field(default=(), description="ids of the requirements it helps to meet")
     links: tuple[Link, ...] = Field(default=(), description="empty means the step is unsupported")
+    novelty: str = Field(default="", description="of a step without links: why it is there although no paper has it")
     origin: Origin
 
 
@@ -85,9 +95,15 @@ class ProtocolPart(Value):
     purpose: str
     reason: str = ""
     depends_on: tuple[str, ...] = Field(default=(), description="ids of earlier parts it needs")
+    relations: tuple[Relation, ...] = Field(default=(), description="why it stands after each of these parts")
     learns_from: tuple[ReportPartRef, ...] = ()
     outline: tuple[OutlineLine, ...] = Field(default=(), description="one line per step to be written")
     steps: tuple[ProtocolStep, ...] = ()
+
+    @property
+    def novel(self) -> bool:
+        """Whether none of its steps was learnt from a paper that was read."""
+        return bool(self.steps) and not any(step.links for step in self.steps)
 
 
 class Coverage(Value):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bioresearcher.llm.ask import Answer, Caller, ask
@@ -11,107 +9,24 @@ from bioresearcher.schemas.ask_design import (
     DesignHeadingsInput,
     DesignOutlinesInput,
     HeadingsDraft,
-    KnownPart,
-    KnownStep,
-    LearntFrom,
     OutlinesDraft,
     PartOutline,
     ProtocolStepDraft,
-    SkillBrief,
     StepsDraft,
     WriteStepsInput,
 )
-from bioresearcher.schemas.base import Origin, origin_of
-from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.protocol import Coverage, Link, Protocol, ProtocolPart, ProtocolStep, ReportPartRef
-from bioresearcher.schemas.report import Analysis, Report, ReportStep
+from bioresearcher.schemas.base import Origin
+from bioresearcher.schemas.protocol import Link, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import GateFinding
-from bioresearcher.schemas.skill import Skill
-from bioresearcher.stages.drafts import MAX_LINES, MAX_PARTS, known_parts, tidy_headings, tidy_outlines
+from bioresearcher.stages.bench import Bench, Similarities
+from bioresearcher.stages.drafts import MAX_LINES, known_parts, tidy_headings, tidy_outlines
 from bioresearcher.stages.prompts import DESIGN_HEADINGS, DESIGN_OUTLINES, WRITE_STEPS
-from bioresearcher.stages.steps import Ground, learnt_from, lines_for, match_steps, tidy_step, unbound, with_sources
+from bioresearcher.stages.steps import Ground, learnt_from, lines_for, match_steps, tidy_step, unbound
 from bioresearcher.stages.usable import ask_rules, ask_usable, by_rule_only, tell
 from bioresearcher.stages.words import title_of
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-KNOWN_STEPS = 40
-Similarities = Callable[[Sequence[str], Sequence[str]], "NDArray[np.float32]"]
-"""Cosine similarity of every text of the first list with every text of the second."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What the designer works from: the reports with their analyses, the data sets, the skills."""
-
-    objective: Objective
-    reports: Mapping[str, Report]
-    analyses: Mapping[str, Analysis]
-    datasets: tuple[Dataset, ...]
-    skills: Mapping[str, Skill]
-    max_parts: int = MAX_PARTS
-
-    @property
-    def briefs(self) -> tuple[SkillBrief, ...]:
-        """The skills as the designer sees them."""
-        return tuple(
-            SkillBrief(name=s.name, description=s.description, contract=s.contract) for s in self.skills.values()
-        )
-
-    def known_parts(self, *, with_actions: bool) -> tuple[KnownPart, ...]:
-        """All report parts with their referability; the most reusable first."""
-        order = {"high": 0, "medium": 1, "low": 2}
-        known = []
-        for paper_id, report in sorted(self.reports.items()):
-            judged = {p.part_id: p for p in self.analyses[paper_id].parts} if paper_id in self.analyses else {}
-            for part in report.parts:
-                judgement = judged.get(part.id)
-                known.append(
-                    KnownPart(
-                        paper_id=paper_id,
-                        paper_title=report.title,
-                        part_id=part.id,
-                        title=part.title,
-                        purpose=part.purpose,
-                        level=judgement.level if judgement else "low",
-                        reuse=judgement.reuse if judgement else "",
-                        change=judgement.change if judgement else "",
-                        actions=tuple(s.action for s in part.steps) if with_actions else (),
-                    )
-                )
-        return tuple(sorted(known, key=lambda k: order[k.level]))
-
-    def report_step(self, ref: LearntFrom) -> ReportStep | None:
-        """The report step a reference names, or None."""
-        report = self.reports.get(ref.paper_id)
-        parts = {p.id: p for p in report.parts} if report else {}
-        steps = parts[ref.part_id].steps if ref.part_id in parts else ()
-        return next((s for s in steps if s.id == ref.step_id), None)
-
-    def known_steps(self, refs: Sequence[ReportPartRef]) -> tuple[KnownStep, ...]:
-        """The supported steps of some report parts, in full."""
-        known = []
-        for ref in refs:
-            report = self.reports.get(ref.paper_id)
-            part = next((p for p in report.parts if p.id == ref.part_id), None) if report else None
-            for step in part.steps if part else ():
-                if step.supported:
-                    known.append(
-                        KnownStep(
-                            paper_id=ref.paper_id,
-                            part_id=ref.part_id,
-                            step_id=step.id,
-                            action=step.action,
-                            details=step.details,
-                            parameters=step.parameters,
-                            software=step.software,
-                            quotes=tuple(e.text for e in step.evidence),
-                        )
-                    )
-        return tuple(known[:KNOWN_STEPS])
+    pass
 
 
 async def design_headings(caller: Caller, bench: Bench, findings: tuple[GateFinding, ...]) -> HeadingsDraft:
@@ -123,6 +38,7 @@ async def design_headings(caller: Caller, bench: Bench, findings: tuple[GateFind
         objective=bench.objective,
         known=bench.known_parts(with_actions=False),
         datasets=bench.datasets,
+        checks=bench.checks,
         skills=bench.briefs,
         max_parts=bench.max_parts,
         findings=findings,
@@ -152,6 +68,7 @@ def parts_of(draft: HeadingsDraft) -> tuple[ProtocolPart, ...]:
             purpose=p.purpose,
             reason=p.reason,
             depends_on=p.depends_on,
+            relations=p.relations,
             learns_from=p.learns_from,
         )
         for p in draft.parts
@@ -190,6 +107,7 @@ async def design_outlines(
         parts=parts,
         known=bench.known_parts(with_actions=True),
         datasets=bench.datasets,
+        checks=bench.checks,
         skills=bench.briefs,
         findings=findings,
     )
@@ -246,6 +164,7 @@ async def write_steps(
         all_parts=parts,
         known=bench.known_steps(part.learns_from),
         datasets=bench.datasets,
+        checks=bench.checks,
         skills=tuple(b for b in bench.briefs if b.name in {line.skill for line in part.outline}),
         findings=findings,
     )
@@ -314,7 +233,17 @@ def _linked(bench: Bench, draft: ProtocolStepDraft, origin: Origin, similarities
     fields["datasets"] = tuple(d for d in draft.datasets if d in known)
     fields["requirements"] = tuple(r for r in draft.requirements if r in requirements)
     fields["skill"] = draft.skill if draft.skill in bench.skills else None
+    fields["novelty"] = "" if links else _novelty(draft, fields["skill"])
     return ProtocolStep(**fields, links=tuple(links), origin=origin)
+
+
+def _novelty(draft: ProtocolStepDraft, skill: str | None) -> str:
+    """Why a step that stands on no paper is there: in the designer's words, else what can be said of it for sure."""
+    if draft.novelty.strip():
+        return draft.novelty.strip()
+    if skill is not None:
+        return f"It follows the vetted analysis {skill}; no paper that was read describes it closely enough."
+    return "No paper that was read describes it, and no reason for it was given."
 
 
 async def design_by_rule(
@@ -330,57 +259,6 @@ async def design_by_rule(
     parts = with_outlines(parts, await design_outlines(rules, bench, parts, ()))
     steps = [await write_steps(rules, bench, part, parts, (), similarities) for part in parts]
     return headings, tuple(p.model_copy(update={"steps": s}) for p, s in zip(parts, steps, strict=True))
-
-
-def assemble_protocol(
-    bench: Bench, headings: HeadingsDraft, parts: tuple[ProtocolPart, ...], *, passed: bool
-) -> Protocol:
-    """The whole protocol with the coverage of the requirements and its limitations."""
-    parts, lost = with_sources(parts)
-    steps = [s for p in parts for s in p.steps]
-    coverage = []
-    for requirement in bench.objective.requirements:
-        by = tuple(s.id for s in steps if requirement.id in s.requirements)
-        reason = "" if by else "No step of the protocol meets it; see the limitations."
-        coverage.append(Coverage(requirement=requirement.id, steps=by, met=bool(by), reason=reason))
-    limitations = []
-    if not passed:
-        limitations.append("At least one part did not pass the review loop; the best version found is shown.")
-    limitations += _not_as_asked(parts)
-    if lost:
-        limitations.append(f"Inputs that no step makes, and that were left out: {', '.join(lost)}.")
-    unsupported = [s.id for s in steps if not s.links]
-    if unsupported:
-        limitations.append(f"Steps without support in the papers read: {', '.join(unsupported)}.")
-    limitations += [f"Requirement {c.requirement} is not met by any step." for c in coverage if not c.met]
-    limitations += [f"{d.id}: {note}" for d in bench.datasets for note in (*d.notes, *d.problems)]
-    return Protocol(
-        id=bench.objective.id,
-        title=headings.title,
-        objective_id=bench.objective.id,
-        summary=headings.summary,
-        parts=parts,
-        coverage=tuple(coverage),
-        limitations=tuple(limitations),
-        origin=origin_of(s.origin for s in steps),
-    )
-
-
-def _not_as_asked(parts: tuple[ProtocolPart, ...]) -> list[str]:
-    """Where the rules stood in for a model, and what nobody could write."""
-    steps = [s for p in parts for s in p.steps]
-    by_rule = [s.id for s in steps if s.origin == "offline"]
-    said = []
-    if by_rule and len(by_rule) < len(steps):
-        said.append(f"Steps written by rule, because the model's could not be used: {', '.join(by_rule)}.")
-    written = {s.id for s in steps}
-    lost = [line.id for p in parts for line in p.outline if line.id not in written]
-    if lost:
-        said.append(f"Planned steps that could not be written: {', '.join(lost)}.")
-    empty = [p.id for p in parts if not p.steps]
-    if empty:
-        said.append(f"Parts without any step: {', '.join(empty)}.")
-    return said
 
 
 def _error(gate: str, location: str, message: str, suggestion: str) -> GateFinding:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from bioresearcher.schemas.ask_design import HeadingDraft, HeadingsDraft, OutlinesDraft
-from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, ReportPartRef
+from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, Relation, ReportPartRef
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.words import in_order, known_id, known_ids, plain_name, title_of
 
@@ -29,21 +29,48 @@ def tidy_headings(
     place: dict[str, int] = {}
     for number, part in enumerate(parts):
         place.setdefault(part.id, number)
-    needs = [{place[i] for i in known_ids(p.depends_on, place)} - {n} for n, p in enumerate(parts)]
+    named = [(*p.depends_on, *(r.part for r in p.relations)) for p in parts]
+    needs = [{place[i] for i in known_ids(names, place)} - {n} for n, names in enumerate(named)]
     order = in_order(parts, needs)
     number_of = {old: new for new, old in enumerate(order, 1)}
     tidied = tuple(
-        _heading(parts[old], number_of[old], sorted(number_of[n] for n in needs[old]), known) for old in order
+        _heading(
+            parts[old],
+            number_of[old],
+            sorted(number_of[n] for n in needs[old]),
+            known,
+            _relations(parts[old], place, number_of),
+        )
+        for old in order
     )
     return draft.model_copy(update={"parts": tidied, "title": title_of(draft.title)})
 
 
-def _heading(part: HeadingDraft, number: int, needs: Sequence[int], known: Collection[tuple[str, str]]) -> HeadingDraft:
+def _relations(part: HeadingDraft, place: Mapping[str, int], number_of: Mapping[int, int]) -> dict[int, Relation]:
+    """New number of an earlier part -> how this part stands to it."""
+    found: dict[int, Relation] = {}
+    for relation in part.relations:
+        name = known_id(relation.part, place)
+        if name is not None:
+            number = number_of[place[name]]
+            reason = title_of(relation.reason)
+            found.setdefault(number, relation.model_copy(update={"part": str(number), "reason": reason}))
+    return found
+
+
+def _heading(
+    part: HeadingDraft,
+    number: int,
+    needs: Sequence[int],
+    known: Collection[tuple[str, str]],
+    relations: Mapping[int, Relation],
+) -> HeadingDraft:
     return part.model_copy(
         update={
             "id": str(number),
             "title": title_of(part.title, part.purpose),
             "depends_on": tuple(str(n) for n in needs if n < number),
+            "relations": tuple(relations[n] for n in needs if n < number and n in relations),
             "learns_from": known_parts(part.learns_from, known),
         }
     )

@@ -120,7 +120,7 @@ def test_odd_objectives_are_text_and_a_damaged_checkpoint_is_said(program: Any, 
     assert "<script>alert(1)" not in page + protocol
     assert "\x1b" not in page + protocol + done.stdout
     assert "49" not in protocol.splitlines()[0]
-    assert "A plan in 1 part for" in protocol
+    assert "A plan for the objective" in protocol
     assert "No analysis that the objective names can be planned" in protocol
     assert "No papers were given, so no step rests on literature." in (folder / "report.md").read_text()
 

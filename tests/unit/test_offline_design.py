@@ -148,7 +148,7 @@ def test_what_is_asked_for_but_cannot_be_done_is_named_with_what_is_lacking(skil
     draft = Designer(similarity).design_headings(
         DesignHeadingsInput(objective=wish, known=(), datasets=(dataset(matrix=False),), skills=skills, findings=())
     )
-    assert draft.summary.startswith("A plan in 1 part for")
+    assert draft.summary.startswith("A plan for the objective, on D.")
     assert "Asked for but not planned: " in draft.summary
     assert "penalised model" in draft.summary
 

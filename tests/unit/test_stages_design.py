@@ -26,6 +26,8 @@ from bioresearcher.schemas.protocol import ProtocolPart, ReportPartRef
 from bioresearcher.schemas.report import Report, ReportPart, ReportStep
 from bioresearcher.skills import load_skills
 from bioresearcher.stages import design
+from bioresearcher.stages.assemble import assemble_protocol
+from bioresearcher.stages.bench import Bench
 from bioresearcher.stages.drafts import MAX_LINES, MAX_PARTS, tidy_headings, tidy_outlines
 from bioresearcher.stages.steps import Ground, match_steps, tidy_step, unbound
 
@@ -53,7 +55,7 @@ def evidence(text: str) -> Evidence:
     return Evidence(document="P1", section="Methods", start=0, end=len(text), text=text)
 
 
-def bench() -> design.Bench:
+def bench() -> Bench:
     step = ReportStep(id="1.1", action="Test each gene", supported=True, evidence=(evidence("Test each gene."),))
     report = Report(
         paper_id="P1",
@@ -63,7 +65,7 @@ def bench() -> design.Bench:
         quotes_located=1,
         origin="model",
     )
-    return design.Bench(OBJECTIVE, {"P1": report}, {}, (data(),), SKILLS)
+    return Bench(OBJECTIVE, {"P1": report}, {}, (data(),), SKILLS)
 
 
 def similar(left, right):
@@ -308,7 +310,7 @@ async def test_lines_left_out_and_analyses_not_bound_are_written_by_rule(tmp_pat
     assert len(found[1].links) == 1
     assert "completed by rule: 1.1: it was not written" in notes(events)
     whole = part.model_copy(update={"steps": found})
-    protocol = design.assemble_protocol(bench(), headings(heading("1")), (whole, parts[1]), passed=True)
+    protocol = assemble_protocol(bench(), "t", "s", (whole, parts[1]), passed=True)
     assert protocol.origin == "mixed"
     said = "\n".join(protocol.limitations)
     assert "Steps written by rule, because the model's could not be used: 1.1." in said
@@ -324,7 +326,7 @@ async def test_inputs_of_steps_that_could_not_be_written_are_left_out_and_said(t
         part.model_copy(update={"steps": tuple(design._linked(bench(), s, "model", similar) for s in drafts)})
         for part, drafts in zip(outlined(), (steps, later), strict=True)
     ]
-    protocol = design.assemble_protocol(bench(), headings(heading("1")), tuple(parts), passed=True)
+    protocol = assemble_protocol(bench(), "t", "s", tuple(parts), passed=True)
     assert [i.name for i in protocol.steps[-1].inputs] == ["good", "own"]
     assert "Inputs that no step makes, and that were left out: 2.1 (bad)." in protocol.limitations
 

@@ -31,7 +31,7 @@ from bioresearcher.schemas.ask_design import (
 )
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.protocol import OutlineLine, ReportPartRef, StepOutput
+from bioresearcher.schemas.protocol import OutlineLine, Relation, ReportPartRef, StepOutput
 from bioresearcher.schemas.skill import SkillProtocol
 
 DENSE_WEIGHT = 0.6
@@ -81,15 +81,15 @@ class Designer:
         near = self._near(texts, values.known)
         parts = []
         for number, ((title, skills), row) in enumerate(zip(groups.items(), near, strict=True), 1):
-            needs = {number_of[i.skill] for s in skills for i in s.contract.inputs if i.skill in number_of}
-            depends = tuple(sorted(needs - {str(number)}, key=int))
+            relations = _relations(skills, str(number), number_of)
             parts.append(
                 HeadingDraft(
                     id=str(number),
                     title=title,
                     purpose=" ".join(_first_sentence(wording[s.name].rationale) for s in skills),
-                    reason=f"Needs part {', '.join(depends)}." if depends else "Works on the data as given.",
-                    depends_on=depends,
+                    reason="" if relations else "It works on the data as given.",
+                    depends_on=tuple(r.part for r in relations),
+                    relations=relations,
                     learns_from=tuple(row),
                 )
             )
@@ -172,6 +172,28 @@ class Designer:
         )
 
 
+def _relations(skills: Sequence[SkillBrief], number: str, number_of: dict[str, str]) -> tuple[Relation, ...]:
+    """What a part's analyses read from those of other parts, one relation per part, in order."""
+    read: dict[str, list[str]] = {}
+    validates: set[str] = set()
+    for skill in skills:
+        for given in skill.contract.inputs:
+            part = number_of.get(given.skill or "", number)
+            if part != number:
+                read.setdefault(part, []).append(f"{(given.output or given.name).replace('_', ' ')} of {given.skill}")
+                if any(i.role == "validation" for i in skill.contract.inputs):
+                    validates.add(part)
+    return tuple(
+        Relation(
+            part=part,
+            kind="validates" if part in validates else "needs output of",
+            reason=f"reads {', '.join(dict.fromkeys(what))}"
+            + (", to test it on the validation set" if part in validates else ""),
+        )
+        for part, what in sorted(read.items(), key=lambda item: int(item[0]))
+    )
+
+
 def _all_texts(objective: Objective) -> tuple[str, ...]:
     return (objective.text, *(r.text for r in objective.requirements))
 
@@ -180,12 +202,12 @@ def _summary(values: DesignHeadingsInput, uses: Sequence[Use], binding: Binding,
     """What the plan is made of, and what it leaves open."""
     names = ", ".join(d.id for d in values.datasets) or "no data set"
     own = {u.skill.contract.part for u in uses}
-    taken = sum(p.title not in own for p in parts)
-    said = [f"A plan in {len(parts)} part{'' if len(parts) == 1 else 's'} for the objective, on {names}."]
+    taken = any(p.title not in own for p in parts)
+    said = [f"A plan for the objective, on {names}."]
     if uses:
         said.append("The analyses are vetted procedures; each step names what it was learnt from in the papers read.")
     if uses and taken:
-        said.append(f"{taken} of the parts repeat what papers describe, because no vetted analysis covers them.")
+        said.append("Parts that no vetted analysis covers repeat what papers describe.")
     if not uses:
         said.append("Without analysable data it is assembled from what the papers read describe.")
     elif not any(asked_for(u.skill, t) for u in uses for t in _all_texts(values.objective)):
@@ -241,6 +263,7 @@ def _skill_step(
     return ProtocolStepDraft(
         id=line.id,
         title=line.title,
+        object=", ".join(f"{d.n_samples} samples of {d.id}" for d in use.datasets),
         action=wording.action,
         rationale=wording.rationale,
         parameters=(*parameters, *wording.parameters),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 
 from bioresearcher.llm.offline.choose import asked_for
@@ -20,6 +21,42 @@ from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, ReportPartRef, StepInput, StepOutput
 
 LITERATURE_PARTS = 6
+_CHECKS = tuple(
+    (re.compile(pattern, re.IGNORECASE), said)
+    for pattern, said in (
+        (r"\b(?:exclu|inclu|eligib|enrol|recruit)\w*", "A flow count gives how many were eligible, left out and why."),
+        (r"\brandomi[sz]|\ballocat", "The allocation list exists, was made before treatment, and was concealed."),
+        (
+            r"\b(?:t[- ]test|wilcoxon|anova|chi-?squared?|log-?rank|regression|correlat|p[- ]values?|signific\w+)",
+            "Every comparison is listed with its statistic, p-value and group sizes, also those without a difference.",
+        ),
+        (r"\b(?:false discovery|bonferroni|benjamini|multiple test)", "Raw and corrected p-values stand side by side."),
+        (r"\bnormali[sz]", "Distributions of the samples before and after are plotted and overlap afterwards."),
+        (
+            r"\b(?:cluster|classif|group)",
+            "Each sample has exactly one class, and class sizes sum to the number of samples.",
+        ),
+        (r"\b(?:align|map)(?:ped|ping)?\b", "The mapped share of reads is recorded for each sample."),
+        (
+            r"\b(?:sequenc|library prep)",
+            "Reads and quality per sample are recorded; samples below the minimum are named.",
+        ),
+        (r"\b(?:stain|immuno|antibod|blot)", "Positive and negative controls were run alongside and read as expected."),
+        (r"\b(?:PCR|amplif|primer)", "No-template controls stay negative, and replicates of a sample agree."),
+        (r"\b(?:RNA|DNA|extract|isolat|purif)", "Concentration and purity of each sample are measured and recorded."),
+        (
+            r"\b(?:cultur|seed|transfect|grown|cells?)\b",
+            "Passage number, viability and density are recorded for each vessel.",
+        ),
+        (r"\b(?:mice|mouse|rats?|animals?)\b", "Every animal is accounted for, with sex, age, cage and group."),
+        (
+            r"\b(?:download|retriev|obtain|data ?sets?)",
+            "Files, versions and checksums of what was obtained are listed.",
+        ),
+        (r"\b(?:score|rank|weight)", "Each unit has a score with the direction of the scale stated."),
+    )
+)
+"""What shows that a step of a kind was carried out; the first two that fit are asked for."""
 NEAR_ENOUGH = 0.3
 """Cosine similarity (MiniLM) from which a report part is taken to be about what is asked."""
 
@@ -112,16 +149,38 @@ def literature_step(line: OutlineLine, values: WriteStepsInput) -> ProtocolStepD
     return ProtocolStepDraft(
         id=line.id,
         title=clip(line.title, 90),
-        action=f"Repeat what the paper describes, on the material at hand: {action}",
-        rationale="Taken over from the paper named as evidence; check its thresholds against the own material.",
+        object="the material at hand" if not place else f"what step {ids[place - 1]} yields",
+        action=f"As the paper describes it: {action}",
+        rationale=f"{known.paper_id} did it this way; its settings were chosen for its own material." if known else "",
         parameters=known.parameters if known else (),
         inputs=(StepInput(name="material", source=source),),
-        outputs=(StepOutput(name="result", kind="material" if wet else "table", description="what the step yields"),),
+        outputs=(StepOutput(name="result", kind="material" if wet else "table", description=_yields(line)),),
         software=known.software if known else (),
-        acceptance="The result exists for every sample, and the parameters used are recorded.",
+        acceptance=acceptance(line, known, wet=wet),
         kind="wet" if wet else "dry",
         learnt_from=(step_ref(known),) if known else (),
     )
+
+
+def _yields(line: OutlineLine) -> str:
+    return clip(f"what “{line.title.rstrip('.')}” gives", 120)
+
+
+def acceptance(line: OutlineLine, known: KnownStep | None, *, wet: bool) -> str:
+    """How to tell that a step from a paper was carried out: by its own settings, software, test, or by its record."""
+    about = f"{known.action} {known.details}" if known else line.title
+    checks = []
+    if known and known.parameters:
+        stated = ", ".join(f"{p.name} {p.value} {p.unit}".strip() for p in known.parameters[:4])
+        checks.append(f"The {'bench record' if wet else 'log'} shows {stated}, or the deviation and its reason.")
+    if known and known.software:
+        checks.append(f"{' and '.join(known.software[:3])} ended without error, and the version that ran is recorded.")
+    if not checks:
+        checks += [said for pattern, said in _CHECKS if pattern.search(about)][:2]
+    if not checks:
+        how = "with date, person and lot numbers" if wet else "with the code or settings used"
+        checks.append(f"“{clip(line.title.rstrip('.'), 80)}” is on record for every sample or unit, {how}.")
+    return " ".join(checks)
 
 
 def step_ref(known: KnownStep) -> LearntFrom:
