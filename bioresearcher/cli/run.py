@@ -130,6 +130,7 @@ def run(args: argparse.Namespace) -> int:
         finished = find_finished(inputs, settings)
         if finished is not None:
             return tell_finished(finished, args)
+    _tell_hosts(settings, args)
     forecast = agree(inputs, settings, choice, args)
     folder = new_run_folder(settings.workspace, inputs.objective.id)
     return drive(folder, inputs, settings, args, backend_reason=choice.reason, forecast=forecast)
@@ -183,6 +184,17 @@ def _text(value: str) -> str:
             "the objective is empty or too short to work with.", hint="Say in a sentence what to find out."
         )
     return text
+
+
+def _tell_hosts(settings: Settings, args: argparse.Namespace) -> None:
+    """Say which hosts will be asked, before any is."""
+    from rich.console import Console
+
+    from bioresearcher.graph.services import hosts_of
+
+    hosts = hosts_of(settings)
+    said = f"services: {', '.join(hosts)} will be asked (none with --only-own)" if hosts else "services: none are asked"
+    Console(stderr=args.json, quiet=args.quiet, highlight=False).print(said, soft_wrap=True, markup=False)
 
 
 def _check_names(settings: Settings) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bioresearcher.schemas.model import ModelSettings
     from bioresearcher.settings import Settings
 
-_ELSEWHERE = {"models", "every_model", "limits"}
+_ELSEWHERE = {"models", "every_model", "limits", "services"}
 _DEFAULT = "default"
 
 
@@ -42,8 +42,9 @@ def setting_rows(settings: Settings, origin: Mapping[str, str]) -> list[Row]:
     """All settings in a fixed order; of keys, only the names of their variables are among them."""
     values = settings.record()
     rows = [Row(name, value, origin.get(name, _DEFAULT)) for name, value in values.items() if name not in _ELSEWHERE]
-    for name, value in settings.limits.model_dump(mode="json").items():
-        rows.append(Row(f"limits.{name}", value, origin.get(f"limits.{name}", _DEFAULT)))
+    for table in ("limits", "services"):
+        for name, value in getattr(settings, table).model_dump(mode="json").items():
+            rows.append(Row(f"{table}.{name}", value, origin.get(f"{table}.{name}", _DEFAULT)))
     return [*rows, *_model_rows(settings, origin)]
 
 

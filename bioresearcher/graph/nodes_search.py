@@ -16,11 +16,10 @@ from bioresearcher.library.canonical import UnreadablePaper
 from bioresearcher.library.suspicion import shown
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.paper import Failure, Paper, QueryPlan, ScreenedPaper, SearchRound
-from bioresearcher.schemas.passage import Document
 from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.run import Decision
 from bioresearcher.sources.base import StatusSource
-from bioresearcher.stages import duplicates, read, screen, search, selection, status
+from bioresearcher.stages import duplicates, read, screen, search, selection, status, texts
 
 Update = dict[str, Any]
 
@@ -155,30 +154,25 @@ def _note_selection(c: Context, kept: Sequence[str]) -> None:
     c.folder.write_list(rows, "screening.json")
 
 
-async def _text(c: Context, paper: Paper) -> Document:
-    """The paper's text from the source that found it."""
-    for source in c.literature:
-        if source.name == paper.source:
-            return await source.fetch(paper.id)
-    raise UnreadablePaper(f"{paper.id} came from {paper.source}, which this run does not search.")
-
-
 async def read_paper(task: PaperTask, runtime: Runtime[Context]) -> Update:
     """One paper into its report; a paper that cannot be read is a failure in the record."""
     c, paper_id = runtime.context, task["paper_id"]
     paper = c.folder.read(Paper, "papers", f"{paper_id}.json")
     try:
-        document = await _text(c, paper)
+        document, failures = await texts.best_text(c.literature, paper)
     except (UnreadablePaper, OutsideError) as error:
         return {"failures": [Failure(item=paper_id, stage="read_paper", message=error.message, hint=error.hint)]}
+    paper = paper.model_copy(update={"kind": document.kind})
+    c.folder.write(paper, "papers", f"{paper_id}.json")
     c.folder.write(document, "documents", f"{paper_id}.json")
     await asyncio.to_thread(c.library.put, document, paper)
     try:
         report = await read.read_paper(c.caller, c.objective, paper, document)
     except AnswerError as error:
-        return {"failures": [Failure(item=paper_id, stage="read_paper", message=error.message, hint=error.hint)]}
+        failed = Failure(item=paper_id, stage="read_paper", message=error.message, hint=error.hint)
+        return {"failures": [*failures, failed]}
     c.folder.write(report, "reports", f"{paper_id}.json")
-    return {"read": [paper_id]}
+    return {"read": [paper_id], "failures": failures}
 
 
 async def index_papers(state: RunState, runtime: Runtime[Context]) -> Update:

@@ -18,6 +18,7 @@ from bioresearcher.errors import SandboxUnavailableError
 from bioresearcher.events import Event, EventLog
 from bioresearcher.graph.backends import MakeBackend, Wrap, make_caller
 from bioresearcher.graph.context import Context
+from bioresearcher.graph.services import Services, open_services
 from bioresearcher.library.index import Library
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.prompts import PromptBook
@@ -123,7 +124,7 @@ async def open_context(
     library = Library(settings.workspace / "library")
     ledger = Ledger(folder.path("ledger.sqlite"))
     events = EventLog(folder.path("events.jsonl"), listener)
-    caller = None
+    caller, services = None, Services((), (), None)
     try:
         if ledger.note and folder.has("run.json"):
             ledger.carry_over(folder.read(RunRecord, "run.json").usage)
@@ -133,6 +134,7 @@ async def open_context(
         if ledger.note:
             events.emit("note", "ledger", "info", ledger.note)
         pubmed = pubmed_files(settings, lambda said: events.emit("note", "search_papers", "info", said))
+        services = open_services(settings, folder, replay=wrap is not None)
         _, pubmed_failures = await asyncio.to_thread(pubmed.load) if pubmed else ({}, [])
         yield Context(
             caller=caller,
@@ -143,8 +145,8 @@ async def open_context(
             skills=skills,
             sandbox=sandbox,
             sandbox_note=note,
-            literature=(*((papers,) if papers else ()), *((pubmed,) if pubmed else ())),
-            dataset_sources=(),
+            literature=(*((papers,) if papers else ()), *((pubmed,) if pubmed else ()), *services.literature),
+            dataset_sources=services.datasets,
             sandbox_test=tested,
             own_papers=papers,
             own_records=tuple(paper for paper, _ in loaded),
@@ -156,6 +158,8 @@ async def open_context(
     finally:
         if caller is not None:
             await caller.close(wait=False)  # nothing is under way any more, unless the run was broken off
+        if services.http is not None:
+            await services.http.close()
         ledger.close()
         library.close()
 

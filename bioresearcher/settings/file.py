@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.execution import Limits
 from bioresearcher.schemas.model import ModelSettings
+from bioresearcher.schemas.services import ServiceSettings
 from bioresearcher.settings.secrets import find_key, is_variable_name
 from bioresearcher.settings.values import MODEL_KEYS, Settings
 
@@ -72,6 +73,15 @@ def read_settings_file(path: Path) -> SettingsFile:
         limits = _table(path, "limits", values["limits"])
         _refuse_unknown(path, "limits.", limits, Limits.model_fields)
         values["limits"] = _checked(path, "limits.", Limits, limits)
+    if "services" in values:
+        services = _table(path, "services", values["services"])
+        _refuse_unknown(path, "services.", services, ServiceSettings.model_fields)
+        variable = services.get("ncbi_key_env")
+        if isinstance(variable, str) and not is_variable_name(variable):
+            raise InputError(
+                f"{path}: services.ncbi_key_env: must be the name of an environment variable, in capitals."
+            )
+        values["services"] = _checked(path, "services.", ServiceSettings, services)
     _checked(path, "", Settings, values)
     if values.get("sandbox") == "none":  # a file may come with somebody's project; giving up protection may not
         raise InputError(

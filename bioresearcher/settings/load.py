@@ -38,8 +38,9 @@ _ENVIRONMENT = {
 _MODEL = "BIORESEARCHER_MODEL"
 _OPTIONS = ("temperature", "seed", "context", "max_output", "structured")
 """What flags and the environment can set for all models."""
-_NOT_FLAGS = {"models", "every_model", "config", "limits"}
+_NOT_FLAGS = {"models", "every_model", "config", "limits", "services"}
 _PATH_LISTS = {"pubmed_xml"}
+_TABLES = ("limits", "services")
 _PATHS = {"project", "agents_dir", "prompts_dir", "skills_dir", "prices"}
 
 
@@ -84,9 +85,10 @@ def load_settings_with_origin(
     unnamed = {} if "model" in tables.get("default", {}) else tables.get("default", {})
     origin |= {f"every_model.{name}": cell.origin for name, cell in (unnamed | options).items()}
     values: dict[str, Any] = {name: _from_anywhere(name, cell.value) for name, cell in cells.items()}
-    origin |= {name: cell.origin for name, cell in cells.items() if name != "limits"}
-    if file and "limits" in file.values:
-        origin |= {f"limits.{name}": str(file.path) for name in file.values["limits"].model_fields_set}
+    origin |= {name: cell.origin for name, cell in cells.items() if name not in _TABLES}
+    for table in _TABLES:
+        if file and table in file.values:
+            origin |= {f"{table}.{name}": str(file.path) for name in file.values[table].model_fields_set}
     try:
         return Settings.model_validate({**values, "models": models, "every_model": every}), origin
     except ValidationError as error:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 _NAME = re.compile(r"(?:^|[_.-])(?:api_?key|key|secret|token|password|passwd|credential|bearer)s?(?:$|[_.-])", re.I)
-_HARMLESS = {"api_key_env", "max_tokens", "tokens_per_minute"}
+_HARMLESS = {"api_key_env", "max_tokens", "tokens_per_minute", "ncbi_key_env"}
 _VALUE = re.compile(
     r"(?<![A-Za-z0-9])(?:sk-[A-Za-z0-9_-]{6,}|AIza[A-Za-z0-9_-]{20,}|(?:hf|gsk|ghp|xai|pplx|nvapi)[_-][A-Za-z0-9_-]{16,})"
 )

@@ -12,6 +12,7 @@ from bioresearcher.errors import InputError
 from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.execution import Limits
 from bioresearcher.schemas.model import ROLES, ModelSettings, Role, StructuredMode
+from bioresearcher.schemas.services import ServiceSettings
 
 MODEL_KEYS: tuple[str, ...] = ("default", *ROLES)
 """Where a model can be set: for all roles, or for one."""
@@ -99,6 +100,7 @@ class Settings(Value):
     max_parts: int = Field(default=12, ge=1, le=12, description="parts of the protocol at most")
     jobs: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64, description="tasks side by side")
     limits: Limits = Limits()
+    services: ServiceSettings = ServiceSettings()
 
     @field_validator("languages", "left_out_types", "include", "exclude", "pubmed_xml", mode="before")
     @classmethod

@@ -67,6 +67,24 @@ class LiteratureSource(Protocol):
 
 
 @runtime_checkable
+class FullTextSource(Protocol):
+    """Has the open full text of some papers."""
+
+    @property
+    def name(self) -> str:
+        """Short name of the source."""
+        ...
+
+    async def full_text(self, paper: Paper) -> Document | None:
+        """The paper's text; None when this source has none that is open.
+
+        Raises:
+            OutsideError: The source cannot be reached.
+        """
+        ...
+
+
+@runtime_checkable
 class StatusSource(Protocol):
     """Knows of papers whether they were retracted, doubted or corrected."""
 

@@ -63,6 +63,17 @@ def read_records(path: Path) -> Iterator[_Element]:
         yield from _elements(_Reader(file))
 
 
+def records_of(file: IO[bytes]) -> Iterator[_Element]:
+    """The records of an open file or an answer in memory, like `read_records`.
+
+    Raises:
+        UnreadablePaper: As there.
+    """
+    with _errors():
+        _check_beginning(file)
+        yield from _elements(_Reader(file))
+
+
 def file_digest(path: Path) -> str:
     """The sha256 of the file as it lies there, in hex.
 

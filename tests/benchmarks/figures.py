@@ -71,6 +71,7 @@ def show(figures: Sequence[Figure]) -> str:
 def environment() -> dict[str, str]:
     """The caller's environment without settings of the program, and with this checkout in front."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("BIORESEARCHER_")}
+    kept["BIORESEARCHER_ONLY_OWN"] = "1"  # what is measured must not depend on a network
     return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))}
 
 

@@ -51,7 +51,7 @@ def test_every_value_has_its_origin(capsys: pytest.CaptureFixture[str], monkeypa
     assert found["models.reader.seed"] == (4, "flag --seed")
     assert found["models.coder"] == ("as models.default", "default")
     shown = {name for name in found if "." not in name}
-    assert shown == set(Settings.model_fields) - {"models", "every_model", "limits"}
+    assert shown == set(Settings.model_fields) - {"models", "every_model", "limits", "services"}
 
 
 def test_keys_are_set_or_not_and_never_shown(

@@ -1,0 +1,367 @@
+"""The one door to web services: a limiter per host, repeats that help, limits on size, answers kept.
+
+An answer is looked for in the run's own store (so a resumed or replayed run asks nothing again), then in the store
+that runs share, unless it is older than its kind may be. Only whole answers with status 200 are kept for other runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import hashlib
+import json
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+from bioresearcher import __version__
+from bioresearcher.errors import OutsideError
+from bioresearcher.sources.http_store import AnswerStore, Stored
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+
+Wrong = Callable[[bytes], str]
+
+DAY: Final = 86_400.0
+MAX_AGE_S: Final[Mapping[str, float]] = {
+    "search": DAY, "geo-search": DAY, "status": DAY / 4, "record": 7 * DAY, "fulltext": 90 * DAY,
+    "geo-record": 30 * DAY, "geo-summary": 7 * DAY, "geo-listing": 7 * DAY,
+}  # fmt: skip
+"""How long an answer may be used by other runs, by what it is; kinds that are not here: a day."""
+MAX_BYTES: Final = 32 << 20
+ATTEMPTS: Final = 4
+LONGEST_WAIT_S: Final = 60.0
+_PRIVATE: Final = frozenset(["api_key", "email", "tool"])
+"""Parameters that say who asks: not part of an answer's key, and never shown or stored."""
+_AGAIN: Final = frozenset([408, 425, 429, 500, 502, 503, 504])
+
+
+class ServiceError(OutsideError):
+    """A web service did not give what was asked for, also after repeats.
+
+    Attributes:
+        status: The HTTP status, where there was an answer.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", status: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class _Useless(Exception):
+    """A whole answer that cannot be what was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A whole answer; `url` is without secrets."""
+
+    status: int
+    content_type: str
+    body: bytes
+    url: str
+    sha256: str
+    from_cache: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """A file that was downloaded whole."""
+
+    path: Path
+    bytes: int
+    sha256: str
+
+
+@dataclass(slots=True)
+class _Host:
+    """When the next request to a host may go out, and why it is not asked any more."""
+
+    interval_s: float
+    next_s: float = 0.0
+    down: ServiceError | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Http:
+    """Asks web services. `requests` counts what really went out.
+
+    Args:
+        shared: Answers shared by runs; None keeps none.
+        ledger: The run's own answers; None keeps none.
+        per_second: Requests per second and host: `{host: number}`, `""` for every other host.
+        replay: Answer from the ledger only.
+        sleep: Waits; tests give their own.
+    """
+
+    def __init__(
+        self,
+        *,
+        shared: AnswerStore | None = None,
+        ledger: AnswerStore | None = None,
+        per_second: Mapping[str, float] | None = None,
+        replay: bool = False,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._shared, self._ledger, self._replay = shared, ledger, replay
+        self._per_second = per_second or {"": 3.0}
+        self._sleep, self._clock = sleep, clock
+        self._hosts: dict[str, _Host] = {}
+        self._client: httpx.AsyncClient | None = None
+        self._rng = random.Random()  # noqa: S311 - spreads repeats in time, no secret
+        self.requests = 0
+
+    async def get(
+        self,
+        url: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        kind: str,
+        max_bytes: int = MAX_BYTES,
+        wrong: Wrong | None = None,
+    ) -> HttpAnswer:
+        """The answer to a GET of at most `max_bytes`.
+
+        `wrong` says what makes a body useless (a web page in the place of data, XML that is cut off), or nothing: such
+        an answer is asked for again and never kept.
+
+        Raises:
+            ServiceError: The host cannot be reached, says no, or the answer is too large or useless.
+        """
+        return await self._kept("GET", url, params or {}, None, kind, max_bytes, wrong)
+
+    async def post(
+        self,
+        url: str,
+        data: Mapping[str, str],
+        *,
+        kind: str,
+        max_bytes: int = MAX_BYTES,
+        wrong: Wrong | None = None,
+    ) -> HttpAnswer:
+        """The answer to a POST of form fields; like `get`, for questions too long for a URL."""
+        return await self._kept("POST", url, {}, data, kind, max_bytes, wrong)
+
+    async def download(self, url: str, dest: Path, *, max_bytes: int, sha256: str | None = None) -> Downloaded:
+        """A file, whole or not at all; what was downloaded before (`*.part`) is completed where the server can.
+
+        Raises:
+            ServiceError: The host does not give it, it is larger than `max_bytes`, or its checksum is another.
+        """
+        part = dest.with_name(f"{dest.name}.part")
+        part.parent.mkdir(parents=True, exist_ok=True)
+        await self._repeated(url, lambda: self._fetch_to(url, part, max_bytes))
+        size, digest = part.stat().st_size, _digest(part)
+        if sha256 and digest != sha256:
+            part.unlink()
+            raise ServiceError(f"{url}: its checksum is not the one expected.", hint="Try again later.")
+        part.replace(dest)
+        return Downloaded(dest, size, digest)
+
+    async def close(self) -> None:
+        """Close connections and stores."""
+        if self._client is not None:
+            await self._client.aclose()
+        for store in (self._shared, self._ledger):
+            if store is not None:
+                store.close()
+
+    async def _kept(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, str],
+        data: Mapping[str, str] | None,
+        kind: str,
+        most: int,
+        wrong: Wrong | None,
+    ) -> HttpAnswer:
+        fields = {k: v for k, v in {**params, **(data or {})}.items() if k not in _PRIVATE}
+        key = hashlib.sha256(json.dumps([method, url, sorted(fields.items())]).encode()).hexdigest()
+        shown = f"{url}?{urlencode(sorted(fields.items()))}" if fields else url
+        stored = self._ledger.find(key) if self._ledger else None
+        if stored is not None and (self._replay or not stored.failure):
+            return _answer(stored)
+        if self._replay:
+            raise ServiceError(f"{_short(shown)}: the recorded run did not ask this.")
+        if self._shared is not None:
+            stored = self._shared.find(key, MAX_AGE_S.get(kind, DAY))
+            if stored is not None:
+                self._record(self._ledger, stored)
+                return _answer(stored)
+        try:
+            got = await self._repeated(url, lambda: self._ask(method, url, params, data, most, wrong))
+            status, content_type, body = got
+        except ServiceError as error:
+            failed = Stored(key, shown, kind, error.status or 0, "", b"", error.message, error.hint, time.time())
+            self._record(self._ledger, failed)
+            raise
+        fresh = Stored(key, shown, kind, status, content_type, body, fetched=time.time())
+        for store in (self._ledger, self._shared):
+            self._record(store, fresh)
+        return _answer(fresh, from_cache=False)
+
+    @staticmethod
+    def _record(store: AnswerStore | None, answer: Stored) -> None:
+        if store is not None:
+            store.record(answer)
+
+    async def _ask(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, str],
+        data: Mapping[str, str] | None,
+        most: int,
+        wrong: Wrong | None,
+    ) -> tuple[int, str, bytes]:
+        async with self._stream(method, url, params, data, {}) as answer:
+            body = bytearray()
+            async for piece in answer.aiter_bytes():
+                body += piece
+                if len(body) > most:
+                    raise ServiceError(f"{_short(url)}: the answer has more than {most / 1e6:.0f} MB.")
+            trouble = wrong(bytes(body)) if wrong else ""
+            if trouble:
+                raise _Useless(trouble)
+            return answer.status_code, answer.headers.get("content-type", ""), bytes(body)
+
+    async def _fetch_to(self, url: str, part: Path, most: int) -> None:
+        have = part.stat().st_size if part.exists() else 0
+        asked = {"Range": f"bytes={have}-"} if have else {}
+        async with self._stream("GET", url, {}, None, asked) as answer:
+            resumed = answer.status_code == 206
+            total = int(answer.headers.get("content-length") or 0) + (have if resumed else 0)
+            if total > most:
+                raise ServiceError(
+                    f"{_short(url)}: it has {total / 1e6:,.0f} MB; at most {most / 1e6:,.0f} are fetched."
+                )
+            with part.open("ab" if resumed else "wb") as file:
+                async for piece in answer.aiter_raw():
+                    file.write(piece)
+                    if file.tell() > most:
+                        raise ServiceError(f"{_short(url)}: it is larger than {most / 1e6:,.0f} MB.")
+
+    @asynccontextmanager
+    async def _stream(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, str],
+        data: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+    ) -> AsyncIterator[httpx.Response]:
+        import httpx
+
+        if self._client is None:
+            self._client = httpx.AsyncClient(
+                timeout=httpx.Timeout(60, connect=10),
+                follow_redirects=True,
+                headers={"User-Agent": f"bioresearcher/{__version__}"},
+            )
+        await self._turn(urlsplit(url).netloc)
+        self.requests += 1
+        query = dict(params) or None
+        async with self._client.stream(method, url, params=query, data=data, headers=dict(headers)) as answer:
+            if answer.status_code not in (200, 206):
+                raise httpx.HTTPStatusError("", request=answer.request, response=answer)
+            yield answer
+
+    async def _turn(self, netloc: str) -> None:
+        """Wait until the host may be asked again."""
+        host = self._host(netloc)
+        async with host.lock:
+            wait_s = host.next_s - self._clock()
+            if wait_s > 0:
+                await self._sleep(wait_s)
+            host.next_s = max(host.next_s, self._clock()) + host.interval_s
+
+    def _host(self, netloc: str) -> _Host:
+        if netloc not in self._hosts:
+            rate = self._per_second.get(netloc.rpartition("@")[2].partition(":")[0], self._per_second.get("", 3.0))
+            self._hosts[netloc] = _Host(1.0 / rate)
+        return self._hosts[netloc]
+
+    async def _repeated(self, url: str, call: Callable[[], Awaitable[T]]) -> T:
+        """The result of a call, repeated after trouble that may pass; a host that cannot be reached is left alone.
+
+        Raises:
+            ServiceError: The last trouble, in one line.
+        """
+        import httpx
+
+        host = self._host(urlsplit(url).netloc)
+        for attempt in range(1, ATTEMPTS + 1):
+            if host.down is not None:
+                raise host.down
+            try:
+                return await call()
+            except httpx.HTTPStatusError as error:
+                wait_s = _retry_after(error.response)
+                if error.response.status_code not in _AGAIN or attempt == ATTEMPTS or (wait_s or 0) > LONGEST_WAIT_S:
+                    _refuse(url, error.response.status_code, attempt)
+                if wait_s is not None:
+                    host.next_s = max(host.next_s, self._clock() + wait_s)
+                    continue
+            except _Useless as error:
+                if attempt == ATTEMPTS:
+                    raise ServiceError(f"{_short(url)}: {error} (asked {attempt} times).") from error
+            except httpx.TransportError as error:
+                if attempt == ATTEMPTS:
+                    down = ServiceError(
+                        f"{urlsplit(url).netloc} cannot be reached: {_what(error)} (asked {attempt} times).",
+                        hint="Check the network, or use --only-own.",
+                    )
+                    host.down = down if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) else None
+                    raise down from error
+            except httpx.HTTPError as error:
+                raise ServiceError(f"{_short(url)}: {_what(error)}.") from error
+            await self._sleep(self._rng.uniform(0.2, 0.5) * 2 ** (attempt - 1))
+        raise ServiceError(f"{_short(url)}: not asked.")
+
+
+def _refuse(url: str, status: int, attempts: int) -> NoReturn:
+    times = f" (asked {attempts} times)" if attempts > 1 else ""
+    hint = "Try again later." if status in _AGAIN else ""
+    raise ServiceError(f"{_short(url)}: the server answered with status {status}{times}.", hint=hint, status=status)
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    """Seconds the server asks to wait, from a number or a date."""
+    said = answer.headers.get("retry-after", "").strip()
+    if said.isdecimal():
+        return float(said)
+    try:
+        when = email.utils.parsedate_to_datetime(said)
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, when.timestamp() - time.time())
+
+
+def _what(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
+def _short(url: str) -> str:
+    return url if len(url) <= 200 else f"{url[:200]}…"
+
+
+def _answer(stored: Stored, *, from_cache: bool = True) -> HttpAnswer:
+    if stored.failure:
+        raise ServiceError(stored.failure, hint=stored.hint, status=stored.status or None)
+    digest = hashlib.sha256(stored.body).hexdigest()
+    return HttpAnswer(stored.status, stored.content_type, stored.body, stored.url, digest, from_cache)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,85 @@
+"""Answers of web servers kept in SQLite: one file shared by runs, with expiry, and each run's own, without."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from bioresearcher.errors import WorkspaceError
+
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS http (key TEXT PRIMARY KEY, url TEXT NOT NULL, kind TEXT NOT NULL,"
+    " status INTEGER NOT NULL, content_type TEXT NOT NULL, body BLOB NOT NULL, failure TEXT NOT NULL DEFAULT '',"
+    " hint TEXT NOT NULL DEFAULT '', fetched REAL NOT NULL)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An answer, or why there was none (`failure`); `fetched` is in seconds since 1970, `url` holds no secret."""
+
+    key: str
+    url: str
+    kind: str
+    status: int
+    content_type: str
+    body: bytes
+    failure: str = ""
+    hint: str = ""
+    fetched: float = 0
+
+
+class AnswerStore:
+    """Answers by key; one file may also hold other tables, and is used by several threads and processes."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file.
+
+        Raises:
+            WorkspaceError: It cannot be opened.
+        """
+        self._guard = threading.Lock()
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute(_TABLE)
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise WorkspaceError(f"{path} cannot be used: {error}.", hint="It may be deleted.") from error
+
+    def find(self, key: str, max_age_s: float | None = None) -> Stored | None:
+        """The stored answer, when it is not older than `max_age_s`."""
+        columns = "key, url, kind, status, content_type, body, failure, hint, fetched"
+        with self._guard:
+            row = self._db.execute(f"SELECT {columns} FROM http WHERE key = ?", (key,)).fetchone()  # noqa: S608 - constants
+        if row is None or (max_age_s is not None and time.time() - row[8] > max_age_s):
+            return None
+        found = dict(zip(columns.split(", "), row, strict=True))
+        return Stored(**{**found, "body": zlib.decompress(found["body"])})
+
+    def record(self, answer: Stored) -> None:
+        """Store an answer in the place of an older one; it is durable when this returns.
+
+        Raises:
+            WorkspaceError: The disk is full or the file became unwritable.
+        """
+        row = (
+            answer.key, answer.url, answer.kind, answer.status, answer.content_type, zlib.compress(answer.body),
+            answer.failure, answer.hint, answer.fetched,
+        )  # fmt: skip
+        try:
+            with self._guard:
+                self._db.execute("INSERT OR REPLACE INTO http VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        except sqlite3.DatabaseError as error:
+            raise WorkspaceError(f"{self._path} cannot be written: {error}.", hint="Is the disk full?") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._guard:
+            self._db.close()

@@ -1,0 +1,167 @@
+"""PubMed, PMC, Europe PMC and GEO on this machine, over real records: esearch, efetch, esummary, search, full text.
+
+Queries are answered by the program's own offline index, which is tried against PubMed's rules elsewhere. Faults come on
+demand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Self
+from urllib.parse import parse_qs, urlsplit
+from xml.sax.saxutils import escape
+
+import pubmed_xml as px
+from geo_server import GeoWorld
+
+from bioresearcher.schemas.paper import Paper
+from bioresearcher.sources.base import Hits
+from bioresearcher.sources.pubmed_files import PubmedFiles
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer; `length` is announced in the place of the real one."""
+
+    body: bytes
+    kind: str = "text/xml"
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    length: int | None = None
+
+
+Fault = Callable[[str, int], Reply | None]
+"""Path and number of the request → what is answered instead, or nothing."""
+
+
+class World:
+    """What the services have: PubMed articles, JATS by PMC id, preprints (Europe PMC results), and GEO's world."""
+
+    def __init__(self, folder: Path, articles: list[str]) -> None:
+        self.articles = {m[1]: a for a in articles if (m := re.search(r"<PMID[^>]*>(\d+)</PMID>", a))}
+        self.files = PubmedFiles([px.write_file(folder / "all.xml", articles)], folder / "index")
+        self.files.load()
+        self.jats: dict[str, bytes] = {}
+        self.preprints: list[dict[str, object]] = []
+        self.geo = GeoWorld()
+
+    def answer(self, path: str, asked: dict[str, str]) -> Reply:
+        if path.endswith("/search"):
+            return self._europepmc(asked)
+        if path.endswith("/fullTextXML"):
+            body = self.jats.get(path.split("/")[-2])
+            return Reply(body) if body else Reply(b"not there", "text/plain", 404)
+        if asked.get("db") == "pubmed" and path.endswith("esearch.fcgi"):
+            return self._esearch(asked)
+        if asked.get("db") == "pubmed" and path.endswith("efetch.fcgi"):
+            found = [self.articles[p] for p in asked["id"].split(",") if p in self.articles]
+            return Reply((px.HEAD + "\n".join(found) + px.TAIL).encode())
+        if asked.get("db") == "pmc":
+            closed = b"<pmc-articleset><article><front/></article></pmc-articleset>"
+            return Reply(self.jats.get(f"PMC{asked['id']}", closed))
+        status, kind, body = self.geo.answer(path, asked)
+        return Reply(body, kind, status)
+
+    def _hits(self, query: str, limit: int) -> Hits:
+        return self.files._search(query, limit)  # the handler's thread has no event loop
+
+    def _esearch(self, asked: dict[str, str]) -> Reply:
+        limit = int(asked.get("retmax", "20"))
+        hits = self._hits(asked["term"], limit)
+        ids = "".join(f"<Id>{p.pmid}</Id>" for p in hits.papers)
+        lost = "".join(f"<PhraseNotFound>{escape(m)}</PhraseNotFound>" for m in hits.missing)
+        errors = f"<ErrorList>{lost}</ErrorList>" if lost else ""
+        warned = "".join(f"<OutputMessage>{escape(w)}</OutputMessage>" for w in hits.warnings)
+        return Reply(
+            f"<eSearchResult><Count>{hits.total}</Count><RetMax>{len(hits.papers)}</RetMax><RetStart>0</RetStart>"
+            f"<IdList>{ids}</IdList><TranslationSet/><QueryTranslation>{escape(hits.translation)}</QueryTranslation>"
+            f"{errors}<WarningList>{warned}</WarningList></eSearchResult>".encode()
+        )
+
+    def _europepmc(self, asked: dict[str, str]) -> Reply:
+        query = re.sub(r'TITLE_ABS:("[^"]*"|\S+)', r"\1[tiab]", asked["query"])
+        query = re.sub(r"EXT_ID:(\d+)", r"\1[pmid]", query).replace(" AND SRC:MED", "")
+        query = re.sub(r'(?:DOI|PMCID):("[^"]*"|[^\s()]+)', r"\1[aid]", query)
+        query = re.sub(r'PUB_TYPE:("[^"]*"|\S+)', r"\1[pt]", query)
+        hits = self._hits(query, int(asked["pageSize"]))
+        rows = [_core(p) for p in hits.papers]
+        rows += [r for r in self.preprints if "EXT_ID" not in asked["query"] and "DOI" not in asked["query"]]
+        page = {"version": "6.9", "hitCount": hits.total + len(self.preprints), "resultList": {"result": rows}}
+        return Reply(json.dumps(page).encode(), "application/json")
+
+
+def _core(paper: Paper) -> dict[str, object]:
+    return {
+        "id": paper.pmid, "source": "MED", "pmid": paper.pmid, "doi": paper.doi, "pmcid": paper.pmcid,
+        "title": paper.title, "abstractText": paper.abstract, "pubYear": str(paper.year or ""), "language": "eng",
+        "authorString": ", ".join(paper.authors), "journalInfo": {"journal": {"title": paper.journal}},
+        "pubTypeList": {"pubType": list(paper.publication_types)},
+    }  # fmt: skip
+
+
+class ServicesServer:
+    """The world over HTTP on a loopback port, from `with` to the end of the block."""
+
+    def __init__(self, world: World, fault: Fault | None = None) -> None:
+        self.world = world
+        self.fault = fault
+        self.requests: list[str] = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self._reply(urlsplit(self.path).query)
+
+            def do_POST(self) -> None:
+                self._reply(self.rfile.read(int(self.headers["Content-Length"])).decode())
+
+            def _reply(self, text: str) -> None:
+                path = urlsplit(self.path).path
+                asked = {k: v[0] for k, v in parse_qs(text).items()}
+                server.requests.append(f"{path}?{text}")
+                reply = server.fault(path, len(server.requests)) if server.fault else None
+                reply = reply or server.world.answer(path, asked)
+                self.send_response(reply.status)
+                self.send_header("Content-Type", reply.kind)
+                self.send_header("Content-Length", str(len(reply.body) if reply.length is None else reply.length))
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(reply.body)
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="services server")
+
+    @property
+    def root(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def settings(self, folder: Path, **more: str) -> Path:
+        """A settings file that names this server for every service; `more` names others."""
+        at = {
+            "eutils": f"{self.root}/entrez/eutils", "europepmc": f"{self.root}/europepmc",
+            "geo_page": f"{self.root}/geo/query/acc.cgi", "geo_files": f"{self.root}/geo",
+        } | more  # fmt: skip
+        lines = [f"{name} = {json.dumps(value)}" for name, value in at.items()]
+        path = folder / "services.toml"
+        path.write_text("\n".join(["[services]", "per_second = 500", *lines]) + "\n", encoding="utf-8")
+        return path
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
