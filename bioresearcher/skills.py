@@ -1,8 +1,8 @@
 """Skills: vetted analyses in the open Agent Skills format, with a machine-readable contract.
 
 A skill is a folder with `SKILL.md` (YAML front matter `name`, `description`, …), `contract.toml`
-(`schemas.skill.SkillContract`) and `scripts/run.py`. Modules beside `run.py`, and those of the folder
-`_lib` beside the skills, are its support files.
+(`schemas.skill.SkillContract`) and `scripts/run.py`, or `scripts/run.R` for an analysis in R. Modules beside the
+script, and those of the folder `_lib` beside the skills, in the same language, are its support files.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from pydantic import ValidationError
 from bioresearcher.errors import InputError
 from bioresearcher.resources import Resources
 from bioresearcher.schemas.skill import Skill, SkillContract
+from bioresearcher.schemas.task import Language
 
-HELPER = "bioskill.py"
-"""The module by which the shared helpers of a skill folder are known."""
+HELPERS: dict[Language, str] = {"python": "bioskill.py", "r": "bioskill.R"}
+"""The modules by which the shared helpers of a skill folder are known."""
 
 
 def _front_matter(path: Path) -> tuple[dict[str, object], str]:
@@ -38,8 +39,8 @@ def _front_matter(path: Path) -> tuple[dict[str, object], str]:
     return values, body.strip()
 
 
-def _modules(folder: Path, without: str = "") -> dict[str, str]:
-    return {p.name: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.py")) if p.name != without}
+def _modules(folder: Path, suffix: str, without: str = "") -> dict[str, str]:
+    return {p.name: p.read_text(encoding="utf-8") for p in sorted(folder.glob(f"*{suffix}")) if p.name != without}
 
 
 def load_skill(folder: Path, library: Path, source: str) -> Skill:
@@ -48,7 +49,7 @@ def load_skill(folder: Path, library: Path, source: str) -> Skill:
     Raises:
         InputError: A file is missing or wrong; the message names it.
     """
-    for name in ("SKILL.md", "contract.toml", "scripts/run.py"):
+    for name in ("SKILL.md", "contract.toml"):
         if not (folder / name).is_file():
             raise InputError(f"skill {folder.name}: {folder / name} is missing.")
     front, body = _front_matter(folder / "SKILL.md")
@@ -62,8 +63,13 @@ def load_skill(folder: Path, library: Path, source: str) -> Skill:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise InputError(f"{folder / 'contract.toml'}: {where}: {first['msg']}.") from error
-    code = (folder / "scripts" / "run.py").read_text(encoding="utf-8")
-    support = (_modules(library) if library.is_dir() else {}) | _modules(folder / "scripts", without="run.py")
+    suffix = Path(HELPERS[contract.language]).suffix
+    script = folder / "scripts" / f"run{suffix}"
+    if not script.is_file():
+        raise InputError(f"skill {folder.name}: {script} is missing.")
+    code = script.read_text(encoding="utf-8")
+    shared = _modules(library, suffix) if library.is_dir() else {}
+    support = shared | _modules(script.parent, suffix, without=script.name)
     digest = hashlib.sha256("\0".join([body, code, *support.values()]).encode()).hexdigest()[:12]
     return Skill(
         name=folder.name,
@@ -89,12 +95,12 @@ def load_skills(resources: Resources) -> dict[str, Skill]:
     return dict(sorted(found.items(), key=lambda item: (item[1].contract.order, item[0])))
 
 
-def shared_modules(skills: Mapping[str, Skill]) -> dict[str, str]:
+def shared_modules(skills: Mapping[str, Skill], language: Language = "python") -> dict[str, str]:
     """The helper modules for code that is no skill's: what all skills of one source have, so none of a skill's own.
 
     The shipped helpers are preferred; without shipped skills those of the first skill that has any are taken.
     """
-    helped = [s for s in skills.values() if HELPER in s.support]
+    helped = [s for s in skills.values() if HELPERS[language] in s.support]
     if not helped:
         return {}
     first = min(helped, key=lambda s: s.source != "shipped")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bioresearcher.execution.dependence import Trial, Verdict, check_dependence
 from bioresearcher.execution.folders import OUTPUTS, attempt_folder, fresh_folder, remove
+from bioresearcher.execution.languages import missing_package
 from bioresearcher.execution.outputs import OutputReport, check_outputs, read_parts
 from bioresearcher.execution.process import (
     Bench,
@@ -102,6 +103,9 @@ async def _work(judge: _Judge, given: Mapping[str, Path]) -> AttemptResult:
     blocked = _blocked(bench.task, given)
     if blocked is not None:
         return judge.stop(*blocked)
+    lacking = missing_package(bench.task)
+    if lacking:
+        return judge.stop(Outcome.DEPENDENCY, lacking)
     job = make_job(bench, given)
     paths = inside_paths(bench.sandbox, job, given).values()
     report = check_code(bench.task, bench.code, inside=(*paths, bench.sandbox.layout(job).work))

@@ -21,6 +21,8 @@ from bioresearcher.runfolder import write_bytes
 from bioresearcher.sandbox.folders import remove_tree
 
 ATTEMPTS, OUTPUTS, CODE = "attempts", "outputs", "code"
+CODE_SUFFIXES = (".py", ".R")
+"""Of scripts and their helper files."""
 _ASIDE = ".old-"
 
 
@@ -69,11 +71,11 @@ def promote(folder: Path, number: int) -> tuple[Path, ...]:
     source = attempt_folder(folder, number)
     if not (source / "attempt.json").is_file():
         raise DefectError(f"{source} holds no finished attempt.")
-    code = {file.name: file.read_bytes() for file in sorted((source / CODE).glob("*")) if file.name != "task.json"}
+    code = {file.name: file.read_bytes() for file in sorted((source / CODE).glob("*")) if file.stem != "task"}
     for name, data in code.items():
         write_bytes(folder / name, data)
     try:
-        for stale in (file for file in folder.glob("*.py") if code and file.name not in code):
+        for stale in (file for file in folder.glob("*") if file.suffix in CODE_SUFFIXES and file.name not in code):
             stale.unlink()
         new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
         new.chmod(0o755)

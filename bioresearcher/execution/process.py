@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bioresearcher.execution.folders import CODE, fresh_folder, remove
+from bioresearcher.execution.languages import program_of, r_literal
 from bioresearcher.runfolder import safe_name, write_text
 from bioresearcher.sandbox.artifacts import collect
 from bioresearcher.sandbox.base import Job, Sandbox
@@ -49,7 +50,7 @@ class Run:
 def bad_output_name(task: DryLabTask) -> str | None:
     """The first declared output file that is no plain file name of its own; None when all are."""
     files = [output.file for output in task.outputs]
-    bad = (f for f in files if not _FILE_NAME.fullmatch(f) or files.count(f) > 1 or f == "task.json")
+    bad = (f for f in files if not _FILE_NAME.fullmatch(f) or files.count(f) > 1 or f in {"task.json", "task.R"})
     return next(bad, None)
 
 
@@ -57,11 +58,12 @@ def make_job(bench: Bench, inputs: Mapping[str, Path], code: str = CODE) -> Job:
     """The job that runs the code on some inputs; nothing is written, so `code/` and `work/` need not exist yet."""
     job = Job(
         code_dir=bench.folder / code,
-        script="code.py",
+        script=bench.task.code_file,
         work_dir=bench.folder / WORK,
         data=mounts(inputs),
         limits=bench.limits,
         env={"PYTHONHASHSEED": "0"},
+        program=program_of(bench.task.language),
     )
     return replace(job, args=(f"{bench.sandbox.layout(job).code}/task.json",))
 
@@ -69,7 +71,7 @@ def make_job(bench: Bench, inputs: Mapping[str, Path], code: str = CODE) -> Job:
 def write_code(bench: Bench, job: Job, inputs: Mapping[str, Path]) -> None:
     """Write the code folder with the task file, which names files by their paths inside the sandbox."""
     folder = fresh_folder(job.code_dir)
-    for name, text in {"code.py": bench.code.code, **bench.code.support}.items():
+    for name, text in {bench.task.code_file: bench.code.code, **bench.code.support}.items():
         write_text(folder / name, text)
     work = bench.sandbox.layout(job).work
     task_file = {
@@ -81,6 +83,8 @@ def write_code(bench: Bench, job: Job, inputs: Mapping[str, Path]) -> None:
         "seed": bench.seed,
     }
     write_text(folder / "task.json", json.dumps(task_file, indent=2, ensure_ascii=False) + "\n")
+    if bench.task.language == "r":  # R itself reads no JSON
+        write_text(folder / "task.R", r_literal(task_file) + "\n")
 
 
 def mounts(inputs: Mapping[str, Path]) -> dict[str, Path]:
@@ -128,6 +132,8 @@ def classify(result: ExecResult, limits: Limits) -> tuple[Outcome, str] | None:
         data = next((line.strip() for line in reversed(lines) if line.startswith("DATA: ")), "")
         if data:
             return Outcome.BLOCKED, data[:500]
+    if (failed := _r_failure(lines)) is not None:
+        return failed
     last = next((line.strip() for line in reversed(lines) if _EXCEPTION.match(line)), "")
     said = (last or (lines[-1].strip() if lines else "no message"))[:500]
     if last.startswith("ModuleNotFoundError"):
@@ -135,3 +141,16 @@ def classify(result: ExecResult, limits: Limits) -> tuple[Outcome, str] | None:
     if last.startswith(("SyntaxError", "IndentationError", "TabError")):
         return Outcome.SYNTAX, said
     return Outcome.RUNTIME, f"exit code {result.exit_code}: {said}"
+
+
+def _r_failure(lines: list[str]) -> tuple[Outcome, str] | None:
+    """What R says when it stops a script; None for other programs."""
+    if not lines or lines[-1].strip() != "Execution halted":
+        return None
+    start = next((n for n in reversed(range(len(lines))) if lines[n].startswith("Error")), 0)
+    said = " ".join(" ".join(lines[start:-1]).split())[:500]
+    if "there is no package called" in said:
+        return Outcome.DEPENDENCY, said
+    if re.match(r"Error: (?:unexpected|attempt to use zero-length|.{0,40}INCOMPLETE_STRING)", said):
+        return Outcome.SYNTAX, said
+    return Outcome.RUNTIME, said or "R stopped without a message"

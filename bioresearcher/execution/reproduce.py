@@ -56,11 +56,13 @@ class Recorded:
     def code(self, task: DryLabTask, record: TaskRecord) -> TaskCode | None:
         """The code whose outputs the task has; None when it is not in the folder."""
         place = self.folder.path("tasks", task.id)
-        if not (place / "code.py").is_file():
+        script = place / task.code_file
+        if not script.is_file():
             return None
-        support = {f.name: f.read_text("utf-8") for f in sorted(place.glob("*.py")) if f.name != "code.py"}
+        beside = sorted(f for f in place.glob(f"*{script.suffix}") if f.name != script.name)
+        support = {f.name: f.read_text("utf-8") for f in beside}
         origin = record.attempts[-1].code_origin if record.attempts else "offline"
-        return TaskCode(code=(place / "code.py").read_text("utf-8"), support=support, origin=origin)
+        return TaskCode(code=script.read_text("utf-8"), support=support, origin=origin)
 
     def inputs(self, task: DryLabTask) -> tuple[dict[str, Path], str]:
         """The task's input files as the run had them, and what is missing (empty when nothing is)."""

@@ -11,13 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bioresearcher.execution import words
+from bioresearcher.execution.languages import r_packages
 from bioresearcher.execution.randomness import Randomness, find_randomness
+from bioresearcher.execution.static_r import read_r
 from bioresearcher.schemas.execution import Outcome
 from bioresearcher.schemas.task import DryLabTask, TaskCode
 
 MAX_CODE_CHARS = 400_000
 _FILE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}")
-_RESERVED = {"code.py", "task.json"}
+_RESERVED = {"code.py", "code.R", "task.json", "task.R"}
 _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError"}
 
 
@@ -74,6 +76,8 @@ def check_code(task: DryLabTask, code: TaskCode, *, inside: Iterable[str] = ()) 
     bad_name = next((n for n in code.support if not _FILE_NAME.fullmatch(n) or n in _RESERVED), None)
     if bad_name is not None:
         return StaticReport(Outcome.SYNTAX, f"{bad_name[:80]!r} is no allowed name for a helper file")
+    if task.language == "r":
+        return _judge_r(task, code, tuple(inside))
     files = {"code.py": code.code} | {n: t for n, t in code.support.items() if n.endswith(".py")}
     seen: dict[str, _Seen] = {}
     for name, text in files.items():
@@ -249,3 +253,21 @@ def _is_idle(statement: ast.stmt) -> bool:
     value = statement.value
     printed = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "print"
     return printed or isinstance(value, ast.Constant)
+
+
+def _judge_r(task: DryLabTask, code: TaskCode, inside: tuple[str, ...]) -> StaticReport:
+    """R code is read line by line, for want of a parser: what it means is left to R and to the perturbed run."""
+    seen = read_r(code.code)
+    declared = {line.split()[0] for line in r_packages()}
+    missing = next((n for n in seen.packages if n not in declared), None)
+    if missing is not None:
+        message = f"code.R, line {seen.packages[missing]}: the R package {missing} is not installed"
+        return StaticReport(Outcome.DEPENDENCY, message)
+    strings = _Seen(strings=list(seen.strings))
+    placeholder = _placeholder_path(strings, inside)
+    if not placeholder and task.inputs and seen.random and not seen.reads_task:
+        placeholder = f"line {seen.random}: random numbers stand in for the data; the task's inputs are never read"
+    if placeholder:
+        return StaticReport(Outcome.PLACEHOLDER, placeholder)
+    notes = tuple(f"code.R, line {line}: {what}" for what, line in seen.notes)
+    return StaticReport(warnings=notes, varies=seen.varies, reads_bytes=seen.reads_bytes)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from bioresearcher.cards import load_cards
-from bioresearcher.graph.prepare import Inputs, resources_of, tables_of
+from bioresearcher.graph.prepare import Inputs, resources_of, runnable_skills, tables_of
 from bioresearcher.llm.forecast import Forecast, forecast
 from bioresearcher.llm.prices import load_prices
 from bioresearcher.llm.workload import prompt_lengths, size_of
 from bioresearcher.prompts import PromptBook
 from bioresearcher.settings import Settings, models_by_role
-from bioresearcher.skills import load_skills
 from bioresearcher.sources.datasets import load_datasets
 from bioresearcher.sources.papers import OwnPapers
 from bioresearcher.stages import prompts as step_prompts
@@ -28,7 +27,7 @@ def forecast_of(inputs: Inputs, settings: Settings) -> Forecast:
         inputs.objective,
         papers,
         datasets,
-        list(load_skills(resources).values()),
+        list(runnable_skills(resources).values()),
         max_papers=settings.max_papers,
     ).model_copy(update={"max_parts": settings.max_parts})
     lengths = prompt_lengths(PromptBook(resources), step_prompts.ALL)

@@ -16,6 +16,7 @@ from bioresearcher import __version__
 from bioresearcher.cards import AGENTS, load_cards
 from bioresearcher.errors import SandboxUnavailableError
 from bioresearcher.events import Event, EventLog
+from bioresearcher.execution.languages import can_run
 from bioresearcher.graph.backends import MakeBackend, Wrap, make_caller
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.services import Services, open_services
@@ -29,6 +30,7 @@ from bioresearcher.sandbox.choose import choose_sandbox
 from bioresearcher.sandbox.probe import probe
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.run import RunRecord
+from bioresearcher.schemas.skill import Skill
 from bioresearcher.settings import Settings
 from bioresearcher.skills import load_skills
 from bioresearcher.sources.datasets import load_datasets
@@ -114,7 +116,7 @@ async def open_context(
         WorkspaceError: The workspace cannot be used.
     """
     resources = resources_of(settings)
-    cards, book, skills = load_cards(resources), PromptBook(resources), load_skills(resources)
+    cards, book, skills = load_cards(resources), PromptBook(resources), runnable_skills(resources)
     for prompt in step_prompts.ALL:
         book.get(prompt)
     datasets, data_failures = await asyncio.to_thread(load_datasets, inputs.data, tables_of(settings))
@@ -181,6 +183,11 @@ async def _sandbox(settings: Settings) -> tuple[Sandbox | None, str, tuple[str, 
         return sandbox, "", lines
     broken = "; ".join(check.line for check in result.checks if not check.ok)
     return None, f"the sandbox {sandbox.name} failed its self-test, so no code was run: {broken}", lines
+
+
+def runnable_skills(resources: Resources) -> dict[str, Skill]:
+    """The vetted analyses that can be carried out here: those in R only where R and their packages are."""
+    return {name: skill for name, skill in load_skills(resources).items() if can_run(skill.contract)}
 
 
 def input_digests(context: Context) -> dict[str, str]:

@@ -253,7 +253,7 @@ def _task(view: TaskView) -> Iterable[str]:
     )
     yield f"- Carries out: {', '.join(md(s) for s in task.step_ids) or 'no protocol step'}"
     if view.has_code:
-        yield f"- Code: [code.py](<{file_link(view.folder + '/code.py')}>)"
+        yield f"- Code: [{view.task.code_file}](<{file_link(f'{view.folder}/{view.task.code_file}')}>)"
     if record is None:
         yield from ("- No record: this task was not worked on.", "")
         return

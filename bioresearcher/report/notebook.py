@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from importlib import resources
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bioresearcher.execution.attempt import SEED
 from bioresearcher.execution.kept import find_input
+from bioresearcher.execution.languages import r_literal
 from bioresearcher.report.derive import title
 from bioresearcher.report.outputs import OutputFile
 from bioresearcher.report.text import md, one_line
@@ -50,14 +52,15 @@ def _cells(folder: RunFolder, view: RunView) -> Iterator[NotebookNode]:
     yield new_markdown_cell(f"# {md(title(view))}\n\n{md(view.run.objective.text)}\n\n{_HOW}")
     start = resources.files("bioresearcher.report").joinpath("notebook_start.py").read_text(encoding="utf-8")
     places = "".join(f"code_folder({t.task.id!r})\n" for t in view.tasks if t.has_code)
-    yield new_code_cell(f"{start}\n\n{places}".rstrip() + "\n", execution_count=1)
+    literal = inspect.getsource(r_literal)
+    yield new_code_cell(f"{start}\n\n{literal}\n\n{places}".rstrip() + "\n", execution_count=1)
     count = 1
     for task in view.tasks:
         yield new_markdown_cell(_about(task))
         if not task.has_code:
             continue
-        code = folder.path(task.folder, "code.py")
-        written = f"%%writefile notebook-outputs/{task.task.id}/code.py\n{code.read_text(encoding='utf-8')}"
+        code = folder.path(task.folder, task.task.code_file)
+        written = f"%%writefile notebook-outputs/{task.task.id}/{code.name}\n{code.read_text(encoding='utf-8')}"
         yield new_code_cell(written, execution_count=count + 1)
         yield new_code_cell(_call(folder, view, task), execution_count=count + 2, outputs=list(_recorded(task)))
         count += 2

@@ -4,6 +4,7 @@ It runs a task's code as a program of its own, beside the recorded run: nothing 
 """
 
 import json
+import math  # noqa: F401 - used at the end of the cell
 import subprocess
 import sys
 from pathlib import Path
@@ -50,8 +51,8 @@ def run_task(
 ) -> None:
     """Run a task's code on its inputs and show what it wrote."""
     folder = code_folder(task_id)
-    for module in sorted((RUN / "tasks" / task_id).glob("*.py")):
-        if module.name != "code.py":
+    for module in sorted((RUN / "tasks" / task_id).iterdir()):
+        if module.suffix in (".py", ".R") and module.stem != "code":
             (folder / module.name).write_bytes(module.read_bytes())
     told = {
         "task": task_id,
@@ -63,6 +64,11 @@ def run_task(
     }
     (folder / "task.json").write_text(json.dumps(told, indent=2), encoding="utf-8")
     command = [sys.executable, "code.py", "task.json"]
+    if (folder / "code.R").is_file():
+        (folder / "task.R").write_text(
+            globals()["r_literal"](told), encoding="utf-8"
+        )  # defined at the end of this cell
+        command = ["Rscript", "--vanilla", "code.R", "task.json"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     print(done.stdout, end="")
     if done.returncode != 0:

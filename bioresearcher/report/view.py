@@ -192,7 +192,7 @@ class _Reader:
         base = self.folder.path("tasks", name)
         artifacts = record.artifacts if record else ()
         outputs = tuple(read_output(a, base, f"tasks/{name}") for a in artifacts)
-        has_code = self.folder.has("tasks", name, "code.py")
+        has_code = self.folder.has("tasks", name, task.code_file)
         return TaskView(task=task, folder=f"tasks/{name}", record=record, outputs=outputs, has_code=has_code)
 
     def quotes(self, evidence: Iterable[Evidence]) -> dict[tuple[str, int, int], QuoteState]:

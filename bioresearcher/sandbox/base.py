@@ -24,6 +24,8 @@ class Job:
         limits: What the process tree may use.
         env: Extra environment variables; nothing of the caller's environment is passed.
         python: Interpreter to run inside; None means this program's own.
+        program: Program with options that runs the script in the interpreter's place, e.g. R's; it lies in one of the
+            system's folders, which are shown inside.
     """
 
     code_dir: Path
@@ -34,6 +36,7 @@ class Job:
     limits: Limits = field(default_factory=Limits)
     env: Mapping[str, str] = field(default_factory=dict)
     python: Path | None = None
+    program: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

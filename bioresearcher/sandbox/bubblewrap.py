@@ -220,7 +220,14 @@ class BubblewrapSandbox:
         executable = str(python.executable)
         first = [executable, "-I", "-S", _FIRST_PROCESS, str(ties.tell), str(ties.leash)]
         script = f"{layout(job, python).code}/{job.script}"
-        return [*first, *(f"{name}={value}" for name, value in limits.items()), "--", executable, script, *job.args]
+        return [
+            *first,
+            *(f"{name}={value}" for name, value in limits.items()),
+            "--",
+            *(job.program or (executable,)),
+            script,
+            *job.args,
+        ]
 
     def _binary_at(self, places: _Places) -> str:
         """The path of bubblewrap as seen after staging, with the libraries that lie beside a bundled one."""

@@ -183,7 +183,19 @@ def _inside(job: Job, python: Interpreter) -> list[str]:
     executable = str(python.executable)
     told = [f"{name}={value}" for name, value in limits.items()]
     script = f"{layout(job, python).code}/{job.script}"
-    return [executable, "-I", "-S", _FIRST_PROCESS, "-", "-", *told, "--", executable, script, *job.args]
+    return [
+        executable,
+        "-I",
+        "-S",
+        _FIRST_PROCESS,
+        "-",
+        "-",
+        *told,
+        "--",
+        *(job.program or (executable,)),
+        script,
+        *job.args,
+    ]
 
 
 def _binds(job: Job, python: Interpreter, settings: Path) -> Iterator[tuple[str, str, str]]:

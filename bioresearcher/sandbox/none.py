@@ -47,7 +47,7 @@ class UnsandboxedSandbox:
         ties = Ties.make()
         executable = str(python.executable)
         command = [executable, "-I", "-S", inside.__file__, str(ties.tell), str(ties.leash), *limits, "--"]
-        command += [executable, f"{self.layout(job).code}/{job.script}", *job.args]
+        command += [*(job.program or (executable,)), f"{self.layout(job).code}/{job.script}", *job.args]
         plan = Plan(
             command=command,
             env=variables(python.executable, str(temporary), job.env),

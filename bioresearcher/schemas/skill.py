@@ -9,7 +9,7 @@ from pydantic import Field
 from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.dataset import FileKind
 from bioresearcher.schemas.report import Parameter
-from bioresearcher.schemas.task import TaskOutput
+from bioresearcher.schemas.task import Language, TaskOutput
 
 ParameterSource = Literal[
     "sample_column",
@@ -79,7 +79,7 @@ class SkillContract(Value):
     triggers: tuple[str, ...] = Field(default=(), description="phrases in an objective or requirement that ask for it")
     per_dataset: bool = Field(default=False, description="run once for each data set of role discovery or validation")
     needs_columns: tuple[Literal["group", "time", "event", "covariate"], ...] = ()
-    language: Literal["python"] = "python"
+    language: Language = "python"
     packages: tuple[str, ...] = ()
     inputs: tuple[SkillInput, ...]
     parameters: tuple[SkillParameter, ...] = ()

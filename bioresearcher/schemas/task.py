@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 from bioresearcher.schemas.base import Origin, Value
 
 OutputKind = Literal["table", "figure", "text", "findings", "model"]
+Language = Literal["python", "r"]
 
 
 class ColumnRule(Value):
@@ -52,9 +53,14 @@ class DryLabTask(Value):
     inputs: tuple[TaskInput, ...]
     outputs: tuple[TaskOutput, ...]
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
-    language: Literal["python"] = "python"
+    language: Language = "python"
     packages: tuple[str, ...] = ()
     skill: str | None = None
+
+    @property
+    def code_file(self) -> str:
+        """What its script is called."""
+        return "code.R" if self.language == "r" else "code.py"
 
     @property
     def needs(self) -> tuple[str, ...]:

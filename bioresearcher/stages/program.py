@@ -11,7 +11,7 @@ from bioresearcher.errors import AnswerError
 from bioresearcher.execution.attempt import AttemptResult, run_attempt
 from bioresearcher.execution.describe import describe_inputs
 from bioresearcher.execution.folders import promote
-from bioresearcher.execution.packages import available_packages
+from bioresearcher.execution.languages import packages_for
 from bioresearcher.execution.record import best_result, task_record
 from bioresearcher.llm.ask import Answer, Caller, ask
 from bioresearcher.llm.offline.program import extract_tasks as tasks_by_rule
@@ -168,7 +168,10 @@ def examples_for(task: DryLabTask, skills: Mapping[str, Skill]) -> tuple[SkillEx
 
 async def _first_code(caller: Caller, bench: Workbench, asked: _Asked) -> TaskCode:
     values = WriteCodeInput(
-        task=asked.task, input_schemas=asked.schemas, examples=asked.examples, packages=available_packages()
+        task=asked.task,
+        input_schemas=asked.schemas,
+        examples=asked.examples,
+        packages=packages_for(asked.task.language),
     )
     try:
         return _task_code(bench, asked.task, await ask(caller, WRITE_CODE, values))
@@ -185,7 +188,7 @@ async def _repaired(
         task=asked.task,
         input_schemas=asked.schemas,
         examples=asked.examples,
-        packages=available_packages(),
+        packages=packages_for(asked.task.language),
         code=code.code,
         outcome=last.outcome,
         message=without_chance(last.message, bench.tasks_dir),
@@ -208,7 +211,7 @@ def _task_code(bench: Workbench, task: DryLabTask, answer: Answer[CodeDraft]) ->
             return vetted.model_copy(update={"note": draft.note})
     return TaskCode(
         code="" if named else draft.code,
-        support=skill.support if skill is not None else shared_modules(bench.skills),
+        support=skill.support if skill is not None else shared_modules(bench.skills, task.language),
         origin=answer.origin,
         note=draft.note or ("it names a vetted analysis that does not carry out this task" if named else ""),
     )

@@ -13,6 +13,7 @@ from pathlib import PurePath
 
 from pydantic import JsonValue
 
+from bioresearcher.execution.languages import rscript
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.paper import Failure
@@ -176,6 +177,7 @@ def _tidied(
             "goal": task.goal.strip() or first.action,
             "step_ids": step_ids,
             "skill": None,
+            "language": task.language if task.language == "python" or rscript() else "python",
             "inputs": _inputs(task.inputs, datasets),
             "outputs": _outputs(task.outputs),
             "parameters": {k: _finite(v) for k, v in task.parameters.items()},
