@@ -259,7 +259,7 @@ def _programming(size: ObjectiveSize, cards: Mapping[str, Card]) -> dict[str, St
     return {
         "programmer/extract_tasks": Step(
             calls=exactly(1),
-            question=parts * _range(1_800, 3_500, 6_000) + exactly(50 * size.datasets + 370 * size.skills),
+            question=parts * _range(1_800, 3_500, 6_000) + exactly(50 * size.datasets + 320 * size.skills),
             answer=ANSWER * exactly(2_500) * tasks,
         ),
         "programmer/write_code": Step(calls=worked_on, question=brief, answer=ANSWER * exactly(9_500)),

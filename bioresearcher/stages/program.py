@@ -153,11 +153,12 @@ class _Asked:
 
 
 def examples_for(task: DryLabTask, skills: Mapping[str, Skill]) -> tuple[SkillExample, ...]:
-    """The task's own vetted analysis; else the one whose description shares most words with the task."""
+    """The task's own vetted analysis; else the one in its language that shares most words with it."""
     skill = skills.get(task.skill or "")
-    if skill is None and skills:
+    alike = [s for s in skills.values() if s.contract.language == task.language]
+    if skill is None and alike:
         wanted = words(f"{task.title} {task.goal}")
-        near = max(skills.values(), key=lambda s: overlap(words(f"{s.name} {s.description}"), wanted))
+        near = max(alike, key=lambda s: overlap(words(f"{s.name} {s.description}"), wanted))
         skill = near if overlap(words(f"{near.name} {near.description}"), wanted) else None
     if skill is None:
         return ()
