@@ -7,6 +7,7 @@ Layout (ids are safe as file names)::
     status.json                   StatusCheck…: retraction status when the report was written
     papers/<paper>.json           Paper          documents/<paper>.json         Document (canonical text)
     datasets/<dataset>.json       Dataset        checks.json                    DatasetCheck…
+    datasets_found.json           Dataset…, all that were found
     reports/<paper>.json          Report         analyses/<paper>.json          Analysis
     design/…                      headings, outlines and parts as they were before assembly
     protocol.json  protocol.md

@@ -58,7 +58,8 @@ def open_services(settings: Settings, folder: RunFolder, *, replay: bool) -> Ser
         literature.append(EuropePmc(http, at.europepmc, at.email))
     places = GeoAddresses(eutils=at.eutils, page=at.geo_page, files=at.geo_files, parameters=parameters)
     store = settings.workspace / "library" / "geo"
-    return Services(tuple(literature), (GeoSource(http, store, places),), http)
+    geo = GeoSource(http, store, places, max_bytes=settings.max_data_mb << 20)
+    return Services(tuple(literature), (geo,), http)
 
 
 def hosts_of(settings: Settings) -> tuple[str, ...]:

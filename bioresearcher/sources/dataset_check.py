@@ -47,6 +47,7 @@ def check_dataset(dataset: Dataset, objective: Objective, max_bytes: int = MAX_B
     blocking = _blocking(dataset)
     relevant, relevance = _relevance(dataset, objective, asked)
     lacking, contents = _contents(dataset, asked)
+    lacking += [n for n in dataset.notes if n.startswith("Labels contradict")]
     reasons = (*blocking, organism, relevance, *contents, *lacking, *(f"to correct: {p}" for p in dataset.problems))
     work = bool(dataset.problems or lacking)
     verdict = "unusable" if blocking or not organism_fits else "usable with work" if work else "usable"

@@ -13,14 +13,14 @@ import json
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from bioresearcher import __version__
-from bioresearcher.errors import OutsideError
+from bioresearcher.errors import OutsideError, WorkspaceError
 from bioresearcher.sources.http_store import AnswerStore, Stored
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ ATTEMPTS: Final = 4
 LONGEST_WAIT_S: Final = 60.0
 _PRIVATE: Final = frozenset(["api_key", "email", "tool"])
 """Parameters that say who asks: not part of an answer's key, and never shown or stored."""
+_NOTHING: Final = frozenset([404, 410])
+"""Answers that there is nothing: kept for other runs like what there is."""
 _AGAIN: Final = frozenset([408, 425, 429, 500, 502, 503, 504])
 
 
@@ -155,16 +157,29 @@ class Http:
         """A file, whole or not at all; what was downloaded before (`*.part`) is completed where the server can.
 
         Raises:
-            ServiceError: The host does not give it, it is larger than `max_bytes`, or its checksum is another.
+            ServiceError: The host does not give it, it is larger than `max_bytes`, or its checksum is another; or this
+                is a replay, which fetches nothing.
+            WorkspaceError: It cannot be written (permissions, full disk).
         """
+        if self._replay:
+            raise ServiceError(
+                f"{_short(url)}: a replay fetches no files, and this one is not in the library any more."
+            )
         part = dest.with_name(f"{dest.name}.part")
-        part.parent.mkdir(parents=True, exist_ok=True)
-        await self._repeated(url, lambda: self._fetch_to(url, part, max_bytes))
-        size, digest = part.stat().st_size, _digest(part)
-        if sha256 and digest != sha256:
-            part.unlink()
-            raise ServiceError(f"{url}: its checksum is not the one expected.", hint="Try again later.")
-        part.replace(dest)
+        try:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            await self._repeated(url, lambda: self._fetch_to(url, part, max_bytes))
+            size, digest = part.stat().st_size, _digest(part)
+            if sha256 and digest != sha256:
+                part.unlink()
+                raise ServiceError(f"{url}: its checksum is not the one expected.", hint="Try again later.")
+            part.replace(dest)
+        except OSError as error:
+            with suppress(OSError):
+                part.unlink()
+            raise WorkspaceError(
+                f"cannot write {dest}: {error.strerror or error}.", hint="Check permissions and free space."
+            ) from error
         return Downloaded(dest, size, digest)
 
     async def close(self) -> None:
@@ -204,6 +219,8 @@ class Http:
         except ServiceError as error:
             failed = Stored(key, shown, kind, error.status or 0, "", b"", error.message, error.hint, time.time())
             self._record(self._ledger, failed)
+            if error.status in _NOTHING:
+                self._record(self._shared, failed)
             raise
         fresh = Stored(key, shown, kind, status, content_type, body, fetched=time.time())
         for store in (self._ledger, self._shared):

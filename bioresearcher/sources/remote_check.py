@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck, Remote, RemoteFile
 from bioresearcher.schemas.objective import Objective
@@ -41,8 +42,12 @@ _GENE_NAMES = re.compile(
     re.I,
 )
 """Genes and proteins named after a disease."""
-_WEAK = frozenset("disease syndrome disorder infection failure tumor tumors cancer cancers".split())
-"""Too general to decide alone: the word before them says which."""
+_ANY_ILLNESS = frozenset("disease syndrome disorder infection failure fibrosis infarction sclerosis".split())
+_WEAK = _ANY_ILLNESS | frozenset("tumor cancer carcinoma adenocarcinoma leukemia lymphoma".split())
+"""Too general to decide alone: the words before them say which."""
+_CANCER = re.compile(r"cancer|tumor|neoplas|malignan|leukemi|oma$|metasta")
+_QUALIFIERS = frozenset("clear large small non primary advanced early human late familial".split())
+"""Words before a disease that say nothing of which organ it is in."""
 _SAME = (
     "stomach gastric", "liver hepatic hepatocellular", "kidney renal", "lung pulmonary", "breast mammary",
     "colon colorectal", "brain cerebral", "heart cardiac cardiovascular cardiomyopathy", "skin cutaneous dermal",
@@ -111,6 +116,24 @@ def _assay(dataset: Dataset, asked: str) -> tuple[bool, str]:
     return False, f"assay {dataset.assay}, but {' or '.join(sorted(wanted))} is needed"
 
 
+@dataclass(frozen=True)
+class Condition:
+    """A disease of an objective: its word and, of general words, what stands before it ("renal cell" carcinoma)."""
+
+    word: str
+    before: frozenset[str] = frozenset()
+
+    def named_in(self, words: set[str]) -> set[str]:
+        """The words of a text that name it, a wider, or a narrower one of the kind."""
+        if not self.before:
+            return {w for w in words if _same_kind(w, self.word)}
+        which = {w for q in self.before for w in words & (_SYNONYMS.get(q, frozenset()) | {q})}
+        if not which or self.word in _ANY_ILLNESS:
+            return which
+        kind = {w for w in words if _CANCER.search(w)}
+        return which | kind if kind else set()
+
+
 def _condition(dataset: Dataset, remote: Remote, objective: str) -> tuple[bool, str]:
     """Whether it is about the condition: one of the disease words, or a wider or narrower one of the kind."""
     wanted = conditions_of(objective)
@@ -118,25 +141,29 @@ def _condition(dataset: Dataset, remote: Remote, objective: str) -> tuple[bool, 
     words = {_plain(w) for w in re.findall(r"[A-Za-z][\w-]+", _GENE_NAMES.sub(" ", text))}
     if not wanted:
         subject = {_plain(w) for w in re.findall(r"[A-Za-z][\w-]{3,}", objective) if w.lower() not in _GENERIC}
-        shared = {w for w in subject if words & _SYNONYMS.get(w, {w})}
+        shared = {w for w in subject if words & _SYNONYMS.get(w, frozenset({w}))}
         enough = len(shared) >= max(1, (len(subject) + 1) // 2)
         return enough, f"shares with the objective: {', '.join(sorted(shared)[:6]) or 'no subject word'}"
-    found = sorted({w for w in words for c in wanted if _same_kind(w, c)})
+    found = sorted({w for c in wanted for w in c.named_in(words)})
+    names = " or ".join(sorted(" ".join([*sorted(c.before), c.word]) for c in wanted))
     if found:
-        return True, f"about {', '.join(found[:4])} (the objective: {', '.join(sorted(wanted))})"
-    return False, f"its description does not name {' or '.join(sorted(wanted))}"
+        return True, f"about {', '.join(found[:4])} (the objective: {names})"
+    return False, f"its description does not name {names}"
 
 
-def conditions_of(text: str) -> set[str]:
-    """The disease words of an objective, in the singular; general ones only with the word before them."""
+def conditions_of(text: str) -> set[Condition]:
+    """The diseases an objective names, words in the singular."""
     found = set()
     for match in _DISEASE.finditer(text):
         word = _plain(match[0])
+        before: frozenset[str] = frozenset()
         if word in _WEAK:
-            before = re.findall(r"[A-Za-z][\w-]+", text[: match.start()])
-            word = _plain(before[-1]) if before and len(before[-1]) > 3 else word
-        found.add(word)
-    return found
+            phrase = re.split(r"[.,;:()]|\b(?:of|in|between|and|with|for|from|versus|vs)\b", text[: match.start()])[-1]
+            words = [_plain(w) for w in re.findall(r"[A-Za-z][\w-]{2,}", phrase)][-3:]
+            before = frozenset(w for w in words if w not in _GENERIC and w not in _QUALIFIERS)
+        found.add(Condition(word, before))
+    specific = {c for c in found if c.before or c.word not in _WEAK}
+    return specific or found
 
 
 def _same_kind(word: str, condition: str) -> bool:
@@ -161,10 +188,10 @@ def _blocking(dataset: Dataset, remote: Remote, max_bytes: int) -> list[str]:
         names = ", ".join(r.split(":", 1)[1].strip() for r in bundled[:6])
         found.append(f"a SuperSeries that only bundles others{f' ({names})' if names else ''}: use those")
     found += [f"superseded: {r}" for r in remote.relations if r.lower().startswith("superseded by")]
-    if remote.inspected and not remote.groups and not remote.files:
-        return found
     values = values_in(remote)
-    if remote.inspected and not values and remote.files:
+    if dataset.notes and not remote.inspected and not remote.files:  # it was tried
+        found.append(f"neither its samples nor its files could be looked at: {dataset.notes[0]}")
+    if remote.inspected and not values:
         kinds = sorted({f.contents for f in remote.files if f.contents != "series matrix"})
         empty = "the series matrix is empty and " if remote.matrix_empty else ""
         found.append(f"{empty}no file seems to hold values per sample (there: {', '.join(kinds) or 'nothing'})")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bioresearcher.schemas.dataset import Dataset, DatasetCheck, Remote
+from bioresearcher.schemas.dataset import Dataset, DatasetCheck, Remote, RemoteFile
 from bioresearcher.schemas.geo import GeoSample
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.sources.geo_supplement import link_columns
@@ -13,7 +13,8 @@ def remote(name: str, *found_by: str, title: str = "Liposarcoma tumours", n: int
     return Dataset(
         id=name, accession=name, title=title, organism="Homo sapiens", assay="Expression profiling by array",
         source="GEO", root="", files=(), n_samples=n, remote=Remote(url="u", found_by=found_by, inspected=True,
-        groups=("group 'x': a (10), b (10)",), largest_groups=10),
+        groups=("group 'x': a (10), b (10)",), largest_groups=10,
+        files=(RemoteFile(name="m", url="u/m", contents="series matrix"),)),
     )  # fmt: skip
 
 
