@@ -22,11 +22,13 @@ ACCESSION = re.compile(
 _MALFORMED = re.compile(
     r"(?<![A-Za-z0-9-])(?:GSE(?:[xX]{2,}|0\d*|\d{8,})|GSM(?:[xX]{2,}|\d{9,})|GPL(?:[xX]{2,}|\d{7,})"
     r"|PMID:?\s*(?:\d{9,}|[xX]{2,}|0+)"
-    r"|PMC(?:[xX]{3,}|\d{9,})|10\.(?:\d{4,9}/x{3,}|x{4}/\w+)|SR[PRX][xX]{2,})(?![A-Za-z0-9])"
+    r"|PMC(?:[xX]{3,}|\d{9,})|10\.(?:\d{4,9}/x{3,}|x{4}/\w+)|SR[PRX][xX]{2,}|(?:E-[A-Z]{4}-|PRJ[NED][A-Z]|phs|PXD"
+    r"|GCST|EGA[SD])\d*[xX]{2,})(?![A-Za-z0-9])"
 )
 _TCGA = re.compile(r"(?<![A-Za-z0-9])TCGA-([A-Z0-9]{1,12})((?:-[A-Z0-9]{1,8})*)(?![A-Za-z0-9])")
 _AUTHOR_YEAR = re.compile(
-    r"\b[A-Z][^\W\d_'’-]{1,30}(?:,? [A-Z]\.?){0,3},? (?:et al\.?|(?:and|&) [A-Z][^\W\d_]{1,30}),?\s*\(?(?:19"
+    r"\b[A-Z][^\W\d_'’-]{1,30}(?:,? [A-Z]\.?){0,3},? (?:et al\.?|(?:and|&) (?:colleagues|co-?workers"
+    r"|[A-Z][^\W\d_]{1,30})),?\s*\(?(?:19"
     r"|20)\d\d(?!\d)\)?"
 )
 _IDENTIFIER = re.compile(r"PMID|PMC\d|doi|10\.\d{4,9}/", re.I)

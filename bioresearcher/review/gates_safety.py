@@ -13,7 +13,8 @@ from bioresearcher.review.gate import Gate, Hit, View, listing, quote_match
 from bioresearcher.review.vocabulary import words
 
 _RECORDS = words(
-    "medical records?", "biobanks?", r"patient registr\w+", "volunteers?", "participants?", r"recruit\w*", "hospitals?",
+    "medical records?", "biobanks?", r"patient registr\w+", "volunteers?", "participants?", r"recruit\w*",
+    "hospitals?",
     r"prospective(?:ly)? (?:collect|enrol|cohort|stud)\w*", "collect (?:blood|tissue)",
 )  # fmt: skip
 _MATERIAL = words(
@@ -76,7 +77,13 @@ _IDENTIFYING = words(
     "mrn",
     r"home address\w*",
     r"social security\w*",
-    r"phone numbers?",
+    r"(?:tele)?phone numbers?",
+    r"full names?",
+    r"(?:patients?|participants?|persons?|donors?)(?:'s?|’s?)? names?",
+    r"names? (?:and|,) (?:\w+ )?address\w*",
+    r"(?:social|health|national) (?:security|insurance|identity|identification)(?: numbers?)?",
+    r"e-?mail address\w*",
+    r"passport numbers?",
 )
 
 _DUAL_USE: dict[str, re.Pattern[str]] = {

@@ -113,7 +113,13 @@ def leakage(view: View) -> Iterator[Hit]:
 _SAME_SAMPLES = re.compile(
     r"\b(?:validat|test|evaluat|assess|report)\w*\s+(?:\w+\s+){0,5}?(?:in|on|with|from)\s+(?:the\s+)?(?:very\s+)?"
     r"(?:same (?:samples|data|patients|cohort|set|individuals)\b(?!\s+(?:of|as) (?:the )?(?:test|validation))"
-    r"|(?:samples|data|patients) (?:that were )?used for (?:fitting|training)|training (?:samples|data|set))",
+    r"|(?:samples|data|patients) (?:that were )?used for (?:fitting|training)|training (?:samples|data|set))"
+    r"|\b(?:tun|optimi[sz]|choos|select|fit|adjust|train)\w*\b[^.;\n]{0,50}\b(?:on|in|using|with) the (?:validation"
+    r"|test|held-?out"
+    r"|independent|external) (?:cohort|set|data|samples)\b"
+    r"|\b(?:test|validation|held-?out) (?:samples|data|set|cohort)\b[^.;\n]{0,30}\bused for (?:training|fitting"
+    r"|selection)\b"
+    r"|\b(?:test|train) on the same (?:samples|data|patients)\b",
     re.I,
 )
 
@@ -129,7 +135,9 @@ def early_selection(view: View) -> Iterator[Hit]:
                 "Judge it in samples that were kept aside.",
             )
         found = EARLY_SELECTION.search(s.body)
-        if found and not re.search(r"\b(?:training|within each fold|inside the fold)\b", found.group(), re.I):
+        if found and not re.search(
+            r"\b(?:in|on|within|inside) (?:the |each )?(?:training|folds?)\b", found.group(), re.I
+        ):
             message = f"lets test samples into the training: {quote_match(found, 5)}"
             yield Hit(s.location, message, "Do it inside each training fold.")
 

@@ -26,7 +26,9 @@ _COUNT = r"(?P<n>\d{1,5}|" + "|".join(_NUMBER) + ")"
 _PER = r"(?:per|in each|in either|for each|each)\s+(?:\w+\s+)?(?:group|arm|condition|genotype|treatment)s?"
 _PER_GROUP = re.compile(
     rf"\b{_COUNT}\s+(?:\w+\s+){{0,2}}?{_UNIT}\s+{_PER}\b|\bn\s*=\s*(?P<n2>\d{{1,5}})\s*(?:{_UNIT}\s+)?{_PER}\b"
-    rf"|\b{_UNIT}\s+per\s+(?:group|arm|condition)\s*(?:=|:|of)\s*(?P<n3>\d{{1,5}})\b",
+    rf"|\b{_UNIT}\s+per\s+(?:group|arm|condition)\s*(?:=|:|of)\s*(?P<n3>\d{{1,5}})\b"
+    r"|\b(?:groups?|arms?)\s+(?:consists?\s+of|has|have|holds?|contains?|comprises?|includes?)\s+(?P<n4>\d{1,5})\s+"
+    rf"(?:\w+\s+)?{_UNIT}\b",
     re.I,
 )  # fmt: skip
 _ONE_EACH = re.compile(
@@ -68,7 +70,7 @@ def underpowered(view: View) -> Iterator[Hit]:
 
 
 def _size(m: re.Match[str]) -> int:
-    given = (m.group("n") or m.group("n2") or m.group("n3")).lower()
+    given = next(m.group(g) for g in ("n", "n2", "n3", "n4") if m.group(g)).lower()
     return _NUMBER.get(given) or int(given)
 
 
@@ -98,16 +100,17 @@ def _weak_data(view: View, s: StepView) -> Iterator[Hit]:
 
 _GROUP = r"(?:all |the |our )*(?:cases|patients|treated|tumou?rs?|diseased|positives?|responders|knock-?outs?|mutants?)"
 _OTHER = (
-    r"(?:all |the |our )*(?:controls|healthy|untreated|normals?|negatives?|non-?responders|wild[- ]?types?|reference)"
+    r"(?:all |the |our |those of (?:the )?)*(?:controls|healthy|normal tissues?|untreated|normals?|negatives?"
+    r"|non-?responders|wild[- ]?types?|reference)"
 )
 _OCCASION = (
-    r"(?:week|day|month|year|plate|batch|run|lane|chip|flow cell|hospital|clinic|site|cent(?:er|re)|laboratory"
-    r"|lab|scanner|technician|operator|machine|kit)"
+    r"(?:week|day|month|year|(?:19|20)\d\d|biobank|freezer|country|region|lot|plate|batch|run|lane|chip|flow cell"
+    r"|hospital|clinic|site|cent(?:er|re)|laboratory|lab|scanner|technician|operator|machine|kit)"
 )
 _APART = re.compile(
     rf"\b{_GROUP}\b[^.;\n]{{0,50}}?\b(?:in|on|at|from|by|with)\s+(?:the\s+)?(?:\w+\s+)?{_OCCASION}\b[^.;\n]{{0,40}}?"
-    rf"\b(?:and|while|but|whereas)\b\s+{_OTHER}\b[^.;\n]{{0,50}}?\b(?:in|on|at|from|by|with)\s+(?:the\s+)?(?:\w+\s+)?"
-    rf"(?:{_OCCASION}\b|second|other|another|[B2]\b)",
+    rf"(?:\b(?:and|while|but|whereas)\b|,)\s+{_OTHER}\b[^.;\n]{{0,50}}?\b(?:in|on|at|from|by|with)\s+(?:the\s+)?(?:\w+\s+)?"
+    rf"(?:{_OCCASION}(?:\b|\s\w\b)|second|other|another|[B2]\b)",
     re.I,
 )
 _PEOPLE = words("patients?", "cases", "participants?", "persons?", "subjects", "cohorts?")

@@ -97,7 +97,8 @@ _LEVEL = re.compile(
 _PH = re.compile(r"\bpH\s*(?:of|=|:)?\s*(\d{1,3}(?:\.\d+)?)")
 _CELSIUS = re.compile(r"([-−–]?\d{1,5}(?:\.\d+)?)\s*(?:°\s?C|℃|degrees? Celsius)")
 _HOT = re.compile(
-    r"\b(?:incubat|cultur|stor|thaw|anneal|digest|keep|kept|dry|dried)\w*\b[^.;\n]{0,60}?(?<![-−–\d.])(\d{1,5})\s*°\s?C",
+    r"\b(?:incubat|cultur|stor|thaw|anneal|digest|keep|kept|dry"
+    r"|dried)\w*\b[^.;\n]{0,60}?(?<![-−–\d.])(\d{1,5})\s*°\s?C",
     re.I,
 )
 HOTTEST = 125
@@ -109,7 +110,20 @@ _SHARE = re.compile(
 )
 _FOLDS = re.compile(r"\b([01])-fold cross", re.I)
 _CORRELATION = re.compile(
-    r"(?:\||\b)(?:r|rho|ρ|correlation coefficient)\|?\s*(?:>|≥|of at least)\s*(\d+(?:\.\d+)?)", re.I
+    r"(?:\||\b)(?:r|rho|ρ|correlation(?: coefficients?)?)\|?\s*(?:>|≥|of at least|above"
+    r"|of more than)\s*(\d+(?:\.\d+)?)"
+    r"(?!\s*%)", re.I
+)  # fmt: skip
+_UNIT_INTERVAL = re.compile(
+    r"\b(?:AUC|AUROC|area under the (?:ROC )?curve|C-index|concordance index|R2|R²|silhouette(?: width)?|kappa"
+    r"|(?:statistical )?power"
+    r"|sensitivity|specificity|accuracy|Jaccard(?: index)?)\b(?:\s+\w+){0,3}?\s*"
+    r"(?:>|≥|=|of at least|of|above|exceeds?|at least|over|be)\s*(\d+\.\d+|[2-9])\b(?!\s*%|\s*[a-z])", re.I
+)  # fmt: skip
+_MINOR = re.compile(
+    r"\b(?:minor allele frequenc(?:y|ies)|MAF)\b(?:\s+\w+){0,2}?\s*(?:>|≥|=|of at least|of|above"
+    r"|at least)\s*(\d*\.\d+)",
+    re.I,
 )
 
 
@@ -129,6 +143,8 @@ _BOUNDS: tuple[tuple[str, re.Pattern[str], float], ...] = (
     ("a pH above 14", _PH, 14),
     ("a share above 100 %", _SHARE, 100),
     ("a correlation above 1", _CORRELATION, 1),
+    ("a share or index above 1", _UNIT_INTERVAL, 1),
+    ("a minor allele frequency above 0.5", _MINOR, 0.5),
 )
 
 
@@ -164,7 +180,14 @@ _CLAIM = re.compile(
     r"|\b(?:was|were|is|are)\s+(?:found to be\s+)?(?:significantly|strongly|markedly)\s+(?:\w+ly\s+)?"
     r"(?:higher|lower|increased|decreased|elevated|reduced|associated|correlated|enriched|up-?regulated"
     r"|down-?regulated|different|worse|better|longer|shorter)\b"
-    r"|\b(?:the )?results? (?:showed|revealed|demonstrated|confirmed|indicated) that\b"
+    r"|\b(?:the |our )?(?:results?|analys[ie]s|experiments?|data|study|models?|tests?) (?:showed|revealed"
+    r"|demonstrated|confirmed"
+    r"|indicated) that\b|\bit turned out that\b"
+    r"|\b(?:the|our) (?:\w+ ){1,3}?(?:reduced|increased|decreased|lowered|raised|predicted|improved|outperformed"
+    r"|suppressed"
+    r"|doubled|prolonged|shortened|changed)\b(?! by (?:\w+ ){0,2}(?:at least|less|more))[^.;\n]{0,60}?\b(?:by \d"
+    r"|\d+(?:\.\d+)?\s*%"
+    r"|(?:AUC|HR|OR|p) ?(?:of|=|<))"
     r"|\b\d{2,}\s+(?:significant\s+)?(?:genes|DEGs|pathways|proteins)\s+(?:were|was)\s+(?:found|identified"
     r"|detected|differentially)\b",
     re.I,

@@ -46,7 +46,8 @@ CLUSTERING = words("cluster*", "k-?means", "louvain", "leiden", "nmf", "consensu
 RANDOM = words(
     "cross-?validation", "bootstrap*", "permutation*", "k-?means", "umap", "t-?sne", "random forest",
     "random split*", 
-    r"randomi[sz](?:e|ed|ation)", "at random", r"[\d,]+ draws", "louvain", "leiden", "nmf", "mcmc", "subsampl*", "gsea",
+    r"randomi[sz](?:e|ed|ation)", "at random", r"[\d,]+ draws", "louvain", "leiden", "nmf", "mcmc", "subsampl*",
+    "gsea",
 )  # fmt: skip
 COMPARISON = words(
     "compar(?:e|es|ed|ing|ison)", "versus", "vs", r"t-?tests?", "wilcoxon", "mann[-– ]whitney", "anova",
@@ -110,6 +111,16 @@ SEED = words(
     "deterministic",
 )
 FLEXIBLE = re.compile(
+    r"\b(?:if|in case) (?:nothing|none|no \w+|too few|few|not enough|fewer)\b[^.;\n]{0,50}\b(?:use|try|lower|raise"
+    r"|relax|loosen"
+    r"|increase|switch|take|change|adjust)\b|\b(?:relax|loosen|lower|raise|change|adjust)\w*\b[^.;\n]{0,40}\b(?:if"
+    r"|in case|until)"
+    r" (?:nothing|none|no|too few|few|not enough|enough)\b"
+    r"|\b(?:set|choose|decide|fix|adjust|define)\w*\b[^.;\n]{0,50}\b(?:after|once|when) (?:looking at|seeing"
+    r"|inspecting|having seen"
+    r"|viewing|knowing) (?:at )?(?:the )?\w+|\b(?:try|run|perform|test) (?:several|different|various|multiple"
+    r"|many)\b[^.;\n]{0,60}"
+    r"\b(?:report|keep|choose|pick|select|take) (?:only )?(?:the )?(?:one|best|significant)|"
     r"\b(?:adjust|chang|relax|lower|modif|alter|tun)\w*\s+(?:\w+\s+){0,3}?"
     r"(?:thresholds?|cut-?offs?|criteria|significance levels?)(?:\s+(?:\w+\s+){0,4}?"
     r"(?:based on|depending|until|if|to obtain|according to)|\s+or\s+further\s+explor)",
@@ -117,12 +128,19 @@ FLEXIBLE = re.compile(
 )
 BEST_CUTOFF = re.compile(
     r"\b(?:optimal|best|optimi[sz]ed|minimum p[- ]value)\s+cut-?(?:off|point)|surv_cutpoint"
+    r"|cut-?(?:off|point)s?\b[^.;\n]{0,40}\b(?:smallest|lowest|best|most significant|largest separation|separates?)\b"
     r"|maximally selected",
     re.I,
 )
 EARLY_SELECTION = re.compile(
     r"\b(?:select|filter|scal|normali[sz]|imput)\w*\b[^.;\n]{0,120}\b(?:before|prior to|ahead of)\s+(?:the\s+)?"
-    r"(?:cross-?validation|split\w*|train)",
+    r"(?:cross-?validation|split\w*|train)"
+    r"|\b(?:select|pick|choos|filter|rank|scal|standardi[sz]|normali[sz]|imput|z-scor|correct"
+    r"|transform)\w*\b[^.;\n]{0,80}"
+    r"\b(?:all|full|whole|entire|complete)\s+(?:the\s+)?(?:samples|patients|data(?:\s?set)?|matrix|cohort|persons"
+    r"|cells)\b"
+    r"[^.;\n]{0,60}\b(?:before|prior to|ahead of|then|afterwards|followed by)\b[^.;\n]{0,50}"
+    r"\b(?:cross-?validat|split|divid|partition|train|test)\w*",
     re.I,
 )
 
@@ -167,6 +185,9 @@ PLACEHOLDER = re.compile(
     r"|\bexample\.(?:com|org|csv|txt|tsv)\b"
     r"|[<\[{](?:insert|your|enter|fill|add|placeholder|name of|specify)\b[^>\]}\n]{0,60}[>\]}]"
     r"|[<\[{][^>\]}\n]{3,40} (?:here|goes here|tbd)[>\]}]"
+    r"|[<\[{](?:to follow|pending|to come|unknown|missing)\b[^>\]}\n]{0,30}[>\]}]"
+    r"|\b(?:insert|fill in|complete) (?:the )?[^.;\n]{1,50}\b(?:before|when|once|after)\b"
+    r"|\bto be (?:added|completed|supplied|inserted|given) (?:later|when|once|before|after|soon)\b"
     r"|\binsert (?:\w+ )?here\b|\breference source for step \d+"
     r"|\b(?:part|report|paper|step|sample|dataset|gene)_id\d+\b|\?{3,}|_{4,}|待定|待补充|待填写|此处填写",
     re.I,
@@ -178,7 +199,9 @@ VAGUE = words(
     "appropriate(?:ly)?", "suitable", "suitably", "as needed", "as necessary",
     "if (?:needed|necessary|required)", "as required", "where applicable", "adequate(?:ly)?",
     "sufficient(?:ly)?", "reasonable", "reasonably", 
-    "sensible", "sensibly", "satisfactory", "properly", "etc", "and so on", "and others", "various",
+    "sensible", "sensibly", "satisfactory", "enough", "thoroughly", "roughly", r"some time", r"a while", "a few",
+    r"(?:(?:poor|good|high|low)[- ]quality|bad) (?:cells|samples|reads|genes|data|spectra|images)(?! (?:with|below"
+    r"|above|that|whose|\())", "properly", "etc", "and so on", "and others", "various",
     "some kind of", "a number of", "standard (?:protocols?|parameters|settings|procedures?|methods?)",
     "best practices?", "relevant (?:methods?|tools?|databases?|tests?|statistics)", "reputable",
     "state-of-the-art", "default (?:settings|parameters)", "usual (?:way|manner)", "several", "carefully",
@@ -194,6 +217,11 @@ OPEN_CHOICE = words(
     r"or similar",
     r"or equivalent",
     r"and/or",
+    r"if (?:preferred|desired|you prefer|wished)",
+    r"whichever (?:\w+ ){0,2}(?:works|fits|is)",
+    r"(?:test|method|tool|plot|model|approach|package|statistic)s? like",
+    r"or (?:another|some other|any other) \w+",
+    r"or something (?:similar|like)",
     "例如",
     "比如",
 )

@@ -12,8 +12,9 @@ BENCH = Path(__file__).parents[1] / "benchmarks" / "review"
 sys.path.append(str(BENCH))
 
 from defects import DEFECTS, HELD_OUT  # noqa: E402 - the folder has to be on the path first
+from fresh import FRESH, UNSEEN  # noqa: E402
 from material import NAMES, load, untagged  # noqa: E402
-from score import by_gate, cases, fresh_cases  # noqa: E402
+from score import by_gate, cases, worded_cases  # noqa: E402
 
 from bioresearcher.review.collapse import collapse_warnings  # noqa: E402
 from bioresearcher.review.gates import run_gates  # noqa: E402
@@ -50,6 +51,8 @@ def test_defects_are_found_and_lower_the_metric_they_concern() -> None:
 
 
 def test_other_wordings_are_counted_apart() -> None:
-    found = list(fresh_cases([load("survival")]))
+    assert set(FRESH) == set(UNSEEN)
+    found = list(worded_cases(UNSEEN, [load("survival")]))
     assert len(found) > 30
+    assert fmean(c.found for c in found) > 0.4
     assert all(c.before.verdict == "pass" for c in found)

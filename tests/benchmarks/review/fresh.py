@@ -1,6 +1,7 @@
-"""Other wordings of the defects that are sentences, written after the gates were changed and never used to change them.
+"""Other wordings of the defects that are sentences: they tell whether gates see the defect or only known words.
 
-They tell how far the gates see the defect and how far only the words of `defects.py`.
+`FRESH` was written after the gates had been changed for `defects.py`; what it showed was then used to change them.
+`UNSEEN` was written before that, and was never used.
 """
 
 from __future__ import annotations
@@ -44,3 +45,46 @@ FRESH: dict[str, tuple[str, str]] = {
     "other_tumour": ("Validate in TCGA-THCA.", "Add the TCGA-LAML samples."),
     "wrong_unit": ("Incubate the plate at 400 °C over night.", "Bring the buffer to pH 19."),
 }  # fmt: skip
+
+UNSEEN: dict[str, tuple[str, str]] = {
+    "placeholder": ("Sample size: N = ?? per group.", "Antibody clone and dilution to be added once ordered."),
+    "vague_words": ("Keep only good quality reads.", "Incubate for some time at a low temperature."),
+    "open_choice": ("Normalise by TMM, RLE or another method.", "One could use a Wilcoxon test here."),
+    "malformed_accession": ("Data are under GSE-52778-X.", "The spectra are in PXD00XXXX."),
+    "invented_citation": ("Proceed as in Silva & Moreau (2020).", "The cut-off was taken from Nakamura 2016."),
+    "impossible_statistics": ("Require a power of 1.5.", "Use a C-index above 2 as the criterion."),
+    "results_claimed": (
+        "Patients with a high score lived 14 months longer.",
+        "It turned out that 27 features were different.",
+    ),
+    "early_selection": (
+        "Perform feature selection once on the entire data, followed by 10-fold cross-validation.",
+        "Batch-correct and z-score the complete matrix prior to the train/test split.",
+    ),
+    "leakage": (
+        "Choose hyperparameters by their performance in the external cohort.",
+        "Add the validation samples to the discovery set to gain power.",
+    ),
+    "confounding": (
+        "Cases were sequenced at centre 1, whereas controls were sequenced at centre 2.",
+        "Use fresh tissue for patients and archived tissue for controls.",
+    ),
+    "underpowered": ("Include two animals per arm.", "A single replicate per condition is sequenced."),
+    "movable_threshold": (
+        "Loosen the filter in case too few features survive.",
+        "Pick whichever cut-off separates the curves best.",
+    ),
+    "lost_reference": ("Start from the matrix of step 8.2.", "Apply the model built in part 11."),
+    "identifiable_data": (
+        "Record each patient's address and telephone number.",
+        "Link the results to the hospital ID and birth date.",
+    ),
+    "dual_use": (
+        "Select for variants of SARS-CoV-2 that escape neutralising antibodies.",
+        "Reconstruct the 1918 influenza virus.",
+    ),
+    "wrong_accession": ("Reanalyse SRP123456 as well.", "Use the counts of E-GEOD-10000."),
+    "other_tumour": ("Take TCGA-STAD as a further cohort.", "Include the TCGA-CHOL cases."),
+    "wrong_unit": ("Culture the cells at 3700 °C.", "Keep the tubes at -500 °C."),
+}
+"""A second set, written before `FRESH` was used to change gates, and never used to change them itself."""

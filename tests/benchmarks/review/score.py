@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from defects import DEFECTS, HELD_OUT, HELD_OUT_STRENGTH, Defect
 from edits import places, says
-from fresh import FRESH
 from material import NAMES, Material, load
 
 from bioresearcher.review.metrics import review_by_rule
@@ -103,16 +102,16 @@ def broken_protocols(m: Material) -> Iterator[tuple[str, int, Protocol]]:
                 yield d.kind, strength, broken
 
 
-def fresh_cases(materials: Sequence[Material] = ()) -> Iterator[Case]:
-    """The wordings of `fresh.py`, each in one step of every protocol."""
+def worded_cases(wordings: Mapping[str, tuple[str, str]], materials: Sequence[Material] = ()) -> Iterator[Case]:
+    """Wordings of `fresh.py`, each in one step of every protocol."""
     kinds = {d.kind: d for d in DEFECTS}
     for m in materials or [load(n) for n in NAMES]:
         before = review_by_rule(m.protocol, m.context)
         known = {(f.gate, f.message) for f in before.findings}
-        for kind, wordings in FRESH.items():
+        for kind, sentences in wordings.items():
             wet = [s.id for s in m.protocol.steps if s.kind == "wet"]
             where = wet[:1] if kind == "wrong_unit" else places(m.protocol, 1)
-            for n, words in enumerate(wordings, 1):
+            for n, words in enumerate(sentences, 1):
                 if where:
                     after = review_by_rule(says(m.protocol, where, words), m.context)
                     new = tuple(f for f in after.findings if (f.gate, f.message) not in known)
