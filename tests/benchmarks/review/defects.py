@@ -336,6 +336,7 @@ DEFECTS: tuple[Defect, ...] = (
             "Use the cut-off with the smallest p-value.",
             "Try several tests and report the one that is significant.",
         ),
+        ("G-VAG-02",),
     ),
     Defect(
         "seed_missing",

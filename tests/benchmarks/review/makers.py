@@ -204,12 +204,12 @@ def leakage(m: Material, strength: int) -> Protocol | None:
             i.model_copy(update={"source": f"dataset:{discovery}/{i.source.split('/')[-1]}"})
             if i.source.startswith("dataset:")
             else i
-            for i in late[0].inputs
+            for i in late[-1].inputs
         )
-        action = late[0].action
-        for d in late[0].datasets:
+        action = late[-1].action
+        for d in late[-1].datasets:
             action = action.replace(d, discovery)
-        return fields(p, [late[0].id], datasets=(discovery,), inputs=inputs, action=action)
+        return fields(p, [late[-1].id], datasets=(discovery,), inputs=inputs, action=action)
     more = (
         "Validate the result in the same samples from which it was derived.",
         "Train on all samples and test on the same samples; no samples are kept aside.",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bioresearcher.review.gates import GateContext
 from bioresearcher.review.read_text import protocol_from_text
+from bioresearcher.review.run_context import context_of_run
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
 from bioresearcher.schemas.objective import Objective, Requirement
 from bioresearcher.schemas.passage import Evidence
@@ -61,6 +62,12 @@ def load(name: str) -> Material:
     source = (CLEAN / f"{name}.md").read_text(encoding="utf-8")
     spec = _spec(name)
     return Material(name, source, built(name, untagged(source), spec), _context(name, spec))
+
+
+def of_run(folder: Path) -> Material:
+    """The protocol of a finished run with what the run knows; no words in it are marked."""
+    protocol = Protocol.model_validate_json((folder / "protocol.json").read_text(encoding="utf-8"))
+    return Material(folder.name, "", protocol, context_of_run(folder))
 
 
 def _spec(name: str) -> dict[str, object]:
