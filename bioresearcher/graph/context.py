@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bioresearcher.library.index import Library
@@ -33,6 +33,7 @@ class Context:
         literature: Where papers are searched, the researcher's own first.
         dataset_sources: Where data sets are searched; empty when no service may be asked.
         sandbox_test: What its self-test saw when the run was opened, a line a check.
+        unreachable: Names of sources that failed in this process: they are not asked again and again.
         own_papers: The researcher's papers; None when none were given.
         own_records: What is known of each of them.
         pubmed_files: PubMed XML files that are searched offline; None when none were given.
@@ -52,12 +53,18 @@ class Context:
     literature: tuple[LiteratureSource, ...]
     dataset_sources: tuple[DatasetSource, ...]
     sandbox_test: tuple[str, ...]
+    unreachable: set[str]
     own_papers: OwnPapers | None
     own_records: tuple[Paper, ...]
     pubmed_files: PubmedFiles | None
     own_datasets: tuple[Dataset, ...]
     input_failures: tuple[Failure, ...]
     task_slots: asyncio.Semaphore
+
+    def reachable(self, failures: Iterable[Failure] = ()) -> list[LiteratureSource]:
+        """The literature sources without those that failed before, here or according to the record."""
+        lost = self.unreachable | {f.item for f in failures}
+        return [s for s in self.literature if s.name not in lost]
 
     def bench(self) -> Bench:
         """What the designer works from, read from the run folder."""

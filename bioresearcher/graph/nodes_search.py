@@ -18,7 +18,7 @@ from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.paper import Failure, Paper, QueryPlan, ScreenedPaper, SearchRound
 from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.run import Decision
-from bioresearcher.sources.base import StatusSource
+from bioresearcher.sources.base import LiteratureSource, StatusSource
 from bioresearcher.stages import duplicates, read, screen, search, selection, status, texts
 
 Update = dict[str, Any]
@@ -41,9 +41,9 @@ async def search_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     """One search round over the sources."""
     c = runtime.context
     plan = state["plan"] or QueryPlan(literature=())
-    lost = {f.item for f in state["failures"] if f.stage == "search_papers"}
-    sources = [s for s in c.literature if s.name not in lost]
+    sources = c.reachable(state["failures"])
     papers, rows, unreached = await search.search_papers(sources, plan, state["rounds"], max_hits=c.settings.max_hits)
+    c.unreachable.update(f.item for f in unreached)
     known = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["found"]]
     one = duplicates.unique([*c.own_records, *known, *papers])
     trail = search.with_new(rows, state["found"], one.called)
@@ -76,7 +76,7 @@ async def screen_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     """Scores and selects."""
     c = runtime.context
     papers = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["found"]]
-    papers, unreached = await _checked_own(c, papers)
+    papers, unreached = await _checked_own(c, papers, c.reachable(state["failures"]))
     close = await _closeness(c, papers)
     rules = screen.ScreeningRules(
         since=c.settings.since,
@@ -97,11 +97,14 @@ async def screen_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     return {"kept": kept, "rounds": rounds, "failures": unreached}
 
 
-async def _checked_own(c: Context, papers: Sequence[Paper]) -> tuple[list[Paper], list[Failure]]:
+async def _checked_own(
+    c: Context, papers: Sequence[Paper], sources: Sequence[LiteratureSource]
+) -> tuple[list[Paper], list[Failure]]:
     """The papers, those the researcher gave with what sources know of their retraction: found ones came with it."""
     own = [p for p in papers if p.source == "own" and (p.pmid or p.doi)]
-    sources = [s for s in c.literature if isinstance(s, StatusSource)]
-    checked, _, failures = await status.check_status(sources, own, "screen_papers")
+    knowing = [s for s in sources if isinstance(s, StatusSource)]
+    checked, _, failures = await status.check_status(knowing, own, "screen_papers")
+    c.unreachable.update(f.item for f in failures)
     for paper in checked:
         c.folder.write(paper, "papers", f"{paper.id}.json")
     now = {p.id: p for p in checked}
@@ -112,7 +115,7 @@ async def check_status(state: RunState, runtime: Runtime[Context]) -> Update:
     """Retraction status of the papers in use once more, right before the report is written."""
     c = runtime.context
     papers = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["kept"]]
-    sources = [s for s in c.literature if isinstance(s, StatusSource)]
+    sources = [s for s in c.reachable(state["failures"]) if isinstance(s, StatusSource)]
     checked, rows, failures = await status.check_status(sources, papers, "check_status")
     for paper in checked:
         c.folder.write(paper, "papers", f"{paper.id}.json")
@@ -159,9 +162,10 @@ async def read_paper(task: PaperTask, runtime: Runtime[Context]) -> Update:
     c, paper_id = runtime.context, task["paper_id"]
     paper = c.folder.read(Paper, "papers", f"{paper_id}.json")
     try:
-        document, failures = await texts.best_text(c.literature, paper)
+        document, failures = await texts.best_text(c.reachable(), paper)
     except (UnreadablePaper, OutsideError) as error:
         return {"failures": [Failure(item=paper_id, stage="read_paper", message=error.message, hint=error.hint)]}
+    c.unreachable.update(f.item for f in failures)
     paper = paper.model_copy(update={"kind": document.kind})
     c.folder.write(paper, "papers", f"{paper_id}.json")
     c.folder.write(document, "documents", f"{paper_id}.json")

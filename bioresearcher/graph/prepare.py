@@ -150,6 +150,7 @@ async def open_context(
             literature=(*((papers,) if papers else ()), *((pubmed,) if pubmed else ()), *services.literature),
             dataset_sources=services.datasets,
             sandbox_test=tested,
+            unreachable=set(),
             own_papers=papers,
             own_records=tuple(paper for paper, _ in loaded),
             own_datasets=tuple(datasets),

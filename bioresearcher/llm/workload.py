@@ -72,6 +72,8 @@ ANSWER = _range(0.6, 1, 1.8)
 """A model's answers in relation to those of the rules, which have the same form."""
 CHARACTERS_PER_PART = _range(15_000, 6_000, 3_500)
 """Text of a paper for each part it is divided into, fewest parts first; measured: 880 for notes, 6,200 for papers."""
+ASKED_BEFORE = _range(0, 1_400, 3_000)
+"""Queries of earlier rounds that a plan is shown; measured: 0 in the first round, up to 5,900 in the third."""
 PASSAGES = 24 * 1_000
 """Characters of passages that a part shows at most."""
 PROTOCOL_PARTS = _range(2, 6, 9)
@@ -184,8 +186,8 @@ def _reading(size: ObjectiveSize, cards: Mapping[str, Card]) -> dict[str, Step]:
     return {
         "search/plan_queries": Step(
             calls=_range(1, min(2, rounds), max(rounds, 1)),
-            question=exactly(size.objective + 770),
-            answer=ANSWER * exactly(1_400),
+            question=exactly(size.objective + 770) + ASKED_BEFORE,
+            answer=ANSWER * exactly(2_600),
         ),
         "search/screen_paper": Step(
             calls=exactly(size.papers), question=exactly(size.objective + abstract), answer=ANSWER * exactly(350)
