@@ -60,7 +60,8 @@ async def search_papers(state: RunState, runtime: Runtime[Context]) -> Update:
         c.folder.write(by_id[paper_id], "papers", f"{paper_id}.json")
     rounds = [*state["rounds"], last.model_copy(update={"stop_reason": reason})]
     c.folder.write_list(rounds, "search.json")
-    failures = [f for f in c.input_failures if f.stage == "load_papers"] + [*unreached]
+    unread = await c.pubmed_files.unreadable() if c.pubmed_files else []
+    failures = [f for f in c.input_failures if f.stage == "load_papers"] + unread + [*unreached]
     return {"found": found, "rounds": rounds, "failures": failures}
 
 

@@ -137,7 +137,6 @@ async def open_context(
             events.emit("note", "ledger", "info", ledger.note)
         pubmed = pubmed_files(settings, lambda said: events.emit("note", "search_papers", "info", said))
         services = open_services(settings, folder, replay=wrap is not None)
-        _, pubmed_failures = await asyncio.to_thread(pubmed.load) if pubmed else ({}, [])
         yield Context(
             caller=caller,
             folder=folder,
@@ -155,7 +154,7 @@ async def open_context(
             own_records=tuple(paper for paper, _ in loaded),
             own_datasets=tuple(datasets),
             pubmed_files=pubmed,
-            input_failures=(*paper_failures, *pubmed_failures, *data_failures),
+            input_failures=(*paper_failures, *data_failures),
             task_slots=asyncio.Semaphore(settings.jobs),
         )
     finally:
@@ -195,7 +194,7 @@ def input_digests(context: Context) -> dict[str, str]:
     """Path -> sha256 of every input file in use."""
     digests = {p.path: p.sha256 for p in context.own_records if p.path and p.sha256}
     digests |= context.own_papers.bibliographies if context.own_papers else {}
-    digests |= context.pubmed_files.load()[0] if context.pubmed_files else {}
+    digests |= context.pubmed_files.digests() if context.pubmed_files else {}
     for dataset in context.own_datasets:
         digests |= {str(Path(dataset.root, f.path)): f.sha256 for f in dataset.files}
     return dict(sorted(digests.items()))

@@ -13,12 +13,13 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from bioresearcher.errors import InputError
+from bioresearcher.errors import InputError, OutsideError, StoppedError
 from bioresearcher.library.canonical import UnreadablePaper, clean
 from bioresearcher.library.lexical import terms
 from bioresearcher.library.records import record_document
@@ -29,9 +30,12 @@ from bioresearcher.sources.pubmed_index import SOURCE, PubmedIndex, find_index, 
 from bioresearcher.sources.pubmed_query import Asked, Vocabulary, parse, translate
 from bioresearcher.sources.pubmed_stream import file_digest
 
+T = TypeVar("T")
+
 SUFFIXES: Final = (".xml", ".xml.gz")
 MAX_FILES: Final = 2_000
 _NUMBERED: Final = re.compile(r"pubmed(\d{2})n(\d{4,5})\.xml(\.gz)?", re.IGNORECASE)
+_SHOW_EVERY: Final = 5_000
 _CANDIDATES: Final = 200
 _K1, _B, _LENGTH = 1.2, 0.75, 220.0
 
@@ -72,7 +76,46 @@ class PubmedFiles(Vocabulary):
         if len(self._paths) > MAX_FILES:
             raise InputError(f"--pubmed-xml: {len(self._paths):,} files are more than {MAX_FILES:,}.")
         self._guard = threading.Lock()
+        self._stopped = False
+        self._digests: dict[Path, str] = {}
         self._loaded: tuple[list[_File], list[Failure]] | None = None
+
+    def digests(self) -> dict[str, str]:
+        """Path → sha256 of every file that can be read; nothing is indexed."""
+        found = {}
+        for path in self._paths:
+            with suppress(UnreadablePaper):
+                found[str(path)] = self._digest(path)
+        return found
+
+    def _digest(self, path: Path) -> str:
+        if path not in self._digests:
+            self._digests[path] = file_digest(path)
+        return self._digests[path]
+
+    async def unreadable(self) -> list[Failure]:
+        """A failure for each file that cannot be used; none when no index can be made, which `search` says."""
+        try:
+            return (await self._in_thread(self.load))[1]
+        except OutsideError:
+            return []
+
+    async def _in_thread(self, work: Callable[..., T], *values: object) -> T:
+        """Work in a thread; when it is not waited for any more, indexing ends with the record at hand."""
+        try:
+            return await asyncio.to_thread(work, *values)
+        except asyncio.CancelledError:
+            self._stopped = True
+            raise
+
+    def _progress(self, path: Path) -> Callable[[int], None]:
+        def told(records: int) -> None:
+            if self._stopped:
+                raise StoppedError(f"indexing {path.name} was stopped.")
+            if self._show is not None and records and records % _SHOW_EVERY == 0:
+                self._show(f"{path.name}: {records:,} records indexed")
+
+        return told
 
     def load(self) -> tuple[dict[str, str], list[Failure]]:
         """Make sure that every file is indexed: path → sha256 of those in use, and a failure for each other file.
@@ -92,10 +135,10 @@ class PubmedFiles(Vocabulary):
         for path in self._paths:
             name = clean(path.name)
             try:
-                sha256 = file_digest(path)
+                sha256 = self._digest(path)
                 if any(f.sha256 == sha256 for f in files):
                     files = [f for f in files if f.sha256 != sha256]  # given twice: the later place counts
-                index = open_index(path, sha256, self._folder, self._show)
+                index = open_index(path, sha256, self._folder, self._progress(path))
                 contents = index.contents()
             except UnreadablePaper as error:
                 message = f"{name}: {error.message}"
@@ -116,7 +159,7 @@ class PubmedFiles(Vocabulary):
         Raises:
             InputError: A file cannot be read.
         """
-        found = [find_index(file_digest(path), self._folder) for path in self._paths]
+        found = [find_index(self._digest(path), self._folder) for path in self._paths]
         records = sum(index.contents().records for index in found if index is not None)
         missing = sum(index is None for index in found)
         later = f"; {missing} will be indexed by the first run" if missing else ""
@@ -133,7 +176,7 @@ class PubmedFiles(Vocabulary):
         Raises:
             WorkspaceError: An index cannot be read.
         """
-        return await asyncio.to_thread(self._search, query, limit)
+        return await self._in_thread(self._search, query, limit)
 
     def _search(self, query: str, limit: int) -> Hits:
         tree = parse(query)
@@ -184,7 +227,7 @@ class PubmedFiles(Vocabulary):
         Raises:
             UnreadablePaper: No file holds it, or it has no abstract.
         """
-        return await asyncio.to_thread(self._fetch, paper_id)
+        return await self._in_thread(self._fetch, paper_id)
 
     def _fetch(self, paper_id: str) -> Document:
         paper = self.paper(paper_id)

@@ -27,7 +27,6 @@ from bioresearcher.sources.pubmed_stream import read_records
 
 FORMAT: Final = 2
 SOURCE: Final = "pubmed-xml"
-_SHOW_EVERY: Final = 5_000
 _KNOWN_STEMS: Final = 200_000
 _WEIGHTS: Final = {"title": 3.0, "mesh": 2.0, "major": 0.0, "keywords": 2.0, "year": 0.0, "flags": 0.0}
 _SCHEMA: Final = f"""
@@ -152,14 +151,14 @@ def _unpacked(value: bytes) -> Paper:
     return Paper.model_validate_json(zlib.decompress(value))
 
 
-def open_index(file: Path, sha256: str, folder: Path, show: Callable[[str], None] | None = None) -> PubmedIndex:
+def open_index(file: Path, sha256: str, folder: Path, show: Callable[[int], None] | None = None) -> PubmedIndex:
     """The index of a file, built when there is none yet; another process that builds it meanwhile is waited for.
 
     Args:
         file: PubMed XML, plain or gzipped.
         sha256: Of the file.
         folder: Where indexes are kept.
-        show: Told how far it is.
+        show: Told after each record how many are indexed; whatever it raises ends the indexing.
 
     Raises:
         UnreadablePaper: The file cannot be read to its end; no index is left.
@@ -214,7 +213,7 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _build(file: Path, sha256: str, target: Path, show: Callable[[str], None] | None) -> None:
+def _build(file: Path, sha256: str, target: Path, show: Callable[[int], None] | None) -> None:
     partial = target.with_suffix(".part")
     partial.unlink(missing_ok=True)
     try:
@@ -228,7 +227,7 @@ def _build(file: Path, sha256: str, target: Path, show: Callable[[str], None] | 
             partial.unlink(missing_ok=True)
 
 
-def _fill(db: sqlite3.Connection, file: Path, sha256: str, show: Callable[[str], None] | None) -> None:
+def _fill(db: sqlite3.Connection, file: Path, sha256: str, show: Callable[[int], None] | None) -> None:
     # nothing of a half-built file is ever used, so it needs no journal
     for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-32000", "locking_mode=EXCLUSIVE"):
         db.execute(f"PRAGMA {pragma}")
@@ -243,8 +242,8 @@ def _fill(db: sqlite3.Connection, file: Path, sha256: str, show: Callable[[str],
             writer.put(read_record(element, source=SOURCE, path=str(file), sha256=sha256))
         except UnreadablePaper:
             writer.unreadable += 1
-        if show is not None and writer.rows % _SHOW_EVERY == 0 and writer.rows:
-            show(f"{file.name}: {writer.rows:,} records indexed")
+        if show is not None:
+            show(writer.rows)
     writer.finish()
     db.execute("COMMIT")
 

@@ -29,7 +29,7 @@ def test_a_run_on_pubmed_files_alone_goes_from_the_query_to_located_quotes(
     record = json.loads((folder / "run.json").read_text())
     assert record["totals"]["papers_read"] == 5
     assert record["totals"]["quotes"] == record["totals"]["quotes_located"] > 0
-    assert list(record["inputs"]) == [str(named)]
+    assert list(record["inputs"]) == [str(named), str(files / "pubmed26n0002.xml.gz")]
     assert [f["item"] for f in record["failures"]] == ["pubmed26n0002.xml.gz"]
     assert any("PubMed files" in d and "no literature service" in d for d in record["not_verified"])
     rounds = json.loads((folder / "search.json").read_text())

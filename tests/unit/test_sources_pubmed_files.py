@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pubmed_xml as px
@@ -14,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioresearcher.errors import InputError, WorkspaceError
+from bioresearcher.errors import InputError, StoppedError, WorkspaceError
 from bioresearcher.graph.prepare import pubmed_files
 from bioresearcher.library.canonical import UnreadablePaper
 from bioresearcher.library.records import ABSTRACT_ONLY
@@ -317,6 +319,7 @@ async def test_a_retraction_in_a_record_is_known_and_silence_is_not_taken_for_so
 
 INDEX = """
 import sys
+import threading
 from pathlib import Path
 from bioresearcher.sources.pubmed_files import PubmedFiles
 PubmedFiles([Path(sys.argv[1])], Path(sys.argv[2])).load()
@@ -332,9 +335,9 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 KILLED = """
 import os, sys
 from pathlib import Path
-from bioresearcher.sources import pubmed_index
+from bioresearcher.sources import pubmed_files
 from bioresearcher.sources.pubmed_files import PubmedFiles
-pubmed_index._SHOW_EVERY = 1_500
+pubmed_files._SHOW_EVERY = 1_500
 PubmedFiles([Path(sys.argv[1])], Path(sys.argv[2]), lambda said: os.kill(os.getpid(), 9)).load()
 """
 
@@ -397,3 +400,25 @@ async def test_folders_may_have_any_name(tmp_path: Path) -> None:
     assert await found(source(folder, file), "seals") == {1}
     assert await found(source(folder, file), "seals") == {1}
     assert [p.suffix for p in sorted((folder / "index").iterdir())] == [".lock", ".sqlite"]
+
+
+async def test_indexing_ends_soon_when_nobody_waits_for_it(
+    tmp_path: Path, many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bioresearcher.sources.pubmed_files._SHOW_EVERY", 10)
+    loop, begun, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def show(said: str) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(30)
+
+    papers = PubmedFiles([many], tmp_path / "index", show)
+    task = asyncio.create_task(papers.search("seals", 1))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
+    with pytest.raises(StoppedError, match=r"indexing many\.xml was stopped"):
+        await asyncio.to_thread(papers.load)
+    assert [p.suffix for p in (tmp_path / "index").iterdir()] == [".lock"]
