@@ -57,13 +57,22 @@ class QuoteCount:
         return evidence
 
 
+def _honest(text: str, suspects: Sequence[tuple[int, int]]) -> str:
+    """A document's text without its suspicious stretches."""
+    kept, at = [], 0
+    for start, end in suspects:
+        kept.append(text[at : max(at, start)])
+        at = max(at, end)
+    return " ".join([*kept, text[at:]])
+
+
 class Making:
     """Makes a report of answers; knows what it left out of them."""
 
     def __init__(self, document: Document, suspects: Sequence[tuple[int, int, Suspect]] = ()) -> None:
         spans = [(start, end) for start, end, _ in suspects]
         self._count = QuoteCount(document, spans)
-        self._written = Written(document.text)
+        self._written = Written(_honest(document.text, spans))
         self._mined = tuple(m for m in mine_document(document) if not any(a < m.end and m.start < b for a, b in spans))
         self._surplus = 0
 

@@ -39,6 +39,10 @@ MAX_STEPS = 14
 RESULT_NEAR = 0.5
 """Cosine similarity (MiniLM) from which a result belongs to a step."""
 RESULTS_PER_STEP = 3
+SAME_QUESTION = 0.3
+"""Cosine similarity of a part with the objective or a requirement from which it pursues the same question."""
+SAME_SUBJECT = 0.35
+"""The same for the mean of the part's and its paper's: a plain step of a paper on the very subject."""
 
 
 @dataclass(frozen=True)
@@ -127,30 +131,59 @@ class Reader:
             return ReferabilityDraft(parts=())
         targets = [*_texts(values.objective)]
         texts = [_part_text(part) for part in report.parts]
-        near = self.similarity(texts, targets)
+        rows = self.similarity([report.title, *texts], targets)
         names = ["the objective", *(f"requirement {r.id}" for r in values.objective.requirements)]
+        paper = float(max(rows[0]))
         return ReferabilityDraft(
-            parts=tuple(self._answers(part, row, names, values) for part, row in zip(report.parts, near, strict=True))
+            parts=tuple(
+                self._answers(part, [float(v) for v in row], paper, names, values)
+                for part, row in zip(report.parts, rows[1:], strict=True)
+            )
         )
 
-    def _answers(self, part: ReportPart, row: object, names: list[str], values: JudgeReferabilityInput) -> PartAnswers:
-        scores = [float(v) for v in row]  # type: ignore[attr-defined]
-        index = max(range(len(scores)), key=lambda i: scores[i])
-        detailed = sum(bool(s.parameters or s.software) for s in part.steps)
-        wet = any(WET.search(s.action) for s in part.steps)
+    def _answers(
+        self, part: ReportPart, near: list[float], paper: float, names: list[str], values: JudgeReferabilityInput
+    ) -> PartAnswers:
+        index = max(range(len(near)), key=lambda i: near[i])
+        laboratory = sum(bool(WET.search(s.action)) for s in part.steps)
+        wet = 3 * laboratory >= len(part.steps) and laboratory > 0
         in_laboratory = wet and any(LABORATORY.search(t) for t in _texts(values.objective))
         dry_data = bool(values.datasets)
-        change = "Replace the paper's own samples and thresholds by those of the data sets at hand"
+        said = f"similarity {near[index]:.2f}, the paper's title {paper:.2f}"
         return PartAnswers(
             part_id=part.id,
-            same_question=scores[index] >= 0.3,
+            same_question=near[index] >= SAME_QUESTION or (near[index] + paper) / 2 >= SAME_SUBJECT,
             same_kind_of_data=in_laboratory or (dry_data and not wet),
             reusable_steps=len(part.steps) >= 2,
             feasible=in_laboratory or not wet,
-            reuse=f"{_steps(len(part.steps))}, {detailed} with stated parameters or software.",
-            change=f"{change}." if dry_data else "Obtain data first: none were given.",
-            reason=f"Closest to {names[index]} (similarity {scores[index]:.2f}).",
+            reuse=_reuse(part),
+            change=_change(part, dry_data=dry_data, wet=wet),
+            reason=f"Closest to {names[index]} ({said}).",
         )
+
+
+def _reuse(part: ReportPart) -> str:
+    """What is there to take over, by name."""
+    named = {
+        "software": [n for s in part.steps for n in s.software],
+        "tests": [n for s in part.steps for n in s.tests],
+        "data sets": [n for s in part.steps for n in s.datasets],
+    }
+    told = [f"{what} {', '.join(dict.fromkeys(names))}" for what, names in named.items() if names]
+    detailed = sum(bool(s.parameters or s.software) for s in part.steps)
+    whole = f"{_steps(len(part.steps))}, {detailed} with stated parameters or software"
+    return clip("; ".join([whole, *told]), 300).rstrip(".") + "."
+
+
+def _change(part: ReportPart, *, dry_data: bool, wet: bool) -> str:
+    """What has to be set anew, by name."""
+    if not dry_data and not wet:
+        return "Obtain data first: none were given."
+    sizes = list(dict.fromkeys(n for s in part.steps for n in s.cohorts))[:3]
+    cuts = [f"{p.name} {p.value}" for s in part.steps for p in s.parameters if not p.unit][:4]
+    told = f"samples ({', '.join(sizes)})" if sizes else "samples"
+    told += f" and thresholds ({', '.join(dict.fromkeys(cuts))})" if cuts else " and thresholds"
+    return clip(f"Replace the paper's own {told} by those of the material at hand", 300).rstrip(".") + "."
 
 
 def _says_how(sentence: str, passage: Passage) -> bool:
