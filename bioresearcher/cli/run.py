@@ -83,6 +83,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--until", type=int, metavar="YEAR", help="read no newer papers")
     parser.add_argument("--languages", action="append", metavar="CODE", help="read only papers in it, e.g. eng (any)")
     parser.add_argument("--max-papers", type=int, metavar="N", help="papers read at most (20)")
+    parser.add_argument("--max-datasets", type=int, metavar="N", help="data sets of services fetched at most (3)")
     parser.add_argument("--max-parts", type=int, metavar="N", help="parts of the protocol at most (12)")
     parser.add_argument("--jobs", type=int, metavar="N", help="tasks run side by side (number of processors)")
     parser.add_argument(

@@ -12,6 +12,7 @@ from bioresearcher.settings import Settings, models_by_role
 from bioresearcher.sources.datasets import load_datasets
 from bioresearcher.sources.papers import OwnPapers
 from bioresearcher.stages import prompts as step_prompts
+from bioresearcher.stages.datasets import LOOKED_AT
 
 RECORD_CHARS = 1_600
 """Title and abstract of a paper; mean of the 720 real records of the test data: 1,602."""
@@ -34,8 +35,9 @@ def forecast_of(inputs: Inputs, settings: Settings) -> Forecast:
         datasets,
         list(runnable_skills(resources).values()),
         max_papers=settings.max_papers,
-    ).model_copy(update={"max_parts": settings.max_parts})
-    size = with_found(size, settings)
+    )
+    searched = 0 if settings.only_own else LOOKED_AT * settings.max_datasets
+    size = with_found(size.model_copy(update={"max_parts": settings.max_parts, "searched": searched}), settings)
     lengths = prompt_lengths(PromptBook(resources), step_prompts.ALL)
     models = models_by_role(settings)
     return forecast(size, models, load_prices(settings.prices), load_cards(resources), lengths)

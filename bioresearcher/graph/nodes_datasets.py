@@ -58,7 +58,7 @@ async def check_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
     c = runtime.context
     max_bytes = c.settings.max_data_mb << 20
     found = c.folder.read_list(Dataset, FOUND)
-    worth = datasets.promising(found, c.objective, 3 * c.settings.max_datasets, max_bytes)
+    worth = datasets.promising(found, c.objective, datasets.LOOKED_AT * c.settings.max_datasets, max_bytes)
     looked_at = await datasets.inspect_all(c.dataset_sources, worth)
     for dataset in looked_at:
         c.folder.write(dataset, "datasets", f"{dataset.id}.json")

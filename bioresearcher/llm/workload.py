@@ -70,6 +70,8 @@ def _range(low: float, likely: float, high: float) -> Range:
 
 ANSWER = _range(0.6, 1, 1.8)
 """A model's answers in relation to those of the rules, which have the same form."""
+_SEARCHED_CHARACTERS = 2_600
+"""Summary, design and groups of a data set that a service describes."""
 CHARACTERS_PER_PART = _range(15_000, 6_000, 3_500)
 """Text of a paper for each part it is divided into, fewest parts first; measured: 880 for notes, 6,200 for papers."""
 ASKED_BEFORE = _range(0, 1_400, 3_000)
@@ -97,6 +99,7 @@ class ObjectiveSize(Value):
         body: Their texts without references, together.
         datasets: Data sets at hand.
         descriptions: Their descriptions as JSON, together.
+        searched: Data sets of services that are looked at most.
         skills: Vetted analyses.
         skill: Code and instructions of one of them, on average.
         program: Whether tasks are programmed; not where there is no sandbox.
@@ -111,6 +114,7 @@ class ObjectiveSize(Value):
     body: int = 0
     datasets: int = 0
     descriptions: int = 0
+    searched: int = 0
     skills: int = 0
     skill: int = 0
     program: bool = True
@@ -180,7 +184,9 @@ def _reading(size: ObjectiveSize, cards: Mapping[str, Card]) -> dict[str, Step]:
     rounds, parts, read = cards["search"].rounds, _parts(size), exactly(size.read)
     body = size.body / max(size.read, 1)
     abstract = size.abstracts / max(size.papers, 1)
-    description = 0.42 * size.descriptions / max(size.datasets, 1)
+    described = 0.42 * size.descriptions + _SEARCHED_CHARACTERS * size.searched
+    description = described / max(size.datasets + size.searched, 1)
+    judged = _range(size.datasets, size.datasets + size.searched / 2, size.datasets + size.searched)
     openings = exactly(max(min(body, 1_500), 0.26 * body))
     shown = _range(0.4, 1, 2) * exactly(body / parts.likely)
     return {
@@ -193,7 +199,7 @@ def _reading(size: ObjectiveSize, cards: Mapping[str, Card]) -> dict[str, Step]:
             calls=exactly(size.papers), question=exactly(size.objective + abstract), answer=ANSWER * exactly(350)
         ),
         "search/judge_dataset": Step(
-            calls=exactly(size.datasets), question=exactly(size.objective + description), answer=ANSWER * exactly(220)
+            calls=judged, question=exactly(size.objective + description), answer=ANSWER * exactly(220)
         ),
         "literature/outline_paper": Step(
             calls=read, question=exactly(size.text + abstract) + openings, answer=ANSWER * exactly(230) * parts

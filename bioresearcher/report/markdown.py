@@ -201,6 +201,7 @@ def _datasets(view: RunView) -> Iterable[str]:
             ("Accession", d.accession or "none"),
             ("Size", f"{number(d.n_samples)} samples, {number(d.n_features)} features"),
             ("Source", d.source),
+            ("Found", "; ".join(d.remote.found_by[:3]) if d.remote else ""),
             ("Licence", d.licence or "not stated"),
             ("Citation", d.citation or "not stated"),
             ("Time unit", (time.unit or "not stated by the source") if time else ""),

@@ -15,6 +15,8 @@ from bioresearcher.sources.dataset_check import check_dataset
 from bioresearcher.sources.remote_check import rank
 
 HITS_PER_QUERY = 20
+LOOKED_AT = 3
+"""Data sets looked at closely for each that may be fetched."""
 MAX_NAMED = 60
 """Accessions that are looked up, those named most often first."""
 _QUOTE = 60
