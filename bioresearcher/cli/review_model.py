@@ -7,6 +7,7 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ def settings_with_model(args: argparse.Namespace) -> Settings | None:
     from bioresearcher.settings import load_settings
 
     settings = load_settings(vars(args))
+    reviewer = settings.models.get("reviewer") or settings.models.get("default")
+    if reviewer is not None:  # no other role is asked here, and none of their servers is probed
+        settings = settings.model_copy(update={"models": {"default": reviewer}})
     choice = asyncio.run(choose_backend(settings))
     if choice.kind == "offline":
         return None
@@ -51,11 +55,13 @@ def scored(asked: Sequence[tuple[Protocol, GateContext]], settings: Settings) ->
 async def _scored(asked: Sequence[tuple[Protocol, GateContext]], settings: Settings) -> list[Review]:
     from bioresearcher.cards import load_cards
     from bioresearcher.events import Event, EventLog
-    from bioresearcher.graph.backends import make_caller
+    from bioresearcher.graph.backends import budget_of, make_caller
     from bioresearcher.graph.prepare import resources_of
     from bioresearcher.library.index import Library
+    from bioresearcher.llm.budget import Meter
     from bioresearcher.llm.ledger import Ledger
     from bioresearcher.prompts import PromptBook
+    from bioresearcher.schemas.usage import Usage
     from bioresearcher.stages.score import score_protocol
 
     def told(event: Event) -> None:
@@ -71,6 +77,8 @@ async def _scored(asked: Sequence[tuple[Protocol, GateContext]], settings: Setti
             caller = make_caller(
                 settings, library, ledger, PromptBook(resources), load_cards(resources), EventLog(None, told)
             )
+            # the ledger also holds what earlier reviews cost; a budget is for this command
+            caller = replace(caller, meter=Meter(budget_of(settings), Usage(), 0))
             try:
                 return [await score_protocol(caller, c.objective, p, c) for p, c in asked]
             finally:

@@ -98,9 +98,11 @@ def _weak_data(view: View, s: StepView) -> Iterator[Hit]:
             yield Hit(s.location, message, "Say what difference matters and that this number shows it.", "note")
 
 
-_GROUP = r"(?:all |the |our )*(?:cases|patients|treated|tumou?rs?|diseased|positives?|responders|knock-?outs?|mutants?)"
+_GROUP = (
+    r"(?:all |the |our ){0,2}(?:cases|patients|treated|tumou?rs?|diseased|positives?|responders|knock-?outs?|mutants?)"
+)
 _OTHER = (
-    r"(?:all |the |our |those of (?:the )?)*(?:controls|healthy|normal tissues?|untreated|normals?|negatives?"
+    r"(?:all |the |our |those of (?:the )?){0,2}(?:controls|healthy|normal tissues?|untreated|normals?|negatives?"
     r"|non-?responders|wild[- ]?types?|reference)"
 )
 _OCCASION = (

@@ -125,7 +125,8 @@ def _section(r: Reviewed) -> Iterable[str]:
     yield "|---|---|---|---|"
     for name in METRICS:
         m = r.review.metrics[name]
-        evidence = "<br>".join(_md(e) for e in m.evidence)
+        shown = [f"{p}: “{e}”" for p, e in zip(m.places, m.evidence, strict=True)] if m.places else m.evidence
+        evidence = "<br>".join(_md(e) for e in shown)
         yield f"| {RUBRIC[name].title} | {m.score:.2f} | {_md(m.reason)} | {evidence} |"
     if r.warnings:
         yield ""

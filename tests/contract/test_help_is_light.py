@@ -14,7 +14,15 @@ HEAVY = {
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["review", "--help"], ["doctor", "--help"], ["--version"]]
+    "arguments",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["review", "--help"],
+        ["review", "agreement", "--help"],
+        ["doctor", "--help"],
+        ["--version"],
+    ],
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = f"import sys\nsys.argv[1:] = {arguments!r}\nfrom bioresearcher.cli.app import main\n"

@@ -167,7 +167,16 @@ def test_a_model_adds_the_scores_and_is_not_asked_twice(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with ModelServer(answer=lambda _: scores()) as server:
-        options = (new, "--model", f"compatible:{MODEL}", "--base-url", server.url, "--context", "32000", "--json")
+        options = (
+            new,
+            "--model",
+            f"reviewer=compatible:{MODEL}",
+            "--base-url",
+            server.url,
+            "--context",
+            "32000",
+            "--json",
+        )
         row = json.loads(output(capsys, *options))
         asked = len(server.calls)
         assert json.loads(output(capsys, *options)) == row
@@ -215,3 +224,14 @@ def test_a_chinese_protocol_and_a_word_file_with_macros_are_reviewed(tmp_path: P
     row = json.loads(output(capsys, word, "--json"))
     assert "holds macros; they were ignored" in row["reading"]
     assert any(f["gate"] == "G-VAG-01" for f in row["findings"])
+
+
+def test_a_budget_is_for_one_command_not_for_all_reviews_before(
+    old: Path, new: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with ModelServer(answer=lambda _: scores()) as server:
+        options = ("--model", f"compatible:{MODEL}", "--base-url", server.url, "--context", "32000", "--json")
+        output(capsys, new, *options)
+        assert json.loads(output(capsys, old, *options, "--max-tokens", "2000"))["origin"] == "model"
+        output(capsys, old, new, *options, "--max-tokens", "1", "--temperature", "0.5", code=3)
