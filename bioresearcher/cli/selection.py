@@ -43,10 +43,7 @@ def show_selection(question: dict[str, Any], context: Context, console: Console)
         console.print(_datasets(used, checks, context))
     for check in checks.values():
         if check.dataset_id not in used:
-            reason = check.reasons[0] if check.reasons else "no reason given"
-            why = (
-                "taken out with --exclude" if check.dataset_id in taken_out else f"not usable: {one_line(reason, 160)}"
-            )
+            why = "taken out with --exclude" if check.dataset_id in taken_out else _unused(check)
             console.print(f"data set not used: {check.dataset_id}: {why}", soft_wrap=True, markup=False)
 
 
@@ -110,3 +107,11 @@ def _datasets(used: Collection[str], checks: dict[str, DatasetCheck], context: C
         shown = f"[bold]{escape(dataset_id)}[/bold] {escape(one_line(dataset.title, 200))}{reason}"
         table.add_row(str(dataset.n_samples or "–"), verdict, shown)
     return table
+
+
+def _unused(check: DatasetCheck) -> str:
+    """Why a data set that was looked at is not used."""
+    reason = one_line(check.reasons[0] if check.reasons else "no reason given", 160)
+    if check.verdict == "unusable":
+        return f"not usable: {reason}"
+    return "others fit better (--include takes it in)" if check.relevant else "does not look relevant"

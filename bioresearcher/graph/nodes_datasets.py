@@ -7,13 +7,13 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from bioresearcher.errors import InputError
+from bioresearcher.errors import InputError, OutsideError
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.state import RunState
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Paper, QueryPlan
 from bioresearcher.sources.datasets import check_dataset
-from bioresearcher.stages import datasets, search
+from bioresearcher.stages import datasets, search, texts
 
 Update = dict[str, Any]
 
@@ -40,17 +40,18 @@ async def search_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
 
 
 async def _texts(c: Context, kept: list[str]) -> dict[str, list[str]]:
-    """Title and abstract of each kept paper, and its text where it is the researcher's own."""
-    texts = {}
-    for paper_id in kept:
+    """Title and abstract of each kept paper, and the text that will be read of it where it can be had."""
+
+    async def of(paper_id: str) -> list[str]:
         paper = c.folder.read(Paper, "papers", f"{paper_id}.json")
-        texts[paper_id] = [f"{paper.title}. {paper.abstract}"]
-        if c.own_papers is not None and paper.source == "own":
-            try:
-                texts[paper_id].append((await c.own_papers.fetch(paper_id)).text)
-            except InputError:
-                continue  # said when it is read
-    return texts
+        about = f"{paper.title}. {paper.abstract}"
+        try:
+            document, _ = await texts.best_text(c.literature, paper)
+        except (InputError, OutsideError):
+            return [about]  # said when it is read
+        return [about, document.text]
+
+    return dict(zip(kept, await asyncio.gather(*map(of, kept)), strict=True))
 
 
 async def check_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
@@ -59,6 +60,9 @@ async def check_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
     max_bytes = c.settings.max_data_mb << 20
     found = c.folder.read_list(Dataset, FOUND)
     worth = datasets.promising(found, c.objective, datasets.LOOKED_AT * c.settings.max_datasets, max_bytes)
+    if found:
+        said = f"{len(found)} data sets found, {len(worth)} looked at closely"
+        c.caller.events.emit("note", "check_datasets", "info", said)
     looked_at = await datasets.inspect_all(c.dataset_sources, worth)
     for dataset in looked_at:
         c.folder.write(dataset, "datasets", f"{dataset.id}.json")

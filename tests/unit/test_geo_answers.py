@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bioresearcher.errors import InputError, ServiceAnswerError
 from bioresearcher.schemas.geo import GeoSeries
 from bioresearcher.sources.geo_series import read_series_matrix, read_series_soft
-from bioresearcher.sources.geo_summary import read_summaries, uid_of
+from bioresearcher.sources.geo_summary import read_summaries, read_uids, uid_of
 from bioresearcher.sources.lines import LineLimits, open_lines
 from bioresearcher.sources.series_matrix import read_matrix
 from bioresearcher.sources.soft import entities
@@ -92,6 +92,18 @@ def test_a_real_file_is_read(shared_data: Path, name: str) -> None:
     assert (series.accession, len(series.samples), series.platforms) == (accession, samples, platforms)
     assert series.organisms == ((organism,) if organism else ())
     assert series.notes == notes
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_a_real_search_is_read_or_refused(shared_data: Path, name: str) -> None:
+    body = (shared_data / "geo/raw" / name).read_bytes()
+    if name.startswith("esearch"):
+        found = ["200327255", "200317067", "200304805", "200293840", "200269047"]
+        assert read_uids(body, name) == ([] if "empty" in name else found)
+    else:
+        with pytest.raises(ServiceAnswerError, match=r"no esearch answer|not valid JSON") as refused:
+            read_uids(body, name)
+        assert name in refused.value.message
 
 
 def test_the_three_shapes_of_one_record_say_the_same(shared_data: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import tarfile
@@ -178,6 +179,42 @@ async def test_a_bad_answer_is_one_line_and_the_other_source_goes_on(
     assert said in failure.message
     assert "\n" not in failure.message
     assert found
+
+
+async def test_trouble_that_passes_is_waited_for(world: GeoWorld, tmp_path: Path) -> None:
+    left = [(429, "text/plain", b""), (503, "text/plain", b"")]
+    with GeoServer(world, lambda _: left.pop() if left else None) as server:
+        assert await source(server, tmp_path).search("liposarcoma", 3)
+        assert len(server.requests) == 4
+
+
+async def test_a_file_that_ends_too_early_is_no_file(world: GeoWorld, tmp_path: Path) -> None:
+    name = "series/GSEnnn/GSE781/matrix/GSE781_series_matrix.txt.gz"
+    short = GeoWorld(world.records, world.pages, world.files, {name: len(world.files[name]) + 9})
+    with GeoServer(short) as server:
+        geo = source(server, tmp_path)
+        dataset = await inspected(geo, "GSE781")
+        with pytest.raises(OutsideError, match=r"cannot be reached|broke|connection"):
+            await geo.fetch_dataset(dataset)
+    assert not list(tmp_path.rglob("*.gz"))
+    assert not list(tmp_path.rglob("dataset.toml"))
+
+
+async def test_a_full_disk_is_one_line(world: GeoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with GeoServer(world) as server:
+        geo = source(server, tmp_path)
+        dataset = await inspected(geo, "GSE781")
+
+        def full(*_: object, **__: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("pathlib.Path.open", full)
+        [], [failure] = await datasets.fetch_datasets([geo], [dataset])
+    assert failure.item == "GSE781"
+    assert "No space left on device" in failure.message
+    assert "\n" not in failure.message
+    monkeypatch.undo()
+    assert not list(tmp_path.rglob("*.part"))
 
 
 async def test_lists_and_records_that_cannot_be_had_are_notes(world: GeoWorld, tmp_path: Path) -> None:
