@@ -172,7 +172,7 @@ async def read_paper(task: PaperTask, runtime: Runtime[Context]) -> Update:
     c.folder.write(document, "documents", f"{paper_id}.json")
     await asyncio.to_thread(c.library.put, document, paper)
     try:
-        report = await read.read_paper(c.caller, c.objective, paper, document)
+        report = await read.read_paper(c.caller, c.objective, paper, document, c.library.similarities)
     except AnswerError as error:
         failed = Failure(item=paper_id, stage="read_paper", message=error.message, hint=error.hint)
         return {"failures": [*failures, failed]}

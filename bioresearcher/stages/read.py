@@ -9,6 +9,7 @@ from bioresearcher.library.canonical import section_text
 from bioresearcher.library.passages import split
 from bioresearcher.library.suspicion import find_suspects, suspicion, withheld, without_suspects
 from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.llm.offline.text import Similarity
 from bioresearcher.schemas.ask_read import (
     JudgeReferabilityInput,
     OutlinePaperInput,
@@ -37,8 +38,12 @@ LEVELS: tuple[Level, ...] = ("high", "medium", "low")
 _Suspects = Sequence[tuple[int, int, Suspect]]
 
 
-async def read_paper(caller: Caller, objective: Objective, paper: Paper, document: Document) -> Report:
+async def read_paper(
+    caller: Caller, objective: Objective, paper: Paper, document: Document, similarity: Similarity | None = None
+) -> Report:
     """The paper's report: one call for the outline, then one per part that sees only its own passages.
+
+    `similarity` helps to choose passages where a part's sections are long; without it words alone decide.
 
     At most 12 parts of 20 steps. What a model takes from the paper (numbers, data sets, software) must stand in it.
     What is written for a model and not for a reader is withheld, and said in the report.
@@ -49,10 +54,11 @@ async def read_paper(caller: Caller, objective: Objective, paper: Paper, documen
     seen = await asyncio.to_thread(_Seen, paper, document)
     values = seen.outline_input(objective)
     outline, (relevance, made) = await asyncio.gather(
-        ask_usable(caller, OUTLINE_PAPER, values, _no_parts), asyncio.to_thread(seen.prepare)
+        ask_usable(caller, OUTLINE_PAPER, values, _no_parts), asyncio.to_thread(seen.prepare, similarity)
     )
     titled = [p.model_copy(update={"title": title_of(p.title)}) for p in outline.value.parts if title_of(p.title)]
     parts = titled[:MAX_PARTS]
+    chosen = await asyncio.to_thread(lambda: [relevance.passages_for(part, parts=len(parts)) for part in parts])
     drafts = await asyncio.gather(
         *(
             ask(
@@ -62,10 +68,10 @@ async def read_paper(caller: Caller, objective: Objective, paper: Paper, documen
                     objective=objective,
                     paper_title=seen.title,
                     part=part,
-                    passages=relevance.passages_for(part, parts=len(parts)),
+                    passages=passages,
                 ),
             )
-            for part in parts
+            for part, passages in zip(parts, chosen, strict=True)
         )
     )
     report = await asyncio.to_thread(made.report, paper.id, seen.title, outline, parts, drafts)
@@ -98,9 +104,9 @@ class _Seen:
         outside = [Suspect(reason=suspicion(t), text=t[:160]) for t in (paper.title, paper.abstract) if suspicion(t)]
         self.told = (*outside, *(s for _, _, s in self.suspects))
 
-    def prepare(self) -> tuple[Relevance, Making]:
+    def prepare(self, similarity: Similarity | None) -> tuple[Relevance, Making]:
         """What is needed once the outline is there; made while it is waited for."""
-        return Relevance(self._document, self._passages), Making(self._document, self.suspects)
+        return Relevance(self._document, self._passages, similarity), Making(self._document, self.suspects)
 
     def outline_input(self, objective: Objective) -> OutlinePaperInput:
         """Headings with what follows them, the abstract, and the legends at more length."""

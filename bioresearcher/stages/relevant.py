@@ -1,7 +1,8 @@
 """Which passages of a paper a part is read from: those of its sections, and the best of the others.
 
-Relevance is BM25 over the paper's own passages, and not the distance of vectors: the same question is asked on every
-machine, so that its answer is found again in the ledger, and no call waits for an embedding.
+Relevance is BM25 over the paper's own passages. Where a part's sections are too long to be shown whole, or it names
+none, BM25 is fused with the similarity in meaning, which finds more of what belongs to a heading; elsewhere no call
+waits for an embedding. Fused scores are rounded, so that another machine chooses the same and answers are found again.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from bioresearcher.library.index import fuse
 from bioresearcher.library.lexical import Lexical
+from bioresearcher.llm.offline.text import Similarity
 from bioresearcher.schemas.ask_read import OutlinedPart
 from bioresearcher.schemas.passage import Document, Passage
 
@@ -32,8 +35,9 @@ _TELLING: Final = frozenset({"methods", "results", "legend", "table", "data_avai
 class Relevance:
     """Chooses passages of one paper; made once, asked for every part."""
 
-    def __init__(self, document: Document, passages: Sequence[Passage]) -> None:
+    def __init__(self, document: Document, passages: Sequence[Passage], similarity: Similarity | None = None) -> None:
         self._document = document
+        self._similarity = similarity
         self._passages = list(passages)
         self._lexical = Lexical([f"{p.section} {p.text}" for p in passages])
 
@@ -46,19 +50,34 @@ class Relevance:
         section is read from the whole paper, methods first.
         """
         room = min(CHARACTERS_PER_PART, CHARACTERS_PER_PAPER // max(parts, 1))
-        scores = self._lexical.scores(f"{part.title} {part.purpose}")
+        query = f"{part.title} {part.purpose}"
+        scores = self._lexical.scores(query)
         named = self._named(part)
         rest = [n for n in range(len(self._passages)) if n not in named]
         if not named:
+            scores = self._fused(query, scores, rest)
             rest.sort(key=lambda n: (self._passages[n].kind != "methods", -scores[n], n))
             return self._fitting(rest, room)
-        inside = sorted(named, key=lambda n: (-scores[n], n))
+        long = len(named) > PASSAGES_PER_PART or sum(len(self._passages[n].text) for n in named) > room
+        near = self._fused(query, scores, sorted(named)) if long else scores
+        inside = sorted(named, key=lambda n: (-near[n], n))
         least = max(_NEAR * max(scores), 1e-9)
         told = {self._passages[n].kind for n in named}  # other methods belong to other parts
         kinds = _TELLING - ({"methods"} & told)
         beside = [n for n in rest if scores[n] >= least and self._passages[n].kind in kinds]
         beside = sorted(beside, key=lambda n: (-scores[n], n))[:BESIDE]
         return self._fitting([inside[0], *beside, *inside[1:]], room)
+
+    def _fused(self, query: str, lexical: list[float], candidates: Sequence[int]) -> list[float]:
+        """The lexical scores with those of the candidates fused with similarity in meaning, 0 to 1."""
+        if self._similarity is None or len(candidates) < 2:
+            return lexical
+        dense = self._similarity([query], [self._passages[n].text for n in candidates])[0]
+        fused = fuse([float(d) for d in dense], [lexical[n] for n in candidates])
+        scores = list(lexical)
+        for number, score in zip(candidates, fused, strict=True):
+            scores[number] = round(score, 2)
+        return scores
 
     def _named(self, part: OutlinedPart) -> set[int]:
         sections = self._document.sections

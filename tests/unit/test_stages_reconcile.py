@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
 from bioresearcher.library.canonical import DocumentBuilder
 from bioresearcher.library.passages import split
 from bioresearcher.schemas.ask_read import OutlinedPart
@@ -101,3 +106,21 @@ def test_a_part_without_sections_is_read_from_the_whole_paper() -> None:
     part = OutlinedPart(title="Cox regression of survival", purpose="", sections=(-1, 99))
     chosen = Relevance(document, split(document)).passages_for(part)
     assert any("Cox regression" in p.text for p in chosen)
+
+
+def test_meaning_helps_to_choose_only_where_sections_are_long() -> None:
+    asked: list[int] = []
+
+    def similarity(left: Sequence[str], right: Sequence[str]) -> NDArray[np.float32]:
+        asked.append(len(right))
+        return np.array([[float("risk score of every tumour" in text) for text in right]], dtype=np.float32)
+
+    document = long_paper()
+    passages = [p for p in split(document) if p.kind != "references"]
+    relevance = Relevance(document, passages, similarity)
+    short = OutlinedPart(title="Proportional hazards", purpose="", sections=(1,))
+    assert relevance.passages_for(short)
+    assert asked == []
+    long = OutlinedPart(title="Proportional hazards", purpose="", sections=(0,))
+    assert any("Cox regression" in p.text for p in relevance.passages_for(long))
+    assert len(asked) == 1
