@@ -16,5 +16,6 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     for module in (library_add, library_list, library_search, library_show, library_remove):
         one: argparse.ArgumentParser = module.add_parser(inner)
         one.add_argument("--workspace", type=Path, metavar="DIR", help="where runs and the library live (./workspace)")
+        one.add_argument("--config", type=Path, metavar="FILE", help="settings file (bioresearcher.toml here)")
         one.add_argument("--json", action="store_true", help="print it as JSON")
         one.set_defaults(run=module.run)

@@ -56,20 +56,19 @@ def add(settings: Settings, names: list[str]) -> tuple[LibraryChange, bool]:
     Raises:
         WorkspaceError: The library cannot be written.
     """
+    from bioresearcher.cli.library_fetch import fetch_all
     from bioresearcher.library.index import Library
     from bioresearcher.schemas.library import LibraryChange
 
     found, failures = _from_files([Path(n) for n in names if not _identifier(n)])
     outside = False
-    for name in names:
-        identifiers = _identifier(name)
-        if identifiers is None:
-            continue
-        try:
-            found.append(_by_identifier(name, identifiers, settings))
-        except (OutsideError, InputError) as error:
-            outside |= isinstance(error, OutsideError)
-            failures.append(_failure(name, error))
+    wanted = {name: identifiers for name in names if (identifiers := _identifier(name))}
+    for name, got in fetch_all(wanted, settings).items() if wanted else ():
+        if isinstance(got, InputError | OutsideError):
+            outside |= isinstance(got, OutsideError)
+            failures.append(_failure(name, got))
+        else:
+            found.append(got)
     if not found:
         return LibraryChange(failures=tuple(failures)), outside
     with Library(library_root(settings)) as library:
@@ -133,23 +132,3 @@ def _identifier(name: str) -> Identifiers | None:
     pmcid = text if re.match(r"PMC", text, re.IGNORECASE) else None
     found = Identifiers.of(pmid=pmid.upper() if pmid else None, pmcid=pmcid, doi=text)
     return found if found.keys() else None
-
-
-def _by_identifier(name: str, identifiers: Identifiers, settings: Settings) -> tuple[Paper, Document]:
-    """A paper by its identifier: from the PubMed files of the settings, which need no network.
-
-    Raises:
-        OutsideError: It is not in them, and no service can be asked for it.
-        InputError: It is known, but has no text.
-    """
-    from bioresearcher.library.records import record_document
-    from bioresearcher.sources.pubmed_files import open_pubmed_files
-
-    files = open_pubmed_files(settings.pubmed_xml, settings.workspace)
-    paper = files.paper(f"PMID{identifiers.pmid}") if files and identifiers.pmid else None
-    if paper is not None:
-        return paper, record_document(paper)
-    raise OutsideError(
-        f"{name}: no literature service can be asked for it.",
-        hint="Give the paper's file, or its record: set pubmed_xml to PubMed XML files that hold it.",
-    )

@@ -20,7 +20,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
     """The settings with the workspace of the command line."""
     from bioresearcher.settings import load_settings
 
-    return load_settings({"workspace": args.workspace})
+    return load_settings({"workspace": args.workspace, "config": args.config})
 
 
 def library_root(settings: Settings) -> Path:

@@ -31,12 +31,12 @@ class Services:
     http: Http | None
 
 
-def open_services(settings: Settings, folder: RunFolder, *, replay: bool) -> Services:
-    """The services of a run; none when it searches only what the researcher gave.
+def open_services(settings: Settings, folder: RunFolder | None, *, replay: bool = False) -> Services:
+    """The services of a run, or of a command that is none; none when it searches only what the researcher gave.
 
     Args:
         settings: Says whether and where services are asked.
-        folder: The run's: every answer is kept in its ledger.
+        folder: The run's: every answer is kept in its ledger. None outside of runs.
         replay: Answer from that ledger only.
 
     Raises:
@@ -49,7 +49,7 @@ def open_services(settings: Settings, folder: RunFolder, *, replay: bool) -> Ser
     parameters = {"tool": TOOL} | ({"email": at.email} if at.email else {}) | ({"api_key": key} if key else {})
     http = Http(
         shared=None if replay else AnswerStore(settings.workspace / "library" / "http.sqlite"),
-        ledger=AnswerStore(folder.path("ledger.sqlite")),
+        ledger=AnswerStore(folder.path("ledger.sqlite")) if folder else None,
         per_second=_rates(at, with_key=bool(key)),
         replay=replay,
     )

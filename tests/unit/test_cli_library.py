@@ -13,6 +13,7 @@ from typing import Any
 
 import pubmed_xml as px
 import pytest
+from services_server import ServicesServer, World
 
 from bioresearcher.cli.app import main
 from bioresearcher.library.index import Library
@@ -114,15 +115,40 @@ def test_wrong_use_is_one_line(said: Any, args: list[str], message: str) -> None
 
 
 def test_nothing_added_is_code_2_and_an_identifier_nobody_can_be_asked_for_is_code_4(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("BIORESEARCHER_ONLY_OWN", raising=False)
     (tmp_path / "login.pdf").write_text("<html>log in</html>")
     where = ["--workspace", str(tmp_path / "w")]
     assert main(["library", "add", str(tmp_path / "login.pdf"), *where]) == 2
     assert "not added: login.pdf: it is a web page" in capsys.readouterr().err
-    assert main(["library", "add", "10.1000/zzz", *where]) == 4
-    assert "not added: 10.1000/zzz: no literature service can be asked for it." in capsys.readouterr().err
-    assert not (tmp_path / "w").exists()
+    config = tmp_path / "nobody.toml"
+    config.write_text('[services]\neutils = "http://127.0.0.1:9"\neuropepmc = "http://127.0.0.1:9"\n')
+    assert main(["library", "add", "10.1000/zzz", *where, "--config", str(config)]) == 4
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("bioresearcher: not added: 10.1000/zzz: ")
+    assert "127.0.0.1:9" in line
+    config.write_text("only_own = true\n")
+    assert main(["library", "add", "10.1000/zzz", *where, "--config", str(config)]) == 4
+    assert "no literature service is asked, because only_own is set" in capsys.readouterr().err
+    assert not (tmp_path / "w" / "library" / "library.sqlite").exists()
+
+
+def test_identifiers_are_fetched_from_services_with_the_best_text(
+    said: Any, tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BIORESEARCHER_ONLY_OWN", raising=False)
+    seals = {"title": "Weights of seals", "abstract": "Seals were weighed daily on the beach.", "doi": "10.1000/abc(1)"}
+    dutch = px.article({"title": "The Dutch version", "abstract": "Short."}, 18405359)
+    dutch = dutch.replace("<ArticleIdList>", '<ArticleIdList><ArticleId IdType="pmc">PMC2329613</ArticleId>')
+    world = World(tmp_path / "world", [px.article(seals, 77), dutch])
+    world.jats["PMC2329613"] = (shared_data / "fulltext/jats/PMC2329613.nxml").read_bytes()
+    with ServicesServer(world) as server:
+        config = server.settings(tmp_path)
+        code, change, _ = said("add", "10.1000/ABC(1)", "PMC2329613", "PMID:99", "--config", str(config))
+    assert code == 0
+    assert [(e["paper"]["id"], e["kind"]) for e in change["added"]] == [("PMID77", "record"), ("PMID18405359", "jats")]
+    assert [f["message"] for f in change["failures"]] == ["PMID:99: no literature service knows such a paper."]
 
 
 def test_an_identifier_is_taken_from_pubmed_files_without_a_network(
@@ -131,6 +157,7 @@ def test_an_identifier_is_taken_from_pubmed_files_without_a_network(
     record = {"title": "Weights of seals", "abstract": "Seals were weighed daily on the beach."}
     file = px.write_file(tmp_path / "pubmed.xml", [px.article(record, 77), px.article({"title": "No abstract"}, 78)])
     monkeypatch.setenv("BIORESEARCHER_PUBMED_XML", str(file))
+    monkeypatch.setenv("BIORESEARCHER_ONLY_OWN", "1")
     code, change, _ = said("add", "PMID:77", "78")
     assert code == 0
     assert [(e["paper"]["id"], e["kind"]) for e in change["added"]] == [("PMID77", "record")]
