@@ -32,19 +32,19 @@ def show_selection(question: dict[str, Any], context: Context, console: Console)
     kept = [p for p in dict.fromkeys((*question["papers"], *taken_in.ids)) if p in papers and p not in taken_out]
     used = [d for d in dict.fromkeys((*question["datasets"], *taken_in.ids)) if d in checks and d not in taken_out]
     for line in _trail(context.folder.read_list(SearchRound, "search.json"), kept):
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(line, markup=False)
     if kept:
         console.print(_papers([papers[p] for p in kept], screened, context))
     else:
         console.print("No paper will be read.", markup=False)
     for line in _left_out(kept, list(screened.values()), list(papers.values())):
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(line, markup=False)
     if used:
         console.print(_datasets(used, checks, context))
     for check in checks.values():
         if check.dataset_id not in used:
             why = "taken out with --exclude" if check.dataset_id in taken_out else _unused(check)
-            console.print(f"data set not used: {check.dataset_id}: {why}", soft_wrap=True, markup=False)
+            console.print(f"data set not used: {check.dataset_id}: {why}", markup=False)
 
 
 def _papers(kept: Sequence[Paper], screened: dict[str, ScreenedPaper], context: Context) -> Table:
