@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bioresearcher.execution import sanity
 from bioresearcher.execution.dependence import Trial, Verdict, check_dependence
 from bioresearcher.execution.folders import OUTPUTS, attempt_folder, fresh_folder, remove
 from bioresearcher.execution.languages import missing_package
@@ -127,7 +128,9 @@ async def _run(judge: _Judge, job: Job, given: Mapping[str, Path], report: Stati
         message = checked.message + _why_missing(run, checked)
         return judge.stop(checked.outcome, message, result=run.result, artifacts=checked.artifacts, warnings=warnings)
     verdict = await _dependence(bench, given, run, report)
-    return _finish(judge, run, checked, verdict, warnings)
+    written = {o.name: run.outputs / o.file for o in bench.task.outputs}
+    doubts = await asyncio.to_thread(sanity.warn, bench.task, given, written)
+    return _finish(judge, run, checked, verdict, (*warnings, *doubts))
 
 
 async def _dependence(bench: Bench, given: Mapping[str, Path], run: Run, report: StaticReport) -> Verdict:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pydantic import JsonValue
 
 from bioresearcher.execution.compare import Part, split_parts
 from bioresearcher.execution.figures import FigureError, read_figure
-from bioresearcher.execution.findings import FindingsError, read_findings, unsupported_number
+from bioresearcher.execution.findings import FindingsError, numbers_of, read_findings, unsupported_number
 from bioresearcher.execution.tables import (
     Table,
     TableError,
@@ -62,6 +63,7 @@ def check_outputs(task: DryLabTask, folder: Path, *, base: Path) -> OutputReport
     findings = tuple(f for look in looks.values() for f in look.findings)
     bad = [f"{o.file}: {looks[o.name].bad}" for o in present if looks[o.name].bad]
     bad += _unsupported(findings, tables, dict(task.parameters))
+    bad += _unsupported_texts(present, folder, looks, dict(task.parameters))
     placeholders = [f"{o.file}: {looks[o.name].placeholder}" for o in present if looks[o.name].placeholder]
     outcome, message = _worst(missing, bad, placeholders)
     return OutputReport(
@@ -101,6 +103,42 @@ def _unsupported(findings: Sequence[Finding], tables: list[Table], parameters: J
     return problems
 
 
+def _unsupported_texts(
+    present: Sequence[TaskOutput], folder: Path, looks: Mapping[str, _Look], parameters: JsonValue
+) -> list[str]:
+    """Texts that state a number which no table, finding or parameter of the task holds."""
+    tables = [look.table for look in looks.values() if look.table is not None]
+    known: dict[str, JsonValue] = {
+        str(n): f.values for n, f in enumerate(f for k in looks.values() for f in k.findings)
+    }
+    problems = []
+    for output in present:
+        if output.kind != "text" or looks[output.name].bad:
+            continue
+        for line in (folder / output.file).read_text(encoding="utf-8").splitlines():
+            number = unsupported_number(Finding(statement=line, values=known), tables, parameters)
+            if number:
+                problems.append(
+                    f"{output.file}: {line.strip()[:100]!r} states {number}, which is in no table of this task"
+                )
+                break
+    return problems
+
+
+def _look_model(_: TaskOutput, path: Path) -> _Look:
+    """A fitted model: never loaded (unpickling would run it); one in JSON must hold finite numbers."""
+    if path.suffix.lower() != ".json":
+        return _Look(summary="model, not opened")
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        return _Look(bad=f"is larger than {MAX_TEXT_BYTES // 1_000_000} MB, too large for a model in JSON")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return _Look(bad="not JSON")
+    count = sum(1 for _ in numbers_of(value))
+    return _Look(summary=f"model with {count} numbers") if count else _Look(bad="a model without any finite number")
+
+
 def _artifact(output: TaskOutput, path: Path, base: Path, summary: str) -> Artifact:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -118,7 +156,7 @@ def _look(output: TaskOutput, path: Path) -> _Look:
     if path.stat().st_size == 0:
         return _Look(bad="the file is empty")
     check = {"table": _look_table, "figure": _look_figure, "text": _look_text, "findings": _look_findings}
-    return check[output.kind](output, path) if output.kind in check else _Look(summary="model")
+    return check.get(output.kind, _look_model)(output, path)
 
 
 def _look_table(output: TaskOutput, path: Path) -> _Look:
