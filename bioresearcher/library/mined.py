@@ -49,7 +49,7 @@ _OTHER_ARCHIVES: Final = re.compile(
 """Archives of runs, samples, proteins, metabolites and persons, and registered trials."""
 
 _NAMED = _any(
-    r"""limma DESeq2? edgeR GSEA GSVA ssGSEA clusterProfiler Seurat [Ss]canpy lifelines glmnet WGCNA HISAT2? Salmon
+    r"""[Ll]imma DESeq2? edgeR GSEA GSVA ssGSEA clusterProfiler Seurat [Ss]canpy lifelines glmnet WGCNA HISAT2? Salmon
     kallisto Bowtie2? BWA SAMtools GATK featureCounts HTSeq Trimmomatic FastQC Cytoscape STRING DAVID Metascape Enrichr
     MCODE ConsensusClusterPlus CIBERSORTx? xCell ESTIMATE TIMER GEO2R Bioconductor SPSS GraphPad_Prism Prism TreeView
     STATA Stata SAS MATLAB Matlab ImageJ Fiji RMA gcRMA GCRMA MAS5 survminer pROC caret MaxQuant Mascot Perseus IPA MEGA
@@ -66,7 +66,7 @@ _SOFTWARE: Final = re.compile(
 _WORDY: Final = re.compile(
     rf"(?<![\w-])(?P<name>{_WORDS_TOO})(?![\w-])(?:{_PRODUCT}?{_VERSION}|{_PRODUCT})"
     rf"|(?:\bin|\bwith|\busing)\s+(?P<r>R)(?:{_VERSION.replace('version>', 'of_r>')}"
-    r"|(?=[.,;)\s](?!\s*[=<>]))(?!\s+(?:value|squared|and\s+[A-Z]\b)))"
+    r"|\s(?P<bare_r>\d+\.\d+(?:\.\d+)*)(?![\w%])|(?=[.,;)\s](?!\s*[=<>]))(?!\s+(?:value|squared|and\s+[A-Z]\b)))"
 )
 _PACKAGE: Final = re.compile(
     r"(?:\bthe|\bR|\busing|\bwith)\s+[“‘'\"]?(?P<name>[A-Za-z][A-Za-z0-9.]*[A-Z0-9.][A-Za-z0-9.]*|[a-z]{3,12})[”’'\"]?"
@@ -229,7 +229,7 @@ def _software(text: str) -> Iterator[Find]:
             if name.casefold() in _NOT_PACKAGES or any(a < end and start < b for a, b in taken):
                 continue
             taken.append((start, end))
-            version = next(filter(None, map(groups.get, ("version", "bare", "number", "of_r"))), "")
+            version = next(filter(None, map(groups.get, ("version", "bare", "number", "of_r", "bare_r"))), "")
             yield Find("software", name, start, match.end(), value=version)
 
 

@@ -218,9 +218,11 @@ class Told:
     quotes: list[str]
 
     def names(self, kind: Any) -> dict[str, str]:
-        """What its steps name of one kind: in small letters, and as written."""
-        found = {n.casefold(): n for text in self.steps for n in labels(mine(text), kind)}
-        return {n: w for n, w in found.items() if len(n) > 1}
+        """What its steps name of one kind: in small letters, and as written; of numbers the digits alone count."""
+        found = (n for text in self.steps for n in labels(mine(text), kind))
+        if kind in {"number", "cohort"}:
+            return {m[0]: n for n in found for m in re.finditer(r"\d+(?:[.,]\d+)*", n.replace("log2", "log"))}
+        return {n.casefold(): n for n in found if len(n) > 1}
 
 
 def _original(path: Path) -> Told:
@@ -270,7 +272,6 @@ def _beside_the_original(report: Report, document: Document, path: Path) -> list
     same = sum(any(_alike(t, o) for o in near) for t in theirs.parts)
     return [
         counted("the original's parts that the report has, too", same, len(theirs.parts)),
-        counted("quotes of the report located", len(ours.quotes), len(ours.quotes)),
         Figure("the original's quotes that are located, same paper", f"{found} of {len(theirs.quotes)}"),
         Figure("names in the original's report that the paper has not", str(invented)),
     ]

@@ -25,6 +25,7 @@ def found(text: str, kind: str) -> list[str]:
         ("Arrays were analysed with limma version 3.50 in R.", "software", ["limma 3.50", "R"]),
         ("correcting the background using the gcRMA6 package in R. [7]", "software", ["gcRMA", "R"]),
         ("fitted using the mgcv package", "software", ["mgcv"]),
+        ("models were fitted using R 4.1.2 and in R (version 3.6.1)", "software", ["R 4.1.2", "R 3.6.1"]),
         ("We used the same package.", "software", []),
         ("the R value and R = 0.4", "software", []),
         ("a cluster of cells in the survival curve", "software", []),
