@@ -10,7 +10,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -24,13 +24,14 @@ from bioresearcher.sources.geo_rows import CuratedRows, MatrixRows, Rows, side_b
 from bioresearcher.sources.geo_series import read_series_matrix, read_series_soft
 from bioresearcher.sources.geo_sheet import cell
 from bioresearcher.sources.h5ad import h5ad_tables
-from bioresearcher.sources.lines import GZIP, open_lines
+from bioresearcher.sources.lines import open_lines
 from bioresearcher.sources.probe_genes import read_platform
 from bioresearcher.sources.table_formats import (
     Table,
     excel_tables,
     is_semicolon_table,
     parquet_tables,
+    plain_file,
     semicolon_rows,
 )
 from bioresearcher.sources.tables import plain_suffix, sha256_of
@@ -156,11 +157,14 @@ def _write_tables(path: Path, digest: str, place: Path) -> list[str]:
     suffix = plain_suffix(path)
     if suffix == ".xls":
         raise InputError(f"{path.name}: the old Excel format is not read.", hint="Save it as .xlsx or CSV.")
-    with path.open("rb") as file:
-        if suffix in _TABLES and file.read(2) == GZIP:
-            raise InputError(f"{path.name}: is gzipped.", hint="Unpack it first.")
-    tables = _TABLES[suffix](path) if suffix in _TABLES else iter([semicolon_rows(path)])
-    notes, written = [], 0
+    with plain_file(path) if suffix in _TABLES else nullcontext(path) as plain:
+        tables = _TABLES[suffix](plain) if suffix in _TABLES else iter([semicolon_rows(path)])
+        return _write_each(tables, path, digest, place)
+
+
+def _write_each(tables: Iterator[Table], path: Path, digest: str, place: Path) -> list[str]:
+    notes: list[str] = []
+    written = 0
     stem = safe_name(path.name.split(".")[0])
     for table in tables:
         first = next(iter(table.rows), None)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bioresearcher.errors import InputError, OutsideError
-from bioresearcher.runfolder import safe_name
+from bioresearcher.runfolder import safe_name, write_text
 from bioresearcher.schemas.dataset import Dataset, Remote, RemoteFile
 from bioresearcher.schemas.geo import GeoSeries, GeoSummary
 from bioresearcher.schemas.paper import Failure
@@ -33,6 +34,7 @@ from bioresearcher.sources.remote_check import MAX_BYTES, too_large, values_in
 _SUMMARIES = 100
 """Summaries asked for at once."""
 _RECORD_BYTES = 96 << 20
+_REFUSED_S = 7 * 86_400
 _PARTS = 10
 _TRIES = 3
 """Tables of values that are tried before a series is given up."""
@@ -178,14 +180,22 @@ class GeoSource:
         accession = dataset.accession or dataset.id
         key = hashlib.sha256(f"{VERSION}\0{series.updated}\0{file.url}\0{file.bytes}".encode()).hexdigest()[:12]
         place = self._store / safe_name(accession) / key / safe_name(accession)
+        refused = place.with_name("refused.txt")
+        if refused.is_file() and time.time() - refused.stat().st_mtime < _REFUSED_S:  # a repeat fetches nothing
+            raise InputError(refused.read_text(encoding="utf-8"))
         if not place.is_dir():
             table = await self._download(file, accession)
             platform, note = await self._platform(file, series)
             fetched = Fetched(
                 series=series, table=table, file=file, platform=platform, notes=tuple(n for n in (*problems, note) if n)
             )
-            await asyncio.to_thread(write_fetched, place, fetched)
-            table.unlink(missing_ok=True)  # its values are in the folder now
+            try:
+                await asyncio.to_thread(write_fetched, place, fetched)
+            except InputError as error:
+                write_text(refused, error.message)
+                raise
+            finally:
+                table.unlink(missing_ok=True)  # its values are in the folder now, or of no use
         return await asyncio.to_thread(load_fetched, place, dataset)
 
     async def _download(self, file: RemoteFile, accession: str) -> Path:

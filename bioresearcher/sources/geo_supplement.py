@@ -17,7 +17,7 @@ from bioresearcher.sources.dataset_scan import as_number
 from bioresearcher.sources.geo_rows import Row
 from bioresearcher.sources.lines import open_lines
 from bioresearcher.sources.probe_genes import gene_column
-from bioresearcher.sources.table_formats import excel_tables
+from bioresearcher.sources.table_formats import excel_tables, plain_file
 from bioresearcher.sources.tables import is_missing, plain_suffix
 
 _PEEK = 60
@@ -86,12 +86,13 @@ class SupplementRows:
 
 def _excel(path: Path) -> Generator[list[str], None, None]:
     """The first sheet that holds more than two rows."""
-    for table in excel_tables(path):
-        head = list(islice(table.rows, 3))
-        if len(head) == 3:
-            yield from ([*row] for row in head)
-            yield from ([*row] for row in table.rows)
-            return
+    with plain_file(path) as plain:
+        for table in excel_tables(plain):
+            head = list(islice(table.rows, 3))
+            if len(head) == 3:
+                yield from ([*row] for row in head)
+                yield from ([*row] for row in table.rows)
+                return
 
 
 def _delimited(path: Path) -> Generator[list[str], None, None]:

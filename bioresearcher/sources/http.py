@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from bioresearcher import __version__
-from bioresearcher.errors import OutsideError, WorkspaceError
+from bioresearcher.errors import OutsideError, StoppedError, WorkspaceError
 from bioresearcher.sources.http_store import AnswerStore, Stored
 
 if TYPE_CHECKING:
@@ -157,13 +157,14 @@ class Http:
         """A file, whole or not at all; what was downloaded before (`*.part`) is completed where the server can.
 
         Raises:
-            ServiceError: The host does not give it, it is larger than `max_bytes`, or its checksum is another; or this
-                is a replay, which fetches nothing.
+            ServiceError: The host does not give it, it is larger than `max_bytes`, or its checksum is another.
+            StoppedError: This is a replay, which fetches nothing.
             WorkspaceError: It cannot be written (permissions, full disk).
         """
         if self._replay:
-            raise ServiceError(
-                f"{_short(url)}: a replay fetches no files, and this one is not in the library any more."
+            raise StoppedError(
+                f"{_short(url)}: a replay fetches no files, and what was made of this one has left the library.",
+                hint="Give the workspace of the recorded run with --workspace, or run it anew.",
             )
         part = dest.with_name(f"{dest.name}.part")
         try:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import gzip
 import math
 import re
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from bioresearcher.errors import InputError
-from bioresearcher.sources.lines import open_lines
+from bioresearcher.sources.lines import GZIP, open_lines
 
 MAX_UNPACKED = 2 << 30
 """Bytes a workbook may hold unpacked; a small file can hold very much."""
@@ -35,6 +38,31 @@ class Table:
     name: str
     rows: Rows
     notes: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def plain_file(path: Path) -> Iterator[Path]:
+    """The file itself or, of a gzipped one, an unpacked copy for as long as it is used.
+
+    Raises:
+        InputError: It is damaged, or larger than 2 GB unpacked.
+    """
+    try:
+        with path.open("rb") as file:
+            gzipped = file.read(2) == GZIP
+        if not gzipped:
+            yield path
+            return
+        with tempfile.TemporaryDirectory(prefix="bioresearcher-") as folder:
+            copy = Path(folder, path.name.removesuffix(".gz"))
+            with gzip.open(path, "rb") as source, copy.open("wb") as target:
+                while chunk := source.read(1 << 20):
+                    if target.tell() > MAX_UNPACKED:
+                        raise InputError(f"{path.name}: holds more than {MAX_UNPACKED >> 30} GB unpacked.")
+                    target.write(chunk)
+            yield copy
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path.name}: the gzip file is damaged ({error}).", hint="Download it again.") from error
 
 
 def excel_tables(path: Path) -> Iterator[Table]:

@@ -74,6 +74,13 @@ def test_a_workbook_is_a_data_set_of_its_sheets(tmp_path: Path) -> None:
     assert any("'clinical' of cohort.xlsx" in n for n in dataset.notes)
 
 
+def test_gzipped_workbooks_are_unpacked(tmp_path: Path) -> None:
+    plain = workbook(tmp_path / "cohort.xlsx")
+    packed = tmp_path / "packed.xlsx.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert values(load(packed, tmp_path / "store")) == VALUES
+
+
 def test_a_text_cell_of_a_workbook_is_named_and_gene_dates_are_noticed(tmp_path: Path) -> None:
     path = workbook(tmp_path / "cohort.xlsx", gene=dt.date(2024, 9, 2), odd="n. d.")
     dataset = load(path, tmp_path / "store")
@@ -210,7 +217,8 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
         "noise.xlsx": (b"no zip", "is no Excel workbook of 2007 or later"),
         "noise.parquet": (b"no parquet at all", "cannot be read as a Parquet file"),
         "noise.h5ad": (b"no hdf5", "cannot be read as an h5ad file"),
-        "packed.h5ad": (gzip.compress(b"x"), "is gzipped"),
+        "packed.h5ad.gz": (gzip.compress(b"x"), "cannot be read as an h5ad file"),
+        "cut.xlsx.gz": (gzip.compress(b"x" * 9000)[:-9], "the gzip file is damaged"),
         "page.soft": (b"<html>", "begins no entity"),
         "platform.soft": (b"^PLATFORM = GPL1\n", "no series and no sample"),
     }

@@ -241,8 +241,10 @@ async def test_a_damaged_matrix_is_refused_and_nothing_is_kept(world: GeoWorld, 
     with GeoServer(world, fault) as server:
         geo = source(server, tmp_path)
         dataset = await inspected(geo, "GSE781")
-        with pytest.raises(InputError, match="cut off"):
-            await geo.fetch_dataset(dataset)
+        for _ in range(2):
+            with pytest.raises(InputError, match="cut off"):
+                await geo.fetch_dataset(dataset)
+        assert sum("matrix.txt" in r for r in server.requests) == 1, "what is of no use is not fetched again"
     assert not list(tmp_path.rglob("dataset.toml"))
 
 
