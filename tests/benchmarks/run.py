@@ -25,6 +25,7 @@ BENCHMARKS = (
     "retrieval",
     "pubmed_xml",
     "screening",
+    "services",
     "datasets",
     "review",
     "models",

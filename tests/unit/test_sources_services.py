@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pubmed_xml as px
@@ -15,10 +16,10 @@ from bioresearcher.errors import OutsideError
 from bioresearcher.library.canonical import UnreadablePaper
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.sources.base import FullTextSource, LiteratureSource, StatusSource
-from bioresearcher.sources.europepmc import EuropePmc, _paper, europepmc_query
+from bioresearcher.sources.europepmc import EuropePmc, _no_page, _paper, europepmc_query
 from bioresearcher.sources.http import Http, ServiceError
 from bioresearcher.sources.http_store import AnswerStore
-from bioresearcher.sources.pubmed import PubMed, _xml, no_xml
+from bioresearcher.sources.pubmed import PubMed, _records, _xml, no_xml
 from bioresearcher.stages.texts import best_text
 
 RECORD = {"title": "Immune classes of liposarcoma", "abstract": "We grouped liposarcoma.", "year": 2020}
@@ -249,3 +250,34 @@ def test_every_real_esearch_answer_is_xml_or_refused(shared_data: Path) -> None:
 def test_entities_of_an_answer_are_not_expanded() -> None:
     bomb = b'<!DOCTYPE a [<!ENTITY b "' + b"x" * 100 + b'"><!ENTITY c "' + b"&b;" * 100 + b'">]><a>&c;</a>'
     assert len("".join(_xml(bomb).itertext())) < 100
+
+
+DATA = os.environ.get("BIORESEARCHER_TEST_DATA") or str(Path(__file__).resolve().parents[3] / "shared" / "data")
+RAW = sorted(p.relative_to(DATA).as_posix() for p in Path(DATA, "pubmed/raw").rglob("*") if p.is_file())
+OTHER_SHAPES = ("bioc", "elink", "epost", "espell", "esummary", "medline", "other_apis", "europepmc", "esearch")
+
+
+def read_or_refused(body: bytes) -> tuple[list[Paper], str]:
+    try:
+        return _records(body), ""
+    except ServiceError as error:
+        return [], error.message
+
+
+@pytest.mark.parametrize("name", RAW or ["none"])
+def test_every_raw_answer_is_read_or_refused_in_one_line(name: str, shared_data: Path) -> None:
+    """As records, as XML and as a page of results: each answer is one of them, or all three refuse it."""
+    body = (shared_data / name).read_bytes()
+    shape = name.split("/")[2]
+    papers, said = read_or_refused(body)
+    assert "\n" not in said
+    assert not (said and shape == "efetch"), said
+    assert all(p.title and p.pmid for p in papers)
+    refused, no_results = no_xml(body), _no_page(body)
+    assert "\n" not in refused + no_results
+    if shape in OTHER_SHAPES:
+        assert papers == []
+    if name.endswith(".json"):
+        assert refused
+    if shape == "europepmc" and name.endswith(".json"):
+        assert no_results == ""
