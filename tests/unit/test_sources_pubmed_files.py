@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bioresearcher.cli.app import main
 from bioresearcher.errors import InputError, StoppedError, WorkspaceError
 from bioresearcher.graph.prepare import pubmed_files
 from bioresearcher.library.canonical import UnreadablePaper
@@ -328,7 +329,7 @@ PubmedFiles([Path(sys.argv[1])], Path(sys.argv[2])).load()
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    articles = (article(n, f"Seals {n}", f"They sleep on beach {n}. " * 20) for n in range(1, 3_001))
+    articles = (article(n, f"Seals {n}", f"They sleep on beach {n}. " * 20) for n in range(1, 2_001))
     return px.write_file(tmp_path_factory.mktemp("many") / "many.xml", articles)
 
 
@@ -337,7 +338,7 @@ import os, sys
 from pathlib import Path
 from bioresearcher.sources import pubmed_files
 from bioresearcher.sources.pubmed_files import PubmedFiles
-pubmed_files._SHOW_EVERY = 1_500
+pubmed_files._SHOW_EVERY = 1_000
 PubmedFiles([Path(sys.argv[1])], Path(sys.argv[2]), lambda said: os.kill(os.getpid(), 9)).load()
 """
 
@@ -348,7 +349,7 @@ def test_an_index_that_was_killed_halfway_is_no_index(tmp_path: Path, many: Path
     assert done.returncode == -9
     assert list(folder.glob("*.part"))
     assert not list(folder.glob("*.sqlite"))
-    assert source(tmp_path, many)._search("seals", 1).total == 3_000
+    assert source(tmp_path, many)._search("seals", 1).total == 2_000
     assert not list(folder.glob("*.part"))
 
 
@@ -422,3 +423,12 @@ async def test_indexing_ends_soon_when_nobody_waits_for_it(
     with pytest.raises(StoppedError, match=r"indexing many\.xml was stopped"):
         await asyncio.to_thread(papers.load)
     assert [p.suffix for p in (tmp_path / "index").iterdir()] == [".lock"]
+
+
+def test_files_that_are_not_there_are_said_before_a_run_folder_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["run", "--objective", "Which genes predict survival?", "--pubmed-xml", str(tmp_path / "gone.xml.gz")]
+    assert main([*asked, "--yes", "--workspace", str(tmp_path / "w")]) == 2
+    assert capsys.readouterr().err.strip().endswith("gone.xml.gz does not exist. Give PubMed XML files.")
+    assert not (tmp_path / "w").exists()
