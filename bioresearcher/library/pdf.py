@@ -19,6 +19,7 @@ from bioresearcher.library.canonical import DocumentBuilder, UnreadablePaper, cl
 from bioresearcher.library.identifiers import Identifiers, paper_id
 from bioresearcher.library.jats_front import licence_name
 from bioresearcher.library.pdf_layout import Line, tidy
+from bioresearcher.library.pdf_signs import Signs
 from bioresearcher.library.pdf_structure import find_title, write_sections
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.passage import Document
@@ -73,7 +74,8 @@ def read_pdf(
     try:
         reader = _open(data)
         stated = _information(reader)
-        pages = [_lines(page, builder, number) for number, page in _pages(reader, builder)]
+        signs = Signs()
+        pages = [_lines(page, builder, number, signs) for number, page in _pages(reader, builder)]
     except _errors() as error:
         raise UnreadablePaper(f"the PDF is damaged ({type(error).__name__}).", hint=_BROKEN_HINT) from error
     if sum(len(line.text) for lines in pages for line in lines) < _MIN_CHARACTERS:
@@ -85,6 +87,10 @@ def read_pdf(
     paper = _paper(tidied, stated, sha256=sha256, name=name, path=path, source=source)
     abstract = write_sections(tidied, builder, title=paper.title)
     document = builder.build(paper.id, "pdf")
+    if signs.found:
+        shown = " ".join(sorted(signs.found))
+        note = f"some signs ({shown}) were read from the shapes of a sign font: check thresholds in the original."
+        document = document.model_copy(update={"warnings": (*document.warnings, note)})
     if _LOST_SIGN.search(document.text):
         document = document.model_copy(
             update={"warnings": (*document.warnings, "signs such as < ≥ ± = were lost in this PDF's fonts.")}
@@ -143,7 +149,7 @@ def _errors() -> tuple[type[Exception], ...]:
     )  # fmt: skip
 
 
-def _lines(page: PageObject, builder: DocumentBuilder, number: int) -> list[Line]:
+def _lines(page: PageObject, builder: DocumentBuilder, number: int, signs: Signs) -> list[Line]:
     """The page's lines, each with the font and size that most of its letters have."""
     pieces: list[tuple[str, str, float]] = []
     held = 0
@@ -153,6 +159,7 @@ def _lines(page: PageObject, builder: DocumentBuilder, number: int) -> list[Line
         if text and held < _MAX_PAGE_CHARACTERS:
             held += len(text)
             name = str(font.get("/BaseFont", "")) if font else ""
+            text = signs.read(text, font)
             pieces.append(
                 (text[:_MAX_PAGE_CHARACTERS], name, round(abs(size * (tm[3] or tm[1] or 1) * (cm[3] or cm[1] or 1)), 1))
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -15,6 +16,17 @@ _EDGE: Final = 6
 _DIGITS: Final = re.compile(r"\d+")
 _FREQUENT: Final = frozenset("etaoinsrETAOINSR")
 _PAGE_NUMBER: Final = re.compile(r"(page )?[-–— ]*\d{1,5}[-–— ]*( ?(of|/) ?\d{1,4})?", re.IGNORECASE)
+
+
+_ETAL: Final = re.compile(r"\b([A-Z][a-zà-ÿ]{2,20})etal\b")
+_WHOLE_WORD: Final = re.compile(r"(?<!\w)[^\W\d_]+(?!\w)")
+_LONG_RUN: Final = re.compile(r"(?<![\w-])[^\W_]{20,200}(?![\w-])")
+_SHORT: Final = frozenset(
+    "a i an as at be by do he if in is it no of on or so to up us we all and any are but can did for had has her his "
+    "day how its may new nor not now off old one our out own per run saw see set she ten the too two use was way who "
+    "yet".split()
+)
+"""Words of up to three letters that a run may be divided into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +52,14 @@ def tidy(pages: list[list[Line]]) -> list[list[Line]]:
         for page in pages
     ]
     heads = _running_heads(kept)
-    return [_without_line_numbers([x for x in _cropped(page, heads) if not _debris(x.text)]) for page in kept]
+    words = counted_words(kept)
+    return [
+        [
+            replace(x, text=unglued(x.text, words))
+            for x in _without_line_numbers([x for x in _cropped(page, heads) if not _debris(x.text)])
+        ]
+        for page in kept
+    ]
 
 
 def _cropped(page: list[Line], heads: set[str]) -> list[Line]:
@@ -111,6 +130,50 @@ def _without_line_numbers(page: list[Line]) -> list[Line]:
 def _rising(numbers: list[int]) -> bool:
     steps = [b - a for a, b in itertools.pairwise(numbers)]
     return bool(steps) and sum(0 < s <= 5 for s in steps) >= 0.9 * len(steps)
+
+
+def counted_words(pages: list[list[Line]]) -> Counter[str]:
+    """How often each word (lower case, letters only) stands in the lines."""
+    counts: Counter[str] = Counter()
+    for page in pages:
+        for line in page:
+            counts.update(_WHOLE_WORD.findall(line.text.lower()))
+    return counts
+
+
+def unglued(text: str, words: Counter[str]) -> str:
+    """A line with the spaces put back that tight setting took away ("allthestudyanimalshadweaned").
+
+    Only where it leaves no doubt: a run of 20 characters or more that occurs once and is made of at least four words
+    which the paper uses elsewhere; and `et al` behind a name.
+    """
+    text = _ETAL.sub(r"\1 et al", text)
+    return _LONG_RUN.sub(lambda m: _parted(m[0], words), text)
+
+
+def _parted(run: str, words: Counter[str]) -> str:
+    """The run divided into known words, the likeliest division by their frequency; itself when there is none."""
+    if words[run.lower()] > 1:
+        return run
+    total = words.total() or 1
+    best: list[tuple[float, int]] = [(0.0, 0)] + [(-math.inf, 0)] * len(run)
+    for end in range(1, len(run) + 1):
+        for start in range(max(0, end - 24), end):
+            part = run[start:end].lower()
+            number = part.isdigit() and not run[end : end + 1].isdigit() and not run[start - 1 : start].isdigit()
+            known = words[part] if len(part) > 3 else words[part] if words[part] >= 3 and part in _SHORT else 0
+            if (number or known) and part != run.lower():
+                score = best[start][0] + math.log((known or 1) / total)
+                if score > best[end][0]:
+                    best[end] = score, start
+    if best[-1][0] == -math.inf:
+        return run
+    parts, end = [], len(run)
+    while end:
+        start = best[end][1]
+        parts.append(run[start:end])
+        end = start
+    return " ".join(reversed(parts)) if len(parts) >= 4 else run
 
 
 def vocabulary(pages: list[list[Line]]) -> set[str]:
