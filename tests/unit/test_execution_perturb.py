@@ -212,3 +212,55 @@ def test_a_description_stays_small_and_on_its_lines_whatever_is_in_the_file(tmp_
         (tmp_path / name).write_bytes(data)
         assert describe(tmp_path / name)
     assert "cannot be read" in describe(tmp_path / "missing.tsv")
+
+
+@pytest.mark.parametrize(
+    "name", ["soft_ex_family.txt", "GSM32878.txt", "GDS507.soft.gz", "GSE99709_series_matrix.txt.gz"]
+)
+def test_tables_inside_geos_files_change_and_the_rest_stays(shared_data: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes((shared_data / "geo" / "soft" / name).read_bytes())
+    before = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
+    after, said = perturb(path, "permute")
+    assert said["kind"] == "soft"
+    lines, other = before.splitlines(), after.splitlines()
+    assert len(lines) == len(other)
+    described = [n for n, line in enumerate(lines) if line[:1] in {"!", "^", "#"}]
+    assert [lines[n] for n in described] == [other[n] for n in described]
+    assert said["changed"] == (lines != other)
+    if name != "GSE99709_series_matrix.txt.gz":  # its table is empty
+        assert said["changed"]
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("variant", ["resample", "permute", "touch"])
+def test_the_numbers_of_an_h5ad_file_change(tmp_path: Path, sparse: bool, variant: str) -> None:
+    h5py, np = pytest.importorskip("h5py"), pytest.importorskip("numpy")
+    path = tmp_path / "cells.h5ad"
+    values = np.arange(60, dtype="f4").reshape(6, 10)
+    with h5py.File(path, "w") as file:
+        if sparse:
+            file["X/data"], file["X/indices"], file["X/indptr"] = (
+                values.ravel(),
+                np.tile(range(10), 6),
+                range(0, 61, 10),
+            )
+        else:
+            file["X"] = values
+        file["obs/cell"] = [f"c{n}" for n in range(6)]
+    said = perturb_file(path, tmp_path / "out.dat", variant, random.Random(1))
+    assert said == {"kind": "h5ad", "changed": True}
+    with h5py.File(tmp_path / "out.dat") as file:
+        found = file["X/data"][:] if sparse else file["X"][:]
+        assert set(found.ravel()) <= set(values.ravel())
+        assert file["obs/cell"].asstr()[0] == "c0"
+    assert perturb_file(path, tmp_path / "bytes.dat", "rewrite", random.Random(1))["changed"]
+    assert (tmp_path / "bytes.dat").read_bytes() != path.read_bytes()
+
+
+def test_a_file_that_is_no_h5ad_is_copied_with_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "broken.h5ad"
+    path.write_bytes(b"not hdf5")
+    said = perturb_file(path, tmp_path / "out.dat", "permute", random.Random(1))
+    assert said == {"kind": "other (OSError)", "changed": False}
+    assert (tmp_path / "out.dat").read_bytes() == b"not hdf5"

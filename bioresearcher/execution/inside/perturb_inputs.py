@@ -10,8 +10,9 @@ text, so that nothing is reformatted. Variants, from the strongest change to non
 - `drop`: as `permute`, and a tenth of the rows left out;
 - `rewrite`: the same values in other bytes.
 
-Gene sets (GMT) exchange members, JSON numbers change places; other files are copied. One line of JSON on
-standard output says what was done to each file. Tables are read in blocks, so that memory stays small.
+Gene sets (GMT) exchange members, JSON numbers change places, the tables inside SOFT and series matrix files change as
+tables do, the numbers of `X` and the layers of an h5ad file change within their rows; other files are copied. One line
+of JSON on standard output says what was done to each file. Tables are read in blocks, so that memory stays small.
 """
 
 from __future__ import annotations
@@ -24,11 +25,15 @@ import random
 import re
 import shutil
 import sys
+import zlib
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from statistics import median
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import h5py
 
 VARIANTS = ("resample", "permute", "touch", "drop", "rewrite")
 BLOCK_CELLS = 1_000_000
@@ -50,11 +55,16 @@ def open_text(path: Path, mode: str) -> IO[str]:
 
 
 def kind_of(path: Path) -> str:
-    """`table`, `gene_sets`, `json` or `other`, by the suffix."""
+    """`table`, `soft`, `gene_sets`, `json`, `h5ad` or `other`, by the suffix and, for text, by how it begins."""
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
-    if suffix in {".tsv", ".csv", ".txt", ".tab"}:
-        return "table"
-    return {".gmt": "gene_sets", ".json": "json"}.get(suffix, "other")
+    if suffix in {".tsv", ".csv", ".txt", ".tab", ".soft"}:
+        try:
+            with open_text(path, "r") as lines:
+                begins = lines.read(1)
+        except (OSError, EOFError):
+            return "table"
+        return "soft" if begins in {"!", "^"} or suffix == ".soft" else "table"
+    return {".gmt": "gene_sets", ".json": "json", ".h5ad": "h5ad"}.get(suffix, "other")
 
 
 def number(text: str) -> float | None:
@@ -213,6 +223,83 @@ def perturb_table(source: Path, target: Path, variant: str, rng: random.Random) 
     return changed
 
 
+def perturb_soft(source: Path, target: Path, variant: str, rng: random.Random) -> bool:
+    """GEO's SOFT and series matrix files: what stands between `table_begin` and `table_end` changes as a table."""
+    changed = False
+    with open_text(source, "r") as lines, open_text(target, "w") as out:
+        for line in lines:
+            if line.lower().startswith("!") and "_table_begin" in line.lower():
+                out.write(line)
+                changed |= _soft_table(lines, out, variant, rng)
+            else:
+                out.write(line.rstrip("\r\n") + ("\r\n" if variant == "rewrite" else "\n"))
+    return changed or variant == "rewrite"
+
+
+def _soft_table(lines: Iterator[str], out: IO[str], variant: str, rng: random.Random) -> bool:
+    """One table up to its end line, which is written too."""
+    ended: list[str] = []
+
+    def inside() -> Iterator[str]:
+        for line in lines:
+            if line.startswith("!"):
+                ended.append(line)
+                return
+            yield line
+
+    rows = split_rows(inside(), "\t")
+    header = next(rows, None)
+    changed = False
+    if header is not None:
+        write_rows(out, [header], "\t", "\n")
+        parts = blocks(rows)
+        first = next(parts, [])
+        shape = (matrix_columns(first[:PROBE_ROWS]), id_columns(first[:PROBE_ROWS]))
+        for block in chain([first] if first else [], parts):
+            result = change_block(block, variant, rng, shape)
+            changed = changed or result != block
+            write_rows(out, result, "\t", "\n")
+    out.writelines(ended)
+    return changed
+
+
+def perturb_h5ad(source: Path, target: Path, variant: str, rng: random.Random) -> bool:
+    """The numbers of `X`, layers and `raw/X`: dense ones within rows, sparse ones among the places that are filled."""
+    import h5py
+
+    shutil.copyfile(source, target)
+    seed = rng.getrandbits(32)
+    changed = variant == "rewrite"
+    with h5py.File(target, "r+") as file:
+        if variant == "rewrite":
+            file.attrs["rewritten"] = 1
+            return True
+        names = ["X", *(f"layers/{name}" for name in file.get("layers", ())), "raw/X"]
+        for name in (n for n in names if n in file):
+            values = file[name]["data"] if isinstance(file[name], h5py.Group) else file[name]
+            for start in range(0, values.shape[0], max(1, BLOCK_CELLS // (values.shape[1] if values.ndim == 2 else 1))):
+                changed |= _change_array(values, start, variant, seed)
+    return changed
+
+
+def _change_array(values: h5py.Dataset, start: int, variant: str, seed: int) -> bool:
+    """Change about a million numbers of a data set, from row `start`."""
+    import numpy as np
+
+    generator = np.random.default_rng((seed, start))
+    width = values.shape[1] if values.ndim == 2 else 1
+    before = values[start : start + max(1, BLOCK_CELLS // width)]
+    axis = before.ndim - 1
+    after = generator.permuted(before, axis=axis)
+    if variant == "resample":
+        after = np.take(before, generator.integers(0, before.shape[axis], before.shape[axis]), axis=axis)
+    elif variant == "touch":
+        after = before.copy()
+        after.reshape(-1)[0] = before.max()
+    values[start : start + len(after)] = after
+    return not np.array_equal(before, after, equal_nan=True)
+
+
 def perturb_gene_sets(source: Path, target: Path, variant: str, rng: random.Random) -> bool:
     """Members exchanged among sets of unchanged names and sizes."""
     with open_text(source, "r") as lines:
@@ -262,7 +349,13 @@ def perturb_json(source: Path, target: Path, variant: str, rng: random.Random) -
     return changed
 
 
-WRITERS = {"table": perturb_table, "gene_sets": perturb_gene_sets, "json": perturb_json}
+WRITERS = {
+    "table": perturb_table,
+    "soft": perturb_soft,
+    "gene_sets": perturb_gene_sets,
+    "json": perturb_json,
+    "h5ad": perturb_h5ad,
+}
 
 
 def perturb_file(source: Path, target: Path, variant: str, rng: random.Random) -> dict[str, Any]:
@@ -272,7 +365,17 @@ def perturb_file(source: Path, target: Path, variant: str, rng: random.Random) -
     if kind != "other":
         try:
             return {"kind": kind, "changed": WRITERS[kind](source, target, variant, rng)}
-        except (csv.Error, ValueError, RecursionError, EOFError, gzip.BadGzipFile) as error:
+        except (
+            csv.Error,
+            ValueError,
+            TypeError,
+            KeyError,
+            OSError,
+            ImportError,
+            RecursionError,
+            EOFError,
+            zlib.error,
+        ) as error:
             kind = f"other ({type(error).__name__})"
     shutil.copyfile(source, target)
     return {"kind": kind, "changed": False}
