@@ -57,11 +57,11 @@ class GeoWorld:
 
     def _search(self, query: dict[str, str]) -> object:
         """Words are joined by AND; OR groups within brackets; the entry type is a filter."""
-        term = re.sub(r"\s+AND gse\[ETYP\]$", "", query["term"])
+        term = re.sub(r"\s+AND gse\[ETYP\]$", "", query["term"]).replace("[All Fields]", "")
         groups = [re.findall(r'"([^"]+)"|(\w[\w-]+)', g) for g in term.split(" AND ")]
         found = []
         for accession, record in self.records.items():
-            text = f"{record['title']} {record['summary']}".lower()
+            text = f"{record['title']} {record['summary']} {record['bioproject']}".lower()
             words = [[a or b for a, b in group if (a or b) not in ("OR", "All", "Fields")] for group in groups]
             if accession.startswith("GSE") and all(any(w.lower() in text for w in group) for group in words if group):
                 found.append(uid(accession))
@@ -188,7 +188,7 @@ def _add_counts(world: GeoWorld, shared: Path) -> None:
     world.records["GSE99709"] = record(
         "GSE99709", "RNA-Sequencing of Stat3 silenced oligodendrocyte progenitor cells.",
         "Stat3 in oligodendrocyte progenitor cells, multiple sclerosis", taxon="Mus musculus",
-        gpl="17021", n_samples=12,
+        bioproject="PRJNA389387", gpl="17021", n_samples=12,
         gdstype="Expression profiling by high throughput sequencing",
     )  # fmt: skip
     soft = ["^SERIES = GSE99709", "!Series_title = RNA-Sequencing of Stat3 silenced oligodendrocyte progenitor cells.",

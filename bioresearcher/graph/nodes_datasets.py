@@ -92,8 +92,11 @@ async def fetch_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
     for dataset in fetched:
         c.folder.write(dataset, "datasets", f"{dataset.id}.json")
         before, after = checks.get(dataset.id), check_dataset(dataset, c.objective)
-        relevant = before.relevant if before else after.relevant
-        checks[dataset.id] = after.model_copy(update={"relevant": relevant})
+        if before is not None:  # what was judged of its meaning stands
+            said = before.reasons[-1:] if before.origin != "offline" else ()
+            update = {"relevant": before.relevant, "origin": before.origin, "reasons": (*after.reasons, *said)}
+            after = after.model_copy(update=update)
+        checks[dataset.id] = after
     c.folder.write_list(checks.values(), CHECKS)
     usable = {d.id for d in fetched if checks[d.id].verdict != "unusable"}
     lost = {d.id for d in away} - usable

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from bioresearcher.sources.remote_check import MAX_BYTES, too_large, values_in
 _SUMMARIES = 100
 """Summaries asked for at once."""
 _RECORD_BYTES = 96 << 20
+_ARCHIVED = re.compile(r"[SED]RP\d{6,9}|PRJ(NA|EB|DB)\d{2,9}")
 _REFUSED_S = 7 * 86_400
 _PARTS = 10
 _TRIES = 3
@@ -92,13 +94,16 @@ class GeoSource:
         """The series of accessions (GSE, or those GDS and GSM belong to), and what became of the others.
 
         Args:
-            accessions: Accession -> where it was found, in words.
+            accessions: Accession -> where it was found, in words; studies (SRP) and projects (PRJNA) of the sequence
+                archives are looked up, too.
 
         Raises:
             OutsideError: GEO cannot be reached or its answer cannot be used.
         """
         uids = {uid: a for a in accessions if (uid := uid_of(a)) is not None}
-        failures = [_failed(a, f"{a} is no accession of GEO.") for a in accessions if uid_of(a) is None]
+        archived = [a for a in accessions if _ARCHIVED.fullmatch(a)]
+        strange = [a for a in accessions if uid_of(a) is None and a not in archived]
+        failures = [_failed(a, f"{a} is no accession of GEO.") for a in strange]
         found, errors = await self._summaries(list(uids))
         for uid, said in errors.items():
             failures.append(_failed(uids.get(uid, uid), f"GEO has no {uids.get(uid, uid)} ({' '.join(said.split())})."))
@@ -115,9 +120,23 @@ class GeoSource:
                     parents.setdefault(parent, []).append(f"{summary.accession}: {'; '.join(where)}")
         wanted = [uid for p in parents if p not in datasets and (uid := uid_of(p)) is not None]
         more, _ = await self._summaries(wanted)
+        for accession in archived:
+            series = await self._of_archive(accession)
+            if not series:
+                failures.append(_failed(accession, f"GEO has no series of {accession}; its raw reads are not fetched."))
+            for summary in series:
+                parents.setdefault(summary.accession, []).append(f"{accession}: {'; '.join(accessions[accession])}")
+            more += [s for s in series if s.accession not in datasets]
         for summary in more:
             datasets[summary.accession] = self._dataset(summary, tuple(parents[summary.accession]))
         return list(datasets.values()), failures
+
+    async def _of_archive(self, accession: str) -> list[GeoSummary]:
+        """The series whose reads are in a study or project of the sequence archives, by what their records say."""
+        term = f"{accession}[All Fields] AND gse[ETYP]"
+        answer = await self._eutils("esearch", {"term": term, "retmax": "5"}, "geo-search")
+        found, _ = await self._summaries(read_uids(answer, f"GEO search for {accession}"))
+        return [s for s in found if s.bioproject == accession or any(accession in r.split() for r in s.relations)]
 
     async def _parts(self, summary: GeoSummary) -> tuple[str, ...]:
         """The sub-series of a SuperSeries, which a paper often names in their place; at most ten."""

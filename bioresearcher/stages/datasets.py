@@ -21,8 +21,6 @@ MAX_NAMED = 60
 """Accessions that are looked up, those named most often first."""
 _QUOTE = 60
 _ELSEWHERE = {
-    "study": "the Sequence Read Archive holds raw reads",
-    "project": "a project of raw reads",
     "ArrayExpress": "ArrayExpress is not asked",
     "TCGA": "the Genomic Data Commons is not asked",
 }
@@ -75,7 +73,7 @@ async def search_datasets(
     sources: Sequence[DatasetSource], plan: QueryPlan, named: Mapping[str, Sequence[str]]
 ) -> tuple[list[Dataset], list[Failure]]:
     """Data sets found by the plan's queries and by name, each once with all that found it; failures per source."""
-    asked = {n: w for n, w in named.items() if n.startswith(("GSE", "GDS", "GSM"))}
+    asked = {n: w for n, w in named.items() if n.startswith(("GSE", "GDS", "GSM", "SRP", "ERP", "DRP", "PRJ"))}
     asked = dict(list(asked.items())[:MAX_NAMED])
     answers = await asyncio.gather(*(_ask(s, plan, asked) for s in sources))
     found: dict[str, Dataset] = {}

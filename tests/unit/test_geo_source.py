@@ -76,6 +76,12 @@ async def test_accessions_are_resolved_and_missing_ones_said(server: GeoServer, 
     }
 
 
+async def test_a_project_of_the_sequence_archives_leads_to_its_series(server: GeoServer, tmp_path: Path) -> None:
+    found, [failure] = await source(server, tmp_path).named({"PRJNA389387": ["named in PMID3"], "SRP999999": ["x"]})
+    assert {d.id: d.remote.found_by for d in found if d.remote} == {"GSE99709": ("PRJNA389387: named in PMID3",)}
+    assert failure.message == "GEO has no series of SRP999999; its raw reads are not fetched."
+
+
 async def test_a_series_is_judged_before_anything_large_is_asked_for(server: GeoServer, tmp_path: Path) -> None:
     dataset = await inspected(source(server, tmp_path), "GSE781")
     remote = dataset.remote

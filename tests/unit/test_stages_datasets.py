@@ -35,7 +35,7 @@ def test_accessions_of_kept_papers_are_listed_with_where_they_stand() -> None:
     assert len(found["GSE21050"]) == 3
     assert found["GSE30929"] == ["named in PMID2: “…Also GSE21050 (GEO) and GSE30929.…”"]
     said = {f.item: f.message for f in not_asked(found)}
-    assert set(said) == {"SRP108660", "TCGA-SARC"}
+    assert set(said) == {"TCGA-SARC"}
     assert said["TCGA-SARC"].startswith("TCGA-SARC was not looked up: the Genomic Data Commons is not asked (named in")
 
 
