@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,13 +29,14 @@ from bioresearcher.sources.pubmed_files import PubmedFiles
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer; `length` is announced in the place of the real one."""
+    """An answer; `length` is announced in the place of the real one, `delay_s` passes before it."""
 
     body: bytes
     kind: str = "text/xml"
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     length: int | None = None
+    delay_s: float = 0
 
 
 Fault = Callable[[str, int], Reply | None]
@@ -49,9 +52,12 @@ class World:
         self.files.load()
         self.jats: dict[str, bytes] = {}
         self.preprints: list[dict[str, object]] = []
+        self.works: list[dict[str, object]] = []
         self.geo = GeoWorld()
 
     def answer(self, path: str, asked: dict[str, str]) -> Reply:
+        if path.endswith("/works"):
+            return self._crossref(asked)
         if path.endswith("/search"):
             return self._europepmc(asked)
         if path.endswith("/fullTextXML"):
@@ -67,6 +73,19 @@ class World:
             return Reply(self.jats.get(f"PMC{asked['id']}", closed))
         status, kind, body = self.geo.answer(path, asked)
         return Reply(body, kind, status)
+
+    def _crossref(self, asked: dict[str, str]) -> Reply:
+        """Values of one filter are alternatives; only `doi` and `updates` are known."""
+        wanted = [part.split(":", 1) for part in asked["filter"].lower().split(",")]
+        found = []
+        for work in self.works:
+            updates = work.get("update-to") or []
+            dois = {"doi": [work["DOI"]], "updates": [u["DOI"] for u in updates]}  # type: ignore[attr-defined]
+            if any(str(doi).lower() == value for name, value in wanted for doi in dois[name]):
+                found.append(work)
+        message = {"total-results": len(found), "items-per-page": int(asked["rows"]), "items": found}
+        page = {"status": "ok", "message-type": "work-list", "message-version": "1.0.0", "message": message}
+        return Reply(json.dumps(page).encode(), "application/json")
 
     def _hits(self, query: str, limit: int) -> Hits:
         return self.files._search(query, limit)  # the handler's thread has no event loop
@@ -108,10 +127,12 @@ def _core(paper: Paper) -> dict[str, object]:
 class ServicesServer:
     """The world over HTTP on a loopback port, from `with` to the end of the block."""
 
-    def __init__(self, world: World, fault: Fault | None = None) -> None:
+    def __init__(self, world: World, fault: Fault | None = None, *, latency_s: float = 0) -> None:
         self.world = world
         self.fault = fault
         self.requests: list[str] = []
+        self.addresses: list[str] = []
+        self.ranges: list[str] = []
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -125,15 +146,32 @@ class ServicesServer:
                 path = urlsplit(self.path).path
                 asked = {k: v[0] for k, v in parse_qs(text).items()}
                 server.requests.append(f"{path}?{text}")
+                server.addresses.append(self.path)
+                server.ranges.append(self.headers.get("Range", ""))
                 reply = server.fault(path, len(server.requests)) if server.fault else None
                 reply = reply or server.world.answer(path, asked)
+                reply = self._rest(reply)
+                time.sleep(latency_s + reply.delay_s)
                 self.send_response(reply.status)
                 self.send_header("Content-Type", reply.kind)
                 self.send_header("Content-Length", str(len(reply.body) if reply.length is None else reply.length))
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(reply.body)
+                with suppress(ConnectionError):
+                    self.wfile.write(reply.body)
+
+            def _rest(self, reply: Reply) -> Reply:
+                """The part that was asked for, where the file is the one that is meant."""
+                asked, same = self.headers.get("Range", ""), self.headers.get("If-Range")
+                found = re.fullmatch(r"bytes=(\d+)-", asked)
+                if not found or reply.status != 200 or "ETag" not in reply.headers or same != reply.headers["ETag"]:
+                    return reply
+                start, size = int(found[1]), len(reply.body)
+                if start >= size:
+                    return Reply(b"", "text/plain", 416)
+                said = {**reply.headers, "Content-Range": f"bytes {start}-{size - 1}/{size}"}
+                return Reply(reply.body[start:], reply.kind, 206, said)
 
             def log_message(self, *_: object) -> None:
                 return
@@ -150,6 +188,7 @@ class ServicesServer:
         """A settings file that names this server for every service; `more` names others."""
         at = {
             "eutils": f"{self.root}/entrez/eutils", "europepmc": f"{self.root}/europepmc",
+            "crossref": f"{self.root}/crossref",
             "geo_page": f"{self.root}/geo/query/acc.cgi", "geo_files": f"{self.root}/geo",
         } | more  # fmt: skip
         lines = [f"{name} = {json.dumps(value)}" for name, value in at.items()]

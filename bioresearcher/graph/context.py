@@ -17,7 +17,7 @@ from bioresearcher.schemas.report import Analysis, Report
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.schemas.task import DryLabTask
 from bioresearcher.settings import Settings
-from bioresearcher.sources.base import DatasetSource, LiteratureSource
+from bioresearcher.sources.base import DatasetSource, LiteratureSource, StatusSource
 from bioresearcher.sources.papers import OwnPapers
 from bioresearcher.sources.pubmed_files import PubmedFiles
 from bioresearcher.stages.bench import Bench
@@ -32,6 +32,7 @@ class Context:
         sandbox: None when no sandbox works here; then tasks are not run and `sandbox_note` says why.
         literature: Where papers are searched, the researcher's own first.
         dataset_sources: Where data sets are searched; empty when no service may be asked.
+        notices: Services that only say what became of papers.
         sandbox_test: What its self-test saw when the run was opened, a line a check.
         unreachable: Names of sources that failed in this process: they are not asked again and again.
         own_papers: The researcher's papers; None when none were given.
@@ -52,6 +53,7 @@ class Context:
     sandbox_note: str
     literature: tuple[LiteratureSource, ...]
     dataset_sources: tuple[DatasetSource, ...]
+    notices: tuple[StatusSource, ...]
     sandbox_test: tuple[str, ...]
     unreachable: set[str]
     own_papers: OwnPapers | None
@@ -65,6 +67,12 @@ class Context:
         """The literature sources without those that failed before, here or according to the record."""
         lost = self.unreachable | {f.item for f in failures}
         return [s for s in self.literature if s.name not in lost]
+
+    def status_sources(self, failures: Iterable[Failure] = ()) -> list[StatusSource]:
+        """Those that know of retractions, without those that failed before."""
+        lost = self.unreachable | {f.item for f in failures}
+        found = [s for s in self.reachable(failures) if isinstance(s, StatusSource)]
+        return [*found, *(s for s in self.notices if s.name not in lost)]
 
     def bench(self) -> Bench:
         """What the designer works from, read from the run folder."""

@@ -18,7 +18,7 @@ from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.paper import Failure, Paper, QueryPlan, ScreenedPaper, SearchRound
 from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.run import Decision
-from bioresearcher.sources.base import LiteratureSource, StatusSource
+from bioresearcher.sources.base import StatusSource
 from bioresearcher.stages import duplicates, read, screen, search, selection, status, texts
 
 Update = dict[str, Any]
@@ -77,8 +77,10 @@ async def screen_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     """Scores and selects."""
     c = runtime.context
     papers = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["found"]]
-    papers, unreached = await _checked_own(c, papers, c.reachable(state["failures"]))
+    papers, unreached = await _checked_own(c, papers, c.status_sources(state["failures"]))
     close = await _closeness(c, papers)
+    near = sorted(papers, key=lambda p: (-close[p.id], p.id))[: c.settings.max_judged]
+    papers, unnoticed = await _noticed(c, papers, near)
     rules = screen.ScreeningRules(
         since=c.settings.since,
         until=c.settings.until,
@@ -95,16 +97,28 @@ async def screen_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     kept = [s.paper_id for s in screened if s.kept]
     rounds = search.with_kept(state["rounds"], kept)
     c.folder.write_list(rounds, "search.json")
-    return {"kept": kept, "rounds": rounds, "failures": unreached}
+    return {"kept": kept, "rounds": rounds, "failures": [*unreached, *unnoticed]}
 
 
 async def _checked_own(
-    c: Context, papers: Sequence[Paper], sources: Sequence[LiteratureSource]
+    c: Context, papers: Sequence[Paper], sources: Sequence[StatusSource]
 ) -> tuple[list[Paper], list[Failure]]:
     """The papers, those the researcher gave with what sources know of their retraction: found ones came with it."""
     own = [p for p in papers if p.source == "own" and (p.pmid or p.doi)]
-    knowing = [s for s in sources if isinstance(s, StatusSource)]
-    checked, _, failures = await status.check_status(knowing, own, "screen_papers")
+    return await _rechecked(c, papers, own, sources)
+
+
+async def _noticed(c: Context, papers: Sequence[Paper], near: Sequence[Paper]) -> tuple[list[Paper], list[Failure]]:
+    """The papers, those found that may be judged with what services say that know notices only."""
+    found = [p for p in near if p.source != "own" and p.doi]
+    sources = [s for s in c.notices if s.name not in c.unreachable]
+    return await _rechecked(c, papers, found, sources)
+
+
+async def _rechecked(
+    c: Context, papers: Sequence[Paper], some: Sequence[Paper], sources: Sequence[StatusSource]
+) -> tuple[list[Paper], list[Failure]]:
+    checked, _, failures = await status.check_status(sources, some, "screen_papers")
     c.unreachable.update(f.item for f in failures)
     for paper in checked:
         c.folder.write(paper, "papers", f"{paper.id}.json")
@@ -116,8 +130,7 @@ async def check_status(state: RunState, runtime: Runtime[Context]) -> Update:
     """Retraction status of the papers in use once more, right before the report is written."""
     c = runtime.context
     papers = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["kept"]]
-    sources = [s for s in c.reachable(state["failures"]) if isinstance(s, StatusSource)]
-    checked, rows, failures = await status.check_status(sources, papers, "check_status")
+    checked, rows, failures = await status.check_status(c.status_sources(state["failures"]), papers, "check_status")
     for paper in checked:
         c.folder.write(paper, "papers", f"{paper.id}.json")
     c.folder.write_list(rows, "status.json")

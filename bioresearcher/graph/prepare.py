@@ -126,7 +126,7 @@ async def open_context(
     library = Library(settings.workspace / "library")
     ledger = Ledger(folder.path("ledger.sqlite"))
     events = EventLog(folder.path("events.jsonl"), listener)
-    caller, services = None, Services((), (), None)
+    caller, services = None, Services((), (), (), None)
     try:
         if ledger.note and folder.has("run.json"):
             ledger.carry_over(folder.read(RunRecord, "run.json").usage)
@@ -148,6 +148,7 @@ async def open_context(
             sandbox_note=note,
             literature=(*((papers,) if papers else ()), *((pubmed,) if pubmed else ()), *services.literature),
             dataset_sources=services.datasets,
+            notices=services.notices,
             sandbox_test=tested,
             unreachable=set(),
             own_papers=papers,

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.services import ServiceSettings
 from bioresearcher.settings import Settings
-from bioresearcher.sources.base import DatasetSource, LiteratureSource
+from bioresearcher.sources.base import DatasetSource, LiteratureSource, StatusSource
+from bioresearcher.sources.crossref import Crossref
 from bioresearcher.sources.europepmc import EuropePmc
 from bioresearcher.sources.geo import GeoAddresses, GeoSource
 from bioresearcher.sources.http import Http
@@ -24,10 +25,14 @@ _ELSEWHERE, _NCBI, _NCBI_WITH_KEY = 5.0, 3.0, 10.0
 
 @dataclass(frozen=True)
 class Services:
-    """What may be asked over the network, and the door that all of it goes through; `http` is to be closed."""
+    """What may be asked over the network, and the door that all of it goes through; `http` is to be closed.
+
+    `notices` are services that only say what became of papers.
+    """
 
     literature: tuple[LiteratureSource, ...]
     datasets: tuple[DatasetSource, ...]
+    notices: tuple[StatusSource, ...]
     http: Http | None
 
 
@@ -43,12 +48,12 @@ def open_services(settings: Settings, folder: RunFolder | None, *, replay: bool 
         WorkspaceError: Answers cannot be kept.
     """
     if settings.only_own:
-        return Services((), (), None)
+        return Services((), (), (), None)
     at = settings.services
     key = os.environ.get(at.ncbi_key_env, "").strip()
     parameters = {"tool": TOOL} | ({"email": at.email} if at.email else {}) | ({"api_key": key} if key else {})
     http = Http(
-        shared=None if replay else AnswerStore(settings.workspace / "library" / "http.sqlite"),
+        shared=None if replay else AnswerStore(settings.workspace / "library" / "http.sqlite", disposable=True),
         ledger=AnswerStore(folder.path("ledger.sqlite")) if folder else None,
         per_second=_rates(at, with_key=bool(key)),
         replay=replay,
@@ -59,13 +64,14 @@ def open_services(settings: Settings, folder: RunFolder | None, *, replay: bool 
     places = GeoAddresses(eutils=at.eutils, page=at.geo_page, files=at.geo_files, parameters=parameters)
     store = settings.workspace / "library" / "geo"
     geo = GeoSource(http, store, places, max_bytes=settings.max_data_mb << 20)
-    return Services(tuple(literature), (geo,), http)
+    notices = (Crossref(http, at.crossref, at.email),) if at.crossref else ()
+    return Services(tuple(literature), (geo,), notices, http)
 
 
 def hosts_of(settings: Settings) -> tuple[str, ...]:
     """The hosts that a run may ask, each once; none when it asks no service."""
     at = settings.services
-    urls = () if settings.only_own else (at.eutils, at.europepmc, at.geo_page, at.geo_files)
+    urls = () if settings.only_own else (at.eutils, at.europepmc, at.crossref, at.geo_page, at.geo_files)
     return tuple(dict.fromkeys(urlsplit(url).netloc for url in urls if url))
 
 

@@ -13,7 +13,7 @@ import json
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
@@ -21,6 +21,7 @@ from urllib.parse import urlencode, urlsplit
 
 from bioresearcher import __version__
 from bioresearcher.errors import OutsideError, StoppedError, WorkspaceError
+from bioresearcher.sources.http_files import TooLarge, finish, forget, resume_headers, save
 from bioresearcher.sources.http_store import AnswerStore, Stored
 
 if TYPE_CHECKING:
@@ -39,8 +40,10 @@ MAX_AGE_S: Final[Mapping[str, float]] = {
 MAX_BYTES: Final = 32 << 20
 ATTEMPTS: Final = 4
 LONGEST_WAIT_S: Final = 60.0
-_PRIVATE: Final = frozenset(["api_key", "email", "tool"])
+_PRIVATE: Final = frozenset(["api_key", "email", "mailto", "tool"])
 """Parameters that say who asks: not part of an answer's key, and never shown or stored."""
+_IN_BODY: Final = frozenset(["api_key"])
+"""Sent in the body, never in an address, where proxies and logs would keep it."""
 _NOTHING: Final = frozenset([404, 410])
 """Answers that there is nothing: kept for other runs like what there is."""
 _AGAIN: Final = frozenset([408, 425, 429, 500, 502, 503, 504])
@@ -101,6 +104,7 @@ class Http:
         ledger: The run's own answers; None keeps none.
         per_second: Requests per second and host: `{host: number}`, `""` for every other host.
         replay: Answer from the ledger only.
+        timeout_s: Seconds without a byte until an attempt is given up; a whole answer may take ten times as long.
         sleep: Waits; tests give their own.
     """
 
@@ -111,12 +115,13 @@ class Http:
         ledger: AnswerStore | None = None,
         per_second: Mapping[str, float] | None = None,
         replay: bool = False,
+        timeout_s: float = 60,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._shared, self._ledger, self._replay = shared, ledger, replay
         self._per_second = per_second or {"": 3.0}
-        self._sleep, self._clock = sleep, clock
+        self._sleep, self._clock, self._timeout_s = sleep, clock, timeout_s
         self._hosts: dict[str, _Host] = {}
         self._client: httpx.AsyncClient | None = None
         self._rng = random.Random()  # noqa: S311 - spreads repeats in time, no secret
@@ -172,12 +177,11 @@ class Http:
             await self._repeated(url, lambda: self._fetch_to(url, part, max_bytes))
             size, digest = part.stat().st_size, _digest(part)
             if sha256 and digest != sha256:
-                part.unlink()
+                forget(part)
                 raise ServiceError(f"{url}: its checksum is not the one expected.", hint="Try again later.")
-            part.replace(dest)
+            finish(part, dest)
         except OSError as error:
-            with suppress(OSError):
-                part.unlink()
+            forget(part)
             raise WorkspaceError(
                 f"cannot write {dest}: {error.strerror or error}.", hint="Check permissions and free space."
             ) from error
@@ -242,7 +246,7 @@ class Http:
         most: int,
         wrong: Wrong | None,
     ) -> tuple[int, str, bytes]:
-        async with self._stream(method, url, params, data, {}) as answer:
+        async with asyncio.timeout(10 * self._timeout_s), self._stream(method, url, params, data, {}) as answer:
             body = bytearray()
             async for piece in answer.aiter_bytes():
                 body += piece
@@ -254,20 +258,21 @@ class Http:
             return answer.status_code, answer.headers.get("content-type", ""), bytes(body)
 
     async def _fetch_to(self, url: str, part: Path, most: int) -> None:
-        have = part.stat().st_size if part.exists() else 0
-        asked = {"Range": f"bytes={have}-"} if have else {}
-        async with self._stream("GET", url, {}, None, asked) as answer:
-            resumed = answer.status_code == 206
-            total = int(answer.headers.get("content-length") or 0) + (have if resumed else 0)
-            if total > most:
-                raise ServiceError(
-                    f"{_short(url)}: it has {total / 1e6:,.0f} MB; at most {most / 1e6:,.0f} are fetched."
-                )
-            with part.open("ab" if resumed else "wb") as file:
-                async for piece in answer.aiter_raw():
-                    file.write(piece)
-                    if file.tell() > most:
-                        raise ServiceError(f"{_short(url)}: it is larger than {most / 1e6:,.0f} MB.")
+        import httpx
+
+        asked = resume_headers(part)
+        try:
+            async with self._stream("GET", url, {}, None, asked) as answer:
+                await save(answer, part, most)
+        except TooLarge as error:
+            raise ServiceError(
+                f"{_short(url)}: it has {error.bytes / 1e6:,.0f} MB; at most {most / 1e6:,.0f} are fetched."
+            ) from error
+        except httpx.HTTPStatusError as error:
+            if not asked or error.response.status_code != 416:
+                raise
+            forget(part)  # what is there is no beginning of the file
+            await self._fetch_to(url, part, most)
 
     @asynccontextmanager
     async def _stream(
@@ -282,12 +287,14 @@ class Http:
 
         if self._client is None:
             self._client = httpx.AsyncClient(
-                timeout=httpx.Timeout(60, connect=10),
+                timeout=httpx.Timeout(self._timeout_s, connect=min(10, self._timeout_s)),
                 follow_redirects=True,
                 headers={"User-Agent": f"bioresearcher/{__version__}"},
             )
         await self._turn(urlsplit(url).netloc)
         self.requests += 1
+        if method == "GET" and _IN_BODY & params.keys():
+            method, params, data = "POST", {}, params
         query = dict(params) or None
         async with self._client.stream(method, url, params=query, data=data, headers=dict(headers)) as answer:
             if answer.status_code not in (200, 206):
@@ -333,7 +340,7 @@ class Http:
             except _Useless as error:
                 if attempt == ATTEMPTS:
                     raise ServiceError(f"{_short(url)}: {error} (asked {attempt} times).") from error
-            except httpx.TransportError as error:
+            except (httpx.TransportError, TimeoutError) as error:
                 if attempt == ATTEMPTS:
                     down = ServiceError(
                         f"{urlsplit(url).netloc} cannot be reached: {_what(error)} (asked {attempt} times).",

@@ -16,6 +16,7 @@ _TABLE = (
     " status INTEGER NOT NULL, content_type TEXT NOT NULL, body BLOB NOT NULL, failure TEXT NOT NULL DEFAULT '',"
     " hint TEXT NOT NULL DEFAULT '', fetched REAL NOT NULL)"
 )
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ class Stored:
 class AnswerStore:
     """Answers by key; one file may also hold other tables, and is used by several threads and processes."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file.
+    def __init__(self, path: Path, *, disposable: bool = False) -> None:
+        """Open or create the file; a damaged one that is `disposable` is begun anew.
 
         Raises:
             WorkspaceError: It cannot be opened.
@@ -46,18 +47,25 @@ class AnswerStore:
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute(_TABLE)
+            try:
+                self._db = _opened(path)
+            except sqlite3.DatabaseError as error:
+                if not disposable or getattr(error, "sqlite_errorcode", None) not in _DAMAGED:
+                    raise
+                for tail in ("", "-wal", "-shm"):
+                    path.with_name(path.name + tail).unlink(missing_ok=True)
+                self._db = _opened(path)
         except (OSError, sqlite3.DatabaseError) as error:
             raise WorkspaceError(f"{path} cannot be used: {error}.", hint="It may be deleted.") from error
 
     def find(self, key: str, max_age_s: float | None = None) -> Stored | None:
         """The stored answer, when it is not older than `max_age_s`."""
         columns = "key, url, kind, status, content_type, body, failure, hint, fetched"
-        with self._guard:
-            row = self._db.execute(f"SELECT {columns} FROM http WHERE key = ?", (key,)).fetchone()  # noqa: S608 - constants
+        try:
+            with self._guard:
+                row = self._db.execute(f"SELECT {columns} FROM http WHERE key = ?", (key,)).fetchone()  # noqa: S608 - constants
+        except sqlite3.DatabaseError as error:
+            raise WorkspaceError(f"{self._path} cannot be read: {error}.", hint="It may be deleted.") from error
         if row is None or (max_age_s is not None and time.time() - row[8] > max_age_s):
             return None
         found = dict(zip(columns.split(", "), row, strict=True))
@@ -83,3 +91,15 @@ class AnswerStore:
         """Close the file."""
         with self._guard:
             self._db.close()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(_TABLE)
+    except sqlite3.DatabaseError:
+        db.close()
+        raise
+    return db
