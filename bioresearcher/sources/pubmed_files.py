@@ -146,7 +146,7 @@ class PubmedFiles(Vocabulary):
                 continue
             files.append(_File(path, sha256, index))
             if contents.unreadable:
-                said = f"{name}: {contents.unreadable:,} records without PMID or title were left out."
+                said = f"{name}: {contents.unreadable:,} records of books, or without PMID or title, were left out."
                 failures.append(Failure(item=name, stage="load_papers", message=said))
             if not contents.records and not contents.deleted:
                 failures.append(Failure(item=name, stage="load_papers", message=f"{name}: it holds no records."))

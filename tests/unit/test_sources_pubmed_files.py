@@ -207,7 +207,11 @@ def test_records_without_pmid_and_an_answer_without_records_are_said(tmp_path: P
     file = px.write_file(tmp_path / "a.xml", [article(1, "Seals"), "<PubmedArticle/>", article(2, "")])
     none = shared_data / "pubmed/raw/efetch/37909814.xml"
     assert source(tmp_path, file, none).load()[1] == [
-        Failure(item="a.xml", stage="load_papers", message="a.xml: 2 records without PMID or title were left out."),
+        Failure(
+            item="a.xml",
+            stage="load_papers",
+            message="a.xml: 2 records of books, or without PMID or title, were left out.",
+        ),
         Failure(item="37909814.xml", stage="load_papers", message="37909814.xml: it holds no records."),
     ]
 
