@@ -2,7 +2,8 @@
 
     BioresearcherError
     ├── InputError            2  the user's input, file or option is wrong
-    │   └── RunFolderError    2  a run folder is in use, foreign, or from a newer version
+    │   ├── RunFolderError    2  a run folder is in use, foreign, or from a newer version
+    │   └── NothingRevisedError  2  of a comment on a protocol nothing could be done
     ├── StoppedError          3  stopped in order (Ctrl-C, budget, a gate left open); resumable
     │   └── BudgetError       3  the run's budget is used up
     ├── OutsideError          4  something outside the program failed
@@ -61,6 +62,10 @@ class InputError(BioresearcherError):
 
 class RunFolderError(InputError):
     """A run folder is in use by another process, is not one, or was written by a newer version."""
+
+
+class NothingRevisedError(InputError):
+    """A comment on a protocol of which nothing could be done; nothing was changed."""
 
 
 class StoppedError(BioresearcherError):

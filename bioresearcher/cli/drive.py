@@ -14,12 +14,13 @@ from typing import Any
 from rich.console import Console
 
 from bioresearcher.cli.display import Plain, Progress, Silent
+from bioresearcher.cli.feedback import revision_lines
 from bioresearcher.cli.gates import ask_person
 from bioresearcher.cli.lean import keep_lean
 from bioresearcher.cli.replay import replay_lines
 from bioresearcher.cli.selection import show_selection
 from bioresearcher.cli.spending import usage_lines
-from bioresearcher.errors import BioresearcherError, InputError, RunFolderError, WorkspaceError
+from bioresearcher.errors import BioresearcherError, InputError, NothingRevisedError, RunFolderError, WorkspaceError
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.prepare import Inputs
 from bioresearcher.graph.replay import Source
@@ -47,8 +48,9 @@ def drive(
     backend_reason: str = "",
     forecast: tuple[str, ...] = (),
     replay: Source | None = None,
+    feedback: str | None = None,
 ) -> int:
-    """Run, resume or replay in a folder; the exit code."""
+    """Run, resume, revise or replay in a folder; the exit code."""
     keep_lean()
     console = Console(stderr=args.json or args.quiet, highlight=False)
     display = Silent() if args.json or args.quiet else Progress(console) if console.is_terminal else Plain(console)
@@ -75,6 +77,8 @@ def drive(
         backend_reason=backend_reason,
         forecast=forecast,
         replay=replay,
+        feedback=feedback,
+        show_revision=lambda revision, text: display.say("\n".join(revision_lines(revision, text))),
     )
     runner_stopped = asyncio.Event()
     display.say(f"run folder: {folder.root}")
@@ -88,7 +92,7 @@ def drive(
     except InputError as error:
         if not folder.has("run.json"):  # nothing was started: leave no empty folder behind
             _remove_empty(folder)
-        elif folder.has("report.md") and not isinstance(error, RunFolderError):
+        elif folder.has("report.md") and not isinstance(error, RunFolderError | NothingRevisedError):
             display.say(f"report: {folder.path('report.md')}")
         raise
     except BrokenPipeError:
@@ -208,7 +212,8 @@ def _tell_end(folder: RunFolder, record: RunRecord, args: argparse.Namespace, co
         for line in usage_lines(record):
             print(line, file=sys.stderr)
         if "declined" in record.stopped_by:
-            print("the answer stands for this run; start a new one to choose again", file=sys.stderr)
+            change = "; --feedback changes its protocol" if folder.has("protocol.json") else ""
+            print(f"the answer stands for this run; start a new one to choose again{change}", file=sys.stderr)
             return
         if "gate" in record.stopped_by:
             print("answer it in a terminal, or add --yes", file=sys.stderr)

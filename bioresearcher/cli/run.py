@@ -26,11 +26,16 @@ EPILOG = """examples:
   bioresearcher run objective.toml --model openai:gpt-5-mini --max-usd 2
   bioresearcher run objective.toml --model reader=ollama:qwen3:8b --model anthropic:claude-sonnet-5
 
+  bioresearcher run --feedback "drop part 4; set fdr to 0.01" workspace/runs/2026-01-05-breast-cancer
   bioresearcher run --replay workspace/runs/2026-01-05-breast-cancer
 
 --replay takes objective, inputs, settings, decisions and every model answer from a finished run, runs its tasks
 again, and compares protocol, reports, review, code, outputs and report byte for byte: exit code 0 when all are
 identical, 1 when a file differs. No model is asked and no network is used; the replayed run folder is only read.
+
+--feedback changes the protocol of a run that is finished or waits at a gate, only where the comment concerns it, shows
+the difference, asks for approval, and runs the tasks that changed. Without a model it can drop parts and steps, set
+parameters, add methods that have a vetted analysis, add requirements, and exclude data sets and papers.
 
 An objective file is TOML with `objective`, `conditions`, `requirements`, `papers`, `data`; paths are relative to it."""
 
@@ -43,7 +48,10 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="objective file (TOML)")
+    parser.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="objective file (TOML), or a run (--feedback)"
+    )
+    parser.add_argument("--feedback", metavar="TEXT", help="change the protocol of the run FILE as the comment says")
     parser.add_argument("--example", metavar="NAME", help="a packaged example: breast-cancer")
     parser.add_argument("--objective", metavar="TEXT", help="the objective; @FILE reads it from a text file")
     parser.add_argument("--condition", action="append", default=[], metavar="TEXT", help="what is at hand (repeatable)")
@@ -110,6 +118,10 @@ def run(args: argparse.Namespace) -> int:
         from bioresearcher.cli.replay import replay
 
         return replay(args)
+    if args.feedback is not None:
+        from bioresearcher.cli.feedback import feedback
+
+        return feedback(args)
     import asyncio
 
     from bioresearcher.cli.drive import drive, tell_finished

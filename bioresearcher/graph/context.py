@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from bioresearcher.graph.retask import recorded
 from bioresearcher.library.index import Library
 from bioresearcher.llm.ask import Caller
 from bioresearcher.runfolder import RunFolder
@@ -76,7 +77,8 @@ class Context:
 
     def bench(self) -> Bench:
         """What the designer works from, read from the run folder."""
-        return Bench(
+        excluded = {i for r in recorded(self.folder) for i in r.excluded}
+        bench = Bench(
             objective=self.objective,
             reports={r.paper_id: r for r in self.folder.read_all(Report, "reports")},
             analyses={a.paper_id: a for a in self.folder.read_all(Analysis, "analyses")},
@@ -85,6 +87,7 @@ class Context:
             max_parts=self.settings.max_parts,
             checks=self.folder.read_list(DatasetCheck, "checks.json"),
         )
+        return bench.without(excluded)
 
     def workbench(self, sandbox: Sandbox) -> Workbench:
         """What the programmer works with."""

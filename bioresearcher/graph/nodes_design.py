@@ -12,7 +12,8 @@ from langgraph.types import interrupt
 from bioresearcher.errors import InputError
 from bioresearcher.execution.kept import keep_inputs
 from bioresearcher.graph.context import Context
-from bioresearcher.graph.state import CodeTask, PartTask, RunState
+from bioresearcher.graph.retask import kept_ids, settle_tasks
+from bioresearcher.graph.state import CodeTask, PartTask, RunState, revisions_of
 from bioresearcher.report.protocol_markdown import render_bare_protocol
 from bioresearcher.review.gates import GateContext, run_gates
 from bioresearcher.review.run_context import context_of_run
@@ -152,7 +153,7 @@ async def assemble_protocol(state: RunState, runtime: Runtime[Context]) -> Updat
 async def approve_protocol(state: RunState, runtime: Runtime[Context]) -> Update:
     """Asks a person whether the protocol may be carried out."""
     decision: Decision = interrupt({"gate": "approve_protocol", "protocol": "protocol.md"}, response_schema=Decision)
-    return {"decisions": [decision]}
+    return {"decisions": [decision.model_copy(update={"revision": revisions_of(state["decisions"])})]}
 
 
 async def extract_tasks(state: RunState, runtime: Runtime[Context]) -> Update:
@@ -161,11 +162,16 @@ async def extract_tasks(state: RunState, runtime: Runtime[Context]) -> Update:
     bench = c.bench()
     protocol = c.folder.read(Protocol, "protocol.json")
     found = await program.extract_tasks(c.caller, protocol, bench.datasets, c.skills)
-    c.folder.write_list(found.tasks, "tasks.json")
-    for task in found.tasks:
+    tasks, done = found.tasks, list[str]()
+    if revisions_of(state["decisions"]):
+        old = c.folder.read_list(DryLabTask, "tasks.json")
+        tasks = kept_ids(tasks, old)
+        done = await asyncio.to_thread(settle_tasks, c.folder, tasks, old)
+    c.folder.write_list(tasks, "tasks.json")
+    for task in tasks:
         c.folder.write(task, "tasks", task.id, "task.json")
-    await asyncio.to_thread(keep_inputs, c.folder, found.tasks, {d.id: d for d in bench.datasets})
-    return {"tasks": [t.id for t in found.tasks], "failures": list(found.refused)}
+    await asyncio.to_thread(keep_inputs, c.folder, tasks, {d.id: d for d in bench.datasets})
+    return {"tasks": [t.id for t in tasks], "done": done, "failures": list(found.refused)}
 
 
 async def program_task(task: CodeTask, runtime: Runtime[Context]) -> Update:

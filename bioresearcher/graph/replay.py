@@ -18,6 +18,7 @@ from bioresearcher.llm.ledger import known_format
 from bioresearcher.llm.replay import ReplayBackend
 from bioresearcher.report.derive import INCIDENTAL
 from bioresearcher.runfolder import RunFolder, file_sha256
+from bioresearcher.schemas.revision import REVISE
 from bioresearcher.schemas.run import Decision, Replay, RunRecord
 from bioresearcher.settings import BUDGET, Settings
 
@@ -110,6 +111,11 @@ def open_source(root: Path, record: RunRecord) -> Source:
         why = f"{record.status}: {record.stopped_by}" if record.stopped_by else record.status
         raise RunFolderError(
             f"{root} cannot be replayed: it is not finished ({why}).", hint=f"Finish it: bioresearcher resume {root}"
+        )
+    if any(d.gate == REVISE for d in record.decisions):
+        raise RunFolderError(
+            f"{root} cannot be replayed: its protocol was revised after comments.",
+            hint="revisions/ in its folder holds the protocol before and after each; `bioresearcher reproduce` works.",
         )
     folder = RunFolder(root.resolve())
     if any(folder.root.glob(f"{LEDGER}.damaged-*")):

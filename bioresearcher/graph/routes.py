@@ -7,7 +7,7 @@ from typing import Literal
 
 from langgraph.types import Send
 
-from bioresearcher.graph.state import CodeTask, PaperTask, PartTask, RunState
+from bioresearcher.graph.state import CodeTask, PaperTask, PartTask, RunState, standing
 
 
 def after_search(state: RunState) -> Literal["plan_queries", "screen_papers"]:
@@ -48,4 +48,5 @@ def next_tasks(state: RunState, needs: Mapping[str, Sequence[str]]) -> list[Send
 
 
 def _approved(state: RunState, gate: str) -> bool:
-    return any(d.gate == gate and d.approved for d in state["decisions"])
+    decision = standing(state["decisions"], gate)
+    return decision is not None and decision.approved

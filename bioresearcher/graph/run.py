@@ -17,7 +17,14 @@ from langgraph.runtime import RunControl
 from langgraph.types import Command
 from pydantic import ValidationError
 
-from bioresearcher.errors import BioresearcherError, InputError, RunFolderError, StoppedError, WorkspaceError
+from bioresearcher.errors import (
+    BioresearcherError,
+    InputError,
+    NothingRevisedError,
+    RunFolderError,
+    StoppedError,
+    WorkspaceError,
+)
 from bioresearcher.events import Event, now
 from bioresearcher.graph.backends import MakeBackend, describe_backend
 from bioresearcher.graph.build import build_pipeline
@@ -25,7 +32,9 @@ from bioresearcher.graph.context import Context
 from bioresearcher.graph.lock import RunLock
 from bioresearcher.graph.prepare import Inputs, input_digests, open_context, resource_digests, versions
 from bioresearcher.graph.replay import LEDGER, Source, answers_of, ended, without_budget
-from bioresearcher.graph.state import initial_state
+from bioresearcher.graph.retask import with_revisions
+from bioresearcher.graph.revise import ShowRevision, apply_revisions, revise_run
+from bioresearcher.graph.state import initial_state, standing
 from bioresearcher.graph.totals import known_limits, totals
 from bioresearcher.llm.choose import choose_backend
 from bioresearcher.report.doubts import not_verified
@@ -90,6 +99,8 @@ class Runner:
         backend_reason: str = "",
         forecast: tuple[str, ...] = (),
         replay: Source | None = None,
+        feedback: str | None = None,
+        show_revision: ShowRevision | None = None,
     ) -> None:
         self.folder = folder
         self._command = command
@@ -103,6 +114,8 @@ class Runner:
         self._forecast = forecast
         self._control = RunControl()
         self._values: dict[str, Any] = {}
+        self._feedback = feedback
+        self._show_revision = show_revision
 
     def stop(self, reason: str) -> None:
         """Ask for an orderly stop; safe from a signal handler."""
@@ -118,7 +131,8 @@ class Runner:
         started = time.monotonic()
         with RunLock(self.folder):
             await self._settle_backend()
-            elapsed_s = read_record(self.folder).totals.wall_s if self.folder.has("run.json") else 0
+            last = read_record(self.folder) if self.folder.has("run.json") else None
+            elapsed_s = last.totals.wall_s if last else 0
             if self._replay and not self.folder.has(LEDGER):
                 self._replay.copy_ledger(self.folder.path(LEDGER))
             wrap = answers_of(self._replay, self.folder) if self._replay else None
@@ -131,6 +145,10 @@ class Runner:
                     status, stopped_by = await self._within_time(context, elapsed_s)
                 except StoppedError as error:
                     status, stopped_by = "stopped", str(error)
+                except NothingRevisedError:
+                    if last is not None:
+                        self.folder.write(last, "run.json")
+                    raise
                 except BioresearcherError as error:
                     await context.caller.close(wait=True)
                     self._finish(context, record, started, "failed", f"{type(error).__name__}: {error}")
@@ -207,6 +225,9 @@ class Runner:
         path = self.folder.path("checkpoints.sqlite")
         async with AsyncSqliteSaver.from_conn_string(str(path)) as saver:
             graph = build_pipeline().compile(checkpointer=saver)
+            if self._feedback is not None:
+                await revise_run(context, self._feedback, self._show_revision)
+            context = await apply_revisions(graph, CONFIG, context)
             try:
                 return await self._steps(graph, context)
             finally:
@@ -246,6 +267,7 @@ class Runner:
         record = RunRecord.model_validate(
             {
                 **record.model_dump(),
+                "objective": with_revisions(self.folder, record.objective),
                 "status": status,
                 "stopped_by": stopped_by,
                 "finished": now(),
@@ -269,7 +291,8 @@ class Runner:
 
 
 def _outcome(values: dict[str, Any]) -> tuple[str, str]:
-    declined = [d.gate for d in values.get("decisions", []) if not d.approved]
+    decisions = values.get("decisions", [])
+    declined = [d.gate for d in decisions if not d.approved and standing(decisions, d.gate) == d]
     return ("stopped", f"declined at {declined[0]}") if declined else ("done", "")
 
 

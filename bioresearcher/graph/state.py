@@ -7,6 +7,7 @@ from typing import Annotated, TypedDict, TypeVar
 
 from bioresearcher.schemas.paper import Failure, QueryPlan, SearchRound
 from bioresearcher.schemas.review import DraftReview
+from bioresearcher.schemas.revision import REVISE
 from bioresearcher.schemas.run import Decision
 
 T = TypeVar("T")
@@ -15,6 +16,18 @@ T = TypeVar("T")
 def merge(old: Sequence[T], new: Sequence[T]) -> list[T]:
     """Old items, then the new ones not yet there: repeating a step adds nothing."""
     return [*old, *(item for item in new if item not in old)]
+
+
+def revisions_of(decisions: Sequence[Decision]) -> int:
+    """The number of the last revision of the protocol, 0 before any."""
+    return max((d.revision for d in decisions if d.gate == REVISE), default=0)
+
+
+def standing(decisions: Sequence[Decision], gate: str) -> Decision | None:
+    """The decision in force at a gate: the last one; on the protocol, one about its last revision."""
+    last = revisions_of(decisions)
+    about = [d for d in decisions if d.gate == gate and (gate != "approve_protocol" or d.revision == last)]
+    return about[-1] if about else None
 
 
 class RunState(TypedDict):

@@ -42,16 +42,23 @@ def duplicate_ids(view: View) -> Iterator[Hit]:
 def numbering(view: View) -> Iterator[Hit]:
     """Parts that are not 1, 2, 3 …, steps that are not `<part>.1`, `<part>.2` …."""
     for number, part in enumerate(view.protocol.parts, 1):
-        if part.id != str(number):
+        if part.id != str(number) and not view.protocol.revision:
             yield Hit(
                 f"part {part.id}", f"is part number {number} but has the id {clean(part.id)!r}", "Number it anew."
             )
+        if view.protocol.revision and _rising(part.id, [s.id for s in part.steps]):
+            continue  # ids are kept when a step is dropped
         expected = [f"{part.id}.{n}" for n in range(1, len(part.steps) + 1)]
         given = [s.id for s in part.steps]
         wrong = [g for g, e in zip(given, expected, strict=True) if g != e]
         if wrong:
             message = f"steps are not numbered {part.id}.1 to {part.id}.{len(given)}: {listing(wrong)}"
             yield Hit(f"part {part.id}", message, "Number them anew and mend the references to them.")
+
+
+def _rising(part_id: str, steps: list[str]) -> bool:
+    numbers = [int(s.removeprefix(f"{part_id}.")) for s in steps if re.fullmatch(rf"{re.escape(part_id)}\.\d+", s)]
+    return len(numbers) == len(steps) and numbers == sorted(set(numbers))
 
 
 def no_steps(view: View) -> Iterator[Hit]:

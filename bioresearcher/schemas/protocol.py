@@ -126,6 +126,7 @@ class Protocol(Value):
     coverage: tuple[Coverage, ...] = ()
     limitations: tuple[str, ...] = ()
     origin: Origin
+    revision: int = Field(default=0, description="how often it was revised after a comment; ids may then have gaps")
 
     @property
     def steps(self) -> tuple[ProtocolStep, ...]:

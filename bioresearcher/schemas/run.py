@@ -52,6 +52,7 @@ class Decision(Value):
     papers: tuple[str, ...] = Field(default=(), description="ids of the papers that are read")
     datasets: tuple[str, ...] = Field(default=(), description="ids of the data sets that are used")
     comment: str = ""
+    revision: int = Field(default=0, description="which revision of the protocol it is about or, for a comment, makes")
 
 
 class Replay(Value):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bioresearcher.schemas.ask_design import KnownPart, KnownStep, LearntFrom, SkillBrief
@@ -34,6 +34,18 @@ class Bench:
     skills: Mapping[str, Skill]
     max_parts: int = MAX_PARTS
     checks: tuple[DatasetCheck, ...] = ()
+
+    def without(self, ids: Collection[str]) -> Bench:
+        """The bench without some data sets and papers."""
+        if not ids:
+            return self
+        return replace(
+            self,
+            reports={i: r for i, r in self.reports.items() if i not in ids},
+            analyses={i: a for i, a in self.analyses.items() if i not in ids},
+            datasets=tuple(d for d in self.datasets if d.id not in ids),
+            checks=tuple(c for c in self.checks if c.dataset_id not in ids),
+        )
 
     @property
     def briefs(self) -> tuple[SkillBrief, ...]:

@@ -173,7 +173,7 @@ async def write_steps(
     drafts = (
         [(s, answer.origin) for s in answer.value.steps] if by_rule else await _completed(caller, bench, values, answer)
     )
-    return tuple(_linked(bench, step, origin, similarities) for step, origin in drafts)
+    return tuple(link_step(bench, step, origin, similarities) for step, origin in drafts)
 
 
 async def _completed(
@@ -210,7 +210,7 @@ async def _completed(
     return [(s.model_copy(update={"learnt_from": learnt_from(s.learnt_from, shown)}), o) for s, o in found]
 
 
-def _linked(bench: Bench, draft: ProtocolStepDraft, origin: Origin, similarities: Similarities) -> ProtocolStep:
+def link_step(bench: Bench, draft: ProtocolStepDraft, origin: Origin, similarities: Similarities) -> ProtocolStep:
     """The step with a link per report step it was learnt from; references that do not exist are dropped."""
     known = {d.id for d in bench.datasets}
     requirements = {r.id for r in bench.objective.requirements}

@@ -29,6 +29,7 @@ from bioresearcher.schemas.ask_read import (
     ReportPartInput,
 )
 from bioresearcher.schemas.ask_review import ProtocolScores, ReviewDraftInput, ScoreProtocolInput
+from bioresearcher.schemas.ask_revise import ChoosePartsInput, PartsChosen, RevisedPart, RevisePartInput
 from bioresearcher.schemas.ask_search import DatasetAnswers, JudgeDatasetInput, PlanQueriesInput, ScreenPaperInput
 from bioresearcher.schemas.paper import PaperAnswers, QueryPlan
 from bioresearcher.schemas.review import DraftJudgement
@@ -42,6 +43,8 @@ JUDGE_REFERABILITY = Prompt("literature/judge_referability", JudgeReferabilityIn
 DESIGN_HEADINGS = Prompt("designer/design_headings", DesignHeadingsInput, HeadingsDraft)
 DESIGN_OUTLINES = Prompt("designer/design_outlines", DesignOutlinesInput, OutlinesDraft)
 WRITE_STEPS = Prompt("designer/write_steps", WriteStepsInput, StepsDraft)
+CHOOSE_PARTS = Prompt("designer/choose_parts", ChoosePartsInput, PartsChosen)
+REVISE_PART = Prompt("designer/revise_part", RevisePartInput, RevisedPart)
 EXTRACT_TASKS = Prompt("programmer/extract_tasks", ExtractTasksInput, TasksDraft)
 WRITE_CODE = Prompt("programmer/write_code", WriteCodeInput, CodeDraft)
 REPAIR_CODE = Prompt("programmer/repair_code", RepairCodeInput, CodeDraft)
@@ -58,9 +61,13 @@ ALL: tuple[Prompt[Any, Any], ...] = (
     DESIGN_HEADINGS,
     DESIGN_OUTLINES,
     WRITE_STEPS,
+    CHOOSE_PARTS,
+    REVISE_PART,
     EXTRACT_TASKS,
     WRITE_CODE,
     REPAIR_CODE,
     REVIEW_DRAFT,
     SCORE_PROTOCOL,
 )
+ON_COMMENT: tuple[Prompt[Any, Any], ...] = (CHOOSE_PARTS, REVISE_PART)
+"""Those that are asked only when a person comments on the protocol; no run has them by itself."""

@@ -323,7 +323,7 @@ async def test_inputs_of_steps_that_could_not_be_written_are_left_out_and_said(t
     inputs = [{"name": "good", "source": "step:1.1/table"}, {"name": "bad", "source": "step:1.2/table"}]
     later = (step("2.1", inputs=[*inputs, {"name": "own", "source": "given"}]),)
     parts = [
-        part.model_copy(update={"steps": tuple(design._linked(bench(), s, "model", similar) for s in drafts)})
+        part.model_copy(update={"steps": tuple(design.link_step(bench(), s, "model", similar) for s in drafts)})
         for part, drafts in zip(outlined(), (steps, later), strict=True)
     ]
     protocol = assemble_protocol(bench(), "t", "s", tuple(parts), passed=True)

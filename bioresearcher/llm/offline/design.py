@@ -31,7 +31,7 @@ from bioresearcher.schemas.ask_design import (
 )
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.protocol import OutlineLine, Relation, ReportPartRef, StepOutput
+from bioresearcher.schemas.protocol import OutlineLine, ProtocolStep, Relation, ReportPartRef, StepOutput
 from bioresearcher.schemas.skill import SkillProtocol
 
 DENSE_WEIGHT = 0.6
@@ -117,7 +117,7 @@ class Designer:
         outlines = []
         for part in values.parts:
             own = [u for u in uses if u.skill.contract.part == part.title]
-            lines = _use_lines(part.id, own, binding) if own else action_lines(part, known)
+            lines = use_lines(part.id, own, binding) if own else action_lines(part, known)
             outlines.append(PartOutline(part_id=part.id, lines=lines))
         return OutlinesDraft(parts=tuple(outlines))
 
@@ -145,7 +145,7 @@ class Designer:
         return tuple(
             step.model_copy(
                 update={
-                    "requirements": _requirements(step, skills.get(step.skill or ""), values.objective),
+                    "requirements": requirements_met(step, skills.get(step.skill or ""), values.objective),
                     "learnt_from": step.learnt_from or self._closest(step, values),
                 }
             )
@@ -222,7 +222,8 @@ def _summary(values: DesignHeadingsInput, uses: Sequence[Use], binding: Binding,
     return " ".join(said)
 
 
-def _use_lines(part_id: str, uses: list[Use], binding: Binding) -> tuple[OutlineLine, ...]:
+def use_lines(part_id: str, uses: Sequence[Use], binding: Binding) -> tuple[OutlineLine, ...]:
+    """A line per use of a vetted analysis, numbered within the part."""
     return tuple(
         OutlineLine(
             id=f"{part_id}.{n}",
@@ -302,7 +303,9 @@ def _fill(text: str, values: dict[str, str]) -> str:
     return text
 
 
-def _requirements(step: ProtocolStepDraft, skill: SkillBrief | None, objective: Objective) -> tuple[str, ...]:
+def requirements_met(
+    step: ProtocolStepDraft | ProtocolStep, skill: SkillBrief | None, objective: Objective
+) -> tuple[str, ...]:
     """Requirements whose text asks for the step's analysis, or most of whose words stand in the step."""
     settings = " ".join(f"{p.name.replace('_', ' ')} {p.value}" for p in step.parameters)
     text = words(f"{step.title} {step.action} {step.rationale} {step.acceptance} {settings}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bioresearcher.llm.offline import program, queries, review, search
+from bioresearcher.llm.offline import program, queries, review, revise, search
 from bioresearcher.llm.offline.backend import Handler, OfflineBackend
 from bioresearcher.llm.offline.design import Designer
 from bioresearcher.llm.offline.read import Reader
@@ -12,6 +12,7 @@ from bioresearcher.llm.offline.text import Similarity
 def offline_backend(similarity: Similarity) -> OfflineBackend:
     """The offline backend with its rules; `similarity` compares texts (the library's embedding)."""
     reader, designer = Reader(similarity), Designer(similarity)
+    reviser = revise.Reviser(similarity)
     handlers: dict[str, Handler] = {
         "search/plan_queries": queries.plan_queries,
         "search/screen_paper": search.screen_paper,
@@ -22,6 +23,8 @@ def offline_backend(similarity: Similarity) -> OfflineBackend:
         "designer/design_headings": designer.design_headings,
         "designer/design_outlines": designer.design_outlines,
         "designer/write_steps": designer.write_steps,
+        "designer/choose_parts": reviser.choose_parts,
+        "designer/revise_part": revise.revise_part,
         "programmer/extract_tasks": program.extract_tasks,
         "programmer/write_code": program.write_code,
         "programmer/repair_code": program.repair_code,

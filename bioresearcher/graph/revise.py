@@ -1,0 +1,87 @@
+"""Revising the protocol of a run, and what that means for what comes after it.
+
+A revision is first written to `revisions/<n>/`, whole, and then applied; one that was written and not applied when the
+process died is applied when the run goes on. Applying takes the run back to the gate before the tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+
+from bioresearcher.errors import NothingRevisedError
+from bioresearcher.graph.context import Context
+from bioresearcher.graph.retask import FOLDER, recorded, with_revisions
+from bioresearcher.graph.state import revisions_of
+from bioresearcher.report.protocol_markdown import render_bare_protocol
+from bioresearcher.runfolder import write_text
+from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.review import DraftReview
+from bioresearcher.schemas.revision import REVISE, Revision
+from bioresearcher.schemas.run import Decision
+from bioresearcher.stages.changes import difference
+from bioresearcher.stages.revise import Desk, revise
+
+ShowRevision = Callable[[Revision, str], None]
+"""Shown a revision with the difference as text, before it is applied."""
+
+
+async def revise_run(context: Context, comment: str, show: ShowRevision | None) -> None:
+    """Make the next revision of a run's protocol and write it down; nothing else is changed yet.
+
+    Raises:
+        NothingRevisedError: There is no protocol yet, or nothing of the comment could be done.
+    """
+    from bioresearcher.graph.nodes_design import gate_context
+
+    folder = context.folder
+    if not folder.has("protocol.json"):
+        raise NothingRevisedError(
+            f"{folder.root} has no protocol yet.", hint=f"Finish it first: bioresearcher resume {folder.root}"
+        )
+    before = folder.read(Protocol, "protocol.json")
+    number = max((r.number for r in recorded(folder)), default=0) + 1
+    desk = Desk(context.library.similarities, gate_context(context), render_bare_protocol)
+    context.caller.events.emit("step", REVISE, "start", comment)
+    revised = await revise(context.caller, context.bench(), before, comment, desk, number=number)
+    text = difference(before, revised.protocol)
+    place = FOLDER, str(number)
+    folder.write(before, *place, "before.json")
+    folder.write(revised.protocol, *place, "after.json")
+    write_text(folder.path(*place, "diff.txt"), text + "\n")
+    folder.write(revised.revision, *place, "revision.json")
+    context.caller.events.emit("step", REVISE, "done", comment, parts=list(revised.revision.changed_parts))
+    if show is not None:
+        show(revised.revision, text)
+
+
+async def apply_revisions(graph: Any, config: RunnableConfig, context: Context) -> Context:  # noqa: ANN401 - compiled
+    """Put revisions in force that are written and not applied; the context with what they added to the objective."""
+    state = await graph.aget_state(config)
+    applied = revisions_of(state.values.get("decisions", [])) if state.values else 0
+    for revision in recorded(context.folder):
+        if revision.number > applied and state.values:
+            await _apply(graph, config, context, revision)
+    return replace(context, objective=with_revisions(context.folder, context.objective))
+
+
+async def _apply(graph: Any, config: RunnableConfig, context: Context, revision: Revision) -> None:  # noqa: ANN401
+    folder = context.folder
+    protocol = folder.read(Protocol, FOLDER, str(revision.number), "after.json")
+    for part in protocol.parts:
+        folder.write(part, "design", "parts", f"{part.id}.json")
+    rounds = folder.read_list(DraftReview, "rounds.json")
+    folder.write_list([*rounds, *(r for r in revision.rounds if r not in rounds)], "rounds.json")
+    folder.write(protocol, "protocol.json")
+    write_text(folder.path("protocol.md"), render_bare_protocol(protocol))
+    decision = Decision(gate=REVISE, approved=True, by="human", comment=revision.comment, revision=revision.number)
+    values = {
+        "parts": [p.id for p in protocol.parts],
+        "reviews": list(revision.rounds),
+        "decisions": [decision],
+        "done": {"__overwrite__": []},  # LangGraph's sign for a value that is not merged; tasks are planned anew
+    }
+    await graph.aupdate_state(config, values, as_node="assemble_protocol")
