@@ -12,7 +12,7 @@ Layout (ids are safe as file names)::
     design/…                      headings, outlines and parts as they were before assembly
     protocol.json  protocol.md
     tasks/<task>/                 task.json, record.json, code.py, attempts/, outputs/
-    revisions/<n>/                revision.json (Revision), before.json, after.json, diff.txt, tasks/ that no longer hold
+    revisions/<n>/                revision.json (Revision), before.json, after.json, diff.txt, tasks/
     rounds.json  review.json      DraftReview…, Review
     report.md  report.html  evidence.json   EvidenceGraph
     events.jsonl  ledger.sqlite  checkpoints.sqlite  lock
