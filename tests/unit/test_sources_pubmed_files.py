@@ -176,11 +176,11 @@ def whole() -> bytes:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (gzip.compress(whole())[:-100], "cut off"),
+        (gzip.compress(whole(), mtime=0)[:-100], "cut off"),
         (whole()[:-3_000], "cut off or not well-formed"),
-        (gzip.compress(whole())[:60] + b"x" * 500, "damaged"),
+        (gzip.compress(whole(), mtime=0)[:60] + b"x" * 500, "damaged"),
         (b"", "empty"),
-        (gzip.compress(b""), "empty"),
+        (gzip.compress(b"", mtime=0), "empty"),
         (b"<!DOCTYPE html><html><body>Please log in</body></html>", "web page"),
         (b"PMID- 1\nTI  - A", "not XML"),
         (b"<article><front/></article>", "root element is <article>"),
