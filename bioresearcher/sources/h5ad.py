@@ -16,6 +16,7 @@ from bioresearcher.sources.table_formats import Rows, Table, cell_text
 MAX_VALUES = 30_000_000
 """Genes × observations that are written out as a table; single-cell data are usually more."""
 _BLOCK = 2_000_000
+_DEPTH = 4
 
 
 def h5ad_tables(path: Path) -> Iterator[Table]:
@@ -31,6 +32,8 @@ def h5ad_tables(path: Path) -> Iterator[Table]:
             missing = [name for name in ("X", "obs", "var") if name not in file]
             if missing:
                 raise InputError(f"{path.name}: is no h5ad file: it has no {missing[0]!r}.")
+            for name in ("X", "obs", "var"):
+                _check_inside(path, file, name)
             observations, genes = _names(file["obs"]), _names(file["var"])
             cells = len(observations) * len(genes)
             if cells > MAX_VALUES:
@@ -47,6 +50,24 @@ def h5ad_tables(path: Path) -> Iterator[Table]:
     except Exception as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(f"{path.name}: cannot be read as an h5ad file ({reason}).") from error
+
+
+def _check_inside(path: Path, group: Any, name: str, depth: int = 0) -> None:  # noqa: ANN401 - h5py has no types
+    """Refuse links and storage that would read other files, and nesting that anndata does not write."""
+    import h5py
+
+    node = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
+    if isinstance(node, h5py.Dataset):
+        if node.external or node.is_virtual:
+            node = None
+    elif isinstance(node, h5py.Group) and depth < _DEPTH:
+        for inner in node:
+            _check_inside(path, node, inner, depth + 1)
+        return
+    else:
+        node = None
+    if node is None:
+        raise InputError(f"{path.name}: {name!r} leads out of the file or too deep; it is not read.")
 
 
 def _names(group: Any) -> list[str]:  # noqa: ANN401 - h5py has no types

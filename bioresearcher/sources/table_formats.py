@@ -137,7 +137,9 @@ def parquet_tables(path: Path) -> Iterator[Table]:
     with ExitStack() as opened:
 
         def open_with(name: str, mode: str = "rb") -> IO[bytes]:  # the library leaves closing to chance
-            return opened.enter_context(Path(name).open(mode))
+            if Path(name) != path:  # a Parquet file may say that its columns are in other files
+                raise FileNotFoundError(f"{name} is not part of it")
+            return opened.enter_context(path.open(mode))
 
         try:
             file = fastparquet.ParquetFile(str(path), open_with=open_with)

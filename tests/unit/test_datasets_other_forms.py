@@ -128,6 +128,21 @@ def test_h5ad_becomes_genes_by_observations(tmp_path: Path, form: str) -> None:
     assert column.case == "tumour"
 
 
+@pytest.mark.parametrize("way", ["external storage", "external link", "soft link"])
+def test_h5ad_leads_to_no_other_file(tmp_path: Path, way: str) -> None:
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(np.arange(64.0).tobytes())
+    path = tmp_path / "cells.h5ad"
+    with h5py.File(path, "w") as file:
+        for name, names in (("obs", IDS), ("var", IDS)):
+            file.create_group(name)["_index"] = names
+        if way == "external storage":
+            file.create_dataset("X", shape=(8, 8), dtype="f8", external=[(str(secret), 0, 512)])
+        else:
+            file["X"] = h5py.ExternalLink(str(secret), "/x") if way == "external link" else h5py.SoftLink("/obs")
+    assert "leads out of the file" in refusal(path, tmp_path / "store")
+
+
 def write_sparse(group: h5py.Group, x: np.ndarray, form: str) -> None:
     group.attrs["encoding-type"] = form
     rows = [np.flatnonzero(row) for row in x]
