@@ -14,6 +14,7 @@ from typing import Any
 
 from bioresearcher.graph.build import build_pipeline
 from bioresearcher.resources import Resources
+from bioresearcher.schemas.evidence import EvidenceGraph, Without
 from bioresearcher.schemas.execution import TaskRecord
 from bioresearcher.schemas.library import LibraryChange, LibraryEntry, LibraryHit, LibraryShown
 from bioresearcher.schemas.protocol import Protocol
@@ -32,6 +33,8 @@ SCHEMAS = {
     "review": Review,
     "task": DryLabTask,
     "task-record": TaskRecord,
+    "evidence": EvidenceGraph,
+    "without": Without,
     "library-entry": LibraryEntry,
     "library-hit": LibraryHit,
     "library-shown": LibraryShown,
