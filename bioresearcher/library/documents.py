@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from bioresearcher.library.apart import File, read_apart
 from bioresearcher.library.canonical import UnreadablePaper, clean
 from bioresearcher.library.jats import read_jats
 from bioresearcher.library.notes import read_note
@@ -18,6 +19,9 @@ SUFFIXES: Final = frozenset([".xml", ".nxml", ".pdf", ".md", ".markdown", ".txt"
 """Suffixes of files that are taken for papers when a folder is read."""
 
 ACCEPTED: Final = "JATS XML (.xml, .nxml), PDF (.pdf) and notes (.md, .txt)"
+
+_SMALL: Final = 1_000_000
+"""Text files of up to so many bytes are read at once; larger ones, like every PDF, in a process with limits."""
 
 _TEXT: Final = frozenset([".md", ".markdown", ".txt", ""])
 
@@ -40,26 +44,48 @@ def load_paper(path: Path) -> tuple[Paper, Document]:
 
 def _load(path: Path) -> tuple[Paper, Document]:
     data = _bytes(path)
-    sha256 = hashlib.sha256(data).hexdigest()
+    file = File(
+        name=clean(path.stem),
+        suffix=path.suffix.lower(),
+        path=clean(str(path)),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+    return read_apart(file, data) if _is_pdf(data) or len(data) > _SMALL else parse(file, data)
+
+
+def _is_pdf(data: bytes) -> bool:
+    return b"%PDF-" in data[:1024]
+
+
+def parse(file: File, data: bytes) -> tuple[Paper, Document]:
+    """The paper in a file's bytes, read in this process: without limits on the time it takes.
+
+    Raises:
+        UnreadablePaper: The bytes are no readable paper.
+    """
     head = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
-    name, given = clean(path.stem), clean(str(path))
-    if b"%PDF-" in data[:1024]:
-        return read_pdf(data, sha256=sha256, name=name, path=given)
+    if _is_pdf(data):
+        return read_pdf(data, sha256=file.sha256, name=file.name, path=file.path)
     if _is_html(head):
         raise UnreadablePaper(
             "it is a web page, not a paper (often a login or error page saved under the paper's name).",
             hint="Download the paper itself.",
         )
-    if head.startswith(b"<") and path.suffix.lower() not in (".md", ".markdown", ".txt"):
-        return read_jats(data, sha256=sha256, path=given)
+    if _is_xml(data, head, file.suffix):
+        return read_jats(data, sha256=file.sha256, path=file.path)
+    if file.suffix in _TEXT:
+        return read_note(data, sha256=file.sha256, name=file.name, path=file.path)
+    raise UnreadablePaper(
+        f"its content is not that of a {file.suffix or 'file'} paper.", hint=f"Accepted are {ACCEPTED}."
+    )
+
+
+def _is_xml(data: bytes, head: bytes, suffix: str) -> bool:
+    if head.startswith(b"<") and suffix not in (".md", ".markdown", ".txt"):
+        return True
     if head.startswith(b"<?xml") or re.match(rb"<(article|pmc-articleset)[\s>]", head):
-        return read_jats(data, sha256=sha256, path=given)
-    if data.startswith((b"\xff\xfe<\x00", b"\xfe\xff\x00<")):
-        return read_jats(data, sha256=sha256, path=given)
-    if path.suffix.lower() in _TEXT:
-        return read_note(data, sha256=sha256, name=name, path=given)
-    kind = path.suffix.lower() or "file"
-    raise UnreadablePaper(f"its content is not that of a {kind} paper.", hint=f"Accepted are {ACCEPTED}.")
+        return True
+    return data.startswith((b"\xff\xfe<\x00", b"\xfe\xff\x00<"))
 
 
 def _bytes(path: Path) -> bytes:
