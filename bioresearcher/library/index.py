@@ -36,6 +36,8 @@ _CANDIDATES: Final = 50
 _CACHED_VECTORS: Final = 8_192
 _CACHED_CORPORA: Final = 8
 _EMBED_STEP: Final = 32
+_EMBED_AT_ONCE: Final = 1_000
+"""Passages without a vector that a search embeds first (up to a minute); with more, words find the candidates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,9 @@ class Library:
                 that a run finds the same in a full library as in a new one.
             kinds: Only these kinds of sections; None means all but the reference list.
             limit: At most so many hits.
+
+        While more than a thousand passages wait for their vectors, candidates are found by words alone, and their
+        meaning decides only the order; `index` makes up for it.
         """
         if not query.strip() or limit < 1 or (documents is not None and not documents):
             return []
@@ -202,10 +207,14 @@ class Library:
             lexical = corpus.lexical.scores(query)
             vector = self._embed([query])[0]
             best = sorted(range(len(lexical)), key=lambda i: -lexical[i])[:depth]
-            candidates = {i for i in best if lexical[i] > 0} | self._nearest(
-                corpus, vector, depth, documents=chosen, kinds=wanted
-            )
+            candidates = {i for i in best if lexical[i] > 0}
+            if self._ready(chosen, wanted):
+                candidates |= self._nearest(corpus, vector, depth, documents=chosen, kinds=wanted)
+            elif candidates:
+                self._embed([p.text for p in self._store.passages([corpus.ids[i] for i in sorted(candidates)])])
             places = sorted(candidates)
+            if not places:
+                return []
             dense = (self._stored([corpus.keys[i] for i in places]) @ vector).tolist()
             words = [lexical[i] for i in places]
             scores = fuse(dense, words)
@@ -270,7 +279,6 @@ class Library:
         self._notice_others()
         key = (documents, kinds)
         if key not in self._corpora:
-            self._complete(documents, kinds)
             rows = self._store.rows(documents, kinds)
             texts = [p.text for p in self._store.passages([row[0] for row in rows])]
             self._corpora[key] = _Corpus(tuple(row[0] for row in rows), tuple(row[3] for row in rows), Lexical(texts))
@@ -278,6 +286,21 @@ class Library:
                 self._corpora.popitem(last=False)
         self._corpora.move_to_end(key)
         return self._corpora[key]
+
+    def _ready(self, documents: frozenset[str] | None, kinds: frozenset[str]) -> bool:
+        """Whether all passages have vectors, after those of a few were made.
+
+        Where many are missing (thousands just put in, `index` not done yet) a search would wait for minutes: it
+        then takes its candidates by words, and embeds only these.
+        """
+        missing = self._store.without_vector(self._embedder.name, documents)
+        few = sum(kind in kinds for _, kind in missing) <= _EMBED_AT_ONCE
+        if self._index is not None or not self._index_tried:  # Chroma is kept in step for the whole library
+            everything = self._store.without_vector(self._embedder.name, None) if documents is not None else missing
+            few = few and sum(kind in EVIDENCE_KINDS for _, kind in everything) <= _EMBED_AT_ONCE
+        if few:
+            self._complete(documents, kinds)
+        return few
 
     def _notice_others(self) -> None:
         """Forget what is cached when another process has written."""

@@ -113,6 +113,22 @@ def test_put_documents_are_found_whether_or_not_they_were_indexed(library: Libra
         assert found(indexed, "survival of cohorts") == found(library, "survival of cohorts")
 
 
+def test_a_search_does_not_wait_for_the_vectors_of_a_large_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bioresearcher.library.index._EMBED_AT_ONCE", 5)
+    embedder = WordVectors()
+    with Library(tmp_path, embedder=embedder) as library:
+        for i in range(20):
+            library.put(document(f"own-{i}", *(long(f"{word} topic") for word in ("kidney", "liver", f"organ{i}"))))
+        hits = library.search("organ7", limit=3)
+        assert hits[0].passage.document == "own-7"
+        assert embedder.embedded < 10
+        library.index()
+        assert library.search("organ7", limit=3)[0].passage == hits[0].passage
+        assert library.search("nowhere to be found") != []  # by meaning, once all have vectors
+
+
 def test_closing_ends_an_index_under_way(tmp_path: Path) -> None:
     class Closing(WordVectors):
         def embed(self, texts: Sequence[str]) -> np.ndarray:
