@@ -52,6 +52,8 @@ class World:
         self.files.load()
         self.jats: dict[str, bytes] = {}
         self.preprints: list[dict[str, object]] = []
+        self.histories: list[list[str]] = []
+        self.open_access: dict[str, str] = {}
         self.works: list[dict[str, object]] = []
         self.geo = GeoWorld()
 
@@ -63,11 +65,13 @@ class World:
         if path.endswith("/fullTextXML"):
             body = self.jats.get(path.split("/")[-2])
             return Reply(body) if body else Reply(b"not there", "text/plain", 404)
-        if asked.get("db") == "pubmed" and path.endswith("esearch.fcgi"):
-            return self._esearch(asked)
-        if asked.get("db") == "pubmed" and path.endswith("efetch.fcgi"):
-            found = [self.articles[p] for p in asked["id"].split(",") if p in self.articles]
-            return Reply((px.HEAD + "\n".join(found) + px.TAIL).encode())
+        if path.endswith("/oa.fcgi"):
+            return self._oa(asked["id"])
+        tool = path.rpartition("/")[2].removesuffix(".fcgi")
+        tools = {"esearch": self._esearch, "efetch": self._efetch, "epost": self._epost, "esummary": self._esummary,
+                 "elink": self._elink, "espell": self._espell}  # fmt: skip
+        if "pubmed" in (asked.get("db"), asked.get("dbfrom")) and tool in tools:
+            return tools[tool](asked)
         if asked.get("db") == "pmc":
             closed = b"<pmc-articleset><article><front/></article></pmc-articleset>"
             return Reply(self.jats.get(f"PMC{asked['id']}", closed))
@@ -91,17 +95,72 @@ class World:
         return self.files._search(query, limit)  # the handler's thread has no event loop
 
     def _esearch(self, asked: dict[str, str]) -> Reply:
-        limit = int(asked.get("retmax", "20"))
-        hits = self._hits(asked["term"], limit)
-        ids = "".join(f"<Id>{p.pmid}</Id>" for p in hits.papers)
+        limit, start = int(asked.get("retmax", "20")), int(asked.get("retstart", "0"))
+        keeps = asked.get("usehistory") == "y"
+        hits = self._hits(asked["term"], 10_000 if keeps else start + limit)
+        pmids = [p.pmid or "" for p in hits.papers]
+        kept = self._kept(pmids) if keeps else ""
+        ids = "".join(f"<Id>{p}</Id>" for p in pmids[start : start + limit])
         lost = "".join(f"<PhraseNotFound>{escape(m)}</PhraseNotFound>" for m in hits.missing)
         errors = f"<ErrorList>{lost}</ErrorList>" if lost else ""
         warned = "".join(f"<OutputMessage>{escape(w)}</OutputMessage>" for w in hits.warnings)
         return Reply(
-            f"<eSearchResult><Count>{hits.total}</Count><RetMax>{len(hits.papers)}</RetMax><RetStart>0</RetStart>"
-            f"<IdList>{ids}</IdList><TranslationSet/><QueryTranslation>{escape(hits.translation)}</QueryTranslation>"
+            f"<eSearchResult><Count>{hits.total}</Count><RetMax>{len(pmids[start : start + limit])}</RetMax>"
+            f"<RetStart>{start}</RetStart>{kept}<IdList>{ids}</IdList><TranslationSet/>"
+            f"<QueryTranslation>{escape(hits.translation)}</QueryTranslation>"
             f"{errors}<WarningList>{warned}</WarningList></eSearchResult>".encode()
         )
+
+    def _kept(self, pmids: list[str]) -> str:
+        self.histories.append(pmids)
+        return f"<QueryKey>1</QueryKey><WebEnv>MCID_{len(self.histories) - 1}</WebEnv>"
+
+    def _ids(self, asked: dict[str, str]) -> list[str]:
+        """The ids that are sent, or those of the history server."""
+        if "WebEnv" not in asked:
+            return asked.get("id", "").split(",")
+        kept = self.histories[int(asked["WebEnv"].removeprefix("MCID_"))]
+        start = int(asked.get("retstart", "0"))
+        return kept[start : start + int(asked.get("retmax", "10000"))]
+
+    def _efetch(self, asked: dict[str, str]) -> Reply:
+        found = [self.articles[p] for p in self._ids(asked) if p in self.articles]
+        return Reply((px.HEAD + "\n".join(found) + px.TAIL).encode())
+
+    def _epost(self, asked: dict[str, str]) -> Reply:
+        return Reply(f"<ePostResult>{self._kept(self._ids(asked))}</ePostResult>".encode())
+
+    def _esummary(self, asked: dict[str, str]) -> Reply:
+        papers = {p.pmid: p for p in self._hits(" OR ".join(f"{i}[pmid]" for i in self._ids(asked)), 10_000).papers}
+        rows = [_summary(papers[i]) for i in self._ids(asked) if i in papers]
+        return Reply(f"<eSummaryResult>{''.join(rows)}</eSummaryResult>".encode())
+
+    def _elink(self, asked: dict[str, str]) -> Reply:
+        """All others of the same journal: what is linked matters less than the shape."""
+        (paper,) = self._hits(f"{asked['id']}[pmid]", 1).papers
+        others = self._hits(f'"{paper.journal}"[ta]', 20).papers if paper.journal else ()
+        links = "".join(f"<Link><Id>{p.pmid}</Id></Link>" for p in (paper, *others))
+        return Reply(
+            f"<eLinkResult><LinkSet><DbFrom>pubmed</DbFrom><IdList><Id>{paper.pmid}</Id></IdList><LinkSetDb>"
+            f"<DbTo>pubmed</DbTo><LinkName>{asked['linkname']}</LinkName>{links}</LinkSetDb></LinkSet>"
+            "</eLinkResult>".encode()
+        )
+
+    def _espell(self, asked: dict[str, str]) -> Reply:
+        """Doubled letters are the only mistakes that are known."""
+        better = re.sub(r"([a-z])\1+", r"\1", asked["term"])
+        said = better if better != asked["term"] and self._hits(better, 1).total else ""
+        return Reply(
+            f"<eSpellResult><Database>pubmed</Database><Query>{escape(asked['term'])}</Query>"
+            f"<CorrectedQuery>{escape(said)}</CorrectedQuery><SpelledQuery/><ERROR/></eSpellResult>".encode()
+        )
+
+    def _oa(self, pmcid: str) -> Reply:
+        licence = self.open_access.get(pmcid)
+        if licence is None:
+            return Reply(f'<OA><error code="idIsNotOpenAccess">{pmcid} is not Open Access</error></OA>'.encode())
+        record = f'<record id="{pmcid}" citation="J" license="{licence}"><link format="tgz" href="ftp://h/f.tar.gz"/>'
+        return Reply(f'<OA><records returned-count="1">{record}</record></records></OA>'.encode())
 
     def _europepmc(self, asked: dict[str, str]) -> Reply:
         query = re.sub(r'TITLE_ABS:("[^"]*"|\S+)', r"\1[tiab]", asked["query"])
@@ -113,6 +172,12 @@ class World:
         rows += [r for r in self.preprints if "EXT_ID" not in asked["query"] and "DOI" not in asked["query"]]
         page = {"version": "6.9", "hitCount": hits.total + len(self.preprints), "resultList": {"result": rows}}
         return Reply(json.dumps(page).encode(), "application/json")
+
+
+def _summary(paper: Paper) -> str:
+    items = {"PubDate": paper.year or "", "Source": paper.journal or "", "Title": paper.title, "DOI": paper.doi or ""}
+    fields = "".join(f'<Item Name="{k}" Type="String">{escape(str(v))}</Item>' for k, v in items.items())
+    return f"<DocSum><Id>{paper.pmid}</Id>{fields}</DocSum>"
 
 
 def _core(paper: Paper) -> dict[str, object]:
@@ -189,6 +254,7 @@ class ServicesServer:
         at = {
             "eutils": f"{self.root}/entrez/eutils", "europepmc": f"{self.root}/europepmc",
             "crossref": f"{self.root}/crossref",
+            "pmc_oa": f"{self.root}/pmc/oa.fcgi",
             "geo_page": f"{self.root}/geo/query/acc.cgi", "geo_files": f"{self.root}/geo",
         } | more  # fmt: skip
         lines = [f"{name} = {json.dumps(value)}" for name, value in at.items()]

@@ -16,6 +16,7 @@ from bioresearcher.sources.europepmc import EuropePmc
 from bioresearcher.sources.geo import GeoAddresses, GeoSource
 from bioresearcher.sources.http import Http
 from bioresearcher.sources.http_store import AnswerStore
+from bioresearcher.sources.pmc import Pmc
 from bioresearcher.sources.pubmed import PubMed
 
 TOOL = "bioresearcher"
@@ -58,7 +59,9 @@ def open_services(settings: Settings, folder: RunFolder | None, *, replay: bool 
         per_second=_rates(at, with_key=bool(key)),
         replay=replay,
     )
-    literature: list[LiteratureSource] = [PubMed(http, at.eutils, parameters)]
+    literature: list[LiteratureSource] = [
+        PubMed(http, at.eutils, parameters, Pmc(http, at.eutils, parameters, at.pmc_oa))
+    ]
     if at.europepmc:
         literature.append(EuropePmc(http, at.europepmc, at.email))
     places = GeoAddresses(eutils=at.eutils, page=at.geo_page, files=at.geo_files, parameters=parameters)
@@ -71,7 +74,7 @@ def open_services(settings: Settings, folder: RunFolder | None, *, replay: bool 
 def hosts_of(settings: Settings) -> tuple[str, ...]:
     """The hosts that a run may ask, each once; none when it asks no service."""
     at = settings.services
-    urls = () if settings.only_own else (at.eutils, at.europepmc, at.crossref, at.geo_page, at.geo_files)
+    urls = () if settings.only_own else (at.eutils, at.europepmc, at.crossref, at.pmc_oa, at.geo_page, at.geo_files)
     return tuple(dict.fromkeys(urlsplit(url).netloc for url in urls if url))
 
 

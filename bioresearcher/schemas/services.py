@@ -19,6 +19,10 @@ class ServiceSettings(Value):
     crossref: str = Field(
         default="https://api.crossref.org", description="Crossref, asked for retractions; empty: not asked"
     )
+    pmc_oa: str = Field(
+        default="https://www.ncbi.nlm.nih.gov/pmc/utils/oa/oa.fcgi",
+        description="PMC's open-access service, asked whether an article may be read; empty: not asked",
+    )
     geo_page: str = Field(default="https://www.ncbi.nlm.nih.gov/geo/query/acc.cgi", description="GEO's accession page")
     geo_files: str = Field(default="https://ftp.ncbi.nlm.nih.gov/geo", description="GEO's files")
     email: str = Field(default="", description="sent along, as the services ask for; empty: not sent")
@@ -29,7 +33,7 @@ class ServiceSettings(Value):
         default=None, gt=0, le=1000, description="requests per second and host (3 at NCBI, 10 with a key; 5 elsewhere)"
     )
 
-    @field_validator("eutils", "europepmc", "crossref", "geo_page", "geo_files")
+    @field_validator("eutils", "europepmc", "crossref", "pmc_oa", "geo_page", "geo_files")
     @classmethod
     def _web_address(cls, url: str) -> str:
         if url and not url.startswith(("https://", "http://")):

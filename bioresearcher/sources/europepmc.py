@@ -14,8 +14,9 @@ from bioresearcher.library.records import record_document
 from bioresearcher.schemas.paper import Notice, Paper, Status
 from bioresearcher.schemas.passage import Document
 from bioresearcher.sources.base import Hits
+from bioresearcher.sources.eutils_answers import no_xml
 from bioresearcher.sources.http import Http, ServiceError
-from bioresearcher.sources.pubmed import jats_document, no_xml
+from bioresearcher.sources.pmc import jats_document
 
 PAGE: Final = 100
 _SEARCH_BYTES: Final = 32 << 20

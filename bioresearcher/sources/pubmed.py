@@ -1,36 +1,49 @@
-"""PubMed through NCBI's E-utilities, and full text from PubMed Central: esearch, efetch.
+"""PubMed through NCBI's E-utilities: esearch with the history server, efetch in batches, esummary, elink, espell.
 
 E-utilities are described in "Entrez Programming Utilities Help" (NCBI Bookshelf, NBK25501).
 """
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from contextlib import suppress
+from typing import Final
 from urllib.parse import urlsplit
 
 from bioresearcher.library.canonical import UnreadablePaper, clean
-from bioresearcher.library.jats import read_jats
+from bioresearcher.library.identifiers import Identifiers
 from bioresearcher.library.records import record_document
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.passage import Document
 from bioresearcher.sources.base import Hits
+from bioresearcher.sources.eutils_answers import (
+    Found,
+    History,
+    Summary,
+    no_xml,
+    read_links,
+    read_search,
+    read_spelling,
+    read_summaries,
+)
 from bioresearcher.sources.http import Http, ServiceError
+from bioresearcher.sources.pmc import Pmc
 from bioresearcher.sources.pubmed_record import read_record
 from bioresearcher.sources.pubmed_stream import records_of
 
-if TYPE_CHECKING:
-    from lxml.etree import _Element
-
 BATCH: Final = 200
 """Records asked for at once; E-utilities want more than 200 ids by POST."""
+PAGE: Final = 1_000
+"""Ids of a search asked for at once; PubMed gives at most 9,999 in all."""
+MOST_IDS: Final = 9_999
 LONG_QUERY: Final = 1_500
 _SEARCH_BYTES: Final = 4 << 20
 _RECORD_BYTES: Final = 64 << 20
-_FULLTEXT_BYTES: Final = 48 << 20
+_WAYS: Final = 2
+"""Batches under way at once; the limiter of the host spaces them."""
 
 
 class PubMed:
@@ -38,11 +51,13 @@ class PubMed:
 
     name: Final = "pubmed"
 
-    def __init__(self, http: Http, eutils: str, parameters: Mapping[str, str]) -> None:
+    def __init__(self, http: Http, eutils: str, parameters: Mapping[str, str], pmc: Pmc | None = None) -> None:
         self._http = http
         self._eutils = eutils.rstrip("/")
         self._parameters = dict(parameters)
+        self._pmc = pmc or Pmc(http, eutils, parameters)
         self._known: dict[str, Paper] = {}
+        self._ways = asyncio.Semaphore(_WAYS)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -55,32 +70,113 @@ class PubMed:
         Raises:
             OutsideError: PubMed cannot be reached or its answer cannot be used.
         """
-        asked = {"db": "pubmed", "term": query, "retmax": str(max(0, limit)), "retmode": "xml", "sort": "relevance"}
-        root = _xml(await self._asked("esearch", asked, kind="search", most=_SEARCH_BYTES))
-        count = root.findtext("Count")
-        error = root.findtext("ERROR")
-        if error or count is None or not count.isdecimal():
-            raise ServiceError(f"PubMed could not search for {query[:80]!r}: {clean(error or 'no count')[:160]}.")
-        pmids = [e.text or "" for e in root.iterfind("IdList/Id")][: max(0, limit)]
-        papers = await self.papers(pmids)
+        found = await self._found(query, min(max(0, limit), MOST_IDS))
+        if found.history is not None:
+            with suppress(ServiceError):  # what it does not give, by accident or because it forgot, is asked for by id
+                await self._from_history(found.history, len(found.ids))
+        papers = await self.papers(found.ids)
+        warnings = list(found.warnings)
+        if unread := [p for p in found.ids if p not in papers]:
+            warnings.append(f"{len(unread)} records could not be read: {', '.join(unread[:10])}")
+        if found.total == 0 and found.missing:
+            with suppress(ServiceError):
+                warnings += [f"PubMed would write “{w}”" for w in [await self.spelled(query)] if w]
         return Hits(
-            tuple(papers[p] for p in pmids if p in papers),
-            int(count),
-            clean(root.findtext("QueryTranslation") or ""),
-            tuple(_warnings(root)),
-            tuple(dict.fromkeys(_missing(root))),
-        )
+            tuple(papers[p] for p in found.ids if p in papers),
+            found.total, found.translation, tuple(warnings), found.missing,
+        )  # fmt: skip
+
+    async def _found(self, query: str, limit: int) -> Found:
+        """The first `limit` ids of a search, page by page, each once; a total that changes meanwhile is told."""
+        first = await self._page(query, 0, min(PAGE, limit), history=limit > BATCH)
+        ids, said = list(first.ids), list(first.warnings)
+        start = PAGE
+        while start < min(limit, first.total):
+            page = await self._page(query, start, min(PAGE, limit - start))
+            if page.total != first.total:
+                said.append(f"hits changed from {first.total:,} to {page.total:,} while they were listed")
+            if not page.ids:
+                break
+            ids += page.ids
+            start += PAGE
+        unique = tuple(dict.fromkeys(ids))[:limit]
+        history = first.history if len(unique) > BATCH else None
+        return Found(first.total, unique, first.translation, first.missing, tuple(dict.fromkeys(said)), history)
+
+    async def _page(self, query: str, start: int, size: int, *, history: bool = False) -> Found:
+        asked = {"db": "pubmed", "term": query, "retmax": str(size), "retmode": "xml", "sort": "relevance"}
+        asked |= ({"retstart": str(start)} if start else {}) | ({"usehistory": "y"} if history else {})
+        try:
+            return read_search(await self._asked("esearch", asked, kind="search", most=_SEARCH_BYTES))
+        except ServiceError as error:
+            if error.status is not None or "PubMed" not in error.message:
+                raise
+            raise ServiceError(f"{error.message.rstrip('.')} (searched for {query[:80]!r}).") from error
+
+    async def _from_history(self, history: History, number: int) -> None:
+        """Take the records of a search from the history server, so that no ids need be sent."""
+
+        async def batch(start: int) -> None:
+            asked = {
+                "db": "pubmed", "WebEnv": history.web_env, "query_key": history.query_key, "retmode": "xml",
+                "retstart": str(start), "retmax": str(min(BATCH, number - start)),
+            }  # fmt: skip
+            async with self._ways:
+                body = await self._asked("efetch", asked, kind="record", most=_RECORD_BYTES)
+            self._known |= {p.pmid or "": p for p in _records(body)}
+
+        await asyncio.gather(*(batch(start) for start in range(0, number, BATCH)))
+
+    async def summaries(self, pmids: Iterable[str]) -> tuple[list[Summary], dict[str, str]]:
+        """Title, date, journal and ids of papers in a few bytes each, and PMID → what PubMed says of those without.
+
+        Raises:
+            OutsideError: PubMed cannot be reached or its answer cannot be used.
+        """
+        wanted = _pmids(pmids)
+        found: list[Summary] = []
+        wrong: dict[str, str] = {}
+        for start in range(0, len(wanted), BATCH):
+            asked = {"db": "pubmed", "id": ",".join(wanted[start : start + BATCH]), "retmode": "xml"}
+            some, errors = read_summaries(await self._asked("esummary", asked, kind="record", most=_RECORD_BYTES))
+            found += some
+            wrong |= errors
+        return found, wrong
+
+    async def linked(self, pmid: str, name: str = "pubmed_pubmed") -> tuple[str, ...]:
+        """Ids linked to a paper, closest first: `pubmed_pubmed` similar papers, `pubmed_pmc` its article in PMC.
+
+        Raises:
+            OutsideError: PubMed cannot be reached or its answer cannot be used.
+        """
+        asked = {"dbfrom": "pubmed", "db": name.partition("_")[2], "linkname": name, "id": pmid, "retmode": "xml"}
+        links = read_links(await self._asked("elink", asked, kind="record", most=_SEARCH_BYTES))
+        return tuple(i for i in links.get(name, ()) if i != pmid)
+
+    async def spelled(self, query: str) -> str:
+        """How PubMed would spell a query; empty when it would write it so.
+
+        Raises:
+            OutsideError: PubMed cannot be reached or its answer cannot be used.
+        """
+        body = await self._asked("espell", {"db": "pubmed", "term": query}, kind="search", most=_SEARCH_BYTES)
+        said = read_spelling(body)
+        return "" if said.casefold() == query.casefold() else said
 
     async def papers(self, pmids: Iterable[str], *, kind: str = "record") -> dict[str, Paper]:
         """PMID → record of those that PubMed has."""
-        wanted = [p for p in dict.fromkeys(pmids) if re.fullmatch(r"[1-9]\d{0,8}", p)]
+        wanted = _pmids(pmids)
         found = {p: self._known[p] for p in wanted if p in self._known and kind == "record"}
         missing = [p for p in wanted if p not in found]
-        for start in range(0, len(missing), BATCH):
-            asked = {"db": "pubmed", "id": ",".join(missing[start : start + BATCH]), "retmode": "xml"}
-            body = await self._asked("efetch", asked, kind=kind, most=_RECORD_BYTES)
+
+        async def batch(some: Sequence[str]) -> None:
+            asked = {"db": "pubmed", "id": ",".join(some), "retmode": "xml"}
+            async with self._ways:
+                body = await self._asked("efetch", asked, kind=kind, most=_RECORD_BYTES)
             for paper in _records(body):
                 found[paper.pmid or ""] = self._known[paper.pmid or ""] = paper
+
+        await asyncio.gather(*(batch(missing[n : n + BATCH]) for n in range(0, len(missing), BATCH)))
         return found
 
     async def recheck(self, papers: Sequence[Paper]) -> list[Paper]:
@@ -102,11 +198,7 @@ class PubMed:
         Raises:
             OutsideError: It cannot be reached.
         """
-        if not paper.pmcid:
-            return None
-        asked = {"db": "pmc", "id": paper.pmcid.removeprefix("PMC"), "retmode": "xml"}
-        body = await self._asked("efetch", asked, kind="fulltext", most=_FULLTEXT_BYTES)
-        return jats_document(body, paper)
+        return await self._pmc.full_text(paper)
 
     async def fetch(self, paper_id: str) -> Document:
         """Full text where PubMed Central has it, else title and abstract.
@@ -115,10 +207,14 @@ class PubMed:
             UnreadablePaper: PubMed has no such paper, or nothing of it can be read.
             OutsideError: It cannot be reached.
         """
-        pmid = paper_id.removeprefix("PMID")
+        pmid = paper_id.removeprefix("PMID").lstrip(": ")
+        if Identifiers.of(doi=pmid).doi:
+            raise UnreadablePaper(
+                f"{clean(paper_id)[:80]} is a DOI, not a PMID.", hint="Search for it with [doi] behind it."
+            )
         paper = (await self.papers([pmid])).get(pmid)
         if paper is None:
-            raise UnreadablePaper(f"PubMed has no {clean(paper_id)[:80]}.")
+            raise UnreadablePaper(f"PubMed has no {clean(paper_id)[:80]}.", hint="Check the PMID.")
         return await self.full_text(paper) or record_document(paper)
 
     async def _asked(self, tool: str, asked: Mapping[str, str], *, kind: str, most: int) -> bytes:
@@ -131,46 +227,8 @@ class PubMed:
         return answer.body
 
 
-def no_xml(body: bytes) -> str:
-    """What makes a body useless as XML; empty when nothing does."""
-    start = body[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if not start:
-        return "the answer is empty"
-    if start.startswith((b"<!doctype html", b"<html")):
-        return "the answer is a web page, not XML"
-    if not start.startswith(b"<"):
-        return f"the answer is not XML: {clean(start[:80].decode('utf-8', 'replace'))}"
-    try:
-        _xml(body)
-    except ServiceError as error:
-        return error.message.rstrip(".")
-    return ""
-
-
-def jats_document(body: bytes, paper: Paper) -> Document | None:
-    """The article as a document of this paper; None where the answer holds no text of it, as for a closed article."""
-    try:
-        _, document = read_jats(body, sha256=hashlib.sha256(body).hexdigest(), source=paper.source)
-    except UnreadablePaper:
-        return None
-    has_body = any(s.kind not in ("title", "abstract", "front", "references") for s in document.sections)
-    return document.model_copy(update={"id": paper.id}) if has_body else None
-
-
-def _xml(body: bytes) -> _Element:
-    """The root of an answer, parsed without entities, DTD or network.
-
-    Raises:
-        ServiceError: It is not well-formed.
-    """
-    from lxml import etree
-
-    parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False)
-    try:
-        return etree.fromstring(body, parser)
-    except etree.XMLSyntaxError as error:
-        first = clean(str(error).splitlines()[0] if str(error) else "syntax error")[:120]
-        raise ServiceError(f"the answer is cut off or not well-formed XML: {first}.") from error
+def _pmids(texts: Iterable[str]) -> list[str]:
+    return [p for p in dict.fromkeys(texts) if re.fullmatch(r"[1-9][0-9]{0,8}", p)]
 
 
 def _records(body: bytes) -> list[Paper]:
@@ -186,14 +244,3 @@ def _records(body: bytes) -> list[Paper]:
     except UnreadablePaper as error:
         raise ServiceError(f"PubMed's records cannot be read: {error.message}") from error
     return found
-
-
-def _missing(root: _Element) -> list[str]:
-    lists = ("ErrorList/PhraseNotFound", "WarningList/QuotedPhraseNotFound", "WarningList/PhraseNotFound")
-    return [clean(e.text or "").strip('"') for path in lists for e in root.iterfind(path) if (e.text or "").strip()]
-
-
-def _warnings(root: _Element) -> list[str]:
-    said = [f"field {clean(e.text or '')} is not known" for e in root.iterfind("ErrorList/FieldNotFound")]
-    said += [f"“{clean(e.text or '')}” was ignored" for e in root.iterfind("WarningList/PhraseIgnored")]
-    return said + [clean(e.text or "") for e in root.iterfind("WarningList/OutputMessage")]

@@ -17,9 +17,10 @@ from bioresearcher.library.canonical import UnreadablePaper
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.sources.base import FullTextSource, LiteratureSource, StatusSource
 from bioresearcher.sources.europepmc import EuropePmc, _no_page, _paper, europepmc_query
+from bioresearcher.sources.eutils_answers import no_xml, xml_of
 from bioresearcher.sources.http import Http, ServiceError
 from bioresearcher.sources.http_store import AnswerStore
-from bioresearcher.sources.pubmed import PubMed, _records, _xml, no_xml
+from bioresearcher.sources.pubmed import PubMed, _records
 from bioresearcher.stages.texts import best_text
 
 RECORD = {"title": "Immune classes of liposarcoma", "abstract": "We grouped liposarcoma.", "year": 2020}
@@ -185,7 +186,7 @@ async def test_requests_to_a_host_keep_their_distance(tmp_path: Path, world: Wor
     with ServicesServer(world) as server:
         door = Http(per_second={"": 3.0}, sleep=sleep, clock=lambda: now[0])
         source = pubmed(server, door)
-        await asyncio.gather(*(source.search(f"liposarcoma {n}", 0) for n in range(7)))
+        await asyncio.gather(*(source.search("liposarcoma" + " OR liposarcoma" * n, 0) for n in range(7)))
         assert door.requests == 7
         assert sum(waited) == pytest.approx(2.0)
         await door.close()
@@ -249,7 +250,7 @@ def test_every_real_esearch_answer_is_xml_or_refused(shared_data: Path) -> None:
 
 def test_entities_of_an_answer_are_not_expanded() -> None:
     bomb = b'<!DOCTYPE a [<!ENTITY b "' + b"x" * 100 + b'"><!ENTITY c "' + b"&b;" * 100 + b'">]><a>&c;</a>'
-    assert len("".join(_xml(bomb).itertext())) < 100
+    assert len("".join(xml_of(bomb).itertext())) < 100
 
 
 DATA = os.environ.get("BIORESEARCHER_TEST_DATA") or str(Path(__file__).resolve().parents[3] / "shared" / "data")
