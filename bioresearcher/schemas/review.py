@@ -82,3 +82,4 @@ class DraftReview(Value):
     findings: tuple[GateFinding, ...]
     reason: str
     kept: bool = False
+    stopped: str = Field(default="", description="on the last round: why there was no other")

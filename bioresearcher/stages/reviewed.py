@@ -71,7 +71,9 @@ async def reviewed(
         improved = best is None or rank > best[0]
         if improved:
             best = (rank, number - 1)
-        if passed or not improved or value in values[:-1]:
+        stopped = _why_stop(passed, improved, repeated=value in values[:-1], last=number > card.rounds)
+        if stopped:
+            rounds[-1] = rounds[-1].model_copy(update={"stopped": stopped})
             break
         if judgement.reason.strip():
             said = clip(judgement.reason, REASON_CHARS)
@@ -80,3 +82,14 @@ async def reviewed(
     index = best[1] if best else 0
     kept = tuple(r.model_copy(update={"kept": i == index}) for i, r in enumerate(rounds))
     return Reviewed(values[index], rounds[index].passed, kept)
+
+
+def _why_stop(passed: bool, improved: bool, *, repeated: bool, last: bool) -> str:
+    """Why there is no other round; empty when there is one."""
+    if passed:
+        return "it passed"
+    if repeated:
+        return "the same draft came again"
+    if not improved:
+        return "it was no better than the best before"
+    return "the rounds are used up" if last else ""
