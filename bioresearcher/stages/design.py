@@ -9,6 +9,7 @@ from bioresearcher.schemas.ask_design import (
     DesignHeadingsInput,
     DesignOutlinesInput,
     HeadingsDraft,
+    KnownPart,
     OutlinesDraft,
     PartOutline,
     ProtocolStepDraft,
@@ -105,7 +106,7 @@ async def design_outlines(
     values = DesignOutlinesInput(
         objective=bench.objective,
         parts=parts,
-        known=bench.known_parts(with_actions=True),
+        known=_taken_up(bench, parts),
         datasets=bench.datasets,
         checks=bench.checks,
         skills=bench.briefs,
@@ -124,6 +125,13 @@ async def design_outlines(
     return OutlinesDraft(
         parts=tuple(PartOutline(part_id=p.id, lines=lines.get(p.id) or ruled.get(p.id, ())) for p in parts)
     )
+
+
+def _taken_up(bench: Bench, parts: tuple[ProtocolPart, ...]) -> tuple[KnownPart, ...]:
+    """The report parts that a heading learns from, with their actions; all when no heading names any."""
+    known = bench.known_parts(with_actions=True)
+    refs = {(r.paper_id, r.part_id) for p in parts for r in p.learns_from}
+    return tuple(k for k in known if (k.paper_id, k.part_id) in refs) or known
 
 
 def with_outlines(parts: tuple[ProtocolPart, ...], draft: OutlinesDraft) -> tuple[ProtocolPart, ...]:

@@ -22,6 +22,7 @@ BENCHMARKS = (
     "sandbox",
     "literature",
     "reading",
+    "design",
     "retrieval",
     "pubmed_xml",
     "screening",
