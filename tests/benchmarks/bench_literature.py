@@ -71,7 +71,7 @@ def _recovered(fulltext: Path, name: str) -> list[Figure]:
             f"{name}: body words of the JATS found in the PDF, in order", [100 * _size(blocks) / len(wanted)], "%"
         ),
         counted(f"{name}: body sentences of the JATS located in the PDF", len(places), len(texts)),
-        counted(f"{name}: located sentences that follow each other in the PDF too", in_order + 1, len(places)),
+        Figure(f"{name}: located sentences that follow each other in the PDF too", f"{in_order + 1} of {len(places)}"),
     ]
 
 
