@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bioresearcher.llm.offline.binding import Binding
 from bioresearcher.llm.offline.choose import asked_for, choose_uses, unserved
 from bioresearcher.llm.offline.design import Designer
-from bioresearcher.llm.offline.literature_parts import literature_headings, literature_step, open_questions
+from bioresearcher.llm.offline.literature_parts import acceptance, literature_headings, literature_step, open_questions
 from bioresearcher.llm.offline.text import words
 from bioresearcher.resources import Resources
 from bioresearcher.schemas.ask_design import (
@@ -257,3 +257,24 @@ def test_replicate_samples_are_no_external_validation(skills: tuple[SkillBrief, 
     validation = next(s for s in skills if s.name == "signature-validation")
     assert not asked_for(validation, "in three biological replicates")
     assert asked_for(validation, "test whether it replicates in a second cohort")
+
+
+def test_steps_from_papers_are_each_accepted_by_a_check_of_their_own() -> None:
+    def known(action: str, **more: object) -> KnownStep:
+        given = {"paper_id": "P", "part_id": "1", "step_id": "1.1", "action": action, "details": action}
+        return KnownStep.model_validate({**given, "parameters": (), "software": (), "quotes": (), **more})
+
+    steps = [
+        known("Cells were spun down", parameters=({"name": "speed", "value": "300", "unit": "g"},)),
+        known("Reads were aligned", software=("STAR",)),
+        known("Groups were compared with a log-rank test"),
+        known("Membranes were stained with an antibody"),
+        known("The questionnaire was handed out"),
+    ]
+    said = [acceptance(OutlineLine(id="1.1", title=k.action), k, wet=True) for k in steps]
+    assert len(set(said)) == len(said)
+    assert "speed 300 g" in said[0]
+    assert "STAR ended without error" in said[1]
+    assert "p-value" in said[2]
+    assert "controls" in said[3]
+    assert "The questionnaire was handed out" in said[4]
