@@ -1,0 +1,43 @@
+"""A programmer that makes mistakes, on real data: the quick ones of the benchmark `tests/benchmarks/execution`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks" / "execution"))
+
+from dry_mistakes import MISTAKES, SHEET, code_of, make_task
+
+from bioresearcher.execution.attempt import run_attempt
+from bioresearcher.sandbox.none import UnsandboxedSandbox
+from bioresearcher.schemas.execution import Outcome
+from bioresearcher.schemas.task import TaskCode
+
+NEEDS_WALLS = {"another file than the declared ones", "network"}
+"""What only a real sandbox keeps from a script; the benchmark runs these there."""
+
+
+@pytest.mark.parametrize("name", [n for n, m in MISTAKES.items() if not (m.heavy or m.gap) and n not in NEEDS_WALLS])
+async def test_a_mistake_gets_its_rung(name: str, tmp_path: Path) -> None:
+    mistake = MISTAKES[name]
+    result = await run_attempt(
+        make_task(name),
+        TaskCode(code=code_of(name), origin="model"),
+        inputs={"samples": SHEET},
+        folder=tmp_path / "task",
+        number=1,
+        sandbox=UnsandboxedSandbox(),
+        limits=mistake.limits,
+    )
+    assert (result.attempt.outcome, mistake.right) == (mistake.outcome, result.verified), result.attempt.message
+    assert mistake.says in result.attempt.message
+    assert mistake.warns in "\n".join(result.warnings)
+
+
+def test_there_are_at_least_twenty_kinds_of_mistakes_and_none_counts_as_right() -> None:
+    wrong = [m for m in MISTAKES.values() if not m.right]
+    assert len(wrong) >= 20
+    assert Outcome.VERIFIED not in {m.outcome for m in wrong}
