@@ -249,6 +249,43 @@ def test_after_kill_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
         assert len(library._index.ids) == everything
 
 
+KILLED_IN_CHROMA = """
+import pathlib, sys, threading
+sys.path.insert(0, sys.argv[2])
+import test_library_index as t
+from chromadb.api.models.Collection import Collection
+
+upsert = Collection.upsert
+def told(self, **rows):
+    print("writing", flush=True)
+    upsert(self, **rows)
+Collection.upsert = told
+
+with t.Library(pathlib.Path(sys.argv[1]), embedder=t.WordVectors()) as library:
+    for i in range(500):
+        library.add(t.document(f"own-{i}", *(t.long(f"topic {i} {j}") for j in range(20))))
+"""
+
+
+@pytest.mark.parametrize("writes", [1, 4])
+def test_after_kill_while_chroma_writes_the_index_is_made_whole(tmp_path: Path, writes: int) -> None:
+    root = tmp_path / "library"
+    command = [sys.executable, "-c", KILLED_IN_CHROMA, str(root), str(Path(__file__).parent)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for _ in range(writes):
+        assert process.stdout.readline() == "writing\n"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    with Library(root, embedder=WordVectors()) as library:
+        assert library.search("topic 0 3", limit=5)
+        assert library._index is not None
+        stored = {p.id for d in library.documents() for p in library.passages(d, ["methods"])}
+        assert library._index.ids == stored
+        assert len(library.documents()) >= writes
+
+
 def test_threads_may_add_and_search_at_once(tmp_path: Path) -> None:
     with Library(tmp_path, embedder=WordVectors()) as library:
 
