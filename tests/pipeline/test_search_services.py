@@ -22,6 +22,8 @@ pytestmark = pytest.mark.slow
 OBJECTIVE = "How are breast tumours grouped by gene expression and proliferation?"
 RETRACTED, OPEN = "24783217", "25311479"
 """Two real papers; that one is retracted and the other open is made up here."""
+NOTICED, NOTICED_DOI = "14692023", "10.1000/noticed"
+"""A real paper; its DOI, and that Crossref knows of a retraction which PubMed does not, are made up here."""
 PREPRINT = {
     "id": "PPR1", "source": "PPR", "doi": "10.1101/2020.01.01.123456", "pubYear": "2019", "language": "eng",
     "title": "Proliferative index obtained by DNA image cytometry. Does it add prognostic information in Auer IV "
@@ -36,7 +38,8 @@ def _articles(data: Path) -> list[str]:
     listed = f"<CommentsCorrectionsList>{notice}</CommentsCorrections></CommentsCorrectionsList><MeshHeadingList>"
     found = []
     for record in records:
-        article = px.article(record, int(record["pmid"]))
+        doi = NOTICED_DOI if record["pmid"] == NOTICED else record.get("doi")
+        article = px.article({**record, "doi": doi}, int(record["pmid"]))
         if record["pmid"] == RETRACTED:
             article = article.replace("<MeshHeadingList>", listed, 1)
         found.append(article)
@@ -82,6 +85,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterator
     root = tmp_path_factory.mktemp("lab")
     world = World(root / "world", _articles(shared_data))
     world.preprints.append(PREPRINT)
+    update = {"DOI": NOTICED_DOI, "type": "retraction", "updated": {"date-parts": [[2021, 5, 4]]}}
+    world.works.append({"DOI": "10.1000/notice", "update-to": [update]})
     with ServicesServer(world) as server:
         yield Lab(root, server)
 
@@ -97,6 +102,9 @@ def test_a_run_asks_services_then_repeats_and_replays_without_a_request(lab: Lab
     assert any(row["found"] and row["translation"] for row in rows if row["source"] == "pubmed")
     screening = {r["paper_id"]: r for r in values(folder, "screening.json")}
     assert screening[f"PMID{RETRACTED}"]["decided_by"] == "retraction"
+    assert screening[f"PMID{NOTICED}"]["decided_by"] == "retraction"
+    (notice,) = values(folder, f"papers/PMID{NOTICED}.json")["notices"]
+    assert (notice["doi"], notice["date"], notice["source"]) == ("10.1000/notice", "2021-05-04", "crossref")
     preprint = screening["doi-10.1101-2020.01.01.123456"]
     assert (preprint["kept"], preprint["decided_by"]) == (False, "preprint")
     record = values(folder, "run.json")
