@@ -11,7 +11,7 @@ from bioresearcher.errors import AnswerError
 from bioresearcher.execution.attempt import AttemptResult, run_attempt
 from bioresearcher.execution.describe import describe_inputs
 from bioresearcher.execution.folders import promote
-from bioresearcher.execution.languages import packages_for
+from bioresearcher.execution.languages import missing_package, packages_for
 from bioresearcher.execution.record import best_result, task_record
 from bioresearcher.llm.ask import Answer, Caller, ask
 from bioresearcher.llm.offline.program import extract_tasks as tasks_by_rule
@@ -99,6 +99,9 @@ async def program_task(caller: Caller, bench: Workbench, task: DryLabTask) -> Ta
         return _unworked(
             task, Outcome.BLOCKED, f"input {', '.join(missing)} is missing: an earlier task did not make it"
         )
+    lacking = missing_package(task)
+    if lacking:  # no code could mend that
+        return _unworked(task, Outcome.DEPENDENCY, lacking)
     # The rules do not read the description, and making it costs a run in the sandbox.
     schemas = "" if caller.by_rule else await describe_inputs(inputs, bench.sandbox)
     asked = _Asked(task, schemas, examples_for(task, bench.skills))

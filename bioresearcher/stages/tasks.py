@@ -7,6 +7,7 @@ they are made by rule; a model gives the tasks of the other dry steps.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -33,6 +34,8 @@ _SUFFIXES: dict[OutputKind, tuple[str, ...]] = {
     "findings": (".json",),
     "model": (".json", ".txt", ".tsv", ".csv", ".npz", ".pkl", ".joblib", ".bin"),
 }
+_PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9])?")
+"""What a package can be called."""
 _FINDINGS = TaskOutput(
     name="findings", file="findings.json", kind="findings", description="statements with the numbers they state"
 )
@@ -177,6 +180,7 @@ def _tidied(
             "goal": task.goal.strip() or first.action,
             "step_ids": step_ids,
             "skill": None,
+            "packages": tuple(p for p in dict.fromkeys(task.packages) if _PACKAGE.fullmatch(p))[:MAX_FILES],
             "language": task.language if task.language == "python" or rscript() else "python",
             "inputs": _inputs(task.inputs, datasets),
             "outputs": _outputs(task.outputs),

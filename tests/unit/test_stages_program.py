@@ -301,3 +301,12 @@ def test_a_task_without_a_vetted_analysis_is_shown_the_nearest_one() -> None:
     assert [e.name for e in program.examples_for(own, SKILLS)] == ["pca-plot"]
     assert program.examples_for(task("T", "1.1").model_copy(update={"title": "", "goal": "基因"}), SKILLS) == ()
     assert program.examples_for(near, {}) == ()
+
+
+async def test_a_task_whose_declared_package_is_missing_says_what_to_install_and_costs_no_call(tmp_path: Path) -> None:
+    bench, spec = workbench(tmp_path)
+    asks_nobody = caller(tmp_path, [])
+    record = await program.program_task(asks_nobody, bench, spec.model_copy(update={"packages": ("not-there-1",)}))
+    assert record.outcome is Outcome.DEPENDENCY
+    assert "`pip install not-there-1` adds it" in record.message
+    assert record.attempts == ()
