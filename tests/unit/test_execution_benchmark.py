@@ -10,11 +10,14 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks" / "execution"))
 
 from dry_mistakes import MISTAKES, SHEET, code_of, make_task
+from dry_tasks import impossible, possible
 
 from bioresearcher.execution.attempt import run_attempt
+from bioresearcher.resources import Resources
 from bioresearcher.sandbox.none import UnsandboxedSandbox
 from bioresearcher.schemas.execution import Outcome
 from bioresearcher.schemas.task import TaskCode
+from bioresearcher.skills import load_skills
 
 NEEDS_WALLS = {"another file than the declared ones", "network"}
 """What only a real sandbox keeps from a script; the benchmark runs these there."""
@@ -41,3 +44,17 @@ def test_there_are_at_least_twenty_kinds_of_mistakes_and_none_counts_as_right() 
     wrong = [m for m in MISTAKES.values() if not m.right]
     assert len(wrong) >= 20
     assert Outcome.VERIFIED not in {m.outcome for m in wrong}
+
+
+def test_there_are_at_least_forty_tasks_and_each_fits_its_analysis() -> None:
+    plans, skills = [*possible(), *impossible()], load_skills(Resources())
+    assert len(possible()) >= 40
+    assert len(impossible()) >= 10
+    tasks = {p.id: p.task(skills[p.skill]) for p in plans}
+    assert len(tasks) == len(plans)
+    for plan in plans:
+        contract = skills[plan.skill].contract
+        assert set(plan.inputs) <= {i.name for i in contract.inputs}
+        for given in tasks[plan.id].inputs:
+            assert given.task is None or given.output in {o.name for o in tasks[given.task].outputs}
+        assert plan.check is not None or plan.says or plan.id == "foreign-score"
