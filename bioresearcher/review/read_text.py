@@ -148,18 +148,34 @@ def _title(cut: tuple[Block, ...], name: str) -> tuple[str, tuple[Block, ...]]:
 def _parts(cut: tuple[Block, ...], title: str) -> list[_Part]:
     part_level, step_level = _levels(cut)
     parts = [_Part(title)]
-    for b in cut:
+    awaited = _before_step_headings(cut, part_level, step_level)
+    for number, b in enumerate(cut):
         part = parts[-1]
         if b.kind == "heading" and (part_level is not None and b.level <= part_level):
             parts.append(_new_part(b))
         elif b.kind == "heading" and part.role == "part" and step_level is not None and b.level == step_level:
             part.steps.append(_Step(_unprefixed(b.text), from_heading=True, label=_label(b.text)))
             part.open_field = ""
-        elif part.role != "part":
+        elif part.role != "part" or (number in awaited and b.kind == "item" and not _FIELD.match(b.text)):
             part.paragraphs.append(b.text)
         else:
             _into_part(part, b)
     return parts
+
+
+def _before_step_headings(cut: tuple[Block, ...], part_level: int | None, step_level: int | None) -> set[int]:
+    """Positions between a part's heading and its first step's heading: a list there says something of the part."""
+    found: set[int] = set()
+    pending: list[int] | None = []
+    for number, b in enumerate(cut):
+        if b.kind == "heading" and part_level is not None and b.level <= part_level:
+            pending = []
+        elif b.kind == "heading" and step_level is not None and b.level == step_level:
+            found |= set(pending or ())
+            pending = None
+        elif pending is not None:
+            pending.append(number)
+    return found
 
 
 def _levels(cut: tuple[Block, ...]) -> tuple[int | None, int | None]:
