@@ -46,12 +46,13 @@ async def with_retries(
         rng: For the jitter.
 
     Raises:
-        TimeoutError: An attempt was under way at the deadline.
+        TimeoutError: An attempt was under way at the deadline, and none before it was answered with an error.
         Exception: The last attempt's error as it is, for the caller to map with `trouble_of`. Where trouble that may
             pass was not waited for any longer, a note of it says why, and `trouble_of` puts that into its message.
     """
     rng = rng or random.Random()  # noqa: S311 - spreads callers in time, no secret
     left_s = deadline_s
+    answered: Exception | None = None
     for attempt in range(1, attempts + 1):
         async with limiter.slot(tokens):
             started = limiter.clock()
@@ -64,8 +65,11 @@ async def with_retries(
                 if not trouble.retryable:
                     raise
                 if attempt == attempts or wait_s >= left_s:
-                    error.add_note(_why_no_more(trouble, attempt, left_s, at_last=attempt == attempts))
-                    raise
+                    # what the server said before tells more than that the rest of the time was too short
+                    told = answered if answered is not None and isinstance(error, TimeoutError) else error
+                    told.add_note(_why_no_more(trouble, attempt, left_s, at_last=attempt == attempts))
+                    raise told from told.__cause__
+                answered = error
         left_s -= wait_s
         if on_wait is not None:
             on_wait(trouble, wait_s)

@@ -199,7 +199,7 @@ async def test_each_providers_errors_are_told_apart(
 ) -> None:
     needs(provider)
     with chat.Recorder(lambda path, body: (status, failure(provider, status, message))).running() as api:
-        given = changes(provider, temperature=1.5, timeout_s=20.0)
+        given = changes(provider, temperature=1.5, timeout_s=3.0)
         async with chat.backend(api.url, environ={"LAB_KEY": KEY}, **given) as backend:
             with pytest.raises(error) as caught:
                 await backend.complete(chat.request())

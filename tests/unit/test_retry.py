@@ -393,3 +393,19 @@ def test_long_messages_and_json_ones_become_one_short_line():
     carried = type("APIStatusError", (Exception,), {"status_code": 500})
     assert trouble_of(carried(json.dumps({"error": {"message": "a\nb"}}))).message == f"HTTP {error.status_code}: a b"
     assert len(trouble_of(carried("word " * 1000)).message) < 500
+
+
+async def test_what_the_server_said_is_told_when_the_rest_of_the_time_is_too_short():
+    server = ms.ModelServer(ms.in_turn(ms.error(503, "overloaded"), then=lambda seen: ms.Answer(delay_s=60)))
+    with server:
+        async with client_of(server.url) as client:
+
+            async def call():
+                await client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hello"}])
+
+            at_once = SimpleNamespace(uniform=lambda *_: 0.0)
+            with pytest.raises(openai.InternalServerError) as caught:
+                await with_retries(call, limiter=Limiter(2), tokens=10, deadline_s=6, rng=at_once)
+    assert trouble_of(caught.value).message == (
+        "HTTP 503: overloaded (asked 2 times, the time for this call is used up)"
+    )
