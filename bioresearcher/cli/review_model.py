@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bioresearcher.review.gates import GateContext
     from bioresearcher.schemas.protocol import Protocol
     from bioresearcher.schemas.review import Review
+    from bioresearcher.schemas.usage import Usage
     from bioresearcher.settings import Settings
 
 
@@ -52,6 +53,12 @@ def scored(asked: Sequence[tuple[Protocol, GateContext]], settings: Settings) ->
     return asyncio.run(_scored(asked, settings))
 
 
+def _spent(usage: Usage) -> str:
+    cost = "" if usage.cost_usd is None else f", {usage.cost_usd:.4f} USD"
+    calls = f"{usage.calls} model call{'' if usage.calls == 1 else 's'}"
+    return f"{calls}, {usage.input_tokens:,} tokens in, {usage.output_tokens:,} out{cost}."
+
+
 async def _scored(asked: Sequence[tuple[Protocol, GateContext]], settings: Settings) -> list[Review]:
     from bioresearcher.cards import load_cards
     from bioresearcher.events import Event, EventLog
@@ -78,10 +85,12 @@ async def _scored(asked: Sequence[tuple[Protocol, GateContext]], settings: Setti
                 settings, library, ledger, PromptBook(resources), load_cards(resources), EventLog(None, told)
             )
             # the ledger also holds what earlier reviews cost; a budget is for this command
-            caller = replace(caller, meter=Meter(budget_of(settings), Usage(), 0))
+            meter = Meter(budget_of(settings), Usage(), 0)
+            caller = replace(caller, meter=meter)
             try:
                 return [await score_protocol(caller, c.objective, p, c) for p, c in asked]
             finally:
+                print(f"bioresearcher: {_spent(meter.spent)}", file=sys.stderr)
                 await caller.close(wait=False)
         finally:
             ledger.close()
