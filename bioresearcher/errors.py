@@ -92,6 +92,10 @@ class ServiceAnswerError(OutsideError):
     """A literature or data service answered, but not with what was asked for."""
 
 
+class VectorServerError(WorkspaceError):
+    """The server that keeps the library's vectors is lost; a search goes on without it."""
+
+
 class SandboxUnavailableError(OutsideError):
     """No sandbox of the asked level works on this machine."""
 

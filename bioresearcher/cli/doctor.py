@@ -137,7 +137,11 @@ def _workspace(settings: Settings) -> str:
 def _library(settings: Settings) -> str:
     from bioresearcher.library.index import Library
 
-    library = Library(settings.workspace / "library")
+    if settings.chroma_url:
+        from bioresearcher.library.dense_server import connect, end
+
+        end(connect(settings.chroma_url))
+    library = Library(settings.workspace / "library", chroma_url=settings.chroma_url)
     try:
         near = library.similarities(
             ["gene expression of breast tumours"], ["breast cancer transcriptome", "road works"]

@@ -90,6 +90,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--since", type=int, metavar="YEAR", help="read no older papers")
     parser.add_argument("--until", type=int, metavar="YEAR", help="read no newer papers")
     parser.add_argument("--languages", action="append", metavar="CODE", help="read only papers in it, e.g. eng (any)")
+    parser.add_argument("--chroma-url", metavar="URL", help="Chroma server that keeps the vectors of what is read")
     parser.add_argument("--max-papers", type=int, metavar="N", help="papers read at most (20)")
     parser.add_argument("--max-datasets", type=int, metavar="N", help="data sets of services fetched at most (3)")
     parser.add_argument("--max-parts", type=int, metavar="N", help="parts of the protocol at most (12)")
@@ -207,6 +208,8 @@ def _tell_hosts(settings: Settings, args: argparse.Namespace) -> None:
 
     hosts = hosts_of(settings)
     said = f"services: {', '.join(hosts)} will be asked (none with --only-own)" if hosts else "services: none are asked"
+    if settings.chroma_url:
+        said += f"; vectors are kept by the Chroma server {settings.chroma_url}"
     Console(stderr=args.json, quiet=args.quiet, highlight=False).print(said, soft_wrap=True, markup=False)
 
 
@@ -228,6 +231,10 @@ def _check_names(settings: Settings) -> None:
 
 def _check_inputs(inputs: Inputs, settings: Settings) -> None:
     """Refuse a run that has nothing to work with, before anything is written."""
+    if settings.chroma_url:
+        from bioresearcher.library.dense_server import connect, end
+
+        end(connect(settings.chroma_url))
     missing = [p for p in (*inputs.papers, *inputs.data) if not p.exists()]
     if missing:
         raise InputError(f"{missing[0]} is not there.", hint="Check --papers and --data.")

@@ -195,7 +195,10 @@ async def read_paper(task: PaperTask, runtime: Runtime[Context]) -> Update:
 
 async def index_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     """Vectors of what was read, for searches of this run and later ones; beside the tasks, as none waits for them."""
-    await asyncio.to_thread(runtime.context.library.index)
+    c = runtime.context
+    await asyncio.to_thread(c.library.index)
+    if c.library.note:
+        c.caller.events.emit("note", "index_papers", "info", c.library.note)
     return {}
 
 

@@ -123,7 +123,11 @@ async def open_context(
     papers = OwnPapers(inputs.papers) if inputs.papers else None
     loaded, paper_failures = await asyncio.to_thread(papers.load) if papers else ([], [])
     sandbox, note, tested = await _sandbox(settings)
-    library = Library(settings.workspace / "library")
+    if settings.chroma_url:
+        from bioresearcher.library.dense_server import connect, end
+
+        end(await asyncio.to_thread(connect, settings.chroma_url))
+    library = Library(settings.workspace / "library", chroma_url=settings.chroma_url)
     ledger = Ledger(folder.path("ledger.sqlite"))
     events = EventLog(folder.path("events.jsonl"), listener)
     caller, services = None, Services((), (), (), None)

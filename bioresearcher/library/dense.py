@@ -29,7 +29,7 @@ from bioresearcher.library.embedding import Embedder, MiniLM
 
 COLLECTION: Final = "passages"
 _BATCH: Final = 1_000
-_BROKEN: Final = (ChromaError, AttributeError, ValueError, KeyError, RuntimeError, OSError, sqlite3.Error)
+BROKEN: Final = (ChromaError, AttributeError, ValueError, KeyError, RuntimeError, OSError, sqlite3.Error)
 
 
 class PassageEmbedding(EmbeddingFunction[Documents]):
@@ -78,11 +78,16 @@ class ChromaIndex:
         self._function = embedding_function(embedder)
         self._open()
 
+    @property
+    def where(self) -> str:
+        """Where the vectors are, for messages."""
+        return str(self._folder)
+
     def _open(self) -> None:
         logging.getLogger("chromadb").setLevel(logging.ERROR)
         try:
             self._connect()
-        except _BROKEN:
+        except BROKEN:
             self._rebuild()
 
     def _connect(self) -> None:
@@ -105,7 +110,7 @@ class ChromaIndex:
         self._folder = self._root / f"chroma-{int(self._folder.name.rpartition('-')[2]) + 1}"
         try:
             self._connect()
-        except _BROKEN as error:
+        except BROKEN as error:
             raise WorkspaceError(
                 f"the vector index {self._folder} cannot be opened: {error}.",
                 hint="Check space and permissions, or delete this folder; it is made again.",
@@ -140,9 +145,9 @@ class ChromaIndex:
             for some in (sorted(stale)[i : i + _BATCH] for i in range(0, len(stale), _BATCH)):
                 self._collection.delete(ids=some)
             self.ids -= stale
-        except _BROKEN as error:
+        except BROKEN as error:
             raise WorkspaceError(
-                f"the vector index {self._folder} cannot be written: {error}.",
+                f"the vector index {self.where} cannot be written: {error}.",
                 hint="Check space and permissions, or delete this folder; it is made again.",
             ) from error
 
@@ -169,7 +174,7 @@ class ChromaIndex:
 
     def close(self) -> None:
         """Close the client and give the lock back."""
-        with suppress(*_BROKEN):
+        with suppress(*BROKEN):
             self._client.close()
         os.close(self._lock)
 

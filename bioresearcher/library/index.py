@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, get_args
 
+from bioresearcher.errors import VectorServerError
 from bioresearcher.library.embedding import Embedder, MiniLM
 from bioresearcher.library.lexical import Lexical
 from bioresearcher.library.passages import split
@@ -66,13 +67,15 @@ class Library:
     `rank` or `similarities`.
     """
 
-    def __init__(self, root: Path, *, embedder: Embedder | None = None) -> None:
-        """Open or make the library in a folder.
+    def __init__(self, root: Path, *, embedder: Embedder | None = None, chroma_url: str | None = None) -> None:
+        """Open or make the library in a folder; with `chroma_url` its vectors are indexed by that Chroma server.
 
         Raises:
             WorkspaceError: The folder cannot be written, or was written by a newer version.
         """
         self.root = root
+        self.note = ""
+        self._chroma_url = chroma_url
         self._embedder: Embedder = embedder or MiniLM()
         self._store = Store(root / "library.sqlite")
         self._guard = threading.RLock()
@@ -329,13 +332,25 @@ class Library:
         """Places in the corpus of the nearest passages: by Chroma, or directly while another process has it."""
         import numpy as np
 
+        places = {identifier: i for i, identifier in enumerate(corpus.ids)}
         index = self._sync()
-        if index is None:
+        found = None
+        if index is not None:
+            try:
+                found = index.nearest(vector, depth, documents=documents, kinds=kinds)
+            except VectorServerError as error:
+                self._without_server(error)
+        if found is None:
             similar = self._stored(corpus.keys) @ vector
             return set(np.argsort(-similar, kind="stable")[:depth].tolist())
-        places = {identifier: i for i, identifier in enumerate(corpus.ids)}
-        found = index.nearest(vector, depth, documents=documents, kinds=kinds)
         return {places[i] for i in found if i in places}
+
+    def _without_server(self, error: VectorServerError) -> None:
+        """Go on without a server that is lost: vectors are compared directly, with the same results."""
+        self.note = f"{error.message.rstrip('.')}: vectors are compared directly"
+        if self._index is not None:
+            self._index.close()
+            self._index = None
 
     def _sync(self, changed: Collection[str] = ()) -> ChromaIndex | None:
         """The Chroma index in step with the store; None while another process has it.
@@ -343,18 +358,33 @@ class Library:
         At first, and after another process has written, everything is compared; later only what `add` names.
         """
         if not self._index_tried:
-            from bioresearcher.library.dense import open_index
-
             self._index_tried = True
-            self._index = open_index(self.root, self._embedder)
+            self._index = self._opened()
         if self._index is None or (self._synced and not changed):
             return self._index
         scope = changed if self._synced else None
         self._complete(scope, EVIDENCE_KINDS)
         rows = self._store.rows(scope, EVIDENCE_KINDS)
-        self._index.keep(rows, self._stored, scope=scope)
+        try:
+            self._index.keep(rows, self._stored, scope=scope)
+        except VectorServerError as error:
+            self._without_server(error)
         self._synced = True
         return self._index
+
+    def _opened(self) -> ChromaIndex | None:
+        """The index on the server, when one was named, else in the folder; None while another process has that."""
+        if self._chroma_url is None:
+            from bioresearcher.library.dense import open_index
+
+            return open_index(self.root, self._embedder)
+        from bioresearcher.library.dense_server import ServerIndex
+
+        try:
+            return ServerIndex(self.root, self._chroma_url, self._embedder)
+        except VectorServerError as error:
+            self._without_server(error)
+            return None
 
 
 def fuse(dense: Sequence[float], lexical: Sequence[float], weight: float = DENSE_WEIGHT) -> list[float]:

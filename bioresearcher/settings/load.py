@@ -26,6 +26,7 @@ _ENVIRONMENT = {
         "PROJECT": "project",
         "SANDBOX": "sandbox",
         "ONLY_OWN": "only_own",
+        "CHROMA_URL": "chroma_url",
         "PUBMED_XML": "pubmed_xml",
         "JOBS": "jobs",
         "BACKEND": "backend",

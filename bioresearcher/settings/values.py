@@ -81,6 +81,7 @@ class Settings(Value):
     max_tokens: int | None = Field(default=None, gt=0, description="input and output tokens a run may use")
     max_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="minutes a run may take")
     prices: Path | None = Field(default=None, description="own price file")
+    chroma_url: str | None = Field(default=None, description="Chroma server that keeps the library's vectors")
     only_own: bool = Field(default=False, description="search only what the researcher gave; ask no service")
     pubmed_xml: tuple[Path, ...] = Field(
         default=(), description="PubMed XML files and folders that are searched offline"
