@@ -71,7 +71,7 @@ def add(settings: Settings, names: list[str]) -> tuple[LibraryChange, bool]:
             found.append(got)
     if not found:
         return LibraryChange(failures=tuple(failures)), outside
-    with Library(library_root(settings)) as library:
+    with Library(library_root(settings), chroma_url=settings.chroma_url) as library:
         added, unchanged = _put(library, found)
         if added:
             library.index()

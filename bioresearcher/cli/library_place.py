@@ -41,7 +41,7 @@ def existing_library(settings: Settings) -> Iterator[Library | None]:
     if not (root / "library.sqlite").is_file():
         yield None
         return
-    with Library(root) as library:
+    with Library(root, chroma_url=settings.chroma_url) as library:
         yield library
 
 

@@ -24,7 +24,9 @@ _MATERIAL = words(
 _ETHICS = words(
     "consent\\w*", r"ethic\w*", "irb", r"institutional review", r"helsinki", r"de-?identif\w*",
     r"anonymi[sz]\w*",
-    r"summary statistics", r"(?:public|only) aggregate data", r"pseudonymi[sz]\w*", "gdpr", "hipaa", "伦理", "知情同意",
+    r"(?:gwas|association|published|public(?:ly available)?|only|the) summary statistics (?:of|from)",
+    r"gwas summary statistics", r"(?:public|only) aggregate data", r"pseudonymi[sz]\w*", "gdpr", "hipaa",
+    "伦理", "知情同意",
 )  # fmt: skip
 _ANIMAL = words(
     "mice", "mouse model*", "xenograft*", "rats", "zebrafish", "rabbits?", "in vivo", "animal experiments?", "小鼠"
