@@ -1,0 +1,1 @@
+"""The interactive session: one conversation over the same pipeline that `run` uses."""
