@@ -1,0 +1,121 @@
+"""The folder of a batch: what was asked for, what came of it, and the run folders.
+
+Layout, in `<workspace>/batches/<name>/`::
+
+    batch.json          Plan: the manifest
+    outcomes.jsonl      Outcome…: a line per finished attempt; the last one of an (id, repeat) counts
+    spent.jsonl         what every model call cost, a line each: the batch's budget is counted from it
+    runs/<id>-r<repeat>-<digest>/    a run folder each, as those of `bioresearcher run`, with worker.log
+    lock                held by the process that works on the batch
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bioresearcher.batch.schema import BATCH_FORMAT, Outcome, Plan
+from bioresearcher.errors import RunFolderError, WorkspaceError
+from bioresearcher.runfolder import write_text
+
+PLAN, OUTCOMES, SPENT = "batch.json", "outcomes.jsonl", "spent.jsonl"
+
+
+class BatchFolder:
+    """Typed access to the folder of a batch."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, *parts: str) -> Path:
+        """A path inside the folder."""
+        return self.root.joinpath(*parts)
+
+    def run_folder(self, name: str, repeat: int, digest: str) -> Path:
+        """Where the run of an entry lies: the same for the same entry, so that no crash can make two of one."""
+        return self.path("runs", f"{name}-r{repeat}-{digest[:8]}")
+
+    def plan(self) -> Plan | None:
+        """The manifest; None when the batch was never started.
+
+        Raises:
+            RunFolderError: It is damaged, or was written by a newer version.
+        """
+        path = self.path(PLAN)
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise WorkspaceError(f"{path} cannot be read: {error.strerror}.") from error
+        try:
+            version = json.loads(raw)["format"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(f"{path} is damaged or no batch manifest.") from error
+        if not isinstance(version, int) or version > BATCH_FORMAT:
+            raise RunFolderError(
+                f"{self.root} was written by a newer version (format {version}, this version knows {BATCH_FORMAT}).",
+                hint="Upgrade bioresearcher to work on it.",
+            )
+        try:
+            return Plan.model_validate_json(raw)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(p) for p in first["loc"])
+            raise RunFolderError(f"{path} is not a valid Plan: {where}: {first['msg']}.") from error
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write the manifest."""
+        write_text(self.path(PLAN), plan.model_dump_json(indent=2) + "\n")
+
+    def outcomes(self) -> dict[tuple[str, int], Outcome]:
+        """The last outcome of each (id, repeat); a line that was cut off by a crash is passed over."""
+        found = {}
+        for outcome in self._lines():
+            found[outcome.id, outcome.repeat] = outcome
+        return found
+
+    def add(self, outcome: Outcome) -> None:
+        """Append an outcome; it is on the disk when this returns.
+
+        Raises:
+            WorkspaceError: The file cannot be written.
+        """
+        append_line(self.path(OUTCOMES), outcome.model_dump_json(), sync=True)
+
+    def _lines(self) -> Iterable[Outcome]:
+        try:
+            raw = self.path(OUTCOMES).read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise WorkspaceError(f"{self.path(OUTCOMES)} cannot be read: {error.strerror}.") from error
+        for line in raw.splitlines():
+            try:
+                yield Outcome.model_validate_json(line)
+            except ValidationError:
+                continue
+
+
+def append_line(path: Path, line: str, *, sync: bool = False) -> None:
+    """Append a line in one write; a last line that a crash had cut off is ended first, so that it spoils no other.
+
+    Raises:
+        WorkspaceError: The file cannot be written.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            size = os.fstat(handle).st_size
+            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            os.write(handle, (b"\n" if torn else b"") + line.encode("utf-8") + b"\n")
+            if sync:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise WorkspaceError(f"cannot write {path}: {error.strerror}.", hint="Check permissions and space.") from error
