@@ -9,9 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import re
-import struct
 import time
-import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +17,7 @@ from bioresearcher.library.canonical import DocumentBuilder, UnreadablePaper, cl
 from bioresearcher.library.identifiers import Identifiers, paper_id
 from bioresearcher.library.jats_front import licence_name
 from bioresearcher.library.pdf_layout import Line, tidy
+from bioresearcher.library.pdf_page import pdf_errors, read_page
 from bioresearcher.library.pdf_signs import Signs
 from bioresearcher.library.pdf_structure import find_title, write_sections
 from bioresearcher.schemas.paper import Paper
@@ -32,8 +31,6 @@ MAX_PAGES: Final = 300
 MAX_SECONDS: Final = 120.0
 """Reading stops between two pages when this process has computed for so long."""
 
-_MAX_PAGE_BYTES: Final = 4_000_000  # pypdf parses about half a megabyte a second
-_MAX_PAGE_CHARACTERS: Final = 200_000
 _MIN_CHARACTERS: Final = 500
 
 _BROKEN_HINT: Final = "Download it again, or give the paper's XML or text instead."
@@ -75,8 +72,8 @@ def read_pdf(
         reader = _open(data)
         stated = _information(reader)
         signs = Signs()
-        pages = [_lines(page, builder, number, signs) for number, page in _pages(reader, builder)]
-    except _errors() as error:
+        pages = [read_page(page, builder, number, signs) for number, page in _pages(reader, builder)]
+    except pdf_errors() as error:
         raise UnreadablePaper(f"the PDF is damaged ({type(error).__name__}).", hint=_BROKEN_HINT) from error
     if sum(len(line.text) for lines in pages for line in lines) < _MIN_CHARACTERS:
         raise UnreadablePaper(
@@ -137,96 +134,6 @@ def _pages(reader: PdfReader, builder: DocumentBuilder) -> Iterator[tuple[int, P
             builder.warn(f"reading took more than {MAX_SECONDS:.0f} s: pages from {number} on were left out.")
             return
         yield number, page
-
-
-def _errors() -> tuple[type[Exception], ...]:
-    """What pypdf raises for damaged or malicious files: its own errors are only a part of it."""
-    from pypdf.errors import PyPdfError
-
-    return (
-        PyPdfError, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError,
-        OSError, RuntimeError, StopIteration, TypeError, ValueError, struct.error, zlib.error,
-    )  # fmt: skip
-
-
-def _lines(page: PageObject, builder: DocumentBuilder, number: int, signs: Signs) -> list[Line]:
-    """The page's lines, each with the font and size that most of its letters have."""
-    pieces: list[tuple[str, str, float]] = []
-    held = 0
-
-    def visit(text: str, cm: list[float], tm: list[float], font: Any, size: float) -> None:  # noqa: ANN401
-        nonlocal held
-        if text and held < _MAX_PAGE_CHARACTERS:
-            held += len(text)
-            name = str(font.get("/BaseFont", "")) if font else ""
-            text = signs.read(text, font)
-            pieces.append(
-                (text[:_MAX_PAGE_CHARACTERS], name, round(abs(size * (tm[3] or tm[1] or 1) * (cm[3] or cm[1] or 1)), 1))
-            )
-
-    try:
-        if _decoded_bytes(page, set(), 0) > _MAX_PAGE_BYTES:
-            builder.warn(f"page {number} was left out: its drawing is too large to be text.")
-            return []
-        page.extract_text(visitor_text=visit)
-    except _errors() as error:
-        builder.warn(f"page {number} is damaged ({type(error).__name__}); what could not be read is left out.")
-    if held >= _MAX_PAGE_CHARACTERS:
-        builder.warn(f"page {number} holds more text than a page can; the rest of it was left out.")
-    return list(_split(pieces, number))
-
-
-def _split(pieces: list[tuple[str, str, float]], number: int) -> Iterator[Line]:
-    text = ""
-    weights: dict[tuple[str, float], int] = {}
-    last_size = 0.0
-    for piece, font, size in [*pieces, ("\n", "", 0.0)]:
-        for i, part in enumerate(piece.split("\n")):
-            if i:
-                if text.strip():
-                    style = max(weights, key=lambda s: weights[s]) if weights else ("", 0.0)
-                    yield Line(text.strip(), number, *style)
-                text, weights, last_size = "", {}, 0.0
-            if part.strip():
-                weights[font, size] = weights.get((font, size), 0) + len(part.strip())
-                part = _raised(part, text, size, last_size)
-                last_size = size if size >= last_size * 0.8 else last_size
-            text += part
-
-
-def _raised(part: str, before: str, size: float, last_size: float) -> str:
-    """Small digits after a number are a power or a note, after punctuation a citation: keep them apart."""
-    digits = part.strip()
-    if not before or size <= 0 or size > 0.76 * last_size or not re.fullmatch(r"[\d,–-]{1,9}", digits):
-        return part
-    if before[-1].isdigit() and re.fullmatch(r"[-–]?\d{1,3}", digits):
-        return f"^{part}"
-    if before[-1] in ".,;)”" and digits[0].isdigit():
-        return f" [{digits}]"
-    return part
-
-
-def _decoded_bytes(holder: Any, seen: set[int], depth: int) -> int:  # noqa: ANN401
-    """Decoded size of what a page draws, its nested forms included, so that bombs are not parsed."""
-    total = 0
-    contents = holder.get_contents() if depth == 0 else holder
-    if contents is not None:
-        total = len(contents.get_data())
-    resources = holder.get("/Resources") if depth else holder.get("/Resources", {})
-    resources = resources.get_object() if resources is not None else None
-    forms = resources.get("/XObject") if isinstance(resources, dict) else None
-    forms = forms.get_object() if forms is not None else None
-    if depth >= 4 or not isinstance(forms, dict):
-        return total
-    for reference in forms.values():
-        form = reference.get_object()
-        if id(form) in seen or not isinstance(form, dict) or form.get("/Subtype") != "/Form":
-            continue
-        seen.add(id(form))
-        total += _decoded_bytes(form, seen, depth + 1)
-        if total > _MAX_PAGE_BYTES:
-            break
-    return total
 
 
 def _information(reader: PdfReader) -> dict[str, str]:

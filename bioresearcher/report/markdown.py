@@ -22,6 +22,7 @@ from bioresearcher.report.text import (
     md_code,
     moment,
     number,
+    one_line,
     pmcid_link,
     pmid_link,
     size,
@@ -164,6 +165,7 @@ def _report(row: derive.PaperView, view: RunView) -> Iterable[str]:
     if report is None:
         return
     yield f"- Quotes: {report.quotes_located} of {report.quotes} found in the text"
+    yield from (f"- Doubt about its text: {md(one_line(w, 200))}" for w in view.doubts.get(report.paper_id, ()))
     if report.suspicious:
         yield f"- Reads like instructions to a model, treated as text: {count_of(len(report.suspicious), 'passage')}"
     for suspect in report.suspects:

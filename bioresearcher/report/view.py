@@ -74,6 +74,7 @@ class RunView:
         missing: What a finished run has and this one has not, as plain sentences.
         problems: Files that are there and cannot be used, as plain sentences.
         quotes: State of each quote against the stored text of its document, by `quote_key`.
+        doubts: What is doubtful about the text of a paper that was read, by the paper's id.
     """
 
     run: RunRecord
@@ -92,6 +93,7 @@ class RunView:
     missing: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     quotes: Mapping[tuple[str, int, int], QuoteState] = field(default_factory=dict)
+    doubts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def quote_state(self, evidence: Evidence) -> QuoteState:
         """Whether a quote stands in the stored text of its document, at its place."""
@@ -133,6 +135,7 @@ def load_view(folder: RunFolder) -> RunView:
         rounds=reader.rows(DraftReview, "rounds.json"),
         review=reader.one(Review, "review.json", "No review: review.json was not written."),
         quotes=reader.quotes(_all_evidence(reports, protocol)),
+        doubts=reader.doubts(reports),
     )
     return replace(view, missing=_missing(view, reader.missing), problems=tuple(reader.problems))
 
@@ -144,6 +147,7 @@ class _Reader:
         self.folder = folder
         self.missing: list[str] = []
         self.problems: list[str] = []
+        self._documents: dict[str, Document | None] = {}
 
     def _read(self, kind: type[V], *parts: str) -> V | None:
         try:
@@ -202,8 +206,7 @@ class _Reader:
             by_document.setdefault(item.document, []).append(item)
         states: dict[tuple[str, int, int], QuoteState] = {}
         for document, items in by_document.items():
-            name = f"{safe_name(document)}.json"
-            stored = self._read(Document, "documents", name) if self.folder.has("documents", name) else None
+            stored = self._document(document)
             for item in items:
                 key = quote_key(item)
                 if stored is None:
@@ -213,6 +216,19 @@ class _Reader:
                 else:
                     states.setdefault(key, "found")
         return states
+
+    def doubts(self, reports: Iterable[Report]) -> dict[str, tuple[str, ...]]:
+        """What is doubtful about the text that each report was read from; papers without a doubt are left out."""
+        stored = {r.paper_id: self._document(r.paper_id) for r in reports}
+        return {paper: d.warnings for paper, d in stored.items() if d and d.warnings}
+
+    def _document(self, name: str) -> Document | None:
+        """A paper's stored text, read once; None when there is none."""
+        if name not in self._documents:
+            file = f"{safe_name(name)}.json"
+            there = self.folder.has("documents", file)
+            self._documents[name] = self._read(Document, "documents", file) if there else None
+        return self._documents[name]
 
 
 def _steady(record: TaskRecord, place: Path) -> TaskRecord:

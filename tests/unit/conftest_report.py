@@ -28,6 +28,7 @@ from bioresearcher.schemas.protocol import (
     Protocol,
     ProtocolPart,
     ProtocolStep,
+    Relation,
     ReportPartRef,
     StepInput,
     StepOutput,
@@ -142,11 +143,12 @@ def _papers(folder: RunFolder) -> None:
     ]
     for paper in papers:
         folder.write(paper, "papers", f"{paper.id}.json")
-    for name, text in (("PMID10963602", NOTE_TEXT), ("own-5a1f", HOSTILE_TEXT)):
+    hidden = ("page 2 holds 84 invisible letters, which were left out.", HOSTILE)
+    for name, text, doubts in (("PMID10963602", NOTE_TEXT, ()), ("own-5a1f", HOSTILE_TEXT, hidden)):
         digest = hashlib.sha256(text.encode()).hexdigest()
         section = Section(title="Methods", kind="methods", level=1, start=0, end=len(text))
         folder.write(
-            Document(id=name, text=text, sections=(section,), kind="note", sha256=digest),
+            Document(id=name, text=text, sections=(section,), kind="note", sha256=digest, warnings=doubts),
             "documents",
             f"{name}.json",
         )
@@ -349,6 +351,7 @@ def _protocol(folder: RunFolder) -> None:
             ProtocolStep(
                 id="1.1",
                 title="Compare ER+ with ER− tumours gene by gene",
+                object="the tumours of GSE1992",
                 action="Test each gene with Welch's t test. Correct for multiple testing.",
                 rationale="Group variances differ.",
                 parameters=(
@@ -380,6 +383,7 @@ def _protocol(folder: RunFolder) -> None:
         title="Survival",
         purpose="Relate the proliferation score to survival and test it in the second cohort.",
         depends_on=("1",),
+        relations=(Relation(part="1", kind="extends", reason="the genes found there make up the score"),),
         steps=(
             ProtocolStep(
                 id="2.1",
@@ -404,13 +408,29 @@ def _protocol(folder: RunFolder) -> None:
             ProtocolStep(id="2.2", title="Validate", action="Apply the model unchanged.", kind="dry", origin="offline"),
         ),
     )
+    third = ProtocolPart(
+        id="3",
+        title="Sensitivity",
+        purpose="See how far the result depends on choices.",
+        depends_on=("1",),
+        steps=(
+            ProtocolStep(
+                id="3.1",
+                title="Repeat without batch 2",
+                action="Leave batch 2 out and fit again.",
+                kind="dry",
+                novelty="The batches of this cohort are not described in any paper.",
+                origin="offline",
+            ),
+        ),
+    )
     folder.write(
         Protocol(
             id="p1",
             title="Hormone receptor status, proliferation and survival in breast tumours",
             objective_id="breast",
             summary="Two parts: expression differences, then survival.",
-            parts=(first, second),
+            parts=(first, second, third),
             coverage=(
                 Coverage(requirement="R1", steps=("1.1",), met=True),
                 Coverage(requirement="R2", steps=("2.1", "2.2"), met=True),

@@ -170,6 +170,11 @@ def test_both_reports_say_what_matters(kind, page, markdown):
         "Level of detail",
         "retracted",
         "(malformed)",
+        "page 2 holds 84 invisible letters, which were left out.",
+        "the tumours of GSE1992",
+        "Extends part 1: the genes found there make up the score",
+        "no step of this part was learnt from a paper that was read.",
+        "The batches of this cohort are not described in any paper.",
     ):
         assert words in said, words
 
