@@ -31,9 +31,9 @@ _KEYS = tuple(k for k in Settings.model_fields if k not in {"config", "every_mod
 
 @dataclass(frozen=True)
 class SettingsFile:
-    """What a file sets; each value fits its field, but a model's table need not be complete."""
+    """What a file sets; each value fits its field, but a model's table need not be complete. `where` names the file."""
 
-    path: Path
+    where: str
     values: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -55,39 +55,51 @@ def read_settings_file(path: Path) -> SettingsFile:
         InputError: It cannot be read, is not TOML, holds a key, or a field is unknown or of a wrong type; the message
             names the file and the field, and what is possible there. It never shows what stands in an address or key.
     """
-    raw = _parse(path)
+    return settings_from(_parse(path), str(path), path.parent)
+
+
+def settings_from(raw: Mapping[str, Any], where: str, folder: Path) -> SettingsFile:
+    """What a parsed file, or a part of one, sets; paths are relative to `folder`.
+
+    Raises:
+        InputError: As `read_settings_file`; messages begin with `where`.
+    """
     key = find_key(raw)
     if key is not None:
         raise InputError(
-            f"{path}: {key}: keys are not read from files.",
+            f"{where}: {key}: keys are not read from files.",
             hint='Put it into an environment variable and name that one: api_key_env = "MY_KEY".',
         )
-    _refuse_unknown(path, "", raw, _KEYS)
-    tables = _table(path, "models", raw.pop("models", {}))
-    _refuse_unknown(path, "models.", tables, MODEL_KEYS)
-    models = {name: _model(path, f"models.{name}", table) for name, table in tables.items()}
-    values = {name: _path(path, name, value) if name in _PATHS else value for name, value in raw.items()}
+    _refuse_unknown(where, "", raw, _KEYS)
+    tables = _table(where, "models", raw.get("models", {}))
+    _refuse_unknown(where, "models.", tables, MODEL_KEYS)
+    models = {name: _model(where, f"models.{name}", table) for name, table in tables.items()}
+    values = {
+        name: _path(where, folder, name, value) if name in _PATHS else value
+        for name, value in raw.items()
+        if name != "models"
+    }
     if "pubmed_xml" in values:
-        values["pubmed_xml"] = _path_list(path, "pubmed_xml", values["pubmed_xml"])
+        values["pubmed_xml"] = _path_list(where, folder, "pubmed_xml", values["pubmed_xml"])
     if "limits" in values:
-        limits = _table(path, "limits", values["limits"])
-        _refuse_unknown(path, "limits.", limits, Limits.model_fields)
-        values["limits"] = _checked(path, "limits.", Limits, limits)
+        limits = _table(where, "limits", values["limits"])
+        _refuse_unknown(where, "limits.", limits, Limits.model_fields)
+        values["limits"] = _checked(where, "limits.", Limits, limits)
     if "services" in values:
-        services = _table(path, "services", values["services"])
-        _refuse_unknown(path, "services.", services, ServiceSettings.model_fields)
+        services = _table(where, "services", values["services"])
+        _refuse_unknown(where, "services.", services, ServiceSettings.model_fields)
         variable = services.get("ncbi_key_env")
         if isinstance(variable, str) and not is_variable_name(variable):
             raise InputError(
-                f"{path}: services.ncbi_key_env: must be the name of an environment variable, in capitals."
+                f"{where}: services.ncbi_key_env: must be the name of an environment variable, in capitals."
             )
-        values["services"] = _checked(path, "services.", ServiceSettings, services)
-    _checked(path, "", Settings, values)
+        values["services"] = _checked(where, "services.", ServiceSettings, services)
+    _checked(where, "", Settings, values)
     if values.get("sandbox") == "none":  # a file may come with somebody's project; giving up protection may not
         raise InputError(
-            f"{path}: sandbox: none cannot be set in a file.", hint="Say it yourself: --sandbox none, for this run."
+            f"{where}: sandbox: none cannot be set in a file.", hint="Say it yourself: --sandbox none, for this run."
         )
-    return SettingsFile(path, values, models)
+    return SettingsFile(where, values, models)
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -106,59 +118,59 @@ def _parse(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read ({reason}).", hint="Check --config.") from error
 
 
-def _refuse_unknown(path: Path, prefix: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
+def _refuse_unknown(where: str, prefix: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
     known = tuple(known)
     for name in table:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             meant = f"; did you mean `{close[0]}`?" if close else "."
-            raise InputError(f"{path}: {prefix}{name}: unknown key{meant}", hint=f"Possible: {', '.join(known)}.")
+            raise InputError(f"{where}: {prefix}{name}: unknown key{meant}", hint=f"Possible: {', '.join(known)}.")
 
 
-def _table(path: Path, name: str, value: object) -> dict[str, Any]:
+def _table(where: str, name: str, value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(
-            f"{path}: {name}: must be a table, not {value!r:.60}.", hint=f"Write [{name}] on a line of its own."
+            f"{where}: {name}: must be a table, not {value!r:.60}.", hint=f"Write [{name}] on a line of its own."
         )
     return value
 
 
-def _path(path: Path, name: str, value: object) -> Path:
+def _path(where: str, folder: Path, name: str, value: object) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
-        raise InputError(f"{path}: {name}: must be a path in quotes, not {value!r}.")
+        raise InputError(f"{where}: {name}: must be a path in quotes, not {value!r}.")
     try:
-        return path.parent / Path(value).expanduser()
+        return folder / Path(value).expanduser()
     except RuntimeError as error:  # the home of somebody who does not exist
-        raise InputError(f"{path}: {name}: {value!r}: {error}.") from error
+        raise InputError(f"{where}: {name}: {value!r}: {error}.") from error
 
 
-def _path_list(path: Path, name: str, value: object) -> tuple[Path, ...]:
+def _path_list(where: str, folder: Path, name: str, value: object) -> tuple[Path, ...]:
     if not isinstance(value, list):
-        raise InputError(f"{path}: {name}: must be a list of paths, not {value!r:.60}.")
-    return tuple(_path(path, name, item) for item in value)
+        raise InputError(f"{where}: {name}: must be a list of paths, not {value!r:.60}.")
+    return tuple(_path(where, folder, name, item) for item in value)
 
 
-def _model(path: Path, where: str, value: object) -> dict[str, Any]:
+def _model(where: str, name: str, value: object) -> dict[str, Any]:
     """A model's table; each field fits, whether or not provider and model are named."""
-    table = _table(path, where, value)
-    _refuse_unknown(path, f"{where}.", table, ModelSettings.model_fields)
+    table = _table(where, name, value)
+    _refuse_unknown(where, f"{name}.", table, ModelSettings.model_fields)
     variable = table.get("api_key_env")
     if isinstance(variable, str) and not is_variable_name(variable):
         raise InputError(
-            f"{path}: {where}.api_key_env: must be the name of an environment variable, in capitals.",
+            f"{where}: {name}.api_key_env: must be the name of an environment variable, in capitals.",
             hint='For example: api_key_env = "LAB_API_KEY". The key itself belongs into that variable.',
         )
-    _checked(path, f"{where}.", ModelSettings, {"provider": "compatible", "model": "any", **table})
+    _checked(where, f"{name}.", ModelSettings, {"provider": "compatible", "model": "any", **table})
     return table
 
 
-def _checked(path: Path, prefix: str, kind: type[Any], values: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def _checked(where: str, prefix: str, kind: type[Any], values: Mapping[str, Any]) -> Any:  # noqa: ANN401
     try:
         return kind.model_validate(values, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: {prefix}{place}: {complaint(place, first['msg'], first['input'])}.") from error
+        raise InputError(f"{where}: {prefix}{place}: {complaint(place, first['msg'], first['input'])}.") from error
 
 
 def complaint(place: str, message: str, value: object) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.model import ROLES
@@ -45,17 +45,23 @@ _TABLES = ("limits", "services")
 _PATHS = {"project", "agents_dir", "prompts_dir", "skills_dir", "prices"}
 
 
-def load_settings(flags: Mapping[str, object], environ: Mapping[str, str] | None = None) -> Settings:
-    """Settings from flags (None = not given), the environment, `bioresearcher.toml` and defaults, in this order.
+def load_settings(
+    flags: Mapping[str, object], environ: Mapping[str, str] | None = None, *, over: SettingsFile | None = None
+) -> Settings:
+    """Settings from flags (None = not given), the environment, `over`, `bioresearcher.toml`, defaults, in this order.
 
     Raises:
         InputError: A value does not fit; the message names the option, variable, or file and key.
     """
-    return load_settings_with_origin(flags, environ)[0]
+    return load_settings_with_origin(flags, environ, over=over)[0]
 
 
 def load_settings_with_origin(
-    flags: Mapping[str, object], environ: Mapping[str, str] | None = None, *, folder: Path | None = None
+    flags: Mapping[str, object],
+    environ: Mapping[str, str] | None = None,
+    *,
+    folder: Path | None = None,
+    over: SettingsFile | None = None,
 ) -> tuple[Settings, dict[str, str]]:
     """Settings, and where each value that is no default comes from.
 
@@ -64,6 +70,7 @@ def load_settings_with_origin(
         environ: The environment; None is this process's.
         folder: Where a `bioresearcher.toml` is looked for when neither a file nor a project is named; None is the
             current folder.
+        over: What a batch file sets for one objective; its models, if any, stand in for all of the settings file.
 
     Returns:
         The settings, and a mapping like `max_usd` → `flag --max-usd`, `models.reader.model` → `BIORESEARCHER_MODEL`,
@@ -74,9 +81,10 @@ def load_settings_with_origin(
     """
     environ = os.environ if environ is None else environ
     file = _file(flags, environ, Path() if folder is None else folder)
-    cells = _cells(file, flags, environ)
+    cells = _cells(file, over, flags, environ)
     local = "backend" in cells and cells["backend"].value == "local"
-    tables = file_tables(file.models, str(file.path)) if file else {}
+    named = over if over and over.models else file
+    tables = file_tables(named.models, named.where) if named else {}
     for layer in (_environment_layer(environ), _flag_layer(flags)):
         tables = apply_layer(tables, layer, local=local)
     options = _options(flags, environ)
@@ -88,8 +96,8 @@ def load_settings_with_origin(
     values: dict[str, Any] = {name: _from_anywhere(name, cell.value) for name, cell in cells.items()}
     origin |= {name: cell.origin for name, cell in cells.items() if name not in _TABLES}
     for table in _TABLES:
-        if file and table in file.values:
-            origin |= {f"{table}.{name}": str(file.path) for name in file.values[table].model_fields_set}
+        for given in (f for f in (file, over) if f and table in f.values):
+            origin |= {f"{table}.{name}": given.where for name in given.values[table].model_fields_set}
     try:
         return Settings.model_validate({**values, "models": models, "every_model": every}), origin
     except ValidationError as error:
@@ -133,13 +141,17 @@ def _file(flags: Mapping[str, object], environ: Mapping[str, str], folder: Path)
     return None if path is None else read_settings_file(path)
 
 
-def _cells(file: SettingsFile | None, flags: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, Cell]:
+def _cells(
+    file: SettingsFile | None, over: SettingsFile | None, flags: Mapping[str, object], environ: Mapping[str, str]
+) -> dict[str, Cell]:
     """Everything but models, with its origin."""
     cells: dict[str, Cell] = {}
     if file is not None:
-        cells = {name: Cell(value, str(file.path), "file") for name, value in file.values.items()}
+        cells = {name: Cell(value, file.where, "file") for name, value in file.values.items()}
         origin = _named_by(flags, environ, "config") or _named_by(flags, environ, "project") or "current folder"
-        cells["config"] = Cell(file.path, origin, "flag" if origin.startswith("flag") else "environment")
+        cells["config"] = Cell(Path(file.where), origin, "flag" if origin.startswith("flag") else "environment")
+    if over is not None:
+        cells |= {name: Cell(_laid_over(cells, name, value), over.where, "file") for name, value in over.values.items()}
     for variable, name in _ENVIRONMENT.items():
         if environ.get(variable):
             cells[name] = Cell(environ[variable], variable, "environment")
@@ -147,6 +159,14 @@ def _cells(file: SettingsFile | None, flags: Mapping[str, object], environ: Mapp
         if value is not None and name in Settings.model_fields and name not in _NOT_FLAGS:
             cells[name] = Cell(value, f"flag {_option(name)}", "flag")
     return cells
+
+
+def _laid_over(cells: Mapping[str, Cell], name: str, value: Any) -> object:  # noqa: ANN401 - a setting of any type
+    """A value over the one below; of a table only what it says."""
+    if name not in _TABLES or name not in cells:
+        return value
+    said = {n: getattr(value, n) for n in value.model_fields_set}
+    return cast(BaseModel, cells[name].value).model_copy(update=said)
 
 
 def _named_by(flags: Mapping[str, object], environ: Mapping[str, str], name: str) -> str:
