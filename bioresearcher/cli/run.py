@@ -127,6 +127,7 @@ def run(args: argparse.Namespace) -> int:
 
     from bioresearcher.cli.drive import drive, tell_finished
     from bioresearcher.cli.spending import agree
+    from bioresearcher.graph.inputs import check_inputs, check_names, check_sources
     from bioresearcher.graph.run import new_run_folder
     from bioresearcher.llm.choose import choose_backend
     from bioresearcher.settings import load_settings
@@ -134,8 +135,9 @@ def run(args: argparse.Namespace) -> int:
     inputs, only_own = _inputs(args)
     args.only_own = args.only_own if args.only_own is not None else only_own or None
     settings = load_settings(vars(args))
-    _check_names(settings)
-    _check_inputs(inputs, settings)
+    check_names(settings)
+    check_inputs(inputs, settings)
+    check_sources(settings)
     choice = asyncio.run(choose_backend(settings))
     settings = choice.applied(settings)
     if args.reuse:
@@ -157,9 +159,7 @@ def _inputs(args: argparse.Namespace) -> tuple[Inputs, bool]:
         InputError: None or several were given, or the objective is empty.
     """
     from bioresearcher.examples import load_example, load_objective_file
-    from bioresearcher.graph.prepare import Inputs
-    from bioresearcher.runfolder import safe_name
-    from bioresearcher.schemas.objective import Objective, Requirement
+    from bioresearcher.graph.inputs import inputs_from_file, inputs_from_text, with_more
 
     given = [name for name, value in (("FILE", args.file), ("--example", args.example), ("--objective", args.objective))
              if value is not None]  # fmt: skip
@@ -169,19 +169,12 @@ def _inputs(args: argparse.Namespace) -> tuple[Inputs, bool]:
             f"name one objective ({said}).", hint="Use --example, --objective TEXT, or a FILE; see --help."
         )
     if args.objective is not None:
-        text = _text(args.objective)
-        base, only_own = Inputs(Objective(id=safe_name(" ".join(text.split()[:6]).lower()), text=text)), False
+        base, only_own = inputs_from_text(_text(args.objective)), False
     else:
         loaded = load_example(args.example) if args.example else load_objective_file(args.file)
-        base, only_own = Inputs(loaded.objective, loaded.papers, loaded.data), loaded.only_own
-    requirements = [*base.objective.requirements]
-    for text in args.requirement:
-        requirements.append(Requirement(id=f"R{len(requirements) + 1}", text=text))
-    objective = base.objective.model_copy(
-        update={"conditions": (*base.objective.conditions, *args.condition), "requirements": tuple(requirements)}
-    )
-    papers = (*base.papers, *(p.resolve() for p in args.papers))
-    return Inputs(objective, papers, (*base.data, *(p.resolve() for p in args.data))), only_own
+        base, only_own = inputs_from_file(loaded), loaded.only_own
+    more = with_more(base, conditions=args.condition, requirements=args.requirement, papers=args.papers, data=args.data)
+    return more, only_own
 
 
 def _text(value: str) -> str:
@@ -192,12 +185,7 @@ def _text(value: str) -> str:
             value = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"--objective: {path} cannot be read as text: {error}.") from error
-    text = " ".join(value.split())
-    if len(text) < 10:
-        raise InputError(
-            "the objective is empty or too short to work with.", hint="Say in a sentence what to find out."
-        )
-    return text
+    return value
 
 
 def _tell_hosts(settings: Settings, args: argparse.Namespace) -> None:
@@ -211,36 +199,3 @@ def _tell_hosts(settings: Settings, args: argparse.Namespace) -> None:
     if settings.chroma_url:
         said += f"; vectors are kept by the Chroma server {settings.chroma_url}"
     Console(stderr=args.json, quiet=args.quiet, highlight=False).print(said, soft_wrap=True, markup=False)
-
-
-def _check_names(settings: Settings) -> None:
-    """Refuse what cannot be an id before anything is started.
-
-    Raises:
-        InputError: With the first such name.
-    """
-    from bioresearcher.stages.selection import named_id
-
-    for option, names in (("--include", settings.include), ("--exclude", settings.exclude)):
-        for name in names:
-            named_id(name, option)
-    both = {named_id(n) for n in settings.include} & {named_id(n) for n in settings.exclude}
-    if both:
-        raise InputError(f"{min(both)} is named by both --include and --exclude.")
-
-
-def _check_inputs(inputs: Inputs, settings: Settings) -> None:
-    """Refuse a run that has nothing to work with, before anything is written."""
-    if settings.chroma_url:
-        from bioresearcher.library.dense_server import connect, end
-
-        end(connect(settings.chroma_url))
-    missing = [p for p in (*inputs.papers, *inputs.data) if not p.exists()]
-    if missing:
-        raise InputError(f"{missing[0]} is not there.", hint="Check --papers and --data.")
-    if settings.pubmed_xml:
-        from bioresearcher.graph.prepare import pubmed_files
-
-        pubmed_files(settings)
-    elif settings.only_own and not inputs.papers and not inputs.data:
-        raise InputError("there are neither papers nor data.", hint="Give --papers DIR and/or --data DIR.")
