@@ -6,7 +6,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -105,3 +105,32 @@ def _opened(path: Path) -> BinaryIO:
         return path.open("rb")
     except OSError as error:
         raise InputError(f"{path.name}: cannot be read ({error.strerror or error}).") from error
+
+
+@dataclass(kw_only=True)
+class StreamedTable:
+    """A table that is read from a stream, once.
+
+    Attributes:
+        header: The table's column names; empty without a table.
+        rows_read: Rows given out so far; `ragged` of them had more cells than the header and were left out.
+    """
+
+    header: list[str] = field(default_factory=list)
+    rows_read: int = 0
+    ragged: int = 0
+    _rows: Iterator[list[str]] = field(default_factory=lambda: iter(()), repr=False)
+
+    def rows(self) -> Iterator[list[str]]:
+        """The table's rows as written, each as long as the header (cells missing at the end are empty).
+
+        Raises:
+            InputError: The file ends within the table.
+        """
+        width = len(self.header)
+        for row in self._rows:
+            if len(row) > width:
+                self.ragged += 1
+                continue
+            self.rows_read += 1
+            yield row + [""] * (width - len(row))

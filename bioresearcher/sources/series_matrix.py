@@ -6,43 +6,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bioresearcher.errors import InputError
-from bioresearcher.sources.lines import Lines
+from bioresearcher.sources.lines import Lines, StreamedTable
 
 MAX_HEAD_CHARS = 512 << 20
 NOT_MATRIX = "Expected GEO's series matrix text: lines that begin with !Series_ or !Sample_, then a table."
 
 
 @dataclass
-class SeriesMatrix:
+class SeriesMatrix(StreamedTable):
     """The head of a series matrix file; `rows()` reads the table, once.
 
     Attributes:
         series: Series attribute, lower case, without `Series_` -> values.
         samples: Sample attribute, lower case, without `Sample_` -> one list for each line, of one value per sample.
-        header: `ID_REF` and the samples' accessions; empty when the file has no table.
-        rows_read: Rows given out so far; `ragged` ones were left out.
     """
 
     series: dict[str, list[str]] = field(default_factory=dict)
     samples: dict[str, list[list[str]]] = field(default_factory=dict)
-    header: list[str] = field(default_factory=list)
-    rows_read: int = 0
-    ragged: int = 0
-    _rows: Iterator[list[str]] = field(default_factory=lambda: iter(()), repr=False)
-
-    def rows(self) -> Iterator[list[str]]:
-        """The table's rows: the feature, then one value per sample, as written.
-
-        Raises:
-            InputError: The file ends within the table.
-        """
-        width = len(self.header)
-        for row in self._rows:
-            if len(row) > width:
-                self.ragged += 1
-                continue
-            self.rows_read += 1
-            yield row + [""] * (width - len(row))
 
 
 def read_matrix(lines: Lines) -> SeriesMatrix:

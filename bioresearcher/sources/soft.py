@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bioresearcher.errors import InputError
-from bioresearcher.sources.lines import Lines
+from bioresearcher.sources.lines import Lines, StreamedTable
 
 MAX_ATTRIBUTES = 200_000
 """Attribute lines an entity may have: a series of 100,000 samples has that many."""
@@ -22,7 +22,7 @@ NOT_SOFT = "Expected SOFT text: lines that begin with ^, ! or #, as GEO gives th
 
 
 @dataclass
-class SoftEntity:
+class SoftEntity(StreamedTable):
     """One entity. Its table, if any, is read from the stream: go through `rows()` before the next entity, or never.
 
     Attributes:
@@ -30,18 +30,12 @@ class SoftEntity:
         name: What stands after `=`; an accession in files from GEO.
         attributes: Key without the kind before it, in lower case -> values in order, empty ones left out.
         columns: Column name -> its description.
-        header: The table's column names; empty without a table.
-        rows_read: Rows given out so far; `ragged` of them had more cells than the header and were left out.
     """
 
     kind: str
     name: str
     attributes: dict[str, list[str]] = field(default_factory=dict)
     columns: dict[str, str] = field(default_factory=dict)
-    header: list[str] = field(default_factory=list)
-    rows_read: int = 0
-    ragged: int = 0
-    _rows: Iterator[list[str]] = field(default_factory=lambda: iter(()), repr=False)
 
     def first(self, key: str) -> str:
         """The first value of an attribute; empty when there is none."""
@@ -50,20 +44,6 @@ class SoftEntity:
     def text(self, key: str) -> str:
         """All values of an attribute as one text."""
         return " ".join(self.attributes.get(key, ()))
-
-    def rows(self) -> Iterator[list[str]]:
-        """The table's rows, each as long as the header (cells missing at the end are empty).
-
-        Raises:
-            InputError: The file ends within the table.
-        """
-        width = len(self.header)
-        for row in self._rows:
-            if len(row) > width:
-                self.ragged += 1
-                continue
-            self.rows_read += 1
-            yield row + [""] * (width - len(row))
 
 
 def entities(lines: Lines) -> Iterator[SoftEntity]:

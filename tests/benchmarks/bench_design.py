@@ -15,14 +15,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench_reading import _backend, _caller, _size, _tokenizer
+from bench_reading import Recalling, _backend, _caller, _size, _tokenizer
 from figures import ROOT, Figure, test_data
 
 from bioresearcher.examples import load_example
 from bioresearcher.library.documents import load_paper
 from bioresearcher.library.index import Library
 from bioresearcher.llm.ask import Caller
-from bioresearcher.llm.backend import Backend, Reply, Request
+from bioresearcher.llm.backend import Request
 from bioresearcher.llm.offline.handlers import offline_backend
 from bioresearcher.report.protocol_markdown import render_bare_protocol
 from bioresearcher.resources import Resources
@@ -54,7 +54,7 @@ def measure(quick: bool) -> list[Figure]:
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         with Library(place / "library") as library:
-            rules = Recalling(offline_backend(library.similarities))
+            rules = Recalling(offline_backend(library.similarities), _key)
             door = _caller(place / "rules.sqlite", rules)
             bench = asyncio.run(_bench(door, place, [data / "fulltext" / p for p in PAPERS]))
             protocol = asyncio.run(_design(door, bench, library.similarities))
@@ -62,25 +62,9 @@ def measure(quick: bool) -> list[Figure]:
             return [_asked(place, bench, library.similarities, rules.known, protocol)]
 
 
-class Recalling:
-    """The rules as a backend that keeps its answers by what a server finds in the prompt."""
-
-    origin = "offline"
-
-    def __init__(self, rules: Backend) -> None:
-        self._rules = rules
-        self.known: dict[str, Any] = {}
-
-    async def complete(self, request: Request) -> Reply:
-        reply = await self._rules.complete(request)
-        values: Any = request.values
-        if request.prompt.startswith("designer/"):
-            part = values.part.id if request.prompt.endswith("write_steps") else ""
-            self.known[request.prompt + part] = json.loads(reply.text)
-        return reply
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._rules, name)
+def _key(request: Request) -> str:
+    values: Any = request.values
+    return request.prompt + (values.part.id if request.prompt.endswith("write_steps") else "")
 
 
 async def _bench(door: Caller, place: Path, papers: list[Path]) -> Bench:

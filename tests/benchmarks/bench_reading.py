@@ -83,19 +83,23 @@ class Recalling:
 
     origin = "offline"
 
-    def __init__(self, rules: Backend) -> None:
+    def __init__(self, rules: Backend, key: Callable[[Request], str]) -> None:
         self._rules = rules
+        self._key = key
         self.known: dict[str, Any] = {}
 
     async def complete(self, request: Request) -> Reply:
         reply = await self._rules.complete(request)
-        values: Any = request.values
-        key = values.part.title if request.prompt.endswith("report_part") else request.prompt
-        self.known[key] = json.loads(reply.text)
+        self.known[self._key(request)] = json.loads(reply.text)
         return reply
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._rules, name)
+
+
+def _key(request: Request) -> str:
+    values: Any = request.values
+    return str(values.part.title) if request.prompt.endswith("report_part") else request.prompt
 
 
 def _caller(path: Path, backend: Any) -> Caller:
@@ -113,7 +117,7 @@ def _asked(place: Path, path: Path) -> tuple[list[Seen], Report, Document]:
     """What is sent for one report, and the report."""
     paper, document = load_paper(path)
     with Library(place / "library") as library:
-        recalling = Recalling(offline_backend(library.similarities))
+        recalling = Recalling(offline_backend(library.similarities), _key)
         ledgers = Path(tempfile.mkdtemp(dir=place))
         by_rule = _caller(ledgers / "rules.sqlite", recalling)
         asyncio.run(_report(by_rule, paper, document))

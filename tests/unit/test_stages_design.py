@@ -5,18 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import model_answers as answers
-import numpy as np
 import pytest
+from conftest_stages import caller, notes, similar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioresearcher.cards import load_cards
-from bioresearcher.events import Event, EventLog
-from bioresearcher.llm.ask import Caller
-from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.offline.handlers import offline_backend
-from bioresearcher.llm.scripted import ScriptedBackend
-from bioresearcher.prompts import PromptBook
+from bioresearcher.events import Event
 from bioresearcher.resources import Resources
 from bioresearcher.schemas.ask_design import HeadingsDraft, OutlinesDraft, ProtocolStepDraft, StepsDraft
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
@@ -66,28 +60,6 @@ def bench() -> Bench:
         origin="model",
     )
     return Bench(OBJECTIVE, {"P1": report}, {}, (data(),), SKILLS)
-
-
-def similar(left, right):
-    return np.full((len(left), len(right)), 0.5, dtype=np.float32)
-
-
-def caller(tmp_path: Path, replies, events: list[Event], *, rules: bool = True) -> Caller:
-    backend = ScriptedBackend(replies)
-    backend.origin = "model"
-    resources = Resources()
-    return Caller(
-        backend,
-        Ledger(tmp_path / "ledger.sqlite"),
-        PromptBook(resources),
-        load_cards(resources),
-        EventLog(None, events.append),
-        rules=offline_backend(similar) if rules else None,
-    )
-
-
-def notes(events: list[Event]) -> str:
-    return "\n".join(e.message for e in events if e.kind == "note")
 
 
 def heading(name: str, *needs: str, title: str = "", **more):

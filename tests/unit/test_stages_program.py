@@ -6,19 +6,13 @@ import json
 from pathlib import Path
 
 import model_answers as answers
-import numpy as np
 import pytest
+from conftest_stages import caller, notes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioresearcher.cards import load_cards
 from bioresearcher.errors import RefusalError
-from bioresearcher.events import Event, EventLog
-from bioresearcher.llm.ask import Caller
-from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.offline.handlers import offline_backend
-from bioresearcher.llm.scripted import ScriptedBackend
-from bioresearcher.prompts import PromptBook
+from bioresearcher.events import Event
 from bioresearcher.resources import Resources
 from bioresearcher.runfolder import safe_name
 from bioresearcher.sandbox.choose import choose_sandbox
@@ -33,28 +27,6 @@ from bioresearcher.stages.tasks import MAX_TASKS, accept_tasks
 
 SKILLS = load_skills(Resources())
 SKILL = "cohort-table"
-
-
-def similar(left, right):
-    return np.full((len(left), len(right)), 0.5, dtype=np.float32)
-
-
-def caller(tmp_path: Path, replies, events: list[Event] | None = None, *, rules: bool = True) -> Caller:
-    backend = ScriptedBackend(replies)
-    backend.origin = "model"
-    resources = Resources()
-    return Caller(
-        backend,
-        Ledger(tmp_path / "ledger.sqlite"),
-        PromptBook(resources),
-        load_cards(resources),
-        EventLog(None, (events if events is not None else []).append),
-        rules=offline_backend(similar) if rules else None,
-    )
-
-
-def notes(events: list[Event]) -> str:
-    return "\n".join(e.message for e in events if e.kind == "note")
 
 
 def dataset(root: Path) -> Dataset:

@@ -5,18 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import numpy as np
 import pytest
+from conftest_stages import caller, notes
 
-from bioresearcher.cards import load_cards
 from bioresearcher.errors import RefusalError, ReplyInvalidError
-from bioresearcher.events import Event, EventLog
-from bioresearcher.llm.ask import Caller
-from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.offline.handlers import offline_backend
-from bioresearcher.llm.scripted import ScriptedBackend
-from bioresearcher.prompts import PromptBook
-from bioresearcher.resources import Resources
+from bioresearcher.events import Event
 from bioresearcher.review.gates import GateContext
 from bioresearcher.review.metrics import review_by_rule
 from bioresearcher.schemas.ask_read import PaperOutline, PartDraft, ReferabilityDraft
@@ -52,28 +45,6 @@ def document(name: str, text: str = METHODS + RESULTS) -> Document:
 
 def paper(name: str = "P1", source: str = "own") -> Paper:
     return Paper(id=name, title="Genes of breast tumours", abstract="We tested each gene in two groups.", source=source)
-
-
-def similar(left, right):
-    return np.full((len(left), len(right)), 0.5, dtype=np.float32)
-
-
-def caller(tmp_path: Path, replies, events: list[Event] | None = None, *, rules: bool = True) -> Caller:
-    backend = ScriptedBackend(replies)
-    backend.origin = "model"
-    resources = Resources()
-    return Caller(
-        backend,
-        Ledger(tmp_path / "ledger.sqlite"),
-        PromptBook(resources),
-        load_cards(resources),
-        EventLog(None, (events if events is not None else []).append),
-        rules=offline_backend(similar) if rules else None,
-    )
-
-
-def notes(events: list[Event]) -> str:
-    return "\n".join(e.message for e in events if e.kind == "note")
 
 
 def outline(*titles: str) -> PaperOutline:

@@ -1,0 +1,38 @@
+"""A caller whose model is scripted, with the rules behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bioresearcher.cards import load_cards
+from bioresearcher.events import Event, EventLog
+from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ledger import Ledger
+from bioresearcher.llm.offline.handlers import offline_backend
+from bioresearcher.llm.scripted import ScriptedBackend
+from bioresearcher.prompts import PromptBook
+from bioresearcher.resources import Resources
+
+
+def similar(left, right):
+    return np.full((len(left), len(right)), 0.5, dtype=np.float32)
+
+
+def caller(tmp_path: Path, replies, events: list[Event] | None = None, *, rules: bool = True) -> Caller:
+    backend = ScriptedBackend(replies)
+    backend.origin = "model"
+    resources = Resources()
+    return Caller(
+        backend,
+        Ledger(tmp_path / "ledger.sqlite"),
+        PromptBook(resources),
+        load_cards(resources),
+        EventLog(None, (events if events is not None else []).append),
+        rules=offline_backend(similar) if rules else None,
+    )
+
+
+def notes(events: list[Event]) -> str:
+    return "\n".join(e.message for e in events if e.kind == "note")
