@@ -13,7 +13,7 @@ from bioresearcher.errors import BioresearcherError
 from bioresearcher.graph import nodes_datasets as datasets
 from bioresearcher.graph import nodes_design as design
 from bioresearcher.graph import nodes_search as search
-from bioresearcher.graph import routes
+from bioresearcher.graph import nodes_selection, routes
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.state import CodeTask, PaperTask, PartTask, RunState
 from bioresearcher.schemas.task import DryLabTask
@@ -62,7 +62,7 @@ def build_pipeline() -> Graph:
         graph.add_node(node.__name__, _announced(node), input_schema=RunState)
     for branch, task in BRANCHES:
         graph.add_node(branch.__name__, _announced(branch), input_schema=task)
-    graph.add_node("approve_selection", search.approve_selection, input_schema=RunState)
+    graph.add_node("approve_selection", nodes_selection.approve_selection, input_schema=RunState)
     graph.add_node("approve_protocol", design.approve_protocol, input_schema=RunState)
 
     graph.add_edge(START, "plan_queries")
@@ -71,7 +71,9 @@ def build_pipeline() -> Graph:
     graph.add_edge("screen_papers", "search_datasets")
     graph.add_edge("search_datasets", "check_datasets")
     graph.add_edge("check_datasets", "approve_selection")
-    graph.add_conditional_edges("approve_selection", routes.after_selection, ["fetch_datasets", END])
+    graph.add_conditional_edges(
+        "approve_selection", routes.after_selection, ["approve_selection", "fetch_datasets", END]
+    )
     graph.add_conditional_edges("fetch_datasets", routes.after_fetching, ["read_paper", "analyse_reports"])
     graph.add_edge("read_paper", "analyse_reports")
     graph.add_edge("analyse_reports", "design_headings")

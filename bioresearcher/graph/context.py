@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from bioresearcher.graph.added import Added
 from bioresearcher.graph.retask import recorded
 from bioresearcher.library.index import Library
 from bioresearcher.llm.ask import Caller
@@ -41,6 +42,8 @@ class Context:
         pubmed_files: PubMed XML files that are searched offline; None when none were given.
         own_datasets: The researcher's data sets, described.
         input_failures: Files among them that could not be read.
+        added: What a person added at the gate of the selection.
+        shown_gates: Names of gates that were shown in this process.
         task_slots: How many tasks run at once.
     """
 
@@ -62,12 +65,14 @@ class Context:
     pubmed_files: PubmedFiles | None
     own_datasets: tuple[Dataset, ...]
     input_failures: tuple[Failure, ...]
+    added: Added
+    shown_gates: set[str]
     task_slots: asyncio.Semaphore
 
     def reachable(self, failures: Iterable[Failure] = ()) -> list[LiteratureSource]:
         """The literature sources without those that failed before, here or according to the record."""
         lost = self.unreachable | {f.item for f in failures}
-        return [s for s in self.literature if s.name not in lost]
+        return [s for s in (*self.literature, *self.added.papers) if s.name not in lost]
 
     def status_sources(self, failures: Iterable[Failure] = ()) -> list[StatusSource]:
         """Those that know of retractions, without those that failed before."""

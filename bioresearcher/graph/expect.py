@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bioresearcher.cards import load_cards
-from bioresearcher.graph.prepare import Inputs, resources_of, runnable_skills, tables_of
+from bioresearcher.graph.prepare import Inputs, resources_of, runnable_skills
 from bioresearcher.llm.forecast import Forecast, forecast
 from bioresearcher.llm.prices import load_prices
 from bioresearcher.llm.workload import ObjectiveSize, prompt_lengths, size_of
@@ -28,7 +28,7 @@ def forecast_of(inputs: Inputs, settings: Settings) -> Forecast:
     """
     resources = resources_of(settings)
     papers, _ = OwnPapers(inputs.papers).load() if inputs.papers else ([], [])
-    datasets, _ = load_datasets(inputs.data, tables_of(settings))
+    datasets, _ = load_datasets(inputs.data, settings.tables)
     size = size_of(
         inputs.objective,
         papers,

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from langgraph.runtime import Runtime
-from langgraph.types import interrupt
 
 from bioresearcher.errors import AnswerError, OutsideError
 from bioresearcher.graph.context import Context
@@ -15,9 +14,8 @@ from bioresearcher.graph.state import PaperTask, RunState
 from bioresearcher.library.canonical import UnreadablePaper
 from bioresearcher.library.suspicion import shown
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.paper import Failure, Paper, QueryPlan, ScreenedPaper, SearchRound
+from bioresearcher.schemas.paper import Failure, Paper, QueryPlan, SearchRound
 from bioresearcher.schemas.report import Report
-from bioresearcher.schemas.run import Decision
 from bioresearcher.sources.base import StatusSource
 from bioresearcher.stages import duplicates, read, screen, search, selection, status, texts
 
@@ -135,40 +133,6 @@ async def check_status(state: RunState, runtime: Runtime[Context]) -> Update:
         c.folder.write(paper, "papers", f"{paper.id}.json")
     c.folder.write_list(rows, "status.json")
     return {"failures": failures}
-
-
-async def approve_selection(state: RunState, runtime: Runtime[Context]) -> Update:
-    """Asks a person which papers and data sets to use; what `--include` and `--exclude` say counts whoever answers."""
-    question = {"gate": "approve_selection", "papers": state["kept"], "datasets": state["datasets"]}
-    decision: Decision = interrupt(question, response_schema=Decision)
-    c = runtime.context
-    papers = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["found"]]
-    known = [p.stem for p in sorted(c.folder.path("datasets").glob("*.json"))]
-    taken_in = selection.matching((*c.settings.include, *decision.add), papers, known)
-    taken_out = selection.matching((*c.settings.exclude, *decision.drop), papers, known)
-    kept = [p for p in dict.fromkeys((*state["kept"], *taken_in.ids)) if p in {*state["found"]} - {*taken_out.ids}]
-    datasets = [d for d in dict.fromkeys((*state["datasets"], *taken_in.ids)) if d in {*known} - {*taken_out.ids}]
-    for unused in c.folder.path("datasets").glob("*.json"):
-        if unused.stem not in datasets:
-            unused.rename(unused.with_suffix(".unused"))
-    chosen = decision.model_copy(
-        update={"add": taken_in.ids, "drop": taken_out.ids, "papers": tuple(kept), "datasets": tuple(datasets)}
-    )
-    failures = selection.not_known(taken_in.unknown, "--include") + selection.not_known(taken_out.unknown, "--exclude")
-    _note_selection(c, kept)
-    rounds = search.with_kept(state["rounds"], kept)
-    c.folder.write_list(rounds, "search.json")
-    return {"kept": kept, "datasets": datasets, "decisions": [chosen], "failures": failures, "rounds": rounds}
-
-
-def _note_selection(c: Context, kept: Sequence[str]) -> None:
-    """The screening as the person at the gate changed it."""
-    rows = []
-    for row in c.folder.read_list(ScreenedPaper, "screening.json"):
-        used = row.paper_id in kept
-        said = "" if used == row.kept else "Taken in at the gate. " if used else "Taken out at the gate. "
-        rows.append(row.model_copy(update={"kept": used, "reason": f"{said}{row.reason}"}))
-    c.folder.write_list(rows, "screening.json")
 
 
 async def read_paper(task: PaperTask, runtime: Runtime[Context]) -> Update:

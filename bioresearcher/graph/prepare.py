@@ -17,6 +17,7 @@ from bioresearcher.cards import AGENTS, load_cards
 from bioresearcher.errors import SandboxUnavailableError
 from bioresearcher.events import Event, EventLog
 from bioresearcher.execution.languages import can_run
+from bioresearcher.graph.added import Added, digests_of_data, digests_of_papers
 from bioresearcher.graph.backends import MakeBackend, Wrap, make_caller
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.services import Services, open_services
@@ -62,11 +63,6 @@ def resources_of(settings: Settings) -> Resources:
         skills_dir=settings.skills_dir,
         project=settings.project,
     )
-
-
-def tables_of(settings: Settings) -> Path:
-    """Where data in other forms are kept as tables."""
-    return settings.workspace / "library" / "tables"
 
 
 def pubmed_files(settings: Settings, show: Callable[[str], None] | None = None) -> PubmedFiles | None:
@@ -119,7 +115,7 @@ async def open_context(
     cards, book, skills = load_cards(resources), PromptBook(resources), runnable_skills(resources)
     for prompt in step_prompts.ALL:
         book.get(prompt)
-    datasets, data_failures = await asyncio.to_thread(load_datasets, inputs.data, tables_of(settings))
+    datasets, data_failures = await asyncio.to_thread(load_datasets, inputs.data, settings.tables)
     papers = OwnPapers(inputs.papers) if inputs.papers else None
     loaded, paper_failures = await asyncio.to_thread(papers.load) if papers else ([], [])
     sandbox, note, tested = await _sandbox(settings)
@@ -160,6 +156,8 @@ async def open_context(
             own_datasets=tuple(datasets),
             pubmed_files=pubmed,
             input_failures=(*paper_failures, *data_failures),
+            added=Added.load(folder),
+            shown_gates=set(),
             task_slots=asyncio.Semaphore(settings.jobs),
         )
     finally:
@@ -197,11 +195,9 @@ def runnable_skills(resources: Resources) -> dict[str, Skill]:
 
 def input_digests(context: Context) -> dict[str, str]:
     """Path -> sha256 of every input file in use."""
-    digests = {p.path: p.sha256 for p in context.own_records if p.path and p.sha256}
-    digests |= context.own_papers.bibliographies if context.own_papers else {}
+    digests = digests_of_papers(context.own_records, context.own_papers) | digests_of_data(context.own_datasets)
     digests |= context.pubmed_files.digests() if context.pubmed_files else {}
-    for dataset in context.own_datasets:
-        digests |= {str(Path(dataset.root, f.path)): f.sha256 for f in dataset.files}
+    digests |= context.added.digests()
     return dict(sorted(digests.items()))
 
 

@@ -13,13 +13,14 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from bioresearcher.errors import DefectError, RunFolderError, WorkspaceError
+from bioresearcher.graph.added import ADDED, Added
 from bioresearcher.llm.backend import Backend
 from bioresearcher.llm.ledger import known_format
 from bioresearcher.llm.replay import ReplayBackend
 from bioresearcher.report.derive import INCIDENTAL
 from bioresearcher.runfolder import RunFolder, file_sha256
 from bioresearcher.schemas.revision import REVISE
-from bioresearcher.schemas.run import Decision, Replay, RunRecord
+from bioresearcher.schemas.run import AddedInput, Decision, Replay, RunRecord
 from bioresearcher.settings import BUDGET, Settings
 
 LEDGER = "ledger.sqlite"
@@ -42,9 +43,9 @@ class Source:
     folder: RunFolder
     record: RunRecord
 
-    def decision(self, gate: str) -> Decision | None:
-        """What was decided at a gate; None when the run had no such gate."""
-        return next((d for d in self.record.decisions if d.gate == gate), None)
+    def decision(self, gate: str, turn: int) -> Decision | None:
+        """What was decided at a gate after so many other decisions there; None when nothing was."""
+        return next(iter([d for d in self.record.decisions if d.gate == gate][turn:]), None)
 
     def begun(self, record: RunRecord) -> RunRecord:
         """The manifest of a replay that begins: as the recorded run's, but for what depends on place and time."""
@@ -72,7 +73,10 @@ class Source:
         Raises:
             RunFolderError: With the first such file.
         """
-        other = sorted(now.items() ^ self.record.inputs.items())
+        later = Added(inputs=list(self.folder.read_list(AddedInput, ADDED))).recorded  # added again when it is its turn
+        other = sorted(
+            now.items() ^ {n: d for n, d in self.record.inputs.items() if n in now or n not in later}.items()
+        )
         if other:
             name = other[0][0]
             what = (

@@ -7,6 +7,7 @@ from typing import Literal
 
 from langgraph.types import Send
 
+from bioresearcher.graph.gates import SELECTION, stays_open
 from bioresearcher.graph.state import CodeTask, PaperTask, PartTask, RunState, standing
 
 
@@ -15,8 +16,10 @@ def after_search(state: RunState) -> Literal["plan_queries", "screen_papers"]:
     return "screen_papers" if state["rounds"][-1].stop_reason else "plan_queries"
 
 
-def after_selection(state: RunState) -> Literal["fetch_datasets", "__end__"]:
-    """On when the selection was approved."""
+def after_selection(state: RunState) -> Literal["approve_selection", "fetch_datasets", "__end__"]:
+    """On when the selection was approved; the same question again while it changes."""
+    if stays_open(state, SELECTION):
+        return "approve_selection"
     return "fetch_datasets" if _approved(state, "approve_selection") else "__end__"
 
 

@@ -254,7 +254,8 @@ class Runner:
 
     async def _answered(self, context: Context, value: dict[str, Any]) -> Command[Any] | None:
         context.caller.events.emit("gate", str(value["gate"]), "waiting")
-        recorded = self._replay.decision(str(value["gate"])) if self._replay else None
+        turn = int(value.get("turn", 0))
+        recorded = self._replay.decision(str(value["gate"]), turn) if self._replay else None
         decision = recorded or await self._answer(value, context)
         if decision is None:
             return None
@@ -271,6 +272,7 @@ class Runner:
                 "status": status,
                 "stopped_by": stopped_by,
                 "finished": now(),
+                "inputs": dict(sorted({**record.inputs, **context.added.recorded}.items())),
                 "totals": spent,
                 "usage": context.caller.ledger.rows(),
                 "decisions": self._values.get("decisions", []),

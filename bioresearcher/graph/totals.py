@@ -47,7 +47,7 @@ def totals(context: Context, values: dict[str, Any], wall_s: float) -> Totals:
         verified=sum(r.verified for r in records),
         outcomes=dict(sorted(Counter(str(r.outcome) for r in records).items())),
         repairs=sum(r.repairs for r in records),
-        human_interventions=sum(d.by == "human" for d in values.get("decisions", [])),
+        human_interventions=sum(d.by == "human" and d.changed for d in values.get("decisions", [])),
         calls=usage.calls,
         input_tokens=usage.input_tokens,
         cached_tokens=usage.cached_tokens,
@@ -90,9 +90,10 @@ def known_limits(context: Context) -> list[str]:
         said.append(
             f"Only the researcher's own papers{files} and data sets were searched; no literature service was asked."
         )
-    if not context.literature:
+    if not context.literature and not context.added.papers:
         said.append("No papers were given, so no step rests on literature.")
-    if not context.own_datasets and not context.input_failures:
+    data = [one for one in context.added.inputs if one.kind == "data"]
+    if not (context.own_datasets or data or context.input_failures):
         said.append("No data were given, so nothing was computed.")
     if context.sandbox is None:
         said.append(context.sandbox_note)

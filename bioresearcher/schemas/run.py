@@ -30,7 +30,7 @@ class Totals(Value):
     verified: int = 0
     outcomes: dict[str, int] = Field(default_factory=dict)
     repairs: int = 0
-    human_interventions: int = 0
+    human_interventions: int = Field(default=0, description="a person's decisions that changed or closed something")
     calls: int = 0
     input_tokens: int = 0
     cached_tokens: int = 0
@@ -42,13 +42,22 @@ class Totals(Value):
 
 
 class Decision(Value):
-    """A person's (or `--yes`'s) answer at a gate."""
+    """What a person (or `--yes`, or the settings) said at a gate; one that leaves the gate open is followed by more."""
 
     gate: str
     approved: bool
-    by: Literal["human", "--yes"]
-    drop: tuple[str, ...] = Field(default=(), description="ids taken out of the selection")
-    add: tuple[str, ...] = Field(default=(), description="ids taken into the selection")
+    by: Literal["human", "--yes", "settings"]
+    more: bool = Field(default=False, description="whether the gate stays open after it")
+    turn: int = Field(default=0, description="how many decisions were made at this gate before it")
+    typed: str = Field(default="", description="the line as it was typed in a session")
+    outcome: str = Field(default="", description="what came of it, in words")
+    changed: bool = Field(default=True, description="whether it changed anything or closed the gate")
+    drop: tuple[str, ...] = Field(default=(), description="ids taken out of the selection, or tasks to be skipped")
+    add: tuple[str, ...] = Field(default=(), description="ids taken into the selection, or tasks not to be skipped")
+    given: tuple[str, ...] = Field(
+        default=(), description="identifiers, and files as `paper:<path>` or `data:<path>`, that were not known before"
+    )
+    confirmed: tuple[str, ...] = Field(default=(), description="ids of retracted papers to be used all the same")
     papers: tuple[str, ...] = Field(default=(), description="ids of the papers that are read")
     datasets: tuple[str, ...] = Field(default=(), description="ids of the data sets that are used")
     comment: str = ""
@@ -71,6 +80,15 @@ class Replay(Value):
     changed: tuple[str, ...] = Field(
         default=(), description="versions, prompts, settings, sandbox that are not as they were"
     )
+
+
+class AddedInput(Value):
+    """A file or folder that the researcher added at the gate of the selection; all of them are in `added.json`."""
+
+    kind: Literal["paper", "data"]
+    path: str
+    ids: tuple[str, ...] = Field(description="the papers or data sets in it")
+    digests: dict[str, str] = Field(description="path -> sha256 of every file that was read")
 
 
 class RunRecord(Value):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, JsonValue, field_validator
 
@@ -35,6 +35,10 @@ class ModelOptions(Value):
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
 
+
+GateName = Literal["selection", "headings", "outlines", "protocol", "tasks"]
+GATES: tuple[GateName, ...] = get_args(GateName)
+"""The places where a run can ask a person, in the order in which it comes to them."""
 
 BUDGET = ("max_usd", "max_tokens", "max_minutes")
 """Settings that limit what a run may spend; they change when it ends, not what it gives."""
@@ -100,10 +104,13 @@ class Settings(Value):
     max_papers: int = Field(default=20, ge=0, le=500, description="papers read at most")
     max_parts: int = Field(default=12, ge=1, le=12, description="parts of the protocol at most")
     jobs: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64, description="tasks side by side")
+    gates: tuple[GateName, ...] = Field(
+        default=("selection", "protocol"), description="where the run asks a person: " + ", ".join(GATES)
+    )
     limits: Limits = Limits()
     services: ServiceSettings = ServiceSettings()
 
-    @field_validator("languages", "left_out_types", "include", "exclude", "pubmed_xml", mode="before")
+    @field_validator("languages", "left_out_types", "include", "exclude", "gates", "pubmed_xml", mode="before")
     @classmethod
     def _from_list(cls, value: object) -> object:
         """TOML has lists only, and files are read strictly."""
@@ -116,6 +123,11 @@ class Settings(Value):
         if unknown:
             raise ValueError(f"{unknown[0]} is no role; use {', '.join(MODEL_KEYS)}")
         return models
+
+    @property
+    def tables(self) -> Path:
+        """Where data in other forms are kept as tables."""
+        return self.workspace / "library" / "tables"
 
     def record(self) -> dict[str, JsonValue]:
         """As JSON for the manifest."""

@@ -40,6 +40,7 @@ class ScreeningRules:
         include: Ids of papers that are used whatever else is true.
         exclude: Ids of papers that are not used.
         preprints: Ids of preprints, with the id of what was published of them.
+        taken_in: How the included ones came in, in words.
     """
 
     since: int | None = None
@@ -51,6 +52,7 @@ class ScreeningRules:
     include: Collection[str] = ()
     exclude: Collection[str] = ()
     preprints: Mapping[str, str] = field(default_factory=dict)
+    taken_in: str = "Taken in with --include"
 
 
 async def screen_papers(
@@ -117,7 +119,7 @@ def _notice(paper: Paper) -> str:
 def _decision(row: ScreenedPaper, paper: Paper, rules: ScreeningRules) -> tuple[bool, DecidedBy, str]:
     decided_by: DecidedBy = "score"
     if paper.id in rules.include:
-        keep, decided_by, why = True, "person", "Taken in with --include"
+        keep, decided_by, why = True, "person", rules.taken_in
     elif paper.source == "own":
         keep, decided_by, why = True, "own", "Given by the researcher"
     else:

@@ -69,7 +69,7 @@ def not_known(names: Iterable[str], option: str) -> list[Failure]:
     ]
 
 
-def queries_for(names: Iterable[str]) -> list[SearchQuery]:
+def queries_for(names: Iterable[str], why: str = "--include") -> list[SearchQuery]:
     """Queries that ask literature services for papers by id; none for what is no paper's id."""
     found = []
     for name in names:
@@ -79,7 +79,7 @@ def queries_for(names: Iterable[str]) -> list[SearchQuery]:
         if _PMCID.fullmatch(said):
             query = f"{Identifiers.of(pmcid=said).pmcid}[PMCID]"
         if query:
-            found.append(SearchQuery(query=query, purpose=f"--include {said}"))
+            found.append(SearchQuery(query=query, purpose=f"{why} {said}"))
     return found
 
 

@@ -22,9 +22,9 @@ async def best_text(sources: Sequence[LiteratureSource], paper: Paper) -> tuple[
         UnreadablePaper: There is neither a text nor an abstract.
         OutsideError: The paper's own source cannot be read.
     """
-    own = next((s for s in sources if s.name == paper.source == "own"), None)
-    if own is not None and paper.kind in OWN_FIRST:
-        return await own.fetch(paper.id), []
+    own = [s for s in sources if s.name == paper.source == "own"]
+    if own and paper.kind in OWN_FIRST:
+        return await _own_text(own, paper), []
     failures = []
     for source in sources:
         if isinstance(source, FullTextSource):
@@ -36,10 +36,24 @@ async def best_text(sources: Sequence[LiteratureSource], paper: Paper) -> tuple[
                 continue
             if document is not None:
                 return document, failures
-    if own is not None:
+    if own:
         try:
-            return await own.fetch(paper.id), failures
+            return await _own_text(own, paper), failures
         except UnreadablePaper:
             if not paper.abstract:
                 raise
     return record_document(paper), failures
+
+
+async def _own_text(sources: Sequence[LiteratureSource], paper: Paper) -> Document:
+    """The text from the first of the researcher's sources that has the paper.
+
+    Raises:
+        UnreadablePaper: None of them has it.
+    """
+    for source in sources[:-1]:
+        try:
+            return await source.fetch(paper.id)
+        except UnreadablePaper:
+            continue
+    return await sources[-1].fetch(paper.id)

@@ -1,0 +1,51 @@
+"""Asking a person in the middle of a run: one question at a time, until an answer closes the gate.
+
+An answer that leaves the gate open (`Decision.more`) is carried out at once and the question is put again, so that
+whatever was typed before a crash is already done and recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from langgraph.types import interrupt
+
+from bioresearcher.graph.context import Context
+from bioresearcher.graph.state import RunState, revisions_of
+from bioresearcher.schemas.run import Decision
+
+SELECTION, HEADINGS, OUTLINES = "approve_selection", "approve_headings", "approve_outlines"
+PROTOCOL, TASKS = "approve_protocol", "approve_tasks"
+
+
+def made_at(decisions: Sequence[Decision], gate: str) -> list[Decision]:
+    """The decisions made at a gate so far."""
+    return [d for d in decisions if d.gate == gate]
+
+
+def is_asked(c: Context, gate: str) -> bool:
+    """Whether the run's settings name the gate."""
+    return gate.removeprefix("approve_") in c.settings.gates
+
+
+def asked(c: Context, state: RunState, gate: str, **shown: Any) -> Decision:  # noqa: ANN401 - JSON
+    """A person's next answer at a gate; approval where the settings do not name it.
+
+    The question has the gate's name, `turn` (how many answers came before), `said` (what came of the last one) and
+    what is `shown` beside. Whatever runs before this is run again when the answer comes.
+    """
+    earlier = made_at(state["decisions"], gate)
+    number = {"turn": len(earlier), "revision": revisions_of(state["decisions"])}
+    if not is_asked(c, gate):
+        return Decision(gate=gate, approved=True, by="settings", **number)
+    said = earlier[-1].outcome if earlier and earlier[-1].more else ""
+    question = {"gate": gate, "turn": len(earlier), "said": said, **shown}
+    decision: Decision = interrupt(question, response_schema=Decision)
+    return decision.model_copy(update=number)
+
+
+def stays_open(state: RunState, gate: str) -> bool:
+    """Whether the last answer at a gate left it open."""
+    earlier = made_at(state["decisions"], gate)
+    return bool(earlier) and earlier[-1].more
