@@ -25,6 +25,7 @@ BENCHMARKS = (
     "reading",
     "design",
     "retrieval",
+    "recall",
     "pubmed_xml",
     "screening",
     "services",
