@@ -15,6 +15,7 @@ Layout (ids are safe as file names)::
     revisions/<n>/                revision.json (Revision), before.json, after.json, diff.txt, tasks/
     rounds.json  review.json      DraftReview…, Review
     report.md  report.html  evidence.json   EvidenceGraph
+    questions.jsonl               LibraryAnswer…, a line a question
     events.jsonl  ledger.sqlite  checkpoints.sqlite  lock
 """
 
@@ -137,6 +138,35 @@ class RunFolder:
             return tuple(TypeAdapter(list[kind]).validate_json(path.read_bytes()))  # type: ignore[valid-type]
         except ValidationError as error:
             raise RunFolderError(f"{path} is not a valid list of {kind.__name__}.") from error
+
+    def append(self, value: Value, *parts: str) -> None:
+        """Add a value as a line of a JSONL file; the line is written at once.
+
+        Raises:
+            WorkspaceError: The folder cannot be written.
+        """
+        path = self.path(*parts)
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                size = os.fstat(handle).st_size
+                torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"  # a crash cut the line before this one
+                os.write(handle, b"\n" * torn + value.model_dump_json().encode("utf-8") + b"\n")
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise WorkspaceError(f"cannot write {path}: {error.strerror}.") from error
+
+    def read_lines(self, kind: type[V], *parts: str) -> tuple[V, ...]:
+        """The values of a JSONL file, in order; none when it is missing. A line that a crash cut is left out."""
+        path = self.path(*parts)
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+        found = []
+        for line in lines:
+            with suppress(ValidationError):
+                found.append(kind.model_validate_json(line))
+        return tuple(found)
 
     def read_all(self, kind: type[V], folder: str) -> tuple[V, ...]:
         """All values in a folder of JSON files, by file name."""

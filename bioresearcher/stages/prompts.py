@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bioresearcher.prompts import Prompt
+from bioresearcher.schemas.ask_answer import AnswerDraft, AnswerQuestionInput
 from bioresearcher.schemas.ask_design import (
     DesignHeadingsInput,
     DesignOutlinesInput,
@@ -40,6 +41,7 @@ JUDGE_DATASET = Prompt("search/judge_dataset", JudgeDatasetInput, DatasetAnswers
 OUTLINE_PAPER = Prompt("literature/outline_paper", OutlinePaperInput, PaperOutline)
 REPORT_PART = Prompt("literature/report_part", ReportPartInput, PartDraft)
 JUDGE_REFERABILITY = Prompt("literature/judge_referability", JudgeReferabilityInput, ReferabilityDraft)
+ANSWER_QUESTION = Prompt("literature/answer_question", AnswerQuestionInput, AnswerDraft)
 DESIGN_HEADINGS = Prompt("designer/design_headings", DesignHeadingsInput, HeadingsDraft)
 DESIGN_OUTLINES = Prompt("designer/design_outlines", DesignOutlinesInput, OutlinesDraft)
 WRITE_STEPS = Prompt("designer/write_steps", WriteStepsInput, StepsDraft)
@@ -58,6 +60,7 @@ ALL: tuple[Prompt[Any, Any], ...] = (
     OUTLINE_PAPER,
     REPORT_PART,
     JUDGE_REFERABILITY,
+    ANSWER_QUESTION,
     DESIGN_HEADINGS,
     DESIGN_OUTLINES,
     WRITE_STEPS,
@@ -69,5 +72,5 @@ ALL: tuple[Prompt[Any, Any], ...] = (
     REVIEW_DRAFT,
     SCORE_PROTOCOL,
 )
-ON_COMMENT: tuple[Prompt[Any, Any], ...] = (CHOOSE_PARTS, REVISE_PART)
-"""Those that are asked only when a person comments on the protocol; no run has them by itself."""
+ON_REQUEST: tuple[Prompt[Any, Any], ...] = (CHOOSE_PARTS, REVISE_PART, ANSWER_QUESTION)
+"""Those that are asked only when a person comments on the protocol or has a question; no run has them by itself."""

@@ -48,9 +48,16 @@ def complete(step: ReportStep, versions: dict[str, str]) -> ReportStep:
 def unquoted(step: ReportStep) -> tuple[str, ...]:
     """Numbers in a step's action, details and parameters that stand in none of its quotes; spelt-out ones count."""
     quotes = [e.text for e in step.evidence] + [e.text for r in step.results for e in r.evidence]
-    known = {n for quote in quotes for n in _numbers(quote)}
-    known |= {float(_WORDS[m[0].casefold()]) for quote in quotes for m in _SPELT.finditer(quote)}
     said = [_NUMBERING.sub(" ", step.action), _NUMBERING.sub(" ", step.details), *(p.value for p in step.parameters)]
+    return missing_numbers(said, quotes)
+
+
+def missing_numbers(said: Iterable[str], quotes: Iterable[str]) -> tuple[str, ...]:
+    """Numbers in what is said that stand in none of the quotes, as written and each once; spelt-out ones count."""
+    known: set[float] = set()
+    for quote in quotes:
+        known.update(_numbers(quote))
+        known.update(float(_WORDS[m[0].casefold()]) for m in _SPELT.finditer(quote))
     written = (m[0] for text in said for m in _NUMBER.finditer(_THOUSANDS.sub("", text)))
     return tuple(dict.fromkeys(n for n in written if _number(n) not in known))
 

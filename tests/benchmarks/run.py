@@ -26,6 +26,7 @@ BENCHMARKS = (
     "design",
     "retrieval",
     "recall",
+    "answers",
     "pubmed_xml",
     "screening",
     "services",

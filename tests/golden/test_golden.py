@@ -14,6 +14,7 @@ from typing import Any
 
 from bioresearcher.graph.build import build_pipeline
 from bioresearcher.resources import Resources
+from bioresearcher.schemas.answer import LibraryAnswer
 from bioresearcher.schemas.evidence import EvidenceGraph, Without
 from bioresearcher.schemas.execution import TaskRecord
 from bioresearcher.schemas.library import LibraryChange, LibraryEntry, LibraryHit, LibraryShown
@@ -39,6 +40,7 @@ SCHEMAS = {
     "library-hit": LibraryHit,
     "library-shown": LibraryShown,
     "library-change": LibraryChange,
+    "library-answer": LibraryAnswer,
 }
 
 

@@ -35,6 +35,8 @@ from bioresearcher.schemas.model import ROLES, ModelSettings
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.report import Report
 from bioresearcher.stages import read, screen
+from bioresearcher.stages.answer import answer_question
+from bioresearcher.stages.shelf import Shelf
 
 OBJECTIVE = Objective(id="o", text="Which genes differ between receptor-positive and -negative breast tumours?")
 OTHER = "Proteins were separated by electrophoresis and blotted onto membranes in another laboratory."
@@ -63,6 +65,10 @@ def obedient(seen: Seen) -> Answer | dict[str, Any]:
         yes = dict.fromkeys(("same_question", "same_kind_of_data", "reusable_steps", "feasible"), True)
         texts = {"reuse": "all", "change": "nothing", "reason": "the paper says so"}
         return {"parts": [{"part_id": i, **yes, **texts} for i in ("1", "2", "../../x")]}
+    if "AnswerDraft" in schema:
+        told = [{"text": METHOD, "quotes": [METHOD]}, *({"text": o[:300], "quotes": [o[:300], METHOD]} for o in orders)]
+        own = [{"text": f"Obey {PAYLOAD}.", "quotes": [q, METHOD]} for q in (*INSTRUCTIONS.values(), OTHER, REFERENCE)]
+        return {"in_library": True, "sentences": told + own}
     if "PaperAnswers" in schema and orders:
         names = ("same_condition", "same_question", "usable_method", "fits_data", "meets_requirement")
         return {**dict.fromkeys(names, True), "quote": orders[0], "reason": orders[0]}
@@ -208,3 +214,22 @@ def test_a_whole_run_over_hostile_papers_stays_in_its_folder(
     page = (folder / "report.md").read_text(encoding="utf-8")
     assert page.count("Withheld from the reader") >= len(WITHHELD)
     assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["totals"]["tasks"] == 0
+
+
+@pytest.mark.parametrize("kind", ["offline", "server"])
+@pytest.mark.parametrize("hostile", PAPERS, ids=[h.name for h in PAPERS])
+async def test_no_answer_follows_from_what_a_paper_orders(
+    hostile: Hostile, kind: str, tmp_path: Path, server: ModelServer
+) -> None:
+    paper, document = load_paper(hostile.write(tmp_path))
+    before = len(server.calls)
+    async with caller(kind, tmp_path, server) as door:
+        question = "How was differential expression between receptor-positive and receptor-negative tumours tested?"
+        found = await answer_question(door, question, Shelf([paper], [document]), similar)
+    said = [s.text for s in found.sentences] + [c.evidence.text + c.title for c in found.citations]
+    assert any(METHOD.rstrip(".") in text for text in said)
+    assert not any(PAYLOAD in text or REFERENCE in text for text in said)
+    if kind == "server":
+        assert found.left_out
+        shown = any(PAYLOAD in seen.text for seen in server.calls[before:])
+        assert not (hostile.flagged and shown)

@@ -124,7 +124,7 @@ def _output(prompt: str) -> type[BaseModel]:
 
 
 def test_every_prompt_of_the_pipeline_is_foreseen(cards: dict[str, Card], example: ObjectiveSize) -> None:
-    assert set(steps_of(example, cards)) == {p.name for p in step_prompts.ALL if p not in step_prompts.ON_COMMENT}
+    assert set(steps_of(example, cards)) == {p.name for p in step_prompts.ALL if p not in step_prompts.ON_REQUEST}
 
 
 def test_real_papers_are_read_in_parts(shared_data: Path, cards: dict[str, Card], lengths: dict[str, int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bioresearcher.llm.offline import program, queries, review, revise, search
+from bioresearcher.llm.offline.answer import Answerer
 from bioresearcher.llm.offline.backend import Handler, OfflineBackend
 from bioresearcher.llm.offline.design import Designer
 from bioresearcher.llm.offline.read import Reader
@@ -20,6 +21,7 @@ def offline_backend(similarity: Similarity) -> OfflineBackend:
         "literature/outline_paper": reader.outline_paper,
         "literature/report_part": reader.report_part,
         "literature/judge_referability": reader.judge_referability,
+        "literature/answer_question": Answerer(similarity).answer_question,
         "designer/design_headings": designer.design_headings,
         "designer/design_outlines": designer.design_outlines,
         "designer/write_steps": designer.write_steps,

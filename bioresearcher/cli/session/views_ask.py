@@ -1,0 +1,66 @@
+"""An answer from the run's library, as it is shown: sentences with the numbers of their quotes, then the quotes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from bioresearcher.cli.session.layout import Block, Heading, Line, draw
+from bioresearcher.report.text import count_of, one_line, tokens_in, tokens_out
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from bioresearcher.schemas.answer import Citation, LibraryAnswer
+
+NOT_THERE: Final = "Not in the library: the run's papers do not answer this."
+_STAMPS: Final = {"retracted": "RETRACTED", "concern": "EXPRESSION OF CONCERN", "corrected": "corrected later"}
+
+
+def ask_view(answer: LibraryAnswer, *, width: int, plain: bool = False) -> RenderableType:
+    """A question's answer; in plain mode a string with one line per fact."""
+    return draw(_blocks(answer), width=width, plain=plain)
+
+
+def _blocks(answer: LibraryAnswer) -> Iterator[Block]:
+    if answer.in_library:
+        for sentence in answer.sentences:
+            yield Line(f"{sentence.text} [{', '.join(map(str, sentence.citations))}]")
+        yield Heading("Quotes, as they stand in the papers")
+        for citation in answer.citations:
+            yield Line(f"{_place(citation)}: “{one_line(citation.evidence.text)}”", mark=f"[{citation.number}]")
+    else:
+        yield Line(NOT_THERE, style="bold")
+    for note in answer.notes:
+        yield Line(note, mark="!", style="yellow")
+    for left_out in answer.left_out:
+        yield Line(f"left out, as {left_out.reason}: {left_out.text}", mark="–", style="dim")
+    yield Line(_account(answer), style="dim")
+
+
+def _place(citation: Citation) -> str:
+    stamp = f"{_STAMPS[citation.status]} " if citation.status in _STAMPS else ""
+    year = f" ({citation.year})" if citation.year else ""
+    evidence = citation.evidence
+    where = ", ".join(filter(None, [one_line(evidence.section, 60), f"page {evidence.page}" if evidence.page else ""]))
+    return f"{stamp}{citation.paper_id} {one_line(citation.title, 90)}{year}" + (f", {where}" if where else "")
+
+
+def _account(answer: LibraryAnswer) -> str:
+    """Who answered from what, and what it cost."""
+    searched = f"{count_of(answer.papers, 'paper')} searched, {count_of(answer.passages, 'passage')} read"
+    quotes = f", {answer.quotes_located} of {count_of(answer.quotes, 'quote')} found" if answer.quotes else ""
+    return f"{searched}{quotes} · {_answered_by(answer)} · {spent_text(answer)}"
+
+
+def _answered_by(answer: LibraryAnswer) -> str:
+    return "by rule, in the papers' own sentences" if answer.origin == "offline" else f"by {answer.answered_by}"
+
+
+def spent_text(answer: LibraryAnswer) -> str:
+    """What a question cost, in words."""
+    usage = answer.usage
+    if not usage.calls:
+        return "no model call" if answer.origin == "offline" else "answered before: nothing spent"
+    cost = "cost unknown" if usage.cost_usd is None else f"{usage.cost_usd:.4f} USD"
+    return f"{count_of(usage.calls, 'call')}, {tokens_in(usage)} tokens in, {tokens_out(usage)} out, {cost}"

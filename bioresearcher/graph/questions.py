@@ -1,0 +1,141 @@
+"""Questions to a run's library: with the services of a run under way, or of a run that is not open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from bioresearcher.cards import load_cards
+from bioresearcher.errors import InputError
+from bioresearcher.events import Event, EventLog
+from bioresearcher.graph.backends import MakeBackend, describe_backend, make_caller
+from bioresearcher.graph.context import Context
+from bioresearcher.graph.lock import RunLock
+from bioresearcher.graph.prepare import resources_of
+from bioresearcher.library.index import Library
+from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.choose import choose_backend
+from bioresearcher.llm.ledger import Ledger
+from bioresearcher.prompts import PromptBook
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.answer import LibraryAnswer
+from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.paper import Paper
+from bioresearcher.schemas.passage import Document
+from bioresearcher.schemas.usage import Usage
+from bioresearcher.settings import Settings
+from bioresearcher.stages.answer import answer_question, question_of
+from bioresearcher.stages.prompts import ANSWER_QUESTION
+from bioresearcher.stages.shelf import Shelf
+
+QUESTIONS = "questions.jsonl"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where questions to a run's library are asked; a run's `Context` gives all of it."""
+
+    folder: RunFolder
+    caller: Caller
+    library: Library
+    settings: Settings
+    _shelves: dict[tuple[str, ...], Shelf] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, context: Context) -> Desk:
+        """The desk of a run that is under way."""
+        return cls(context.folder, context.caller, context.library, context.settings)
+
+    async def ask(self, question: str) -> LibraryAnswer:
+        """The answer to a question, recorded in the run folder.
+
+        Raises:
+            InputError: The question is empty or too long, or the run has read no paper yet.
+            BioresearcherError: No answer could be had; the question is not recorded.
+        """
+        question_of(question)
+        shelf = await asyncio.to_thread(self._shelf)
+        if not shelf.papers:
+            raise InputError(
+                f"the run {self.folder.root.name} has read no paper yet.", hint="Ask when its papers have been read."
+            )
+        before = self._spent()
+        answer = await answer_question(
+            self.caller,
+            question,
+            shelf,
+            self.library.similarities,
+            self.folder.read_all(Dataset, "datasets"),
+            number=len(self.folder.read_lines(LibraryAnswer, QUESTIONS)) + 1,
+        )
+        by_rule = answer.origin == "offline"
+        answer = answer.model_copy(
+            update={
+                "usage": _difference(self._spent(), before),
+                "answered_by": "offline" if by_rule else describe_backend(self.settings, self.caller.backend.name),
+            }
+        )
+        self.folder.append(answer, QUESTIONS)
+        return answer
+
+    def _shelf(self) -> Shelf:
+        """The papers as they are now; made anew when one was read or became known since the last question."""
+        papers, documents = self.folder.read_all(Paper, "papers"), self.folder.read_all(Document, "documents")
+        key = (*(d.id + d.sha256 for d in documents), *(p.id + p.status for p in papers))
+        if key not in self._shelves:
+            self._shelves.clear()
+            self._shelves[key] = Shelf(papers, documents)
+        return self._shelves[key]
+
+    def _spent(self) -> Usage:
+        """What questions of this run have cost so far."""
+        rows = (r.usage for r in self.caller.ledger.rows() if r.step == ANSWER_QUESTION.name)
+        return sum(rows, Usage())
+
+
+def _difference(after: Usage, before: Usage) -> Usage:
+    unknown = after.cost_usd is None or before.cost_usd is None
+    counts = {
+        name: getattr(after, name) - getattr(before, name)
+        for name in ("calls", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
+    }
+    money = None if unknown and counts["calls"] else (after.cost_usd or 0.0) - (before.cost_usd or 0.0)
+    return Usage(**counts, cost_usd=0.0 if not counts["calls"] else money)
+
+
+@asynccontextmanager
+async def open_desk(
+    folder: RunFolder,
+    settings: Settings,
+    *,
+    listener: Callable[[Event], None] | None = None,
+    make_backend: MakeBackend | None = None,
+) -> AsyncIterator[Desk]:
+    """The desk of a run that is not under way; the run folder is this process's until it is closed.
+
+    What the run spent in money and tokens counts against its budget; its minutes do not, as it is not running.
+
+    Raises:
+        RunFolderError: Another process works on the run.
+        InputError: Cards or prompts are wrong, or no model may be asked within the budget.
+    """
+    with RunLock(folder):
+        if make_backend is None and settings.backend in {"auto", "local"}:
+            settings = (await choose_backend(settings)).applied(settings)
+        resources = resources_of(settings)
+        library = Library(settings.workspace / "library", chroma_url=settings.chroma_url)
+        ledger = Ledger(folder.path("ledger.sqlite"))
+        caller = None
+        try:
+            caller = make_caller(
+                settings, library, ledger, PromptBook(resources), load_cards(resources),
+                EventLog(folder.path("events.jsonl"), listener), make_backend=make_backend,
+            )  # fmt: skip
+            yield Desk(folder, caller, library, settings)
+        finally:
+            if caller is not None:
+                await caller.close(wait=False)
+            ledger.close()
+            library.close()

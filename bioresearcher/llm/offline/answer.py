@@ -1,0 +1,130 @@
+"""The rule that answers a question from passages: their own sentences, or that they hold no answer; no invented prose.
+
+A sentence answers when it is close to the question in meaning and holds its telling words. Names in the question
+(genes, accessions, anything with capitals inside or digits) must stand in the passage; a question for a number needs
+one in the sentence. The limits were chosen on questions about real papers, see `tests/benchmarks/bench_answers.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bioresearcher.library.lexical import terms
+from bioresearcher.library.sentences import sentences
+from bioresearcher.llm.offline.text import Similarity
+from bioresearcher.schemas.ask_answer import AnswerDraft, AnswerQuestionInput, SentenceDraft
+from bioresearcher.schemas.passage import Passage
+
+MOST: Final = 3
+"""Sentences of an answer."""
+LEAST_CHARS, MOST_CHARS = 30, 800
+CLOSE: Final = 0.55
+"""Score from which a sentence answers: cosine of the embedding and share of the question's words, added by weight."""
+BESIDE: Final = 0.08
+"""How much less than the best another sentence may score and still be given."""
+_DENSE: Final = 0.5
+_COMPARED: Final = 48
+"""Sentences whose meaning is compared: those that share most words with the question."""
+
+_ASKING: Final = frozenset(
+    terms(
+        "which what how who when where why did does many much used use study studies paper papers author authors "
+        "report reported found find show shown tell say said mean describe described according please library any "
+        "there have has performed carried done measured called kind type number"
+    )
+)
+_NAME: Final = re.compile(r"\b(?=\w*[^\W\d_])(?:\w*[A-Z]\w*[A-Z0-9]\w*|\w*\d\w*)(?:-\w+)*")
+_QUANTITY: Final = re.compile(
+    r"\bhow\s+(?:many|much|long|old|often|large|big|high|deep|far|heavy)\b|\b(?:what|which)\s+(?:\w+\s+)?(?:number|percentage|share"
+    r"|proportion|dose|concentration|temperature|sample\s+size|threshold|cut-?off|year|age|length|duration|prevalence|rate)\b",
+    re.IGNORECASE,
+)
+_NUMBER: Final = re.compile(
+    r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|third|quarter|twice|once|hundred)\b", re.I
+)
+
+_NO_STATEMENT: Final = frozenset({"title", "front"})
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A sentence with the passage it stands in and its share of the question's words."""
+
+    text: str
+    passage: Passage
+    shared: float
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """The rule, which needs similarities of texts."""
+
+    similarity: Similarity
+
+    def answer_question(self, values: AnswerQuestionInput) -> AnswerDraft:
+        """Up to three sentences of the passages that answer the question, the closest first."""
+        scored = self.scored(values)
+        best = scored[0][0] if scored else 0.0
+        if best < CLOSE:
+            return AnswerDraft(in_library=False)
+        near = [text for score, text in scored if score >= max(CLOSE, best - BESIDE)][:MOST]
+        return AnswerDraft(in_library=True, sentences=tuple(SentenceDraft(text=t, quotes=(t,)) for t in near))
+
+    def scored(self, values: AnswerQuestionInput) -> list[tuple[float, str]]:
+        """The sentences that may answer, with their scores (0 to 1), best first."""
+        found = _candidates(values)
+        if not found:
+            return []
+        dense = self.similarity([values.question], [c.text for c in found])[0]
+        scores = [_DENSE * float(d) + (1 - _DENSE) * c.shared for d, c in zip(dense, found, strict=True)]
+        order = sorted(range(len(found)), key=lambda n: (-round(scores[n], 3), n))
+        return [(round(scores[n], 3), found[n].text) for n in order]
+
+
+def _candidates(values: AnswerQuestionInput) -> list[_Candidate]:
+    """Sentences that can answer, those that share most words with the question first."""
+    wanted = _telling(values.question)
+    if not wanted:
+        return []
+    weights = _weights(wanted, values.passages)
+    names = [_plain(m[0]) for m in _NAME.finditer(values.question)]
+    quantity = bool(_QUANTITY.search(values.question))
+    found: dict[str, _Candidate] = {}
+    for passage in (p for p in values.passages if p.kind not in _NO_STATEMENT):
+        beside = _shared(weights, f"{passage.section} {passage.text}")
+        if any(n not in _plain(f"{passage.section} {passage.text}") for n in names):
+            continue
+        for start, end in sentences(passage.text):
+            text = passage.text[start:end]
+            if not LEAST_CHARS <= len(text) <= MOST_CHARS or text.endswith("?"):
+                continue
+            if quantity and not _NUMBER.search(text):
+                continue
+            shared = 0.75 * _shared(weights, text) + 0.25 * beside
+            found.setdefault(text, _Candidate(text, passage, shared))
+    return sorted(found.values(), key=lambda c: -c.shared)[:_COMPARED]
+
+
+def _telling(question: str) -> set[str]:
+    """The stems of a question that say what it is about."""
+    return set(terms(question)) - _ASKING
+
+
+def _weights(wanted: set[str], passages: Sequence[Passage]) -> dict[str, float]:
+    """How telling each stem is: rare ones are, and those that no passage holds most of all."""
+    bags = [set(terms(p.text)) for p in passages]
+    return {w: math.log(1 + len(bags) / (0.5 + sum(w in bag for bag in bags))) for w in sorted(wanted)}
+
+
+def _shared(weights: dict[str, float], text: str) -> float:
+    bag = set(terms(text))
+    total = math.fsum(weights.values())
+    return math.fsum(weight for word, weight in weights.items() if word in bag) / total if total else 0.0
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text).casefold()

@@ -1,0 +1,185 @@
+"""A question answered from the run's papers alone: each sentence on quotes that were found, or none."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from bioresearcher.errors import InputError
+from bioresearcher.events import now
+from bioresearcher.library.canonical import clean
+from bioresearcher.library.language import NAMES, language_of
+from bioresearcher.library.suspicion import suspicion
+from bioresearcher.llm.ask import Answer, Caller
+from bioresearcher.llm.offline.text import Similarity, clip
+from bioresearcher.schemas.answer import AnswerSentence, Citation, LeftOut, LibraryAnswer
+from bioresearcher.schemas.ask_answer import AnswerDraft, AnswerQuestionInput, SentenceDraft
+from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.passage import Evidence, Passage
+from bioresearcher.stages.borne import why_not_borne
+from bioresearcher.stages.prompts import ANSWER_QUESTION
+from bioresearcher.stages.shelf import Shelf
+from bioresearcher.stages.usable import ask_usable, tell
+
+MAX_QUESTION: Final = 4_000
+"""Characters of a question."""
+MAX_SENTENCES: Final = 12
+QUOTES_PER_SENTENCE: Final = 4
+SENTENCE_CHARS: Final = 1_000
+
+_REPEATED: Final = 40
+"""Times a question is repeated for its language to be told by the share of its function words."""
+
+_ID: Final = re.compile(r"\b(?=\w*\d)(?=\w*[A-Za-z])\w{4,}\b")
+
+
+def question_of(text: str) -> str:
+    """A question as it is asked: one line, without invisible characters.
+
+    Raises:
+        InputError: It is empty, or too long to be a question.
+    """
+    question = clean(text)
+    if not re.search(r"\w", question):
+        raise InputError("the question is empty.", hint='Ask in words, e.g. "How were the arrays normalised?"')
+    if len(question) > MAX_QUESTION:
+        raise InputError(
+            f"the question has {len(question):,} characters; at most {MAX_QUESTION:,} are read.",
+            hint="Ask for one thing at a time; add material with --papers or `library add`.",
+        )
+    return question
+
+
+async def answer_question(
+    caller: Caller,
+    question: str,
+    shelf: Shelf,
+    similarity: Similarity | None,
+    datasets: Sequence[Dataset] = (),
+    *,
+    number: int = 1,
+) -> LibraryAnswer:
+    """The answer to a question from the papers on the shelf.
+
+    A sentence without a quote that stands in these papers, or with a number, name or statement that its quotes do not
+    hold, is left out and counted; when none is left the answer is "not in the library". `similarity` compares texts;
+    without it words alone choose the passages. The usage is not known here and left at nothing.
+
+    Raises:
+        InputError: The question is empty or too long.
+        AnswerError: The answer cannot be used, and there are no rules to answer in its place.
+        BackendError: No answer could be had.
+        StoppedError: The budget is used up, or the run is stopping.
+    """
+    asked = question_of(question)
+    passages = await asyncio.to_thread(shelf.passages_for, asked, similarity)
+    draft = Answer(AnswerDraft(in_library=False), caller.backend.origin)
+    if passages:
+        values = AnswerQuestionInput(question=asked, passages=passages)
+        draft = await ask_usable(caller, ANSWER_QUESTION, values, _says_nothing)
+    made = await asyncio.to_thread(_checked, draft, shelf, passages)
+    tell(caller, ANSWER_QUESTION, f"{len(made.left_out)} sentences left out" if made.left_out else "")
+    return LibraryAnswer(
+        number=number,
+        time=now(),
+        question=asked,
+        in_library=bool(made.sentences),
+        sentences=tuple(made.sentences),
+        citations=tuple(made.citations.values()),
+        left_out=tuple(made.left_out),
+        quotes=made.quotes,
+        quotes_located=made.located,
+        papers=len(shelf.papers),
+        passages=len(passages),
+        notes=tuple(_notes(asked, shelf, datasets, made, by_rule=draft.origin == "offline")),
+        origin=draft.origin,
+    )
+
+
+def _says_nothing(draft: AnswerDraft) -> str:
+    said = any(s.text.strip() for s in draft.sentences)
+    return "it says that there is an answer and gives none" if draft.in_library and not said else ""
+
+
+class _Made:
+    """An answer as it passes its checks."""
+
+    def __init__(self, shelf: Shelf, near: Iterable[str]) -> None:
+        self._shelf = shelf
+        self._near = tuple(dict.fromkeys(near))
+        self.sentences: list[AnswerSentence] = []
+        self.citations: dict[Evidence, Citation] = {}
+        self.left_out: list[LeftOut] = []
+        self.quotes = self.located = 0
+
+    def take(self, draft: SentenceDraft) -> None:
+        """A sentence that stands on found quotes is kept; others are left out with the reason."""
+        text = clean(draft.text)
+        quotes = [q for q in draft.quotes[:QUOTES_PER_SENTENCE] if q.strip()]
+        found = [e for e in (self._shelf.find(q, self._near) for q in quotes) if e is not None]
+        self.quotes += len(quotes)
+        self.located += len(found)
+        reason = self._why_not(text, found)
+        if reason:
+            self.left_out.append(LeftOut(text=clip(text, 300), reason=reason))
+        elif text not in {s.text for s in self.sentences}:
+            numbers = tuple(dict.fromkeys(self._cite(e) for e in found))
+            self.sentences.append(AnswerSentence(text=text, citations=numbers))
+
+    def _why_not(self, text: str, found: Sequence[Evidence]) -> str:
+        if len(text) > SENTENCE_CHARS:
+            return "it is too long for a sentence"
+        if not found:
+            return "no quote of it was found in the run's papers"
+        written = suspicion(text)
+        return f"it {written}" if written else why_not_borne(text, [e.text for e in found])
+
+    def _cite(self, evidence: Evidence) -> int:
+        if evidence not in self.citations:
+            paper = self._shelf.paper(evidence.document)
+            self.citations[evidence] = Citation(
+                number=len(self.citations) + 1,
+                paper_id=paper.id,
+                title=paper.title,
+                year=paper.year,
+                status=paper.status,
+                evidence=evidence,
+            )
+        return self.citations[evidence].number
+
+
+def _checked(draft: Answer[AnswerDraft], shelf: Shelf, passages: Sequence[Passage]) -> _Made:
+    made = _Made(shelf, (p.document for p in passages))
+    said = [s for s in draft.value.sentences if s.text.strip()] if draft.value.in_library else []
+    for sentence in said[:MAX_SENTENCES]:
+        made.take(sentence)
+    surplus = len(said) - MAX_SENTENCES
+    if surplus > 0:
+        made.left_out.append(LeftOut(text=f"{surplus} more sentences", reason=f"an answer has at most {MAX_SENTENCES}"))
+    return made
+
+
+def _notes(question: str, shelf: Shelf, datasets: Iterable[Dataset], made: _Made, *, by_rule: bool) -> Iterable[str]:
+    """What the person should know beside the answer."""
+    language = language_of(" ".join([question] * _REPEATED))
+    if language not in {None, "en"} and language not in shelf.languages:
+        read = ", ".join(sorted(NAMES.get(code, code) for code in shelf.languages)) or "another language"
+        yield f"The question seems to be in {NAMES.get(language or '', language)}; the papers are in {read}."
+    retracted = sorted({c.paper_id for c in made.citations.values() if c.status == "retracted"})
+    if retracted:
+        yield f"RETRACTED, and cited here: {', '.join(retracted)}."
+    if by_rule and not made.sentences:
+        yield "By rule only a sentence near to the question's own words counts; a model reads more (--model)."
+    if not made.sentences:
+        named = [d.id for d in datasets if _speaks_of(question, d)]
+        if named:
+            yield f"The question names data sets of this run ({', '.join(named)}): see `datasets`."
+
+
+def _speaks_of(question: str, dataset: Dataset) -> bool:
+    known = {dataset.id.casefold(), (dataset.accession or dataset.id).casefold()}
+    columns = {c.name.casefold() for f in dataset.files for c in f.columns if "_" in c.name}
+    asked = {m[0].casefold() for m in _ID.finditer(question)} | set(re.findall(r"\w+", question.casefold()))
+    return bool(asked & (known | columns))
