@@ -55,7 +55,12 @@ def make_caller(
     elif settings.backend == "chat":
         models, prices = models_by_role(settings), load_prices(settings.prices)
         budget.check_possible(models, prices)
-        backend = ChatBackend(models, prices, on_event=lambda said: events.emit("note", "model", "info", said))
+        backend = ChatBackend(
+            models,
+            prices,
+            limits=settings.workspace / "limits",
+            on_event=lambda said: events.emit("note", "model", "info", said),
+        )
     if wrap is not None:
         backend, rules = wrap(backend), wrap(rules)
     return Caller(

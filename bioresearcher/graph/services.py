@@ -57,6 +57,7 @@ def open_services(settings: Settings, folder: RunFolder | None, *, replay: bool 
         shared=None if replay else AnswerStore(settings.workspace / "library" / "http.sqlite", disposable=True),
         ledger=AnswerStore(folder.path("ledger.sqlite")) if folder else None,
         per_second=_rates(at, with_key=bool(key)),
+        limits=settings.workspace / "limits",
         replay=replay,
     )
     literature: list[LiteratureSource] = [

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bioresearcher.errors import AnswerError, EmptyReplyError, InputError
 from bioresearcher.llm.answers import Answer, Asked, answer_of
 from bioresearcher.llm.backend import Reply, Request
 from bioresearcher.llm.failures import failure_of, limit_has_another_name, way_refused
-from bioresearcher.llm.limiter import Limiter
+from bioresearcher.llm.limiter import Limiter, limiter_of
 from bioresearcher.llm.providers import Connection, connect, invoke, sampling
 from bioresearcher.llm.retry import Trouble, trouble_of, with_retries
 from bioresearcher.llm.structured import Form, Mode, follows, form_of, ladder, messages_for, options, refuses
@@ -55,6 +56,7 @@ class ChatBackend:
         models: The model of each role.
         prices: For costs, and for contexts and longest answers that the settings leave open.
         environ: Where keys are looked up; the process's environment by default.
+        limits: A folder by which all processes keep to the limits of the endpoints together; None: each for itself.
         on_event: Told in a sentence what a user should know: waits, estimated tokens, another way of asking.
     """
 
@@ -67,11 +69,13 @@ class ChatBackend:
         prices: Prices,
         *,
         environ: Mapping[str, str] | None = None,
+        limits: Path | None = None,
         on_event: Callable[[str], None] | None = None,
     ) -> None:
         self._models: dict[str, ModelSettings] = {role: settings for role, settings in models.items()}  # noqa: C416
         self._prices = prices
         self._environ = os.environ if environ is None else environ
+        self._limits = limits
         self._on_event = on_event
         self._connections: dict[ModelSettings, Connection] = {}
         self._limiters: dict[str, Limiter] = {}
@@ -281,8 +285,12 @@ class ChatBackend:
             here = [other for other in self._models.values() if other.endpoint == settings.endpoint]
             requests = [other.requests_per_minute for other in here if other.requests_per_minute]
             tokens = [other.tokens_per_minute for other in here if other.tokens_per_minute]
-            self._limiters[settings.endpoint] = Limiter(
-                min(other.concurrency for other in here), min(requests, default=None), min(tokens, default=None)
+            self._limiters[settings.endpoint] = limiter_of(
+                settings.endpoint,
+                min(other.concurrency for other in here),
+                min(requests, default=None),
+                min(tokens, default=None),
+                self._limits,
             )
         return self._limiters[settings.endpoint]
 

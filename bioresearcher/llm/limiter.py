@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
 
-WINDOW_S = 60.0
+from bioresearcher.limits.shared import SharedLimiter
+from bioresearcher.limits.state import Limits
+from bioresearcher.limits.window import WINDOW_S, Window
+
+__all__ = ["WINDOW_S", "Limiter", "limiter_of"]
 
 
 class Limiter:
@@ -22,6 +26,7 @@ class Limiter:
         concurrency: Most calls in flight.
         requests_per_minute: Most calls started in 60 seconds; None does not count them.
         tokens_per_minute: Most tokens of the calls started in 60 seconds; None does not count them.
+        shared: Where other processes ask the same endpoint: its limits, for all of them together.
         clock: Seconds that only grow.
         sleep: Waits so many seconds of that clock.
 
@@ -35,6 +40,7 @@ class Limiter:
         requests_per_minute: int | None = None,
         tokens_per_minute: int | None = None,
         *,
+        shared: SharedLimiter | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -43,8 +49,9 @@ class Limiter:
                 raise ValueError("limits must be at least 1")
         self.clock = clock
         self.sleep = sleep
-        self._requests = _Window(requests_per_minute)
-        self._tokens = _Window(tokens_per_minute)
+        self._shared = shared
+        self._most = (requests_per_minute, tokens_per_minute)
+        self._requests, self._tokens = Window(), Window()
         self._free = asyncio.Semaphore(concurrency)
         self._first_in_line = asyncio.Lock()
         self._paused_until = -math.inf
@@ -61,6 +68,7 @@ class Limiter:
             try:
                 while (wait_s := self._wait_s(tokens)) > 0:
                     await self.sleep(wait_s)
+                place = await self._shared.enter(tokens) if self._shared else nullcontext()
             except BaseException:
                 self._free.release()
                 raise
@@ -68,13 +76,16 @@ class Limiter:
             self._requests.add(now, 1)
             self._tokens.add(now, tokens)
         try:
-            yield
+            with place:
+                yield
         finally:
             self._free.release()
 
-    def pause(self, seconds: float) -> None:
+    async def pause(self, seconds: float) -> None:
         """Let nobody in for so many seconds from now; a pause under way is made longer, never shorter."""
         self._paused_until = max(self._paused_until, self.clock() + seconds)
+        if self._shared:
+            await self._shared.pause(seconds)
 
     @property
     def paused_s(self) -> float:
@@ -84,33 +95,21 @@ class Limiter:
     def _wait_s(self, tokens: int) -> float:
         """Seconds until the limits may allow a call, 0 when they do now."""
         now = self.clock()
-        return max(self._paused_until, self._requests.opens(now, 1), self._tokens.opens(now, tokens)) - now
+        requests, spent = self._most
+        opens = (self._requests.opens(now, 1, requests), self._tokens.opens(now, tokens, spent))
+        return max(self._paused_until, *opens) - now
 
 
-class _Window:
-    """What was used in the last 60 seconds, against the most that may be."""
-
-    def __init__(self, most: int | None) -> None:
-        self._most = most
-        self._used: deque[tuple[float, int]] = deque()
-        self._sum = 0
-
-    def add(self, now: float, amount: int) -> None:
-        """Note a use; amounts of 0 take nothing."""
-        if self._most is not None and amount > 0:
-            self._used.append((now, amount))
-            self._sum += amount
-
-    def opens(self, now: float, amount: int) -> float:
-        """When an amount is free; in the past when it is free now."""
-        while self._used and self._used[0][0] + WINDOW_S <= now:
-            self._sum -= self._used.popleft()[1]
-        if self._most is None:
-            return -math.inf
-        too_many, opened = self._sum + min(amount, self._most) - self._most, -math.inf
-        for at, used in self._used:
-            if too_many <= 0:
-                break
-            too_many -= used
-            opened = at + WINDOW_S
-        return opened
+def limiter_of(
+    endpoint: str,
+    concurrency: int,
+    requests_per_minute: int | None,
+    tokens_per_minute: int | None,
+    folder: Path | None,
+) -> Limiter:
+    """The limiter of an endpoint: of this process, and of all that use `folder` when there is one."""
+    shared = None
+    if folder is not None:
+        limits = Limits(requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute)
+        shared = SharedLimiter(folder, f"model {endpoint}", limits, concurrency=concurrency)
+    return Limiter(concurrency, requests_per_minute, tokens_per_minute, shared=shared)

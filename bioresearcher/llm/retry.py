@@ -74,7 +74,7 @@ async def with_retries(
         if on_wait is not None:
             on_wait(trouble, wait_s)
         if trouble.retry_after_s is not None:
-            limiter.pause(wait_s)
+            await limiter.pause(wait_s)
         else:
             await limiter.sleep(wait_s)
     raise ValueError("attempts must be at least 1")

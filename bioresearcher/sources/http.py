@@ -14,7 +14,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -22,6 +22,7 @@ from urllib.parse import urlencode, urlsplit
 from bioresearcher import __version__
 from bioresearcher.errors import OutsideError, StoppedError, WorkspaceError
 from bioresearcher.sources.http_files import TooLarge, finish, forget, resume_headers, save
+from bioresearcher.sources.http_host import Host
 from bioresearcher.sources.http_store import AnswerStore, Stored
 
 if TYPE_CHECKING:
@@ -86,16 +87,6 @@ class Downloaded:
     sha256: str
 
 
-@dataclass(slots=True)
-class _Host:
-    """When the next request to a host may go out, and why it is not asked any more."""
-
-    interval_s: float
-    next_s: float = 0.0
-    down: ServiceError | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-
 class Http:
     """Asks web services. `requests` counts what really went out.
 
@@ -103,6 +94,7 @@ class Http:
         shared: Answers shared by runs; None keeps none.
         ledger: The run's own answers; None keeps none.
         per_second: Requests per second and host: `{host: number}`, `""` for every other host.
+        limits: A folder by which all processes keep to these rates together; None: each for itself.
         replay: Answer from the ledger only.
         timeout_s: Seconds without a byte until an attempt is given up; a whole answer may take ten times as long.
         sleep: Waits; tests give their own.
@@ -114,15 +106,16 @@ class Http:
         shared: AnswerStore | None = None,
         ledger: AnswerStore | None = None,
         per_second: Mapping[str, float] | None = None,
+        limits: Path | None = None,
         replay: bool = False,
         timeout_s: float = 60,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._shared, self._ledger, self._replay = shared, ledger, replay
-        self._per_second = per_second or {"": 3.0}
+        self._per_second, self._limits = per_second or {"": 3.0}, limits
         self._sleep, self._clock, self._timeout_s = sleep, clock, timeout_s
-        self._hosts: dict[str, _Host] = {}
+        self._hosts: dict[str, Host] = {}
         self._client: httpx.AsyncClient | None = None
         self._rng = random.Random()  # noqa: S311 - spreads repeats in time, no secret
         self.requests = 0
@@ -291,7 +284,7 @@ class Http:
                 follow_redirects=True,
                 headers={"User-Agent": f"bioresearcher/{__version__}"},
             )
-        await self._turn(urlsplit(url).netloc)
+        await self._host(urlsplit(url).netloc).turn()
         self.requests += 1
         if method == "GET" and _IN_BODY & params.keys():
             method, params, data = "POST", {}, params
@@ -301,19 +294,11 @@ class Http:
                 raise httpx.HTTPStatusError("", request=answer.request, response=answer)
             yield answer
 
-    async def _turn(self, netloc: str) -> None:
-        """Wait until the host may be asked again."""
-        host = self._host(netloc)
-        async with host.lock:
-            wait_s = host.next_s - self._clock()
-            if wait_s > 0:
-                await self._sleep(wait_s)
-            host.next_s = max(host.next_s, self._clock()) + host.interval_s
-
-    def _host(self, netloc: str) -> _Host:
+    def _host(self, netloc: str) -> Host:
         if netloc not in self._hosts:
-            rate = self._per_second.get(netloc.rpartition("@")[2].partition(":")[0], self._per_second.get("", 3.0))
-            self._hosts[netloc] = _Host(1.0 / rate)
+            place = netloc.rpartition("@")[2]
+            rate = self._per_second.get(place.partition(":")[0], self._per_second.get("", 3.0))
+            self._hosts[netloc] = Host(place, rate, self._limits, clock=self._clock, sleep=self._sleep)
         return self._hosts[netloc]
 
     async def _repeated(self, url: str, call: Callable[[], Awaitable[T]]) -> T:
@@ -335,7 +320,7 @@ class Http:
                 if error.response.status_code not in _AGAIN or attempt == ATTEMPTS or (wait_s or 0) > LONGEST_WAIT_S:
                     _refuse(url, error.response.status_code, attempt)
                 if wait_s is not None:
-                    host.next_s = max(host.next_s, self._clock() + wait_s)
+                    await host.pause(wait_s)
                     continue
             except _Useless as error:
                 if attempt == ATTEMPTS:

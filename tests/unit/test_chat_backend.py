@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import conftest_chat as chat
@@ -282,6 +283,16 @@ async def test_roles_at_one_endpoint_share_its_limiter() -> None:
         await backend.aclose()
     assert api.in_flight_peak == 2
     assert {call.body["model"] for call in api.calls} == {"test-model", "other"}
+
+
+async def test_backends_with_a_folder_share_an_endpoints_limits(tmp_path: Path) -> None:
+    with server.ModelServer(latency_s=0.05, answer=lambda _: GOOD) as api:
+        models = {"reader": chat.settings(api.url, concurrency=2)}
+        backends = [ChatBackend(models, chat.NO_PRICES, environ={}, limits=tmp_path) for _ in range(3)]
+        await asyncio.gather(*(one.complete(chat.request(f"{n}")) for n in range(4) for one in backends))
+        for one in backends:
+            await one.aclose()
+    assert (api.in_flight_peak, len(api.calls)) == (2, 12)
 
 
 async def test_nothing_is_sent_once_the_budget_is_used_up() -> None:

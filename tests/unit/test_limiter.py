@@ -3,44 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from virtual_time import run
 
 from bioresearcher.llm.limiter import WINDOW_S, Limiter
-
-
-class _JumpingSelector(selectors.SelectSelector):
-    """Instead of waiting, time goes on."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None):
-        found = super().select(0)
-        if not found and timeout is None:
-            raise AssertionError("everybody waits for ever")
-        self.now += timeout if timeout and not found else 0.0
-        return found
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop in which sleeping takes no time."""
-
-    def __init__(self) -> None:
-        self.jumping = _JumpingSelector()
-        super().__init__(self.jumping)
-
-    def time(self) -> float:
-        return self.jumping.now
-
-
-def run(main):
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main)
 
 
 def limiter(*limits: int | None) -> Limiter:
@@ -82,7 +53,7 @@ class Watch:
 
     async def pause(self, limits: Limiter, at_s: float, seconds: float) -> None:
         await asyncio.sleep(at_s)
-        limits.pause(seconds)
+        await limits.pause(seconds)
         self.paused_until = max(self.paused_until, at_s + seconds)
 
 
@@ -183,8 +154,8 @@ def test_tokens_free_up_as_their_calls_grow_old():
 def test_a_pause_is_extended_but_never_shortened():
     async def paused() -> tuple[float, float]:
         shared = limiter(1)
-        shared.pause(30)
-        shared.pause(5)
+        await shared.pause(30)
+        await shared.pause(5)
         left = shared.paused_s
         async with shared.slot(1):
             return left, asyncio.get_running_loop().time()

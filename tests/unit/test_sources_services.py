@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import os
+import time
 from pathlib import Path
 
 import pubmed_xml as px
@@ -13,8 +14,11 @@ import pytest
 from services_server import Reply, ServicesServer, World
 
 from bioresearcher.errors import OutsideError
+from bioresearcher.graph.services import open_services
 from bioresearcher.library.canonical import UnreadablePaper
 from bioresearcher.schemas.paper import Paper
+from bioresearcher.schemas.services import ServiceSettings
+from bioresearcher.settings import Settings
 from bioresearcher.sources.base import FullTextSource, LiteratureSource, StatusSource
 from bioresearcher.sources.europepmc import EuropePmc, _no_page, _paper, europepmc_query
 from bioresearcher.sources.eutils_answers import no_xml, xml_of
@@ -50,6 +54,25 @@ def world(tmp_path: Path) -> World:
 
 def pubmed(server: ServicesServer, door: Http) -> PubMed:
     return PubMed(door, f"{server.root}/entrez/eutils", {"tool": "t", "api_key": "secret-key"})
+
+
+async def test_the_doors_of_a_workspace_keep_to_a_hosts_rate_together(tmp_path: Path, world: World) -> None:
+    with ServicesServer(world, lambda *_: Reply(b"<a/>")) as server:
+        at = ServiceSettings(eutils=f"{server.root}/entrez/eutils", per_second=20)
+        settings = Settings(only_own=False, workspace=tmp_path / "w", services=at)
+        doors = [d for d in (open_services(settings, None).http for _ in range(3)) if d]
+        questions = [
+            door.get(f"{server.root}/{i}", {"n": f"{n}"}, kind="record")
+            for i, door in enumerate(doors)
+            for n in range(4)
+        ]
+        begun = time.monotonic()
+        await asyncio.gather(*questions)
+        took_s = time.monotonic() - begun
+        for one in doors:
+            await one.close()
+    assert len(server.requests) == 12
+    assert took_s >= 11 / 20 - 0.01  # each for itself: 3 / 20
 
 
 async def test_pubmed_says_how_it_understood_a_query_and_what_stands_nowhere(tmp_path: Path, world: World) -> None:

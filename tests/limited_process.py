@@ -1,0 +1,40 @@
+"""A process that asks a server through the program's own doors: `python limited_process.py KIND URL FOLDER NUMBER`.
+
+KIND `host`: GETs through `Http`, at most 10 a second. KIND `model`: calls through the limiter of a model's endpoint,
+4 side by side here and everywhere, repeated as the server asks. One line is printed when it begins.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import httpx
+
+from bioresearcher.llm.limiter import limiter_of
+from bioresearcher.llm.retry import with_retries
+from bioresearcher.sources.http import Http
+
+PER_SECOND, IN_FLIGHT = 10.0, 4
+
+
+async def host(url: str, folder: Path | None, number: int) -> None:
+    web = Http(per_second={"": PER_SECOND}, limits=folder)
+    await asyncio.gather(*(web.get(url, {"n": str(n)}, kind="record") for n in range(number)))
+    await web.close()
+
+
+async def model(url: str, folder: Path | None, number: int) -> None:
+    limiter = limiter_of(url, IN_FLIGHT, None, None, folder)
+    async with httpx.AsyncClient(timeout=60) as client:
+
+        async def call() -> None:
+            (await client.get(url)).raise_for_status()
+
+        asked = (with_retries(call, limiter=limiter, tokens=1, deadline_s=60) for _ in range(number))
+        await asyncio.gather(*asked)
+
+
+if __name__ == "__main__":
+    kind, url, folder, number = sys.argv[1:]
+    print("begun", flush=True)
+    asyncio.run({"host": host, "model": model}[kind](url, Path(folder) if folder else None, int(number)))
