@@ -33,6 +33,10 @@ class Executor(Protocol):
         """Ask all running jobs to stop in order; they end with the status `stopped`."""
         ...
 
+    def kill(self) -> None:
+        """End what still runs, at once; such jobs end with the status `stopped` and can be resumed."""
+        ...
+
     async def close(self) -> None:
         """End what still runs, at once, and give back what is held."""
         ...

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue, Strict, StringConstraints
 
 from bioresearcher.llm.budget import Budget
 from bioresearcher.schemas.base import Value
@@ -35,7 +35,9 @@ class Entry(Value):
     data: tuple[Path, ...] = Field(default=(), description="files and folders with data")
     settings: dict[str, JsonValue] = Field(default_factory=dict, description="as in bioresearcher.toml")
     budget: Budget = Field(default=Budget(), description="what one run of it may spend")
-    repeats: int | None = Field(default=None, ge=1, le=MOST_REPEATS, description="runs of it; None: as many as asked")
+    repeats: Annotated[int, Strict(), Field(ge=1, le=MOST_REPEATS)] | None = Field(
+        default=None, description="runs of it; None: as many as asked"
+    )
 
     @property
     def digest(self) -> str:
@@ -81,6 +83,9 @@ class Job(Value):
     papers: tuple[Path, ...] = ()
     data: tuple[Path, ...] = ()
     settings: dict[str, JsonValue] = Field(description="all settings, as in run.json")
+    together: Budget = Field(default=Budget(), description="what all runs of the batch together may spend")
+    until: float | None = Field(default=None, description="when the batch's minutes end, in seconds since 1970")
+    attempt: int = Field(default=1, ge=1, description="how many processes worked on it, with this one")
     backend_reason: str = ""
     command: tuple[str, ...] = ()
 

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 
 from bioresearcher import __version__
-from bioresearcher.cli import agreement, ask, doctor, library, prompts, report, reproduce, resume, review, run
+from bioresearcher.cli import agreement, ask, batch, doctor, library, prompts, report, reproduce, resume, review, run
 from bioresearcher.errors import BioresearcherError
 
 EXIT_CODES = """exit codes: 0 done · 1 quality below the asked threshold · 2 wrong use or bad input ·
@@ -29,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"bioresearcher {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (run, resume, ask, review, agreement, report, reproduce, library, prompts, doctor):
+    for module in (run, resume, ask, batch, review, agreement, report, reproduce, library, prompts, doctor):
         module.add_parser(commands)
     return parser
 

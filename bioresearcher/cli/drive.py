@@ -16,12 +16,12 @@ from rich.console import Console
 from bioresearcher.cli.display import Plain, Progress, Silent
 from bioresearcher.cli.feedback import revision_lines
 from bioresearcher.cli.gates import ask_person
-from bioresearcher.cli.lean import keep_lean
 from bioresearcher.cli.replay import replay_lines
 from bioresearcher.cli.selection import show_selection
 from bioresearcher.cli.spending import usage_lines
 from bioresearcher.errors import BioresearcherError, InputError, NothingRevisedError, RunFolderError, WorkspaceError
 from bioresearcher.graph.context import Context
+from bioresearcher.graph.lean import keep_lean
 from bioresearcher.graph.prepare import Inputs
 from bioresearcher.graph.replay import Source
 from bioresearcher.graph.run import Runner, approve_all, read_record

@@ -16,10 +16,13 @@ from bioresearcher.llm.offline.handlers import offline_backend
 from bioresearcher.llm.prices import load_prices
 from bioresearcher.prompts import PromptBook
 from bioresearcher.schemas.model import ROLES
+from bioresearcher.schemas.usage import Usage
 from bioresearcher.settings import Settings, models_by_role
 
 MakeBackend = Callable[[Library], Backend]
 Wrap = Callable[[Backend], Backend]
+MakeMeter = Callable[[Budget, Usage, float], Meter]
+"""Makes the run's meter from its budget, what was spent before, and the seconds it ran before."""
 
 
 def budget_of(settings: Settings) -> Budget:
@@ -38,6 +41,7 @@ def make_caller(
     make_backend: MakeBackend | None = None,
     elapsed_s: float = 0,
     wrap: Wrap | None = None,
+    make_meter: MakeMeter = Meter,
 ) -> Caller:
     """The caller of a run whose backend is settled: `offline` or `chat`.
 
@@ -70,7 +74,7 @@ def make_caller(
         cards=cards,
         events=events,
         rules=rules if backend.origin == "model" else None,
-        meter=Meter(budget, ledger.usage(), elapsed_s),
+        meter=make_meter(budget, ledger.usage(), elapsed_s),
     )
 
 

@@ -18,10 +18,11 @@ from bioresearcher.errors import SandboxUnavailableError
 from bioresearcher.events import Event, EventLog
 from bioresearcher.execution.languages import can_run
 from bioresearcher.graph.added import Added, digests_of_data, digests_of_papers
-from bioresearcher.graph.backends import MakeBackend, Wrap, make_caller
+from bioresearcher.graph.backends import MakeBackend, MakeMeter, Wrap, make_caller
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.services import Services, open_services
 from bioresearcher.library.index import Library
+from bioresearcher.llm.budget import Meter
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources
@@ -104,6 +105,7 @@ async def open_context(
     make_backend: MakeBackend | None = None,
     elapsed_s: float = 0,
     wrap: Wrap | None = None,
+    make_meter: MakeMeter = Meter,
 ) -> AsyncIterator[Context]:
     """The context of a run, with its files open for as long as it is used.
 
@@ -131,7 +133,16 @@ async def open_context(
         if ledger.note and folder.has("run.json"):
             ledger.carry_over(folder.read(RunRecord, "run.json").usage)
         caller = make_caller(
-            settings, library, ledger, book, cards, events, make_backend=make_backend, elapsed_s=elapsed_s, wrap=wrap
+            settings,
+            library,
+            ledger,
+            book,
+            cards,
+            events,
+            make_backend=make_backend,
+            elapsed_s=elapsed_s,
+            wrap=wrap,
+            make_meter=make_meter,
         )
         if ledger.note:
             events.emit("note", "ledger", "info", ledger.note)

@@ -26,7 +26,7 @@ from bioresearcher.errors import (
     WorkspaceError,
 )
 from bioresearcher.events import Event, now
-from bioresearcher.graph.backends import MakeBackend, describe_backend
+from bioresearcher.graph.backends import MakeBackend, MakeMeter, describe_backend
 from bioresearcher.graph.build import build_pipeline
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.lock import RunLock
@@ -36,6 +36,7 @@ from bioresearcher.graph.retask import with_revisions
 from bioresearcher.graph.revise import ShowRevision, apply_revisions, revise_run
 from bioresearcher.graph.state import initial_state, standing
 from bioresearcher.graph.totals import known_limits, totals
+from bioresearcher.llm.budget import Meter
 from bioresearcher.llm.choose import choose_backend
 from bioresearcher.report.doubts import not_verified
 from bioresearcher.report.view import load_view
@@ -101,6 +102,7 @@ class Runner:
         replay: Source | None = None,
         feedback: str | None = None,
         show_revision: ShowRevision | None = None,
+        make_meter: MakeMeter = Meter,
     ) -> None:
         self.folder = folder
         self._command = command
@@ -116,6 +118,7 @@ class Runner:
         self._values: dict[str, Any] = {}
         self._feedback = feedback
         self._show_revision = show_revision
+        self._make_meter = make_meter
 
     def stop(self, reason: str) -> None:
         """Ask for an orderly stop; safe from a signal handler."""
@@ -137,7 +140,14 @@ class Runner:
                 self._replay.copy_ledger(self.folder.path(LEDGER))
             wrap = answers_of(self._replay, self.folder) if self._replay else None
             opening = open_context(
-                self.folder, self._inputs, self._settings, self._listener, self._make_backend, elapsed_s, wrap
+                self.folder,
+                self._inputs,
+                self._settings,
+                self._listener,
+                self._make_backend,
+                elapsed_s,
+                wrap,
+                self._make_meter,
             )
             async with opening as context:
                 record = self._begin(context)

@@ -25,7 +25,7 @@ from figures import ROOT, Figure, counted, environment, measured, test_data
 from launch import peak_memory_mb
 
 from bioresearcher.cards import load_cards
-from bioresearcher.cli.lean import keep_lean
+from bioresearcher.graph.lean import keep_lean
 from bioresearcher.events import EventLog
 from bioresearcher.library.documents import load_paper
 from bioresearcher.library.index import Library

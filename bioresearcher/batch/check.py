@@ -1,0 +1,241 @@
+"""Checking a batch file as a whole before anything is started: every mistake is told, with its line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bioresearcher.batch.read import Problem, Written, read_batch_file
+from bioresearcher.batch.schema import Entry
+from bioresearcher.errors import BioresearcherError, InputError
+from bioresearcher.examples import load_example
+from bioresearcher.graph.inputs import check_inputs, check_names, check_sources, inputs_from_file, inputs_from_text
+from bioresearcher.graph.inputs import with_more as more_inputs
+from bioresearcher.graph.prepare import Inputs
+from bioresearcher.runfolder import file_sha256, safe_name
+from bioresearcher.settings import BUDGET, Settings, load_settings
+from bioresearcher.settings.file import settings_from
+from bioresearcher.sources.spec_errors import mistake
+
+Tell = Callable[[str], None]
+FIELDS = tuple(name for name in Entry.model_fields if name != "line")
+_ELSEWHERE = {
+    "workspace": "it is the batch's: --workspace",
+    "jobs": "it is the batch's: --jobs",
+    **{name: f"it is part of the budget: budget.{name}" for name in BUDGET},
+}
+
+
+class BatchFileError(InputError):
+    """A batch file with mistakes; nothing was started.
+
+    Attributes:
+        problems: All of them, by line.
+    """
+
+    def __init__(self, path: Path, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda p: p.line))
+        lines = "\n".join(f"  {path}:{p.line}: {p.message}" for p in self.problems)
+        number = "1 mistake" if len(self.problems) == 1 else f"{len(self.problems):,} mistakes"
+        super().__init__(f"{path}: {number}; nothing was started.\n{lines}")
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An entry that can be started: with its inputs, and its settings over those of the batch."""
+
+    entry: Entry
+    inputs: Inputs
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class BatchFile:
+    """A batch file in which nothing is wrong.
+
+    Attributes:
+        path: The file, absolute.
+        sha256: Of its bytes.
+        settings: Those of the batch, before those of an entry.
+    """
+
+    path: Path
+    sha256: str
+    settings: Settings
+    ready: tuple[Ready, ...]
+
+
+def load_batch_file(path: Path, flags: Mapping[str, object]) -> BatchFile:
+    """Read and check a batch file. `flags` are those of the command line, without the budget, which is the batch's.
+
+    Raises:
+        BatchFileError: It has mistakes; all are named with their lines.
+        InputError: It cannot be read, or the settings of the batch are wrong.
+    """
+    flags = {name: value for name, value in flags.items() if name not in (*BUDGET, "jobs")}
+    checker = _Checker(path.absolute().parent, flags)
+    settings = load_settings(flags)
+    found = read_batch_file(path)
+    problems = [item for item in found if isinstance(item, Problem)]
+    ready = []
+    for item in found:
+        if isinstance(item, Written):
+            said = len(problems)
+            one = checker.check(item, problems)
+            if one is not None and len(problems) == said:
+                ready.append(one)
+    if not found:
+        problems.append(Problem(1, "holds no objective"))
+    if problems:
+        raise BatchFileError(path, problems)
+    return BatchFile(path.absolute(), file_sha256(path), settings, tuple(ready))
+
+
+@dataclass
+class _Checker:
+    """Checks entries one after the other; what several of them say alike is looked at once."""
+
+    folder: Path
+    flags: Mapping[str, object]
+    lines: dict[str, int] = field(default_factory=dict)
+    _there: dict[str, Path | None] = field(default_factory=dict)
+    _settings: dict[str, Settings | list[str]] = field(default_factory=dict)
+    _sources: dict[tuple[object, ...], str] = field(default_factory=dict)
+
+    def check(self, written: Written, problems: list[Problem]) -> Ready | None:
+        """The entry, ready to be started; None when it has mistakes, which are added to `problems`."""
+        name = written.fields.get("id")
+        who = f"{name}: " if isinstance(name, str) and name else ""
+
+        def tell(said: str) -> None:
+            problems.append(Problem(written.line, who + said))
+
+        if isinstance(name, str):
+            if name in self.lines:
+                tell(f"id: the same as that of line {self.lines[name]}")
+            self.lines.setdefault(name, written.line)
+        entry = self._entry(written, tell)
+        settings = self._settings_of(written.fields.get("settings"), tell)
+        if entry is None or settings is None:
+            return None
+        try:
+            return self._ready(entry, settings)
+        except BioresearcherError as error:
+            tell(error.message)
+            return None
+
+    def _entry(self, written: Written, tell: Tell) -> Entry | None:
+        raw = dict(written.fields)
+        if "line" in raw:
+            tell("line: unknown field")
+            return None
+        for name in ("papers", "data"):
+            if isinstance(raw.get(name), list):
+                raw[name] = [self._path(name, item, tell) if isinstance(item, str) else item for item in raw[name]]
+        try:
+            entry = Entry.model_validate(raw | {"line": written.line})
+        except ValidationError as error:
+            for one in error.errors(include_url=False):
+                tell(_said(one, written.fields))
+            return None
+        given = [name for name in ("objective", "example") if getattr(entry, name) is not None]
+        if len(given) != 1:
+            tell("objective: must be given, or example" if not given else "objective and example are both given")
+            return None
+        return entry
+
+    def _path(self, name: str, text: str, tell: Tell) -> str:
+        """The path, absolute; it is told when nothing is there."""
+        if text not in self._there:
+            try:
+                path = self.folder / Path(text).expanduser()
+                self._there[text] = path if path.exists() else None
+            except (OSError, ValueError, RuntimeError):  # over-long, NUL, a home of nobody
+                self._there[text] = None
+        path_there = self._there[text]
+        if path_there is None:
+            tell(f"{name}: {text[:200]!r} is not there (paths are relative to {self.folder})")
+            return text.replace("\0", "") or "?"
+        return str(path_there.resolve())
+
+    def _settings_of(self, raw: object, tell: Tell) -> Settings | None:
+        """The settings of the batch with those of an entry over them."""
+        if raw is None or not isinstance(raw, dict):  # told by the schema when it is no table
+            raw = {}
+        key = json.dumps(raw, sort_keys=True, default=repr)
+        if key not in self._settings:
+            self._settings[key] = self._checked(raw)
+        found = self._settings[key]
+        if isinstance(found, Settings):
+            return found
+        for said in found:
+            tell(said)
+        return None
+
+    def _checked(self, raw: dict[str, Any]) -> Settings | list[str]:
+        """The settings, or all that is wrong with them."""
+        wrong = []
+        for name, value in raw.items():
+            if name in _ELSEWHERE:
+                wrong.append(f"settings.{name}: cannot be set for one objective; {_ELSEWHERE[name]}")
+                continue
+            try:
+                settings_from({name: value}, "settings", self.folder)
+            except InputError as error:
+                hint = f" {error.hint}" if "unknown key" not in error.message else ""
+                wrong.append(error.message.replace("settings: ", "settings.", 1).rstrip(".") + hint)
+        if wrong:
+            return wrong
+        try:
+            settings = load_settings(self.flags, over=settings_from(raw, "settings", self.folder) if raw else None)
+            check_names(settings)
+        except InputError as error:
+            return [error.message]
+        return settings
+
+    def _ready(self, entry: Entry, settings: Settings) -> Ready:
+        """The entry with its inputs, which are looked at as `run` does."""
+        if entry.example is not None:
+            loaded = load_example(entry.example)
+            base = inputs_from_file(loaded)
+            if loaded.only_own and "only_own" not in entry.settings and self.flags.get("only_own") is None:
+                settings = settings.model_copy(update={"only_own": True})
+        else:
+            base = inputs_from_text(entry.objective or "")
+        inputs = more_inputs(
+            base, conditions=entry.conditions, requirements=entry.requirements, papers=entry.papers, data=entry.data
+        )
+        inputs = Inputs(inputs.objective.model_copy(update={"id": safe_name(entry.id)}), inputs.papers, inputs.data)
+        check_inputs(inputs, settings)
+        sources = (settings.chroma_url, settings.pubmed_xml, settings.workspace)
+        if sources not in self._sources:
+            try:
+                check_sources(settings)
+                self._sources[sources] = ""
+            except BioresearcherError as error:
+                self._sources[sources] = error.message
+        if self._sources[sources]:
+            raise InputError(self._sources[sources])
+        return Ready(entry, inputs, settings.model_copy(update=budget_over(entry, settings)))
+
+
+def budget_over(entry: Entry, settings: Settings) -> dict[str, float | int | None]:
+    """The limits of one run: the entry's, else those of environment and settings file."""
+    return {
+        name: getattr(settings, name) if getattr(entry.budget, name) is None else getattr(entry.budget, name)
+        for name in BUDGET
+    }
+
+
+def _said(error: Any, fields: dict[str, Any]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    if error["loc"] == ("id",) and error["type"] == "string_pattern_mismatch":
+        return (
+            f"id: {error['input'][:80]!r} must be 1 to 64 letters, digits, `.`, `_` or `-`, as it names a folder; "
+            f"for example {safe_name(error['input'])[:64]}"
+        )
+    return mistake(error, fields, FIELDS if len(error["loc"]) == 1 else BUDGET)

@@ -1,0 +1,141 @@
+"""Carrying out jobs on this machine: a process each, in a session of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bioresearcher.batch.executor import Tell
+from bioresearcher.batch.schema import Job, Outcome, Progress
+from bioresearcher.batch.worker import outcome_of
+from bioresearcher.errors import DefectError
+from bioresearcher.events import now
+
+LOG = "worker.log"
+_LONGEST_LINE = 1 << 20
+_TAIL = 2_000
+
+
+class LocalExecutor:
+    """Jobs on this machine, `slots` at a time."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._running: set[asyncio.subprocess.Process] = set()
+        self._stopping = ""
+
+    @property
+    def slots(self) -> int:
+        """How many jobs run side by side."""
+        return self._slots
+
+    async def run(self, job: Job, tell: Tell) -> Outcome:
+        """Carry out a job in a process of its own; however that ends, it is an outcome."""
+        started = now()
+        try:
+            job.run.mkdir(parents=True, exist_ok=True)
+            log = os.open(job.run / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                process = await self._start(log)
+            finally:
+                os.close(log)
+        except OSError as error:
+            return outcome_of(job, "failed", 4, f"no process could be started: {error}.", started)
+        self._running.add(process)
+        try:
+            if self._stopping:
+                process.terminate()
+            outcome = await _talk(process, job, tell)
+            code = await process.wait()
+        finally:
+            self._running.discard(process)
+            if process.returncode != 0:  # what a crash left behind, or all of it when nobody waits any more
+                kill_group(process.pid)
+        return outcome or self._died(job, code, started)
+
+    @staticmethod
+    async def _start(log: int) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # nothing is imported from the folder the batch was started in
+            "-m",
+            "bioresearcher.batch.worker",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+            limit=_LONGEST_LINE,
+        )
+
+    def _died(self, job: Job, code: int, started: str) -> Outcome:
+        """The outcome of a process that ended without one."""
+        if code < 0 and self._stopping and -code in (signal.SIGKILL, signal.SIGTERM):
+            return outcome_of(job, "stopped", 3, "stopped at once", started)
+        if code < 0:
+            name = signal.Signals(-code).name
+            more = "; it may have been out of memory" if -code == signal.SIGKILL else ""
+            return outcome_of(job, "failed", 128 - code, f"its process was killed by {name}{more}.", started)
+        said = last_line(job.run / LOG)
+        return outcome_of(job, "failed", 5, f"its process ended with exit code {code}: {said}", started)
+
+    def stop(self, reason: str) -> None:
+        """Ask all running jobs to stop at their next step border."""
+        self._stopping = reason
+        for process in self._running:
+            with suppress(ProcessLookupError):
+                process.terminate()
+
+    def kill(self) -> None:
+        """Kill what still runs; it can be resumed."""
+        self._stopping = self._stopping or "killed"
+        for process in self._running:
+            kill_group(process.pid)
+
+    async def close(self) -> None:
+        """Kill what still runs."""
+        self.kill()
+
+
+async def _talk(process: asyncio.subprocess.Process, job: Job, tell: Tell) -> Outcome | None:
+    """Give the process its job and follow it to its end; None when it ends without an outcome."""
+    given, answers = process.stdin, process.stdout
+    if given is None or answers is None:
+        raise DefectError("a worker was started without pipes.")
+    with suppress(ConnectionError):
+        given.write(job.model_dump_json().encode())
+        await given.drain()
+    given.close()
+    outcome = None
+    with suppress(ConnectionError, ValueError):  # ValueError: a line without end; what comes then is no line of ours
+        async for line in answers:
+            with suppress(ValidationError, json.JSONDecodeError):
+                said = json.loads(line)
+                if "progress" in said:
+                    tell(Progress.model_validate(said["progress"]))
+                elif "outcome" in said:
+                    outcome = Outcome.model_validate_json(json.dumps(said["outcome"]))
+    return outcome
+
+
+def kill_group(pid: int) -> None:
+    """Kill a process with all of its group, which it leads."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log, for a reason; empty when there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            lines = file.read().decode("utf-8", "replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")

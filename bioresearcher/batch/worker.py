@@ -1,0 +1,207 @@
+"""The process that carries out one job: `python -m bioresearcher.batch.worker`, with the job as JSON on standard input.
+
+On standard output it writes a line of JSON whenever something moved (`{"progress": …}`) and one at its end
+(`{"outcome": …}`); whatever else is printed goes to standard error. SIGTERM asks it to stop at the next step border, a
+second one to stop at once. It is killed when the process that started it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import fcntl
+import os
+import resource
+import signal
+import sqlite3
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from bioresearcher.batch.folder import SPENT
+from bioresearcher.batch.schema import Job, Outcome, Progress, Status
+from bioresearcher.batch.spent import Spent, Together, meter_with
+from bioresearcher.errors import BioresearcherError, StoppedError
+from bioresearcher.events import Event, now
+from bioresearcher.graph.lean import keep_lean
+from bioresearcher.graph.prepare import Inputs
+from bioresearcher.graph.run import Runner, read_record
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.execution import TaskRecord
+from bioresearcher.schemas.run import RunRecord, Totals
+from bioresearcher.schemas.task import DryLabTask
+from bioresearcher.settings import Settings
+
+_SET_DEATH_SIGNAL = 1
+"""`PR_SET_PDEATHSIG` of linux/prctl.h."""
+_PATIENCE_S = 20.0
+"""How long the process that worked on the run before, and is being killed, may take to let go of it."""
+
+
+def main() -> int:
+    """Carry out the job; the exit code is always 0 when there is an outcome."""
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    job = Job.model_validate_json(sys.stdin.buffer.read())
+    if os.getppid() != parent:
+        return 1  # it died before it could be said that we die with it
+    told = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)
+    keep_lean()
+    outcome = asyncio.run(carry_out(job, lambda p: print(f'{{"progress": {p.model_dump_json()}}}', file=told)))
+    print(f'{{"outcome": {outcome.model_dump_json()}}}', file=told)
+    return 0
+
+
+async def carry_out(job: Job, tell: Callable[[Progress], None]) -> Outcome:
+    """Run, or go on with, the job's run in this process. Whatever goes wrong is an outcome."""
+    started, folder = now(), RunFolder(job.run)
+    watched = Watched(folder, tell)
+    status, code, reason = "failed", 5, ""
+    try:
+        await _wait_for(folder.path("lock"))
+        record = await _with_signals(_runner(job, folder, watched.event))
+        status, code, reason = (
+            ("done", 0, "") if record.status == "done" else ("stopped", StoppedError.exit_code, record.stopped_by)
+        )
+    except asyncio.CancelledError:
+        status, code, reason = "stopped", StoppedError.exit_code, "stopped at once"
+    except BioresearcherError as error:
+        status, code, reason = ("stopped" if error.exit_code == 3 else "failed"), error.exit_code, str(error)
+    except (OSError, sqlite3.DatabaseError) as error:
+        code, reason = 4, f"the run cannot go on: {error}."
+    except MemoryError:
+        code, reason = 4, "memory ran out."
+    except Exception as error:  # noqa: BLE001 - a bug in one run is no reason to lose the batch's others
+        traceback.print_exc()
+        reason = f"this is a bug: {type(error).__name__}: {error} (worker.log in the run folder has the traceback)"
+    return outcome_of(job, status, code, reason, started, peak_mb=_peak_mb())
+
+
+def outcome_of(job: Job, status: str, code: int, reason: str, started: str, *, peak_mb: float | None = None) -> Outcome:
+    """The outcome of a job, with the totals that its run folder has."""
+    said: Status = "done" if status == "done" else "stopped" if status == "stopped" else "failed"
+    return Outcome(
+        id=job.id,
+        repeat=job.repeat,
+        seed=job.seed,
+        digest=job.digest,
+        run=job.run.relative_to(job.batch),
+        status=said,
+        exit_code=code,
+        reason=reason,
+        totals=totals_of(job.run),
+        attempts=job.attempt,
+        started=started,
+        finished=now(),
+        peak_mb=peak_mb,
+    )
+
+
+def totals_of(run: Path) -> Totals:
+    """The totals of a run folder; of one without a manifest that can be read they are all 0."""
+    try:
+        return read_record(RunFolder(run)).totals
+    except BioresearcherError:
+        return Totals()
+
+
+def _runner(job: Job, folder: RunFolder, listener: Callable[[Event], None]) -> Runner:
+    together = Together(Spent(job.batch / SPENT), job.together, job.until, job.run.name)
+    return Runner(
+        folder,
+        Inputs(job.objective, job.papers, job.data),
+        Settings.model_validate(job.settings),
+        listener=listener,
+        command=job.command,
+        backend_reason=job.backend_reason,
+        make_meter=meter_with(together),
+    )
+
+
+async def _with_signals(runner: Runner) -> RunRecord:
+    """The run; the first SIGTERM stops it at the next border, the second at once."""
+    loop, task, asked = asyncio.get_running_loop(), asyncio.ensure_future(runner.run()), asyncio.Event()
+
+    def on_signal() -> None:
+        if asked.is_set():
+            task.cancel()
+        asked.set()
+        runner.stop("the batch was stopped")
+
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(sign, on_signal)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return await task
+
+
+async def _wait_for(lock: Path) -> None:
+    """Wait a while for a lock whose owner is about to die; who holds it longer is told when it is taken."""
+    end = time.monotonic() + _PATIENCE_S
+    while lock.exists() and time.monotonic() < end:
+        handle = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            await asyncio.sleep(0.1)
+        finally:
+            os.close(handle)
+
+
+def _peak_mb() -> float:
+    """The largest resident memory of this process, in MB."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+class Watched:
+    """What a run shows of itself, made from its events and told when it changes."""
+
+    def __init__(self, folder: RunFolder, tell: Callable[[Progress], None]) -> None:
+        self._folder = folder
+        self._tell = tell
+        before = totals_of(folder.root)
+        self._now = Progress(
+            tasks=before.tasks,
+            verified=before.verified,
+            tokens=before.input_tokens + before.output_tokens,
+            cost_usd=before.cost_usd,
+        )
+
+    def event(self, event: Event) -> None:
+        """Take note of an event."""
+        change: dict[str, object] = {}
+        if event.kind == "step" and event.state == "start":
+            change["stage"] = event.stage
+        elif event.kind == "call" and not event.data.get("replayed"):
+            change = self._spent(event)
+        if event.state == "done" and (event.kind == "task" or event.stage == "extract_tasks"):
+            change |= self._tasks()
+        shown = self._now.model_copy(update=change)
+        if shown != self._now:
+            self._now = shown
+            self._tell(shown)
+
+    def _spent(self, event: Event) -> dict[str, object]:
+        numbers = [event.data.get(name) for name in ("input_tokens", "output_tokens")]
+        cost, before = event.data.get("cost_usd"), self._now.cost_usd
+        known = isinstance(cost, int | float) and before is not None
+        return {
+            "tokens": self._now.tokens + sum(int(n) for n in numbers if isinstance(n, int | float)),
+            "cost_usd": before + cost if known else None,  # type: ignore[operator]
+        }
+
+    def _tasks(self) -> dict[str, object]:
+        tasks = self._folder.read_list(DryLabTask, "tasks.json")
+        done = [
+            self._folder.read(TaskRecord, "tasks", task.id, "record.json")
+            for task in tasks
+            if self._folder.has("tasks", task.id, "record.json")
+        ]
+        return {"tasks": len(tasks), "verified": sum(record.verified for record in done)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""`bioresearcher batch`: many objectives from a file, each in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from bioresearcher.cli.common import Commands, add_model_options, add_place_options
+
+EPILOG = """examples:
+  bioresearcher batch objectives.jsonl --check
+  bioresearcher batch objectives.yaml --jobs 4
+  bioresearcher batch objectives.csv --model openai:gpt-5-mini --max-usd 40 --repeats 3 --yes
+
+FILE is JSONL, CSV, YAML (a list) or TOML (tables [[objectives]]). An objective has `id`, `objective` or `example`, and
+may have `conditions`, `requirements`, `papers`, `data`, `settings` (as in bioresearcher.toml), `budget` (max_usd,
+max_tokens, max_minutes) and `repeats`; paths are relative to FILE. In CSV, settings and budget are columns such as
+settings.max_papers and budget.max_usd, and lists have one item a line within their cell. The whole file is checked
+before anything starts. Flags win over an objective's settings; gates are answered as by --yes of `run`.
+
+The same command again goes on: what is done is left alone, what stopped, died or failed is taken up in its run folder,
+an objective that was changed in the file is run anew. Everything lies in workspace/batches/NAME.
+
+exit codes: 0 all done · 2 wrong use, or mistakes in FILE (nothing was started) ·
+  3 stopped (Ctrl-C, a budget used up); the same command goes on · 4 some failed; the same command tries those again"""
+
+
+def _count(most: int) -> Callable[[str], int]:
+    """A whole number from 1 to `most`, for argparse."""
+
+    def number(text: str) -> int:
+        if not text.strip().isascii() or not text.strip().isdigit() or not 1 <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {most:,}")
+        return int(text)
+
+    return number
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "batch",
+        help="carry out many objectives from a file, side by side",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="objectives: .jsonl, .csv, .yaml or .toml")
+    parser.add_argument("--check", action="store_true", help="only check FILE; start nothing")
+    parser.add_argument("--name", help="name of the batch (FILE's)")
+    parser.add_argument("--jobs", type=_count(1024), metavar="N", help="objectives side by side (number of processors)")
+    parser.add_argument(
+        "--repeats", type=_count(1000), default=1, metavar="K", help="runs of each objective that does not say it (1)"
+    )
+    parser.add_argument("--yes", action="store_true", help="start without asking whether it may cost what is forecast")
+    parser.add_argument("--json", action="store_true", help="print the outcomes as JSON at the end and nothing else")
+    parser.add_argument("--quiet", action="store_true", help="print the batch's folder and nothing else")
+    parser.add_argument("--only-own", action=argparse.BooleanOptionalAction, help="as of `run`")
+    parser.add_argument("--sandbox", choices=("auto", "bubblewrap", "container", "none"), help="as of `run`")
+    parser.add_argument("--max-papers", type=int, metavar="N", help="papers read at most, for each objective")
+    parser.add_argument("--max-parts", type=int, metavar="N", help="parts of each protocol at most")
+    add_model_options(parser)
+    budget = parser.add_argument_group("budget", "Of all objectives together, beside the `budget` of each in FILE.")
+    budget.add_argument("--max-usd", type=float, metavar="USD", help="money all may spend on models")
+    budget.add_argument("--max-tokens", type=int, metavar="N", help="tokens all may use, in and out")
+    budget.add_argument("--max-minutes", type=float, metavar="MIN", help="time the batch may take")
+    budget.add_argument("--prices", type=Path, metavar="FILE", help="own prices of models (TOML)")
+    add_place_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check, and carry out; the exit code."""
+    from bioresearcher.cli.batch_run import check, start
+
+    return check(args) if args.check else start(args)

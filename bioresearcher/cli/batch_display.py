@@ -1,0 +1,201 @@
+"""Showing how a batch goes: a live table in a terminal, a line per event elsewhere, nothing when asked."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from bioresearcher.batch.schema import Job, Outcome, Progress
+from bioresearcher.report.text import duration, one_line
+
+STYLES = {"done": "green", "failed": "red", "stopped": "yellow", "running": "cyan"}
+_RECENT = 200
+"""Runs that ended and are still remembered for the table; more than a screen has lines."""
+
+
+@dataclass
+class _Row:
+    """A run in the table."""
+
+    name: str
+    state: str = "running"
+    shown: Progress = field(default_factory=Progress)
+    since: float = field(default_factory=time.monotonic)
+    seconds: float | None = None
+    reason: str = ""
+
+
+def run_name(item: Job | Outcome) -> str:
+    """A run in a few words: the objective's id, and which repeat when it is not the first."""
+    return item.id if item.repeat == 1 else f"{item.id} · {item.repeat}"
+
+
+class Display:
+    """Shows nothing but keeps the counts; the base of the others."""
+
+    def __init__(self, runs: int, done: Sequence[Outcome]) -> None:
+        self._runs = runs
+        self._states: Counter[str] = Counter(outcome.status for outcome in done)
+
+    def started(self, job: Job) -> None:
+        """A run begins."""
+
+    def moved(self, job: Job, progress: Progress) -> None:
+        """A run is further."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """A run ended."""
+        self._states[outcome.status] += 1
+
+    def note(self, text: str) -> None:
+        """Something the person should know."""
+
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+class Lines(Display):
+    """A line when a run begins and when it ends, for logs and pipes."""
+
+    def __init__(self, console: Console, runs: int, done: Sequence[Outcome]) -> None:
+        super().__init__(runs, done)
+        self._console = console
+        self._started = time.monotonic()
+
+    def started(self, job: Job) -> None:
+        """Print a line."""
+        again = f" (attempt {job.attempt})" if job.attempt > 1 else ""
+        self._print(f"{run_name(job)}: begins{again}")
+
+    def ended(self, outcome: Outcome) -> None:
+        """Print a line."""
+        super().ended(outcome)
+        ended = sum(self._states.values())
+        self._print(f"{run_name(outcome)}: {_ended_text(outcome)}  [{ended}/{self._runs}]")
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        say(self._console, text)
+
+    def _print(self, text: str) -> None:
+        self.note(f"{time.monotonic() - self._started:7.1f}s  {text}")
+
+
+class LiveTable(Display):
+    """A table that is drawn anew as runs go on: those that run, then those that ended last, as far as there is room."""
+
+    def __init__(self, console: Console, runs: int, done: Sequence[Outcome]) -> None:
+        super().__init__(runs, done)
+        self._console = console
+        self._started = time.monotonic()
+        self._running: dict[tuple[str, int], _Row] = {}
+        self._ended: deque[_Row] = deque(maxlen=_RECENT)
+        self._live = Live(
+            console=console, get_renderable=self.render, refresh_per_second=2, transient=True, vertical_overflow="crop"
+        )
+
+    def __enter__(self) -> LiveTable:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._live.stop()
+        except OSError:  # the terminal is gone
+            return
+
+    def started(self, job: Job) -> None:
+        """A row more."""
+        self._running[job.id, job.repeat] = _Row(run_name(job))
+
+    def moved(self, job: Job, progress: Progress) -> None:
+        """Its row says so."""
+        if (job.id, job.repeat) in self._running:
+            self._running[job.id, job.repeat].shown = progress
+
+    def ended(self, outcome: Outcome) -> None:
+        """Its row goes to those that ended; what did not go well is also said above the table."""
+        super().ended(outcome)
+        row = self._running.pop((outcome.id, outcome.repeat), _Row(run_name(outcome)))
+        t = outcome.totals
+        row.state, row.reason, row.seconds = outcome.status, outcome.reason, time.monotonic() - row.since
+        row.shown = Progress(
+            tasks=t.tasks, verified=t.verified, tokens=t.input_tokens + t.output_tokens, cost_usd=t.cost_usd
+        )
+        self._ended.appendleft(row)
+        self.note(f"{run_name(outcome)}: {_ended_text(outcome)}")
+
+    def note(self, text: str) -> None:
+        """Print above the table."""
+        say(self._console, text)
+
+    def render(self) -> RenderableType:
+        """The table and the counts, as high as the terminal allows."""
+        room = max(1, self._console.height - 5)
+        rows = [*self._running.values(), *self._ended][:room]
+        table = Table(box=None, pad_edge=False, header_style="dim", expand=False)
+        table.add_column("objective", no_wrap=True, overflow="ellipsis", max_width=max(12, self._console.width - 60))
+        for name in ("state", "stage"):
+            table.add_column(name, no_wrap=True, overflow="ellipsis")
+        for name in ("verified", "tokens", "USD", "time"):
+            table.add_column(name, no_wrap=True, justify="right")
+        for row in rows:
+            p = row.shown
+            seconds = row.seconds if row.seconds is not None else time.monotonic() - row.since
+            table.add_row(
+                Text(row.name),
+                Text(row.state, style=STYLES[row.state]),
+                Text(p.stage if row.state == "running" else one_line(row.reason, 40)),
+                f"{p.verified}/{p.tasks}" if p.tasks else "",
+                f"{p.tokens:,}" if p.tokens else "",
+                "?" if p.cost_usd is None else f"{p.cost_usd:.3f}" if p.cost_usd else "",
+                duration(seconds),
+            )
+        return Group(table, Text(self._counts(), style="dim"))
+
+    def _counts(self) -> str:
+        states = self._states
+        waiting = self._runs - sum(states.values()) - len(self._running)
+        return (
+            f"{self._runs} runs: {states['done']} done, {len(self._running)} running, {states['failed']} failed, "
+            f"{states['stopped']} stopped, {waiting} waiting · {duration(time.monotonic() - self._started)}"
+        )
+
+
+def _ended_text(outcome: Outcome) -> str:
+    """What came of a run, in a line."""
+    if outcome.status != "done":
+        return f"{outcome.status}: {one_line(outcome.reason, 300)}"
+    t = outcome.totals
+    tokens = f", {t.input_tokens + t.output_tokens:,} tokens" if t.input_tokens else ""
+    return f"done, {t.verified} of {t.tasks} tasks verified{tokens}, {duration(t.wall_s)}"
+
+
+def say(console: Console, text: str) -> None:
+    """Print a line; a terminal that is gone is no reason to stop."""
+    try:
+        console.print(text, soft_wrap=True, markup=False)
+    except OSError:
+        return
+
+
+def make_display(console: Console, runs: int, done: Sequence[Outcome], *, silent: bool) -> Display:
+    """The display for a console."""
+    if silent:
+        return Display(runs, done)
+    return LiveTable(console, runs, done) if console.is_terminal else Lines(console, runs, done)

@@ -1,0 +1,218 @@
+"""Starting a batch, going on with it, and what is said at its end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections import Counter
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from bioresearcher.batch.check import BatchFile, BatchFileError, load_batch_file
+from bioresearcher.batch.folder import SPENT, BatchFolder
+from bioresearcher.batch.local import LocalExecutor
+from bioresearcher.batch.plan import (
+    Backends,
+    Wish,
+    Work,
+    batch_folder,
+    deadline,
+    described,
+    make_plan,
+    same_each_time,
+    settle_backends,
+    tasks_inside,
+    work_of,
+)
+from bioresearcher.batch.run import BatchRun
+from bioresearcher.batch.schema import Outcome, Plan
+from bioresearcher.batch.spent import Spent
+from bioresearcher.cli.batch_display import Display, make_display
+from bioresearcher.errors import InputError
+from bioresearcher.graph.lean import keep_lean
+from bioresearcher.graph.lock import RunLock
+from bioresearcher.llm.budget import Budget
+from bioresearcher.report.text import count_of, duration
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.usage import Usage
+
+STOPPED, FAILED = 3, 4
+
+
+def check(args: argparse.Namespace) -> int:
+    """Check the file only; the exit code."""
+    try:
+        file = load_batch_file(args.file, vars(args))
+    except BatchFileError as error:
+        if args.json:
+            print(json.dumps({"problems": [vars(p) for p in error.problems]}, ensure_ascii=False, indent=2))
+            return error.exit_code
+        raise
+    if args.json:
+        print(json.dumps({"objectives": len(file.ready), "problems": []}, indent=2))
+    elif not args.quiet:
+        runs = sum(one.entry.repeats or args.repeats for one in file.ready)
+        print(f"{args.file}: {count_of(len(file.ready), 'objective')}, {count_of(runs, 'run')}; nothing is wrong")
+    return 0
+
+
+def start(args: argparse.Namespace) -> int:
+    """Start a batch or go on with it; the exit code."""
+    keep_lean()
+    console = Console(stderr=args.json or args.quiet, quiet=args.quiet, highlight=False)
+    file = load_batch_file(args.file, vars(args))
+    wish = Wish(args.jobs or os.cpu_count() or 1, args.repeats, _budget(args), ("bioresearcher", *sys.argv[1:]))
+    backends = settle_backends(file, wish.budget)
+    for line in described(file, backends):
+        console.print(line, soft_wrap=True, markup=False)
+    folder = batch_folder(file.settings.workspace, file.path, args.name)
+    with RunLock(RunFolder(folder.root)):
+        plan, notes = make_plan(folder, file, wish, named=args.name is not None)
+        outcomes, stopped_by = _carry_out(folder, file, plan, backends, args, console, notes)
+    return _tell_end(folder, plan, outcomes, stopped_by, args, console)
+
+
+def _budget(args: argparse.Namespace) -> Budget:
+    """What all runs together may spend.
+
+    Raises:
+        InputError: A limit is none; the message names the option.
+    """
+    given = {name: getattr(args, name) for name in Budget.model_fields}
+    try:
+        return Budget.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise InputError(f"{option}: {first['msg'][:1].lower()}{first['msg'][1:]} (got {first['input']}).") from error
+
+
+def _carry_out(
+    folder: BatchFolder,
+    file: BatchFile,
+    plan: Plan,
+    backends: Backends,
+    args: argparse.Namespace,
+    console: Console,
+    notes: list[str],
+) -> tuple[dict[tuple[str, int], Outcome], str]:
+    """Do what is left; the last outcome of every run of the plan that has one, and what stopped the batch."""
+    spent = Spent(folder.path(SPENT))
+    runs = len(plan.expected())
+    work = work_of(folder, file, plan, backends, tasks_inside(min(plan.jobs, runs)))
+    until = deadline(plan, spent.seconds() / 60)
+    jobs = [job.model_copy(update={"until": until}) for job in work.jobs]
+    folder.write_plan(plan)
+    for outcome in work.found:
+        folder.add(outcome)
+    display = make_display(console, runs, work.done, silent=args.json or args.quiet)
+    display.note(f"batch folder: {folder.root}")
+    for note in (*notes, *_notes(file, plan, backends, work)):
+        display.note(note)
+    executor = LocalExecutor(min(plan.jobs, max(1, len(jobs))))
+    batch = BatchRun(folder, jobs, plan.budget, executor, display, spent)
+    if jobs:
+        with display:
+            asyncio.run(_with_signals(batch, executor, display))
+    last = folder.outcomes()
+    digests = {entry.id: entry.digest for entry in plan.entries}
+    kept = {key: last[key] for key in plan.expected() if key in last and last[key].digest == digests[key[0]]}
+    return kept, batch.stopped_by
+
+
+def _notes(file: BatchFile, plan: Plan, backends: Backends, work: Work) -> list[str]:
+    """What is to be told before the start."""
+    said = []
+    again = [job for job in work.jobs if job.attempt > 1]
+    if work.done or again:
+        said.append(
+            f"going on: {count_of(len(work.done), 'run')} done before, {len(again)} taken up again, "
+            f"{len(work.jobs) - len(again)} not yet begun"
+        )
+    same = same_each_time(file, plan, backends)
+    if same:
+        said.append(
+            f"{count_of(len(same), 'objective')} repeated without a model: the rules give the same each time, "
+            "so their repeats show no spread"
+        )
+    return said
+
+
+async def _with_signals(batch: BatchRun, executor: LocalExecutor, display: Display) -> None:
+    """The batch with its signals: the first lets all runs stop at their next border, the second kills them."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(batch.run())
+    heard: list[str] = []
+
+    def on_signal(name: str) -> None:
+        heard.append(name)
+        if len(heard) == 1:
+            batch.stop(name)
+            display.note(f"{name}: stopping when the running steps end; once more stops at once.")
+        else:
+            executor.kill()
+
+    for sign, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM"), (signal.SIGHUP, "SIGHUP")):
+        loop.add_signal_handler(sign, on_signal, name)
+    await task
+
+
+def _tell_end(
+    folder: BatchFolder,
+    plan: Plan,
+    outcomes: dict[tuple[str, int], Outcome],
+    stopped_by: str,
+    args: argparse.Namespace,
+    console: Console,
+) -> int:
+    """Say what came of the batch; the exit code."""
+    states: Counter[str] = Counter(outcome.status for outcome in outcomes.values())
+    left = len(plan.expected()) - len(outcomes)
+    code = STOPPED if left or states["stopped"] else FAILED if states["failed"] else 0
+    if args.json:
+        said = {
+            "name": plan.name,
+            "folder": str(folder.root),
+            "exit_code": code,
+            "stopped_by": stopped_by,
+            "runs": len(plan.expected()),
+            **{name: states[name] for name in ("done", "stopped", "failed")},
+            "not_begun": left,
+            "outcomes": [outcomes[key].model_dump(mode="json") for key in plan.expected() if key in outcomes],
+        }
+        print(json.dumps(said, ensure_ascii=False, indent=2))
+        return code
+    if args.quiet:
+        print(folder.root)
+        return code
+    for line in _end_lines(list(outcomes.values()), len(plan.expected()), states, left):
+        console.print(line, soft_wrap=True, markup=False)
+    if code:
+        print(f"stopped: {stopped_by}" if stopped_by else "not all is done", file=sys.stderr)
+        print(f"go on with the same command; what is done is left alone: {folder.root}", file=sys.stderr)
+    return code
+
+
+def _end_lines(outcomes: list[Outcome], runs: int, states: Counter[str], left: int) -> list[str]:
+    """The counts of a batch in a few lines."""
+    spent = sum((_usage(outcome) for outcome in outcomes), Usage())
+    totals = [outcome.totals for outcome in outcomes]
+    tasks, verified, exit_ok = (sum(getattr(t, name) for t in totals) for name in ("tasks", "verified", "exit_ok"))
+    cost = "cost unknown" if spent.cost_usd is None else f"{spent.cost_usd:.4f} USD"
+    return [
+        "",
+        f"{count_of(runs, 'run')}: {states['done']} done, {states['failed']} failed, {states['stopped']} stopped, "
+        f"{left} not begun",
+        f"{count_of(tasks, 'task')}: {exit_ok} ended with exit code 0, {verified} verified",
+        f"{spent.input_tokens + spent.output_tokens:,} tokens, {cost}, "
+        f"{duration(sum(t.wall_s for t in totals))} of running in all",
+    ]
+
+
+def _usage(outcome: Outcome) -> Usage:
+    t = outcome.totals
+    return Usage(calls=t.calls, input_tokens=t.input_tokens, output_tokens=t.output_tokens, cost_usd=t.cost_usd)
