@@ -124,8 +124,9 @@ class Together:
         self._clock = clock
 
     def add(self, usage: Usage) -> None:
-        """Count a call."""
-        self._spent.add(self._who, usage)
+        """Count a call; the rules cost nothing."""
+        if usage != Usage():
+            self._spent.add(self._who, usage)
 
     def check(self) -> None:
         """Whether one more call may be sent.
