@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from bioresearcher import __version__
 from bioresearcher.cli import agreement, ask, batch, doctor, library, prompts, report, reproduce, resume, review, run
+from bioresearcher.cli.session import command as session
 from bioresearcher.errors import BioresearcherError
 
 EXIT_CODES = """exit codes: 0 done · 1 quality below the asked threshold · 2 wrong use or bad input ·
@@ -29,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"bioresearcher {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (run, resume, ask, batch, review, agreement, report, reproduce, library, prompts, doctor):
+    for module in (session, run, resume, ask, batch, review, agreement, report, reproduce, library, prompts, doctor):
         module.add_parser(commands)
     return parser
 
@@ -59,12 +60,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _commands(argv: Sequence[str]) -> list[str]:
-    """The command line with `review agreement` as one command, which it is to the parser."""
+    """The command line with `review agreement` as one command, which it is to the parser, and with `session` named.
+
+    Without a command the session opens, when there is somebody to talk to or an option says how.
+    """
     given = list(argv)
+    options = [word for word in given if word != "--debug"]
+    if (not options and session.can_talk()) or (options and _for_session(options[0])):
+        debug = given[: len(given) - len(options)] if given[:1] == ["--debug"] else []
+        return [*debug, "session", *options]
     place = next((n for n, word in enumerate(given) if not word.startswith("-")), 0)
     return (
         [*given[:place], "review agreement", *given[place + 2 :]] if given[place : place + 2] == _AGREEMENT else given
     )
+
+
+def _for_session(word: str) -> bool:
+    """Whether a command line that begins with this word names no command."""
+    return word.startswith("-") and word not in {"-h", "--help", "--version"}
 
 
 def _tell(message: str, code: int, *, debug: bool) -> int:

@@ -67,6 +67,43 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="print the report's path and nothing else")
 
 
+def add_search_options(parser: argparse.ArgumentParser) -> None:
+    """Where papers and data are searched, what is used of them, and how tasks are run."""
+    parser.add_argument(
+        "--pubmed-xml",
+        nargs="+",
+        action="extend",
+        type=Path,
+        metavar="FILE",
+        help="PubMed XML (.xml, .xml.gz) or folders of it, searched offline; later files override earlier ones",
+    )
+    parser.add_argument(
+        "--only-own",
+        action=argparse.BooleanOptionalAction,
+        help="search only --papers, --pubmed-xml and --data; ask no literature or data service (services are asked)",
+    )
+    parser.add_argument(
+        "--include",
+        action="append",
+        metavar="ID",
+        help="use this paper or data set: PMID:…, PMC…, doi:…, GSE… (repeatable)",
+    )
+    parser.add_argument("--exclude", action="append", metavar="ID", help="do not use it (repeatable)")
+    parser.add_argument("--since", type=int, metavar="YEAR", help="read no older papers")
+    parser.add_argument("--until", type=int, metavar="YEAR", help="read no newer papers")
+    parser.add_argument("--languages", action="append", metavar="CODE", help="read only papers in it, e.g. eng (any)")
+    parser.add_argument("--chroma-url", metavar="URL", help="Chroma server that keeps the vectors of what is read")
+    parser.add_argument("--max-papers", type=int, metavar="N", help="papers read at most (20)")
+    parser.add_argument("--max-datasets", type=int, metavar="N", help="data sets of services fetched at most (3)")
+    parser.add_argument("--max-parts", type=int, metavar="N", help="parts of the protocol at most (12)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="tasks run side by side (number of processors)")
+    parser.add_argument(
+        "--sandbox",
+        choices=("auto", "bubblewrap", "container", "none"),
+        help="none runs generated code unprotected and is stamped on the report (auto)",
+    )
+
+
 def find_run(path: Path) -> Path:
     """A run folder named by its path, or by its name in ./workspace/runs.
 

@@ -19,7 +19,14 @@ from bioresearcher.cli.gates import ask_person
 from bioresearcher.cli.replay import replay_lines
 from bioresearcher.cli.selection import show_selection
 from bioresearcher.cli.spending import usage_lines
-from bioresearcher.errors import BioresearcherError, InputError, NothingRevisedError, RunFolderError, WorkspaceError
+from bioresearcher.errors import (
+    BioresearcherError,
+    DefectError,
+    InputError,
+    NothingRevisedError,
+    RunFolderError,
+    WorkspaceError,
+)
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.lean import keep_lean
 from bioresearcher.graph.prepare import Inputs
@@ -89,25 +96,19 @@ def drive(
         display.say("stopped at once.")
         _tell_resume(folder)
         return 3
-    except InputError as error:
-        if not folder.has("run.json"):  # nothing was started: leave no empty folder behind
-            _remove_empty(folder)
-        elif folder.has("report.md") and not isinstance(error, RunFolderError | NothingRevisedError):
-            display.say(f"report: {folder.path('report.md')}")
-        raise
     except BrokenPipeError:
         raise
-    except (OSError, sqlite3.DatabaseError) as error:
-        _tell_resume_or_remove(folder)
-        raise WorkspaceError(
-            f"the run in {folder.root} cannot go on: {error}.",
-            hint="Check space and permissions, then try again. A damaged checkpoints.sqlite may be deleted: what is "
-            "recorded elsewhere is used again.",
-        ) from error
-    except BioresearcherError:
-        # a replay that failed would fail again: what has no recorded answer has none the next time
-        _tell_resume_or_remove(folder, resumable=replay is None)
-        raise
+    except (BioresearcherError, OSError, sqlite3.DatabaseError) as error:
+        begun = folder.has("run.json")
+        said = trouble(folder, error)
+        if begun and isinstance(said, InputError):
+            if folder.has("report.md") and not isinstance(said, RunFolderError | NothingRevisedError):
+                display.say(f"report: {folder.path('report.md')}")
+        elif begun and (replay is None or not isinstance(error, BioresearcherError)):
+            _tell_resume(folder)  # but a replay that failed would fail again: what has no recorded answer gets none
+        if said is error:
+            raise
+        raise said from error
     _tell_end(folder, record, args, console)
     return EXIT.get(record.status, 4) or int(_differs(record))
 
@@ -130,12 +131,19 @@ async def _run(runner: Runner, stopped: asyncio.Event, display: Silent) -> RunRe
     return await task
 
 
-def _tell_resume_or_remove(folder: RunFolder, *, resumable: bool = True) -> None:
-    """How to go on; when nothing was started, leave no empty folder behind."""
+def trouble(folder: RunFolder, error: Exception) -> BioresearcherError:
+    """What ended a run, in words; when nothing was started, no empty folder is left behind."""
     if not folder.has("run.json"):
         _remove_empty(folder)
-    elif resumable:
-        _tell_resume(folder)
+    if isinstance(error, BioresearcherError):
+        return error
+    if isinstance(error, OSError | sqlite3.DatabaseError):
+        return WorkspaceError(
+            f"the run in {folder.root} cannot go on: {error}.",
+            hint="Check space and permissions, then try again. A damaged checkpoints.sqlite may be deleted: what is "
+            "recorded elsewhere is used again.",
+        )
+    return DefectError(f"this is a bug: {type(error).__name__}: {error} (please report it; --debug shows where)")
 
 
 def _remove_empty(folder: RunFolder) -> None:
@@ -168,6 +176,11 @@ def end_lines(record: RunRecord) -> list[str]:
     return lines
 
 
+def done_lines(folder: RunFolder, record: RunRecord) -> list[str]:
+    """The same, and where to read on."""
+    return [*end_lines(record), f"protocol: {folder.path('protocol.md')}", f"report:   {folder.path('report.html')}"]
+
+
 def _differs(record: RunRecord) -> bool:
     return record.replay_of is not None and record.replay_of.identical is False
 
@@ -198,13 +211,8 @@ def _tell_end(folder: RunFolder, record: RunRecord, args: argparse.Namespace, co
     elif args.quiet and record.status == "done":
         print(folder.path("report.html"))
     elif record.status == "done":
-        for line in end_lines(record):
+        for line in done_lines(folder, record):
             console.print(line, soft_wrap=True, markup=False)
-        console.print(
-            f"protocol: {folder.path('protocol.md')}\nreport:   {folder.path('report.html')}",
-            soft_wrap=True,
-            markup=False,
-        )
     if record.replay_of and record.status == "done":
         _tell_compared(record.replay_of, console, silent=args.json or args.quiet)
     if record.status == "stopped":

@@ -12,6 +12,7 @@ from bioresearcher.cli.common import (
     add_model_options,
     add_place_options,
     add_run_options,
+    add_search_options,
 )
 from bioresearcher.errors import InputError
 
@@ -66,40 +67,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="PATH",
         help="JATS, PDF, Markdown, BibTeX, RIS, CSL JSON",
     )
-    parser.add_argument(
-        "--pubmed-xml",
-        nargs="+",
-        action="extend",
-        type=Path,
-        metavar="FILE",
-        help="PubMed XML (.xml, .xml.gz) or folders of it, searched offline; later files override earlier ones",
-    )
     parser.add_argument("--data", action="append", default=[], type=Path, metavar="PATH", help="CSV/TSV tables (.gz)")
-    parser.add_argument(
-        "--only-own",
-        action=argparse.BooleanOptionalAction,
-        help="search only --papers, --pubmed-xml and --data; ask no literature or data service (services are asked)",
-    )
-    parser.add_argument(
-        "--include",
-        action="append",
-        metavar="ID",
-        help="use this paper or data set: PMID:…, PMC…, doi:…, GSE… (repeatable)",
-    )
-    parser.add_argument("--exclude", action="append", metavar="ID", help="do not use it (repeatable)")
-    parser.add_argument("--since", type=int, metavar="YEAR", help="read no older papers")
-    parser.add_argument("--until", type=int, metavar="YEAR", help="read no newer papers")
-    parser.add_argument("--languages", action="append", metavar="CODE", help="read only papers in it, e.g. eng (any)")
-    parser.add_argument("--chroma-url", metavar="URL", help="Chroma server that keeps the vectors of what is read")
-    parser.add_argument("--max-papers", type=int, metavar="N", help="papers read at most (20)")
-    parser.add_argument("--max-datasets", type=int, metavar="N", help="data sets of services fetched at most (3)")
-    parser.add_argument("--max-parts", type=int, metavar="N", help="parts of the protocol at most (12)")
-    parser.add_argument("--jobs", type=int, metavar="N", help="tasks run side by side (number of processors)")
-    parser.add_argument(
-        "--sandbox",
-        choices=("auto", "bubblewrap", "container", "none"),
-        help="none runs generated code unprotected and is stamped on the report (auto)",
-    )
+    add_search_options(parser)
     parser.add_argument(
         "--reuse", action="store_true", help="do not run again what a finished run here already answers"
     )
@@ -158,6 +127,7 @@ def _inputs(args: argparse.Namespace) -> tuple[Inputs, bool]:
     Raises:
         InputError: None or several were given, or the objective is empty.
     """
+    from bioresearcher.cli.given import given_text
     from bioresearcher.examples import load_example, load_objective_file
     from bioresearcher.graph.inputs import inputs_from_file, inputs_from_text, with_more
 
@@ -169,23 +139,12 @@ def _inputs(args: argparse.Namespace) -> tuple[Inputs, bool]:
             f"name one objective ({said}).", hint="Use --example, --objective TEXT, or a FILE; see --help."
         )
     if args.objective is not None:
-        base, only_own = inputs_from_text(_text(args.objective)), False
+        base, only_own = inputs_from_text(given_text(args.objective, "--objective")), False
     else:
         loaded = load_example(args.example) if args.example else load_objective_file(args.file)
         base, only_own = inputs_from_file(loaded), loaded.only_own
     more = with_more(base, conditions=args.condition, requirements=args.requirement, papers=args.papers, data=args.data)
     return more, only_own
-
-
-def _text(value: str) -> str:
-    """The text itself, or the contents of the file after `@`."""
-    if value.startswith("@"):
-        path = Path(value[1:])
-        try:
-            value = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"--objective: {path} cannot be read as text: {error}.") from error
-    return value
 
 
 def _tell_hosts(settings: Settings, args: argparse.Namespace) -> None:

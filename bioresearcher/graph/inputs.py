@@ -13,20 +13,25 @@ from bioresearcher.schemas.objective import Objective, Requirement
 from bioresearcher.settings import Settings
 from bioresearcher.stages.selection import named_id
 
-SHORTEST = 10
-"""Characters an objective has at least."""
+SHORTEST, LONGEST = 10, 20_000
+"""Characters an objective has at least and at most."""
 
 
 def inputs_from_text(text: str) -> Inputs:
     """The inputs of an objective in words; its id is made from the first of them.
 
     Raises:
-        InputError: It is empty or too short.
+        InputError: It is empty, too short, or too long to be one.
     """
     text = " ".join(text.split())
     if len(text) < SHORTEST:
         raise InputError(
             "the objective is empty or too short to work with.", hint="Say in a sentence what to find out."
+        )
+    if len(text) > LONGEST:
+        raise InputError(
+            f"the objective has {len(text):,} characters, at most {LONGEST:,} are one.",
+            hint="Say what to find out; give background as a text file among the papers.",
         )
     return Inputs(Objective(id=safe_name(" ".join(text.split()[:6]).lower()), text=text))
 

@@ -15,7 +15,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 from langgraph.types import Command
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from bioresearcher.errors import (
     BioresearcherError,
@@ -26,9 +26,10 @@ from bioresearcher.errors import (
     WorkspaceError,
 )
 from bioresearcher.events import Event, now
-from bioresearcher.graph.backends import MakeBackend, MakeMeter, describe_backend
+from bioresearcher.graph.backends import MakeBackend, MakeMeter, budget_of, describe_backend
 from bioresearcher.graph.build import build_pipeline
 from bioresearcher.graph.context import Context
+from bioresearcher.graph.interventions import change_budget, interventions
 from bioresearcher.graph.lock import RunLock
 from bioresearcher.graph.prepare import Inputs, input_digests, open_context, resource_digests, versions
 from bioresearcher.graph.replay import LEDGER, Source, answers_of, ended, without_budget
@@ -119,6 +120,27 @@ class Runner:
         self._feedback = feedback
         self._show_revision = show_revision
         self._make_meter = make_meter
+        self._context: Context | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._new_budget: dict[str, JsonValue] = {}
+
+    @property
+    def context(self) -> Context | None:
+        """What the run works with, while it works."""
+        return self._context
+
+    def change_budget(self, settings: Settings, said: str) -> None:
+        """Go on with the budget of these settings, and note that a person said so; in the run's event loop.
+
+        Raises:
+            WorkspaceError: The run folder cannot be written.
+        """
+        change_budget(self.folder, settings, said)
+        self._settings = self._settings.model_copy(update={name: getattr(settings, name) for name in BUDGET})
+        self._new_budget = {name: self._settings.record()[name] for name in BUDGET}
+        if self._context is not None and self._context.caller.meter is not None:
+            self._context.caller.meter.budget = budget_of(self._settings)
+            self._time_again()
 
     def stop(self, reason: str) -> None:
         """Ask for an orderly stop; safe from a signal handler."""
@@ -150,9 +172,10 @@ class Runner:
                 self._make_meter,
             )
             async with opening as context:
+                self._context = context
                 record = self._begin(context)
                 try:
-                    status, stopped_by = await self._within_time(context, elapsed_s)
+                    status, stopped_by = await self._within_time(context)
                 except StoppedError as error:
                     status, stopped_by = "stopped", str(error)
                 except NothingRevisedError:
@@ -172,17 +195,25 @@ class Runner:
             choice = await choose_backend(self._settings)
             self._settings, self._backend_reason = choice.applied(self._settings), choice.reason
 
-    async def _within_time(self, context: Context, elapsed_s: float) -> tuple[str, str]:
+    async def _within_time(self, context: Context) -> tuple[str, str]:
         """Drive the graph; when the minutes are used up it stops at the next step border."""
-        minutes = self._settings.max_minutes
-        if minutes is None:
-            return await self._drive(context)
-        reason = f"the budget of {minutes:g} minutes is used up. Resume with a larger --max-minutes."
-        timer = asyncio.get_running_loop().call_later(max(0.0, minutes * 60 - elapsed_s), self.stop, reason)
+        self._time_again()
         try:
             return await self._drive(context)
         finally:
-            timer.cancel()
+            self._context = None
+            self._time_again()
+
+    def _time_again(self) -> None:
+        """Stop when the minutes are used up, as they are now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        minutes, meter = self._settings.max_minutes, self._context.caller.meter if self._context else None
+        if meter is not None and minutes is not None:
+            reason = f"the budget of {minutes:g} minutes is used up. Resume with a larger --max-minutes."
+            left_s = max(0.0, minutes * 60 - meter.elapsed_s)
+            self._timer = asyncio.get_running_loop().call_later(left_s, self.stop, reason)
 
     def _begin(self, context: Context) -> RunRecord:
         """The manifest at the start of this process's work on the run."""
@@ -285,7 +316,8 @@ class Runner:
                 "inputs": dict(sorted({**record.inputs, **context.added.recorded}.items())),
                 "totals": spent,
                 "usage": context.caller.ledger.rows(),
-                "decisions": self._values.get("decisions", []),
+                "decisions": [*self._values.get("decisions", []), *interventions(self.folder)],
+                "settings": record.settings | self._new_budget,
                 "failures": self._values.get("failures", []),
                 "not_verified": known_limits(context),
             }

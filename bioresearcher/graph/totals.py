@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from bioresearcher.graph.context import Context
+from bioresearcher.graph.interventions import interventions
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import TaskRecord
 from bioresearcher.schemas.protocol import Protocol
@@ -47,7 +48,9 @@ def totals(context: Context, values: dict[str, Any], wall_s: float) -> Totals:
         verified=sum(r.verified for r in records),
         outcomes=dict(sorted(Counter(str(r.outcome) for r in records).items())),
         repairs=sum(r.repairs for r in records),
-        human_interventions=sum(d.by == "human" and d.changed for d in values.get("decisions", [])),
+        human_interventions=sum(
+            d.by == "human" and d.changed for d in (*values.get("decisions", []), *interventions(folder))
+        ),
         calls=usage.calls,
         input_tokens=usage.input_tokens,
         cached_tokens=usage.cached_tokens,

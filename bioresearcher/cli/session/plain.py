@@ -27,6 +27,8 @@ class PlainTerminal:
     run works, only a person at a terminal is listened to: what comes from a pipe are answers to questions.
     """
 
+    plain = True
+
     def __init__(self) -> None:
         self._questions = Questions()
         self._lines: deque[bytes | None] = deque()
@@ -71,6 +73,10 @@ class PlainTerminal:
     async def edit(self, text: str, *, suffix: str = ".md") -> str:
         """The text after the person's editor."""
         return await edit_text(text, suffix)
+
+    def interrupt(self) -> None:
+        """Answer the open questions with None."""
+        self._questions.interrupt()
 
     def end(self) -> None:
         """Answer all questions with None."""

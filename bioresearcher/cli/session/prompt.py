@@ -58,6 +58,8 @@ class PromptTerminal:
         interrupt: Called on Ctrl-C.
     """
 
+    plain = False
+
     def __init__(self, history: Path, *, names: Sequence[str] = (), interrupt: Callable[[], None]) -> None:
         self._questions = Questions(self._asked_anew)
         self._completer = SessionCompleter(names, self._words)
@@ -137,6 +139,10 @@ class PromptTerminal:
         if self._loop is None or self._loop is asyncio.get_running_loop():
             return await self._edit(text, suffix)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._edit(text, suffix), self._loop))
+
+    def interrupt(self) -> None:
+        """Answer the open questions with None."""
+        self._questions.interrupt()
 
     def end(self) -> None:
         """Answer all questions with None."""

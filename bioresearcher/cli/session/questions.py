@@ -62,12 +62,18 @@ class Questions:
             return False
         return True
 
+    def interrupt(self) -> None:
+        """Answer all that are open with None."""
+        with self._lock:
+            waiting = [*self._open]
+        for question in waiting:
+            self.answer(question, None)
+
     def end(self) -> None:
         """Answer all with None, now and from now on."""
         with self._lock:
-            self._ended, waiting = True, [*self._open]
-        for question in waiting:
-            self.answer(question, None)
+            self._ended = True
+        self.interrupt()
 
     def _drop(self, question: Question) -> None:
         with self._lock:

@@ -72,6 +72,7 @@ class ScriptTerminal:
 
     Attributes:
         left: Answers that were not asked for yet.
+        plain: Whether a line a fact is printed, without drawing.
         ran_out: Whether something was asked after the last answer.
     """
 
@@ -79,7 +80,7 @@ class ScriptTerminal:
         given = [line if isinstance(line, Line) else Line(n, line) for n, line in enumerate(lines, start=1)]
         self.left: deque[Line] = deque(given)
         self.ran_out = False
-        self._plain = plain
+        self.plain = plain
         self._questions = Questions()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writing = threading.Lock()
@@ -100,7 +101,7 @@ class ScriptTerminal:
 
     def say(self, shown: RenderableType) -> None:
         """Print to the transcript."""
-        if self._plain:
+        if self.plain:
             self._write("".join(f"{line}\n" for line in as_lines(shown)))
         else:
             self._write(as_text(shown, self.width, colour=False))
@@ -119,6 +120,10 @@ class ScriptTerminal:
     async def edit(self, text: str, *, suffix: str = ".md") -> str:
         """The text after the person's editor."""
         return await edit_text(text, suffix)
+
+    def interrupt(self) -> None:
+        """Answer the open questions with None."""
+        self._questions.interrupt()
 
     def end(self) -> None:
         """Answer all questions with None."""

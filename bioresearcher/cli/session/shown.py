@@ -39,7 +39,7 @@ def as_text(shown: RenderableType, width: int, *, colour: bool) -> str:
         legacy_windows=False,
     )
     console.print(shown, markup=False, soft_wrap=isinstance(shown, str))
-    return out.getvalue()
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
 def as_lines(shown: RenderableType) -> list[str]:

@@ -37,7 +37,13 @@ class Terminal(Protocol):
 
 
 class SessionTerminal(Terminal, Protocol):
-    """What the session itself needs beside that."""
+    """What the session itself needs beside that.
+
+    Attributes:
+        plain: Whether nothing may be drawn: a line a fact.
+    """
+
+    plain: bool
 
     def start(self) -> None:
         """Begin to read; called once, in the event loop that stays responsive."""
@@ -50,6 +56,9 @@ class SessionTerminal(Terminal, Protocol):
 
     def watch(self, tree: Tree | None) -> None:
         """Show the state of the run from now on, where the terminal can; None ends it."""
+
+    def interrupt(self) -> None:
+        """Answer every question that is open with None."""
 
     def end(self) -> None:
         """Answer every question, also later ones, with None: the session was asked to stop."""

@@ -1,0 +1,126 @@
+"""`bioresearcher session`, which is also what `bioresearcher` without a command opens."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bioresearcher.cli.common import (
+    Commands,
+    add_budget_options,
+    add_model_options,
+    add_place_options,
+    add_search_options,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bioresearcher.cli.session.script import Line, ScriptTerminal
+    from bioresearcher.cli.session.terminal import SessionTerminal
+    from bioresearcher.settings import Settings
+
+EPILOG = """a script has an answer a line; lines that begin with # and blank lines are skipped, "" is an empty answer,
+<<END begins an answer of several lines, and a line that begins with ! is given while a run works:
+  example
+  start
+  !/status
+  approve"""
+
+
+def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "session",
+        help="talk a run through, step by step (what `bioresearcher` alone does)",
+        description="Asks for an objective, shows what happens, asks at gates, and listens to commands all the while.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--script", type=Path, metavar="FILE", help="take the answers from a file; print a transcript")
+    parser.add_argument("--plain", action="store_true", help="a line a fact, nothing is drawn: for screen readers")
+    add_search_options(parser)
+    add_model_options(parser)
+    add_budget_options(parser)
+    add_place_options(parser)
+    parser.set_defaults(run=run)
+
+
+def can_talk() -> bool:
+    """Whether there is somebody to talk to."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def run(args: argparse.Namespace) -> int:
+    """Hold the session; the exit code."""
+    import asyncio
+
+    from bioresearcher.cli.lean import keep_lean
+    from bioresearcher.cli.session.script import read_script
+    from bioresearcher.errors import InputError
+    from bioresearcher.settings import load_settings
+
+    if not (args.script or args.plain or can_talk()):
+        raise InputError(
+            "there is no terminal to talk in.", hint="Use --script FILE or --plain, or `bioresearcher run`."
+        )
+    settings = load_settings(vars(args))
+    lines = read_script(args.script) if args.script else []
+    keep_lean()
+    return asyncio.run(_hold(args, settings, lines))
+
+
+async def _hold(args: argparse.Namespace, settings: Settings, lines: list[Line]) -> int:
+    import asyncio
+    import signal
+
+    from bioresearcher.cli.session.conversation import Session
+    from bioresearcher.cli.session.script import ScriptTerminal
+
+    terminal = _terminal(args, settings, lines, lambda: session.interrupt())
+    session = Session(terminal, settings)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, session.interrupt)
+    loop.add_signal_handler(signal.SIGTERM, session.end, "SIGTERM")
+    loop.add_signal_handler(signal.SIGHUP, lambda: session.end("SIGHUP", lost=True))
+    code = await session.converse()
+    if isinstance(terminal, ScriptTerminal):
+        return _left_over(terminal, args.script, code, begun=session.folder is not None)
+    return code
+
+
+def _left_over(terminal: ScriptTerminal, script: Path, code: int, *, begun: bool) -> int:
+    """The exit code of a script: 3 when it ended before anything was begun.
+
+    Raises:
+        InputError: Lines were not used.
+    """
+    from bioresearcher.errors import InputError
+
+    if terminal.left:
+        line = terminal.left[0]
+        raise InputError(f"--script: {script}:{line.number}: nothing asked for this line: {line.text[:80]!r}.")
+    return code if begun or not terminal.ran_out else 3
+
+
+def _terminal(
+    args: argparse.Namespace, settings: Settings, lines: list[Line], interrupt: Callable[[], None]
+) -> SessionTerminal:
+    """The terminal that was asked for, or that can be had."""
+    import os
+
+    if args.script:
+        from bioresearcher.cli.session.script import ScriptTerminal
+
+        return ScriptTerminal(lines, plain=args.plain)
+    if args.plain or os.environ.get("TERM", "dumb") in {"dumb", "unknown"}:
+        from bioresearcher.cli.session.plain import PlainTerminal
+
+        return PlainTerminal()
+    from bioresearcher.cli.session.commands import COMMANDS
+    from bioresearcher.cli.session.prompt import PromptTerminal
+
+    names = [f"/{name}" for name in COMMANDS]
+    return PromptTerminal(settings.workspace / "history", names=names, interrupt=interrupt)
