@@ -23,7 +23,7 @@ async def ask_person(
     if gate == "approve_selection":
         show_selection(question, context, console)
         prompt = "Use these? [y]es, [n]o, or ids to leave out (+ID to take in): "
-        known = choices(question, context)
+        known = _choices(question, context)
     else:
         console.print(f"The protocol is ready: {context.folder.path('protocol.md')}", soft_wrap=True, markup=False)
         prompt = "Carry out its dry-lab part? [y]es or [n]o: "
@@ -45,7 +45,7 @@ async def ask_person(
         console.print("Please answer y or n" + (", or give ids from the table." if known else "."), markup=False)
 
 
-def choices(question: dict[str, Any], context: Context) -> set[str]:
+def _choices(question: dict[str, Any], context: Context) -> set[str]:
     """Every id that can be named: what was selected, and what was found and left out."""
     screened = {s.paper_id for s in context.folder.read_list(ScreenedPaper, "screening.json")}
     checked = {c.dataset_id for c in context.folder.read_list(DatasetCheck, "checks.json")}

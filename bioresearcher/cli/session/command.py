@@ -87,7 +87,7 @@ async def _hold(args: argparse.Namespace, settings: Settings, lines: list[Line])
     loop.add_signal_handler(signal.SIGHUP, lambda: session.end("SIGHUP", lost=True))
     code = await session.converse()
     if isinstance(terminal, ScriptTerminal):
-        return _left_over(terminal, args.script, code, begun=session.folder is not None)
+        return _left_over(terminal, args.script, code, begun=session.run.folder is not None)
     return code
 
 

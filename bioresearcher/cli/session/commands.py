@@ -95,6 +95,12 @@ async def _feedback(session: Session, comment: str) -> None:
     await session.comment(comment)
 
 
+async def _ask(session: Session, question: str) -> None:
+    if not question:
+        raise InputError("/ask: say what to ask the papers.", hint="/ask How was batch corrected?")
+    await session.question(question)
+
+
 async def _budget(session: Session, text: str) -> None:
     if text:
         await session.change_budget(parse_budget(text), text)
@@ -103,7 +109,7 @@ async def _budget(session: Session, text: str) -> None:
 
 
 async def _open(session: Session, what: str) -> None:
-    folder = session.current().root
+    folder = session.run.current().root
     names = {"report": "report.html", "protocol": "protocol.md", "notebook": "notebook.ipynb", "folder": ""}
     if what and what not in names:
         raise InputError(f"/open: there is no {what[:40]!r}.", hint=f"Say {', '.join(names)}.")
@@ -142,6 +148,7 @@ COMMANDS: Mapping[str, Command] = {
     "review": Command("/review", "findings and scores", _viewed("review")),
     "cost": Command("/cost", "what was spent on models", _viewed("cost")),
     "budget": Command("/budget [5 usd]", "the limits, or a new one: usd, tokens, minutes", _budget),
+    "ask": Command("/ask QUESTION", "an answer from the run's papers only, with quotes", _ask),
     "open": Command("/open [report]", "where the files are; opens one on a desktop", _open),
     "new": Command("/new", "another objective", _new),
     "feedback": Command("/feedback TEXT", "change the protocol of the run", _feedback),

@@ -1,0 +1,208 @@
+"""The run that a session is about: begun, gone on with, watched, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rich.text import Text
+
+from bioresearcher.cli.session.counts import counts
+from bioresearcher.cli.session.terminal import SessionTerminal
+from bioresearcher.cli.session.work import Work
+from bioresearcher.cli.stage_tree import StageTree, told
+from bioresearcher.errors import InputError, StoppedError
+from bioresearcher.runfolder import RunFolder
+
+if TYPE_CHECKING:
+    from bioresearcher.cli.session.intake import Agreed
+    from bioresearcher.events import Event
+    from bioresearcher.graph.context import Context
+    from bioresearcher.graph.prepare import Inputs
+    from bioresearcher.graph.run import Runner
+    from bioresearcher.schemas.run import Decision, RunRecord
+    from bioresearcher.settings import Settings
+
+T = TypeVar("T")
+MOST_TASKS = 8
+"""Running tasks that are drawn below the prompt."""
+_REST_ROWS = 12
+"""Rows that are left to the rest of the screen."""
+_EXIT = {"done": 0, "stopped": 3}
+
+
+class Running:
+    """The run; in a thread of its own while it works.
+
+    Args:
+        terminal: Where it is watched and its gates are answered.
+        command: Carries out a slash command that is typed at a gate; called in the session's event loop.
+        listen: Listens to commands while a run works, until it is cancelled.
+
+    Attributes:
+        folder: Its folder; None before the first run.
+        code: The exit code: how it ended.
+        stopping: Why it was asked to stop; empty when it was not.
+    """
+
+    def __init__(
+        self,
+        terminal: SessionTerminal,
+        command: Callable[[str], Coroutine[Any, Any, bool]],
+        listen: Callable[[], Coroutine[Any, Any, None]],
+    ) -> None:
+        self.folder: RunFolder | None = None
+        self.code = 0
+        self.stopping = ""
+        self._terminal = terminal
+        self._command = command
+        self._listen = listen
+        self._work: Work | None = None
+        self._tree = StageTree()
+        self._counts: dict[str, tuple[int, int]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def works(self) -> bool:
+        """Whether it works now."""
+        return self._work is not None
+
+    def current(self) -> RunFolder:
+        """Its folder.
+
+        Raises:
+            InputError: There is none yet.
+        """
+        if self.folder is None:
+            raise InputError("no run has begun yet.", hint="Say what to find out, or /resume RUN.")
+        return self.folder
+
+    def stop(self, reason: str) -> None:
+        """Stop at the next step; a gate that is open stays open."""
+        self.stopping = reason
+        if self._work is not None:
+            self._work.stop(reason)
+        self._terminal.interrupt()
+
+    def break_off(self) -> None:
+        """Stop at once."""
+        self.code = 3
+        if self._work is not None:
+            self._work.break_off()
+
+    async def within(self, act: Callable[[Runner, Context], Awaitable[T]]) -> T:
+        """Do something in its event loop, with what it works with.
+
+        Raises:
+            InputError: It does not work at the moment.
+        """
+        if self._work is None:
+            raise InputError("no run is under way.")
+        return await self._work.within(act)
+
+    async def begin(self, agreed: Agreed) -> RunRecord | None:
+        """A new run to its end or a stop; None when it failed, which is said."""
+        from bioresearcher.graph.run import new_run_folder
+
+        inputs = agreed.draft.inputs()
+        self.folder = new_run_folder(agreed.settings.workspace, inputs.objective.id)
+        self._terminal.say(f"run folder: {self.folder.root}")
+        return await self._carry_out(
+            self.folder, inputs, agreed.settings, backend_reason=agreed.reason, forecast=agreed.forecast
+        )
+
+    async def go_on(self, feedback: str | None = None) -> RunRecord | None:
+        """Go on with it, changed as a comment says; None when it failed, which is said.
+
+        Raises:
+            RunFolderError: Its record cannot be read.
+        """
+        from bioresearcher.graph.run import inputs_of, read_record, settings_of
+
+        folder = self.current()
+        record = read_record(folder)
+        return await self._carry_out(folder, inputs_of(record), settings_of(record), feedback=feedback)
+
+    async def _carry_out(self, folder: RunFolder, inputs: Inputs, settings: Settings, **more: Any) -> RunRecord | None:  # noqa: ANN401 - the runner's own
+        """Let it work while commands are listened to, and say how it ended."""
+        from bioresearcher.cli.drive import trouble
+        from bioresearcher.cli.feedback import revision_lines
+        from bioresearcher.cli.session.endings import ending
+
+        def make() -> Runner:
+            from bioresearcher.graph.run import Runner
+
+            return Runner(
+                folder,
+                inputs,
+                settings,
+                answer=self._answer,
+                listener=self._happened,
+                command=("bioresearcher", *sys.argv[1:]),
+                show_revision=lambda revision, text: self._terminal.say("\n".join(revision_lines(revision, text))),
+                **more,
+            )
+
+        self._loop = asyncio.get_running_loop()
+        self.stopping = ""
+        self._tree = StageTree(spent=self._spent, counts=lambda: self._counts)
+        self._counts = counts(folder)
+        self._work = Work(make)
+        self._work.start()
+        self._terminal.watch(self.lines)
+        listening = asyncio.create_task(self._listen())
+        record: RunRecord | None = None
+        try:
+            record = await self._work.ended()
+        except Exception as error:  # noqa: BLE001 - whatever ended the run is said, and the session goes on
+            said = trouble(folder, error)
+            self.code = said.exit_code
+            self._terminal.say(str(said) if isinstance(said, StoppedError) else f"error: {said}")
+        finally:
+            self._work = None
+            self._terminal.watch(None)
+            listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await listening
+        if not folder.has("run.json"):
+            self.folder = None
+        elif record is None:
+            self._terminal.say("/resume tries again from where it stopped.")
+        else:
+            self.code = _EXIT.get(record.status, 4)
+            self._terminal.say("\n".join(ending(folder, record)))
+        return record
+
+    def lines(self, width: int, rows: int) -> list[Text]:
+        """Its state, for so many columns and rows."""
+        return self._tree.lines(width, most_tasks=max(0, min(MOST_TASKS, rows - _REST_ROWS)))
+
+    # what it tells and asks, from its own thread
+
+    def _happened(self, event: Event) -> None:
+        self._tree.event(event)
+        if event.state == "done" and event.kind != "call":
+            self._counts = counts(self.current())
+        line = told(event)
+        if line:
+            self._terminal.say(Text(f"{self._tree.elapsed_s:6.1f}s  {line}"))
+
+    async def _answer(self, question: dict[str, Any], context: Context) -> Decision | None:
+        from bioresearcher.cli.session.gates import answer_gate
+
+        loop = self._loop or asyncio.get_running_loop()
+
+        async def command(line: str) -> bool:
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._command(line), loop))
+
+        return await answer_gate(question, context, self._terminal, command)
+
+    def _spent(self) -> str:
+        context = self._work.context if self._work else None
+        meter = context.caller.meter if context else None
+        if context is None or meter is None or (context.caller.by_rule and not meter.budget.limited):
+            return ""
+        return meter.summary()
