@@ -57,9 +57,9 @@ def run(args: argparse.Namespace) -> int:
     """Hold the session; the exit code."""
     import asyncio
 
-    from bioresearcher.cli.lean import keep_lean
     from bioresearcher.cli.session.script import read_script
     from bioresearcher.errors import InputError
+    from bioresearcher.graph.lean import keep_lean
     from bioresearcher.settings import load_settings
 
     if not (args.script or args.plain or can_talk()):
