@@ -8,6 +8,7 @@ nested folders exhaust both (`shutil.rmtree` of Python 3.11 fails on them).
 from __future__ import annotations
 
 import os
+import random
 import stat
 import tempfile
 from contextlib import suppress
@@ -49,10 +50,14 @@ def open_folder(name: str | Path, parent: int | None = None) -> int:
 
 
 def measure(folder: Path, *, max_entries: int) -> FolderUse:
-    """What is in a folder and below; stops counting soon after `max_entries`. Hard links count once."""
+    """What is in a folder and below; stops counting soon after `max_entries`. Hard links count once.
+
+    Folders are looked into in no order that can be known, and without leaving a trace in their times: a job could
+    carry files from where the look is still to come to where it has been.
+    """
     use = FolderUse()
     with suppress(OSError):
-        root = open_folder(folder)
+        root = _open_unseen(folder)
         try:
             _measure(root, 0, max_entries, use, set())
         finally:
@@ -64,6 +69,7 @@ def _measure(handle: int, depth: int, max_entries: int, use: FolderUse, linked: 
     if depth > MAX_DEPTH:
         use.too_deep = True
         return
+    folders: list[str] = []
     with suppress(OSError), os.scandir(handle) as entries:
         for entry in entries:
             use.entries += 1
@@ -79,15 +85,25 @@ def _measure(handle: int, depth: int, max_entries: int, use: FolderUse, linked: 
                 if stat.S_ISREG(status.st_mode):
                     use.largest_bytes = max(use.largest_bytes, status.st_size)
                 elif stat.S_ISDIR(status.st_mode):
-                    _descend(handle, entry.name, depth, max_entries, use, linked)
+                    folders.append(entry.name)
+    random.shuffle(folders)
+    for name in folders:
+        with suppress(OSError):
+            _descend(handle, name, depth, max_entries, use, linked)
 
 
 def _descend(parent: int, name: str, depth: int, max_entries: int, use: FolderUse, linked: set[int]) -> None:
-    child = open_folder(name, parent)
+    child = _open_unseen(name, parent)
     try:
         _measure(child, depth + 1, max_entries, use, linked)
     finally:
         os.close(child)
+
+
+def _open_unseen(name: str | Path, parent: int | None = None) -> int:
+    with suppress(PermissionError):
+        return os.open(name, _OPEN_FOLDER | os.O_NOATIME, dir_fd=parent)
+    return open_folder(name, parent)
 
 
 def give_to(folder: Path, owner: int, *, max_entries: int) -> None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from bioresearcher.sandbox.folders import measure
-from bioresearcher.sandbox.processes import Process, hidden_bytes, proportional_bytes, socket_bytes, tree
+from bioresearcher.sandbox.hidden import Search, socket_bytes, temporary_entries
+from bioresearcher.sandbox.processes import Process, proportional_bytes, share_of_processor, tree
 from bioresearcher.schemas.execution import Limits
 
 SAMPLE_S = 0.05
@@ -22,6 +22,7 @@ SAMPLE_S = 0.05
 
 _FOLDER_S = 0.2
 _CROWDED_S = 1.0
+_SEARCH_S = 0.01
 _SECRETIVE_LOOKS = 4
 _MAX_SHARE = 10  # a look that takes long is repeated at most after ten times as long
 _MB = 1024 * 1024
@@ -93,11 +94,20 @@ class Watchdog:
         self._started_s = started_s
         self._isolated = isolated
         self._cpu_of: dict[tuple[int, int], float] = {}
+        self._short_lived_cpu_s = 0.0
+        self._last_look_s = started_s
         self._secretive_looks = 0
         self._crowded_s: float | None = None
+        self._exact_bytes = 0
+        self._exact_of: dict[tuple[int, int], int] = {}
         self._next_exact_s = 0.0
         self._next_folder_s = 0.0
-        self._device = work.stat().st_dev
+        self._soonest_folder_s = 0.0
+        self._free = self._free_space()
+        self._next_search_s = 0.0
+        self._visible_bytes = 0
+        self._kernel_bytes = 0
+        self._search = Search(work.stat().st_dev)
 
     def check(self, root: int | None, now_s: float, *, set_up: bool = True) -> str | None:
         """The name of a limit that is passed, or None.
@@ -106,30 +116,57 @@ class Watchdog:
         """
         if now_s - self._started_s > self._limits.wall_s:
             return "wall_time"
+        before = self.last_seen
         processes = self.last_seen = [] if root is None else tree(root)
-        if self._add_cpu(processes) > self._limits.cpu_s:
+        if self._add_cpu(processes, before, now_s) > self._limits.cpu_s:
             return "cpu_time"
         if self._processes_passed(processes, now_s):
             return "processes"
         if root is not None and self._memory_passed(root, processes, now_s):
             return "memory"
-        if now_s < self._next_folder_s:
+        if root is not None and set_up and (passed := self._hidden_passed(root, processes, now_s)):
+            return passed
+        if now_s < self._next_folder_s and not self._filling(now_s):
             return None
-        before = time.perf_counter()
-        passed = self._folders_passed(root if set_up else None, processes)
-        self._next_folder_s = now_s + max(_FOLDER_S, _MAX_SHARE * (time.perf_counter() - before))
+        started = time.perf_counter()
+        passed = self._folder_passed()
+        took_s = time.perf_counter() - started
+        self._soonest_folder_s = now_s + 2 * took_s
+        self._next_folder_s = now_s + max(_FOLDER_S, _MAX_SHARE * took_s)
+        self._free = self._free_space()
         return passed
+
+    def _free_space(self) -> tuple[int, int]:
+        """Free bytes and file entries of the file system with the job's folder, whoever else writes to it."""
+        status = os.statvfs(self._work)
+        return status.f_bfree * status.f_frsize, status.f_ffree
+
+    def _filling(self, now_s: float) -> bool:
+        """Whether somebody writes so much that the next look at the folder should not wait."""
+        if now_s < self._soonest_folder_s:
+            return False
+        space, entries = (before - now for before, now in zip(self._free, self._free_space(), strict=True))
+        return space > self._limits.disk_mb * _MB // 8 or entries > self._limits.files // 8
 
     def last_check(self) -> str | None:
         """The same for what is left in the folder after the job has ended."""
-        return self._folders_passed(None, [])
+        return self._folder_passed()
 
-    def _add_cpu(self, processes: list[Process]) -> float:
+    def _add_cpu(self, processes: list[Process], before: list[Process], now_s: float) -> float:
+        """CPU seconds so far: the largest of three sums, each of which misses something.
+
+        The first misses children that nobody waited for, the second those that live between two looks, and the third
+        guesses these: a running process that was not there at the last look stands for one that ran all the time since.
+        """
+        since_s, self._last_look_s = now_s - self._last_look_s, now_s
+        known = {(process.pid, process.started) for process in before}
         for process in processes:
+            if process.running and (process.pid, process.started) not in known:
+                self._short_lived_cpu_s += since_s * share_of_processor(process.pid)
             self._cpu_of[process.pid, process.started] = process.own_cpu_s
         alive = sum(process.own_cpu_s + process.children_cpu_s for process in processes)
-        # children that nobody waited for are missing in the first sum, short-lived ones in the second
-        self.cpu_s = max(self.cpu_s, alive, sum(self._cpu_of.values()))
+        lasting = sum(self._cpu_of[process.pid, process.started] for process in processes)
+        self.cpu_s = max(self.cpu_s, alive, sum(self._cpu_of.values()), lasting + self._short_lived_cpu_s)
         return self.cpu_s
 
     def _processes_passed(self, processes: list[Process], now_s: float) -> bool:
@@ -142,52 +179,51 @@ class Watchdog:
 
     def _memory_passed(self, root: int, processes: list[Process], now_s: float) -> bool:
         limit = self._limits.memory_mb * _MB
-        hidden = socket_bytes(root) if self._isolated else 0
+        hidden = self._kernel_bytes + (socket_bytes(root) if self._isolated else 0)
         resident = sum(process.resident_bytes for process in processes) + hidden
         if resident <= limit:
             self.peak_memory_mb = max(self.peak_memory_mb, resident / _MB)
             return False
-        if now_s < self._next_exact_s:
+        grown = {p: p.resident_bytes - self._exact_of.get((p.pid, p.started), 0) for p in processes}
+        # since the last exact look, the whole cannot have grown by more than its parts
+        most = self._exact_bytes + sum(more for more in grown.values() if more > 0) + hidden
+        if (self._exact_of and most <= limit) or now_s < self._next_exact_s:
             return False
-        before = time.perf_counter()
-        exact = proportional_bytes(processes) + hidden
-        self._next_exact_s = now_s + _MAX_SHARE / 2 * (time.perf_counter() - before)
-        self.peak_memory_mb = max(self.peak_memory_mb, exact / _MB)
-        return exact > limit
+        started = time.perf_counter()
+        grown_most = sorted(processes, key=lambda p: -grown[p])
+        exact = proportional_bytes(grown_most, limit - hidden)
+        self._next_exact_s = now_s + 2 * (time.perf_counter() - started)
+        self._exact_bytes, self._exact_of = exact, {(p.pid, p.started): p.resident_bytes for p in processes}
+        self.peak_memory_mb = max(self.peak_memory_mb, (exact + hidden) / _MB)
+        return exact + hidden > limit
 
-    def _folders_passed(self, root: int | None, processes: list[Process]) -> str | None:
+    def _folder_passed(self) -> str | None:
         limits = self._limits
         use = measure(self._work, max_entries=limits.files)
+        self._visible_bytes = use.allocated_bytes
         if use.too_deep or use.entries > limits.files:
             return "files"
         # a file of exactly the limit is one that the kernel has cut off
         if use.largest_bytes >= limits.file_mb * _MB:
             return "file_size"
-        if use.allocated_bytes > limits.disk_mb * _MB:
-            return "disk"
-        return self._hidden_passed(root, processes, use.allocated_bytes) if root is not None else None
+        return "disk" if use.allocated_bytes > limits.disk_mb * _MB else None
 
-    def _hidden_passed(self, root: int, processes: list[Process], visible_bytes: int) -> str | None:
+    def _hidden_passed(self, root: int, processes: list[Process], now_s: float) -> str | None:
+        if now_s < self._next_search_s:
+            return None
         limits = self._limits
+        started = time.perf_counter()
         # the first process is ours, keeps the job from looking into it, and has no files
-        others = [process for process in processes if process.pid != root and not process.ended]
-        hidden, secretive = hidden_bytes(others, self._device, limits.file_mb * _MB)
-        self._secretive_looks = self._secretive_looks + 1 if secretive else 0
-        if visible_bytes + hidden > limits.disk_mb * _MB or self._secretive_looks >= _SECRETIVE_LOOKS:
+        found = self._search.go_on([process for process in processes if process.pid != root], _SEARCH_S)
+        if found is None:
+            return None
+        self._next_search_s = now_s + max(_FOLDER_S, _MAX_SHARE * (time.perf_counter() - started))
+        self._kernel_bytes = found.memory_bytes
+        self._secretive_looks = self._secretive_looks + 1 if found.secretive else 0
+        hidden = found.disk_bytes(limits.file_mb * _MB)
+        if self._visible_bytes + hidden > limits.disk_mb * _MB or self._secretive_looks >= _SECRETIVE_LOOKS:
             return "disk"
-        if self._isolated and _temporary_entries(root) > 2 * limits.files:
-            return "files"
-        return None
-
-
-def _temporary_entries(root: int) -> int:
-    """Files in the job's private temporary folders: each costs kernel memory that no other number shows."""
-    total = 0
-    for folder in ("tmp", "dev/shm"):
-        with suppress(OSError):
-            status = os.statvfs(f"/proc/{root}/root/{folder}")
-            total += status.f_files - status.f_ffree
-    return total
+        return "files" if self._isolated and temporary_entries(root) > 2 * limits.files else None
 
 
 def refused_by_kernel(exit_code: int, stderr: str) -> str | None:

@@ -25,6 +25,7 @@ TEMPORARY = "/tmp"  # noqa: S108 - the job's private one
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 _NAMESPACES = ("user", "ipc", "pid", "net", "uts", "cgroup-try")
 _MB = 1024 * 1024
+_NO_TERMINALS = ("--perms", "0555", "--size", "4096", "--tmpfs", "/dev/pts", "--remount-ro", "/dev/pts")
 _MASKED_PROC = ("keys", "key-users", "kallsyms", "timer_list", "sched_debug", "latency_stats", "interrupts")
 
 Place = Callable[[Path], str]
@@ -125,6 +126,8 @@ def options(
         result += ["--ro-bind-data", str(fd), path]
     result += _memory_file_system(TEMPORARY, job.limits.tmp_mb)
     result += ["--dev", "/dev", *_memory_file_system("/dev/shm", job.limits.shm_mb)]  # noqa: S108
+    # mapped, it is memory that no process shows; terminals hold memory of the kernel
+    result += ["--ro-bind", "/dev/null", "/dev/zero", *_NO_TERMINALS]
     result += _proc() if show_proc else ["--dir", "/proc"]
     for root in python.roots:
         result += ["--ro-bind", place(root), str(root)]

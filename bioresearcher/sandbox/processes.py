@@ -1,7 +1,8 @@
 """What a tree of processes uses right now, read from /proc.
 
 Memory is the sum of resident sets, which counts shared pages once per process; `proportional_bytes` shares them out
-exactly but costs a walk over the page tables, so it only confirms a suspicion.
+exactly but costs a walk over the page tables, so it only confirms a suspicion. What these numbers do not show is in
+`hidden.py`.
 """
 
 from __future__ import annotations
@@ -15,16 +16,15 @@ from pathlib import Path
 _PROC = Path("/proc")
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_SOCKET_BYTES = 200 * 1024
-_FREE_SOCKETS = 100
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process: identity (a number may be reused, with another start time) and use."""
+    """One process: identity (a number may be reused, with another start time), state and use."""
 
     pid: int
     ended: bool
+    running: bool
     started: int
     threads: int
     resident_bytes: int
@@ -57,6 +57,7 @@ def _read(pid: int) -> Process | None:
     return Process(
         pid=pid,
         ended=fields[0] in "ZX",
+        running=fields[0] == "R",
         started=int(fields[19]),
         threads=int(fields[17]),
         resident_bytes=int(fields[21]) * _PAGE,
@@ -77,8 +78,11 @@ def _children(pid: int) -> list[int]:
     return found
 
 
-def proportional_bytes(processes: Iterable[Process]) -> int:
-    """Resident memory with shared pages shared out; where the kernel does not tell, the resident set."""
+def proportional_bytes(processes: Iterable[Process], enough: int) -> int:
+    """Resident memory with shared pages shared out; where the kernel does not tell, the resident set.
+
+    Looking at a process with a lot of memory takes milliseconds, so it stops soon after `enough` bytes were found.
+    """
     total = 0
     for process in processes:
         size = process.resident_bytes
@@ -87,59 +91,14 @@ def proportional_bytes(processes: Iterable[Process]) -> int:
                 if line.startswith("Pss:"):
                     size = int(line.split()[1]) * 1024
         total += size
+        if total > enough:
+            break
     return total
 
 
-def socket_bytes(root: int) -> int:
-    """The most that socket buffers of the tree's own network namespace can hold; a handful counts as nothing."""
-    try:
-        first = (_PROC / str(root) / "net/sockstat").read_text(encoding="ascii").split("\n", 1)[0]
-        used = int(first.split()[2])
-    except (OSError, ValueError, IndexError):
-        return 0
-    return max(0, used - _FREE_SOCKETS) * _SOCKET_BYTES
-
-
-def hidden_bytes(processes: Iterable[Process], device: int, largest_file: int) -> tuple[int, bool]:
-    """Disk space held by files that were deleted but are still open or mapped, on one device.
-
-    A mapped file that is not open shows no size; it is taken for as large as a file may be.
-
-    Returns:
-        The bytes, and whether some process did not let us look. That is normal only while it is being started.
-    """
-    sizes: dict[int, int] = {}
-    mapped: set[int] = set()
-    secretive = False
-    for process in processes:
-        try:
-            sizes.update(_deleted_open(process.pid, device))
-            mapped |= _deleted_mapped(process.pid, device)
-        except PermissionError:
-            secretive = True
-    return sum(sizes.values()) + largest_file * len(mapped - set(sizes)), secretive
-
-
-def _deleted_open(pid: int, device: int) -> dict[int, int]:
-    sizes: dict[int, int] = {}
-    with suppress(FileNotFoundError, ProcessLookupError):
-        for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
-            path = f"/proc/{pid}/fd/{name}"
-            with suppress(OSError):
-                if os.readlink(path).endswith(" (deleted)"):  # noqa: PTH115 - not a path that exists
-                    status = os.stat(path)  # noqa: PTH116
-                    if status.st_dev == device and not status.st_nlink:
-                        sizes[status.st_ino] = status.st_blocks * 512
-    return sizes
-
-
-def _deleted_mapped(pid: int, device: int) -> set[int]:
-    wanted = f"{os.major(device):02x}:{os.minor(device):02x}"
-    found: set[int] = set()
-    with suppress(FileNotFoundError, ProcessLookupError, ValueError, IndexError):
-        for line in (_PROC / str(pid) / "maps").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.endswith(" (deleted)"):
-                fields = line.split(maxsplit=5)
-                if fields[3] == wanted:
-                    found.add(int(fields[4]))
-    return found
+def share_of_processor(pid: int) -> float:
+    """How much of the time in which a process wanted to run it did run; 1 where the kernel does not tell."""
+    with suppress(OSError, ValueError, IndexError):
+        ran, waited = map(int, (_PROC / str(pid) / "schedstat").read_text(encoding="ascii").split()[:2])
+        return ran / (ran + waited) if ran + waited else 0.0
+    return 1.0

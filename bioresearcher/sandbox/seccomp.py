@@ -2,9 +2,10 @@
 
 Namespaces hide files, processes and the network; what is left are kernel interfaces that no namespace covers.
 The filter refuses those: sockets of any kind (a read-only bind does not stop `connect()`, and vsock and AF_ALG are
-not namespaced), new namespaces and mounts, tracing and other processes' memory, keyrings, memory that no
-accounting sees (memfd, System V shared memory), io_uring, bpf, perf, set-uid modes. Calls newer than the table
-answer "not implemented", as an older kernel would, so that programs fall back.
+not namespaced), new namespaces and mounts, tracing and other processes' memory, keyrings, memory and disk space that
+no accounting sees (memfd, System V and anonymous shared memory, pages spliced into pipes, descriptors in flight),
+io_uring, bpf, perf, set-uid modes. Calls newer than the table answer "not implemented", as an older kernel would, so
+that programs fall back.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Literal
 
 from bioresearcher.errors import SandboxUnavailableError
 
-_LOAD, _JUMP_EQ, _JUMP_GT, _JUMP_GE, _JUMP_SET, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
+_LOAD, _JUMP_EQ, _JUMP_GT, _JUMP_GE, _JUMP_SET, _AND, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x54, 0x06
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _NR_OFFSET, _ARCH_OFFSET, _ARGS_OFFSET = 0, 4, 16
 _X32_BIT = 0x40000000
@@ -31,6 +32,8 @@ _SET_ID_BITS = 0o6000
 _AF_UNIX = 1
 _TERMINAL_INJECTION = (0x5412, 0x541C, 0x5423)  # TIOCSTI, TIOCLINUX, TIOCSETD
 _KEEP_PERSONALITY = 0xFFFFFFFF
+_SHARED_ANONYMOUS, _HUGE_PAGES = 0x21, 0x40000  # MAP_SHARED (or the validating kind) with MAP_ANONYMOUS; MAP_HUGETLB
+_FILE_WATCHES = (1024, 1026)  # F_SETLEASE, F_NOTIFY
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class _Test:
     """A test of the low 32 bits of one argument; a rule applies when all its tests hold."""
 
     argument: int
-    kind: Literal["any_bit", "equals", "differs"]
+    kind: Literal["any_bit", "all_bits", "equals", "differs"]
     value: int
 
 
@@ -125,6 +128,17 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "mq_unlink": (241, 181),
     # sockets: even a read-only folder may hold one that somebody listens on
     "socket": (41, 198),
+    # one end of a pair of datagram sockets can be given another address
+    "connect": (42, 203),
+    "bind": (49, 200),
+    "listen": (50, 201),
+    "accept": (43, 202),
+    "accept4": (288, 242),
+    # a descriptor on its way to somebody keeps a deleted file on the disk, and no process shows it
+    "sendmsg": (46, 211),
+    "sendmmsg": (307, 269),
+    # shared by the whole machine
+    "ioprio_set": (251, 30),
 }
 
 # Refused as "not implemented": callers have a fallback (and the filter cannot look behind clone3's pointer).
@@ -135,11 +149,25 @@ _UNKNOWN: dict[str, tuple[int | None, int | None]] = {
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
     "openat2": (437, 437),
+    # a page in a pipe is counted nowhere, and keeps the whole run of pages around it
+    "splice": (275, 76),
+    "tee": (276, 77),
+    "sendfile": (40, 71),
+    # would tell a job when its folder is being looked at
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
+    # one number for the whole machine
+    "io_setup": (206, 0),
 }
 
 _PARTLY: tuple[tuple[tuple[int | None, int | None], tuple[_Test, ...]], ...] = (
     ((56, 220), (_Test(0, "any_bit", _NEW_NAMESPACES),)),  # clone
     ((53, 199), (_Test(0, "differs", _AF_UNIX),)),  # socketpair: event loops use the Unix kind
+    ((44, 206), (_Test(5, "differs", 0),)),  # sendto: only to the other end of the pair
+    # pages of shared memory stay when nobody has them mapped any more; huge pages are not counted at all
+    ((9, 222), (_Test(3, "all_bits", _SHARED_ANONYMOUS),)),  # mmap
+    ((9, 222), (_Test(3, "any_bit", _HUGE_PAGES),)),
+    *(((72, 25), (_Test(1, "equals", command),)) for command in _FILE_WATCHES),  # fcntl
     *(((16, 29), (_Test(1, "equals", request),)) for request in _TERMINAL_INJECTION),  # ioctl
     ((135, 92), (_Test(0, "differs", 0), _Test(0, "differs", _KEEP_PERSONALITY))),  # personality
     # set-uid files would outlive the job on the host
@@ -157,7 +185,8 @@ _PARTLY: tuple[tuple[tuple[int | None, int | None], tuple[_Test, ...]], ...] = (
 _PARTLY_NAMES: dict[tuple[int | None, int | None], str] = {
     (56, 220): "clone", (53, 199): "socketpair", (16, 29): "ioctl", (135, 92): "personality", (90, None): "chmod",
     (91, 52): "fchmod", (268, 53): "fchmodat", (452, 452): "fchmodat2", (85, None): "creat", (2, None): "open",
-    (257, 56): "openat", (133, None): "mknod", (259, 33): "mknodat",
+    (257, 56): "openat", (133, None): "mknod", (259, 33): "mknodat", (44, 206): "sendto", (9, 222): "mmap",
+    (72, 25): "fcntl",
 }  # fmt: skip
 
 
@@ -179,16 +208,14 @@ def _whole(numbers: Iterable[int | None], answer: int) -> list[bytes]:
 
 def _conditional(number: int, tests: tuple[_Test, ...]) -> list[bytes]:
     """Refuse a call when all tests hold; the call's number is in the accumulator again afterwards."""
-    left = 2 * len(tests)  # instructions from the first test to the final return
-    ops = [_op(_JUMP_EQ, number, 0, left + 2)]
-    for test in tests:
-        ops.append(_op(_LOAD, _ARGS_OFFSET + 8 * test.argument))
-        left -= 1
+    ops = [_refuse(errno.EPERM)]
+    for test in reversed(tests):
+        fails = len(ops)  # jump over the remaining tests and the return
         code = _JUMP_SET if test.kind == "any_bit" else _JUMP_EQ
-        fails = left  # jump over the remaining tests and the return
-        ops.append(_op(code, test.value, fails, 0) if test.kind == "differs" else _op(code, test.value, 0, fails))
-        left -= 1
-    return [*ops, _refuse(errno.EPERM), _op(_LOAD, _NR_OFFSET)]
+        jump = _op(code, test.value, fails, 0) if test.kind == "differs" else _op(code, test.value, 0, fails)
+        masked = [_op(_AND, test.value)] if test.kind == "all_bits" else []
+        ops = [_op(_LOAD, _ARGS_OFFSET + 8 * test.argument), *masked, jump, *ops]
+    return [_op(_JUMP_EQ, number, 0, len(ops) + 1), *ops, _op(_LOAD, _NR_OFFSET)]
 
 
 def _machine(machine: str | None) -> tuple[int, int]:
@@ -252,6 +279,10 @@ def profile(machine: str | None = None) -> dict[str, object]:
     }
 
 
+def _masked(argument: int, bits: int) -> dict[str, object]:
+    return {"index": argument, "op": "SCMP_CMP_MASKED_EQ", "value": bits, "valueTwo": bits}
+
+
 def _named(names: list[str], answer: int) -> dict[str, object]:
     return {"names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": answer}
 
@@ -262,7 +293,9 @@ def _expanded(tests: tuple[_Test, ...]) -> list[list[dict[str, object]]]:
     for test in tests:
         if test.kind == "any_bit":
             bits = [1 << n for n in range(32) if test.value >> n & 1]
-            ways = [{"index": test.argument, "op": "SCMP_CMP_MASKED_EQ", "value": b, "valueTwo": b} for b in bits]
+            ways = [_masked(test.argument, bit) for bit in bits]
+        elif test.kind == "all_bits":
+            ways = [_masked(test.argument, test.value)]
         else:
             kind = "SCMP_CMP_EQ" if test.kind == "equals" else "SCMP_CMP_NE"
             ways = [{"index": test.argument, "op": kind, "value": test.value}]

@@ -199,4 +199,6 @@ def test_the_engine_gets_the_whole_filter_by_name(machine: str) -> None:
     assert {"socket", "ptrace", "bpf", "mount", "keyctl", "io_uring_setup", "personality"} <= refused
     bits = [a["value"] for r in profile["syscalls"] if r["names"] == ["clone"] for a in r["args"]]
     assert sum(bits) == 0x7E020000
+    maps = [r["args"] for r in profile["syscalls"] if r["names"] == ["mmap"]]
+    assert [[a["value"] for a in args] for args in maps] == [[0x21], [0x40000]]  # never refused as a whole
     assert ("open" in {n for r in profile["syscalls"] for n in r["names"]}) == (machine == "x86_64")

@@ -83,7 +83,7 @@ def test_nothing_is_mounted_below_the_writable_folder(job: Job) -> None:
     assert [told[i + 1] for i, word in enumerate(told) if word == "--remount-ro" and i > last_bind] == [
         "/dev", "/proc", "/",
     ]  # fmt: skip
-    assert [told[i - 2] for i, word in enumerate(told) if word == "--tmpfs"] == ["--size", "--size"]
+    assert [told[i - 2] for i, word in enumerate(told) if word == "--tmpfs"] == ["--size"] * 3
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_a_job_reads_its_data_writes_its_folder_and_reports(bench: Bench) -> Non
 
 
 ESCAPES = """
-import json, os, socket, sys, ctypes
+import fcntl, json, mmap, os, socket, sys, ctypes
 libc = ctypes.CDLL(None, use_errno=True)
 def can(action):
     try:
@@ -90,6 +90,7 @@ def call(number, *args):
     return libc.syscall(number, *args) >= 0
 x86 = os.uname().machine == "x86_64"
 found = {
+    "inherited": [fd for fd in range(3, 300) if can(lambda: os.fstat(fd))],
     "secret": can(lambda: open(sys.argv[1]).read()),
     "shadow": can(lambda: open("/etc/shadow").read()),
     "home": can(lambda: os.listdir("/home")),
@@ -108,9 +109,17 @@ found = {
     "memfd": can(lambda: os.memfd_create("x")),
     "shared memory": x86 and can(lambda: call(29, 0, 4096, 0o1600)),
     "keyring": x86 and can(lambda: call(250, 0, -3, 0)),
+    "named socket": can(lambda: socket.socketpair(type=socket.SOCK_DGRAM)[0].bind("/work/s")),
+    "foreign socket": can(lambda: socket.socketpair(type=socket.SOCK_DGRAM)[0].sendto(b"x", "/work/s")),
+    "descriptor in flight": can(lambda: socket.send_fds(socket.socketpair()[0], [b"x"], [0])),
+    "uncounted memory": can(lambda: mmap.mmap(-1, 4096)),
+    "the same by a device": can(lambda: mmap.mmap(os.open("/dev/zero", os.O_RDWR), 4096)),
+    "watch": libc.inotify_init1(0) >= 0,
+    "lease": can(lambda: fcntl.fcntl(os.open("/work", os.O_RDONLY), 1024, 0)),
+    "terminal": can(lambda: os.openpty()),
+    "spliced": can(lambda: os.splice(0, os.pipe()[1], 1)),
     "set-uid": can(lambda: (write("s"), os.chmod("s", 0o4755))),
     "set-uid at birth": can(lambda: os.open("t", os.O_CREAT | os.O_WRONLY, 0o4755)),
-    "inherited": [fd for fd in range(3, 300) if can(lambda: os.fstat(fd))],
     "environment": [name for name in os.environ if "SECRET" in name],
     "processes": len([name for name in os.listdir("/proc") if name.isdigit()]) > 2,
 }
@@ -183,9 +192,11 @@ EVASIONS = {
     ),
     "deleted but mapped": (
         "disk",
-        "import mmap, os, time\nkeep = []\nfor i in range(9):\n    f = open('x', 'w+b')\n"
-        "    f.write(os.urandom(6_000_000))\n    f.flush()\n    keep.append(mmap.mmap(f.fileno(), 4096))\n"
-        "    os.unlink('x')\n    f.close()\ntime.sleep(20)",
+        # a name that looks like the end of a line must not end the search
+        "import ctypes, os, time\nname = 'x\\u2028y'\nfor i in range(9):\n    f = open(name, 'w+b')\n"
+        "    f.write(os.urandom(6_000_000))\n    f.flush()\n"
+        "    ctypes.CDLL(None).mmap(None, 4096, 1, 1, f.fileno(), 0)\n"
+        "    os.unlink(name)\n    f.close()\ntime.sleep(20)",
     ),
     "in a locked folder": (
         "disk",
@@ -201,6 +212,18 @@ EVASIONS = {
         "import os, time\nfor i in range(200):\n    os.mkdir('d')\n    os.chdir('d')\ntime.sleep(20)",
     ),
     "written at the very end": ("disk", "for i in range(5): open(str(i), 'wb').write(bytes(7_000_000))"),
+    "burnt by children that nobody waits for": (
+        "cpu_time",
+        "import os, signal, time\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\nwhile True:\n    try:\n"
+        "        child = os.fork()\n    except OSError:\n        continue\n    if child == 0:\n"
+        "        end = time.process_time() + .004\n        while time.process_time() < end: pass\n"
+        "        os._exit(0)",
+    ),
+    "buffers of pipes": (
+        "memory",
+        "import os, time\nkeep = []\nfor i in range(6):\n    if os.fork() == 0: break\ntry:\n"
+        "    while True: keep.append(os.pipe())\nexcept OSError:\n    time.sleep(20)",
+    ),
     "buffers of sockets": (
         "memory",
         "import socket, time\nkeep = []\nfor i in range(500):\n    try:\n        keep.append(socket.socketpair())\n"
@@ -212,7 +235,7 @@ EVASIONS = {
 @pytest.mark.parametrize("name", EVASIONS)
 def test_limits_see_what_is_hidden_from_them(bench: Bench, name: str) -> None:
     expected, script = EVASIONS[name]
-    limits = SMALL.model_copy(update={"memory_mb": 100}) if name.startswith("buffers") else SMALL
+    limits = SMALL.model_copy(update={"memory_mb": 100, "cpu_s": 1}) if name.startswith("bu") else SMALL
     assert bench.run(script, limits=limits).killed == expected
 
 

@@ -28,6 +28,8 @@ def decide(machine: str, number: int, *args: int, arch: int | None = None) -> in
         position += 1
         if code == 0x20:
             register = struct.unpack_from("<I", data, value)[0]
+        elif code == 0x54:
+            register &= value
         elif code == 0x06:
             return value
         else:
@@ -88,6 +90,34 @@ def test_clone_may_make_threads_but_no_namespaces(bit: int) -> None:
 def test_only_unix_socket_pairs() -> None:
     assert decide("x86_64", 53, 1, 1) == ALLOW
     assert decide("x86_64", 53, 2, 1) == NOT_PERMITTED
+
+
+def test_a_pairs_ends_talk_to_each_other_only() -> None:
+    assert decide("x86_64", 44, 3, 1, 2, 0, 0, 0) == ALLOW
+    assert decide("x86_64", 44, 3, 1, 2, 0, 1, 110) == NOT_PERMITTED
+    assert {decide("x86_64", number) for number in (42, 43, 46, 49, 50, 288, 307)} == {NOT_PERMITTED}
+    assert {decide("aarch64", number) for number in (200, 201, 202, 203, 211, 242, 269)} == {NOT_PERMITTED}
+
+
+@pytest.mark.parametrize(
+    ("flags", "answer"),
+    [
+        (0x22, ALLOW),  # private, anonymous
+        (0x01, ALLOW),  # shared, of a file
+        (0x4022, ALLOW),
+        (0x21, NOT_PERMITTED),  # shared, anonymous
+        (0x8023, NOT_PERMITTED),  # the same, flags validated
+        (0x40022, NOT_PERMITTED),  # huge pages
+    ],
+)
+def test_memory_that_nobody_counts_cannot_be_mapped(flags: int, answer: int) -> None:
+    assert decide("x86_64", 9, 0, 4096, 3, flags) == answer
+    assert decide("aarch64", 222, 0, 4096, 3, flags) == answer
+
+
+def test_files_cannot_be_leased_but_locked() -> None:
+    assert decide("x86_64", 72, 3, 1024) == NOT_PERMITTED
+    assert decide("x86_64", 72, 3, 6) == ALLOW
 
 
 def test_set_id_bits_are_refused_where_a_mode_is_read() -> None:
