@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bioresearcher.execution import sanity
-from bioresearcher.execution.dependence import Trial, Verdict, check_dependence
+from bioresearcher.execution.dependence import Verdict, check_dependence
 from bioresearcher.execution.folders import OUTPUTS, attempt_folder, fresh_folder, remove
 from bioresearcher.execution.languages import missing_package
 from bioresearcher.execution.outputs import OutputReport, check_outputs, read_parts
@@ -23,6 +23,8 @@ from bioresearcher.execution.process import (
     run_code,
     write_code,
 )
+from bioresearcher.execution.reruns import RERUN_FOLDERS, Trial
+from bioresearcher.execution.sheets import read_sheets
 from bioresearcher.execution.static import StaticReport, check_code
 from bioresearcher.runfolder import write_text
 from bioresearcher.sandbox.base import Job, Sandbox
@@ -39,7 +41,7 @@ from bioresearcher.schemas.execution import (
 from bioresearcher.schemas.task import DryLabTask, TaskCode
 
 SEED = 20240917
-_SCRATCH = ("work", "changed", "changing", "changing-work", "rerun", "rerun-code")
+_SCRATCH = ("work", *RERUN_FOLDERS)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ async def run_attempt(
 
     `inputs` maps the task's input names to files. An attempt of the same number is replaced, so one that was
     cut short is simply made again. The code runs once on the real inputs and, when its outputs are as declared,
-    up to seven times more (on changed inputs, and as a control). Whatever the code does is a value; see `Outcome`
+    up to eleven times more (on changed inputs, with other
+    seeds, and as a control). Whatever the code does is a value; see `Outcome`
     for the rungs.
 
     Raises:
@@ -138,14 +141,15 @@ async def _dependence(bench: Bench, given: Mapping[str, Path], run: Run, report:
         reason = "the task declares no inputs, so nothing can show that its outputs come from data"
         return Verdict(False, PerturbedRun(done=False, reason=reason))
     parts = await asyncio.to_thread(read_parts, bench.task, run.outputs)
-    trial = Trial(bench, given, parts, run.result.use.wall_s)
+    sheets = {} if bench.code.origin == "offline" else await asyncio.to_thread(read_sheets, bench.task, run.outputs)
+    trial = Trial(bench, given, parts, sheets, run.result.use.wall_s)
     return await check_dependence(trial, report)
 
 
 def _finish(
     judge: _Judge, run: Run, checked: OutputReport, verdict: Verdict, warnings: tuple[str, ...]
 ) -> AttemptResult:
-    perturbed = verdict.run
+    perturbed, warnings = verdict.run, (*warnings, *verdict.warnings)
     if not verdict.depends:
         return judge.stop(
             Outcome.INPUT_INDEPENDENT,

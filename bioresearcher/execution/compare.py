@@ -83,10 +83,10 @@ def same_part(one: Part, other: Part, tolerance: float = TOLERANCE) -> bool:
 def _same_row(one: tuple[str, ...], other: tuple[str, ...], tolerance: float) -> bool:
     if len(one) != len(other):
         return False
-    return all(a == b or _same_cell(a, b, tolerance) for a, b in zip(one, other, strict=True))
+    return all(a == b or same_cell(a, b, tolerance) for a, b in zip(one, other, strict=True))
 
 
-def _same_cell(one: str, other: str, tolerance: float) -> bool:
+def same_cell(one: str, other: str, tolerance: float = TOLERANCE) -> bool:
     """Whether two differently written cells mean the same."""
     a, b = to_number(one), to_number(other)
     if a is not None and b is not None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from bioresearcher.errors import DefectError
-from bioresearcher.execution.dependence import SCRIPTS
 from bioresearcher.execution.process import inside_paths, mounts
+from bioresearcher.execution.reruns import SCRIPTS
 from bioresearcher.sandbox.base import Job, Sandbox
 from bioresearcher.schemas.execution import Limits
 

@@ -33,6 +33,8 @@ class StaticReport:
         warnings: What a reader should know, though it does not decide.
         varies: It uses the clock, unseeded random numbers or the like: two runs may differ by themselves.
         reads_bytes: It looks at files as bytes, or at their sizes or check sums, or hides what it does.
+        draws: It draws random numbers, fixed seed or not, or hides what it does.
+        mixes: It computes as check sums and home-made generators of numbers do, or hides what it does.
     """
 
     outcome: Outcome | None = None
@@ -40,6 +42,8 @@ class StaticReport:
     warnings: tuple[str, ...] = ()
     varies: bool = False
     reads_bytes: bool = False
+    draws: bool = False
+    mixes: bool = False
 
 
 @dataclass
@@ -52,6 +56,7 @@ class _Seen:
     plain_names: dict[str, int] = field(default_factory=dict)
     strings: list[tuple[str, int]] = field(default_factory=list)
     swallowed: int | None = None
+    mixes: int | None = None
     randomness: Randomness = field(default_factory=Randomness)
 
     @property
@@ -118,6 +123,8 @@ def _judge(
         warnings=notes,
         varies=hides or any(_varies(s) for s in seen.values()),
         reads_bytes=hides or any(_reads_bytes(s) for s in seen.values()),
+        draws=hides or seen["code.py"].randomness.drawn is not None,
+        mixes=hides or _mixes(seen["code.py"]),
     )
 
 
@@ -134,6 +141,10 @@ def _varies(seen: _Seen) -> bool:
 def _reads_bytes(seen: _Seen) -> bool:
     modules = words.BYTES_MODULES & seen.modules
     return bool(modules or words.BYTES_NAMES & seen.names.keys()) or "hash" in seen.plain_names
+
+
+def _mixes(seen: _Seen) -> bool:
+    return _reads_bytes(seen) or seen.mixes is not None or bool(words.MIXING_NAMES & seen.names.keys())
 
 
 def _missing_package(file: str, seen: _Seen, support: Mapping[str, str]) -> str:
@@ -211,11 +222,22 @@ def _read(tree: ast.Module) -> _Seen:
             seen.names.setdefault(node.attr, line)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
             seen.strings.append((node.value, line))
+        elif isinstance(node, ast.BinOp) and _is_mixing(node):
+            seen.mixes = seen.mixes or line
         elif isinstance(node, ast.Try) and any(_catches_imports(h) for h in node.handlers):
             seen.optional |= {m.split(".")[0] for n in ast.walk(node) for m in _modules(n)}
         elif isinstance(node, ast.ExceptHandler) and _swallows(node):
             seen.swallowed = seen.swallowed or line
     return seen
+
+
+def _is_mixing(node: ast.BinOp) -> bool:
+    """Bits exchanged, or a remainder by a number above 60 (smaller ones are clocks and every n-th row)."""
+    by = node.right.value if isinstance(node.right, ast.Constant) else None
+    remainder = isinstance(node.op, ast.Mod) and not isinstance(node.left, ast.Constant)
+    return isinstance(node.op, ast.BitXor | ast.LShift | ast.RShift) or (
+        remainder and (isinstance(by, float) or (isinstance(by, int) and by > 60))
+    )
 
 
 def _modules(node: ast.AST) -> list[str]:
@@ -270,4 +292,10 @@ def _judge_r(task: DryLabTask, code: TaskCode, inside: tuple[str, ...]) -> Stati
     if placeholder:
         return StaticReport(Outcome.PLACEHOLDER, placeholder)
     notes = tuple(f"code.R, line {line}: {what}" for what, line in seen.notes)
-    return StaticReport(warnings=notes, varies=seen.varies, reads_bytes=seen.reads_bytes)
+    return StaticReport(
+        warnings=notes,
+        varies=seen.varies,
+        reads_bytes=seen.reads_bytes,
+        draws=seen.random is not None,
+        mixes=seen.mixes,
+    )

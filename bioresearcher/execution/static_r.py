@@ -13,6 +13,7 @@ _PACKAGE = re.compile(r"\b(?:library|require|requireNamespace|loadNamespace)\s*\
 _RANDOM = re.compile(r"\b(?:rnorm|runif|rbinom|rpois|rexp|rgamma|rbeta|rnbinom|rt|rchisq|sample)\s*\(")
 _VARIES = re.compile(r"\b(?:Sys\.time|Sys\.Date|date|proc\.time|system\.time|tempfile|Sys\.getpid)\s*\(")
 _BYTES = re.compile(r"\b(?:file\.info|file\.size|file\.mtime|md5sum|readBin)\b")
+_MIXES = re.compile(r"\b(?:bitw(?:Xor|ShiftL|ShiftR)|utf8ToInt|charToRaw|digest|sin)\s*\(|%%\s*(?:[6-9]\d|\d{3,})")
 _READS = re.compile(r"\b(?:load_task|commandArgs)\b")
 _NOTES = (
     (re.compile(r"\b(?:download\.file|url|socketConnection|curl|install\.packages|getGEO)\s*\("),
@@ -34,6 +35,7 @@ class RCode:
     reads_task: bool = False
     clock: bool = False
     reads_bytes: bool = False
+    mixes: bool = False
 
     @property
     def varies(self) -> bool:
@@ -80,6 +82,7 @@ def _read_line(line: str, number: int, seen: RCode) -> None:
     seen.seeded |= "set.seed" in line
     seen.clock |= bool(_VARIES.search(line))
     seen.reads_bytes |= bool(_BYTES.search(line))
+    seen.mixes |= bool(_MIXES.search(line))
     seen.reads_task |= bool(_READS.search(line))
     seen.notes += [
         (f"`{m[0].rstrip('( ')}`: {said}", number) for pattern, said in _NOTES if (m := pattern.search(line))

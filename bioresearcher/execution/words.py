@@ -41,6 +41,9 @@ BYTES_NAMES = frozenset(
 )
 """Names that look at a file's bytes, size or age, not at its values."""
 
+MIXING_NAMES = frozenset({"ord", "from_bytes", "crc32", "adler32", "sin", "bitwise_xor", "left_shift", "hash_array"})
+"""Names by which numbers are made from text, or from numbers so that nothing of them is left."""
+
 OPAQUE_NAMES = frozenset({"exec", "eval", "compile", "__import__", "__builtins__", "globals"})
 OPAQUE_MEMBERS = frozenset({"import_module", "Popen", "popen", "system", "b64decode", "execv", "posix_spawn"})
 OPAQUE_MODULES = frozenset({"ctypes", "subprocess", "marshal", "builtins"})

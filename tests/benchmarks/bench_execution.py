@@ -25,7 +25,8 @@ sys.path[:0] = [str(ROOT), str(HERE / "execution")]
 
 from dry_checks import Seen  # noqa: E402 - the folder has to be on the path first
 from dry_data import make_store  # noqa: E402
-from dry_mistakes import MISTAKES, SHEET, code_of, make_task  # noqa: E402
+from dry_mistakes import MISTAKES, code_of, make_task  # noqa: E402
+from dry_scripts import SHEET  # noqa: E402
 from dry_tasks import Plan, impossible, possible  # noqa: E402
 
 from bioresearcher.cards import load_cards  # noqa: E402

@@ -9,7 +9,8 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks" / "execution"))
 
-from dry_mistakes import MISTAKES, SHEET, code_of, make_task
+from dry_mistakes import MISTAKES, code_of, make_task
+from dry_scripts import SHEET
 from dry_tasks import impossible, possible
 
 from bioresearcher.execution.attempt import run_attempt

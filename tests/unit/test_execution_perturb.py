@@ -43,7 +43,7 @@ def test_a_sheet_keeps_names_and_changes_values(tmp_path: Path) -> None:
     for variant in ("resample", "permute", "touch"):
         text, said = perturb(path, variant)
         after = grid(text)
-        assert said == {"kind": "table", "changed": True}
+        assert said == {"kind": "table", "changed": True, **({"rows": 30} if variant == "touch" else {})}
         assert after[0] == before[0]
         assert [r[0] for r in after] == [r[0] for r in before]
         assert [r[3] for r in after] == [r[3] for r in before]

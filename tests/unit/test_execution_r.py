@@ -88,6 +88,12 @@ def attempt(tmp_path: Path) -> Callable[..., Any]:
         (Outcome.DEPENDENCY, START + "library(notThere)\n"),
         (Outcome.INPUT_INDEPENDENT, START + "t <- data.frame(group = 'a', age = 41.5)\n"
                                             "bs_write_table(t, task$outputs$table)\n"),
+        (Outcome.INPUT_INDEPENDENT, START + "t <- bs_read_table(task$inputs$samples)\n"
+                                            "set.seed(sum(t$age * seq_along(t$age)))\nt$p <- runif(nrow(t))\n"
+                                            "bs_write_table(t, task$outputs$table)\n"),
+        (Outcome.VERIFIED, START + "t <- bs_read_table(task$inputs$samples)\n"
+                                   "t$p <- sapply(t$age, function(x) mean(sample(t$age, 200, TRUE) >= x))\n"
+                                   "bs_write_table(t, task$outputs$table)\n"),
         (Outcome.KILLED, START + "x <- list()\nwhile (TRUE) x[[length(x) + 1]] <- rep(1.5, 5e6)\n"),
     ],
 )  # fmt: skip

@@ -358,24 +358,28 @@ WRITERS = {
 }
 
 
+def least_rows(source: Path) -> int:
+    """Rows of a table or, of a measurement matrix, its columns: one in so many values changes when one is touched."""
+    with open_text(source, "r") as lines:
+        top = next((line for line in lines if not line.startswith("#")), "")
+        separator = separator_of(source, top)
+        probe = list(islice(split_rows(lines, separator), PROBE_ROWS))
+        matrix = matrix_columns(probe)
+        return len(matrix) if matrix else len(probe) + sum(1 for _ in lines)
+
+
+_TROUBLE = (csv.Error, ValueError, TypeError, KeyError, OSError, ImportError, RecursionError, EOFError, zlib.error)
+
+
 def perturb_file(source: Path, target: Path, variant: str, rng: random.Random) -> dict[str, Any]:
     """Write one changed copy; a file that cannot be understood is copied, and the answer says so."""
     target.parent.mkdir(parents=True, exist_ok=True)
     kind = kind_of(source)
     if kind != "other":
         try:
-            return {"kind": kind, "changed": WRITERS[kind](source, target, variant, rng)}
-        except (
-            csv.Error,
-            ValueError,
-            TypeError,
-            KeyError,
-            OSError,
-            ImportError,
-            RecursionError,
-            EOFError,
-            zlib.error,
-        ) as error:
+            rows = {"rows": least_rows(source)} if kind == "table" and variant == "touch" else {}
+            return {"kind": kind, "changed": WRITERS[kind](source, target, variant, rng), **rows}
+        except _TROUBLE as error:
             kind = f"other ({type(error).__name__})"
     shutil.copyfile(source, target)
     return {"kind": kind, "changed": False}

@@ -1,0 +1,206 @@
+"""Which columns of an output are drawn rather than computed: told from how they change between runs.
+
+Numbers that were computed change with the data and hardly with the seed of random numbers: p-values of permutations,
+bounds of a bootstrap, restarts of a clustering. Numbers that were drawn change as much with the seed as with the data.
+Numbers made from names or row numbers stay where they are whatever the data say.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from statistics import fmean, pstdev
+
+from bioresearcher.execution.compare import same_cell
+from bioresearcher.execution.sheets import Sheet
+
+MOVED = 0.8
+"""Share of a column's numbers that differ when it is drawn."""
+_LIKE_DATA = 0.5
+"""A change with the seed of this share of the change with the data is as large as that one."""
+_FEW = 8
+_FEW_HINT = 0.02
+_FEW_CHANGE = 0.15
+_FEW_SIZE = 0.1
+_LABELS = 20
+_NEIGHBOUR_ROWS = 300
+
+Pairs = list[tuple[float, float]]
+
+
+def pair(one: Sheet, other: Sheet, column: str) -> Pairs:
+    """A column's numbers in two runs: rows of the same name, or in order where they share fewer than three names."""
+    a, b = one.numbers.get(column), other.numbers.get(column)
+    if a is None or b is None:
+        return []
+    both = [(row, other.place[name]) for row, name in enumerate(one.names) if name in other.place]
+    if len(both) < min(3, len(one.names)):
+        both = [(i, i) for i in range(min(len(a), len(b)))]
+    found = [(a[i], b[j]) for i, j in both]
+    return [(x, y) for x, y in found if x is not None and y is not None and math.isfinite(x) and math.isfinite(y)]
+
+
+def suspects(real: Sheet, shifted: Sheet, changed: Sequence[Sheet]) -> frozenset[str]:
+    """Columns that look drawn after one run with other seeds; a few numbers need more runs to be told apart."""
+    found = {c for c in real.numbers if _looks_drawn(real, shifted, changed, c)}
+    return frozenset(set() if _same_neighbours(real, shifted, sorted(found)) else found)
+
+
+def drawn_columns(real: Sheet, shifted: Sequence[Sheet], changed: Sequence[Sheet]) -> frozenset[str]:
+    """Columns of numbers that change with other seeds as much as with other data, and have no likeness left.
+
+    Not among them: layouts whose neighbourhoods stay (t-SNE, UMAP), labels of the same groups, the same values in
+    other rows (clusters that changed their numbers).
+    """
+    found = frozenset.intersection(*(suspects(real, sheet, changed) for sheet in shifted))
+    few = {c for c in real.numbers if 0 < len(pair(real, shifted[0], c)) < _FEW}
+    return found - few | {c for c in few if _few_drawn(real, shifted, changed, c)}
+
+
+def _looks_drawn(real: Sheet, shifted: Sheet, changed: Sequence[Sheet], column: str) -> bool:
+    pairs = pair(real, shifted, column)
+    if len(pairs) >= _FEW and is_label(real, column) and is_label(shifted, column):
+        return len({x for x, _ in pairs}) > 1 and not _same_groups(pairs)
+    told = [p for p in pairs if p != (0.0, 0.0)]
+    if not told or sum(not _near(x, y) for x, y in told) < MOVED * len(told):
+        return False
+    if len(pairs) < _FEW:
+        return _mean_change(pairs) >= _FEW_HINT * _size(pairs)
+    if _mean_change(pairs) < _LIKE_DATA * _with_data(real, changed, column) or _same_set(pairs):
+        return False
+    bound = max(0.25, 2 / math.sqrt(len(pairs)))
+    return abs(_correlation(pairs)) < bound and abs(_correlation(_ranked(pairs))) < bound
+
+
+def _few_drawn(real: Sheet, shifted: Sequence[Sheet], changed: Sequence[Sheet], column: str) -> bool:
+    """For less than eight numbers: over all runs they change by much, and by as much as with the data."""
+    runs = [pair(real, sheet, column) for sheet in shifted]
+    pairs = [p for run in runs for p in run]
+    size, change = _size(pairs), _mean_change(pairs)
+    same = sum(map(_same_set, runs)) >= len(runs) / 2
+    large = size >= _FEW_SIZE and change >= _FEW_CHANGE * size
+    with_data = [p for sheet in changed for p in pair(real, sheet, column)]
+    return large and not same and change >= _LIKE_DATA * _mean_change(with_data)
+
+
+def _size(pairs: Pairs) -> float:
+    return fmean(max(abs(x), abs(y)) for x, y in pairs) if pairs else 0.0
+
+
+def _with_data(real: Sheet, changed: Sequence[Sheet], column: str) -> float:
+    return max((_mean_change(pair(real, sheet, column)) for sheet in changed), default=0.0)
+
+
+def is_label(sheet: Sheet, column: str) -> bool:
+    """Whether a column holds few different whole numbers over many rows: a group, a fold."""
+    values = {v for v in sheet.numbers.get(column, ()) if v is not None}
+    whole = all(v.is_integer() for v in values)
+    return whole and len(values) <= min(_LABELS, len(sheet.names) // 3)
+
+
+def placed_columns(real: Sheet, changed: Sheet) -> frozenset[str]:
+    """Columns that stay the same for each name, or for each row number, though the data changed."""
+    shared = [(row, changed.place[name]) for row, name in enumerate(real.names) if name in changed.place]
+    ordered = [(i, i) for i in range(min(len(real.names), len(changed.names)))]
+    found = set()
+    for column in real.cells.keys() & changed.cells.keys():
+        a, b = real.cells[column], changed.cells[column]
+        ways = (places for places in (shared, ordered) if len(places) >= 3)
+        if any(all(a[i] == b[j] or same_cell(a[i], b[j]) for i, j in places) for places in ways):
+            found.add(column)
+    return frozenset(found)
+
+
+def claims(sheet: Sheet) -> frozenset[str]:
+    """Columns of numbers that say something: not one number throughout, no rank, no grid."""
+    found = set()
+    for column, values in sheet.numbers.items():
+        known = [v for v in values if v is not None]
+        steps = [y - x for x, y in pairwise(known)]
+        monotone = len(known) > 2 and (all(s >= 0 for s in steps) or all(s <= 0 for s in steps))
+        if len(set(known)) > 1 and not monotone:
+            found.add(column)
+    return frozenset(found)
+
+
+def _near(x: float, y: float) -> bool:
+    return math.isclose(x, y, rel_tol=1e-6, abs_tol=1e-12)
+
+
+def _mean_change(pairs: Pairs) -> float:
+    return fmean(abs(x - y) for x, y in pairs) if pairs else 0.0
+
+
+def _same_set(pairs: Pairs) -> bool:
+    """Whether both hold the same few values, in whatever rows."""
+    if not 1 < len(pairs) <= 40:
+        return False
+    one, other = sorted(x for x, _ in pairs), sorted(y for _, y in pairs)
+    width = max(one[-1], other[-1]) - min(one[0], other[0])
+    allowed = 0.1 if len(pairs) < _FEW else 0.02  # clusters from other starts are nearly the same ones
+    return fmean(abs(x - y) for x, y in zip(one, other, strict=True)) < allowed * width
+
+
+def _same_groups(pairs: Pairs) -> bool:
+    """Whether two labellings tell the same groups apart: an adjusted Rand index (Hubert and Arabie 1985) above 0.2."""
+    together = sum(math.comb(n, 2) for n in Counter(pairs).values())
+    one, other = (sum(math.comb(n, 2) for n in Counter(p[side] for p in pairs).values()) for side in (0, 1))
+    expected = one * other / max(1, math.comb(len(pairs), 2))
+    top = (one + other) / 2 - expected
+    return top <= 0 or (together - expected) / top > 0.2
+
+
+def _correlation(pairs: Pairs) -> float:
+    """Pearson's; 0 when a side does not vary."""
+    mean_x, mean_y = fmean(x for x, _ in pairs), fmean(y for _, y in pairs)
+    xx, yy = (sum((p[side] - m) ** 2 for p in pairs) for side, m in ((0, mean_x), (1, mean_y)))
+    if xx <= 0 or yy <= 0:
+        return 0.0
+    return sum((x - mean_x) * (y - mean_y) for x, y in pairs) / math.sqrt(xx) / math.sqrt(yy)
+
+
+def _ranked(pairs: Pairs) -> Pairs:
+    """Ranks within each side, ties with their mean rank: Pearson's correlation of these is Spearman's."""
+    return list(zip(_ranks([x for x, _ in pairs]), _ranks([y for _, y in pairs]), strict=True))
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    places: dict[float, list[int]] = {}
+    for rank, value in enumerate(sorted(values)):
+        places.setdefault(value, []).append(rank)
+    mean = {value: fmean(ranks) for value, ranks in places.items()}
+    return [mean[value] for value in values]
+
+
+def _same_neighbours(real: Sheet, shifted: Sheet, columns: Sequence[str]) -> bool:
+    """Whether rows have the same neighbours in the space of some columns, twice as often as chance would have it."""
+    if not 2 <= len(columns) <= 10:
+        return False
+    rows = [name for name in real.names if name in shifted.place][:_NEIGHBOUR_ROWS]
+    one, other = (_points(sheet, rows, columns) for sheet in (real, shifted))
+    if len(rows) < 20 or one is None or other is None:
+        return False
+    count = max(3, len(rows) // 10)
+    shared = fmean(len(_nearest(one, i, count) & _nearest(other, i, count)) / count for i in range(len(rows)))
+    return shared >= 2 * count / (len(rows) - 1)
+
+
+def _points(sheet: Sheet, rows: Iterable[str], columns: Sequence[str]) -> list[tuple[float, ...]] | None:
+    """The rows' places, each column in units of its spread; None when one is not known."""
+    places = []
+    chosen = [sheet.place[name] for name in rows]
+    for column in columns:
+        values = [v for v in (sheet.numbers[column][row] for row in chosen) if v is not None and math.isfinite(v)]
+        if len(values) < len(chosen):
+            return None
+        spread = pstdev(values) or 1.0
+        places.append([v / spread for v in values])
+    return list(zip(*places, strict=True))
+
+
+def _nearest(points: Sequence[tuple[float, ...]], own: int, count: int) -> set[int]:
+    here = points[own]
+    order = sorted((math.dist(here, point), index) for index, point in enumerate(points) if index != own)
+    return {index for _, index in order[:count]}

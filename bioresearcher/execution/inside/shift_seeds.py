@@ -1,0 +1,143 @@
+"""Runs as `sitecustomize` when the interpreter of a rerun starts: sees seeds being fixed, and shifts them when asked.
+
+The variable SEED_SHIFT holds a whole number; with 0 nothing changes. With another, a seed given to `random`, to
+`numpy.random` (the old functions and `RandomState` as well as generators) or through these to the libraries that are
+built on them gives another stream, the same for the same seed and shift. Seeds taken from the system (None) stay so.
+That a seed was fixed is noted by an empty file in the folder in which the interpreter started.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.machinery import ModuleSpec
+    from random import Random
+    from types import FrameType
+
+    import numpy as np
+
+SHIFT = int(os.environ.get("SEED_SHIFT") or "0")
+NOTE = os.path.join(os.getcwd(), "seeds-were-fixed")  # noqa: PTH109, PTH118 - start-up time
+_ODD = 0x9E3779B1
+
+
+def note() -> None:
+    """Say that a seed was fixed, unless a library did it while it was imported (scipy.stats does, for its examples)."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "<module>" and "site-packages" in frame.f_code.co_filename:
+            return
+        frame = frame.f_back
+    try:
+        os.close(os.open(NOTE, os.O_CREAT | os.O_WRONLY, 0o644))
+    except OSError:  # the script took the folder away: nothing is said
+        return
+
+
+def patch_random(module: ModuleType) -> None:
+    """`random.seed` and every `random.Random`."""
+    seed_as_before = module.Random.seed
+
+    def seed(self: Random, a: object = None, version: int = 2) -> None:
+        if a is not None:
+            note()
+            if SHIFT and isinstance(a, int | float | str | bytes | bytearray):
+                a = f"{a!r} shifted by {SHIFT}"
+        seed_as_before(self, a, version)
+
+    module.Random.seed = seed
+    vars(module)["seed"] = module._inst.seed
+
+
+def patch_numpy(module: ModuleType) -> None:
+    """Bit generators and seed sequences are replaced by others of the same name that shift what they are given."""
+    for name in ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"):
+        _exchange(name, getattr(module, name))
+    # there only: numpy's own sequences stay what they are, or they could not be pickled
+    vars(module)["SeedSequence"] = _sequence(module.SeedSequence)
+    module.set_bit_generator(module.MT19937())
+
+
+def _exchange(name: str, old: type) -> None:
+    """Put a class in the place of the one of that name, also where numpy itself looks it up."""
+    new = _shifting(old)
+    places = [m for n, m in list(sys.modules.items()) if n.startswith("numpy.random")]
+    for place in places:
+        for key in [k for k, v in vars(place).items() if v is old]:
+            setattr(place, key, new)
+        known = vars(place).get("BitGenerators")
+        if isinstance(known, dict) and name in known:
+            known[name] = new
+
+
+def _shifting(base: type[np.random.BitGenerator]) -> type:
+    def __init__(self: np.random.BitGenerator, seed: object = None, **more: int | None) -> None:
+        key = more.get("key")
+        if key is not None:
+            note()
+            more["key"] = key + SHIFT
+        base.__init__(self, _entropy(seed), **more)  # type: ignore[arg-type]  # as it was given
+
+    def _legacy_seeding(self: np.random.MT19937, seed: object) -> None:
+        if seed is not None:
+            note()
+            if SHIFT:
+                numpy = sys.modules["numpy"]
+                shifted = (numpy.asarray(seed).astype(numpy.int64) + SHIFT * _ODD) % 2**32
+                seed = int(shifted) if shifted.ndim == 0 else shifted
+        base._legacy_seeding(self, seed)  # type: ignore[attr-defined]  # only of MT19937, which alone is asked
+
+    members = {"__init__": __init__, "_legacy_seeding": _legacy_seeding, "__module__": base.__module__}
+    if not hasattr(base, "_legacy_seeding"):
+        del members["_legacy_seeding"]
+    return type(base.__name__, (base,), members)
+
+
+def _entropy(seed: object) -> object:
+    """A seed that is a number or a list of them, with the shift added; a sequence was shifted when it was made."""
+    if seed is None or hasattr(seed, "generate_state"):
+        return seed
+    note()
+    return [*sys.modules["numpy"].asarray(seed).ravel().tolist(), SHIFT] if SHIFT else seed
+
+
+def _sequence(base: type[np.random.SeedSequence]) -> type:
+    def __init__(self: np.random.SeedSequence, entropy: object = None, **more: object) -> None:
+        base.__init__(self, _entropy(entropy), **more)  # type: ignore[arg-type]  # as it was given
+
+    return type(base.__name__, (base,), {"__init__": __init__, "__module__": "numpy.random"})
+
+
+PATCHES: dict[str, Callable[[ModuleType], None]] = {"random": patch_random, "numpy.random": patch_numpy}
+
+
+class Watch:
+    """A finder that lets the others find a module and patches it right after it was loaded."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """The other finders' answer, for the modules to patch."""
+        if name not in PATCHES:
+            return None
+        others = (finder for finder in sys.meta_path if finder is not self)
+        found = (finder.find_spec(name, path, target) for finder in others)  # type: ignore[arg-type]  # passed on
+        spec = next((spec for spec in found if spec is not None), None)
+        if spec is not None and spec.loader is not None:
+            load, patch = spec.loader.exec_module, PATCHES[name]
+
+            def exec_module(module: ModuleType) -> None:
+                load(module)
+                patch(module)
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]  # of this one loader
+        return spec
+
+
+if __name__ == "sitecustomize":
+    sys.meta_path.insert(0, Watch())
+    if "random" in sys.modules:
+        patch_random(sys.modules["random"])

@@ -1,0 +1,212 @@
+"""Run a task's code again: on changed copies of its inputs, or with its random seeds shifted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from bioresearcher.errors import DefectError
+from bioresearcher.execution.compare import Part
+from bioresearcher.execution.folders import fresh_folder, remove
+from bioresearcher.execution.outputs import check_outputs, read_parts
+from bioresearcher.execution.process import Bench, classify, inside_paths, make_job, mounts, run_code, write_code
+from bioresearcher.execution.sheets import Sheet, read_sheets
+from bioresearcher.runfolder import write_text
+from bioresearcher.sandbox.artifacts import collect
+from bioresearcher.sandbox.base import Job
+from bioresearcher.schemas.base import Value
+
+SCRIPTS = Path(__file__).with_name("inside")
+RERUN_FOLDERS: Final = ("changed", "changing", "changing-work", "rerun", "rerun-code")
+_NOTE: Final = "seeds-were-fixed"
+_SHIFT: Final = "SEED_SHIFT"
+_MIN_WALL_S = 30.0
+_WALL_FACTOR = 5.0
+
+Parts = Mapping[str, Mapping[str, Part]]
+Sheets = Mapping[str, Sheet]
+
+
+class _Done(Value):
+    """What the perturbation script says of one file."""
+
+    kind: str
+    changed: bool
+    rows: int | None = None
+
+
+_ANSWER = TypeAdapter(list[_Done])
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Changed input files, or why there are none.
+
+    `whole` says that every input was changed in all the numbers it holds, so that whatever stays the same in the
+    outputs cannot have been copied from one. Where one value was touched, it is one of at least `one_in`.
+    """
+
+    files: Mapping[str, Path]
+    problem: str = ""
+    whole: bool = False
+    one_in: int = 0
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """The outputs of another run, or why there are none; `seeded` says that it fixed a seed and may have drawn."""
+
+    parts: Parts | None
+    problem: str = ""
+    sheets: Sheets | None = None
+    seeded: bool = False
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What all reruns share: the bench, and the real run's inputs, outputs and wall time."""
+
+    bench: Bench
+    inputs: Mapping[str, Path]
+    parts: Parts
+    sheets: Sheets
+    wall_s: float
+
+    @property
+    def vetted(self) -> bool:
+        """Whether the code is this program's own."""
+        return self.bench.code.origin == "offline"
+
+    def hurried(self) -> Trial:
+        """The same with a wall time in proportion to the real run's: a rerun that hangs must not cost minutes."""
+        limits = self.bench.limits
+        wall_s = min(limits.wall_s, max(_MIN_WALL_S, _WALL_FACTOR * self.wall_s))
+        limits = limits.model_copy(update={"wall_s": wall_s})
+        return replace(self, bench=replace(self.bench, limits=limits))
+
+
+async def rerun(trial: Trial, inputs: Mapping[str, Path], *, shift: int = 0) -> Rerun:
+    """Run on other inputs; outputs count only when they are as good as those of the real run had to be.
+
+    Fixed seeds of random numbers are noted, and give other numbers when `shift` is not 0 (see `inside/shift_seeds`).
+
+    Raises:
+        SandboxUnavailableError: The sandbox stopped working.
+    """
+    bench = trial.bench
+    job = make_job(bench, inputs, "rerun-code")
+    code = bench.code
+    if not trial.vetted and bench.task.language == "r":
+        prelude = (SCRIPTS / "shift_seeds.R").read_text(encoding="utf-8")
+        code = code.model_copy(update={"code": prelude + code.code})
+    write_code(replace(bench, code=code), job, inputs)
+    if not trial.vetted:
+        job = _watched(bench, job, shift)
+    run = await run_code(bench, job, "rerun")
+    ended = classify(run.result, bench.limits)
+    if ended is not None:
+        return Rerun(None, f"{ended[0].value}: {ended[1][:160]}")
+    checked = await asyncio.to_thread(check_outputs, bench.task, run.outputs, base=bench.folder)
+    if checked.outcome is not None:
+        return Rerun(None, f"{checked.outcome.value}: {checked.message[:160]}")
+    parts = await asyncio.to_thread(read_parts, bench.task, run.outputs)
+    sheets = {} if trial.vetted else await asyncio.to_thread(read_sheets, bench.task, run.outputs)
+    return Rerun(parts, sheets=sheets, seeded=_NOTE in run.undeclared)
+
+
+def _watched(bench: Bench, job: Job, shift: int) -> Job:
+    """The job with a start-up file that sees seeds being fixed."""
+    env = {**job.env, _SHIFT: str(shift)}
+    if bench.task.language != "r":
+        text = (SCRIPTS / "shift_seeds.py").read_text(encoding="utf-8")
+        write_text(job.code_dir / "sitecustomize.py", text)
+        env["PYTHONPATH"] = bench.sandbox.layout(job).code
+    return replace(job, env=env)
+
+
+async def change_inputs(trial: Trial, variant: str, *, again: int = 0) -> Changed:
+    """Make changed copies inside the sandbox; they replace those of the variant before.
+
+    `again` makes other copies of the same variant. For the variants see `inside/perturb_inputs.py`.
+
+    Raises:
+        SandboxUnavailableError: The sandbox stopped working.
+    """
+    bench = trial.bench
+    folder, code, work = (bench.folder / name for name in ("changed", "changing", "changing-work"))
+    try:
+        for path in (folder, code, work):
+            fresh_folder(path)
+        job = _changing_job(trial, variant, again, (code, work))
+        result = await bench.sandbox.run(job)
+        if result.exit_code != 0 or result.killed:
+            said = (result.stderr.strip().splitlines() or ["no message"])[-1]
+            return Changed({}, f"changing the inputs failed: {result.killed or said[:200]}")
+        _, refused = collect(work, folder, limits=job.limits)
+        if refused:
+            return Changed({}, f"a changed input could not be kept: {refused[0]}")
+        done = _ANSWER.validate_json(result.stdout)
+    except ValidationError as error:
+        raise DefectError(f"the perturbation script's answer is not understood: {error}") from error
+    finally:
+        remove(code)
+        remove(work)
+    if not any(d.changed for d in done):
+        kinds = ", ".join(sorted({d.kind for d in done}))
+        return Changed({}, f"no input is of a kind whose values can be changed ({kinds or 'no inputs'})")
+    whole = all(d.changed and d.kind in {"table", "json", "gene_sets"} for d in done)
+    one_in = min((d.rows for d in done if d.rows is not None), default=0)
+    return Changed(_changed_files(trial.inputs, folder), whole=whole, one_in=one_in)
+
+
+def _changed_files(inputs: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+    """The changed copies under their original file names."""
+    found: dict[str, Path] = {}
+    for index, (name, path) in enumerate(inputs.items()):
+        copy = folder / _copy_name(index, path)
+        if not copy.is_file():
+            raise DefectError(f"the changed copy of {path.name} is missing.")
+        place = folder / f"as{index}"
+        place.mkdir()
+        found[name] = copy.rename(place / path.name)
+    return found
+
+
+def _copy_name(index: int, path: Path) -> str:
+    return f"input{index}" + (".gz" if path.suffix.lower() == ".gz" else ".dat")
+
+
+def _changing_job(trial: Trial, variant: str, again: int, folders: tuple[Path, Path]) -> Job:
+    bench, (code, work) = trial.bench, folders
+    shutil.copyfile(SCRIPTS / "perturb_inputs.py", code / "perturb_inputs.py")
+    size_mb = sum(path.stat().st_size for path in trial.inputs.values()) // 1_000_000
+    limits = bench.limits.model_copy(
+        update={
+            "file_mb": max(bench.limits.file_mb, 64 + 2 * size_mb),
+            "disk_mb": max(bench.limits.disk_mb, 128 + 2 * size_mb),
+            "wall_s": max(bench.limits.wall_s, 60 + size_mb),
+            "cpu_s": max(bench.limits.cpu_s, 60 + size_mb),
+        }
+    )
+    job = Job(
+        code_dir=code,
+        script="perturb_inputs.py",
+        work_dir=work,
+        data=mounts(trial.inputs),
+        limits=limits,
+    )
+    layout = bench.sandbox.layout(job)
+    shown = inside_paths(bench.sandbox, job, trial.inputs)
+    files = [
+        {"path": shown[n], "out": f"{layout.work}/{_copy_name(i, p)}"} for i, (n, p) in enumerate(trial.inputs.items())
+    ]
+    spec = {"variant": variant, "seed": bench.seed + again, "files": files}
+    (code / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+    return replace(job, args=(f"{layout.code}/spec.json",))
