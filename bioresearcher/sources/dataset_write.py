@@ -31,8 +31,11 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
         try:
             make(temporary)
             temporary.chmod(0o755)
-            if not folder.is_dir():
+            try:
                 temporary.rename(folder)
+            except OSError:
+                if not folder.is_dir():  # else another process was quicker
+                    raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:

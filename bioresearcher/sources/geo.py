@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bioresearcher.errors import InputError, OutsideError
+from bioresearcher.limits.alone import alone
 from bioresearcher.runfolder import safe_name, write_text
 from bioresearcher.schemas.dataset import Dataset, Remote, RemoteFile
 from bioresearcher.schemas.geo import GeoSeries, GeoSummary
@@ -38,6 +39,8 @@ _RECORD_BYTES = 96 << 20
 _ARCHIVED = re.compile(r"[SED]RP\d{6,9}|PRJ(NA|EB|DB)\d{2,9}")
 _REFUSED_S = 7 * 86_400
 _PARTS = 10
+_PATIENCE_S = 3600.0
+"""How long another process may take to make a data set before this one does it itself."""
 _TRIES = 3
 """Tables of values that are tried before a series is given up."""
 
@@ -203,19 +206,28 @@ class GeoSource:
         if refused.is_file() and time.time() - refused.stat().st_mtime < _REFUSED_S:  # a repeat fetches nothing
             raise InputError(refused.read_text(encoding="utf-8"))
         if not place.is_dir():
-            table = await self._download(file, accession)
-            platform, note = await self._platform(file, series)
-            fetched = Fetched(
-                series=series, table=table, file=file, platform=platform, notes=tuple(n for n in (*problems, note) if n)
-            )
-            try:
-                await asyncio.to_thread(write_fetched, place, fetched)
-            except InputError as error:
-                write_text(refused, error.message)
-                raise
-            finally:
-                table.unlink(missing_ok=True)  # its values are in the folder now, or of no use
+            # one process makes it; the others wait for it
+            async with alone(place.with_name("making.lock"), patience_s=_PATIENCE_S):
+                if not place.is_dir():
+                    await self._make(place, refused, series, file, accession, problems)
         return await asyncio.to_thread(load_fetched, place, dataset)
+
+    async def _make(
+        self, place: Path, refused: Path, series: GeoSeries, file: RemoteFile, accession: str, problems: Sequence[str]
+    ) -> None:
+        """Fetch and write a data set's folder."""
+        table = await self._download(file, accession)
+        platform, note = await self._platform(file, series)
+        fetched = Fetched(
+            series=series, table=table, file=file, platform=platform, notes=tuple(n for n in (*problems, note) if n)
+        )
+        try:
+            await asyncio.to_thread(write_fetched, place, fetched)
+        except InputError as error:
+            write_text(refused, error.message)
+            raise
+        finally:
+            table.unlink(missing_ok=True)  # its values are in the folder now, or of no use
 
     async def _download(self, file: RemoteFile, accession: str) -> Path:
         target = self._store / "downloads" / safe_name(accession) / safe_name(file.name)

@@ -7,7 +7,6 @@ that runs share, unless it is older than its kind may be. Only whole answers wit
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import hashlib
 import json
 import random
@@ -21,8 +20,10 @@ from urllib.parse import urlencode, urlsplit
 
 from bioresearcher import __version__
 from bioresearcher.errors import OutsideError, StoppedError, WorkspaceError
+from bioresearcher.limits.alone import alone
+from bioresearcher.runfolder import file_sha256
 from bioresearcher.sources.http_files import TooLarge, finish, forget, resume_headers, save
-from bioresearcher.sources.http_host import Host
+from bioresearcher.sources.http_host import Host, retry_after
 from bioresearcher.sources.http_store import AnswerStore, Stored
 
 if TYPE_CHECKING:
@@ -164,11 +165,17 @@ class Http:
                 f"{_short(url)}: a replay fetches no files, and what was made of this one has left the library.",
                 hint="Give the workspace of the recorded run with --workspace, or run it anew.",
             )
+        async with alone(dest.with_name(f"{dest.name}.lock"), patience_s=10 * self._timeout_s) as waited:
+            if waited and dest.is_file() and sha256 in (None, file_sha256(dest)):  # another process just did
+                return Downloaded(dest, dest.stat().st_size, file_sha256(dest))
+            return await self._downloaded(url, dest, max_bytes, sha256)
+
+    async def _downloaded(self, url: str, dest: Path, max_bytes: int, sha256: str | None) -> Downloaded:
         part = dest.with_name(f"{dest.name}.part")
         try:
             part.parent.mkdir(parents=True, exist_ok=True)
             await self._repeated(url, lambda: self._fetch_to(url, part, max_bytes))
-            size, digest = part.stat().st_size, _digest(part)
+            size, digest = part.stat().st_size, file_sha256(part)
             if sha256 and digest != sha256:
                 forget(part)
                 raise ServiceError(f"{url}: its checksum is not the one expected.", hint="Try again later.")
@@ -206,14 +213,36 @@ class Http:
             return _answer(stored)
         if self._replay:
             raise ServiceError(f"{_short(shown)}: the recorded run did not ask this.")
-        if self._shared is not None:
-            stored = self._shared.find(key, MAX_AGE_S.get(kind, DAY))
-            if stored is not None:
-                self._record(self._ledger, stored)
-                return _answer(stored)
+
+        async def fresh() -> HttpAnswer:
+            return await self._fresh(
+                lambda: self._repeated(url, lambda: self._ask(method, url, params, data, most, wrong)), key, shown, kind
+            )
+
+        if self._shared is None:
+            return await fresh()
+        found = self._found(key, kind)
+        if found is None:
+            # of processes that want the same at the same time one asks; the others find its answer
+            async with alone(self._shared.asking(key), patience_s=10 * self._timeout_s):
+                found = self._found(key, kind)
+                if found is None:
+                    return await fresh()
+        return _answer(found)
+
+    def _found(self, key: str, kind: str) -> Stored | None:
+        """The answer that runs share, if it is young enough; it is then the run's own as well."""
+        stored = self._shared.find(key, MAX_AGE_S.get(kind, DAY)) if self._shared else None
+        if stored is not None:
+            self._record(self._ledger, stored)
+        return stored
+
+    async def _fresh(
+        self, ask: Callable[[], Awaitable[tuple[int, str, bytes]]], key: str, shown: str, kind: str
+    ) -> HttpAnswer:
+        """The host's answer, kept."""
         try:
-            got = await self._repeated(url, lambda: self._ask(method, url, params, data, most, wrong))
-            status, content_type, body = got
+            status, content_type, body = await ask()
         except ServiceError as error:
             failed = Stored(key, shown, kind, error.status or 0, "", b"", error.message, error.hint, time.time())
             self._record(self._ledger, failed)
@@ -316,7 +345,7 @@ class Http:
             try:
                 return await call()
             except httpx.HTTPStatusError as error:
-                wait_s = _retry_after(error.response)
+                wait_s = retry_after(error.response)
                 if error.response.status_code not in _AGAIN or attempt == ATTEMPTS or (wait_s or 0) > LONGEST_WAIT_S:
                     _refuse(url, error.response.status_code, attempt)
                 if wait_s is not None:
@@ -345,18 +374,6 @@ def _refuse(url: str, status: int, attempts: int) -> NoReturn:
     raise ServiceError(f"{_short(url)}: the server answered with status {status}{times}.", hint=hint, status=status)
 
 
-def _retry_after(answer: httpx.Response) -> float | None:
-    """Seconds the server asks to wait, from a number or a date."""
-    said = answer.headers.get("retry-after", "").strip()
-    if said.isdecimal():
-        return float(said)
-    try:
-        when = email.utils.parsedate_to_datetime(said)
-    except (TypeError, ValueError):
-        return None
-    return max(0.0, when.timestamp() - time.time())
-
-
 def _what(error: Exception) -> str:
     return " ".join(str(error).split())[:160] or type(error).__name__
 
@@ -370,8 +387,3 @@ def _answer(stored: Stored, *, from_cache: bool = True) -> HttpAnswer:
         raise ServiceError(stored.failure, hint=stored.hint, status=stored.status or None)
     digest = hashlib.sha256(stored.body).hexdigest()
     return HttpAnswer(stored.status, stored.content_type, stored.body, stored.url, digest, from_cache)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import email.utils
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bioresearcher.errors import OutsideError
 from bioresearcher.limits.shared import SharedLimiter
 from bioresearcher.limits.state import Limits
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class Host:
@@ -59,3 +65,15 @@ class Host:
         self._next_s = max(self._next_s, self._clock() + seconds)
         if self._shared is not None:
             await self._shared.pause(seconds)
+
+
+def retry_after(answer: httpx.Response) -> float | None:
+    """Seconds the server asks to wait, from a number or a date."""
+    said = answer.headers.get("retry-after", "").strip()
+    if said.isdecimal():
+        return float(said)
+    try:
+        when = email.utils.parsedate_to_datetime(said)
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, when.timestamp() - time.time())

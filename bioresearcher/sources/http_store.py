@@ -87,6 +87,10 @@ class AnswerStore:
         except sqlite3.DatabaseError as error:
             raise WorkspaceError(f"{self._path} cannot be written: {error}.", hint="Is the disk full?") from error
 
+    def asking(self, key: str) -> Path:
+        """The lock file of whoever asks for an answer that is not there yet."""
+        return self._path.with_name(f"{self._path.stem}.asking") / f"{key[:32]}.lock"
+
     def close(self) -> None:
         """Close the file."""
         with self._guard:
