@@ -39,9 +39,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(answer.model_dump_json(indent=2))
     elif console.is_terminal:
-        console.print(ask_view(answer, width=console.width))
+        console.print(ask_view(answer))
     else:
-        print(ask_view(answer, width=console.width, plain=True))
+        print("\n".join(ask_view(answer).lines()))
     return 0 if answer.in_library else 1
 
 

@@ -10,6 +10,7 @@ from bioresearcher.cli.library_place import existing_library, library_root, name
 from bioresearcher.errors import InputError
 
 if TYPE_CHECKING:
+    from bioresearcher.schemas.evidence import PaperUse
     from bioresearcher.schemas.library import LibraryShown
     from bioresearcher.settings import Settings
 
@@ -64,6 +65,20 @@ def _shown(settings: Settings, name: str) -> LibraryShown:
     )
 
 
+def use_rows(use: PaperUse) -> tuple[tuple[str, str], ...]:
+    """What was taken from a paper in a run and what stands on it: names with their values."""
+    return (
+        ("read", f"{len(use.report_steps)} steps with {use.quotes} quotes{_list(use.report_steps)}"),
+        ("taken over", f"{len(use.taken)} of them{_list(use.taken)}"),
+        ("protocol steps that stand on it", f"{len(use.protocol_steps)}{_list(use.protocol_steps)}"),
+        ("tasks that carry those out", f"{len(use.tasks)}{_list(use.tasks)}"),
+    )
+
+
+def _list(ids: tuple[str, ...]) -> str:
+    return f": {', '.join(ids)}" if ids else ""
+
+
 def _tell(shown: LibraryShown) -> None:
     paper = shown.paper
     named = [f"PMID {paper.pmid}" if paper.pmid else "", paper.pmcid or "", f"doi {paper.doi}" if paper.doi else ""]
@@ -81,13 +96,6 @@ def _tell(shown: LibraryShown) -> None:
         for warning in shown.warnings:
             print(f"note: {warning}")
     for found in shown.uses:
-        use = found.use
         print(f"\n{found.run}")
-        print(f"  read: {len(use.report_steps)} steps with {use.quotes} quotes{_list(use.report_steps)}")
-        print(f"  taken over: {len(use.taken)} of them{_list(use.taken)}")
-        print(f"  protocol steps that stand on it: {len(use.protocol_steps)}{_list(use.protocol_steps)}")
-        print(f"  tasks that carry those out: {len(use.tasks)}{_list(use.tasks)}")
-
-
-def _list(ids: tuple[str, ...]) -> str:
-    return f": {', '.join(ids)}" if ids else ""
+        for name, value in use_rows(found.use):
+            print(f"  {name}: {value}")

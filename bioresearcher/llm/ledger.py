@@ -9,9 +9,11 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from bioresearcher import errors
 from bioresearcher.errors import AnswerError, RunFolderError, WorkspaceError
@@ -137,22 +139,7 @@ class Ledger:
 
     def rows(self) -> tuple[UsageRow, ...]:
         """Use of models by step, role and model; answers by rule are counted with the model whose step it was."""
-        rows: dict[tuple[str, str, str], UsageRow] = {}
-        by_rule: Counter[str] = Counter()
-        for entry in self.entries():
-            if entry.origin == "offline":
-                by_rule[entry.prompt] += 1
-                continue
-            name = (entry.prompt, entry.role, entry.reply.model or entry.identity)
-            row = rows.get(name) or UsageRow(step=name[0], role=name[1], model=name[2])
-            rows[name] = row.model_copy(
-                update={
-                    "usage": row.usage + entry.reply.usage,
-                    "repaired": row.repaired + (entry.repaired and not entry.failure),
-                }
-            )
-        # popped: a step that several models answered for has its answers by rule with the first of them
-        return tuple(rows[n].model_copy(update={"by_rule": by_rule.pop(n[0], 0)}) for n in sorted(rows))
+        return _rows(self.entries())
 
     def carry_over(self, rows: Iterable[UsageRow]) -> None:
         """Count what was spent according to the manifest, when the file that knew it was damaged."""
@@ -165,6 +152,34 @@ class Ledger:
         """Close the file."""
         with suppress(sqlite3.Error):
             self._db.close()
+
+
+def usage_rows(path: Path) -> tuple[UsageRow, ...] | None:
+    """`Ledger.rows` of a file that is only read, also while a run writes it; None when it cannot be read."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            return _rows(_entry(row) for row in db.execute(f"{_SELECT} ORDER BY rowid"))
+    except (sqlite3.DatabaseError, ValidationError):
+        return None
+
+
+def _rows(entries: Iterable[Entry]) -> tuple[UsageRow, ...]:
+    rows: dict[tuple[str, str, str], UsageRow] = {}
+    by_rule: Counter[str] = Counter()
+    for entry in entries:
+        if entry.origin == "offline":
+            by_rule[entry.prompt] += 1
+            continue
+        name = (entry.prompt, entry.role, entry.reply.model or entry.identity)
+        row = rows.get(name) or UsageRow(step=name[0], role=name[1], model=name[2])
+        rows[name] = row.model_copy(
+            update={
+                "usage": row.usage + entry.reply.usage,
+                "repaired": row.repaired + (entry.repaired and not entry.failure),
+            }
+        )
+    # popped: a step that several models answered for has its answers by rule with the first of them
+    return tuple(rows[n].model_copy(update={"by_rule": by_rule.pop(n[0], 0)}) for n in sorted(rows))
 
 
 _SELECT = (

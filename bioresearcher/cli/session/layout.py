@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final
 from bioresearcher.report.text import one_line
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.text import Text
 
 NARROW: Final = 70
 """Columns below which a table is drawn as a list: a record under the other."""
+_LAST: Final = 28
+"""Columns that the last cells of a table need; with fewer it is drawn as a list, too."""
 _WIDEST: Final = 120
 """Columns that lines of prose use at most, however wide the terminal is."""
 
@@ -47,48 +49,67 @@ class Facts:
 
 @dataclass(frozen=True)
 class Listing:
-    """Rows of cells under column names; the first cell names the row. Columns named in `numbers` are set right."""
+    """Rows of cells under column names.
+
+    Attributes:
+        columns: Their names.
+        rows: A cell for each column.
+        numbers: Names of the columns that are set to the right.
+        styles: A style for each row, or for none.
+        named: Places of the cells that name the row where it is not drawn as a table.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numbers: frozenset[str] = frozenset()
     styles: tuple[str, ...] = ()
+    named: tuple[int, ...] = (0,)
+
+    @property
+    def told(self) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+        """Each row as its name and what is known of it, by column; empty cells are left out."""
+        for row in self.rows:
+            cells = [(c, one_line(v)) for c, v in zip(self.columns, row, strict=True)]
+            known = [cell for n, cell in enumerate(cells) if n not in self.named and cell[1]]
+            yield " ".join(cells[n][1] for n in self.named), known
 
 
 Block = Heading | Line | Facts | Listing
 
 
-def draw(blocks: Iterable[Block], *, width: int, plain: bool = False) -> RenderableType:
-    """The blocks as one renderable; in plain mode a string with one line per fact, which no terminal has to wrap."""
-    if plain:
-        return "\n".join(line for block in blocks for line in _lines(block))
-    from rich.console import Group
+class Sheet:
+    """Blocks that Rich draws for the width there is; `lines` are the same for those who read line by line."""
 
-    found: list[RenderableType] = []
-    for block in blocks:
-        if isinstance(block, Heading) and found:
-            found.append("")
-        found += _drawn(block, width)
-    return Group(*found)
+    def __init__(self, blocks: Iterable[Block]) -> None:
+        self.blocks = tuple(blocks)
+
+    def lines(self) -> list[str]:
+        """One line per fact, each to be understood by itself; no terminal has to draw anything."""
+        return [line for block in self.blocks for line in _lines(block)]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """What Rich asks for."""
+        for number, block in enumerate(self.blocks):
+            if isinstance(block, Heading) and number:
+                yield ""
+            yield from _drawn(block, options.max_width)
 
 
 def _lines(block: Block) -> Iterator[str]:
     """A block in plain lines: every one can be understood by itself."""
     match block:
         case Heading(text):
-            yield f"{one_line(text)}:"
+            yield one_line(text)
         case Line(text, mark, _, indent):
             yield " " * indent + " ".join(filter(None, (one_line(mark), one_line(text))))
         case Facts(rows):
             yield from (f"{one_line(name)}: {one_line(value)}" for name, value in rows)
-        case Listing(columns, rows):
-            for row in rows:
-                told = [f"{c} {one_line(v)}" for c, v in zip(columns[1:], row[1:], strict=True) if v.strip()]
-                yield f"{one_line(row[0])}: " + "; ".join(told)
+        case Listing():
+            yield from (f"{name}: " + "; ".join(f"{c} {v}" for c, v in known) for name, known in block.told)
 
 
 def _drawn(block: Block, width: int) -> list[RenderableType]:
-    from rich.padding import Padding
+    from rich.constrain import Constrain
     from rich.text import Text
 
     reach = min(width, _WIDEST)
@@ -99,22 +120,22 @@ def _drawn(block: Block, width: int) -> list[RenderableType]:
             hang = len(mark) + 1 if mark else 0
             return [_hanging(mark, Text(one_line(text), style, overflow="fold"), reach, indent, hang)]
         case Facts(rows):
-            longest = max((len(name) for name, _ in rows), default=0)
-            if longest + 24 > width:
-                return [
-                    Padding(Text.assemble((f"{one_line(n)}: ", "bold"), one_line(v), overflow="fold"), (0, 0, 0, 0))
-                    for n, v in rows
-                ]
+            if max((len(name) for name, _ in rows), default=0) + 24 > width:
+                texts = [Text.assemble((f"{one_line(n)}: ", "bold"), one_line(v), overflow="fold") for n, v in rows]
+                return [Constrain(text, reach) for text in texts]
             return [_facts(rows, reach)]
         case Listing():
-            return _stacked(block, reach) if width < NARROW else [_table(block, width)]
+            return [_table(block, width)] if width >= NARROW and _fits(block, width) else _stacked(block, reach)
 
 
 def _hanging(mark: str, text: Text, width: int, indent: int, hang: int) -> RenderableType:
     """A line whose wrapped rest stands under its first word, not under its mark."""
+    from rich.constrain import Constrain
     from rich.table import Table
     from rich.text import Text
 
+    if indent + hang == 0:
+        return Constrain(text, width)
     grid = Table.grid(padding=0, collapse_padding=True)
     grid.width = width
     grid.add_column(width=indent + hang, no_wrap=True)
@@ -134,6 +155,13 @@ def _facts(rows: Sequence[tuple[str, str]], width: int) -> RenderableType:
     for name, value in rows:
         grid.add_row(Text(one_line(name), "dim"), Text(one_line(value), overflow="fold"))
     return grid
+
+
+def _fits(block: Listing, width: int) -> bool:
+    """Whether the last column has room beside the others."""
+    rows = (block.columns, *block.rows)
+    widest = [max(len(one_line(row[n])) for row in rows) + 2 for n in range(len(block.columns))]
+    return width - sum(widest[:-1]) >= min(widest[-1], _LAST)
 
 
 def _table(block: Listing, width: int) -> RenderableType:
@@ -160,10 +188,8 @@ def _stacked(block: Listing, width: int) -> list[RenderableType]:
     from rich.text import Text
 
     found: list[RenderableType] = []
-    for number, row in enumerate(block.rows):
+    for number, (name, known) in enumerate(block.told):
         style = block.styles[number] if number < len(block.styles) else ""
-        found.append(Text(one_line(row[0]), f"bold {style}".strip(), overflow="fold"))
-        for name, value in zip(block.columns[1:], row[1:], strict=True):
-            if value.strip():
-                found.append(_hanging("", Text(f"{name}: {one_line(value)}", style, overflow="fold"), width, 2, 0))
+        found.append(Text(name, f"bold {style}".strip(), overflow="fold"))
+        found += [_hanging("", Text(f"{c}: {v}", style, overflow="fold"), width, 2, 0) for c, v in known]
     return found

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from bioresearcher.cli.session.layout import Block, Heading, Line, draw
+from bioresearcher.cli.session.layout import Block, Heading, Line, Sheet
 from bioresearcher.report.text import count_of, one_line, tokens_in, tokens_out
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from bioresearcher.schemas.answer import Citation, LibraryAnswer
 
 NOT_THERE: Final = "Not in the library: the run's papers do not answer this."
 _STAMPS: Final = {"retracted": "RETRACTED", "concern": "EXPRESSION OF CONCERN", "corrected": "corrected later"}
 
 
-def ask_view(answer: LibraryAnswer, *, width: int, plain: bool = False) -> RenderableType:
-    """A question's answer; in plain mode a string with one line per fact."""
-    return draw(_blocks(answer), width=width, plain=plain)
+def ask_view(answer: LibraryAnswer) -> Sheet:
+    """A question's answer."""
+    return Sheet(_blocks(answer))
 
 
 def _blocks(answer: LibraryAnswer) -> Iterator[Block]:

@@ -1,0 +1,153 @@
+"""`/open` and `/export`: which files a run has for people, and a copy of them to give away.
+
+A copy holds the protocol, the reports, the notebook, what stands on what, and each task's code, tables and figures, in
+the places the reports' links point to. It holds no ledger, no library, no events and no checkpoints. Nothing is
+overwritten, nothing is read through a link or from outside the run folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from bioresearcher.cli.session.layout import Block, Facts, Heading, Line, Sheet
+from bioresearcher.cli.session.view import View
+from bioresearcher.errors import InputError, WorkspaceError
+from bioresearcher.report.outputs import contained
+from bioresearcher.report.text import count_of, size
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.execution import TaskRecord
+from bioresearcher.schemas.task import DryLabTask
+
+_FILES: Final = (
+    ("report", "report.html"),
+    ("report as text", "report.md"),
+    ("protocol", "protocol.md"),
+    ("protocol as data", "protocol.json"),
+    ("notebook", "notebook.ipynb"),
+    ("evidence", "evidence.json"),
+    ("review", "review.json"),
+)
+"""What people read, and what it is called."""
+_MOMENT: Final = (1980, 1, 1, 0, 0, 0)
+"""The time of every file in an archive, so that the same run gives the same bytes."""
+
+
+def files_view(view: View) -> Sheet:
+    """Which files the run has, and where."""
+    return Sheet(_listed(view.folder))
+
+
+def _listed(folder: RunFolder) -> Iterator[Block]:
+    yield Heading(f"Run folder: {folder.root.resolve()}")
+    there = [(name, folder.path(file)) for name, file in _FILES if folder.has(file)]
+    if there:
+        yield Facts(tuple((name, f"{path.resolve()} ({size(path.stat().st_size)})") for name, path in there))
+    else:
+        yield Line("No report or protocol has been written yet.")
+    outputs = [path for path in _outputs(folder) if path.parts[-2:-1] == ("outputs",)]
+    if outputs:
+        where = folder.path("tasks").resolve()
+        yield Line(f"{count_of(len(outputs), 'table or figure', 'tables and figures')} in {where}/<task>/outputs")
+
+
+def _outputs(folder: RunFolder) -> Iterator[PurePosixPath]:
+    """Code and output files of the tasks, relative to the run folder, as far as they are there and lie in it."""
+    for task in folder.read_list(DryLabTask, "tasks.json"):
+        place = PurePosixPath("tasks", task.id)
+        record = folder.has(*place.parts, "record.json")
+        artifacts = folder.read(TaskRecord, *place.parts, "record.json").artifacts if record else ()
+        for name in (task.code_file, *(a.path for a in artifacts)):
+            path = contained(folder.root, f"{place}/{name}")
+            if path is not None and ".." not in name and path.is_file():
+                yield place / name
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What a copy holds."""
+
+    target: Path
+    files: tuple[str, ...]
+    bytes: int
+
+    def sheet(self) -> Sheet:
+        """What was written, in words."""
+        tasks = sum(name.startswith("tasks/") for name in self.files)
+        named = ", ".join(name for name in self.files if "/" not in name)
+        beside = f", and {count_of(tasks, 'file')} of tasks" if tasks else ""
+        return Sheet([Line(f"written: {self.target} ({size(self.bytes)})"), Line(f"in it: {named}{beside}")])
+
+
+def export(folder: RunFolder, target: str) -> Exported:
+    """Copy what people need of a run into a new folder or a new `.zip` file; it appears whole or not at all.
+
+    Raises:
+        InputError: No target was named, it exists, lies in the run folder, or there is nothing to copy yet.
+        WorkspaceError: It cannot be written.
+    """
+    place = _target(folder, target)
+    names = [PurePosixPath(file) for _, file in _FILES if contained(folder.root, file) and folder.has(file)]
+    names += _outputs(folder)
+    if not names:
+        raise InputError("there is nothing to export yet.", hint="A protocol is there once it was designed.")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=place.parent) as scratch:
+            made = Path(scratch, "made")
+            if place.suffix.lower() == ".zip":
+                _pack(folder, names, made)
+                os.link(made, place)  # unlike a rename, never over a file that came meanwhile
+            else:
+                _copy(folder, names, made)
+                made.rename(place)  # fails when a folder with something in it came meanwhile
+    except FileExistsError as error:
+        raise _exists(place) from error
+    except OSError as error:
+        raise WorkspaceError(
+            f"cannot write {place}: {error.strerror or error}.", hint="Choose another place."
+        ) from error
+    total = sum(folder.path(*name.parts).stat().st_size for name in names)
+    return Exported(place, tuple(map(str, names)), place.stat().st_size if place.is_file() else total)
+
+
+def _target(folder: RunFolder, target: str) -> Path:
+    name = target.strip().strip("\"'")
+    if not name or "\0" in name:
+        raise InputError("/export: say where to.", hint="/export results, or /export results.zip")
+    place = Path(name)
+    with suppress(RuntimeError):  # whose home is meant is not known
+        place = place.expanduser()
+    place = place.absolute()
+    if os.path.lexists(place):
+        raise _exists(place)
+    if place.resolve().is_relative_to(folder.root.resolve()):
+        raise InputError(f"/export: {place} lies in the run folder.", hint="Choose a place outside of it.")
+    return place
+
+
+def _exists(place: Path) -> InputError:
+    return InputError(f"/export: {place} exists; nothing is overwritten.", hint="Choose another name.")
+
+
+def _copy(folder: RunFolder, names: list[PurePosixPath], made: Path) -> None:
+    for name in names:
+        path = made.joinpath(*name.parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder.path(*name.parts), path, follow_symlinks=False)
+
+
+def _pack(folder: RunFolder, names: list[PurePosixPath], made: Path) -> None:
+    with zipfile.ZipFile(made, "x", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            entry = zipfile.ZipInfo(str(name), _MOMENT)
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            with folder.path(*name.parts).open("rb") as source, archive.open(entry, "w", force_zip64=True) as sink:
+                shutil.copyfileobj(source, sink)
