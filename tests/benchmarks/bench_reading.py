@@ -25,8 +25,8 @@ from figures import ROOT, Figure, counted, environment, measured, test_data
 from launch import peak_memory_mb
 
 from bioresearcher.cards import load_cards
-from bioresearcher.graph.lean import keep_lean
 from bioresearcher.events import EventLog
+from bioresearcher.graph.lean import keep_lean
 from bioresearcher.library.documents import load_paper
 from bioresearcher.library.index import Library
 from bioresearcher.library.mined import labels, mine

@@ -105,22 +105,26 @@ async def _budget(session: Session, text: str) -> None:
     if text:
         await session.change_budget(parse_budget(text), text)
     else:
-        session.view("budget", "")
+        await session.view("budget", "")
 
 
 async def _open(session: Session, what: str) -> None:
-    folder = session.run.current().root
-    names = {"report": "report.html", "protocol": "protocol.md", "notebook": "notebook.ipynb", "folder": ""}
-    if what and what not in names:
-        raise InputError(f"/open: there is no {what[:40]!r}.", hint=f"Say {', '.join(names)}.")
-    there = {name: folder / file for name, file in names.items() if (folder / file).exists()}
-    for name, path in there.items():
-        if what in {"", name}:
-            session.terminal.say(f"{name}: {path.resolve()}")
-    if what and what not in there:
-        raise InputError(f"/open: the run has no {what} yet.")
+    from bioresearcher.cli.session.export import files_view, path_of
+
+    folder = session.run.current()
     if what:
-        await _show(there[what])
+        path = path_of(folder, what)
+        session.terminal.say(str(path))
+        await _show(path)
+    else:
+        session.terminal.say("\n".join(files_view(folder).lines()))  # as they are: a path is there to be copied
+
+
+async def _export(session: Session, target: str) -> None:
+    from bioresearcher.cli.session.export import export
+
+    done = await asyncio.to_thread(export, session.run.current(), target)
+    session.terminal.say("\n".join(done.sheet().lines()))
 
 
 async def _show(path: Path) -> None:
@@ -134,22 +138,27 @@ async def _show(path: Path) -> None:
 
 def _viewed(name: str) -> Callable[[Session, str], Awaitable[None]]:
     async def show(session: Session, rest: str) -> None:
-        session.view(name, rest)
+        await session.view(name, rest)
 
     return show
 
 
 COMMANDS: Mapping[str, Command] = {
     "status": Command("/status", "what is done, what runs, what waits", _viewed("status")),
-    "papers": Command("/papers", "papers that were found, and which are read", _viewed("papers")),
-    "datasets": Command("/datasets", "data sets, and whether they fit", _viewed("datasets")),
-    "protocol": Command("/protocol", "the protocol", _viewed("protocol")),
-    "tasks": Command("/tasks", "dry-lab tasks and what became of them", _viewed("tasks")),
-    "review": Command("/review", "findings and scores", _viewed("review")),
-    "cost": Command("/cost", "what was spent on models", _viewed("cost")),
+    "papers": Command(
+        "/papers [3|ID|all]", "papers that are read; of one, what was taken from it and stands on it", _viewed("papers")
+    ),
+    "datasets": Command(
+        "/datasets [2|ID]", "data sets, and whether they fit; of one, its columns and what uses it", _viewed("datasets")
+    ),
+    "protocol": Command("/protocol [2|2.1]", "the protocol, a part or a step of it", _viewed("protocol")),
+    "tasks": Command("/tasks [T3]", "what became of the tasks; of one, code, attempts, outputs", _viewed("tasks")),
+    "review": Command("/review [WORD]", "scores and findings, or those on something", _viewed("review")),
+    "cost": Command("/cost", "what was spent on models, by step", _viewed("cost")),
     "budget": Command("/budget [5 usd]", "the limits, or a new one: usd, tokens, minutes", _budget),
     "ask": Command("/ask QUESTION", "an answer from the run's papers only, with quotes", _ask),
     "open": Command("/open [report]", "where the files are; opens one on a desktop", _open),
+    "export": Command("/export DIR|FILE.zip", "a copy of protocol, report, notebook, tables and figures", _export),
     "new": Command("/new", "another objective", _new),
     "feedback": Command("/feedback TEXT", "change the protocol of the run", _feedback),
     "resume": Command("/resume [RUN]", "go on with this run, or with an earlier one", _resume),

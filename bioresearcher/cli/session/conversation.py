@@ -112,11 +112,16 @@ class Session:
             self.terminal.say(nearest(name))
         return True
 
-    def view(self, name: str, rest: str) -> None:
-        """Show something of the run."""
-        self.terminal.say(f"run folder: {self.run.current().root}")
-        for line in self.run.lines(self.terminal.width, 40):
-            self.terminal.say(line)
+    async def view(self, name: str, rest: str) -> None:
+        """Show something of the run, such as `papers`; the rest says what of it.
+
+        Raises:
+            InputError: No run has begun yet, or there is nothing of that name.
+        """
+        from bioresearcher.cli.session.views import VIEWS, View
+
+        view = View(self.run.current(), rest, self.terminal.width, self.run.live())
+        self.terminal.say(await asyncio.to_thread(VIEWS[name], view))
 
     def begin_anew(self) -> None:
         """Take in another objective.
@@ -178,7 +183,7 @@ class Session:
             answer = await self.run.within(lambda runner, context: desks.ask_running(runner, context, text))
         else:
             answer = await self._desks.ask(folder, text)
-        self.terminal.say(ask_view(answer, width=self.terminal.width, plain=self.terminal.plain))
+        self.terminal.say(ask_view(answer))
 
     async def change_budget(self, changes: dict[str, object], said: str) -> None:
         """Go on with another limit.

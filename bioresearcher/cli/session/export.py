@@ -18,7 +18,6 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from bioresearcher.cli.session.layout import Block, Facts, Heading, Line, Sheet
-from bioresearcher.cli.session.view import View
 from bioresearcher.errors import InputError, WorkspaceError
 from bioresearcher.report.outputs import contained
 from bioresearcher.report.text import count_of, size
@@ -40,9 +39,27 @@ _MOMENT: Final = (1980, 1, 1, 0, 0, 0)
 """The time of every file in an archive, so that the same run gives the same bytes."""
 
 
-def files_view(view: View) -> Sheet:
+def files_view(folder: RunFolder) -> Sheet:
     """Which files the run has, and where."""
-    return Sheet(_listed(view.folder))
+    return Sheet(_listed(folder))
+
+
+def path_of(folder: RunFolder, what: str) -> Path:
+    """Where one of the files lies: `report`, `protocol`, `notebook`, …, or `folder`.
+
+    Raises:
+        InputError: There is no such file, or not yet.
+    """
+    known = dict(_FILES)
+    asked = what.strip().casefold()
+    name = next((file for called, file in _FILES if asked in {called, file}), None)
+    if asked == "folder":
+        return folder.root.resolve()
+    if name is None:
+        raise InputError(f"/open: there is no {what[:40]!r}.", hint=f"Say {', '.join([*known, 'folder'])}.")
+    if not folder.has(name):
+        raise InputError(f"/open: the run has no {name} yet.")
+    return folder.path(name).resolve()
 
 
 def _listed(folder: RunFolder) -> Iterator[Block]:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from bioresearcher.cli.session.counts import counts
 from bioresearcher.cli.session.terminal import SessionTerminal
+from bioresearcher.cli.session.view import Live
 from bioresearcher.cli.session.work import Work
 from bioresearcher.cli.stage_tree import StageTree, told
 from bioresearcher.errors import InputError, StoppedError
@@ -79,6 +80,11 @@ class Running:
         if self.folder is None:
             raise InputError("no run has begun yet.", hint="Say what to find out, or /resume RUN.")
         return self.folder
+
+    def live(self) -> Live | None:
+        """What it knows better than its folder while it works; None while it does not."""
+        context = self._work.context if self._work else None
+        return Live(self._tree.lines, context.caller.meter if context else None) if self._work else None
 
     def stop(self, reason: str) -> None:
         """Stop at the next step; a gate that is open stays open."""

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
+from bioresearcher.cli.session.layout import Sheet
+
 LEAST_WIDTH = 40
 _WIDEST = 10_000
 _DRAWN = {ord(c): None for c in "│┃╎┆║╭╮╰╯┌┐└┘├┤┬┴┼╞╡╪╘╛╒╕┏┓┗┛┡┩━─═╇╈╍┄┅▏▕█░▒▓"}
@@ -51,6 +53,8 @@ def _facts(shown: RenderableType) -> Iterator[str]:
     if isinstance(shown, Group):
         for part in shown.renderables:
             yield from _facts(part)
+    elif isinstance(shown, Sheet):
+        yield from shown.lines()
     elif isinstance(shown, Table):
         yield from _rows(shown)
     else:

@@ -59,8 +59,7 @@ def _style(record: TaskRecord | None) -> str:
 
 def _one(view: View, task: DryLabTask) -> Iterator[Block]:
     record = _record(view, task.id)
-    place = view.folder.path("tasks", task.id)
-    code = place / task.code_file
+    code = f"tasks/{task.id}/{task.code_file}"
     yield Heading(f"{task.id} {task.title}")
     rows = [
         ("goal", task.goal),
@@ -69,7 +68,7 @@ def _one(view: View, task: DryLabTask) -> Iterator[Block]:
         ("data sets", ", ".join(dict.fromkeys(i.dataset for i in task.inputs if i.dataset))),
         ("parameters", "; ".join(f"{k} = {v}" for k, v in task.parameters.items())),
         ("made with", f"the vetted analysis {task.skill}" if task.skill else "written for this task"),
-        ("code", str(code.resolve()) if code.is_file() else "not written yet"),
+        ("code", f"{code}, in the run folder" if view.folder.has(code) else "not written yet"),
         ("outcome", f"{record.outcome}: {record.message}" if record else "not worked on yet"),
         ("exit code 0", ("yes" if record.exit_ok else "no") if record else ""),
         ("verified", ("yes" if record.verified else "no") if record else ""),
@@ -103,7 +102,7 @@ def _worked(view: View, task: DryLabTask, record: TaskRecord) -> Iterator[Block]
         for line in tail(record.attempts[-1].stderr, _PRINTED).splitlines():
             yield Line(line, indent=2)
     if record.artifacts:
-        yield Heading(f"Outputs, in {view.folder.path('tasks', task.id).resolve()}")
+        yield Heading(f"Outputs, in tasks/{task.id} of the run folder")
         files = tuple(
             (a.path, a.kind, size(a.bytes), _there(view, task.id, a.path, a.summary)) for a in record.artifacts
         )
