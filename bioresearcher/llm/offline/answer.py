@@ -26,6 +26,8 @@ CLOSE: Final = 0.55
 """Score from which a sentence answers: cosine of the embedding and share of the question's words, added by weight."""
 BESIDE: Final = 0.08
 """How much less than the best another sentence may score and still be given."""
+FOLLOWS: Final = 0.3
+"""Score of a sentence that is given because it follows the closest."""
 _DENSE: Final = 0.5
 _COMPARED: Final = 48
 """Sentences whose meaning is compared: those that share most words with the question."""
@@ -52,11 +54,20 @@ _NO_STATEMENT: Final = frozenset({"title", "front"})
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A sentence with the passage it stands in and its share of the question's words."""
+    """A sentence, its share of the question's words, and where it stands: passage and number in it."""
 
     text: str
-    passage: Passage
     shared: float
+    place: tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A sentence with how well it answers, 0 to 1, and where it stands: passage and number in it."""
+
+    score: float
+    text: str
+    place: tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -66,23 +77,31 @@ class Answerer:
     similarity: Similarity
 
     def answer_question(self, values: AnswerQuestionInput) -> AnswerDraft:
-        """Up to three sentences of the passages that answer the question, the closest first."""
-        scored = self.scored(values)
-        best = scored[0][0] if scored else 0.0
-        if best < CLOSE:
-            return AnswerDraft(in_library=False)
-        near = [text for score, text in scored if score >= max(CLOSE, best - BESIDE)][:MOST]
-        return AnswerDraft(in_library=True, sentences=tuple(SentenceDraft(text=t, quotes=(t,)) for t in near))
+        """Up to three sentences of the passages that answer the question, the closest first.
 
-    def scored(self, values: AnswerQuestionInput) -> list[tuple[float, str]]:
-        """The sentences that may answer, with their scores (0 to 1), best first."""
+        What follows the closest in its passage is given, too, when it still has to do with the question: papers name a
+        thing in one sentence and give its numbers in the next.
+        """
+        scored = self.scored(values)
+        if not scored or scored[0].score < CLOSE:
+            return AnswerDraft(in_library=False)
+        best = scored[0]
+        least = max(CLOSE, best.score - BESIDE)
+        after = [s for s in scored if s.place == (best.place[0], best.place[1] + 1) and s.score >= FOLLOWS]
+        near = dict.fromkeys(s.text for s in (best, *after, *(s for s in scored if s.score >= least)))
+        return AnswerDraft(
+            in_library=True, sentences=tuple(SentenceDraft(text=t, quotes=(t,)) for t in list(near)[:MOST])
+        )
+
+    def scored(self, values: AnswerQuestionInput) -> list[Scored]:
+        """The sentences that may answer, best first."""
         found = _candidates(values)
         if not found:
             return []
         dense = self.similarity([values.question], [c.text for c in found])[0]
-        scores = [_DENSE * float(d) + (1 - _DENSE) * c.shared for d, c in zip(dense, found, strict=True)]
-        order = sorted(range(len(found)), key=lambda n: (-round(scores[n], 3), n))
-        return [(round(scores[n], 3), found[n].text) for n in order]
+        scores = [round(_DENSE * float(d) + (1 - _DENSE) * c.shared, 3) for d, c in zip(dense, found, strict=True)]
+        order = sorted(range(len(found)), key=lambda n: (-scores[n], n))
+        return [Scored(scores[n], found[n].text, found[n].place) for n in order]
 
 
 def _candidates(values: AnswerQuestionInput) -> list[_Candidate]:
@@ -98,14 +117,14 @@ def _candidates(values: AnswerQuestionInput) -> list[_Candidate]:
         beside = _shared(weights, f"{passage.section} {passage.text}")
         if any(n not in _plain(f"{passage.section} {passage.text}") for n in names):
             continue
-        for start, end in sentences(passage.text):
+        for number, (start, end) in enumerate(sentences(passage.text)):
             text = passage.text[start:end]
             if not LEAST_CHARS <= len(text) <= MOST_CHARS or text.endswith("?"):
                 continue
             if quantity and not _NUMBER.search(text):
                 continue
             shared = 0.75 * _shared(weights, text) + 0.25 * beside
-            found.setdefault(text, _Candidate(text, passage, shared))
+            found.setdefault(text, _Candidate(text, shared, (passage.id, number)))
     return sorted(found.values(), key=lambda c: -c.shared)[:_COMPARED]
 
 
