@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from bioresearcher.execution.metrics import automation
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.interventions import interventions
 from bioresearcher.schemas.dataset import Dataset
@@ -35,6 +36,7 @@ def totals(context: Context, values: dict[str, Any], wall_s: float) -> Totals:
     records = task_records(context)
     used = {i for s in steps for i in s.datasets}
     usage = context.caller.ledger.usage()
+    auto = automation(records, context.caller.ledger.rows())
     return Totals(
         papers_found=len(values.get("found", [])),
         papers_read=len(reports),
@@ -47,7 +49,10 @@ def totals(context: Context, values: dict[str, Any], wall_s: float) -> Totals:
         exit_ok=sum(r.exit_ok for r in records),
         verified=sum(r.verified for r in records),
         outcomes=dict(sorted(Counter(str(r.outcome) for r in records).items())),
-        repairs=sum(r.repairs for r in records),
+        task_outcomes=auto.task_outcomes,
+        attempts=auto.attempts,
+        error_classes=auto.error_classes,
+        repairs=auto.repairs,
         human_interventions=sum(
             d.by == "human" and d.changed for d in (*values.get("decisions", []), *interventions(folder))
         ),
@@ -57,6 +62,8 @@ def totals(context: Context, values: dict[str, Any], wall_s: float) -> Totals:
         output_tokens=usage.output_tokens,
         reasoning_tokens=usage.reasoning_tokens,
         cost_usd=usage.cost_usd,
+        tokens_per_verified=auto.tokens_per_verified,
+        cost_per_verified_usd=auto.cost_per_verified_usd,
         wall_s=round(wall_s, 1),
         cpu_s=round(sum(a.use.cpu_s for r in records for a in r.attempts), 1),
     )

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from bioresearcher.execution.metrics import automation
 from bioresearcher.report.outputs import OutputFile
-from bioresearcher.report.text import count_of, one_line, percent, setting_text
+from bioresearcher.report.text import count_of, number, one_line, percent, setting_text
 from bioresearcher.report.view import RunView, TaskView
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.execution import Finding, Outcome
@@ -138,6 +139,25 @@ def rates(view: RunView) -> Rates:
         exit_ok=sum(t.record is not None and t.record.exit_ok for t in view.tasks),
         verified=sum(t.verified for t in view.tasks),
         ladder=ladder,
+    )
+
+
+def automation_rows(view: RunView) -> tuple[tuple[str, str], ...]:
+    """How far programming went by itself, as (what, how much); times are not among them, as they differ each time."""
+    auto = automation([t.record for t in view.tasks if t.record is not None], view.run.usage)
+    people = view.run.totals.human_interventions
+    errors = (f"{OUTCOMES[Outcome(rung)]}: {n}" for rung, n in auto.error_classes.items())
+    tokens, cost = auto.tokens_per_verified, auto.cost_per_verified_usd
+    asked = any(row.step.startswith("programmer/") for row in view.run.usage)
+    none = "nothing was verified" if asked and tokens is None else "no model was asked"
+    return (
+        ("Attempts, repairs included", number(auto.attempts)),
+        ("Repairs", number(auto.repairs)),
+        ("Attempts that failed, by class", "; ".join(errors) or "none"),
+        ("Human interventions", number(people)),
+        ("Tokens of the programmer per verified task", none if tokens is None else f"{tokens:,.0f}"),
+        ("Cost per verified task", f"${cost:.4f}" if cost is not None else none if tokens is None else "not known"),
+        ("CPU seconds", "`totals.cpu_s` in run.json"),
     )
 
 

@@ -36,6 +36,7 @@ def render_html(view: RunView) -> str:
             csp=_policy(css),
             stamps=(derive.headline(view), *derive.stamps(view)),
             rates=derive.rates(view),
+            automation=derive.automation_rows(view),
             requirements=derive.requirement_rows(view),
             found=found,
             negative=derive.negative_findings(found),

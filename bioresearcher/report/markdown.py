@@ -240,6 +240,7 @@ def _tasks(view: RunView) -> Iterable[str]:
     )
     rungs = (f"{derive.OUTCOMES[rung]}: {n}" for rung, n in counted.ladder if n)
     yield from (f"Outcomes: {'; '.join(rungs)}.", "")
+    yield from _table(("Automation", "How much"), derive.automation_rows(view))
     for task in view.tasks:
         yield from _task(task)
 

@@ -29,6 +29,11 @@ class Totals(Value):
     exit_ok: int = 0
     verified: int = 0
     outcomes: dict[str, int] = Field(default_factory=dict)
+    task_outcomes: dict[str, str] = Field(default_factory=dict, description="task id -> rung")
+    attempts: int = Field(default=0, description="runs of code on the real data, repairs included")
+    error_classes: dict[str, int] = Field(
+        default_factory=dict, description="rung -> attempts that ended on it, verified ones left out"
+    )
     repairs: int = 0
     human_interventions: int = Field(default=0, description="a person's decisions that changed or closed something")
     calls: int = 0
@@ -37,6 +42,11 @@ class Totals(Value):
     output_tokens: int = 0
     reasoning_tokens: int = 0
     cost_usd: float | None = 0.0
+    tokens_per_verified: float | None = Field(
+        default=None,
+        description="tokens in and out of the programmer's questions per verified task; null: no model, none verified",
+    )
+    cost_per_verified_usd: float | None = Field(default=None, description="the same in money; null also: not known")
     wall_s: float = 0
     cpu_s: float = 0
 

@@ -84,6 +84,11 @@ def test_a_run_says_who_answers_what_it_will_take_and_what_it_took(
     for name in ("input_tokens", "output_tokens", "cached_tokens"):
         assert sum(r["usage"][name] for r in rows) == totals[name]
     assert totals["cost_usd"] is None
+    programmer = [r["usage"] for r in rows if r["step"].startswith("programmer/")]
+    per_task = sum(u["input_tokens"] + u["output_tokens"] for u in programmer) / max(1, totals["verified"])
+    assert totals["tokens_per_verified"] == (round(per_task, 1) if programmer and totals["verified"] else None)
+    assert totals["cost_per_verified_usd"] is None
+    assert totals["attempts"] - totals["repairs"] == len(totals["task_outcomes"]) == totals["tasks"]
     assert record["settings"]["models"]["reader"]["context"] == 32_768
     assert repeated(server) == 0
 

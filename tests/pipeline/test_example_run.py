@@ -82,6 +82,9 @@ def test_the_manifest_counts_what_happened(example: RunFolder) -> None:
     assert totals.verified == totals.exit_ok == totals.tasks == len(records(example))
     assert totals.quotes_located == totals.quotes > 0
     assert totals.papers_read == 11
+    assert set(totals.task_outcomes.values()) == {"verified"}
+    assert (totals.attempts, totals.repairs, totals.error_classes) == (totals.tasks, 0, {})
+    assert totals.tokens_per_verified is totals.cost_per_verified_usd is None
     assert totals.calls == totals.input_tokens == 0  # no model was asked
     assert record.inputs
     assert all(re.fullmatch(r"[0-9a-f]{64}", d) for d in record.inputs.values())

@@ -227,6 +227,35 @@ def test_a_replay_reports_the_run_that_asked(folder):
     assert render_html(load_view(folder)) == render_html(before)
 
 
+def row(step: str, cost: float | None) -> dict[str, object]:
+    usage = {"calls": 2, "input_tokens": 9_000, "output_tokens": 1_000, "cost_usd": cost}
+    return {"step": step, "role": "coder", "model": "m", "usage": usage}
+
+
+def test_the_report_says_how_far_programming_went_by_itself(folder):
+    told = dict(derive.automation_rows(load_view(folder)))
+    assert told["Attempts that failed, by class"] == "unusable output: 1; ended with an error: 1"
+    assert told["Tokens of the programmer per verified task"] == told["Cost per verified task"] == "no model was asked"
+    edit(folder, "run.json", usage=[row("programmer/write_code", 0.5), row("reviewer/score_protocol", 9.0)])
+    told = dict(derive.automation_rows(load_view(folder)))
+    assert told["Tokens of the programmer per verified task"] == "5,000"
+    assert told["Cost per verified task"] == "$0.2500"
+    edit(folder, "run.json", usage=[row("programmer/write_code", None)])
+    for page in (render_markdown(load_view(folder)), render_html(load_view(folder))):
+        assert "Human interventions" in page
+        assert "totals.cpu_s" in page
+    assert dict(derive.automation_rows(load_view(folder)))["Cost per verified task"] == "not known"
+
+
+def test_a_run_folder_from_before_these_counts_is_read(folder):
+    run = json.loads(folder.path("run.json").read_text())
+    new = ("task_outcomes", "attempts", "error_classes", "tokens_per_verified", "cost_per_verified_usd")
+    edit(folder, "run.json", totals={k: v for k, v in run["totals"].items() if k not in new})
+    view = load_view(folder)
+    assert (view.run.totals.attempts, view.run.totals.tokens_per_verified) == (0, None)
+    assert "Attempts, repairs included" in render_markdown(view)
+
+
 def test_what_chance_decides_is_not_in_the_report(folder):
     path = folder.path("tasks", "T1", "record.json")
     record = json.loads(path.read_text())
