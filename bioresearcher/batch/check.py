@@ -119,9 +119,10 @@ class _Checker:
             if name in self.lines:
                 tell(f"id: the same as that of line {self.lines[name]}")
             self.lines.setdefault(name, written.line)
+        told = len(problems)
         entry = self._entry(written, tell)
         settings = self._settings_of(written.fields.get("settings"), tell)
-        if entry is None or settings is None:
+        if entry is None or settings is None or len(problems) > told:
             return None
         try:
             return self._ready(entry, settings)
@@ -133,7 +134,6 @@ class _Checker:
         raw = dict(written.fields)
         if "line" in raw:
             tell("line: unknown field")
-            return None
         for name in ("papers", "data"):
             if isinstance(raw.get(name), list):
                 raw[name] = [self._path(name, item, tell) if isinstance(item, str) else item for item in raw[name]]
@@ -187,8 +187,9 @@ class _Checker:
             try:
                 settings_from({name: value}, "settings", self.folder)
             except InputError as error:
-                hint = f" {error.hint}" if "unknown key" not in error.message else ""
-                wrong.append(error.message.replace("settings: ", "settings.", 1).rstrip(".") + hint)
+                # what is possible would be all settings there are
+                said = error.message if "unknown key" in error.message else str(error)
+                wrong.append(said.replace("settings: ", "settings.", 1))
         if wrong:
             return wrong
         try:

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ MAX_BYTES = 64 << 20
 TABLES = "objectives"
 """Name of the tables of a TOML file."""
 LISTS = frozenset({"conditions", "requirements", "papers", "data"})
+_DEEPEST = 50
+"""Levels of nesting in YAML."""
 _MOST_PARSED = 500
 """Lines that look like a table's header, up to which it is found out by parsing which of them are."""
 _HEADER = re.compile(rf"""^[ \t]*\[\[[ \t]*["']?{TABLES}["']?[ \t]*\]\]""")
@@ -178,8 +180,10 @@ def _yaml(text: str) -> Iterator[Found]:
     import yaml
 
     try:
-        root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        problem = _alias_or_repeat(root)
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        problem = _unsafe(yaml.parse(text, Loader=loader))
+        root = None if problem else yaml.compose(text, Loader=loader)
+        problem = problem or _field_twice(root)
         if problem is not None:
             yield problem
             return
@@ -207,17 +211,31 @@ def _yaml_problem(error: Exception, line: int) -> Problem:
     return Problem(mark.line + 1 if mark is not None else line, f"is not valid YAML: {said}")
 
 
-def _alias_or_repeat(root: Any) -> Problem | None:  # noqa: ANN401 - a node of PyYAML, which is imported late
-    """What YAML allows and a batch file may not hold: aliases, which can stand for endlessly much, and fields twice."""
+def _unsafe(events: Iterable[Any]) -> Problem | None:
+    """What YAML allows and a batch file may not hold: aliases, which can stand for endlessly much, and deep nesting.
+
+    The parser in C calls itself for each level, and would end the process when there are too many.
+    """
     import yaml
 
-    seen: set[int] = set()
+    depth = 0
+    for event in events:
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            return Problem(line, f"*{event.anchor} stands for something above, which a batch file may not use")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            return Problem(line, "is nested too deeply for a batch file")
+    return None
+
+
+def _field_twice(root: Any) -> Problem | None:  # noqa: ANN401 - a node of PyYAML, which is imported late
+    """A mapping that gives a field twice, of which YAML would keep the last one without a word."""
+    import yaml
+
     waiting = [root] if root is not None else []
     while waiting:
         node = waiting.pop()
-        if id(node) in seen:
-            return Problem(node.start_mark.line + 1, "is used again by an alias (*name), which a batch file may not do")
-        seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
             if len(set(names)) < len(names):

@@ -71,6 +71,10 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check, and carry out; the exit code."""
-    from bioresearcher.cli.batch_run import check, start
+    if args.check:
+        from bioresearcher.cli.batch_check import check
 
-    return check(args) if args.check else start(args)
+        return check(args)
+    from bioresearcher.cli.batch_run import start
+
+    return start(args)

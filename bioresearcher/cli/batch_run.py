@@ -13,7 +13,7 @@ from collections import Counter
 from pydantic import ValidationError
 from rich.console import Console
 
-from bioresearcher.batch.check import BatchFile, BatchFileError, load_batch_file
+from bioresearcher.batch.check import BatchFile, load_batch_file
 from bioresearcher.batch.folder import SPENT, BatchFolder
 from bioresearcher.batch.local import LocalExecutor
 from bioresearcher.batch.plan import (
@@ -42,23 +42,6 @@ from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.usage import Usage
 
 STOPPED, FAILED = 3, 4
-
-
-def check(args: argparse.Namespace) -> int:
-    """Check the file only; the exit code."""
-    try:
-        file = load_batch_file(args.file, vars(args))
-    except BatchFileError as error:
-        if args.json:
-            print(json.dumps({"problems": [vars(p) for p in error.problems]}, ensure_ascii=False, indent=2))
-            return error.exit_code
-        raise
-    if args.json:
-        print(json.dumps({"objectives": len(file.ready), "problems": []}, indent=2))
-    elif not args.quiet:
-        runs = sum(one.entry.repeats or args.repeats for one in file.ready)
-        print(f"{args.file}: {count_of(len(file.ready), 'objective')}, {count_of(runs, 'run')}; nothing is wrong")
-    return 0
 
 
 def start(args: argparse.Namespace) -> int:

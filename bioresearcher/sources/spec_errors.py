@@ -26,7 +26,7 @@ def mistake(error: ErrorDetails, raw: Mapping[str, object], known: Sequence[str]
         return f"{where}: {error['input']!r} is not possible; use one of {error['ctx']['expected']}"
     if kind == "string_pattern_mismatch":
         return f"{where}: {error['input']!r} must begin with a letter and hold letters, digits, - or _ only"
-    if kind in ("tuple_type", "string_type"):
+    if kind in ("tuple_type", "string_type", "path_type"):
         wanted = "a list" if kind == "tuple_type" else "text in quotes"
         return f"{where}: expected {wanted}, not {error['input']!r}"
     return f"{where}: {error['msg'][:1].lower()}{error['msg'][1:]}"
