@@ -33,6 +33,7 @@ from bioresearcher.batch.run import BatchRun
 from bioresearcher.batch.schema import Outcome, Plan
 from bioresearcher.batch.spent import Spent
 from bioresearcher.cli.batch_display import Display, make_display
+from bioresearcher.cli.batch_spending import agree
 from bioresearcher.errors import InputError
 from bioresearcher.graph.lean import keep_lean
 from bioresearcher.graph.lock import RunLock
@@ -53,6 +54,7 @@ def start(args: argparse.Namespace) -> int:
     backends = settle_backends(file, wish.budget)
     for line in described(file, backends):
         console.print(line, soft_wrap=True, markup=False)
+    agree(file, wish, backends, args, console)
     folder = batch_folder(file.settings.workspace, file.path, args.name)
     with RunLock(RunFolder(folder.root)):
         plan, notes = make_plan(folder, file, wish, named=args.name is not None)
