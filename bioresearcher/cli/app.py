@@ -9,14 +9,28 @@ import traceback
 from collections.abc import Sequence
 
 from bioresearcher import __version__
-from bioresearcher.cli import agreement, ask, batch, doctor, library, prompts, report, reproduce, resume, review, run
+from bioresearcher.cli import (
+    agreement,
+    ask,
+    batch,
+    batch_compare,
+    batch_summary,
+    doctor,
+    library,
+    prompts,
+    report,
+    reproduce,
+    resume,
+    review,
+    run,
+)
 from bioresearcher.cli.session import command as session
 from bioresearcher.errors import BioresearcherError
 
 EXIT_CODES = """exit codes: 0 done · 1 quality below the asked threshold · 2 wrong use or bad input ·
   3 stopped (Ctrl-C, open gate); resumable · 4 trouble outside the program · 5 a bug"""
 
-_AGREEMENT = ["review", "agreement"]
+_OF_TWO_WORDS = (["review", "agreement"], ["batch", "summary"], ["batch", "compare"])
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -30,7 +44,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"bioresearcher {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (session, run, resume, ask, batch, review, agreement, report, reproduce, library, prompts, doctor):
+    for module in (
+        session, run, resume, ask, batch, batch_summary, batch_compare, review, agreement, report, reproduce, library,
+        prompts, doctor,
+    ):  # fmt: skip
         module.add_parser(commands)
     return parser
 
@@ -60,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _commands(argv: Sequence[str]) -> list[str]:
-    """The command line with `review agreement` as one command, which it is to the parser, and with `session` named.
+    """The command line with commands of two words as one, which they are to the parser, and with `session` named.
 
     Without a command the session opens, when there is somebody to talk to or an option says how.
     """
@@ -70,9 +87,8 @@ def _commands(argv: Sequence[str]) -> list[str]:
         debug = given[: len(given) - len(options)] if given[:1] == ["--debug"] else []
         return [*debug, "session", *options]
     place = next((n for n, word in enumerate(given) if not word.startswith("-")), 0)
-    return (
-        [*given[:place], "review agreement", *given[place + 2 :]] if given[place : place + 2] == _AGREEMENT else given
-    )
+    words = given[place : place + 2]
+    return [*given[:place], " ".join(words), *given[place + 2 :]] if words in _OF_TWO_WORDS else given
 
 
 def _for_session(word: str) -> bool:

@@ -32,6 +32,7 @@ from bioresearcher.batch.plan import (
 from bioresearcher.batch.run import BatchRun
 from bioresearcher.batch.schema import Outcome, Plan
 from bioresearcher.batch.spent import Spent
+from bioresearcher.batch.summary_write import write_summary
 from bioresearcher.cli.batch_display import Display, make_display
 from bioresearcher.cli.batch_spending import agree
 from bioresearcher.errors import InputError
@@ -59,6 +60,7 @@ def start(args: argparse.Namespace) -> int:
     with RunLock(RunFolder(folder.root)):
         plan, notes = make_plan(folder, file, wish, named=args.name is not None)
         outcomes, stopped_by = _carry_out(folder, file, plan, backends, args, console, notes)
+        write_summary(folder)
     return _tell_end(folder, plan, outcomes, stopped_by, args, console)
 
 

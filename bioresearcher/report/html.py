@@ -24,7 +24,7 @@ def render_html(view: RunView) -> str:
     Everything that comes from papers, data, tasks or models is escaped by the template engine and freed of
     control and direction characters. The same view gives the same text, byte for byte.
     """
-    css = _resource("report.css")
+    css, csp = page_style()
     found = derive.findings_by_part(view)
     return (
         _environment()
@@ -32,8 +32,8 @@ def render_html(view: RunView) -> str:
         .render(
             view=view,
             title=derive.title(view),
-            css=Markup(css),  # noqa: S704 – a file of this package
-            csp=_policy(css),
+            css=css,
+            csp=csp,
             stamps=(derive.headline(view), *derive.stamps(view)),
             rates=derive.rates(view),
             automation=derive.automation_rows(view),
@@ -56,6 +56,12 @@ def render_html(view: RunView) -> str:
             model_columns=tuple(zip(text.MODEL_COLUMNS, text.MODEL_NUMBERS, strict=True)),
         )
     )
+
+
+def page_style() -> tuple[Markup, str]:
+    """The style of this package's pages, and the policy that allows it and nothing else."""
+    css = _resource("report.css")
+    return Markup(css), _policy(css)  # noqa: S704 – a file of this package
 
 
 def outcome_tone(outcome: Outcome) -> derive.Tone:

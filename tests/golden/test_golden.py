@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from bioresearcher.batch.summary_schema import Comparison, Summary
 from bioresearcher.graph.build import build_pipeline
 from bioresearcher.resources import Resources
 from bioresearcher.schemas.answer import LibraryAnswer
@@ -41,6 +42,8 @@ SCHEMAS = {
     "library-shown": LibraryShown,
     "library-change": LibraryChange,
     "library-answer": LibraryAnswer,
+    "batch-summary": Summary,
+    "batch-comparison": Comparison,
 }
 
 
