@@ -27,11 +27,12 @@ from dry_checks import Seen  # noqa: E402 - the folder has to be on the path fir
 from dry_data import make_store  # noqa: E402
 from dry_mistakes import MISTAKES, code_of, make_task  # noqa: E402
 from dry_scripts import SHEET  # noqa: E402
-from dry_tasks import Plan, impossible, possible  # noqa: E402
+from dry_tasks import Plan, impossible, impossible_in_r, possible, possible_in_r  # noqa: E402
 
 from bioresearcher.cards import load_cards  # noqa: E402
 from bioresearcher.events import EventLog  # noqa: E402
 from bioresearcher.execution.attempt import run_attempt  # noqa: E402
+from bioresearcher.execution.languages import can_run  # noqa: E402
 from bioresearcher.llm.ask import Caller  # noqa: E402
 from bioresearcher.llm.backend import Backend  # noqa: E402
 from bioresearcher.llm.ledger import Ledger  # noqa: E402
@@ -48,7 +49,7 @@ from bioresearcher.skills import load_skills  # noqa: E402
 from bioresearcher.stages.program import Workbench, program_task  # noqa: E402
 
 AT_A_TIME = 2
-QUICK = ("golub", "metastasis", "e2f-validated", "cohort", "foreign", "no-", "three", "kaplan-meier-no")
+QUICK = ("golub", "no-events", "metastasis", "e2f-validated", "cohort", "foreign", "no-", "three", "kaplan-meier-no")
 SHARE = 0.95
 _FLOAT = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 _PEAK = """
@@ -88,13 +89,20 @@ async def _measure(data: Path, quick: bool, only: str) -> list[Figure]:
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         root.chmod(0o755)
-        plans = _chosen([*possible(), *impossible()], quick, only)
+        in_r = [*possible_in_r(), *impossible_in_r()]
+        skills = load_skills(Resources())
+        there = [p for p in in_r if can_run(skills[p.skill].contract)]
+        plans = _chosen([*possible(), *impossible(), *there], quick, only)
         started = time.monotonic()
         lines = await _run_tasks(plans, data, root)
         wall_s = time.monotonic() - started
         names = [n for n, m in MISTAKES.items() if not (quick and m.heavy) and (not only or only in n)]
         slips = await _run_mistakes(names, root)
         more = [] if only else [*await _eight(root), _supervisor(root)]
+    if len(there) < len(in_r):
+        more.append(
+            Figure("tasks in R", f"{len(in_r) - len(there)} of {len(in_r)} not measured: no R, or not its packages")
+        )
     return [*_of_tasks(lines, wall_s), *_of_mistakes(slips), *more]
 
 

@@ -20,6 +20,7 @@ from figures import ROOT, Figure, show
 BENCHMARKS = (
     "help",
     "sandbox",
+    "large",
     "execution",
     "literature",
     "reading",

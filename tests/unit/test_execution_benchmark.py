@@ -11,7 +11,7 @@ sys.path.append(str(Path(__file__).parents[1] / "benchmarks" / "execution"))
 
 from dry_mistakes import MISTAKES, code_of, make_task
 from dry_scripts import SHEET
-from dry_tasks import impossible, possible
+from dry_tasks import impossible, impossible_in_r, possible, possible_in_r
 
 from bioresearcher.execution.attempt import run_attempt
 from bioresearcher.resources import Resources
@@ -49,6 +49,7 @@ def test_there_are_at_least_twenty_kinds_of_mistakes_and_none_counts_as_right() 
 
 def test_there_are_at_least_forty_tasks_and_each_fits_its_analysis() -> None:
     plans, skills = [*possible(), *impossible()], load_skills(Resources())
+    plans += [*possible_in_r(), *impossible_in_r()]
     assert len(possible()) >= 40
     assert len(impossible()) >= 10
     tasks = {p.id: p.task(skills[p.skill]) for p in plans}

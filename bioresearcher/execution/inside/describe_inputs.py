@@ -1,7 +1,8 @@
 """Describe input files as they are. Called as `describe_inputs.py spec.json` with `{"files": [{"name", "path"}]}`.
 
 Prints a JSON list of texts, one per file, each at most `LIMIT` characters: rows, columns with type, missing
-count and distinct values, and the first three rows. Reads in one pass, without keeping the table.
+count and distinct values, and the first three rows. Reads in one pass, without keeping the table; beyond `FULL_CELLS`
+cells rows are only counted, which is said.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ HEAD_ROWS = 3
 HEAD_COLUMNS = 8
 LISTED_COLUMNS = 24
 LEVELS = 6
+FULL_CELLS = 10_000_000
 MISSING = {"", "na", "n/a", "nan", "null", "none", "missing", "unknown", "--"}
 
 
@@ -109,17 +111,22 @@ def describe_table(path: Path) -> str:
         header = next(rows, [])
         head: list[list[str]] = []
         tallies: list[Tally] = [Tally(name) for name in header]
-        count = 0
+        count = looked_at = 0
         for row in (r for r in rows if r and r != [""]):
             count += 1
+            if count * len(header) > FULL_CELLS:
+                break
+            looked_at = count
             if count == 1 and len(row) == len(header) + 1:
                 tallies.insert(0, Tally("(row names, unnamed)"))
             if len(head) < HEAD_ROWS:
                 head.append(row)
             for tally, cell in zip(tallies, row, strict=False):
                 tally.add(cell)
+        count += sum(1 for row in rows if row and row != [""])
     name = {"\t": "tab", ",": "comma", ";": "semicolon"}[separator]
     lines_out = [f"{count} rows × {len(tallies)} columns, {name}-separated, first line is the header"]
+    lines_out += [f"  (types, ranges and missing values are those of the first {looked_at} rows)"] * (looked_at < count)
     lines_out += column_lines(tallies)
     lines_out.append("  first rows: " + " | ".join(plain(c.name) for c in tallies[:HEAD_COLUMNS]))
     lines_out += ["    " + " | ".join(plain(c) for c in row[:HEAD_COLUMNS]) for row in head]

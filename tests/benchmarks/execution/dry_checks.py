@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,10 @@ class Seen:
     def rows(self, output: str) -> Rows:
         """An output table."""
         return truth.sheet(self.outputs[output])
+
+    def findings(self) -> list[dict[str, Any]]:
+        """The values of each finding."""
+        return [said["values"] for said in json.loads(self.outputs["findings"].read_text("utf-8"))]
 
     def survival(self, samples: list[str], which: str = "samples", prefix: str = "") -> tuple[Array, Array, Array]:
         """Time, event, and which of the samples have both."""

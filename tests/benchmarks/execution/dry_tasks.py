@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dry_checks as checks
+import dry_checks_more as more
 
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.schemas.task import DryLabTask, TaskInput
@@ -53,7 +54,7 @@ class Plan:
         return DryLabTask(
             id=self.id, title=f"{self.skill} {self.id}", goal=skill.description, step_ids=("1.1",),
             inputs=tuple(inputs), outputs=contract.outputs, parameters=given, packages=contract.packages,
-            skill=skill.name,
+            language=contract.language, skill=skill.name,
         )  # fmt: skip
 
 
@@ -144,6 +145,31 @@ def _validated(name: str, given: Values, cohorts: tuple[str, str], known: Mappin
     return Plan(name, "signature-validation", inputs, given, checks.validation(known))
 
 
+def _in_r(name: str, cohort: str, given: Values, check: Check) -> list[Plan]:
+    """A comparison by limma, and the heat map of the most variable genes."""
+    matched = {"matrix": f"{cohort}-filter/matrix", "samples": f"{cohort}-samples"}
+    return [
+        Plan(f"{name}-limma", "limma-differential-expression", matched, given, check),
+        Plan(f"{name}-heat-map-in-r", "heatmap-in-r", matched, given, more.variable_genes),
+    ]
+
+
+def possible_in_r() -> list[Plan]:
+    """Those that need R; they read outputs of tasks in `possible()`."""
+    return [
+        *_in_r("unc-er", "unc", UNC, more.limma(top=("GATA3", "ESR1"))),
+        *_in_r("norway-er", "norway", NORWAY, more.limma(top=("ESR1",))),
+        *_in_r("all-sex", "all", LEUKAEMIA, more.limma(top=("KDM5D", "DDX3Y"))),
+        *_in_r("golub-type", "golub", GOLUB, more.limma(top=("X95735_at",))),
+        *(
+            Plan(
+                f"{name}-survival-in-r", "survival-in-r", {"samples": f"{name}-samples"}, given, more.two_groups_survive
+            )
+            for name, given in (("unc", UNC), ("norway", NORWAY), ("packaged", UNC))
+        ),
+    ]
+
+
 def possible() -> list[Plan]:
     """In an order in which they can run."""
     er = {"called": 1840, "top": ("GATA3", "ESR1"), "up": ER_EARLY, "down": E2F}
@@ -184,6 +210,31 @@ def possible() -> list[Plan]:
             "golub-model", "penalised-model", {"matrix": "golub-filter/matrix", "samples": "golub-samples"},
             GOLUB | {"outcome": "group"}, checks.predicted(0.95),
         ),
+        *(
+            Plan(
+                f"{name}-survival-model", "penalised-model",
+                {"matrix": f"{name}-filter/matrix", "samples": f"{name}-samples"},
+                given | {"outcome": "survival"}, more.survival_predicted,
+            )
+            for name, given in (("unc", UNC), ("norway", NORWAY))
+        ),
+    ]  # fmt: skip
+
+
+def impossible_in_r() -> list[Plan]:
+    """The same for those that need R."""
+    matched = {"matrix": "unc-filter/matrix"}
+    return [
+        Plan(
+            "limma-of-one-group", "limma-differential-expression", matched | {"samples": "one-group-samples"}, UNC,
+            says="0 with 0",
+        ),
+        Plan(
+            "heat-map-of-others-in-r", "heatmap-in-r", matched | {"samples": "other-names-samples"}, UNC,
+            says="0 samples of the groups",
+        ),
+        Plan("no-events-in-r", "survival-in-r", {"samples": "no-event-samples"}, UNC, says="0 events"),
+        Plan("no-time-in-r", "survival-in-r", {"samples": "no-time-samples"}, UNC, says="'time'"),
     ]  # fmt: skip
 
 
