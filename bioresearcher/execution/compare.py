@@ -11,8 +11,11 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
+from typing import TypeAlias
 
 from bioresearcher.execution.figures import FigureError, read_figure
 from bioresearcher.execution.tables import Table, TableError, is_missing, read_table, to_number
@@ -20,8 +23,8 @@ from bioresearcher.schemas.task import TaskOutput
 
 TOLERANCE = 1e-9
 MAX_TEXT_BYTES = 20_000_000
-Part = str | tuple[tuple[str, ...], ...]
-"""A text or digest that must be equal, or rows of cells that are compared one by one."""
+Part: TypeAlias = "str | tuple[tuple[str, ...], ...] | array[float]"
+"""A text or digest that must be equal, rows of cells that are compared one by one, or numbers (NaN: missing)."""
 
 _STAMP = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
@@ -75,8 +78,10 @@ def differing_parts(
 
 def same_part(one: Part, other: Part, tolerance: float = TOLERANCE) -> bool:
     """Whether two parts show the same."""
-    if isinstance(one, str) or isinstance(other, str):
-        return one == other
+    if isinstance(one, array) and isinstance(other, array):
+        return len(one) == len(other) and all(map(_same_number, one, other, repeat(tolerance)))
+    if not isinstance(one, tuple) or not isinstance(other, tuple):
+        return type(one) is type(other) and one == other
     return len(one) == len(other) and all(_same_row(a, b, tolerance) for a, b in zip(one, other, strict=True))
 
 
@@ -90,10 +95,25 @@ def same_cell(one: str, other: str, tolerance: float = TOLERANCE) -> bool:
     """Whether two differently written cells mean the same."""
     a, b = to_number(one), to_number(other)
     if a is not None and b is not None:
-        return math.isclose(a, b, rel_tol=tolerance, abs_tol=1e-300)
+        return _same_number(a, b, tolerance)
     if a is not None or b is not None:
         return False
     return (is_missing(one) and is_missing(other)) or stable_text(one) == stable_text(other)
+
+
+def _same_number(one: float, other: float, tolerance: float) -> bool:
+    return math.isclose(one, other, rel_tol=tolerance, abs_tol=1e-300) or (one != one and other != other)
+
+
+def _numbers(cells: Sequence[str]) -> array[float] | None:
+    """A column of numbers in an eighth of their size as text; None when a cell is neither a number nor missing."""
+    values = array("d")
+    for cell in cells:
+        number = to_number(cell)
+        if number is None and not is_missing(cell):
+            return None
+        values.append(math.nan if number is None else number)
+    return values
 
 
 def _key(row: Iterable[str]) -> tuple[str, ...]:
@@ -109,7 +129,9 @@ def _table_parts(table: Table) -> dict[str, Part]:
     if len(set(names)) == len(names):
         rows = [table.rows[i] for i in sorted(range(len(names)), key=lambda i: _key(names[i : i + 1]))]
         columns = zip(*rows, strict=True) if rows else ((),) * len(table.header)
-        parts |= {f"column {n}": (cells,) for n, cells in zip(table.header, columns, strict=True)}
+        for name, cells in zip(table.header, columns, strict=True):
+            numbers = _numbers(cells)
+            parts[f"column {name}"] = (cells,) if numbers is None else numbers
         return parts
     for index, name in enumerate(table.header):
         parts[f"column {name}"] = tuple(sorted(((row[0], row[index]) for row in table.rows), key=_key))

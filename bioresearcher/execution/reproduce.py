@@ -131,8 +131,12 @@ def _check(task: DryLabTask, artifact: Artifact, verdict: Verdict, detail: str) 
 
 def _compared(task: DryLabTask, artifact: Artifact, before: Path, outputs: Path) -> ArtifactCheck:
     after = outputs / before.name
+    if not before.is_file():
+        return _check(task, artifact, "cannot", "the file is not in the folder any more")
     if file_sha256(before) != artifact.sha256:
-        return _check(task, artifact, "cannot", "the file in the folder is not the one that the run recorded")
+        again = after.is_file() and file_sha256(after) == artifact.sha256
+        said = "; the code gives the recorded one again" if again else ""
+        return _check(task, artifact, "differs", f"the file in the folder is not the one that the run recorded{said}")
     if not after.is_file():
         return _check(task, artifact, "differs", "it was not written this time")
     if file_sha256(after) == artifact.sha256:

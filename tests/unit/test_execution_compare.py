@@ -48,6 +48,13 @@ def test_the_column_that_differs_is_named(tmp_path: Path) -> None:
     assert "columns" in differ(tmp_path, TABLE, TABLE.replace("note", "remark"))
 
 
+@pytest.mark.parametrize("other", ["nan", "x", "inf", "0.6", ""])
+def test_a_number_differs_from_another_from_a_word_and_from_nothing(other: str, tmp_path: Path) -> None:
+    changed = TABLE.replace("0.5", other)
+    assert differ(tmp_path, TABLE, changed) == differ(tmp_path, changed, TABLE) == {"column p"}
+    assert differ(tmp_path, changed, changed.replace("nan", "NA")) == frozenset()
+
+
 def test_values_that_change_places_are_a_difference(tmp_path: Path) -> None:
     assert differ(tmp_path, "s\tx\na\t1\nb\t2\n", "s\tx\na\t2\nb\t1\n") == {"column x"}
     one, other = "k\tx\ty\nc\t1\t1\nc\t2\t2\n", "k\tx\ty\nc\t1\t2\nc\t2\t1\n"

@@ -185,6 +185,20 @@ def describe(path: Path) -> str:
     return texts([{"name": "samples", "path": str(path)}])[0]
 
 
+def test_of_a_huge_table_all_rows_are_counted_and_the_first_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bioresearcher.execution.inside import describe_inputs
+
+    monkeypatch.setattr(describe_inputs, "FULL_CELLS", 100)
+    path = tmp_path / "m.tsv"
+    path.write_text("g\ta\tb\tc\n" + "".join(f"g{i}\t{i}\t2\t3\n" for i in range(60)))
+    text = describe(path)
+    assert "60 rows × 4 columns" in text
+    assert "those of the first 25 rows" in text
+    assert "a: integer, 0 missing; 0 to 24" in text
+
+
 def test_a_description_says_what_a_programmer_needs(shared_data: Path) -> None:
     text = describe(shared_data / "expression/breast_gse1992/clinical.tsv")
     assert "124 rows × 9 columns, tab-separated" in text
