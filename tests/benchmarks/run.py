@@ -37,6 +37,7 @@ BENCHMARKS = (
     "example",
     "resume",
     "model_resume",
+    "batch",
 )
 
 
