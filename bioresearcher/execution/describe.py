@@ -24,7 +24,7 @@ DESCRIBE_LIMITS = Limits(wall_s=120, cpu_s=120, memory_mb=1024)
 async def describe_inputs(inputs: Mapping[str, Path], sandbox: Sandbox, *, limits: Limits = DESCRIBE_LIMITS) -> str:
     """The inputs' columns, types, ranges or levels, missing counts, row numbers and first three rows.
 
-    At most 2,000 characters per file, one block each, in the order given; a file that is missing or cannot be
+    At most 3,500 characters per file, one block each, in the order given; a file that is missing or cannot be
     read says so in its block. The files are read inside the sandbox: their content is untrusted, in the answer too.
 
     Raises:

@@ -38,6 +38,7 @@ class SkillExample(Value):
     description: str
     instructions: str
     code: str
+    whole: bool = Field(default=True, description="whether this is all its code, or an outline without instructions")
 
 
 class WriteCodeInput(Value):

@@ -15,7 +15,6 @@ from bioresearcher.execution.languages import missing_package, packages_for
 from bioresearcher.execution.record import best_result, task_record
 from bioresearcher.llm.ask import Answer, Caller, ask
 from bioresearcher.llm.offline.program import extract_tasks as tasks_by_rule
-from bioresearcher.llm.offline.text import overlap, words
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.schemas.ask_design import SkillBrief
 from bioresearcher.schemas.ask_program import (
@@ -32,6 +31,7 @@ from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.schemas.task import DryLabTask, TaskCode
 from bioresearcher.skills import shared_modules
+from bioresearcher.stages.examples import examples_for
 from bioresearcher.stages.output_tail import output_tail, without_chance
 from bioresearcher.stages.prompts import EXTRACT_TASKS, REPAIR_CODE, WRITE_CODE
 from bioresearcher.stages.tasks import Extracted, accept_tasks
@@ -103,7 +103,7 @@ async def program_task(caller: Caller, bench: Workbench, task: DryLabTask) -> Ta
     if lacking:  # no code could mend that
         return _unworked(task, Outcome.DEPENDENCY, lacking)
     # The rules do not read the description, and making it costs a run in the sandbox.
-    schemas = "" if caller.by_rule else await describe_inputs(inputs, bench.sandbox)
+    schemas = "" if caller.by_rule else await _described(bench, task, inputs)
     asked = _Asked(task, schemas, examples_for(task, bench.skills))
     code = await _first_code(caller, bench, asked)
     results: list[AttemptResult] = []
@@ -117,13 +117,15 @@ async def program_task(caller: Caller, bench: Workbench, task: DryLabTask) -> Ta
         results.append(result)
         return result
 
+    tried = {code.code}
     while code.code.strip():
         result = await attempt(code)
         if result.attempt.outcome in FINAL or len(results) > caller.cards["programmer"].repairs:
             break
         repaired = await _repaired(caller, bench, asked, code, results)
-        if repaired.code == code.code:
+        if repaired.code in tried:
             break
+        tried.add(repaired.code)
         code = repaired
     vetted = vetted_code(bench, task)
     if vetted is not None and not any(r.verified or r.attempt.skill == task.skill for r in results):
@@ -135,6 +137,17 @@ async def program_task(caller: Caller, bench: Workbench, task: DryLabTask) -> Ta
         return _unworked(task, Outcome.NOT_RUN, why)
     promote(folder, best.attempt.number)
     return task_record(task, results)
+
+
+async def _described(bench: Workbench, task: DryLabTask, inputs: Mapping[str, Path]) -> str:
+    """What the inputs hold, and what earlier tasks say of those that they made."""
+    notes = []
+    for given in task.inputs:
+        maker = bench.tasks.get(given.task or "")
+        output = next((o for o in maker.outputs if o.name == given.output), None) if maker else None
+        if maker and output:
+            notes.append(f"{given.name} was made by task {maker.id}, {maker.title}: {output.description}".rstrip(": "))
+    return "\n\n".join([await describe_inputs(inputs, bench.sandbox), *notes])
 
 
 def _unworked(task: DryLabTask, outcome: Outcome, message: str) -> TaskRecord:
@@ -155,21 +168,6 @@ class _Asked:
     examples: tuple[SkillExample, ...]
 
 
-def examples_for(task: DryLabTask, skills: Mapping[str, Skill]) -> tuple[SkillExample, ...]:
-    """The task's own vetted analysis; else the one in its language that shares most words with it."""
-    skill = skills.get(task.skill or "")
-    alike = [s for s in skills.values() if s.contract.language == task.language]
-    if skill is None and alike:
-        wanted = words(f"{task.title} {task.goal}")
-        near = max(alike, key=lambda s: overlap(words(f"{s.name} {s.description}"), wanted))
-        skill = near if overlap(words(f"{near.name} {near.description}"), wanted) else None
-    if skill is None:
-        return ()
-    return (
-        SkillExample(name=skill.name, description=skill.description, instructions=skill.instructions, code=skill.code),
-    )
-
-
 async def _first_code(caller: Caller, bench: Workbench, asked: _Asked) -> TaskCode:
     values = WriteCodeInput(
         task=asked.task,
@@ -186,7 +184,7 @@ async def _first_code(caller: Caller, bench: Workbench, asked: _Asked) -> TaskCo
 async def _repaired(
     caller: Caller, bench: Workbench, asked: _Asked, code: TaskCode, results: list[AttemptResult]
 ) -> TaskCode:
-    """Another version; the same one when there is no answer."""
+    """Another version, by another way after two failures of one class; the same one when there is no answer."""
     last = results[-1].attempt
     values = RepairCodeInput(
         task=asked.task,

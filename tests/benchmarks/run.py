@@ -22,6 +22,7 @@ BENCHMARKS = (
     "sandbox",
     "large",
     "execution",
+    "programming",
     "literature",
     "reading",
     "design",

@@ -266,12 +266,44 @@ async def test_a_task_for_which_there_is_no_code_says_why(tmp_path: Path, reply,
     assert said in record.message
 
 
-def test_a_task_without_a_vetted_analysis_is_shown_the_nearest_one() -> None:
+async def test_a_second_failure_of_the_same_class_asks_for_another_way(tmp_path: Path) -> None:
+    bench, made = workbench(tmp_path)
+    replies = [CodeDraft(code=BAD), CodeDraft(code=BAD.replace("ValueError", "KeyError")), CodeDraft(code=BAD)]
+    door = caller(tmp_path, replies)
+    record = await program.program_task(door, bench, made.model_copy(update={"skill": None}))
+    assert [a.outcome for a in record.attempts] == [Outcome.RUNTIME] * 2, "the first script again is not run again"
+    asked = [r.messages[-1].content for r in door.backend.requests]
+    assert ["Choose another way" in text for text in asked] == [False, False, True]
+
+
+async def test_what_an_earlier_task_made_is_described_as_it_is(tmp_path: Path) -> None:
+    bench, made = workbench(tmp_path)
+    (tmp_path / "tasks/T1/outputs").mkdir(parents=True)
+    file = made.outputs[0].file
+    (tmp_path / "tasks/T1/outputs" / file).write_text("variable\tmedian_of_age\nage\t49.5\n")
+    later = task("T2", "1.1", inputs=[{"name": "earlier", "task": "T1", "output": made.outputs[0].name}])
+    door = caller(tmp_path, [CodeDraft(code="", note="no way")], rules=False)
+    await program.program_task(door, bench, later)
+    asked = door.backend.requests[0].messages[-1].content
+    assert "median_of_age: number, 0 missing" in asked
+    assert f"earlier was made by task T1, {made.title}" in asked
+
+
+def test_a_task_is_shown_the_analyses_that_fit_best_within_bounds() -> None:
     near = task("T", "1.1").model_copy(update={"title": "Kaplan-Meier curves", "goal": "log-rank test of a score"})
-    assert [e.name for e in program.examples_for(near, SKILLS)] == ["kaplan-meier"]
-    own = near.model_copy(update={"skill": "pca-plot"})
-    assert [e.name for e in program.examples_for(own, SKILLS)] == ["pca-plot"]
-    assert program.examples_for(task("T", "1.1").model_copy(update={"title": "", "goal": "基因"}), SKILLS) == ()
+    shown = program.examples_for(near, SKILLS)
+    assert (shown[0].name, shown[0].whole, len(shown)) == ("kaplan-meier", True, 3)
+    assert all(SKILLS[e.name].contract.language == "python" for e in shown)
+    own = program.examples_for(near.model_copy(update={"skill": "pca-plot"}), SKILLS)
+    assert [(e.name, e.whole) for e in own[:2]] == [("pca-plot", True), ("kaplan-meier", False)]
+    assert "def main" in own[1].code
+    assert len(own[1].code) < len(SKILLS["kaplan-meier"].code) / 2
+    for skill in SKILLS.values():
+        shown = program.examples_for(near.model_copy(update={"skill": skill.name}), SKILLS)
+        assert sum(len(e.code) + len(e.instructions) for e in shown) < 30_000
+    r = program.examples_for(near.model_copy(update={"language": "r"}), SKILLS)
+    assert {SKILLS[e.name].contract.language for e in r} == {"r"}
+    assert program.examples_for(task("T", "1.1").model_copy(update={"title": "", "goal": "基因"}), {}) == ()
     assert program.examples_for(near, {}) == ()
 
 

@@ -18,10 +18,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
-LIMIT = 2000
+LIMIT = 3500
 HEAD_ROWS = 3
 HEAD_COLUMNS = 8
 LISTED_COLUMNS = 24
+NAMED_COLUMNS = 60
 LEVELS = 6
 FULL_CELLS = 10_000_000
 MISSING = {"", "na", "n/a", "nan", "null", "none", "missing", "unknown", "--"}
@@ -138,8 +139,7 @@ def column_lines(tallies: list[Tally]) -> list[str]:
     numeric = [t for t in tallies[1:] if t.dtype in {"integer", "number"}]
     if len(tallies) <= LISTED_COLUMNS or len(numeric) < 0.8 * len(tallies):
         shown = [t.line() for t in tallies[:LISTED_COLUMNS]]
-        more = len(tallies) - LISTED_COLUMNS
-        return shown + ([f"  … and {more} more columns"] if more > 0 else [])
+        return shown + named(tallies[LISTED_COLUMNS:])
     lows = [t.low for t in numeric if t.low is not None]
     highs = [t.high for t in numeric if t.high is not None]
     others = [t for t in tallies if t not in numeric][:LISTED_COLUMNS]
@@ -147,6 +147,15 @@ def column_lines(tallies: list[Tally]) -> list[str]:
     missing = sum(t.missing for t in numeric)
     total = f"  {len(numeric)} numeric columns ({names}, …): {min(lows):g} to {max(highs):g}, {missing} missing"
     return [t.line() for t in others] + [total]
+
+
+def named(tallies: list[Tally]) -> list[str]:
+    """Further columns by name and type alone."""
+    if not tallies:
+        return []
+    names = ", ".join(f"{plain(t.name)} ({t.dtype})" for t in tallies[:NAMED_COLUMNS])
+    more = len(tallies) - NAMED_COLUMNS
+    return [f"  {len(tallies)} more columns: {names}" + (f", … and {more} more" if more > 0 else "")]
 
 
 def describe_gene_sets(path: Path) -> str:
