@@ -71,7 +71,7 @@ def measure(quick: bool) -> list[Figure]:
                 len(absent),
             ),
         ]
-    times = [a.seconds for sets in asked.values() for rows in sets.values() for a in rows]
+    times = [a.seconds for kinds in asked.values() for rows in kinds.values() for a in rows]
     return [*figures, measured("a question by rule, passages embedded before, wall", times, "s")]
 
 
