@@ -24,6 +24,7 @@ from bioresearcher.schemas.answer import LibraryAnswer
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.passage import Document
+from bioresearcher.schemas.run import RunRecord
 from bioresearcher.schemas.usage import Usage
 from bioresearcher.settings import Settings
 from bioresearcher.stages.answer import answer_question, question_of
@@ -127,12 +128,17 @@ async def open_desk(
         resources = resources_of(settings)
         library = Library(settings.workspace / "library", chroma_url=settings.chroma_url)
         ledger = Ledger(folder.path("ledger.sqlite"))
+        events = EventLog(folder.path("events.jsonl"), listener)
         caller = None
         try:
+            if ledger.note and folder.has("run.json"):
+                ledger.carry_over(folder.read(RunRecord, "run.json").usage)
             caller = make_caller(
-                settings, library, ledger, PromptBook(resources), load_cards(resources),
-                EventLog(folder.path("events.jsonl"), listener), make_backend=make_backend,
+                settings, library, ledger, PromptBook(resources), load_cards(resources), events,
+                make_backend=make_backend,
             )  # fmt: skip
+            if ledger.note:
+                events.emit("note", "ledger", "info", ledger.note)
             yield Desk(folder, caller, library, settings)
         finally:
             if caller is not None:

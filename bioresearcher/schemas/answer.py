@@ -26,6 +26,7 @@ class AnswerSentence(Value):
 
     text: str
     citations: tuple[int, ...] = Field(min_length=1, description="numbers of the quotes it stands on")
+    new_words: tuple[str, ...] = Field(default=(), description="its words that stand in none of these quotes")
 
 
 class LeftOut(Value):

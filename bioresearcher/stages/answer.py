@@ -18,7 +18,7 @@ from bioresearcher.schemas.answer import AnswerSentence, Citation, LeftOut, Libr
 from bioresearcher.schemas.ask_answer import AnswerDraft, AnswerQuestionInput, SentenceDraft
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.passage import Evidence, Passage
-from bioresearcher.stages.borne import why_not_borne
+from bioresearcher.stages.borne import new_words, why_not_borne
 from bioresearcher.stages.prompts import ANSWER_QUESTION
 from bioresearcher.stages.shelf import Shelf
 from bioresearcher.stages.usable import ask_usable, tell
@@ -126,7 +126,8 @@ class _Made:
             self.left_out.append(LeftOut(text=clip(text, 300), reason=reason))
         elif text not in {s.text for s in self.sentences}:
             numbers = tuple(dict.fromkeys(self._cite(e) for e in found))
-            self.sentences.append(AnswerSentence(text=text, citations=numbers))
+            new = new_words(text, [e.text for e in found])
+            self.sentences.append(AnswerSentence(text=text, citations=numbers, new_words=new))
 
     def _why_not(self, text: str, found: Sequence[Evidence]) -> str:
         if len(text) > SENTENCE_CHARS:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bioresearcher.report.text import one_line
+from bioresearcher.report.text import clean, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -74,7 +74,14 @@ class Listing:
             yield " ".join(cells[n][1] for n in self.named), known
 
 
-Block = Heading | Line | Facts | Listing
+@dataclass(frozen=True)
+class Drawn:
+    """A line that was drawn elsewhere and keeps its spaces, such as one of the stage tree."""
+
+    text: Text
+
+
+Block = Heading | Drawn | Line | Facts | Listing
 
 
 class Sheet:
@@ -100,6 +107,8 @@ def _lines(block: Block) -> Iterator[str]:
     match block:
         case Heading(text):
             yield one_line(text)
+        case Drawn(drawn):
+            yield clean(drawn.plain)
         case Line(text, mark, _, indent):
             yield " " * indent + " ".join(filter(None, (one_line(mark), one_line(text))))
         case Facts(rows):
@@ -116,6 +125,8 @@ def _drawn(block: Block, width: int) -> list[RenderableType]:
     match block:
         case Heading(text):
             return [Text(one_line(text), "bold", overflow="fold")]
+        case Drawn(drawn):
+            return [drawn]
         case Line(text, mark, style, indent):
             hang = len(mark) + 1 if mark else 0
             return [_hanging(mark, Text(one_line(text), style, overflow="fold"), reach, indent, hang)]

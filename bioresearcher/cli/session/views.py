@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from bioresearcher.cli.session.layout import Block, Facts, Heading, Line, Sheet
+from bioresearcher.cli.session.layout import Block, Drawn, Facts, Heading, Line, Sheet
 from bioresearcher.cli.session.view import Live, View
 from bioresearcher.cli.session.views_ask import ask_view
 from bioresearcher.cli.session.views_money import budget_view, cost_of, cost_view
@@ -55,8 +55,7 @@ def _begun(view: View, record: RunRecord) -> Iterator[Block]:
 
 
 def _tree(view: View) -> Iterator[Block]:
-    for line in view.live.tree(view.width) if view.live else ():
-        yield Line(line.plain, style=str(line.style))
+    yield from map(Drawn, view.live.tree(view.width) if view.live else ())
 
 
 def _counts(view: View, record: RunRecord) -> Iterator[Block]:

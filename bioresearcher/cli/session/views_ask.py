@@ -24,6 +24,8 @@ def _blocks(answer: LibraryAnswer) -> Iterator[Block]:
     if answer.in_library:
         for sentence in answer.sentences:
             yield Line(f"{sentence.text} [{', '.join(map(str, sentence.citations))}]")
+            if sentence.new_words:
+                yield Line(f"not in the quotes: {', '.join(sentence.new_words)}", style="dim", indent=2)
         yield Heading("Quotes, as they stand in the papers")
         for citation in answer.citations:
             yield Line(f"{_place(citation)}: “{one_line(citation.evidence.text)}”", mark=f"[{citation.number}]")
