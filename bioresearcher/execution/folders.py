@@ -2,6 +2,7 @@
 
 ::
 
+    limits.json                  Limits, where a person gave the task some of its own
     attempts/<n>/attempt.json    Attempt, written last: without it the attempt was cut short
     attempts/<n>/code/           code.py, helper files, task.json
     attempts/<n>/outputs/        declared outputs that were collected
@@ -21,6 +22,8 @@ from bioresearcher.runfolder import write_bytes
 from bioresearcher.sandbox.folders import remove_tree
 
 ATTEMPTS, OUTPUTS, CODE = "attempts", "outputs", "code"
+LIMITS = "limits.json"
+"""What the task may use, where a person gave it limits of its own."""
 CODE_SUFFIXES = (".py", ".R")
 """Of scripts and their helper files."""
 _ASIDE = ".old-"

@@ -10,7 +10,7 @@ from pathlib import Path
 from bioresearcher.execution.attempt import SEED
 from bioresearcher.execution.compare import Part, differing_parts, split_parts
 from bioresearcher.execution.figures import FigureError, picture_distance
-from bioresearcher.execution.folders import CODE, OUTPUTS
+from bioresearcher.execution.folders import CODE, LIMITS, OUTPUTS
 from bioresearcher.execution.kept import find_input
 from bioresearcher.execution.process import Bench, classify, make_job, run_code, write_code
 from bioresearcher.runfolder import RunFolder, file_sha256
@@ -93,6 +93,8 @@ class Recorded:
 async def reproduce_task(recorded: Recorded, task_id: str, sandbox: Sandbox, limits: Limits) -> list[ArtifactCheck]:
     """Execute one task again, on the recorded outputs of earlier ones; a check per recorded output file.
 
+    `limits` hold where the task has none of its own.
+
     Raises:
         SandboxUnavailableError: The sandbox cannot work.
     """
@@ -101,6 +103,8 @@ async def reproduce_task(recorded: Recorded, task_id: str, sandbox: Sandbox, lim
     code = recorded.code(task, record)
     if code is None or missing:
         return _all(task, record, "cannot", missing or "its code is not in the folder")
+    if recorded.folder.has("tasks", task_id, LIMITS):
+        limits = recorded.folder.read(Limits, "tasks", task_id, LIMITS)
     place = temporary_folder()
     try:
         bench = Bench(task, code, sandbox, limits, SEED, place)

@@ -12,9 +12,10 @@ from langgraph.types import RetryPolicy, Send
 from bioresearcher.errors import BioresearcherError
 from bioresearcher.graph import nodes_datasets as datasets
 from bioresearcher.graph import nodes_design as design
+from bioresearcher.graph import nodes_gates, nodes_outline, nodes_selection, routes
 from bioresearcher.graph import nodes_search as search
-from bioresearcher.graph import nodes_selection, routes
 from bioresearcher.graph.context import Context
+from bioresearcher.graph.gates import HEADINGS, OUTLINES, TASKS, stays_open
 from bioresearcher.graph.state import CodeTask, PaperTask, PartTask, RunState
 from bioresearcher.schemas.task import DryLabTask
 
@@ -63,7 +64,10 @@ def build_pipeline() -> Graph:
     for branch, task in BRANCHES:
         graph.add_node(branch.__name__, _announced(branch), input_schema=task)
     graph.add_node("approve_selection", nodes_selection.approve_selection, input_schema=RunState)
-    graph.add_node("approve_protocol", design.approve_protocol, input_schema=RunState)
+    graph.add_node("approve_headings", nodes_outline.approve_headings, input_schema=RunState)
+    graph.add_node("approve_outlines", nodes_outline.approve_outlines, input_schema=RunState)
+    graph.add_node("approve_tasks", nodes_gates.approve_tasks, input_schema=RunState)
+    graph.add_node("approve_protocol", nodes_gates.approve_protocol, input_schema=RunState)
 
     graph.add_edge(START, "plan_queries")
     graph.add_edge("plan_queries", "search_papers")
@@ -77,19 +81,50 @@ def build_pipeline() -> Graph:
     graph.add_conditional_edges("fetch_datasets", routes.after_fetching, ["read_paper", "analyse_reports"])
     graph.add_edge("read_paper", "analyse_reports")
     graph.add_edge("analyse_reports", "design_headings")
-    graph.add_edge("design_headings", "design_outlines")
-    graph.add_conditional_edges("design_outlines", routes.after_outlines, ["write_steps", "assemble_protocol"])
+    graph.add_edge("design_headings", "approve_headings")
+    graph.add_conditional_edges(
+        "approve_headings", _after_headings, ["approve_headings", "design_headings", "design_outlines", END]
+    )
+    graph.add_edge("design_outlines", "approve_outlines")
+    graph.add_conditional_edges(
+        "approve_outlines",
+        _after_outlines,
+        ["approve_outlines", "design_outlines", "write_steps", "assemble_protocol", END],
+    )
     graph.add_edge("write_steps", "assemble_protocol")
     graph.add_edge("assemble_protocol", "approve_protocol")
-    graph.add_conditional_edges("approve_protocol", routes.after_protocol, ["extract_tasks", END])
-    graph.add_edge("extract_tasks", "index_papers")
+    graph.add_conditional_edges("approve_protocol", routes.after_protocol, ["approve_protocol", "extract_tasks", END])
+    graph.add_edge("extract_tasks", "approve_tasks")
+    graph.add_conditional_edges(
+        "approve_tasks", _after_tasks, ["approve_tasks", "index_papers", "program_task", "score_protocol", END]
+    )
     graph.add_edge("index_papers", END)
-    graph.add_conditional_edges("extract_tasks", _next_tasks, ["program_task", "score_protocol"])
     graph.add_edge("program_task", "collect_tasks")
     graph.add_conditional_edges("collect_tasks", _next_tasks, ["program_task", "score_protocol"])
     graph.add_edge("score_protocol", "check_status")
     graph.add_edge("check_status", END)
     return graph
+
+
+def _after_headings(state: RunState, runtime: Runtime[Context]) -> str:
+    by_rule = runtime.context.caller.by_rule
+    return routes.after_draft(state, HEADINGS, "design_headings", "design_outlines", by_rule=by_rule)
+
+
+def _after_outlines(state: RunState, runtime: Runtime[Context]) -> list[Send] | str:
+    by_rule = runtime.context.caller.by_rule
+    there = routes.after_draft(state, OUTLINES, "design_outlines", "", by_rule=by_rule)
+    return there or routes.after_outlines(state)
+
+
+def _after_tasks(state: RunState, runtime: Runtime[Context]) -> list[Send | str] | str:
+    """The first tasks, and vectors beside them; the same question again while a person changes what is run."""
+    if stays_open(state, TASKS):
+        return "approve_tasks"
+    if routes.declined(state, TASKS):
+        return END
+    first = _next_tasks(state, runtime)
+    return ["index_papers", *([first] if isinstance(first, str) else first)]
 
 
 def _next_tasks(state: RunState, runtime: Runtime[Context]) -> list[Send] | Literal["score_protocol"]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from bioresearcher.execution.folders import LIMITS
 from bioresearcher.graph.added import Added
 from bioresearcher.graph.retask import recorded
 from bioresearcher.library.index import Library
@@ -13,6 +14,7 @@ from bioresearcher.llm.ask import Caller
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
+from bioresearcher.schemas.execution import Limits
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.paper import Failure, Paper
 from bioresearcher.schemas.report import Analysis, Report
@@ -94,8 +96,9 @@ class Context:
         )
         return bench.without(excluded)
 
-    def workbench(self, sandbox: Sandbox) -> Workbench:
-        """What the programmer works with."""
+    def workbench(self, sandbox: Sandbox, task_id: str) -> Workbench:
+        """What the programmer works with on a task; its limits are the settings', or those a person gave it."""
+        own = self.folder.has("tasks", task_id, LIMITS)
         tasks = self.folder.read_list(DryLabTask, "tasks.json")
         return Workbench(
             tasks_dir=self.folder.path("tasks"),
@@ -103,5 +106,5 @@ class Context:
             tasks={t.id: t for t in tasks},
             skills=self.skills,
             sandbox=sandbox,
-            limits=self.settings.limits,
+            limits=self.folder.read(Limits, "tasks", task_id, LIMITS) if own else self.settings.limits,
         )

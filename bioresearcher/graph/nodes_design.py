@@ -7,11 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from langgraph.runtime import Runtime
-from langgraph.types import interrupt
 
 from bioresearcher.errors import InputError
 from bioresearcher.execution.kept import keep_inputs
 from bioresearcher.graph.context import Context
+from bioresearcher.graph.gates import HEADINGS, OUTLINES
+from bioresearcher.graph.nodes_outline import (
+    HEADINGS_FILE,
+    OUTLINES_FILE,
+    after_comments,
+    as_findings,
+    commented_draft,
+    passed_now,
+)
 from bioresearcher.graph.retask import kept_ids, settle_tasks
 from bioresearcher.graph.state import CodeTask, PartTask, RunState, revisions_of
 from bioresearcher.report.protocol_markdown import render_bare_protocol
@@ -24,7 +32,6 @@ from bioresearcher.schemas.dataset import DatasetCheck
 from bioresearcher.schemas.execution import TaskRecord
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import DraftReview, GateFinding
-from bioresearcher.schemas.run import Decision
 from bioresearcher.schemas.task import DryLabTask
 from bioresearcher.stages import assemble, design, program, score
 from bioresearcher.stages.bench import Bench
@@ -49,11 +56,12 @@ async def design_headings(state: RunState, runtime: Runtime[Context]) -> Update:
     """The protocol's parts."""
     c = runtime.context
     bench = c.bench()
+    said, before = commented_draft(c, state, HEADINGS)
     best = await reviewed(
         c.caller,
         c.objective,
-        "headings",
-        make=lambda findings: design.design_headings(c.caller, bench, findings),
+        after_comments("headings", said),
+        make=lambda findings: design.design_headings(c.caller, bench, (*as_findings(said, before), *findings)),
         check=design.check_headings,
         show=lambda d: d.model_dump_json(indent=1),
     )
@@ -62,9 +70,12 @@ async def design_headings(state: RunState, runtime: Runtime[Context]) -> Update:
             f"no protocol can be designed: {_why_nothing(c, bench)}.",
             hint="Correct the data or give papers nearer to the objective, and start a new run; report.md says more.",
         )
-    c.folder.write(best.value, "design", "headings.json")
-    passed = ["headings"] if best.passed else []
-    return {"parts": [p.id for p in best.value.parts], "reviews": list(best.rounds), "passed": passed}
+    c.folder.write(best.value, "design", HEADINGS_FILE)
+    return {
+        "parts": [p.id for p in best.value.parts],
+        "reviews": list(best.rounds),
+        "passed": passed_now(state, "headings", best.passed),
+    }
 
 
 def _why_nothing(c: Context, bench: Bench) -> str:
@@ -84,24 +95,25 @@ async def design_outlines(state: RunState, runtime: Runtime[Context]) -> Update:
     """A line per step."""
     c = runtime.context
     bench = c.bench()
-    parts = design.parts_of(c.folder.read(HeadingsDraft, "design", "headings.json"))
+    said, before = commented_draft(c, state, OUTLINES)
+    parts = design.parts_of(c.folder.read(HeadingsDraft, "design", HEADINGS_FILE))
     best = await reviewed(
         c.caller,
         c.objective,
-        "outlines",
-        make=lambda findings: design.design_outlines(c.caller, bench, parts, findings),
+        after_comments("outlines", said),
+        make=lambda findings: design.design_outlines(c.caller, bench, parts, (*as_findings(said, before), *findings)),
         check=lambda d: design.check_outlines(parts, d),
         show=lambda d: d.model_dump_json(indent=1),
     )
-    c.folder.write_list(design.with_outlines(parts, best.value), "design", "outlines.json")
-    return {"reviews": list(best.rounds), "passed": ["outlines"] if best.passed else []}
+    c.folder.write_list(design.with_outlines(parts, best.value), "design", OUTLINES_FILE)
+    return {"reviews": list(best.rounds), "passed": passed_now(state, "outlines", best.passed)}
 
 
 async def write_steps(task: PartTask, runtime: Runtime[Context]) -> Update:
     """The steps of one part."""
     c = runtime.context
     bench = c.bench()
-    parts = c.folder.read_list(ProtocolPart, "design", "outlines.json")
+    parts = c.folder.read_list(ProtocolPart, "design", OUTLINES_FILE)
     part = next(p for p in parts if p.id == task["part_id"])
     context = gate_context(c)
 
@@ -134,7 +146,7 @@ async def write_steps(task: PartTask, runtime: Runtime[Context]) -> Update:
 async def assemble_protocol(state: RunState, runtime: Runtime[Context]) -> Update:
     """The parts as one protocol."""
     c = runtime.context
-    headings = c.folder.read(HeadingsDraft, "design", "headings.json")
+    headings = c.folder.read(HeadingsDraft, "design", HEADINGS_FILE)
     parts = tuple(c.folder.read(ProtocolPart, "design", "parts", f"{p}.json") for p in state["parts"])
     if not any(p.steps for p in parts):
         anew, by_rule = await design.design_by_rule(c.caller, c.bench(), c.library.similarities)
@@ -148,12 +160,6 @@ async def assemble_protocol(state: RunState, runtime: Runtime[Context]) -> Updat
     c.folder.write_list(rounds, "rounds.json")
     write_text(c.folder.path("protocol.md"), render_bare_protocol(protocol))
     return {}
-
-
-async def approve_protocol(state: RunState, runtime: Runtime[Context]) -> Update:
-    """Asks a person whether the protocol may be carried out."""
-    decision: Decision = interrupt({"gate": "approve_protocol", "protocol": "protocol.md"}, response_schema=Decision)
-    return {"decisions": [decision.model_copy(update={"revision": revisions_of(state["decisions"])})]}
 
 
 async def extract_tasks(state: RunState, runtime: Runtime[Context]) -> Update:
@@ -185,7 +191,7 @@ async def program_task(task: CodeTask, runtime: Runtime[Context]) -> Update:
             if runtime.control is not None and runtime.control.drain_requested:
                 return {}  # stopping: a task that has not begun is left for the resumed run
             c.caller.events.emit("task", "program_task", "start", spec.title, task=task_id)
-            record = await program.program_task(c.caller, c.workbench(c.sandbox), spec)
+            record = await program.program_task(c.caller, c.workbench(c.sandbox, task_id), spec)
     c.folder.write(record, "tasks", task_id, "record.json")
     c.caller.events.emit("task", "program_task", "done", spec.title, task=task_id, outcome=str(record.outcome))
     return {"done": [task_id]}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.execution import TaskRecord
+from bioresearcher.schemas.execution import Outcome, TaskRecord
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.revision import Revision
 from bioresearcher.schemas.task import DryLabTask, TaskInput
@@ -56,8 +56,9 @@ def settle_tasks(folder: RunFolder, tasks: Sequence[DryLabTask], old: Sequence[D
     for task in tasks:
         same = before.get(task.id) == task and all(n in holds for n in task.needs)
         if same and folder.has("tasks", task.id, "record.json"):
-            folder.read(TaskRecord, "tasks", task.id, "record.json")
-            holds.append(task.id)
+            record = folder.read(TaskRecord, "tasks", task.id, "record.json")
+            if record.outcome is not Outcome.NOT_RUN:  # it may be run now, where it could not or should not be then
+                holds.append(task.id)
     past = folder.path(FOLDER, str(max((r.number for r in recorded(folder)), default=0)), "tasks")
     for task in old:
         place = folder.path("tasks", task.id)

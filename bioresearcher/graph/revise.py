@@ -11,51 +11,85 @@ from dataclasses import replace
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.types import Overwrite
 
 from bioresearcher.errors import NothingRevisedError
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.retask import FOLDER, recorded, with_revisions
 from bioresearcher.graph.state import revisions_of
 from bioresearcher.report.protocol_markdown import render_bare_protocol
-from bioresearcher.runfolder import write_text
+from bioresearcher.runfolder import RunFolder, write_text
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import DraftReview
 from bioresearcher.schemas.revision import REVISE, Revision
 from bioresearcher.schemas.run import Decision
 from bioresearcher.stages.changes import difference
-from bioresearcher.stages.revise import Desk, revise
+from bioresearcher.stages.edited import edit_part
+from bioresearcher.stages.revise import Desk, Revised, revise
 
 ShowRevision = Callable[[Revision, str], None]
 """Shown a revision with the difference as text, before it is applied."""
 
 
-async def revise_run(context: Context, comment: str, show: ShowRevision | None) -> None:
+async def revise_run(context: Context, comment: str, show: ShowRevision | None) -> Revision:
     """Make the next revision of a run's protocol and write it down; nothing else is changed yet.
 
     Raises:
         NothingRevisedError: There is no protocol yet, or nothing of the comment could be done.
     """
-    from bioresearcher.graph.nodes_design import gate_context
-
     folder = context.folder
     if not folder.has("protocol.json"):
         raise NothingRevisedError(
             f"{folder.root} has no protocol yet.", hint=f"Finish it first: bioresearcher resume {folder.root}"
         )
     before = folder.read(Protocol, "protocol.json")
-    number = max((r.number for r in recorded(folder)), default=0) + 1
-    desk = Desk(context.library.similarities, gate_context(context), render_bare_protocol)
+    number = next_number(folder)
+    desk = desk_of(context)
     context.caller.events.emit("step", REVISE, "start", comment)
     revised = await revise(context.caller, context.bench(), before, comment, desk, number=number)
+    text = write_down(folder, before, revised)
+    context.caller.events.emit("step", REVISE, "done", comment, parts=list(revised.revision.changed_parts))
+    if show is not None:
+        show(revised.revision, text)
+    return revised.revision
+
+
+def edit_run(context: Context, part_id: str, text: str) -> Revision | None:
+    """Make the next revision of a run's protocol of a part as a person wrote it; None when nothing was changed.
+
+    Raises:
+        FormError: The text cannot be read.
+    """
+    folder = context.folder
+    before = folder.read(Protocol, "protocol.json")
+    revised = edit_part(context.bench(), before, part_id, text, desk_of(context), number=next_number(folder))
+    if revised is None:
+        return None
+    write_down(folder, before, revised)
+    return revised.revision
+
+
+def desk_of(context: Context) -> Desk:
+    """What a revision is made with in a run."""
+    from bioresearcher.graph.nodes_design import gate_context
+
+    return Desk(context.library.similarities, gate_context(context), render_bare_protocol)
+
+
+def next_number(folder: RunFolder) -> int:
+    """What the next revision is called."""
+    return max((r.number for r in recorded(folder)), default=0) + 1
+
+
+def write_down(folder: RunFolder, before: Protocol, revised: Revised) -> str:
+    """Write a revision, whole, before it is put in force; the difference as text."""
     text = difference(before, revised.protocol)
-    place = FOLDER, str(number)
+    place = FOLDER, str(revised.revision.number)
     folder.write(before, *place, "before.json")
     folder.write(revised.protocol, *place, "after.json")
     write_text(folder.path(*place, "diff.txt"), text + "\n")
     folder.write(revised.revision, *place, "revision.json")
-    context.caller.events.emit("step", REVISE, "done", comment, parts=list(revised.revision.changed_parts))
-    if show is not None:
-        show(revised.revision, text)
+    return text
 
 
 async def apply_revisions(graph: Any, config: RunnableConfig, context: Context) -> Context:  # noqa: ANN401 - compiled
@@ -69,7 +103,13 @@ async def apply_revisions(graph: Any, config: RunnableConfig, context: Context) 
 
 
 async def _apply(graph: Any, config: RunnableConfig, context: Context, revision: Revision) -> None:  # noqa: ANN401
-    folder = context.folder
+    values = in_force(context.folder, revision)
+    decision = Decision(gate=REVISE, approved=True, by="human", comment=revision.comment, revision=revision.number)
+    await graph.aupdate_state(config, {**values, "decisions": [decision]}, as_node="assemble_protocol")
+
+
+def in_force(folder: RunFolder, revision: Revision) -> dict[str, Any]:
+    """Put a revision's protocol in the place of the run's; what that changes in the state."""
     protocol = folder.read(Protocol, FOLDER, str(revision.number), "after.json")
     for part in protocol.parts:
         folder.write(part, "design", "parts", f"{part.id}.json")
@@ -77,11 +117,8 @@ async def _apply(graph: Any, config: RunnableConfig, context: Context, revision:
     folder.write_list([*rounds, *(r for r in revision.rounds if r not in rounds)], "rounds.json")
     folder.write(protocol, "protocol.json")
     write_text(folder.path("protocol.md"), render_bare_protocol(protocol))
-    decision = Decision(gate=REVISE, approved=True, by="human", comment=revision.comment, revision=revision.number)
-    values = {
+    return {
         "parts": [p.id for p in protocol.parts],
         "reviews": list(revision.rounds),
-        "decisions": [decision],
-        "done": {"__overwrite__": []},  # LangGraph's sign for a value that is not merged; tasks are planned anew
+        "done": Overwrite([]),  # tasks are planned anew
     }
-    await graph.aupdate_state(config, values, as_node="assemble_protocol")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from langgraph.graph import END
 from langgraph.types import Send
 
-from bioresearcher.graph.gates import SELECTION, stays_open
+from bioresearcher.graph.gates import PROTOCOL, SELECTION, stays_open
 from bioresearcher.graph.state import CodeTask, PaperTask, PartTask, RunState, standing
 
 
@@ -20,7 +21,7 @@ def after_selection(state: RunState) -> Literal["approve_selection", "fetch_data
     """On when the selection was approved; the same question again while it changes."""
     if stays_open(state, SELECTION):
         return "approve_selection"
-    return "fetch_datasets" if _approved(state, "approve_selection") else "__end__"
+    return "fetch_datasets" if _approved(state, SELECTION) else "__end__"
 
 
 def after_fetching(state: RunState) -> list[Send] | Literal["analyse_reports"]:
@@ -33,9 +34,30 @@ def after_outlines(state: RunState) -> list[Send] | Literal["assemble_protocol"]
     return [Send("write_steps", PartTask(part_id=p)) for p in state["parts"]] or "assemble_protocol"
 
 
-def after_protocol(state: RunState) -> Literal["extract_tasks", "__end__"]:
-    """On with the tasks when the protocol was approved."""
-    return "extract_tasks" if _approved(state, "approve_protocol") else "__end__"
+def after_protocol(state: RunState) -> Literal["approve_protocol", "extract_tasks", "__end__"]:
+    """On with the tasks when the protocol was approved; the same question again while it changes."""
+    if stays_open(state, PROTOCOL):
+        return "approve_protocol"
+    return "extract_tasks" if _approved(state, PROTOCOL) else "__end__"
+
+
+def after_draft(state: RunState, gate: str, design: str, on: str, *, by_rule: bool) -> str:
+    """On from the headings or outlines; a comment has them designed again, where a model can follow it."""
+    if stays_open(state, gate):
+        return design if standing_comment(state, gate) and not by_rule else gate
+    return END if declined(state, gate) else on
+
+
+def standing_comment(state: RunState, gate: str) -> bool:
+    """Whether the last answer at a gate is a comment that is to be followed."""
+    decision = standing(state["decisions"], gate)
+    return decision is not None and decision.changed and bool(decision.comment)
+
+
+def declined(state: RunState, gate: str) -> bool:
+    """Whether a person said no at a gate that may not have been asked."""
+    decision = standing(state["decisions"], gate)
+    return decision is not None and not decision.approved
 
 
 def ready_tasks(tasks: Sequence[str], done: Sequence[str], needs: Mapping[str, Sequence[str]]) -> list[str]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -281,6 +282,7 @@ class Runner:
             return _outcome(state.values)
         question: Any = None if state.values else initial_state()
         while True:
+            context = replace(context, objective=with_revisions(context.folder, context.objective))
             if state.interrupts:
                 question = await self._answered(context, state.interrupts[0].value)
                 if question is None:

@@ -7,7 +7,6 @@ from typing import Annotated, TypedDict, TypeVar
 
 from bioresearcher.schemas.paper import Failure, QueryPlan, SearchRound
 from bioresearcher.schemas.review import DraftReview
-from bioresearcher.schemas.revision import REVISE
 from bioresearcher.schemas.run import Decision
 
 T = TypeVar("T")
@@ -20,13 +19,14 @@ def merge(old: Sequence[T], new: Sequence[T]) -> list[T]:
 
 def revisions_of(decisions: Sequence[Decision]) -> int:
     """The number of the last revision of the protocol, 0 before any."""
-    return max((d.revision for d in decisions if d.gate == REVISE), default=0)
+    return max((d.revision for d in decisions), default=0)
 
 
 def standing(decisions: Sequence[Decision], gate: str) -> Decision | None:
-    """The decision in force at a gate: the last one; on the protocol, one about its last revision."""
+    """The decision in force at a gate: the last one; on the protocol and its tasks, one about its last revision."""
     last = revisions_of(decisions)
-    about = [d for d in decisions if d.gate == gate and (gate != "approve_protocol" or d.revision == last)]
+    late = gate in ("approve_protocol", "approve_tasks")
+    about = [d for d in decisions if d.gate == gate and (not late or d.revision == last)]
     return about[-1] if about else None
 
 

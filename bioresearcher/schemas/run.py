@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from bioresearcher.schemas.base import Value
+from bioresearcher.schemas.execution import Limits
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.paper import Failure
 from bioresearcher.schemas.usage import UsageRow
@@ -68,6 +69,9 @@ class Decision(Value):
         default=(), description="identifiers, and files as `paper:<path>` or `data:<path>`, that were not known before"
     )
     confirmed: tuple[str, ...] = Field(default=(), description="ids of retracted papers to be used all the same")
+    text: str = Field(default="", description="headings, outlines or a part as the person wrote them")
+    parts: tuple[str, ...] = Field(default=(), description="parts of the protocol that are approved, or written anew")
+    limits: dict[str, Limits] = Field(default_factory=dict, description="task -> what it may use")
     papers: tuple[str, ...] = Field(default=(), description="ids of the papers that are read")
     datasets: tuple[str, ...] = Field(default=(), description="ids of the data sets that are used")
     comment: str = ""

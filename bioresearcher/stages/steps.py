@@ -119,14 +119,14 @@ def _inputs(draft: ProtocolStepDraft, line: OutlineLine, ground: Ground) -> tupl
     before = ground.before(line.id)
     found: dict[str, StepInput] = {}
     for given in draft.inputs[:MAX_INPUTS]:
-        source = _source(given.source, before, ground.datasets)
+        source = source_of(given.source, before, ground.datasets)
         name = title_of(given.name) or (source or "").rsplit("/", 1)[-1]
         if source is not None:
             found.setdefault(name, StepInput(name=name, source=source))
     return tuple(found.values())
 
 
-def _source(text: str, before: Mapping[str, OutlineLine], datasets: Sequence[Dataset]) -> str | None:
+def source_of(text: str, before: Mapping[str, OutlineLine], datasets: Sequence[Dataset]) -> str | None:
     """The source as the protocol writes it, or None when it does not exist."""
     kind, _, rest = text.strip().partition(":")
     owner, _, item = rest.partition("/")

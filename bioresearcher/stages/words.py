@@ -53,8 +53,13 @@ def plain_name(text: str) -> str:
 
 def title_of(*candidates: str) -> str:
     """The first text that says something, on one line and not longer than a title."""
-    lines = (" ".join(_visible(c).split()) for c in candidates)
+    lines = (flat(c) for c in candidates)
     return clip(next((line for line in lines if line), ""), TITLE_CHARS)
+
+
+def flat(text: str) -> str:
+    """The text on one line, without marks that are not seen."""
+    return " ".join(_visible(text).split())
 
 
 def _visible(text: str) -> str:

@@ -56,7 +56,9 @@ class Desk:
         """Start a run or go on with one."""
         self.script = Script(*lines, width=width)
         if folder is None:
-            settings = load_settings({"workspace": self.root / "ws", "backend": "offline", **self.flags})
+            settings = load_settings(
+                {"workspace": self.root / "ws", "backend": "offline", "sandbox": "none", **self.flags}
+            )
             folder, inputs = new_run_folder(settings.workspace, "groups"), Inputs(QUESTION, (self.root / "notes",))
         else:
             record = read_record(folder)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from bioresearcher.graph.build import BRANCHES, STEPS, build_pipeline
 from bioresearcher.graph.routes import ready_tasks
 from bioresearcher.graph.state import RunState, initial_state, merge
+from bioresearcher.settings.values import GATES
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,5 @@ def test_the_initial_state_has_every_key() -> None:
 
 def test_the_graph_has_the_steps_of_the_design() -> None:
     names = set(build_pipeline().nodes)
-    assert {n.__name__ for n in STEPS} | {b.__name__ for b, _ in BRANCHES} | {
-        "approve_selection",
-        "approve_protocol",
-    } == names
+    gates = {f"approve_{gate}" for gate in GATES}
+    assert {n.__name__ for n in STEPS} | {b.__name__ for b, _ in BRANCHES} | gates == names

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from bioresearcher.cli.session import gate_protocol, gate_selection
+from bioresearcher.cli.session import gate_outline, gate_protocol, gate_selection, gate_tasks
 from bioresearcher.cli.session.gate_talk import Command, Talk
 from bioresearcher.cli.session.terminal import Terminal
 from bioresearcher.graph.context import Context
-from bioresearcher.graph.gates import PROTOCOL, SELECTION
+from bioresearcher.graph.gates import HEADINGS, OUTLINES, PROTOCOL, SELECTION, TASKS
 from bioresearcher.schemas.run import Decision
 
 CONVERSATIONS: Mapping[str, Callable[[Talk], Awaitable[Decision | None]]] = {
     SELECTION: gate_selection.converse,
+    HEADINGS: gate_outline.converse,
+    OUTLINES: gate_outline.converse,
     PROTOCOL: gate_protocol.converse,
+    TASKS: gate_tasks.converse,
 }
 
 

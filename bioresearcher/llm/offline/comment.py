@@ -144,6 +144,11 @@ def added(comment: str) -> tuple[str, ...]:
     return tuple(c for c in clauses(comment) if (_ADD.search(c) and not _DROP.search(c)) or _REQUIRE.match(c))
 
 
+def drops_something(clause: str) -> bool:
+    """Whether a clause asks for something to be dropped."""
+    return bool(_DROP.search(clause))
+
+
 def drops_or_sets(comment: str, parts: Sequence[ProtocolPart], skills: Sequence[SkillBrief] = ()) -> bool:
     """Whether rules find something to drop or to set in one of the parts."""
     return any(any(drops(comment, p, skills)) or settings_in(comment, p) for p in parts)

@@ -1,0 +1,206 @@
+"""The gate of the tasks as a conversation: what will be run, what is skipped, and within which limits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bioresearcher.cli.session.gate_lines import Typed, Verb, verbs_of
+from bioresearcher.cli.session.gate_table import NARROW
+from bioresearcher.cli.session.gate_talk import Talk
+from bioresearcher.cli.session.limit_words import FORM, limit_words, limits_in
+from bioresearcher.report.text import clean, one_line
+from bioresearcher.schemas.execution import Limits
+from bioresearcher.schemas.run import Decision
+from bioresearcher.schemas.task import DryLabTask, TaskInput
+
+PROMPT: Final = "tasks> "
+VERBS: Final = verbs_of(
+    Verb("list", "nothing", "the tasks"),
+    Verb("show", "items", "a task in full", "show 2"),
+    Verb("skip", "items", "do not run it; what needs it is blocked", "skip 2 4"),
+    Verb("keep", "items", "run it after all", "keep 2"),
+    Verb("limit", "items", f"what it may use: {FORM}", "limit 2 memory=4G time=10m"),
+    Verb("run", "nothing", "run the tasks (also yes)"),
+    Verb("no", "rest", "run nothing: the run ends here", "no [why]"),
+    Verb("help", "nothing", "this list"),
+    yes="run",
+    y="run",
+    done="run",
+    approve="run",
+    n="no",
+    unskip="keep",
+    limits="limit",
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The tasks as they stand: what is skipped, what is blocked by that, and the limits of each."""
+
+    tasks: tuple[DryLabTask, ...]
+    skipped: frozenset[str]
+    limits: Mapping[str, Limits]
+    usual: Limits
+
+    def limits_of(self, task_id: str) -> Limits:
+        """What a task may use."""
+        return self.limits.get(task_id, self.usual)
+
+    @property
+    def blocked(self) -> frozenset[str]:
+        """Tasks that need a skipped one, also through others; the tasks are in an order in which they can be run."""
+        found: set[str] = set()
+        for task in self.tasks:
+            if task.id not in self.skipped and any(n in self.skipped or n in found for n in task.needs):
+                found.add(task.id)
+        return frozenset(found)
+
+    def state(self, task_id: str) -> str:
+        """What will become of a task; empty when it is run."""
+        return "SKIPPED" if task_id in self.skipped else "BLOCKED" if task_id in self.blocked else ""
+
+    def named(self, words: Sequence[str]) -> tuple[list[DryLabTask], list[str]]:
+        """The tasks that are meant (`2`, `T2`, `t2`), and words that mean none."""
+        by_name = {t.id.casefold(): t for t in self.tasks}
+        found = {w: by_name.get(w.casefold()) or by_name.get(f"t{w.lstrip('#')}") for w in words}
+        return [t for t in found.values() if t], [w for w, t in found.items() if t is None]
+
+
+async def converse(talk: Talk) -> Decision | None:
+    """The person's next answer: a task skipped or limited, or the word that runs them."""
+    context = talk.context
+    plan = Plan(
+        tasks=context.folder.read_list(DryLabTask, "tasks.json"),
+        skipped=frozenset(talk.question.get("skipped", ())),
+        limits={t: Limits.model_validate(v) for t, v in talk.question.get("limits", {}).items()},
+        usual=context.settings.limits,
+    )
+    if talk.begin():
+        show_plan(talk, plan)
+    while True:
+        answer = await talk.ask(PROMPT, VERBS)
+        if answer is None:
+            return None
+        decision = _answered(talk, *answer, plan)
+        if decision is not None:
+            return decision
+
+
+def show_plan(talk: Talk, plan: Plan) -> None:
+    """The tasks in a table, and how to change it."""
+    talk.say(plan_table(plan, talk.terminal.width))
+    if talk.context.sandbox is None:
+        talk.say(one_line(f"No task can be run here: {talk.context.sandbox_note}", 400))
+    talk.say("show 2, skip 2, limit 2 memory=4G time=10m, run, no; help says more.")
+
+
+def plan_table(plan: Plan, width: int) -> RenderableType:
+    """The tasks as a table or, in a narrow terminal, as lines; nothing in it is markup."""
+    title = Text(f"Tasks to run: {len(plan.tasks) - len(plan.skipped)} of {len(plan.tasks)}", style="bold")
+    if width < NARROW:
+        return Group(title, *(_lines(task, plan) for task in plan.tasks))
+    shown = Table("id", "task", "reads", "writes", "may use", box=None, pad_edge=False, width=width)
+    for column, wide in zip(shown.columns, (3, None, None, None, 8), strict=True):
+        column.width, column.overflow = wide, "fold"
+    for task in plan.tasks:
+        name = Text.assemble((f"{plan.state(task.id)} ", "bold red") if plan.state(task.id) else "", _title(task))
+        name.append(f"\n{_how(task)}", style="dim")
+        cells = (Text(_reads(task)), Text(_writes(task)), Text(limit_words(plan.limits_of(task.id))))
+        shown.add_row(Text(task.id, style="bold"), name, *cells)
+    return Group(title, shown)
+
+
+def _lines(task: DryLabTask, plan: Plan) -> Text:
+    state = plan.state(task.id)
+    text = Text.assemble((task.id, "bold"), " ", (f"{state} ", "bold red") if state else "", _title(task))
+    return text.append(
+        f"\n{_how(task)}\nreads {_reads(task)}\nwrites {_writes(task)}\nmay use {limit_words(plan.limits_of(task.id))}"
+    )
+
+
+def _title(task: DryLabTask) -> str:
+    return one_line(task.title, 160)
+
+
+def _how(task: DryLabTask) -> str:
+    how = f"vetted analysis {task.skill}" if task.skill else "code to be written"
+    return one_line(how + (f" · needs {', '.join(task.needs)}" if task.needs else ""), 160)
+
+
+def _reads(task: DryLabTask) -> str:
+    return ", ".join(dict.fromkeys(map(_source, task.inputs))) or "nothing"
+
+
+def _source(given: TaskInput) -> str:
+    where = given.dataset if given.dataset is not None else given.task
+    return one_line(f"{where}/{given.file if given.dataset is not None else given.output}", 80)
+
+
+def _writes(task: DryLabTask) -> str:
+    return ", ".join(one_line(o.file, 60) for o in task.outputs)
+
+
+def _about(task: DryLabTask, plan: Plan) -> list[str]:
+    """A task in full, in lines."""
+    lines = [f"{task.id} {plan.state(task.id)} {_title(task)}".replace("  ", " "), clean(task.goal[:1_500])]
+    lines += [f"carries out step {', '.join(task.step_ids)} in {task.language}; {_how(task)}"]
+    lines += [one_line(f"reads {i.name}: {_source(i)}", 200) for i in task.inputs]
+    for output in task.outputs:
+        columns = f", with {', '.join(c.name for c in output.columns)}" if output.columns else ""
+        lines.append(one_line(f"writes {output.file} ({output.kind}): {output.description}{columns}", 400))
+    lines += [one_line(f"{name} = {json.dumps(value)}", 200) for name, value in task.parameters.items()]
+    return [*lines, f"may use {limit_words(plan.limits_of(task.id))}"]
+
+
+def _answered(talk: Talk, line: str, typed: Typed, plan: Plan) -> Decision | None:
+    """The decision that a line means; None when it only asks to be shown something, or cannot be done."""
+    if typed.verb == "run":
+        return talk.decision(line, approved=True)
+    if typed.verb == "no":
+        return talk.decision(line, approved=False, comment=typed.text[:500])
+    if typed.verb == "list":
+        show_plan(talk, plan)
+        return None
+    words = typed.items[:1] if typed.verb == "limit" else typed.items
+    tasks, strange = plan.named(words)
+    if strange or not tasks:
+        said = f"{one_line(strange[0], 40)} is no task" if strange else "Name a task"
+        talk.say(f"{said} (T1 to T{len(plan.tasks)})." if plan.tasks else "There are no tasks.")
+        return None
+    if typed.verb == "show":
+        talk.say(*(text for task in tasks for text in _about(task, plan)))
+        return None
+    if typed.verb == "limit":
+        return _limited(talk, line, tasks, typed.items[1:], plan)
+    return _changed(talk, line, tasks, plan, skip=typed.verb == "skip")
+
+
+def _limited(talk: Talk, line: str, tasks: Sequence[DryLabTask], words: Sequence[str], plan: Plan) -> Decision | None:
+    found: dict[str, Limits] = {}
+    for task in tasks:
+        limits = limits_in(words, plan.limits_of(task.id))
+        if isinstance(limits, str):
+            talk.say(limits)
+            return None
+        found[task.id] = limits
+        talk.say(f"{task.id} may use {limit_words(limits)}.")
+    return talk.decision(line, limits=found)
+
+
+def _changed(talk: Talk, line: str, tasks: Sequence[DryLabTask], plan: Plan, *, skip: bool) -> Decision | None:
+    ids = tuple(t.id for t in tasks if (t.id in plan.skipped) != skip)
+    if not ids:
+        talk.say(f"{', '.join(t.id for t in tasks)}: {'skipped already' if skip else 'not skipped anyway'}.")
+        return None
+    after = Plan(plan.tasks, plan.skipped | {*ids} if skip else plan.skipped - {*ids}, plan.limits, plan.usual)
+    lost = [t for t in after.blocked if t not in plan.blocked]
+    blocked = f"; blocked by that: {', '.join(sorted(lost, key=lambda t: int(t[1:])))}" if lost else ""
+    talk.say(f"{', '.join(ids)} {'will be skipped' if skip else 'will be run'}{blocked}.")
+    return talk.decision(line, **{"drop" if skip else "add": ids})
