@@ -24,8 +24,8 @@ from chromadb.errors import ChromaError
 from chromadb.utils.embedding_functions import register_embedding_function
 from numpy.typing import NDArray
 
-from bioresearcher.errors import WorkspaceError
-from bioresearcher.library.embedding import Embedder, MiniLM
+from bioresearcher.errors import BioresearcherError, WorkspaceError
+from bioresearcher.library.embedding import Embedder
 
 COLLECTION: Final = "passages"
 _BATCH: Final = 1_000
@@ -62,7 +62,7 @@ def embedding_function(embedder: Embedder) -> PassageEmbedding:
 
         @staticmethod
         def build_from_config(config: dict[str, Any]) -> EmbeddingFunction[Documents]:
-            return Named(MiniLM())
+            return Named(embedder)
 
     cast(Any, register_embedding_function)(Named)
     return Named(embedder)
@@ -71,17 +71,15 @@ def embedding_function(embedder: Embedder) -> PassageEmbedding:
 class ChromaIndex:
     """The passages' vectors in a Chroma folder of its own; made by `open_index`."""
 
+    lost: tuple[type[Exception], ...] = BROKEN
+    """What Chroma raises when the index cannot be used."""
+
     def __init__(self, root: Path, lock: int, embedder: Embedder) -> None:
         self._root = root
         self._folder = root / f"chroma-{_generation(root) or 1}"
         self._lock = lock
         self._function = embedding_function(embedder)
         self._open()
-
-    @property
-    def where(self) -> str:
-        """Where the vectors are, for messages."""
-        return str(self._folder)
 
     def _open(self) -> None:
         logging.getLogger("chromadb").setLevel(logging.ERROR)
@@ -94,17 +92,16 @@ class ChromaIndex:
         settings = Settings(anonymized_telemetry=False, allow_reset=False)
         # `close` is missing from the declared type, not from the client
         self._client: Any = chromadb.PersistentClient(str(self._folder), settings=settings)
-        try:
-            self._collection = self._client.get_or_create_collection(
-                COLLECTION, embedding_function=cast(Any, self._function)
-            )
-        except ValueError:  # its vectors were made by another embedding
-            self._client.delete_collection(COLLECTION)
-            self._collection = self._client.create_collection(COLLECTION, embedding_function=cast(Any, self._function))
+        # refused when the vectors there were made by another embedding
+        self._collection = self._client.get_or_create_collection(
+            COLLECTION, embedding_function=cast(Any, self._function)
+        )
         self.ids: set[str] = set(self._collection.get(include=[])["ids"])
 
     def _rebuild(self) -> None:
-        """A folder that Chroma cannot read is made anew: the store holds everything that was in it."""
+        """A folder that Chroma cannot read, or of another embedding, is made anew from the store."""
+        with suppress(*BROKEN):
+            self._client.close()
         # under a new name, because Chroma remembers a path that failed for as long as the process lives
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder = self._root / f"chroma-{int(self._folder.name.rpartition('-')[2]) + 1}"
@@ -129,6 +126,10 @@ class ChromaIndex:
             rows: All that the store has of them: (passage, document, kind, vector key).
             vectors: Gives the stored vectors of keys.
             scope: The documents; what else the index holds of them is removed.
+
+        Raises:
+            WorkspaceError: The index cannot be written.
+            VectorServerError: The server that keeps it is lost.
         """
         missing = [row for row in rows if row[0] not in self.ids]
         held = self.ids if scope is None else {i for i in self.ids if i.rpartition(":")[0] in scope}
@@ -145,32 +146,32 @@ class ChromaIndex:
             for some in (sorted(stale)[i : i + _BATCH] for i in range(0, len(stale), _BATCH)):
                 self._collection.delete(ids=some)
             self.ids -= stale
-        except BROKEN as error:
-            raise WorkspaceError(
-                f"the vector index {self.where} cannot be written: {error}.",
-                hint="Check space and permissions, or delete this folder; it is made again.",
-            ) from error
+        except self.lost as error:
+            raise self._trouble("written", error) from error
 
-    def nearest(
-        self,
-        vector: NDArray[np.float32],
-        limit: int,
-        *,
-        documents: Collection[str] | None,
-        kinds: Collection[str],
-    ) -> list[str]:
-        """The ids of the nearest passages."""
-        conditions: list[dict[str, Any]] = [{"kind": {"$in": sorted(kinds)}}]
-        if documents is not None:
-            conditions.append({"document": {"$in": sorted(documents)}})
-        where = conditions[0] if len(conditions) == 1 else {"$and": conditions}
-        found = self._collection.query(
-            query_embeddings=cast(Any, vector[None, :]),
-            n_results=max(1, min(limit, len(self.ids))),
-            where=cast(Any, where),
-            include=[],
-        )
+    def nearest(self, vector: NDArray[np.float32], limit: int) -> list[str]:
+        """The ids of the nearest passages, nearest first.
+
+        Raises:
+            WorkspaceError: The index cannot be read.
+            VectorServerError: The server that keeps it is lost.
+        """
+        if not self.ids:
+            return []
+        try:
+            found = self._collection.query(
+                query_embeddings=cast(Any, vector[None, :]), n_results=min(limit, len(self.ids)), include=[]
+            )
+        except self.lost as error:
+            raise self._trouble("read", error) from error
         return list(found["ids"][0])
+
+    def _trouble(self, verb: str, error: Exception) -> BioresearcherError:
+        """What is said of an index that fails while it is in use."""
+        return WorkspaceError(
+            f"the vector index {self._folder} cannot be {verb}: {error}.",
+            hint="Check space and permissions, or delete this folder; it is made again.",
+        )
 
     def close(self) -> None:
         """Close the client and give the lock back."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
@@ -18,9 +17,7 @@ from urllib.parse import urlsplit
 
 import chromadb
 import httpx
-import numpy as np
 from chromadb.config import Settings
-from numpy.typing import NDArray
 
 from bioresearcher.errors import InputError, VectorServerError, WorkspaceError
 from bioresearcher.library.dense import BROKEN, ChromaIndex, embedding_function
@@ -116,64 +113,31 @@ def library_id(root: Path) -> str:
 class ServerIndex(ChromaIndex):
     """The passages' vectors in a collection of a Chroma server."""
 
+    lost = LOST
+
     def __init__(self, root: Path, url: str, embedder: Embedder) -> None:
         """Open or make the library's collection.
 
         Raises:
             InputError: The address is none.
-            WorkspaceError: The server does not answer or cannot be used.
+            VectorServerError: The server does not answer or cannot be used.
         """
         self._function = embedding_function(embedder)
         self._client = connect(url)
-        model = hashlib.sha256(embedder.name.encode()).hexdigest()[:12]
+        mine = f"bioresearcher-{library_id(root)}-"
+        name = mine + hashlib.sha256(embedder.name.encode()).hexdigest()[:12]
         try:
-            self._collection = self._client.get_or_create_collection(
-                f"bioresearcher-{library_id(root)}-{model}", embedding_function=cast(Any, self._function)
-            )
+            self._collection = self._client.get_or_create_collection(name, embedding_function=cast(Any, self._function))
             self.ids = set(self._collection.get(include=[])["ids"])
+            for other in self._client.list_collections():  # of an embedding that this library had before
+                if other.name.startswith(mine) and other.name != name:
+                    self._client.delete_collection(other.name)
         except LOST as error:
             end(self._client)
             raise VectorServerError(f"the Chroma server cannot be used: {_said(error)}.") from error
 
-    @property
-    def where(self) -> str:
-        """Where the vectors are, for messages."""
-        return "on the Chroma server"
-
-    def keep(
-        self,
-        rows: Sequence[tuple[str, str, str, str]],
-        vectors: Callable[[Sequence[str]], NDArray[np.float32]],
-        *,
-        scope: Collection[str] | None,
-    ) -> None:
-        """Bring the collection in step with the store, see `ChromaIndex.keep`.
-
-        Raises:
-            VectorServerError: The server is lost.
-        """
-        try:
-            super().keep(rows, vectors, scope=scope)
-        except (*LOST, WorkspaceError) as error:
-            raise VectorServerError(f"the Chroma server was lost: {_said(error.__cause__ or error)}.") from error
-
-    def nearest(
-        self,
-        vector: NDArray[np.float32],
-        limit: int,
-        *,
-        documents: Collection[str] | None,
-        kinds: Collection[str],
-    ) -> list[str]:
-        """The ids of the nearest passages.
-
-        Raises:
-            VectorServerError: The server is lost.
-        """
-        try:
-            return super().nearest(vector, limit, documents=documents, kinds=kinds)
-        except LOST as error:
-            raise VectorServerError(f"the Chroma server was lost: {_said(error)}.") from error
+    def _trouble(self, verb: str, error: Exception) -> VectorServerError:
+        return VectorServerError(f"the Chroma server was lost: {_said(error)}.")
 
     def close(self) -> None:
         """Close the client; the server keeps what it has."""

@@ -82,7 +82,7 @@ class MiniLM:
 
     def _load(self) -> tuple[Any, Any]:
         if self._loaded is None:
-            self._loaded = _session(_model_path()), _tokenizer()
+            self._loaded = load_model(), load_tokenizer()
         return self._loaded
 
 
@@ -121,7 +121,12 @@ def _model_path() -> Path:
     return path
 
 
-def _session(model: Path) -> Any:  # noqa: ANN401
+def load_model() -> Any:  # noqa: ANN401
+    """A session of the model, after its check sum was compared.
+
+    Raises:
+        DefectError: The model is missing or is not the one this program was tested with.
+    """
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -131,16 +136,22 @@ def _session(model: Path) -> Any:  # noqa: ANN401
     options.log_severity_level = 4
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # by its path: from bytes, the model is held once more while it is loaded
-    return ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(str(_model_path()), options, providers=["CPUExecutionProvider"])
 
 
-def _tokenizer() -> Any:  # noqa: ANN401
+def load_tokenizer(limit: int | None = MAX_TOKENS) -> Any:  # noqa: ANN401
+    """The model's tokenizer, which cuts a text after so many tokens (None: never).
+
+    Raises:
+        DefectError: Its file is missing.
+    """
     from tokenizers import Tokenizer
 
     path = Path(__file__).with_name("minilm-tokenizer.json")
     if not path.is_file():
         raise DefectError(f"{path.name} is missing from the installation.", hint="Reinstall bioresearcher.")
     tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.enable_truncation(max_length=MAX_TOKENS)
+    if limit is not None:
+        tokenizer.enable_truncation(max_length=limit)
     tokenizer.no_padding()
     return tokenizer

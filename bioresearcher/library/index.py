@@ -1,24 +1,26 @@
 """The library: papers' passages stored once, found again by meaning and by words.
 
-Search is hybrid: cosine similarity of embeddings (Chroma) and BM25, each scaled to 0–1 over the candidates and
-added with weights 0.6 and 0.4. One process at a time keeps the Chroma index; others that use the
-same library meanwhile compare vectors directly, with the same results.
+Search is hybrid. Candidates are the best by words (BM25) and the nearest by static vectors, which cost so little that
+every passage has one (Chroma). The embedding model, a hundred times slower, only compares the candidates with the
+question; its cosine and BM25, each scaled to 0–1 over the candidates, are added with weights 0.6 and 0.4. One process
+at a time keeps the Chroma index; others that use the same library meanwhile compare vectors directly.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, get_args
 
 from bioresearcher.errors import VectorServerError
+from bioresearcher.library.corpus import Corpora, Corpus
 from bioresearcher.library.embedding import Embedder, MiniLM
-from bioresearcher.library.lexical import Lexical
 from bioresearcher.library.passages import split
-from bioresearcher.library.store import Store, text_key
+from bioresearcher.library.static import StaticMiniLM
+from bioresearcher.library.store import Store
+from bioresearcher.library.vectors import Vectors
 from bioresearcher.schemas.library import LibraryEntry
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.passage import Document, Passage, SectionKind
@@ -33,12 +35,17 @@ DENSE_WEIGHT: Final = 0.6
 EVIDENCE_KINDS: Final[frozenset[SectionKind]] = frozenset(get_args(SectionKind)) - {"references"}
 """Where evidence is looked for: everywhere but in the reference list."""
 
-_CANDIDATES: Final = 50
-_CACHED_VECTORS: Final = 8_192
-_CACHED_CORPORA: Final = 8
-_EMBED_STEP: Final = 32
-_EMBED_AT_ONCE: Final = 1_000
-"""Passages without a vector that a search embeds first (up to a minute); with more, words find the candidates."""
+_BY_WORDS: Final = 14
+_CANDIDATES: Final = 16
+"""Passages that the model compares with a question (0.3 s of CPU); those after the best by words are near in meaning.
+
+Chosen on one half of the questions of `tests/benchmarks/bench_recall.py`, where more find one more of 143 at most.
+"""
+
+_COARSE_WEIGHT: Final = 0.2
+_INDEX_STEP: Final = 64
+_INDEX_AT_ONCE: Final = 5_000
+"""Passages without a vector that a search indexes first (seconds); with more, words alone find the candidates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +58,29 @@ class Hit:
     lexical: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Corpus:
-    """The passages that one kind of search is over: ids, vector keys, BM25."""
-
-    ids: tuple[str, ...]
-    keys: tuple[str, ...]
-    lexical: Lexical
-
-
 class Library:
     """Documents, passages and their indexes in one folder; safe to use from several threads.
 
-    Nothing is opened before it is needed: the embedding model and Chroma load at the first `add`, `search`,
-    `rank` or `similarities`.
+    Nothing is opened before it is needed: Chroma at the first `add`, `index` or `search`, the embedding model at the
+    first `search`, `rank` or `similarities`.
     """
 
-    def __init__(self, root: Path, *, embedder: Embedder | None = None, chroma_url: str | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        embedder: Embedder | None = None,
+        indexer: Embedder | None = None,
+        chroma_url: str | None = None,
+    ) -> None:
         """Open or make the library in a folder; with `chroma_url` its vectors are indexed by that Chroma server.
+
+        Args:
+            root: The folder.
+            embedder: Compares texts; the embedded model when none is given.
+            indexer: Gives every passage its vector; when none is given the embedder, or beside the embedded model the
+                static embedding.
+            chroma_url: Address of a Chroma server.
 
         Raises:
             WorkspaceError: The folder cannot be written, or was written by a newer version.
@@ -76,16 +88,18 @@ class Library:
         self.root = root
         self.note = ""
         self._chroma_url = chroma_url
-        self._embedder: Embedder = embedder or MiniLM()
         self._store = Store(root / "library.sqlite")
+        self._indexer: Embedder = indexer or embedder or StaticMiniLM()
+        self._vectors = Vectors(self._store, embedder or MiniLM())
+        same = self._indexer is embedder
+        self._coarse = self._vectors if same else Vectors(self._store, self._indexer, halved=True)
         self._guard = threading.RLock()
         self._index: ChromaIndex | None = None
         self._index_tried = False
         self._synced = False
         self._closing = False
         self._version = self._store.version()
-        self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._corpora: OrderedDict[tuple[frozenset[str] | None, frozenset[str]], _Corpus] = OrderedDict()
+        self._corpora = Corpora(self._store, root)
 
     def __enter__(self) -> Self:
         return self
@@ -110,14 +124,14 @@ class Library:
         """
         with self._guard:
             new, _ = self._put(document)
-            self._complete({document.id}, EVIDENCE_KINDS)
+            self._complete({document.id})
             self._sync({document.id})
             return new
 
     def put(self, document: Document, paper: Paper | None = None) -> int:
         """Store a document's passages, and what is known of its paper; `index` or the first search makes the vectors.
 
-        Vectors take most of the time (about 0.05 s of CPU a passage). Returns how many passages are new.
+        Returns how many passages are new.
         """
         with self._guard:
             new, changed = self._put(document)
@@ -145,13 +159,13 @@ class Library:
         Nothing depends on it but the time of the next search. It ends early when the library is closed.
         """
         with self._guard:
-            missing = self._store.without_vector(self._embedder.name, None)
+            missing = self._store.without_vector(self._coarse.name)
         wanted = [identifier for identifier, kind in missing if kind in EVIDENCE_KINDS]
-        for n in range(0, len(wanted), _EMBED_STEP):
+        for n in range(0, len(wanted), _INDEX_STEP):
             with self._guard:
                 if self._closing:
                     return
-                self._embed([p.text for p in self._store.passages(wanted[n : n + _EMBED_STEP])], cache=False)
+                self._coarse.store([p.text for p in self._store.passages(wanted[n : n + _INDEX_STEP])])
         with self._guard:
             if not self._closing:
                 self._sync()
@@ -195,35 +209,72 @@ class Library:
             kinds: Only these kinds of sections; None means all but the reference list.
             limit: At most so many hits.
 
-        While more than a thousand passages wait for their vectors, candidates are found by words alone, and their
-        meaning decides only the order; `index` makes up for it.
+        The model is asked about at most 16 passages, so that a search ends soon whatever the library holds; `limit`
+        may be more, and further hits follow as candidates were found, their `dense` being the static embedding's.
+
+        While more than 5,000 passages wait for their vectors, candidates are found by words alone; `index` makes up
+        for it.
         """
         if not query.strip() or limit < 1 or (documents is not None and not documents):
             return []
         wanted = frozenset(EVIDENCE_KINDS if kinds is None else kinds)
         chosen = None if documents is None else frozenset(documents)
         with self._guard:
-            corpus = self._corpus(chosen, wanted)
+            self._notice_others()
+            corpus = self._corpora.get(chosen, wanted)
             if not corpus.ids:
                 return []
-            depth = max(_CANDIDATES, 5 * limit)
             lexical = corpus.lexical.scores(query)
-            vector = self._embed([query])[0]
-            best = sorted(range(len(lexical)), key=lambda i: -lexical[i])[:depth]
-            candidates = {i for i in best if lexical[i] > 0}
-            if self._ready(chosen, wanted):
-                candidates |= self._nearest(corpus, vector, depth, documents=chosen, kinds=wanted)
-            elif candidates:
-                self._embed([p.text for p in self._store.passages([corpus.ids[i] for i in sorted(candidates)])])
-            places = sorted(candidates)
-            if not places:
+            depth = max(_CANDIDATES, limit)
+            order = sorted(range(len(lexical)), key=lambda n: -lexical[n])[:depth]
+            best = [n for n in order if lexical[n] > 0]
+            near = self._near(corpus, query, depth, everything=chosen is None and wanted == EVIDENCE_KINDS)
+            return self._hits(query, corpus, lexical, best, near)[:limit]
+
+    def _hits(
+        self, query: str, corpus: Corpus, lexical: Sequence[float], best: Sequence[int], near: Sequence[int]
+    ) -> list[Hit]:
+        """The best by words and the near ones in their order: first those that the model has compared."""
+        pool = list(dict.fromkeys([*best[:_BY_WORDS], *near, *best[_BY_WORDS:]]))
+        hits: list[Hit] = []
+        floor = 1.0
+        for vectors, weight, places in (
+            (self._vectors, DENSE_WEIGHT, pool[:_CANDIDATES]),
+            (self._coarse, _COARSE_WEIGHT, pool[_CANDIDATES:]),
+        ):
+            passages = self._store.passages([corpus.ids[n] for n in places])
+            if not passages:
+                continue
+            dense = (vectors.of([p.text for p in passages]) @ vectors.of([query], passing=True)[0]).tolist()
+            words = [lexical[n] for n in places]
+            scores = [floor * score for score in fuse(dense, words, weight)]
+            found = [Hit(*values) for values in zip(passages, scores, dense, words, strict=True)]
+            hits += sorted(found, key=lambda hit: (-hit.score, hit.passage.id))
+            floor = hits[-1].score
+        return hits
+
+    def _near(self, corpus: Corpus, query: str, depth: int, *, everything: bool) -> list[int]:
+        """Places of the nearest passages, nearest first: by Chroma, or directly in a part of the library.
+
+        Also directly while another process has Chroma. None while very many passages wait for their vectors.
+        """
+        import numpy as np
+
+        vector = self._coarse.of([query], passing=True)[0]
+        index = self._ready_index() if everything else None
+        if index is not None:
+            try:
+                return [corpus.places[i] for i in index.nearest(vector, depth) if i in corpus.places]
+            except VectorServerError as error:
+                self._without_server(error)
+        if corpus.vectors is None:
+            missing = [corpus.ids[n] for n in self._coarse.missing(corpus.keys)]
+            if len(missing) > _INDEX_AT_ONCE:
                 return []
-            dense = (self._stored([corpus.keys[i] for i in places]) @ vector).tolist()
-            words = [lexical[i] for i in places]
-            scores = fuse(dense, words)
-            order = sorted(range(len(places)), key=lambda n: (-scores[n], corpus.ids[places[n]]))[:limit]
-            found = self._store.passages([corpus.ids[places[n]] for n in order])
-        return [Hit(passage, scores[n], dense[n], words[n]) for passage, n in zip(found, order, strict=True)]
+            self._coarse.store([p.text for p in self._store.passages(missing)])
+            corpus.vectors = self._coarse.stored(corpus.keys)
+        near: list[int] = np.argsort(-(corpus.vectors @ vector), kind="stable")[:depth].tolist()
+        return near
 
     def rank(self, texts: Sequence[str], query: str) -> list[float]:
         """How close each text (an abstract) is in meaning to the query, 0 to 1, in the order given."""
@@ -236,74 +287,9 @@ class Library:
         Vectors are kept, in memory and in the library, so that a text is embedded once.
         """
         with self._guard:
-            left, right = self._embed(a), self._embed(b)
+            left, right = self._vectors.of(a), self._vectors.of(b)
         result: NDArray[np.float32] = left @ right.T
         return result
-
-    def _embed(self, texts: Sequence[str], *, cache: bool = True) -> NDArray[np.float32]:
-        """Vectors for texts: from memory, from the store, or computed and stored, a few at a time."""
-        import numpy as np
-
-        known: dict[str, NDArray[np.float32]] = {}
-        keys = [text_key(text) for text in texts]
-        open_keys = dict(zip(keys, texts, strict=True))
-        for key in list(open_keys):
-            if key in self._vectors:
-                known[key] = self._vectors[key]
-                self._vectors.move_to_end(key)
-                del open_keys[key]
-        for key, blob in self._store.vectors(self._embedder.name, list(open_keys)).items():
-            known[key] = np.frombuffer(blob, dtype="<f4")
-            del open_keys[key]
-        rest = list(open_keys.items())
-        for i in range(0, len(rest), _EMBED_STEP):
-            step = rest[i : i + _EMBED_STEP]
-            rows = self._embedder.embed([text for _, text in step]).astype("<f4")
-            self._store.put_vectors(
-                self._embedder.name, [(key, row.tobytes()) for (key, _), row in zip(step, rows, strict=True)]
-            )
-            known.update((key, row) for (key, _), row in zip(step, rows, strict=True))
-        if cache:
-            self._vectors.update(known)
-            while len(self._vectors) > _CACHED_VECTORS:
-                self._vectors.popitem(last=False)
-        if not keys:
-            return np.zeros((0, self._embedder.dimension), dtype=np.float32)
-        return np.stack([known[key] for key in keys])
-
-    def _stored(self, keys: Sequence[str]) -> NDArray[np.float32]:
-        """The vectors of stored passages, which `_complete` has made sure of."""
-        import numpy as np
-
-        found = self._store.vectors(self._embedder.name, keys)
-        return np.stack([np.frombuffer(found[key], dtype="<f4") for key in keys])
-
-    def _corpus(self, documents: frozenset[str] | None, kinds: frozenset[str]) -> _Corpus:
-        self._notice_others()
-        key = (documents, kinds)
-        if key not in self._corpora:
-            rows = self._store.rows(documents, kinds)
-            texts = [p.text for p in self._store.passages([row[0] for row in rows])]
-            self._corpora[key] = _Corpus(tuple(row[0] for row in rows), tuple(row[3] for row in rows), Lexical(texts))
-            while len(self._corpora) > _CACHED_CORPORA:
-                self._corpora.popitem(last=False)
-        self._corpora.move_to_end(key)
-        return self._corpora[key]
-
-    def _ready(self, documents: frozenset[str] | None, kinds: frozenset[str]) -> bool:
-        """Whether all passages have vectors, after those of a few were made.
-
-        Where many are missing (thousands just put in, `index` not done yet) a search would wait for minutes: it
-        then takes its candidates by words, and embeds only these.
-        """
-        missing = self._store.without_vector(self._embedder.name, documents)
-        few = sum(kind in kinds for _, kind in missing) <= _EMBED_AT_ONCE
-        if self._index is not None or not self._index_tried:  # Chroma is kept in step for the whole library
-            everything = self._store.without_vector(self._embedder.name, None) if documents is not None else missing
-            few = few and sum(kind in EVIDENCE_KINDS for _, kind in everything) <= _EMBED_AT_ONCE
-        if few:
-            self._complete(documents, kinds)
-        return few
 
     def _notice_others(self) -> None:
         """Forget what is cached when another process has written."""
@@ -313,40 +299,28 @@ class Library:
             self._corpora.clear()
             self._synced = False
 
-    def _complete(self, documents: Collection[str] | None, kinds: Collection[str]) -> None:
-        """Embed passages without a vector: left by a crash, or made by another embedding."""
-        missing = self._store.without_vector(self._embedder.name, documents)
-        wanted = [identifier for identifier, kind in missing if kind in kinds]
-        for n in range(0, len(wanted), _CACHED_VECTORS):
-            self._embed([p.text for p in self._store.passages(wanted[n : n + _CACHED_VECTORS])], cache=False)
+    def _complete(self, documents: Collection[str] | None) -> None:
+        """Make vectors that are missing: of new passages, left by a crash, or made by another embedding."""
+        if documents is None:
+            missing = [i for i, kind in self._store.without_vector(self._coarse.name) if kind in EVIDENCE_KINDS]
+        else:
+            rows = self._store.rows(documents, EVIDENCE_KINDS)
+            missing = [rows[n][0] for n in self._coarse.missing([row[3] for row in rows])]
+        for n in range(0, len(missing), _INDEX_STEP):
+            self._coarse.store([p.text for p in self._store.passages(missing[n : n + _INDEX_STEP])])
 
-    def _nearest(
-        self,
-        corpus: _Corpus,
-        vector: NDArray[np.float32],
-        depth: int,
-        *,
-        documents: frozenset[str] | None,
-        kinds: frozenset[str],
-    ) -> set[int]:
-        """Places in the corpus of the nearest passages: by Chroma, or directly while another process has it."""
-        import numpy as np
-
-        places = {identifier: i for i, identifier in enumerate(corpus.ids)}
-        index = self._sync()
-        found = None
-        if index is not None:
-            try:
-                found = index.nearest(vector, depth, documents=documents, kinds=kinds)
-            except VectorServerError as error:
-                self._without_server(error)
-        if found is None:
-            similar = self._stored(corpus.keys) @ vector
-            return set(np.argsort(-similar, kind="stable")[:depth].tolist())
-        return {places[i] for i in found if i in places}
+    def _ready_index(self) -> ChromaIndex | None:
+        """Chroma in step with the store; None while another process has it, or too much is missing to wait for."""
+        if self._index_tried and self._index is None:
+            return None
+        if not self._synced:
+            waiting = sum(kind in EVIDENCE_KINDS for _, kind in self._store.without_vector(self._coarse.name))
+            if waiting > _INDEX_AT_ONCE:
+                return None
+        return self._sync()
 
     def _without_server(self, error: VectorServerError) -> None:
-        """Go on without a server that is lost: vectors are compared directly, with the same results."""
+        """Go on without a server that is lost: vectors are compared directly."""
         self.note = f"{error.message.rstrip('.')}: vectors are compared directly"
         if self._index is not None:
             self._index.close()
@@ -363,10 +337,10 @@ class Library:
         if self._index is None or (self._synced and not changed):
             return self._index
         scope = changed if self._synced else None
-        self._complete(scope, EVIDENCE_KINDS)
+        self._complete(scope)
         rows = self._store.rows(scope, EVIDENCE_KINDS)
         try:
-            self._index.keep(rows, self._stored, scope=scope)
+            self._index.keep(rows, self._coarse.stored, scope=scope)
         except VectorServerError as error:
             self._without_server(error)
         self._synced = True
@@ -377,11 +351,11 @@ class Library:
         if self._chroma_url is None:
             from bioresearcher.library.dense import open_index
 
-            return open_index(self.root, self._embedder)
+            return open_index(self.root, self._indexer)
         from bioresearcher.library.dense_server import ServerIndex
 
         try:
-            return ServerIndex(self.root, self._chroma_url, self._embedder)
+            return ServerIndex(self.root, self._chroma_url, self._indexer)
         except VectorServerError as error:
             self._without_server(error)
             return None

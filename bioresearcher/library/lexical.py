@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import shutil
+import tempfile
 import unicodedata
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cache
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Self
+
+VERSION: Final = "1"
+"""Of `terms`: words that were kept by another version are counted anew."""
+
+_UNUSABLE: Final = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError)
 
 _WORD: Final = re.compile(r"[^\W_]+(?:[-/.'’][^\W_]+)*")
 _PART: Final = re.compile(r"[^\W_]+")
@@ -54,17 +65,51 @@ def terms(text: str) -> list[str]:
 
 
 class Lexical:
-    """BM25 over a fixed list of texts, in memory."""
+    """BM25 over a fixed list of texts."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        self._size = len(texts)
+    def __init__(self, texts: Iterable[str]) -> None:
+        """Count the words of texts, which are taken one by one and not kept."""
+        vocabulary: dict[str, int] = {}
+        found = [array("i", [vocabulary.setdefault(t, len(vocabulary)) for t in terms(text)]) for text in texts]
+        self._size = len(found)
         self._index: Any = None
-        tokens = [terms(text) for text in texts]
-        if any(tokens):
+        if vocabulary:
             import bm25s
 
             self._index = bm25s.BM25()
-            self._index.index(tokens, show_progress=False)
+            self._index.index((found, vocabulary), show_progress=False)
+
+    @classmethod
+    def kept(cls, root: Path, texts: Iterable[str], *, mark: Sequence[str]) -> Self:
+        """The same from a folder in which it was kept under this mark; else counted, and kept there for the next one.
+
+        Args:
+            root: Where the folder is; others that hold another mark are removed.
+            texts: Taken only when nothing usable is there.
+            mark: What the texts are, such as the ids of the passages; one for each text.
+        """
+        import bm25s
+
+        made = "\n".join((VERSION, str(bm25s.__version__), *mark))
+        folder = root / f"words-{hashlib.sha256(made.encode()).hexdigest()[:16]}"
+        with suppress(*_UNUSABLE):
+            index = bm25s.BM25.load(folder, mmap=True, show_progress=False)
+            if index.scores["num_docs"] == len(mark):
+                old = cls(())
+                old._size, old._index = len(mark), index
+                return old
+        new = cls(texts)
+        if new._index is not None:
+            with suppress(OSError):  # the next one counts again
+                new._keep(folder)
+        return new
+
+    def _keep(self, folder: Path) -> None:
+        for other in folder.parent.glob("words-*"):
+            shutil.rmtree(other, ignore_errors=True)
+        part = Path(tempfile.mkdtemp(prefix="words-", dir=folder.parent))
+        self._index.save(part, show_progress=False)
+        part.rename(folder)
 
     def scores(self, query: str) -> list[float]:
         """The score of each text, 0 where none of the query's words stands."""

@@ -168,6 +168,11 @@ class Store:
                     ).fetchall()
         return [row for row in found if kinds is None or row[2] in kinds]
 
+    def texts(self, identifiers: Sequence[str]) -> Iterator[str]:
+        """The texts of stored passages in the order asked for, a few read at a time."""
+        for chunk in _chunks(identifiers):
+            yield from (passage.text for passage in self.passages(chunk))
+
     def passages(self, identifiers: Sequence[str]) -> list[Passage]:
         """Stored passages in the order asked for; unknown ids are left out."""
         found: dict[str, Passage] = {}
@@ -187,15 +192,23 @@ class Store:
                 found.update(self._db.execute(query, [model, *chunk]))
         return found
 
-    def without_vector(self, model: str, documents: Collection[str] | None) -> list[tuple[str, str]]:
+    def with_vector(self, model: str, keys: Sequence[str]) -> set[str]:
+        """The keys for which this model's vector is stored."""
+        found: set[str] = set()
+        with self._errors():
+            for chunk in _chunks(keys):
+                query = f"SELECT key FROM vectors WHERE model=? AND key IN ({_marks(chunk)})"  # noqa: S608
+                found.update(key for (key,) in self._db.execute(query, [model, *chunk]))
+        return found
+
+    def without_vector(self, model: str) -> list[tuple[str, str]]:
         """(passage id, kind) of passages for which this model's vector is missing."""
         select = (
-            "SELECT p.id, p.kind, p.document FROM passages p LEFT JOIN vectors v ON v.model=? AND v.key=p.key "
+            "SELECT p.id, p.kind FROM passages p LEFT JOIN vectors v ON v.model=? AND v.key=p.key "
             "WHERE v.key IS NULL ORDER BY p.document, p.ordinal"
         )
         with self._errors():
-            found = self._db.execute(select, (model,)).fetchall()
-        return [(i, kind) for i, kind, document in found if documents is None or document in documents]
+            return self._db.execute(select, (model,)).fetchall()
 
     def put_vectors(self, model: str, rows: Iterable[tuple[str, bytes]]) -> None:
         """Store vectors; those that are there already stay."""

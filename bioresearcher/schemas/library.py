@@ -26,7 +26,7 @@ class LibraryHit(Value):
     """A passage found by `library search`; `start` and `end` are characters of the paper's text."""
 
     score: float = Field(description="orders the hits, 0 to 1: 0.6 meaning, 0.4 words")
-    dense: float = Field(description="cosine similarity to the query")
+    dense: float = Field(description="cosine similarity to the query; after 16 hits by the coarser static vectors")
     lexical: float = Field(description="BM25 score")
     paper: str = Field(description="the paper's id")
     title: str

@@ -2,13 +2,13 @@
 
 Three kinds, none written for this purpose:
 
-- *report*: what the steps of the original's reports say (`implementation details`, `results`); the answer is the passage that
-  holds the step's quote, or where the quote is not there as a whole, one of its sentences. One report's paper is among
-  the test data. Of the other two only the quotes are at hand: each quote is a passage there.
+- *report*: what the steps of the original's reports say (`implementation details`, `results`); the answer is the
+  passage that holds the step's quote, or where the quote is not there as a whole, one of its sentences. One report's
+  paper is among the test data. Of the other two only the quotes are at hand: each quote is a passage there.
 - *heading*: the title of a section (of at least three words); the answer is any passage of the section, which never
   holds its own heading.
-- *legend*: the first words of a figure's or table's legend; the answer is any passage of the paper's body that refers to
-  this figure or table. Legends and tables themselves are not searched.
+- *legend*: the first words of a figure's or table's legend; the answer is any passage of the paper's body that refers
+  to this figure or table. Legends and tables themselves are not searched.
 
 All papers are searched at once. A paper that is there as JATS and as PDF counts once.
 """

@@ -29,6 +29,7 @@ BENCHMARKS = (
     "retrieval",
     "recall",
     "answers",
+    "large_library",
     "pubmed_xml",
     "screening",
     "services",

@@ -87,7 +87,7 @@ def test_papers_are_added_listed_found_shown_and_removed(said: Any, tmp_path: Pa
     database = sqlite3.connect(tmp_path / "w" / "library" / "library.sqlite")
     (orphans,) = database.execute("SELECT count(*) FROM vectors WHERE key NOT IN (SELECT key FROM passages)").fetchone()
     database.close()
-    assert orphans <= 3  # those of the questions asked above
+    assert orphans == 0
 
 
 def test_looking_into_a_library_that_is_not_there_makes_none(said: Any, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from bioresearcher.errors import DefectError
-from bioresearcher.library import embedding
-from bioresearcher.library.embedding import MiniLM
+from bioresearcher.library import embedding, static
+from bioresearcher.library.embedding import Embedder, MiniLM
+from bioresearcher.library.static import StaticMiniLM
 
 TEXTS = [
     "Cells were lysed in RIPA buffer and proteins were separated by SDS-PAGE.",
@@ -56,13 +57,61 @@ def test_empty_and_long_texts_have_vectors(model: MiniLM) -> None:
     assert np.allclose(vectors[1], vectors[2], atol=1e-5)  # cut at 256 tokens
 
 
+def test_static_vectors_tell_topics_apart_and_do_not_depend_on_neighbours() -> None:
+    table = StaticMiniLM()
+    vectors = table.embed(TEXTS)
+    assert vectors.shape == (5, table.dimension)
+    assert vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    similar = vectors @ vectors.T
+    assert similar[0, 1] > max(similar[0, 2:])
+    assert similar[3, 4] > similar[3, 2]
+    with ThreadPoolExecutor(4) as pool:
+        alone = np.vstack(list(pool.map(lambda t: table.embed([t]), TEXTS)))
+    assert np.array_equal(vectors, alone)
+    assert table.embed([]).shape == (0, table.dimension)
+    assert np.allclose(np.linalg.norm(table.embed(["", "\u200b", "🧬", "x" * 9_999]), axis=1), 1, atol=1e-5)
+
+
+def test_the_static_table_is_the_model_s_own(model: MiniLM) -> None:
+    """Its likeness of two words follows the model's, so it was made from this model and this tokenizer."""
+    words = [
+        "tumour",
+        "cancer",
+        "carcinoma",
+        "guitar",
+        "violin",
+        "melody",
+        "bacteria",
+        "microbe",
+        "virus",
+        "parliament",
+    ]
+
+    def pairs(embedder: Embedder) -> np.ndarray:
+        vectors = embedder.embed(words)
+        return (vectors @ vectors.T)[np.triu_indices(len(words), 1)]
+
+    assert np.corrcoef(pairs(model), pairs(StaticMiniLM()))[0, 1] > 0.6
+
+
+def test_another_static_table_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(static, "TABLE_SHA256", "0" * 64)
+    with pytest.raises(DefectError, match="not the one this program was tested with"):
+        StaticMiniLM().embed(["x"])
+    monkeypatch.setattr(static, "TABLE", "missing.npz")
+    with pytest.raises(DefectError, match="cannot be read"):
+        StaticMiniLM().embed(["x"])
+
+
 def test_another_model_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedding, "MODEL_SHA256", "0" * 64)
     with pytest.raises(DefectError, match="8199be6f699a"):
         MiniLM().embed(["x"])
 
 
-def test_the_tokenizer_is_shipped_with_its_licence() -> None:
+def test_the_tokenizer_and_the_table_are_shipped_with_their_licence() -> None:
     folder = Path(embedding.__file__).parent
+    assert "derivative work" in (folder / "minilm-static.LICENSE.txt").read_text(encoding="utf-8")
     assert (folder / "minilm-tokenizer.json").is_file()
     assert "Apache License" in (folder / "minilm-tokenizer.LICENSE.txt").read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -20,9 +21,11 @@ from hypothesis import strategies as st
 from bioresearcher.errors import WorkspaceError
 from bioresearcher.library.canonical import DocumentBuilder
 from bioresearcher.library.documents import load_paper
+from bioresearcher.library.embedding import MiniLM
 from bioresearcher.library.index import Library, fuse
 from bioresearcher.library.lexical import Lexical, terms
 from bioresearcher.library.passages import split
+from bioresearcher.library.static import StaticMiniLM
 from bioresearcher.library.store import Store
 from bioresearcher.schemas.passage import Document
 
@@ -116,7 +119,7 @@ def test_put_documents_are_found_whether_or_not_they_were_indexed(library: Libra
 def test_a_search_does_not_wait_for_the_vectors_of_a_large_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bioresearcher.library.index._EMBED_AT_ONCE", 5)
+    monkeypatch.setattr("bioresearcher.library.index._INDEX_AT_ONCE", 5)
     embedder = WordVectors()
     with Library(tmp_path, embedder=embedder) as library:
         for i in range(20):
@@ -191,6 +194,76 @@ def test_another_embedding_is_noticed_and_everything_embedded_again(library: Lib
         assert other.embedded >= sum(p.kind == "methods" for d in DOCUMENTS for p in split(d))
         assert opened._index is not None
         assert len(opened._index.ids) > 0
+
+
+def test_a_library_of_the_model_s_own_vectors_moves_to_static_ones(tmp_path: Path) -> None:
+    """Up to 0.1 every passage was indexed by the model: 384 numbers each, in Chroma and in the store."""
+    model, counted = MiniLM(), Counting()
+    with Library(tmp_path, embedder=model, indexer=model) as old:
+        for one in DOCUMENTS:
+            old.add(one)
+        before = [h.passage.id for h in old.search("normalisation of arrays", limit=2)]
+    (folder,) = tmp_path.glob("chroma-*")
+    with Library(tmp_path, embedder=counted, indexer=StaticMiniLM()) as new:
+        assert [h.passage.id for h in new.search("normalisation of arrays", limit=2)] == before
+        assert counted.texts == ["normalisation of arrays"], "vectors of passages that the model had made are used"
+        assert new._index is not None
+        assert new._index._collection.get(limit=1, include=["embeddings"])["embeddings"].shape == (1, 128)
+        assert len(new._index.ids) == sum(len(new.passages(d.id, ["methods"])) for d in DOCUMENTS)
+    assert not folder.exists(), "nothing of the old index is left"
+
+
+class Counting(MiniLM):
+    """The embedded model, which tells what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        self.texts += texts
+        return super().embed(texts)
+
+
+def test_a_question_costs_the_model_few_passages_however_many_hits_are_asked_for(tmp_path: Path) -> None:
+    counted = Counting()
+    with Library(tmp_path, embedder=counted, indexer=StaticMiniLM()) as library:
+        for i in range(12):
+            library.put(document(f"own-{i}", *(long(f"the weight of tumour {i} {j}") for j in range(5))))
+        hits = library.search("weight of tumours", limit=50)
+        assert len(hits) == 50
+        assert len({h.passage.id for h in hits}) == 50
+        assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
+        assert len(counted.texts) <= 17
+        assert library.search("weight of tumours", limit=5) == hits[:5]
+        counted.texts.clear()
+        library.search("weight of tumours", limit=50)
+        assert counted.texts == []
+
+
+@pytest.mark.parametrize("damage", ["none", "gone", "cut", "other"])
+def test_words_of_a_large_library_are_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    monkeypatch.setattr("bioresearcher.library.corpus.KEPT_ON_DISK", 3)
+    with Library(tmp_path, embedder=WordVectors()) as library:
+        for one in DOCUMENTS:
+            library.put(one)
+        before = found(library, "survival of cohorts")
+    (kept,) = tmp_path.glob("words-*")
+    scores = kept / "data.csc.index.npy"
+    if damage == "gone":
+        shutil.rmtree(kept)
+    elif damage == "cut":
+        scores.write_bytes(scores.read_bytes()[:-40])
+    elif damage == "other":
+        (kept / "vocab.index.json").write_text("[1]")
+    with Library(tmp_path, embedder=WordVectors()) as library:
+        assert found(library, "survival of cohorts") == before
+        library.add(document("own-new", long("zebrafish hormone exposure")))
+        assert library.search("zebrafish", limit=1)[0].passage.document == "own-new"
+    assert len(list(tmp_path.glob("words-*"))) == 1
+    assert not kept.exists()
 
 
 @pytest.mark.parametrize("damage", ["removed", "garbage"])
