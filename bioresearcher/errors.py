@@ -3,6 +3,7 @@
     BioresearcherError
     ├── InputError            2  the user's input, file or option is wrong
     │   ├── RunFolderError    2  a run folder is in use, foreign, or from a newer version
+    │   │   └── InputsChangedError  2  papers or data are not those the run was started with
     │   └── NothingRevisedError  2  of a comment on a protocol nothing could be done
     ├── StoppedError          3  stopped in order (Ctrl-C, budget, a gate left open); resumable
     │   └── BudgetError       3  the run's budget is used up
@@ -62,6 +63,10 @@ class InputError(BioresearcherError):
 
 class RunFolderError(InputError):
     """A run folder is in use by another process, is not one, or was written by a newer version."""
+
+
+class InputsChangedError(RunFolderError):
+    """Papers or data are not those the run was started with: it can only be started anew."""
 
 
 class NothingRevisedError(InputError):

@@ -11,6 +11,7 @@ Layout, in `<workspace>/batches/<name>/`::
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterable
@@ -112,7 +113,9 @@ def append_line(path: Path, line: str, *, sync: bool = False) -> None:
         try:
             size = os.fstat(handle).st_size
             torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-            os.write(handle, (b"\n" if torn else b"") + line.encode("utf-8") + b"\n")
+            text = (b"\n" if torn else b"") + line.encode("utf-8") + b"\n"
+            if os.write(handle, text) < len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if sync:
                 os.fsync(handle)
         finally:

@@ -66,7 +66,8 @@ class LocalExecutor:
             sys.executable,
             "-P",  # nothing is imported from the folder the batch was started in
             "-m",
-            "bioresearcher.batch.worker",
+            "bioresearcher.batch.start",
+            str(os.getpid()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,

@@ -119,7 +119,7 @@ class Outcome(Value):
     exit_code: int = Field(description="as of `bioresearcher run`; 128 + n when signal n killed the process")
     reason: str = Field(default="", description="why it stopped or failed")
     totals: Totals = Field(default=Totals(), description="of the run so far, earlier attempts included")
-    attempts: int = Field(default=1, description="processes that worked on it")
+    attempts: int = Field(default=1, description="processes that worked on it, as far as their ends were recorded")
     started: str = Field(description="when the last attempt began (UTC)")
     finished: str = Field(description="when it ended (UTC)")
     peak_mb: float | None = Field(default=None, description="largest resident memory of the last attempt's process")

@@ -1,14 +1,13 @@
-"""The process that carries out one job: `python -m bioresearcher.batch.worker`, with the job as JSON on standard input.
+"""What the process of one job does, which `start` begins; the job comes as JSON on standard input.
 
 On standard output it writes a line of JSON whenever something moved (`{"progress": …}`) and one at its end
 (`{"outcome": …}`); whatever else is printed goes to standard error. SIGTERM asks it to stop at the next step border, a
-second one to stop at once. It is killed when the process that started it is gone.
+second one to stop at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import fcntl
 import os
 import resource
@@ -23,7 +22,7 @@ from pathlib import Path
 from bioresearcher.batch.folder import SPENT
 from bioresearcher.batch.schema import Job, Outcome, Progress, Status
 from bioresearcher.batch.spent import Spent, Together, meter_with
-from bioresearcher.errors import BioresearcherError, StoppedError
+from bioresearcher.errors import BioresearcherError, InputsChangedError, StoppedError
 from bioresearcher.events import Event, now
 from bioresearcher.graph.lean import keep_lean
 from bioresearcher.graph.prepare import Inputs
@@ -34,19 +33,13 @@ from bioresearcher.schemas.run import RunRecord, Totals
 from bioresearcher.schemas.task import DryLabTask
 from bioresearcher.settings import Settings
 
-_SET_DEATH_SIGNAL = 1
-"""`PR_SET_PDEATHSIG` of linux/prctl.h."""
 _PATIENCE_S = 20.0
 """How long the process that worked on the run before, and is being killed, may take to let go of it."""
 
 
 def main() -> int:
     """Carry out the job; the exit code is always 0 when there is an outcome."""
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     job = Job.model_validate_json(sys.stdin.buffer.read())
-    if os.getppid() != parent:
-        return 1  # it died before it could be said that we die with it
     told = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
     keep_lean()
@@ -62,7 +55,11 @@ async def carry_out(job: Job, tell: Callable[[Progress], None]) -> Outcome:
     status, code, reason = "failed", 5, ""
     try:
         await _wait_for(folder.path("lock"))
-        record = await _with_signals(_runner(job, folder, watched.event))
+        try:
+            record = await _with_signals(_runner(job, folder, watched.event))
+        except InputsChangedError:  # they were corrected since: what was done with the old ones is set aside
+            _set_aside(job.run)
+            record = await _with_signals(_runner(job, folder, watched.event))
         status, code, reason = (
             ("done", 0, "") if record.status == "done" else ("stopped", StoppedError.exit_code, record.stopped_by)
         )
@@ -78,6 +75,13 @@ async def carry_out(job: Job, tell: Callable[[Progress], None]) -> Outcome:
         traceback.print_exc()
         reason = f"this is a bug: {type(error).__name__}: {error} (worker.log in the run folder has the traceback)"
     return outcome_of(job, status, code, reason, started, peak_mb=_peak_mb())
+
+
+def _set_aside(run: Path) -> None:
+    """Rename a run folder to `<name>.old-<n>` and make a fresh one."""
+    number = next(n for n in range(1, 10_000) if not run.with_name(f"{run.name}.old-{n}").exists())
+    run.rename(run.with_name(f"{run.name}.old-{number}"))
+    run.mkdir()
 
 
 def outcome_of(job: Job, status: str, code: int, reason: str, started: str, *, peak_mb: float | None = None) -> Outcome:
@@ -201,7 +205,3 @@ class Watched:
             if self._folder.has("tasks", task.id, "record.json")
         ]
         return {"tasks": len(tasks), "verified": sum(record.verified for record in done)}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -17,6 +17,8 @@ from bioresearcher.batch.schema import Job, Outcome, Progress
 from bioresearcher.report.text import duration, one_line
 
 STYLES = {"done": "green", "failed": "red", "stopped": "yellow", "running": "cyan"}
+_WIDE = 76
+"""Columns of a terminal from which on all that is known of a run is shown; below, only its state and time."""
 _RECENT = 200
 """Runs that ended and are still remembered for the table; more than a screen has lines."""
 
@@ -148,33 +150,47 @@ class LiveTable(Display):
         """The table and the counts, as high as the terminal allows."""
         room = max(1, self._console.height - 5)
         rows = [*self._running.values(), *self._ended][:room]
-        table = Table(box=None, pad_edge=False, header_style="dim", expand=False)
-        table.add_column("objective", no_wrap=True, overflow="ellipsis", max_width=max(12, self._console.width - 60))
-        for name in ("state", "stage"):
-            table.add_column(name, no_wrap=True, overflow="ellipsis")
-        for name in ("verified", "tokens", "USD", "time"):
+        wide = self._console.width >= _WIDE
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", expand=False)
+        for name in ("objective", "state", "stage") if wide else ("objective", "state"):
+            table.add_column(name, no_wrap=True)
+        for name in ("tasks", "tokens", "USD", "time") if wide else ("time",):
             table.add_column(name, no_wrap=True, justify="right")
+        room_for_name = max(8, self._console.width - (61 if wide else 18))
         for row in rows:
-            p = row.shown
-            seconds = row.seconds if row.seconds is not None else time.monotonic() - row.since
-            table.add_row(
-                Text(row.name),
-                Text(row.state, style=STYLES[row.state]),
-                Text(p.stage if row.state == "running" else one_line(row.reason, 40)),
-                f"{p.verified}/{p.tasks}" if p.tasks else "",
-                f"{p.tokens:,}" if p.tokens else "",
-                "?" if p.cost_usd is None else f"{p.cost_usd:.3f}" if p.cost_usd else "",
-                duration(seconds),
-            )
+            cells = self._cells(row)
+            name = row.name if len(row.name) <= room_for_name else f"{row.name[: room_for_name - 1]}…"
+            table.add_row(Text(name), *(cells if wide else (cells[0], cells[-1])))
         return Group(table, Text(self._counts(), style="dim"))
+
+    @staticmethod
+    def _cells(row: _Row) -> tuple[Text, ...]:
+        """State, stage or reason, tasks, tokens, cost, time."""
+        p = row.shown
+        seconds = row.seconds if row.seconds is not None else time.monotonic() - row.since
+        return (
+            Text(row.state, style=STYLES[row.state]),
+            Text((p.stage or "starting") if row.state == "running" else one_line(row.reason, 16)),
+            Text(f"{p.verified}/{p.tasks}" if p.tasks else ""),
+            Text(f"{p.tokens:,}" if p.tokens else ""),
+            Text("?" if p.cost_usd is None else f"{p.cost_usd:.3f}" if p.cost_usd else ""),
+            Text(_clock(seconds)),
+        )
 
     def _counts(self) -> str:
         states = self._states
         waiting = self._runs - sum(states.values()) - len(self._running)
         return (
             f"{self._runs} runs: {states['done']} done, {len(self._running)} running, {states['failed']} failed, "
-            f"{states['stopped']} stopped, {waiting} waiting · {duration(time.monotonic() - self._started)}"
+            f"{states['stopped']} stopped, {waiting} waiting · {_clock(time.monotonic() - self._started)}"
         )
+
+
+def _clock(seconds: float) -> str:
+    """`3:20` or `2:05:00`, which stays as wide as it is from one second to the next."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _ended_text(outcome: Outcome) -> str:

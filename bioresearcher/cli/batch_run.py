@@ -137,6 +137,8 @@ async def _with_signals(batch: BatchRun, executor: LocalExecutor, display: Displ
 
     def on_signal(name: str) -> None:
         heard.append(name)
+        if name == "SIGHUP":
+            _leave_terminal()
         if len(heard) == 1:
             batch.stop(name)
             display.note(f"{name}: stopping when the running steps end; once more stops at once.")
@@ -146,6 +148,14 @@ async def _with_signals(batch: BatchRun, executor: LocalExecutor, display: Displ
     for sign, name in ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM"), (signal.SIGHUP, "SIGHUP")):
         loop.add_signal_handler(sign, on_signal, name)
     await task
+
+
+def _leave_terminal() -> None:
+    """Write nowhere what would go to a terminal that is gone."""
+    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    for stream in (1, 2):
+        if os.isatty(stream):
+            os.dup2(null, stream)
 
 
 def _tell_end(

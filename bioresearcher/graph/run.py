@@ -21,6 +21,7 @@ from pydantic import JsonValue, ValidationError
 from bioresearcher.errors import (
     BioresearcherError,
     InputError,
+    InputsChangedError,
     NothingRevisedError,
     RunFolderError,
     StoppedError,
@@ -151,7 +152,8 @@ class Runner:
         """Run from the start, or on from where the folder's checkpoints end.
 
         Raises:
-            RunFolderError: The folder is in use, or its inputs changed since the run started.
+            RunFolderError: The folder is in use.
+            InputsChangedError: Papers or data changed since the run started.
             BioresearcherError: The run failed; `run.json` says so and the run can be resumed.
         """
         started = time.monotonic()
@@ -223,7 +225,7 @@ class Runner:
             record = read_record(self.folder)
             changed = [p for p, d in digests.items() if record.inputs and record.inputs.get(p) != d]
             if changed:
-                raise RunFolderError(
+                raise InputsChangedError(
                     f"{changed[0]} changed since the run started.", hint="Start a new run with the changed files."
                 )
             settings = record.settings | {name: self._settings.record()[name] for name in (*BUDGET, "prices")}

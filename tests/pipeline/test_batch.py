@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -51,7 +52,7 @@ def workers(place: Path) -> list[int]:
     for process in Path("/proc").iterdir():
         try:
             mine = process.name.isdigit() and process.joinpath("cwd").readlink() == place
-            if mine and b"bioresearcher.batch.worker" in process.joinpath("cmdline").read_bytes():
+            if mine and b"bioresearcher.batch.start" in process.joinpath("cmdline").read_bytes():
                 found.append(int(process.name))
         except OSError:
             continue
@@ -78,13 +79,20 @@ def lines(program: Any) -> list[str]:
     return folder_of(program).path("outcomes.jsonl").read_text("utf-8").splitlines()
 
 
+def test_a_worker_whose_parent_died_before_it_had_begun_does_nothing() -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    command = [sys.executable, "-m", "bioresearcher.batch.start", str(gone.pid)]
+    assert subprocess.run(command, input=b"no job", capture_output=True, check=False).stderr == b""
+
+
 def test_kills_and_stops_cost_no_run_and_touch_no_other(program: Any, place: Path) -> None:
-    broken = {"id": "broken", "objective": OBJECTIVE, "papers": ["notes"], "settings": {"prompts_dir": "prompts"}}
-    (place / "prompts" / "literature").mkdir(parents=True)
-    (place / "prompts" / "literature" / "outline_paper.md").write_text("no prompt")
+    poor = {"id": "poor", "objective": OBJECTIVE, "papers": ["few"]}  # nothing in its paper helps
+    (place / "few").mkdir()
+    shutil.copy(place / "notes" / "benjamini-hochberg-1995.md", place / "few")
     file = write(place, "one", "two")
     with (place / file).open("a", encoding="utf-8") as lines_of_file:
-        lines_of_file.write("\n" + json.dumps(broken))
+        lines_of_file.write("\n" + json.dumps(poor))
     command = ("batch", file, "--jobs", "2")
 
     first = program.start(*command)  # one worker is killed, and one objective cannot be done
@@ -95,11 +103,11 @@ def test_kills_and_stops_cost_no_run_and_touch_no_other(program: Any, place: Pat
     assert "killed by SIGKILL; it may have been out of memory" in said
     found = statuses(program)
     assert Counter(found.values()) == {"done": 1, "failed": 2}
-    outcome = folder_of(program).outcomes()["broken", 1]
+    outcome = folder_of(program).outcomes()["poor", 1]
     assert (outcome.status, outcome.exit_code) == ("failed", 2)
-    assert "outline_paper.md" in outcome.reason
+    assert "none of the 1 papers read describes a method near the objective" in outcome.reason
     (finished,) = (line for line in lines(program) if '"done"' in line)
-    (place / "prompts" / "literature" / "outline_paper.md").unlink()
+    shutil.copy(place / "notes" / "perou-2000.md", place / "few")
 
     second = program.start(*command)  # the parent is killed, and all it started goes with it
     wait_for(lambda: workers(place), second)
@@ -123,10 +131,14 @@ def test_kills_and_stops_cost_no_run_and_touch_no_other(program: Any, place: Pat
     assert fourth.returncode == 0, fourth.stderr
     told = json.loads(fourth.stdout)
     assert (told["runs"], told["done"], told["not_begun"]) == (3, 3, 0)
-    assert [outcome["id"] for outcome in told["outcomes"]] == ["one", "two", "broken"]
+    assert [outcome["id"] for outcome in told["outcomes"]] == ["one", "two", "poor"]
     assert lines(program).count(finished) == 1
     assert Counter(json.loads(line)["id"] for line in lines(program) if '"done"' in line) == dict.fromkeys(found, 1)
-    assert len(list(folder_of(program).path("runs").iterdir())) == 3
+    runs = [path.name for path in folder_of(program).path("runs").iterdir()]
+    assert sorted(name.split("-")[0] for name in runs) == ["one", "poor", "poor", "two"]
+    assert [name for name in runs if ".old-" in name] == [
+        next(n for n in runs if n.startswith("poor")).split(".")[0] + ".old-1"
+    ]
 
 
 @pytest.fixture

@@ -1,0 +1,27 @@
+"""Where a worker's process begins: `python -m bioresearcher.batch.start PARENT`, PARENT being the number of its parent.
+
+It sees to it that it is killed when its parent dies, before anything that takes time is imported: a parent that was
+killed meanwhile would leave a worker that goes on alone, beside the one of the next start.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+_SET_DEATH_SIGNAL = 1
+"""`PR_SET_PDEATHSIG` of linux/prctl.h."""
+
+
+def main() -> int:
+    """Tie this process to its parent and carry out the job."""
+    ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != int(sys.argv[1]):
+        return 1  # it died before it could be said that we die with it
+    from bioresearcher.batch.worker import main as carry_out
+
+    return carry_out()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
