@@ -29,6 +29,8 @@ from bioresearcher.sources.spec_errors import mistake
 _FOLDER = Path(__file__).resolve().parent / "_examples"
 _FILE = "example.toml"
 _MAX_BYTES = 1 << 20
+SHORTEST, LONGEST = 10, 20_000
+"""Characters an objective in words has at least and at most."""
 
 _Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
@@ -68,6 +70,25 @@ def load_example(name: str) -> ExampleInputs:
         known = ", ".join(list_examples()) or "none"
         raise InputError(f"--example {name}: there is no such example.", hint=f"Known examples: {known}.")
     return load_objective_file(_FOLDER / name / _FILE)
+
+
+def objective_from_text(text: str) -> Objective:
+    """An objective in words; its id is made from the first of them.
+
+    Raises:
+        InputError: It is empty, too short, or too long to be one.
+    """
+    text = " ".join(text.split())
+    if len(text) < SHORTEST:
+        raise InputError(
+            "the objective is empty or too short to work with.", hint="Say in a sentence what to find out."
+        )
+    if len(text) > LONGEST:
+        raise InputError(
+            f"the objective has {len(text):,} characters, at most {LONGEST:,} are one.",
+            hint="Say what to find out; give background as a text file among the papers.",
+        )
+    return Objective(id=safe_name(" ".join(text.split()[:6]).lower()), text=text)
 
 
 def load_objective_file(path: Path) -> ExampleInputs:

@@ -110,7 +110,8 @@ class StageTree:
         done, total = counts.get(step, (0, 0))
         if total <= 1:
             return step if started == 1 else f"{step} {started} run"
-        running = started if step != "program_task" else sum(s == "running" for _, s in self._tasks.values())
+        states = [state for _, state in [*self._tasks.values()]]  # a copy: another thread may add to it
+        running = started if step != "program_task" else states.count("running")
         running = max(0, min(running, total - done))
         return f"{step} {done}/{total} done, {running} run, {total - done - running} wait"
 

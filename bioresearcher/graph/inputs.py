@@ -6,15 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bioresearcher.errors import InputError
-from bioresearcher.examples import ExampleInputs
+from bioresearcher.examples import ExampleInputs, objective_from_text
 from bioresearcher.graph.prepare import Inputs, pubmed_files
-from bioresearcher.runfolder import safe_name
-from bioresearcher.schemas.objective import Objective, Requirement
+from bioresearcher.schemas.objective import Requirement
 from bioresearcher.settings import Settings
 from bioresearcher.stages.selection import named_id
-
-SHORTEST, LONGEST = 10, 20_000
-"""Characters an objective has at least and at most."""
 
 
 def inputs_from_text(text: str) -> Inputs:
@@ -23,17 +19,7 @@ def inputs_from_text(text: str) -> Inputs:
     Raises:
         InputError: It is empty, too short, or too long to be one.
     """
-    text = " ".join(text.split())
-    if len(text) < SHORTEST:
-        raise InputError(
-            "the objective is empty or too short to work with.", hint="Say in a sentence what to find out."
-        )
-    if len(text) > LONGEST:
-        raise InputError(
-            f"the objective has {len(text):,} characters, at most {LONGEST:,} are one.",
-            hint="Say what to find out; give background as a text file among the papers.",
-        )
-    return Inputs(Objective(id=safe_name(" ".join(text.split()[:6]).lower()), text=text))
+    return Inputs(objective_from_text(text))
 
 
 def inputs_from_file(loaded: ExampleInputs) -> Inputs:

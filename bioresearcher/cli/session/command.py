@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bioresearcher.cli.session.terminal import SessionTerminal
     from bioresearcher.settings import Settings
 
+SWITCHED_S = 0.000_5
+"""Seconds after which a thread of the run lets go of the interpreter when a key was pressed (5 ms by itself)."""
 EPILOG = """a script has an answer a line; lines that begin with # and blank lines are skipped, "" is an empty answer,
 <<END begins an answer of several lines, and a line that begins with ! is given while a run works:
   example
@@ -69,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings(vars(args))
     lines = read_script(args.script) if args.script else []
     keep_lean()
+    sys.setswitchinterval(SWITCHED_S)
     return asyncio.run(_hold(args, settings, lines))
 
 

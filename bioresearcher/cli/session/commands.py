@@ -166,3 +166,5 @@ COMMANDS: Mapping[str, Command] = {
     "help": Command("/help", "this list", _help),
     "quit": Command("/quit", "leave; a run stops in order and can be resumed", _quit),
 }
+AT_ONCE = frozenset({"help", "new", "quit", "stop"})
+"""Commands that need nothing of the pipeline, and are carried out while it is still being imported."""

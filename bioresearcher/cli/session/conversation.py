@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioresearcher import __version__
-from bioresearcher.cli.session.commands import COMMANDS, nearest, parse
+from bioresearcher.cli.session.commands import AT_ONCE, COMMANDS, nearest, parse
 from bioresearcher.cli.session.intake import Intake
+from bioresearcher.cli.session.loading import load, loaded
 from bioresearcher.cli.session.running import Running
 from bioresearcher.cli.session.terminal import SessionTerminal
 from bioresearcher.errors import BioresearcherError, InputError
@@ -51,7 +52,7 @@ class Session:
         self.terminal.start()
         try:
             self._greet()
-            threading.Thread(target=_load_pipeline, daemon=True).start()
+            threading.Thread(target=load, daemon=True).start()
             while not self._leaving:
                 if self._next is not None:
                     act, self._next = self._next, None
@@ -105,6 +106,8 @@ class Session:
             return False
         name, rest = parsed
         if name in COMMANDS:
+            if name not in AT_ONCE:
+                await loaded()
             await self._carefully(COMMANDS[name].act(self, rest))
         elif Path(line.strip()).exists():
             return False
@@ -307,8 +310,3 @@ class Session:
             self.terminal.say(str(error))
         except OSError as error:
             self.terminal.say(f"that cannot be done: {error}")
-
-
-def _load_pipeline() -> None:
-    """Import what a run needs while the person types: it takes seconds."""
-    import bioresearcher.graph.run  # noqa: F401 - imported for its effect

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bioresearcher.cli.given import given_items, given_paths, given_text
 from bioresearcher.cli.session.draft import Draft, Found, understood
+from bioresearcher.cli.session.loading import loaded
 from bioresearcher.cli.session.terminal import Terminal
 from bioresearcher.errors import BioresearcherError, InputError
 from bioresearcher.report.text import count_of
@@ -68,7 +69,7 @@ class Intake:
 
     async def _objective(self) -> bool:
         """The objective, or a whole objective file, or the packaged example; False when the intake was left."""
-        from bioresearcher.examples import list_examples, load_example, load_objective_file
+        from bioresearcher.examples import list_examples, load_example, load_objective_file, objective_from_text
 
         examples = list_examples()
         while True:
@@ -83,7 +84,7 @@ class Intake:
                     self._draft.take(load_objective_file(Path(name[1:].strip()).expanduser()))
                 else:
                     self._draft.objective, self._draft.id = given_text(line, "objective"), ""
-                    await asyncio.to_thread(self._draft.inputs)
+                    objective_from_text(self._draft.objective)
             except InputError as error:
                 self._terminal.say(str(error))
                 continue
@@ -149,6 +150,7 @@ class Intake:
 
     async def _shown(self) -> Agreed | None:
         """Show what was understood and what it will cost; None when it cannot be started so."""
+        await loaded()
         from bioresearcher.llm.choose import choose_backend
 
         draft = self._draft

@@ -33,7 +33,7 @@ from bioresearcher.cli.session.editor import edit_text
 from bioresearcher.cli.session.history import open_history
 from bioresearcher.cli.session.pasted import Pasted
 from bioresearcher.cli.session.questions import Question, Questions
-from bioresearcher.cli.session.shown import as_text, columns, wants_colour
+from bioresearcher.cli.session.shown import as_text, columns, wants_colour, wrapped
 from bioresearcher.cli.session.terminal import Tree
 
 REDRAWN_S = 0.5
@@ -75,7 +75,7 @@ class PromptTerminal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reading: asyncio.Task[None] | None = None
         self._drawing: asyncio.Task[None] | None = None
-        self._flushing = False
+        self._editing = False
         self._interrupt = interrupt
         output = _Output.from_pty(sys.stdout)
         self._session: PromptSession[str] = PromptSession(
@@ -112,11 +112,12 @@ class PromptTerminal:
                 task.cancel()
                 with suppress(asyncio.CancelledError, OSError):
                     await task
-        self._flush_now()
+        self._print()
 
     def say(self, shown: RenderableType) -> None:
         """Print above the prompt."""
-        text = as_text(shown, self.width, colour=self._colour)
+        width = self.width
+        text = as_text(wrapped(shown, width) if isinstance(shown, str) else shown, width, colour=self._colour)
         with self._lock:
             self._said.append(text)
         self._soon(self._flush)
@@ -156,7 +157,12 @@ class PromptTerminal:
 
     async def _edit(self, text: str, suffix: str) -> str:
         async with in_terminal():
-            return await edit_text(text, suffix)
+            self._editing = True
+            try:
+                return await edit_text(text, suffix)
+            finally:
+                self._editing = False
+                self._soon(self._flush)
 
     async def _read(self) -> None:
         """Read lines for as long as the session lasts."""
@@ -198,26 +204,32 @@ class PromptTerminal:
 
     def _message(self) -> AnyFormattedText:
         question = self._questions.current()
-        return [("class:prompt", f"{question.prompt.rstrip()} " if question else "")]
+        return [("class:prompt", f"{question.prompt.rstrip()} " if question else "… ")]
 
     def _words(self) -> Sequence[str]:
         question = self._questions.current()
         return question.words if question else ()
 
     def _flush(self) -> None:
-        if not self._flushing:
-            self._flushing = True
-            asyncio.ensure_future(self._flush_above()).add_done_callback(lambda _: None)
+        """Print what was said above the prompt.
 
-    async def _flush_above(self) -> None:
-        try:
-            async with in_terminal():
-                self._flushing = False
-                self._flush_now()
-        finally:
-            self._flushing = False
+        Done by hand instead of with `in_terminal`, which gives the keyboard back to the system meanwhile: a key that is
+        pressed in that moment waits there until something else is printed.
+        """
+        if self._editing or self._gone:
+            return
+        app = self._session.app
+        if not app.is_running:
+            self._print()
+            return
+        with suppress(OSError):
+            app.renderer.erase()
+            self._print()
+            app.renderer.reset()
+            app.renderer.request_absolute_cursor_position()
+        app.invalidate()
 
-    def _flush_now(self) -> None:
+    def _print(self) -> None:
         with self._lock:
             text, self._said = "".join(self._said), []
         if text and not self._gone:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.text import Text
 
-from bioresearcher.cli.session.counts import counts
 from bioresearcher.cli.session.terminal import SessionTerminal
 from bioresearcher.cli.session.view import Live
 from bioresearcher.cli.session.work import Work
@@ -136,6 +135,7 @@ class Running:
         """Let it work while commands are listened to, and say how it ended."""
         from bioresearcher.cli.drive import trouble
         from bioresearcher.cli.feedback import revision_lines
+        from bioresearcher.cli.session.counts import counts
         from bioresearcher.cli.session.endings import ending
 
         def make() -> Runner:
@@ -189,12 +189,14 @@ class Running:
     # what it tells and asks, from its own thread
 
     def _happened(self, event: Event) -> None:
+        from bioresearcher.cli.session.counts import counts
+
         self._tree.event(event)
         if event.state == "done" and event.kind != "call":
             self._counts = counts(self.current())
         line = told(event)
         if line:
-            self._terminal.say(Text(f"{self._tree.elapsed_s:6.1f}s  {line}"))
+            self._terminal.say(f"{self._tree.elapsed_s:6.1f}s  {line}")
 
     async def _answer(self, question: dict[str, Any], context: Context) -> Decision | None:
         from bioresearcher.cli.session.gates import answer_gate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import textwrap
 from collections.abc import Iterator
 
 from rich.console import Console, Group, RenderableType
@@ -42,6 +43,21 @@ def as_text(shown: RenderableType, width: int, *, colour: bool) -> str:
     )
     console.print(shown, markup=False, soft_wrap=isinstance(shown, str))
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def wrapped(text: str, width: int) -> str:
+    """The text with lines that are broken between words; a path stays whole, so that it can be copied."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if len(line) < width:
+            lines.append(line)
+        else:
+            indent = " " * min(len(line) - len(line.lstrip()), width // 2)
+            lines += textwrap.wrap(
+                line, width - 1, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False,
+                drop_whitespace=True,
+            )  # fmt: skip
+    return "\n".join(lines)
 
 
 def as_lines(shown: RenderableType) -> list[str]:
