@@ -131,6 +131,11 @@ class Runner:
         """What the run works with, while it works."""
         return self._context
 
+    @property
+    def settings(self) -> Settings:
+        """The settings with the budget as it is now."""
+        return self._settings
+
     def change_budget(self, settings: Settings, said: str) -> None:
         """Go on with the budget of these settings, and note that a person said so; in the run's event loop.
 

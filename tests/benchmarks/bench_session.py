@@ -20,7 +20,8 @@ from pathlib import Path
 
 from figures import Figure, console_script, environment, measured
 
-TYPED = "¤".encode()
+TYPED = tuple(c.encode() for c in "¤§¶")
+"""Typed in turn: where one stood and the next comes, something changes on the screen, however late both are drawn."""
 BACKSPACE = b"\x7f"
 ROWS, COLUMNS = 40, 80
 PROMPT_S, ECHO_MS, LONGEST_ECHO_MS = 1.0, 20.0, 100.0
@@ -36,6 +37,7 @@ class Screen:
     process: subprocess.Popen[bytes]
     handle: int
     said: bytearray = field(default_factory=bytearray)
+    typed: int = 0
 
     @classmethod
     def open(cls, command: Sequence[str], folder: Path) -> Screen:
@@ -80,10 +82,11 @@ class Screen:
 
     def echo_ms(self) -> float:
         """Milliseconds until a typed character comes back; then it is taken away again."""
-        start = len(self.said)
+        start, key = len(self.said), TYPED[self.typed % len(TYPED)]
+        self.typed += 1
         began = time.monotonic()
-        os.write(self.handle, TYPED)
-        self.until(TYPED, 30, start)
+        os.write(self.handle, key)
+        self.until(key, 30, start)
         waited = (time.monotonic() - began) * 1000
         os.write(self.handle, BACKSPACE)
         return waited

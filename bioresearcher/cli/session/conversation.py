@@ -201,7 +201,7 @@ class Session:
         if self.run.works:
 
             async def change(runner: Runner, context: Context) -> None:
-                runner.change_budget(settings_with(context.settings, changes), said)
+                runner.change_budget(settings_with(runner.settings, changes), said)
 
             await self.run.within(change)
         elif self.run.folder is not None:

@@ -213,8 +213,8 @@ class PromptTerminal:
     def _flush(self) -> None:
         """Print what was said above the prompt.
 
-        Done by hand instead of with `in_terminal`, which gives the keyboard back to the system meanwhile: a key that is
-        pressed in that moment waits there until something else is printed.
+        Done by hand instead of with `in_terminal`, which stops reading keys and changes the terminal's mode twice for
+        every line that is said.
         """
         if self._editing or self._gone:
             return
