@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bioresearcher.execution.compare import changed_outputs, differing_parts
 from bioresearcher.execution.drawing import Changes, Drawing, look_for_drawing
-from bioresearcher.execution.reruns import Parts, Rerun, Trial, change_inputs, rerun
+from bioresearcher.execution.reruns import Rerun, Trial, change_inputs, rerun
 from bioresearcher.execution.static import StaticReport
 from bioresearcher.schemas.execution import PerturbedRun
 
@@ -87,7 +87,7 @@ async def _explain_sameness(trial: Trial) -> Verdict:
 async def _rule_out_chance(trial: Trial, report: StaticReport, changes: Changes, failures: list[str]) -> Verdict:
     """Leave out of account what differs between runs on the same values, and what was drawn."""
     after = changes.run.parts or {}
-    unstable, problem = await _unstable(trial, report, after)
+    unstable, problem = await _unstable(trial, report, changes)
     drawing = Drawing()
     if not problem and not trial.vetted and changed_outputs(trial.parts, after, ignore=unstable):
         drawing = await look_for_drawing(trial, report, changes)
@@ -108,10 +108,11 @@ async def _rule_out_chance(trial: Trial, report: StaticReport, changes: Changes,
     return Verdict(bool(changed), run, drawing.warnings)
 
 
-async def _unstable(trial: Trial, report: StaticReport, after: Parts) -> tuple[dict[str, frozenset[str]], str]:
+async def _unstable(trial: Trial, report: StaticReport, changes: Changes) -> tuple[dict[str, frozenset[str]], str]:
     """The parts that differ between runs on the same values; and why there is no such run."""
+    after = changes.run.parts or {}
     unstable: dict[str, frozenset[str]] = {}
-    for _ in range(_controls(trial, report)):
+    for _ in range(_controls(trial, report, changes.run)):
         again = await _control(trial, report)
         if again.parts is None:
             return unstable, again.problem
@@ -123,14 +124,16 @@ async def _unstable(trial: Trial, report: StaticReport, after: Parts) -> tuple[d
     return unstable, ""
 
 
-def _controls(trial: Trial, report: StaticReport) -> int:
+def _controls(trial: Trial, report: StaticReport, seen: Rerun) -> int:
     """How often to run again on the same values.
 
     Code that uses something which varies needs several runs: chance may repeat itself. Vetted code of this
-    program that does not, needs none.
+    program that does not, needs none, nor does plain code that was seen to draw nothing.
     """
     if report.varies:
         return _CONTROLS
+    if report.plain and seen.undrawn:
+        return 0
     return int(report.reads_bytes or not trial.vetted)
 
 

@@ -25,7 +25,8 @@ from bioresearcher.schemas.base import Value
 
 SCRIPTS = Path(__file__).with_name("inside")
 RERUN_FOLDERS: Final = ("changed", "changing", "changing-work", "rerun", "rerun-code")
-_NOTE: Final = "seeds-were-fixed"
+_SEEDED: Final = "seeds-were-fixed"
+_UNDRAWN: Final = "nothing-was-drawn"
 _SHIFT: Final = "SEED_SHIFT"
 _MIN_WALL_S = 30.0
 _WALL_FACTOR = 5.0
@@ -61,12 +62,16 @@ class Changed:
 
 @dataclass(frozen=True)
 class Rerun:
-    """The outputs of another run, or why there are none; `seeded` says that it fixed a seed and may have drawn."""
+    """The outputs of another run, or why there are none.
+
+    `seeded` says that it fixed a seed and may have drawn, `undrawn` that it ended in order without any random number.
+    """
 
     parts: Parts | None
     problem: str = ""
     sheets: Sheets | None = None
     seeded: bool = False
+    undrawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ async def rerun(trial: Trial, inputs: Mapping[str, Path], *, shift: int = 0) -> 
         return Rerun(None, f"{checked.outcome.value}: {checked.message[:160]}")
     parts = await asyncio.to_thread(read_parts, bench.task, run.outputs)
     sheets = {} if trial.vetted else await asyncio.to_thread(read_sheets, bench.task, run.outputs)
-    return Rerun(parts, sheets=sheets, seeded=_NOTE in run.undeclared)
+    return Rerun(parts, sheets=sheets, seeded=_SEEDED in run.undeclared, undrawn=_UNDRAWN in run.undeclared)
 
 
 def _watched(bench: Bench, job: Job, shift: int) -> Job:

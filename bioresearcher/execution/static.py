@@ -8,7 +8,7 @@ import re
 import sys
 import warnings as python_warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bioresearcher.execution import words
 from bioresearcher.execution.languages import r_packages
@@ -35,6 +35,8 @@ class StaticReport:
         reads_bytes: It looks at files as bytes, or at their sizes or check sums, or hides what it does.
         draws: It draws random numbers, fixed seed or not, or hides what it does.
         mixes: It computes as check sums and home-made generators of numbers do, or hides what it does.
+        plain: None of these, and it reads tables only by readers that give values, with packages whose calls do not
+            vary by themselves; whether it draws random numbers is seen when it runs.
     """
 
     outcome: Outcome | None = None
@@ -44,6 +46,7 @@ class StaticReport:
     reads_bytes: bool = False
     draws: bool = False
     mixes: bool = False
+    plain: bool = False
 
 
 @dataclass
@@ -57,6 +60,7 @@ class _Seen:
     strings: list[tuple[str, int]] = field(default_factory=list)
     swallowed: int | None = None
     mixes: int | None = None
+    unplain: int | None = None
     randomness: Randomness = field(default_factory=Randomness)
 
     @property
@@ -112,20 +116,23 @@ def _judge(
     task: DryLabTask, support: Mapping[str, str], seen: Mapping[str, _Seen], inside: tuple[str, ...]
 ) -> StaticReport:
     notes = tuple(n for name, s in seen.items() for n in _warnings(name, s))
+    code = seen["code.py"]
     missing = next(filter(None, (_missing_package(n, s, support) for n, s in seen.items())), "")
     if missing:
         return StaticReport(Outcome.DEPENDENCY, missing, notes)
-    placeholder = _placeholder_path(seen["code.py"], inside) or _invented_data(task, seen["code.py"])
+    placeholder = _placeholder_path(code, inside) or _invented_data(task, code)
     if placeholder:
         return StaticReport(Outcome.PLACEHOLDER, placeholder, notes)
     hides = any(s.hides for s in seen.values())
-    return StaticReport(
+    report = StaticReport(
         warnings=notes,
         varies=hides or any(_varies(s) for s in seen.values()),
         reads_bytes=hides or any(_reads_bytes(s) for s in seen.values()),
-        draws=hides or seen["code.py"].randomness.drawn is not None,
-        mixes=hides or _mixes(seen["code.py"]),
+        draws=hides or code.randomness.drawn is not None,
+        mixes=hides or _mixes(code),
     )
+    odd = report.varies or report.reads_bytes or report.draws or report.mixes
+    return replace(report, plain=not odd and _is_plain(code, support))
 
 
 def _varies(seen: _Seen) -> bool:
@@ -145,6 +152,11 @@ def _reads_bytes(seen: _Seen) -> bool:
 
 def _mixes(seen: _Seen) -> bool:
     return _reads_bytes(seen) or seen.mixes is not None or bool(words.MIXING_NAMES & seen.names.keys())
+
+
+def _is_plain(seen: _Seen, support: Mapping[str, str]) -> bool:
+    known = words.PLAIN_MODULES | {name.removesuffix(".py") for name in support}
+    return seen.modules <= known and not (words.NOT_PLAIN & seen.names.keys()) and seen.unplain is None
 
 
 def _missing_package(file: str, seen: _Seen, support: Mapping[str, str]) -> str:
@@ -222,6 +234,8 @@ def _read(tree: ast.Module) -> _Seen:
             seen.names.setdefault(node.attr, line)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
             seen.strings.append((node.value, line))
+        elif isinstance(node, ast.Call) and _is_unplain(node):
+            seen.unplain = seen.unplain or line
         elif isinstance(node, ast.BinOp) and _is_mixing(node):
             seen.mixes = seen.mixes or line
         elif isinstance(node, ast.Try) and any(_catches_imports(h) for h in node.handlers):
@@ -229,6 +243,14 @@ def _read(tree: ast.Module) -> _Seen:
         elif isinstance(node, ast.ExceptHandler) and _swallows(node):
             seen.swallowed = seen.swallowed or line
     return seen
+
+
+def _is_unplain(node: ast.Call) -> bool:
+    """Memory that was not filled, or cells kept as the text that the file has."""
+    raw = {"str", "object", "string", "string[python]"}
+    texts = (k.value for k in node.keywords if k.arg in {"dtype", "converters"})
+    named = any(getattr(t, "id", getattr(t, "value", None)) in raw or isinstance(t, ast.Dict) for t in texts)
+    return named or (isinstance(node.func, ast.Attribute) and node.func.attr in {"empty", "empty_like", "read"})
 
 
 def _is_mixing(node: ast.BinOp) -> bool:

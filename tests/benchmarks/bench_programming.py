@@ -69,7 +69,9 @@ def _figure(title: str, place: Path, data: dict[str, Dataset], tasks: Sequence[D
         sizes = {_task_of(seen): _size(seen, count) for seen in server.calls}
     most = max(sizes, key=lambda task: sizes[task])
     done = sum(r.verified for r in records)
-    said = f"{sizes[most]:,} ({name}); mean {sum(sizes.values()) / len(sizes):,.0f}; {done} of {len(tasks)} verified"
+    said = f"{sizes[most]:,} ({name})"
+    if len(tasks) > 1:
+        said += f"; mean {sum(sizes.values()) / len(sizes):,.0f}; {done} of {len(tasks)} verified"
     once = len(server.calls) == len(tasks)
     return Figure(f"input tokens to program {title}" + ("" if once else "; ASKED AGAIN"), said, f"≤ {TOKENS:,}",
                   sizes[most] <= TOKENS and once)  # fmt: skip

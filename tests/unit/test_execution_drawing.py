@@ -10,16 +10,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+import conftest_execution as lib
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from bioresearcher.execution.attempt import run_attempt
 from bioresearcher.execution.drawn import claims, drawn_columns, placed_columns
 from bioresearcher.execution.reruns import SCRIPTS
 from bioresearcher.execution.sheets import Sheet, read_sheets
-from bioresearcher.schemas.task import ColumnRule, DryLabTask, TaskInput, TaskOutput
+from bioresearcher.resources import Resources
+from bioresearcher.sandbox.base import Job
+from bioresearcher.sandbox.none import UnsandboxedSandbox
+from bioresearcher.schemas.execution import ExecResult, Limits
+from bioresearcher.schemas.task import ColumnRule, DryLabTask, TaskCode, TaskInput, TaskOutput
+from bioresearcher.skills import load_skills, shared_modules
 
 STREAMS = """
 import json, pickle, random, sys
@@ -57,6 +64,68 @@ def test_every_fixed_seed_gives_another_stream_when_shifted_and_the_same_when_no
 def test_a_library_that_fixes_a_seed_while_it_is_imported_is_no_draw(tmp_path: Path) -> None:
     assert run("import numpy, random, scipy.stats\nprint([random.random(), numpy.random.rand()])", tmp_path, 1)
     assert not (tmp_path / "seeds-were-fixed").exists()
+    assert not (tmp_path / "nothing-was-drawn").exists()
+
+
+def test_that_nothing_was_drawn_is_said(tmp_path: Path) -> None:
+    run("import random, numpy, scipy.stats\nprint([])", tmp_path, 0)
+    assert (tmp_path / "nothing-was-drawn").exists()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import random\nrandom.random()",
+        "import random\nrandom.Random()",
+        "import numpy\nnumpy.random.rand()",
+        "import numpy\nnumpy.random.default_rng()",
+        "import numpy\nnumpy.random.seed(1)",
+    ],
+)
+def test_that_something_may_have_been_drawn_is_seen(tmp_path: Path, code: str) -> None:
+    run(f"{code}\nprint([])", tmp_path, 0)
+    assert not (tmp_path / "nothing-was-drawn").exists()
+
+
+class Counting(UnsandboxedSandbox):
+    """Counts the runs of a script of its name."""
+
+    def __init__(self) -> None:
+        self.scripts: list[str] = []
+
+    async def run(self, job: Job) -> ExecResult:
+        self.scripts.append(job.script)
+        return await super().run(job)
+
+
+PLAIN = """
+import sys
+import pandas as pd
+import bioskill
+task = bioskill.load_task()
+sheet = pd.read_csv(task.input("samples"), sep="\\t")
+table = sheet.groupby("group", as_index=False).agg(mean=("age", "mean"))
+table["p_value"] = 1 / (1 + table["mean"])
+bioskill.write_table(table, task.outputs["result"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "runs"),
+    [
+        (PLAIN, 2),  # the real one and one on changed data
+        (PLAIN.replace("import sys", "import os"), 3),  # and a control
+    ],
+)
+async def test_code_that_is_plain_and_draws_nothing_needs_no_control(tmp_path: Path, code: str, runs: int) -> None:
+    sandbox, support = Counting(), shared_modules(load_skills(Resources()))
+    result = await run_attempt(
+        lib.make_task(), TaskCode(code=code, support=support, origin="model"),
+        inputs={"samples": lib.write_samples(tmp_path)}, folder=tmp_path / "task", number=1, sandbox=sandbox,
+        limits=Limits(wall_s=60),
+    )  # fmt: skip
+    assert result.verified, result.attempt.message
+    assert sandbox.scripts.count("code.py") == runs
 
 
 def sheet(names: list[str] | None = None, **columns: list[float]) -> Sheet:
@@ -70,6 +139,7 @@ def normal(seed: int, count: int, spread: float = 1.0) -> list[float]:
     return [rng.gauss(0, spread) for _ in range(count)]
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(64, 200))
 def test_drawn_columns_are_found_and_those_that_jitter_are_not(seed: int, rows: int) -> None:
     truth = normal(seed, rows)

@@ -3,11 +3,13 @@
 The variable SEED_SHIFT holds a whole number; with 0 nothing changes. With another, a seed given to `random`, to
 `numpy.random` (the old functions and `RandomState` as well as generators) or through these to the libraries that are
 built on them gives another stream, the same for the same seed and shift. Seeds taken from the system (None) stay so.
-That a seed was fixed is noted by an empty file in the folder in which the interpreter started.
+That a seed was fixed is noted by an empty file in the folder in which the interpreter started; another says at its
+orderly end that no random number was drawn at all.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from types import ModuleType
@@ -22,21 +24,43 @@ if TYPE_CHECKING:
     import numpy as np
 
 SHIFT = int(os.environ.get("SEED_SHIFT") or "0")
-NOTE = os.path.join(os.getcwd(), "seeds-were-fixed")  # noqa: PTH109, PTH118 - start-up time
+SEEDED, UNDRAWN = (os.path.join(os.getcwd(), name) for name in ("seeds-were-fixed", "nothing-was-drawn"))  # noqa: PTH109, PTH118 - start-up time
 _ODD = 0x9E3779B1
+STARTED: list[bool] = []
+"""Filled when a stream of random numbers was begun, fixed seed or not."""
+STATES: list[tuple[Callable[[], object], str]] = []
+"""How to ask for the state of each global stream, and what it was when nothing had been drawn."""
 
 
-def note() -> None:
-    """Say that a seed was fixed, unless a library did it while it was imported (scipy.stats does, for its examples)."""
+def note(*, fixed: bool = True) -> None:
+    """Say that a stream was begun, unless by a library that is being imported (scipy.stats does, for its examples)."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "<module>" and "site-packages" in frame.f_code.co_filename:
             return
         frame = frame.f_back
+    STARTED.append(True)
+    if fixed:
+        touch(SEEDED)
+
+
+def touch(path: str) -> None:
+    """Make an empty file; where the script took the folder away, nothing is said."""
     try:
-        os.close(os.open(NOTE, os.O_CREAT | os.O_WRONLY, 0o644))
-    except OSError:  # the script took the folder away: nothing is said
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o644))
+    except OSError:
         return
+
+
+def watch(state: Callable[[], object]) -> None:
+    """See whether a global stream is drawn from."""
+    STATES.append((state, repr(state())))
+
+
+def at_end() -> None:
+    """Say that nothing was drawn, if so."""
+    if not STARTED and all(repr(state()) == before for state, before in STATES):
+        touch(UNDRAWN)
 
 
 def patch_random(module: ModuleType) -> None:
@@ -44,14 +68,14 @@ def patch_random(module: ModuleType) -> None:
     seed_as_before = module.Random.seed
 
     def seed(self: Random, a: object = None, version: int = 2) -> None:
-        if a is not None:
-            note()
-            if SHIFT and isinstance(a, int | float | str | bytes | bytearray):
-                a = f"{a!r} shifted by {SHIFT}"
+        note(fixed=a is not None)
+        if SHIFT and isinstance(a, int | float | str | bytes | bytearray):
+            a = f"{a!r} shifted by {SHIFT}"
         seed_as_before(self, a, version)
 
     module.Random.seed = seed
     vars(module)["seed"] = module._inst.seed
+    watch(module._inst.getstate)
 
 
 def patch_numpy(module: ModuleType) -> None:
@@ -61,6 +85,8 @@ def patch_numpy(module: ModuleType) -> None:
     # there only: numpy's own sequences stay what they are, or they could not be pickled
     vars(module)["SeedSequence"] = _sequence(module.SeedSequence)
     module.set_bit_generator(module.MT19937())
+    STARTED.clear()
+    watch(lambda: [part.tolist() if hasattr(part, "tolist") else part for part in module.get_state()])
 
 
 def _exchange(name: str, old: type) -> None:
@@ -100,9 +126,11 @@ def _shifting(base: type[np.random.BitGenerator]) -> type:
 
 def _entropy(seed: object) -> object:
     """A seed that is a number or a list of them, with the shift added; a sequence was shifted when it was made."""
-    if seed is None or hasattr(seed, "generate_state"):
+    if hasattr(seed, "generate_state"):
         return seed
-    note()
+    note(fixed=seed is not None)
+    if seed is None:
+        return None
     return [*sys.modules["numpy"].asarray(seed).ravel().tolist(), SHIFT] if SHIFT else seed
 
 
@@ -138,6 +166,7 @@ class Watch:
 
 
 if __name__ == "sitecustomize":
+    atexit.register(at_end)
     sys.meta_path.insert(0, Watch())
     if "random" in sys.modules:
         patch_random(sys.modules["random"])
