@@ -172,15 +172,15 @@ def _notes(question: str, shelf: Shelf, datasets: Iterable[Dataset], made: _Made
     if retracted:
         yield f"RETRACTED, and cited here: {', '.join(retracted)}."
     if by_rule and not made.sentences:
-        yield "By rule only a sentence near to the question's own words counts; a model reads more (--model)."
-    if not made.sentences:
-        named = [d.id for d in datasets if _speaks_of(question, d)]
-        if named:
-            yield f"The question names data sets of this run ({', '.join(named)}): see `datasets`."
+        yield "By rule only a sentence near to the question's own words counts; in a run with a model it reads them."
+    named = [d.id for d in datasets if _speaks_of(question, d)]
+    if named:
+        yield f"The question names data sets of this run ({', '.join(named)}): /datasets in the session tells of them."
 
 
 def _speaks_of(question: str, dataset: Dataset) -> bool:
     known = {dataset.id.casefold(), (dataset.accession or dataset.id).casefold()}
     columns = {c.name.casefold() for f in dataset.files for c in f.columns if "_" in c.name}
+    columns |= {e.casefold() for f in dataset.files for e in f.entries}
     asked = {m[0].casefold() for m in _ID.finditer(question)} | set(re.findall(r"\w+", question.casefold()))
     return bool(asked & (known | columns))

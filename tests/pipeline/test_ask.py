@@ -41,3 +41,32 @@ def test_what_is_no_question_is_one_line(program: Any, run: Path, question: str)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert not (run / "questions.jsonl").exists()
+
+
+@pytest.mark.slow
+def test_a_session_shows_asks_and_exports(program: Any, read_only: Path, tmp_path: Path) -> None:
+    shutil.copytree(read_only, program.workspace / "runs" / "earlier")
+    commands = (
+        "papers 1",
+        "papers 99",
+        "protocol 1",
+        "tasks",
+        "review",
+        "cost",
+        "budget",
+        "status",
+        f"ask {FDR}",
+        "open",
+    )
+    lines = ["/resume earlier", *(f"/{c}" for c in commands), f"/export {tmp_path / 'copy.zip'}", "/quit"]
+    script = tmp_path / "script.txt"
+    script.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    done = program.run("--script", str(script))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for said in (
+        "taken over", "/papers: '99' is not in the list", "No model was asked", "There is no limit", "below 0.05. [1]",
+        "Quotes, as they stand in the papers", f"report: {(program.workspace / 'runs').resolve()}", "written: ",
+    ):  # fmt: skip
+        assert said in done.stdout, said
+    assert "bug" not in done.stdout + done.stderr
+    assert (tmp_path / "copy.zip").is_file()

@@ -203,9 +203,10 @@ async def test_what_only_a_data_set_knows_is_not_in_the_library(tmp_path: Path) 
     columns = (Column(name="er_positive", dtype="integer"),)
     table = DataFile(name="samples", kind="samples", path="s.csv", columns=columns, bytes=1, sha256="0")
     data = Dataset(id="GSE1992", title="Tumours", source="own", root="", files=(table,))
+    on = shelf(document("P1", "The samples of GSE1992 have been described before."))
     for question in ("How many samples does GSE1992 have?", "What is er_positive?"):
         door = replace(caller(tmp_path, []), backend=offline_backend(similar), rules=None)
-        found = await answer_question(door, question, shelf(), similar, (data,))
+        found = await answer_question(door, question, on, similar, (data,))
         assert not found.in_library
         assert any("data sets of this run (GSE1992)" in note for note in found.notes)
 

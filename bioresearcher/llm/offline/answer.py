@@ -46,9 +46,11 @@ _QUANTITY: Final = re.compile(
     re.IGNORECASE,
 )
 _NUMBER: Final = re.compile(
-    r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|third|quarter|twice|once|hundred)\b", re.I
+    r"(?<![\w-])\d+(?:[.,]\d+)*|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|third|quarter|twice"
+    r"|once|hundred|thousand)\b|\b\w+(?:fold|teen|ty)\b",
+    re.IGNORECASE,
 )
-
+"""A number that is no part of a name such as GSE1992."""
 _NO_STATEMENT: Final = frozenset({"title", "front"})
 
 
@@ -112,6 +114,7 @@ def _candidates(values: AnswerQuestionInput) -> list[_Candidate]:
     weights = _weights(wanted, values.passages)
     names = [_plain(m[0]) for m in _NAME.finditer(values.question)]
     quantity = bool(_QUANTITY.search(values.question))
+    given = {m[0].casefold() for m in _NUMBER.finditer(values.question)}
     found: dict[str, _Candidate] = {}
     for passage in (p for p in values.passages if p.kind not in _NO_STATEMENT):
         beside = _shared(weights, f"{passage.section} {passage.text}")
@@ -121,7 +124,7 @@ def _candidates(values: AnswerQuestionInput) -> list[_Candidate]:
             text = passage.text[start:end]
             if not LEAST_CHARS <= len(text) <= MOST_CHARS or text.endswith("?"):
                 continue
-            if quantity and not _NUMBER.search(text):
+            if quantity and not any(m[0].casefold() not in given for m in _NUMBER.finditer(text)):
                 continue
             shared = 0.75 * _shared(weights, text) + 0.25 * beside
             found.setdefault(text, _Candidate(text, shared, (passage.id, number)))
