@@ -18,6 +18,7 @@ from bioresearcher.events import now
 from bioresearcher.graph.backends import budget_of, describe_backend
 from bioresearcher.graph.prepare import versions
 from bioresearcher.graph.run import read_record
+from bioresearcher.graph.services import hosts_of
 from bioresearcher.llm.budget import Budget
 from bioresearcher.llm.choose import Choice, choose_backend
 from bioresearcher.llm.prices import load_prices
@@ -257,13 +258,18 @@ def same_each_time(file: BatchFile, plan: Plan, backends: Backends) -> list[str]
 
 
 def described(file: BatchFile, backends: Backends) -> list[str]:
-    """Who answers, a line for each kind of backend with the number of objectives."""
+    """Who answers, with the number of objectives where they differ, and which services will be asked."""
     lines: dict[str, int] = {}
     for one in file.ready:
         choice = backends.of(one.settings)
         said = f"{describe_backend(choice.applied(one.settings), choice.kind)} ({choice.reason.rstrip('.')})"
         lines[said] = lines.get(said, 0) + 1
-    return [f"backend: {said}" + (f", {n} objectives" if len(lines) > 1 else "") for said, n in lines.items()]
+    hosts = dict.fromkeys(host for one in file.ready for host in hosts_of(one.settings))
+    asked = f"{', '.join(hosts)} will be asked (none with --only-own)" if hosts else "none are asked"
+    return [
+        *(f"backend: {said}" + (f", {n} objectives" if len(lines) > 1 else "") for said, n in lines.items()),
+        f"services: {asked}",
+    ]
 
 
 def deadline(plan: Plan, minutes_before: float) -> float | None:

@@ -115,7 +115,7 @@ def _carry_out(
 def _notes(file: BatchFile, plan: Plan, backends: Backends, work: Work) -> list[str]:
     """What is to be told before the start."""
     said = []
-    again = [job for job in work.jobs if job.attempt > 1]
+    again = [job for job in work.jobs if (job.run / "run.json").is_file()]
     if work.done or again:
         said.append(
             f"going on: {count_of(len(work.done), 'run')} done before, {len(again)} taken up again, "

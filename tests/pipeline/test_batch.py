@@ -150,27 +150,19 @@ def server() -> Iterator[Any]:
 def test_the_batchs_budget_is_over_all_runs_and_repeats_have_seeds(program: Any, place: Path, server: Any) -> None:
     """Of all runs together no more calls are sent than were in flight when the tokens were used up."""
     file = write(place, "one")
-    command = (
-        "batch",
-        file,
-        "--jobs",
-        "2",
-        "--repeats",
-        "2",
-        "--model",
-        "compatible:test-model",
-        "--base-url",
-        server.url,
-    )
+    command = ("batch", file, "--jobs", "2", "--repeats", "2", "--model", "compatible:test-model")
+    command += ("--base-url", server.url)
     stopped = program.run(*command, "--max-tokens", "3000")
     assert stopped.returncode == 3, stopped.stderr
     assert "the batch's budget of 3,000 tokens is used up" in stopped.stderr
-    outcomes = folder_of(program).outcomes()
-    spent = sum(o.totals.input_tokens + o.totals.output_tokens for o in outcomes.values())
-    assert spent >= 3_000
+    calls = [json.loads(line) for line in folder_of(program).path("spent.jsonl").read_text().splitlines()]
+    used = [call["input_tokens"] + call["output_tokens"] for call in calls if "run" in call]
+    enough = next(n for n in range(1, len(used) + 1) if sum(used[:n]) >= 3_000)
+    assert len(used) - enough <= server.in_flight_peak
+    totals = [outcome.totals for outcome in folder_of(program).outcomes().values()]
+    assert sum(t.input_tokens + t.output_tokens for t in totals) == sum(used)
     sent = len(server.calls)
-    longest = max(len(json.dumps(seen.body)) for seen in server.calls)
-    assert spent < 3_000 + 2 * 16 * longest
+    assert sum(call["calls"] for call in calls if "run" in call) == sent
 
     done = program.run(*command, "--max-tokens", "10000000")
     assert done.returncode == 0, done.stderr
