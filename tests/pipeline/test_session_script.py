@@ -12,6 +12,7 @@ import pytest
 from bioresearcher.examples import load_example
 
 pytestmark = pytest.mark.slow
+GATES = "yes\nyes\nyes\n!/budget 60 minutes\n/budget 5,000 tokens\napprove all\nyes\n"
 INTAKE = """\
 # what is asked for before anything runs
 How are tumours grouped by expression?
@@ -47,7 +48,7 @@ def test_a_script_ends_early_and_another_goes_on_to_the_end(program: Any, notes:
     name = program.folder().name
     assert json.loads((program.folder() / "run.json").read_text())["status"] == "stopped"
 
-    second = talk(program, f"/resume\n/resume {name}\n/hlep\nyes\n!/budget 60 minutes\nyes\n/stauts\n/quit\n")
+    second = talk(program, f"/resume\n/resume {name}\n/hlep\n{GATES}/stauts\n/quit\n")
     assert second.returncode == 0, second.stdout + second.stderr
     assert f"{name}  stopped" in second.stdout
     assert "Did you mean /help?" in second.stdout
@@ -55,9 +56,11 @@ def test_a_script_ends_early_and_another_goes_on_to_the_end(program: Any, notes:
     assert "1 paper read" in second.stdout
     record = json.loads((program.folder() / "run.json").read_text())
     assert record["status"] == "done"
-    assert record["settings"]["max_minutes"] == 60
-    assert {d["gate"] for d in record["decisions"]} == {"approve_selection", "approve_protocol", "budget"}
-    assert record["totals"]["human_interventions"] == 3
+    assert (record["settings"]["max_minutes"], record["settings"]["max_tokens"]) == (60, 5_000)
+    gates = [d["gate"] for d in record["decisions"]]
+    assert {"approve_selection", "approve_headings", "approve_outlines", "approve_protocol"} < {*gates}
+    assert gates.count("budget") == 2
+    assert record["totals"]["human_interventions"] == sum(d["changed"] for d in record["decisions"])
 
 
 def test_a_line_that_nothing_asked_for_is_an_error_with_its_number(program: Any) -> None:

@@ -62,13 +62,16 @@ def run(args: argparse.Namespace) -> int:
     from bioresearcher.cli.session.script import read_script
     from bioresearcher.errors import InputError
     from bioresearcher.graph.lean import keep_lean
-    from bioresearcher.settings import load_settings
+    from bioresearcher.settings import load_settings_with_origin
+    from bioresearcher.settings.values import GATES
 
     if not (args.script or args.plain or can_talk()):
         raise InputError(
             "there is no terminal to talk in.", hint="Use --script FILE or --plain, or `bioresearcher run`."
         )
-    settings = load_settings(vars(args))
+    settings, origin = load_settings_with_origin(vars(args))
+    if "gates" not in origin:  # who holds a session wants to be asked
+        settings = settings.model_copy(update={"gates": GATES})
     lines = read_script(args.script) if args.script else []
     keep_lean()
     sys.setswitchinterval(SWITCHED_S)

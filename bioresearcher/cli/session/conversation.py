@@ -233,7 +233,7 @@ class Session:
                 return None
 
     async def _take_in(self) -> None:
-        agreed = await Intake(self.terminal, self._ask, self.settings).talk()
+        agreed = await Intake(self.terminal, self._ask, lambda: self.settings).talk()
         if agreed is not None:
             await self._after(await self.run.begin(agreed))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,6 +28,7 @@ _ASKED = {
     "data": "data (a table, or a folder with tables; Enter: no more)>",
 }
 _DROP = re.compile(r"drop\s+R?(\d+)", re.IGNORECASE)
+_START = {"start", "s", "yes", "y"}
 _NONE = {"", "none", "no", "-"}
 
 
@@ -51,7 +52,7 @@ class Agreed:
 class Intake:
     """The conversation before a run."""
 
-    def __init__(self, terminal: Terminal, ask: Asking, settings: Settings) -> None:
+    def __init__(self, terminal: Terminal, ask: Asking, settings: Callable[[], Settings]) -> None:
         self._terminal = terminal
         self._ask = ask
         self._settings = settings
@@ -131,22 +132,30 @@ class Intake:
 
     async def _agree(self) -> Agreed | None:
         """Show what was understood until it is right; None when the intake was left."""
+        agreed = await self._shown()
         while True:
-            agreed = await self._shown()
-            words = ("start", *ENTRIES)
-            prompt = "start, or what to change>" if agreed else "what to change>"
-            line = await self._ask(prompt, words=words)
+            words = ("start", *ENTRIES) if agreed else ENTRIES
+            line = await self._ask("start, or what to change>" if agreed else "what to change>", words=words)
             if line is None:
                 return None
             said = line.strip().lower()
-            if agreed and said in {"start", "s", "yes", "y"}:
-                return agreed
             named = [name for name in ENTRIES if said and name.startswith(said.rstrip("s"))]
-            if len(named) == 1:
-                if not await self._change(named[0]):
-                    return None
-            else:
+            if agreed and said in _START:
+                return self._as_now(agreed)
+            if len(named) != 1:
                 self._terminal.say(f"Say {', '.join(words)}; /quit leaves without starting.")
+            elif not await self._change(named[0]):
+                return None
+            else:
+                agreed = await self._shown()
+
+    def _as_now(self, agreed: Agreed) -> Agreed:
+        """What was agreed to, with the limits as they are now."""
+        now = self._settings()
+        from bioresearcher.settings import BUDGET
+
+        limits = {name: getattr(now, name) for name in BUDGET}
+        return replace(agreed, settings=agreed.settings.model_copy(update=limits))
 
     async def _shown(self) -> Agreed | None:
         """Show what was understood and what it will cost; None when it cannot be started so."""
@@ -154,7 +163,8 @@ class Intake:
         from bioresearcher.llm.choose import choose_backend
 
         draft = self._draft
-        settings = self._settings.model_copy(update={"only_own": self._settings.only_own or draft.only_own})
+        settings = self._settings()  # as they are now: `/budget` may have changed them
+        settings = settings.model_copy(update={"only_own": settings.only_own or draft.only_own})
         try:
             choice = await choose_backend(settings)
             settings = choice.applied(settings)
