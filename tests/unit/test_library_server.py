@@ -18,7 +18,9 @@ from bioresearcher.cli.app import main
 from bioresearcher.errors import InputError, WorkspaceError
 from bioresearcher.library.canonical import DocumentBuilder
 from bioresearcher.library.dense_server import connect, end, library_id
+from bioresearcher.library.embedding import MiniLM
 from bioresearcher.library.index import Library
+from bioresearcher.library.static import StaticMiniLM
 from bioresearcher.schemas.passage import Document
 
 TOPICS = ("breast cancer", "liver fibrosis", "soil bacteria", "heart failure", "wheat drought", "malaria vaccine")
@@ -28,9 +30,10 @@ class Hashed:
     """Vectors of hashed words, so that no model is loaded."""
 
     name = "hashed-words"
+    size = 64
 
     def embed(self, texts: list[str]) -> np.ndarray:
-        found = np.zeros((len(texts), 64), dtype=np.float32)
+        found = np.zeros((len(texts), self.size), dtype=np.float32)
         for row, text in enumerate(texts):
             for word in text.lower().split():
                 found[row, sum(map(ord, word)) % 64] += 1
@@ -126,6 +129,27 @@ def test_libraries_and_embeddings_never_mix(server: Server, tmp_path: Path) -> N
         assert best(library, "breast cancer") == "own-breast-cancer"
     assert sorted(stored(server.url).values()) == [3, 3], "that of the other embedding made way"
     assert library_id(tmp_path / "a") == library_id(tmp_path / "a") != library_id(tmp_path / "b")
+
+
+def test_a_library_of_384_numbers_on_a_server_moves_to_static_vectors(server: Server, tmp_path: Path) -> None:
+    class Old(Hashed):
+        name = MiniLM.name
+        size = MiniLM.dimension
+
+    with Library(tmp_path / "a", embedder=Old(), chroma_url=server.url) as library:
+        for topic in TOPICS:
+            library.add(paper(topic))
+    (before,) = stored(server.url)
+    with Library(tmp_path / "a", embedder=Old(), indexer=StaticMiniLM(), chroma_url=server.url) as library:
+        assert best(library, "heart failure") == "own-heart-failure"
+        assert library.note == ""
+    ((after, count),) = stored(server.url).items()
+    assert after != before
+    assert count == len(TOPICS)
+    client = connect(server.url)
+    rows = client.get_collection(after).get(include=["embeddings"])["embeddings"]
+    end(client)
+    assert rows.shape == (len(TOPICS), StaticMiniLM.dimension)
 
 
 def test_a_lost_server_is_said_and_the_same_is_found_without_it(server: Server, tmp_path: Path) -> None:
