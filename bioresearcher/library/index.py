@@ -229,13 +229,11 @@ class Library:
             order = sorted(range(len(lexical)), key=lambda n: -lexical[n])[:depth]
             best = [n for n in order if lexical[n] > 0]
             near = self._near(corpus, query, depth, everything=chosen is None and wanted == EVIDENCE_KINDS)
-            return self._hits(query, corpus, lexical, best, near)[:limit]
+            pool = list(dict.fromkeys([*best[:_BY_WORDS], *near, *best[_BY_WORDS:]]))[:depth]
+            return self._hits(query, corpus, lexical, pool)[:limit]
 
-    def _hits(
-        self, query: str, corpus: Corpus, lexical: Sequence[float], best: Sequence[int], near: Sequence[int]
-    ) -> list[Hit]:
-        """The best by words and the near ones in their order: first those that the model has compared."""
-        pool = list(dict.fromkeys([*best[:_BY_WORDS], *near, *best[_BY_WORDS:]]))
+    def _hits(self, query: str, corpus: Corpus, lexical: Sequence[float], pool: Sequence[int]) -> list[Hit]:
+        """The candidates in their order: first those that the model has compared."""
         hits: list[Hit] = []
         floor = 1.0
         for vectors, weight, places in (
@@ -246,7 +244,7 @@ class Library:
             if not passages:
                 continue
             dense = (vectors.of([p.text for p in passages]) @ vectors.of([query], passing=True)[0]).tolist()
-            words = [lexical[n] for n in places]
+            words = [lexical[corpus.places[p.id]] for p in passages]
             scores = [floor * score for score in fuse(dense, words, weight)]
             found = [Hit(*values) for values in zip(passages, scores, dense, words, strict=True)]
             hits += sorted(found, key=lambda hit: (-hit.score, hit.passage.id))

@@ -24,7 +24,7 @@ class Vectors:
 
     def __init__(self, store: Store, embedder: Embedder, *, halved: bool = False) -> None:
         """Vectors in a store; `halved` keeps them in 16 bits a number, which costs a cosine less than 0.001."""
-        self.name = embedder.name
+        self.name = f"{embedder.name}-half" if halved else embedder.name
         self._store = store
         self._embedder = embedder
         self._type = "<f2" if halved else "<f4"

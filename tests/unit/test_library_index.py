@@ -213,6 +213,15 @@ def test_a_library_of_the_model_s_own_vectors_moves_to_static_ones(tmp_path: Pat
     assert not folder.exists(), "nothing of the old index is left"
 
 
+def test_an_embedding_may_change_its_part(library: Library, tmp_path: Path) -> None:
+    library.close()
+    before = DOCUMENTS[1].id
+    for embedder, indexer in (("words-64", "other"), ("other", None), ("third", "words-64"), ("words-64", None)):
+        index = WordVectors(indexer) if indexer else None
+        with Library(tmp_path / "library", embedder=WordVectors(embedder), indexer=index) as opened:
+            assert opened.search("microarray normalisation", limit=1)[0].passage.document == before
+
+
 class Counting(MiniLM):
     """The embedded model, which tells what it was asked for."""
 
