@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 from bench_retrieval import SENTENCES, _document, _sentences
-from bioresearcher.cli.lean import keep_lean
 from figures import SEED, Figure, environment, measured
 from launch import peak_memory_mb
 
+from bioresearcher.graph.lean import keep_lean
 from bioresearcher.library.index import Library
 
 PASSAGES, QUICK = 50_000, 5_000
