@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from bioresearcher.execution.packages import available_packages, is_available
+from bioresearcher.execution.packages import OMICS_PACKAGES, available_packages, is_available
 from bioresearcher.sandbox.environment import SYSTEM_FOLDERS
 from bioresearcher.schemas.skill import SkillContract
 from bioresearcher.schemas.task import DryLabTask, Language
@@ -66,7 +66,8 @@ def missing_package(task: DryLabTask) -> str:
     lacking = [name for name in task.packages if not is_available(name)]
     if not lacking:
         return ""
-    return f"the task declares the package {lacking[0]}, which is not installed; `pip install {lacking[0]}` adds it"
+    wanted = "'bioresearcher[omics]'" if lacking[0].lower() in OMICS_PACKAGES else lacking[0]
+    return f"the task declares the package {lacking[0]}, which is not installed; `pip install {wanted}` adds it"
 
 
 def _missing_in_r(task: DryLabTask) -> str:

@@ -137,6 +137,10 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     # a descriptor on its way to somebody keeps a deleted file on the disk, and no process shows it
     "sendmsg": (46, 211),
     "sendmmsg": (307, 269),
+    # labels that a security module reads, and that stay with the file on the host
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
     # shared by the whole machine
     "ioprio_set": (251, 30),
 }

@@ -99,6 +99,7 @@ def test_too_many_and_too_deep(work: Path, tmp_path: Path) -> None:
     [
         b"caf\xe9.csv", "\u202egnp.exe", "\x1b[31mred.csv", "a\u200bb.csv", "cafe\u0301.csv", ".hidden", "-rf", "~x",
         " x", "x ", "x.", "CON", "nul.txt", "COM1.csv", "a:b", "a\\b", "a*b", "a\nb", "x" * 200,
+        "a\u3164.tsv", "a\ufe0f.tsv", "a\u034f.tsv", "\u0301a.tsv", "a\u00a0b.tsv", "a\u2800.tsv",
     ],
 )  # fmt: skip
 def test_names_that_are_unsafe_somewhere_are_refused(work: Path, tmp_path: Path, name: str | bytes) -> None:

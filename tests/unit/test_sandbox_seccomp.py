@@ -92,11 +92,11 @@ def test_only_unix_socket_pairs() -> None:
     assert decide("x86_64", 53, 2, 1) == NOT_PERMITTED
 
 
-def test_a_pairs_ends_talk_to_each_other_only() -> None:
+def test_a_pairs_ends_talk_to_each_other_only_and_files_get_no_labels() -> None:
     assert decide("x86_64", 44, 3, 1, 2, 0, 0, 0) == ALLOW
     assert decide("x86_64", 44, 3, 1, 2, 0, 1, 110) == NOT_PERMITTED
-    assert {decide("x86_64", number) for number in (42, 43, 46, 49, 50, 288, 307)} == {NOT_PERMITTED}
-    assert {decide("aarch64", number) for number in (200, 201, 202, 203, 211, 242, 269)} == {NOT_PERMITTED}
+    assert {decide("x86_64", number) for number in (42, 43, 46, 49, 50, 188, 190, 251, 288, 307)} == {NOT_PERMITTED}
+    assert {decide("aarch64", number) for number in (5, 7, 30, 200, 201, 202, 203, 211, 242, 269)} == {NOT_PERMITTED}
 
 
 @pytest.mark.parametrize(
