@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from model_server import ModelServer
 
 FDR = "At which false discovery rate are genes called significant?"
 
@@ -41,6 +42,35 @@ def test_what_is_no_question_is_one_line(program: Any, run: Path, question: str)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert not (run / "questions.jsonl").exists()
+
+
+def test_a_model_answers_within_the_runs_budget_and_is_paid_once(program: Any, run: Path) -> None:
+    documents = [json.loads(p.read_text(encoding="utf-8")) for p in (run / "documents").glob("*.json")]
+    stated = "call genes significant at a false discovery rate below 0.05."
+    assert any(stated in d["text"] for d in documents)
+    said = {
+        "in_library": True,
+        "sentences": [
+            {"text": "Genes are significant at a false discovery rate below 0.05.", "quotes": [stated]},
+            {"text": "Genes are significant at a false discovery rate below 0.01.", "quotes": [stated]},
+        ],
+    }
+    with ModelServer(lambda seen: said, models=("test-model",)) as server:
+        record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        model = {"provider": "compatible", "model": "test-model", "base_url": server.url}
+        record["settings"] |= {"backend": "chat", "models": {"default": model}}
+        (run / "run.json").write_text(json.dumps(record), encoding="utf-8")
+        first, again = (program.run("ask", str(run), FDR, "--json") for _ in range(2))
+        calls = len(server.calls)
+        refused = program.run("ask", str(run), "Is another question paid for?", "--max-tokens", "5")
+        assert len(server.calls) == calls >= 1
+    assert (first.returncode, again.returncode, refused.returncode) == (0, 0, 3), first.stderr + refused.stderr
+    answer = json.loads(first.stdout)
+    assert [s["text"] for s in answer["sentences"]] == [said["sentences"][0]["text"]]
+    assert answer["left_out"][0]["reason"] == "its quotes do not hold 0.01"
+    assert (answer["answered_by"], answer["usage"]["calls"]) == ("compatible:test-model", calls)
+    assert json.loads(again.stdout)["usage"]["calls"] == 0
+    assert "used up" in refused.stderr
 
 
 @pytest.mark.slow
