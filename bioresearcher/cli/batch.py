@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from bioresearcher.cli.batch_where import add_where_options
 from bioresearcher.cli.common import Commands, add_model_options, add_place_options
 
 EPILOG = """examples:
@@ -65,6 +66,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     budget.add_argument("--max-tokens", type=int, metavar="N", help="tokens all may use, in and out")
     budget.add_argument("--max-minutes", type=float, metavar="MIN", help="time the batch may take")
     budget.add_argument("--prices", type=Path, metavar="FILE", help="own prices of models (TOML)")
+    add_where_options(parser)
     add_place_options(parser)
     parser.set_defaults(run=run)
 

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from bioresearcher.batch.check import BatchFile, load_batch_file
+from bioresearcher.batch.executor import Executor
 from bioresearcher.batch.folder import SPENT, BatchFolder
-from bioresearcher.batch.local import LocalExecutor
 from bioresearcher.batch.plan import (
     Backends,
     Wish,
@@ -35,6 +35,7 @@ from bioresearcher.batch.spent import Spent
 from bioresearcher.batch.summary_write import write_summary
 from bioresearcher.cli.batch_display import Display, make_display
 from bioresearcher.cli.batch_spending import agree
+from bioresearcher.cli.batch_where import Where, where
 from bioresearcher.errors import InputError
 from bioresearcher.graph.lean import keep_lean
 from bioresearcher.graph.lock import RunLock
@@ -51,7 +52,10 @@ def start(args: argparse.Namespace) -> int:
     keep_lean()
     console = Console(stderr=args.json or args.quiet, quiet=args.quiet, highlight=False)
     file = load_batch_file(args.file, vars(args))
-    wish = Wish(args.jobs or os.cpu_count() or 1, args.repeats, _budget(args), ("bioresearcher", *sys.argv[1:]))
+    place = where(args, file.settings.workspace)
+    wish = Wish(
+        args.jobs or place.slots or os.cpu_count() or 1, args.repeats, _budget(args), ("bioresearcher", *sys.argv[1:])
+    )
     backends = settle_backends(file, wish.budget)
     for line in described(file, backends):
         console.print(line, soft_wrap=True, markup=False)
@@ -59,7 +63,7 @@ def start(args: argparse.Namespace) -> int:
     folder = batch_folder(file.settings.workspace, file.path, args.name)
     with RunLock(RunFolder(folder.root)):
         plan, notes = make_plan(folder, file, wish, named=args.name is not None)
-        outcomes, stopped_by = _carry_out(folder, file, plan, backends, args, console, notes)
+        outcomes, stopped_by = _carry_out(folder, file, plan, backends, args, console, notes, place)
         write_summary(folder)
     return _tell_end(folder, plan, outcomes, stopped_by, args, console)
 
@@ -87,11 +91,12 @@ def _carry_out(
     args: argparse.Namespace,
     console: Console,
     notes: list[str],
+    place: Where,
 ) -> tuple[dict[tuple[str, int], Outcome], str]:
     """Do what is left; the last outcome of every run of the plan that has one, and what stopped the batch."""
     spent = Spent(folder.path(SPENT))
     runs = len(plan.expected())
-    work = work_of(folder, file, plan, backends, tasks_inside(min(plan.jobs, runs)))
+    work = work_of(folder, file, plan, backends, place.inside or tasks_inside(min(plan.jobs, runs)))
     until = deadline(plan, spent.seconds() / 60)
     jobs = [job.model_copy(update={"until": until}) for job in work.jobs]
     folder.write_plan(plan)
@@ -101,7 +106,7 @@ def _carry_out(
     display.note(f"batch folder: {folder.root}")
     for note in (*notes, *_notes(file, plan, backends, work)):
         display.note(note)
-    executor = LocalExecutor(min(plan.jobs, max(1, len(jobs))))
+    executor = place.make(min(plan.jobs, max(1, len(jobs))))
     batch = BatchRun(folder, jobs, plan.budget, executor, display, spent)
     if jobs:
         with display:
@@ -130,7 +135,7 @@ def _notes(file: BatchFile, plan: Plan, backends: Backends, work: Work) -> list[
     return said
 
 
-async def _with_signals(batch: BatchRun, executor: LocalExecutor, display: Display) -> None:
+async def _with_signals(batch: BatchRun, executor: Executor, display: Display) -> None:
     """The batch with its signals: the first lets all runs stop at their next border, the second kills them."""
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(batch.run())
     heard: list[str] = []

@@ -1,0 +1,148 @@
+"""What a Dask worker does for a batch: start the same process as a batch on this machine does, and follow it.
+
+Only short JSON texts go in and come out. The functions are named by their module, so that a worker needs nothing but
+this package. A worker that dies takes its process with it (the kernel sees to that); the scheduler then gives the job
+to another worker, which goes on in the job's run folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import platform
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bioresearcher import __version__
+from bioresearcher.batch.local import LocalExecutor
+from bioresearcher.batch.schema import Job, Progress
+from bioresearcher.schemas.base import Value
+
+_LOOK_S = 0.5
+"""How often a job looks whether it is still wanted."""
+
+
+class Ask(Value):
+    """What a worker is given.
+
+    `probe` is a file of the batch's folder with `token` in it: a worker that cannot read it does not see the folder.
+    """
+
+    version: str
+    probe: Path
+    token: str
+    topic: str = ""
+    job: Job | None = None
+
+
+class Told(Value):
+    """What it gives back: an outcome as JSON, or why it cannot do anything for this batch."""
+
+    outcome: str = ""
+    unfit: str = ""
+
+
+class _Running:
+    """The jobs in this worker's threads, for whoever wants to stop them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: dict[str, tuple[asyncio.AbstractEventLoop, LocalExecutor]] = {}
+
+    def add(self, key: str, loop: asyncio.AbstractEventLoop, executor: LocalExecutor) -> None:
+        with self._lock:
+            self._jobs[key] = (loop, executor)
+
+    def remove(self, key: str) -> None:
+        with self._lock:
+            self._jobs.pop(key, None)
+
+    def stop(self, keys: list[str], reason: str) -> None:
+        with self._lock:
+            for key in keys:
+                if key in self._jobs:
+                    loop, executor = self._jobs[key]
+                    loop.call_soon_threadsafe(executor.stop, reason)
+
+
+_running = _Running()
+
+
+def about(text: str) -> str:
+    """Whether this worker can work for a batch: `Ask` as JSON in, `Told` as JSON out."""
+    try:
+        return Told(unfit=_unfit(Ask.model_validate_json(text))).model_dump_json()
+    except ValidationError:
+        return Told(unfit=_other_version("another")).model_dump_json()
+
+
+def stop(text: str) -> None:
+    """Ask jobs to stop at their next step border: `{"keys": […], "reason": …}`."""
+    said = json.loads(text)
+    _running.stop(list(said["keys"]), str(said["reason"]))
+
+
+def carry_out(text: str) -> str:
+    """Carry out a job: `Ask` as JSON in, `Told` as JSON out. It raises nothing."""
+    from distributed import get_worker
+
+    try:
+        ask = Ask.model_validate_json(text)
+    except ValidationError:
+        return Told(unfit=_other_version("another")).model_dump_json()
+    unfit = _unfit(ask)
+    if unfit or ask.job is None:
+        return Told(unfit=unfit or "it was given no job.").model_dump_json()
+    worker: Any = get_worker()
+    key = str(worker.get_current_task())
+
+    def wanted() -> bool:
+        known = worker.state.tasks.get(key)
+        return known is not None and known.state in ("executing", "long-running")
+
+    def tell(progress: Progress) -> None:
+        worker.log_event(ask.topic, progress.model_dump_json())
+
+    return asyncio.run(_carried(ask.job, key, tell, wanted))
+
+
+async def _carried(job: Job, key: str, tell: Callable[[Progress], None], wanted: Callable[[], bool]) -> str:
+    executor = LocalExecutor(1)
+    _running.add(key, asyncio.get_running_loop(), executor)
+    watching = asyncio.create_task(_watch(executor, wanted))
+    try:
+        outcome = await executor.run(job, tell)
+    finally:
+        _running.remove(key)
+        watching.cancel()
+    return Told(outcome=outcome.model_dump_json()).model_dump_json()
+
+
+async def _watch(executor: LocalExecutor, wanted: Callable[[], bool]) -> None:
+    """End the job's process when nobody waits for it any more: it was cancelled, or its batch is gone."""
+    while wanted():  # noqa: ASYNC110 - Dask tells its tasks nothing
+        await asyncio.sleep(_LOOK_S)
+    executor.kill()
+
+
+def _unfit(ask: Ask) -> str:
+    if ask.version != versions():
+        return _other_version(ask.version)
+    try:
+        seen = ask.probe.read_text(encoding="utf-8") == ask.token
+    except OSError:
+        seen = False
+    return "" if seen else f"it does not see {ask.probe.parent}: workers need the same workspace at the same path."
+
+
+def _other_version(wanted: str) -> str:
+    return f"it has {versions()}, the batch {wanted}: install the same versions on both."
+
+
+def versions() -> str:
+    """What must be the same on both sides."""
+    return f"bioresearcher {__version__} on Python {'.'.join(platform.python_version_tuple()[:2])}"
