@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +59,8 @@ def where(args: argparse.Namespace, workspace: Path) -> Where:
 
 
 def _dask(args: argparse.Namespace, folder: Path) -> Where:
+    import asyncio
+
     from bioresearcher.batch.cluster import check_here, read_cluster, start_cluster
     from bioresearcher.batch.dask_connect import Tls, check_address, need, probe_in
     from bioresearcher.batch.dask_executor import DaskExecutor

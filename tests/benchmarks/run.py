@@ -40,6 +40,7 @@ BENCHMARKS = (
     "resume",
     "model_resume",
     "batch",
+    "dask",
     "session",
 )
 

@@ -18,26 +18,32 @@ class Dask:
         self._folder, self._environ = folder, dict(environ)
         self._environ |= {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(ALLOWED_DEATHS)}
         self.processes: list[subprocess.Popen[str]] = []
-        self.address = self._start("scheduler")
+        self.started: list[subprocess.Popen[str]] = []
+        self._start("scheduler")
+        self.address = self._said(self.processes[0])
 
-    def worker(self, *version: str, pretend: bool = False) -> str:
-        return self._start("worker", self.address, *version, **({"PRETEND": "1"} if pretend else {}))
+    def workers(self, number: int, *version: str) -> None:
+        """Start workers that pretend (see `dask_process`), and wait for them."""
+        for process in [self._start("worker", self.address, *version) for _ in range(number)]:
+            self._said(process)
 
-    def _start(self, *words: str, **more: str) -> str:
+    def _start(self, *words: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
             [sys.executable, dask_process.__file__, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            text=True, cwd=self._folder, env=self._environ | more,
+            text=True, cwd=self._folder, env=self._environ | {"PRETEND": "1"},
         )  # fmt: skip
         self.processes.append(process)
+        self.started.append(process)
+        return process
+
+    def _said(self, process: "subprocess.Popen[str]") -> str:
         assert process.stdout is not None
         return process.stdout.readline().strip()
 
     def end(self) -> None:
-        for process in self.processes:
+        for process in self.started:
             process.kill()
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+            process.communicate()
 
 
 @contextmanager
