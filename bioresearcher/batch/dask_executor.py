@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from distributed import Client, Future, Security
 
 
+_AGAIN_S = 2.0
+"""How often workers are told again which jobs are to stop."""
+
+
 class DaskExecutor:
     """Jobs on a scheduler's workers, `slots` at a time.
 
@@ -103,11 +107,14 @@ class DaskExecutor:
             task.add_done_callback(self._asked.discard)
 
     async def _stop_all(self, client: Client, reason: str) -> None:
-        keys = list(self._futures)
-        begun = {str(k) for some in (await client.processing()).values() for k in some}
-        await client.cancel([self._futures[k] for k in keys if k not in begun and k in self._futures])
-        text = json.dumps({"keys": keys, "reason": reason})
-        await client.run(stop, text, on_error="ignore")
+        """Until all have ended: also those that come to another worker meanwhile."""
+        while self._futures and not self._killed:
+            keys = list(self._futures)
+            text = json.dumps({"keys": keys, "reason": reason})
+            await client.run(stop, text, on_error="ignore")
+            begun = {str(k) for some in (await client.processing()).values() for k in some}
+            await client.cancel([self._futures[k] for k in keys if k not in begun and k in self._futures])
+            await asyncio.sleep(_AGAIN_S)
 
     def kill(self) -> None:
         """Take all jobs back; workers end their processes within a second."""
@@ -125,7 +132,8 @@ class DaskExecutor:
         self.kill()
         for task in list(self._asked):
             with suppress(OSError, TimeoutError):
-                await task
+                async with asyncio.timeout(_AGAIN_S):
+                    await task
         self._client = None
         await self._open.aclose()
 

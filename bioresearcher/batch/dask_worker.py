@@ -52,10 +52,13 @@ class _Running:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._jobs: dict[str, tuple[asyncio.AbstractEventLoop, LocalExecutor]] = {}
+        self._stopped: dict[str, str] = {}
 
     def add(self, key: str, loop: asyncio.AbstractEventLoop, executor: LocalExecutor) -> None:
         with self._lock:
             self._jobs[key] = (loop, executor)
+            if key in self._stopped:
+                executor.stop(self._stopped[key])
 
     def remove(self, key: str) -> None:
         with self._lock:
@@ -64,6 +67,7 @@ class _Running:
     def stop(self, keys: list[str], reason: str) -> None:
         with self._lock:
             for key in keys:
+                self._stopped[key] = reason  # for what is on its way to a free thread
                 if key in self._jobs:
                     loop, executor = self._jobs[key]
                     loop.call_soon_threadsafe(executor.stop, reason)
