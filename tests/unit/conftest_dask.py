@@ -22,15 +22,16 @@ class Dask:
         self._start("scheduler")
         self.address = self._said(self.processes[0])
 
-    def workers(self, number: int, *version: str) -> None:
-        """Start workers that pretend (see `dask_process`), and wait for them."""
+    def workers(self, number: int, *version: str, pretend: bool = True) -> None:
+        """Start workers that pretend (see `dask_process`), or carry out jobs, and wait for them."""
+        self._environ["PRETEND"] = "1" if pretend else ""
         for process in [self._start("worker", self.address, *version) for _ in range(number)]:
             self._said(process)
 
     def _start(self, *words: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
             [sys.executable, dask_process.__file__, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            text=True, cwd=self._folder, env=self._environ | {"PRETEND": "1"},
+            text=True, cwd=self._folder, env=self._environ,
         )  # fmt: skip
         self.processes.append(process)
         self.started.append(process)
