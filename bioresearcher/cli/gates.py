@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from bioresearcher.cli.selection import show_selection
+from bioresearcher.cli.session.gate_outline import outline_lines
+from bioresearcher.cli.session.gate_tasks import Plan, plan_table
 from bioresearcher.graph.context import Context
+from bioresearcher.graph.gates import HEADINGS, TASKS
+from bioresearcher.graph.nodes_outline import HEADINGS_FILE, OUTLINES_FILE
+from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.dataset import DatasetCheck
 from bioresearcher.schemas.paper import ScreenedPaper
+from bioresearcher.schemas.protocol import ProtocolPart
 from bioresearcher.schemas.run import Decision
+from bioresearcher.schemas.task import DryLabTask
+from bioresearcher.stages.outline_form import Headings
 
 
 async def ask_person(
@@ -24,6 +33,11 @@ async def ask_person(
         show_selection(question, context, console)
         prompt = "Use these? [y]es, [n]o, or ids to leave out (+ID to take in): "
         known = _choices(question, context)
+    elif gate != "approve_protocol":
+        for shown in _shown(gate, context, console.width):
+            console.print(shown, markup=False)
+        prompt = "Go on with this? [y]es or [n]o: "
+        known = set()
     else:
         console.print(f"The protocol is ready: {context.folder.path('protocol.md')}", soft_wrap=True, markup=False)
         prompt = "Carry out its dry-lab part? [y]es or [n]o: "
@@ -43,6 +57,18 @@ async def ask_person(
             added = tuple(w.lstrip("+") for w in words if w.startswith("+"))
             return Decision(gate=gate, approved=True, by="human", drop=out, add=added)
         console.print("Please answer y or n" + (", or give ids from the table." if known else "."), markup=False)
+
+
+def _shown(gate: str, context: Context, width: int) -> Iterator[RenderableType]:
+    """What is asked about at a gate that the settings add."""
+    if gate == TASKS:
+        tasks = context.folder.read_list(DryLabTask, "tasks.json")
+        yield plan_table(Plan(tasks, frozenset(), {}, context.settings.limits), width)
+        return
+    draft = context.folder.read(HeadingsDraft, "design", HEADINGS_FILE)
+    outlined = gate != HEADINGS
+    parts = context.folder.read_list(ProtocolPart, "design", OUTLINES_FILE) if outlined else Headings.of(draft).parts
+    yield from outline_lines(Headings(draft.title, draft.summary, parts), outlined=outlined)
 
 
 def _choices(question: dict[str, Any], context: Context) -> set[str]:

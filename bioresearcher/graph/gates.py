@@ -6,17 +6,21 @@ whatever was typed before a crash is already done and recorded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import interrupt
 
 from bioresearcher.graph.context import Context
-from bioresearcher.graph.state import RunState, revisions_of
+from bioresearcher.graph.state import RunState, revisions_of, standing
 from bioresearcher.schemas.run import Decision
 
 SELECTION, HEADINGS, OUTLINES = "approve_selection", "approve_headings", "approve_outlines"
 PROTOCOL, TASKS = "approve_protocol", "approve_tasks"
+_RESUME = "__resume__"
+"""Under this name LangGraph keeps an answer until the step that asked has ended."""
 
 
 def made_at(decisions: Sequence[Decision], gate: str) -> list[Decision]:
@@ -43,6 +47,20 @@ def asked(c: Context, state: RunState, gate: str, **shown: Any) -> Decision:  # 
     question = {"gate": gate, "turn": len(earlier), "said": said, **shown}
     decision: Decision = interrupt(question, response_schema=Decision)
     return decision.model_copy(update=number)
+
+
+async def is_answered(saver: BaseCheckpointSaver[Any], config: RunnableConfig) -> bool:
+    """Whether the open question was answered, and the process ended before the answer was carried out to its end."""
+    found = await saver.aget_tuple(config)
+    writes = found.pending_writes if found else None
+    return any(channel == _RESUME for _, channel, _ in writes or ())
+
+
+def outcome(values: Mapping[str, Any]) -> tuple[str, str]:
+    """How a run ended whose steps are done: (status, what stopped it)."""
+    decisions = values.get("decisions", [])
+    declined = [d.gate for d in decisions if not d.approved and standing(decisions, d.gate) == d]
+    return ("stopped", f"declined at {declined[0]}") if declined else ("done", "")
 
 
 def stays_open(state: RunState, gate: str) -> bool:

@@ -86,7 +86,7 @@ def approved_parts(made: Sequence[Decision], revisions: Sequence[Revision]) -> l
 async def approve_tasks(state: RunState, runtime: Runtime[Context]) -> Update:
     """Asks a person which tasks are run, and within which limits, where the settings name this gate."""
     c = runtime.context
-    if not is_asked(c, TASKS):
+    if not is_asked(c, TASKS) or not state["tasks"]:
         return {}
     tasks = {t.id: t for t in c.folder.read_list(DryLabTask, "tasks.json")}
     about = revisions_of(state["decisions"])

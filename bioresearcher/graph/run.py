@@ -31,13 +31,14 @@ from bioresearcher.events import Event, now
 from bioresearcher.graph.backends import MakeBackend, MakeMeter, budget_of, describe_backend
 from bioresearcher.graph.build import build_pipeline
 from bioresearcher.graph.context import Context
+from bioresearcher.graph.gates import is_answered, outcome
 from bioresearcher.graph.interventions import change_budget, interventions
 from bioresearcher.graph.lock import RunLock
 from bioresearcher.graph.prepare import Inputs, input_digests, open_context, resource_digests, versions
 from bioresearcher.graph.replay import LEDGER, Source, answers_of, ended, without_budget
 from bioresearcher.graph.retask import with_revisions
 from bioresearcher.graph.revise import ShowRevision, apply_revisions, revise_run
-from bioresearcher.graph.state import initial_state, standing
+from bioresearcher.graph.state import initial_state
 from bioresearcher.graph.totals import known_limits, totals
 from bioresearcher.llm.budget import Meter
 from bioresearcher.llm.choose import choose_backend
@@ -278,29 +279,31 @@ class Runner:
                 await revise_run(context, self._feedback, self._show_revision)
             context = await apply_revisions(graph, CONFIG, context)
             try:
-                return await self._steps(graph, context)
+                return await self._steps(graph, context, answered=await is_answered(saver, CONFIG))
             finally:
                 self._values = (await graph.aget_state(CONFIG)).values
 
-    async def _steps(self, graph: Any, context: Context) -> tuple[str, str]:  # noqa: ANN401 - a compiled graph
+    async def _steps(self, graph: Any, context: Context, *, answered: bool) -> tuple[str, str]:  # noqa: ANN401 - compiled
+        """Steps and questions in turn; the first question is not put again when its answer was cut short."""
         state = await graph.aget_state(CONFIG)
         # not `next`: it is empty, too, when a step was recorded but the process died before the step after it began
         if state.values and not state.tasks:
-            return _outcome(state.values)
+            return outcome(state.values)
         question: Any = None if state.values else initial_state()
         while True:
             context = replace(context, objective=with_revisions(context.folder, context.objective))
-            if state.interrupts:
+            if state.interrupts and not answered:
                 question = await self._answered(context, state.interrupts[0].value)
                 if question is None:
                     return "stopped", f"the gate {state.interrupts[0].value['gate']} is open"
+            answered = False
             try:
                 await graph.ainvoke(question, CONFIG, context=context, durability="sync", control=self._control)
             except GraphDrained:
                 return "stopped", self._control.drain_reason or "stop asked for"
             state = await graph.aget_state(CONFIG)
             if not state.interrupts:
-                return _outcome(state.values)
+                return outcome(state.values)
 
     async def _answered(self, context: Context, value: dict[str, Any]) -> Command[Any] | None:
         context.caller.events.emit("gate", str(value["gate"]), "waiting")
@@ -341,12 +344,6 @@ class Runner:
             self.folder.write(record, "run.json")
         context.caller.events.emit("run", "run", "done" if status == "done" else "failed", stopped_by or status)
         return record
-
-
-def _outcome(values: dict[str, Any]) -> tuple[str, str]:
-    decisions = values.get("decisions", [])
-    declined = [d.gate for d in decisions if not d.approved and standing(decisions, d.gate) == d]
-    return ("stopped", f"declined at {declined[0]}") if declined else ("done", "")
 
 
 def read_record(folder: RunFolder) -> RunRecord:

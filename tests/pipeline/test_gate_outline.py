@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 from pathlib import Path
+from typing import Any
 
 import pytest
-from gate_desk import Desk, values
+from gate_desk import QUESTION, Desk, values
+from rich.console import Console
 
+from bioresearcher.cli import gates
+from bioresearcher.graph import nodes_outline
+from bioresearcher.graph.context import Context
+from bioresearcher.graph.inputs import Inputs
 from bioresearcher.graph.replay import open_source
+from bioresearcher.graph.run import Runner, new_run_folder
 from bioresearcher.library.index import Library
 from bioresearcher.llm.backend import Backend, Reply, Request
 from bioresearcher.llm.offline.handlers import offline_backend
+from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.base import Origin
+from bioresearcher.schemas.run import Decision
+from bioresearcher.settings import Settings
 
 
 class Follower:
@@ -56,9 +68,9 @@ async def test_headings_and_outlines_are_changed_before_steps_are_written(desk: 
             return text.replace("needs: 7", "needs: 1")
         return text.replace("needs: –", "needs: –\n\n[new] Talk to a pathologist\npurpose: To know.\nneeds: 7")
 
-    gates = ("headings", "outlines", "tasks")
+    asked = ("headings", "outlines", "tasks")
     first, folder = await desk.run(
-        "why 2", "drop 9", "comment nicer", "edit", "yes", "drop 3", gates=gates, editor=editor
+        "why 2", "drop 9", "comment nicer", "edit", "yes", "drop 3", gates=asked, editor=editor
     )
     assert first.stopped_by == "the gate approve_headings is open"
     assert "2. Differential expression It learns from no report" in desk.text or "needs output of part 1" in desk.text
@@ -123,3 +135,52 @@ async def test_a_comment_has_the_headings_designed_again_with_it_as_a_finding(de
     assert "Before, the person said: quality before all else, please." in last
     drafts = {r["draft"] for r in values(folder, "rounds.json")}
     assert {"headings", "headings after comment 1", "headings after comment 2"} <= drafts
+
+
+async def test_an_answer_that_was_cut_short_is_carried_out_once_when_the_run_goes_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(*_: object) -> None:
+        raise RuntimeError("the process dies here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nodes_outline, "_follow", dying)
+        with pytest.raises(RuntimeError, match="dies"):
+            await desk.run("drop 1.2", gates=("outlines", "protocol"))
+    (root,) = (desk.root / "ws" / "runs").iterdir()
+    folder = RunFolder(root)
+    assert len(values(folder, "design", "outlines.json")[0]["outline"]) == 2, "it was written, and not recorded"
+    record, _ = await desk.run("approve", "no", folder=folder)
+    titles = [s["title"] for p in values(folder, "protocol.json")["parts"] for s in p["steps"]]
+    assert "Cohort table of data" not in titles
+    assert len(titles) == 3, "1.2 was not dropped a second time"
+    made = [(d.turn, d.drop, d.approved) for d in record.decisions if d.gate == "approve_outlines"]
+    assert made == [(0, ("1.2",), False), (1, (), True)]
+
+
+async def test_other_gates_can_be_answered_without_a_session(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    answers: list[str] = []
+
+    async def line(_: asyncio.Event) -> str:
+        return answers.pop(0)
+
+    monkeypatch.setattr(gates, "_line", line)
+
+    async def answer(question: dict[str, Any], context: Context) -> Decision | None:
+        if question["gate"] == "approve_protocol":
+            return None
+        answers[:] = ["maybe\n", "y\n"]
+        console = Console(file=out, width=80, color_system=None, highlight=False)
+        return await gates.ask_person(question, context, console, asyncio.Event())
+
+    settings = Settings.model_validate(
+        {"workspace": desk.root / "ws", "only_own": True, "backend": "offline", "sandbox": "none", "max_parts": 3,
+         "gates": ("headings", "outlines", "protocol")}
+    )  # fmt: skip
+    inputs, folder = Inputs(QUESTION, (), (desk.data,)), new_run_folder(settings.workspace, "o")
+    record = await Runner(folder, inputs, settings, answer=answer).run()
+    assert record.stopped_by == "the gate approve_protocol is open"
+    text = " ".join(out.getvalue().split())
+    assert text.count("Go on with this? [y]es or [n]o:") == 4
+    assert "1.2 Cohort table of data (on data; cohort-table; gives table, findings)" in text

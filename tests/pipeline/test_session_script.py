@@ -12,7 +12,7 @@ import pytest
 from bioresearcher.examples import load_example
 
 pytestmark = pytest.mark.slow
-GATES = "yes\nyes\nyes\n!/budget 60 minutes\n/budget 5,000 tokens\napprove all\nyes\n"
+GATES = "yes\nyes\nyes\n!/budget 60 minutes\n/budget 5,000 tokens\napprove all\n"
 INTAKE = """\
 # what is asked for before anything runs
 How are tumours grouped by expression?

@@ -30,19 +30,15 @@ VERBS: Final = verbs_of(
     Verb("show", "rest", "a part, or all of the protocol", "show [2|all]"),
     Verb("next", "nothing", "the next part"),
     Verb("back", "nothing", "the part before"),
-    Verb(
-        "approve",
-        "rest",
-        "the part shown, others, or all of it: then its dry-lab part is carried out",
-        "approve [2|all]",
-    ),
+    Verb("yes", "nothing", "approve all of it and carry out its dry-lab part (also done)"),
+    Verb("approve", "rest", "the part shown, others, or all of it", "approve [2|all]"),
     Verb("edit", "rest", "the part as text in your editor", "edit [2]"),
     Verb("comment", "item and text", "only the parts that it concerns are revised", 'comment [2] "…"'),
     Verb("why", "rest", "what the steps of a part were learnt from", "why [2|2.1]"),
     Verb("no", "rest", "decline: the run ends here", "no [why]"),
     Verb("help", "nothing", "this list"),
-    yes="approve",
-    y="approve",
+    y="yes",
+    done="yes",
     ok="approve",
     n="no",
     parts="list",
@@ -83,9 +79,8 @@ async def converse(talk: Talk) -> Decision | None:
     place.at = _where(place, changed, last)
     if first or changed or last:  # else nothing is new since it was shown
         talk.say(*part_lines(place.part, folder))
-    talk.say(
-        f"Part {place.part.id} ({place.at + 1} of {len(place.ids)}): approve, edit, comment, next; help says more."
-    )
+    where = f"Part {place.part.id} ({place.at + 1} of {len(place.ids)})"
+    talk.say(f"{where}: approve, edit, comment, next, yes (all); help says more.")
     while True:
         answer = await talk.ask(PROMPT, VERBS)
         if answer is None:
@@ -168,6 +163,8 @@ def _grounds(step: ProtocolStep) -> str:
 
 async def _answered(talk: Talk, line: str, typed: Typed, place: _Place) -> Decision | None:
     """The decision that a line means; None when it only asks to be shown something, or cannot be done."""
+    if typed.verb == "yes":
+        return talk.decision(line, approved=True, parts=tuple(place.ids))
     if typed.verb == "no":
         return talk.decision(line, approved=False, comment=typed.text[:500])
     if typed.verb == "list":
