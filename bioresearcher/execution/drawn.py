@@ -21,6 +21,7 @@ MOVED = 0.8
 _LIKE_DATA = 0.5
 """A change with the seed of this share of the change with the data is as large as that one."""
 _FEW = 8
+_FEW_LIKE_DATA = 0.35
 _FEW_HINT = 0.02
 _FEW_CHANGE = 0.15
 _FEW_SIZE = 0.1
@@ -54,9 +55,15 @@ def drawn_columns(real: Sheet, shifted: Sequence[Sheet], changed: Sequence[Sheet
     Not among them: layouts whose neighbourhoods stay (t-SNE, UMAP), labels of the same groups, the same values in
     other rows (clusters that changed their numbers).
     """
-    found = frozenset.intersection(*(suspects(real, sheet, changed) for sheet in shifted))
-    few = {c for c in real.numbers if 0 < len(pair(real, shifted[0], c)) < _FEW}
-    return found - few | {c for c in few if _few_drawn(real, shifted, changed, c)}
+    found = set(frozenset.intersection(*(suspects(real, sheet, changed) for sheet in shifted)))
+    for column in real.numbers:
+        runs = [pair(real, sheet, column) for sheet in shifted]
+        if 0 < len(runs[0]) < _FEW:
+            found -= {column}
+            found |= {column} if _few_drawn(runs, [pair(real, sheet, column) for sheet in changed]) else set()
+        elif column in found and not is_label(real, column):
+            found -= set() if fmean(map(_likeness, runs)) < _bound(len(runs[0]), 1.5) else {column}
+    return frozenset(found)
 
 
 def _looks_drawn(real: Sheet, shifted: Sheet, changed: Sequence[Sheet], column: str) -> bool:
@@ -70,19 +77,26 @@ def _looks_drawn(real: Sheet, shifted: Sheet, changed: Sequence[Sheet], column: 
         return _mean_change(pairs) >= _FEW_HINT * _size(pairs)
     if _mean_change(pairs) < _LIKE_DATA * _with_data(real, changed, column) or _same_set(pairs):
         return False
-    bound = max(0.25, 2 / math.sqrt(len(pairs)))
-    return abs(_correlation(pairs)) < bound and abs(_correlation(_ranked(pairs))) < bound
+    return _likeness(pairs) < _bound(len(pairs), 3)
 
 
-def _few_drawn(real: Sheet, shifted: Sequence[Sheet], changed: Sequence[Sheet], column: str) -> bool:
+def _likeness(pairs: Pairs) -> float:
+    """The larger one of Pearson's and Spearman's correlation, whatever its sign."""
+    return max(abs(_correlation(pairs)), abs(_correlation(_ranked(pairs)))) if pairs else 0.0
+
+
+def _bound(rows: int, errors: float) -> float:
+    """The correlation below which there is no likeness: so many standard errors of none at all, at least a quarter."""
+    return max(0.25, errors / math.sqrt(max(1, rows)))
+
+
+def _few_drawn(shifted: Sequence[Pairs], changed: Sequence[Pairs]) -> bool:
     """For less than eight numbers: over all runs they change by much, and by as much as with the data."""
-    runs = [pair(real, sheet, column) for sheet in shifted]
-    pairs = [p for run in runs for p in run]
+    pairs = [p for run in shifted for p in run]
     size, change = _size(pairs), _mean_change(pairs)
-    same = sum(map(_same_set, runs)) >= len(runs) / 2
+    same = sum(map(_same_set, shifted)) >= len(shifted) / 2
     large = size >= _FEW_SIZE and change >= _FEW_CHANGE * size
-    with_data = [p for sheet in changed for p in pair(real, sheet, column)]
-    return large and not same and change >= _LIKE_DATA * _mean_change(with_data)
+    return large and not same and change >= _FEW_LIKE_DATA * _mean_change([p for run in changed for p in run])
 
 
 def _size(pairs: Pairs) -> float:
