@@ -142,7 +142,10 @@ async def test_plain_lines_say_that_text_is_not_utf8(
     terminal.start()
     piped(b"\xff\xfe\nagain\n")
     assert await terminal.ask("a>") == "again"
-    assert "not UTF-8" in capsys.readouterr().out
+    terminal.say("on a line of its own")
+    said = capsys.readouterr().out
+    assert "not UTF-8" in said
+    assert said.splitlines()[-1] == "on a line of its own"
 
 
 def test_for_line_readers_a_table_is_a_line_a_row_and_nothing_is_drawn() -> None:
@@ -152,6 +155,9 @@ def test_for_line_readers_a_table_is_a_line_a_row_and_nothing_is_drawn() -> None
         "Papers: 1",
         "score: 4 of 5; paper: PMID 12829800 Repeated observation of subtypes",
     ]
+    grid = Table.grid()
+    grid.add_row("model", "offline")
+    assert as_lines(grid) == ["model offline"]
     assert "│" in as_text(table(), 40, colour=False)
     assert "\x1b" not in as_text(table(), 40, colour=False)
 

@@ -134,7 +134,7 @@ class PlainTerminal:
                 self._several = []
                 return
             self._lines.popleft()
-            self._prompted = False
+            self._prompted &= not self._tty  # what a person typed ended the line; a pipe shows nothing
             self._take(question, line)
 
     def _take(self, question: Question, raw: bytes) -> None:

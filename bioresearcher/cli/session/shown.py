@@ -84,6 +84,7 @@ def _rows(table: Table) -> Iterator[str]:
     names = [" ".join(_facts(c.header)).strip() for c in table.columns]
     for row in zip(*(c.cells for c in table.columns), strict=True):
         cells = [" ".join(" ".join(_facts(cell)).split()) for cell in row]
-        yield "; ".join(f"{n}: {c}" if n else c for n, c in zip(names, cells, strict=True) if c)
+        between = "; " if any(names) else " "
+        yield between.join(f"{n}: {c}" if n else c for n, c in zip(names, cells, strict=True) if c)
     if table.caption:
         yield from _facts(table.caption)
