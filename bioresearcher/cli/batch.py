@@ -13,6 +13,9 @@ EPILOG = """examples:
   bioresearcher batch objectives.jsonl --check
   bioresearcher batch objectives.yaml --jobs 4
   bioresearcher batch objectives.csv --model openai:gpt-5-mini --max-usd 40 --repeats 3 --yes
+  bioresearcher batch objectives.jsonl --executor dask --scheduler tcp://node1:8786 --yes
+  bioresearcher batch summary NAME --format html
+  bioresearcher batch compare NAME OTHER
 
 FILE is JSONL, CSV, YAML (a list) or TOML (tables [[objectives]]). An objective has `id`, `objective` or `example`, and
 may have `conditions`, `requirements`, `papers`, `data`, `settings` (as in bioresearcher.toml), `budget` (max_usd,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -43,6 +44,39 @@ def test_an_objective_whose_worker_is_killed_goes_on_elsewhere(
     assert "score_protocol" in steps
     assert steps.count("screen_papers") == 1  # what was done before the kill was not done again
     assert folder.path("summary.html").is_file()
+
+
+SBATCH = """#!/bin/sh
+cp "$1" "$0.job"
+setsid sh "$0.job" >"$0.log" 2>&1 </dev/null &
+echo "Submitted batch job $!"
+"""
+SCANCEL = """#!/bin/sh
+echo "$1" >>"$0.said"
+kill -9 -- "-$1"
+"""
+CLUSTER = 'system = "slurm"\njobs = 1\ncores = 1\nmemory = "2GB"\nwalltime = "01:00:00"\ninterface = "lo"\n'
+
+
+def test_a_batch_submits_its_own_jobs_and_ends_them(
+    program: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With stand-ins for the batch system's commands, which start the job script on this machine."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(load_example("breast-cancer").papers[0] / "perou-2000.md", tmp_path)
+    entry = {"id": "one", "objective": "How are tumours grouped by expression?", "papers": ["perou-2000.md"]}
+    (tmp_path / "b.jsonl").write_text(json.dumps(entry))
+    (tmp_path / "cluster.toml").write_text(CLUSTER)
+    ended = program.run("batch", "b.jsonl", "--executor", "dask", "--cluster", "cluster.toml", timeout=500)
+    assert ended.returncode == 0, ended.stderr
+    assert "1 run: 1 done" in ended.stdout
+    assert (tools / "scancel.said").read_text().strip().isdigit()
 
 
 def done(folder: BatchFolder) -> list[str]:
