@@ -66,6 +66,11 @@ class Search:
         self._waiting: list[int] = []
         self._found: Hidden | None = None
 
+    @property
+    def so_far(self) -> Hidden:
+        """What the round under way has found until now: it can only become more."""
+        return self._found or Hidden()
+
     def go_on(self, processes: Iterable[Process], seconds: float) -> Hidden | None:
         """Look at some more processes, at least one; what was found once all have been looked at, else None."""
         until_s = time.perf_counter() + seconds

@@ -216,6 +216,7 @@ class Watchdog:
         # the first process is ours, keeps the job from looking into it, and has no files
         found = self._search.go_on([process for process in processes if process.pid != root], _SEARCH_S)
         if found is None:
+            self._kernel_bytes = max(self._kernel_bytes, self._search.so_far.memory_bytes)
             return None
         self._next_search_s = now_s + max(_FOLDER_S, _MAX_SHARE * (time.perf_counter() - started))
         self._kernel_bytes = found.memory_bytes
