@@ -26,7 +26,7 @@ BACKSPACE = b"\x7f"
 ROWS, COLUMNS = 40, 80
 PROMPT_S, ECHO_MS, LONGEST_ECHO_MS = 1.0, 20.0, 100.0
 ANSWERS = ((b"start, or what to change>", b"start\r"), (b"selection>", b"done\r"), (b"headings>", b"yes\r"),
-           (b"outlines>", b"yes\r"), (b"protocol>", b"approve\r"), (b"tasks>", b"run\r"))  # fmt: skip
+           (b"outlines>", b"yes\r"), (b"protocol>", b"approve all\r"), (b"tasks>", b"run\r"))  # fmt: skip
 """What the program asks, and what is answered."""
 
 
@@ -159,7 +159,7 @@ def _echoes_ms(folder: Path) -> Echoes:
             for asked, answer in ANSWERS:
                 if asked in screen.said[mark:] and asked not in answered:
                     answered.add(asked)
-                    os.write(screen.handle, answer)
+                    os.write(screen.handle, b"\x15" + answer)  # Ctrl-U: what was typed to be measured is gone
                     screen.read(0.3)
             waited = screen.echo_ms()
             running = bytes(screen.said[-6000:]).rpartition(b"elapsed")[2].count(b"running")
