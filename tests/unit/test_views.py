@@ -25,6 +25,7 @@ from bioresearcher.llm.ledger import Entry, Ledger, usage_rows
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.answer import AnswerSentence, Citation, LeftOut, LibraryAnswer
 from bioresearcher.schemas.passage import Evidence
+from bioresearcher.schemas.run import RunRecord
 from bioresearcher.schemas.task import DryLabTask
 from bioresearcher.schemas.usage import Usage
 
@@ -295,3 +296,11 @@ def test_there_is_nothing_to_export_of_a_run_that_has_only_begun(tmp_path: Path)
     with pytest.raises(InputError, match="nothing to export"):
         export(RunFolder(tmp_path / "run"), str(tmp_path / "copy"))
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_interventions_are_not_counted_before_the_run_has_counted_them(tmp_path: Path) -> None:
+    folder = built(tmp_path / "run")
+    record = folder.read(RunRecord, "run.json")
+    assert "by people" in as_text(VIEWS["status"](View(folder)), 80, colour=False)
+    folder.write(record.model_copy(update={"status": "running"}), "run.json")
+    assert "by people" not in as_text(VIEWS["status"](View(folder)), 80, colour=False)

@@ -70,6 +70,7 @@ def _counts(view: View, record: RunRecord) -> Iterator[Block]:
     asked = folder.read_lines(LibraryAnswer, "questions.jsonl")
     spent = sum((r.usage for r in view.usage()), Usage())
     located, quotes = sum(r.quotes_located for r in reports), sum(r.quotes for r in reports)
+    typed = record.totals.human_interventions
     rows = [
         ("papers", f"{len(reports)} of {kept} read" if kept else "none chosen yet"),
         ("quotes", f"{located} of {quotes} located" if quotes else ""),
@@ -77,7 +78,8 @@ def _counts(view: View, record: RunRecord) -> Iterator[Block]:
         ("tasks", _worked(len(tasks), records) if tasks else "none yet"),
         ("review", f"{review.verdict}, mean {review.mean_score:.2f} of 5" if review else "not yet"),
         ("questions", f"{len(asked)}, {sum(a.in_library for a in asked)} answered" if asked else ""),
-        ("by people", count_of(record.totals.human_interventions, "intervention")),
+        # answers at gates are counted into the manifest when the run ends or stops
+        ("by people", count_of(typed, "intervention") if record.status != "running" else ""),
         ("models", f"{count_of(spent.calls, 'call')}, {cost_of(spent)}" if spent.calls else "none asked"),
     ]
     yield Facts(tuple((name, value) for name, value in rows if value))
