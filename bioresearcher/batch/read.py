@@ -193,22 +193,25 @@ def _yaml(text: str) -> Iterator[Found]:
             yield Problem(root.start_mark.line + 1, "must be a list of objectives: begin each with `- id: …`")
             return
     except yaml.YAMLError as error:
-        yield _yaml_problem(error, 1)
+        yield _yaml_problem(error, 1, text)
         return
     for node in root.value:
         line = node.start_mark.line + 1
         try:
             yield _written(line, yaml.constructor.SafeConstructor().construct_document(node))
         except yaml.YAMLError as error:
-            yield _yaml_problem(error, line)
+            yield _yaml_problem(error, line, text)
         except (ValueError, TypeError) as error:  # a date that is none, a list as a name
             yield Problem(line, f"is not valid YAML: {error}")
 
 
-def _yaml_problem(error: Exception, line: int) -> Problem:
+def _yaml_problem(error: Exception, line: int, text: str) -> Problem:
+    """What the parser says and where; at the end of a file without a line's end it names the line after the last."""
     mark = getattr(error, "problem_mark", None)
     said = getattr(error, "problem", None) or " ".join(str(error).split())
-    return Problem(mark.line + 1 if mark is not None else line, f"is not valid YAML: {said}")
+    if mark is not None:
+        line = min(mark.line + 1, len(f"{text}.".splitlines()))
+    return Problem(line, f"is not valid YAML: {said}")
 
 
 def _unsafe(events: Iterable[Any]) -> Problem | None:

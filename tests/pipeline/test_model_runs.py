@@ -142,8 +142,8 @@ def check_tasks(done: Done, protocol: Protocol) -> None:
 
 
 def check_files(folder: RunFolder, workspace: Path) -> None:
-    """Nothing outside the run folder and the library, and no name that was not made by us."""
-    assert {p.name for p in workspace.iterdir()} <= {"runs", "library"}
+    """Nothing outside the run folder, the library and the limits of services, and no name that was not made by us."""
+    assert {p.name for p in workspace.iterdir()} <= {"runs", "library", "limits"}
     assert [p.name for p in (workspace / "runs").iterdir()] == [folder.root.name]
     for place in ("design/parts", "papers", "reports", "analyses", "documents", "tasks"):
         for path in folder.path(place).glob("*"):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bioresearcher.batch.check import BatchFile, BatchFileError, load_batch_file
@@ -232,6 +232,7 @@ def test_files_that_are_none(place: Path) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
+@example(raw="[")
 @given(raw=st.one_of(st.binary(max_size=200), st.text(alphabet='{}[]":,-&*!|>#= \n\tabid01;', max_size=200)))
 def test_no_file_makes_the_reader_fail(tmp_path_factory: pytest.TempPathFactory, form: str, raw: str | bytes) -> None:
     path = tmp_path_factory.mktemp("fuzz") / f"b.{form}"
