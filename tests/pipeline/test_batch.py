@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -110,10 +111,15 @@ def test_kills_and_stops_cost_no_run_and_touch_no_other(program: Any, place: Pat
     shutil.copy(place / "notes" / "perou-2000.md", place / "few")
 
     second = program.start(*command)  # the parent is killed, and all it started goes with it
-    wait_for(lambda: workers(place), second)
+    wait_for(lambda: len(workers(place)) == 2, second)
+    for worker in workers(place):
+        os.kill(worker, signal.SIGSTOP)  # so that there is something left to stop afterwards
     refused = program.run(*command)
     assert (refused.returncode, "is in use by process" in refused.stderr) == (2, True)
     program.kill(second)
+    for worker in workers(place):  # one that was halted before it had tied itself to its parent looks for it now
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGCONT)
     end = time.monotonic() + 60
     while workers(place) and time.monotonic() < end:
         time.sleep(0.05)
