@@ -22,6 +22,8 @@ from bioresearcher.graph.lean import keep_lean
 from bioresearcher.library.index import Library
 
 PASSAGES, QUICK = 50_000, 5_000
+QUERIES = "queries.json"
+"""Written where the papers are read, so that reading them is not in the memory of searching."""
 PER_DOCUMENT = 54
 """Passages of one document, about."""
 
@@ -58,6 +60,8 @@ def _told(part: str, root: str, wanted: int) -> dict[str, float]:
 
 def _fill(root: Path, wanted: int) -> dict[str, float]:
     pool, rng = _sentences(), random.Random(SEED)
+    queries = random.Random(SEED + 1).sample([s for s in pool if 60 <= len(s) <= 200], 21)
+    (root / QUERIES).write_text(json.dumps(queries), encoding="utf-8")
     put = number = 0
     with Library(root) as library:
         cpu, wall = time.process_time(), time.monotonic()
@@ -77,8 +81,7 @@ def _fill(root: Path, wanted: int) -> dict[str, float]:
 
 
 def _search(root: Path) -> dict[str, float | list[float]]:
-    rng = random.Random(SEED + 1)
-    queries = rng.sample([s for s in _sentences() if 60 <= len(s) <= 200], 21)
+    queries = json.loads((root / QUERIES).read_text(encoding="utf-8"))
     with Library(root) as library:
         some = library.documents()[::10]
         (first, first_cpu), *searches = [_asked(library, query, None) for query in queries[:11]]
