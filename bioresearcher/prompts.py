@@ -21,14 +21,12 @@ from pydantic import BaseModel, ValidationError
 from bioresearcher.errors import InputError
 from bioresearcher.resources import Resource, Resources
 from bioresearcher.schemas.base import Value
+from bioresearcher.text.visible import visible
 
 In = TypeVar("In", bound=Value)
 Out = TypeVar("Out", bound=BaseModel)
 
 _PARTS = re.compile(r"\A\+\+\+\n(?P<front>.*?)\n\+\+\+\n\s*## system\n(?P<system>.*?)\n## user\n(?P<user>.*)\Z", re.S)
-_INVISIBLE = re.compile(
-    "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
-)
 
 
 class FrontMatter(Value):
@@ -42,18 +40,21 @@ class FrontMatter(Value):
 
 @dataclass(frozen=True)
 class Message:
-    """One rendered message."""
+    """One message to or from a model; its content holds nothing invisible, whatever it was made of."""
 
     role: str
     content: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "content", visible(self.content))
 
 
 def untrusted(text: object, label: str = "text") -> str:
     """Delimit text that came from a paper, a data set or a program's output, so that it cannot pose as instructions.
 
-    Control and zero-width characters are removed, and anything that looks like our delimiters is defused.
+    Invisible characters are removed, and anything that looks like our delimiters is defused.
     """
-    clean = _INVISIBLE.sub("", str(text)).replace("<<<", "‹‹‹").replace(">>>", "›››")
+    clean = visible(str(text)).replace("<<<", "‹‹‹").replace(">>>", "›››")
     return f"<<<untrusted {label}\n{clean}\n>>>"
 
 

@@ -7,9 +7,10 @@ from importlib import resources
 from bioresearcher.batch.summary_schema import Summary
 from bioresearcher.batch.summary_text import TITLES, UNKNOWN, how, interval, money, shown
 from bioresearcher.report.html import outcome_tone, page_style
-from bioresearcher.report.text import clean, duration, moment
 from bioresearcher.schemas.execution import Outcome
 from bioresearcher.schemas.review import METRICS
+from bioresearcher.text.format import duration, moment
+from bioresearcher.text.visible import visible
 
 
 def as_html(summary: Summary) -> str:
@@ -17,7 +18,7 @@ def as_html(summary: Summary) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(clean=clean, duration=duration, moment=moment, money=money)
+    environment.filters.update(clean=visible, duration=duration, moment=moment, money=money)
     source = resources.files("bioresearcher.batch").joinpath("summary.html.j2").read_text(encoding="utf-8")
     css, csp = page_style()
     tones = {rung.value: outcome_tone(rung) for rung in Outcome}

@@ -13,8 +13,9 @@ from rich.text import Text
 
 from bioresearcher.batch.summary import MEASURES, SHARES
 from bioresearcher.batch.summary_schema import Comparison, Difference, Figure, Measure, Row, Summary
-from bioresearcher.report.text import clean, duration
 from bioresearcher.schemas.review import METRICS
+from bioresearcher.text.format import duration
+from bioresearcher.text.visible import visible
 
 TITLES: Final[Mapping[Measure, str]] = {
     "execution": "exit code 0", "verified": "verified", "completeness": "completeness",
@@ -71,7 +72,7 @@ def as_table(summary: Summary) -> RenderableType:
     """The summary for a terminal of 80 columns or more: success, scores, spending, outcomes."""
     rows = (*summary.objectives, summary.overall)
     success = _table(
-        f"batch {clean(summary.name)}",
+        f"batch {visible(summary.name)}",
         ("done", "failed", "stopped", "not begun", "tasks", "exit code 0", "verified"),
     )
     scores = _table(
@@ -87,7 +88,7 @@ def as_table(summary: Summary) -> RenderableType:
         spent.add_row(row.id, f"{row.tokens:,}", *costs, duration(row.wall_s), style=style)
     rungs = ", ".join(f"{name} {number}" for name, number in summary.overall.outcomes.items()) or "none"
     said = [f"outcomes of tasks: {rungs}", how(summary), *summary.notes]
-    return Group(success, Text(), scores, Text(), spent, Text(), *(Text(clean(line)) for line in said))
+    return Group(success, Text(), scores, Text(), spent, Text(), *(Text(visible(line)) for line in said))
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:
@@ -126,7 +127,7 @@ def as_csv(summary: Summary) -> str:
 def compared(comparison: Comparison) -> RenderableType:
     """The comparison for a terminal."""
     table = Table(
-        title=f"A {clean(comparison.a)}\nB {clean(comparison.b)}", title_justify="left", box=None, pad_edge=False
+        title=f"A {visible(comparison.a)}\nB {visible(comparison.b)}", title_justify="left", box=None, pad_edge=False
     )
     table.add_column("", min_width=12)
     for name in ("A", "B", "B − A", "interval", f"{comparison.unit}s\n+/−/=", "p"):
@@ -138,7 +139,7 @@ def compared(comparison: Comparison) -> RenderableType:
         said += [f"only in {name}: {', '.join(found)}"] if found else []
     if comparison.changed:
         said.append(f"not the same objective in both (text, inputs or settings): {', '.join(comparison.changed)}")
-    return Group(table, Text(), *(Text(clean(line)) for line in (*said, *comparison.notes)))
+    return Group(table, Text(), *(Text(visible(line)) for line in (*said, *comparison.notes)))
 
 
 def _compared(one: Difference) -> list[str]:

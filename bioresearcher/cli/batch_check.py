@@ -6,7 +6,7 @@ import argparse
 import json
 
 from bioresearcher.batch.check import BatchFileError, load_batch_file
-from bioresearcher.report.text import count_of
+from bioresearcher.text.format import count_of
 
 
 def check(args: argparse.Namespace) -> int:

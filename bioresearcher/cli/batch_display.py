@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bioresearcher.batch.schema import Job, Outcome, Progress
-from bioresearcher.report.text import duration, one_line
+from bioresearcher.text.format import duration
+from bioresearcher.text.visible import one_line
 
 STYLES = {"done": "green", "failed": "red", "stopped": "yellow", "running": "cyan"}
 _WIDE = 76

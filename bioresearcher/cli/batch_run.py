@@ -40,9 +40,9 @@ from bioresearcher.errors import InputError
 from bioresearcher.graph.lean import keep_lean
 from bioresearcher.graph.lock import RunLock
 from bioresearcher.llm.budget import Budget
-from bioresearcher.report.text import count_of, duration
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.usage import Usage
+from bioresearcher.text.format import count_of, duration
 
 STOPPED, FAILED = 3, 4
 

@@ -15,7 +15,7 @@ from bioresearcher.graph.expect import forecast_of
 from bioresearcher.llm.choose import Choice
 from bioresearcher.llm.forecast import Forecast, StepForecast
 from bioresearcher.llm.workload import exactly
-from bioresearcher.report.text import count_of
+from bioresearcher.text.format import count_of
 
 _LOOKED_AT = 20
 """Objectives whose papers and data are looked at for the forecast; more are taken to be like them."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bioresearcher.cli.spending import cost_text
 from bioresearcher.llm.workload import exactly
-from bioresearcher.report.text import one_line
 from bioresearcher.schemas.model import ROLES, ModelSettings, Role
 from bioresearcher.schemas.usage import Usage
 from bioresearcher.stages.conformance.material import EXAMPLE
 from bioresearcher.stages.conformance.run import CheckResult
+from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
     from bioresearcher.cli.doctor_models import Outcome

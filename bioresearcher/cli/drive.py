@@ -32,10 +32,11 @@ from bioresearcher.graph.lean import keep_lean
 from bioresearcher.graph.prepare import Inputs
 from bioresearcher.graph.replay import Source
 from bioresearcher.graph.run import Runner, approve_all, read_record
-from bioresearcher.report.text import count_of, duration, one_line
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.run import Decision, Replay, RunRecord
 from bioresearcher.settings import Settings
+from bioresearcher.text.format import count_of, duration
+from bioresearcher.text.visible import one_line
 
 EXIT = {"done": 0, "stopped": 3}
 MOST_DOUBTS = 8

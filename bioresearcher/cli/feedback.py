@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from bioresearcher.cli.common import find_run
 from bioresearcher.errors import InputError
-from bioresearcher.report.text import count_of, one_line
+from bioresearcher.text.format import count_of
+from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
     from bioresearcher.schemas.revision import Revision

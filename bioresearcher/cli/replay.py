@@ -88,7 +88,8 @@ def _place(args: argparse.Namespace, root: Path) -> Settings:
 
 def replay_lines(replay: Replay) -> list[str]:
     """What a finished replay says: what is identical, or which files differ and what else is not as it was."""
-    from bioresearcher.report.text import count_of, one_line
+    from bioresearcher.text.format import count_of
+    from bioresearcher.text.visible import one_line
 
     if replay.identical:
         said = (count_of(n, _COUNTED[k], k) if k in _COUNTED else k for k, n in replay.compared.items() if n)

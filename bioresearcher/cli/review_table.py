@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bioresearcher.review.gate import clean
 from bioresearcher.review.gates import count_severities
 from bioresearcher.review.render import Reviewed
 from bioresearcher.review.rubric import RUBRIC
 from bioresearcher.schemas.review import METRICS, GateFinding, Review
+from bioresearcher.text.visible import one_line
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "dim", "pass": "green", "revise": "yellow", "fail": "red"}
 
@@ -21,14 +21,14 @@ def print_tables(results: Sequence[Reviewed], console: Console | None = None) ->
     """Print each review, and a comparison when there are several. Text is never read as markup."""
     console = console or Console()
     for r in results:
-        console.print(Text(clean(f"{r.file}: {r.title}" if r.title else r.file, 300), style="bold"))
+        console.print(Text(one_line(f"{r.file}: {r.title}" if r.title else r.file, 300), style="bold"))
         if r.review is None:
-            console.print(Text(f"not reviewed: {clean(f'{r.error} {r.hint}', 500)}", style="red"))
+            console.print(Text(f"not reviewed: {one_line(f'{r.error} {r.hint}', 500)}", style="red"))
             continue
         console.print(_verdict(r.review))
         console.print(_scores(r.review))
         for warning in r.warnings:
-            console.print(Text(f"reading: {clean(warning, 300)}", style="dim"))
+            console.print(Text(f"reading: {one_line(warning, 300)}", style="dim"))
         if r.review.findings:
             console.print(_findings(r.review.findings))
         console.print(Text(r.review.summary, style="dim"))
@@ -75,9 +75,9 @@ def _comparison(results: Sequence[Reviewed]) -> Table:
     table.add_column("verdict", no_wrap=True)
     for r in results:
         if r.review is None:
-            table.add_row(Text(clean(r.file, 200)), *[""] * (len(METRICS) + 1), Text("not reviewed", style="red"))
+            table.add_row(Text(one_line(r.file, 200)), *[""] * (len(METRICS) + 1), Text("not reviewed", style="red"))
             continue
         scores = (*(r.review.metrics[m].score for m in METRICS), r.review.mean_score)
         verdict = Text(r.review.verdict, style=_COLOURS[r.review.verdict])
-        table.add_row(Text(clean(r.file, 200)), *(f"{s:.2f}" for s in scores), verdict)
+        table.add_row(Text(one_line(r.file, 200)), *(f"{s:.2f}" for s in scores), verdict)
     return table

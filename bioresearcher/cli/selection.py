@@ -11,10 +11,11 @@ from rich.table import Table
 
 from bioresearcher.graph.context import Context
 from bioresearcher.report.searched import counted, left_out, queries
-from bioresearcher.report.text import count_of, one_line
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Paper, ScreenedPaper, SearchRound
 from bioresearcher.stages.selection import matching
+from bioresearcher.text.format import count_of
+from bioresearcher.text.visible import one_line
 
 MOST_LEFT_OUT = 5
 """Papers left out that are named one by one; the others are counted."""

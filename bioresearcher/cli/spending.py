@@ -13,10 +13,11 @@ from bioresearcher.graph.expect import forecast_of
 from bioresearcher.graph.prepare import Inputs
 from bioresearcher.llm.choose import Choice
 from bioresearcher.llm.prices import load_prices
-from bioresearcher.report.text import count_of, tokens_in, tokens_out
+from bioresearcher.report.labels import tokens_in, tokens_out
 from bioresearcher.schemas.run import RunRecord
 from bioresearcher.schemas.usage import Usage, UsageRow
 from bioresearcher.settings import Settings
+from bioresearcher.text.format import count_of
 
 
 def agree(inputs: Inputs, settings: Settings, choice: Choice, args: argparse.Namespace) -> tuple[str, ...]:

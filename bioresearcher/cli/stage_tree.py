@@ -11,7 +11,8 @@ from pydantic import JsonValue
 from rich.text import Text
 
 from bioresearcher.events import Event
-from bioresearcher.report.text import count_of, one_line
+from bioresearcher.text.format import count_of
+from bioresearcher.text.visible import one_line
 
 STAGES = (
     ("search", ("plan_queries", "search_papers", "screen_papers", "search_datasets", "check_datasets")),

@@ -17,8 +17,9 @@ from typing import Final, Literal
 
 from bioresearcher.errors import InputError
 from bioresearcher.library.language import NAMES, language_of
-from bioresearcher.library.lookalikes import hidden_characters, lookalikes
 from bioresearcher.schemas.passage import Document, Section, SectionKind
+from bioresearcher.text.lookalikes import lookalikes
+from bioresearcher.text.visible import hidden_characters, one_line
 
 BREAK: Final = "\n\n"
 """What stands between two paragraphs."""
@@ -29,35 +30,6 @@ MAX_CHARACTERS: Final = 5_000_000
 
 class UnreadablePaper(InputError):
     """A file cannot be read as a paper; callers that handle many files turn it into a `Failure`."""
-
-
-# Letters, marks and symbols that Unicode itself calls invisible although they are not format characters.
-_INVISIBLE: Final = frozenset(
-    [847, 4447, 4448, 6068, 6069, 10240, 12644, 65440, *range(6155, 6160), *range(65024, 65040), *range(917504, 921600)]
-)
-
-
-class _Visible(dict[int, int | None]):
-    """Translation table filled as characters are met: whitespace → space, invisible → nothing."""
-
-    def __missing__(self, code: int) -> int | None:
-        character = chr(code)
-        kept: int | None = code
-        if character.isspace():
-            kept = 0x20
-        elif code in _INVISIBLE:
-            kept = None
-        else:
-            category = unicodedata.category(character)
-            if category in ("Cc", "Cf", "Cs", "Cn"):
-                kept = None
-            elif category == "Co":
-                kept = 0xFFFD  # a font's private glyph: something stood here, nobody knows what
-        self[code] = kept
-        return kept
-
-
-_VISIBLE = _Visible()
 
 
 _DATA_URL: Final = re.compile(
@@ -73,7 +45,7 @@ def clean(text: str) -> str:
     Private-use characters (unmapped glyphs of a PDF font) become U+FFFD, so that a lost comparison sign or
     Greek letter shows as lost. A `data:` URL (a picture or script written as text) is no text of the paper.
     """
-    plain = " ".join(unicodedata.normalize("NFC", " ".join(text.translate(_VISIBLE).split())).split())
+    plain = " ".join(unicodedata.normalize("NFC", one_line(text)).split())
     return _DATA_URL.sub(_left_out, plain) if "data:" in plain.lower() else plain
 
 
@@ -115,7 +87,7 @@ class DocumentBuilder:
         Raises:
             UnreadablePaper: The text grows beyond `MAX_CHARACTERS`.
         """
-        self._hidden += sum(0 if part.isascii() else hidden_characters(part) for part in parts)
+        self._hidden += sum(map(hidden_characters, parts))
         cleaned = [clean(part) for part in parts]
         if any(cleaned):
             self._open()

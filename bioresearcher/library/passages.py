@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from bioresearcher.library.canonical import page_of, paragraphs, text_hash
-from bioresearcher.library.sentences import sentences
 from bioresearcher.schemas.passage import Document, Passage, Section
+from bioresearcher.text.words import sentences
 
 TARGET: Final = 800
 """Characters at which a passage is full; the embedding sees about as much."""

@@ -8,38 +8,21 @@ defence, not proof: what they miss still reaches a model only as delimited text,
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bioresearcher.library.canonical import paragraphs
-from bioresearcher.library.lookalikes import lookalikes
-from bioresearcher.library.sentences import sentences
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.passage import Document, Passage
 from bioresearcher.schemas.report import Suspect
+from bioresearcher.text.lookalikes import fold, lookalikes
+from bioresearcher.text.words import sentences
 
 SHOWN: Final = 160
 
-_LOOKALIKES: Final = str.maketrans(
-    "АВЕЅІЈКМНОРСТХаеѕіјорсухһԁԛԝɡΑΒΕΖΗΙΚΜΝΟΡΤΥΧοіⅼ", "ABESIJKMHOPCTXaesijopcyxhdqwgABEZHIKMNOPTYXoil"
-)
-
-
-class _Seen(dict[int, str | int | None]):
-    """Translation table filled as characters are met: unseen → nothing, look-alike → what it looks like."""
-
-    def __missing__(self, code: int) -> str | int | None:
-        unseen = chr(code) not in "\n\t" and unicodedata.category(chr(code)) in {"Cf", "Mn", "Me", "Cc"}
-        self[code] = None if unseen else code
-        return self[code]
-
-
-_SEEN: Final = _Seen(_LOOKALIKES)
-
 _MODEL = r"(?:ai|a\.i\.|llms?|(?:large )?language models?|chat ?gpt|gpt(?:-?\d\w*)?|claude|gemini|llama|chat ?bots?)"
 _RULES: Final = tuple(
-    (reason, re.compile(pattern, re.IGNORECASE))
+    (reason, re.compile(fold(pattern), re.IGNORECASE))  # what it is compared with is folded too
     for reason, pattern in (
         (
             "tells its reader to ignore instructions",
@@ -119,11 +102,6 @@ _RULES: Final = tuple(
     )
 )
 _BLOB: Final = re.compile(r"[A-Za-z0-9+/_-]{120,}={0,2}")
-
-
-def fold(text: str) -> str:
-    """A text as it looks: compatibility forms resolved, marks and invisible characters gone, look-alikes as Latin."""
-    return unicodedata.normalize("NFKD", text).translate(_SEEN)
 
 
 def suspicion(text: str) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from bioresearcher.errors import InputError, ModelRefusedError
 from bioresearcher.llm.inquiry import Answer, Inquiry, Said, inquire
 from bioresearcher.schemas.model import ModelSettings
+from bioresearcher.text.format import listing
 
 OLLAMA_USUAL = 4096
 """Tokens Ollama keeps unless told otherwise; what is longer it cuts without a word."""
@@ -262,6 +263,4 @@ def tokens_in(value: object) -> int | None:
 
 def shown(names: Mapping[str, object] | Sequence[str]) -> str:
     """Names from outside, fit for a terminal: no control characters, not too long, not too many."""
-    listed = ["".join(c for c in name[:100] if c.isprintable()) for name in list(names)[:_SHOWN]]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(listed) + more
+    return listing(names, _SHOWN, 100)

@@ -17,10 +17,10 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from bioresearcher.errors import ContextOverflowError
-from bioresearcher.llm.offline.text import words
 from bioresearcher.llm.tokens import tokens_of_messages
 from bioresearcher.prompts import LoadedPrompt, Message
 from bioresearcher.schemas.base import Value
+from bioresearcher.text.words import words
 
 In = TypeVar("In", bound=Value)
 Out = TypeVar("Out", bound=BaseModel)

@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from bioresearcher.errors import BioresearcherError
+from bioresearcher.text.visible import one_line
 
 Kind = Literal[
     "rate",  # too many requests or tokens for now
@@ -245,7 +246,7 @@ def _message(chain: tuple[BaseException, ...], status: int | None) -> str:
         told = f"{told.rstrip('.: ')}: {cause}"
     told = _readable(told) or type(chain[0]).__name__
     notes = getattr(chain[0], "__notes__", ())
-    line = " ".join(" ".join((_short(told), *map(str, notes))).split())
+    line = one_line(" ".join((one_line(told, _LONGEST_MESSAGE), *map(str, notes))))
     return _without_keys(line if status is None else f"HTTP {status}: {line}", chain)
 
 
@@ -261,11 +262,6 @@ def _readable(text: str) -> str:
     inner = value.get("error", value) if isinstance(value, dict) else value
     message = inner.get("message") if isinstance(inner, dict) else inner
     return message if isinstance(message, str) else text
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST_MESSAGE else text[: _LONGEST_MESSAGE - 1] + "…"
 
 
 def _without_keys(text: str, chain: tuple[BaseException, ...]) -> str:

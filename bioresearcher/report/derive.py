@@ -10,7 +10,6 @@ from typing import Literal
 
 from bioresearcher.execution.metrics import automation
 from bioresearcher.report.outputs import OutputFile
-from bioresearcher.report.text import count_of, number, one_line, percent, setting_text
 from bioresearcher.report.view import RunView, TaskView
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.execution import Finding, Outcome
@@ -19,6 +18,8 @@ from bioresearcher.schemas.paper import Paper, ScreenedPaper
 from bioresearcher.schemas.protocol import Coverage, ProtocolPart
 from bioresearcher.schemas.report import Analysis, Report
 from bioresearcher.settings import BUDGET
+from bioresearcher.text.format import count_of, number, percent, setting_text
+from bioresearcher.text.visible import one_line
 
 INCIDENTAL = frozenset({"workspace", "jobs", "command", "config", *BUDGET})
 """Settings that do not change what a finished run gives."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bioresearcher.report.derive import foreign_datasets, rates, used_papers
-from bioresearcher.report.text import count_of, one_line, sentence
 from bioresearcher.report.view import RunView
 from bioresearcher.schemas.paper import Paper
+from bioresearcher.text.format import count_of, listing, sentence
+from bioresearcher.text.visible import one_line
 
 
 def not_verified(view: RunView) -> tuple[str, ...]:
@@ -37,14 +38,14 @@ def _withdrawn(view: RunView) -> Iterable[str]:
         if paper.status in what:
             steps = view.protocol.steps if view.protocol else ()
             resting = [s.id for s in steps if any(link.paper_id == paper.id for link in s.links)]
-            where = f"; steps that rest on it: {_listed(resting)}" if resting else ""
+            where = f"; steps that rest on it: {listing(resting, 12)}" if resting else ""
             yield f"{paper.id} {what[paper.status]}: {paper.title.rstrip('.')}{where}"
 
 
 def _foreign(view: RunView) -> Iterable[str]:
     foreign = foreign_datasets(view)
     if foreign:
-        names = _listed(list(foreign))
+        names = listing(list(foreign), 12)
         yield f"What was computed from {names} need not answer the objective: it does not look relevant"
 
 
@@ -64,14 +65,14 @@ def _tasks(view: RunView) -> Iterable[str]:
 def _execution(view: RunView) -> Iterable[str]:
     bare = [t.task.id for t in view.tasks if t.unsandboxed]
     if bare:
-        yield f"Code ran without a sandbox in {_listed(bare)}: it could read and change files of this computer"
+        yield f"Code ran without a sandbox in {listing(bare, 12)}: it could read and change files of this computer"
     unchecked = [
         t.task.id
         for t in view.tasks
         if t.verified and t.record and not (t.record.perturbed and t.record.perturbed.done)
     ]
     if unchecked:
-        yield f"No second run on perturbed inputs was recorded for {_listed(unchecked)}"
+        yield f"No second run on perturbed inputs was recorded for {listing(unchecked, 12)}"
     totals, counted = view.run.totals, rates(view)
     if view.run.status != "running" and totals.tasks and totals.tasks != counted.tasks:
         yield f"run.json counts {count_of(totals.tasks, 'task')}, the run folder holds {counted.tasks}"
@@ -86,10 +87,10 @@ def _protocol(view: RunView) -> Iterable[str]:
     carried = {i for t in view.tasks for i in t.task.step_ids}
     undone = [s.id for s in view.protocol.steps if s.kind == "dry" and s.id not in carried]
     if undone:
-        yield f"{count_of(len(undone), 'dry-lab step')} not carried out by any task: {_listed(undone)}"
+        yield f"{count_of(len(undone), 'dry-lab step')} not carried out by any task: {listing(undone, 12)}"
     wet = [s.id for s in view.protocol.steps if s.kind == "wet"]
     if wet:
-        yield f"{count_of(len(wet), 'wet-lab step')} cannot be checked by a computer: {_listed(wet)}"
+        yield f"{count_of(len(wet), 'wet-lab step')} cannot be checked by a computer: {listing(wet, 12)}"
     for row in view.protocol.coverage:
         if not row.met:
             yield f"Requirement {row.requirement} is not met{': ' + row.reason if row.reason else ''}"
@@ -114,7 +115,8 @@ def _quotes(view: RunView) -> Iterable[str]:
         yield f"{count_of(loose, 'step')} read from papers with numbers that their quotes do not hold"
     strange = [r.paper_id for r in view.reports if r.suspicious or r.suspects]
     if strange:
-        yield f"Text that reads like instructions to a model stands in {_listed(strange)}; it was treated as text only"
+        papers = listing(strange, 12)
+        yield f"Text that reads like instructions to a model stands in {papers}; it was treated as text only"
 
 
 def _papers(papers: Iterable[Paper]) -> Iterable[str]:
@@ -177,8 +179,3 @@ def _review(view: RunView) -> Iterable[str]:
         yield "The review was computed by rule; nobody judged whether the protocol makes scientific sense"
     for failure in view.run.failures:
         yield f"{failure.item} failed in {failure.stage}: {failure.message}"
-
-
-def _listed(items: list[str], limit: int = 12) -> str:
-    shown = ", ".join(items[:limit])
-    return f"{shown} and {len(items) - limit} more" if len(items) > limit else shown

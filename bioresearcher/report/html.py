@@ -11,11 +11,25 @@ from importlib import resources
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from bioresearcher.report import derive, searched, text
+from bioresearcher.report import derive, labels, searched
 from bioresearcher.report.doubts import not_verified
 from bioresearcher.report.view import RunView
 from bioresearcher.schemas.execution import Outcome
 from bioresearcher.schemas.review import METRICS
+from bioresearcher.text.format import (
+    accession_link,
+    count_of,
+    doi_link,
+    file_link,
+    moment,
+    number,
+    pmcid_link,
+    pmid_link,
+    size,
+    value_text,
+    words,
+)
+from bioresearcher.text.visible import one_line, tail, visible
 
 
 def render_html(view: RunView) -> str:
@@ -52,8 +66,8 @@ def render_html(view: RunView) -> str:
             commands=derive.commands(view),
             settings=derive.telling_settings(view),
             answered_in=derive.answered_in(view),
-            varying=text.VARYING,
-            model_columns=tuple(zip(text.MODEL_COLUMNS, text.MODEL_NUMBERS, strict=True)),
+            varying=labels.VARYING,
+            model_columns=tuple(zip(labels.MODEL_COLUMNS, labels.MODEL_NUMBERS, strict=True)),
         )
     )
 
@@ -83,7 +97,7 @@ def _resource(name: str) -> str:
 
 def _finalize(value: object) -> object:
     # Markup is either a macro's output, whose values came through here, or this package's own text.
-    return text.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @cache
@@ -97,28 +111,28 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        one_line=text.one_line,
-        number=text.number,
-        value=text.value_text,
-        size=text.size,
-        count=text.count_of,
-        tail=text.tail,
-        tokens_in=text.tokens_in,
-        tokens_out=text.tokens_out,
-        cost=text.cost,
-        moment=text.moment,
-        words=text.words,
-        file_link=text.file_link,
-        doi_link=text.doi_link,
-        pmid_link=text.pmid_link,
-        pmcid_link=text.pmcid_link,
-        accession_link=text.accession_link,
+        one_line=one_line,
+        number=number,
+        value=value_text,
+        size=size,
+        count=count_of,
+        tail=tail,
+        tokens_in=labels.tokens_in,
+        tokens_out=labels.tokens_out,
+        cost=labels.cost,
+        moment=moment,
+        words=words,
+        file_link=file_link,
+        doi_link=doi_link,
+        pmid_link=pmid_link,
+        pmcid_link=pmcid_link,
+        accession_link=accession_link,
     )
     environment.globals.update(
-        anchor=text.anchor,
+        anchor=labels.anchor,
         outcomes=derive.OUTCOMES,
         outcome_tone=outcome_tone,
-        origins=text.ORIGINS,
+        origins=labels.ORIGINS,
         kinds=derive.KINDS,
         metrics=METRICS,
         tasks_of_step=derive.tasks_of_step,

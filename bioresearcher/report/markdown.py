@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 
 from bioresearcher.report import derive
 from bioresearcher.report.doubts import not_verified
+from bioresearcher.report.labels import MODEL_COLUMNS, MODEL_NUMBERS, ORIGINS, VARYING, cost, tokens_in, tokens_out
 from bioresearcher.report.outputs import OutputFile, TablePreview
 from bioresearcher.report.protocol_markdown import protocol_lines, quote_lines, render_bare_protocol, render_protocol
 from bioresearcher.report.searched import left_out_lines, searched_lines
-from bioresearcher.report.text import (
-    MODEL_COLUMNS,
-    MODEL_NUMBERS,
-    ORIGINS,
-    VARYING,
-    cost,
+from bioresearcher.report.view import RunView, TaskView
+from bioresearcher.schemas.paper import Paper
+from bioresearcher.schemas.report import Report
+from bioresearcher.schemas.review import METRICS, Review
+from bioresearcher.text.format import (
     count_of,
     doi_link,
     file_link,
@@ -22,19 +22,13 @@ from bioresearcher.report.text import (
     md_code,
     moment,
     number,
-    one_line,
     pmcid_link,
     pmid_link,
     size,
-    tokens_in,
-    tokens_out,
     value_text,
     words,
 )
-from bioresearcher.report.view import RunView, TaskView
-from bioresearcher.schemas.paper import Paper
-from bioresearcher.schemas.report import Report
-from bioresearcher.schemas.review import METRICS, Review
+from bioresearcher.text.visible import one_line
 
 __all__ = ["render_bare_protocol", "render_markdown", "render_protocol"]
 

@@ -14,11 +14,12 @@ from bioresearcher.execution.kept import find_input
 from bioresearcher.execution.languages import r_literal
 from bioresearcher.report.derive import title
 from bioresearcher.report.outputs import OutputFile
-from bioresearcher.report.text import md, one_line
 from bioresearcher.report.view import RunView, TaskView
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.execution import Attempt
 from bioresearcher.schemas.task import TaskInput
+from bioresearcher.text.format import md
+from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

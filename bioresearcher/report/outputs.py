@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, TextIO
 
-from bioresearcher.report.text import clean, file_link, number, one_line
 from bioresearcher.schemas.execution import Artifact
+from bioresearcher.text.format import file_link, number
+from bioresearcher.text.visible import one_line, visible
 
 MAX_FIGURE_BYTES = 4_000_000
 MAX_TABLE_BYTES = 50_000_000
@@ -136,7 +137,7 @@ def _shown(artifact: Artifact, path: Path, link: str | None) -> OutputFile:
             artifact,
             "same",
             link,
-            text=clean(text[:MAX_TEXT_CHARACTERS]),
+            text=visible(text[:MAX_TEXT_CHARACTERS]),
             note="only the beginning is shown" if cut else "",
         )
     return OutputFile(artifact, "same", link)

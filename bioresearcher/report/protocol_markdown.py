@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bioresearcher.report.derive import OUTCOMES, stamped, tasks_of_step
-from bioresearcher.report.text import ORIGINS, count_of, md, md_code
+from bioresearcher.report.labels import ORIGINS
 from bioresearcher.report.view import QuoteState, RunView
 from bioresearcher.schemas.passage import Evidence
 from bioresearcher.schemas.protocol import Link, Protocol, ProtocolPart, ProtocolStep
+from bioresearcher.text.format import count_of, md, md_code
 
 _QUOTE_STATES: dict[QuoteState, str] = {
     "found": "found at this place",

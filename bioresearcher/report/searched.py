@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from bioresearcher.report.text import count_of, md, one_line
 from bioresearcher.report.view import RunView
 from bioresearcher.schemas.paper import DecidedBy, Paper, QueryTrail, ScreenedPaper, SearchRound
+from bioresearcher.text.format import count_of, md
+from bioresearcher.text.visible import one_line
 
 MOST_QUERIES = 60
 """Queries shown in a report."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bioresearcher.review.gate import clean
 from bioresearcher.schemas.agreement import Agreement, Coefficient
+from bioresearcher.text.visible import one_line
 
 _HEAD = ("items", "n", "share", "α people", "α machine", "κ people", "κ machine", "JS_b")
 _MEANING = (
@@ -45,7 +45,7 @@ def as_markdown(found: Agreement) -> str:
 
 def _what(found: Agreement) -> str:
     machine = f"up to {found.machines} machine labels each" if found.machines else "no machine labels"
-    scale = ", ".join(clean(x, 30) for x in found.labels)
+    scale = ", ".join(one_line(x, 30) for x in found.labels)
     return f"{found.items} items, {found.raters} people, {machine}; {found.level} labels: {scale}."
 
 
@@ -72,8 +72,8 @@ def _number(value: float | None) -> str:
 def _remarks(found: Agreement) -> Iterable[str]:
     if found.jsd_people is not None:
         yield f"For comparison, one person held against the others reaches a JS_b of {found.jsd_people:.3f}."
-    yield from (f"Warning: {clean(w, 400)}." for w in found.warnings)
-    yield from (f"Note: {clean(n, 400)}." for n in found.notes)
+    yield from (f"Warning: {one_line(w, 400)}." for w in found.warnings)
+    yield from (f"Note: {one_line(n, 400)}." for n in found.notes)
 
 
 def _md_row(cells: Iterable[str]) -> str:
@@ -81,5 +81,5 @@ def _md_row(cells: Iterable[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    escaped = clean(text, 400).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    escaped = one_line(text, 400).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{c}" if c in "\\`*|" else c for c in escaped)

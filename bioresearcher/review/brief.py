@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bioresearcher.llm.tokens import tokens_of
-from bioresearcher.review.gate import clean, listing, show_parameter
+from bioresearcher.review.gate import show_parameter
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import GateFinding
+from bioresearcher.text.format import listing
+from bioresearcher.text.visible import one_line
 
 MAX_FINDINGS = 40
 """Gates' findings shown to the reviewer, the most severe first."""
@@ -48,12 +50,12 @@ def brief(protocol: Protocol, findings: Sequence[GateFinding], max_tokens: int) 
 
 
 def _head(protocol: Protocol) -> str:
-    limits = [f"Limitation: {clean(x, 400)}" for x in protocol.limitations[:10]]
+    limits = [f"Limitation: {one_line(x, 400)}" for x in protocol.limitations[:10]]
     cover = [
-        f"{c.requirement}: " + (f"met by {', '.join(c.steps)}" if c.met else f"not met: {clean(c.reason, 200)}")
+        f"{c.requirement}: " + (f"met by {', '.join(c.steps)}" if c.met else f"not met: {one_line(c.reason, 200)}")
         for c in protocol.coverage
     ]
-    return "\n".join([clean(protocol.title, 300), clean(protocol.summary, 1500), *cover, *limits]).strip()
+    return "\n".join([one_line(protocol.title, 300), one_line(protocol.summary, 1500), *cover, *limits]).strip()
 
 
 Level = int
@@ -101,15 +103,15 @@ def _cost(part: ProtocolPart, level: Level) -> int:
 
 
 def _part(part: ProtocolPart, level: Level) -> list[tuple[str, str]]:
-    head = f"Part {part.id}: {clean(part.title, 300)}"
+    head = f"Part {part.id}: {one_line(part.title, 300)}"
     if level < 0:
         return [(f"part {part.id}", f"{head} ({len(part.steps)} steps, not shown)")]
-    purpose = clean(f"{part.purpose} {part.reason}".strip(), 600)
+    purpose = one_line(f"{part.purpose} {part.reason}".strip(), 600)
     needs = f"Needs part {', '.join(part.depends_on)}." if part.depends_on else ""
     places = [(f"part {part.id}", "\n".join(x for x in (head, purpose, needs) if x))]
     places += [(f"step {s.id}", _step(s)) for s in part.steps[:level]]
     rest = part.steps[level:]
-    titles = [f"Step {s.id}: {clean(s.title, 80)} (title only)" for s in rest[:MAX_TITLES]]
+    titles = [f"Step {s.id}: {one_line(s.title, 80)} (title only)" for s in rest[:MAX_TITLES]]
     titles += [f"({len(rest) - MAX_TITLES} more steps, not shown)"] if len(rest) > MAX_TITLES else []
     return [*places, *([(f"part {part.id}", "\n".join(titles))] if titles else [])]
 
@@ -124,8 +126,8 @@ def _step(s: ProtocolStep) -> str:
         ("Accepted when", [s.acceptance] if s.acceptance.strip() else []),
         ("Why", [s.rationale] if s.rationale.strip() else []),
     ]
-    lines = [f"Step {s.id} ({s.kind} lab): {clean(s.title, 300)}", clean(s.action, 6000)]
-    lines += [f"{name}: {clean('; '.join(values), 1500)}" for name, values in facts if values]
+    lines = [f"Step {s.id} ({s.kind} lab): {one_line(s.title, 300)}", one_line(s.action, 6000)]
+    lines += [f"{name}: {one_line('; '.join(values), 1500)}" for name, values in facts if values]
     lines.append(f"Sources: {len(s.links)} passages" if s.links else "Sources: none")
     return "\n".join(lines)
 
@@ -146,7 +148,7 @@ def condensed(findings: Sequence[GateFinding]) -> tuple[GateFinding, ...]:
         groups.setdefault((f.gate, f.severity), []).append(f)
     return tuple(
         group[0].model_copy(
-            update={"location": listing((f.location for f in group), 6), "message": clean(group[0].message, 220)}
+            update={"location": listing((f.location for f in group), 6), "message": one_line(group[0].message, 220)}
         )
         for group in list(groups.values())[:MAX_FINDINGS]
     )

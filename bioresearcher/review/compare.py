@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bioresearcher.review.gate import clean
 from bioresearcher.review.rubric import RUBRIC
 from bioresearcher.schemas.review import METRICS, GateFinding, MetricName, Review
+from bioresearcher.text.visible import one_line
 
 SAME = 0.005
 """Points by which a score must move to count as changed."""
@@ -99,7 +99,7 @@ def _score_rows(c: Change) -> Iterable[tuple[str, str, str, str]]:
 
 def change_text(c: Change) -> str:
     """Plain lines."""
-    lines = [f"{clean(c.old_file, 200)} → {clean(c.new_file, 200)}", f"  {_headline(c)}"]
+    lines = [f"{one_line(c.old_file, 200)} → {one_line(c.new_file, 200)}", f"  {_headline(c)}"]
     lines += [f"  {title:22}{a} → {b}  {d}" for title, a, b, d in _score_rows(c)]
     for sign, findings in (("+", c.new), ("-", c.gone)):
         lines += [f"  {sign} {f.severity:8}{f.gate}  {f.location}: {f.message}" for f in findings]
@@ -127,7 +127,7 @@ def change_markdown(c: Change) -> str:
 
 def _md(text: str) -> str:
     escaped = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-    return "".join(f"\\{x}" if x in "\\`*_[]|#~$" else escaped.get(x, x) for x in clean(text, 600))
+    return "".join(f"\\{x}" if x in "\\`*_[]|#~$" else escaped.get(x, x) for x in one_line(text, 600))
 
 
 def change_json(c: Change) -> str:
@@ -136,8 +136,8 @@ def change_json(c: Change) -> str:
     return (
         json.dumps(
             {
-                "old": clean(c.old_file, 500),
-                "new": clean(c.new_file, 500),
+                "old": one_line(c.old_file, 500),
+                "new": one_line(c.new_file, 500),
                 "verdict": {"old": c.old.verdict, "new": c.review.verdict},
                 "mean_score": {"old": round(c.old.mean_score, 2), "new": round(c.review.mean_score, 2)},
                 "metrics": scores,

@@ -7,7 +7,6 @@ with `Hit`s; the registry in `gates.py` turns them into findings with the gate's
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.report import Parameter, Report
 from bioresearcher.schemas.review import MetricName, Severity
+from bioresearcher.text.visible import one_line
 
 ContextField = Literal["objective", "paper_ids", "reports", "datasets", "skills", "checks"]
 Scope = Literal["headings", "part", "protocol"]
@@ -214,13 +214,6 @@ def count_words(text: str) -> int:
     return len(_WORD.findall(_IDEOGRAPH.sub(" ", text))) + (ideographs + 1) // 2
 
 
-def clean(text: str, limit: int = 120) -> str:
-    """One printable line: control, bidi and other invisible characters become spaces; cut at `limit`."""
-    seen = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text[: limit * 4])
-    line = " ".join(seen.split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
-
-
 def quote(text: str, start: int, end: int, around: int = 28) -> str:
     """The protocol's words at a place, with a little of what stands around them, in quotation marks."""
     line_start, line_end = text.rfind("\n", 0, start) + 1, text.find("\n", end)
@@ -230,16 +223,9 @@ def quote(text: str, start: int, end: int, around: int = 28) -> str:
         left -= 1
     while right < (len(text) if line_end < 0 else line_end) and right < end + around + 12 and not text[right].isspace():
         right += 1
-    return f"“{clean(text[left:right], 160)}”"
+    return f"“{one_line(text[left:right], 160)}”"
 
 
 def quote_match(match: re.Match[str], around: int = 28) -> str:
     """`quote` for a match."""
     return quote(match.string, match.start(), match.end(), around)
-
-
-def listing(items: Iterable[str], limit: int = 5) -> str:
-    """Items as `a, b, c and 4 more`, without repeats, cleaned."""
-    unique = [clean(i, 60) for i in dict.fromkeys(items)]
-    shown = ", ".join(unique[:limit])
-    return shown if len(unique) <= limit else f"{shown} and {len(unique) - limit} more"

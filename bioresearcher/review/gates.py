@@ -22,9 +22,10 @@ from bioresearcher.review import (
     gates_study,
     gates_wording,
 )
-from bioresearcher.review.gate import ContextField, Gate, GateContext, Scope, View, clean, make_view
+from bioresearcher.review.gate import ContextField, Gate, GateContext, Scope, View, make_view
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import GateFinding, Severity
+from bioresearcher.text.visible import one_line
 
 __all__ = [
     "GATES",
@@ -106,9 +107,9 @@ def _findings(gate: Gate, view: View) -> tuple[GateFinding, ...]:
         GateFinding(
             gate=gate.id,
             severity=hit.severity or gate.severity,
-            location=clean(hit.location, 60),
-            message=clean(hit.message, 400),
-            suggestion=clean(hit.suggestion, 300),
+            location=one_line(hit.location, 60),
+            message=one_line(hit.message, 400),
+            suggestion=one_line(hit.suggestion, 300),
         )
         for hit in gate.check(view)
     )

@@ -6,7 +6,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from bioresearcher.review.gate import Gate, Hit, StepView, View, clean, listing, quote_match
+from bioresearcher.review.gate import Gate, Hit, StepView, View, quote_match
+from bioresearcher.text.format import listing
+from bioresearcher.text.visible import one_line
 
 _GLOBAL = re.compile(
     r"(?:fdr|false discovery rate|q-?value|alpha|significance (?:level|threshold)|p-?value (?:threshold|cut-?off)"
@@ -46,7 +48,7 @@ def parameters(view: View) -> Iterator[Hit]:
     for name, values in said.items():
         if len(values) > 1:
             (first, a), (second, b) = list(values.items())[:2]
-            message = f"{clean(name, 40)} is {clean(second, 40)} here and {clean(first, 40)} in {a.location}"
+            message = f"{one_line(name, 40)} is {one_line(second, 40)} here and {one_line(first, 40)} in {a.location}"
             yield Hit(b.location, message, "Settle on one value, or say why they differ.")
 
 
@@ -134,7 +136,7 @@ def circle(view: View) -> Iterator[Hit]:
     for start in needs:
         path = _cycle(start, needs, done)
         if path:
-            names = " → ".join(clean(x, 20) for x in path)
+            names = " → ".join(one_line(x, 20) for x in path)
             yield Hit(f"step {path[0]}", f"needs, through other steps, its own output: {names}", "Break the circle.")
             return
 
@@ -180,10 +182,10 @@ def unfit_dataset(view: View) -> Iterator[Hit]:
         reasons = listing(check.reasons, 2)
         if check.verdict == "unusable":
             yield Hit(
-                s.location, f"uses {clean(name, 40)}, which was found unusable: {reasons}", "Use another data set."
+                s.location, f"uses {one_line(name, 40)}, which was found unusable: {reasons}", "Use another data set."
             )
         else:
-            yield Hit(s.location, f"{clean(name, 40)} needs work first: {reasons}", "Say how this is done.", "note")
+            yield Hit(s.location, f"{one_line(name, 40)} needs work first: {reasons}", "Say how this is done.", "note")
 
 
 GATES: tuple[Gate, ...] = (

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from bioresearcher.review.gate import Gate, Hit, StepView, View, listing, quote_match
+from bioresearcher.review.gate import Gate, Hit, StepView, View, quote_match
 from bioresearcher.review.vocabulary import LITERATURE_WAVE, TCGA_OTHER, TCGA_PROJECTS
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.protocol import Link
 from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.review import Severity
+from bioresearcher.text.format import listing
 
 ACCESSION = re.compile(
     r"(?<![A-Za-z0-9-])(?:GSE\d+|GSM\d+|GPL\d+|GDS\d+|E-[A-Z]{4}-\d+|[SED]R[PRXS]\d+|PRJ[NED][A-Z]\d+|phs\d{6}"

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bioresearcher.review.gate import Gate, Hit, View, listing, quote_match
+from bioresearcher.review.gate import Gate, Hit, View, quote_match
 from bioresearcher.review.vocabulary import words
+from bioresearcher.text.format import listing
 
 _RECORDS = words(
     "medical records?", "biobanks?", r"patient registr\w+", "volunteers?", "participants?", r"recruit\w*",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bioresearcher.review.gate import Gate, Hit, StepView, View, listing, quote_match
+from bioresearcher.review.gate import Gate, Hit, StepView, View, quote_match
 from bioresearcher.review.gates_references import ACCESSION
 from bioresearcher.review.vocabulary import (
     BATCH,
@@ -28,6 +28,7 @@ from bioresearcher.review.vocabulary import (
     SEED,
     VALIDATION,
 )
+from bioresearcher.text.format import listing
 
 _TESTS = re.compile(
     r"\bp[- ]?values?\b|\bsignifican|\btest|\bidentif|\banaly|\bperform|\bfit\b|\bcompar|\blimma\b", re.I

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from math import sqrt
 from statistics import NormalDist
 
-from bioresearcher.review.gate import Gate, Hit, StepView, View, clean, quote_match
+from bioresearcher.review.gate import Gate, Hit, StepView, View, quote_match
 from bioresearcher.review.vocabulary import COMPARISON, DIFFERENTIAL, SURVIVAL, words
+from bioresearcher.text.visible import one_line
 
 POWER, ALPHA = 0.8, 0.05
 """What a comparison of two groups is usually planned for."""
@@ -93,7 +94,7 @@ def _weak_data(view: View, s: StepView) -> Iterator[Hit]:
     known = view.context.datasets or {}
     for d in (known[name] for name in s.step.datasets if name in known):
         if d.n_samples >= 4 and (least := detectable(d.n_samples / 2)) > LARGE:
-            message = f"{clean(d.id, 40)} has {d.n_samples} samples: two equal groups of them show only differences "
+            message = f"{one_line(d.id, 40)} has {d.n_samples} samples: two equal groups of them show only differences "
             message += f"above {least:.1f} standard deviations at 80 % power"
             yield Hit(s.location, message, "Say what difference matters and that this number shows it.", "note")
 

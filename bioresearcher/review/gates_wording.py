@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bioresearcher.review.gate import Gate, Hit, StepView, View, listing, quote, quote_match, show_parameter
+from bioresearcher.review.gate import Gate, Hit, StepView, View, quote, quote_match, show_parameter
 from bioresearcher.review.vocabulary import (
     NEEDS_NUMBER,
     NUMBERED_NAMES,
@@ -16,6 +16,7 @@ from bioresearcher.review.vocabulary import (
     VAGUE,
     VAGUE_CJK,
 )
+from bioresearcher.text.format import listing
 
 
 def placeholder(view: View) -> Iterator[Hit]:

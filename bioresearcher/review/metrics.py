@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 from bioresearcher.review.features import Features, Share, measure
-from bioresearcher.review.gate import GateContext, View, clean, make_view
+from bioresearcher.review.gate import GateContext, View, make_view
 from bioresearcher.review.gates import GATES, SEVERITIES, applicability, count_severities, run_gates
 from bioresearcher.review.rubric import RUBRIC
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import METRICS, GateFinding, Metric, MetricName, Review, Severity
+from bioresearcher.text.format import count_of
+from bioresearcher.text.visible import one_line
 
 PASS_MEAN, PASS_LOWEST = 3.5, 2.5
 """`pass`: no error, mean at least 3.5, and no metric below 2.5."""
@@ -145,7 +147,7 @@ def _metric(name: MetricName, base: float, f: Features, view: View, findings: Se
     if name == "logical_soundness":
         measured.append(f"safeguards named: {', '.join(f.safeguards) or 'none'}")
     if name == "structural_soundness":
-        measured.append(f"{_count(f.parts, 'part')}, {_count(f.steps, 'step')}")
+        measured.append(f"{count_of(f.parts, 'part')}, {count_of(f.steps, 'step')}")
     quoted = [f"{x.location}: {x.message}" for x in _first_of_each_gate(concerned)[:3]]
     return Metric(
         score=score,
@@ -161,14 +163,14 @@ def _first_of_each_gate(findings: Sequence[GateFinding]) -> list[GateFinding]:
 def _example(view: View) -> tuple[str, ...]:
     """When no gate found anything: words of the step with most quantities, to stand for the rest."""
     best = max(view.steps, key=lambda s: (s.numbers + len(s.step.parameters), -s.index), default=None)
-    return (f"{best.location}: “{clean(best.step.action, 140)}”",) if best else ()
+    return (f"{best.location}: “{one_line(best.step.action, 140)}”",) if best else ()
 
 
 def _reason(name: MetricName, score: float, concerned: Sequence[GateFinding], context: GateContext) -> str:
     level = min(5, max(1, round(score)))
     anchor = RUBRIC[name].anchors[level - 1]
     counts = {s: sum(x.severity == s for x in concerned) for s in SEVERITIES}
-    found = ", ".join(f"{n} {s}{'s' if n > 1 else ''}" for s, n in counts.items() if n)
+    found = ", ".join(count_of(n, s) for s, n in counts.items() if n)
     gates = "; ".join(f"{x.gate} ({_TITLE_OF[x.gate]})" for x in _first_of_each_gate(concerned)[:3])
     lowered = f"Lowered by {found}: not met are {gates}." if concerned else "No gate found anything against it."
     return f"Nearest to level {level} of the rubric (“{anchor}”). {lowered}{_limits(name, context)}"
@@ -189,11 +191,7 @@ def _summary(review: Review, f: Features, context: GateContext) -> str:
     apply = applicability(context)
     skipped = f"; {len(apply.skipped)} not applied because the run around it is not known" if apply.skipped else ""
     return (
-        f"{_count(f.steps, 'step')} in {_count(f.parts, 'part')}; mean {review.mean_score:.2f} of 5; "
+        f"{count_of(f.steps, 'step')} in {count_of(f.parts, 'part')}; mean {review.mean_score:.2f} of 5; "
         f"{counts} from {len(apply.applied)} gates{skipped}."
         " Computed by rule from the gates and from what can be counted, without a model."
     )
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioresearcher.errors import InputError
-from bioresearcher.review.gate import clean
 from bioresearcher.schemas.agreement import Agreement, Bin
+from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,9 +68,9 @@ def _panel(axis: Axes, b: Bin, labels: tuple[str, ...]) -> None:
     axis.bar([p - 0.2 for p in places], b.human, width=0.4, color=PEOPLE, label="people")
     axis.bar([p + 0.2 for p in places], b.machine, width=0.4, color=MACHINE, hatch="//", edgecolor="white",
              label="machine")  # fmt: skip
-    axis.set_xticks(list(places), [clean(x, 12) for x in labels], rotation=45 if max(map(len, labels)) > 3 else 0)
+    axis.set_xticks(list(places), [one_line(x, 12) for x in labels], rotation=45 if max(map(len, labels)) > 3 else 0)
     axis.set_ylim(0, 1)
     axis.grid(axis="y", alpha=0.3)
     axis.set_axisbelow(True)
     shown = "" if b.jsd is None else f"\nJS {b.jsd:.2f}"
-    axis.set_title(f"people say {clean(b.label, 16)}\n{b.weight:.0%} of items (n = {b.items}){shown}", fontsize=9)
+    axis.set_title(f"people say {one_line(b.label, 16)}\n{b.weight:.0%} of items (n = {b.items}){shown}", fontsize=9)

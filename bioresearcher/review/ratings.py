@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bioresearcher.errors import InputError
-from bioresearcher.review.gate import clean
 from bioresearcher.schemas.agreement import Level
+from bioresearcher.text.visible import one_line
 
 MAX_BYTES = 50_000_000
 MAX_LABELS = 50
@@ -91,7 +91,7 @@ def read_ratings(
 def _put(found: dict[str, dict[str, str]], item: str, rater: str, label: str, path: Path, line: int) -> None:
     known = found.setdefault(item, {}).setdefault(rater, label)
     if known != label:
-        said = f"{clean(rater, 40)} labels {clean(item, 40)} both {clean(known, 40)} and {clean(label, 40)}"
+        said = f"{one_line(rater, 40)} labels {one_line(item, 40)} both {one_line(known, 40)} and {one_line(label, 40)}"
         raise InputError(f"{path}, line {line}: {said}.", hint="One label per item and rater.")
 
 
@@ -111,7 +111,7 @@ def _rows(path: Path) -> tuple[list[dict[str, str]], dict[str, str]]:
         reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, strict=True)
         rows = [{k: v for k, v in row.items() if isinstance(k, str) and isinstance(v, str)} for row in reader]
     except csv.Error as error:
-        raise InputError(f"{path} is not a readable table: {clean(str(error))}.", hint=_COLUMNS) from error
+        raise InputError(f"{path} is not a readable table: {one_line(str(error), 120)}.", hint=_COLUMNS) from error
     return rows, {name.strip().lower(): name for name in reader.fieldnames or ()}
 
 
@@ -157,7 +157,7 @@ def _scale(path: Path, given: list[str], scale: Sequence[str]) -> tuple[str, ...
         known = {_key(x) for x in scale}
         foreign = [x for k, x in keys.items() if k not in known]
         if foreign:
-            raise InputError(f"{path}: the label {clean(foreign[0], 40)} is not on the scale.", hint="See --scale.")
+            raise InputError(f"{path}: the label {one_line(foreign[0], 40)} is not on the scale.", hint="See --scale.")
         return tuple(scale)
     if len(keys) > MAX_LABELS:
         raise InputError(f"{path} holds {len(keys)} different labels; at most {MAX_LABELS} are compared.",

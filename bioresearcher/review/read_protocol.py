@@ -11,11 +11,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bioresearcher.errors import InputError
-from bioresearcher.review.gate import clean
 from bioresearcher.review.read_office import docx_text, pdf_text
 from bioresearcher.review.read_text import MAX_STEPS, make_step, protocol_from_text
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
+from bioresearcher.text.visible import one_line, visible
 
 MAX_BYTES = 20_000_000
 """Largest file that is read."""
@@ -114,21 +114,15 @@ def _text(path: Path) -> tuple[str, list[str]]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return _printable(data.decode("utf-16", errors="replace")), ["read as UTF-16"]
+        return visible(data.decode("utf-16", errors="replace")), ["read as UTF-16"]
     if b"\0" in data:
         raise InputError(f"{path.name} is not text.", hint=_HINT)
     try:
-        return _printable(data.decode("utf-8-sig")), []
+        return visible(data.decode("utf-8-sig")), []
     except UnicodeDecodeError:
-        return _printable(data.decode("cp1252", errors="replace")), [
+        return visible(data.decode("cp1252", errors="replace")), [
             "is not UTF-8; read as Windows text, letters may be wrong"
         ]
-
-
-def _printable(text: str) -> str:
-    """Text that can be stored and printed: no control characters but line breaks and tabs, no surrogates."""
-    whole = text.encode("utf-8", errors="replace").decode("utf-8")
-    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", " ", whole)
 
 
 # -- JSON ---------------------------------------------------------------------------------------------
@@ -164,7 +158,7 @@ def _own(data: object, path: Path) -> Protocol:
         first = error.errors()[0]
         where = ".".join(str(p) for p in first["loc"]) or "the whole file"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        message = f"{path} is not a valid protocol: {clean(where, 80)}: {clean(first['msg'])}{more}."
+        message = f"{path} is not a valid protocol: {one_line(where, 80)}: {one_line(first['msg'], 120)}{more}."
         raise InputError(message, hint="See the JSON Schema of `Protocol`.") from error
 
 
@@ -181,7 +175,7 @@ def _what(data: object) -> str:
         "useful": "a list of data sets",
     }
     looks = next((what for key, what in known.items() if key in data), "")
-    keys = ", ".join(clean(str(k), 30) for k in list(data)[:4])
+    keys = ", ".join(one_line(str(k), 30) for k in list(data)[:4])
     return f" (it looks like {looks})" if looks else f" (its keys are {keys})" if keys else " (it is empty)"
 
 
@@ -198,11 +192,11 @@ def _program(data: Mapping[str, object], path: Path) -> Reading:
         if not isinstance(value, dict):
             what = "dry-lab tasks" if isinstance(value, list) else "a paper's report or its analysis"
             raise InputError(
-                f"{path}: “{clean(key)}” holds no steps; it looks like {what}, not a protocol.", hint=_HINT
+                f"{path}: “{one_line(key, 120)}” holds no steps; it looks like {what}, not a protocol.", hint=_HINT
             )
         parts.append(_program_part(key, value, len(parts) + 1, path, warnings))
         warnings += _disorder([str(k) for k in value], _STEP_KEY, f"steps of {key}")
-    unread = [clean(str(k), 40) for k in data if not _PART_KEY.fullmatch(str(k))]
+    unread = [one_line(str(k), 40) for k in data if not _PART_KEY.fullmatch(str(k))]
     if unread:
         warnings.append(f"not read: {', '.join(unread[:5])}")
     name = safe_name(path.stem).lower()
@@ -219,28 +213,31 @@ def _program_part(key: str, value: Mapping[str, object], number: int, path: Path
             raise InputError(f"{path}: this is a paper's report, not a protocol.", hint=_HINT)
         details = step.get("implementation details") if isinstance(step, dict) else step
         if not isinstance(details, str):
-            left_out.append(f"{clean(key)}, {clean(step_key)} has no text in `implementation details` and was left out")
+            left_out.append(
+                f"{one_line(key, 120)}, {one_line(step_key, 120)} has no text in `implementation details`"
+                " and was left out"
+            )
             continue
         source = _sources(step.get("Reference Source")) if isinstance(step, dict) else ""
-        lines = _printable(details).split("\n")
+        lines = visible(details).split("\n")
         fields = {"sources": [source]} if source else {}
         steps.append(make_step("", lines, fields, f"{number}.{len(steps) + 1}"))
     purpose = next((value[k] for k in ("introduction", "purpose") if isinstance(value.get(k), str)), "")
-    title_text = _printable(title) if isinstance(title, str) else key
+    title_text = visible(title) if isinstance(title, str) else key
     return ProtocolPart(
-        id=str(number), title=title_text[:300], purpose=_printable(str(purpose))[:2000], steps=tuple(steps)
+        id=str(number), title=title_text[:300], purpose=visible(str(purpose))[:2000], steps=tuple(steps)
     )
 
 
 def _sources(value: object) -> str:
     """A step's references as one line: the ids and what is cited of each."""
     if isinstance(value, str):
-        return _printable(value)
+        return visible(value)
     if not isinstance(value, dict):
         return ""
     inner = [item for v in value.values() if isinstance(v, dict) for item in v.items()]
     cited = (f"{k} ({', '.join(map(str, v)) if isinstance(v, list) else v})" for k, v in inner)
-    return _printable("; ".join(dict.fromkeys(cited)))[:2000] if inner else ""
+    return visible("; ".join(dict.fromkeys(cited)))[:2000] if inner else ""
 
 
 def _number(pattern: re.Pattern[str], key: str) -> int:

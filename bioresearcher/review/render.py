@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from bioresearcher.review.gate import clean
 from bioresearcher.review.gates import GATES, Applicability, count_severities
 from bioresearcher.review.rubric import RUBRIC
 from bioresearcher.schemas.review import METRICS, Review
+from bioresearcher.text.visible import one_line
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ def as_json(results: Sequence[Reviewed]) -> str:
 
 def _row(r: Reviewed) -> dict[str, JsonValue]:
     if r.review is None or r.gates is None:
-        return {"file": clean(r.file, 500), "error": clean(r.error, 500), "hint": clean(r.hint, 300)}
+        return {"file": one_line(r.file, 500), "error": one_line(r.error, 500), "hint": one_line(r.hint, 300)}
     row: dict[str, JsonValue] = {
-        "file": clean(r.file, 500), "title": clean(r.title, 300), "form": r.form,
-        "reading": [clean(w, 300) for w in r.warnings],
+        "file": one_line(r.file, 500), "title": one_line(r.title, 300), "form": r.form,
+        "reading": [one_line(w, 300) for w in r.warnings],
     }  # fmt: skip
-    row |= r.review.model_dump(mode="json") | ({"problem": clean(r.problem, 500)} if r.problem else {})
+    row |= r.review.model_dump(mode="json") | ({"problem": one_line(r.problem, 500)} if r.problem else {})
     row["mean_score"] = round(r.review.mean_score, 2)
     skipped: list[JsonValue] = [{"gate": name, "needs": list(needs)} for name, needs in r.gates.skipped]
     row["gates"] = {"applied": list(r.gates.applied), "skipped": skipped}
@@ -64,16 +64,16 @@ def as_text(results: Sequence[Reviewed]) -> str:
 
 
 def _text(r: Reviewed) -> Iterable[str]:
-    yield f"{clean(r.file, 300)}: {clean(r.title, 200)}" if r.title else clean(r.file, 300)
+    yield f"{one_line(r.file, 300)}: {one_line(r.title, 200)}" if r.title else one_line(r.file, 300)
     if r.review is None:
-        yield f"  not reviewed: {clean(f'{r.error} {r.hint}', 500)}"
+        yield f"  not reviewed: {one_line(f'{r.error} {r.hint}', 500)}"
         return
     yield f"  verdict: {r.review.verdict}   mean {r.review.mean_score:.2f} of 5   {count_severities(r.review.findings)}"
     for name in METRICS:
         m = r.review.metrics[name]
         yield f"  {RUBRIC[name].title:22}{m.score:.2f}  {m.reason}"
     for w in r.warnings:
-        yield f"  reading: {clean(w, 300)}"
+        yield f"  reading: {one_line(w, 300)}"
     for f in r.review.findings:
         tail = f" → {f.suggestion}" if f.suggestion else ""
         yield f"  {f.severity:8}{f.gate}  {f.location}: {f.message}{tail}"
@@ -82,10 +82,10 @@ def _text(r: Reviewed) -> Iterable[str]:
 
 def _comparison(results: Sequence[Reviewed]) -> Iterable[str]:
     short = ("compl", "detail", "correct", "logic", "struct")
-    width = min(48, max(len(clean(r.file, 300)) for r in results))
+    width = min(48, max(len(one_line(r.file, 300)) for r in results))
     yield f"{'file':{width}}  " + "  ".join(f"{s:>7}" for s in (*short, "mean")) + "  verdict"
     for r in results:
-        name = clean(r.file, 300)[-width:]
+        name = one_line(r.file, 300)[-width:]
         if r.review is None:
             yield f"{name:{width}}  not reviewed"
             continue
@@ -140,7 +140,7 @@ def _section(r: Reviewed) -> Iterable[str]:
 
 
 def _md(text: str) -> str:
-    line = clean(text, 600)
+    line = one_line(text, 600)
     return "".join(f"\\{c}" if c in "\\`*_[]|#~$" else {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(c, c) for c in line)
 
 

@@ -14,10 +14,10 @@ from pydantic import JsonValue
 
 from bioresearcher import __version__
 from bioresearcher.review.compare import Change
-from bioresearcher.review.gate import clean
 from bioresearcher.review.gates import GATES
 from bioresearcher.review.render import Reviewed
 from bioresearcher.schemas.review import GateFinding
+from bioresearcher.text.visible import one_line
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _TEXT = frozenset({".md", ".markdown", ".txt", ".text", ".rst", ".json"})
@@ -43,7 +43,7 @@ def as_sarif(results: Sequence[Reviewed], change: Change | None = None) -> str:
             found += [_result(f, r, lines, index, s) for f, s in zip(r.review.findings, states, strict=True)]
             found += [_result(f, r, lines, index, "absent") for f in (change.gone if change else ())]
     failed: list[JsonValue] = [
-        {"level": "error", "message": {"text": clean(f"{r.error} {r.hint}".strip(), 600)}}
+        {"level": "error", "message": {"text": one_line(f"{r.error} {r.hint}".strip(), 600)}}
         for r in results
         if r.review is None
     ]

@@ -17,6 +17,7 @@ from pathlib import Path
 from bioresearcher.errors import InputError, WorkspaceError
 from bioresearcher.sandbox.folders import open_folder
 from bioresearcher.schemas.execution import Limits
+from bioresearcher.text.visible import visible
 
 MAX_DEPTH = 8
 """Folders within folders that are collected."""
@@ -25,11 +26,6 @@ _MB = 1024 * 1024
 _CHUNK = 1024 * 1024
 _NAME_BYTES = 150
 _FORBIDDEN = set('\\/:*?"<>|')
-_HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-# letters, marks and spaces that show nothing, or not what they are: two names would look the same
-_UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)(\..*)?", re.IGNORECASE)
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -50,10 +46,8 @@ def name_problem(name: str) -> str | None:
         return "its name is not UTF-8"
     if unicodedata.normalize("NFC", name) != name:
         return "its name is not in normal form (NFC)"
-    if any(unicodedata.category(character) in _HIDDEN_CATEGORIES for character in name):
-        return "its name has control, invisible or unassigned characters"
-    if _UNSEEN.search(name) or any(unicodedata.category(c) == "Zs" and c != " " for c in name):
-        return "its name has characters that show nothing"
+    if not name.isprintable() or visible(name) != name:
+        return "its name has control, invisible or unassigned characters, or an unusual space"
     if name and unicodedata.category(name[0])[0] == "M":
         return "its name starts with an accent"
     if _FORBIDDEN & set(name):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import deque
+
+from bioresearcher.text.visible import visible
 
 SHOWN_BYTES = 64 * 1024
 """What is kept of each stream: half from its beginning, half from its end."""
@@ -15,19 +16,14 @@ _SEQUENCES = re.compile(
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # colours, cursor movements
     r"|\x1b[ -/]*[0-~]?"
 )
-_LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x85\x0b\x0c]")
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
 
 
 def clean(text: str) -> str:
-    """Text without terminal sequences, control, formatting (direction, zero-width) and unassigned characters.
+    """The visible text without terminal sequences.
 
     Every kind of line end becomes a newline, so that a progress bar cannot overwrite what stood before it.
     """
-    text = _LINE_ENDS.sub("\n", _SEQUENCES.sub("", text))
-    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
-        return text
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in _HIDDEN)
+    return visible(_SEQUENCES.sub("", text))
 
 
 class Capture:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bioresearcher.schemas.geo import GeoSample
+from bioresearcher.text.visible import one_line
 
 SAMPLE = "sample"
 MAX_KEYS = 60
@@ -83,4 +84,4 @@ def title_groups(titles: Sequence[str]) -> list[str]:
 
 def cell(value: str) -> str:
     """A cell of a TSV file; what is not known is `NA`."""
-    return re.sub(r"[\s\x00-\x1f]+", " ", value).replace('"', "'").strip() or "NA"
+    return one_line(value).replace('"', "'").strip() or "NA"

@@ -13,7 +13,6 @@ from bioresearcher.library.canonical import clean
 from bioresearcher.library.language import NAMES, language_of
 from bioresearcher.library.suspicion import suspicion
 from bioresearcher.llm.ask import Answer, Caller
-from bioresearcher.llm.offline.text import Similarity, clip
 from bioresearcher.schemas.answer import AnswerSentence, Citation, LeftOut, LibraryAnswer
 from bioresearcher.schemas.ask_answer import AnswerDraft, AnswerQuestionInput, SentenceDraft
 from bioresearcher.schemas.dataset import Dataset
@@ -22,6 +21,8 @@ from bioresearcher.stages.borne import new_words, why_not_borne
 from bioresearcher.stages.prompts import ANSWER_QUESTION
 from bioresearcher.stages.shelf import Shelf
 from bioresearcher.stages.usable import ask_usable, tell
+from bioresearcher.text.visible import clip
+from bioresearcher.text.words import Similarity
 
 MAX_QUESTION: Final = 4_000
 """Characters of a question."""

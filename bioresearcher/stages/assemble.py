@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bioresearcher.llm.offline.choose import asked_for, unserved
-from bioresearcher.llm.offline.text import clip, overlap, words
 from bioresearcher.schemas.base import origin_of
 from bioresearcher.schemas.objective import Objective, Requirement
 from bioresearcher.schemas.protocol import Coverage, Protocol, ProtocolPart
 from bioresearcher.stages.bench import Bench
 from bioresearcher.stages.steps import with_sources
+from bioresearcher.text.visible import clip
+from bioresearcher.text.words import overlap, words
 
 NEAR = 0.5
 """Share of a requirement's words from which a report part is named as the nearest."""

@@ -12,7 +12,7 @@ from bioresearcher.schemas.protocol import ProtocolPart
 from bioresearcher.schemas.revision import ConcernedPart
 from bioresearcher.stages.changes import Parts
 from bioresearcher.stages.prompts import CHOOSE_PARTS
-from bioresearcher.stages.words import known_id, title_of
+from bioresearcher.text.normalise import known_id, title_of
 
 
 async def concerned_parts(

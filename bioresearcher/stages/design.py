@@ -24,7 +24,7 @@ from bioresearcher.stages.drafts import MAX_LINES, known_parts, tidy_headings, t
 from bioresearcher.stages.prompts import DESIGN_HEADINGS, DESIGN_OUTLINES, WRITE_STEPS
 from bioresearcher.stages.steps import Ground, learnt_from, lines_for, match_steps, tidy_step, unbound
 from bioresearcher.stages.usable import ask_rules, ask_usable, by_rule_only, tell
-from bioresearcher.stages.words import title_of
+from bioresearcher.text.normalise import title_of
 
 if TYPE_CHECKING:
     pass

@@ -6,11 +6,14 @@ Pure functions.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import TypeVar
 
 from bioresearcher.schemas.ask_design import HeadingDraft, HeadingsDraft, OutlinesDraft
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, Relation, ReportPartRef
 from bioresearcher.schemas.skill import Skill
-from bioresearcher.stages.words import in_order, known_id, known_ids, plain_name, title_of
+from bioresearcher.text.normalise import known_id, known_ids, plain_name, title_of
+
+T = TypeVar("T")
 
 MAX_PARTS = 12
 MAX_LINES = 20
@@ -116,3 +119,23 @@ def _line(line: OutlineLine, line_id: str, datasets: Collection[str], skills: Ma
         skill=skill,
         outputs=tuple(dict.fromkeys(o for o in own if o))[:MAX_OUTPUTS],
     )
+
+
+def in_order(items: Sequence[T], needs: Sequence[Collection[int]]) -> list[int]:
+    """Positions in the given order, but what an item needs right before it when it does not stand there yet.
+
+    A cycle is cut where it closes.
+    """
+    placed: list[int] = []
+    begun: set[int] = set()
+
+    def place(item: int) -> None:
+        if item not in begun:
+            begun.add(item)
+            for needed in sorted(needs[item]):
+                place(needed)
+            placed.append(item)
+
+    for item in range(len(items)):
+        place(item)
+    return placed

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Mapping
 from typing import Final
 
-from bioresearcher.llm.offline.text import overlap, words
 from bioresearcher.schemas.ask_program import SkillExample
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.schemas.task import DryLabTask
+from bioresearcher.text.words import overlap, words
 
 EXAMPLES: Final = 3
 BUDGET_CHARS: Final = 20_000

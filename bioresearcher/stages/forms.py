@@ -21,7 +21,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bioresearcher.stages.words import flat
+from bioresearcher.text.visible import one_line
 
 WIDTH = 100
 MOST_CHARS = 400_000
@@ -60,13 +60,13 @@ class Field:
     @property
     def text(self) -> str:
         """All of it on one line."""
-        return flat(" ".join(text for _, text in self.pieces))
+        return one_line(" ".join(text for _, text in self.pieces))
 
     def items(self) -> list[tuple[int, str]]:
         """Its items with their lines: those that begin with `- `, what follows one belongs to it."""
         found: list[tuple[int, str]] = []
         for line, text in self.pieces:
-            said = flat(text)
+            said = one_line(text)
             if said.startswith("- "):
                 found.append((line, said[2:].strip()))
             elif said and said not in {NONE, "-"}:
@@ -78,7 +78,7 @@ class Field:
 
     def names(self) -> list[str]:
         """Its names, separated by commas; none for a dash."""
-        return [n for n in (flat(n) for n in self.text.split(",")) if n and n not in {NONE, "-"}]
+        return [n for n in (one_line(n) for n in self.text.split(",")) if n and n not in {NONE, "-"}]
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ class Block:
 
 def write_field(name: str, text: str) -> list[str]:
     """A field in lines that an editor shows whole."""
-    said = flat(text)
+    said = one_line(text)
     lines = textwrap.wrap(said, WIDTH - 2, break_long_words=False, break_on_hyphens=False)
     if not lines:
         return [f"{name}:"]
@@ -109,12 +109,12 @@ def write_field(name: str, text: str) -> list[str]:
 
 def write_items(name: str, items: Iterable[str]) -> list[str]:
     """A field with an item a line."""
-    return [f"{name}:", *(f"  - {flat(item)}" for item in items)]
+    return [f"{name}:", *(f"  - {one_line(item)}" for item in items)]
 
 
 def write_names(name: str, names: Iterable[str]) -> str:
     """A field with names on one line."""
-    return f"{name}: {', '.join(map(flat, names)) or NONE}"
+    return f"{name}: {', '.join(map(one_line, names)) or NONE}"
 
 
 def read_form(text: str, known: Sequence[str]) -> list[Block]:
@@ -147,7 +147,7 @@ def read_form(text: str, known: Sequence[str]) -> list[Block]:
         head = _BLOCK.fullmatch(line)
         named = _FIELD.fullmatch(line)
         if head:
-            blocks.append(Block(number, flat(head[1]), flat(head[2])))
+            blocks.append(Block(number, one_line(head[1]), one_line(head[2])))
             now = None
         elif named and named[1] in known:
             now = Field(number, [(number, named[2])])

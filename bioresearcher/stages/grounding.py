@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from bioresearcher.library.mined import mine_document
 from bioresearcher.library.quotes import locate
 from bioresearcher.llm.ask import Answer
-from bioresearcher.llm.offline.text import clip
 from bioresearcher.schemas.ask_read import OutlinedPart, PaperOutline, PartDraft, ReportStepDraft
 from bioresearcher.schemas.base import origin_of
 from bioresearcher.schemas.passage import Document, Evidence
 from bioresearcher.schemas.report import Report, ReportPart, ReportStep, Statement, Suspect
 from bioresearcher.stages.reconcile import carried, complete, versions_of
-from bioresearcher.stages.words import title_of
 from bioresearcher.stages.written import Written
+from bioresearcher.text.normalise import title_of
+from bioresearcher.text.visible import clip
 
 MAX_STEPS = 20
 QUOTES_PER_STEP = 6

@@ -14,7 +14,8 @@ from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.drafts import MAX_LINES
 from bioresearcher.stages.forms import Block, Field, FormError, Mistake, read_form, write_field, write_names
-from bioresearcher.stages.words import flat, known_id, plain_name
+from bioresearcher.text.normalise import known_id, plain_name
+from bioresearcher.text.visible import one_line
 
 Parts = tuple[ProtocolPart, ...]
 _HEADING_NOTE = (
@@ -57,7 +58,7 @@ def headings_form(headings: Headings) -> str:
     """The headings as a person edits them."""
     lines = [*_HEADING_NOTE, "", *write_field("title", headings.title), *write_field("summary", headings.summary)]
     for part in headings.parts:
-        lines += ["", f"[{part.id}] {flat(part.title)}", *write_field("purpose", part.purpose)]
+        lines += ["", f"[{part.id}] {one_line(part.title)}", *write_field("purpose", part.purpose)]
         lines += [*write_field("reason", part.reason), write_names("needs", part.depends_on)]
     return "\n".join(lines) + "\n"
 
@@ -99,13 +100,13 @@ def _part(
 ) -> ProtocolPart:
     part = old or ProtocolPart(id=name, title="", purpose="")
     update: dict[str, Any] = {"id": name}
-    if block.title != flat(part.title):
+    if block.title != one_line(part.title):
         update["title"] = block.title
     for field in ("purpose", "reason"):
         update[field] = _kept(block.fields.get(field), getattr(part, field))
     typed = block.fields.get("needs")
     shown = write_names("", part.depends_on).removeprefix(": ")
-    if typed is not None and typed.text not in {flat(shown), "-"}:
+    if typed is not None and typed.text not in {one_line(shown), "-"}:
         needs = tuple(dict.fromkeys(typed.names()))
         for need in needs:
             if need not in above:
@@ -125,16 +126,16 @@ def _part(
 
 def _kept(typed: Field | None, before: str) -> str:
     """What was typed, or what was there before where that is the same or the field was left out."""
-    return before if typed is None or typed.text == flat(before) else typed.text
+    return before if typed is None or typed.text == one_line(before) else typed.text
 
 
 def outlines_form(parts: Parts) -> str:
     """The outlines of all parts as a person edits them."""
     lines = [*_OUTLINE_NOTE]
     for part in parts:
-        lines += ["", "", f"[{part.id}] {flat(part.title)}"]
+        lines += ["", "", f"[{part.id}] {one_line(part.title)}"]
         for line in part.outline:
-            lines += ["", f"[{line.id}] {flat(line.title)}", write_names("data", line.datasets)]
+            lines += ["", f"[{line.id}] {one_line(line.title)}", write_names("data", line.datasets)]
             lines += [write_names("analysis", [line.skill] if line.skill else []), write_names("outputs", line.outputs)]
     return "\n".join(lines) + "\n"
 
@@ -154,7 +155,7 @@ def read_outlines(text: str, before: Parts, datasets: Sequence[str], skills: Map
     for block in blocks:
         if block.id in ids:
             found.setdefault(block.id, [])
-            title = flat(before[ids.index(block.id)].title)
+            title = one_line(before[ids.index(block.id)].title)
             if block.title != title:
                 mistakes.append(Mistake(block.line, f"the title of part {block.id} is settled: {title}"))
             mistakes += [Mistake(f.line, f"{n} belongs below a step") for n, f in block.fields.items()]
@@ -187,7 +188,7 @@ def _line(
     line = old or OutlineLine(id=block.id, title="")
     if not block.title:
         mistakes.append(Mistake(block.line, "the step has no title"))
-    update: dict[str, Any] = {} if block.title == flat(line.title) else {"title": block.title}
+    update: dict[str, Any] = {} if block.title == one_line(line.title) else {"title": block.title}
     typed = {n: f for n, f in block.fields.items() if f.text != _shown(n, line)}
     if "data" in typed:
         names = {w: known_id(w, datasets) for w in typed["data"].names()}
@@ -217,7 +218,7 @@ def _line(
 
 def _shown(name: str, line: OutlineLine) -> str:
     values = {"data": line.datasets, "analysis": [line.skill] if line.skill else [], "outputs": line.outputs}
-    return flat(write_names("", values[name]).removeprefix(": "))
+    return one_line(write_names("", values[name]).removeprefix(": "))
 
 
 def _list(names: Sequence[str]) -> str:
@@ -247,7 +248,7 @@ def without(parts: Parts, names: Sequence[str]) -> Parts:
     unknown = [n for n in names if n not in there]
     if unknown:
         raise FormError(
-            [Mistake(0, f"there is no {flat(unknown[0])[:40]}; there is {_list(sorted(there, key=_place))}")]
+            [Mistake(0, f"there is no {one_line(unknown[0])[:40]}; there is {_list(sorted(there, key=_place))}")]
         )
     kept = [
         p.model_copy(update={"outline": tuple(o for o in p.outline if o.id not in names)}) if p.outline else p

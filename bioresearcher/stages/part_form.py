@@ -25,7 +25,8 @@ from bioresearcher.stages.forms import (
     write_names,
 )
 from bioresearcher.stages.steps import MAX_STEPS, Ground, source_of, unbound
-from bioresearcher.stages.words import flat, known_id, plain_name
+from bioresearcher.text.normalise import known_id, plain_name
+from bioresearcher.text.visible import one_line
 
 NOTE = (
     "# Part {id} of the protocol. Edit it, save and close; close without a change to keep it as it is.",
@@ -146,7 +147,7 @@ SHAPES: tuple[_Shape, ...] = (
     _items(
         "outputs",
         "outputs",
-        lambda v: f"{v.name} ({v.kind}){f': {v.description}' if flat(v.description) else ''}",
+        lambda v: f"{v.name} ({v.kind}){f': {v.description}' if one_line(v.description) else ''}",
         _output,
     ),
     _names("data", "datasets", lambda ground: [d.id for d in ground.datasets]),
@@ -163,7 +164,7 @@ def part_form(part: ProtocolPart) -> str:
     lines = [note.format(id=part.id, kinds=", ".join(KINDS)) for note in NOTE]
     lines += ["", *write_field("title", part.title), *write_field("purpose", part.purpose)]
     for step in part.steps:
-        lines += ["", f"[{step.id}] {flat(step.title)}"]
+        lines += ["", f"[{step.id}] {one_line(step.title)}"]
         for shape in SHAPES:
             lines += shape.write(getattr(step, shape.attribute))
     return "\n".join(lines) + "\n"
@@ -234,7 +235,7 @@ class _Reading:
         update: dict[str, Any] = {}
         for name in _PART:
             before = getattr(self._part, name)
-            if name in first.fields and first.fields[name].text != flat(before):
+            if name in first.fields and first.fields[name].text != one_line(before):
                 update[name] = first.fields[name].text
         if tuple(steps) != self._part.steps:
             kept = {s.id for s in steps}
@@ -244,7 +245,7 @@ class _Reading:
 
     def _step(self, block: Block, old: ProtocolStep | None) -> ProtocolStep | None:
         update: dict[str, Any] = {}
-        if old is None or block.title != flat(old.title):
+        if old is None or block.title != one_line(old.title):
             update["title"] = block.title
         for shape in SHAPES:
             typed = block.fields.get(shape.name)

@@ -36,7 +36,7 @@ from bioresearcher.stages.output_tail import output_tail, without_chance
 from bioresearcher.stages.prompts import EXTRACT_TASKS, REPAIR_CODE, WRITE_CODE
 from bioresearcher.stages.tasks import Extracted, accept_tasks
 from bioresearcher.stages.usable import tell
-from bioresearcher.stages.words import known_id
+from bioresearcher.text.normalise import known_id
 
 FINAL = (Outcome.VERIFIED, Outcome.BLOCKED)
 """Outcomes that no repair can improve."""

@@ -9,7 +9,6 @@ from bioresearcher.library.canonical import section_text
 from bioresearcher.library.passages import split
 from bioresearcher.library.suspicion import find_suspects, suspicion, withheld, without_suspects
 from bioresearcher.llm.ask import Caller, ask
-from bioresearcher.llm.offline.text import Similarity
 from bioresearcher.schemas.ask_read import (
     JudgeReferabilityInput,
     OutlinePaperInput,
@@ -27,7 +26,8 @@ from bioresearcher.stages.grounding import Making
 from bioresearcher.stages.prompts import JUDGE_REFERABILITY, OUTLINE_PAPER, REPORT_PART
 from bioresearcher.stages.relevant import Relevance
 from bioresearcher.stages.usable import ask_usable, tell
-from bioresearcher.stages.words import known_id, title_of
+from bioresearcher.text.normalise import known_id, title_of
+from bioresearcher.text.words import Similarity
 
 MAX_PARTS = 12
 MAX_SECTIONS = 150

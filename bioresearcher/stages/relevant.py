@@ -12,9 +12,9 @@ from typing import Final
 
 from bioresearcher.library.index import fuse
 from bioresearcher.library.lexical import Lexical
-from bioresearcher.llm.offline.text import Similarity
 from bioresearcher.schemas.ask_read import OutlinedPart
 from bioresearcher.schemas.passage import Document, Passage
+from bioresearcher.text.words import Similarity
 
 PASSAGES_PER_PART: Final = 24
 CHARACTERS_PER_PART: Final = 20_000

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from bioresearcher.llm.ask import Caller, ask
-from bioresearcher.llm.offline.text import clip
 from bioresearcher.schemas.ask_review import ReviewDraftInput
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.review import DraftReview, GateFinding
 from bioresearcher.stages.prompts import REVIEW_DRAFT
+from bioresearcher.text.visible import clip
 
 T = TypeVar("T")
 

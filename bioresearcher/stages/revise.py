@@ -9,7 +9,6 @@ from bioresearcher.errors import InputError, NothingRevisedError
 from bioresearcher.llm.ask import Caller
 from bioresearcher.llm.offline import comment as spoken
 from bioresearcher.llm.offline.revise import CANNOT
-from bioresearcher.llm.offline.text import clip
 from bioresearcher.review.gates import GateContext, run_gates
 from bioresearcher.schemas.base import origin_of
 from bioresearcher.schemas.objective import Objective, Requirement
@@ -23,6 +22,7 @@ from bioresearcher.stages.changes import Parts, changed_parts, without_steps
 from bioresearcher.stages.concern import concerned_parts
 from bioresearcher.stages.reviewed import reviewed
 from bioresearcher.stages.rewrite import Rewritten, rewrite_part
+from bioresearcher.text.visible import clip
 
 MAX_COMMENT = 4_000
 

@@ -16,7 +16,7 @@ from bioresearcher.stages.changes import Parts, next_step_id
 from bioresearcher.stages.design import link_step
 from bioresearcher.stages.prompts import REVISE_PART
 from bioresearcher.stages.steps import MAX_STEPS, Ground, learnt_from, tidy_step, unbound
-from bioresearcher.stages.words import known_id, known_ids, title_of
+from bioresearcher.text.normalise import known_id, known_ids, title_of
 
 
 @dataclass(frozen=True)

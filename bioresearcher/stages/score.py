@@ -17,7 +17,7 @@ from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import METRICS, GateFinding, Metric, MetricName, Review
 from bioresearcher.stages.prompts import SCORE_PROTOCOL
 from bioresearcher.stages.usable import tell
-from bioresearcher.stages.words import known_id, stands_in, title_of
+from bioresearcher.text.normalise import known_id, stands_in, title_of
 
 QUOTES = 6
 FINDINGS = 30

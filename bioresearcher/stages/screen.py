@@ -14,7 +14,7 @@ from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.paper import DecidedBy, Paper, PaperAnswers, ScreenedPaper
 from bioresearcher.stages.prompts import SCREEN_PAPER
-from bioresearcher.stages.words import stands_in
+from bioresearcher.text.normalise import stands_in
 
 LEAST_SCORE = 3
 """Yes answers, of five, from which a paper that was found is read."""

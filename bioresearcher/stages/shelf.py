@@ -11,9 +11,9 @@ from bioresearcher.library.lexical import Lexical
 from bioresearcher.library.passages import split
 from bioresearcher.library.quotes import locate
 from bioresearcher.library.suspicion import find_suspects, shown, suspicion, withheld
-from bioresearcher.llm.offline.text import Similarity
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.passage import Document, Evidence, Passage
+from bioresearcher.text.words import Similarity
 
 PASSAGES: Final = 16
 CHARACTERS: Final = 14_000

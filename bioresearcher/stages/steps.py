@@ -16,7 +16,7 @@ from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, StepInput, StepOutput
 from bioresearcher.schemas.skill import Skill, SkillContract, SkillParameter
-from bioresearcher.stages.words import known_id, known_ids, plain_name, title_of
+from bioresearcher.text.normalise import known_id, known_ids, plain_name, title_of
 
 MAX_STEPS = 20
 MAX_INPUTS = 30

@@ -20,8 +20,9 @@ from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.paper import Failure
 from bioresearcher.schemas.protocol import Protocol, ProtocolStep
 from bioresearcher.schemas.task import ColumnRule, DryLabTask, OutputKind, TaskInput, TaskOutput
+from bioresearcher.stages.drafts import in_order
 from bioresearcher.stages.steps import find_file
-from bioresearcher.stages.words import in_order, known_id, known_ids, plain_name, title_of
+from bioresearcher.text.normalise import known_id, known_ids, plain_name, title_of
 
 MAX_TASKS = 40
 MAX_DRAFTS = 200

@@ -9,9 +9,9 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from bioresearcher.llm.ask import Answer, Caller, ask
-from bioresearcher.llm.offline.text import clip
 from bioresearcher.prompts import Prompt
 from bioresearcher.schemas.base import Value
+from bioresearcher.text.visible import clip
 
 In = TypeVar("In", bound=Value)
 Out = TypeVar("Out", bound=BaseModel)

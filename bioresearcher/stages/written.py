@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bioresearcher.llm.offline.text import clip
 from bioresearcher.schemas.report import Parameter
+from bioresearcher.text.visible import clip
 
 SHOWN_CHARS = 60
 

@@ -19,8 +19,8 @@ from bioresearcher.library.documents import parse
 from bioresearcher.library.embedding import MiniLM
 from bioresearcher.library.passages import split
 from bioresearcher.library.quotes import locate
-from bioresearcher.library.sentences import sentences
 from bioresearcher.schemas.passage import Document
+from bioresearcher.text.words import sentences
 
 PASSAGES = 60
 BODY = ("introduction", "methods", "results", "discussion")

@@ -17,8 +17,8 @@ from figures import SEED, Figure, measured, test_data
 from bioresearcher.examples import load_example
 from bioresearcher.library.documents import load_paper
 from bioresearcher.library.index import Library
-from bioresearcher.library.sentences import sentences
 from bioresearcher.schemas.passage import Document, Section
+from bioresearcher.text.words import sentences
 
 DOCUMENTS, SENTENCES = 110, 240
 

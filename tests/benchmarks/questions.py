@@ -27,8 +27,8 @@ from bioresearcher.library.documents import load_paper
 from bioresearcher.library.index import EVIDENCE_KINDS
 from bioresearcher.library.passages import split
 from bioresearcher.library.quotes import locate
-from bioresearcher.library.sentences import sentences
 from bioresearcher.schemas.passage import Document, Passage, SectionKind
+from bioresearcher.text.words import sentences
 
 BODY = frozenset({"introduction", "methods", "results", "discussion"})
 REPORTED = "PMC5481278.pdf"

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "bioresearcher"
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "schemas"),
+    ("errors", "schemas", "text"),
     (
         "runfolder", "resources", "settings", "events", "prompts", "cards", "skills", "examples", "limits", "llm",
         "sources", "library", "sandbox", "execution",

@@ -8,8 +8,8 @@ import pytest
 
 from bioresearcher.library.canonical import paragraphs
 from bioresearcher.library.documents import load_paper
-from bioresearcher.library.sentences import sentences
 from bioresearcher.stages.borne import new_words, why_not_borne
+from bioresearcher.text.words import sentences
 
 
 @pytest.mark.parametrize("name", ["PMC2599765.nxml", "PMC3585041.nxml", "PMC1289294.xml"])

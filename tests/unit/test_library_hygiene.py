@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from bioresearcher.library.canonical import DATA_URL_LEFT_OUT, DocumentBuilder, clean, section_kind
 from bioresearcher.library.documents import load_paper
 from bioresearcher.library.language import language_of
-from bioresearcher.library.lookalikes import hidden_characters, lookalikes
 from bioresearcher.schemas.passage import Document
+from bioresearcher.text.lookalikes import lookalikes
+from bioresearcher.text.visible import hidden_characters
 
 
 def built(*paragraphs: str, heading: str = "Methods") -> Document:

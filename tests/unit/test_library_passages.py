@@ -15,9 +15,9 @@ from bioresearcher.library.canonical import DocumentBuilder, clean, page_of, sec
 from bioresearcher.library.documents import load_paper
 from bioresearcher.library.identifiers import Identifiers, paper_id
 from bioresearcher.library.passages import LONGEST, split
-from bioresearcher.library.sentences import sentences
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.passage import Document
+from bioresearcher.text.words import sentences
 
 
 @settings(deadline=None)

@@ -21,8 +21,8 @@ from bioresearcher.library.documents import load_paper
 from bioresearcher.library.pdf import read_pdf
 from bioresearcher.library.pdf_layout import Line, join, tidy, unglued
 from bioresearcher.library.quotes import locate
-from bioresearcher.library.sentences import sentences
 from bioresearcher.schemas.passage import Document
+from bioresearcher.text.words import sentences
 
 
 def read(data: bytes) -> Document:

@@ -12,7 +12,6 @@ from bioresearcher.llm.offline.binding import Binding
 from bioresearcher.llm.offline.choose import asked_for, choose_uses, unserved
 from bioresearcher.llm.offline.design import Designer
 from bioresearcher.llm.offline.literature_parts import acceptance, literature_headings, literature_step, open_questions
-from bioresearcher.llm.offline.text import words
 from bioresearcher.resources import Resources
 from bioresearcher.schemas.ask_design import (
     DesignHeadingsInput,
@@ -27,6 +26,7 @@ from bioresearcher.schemas.objective import Objective, Requirement
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart
 from bioresearcher.skills import load_skills
 from bioresearcher.stages.design import parts_of
+from bioresearcher.text.words import words
 
 
 def similarity(left: Sequence[str], right: Sequence[str]) -> NDArray[np.float32]:

@@ -15,7 +15,6 @@ from bioresearcher.library.quotes import locate
 from bioresearcher.llm.offline.patterns import LABORATORY, METHOD, WET
 from bioresearcher.llm.offline.read import Reader
 from bioresearcher.llm.offline.search import judge_dataset
-from bioresearcher.llm.offline.text import sentences
 from bioresearcher.schemas.ask_read import (
     JudgeReferabilityInput,
     OutlinedPart,
@@ -29,6 +28,7 @@ from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.passage import Passage
 from bioresearcher.schemas.report import Report, ReportPart, ReportStep
+from bioresearcher.text.words import sentence_texts
 
 
 def near(left: Sequence[str], right: Sequence[str]) -> NDArray[np.float32]:
@@ -40,10 +40,10 @@ READER = Reader(near)
 
 def test_a_reference_number_between_sentences_belongs_to_neither() -> None:
     text = "We plotted the curve.[5] Then we filtered. [7,8] After that, e.g. this was done. [10] Last one."
-    assert sentences(text) == [
+    assert sentence_texts(text) == [
         "We plotted the curve.", "Then we filtered.", "After that, e.g. this was done.", "Last one.",
     ]  # fmt: skip
-    assert all(s in text for s in sentences(text))
+    assert all(s in text for s in sentence_texts(text))
 
 
 def test_the_purpose_of_a_part_does_not_repeat_its_heading() -> None:

@@ -33,7 +33,7 @@ from bioresearcher.stages.forms import FormError, Mistake
 from bioresearcher.stages.part_form import KINDS, part_form, read_part
 from bioresearcher.stages.revise import Desk
 from bioresearcher.stages.steps import Ground
-from bioresearcher.stages.words import plain_name
+from bioresearcher.text.normalise import plain_name
 
 SKILLS = load_skills(Resources())
 OBJECTIVE = Objective(id="o", text="What differs?", requirements=(Requirement(id="R1", text="Correct for many tests"),))

@@ -25,7 +25,7 @@ from bioresearcher.schemas.model import ROLES, ModelSettings
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import METRICS, GateFinding
 from bioresearcher.stages.score import QUESTION_TOKENS, question, score_protocol
-from bioresearcher.stages.words import stands_in
+from bioresearcher.text.normalise import stands_in
 
 WORDS = "Average the z-scores of the 200 E2F target genes per sample"
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from bioresearcher.report.text import count_of, one_line
+from bioresearcher.text.format import count_of
+from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
     from bioresearcher.examples import ExampleInputs

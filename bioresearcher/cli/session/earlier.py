@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioresearcher.errors import RunFolderError
-from bioresearcher.report.text import one_line
 from bioresearcher.runfolder import RunFolder
+from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
     from bioresearcher.settings import Settings

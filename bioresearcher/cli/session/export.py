@@ -20,10 +20,10 @@ from typing import Final
 from bioresearcher.cli.session.layout import Block, Facts, Heading, Line, Sheet
 from bioresearcher.errors import InputError, WorkspaceError
 from bioresearcher.report.outputs import contained
-from bioresearcher.report.text import count_of, size
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.execution import TaskRecord
 from bioresearcher.schemas.task import DryLabTask
+from bioresearcher.text.format import count_of, size
 
 _FILES: Final = (
     ("report", "report.html"),

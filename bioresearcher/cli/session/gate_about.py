@@ -10,10 +10,11 @@ from rich.text import Text
 from bioresearcher.cli.session.gate_table import Known, Row
 from bioresearcher.library.suspicion import suspicion
 from bioresearcher.report.searched import queries
-from bioresearcher.report.text import clean, count_of, one_line
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.paper import Paper, PaperAnswers, SearchRound
+from bioresearcher.text.format import count_of
+from bioresearcher.text.visible import one_line, visible
 
 MOST_ABSTRACT = 3_000
 MOST_QUERIES = 8
@@ -37,7 +38,7 @@ def _paper(paper: Paper) -> Iterator[str]:
     said = [*ids, str(paper.year or "n.d."), f"from {paper.source}", *paper.publication_types[:5]]
     yield one_line(" · ".join(filter(None, said)), 400)
     if paper.path:
-        yield f"file: {clean(paper.path)}"
+        yield f"file: {visible(paper.path)}"
     for notice in paper.notices:
         named = f"PMID {notice.pmid}" if notice.pmid else notice.doi or ""
         yield one_line(f"{notice.what}: {named} {notice.date or ''} ({notice.source})", 200)
@@ -46,7 +47,7 @@ def _paper(paper: Paper) -> Iterator[str]:
     reason = suspicion(f"{paper.title}\n{paper.abstract}")
     if reason:
         yield f"its title or abstract {reason}: such sentences are withheld from readers"
-    yield clean(paper.abstract[:MOST_ABSTRACT]) or "It has no abstract."
+    yield visible(paper.abstract[:MOST_ABSTRACT]) or "It has no abstract."
 
 
 def _dataset(dataset: Dataset) -> Iterator[str]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from bioresearcher.text.visible import one_line
+
 Takes = Literal["nothing", "items", "text", "item and text", "rest"]
 """What stands after a command: nothing, numbers or ids, a text in quotation marks or not, both, or anything."""
 
@@ -62,7 +64,7 @@ def parse_line(line: str, verbs: Mapping[str, Verb]) -> Typed | str:
     if verb is None:
         near = difflib.get_close_matches(word, list(verbs), n=1)
         said = f" Do you mean {near[0]}?" if near else ""
-        return f"“{_short(words[0])}” is no command here.{said} Type help for what is."
+        return f"“{one_line(words[0], 40)}” is no command here.{said} Type help for what is."
     return _filled(verb, rest)
 
 
@@ -75,7 +77,7 @@ def _begun(word: str, verbs: Mapping[str, Verb]) -> Verb | None:
 def _filled(verb: Verb, rest: str) -> Typed | str:
     form = verb.form or verb.name
     if verb.takes == "nothing":
-        return Typed(verb.name) if not rest else f"{verb.name} stands alone; “{_short(rest)}” was not understood."
+        return Typed(verb.name) if not rest else f"{verb.name} stands alone; “{one_line(rest, 40)}” was not understood."
     if verb.takes == "rest":
         return Typed(verb.name, text=unquoted(rest))
     if verb.takes == "text":
@@ -121,11 +123,6 @@ def unquoted(text: str) -> str:
         return text
     inner = text[1:]
     return (inner[: -len(end)] if inner.endswith(end) else inner).strip()
-
-
-def _short(text: str) -> str:
-    flat = "".join(c if c.isprintable() else " " for c in text)
-    return flat if len(flat) <= 40 else f"{flat[:39]}…"
 
 
 def help_lines(verbs: Mapping[str, Verb], width: int) -> list[str]:

@@ -16,7 +16,6 @@ from bioresearcher.cli.session.gate_lines import Typed, Verb, verbs_of
 from bioresearcher.cli.session.gate_talk import Talk
 from bioresearcher.graph.gates import HEADINGS
 from bioresearcher.graph.nodes_outline import HEADINGS_FILE, OUTLINES_FILE, text_of
-from bioresearcher.report.text import clean, one_line
 from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart
 from bioresearcher.schemas.run import Decision
@@ -31,6 +30,7 @@ from bioresearcher.stages.outline_form import (
     read_outlines,
     without,
 )
+from bioresearcher.text.visible import one_line, visible
 
 MOST_DIFFERENCE: Final = 120
 VERBS: Final = verbs_of(
@@ -137,7 +137,7 @@ def _line_text(line: OutlineLine) -> str:
 
 def difference(before: str, after: str) -> list[str]:
     """What changed between two texts, as lines; said when nothing did."""
-    found = difflib.unified_diff(clean(before).splitlines(), clean(after).splitlines(), n=1, lineterm="")
+    found = difflib.unified_diff(visible(before).splitlines(), visible(after).splitlines(), n=1, lineterm="")
     lines = [line for line in list(found)[2:] if not line.startswith("@@")]
     if not lines:
         return ["It is as it was before."]

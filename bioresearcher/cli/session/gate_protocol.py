@@ -15,7 +15,6 @@ from bioresearcher.cli.session.gate_form import edited_form
 from bioresearcher.cli.session.gate_lines import Typed, Verb, verbs_of
 from bioresearcher.cli.session.gate_talk import Talk
 from bioresearcher.graph.retask import FOLDER
-from bioresearcher.report.text import clean, one_line
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import DraftReview
@@ -23,6 +22,7 @@ from bioresearcher.schemas.revision import Revision
 from bioresearcher.schemas.run import Decision
 from bioresearcher.stages.edited import ground_of
 from bioresearcher.stages.part_form import part_form, read_part
+from bioresearcher.text.visible import one_line, visible
 
 PROMPT: Final = "protocol> "
 VERBS: Final = verbs_of(
@@ -113,7 +113,7 @@ def _difference(talk: Talk, number: int) -> list[str]:
     """Show what the last revision changed; the parts that are not as they were."""
     folder = talk.context.folder
     revision = folder.read(Revision, FOLDER, str(number), "revision.json")
-    text = clean(folder.path(FOLDER, str(number), "diff.txt").read_text("utf-8"))
+    text = visible(folder.path(FOLDER, str(number), "diff.txt").read_text("utf-8"))
     talk.say(*revision_lines(revision, text))
     return list(revision.changed_parts)
 

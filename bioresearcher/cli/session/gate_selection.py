@@ -11,12 +11,13 @@ from bioresearcher.cli.session.gate_lines import Typed, Verb, verbs_of
 from bioresearcher.cli.session.gate_table import Known, Row, named, rows_of, table
 from bioresearcher.cli.session.gate_talk import Talk
 from bioresearcher.errors import InputError
-from bioresearcher.report.text import count_of, one_line
 from bioresearcher.schemas.run import Decision
 from bioresearcher.sources.accessions import normalise
 from bioresearcher.sources.bibliography import is_bibliography
 from bioresearcher.sources.dataset_infer import is_data_file
 from bioresearcher.stages.selection import matching, named_id, queries_for
+from bioresearcher.text.format import count_of
+from bioresearcher.text.visible import one_line
 
 PROMPT: Final = "selection> "
 MOST_LEFT_OUT: Final = 5

@@ -10,10 +10,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bioresearcher.report.text import one_line
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Paper, ScreenedPaper
+from bioresearcher.text.visible import one_line
 
 NARROW = 64
 """Columns below which a row is written in lines of its own instead of cells."""

@@ -12,8 +12,8 @@ from bioresearcher.cli.session.gate_lines import Typed, Verb, help_lines, parse_
 from bioresearcher.cli.session.terminal import Terminal
 from bioresearcher.errors import InputError
 from bioresearcher.graph.context import Context
-from bioresearcher.report.text import one_line
 from bioresearcher.schemas.run import Decision
+from bioresearcher.text.visible import one_line
 
 Command = Callable[[str], Awaitable[bool]]
 """Carries out a line that begins with `/`; whether it was one of the session's commands."""

@@ -15,10 +15,10 @@ from bioresearcher.cli.session.gate_lines import Typed, Verb, verbs_of
 from bioresearcher.cli.session.gate_table import NARROW
 from bioresearcher.cli.session.gate_talk import Talk
 from bioresearcher.cli.session.limit_words import FORM, limit_words, limits_in
-from bioresearcher.report.text import clean, one_line
 from bioresearcher.schemas.execution import Limits
 from bioresearcher.schemas.run import Decision
 from bioresearcher.schemas.task import DryLabTask, TaskInput
+from bioresearcher.text.visible import one_line, visible
 
 PROMPT: Final = "tasks> "
 VERBS: Final = verbs_of(
@@ -149,7 +149,7 @@ def _writes(task: DryLabTask) -> str:
 
 def _about(task: DryLabTask, plan: Plan) -> list[str]:
     """A task in full, in lines."""
-    lines = [f"{task.id} {plan.state(task.id)} {_title(task)}".replace("  ", " "), clean(task.goal[:1_500])]
+    lines = [f"{task.id} {plan.state(task.id)} {_title(task)}".replace("  ", " "), visible(task.goal[:1_500])]
     lines += [f"carries out step {', '.join(task.step_ids)} in {task.language}; {_how(task)}"]
     lines += [one_line(f"reads {i.name}: {_source(i)}", 200) for i in task.inputs]
     for output in task.outputs:

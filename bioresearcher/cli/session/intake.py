@@ -14,7 +14,7 @@ from bioresearcher.cli.session.draft import Draft, Found, understood
 from bioresearcher.cli.session.loading import loaded
 from bioresearcher.cli.session.terminal import Terminal
 from bioresearcher.errors import BioresearcherError, InputError
-from bioresearcher.report.text import count_of
+from bioresearcher.text.format import count_of
 
 if TYPE_CHECKING:
     from bioresearcher.llm.choose import Choice

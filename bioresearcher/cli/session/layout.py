@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bioresearcher.report.text import clean, one_line
+from bioresearcher.text.visible import one_line, visible
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -108,7 +108,7 @@ def _lines(block: Block) -> Iterator[str]:
         case Heading(text):
             yield one_line(text)
         case Drawn(drawn):
-            yield clean(drawn.plain)
+            yield visible(drawn.plain)
         case Line(text, mark, _, indent):
             yield " " * indent + " ".join(filter(None, (one_line(mark), one_line(text))))
         case Facts(rows):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bioresearcher.report.text import one_line
 from bioresearcher.schemas.execution import Limits
+from bioresearcher.text.visible import one_line
 
 _SIZES = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024 * 1024}
 """Megabytes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 
-from bioresearcher.report.text import count_of
+from bioresearcher.text.format import count_of
 
 LONGEST_SHOWN = 2_000
 """Characters; a line editor that draws much more after every key is slow."""

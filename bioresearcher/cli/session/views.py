@@ -15,7 +15,6 @@ from bioresearcher.cli.session.views_money import budget_view, cost_of, cost_vie
 from bioresearcher.cli.session.views_papers import datasets_view, papers_view
 from bioresearcher.cli.session.views_protocol import protocol_view, review_view
 from bioresearcher.cli.session.views_tasks import tasks_view
-from bioresearcher.report.text import count_of, duration, moment
 from bioresearcher.schemas.answer import LibraryAnswer
 from bioresearcher.schemas.execution import TaskRecord
 from bioresearcher.schemas.paper import ScreenedPaper
@@ -24,6 +23,7 @@ from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.review import Review
 from bioresearcher.schemas.task import DryLabTask
 from bioresearcher.schemas.usage import Usage
+from bioresearcher.text.format import count_of, duration, moment
 
 if TYPE_CHECKING:
     from bioresearcher.schemas.run import RunRecord

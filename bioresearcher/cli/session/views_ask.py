@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from bioresearcher.cli.session.layout import Block, Heading, Line, Sheet
-from bioresearcher.report.text import count_of, one_line, tokens_in, tokens_out
+from bioresearcher.report.labels import tokens_in, tokens_out
+from bioresearcher.text.format import count_of
+from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
     from bioresearcher.schemas.answer import Citation, LibraryAnswer

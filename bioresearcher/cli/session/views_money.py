@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from bioresearcher.cli.session.layout import Block, Facts, Heading, Line, Listing, Sheet
 from bioresearcher.cli.session.view import View
 from bioresearcher.llm.budget import Budget, dollars
-from bioresearcher.report.text import count_of, duration, tokens_in, tokens_out
+from bioresearcher.report.labels import tokens_in, tokens_out
 from bioresearcher.schemas.usage import Usage, UsageRow
+from bioresearcher.text.format import count_of, duration
 
 if TYPE_CHECKING:
     from bioresearcher.schemas.run import RunRecord

@@ -10,13 +10,13 @@ from bioresearcher.cli.session.layout import Block, Facts, Heading, Line, Listin
 from bioresearcher.cli.session.view import STAMPS, View, chosen
 from bioresearcher.library.evidence import evidence_graph, named_papers
 from bioresearcher.report.searched import counted, left_out
-from bioresearcher.report.text import count_of, size
 from bioresearcher.schemas.dataset import Column, Dataset, DatasetCheck
 from bioresearcher.schemas.evidence import PaperUse
 from bioresearcher.schemas.paper import Paper, ScreenedPaper
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.task import DryLabTask
+from bioresearcher.text.format import count_of, size
 
 MOST: Final = 60
 """Papers that are listed; of more the rest is counted."""

@@ -9,9 +9,9 @@ from typing import Final
 from bioresearcher.cli.session.layout import Block, Facts, Heading, Line, Listing, Sheet
 from bioresearcher.cli.session.view import View
 from bioresearcher.errors import InputError
-from bioresearcher.report.text import count_of, words
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import GateFinding, Review
+from bioresearcher.text.format import count_of, words
 
 _STYLES: Final = {"error": "red", "warning": "yellow", "note": ""}
 _NUMBER: Final = re.compile(r"(?:part|step)?\s*(\d+(?:\.\d+)?)", re.IGNORECASE)

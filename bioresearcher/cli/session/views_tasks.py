@@ -8,9 +8,10 @@ from typing import Final
 from bioresearcher.cli.session.layout import Block, Facts, Heading, Line, Listing, Sheet
 from bioresearcher.cli.session.view import View, chosen
 from bioresearcher.report.outputs import contained
-from bioresearcher.report.text import count_of, duration, number, size, tail
 from bioresearcher.schemas.execution import Attempt, Outcome, TaskRecord
 from bioresearcher.schemas.task import DryLabTask
+from bioresearcher.text.format import count_of, duration, number, size
+from bioresearcher.text.visible import tail
 
 _STYLES: Final = {Outcome.VERIFIED: "green", Outcome.BLOCKED: "yellow", Outcome.NOT_RUN: "yellow"}
 _PRINTED: Final = 1_200

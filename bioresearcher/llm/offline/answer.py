@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from bioresearcher.library.lexical import terms
-from bioresearcher.library.sentences import sentences
-from bioresearcher.llm.offline.text import Similarity
 from bioresearcher.schemas.ask_answer import AnswerDraft, AnswerQuestionInput, SentenceDraft
 from bioresearcher.schemas.passage import Passage
+from bioresearcher.text.words import Similarity, sentences
 
 MOST: Final = 3
 """Sentences of an answer."""

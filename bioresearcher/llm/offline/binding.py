@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bioresearcher.llm.offline.program import NONE, NOT_STATED
-from bioresearcher.llm.offline.text import normal
 from bioresearcher.schemas.ask_design import SkillBrief
 from bioresearcher.schemas.dataset import Column, Dataset
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.protocol import StepInput
 from bioresearcher.schemas.report import Parameter
 from bioresearcher.schemas.skill import SkillInput, SkillParameter
+from bioresearcher.text.words import normal
 
 _NO_NAMES = frozenset({"true", "false", "yes", "no", "y", "n", "unknown", "other", "na"})
 """Levels that say nothing without their column's name."""

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 
 from bioresearcher.llm.offline.binding import Binding, Use
-from bioresearcher.llm.offline.text import normal
 from bioresearcher.schemas.ask_design import SkillBrief
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.objective import Objective
+from bioresearcher.text.words import normal
 
 _CROSS = re.compile(r"\bcross validat\w+|\b(?:biological|technical|independent|three|two|\d+) replicates?\b")
 

@@ -9,9 +9,9 @@ import re
 from collections.abc import Collection, Sequence
 
 from bioresearcher.llm.offline.choose import asked_for
-from bioresearcher.llm.offline.text import normal
 from bioresearcher.schemas.ask_design import SkillBrief
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
+from bioresearcher.text.words import normal
 
 _CUT = re.compile(
     r"[.;](?=\s|$)|\n|,?\s+(?:and|but|then)\s+(?:please\s+)?"

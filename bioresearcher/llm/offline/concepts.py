@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from bioresearcher.library.lexical import terms
-from bioresearcher.llm.offline.text import STOP, normal, phrases
+from bioresearcher.text.words import STOP, normal, phrases
 
 Kind = Literal["disease", "method", "topic"]
 

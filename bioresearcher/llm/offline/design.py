@@ -14,7 +14,6 @@ from bioresearcher.llm.offline.literature_parts import (
     open_questions,
     step_ref,
 )
-from bioresearcher.llm.offline.text import Similarity, clip, overlap, sentences, weighted_overlap, words
 from bioresearcher.schemas.ask_design import (
     DesignHeadingsInput,
     DesignOutlinesInput,
@@ -33,6 +32,8 @@ from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolStep, Relation, ReportPartRef, StepOutput
 from bioresearcher.schemas.skill import SkillProtocol
+from bioresearcher.text.visible import clip
+from bioresearcher.text.words import Similarity, overlap, sentence_texts, weighted_overlap, words
 
 DENSE_WEIGHT = 0.6
 LINK_SCORE = 0.42
@@ -292,7 +293,7 @@ def _wording(use: Use, binding: Binding) -> SkillProtocol:
 
 
 def _first_sentence(text: str) -> str:
-    found = sentences(text)
+    found = sentence_texts(text)
     return found[0] if found else ""
 
 

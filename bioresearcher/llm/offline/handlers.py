@@ -7,7 +7,7 @@ from bioresearcher.llm.offline.answer import Answerer
 from bioresearcher.llm.offline.backend import Handler, OfflineBackend
 from bioresearcher.llm.offline.design import Designer
 from bioresearcher.llm.offline.read import Reader
-from bioresearcher.llm.offline.text import Similarity
+from bioresearcher.text.words import Similarity
 
 
 def offline_backend(similarity: Similarity) -> OfflineBackend:

@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 
 from bioresearcher.llm.offline.choose import asked_for
 from bioresearcher.llm.offline.patterns import LABORATORY, WET
-from bioresearcher.llm.offline.text import Similarity, clip
 from bioresearcher.schemas.ask_design import (
     HeadingDraft,
     KnownPart,
@@ -19,6 +18,8 @@ from bioresearcher.schemas.ask_design import (
 )
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, ReportPartRef, StepInput, StepOutput
+from bioresearcher.text.visible import clip
+from bioresearcher.text.words import Similarity
 
 LITERATURE_PARTS = 6
 _CHECKS = tuple(

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from bioresearcher.llm.offline.concepts import Concept, broader, find_concepts, free_phrases
-from bioresearcher.llm.offline.text import normal, words
 from bioresearcher.schemas.ask_search import PlanQueriesInput
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.paper import QueryPlan, SearchQuery
+from bioresearcher.text.words import normal, words
 
 NAMES: Final = 3
 """Names of a concept that are looked for in titles and abstracts, beside its heading."""

@@ -16,7 +16,6 @@ from bioresearcher.llm.offline.patterns import (
     RESULT,
     WET,
 )
-from bioresearcher.llm.offline.text import Similarity, clip, overlap, sentences, words
 from bioresearcher.schemas.ask_read import (
     JudgeReferabilityInput,
     OutlinedPart,
@@ -33,6 +32,9 @@ from bioresearcher.schemas.ask_read import (
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.passage import Passage
 from bioresearcher.schemas.report import ReportPart
+from bioresearcher.text.format import count_of
+from bioresearcher.text.visible import clip
+from bioresearcher.text.words import Similarity, overlap, sentence_texts, words
 
 MAX_PARTS = 12
 MAX_STEPS = 14
@@ -94,7 +96,7 @@ class Reader:
         method: list[tuple[str, Passage]] = []
         result: list[str] = []
         for passage in values.passages:
-            for sentence in sentences(passage.text):
+            for sentence in sentence_texts(passage.text):
                 if not 40 <= len(sentence) <= 600 or FORMALITY.search(sentence):
                     continue
                 if passage.kind in {"results", "legend"}:
@@ -171,7 +173,7 @@ def _reuse(part: ReportPart) -> str:
     }
     told = [f"{what} {', '.join(dict.fromkeys(names))}" for what, names in named.items() if names]
     detailed = sum(bool(s.parameters or s.software) for s in part.steps)
-    whole = f"{_steps(len(part.steps))}, {detailed} with stated parameters or software"
+    whole = f"{count_of(len(part.steps), 'step')}, {detailed} with stated parameters or software"
     return clip("; ".join([whole, *told]), 300).rstrip(".") + "."
 
 
@@ -201,17 +203,13 @@ def _first_words(section: OutlineSection) -> str:
     opening = section.opening.strip()
     if opening.casefold().startswith(title.casefold()):
         opening = opening[len(title) :].lstrip(" .:–-")
-    found = sentences(opening)
+    found = sentence_texts(opening)
     return found[0] if found else title
 
 
 def _is_general(section: OutlineSection) -> bool:
     """Whether a section is the bare heading over its subsections."""
     return METHODS_HEADING.fullmatch(section.title.strip()) is not None
-
-
-def _steps(n: int) -> str:
-    return "1 step" if n == 1 else f"{n} steps"
 
 
 def _texts(objective: Objective) -> tuple[str, ...]:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bioresearcher.llm.offline.comment import drops, settings_in
-from bioresearcher.llm.offline.text import Similarity, weighted_overlap
 from bioresearcher.schemas.ask_design import LearntFrom, ProtocolStepDraft, SkillBrief
 from bioresearcher.schemas.ask_revise import ChoosePartsInput, PartConcern, PartsChosen, RevisedPart, RevisePartInput
 from bioresearcher.schemas.protocol import ProtocolStep
 from bioresearcher.schemas.skill import SkillParameter
+from bioresearcher.text.words import Similarity, weighted_overlap
 
 DENSE_WEIGHT = 0.6
 BESIDE = 0.03

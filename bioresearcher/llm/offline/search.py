@@ -6,11 +6,11 @@ from functools import lru_cache
 
 from bioresearcher.llm.offline.concepts import broader, find_concepts
 from bioresearcher.llm.offline.queries import objective_concepts
-from bioresearcher.llm.offline.text import normal, overlap, sentences, words
 from bioresearcher.schemas.ask_search import DatasetAnswers, JudgeDatasetInput, ScreenPaperInput
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.paper import PaperAnswers
 from bioresearcher.sources.dataset_check import check_dataset
+from bioresearcher.text.words import normal, overlap, sentence_texts, words
 
 CLOSE = 0.4
 """Similarity of title and abstract to the objective above which it pursues the same question."""
@@ -32,7 +32,7 @@ def screen_paper(values: ScreenPaperInput) -> PaperAnswers:
     named = {c.key for c in find_concepts(text)}
     subject, others = _concepts(objective)
     requirement = max((overlap(words(r.text), content) for r in objective.requirements), default=0.0)
-    quote = max(sentences(text), key=lambda s: (overlap(wanted, words(s)), -len(s)), default=paper.title)
+    quote = max(sentence_texts(text), key=lambda s: (overlap(wanted, words(s)), -len(s)), default=paper.title)
     near = values.relevance >= NEAR
     shared = sorted(named & others.keys())
     same = bool(named & subject) if subject else overlap(wanted, content) >= 0.5

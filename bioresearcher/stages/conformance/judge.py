@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,8 +18,9 @@ from bioresearcher.schemas.execution import Attempt, Outcome
 from bioresearcher.schemas.review import METRICS
 from bioresearcher.stages.conformance.material import LongPrompt
 from bioresearcher.stages.design import check_headings
+from bioresearcher.text.format import count_of, listing
+from bioresearcher.text.visible import one_line
 
-_SHOWN: Final = 60
 _WORD: Final = re.compile(r"\w+|[<>≤≥=±%]")
 _FEWEST_WORDS: Final = 3
 _DECISIVE: Final = ("G-HEAD-01", "G-HEAD-04")
@@ -49,11 +49,13 @@ def judge_outline(asked: OutlinePaperInput, answer: PaperOutline) -> Judged:
     if not answer.parts:
         return Judged("it found no part in a note that describes methods")
     if named - known:
-        return Judged(f"it named sections that do not exist: {_list(sorted(named - known))}")
+        return Judged(f"it named sections that do not exist: {listing(map(str, sorted(named - known)))}")
     without = [part.title for part in answer.parts if not part.sections]
     if without:
-        return Judged(f"it named no section for {_list(map(repr, without))}")
-    return Judged(seen=f"{_count(len(answer.parts), 'part')}, sections {_list(sorted(named))} of {len(known)}")
+        return Judged(f"it named no section for {listing(map(repr, without))}")
+    return Judged(
+        seen=f"{count_of(len(answer.parts), 'part')}, sections {listing(map(str, sorted(named)))} of {len(known)}"
+    )
 
 
 def judge_long(asked: LongPrompt, answer: PartDraft) -> Judged:
@@ -63,9 +65,9 @@ def judge_long(asked: LongPrompt, answer: PartDraft) -> Judged:
     telling = [e for e in found if asked.telling.start <= e.start and e.end <= asked.telling.end]
     length = f"prompt of about {asked.tokens:,} tokens" + (f" (room for {asked.room:,})" if asked.room else "")
     if not telling:
-        offered = f"it gave {_count(len(quotes), 'quote')}, none of them from there" if quotes else "it gave no quote"
+        offered = f"it gave {count_of(len(quotes), 'quote')}, none of them from there" if quotes else "it gave no quote"
         return Judged(f"nothing of the passage in the middle came back: {offered}", length)
-    return Judged(seen=f"{length}; {len(telling)} of {_count(len(quotes), 'quote')} from the passage in its middle")
+    return Judged(seen=f"{length}; {len(telling)} of {count_of(len(quotes), 'quote')} from the passage in its middle")
 
 
 def judge_headings(asked: DesignHeadingsInput, answer: HeadingsDraft) -> Judged:
@@ -78,9 +80,9 @@ def judge_headings(asked: DesignHeadingsInput, answer: HeadingsDraft) -> Judged:
         return Judged(f"{wrong[0].location}: {wrong[0].message}")
     if named - known:
         invented = (f"{paper} part {part}" for paper, part in sorted(named - known))
-        return Judged(f"it learns from report parts that do not exist: {_list(invented)}")
+        return Judged(f"it learns from report parts that do not exist: {listing(invented)}")
     noted = "".join(f"; {f.gate} {f.message}" for f in findings[:2])
-    return Judged(seen=f"{_count(len(answer.parts), 'part')}, {len(named)} of {len(known)} report parts used{noted}")
+    return Judged(seen=f"{count_of(len(answer.parts), 'part')}, {len(named)} of {len(known)} report parts used{noted}")
 
 
 def judge_attempt(attempt: Attempt, *, again: bool) -> Judged:
@@ -95,18 +97,18 @@ def judge_scores(protocol_text: str, answer: ProtocolScores) -> Judged:
     """All five metrics, each with at least one quote that stands in the protocol."""
     missing = [name for name in METRICS if name not in answer.metrics]
     if missing:
-        return Judged(f"no score for {_list(missing)}")
+        return Judged(f"no score for {listing(missing)}")
     text = _words(protocol_text)
     quotes = {name: answer.metrics[name].evidence for name in METRICS}
     found = {name: [q for q in quotes[name] if _stands_in(text, q)] for name in METRICS}
     without = [name for name in METRICS if not found[name]]
     if without:
         example = next((q for name in without for q in quotes[name]), "")
-        said = f", e.g. “{_short(example)}”" if example else ""
-        return Judged(f"the evidence for {_list(without)} does not stand in the protocol{said}")
+        said = f", e.g. “{one_line(example, 60)}”" if example else ""
+        return Judged(f"the evidence for {listing(without)} does not stand in the protocol{said}")
     scores = "/".join(f"{answer.metrics[name].score:g}" for name in METRICS)
     total = sum(map(len, quotes.values()))
-    return Judged(seen=f"scores {scores}; {sum(map(len, found.values()))} of {_count(total, 'quote')} found")
+    return Judged(seen=f"scores {scores}; {sum(map(len, found.values()))} of {count_of(total, 'quote')} found")
 
 
 def _stands_in(text: str, quote: str) -> bool:
@@ -118,17 +120,3 @@ def _words(text: str) -> str:
     """The words and comparison signs of a text, each with a space on both sides; Markdown's marks are no words."""
     same = unicodedata.normalize("NFKC", text).casefold().replace("_", " ")
     return " " + "".join(f"{word} " for word in _WORD.findall(same))
-
-
-def _short(text: str) -> str:
-    one_line = " ".join(text.split())
-    return one_line if len(one_line) <= _SHOWN else one_line[: _SHOWN - 1] + "…"
-
-
-def _list(items: Iterable[object]) -> str:
-    shown = [_short(str(item)) for item in items]
-    return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

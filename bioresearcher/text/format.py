@@ -1,32 +1,14 @@
-"""Text of untrusted origin made fit for a report, and numbers made fit for reading."""
+"""Text written for a reader: Markdown that shows anything literally, numbers, counts, time spans and links."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-from bioresearcher.runfolder import safe_name
-from bioresearcher.schemas.base import Origin
-from bioresearcher.schemas.usage import Usage
-
-ORIGINS: dict[Origin, str] = {
-    "offline": "computed by rule, no model",
-    "model": "written by a language model",
-    "mixed": "written partly by a language model, partly by rule",
-    "human": "given by a person",
-    "source": "as the source states it",
-    "scripted": "scripted replies of a test",
-}
-
-# Control characters, soft hyphens, zero-width and bidirectional marks, surrogates, language tags: nothing
-# of this is visible, but all of it can hide or reorder what a reader sees.
-_INVISIBLE = re.compile(
-    "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u00ad\\u061c\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f"
-    "\\ufeff\\ufff9-\\ufffb\\ud800-\\udfff\\U000e0000-\\U000e0fff]"
-)
-_LINE_ENDS = re.compile("\\r\\n?|[\\u2028\\u2029\\x85]")
+from bioresearcher.text.visible import one_line
 
 _MD_ENTITY = re.compile(r"&(?=#?\w+;)")
 _MD_SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -38,26 +20,6 @@ _PMID = re.compile(r"\d{1,9}")
 _PMCID = re.compile(r"PMC\d{1,9}")
 _GEO = re.compile(r"G(?:SE|PL|DS|SM)\d{1,9}")
 _SECRET = re.compile(r"api_?key|secret|password|credential|authorization", re.IGNORECASE)
-
-
-def clean(text: str) -> str:
-    """The text without characters that are invisible or reorder others; line ends become a newline."""
-    return _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text))
-
-
-def one_line(text: str, limit: int | None = None) -> str:
-    """The cleaned text with all white space folded, cut to `limit` characters with an ellipsis."""
-    flat = " ".join(clean(text).split())
-    return flat if limit is None or len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
-
-
-def tail(text: str, limit: int = 1500) -> str:
-    """The last `limit` characters, from a line start where there is one; says when something was left out."""
-    whole = clean(text).strip("\n")
-    if len(whole) <= limit:
-        return whole
-    end = whole[-limit:]
-    return "[… earlier output left out]\n" + end[end.find("\n") + 1 :]
 
 
 def md(text: str) -> str:
@@ -106,18 +68,6 @@ def value_text(value: object) -> str:
     return str(value)
 
 
-MODEL_COLUMNS = (
-    "Step", "Role", "Model", "Calls", "Tokens in", "Tokens out", "Cost", "Repaired", "By rule",
-)  # fmt: skip
-MODEL_NUMBERS = (False, False, False, True, True, True, True, True, True)
-"""Which of these columns hold numbers."""
-VARYING = (
-    "Times, memory, places and the command line differ between two computations of the same; they stand in run.json "
-    "and in each task’s record.json, not here. In what code printed, addresses and durations are replaced."
-)
-"""Why the report, which a replay repeats byte for byte, does not show them."""
-
-
 def duration(seconds: float) -> str:
     """A time span: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
     if seconds < 10:
@@ -129,21 +79,6 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
-
-
-def tokens_in(usage: Usage) -> str:
-    """Tokens of the questions, with how many of them the provider had cached."""
-    return f"{usage.input_tokens:,}" + (f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else "")
-
-
-def tokens_out(usage: Usage) -> str:
-    """Tokens of the answers, with how many of them were reasoning."""
-    return f"{usage.output_tokens:,}" + (f" ({usage.reasoning_tokens:,} reasoning)" if usage.reasoning_tokens else "")
-
-
-def cost(usage: Usage) -> str:
-    """The cost to a hundredth of a cent, or that the model's price is not known."""
-    return "not known" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
 
 
 def size(count: int) -> str:
@@ -185,9 +120,11 @@ def count_of(n: int, noun: str, plural: str = "") -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
-def anchor(*parts: str) -> str:
-    """An id for use within the page, made of any texts."""
-    return "-".join(safe_name(p) for p in parts)
+def listing(items: Iterable[str], limit: int = 5, each: int = 60) -> str:
+    """Items as `a, b, c and 4 more`, without repeats, each on one line of at most `each` characters."""
+    unique = [one_line(i, each) for i in dict.fromkeys(items)]
+    shown = ", ".join(unique[:limit])
+    return shown if len(unique) <= limit else f"{shown} and {len(unique) - limit} more"
 
 
 def file_link(path: str) -> str | None:

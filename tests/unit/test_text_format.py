@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from bioresearcher.report import text
+from bioresearcher.text import format as text
+from bioresearcher.text.visible import one_line, tail, visible
 
 NASTY = st.text(
     alphabet=st.one_of(
@@ -40,7 +41,7 @@ def rendered_text(page: str) -> str:
 @example("![x](y)\n\n# heading")
 def test_markdown_shows_any_text_literally(raw):
     shown = MarkdownIt("commonmark").render(text.md(raw)).strip()
-    plain = text.one_line(raw)
+    plain = one_line(raw)
     expected = f"<p>{plain}</p>" if plain else ""
     assert rendered_text(shown) == expected
 
@@ -68,9 +69,9 @@ def _tags(page: str) -> list[str]:
 
 @given(st.text())
 def test_cleaned_text_has_nothing_invisible_and_is_stable(raw):
-    cleaned = text.clean(raw)
+    cleaned = visible(raw)
     assert not set(cleaned) & set("\x00\x07\x1b\x7f\r\u202e\u2066\u200b\ufeff\u2028")
-    assert text.clean(cleaned) == cleaned
+    assert visible(cleaned) == cleaned
     cleaned.encode("utf-8")
 
 
@@ -149,7 +150,7 @@ def test_settings_named_like_credentials_are_left_out():
 
 
 def test_the_end_of_long_output_is_kept():
-    shown = text.tail("\n".join(f"line {i}" for i in range(1000)), 100)
+    shown = tail("\n".join(f"line {i}" for i in range(1000)), 100)
     assert shown.startswith("[… earlier output left out]\nline")
     assert shown.endswith("line 999")
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bioresearcher.schemas.report import Parameter
+from bioresearcher.stages.drafts import in_order
 from bioresearcher.stages.output_tail import output_tail, without_chance
-from bioresearcher.stages.words import in_order, known_id, known_ids, plain_name, stands_in, title_of
 from bioresearcher.stages.written import Written
+from bioresearcher.text.normalise import known_id, known_ids, plain_name, stands_in, title_of
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
-"""Words, phrases and sentences for the rules."""
+"""Words, phrases and sentences of scientific prose, found by rule."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,11 +22,18 @@ STOP = frozenset(
     investigate determine assess compare evaluate find given available based new key""".split()
 )
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*", re.UNICODE)
-_SENTENCE = re.compile(r"(?<=[.!?])(?:\s*\[\d[\d,\s–-]*\])?\s+(?=[A-Z0-9\"'(])|\n{2,}")
-_CITATION = re.compile(r"^\[\d[\d,\s–-]*\]\s*")
-_NOT_END = re.compile(r"\b(?:e\.g|i\.e|et al|vs|cf|Fig|Figs|no|approx|ca|Dr|St|resp)\.$", re.I)
+_PARAGRAPH = re.compile(r"\n{2,}")
 _SPELLING = (("oestr", "estr"), ("tumour", "tumor"), ("haem", "hem"), ("leukaem", "leukem"), ("isation", "ization"))
-
+_CITATION: Final = r"\[\d[\d,\s–-]*\]"
+_CITED: Final = re.compile(rf"^{_CITATION}\s*|(?<=[.!?])\s*{_CITATION}$")
+_END: Final = re.compile(rf"([.!?]+[)\]”’\"']*)(?:{_CITATION})?(?=\s+)")
+_ABBREVIATION: Final = re.compile(
+    r"(?:^|[\s(\[“‘\"'])(?:e\.?g|i\.?e|et al|cf|vs?|viz|resp|approx|ca|etc|fig|figs|eq|eqs|ref|refs|tab|sec|no|nos|"
+    r"vol|pp?|dr|prof|mr|mrs|ms|st|jr|sr|inc|ltd|co|corp|dept|univ|sp|spp|subsp|var|suppl|supp|min|max|temp|"
+    r"conc|wt|exp|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|u\.s|u\.k|a\.m|p\.m|i\.v|i\.p|s\.c|s\.d|s\.e|[A-Z])\.$",
+    re.IGNORECASE,
+)
+_ALWAYS_GOES_ON: Final = re.compile(r"(?:e\.?g|i\.?e|cf|vs|viz|figs?|eqs?|refs?|nos?|approx|dr|prof)\.$", re.IGNORECASE)
 
 Similarity = Callable[[Sequence[str], Sequence[str]], "NDArray[np.float32]"]
 """Cosine similarity of every text of one list with every text of another: one row per left text."""
@@ -64,18 +71,51 @@ def phrases(texts: Iterable[str], limit: int = 12) -> list[str]:
     return scored[:limit]
 
 
-def sentences(text: str) -> list[str]:
-    """Sentences in order; abbreviations do not end one."""
-    out: list[str] = []
-    for piece in _SENTENCE.split(text):
-        piece = _CITATION.sub("", piece.strip())
-        if not piece:
+def sentence_texts(text: str) -> list[str]:
+    """The sentences of all paragraphs in order, without the citations at their beginning or end."""
+    pieces = (piece[start:end] for piece in _PARAGRAPH.split(text) for start, end in sentences(piece))
+    return [kept for kept in (_CITED.sub("", piece) for piece in pieces) if kept]
+
+
+def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
+    """The (start, end) of each sentence of a paragraph, without the space between them.
+
+    A full stop after an abbreviation, an initial or before a lower-case word ends nothing; a paragraph without
+    any is one sentence. Together the sentences cover everything but whitespace.
+    """
+    stop = len(text) if end is None else end
+    begin = start
+    for match in _END.finditer(text, start, stop):
+        after = match.end()
+        while after < stop and text[after].isspace():
+            after += 1
+        if after >= stop or not _ends(text[begin : match.end(1)], text[after : after + 2]):
             continue
-        if out and _NOT_END.search(out[-1]):
-            out[-1] = f"{out[-1]} {piece}"
-        else:
-            out.append(piece)
-    return out
+        yield begin, match.end()
+        begin = after
+    while begin < stop and text[begin].isspace():
+        begin += 1
+    while stop > begin and text[stop - 1].isspace():
+        stop -= 1
+    if begin < stop:
+        yield begin, stop
+
+
+def _ends(sentence: str, following: str) -> bool:
+    first = following[:1]
+    if first.islower() and not following[1:2].isupper():  # "mRNA" may begin a sentence, "was" may not
+        return False
+    tail = sentence[-24:]
+    if not tail.endswith("."):
+        return True
+    if _ALWAYS_GOES_ON.search(tail) and _ABBREVIATION.search(tail):
+        return False
+    if _ABBREVIATION.search(tail):
+        last = tail.rsplit(None, 1)[-1].lstrip("([“‘\"'").lower()
+        if last in ("al.", "etc.", "min.", "max.", "sp.", "spp.", "co.", "inc.", "ltd.", "exp.", "dec.", "mar."):
+            return first.isupper() and following[1:2].islower()
+        return False
+    return True
 
 
 def overlap(left: Iterable[str], right: Iterable[str]) -> float:
@@ -95,9 +135,3 @@ def weighted_overlap(texts: Sequence[str], target: str, stem: int = 6) -> list[f
     wanted = {w[:stem] for w in words(target)}
     totals = [sum(weight[w] for w in bag) for bag in bags]
     return [sum(weight[w] for w in bag & wanted) / t if t else 0.0 for bag, t in zip(bags, totals, strict=True)]
-
-
-def clip(text: str, length: int) -> str:
-    """The text cut at a word border, with an ellipsis when it was cut."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= length else flat[: length - 1].rsplit(" ", 1)[0] + "…"

@@ -1,15 +1,11 @@
-"""Names, ids and quotes as models write them, made comparable. Pure functions."""
+"""Names, ids and quotes as models write them, made comparable."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Collection, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Iterable
 
-from bioresearcher.llm.offline.text import clip
-
-T = TypeVar("T")
+from bioresearcher.text.visible import clip, one_line, visible
 
 TITLE_CHARS = 160
 LEAST_QUOTE = 12
@@ -20,8 +16,6 @@ _CALLED = re.compile(rf"(?:{_NOUN})\s*[:#]?\s*(\S.*)", re.IGNORECASE | re.DOTALL
 _NO_NAME = re.compile(r"[^A-Za-z0-9]+")
 _MARKUP = re.compile(r"[\\*_`|]+")
 _SAME = {**dict.fromkeys("“”„‟«»", '"'), **dict.fromkeys("‘’‚‛", "'"), **dict.fromkeys("‐‑–—−", "-")}
-_SHOWN = {"Cc": " ", "Zl": " ", "Zp": " ", "Cf": "", "Cs": ""}
-"""What stands for a character of a Unicode category that is not seen."""
 _ALIKE = str.maketrans(_SAME)
 
 
@@ -53,18 +47,8 @@ def plain_name(text: str) -> str:
 
 def title_of(*candidates: str) -> str:
     """The first text that says something, on one line and not longer than a title."""
-    lines = (flat(c) for c in candidates)
+    lines = map(one_line, candidates)
     return clip(next((line for line in lines if line), ""), TITLE_CHARS)
-
-
-def flat(text: str) -> str:
-    """The text on one line, without marks that are not seen."""
-    return " ".join(_visible(text).split())
-
-
-def _visible(text: str) -> str:
-    """Without marks that hide or reorder what stands there; control characters and line ends become blanks."""
-    return "".join(_SHOWN.get(unicodedata.category(c), c) for c in text)
 
 
 def stands_in(quote: str, text: str) -> bool:
@@ -74,24 +58,4 @@ def stands_in(quote: str, text: str) -> bool:
 
 
 def _comparable(text: str) -> str:
-    return " ".join(_MARKUP.sub("", _visible(text).translate(_ALIKE)).casefold().split())
-
-
-def in_order(items: Sequence[T], needs: Sequence[Collection[int]]) -> list[int]:
-    """Positions in the given order, but what an item needs right before it when it does not stand there yet.
-
-    A cycle is cut where it closes.
-    """
-    placed: list[int] = []
-    begun: set[int] = set()
-
-    def place(item: int) -> None:
-        if item not in begun:
-            begun.add(item)
-            for needed in sorted(needs[item]):
-                place(needed)
-            placed.append(item)
-
-    for item in range(len(items)):
-        place(item)
-    return placed
+    return " ".join(_MARKUP.sub("", visible(text).translate(_ALIKE)).casefold().split())
