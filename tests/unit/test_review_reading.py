@@ -18,6 +18,7 @@ from bioresearcher.review import read_office, read_protocol
 from bioresearcher.review.gates import run_gates
 from bioresearcher.review.read_text import protocol_from_text
 from bioresearcher.runfolder import RunFolder
+from bioresearcher.text.visible import visible
 
 DATA = Path(os.environ.get("BIORESEARCHER_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 REAL = DATA / "protocols" / "16317"
@@ -314,7 +315,7 @@ def test_other_encodings_are_read_and_named(tmp_path: Path):
     )
 )
 def test_any_text_is_read_or_refused_never_a_crash(lines: list[str]):
-    text = read_protocol._printable("\n".join(lines))
+    text = visible("\n".join(lines))
     try:
         protocol, _ = protocol_from_text(text, "x.md")
     except InputError:

@@ -27,10 +27,15 @@ LEVELS = 6
 FULL_CELLS = 10_000_000
 MISSING = {"", "na", "n/a", "nan", "null", "none", "missing", "unknown", "--"}
 
+# letters, marks and variation selectors that show nothing: a copy, as nothing of the program is inside the sandbox
+UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159") | frozenset(
+    map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+)
+
 
 def plain(text: str, width: int = 28) -> str:
-    """Text for one line: control characters replaced, long cells cut."""
-    line = "".join(c if c.isprintable() else "·" for c in text)
+    """Text for one line: invisible characters replaced, long cells cut."""
+    line = "".join(c if c.isprintable() and c not in UNSEEN else "·" for c in text)
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
