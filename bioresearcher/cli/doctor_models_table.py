@@ -12,6 +12,7 @@ from bioresearcher.schemas.model import ROLES, ModelSettings, Role
 from bioresearcher.schemas.usage import Usage
 from bioresearcher.stages.conformance.material import EXAMPLE
 from bioresearcher.stages.conformance.run import CheckResult
+from bioresearcher.text.format import sentence
 from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def table_lines(outcome: Outcome) -> list[str]:
     for role, group in groupby(_merged(outcome), key=lambda result: result.role):
         lines.append(role if same else f"{role}: {models[role.partition(',')[0]]}")
         for result in group:
-            detail = " ".join(filter(None, (_ended(result.detail), result.hint)))
+            detail = " ".join(filter(None, (sentence(result.detail), result.hint)))
             lines.append(f"  {result.check:13} {result.state:19} {_measured(result)}".rstrip())
             lines.append(f"  {'':13} {one_line(detail, _WIDTH)}")
     said = " · ".join(f"{role} {state}" for role, state in outcome.roles.items())
@@ -83,10 +84,6 @@ def _model_text(models: Mapping[Role, ModelSettings], role: str) -> str:
     where = f" at {model.base_url}" if model.base_url else ""
     context = f", context {model.context:,}" if model.context else ""
     return f"{model.label}{where}{context}"
-
-
-def _ended(detail: str) -> str:
-    return detail if not detail or detail.endswith((".", "!", "?", "…")) else f"{detail}."
 
 
 def _measured(result: CheckResult) -> str:

@@ -129,9 +129,8 @@ def _papers(papers: Iterable[Paper]) -> Iterable[str]:
             yield f"{paper.id} was corrected after publication: {paper.title}"
     from_pdf = sum(p.kind == "pdf" for p in known)
     if from_pdf:
-        said = "was" if from_pdf == 1 else "were"
         yield (
-            f"{count_of(from_pdf, 'paper')} {said} read from PDF, where signs such as < and ≥ can be lost: "
+            f"{count_of(from_pdf, 'paper was', 'papers were')} read from PDF, where signs such as < and ≥ can be lost: "
             "check numbers in these quotes against the page"
         )
     notes = sum(p.kind == "note" for p in known)

@@ -16,19 +16,7 @@ from bioresearcher.report.doubts import not_verified
 from bioresearcher.report.view import RunView
 from bioresearcher.schemas.execution import Outcome
 from bioresearcher.schemas.review import METRICS
-from bioresearcher.text.format import (
-    accession_link,
-    count_of,
-    doi_link,
-    file_link,
-    moment,
-    number,
-    pmcid_link,
-    pmid_link,
-    size,
-    value_text,
-    words,
-)
+from bioresearcher.text import format as fmt
 from bioresearcher.text.visible import one_line, tail, visible
 
 
@@ -112,21 +100,21 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         one_line=one_line,
-        number=number,
-        value=value_text,
-        size=size,
-        count=count_of,
+        number=fmt.number,
+        value=fmt.value_text,
+        size=fmt.size,
+        count=fmt.count_of,
         tail=tail,
         tokens_in=labels.tokens_in,
         tokens_out=labels.tokens_out,
         cost=labels.cost,
-        moment=moment,
-        words=words,
-        file_link=file_link,
-        doi_link=doi_link,
-        pmid_link=pmid_link,
-        pmcid_link=pmcid_link,
-        accession_link=accession_link,
+        moment=fmt.moment,
+        words=fmt.words,
+        file_link=fmt.file_link,
+        doi_link=fmt.doi_link,
+        pmid_link=fmt.pmid_link,
+        pmcid_link=fmt.pmcid_link,
+        accession_link=fmt.accession_link,
     )
     environment.globals.update(
         anchor=labels.anchor,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bioresearcher.schemas.agreement import Agreement, Coefficient
+from bioresearcher.text.format import md
 from bioresearcher.text.visible import one_line
 
 _HEAD = ("items", "n", "share", "α people", "α machine", "κ people", "κ machine", "JS_b")
@@ -39,7 +40,7 @@ def as_markdown(found: Agreement) -> str:
     for b in found.bins:
         shares = [f"{h:.0%} / {m:.0%}" if b.items else "–" for h, m in zip(b.human, b.machine, strict=True)]
         lines.append(_md_row((b.label, str(b.items), *shares, _number(b.jsd))))
-    lines += [""] + [f"- {_cell(x)}" for x in _remarks(found)] + ["", _MEANING]
+    lines += [""] + [f"- {md(x)}" for x in _remarks(found)] + ["", _MEANING]
     return "\n".join(lines) + "\n"
 
 
@@ -77,9 +78,4 @@ def _remarks(found: Agreement) -> Iterable[str]:
 
 
 def _md_row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(_cell(c) for c in cells) + " |"
-
-
-def _cell(text: str) -> str:
-    escaped = one_line(text, 400).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{c}" if c in "\\`*|" else c for c in escaped)
+    return "| " + " | ".join(md(c) for c in cells) + " |"

@@ -214,6 +214,11 @@ def count_words(text: str) -> int:
     return len(_WORD.findall(_IDEOGRAPH.sub(" ", text))) + (ideographs + 1) // 2
 
 
+def short(text: str) -> str:
+    """A name or title of the protocol as it stands in a message: one line of at most 120 characters."""
+    return one_line(text, 120)
+
+
 def quote(text: str, start: int, end: int, around: int = 28) -> str:
     """The protocol's words at a place, with a little of what stands around them, in quotation marks."""
     line_start, line_end = text.rfind("\n", 0, start) + 1, text.find("\n", end)

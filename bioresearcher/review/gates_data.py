@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bioresearcher.review.gate import Gate, Hit, StepView, View, quote_match
+from bioresearcher.review.gate import Gate, Hit, StepView, View, quote_match, short
 from bioresearcher.review.vocabulary import (
     ARRAY_DATA,
     ARRAY_ONLY,
@@ -20,7 +20,6 @@ from bioresearcher.review.vocabulary import (
 )
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.text.format import listing
-from bioresearcher.text.visible import one_line
 
 MIN_SAMPLES = 6
 """Samples below which a comparison of two groups has fewer than three each."""
@@ -72,7 +71,7 @@ def organism(view: View) -> Iterator[Hit]:
         for d in _used(view, s):
             has = _organisms(d.organism or "")
             if has and wanted and not has & wanted:
-                message = f"speaks of {listing(sorted(wanted))}, but {d.id} is {one_line(d.organism or '', 120)}"
+                message = f"speaks of {listing(sorted(wanted))}, but {d.id} is {short(d.organism or '')}"
                 yield Hit(
                     s.location, message, "Use a data set of this organism, or map the genes to their orthologues."
                 )
@@ -178,9 +177,7 @@ def known_problems(view: View) -> Iterator[Hit]:
     used = {d.id: d for s in view.steps for d in _used(view, s)}
     for d in used.values():
         if d.problems:
-            yield Hit(
-                "protocol", f"{d.id} is used although: {one_line(d.problems[0], 120)}", "Say how this is dealt with."
-            )
+            yield Hit("protocol", f"{d.id} is used although: {short(d.problems[0])}", "Say how this is dealt with.")
 
 
 def idle_dataset(view: View) -> Iterator[Hit]:

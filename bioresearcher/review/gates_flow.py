@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bioresearcher.review.gate import Gate, Hit, StepView, View, quote_match
+from bioresearcher.review.gate import Gate, Hit, StepView, View, quote_match, short
 from bioresearcher.review.vocabulary import ACQUIRE, DIFFERENTIAL, ENRICHMENT, NORMALISE, QUALITY
 from bioresearcher.text.format import listing
-from bioresearcher.text.visible import one_line
 
 _STEP_SOURCE = re.compile(r"step:([^/]+)/(.+)", re.S)
 _DATASET_SOURCE = re.compile(r"dataset:([^/]+)/(.+)", re.S)
@@ -29,12 +28,12 @@ def unknown_output(view: View) -> Iterator[Hit]:
         if maker is None:
             yield Hit(
                 s.location,
-                f"takes {one_line(output, 120)!r} from step {one_line(step_id, 120)}, which does not exist",
+                f"takes {short(output)!r} from step {short(step_id)}, which does not exist",
                 "Fix the input.",
             )
         elif output not in {o.name for o in maker.step.outputs}:
             has = listing(o.name for o in maker.step.outputs) or "no outputs"
-            message = f"takes {one_line(output, 120)!r} from step {step_id}, which does not make it"
+            message = f"takes {short(output)!r} from step {step_id}, which does not make it"
             yield Hit(s.location, message, f"Step {step_id} has: {has}.")
 
 
@@ -44,9 +43,7 @@ def later_output(view: View) -> Iterator[Hit]:
         maker = view.by_id.get(step_id)
         if maker is not None and maker.index >= s.index:
             which = "itself" if maker.index == s.index else f"step {step_id}, which comes later"
-            yield Hit(
-                s.location, f"takes {one_line(output, 120)!r} from {which}", "Put the steps in the order of their data."
-            )
+            yield Hit(s.location, f"takes {short(output)!r} from {which}", "Put the steps in the order of their data.")
 
 
 def unknown_dataset_file(view: View) -> Iterator[Hit]:
@@ -60,11 +57,11 @@ def unknown_dataset_file(view: View) -> Iterator[Hit]:
             dataset = datasets.get(m.group(1))
             if dataset is None:
                 known = listing(datasets) or "none"
-                message = f"takes {i.name!r} from data set {one_line(m.group(1), 120)}, which this run does not have"
+                message = f"takes {i.name!r} from data set {short(m.group(1))}, which this run does not have"
                 yield Hit(s.location, message, f"Data sets of this run: {known}.")
             elif m.group(2) not in {f.name for f in dataset.files}:
                 has = listing(f.name for f in dataset.files)
-                message = f"takes file {one_line(m.group(2), 120)!r} of {dataset.id}, which has no such file"
+                message = f"takes file {short(m.group(2))!r} of {dataset.id}, which has no such file"
                 yield Hit(s.location, message, f"Its files: {has}.")
 
 
@@ -74,9 +71,7 @@ def unreadable_source(view: View) -> Iterator[Hit]:
         for i in s.step.inputs:
             known = i.source == "given" or _STEP_SOURCE.fullmatch(i.source) or _DATASET_SOURCE.fullmatch(i.source)
             if not known:
-                message = (
-                    f"its input {one_line(i.name, 120)!r} comes from {one_line(i.source, 120)!r}, which says nothing"
-                )
+                message = f"its input {short(i.name)!r} comes from {short(i.source)!r}, which says nothing"
                 yield Hit(s.location, message, "Write `given`, `dataset:<id>/<file>` or `step:<id>/<output>`.")
 
 
@@ -101,7 +96,7 @@ def part_order(view: View) -> Iterator[Hit]:
     for number, part in enumerate(view.protocol.parts):
         for name in part.depends_on:
             if name not in order:
-                yield Hit(f"part {part.id}", f"depends on part {one_line(name, 120)}, which does not exist", "Fix it.")
+                yield Hit(f"part {part.id}", f"depends on part {short(name)}, which does not exist", "Fix it.")
             elif order[name] >= number:
                 which = "itself" if order[name] == number else f"part {name}, which comes later"
                 yield Hit(f"part {part.id}", f"depends on {which}", "Put the parts in order.")

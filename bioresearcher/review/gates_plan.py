@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bioresearcher.review.gate import Gate, Hit, StepView, View
+from bioresearcher.review.gate import Gate, Hit, StepView, View, short
 from bioresearcher.text.format import listing
-from bioresearcher.text.visible import one_line
 
 LEXICAL_COVER = 0.5
 """Share of a requirement's words a step must hold to count as answering it in a protocol of free text."""
@@ -52,15 +51,13 @@ def uncovered(view: View) -> Iterator[Hit]:
             wanted = content_words(r.text)
             best = max((len(wanted & bag) / len(wanted) for bag in bags if wanted), default=0.0)
             if wanted and best < LEXICAL_COVER:
-                message = f"no step seems to answer {r.id}: “{one_line(r.text, 120)}”"
+                message = f"no step seems to answer {r.id}: “{short(r.text)}”"
                 yield Hit("protocol", message, "Add a step for it, or say why it is not met.", "warning")
         return
     answered = {c.requirement for c in view.protocol.coverage}
     for r in objective.requirements:
         if r.id not in answered:
-            yield Hit(
-                "protocol", f"requirement {r.id} is not answered: “{one_line(r.text, 120)}”", "Say which steps meet it."
-            )
+            yield Hit("protocol", f"requirement {r.id} is not answered: “{short(r.text)}”", "Say which steps meet it.")
 
 
 def unmet(view: View) -> Iterator[Hit]:
@@ -78,7 +75,7 @@ def unmet(view: View) -> Iterator[Hit]:
                 "error",
             )
         elif not c.met:
-            yield Hit("protocol", f"requirement {c.requirement} is not met: {one_line(c.reason, 120)}", "", "note")
+            yield Hit("protocol", f"requirement {c.requirement} is not met: {short(c.reason)}", "", "note")
 
 
 def coverage_points_nowhere(view: View) -> Iterator[Hit]:
@@ -92,9 +89,7 @@ def coverage_points_nowhere(view: View) -> Iterator[Hit]:
                 "protocol", f"requirement {c.requirement} rests on steps that do not exist: {listing(lost)}", "Fix it."
             )
         if known is not None and c.requirement not in known:
-            yield Hit(
-                "protocol", f"{one_line(c.requirement, 120)} is not a requirement of the objective", "Take it out."
-            )
+            yield Hit("protocol", f"{short(c.requirement)} is not a requirement of the objective", "Take it out.")
     for s in view.steps:
         foreign = [r for r in s.step.requirements if known is not None and r not in known]
         if foreign:

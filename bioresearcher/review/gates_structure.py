@@ -7,7 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
-from bioresearcher.review.gate import Gate, Hit, StepView, View
+from bioresearcher.review.gate import Gate, Hit, StepView, View, short
 from bioresearcher.review.vocabulary import ACCEPT_CUE, EARLIER_CUE, INPUT_CUE, OUTPUT_CUE
 from bioresearcher.schemas.protocol import ProtocolStep
 from bioresearcher.schemas.review import Severity
@@ -46,9 +46,7 @@ def numbering(view: View) -> Iterator[Hit]:
     for number, part in enumerate(view.protocol.parts, 1):
         if part.id != str(number) and not view.protocol.revision:
             yield Hit(
-                f"part {part.id}",
-                f"is part number {number} but has the id {one_line(part.id, 120)!r}",
-                "Number it anew.",
+                f"part {part.id}", f"is part number {number} but has the id {short(part.id)!r}", "Number it anew."
             )
         if view.protocol.revision and _rising(part.id, [s.id for s in part.steps]):
             continue  # ids are kept when a step is dropped
@@ -71,9 +69,7 @@ def no_steps(view: View) -> Iterator[Hit]:
         yield Hit("protocol", "has no parts", "Write at least one part with steps.")
     for part in view.protocol.parts:
         if not part.steps:
-            yield Hit(
-                f"part {part.id}", f"“{one_line(part.title, 120)}” has no steps", "Write its steps or take it out."
-            )
+            yield Hit(f"part {part.id}", f"“{short(part.title)}” has no steps", "Write its steps or take it out.")
 
 
 def no_action(view: View) -> Iterator[Hit]:
@@ -82,7 +78,7 @@ def no_action(view: View) -> Iterator[Hit]:
         if not s.step.action.strip():
             yield Hit(s.location, "says nothing about what to do", "Write the action.")
         elif s.words < 4:
-            yield Hit(s.location, f"is only “{one_line(s.step.action, 120)}”", "Say what is done with what.", "warning")
+            yield Hit(s.location, f"is only “{short(s.step.action)}”", "Say what is done with what.", "warning")
 
 
 Cue = Callable[[str], object]
@@ -183,32 +179,21 @@ def poor_titles(view: View) -> Iterator[Hit]:
     parts = Counter(p.title.strip().lower() for p in view.protocol.parts if p.title.strip())
     for part in view.protocol.parts:
         if not part.title.strip() or _GENERIC.fullmatch(part.title[:200]):
-            yield Hit(
-                f"part {part.id}", f"its title “{one_line(part.title, 120)}” says nothing", "Name what the part does."
-            )
+            yield Hit(f"part {part.id}", f"its title “{short(part.title)}” says nothing", "Name what the part does.")
         elif parts[part.title.strip().lower()] > 1:
             yield Hit(
-                f"part {part.id}",
-                f"shares its title “{one_line(part.title, 120)}” with another part",
-                "Tell them apart.",
+                f"part {part.id}", f"shares its title “{short(part.title)}” with another part", "Tell them apart."
             )
     for s in view.steps:
         if not s.step.title.strip() or _GENERIC.fullmatch(s.step.title[:200]):
-            yield Hit(
-                s.location,
-                f"its title “{one_line(s.step.title, 120)}” says nothing",
-                "Name what the step does.",
-                "note",
-            )
+            yield Hit(s.location, f"its title “{short(s.step.title)}” says nothing", "Name what the step does.", "note")
 
 
 def not_an_experiment(view: View) -> Iterator[Hit]:
     """Parts and steps of a paper rather than of an experiment."""
     for part in view.protocol.parts:
         if _NOT_EXPERIMENT.fullmatch(part.title[:200]):
-            yield Hit(
-                f"part {part.id}", f"“{one_line(part.title, 120)}” is no experiment", "Move it out of the protocol."
-            )
+            yield Hit(f"part {part.id}", f"“{short(part.title)}” is no experiment", "Move it out of the protocol.")
     for s in view.steps:
         if _DISCUSSION.match(s.step.action[:200]):
             words = one_line(s.step.action, 60)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bioresearcher.errors import InputError
+from bioresearcher.review.gate import short
 from bioresearcher.schemas.agreement import Level
 from bioresearcher.text.visible import one_line
 
@@ -111,7 +112,7 @@ def _rows(path: Path) -> tuple[list[dict[str, str]], dict[str, str]]:
         reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, strict=True)
         rows = [{k: v for k, v in row.items() if isinstance(k, str) and isinstance(v, str)} for row in reader]
     except csv.Error as error:
-        raise InputError(f"{path} is not a readable table: {one_line(str(error), 120)}.", hint=_COLUMNS) from error
+        raise InputError(f"{path} is not a readable table: {short(str(error))}.", hint=_COLUMNS) from error
     return rows, {name.strip().lower(): name for name in reader.fieldnames or ()}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bioresearcher.errors import InputError
+from bioresearcher.review.gate import short
 from bioresearcher.review.read_office import docx_text, pdf_text
 from bioresearcher.review.read_text import MAX_STEPS, make_step, protocol_from_text
 from bioresearcher.runfolder import safe_name
@@ -158,7 +159,7 @@ def _own(data: object, path: Path) -> Protocol:
         first = error.errors()[0]
         where = ".".join(str(p) for p in first["loc"]) or "the whole file"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        message = f"{path} is not a valid protocol: {one_line(where, 80)}: {one_line(first['msg'], 120)}{more}."
+        message = f"{path} is not a valid protocol: {one_line(where, 80)}: {short(first['msg'])}{more}."
         raise InputError(message, hint="See the JSON Schema of `Protocol`.") from error
 
 
@@ -192,7 +193,7 @@ def _program(data: Mapping[str, object], path: Path) -> Reading:
         if not isinstance(value, dict):
             what = "dry-lab tasks" if isinstance(value, list) else "a paper's report or its analysis"
             raise InputError(
-                f"{path}: “{one_line(key, 120)}” holds no steps; it looks like {what}, not a protocol.", hint=_HINT
+                f"{path}: “{short(key)}” holds no steps; it looks like {what}, not a protocol.", hint=_HINT
             )
         parts.append(_program_part(key, value, len(parts) + 1, path, warnings))
         warnings += _disorder([str(k) for k in value], _STEP_KEY, f"steps of {key}")
@@ -213,10 +214,7 @@ def _program_part(key: str, value: Mapping[str, object], number: int, path: Path
             raise InputError(f"{path}: this is a paper's report, not a protocol.", hint=_HINT)
         details = step.get("implementation details") if isinstance(step, dict) else step
         if not isinstance(details, str):
-            left_out.append(
-                f"{one_line(key, 120)}, {one_line(step_key, 120)} has no text in `implementation details`"
-                " and was left out"
-            )
+            left_out.append(f"{short(key)}, {short(step_key)} has no text in `implementation details` and was left out")
             continue
         source = _sources(step.get("Reference Source")) if isinstance(step, dict) else ""
         lines = visible(details).split("\n")

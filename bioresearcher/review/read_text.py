@@ -14,6 +14,7 @@ from bioresearcher.review.vocabulary import SOFTWARE, WET, WET_CJK, words
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep, StepInput, StepOutput
 from bioresearcher.schemas.report import Parameter
+from bioresearcher.text.format import count_of
 
 MAX_STEPS = 5_000
 """Steps above which a file is not taken for a protocol."""
@@ -283,8 +284,8 @@ def _prose(parts: list[_Part], warnings: list[str]) -> None:
             p.paragraphs = []
             made += len(p.steps)
     if made:
-        noun = "paragraph was" if made == 1 else "paragraphs were"
-        warnings.append(f"{made} {noun} taken as steps, because nothing marks steps there")
+        noun = count_of(made, "paragraph was", "paragraphs were")
+        warnings.append(f"{noun} taken as steps, because nothing marks steps there")
 
 
 def _label_jumps(parts: list[_Part]) -> list[str]:

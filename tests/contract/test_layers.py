@@ -51,6 +51,11 @@ def test_imports_point_downwards() -> None:
     assert wrong == []
 
 
+def test_text_is_ground_and_stands_on_errors_at_most() -> None:
+    found = {module: imports(module) - {"text", "errors"} for module in (PACKAGE / "text").glob("*.py")}
+    assert {path.name: names for path, names in found.items() if names} == {}
+
+
 def test_every_top_level_module_has_a_layer() -> None:
     names = {p.stem if p.is_file() else p.name for p in PACKAGE.iterdir() if not p.name.startswith(("_", "."))}
     assert names - set(RANK) - {"py"} == set()
