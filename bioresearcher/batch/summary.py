@@ -16,6 +16,7 @@ from bioresearcher.errors import BioresearcherError, RunFolderError
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.execution import Outcome as Rung
 from bioresearcher.schemas.review import METRICS, Review
+from bioresearcher.text.format import listing
 
 MEASURES: Final[tuple[Measure, ...]] = get_args(Measure)
 SHARES: Final[tuple[Measure, ...]] = ("execution", "verified")
@@ -204,6 +205,5 @@ def _notes(rows: Sequence[Row], runs: dict[tuple[str, int], Ran]) -> list[str]:
         if len(own) > 1 and all(values == own[0] for values in own):
             same.append(row.id)
     if same:
-        shown = ", ".join(same[:5]) + (f" and {len(same) - 5} more" if len(same) > 5 else "")
-        said.append(f"All runs gave the same (as rules do), so that intervals have no width: {shown}.")
+        said.append(f"All runs gave the same (as rules do), so that intervals have no width: {listing(same)}.")
     return said

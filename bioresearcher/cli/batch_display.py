@@ -160,8 +160,7 @@ class LiveTable(Display):
         room_for_name = max(8, self._console.width - (61 if wide else 18))
         for row in rows:
             cells = self._cells(row)
-            name = row.name if len(row.name) <= room_for_name else f"{row.name[: room_for_name - 1]}…"
-            table.add_row(Text(name), *(cells if wide else (cells[0], cells[-1])))
+            table.add_row(Text(one_line(row.name, room_for_name)), *(cells if wide else (cells[0], cells[-1])))
         return Group(table, Text(self._counts(), style="dim"))
 
     @staticmethod

@@ -143,7 +143,6 @@ class StageTree:
         """A task on one line, its title cut to what the terminal's width leaves."""
         title, outcome = state
         width = max(min(columns - 28, 70), 12)
-        shown = title if len(title) <= width else f"{title[: width - 1]}…"
-        line = Text(f"    {task:4} {shown:{width}} ")
+        line = Text(f"    {task:4} {one_line(title, width):{width}} ")
         style = "cyan" if outcome == "running" else MARKS.get(outcome, "red")
         return line.append(outcome, style=style)

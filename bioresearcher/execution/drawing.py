@@ -10,6 +10,7 @@ from bioresearcher.execution.drawn import claims, drawn_columns, is_label, place
 from bioresearcher.execution.reruns import Rerun, Sheets, Trial, change_inputs, rerun
 from bioresearcher.execution.sheets import Sheet
 from bioresearcher.execution.static import StaticReport
+from bioresearcher.text.format import listing
 
 _RUNS = 4
 _ENOUGH_ROWS = 8
@@ -58,8 +59,7 @@ async def look_for_drawing(trial: Trial, report: StaticReport, changes: Changes)
 
 
 def _told(columns: Columns) -> str:
-    names = [f"{output}: {column}" for output, found in sorted(columns.items()) for column in sorted(found)]
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return listing((f"{output}: {column}" for output, found in sorted(columns.items()) for column in sorted(found)), 4)
 
 
 async def _from_names(trial: Trial, changes: Changes) -> str:

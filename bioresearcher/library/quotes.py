@@ -17,6 +17,7 @@ from typing import Final
 
 from bioresearcher.library.canonical import clean, page_of, section_at
 from bioresearcher.schemas.passage import Document, Evidence
+from bioresearcher.text.normalise import MARKS
 
 MIN_CHARACTERS: Final = 20
 """A shorter quote proves nothing: it would be found in most papers."""
@@ -31,9 +32,7 @@ _WALL: Final = "\0"
 
 _SAME: Final = str.maketrans(
     {
-        **dict.fromkeys("‐‑‒–—―−﹣－", "-"),
-        **dict.fromkeys("‘’‚‛′´`ʹʼ＇", "'"),
-        **dict.fromkeys("“”„‟″«»＂", '"'),
+        **MARKS,
         **{c: f"^{i}" for i, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
         "⁻": "^-",
         "·": ".",

@@ -25,6 +25,7 @@ from bioresearcher.runfolder import file_sha256
 from bioresearcher.sources.http_files import TooLarge, finish, forget, resume_headers, save
 from bioresearcher.sources.http_host import Host, retry_after
 from bioresearcher.sources.http_store import AnswerStore, Stored
+from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
     import httpx
@@ -162,7 +163,7 @@ class Http:
         """
         if self._replay:
             raise StoppedError(
-                f"{_short(url)}: a replay fetches no files, and what was made of this one has left the library.",
+                f"{one_line(url, 200)}: a replay fetches no files, and what was made of this one has left the library.",
                 hint="Give the workspace of the recorded run with --workspace, or run it anew.",
             )
         async with alone(dest.with_name(f"{dest.name}.lock"), patience_s=10 * self._timeout_s) as waited:
@@ -212,7 +213,7 @@ class Http:
         if stored is not None and (self._replay or not stored.failure):
             return _answer(stored)
         if self._replay:
-            raise ServiceError(f"{_short(shown)}: the recorded run did not ask this.")
+            raise ServiceError(f"{one_line(shown, 200)}: the recorded run did not ask this.")
 
         async def fresh() -> HttpAnswer:
             return await self._fresh(
@@ -273,7 +274,7 @@ class Http:
             async for piece in answer.aiter_bytes():
                 body += piece
                 if len(body) > most:
-                    raise ServiceError(f"{_short(url)}: the answer has more than {most / 1e6:.0f} MB.")
+                    raise ServiceError(f"{one_line(url, 200)}: the answer has more than {most / 1e6:.0f} MB.")
             trouble = wrong(bytes(body)) if wrong else ""
             if trouble:
                 raise _Useless(trouble)
@@ -288,7 +289,7 @@ class Http:
                 await save(answer, part, most)
         except TooLarge as error:
             raise ServiceError(
-                f"{_short(url)}: it has {error.bytes / 1e6:,.0f} MB; at most {most / 1e6:,.0f} are fetched."
+                f"{one_line(url, 200)}: it has {error.bytes / 1e6:,.0f} MB; at most {most / 1e6:,.0f} are fetched."
             ) from error
         except httpx.HTTPStatusError as error:
             if not asked or error.response.status_code != 416:
@@ -353,7 +354,7 @@ class Http:
                     continue
             except _Useless as error:
                 if attempt == ATTEMPTS:
-                    raise ServiceError(f"{_short(url)}: {error} (asked {attempt} times).") from error
+                    raise ServiceError(f"{one_line(url, 200)}: {error} (asked {attempt} times).") from error
             except (httpx.TransportError, TimeoutError) as error:
                 if attempt == ATTEMPTS:
                     down = ServiceError(
@@ -363,23 +364,21 @@ class Http:
                     host.down = down if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) else None
                     raise down from error
             except httpx.HTTPError as error:
-                raise ServiceError(f"{_short(url)}: {_what(error)}.") from error
+                raise ServiceError(f"{one_line(url, 200)}: {_what(error)}.") from error
             await self._sleep(self._rng.uniform(0.2, 0.5) * 2 ** (attempt - 1))
-        raise ServiceError(f"{_short(url)}: not asked.")
+        raise ServiceError(f"{one_line(url, 200)}: not asked.")
 
 
 def _refuse(url: str, status: int, attempts: int) -> NoReturn:
     times = f" (asked {attempts} times)" if attempts > 1 else ""
     hint = "Try again later." if status in _AGAIN else ""
-    raise ServiceError(f"{_short(url)}: the server answered with status {status}{times}.", hint=hint, status=status)
+    raise ServiceError(
+        f"{one_line(url, 200)}: the server answered with status {status}{times}.", hint=hint, status=status
+    )
 
 
 def _what(error: Exception) -> str:
     return " ".join(str(error).split())[:160] or type(error).__name__
-
-
-def _short(url: str) -> str:
-    return url if len(url) <= 200 else f"{url[:200]}…"
 
 
 def _answer(stored: Stored, *, from_cache: bool = True) -> HttpAnswer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck, Remote, RemoteFile
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.sources.dataset_files import MIN_GROUP, MIN_SAMPLES
+from bioresearcher.text.format import listing
 
 MAX_BYTES = 500 << 20
 """Bytes of one file that are fetched at most, when nothing else is set."""
@@ -239,9 +240,8 @@ def _work(remote: Remote) -> list[str]:
 
 
 def _files(remote: Remote) -> list[str]:
-    shown = [f"{f.name} ({', '.join([f.contents, *f.inside, *_sizes(f)])})" for f in remote.files[:5]]
-    more = f" and {len(remote.files) - 5} more" if len(remote.files) > 5 else ""
-    return [f"files: {', '.join(shown)}{more}"] if shown else []
+    shown = [f"{f.name} ({', '.join([f.contents, *f.inside, *_sizes(f)])})" for f in remote.files]
+    return [f"files: {listing(shown, each=300)}"] if shown else []
 
 
 def _sizes(file: RemoteFile) -> list[str]:

@@ -15,8 +15,13 @@ _NOUN = r"part|step|line|task|requirement|paper|data\s?set|analysis|skill"
 _CALLED = re.compile(rf"(?:{_NOUN})\s*[:#]?\s*(\S.*)", re.IGNORECASE | re.DOTALL)
 _NO_NAME = re.compile(r"[^A-Za-z0-9]+")
 _MARKUP = re.compile(r"[\\*_`|]+")
-_SAME = {**dict.fromkeys("“”„‟«»", '"'), **dict.fromkeys("‘’‚‛", "'"), **dict.fromkeys("‐‑–—−", "-")}
-_ALIKE = str.maketrans(_SAME)
+MARKS = {
+    **dict.fromkeys("‐‑‒–—―−﹣－", "-"),
+    **dict.fromkeys("‘’‚‛′´`ʹʼ＇", "'"),
+    **dict.fromkeys("“”„‟″«»＂", '"'),
+}
+"""Dashes, apostrophes and quotation marks, each with the ASCII character that it is another form of."""
+_ALIKE = str.maketrans(MARKS)
 
 
 def known_id(text: str, ids: Collection[str]) -> str | None:

@@ -17,6 +17,7 @@ from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.task import DryLabTask
 from bioresearcher.text.format import count_of, size
+from bioresearcher.text.visible import one_line
 
 MOST: Final = 60
 """Papers that are listed; of more the rest is counted."""
@@ -88,8 +89,7 @@ class _Papers:
     def _title(self, identifier: str, limit: int | None = None) -> str:
         paper = self._papers[identifier]
         stamp = f"{STAMPS[paper.status]}: " if paper.status in STAMPS else ""
-        title = paper.title if limit is None or len(paper.title) <= limit else f"{paper.title[: limit - 1]}…"
-        return f"{stamp}{title}"
+        return f"{stamp}{one_line(paper.title, limit)}"
 
     def one(self) -> Iterator[Block]:
         """What is known of one paper, what was taken from it, and what stands on it."""
