@@ -21,6 +21,7 @@ from bioresearcher.execution.sheets import Sheet, read_sheets
 from bioresearcher.runfolder import write_text
 from bioresearcher.sandbox.artifacts import collect
 from bioresearcher.sandbox.base import Job
+from bioresearcher.schemas import missing
 from bioresearcher.schemas.base import Value
 
 SCRIPTS = Path(__file__).with_name("inside")
@@ -171,6 +172,14 @@ async def change_inputs(trial: Trial, variant: str, *, again: int = 0) -> Change
     return Changed(_changed_files(trial.inputs, folder), whole=whole, one_in=one_in)
 
 
+def lay_script(name: str, folder: Path) -> None:
+    """Copy a script of `inside` into a job's code folder, with the one module of this package that it may import."""
+    shutil.copyfile(SCRIPTS / name, folder / name)
+    rule = folder.joinpath(*missing.__name__.split(".")).with_suffix(".py")
+    rule.parent.mkdir(parents=True)
+    shutil.copyfile(missing.__file__, rule)
+
+
 def _changed_files(inputs: Mapping[str, Path], folder: Path) -> dict[str, Path]:
     """The changed copies under their original file names."""
     found: dict[str, Path] = {}
@@ -190,7 +199,7 @@ def _copy_name(index: int, path: Path) -> str:
 
 def _changing_job(trial: Trial, variant: str, again: int, folders: tuple[Path, Path]) -> Job:
     bench, (code, work) = trial.bench, folders
-    shutil.copyfile(SCRIPTS / "perturb_inputs.py", code / "perturb_inputs.py")
+    lay_script("perturb_inputs.py", code)
     size_mb = sum(path.stat().st_size for path in trial.inputs.values()) // 1_000_000
     limits = bench.limits.model_copy(
         update={

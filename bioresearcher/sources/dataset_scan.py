@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from bioresearcher.schemas.missing import CODES, NO_GROUP, WORDS, is_missing, is_number, key
 from bioresearcher.sources.tables import (
     Limits,
     RowStream,
     delimiter_of,
-    is_missing,
     other_delimiter,
 )
 
@@ -29,10 +29,14 @@ MAX_LEVELS = 12
 
 @dataclass
 class ColumnScan:
-    """What the cells of one column hold. `levels` is None once there are more than `MAX_LEVELS`."""
+    """What the cells of one column hold, after `finish`. `levels` is None once there are more than `MAX_LEVELS`.
+
+    Which words are missing is known at the end only, by the rule of `schemas.missing`: until then they wait, each
+    with its count and its first line.
+    """
 
     name: str
-    extra_missing: frozenset[str] = frozenset()
+    declared: frozenset[str] = frozenset()
     missing: int = 0
     missing_seen: set[str] = field(default_factory=set)
     integers: int = 0
@@ -42,25 +46,44 @@ class ColumnScan:
     maximum: float = -math.inf
     levels: dict[str, int] | None = field(default_factory=dict)
     first_text: tuple[int, str] | None = None
+    _words: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _of_text: bool = False
 
     def add(self, value: str, line: int) -> None:
         """Count one cell; `line` is its line in the file."""
-        text = value.strip()
-        if is_missing(text, self.extra_missing):
-            self.missing += 1
-            if text:
-                self.missing_seen.add(text)
-            return
+        text, code = value.strip(), key(value)
+        if code in CODES or code in self.declared:
+            self._add_missing(text)
+        elif code in WORDS:
+            count, first = self._words.get(text, (0, line))
+            self._words[text] = count + 1, first
+        else:
+            self._of_text = self._of_text or not is_number(text)
+            self._add_known(text, line)
+
+    def finish(self) -> None:
+        """Take the words among the cells as missing or as levels, now that all others were seen."""
+        of_numbers = self.known > 0 and not self._of_text
+        words, self._words = self._words, {}
+        for text, (count, line) in words.items():
+            if of_numbers:
+                self._add_missing(text, count)
+            else:
+                self._add_known(text, line, count)
+
+    def _add_missing(self, text: str, count: int = 1) -> None:
+        self.missing += count
+        if text:
+            self.missing_seen.add(text)
+
+    def _add_known(self, text: str, line: int, count: int = 1) -> None:
         if self.levels is not None:
-            self.levels[text] = self.levels.get(text, 0) + 1
+            self.levels[text] = self.levels.get(text, 0) + count
             if len(self.levels) > MAX_LEVELS:
                 self.levels = None
-        self._add_known(text, line)
-
-    def _add_known(self, text: str, line: int) -> None:
         number = as_number(text)
         if number is None:
-            self.texts += 1
+            self.texts += count
             self.first_text = self.first_text or (line, text)
             return
         self.numbers += 1
@@ -80,6 +103,11 @@ class ColumnScan:
         if self.texts or not self.known:
             return "text"
         return "integer" if self.integers == self.numbers else "number"
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """The levels that can be compared, with their sizes: not those that say that nothing is known."""
+        return {level: n for level, n in (self.levels or {}).items() if key(level) not in NO_GROUP}
 
     @property
     def binary(self) -> bool:
@@ -151,9 +179,9 @@ def scan_sheet(
     Raises:
         InputError: The file cannot be read as a table.
     """
-    extra = {k: frozenset(v.strip().lower() for v in vs) for k, vs in (missing_values or {}).items()}
+    declared = {name: frozenset(map(key, values)) for name, values in (missing_values or {}).items()}
     with RowStream(path, limits) as stream:
-        columns = [ColumnScan(n, extra.get(n, frozenset())) for n in stream.header[:MAX_COLUMNS]]
+        columns = [ColumnScan(n, declared.get(n, frozenset())) for n in stream.header[:MAX_COLUMNS]]
         unique: dict[int, dict[str, None]] = {
             i: {} for i, column in enumerate(columns) if i < _MAX_ID_COLUMNS or column.name == id_column
         }
@@ -163,6 +191,8 @@ def scan_sheet(
             for i, seen in list(unique.items()):
                 _note_id(i, seen, row[i].strip(), unique, limits)
         problems = stream_problems(stream)
+    for column in columns:
+        column.finish()
     ids = {columns[i].name: list(seen) for i, seen in unique.items()}
     return SheetScan(stream.rows_total, columns, ids, problems, len(stream.header))
 
@@ -219,7 +249,7 @@ class _Names:
         self.unchecked = False
 
     def add(self, name: str) -> None:
-        if not name:
+        if is_missing(name):
             self.empty += 1
         elif name in self.seen:
             self.repeats += 1

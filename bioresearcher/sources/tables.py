@@ -21,11 +21,6 @@ from bioresearcher.errors import InputError
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 """Suffixes read as tables, each also with `.gz`; commas in `.csv`, tabs in the others."""
 
-MISSING = frozenset(
-    ("", "na", "n/a", "nan", "null", "missing", "unknown", "not available", "--"),
-)
-"""Strings that mean "not known" everywhere, in lower case; the shipped analyses use the same."""
-
 _CHUNK = 1 << 20
 MAX_CELL = 1 << 17
 """Characters a cell may have: more is an unclosed quote."""
@@ -58,12 +53,6 @@ def plain_suffix(path: Path) -> str:
 def is_table(path: Path) -> bool:
     """Whether the name says that the file is a table."""
     return plain_suffix(path) in TABLE_SUFFIXES
-
-
-def is_missing(value: str, extra: frozenset[str] = frozenset()) -> bool:
-    """Whether a cell means "not known"; `extra` holds further such strings in lower case."""
-    text = value.strip().lower()
-    return text in MISSING or text in extra
 
 
 def sha256_of(path: Path) -> str:

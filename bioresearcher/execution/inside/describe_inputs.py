@@ -2,7 +2,8 @@
 
 Prints a JSON list of texts, one per file, each at most `LIMIT` characters: rows, columns with type, missing
 count and distinct values, and the first three rows. Reads in one pass, without keeping the table; beyond `FULL_CELLS`
-cells rows are only counted, which is said.
+cells rows are only counted, which is said. Of this package `schemas/missing.py` alone is imported, which is laid
+beside the script (see `lay_script`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
+from bioresearcher.schemas.missing import CODES, WORDS, is_number, key
+
 LIMIT = 3500
 HEAD_ROWS = 3
 HEAD_COLUMNS = 8
@@ -25,7 +28,6 @@ LISTED_COLUMNS = 24
 NAMED_COLUMNS = 60
 LEVELS = 6
 FULL_CELLS = 10_000_000
-MISSING = {"", "na", "n/a", "nan", "null", "none", "missing", "unknown", "--"}
 
 
 def plain(text: str, width: int = 28) -> str:
@@ -36,12 +38,13 @@ def plain(text: str, width: int = 28) -> str:
 
 @dataclass
 class Tally:
-    """What was seen in one column."""
+    """What was seen in one column, after `finish`: which words are missing is known at the end only."""
 
     name: str
     rows: int = 0
     missing: int = 0
     types: set[str] = field(default_factory=set)
+    words: dict[str, int] = field(default_factory=dict)
     levels: dict[str, int] = field(default_factory=dict)
     low: float | None = None
     high: float | None = None
@@ -49,20 +52,33 @@ class Tally:
     def add(self, cell: str) -> None:
         """Count one cell."""
         self.rows += 1
-        text = cell.strip()
-        if text.lower() in MISSING:
+        text, code = cell.strip(), key(cell)
+        if code in CODES:
             self.missing += 1
-            return
-        try:
-            value = float(text)
-        except ValueError:
-            self.types.add("text")
+        elif code in WORDS:
+            self.words[text] = self.words.get(text, 0) + 1
         else:
+            self._add_known(text, 1)
+
+    def finish(self) -> None:
+        """Take the words among the cells as missing or as levels, now that all others were seen."""
+        of_numbers = bool(self.types) and "text" not in self.types
+        for text, count in self.words.items():
+            if of_numbers:
+                self.missing += count
+            else:
+                self._add_known(text, count)
+
+    def _add_known(self, text: str, count: int) -> None:
+        if is_number(text):
+            value = float(text)
             self.types.add("integer" if text.lstrip("+-").isdigit() else "number")
             self.low = value if self.low is None else min(self.low, value)
             self.high = value if self.high is None else max(self.high, value)
+        else:
+            self.types.add("text")
         if len(self.levels) <= LEVELS or text in self.levels:
-            self.levels[text] = self.levels.get(text, 0) + 1
+            self.levels[text] = self.levels.get(text, 0) + count
 
     @property
     def dtype(self) -> str:
@@ -125,6 +141,8 @@ def describe_table(path: Path) -> str:
             for tally, cell in zip(tallies, row, strict=False):
                 tally.add(cell)
         count += sum(1 for row in rows if row and row != [""])
+    for tally in tallies:
+        tally.finish()
     name = {"\t": "tab", ",": "comma", ";": "semicolon"}[separator]
     lines_out = [f"{count} rows × {len(tallies)} columns, {name}-separated, first line is the header"]
     lines_out += [f"  (types, ranges and missing values are those of the first {looked_at} rows)"] * (looked_at < count)

@@ -32,6 +32,8 @@ from pathlib import Path
 from statistics import median
 from typing import IO, TYPE_CHECKING, Any
 
+from bioresearcher.schemas.missing import blanked
+
 if TYPE_CHECKING:
     import h5py
 
@@ -39,7 +41,6 @@ VARIANTS = ("resample", "permute", "touch", "drop", "rewrite")
 BLOCK_CELLS = 1_000_000
 PROBE_ROWS = 200
 MATRIX_COLUMNS = 8
-MISSING = {"", "na", "n/a", "nan", "null", "none", "missing", "unknown", "--"}
 _DECIMAL = re.compile(r"-?\d+\.\d+")
 
 Row = list[str]
@@ -87,7 +88,7 @@ def numeric_columns(rows: list[Row]) -> dict[int, list[float]]:
     """Columns (but the first) whose known values are nearly all numbers, with those numbers."""
     found: dict[int, list[float]] = {}
     for index in range(1, max((len(row) for row in rows), default=0)):
-        known = [row[index] for row in rows if index < len(row) and row[index].strip().lower() not in MISSING]
+        known = [cell for cell in blanked(row[index] for row in rows if index < len(row)) if cell]
         values = [v for v in map(number, known) if v is not None]
         if values and len(values) >= 0.95 * len(known):
             found[index] = values
