@@ -21,7 +21,7 @@ from bioresearcher.execution.sheets import Sheet, read_sheets
 from bioresearcher.runfolder import write_text
 from bioresearcher.sandbox.artifacts import collect
 from bioresearcher.sandbox.base import Job
-from bioresearcher.schemas import missing
+from bioresearcher.schemas import columns, missing
 from bioresearcher.schemas.base import Value
 
 SCRIPTS = Path(__file__).with_name("inside")
@@ -173,11 +173,12 @@ async def change_inputs(trial: Trial, variant: str, *, again: int = 0) -> Change
 
 
 def lay_script(name: str, folder: Path) -> None:
-    """Copy a script of `inside` into a job's code folder, with the one module of this package that it may import."""
+    """Copy a script of `inside` into a job's code folder, with the modules of this package that it may import."""
     shutil.copyfile(SCRIPTS / name, folder / name)
-    rule = folder.joinpath(*missing.__name__.split(".")).with_suffix(".py")
-    rule.parent.mkdir(parents=True)
-    shutil.copyfile(missing.__file__, rule)
+    for module in (columns, missing):
+        path = folder.joinpath(*module.__name__.split(".")).with_suffix(".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(str(module.__file__), path)
 
 
 def _changed_files(inputs: Mapping[str, Path], folder: Path) -> dict[str, Path]:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bioresearcher.schemas.columns import ColumnScan, as_number
 from bioresearcher.schemas.dataset import ColumnRole, FileKind
 from bioresearcher.schemas.missing import blanked
-from bioresearcher.sources.dataset_scan import ColumnScan, as_number
 from bioresearcher.sources.tables import Limits, RowStream, is_table, plain_suffix
 
 OTHER_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".parquet", ".h5ad", ".soft")

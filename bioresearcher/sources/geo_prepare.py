@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Literal
 
 from bioresearcher.errors import InputError
+from bioresearcher.schemas.columns import ColumnScan, as_number
 from bioresearcher.schemas.geo import GeoSeries
 from bioresearcher.schemas.missing import is_missing
 from bioresearcher.sources.dataset_files import MIN_GROUP
 from bioresearcher.sources.dataset_infer import ColumnGuess, guess_roles
-from bioresearcher.sources.dataset_scan import ColumnScan, as_number
 from bioresearcher.sources.dataset_spec import ColumnSpec, DatasetSpec, FileSpec
 from bioresearcher.sources.dataset_write import packed, write_rows, write_spec
 from bioresearcher.sources.geo_rows import Rows

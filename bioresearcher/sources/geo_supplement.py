@@ -12,9 +12,9 @@ from itertools import islice
 from pathlib import Path
 
 from bioresearcher.errors import InputError
+from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.geo import GeoSample
 from bioresearcher.schemas.missing import blanked, is_missing
-from bioresearcher.sources.dataset_scan import as_number
 from bioresearcher.sources.geo_rows import Row
 from bioresearcher.sources.lines import open_lines
 from bioresearcher.sources.probe_genes import gene_column

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.missing import is_missing
-from bioresearcher.sources.dataset_scan import as_number
 from bioresearcher.sources.geo_rows import Rows
 from bioresearcher.sources.lines import open_lines
 from bioresearcher.sources.soft import entities

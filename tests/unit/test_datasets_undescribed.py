@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bioresearcher.schemas.columns import ColumnScan
 from bioresearcher.schemas.dataset import Column, Dataset
 from bioresearcher.sources.dataset_infer import guess_roles
-from bioresearcher.sources.dataset_scan import ColumnScan
 from bioresearcher.sources.datasets import load_datasets
 
 SAMPLES = [f"Patient {i} Ä" for i in range(12)]

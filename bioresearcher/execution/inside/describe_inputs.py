@@ -2,8 +2,7 @@
 
 Prints a JSON list of texts, one per file, each at most `LIMIT` characters: rows, columns with type, missing
 count and distinct values, and the first three rows. Reads in one pass, without keeping the table; beyond `FULL_CELLS`
-cells rows are only counted, which is said. Of this package `schemas/missing.py` alone is imported, which is laid
-beside the script (see `lay_script`).
+cells rows are only counted, which is said. Of this package it imports what `lay_script` lays beside it.
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
-from bioresearcher.schemas.missing import CODES, WORDS, is_number, key
+from bioresearcher.schemas.columns import ColumnScan
 
 LIMIT = 3500
 HEAD_ROWS = 3
@@ -28,6 +26,7 @@ LISTED_COLUMNS = 24
 NAMED_COLUMNS = 60
 LEVELS = 6
 FULL_CELLS = 10_000_000
+NUMERIC = ("integer", "number")
 
 
 def plain(text: str, width: int = 28) -> str:
@@ -36,65 +35,18 @@ def plain(text: str, width: int = 28) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
-@dataclass
-class Tally:
-    """What was seen in one column, after `finish`: which words are missing is known at the end only."""
+def dtype_of(column: ColumnScan) -> str:
+    """The narrowest type that holds all known values."""
+    return column.dtype if column.known else "empty"
 
-    name: str
-    rows: int = 0
-    missing: int = 0
-    types: set[str] = field(default_factory=set)
-    words: dict[str, int] = field(default_factory=dict)
-    levels: dict[str, int] = field(default_factory=dict)
-    low: float | None = None
-    high: float | None = None
 
-    def add(self, cell: str) -> None:
-        """Count one cell."""
-        self.rows += 1
-        text, code = cell.strip(), key(cell)
-        if code in CODES:
-            self.missing += 1
-        elif code in WORDS:
-            self.words[text] = self.words.get(text, 0) + 1
-        else:
-            self._add_known(text, 1)
-
-    def finish(self) -> None:
-        """Take the words among the cells as missing or as levels, now that all others were seen."""
-        of_numbers = bool(self.types) and "text" not in self.types
-        for text, count in self.words.items():
-            if of_numbers:
-                self.missing += count
-            else:
-                self._add_known(text, count)
-
-    def _add_known(self, text: str, count: int) -> None:
-        if is_number(text):
-            value = float(text)
-            self.types.add("integer" if text.lstrip("+-").isdigit() else "number")
-            self.low = value if self.low is None else min(self.low, value)
-            self.high = value if self.high is None else max(self.high, value)
-        else:
-            self.types.add("text")
-        if len(self.levels) <= LEVELS or text in self.levels:
-            self.levels[text] = self.levels.get(text, 0) + count
-
-    @property
-    def dtype(self) -> str:
-        """The narrowest type that holds all known values."""
-        for name in ("text", "number", "integer"):
-            if name in self.types:
-                return name
-        return "empty"
-
-    def line(self) -> str:
-        """One line: name, type, missing, and levels or range."""
-        said = f"  {plain(self.name, 40)}: {self.dtype}, {self.missing} missing"
-        if self.levels and len(self.levels) <= LEVELS:
-            levels = sorted(self.levels.items())
-            return said + "; values " + ", ".join(f"{plain(k, 20)!r} ({n})" for k, n in levels)
-        return said + (f"; {self.low:g} to {self.high:g}" if self.dtype in {"integer", "number"} else "")
+def line_of(column: ColumnScan) -> str:
+    """One line: name, type, missing, and levels or range."""
+    said = f"  {plain(column.name, 40)}: {dtype_of(column)}, {column.missing} missing"
+    if column.levels and len(column.levels) <= LEVELS:
+        levels = sorted(column.levels.items())
+        return said + "; values " + ", ".join(f"{plain(k, 20)!r} ({n})" for k, n in levels)
+    return said + (f"; {column.minimum:g} to {column.maximum:g}" if column.dtype in NUMERIC else "")
 
 
 def read_lines(path: Path) -> IO[str]:
@@ -127,7 +79,7 @@ def describe_table(path: Path) -> str:
         separator, rows = rows_of(path, lines)
         header = next(rows, [])
         head: list[list[str]] = []
-        tallies: list[Tally] = [Tally(name) for name in header]
+        columns = [ColumnScan(name) for name in header]
         count = looked_at = 0
         for row in (r for r in rows if r and r != [""]):
             count += 1
@@ -135,45 +87,43 @@ def describe_table(path: Path) -> str:
                 break
             looked_at = count
             if count == 1 and len(row) == len(header) + 1:
-                tallies.insert(0, Tally("(row names, unnamed)"))
+                columns.insert(0, ColumnScan("(row names, unnamed)"))
             if len(head) < HEAD_ROWS:
                 head.append(row)
-            for tally, cell in zip(tallies, row, strict=False):
-                tally.add(cell)
+            for column, cell in zip(columns, row, strict=False):
+                column.add(cell, count)
         count += sum(1 for row in rows if row and row != [""])
-    for tally in tallies:
-        tally.finish()
+    for column in columns:
+        column.finish()
     name = {"\t": "tab", ",": "comma", ";": "semicolon"}[separator]
-    lines_out = [f"{count} rows × {len(tallies)} columns, {name}-separated, first line is the header"]
+    lines_out = [f"{count} rows × {len(columns)} columns, {name}-separated, first line is the header"]
     lines_out += [f"  (types, ranges and missing values are those of the first {looked_at} rows)"] * (looked_at < count)
-    lines_out += column_lines(tallies)
-    lines_out.append("  first rows: " + " | ".join(plain(c.name) for c in tallies[:HEAD_COLUMNS]))
+    lines_out += column_lines(columns)
+    lines_out.append("  first rows: " + " | ".join(plain(c.name) for c in columns[:HEAD_COLUMNS]))
     lines_out += ["    " + " | ".join(plain(c) for c in row[:HEAD_COLUMNS]) for row in head]
     return "\n".join(lines_out)
 
 
-def column_lines(tallies: list[Tally]) -> list[str]:
+def column_lines(columns: list[ColumnScan]) -> list[str]:
     """One line per column; many numeric columns of a matrix are summed up in one."""
-    numeric = [t for t in tallies[1:] if t.dtype in {"integer", "number"}]
-    if len(tallies) <= LISTED_COLUMNS or len(numeric) < 0.8 * len(tallies):
-        shown = [t.line() for t in tallies[:LISTED_COLUMNS]]
-        return shown + named(tallies[LISTED_COLUMNS:])
-    lows = [t.low for t in numeric if t.low is not None]
-    highs = [t.high for t in numeric if t.high is not None]
-    others = [t for t in tallies if t not in numeric][:LISTED_COLUMNS]
-    names = ", ".join(plain(t.name, 20) for t in numeric[:4])
-    missing = sum(t.missing for t in numeric)
-    total = f"  {len(numeric)} numeric columns ({names}, …): {min(lows):g} to {max(highs):g}, {missing} missing"
-    return [t.line() for t in others] + [total]
+    numeric = [c for c in columns[1:] if c.dtype in NUMERIC]
+    if len(columns) <= LISTED_COLUMNS or len(numeric) < 0.8 * len(columns):
+        return [*map(line_of, columns[:LISTED_COLUMNS]), *named(columns[LISTED_COLUMNS:])]
+    others = [columns[0], *(c for c in columns[1:] if c.dtype not in NUMERIC)][:LISTED_COLUMNS]
+    names = ", ".join(plain(c.name, 20) for c in numeric[:4])
+    low, high = min(c.minimum for c in numeric), max(c.maximum for c in numeric)
+    missing = sum(c.missing for c in numeric)
+    total = f"  {len(numeric)} numeric columns ({names}, …): {low:g} to {high:g}, {missing} missing"
+    return [*map(line_of, others), total]
 
 
-def named(tallies: list[Tally]) -> list[str]:
+def named(columns: list[ColumnScan]) -> list[str]:
     """Further columns by name and type alone."""
-    if not tallies:
+    if not columns:
         return []
-    names = ", ".join(f"{plain(t.name)} ({t.dtype})" for t in tallies[:NAMED_COLUMNS])
-    more = len(tallies) - NAMED_COLUMNS
-    return [f"  {len(tallies)} more columns: {names}" + (f", … and {more} more" if more > 0 else "")]
+    names = ", ".join(f"{plain(c.name)} ({dtype_of(c)})" for c in columns[:NAMED_COLUMNS])
+    more = len(columns) - NAMED_COLUMNS
+    return [f"  {len(columns)} more columns: {names}" + (f", … and {more} more" if more > 0 else "")]
 
 
 def describe_gene_sets(path: Path) -> str:
