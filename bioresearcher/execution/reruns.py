@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from bioresearcher.errors import DefectError
 from bioresearcher.execution.compare import Part
 from bioresearcher.execution.folders import fresh_folder, remove
+from bioresearcher.execution.inside import rows
 from bioresearcher.execution.outputs import check_outputs, read_parts
 from bioresearcher.execution.process import Bench, classify, inside_paths, make_job, mounts, run_code, write_code
 from bioresearcher.execution.sheets import Sheet, read_sheets
@@ -175,7 +176,7 @@ async def change_inputs(trial: Trial, variant: str, *, again: int = 0) -> Change
 def lay_script(name: str, folder: Path) -> None:
     """Copy a script of `inside` into a job's code folder, with the modules of this package that it may import."""
     shutil.copyfile(SCRIPTS / name, folder / name)
-    for module in (columns, missing):
+    for module in (rows, columns, missing):
         path = folder.joinpath(*module.__name__.split(".")).with_suffix(".py")
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(str(module.__file__), path)

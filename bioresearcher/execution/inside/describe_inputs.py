@@ -8,15 +8,13 @@ cells rows are only counted, which is said. Of this package it imports what `lay
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any
 
+from bioresearcher.execution.inside.rows import open_text, separator_of, split_rows
 from bioresearcher.schemas.columns import ColumnScan
 
 LIMIT = 3500
@@ -43,40 +41,21 @@ def dtype_of(column: ColumnScan) -> str:
 def line_of(column: ColumnScan) -> str:
     """One line: name, type, missing, and levels or range."""
     said = f"  {plain(column.name, 40)}: {dtype_of(column)}, {column.missing} missing"
+    if column.missing_seen:
+        said += f" ({', '.join(repr(plain(code, 20)) for code in sorted(column.missing_seen)[:LEVELS])})"
     if column.levels and len(column.levels) <= LEVELS:
         levels = sorted(column.levels.items())
         return said + "; values " + ", ".join(f"{plain(k, 20)!r} ({n})" for k, n in levels)
     return said + (f"; {column.minimum:g} to {column.maximum:g}" if column.dtype in NUMERIC else "")
 
 
-def read_lines(path: Path) -> IO[str]:
-    """Lines of a plain or gzipped text file."""
-    binary: Any = gzip.GzipFile(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
-    return io.TextIOWrapper(binary, encoding="utf-8", errors="replace", newline="")
-
-
-def separator_of(name: str, header: str) -> str:
-    """Comma for `.csv` (semicolon when commoner), else tab when there is one."""
-    if name.endswith(".csv"):
-        return max(",;", key=header.count)
-    return "\t" if "\t" in header or name.endswith((".tsv", ".tab")) else max("\t,;", key=header.count)
-
-
-def rows_of(path: Path, lines: Iterator[str]) -> tuple[str, Iterator[list[str]]]:
-    """The separator and the rows."""
-    top = next(lines, "")
-    separator = separator_of(path.name.lower().removesuffix(".gz"), top)
-    every = chain([top], lines)
-    if separator == "\t":
-        return separator, (line.rstrip("\r\n").split("\t") for line in every)
-    return separator, csv.reader(every, delimiter=separator)
-
-
 def describe_table(path: Path) -> str:
     """Shape, columns and first rows of a table."""
     csv.field_size_limit(10_000_000)
-    with read_lines(path) as lines:
-        separator, rows = rows_of(path, lines)
+    with open_text(path, "r") as lines:
+        top = next(lines, "")
+        separator = separator_of(path, top)
+        rows = split_rows(chain([top], lines), separator)
         header = next(rows, [])
         head: list[list[str]] = []
         columns = [ColumnScan(name) for name in header]
@@ -128,7 +107,7 @@ def named(columns: list[ColumnScan]) -> list[str]:
 
 def describe_gene_sets(path: Path) -> str:
     """Number of sets, their sizes, and the first three."""
-    with read_lines(path) as lines:
+    with open_text(path, "r") as lines:
         sizes: list[int] = []
         head: list[str] = []
         for line in lines:
