@@ -119,7 +119,7 @@ def test_codes_that_the_description_states_count_in_their_column_alone(bioskill:
 @pytest.mark.sandbox
 async def test_the_preview_made_in_the_sandbox_knows_the_rule(tmp_path: Path) -> None:
     path = write(tmp_path, ["none", "tamoxifen", "[Not Available]"])
-    assert "x: text, 1 missing ('[Not Available]'); values 'none' (1), 'tamoxifen' (1)" in await describe_inputs(
+    assert "x: text, 1 missing; values 'none' (1), 'tamoxifen' (1)" in await describe_inputs(
         {"samples": path}, choose_sandbox("auto")
     )
 

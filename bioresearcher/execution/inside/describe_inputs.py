@@ -39,14 +39,14 @@ def dtype_of(column: ColumnScan) -> str:
 
 
 def line_of(column: ColumnScan) -> str:
-    """One line: name, type, missing, and levels or range."""
+    """One line: name, type, missing, levels or range, and how the missing ones are written."""
     said = f"  {plain(column.name, 40)}: {dtype_of(column)}, {column.missing} missing"
-    if column.missing_seen:
-        said += f" ({', '.join(repr(plain(code, 20)) for code in sorted(column.missing_seen)[:LEVELS])})"
     if column.levels and len(column.levels) <= LEVELS:
-        levels = sorted(column.levels.items())
-        return said + "; values " + ", ".join(f"{plain(k, 20)!r} ({n})" for k, n in levels)
-    return said + (f"; {column.minimum:g} to {column.maximum:g}" if column.dtype in NUMERIC else "")
+        said += "; values " + ", ".join(f"{plain(k, 20)!r} ({n})" for k, n in sorted(column.levels.items()))
+    elif column.dtype in NUMERIC:
+        said += f"; {column.minimum:g} to {column.maximum:g}"
+    codes = [repr(plain(code, 20)) for code in sorted(column.missing_seen)[:LEVELS]]
+    return f"{said}; missing is written {', '.join(codes)}" if codes else said
 
 
 def describe_table(path: Path) -> str:
