@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from bioresearcher.execution.figures import FigureError, read_figure
-from bioresearcher.execution.tables import Table, TableError, is_missing, read_table, to_number
+from bioresearcher.execution.tables import Table, TableError, column_numbers, read_table, to_number
+from bioresearcher.schemas.missing import CODES, blanked, key
 from bioresearcher.schemas.task import TaskOutput
 
 TOLERANCE = 1e-9
@@ -98,7 +99,7 @@ def same_cell(one: str, other: str, tolerance: float = TOLERANCE) -> bool:
         return _same_number(a, b, tolerance)
     if a is not None or b is not None:
         return False
-    return (is_missing(one) and is_missing(other)) or stable_text(one) == stable_text(other)
+    return (key(one) in CODES and key(other) in CODES) or stable_text(one) == stable_text(other)
 
 
 def _same_number(one: float, other: float, tolerance: float) -> bool:
@@ -107,13 +108,8 @@ def _same_number(one: float, other: float, tolerance: float) -> bool:
 
 def _numbers(cells: Sequence[str]) -> array[float] | None:
     """A column of numbers in an eighth of their size as text; None when a cell is neither a number nor missing."""
-    values = array("d")
-    for cell in cells:
-        number = to_number(cell)
-        if number is None and not is_missing(cell):
-            return None
-        values.append(math.nan if number is None else number)
-    return values
+    values = column_numbers(cells)
+    return None if values is None else array("d", (math.nan if value is None else value for value in values))
 
 
 def _key(row: Iterable[str]) -> tuple[str, ...]:
@@ -133,10 +129,10 @@ def _table_parts(table: Table) -> dict[str, Part]:
             numbers = _numbers(cells)
             parts[f"column {name}"] = (cells,) if numbers is None else numbers
         return parts
-    for index, name in enumerate(table.header):
-        parts[f"column {name}"] = tuple(sorted(((row[0], row[index]) for row in table.rows), key=_key))
-    order = sorted(range(len(table.header)), key=lambda i: table.header[i])
-    parts["rows"] = tuple(sorted((tuple(row[i] for i in order) for row in table.rows), key=_key))
+    known = {name: blanked(table.column(name)) for name in sorted(table.header)}
+    for name, column in known.items():
+        parts[f"column {name}"] = tuple(sorted(zip(names, column, strict=True), key=_key))
+    parts["rows"] = tuple(sorted(zip(*known.values(), strict=True), key=_key))
     return parts
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bioresearcher.errors import DefectError
 from bioresearcher.execution.process import inside_paths, mounts
-from bioresearcher.execution.reruns import SCRIPTS
+from bioresearcher.execution.reruns import lay_script
 from bioresearcher.sandbox.base import Job, Sandbox
 from bioresearcher.schemas.execution import Limits
 
@@ -41,7 +40,7 @@ async def _described(inputs: Mapping[str, Path], sandbox: Sandbox, limits: Limit
     code, work = scratch / "code", scratch / "work"
     code.mkdir()
     work.mkdir()
-    shutil.copyfile(SCRIPTS / "describe_inputs.py", code / "describe_inputs.py")
+    lay_script("describe_inputs.py", code)
     job = Job(code_dir=code, script="describe_inputs.py", work_dir=work, data=mounts(inputs), limits=limits)
     files = [{"name": n, "path": p} for n, p in inside_paths(sandbox, job, inputs).items()]
     (code / "spec.json").write_text(json.dumps({"files": files}), encoding="utf-8")

@@ -15,12 +15,14 @@ from pydantic import TypeAdapter, ValidationError
 from bioresearcher.errors import DefectError
 from bioresearcher.execution.compare import Part
 from bioresearcher.execution.folders import fresh_folder, remove
+from bioresearcher.execution.inside import rows
 from bioresearcher.execution.outputs import check_outputs, read_parts
 from bioresearcher.execution.process import Bench, classify, inside_paths, make_job, mounts, run_code, write_code
 from bioresearcher.execution.sheets import Sheet, read_sheets
 from bioresearcher.runfolder import write_text
 from bioresearcher.sandbox.artifacts import collect
 from bioresearcher.sandbox.base import Job
+from bioresearcher.schemas import columns, missing
 from bioresearcher.schemas.base import Value
 
 SCRIPTS = Path(__file__).with_name("inside")
@@ -171,6 +173,15 @@ async def change_inputs(trial: Trial, variant: str, *, again: int = 0) -> Change
     return Changed(_changed_files(trial.inputs, folder), whole=whole, one_in=one_in)
 
 
+def lay_script(name: str, folder: Path) -> None:
+    """Copy a script of `inside` into a job's code folder, with the modules of this package that it may import."""
+    shutil.copyfile(SCRIPTS / name, folder / name)
+    for module in (rows, columns, missing):
+        path = folder.joinpath(*module.__name__.split(".")).with_suffix(".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(str(module.__file__), path)
+
+
 def _changed_files(inputs: Mapping[str, Path], folder: Path) -> dict[str, Path]:
     """The changed copies under their original file names."""
     found: dict[str, Path] = {}
@@ -190,7 +201,7 @@ def _copy_name(index: int, path: Path) -> str:
 
 def _changing_job(trial: Trial, variant: str, again: int, folders: tuple[Path, Path]) -> Job:
     bench, (code, work) = trial.bench, folders
-    shutil.copyfile(SCRIPTS / "perturb_inputs.py", code / "perturb_inputs.py")
+    lay_script("perturb_inputs.py", code)
     size_mb = sum(path.stat().st_size for path in trial.inputs.values()) // 1_000_000
     limits = bench.limits.model_copy(
         update={

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
-from bioresearcher.execution.tables import Table, TableError, is_missing, read_table, to_number
+from bioresearcher.execution.tables import Table, TableError, read_table, to_number
+from bioresearcher.schemas.missing import blanked
 from bioresearcher.schemas.task import DryLabTask
 
 FEWEST_PER_GROUP: Final = 10
@@ -170,12 +171,8 @@ def _confounded(sheet: Table, group: str) -> Iterator[str]:
     for name in sheet.header:
         if name == group or not any(word == name.lower() or word in name.lower().split("_") for word in _BATCH):
             continue
-        pairs = [
-            (a, b)
-            for a, b in zip(sheet.column(name), sheet.column(group), strict=True)
-            if not is_missing(a) and not is_missing(b)
-        ]
-        strength = cramers_v(pairs)
+        pairs = zip(blanked(sheet.column(name)), blanked(sheet.column(group)), strict=True)
+        strength = cramers_v([(a, b) for a, b in pairs if a and b])
         if strength is not None and strength >= CONFOUNDED:
             yield f"{name} goes with {group} (Cramér's V = {strength:.2f}): what differs may be the batch"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from bioresearcher.execution.findings import FindingsError, read_findings
-from bioresearcher.execution.tables import Table, TableError, is_missing, read_table, to_number
+from bioresearcher.execution.tables import Table, TableError, column_numbers, read_table
 from bioresearcher.schemas.task import DryLabTask, TaskOutput
 
 MAX_COLUMNS = 24
@@ -43,13 +43,8 @@ class Sheet:
     @cached_property
     def numbers(self) -> dict[str, tuple[float | None, ...]]:
         """The columns of numbers; what is not known is None."""
-        found = {}
-        for name, cells in self.cells.items():
-            values = tuple(map(to_number, cells))
-            known = sum(v is not None for v in values)
-            if known and all(v is not None or is_missing(c) for v, c in zip(values, cells, strict=True)):
-                found[name] = values
-        return found
+        columns = ((name, column_numbers(cells)) for name, cells in self.cells.items())
+        return {name: tuple(values) for name, values in columns if values and any(v is not None for v in values)}
 
     @cached_property
     def place(self) -> dict[str, int]:
@@ -92,12 +87,8 @@ def _key_columns(table: Table) -> tuple[int, ...]:
     first = [row[0] for row in table.rows]
     if len(set(first)) == len(first):
         return (0,)
-    text = [i for i in range(1, len(table.header)) if any(_is_text(row[i]) for row in table.rows)]
-    return (0, *text)
-
-
-def _is_text(cell: str) -> bool:
-    return to_number(cell) is None and not is_missing(cell)
+    columns = enumerate(zip(*table.rows, strict=True))
+    return (0, *(i for i, cells in columns if i and column_numbers(cells) is None))
 
 
 def _unique(names: Iterator[str]) -> Iterator[str]:

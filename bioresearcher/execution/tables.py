@@ -5,17 +5,17 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bioresearcher.execution.words import PLACEHOLDER_CELL, PLACEHOLDER_TEXT
+from bioresearcher.schemas.missing import blanked, codes_of, is_missing, key
 from bioresearcher.schemas.task import ColumnRule, TaskOutput
 
 MAX_CELLS = 1_500_000
 MAX_FIELD = 1_000_000
 MAX_COLUMNS = 20_000
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>", "nat"})
 _NUMERIC_START = frozenset({"", *"0123456789+-."})
 _P = re.compile(r"(?:p|p[_. -]?val(?:ue)?|pvalue|nominal p(?:[_. -]?val(?:ue)?)?|nom p-val)", re.IGNORECASE)
 _Q = re.compile(
@@ -91,18 +91,22 @@ def _collect(rows: Iterator[list[str]]) -> Table:
     return Table(tuple(header), tuple(kept))
 
 
-def is_missing(cell: str) -> bool:
-    """Whether a cell means 'no value'."""
-    return cell.strip().lower() in MISSING
-
-
 def to_number(cell: str) -> float | None:
     """The cell as a float (also inf), None when it is no number."""
     try:
         value = float(cell)
     except ValueError:
         return None
-    return None if math.isnan(value) else value
+    return None if math.isnan(value) or "_" in cell else value
+
+
+def column_numbers(cells: Sequence[str]) -> list[float | None] | None:
+    """A column as numbers, None where one is missing; None altogether when a cell is neither a number nor missing."""
+    values = [to_number(cell) for cell in cells]
+    others = {cell for cell, value in zip(cells, values, strict=True) if value is None}
+    some = next((cell for cell, value in zip(cells, values, strict=True) if value is not None), "")
+    missing = codes_of({*others, some}) if others else ()
+    return values if all(key(cell) in missing for cell in others) else None
 
 
 def table_problem(table: Table, output: TaskOutput) -> str:
@@ -121,7 +125,7 @@ def table_problem(table: Table, output: TaskOutput) -> str:
 
 def rule_problem(cells: list[str], rule: ColumnRule) -> str:
     """The first way in which a column breaks its rule; empty when it does not."""
-    known = [cell for cell in cells if not is_missing(cell)]
+    known = [c for c in cells if not is_missing(c)] if _is_bounded(rule) else [c for c in blanked(cells) if c]
     missing = 1 - len(known) / len(cells) if cells else 0.0
     if missing > rule.max_missing:
         return f"column {rule.name!r}: {missing:.0%} missing; at most {rule.max_missing:.0%} are allowed"
@@ -156,7 +160,7 @@ def _nothing_known(table: Table, output: TaskOutput) -> str:
         return f"column {(tests or empty)[0]!r} holds no value at all (NaN only)"
     if not table.rows or len(table.header) < 2:
         return ""
-    known = any(not is_missing(cell) for row in table.rows for cell in row[1:])
+    known = any(any(blanked(cells)) for cells in list(zip(*table.rows, strict=True))[1:])
     return "" if known else "no cell beside the first column holds a value (NaN only)"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, TextIO
 
 from bioresearcher.schemas.execution import Artifact
+from bioresearcher.schemas.missing import blanked, is_missing, is_number
 from bioresearcher.text.format import file_link, number
 from bioresearcher.text.visible import one_line, visible
 
@@ -28,7 +29,6 @@ FileState = Literal["same", "changed", "missing", "refused"]
 _PNG = b"\x89PNG\r\n\x1a\n"
 _SVG = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE[^>\[]*>\s*)*<svg\b", re.S)
 _INTEGER = re.compile(r"[+-]?\d+")
-_MISSING = frozenset({"", "NA", "NaN", "nan", "None"})
 
 
 @dataclass(frozen=True)
@@ -175,22 +175,15 @@ def _preview(file: TextIO, delimiter: str) -> tuple[TablePreview | None, str]:
 
 
 def _is_numeric(cells: list[str]) -> bool:
-    known = [c.strip() for c in cells if c.strip() not in _MISSING]
-    return bool(known) and all(_float(c) is not None for c in known)
-
-
-def _float(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    known = [c for c in blanked(cells) if c]
+    return bool(known) and all(map(is_number, known))
 
 
 def _cell(raw: str, numeric: bool) -> tuple[str, str]:
     text = one_line(raw, MAX_CELL)
-    value = _float(text) if numeric and text not in _MISSING and not _INTEGER.fullmatch(text) else None
     # Whole numbers stay as written: they may be years or identifiers.
-    return (number(value) if value is not None else text), text
+    decimal = numeric and is_number(text) and not is_missing(text) and not _INTEGER.fullmatch(text)
+    return number(float(text)) if decimal else text, text
 
 
 def read_figure(path: Path) -> tuple[Figure | None, str]:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from bioresearcher.schemas.base import Origin, Value
+from bioresearcher.schemas.missing import CODES, NO_GROUP, WORDS, key
 
 FileKind = Literal["expression", "samples", "gene_sets", "table"]
 ColumnRole = Literal["id", "group", "time", "event", "covariate", "other"]
@@ -26,6 +27,17 @@ class Column(Value):
     missing: int = 0
     missing_values: tuple[str, ...] = Field(default=(), description="strings that mean 'not known' in this column")
     unit: str | None = Field(default=None, description="None when the source does not state it")
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The levels that can be compared: not those that say that nothing is known."""
+        return tuple(level for level in self.levels if key(level) not in NO_GROUP)
+
+    @property
+    def stated_codes(self) -> tuple[str, ...]:
+        """Of `missing_values` those that only the description tells: the rule of `schemas.missing` finds the others."""
+        found = CODES | WORDS if self.dtype in ("integer", "number") else CODES
+        return tuple(code for code in self.missing_values if key(code) not in found)
 
 
 class DataFile(Value):

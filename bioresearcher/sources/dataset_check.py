@@ -183,7 +183,7 @@ def _largest_two(column: Column, scan: SheetScan | None) -> int:
     found = scan.column(column.name) if scan is not None else None
     if found is None or found.levels is None:
         return MIN_GROUP
-    sizes = sorted(found.levels.values(), reverse=True)
+    sizes = sorted(found.groups.values(), reverse=True)
     return sizes[1] if len(sizes) > 1 else 0
 
 

@@ -7,16 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bioresearcher.schemas.columns import ColumnScan, as_number
 from bioresearcher.schemas.dataset import Column, DataFile
-from bioresearcher.sources.dataset_scan import (
-    ColumnScan,
-    MatrixScan,
-    SheetScan,
-    as_number,
-    examples,
-    scan_matrix,
-    scan_sheet,
-)
+from bioresearcher.sources.dataset_scan import MatrixScan, SheetScan, examples, scan_matrix, scan_sheet
 from bioresearcher.sources.dataset_sets import SetsScan, scan_gene_sets
 from bioresearcher.sources.dataset_spec import ColumnSpec, FileSpec
 from bioresearcher.sources.tables import sha256_of

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bioresearcher.schemas.columns import ColumnScan, as_number
 from bioresearcher.schemas.dataset import ColumnRole, FileKind
-from bioresearcher.sources.dataset_scan import ColumnScan, as_number
-from bioresearcher.sources.tables import Limits, RowStream, is_missing, is_table, plain_suffix
+from bioresearcher.schemas.missing import blanked
+from bioresearcher.sources.tables import Limits, RowStream, is_table, plain_suffix
 
 OTHER_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".parquet", ".h5ad", ".soft")
 """Suffixes of data in other forms, which are converted before they are read."""
@@ -100,7 +101,7 @@ def peek(path: Path) -> Peek:
         header = tuple(stream.header)
     known = numbers = 0
     for i in range(1, len(header)):
-        cells = [row[i] for row in rows if not is_missing(row[i])]
+        cells = [cell for cell in blanked(row[i] for row in rows) if cell]
         count = sum(as_number(cell) is not None for cell in cells)
         known, numbers = known + len(cells), numbers + count
     return Peek(
@@ -204,8 +205,8 @@ def unusable_events(columns: Sequence[ColumnScan]) -> list[tuple[str, str]]:
         name = normal(column.name)
         if "censor" in name and column.binary:
             found.append((column.name, "whether 1 means censored or event is not stated"))
-        elif _EVENT.search(name) and column.levels and len(column.levels) == 2 and not column.binary:
-            found.append((column.name, f"its values are {' and '.join(map(repr, sorted(column.levels)))}, not 0 and 1"))
+        elif _EVENT.search(name) and len(column.groups) == 2 and not column.binary:
+            found.append((column.name, f"its values are {' and '.join(map(repr, sorted(column.groups)))}, not 0 and 1"))
     return found
 
 
@@ -215,7 +216,7 @@ def _is_time(column: ColumnScan) -> bool:
 
 def _group_or_covariate(column: ColumnScan) -> ColumnGuess:
     name = normal(column.name)
-    levels = column.levels or {}
+    levels = column.groups
     if column.mostly_numbers:
         return ColumnGuess()
     if _ORDINAL.search(name) and not _GROUP.search(name):

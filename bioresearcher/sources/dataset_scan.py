@@ -6,15 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from bioresearcher.sources.tables import (
-    Limits,
-    RowStream,
-    delimiter_of,
-    is_missing,
-    other_delimiter,
-)
+from bioresearcher.schemas.columns import ColumnScan, as_number
+from bioresearcher.schemas.missing import is_missing, key
+from bioresearcher.sources.tables import Limits, RowStream, delimiter_of, other_delimiter
 
 SHEET_LIMITS = Limits(text_bytes=48 << 20, ids=50_000)
 """Sample sheets are small; of a larger one the head is described."""
@@ -23,73 +18,6 @@ _MAX_ID_COLUMNS = 10
 
 MAX_COLUMNS = 300
 """Columns of a sheet that are described one by one."""
-
-MAX_LEVELS = 12
-
-
-@dataclass
-class ColumnScan:
-    """What the cells of one column hold. `levels` is None once there are more than `MAX_LEVELS`."""
-
-    name: str
-    extra_missing: frozenset[str] = frozenset()
-    missing: int = 0
-    missing_seen: set[str] = field(default_factory=set)
-    integers: int = 0
-    numbers: int = 0
-    texts: int = 0
-    minimum: float = math.inf
-    maximum: float = -math.inf
-    levels: dict[str, int] | None = field(default_factory=dict)
-    first_text: tuple[int, str] | None = None
-
-    def add(self, value: str, line: int) -> None:
-        """Count one cell; `line` is its line in the file."""
-        text = value.strip()
-        if is_missing(text, self.extra_missing):
-            self.missing += 1
-            if text:
-                self.missing_seen.add(text)
-            return
-        if self.levels is not None:
-            self.levels[text] = self.levels.get(text, 0) + 1
-            if len(self.levels) > MAX_LEVELS:
-                self.levels = None
-        self._add_known(text, line)
-
-    def _add_known(self, text: str, line: int) -> None:
-        number = as_number(text)
-        if number is None:
-            self.texts += 1
-            self.first_text = self.first_text or (line, text)
-            return
-        self.numbers += 1
-        self.integers += number.is_integer() and "." not in text
-        self.minimum, self.maximum = min(self.minimum, number), max(self.maximum, number)
-
-    @property
-    def known(self) -> int:
-        """Cells that are not missing."""
-        return self.numbers + self.texts
-
-    @property
-    def dtype(self) -> Literal["integer", "number", "text", "boolean"]:
-        """The narrowest type all known cells fit."""
-        if self.levels and {level.lower() for level in self.levels} <= {"true", "false"}:
-            return "boolean"
-        if self.texts or not self.known:
-            return "text"
-        return "integer" if self.integers == self.numbers else "number"
-
-    @property
-    def binary(self) -> bool:
-        """Whether the known cells are 0 and 1 only."""
-        return bool(self.levels) and all(as_number(level) in (0.0, 1.0) for level in self.levels or ())
-
-    @property
-    def mostly_numbers(self) -> bool:
-        """Whether a few texts stand among numbers: at least four numbers for each text."""
-        return self.texts > 0 and self.numbers >= 4 * self.texts
 
 
 @dataclass
@@ -122,15 +50,6 @@ class MatrixScan:
     first_ids: list[str] = field(default_factory=list)
 
 
-def as_number(text: str) -> float | None:
-    """The finite number a cell holds, or None."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and "_" not in text else None
-
-
 def examples(values: Iterable[str], most: int = 3) -> str:
     """The first few values, quoted, for a message."""
     shown = [repr(v) for _, v in zip(range(most), values, strict=False)]
@@ -151,9 +70,9 @@ def scan_sheet(
     Raises:
         InputError: The file cannot be read as a table.
     """
-    extra = {k: frozenset(v.strip().lower() for v in vs) for k, vs in (missing_values or {}).items()}
+    declared = {name: frozenset(map(key, values)) for name, values in (missing_values or {}).items()}
     with RowStream(path, limits) as stream:
-        columns = [ColumnScan(n, extra.get(n, frozenset())) for n in stream.header[:MAX_COLUMNS]]
+        columns = [ColumnScan(n, declared.get(n, frozenset())) for n in stream.header[:MAX_COLUMNS]]
         unique: dict[int, dict[str, None]] = {
             i: {} for i, column in enumerate(columns) if i < _MAX_ID_COLUMNS or column.name == id_column
         }
@@ -163,6 +82,8 @@ def scan_sheet(
             for i, seen in list(unique.items()):
                 _note_id(i, seen, row[i].strip(), unique, limits)
         problems = stream_problems(stream)
+    for column in columns:
+        column.finish()
     ids = {columns[i].name: list(seen) for i, seen in unique.items()}
     return SheetScan(stream.rows_total, columns, ids, problems, len(stream.header))
 
@@ -219,7 +140,7 @@ class _Names:
         self.unchecked = False
 
     def add(self, name: str) -> None:
-        if not name:
+        if is_missing(name):
             self.empty += 1
         elif name in self.seen:
             self.repeats += 1
@@ -316,12 +237,12 @@ def stream_problems(stream: RowStream) -> list[str]:
         found.append(f"{name}: there is a header but no row")
     if stream.ragged and stream.first_ragged is not None:
         found.append(_ragged_problem(stream, stream.first_ragged))
-    if stream.latin1_line is not None:
+    if stream.text.latin1_line is not None:
         found.append(
-            f"{name}: line {stream.latin1_line} is not UTF-8 and was read as Latin-1 here; "
+            f"{name}: line {stream.text.latin1_line} is not UTF-8 and was read as Latin-1 here; "
             "save the file as UTF-8, the analyses need it"
         )
-    if stream.bom:
+    if stream.text.bom:
         found.append(f"{name}: starts with a byte order mark, which is left out on reading")
     found += _header_problems(name, header)
     if stream.truncated:

@@ -34,7 +34,7 @@ one `[[files]]` with `name`, `kind` and `path` must be there::
     aliases = ["ER", "estrogen receptor"]
     case = "1"
     control = "0"
-    missing_values = ["missing"]
+    missing_values = ["x"]             # what `schemas.missing` does not find: also `unknown` as a level of texts
     unit = "months"                    # leave out when it is not stated
 """
 

@@ -208,6 +208,11 @@ def _not_stated(spec: DatasetSpec, loaded: Sequence[LoadedFile]) -> list[str]:
     for one in loaded:
         notes += _open_scale(one.file, one.scan if isinstance(one.scan, MatrixScan) else None)
         times = [c.name for c in one.file.columns if c.role == "time" and c.unit is None]
+        notes += [
+            f"{level!r} is a level of {c.name!r} in {one.file.name}; list it in missing_values if it means 'not known'."
+            for c in one.file.columns
+            for level in sorted({*c.levels} - {*c.groups})
+        ]
         notes += [f"The unit of {name!r} in {one.file.path} is not stated." for name in times]
         if spec.endpoint is None and any(c.role == "event" for c in one.file.columns):
             notes.append(f"What counts as an event in {one.file.path} is not stated.")

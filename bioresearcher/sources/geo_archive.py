@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import IO
 
 from bioresearcher.errors import InputError
+from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.dataset import RemoteFile
 from bioresearcher.schemas.geo import GeoSample
-from bioresearcher.sources.dataset_scan import as_number
 from bioresearcher.sources.geo_rows import MAX_SAMPLES_SIDE_BY_SIDE, SampleRows
 from bioresearcher.sources.lines import GZIP, LineLimits, Lines, unpacked
 

@@ -84,9 +84,9 @@ def _of_samples(series: GeoSeries) -> dict[str, object]:
                 missing=scan.missing,
             )
         )
-        if guess.role == "group" and scan.levels:
+        if guess.role == "group":
             groups.append(f"group {scan.name!r}: {counts(scan)}")
-            largest = max(largest, sorted(scan.levels.values(), reverse=True)[1])
+            largest = max(largest, sorted(scan.groups.values(), reverse=True)[1])
     said = agreement(labelled(series))
     stated = [s.rows for s in series.samples if s.rows is not None]
     return {

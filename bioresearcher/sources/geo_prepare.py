@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Literal
 
 from bioresearcher.errors import InputError
+from bioresearcher.schemas.columns import ColumnScan, as_number
 from bioresearcher.schemas.geo import GeoSeries
+from bioresearcher.schemas.missing import is_missing
 from bioresearcher.sources.dataset_files import MIN_GROUP
 from bioresearcher.sources.dataset_infer import ColumnGuess, guess_roles
-from bioresearcher.sources.dataset_scan import ColumnScan, as_number
 from bioresearcher.sources.dataset_spec import ColumnSpec, DatasetSpec, FileSpec
 from bioresearcher.sources.dataset_write import packed, write_rows, write_spec
 from bioresearcher.sources.geo_rows import Rows
 from bioresearcher.sources.geo_sheet import SAMPLE, cell, sheet_of
 from bioresearcher.sources.probe_genes import COLLAPSE, GeneMap, collapse
 from bioresearcher.sources.sample_labels import Labelled, agreement, reference_level
-from bioresearcher.sources.tables import is_missing
 
 MATRIX, SHEET, PROBES = "expression.tsv.gz", "samples.tsv", "probes.tsv.gz"
 _SCALE_ROWS = 4000
@@ -167,12 +167,14 @@ def sheet_roles(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tu
     for line, row in enumerate(rows, start=2):
         for scan, value in zip(scans, row, strict=True):
             scan.add(value, line)
+    for scan in scans:
+        scan.finish()
     guesses = guess_roles([s for s in scans if s.name != "title"], SAMPLE, "GEO's sample accession")
     found = []
     for scan in scans:
         guess = guesses.get(scan.name, ColumnGuess())
         if guess.role == "group":
-            guess = _comparable(scan.levels or {}, guess) or ColumnGuess()
+            guess = _comparable(scan.groups, guess) or ColumnGuess()
         found.append((scan, guess))
     return found
 

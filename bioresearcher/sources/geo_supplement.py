@@ -12,13 +12,14 @@ from itertools import islice
 from pathlib import Path
 
 from bioresearcher.errors import InputError
+from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.geo import GeoSample
-from bioresearcher.sources.dataset_scan import as_number
+from bioresearcher.schemas.missing import blanked, is_missing
 from bioresearcher.sources.geo_rows import Row
 from bioresearcher.sources.lines import open_lines
 from bioresearcher.sources.probe_genes import gene_column
 from bioresearcher.sources.table_formats import excel_tables, plain_file
-from bioresearcher.sources.tables import is_missing, plain_suffix
+from bioresearcher.sources.tables import plain_suffix
 
 _PEEK = 60
 _ANNOTATION = re.compile(
@@ -113,7 +114,7 @@ def _again(first: str, rest: Iterator[str]) -> Iterator[str]:
 
 
 def _is_value(name: str, cells: Sequence[str]) -> bool:
-    known = [c for c in cells if not is_missing(c)]
+    known = [c for c in blanked(cells) if c]
     if not known or _ANNOTATION.match(name.strip()):
         return False
     return sum(as_number(c) is not None for c in known) >= 0.9 * len(known)

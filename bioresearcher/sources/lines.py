@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import zlib
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import IO, BinaryIO, cast
 from bioresearcher.errors import InputError
 
 GZIP = b"\x1f\x8b"
-_BOM = "\ufeff"
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -30,40 +31,34 @@ class LineLimits:
 
 
 class Lines:
-    """The lines of a file without their ends, with the number of the last one given out.
+    """The lines of a file, with the number of the last one given out; only one of the two ways to read, and once.
 
-    Bytes that are not UTF-8 are read as Latin-1; `latin1_line` is the first such line.
+    Attributes:
+        latin1_line: First line that is not UTF-8 and was read as Latin-1, else None.
+        bom: Whether the file starts with a byte order mark.
+        truncated: Whether there was more text than the limits allow; only where that is no error.
     """
 
-    def __init__(self, file: BinaryIO, name: str, limits: LineLimits) -> None:
+    def __init__(self, file: BinaryIO, name: str, limits: LineLimits, *, whole: bool = True) -> None:
         self.name = name
         self.number = 0
         self.latin1_line: int | None = None
+        self.bom = False
+        self.truncated = False
         self._file = file
         self._limits = limits
+        self._whole = whole
         self._bytes = 0
 
     def __iter__(self) -> Iterator[str]:
-        """The lines, once.
+        """The lines without their ends.
 
         Raises:
             InputError: The file is damaged, cut off, binary, or beyond the limits.
         """
-        limits = self._limits
-        while raw := self._readline():
-            self.number += 1
-            self._bytes += len(raw)
-            if len(raw) >= limits.line_bytes and not raw.endswith(b"\n"):
-                raise InputError(f"{self.name}: line {self.number} is longer than {limits.line_bytes >> 20} MB.")
-            if self._bytes > limits.text_bytes:
-                raise InputError(f"{self.name}: holds more than {limits.text_bytes >> 20:,} MB of text.")
-            if b"\0" in raw:
-                raise InputError(f"{self.name}: line {self.number} holds binary data, not text.")
-            yield self._decoded(raw)
-
-    def _readline(self) -> bytes:
         try:
-            return self._file.readline(self._limits.line_bytes)
+            for line in self.with_ends():
+                yield line.rstrip("\r\n")
         except EOFError as error:
             raise InputError(
                 f"{self.name}: the gzip file is cut off after line {self.number}.", hint="Download it again."
@@ -71,15 +66,56 @@ class Lines:
         except (OSError, zlib.error) as error:
             raise InputError(f"{self.name}: cannot be read ({error}).", hint="Download it again.") from error
 
+    def with_ends(self) -> Iterator[str]:
+        """The lines as written; beyond the limit of text it is an error unless the lines end there (not `whole`).
+
+        Raises:
+            InputError: The file is binary, or beyond the limits.
+            OSError, EOFError, zlib.error: It is damaged.
+        """
+        limits = self._limits
+        while self._whole or self._bytes < limits.text_bytes:
+            raw = self._file.readline(limits.line_bytes)
+            if not raw:
+                return
+            self.number += 1
+            self._bytes += len(raw)
+            if len(raw) >= limits.line_bytes and not raw.endswith(b"\n"):
+                raise InputError(
+                    f"{self.name}: line {self.number} is longer than {limits.line_bytes >> 20} MB.",
+                    hint="This does not look like text with one row per line.",
+                )
+            if self._whole and self._bytes > limits.text_bytes:
+                raise InputError(f"{self.name}: holds more than {limits.text_bytes >> 20:,} MB of text.")
+            yield self._decoded(raw)
+        self.truncated = bool(self._file.peek(1)) if hasattr(self._file, "peek") else True
+
+    def count_rest(self, most: int) -> tuple[int, bool]:
+        """How many lines follow, and whether all were counted: no more than `most` bytes of the file are read."""
+        count, last = 0, b"\n"
+        while chunk := self._file.read(_CHUNK):
+            count, last = count + chunk.count(b"\n"), chunk[-1:]
+            self._bytes += len(chunk)
+            if self._bytes >= most:
+                return count + (last != b"\n"), False
+        return count + (last != b"\n"), True
+
     def _decoded(self, raw: bytes) -> str:
+        if self.number == 1:
+            if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+                raise InputError(f"{self.name}: the text is UTF-16.", hint="Save it as UTF-8 text.")
+            self.bom = raw.startswith(codecs.BOM_UTF8)
+            raw = raw.removeprefix(codecs.BOM_UTF8)
+        if b"\0" in raw:
+            raise InputError(
+                f"{self.name}: line {self.number} holds binary data, not text.",
+                hint="Give tables as text (.csv, .tsv, optionally .gz); export spreadsheets first.",
+            )
         try:
-            text = raw.decode("utf-8")
+            return raw.decode("utf-8")
         except UnicodeDecodeError:
             self.latin1_line = self.latin1_line or self.number
-            text = raw.decode("latin-1")
-        if self.number == 1:
-            text = text.removeprefix(_BOM)
-        return text.rstrip("\r\n")
+            return raw.decode("latin-1")
 
 
 @contextmanager

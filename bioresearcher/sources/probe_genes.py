@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bioresearcher.sources.dataset_scan import as_number
+from bioresearcher.schemas.columns import as_number
+from bioresearcher.schemas.missing import is_missing
 from bioresearcher.sources.geo_rows import Rows
 from bioresearcher.sources.lines import open_lines
 from bioresearcher.sources.soft import entities
-from bioresearcher.sources.tables import is_missing
 
 _COLUMNS = (
     "genesymbol", "genesymbols", "symbol", "symbols", "genesym", "ilmngene", "genename", "orfsymbol", "gene",
@@ -105,7 +105,7 @@ def symbols_in(cell: str) -> list[str]:
     for part in re.split(r"///|[;|]", cell):
         fields = [f.strip() for f in part.split("//")]
         symbol = fields[1] if len(fields) > 1 else fields[0]
-        if symbol and symbol.strip("-") and not is_missing(symbol) and len(symbol) <= _MAX_SYMBOL:
+        if symbol.strip("-") and not is_missing(symbol) and len(symbol) <= _MAX_SYMBOL:
             found[symbol] = None
     return list(found)
 

@@ -7,34 +7,28 @@ text, and rows after that are only counted. Names and values are kept as written
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, Self
 
 from bioresearcher.errors import InputError
+from bioresearcher.sources.lines import LineLimits, Lines, unpacked
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 """Suffixes read as tables, each also with `.gz`; commas in `.csv`, tabs in the others."""
 
-MISSING = frozenset(
-    ("", "na", "n/a", "nan", "null", "missing", "unknown", "not available", "--"),
-)
-"""Strings that mean "not known" everywhere, in lower case; the shipped analyses use the same."""
-
 _CHUNK = 1 << 20
 MAX_CELL = 1 << 17
 """Characters a cell may have: more is an unclosed quote."""
-_BOM = b"\xef\xbb\xbf"
+_DAMAGED = (OSError, EOFError, zlib.error, csv.Error)
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How much of a file is read.
+class Limits(LineLimits):
+    """How much of a table is read.
 
     Attributes:
         text_bytes: Text whose cells are looked at; the rows after it are only counted.
@@ -43,9 +37,9 @@ class Limits:
         ids: Most row names that are compared with each other.
     """
 
+    line_bytes: int = 16 << 20
     text_bytes: int = 192 << 20
     count_bytes: int = 8 << 30
-    line_bytes: int = 16 << 20
     ids: int = 300_000
 
 
@@ -58,12 +52,6 @@ def plain_suffix(path: Path) -> str:
 def is_table(path: Path) -> bool:
     """Whether the name says that the file is a table."""
     return plain_suffix(path) in TABLE_SUFFIXES
-
-
-def is_missing(value: str, extra: frozenset[str] = frozenset()) -> bool:
-    """Whether a cell means "not known"; `extra` holds further such strings in lower case."""
-    text = value.strip().lower()
-    return text in MISSING or text in extra
 
 
 def sha256_of(path: Path) -> str:
@@ -82,15 +70,16 @@ class RowStream:
 
     Attributes:
         header: Column names as written.
+        text: The file's lines, with what was noticed of their encoding.
         lines: Number of the last line given out, the header being line 1.
         rows_seen: Rows given out; `rows_total` also counts those after the text limit.
         ragged: Rows left out because their number of cells differs from the header's.
         first_ragged: (line, cells) of the first of them.
-        latin1_line: First line that is not UTF-8 and was read as Latin-1, else None.
-        bom: Whether the file starts with a byte order mark.
         truncated: Whether the text limit was reached.
         uncounted: Whether counting stopped at its limit too.
     """
+
+    text: Lines
 
     def __init__(self, path: Path, limits: Limits | None = None) -> None:
         self.path = path
@@ -101,12 +90,8 @@ class RowStream:
         self.rows_total = 0
         self.ragged = 0
         self.first_ragged: tuple[int, int] | None = None
-        self.latin1_line: int | None = None
-        self.bom = False
         self.truncated = False
         self.uncounted = False
-        self._read_bytes = 0
-        self._line = 0
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> Self:
@@ -116,27 +101,25 @@ class RowStream:
             InputError: The file cannot be read, is empty, or is no text table.
         """
         try:
-            opened = gzip.open(self.path, "rb") if self.path.name.lower().endswith(".gz") else None
-            self._file = cast("BinaryIO", opened) if opened is not None else self.path.open("rb")
+            self._file = self.path.open("rb")
+            packed = self.path.name.lower().endswith(".gz")
+            self.text = Lines(unpacked(self._file, packed=packed), self.path.name, self.limits, whole=False)
             csv.field_size_limit(MAX_CELL)  # of the whole process, so not left to whoever set it last
-            self._reader = csv.reader(self._text_lines(), delimiter=delimiter_of(self.path))
+            self._reader = csv.reader(self.text.with_ends(), delimiter=delimiter_of(self.path))
             self.header = next(self._reader, [])
-        except (OSError, EOFError, zlib.error, csv.Error) as error:
-            self._close()
-            raise self._unreadable(error) from error
-        except InputError:
-            self._close()
+            if not any(name.strip() for name in self.header):
+                raise InputError(f"{self.path.name}: the file is empty.", hint="Remove it or fill it.")
+        except BaseException as error:
+            self.__exit__()
+            if isinstance(error, _DAMAGED):
+                raise self._unreadable(error) from error
             raise
-        if not any(name.strip() for name in self.header):
-            self._close()
-            raise InputError(f"{self.path.name}: the file is empty.", hint="Remove it or fill it.")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the file."""
-        self._close()
+        if self._file is not None:
+            self._file.close()
 
     def rows(self, most: int | None = None) -> Iterator[list[str]]:
         """Data rows in file order, at most `most`; blank lines are skipped, ragged rows left out and counted.
@@ -158,56 +141,12 @@ class RowStream:
                 yield row
                 if most is not None and self.rows_seen >= most:
                     return
-            rest = self._count_rest() if self.truncated else 0
-            self.rows_total = self.rows_seen + self.ragged + rest
-        except (OSError, EOFError, zlib.error, csv.Error) as error:
+            self.truncated, rest, counted = self.text.truncated, 0, True
+            if self.truncated:
+                rest, counted = self.text.count_rest(self.limits.count_bytes)
+            self.rows_total, self.uncounted = self.rows_seen + self.ragged + rest, not counted
+        except _DAMAGED as error:
             raise self._unreadable(error) from error
-
-    def _text_lines(self) -> Iterator[str]:
-        file = self._file
-        if file is None:
-            return
-        while self._read_bytes < self.limits.text_bytes:
-            raw = file.readline(self.limits.line_bytes)
-            if not raw:
-                return
-            self._line += 1
-            self._read_bytes += len(raw)
-            if len(raw) >= self.limits.line_bytes and not raw.endswith(b"\n"):
-                raise InputError(
-                    f"{self.path.name}: line {self._line} is longer than {self.limits.line_bytes >> 20} MB.",
-                    hint="This does not look like a table with one row per line.",
-                )
-            yield self._decode(raw)
-        self.truncated = bool(file.peek(1)) if hasattr(file, "peek") else True
-
-    def _decode(self, raw: bytes) -> str:
-        if self._line == 1:
-            if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-                raise InputError(f"{self.path.name}: the text is UTF-16.", hint="Save the table as UTF-8 text.")
-            if raw.startswith(_BOM):
-                self.bom, raw = True, raw[len(_BOM) :]
-        if b"\0" in raw:
-            raise InputError(
-                f"{self.path.name}: line {self._line} holds binary data.",
-                hint="Give tables as text (.csv, .tsv, optionally .gz); export spreadsheets first.",
-            )
-        try:
-            return raw.decode("utf-8")
-        except UnicodeDecodeError:
-            self.latin1_line = self.latin1_line or self._line
-            return raw.decode("latin-1")
-
-    def _count_rest(self) -> int:
-        count, last = 0, b"\n"
-        while self._file is not None and (chunk := self._file.read(_CHUNK)):
-            count += chunk.count(b"\n")
-            last = chunk[-1:]
-            self._read_bytes += len(chunk)
-            if self._read_bytes >= self.limits.count_bytes:
-                self.uncounted = True
-                break
-        return count + (last != b"\n")
 
     def _unreadable(self, error: Exception) -> InputError:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -215,11 +154,6 @@ class RowStream:
             f"{self.path.name}: cannot be read as a table ({reason}).",
             hint="Give tables as text: .csv with commas or .tsv with tabs, optionally .gz.",
         )
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
 
 
 def delimiter_of(path: Path) -> str:

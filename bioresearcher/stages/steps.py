@@ -176,10 +176,10 @@ def unbound(step: ProtocolStepDraft, ground: Ground) -> str:
 
 
 def _needed(parameter: SkillParameter, step: ProtocolStepDraft, datasets: Sequence[Dataset]) -> bool:
-    """Whether a step cannot do without a parameter: also the strings that mean "not known", where there are any."""
+    """Whether a step cannot do without a parameter: also the strings that mean "not known", where some are stated."""
     if parameter.source == "missing_values":
         columns = [c for d in datasets if d.id in step.datasets for f in d.files for c in f.columns]
-        return any(c.missing_values for c in columns)
+        return any(c.stated_codes for c in columns)
     return parameter.required and parameter.source not in _UNSTATED
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
-import sys
+import importlib
 from pathlib import Path
 from types import ModuleType
 
@@ -18,14 +17,9 @@ LIBRARY = Path(__file__).parents[2] / "agents" / "skills" / "_lib"
 
 
 def load() -> ModuleType:
-    if "bioskill" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("bioskill", LIBRARY / "bioskill.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["bioskill"] = module
-        spec.loader.exec_module(module)
-    return sys.modules["bioskill"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(LIBRARY))
+        return importlib.import_module("bioskill")
 
 
 @pytest.fixture

@@ -189,6 +189,24 @@ async def test_limma_is_a_moderated_t_test_of_the_same_groups(cohort: dict[str, 
 
 @needs_r
 @pytest.mark.sandbox
+async def test_a_level_called_none_is_a_group_and_words_among_numbers_are_missing(tmp_path: Path) -> None:
+    rows = [
+        f"s{i}\t{'not reported' if i == 0 else 5 + i * 17 % 61}\t{i % 3 % 2}\t{('none', 'drug')[i % 2]}"
+        for i in range(40)
+    ]
+    samples = tmp_path / "samples.tsv"
+    samples.write_text("sample\ttime\tevent\tarm\n" + "\n".join(rows) + "\n")
+    result = await carried_out(
+        tmp_path, "survival-in-r", {"samples": samples}, time_column="time", event_column="event", group_column="arm",
+        case="drug", control="none", dataset_label="d", missing_values=["sample=none"],
+    )  # fmt: skip
+    assert result.verified, result.attempt.message
+    groups = outputs(tmp_path)["survival_groups.tsv"]
+    assert list(zip(groups["group"], groups["n"], strict=True)) == [("arm = none", 19), ("arm = drug", 20)]
+
+
+@needs_r
+@pytest.mark.sandbox
 @pytest.mark.slow
 async def test_survival_agrees_with_an_independent_implementation(cohort: dict[str, Path], tmp_path: Path) -> None:
     sheet = pd.read_csv(cohort["samples"], sep="\t")

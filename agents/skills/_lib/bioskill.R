@@ -26,22 +26,59 @@ bs_parameter <- function(task, name, default) {
   if (is.null(value)) default else value
 }
 
-# A table; text stays text, and strings that mean "not known" become NA.
+# The rule of bioresearcher/schemas/missing.py: codes that are missing in every column, and words that are missing among
+# numbers and a level among texts. A test compares both.
+bs_codes <- strsplit(paste0(
+  "|.|--|---|'--|na|n/a|n.a.|nan|-nan|+nan|null|<na>|nat|#n/a|#n/a n/a|#na|1.#ind|-1.#ind|1.#qnan|-1.#qnan",
+  "|[not available]|[not applicable]|[not evaluated]|[not reported]|[unknown]|[discrepancy]|[pending]"
+), "|", fixed = TRUE)[[1]]
+bs_words <- strsplit(paste0(
+  "none|-|?|unknown|missing|unavailable|undetermined|not available|not applicable|not reported|not known",
+  "|not recorded|not provided|not collected|not determined|not done|not evaluated|not assessed"
+), "|", fixed = TRUE)[[1]]
+
+bs_key <- function(cells) tolower(trimws(cells, whitespace = "[\\h\\v]"))
+
+# A column of text with NA for what is missing; `stated` are further codes.
+bs_blank <- function(cells, stated = character()) {
+  keys <- bs_key(cells)
+  missing <- c(bs_codes, bs_key(stated))
+  known <- unique(keys[!keys %in% c(missing, bs_words)])
+  number <- "^[+-]?(([0-9]+[.]?[0-9]*|[.][0-9]+)(e[+-]?[0-9]+)?|inf(inity)?)$"
+  if (length(known) && all(grepl(number, known))) missing <- c(missing, bs_words)
+  cells[is.na(cells) | keys %in% missing] <- NA
+  cells
+}
+
+# The codes stated for a column: `column=code` is for one column, `code` for all.
+bs_stated <- function(column, columns, codes) {
+  own <- startsWith(codes, paste0(column, "="))
+  general <- !Reduce(`|`, lapply(columns, function(name) startsWith(codes, paste0(name, "="))), logical(length(codes)))
+  c(substring(codes[own], nchar(column) + 2), codes[general])
+}
+
+# A table; text stays text, and what is missing becomes NA.
 bs_read_table <- function(path, missing = character()) {
   if (is.null(path) || !file.exists(path)) bs_fail("an input file is not there")
   sep <- if (grepl("[.]csv([.]gz)?$", path)) "," else "\t"
   table <- tryCatch(
     read.table(path, header = TRUE, sep = sep, quote = "\"", comment.char = "", check.names = FALSE,
-               na.strings = c("NA", "", "NaN", unlist(missing)), stringsAsFactors = FALSE),
+               na.strings = character(), colClasses = "character"),
     error = function(e) bs_fail(basename(path), ": not a readable table (", conditionMessage(e), ")")
   )
   if (anyDuplicated(names(table))) bs_fail(basename(path), ": two columns have the same name")
+  stated <- as.character(unlist(missing))
+  for (i in seq_along(table)) {
+    cells <- bs_blank(table[[i]], bs_stated(names(table)[i], names(table), stated))
+    table[[i]] <- type.convert(cells, as.is = TRUE, na.strings = character())
+  }
   table
 }
 
 # Features x samples as numbers; repeated features are averaged.
 bs_read_matrix <- function(path) {
   table <- bs_read_table(path)
+  table <- table[!is.na(table[[1]]) & !bs_key(table[[1]]) %in% bs_words, , drop = FALSE]
   numeric <- vapply(table, is.numeric, logical(1))
   numeric[1] <- FALSE
   if (!any(numeric)) bs_fail(basename(path), ": no numbers found")

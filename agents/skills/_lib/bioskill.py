@@ -12,7 +12,7 @@ import gzip
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -21,11 +21,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
+from biomissing import CODES, WORDS, codes_of, is_missing, key, stated_codes
 
 DATA_ERROR = 65
 """Exit code for data that cannot be analysed (EX_DATAERR of sysexits.h)."""
 
-DEFAULT_MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "missing", "unknown", "not available", "--")
+_SPELLED = {s for code in CODES for s in (code, code.upper(), code.title(), code.capitalize())} | {"NaN", "NaT"}
+_DEFAULTS = {"keep_default_na": False, "na_values": sorted(_SPELLED)}
+"""Columns of numbers with codes in their usual spelling are read as numbers at once; the others are looked at again."""
 
 CASE_COLOUR = "#D55E00"
 CONTROL_COLOUR = "#0072B2"
@@ -103,6 +106,7 @@ def load_task(argv: list[str] | None = None) -> Task:
 def read_table(path: Path, **options: Any) -> pd.DataFrame:
     """A CSV or TSV (optionally .gz) as text columns stay text; the separator follows the suffix, else is sniffed.
 
+    What is missing is decided for each column by `codes_of`, unless `options` of `pandas.read_csv` are given.
     A header that is one name shorter than the rows (as R writes it) gets a first column `row`. Two columns of
     the same name are an error, because nobody can tell which one is meant.
     """
@@ -113,13 +117,23 @@ def read_table(path: Path, **options: Any) -> pd.DataFrame:
     extra: dict[str, Any] = {"sep": separator} if separator else {"sep": None, "engine": "python"}
     try:
         header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **extra).iloc[0]
-        table = pd.read_csv(path, **extra, **options)
+        table = pd.read_csv(path, **extra, **(options or _DEFAULTS))
     except (ValueError, EOFError, OSError, csv.Error, gzip.zlib.error) as error:  # zlib's: a damaged .gz
         fail(f"{path.name}: not a readable table ({' '.join(str(error).split())})")
     names = header[header.str.strip() != ""].str.strip()
     if names.duplicated().any():
         fail(f"{path.name}: two columns are called {names[names.duplicated()].iloc[0]!r}; give each its own name")
-    return _with_first_column(table)
+    table = _with_first_column(table)
+    for name in () if options else table.select_dtypes(exclude="number").columns:
+        missing = codes_of(map(str, table[name].unique()))
+        column = blank(table[name], missing)
+        table[name] = column.map(float) if missing >= WORDS else column
+    return table
+
+
+def blank(column: pd.Series, missing: Collection[str]) -> pd.Series:
+    """A column of text with NaN for the codes in `missing` (lower case, see `codes_of`)."""
+    return column.map(lambda cell: np.nan if key(str(cell)) in missing else cell)
 
 
 def _with_first_column(table: pd.DataFrame) -> pd.DataFrame:
@@ -138,9 +152,9 @@ def read_expression_rows(path: Path, feature_column: str | None = None) -> pd.Da
     Text columns between the feature names and the first sample (a description, a second identifier) are left
     out and said on standard output. Text or infinite values among the numbers are an error.
     """
-    table = read_table(path, na_values=list(DEFAULT_MISSING))
+    table = read_table(path)
     feature = feature_column if feature_column in table.columns else table.columns[0]
-    table = table.dropna(subset=[feature]).set_index(feature)
+    table = table.loc[[not is_missing(str(name)) for name in table[feature]]].set_index(feature)
     table.index = table.index.astype(str).str.strip()
     table.columns = [str(c).strip() for c in table.columns]
     numeric = table.apply(pd.to_numeric, errors="coerce")
@@ -192,7 +206,10 @@ def looks_linear(values: np.ndarray[Any, Any]) -> bool:
 
 
 def read_samples(path: Path, sample_column: str | None = None, missing: Any = ()) -> pd.DataFrame:
-    """The sample sheet indexed by sample id (text); the strings in `missing` become missing values."""
+    """The sample sheet indexed by sample id (text), with NaN for what is missing by the rule of `codes_of`.
+
+    `missing` states further codes: `column=code` for one column, `code` for all.
+    """
     table = read_table(path, dtype=str, keep_default_na=False)
     column = sample_column if sample_column in table.columns else table.columns[0]
     table[column] = table[column].astype(str).str.strip()
@@ -200,9 +217,9 @@ def read_samples(path: Path, sample_column: str | None = None, missing: Any = ()
     if table[column].duplicated().any():
         twice = table.loc[table[column].duplicated(), column].iloc[0]
         fail(f"{path.name}: sample {twice!r} occurs more than once in column {column!r}")
-    table = table.set_index(column)
-    known_missing = {str(m).strip().lower() for m in (*DEFAULT_MISSING, *missing)}
-    return table.map(lambda v: np.nan if str(v).strip().lower() in known_missing else str(v).strip())
+    table = table.set_index(column).map(lambda cell: str(cell).strip())
+    stated = stated_codes(table.columns, map(str, missing))
+    return table.apply(lambda cells: blank(cells, codes_of(cells.unique(), stated[cells.name])))
 
 
 def match_samples(

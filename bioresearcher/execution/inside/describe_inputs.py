@@ -2,21 +2,20 @@
 
 Prints a JSON list of texts, one per file, each at most `LIMIT` characters: rows, columns with type, missing
 count and distinct values, and the first three rows. Reads in one pass, without keeping the table; beyond `FULL_CELLS`
-cells rows are only counted, which is said.
+cells rows are only counted, which is said. Of this package it imports what `lay_script` lays beside it.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any
+
+from bioresearcher.execution.inside.rows import open_text, separator_of, split_rows
+from bioresearcher.schemas.columns import ColumnScan
 
 LIMIT = 3500
 HEAD_ROWS = 3
@@ -25,7 +24,7 @@ LISTED_COLUMNS = 24
 NAMED_COLUMNS = 60
 LEVELS = 6
 FULL_CELLS = 10_000_000
-MISSING = {"", "na", "n/a", "nan", "null", "none", "missing", "unknown", "--"}
+NUMERIC = ("integer", "number")
 
 # letters, marks and variation selectors that show nothing: a copy, as nothing of the program is inside the sandbox
 UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159") | frozenset(
@@ -39,84 +38,32 @@ def plain(text: str, width: int = 28) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
-@dataclass
-class Tally:
-    """What was seen in one column."""
-
-    name: str
-    rows: int = 0
-    missing: int = 0
-    types: set[str] = field(default_factory=set)
-    levels: dict[str, int] = field(default_factory=dict)
-    low: float | None = None
-    high: float | None = None
-
-    def add(self, cell: str) -> None:
-        """Count one cell."""
-        self.rows += 1
-        text = cell.strip()
-        if text.lower() in MISSING:
-            self.missing += 1
-            return
-        try:
-            value = float(text)
-        except ValueError:
-            self.types.add("text")
-        else:
-            self.types.add("integer" if text.lstrip("+-").isdigit() else "number")
-            self.low = value if self.low is None else min(self.low, value)
-            self.high = value if self.high is None else max(self.high, value)
-        if len(self.levels) <= LEVELS or text in self.levels:
-            self.levels[text] = self.levels.get(text, 0) + 1
-
-    @property
-    def dtype(self) -> str:
-        """The narrowest type that holds all known values."""
-        for name in ("text", "number", "integer"):
-            if name in self.types:
-                return name
-        return "empty"
-
-    def line(self) -> str:
-        """One line: name, type, missing, and levels or range."""
-        said = f"  {plain(self.name, 40)}: {self.dtype}, {self.missing} missing"
-        if self.levels and len(self.levels) <= LEVELS:
-            levels = sorted(self.levels.items())
-            return said + "; values " + ", ".join(f"{plain(k, 20)!r} ({n})" for k, n in levels)
-        return said + (f"; {self.low:g} to {self.high:g}" if self.dtype in {"integer", "number"} else "")
+def dtype_of(column: ColumnScan) -> str:
+    """The narrowest type that holds all known values."""
+    return column.dtype if column.known else "empty"
 
 
-def read_lines(path: Path) -> IO[str]:
-    """Lines of a plain or gzipped text file."""
-    binary: Any = gzip.GzipFile(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
-    return io.TextIOWrapper(binary, encoding="utf-8", errors="replace", newline="")
-
-
-def separator_of(name: str, header: str) -> str:
-    """Comma for `.csv` (semicolon when commoner), else tab when there is one."""
-    if name.endswith(".csv"):
-        return max(",;", key=header.count)
-    return "\t" if "\t" in header or name.endswith((".tsv", ".tab")) else max("\t,;", key=header.count)
-
-
-def rows_of(path: Path, lines: Iterator[str]) -> tuple[str, Iterator[list[str]]]:
-    """The separator and the rows."""
-    top = next(lines, "")
-    separator = separator_of(path.name.lower().removesuffix(".gz"), top)
-    every = chain([top], lines)
-    if separator == "\t":
-        return separator, (line.rstrip("\r\n").split("\t") for line in every)
-    return separator, csv.reader(every, delimiter=separator)
+def line_of(column: ColumnScan) -> str:
+    """One line: name, type, missing, levels or range, and how the missing ones are written."""
+    said = f"  {plain(column.name, 40)}: {dtype_of(column)}, {column.missing} missing"
+    if column.levels and len(column.levels) <= LEVELS:
+        said += "; values " + ", ".join(f"{plain(k, 20)!r} ({n})" for k, n in sorted(column.levels.items()))
+    elif column.dtype in NUMERIC:
+        said += f"; {column.minimum:g} to {column.maximum:g}"
+    codes = [repr(plain(code, 20)) for code in sorted(column.missing_seen)[:LEVELS]]
+    return f"{said}; missing is written {', '.join(codes)}" if codes else said
 
 
 def describe_table(path: Path) -> str:
     """Shape, columns and first rows of a table."""
     csv.field_size_limit(10_000_000)
-    with read_lines(path) as lines:
-        separator, rows = rows_of(path, lines)
+    with open_text(path, "r") as lines:
+        top = next(lines, "")
+        separator = separator_of(path, top)
+        rows = split_rows(chain([top], lines), separator)
         header = next(rows, [])
         head: list[list[str]] = []
-        tallies: list[Tally] = [Tally(name) for name in header]
+        columns = [ColumnScan(name) for name in header]
         count = looked_at = 0
         for row in (r for r in rows if r and r != [""]):
             count += 1
@@ -124,48 +71,48 @@ def describe_table(path: Path) -> str:
                 break
             looked_at = count
             if count == 1 and len(row) == len(header) + 1:
-                tallies.insert(0, Tally("(row names, unnamed)"))
+                columns.insert(0, ColumnScan("(row names, unnamed)"))
             if len(head) < HEAD_ROWS:
                 head.append(row)
-            for tally, cell in zip(tallies, row, strict=False):
-                tally.add(cell)
+            for column, cell in zip(columns, row, strict=False):
+                column.add(cell, count)
         count += sum(1 for row in rows if row and row != [""])
+    for column in columns:
+        column.finish()
     name = {"\t": "tab", ",": "comma", ";": "semicolon"}[separator]
-    lines_out = [f"{count} rows × {len(tallies)} columns, {name}-separated, first line is the header"]
+    lines_out = [f"{count} rows × {len(columns)} columns, {name}-separated, first line is the header"]
     lines_out += [f"  (types, ranges and missing values are those of the first {looked_at} rows)"] * (looked_at < count)
-    lines_out += column_lines(tallies)
-    lines_out.append("  first rows: " + " | ".join(plain(c.name) for c in tallies[:HEAD_COLUMNS]))
+    lines_out += column_lines(columns)
+    lines_out.append("  first rows: " + " | ".join(plain(c.name) for c in columns[:HEAD_COLUMNS]))
     lines_out += ["    " + " | ".join(plain(c) for c in row[:HEAD_COLUMNS]) for row in head]
     return "\n".join(lines_out)
 
 
-def column_lines(tallies: list[Tally]) -> list[str]:
+def column_lines(columns: list[ColumnScan]) -> list[str]:
     """One line per column; many numeric columns of a matrix are summed up in one."""
-    numeric = [t for t in tallies[1:] if t.dtype in {"integer", "number"}]
-    if len(tallies) <= LISTED_COLUMNS or len(numeric) < 0.8 * len(tallies):
-        shown = [t.line() for t in tallies[:LISTED_COLUMNS]]
-        return shown + named(tallies[LISTED_COLUMNS:])
-    lows = [t.low for t in numeric if t.low is not None]
-    highs = [t.high for t in numeric if t.high is not None]
-    others = [t for t in tallies if t not in numeric][:LISTED_COLUMNS]
-    names = ", ".join(plain(t.name, 20) for t in numeric[:4])
-    missing = sum(t.missing for t in numeric)
-    total = f"  {len(numeric)} numeric columns ({names}, …): {min(lows):g} to {max(highs):g}, {missing} missing"
-    return [t.line() for t in others] + [total]
+    numeric = [c for c in columns[1:] if c.dtype in NUMERIC]
+    if len(columns) <= LISTED_COLUMNS or len(numeric) < 0.8 * len(columns):
+        return [*map(line_of, columns[:LISTED_COLUMNS]), *named(columns[LISTED_COLUMNS:])]
+    others = [columns[0], *(c for c in columns[1:] if c.dtype not in NUMERIC)][:LISTED_COLUMNS]
+    names = ", ".join(plain(c.name, 20) for c in numeric[:4])
+    low, high = min(c.minimum for c in numeric), max(c.maximum for c in numeric)
+    missing = sum(c.missing for c in numeric)
+    total = f"  {len(numeric)} numeric columns ({names}, …): {low:g} to {high:g}, {missing} missing"
+    return [*map(line_of, others), total]
 
 
-def named(tallies: list[Tally]) -> list[str]:
+def named(columns: list[ColumnScan]) -> list[str]:
     """Further columns by name and type alone."""
-    if not tallies:
+    if not columns:
         return []
-    names = ", ".join(f"{plain(t.name)} ({t.dtype})" for t in tallies[:NAMED_COLUMNS])
-    more = len(tallies) - NAMED_COLUMNS
-    return [f"  {len(tallies)} more columns: {names}" + (f", … and {more} more" if more > 0 else "")]
+    names = ", ".join(f"{plain(c.name)} ({dtype_of(c)})" for c in columns[:NAMED_COLUMNS])
+    more = len(columns) - NAMED_COLUMNS
+    return [f"  {len(columns)} more columns: {names}" + (f", … and {more} more" if more > 0 else "")]
 
 
 def describe_gene_sets(path: Path) -> str:
     """Number of sets, their sizes, and the first three."""
-    with read_lines(path) as lines:
+    with open_text(path, "r") as lines:
         sizes: list[int] = []
         head: list[str] = []
         for line in lines:

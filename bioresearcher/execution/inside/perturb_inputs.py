@@ -18,8 +18,6 @@ of JSON on standard output says what was done to each file. Tables are read in b
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import json
 import random
 import re
@@ -32,6 +30,9 @@ from pathlib import Path
 from statistics import median
 from typing import IO, TYPE_CHECKING, Any
 
+from bioresearcher.execution.inside.rows import open_text, separator_of, split_rows
+from bioresearcher.schemas.missing import blanked
+
 if TYPE_CHECKING:
     import h5py
 
@@ -39,19 +40,9 @@ VARIANTS = ("resample", "permute", "touch", "drop", "rewrite")
 BLOCK_CELLS = 1_000_000
 PROBE_ROWS = 200
 MATRIX_COLUMNS = 8
-MISSING = {"", "na", "n/a", "nan", "null", "none", "missing", "unknown", "--"}
 _DECIMAL = re.compile(r"-?\d+\.\d+")
 
 Row = list[str]
-
-
-def open_text(path: Path, mode: str) -> IO[str]:
-    """Text that keeps undecodable bytes and line ends as they are; `.gz` is (de)compressed."""
-    if path.suffix.lower() == ".gz":
-        binary: Any = gzip.GzipFile(path, mode + "b", compresslevel=1, mtime=0)
-    else:
-        binary = path.open(mode + "b")
-    return io.TextIOWrapper(binary, encoding="utf-8", errors="surrogateescape", newline="")
 
 
 def kind_of(path: Path) -> str:
@@ -75,19 +66,11 @@ def number(text: str) -> float | None:
         return None
 
 
-def separator_of(path: Path, header: str) -> str:
-    """The separator by suffix, else the commonest candidate in the header; tab when there is none."""
-    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
-    if suffix == ".csv":
-        return max(",;", key=header.count)
-    return "\t" if suffix in {".tsv", ".tab"} or "\t" in header else max("\t,;", key=header.count)
-
-
 def numeric_columns(rows: list[Row]) -> dict[int, list[float]]:
     """Columns (but the first) whose known values are nearly all numbers, with those numbers."""
     found: dict[int, list[float]] = {}
     for index in range(1, max((len(row) for row in rows), default=0)):
-        known = [row[index] for row in rows if index < len(row) and row[index].strip().lower() not in MISSING]
+        known = [cell for cell in blanked(row[index] for row in rows if index < len(row)) if cell]
         values = [v for v in map(number, known) if v is not None]
         if values and len(values) >= 0.95 * len(known):
             found[index] = values
@@ -178,13 +161,6 @@ def blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
     kept = (row for row in rows if row and row != [""])
     for first in kept:
         yield [first, *islice(kept, max(1, BLOCK_CELLS // len(first)))]
-
-
-def split_rows(lines: Iterator[str], separator: str) -> Iterator[Row]:
-    """Rows of cells; tabs are split as they stand, other separators with quotes."""
-    if separator == "\t":
-        return (line.rstrip("\r\n").split("\t") for line in lines)
-    return csv.reader(lines, delimiter=separator)
 
 
 def write_rows(target: IO[str], rows: Iterable[Row], separator: str, end: str) -> None:

@@ -15,7 +15,7 @@ from bioresearcher.schemas.report import Parameter
 from bioresearcher.schemas.skill import SkillInput, SkillParameter
 from bioresearcher.text.words import normal
 
-_NO_NAMES = frozenset({"true", "false", "yes", "no", "y", "n", "unknown", "other", "na"})
+_NO_NAMES = frozenset({"true", "false", "yes", "no", "y", "n", "other"})
 """Levels that say nothing without their column's name."""
 
 
@@ -99,9 +99,9 @@ class Binding:
         Short capitals (ALL, NEG) must stand there as they are; numbers and yes or no are no names.
         """
         places = {}
-        for level in column.levels:
+        for level in column.groups:
             word = level.strip()
-            if word in column.missing_values or word.casefold() in _NO_NAMES or not normal(word).strip(" 0123456789"):
+            if word.casefold() in _NO_NAMES or not normal(word).strip(" 0123456789"):
                 continue
             if word.isupper() and len(word) <= 5:
                 found = re.search(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", self._raw)
@@ -144,8 +144,8 @@ class Binding:
             return column, column.case, column.control
         if len(named) >= 2:
             return column, named[0], named[1]
-        levels = [level for level in column.levels if level not in column.missing_values]
-        return (column, levels[1], levels[0]) if len(levels) >= 2 else None
+        groups = column.groups
+        return (column, groups[1], groups[0]) if len(groups) >= 2 else None
 
     def doubts(self, dataset: Dataset) -> tuple[str, ...]:
         """What had to be chosen about the comparison in a data set without the objective or the source saying so."""
@@ -161,9 +161,9 @@ class Binding:
                 f"{dataset.id}: the objective names none of its group columns, so {column.name} is compared; "
                 f"name another ({others}) in the objective to compare that."
             )
-        if len(column.levels) > 2 and not named and (column.case, column.control) != (case, control):
+        if len(column.groups) > 2 and not named and (column.case, column.control) != (case, control):
             said.append(
-                f"{dataset.id}: {column.name} has {len(column.levels)} levels and the objective names no two of them, "
+                f"{dataset.id}: {column.name} has {len(column.groups)} levels and the objective names no two of them, "
                 f"so {case} is compared with {control}."
             )
         return tuple(said)
@@ -248,8 +248,8 @@ class Binding:
             columns = [c.name for c in sheet.columns if c.role == "covariate"] if sheet else []
             return ", ".join(columns) or None
         if source == "missing_values":
-            values = [v for c in sheet.columns for v in c.missing_values] if sheet else []
-            return ", ".join(dict.fromkeys(values)) or None
+            values = [f"{c.name}={code}" for c in sheet.columns for code in c.stated_codes] if sheet else []
+            return ", ".join(values) or None
         time, event = dataset.column("time"), dataset.column("event")
         simple: dict[str, str | None] = {
             "sample_column": sheet.sample_column if sheet else None,

@@ -33,7 +33,7 @@ def read_ranking(task: Task) -> pd.Series:
     """The ranking statistic per gene, largest first; of a repeated gene the largest absolute value is kept."""
     column = task.parameter("rank_column", "t")
     path = task.input("table")
-    table = read_table(path, keep_default_na=True)
+    table = read_table(path)
     for needed in ("gene", column):
         if needed not in table.columns:
             fail(f"{path.name}: no column {needed!r} (it has: {', '.join(map(str, table.columns))})")
