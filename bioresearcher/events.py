@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, ValidationError
 
 from bioresearcher.errors import WorkspaceError
 from bioresearcher.schemas.base import Value
@@ -31,6 +32,17 @@ class Event(Value):
     state: Literal["start", "done", "failed", "waiting", "info"] = "info"
     message: str = ""
     data: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+def past_events(path: Path) -> Iterator[Event]:
+    """The events of a file, in their order; none where there is no file. Lines that are no events are left out."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        with suppress(ValidationError):
+            yield Event.model_validate_json(line)
 
 
 class EventLog:

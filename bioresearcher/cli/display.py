@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
@@ -58,9 +58,9 @@ class Plain(Silent):
 class Progress(Silent):
     """The stage tree, live: what runs, what is done, counts and time."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, past: Iterable[Event] = ()) -> None:
         self._console = console
-        self._tree = StageTree()
+        self._tree = StageTree(past)
         self._live = self._new_live()  # last: it draws once while it is made
 
     def _new_live(self) -> Live:

@@ -27,6 +27,7 @@ from bioresearcher.errors import (
     RunFolderError,
     WorkspaceError,
 )
+from bioresearcher.events import past_events
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.lean import keep_lean
 from bioresearcher.graph.prepare import Inputs
@@ -61,7 +62,10 @@ def drive(
     """Run, resume, revise or replay in a folder; the exit code."""
     keep_lean()
     console = Console(stderr=args.json or args.quiet, highlight=False)
-    display = Silent() if args.json or args.quiet else Progress(console) if console.is_terminal else Plain(console)
+    past = past_events(folder.path("events.jsonl"))
+    display = (
+        Silent() if args.json or args.quiet else Progress(console, past) if console.is_terminal else Plain(console)
+    )
 
     async def answer(question: dict[str, Any], context: Context) -> Decision | None:
         if args.yes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from pydantic import JsonValue
 from rich.text import Text
@@ -41,12 +41,17 @@ class StageTree:
     """The state of a run, from its events; drawn as lines.
 
     Args:
+        past: The events of the run's earlier processes: the steps that ended then are shown as done.
         spent: What was spent, against the budget; None counts the calls of the events.
         counts: Of how many items of a step so many are done, by the step's name: (done, all), as far as it is known.
     """
 
     def __init__(
-        self, *, spent: Callable[[], str] | None = None, counts: Callable[[], Mapping[str, tuple[int, int]]] = dict
+        self,
+        past: Iterable[Event] = (),
+        *,
+        spent: Callable[[], str] | None = None,
+        counts: Callable[[], Mapping[str, tuple[int, int]]] = dict,
     ) -> None:
         self._started = time.monotonic()
         self._running: Counter[str] = Counter()
@@ -56,6 +61,7 @@ class StageTree:
         self._waiting = ""
         self._given = spent
         self._counts = counts
+        self._done.update(event.stage for event in past if event.kind == "step" and event.state == "done")
 
     @property
     def elapsed_s(self) -> float:

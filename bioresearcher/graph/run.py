@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
@@ -38,7 +39,7 @@ from bioresearcher.graph.prepare import Inputs, input_digests, open_context, res
 from bioresearcher.graph.replay import LEDGER, Source, answers_of, ended, without_budget
 from bioresearcher.graph.retask import with_revisions
 from bioresearcher.graph.revise import ShowRevision, apply_revisions, revise_run
-from bioresearcher.graph.state import initial_state
+from bioresearcher.graph.state import CLASSES, initial_state
 from bioresearcher.graph.totals import known_limits, totals
 from bioresearcher.llm.budget import Meter
 from bioresearcher.llm.choose import choose_backend
@@ -274,6 +275,7 @@ class Runner:
         """Drive the graph to its end, a stop, or an open gate: (status, what stopped it)."""
         path = self.folder.path("checkpoints.sqlite")
         async with AsyncSqliteSaver.from_conn_string(str(path)) as saver:
+            saver.serde = JsonPlusSerializer(allowed_msgpack_modules=CLASSES)
             graph = build_pipeline().compile(checkpointer=saver)
             if self._feedback is not None:
                 await revise_run(context, self._feedback, self._show_revision)

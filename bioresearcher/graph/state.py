@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, TypedDict, TypeVar
+from typing import Annotated, Final, TypedDict, TypeVar
 
 from bioresearcher.schemas.paper import Failure, QueryPlan, SearchRound
 from bioresearcher.schemas.review import DraftReview
 from bioresearcher.schemas.run import Decision
 
 T = TypeVar("T")
+CLASSES: Final = (QueryPlan, SearchRound, Failure, DraftReview, Decision)
+"""Classes of values in the state. Checkpoints hold their modules and names, and nothing else is rebuilt from them: a
+class that moves leaves the checkpoints of earlier versions unreadable."""
 
 
 def merge(old: Sequence[T], new: Sequence[T]) -> list[T]:

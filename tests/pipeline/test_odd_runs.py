@@ -13,11 +13,14 @@ from bioresearcher.cli import drive
 from bioresearcher.cli.app import main
 from bioresearcher.errors import SandboxUnavailableError
 from bioresearcher.graph import prepare
+from bioresearcher.resources import Resources
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.sandbox.probe import Check, ProbeResult
 from bioresearcher.schemas.objective import Objective
 from bioresearcher.settings import Settings
+from bioresearcher.skills import load_skills
+from bioresearcher.stages.examples import BUDGET_CHARS
 
 QUESTION = "Which genes differ between tumour and normal samples?"
 
@@ -39,6 +42,28 @@ def tables(folder: Path, samples: int = 12, separator: str = ",", *, broken: boo
 
 def started(program: Any, data: Path, *more: str, objective: str = QUESTION) -> Any:
     return program.run("run", "--objective", objective, "--data", str(data), "--yes", *more)
+
+
+@pytest.mark.slow
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("no_sandbox_skip")
+def test_a_vetted_analysis_too_long_for_the_examples_runs_whole_and_the_datas_own_message_is_heard(
+    program: Any, tmp_path: Path
+) -> None:
+    wanted = ("--requirement", "A classifier with nested cross-validation", "--quiet")
+    done = started(program, tables(tmp_path / "few"), *wanted, objective="Can a penalised model tell the status?")
+    assert done.returncode == 0, done.stderr
+    (task,) = (
+        folder for folder in program.folder().glob("tasks/*")
+        if json.loads((folder / "task.json").read_text())["skill"] == "penalised-model"
+    )  # fmt: skip
+    record = json.loads((task / "record.json").read_text())
+    assert [a["outcome"] for a in record["attempts"]] == ["blocked"]
+    assert "only 12 samples are in both" in record["message"]
+    assert "at least 20 are needed" in record["message"]
+    vetted = load_skills(Resources())["penalised-model"]
+    assert len(vetted.instructions) + len(vetted.code) > BUDGET_CHARS
+    assert (task / "code.py").read_text() == vetted.code
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from bioresearcher.examples import load_example
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("resume")]
 Results = Callable[[Path], dict[str, str]]
@@ -97,6 +101,38 @@ def test_without_a_terminal_a_gate_stops_the_run_until_it_is_answered(program: A
     assert [(d["gate"], d["by"]) for d in decisions] == [("approve_selection", "--yes"), ("approve_protocol", "--yes")]
     finished = program.run("resume", str(program.folder()), "--yes")
     assert finished.returncode == 0
+
+
+def test_a_resumed_run_shows_what_was_finished_and_says_nothing_of_its_checkpoints(
+    program: Any, tmp_path: Path
+) -> None:
+    note = load_example("breast-cancer").papers[0] / "perou-2000.md"
+    asked = ("--objective", "How are tumours grouped by expression?", "--papers", str(note))
+    assert program.run("run", *asked, "--quiet").returncode == 3
+    stopped = program.run("resume", str(program.folder()), "--quiet")
+    assert stopped.stderr.splitlines() == [
+        "stopped: the gate approve_selection is open",
+        "answer it in a terminal, or add --yes",
+        f"go on with: bioresearcher resume {program.folder()}",
+    ]
+    screen, terminal = os.openpty()
+    environment = {**program.environment(), "TERM": "xterm", "COLUMNS": "120", "LINES": "40", "NO_COLOR": "1"}
+    command = program.command("resume", str(program.folder()), "--yes")
+    process = subprocess.Popen(command, stdout=terminal, stderr=subprocess.PIPE, stdin=terminal, env=environment)
+    os.close(terminal)
+    seen = b""
+    with suppress(OSError):  # how the end of a terminal is told
+        while read := os.read(screen, 65_536):
+            seen += read
+    os.close(screen)
+    _, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (0, b"")
+    shown = seen.decode()
+    assert "✓ search" in shown
+    assert "· search" not in shown
+    assert "· review" in shown
+    decisions = record(program.folder())["decisions"]
+    assert [d["gate"] for d in decisions] == ["approve_selection", "approve_protocol"]
 
 
 def test_inputs_that_changed_are_refused_on_resume(program: Any, small_objective: Path, tmp_path: Path) -> None:

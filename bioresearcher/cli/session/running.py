@@ -137,6 +137,7 @@ class Running:
         from bioresearcher.cli.feedback import revision_lines
         from bioresearcher.cli.session.counts import counts
         from bioresearcher.cli.session.endings import ending
+        from bioresearcher.events import past_events
 
         def make() -> Runner:
             from bioresearcher.graph.run import Runner
@@ -154,7 +155,8 @@ class Running:
 
         self._loop = asyncio.get_running_loop()
         self.stopping = ""
-        self._tree = StageTree(spent=self._spent, counts=lambda: self._counts)
+        past = past_events(folder.path("events.jsonl"))
+        self._tree = StageTree(past, spent=self._spent, counts=lambda: self._counts)
         self._counts = counts(folder)
         self._work = Work(make)
         self._work.start()

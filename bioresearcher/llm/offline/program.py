@@ -78,11 +78,11 @@ def _value(parameter: SkillParameter, text: str) -> JsonValue:
 
 
 def write_code(values: WriteCodeInput) -> CodeDraft:
-    """The task's skill, unchanged."""
+    """The task's skill by its name, which stands for its code: an example may be an outline of it."""
     example = next((e for e in values.examples if e.name == values.task.skill), None)
     if example is None:
         return CodeDraft(code="", note="no vetted analysis carries out this task, and no model is configured")
-    return CodeDraft(code=example.code, note=f"The vetted analysis {example.name}.")
+    return CodeDraft(code=f"vetted: {example.name}", note=f"The vetted analysis {example.name}.")
 
 
 def repair_code(values: RepairCodeInput) -> CodeDraft:
