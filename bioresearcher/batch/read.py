@@ -7,12 +7,13 @@ import io
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bioresearcher.errors import InputError
+from bioresearcher.yaml_lines import YamlProblem, compose, construct, line_of
 
 SUFFIXES = {
     ".jsonl": "jsonl",
@@ -27,8 +28,6 @@ MAX_BYTES = 64 << 20
 TABLES = "objectives"
 """Name of the tables of a TOML file."""
 LISTS = frozenset({"conditions", "requirements", "papers", "data"})
-_DEEPEST = 50
-"""Levels of nesting in YAML."""
 _MOST_PARSED = 500
 """Lines that look like a table's header, up to which it is found out by parsing which of them are."""
 _HEADER = re.compile(rf"""^[ \t]*\[\[[ \t]*["']?{TABLES}["']?[ \t]*\]\]""")
@@ -180,74 +179,20 @@ def _yaml(text: str) -> Iterator[Found]:
     import yaml
 
     try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        problem = _unsafe(yaml.parse(text, Loader=loader))
-        root = None if problem else yaml.compose(text, Loader=loader)
-        problem = problem or _field_twice(root)
-        if problem is not None:
-            yield problem
-            return
-        if root is None:
-            return
-        if not isinstance(root, yaml.SequenceNode):
-            yield Problem(root.start_mark.line + 1, "must be a list of objectives: begin each with `- id: …`")
-            return
-    except yaml.YAMLError as error:
-        yield _yaml_problem(error, 1, text)
+        root = compose(text, "a batch file")
+    except YamlProblem as problem:
+        yield Problem(problem.line, problem.message)
+        return
+    if root is None:
+        return
+    if not isinstance(root, yaml.SequenceNode):
+        yield Problem(line_of(root), "must be a list of objectives: begin each with `- id: …`")
         return
     for node in root.value:
-        line = node.start_mark.line + 1
         try:
-            yield _written(line, yaml.constructor.SafeConstructor().construct_document(node))
-        except yaml.YAMLError as error:
-            yield _yaml_problem(error, line, text)
-        except (ValueError, TypeError) as error:  # a date that is none, a list as a name
-            yield Problem(line, f"is not valid YAML: {error}")
-
-
-def _yaml_problem(error: Exception, line: int, text: str) -> Problem:
-    """What the parser says and where; at the end of a file without a line's end it names the line after the last."""
-    mark = getattr(error, "problem_mark", None)
-    said = getattr(error, "problem", None) or " ".join(str(error).split())
-    if mark is not None:
-        line = min(mark.line + 1, len(f"{text}.".splitlines()))
-    return Problem(line, f"is not valid YAML: {said}")
-
-
-def _unsafe(events: Iterable[Any]) -> Problem | None:
-    """What YAML allows and a batch file may not hold: aliases, which can stand for endlessly much, and deep nesting.
-
-    The parser in C calls itself for each level, and would end the process when there are too many.
-    """
-    import yaml
-
-    depth = 0
-    for event in events:
-        line = event.start_mark.line + 1
-        if isinstance(event, yaml.AliasEvent):
-            return Problem(line, f"*{event.anchor} stands for something above, which a batch file may not use")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            return Problem(line, "is nested too deeply for a batch file")
-    return None
-
-
-def _field_twice(root: Any) -> Problem | None:  # noqa: ANN401 - a node of PyYAML, which is imported late
-    """A mapping that gives a field twice, of which YAML would keep the last one without a word."""
-    import yaml
-
-    waiting = [root] if root is not None else []
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, yaml.MappingNode):
-            names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            if len(set(names)) < len(names):
-                twice = next(n for n in names if names.count(n) > 1)
-                return Problem(node.start_mark.line + 1, f"the field {twice!r} is given twice")
-            waiting += [part for pair in node.value for part in pair]
-        elif isinstance(node, yaml.SequenceNode):
-            waiting += node.value
-    return None
+            yield _written(line_of(node), construct(node, text))
+        except YamlProblem as problem:
+            yield Problem(problem.line, problem.message)
 
 
 def _toml(text: str) -> Iterator[Found]:

@@ -1,39 +1,47 @@
-"""Text forms: what a person edits in an editor, and how it is read back.
+"""Forms: values as YAML that a person edits in an editor, and how that is read back.
 
-::
-
-    # a note: lines that begin with # are not read
-    name: a value, which may go on
-      in lines that begin with blanks
-    list:
-      - an item
-    [1] a block, with fields of its own
-    name: value
-
-Pure functions. What stands in a form is untrusted text without line ends and marks that are not seen; a value that is
-as it was shown is taken to be unchanged, so that a form that was not edited changes nothing.
+Pure functions. What stands in a form is untrusted text without line ends and marks that are not seen; what a person
+types is text, nothing is taken for a number or a date. A value that is as it was shown is taken to be unchanged, so
+that a form that was not edited changes nothing.
 """
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
+from pydantic import ValidationError
+
+from bioresearcher.schemas.base import Value
+from bioresearcher.sources.spec_errors import mistake
+from bioresearcher.text.normalise import known_id, plain_name
 from bioresearcher.text.visible import one_line
+from bioresearcher.yaml_lines import Place, YamlProblem, compose, texts
 
-WIDTH = 100
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+    from yaml import Node
+
+V = TypeVar("V", bound=Value)
+
+SHORT, WIDTH = 80, 100
+"""Characters up to which a text, list or row stands on one line, and of a line of a longer text."""
 MOST_CHARS = 400_000
-NONE = "–"
-"""How an empty list is written."""
-_BLOCK = re.compile(r"\[([^\[\]]{0,40})\](.*)", re.DOTALL)
-_FIELD = re.compile(r"([a-z][a-z ]{0,30}):(.*)", re.DOTALL)
+MARK = "#! "
+"""Begins a line that says what is wrong with the one below; not read."""
+QUOTING = '# A text with ": " or " #" in it goes in quotes, or on indented lines below `field: >-`.'
+_NEW = {"new", "+", ""}
+_STRANGE = re.compile("[^\n\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+"""What YAML does not accept, or would take for the end of a line."""
+_NO_IDS: Mapping[str, Collection[str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What cannot be understood, and in which line."""
+    """A line that cannot be understood, and why."""
 
     line: int
     text: str
@@ -50,116 +58,197 @@ class FormError(Exception):
         self.mistakes = tuple(mistakes)
 
 
-@dataclass(slots=True)
-class Field:
-    """A field as it was typed; `pieces` are its lines with their numbers."""
+def write(value: Value, names: Iterable[str]) -> str:
+    """Fields of a value as YAML: long texts as blocks, short lists and rows on a line."""
+    import yaml
 
-    line: int
-    pieces: list[tuple[int, str]] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        """All of it on one line."""
-        return one_line(" ".join(text for _, text in self.pieces))
-
-    def items(self) -> list[tuple[int, str]]:
-        """Its items with their lines: those that begin with `- `, what follows one belongs to it."""
-        found: list[tuple[int, str]] = []
-        for line, text in self.pieces:
-            said = one_line(text)
-            if said.startswith("- "):
-                found.append((line, said[2:].strip()))
-            elif said and said not in {NONE, "-"}:
-                if found:
-                    found[-1] = (found[-1][0], f"{found[-1][1]} {said}")
-                else:
-                    found.append((line, said))
-        return found
-
-    def names(self) -> list[str]:
-        """Its names, separated by commas; none for a dash."""
-        return [n for n in (one_line(n) for n in self.text.split(",")) if n and n not in {NONE, "-"}]
+    shown = value.model_dump(include={*names})
+    node = _node({name: shown[name] for name in names})
+    return str(yaml.serialize(node, Dumper=yaml.SafeDumper, width=WIDTH, allow_unicode=True))
 
 
-@dataclass(slots=True)
-class Block:
-    """A block as it was typed; the one before the first block has no id."""
+def write_items(values: Iterable[Value], names: Sequence[str]) -> str:
+    """Fields of values as the items of a list, an empty line before each."""
+    return "".join("\n- " + textwrap.indent(write(value, ("id", *names)), "  ")[2:] for value in values)
 
-    line: int
+
+def _node(value: Any, *, inside: bool = False) -> Node:  # noqa: ANN401 - a text, list or mapping of a value's dump
+    """A node as it is shown; of the items of lists what is empty is left out."""
+    import yaml
+
+    if isinstance(value, dict):
+        fields = {name: one for name, one in value.items() if not inside or one_line(one)}
+        pairs = [(_node(name), _node(one)) for name, one in fields.items()]
+        return yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=inside and len(str(fields)) <= SHORT)
+    if isinstance(value, tuple):
+        short = all(isinstance(one, str) for one in value) and len(str(value)) <= SHORT
+        return yaml.SequenceNode("tag:yaml.org,2002:seq", [_node(v, inside=True) for v in value], flow_style=short)
+    text = one_line(value or "")
+    kind = "str" if text or inside else "null"
+    return yaml.ScalarNode(f"tag:yaml.org,2002:{kind}", text, style=">" if len(text) > SHORT else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item of a list as it was typed, and where; without an id it is a new one."""
+
+    at: Place
     id: str
-    title: str
-    fields: dict[str, Field] = field(default_factory=dict)
-
-    def text(self, name: str, default: str = "") -> str:
-        """A field on one line; the default where it was left out."""
-        return self.fields[name].text if name in self.fields else default
+    fields: Mapping[str, Any]
 
 
-def write_field(name: str, text: str) -> list[str]:
-    """A field in lines that an editor shows whole."""
-    said = one_line(text)
-    lines = textwrap.wrap(said, WIDTH - 2, break_long_words=False, break_on_hyphens=False)
-    if not lines:
-        return [f"{name}:"]
-    head = f"{name}: {lines[0]}"
-    if len(lines) == 1 and len(head) <= WIDTH:
-        return [head]
-    return [f"{name}:", *(f"  {line}" for line in lines)]
-
-
-def write_items(name: str, items: Iterable[str]) -> list[str]:
-    """A field with an item a line."""
-    return [f"{name}:", *(f"  - {one_line(item)}" for item in items)]
-
-
-def write_names(name: str, names: Iterable[str]) -> str:
-    """A field with names on one line."""
-    return f"{name}: {', '.join(map(one_line, names)) or NONE}"
-
-
-def read_form(text: str, known: Sequence[str]) -> list[Block]:
-    """The blocks of a form, the fields before the first one as a block without id.
+class Form:
+    """A form as it was typed: texts, lists and mappings, with the mistakes found in it so far.
 
     Args:
         text: As it came from the editor.
         known: Names of fields that may stand in it.
 
+    Attributes:
+        fields: What stands in it.
+
     Raises:
-        FormError: A line is neither, or a field is unknown or stands twice.
+        FormError: It is too long, or cannot be read as YAML without anchors, tags and fields given twice.
     """
-    if len(text) > MOST_CHARS:
-        raise FormError([Mistake(1, f"the text has {len(text):,} characters; at most {MOST_CHARS:,} are read")])
-    blocks = [Block(0, "", "")]
-    mistakes: list[Mistake] = []
-    now: Field | None = None
-    for number, raw in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
-        line = raw.rstrip()
-        if not line or line.startswith("#"):
-            continue
-        if line[0].isspace():
-            if now is None:
-                mistakes.append(
-                    Mistake(number, "this goes on, but nothing stands before it; begin at the first column")
-                )
+
+    def __init__(self, text: str, known: Sequence[str]) -> None:
+        if len(text) > MOST_CHARS:
+            raise FormError([Mistake(1, f"the text has {len(text):,} characters; at most {MOST_CHARS:,} are read")])
+        lines = ("" if line.startswith(MARK) else line for line in text.split("\n"))
+        try:
+            root = compose(_STRANGE.sub(" ", "\n".join(lines)), "a form", bare=True)
+            typed, self._lines = texts(root, one_line)
+        except YamlProblem as problem:
+            raise FormError([Mistake(problem.line, one_line(problem.message))]) from problem
+        self.mistakes: list[Mistake] = []
+        self._seen: set[str] = set()
+        self.fields = self._known((), typed or {}, known)
+
+    def wrong(self, at: Place, text: str) -> None:
+        """Note a mistake at a place, or where what it belongs to stands."""
+        while at and at not in self._lines:
+            at = at[:-1]
+        self.mistakes.append(Mistake(self._lines.get(at, 1), one_line(text)[:400]))
+
+    def done(self) -> None:
+        """Go on only without mistakes.
+
+        Raises:
+            FormError: With all that was found wrong.
+        """
+        if self.mistakes:
+            raise FormError(sorted(self.mistakes, key=lambda one: one.line))
+
+    def _known(self, at: Place, typed: object, known: Sequence[str]) -> dict[str, Any]:
+        if not isinstance(typed, dict):
+            self.wrong(at, f"begin with the name of a field and a colon; there are {', '.join(known)}")
+            return {}
+        for name in typed:
+            if name not in known:
+                self.wrong((*at, name), f"there is no field {name[:60]}; there are {', '.join(known)}")
+        return {name: one for name, one in typed.items() if name in known}
+
+    def items(self, at: Place, typed: object, known: Sequence[str], most: int) -> list[Item]:
+        """The items of a list, each with an id that no other one has, or none; more than `most` are a mistake."""
+        if not isinstance(typed, list):
+            if typed:
+                self.wrong(at, f"{at[-1]} must be a list: begin each item with a hyphen, as in `- id: new`")
+            return []
+        found = []
+        for n, one in enumerate(typed):
+            fields = self._known((*at, n), one, ("id", *known))
+            name = str(fields.pop("id", ""))
+            if name not in _NEW and name in self._seen:
+                self.wrong((*at, n, "id"), f"{name[:60]} stands here twice")
+            self._seen.add(name)
+            if isinstance(one, dict):
+                found.append(Item((*at, n), "" if name in _NEW else name, fields))
+        if len(found) > most:
+            self.wrong((*at, most), f"{at[-1]}: there are {len(found)}, at most {most} can be")
+        return found
+
+    def read(
+        self,
+        at: Place,
+        typed: Mapping[str, Any],
+        old: V | None,
+        new: V,
+        known: Mapping[str, Collection[str]] = _NO_IDS,
+    ) -> tuple[V, Mapping[str, Any]]:
+        """The value that was typed, with the fields that are not as they were shown.
+
+        Args:
+            at: Where it stands.
+            typed: Its fields; of one that is left out the value stays as it is.
+            old: As it was; None when a person added it.
+            new: What one that was added is without any field.
+            known: The ids that can be given in a field.
+        """
+        before = old or new
+        changed = _changes(before, typed)
+        given = dict(before) | changed
+        for name in ("title", "action"):
+            if given.get(name) == "" and (name in changed or old is None):
+                self.wrong((*at, name), f"{name} is empty")
+        try:
+            value = type(before).model_validate(given)
+        except ValidationError as error:
+            for one in error.errors(include_url=False):
+                self.wrong((*at, *one["loc"]), _said(type(before), one, typed))
+            return before, {}
+        for name in (n for n in changed if isinstance(getattr(value, n), tuple)):
+            for n, one in enumerate(getattr(value, name)):
+                if one not in getattr(before, name):
+                    self._check_name((*at, name, n), getattr(one, "name", one))
+        ids = {name: self._ids((*at, name), getattr(value, name), known[name]) for name in known if name in changed}
+        return value.model_copy(update=ids), changed
+
+    def _check_name(self, at: Place, name: str) -> None:
+        """Note what has no name, and outputs that other steps could not refer to."""
+        if not name:
+            self.wrong(at, "it has no name")
+        elif "outputs" in at and plain_name(name) != name:
+            self.wrong(at, f"“{name[:60]}” is no short name; use letters, digits and _")
+
+    def _ids(self, at: Place, words: tuple[str, ...] | str | None, known: Collection[str]) -> object:
+        """The ids that are meant, without repeats; one that is not known is a mistake."""
+        found = dict[str, None]()
+        for n, word in enumerate((words,) if isinstance(words, str) else words or ()):
+            one = known_id(word, known)
+            if one is None:
+                self.wrong((*at, n), f"{at[-1]}: there is no {word[:60]}; there is {', '.join(known) or 'none'}")
             else:
-                now.pieces.append((number, line))
+                found[one] = None
+        return tuple(found) if isinstance(words, tuple) else next(iter(found), None)
+
+
+def _said(kind: type[Value], error: ErrorDetails, typed: Mapping[str, Any]) -> str:
+    """Describe what is wrong with a field; for one that a row does not have, those that it has."""
+    if error["type"] != "extra_forbidden":
+        return mistake(error, typed, ())
+    (row, *_) = get_args(kind.model_fields[str(error["loc"][0])].annotation)
+    return f"there is no field {error['loc'][-1]}; there are {', '.join(row.model_fields)}"
+
+
+def _changes(before: Value, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that are not as they were shown; of a list, the items that are as they were shown are the old ones."""
+    found = {}
+    for name, value in typed.items():
+        old, field = getattr(before, name), type(before).model_fields[name]
+        if _shown(value) == _shown(old):
             continue
-        head = _BLOCK.fullmatch(line)
-        named = _FIELD.fullmatch(line)
-        if head:
-            blocks.append(Block(number, one_line(head[1]), one_line(head[2])))
-            now = None
-        elif named and named[1] in known:
-            now = Field(number, [(number, named[2])])
-            if named[1] in blocks[-1].fields:
-                mistakes.append(Mistake(number, f"{named[1]} stands here twice"))
-            blocks[-1].fields[named[1]] = now
-        elif named:
-            mistakes.append(Mistake(number, f"there is no field {named[1]}; there are {', '.join(known)}"))
-            now = Field(number)
+        if value == "" and not field.is_required():
+            found[name] = field.get_default()
+        elif isinstance(value, list) and isinstance(old, tuple):
+            shown = [_shown(one) for one in old]
+            found[name] = tuple(old[shown.index(s)] if (s := _shown(v)) in shown else v for v in value)
         else:
-            mistakes.append(Mistake(number, "begin with [number] title, with a field's name and a colon, or with #"))
-            now = None
-    if mistakes:
-        raise FormError(mistakes)
-    return blocks
+            found[name] = value
+    return found
+
+
+def _shown(value: Any) -> Any:  # noqa: ANN401 - anything that stands in a form
+    """A value as it can be compared with what was typed; what is empty is the same as what is not there."""
+    if isinstance(value, Value | dict):
+        return {name: one for name, one in ((n, _shown(v)) for n, v in dict(value).items()) if one}
+    return [_shown(one) for one in value] or "" if isinstance(value, tuple | list) else one_line(value or "")

@@ -1,36 +1,39 @@
-"""Headings and outlines as text forms, how they are read back, and what is left of them when something is dropped.
+"""Headings and outlines as forms, how they are read back, and what is left of them when something is dropped.
 
 Parts and lines are numbered anew by their places; what refers to them follows. Pure functions.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bioresearcher.schemas.ask_design import HeadingDraft, HeadingsDraft
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.drafts import MAX_LINES
-from bioresearcher.stages.forms import Block, Field, FormError, Mistake, read_form, write_field, write_names
-from bioresearcher.text.normalise import known_id, plain_name
+from bioresearcher.stages.forms import QUOTING, Form, FormError, Item, Mistake, write, write_items
 from bioresearcher.text.visible import one_line
 
 Parts = tuple[ProtocolPart, ...]
-_HEADING_NOTE = (
-    "# The parts of the protocol. Edit, move, add or delete them, save and close; close without a change to keep them.",
-    "# A new part is written [new] Title, or [x] Title when others need it. needs: numbers of parts that stand above.",
-    "# Parts are numbered anew when this is read. Lines with # are not read.",
-)
-_OUTLINE_NOTE = (
-    "# The steps of each part, a block each. Edit, move, add or delete them, save and close.",
-    "# [2] begins part 2, whose title is settled; a new step is written [new] Title. Numbers follow the places.",
-    "# analysis: a vetted analysis, whose outputs are fixed; outputs: short names that other steps can refer to.",
-)
-_FIELDS_OF_HEADINGS = ("title", "summary", "purpose", "reason", "needs")
-_FIELDS_OF_LINES = ("data", "analysis", "outputs")
-_NEW = {"new", "+", ""}
+_HEADING_NOTE = f"""\
+# The parts of the protocol. Edit, move, add or delete them, save and close; close without a change to keep them.
+# A new part has `id: new`, or another word when others need it. depends_on: ids of parts that stand above.
+# Parts are numbered anew when this is read. To empty a field, delete what stands behind its colon.
+{QUOTING}
+
+"""
+_OUTLINE_NOTE = f"""\
+# The steps of each part. Edit, move, add or delete them, save and close; close without a change to keep them.
+# A new step has `id: new`; steps are numbered anew by their places. The titles of parts are settled.
+# skill: a vetted analysis, whose outputs are fixed; outputs: short names that other steps can refer to.
+{QUOTING}
+
+"""
+_TOP = ("title", "summary")
+_HEADING = ("title", "purpose", "reason", "depends_on")
+_LINE = ("title", "datasets", "skill", "outputs")
 
 
 @dataclass(frozen=True)
@@ -56,186 +59,87 @@ class Headings:
 
 def headings_form(headings: Headings) -> str:
     """The headings as a person edits them."""
-    lines = [*_HEADING_NOTE, "", *write_field("title", headings.title), *write_field("summary", headings.summary)]
-    for part in headings.parts:
-        lines += ["", f"[{part.id}] {one_line(part.title)}", *write_field("purpose", part.purpose)]
-        lines += [*write_field("reason", part.reason), write_names("needs", part.depends_on)]
-    return "\n".join(lines) + "\n"
+    return f"{_HEADING_NOTE}{write(headings.draft, _TOP)}parts:\n{write_items(headings.parts, _HEADING)}"
 
 
 def read_headings(text: str, before: Headings, max_parts: int) -> Headings:
     """The headings as they were written, numbered anew; `before` itself when nothing was changed.
 
-    What a form does not show (relations, what a part learns from) stays with the part of the same number.
+    What a form does not show (relations, what a part learns from) stays with the part of the same id.
 
     Raises:
-        FormError: With a mistake per line that is wrong.
+        FormError: With all that is wrong.
     """
-    first, *blocks = read_form(text, _FIELDS_OF_HEADINGS)
-    mistakes = _misplaced(first, blocks, ("title", "summary"))
-    if not blocks:
-        mistakes.append(Mistake(1, "there is no part left"))
-    if len(blocks) > max_parts:
-        mistakes.append(Mistake(blocks[max_parts].line, f"a protocol has at most {max_parts} parts here"))
-    mistakes += _same_names(blocks)
+    form = Form(text, (*_TOP, "parts"))
+    items = form.items(("parts",), form.fields.pop("parts", ""), _HEADING, max_parts)
+    if not items:
+        form.wrong(("parts",), "there is no part left")
     old = {p.id: p for p in before.parts}
-    names = [b.id if b.id not in _NEW else f"new {n}" for n, b in enumerate(blocks)]
-    parts = []
-    for number, (name, block) in enumerate(zip(names, blocks, strict=True)):
-        if not block.title:
-            mistakes.append(Mistake(block.line, "the part has no title"))
-        parts.append(_part(name, block, old.get(name), names[:number], mistakes))
-    if mistakes:
-        raise FormError(mistakes)
-    found = Headings(
-        _kept(first.fields.get("title"), before.title),
-        _kept(first.fields.get("summary"), before.summary),
-        renumbered(parts),
-    )
+    names = [item.id or f"new {n}" for n, item in enumerate(items)]
+    parts = [_part(form, item, names[n], old.get(names[n]), names[:n]) for n, item in enumerate(items)]
+    top, _ = form.read((), form.fields, before.draft, before.draft)
+    form.done()
+    found = Headings(top.title, top.summary, renumbered(parts))
     return before if found == before else found
 
 
-def _part(
-    name: str, block: Block, old: ProtocolPart | None, above: Sequence[str], mistakes: list[Mistake]
-) -> ProtocolPart:
-    part = old or ProtocolPart(id=name, title="", purpose="")
-    update: dict[str, Any] = {"id": name}
-    if block.title != one_line(part.title):
-        update["title"] = block.title
-    for field in ("purpose", "reason"):
-        update[field] = _kept(block.fields.get(field), getattr(part, field))
-    typed = block.fields.get("needs")
-    shown = write_names("", part.depends_on).removeprefix(": ")
-    if typed is not None and typed.text not in {one_line(shown), "-"}:
-        needs = tuple(dict.fromkeys(typed.names()))
-        for need in needs:
-            if need not in above:
-                mistakes.append(Mistake(typed.line, f"there is no part [{need}] above this one"))
-        update["depends_on"] = needs
-    elif typed is not None and typed.text == "-":
-        update["depends_on"] = ()
-    else:
-        late = [d for d in part.depends_on if d not in above]
-        if late:
-            said = f"it needs part {', '.join(late)}, which does not stand above it any more; correct needs"
-            mistakes.append(Mistake(typed.line if typed else block.line, said))
-    gone = set(part.depends_on) - set(update.get("depends_on", part.depends_on))
-    update["relations"] = tuple(r for r in part.relations if r.part not in gone)
-    return part.model_copy(update=update)
-
-
-def _kept(typed: Field | None, before: str) -> str:
-    """What was typed, or what was there before where that is the same or the field was left out."""
-    return before if typed is None or typed.text == one_line(before) else typed.text
+def _part(form: Form, item: Item, name: str, old: ProtocolPart | None, above: Sequence[str]) -> ProtocolPart:
+    part, _ = form.read(item.at, item.fields, old, ProtocolPart(id=name, title="", purpose=""))
+    needs = tuple(dict.fromkeys(part.depends_on))
+    for need in needs:
+        if need not in above:
+            said = f"it needs part {need[:40]}, which does not stand above it; correct depends_on"
+            form.wrong((*item.at, "depends_on"), said)
+    gone = {*old.depends_on} - {*needs} if old else ()
+    relations = tuple(r for r in part.relations if r.part not in gone)
+    return part.model_copy(update={"depends_on": needs, "relations": relations})
 
 
 def outlines_form(parts: Parts) -> str:
     """The outlines of all parts as a person edits them."""
-    lines = [*_OUTLINE_NOTE]
+    found = f"{_OUTLINE_NOTE}parts:\n"
     for part in parts:
-        lines += ["", "", f"[{part.id}] {one_line(part.title)}"]
-        for line in part.outline:
-            lines += ["", f"[{line.id}] {one_line(line.title)}", write_names("data", line.datasets)]
-            lines += [write_names("analysis", [line.skill] if line.skill else []), write_names("outputs", line.outputs)]
-    return "\n".join(lines) + "\n"
+        name, _, _ = write(part, ("id",)).partition("\n")
+        lines = textwrap.indent(write_items(part.outline, _LINE), "  ")
+        found += f"\n- {name}  # {one_line(part.title)}\n  steps:\n{lines}"
+    return found
 
 
 def read_outlines(text: str, before: Parts, datasets: Sequence[str], skills: Mapping[str, Skill]) -> Parts:
     """The parts with their outlines as they were written; the same object when nothing was changed.
 
     Raises:
-        FormError: With a mistake per line that is wrong.
+        FormError: With all that is wrong.
     """
-    first, *blocks = read_form(text, _FIELDS_OF_LINES)
-    mistakes = [Mistake(f.line, f"{n} belongs below a step") for n, f in first.fields.items()]
-    mistakes += _same_names(blocks)
+    form = Form(text, ("parts",))
     old = {line.id: line for part in before for line in part.outline}
-    found: dict[str, list[OutlineLine]] = {}
-    ids = [p.id for p in before]
-    for block in blocks:
-        if block.id in ids:
-            found.setdefault(block.id, [])
-            title = one_line(before[ids.index(block.id)].title)
-            if block.title != title:
-                mistakes.append(Mistake(block.line, f"the title of part {block.id} is settled: {title}"))
-            mistakes += [Mistake(f.line, f"{n} belongs below a step") for n, f in block.fields.items()]
-        elif not found:
-            mistakes.append(Mistake(block.line, f"begin with a part: [{ids[0] if ids else 1}]"))
-        elif block.id not in _NEW and block.id not in old:
-            mistakes.append(Mistake(block.line, f"there is no step {block.id}; a new one is written [new] Title"))
-        else:
-            line = _line(block, old.get(block.id), datasets, skills, mistakes)
-            found[list(found)[-1]].append(line)
-    for part in before:
-        lines = found.get(part.id, [])
-        if not lines:
-            mistakes.append(Mistake(1, f"part {part.id} has no step left; to be rid of it: drop {part.id}"))
-        if len(lines) > MAX_LINES:
-            mistakes.append(Mistake(1, f"part {part.id} has more than {MAX_LINES} steps"))
-    if mistakes:
-        raise FormError(mistakes)
-    after = renumbered([p.model_copy(update={"outline": tuple(found[p.id])}) for p in before])
+    found: dict[str, tuple[OutlineLine, ...]] = {p.id: () for p in before}
+    for part in form.items(("parts",), form.fields.get("parts"), ("steps",), len(before)):
+        if part.id not in found:
+            form.wrong((*part.at, "id"), f"there is no part {part.id[:40] or 'new'}; there is {_list([*found])}")
+        items = form.items((*part.at, "steps"), part.fields.get("steps"), _LINE, MAX_LINES)
+        found[part.id] = tuple(_line(form, item, old, datasets, skills) for item in items)
+    for part_id in (p.id for p in before if not found[p.id]):
+        form.wrong(("parts",), f"part {part_id} has no step left; to be rid of it: drop {part_id}")
+    form.done()
+    after = renumbered([p.model_copy(update={"outline": found[p.id]}) for p in before])
     return before if after == before else after
 
 
 def _line(
-    block: Block,
-    old: OutlineLine | None,
-    datasets: Sequence[str],
-    skills: Mapping[str, Skill],
-    mistakes: list[Mistake],
+    form: Form, item: Item, old: Mapping[str, OutlineLine], datasets: Sequence[str], skills: Mapping[str, Skill]
 ) -> OutlineLine:
-    line = old or OutlineLine(id=block.id, title="")
-    if not block.title:
-        mistakes.append(Mistake(block.line, "the step has no title"))
-    update: dict[str, Any] = {} if block.title == one_line(line.title) else {"title": block.title}
-    typed = {n: f for n, f in block.fields.items() if f.text != _shown(n, line)}
-    if "data" in typed:
-        names = {w: known_id(w, datasets) for w in typed["data"].names()}
-        lost = [w for w, one in names.items() if one is None]
-        if lost:
-            mistakes.append(Mistake(typed["data"].line, f"there is no data set {lost[0]}; there is {_list(datasets)}"))
-        update["datasets"] = tuple(dict.fromkeys(one for one in names.values() if one))
-    skill = line.skill
-    if "analysis" in typed:
-        words = typed["analysis"].names()
-        skill = known_id(words[0], skills) if len(words) == 1 else None
-        if words and skill is None:
-            mistakes.append(
-                Mistake(typed["analysis"].line, f"there is no vetted analysis {typed['analysis'].text[:60]}")
-            )
-        update["skill"] = skill
-    if "outputs" in typed or ("analysis" in typed and skill):
-        names_out = typed["outputs"].names() if "outputs" in typed else list(line.outputs)
-        bad = [n for n in names_out if plain_name(n) != n]
-        if bad and not skill:
-            said = f"“{bad[0][:60]}” is no short name; use letters, digits and _"
-            mistakes.append(Mistake(typed["outputs"].line if "outputs" in typed else block.line, said))
-        fixed = tuple(o.name for o in skills[skill].contract.outputs) if skill else tuple(dict.fromkeys(names_out))
-        update["outputs"] = fixed
-    return line.model_copy(update=update)
-
-
-def _shown(name: str, line: OutlineLine) -> str:
-    values = {"data": line.datasets, "analysis": [line.skill] if line.skill else [], "outputs": line.outputs}
-    return one_line(write_names("", values[name]).removeprefix(": "))
+    if item.id and item.id not in old:
+        form.wrong((*item.at, "id"), f"there is no step {item.id[:40]}; a new one has `id: new`")
+    known: dict[str, Collection[str]] = {"datasets": datasets, "skill": skills}
+    line, changed = form.read(item.at, item.fields, old.get(item.id), OutlineLine(id="new", title=""), known)
+    if line.skill and ("skill" in changed or "outputs" in changed):
+        return line.model_copy(update={"outputs": tuple(o.name for o in skills[line.skill].contract.outputs)})
+    return line.model_copy(update={"outputs": tuple(dict.fromkeys(line.outputs))}) if "outputs" in changed else line
 
 
 def _list(names: Sequence[str]) -> str:
     return ", ".join(names) or "none"
-
-
-def _misplaced(first: Block, blocks: Sequence[Block], top: Collection[str]) -> list[Mistake]:
-    below = [Mistake(f.line, f"{n} belongs below a part") for n, f in first.fields.items() if n not in top]
-    return below + [
-        Mistake(b.fields[n].line, f"{n} belongs above the first part") for b in blocks for n in top if n in b.fields
-    ]
-
-
-def _same_names(blocks: Sequence[Block]) -> list[Mistake]:
-    ids = [b.id for b in blocks if b.id not in _NEW]
-    twice = (b for n, b in enumerate(blocks) if b.id not in _NEW and b.id in [x.id for x in blocks[:n]])
-    return [Mistake(b.line, f"[{b.id}] stands here {ids.count(b.id)} times") for b in twice]
 
 
 def without(parts: Parts, names: Sequence[str]) -> Parts:

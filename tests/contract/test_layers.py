@@ -12,8 +12,8 @@ PACKAGE = ROOT / "bioresearcher"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "schemas", "text"),
     (
-        "runfolder", "resources", "settings", "events", "prompts", "cards", "skills", "examples", "limits", "llm",
-        "sources", "library", "sandbox", "execution",
+        "runfolder", "resources", "yaml_lines", "settings", "events", "prompts", "cards", "skills", "examples",
+        "limits", "llm", "sources", "library", "sandbox", "execution",
     ),
     ("review",),
     ("stages",),

@@ -65,8 +65,9 @@ def desk(tmp_path: Path) -> Desk:
 async def test_headings_and_outlines_are_changed_before_steps_are_written(desk: Desk) -> None:
     def editor(text: str) -> str:
         if "#! " in text:
-            return text.replace("needs: 7", "needs: 1")
-        return text.replace("needs: –", "needs: –\n\n[new] Talk to a pathologist\npurpose: To know.\nneeds: 7")
+            return text.replace("depends_on: [7]", "depends_on: ['1']")
+        new = "- id: new\n  title: Talk to a pathologist\n  purpose: To know.\n  depends_on: [7]"
+        return text.replace("depends_on: []", f"depends_on: []\n\n{new}")
 
     asked = ("headings", "outlines", "tasks")
     first, folder = await desk.run(
@@ -76,8 +77,8 @@ async def test_headings_and_outlines_are_changed_before_steps_are_written(desk: 
     assert "2. Differential expression It learns from no report" in desk.text or "needs output of part 1" in desk.text
     assert "there is no 9; there is 1, 2" in desk.text
     assert "without a model a comment can only drop parts or steps" in desk.text
-    assert "line 17: there is no part [7] above this one" in desk.text or "there is no part [7]" in desk.text
-    assert "+[2] Talk to a pathologist" in desk.text, "the difference is shown"
+    assert "line 26: it needs part 7, which does not stand above it" in desk.text
+    assert "+ title: Talk to a pathologist" in desk.text, "the difference is shown"
     assert [p["title"] for p in values(folder, "design", "headings.json")["parts"]] == [
         "Data quality and cohorts",
         "Talk to a pathologist",
@@ -85,7 +86,7 @@ async def test_headings_and_outlines_are_changed_before_steps_are_written(desk: 
     assert first.totals.human_interventions == 2, "the comment changed nothing"
 
     def write_line(text: str) -> str:
-        return text.replace("[2] Talk to a pathologist\n", "[2] Talk to a pathologist\n\n[new] Show the slides\n")
+        return text.replace("# Talk to a pathologist\n  steps:\n", "#\n  steps:\n\n  - title: Show the slides\n")
 
     record, _ = await desk.run(
         "approve",
@@ -99,7 +100,7 @@ async def test_headings_and_outlines_are_changed_before_steps_are_written(desk: 
         editor=write_line,
     )
     assert record.status == "done"
-    assert "-[1.2] Cohort table of data" in desk.text
+    assert "- title: Cohort table of data" in desk.text
     parts = values(folder, "protocol.json")["parts"]
     assert [line["title"] for p in parts for line in p["outline"]] == [
         "Quality control of the tables of data",
@@ -125,13 +126,13 @@ async def test_a_comment_has_the_headings_designed_again_with_it_as_a_finding(de
         make_backend=backend,
     )  # fmt: skip
     assert record.stopped_by == "declined at approve_protocol"
-    assert "-[1] Data quality and cohorts" in desk.text
-    assert "+[1] Quality before all" in desk.text
+    assert "- title: Data quality and cohorts" in desk.text
+    assert "+ title: Quality before all" in desk.text
     assert "It is as it was before." in desk.text, "the second comment made no other draft"
     assert values(folder, "protocol.json")["parts"][0]["title"] == "Quality before all"
     (asked, *_), (last, *_) = made[0].asked[:1], made[0].asked[-1:]
     assert asked.startswith("A person who read this draft asks: quality before all else, please.")
-    assert "[1] Data quality and cohorts" in asked
+    assert "- id: '1'\n  title: Data quality and cohorts" in asked
     assert "Before, the person said: quality before all else, please." in last
     drafts = {r["draft"] for r in values(folder, "rounds.json")}
     assert {"headings", "headings after comment 1", "headings after comment 2"} <= drafts

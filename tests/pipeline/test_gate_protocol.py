@@ -20,8 +20,8 @@ async def test_a_protocol_is_approved_commented_on_and_edited_part_by_part(desk:
 
     def editor(text: str) -> str:
         forms.append(text)
-        wrong, right = "fdr: 0.01", "fdr = 0.01"
-        return text.replace(wrong, right) if "#! " in text else text.replace("fdr = 0.05", wrong)
+        wrong, right = "fdr, values: 0.01", "fdr, value: 0.01"
+        return text.replace(wrong, right) if "#! " in text else text.replace("fdr, value: '0.05'", wrong)
 
     first, folder = await desk.run(
         "list", "why 1", "show 7", "approve", "comment “make it nicer”", 'comment 1 "drop step 1.2"', "approve 2",
@@ -39,8 +39,8 @@ async def test_a_protocol_is_approved_commented_on_and_edited_part_by_part(desk:
     record, _ = await desk.run(*typed, folder=folder, editor=editor)
     assert record.status == "done"
     assert "This cannot be read:" in desk.text
-    assert "write a parameter as name = value [unit]" in desk.text
-    assert "#! write a parameter" in forms[1], "the mistake is shown where it is"
+    assert "there is no field values; there are name, value, unit" in desk.text
+    assert "#! there is no field values" in forms[1], "the mistake is shown where it is"
     assert "step 2.1 changed: a person wrote it so" in desk.text
     steps = {s["id"]: s for part in values(folder, "protocol.json")["parts"] for s in part["steps"]}
     assert "1.2" not in steps

@@ -88,9 +88,10 @@ def test_parts_that_are_dropped_are_gone_and_all_others_stay_in_order(draft: Hea
 
 
 LINES = (
-    "[1] A", "[2] B", "[new] C", "[x] D", "[1.1] a", "[1.9] z", "title: t", "purpose: p", "needs: 1", "needs: x, 9",
-    "data: GSE1", "data: GSE9", "analysis: magic", "analysis: cohort-table", "outputs: a b", "outputs: a, c", "# n", "",
-    "  more", "nonsense",
+    "title: t", "summary: s", "parts:", "- id: 1", "- id: 2", "- id: new", "- id: x", "  title: A", "  purpose: p",
+    "  depends_on: [1]", "  depends_on: [x, 9]", "  steps:", "  - id: 1.1", "  - id: 1.9", "    title: a",
+    "    datasets: [GSE1]", "    datasets: GSE9", "    skill: magic", "    skill: cohort-table", "    outputs: [a b]",
+    "    outputs: [a, c]", "    outputs: &a {x: [y]}", "# n", "", "  more", "nonsense",
 )  # fmt: skip
 DRAFT = Headings(
     "t",
@@ -123,8 +124,8 @@ def test_any_text_is_an_outline_or_a_list_of_lines_that_are_wrong(text: str) -> 
 
 
 def test_parts_are_added_moved_and_linked() -> None:
-    text = headings_form(DRAFT).replace("[2] B", "[x] New one\npurpose: why\nneeds: 1\n\n[2] B")
-    text = text.replace("needs: 1", "needs: 1", 1).rstrip().removesuffix("needs: 1") + "needs: x"
+    new = "- id: x\n  title: New one\n  purpose: why\n  depends_on: [1]\n\n- id: '2'"
+    text = headings_form(DRAFT).replace("- id: '2'", new).replace("depends_on: ['1']", "depends_on: [x]")
     found = read_headings(text, DRAFT, 12)
     assert [(p.id, p.title, p.depends_on) for p in found.parts] == [
         ("1", "A", ()),
@@ -134,7 +135,8 @@ def test_parts_are_added_moved_and_linked() -> None:
 
 
 def test_lines_are_added_and_get_what_their_analysis_gives() -> None:
-    text = outlines_form(DRAFT.parts).replace("[2] B", "[new] More\ndata: gse1\nanalysis: cohort-table\n\n[2] B")
+    new = "  - title: More\n    datasets: [gse1]\n    skill: cohort-table\n\n- id: '2'"
+    text = outlines_form(DRAFT.parts).replace("- id: '2'", new)
     parts = read_outlines(text, DRAFT.parts, ["GSE1"], SKILLS)
     outputs = tuple(o.name for o in SKILLS["cohort-table"].contract.outputs)
     wanted = OutlineLine(id="1.2", title="More", datasets=("GSE1",), skill="cohort-table", outputs=outputs)
@@ -145,12 +147,14 @@ def test_lines_are_added_and_get_what_their_analysis_gives() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("needs: 1", "needs: 3", "there is no part [3] above this one"),
-        ("[2] B", "[1] B", "[1] stands here 2 times"),
-        ("[2] B", "[2]", "the part has no title"),
-        ("purpose: q", "intent: q", "there is no field intent"),
-        ("purpose: q", "purpose q", "begin with [number] title"),
-        ("[1] A", "[9] A", "it needs part 1, which does not stand above it"),
+        ("depends_on: ['1']", "depends_on: [3]", "it needs part 3, which does not stand above it"),
+        ("id: '2'", "id: 1", "1 stands here twice"),
+        ("title: B", "title:", "title is empty"),
+        ("purpose: q", "intent: q", "there is no field intent; there are id, title, purpose, reason, depends_on"),
+        ("purpose: q", "purpose q", "is not valid YAML"),
+        ("purpose: q", "title: q", "the field 'title' is given twice"),
+        ("depends_on: ['1']", "depends_on: 1", "depends_on: expected a list, not '1'"),
+        ("id: '1'", "id: 9", "it needs part 1, which does not stand above it"),
     ],
 )
 def test_what_is_wrong_with_headings_is_said(old: str, new: str, said: str) -> None:
@@ -162,12 +166,12 @@ def test_what_is_wrong_with_headings_is_said(old: str, new: str, said: str) -> N
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("[1] A", "[1] Z", "the title of part 1 is settled: A"),
-        ("[1.1] a", "[1.4] a", "there is no step 1.4"),
-        ("[1.1] a", "# none", "part 1 has no step left"),
-        ("data: –", "data: GSE7", "there is no data set GSE7; there is GSE1"),
-        ("analysis: –", "analysis: magic", "there is no vetted analysis magic"),
-        ("outputs: –", "outputs: a b", "is no short name"),
+        ("- id: '1'", "- id: '1'\n  title: Z", "there is no field title; there are id, steps"),
+        ("id: '1.1'", "id: '1.4'", "there is no step 1.4"),
+        ("  - id: '1.1'\n    title: a\n    datasets: []\n    skill:\n    outputs: []\n", "", "part 1 has no step left"),
+        ("datasets: []", "datasets: [GSE7]", "datasets: there is no GSE7; there is GSE1"),
+        ("    skill:", "    skill: magic", "skill: there is no magic; there is "),
+        ("outputs: []", "outputs: [a b]", "is no short name"),
     ],
 )
 def test_what_is_wrong_with_outlines_is_said(old: str, new: str, said: str) -> None:

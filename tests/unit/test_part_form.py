@@ -30,7 +30,7 @@ from bioresearcher.stages.assemble import assemble_protocol
 from bioresearcher.stages.bench import Bench
 from bioresearcher.stages.edited import edit_part, ground_of
 from bioresearcher.stages.forms import FormError, Mistake
-from bioresearcher.stages.part_form import KINDS, part_form, read_part
+from bioresearcher.stages.part_form import FIELDS, KINDS, part_form, read_part
 from bioresearcher.stages.revise import Desk
 from bioresearcher.stages.steps import Ground
 from bioresearcher.text.normalise import plain_name
@@ -120,10 +120,83 @@ def test_what_a_person_writes_is_what_the_step_says(
     assert found == wanted.model_copy(update={"origin": "human"})
 
 
+@given(STEPS.filter(lambda s: s.parameters))
+def test_what_is_not_touched_beside_a_change_stays_byte_for_byte(step: ProtocolStep) -> None:
+    part = part_of([step])
+    (old,) = part.steps
+    text = part_form(part).replace("  parameters:\n", "  parameters:\n  - {name: new one, value: 1.50}\n", 1)
+    (found,) = read_part(text, part, Ground(OBJECTIVE, (part,), (), {})).steps
+    added = Parameter(name="new one", value="1.50")
+    assert found == old.model_copy(update={"parameters": (added, *old.parameters), "origin": "human"})
+
+
+@pytest.mark.parametrize("typed", ["1.10", "no", "0x1F", "1e3", "2024-01-01", "12:30", ".inf", "1_000", "'null'"])
+def test_a_value_is_text_as_it_was_typed(typed: str) -> None:
+    part = part_of([ProtocolStep(id="1.1", title="A", action="do", kind="dry", origin="model")])
+    text = part_form(part).replace("parameters: []", f"parameters: [{{name: n, value: {typed}}}]")
+    (found,) = read_part(text, part, Ground(OBJECTIVE, (part,), (), {})).steps
+    assert found.parameters == (Parameter(name="n", value=typed.strip("'")),)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("  object: &a x", "line 16: &a names something to be used again"),
+        ("  object: *a", "line 16: *a stands for something above"),
+        ("  object: !!python/object/apply:os.mkdir [x]", "line 16: tag:yaml.org,2002:python/object/apply:"),
+        ("  object: !x y", "line 16: !x is a tag"),
+        ("  <<: {object: x}", "line 16: there is no field <<; there are id, title"),
+        ("  kind: dry\n  kind: wet", "line 17: the field 'kind' is given twice"),
+        ("  object: works: on: it", "line 16: is not valid YAML: mapping values are not allowed in this context"),
+        (f"  object: {'[' * 100}", "line 16: is nested too deeply for a form"),
+        (f"  object: {'x' * 400_001}", "line 1: the text has 400,"),
+        ("  ? [object]\n  : x", "line 16: the name of a field must be a word"),
+        ("---\nmore: x", "line 16: is not valid YAML: but found another document"),
+    ],
+)  # fmt: skip
+def test_yaml_that_could_harm_or_surprise_is_refused_with_its_line(line: str, said: str) -> None:
+    head, _, _ = part_form(
+        part_of([ProtocolStep(id="1.1", title="A", action="do", kind="dry", origin="model")])
+    ).partition("  kind:")
+    assert str(mistakes_in(f"{head}{line}\n")[0]).startswith(said)
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines() -> None:
+    text = """titel: x
+steps:
+- id: 1.1
+  titel: x
+  kind: damp
+  parameters:
+  - {name: a, value: 1, unt: s}
+  - {value: 1}
+- id: 1.1
+- id: new
+  action:
+  outputs: [{name: a b, kind: table}, {name: c, kind: blob}]
+- word
+"""
+    assert [str(m) for m in mistakes_in(text)] == [
+        "line 1: there is no field titel; there are title, purpose, steps",
+        "line 4: there is no field titel; there are " + ", ".join(("id", *FIELDS)),
+        "line 5: kind: 'damp' is not possible; use one of 'dry' or 'wet'",
+        "line 7: there is no field unt; there are name, value, unit",
+        "line 8: parameters[2].name: must be given",
+        "line 9: 1.1 stands here twice",
+        "line 10: title is empty",
+        "line 11: action is empty",
+        "line 12: outputs[2] (c).kind: 'blob' is not possible; use one of "
+        "'table', 'figure', 'text', 'model', 'material' or 'decision'",
+        "line 13: begin with the name of a field and a colon; there are " + ", ".join(("id", *FIELDS)),
+    ]
+
+
 LINES = (
-    "[1.1] A", "[new] B", "[1.9] C", "action: do", "kind: damp", "outputs:", "  - x (table)", "  - y", "nonsense",
-    "title: t", "data: GSE9", "inputs:", "  - a = step:1.1/x", "  - a = step:9.9/x", "analysis: magic", "# note", "",
-    "meets: R9",
+    "title: t", "steps:", "- id: 1.1", "- id: new", "- id: 1.9", "- nonsense", "  title: A", "  action: do",
+    "  kind: damp", "  outputs:", "    - {name: x, kind: table}", "    - y", "  datasets: [GSE9]", "  inputs:",
+    "    - {name: a, source: step:1.1/x}", "    - {name: a, source: step:9.9/x}", "    - {nam: a}", "  skill: magic",
+    "# note", "", "  software: [{a: b}]", "  parameters: [{name: {x: y}}]", "  inputs: [[a]]", "  requirements: [R9]",
+    "  software: {a: b}", "  object: !!str x", "\tbad", "  ? [a]",
 )  # fmt: skip
 
 
@@ -171,7 +244,7 @@ def edited(example: tuple[Bench, Protocol], part_id: str, old: str, new: str):
 def test_only_the_step_that_was_edited_is_a_persons(example: tuple[Bench, Protocol]) -> None:
     _, protocol = example
     part = next(p for p in protocol.parts if any(q.name == "fdr" for s in p.steps for q in s.parameters))
-    made = edited(example, part.id, "- fdr = 0.05", "- fdr = 0.01")
+    made = edited(example, part.id, "fdr, value: '0.05'", "fdr, value: 0.01")
     assert made is not None
     assert made.revision.changed_parts == (part.id,)
     (change,) = made.revision.changes
@@ -182,7 +255,7 @@ def test_only_the_step_that_was_edited_is_a_persons(example: tuple[Bench, Protoc
             assert "0.01" in {p.value for p in after[step.id].parameters}
         else:
             assert after[step.id] == step
-    assert edited(example, part.id, "- fdr = 0.05", "- fdr = 0.05") is None
+    assert edited(example, part.id, "fdr, value: '0.05'", "fdr, value: 0.05") is None
 
 
 def test_a_step_that_is_dropped_takes_those_that_need_it_with_it(example: tuple[Bench, Protocol]) -> None:
@@ -190,8 +263,8 @@ def test_a_step_that_is_dropped_takes_those_that_need_it_with_it(example: tuple[
     step = next(s for s in protocol.steps if s.skill == "expression-filtering")
     part = next(p for p in protocol.parts if step in p.steps)
     text = part_form(part)
-    start = text.index(f"[{step.id}]")
-    end = text.find("\n[", start)
+    start = text.index(f"- id: '{step.id}'")
+    end = text.find("\n- id", start)
     made = edited(example, part.id, text[start : end if end > 0 else len(text)], "")
     assert made is not None
     gone = {c.step for c in made.revision.changes if c.what == "dropped"}
@@ -202,11 +275,22 @@ def test_a_step_that_is_dropped_takes_those_that_need_it_with_it(example: tuple[
     ground_of(bench, made.protocol)
 
 
+def test_a_field_is_emptied_by_deleting_what_stands_behind_its_colon(example: tuple[Bench, Protocol]) -> None:
+    made = edited(example, "1", "  skill: table-quality-control\n", "  skill:\n")
+    assert made is not None
+    assert (made.protocol.steps[0].skill, made.protocol.steps[0].origin) == (None, "human")
+    made = edited(example, "1", "  datasets: [GSE1992]\n", "")
+    assert made is None, "a field that is left out stays as it is"
+
+
 def test_a_new_step_gets_a_number_of_its_own_and_its_words(example: tuple[Bench, Protocol]) -> None:
     _, protocol = example
     part = protocol.parts[0]
     text = part_form(part)
-    new = "\n[new] Ask a pathologist\nkind: wet\naction: Show the slides.\noutputs:\n  - opinion (decision)\n"
+    new = (
+        "\n- id: new\n  title: Ask a pathologist\n  kind: wet\n  action: >-\n    Show\n    the slides.\n"
+        "  outputs: [{name: opinion, kind: decision}]\n"
+    )
     made = edited(example, part.id, text, text + new)
     assert made is not None
     step = made.protocol.parts[0].steps[-1]
@@ -217,19 +301,27 @@ def test_a_new_step_gets_a_number_of_its_own_and_its_words(example: tuple[Bench,
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("kind: dry", "kind: damp", "kind is dry or wet"),
-        ("kind: dry", "sort: dry", "there is no field sort"),
-        ("[1.1]", "[1.7]", "part 1 has no step 1.7"),
-        ("analysis: table-quality-control", "analysis: magic", "there is no vetted analysis magic"),
-        ("data: GSE1992", "data: GSE1", "data: there is no GSE1; there is GSE1992"),
-        ("- checks (table)", "- other (table)", "the outputs of table-quality-control are"),
-        ("- sample_column = ", "- sample column: ", "write a parameter as name = value [unit]"),
+        ("kind: dry", "kind: damp", "kind: 'damp' is not possible; use one of 'dry' or 'wet'"),
+        ("kind: dry", "sort: dry", "there is no field sort; there are id, title, kind"),
+        ("kind: dry", "kind: [dry]", "kind: ['dry'] is not possible"),
+        ("title: Data quality", "titel: Data quality", "there is no field titel; there are title, purpose, steps"),
+        ("id: '1.1'", "id: 1.7", "part 1 has no step 1.7"),
+        ("skill: table-quality-control", "skill: magic", "skill: there is no magic; there is "),
+        ("datasets: [GSE1992]", "datasets: [GSE1]", "datasets: there is no GSE1; there is GSE1992"),
+        ("name: checks", "name: other", "the outputs of table-quality-control are"),
+        ("name: sample_column, ", "nam: sample_column, ", "parameters[1].name: must be given"),
+        ("name: sample_column, ", "name: s, unt: x, ", "there is no field unt; there are name, value, unit"),
         (
-            "- sample_column = ",
-            "- sample_column = no-",
+            "name: sample_column, value",
+            "name: sample_column, values",
+            "parameters[1] (sample_column).value: must be given",
+        ),
+        (
+            "name: sample_column, value: ",
+            "name: sample_column, value: no-",
             "parameter sample_column of table-quality-control cannot be no-",
         ),
-        ("= dataset:GSE1992/", "= dataset:GSE1992/no-", "there is no source dataset:GSE1992/no-"),
+        ("source: 'dataset:GSE1992/", "source: 'dataset:GSE1992/no-", "there is no source dataset:GSE1992/no-"),
     ],
 )
 def test_what_cannot_be_is_said_with_its_line(example: tuple[Bench, Protocol], old: str, new: str, said: str) -> None:
@@ -239,4 +331,4 @@ def test_what_cannot_be_is_said_with_its_line(example: tuple[Bench, Protocol], o
     (mistake, *_) = caught.value.mistakes
     assert said in mistake.text
     line = text.replace(old, new, 1).split("\n")[mistake.line - 1]
-    assert new in line or line.startswith("[1.")
+    assert new in line or line.startswith("- id: ")

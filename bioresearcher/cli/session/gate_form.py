@@ -1,4 +1,4 @@
-"""Editing something as a text form: what cannot be read back is explained by line and edited again."""
+"""Editing something as a form: what cannot be read back is explained by line and edited again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from bioresearcher.cli.session.gate_talk import Talk
-from bioresearcher.stages.forms import FormError, Mistake
+from bioresearcher.stages.forms import MARK, FormError, Mistake
 
 MOST_MISTAKES: Final = 12
 
@@ -41,10 +41,10 @@ def with_mistakes(text: str, mistakes: tuple[Mistake, ...]) -> str:
     """The form with a note above each line that cannot be read; notes of an earlier time are gone."""
     wrong: dict[int, list[str]] = {}
     for mistake in mistakes:
-        wrong.setdefault(max(1, mistake.line), []).append(f"#! {mistake.text}")
+        wrong.setdefault(max(1, mistake.line), []).append(f"{MARK}{mistake.text}")
     lines = []
     for number, line in enumerate(text.split("\n"), 1):
         lines += wrong.get(number, [])
-        if not line.startswith("#! "):
+        if not line.startswith(MARK):
             lines.append(line)
     return "\n".join(lines)

@@ -38,7 +38,7 @@ VERBS: Final = verbs_of(
     Verb("why", "items", "what a part was learnt from", "why 2"),
     Verb("approve", "nothing", "go on with it (also yes)"),
     Verb("drop", "items", "leave out a part, or a step", "drop 2 3.1"),
-    Verb("edit", "nothing", "the outline as text in your editor"),
+    Verb("edit", "nothing", "the outline as YAML in your editor"),
     Verb("comment", "text", "it is designed again as you say", 'comment "…"'),
     Verb("no", "rest", "decline: the run ends here", "no [why]"),
     Verb("help", "nothing", "this list"),

@@ -32,7 +32,7 @@ VERBS: Final = verbs_of(
     Verb("back", "nothing", "the part before"),
     Verb("yes", "nothing", "approve all of it and carry out its dry-lab part (also done)"),
     Verb("approve", "rest", "the part shown, others, or all of it", "approve [2|all]"),
-    Verb("edit", "rest", "the part as text in your editor", "edit [2]"),
+    Verb("edit", "rest", "the part as YAML in your editor", "edit [2]"),
     Verb("comment", "item and text", "only the parts that it concerns are revised", 'comment [2] "…"'),
     Verb("why", "rest", "what the steps of a part were learnt from", "why [2|2.1]"),
     Verb("no", "rest", "decline: the run ends here", "no [why]"),

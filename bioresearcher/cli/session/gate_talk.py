@@ -87,9 +87,9 @@ class Talk:
         return line is not None and line.strip().casefold() == "yes"
 
     async def edited(self, text: str) -> str | None:
-        """The text after it was edited; None when there is no editor, which is said."""
+        """The YAML after it was edited; None when there is no editor, which is said."""
         try:
-            return await self.terminal.edit(text)
+            return await self.terminal.edit(text, suffix=".yaml")
         except InputError as error:
             self.say(str(error))
             return None
