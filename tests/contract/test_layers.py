@@ -13,7 +13,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "schemas"),
     (
         "runfolder", "resources", "settings", "events", "prompts", "cards", "skills", "examples", "limits", "llm",
-        "sources", "library", "sandbox", "execution",
+        "sources", "library", "papers", "sandbox", "execution",
     ),
     ("review",),
     ("stages",),
