@@ -208,6 +208,13 @@ def test_our_own_protocol_markdown_comes_back_with_its_steps_and_flow():
         ),
         ("第一部分 准备\n步骤1:清洗。\n步骤2:干燥。\n", ["准备"], [2]),
         ("---\ntitle: T\n---\n\n## A\n\n1. Wash.\n", ["A"], [1]),
+        ("## A\n\n- water\n___\n## B\n___\n**1.** Wash.\n\n**2.** Dry.\n", ["A", "B"], [1, 2]),
+        (
+            "## A\n\n| Step | What to do | Time |\n|---|---|---|\n| 1 | Wash the dish well | 5 min |\n"
+            "| 2 | Dry the dish well | - |\n",
+            ["A"],
+            [2],
+        ),
         ("# T\n\n**Clean**\n\n1. Wash.\n\n**Dry**\n\n1. Dry.\n", ["Clean", "Dry"], [1, 1]),
     ],
 )
@@ -215,6 +222,28 @@ def test_many_ways_to_write_parts_and_steps(text: str, titles: list[str], steps:
     protocol, _ = protocol_from_text(text, "x.md")
     assert [p.title for p in protocol.parts] == titles
     assert [len(p.steps) for p in protocol.parts] == steps
+
+
+def test_rows_of_a_table_belong_to_the_step_above_and_are_no_parts_or_steps():
+    table = "| Reagent | Volume |\n| PRIMER MIX | 2 µl |\n"
+    protocol, _ = protocol_from_text(f"## PCR\n\n1. Mix as in the table.\n\n{table}\n2. Run 30 cycles.\n", "x.md")
+    assert [s.action for s in protocol.steps] == [
+        "Mix as in the table.\nReagent | Volume\nPRIMER MIX | 2 µl",
+        "Run 30 cycles.",
+    ]
+
+
+def test_a_part_of_tables_only_is_no_part_of_the_protocol_and_that_is_said():
+    codes = "".join(f"| {n} | SNOMED |\n" for n in range(40))
+    protocol, warnings = protocol_from_text(f"## Cells\n\n1. Wash them.\n\n## Codes\n\n{codes}", "x.md")
+    assert [p.title for p in protocol.parts] == ["Cells"]
+    assert warnings == ("40 rows of tables in “Codes” were not read as steps", "not read as steps: Codes")
+
+
+def test_rows_are_steps_where_nothing_but_tables_is_there():
+    protocol, warnings = protocol_from_text("# Plan\n\n| Day 1 | Seed the cells |\n| Day 2 | Count them |\n", "x.md")
+    assert [s.action for s in protocol.steps] == ["Day 1 | Seed the cells", "Day 2 | Count them"]
+    assert "nothing marks steps" in warnings[0]
 
 
 def test_prose_is_read_by_paragraphs_and_that_is_said():
@@ -306,6 +335,9 @@ def test_other_encodings_are_read_and_named(tmp_path: Path):
                 "1.1 y",
                 "步骤1:z",
                 "| a | b |",
+                "| 1 | Do b c d |",
+                "| 2 |",
+                "|---|",
                 "<!--",
                 "=====",
             ]
