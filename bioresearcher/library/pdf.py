@@ -28,12 +28,16 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 100_000_000
 MAX_PAGES: Final = 300
+MAX_PROTOCOL_PAGES: Final = 500  # with the forms and tables in its appendix
 MAX_SECONDS: Final = 120.0
 """Reading stops between two pages when this process has computed for so long."""
 
 _MIN_CHARACTERS: Final = 500
 _MIN_LETTERS: Final = 20
 """A paper has at least the first, a protocol at least the second."""
+
+_LEADERS: Final = re.compile(r"(?:\. ?|…){5,} ?\d{1,4}$")
+"""Dots that lead to a page's number."""
 
 _DIVIDED: Final = re.compile(r"[^\W\d_]-$|\u00ad$")
 
@@ -72,15 +76,10 @@ def read_pdf(
             hint="Give the paper alone, without its supplement.",
         )
     builder = DocumentBuilder()
-    signs = Signs()
-    tidied, stated = _lines(data, builder, signs, least=_MIN_CHARACTERS)
+    tidied, stated = _lines(data, builder, least=_MIN_CHARACTERS, most=MAX_PAGES)
     paper = _paper(tidied, stated, sha256=sha256, name=name, path=path, source=source)
     abstract = write_sections(tidied, builder, title=paper.title)
     document = builder.build(paper.id, "pdf")
-    if signs.found:
-        shown = " ".join(sorted(signs.found))
-        note = f"some signs ({shown}) were read from the shapes of a sign font: check thresholds in the original."
-        document = document.model_copy(update={"warnings": (*document.warnings, note)})
     if _LOST_SIGN.search(document.text):
         document = document.model_copy(
             update={"warnings": (*document.warnings, "signs such as < ≥ ± = were lost in this PDF's fonts.")}
@@ -95,12 +94,13 @@ def pdf_text(data: bytes) -> tuple[str, tuple[str, ...]]:
         UnreadablePaper: Encrypted, scanned, broken, or larger than the limits.
     """
     builder = DocumentBuilder()
-    signs = Signs()
-    pages, _ = _lines(data, builder, signs, least=_MIN_LETTERS)
+    pages, _ = _lines(data, builder, least=_MIN_LETTERS, most=MAX_PROTOCOL_PAGES)
     words = vocabulary(pages)
     lines: list[str] = []
     for line in (line.text for page in pages for line in page):
-        if lines and _DIVIDED.search(lines[-1]) and line[:1].islower():
+        if _LEADERS.search(line):
+            builder.warn("the table of contents was left out")
+        elif lines and _DIVIDED.search(lines[-1]) and line[:1].islower():
             lines[-1] = join(lines[-1], line, words)
         else:
             lines.append(line)
@@ -108,12 +108,15 @@ def pdf_text(data: bytes) -> tuple[str, tuple[str, ...]]:
     return "\n".join(lines), builder.warnings
 
 
-def _lines(
-    data: bytes, builder: DocumentBuilder, signs: Signs, *, least: int
-) -> tuple[list[list[Line]], dict[str, str]]:
-    """The pages' lines, tidied, and what the file states of itself; a text of fewer than `least` letters is refused."""
+def _lines(data: bytes, builder: DocumentBuilder, *, least: int, most: int) -> tuple[list[list[Line]], dict[str, str]]:
+    """The pages' lines, tidied, and what the file states of itself.
+
+    Raises:
+        UnreadablePaper: It has fewer than `least` letters, more than `most` pages, or is no readable PDF.
+    """
+    signs = Signs()
     try:
-        reader = _open(data)
+        reader = _open(data, most)
         stated = _information(reader)
         pages = [read_page(page, builder, number, signs) for number, page in _pages(reader, builder)]
     except pdf_errors() as error:
@@ -123,10 +126,15 @@ def _lines(
             "the PDF holds hardly any text: it looks scanned, or its fonts cannot be decoded.",
             hint="Run text recognition (OCR) on it first, or give its text.",
         )
+    if signs.found:
+        shown = " ".join(sorted(signs.found))
+        builder.warn(
+            f"some signs ({shown}) were read from the shapes of a sign font: check thresholds in the original."
+        )
     return tidy(pages), stated
 
 
-def _open(data: bytes) -> PdfReader:
+def _open(data: bytes, most: int) -> PdfReader:
     from pypdf import PdfReader
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # one line for each repaired object otherwise
@@ -138,9 +146,9 @@ def _open(data: bytes) -> PdfReader:
             "the PDF is encrypted and needs a password.", hint="Save a copy without protection and give that."
         )
     count = len(reader.pages)
-    if count > MAX_PAGES:
+    if count > most:
         raise UnreadablePaper(
-            f"it has {count} pages; more than {MAX_PAGES} are no single paper.",
+            f"it has {count} pages; more than {most} are no single document.",
             hint="Give the paper's own pages.",
         )
     if count == 0:

@@ -475,6 +475,13 @@ def test_a_pdf_is_read_without_its_running_heads(tmp_path: Path):
     assert any("PDF" in w for w in reading.warnings)
 
 
+def test_a_pdf_table_of_contents_is_left_out_and_that_is_said(tmp_path: Path):
+    contents = ["Washing of the dishes ........ 2", "Drying of the dishes . . . . . . . 3"]
+    reading = read(pdf(tmp_path / "p.pdf", [[*contents, "1. Wash the dishes well.", "2. Dry the dishes well."]]))
+    assert [s.action for s in reading.protocol.steps] == ["Wash the dishes well.", "Dry the dishes well."]
+    assert "the table of contents was left out" in reading.warnings
+
+
 def test_scans_and_broken_pdfs_are_refused(tmp_path: Path):
     assert "looks scanned" in refused(pdf(tmp_path / "scan.pdf", [[], []]))
     whole = pdf(tmp_path / "p.pdf", [["1. Wash the dishes at 60 degrees."]]).read_bytes()
