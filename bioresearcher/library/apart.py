@@ -20,6 +20,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import IO, Any, Final, Literal, cast
 
 from bioresearcher.library.canonical import UnreadablePaper
@@ -90,23 +91,18 @@ class Reader:
         return str(answer["text"]), tuple(map(str, answer["warnings"]))
 
     def _ask(self, wanted: Wanted, file: File, data: bytes) -> dict[str, Any]:
+        answer: dict[str, Any] = {}
         with self._guard:
-            try:
-                answer = self._answer(wanted, file, data)
-            except _Ended as ended:
-                if ended.code != 0:
-                    raise UnreadablePaper(_reason(ended.code), hint=_HINTS[wanted]) from ended
-                answer = self._once_more(wanted, file, data)
+            for again in (True, False):
+                try:
+                    answer = self._answer(wanted, file, data)
+                    break
+                except _Ended as ended:  # with code 0 it ended for want of work, just as the file came
+                    if ended.code != 0 or not again:
+                        raise UnreadablePaper(_reason(ended.code), hint=_HINTS[wanted]) from ended
         if "error" in answer:
             raise UnreadablePaper(str(answer["error"]), hint=str(answer.get("hint", "")))
         return answer
-
-    def _once_more(self, wanted: Wanted, file: File, data: bytes) -> dict[str, Any]:
-        """The process had ended for want of work just as the file came."""
-        try:
-            return self._answer(wanted, file, data)
-        except _Ended as ended:
-            raise UnreadablePaper(_reason(ended.code), hint=_HINTS[wanted]) from ended
 
     def _answer(self, wanted: Wanted, file: File, data: bytes) -> dict[str, Any]:
         process = self._running()
@@ -128,7 +124,7 @@ class Reader:
         if self._process is not None and self._process.poll() is not None:
             self.close()
         if self._process is None:
-            paths = [os.path.abspath(path) for path in sys.path if path]  # noqa: PTH100 - text for the environment
+            paths = [str(Path(path).absolute()) for path in sys.path if path]
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-s", "-m", "bioresearcher.library.apart", *map(str, self._limits)],
                 stdin=subprocess.PIPE,

@@ -34,16 +34,21 @@ _WIDEST: Final = 200
 _PARTS: Final = ("styles", "numbering", "footnotes", "endnotes")
 _AGAIN: Final = "Save it anew as .docx, or give its text instead."
 _DAMAGE: Final = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, OSError, LookupError,
-    ValueError, OverflowError,
-)  # fmt: skip
-_REMOVED: Final = ("del", "moveFrom", "delText")
-_UNSEEN: Final = frozenset(
-    ["pPr", "rPr", "sdtPr", "sdtEndPr", "tcPr", "trPr", "tblPr", "instrText", "delInstrText", "rt"]
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    RuntimeError,
+    OSError,
+    LookupError,
+    ValueError,
 )
+_REMOVED: Final = ("del", "moveFrom", "delText")
+_UNSEEN: Final = frozenset("pPr rPr sdtPr sdtEndPr tcPr trPr tblPr instrText delInstrText rt".split())
 _SIGNS: Final = {"tab": " ", "ptab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
-_COUNTED: Final = {"del": "deletions", "moveFrom": "moves", "ins": "insertions", "altChunk": "embedded documents",
-                   "object": "embedded objects", "commentReference": "comments"}  # fmt: skip
+_CHANGES: Final = {"ins": "insertions", "del": "deletions", "moveFrom": "moves"}
+_UNREAD: Final = {"commentReference": "comments", "altChunk": "embedded documents", "object": "embedded objects"}
+_COUNTED: Final = _CHANGES | _UNREAD
 
 Piece = tuple[str, str]
 """What stands before a block in Markdown (`## `, `1. `, `- `, `|` for a table), and its text."""
@@ -143,14 +148,12 @@ class _Walker:
         def counted(kind: str) -> str:
             return f"{seen[kind]:,} {kind if seen[kind] > 1 else kind[:-1]}"
 
-        changes = [counted(kind) for kind in ("insertions", "deletions", "moves") if seen[kind]]
+        changes = [counted(kind) for kind in _CHANGES.values() if seen[kind]]
         if changes:
             yield f"holds tracked changes ({', '.join(changes)}); it was read as if all were accepted"
         if seen["hidden letters"]:
             yield f"{counted('hidden letters')} left out"
-        yield from (
-            f"{counted(kind)} not read" for kind in ("comments", "embedded documents", "embedded objects") if seen[kind]
-        )
+        yield from (f"{counted(kind)} not read" for kind in _UNREAD.values() if seen[kind])
         if seen["contents"]:
             yield "the table of contents was left out"
         if seen["signs"]:

@@ -23,8 +23,7 @@ _SYMBOL: Final = (
 _SYMBOL_SIGNS: Final = {code: letter for code, letter in enumerate(_SYMBOL, 32) if letter != "\ufffd"}
 """The characters of the font Symbol by their codes."""
 
-_WINGDINGS: Final = {0x6C: "●", 0x6E: "■", 0x6F: "☐", 0x71: "❑", 0x76: "❖", 0xA7: "▪", 0xA8: "☐", 0xD8: "➢", 0xDF: "←",
-                     0xE0: "→", 0xE8: "➔", 0xF0: "⇨", 0xFB: "✗", 0xFC: "✓", 0xFD: "☒", 0xFE: "☑"}  # fmt: skip
+_WINGDINGS: Final = dict(zip(bytes.fromhex("6C6E6F7176A7A8D8DFE0E8F0FBFCFDFE"), "●■☐❑❖▪☐➢←→➔⇨✗✓☒☑", strict=True))
 
 
 def running_text(shown: Iterable[Shown | _Element]) -> str:

@@ -213,10 +213,9 @@ def _written(number: int, form: str) -> str:
 
 
 def _roman(number: int) -> str:
-    signs = ((1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"),
-             (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))  # fmt: skip
+    values = (1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1)
     out = ""
-    for value, sign in signs:
+    for value, sign in zip(values, "M CM D CD C XC L XL X IX V IV I".split(), strict=True):
         times, number = divmod(number, value)
         out += sign * times
     return out

@@ -123,8 +123,13 @@ def test_headings_have_the_levels_and_numbers_of_their_styles():
     body = para("Plan", style="T") + para("Cells", style="H1") + para("Seed", style="H2") + para("Count", style="Own")
     body += para("By hand", properties='<w:outlineLvl w:val="1"/>') + para("Old", style="Heading3")
     assert lines_of(body, styles=STYLES, numbering=NUMBERING) == [
-        "# Plan", "## 1 Cells", "### 1.1 Seed", "## 2 Count", "### By hand", "#### Old",
-    ]  # fmt: skip
+        "# Plan",
+        "## 1 Cells",
+        "### 1.1 Seed",
+        "## 2 Count",
+        "### By hand",
+        "#### Old",
+    ]
 
 
 def test_lists_keep_their_numbers_whether_the_paragraph_or_its_style_says_so():
@@ -132,8 +137,15 @@ def test_lists_keep_their_numbers_whether_the_paragraph_or_its_style_says_so():
     body += para("d", properties=listed(1, 2)) + para("e", properties=listed(2)) + para("f", style="Item")
     body += para("none", style="Item", properties=listed(0)) + para("anew", properties=listed(3))
     assert lines_of(body, styles=STYLES, numbering=NUMBERING) == [
-        "1. a", "2. b", "    - a) c", "        - 2.1 d", "- e", "3. f", "none", "1. anew",
-    ]  # fmt: skip
+        "1. a",
+        "2. b",
+        "    - a) c",
+        "        - 2.1 d",
+        "- e",
+        "3. f",
+        "none",
+        "1. anew",
+    ]
 
 
 def test_a_list_without_definition_is_one_of_bullets():
@@ -217,25 +229,39 @@ def test_superscripts_keep_a_number_what_it_is():
 @pytest.mark.parametrize(
     ("inner", "text"),
     [
-        (f"<m:sSup><m:e>{mr('x')}</m:e><m:sup>{mr('2')}</m:sup></m:sSup>{mr('=')}"
-         f"<m:f><m:num>{mr('a')}</m:num><m:den>{mr('b')}</m:den></m:f>", "x^2 = (a)/(b)"),
+        (
+            f"<m:sSup><m:e>{mr('x')}</m:e><m:sup>{mr('2')}</m:sup></m:sSup>{mr('=')}"
+            f"<m:f><m:num>{mr('a')}</m:num><m:den>{mr('b')}</m:den></m:f>",
+            "x^2 = (a)/(b)",
+        ),
         (f"<m:sSup><m:e>{mr('x')}</m:e><m:sup>{mr('n-1')}</m:sup></m:sSup>", "x^(n - 1)"),
         (f"<m:sSup><m:e>{mr('10')}</m:e><m:sup>{mr('-6')}</m:sup></m:sSup>", "10^-6"),
         (f"<m:sSubSup><m:e>{mr('s')}</m:e><m:sub>{mr('i')}</m:sub><m:sup>{mr('2')}</m:sup></m:sSubSup>", "s_i^2"),
         (f"<m:rad><m:deg/><m:e>{mr('n')}</m:e></m:rad>", "sqrt(n)"),
         (f"<m:rad><m:deg>{mr('3')}</m:deg><m:e>{mr('n')}</m:e></m:rad>", "root(n, 3)"),
-        (f'<m:nary><m:naryPr><m:chr m:val="∑"/></m:naryPr><m:sub>{mr("i=1")}</m:sub><m:sup>{mr("n")}</m:sup>'
-         f"<m:e>{mr('x')}</m:e></m:nary>", "∑_(i = 1)^n(x)"),
+        (
+            f'<m:nary><m:naryPr><m:chr m:val="∑"/></m:naryPr><m:sub>{mr("i=1")}</m:sub><m:sup>{mr("n")}</m:sup>'
+            f"<m:e>{mr('x')}</m:e></m:nary>",
+            "∑_(i = 1)^n(x)",
+        ),
         (f"<m:func><m:fName>{mr('log')}</m:fName><m:e>{mr('x')}</m:e></m:func>", "log(x)"),
-        (f'<m:d><m:dPr><m:begChr m:val="["/><m:endChr m:val=""/></m:dPr><m:e>{mr("a")}</m:e><m:e>{mr("b")}</m:e></m:d>',
-         "[a|b"),
-        (f'<m:d><m:e><m:f><m:fPr><m:type m:val="noBar"/></m:fPr><m:num>{mr("n")}</m:num><m:den>{mr("k")}</m:den></m:f>'
-         "</m:e></m:d>", "(n over k)"),
-        (f"<m:m><m:mr><m:e>{mr('a')}</m:e><m:e>{mr('b')}</m:e></m:mr><m:mr><m:e>{mr('c')}</m:e></m:mr></m:m>",
-         "[a,b;c]"),
+        (
+            f'<m:d><m:dPr><m:begChr m:val="["/><m:endChr m:val=""/></m:dPr><m:e>{mr("a")}</m:e>'
+            f"<m:e>{mr('b')}</m:e></m:d>",
+            "[a|b",
+        ),
+        (
+            f'<m:d><m:e><m:f><m:fPr><m:type m:val="noBar"/></m:fPr><m:num>{mr("n")}</m:num>'
+            f"<m:den>{mr('k')}</m:den></m:f></m:e></m:d>",
+            "(n over k)",
+        ),
+        (
+            f"<m:m><m:mr><m:e>{mr('a')}</m:e><m:e>{mr('b')}</m:e></m:mr><m:mr><m:e>{mr('c')}</m:e></m:mr></m:m>",
+            "[a,b;c]",
+        ),
         (f"<m:acc><m:e>{mr('y')}</m:e></m:acc>", "y\u0302"),
     ],
-)  # fmt: skip
+)
 def test_formulas_become_text_by_the_rules_for_papers(inner: str, text: str):
     assert lines_of(para("So ", formula(inner), " holds")) == [f"So {text} holds"]
 
@@ -287,8 +313,10 @@ def test_a_document_under_another_name_is_found():
     out = io.BytesIO()
     kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     with zipfile.ZipFile(out, "w") as archive:
-        for name, target, type_ in (("_rels/.rels", "/word/document2.xml", "officeDocument"),
-                                    ("word/_rels/document2.xml.rels", "own/styles7.xml", "styles")):  # fmt: skip
+        for name, target, type_ in (
+            ("_rels/.rels", "/word/document2.xml", "officeDocument"),
+            ("word/_rels/document2.xml.rels", "own/styles7.xml", "styles"),
+        ):
             relation = f'<Relationship Id="r" Type="{kind}/{type_}" Target="{target}"/>'
             archive.writestr(name, f"<Relationships>{relation}</Relationships>")
         archive.writestr("word/document2.xml", xml("document", f"<w:body>{para('Plan', style='T')}</w:body>"))
@@ -324,8 +352,10 @@ HOSTILE = {
     "one long text": (lambda: word(para("a" * 9_000_000)), "more than 5,000,000 characters"),
     "huge merged table": (
         lambda: word(
-            table([cell(para("a" * 100_000), properties='<w:vMerge w:val="restart"/>')],
-                  *[[cell(properties="<w:vMerge/>")] * 2] * 2_000)
+            table(
+                [cell(para("a" * 100_000), properties='<w:vMerge w:val="restart"/>')],
+                *[[cell(properties="<w:vMerge/>")] * 2] * 2_000,
+            )
         ),
         "more than 5,000,000 characters",
     ),
@@ -336,7 +366,7 @@ HOSTILE = {
     "too many elements": (lambda: word("<w:p/>" * 5_500_000), "too large"),
     "nested elements": (lambda: word("<w:ins>" * 5_000 + "</w:ins>" * 5_000), "not valid XML"),
     "entities of entities": (laughing, "document type"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
