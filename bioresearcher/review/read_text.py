@@ -282,7 +282,7 @@ def _add_lines(step: _Step, part: _Part, text: str) -> None:
 
 
 def _prose(parts: list[_Part], warnings: list[str]) -> None:
-    """Parts without items: their paragraphs are taken as steps, if they are more than a remark; else rows of tables."""
+    """Parts without items: their paragraphs are taken as steps, if more than a remark, or the rows of tables."""
     made = 0
     enough = 80 if any(p.steps for p in parts) else 4
     for p in parts:
@@ -290,8 +290,10 @@ def _prose(parts: list[_Part], warnings: list[str]) -> None:
             p.steps = [_Step("", lines=[x]) for x in p.paragraphs]
             p.paragraphs = []
             made += len(p.steps)
-    if not any(p.steps for p in parts):
-        for p in parts:
+    none = not any(p.steps for p in parts)
+    for p in parts:  # rows of sentences are steps, rows of a few words are a list
+        told = len(re.findall(r"\w+", " ".join(p.tables))) >= 8 * len(p.tables)
+        if none or (p.role == "part" and told and not (p.steps or p.paragraphs)):
             p.steps = [_Step("", lines=[x]) for x in p.tables]
             made += len(p.steps)
             p.tables = []

@@ -240,6 +240,15 @@ def test_a_part_of_tables_only_is_no_part_of_the_protocol_and_that_is_said():
     assert warnings == ("40 rows of tables in “Codes” were not read as steps", "not read as steps: Codes")
 
 
+def test_rows_of_sentences_are_steps_of_their_part():
+    rows = (
+        "| Day 1 | Seed 1000 cells into each well of the plate. |\n| Day 2 | Wash twice and count the living cells. |\n"
+    )
+    protocol, warnings = protocol_from_text(f"## Cells\n\n1. Thaw them.\n\n## Assay\n\n{rows}", "x.md")
+    assert [(p.title, len(p.steps)) for p in protocol.parts] == [("Cells", 1), ("Assay", 2)]
+    assert "nothing marks steps" in warnings[0]
+
+
 def test_rows_are_steps_where_nothing_but_tables_is_there():
     protocol, warnings = protocol_from_text("# Plan\n\n| Day 1 | Seed the cells |\n| Day 2 | Count them |\n", "x.md")
     assert [s.action for s in protocol.steps] == ["Day 1 | Seed the cells", "Day 2 | Count them"]
