@@ -1,8 +1,9 @@
 """Files that may be hostile are read in a process of their own, with limits on memory and time.
 
 A PDF can be made so that reading it takes hours or all memory. The process takes one file after the other over its
-standard input (nothing is opened by name in it), answers in JSON, and is replaced when a file has killed it. It has
-neither the caller's environment nor its open files, can write none, and ends by itself when it has nothing to do.
+standard input (nothing is opened by name in it), with what is wanted of it: the paper in it, or its text as a
+protocol's. It answers in JSON, and is replaced when a file has killed it. It has neither the caller's environment nor
+its open files, can write none, and ends by itself when it has nothing to do.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import IO, Any, Final, cast
+from pathlib import Path
+from typing import IO, Any, Final, Literal, cast
 
 from bioresearcher.library.canonical import UnreadablePaper
 from bioresearcher.schemas.paper import Paper
@@ -34,7 +36,13 @@ MAX_CPU_S: Final = 150
 _MAX_WALL_S: Final = 1_200.0
 _IDLE_S: Final = 20.0
 _MAX_ANSWER: Final = 100_000_000
-_HINT: Final = "Give the paper's XML or text instead, or only its own pages."
+_HINTS: Final = {
+    "paper": "Give the paper's XML or text instead, or only its own pages.",
+    "protocol": "Save it anew, or give the protocol's text instead.",
+}
+
+Wanted = Literal["paper", "protocol"]
+"""As what a file is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,38 +72,46 @@ class Reader:
         self._guard = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def read(self, file: File, data: bytes) -> tuple[Paper, Document]:
+    def paper(self, file: File, data: bytes) -> tuple[Paper, Document]:
         """The paper in a file's bytes.
 
         Raises:
             UnreadablePaper: It is no readable paper, or reading it passed the limits.
         """
-        with self._guard:
-            try:
-                answer = self._answer(file, data)
-            except _Ended as ended:
-                if ended.code != 0:
-                    raise UnreadablePaper(_reason(ended.code), hint=_HINT) from ended
-                answer = self._once_more(file, data)
-        if "error" in answer:
-            raise UnreadablePaper(str(answer["error"]), hint=str(answer.get("hint", "")))
+        answer = self._ask("paper", file, data)
         return Paper.model_validate(answer["paper"]), Document.model_validate(answer["document"])
 
-    def _once_more(self, file: File, data: bytes) -> dict[str, Any]:
-        """The process had ended for want of work just as the file came."""
-        try:
-            return self._answer(file, data)
-        except _Ended as ended:
-            raise UnreadablePaper(_reason(ended.code), hint=_HINT) from ended
+    def protocol(self, file: File, data: bytes) -> tuple[str, tuple[str, ...]]:
+        """A PDF's or Word file's text as Markdown, and what is doubtful in it.
 
-    def _answer(self, file: File, data: bytes) -> dict[str, Any]:
+        Raises:
+            UnreadablePaper: It has no readable text, or reading it passed the limits.
+        """
+        answer = self._ask("protocol", file, data)
+        return str(answer["text"]), tuple(map(str, answer["warnings"]))
+
+    def _ask(self, wanted: Wanted, file: File, data: bytes) -> dict[str, Any]:
+        answer: dict[str, Any] = {}
+        with self._guard:
+            for again in (True, False):
+                try:
+                    answer = self._answer(wanted, file, data)
+                    break
+                except _Ended as ended:  # with code 0 it ended for want of work, just as the file came
+                    if ended.code != 0 or not again:
+                        raise UnreadablePaper(_reason(ended.code), hint=_HINTS[wanted]) from ended
+        if "error" in answer:
+            raise UnreadablePaper(str(answer["error"]), hint=str(answer.get("hint", "")))
+        return answer
+
+    def _answer(self, wanted: Wanted, file: File, data: bytes) -> dict[str, Any]:
         process = self._running()
         source, sink = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
         watch = threading.Timer(_MAX_WALL_S, process.kill)
         watch.daemon = True
         watch.start()
         try:
-            _send(source, {**asdict(file), "bytes": len(data)}, data)
+            _send(source, {**asdict(file), "wanted": wanted, "bytes": len(data)}, data)
             _, body = _receive(sink)
             answer: dict[str, Any] = json.loads(body)
         except (OSError, ValueError, EOFError, LookupError):
@@ -108,7 +124,7 @@ class Reader:
         if self._process is not None and self._process.poll() is not None:
             self.close()
         if self._process is None:
-            paths = [os.path.abspath(path) for path in sys.path if path]  # noqa: PTH100 - text for the environment
+            paths = [str(Path(path).absolute()) for path in sys.path if path]
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-s", "-m", "bioresearcher.library.apart", *map(str, self._limits)],
                 stdin=subprocess.PIPE,
@@ -144,12 +160,21 @@ def read_apart(file: File, data: bytes) -> tuple[Paper, Document]:
     Raises:
         UnreadablePaper: It is no readable paper, or reading it took more time or memory than any paper needs.
     """
-    return _READER.read(file, data)
+    return _READER.paper(file, data)
+
+
+def read_protocol_apart(file: File, data: bytes) -> tuple[str, tuple[str, ...]]:
+    """A PDF's or Word file's text as Markdown and what is doubtful in it, read in another process.
+
+    Raises:
+        UnreadablePaper: It has no readable text, or reading it took more time or memory than any protocol needs.
+    """
+    return _READER.protocol(file, data)
 
 
 def _reason(code: int) -> str:
     if code == -signal.SIGXCPU:
-        return "reading it takes more computing time than any paper does: it is damaged, or made to be unreadable."
+        return "reading it takes more computing time than any document does: it is damaged, or made to be unreadable."
     if code == -signal.SIGKILL:
         return "reading it was stopped: it took too long or too much memory."
     return f"reading it ended the reading process (code {code}): it is damaged, or made to be unreadable."
@@ -200,15 +225,18 @@ def serve(cpu_s: int, memory: int) -> None:
 
 
 def _read(head: dict[str, Any], data: bytes) -> dict[str, Any]:
-    from bioresearcher.library.documents import parse
+    from bioresearcher.library.documents import parse, protocol_text
 
     file = File(**{name: str(head[name]) for name in ("name", "suffix", "path", "sha256")})
     try:
+        if head["wanted"] == "protocol":
+            text, warnings = protocol_text(file, data)
+            return {"text": text, "warnings": warnings}
         paper, document = parse(file, data)
     except UnreadablePaper as error:
         return {"error": error.message, "hint": error.hint}
     except MemoryError:
-        return {"error": "reading it needs more memory than any paper does.", "hint": _HINT}
+        return {"error": "reading it needs more memory than any document does.", "hint": _HINTS[head["wanted"]]}
     return {"paper": paper.model_dump(mode="json"), "document": document.model_dump(mode="json")}
 
 

@@ -104,6 +104,11 @@ class DocumentBuilder:
         if message not in self._warnings:
             self._warnings.append(message)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The caveats kept so far."""
+        return tuple(self._warnings)
+
     def build(self, identifier: str, kind: Literal["jats", "pdf", "note", "record"]) -> Document:
         """The finished document.
 

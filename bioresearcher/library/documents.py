@@ -11,7 +11,8 @@ from bioresearcher.library.apart import File, read_apart
 from bioresearcher.library.canonical import UnreadablePaper, clean
 from bioresearcher.library.jats import read_jats
 from bioresearcher.library.notes import read_note
-from bioresearcher.library.pdf import MAX_BYTES, read_pdf
+from bioresearcher.library.pdf import MAX_BYTES, pdf_text, read_pdf
+from bioresearcher.papers.docx import read_docx
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.passage import Document
 
@@ -78,6 +79,15 @@ def parse(file: File, data: bytes) -> tuple[Paper, Document]:
     raise UnreadablePaper(
         f"its content is not that of a {file.suffix or 'file'} paper.", hint=f"Accepted are {ACCEPTED}."
     )
+
+
+def protocol_text(file: File, data: bytes) -> tuple[str, tuple[str, ...]]:
+    """A PDF's or Word file's text as Markdown and what is doubtful in it, read in this process.
+
+    Raises:
+        UnreadablePaper: The bytes are no readable PDF or Word file.
+    """
+    return pdf_text(data) if file.suffix == ".pdf" or _is_pdf(data) else read_docx(data)
 
 
 def _is_xml(data: bytes, head: bytes, suffix: str) -> bool:

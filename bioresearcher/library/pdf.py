@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bioresearcher.library.canonical import DocumentBuilder, UnreadablePaper, clean
 from bioresearcher.library.identifiers import Identifiers, paper_id
 from bioresearcher.library.jats_front import licence_name
-from bioresearcher.library.pdf_layout import Line, tidy
+from bioresearcher.library.pdf_layout import Line, join, tidy, vocabulary
 from bioresearcher.library.pdf_page import pdf_errors, read_page
 from bioresearcher.library.pdf_signs import Signs
 from bioresearcher.library.pdf_structure import find_title, write_sections
@@ -28,12 +28,20 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 100_000_000
 MAX_PAGES: Final = 300
+MAX_PROTOCOL_PAGES: Final = 500  # with the forms and tables in its appendix
 MAX_SECONDS: Final = 120.0
 """Reading stops between two pages when this process has computed for so long."""
 
 _MIN_CHARACTERS: Final = 500
+_MIN_LETTERS: Final = 20
+"""A paper has at least the first, a protocol at least the second."""
 
-_BROKEN_HINT: Final = "Download it again, or give the paper's XML or text instead."
+_LEADERS: Final = re.compile(r"(?:\. ?|…){5,} ?\d{1,4}$")
+"""Dots that lead to a page's number."""
+
+_DIVIDED: Final = re.compile(r"[^\W\d_]-$|\u00ad$")
+
+_BROKEN_HINT: Final = "Download it again, or give its XML or text instead."
 _DOI: Final = re.compile(r"\b10\.\d{4,9}/[^\s\"<>{}|\\^`\]]+[^\s\"<>{}|\\^`\].,;:)]", re.IGNORECASE)
 _LOST_SIGN: Final = re.compile(r"\b[Pp](?:[- ]?values?)?\s*[,5.\ufffd]\s?0\.\d|\(n5\d|\(n ?\ufffd ?\d|\ufffd ?\d")
 _DIVIDED_DOI: Final = re.compile(r"(\b10\.\d{4,9}/\S{0,60}[./-])\n(?=\w)")
@@ -68,26 +76,10 @@ def read_pdf(
             hint="Give the paper alone, without its supplement.",
         )
     builder = DocumentBuilder()
-    try:
-        reader = _open(data)
-        stated = _information(reader)
-        signs = Signs()
-        pages = [read_page(page, builder, number, signs) for number, page in _pages(reader, builder)]
-    except pdf_errors() as error:
-        raise UnreadablePaper(f"the PDF is damaged ({type(error).__name__}).", hint=_BROKEN_HINT) from error
-    if sum(len(line.text) for lines in pages for line in lines) < _MIN_CHARACTERS:
-        raise UnreadablePaper(
-            "the PDF holds hardly any text: it looks scanned, or its fonts cannot be decoded.",
-            hint="Run text recognition (OCR) on it first, or give the paper's XML or text.",
-        )
-    tidied = tidy(pages)
+    tidied, stated = _lines(data, builder, least=_MIN_CHARACTERS, most=MAX_PAGES)
     paper = _paper(tidied, stated, sha256=sha256, name=name, path=path, source=source)
     abstract = write_sections(tidied, builder, title=paper.title)
     document = builder.build(paper.id, "pdf")
-    if signs.found:
-        shown = " ".join(sorted(signs.found))
-        note = f"some signs ({shown}) were read from the shapes of a sign font: check thresholds in the original."
-        document = document.model_copy(update={"warnings": (*document.warnings, note)})
     if _LOST_SIGN.search(document.text):
         document = document.model_copy(
             update={"warnings": (*document.warnings, "signs such as < ≥ ± = were lost in this PDF's fonts.")}
@@ -95,7 +87,54 @@ def read_pdf(
     return paper.model_copy(update={"abstract": abstract}), document
 
 
-def _open(data: bytes) -> PdfReader:
+def pdf_text(data: bytes) -> tuple[str, tuple[str, ...]]:
+    """A PDF's lines as text, running heads taken out and divided words made whole, and what is doubtful in it.
+
+    Raises:
+        UnreadablePaper: Encrypted, scanned, broken, or larger than the limits.
+    """
+    builder = DocumentBuilder()
+    pages, _ = _lines(data, builder, least=_MIN_LETTERS, most=MAX_PROTOCOL_PAGES)
+    words = vocabulary(pages)
+    lines: list[str] = []
+    for line in (line.text for page in pages for line in page):
+        if _LEADERS.search(line):
+            builder.warn("the table of contents was left out")
+        elif lines and _DIVIDED.search(lines[-1]) and line[:1].islower():
+            lines[-1] = join(lines[-1], line, words)
+        else:
+            lines.append(line)
+    builder.warn("signs such as < and ≥ are often lost in PDF text; check thresholds in the original")
+    return "\n".join(lines), builder.warnings
+
+
+def _lines(data: bytes, builder: DocumentBuilder, *, least: int, most: int) -> tuple[list[list[Line]], dict[str, str]]:
+    """The pages' lines, tidied, and what the file states of itself.
+
+    Raises:
+        UnreadablePaper: It has fewer than `least` letters, more than `most` pages, or is no readable PDF.
+    """
+    signs = Signs()
+    try:
+        reader = _open(data, most)
+        stated = _information(reader)
+        pages = [read_page(page, builder, number, signs) for number, page in _pages(reader, builder)]
+    except pdf_errors() as error:
+        raise UnreadablePaper(f"the PDF is damaged ({type(error).__name__}).", hint=_BROKEN_HINT) from error
+    if sum(len(line.text) for lines in pages for line in lines) < least:
+        raise UnreadablePaper(
+            "the PDF holds hardly any text: it looks scanned, or its fonts cannot be decoded.",
+            hint="Run text recognition (OCR) on it first, or give its text.",
+        )
+    if signs.found:
+        shown = " ".join(sorted(signs.found))
+        builder.warn(
+            f"some signs ({shown}) were read from the shapes of a sign font: check thresholds in the original."
+        )
+    return tidy(pages), stated
+
+
+def _open(data: bytes, most: int) -> PdfReader:
     from pypdf import PdfReader
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # one line for each repaired object otherwise
@@ -107,9 +146,9 @@ def _open(data: bytes) -> PdfReader:
             "the PDF is encrypted and needs a password.", hint="Save a copy without protection and give that."
         )
     count = len(reader.pages)
-    if count > MAX_PAGES:
+    if count > most:
         raise UnreadablePaper(
-            f"it has {count} pages; more than {MAX_PAGES} are no single paper.",
+            f"it has {count} pages; more than {most} are no single document.",
             hint="Give the paper's own pages.",
         )
     if count == 0:

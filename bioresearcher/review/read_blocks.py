@@ -9,9 +9,12 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Block:
-    """A stretch of text: `level` is the heading's level (1 for top) or the item's depth (0 for top)."""
+    """A stretch of text: `level` is the heading's level (1 for top) or the item's depth (0 for top).
 
-    kind: Literal["heading", "item", "text"]
+    A table has a line for each row, its cells parted by ` | `.
+    """
+
+    kind: Literal["heading", "item", "text", "table"]
     level: int
     text: str
     label: str = ""
@@ -27,10 +30,14 @@ _STEP = re.compile(
 _NUMBERED = re.compile(r"^(\d{1,3}(?:\.\d{1,3}){0,3})(?:[.)]\s+|、\s*|\s+(?=[^\W\d_]))(?=\S)(.*)$")
 _BULLET = re.compile(r"^[-*+•·▪◦–]\s+(?=\S)(.*)$")
 _BOLD_LINE = re.compile(r"^(?:\*\*|__)([^*_].{1,120}?)(?:\*\*|__)$")
+_BOLD_NUMBER = re.compile(r"^(?:\*\*|__)(\d{1,3}[.)])(?:\*\*|__)(?=\s)")
 _CAPITALS = re.compile(r"^[A-Z][A-Z0-9 ,/&()'’:-]{5,79}$")
 _LABELLED = re.compile(r"^(?:[A-Z][\w ]{2,24}|[\u4e00-\u9fff]{2,8})\s?[:：]\s")
 _FENCE = re.compile(r"^\s*(?:```|~~~)")
 _RULE = re.compile(r"^\s*(?:-{3,}|\*{3,}|_{3,}|={3,})\s*$")
+_ROW = re.compile(r"^\s*\|.*\|\s*$")
+_RULE_CELL = re.compile(r":?-+:?")
+_NUMBER_CELL = re.compile(r"(?:step\s*)?(\d{1,3}(?:\.\d{1,3})*)[.):]?", re.I)
 _COMMENT = re.compile(r"<!--.*?-->", re.S)
 
 
@@ -74,7 +81,11 @@ class _Cutter:
                 self._join(line.rstrip())
             elif not line.strip():
                 self.blank = True
+            elif _ROW.match(line):
+                self._row(line)
             else:
+                if self.like.kind == "table":
+                    self._start(Block("text", 0, ""))
                 self._line(line, lines[i + 1] if i + 1 < len(lines) else "")
                 self.blank = False
         self._close()
@@ -82,7 +93,9 @@ class _Cutter:
 
     def _close(self) -> None:
         text = "\n".join(x for x in self.open if x).strip()
-        if text:
+        if text and self.like.kind == "table":
+            self.done += _table(self.open)
+        elif text:
             self.done.append(replace(self.like, text=text))
         self.open = []
 
@@ -92,6 +105,12 @@ class _Cutter:
         if like.kind == "heading":
             self._close()
             self.like = Block("text", 0, "")
+
+    def _row(self, line: str) -> None:
+        if self.like.kind != "table" or self.blank:
+            self._start(Block("table", 0, ""))
+        self.open.append(line)
+        self.blank = False
 
     def _join(self, line: str) -> None:
         self.open.append(line)
@@ -105,11 +124,12 @@ class _Cutter:
 
     def _line(self, line: str, following: str) -> None:
         indent = len(line) - len(line.lstrip())
-        bare = line.strip()
+        bare = _BOLD_NUMBER.sub(r"\1", line.strip())
         if _RULE.match(line) and not self.blank and self.like.kind == "text" and len(self.open) == 1:
             self._start(Block("heading", 1 if "=" in line else 2, self.open.pop()))
             return
-        if _RULE.match(line):
+        if _RULE.match(line):  # what follows a rule does not go on with what stands above it
+            self._start(Block("text", 0, ""))
             return
         block = _heading(bare, blank=self.blank, indent=indent) or self._item(bare, indent)
         if block is not None:
@@ -130,6 +150,27 @@ class _Cutter:
             nested = self.like.kind == "item" and bool(self.like.label) and not self.blank
             return Block("item", max(depth, 1 if nested else 0), _plain(bullet.group(1)))
         return None
+
+
+def _table(lines: list[str]) -> list[Block]:
+    """A table's rows, or the steps that they are: numbered from 1, with some words each."""
+    rows = [[_plain(x) for x in re.split(r"(?<!\\)\|", line.strip()[1:-1])] for line in lines if line]
+    rows = [row for row in rows if not all(map(_RULE_CELL.fullmatch, row))]
+    head = rows[0] if rows and not _NUMBER_CELL.fullmatch(rows[0][0]) else []
+    steps = [(m[1], row[1:]) for row in rows[bool(head) :] if (m := _NUMBER_CELL.fullmatch(row[0]))]
+    counted = len(steps) == len(rows) - bool(head) >= 2 and steps[0][0] in ("1", "1.1")
+    if not counted or sum(len(cells[0].split()) for _, cells in steps if cells) < 3 * len(steps):
+        return [Block("table", 0, "\n".join(" | ".join(row) for row in rows))] if rows else []
+    names = [*(f"{name.rstrip(':')}: " if name else "" for name in head[2:]), *[""] * max(len(row) for row in rows)]
+    return [
+        Block(
+            "item",
+            0,
+            "\n".join([cells[0], *(n + x for n, x in zip(names, cells[1:], strict=False) if x.strip("-– "))]),
+            label,
+        )
+        for label, cells in steps
+    ]
 
 
 def _is_marker(match: re.Match[str], after_break: bool) -> bool:

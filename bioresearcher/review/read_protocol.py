@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -11,8 +12,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bioresearcher.errors import InputError
+from bioresearcher.library.apart import File, read_protocol_apart
 from bioresearcher.review.gate import short
-from bioresearcher.review.read_office import docx_text, pdf_text
 from bioresearcher.review.read_text import MAX_STEPS, make_step, protocol_from_text
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
@@ -70,8 +71,7 @@ def read_protocol(path: Path) -> Reading:
     if suffix == ".json":
         return _checked(_from_json(_json(path), path), path)
     if suffix in {".pdf", ".docx", ".docm"}:
-        _size(path)
-        text, warnings = pdf_text(path) if suffix == ".pdf" else docx_text(path)
+        text, warnings = _office(path)
         return _from_text(text, path, suffix[1:].replace("docm", "docx"), warnings)
     if suffix in _TEXT_SUFFIXES:
         text, warnings = _text(path)
@@ -108,12 +108,27 @@ def _size(path: Path) -> int:
     return size
 
 
-def _text(path: Path) -> tuple[str, list[str]]:
+def _bytes(path: Path) -> bytes:
     _size(path)
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _office(path: Path) -> tuple[str, list[str]]:
+    """A PDF's or Word file's text: these can be made to harm, so the process with limits reads them."""
+    data = _bytes(path)
+    file = File(path.stem, path.suffix.lower(), str(path), hashlib.sha256(data).hexdigest())
+    try:
+        text, warnings = read_protocol_apart(file, data)
+    except InputError as error:
+        raise InputError(f"{path.name}: {error.message}", hint=error.hint) from error
+    return visible(text), list(warnings)
+
+
+def _text(path: Path) -> tuple[str, list[str]]:
+    data = _bytes(path)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return visible(data.decode("utf-16", errors="replace")), ["read as UTF-16"]
     if b"\0" in data:

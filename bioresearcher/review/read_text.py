@@ -19,10 +19,12 @@ from bioresearcher.text.format import count_of
 MAX_STEPS = 5_000
 """Steps above which a file is not taken for a protocol."""
 
+_ROWS_OF_STEP = 30
+"""A table of more rows is a list beside the steps, such as one of codes."""
+
 _PREFIX = re.compile(
-    r"^(?:(?:part|section|phase|module|step|步骤)\s*(?:\d{1,3}(?:\.\d{1,3})*|[IVX]{1,5}\b)|第\s*\S{1,3}\s*(?:部分|章"
-    r"|节|阶段)"
-    r"|\d{1,3}(?:\.\d{1,3})*(?=[.):：、\s]))\s*[.:：)、–—-]?\s*", re.I
+    r"^(?:(?:part|section|phase|module|step|步骤)\s*(?:\d{1,3}(?:\.\d{1,3})*|[IVX]{1,5}\b)"
+    r"|第\s*\S{1,3}\s*(?:部分|章|节|阶段)|\d{1,3}(?:\.\d{1,3})*(?=[.):：、\s]))\s*[.:：)、–—-]?\s*", re.I
 )  # fmt: skip
 _IS_PART = re.compile(r"^(?:part|section|phase|module|第)\s*\S", re.I)
 _IS_STEP = re.compile(r"^(?:step|步骤)\s*\d|^\d{1,3}\.\d{1,3}\b", re.I)
@@ -31,37 +33,31 @@ _FRONT = re.compile(
 )
 _ASIDE = re.compile(
     r"^(?:references?|bibliography|acknowledge?ments?|materials?(?: and reagents)?|reagents?|equipment"
-    r"|table of contents|contents|authors?"
-    r"|requirements?(?: coverage)?|coverage|notes?|appendix.*|abbreviations|conditions|review|参考文献|材料)\W*$", re.I
+    r"|table of contents|contents|authors?|requirements?(?: coverage)?|coverage"
+    r"|notes?|appendix.*|(?:list of )?abbreviations|conditions|review|参考文献|材料)\W*$", re.I
 )  # fmt: skip
 _LIMITS = re.compile(r"^(?:(?:limitations?|caveats?)\b.{0,60}|局限性?\W*)$", re.I)
 _FIELD = re.compile(
     r"^(?P<name>inputs?|outputs?|results? files?|parameters?|settings|software|tools?"
     r"|acceptance(?: criteri(?:on|a))?|success criteri(?:on|a)"
     r"|expected (?:result|outcome)|rationale|reason|why|data ?sets?|data|purpose|goal|action|procedure|kind"
-    r"|type|depends on|"
-    r"reference source|evidence|learnt from|links?|accepted when|serves|vetted analysis|origin"
-    r"|输入|输出|参数|软件|验收标准"
-    r"|理由|数据集)\s*[:：]\s*(?P<value>.*)$", re.I | re.S
+    r"|type|depends on|reference source|evidence|learnt from|links?|accepted when|serves|vetted analysis|origin"
+    r"|输入|输出|参数|软件|验收标准|理由|数据集)\s*[:：]\s*(?P<value>.*)$", re.I | re.S
 )  # fmt: skip
 _CANONICAL = {
     "input": "inputs", "输入": "inputs", "output": "outputs", "输出": "outputs", "result file": "outputs",
-    "parameter": "parameters",
-    "setting": "parameters", "参数": "parameters", "tool": "software", "软件": "software", "acceptance": "acceptance",
-    "acceptance criterion": "acceptance", "acceptance criteria": "acceptance", "success criterion": "acceptance",
-    "success criteria": "acceptance", "accepted when": "acceptance", "验收标准": "acceptance",
-    "expected result": "acceptance", "expected outcome": "acceptance",
+    "parameter": "parameters", "setting": "parameters", "参数": "parameters", "tool": "software", "软件": "software",
+    "acceptance": "acceptance", "acceptance criterion": "acceptance", "acceptance criteria": "acceptance",
+    "success criterion": "acceptance", "success criteria": "acceptance", "accepted when": "acceptance",
+    "expected result": "acceptance", "expected outcome": "acceptance", "验收标准": "acceptance",
     "why": "rationale", "reason": "rationale", "理由": "rationale", "dataset": "datasets", "data set": "datasets",
-    "数据集": "datasets",
-    "data": "datasets", "goal": "purpose", "procedure": "action", "type": "kind", "link": "sources",
-    "evidence": "sources",
-    "learnt from": "sources", "reference source": "sources",
+    "数据集": "datasets", "data": "datasets", "goal": "purpose", "procedure": "action", "type": "kind",
+    "link": "sources", "evidence": "sources", "learnt from": "sources", "reference source": "sources",
 }  # fmt: skip
 _DRY = words(
     "data ?sets?", "data", "packages?", "software", "download*", "comput*", "python", "script*", "normali[sz]*",
-    "plots?", "statistic*",
-    "regression", "cluster*", "matrix", "genes? lists?", "database*", "literature", "enrichment", "algorithm*",
-    "log2", "fdr", "数据",
+    "plots?", "statistic*", "regression", "cluster*", "matrix", "genes? lists?", "database*", "literature",
+    "enrichment", "algorithm*", "log2", "fdr", "数据",
 )  # fmt: skip
 
 
@@ -90,6 +86,7 @@ class _Part:
     paragraphs: list[str] = field(default_factory=list)
     purpose: list[str] = field(default_factory=list)
     steps: list[_Step] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
     open_field: str = ""
 
 
@@ -108,6 +105,11 @@ def protocol_from_text(text: str, name: str) -> tuple[Protocol, tuple[str, ...]]
     if len(parts) > 1 and not parts[0].steps:
         parts[0].role = "front"
     _prose(parts, warnings)
+    for p in parts:
+        if len(p.tables) > _ROWS_OF_STEP:
+            warnings.append(f"{len(p.tables)} rows of tables in “{p.title[:60]}” were not read as steps")
+        if p.tables and not (p.steps or p.paragraphs or p.purpose):
+            p.role = "aside"
     kept = [p for p in parts if p.role == "part" and (p.steps or p.paragraphs or p.title != title)]
     n_steps = sum(len(p.steps) for p in kept)
     headings = [p for p in kept if p.title != title]
@@ -213,7 +215,13 @@ def _into_part(part: _Part, b: Block) -> None:
     """An item starts a step unless it is a labelled field, nested, or under a step's own heading."""
     step = part.steps[-1] if part.steps else None
     labelled = _FIELD.match(b.text)
-    if labelled:
+    if b.kind == "table":
+        rows = b.text.split("\n")
+        if step is not None and len(rows) <= _ROWS_OF_STEP:
+            step.lines += rows
+        else:
+            part.tables += rows
+    elif labelled:
         _into_field(part, step, labelled)
     elif step is not None and part.open_field and b.kind == "item" and (b.level > 0 or step.from_heading):
         step.fields[part.open_field] += [b.text]
@@ -275,7 +283,7 @@ def _add_lines(step: _Step, part: _Part, text: str) -> None:
 
 
 def _prose(parts: list[_Part], warnings: list[str]) -> None:
-    """Parts without items: their paragraphs are taken as steps, if they are more than a remark."""
+    """Parts without items: their paragraphs are taken as steps, if more than a remark, or the rows of tables."""
     made = 0
     enough = 80 if any(p.steps for p in parts) else 4
     for p in parts:
@@ -283,6 +291,13 @@ def _prose(parts: list[_Part], warnings: list[str]) -> None:
             p.steps = [_Step("", lines=[x]) for x in p.paragraphs]
             p.paragraphs = []
             made += len(p.steps)
+    none = not any(p.steps for p in parts)
+    for p in parts:  # rows of sentences are steps, rows of a few words are a list
+        told = len(re.findall(r"\w+", " ".join(p.tables))) >= 8 * len(p.tables)
+        if none or (p.role == "part" and told and not (p.steps or p.paragraphs)):
+            p.steps = [_Step("", lines=[x]) for x in p.tables]
+            made += len(p.steps)
+            p.tables = []
     if made:
         noun = count_of(made, "paragraph was", "paragraphs were")
         warnings.append(f"{noun} taken as steps, because nothing marks steps there")
@@ -300,7 +315,7 @@ def _label_jumps(parts: list[_Part]) -> list[str]:
 
 def _part(p: _Part, number: int) -> ProtocolPart:
     steps = tuple(make_step(s.title, s.lines, s.fields, f"{number}.{k}") for k, s in enumerate(p.steps, 1))
-    purpose = " ".join([*p.purpose, *p.paragraphs])[:2000]
+    purpose = " ".join([*p.purpose, *p.paragraphs, *(p.tables if len(p.tables) <= _ROWS_OF_STEP else ())])[:2000]
     return ProtocolPart(id=str(number), title=p.title[:300], purpose=purpose, steps=steps)
 
 
@@ -346,11 +361,8 @@ def _values(texts: list[str] | tuple[()], separator: str) -> list[str]:
 
 def _parameter(text: str) -> Parameter:
     name, sign, value = text.partition("=") if "=" in text else text.partition(":")
-    return (
-        Parameter(name=name.strip()[:200], value=value.strip()[:500])
-        if sign
-        else Parameter(name="setting", value=text[:500])
-    )
+    named = (name.strip()[:200], value.strip()[:500]) if sign else ("setting", text[:500])
+    return Parameter(name=named[0], value=named[1])
 
 
 def _input(text: str) -> StepInput:

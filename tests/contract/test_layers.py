@@ -13,7 +13,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "schemas", "text"),
     (
         "runfolder", "resources", "yaml_lines", "settings", "events", "prompts", "cards", "skills", "examples",
-        "limits", "llm", "sources", "library", "sandbox", "execution",
+        "limits", "llm", "sources", "library", "papers", "sandbox", "execution",
     ),
     ("review",),
     ("stages",),

@@ -70,11 +70,11 @@ def test_a_bomb_is_stopped_and_the_next_paper_is_read(make) -> None:  # type: ig
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     bomb = make()
     with pytest.raises(UnreadablePaper) as caught:
-        reader.read(file_of(bomb), bomb)
+        reader.paper(file_of(bomb), bomb)
     assert caught.value.hint
     assert "\n" not in str(caught.value)
     good = page_with(lines_of("A title of some words", *PROSE))
-    assert "genes of all of them" in reader.read(file_of(good), good)[1].text
+    assert "genes of all of them" in reader.paper(file_of(good), good)[1].text
     reader.close()
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes
 
@@ -82,13 +82,13 @@ def test_a_bomb_is_stopped_and_the_next_paper_is_read(make) -> None:  # type: ig
 def test_a_reader_that_ended_for_want_of_work_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
     reader = Reader()
     good = page_with(lines_of("A title of some words", *PROSE))
-    reader.read(file_of(good), good)
+    reader.paper(file_of(good), good)
     process = reader._process
     assert process is not None
     assert process.stdin is not None
     process.stdin.close()  # what it sees when there is nothing to do any more
     monkeypatch.setattr(process, "poll", lambda: None)  # and has not been noticed yet
-    assert reader.read(file_of(good), good)[0].id
+    assert reader.paper(file_of(good), good)[0].id
     assert reader._process is not process
     reader.close()
 

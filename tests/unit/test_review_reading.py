@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioresearcher.errors import InputError
+from bioresearcher.papers.docx import MAX_XML_BYTES
 from bioresearcher.report.protocol_markdown import render_bare_protocol
-from bioresearcher.review import read_office, read_protocol
+from bioresearcher.review import read_protocol
 from bioresearcher.review.gates import run_gates
 from bioresearcher.review.read_text import protocol_from_text
 from bioresearcher.runfolder import RunFolder
@@ -208,6 +209,13 @@ def test_our_own_protocol_markdown_comes_back_with_its_steps_and_flow():
         ),
         ("第一部分 准备\n步骤1:清洗。\n步骤2:干燥。\n", ["准备"], [2]),
         ("---\ntitle: T\n---\n\n## A\n\n1. Wash.\n", ["A"], [1]),
+        ("## A\n\n- water\n___\n## B\n___\n**1.** Wash.\n\n**2.** Dry.\n", ["A", "B"], [1, 2]),
+        (
+            "## A\n\n| Step | What to do | Time |\n|---|---|---|\n| 1 | Wash the dish well | 5 min |\n"
+            "| 2 | Dry the dish well | - |\n",
+            ["A"],
+            [2],
+        ),
         ("# T\n\n**Clean**\n\n1. Wash.\n\n**Dry**\n\n1. Dry.\n", ["Clean", "Dry"], [1, 1]),
     ],
 )
@@ -215,6 +223,37 @@ def test_many_ways_to_write_parts_and_steps(text: str, titles: list[str], steps:
     protocol, _ = protocol_from_text(text, "x.md")
     assert [p.title for p in protocol.parts] == titles
     assert [len(p.steps) for p in protocol.parts] == steps
+
+
+def test_rows_of_a_table_belong_to_the_step_above_and_are_no_parts_or_steps():
+    table = "| Reagent | Volume |\n| PRIMER MIX | 2 µl |\n"
+    protocol, _ = protocol_from_text(f"## PCR\n\n1. Mix as in the table.\n\n{table}\n2. Run 30 cycles.\n", "x.md")
+    assert [s.action for s in protocol.steps] == [
+        "Mix as in the table.\nReagent | Volume\nPRIMER MIX | 2 µl",
+        "Run 30 cycles.",
+    ]
+
+
+def test_a_part_of_tables_only_is_no_part_of_the_protocol_and_that_is_said():
+    codes = "".join(f"| {n} | SNOMED |\n" for n in range(40))
+    protocol, warnings = protocol_from_text(f"## Cells\n\n1. Wash them.\n\n## Codes\n\n{codes}", "x.md")
+    assert [p.title for p in protocol.parts] == ["Cells"]
+    assert warnings == ("40 rows of tables in “Codes” were not read as steps", "not read as steps: Codes")
+
+
+def test_rows_of_sentences_are_steps_of_their_part():
+    rows = (
+        "| Day 1 | Seed 1000 cells into each well of the plate. |\n| Day 2 | Wash twice and count the living cells. |\n"
+    )
+    protocol, warnings = protocol_from_text(f"## Cells\n\n1. Thaw them.\n\n## Assay\n\n{rows}", "x.md")
+    assert [(p.title, len(p.steps)) for p in protocol.parts] == [("Cells", 1), ("Assay", 2)]
+    assert "nothing marks steps" in warnings[0]
+
+
+def test_rows_are_steps_where_nothing_but_tables_is_there():
+    protocol, warnings = protocol_from_text("# Plan\n\n| Day 1 | Seed the cells |\n| Day 2 | Count them |\n", "x.md")
+    assert [s.action for s in protocol.steps] == ["Day 1 | Seed the cells", "Day 2 | Count them"]
+    assert "nothing marks steps" in warnings[0]
 
 
 def test_prose_is_read_by_paragraphs_and_that_is_said():
@@ -306,6 +345,9 @@ def test_other_encodings_are_read_and_named(tmp_path: Path):
                 "1.1 y",
                 "步骤1:z",
                 "| a | b |",
+                "| 1 | Do b c d |",
+                "| 2 |",
+                "|---|",
                 "<!--",
                 "=====",
             ]
@@ -374,14 +416,13 @@ def test_macros_are_named_and_the_rest_is_read(tmp_path: Path):
     assert any("macros" in w for w in reading.warnings)
 
 
-def test_word_files_that_attack_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_word_files_that_attack_are_refused(tmp_path: Path):
     entity = f'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><w:document {W}><w:body/></w:document>'
     path = tmp_path / "x.docx"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("word/document.xml", entity)
     assert "document type" in refused(path)
-    monkeypatch.setattr(read_office, "MAX_XML_BYTES", 1_000_000)
-    assert "unpacks to more than" in refused(docx(tmp_path / "bomb.docx", para("a" * 3_000_000)))
+    assert "unpacks to more than" in refused(docx(tmp_path / "bomb.docx", para("a" * MAX_XML_BYTES)))
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04broken", b"not a zip", b"\xd0\xcf\x11\xe0" + b"\0" * 600])
@@ -444,11 +485,18 @@ def test_a_pdf_is_read_without_its_running_heads(tmp_path: Path):
     assert any("PDF" in w for w in reading.warnings)
 
 
+def test_a_pdf_table_of_contents_is_left_out_and_that_is_said(tmp_path: Path):
+    contents = ["Washing of the dishes ........ 2", "Drying of the dishes . . . . . . . 3"]
+    reading = read(pdf(tmp_path / "p.pdf", [[*contents, "1. Wash the dishes well.", "2. Dry the dishes well."]]))
+    assert [s.action for s in reading.protocol.steps] == ["Wash the dishes well.", "Dry the dishes well."]
+    assert "the table of contents was left out" in reading.warnings
+
+
 def test_scans_and_broken_pdfs_are_refused(tmp_path: Path):
-    assert "a scan?" in refused(pdf(tmp_path / "scan.pdf", [[], []]))
+    assert "looks scanned" in refused(pdf(tmp_path / "scan.pdf", [[], []]))
     whole = pdf(tmp_path / "p.pdf", [["1. Wash the dishes at 60 degrees."]]).read_bytes()
-    assert "readable PDF" in refused(write(tmp_path, "x.pdf", b"%PDF-1.4 nothing"))
-    assert "readable PDF" in refused(write(tmp_path, "y.pdf", b"text"))
+    assert "PDF is damaged" in refused(write(tmp_path, "x.pdf", b"%PDF-1.4 nothing"))
+    assert "PDF is damaged" in refused(write(tmp_path, "y.pdf", b"text"))
     broken = write(tmp_path, "z.pdf", whole[:200])
     assert refused(broken)
 

@@ -1,0 +1,1 @@
+"""Papers and other documents from outside: each file form has a reader, and all of them distrust the file."""
