@@ -173,8 +173,9 @@ def _warnings(ratings: Ratings, strata: Sequence[Stratum]) -> tuple[str, ...]:
         )
     if sure_hm is not None and hm is not None and sure_hm < hm:
         found.append("the machine agrees less with people on the items they are sure of than over all")
-    machine = [(aggregate(i.human, ratings.level), aggregate(i.machine, ratings.level)) for i in ratings.items
-               if i.machine]  # fmt: skip
+    machine = [
+        (aggregate(i.human, ratings.level), aggregate(i.machine, ratings.level)) for i in ratings.items if i.machine
+    ]
     if machine and ratings.level != "nominal":
         values = ratings.values
         found += machine_collapse([(values[h], values[m]) for h, m in machine], scale=values)

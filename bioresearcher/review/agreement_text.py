@@ -53,11 +53,17 @@ def _what(found: Agreement) -> str:
 def _rows(found: Agreement) -> list[tuple[str, ...]]:
     return [
         (
-            s.name, str(s.items), f"{s.share:.0%}", _coefficient(s.alpha_hh), _coefficient(s.alpha_hm),
-            _coefficient(s.kappa_hh), _coefficient(s.kappa_hm), _number(s.jsd),
+            s.name,
+            str(s.items),
+            f"{s.share:.0%}",
+            _coefficient(s.alpha_hh),
+            _coefficient(s.alpha_hm),
+            _coefficient(s.kappa_hh),
+            _coefficient(s.kappa_hm),
+            _number(s.jsd),
         )
         for s in found.strata
-    ]  # fmt: skip
+    ]
 
 
 def _coefficient(c: Coefficient) -> str:

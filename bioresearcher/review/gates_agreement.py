@@ -15,7 +15,7 @@ _GLOBAL = re.compile(
     r"|(?:random )?seed|(?:genome )?(?:build|reference|assembly)|annotation|organism|species|time_column|event_column"
     r"|group_column|smallest fold change|log2 fold change (?:threshold|cut-?off))",
     re.I,
-)  # fmt: skip
+)
 """Parameters that a protocol settles once; others, such as a temperature, belong to their step."""
 _LEVELS = re.compile(r"\W*(?:[<≤=]\s*)?(\d+(?:\.\d+)?(?:\s*e-?\d+)?)\s*(%)?")
 
@@ -70,8 +70,9 @@ _FDR = re.compile(
 )
 _SIZE = re.compile(
     r"\b(\d{1,6})\s+(?:\w+\s+)?(patients|controls|participants|cases|mice|animals|donors|cell lines|volunteers)\b"
-    r"(?!\s+(?:per|in each|each|of each|from each|for each|for (?:validation|training|testing)))", re.I
-)  # fmt: skip
+    r"(?!\s+(?:per|in each|each|of each|from each|for each|for (?:validation|training|testing)))",
+    re.I,
+)
 _TOTAL = re.compile(r"\b(?:there are|the|all|a total of|in total|of the)\s+$", re.I)
 
 

@@ -121,8 +121,9 @@ _CROSS = re.compile(
     r"(?:(?P<use>\b(?:from|using|obtained|generated|produced|identified|derived|defined|established|created"
     r"|output of|results? of)\b[^.;\n]{0,40}?)"
     r"|\b(?:see|as in|specified in|described in|in)\s+)\b(?P<kind>part"
-    r"|step)\s+(?P<id>\d{1,3}(?:\.\d{1,3})*)\b", re.I
-)  # fmt: skip
+    r"|step)\s+(?P<id>\d{1,3}(?:\.\d{1,3})*)\b",
+    re.I,
+)
 
 
 def cross_reference(view: View) -> Iterator[Hit]:

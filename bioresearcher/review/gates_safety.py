@@ -10,96 +10,49 @@ import re
 from collections.abc import Iterator
 
 from bioresearcher.review.gate import Gate, Hit, View, quote_match
-from bioresearcher.review.vocabulary import words
+from bioresearcher.review.vocabulary import listed, words
 from bioresearcher.text.format import listing
 
-_RECORDS = words(
-    "medical records?", "biobanks?", r"patient registr\w+", "volunteers?", "participants?", r"recruit\w*",
-    "hospitals?",
-    r"prospective(?:ly)? (?:collect|enrol|cohort|stud)\w*", "collect (?:blood|tissue)",
-)  # fmt: skip
-_MATERIAL = words(
-    r"(?:patient|human|tumou?r) (?:tissue|samples?|specimens?|blood|biops\w+)",
-    "(?:frozen|paraffin|ffpe) (?:samples?|sections?|tissues?|specimens?)", "患者",
-)  # fmt: skip
-_ETHICS = words(
-    "consent\\w*", r"ethic\w*", "irb", r"institutional review", r"helsinki", r"de-?identif\w*",
-    r"anonymi[sz]\w*",
-    r"(?:gwas|association|published|public(?:ly available)?|only|the) summary statistics (?:of|from)",
-    r"gwas summary statistics", r"(?:public|only) aggregate data", r"pseudonymi[sz]\w*", "gdpr", "hipaa",
-    "伦理", "知情同意",
-)  # fmt: skip
-_ANIMAL = words(
-    "mice", "mouse model*", "xenograft*", "rats", "zebrafish", "rabbits?", "in vivo", "animal experiments?", "小鼠"
-)
-_ANIMAL_OK = words(
-    "iacuc",
-    r"animal (?:care|ethics|welfare|use)\w*",
-    "3rs",
-    "arrive",
-    r"humane endpoint\w*",
-    r"(?<!no )ethics (?:committee|approval|licen[cs]e)",
-    r"ethically approved",
-    r"anaesth\w*",
-    r"anesth\w*",
-)
-_HAZARD = words(
-    "formaldehyde", "paraformaldehyde", "phenol", "chloroform", "trizol", r"(?:β|beta)-?mercaptoethanol",
-    "ethidium bromide", "xylene", "acrylamide", "liquid nitrogen", "radioactive", r"radiolabel\w*",
-    "cyanide", "sodium azide", 
-    "trifluoroacetic acid", "iodoacetamide", "acetonitrile", "dithiothreitol", "hydrochloric acid", "methanol",
-)  # fmt: skip
-_HAZARD_OK = words(
-    r"fume (?:hood|cupboard)",
-    "ppe",
-    "gloves",
-    r"protective (?:equipment|clothing)",
-    r"hazardous waste",
-    "goggles",
-    r"safety \w+",
-)
-_BIO = words(
-    r"lentivir\w*",
-    r"retrovir\w*",
-    r"adenovir\w*",
-    "aav",
-    r"(?:infectious )?virus(?:es)?",
-    r"viral vectors?",
-    "pathogens?",
-    r"mycobacteri\w*",
-    "toxins?",
-)
-_BIO_HANDLED = words(
-    r"culture|infect\w*|transduc\w*|inoculat\w*|propagat\w*|produce[sd]?|packag\w*|titrat\w*|inject\w*|passage\w*"
-)
+_RECORDS = listed("safety", "records")
+_MATERIAL = listed("safety", "material")
+_ETHICS = listed("safety", "ethics")
+_ANIMAL = listed("safety", "animal")
+_ANIMAL_OK = listed("safety", "animal_ok")
+_HAZARD = listed("safety", "hazard")
+_HAZARD_OK = listed("safety", "hazard_ok")
+_BIO = listed("safety", "bio")
+_BIO_HANDLED = listed("safety", "bio_handled")
 _BIO_OK = words(r"bsl-?\s?\d", r"biosafety", r"containment", r"class ii cabinet", "decontaminat\\w*")
-_IDENTIFYING = words(
-    r"patient names?",
-    r"date of birth",
-    r"medical record numbers?",
-    "mrn",
-    r"home address\w*",
-    r"social security\w*",
-    r"(?:tele)?phone numbers?",
-    r"full names?",
-    r"(?:patients?|participants?|persons?|donors?)(?:'s?|’s?)? names?",
-    r"names? (?:and|,) (?:\w+ )?address\w*",
-    r"(?:social|health|national) (?:security|insurance|identity|identification)(?: numbers?)?",
-    r"e-?mail address\w*",
-    r"passport numbers?",
-)
+_IDENTIFYING = listed("safety", "identifying")
 
 _DUAL_USE: dict[str, re.Pattern[str]] = {
     "an agent of concern": words(
-        "h5n1", "h7n9", "sars-?cov(?:-?2)?", "mers-?cov", "smallpox", r"variola\w*", "ebola\\w*",
-        "marburg virus", "nipah", r"yersinia pestis", r"bacillus anthracis", "anthrax", r"botulinum\w*",
-        "ricin", "abrin", r"francisella\w*", "1918 influenza", "highly pathogenic",
+        "h5n1",
+        "h7n9",
+        "sars-?cov(?:-?2)?",
+        "mers-?cov",
+        "smallpox",
+        r"variola\w*",
+        "ebola\\w*",
+        "marburg virus",
+        "nipah",
+        r"yersinia pestis",
+        r"bacillus anthracis",
+        "anthrax",
+        r"botulinum\w*",
+        "ricin",
+        "abrin",
+        r"francisella\w*",
+        "1918 influenza",
+        "highly pathogenic",
     ),
     "more harm": words(
         r"gain[- ]of[- ]function",
         r"(?:enhanc|increas|improv)\w* (?:\w+ ){0,3}(?:virulence|transmissibility|lethality|pathogenicity"
         r"|infectivity)",
-        r"host range", r"airborne transmission", r"more (?:virulent|lethal|transmissible)",
+        r"host range",
+        r"airborne transmission",
+        r"more (?:virulent|lethal|transmissible)",
     ),
     "escape from protection": words(
         r"(?:evad|escap|overcom)\w* (?:\w+ ){0,3}(?:vaccin\w*|immunity|antibod\w*|therapeutics|antivirals"
@@ -110,9 +63,12 @@ _DUAL_USE: dict[str, re.Pattern[str]] = {
     "making or spreading": words(
         r"reverse genetics",
         r"(?:synthes|reconstruct|rescu|assembl)\w* (?:\w+ ){0,4}(?:virus|genome|pathogen|toxin)",
-        r"aerosoli[sz]\w*", r"serial(?:ly)? passag\w*", r"large-scale production", r"weaponi\w*",
+        r"aerosoli[sz]\w*",
+        r"serial(?:ly)? passag\w*",
+        r"large-scale production",
+        r"weaponi\w*",
     ),
-}  # fmt: skip
+}
 
 
 _TAKEN = re.compile(

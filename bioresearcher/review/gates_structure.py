@@ -20,12 +20,14 @@ NEAR_DUPLICATE = 0.8
 
 _GENERIC = re.compile(
     r"\W*(?:(?:step|part|section|phase|stage)\s*[\d.]*|untitled|misc(?:ellaneous)?|other|others|general"
-    r"|new (?:step|part)|\d+(?:\.\d+)*)\W*", re.I
-)  # fmt: skip
+    r"|new (?:step|part)|\d+(?:\.\d+)*)\W*",
+    re.I,
+)
 _NOT_EXPERIMENT = re.compile(
     r"\W*(?:introduction|background|discussion|conclusions?|abstract|acknowledge?ments|literature review"
-    r"|future (?:work|directions))\W*", re.I
-)  # fmt: skip
+    r"|future (?:work|directions))\W*",
+    re.I,
+)
 _DISCUSSION = re.compile(
     r"\W*(?:discuss|propose hypotheses|reflect on|explore the implications|link the findings)\b", re.I
 )

@@ -8,7 +8,7 @@ from math import sqrt
 from statistics import NormalDist
 
 from bioresearcher.review.gate import Gate, Hit, StepView, View, quote_match
-from bioresearcher.review.vocabulary import COMPARISON, DIFFERENTIAL, SURVIVAL, words
+from bioresearcher.review.vocabulary import COMPARISON, DIFFERENTIAL, SURVIVAL, listed, words
 from bioresearcher.text.visible import one_line
 
 POWER, ALPHA = 0.8, 0.05
@@ -31,17 +31,14 @@ _PER_GROUP = re.compile(
     r"|\b(?:groups?|arms?)\s+(?:consists?\s+of|has|have|holds?|contains?|comprises?|includes?)\s+(?P<n4>\d{1,5})\s+"
     rf"(?:\w+\s+)?{_UNIT}\b",
     re.I,
-)  # fmt: skip
+)
 _ONE_EACH = re.compile(
     rf"\b(?:one|a single|1)\s+(?:\w+\s+){{0,2}}?(?:{_UNIT}\s+)?(?:\w+\s+)?(?:with|versus|vs\.?|against|and)\s+"
     rf"(?:one|a single|1)\s+(?:\w+\s+){{0,2}}?{_UNIT}\b",
     re.I,
 )
 _PAIRED = re.compile(r"\b(?:each|every|per|both)\b[^.;\n]{0,60}$", re.I)
-_POWER_SAID = words(
-    r"power(?:ed)?(?! law)", r"sample[- ]size (?:calculation|estimate|justification)\w*", r"detectable", r"effect size",
-    "pilot", r"80 ?% power",
-)  # fmt: skip
+_POWER_SAID = listed("study", "power_said")
 
 
 def detectable(n: float, alpha: float = ALPHA, power: float = POWER) -> float:
@@ -117,10 +114,7 @@ _APART = re.compile(
     re.I,
 )
 _PEOPLE = words("patients?", "cases", "participants?", "persons?", "subjects", "cohorts?")
-_AGAINST = words(
-    r"(?:healthy |matched )?controls", "healthy", r"without (?:\w+ ){0,2}(?:disease|inflammation|cancer)",
-    "non-?carriers", r"persons with a normal \w+",
-)  # fmt: skip
+_AGAINST = listed("study", "against")
 _HANDLED = re.compile(
     r"\bmatch(?:ed|ing)\b|\badjust(?:ed|ing|s|ment)? (?:\w+ )?for\b|\bconfound|\bpropensity\b|\bmultivaria"
     r"|\bstratif(?:y|ied) by\b|\bpaired\b|\bMendelian\b|\brandomi[sz]ed (?:controlled )?(?:trial|allocation|to)\b"

@@ -93,8 +93,9 @@ def no_unit(view: View) -> Iterator[Hit]:
 _LEVEL = re.compile(
     r"(?:\bFDR|\bfalse discovery rate|\bp[- ]?values?|\bq[- ]?values?|\badj(?:usted)?[. ]p(?:[- ]value)?"
     r"|\balpha|\bsignificance level)"
-    r"[^\d\n.;]{0,30}?(?P<sign>[<≤=]|of|at|below|less than)\s*(?P<value>\d+(?:\.\d+)?)(?P<percent>\s*%)?", re.I
-)  # fmt: skip
+    r"[^\d\n.;]{0,30}?(?P<sign>[<≤=]|of|at|below|less than)\s*(?P<value>\d+(?:\.\d+)?)(?P<percent>\s*%)?",
+    re.I,
+)
 _PH = re.compile(r"\bpH\s*(?:of|=|:)?\s*(\d{1,3}(?:\.\d+)?)")
 _CELSIUS = re.compile(r"([-−–]?\d{1,5}(?:\.\d+)?)\s*(?:°\s?C|℃|degrees? Celsius)")
 _HOT = re.compile(
@@ -113,14 +114,16 @@ _FOLDS = re.compile(r"\b([01])-fold cross", re.I)
 _CORRELATION = re.compile(
     r"(?:\||\b)(?:r|rho|ρ|correlation(?: coefficients?)?)\|?\s*(?:>|≥|of at least|above"
     r"|of more than)\s*(\d+(?:\.\d+)?)"
-    r"(?!\s*%)", re.I
-)  # fmt: skip
+    r"(?!\s*%)",
+    re.I,
+)
 _UNIT_INTERVAL = re.compile(
     r"\b(?:AUC|AUROC|area under the (?:ROC )?curve|C-index|concordance index|R2|R²|silhouette(?: width)?|kappa"
     r"|(?:statistical )?power"
     r"|sensitivity|specificity|accuracy|Jaccard(?: index)?)\b(?:\s+\w+){0,3}?\s*"
-    r"(?:>|≥|=|of at least|of|above|exceeds?|at least|over|be)\s*(\d+\.\d+|[2-9])\b(?!\s*%|\s*[a-z])", re.I
-)  # fmt: skip
+    r"(?:>|≥|=|of at least|of|above|exceeds?|at least|over|be)\s*(\d+\.\d+|[2-9])\b(?!\s*%|\s*[a-z])",
+    re.I,
+)
 _MINOR = re.compile(
     r"\b(?:minor allele frequenc(?:y|ies)|MAF)\b(?:\s+\w+){0,2}?\s*(?:>|≥|=|of at least|of|above"
     r"|at least)\s*(\d*\.\d+)",
@@ -196,8 +199,9 @@ _CLAIM = re.compile(
 _VALUE = re.compile(
     r"(?<![\w-])p(?:[- ]?value)?\s*=\s*(?P<p>0?\.\d{2,}|\d(?:\.\d+)?\s*(?:×|x|e)\s*(?:10)?\s*[-−^]\s*\d+)"
     r"|\b(?:HR|hazard ratio|OR|odds ratio|AUC|C-index)\s*(?:=|was|of)\s*\d+\.\d+\s*[(\[,;]?\s*(?:95\s*%"
-    r"|p\s*[=<])", re.I
-)  # fmt: skip
+    r"|p\s*[=<])",
+    re.I,
+)
 _ROUND_LEVELS = {"0.05", "0.01", "0.001", "0.10", "0.005", "0.025", "0.0001", "0.0500", "0.050", "0.010"}
 _OPEN_QUESTION = re.compile(
     r"\b(?:whether|if|test(?:s|ed)? (?:that|for)|hypothes\w+|determine|assess|expect\w*|list|report|select|keep"

@@ -66,8 +66,9 @@ def draw_perception(found: Agreement, path: Path) -> None:
 def _panel(axis: Axes, b: Bin, labels: tuple[str, ...]) -> None:
     places = range(len(labels))
     axis.bar([p - 0.2 for p in places], b.human, width=0.4, color=PEOPLE, label="people")
-    axis.bar([p + 0.2 for p in places], b.machine, width=0.4, color=MACHINE, hatch="//", edgecolor="white",
-             label="machine")  # fmt: skip
+    axis.bar(
+        [p + 0.2 for p in places], b.machine, width=0.4, color=MACHINE, hatch="//", edgecolor="white", label="machine"
+    )
     axis.set_xticks(list(places), [one_line(x, 12) for x in labels], rotation=45 if max(map(len, labels)) > 3 else 0)
     axis.set_ylim(0, 1)
     axis.grid(axis="y", alpha=0.3)

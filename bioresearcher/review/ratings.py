@@ -161,8 +161,10 @@ def _scale(path: Path, given: list[str], scale: Sequence[str]) -> tuple[str, ...
             raise InputError(f"{path}: the label {one_line(foreign[0], 40)} is not on the scale.", hint="See --scale.")
         return tuple(scale)
     if len(keys) > MAX_LABELS:
-        raise InputError(f"{path} holds {len(keys)} different labels; at most {MAX_LABELS} are compared.",
-                         hint="Round the labels to the scale people used.")  # fmt: skip
+        raise InputError(
+            f"{path} holds {len(keys)} different labels; at most {MAX_LABELS} are compared.",
+            hint="Round the labels to the scale people used.",
+        )
     numbers = _numbers(keys.values())
     return tuple(sorted(keys.values(), key=float) if numbers else sorted(keys.values()))
 

@@ -10,7 +10,7 @@ from typing import Literal
 from bioresearcher.errors import InputError
 from bioresearcher.review.gates_references import ACCESSION
 from bioresearcher.review.read_blocks import Block, blocks
-from bioresearcher.review.vocabulary import SOFTWARE, WET, WET_CJK, words
+from bioresearcher.review.vocabulary import FIELD_NAMES, SOFTWARE, WET, WET_CJK, listed
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep, StepInput, StepOutput
 from bioresearcher.schemas.report import Parameter
@@ -24,8 +24,9 @@ _ROWS_OF_STEP = 30
 
 _PREFIX = re.compile(
     r"^(?:(?:part|section|phase|module|step|步骤)\s*(?:\d{1,3}(?:\.\d{1,3})*|[IVX]{1,5}\b)"
-    r"|第\s*\S{1,3}\s*(?:部分|章|节|阶段)|\d{1,3}(?:\.\d{1,3})*(?=[.):：、\s]))\s*[.:：)、–—-]?\s*", re.I
-)  # fmt: skip
+    r"|第\s*\S{1,3}\s*(?:部分|章|节|阶段)|\d{1,3}(?:\.\d{1,3})*(?=[.):：、\s]))\s*[.:：)、–—-]?\s*",
+    re.I,
+)
 _IS_PART = re.compile(r"^(?:part|section|phase|module|第)\s*\S", re.I)
 _IS_STEP = re.compile(r"^(?:step|步骤)\s*\d|^\d{1,3}\.\d{1,3}\b", re.I)
 _FRONT = re.compile(
@@ -34,38 +35,28 @@ _FRONT = re.compile(
 _ASIDE = re.compile(
     r"^(?:references?|bibliography|acknowledge?ments?|materials?(?: and reagents)?|reagents?|equipment"
     r"|table of contents|contents|authors?|requirements?(?: coverage)?|coverage"
-    r"|notes?|appendix.*|(?:list of )?abbreviations|conditions|review|参考文献|材料)\W*$", re.I
-)  # fmt: skip
+    r"|notes?|appendix.*|(?:list of )?abbreviations|conditions|review|参考文献|材料)\W*$",
+    re.I,
+)
 _LIMITS = re.compile(r"^(?:(?:limitations?|caveats?)\b.{0,60}|局限性?\W*)$", re.I)
 _FIELD = re.compile(
     r"^(?P<name>inputs?|outputs?|results? files?|parameters?|settings|software|tools?"
     r"|acceptance(?: criteri(?:on|a))?|success criteri(?:on|a)"
     r"|expected (?:result|outcome)|rationale|reason|why|data ?sets?|data|purpose|goal|action|procedure|kind"
     r"|type|depends on|reference source|evidence|learnt from|links?|accepted when|serves|vetted analysis|origin"
-    r"|输入|输出|参数|软件|验收标准|理由|数据集)\s*[:：]\s*(?P<value>.*)$", re.I | re.S
-)  # fmt: skip
-_CANONICAL = {
-    "input": "inputs", "输入": "inputs", "output": "outputs", "输出": "outputs", "result file": "outputs",
-    "parameter": "parameters", "setting": "parameters", "参数": "parameters", "tool": "software", "软件": "software",
-    "acceptance": "acceptance", "acceptance criterion": "acceptance", "acceptance criteria": "acceptance",
-    "success criterion": "acceptance", "success criteria": "acceptance", "accepted when": "acceptance",
-    "expected result": "acceptance", "expected outcome": "acceptance", "验收标准": "acceptance",
-    "why": "rationale", "reason": "rationale", "理由": "rationale", "dataset": "datasets", "data set": "datasets",
-    "数据集": "datasets", "data": "datasets", "goal": "purpose", "procedure": "action", "type": "kind",
-    "link": "sources", "evidence": "sources", "learnt from": "sources", "reference source": "sources",
-}  # fmt: skip
-_DRY = words(
-    "data ?sets?", "data", "packages?", "software", "download*", "comput*", "python", "script*", "normali[sz]*",
-    "plots?", "statistic*", "regression", "cluster*", "matrix", "genes? lists?", "database*", "literature",
-    "enrichment", "algorithm*", "log2", "fdr", "数据",
-)  # fmt: skip
+    r"|输入|输出|参数|软件|验收标准|理由|数据集)\s*[:：]\s*(?P<value>.*)$",
+    re.I | re.S,
+)
+_CANONICAL = {other: field for field, others in FIELD_NAMES.items() for other in others}
+_DRY = listed("read_text", "dry")
 
 
 _AMOUNT = re.compile(r"\d\s?(?:[µμ]l|ml|[µμ]g|mg|ng|mM|[µμ]M|nM|°\s?C|×\s?g)(?![\w])")
 _INLINE_FIELD = re.compile(
     r"(?<=[.;。])\s+(?=(?:inputs?|outputs?|acceptance(?: criteri(?:on|a))?|software|parameters?|rationale"
-    r"|expected (?:result|outcome))\s*[:：])", re.I
-)  # fmt: skip
+    r"|expected (?:result|outcome))\s*[:：])",
+    re.I,
+)
 _SOURCE_LINE = re.compile(r"^(?:>|Learnt from\b)")
 _KIND_LINE = re.compile(r"^\((?:dry|wet) lab\b")
 
@@ -128,9 +119,14 @@ def protocol_from_text(text: str, name: str) -> tuple[Protocol, tuple[str, ...]]
     summary = "\n".join(x for p in parts if p.role == "front" for x in p.paragraphs)[:4000]
     limits = tuple(x for p in parts if p.role == "limits" for x in p.paragraphs)
     protocol = Protocol(
-        id=safe_name(name).lower(), title=title, objective_id="", summary=summary, parts=tuple(built),
-        limitations=limits, origin="source",
-    )  # fmt: skip
+        id=safe_name(name).lower(),
+        title=title,
+        objective_id="",
+        summary=summary,
+        parts=tuple(built),
+        limitations=limits,
+        origin="source",
+    )
     return protocol, tuple(warnings)
 
 

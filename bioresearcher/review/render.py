@@ -46,9 +46,11 @@ def _row(r: Reviewed) -> dict[str, JsonValue]:
     if r.review is None or r.gates is None:
         return {"file": one_line(r.file, 500), "error": one_line(r.error, 500), "hint": one_line(r.hint, 300)}
     row: dict[str, JsonValue] = {
-        "file": one_line(r.file, 500), "title": one_line(r.title, 300), "form": r.form,
+        "file": one_line(r.file, 500),
+        "title": one_line(r.title, 300),
+        "form": r.form,
         "reading": [one_line(w, 300) for w in r.warnings],
-    }  # fmt: skip
+    }
     row |= r.review.model_dump(mode="json") | ({"problem": one_line(r.problem, 500)} if r.problem else {})
     row["mean_score"] = round(r.review.mean_score, 2)
     skipped: list[JsonValue] = [{"gate": name, "needs": list(needs)} for name, needs in r.gates.skipped]
