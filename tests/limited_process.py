@@ -1,7 +1,8 @@
 """A process that asks a server through the program's own doors: `python limited_process.py KIND URL FOLDER NUMBER`.
 
 KIND `host`: GETs through `Http`, at most 10 a second. KIND `model`: calls through the limiter of a model's endpoint,
-4 side by side here and everywhere, repeated as the server asks. One line is printed when it begins.
+4 side by side here and everywhere, repeated as the server asks. KIND `turns`: the
+same without any calls. One line is printed when it begins.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from bioresearcher.llm.limiter import limiter_of
+from bioresearcher.limits.rate_limits import Limiter, Limits
 from bioresearcher.llm.retry import with_retries
 from bioresearcher.sources.http import Http
 
@@ -24,7 +25,7 @@ async def host(url: str, folder: Path | None, number: int) -> None:
 
 
 async def model(url: str, folder: Path | None, number: int) -> None:
-    limiter = limiter_of(url, IN_FLIGHT, None, None, folder)
+    limiter = Limiter(f"model {url}", Limits(in_flight=IN_FLIGHT), folder)
     async with httpx.AsyncClient(timeout=60) as client:
 
         async def call() -> None:
@@ -34,7 +35,16 @@ async def model(url: str, folder: Path | None, number: int) -> None:
         await asyncio.gather(*asked)
 
 
+async def turns(url: str, folder: Path | None, number: int) -> None:
+    limiter = Limiter(f"model {url}", Limits(in_flight=IN_FLIGHT), folder)
+    for _ in range(number):
+        async with limiter.slot(1):
+            pass
+
+
 if __name__ == "__main__":
     kind, url, folder, number = sys.argv[1:]
     print("begun", flush=True)
-    asyncio.run({"host": host, "model": model}[kind](url, Path(folder) if folder else None, int(number)))
+    asyncio.run(
+        {"host": host, "model": model, "turns": turns}[kind](url, Path(folder) if folder else None, int(number))
+    )

@@ -7,11 +7,10 @@ the kernel gives back when its owner dies, so that they do not run into each oth
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -19,6 +18,7 @@ from pydantic import JsonValue
 from bioresearcher.batch.folder import append_line
 from bioresearcher.errors import BudgetError, WorkspaceError
 from bioresearcher.graph.backends import MakeMeter
+from bioresearcher.limits.file_lock import wait_for_lock
 from bioresearcher.llm.budget import Budget, Meter, dollars
 from bioresearcher.schemas.usage import Usage
 
@@ -51,13 +51,8 @@ class Spent:
         self._append({"seconds": round(seconds, 3)})
 
     def _append(self, fields: dict[str, JsonValue]) -> None:
-        line = json.dumps(fields)
-        handle = self._open()
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            append_line(self._path, line)
-        finally:
-            os.close(handle)
+        with self._locked():
+            append_line(self._path, json.dumps(fields))
 
     def total(self) -> Usage:
         """What all runs spent so far.
@@ -79,13 +74,9 @@ class Spent:
 
     def _catch_up(self) -> None:
         """Count the lines that came since."""
-        handle = self._open()
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH)
-            size = os.fstat(handle).st_size
-            new = os.pread(handle, size - self._read, self._read) if size > self._read else b""
-        finally:
-            os.close(handle)
+        with self._locked(), self._path.open("rb") as file:
+            file.seek(self._read)
+            new = file.read()
         whole = new.rfind(b"\n") + 1
         self._read += whole
         for line in new[:whole].splitlines():
@@ -93,9 +84,9 @@ class Spent:
             self._total += usage
             self._seconds += seconds
 
-    def _open(self) -> int:
+    def _locked(self) -> ExitStack:
         try:
-            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            return wait_for_lock(self._path, look_s=0.001)
         except OSError as error:
             raise WorkspaceError(f"{self._path} cannot be opened: {error.strerror}.") from error
 

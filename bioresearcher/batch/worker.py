@@ -8,7 +8,6 @@ second one to stop at once.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import resource
 import signal
@@ -27,6 +26,7 @@ from bioresearcher.events import Event, now
 from bioresearcher.graph.lean import keep_lean
 from bioresearcher.graph.prepare import Inputs
 from bioresearcher.graph.run import Runner, read_record
+from bioresearcher.limits.file_lock import take_lock
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.execution import TaskRecord
 from bioresearcher.schemas.run import RunRecord, Totals
@@ -145,14 +145,11 @@ async def _wait_for(lock: Path) -> None:
     """Wait a while for a lock whose owner is about to die; who holds it longer is told when it is taken."""
     end = time.monotonic() + _PATIENCE_S
     while lock.exists() and time.monotonic() < end:
-        handle = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held = take_lock(lock)
+        if held is not None:
+            held.close()
             return
-        except BlockingIOError:
-            await asyncio.sleep(0.1)
-        finally:
-            os.close(handle)
+        await asyncio.sleep(0.1)
 
 
 def _peak_mb() -> float:

@@ -1,12 +1,12 @@
-"""One process per run folder: a lock that the kernel releases when its owner dies."""
+"""One process per run folder: a lock that the kernel frees when its owner dies."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-from types import TracebackType
+from contextlib import ExitStack
 
 from bioresearcher.errors import RunFolderError, WorkspaceError
+from bioresearcher.limits.file_lock import take_lock
 from bioresearcher.runfolder import RunFolder
 
 
@@ -15,7 +15,7 @@ class RunLock:
 
     def __init__(self, folder: RunFolder) -> None:
         self._path = folder.path("lock")
-        self._handle = -1
+        self._held = ExitStack()
 
     def __enter__(self) -> RunLock:
         """Take the lock.
@@ -25,23 +25,18 @@ class RunLock:
             WorkspaceError: The folder cannot be written.
         """
         try:
-            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            held = take_lock(self._path)
+            if held is not None:
+                self._held = held
+                self._path.write_text(f"{os.getpid()}\n", encoding="ascii")
+                return self
+            owner = self._path.read_bytes()[:20].decode("ascii", "replace").strip() or "unknown"
         except OSError as error:
             raise WorkspaceError(f"cannot write {self._path}: {error.strerror}.") from error
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            owner = os.read(self._handle, 20).decode("ascii", "replace").strip() or "unknown"
-            os.close(self._handle)
-            raise RunFolderError(
-                f"{self._path.parent} is in use by process {owner}.", hint="Wait for it, or stop it first."
-            ) from error
-        os.ftruncate(self._handle, 0)
-        os.write(self._handle, f"{os.getpid()}\n".encode())
-        return self
+        raise RunFolderError(
+            f"{self._path.parent} is in use by process {owner}.", hint="Wait for it, or stop it first."
+        )
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Release the lock; the file stays."""
-        os.close(self._handle)
+        self._held.close()

@@ -6,13 +6,11 @@ This module is imported only when a library is searched: `chromadb` takes a seco
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -26,6 +24,7 @@ from numpy.typing import NDArray
 
 from bioresearcher.errors import BioresearcherError, WorkspaceError
 from bioresearcher.library.embedding import Embedder
+from bioresearcher.limits.file_lock import take_lock
 
 COLLECTION: Final = "passages"
 _BATCH: Final = 1_000
@@ -74,7 +73,7 @@ class ChromaIndex:
     lost: tuple[type[Exception], ...] = BROKEN
     """What Chroma raises when the index cannot be used."""
 
-    def __init__(self, root: Path, lock: int, embedder: Embedder) -> None:
+    def __init__(self, root: Path, lock: ExitStack, embedder: Embedder) -> None:
         self._root = root
         self._folder = root / f"chroma-{_generation(root) or 1}"
         self._lock = lock
@@ -177,7 +176,7 @@ class ChromaIndex:
         """Close the client and give the lock back."""
         with suppress(*BROKEN):
             self._client.close()
-        os.close(self._lock)
+        self._lock.close()
 
 
 def _generation(root: Path) -> int:
@@ -190,18 +189,16 @@ def open_index(root: Path, embedder: Embedder) -> ChromaIndex | None:
     """The Chroma index of a library folder, or None while another process holds it."""
     path = root / "chroma.lock"
     try:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = take_lock(path)
     except OSError as error:
         raise WorkspaceError(
             f"{path} cannot be opened: {error.strerror}.",
             hint="Check permissions, or choose another folder with --workspace DIR.",
         ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return ChromaIndex(root, lock, embedder)
-    except BlockingIOError:
-        os.close(lock)
+    if lock is None:
         return None
+    try:
+        return ChromaIndex(root, lock, embedder)
     except BaseException:
-        os.close(lock)
+        lock.close()
         raise

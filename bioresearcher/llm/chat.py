@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bioresearcher.errors import AnswerError, EmptyReplyError, InputError
+from bioresearcher.limits.rate_limits import Limiter, Limits
 from bioresearcher.llm.answers import Answer, Asked, answer_of
 from bioresearcher.llm.backend import Reply, Request
 from bioresearcher.llm.failures import failure_of, limit_has_another_name, way_refused
-from bioresearcher.llm.limiter import Limiter, limiter_of
 from bioresearcher.llm.providers import Connection, connect, invoke, sampling
 from bioresearcher.llm.retry import Trouble, trouble_of, with_retries
 from bioresearcher.llm.structured import Form, Mode, follows, form_of, ladder, messages_for, options, refuses
@@ -285,13 +285,12 @@ class ChatBackend:
             here = [other for other in self._models.values() if other.endpoint == settings.endpoint]
             requests = [other.requests_per_minute for other in here if other.requests_per_minute]
             tokens = [other.tokens_per_minute for other in here if other.tokens_per_minute]
-            self._limiters[settings.endpoint] = limiter_of(
-                settings.endpoint,
-                min(other.concurrency for other in here),
-                min(requests, default=None),
-                min(tokens, default=None),
-                self._limits,
+            limits = Limits(
+                requests_per_minute=min(requests, default=None),
+                tokens_per_minute=min(tokens, default=None),
+                in_flight=min(other.concurrency for other in here),
             )
+            self._limiters[settings.endpoint] = Limiter(f"model {settings.endpoint}", limits, self._limits)
         return self._limiters[settings.endpoint]
 
     def _say(self, sentence: str) -> None:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from bioresearcher.llm.limiter import Limiter
+from bioresearcher.limits.rate_limits import Limiter
 from bioresearcher.llm.trouble import Trouble, trouble_of
 
 __all__ = ["Trouble", "trouble_of", "with_retries"]

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bioresearcher.errors import InputError, OutsideError
-from bioresearcher.limits.alone import alone
+from bioresearcher.limits.file_lock import alone
 from bioresearcher.runfolder import safe_name, write_text
 from bioresearcher.schemas.dataset import Dataset, Remote, RemoteFile
 from bioresearcher.schemas.geo import GeoSeries, GeoSummary

@@ -20,7 +20,8 @@ from urllib.parse import urlencode, urlsplit
 
 from bioresearcher import __version__
 from bioresearcher.errors import OutsideError, StoppedError, WorkspaceError
-from bioresearcher.limits.alone import alone
+from bioresearcher.limits.file_lock import alone
+from bioresearcher.limits.rate_limits import Limits
 from bioresearcher.runfolder import file_sha256
 from bioresearcher.sources.http_files import TooLarge, finish, forget, resume_headers, save
 from bioresearcher.sources.http_host import Host, retry_after
@@ -112,7 +113,7 @@ class Http:
         replay: bool = False,
         timeout_s: float = 60,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._shared, self._ledger, self._replay = shared, ledger, replay
         self._per_second, self._limits = per_second or {"": 3.0}, limits
@@ -328,7 +329,8 @@ class Http:
         if netloc not in self._hosts:
             place = netloc.rpartition("@")[2]
             rate = self._per_second.get(place.partition(":")[0], self._per_second.get("", 3.0))
-            self._hosts[netloc] = Host(place, rate, self._limits, clock=self._clock, sleep=self._sleep)
+            limits = Limits(interval_s=1.0 / rate)
+            self._hosts[netloc] = Host(f"host {place}", limits, self._limits, clock=self._clock, sleep=self._sleep)
         return self._hosts[netloc]
 
     async def _repeated(self, url: str, call: Callable[[], Awaitable[T]]) -> T:

@@ -6,7 +6,6 @@ as stems (FTS5 without content); the record itself, compressed, beside them.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import zlib
@@ -20,6 +19,7 @@ from typing import Any, Final
 from bioresearcher.errors import WorkspaceError
 from bioresearcher.library.canonical import UnreadablePaper
 from bioresearcher.library.lexical import stemmed, words
+from bioresearcher.limits.file_lock import wait_for_lock
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.sources.pubmed_query import COLUMNS, EVERY, MAX_VARIANTS, SEPARATOR, STEMMED, plain_words
 from bioresearcher.sources.pubmed_record import Record, deleted, read_record
@@ -170,7 +170,7 @@ def open_index(file: Path, sha256: str, folder: Path, show: Callable[[int], None
     target = _place(sha256, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(target.with_suffix(".lock")):
+        with wait_for_lock(target.with_suffix(".lock"), look_s=0.1):
             if not _complete(target):
                 _build(file, sha256, target, show)
     except (OSError, sqlite3.Error) as error:
@@ -201,16 +201,6 @@ def _complete(path: Path) -> bool:
         path.unlink(missing_ok=True)
         return False
     return True
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _build(file: Path, sha256: str, target: Path, show: Callable[[int], None] | None) -> None:

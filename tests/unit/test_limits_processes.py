@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -151,6 +152,26 @@ def test_a_server_that_wants_to_be_left_alone_is_left_alone_by_all(tmp_path: Pat
     # those under way when it said so may still come in; nobody else until it is over
     assert [at for at in server.arrived if told[0] + 2 <= at <= told[0] + 3.9] == []
     assert sum(at > told[0] + 3.9 for at in server.arrived) > 10
+
+
+def last_turn(folder: Path) -> float:
+    """When the last request went through, by the state of the only server; 0 when none did, or it is being replaced."""
+    for path in (*folder.glob("*.json"), *folder.glob("*.part")):
+        with suppress(FileNotFoundError, ValueError):
+            return json.loads(path.read_bytes())["last"]
+    return 0.0
+
+
+def test_processes_killed_at_any_moment_leave_a_whole_state_and_no_locks(tmp_path: Path) -> None:
+    with CountingServer() as server:
+        for kill in range(6):
+            before = last_turn(tmp_path)
+            with processes(2, "turns", server.url, tmp_path, 1_000_000):
+                server.until(lambda before=before: last_turn(tmp_path) > before)
+                time.sleep(0.05 + 0.007 * kill)
+            assert last_turn(tmp_path) > before
+        with processes(1, "turns", server.url, tmp_path, IN_FLIGHT) as running:
+            assert ended(running) == [0]
 
 
 def test_without_a_folder_each_process_keeps_its_own_limits(tmp_path: Path) -> None:

@@ -12,21 +12,28 @@ import itertools
 import json
 import math
 import os
+import struct
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtual_time import run
 
 from bioresearcher.errors import WorkspaceError
-from bioresearcher.limits.record import Found, read_record, write_record
-from bioresearcher.limits.shared import SharedLimiter
-from bioresearcher.limits.state import GRAIN_S, LONGEST_PAUSE_S, STALE_S, Limits, State
-from bioresearcher.limits.window import WINDOW_S, Window
-from bioresearcher.llm.limiter import Limiter
+from bioresearcher.limits.rate_limits import (
+    GRAIN_S,
+    LONGEST_PAUSE_S,
+    STALE_S,
+    WINDOW_S,
+    Limiter,
+    Limits,
+    State,
+    Window,
+)
 
 EPOCH = 1_800_000_000.0
 NEAR = 1e-6
@@ -37,8 +44,8 @@ def clock() -> float:
     return EPOCH + asyncio.get_running_loop().time()
 
 
-def process(folder: Path, limits: Limits = Limits(), concurrency: int | None = None) -> SharedLimiter:  # noqa: B008 - frozen
-    return SharedLimiter(folder, "server", limits, concurrency=concurrency, clock=clock)
+def process(folder: Path, limits: Limits | None = None) -> Limiter:
+    return Limiter("server", limits or Limits(), folder, clock=clock)
 
 
 @dataclass
@@ -49,11 +56,11 @@ class Watch:
     paused_until: float = 0.0
     too_early: int = 0
 
-    async def one_process(self, number: int, shared: SharedLimiter, calls: list[tuple[float, float, int]]) -> None:
+    async def one_process(self, number: int, shared: Limiter, calls: list[tuple[float, float, int]]) -> None:
         """Calls one after the other: seconds before it, seconds it takes, tokens."""
         for before_s, lasts_s, tokens in calls:
             await asyncio.sleep(before_s)
-            with await shared.enter(tokens):
+            async with shared.slot(tokens):
                 self.starts.append((clock(), tokens, number))
                 self.too_early += clock() < self.paused_until - NEAR
                 self.in_flight += 1
@@ -61,7 +68,7 @@ class Watch:
                 await asyncio.sleep(lasts_s)
                 self.in_flight -= 1
 
-    async def pause(self, shared: SharedLimiter, at_s: float, seconds: float) -> None:
+    async def pause(self, shared: Limiter, at_s: float, seconds: float) -> None:
         await asyncio.sleep(at_s)
         self.paused_until = max(self.paused_until, clock() + seconds)
         await shared.pause(seconds)
@@ -70,23 +77,29 @@ class Watch:
 times = st.integers(0, 20).map(lambda n: n / 4)
 calls = st.lists(st.tuples(times, times, st.integers(0, 60)), min_size=1, max_size=5)
 perhaps = st.none() | st.integers(2, 6)
-limits = st.builds(Limits, st.sampled_from([0.0, 0.1, 1 / 3, 2.0]), perhaps, st.none() | st.integers(30, 90))
+limits = st.builds(
+    Limits,
+    st.sampled_from([0.0, 0.1, 1 / 3, 2.0]),
+    perhaps,
+    st.none() | st.integers(30, 90),
+    st.none() | st.integers(1, 3),
+)
 pauses = st.lists(st.tuples(times, times), max_size=2)
 
 
 @settings(max_examples=25)
-@given(st.lists(calls, min_size=2, max_size=4), limits, st.none() | st.integers(1, 3), pauses)
-def test_limits_hold_over_all_processes_at_every_moment(tmp_path_factory, processes, most, concurrency, pauses) -> None:
+@given(st.lists(calls, min_size=2, max_size=4), limits, pauses)
+def test_limits_hold_over_all_processes_at_every_moment(tmp_path_factory, processes, most, pauses) -> None:
     watch, folder = Watch(), tmp_path_factory.mktemp("limits")
 
     async def all_processes() -> None:
-        shared = [process(folder, most, concurrency) for _ in processes]
+        shared = [process(folder, most) for _ in processes]
         running = [watch.one_process(i, s, own) for i, (s, own) in enumerate(zip(shared, processes, strict=True))]
         await asyncio.gather(*running, *(watch.pause(shared[0], *pause) for pause in pauses))
 
     run(all_processes())
     assert len(watch.starts) == sum(map(len, processes))
-    assert watch.peak <= (concurrency or math.inf)
+    assert watch.peak <= (most.in_flight or math.inf)
     assert watch.too_early == 0
     moments = [at for at, _, _ in watch.starts]
     assert all(later - one >= most.interval_s - NEAR for one, later in itertools.pairwise(moments))
@@ -114,7 +127,7 @@ def test_places_in_flight_go_round_as_well(tmp_path: Path) -> None:
     watch = Watch()
 
     async def greedy() -> None:
-        shared = [process(tmp_path, concurrency=1) for _ in range(3)]
+        shared = [process(tmp_path, Limits(in_flight=1)) for _ in range(3)]
         await asyncio.gather(*(watch.one_process(i, s, [(0, 1, 0)] * 10) for i, s in enumerate(shared)))
 
     run(greedy())
@@ -123,12 +136,19 @@ def test_places_in_flight_go_round_as_well(tmp_path: Path) -> None:
     assert watch.peak == 1
 
 
+async def once(shared: Limiter, tokens: int = 0) -> float:
+    """When a request went through."""
+    async with shared.slot(tokens):
+        return clock()
+
+
 def test_who_stopped_waiting_or_died_in_line_holds_nobody_up(tmp_path: Path) -> None:
     async def others_first() -> tuple[float, float]:
-        holder, leaver, dead, last = (process(tmp_path, concurrency=1) for _ in range(4))
-        place = await holder.enter()
-        leaving = asyncio.create_task(leaver.enter())
-        dying = asyncio.create_task(dead.enter())
+        holder, leaver, dead, last = (process(tmp_path, Limits(in_flight=1)) for _ in range(4))
+        place = holder.slot()
+        await place.__aenter__()
+        leaving = asyncio.create_task(once(leaver))
+        dying = asyncio.create_task(once(dead))
         await asyncio.sleep(0.1)
         leaving.cancel()
         dead._leave = lambda: None  # type: ignore[method-assign]  # as after kill -9
@@ -136,12 +156,11 @@ def test_who_stopped_waiting_or_died_in_line_holds_nobody_up(tmp_path: Path) -> 
         for task in (leaving, dying):
             with suppress(asyncio.CancelledError):
                 await task
-        waiting = asyncio.create_task(last.enter())
+        waiting = asyncio.create_task(once(last))
         await asyncio.sleep(5)
-        place.close()
+        await place.__aexit__(None, None, None)
         freed = clock()
-        (await waiting).close()
-        return freed, clock()
+        return freed, await waiting
 
     freed, entered = run(others_first())
     assert entered - freed <= STALE_S
@@ -151,16 +170,16 @@ def test_a_lock_that_is_held_blocks_no_event_loop(tmp_path: Path) -> None:
     async def held() -> list[str]:
         happened: list[str] = []
         shared = process(tmp_path)
-        (await shared.enter()).close()
-        (lock,) = tmp_path.glob("*.record")
+        await once(shared)
+        (lock,) = tmp_path.glob("*.lock")
         handle = os.open(lock, os.O_RDWR)
         fcntl.flock(handle, fcntl.LOCK_EX)
-        entering = asyncio.create_task(shared.enter())
+        entering = asyncio.create_task(once(shared))
         pausing = asyncio.create_task(shared.pause(0))
         await asyncio.sleep(3)
         happened.append(f"loop went on, entered: {entering.done()}, paused: {pausing.done()}")
         os.close(handle)
-        (await entering).close()
+        await entering
         await pausing
         return [*happened, "entered"]
 
@@ -170,21 +189,14 @@ def test_a_lock_that_is_held_blocks_no_event_loop(tmp_path: Path) -> None:
 def test_a_damaged_record_is_begun_anew_and_a_folder_that_cannot_be_used_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def once(shared: SharedLimiter) -> None:
-        (await shared.enter(5)).close()
-
     async def damaged() -> None:
         shared = process(tmp_path, Limits(10.0, 1, 10))
-        await once(shared)
-        (path,) = tmp_path.glob("*.record")
-        whole = path.read_bytes()
+        await once(shared, 5)
+        (path,) = tmp_path.glob("*.json")
         odd = b'{"last":"x","requests":[],"tokens":[],"pause":[0,0],"line":{}}'
         for data in (b"", b"{", b"[]", b'{"last": 1}', b"\xff\xfe", odd):
-            path.write_bytes(whole[:16] + data)
-            await once(shared)
-            with path.open("r+b") as file:
-                write_record(file.fileno(), data, read_record(file.fileno()))
-            await once(shared)
+            path.write_bytes(data)
+            await once(shared, 5)
             assert clock() == EPOCH
 
     run(damaged())
@@ -213,10 +225,10 @@ def test_names_of_servers_stay_in_the_folder_and_apart(tmp_path: Path) -> None:
 
     async def names() -> None:
         for name in ("../../x", "a b", "a-b", "http://h:1/v1"):
-            (await SharedLimiter(folder, name, Limits(), clock=clock).enter()).close()
+            await once(Limiter(name, Limits(), folder, clock=clock))
 
     run(names())
-    assert len([*folder.glob("*.record")]) == 4
+    assert len([*folder.glob("*.json")]) == 4
     assert [*tmp_path.iterdir()] == [folder]
 
 
@@ -225,12 +237,8 @@ def test_within_a_process_callers_keep_their_order_and_others_count(tmp_path: Pa
 
     async def two_processes() -> None:
         time = asyncio.get_running_loop().time
-        here, there = (
-            Limiter(2, 3, shared=process(tmp_path, Limits(requests_per_minute=3), concurrency=2), clock=time)
-            for _ in range(2)
-        )
+        here, there = (process(tmp_path, Limits(requests_per_minute=3, in_flight=2)) for _ in range(2))
         async with there.slot(), there.slot():
-            assert there.paused_s == 0
 
             async def call(number: int) -> None:
                 async with here.slot():
@@ -254,7 +262,7 @@ uses = st.lists(st.tuples(st.integers(0, 1200).map(lambda n: n / 10), st.integer
 @settings(max_examples=200)
 @given(uses, st.integers(0, 40), st.integers(1, 60), st.floats(0, 130))
 def test_a_window_with_steps_never_allows_more_and_hardly_later(added, amount, most, at) -> None:
-    exact, coarse = Window(), Window(grain_s=GRAIN_S)
+    exact, coarse = Window(grain_s=0), Window()
     for moment, used in sorted(added):
         exact.add(moment, used)
         coarse.add(moment, used)
@@ -267,7 +275,7 @@ def test_a_window_with_steps_never_allows_more_and_hardly_later(added, amount, m
 
 
 def test_the_record_of_a_busy_minute_stays_short() -> None:
-    window = Window(grain_s=GRAIN_S)
+    window = Window()
     for n in range(60_000):
         window.add(n / 1000, 1)
     assert len(window.used) <= WINDOW_S / GRAIN_S + 1
@@ -300,23 +308,40 @@ def test_no_pause_lasts_longer_than_an_hour_whatever_was_said() -> None:
     assert State.read(state.write(), EPOCH).wait_s("one", Limits(), 0, EPOCH) <= LONGEST_PAUSE_S
 
 
-@example([b"\0", b""], 1, b"")  # the new number before the old bytes
-@given(st.lists(st.binary(max_size=300), min_size=1, max_size=6), st.integers(0, 320), st.binary(max_size=300))
-def test_a_record_that_was_cut_short_leaves_the_one_before(tmp_path_factory, written, cut, last) -> None:
-    path = tmp_path_factory.mktemp("record") / "r"
-    with path.open("w+b") as file:
-        handle = file.fileno()
-        for data in written:
-            write_record(handle, data, read_record(handle))
-            assert read_record(handle).data == data
-        found = read_record(handle)
-        before = os.pread(handle, 1 << 21, 0)
-        write_record(handle, last, found)
-        after = os.pread(handle, 1 << 21, 0)
-        start = (1 - found.half) << 20
-        torn = after[: start + cut] + before[start + cut :]
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, torn, 0)
-        assert read_record(handle).data in (written[-1], last)
-        with pytest.raises(OSError, match="too long"):
-            write_record(handle, b"x" * (1 << 20), Found())
+@settings(max_examples=30)
+@given(st.lists(st.sampled_from(["while it writes", "before the new is in place"]), max_size=4), st.integers(0, 300))
+def test_processes_killed_over_the_state_lose_none_of_it(tmp_path_factory, kills, cut) -> None:
+    folder = tmp_path_factory.mktemp("limits")
+
+    async def spent_and_killed() -> None:
+        await once(process(folder, Limits(tokens_per_minute=10)), 7)
+        (path,) = folder.glob("*.json")
+        for kill in kills:
+            whole = path.read_bytes()
+            path.with_suffix(".part").write_bytes(whole[:cut] if kill == "while it writes" else whole)
+            if kill == "before the new is in place":
+                path.unlink()
+            await once(process(folder), 0)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(once(process(folder, Limits(tokens_per_minute=10)), 7), 2)
+
+    run(spent_and_killed())
+
+
+def test_files_of_the_version_before_are_left_alone_and_its_places_count(tmp_path: Path) -> None:
+    async def beside_it() -> list[bool]:
+        shared = process(tmp_path, Limits(in_flight=1))
+        await once(shared)
+        (state,) = tmp_path.glob("*.json")
+        record, place = state.with_suffix(".record"), state.with_suffix(".0.place")
+        data = b'{"last": 9e9, "requests": [[9e9, 1]], "tokens": [], "pause": [9e9, 9e9], "line": {"1-a": [0, 9e9]}}'
+        record.write_bytes(struct.pack("<QII", 1, len(data), zlib.crc32(data, 1)) + data)
+        before = record.read_bytes()
+        with place.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # one of its calls is in flight
+            entering = asyncio.create_task(once(shared))
+            await asyncio.sleep(3)
+            happened = [entering.done()]
+        return [*happened, await entering <= EPOCH + 3 + STALE_S, record.read_bytes() == before]
+
+    assert run(beside_it()) == [False, True, True]

@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from bioresearcher.errors import BudgetError, EmptyReplyError
-from bioresearcher.llm.limiter import Limiter
+from bioresearcher.limits.rate_limits import Limiter, Limits
 from bioresearcher.llm.retry import trouble_of, with_retries
 
 KEY = "sk-test-0123456789abcdef"
@@ -36,6 +36,10 @@ class CountedTime:
         await asyncio.sleep(0)
 
 
+def limiter_of(in_flight, **more):
+    return Limiter("server", Limits(in_flight=in_flight), **more)
+
+
 @asynccontextmanager
 async def client_of(url: str, key: str = KEY, patience_s: float = 30):
     client = openai.AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=patience_s)
@@ -48,7 +52,7 @@ async def client_of(url: str, key: str = KEY, patience_s: float = 30):
 async def asked(url, *, key=KEY, patience_s=30, stream=False, limiter=None, deadline_s=600, **options):
     """The answer's text after retries, the seconds slept, and the waits that were told."""
     clock = CountedTime()
-    limiter = limiter or Limiter(2, clock=clock, sleep=clock.sleep)
+    limiter = limiter or limiter_of(2, clock=clock, sleep=clock.sleep)
     waits: list[tuple[str, float]] = []
     async with client_of(url, key, patience_s) as client:
 
@@ -231,7 +235,7 @@ async def test_a_key_that_cannot_be_sent_is_not_shown(secret):
 
 async def test_the_whole_endpoint_waits_when_one_caller_is_told_to():
     clock = CountedTime()
-    shared = Limiter(1, clock=clock, sleep=clock.sleep)
+    shared = limiter_of(1, clock=clock, sleep=clock.sleep)
     with ms.ModelServer(ms.in_turn(ms.rate_limited(20), then=lambda seen: "fine")) as server:
         ends = await asyncio.gather(*(asked(server.url, limiter=shared) for _ in range(4)))
     assert [text for text, _, _ in ends] == ["fine"] * 4
@@ -242,7 +246,7 @@ async def test_the_whole_endpoint_waits_when_one_caller_is_told_to():
 
 async def test_no_slot_is_held_while_waiting():
     clock, order = CountedTime(), []
-    shared = Limiter(1, clock=clock, sleep=lambda seconds: asyncio.sleep(0.05))
+    shared = limiter_of(1, clock=clock, sleep=lambda seconds: asyncio.sleep(0.05))
 
     async def failing_once():
         order.append("first")
@@ -260,7 +264,7 @@ async def test_no_slot_is_held_while_waiting():
 
 async def test_errors_that_are_not_a_providers_go_through_untouched():
     clock = CountedTime()
-    shared = Limiter(1, clock=clock, sleep=clock.sleep)
+    shared = limiter_of(1, clock=clock, sleep=clock.sleep)
     caused = EmptyReplyError("nothing")
     caused.__cause__ = json.JSONDecodeError("no JSON", "", 0)
     for error in (caused, BudgetError("used up"), KeyError("x"), ValueError("y")):
@@ -286,7 +290,7 @@ def _first(do, answer):
 
 
 async def test_a_cancelled_caller_leaves_no_slot_behind():
-    shared = Limiter(1)
+    shared = limiter_of(1)
     with ms.ModelServer(ms.in_turn(ms.Answer(delay_s=60), then=lambda seen: "fine")) as server:
         came = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -405,7 +409,7 @@ async def test_what_the_server_said_is_told_when_the_rest_of_the_time_is_too_sho
 
             at_once = SimpleNamespace(uniform=lambda *_: 0.0)
             with pytest.raises(openai.InternalServerError) as caught:
-                await with_retries(call, limiter=Limiter(2), tokens=10, deadline_s=6, rng=at_once)
+                await with_retries(call, limiter=limiter_of(2), tokens=10, deadline_s=6, rng=at_once)
     assert trouble_of(caught.value).message == (
         "HTTP 503: overloaded (asked 2 times, the time for this call is used up)"
     )

@@ -21,7 +21,7 @@ from services_server import Reply, ServicesServer, World
 from test_library_index import WordVectors
 
 from bioresearcher.library.index import Library
-from bioresearcher.limits.alone import alone
+from bioresearcher.limits.file_lock import alone
 from bioresearcher.sources.http import Http
 from bioresearcher.sources.http_store import AnswerStore
 
