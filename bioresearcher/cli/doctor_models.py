@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from bioresearcher.cards import Card, load_cards
+from bioresearcher.cards import load_cards
 from bioresearcher.cli.doctor_models_table import as_json, table_lines
 from bioresearcher.errors import BioresearcherError, InputError, SandboxUnavailableError
 from bioresearcher.events import EventLog
@@ -25,12 +25,11 @@ from bioresearcher.llm.ask import Caller
 from bioresearcher.llm.budget import Meter
 from bioresearcher.llm.chat import ChatBackend
 from bioresearcher.llm.choose import choose_backend
-from bioresearcher.llm.forecast import Forecast, forecast
+from bioresearcher.llm.forecast import Forecast, forecast, size_of
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.prices import Prices, load_prices
+from bioresearcher.llm.prices import load_prices
 from bioresearcher.llm.providers import connect
 from bioresearcher.llm.structured import Mode, form_of
-from bioresearcher.llm.workload import ObjectiveSize, prompt_lengths, size_of
 from bioresearcher.prompts import Prompt, PromptBook
 from bioresearcher.report.protocol_markdown import render_bare_protocol
 from bioresearcher.sandbox.base import Sandbox
@@ -135,8 +134,8 @@ async def _checked(settings: Settings, limit_s: float, *, quiet: bool) -> Outcom
         with suppress(OSError):  # what is left is in the system's temporary folder
             await asyncio.to_thread(remove_tree, folder)
     papers = list(material.notes.values())
-    size = size_of(material.objective, papers, material.datasets, skills.values(), max_papers=settings.max_papers)
-    ahead = _forecast(ready, size, prices, cards, prompt_lengths(book, ALL))
+    size = size_of(papers, material.datasets, max_papers=settings.max_papers, max_parts=settings.max_parts)
+    ahead = forecast(size, ready.models, prices, cards)
     told = {
         re.sub(r"waiting [\d.]+ s", "", note): note for note in (*ready.notes, *notes)
     }  # of several waits, the last
@@ -194,18 +193,6 @@ def _sandbox(settings: Settings) -> tuple[Sandbox | None, list[str]]:
         return choose_sandbox(settings.sandbox), []
     except SandboxUnavailableError as error:
         return None, [f"code is not run: {error.message}"]
-
-
-def _forecast(
-    ready: Ready, size: ObjectiveSize, prices: Prices, cards: Mapping[str, Card], lengths: Mapping[str, int]
-) -> Forecast:
-    """What a run of the example would take of the configured roles' models."""
-    anyone = next(iter(ready.models.values()))
-    whole = forecast(size, {role: ready.models.get(role, anyone) for role in ROLES}, prices, cards, lengths)
-    return Forecast(
-        steps=tuple(step for step in whole.steps if step.role in ready.models),
-        models={role: model for role, model in whole.models.items() if role in ready.models},
-    )
 
 
 def _way(backend: ChatBackend, role: str, prompt: Prompt[Any, Any]) -> str:

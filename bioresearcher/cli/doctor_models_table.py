@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from bioresearcher.cli.spending import cost_text
-from bioresearcher.llm.workload import exactly
+from bioresearcher.llm.forecast import measured
 from bioresearcher.report.text import one_line
 from bioresearcher.schemas.model import ROLES, ModelSettings, Role
 from bioresearcher.schemas.usage import Usage
@@ -49,15 +49,17 @@ def _ahead(outcome: Outcome) -> list[str]:
 
 def _hours(outcome: Outcome) -> str:
     """How long the models would write at the speeds seen here; empty when a role's speed was not seen."""
-    whole = exactly(0)
+    whole = 0.0
     for role in outcome.ready.models:
         answered = [r for r in outcome.results if r.role == role and r.tokens_per_second]
         if not answered:
             return ""
         seconds, written = sum(r.seconds for r in answered), sum(r.usage.output_tokens for r in answered)
-        whole += outcome.forecast.of_role(role).output_tokens * exactly(seconds / written)
-    low, likely, high = (_duration(s) for s in (whole.low, whole.likely, whole.high))
-    return f"about {likely} ({low}–{high}) at the speed seen here, less where answers come side by side"
+        whole += outcome.forecast.of_role(role).output_tokens * seconds / written
+    low, high = (_duration(whole * factor) for factor in measured().factor)
+    return (
+        f"about {_duration(whole)}, likely {low}–{high}, at the speed seen here, less where answers come side by side"
+    )
 
 
 def _duration(seconds: float) -> str:
