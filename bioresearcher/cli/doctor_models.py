@@ -44,7 +44,7 @@ from bioresearcher.stages.conformance.material import PROTOCOL, load_material
 from bioresearcher.stages.conformance.run import TIME_LIMIT_S, CheckResult, Round, State, verdicts
 from bioresearcher.stages.prompts import ALL
 
-_WAYS: Final[Mapping[Mode, str]] = {"schema": "JSON schema", "tools": "tool call", "text": "JSON in text"}
+_WAYS: Final[Mapping[Mode, str]] = {"schema": "JSON schema", "text": "JSON in text"}
 
 
 @dataclass(frozen=True)
