@@ -10,11 +10,10 @@ from rich.console import Console
 
 from bioresearcher.batch.check import BatchFile, Ready
 from bioresearcher.batch.plan import Backends, Wish
-from bioresearcher.cli.forecast import confirm
+from bioresearcher.cli.spending import confirm
 from bioresearcher.graph.expect import forecast_of
 from bioresearcher.llm.choose import Choice
 from bioresearcher.llm.forecast import Forecast, StepForecast
-from bioresearcher.llm.workload import exactly
 from bioresearcher.text.format import count_of
 
 _LOOKED_AT = 20
@@ -52,8 +51,6 @@ def _of_all(looked_at: Sequence[Ready], runs: int, wish: Wish, choice: Choice) -
     found: Forecast | None = None
     for one in looked_at:
         found = forecast_of(one.inputs, choice.applied(one.settings))
-        times = exactly((one.entry.repeats or wish.repeats) * runs / seen)
-        for step in found.steps:
-            more = {name: getattr(step, name) * times for name in ("calls", "input_tokens", "output_tokens")}
-            steps.append(step.model_copy(update=more | {"usd": None if step.usd is None else step.usd * times}))
+        times = (one.entry.repeats or wish.repeats) * runs / seen
+        steps.extend(step.times(times) for step in found.steps)
     return Forecast(steps=tuple(steps), models=found.models if found else {})

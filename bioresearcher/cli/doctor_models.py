@@ -10,12 +10,12 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import BaseModel
 
-from bioresearcher.cards import Card, load_cards
+from bioresearcher.cards import load_cards
 from bioresearcher.cli.doctor_models_table import as_json, table_lines
 from bioresearcher.errors import BioresearcherError, InputError, SandboxUnavailableError
 from bioresearcher.events import EventLog
@@ -24,50 +24,40 @@ from bioresearcher.graph.prepare import resources_of
 from bioresearcher.llm.ask import Caller
 from bioresearcher.llm.budget import Meter
 from bioresearcher.llm.chat import ChatBackend
-from bioresearcher.llm.choose import choose_backend
-from bioresearcher.llm.forecast import Forecast, forecast
+from bioresearcher.llm.choose import Choice, choose_backend
+from bioresearcher.llm.forecast import Forecast, forecast, size_of
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.prices import Prices, load_prices
+from bioresearcher.llm.prices import load_prices
 from bioresearcher.llm.providers import connect
 from bioresearcher.llm.structured import Mode, form_of
-from bioresearcher.llm.workload import ObjectiveSize, prompt_lengths, size_of
 from bioresearcher.prompts import Prompt, PromptBook
-from bioresearcher.report.protocol_markdown import render_bare_protocol
-from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.sandbox.choose import choose_sandbox
 from bioresearcher.sandbox.folders import remove_tree, temporary_folder
 from bioresearcher.schemas.model import ROLES, ModelSettings, Role
 from bioresearcher.schemas.usage import Usage
 from bioresearcher.settings import Settings
-from bioresearcher.skills import load_skills, shared_modules
+from bioresearcher.skills import load_skills
 from bioresearcher.stages.conformance.checks import Kit
-from bioresearcher.stages.conformance.material import PROTOCOL, load_material
-from bioresearcher.stages.conformance.run import TIME_LIMIT_S, CheckResult, Round, State, verdicts
+from bioresearcher.stages.conformance.material import load_material
+from bioresearcher.stages.conformance.run import TIME_LIMIT_S, CheckResult, Round, State
 from bioresearcher.stages.prompts import ALL
 
-_WAYS: Final[Mapping[Mode, str]] = {"schema": "JSON schema", "tools": "tool call", "text": "JSON in text"}
-
-
-@dataclass(frozen=True)
-class Ready:
-    """The configured models, with what their servers said before anything was asked of a model.
-
-    Attributes:
-        models: The model of each role, with its context where the server tells it.
-        unfit: Role -> why its model cannot be asked, and what to do.
-        notes: What the user should know of the models.
-    """
-
-    models: dict[Role, ModelSettings]
-    unfit: dict[str, tuple[str, str]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+_WAYS: Final[Mapping[Mode, str]] = {"schema": "JSON schema", "text": "JSON in text"}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a round of checks showed."""
+    """The outcome of a round of checks.
 
-    ready: Ready
+    Attributes:
+        models: The model of each role, with its context where the server tells it.
+        results: By role.
+        notes: What the user should know of the models.
+        seconds: Wall time.
+        forecast: Of a run of the packaged example with these models.
+    """
+
+    models: dict[Role, ModelSettings]
     results: tuple[CheckResult, ...]
     notes: tuple[str, ...]
     seconds: float
@@ -75,8 +65,8 @@ class Outcome:
 
     @property
     def roles(self) -> dict[str, State]:
-        """Role -> the worst state of its checks."""
-        return verdicts(self.results)
+        """Role -> the state of its check."""
+        return {result.role: result.state for result in self.results}
 
     @property
     def ok(self) -> bool:
@@ -112,19 +102,23 @@ async def _checked(settings: Settings, limit_s: float, *, quiet: bool) -> Outcom
     for prompt in ALL:
         book.get(prompt)
     skills, prices, budget = load_skills(resources), load_prices(settings.prices), budget_of(settings)
-    ready = await _ready(settings)
-    budget.check_possible(ready.models, prices)
-    sandbox, notes = await asyncio.to_thread(_sandbox, settings)
+    models, unfit, notes = await _ready(settings)
+    budget.check_possible(models, prices)
+    try:
+        sandbox = await asyncio.to_thread(choose_sandbox, settings.sandbox)
+    except SandboxUnavailableError as error:
+        sandbox = None
+        notes.append(f"code is not run: {error.message}")
     material = await asyncio.to_thread(load_material)
     folder = temporary_folder()
     ledger = Ledger(folder / "ledger.sqlite")
-    backend = ChatBackend(ready.models, prices, on_event=notes.append)
+    backend = ChatBackend(models, prices, on_event=notes.append)
     try:
         checks = Round(
             caller=Caller(backend, ledger, book, cards, EventLog(None), meter=Meter(budget, Usage(), 0)),
-            kit=Kit(material, render_bare_protocol(PROTOCOL), folder, sandbox, shared_modules(skills)),
-            models={str(role): model for role, model in ready.models.items()},
-            unfit=ready.unfit,
+            kit=Kit(material, folder, sandbox, skills),
+            models={str(role): model for role, model in models.items()},
+            unfit=unfit,
             structured=lambda role, prompt: _way(backend, role, prompt),
         )
         left = max(0.0, limit_s - (time.monotonic() - started))
@@ -135,77 +129,57 @@ async def _checked(settings: Settings, limit_s: float, *, quiet: bool) -> Outcom
         with suppress(OSError):  # what is left is in the system's temporary folder
             await asyncio.to_thread(remove_tree, folder)
     papers = list(material.notes.values())
-    size = size_of(material.objective, papers, material.datasets, skills.values(), max_papers=settings.max_papers)
-    ahead = _forecast(ready, size, prices, cards, prompt_lengths(book, ALL))
-    told = {
-        re.sub(r"waiting [\d.]+ s", "", note): note for note in (*ready.notes, *notes)
-    }  # of several waits, the last
-    return Outcome(ready, results, tuple(told.values()), time.monotonic() - started, ahead)
+    size = size_of(papers, material.datasets, max_papers=settings.max_papers, max_parts=settings.max_parts)
+    ahead = forecast(size, models, prices, cards)
+    told = {re.sub(r"waiting [\d.]+ s", "", note): note for note in notes}  # of several waits, the last
+    return Outcome(models, results, tuple(told.values()), time.monotonic() - started, ahead)
 
 
-async def _ready(settings: Settings) -> Ready:
-    """The models as a run would use them; one that cannot be used is no reason not to check the others.
+async def _ready(
+    settings: Settings,
+) -> tuple[dict[Role, ModelSettings], dict[str, tuple[str, str]], list[str]]:
+    """The models as a run would use them; role -> why its model cannot be asked and what to do; notes.
+
+    One that cannot be used is no reason not to check the others.
 
     Raises:
         InputError: None is configured.
     """
     if settings.backend == "local":
         choice = await choose_backend(settings)
-        return Ready(dict(choice.models), notes=choice.notes)
+        return dict(choice.models), {}, list(choice.notes)
     named = {role: settings.models.get(role) or settings.models.get("default") for role in ROLES}
-    wanted = {role: model for role, model in named.items() if model is not None}
-    if not wanted:
+    models = {role: model for role, model in named.items() if model is not None}
+    if not models:
         raise InputError(
             "no model is configured, so there is none to check.",
             hint="Name one with --model PROVIDER:NAME or --model ROLE=PROVIDER:NAME, or in bioresearcher.toml.",
         )
-    each = {model: role for role, model in reversed(wanted.items())}
-    asked = (_look(settings, role, model) for model, role in each.items())
-    looks = dict(zip(each, await asyncio.gather(*asked), strict=True))
-    unfit = {str(role): looks[model].problem for role, model in wanted.items() if any(looks[model].problem)}
-    notes = tuple(dict.fromkeys(note for look in looks.values() for note in look.notes))
-    return Ready({role: looks[model].model for role, model in wanted.items()}, unfit, notes)
+    each = {model: role for role, model in reversed(models.items())}
+    looks = await asyncio.gather(*(_look(settings, role, model) for model, role in each.items()))
+    found = dict(zip(each, looks, strict=True))
+    unfit: dict[str, tuple[str, str]] = {}
+    notes: list[str] = []
+    for role, model in models.items():
+        look = found[model]
+        if isinstance(look, BioresearcherError):
+            unfit[str(role)] = (look.message, look.hint)
+        else:
+            models[role] = look.models[role]
+            notes += look.notes
+    return models, unfit, list(dict.fromkeys(notes))
 
 
-@dataclass(frozen=True)
-class _Look:
-    """One model with the context its server tells, or why it cannot be used (message, hint)."""
-
-    model: ModelSettings
-    problem: tuple[str, str] = ("", "")
-    notes: tuple[str, ...] = ()
-
-
-async def _look(settings: Settings, role: Role, model: ModelSettings) -> _Look:
-    alone = settings.model_copy(update={"backend": "chat", "models": {"default": model}})
+async def _look(settings: Settings, role: Role, model: ModelSettings) -> Choice | BioresearcherError:
+    """One model with the context its server tells, or why it cannot be used."""
     try:
-        choice = await choose_backend(alone)
-        found = choice.models[role]
+        choice = await choose_backend(settings.model_copy(update={"backend": "chat", "models": {"default": model}}))
         # Importing the client takes a second or more, which is no time of the model's.
-        connection = await asyncio.to_thread(connect, found, role=role, environ=os.environ)
+        connection = await asyncio.to_thread(connect, choice.models[role], role=role, environ=os.environ)
     except BioresearcherError as error:
-        return _Look(model, (error.message, error.hint))
+        return error
     await connection.aclose()
-    return _Look(found, notes=choice.notes)
-
-
-def _sandbox(settings: Settings) -> tuple[Sandbox | None, list[str]]:
-    try:
-        return choose_sandbox(settings.sandbox), []
-    except SandboxUnavailableError as error:
-        return None, [f"code is not run: {error.message}"]
-
-
-def _forecast(
-    ready: Ready, size: ObjectiveSize, prices: Prices, cards: Mapping[str, Card], lengths: Mapping[str, int]
-) -> Forecast:
-    """What a run of the example would take of the configured roles' models."""
-    anyone = next(iter(ready.models.values()))
-    whole = forecast(size, {role: ready.models.get(role, anyone) for role in ROLES}, prices, cards, lengths)
-    return Forecast(
-        steps=tuple(step for step in whole.steps if step.role in ready.models),
-        models={role: model for role, model in whole.models.items() if role in ready.models},
-    )
+    return choice
 
 
 def _way(backend: ChatBackend, role: str, prompt: Prompt[Any, Any]) -> str:

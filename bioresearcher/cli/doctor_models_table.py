@@ -7,12 +7,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from bioresearcher.cli.spending import cost_text
-from bioresearcher.llm.workload import exactly
+from bioresearcher.llm.forecast import measured
 from bioresearcher.schemas.model import ROLES, ModelSettings, Role
 from bioresearcher.schemas.usage import Usage
 from bioresearcher.stages.conformance.material import EXAMPLE
 from bioresearcher.stages.conformance.run import CheckResult
-from bioresearcher.text.format import sentence
 from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
@@ -23,60 +22,50 @@ _MOST_NOTES: Final = 8
 
 
 def table_lines(outcome: Outcome) -> list[str]:
-    """The table for people: a block per role, then what it comes to."""
-    models = {role: _model_text(outcome.ready.models, role) for role in outcome.roles}
+    """The table for people: two lines per role, then what it comes to."""
+    models = {role: _model_text(outcome.models, role) for role in outcome.roles}
     same = len(set(models.values())) == 1
     lines = [f"model: {models[role]}" for role in list(models)[:1] if same]
-    for role, group in groupby(_merged(outcome), key=lambda result: result.role):
-        lines.append(role if same else f"{role}: {models[role.partition(',')[0]]}")
-        for result in group:
-            detail = " ".join(filter(None, (sentence(result.detail), result.hint)))
-            lines.append(f"  {result.check:13} {result.state:19} {_measured(result)}".rstrip())
-            lines.append(f"  {'':13} {one_line(detail, _WIDTH)}")
+    for _, group in groupby(outcome.results, key=_reason):
+        first, *others = group
+        lines.append(f"{', '.join(r.role for r in (first, *others)):9} {first.state:19} {_measured(first)}".rstrip())
+        if not same:
+            lines.append(f"  {models[first.role]}")
+        detail = first.detail if first.detail.endswith((".", "!", "?", "…")) else f"{first.detail}."
+        lines.append(f"  {one_line(f'{detail} {first.hint}'.strip(), _WIDTH)}")
     said = " · ".join(f"{role} {state}" for role, state in outcome.roles.items())
     notes = [f"! {one_line(note, _WIDTH)}" for note in outcome.notes[:_MOST_NOTES]]
     return [*lines, *notes, f"{said} ({outcome.seconds:.0f} s, {_spent(outcome)})", *_ahead(outcome)]
+
+
+def _reason(result: CheckResult) -> tuple[str, ...]:
+    """Alike for roles whose one model could not be asked at all, which are shown together."""
+    return (result.model, result.state, result.detail, "" if not result.usage.calls else result.role)
 
 
 def _ahead(outcome: Outcome) -> list[str]:
     """What a run of the packaged example would take; nothing when no model gave an answer."""
     if not any(result.usage.calls for result in outcome.results):
         return []
-    models = outcome.ready.models
+    models = outcome.models
     only = "" if len(models) == len(ROLES) else f", {' and '.join(models)} only"
     lines = [*outcome.forecast.lines, f"time: {_hours(outcome) or 'not known, as not every role gave an answer'}"]
     return [f"a run of the packaged example ({EXAMPLE}){only}", *(f"  {line}" for line in lines)]
 
 
 def _hours(outcome: Outcome) -> str:
-    """How long the models would write at the speeds seen here; empty when a role's speed was not seen."""
-    whole = exactly(0)
-    for role in outcome.ready.models:
-        answered = [r for r in outcome.results if r.role == role and r.tokens_per_second]
-        if not answered:
+    """Time that the models would write at the speeds seen here; empty when a role's speed was not seen."""
+    speeds = {result.role: result.tokens_per_second for result in outcome.results}
+    whole = 0.0
+    for role in outcome.models:
+        speed = speeds.get(role)
+        if not speed:
             return ""
-        seconds, written = sum(r.seconds for r in answered), sum(r.usage.output_tokens for r in answered)
-        whole += outcome.forecast.of_role(role).output_tokens * exactly(seconds / written)
-    low, likely, high = (_duration(s) for s in (whole.low, whole.likely, whole.high))
-    return f"about {likely} ({low}–{high}) at the speed seen here, less where answers come side by side"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3600:.1f} h"
-
-
-def _merged(outcome: Outcome) -> list[CheckResult]:
-    """The results; where a model could not be asked at all, its checks as one: the reason is the same."""
-    found: list[CheckResult] = []
-    for result in outcome.results:
-        last = found[-1] if found else result
-        alike = last is not result and result.state == "fails" and not (last.usage.calls or result.usage.calls)
-        if alike and (last.model, last.state, last.detail) == (result.model, result.state, result.detail):
-            roles = dict.fromkeys((*last.role.split(", "), result.role))
-            found[-1] = last.model_copy(update={"role": ", ".join(roles), "check": "all checks"})
-        else:
-            found.append(result)
-    return found
+        whole += outcome.forecast.of_role(role).output_tokens / speed
+    low, likely, high = (
+        f"{s / 60:.0f} min" for s in (whole * measured().factor[0], whole, whole * measured().factor[1])
+    )
+    return f"about {likely}, likely {low}–{high}, at the speed seen here, less where answers come side by side"
 
 
 def _model_text(models: Mapping[Role, ModelSettings], role: str) -> str:
@@ -110,8 +99,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "ok": outcome.ok,
         "seconds": round(outcome.seconds, 3),
         "roles": {
-            role: {"model": _model_text(outcome.ready.models, role), "state": state}
-            for role, state in outcome.roles.items()
+            role: {"model": _model_text(outcome.models, role), "state": state} for role, state in outcome.roles.items()
         },
         "checks": [
             {**result.model_dump(mode="json"), "tokens_per_second": result.tokens_per_second}

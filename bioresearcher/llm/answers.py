@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,19 +18,12 @@ if TYPE_CHECKING:
 
     from bioresearcher.llm.prices import Price
 
+_TAGS = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reasoning|reflection|scratchpad)"
 _OPENS = re.compile(
-    r"<(?P<tag>(?:seed:)?think|thinking|thought|thoughts|reasoning|reflection|scratchpad)>|(?P<mistral>\[THINK\])"
-    r"|(?P<cohere><\|START_THINKING\|>)|(?P<kimi>◁think▷)"
-    r"|(?P<harmony><\|channel\|>\s*(?:analysis|commentary)\b[^<]*<\|message\|>)",
-    re.IGNORECASE,
+    rf"<{_TAGS}>|\[THINK\]|<\|START_THINKING\|>|◁think▷|<\|channel\|>\s*(?:analysis|commentary)\b", re.IGNORECASE
 )
-_CLOSES = re.compile(
-    r"</(?:seed:)?(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad)>|\[/THINK\]"
-    r"|<\|END_THINKING\|>|◁/think▷",
-    re.IGNORECASE,
-)
-_CLOSED_BY = {"mistral": r"\[/THINK\]", "cohere": r"<\|END_THINKING\|>", "kimi": "◁/think▷"}
-_CLOSED_BY["harmony"] = r"<\|(?:end|return|call|start)\|>|(?=<\|channel\|>)"
+_CLOSES = re.compile(rf"</{_TAGS}>|\[/THINK\]|<\|END_THINKING\|>|◁/think▷|<\|channel\|>\s*final\b", re.IGNORECASE)
+"""Marks around the reasoning of open models, with those of the channels of gpt-oss."""
 _LIKE_AN_OBJECT = re.compile(r"\{\s*(?:[\"'}]|\w+\s*:|$)")
 _ONLY_AN_END = re.compile(r"\s*(?:```|~~~)?\s*(?:<\|\w+\|>|</?(?:answer|output|json)>|\s)*\Z", re.IGNORECASE)
 _MOST_CANDIDATES = 200
@@ -58,14 +51,12 @@ class Asked:
         prompt: The text sent, messages and schema.
         longest: Most tokens the answer was allowed.
         price: Of the model; None when unknown.
-        tool: Name of the tool offered; empty when there was none.
     """
 
     label: str
     prompt: str
     longest: int
     price: Price | None = None
-    tool: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,13 +66,11 @@ class Answer:
     Attributes:
         reply: The JSON, or the bare text where there is none in it.
         is_json: Whether it is a JSON object.
-        called: Whether it came as a call of the tool.
         counted: Whether the server told the tokens; otherwise they are estimated.
     """
 
     reply: Reply
     is_json: bool
-    called: bool
     counted: bool
 
 
@@ -95,16 +84,14 @@ def answer_of(message: AIMessage, asked: Asked, *, model: str) -> Answer:
         EmptyReplyError: There is nothing in it beside reasoning.
     """
     said = text_of(message)
-    arguments = _arguments(message, asked.tool)
-    usage, counted = usage_of(message, asked, said + (arguments or ""))
-    found, complete = (arguments, True) if arguments is not None else json_in(said)
-    found = _unwrapped(found, asked.tool)
+    usage, counted = usage_of(message, asked, said)
+    found, complete = json_in(said)
     visible = without_reasoning(said) if found is None else found
     reason = finish_reason(message)
     _check_refusal(message, reason, asked, usage, visible)
     if reason == "context" or (counted and _was_cut(asked.prompt, usage)):
         raise _overflow(asked, usage, visible)
-    if reason == "length" and (not complete or arguments is not None or found is None):
+    if reason == "length" and (not complete or found is None):
         raise TruncatedError(
             f"{asked.label}: the answer was cut after {usage.output_tokens or asked.longest} tokens.",
             hint="Raise `max_output` for this role (reasoning counts too), or use a model with a larger context.",
@@ -119,7 +106,7 @@ def answer_of(message: AIMessage, asked: Asked, *, model: str) -> Answer:
             usage=usage,
             text=said.strip(),
         )
-    return Answer(Reply(visible, usage, model), found is not None, arguments is not None, counted)
+    return Answer(Reply(visible, usage, model), found is not None, counted)
 
 
 def _check_refusal(message: AIMessage, reason: str, asked: Asked, usage: Usage, text: str) -> None:
@@ -225,34 +212,6 @@ def text_of(message: AIMessage) -> str:
     return "".join(parts)
 
 
-def _arguments(message: AIMessage, tool: str) -> str | None:
-    """The arguments of the tool call as JSON text, or None when there was no call."""
-    if not tool:
-        return None
-    calls = sorted(message.tool_calls, key=lambda call: call["name"] != tool)
-    if calls:
-        return json.dumps(calls[0]["args"], ensure_ascii=False)
-    broken: Sequence[Any] = message.invalid_tool_calls
-    return (json_in(str(broken[0].get("args") or ""))[0] or str(broken[0].get("args"))) if broken else None
-
-
-def _unwrapped(found: str | None, tool: str) -> str | None:
-    """The arguments where a tool call was written out as text: `{"name": …, "arguments": {…}}`."""
-    if not (found and tool):
-        return found
-    try:
-        value = json.loads(found)
-    except (ValueError, RecursionError):
-        return found
-    if isinstance(value, dict) and value.get("name") == tool and len(value) == 2:
-        inner = value.get("arguments", value.get("parameters"))
-        if isinstance(inner, dict):
-            return json.dumps(inner, ensure_ascii=False)
-        if isinstance(inner, str):
-            return inner
-    return found
-
-
 def json_in(text: str) -> tuple[str | None, bool]:
     """The first JSON object in a text as it stands there, and whether nothing of the answer follows it.
 
@@ -265,24 +224,21 @@ def json_in(text: str) -> tuple[str | None, bool]:
         return whole, True
     at = 0
     for _ in range(_MOST_CANDIDATES):
-        brace = text.find("{", at)
-        opening, closing = _OPENS.search(text, at), _CLOSES.search(text, at)
-        first = min((mark.start() for mark in (opening, closing) if mark), default=len(text))
-        if closing and closing.start() == first and (brace < 0 or first < brace):
+        brace, mark, closing = text.find("{", at), _OPENS.search(text, at), _CLOSES.search(text, at)
+        first = min((m.start() for m in (mark, closing) if m), default=len(text))
+        if first < (len(text) if brace < 0 else brace):
+            if mark and mark.start() == first:
+                closing = _CLOSES.search(text, mark.end())
+            if closing is None:
+                return _last_object(text[first:])
             at = closing.end()
-            continue
-        if opening and opening.start() == first and (brace < 0 or first < brace):
-            after = _end_of_reasoning(text, opening)
-            if after is None:
-                return _last_object(text[opening.end() :])
-            at = after
             continue
         if brace < 0:
             break
         end = _end_of_object(text, brace)
         if end is None and not _LIKE_AN_OBJECT.match(text, brace):
             at = brace + 1
-        elif closing and _is_reasoning(text, brace, end, opening, closing):
+        elif (closing := _closing_after(text, end or brace)) is not None:
             at = closing.end()
         elif end is not None:
             return text[brace:end], _ONLY_AN_END.match(text, end) is not None
@@ -292,24 +248,12 @@ def json_in(text: str) -> tuple[str | None, bool]:
     return None, False
 
 
-def _is_reasoning(
-    text: str, brace: int, end: int | None, opening: re.Match[str] | None, closing: re.Match[str]
-) -> bool:
-    """Whether a brace stands in reasoning whose opening tag is missing: a closing tag follows, and an object after it.
-
-    A closing tag within the object itself is part of a text in it.
-    """
-    if opening and opening.start() < closing.start():
-        return False
-    return closing.start() >= (end if end is not None else brace) and "{" in text[closing.end() :]
-
-
-def _end_of_reasoning(text: str, opening: re.Match[str]) -> int | None:
-    """Where the reasoning that begins with a tag ends; None when it does not."""
-    kind = str(opening.lastgroup)
-    ends = f"</{re.escape(opening['tag'])}>" if kind == "tag" else _CLOSED_BY[kind]
-    found = re.compile(ends, re.IGNORECASE).search(text, opening.end())
-    return found.end() if found else None
+def _closing_after(text: str, at: int) -> re.Match[str] | None:
+    """The mark that ends reasoning whose opening mark is missing: an object follows it. Marks in objects are text."""
+    opening, closing = _OPENS.search(text, at), _CLOSES.search(text, at)
+    if closing is None or (opening and opening.start() < closing.start()):
+        return None
+    return closing if "{" in text[closing.end() :] else None
 
 
 def _last_object(text: str) -> tuple[str | None, bool]:
@@ -358,11 +302,9 @@ def without_reasoning(text: str) -> str:
     kept, at = "", 0
     while opening := _OPENS.search(text, at):
         kept += text[at : opening.start()]
-        after = _end_of_reasoning(text, opening)
-        if after is None:
+        closing = _CLOSES.search(text, opening.end())
+        if closing is None:
             return kept.strip()
-        at = after
-    rest = kept + text[at:]
-    closings = list(_CLOSES.finditer(rest))
-    rest = rest[closings[-1].end() :] if closings else rest
+        at = closing.end()
+    rest = _CLOSES.split(kept + text[at:])[-1]
     return re.sub(r"<\|[\w ]+\|>(?:assistant|final)?", "", rest).strip()

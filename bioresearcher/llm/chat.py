@@ -14,9 +14,10 @@ from bioresearcher.llm.answers import Answer, Asked, answer_of
 from bioresearcher.llm.backend import Reply, Request
 from bioresearcher.llm.failures import failure_of, limit_has_another_name, way_refused
 from bioresearcher.llm.providers import Connection, connect, invoke, sampling
-from bioresearcher.llm.retry import Trouble, trouble_of, with_retries
+from bioresearcher.llm.retry import with_retries
 from bioresearcher.llm.structured import Form, Mode, follows, form_of, ladder, messages_for, options, refuses
 from bioresearcher.llm.tokens import tokens_of, tokens_of_messages
+from bioresearcher.llm.trouble import Trouble, trouble_of
 from bioresearcher.prompts import Message
 from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.model import ModelSettings, Role
@@ -38,7 +39,7 @@ _MOST_TIMEOUTS = 2
 """A call ends after twice its limit, so that one attempt which timed out is followed by another."""
 _MOST_SILENCES = 10
 """The same for answers that are streamed, whose limit is for a silence and not for the whole answer."""
-_WAYS: Mapping[Mode, str] = {"schema": "a JSON schema", "tools": "a tool call", "text": "JSON in words"}
+_WAYS: Mapping[Mode, str] = {"schema": "a JSON schema", "text": "JSON in words"}
 
 
 class _WayRefusedError(Exception):
@@ -134,49 +135,42 @@ class ChatBackend:
         settings = self._settings(request)
         form = form_of(request.output, limits=settings.provider in WITH_GRAMMARS)
         try:
-            return await self._answer(request, settings, form, self._ways_left(settings, form), Usage())
+            return await self._answer(request, settings, form)
         except AnswerError as error:
             error.model = settings.label
             raise
 
-    async def _answer(
-        self, request: Request, settings: ModelSettings, form: Form, ways: tuple[Mode, ...], spent: Usage
-    ) -> Reply:
-        """The reply by the first of these ways that works; `spent` is what others cost before."""
-        way, rest = ways[0], ways[1:]
-        used = Usage()
-        try:
-            answer = await self._ask(request, settings, form, way)
-        except _WayRefusedError as error:
-            if not rest:
-                raise way_refused(settings, way, str(error)) from None
-            why = f"does not take {_WAYS[way]}"
-        except EmptyReplyError as error:
-            if not rest or _place(settings) in self._proven or _reasoned(error):
-                self._forget(settings, form)
-                raise _with_usage(error, spent) from None
-            why, used = f"gives nothing for {_WAYS[way]}", error.usage or used
-        except AnswerError as error:
-            raise _with_usage(error, spent) from None
-        else:
-            used = answer.reply.usage
-            why = self._verdict(settings, form, way, answer, rest)
-            if not why:
-                return Reply(answer.reply.text, spent + used, answer.reply.model)
-        self._step_down(settings, form, rest[0], why)
-        return await self._answer(request, settings, form, rest, spent + used)
-
-    def _verdict(self, settings: ModelSettings, form: Form, way: Mode, answer: Answer, rest: tuple[Mode, ...]) -> str:
-        """Why the next way is to be tried; empty when the answer can be used or shown in a repair turn."""
-        place = _place(settings)
-        if answer.is_json and follows(form, answer.reply.text):
-            if way == "tools" and not answer.called and rest:
-                self._step_down(settings, form, rest[0], "writes tool calls as text")
+    async def _answer(self, request: Request, settings: ModelSettings, form: Form) -> Reply:
+        """The reply by the first way of asking that works, with what others cost before."""
+        place, ways, spent = _place(settings), self._ways_left(settings, form), Usage()
+        for way in ways:
+            last, used = way == ways[-1], Usage()
+            settled = last or place in self._proven
+            try:
+                answer = await self._ask(request, settings, form, way)
+            except _WayRefusedError as error:
+                if last:
+                    raise way_refused(settings, way, str(error)) from None
+                why = f"does not take {_WAYS[way]}"
+            except AnswerError as error:
+                if isinstance(error, EmptyReplyError) and not settled and not _reasoned(error):
+                    why, used = f"gives nothing for {_WAYS[way]}", error.usage or used
+                else:
+                    if isinstance(error, EmptyReplyError):
+                        self._forget(settings, form)
+                    raise _with_usage(error, spent) from None
             else:
-                self._proven.add(place)
-                self._ways.setdefault(place, way)
-            return ""
-        return "" if place in self._proven or not rest else f"does not follow {_WAYS[way]}"
+                used = answer.reply.usage
+                follows_form = answer.is_json and follows(form, answer.reply.text)
+                if follows_form:
+                    self._proven.add(place)
+                    self._ways.setdefault(place, way)
+                if follows_form or settled:  # what does not follow is shown in a repair turn
+                    return Reply(answer.reply.text, spent + used, answer.reply.model)
+                why = f"does not follow {_WAYS[way]}"
+            spent += used
+            self._step_down(settings, form, ways[-1], why)
+        raise AssertionError("the last way answers or raises")
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -230,7 +224,6 @@ class ChatBackend:
             prompt="\n".join(m.content for m in messages),
             longest=self.longest(request),
             price=self._prices.of(settings),
-            tool=form.name if way == "tools" else "",
         )
         message = await self._send(request, settings, messages, way, options(settings.provider, way, form))
         answer = answer_of(message, asked, model=settings.label)

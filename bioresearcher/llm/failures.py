@@ -16,19 +16,8 @@ from bioresearcher.llm.providers import OWN_ADDRESSES, StrangeAnswerError
 from bioresearcher.llm.trouble import RETRIED, Trouble
 from bioresearcher.schemas.model import ModelSettings
 
-_REFUSES_A_FIELD = re.compile(
-    r"unsupported|not supported|support|unrecogni[sz]ed|unknown|not allowed|not permitted|extra|deprecated|unexpected"
-    r"|invalid|must be|too (large|high)|at most|maximum|greater|less|range",
-    re.IGNORECASE,
-)
-_FILTERED = re.compile(r"content[_ ](filter|management)", re.IGNORECASE)
-_LIMIT = re.compile(r"max_(completion_|output_)?tokens|max_?output_?tokens|num_predict", re.IGNORECASE)
-_LIMIT_IN_OPENAIS_API = re.compile(r"max_(completion_)?tokens")
-_UNKNOWN_FIELD = re.compile(
-    r"unsupported parameter|unrecogni[sz]ed|unknown|not permitted|not allowed|extra (inputs|fields)"
-    r"|not supported with this model|use '?max",
-    re.IGNORECASE,
-)
+_LIMIT = re.compile(r"max_(completion_)?tokens")
+_UNKNOWN_FIELD = re.compile(r"unsupported|unrecogni[sz]ed|unknown|not (permitted|allowed|supported)|use '?max", re.I)
 
 
 def failure_of(
@@ -41,7 +30,7 @@ def failure_of(
             f"{request.prompt} ({settings.label}): the prompt does not fit the model's context: {said}",
             hint="Set `context` for this role to what the server has, lower `max_output`, or use a larger model.",
         )
-    if trouble.kind in {"bad_request", "other"} and _FILTERED.search(said):
+    if trouble.kind == "filtered":
         return RefusalError(
             f"{request.prompt} ({settings.label}): no answer. It was stopped by a filter: {said}",
             hint="Reword the objective, or give this role to another model.",
@@ -79,7 +68,7 @@ def limit_has_another_name(settings: ModelSettings, trouble: Trouble) -> bool:
     return (
         settings.provider in {"openai", "azure", "compatible"}
         and trouble.kind == "bad_request"
-        and _LIMIT_IN_OPENAIS_API.search(trouble.message) is not None
+        and _LIMIT.search(trouble.message) is not None
         and _UNKNOWN_FIELD.search(trouble.message) is not None
     )
 
@@ -107,15 +96,12 @@ def _about_the_key(settings: ModelSettings) -> str:
 
 
 def _about_the_field(said: str, settings: ModelSettings) -> str:
-    """Which setting to change, where the server names one that was set."""
-    if not _REFUSES_A_FIELD.search(said):
-        return ""
+    """Advice on the setting that a server names, where it is set."""
     if settings.temperature is not None and "temperature" in said:
         return "Remove `temperature` for this role, or set it to what the model takes."
-    if settings.seed is not None and re.search(r"\bseed\b", said):
-        return "Remove `seed` for this role."
-    if settings.stream and re.search(r"\bstream", said):
-        return "Remove `stream` for this role."
-    if _LIMIT.search(said):
+    for name, given in (("seed", settings.seed is not None), ("stream", settings.stream)):
+        if given and re.search(rf"\b{name}", said):
+            return f"Remove `{name}` for this role."
+    if re.search(r"max_\w*tokens|maxOutputTokens|num_predict", said):
         return "Lower `max_output` for this role to what the model takes."
     return ""

@@ -1,40 +1,129 @@
-"""What a run will take and cost, shown before it starts.
+"""Forecast of a run's calls, tokens and cost, shown before it starts.
 
-From the workload (calls, lengths of questions and answers), the models' prices and limits. Discounts for cached input
-are left out: whether a provider's cache is hit is not known before.
+A measured table (`forecast.toml`: calls and tokens per prompt and unit of work) times the size of the objective times
+the models' prices; one figure with a plain range. Discounts for cached input are left out: whether a provider's cache
+is hit is not known before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import cast
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Literal, cast
 
 from bioresearcher.cards import Card
 from bioresearcher.llm.prices import Price, Prices
-from bioresearcher.llm.workload import ObjectiveSize, Range, Step, exactly, steps_of, total
 from bioresearcher.schemas.base import Value
+from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.model import ROLES, ModelSettings, Role
+from bioresearcher.schemas.paper import Paper
+from bioresearcher.schemas.passage import Document
 from bioresearcher.schemas.usage import Usage
 
-TOKENS_PER_CHARACTER = Range(low=1 / 4.1, likely=1 / 3.6, high=1 / 2.8)
-"""Measured with the tokenizer of Qwen2.5: prompt files 4.1 characters a token, answers as JSON 3.7, papers 3.5, code
-3.7. OpenAI's rule for English is 4; Anthropic says that its newer tokenizer makes about 30 % more tokens."""
-REPAIRED = Range(low=1, likely=1.05, high=1.3)
-"""Calls with their repair turns; the high end is for models that need one for every third answer."""
-THOUGHT = Range(low=1, likely=2, high=3.2)
-"""Billed output over the answer itself: 1 for models that do not think first. A router's public figures of one day
-gave 2.2 tokens of reasoning for each token of answer with a small reasoning model of 2025."""
+_FEWEST_PARTS, _MOST_PARTS = 2, 8
+"""Parts a paper is taken to be divided into."""
+Unit = Literal["run", "paper", "read", "paper_part", "dataset", "protocol_part", "task"]
+
+
+class Row(Value):
+    """One prompt's measured share: calls for each unit of work, tokens of a call."""
+
+    per: Unit
+    calls: float
+    input: int
+    output: int
+
+
+class Units(Value):
+    """How much work of a kind there is in a run; see `forecast.toml`."""
+
+    characters_per_paper_part: int
+    protocol_parts: int
+    tasks_per_protocol_part: int
+    tasks_without_data: int
+
+
+class Table(Value):
+    """The measured table.
+
+    Attributes:
+        factor: What a forecast is multiplied with for the ends of its range.
+        units: How units of work are counted.
+        prompts: Name -> its share, in the order of the pipeline.
+    """
+
+    factor: tuple[float, float]
+    units: Units
+    prompts: dict[str, Row]
+
+
+@cache
+def measured() -> Table:
+    """The table that comes with the package."""
+    text = Path(__file__).with_name("forecast.toml").read_text(encoding="utf-8")
+    return Table.model_validate(tomllib.loads(text))
+
+
+class ObjectiveSize(Value):
+    """How much there is to work on.
+
+    Attributes:
+        papers: Papers to be screened.
+        read: Papers to be read.
+        body: Characters of their texts without references, together.
+        datasets: Data sets to be judged.
+        max_parts: Parts of the protocol at most.
+    """
+
+    papers: int = 0
+    read: int = 0
+    body: int = 0
+    datasets: int = 0
+    max_parts: int = 12
+
+    def units(self, counted: Units) -> dict[Unit, float]:
+        """How many units of each kind of work there are."""
+        a_paper = self.body / max(self.read, 1) / counted.characters_per_paper_part
+        parts = min(counted.protocol_parts, self.max_parts)
+        tasks = parts * counted.tasks_per_protocol_part if self.datasets else counted.tasks_without_data
+        return {
+            "run": 1,
+            "paper": self.papers,
+            "read": self.read,
+            "paper_part": self.read * min(max(a_paper, _FEWEST_PARTS), _MOST_PARTS),
+            "dataset": self.datasets,
+            "protocol_part": parts,
+            "task": tasks,
+        }
+
+
+def size_of(
+    papers: Sequence[tuple[Paper, Document]], datasets: Sequence[Dataset], *, max_papers: int, max_parts: int
+) -> ObjectiveSize:
+    """The size of a run on the researcher's own papers and data; which papers are read is not known yet."""
+    read = min(len(papers), max_papers)
+    bodies = [sum(s.end - s.start for s in d.sections if s.kind != "references") for _, d in papers]
+    body = sum(bodies) * read // max(len(papers), 1)
+    return ObjectiveSize(papers=len(papers), read=read, body=body, datasets=len(datasets), max_parts=max_parts)
 
 
 class StepForecast(Value):
-    """What one prompt will take in a run; `usd` is None when the model's price is not known."""
+    """Forecast of one prompt in a run; `usd` is None when the model's price is not known."""
 
     prompt: str
     role: Role
-    calls: Range
-    input_tokens: Range
-    output_tokens: Range
-    usd: Range | None
+    calls: float
+    input_tokens: float
+    output_tokens: float
+    usd: float | None
+
+    def times(self, runs: float) -> StepForecast:
+        """The same for so many runs."""
+        usd = None if self.usd is None else self.usd * runs
+        tokens = {"input_tokens": self.input_tokens * runs, "output_tokens": self.output_tokens * runs}
+        return self.model_copy(update={"calls": self.calls * runs, "usd": usd, **tokens})
 
 
 class ModelForecast(Value):
@@ -59,7 +148,7 @@ class ModelForecast(Value):
 
 
 class Forecast(Value):
-    """What a run will take; tokens and US dollars as ranges.
+    """Forecast of a run: tokens and US dollars.
 
     Attributes:
         steps: Per prompt, in the order of the pipeline.
@@ -70,29 +159,24 @@ class Forecast(Value):
     models: dict[Role, ModelForecast]
 
     @property
-    def calls(self) -> Range:
+    def calls(self) -> float:
         """Questions asked, repair turns apart."""
-        return total(s.calls for s in self.steps)
+        return sum(s.calls for s in self.steps)
 
     @property
-    def input_tokens(self) -> Range:
+    def input_tokens(self) -> float:
         """Tokens read."""
-        return total(s.input_tokens for s in self.steps)
+        return sum(s.input_tokens for s in self.steps)
 
     @property
-    def output_tokens(self) -> Range:
+    def output_tokens(self) -> float:
         """Tokens written, with those of reasoning."""
-        return total(s.output_tokens for s in self.steps)
+        return sum(s.output_tokens for s in self.steps)
 
     @property
-    def usd(self) -> Range | None:
-        """The cost; None when it is not known of every model that may cost something."""
-        return None if self.unpriced else self.known_usd
-
-    @property
-    def known_usd(self) -> Range:
+    def known_usd(self) -> float:
         """The cost of the models whose prices are known."""
-        return total(s.usd for s in self.steps if s.usd is not None)
+        return sum(s.usd for s in self.steps if s.usd is not None)
 
     @property
     def unpriced(self) -> tuple[str, ...]:
@@ -111,24 +195,22 @@ class Forecast(Value):
 
     @property
     def cost_text(self) -> str:
-        """The cost in words, e.g. `about 1.2 USD (0.6–2.5)`."""
+        """The cost in words, e.g. `about 0.40 USD, likely 0.16–0.80`."""
         if not self.may_cost:
             free = all(self.models[s.role].price is not None for s in self.steps)
             return "nothing" if free else "unknown, as no price is listed, on this machine"
-        known = self.known_usd
-        money = f"{_shown(known.likely)} USD ({_shown(known.low)}–{_shown(known.high)})"
+        low, high = (_shown(self.known_usd * factor) for factor in measured().factor)
+        money = f"about {_shown(self.known_usd)} USD, likely {low}–{high}"
         if not self.unpriced:
-            return f"about {money}"
+            return money
         unknown = f"an unknown amount, as no price is known for {', '.join(self.unpriced)}"
-        return f"about {money} and {unknown}" if known.high > 0 else unknown
+        return f"{money}, and {unknown}" if self.known_usd > 0 else unknown
 
     @property
     def tokens_text(self) -> str:
         """Calls and tokens in words."""
-        return (
-            f"about {_counted(self.calls)} calls, {_counted(self.input_tokens)} tokens to read,"
-            f" {_counted(self.output_tokens)} to write"
-        )
+        calls, read, written = (f"{_two_digits(n):,.0f}" for n in (self.calls, self.input_tokens, self.output_tokens))
+        return f"about {calls} calls, {read} tokens to read, {written} to write"
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -146,60 +228,35 @@ class Forecast(Value):
 
 
 def forecast(
-    size: ObjectiveSize,
-    models: Mapping[Role, ModelSettings],
-    prices: Prices,
-    cards: Mapping[str, Card],
-    prompt_lengths: Mapping[str, int],
+    size: ObjectiveSize, models: Mapping[Role, ModelSettings], prices: Prices, cards: Mapping[str, Card]
 ) -> Forecast:
-    """What a run of this size will take with these models.
-
-    `prompt_lengths` are the characters that each prompt always has (`workload.prompt_lengths`).
-    """
+    """The forecast of a run of this size with the models of these roles; prompts of other roles are left out."""
     named = {
         role: ModelForecast(label=m.label, on_this_machine=m.on_this_machine, price=prices.of(m))
         for role, m in models.items()
     }
-    steps = []
-    for prompt, step in steps_of(size, cards).items():
-        card = cards[prompt.split("/", 1)[0]]
+    table, steps = measured(), []
+    units = size.units(table.units)
+    for prompt, row in table.prompts.items():
+        card, calls = cards[prompt.split("/", 1)[0]], row.calls * units[row.per]
         role = cast("Role", card.model_role)
-        settings, price = models[role], named[role].price
-        if step.calls.high > 0:
-            steps.append(_step(prompt, role, step, prompt_lengths[prompt], card, settings, price))
+        if calls > 0 and role in models:
+            steps.append(_step(prompt, row, calls, card, models[role], named[role].price))
     return Forecast(steps=tuple(steps), models=named)
 
 
 def _step(
-    prompt: str, role: Role, step: Step, length: int, card: Card, settings: ModelSettings, price: Price | None
+    prompt: str, row: Row, calls: float, card: Card, settings: ModelSettings, price: Price | None
 ) -> StepForecast:
     """One prompt's share; a question and an answer are never longer than the model takes and gives."""
     longest = settings.max_output or card.max_output_tokens
     context = settings.context or (price.context if price else None)
-    question = (exactly(length) + step.question) * TOKENS_PER_CHARACTER
-    if context is not None:
-        question = question.at_most(max(context - longest, 0))
-    answer = (step.answer * TOKENS_PER_CHARACTER * THOUGHT).at_most(longest)
-    read, written = step.calls * question * REPAIRED, step.calls * answer * REPAIRED
-    usd = None if price is None else _cost(price, step.calls, read, written)
-    return StepForecast(prompt=prompt, role=role, calls=step.calls, input_tokens=read, output_tokens=written, usd=usd)
-
-
-def _cost(price: Price, calls: Range, read: Range, written: Range) -> Range:
-    ends = []
-    for count, tokens_in, tokens_out in zip(_ends(calls), _ends(read), _ends(written), strict=True):
-        usage = Usage(calls=max(1, round(count)), input_tokens=round(tokens_in), output_tokens=round(tokens_out))
-        ends.append(price.cost(usage))
-    return Range(low=ends[0], likely=ends[1], high=ends[2])
-
-
-def _ends(of: Range) -> tuple[float, float, float]:
-    return of.low, of.likely, of.high
-
-
-def _counted(of: Range) -> str:
-    low, likely, high = (f"{_two_digits(number):,.0f}" for number in _ends(of))
-    return likely if low == likely == high else f"{likely} ({low}–{high})"
+    question = row.input if context is None else min(row.input, max(context - longest, 0))
+    read, written = calls * question, calls * min(row.output, longest)
+    usage = Usage(calls=max(1, round(calls)), input_tokens=round(read), output_tokens=round(written))
+    usd = None if price is None else price.cost(usage)
+    role = cast("Role", card.model_role)
+    return StepForecast(prompt=prompt, role=role, calls=calls, input_tokens=read, output_tokens=written, usd=usd)
 
 
 def _shown(usd: float) -> str:

@@ -29,7 +29,7 @@ from bioresearcher.schemas.model import ModelSettings, Provider, Role
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage, BaseMessage
-    from langchain_core.runnables import Runnable, RunnableConfig
+    from langchain_core.runnables import RunnableConfig
     from pydantic import SecretStr
 
 OWN_ADDRESSES: Mapping[Provider, str] = {
@@ -129,7 +129,7 @@ async def invoke(
     Args:
         model: LangChain's.
         messages: The prompt.
-        arguments: For the call; `tools` and `tool_choice` in it are bound first.
+        arguments: For the call.
         limit_s: Seconds for the whole answer, or for each piece of one that is streamed.
         stream: Receive the answer as it is written.
 
@@ -142,18 +142,14 @@ async def invoke(
 
     classes = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
     prompt: list[BaseMessage] = [classes[m.role](content=m.content) for m in messages]
-    rest = {name: value for name, value in arguments.items() if name not in {"tools", "tool_choice"}}
-    runnable: Runnable[Any, Any] = model
-    if "tools" in arguments:
-        runnable = model.bind_tools(arguments["tools"], tool_choice=arguments["tool_choice"])
     config: RunnableConfig = {"callbacks": []}  # not those of a graph around it, which may trace or stream
     clock = asyncio.timeout(limit_s)
     try:
         async with untraced(), clock:
             if not stream:
-                return cast("AIMessage", await runnable.ainvoke(prompt, config, **rest))
+                return await model.ainvoke(prompt, config, **arguments)
             pieces: list[Any] = []
-            async for piece in runnable.astream(prompt, config, **rest):
+            async for piece in model.astream(prompt, config, **arguments):
                 pieces.append(piece)
                 clock.reschedule(asyncio.get_running_loop().time() + limit_s)
     except TimeoutError:

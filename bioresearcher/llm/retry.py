@@ -10,8 +10,6 @@ from typing import TypeVar
 from bioresearcher.limits.rate_limits import Limiter
 from bioresearcher.llm.trouble import Trouble, trouble_of
 
-__all__ = ["Trouble", "trouble_of", "with_retries"]
-
 T = TypeVar("T")
 Waiting = Callable[[Trouble, float], None]
 

@@ -1,8 +1,8 @@
-"""How a model is made to answer as JSON: the schema it gets, and three ways of asking for it.
+"""Structured output: the schema a model gets for its answer, and the two ways of asking for it.
 
-The ways, best first: the server's own JSON schema mode, a call of a tool whose parameters are the schema, and the
-schema in words at the end of the system message. With `structured = "auto"` the first that works is found by trying: a
-server that does not know one says so with an error, or shows it by an answer without the schema's fields.
+The ways, best first: the server's own JSON schema mode, and the schema in words at the end of the system message. With
+`structured = "auto"` the first that works is found by trying: a server that does not know JSON schemas says so with an
+error, or shows it by an answer without the schema's fields.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from bioresearcher.prompts import Message
 from bioresearcher.schemas.base import LONG
 from bioresearcher.schemas.model import Provider, StructuredMode
 
-Mode = Literal["schema", "tools", "text"]
-LADDER: tuple[Mode, ...] = ("schema", "tools", "text")
+Mode = Literal["schema", "text"]
+LADDER: tuple[Mode, ...] = ("schema", "text")
 
 _SAYS_NOTHING = {"title", "default", "examples", "deprecated", "readOnly", "writeOnly", "discriminator", "$comment"}
 _REFUSED_WHEN_STRICT = {
@@ -32,15 +32,11 @@ _MOST_CHARACTERS = 2000
 _MOST_ITEMS = 40
 """Where an answer's class sets no limit, for servers whose grammars keep to it. Far above what an answer needs; tried
 with llama.cpp, whose grammars do not get slower by it."""
-_WORDS: dict[Mode, re.Pattern[str]] = {
-    "schema": re.compile(
-        r"response_?format|json[_ ]?schema|json_?object|structured.?output|output_?(config|format)|grammar|guided"
-        r"|response_?(json_?)?(schema|mime)|\bschemas?\b|\bformat\b|requested parameters",
-        re.I,
-    ),
-    "tools": re.compile(r"\btools?\b|tool_?(choice|call)|function.?call|\bfunctions?\b|requested parameters", re.I),
-    "text": re.compile(r"(?!)"),
-}
+_ABOUT_SCHEMAS = re.compile(
+    r"response_?format|schema|json_?object|structured.?output|output_?(config|format)|grammar|guided|response_?mime"
+    r"|\bformat\b|requested parameters",
+    re.IGNORECASE,
+)
 _STATUS_OF_UNKNOWN = frozenset({400, 404, 415, 422, 501})
 
 
@@ -209,8 +205,6 @@ def options(provider: Provider, mode: Mode, form: Form) -> dict[str, Any]:
     """What LangChain's model for this provider gets with the call so that the answer fits the form."""
     if mode == "text":
         return {}
-    if mode == "tools":
-        return _tool_options(provider, form)
     if provider == "google":
         return {"response_mime_type": "application/json", "response_json_schema": form.strict}
     if provider == "ollama":
@@ -227,18 +221,6 @@ def options(provider: Provider, mode: Mode, form: Form) -> dict[str, Any]:
     )
 
 
-def _tool_options(provider: Provider, form: Form) -> dict[str, Any]:
-    """For `bind_tools`: the one tool, and that it must be called."""
-    function: dict[str, Any] = {
-        "name": form.name,
-        "description": form.strict.get("description") or "The answer.",
-        "parameters": form.strict,
-    }
-    if provider in {"openai", "azure"} and form.enforceable:
-        function["strict"] = True
-    return {"tools": [{"type": "function", "function": function}], "tool_choice": form.name}
-
-
 def messages_for(messages: tuple[Message, ...], mode: Mode, form: Form) -> tuple[Message, ...]:
     """The messages to send; where the schema is said in words it ends the system message, so that it stays in front."""
     if mode != "text":
@@ -250,7 +232,7 @@ def messages_for(messages: tuple[Message, ...], mode: Mode, form: Form) -> tuple
 
 def refuses(mode: Mode, status: int | None, said: str) -> bool:
     """Whether a server's error says that it does not know this way of asking, or not with this schema."""
-    return status in _STATUS_OF_UNKNOWN and _WORDS[mode].search(said) is not None
+    return mode == "schema" and status in _STATUS_OF_UNKNOWN and _ABOUT_SCHEMAS.search(said) is not None
 
 
 def follows(form: Form, text: str) -> bool:

@@ -15,8 +15,8 @@ ROLES: tuple[Role, ...] = get_args(Role)
 Provider = Literal["openai", "azure", "anthropic", "google", "ollama", "compatible"]
 """`compatible` is any server with OpenAI's API at a base URL: vLLM, llama.cpp, LM Studio, LiteLLM, Ollama's /v1."""
 
-StructuredMode = Literal["auto", "schema", "tools", "text"]
-"""How an answer is made to fit its schema: the server's JSON schema, a tool call, or JSON asked for in words."""
+StructuredMode = Literal["auto", "schema", "text"]
+"""How an answer is made to fit its schema: the server's JSON schema, or JSON asked for in words."""
 
 
 class ModelSettings(Value):

@@ -2,7 +2,7 @@
 
 from bioresearcher.schemas.ask_design import HeadingDraft, HeadingsDraft
 from bioresearcher.schemas.ask_program import CodeDraft
-from bioresearcher.schemas.ask_read import OutlinedPart, PaperOutline, PartDraft, ReportStepDraft, ResultDraft
+from bioresearcher.schemas.ask_read import OutlinedPart, PaperOutline, PartDraft, ReportStepDraft
 from bioresearcher.schemas.ask_review import MetricScore, ProtocolScores
 from bioresearcher.schemas.review import METRICS
 from bioresearcher.stages.conformance.material import PROTOCOL
@@ -35,11 +35,6 @@ def outline(*sections: int) -> PaperOutline:
 
 def part(*quotes: str) -> PartDraft:
     step = ReportStepDraft(action="Walk down the list", details="As the text says.", quotes=quotes)
-    return PartDraft(steps=(step,))
-
-
-def part_with_result(quote: str) -> PartDraft:
-    step = ReportStepDraft(action="a", details="d", quotes=(), results=(ResultDraft(text="t", quote=quote),))
     return PartDraft(steps=(step,))
 
 

@@ -68,14 +68,12 @@ def knows(*ways: str) -> Any:
     def answer(seen: Any) -> Any:
         if "response_format" in seen.body and "schema" not in ways:
             return server.error(400, "response_format: json_schema is not supported by this server")
-        if "tools" in seen.body and "tools" not in ways:
-            return server.error(422, "tools: extra fields not permitted")
         return server.valid_answer(seen.body)
 
     return answer
 
 
-@pytest.mark.parametrize(("ways", "first"), [(("schema",), 1), (("tools",), 2), ((), 3)])
+@pytest.mark.parametrize(("ways", "first"), [(("schema",), 1), ((), 2)])
 async def test_the_way_a_server_knows_is_found_and_kept(ways: tuple[str, ...], first: int) -> None:
     said: list[str] = []
     with server.ModelServer(answer=knows(*ways)) as api:
@@ -97,25 +95,10 @@ async def test_a_server_that_passes_over_what_it_does_not_know_is_asked_in_words
     with server.ModelServer(answer=answer) as api:
         async with chat.backend(api.url) as backend:
             reply = await backend.complete(chat.request())
-            assert (reply.usage.calls, len(api.calls)) == (3, 3)
+            assert (reply.usage.calls, len(api.calls)) == (2, 2)
             await backend.complete(chat.request("another"))
-            assert len(api.calls) == 4
+            assert len(api.calls) == 3
     assert json.loads(reply.text) == chat.GOOD
-
-
-async def test_a_tool_call_written_as_text_is_used_and_not_asked_for_again() -> None:
-    """As llama.cpp does with models that were not made for tools."""
-
-    def answer(seen: Any) -> Any:
-        if "tools" in seen.body:
-            return f'```json\n{{"name": "DatasetAnswers", "arguments": {GOOD}}}\n```'
-        return server.error(400, "json_schema is not supported") if "response_format" in seen.body else GOOD
-
-    with server.ModelServer(answer=answer) as api:
-        async with chat.backend(api.url) as backend:
-            replies = [await backend.complete(chat.request(f"{n}")) for n in range(2)]
-    assert [json.loads(reply.text) for reply in replies] == [chat.GOOD] * 2
-    assert ["tools" in call.body for call in api.calls] == [False, True, False]
 
 
 async def test_once_a_way_has_worked_a_wrong_answer_is_left_to_the_repair_turn() -> None:
@@ -130,16 +113,14 @@ async def test_once_a_way_has_worked_a_wrong_answer_is_left_to_the_repair_turn()
 
 
 async def test_a_way_that_is_set_is_not_left() -> None:
-    with server.ModelServer(answer=knows("tools")) as api:
+    with server.ModelServer(answer=knows()) as api:
         async with chat.backend(api.url, structured="schema") as backend:
             with pytest.raises(ModelRefusedError, match="json_schema is not supported") as caught:
                 await backend.complete(chat.request())
-        async with chat.backend(api.url, structured="tools") as backend:
-            await backend.complete(chat.request())
         async with chat.backend(api.url, structured="text") as backend:
             await backend.complete(chat.request())
     assert "auto" in caught.value.hint
-    assert len(api.calls) == 3
+    assert len(api.calls) == 2
 
 
 async def test_the_name_of_the_longest_answer_that_a_server_knows_is_found() -> None:

@@ -77,13 +77,12 @@ def test_any_object_is_recovered_exactly_whatever_stands_around_it(
 @settings(max_examples=200, deadline=None)
 @given(
     st.text(st.sampled_from('{}[]",:\\ab1<>/think|`') | st.characters(), max_size=60),
-    st.booleans(),
     st.sampled_from(["stop", "length", ""]),
 )
-def test_no_text_gives_another_error_than_that_of_an_answer(text: str, tool: bool, reason: str) -> None:
+def test_no_text_gives_another_error_than_that_of_an_answer(text: str, reason: str) -> None:
     message = AIMessage(content=text, response_metadata={"finish_reason": reason})
     with suppress(AnswerError):
-        answer = answer_of(message, Asked("l", "p", 10, tool="T" if tool else ""), model="x:y")
+        answer = answer_of(message, Asked("l", "p", 10), model="x:y")
         assert answer.reply.text.strip()
 
 
@@ -234,21 +233,3 @@ def test_a_prompt_that_was_cut_without_a_word_is_an_overflow() -> None:
     answer_of(message('{"a": 1}', usage=usage(300, cached=7000)), asked, model="x:y")  # counts only what was not cached
     blanks = Asked("l", "gene" + " " * 60_000 + "-" * 60_000, 100)
     answer_of(message('{"a": 1}', usage=usage(700)), blanks, model="x:y")
-
-
-def test_arguments_of_a_call_are_the_answer_also_when_written_out_or_broken() -> None:
-    asked = Asked("l", "p", 100, tool="DatasetAnswers")
-    call = {"name": "DatasetAnswers", "args": {"a": "µ"}, "id": "1", "type": "tool_call"}
-    called = AIMessage(content="", tool_calls=[call], response_metadata={"finish_reason": "tool_calls"})
-    answer = answer_of(called, asked, model="x:y")
-    assert (answer.reply.text, answer.called) == ('{"a": "µ"}', True)
-    written = '```json\n{"name": "DatasetAnswers", "arguments": {"a": 1}}\n```'
-    answer = answer_of(message(written, finish_reason="stop"), asked, model="x:y")
-    assert (answer.reply.text, answer.called) == ('{"a": 1}', False)
-    broken = AIMessage(
-        content="", invalid_tool_calls=[{"name": "DatasetAnswers", "args": '{"a": 1,}', "id": "1", "error": "no"}]
-    )
-    assert answer_of(broken, asked, model="x:y").reply.text == '{"a": 1,}'
-    cut = AIMessage(content="", tool_calls=[call], response_metadata={"finish_reason": "length"})
-    with pytest.raises(TruncatedError):
-        answer_of(cut, asked, model="x:y")

@@ -45,15 +45,11 @@ def needs(provider: str) -> None:
         pytest.importorskip(PACKAGES[provider])
 
 
-def said(provider: str, text: str, reason: str = "stop", *, call: dict[str, Any] | None = None) -> dict[str, Any]:
+def said(provider: str, text: str, reason: str = "stop") -> dict[str, Any]:
     """An answer in the provider's shape: 100 tokens read, 40 of them cached (where it tells), 20 written."""
     if provider == "anthropic":
         names = {"stop": "end_turn", "length": "max_tokens", "refusal": "refusal"}
-        block = (
-            {"type": "tool_use", "id": "t1", "name": "DatasetAnswers", "input": call}
-            if call
-            else {"type": "text", "text": text}
-        )
+        block = {"type": "text", "text": text}
         usage = {
             "input_tokens": 60,
             "cache_read_input_tokens": 40,
@@ -62,11 +58,11 @@ def said(provider: str, text: str, reason: str = "stop", *, call: dict[str, Any]
         }
         return {
             "id": "m1", "type": "message", "role": "assistant", "model": "m", "content": [block],
-            "stop_reason": "tool_use" if call else names[reason], "stop_sequence": None, "usage": usage,
+            "stop_reason": names[reason], "stop_sequence": None, "usage": usage,
         }  # fmt: skip
     if provider == "google":
         names = {"stop": "STOP", "length": "MAX_TOKENS", "refusal": "SAFETY"}
-        part = {"functionCall": {"name": "DatasetAnswers", "args": call}} if call else {"text": text}
+        part = {"text": text}
         usage = {
             "promptTokenCount": 100,
             "cachedContentTokenCount": 40,
@@ -76,8 +72,7 @@ def said(provider: str, text: str, reason: str = "stop", *, call: dict[str, Any]
         candidate = {"content": {"parts": [part], "role": "model"}, "finishReason": names[reason], "index": 0}
         return {"candidates": [candidate], "usageMetadata": {**usage, "totalTokenCount": 120}, "modelVersion": "m"}
     if provider == "ollama":
-        calls = {"tool_calls": [{"function": {"name": "DatasetAnswers", "arguments": call}}]} if call else {}
-        message = {"role": "assistant", "content": "" if call else text, **calls}
+        message = {"role": "assistant", "content": text}
         counts = {"prompt_eval_count": 100, "eval_count": 20}
         return {
             "model": "m",
@@ -94,11 +89,7 @@ def said(provider: str, text: str, reason: str = "stop", *, call: dict[str, Any]
         "prompt_tokens_details": {"cached_tokens": 40},
     }
     reason = {"refusal": "content_filter"}.get(reason, reason)
-    message = {"role": "assistant", "content": None if call else text}
-    if call:
-        function = {"name": "DatasetAnswers", "arguments": json.dumps(call)}
-        message["tool_calls"] = [{"id": "1", "type": "function", "function": function}]  # type: ignore[assignment]
-    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if call else reason}
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": reason}
     return {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
 
 
@@ -148,16 +139,6 @@ async def test_each_provider_answers_with_its_usage_and_gets_key_limits_and_sche
     if provider == "google":
         config = body["generationConfig"]
         assert (config["maxOutputTokens"], config["temperature"], config["seed"]) == (300, 0.4, 7)
-
-
-@pytest.mark.parametrize("provider", PROVIDERS)
-async def test_each_provider_can_be_asked_for_a_tool_call(provider: str) -> None:
-    needs(provider)
-    with chat.Recorder(lambda path, body: (200, said(provider, "", call=chat.GOOD))).running() as api:
-        async with chat.backend(api.url, environ={"LAB_KEY": KEY}, **changes(provider, structured="tools")) as backend:
-            reply = await backend.complete(chat.request())
-    assert json.loads(reply.text) == chat.GOOD
-    assert "DatasetAnswers" in json.dumps(api.seen[0][2]["tools"])
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

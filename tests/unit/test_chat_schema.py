@@ -125,7 +125,6 @@ def test_each_provider_gets_the_schema_in_its_own_way() -> None:
     assert options("google", "schema", form)["response_json_schema"] == form.strict
     assert options("ollama", "schema", form) == {"format": form.strict}
     assert options("anthropic", "schema", form)["response_format"]["json_schema"]["schema"] == form.strict
-    assert options("compatible", "tools", form)["tool_choice"] == "DatasetAnswers"
     assert options("compatible", "text", form) == {}
     free = options("openai", "schema", form_of(Free, limits=False))["extra_body"]["response_format"]
     assert free["json_schema"]["strict"] is False
@@ -140,10 +139,7 @@ def test_each_provider_gets_the_schema_in_its_own_way() -> None:
         ("schema", 400, "failed to parse grammar", True),
         ("schema", 400, "Unsupported value: 'temperature' does not support 0.5 with this model.", False),
         ("schema", 500, "json_schema went wrong", False),
-        ("tools", 400, "registry.ollama.ai/library/gemma:2b does not support tools", True),
-        ("tools", 404, "No endpoints found that support tool use.", True),
-        ("tools", 400, '"auto" tool choice requires --enable-auto-tool-choice', True),
-        ("tools", 400, "top_p must be below 1", False),
+        ("schema", 400, "top_p must be below 1", False),
         ("text", 400, "response_format and tools", False),
     ],
 )
@@ -163,5 +159,5 @@ def test_following_a_form_is_having_its_fields() -> None:
 
 
 def test_the_way_that_is_set_is_the_only_one() -> None:
-    assert ladder("auto") == ("schema", "tools", "text")
-    assert ladder("tools") == ("tools",)
+    assert ladder("auto") == ("schema", "text")
+    assert ladder("text") == ("text",)

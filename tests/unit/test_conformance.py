@@ -19,37 +19,29 @@ from bioresearcher.errors import (
     TruncatedError,
 )
 from bioresearcher.events import EventLog
-from bioresearcher.execution.describe import describe_inputs
 from bioresearcher.llm.ask import Caller
 from bioresearcher.llm.backend import Reply, Request
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.llm.scripted import Script, ScriptedBackend
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources
+from bioresearcher.review.gates import GateContext
+from bioresearcher.review.metrics import review_by_rule
 from bioresearcher.sandbox.none import UnsandboxedSandbox
 from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.ask_program import CodeDraft
 from bioresearcher.schemas.ask_read import PaperOutline
 from bioresearcher.schemas.model import ROLES, ModelSettings
 from bioresearcher.schemas.protocol import ReportPartRef
-from bioresearcher.stages.conformance import judge
 from bioresearcher.stages.conformance.checks import CHECKS, Kit
 from bioresearcher.stages.conformance.material import (
-    LONGEST_PROMPT,
     PROTOCOL,
-    TABLE,
-    TABLE_NAME,
-    TABLE_SEEN,
+    TWO_STEPS,
     Material,
-    headings_values,
     load_material,
-    long_prompt,
-    outline_values,
-    score_values,
 )
-from bioresearcher.stages.conformance.run import CheckResult, Round, verdicts
+from bioresearcher.stages.conformance.run import CheckResult, Round
 
-PROTOCOL_TEXT = "\n".join(f"**{s.title}.** {s.action} {s.acceptance}" for s in PROTOCOL.steps)
 MODEL = ModelSettings(provider="compatible", model="m", base_url="https://models.example/v1")
 HERE = MODEL.model_copy(update={"base_url": "http://127.0.0.1:9/v1"})
 
@@ -57,15 +49,6 @@ HERE = MODEL.model_copy(update={"base_url": "http://127.0.0.1:9/v1"})
 @pytest.fixture(scope="module")
 def material() -> Material:
     return load_material()
-
-
-class Backend(ScriptedBackend):
-    """Scripted, for a model with a limited context."""
-
-    context: int | None = None
-
-    def room(self, request: Request) -> int | None:
-        return self.context and self.context - request.max_output_tokens
 
 
 def caller(folder: Path, backend: ScriptedBackend) -> Caller:
@@ -88,17 +71,17 @@ class Bench:
     def __init__(self, folder: Path, material: Material) -> None:
         self.folder, self.material = folder, material
         self.sandbox: UnsandboxedSandbox | None = None
-        self.backend = Backend(answers())
+        self.backend: ScriptedBackend = ScriptedBackend(answers())
 
     def round(
         self, models: Mapping[str, ModelSettings] | None = None, unfit: Mapping[str, tuple[str, str]] | None = None
     ) -> Round:
-        kit = Kit(self.material, PROTOCOL_TEXT, self.folder, self.sandbox, {})
+        kit = Kit(self.material, self.folder, self.sandbox, {})
         models = dict.fromkeys(ROLES, MODEL) if models is None else models
         return Round(caller(self.folder, self.backend), kit, models, unfit or {}, lambda role, step: "schema")
 
     def results(self, limit_s: float = 30, **changed: Script | list[Script]) -> dict[str, CheckResult]:
-        self.backend = Backend(answers(**changed))
+        self.backend = ScriptedBackend(answers(**changed))
         return {r.check: r for r in asyncio.run(self.round().run(limit_s=limit_s))}
 
 
@@ -110,27 +93,25 @@ def bench(tmp_path: Path, material: Material) -> Bench:
 def test_good_answers_work_for_every_role(bench: Bench) -> None:
     results = bench.results()
     assert {name: r.state for name, r in results.items()} == dict.fromkeys((c.name for c in CHECKS), "works")
-    assert verdicts(list(results.values())) == dict.fromkeys(ROLES, "works")
-    assert [r.role for r in results.values()] == ["reader", "reader", "designer", "coder", "reviewer"]
-    first = results["schema"]
-    assert (first.usage.calls, first.usage.output_tokens, first.structured) == (1, 20, "schema")
+    assert [r.role for r in results.values()] == list(ROLES)
+    first = results["reading"]
+    assert (first.usage.calls, first.usage.output_tokens, first.structured) == (2, 40, "schema")
     assert "not run, as no sandbox works here" in results["code"].detail
     bench.backend.assert_used_up()
 
 
 def test_an_answer_that_was_repaired_is_told_apart(bench: Bench) -> None:
     results = bench.results(outline_paper=["{}", lib.GOOD["literature/outline_paper"]])
-    assert results["schema"].state == "works with repair"
-    assert results["schema"].usage.calls == 2
-    assert results["long context"].state == "works"
-    assert verdicts(list(results.values()))["reader"] == "works with repair"
+    assert results["reading"].state == "works with repair"
+    assert results["reading"].usage.calls == 3
+    assert results["design"].state == "works"
 
 
 @pytest.mark.parametrize(
     ("error", "says", "hint"),
     [
-        (TruncatedError("cut at 4096 tokens"), "cut at", "max_output"),
-        (RefusalError("declined"), "declined", "another model"),
+        (TruncatedError("cut at 4096 tokens", hint="Raise `max_output`."), "cut at", "max_output"),
+        (RefusalError("declined"), "declined", "Another model"),
         (EmptyReplyError("nothing", hint="Look at the server."), "nothing", "Look at the server."),
         (ModelUnavailableError("503", hint="Later."), "503", "Later."),
     ],
@@ -155,83 +136,39 @@ def test_a_used_up_budget_is_no_fault_of_the_model(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "problem"),
+    ("outline", "part", "problem"),
     [
-        (lib.outline(2, 3), ""),
-        (PaperOutline(parts=()), "no part"),
-        (lib.outline(2, 99), "do not exist: 99"),
-        (lib.outline(), "no section"),
+        (lib.outline(2, 3), lib.part(lib.QUOTE), ""),
+        (lib.outline(2, 3), lib.part(lib.QUOTE.upper()), ""),
+        (PaperOutline(parts=()), None, "no part"),
+        (lib.outline(2, 99), lib.part(lib.QUOTE.replace("largest", "smallest")), "its quotes do not"),
+        (lib.outline(2, 3), lib.part(lib.ELSEWHERE), "its quotes do not"),
+        (lib.outline(2, 3), lib.part(), "no quote"),
     ],
 )
-def test_an_outline_names_sections_that_exist(material: Material, answer: PaperOutline, problem: str) -> None:
-    judged = judge.judge_outline(outline_values(material), answer)
-    assert problem in judged.problem
-    assert bool(judged.problem) == bool(problem)
+def test_what_is_read_must_stand_in_the_note(
+    bench: Bench, outline: PaperOutline, part: Script | None, problem: str
+) -> None:
+    result = bench.results(outline_paper=outline, report_part=[] if part is None else part)["reading"]
+    assert problem in result.detail
+    assert result.state == ("fails" if problem else "works")
+    assert bool(result.hint) == bool(problem)
 
 
 @pytest.mark.parametrize(
-    ("answer", "problem"),
+    ("answer", "state", "says"),
     [
-        (lib.part(lib.QUOTE), ""),
-        (lib.part_with_result(lib.QUOTE.upper()), ""),
-        (lib.part(lib.QUOTE.replace("largest", "smallest")), "none of them"),
-        (lib.part(lib.ELSEWHERE), "1 quote, none of them"),
-        (lib.part(), "no quote"),
+        (lib.headings(), "works", "parts: 2; report parts used: 0 of 3"),
+        (lib.headings(learns_from=(ReportPartRef(paper_id="PMID9999", part_id="9"),)), "works", "used: 0 of 3"),
+        (lib.headings(learns_from=(ReportPartRef(paper_id="PMID16199517", part_id="1"),)), "works", "used: 1 of 3"),
+        (HeadingsDraft(title="t", summary="s", parts=()), "fails", "no part with a title"),
     ],
 )
-def test_a_quote_of_the_passage_in_the_middle_must_come_back(
-    tmp_path: Path, material: Material, answer: object, problem: str
+def test_a_design_has_parts_with_titles_and_uses_what_there_is(
+    bench: Bench, answer: HeadingsDraft, state: str, says: str
 ) -> None:
-    asked = long_prompt(material, caller(tmp_path, Backend([])))
-    judged = judge.judge_long(asked, answer)
-    assert problem in judged.problem
-    assert bool(judged.problem) == bool(problem)
-
-
-@pytest.mark.parametrize("context", [None, 4096 + 1500, 4096 + 3000, 128_000])
-def test_the_long_prompt_fills_the_model_with_the_telling_passage_in_the_middle(
-    tmp_path: Path, material: Material, context: int | None
-) -> None:
-    backend = Backend([])
-    backend.context = context
-    asked = long_prompt(material, caller(tmp_path, backend))
-    most = min(LONGEST_PROMPT, asked.room or LONGEST_PROMPT)
-    assert 0.85 * most <= asked.tokens <= most
-    assert (asked.room is None) == (context is None)
-    texts = [p.text for p in asked.values.passages]
-    at = texts.index(asked.telling.text)
-    assert texts[0] != asked.telling.text != texts[-1]
-    assert lib.QUOTE in asked.telling.text
-    before, after = sum(map(len, texts[:at])), sum(map(len, texts[at + 1 :]))
-    assert abs(before - after) <= max(map(len, texts))
-
-
-def test_a_context_too_small_for_the_prompt_fails_with_a_hint(bench: Bench) -> None:
-    bench.backend = Backend(answers())
-    bench.backend.context = 4096 + 300
-    results = {r.check: r for r in asyncio.run(bench.round().run())}
-    assert results["long context"].state == "fails"
-    assert "larger context" in results["long context"].hint
-
-
-@pytest.mark.parametrize(
-    ("answer", "problem"),
-    [
-        (lib.headings(), ""),
-        (lib.headings(id="7"), "depends on ['1']"),
-        (HeadingsDraft(title="t", summary="s", parts=()), "no part"),
-        (lib.headings(depends_on=("2",)), "depends on ['2']"),
-        (lib.headings(learns_from=(ReportPartRef(paper_id="PMID1", part_id="9"),)), "PMID1 part 9"),
-    ],
-)
-def test_headings_use_known_ids_only(material: Material, answer: HeadingsDraft, problem: str) -> None:
-    values = headings_values(material)
-    judged = judge.judge_headings(values, answer)
-    assert problem in judged.problem
-    assert bool(judged.problem) == bool(problem)
-    known = values.known[0]
-    ref = ReportPartRef(paper_id=known.paper_id, part_id=known.part_id)
-    assert "1 of 3 report parts" in judge.judge_headings(values, lib.headings(learns_from=(ref,))).seen
+    result = bench.results(design_headings=answer)["design"]
+    assert (result.state, says in result.detail) == (state, True)
 
 
 @pytest.mark.parametrize(
@@ -240,26 +177,21 @@ def test_headings_use_known_ids_only(material: Material, answer: HeadingsDraft, 
         (lib.STEP.action, True),
         (f"“{lib.STEP.action.rstrip('.').upper()}”", True),
         ("Use Fisher's exact test on the counts.", False),
-        ("mean ages", False),
         ("", False),
     ],
 )
-def test_scores_rest_on_words_of_the_protocol(evidence: str, found: bool) -> None:
-    judged = judge.judge_scores(PROTOCOL_TEXT, lib.scores(evidence))
-    assert bool(judged.problem) != found
-    assert found or "completeness" in judged.problem
+def test_scores_rest_on_words_of_the_protocol(bench: Bench, evidence: str, found: bool) -> None:
+    result = bench.results(score_protocol=lib.scores(evidence))["score"]
+    assert result.works == found
+    assert found or "no words of the protocol were quoted" in result.detail
 
 
-def test_a_metric_left_out_fails() -> None:
+def test_a_metric_left_out_fails(bench: Bench) -> None:
     answer = lib.scores()
     lacking = answer.model_copy(update={"metrics": {k: v for k, v in answer.metrics.items() if k != "correctness"}})
-    assert judge.judge_scores(PROTOCOL_TEXT, lacking).problem == "no score for correctness"
-
-
-async def test_the_table_is_shown_as_a_run_would_show_it(tmp_path: Path) -> None:
-    table = tmp_path / TABLE_NAME
-    table.write_text(TABLE, encoding="utf-8")
-    assert await describe_inputs({"samples": table}, UnsandboxedSandbox()) == TABLE_SEEN
+    result = bench.results(score_protocol=[lacking.model_dump_json()] * 2)["score"]
+    assert result.state == "fails"
+    assert "correctness" in result.detail
 
 
 @pytest.mark.parametrize(
@@ -276,25 +208,23 @@ def test_without_a_sandbox_code_is_only_read(bench: Bench, code: str, state: str
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "state", "says"),
+    ("codes", "state", "says"),
     [
-        (lib.SCRIPT, None, "works", "verified"),
-        ("def (:", lib.SCRIPT, "works with repair", "verified"),
-        (lib.READ, lib.READ, "fails", "no_output"),
-        (lib.READ + "raise KeyError('x')", "def (:", "fails", "syntax"),
+        ([lib.SCRIPT], "works", "verified"),
+        (["def (:", lib.SCRIPT], "works with repair", "verified"),
+        ([lib.READ, lib.READ], "fails", "no_output"),
+        ([lib.READ + "raise KeyError('x')", "def (:", "def (:"], "fails", "KeyError"),
     ],
 )
-def test_code_is_run_and_may_be_repaired_once(
-    bench: Bench, first: str, second: str | None, state: str, says: str
-) -> None:
+def test_code_is_run_and_may_be_repaired_as_in_a_run(bench: Bench, codes: list[str], state: str, says: str) -> None:
     bench.sandbox = UnsandboxedSandbox()
-    repair: list[Script] = [] if second is None else [CodeDraft(code=second)]
-    result = bench.results(write_code=CodeDraft(code=first), repair_code=repair)["code"]
+    first, *repairs = (CodeDraft(code=code) for code in codes)
+    result = bench.results(write_code=first, repair_code=[*repairs])["code"]
     assert (result.state, says in result.detail) == (state, True)
-    assert result.usage.calls == (1 if second is None else 2)
+    assert result.usage.calls == len(codes)
 
 
-class Slow(Backend):
+class Slow(ScriptedBackend):
     """Some prompts are answered when the event is set, which is never."""
 
     def __init__(self, slow: Callable[[str], bool]) -> None:
@@ -317,8 +247,8 @@ class Slow(Backend):
 def test_what_is_not_finished_in_time_is_said_and_ended(bench: Bench) -> None:
     bench.backend = backend = Slow(lambda prompt: prompt == "literature/report_part")
     results = {r.check: r for r in asyncio.run(bench.round().run(limit_s=1))}
-    assert [n for n, r in results.items() if r.state == "not reached in time"] == ["long context"]
-    assert "asked, but had not finished" in results["long context"].detail
+    assert [n for n, r in results.items() if r.state == "not reached in time"] == ["reading"]
+    assert "asked, but had not finished" in results["reading"].detail
     assert (backend.under_way, backend.cancelled) == (0, 1)
 
 
@@ -326,7 +256,7 @@ def test_a_server_on_this_machine_is_asked_one_thing_at_a_time(bench: Bench) -> 
     bench.backend = backend = Slow(lambda prompt: prompt == "designer/design_headings")
     results = asyncio.run(bench.round(dict.fromkeys(ROLES, HERE)).run(limit_s=1))
     assert backend.most == 1
-    assert [r.state for r in results if r.check == "schema"] == ["works"]
+    assert [r.state for r in results if r.check == "reading"] == ["works"]
     assert "not asked any more" in next(r.detail for r in results if r.check == "score")
 
 
@@ -348,7 +278,7 @@ def test_only_configured_roles_are_asked_and_unfit_models_are_not(bench: Bench) 
 
 
 def test_a_bug_ends_the_round_and_leaves_nothing_running(bench: Bench) -> None:
-    bench.backend = backend = Slow(lambda prompt: prompt == "literature/report_part")
+    bench.backend = backend = Slow(lambda prompt: prompt == "literature/outline_paper")
     backend._by_prompt["reviewer/score_protocol"] = []
     with pytest.raises(DefectError, match="no scripted reply"):
         asyncio.run(bench.round().run())
@@ -356,6 +286,6 @@ def test_a_bug_ends_the_round_and_leaves_nothing_running(bench: Bench) -> None:
 
 
 def test_the_protocol_of_two_steps_has_no_error_of_its_own() -> None:
-    values = score_values(PROTOCOL_TEXT)
-    assert len(values.protocol.steps) == 2
-    assert [f for f in values.by_rule.findings if f.severity == "error"] == []
+    review = review_by_rule(PROTOCOL, GateContext(objective=TWO_STEPS))
+    assert len(PROTOCOL.steps) == 2
+    assert [f for f in review.findings if f.severity == "error"] == []
