@@ -10,7 +10,7 @@ from typing import Literal
 
 from bioresearcher.execution.metrics import automation
 from bioresearcher.report.outputs import OutputFile
-from bioresearcher.report.text import count_of, number, one_line, percent, setting_text
+from bioresearcher.report.text import STAMPS, count_of, number, one_line, percent, setting_text
 from bioresearcher.report.view import RunView, TaskView
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.execution import Finding, Outcome
@@ -301,8 +301,7 @@ def used_papers(view: RunView) -> tuple[Paper, ...]:
 
 def stamped(paper: Paper) -> str:
     """The title, after what everybody who reads it has to know."""
-    stamps = {"retracted": "RETRACTED: ", "concern": "EXPRESSION OF CONCERN: "}
-    return f"{stamps.get(paper.status, '')}{paper.title}"
+    return f"{STAMPS[paper.status]}: {paper.title}" if paper.status in STAMPS else paper.title
 
 
 def in_no_step(report: Report) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
@@ -80,6 +81,27 @@ def md_code(text: str) -> str:
     return f"{fence}{pad}{flat}{pad}{fence}" if flat else ""
 
 
+def md_code_block(text: str) -> Iterable[str]:
+    """Lines as they are; the fence is longer than any run of backticks inside."""
+    fence = "`" * max(3, *(len(m) + 1 for m in re.findall("`+", text)), 3)
+    return (fence, *clean(text).splitlines(), fence, "")
+
+
+def md_table(header: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[bool] = ()) -> Iterable[str]:
+    """A Markdown table with `numeric` columns set to the right; cells must be escaped already."""
+    right = [*numeric, *[False] * (len(header) - len(numeric))]
+    yield f"| {' | '.join(header)} |"
+    yield f"|{'|'.join('---:' if r else '---' for r in right)}|"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+    yield ""
+
+
+def md_list(lines: Iterable[str], empty: str = "") -> Iterable[str]:
+    """A Markdown list, or what to say of an empty one; lines must be escaped already."""
+    items = [f"- {line}" for line in lines]
+    yield from (*(items or [empty]), "")
+
+
 def number(value: float) -> str:
     """A number for reading: integers with thousands separators, others with four significant digits."""
     if isinstance(value, bool):
@@ -106,6 +128,8 @@ def value_text(value: object) -> str:
     return str(value)
 
 
+STAMPS = {"retracted": "RETRACTED", "concern": "EXPRESSION OF CONCERN", "corrected": "corrected later"}
+"""How a paper is marked that something was published about."""
 MODEL_COLUMNS = (
     "Step", "Role", "Model", "Calls", "Tokens in", "Tokens out", "Cost", "Repaired", "By rule",
 )  # fmt: skip

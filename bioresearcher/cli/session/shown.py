@@ -7,16 +7,23 @@ import os
 import shutil
 import textwrap
 from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
-
-from bioresearcher.cli.session.layout import Sheet
 
 LEAST_WIDTH = 40
 _WIDEST = 10_000
 _DRAWN = {ord(c): None for c in "│┃╎┆║╭╮╰╯┌┐└┘├┤┬┴┼╞╡╪╘╛╒╕┏┓┗┛┡┩━─═╇╈╍┄┅▏▕█░▒▓"}
 """Characters that only draw; a screen reader would read each of them out."""
+
+
+@runtime_checkable
+class Lined(Protocol):
+    """What knows itself how it reads line by line, such as `layout.Sheet`."""
+
+    def lines(self) -> list[str]:
+        """A line a fact."""
 
 
 def columns() -> int:
@@ -69,7 +76,7 @@ def _facts(shown: RenderableType) -> Iterator[str]:
     if isinstance(shown, Group):
         for part in shown.renderables:
             yield from _facts(part)
-    elif isinstance(shown, Sheet):
+    elif isinstance(shown, Lined):
         yield from shown.lines()
     elif isinstance(shown, Table):
         yield from _rows(shown)
