@@ -243,31 +243,22 @@ def task_datasets(view: RunView) -> dict[str, tuple[str, ...]]:
 
 def findings_by_part(view: RunView) -> tuple[FoundPart, ...]:
     """Findings of verified tasks only, grouped by the protocol part of the task's first step."""
-    rows = _found_rows(view, verified=True)
+    rests_on = task_datasets(view)
+    rows = [
+        FoundRow(t, f, rests_on.get(t.task.id, ()))
+        for t in view.tasks
+        if t.verified and t.record
+        for f in t.record.findings
+    ]
     parts = view.protocol.parts if view.protocol else ()
     grouped = [FoundPart(p.title, tuple(r for r in rows if _part_of(r.task, parts) is p)) for p in parts]
     grouped.append(FoundPart("Outside the protocol's parts", tuple(r for r in rows if not _part_of(r.task, parts))))
     return tuple(g for g in grouped if g.rows)
 
 
-def unverified_findings(view: RunView) -> tuple[FoundRow, ...]:
-    """Findings of tasks that are not verified; these are no results."""
-    return _found_rows(view, verified=False)
-
-
 def negative_findings(parts: Iterable[FoundPart]) -> tuple[FoundRow, ...]:
     """Findings whose statement says that something did not replicate or was not confirmed."""
     return tuple(row for part in parts for row in part.rows if row.negative)
-
-
-def _found_rows(view: RunView, *, verified: bool) -> tuple[FoundRow, ...]:
-    rests_on = task_datasets(view)
-    return tuple(
-        FoundRow(t, f, rests_on.get(t.task.id, ()))
-        for t in view.tasks
-        if t.verified is verified
-        for f in (t.record.findings if t.record else ())
-    )
 
 
 def _part_of(task: TaskView, parts: Iterable[ProtocolPart]) -> ProtocolPart | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from bioresearcher.report import derive
 from bioresearcher.report.doubts import not_verified
@@ -39,7 +39,8 @@ from bioresearcher.review.gates import count_severities
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.review import METRICS, GateFinding, Metric, MetricName
-from bioresearcher.schemas.usage import UsageRow
+from bioresearcher.schemas.task import DryLabTask
+from bioresearcher.schemas.usage import Usage, UsageRow
 
 __all__ = ["render_bare_protocol", "render_markdown", "render_protocol"]
 
@@ -231,11 +232,8 @@ def dataset_lines(row: derive.DatasetView) -> Iterable[str]:
 
 
 def _protocol(view: RunView) -> Iterable[str]:
-    yield from ("## Protocol", "")
-    if view.protocol is None:
-        yield from ("No protocol was written.", "")
-    else:
-        yield from protocol_lines(view.protocol, view, level=3)
+    written = protocol_lines(view.protocol, view, level=3) if view.protocol else ("No protocol was written.", "")
+    return ("## Protocol", "", *written)
 
 
 def _tasks(view: RunView) -> Iterable[str]:
@@ -244,13 +242,9 @@ def _tasks(view: RunView) -> Iterable[str]:
     if not view.tasks:
         yield from ("No task is in the run folder.", "")
         return
-    yield from md_table(
-        ("Success", "Tasks", "Share"),
-        (
-            ("verified", f"{counted.verified} of {counted.tasks}", counted.verified_rate),
-            ("exit code 0", f"{counted.exit_ok} of {counted.tasks}", counted.exit_rate),
-        ),
-    )
+    rates = (("verified", counted.verified, counted.verified_rate), ("exit code 0", counted.exit_ok, counted.exit_rate))
+    cells = [(name, f"{n} of {counted.tasks}", share) for name, n, share in rates]
+    yield from md_table(("Success", "Tasks", "Share"), cells)
     rungs = (f"{derive.OUTCOMES[rung]}: {n}" for rung, n in counted.ladder if n)
     yield from (f"Outcomes: {'; '.join(rungs)}.", "")
     yield from md_table(("Automation", "How much"), derive.automation_rows(view))
@@ -263,7 +257,7 @@ def task_lines(view: TaskView) -> Iterable[str]:
     task, record = view.task, view.record
     yield from (f"**{derive.OUTCOMES[view.outcome]}**", "", md(task.goal), "")
     yield f"- Carries out: {', '.join(md(s) for s in task.step_ids) or 'no protocol step'}"
-    reads = dict.fromkeys(i.dataset or f"output of {i.task}" for i in task.inputs if i.dataset or i.task)
+    reads = (f"{i.name} ({i.dataset or i.task}/{i.file if i.dataset else i.output})" for i in task.inputs)
     yield f"- Reads: {md(', '.join(reads)) or 'nothing'}"
     yield f"- Made with: {f'the vetted analysis {md(task.skill)}' if task.skill else 'code written for this task'}"
     code = (
@@ -271,6 +265,10 @@ def task_lines(view: TaskView) -> Iterable[str]:
     )
     yield f"- Code: {code}"
     if record is None:
+        for o in task.outputs:
+            columns = f", with {', '.join(c.name for c in o.columns)}" if o.columns else ""
+            yield f"- Writes {md(f'{o.file} ({o.kind}): {o.description}{columns}')}"
+        yield from _parameters(task)
         yield from ("- No record: this task was not worked on.", "")
         return
     yield f"- What decided: {md(record.message)}"
@@ -285,9 +283,13 @@ def task_lines(view: TaskView) -> Iterable[str]:
         said = f"changed: {changed}{same}" if record.perturbed.done else "not done"
         yield f"- Perturbed re-run: {said} ({md(record.perturbed.reason)})"
     yield from (f"- Note: {md(w)}" for w in record.warnings)
-    yield from (f"- Parameter {md(k)}: {md(value_text(v))}" for k, v in task.parameters.items())
+    yield from _parameters(task)
     yield ""
     yield from _outputs(view)
+
+
+def _parameters(task: DryLabTask) -> Iterable[str]:
+    return (f"- Parameter {md(k)}: {md(value_text(v))}" for k, v in task.parameters.items())
 
 
 def _outputs(task: TaskView) -> Iterable[str]:
@@ -376,14 +378,17 @@ def _usage(view: RunView) -> Iterable[str]:
             yield from md_table(("Name", "Digest"), [(md(k), md_code(v)) for k, v in digests.items()])
 
 
-def model_lines(rows: Iterable[UsageRow]) -> Iterable[str]:
-    """Use of models by step, role and model."""
+def model_lines(rows: Collection[UsageRow]) -> Iterable[str]:
+    """Use of models by step, role and model, and in all."""
+    total = sum((r.usage for r in rows), Usage())
     cells = [
         (md(r.step), md(r.role), md(r.model), f"{r.usage.calls:,}", tokens_in(r.usage), tokens_out(r.usage),
          cost(r.usage), f"{r.repaired:,}", f"{r.by_rule:,}")
         for r in rows
     ]  # fmt: skip
-    return md_table(MODEL_COLUMNS, cells, MODEL_NUMBERS)
+    yield from md_table(MODEL_COLUMNS, cells, MODEL_NUMBERS)
+    tokens = f"{tokens_in(total)} tokens in, {tokens_out(total)} out"
+    yield from (f"In all: {count_of(total.calls, 'call')}, {tokens}, cost {cost(total)}", "")
 
 
 def _end(view: RunView) -> Iterable[str]:

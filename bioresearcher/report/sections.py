@@ -35,8 +35,6 @@ from bioresearcher.report.text import (
     one_line,
     size,
     tail,
-    tokens_in,
-    tokens_out,
 )
 from bioresearcher.report.view import RunView, TaskView, load_view
 from bioresearcher.runfolder import RunFolder
@@ -312,8 +310,6 @@ def _cost(view: RunView, item: str) -> Iterable[str]:
     total = sum((r.usage for r in rows), Usage())
     yield from (f"# {cost(total)} for {count_of(total.calls, 'call')}; answered by: {md(view.run.backend)}", "")
     yield from model_lines(rows)
-    tokens = f"{tokens_in(total)} tokens in, {tokens_out(total)} out"
-    yield f"In all: {count_of(total.calls, 'call')}, {tokens}, {cost(total)}"
 
 
 SECTIONS: Final[Mapping[str, Callable[[RunView, str], Iterable[str]]]] = {

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bioresearcher.review.gate import clean
+from bioresearcher.review.render import md
 from bioresearcher.review.rubric import RUBRIC
 from bioresearcher.schemas.review import METRICS, GateFinding, MetricName, Review
 
@@ -102,7 +103,7 @@ def change_markdown(c: Change) -> str:
     lines = [
         "# Protocol review: what changed",
         "",
-        f"{_md(c.old_file)} → {_md(c.new_file)}",
+        f"{md(c.old_file)} → {md(c.new_file)}",
         "",
         f"**{_headline(c)}**",
         "",
@@ -112,13 +113,8 @@ def change_markdown(c: Change) -> str:
     for title, findings in (("New findings", c.new), ("Gone", c.gone)):
         if findings:
             lines += ["", f"## {title}", "", "| severity | gate | where | what |", "|---|---|---|---|"]
-            lines += [f"| {f.severity} | {f.gate} | {_md(f.location)} | {_md(f.message)} |" for f in findings]
+            lines += [f"| {f.severity} | {f.gate} | {md(f.location)} | {md(f.message)} |" for f in findings]
     return "\n".join(lines) + "\n"
-
-
-def _md(text: str) -> str:
-    escaped = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-    return "".join(f"\\{x}" if x in "\\`*_[]|#~$" else escaped.get(x, x) for x in clean(text, 600))
 
 
 def change_json(c: Change) -> str:

@@ -70,39 +70,40 @@ def as_markdown(results: Sequence[Reviewed]) -> str:
 
 def _table_row(r: Reviewed) -> str:
     if r.review is None:
-        return f"| {_md(r.file)} | " + "| " * (len(METRICS) + 1) + "not reviewed |"
+        return f"| {md(r.file)} | " + "| " * (len(METRICS) + 1) + "not reviewed |"
     scores = " | ".join(f"{r.review.metrics[m].score:.2f}" for m in METRICS)
-    return f"| {_md(r.file)} | {scores} | {r.review.mean_score:.2f} | {r.review.verdict} |"
+    return f"| {md(r.file)} | {scores} | {r.review.mean_score:.2f} | {r.review.verdict} |"
 
 
 def _section(r: Reviewed) -> Iterable[str]:
-    yield f"## {_md(f'{r.file}: {r.title}' if r.title else r.file)}"
+    yield f"## {md(f'{r.file}: {r.title}' if r.title else r.file)}"
     yield ""
     if r.review is None:
-        yield f"Not reviewed: {_md(f'{r.error} {r.hint}')}"
+        yield f"Not reviewed: {md(f'{r.error} {r.hint}')}"
         return
     yield f"**{r.review.verdict}**, mean {r.review.mean_score:.2f} of 5; {count_severities(r.review.findings)}. "
-    yield _md(r.review.summary)
+    yield md(r.review.summary)
     yield ""
     yield "| metric | score | reason | evidence |"
     yield "|---|---|---|---|"
     for name in METRICS:
         m = r.review.metrics[name]
         shown = [f"{p}: “{e}”" for p, e in zip(m.places, m.evidence, strict=True)] if m.places else m.evidence
-        evidence = "; ".join(_md(e) for e in shown)
-        yield f"| {RUBRIC[name].title} | {m.score:.2f} | {_md(m.reason)} | {evidence} |"
+        evidence = "; ".join(md(e) for e in shown)
+        yield f"| {RUBRIC[name].title} | {m.score:.2f} | {md(m.reason)} | {evidence} |"
     if r.warnings:
         yield ""
-        yield from (f"- Reading: {_md(w)}" for w in r.warnings)
+        yield from (f"- Reading: {md(w)}" for w in r.warnings)
     if r.review.findings:
         yield ""
         yield "| severity | gate | where | what | suggestion |"
         yield "|---|---|---|---|---|"
         for f in r.review.findings:
-            yield f"| {f.severity} | {f.gate} | {_md(f.location)} | {_md(f.message)} | {_md(f.suggestion)} |"
+            yield f"| {f.severity} | {f.gate} | {md(f.location)} | {md(f.message)} | {md(f.suggestion)} |"
 
 
-def _md(text: str) -> str:
+def md(text: str) -> str:
+    """A line of text that Markdown shows literally."""
     line = clean(text, 600)
     return "".join(f"\\{c}" if c in "\\`*_[]|#~$" else {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(c, c) for c in line)
 

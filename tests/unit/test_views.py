@@ -143,7 +143,7 @@ def test_costs_come_from_the_ledger_also_while_it_is_written(tmp_path: Path) -> 
     lines = view(folder, "cost").lines()
     assert lines[0].startswith("$0.5000 for 2 calls")
     assert any(line.startswith("literature/answer_question: role reader; model maker:m; calls 1") for line in lines)
-    assert lines[-1] == "In all: 2 calls, 2,000 tokens in, 20 out, $0.5000"
+    assert lines[-1] == "In all: 2 calls, 2,000 tokens in, 20 out, cost $0.5000"
     assert usage_rows(folder.path("ledger.sqlite")) == ledger.rows()
     ledger.close()
     folder.path("ledger.sqlite").write_bytes(b"no database")

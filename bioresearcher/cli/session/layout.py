@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NARROW: Final = 70
 """Columns below which a table is drawn as a list: a record under the other."""
 _LEAST: Final = 28
-"""Columns that the longest cells of a table need; with fewer it is drawn as a list, too."""
+"""Columns that long cells of a table need to be read; with fewer it is drawn as a list, too."""
 _SHORT: Final = 160
 """Columns that what is known of a record takes at most to be written in one paragraph."""
 _WIDEST: Final = 120
@@ -90,9 +90,9 @@ class _Drawn(Markdown):
 
 
 def _fits(header: Sequence[Text], rows: Sequence[Sequence[Text]], width: int) -> bool:
-    """Whether the column with the longest cells has room beside the others."""
-    widest = [max(row[n].cell_len for row in (header, *rows)) + 2 for n in range(len(header))]
-    return width >= NARROW and width - sum(widest) + max(widest) >= min(max(widest), _LEAST)
+    """Whether every column gets the columns that it needs to be read."""
+    widest = (max(row[n].cell_len for row in (header, *rows)) for n in range(len(header)))
+    return width >= NARROW and sum(min(wide, _LEAST) + 2 for wide in widest) <= width
 
 
 def _table(header: Sequence[Text], rows: Iterable[Sequence[Text]]) -> Iterator[Table]:
