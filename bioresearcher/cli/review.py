@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioresearcher.cli.common import add_budget_options, add_model_options, add_place_options
-from bioresearcher.cli.review_out import put
+from bioresearcher.cli.review_out import draw, put
 from bioresearcher.errors import InputError
 
 if TYPE_CHECKING:
@@ -177,18 +177,10 @@ def _objective(path: Path) -> Objective:
 
 
 def _show(results: list[Reviewed], change: Change | None, form: str, output: Path | None) -> None:
-    if form != "table":
-        put(_rendered(results, change, form), output)
-        return
-    from bioresearcher.cli.session.layout import Sheet
-
-    sheet = Sheet(_rendered(results, change, "markdown"))
-    if output is None and sys.stdout.isatty():
-        from rich.console import Console
-
-        Console(highlight=False).print(sheet)
+    if form == "table":
+        draw(_rendered(results, change, "markdown"), output)
     else:
-        put("\n".join([*sheet.lines(), ""]), output)
+        put(_rendered(results, change, form), output)
 
 
 def _rendered(results: list[Reviewed], change: Change | None, form: str) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from bioresearcher.execution.metrics import automation
 from bioresearcher.report.outputs import OutputFile
-from bioresearcher.report.text import STAMPS, count_of, number, one_line, percent, setting_text
+from bioresearcher.report.text import ORIGINS, STAMPS, count_of, number, one_line, percent, setting_text
 from bioresearcher.report.view import RunView, TaskView
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.execution import Finding, Outcome
@@ -312,6 +312,33 @@ def dataset_views(view: RunView) -> tuple[DatasetView, ...]:
     checks = {c.dataset_id: c for c in view.checks}
     rows = sorted(view.datasets, key=lambda d: (order.index(d.role), d.id))
     return tuple(DatasetView(d, checks.get(d.id)) for d in rows)
+
+
+def dataset_facts(row: DatasetView) -> tuple[tuple[str, str], ...]:
+    """What is known of a data set and whether it fits, as names with texts; an empty text is not known."""
+    d, check = row.dataset, row.check
+    unstated = "not stated by the source"
+    time = d.column("time")
+    fits = (
+        f"{check.verdict}: {'; '.join(check.reasons) or 'no reason given'} ({ORIGINS[check.origin]})" if check else ""
+    )
+    return (
+        ("Role", d.role),
+        ("Accession", d.accession or "none"),
+        ("Measured", " · ".join(filter(None, (d.organism, d.assay, d.platform)))),
+        ("Size", f"{number(d.n_samples)} samples, {number(d.n_features)} features"),
+        ("Source", d.source),
+        ("Page", d.remote.url if d.remote else ""),
+        ("Found", "; ".join(d.remote.found_by[:3]) if d.remote else ""),
+        ("Licence", d.licence or "not stated"),
+        ("Citation", d.citation or "not stated"),
+        ("Endpoint", (d.endpoint or unstated) if d.column("event") else ""),
+        ("Time unit", (time.unit or unstated) if time else ""),
+        ("Check", fits or "not checked"),
+        ("Described by", d.described_by),
+        *(("Note", note) for note in d.notes),
+        *(("Problem", problem) for problem in d.problems),
+    )
 
 
 def answered_in(view: RunView) -> tuple[str, str]:

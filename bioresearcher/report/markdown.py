@@ -208,27 +208,7 @@ def _datasets(view: RunView) -> Iterable[str]:
 
 def dataset_lines(row: derive.DatasetView) -> Iterable[str]:
     """What is known of a data set, and whether it fits."""
-    d, check = row.dataset, row.check
-    unstated = "not stated by the source"
-    time = d.column("time")
-    facts = [
-        ("Role", d.role),
-        ("Accession", d.accession or "none"),
-        ("Measured", " · ".join(filter(None, (d.organism, d.assay, d.platform)))),
-        ("Size", f"{number(d.n_samples)} samples, {number(d.n_features)} features"),
-        ("Source", d.source),
-        ("Page", d.remote.url if d.remote else ""),
-        ("Found", "; ".join(d.remote.found_by[:3]) if d.remote else ""),
-        ("Licence", d.licence or "not stated"),
-        ("Citation", d.citation or "not stated"),
-        ("Endpoint", (d.endpoint or unstated) if d.column("event") else ""),
-        ("Time unit", (time.unit or unstated) if time else ""),
-        ("Check", f"{check.verdict}: {'; '.join(check.reasons)}" if check else "not checked"),
-        ("Described by", d.described_by),
-        *(("Note", note) for note in d.notes),
-        *(("Problem", problem) for problem in d.problems),
-    ]
-    return md_list(f"{name}: {md(text)}" for name, text in facts if text)
+    return md_list(f"{name}: {md(text)}" for name, text in derive.dataset_facts(row) if text)
 
 
 def _protocol(view: RunView) -> Iterable[str]:

@@ -1,10 +1,11 @@
-"""An agreement as plain text, Markdown and JSON."""
+"""An agreement as Markdown and JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from bioresearcher.review.gate import clean
+from bioresearcher.review.render import md
 from bioresearcher.schemas.agreement import Agreement, Coefficient
 
 _HEAD = ("items", "n", "share", "α people", "α machine", "κ people", "κ machine", "JS_b")
@@ -21,15 +22,6 @@ def as_json(found: Agreement) -> str:
     return found.model_dump_json(indent=2) + "\n"
 
 
-def as_text(found: Agreement) -> str:
-    """Plain lines with aligned columns."""
-    table = [_HEAD, *_rows(found)]
-    widths = [max(len(row[c]) for row in table) for c in range(len(_HEAD))]
-    lines = [_what(found), ""]
-    lines += ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]
-    return "\n".join([*lines, "", *_remarks(found), _MEANING]) + "\n"
-
-
 def as_markdown(found: Agreement) -> str:
     """A Markdown document: the table and the bins."""
     lines = ["# Agreement", "", _what(found), "", _md_row(_HEAD), "|" + "---|" * len(_HEAD)]
@@ -39,7 +31,7 @@ def as_markdown(found: Agreement) -> str:
     for b in found.bins:
         shares = [f"{h:.0%} / {m:.0%}" if b.items else "–" for h, m in zip(b.human, b.machine, strict=True)]
         lines.append(_md_row((b.label, str(b.items), *shares, _number(b.jsd))))
-    lines += [""] + [f"- {_cell(x)}" for x in _remarks(found)] + ["", _MEANING]
+    lines += [""] + [f"- {md(x)}" for x in _remarks(found)] + ["", _MEANING]
     return "\n".join(lines) + "\n"
 
 
@@ -77,9 +69,4 @@ def _remarks(found: Agreement) -> Iterable[str]:
 
 
 def _md_row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(_cell(c) for c in cells) + " |"
-
-
-def _cell(text: str) -> str:
-    escaped = clean(text, 400).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{c}" if c in "\\`*|" else c for c in escaped)
+    return "| " + " | ".join(md(c) for c in cells) + " |"

@@ -16,10 +16,11 @@ NOT_THERE: Final = "Not in the library: the run's papers do not answer this."
 
 def ask_view(answer: LibraryAnswer) -> Sheet:
     """A question's answer."""
-    return Sheet("\n".join(_lines(answer)))
+    return Sheet("\n".join(answer_lines(answer)))
 
 
-def _lines(answer: LibraryAnswer) -> Iterator[str]:
+def answer_lines(answer: LibraryAnswer) -> Iterator[str]:
+    """The same as Markdown."""
     if answer.in_library:
         for sentence in answer.sentences:
             yield from (md(f"{sentence.text} [{', '.join(map(str, sentence.citations))}]"), "")
