@@ -322,11 +322,12 @@ def dataset_facts(row: DatasetView) -> tuple[tuple[str, str], ...]:
     fits = (
         f"{check.verdict}: {'; '.join(check.reasons) or 'no reason given'} ({ORIGINS[check.origin]})" if check else ""
     )
+    size = f"{number(d.n_samples)} samples, {number(d.n_features)} features" if d.n_samples else "not counted"
     return (
         ("Role", d.role),
         ("Accession", d.accession or "none"),
         ("Measured", " · ".join(filter(None, (d.organism, d.assay, d.platform)))),
-        ("Size", f"{number(d.n_samples)} samples, {number(d.n_features)} features"),
+        ("Size", size),
         ("Source", d.source),
         ("Page", d.remote.url if d.remote else ""),
         ("Found", "; ".join(d.remote.found_by[:3]) if d.remote else ""),
