@@ -315,7 +315,7 @@ def dataset_views(view: RunView) -> tuple[DatasetView, ...]:
 
 
 def dataset_facts(row: DatasetView) -> tuple[tuple[str, str], ...]:
-    """What is known of a data set and whether it fits, as names with texts; an empty text is not known."""
+    """Facts of a data set and how it fits, as names with texts; an empty text is not known."""
     d, check = row.dataset, row.check
     unstated = "not stated by the source"
     time = d.column("time")

@@ -22,12 +22,12 @@ def graph_of(view: RunView) -> EvidenceGraph:
 
 
 def use_of(paper: Paper, report: Report, view: RunView) -> PaperUse:
-    """What was taken from one paper, and what stands on it."""
+    """The use of one paper: parts taken from it, steps and tasks that stand on it."""
     return evidence_graph([paper], [report], view.protocol, [t.task for t in view.tasks]).papers[0]
 
 
 def use_rows(use: PaperUse) -> tuple[tuple[str, str], ...]:
-    """What was taken from a paper in a run and what stands on it: names with their values."""
+    """The use of a paper in a run, as names with their values."""
     return (
         ("read", f"{len(use.report_steps)} steps with {use.quotes} quotes{_named(use.report_steps)}"),
         ("taken over", f"{len(use.taken)} of them{_named(use.taken)}"),

@@ -140,7 +140,7 @@ def _evidence(view: RunView) -> Iterable[str]:
 
 
 def paper_lines(row: derive.PaperView, view: RunView) -> Iterable[str]:
-    """What is known of a paper, what was taken from it with its quotes, and what stands on it."""
+    """A paper: its facts, the steps taken from it with their quotes, and the protocol steps that stand on it."""
     paper, screened = row.paper, row.screened
     yield f"- {md(paper.id)}: {_reference(paper)}"
     yield f"- Kind: {derive.KINDS[paper.kind]}; from {md(paper.source)}; retraction status: {paper.status}"
@@ -207,7 +207,7 @@ def _datasets(view: RunView) -> Iterable[str]:
 
 
 def dataset_lines(row: derive.DatasetView) -> Iterable[str]:
-    """What is known of a data set, and whether it fits."""
+    """A data set: its facts and how it fits."""
     return md_list(f"{name}: {md(text)}" for name, text in derive.dataset_facts(row) if text)
 
 
@@ -233,7 +233,7 @@ def _tasks(view: RunView) -> Iterable[str]:
 
 
 def task_lines(view: TaskView) -> Iterable[str]:
-    """What a task is for, what became of it, and what it wrote."""
+    """A task: its goal, its outcome and its outputs."""
     task, record = view.task, view.record
     yield from (f"**{derive.OUTCOMES[view.outcome]}**", "", md(task.goal), "")
     yield f"- Carries out: {', '.join(md(s) for s in task.step_ids) or 'no protocol step'}"
@@ -330,7 +330,7 @@ def score_lines(metrics: Mapping[MetricName, Metric]) -> Iterable[str]:
 
 
 def finding_lines(findings: Iterable[GateFinding]) -> Iterable[str]:
-    """What the gates found, and what to do about it."""
+    """Findings of the gates, with advice."""
     rows = [(f.severity, md(f.gate), md(f.location), md(f.message), md(f.suggestion)) for f in findings]
     return md_table(("Severity", "Gate", "Where", "What", "Suggestion"), rows)
 

@@ -75,7 +75,7 @@ def section(folder: RunFolder, name: str, item: str = "") -> str:
 
 
 def usage_of(folder: RunFolder, recorded: tuple[UsageRow, ...] = ()) -> tuple[UsageRow, ...]:
-    """What models were asked so far, from the ledger; as recorded when that cannot be read."""
+    """Use of models so far, from the ledger; as recorded when that cannot be read."""
     rows = usage_rows(folder.path("ledger.sqlite")) if folder.has("ledger.sqlite") else None
     return recorded if rows is None else rows
 

@@ -129,7 +129,7 @@ def value_text(value: object) -> str:
 
 
 STAMPS = {"retracted": "RETRACTED", "concern": "EXPRESSION OF CONCERN", "corrected": "corrected later"}
-"""How a paper is marked that something was published about."""
+"""Marks of papers that something was published about."""
 MODEL_COLUMNS = (
     "Step", "Role", "Model", "Calls", "Tokens in", "Tokens out", "Cost", "Repaired", "By rule",
 )  # fmt: skip

@@ -57,7 +57,7 @@ def path_of(folder: RunFolder, what: str) -> Path:
 
 
 def file_lines(folder: RunFolder) -> list[str]:
-    """Which files the run has, and where."""
+    """The files that the run has, with their places."""
     there = [(name, folder.path(file)) for name, file in _FILES if folder.has(file)]
     lines = [f"{name}: {path.resolve()} ({size(path.stat().st_size)})" for name, path in there]
     outputs = [path for path in _outputs(folder) if path.parts[-2:-1] == ("outputs",)]

@@ -47,7 +47,7 @@ class Sheet:
         return [line for part in self.parts for line in _lines(part)]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """What Rich asks for."""
+        """The drawing, as Rich asks for it."""
         within = options.update(width=min(options.max_width, _WIDEST))
         for part in self.parts:
             if isinstance(part, Text):
@@ -90,7 +90,7 @@ class _Drawn(Markdown):
 
 
 def _fits(header: Sequence[Text], rows: Sequence[Sequence[Text]], width: int) -> bool:
-    """Whether every column gets the columns that it needs to be read."""
+    """True when the table leaves each of its columns enough room to be read."""
     widest = (max(row[n].cell_len for row in (header, *rows)) for n in range(len(header)))
     return width >= NARROW and sum(min(wide, _LEAST) + 2 for wide in widest) <= width
 

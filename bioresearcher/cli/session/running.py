@@ -37,7 +37,7 @@ _EXIT = {"done": 0, "stopped": 3}
 
 @dataclass(frozen=True)
 class Live:
-    """What a run under way in this process knows better than its folder.
+    """State that a run under way in this process knows better than its folder.
 
     Attributes:
         tree: The lines of its stage tree, for a width.

@@ -16,7 +16,7 @@ _WIDEST = 10_000
 
 @runtime_checkable
 class Lined(Protocol):
-    """What knows itself how it reads line by line, such as `layout.Sheet`."""
+    """Something with a form of its own for reading line by line, such as `layout.Sheet`."""
 
     def lines(self) -> list[str]:
         """A line a fact."""
@@ -64,6 +64,6 @@ def wrapped(text: str, width: int) -> str:
 
 
 def as_lines(shown: RenderableType) -> list[str]:
-    """What is shown, as it reads line by line."""
+    """The lines of something shown, to be read one by one."""
     lines = shown.lines() if isinstance(shown, Lined) else as_text(shown, _WIDEST, colour=False).splitlines()
     return [line.rstrip() for line in lines if line.strip()] or [""]

@@ -76,7 +76,7 @@ def _money(spent: Usage, budget: Budget) -> str:
 
 
 def _of(said: str, limit: float | None, spent: float, shown: Callable[[float], str]) -> str:
-    """What is spent, of how much, and what is left."""
+    """The amount spent, with its limit and the rest."""
     if limit is None:
         return f"{said}, no limit"
     left = max(limit - spent, 0)
