@@ -42,9 +42,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Compare and print; the exit code is 0, or 2 when the ratings cannot be used."""
-    from bioresearcher.cli.review_out import put
-    from bioresearcher.review import agreement_text
+    from bioresearcher.cli.review_out import draw, put
     from bioresearcher.review.agreement import agreement
+    from bioresearcher.review.agreement_text import as_json, as_markdown
     from bioresearcher.review.perception import draw_perception
     from bioresearcher.review.ratings import read_ratings
 
@@ -52,12 +52,10 @@ def run(args: argparse.Namespace) -> int:
     found = agreement(read_ratings(args.ratings, machines=args.machine, level=args.level, scale=scale))
     for path in args.chart:
         draw_perception(found, path)
-    render = {
-        "json": agreement_text.as_json,
-        "markdown": agreement_text.as_markdown,
-        "table": agreement_text.as_text,
-    }[args.format]
-    put(render(found), args.output)
+    if args.format == "table":
+        draw(as_markdown(found), args.output)
+    else:
+        put((as_json if args.format == "json" else as_markdown)(found), args.output)
     for path in args.chart:
         print(f"chart: {path}", file=sys.stderr)
     return 0

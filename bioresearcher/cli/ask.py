@@ -30,18 +30,14 @@ def run(args: argparse.Namespace) -> int:
     """Ask and print; the exit code."""
     import asyncio
 
-    from rich.console import Console
-
-    from bioresearcher.cli.session.views_ask import ask_view
+    from bioresearcher.cli.review_out import draw
+    from bioresearcher.cli.session.views_ask import answer_lines
 
     answer = asyncio.run(_ask(args))
-    console = Console(highlight=False)
     if args.json:
         print(answer.model_dump_json(indent=2))
-    elif console.is_terminal:
-        console.print(ask_view(answer))
     else:
-        print("\n".join(ask_view(answer).lines()))
+        draw("\n".join(answer_lines(answer)), None)
     return 0 if answer.in_library else 1
 
 

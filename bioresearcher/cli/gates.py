@@ -34,7 +34,7 @@ async def ask_person(
         prompt = "Use these? [y]es, [n]o, or ids to leave out (+ID to take in): "
         known = _choices(question, context)
     elif gate != "approve_protocol":
-        for shown in _shown(gate, context, console.width):
+        for shown in _shown(gate, context):
             console.print(shown, markup=False)
         prompt = "Go on with this? [y]es or [n]o: "
         known = set()
@@ -59,11 +59,11 @@ async def ask_person(
         console.print("Please answer y or n" + (", or give ids from the table." if known else "."), markup=False)
 
 
-def _shown(gate: str, context: Context, width: int) -> Iterator[RenderableType]:
+def _shown(gate: str, context: Context) -> Iterator[RenderableType]:
     """What is asked about at a gate that the settings add."""
     if gate == TASKS:
         tasks = context.folder.read_list(DryLabTask, "tasks.json")
-        yield plan_table(Plan(tasks, frozenset(), {}, context.settings.limits), width)
+        yield plan_table(Plan(tasks, frozenset(), {}, context.settings.limits))
         return
     draft = context.folder.read(HeadingsDraft, "design", HEADINGS_FILE)
     outlined = gate != HEADINGS

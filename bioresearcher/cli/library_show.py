@@ -10,7 +10,6 @@ from bioresearcher.cli.library_place import existing_library, library_root, name
 from bioresearcher.errors import InputError
 
 if TYPE_CHECKING:
-    from bioresearcher.schemas.evidence import PaperUse
     from bioresearcher.schemas.library import LibraryShown
     from bioresearcher.settings import Settings
 
@@ -65,21 +64,9 @@ def _shown(settings: Settings, name: str) -> LibraryShown:
     )
 
 
-def use_rows(use: PaperUse) -> tuple[tuple[str, str], ...]:
-    """What was taken from a paper in a run and what stands on it: names with their values."""
-    return (
-        ("read", f"{len(use.report_steps)} steps with {use.quotes} quotes{_list(use.report_steps)}"),
-        ("taken over", f"{len(use.taken)} of them{_list(use.taken)}"),
-        ("protocol steps that stand on it", f"{len(use.protocol_steps)}{_list(use.protocol_steps)}"),
-        ("tasks that carry those out", f"{len(use.tasks)}{_list(use.tasks)}"),
-    )
-
-
-def _list(ids: tuple[str, ...]) -> str:
-    return f": {', '.join(ids)}" if ids else ""
-
-
 def _tell(shown: LibraryShown) -> None:
+    from bioresearcher.report.evidence import use_rows
+
     paper = shown.paper
     named = [f"PMID {paper.pmid}" if paper.pmid else "", paper.pmcid or "", f"doi {paper.doi}" if paper.doi else ""]
     print(f"{paper.id}  {paper.title}")

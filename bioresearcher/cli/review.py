@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioresearcher.cli.common import add_budget_options, add_model_options, add_place_options
-from bioresearcher.cli.review_out import put
+from bioresearcher.cli.review_out import draw, put
 from bioresearcher.errors import InputError
 
 if TYPE_CHECKING:
@@ -177,12 +177,10 @@ def _objective(path: Path) -> Objective:
 
 
 def _show(results: list[Reviewed], change: Change | None, form: str, output: Path | None) -> None:
-    if form == "table" and change is None and output is None and sys.stdout.isatty():
-        from bioresearcher.cli.review_table import print_tables
-
-        print_tables(results)
-        return
-    put(_rendered(results, change, form), output)
+    if form == "table":
+        draw(_rendered(results, change, "markdown"), output)
+    else:
+        put(_rendered(results, change, form), output)
 
 
 def _rendered(results: list[Reviewed], change: Change | None, form: str) -> str:
@@ -194,11 +192,9 @@ def _rendered(results: list[Reviewed], change: Change | None, form: str) -> str:
         from bioresearcher.review.sarif import as_sarif
 
         return as_sarif(results, change)
+    from bioresearcher.review.compare import change_json, change_markdown
+    from bioresearcher.review.render import as_json, as_markdown
+
     if change is not None:
-        from bioresearcher.review import compare
-
-        write = {"json": compare.change_json, "markdown": compare.change_markdown, "table": compare.change_text}[form]
-        return write(change)
-    from bioresearcher.review.render import as_json, as_markdown, as_text
-
-    return {"json": as_json, "markdown": as_markdown, "table": as_text}[form](results)
+        return change_json(change) if form == "json" else change_markdown(change)
+    return as_json(results) if form == "json" else as_markdown(results)

@@ -25,3 +25,20 @@ def put(text: str, output: Path | None) -> None:
         return
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, errors="replace").decode(encoding))
+
+
+def draw(markdown: str, output: Path | None) -> None:
+    """Draw Markdown in the terminal; into a file or a pipe it goes as plain lines.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    from rich.console import Console
+
+    from bioresearcher.cli.session.layout import Sheet
+
+    sheet = Sheet(markdown)
+    if output is None and sys.stdout.isatty():
+        Console(highlight=False).print(sheet)
+    else:
+        put("\n".join([*sheet.lines(), ""]), output)

@@ -6,12 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from bioresearcher.cli.session.gate_table import Known, rows_of, table
 from bioresearcher.graph.context import Context
 from bioresearcher.report.searched import counted, left_out, queries
-from bioresearcher.schemas.dataset import Dataset, DatasetCheck
+from bioresearcher.schemas.dataset import DatasetCheck
 from bioresearcher.schemas.paper import Paper, ScreenedPaper, SearchRound
 from bioresearcher.stages.selection import matching
 from bioresearcher.text.format import count_of
@@ -20,46 +19,28 @@ from bioresearcher.text.visible import one_line
 MOST_LEFT_OUT = 5
 """Papers left out that are named one by one; the others are counted."""
 MOST_QUERIES = 24
-STAMPS = {"retracted": "RETRACTED", "concern": "EXPRESSION OF CONCERN", "corrected": "corrected"}
 
 
 def show_selection(question: dict[str, Any], context: Context, console: Console) -> None:
     """Papers and data sets with scores and reasons, and what is left out; every id is shown whole, to be typed."""
-    papers = {p.id: p for p in context.folder.read_all(Paper, "papers")}
-    screened = {s.paper_id: s for s in context.folder.read_list(ScreenedPaper, "screening.json")}
-    checks = {c.dataset_id: c for c in context.folder.read_list(DatasetCheck, "checks.json")}
+    known = Known.load(context.folder)
+    papers, checks = known.papers, known.checks
     taken_in = matching(context.settings.include, list(papers.values()), checks)
     taken_out = {*matching(context.settings.exclude, list(papers.values()), checks).ids}
     kept = [p for p in dict.fromkeys((*question["papers"], *taken_in.ids)) if p in papers and p not in taken_out]
     used = [d for d in dict.fromkeys((*question["datasets"], *taken_in.ids)) if d in checks and d not in taken_out]
     for line in _trail(context.folder.read_list(SearchRound, "search.json"), kept):
         console.print(line, markup=False)
-    if kept:
-        console.print(_papers([papers[p] for p in kept], screened, context))
-    else:
-        console.print("No paper will be read.", markup=False)
-    for line in _left_out(kept, list(screened.values()), list(papers.values())):
+    rows = [row for row in rows_of({"papers": kept, "datasets": used}, known) if row.used]
+    console.print(table([row for row in rows if row.kind == "paper"], "Papers to read"))
+    for line in _left_out(kept, list(known.screened.values()), list(papers.values())):
         console.print(line, markup=False)
     if used:
-        console.print(_datasets(used, checks, context))
+        console.print(table([row for row in rows if row.kind == "data set"], "Data sets to use"))
     for check in checks.values():
         if check.dataset_id not in used:
             why = "taken out with --exclude" if check.dataset_id in taken_out else _unused(check)
             console.print(f"data set not used: {check.dataset_id}: {why}", markup=False)
-
-
-def _papers(kept: Sequence[Paper], screened: dict[str, ScreenedPaper], context: Context) -> Table:
-    table = Table("score", "similar", "paper", title=f"Papers to read: {len(kept)}", title_justify="left")
-    for paper in kept:
-        row = screened[paper.id]
-        stamp = f"[bold red]{STAMPS[paper.status]}[/bold red] " if paper.status in STAMPS else ""
-        where = ", ".join(filter(None, [str(paper.year or "n.d."), paper.journal, f"from {paper.source}"]))
-        shown = (
-            f"{stamp}[bold]{escape(paper.id)}[/bold] {escape(one_line(paper.title, 200))} ({escape(where)})\n"
-            f"[dim]{escape(one_line(row.reason, 160))}[/dim]"
-        )
-        table.add_row(f"{row.score} of 5", f"{row.relevance:.2f}", shown)
-    return table
 
 
 def _left_out(kept: Collection[str], screened: Sequence[ScreenedPaper], papers: Sequence[Paper]) -> Iterator[str]:
@@ -96,18 +77,6 @@ def _trail(rounds: Sequence[SearchRound], kept: Collection[str]) -> Iterator[str
             yield f"    {one_line(warning, 120)}"
     if len(rows) > MOST_QUERIES:
         yield f"  and {len(rows) - MOST_QUERIES} more queries: see search.json"
-
-
-def _datasets(used: Collection[str], checks: dict[str, DatasetCheck], context: Context) -> Table:
-    table = Table("samples", "verdict", "data set", title=f"Data sets to use: {len(used)}", title_justify="left")
-    for dataset_id in used:
-        dataset = context.folder.read(Dataset, "datasets", f"{dataset_id}.json")
-        check = checks[dataset_id]
-        verdict = check.verdict if check.relevant else f"{check.verdict}, but does not look relevant"
-        reason = f"\n[dim]{escape(one_line('; '.join(check.reasons), 160))}[/dim]" if check.reasons else ""
-        shown = f"[bold]{escape(dataset_id)}[/bold] {escape(one_line(dataset.title, 200))}{reason}"
-        table.add_row(str(dataset.n_samples or "–"), verdict, shown)
-    return table
 
 
 def _unused(check: DatasetCheck) -> str:

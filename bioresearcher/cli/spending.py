@@ -7,6 +7,7 @@ import sys
 
 from rich.console import Console
 
+from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.errors import InputError, StoppedError
 from bioresearcher.graph.backends import budget_of, describe_backend
 from bioresearcher.graph.expect import forecast_of
@@ -15,11 +16,10 @@ from bioresearcher.llm.budget import Budget
 from bioresearcher.llm.choose import Choice
 from bioresearcher.llm.forecast import Forecast
 from bioresearcher.llm.prices import load_prices
-from bioresearcher.report.labels import tokens_in, tokens_out
+from bioresearcher.report.markdown import model_lines
 from bioresearcher.schemas.run import RunRecord
-from bioresearcher.schemas.usage import Usage, UsageRow
+from bioresearcher.schemas.usage import Usage
 from bioresearcher.settings import Settings
-from bioresearcher.text.format import count_of
 
 _YES = {"y", "yes"}
 
@@ -73,30 +73,7 @@ def agree(inputs: Inputs, settings: Settings, choice: Choice, args: argparse.Nam
 
 def usage_lines(record: RunRecord) -> list[str]:
     """What models were used for, by step, role and model, and in all; empty when none was asked."""
-    if not record.usage:
-        return []
-    rows = [(r.step, r.role, r.model, r.usage, _remarks(r)) for r in record.usage]
-    rows.append(("in all", "", "", sum((r.usage for r in record.usage), Usage()), ""))
-    cells = [
-        (step, role, model, count_of(u.calls, "call"), *_tokens(u), cost_text(u), remarks)
-        for step, role, model, u, remarks in rows
-    ]
-    widths = [max(len(row[n]) for row in cells) for n in range(7)]
-    lines = []
-    for row in cells:
-        left = (row[0].ljust(widths[0]), row[1].ljust(widths[1]), row[2].ljust(widths[2]))
-        right = tuple(row[n].rjust(widths[n]) for n in range(3, 7))
-        lines.append("  ".join((*left, *right, row[7])).rstrip())
-    return lines
-
-
-def _tokens(usage: Usage) -> tuple[str, str]:
-    return f"{tokens_in(usage)} in", f"{tokens_out(usage)} out"
-
-
-def _remarks(row: UsageRow) -> str:
-    said = [f"{row.repaired} repaired"] if row.repaired else []
-    return ", ".join(said + ([f"{row.by_rule} by rule"] if row.by_rule else []))
+    return Sheet("\n".join(model_lines(record.usage))).lines() if record.usage else []
 
 
 def cost_text(usage: Usage) -> str:

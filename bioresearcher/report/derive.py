@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bioresearcher.execution.metrics import automation
+from bioresearcher.report.labels import ORIGINS
 from bioresearcher.report.outputs import OutputFile
 from bioresearcher.report.view import RunView, TaskView
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
@@ -18,7 +19,7 @@ from bioresearcher.schemas.paper import Paper, ScreenedPaper
 from bioresearcher.schemas.protocol import Coverage, ProtocolPart
 from bioresearcher.schemas.report import Analysis, Report
 from bioresearcher.settings import BUDGET
-from bioresearcher.text.format import count_of, number, percent, setting_text
+from bioresearcher.text.format import STAMPS, count_of, number, percent, setting_text
 from bioresearcher.text.visible import one_line
 
 INCIDENTAL = frozenset({"workspace", "jobs", "command", "config", *BUDGET})
@@ -244,31 +245,22 @@ def task_datasets(view: RunView) -> dict[str, tuple[str, ...]]:
 
 def findings_by_part(view: RunView) -> tuple[FoundPart, ...]:
     """Findings of verified tasks only, grouped by the protocol part of the task's first step."""
-    rows = _found_rows(view, verified=True)
+    rests_on = task_datasets(view)
+    rows = [
+        FoundRow(t, f, rests_on.get(t.task.id, ()))
+        for t in view.tasks
+        if t.verified and t.record
+        for f in t.record.findings
+    ]
     parts = view.protocol.parts if view.protocol else ()
     grouped = [FoundPart(p.title, tuple(r for r in rows if _part_of(r.task, parts) is p)) for p in parts]
     grouped.append(FoundPart("Outside the protocol's parts", tuple(r for r in rows if not _part_of(r.task, parts))))
     return tuple(g for g in grouped if g.rows)
 
 
-def unverified_findings(view: RunView) -> tuple[FoundRow, ...]:
-    """Findings of tasks that are not verified; these are no results."""
-    return _found_rows(view, verified=False)
-
-
 def negative_findings(parts: Iterable[FoundPart]) -> tuple[FoundRow, ...]:
     """Findings whose statement says that something did not replicate or was not confirmed."""
     return tuple(row for part in parts for row in part.rows if row.negative)
-
-
-def _found_rows(view: RunView, *, verified: bool) -> tuple[FoundRow, ...]:
-    rests_on = task_datasets(view)
-    return tuple(
-        FoundRow(t, f, rests_on.get(t.task.id, ()))
-        for t in view.tasks
-        if t.verified is verified
-        for f in (t.record.findings if t.record else ())
-    )
 
 
 def _part_of(task: TaskView, parts: Iterable[ProtocolPart]) -> ProtocolPart | None:
@@ -302,8 +294,7 @@ def used_papers(view: RunView) -> tuple[Paper, ...]:
 
 def stamped(paper: Paper) -> str:
     """The title, after what everybody who reads it has to know."""
-    stamps = {"retracted": "RETRACTED: ", "concern": "EXPRESSION OF CONCERN: "}
-    return f"{stamps.get(paper.status, '')}{paper.title}"
+    return f"{STAMPS[paper.status]}: {paper.title}" if paper.status in STAMPS else paper.title
 
 
 def in_no_step(report: Report) -> tuple[str, ...]:
@@ -323,6 +314,34 @@ def dataset_views(view: RunView) -> tuple[DatasetView, ...]:
     checks = {c.dataset_id: c for c in view.checks}
     rows = sorted(view.datasets, key=lambda d: (order.index(d.role), d.id))
     return tuple(DatasetView(d, checks.get(d.id)) for d in rows)
+
+
+def dataset_facts(row: DatasetView) -> tuple[tuple[str, str], ...]:
+    """Facts of a data set and how it fits, as names with texts; an empty text is not known."""
+    d, check = row.dataset, row.check
+    unstated = "not stated by the source"
+    time = d.column("time")
+    fits = (
+        f"{check.verdict}: {'; '.join(check.reasons) or 'no reason given'} ({ORIGINS[check.origin]})" if check else ""
+    )
+    size = f"{number(d.n_samples)} samples, {number(d.n_features)} features" if d.n_samples else "not counted"
+    return (
+        ("Role", d.role),
+        ("Accession", d.accession or "none"),
+        ("Measured", " · ".join(filter(None, (d.organism, d.assay, d.platform)))),
+        ("Size", size),
+        ("Source", d.source),
+        ("Page", d.remote.url if d.remote else ""),
+        ("Found", "; ".join(d.remote.found_by[:3]) if d.remote else ""),
+        ("Licence", d.licence or "not stated"),
+        ("Citation", d.citation or "not stated"),
+        ("Endpoint", (d.endpoint or unstated) if d.column("event") else ""),
+        ("Time unit", (time.unit or unstated) if time else ""),
+        ("Check", fits or "not checked"),
+        ("Described by", d.described_by),
+        *(("Note", note) for note in d.notes),
+        *(("Problem", problem) for problem in d.problems),
+    )
 
 
 def answered_in(view: RunView) -> tuple[str, str]:

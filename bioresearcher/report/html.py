@@ -125,6 +125,7 @@ def _environment() -> Environment:
         metrics=METRICS,
         tasks_of_step=derive.tasks_of_step,
         described=derive.described,
+        dataset_facts=derive.dataset_facts,
         in_no_step=derive.in_no_step,
     )
     return environment

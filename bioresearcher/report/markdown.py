@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 from bioresearcher.report import derive
 from bioresearcher.report.doubts import not_verified
+from bioresearcher.report.evidence import use_of, use_rows
 from bioresearcher.report.labels import MODEL_COLUMNS, MODEL_NUMBERS, ORIGINS, VARYING, cost, tokens_in, tokens_out
 from bioresearcher.report.outputs import OutputFile, TablePreview
 from bioresearcher.report.protocol_markdown import protocol_lines, quote_lines, render_bare_protocol, render_protocol
 from bioresearcher.report.searched import left_out_lines, searched_lines
 from bioresearcher.report.view import RunView, TaskView
+from bioresearcher.review.gates import count_severities
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.report import Report
-from bioresearcher.schemas.review import METRICS, Review
+from bioresearcher.schemas.review import METRICS, GateFinding, Metric, MetricName
+from bioresearcher.schemas.task import DryLabTask
+from bioresearcher.schemas.usage import Usage, UsageRow
 from bioresearcher.text.format import (
     count_of,
     doi_link,
     file_link,
     md,
     md_code,
+    md_list,
+    md_table,
     moment,
     number,
     pmcid_link,
@@ -44,37 +50,32 @@ def render_markdown(view: RunView) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[bool] = ()) -> Iterable[str]:
-    """A table; cells must be escaped already."""
-    right = [*numeric, *[False] * (len(header) - len(numeric))]
-    yield f"| {' | '.join(header)} |"
-    yield f"|{'|'.join('---:' if r else '---' for r in right)}|"
-    yield from (f"| {' | '.join(row)} |" for row in rows)
-    yield ""
-
-
-def _bullets(lines: Iterable[str], empty: str) -> Iterable[str]:
-    items = [f"- {line}" for line in lines]
-    yield from (*(items or [empty]), "")
-
-
 def _head(view: RunView) -> Iterable[str]:
+    yield from title_lines(view)
+    if view.missing or view.problems:
+        yield from ("**This report is incomplete:**", "")
+        yield from md_list(md(s) for s in (*view.missing, *view.problems))
+
+
+def title_lines(view: RunView) -> Iterable[str]:
+    """The title, how far the run came, and which run it is."""
     run = view.run
     yield from (f"# {md(derive.title(view))}", "")
     yield from (" · ".join(f"**{md(s.text)}**" for s in (derive.headline(view), *derive.stamps(view))), "")
     run_id, started = derive.answered_in(view)
     yield from (f"Answers of run {md(run_id)}, started {md(moment(started))}, backend: {md(run.backend)}.", "")
-    if view.missing or view.problems:
-        yield from ("**This report is incomplete:**", "")
-        yield from _bullets((md(s) for s in (*view.missing, *view.problems)), "")
 
 
 def _objective(view: RunView) -> Iterable[str]:
     yield from ("## Objective", "", md(view.run.objective.text), "", "### Conditions", "")
-    yield from _bullets((md(c) for c in view.run.objective.conditions), "None were given.")
-    yield from ("### Requirements", "")
+    yield from md_list((md(c) for c in view.run.objective.conditions), "None were given.")
+    yield from ("### Requirements", "", *requirement_lines(view))
+
+
+def requirement_lines(view: RunView) -> Iterable[str]:
+    """The objective's requirements, and what the protocol does about them."""
     rows = [(md(r.requirement.id), md(r.requirement.text), _coverage(r)) for r in derive.requirement_rows(view)]
-    yield from _table(("Id", "Requirement", "In the protocol"), rows) if rows else ("None were given.", "")
+    yield from md_table(("Id", "Requirement", "In the protocol"), rows) if rows else ("None were given.", "")
 
 
 def _coverage(row: derive.RequirementRow) -> str:
@@ -90,19 +91,17 @@ def _found(view: RunView) -> Iterable[str]:
     yield from ("Statements of verified tasks only, in the words of the code that computed them.", "")
     parts = derive.findings_by_part(view)
     for row in derive.negative_findings(parts):
-        yield from (
-            f"> **Did not replicate or was not confirmed:** {md(row.finding.statement)} (task {md(row.task.task.id)})",
-            "",
-        )
+        said = f"{md(row.finding.statement)} (task {md(row.task.task.id)})"
+        yield from (f"> **Did not replicate or was not confirmed:** {said}", "")
     for part in parts:
         yield from (f"### {md(part.title)}", "")
-        yield from _bullets((_finding(r) for r in part.rows), "")
+        yield from md_list((_finding(r) for r in part.rows), "")
     if not parts:
         yield from ("No verified task has stated a finding.", "")
     open_tasks = [t for t in view.tasks if not t.verified]
     if open_tasks:
         yield from ("### Not verified, so no results", "")
-        yield from _bullets((_withheld(t) for t in open_tasks), "")
+        yield from md_list((_withheld(t) for t in open_tasks), "")
 
 
 def _finding(row: derive.FoundRow) -> str:
@@ -128,23 +127,32 @@ def _evidence(view: RunView) -> Iterable[str]:
     yield from ("## Evidence", "")
     yield from (f"{count_of(len(view.papers), 'paper')} found, {len(view.reports)} read.", "")
     for row in derive.paper_views(view):
-        screened = row.screened
-        if screened and not screened.kept and not row.report:
-            continue
-        yield from (f"### {md(derive.stamped(row.paper))}", "")
-        yield f"- {md(row.paper.id)}: {_reference(row.paper)}"
-        yield f"- Kind: {derive.KINDS[row.paper.kind]}; retraction status: {row.paper.status}"
-        if screened:
-            kept = "kept" if screened.kept else "not kept"
-            yield f"- Screening: {screened.score} of 5, {kept}: {md(screened.reason)} ({ORIGINS[screened.origin]})"
-        yield f"- Used by steps: {', '.join(md(s) for s in row.used_by) or 'none'}"
-        yield from _report(row, view) if row.report else ("- Not read into a report.", "")
+        if row.report or not row.screened or row.screened.kept:
+            yield from (f"### {md(derive.stamped(row.paper))}", "", *paper_lines(row, view))
     yield from left_out_lines(view)
     yield from searched_lines(view)
 
 
+def paper_lines(row: derive.PaperView, view: RunView) -> Iterable[str]:
+    """A paper: its facts, the steps taken from it with their quotes, and the protocol steps that stand on it."""
+    paper, screened = row.paper, row.screened
+    yield f"- {md(paper.id)}: {_reference(paper)}"
+    yield f"- Kind: {derive.KINDS[paper.kind]}; from {md(paper.source)}; retraction status: {paper.status}"
+    yield from (f"- Notice: {md(' '.join(filter(None, (n.what, n.date, f'({n.source})'))))}" for n in paper.notices)
+    if screened:
+        kept = "kept" if screened.kept else "not kept"
+        yield f"- Screening: {screened.score} of 5, {kept}: {md(screened.reason)} ({ORIGINS[screened.origin]})"
+    if row.report:
+        yield from _report(row, row.report, view)
+    else:
+        yield from ("- Not read into a report.", "")
+
+
 def _reference(paper: Paper) -> str:
-    said = [md(", ".join(paper.authors[:6])) or "authors not stated", md(paper.journal or "journal not stated")]
+    said = [
+        md(", ".join(paper.authors[:6]) + ", …" * (len(paper.authors) > 6)) or "authors not stated",
+        md(paper.journal or "journal not stated"),
+    ]
     said.append(str(paper.year) if paper.year else "year not stated")
     named = (("PMID", paper.pmid, pmid_link), ("PMCID", paper.pmcid, pmcid_link), ("DOI", paper.doi, doi_link))
     for name, value, link in named:
@@ -154,10 +162,8 @@ def _reference(paper: Paper) -> str:
     return "; ".join(said)
 
 
-def _report(row: derive.PaperView, view: RunView) -> Iterable[str]:
-    report: Report | None = row.report
-    if report is None:
-        return
+def _report(row: derive.PaperView, report: Report, view: RunView) -> Iterable[str]:
+    yield from (f"- {name.capitalize()}: {md(value)}" for name, value in use_rows(use_of(row.paper, report, view)))
     yield f"- Quotes: {report.quotes_located} of {report.quotes} found in the text"
     yield from (f"- Doubt about its text: {md(one_line(w, 200))}" for w in view.doubts.get(report.paper_id, ()))
     if report.suspicious:
@@ -166,9 +172,8 @@ def _report(row: derive.PaperView, view: RunView) -> Iterable[str]:
         where = f" in {md(suspect.section)}" if suspect.section else ""
         yield f"- Withheld from the reader{where}, as it {md(suspect.reason)}: {md(suspect.text)}"
     if row.analysis and row.analysis.parts:
-        carried = (
-            f"; data sets that carry over: {md(', '.join(row.analysis.datasets))}" if row.analysis.datasets else ""
-        )
+        names = md(", ".join(row.analysis.datasets))
+        carried = f"; data sets that carry over: {names}" if names else ""
         yield f"- Referability of the paper: {row.analysis.level}{carried}"
     left = derive.in_no_step(report)
     if left:
@@ -190,33 +195,19 @@ def _report(row: derive.PaperView, view: RunView) -> Iterable[str]:
 def _datasets(view: RunView) -> Iterable[str]:
     yield from ("## Data sets", "")
     for row in derive.dataset_views(view):
-        d, check = row.dataset, row.check
-        time = d.column("time")
-        facts = [
-            ("Role", d.role),
-            ("Accession", d.accession or "none"),
-            ("Size", f"{number(d.n_samples)} samples, {number(d.n_features)} features"),
-            ("Source", d.source),
-            ("Found", "; ".join(d.remote.found_by[:3]) if d.remote else ""),
-            ("Licence", d.licence or "not stated"),
-            ("Citation", d.citation or "not stated"),
-            ("Time unit", (time.unit or "not stated by the source") if time else ""),
-            ("Check", f"{check.verdict}: {'; '.join(check.reasons)}" if check else "not checked"),
-            *(("Note", note) for note in d.notes),
-            *(("Problem", problem) for problem in d.problems),
-        ]
-        yield from (f"### {md(d.id)}: {md(d.title)}", "")
-        yield from _bullets((f"{name}: {md(text)}" for name, text in facts if text), "")
+        yield from (f"### {md(row.dataset.id)}: {md(row.dataset.title)}", "", *dataset_lines(row))
     if not view.datasets:
         yield from ("No data set is in the run folder.", "")
 
 
+def dataset_lines(row: derive.DatasetView) -> Iterable[str]:
+    """A data set: its facts and how it fits."""
+    return md_list(f"{name}: {md(text)}" for name, text in derive.dataset_facts(row) if text)
+
+
 def _protocol(view: RunView) -> Iterable[str]:
-    yield from ("## Protocol", "")
-    if view.protocol is None:
-        yield from ("No protocol was written.", "")
-    else:
-        yield from protocol_lines(view.protocol, view, level=3)
+    written = protocol_lines(view.protocol, view, level=3) if view.protocol else ("No protocol was written.", "")
+    return ("## Protocol", "", *written)
 
 
 def _tasks(view: RunView) -> Iterable[str]:
@@ -225,64 +216,65 @@ def _tasks(view: RunView) -> Iterable[str]:
     if not view.tasks:
         yield from ("No task is in the run folder.", "")
         return
-    yield from _table(
-        ("Success", "Tasks", "Share"),
-        (
-            ("verified", f"{counted.verified} of {counted.tasks}", counted.verified_rate),
-            ("exit code 0", f"{counted.exit_ok} of {counted.tasks}", counted.exit_rate),
-        ),
-    )
+    rates = (("verified", counted.verified, counted.verified_rate), ("exit code 0", counted.exit_ok, counted.exit_rate))
+    cells = [(name, f"{n} of {counted.tasks}", share) for name, n, share in rates]
+    yield from md_table(("Success", "Tasks", "Share"), cells)
     rungs = (f"{derive.OUTCOMES[rung]}: {n}" for rung, n in counted.ladder if n)
     yield from (f"Outcomes: {'; '.join(rungs)}.", "")
-    yield from _table(("Automation", "How much"), derive.automation_rows(view))
+    yield from md_table(("Automation", "How much"), derive.automation_rows(view))
     for task in view.tasks:
-        yield from _task(task)
+        yield from (f"### {md(task.task.id)} {md(task.task.title)}", "", *task_lines(task))
 
 
-def _task(view: TaskView) -> Iterable[str]:
+def task_lines(view: TaskView) -> Iterable[str]:
+    """A task: its goal, its outcome and its outputs."""
     task, record = view.task, view.record
-    yield from (
-        f"### {md(task.id)} {md(task.title)}",
-        "",
-        f"**{derive.OUTCOMES[view.outcome]}**",
-        "",
-        md(task.goal),
-        "",
-    )
+    yield from (f"**{derive.OUTCOMES[view.outcome]}**", "", md(task.goal), "")
     yield f"- Carries out: {', '.join(md(s) for s in task.step_ids) or 'no protocol step'}"
-    if view.has_code:
-        yield f"- Code: [{view.task.code_file}](<{file_link(f'{view.folder}/{view.task.code_file}')}>)"
+    reads = (f"{i.name} ({i.dataset or i.task}/{i.file if i.dataset else i.output})" for i in task.inputs)
+    yield f"- Reads: {md(', '.join(reads)) or 'nothing'}"
+    yield f"- Made with: {f'the vetted analysis {md(task.skill)}' if task.skill else 'code written for this task'}"
+    code = (
+        f"[{task.code_file}](<{file_link(f'{view.folder}/{task.code_file}')}>)" if view.has_code else "not written yet"
+    )
+    yield f"- Code: {code}"
     if record is None:
+        for o in task.outputs:
+            columns = f", with {', '.join(c.name for c in o.columns)}" if o.columns else ""
+            yield f"- Writes {md(f'{o.file} ({o.kind}): {o.description}{columns}')}"
+        yield from _parameters(task)
         yield from ("- No record: this task was not worked on.", "")
         return
     yield f"- What decided: {md(record.message)}"
-    yield f"- Attempts: {len(record.attempts)}; sandbox: {md(record.sandbox) or 'not started'}"
+    ended = f"; exit code 0: {_yes(record.exit_ok)}" if record.attempts else ""
+    yield f"- Attempts: {len(record.attempts)}{ended}; sandbox: {md(record.sandbox) or 'not started'}"
     for a in record.attempts:
-        yield f"  - Attempt {a.number}: {derive.OUTCOMES[a.outcome]} – {md(a.message)}"
+        ended = "" if a.exit_code is None else f", exit code {a.exit_code}"
+        yield f"  - Attempt {a.number}: {derive.OUTCOMES[a.outcome]}{ended} – {md(a.message)}"
     if record.perturbed:
         changed = ", ".join(md(c) for c in record.perturbed.changed) or "nothing"
-        said = f"changed: {changed}" if record.perturbed.done else "not done"
+        same = f"; unchanged: {', '.join(map(md, record.perturbed.unchanged))}" if record.perturbed.unchanged else ""
+        said = f"changed: {changed}{same}" if record.perturbed.done else "not done"
         yield f"- Perturbed re-run: {said} ({md(record.perturbed.reason)})"
     yield from (f"- Note: {md(w)}" for w in record.warnings)
-    yield from (f"- Parameter {md(k)}: {md(value_text(v))}" for k, v in task.parameters.items())
+    yield from _parameters(task)
     yield ""
     yield from _outputs(view)
+
+
+def _parameters(task: DryLabTask) -> Iterable[str]:
+    return (f"- Parameter {md(k)}: {md(value_text(v))}" for k, v in task.parameters.items())
 
 
 def _outputs(task: TaskView) -> Iterable[str]:
     if not task.outputs:
         return
     rows = [
-        (
-            _file(o),
-            o.artifact.kind,
-            size(o.artifact.bytes),
-            md_code(o.artifact.sha256),
-            "as written" if o.state == "same" else f"**{md(o.note)}**",
-        )
+        (_file(o), o.artifact.kind, size(o.artifact.bytes), md_code(o.artifact.sha256), md(o.artifact.summary),
+         "as written" if o.state == "same" else f"**{md(o.note)}**")
         for o in task.outputs
-    ]
-    yield from _table(("Output", "Kind", "Size", "sha256", "State"), rows, (False, False, True))
+    ]  # fmt: skip
+    yield from md_table(("Output", "Kind", "Size", "sha256", "What", "State"), rows, (False, False, True))
     if not task.verified:
         yield from ("The outputs of a task that is not verified are not results and are not shown here.", "")
         return
@@ -297,43 +289,48 @@ def _outputs(task: TaskView) -> Iterable[str]:
 def _preview(table: TablePreview) -> Iterable[str]:
     header = [md(c.name) or " " for c in table.columns]
     rows = [[md(shown) for shown, _ in row] for row in table.rows]
-    return _table(header, rows, [c.numeric for c in table.columns])
+    return md_table(header, rows, [c.numeric for c in table.columns])
 
 
 def _review(view: RunView) -> Iterable[str]:
-    yield from ("## Review", "")
+    return ("## Review", "", *review_lines(view))
+
+
+def review_lines(view: RunView) -> Iterable[str]:
+    """Verdict, scores, what the gates found, and the reviews of drafts on the way."""
     if view.review is None:
         yield from ("No review was written.", "")
     else:
-        yield from _scores(view.review)
+        review = view.review
+        mean = f", mean {review.mean_score:.2f} of 5, {count_severities(review.findings)}" if review.metrics else ""
+        yield from (f"Verdict: **{review.verdict}**{mean} – {ORIGINS[review.origin]}. {md(review.summary)}", "")
+        yield from score_lines({n: m for n in METRICS if (m := review.metrics.get(n)) is not None})
+        yield from finding_lines(review.findings) if review.findings else ("The gates found nothing.", "")
     if view.rounds:
         rows = [
-            (
-                md(r.draft),
-                str(r.round),
-                f"{number(r.score)} of 5",
-                "yes" if r.passed else "no",
-                "yes" if r.kept else "no",
-                md(r.reason),
-            )
+            (md(r.draft), str(r.round), f"{number(r.score)} of 5", _yes(r.passed), _yes(r.kept), md(r.reason))
             for r in view.rounds
         ]
-        yield from _table(("Draft", "Round", "Score", "Passed", "Kept", "Reason"), rows, (False, True, True))
+        yield from md_table(("Draft", "Round", "Score", "Passed", "Kept", "Reason"), rows, (False, True, True))
 
 
-def _scores(review: Review) -> Iterable[str]:
-    yield from (f"Verdict: **{review.verdict}** – {ORIGINS[review.origin]}. {md(review.summary)}", "")
+def score_lines(metrics: Mapping[MetricName, Metric]) -> Iterable[str]:
+    """Scores with their reasons and what they rest on."""
     rows = [
         (words(n).capitalize(), f"{m.score:.1f} of 5", md(m.reason), "; ".join(md(e) for e in m.evidence))
-        for n in METRICS
-        if (m := review.metrics.get(n)) is not None
+        for n, m in metrics.items()
     ]
-    yield from _table(("Metric", "Score", "Reason", "Rests on"), rows, (False, True))
-    found = [(f.severity, md(f.gate), md(f.location), md(f.message), md(f.suggestion)) for f in review.findings]
-    if found:
-        yield from _table(("Severity", "Gate", "Where", "What", "Suggestion"), found)
-    else:
-        yield from ("The gates found nothing.", "")
+    return md_table(("Metric", "Score", "Reason", "Rests on"), rows, (False, True))
+
+
+def finding_lines(findings: Iterable[GateFinding]) -> Iterable[str]:
+    """Findings of the gates, with advice."""
+    rows = [(f.severity, md(f.gate), md(f.location), md(f.message), md(f.suggestion)) for f in findings]
+    return md_table(("Severity", "Gate", "Where", "What", "Suggestion"), rows)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def _usage(view: RunView) -> Iterable[str]:
@@ -345,29 +342,32 @@ def _usage(view: RunView) -> Iterable[str]:
         ("Repairs", number(u.repairs)),
         ("Human interventions", number(u.human_interventions)),
     ]
-    yield from ("## Usage and versions", "", *_table(("What", "How much"), rows), VARYING, "")
-    yield from _models(view)
-    yield from _table(("Component", "Version"), [(md(k), md(v)) for k, v in view.run.versions.items()])
+    yield from ("## Usage and versions", "", *md_table(("What", "How much"), rows), VARYING, "")
+    if view.run.usage:
+        yield from ("### Models", "", *model_lines(view.run.usage))
+    yield from md_table(("Component", "Version"), [(md(k), md(v)) for k, v in view.run.versions.items()])
     for title, digests in (("Prompts and cards", view.run.digests), ("Input files", view.run.inputs)):
         if digests:
             yield from (f"### {title}", "")
-            yield from _table(("Name", "Digest"), [(md(k), md_code(v)) for k, v in digests.items()])
+            yield from md_table(("Name", "Digest"), [(md(k), md_code(v)) for k, v in digests.items()])
 
 
-def _models(view: RunView) -> Iterable[str]:
-    if not view.run.usage:
-        return
-    rows = [
+def model_lines(rows: Collection[UsageRow]) -> Iterable[str]:
+    """Use of models by step, role and model, and in all."""
+    total = sum((r.usage for r in rows), Usage())
+    cells = [
         (md(r.step), md(r.role), md(r.model), f"{r.usage.calls:,}", tokens_in(r.usage), tokens_out(r.usage),
          cost(r.usage), f"{r.repaired:,}", f"{r.by_rule:,}")
-        for r in view.run.usage
+        for r in rows
     ]  # fmt: skip
-    yield from ("### Models", "", *_table(MODEL_COLUMNS, rows, MODEL_NUMBERS))
+    yield from md_table(MODEL_COLUMNS, cells, MODEL_NUMBERS)
+    tokens = f"{tokens_in(total)} tokens in, {tokens_out(total)} out"
+    yield from (f"In all: {count_of(total.calls, 'call')}, {tokens}, cost {cost(total)}", "")
 
 
 def _end(view: RunView) -> Iterable[str]:
     yield from ("## What was not verified", "")
-    yield from _bullets((md(s) for s in not_verified(view)), "Nothing is known to be open.")
+    yield from md_list((md(s) for s in not_verified(view)), "Nothing is known to be open.")
     yield from ("## How to reproduce", "", "Inside the run folder, where this report lies:", "")
     for what, line in derive.commands(view):
         yield from (f"- {what}: {md_code(line)}",)

@@ -48,14 +48,15 @@ def protocol_lines(protocol: Protocol, view: RunView | None, level: int) -> Iter
     )
     yield ""
     for part in protocol.parts:
-        yield from _part(part, view, level)
+        yield from part_lines(part, view, level)
     if protocol.limitations:
         yield from (f"{'#' * level} Limitations the protocol states", "")
         yield from (f"- {md(text)}" for text in protocol.limitations)
         yield ""
 
 
-def _part(part: ProtocolPart, view: RunView | None, level: int) -> Iterable[str]:
+def part_lines(part: ProtocolPart, view: RunView | None, level: int, *, quotes: bool = True) -> Iterable[str]:
+    """A part with its steps, headed at `level`; without `quotes` the passages are only named."""
     yield from (f"{'#' * level} Part {md(part.id)}: {md(part.title)}", "")
     yield from (f"{md(part.purpose)} {md(part.reason)}".strip(), "")
     if part.novel:
@@ -63,7 +64,7 @@ def _part(part: ProtocolPart, view: RunView | None, level: int) -> Iterable[str]
     yield from (f"- {line}" for line in _relations(part))
     yield ""
     for step in part.steps:
-        yield from _step(step, view, level + 1)
+        yield from step_lines(step, view, level + 1, quotes=quotes)
     if not part.steps:
         yield from ("This part has no steps yet.", "")
         yield from (f"- {md(line.id)} {md(line.title)}" for line in part.outline)
@@ -87,7 +88,8 @@ def _relations(part: ProtocolPart) -> Iterable[str]:
         yield f"Learns from {said}"
 
 
-def _step(step: ProtocolStep, view: RunView | None, level: int) -> Iterable[str]:
+def step_lines(step: ProtocolStep, view: RunView | None, level: int, *, quotes: bool = True) -> Iterable[str]:
+    """A step with all that is known of it and the passages it was learnt from, headed at `level`."""
     marks = ["wet lab" if step.kind == "wet" else "dry lab"]
     marks += [] if step.links else ["**unsupported**"]
     marks += [f"task {md(t.task.id)}: {OUTCOMES[t.outcome]}" for t in (tasks_of_step(view, step.id) if view else ())]
@@ -96,6 +98,10 @@ def _step(step: ProtocolStep, view: RunView | None, level: int) -> Iterable[str]
     yield ""
     for name, values in _facts(step):
         yield f"- {name}: {'; '.join(values) if values else 'none stated'}"
+    if step.links and not quotes:
+        learnt = dict.fromkeys(f"{md(k.paper_id)} step {md(k.step_id)}" for k in step.links)
+        yield from (f"- Learnt from {', '.join(learnt)}", "")
+        return
     yield ""
     if not step.links:
         why = f" {md(step.novelty)}" if step.novelty else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bioresearcher.report.view import RunView
 from bioresearcher.schemas.paper import DecidedBy, Paper, QueryTrail, ScreenedPaper, SearchRound
-from bioresearcher.text.format import count_of, md
+from bioresearcher.text.format import count_of, md, md_table
 from bioresearcher.text.visible import one_line
 
 MOST_QUERIES = 60
@@ -52,16 +52,25 @@ def searched_lines(view: RunView) -> Iterable[str]:
     if not rows:
         return
     yield from ("### How papers were searched", "")
-    yield "| Round | Source | Query | Hits | Taken | New | Kept |"
-    yield "|---|---|---|---|---|---|---|"
-    for number, row in rows[:MOST_QUERIES]:
-        kept = "–" if row.kept is None else str(row.kept)
-        counts = f"{row.hits:,} | {len(row.found)} | {row.new} | {kept}"
-        yield f"| {number} | {md(row.source)} | {_said(row)} | {counts} |"
+    yield from md_table(
+        ("Round", "Source", "Query", "Hits", "Taken", "New", "Kept"),
+        (
+            (
+                str(n),
+                md(q.source),
+                _said(q),
+                f"{q.hits:,}",
+                str(len(q.found)),
+                str(q.new),
+                "–" if q.kept is None else str(q.kept),
+            )
+            for n, q in rows[:MOST_QUERIES]
+        ),
+    )
     if len(rows) > MOST_QUERIES:
-        yield from ("", f"And {len(rows) - MOST_QUERIES} more queries: see search.json.")
+        yield from (f"And {len(rows) - MOST_QUERIES} more queries: see search.json.", "")
     ends = [r.stop_reason for r in view.rounds_of_search if r.stop_reason]
-    yield from ("", f"Searching ended: {md(ends[-1])}." if ends else "Searching had not ended.", "")
+    yield from (f"Searching ended: {md(ends[-1])}." if ends else "Searching had not ended.", "")
 
 
 def _said(row: QueryTrail) -> str:

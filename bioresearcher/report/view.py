@@ -71,6 +71,7 @@ class RunView:
     """All values of a run that a report shows.
 
     Attributes:
+        not_used: Data sets that were found and are not used.
         missing: What a finished run has and this one has not, as plain sentences.
         problems: Files that are there and cannot be used, as plain sentences.
         quotes: State of each quote against the stored text of its document, by `quote_key`.
@@ -83,6 +84,7 @@ class RunView:
     papers: tuple[Paper, ...] = ()
     status_checks: tuple[StatusCheck, ...] = ()
     datasets: tuple[Dataset, ...] = ()
+    not_used: tuple[Dataset, ...] = ()
     checks: tuple[DatasetCheck, ...] = ()
     reports: tuple[Report, ...] = ()
     analyses: tuple[Analysis, ...] = ()
@@ -119,6 +121,8 @@ def load_view(folder: RunFolder) -> RunView:
         )
     reader = _Reader(folder)
     reports = reader.all(Report, "reports")
+    datasets = reader.all(Dataset, "datasets")
+    used = {d.id for d in datasets}
     protocol = reader.one(Protocol, "protocol.json", "No protocol: protocol.json was not written.")
     view = RunView(
         run=run,
@@ -126,7 +130,8 @@ def load_view(folder: RunFolder) -> RunView:
         screening=reader.rows(ScreenedPaper, "screening.json"),
         papers=reader.all(Paper, "papers"),
         status_checks=reader.rows(StatusCheck, "status.json"),
-        datasets=reader.all(Dataset, "datasets"),
+        datasets=datasets,
+        not_used=tuple(d for d in reader.rows(Dataset, "datasets_found.json") if d.id not in used),
         checks=reader.rows(DatasetCheck, "checks.json"),
         reports=reports,
         analyses=reader.all(Analysis, "analyses"),

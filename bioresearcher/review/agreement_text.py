@@ -1,4 +1,4 @@
-"""An agreement as plain text, Markdown and JSON."""
+"""An agreement as Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -20,15 +20,6 @@ _MEANING = (
 def as_json(found: Agreement) -> str:
     """The whole value as JSON."""
     return found.model_dump_json(indent=2) + "\n"
-
-
-def as_text(found: Agreement) -> str:
-    """Plain lines with aligned columns."""
-    table = [_HEAD, *_rows(found)]
-    widths = [max(len(row[c]) for row in table) for c in range(len(_HEAD))]
-    lines = [_what(found), ""]
-    lines += ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]
-    return "\n".join([*lines, "", *_remarks(found), _MEANING]) + "\n"
 
 
 def as_markdown(found: Agreement) -> str:

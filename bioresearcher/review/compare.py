@@ -98,15 +98,6 @@ def _score_rows(c: Change) -> Iterable[tuple[str, str, str, str]]:
         yield RUBRIC[name].title, f"{a:.2f}", f"{b:.2f}", f"{b - a:+.2f}" if abs(b - a) > SAME else "="
 
 
-def change_text(c: Change) -> str:
-    """Plain lines."""
-    lines = [f"{one_line(c.old_file, 200)} → {one_line(c.new_file, 200)}", f"  {_headline(c)}"]
-    lines += [f"  {title:22}{a} → {b}  {d}" for title, a, b, d in _score_rows(c)]
-    for sign, findings in (("+", c.new), ("-", c.gone)):
-        lines += [f"  {sign} {f.severity:8}{f.gate}  {f.location}: {f.message}" for f in findings]
-    return "\n".join(lines) + "\n"
-
-
 def change_markdown(c: Change) -> str:
     """A Markdown document."""
     lines = [

@@ -1,4 +1,4 @@
-"""Reviews as JSON, Markdown and plain text."""
+"""Reviews as JSON and Markdown."""
 
 from __future__ import annotations
 
@@ -58,49 +58,12 @@ def _row(r: Reviewed) -> dict[str, JsonValue]:
     return row
 
 
-def as_text(results: Sequence[Reviewed]) -> str:
-    """Plain lines, for pipes and logs."""
-    blocks = ["\n".join(_text(r)) for r in results]
-    if len(results) > 1:
-        blocks.append("\n".join(_comparison(results)))
-    return "\n\n".join(blocks) + "\n"
-
-
-def _text(r: Reviewed) -> Iterable[str]:
-    yield f"{one_line(r.file, 300)}: {one_line(r.title, 200)}" if r.title else one_line(r.file, 300)
-    if r.review is None:
-        yield f"  not reviewed: {one_line(f'{r.error} {r.hint}', 500)}"
-        return
-    yield f"  verdict: {r.review.verdict}   mean {r.review.mean_score:.2f} of 5   {count_severities(r.review.findings)}"
-    for name in METRICS:
-        m = r.review.metrics[name]
-        yield f"  {RUBRIC[name].title:22}{m.score:.2f}  {m.reason}"
-    for w in r.warnings:
-        yield f"  reading: {one_line(w, 300)}"
-    for f in r.review.findings:
-        tail = f" → {f.suggestion}" if f.suggestion else ""
-        yield f"  {f.severity:8}{f.gate}  {f.location}: {f.message}{tail}"
-    yield f"  {r.review.summary}"
-
-
-def _comparison(results: Sequence[Reviewed]) -> Iterable[str]:
-    short = ("compl", "detail", "correct", "logic", "struct")
-    width = min(48, max(len(one_line(r.file, 300)) for r in results))
-    yield f"{'file':{width}}  " + "  ".join(f"{s:>7}" for s in (*short, "mean")) + "  verdict"
-    for r in results:
-        name = one_line(r.file, 300)[-width:]
-        if r.review is None:
-            yield f"{name:{width}}  not reviewed"
-            continue
-        scores = (*(r.review.metrics[m].score for m in METRICS), r.review.mean_score)
-        yield f"{name:{width}}  " + "  ".join(f"{s:7.2f}" for s in scores) + f"  {r.review.verdict}"
-
-
 def as_markdown(results: Sequence[Reviewed]) -> str:
     """A Markdown document; text of the protocol is escaped."""
     lines: list[str] = ["# Protocol review", ""]
     if len(results) > 1:
-        lines += ["| file | " + " | ".join(RUBRIC[m].title for m in METRICS) + " | mean | verdict |"]
+        titles = " | ".join(RUBRIC[m].title for m in METRICS)
+        lines += ["## Comparison", "", f"| file | {titles} | mean | verdict |"]
         lines += ["|---|" + "---|" * (len(METRICS) + 2)]
         lines += [_table_row(r) for r in results] + [""]
     for r in results:
@@ -110,13 +73,13 @@ def as_markdown(results: Sequence[Reviewed]) -> str:
 
 def _table_row(r: Reviewed) -> str:
     if r.review is None:
-        return f"| {md(r.file)} | " + "| " * len(METRICS) + "| | not reviewed |"
+        return f"| {md(r.file)} | " + "| " * (len(METRICS) + 1) + "not reviewed |"
     scores = " | ".join(f"{r.review.metrics[m].score:.2f}" for m in METRICS)
     return f"| {md(r.file)} | {scores} | {r.review.mean_score:.2f} | {r.review.verdict} |"
 
 
 def _section(r: Reviewed) -> Iterable[str]:
-    yield f"## {md(r.file)}"
+    yield f"## {md(f'{r.file}: {r.title}' if r.title else r.file)}"
     yield ""
     if r.review is None:
         yield f"Not reviewed: {md(f'{r.error} {r.hint}')}"
@@ -129,7 +92,7 @@ def _section(r: Reviewed) -> Iterable[str]:
     for name in METRICS:
         m = r.review.metrics[name]
         shown = [f"{p}: “{e}”" for p, e in zip(m.places, m.evidence, strict=True)] if m.places else m.evidence
-        evidence = "<br>".join(md(e) for e in shown)
+        evidence = "; ".join(md(e) for e in shown)
         yield f"| {RUBRIC[name].title} | {m.score:.2f} | {md(m.reason)} | {evidence} |"
     if r.warnings:
         yield ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-from bioresearcher.text.visible import one_line
+from bioresearcher.text.visible import one_line, visible
 
 _MD_ENTITY = re.compile(r"&(?=#?\w+;)")
 _MD_SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -42,6 +42,27 @@ def md_code(text: str) -> str:
     return f"{fence}{pad}{flat}{pad}{fence}" if flat else ""
 
 
+def md_code_block(text: str) -> Iterable[str]:
+    """Lines as they are; the fence is longer than any run of backticks inside."""
+    fence = "`" * max(3, *(len(m) + 1 for m in re.findall("`+", text)), 3)
+    return (fence, *visible(text).splitlines(), fence, "")
+
+
+def md_table(header: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[bool] = ()) -> Iterable[str]:
+    """A Markdown table with `numeric` columns set to the right; cells must be escaped already."""
+    right = [*numeric, *[False] * (len(header) - len(numeric))]
+    yield f"| {' | '.join(header)} |"
+    yield f"|{'|'.join('---:' if r else '---' for r in right)}|"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+    yield ""
+
+
+def md_list(lines: Iterable[str], empty: str = "") -> Iterable[str]:
+    """A Markdown list, or what to say of an empty one; lines must be escaped already."""
+    items = [f"- {line}" for line in lines]
+    yield from (*(items or [empty]), "")
+
+
 def number(value: float) -> str:
     """A number for reading: integers with thousands separators, others with four significant digits."""
     if isinstance(value, bool):
@@ -66,6 +87,10 @@ def value_text(value: object) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{k}: {value_text(v)}" for k, v in value.items()) or "none"
     return str(value)
+
+
+STAMPS = {"retracted": "RETRACTED", "concern": "EXPRESSION OF CONCERN", "corrected": "corrected later"}
+"""Marks of papers that something was published about."""
 
 
 def duration(seconds: float) -> str:

@@ -94,7 +94,7 @@ def test_a_session_shows_asks_and_exports(program: Any, read_only: Path, tmp_pat
     done = program.run("--script", str(script))
     assert done.returncode == 0, done.stdout + done.stderr
     for said in (
-        "taken over", "/papers: '99' is not in the list", "No model was asked", "There is no limit", "below 0.05. [1]",
+        "Taken over", "/papers: '99' is not in the list", "No model was asked", "There is no limit", "below 0.05. [1]",
         "Quotes, as they stand in the papers", f"report: {(program.workspace / 'runs').resolve()}", "written: ",
     ):  # fmt: skip
         assert said in done.stdout, said

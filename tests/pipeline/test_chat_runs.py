@@ -73,7 +73,7 @@ def test_a_run_says_who_answers_what_it_will_take_and_what_it_took(
     assert "backend: compatible:test-model (configured" in done.stdout
     assert "forecast: about" in done.stdout
     assert "literature/report_part" in done.stdout
-    assert "in all" in done.stdout
+    assert "In all: " in done.stdout
     record = record_of(program.folder())
     assert record["backend"] == "compatible:test-model"
     assert record["forecast"]

@@ -41,7 +41,7 @@ def known(papers: list[str], datasets: list[str]) -> Known:
 def test_tables_fit_the_terminal_and_show_hostile_text_as_it_is(width: int) -> None:
     rows = rows_of({"papers": ["PMID1"], "datasets": []}, known(["PMID1", "doi-10.1101-2020.01.01.123456"], ["GSE1"]))
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None).print(table(rows, "Papers to read", width))
+    Console(file=out, width=width, color_system=None).print(table(rows, "Papers to read"))
     text = out.getvalue()
     assert max(map(len, text.splitlines())) <= width
     assert "\x1b" not in text

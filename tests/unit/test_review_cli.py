@@ -12,9 +12,10 @@ import pytest
 from rich.console import Console
 
 from bioresearcher.cli import review as command
-from bioresearcher.cli.review_table import print_tables
+from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.errors import InputError
 from bioresearcher.review.gates import GATES
+from bioresearcher.review.render import as_markdown
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.review import METRICS, Review
 from bioresearcher.schemas.run import RunRecord
@@ -65,7 +66,9 @@ def test_several_files_are_compared(good: Path, bad: Path, capsys: pytest.Captur
     rows = json.loads(capsys.readouterr().out)
     assert rows[0]["mean_score"] > rows[1]["mean_score"] + 2
     assert run(good, bad) == 0
-    assert "verdict" in capsys.readouterr().out.split("file ", 1)[1]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "Comparison"
+    assert [line.rpartition("; ")[2] for line in lines[2:4]] == ["verdict pass", "verdict fail"]
 
 
 def test_an_unreadable_file_among_several_is_reported_and_the_others_reviewed(
@@ -78,7 +81,7 @@ def test_an_unreadable_file_among_several_is_reported_and_the_others_reviewed(
     assert rows[1]["verdict"] == "pass"
     assert "no.md is not there" in out.err
     assert run(tmp_path / "no.md", good) == 2
-    assert "not reviewed" in capsys.readouterr().out
+    assert "no.md: verdict not reviewed" in capsys.readouterr().out
 
 
 def test_an_unreadable_file_alone_is_an_input_error(tmp_path: Path):
@@ -170,11 +173,11 @@ def test_a_terminal_gets_tables_and_no_escape_sequence_of_the_protocol(bad: Path
     args = argparse.Namespace(backend="offline")
     results = command._reviewed([command._read(path, None) for path in (bad, good, Path("no.md"))], args)
     stream = io.StringIO()
-    print_tables(results, Console(file=stream, force_terminal=True, width=100, color_system=None))
+    Console(file=stream, force_terminal=True, width=100, color_system=None).print(Sheet(as_markdown(results)))
     text = stream.getvalue()
     assert "Completeness" in text
     assert "Comparison" in text
-    assert "not reviewed" in text
+    assert "verdict: not reviewed" in text
     assert "[red]with[/red]" in text.replace("\n", " ")
     assert "\x1b[31m" not in text
 

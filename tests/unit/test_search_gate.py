@@ -72,7 +72,7 @@ def test_what_was_named_on_the_command_line_is_shown_as_chosen(context: SimpleNa
     out = io.StringIO()
     context.settings = Settings(include=("PMID:2",), exclude=("1", "GSE1"))
     show_selection(QUESTION, context, Console(file=out, width=80, color_system=None))
-    assert "RETRACTED PMID2" in out.getvalue()
+    assert "PMID2 RETRACTED" in out.getvalue()
     assert "Papers to read: 1" in out.getvalue()
     assert "data set not used: GSE1: taken out with --exclude" in out.getvalue()
 

@@ -16,23 +16,17 @@ from hypothesis import strategies as st
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
-from rich.console import Group
-from rich.table import Table
 
 from bioresearcher.cli.session.completion import SessionCompleter
 from bioresearcher.cli.session.editor import edit_text
 from bioresearcher.cli.session.history import open_history
+from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.cli.session.pasted import LONGEST_SHOWN, Pasted, has_mark
 from bioresearcher.cli.session.plain import PlainTerminal
 from bioresearcher.cli.session.script import ScriptTerminal, read_script
 from bioresearcher.cli.session.shown import as_lines, as_text
 from bioresearcher.errors import InputError
-
-
-def table() -> Table:
-    found = Table("score", "paper", title="Papers: 1")
-    found.add_row("4 of 5", "PMID 12829800\nRepeated observation of subtypes")
-    return found
+from bioresearcher.text.format import md_table
 
 
 async def test_a_script_answers_what_is_asked_and_says_when_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,17 +143,13 @@ async def test_plain_lines_say_that_text_is_not_utf8(
 
 
 def test_for_line_readers_a_table_is_a_line_a_row_and_nothing_is_drawn() -> None:
-    lines = as_lines(Group("[not markup]", table()))
-    assert lines == [
-        "[not markup]",
-        "Papers: 1",
-        "score: 4 of 5; paper: PMID 12829800 Repeated observation of subtypes",
-    ]
-    grid = Table.grid()
-    grid.add_row("model", "offline")
-    assert as_lines(grid) == ["model offline"]
-    assert "│" in as_text(table(), 40, colour=False)
-    assert "\x1b" not in as_text(table(), 40, colour=False)
+    row = ("4 of 5", "PMID 12829800 Repeated observation of subtypes")
+    sheet = Sheet("\n".join(("# Papers: 1", "", "> quoted", "", *md_table(("score", "paper", "year"), [(*row, "")]))))
+    assert as_lines(sheet) == ["Papers: 1", "quoted", "4 of 5: paper PMID 12829800 Repeated observation of subtypes"]
+    assert as_lines("[not markup]") == ["[not markup]"]
+    assert as_lines(Sheet("- model: offline")) == ["model: offline"]
+    assert "▌ quoted" in as_text(sheet, 40, colour=False)
+    assert "\x1b" not in as_text(sheet, 40, colour=False)
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\r"), max_size=50), st.integers(0, LONGEST_SHOWN * 3))

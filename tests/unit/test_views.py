@@ -14,20 +14,25 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
 
-from bioresearcher.cli.session.export import export, files_view, path_of
-from bioresearcher.cli.session.layout import Facts, Heading, Line, Listing, Sheet
+from bioresearcher.cli.session.export import export, file_lines, path_of
+from bioresearcher.cli.session.layout import Sheet
+from bioresearcher.cli.session.running import Live
 from bioresearcher.cli.session.shown import as_lines, as_text
-from bioresearcher.cli.session.views import VIEWS, Live, View, ask_view
+from bioresearcher.cli.session.views import VIEWS, view
+from bioresearcher.cli.session.views_ask import ask_view
 from bioresearcher.errors import InputError
 from bioresearcher.llm.backend import Reply
 from bioresearcher.llm.budget import Budget, Meter
 from bioresearcher.llm.ledger import Entry, Ledger, usage_rows
+from bioresearcher.report.derive import OUTCOMES
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.answer import AnswerSentence, Citation, LeftOut, LibraryAnswer
 from bioresearcher.schemas.passage import Evidence
 from bioresearcher.schemas.run import RunRecord
 from bioresearcher.schemas.task import DryLabTask
 from bioresearcher.schemas.usage import Usage
+from bioresearcher.text.format import md, md_code_block, md_list, md_table
+from bioresearcher.text.visible import one_line
 
 WIDTHS = (40, 80, 200)
 ASKED = (
@@ -56,7 +61,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 def test_a_view_fits_its_width_and_shows_no_control_characters(
     run: RunFolder, name: str, argument: str, width: int
 ) -> None:
-    sheet = VIEWS[name](View(run, argument, width))
+    sheet = view(run, name, argument, width=width)
     text = as_text(sheet, width, colour=False)
     assert text.strip()
     assert not ODD.search(text.replace("\n", ""))
@@ -72,35 +77,38 @@ def test_a_view_fits_its_width_and_shows_no_control_characters(
 @pytest.mark.parametrize("width", [40, 80])
 def test_nothing_that_is_told_is_lost_where_it_is_narrow(run: RunFolder, width: int) -> None:
     for name, argument in ASKED:
-        sheet = VIEWS[name](View(run, argument, width))
-        shown = set(re.findall(r"\w{4,12}", " ".join(sheet.lines())))
-        narrow = "".join(as_text(sheet, width, colour=False).split())
+        sheet = view(run, name, argument, width=width)
+        shown = set(re.findall(r"\w{4,12}", " ".join(sheet.lines()).casefold()))
+        narrow = "".join(as_text(sheet, width, colour=False).replace("▌", "").casefold().split())
         assert [word for word in shown if word not in narrow] == [], (name, argument)
 
 
 def test_markup_in_a_title_is_text(run: RunFolder) -> None:
-    text = as_text(VIEWS["papers"](View(run, "own-5a1f")), 200, colour=False)
-    assert "[click](javascript:alert(2))" in text
-    assert "**bold**" in text
+    sheet = view(run, "papers", "own-5a1f")
+    for text in (" ".join(as_text(sheet, 120, colour=False).split()), "\n".join(sheet.lines())):
+        assert "[click](javascript:alert(2))" in text
+        assert "**bold**" in text
+        assert "<img src=x onerror=alert(1)>" in text
 
 
 def test_one_paper_says_what_was_taken_and_what_stands_on_it(run: RunFolder) -> None:
-    lines = "\n".join(VIEWS["papers"](View(run, "PMID10963602")).lines())
-    assert re.search(r"^read: \d+ steps with \d+ quotes: ", lines, re.M)
-    assert re.search(r"^protocol steps that stand on it: [1-9]", lines, re.M)
-    assert re.search(r"^tasks that carry those out: [1-9]", lines, re.M)
+    lines = "\n".join(view(run, "papers", "PMID10963602").lines())
+    assert re.search(r"^Read: \d+ steps with \d+ quotes: ", lines, re.M)
+    assert re.search(r"^Protocol steps that stand on it: [1-9]", lines, re.M)
+    assert re.search(r"^Tasks that carry those out: [1-9]", lines, re.M)
 
 
 def test_one_task_says_where_its_code_is_and_what_became_of_it(run: RunFolder) -> None:
     tasks = json.loads(run.path("tasks.json").read_text(encoding="utf-8"))
     for task in tasks:
-        lines = "\n".join(VIEWS["tasks"](View(run, task["id"])).lines())
+        lines = "\n".join(view(run, "tasks", task["id"]).lines())
         if run.has("tasks", task["id"], "record.json"):
             record = json.loads(run.path("tasks", task["id"], "record.json").read_text(encoding="utf-8"))
-            assert f"outcome: {record['outcome']}:" in lines
-            assert f"verified: {'yes' if record['outcome'] == 'verified' else 'no'}" in lines
+            assert OUTCOMES[record["outcome"]] in lines.splitlines()
+            assert f"What decided: {one_line(record['message'])}" in lines
+            assert ("Stated, but not verified: no results" in lines) is (task["id"] == "T3")
         if run.has("tasks", task["id"], "code.py"):
-            assert f"code: tasks/{task['id']}/code.py" in lines
+            assert f"Code: code.py (./tasks/{task['id']}/code.py)" in lines
 
 
 @pytest.mark.parametrize(
@@ -116,14 +124,14 @@ def test_one_task_says_where_its_code_is_and_what_became_of_it(run: RunFolder) -
 )
 def test_what_is_not_there_is_one_line_that_says_what_is(run: RunFolder, name: str, argument: str) -> None:
     with pytest.raises(InputError, match=f"/{name}: .*{argument}") as said:
-        VIEWS[name](View(run, argument))
+        view(run, name, argument)
     assert said.value.hint
     assert "\n" not in str(said.value)
 
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_run_that_has_only_begun_can_be_looked_at(tmp_path: Path, name: str) -> None:
-    assert as_text(VIEWS[name](View(RunFolder(tmp_path))), 40, colour=False).strip()
+    assert as_text(view(RunFolder(tmp_path), name), 40, colour=False).strip()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -133,21 +141,22 @@ def test_costs_come_from_the_ledger_also_while_it_is_written(tmp_path: Path) -> 
     for number, step in enumerate(("literature/report_part", "literature/answer_question")):
         used = Usage(calls=1, input_tokens=1_000, output_tokens=10, cost_usd=0.25)
         ledger.record(Entry(f"k{number}", step, "reader", "m", "model", Reply("{}", used, "maker:m")))
-    sheet = VIEWS["cost"](View(folder))
-    assert sheet.lines()[0].startswith("0.50 USD for 2 calls")
-    assert any(line.startswith("literature/answer_question: role reader; calls 1") for line in sheet.lines())
+    lines = view(folder, "cost").lines()
+    assert lines[0].startswith("$0.5000 for 2 calls")
+    assert any(line.startswith("literature/answer_question: role reader; model maker:m; calls 1") for line in lines)
+    assert lines[-1] == "In all: 2 calls, 2,000 tokens in, 20 out, cost $0.5000"
     assert usage_rows(folder.path("ledger.sqlite")) == ledger.rows()
     ledger.close()
     folder.path("ledger.sqlite").write_bytes(b"no database")
     assert usage_rows(folder.path("ledger.sqlite")) is None
-    assert VIEWS["cost"](View(folder)).lines()
+    assert view(folder, "cost").lines()
     assert folder.path("ledger.sqlite").read_bytes() == b"no database"
 
 
 def test_a_budget_says_what_is_left_and_what_is_not_known() -> None:
     def told(budget: Budget, spent: Usage) -> list[str]:
         live = Live(lambda width: [Text("✓ read")], Meter(budget, spent, 90))
-        return VIEWS["budget"](View(RunFolder(Path("nowhere")), live=live)).lines()
+        return view(RunFolder(Path("nowhere")), "budget", live=live).lines()
 
     spent = Usage(calls=2, input_tokens=900, output_tokens=100, cost_usd=1.5)
     lines = told(Budget(max_usd=2, max_tokens=1_000), spent)
@@ -160,7 +169,7 @@ def test_a_budget_says_what_is_left_and_what_is_not_known() -> None:
 
 def test_the_status_of_a_run_under_way_shows_its_tree(run: RunFolder) -> None:
     live = Live(lambda width: [Text("● read     read_paper 3/9 done"), Text(f"{width} columns")])
-    lines = VIEWS["status"](View(run, width=61, live=live)).lines()
+    lines = view(run, "status", width=61, live=live).lines()
     assert "● read     read_paper 3/9 done" in lines
     assert "61 columns" in lines
 
@@ -181,7 +190,7 @@ def test_an_answer_shows_its_quotes_what_was_left_out_and_the_cost() -> None:
     lines = ask_view(answer()).lines()
     assert lines[0] == "Said so [1]"
     assert "[1] RETRACTED P1 T [red] (2001), Methods[2J, page 3: “a [bold]quote”" in lines
-    assert "– left out, as its quotes say something else: Not so" in lines
+    assert "left out, as its quotes say something else: Not so" in lines
     assert lines[-1].endswith("1 of 2 quotes found · by maker:m · 1 call, 10 tokens in, 2 out, 0.0123 USD")
     for width in WIDTHS:
         text = as_text(ask_view(answer()), width, colour=False)
@@ -191,25 +200,50 @@ def test_an_answer_shows_its_quotes_what_was_left_out_and_the_cost() -> None:
     assert no[0].startswith("Not in the library")
 
 
+def test_a_damaged_file_is_named_and_the_rest_is_shown(tmp_path: Path) -> None:
+    folder = built(tmp_path / "run")
+    folder.path("papers", "own-5a1f.json").write_text("{")
+    lines = view(folder, "papers").lines()
+    assert lines[-1].startswith("papers/own-5a1f.json cannot be used")
+    assert any("PMID10963602" in line for line in lines)
+
+
 TEXTS = st.text(max_size=60)
 
 
 @settings(max_examples=40)
 @given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS), max_size=4), TEXTS, st.integers(40, 140))
 def test_any_text_can_be_shown(rows: list[tuple[str, str, str]], text: str, width: int) -> None:
-    blocks = [
-        Heading(text), Line(text, mark="1.2", indent=2), Facts(tuple(row[:2] for row in rows)),
-        Listing(("a", "b", "c"), tuple(rows), frozenset({"b"}), named=(0, 2)),
+    parts = [
+        f"# x{md(text)}", "", f"x{md(text)}", "", *md_list(f"x{md(row[0])}" for row in rows),
+        *md_table(("a", "b", "c"), [("x", *map(md, row[1:])) for row in rows], (False, True)),
+        *md_code_block(f"x{text}"),
     ]  # fmt: skip
-    sheet = Sheet(blocks)
+    sheet = Sheet("\n".join(parts), Text("1   as it is"))
     shown = as_text(sheet, width, colour=False)
     assert not ODD.search(shown.replace("\n", ""))
-    assert len(sheet.lines()) == 2 + 2 * len(rows)
+    assert max(cell_len(line) for line in shown.splitlines()) <= width
+    assert len(sheet.lines()) >= 4 + 2 * len(rows)
     assert all(len(line.splitlines()) <= 1 for line in sheet.lines())
+    for line in ("x" + one_line(text), *("x" + one_line(row[0]) for row in rows)):
+        assert " ".join(line.split()) in [" ".join(one.split()) for one in sheet.lines()]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_table_is_a_list_of_its_rows_where_it_does_not_fit(width: int) -> None:
+    rows = [("T1 Cohort table", "verified", "1"), ("T2 " + "Volcano plot " * 5, "**ended with an error**", "")]
+    sheet = Sheet("\n".join(md_table(("Task", "Outcome", "Attempts"), rows, (False, False, True))))
+    text = as_text(sheet, width, colour=False)
+    assert ("Outcome: verified; Attempts: 1" in text) is (width == 40)
+    assert "*" not in text
+    assert sheet.lines() == [
+        "T1 Cohort table: outcome verified; attempts 1",
+        f"T2 {'Volcano plot ' * 5}".strip() + ": outcome ended with an error",
+    ]
 
 
 def test_files_are_named_with_their_places(run: RunFolder, tmp_path: Path) -> None:
-    lines = files_view(run).lines()
+    lines = file_lines(run)
     assert lines[0] == f"Run folder: {run.root.resolve()}"
     assert any(line.startswith(f"report: {run.path('report.html').resolve()} (") for line in lines) or not run.has(
         "report.html"
@@ -218,7 +252,7 @@ def test_files_are_named_with_their_places(run: RunFolder, tmp_path: Path) -> No
     for wrong in ("../../etc/passwd", "ledger", "ledger.sqlite"):
         with pytest.raises(InputError, match="/open"):
             path_of(run, wrong)
-    assert "No report" in files_view(RunFolder(tmp_path)).lines()[1]
+    assert "No report" in file_lines(RunFolder(tmp_path))[1]
 
 
 def contents(place: Path) -> dict[str, bytes]:
@@ -301,6 +335,8 @@ def test_there_is_nothing_to_export_of_a_run_that_has_only_begun(tmp_path: Path)
 def test_interventions_are_not_counted_before_the_run_has_counted_them(tmp_path: Path) -> None:
     folder = built(tmp_path / "run")
     record = folder.read(RunRecord, "run.json")
-    assert "by people" in as_text(VIEWS["status"](View(folder)), 80, colour=False)
+    assert "by people" in as_text(view(folder, "status"), 80, colour=False)
     folder.write(record.model_copy(update={"status": "running"}), "run.json")
-    assert "by people" not in as_text(VIEWS["status"](View(folder)), 80, colour=False)
+    text = as_text(view(folder, "status"), 80, colour=False)
+    assert "by people" not in text
+    assert "not finished: it was cut off, or another process works on it" in text

@@ -109,7 +109,7 @@ async def _budget(session: Session, text: str) -> None:
 
 
 async def _open(session: Session, what: str) -> None:
-    from bioresearcher.cli.session.export import files_view, path_of
+    from bioresearcher.cli.session.export import file_lines, path_of
 
     folder = session.run.current()
     if what:
@@ -117,14 +117,14 @@ async def _open(session: Session, what: str) -> None:
         session.terminal.say(str(path))
         await _show(path)
     else:
-        session.terminal.say("\n".join(files_view(folder).lines()))  # as they are: a path is there to be copied
+        session.terminal.say("\n".join(file_lines(folder)))  # as they are: a path is there to be copied
 
 
 async def _export(session: Session, target: str) -> None:
     from bioresearcher.cli.session.export import export
 
     done = await asyncio.to_thread(export, session.run.current(), target)
-    session.terminal.say("\n".join(done.sheet().lines()))
+    session.terminal.say("\n".join(done.lines()))
 
 
 async def _show(path: Path) -> None:

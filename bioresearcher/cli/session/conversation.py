@@ -121,10 +121,10 @@ class Session:
         Raises:
             InputError: No run has begun yet, or there is nothing of that name.
         """
-        from bioresearcher.cli.session.views import VIEWS, View
+        from bioresearcher.cli.session.views import view
 
-        view = View(self.run.current(), rest, self.terminal.width, self.run.live())
-        self.terminal.say(await asyncio.to_thread(VIEWS[name], view))
+        folder, live, width = self.run.current(), self.run.live(), self.terminal.width
+        self.terminal.say(await asyncio.to_thread(view, folder, name, rest, live=live, width=width))
 
     def begin_anew(self) -> None:
         """Take in another objective.

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
-from bioresearcher.text.format import count_of
+from bioresearcher.text.format import count_of, md
 from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
+    from bioresearcher.cli.session.layout import Sheet
     from bioresearcher.examples import ExampleInputs
     from bioresearcher.graph.prepare import Inputs
     from bioresearcher.schemas.dataset import Dataset
@@ -67,11 +66,10 @@ class Found:
     failures: tuple[Failure, ...] = ()
 
 
-def understood(draft: Draft, found: Found, around: list[tuple[str, list[str]]]) -> Table:
-    """A table of what was understood; `around` is more of it: a name and lines each."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column()
+def understood(draft: Draft, found: Found, around: list[tuple[str, list[str]]]) -> Sheet:
+    """A list of what was understood; `around` is more of it: a name and lines each."""
+    from bioresearcher.cli.session.layout import Sheet
+
     failures = [f"! {one_line(f'{f.item}: {f.message}', 200)}" for f in found.failures]
     rows = [
         ("objective", [draft.objective]),
@@ -81,10 +79,8 @@ def understood(draft: Draft, found: Found, around: list[tuple[str, list[str]]]) 
         ("data", [*_datasets(found)] if draft.data else ["none given"]),
         *around,
     ]
-    for name, lines in rows:
-        for n, line in enumerate(_cut(lines)):
-            table.add_row("" if n else name, line)
-    return table
+    listed = [f"- **{name}**: " + "\n  - ".join(map(md, _cut(lines))) for name, lines in rows]
+    return Sheet("\n".join(listed))
 
 
 def _cut(lines: list[str]) -> list[str]:

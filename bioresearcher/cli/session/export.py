@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from bioresearcher.cli.session.layout import Block, Facts, Heading, Line, Sheet
 from bioresearcher.errors import InputError, WorkspaceError
 from bioresearcher.report.outputs import contained
 from bioresearcher.runfolder import RunFolder
@@ -39,11 +38,6 @@ _MOMENT: Final = (1980, 1, 1, 0, 0, 0)
 """The time of every file in an archive, so that the same run gives the same bytes."""
 
 
-def files_view(folder: RunFolder) -> Sheet:
-    """Which files the run has, and where."""
-    return Sheet(_listed(folder))
-
-
 def path_of(folder: RunFolder, what: str) -> Path:
     """Where one of the files lies: `report`, `protocol`, `notebook`, …, or `folder`.
 
@@ -62,17 +56,16 @@ def path_of(folder: RunFolder, what: str) -> Path:
     return folder.path(name).resolve()
 
 
-def _listed(folder: RunFolder) -> Iterator[Block]:
-    yield Heading(f"Run folder: {folder.root.resolve()}")
+def file_lines(folder: RunFolder) -> list[str]:
+    """The files that the run has, with their places."""
     there = [(name, folder.path(file)) for name, file in _FILES if folder.has(file)]
-    if there:
-        yield Facts(tuple((name, f"{path.resolve()} ({size(path.stat().st_size)})") for name, path in there))
-    else:
-        yield Line("No report or protocol has been written yet.")
+    lines = [f"{name}: {path.resolve()} ({size(path.stat().st_size)})" for name, path in there]
     outputs = [path for path in _outputs(folder) if path.parts[-2:-1] == ("outputs",)]
     if outputs:
         where = folder.path("tasks").resolve()
-        yield Line(f"{count_of(len(outputs), 'table or figure', 'tables and figures')} in {where}/<task>/outputs")
+        lines.append(f"{count_of(len(outputs), 'table or figure', 'tables and figures')} in {where}/<task>/outputs")
+    none = () if there else ("No report or protocol has been written yet.",)
+    return [f"Run folder: {folder.root.resolve()}", *none, *lines]
 
 
 def _outputs(folder: RunFolder) -> Iterator[PurePosixPath]:
@@ -95,12 +88,12 @@ class Exported:
     files: tuple[str, ...]
     bytes: int
 
-    def sheet(self) -> Sheet:
+    def lines(self) -> list[str]:
         """What was written, in words."""
         tasks = sum(name.startswith("tasks/") for name in self.files)
         named = ", ".join(name for name in self.files if "/" not in name)
         beside = f", and {count_of(tasks, 'file')} of tasks" if tasks else ""
-        return Sheet([Line(f"written: {self.target} ({size(self.bytes)})"), Line(f"in it: {named}{beside}")])
+        return [f"written: {self.target} ({size(self.bytes)})", f"in it: {named}{beside}"]
 
 
 def export(folder: RunFolder, target: str) -> Exported:

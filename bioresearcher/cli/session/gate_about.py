@@ -8,8 +8,10 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from bioresearcher.cli.session.gate_table import Known, Row
+from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.library.suspicion import suspicion
 from bioresearcher.report.searched import queries
+from bioresearcher.report.sections import section
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.paper import Paper, PaperAnswers, SearchRound
@@ -22,48 +24,33 @@ MOST_QUERIES = 8
 
 def about(row: Row, known: Known, folder: RunFolder) -> Iterator[RenderableType]:
     """The paper or data set in full, as its source describes it."""
-    yield Text(f"{row.number} {row.id}: {row.title}", style="bold")
     paper, dataset = known.papers.get(row.id), known.datasets.get(row.id)
     if paper is not None:
-        yield from _paper(paper)
-    if dataset is not None:
-        yield from _dataset(dataset)
-    yield f"{'used' if row.used else 'not used'}: {row.why}"
+        yield Sheet(section(folder, "papers", row.id))
+        yield from _source(paper)
+    elif dataset is not None:
+        yield Sheet(section(folder, "datasets", row.id))
+        yield from _at_source(dataset)
+    yield f"{row.number} {row.id} is {'used' if row.used else 'not used'}: {row.why}"
 
 
-def _paper(paper: Paper) -> Iterator[str]:
-    names = paper.authors[:6]
-    yield one_line(f"{', '.join(names)}{' and others' if len(paper.authors) > 6 else ''}. {paper.journal or ''}", 300)
-    ids = [f"PMID {paper.pmid}" if paper.pmid else "", paper.pmcid or "", f"doi {paper.doi}" if paper.doi else ""]
-    said = [*ids, str(paper.year or "n.d."), f"from {paper.source}", *paper.publication_types[:5]]
-    yield one_line(" · ".join(filter(None, said)), 400)
+def _source(paper: Paper) -> Iterator[str]:
+    if paper.publication_types:
+        yield one_line(", ".join(paper.publication_types[:5]), 400)
     if paper.path:
         yield f"file: {visible(paper.path)}"
-    for notice in paper.notices:
-        named = f"PMID {notice.pmid}" if notice.pmid else notice.doi or ""
-        yield one_line(f"{notice.what}: {named} {notice.date or ''} ({notice.source})", 200)
-    if paper.status == "unknown":
-        yield "whether it was retracted is not known"
     reason = suspicion(f"{paper.title}\n{paper.abstract}")
     if reason:
         yield f"its title or abstract {reason}: such sentences are withheld from readers"
     yield visible(paper.abstract[:MOST_ABSTRACT]) or "It has no abstract."
 
 
-def _dataset(dataset: Dataset) -> Iterator[str]:
-    said = [dataset.organism, dataset.assay, dataset.platform, f"{dataset.n_samples} samples", dataset.role]
-    yield one_line(" · ".join(s for s in said if s), 400)
-    yield one_line(f"source: {dataset.source}; licence: {dataset.licence or 'not stated'}", 300)
+def _at_source(dataset: Dataset) -> Iterator[str]:
     if dataset.remote is not None:
-        yield one_line(f"{dataset.remote.url} {dataset.remote.published}", 200)
-        yield one_line(dataset.remote.summary, 1_200)
+        yield one_line(f"{dataset.remote.published} {dataset.remote.summary}", 1_200)
         yield from (one_line(f"groups: {g}", 300) for g in dataset.remote.groups)
         if dataset.remote.files and not dataset.files:
             yield f"{count_of(len(dataset.remote.files), 'file')} at the source, fetched when it is used"
-    for file in dataset.files:
-        columns = f", columns {', '.join(c.name for c in file.columns[:20])}" if file.columns else ""
-        yield one_line(f"file {file.name}: {file.kind}, {file.rows} rows{columns}", 400)
-    yield from (one_line(note, 400) for note in (*dataset.problems, *dataset.notes))
 
 
 def reasons(row: Row, known: Known, folder: RunFolder) -> Iterator[RenderableType]:

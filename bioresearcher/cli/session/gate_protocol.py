@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from bioresearcher.cli.feedback import revision_lines
 from bioresearcher.cli.session.gate_form import edited_form
 from bioresearcher.cli.session.gate_lines import Typed, Verb, verbs_of
 from bioresearcher.cli.session.gate_talk import Talk
+from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.graph.retask import FOLDER
+from bioresearcher.report import protocol_markdown as markdown
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
+from bioresearcher.schemas.protocol import Protocol, ProtocolPart
 from bioresearcher.schemas.review import DraftReview
 from bioresearcher.schemas.revision import Revision
 from bioresearcher.schemas.run import Decision
@@ -120,12 +121,7 @@ def _difference(talk: Talk, number: int) -> list[str]:
 
 def part_lines(part: ProtocolPart, folder: RunFolder) -> Iterator[RenderableType]:
     """A part with its steps, in lines; what reviewers said of it."""
-    yield Text(f"\n{part.id}. {one_line(part.title, 200)}", style="bold")
-    yield one_line(part.purpose, 600)
-    for relation in part.relations:
-        yield one_line(f"{relation.kind} part {relation.part}: {relation.reason}", 300)
-    for step in part.steps:
-        yield from _step_lines(step)
+    yield Sheet("\n".join(markdown.part_lines(part, None, 1, quotes=False)))
     kept = [r for r in folder.read_list(DraftReview, "rounds.json") if r.kept and _is_about(r.draft, part.id)]
     if kept:
         yield f"review: {kept[-1].score:g} of 5, {'passed' if kept[-1].passed else 'did not pass'}"
@@ -134,31 +130,6 @@ def part_lines(part: ProtocolPart, folder: RunFolder) -> Iterator[RenderableType
 
 def _is_about(draft: str, part_id: str) -> bool:
     return draft.split(",")[0] == f"steps of part {part_id}"
-
-
-def _step_lines(step: ProtocolStep) -> Iterator[RenderableType]:
-    """A step, all of what matters for approving it; its form in the editor has every field."""
-    parameters = (f"{p.name} = {p.value} {p.unit}".rstrip() for p in step.parameters)
-    said = {
-        f"{step.kind} step": f"on {step.object}" if step.object else "",
-        "": step.action,
-        "parameters": "; ".join(parameters),
-        "reads": ", ".join(i.source for i in step.inputs),
-        "gives": ", ".join(f"{o.name} ({o.kind})" for o in step.outputs),
-        "accepted when": step.acceptance,
-        "meets": ", ".join(step.requirements),
-        "analysis": step.skill or "",
-    }
-    yield Text(f"  {step.id} {one_line(step.title, 200)}", style="bold")
-    lines = [f"{name}: {text}" if name else text for name, text in said.items() if text]
-    for line in [*lines, f"{_grounds(step)} (written by: {step.origin})"]:
-        yield Padding(Text(one_line(line, 3_000)), (0, 0, 0, 4))
-
-
-def _grounds(step: ProtocolStep) -> str:
-    if not step.links:
-        return one_line(f"no paper: {step.novelty}", 300)
-    return "learnt from " + ", ".join(dict.fromkeys(f"{k.paper_id} step {k.step_id}" for k in step.links))
 
 
 async def _answered(talk: Talk, line: str, typed: Typed, place: _Place) -> Decision | None:
@@ -231,14 +202,7 @@ async def _edited(talk: Talk, line: str, part_id: str, place: _Place) -> Decisio
 def _why(part: ProtocolPart, text: str) -> Iterator[RenderableType]:
     """What the steps of a part stand on: report steps with the passages, or why there is none."""
     one = text.casefold().removeprefix("part").strip()
-    steps = [s for s in part.steps if s.id == one] or part.steps
-    yield Text(f"{part.id}. {one_line(part.title, 200)}", style="bold")
     if part.reason:
-        yield one_line(f"why it is there: {part.reason}", 600)
-    for step in steps:
-        yield Text(f"  {step.id} {one_line(step.title, 200)}")
-        for link in step.links:
-            yield one_line(f"    {link.paper_id} step {link.step_id} (similarity {link.similarity:.2f}): "
-                           f"“{link.evidence.text}”", 500)  # fmt: skip
-        if not step.links:
-            yield one_line(f"    no paper: {step.novelty}", 400)
+        yield one_line(f"why part {part.id} is there: {part.reason}", 600)
+    for step in [s for s in part.steps if s.id == one] or part.steps:
+        yield Sheet("\n".join(markdown.step_lines(step, None, 1)))

@@ -63,14 +63,13 @@ async def converse(talk: Talk) -> Decision | None:
 
 def show_selection(talk: Talk, rows: Sequence[Row], *, everything: bool) -> None:
     """The selection in tables, and how to change it."""
-    width = talk.terminal.width
-    talk.say(table([r for r in rows if r.used and r.kind == "paper"], "Papers to read", width))
-    talk.say(table([r for r in rows if r.used and r.kind == "data set"], "Data sets to use", width))
+    talk.say(table([r for r in rows if r.used and r.kind == "paper"], "Papers to read"))
+    talk.say(table([r for r in rows if r.used and r.kind == "data set"], "Data sets to use"))
     out = sorted((r for r in rows if not r.used), key=lambda r: not (r.stamp and r.kind == "paper"))
     if out:
         some = out if everything else out[:MOST_LEFT_OUT]
         heading = "Not used" if len(some) == len(out) else f"Not used ({len(out)} in all: list all), the first"
-        talk.say(table(some, heading, width))
+        talk.say(table(some, heading))
     talk.say("show 3, why 3, drop 3, keep 3, add PMID:…, done, no; help says more.")
 
 

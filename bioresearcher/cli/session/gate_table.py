@@ -6,18 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
+from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Paper, ScreenedPaper
+from bioresearcher.text.format import STAMPS, md, md_table
 from bioresearcher.text.visible import one_line
-
-NARROW = 64
-"""Columns below which a row is written in lines of its own instead of cells."""
-STAMPS = {"retracted": "RETRACTED", "concern": "EXPRESSION OF CONCERN", "corrected": "corrected"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +20,7 @@ class Row:
 
     Attributes:
         used: Whether it is part of the selection as it is now.
+        where: Year, journal and source of a paper, year of a data set.
         stamp: What was published against it; empty for nothing.
         grade: Score and similarity of a paper, verdict and samples of a data set.
     """
@@ -34,7 +29,7 @@ class Row:
     id: str
     kind: Literal["paper", "data set"]
     title: str
-    year: str
+    where: str
     used: bool
     stamp: str
     grade: str
@@ -82,11 +77,11 @@ def _row(number: int, item: str, known: Known, used: Collection[str]) -> Row:
             id=item,
             kind="paper",
             title=one_line(paper.title, 300),
-            year=str(paper.year or "n.d."),
+            where=", ".join(filter(None, (str(paper.year or "n.d."), paper.journal, f"from {paper.source}"))),
             used=item in used,
             stamp=STAMPS.get(paper.status, ""),
             grade=f"{screened.score}/5 · {screened.relevance:.2f}" if screened else "",
-            why=one_line(screened.reason, 300) if screened else "",
+            why=one_line(screened.reason, 160) if screened else "",
         )
     check, dataset = known.checks[item], known.datasets.get(item)
     said = "; ".join(check.reasons) or "nothing speaks against it"
@@ -95,11 +90,11 @@ def _row(number: int, item: str, known: Known, used: Collection[str]) -> Row:
         id=item,
         kind="data set",
         title=one_line(dataset.title if dataset else "", 300),
-        year=_published(dataset),
+        where=_published(dataset),
         used=item in used,
         stamp="" if check.relevant else "does not look relevant",
         grade=check.verdict + (f" · {dataset.n_samples} samples" if dataset and dataset.n_samples else ""),
-        why=one_line(said, 300),
+        why=one_line(said, 160),
     )
 
 
@@ -107,31 +102,13 @@ def _published(dataset: Dataset | None) -> str:
     return dataset.remote.published[:4] if dataset and dataset.remote and dataset.remote.published else "own"
 
 
-def table(rows: Sequence[Row], heading: str, width: int) -> RenderableType:
-    """The rows under a heading, as a table or, in a narrow terminal, as lines; nothing in it is markup."""
-    title = Text(f"{heading}: {len(rows)}", style="bold")
-    if not rows:
-        return title
-    if width < NARROW:
-        return Group(title, *(_lines(row) for row in rows))
-    shown = Table("no.", "id", "year", "title and why", "fit", box=None, pad_edge=False, width=width)
-    widths = (max(len(str(rows[-1].number)), 3), 14, 4, None, 10)
-    for column, wide in zip(shown.columns, widths, strict=True):
-        column.width, column.overflow = wide, "fold"
-    for row in rows:
-        name = Text(row.title)
-        if row.stamp:
-            name = Text.assemble((f"{row.stamp} ", "bold red"), row.title)
-        name.append(f"\n{one_line(row.why, 160)}", style="dim")
-        shown.add_row(str(row.number), Text(row.id, style="bold"), Text(row.year), name, Text(row.grade))
-    return Group(title, shown)
-
-
-def _lines(row: Row) -> Text:
-    text = Text.assemble(f"{row.number} ", (row.id, "bold"), f" {row.year} {row.grade}\n")
-    if row.stamp:
-        text.append(f"{row.stamp} ", style="bold red")
-    return text.append(one_line(row.title, 160)).append(f"\n{one_line(row.why, 120)}", style="dim")
+def table(rows: Sequence[Row], heading: str) -> Sheet:
+    """The rows under a heading, as a table or, in a narrow terminal, as a list."""
+    stamps = [f"**{r.stamp}** " if r.stamp else "" for r in rows]
+    names = [f"{r.number} {md(r.id)} {stamp}{md(r.title)}" for r, stamp in zip(rows, stamps, strict=True)]
+    cells = [(name, md(r.where), md(r.grade), md(r.why)) for name, r in zip(names, rows, strict=True)]
+    lines = md_table(("No. and id", "Where", "Fit", "Why"), cells) if rows else ()
+    return Sheet("\n".join((f"# {heading}: {len(rows)}", "", *lines)))
 
 
 def named(rows: Sequence[Row], items: Sequence[str]) -> tuple[list[Row], list[str]]:

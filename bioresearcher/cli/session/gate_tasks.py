@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from bioresearcher.cli.session.gate_lines import Typed, Verb, verbs_of
-from bioresearcher.cli.session.gate_table import NARROW
 from bioresearcher.cli.session.gate_talk import Talk
+from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.cli.session.limit_words import FORM, limit_words, limits_in
+from bioresearcher.report.markdown import task_lines
+from bioresearcher.report.view import TaskView
 from bioresearcher.schemas.execution import Limits
 from bioresearcher.schemas.run import Decision
 from bioresearcher.schemas.task import DryLabTask, TaskInput
-from bioresearcher.text.visible import one_line, visible
+from bioresearcher.text.format import md, md_table
+from bioresearcher.text.visible import one_line
 
 PROMPT: Final = "tasks> "
 VERBS: Final = verbs_of(
@@ -95,34 +93,21 @@ async def converse(talk: Talk) -> Decision | None:
 
 def show_plan(talk: Talk, plan: Plan) -> None:
     """The tasks in a table, and how to change it."""
-    talk.say(plan_table(plan, talk.terminal.width))
+    talk.say(plan_table(plan))
     if talk.context.sandbox is None:
         talk.say(one_line(f"No task can be run here: {talk.context.sandbox_note}", 400))
     talk.say("show 2, skip 2, limit 2 memory=4G time=10m, run, no; help says more.")
 
 
-def plan_table(plan: Plan, width: int) -> RenderableType:
-    """The tasks as a table or, in a narrow terminal, as lines; nothing in it is markup."""
-    title = Text(f"Tasks to run: {len(plan.tasks) - len(plan.skipped)} of {len(plan.tasks)}", style="bold")
-    if width < NARROW:
-        return Group(title, *(_lines(task, plan) for task in plan.tasks))
-    shown = Table("id", "task", "reads", "writes", "may use", box=None, pad_edge=False, width=width)
-    for column, wide in zip(shown.columns, (3, None, None, None, 8), strict=True):
-        column.width, column.overflow = wide, "fold"
-    for task in plan.tasks:
-        name = Text.assemble((f"{plan.state(task.id)} ", "bold red") if plan.state(task.id) else "", _title(task))
-        name.append(f"\n{_how(task)}", style="dim")
-        cells = (Text(_reads(task)), Text(_writes(task)), Text(limit_words(plan.limits_of(task.id))))
-        shown.add_row(Text(task.id, style="bold"), name, *cells)
-    return Group(title, shown)
-
-
-def _lines(task: DryLabTask, plan: Plan) -> Text:
-    state = plan.state(task.id)
-    text = Text.assemble((task.id, "bold"), " ", (f"{state} ", "bold red") if state else "", _title(task))
-    return text.append(
-        f"\n{_how(task)}\nreads {_reads(task)}\nwrites {_writes(task)}\nmay use {limit_words(plan.limits_of(task.id))}"
-    )
+def plan_table(plan: Plan) -> Sheet:
+    """The tasks as a table or, in a narrow terminal, as a list."""
+    rows = [
+        tuple(map(md, (_how(task), _reads(task), _writes(task), limit_words(plan.limits_of(task.id)))))
+        for task in plan.tasks
+    ]
+    names = [f"{t.id} {f'**{state}** ' if (state := plan.state(t.id)) else ''}{md(_title(t))}" for t in plan.tasks]
+    lines = md_table(("Task", "How", "Reads", "Writes", "May use"), [(n, *r) for n, r in zip(names, rows, strict=True)])
+    return Sheet("\n".join((f"# Tasks to run: {len(names) - len(plan.skipped)} of {len(names)}", "", *lines)))
 
 
 def _title(task: DryLabTask) -> str:
@@ -147,16 +132,11 @@ def _writes(task: DryLabTask) -> str:
     return ", ".join(one_line(o.file, 60) for o in task.outputs)
 
 
-def _about(task: DryLabTask, plan: Plan) -> list[str]:
-    """A task in full, in lines."""
-    lines = [f"{task.id} {plan.state(task.id)} {_title(task)}".replace("  ", " "), visible(task.goal[:1_500])]
-    lines += [f"carries out step {', '.join(task.step_ids)} in {task.language}; {_how(task)}"]
-    lines += [one_line(f"reads {i.name}: {_source(i)}", 200) for i in task.inputs]
-    for output in task.outputs:
-        columns = f", with {', '.join(c.name for c in output.columns)}" if output.columns else ""
-        lines.append(one_line(f"writes {output.file} ({output.kind}): {output.description}{columns}", 400))
-    lines += [one_line(f"{name} = {json.dumps(value)}", 200) for name, value in task.parameters.items()]
-    return [*lines, f"may use {limit_words(plan.limits_of(task.id))}"]
+def _about(task: DryLabTask, plan: Plan) -> Sheet:
+    """A task in full."""
+    lines = task_lines(TaskView(task, f"tasks/{task.id}"))
+    may = f"May use {limit_words(plan.limits_of(task.id))}; written in {task.language}."
+    return Sheet("\n".join((f"# {task.id} {plan.state(task.id)} {md(_title(task))}", "", *lines, "", may)))
 
 
 def _answered(talk: Talk, line: str, typed: Typed, plan: Plan) -> Decision | None:
@@ -175,7 +155,7 @@ def _answered(talk: Talk, line: str, typed: Typed, plan: Plan) -> Decision | Non
         talk.say(f"{said} (T1 to T{len(plan.tasks)})." if plan.tasks else "There are no tasks.")
         return None
     if typed.verb == "show":
-        talk.say(*(text for task in tasks for text in _about(task, plan)))
+        talk.say(*(_about(task, plan) for task in tasks))
         return None
     if typed.verb == "limit":
         return _limited(talk, line, tasks, typed.items[1:], plan)

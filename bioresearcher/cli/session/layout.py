@@ -1,206 +1,159 @@
-"""What views are made of, drawn for a terminal's width, or as one line per fact for screen readers, logs and pipes.
+"""Markdown drawn for a terminal's width, or as plain lines for screen readers, logs and pipes.
 
-All text is untrusted: control sequences and invisible characters are removed, and nothing is read as Rich's markup.
+Text that is not ours comes escaped (`text.format.md`); nothing is read as Rich's markup.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from bioresearcher.text.visible import one_line, visible
+from markdown_it import MarkdownIt
+from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement, TableElement
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+from rich.theme import Theme
+
+from bioresearcher.text.visible import visible
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-    from rich.text import Text
+    from markdown_it.token import Token
+    from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 
 NARROW: Final = 70
 """Columns below which a table is drawn as a list: a record under the other."""
-_LAST: Final = 28
-"""Columns that the last cells of a table need; with fewer it is drawn as a list, too."""
+_LEAST: Final = 28
+"""Columns that long cells of a table need to be read; with fewer it is drawn as a list, too."""
+_SHORT: Final = 160
+"""Columns that what is known of a record takes at most to be written in one paragraph."""
 _WIDEST: Final = 120
-"""Columns that lines of prose use at most, however wide the terminal is."""
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A title over what follows."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Line:
-    """A sentence; `mark` stands before it, and `style` colours it where there is colour."""
-
-    text: str
-    mark: str = ""
-    style: str = ""
-    indent: int = 0
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Names with their values."""
-
-    rows: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Listing:
-    """Rows of cells under column names.
-
-    Attributes:
-        columns: Their names.
-        rows: A cell for each column.
-        numbers: Names of the columns that are set to the right.
-        styles: A style for each row, or for none.
-        named: Places of the cells that name the row where it is not drawn as a table.
-    """
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numbers: frozenset[str] = frozenset()
-    styles: tuple[str, ...] = ()
-    named: tuple[int, ...] = (0,)
-
-    @property
-    def told(self) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-        """Each row as its name and what is known of it, by column; empty cells are left out."""
-        for row in self.rows:
-            cells = [(c, one_line(v)) for c, v in zip(self.columns, row, strict=True)]
-            known = [cell for n, cell in enumerate(cells) if n not in self.named and cell[1]]
-            yield " ".join(cells[n][1] for n in self.named), known
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A line that was drawn elsewhere and keeps its spaces, such as one of the stage tree."""
-
-    text: Text
-
-
-Block = Heading | Drawn | Line | Facts | Listing
+"""Columns that are used at most, however wide the terminal is."""
+_STYLES: Final = Theme(
+    {f"markdown.h{level}": "bold" for level in range(1, 7)}
+    | {"markdown.code": "cyan", "markdown.block_quote": "dim", "markdown.code_block": "dim", "markdown.link": "none"}
+    | {"markdown.link_url": "dim", "markdown.item.bullet": "dim", "markdown.table.header": "dim"}
+)
 
 
 class Sheet:
-    """Blocks that Rich draws for the width there is; `lines` are the same for those who read line by line."""
+    """Markdown, with lines between it that were drawn elsewhere and keep their spaces."""
 
-    def __init__(self, blocks: Iterable[Block]) -> None:
-        self.blocks = tuple(blocks)
+    def __init__(self, *parts: str | Text) -> None:
+        self.parts = parts
 
     def lines(self) -> list[str]:
-        """One line per fact, each to be understood by itself; no terminal has to draw anything."""
-        return [line for block in self.blocks for line in _lines(block)]
+        """A line a fact, each to be understood by itself; no terminal has to draw anything."""
+        return [line for part in self.parts for line in _lines(part)]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """What Rich asks for."""
-        for number, block in enumerate(self.blocks):
-            if isinstance(block, Heading) and number:
-                yield ""
-            yield from _drawn(block, options.max_width)
+        """The drawing, as Rich asks for it."""
+        within = options.update(width=min(options.max_width, _WIDEST))
+        for part in self.parts:
+            if isinstance(part, Text):
+                yield part
+                continue
+            with console.use_theme(_STYLES):
+                drawn = [*console.render(_Drawn(part, hyperlinks=False), within)]
+            yield from drawn
 
 
-def _lines(block: Block) -> Iterator[str]:
-    """A block in plain lines: every one can be understood by itself."""
-    match block:
-        case Heading(text):
-            yield one_line(text)
-        case Drawn(drawn):
-            yield visible(drawn.plain)
-        case Line(text, mark, _, indent):
-            yield " " * indent + " ".join(filter(None, (one_line(mark), one_line(text))))
-        case Facts(rows):
-            yield from (f"{one_line(name)}: {one_line(value)}" for name, value in rows)
-        case Listing():
-            yield from (f"{name}: " + "; ".join(f"{c} {v}" for c, v in known) for name, known in block.told)
+class _Heading(Heading):
+    """A heading at the left, however high it is."""
+
+    LEVEL_ALIGN: ClassVar[dict[str, JustifyMethod]] = {}
 
 
-def _drawn(block: Block, width: int) -> list[RenderableType]:
-    from rich.constrain import Constrain
-    from rich.text import Text
+class _Records(TableElement):
+    """A table without rules, or a list of its rows where it does not fit."""
 
-    reach = min(width, _WIDEST)
-    match block:
-        case Heading(text):
-            return [Text(one_line(text), "bold", overflow="fold")]
-        case Drawn(drawn):
-            return [drawn]
-        case Line(text, mark, style, indent):
-            hang = len(mark) + 1 if mark else 0
-            return [_hanging(mark, Text(one_line(text), style, overflow="fold"), reach, indent, hang)]
-        case Facts(rows):
-            if max((len(name) for name, _ in rows), default=0) + 24 > width:
-                texts = [Text.assemble((f"{one_line(n)}: ", "bold"), one_line(v), overflow="fold") for n, v in rows]
-                return [Constrain(text, reach) for text in texts]
-            return [_facts(rows, reach)]
-        case Listing():
-            return [_table(block, width)] if width >= NARROW and _fits(block, width) else _stacked(block, reach)
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        header = [cell.content for cell in self.header.row.cells] if self.header and self.header.row else []
+        rows = [[cell.content for cell in row.cells] for row in self.body.rows] if self.body else []
+        yield from _table(header, rows) if _fits(header, rows, options.max_width) else _stacked(header, rows)
 
 
-def _hanging(mark: str, text: Text, width: int, indent: int, hang: int) -> RenderableType:
-    """A line whose wrapped rest stands under its first word, not under its mark."""
-    from rich.constrain import Constrain
-    from rich.table import Table
-    from rich.text import Text
+class _Verbatim(CodeBlock):
+    """Lines as they are, without colours of a language."""
 
-    if indent + hang == 0:
-        return Constrain(text, width)
-    grid = Table.grid(padding=0, collapse_padding=True)
-    grid.width = width
-    grid.add_column(width=indent + hang, no_wrap=True)
-    grid.add_column(ratio=1, overflow="fold")
-    grid.add_row(Text(" " * indent + mark), text)
-    return grid
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Padding(Text(self.text.plain.rstrip(), "dim", overflow="fold"), (0, 0, 0, 2))
 
 
-def _facts(rows: Sequence[tuple[str, str]], width: int) -> RenderableType:
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table.grid(padding=(0, 2), collapse_padding=True)
-    grid.width = width
-    grid.add_column(no_wrap=True)
-    grid.add_column(ratio=1, overflow="fold")
-    for name, value in rows:
-        grid.add_row(Text(one_line(name), "dim"), Text(one_line(value), overflow="fold"))
-    return grid
+class _Drawn(Markdown):
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = {
+        **Markdown.elements,
+        "heading_open": _Heading,
+        "table_open": _Records,
+        "fence": _Verbatim,
+    }
 
 
-def _fits(block: Listing, width: int) -> bool:
-    """Whether the last column has room beside the others."""
-    rows = (block.columns, *block.rows)
-    widest = [max(len(one_line(row[n])) for row in rows) + 2 for n in range(len(block.columns))]
-    return width - sum(widest[:-1]) >= min(widest[-1], _LAST)
+def _fits(header: Sequence[Text], rows: Sequence[Sequence[Text]], width: int) -> bool:
+    """True when the table leaves each of its columns enough room to be read."""
+    widest = (max(row[n].cell_len for row in (header, *rows)) for n in range(len(header)))
+    return width >= NARROW and sum(min(wide, _LEAST) + 2 for wide in widest) <= width
 
 
-def _table(block: Listing, width: int) -> RenderableType:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
-    table.width = None if width > _WIDEST else width
-    last = len(block.columns) - 1
-    for number, name in enumerate(block.columns):
-        right = name in block.numbers
-        table.add_column(
-            Text(name), justify="right" if right else "left", no_wrap=right, overflow="fold",
-            ratio=1 if number == last and table.width else None, min_width=4 if number == last else None,
-        )  # fmt: skip
-    for number, row in enumerate(block.rows):
-        style = block.styles[number] if number < len(block.styles) else ""
-        table.add_row(*(Text(one_line(cell), overflow="fold") for cell in row), style=style or None)
-    return table
+def _table(header: Sequence[Text], rows: Iterable[Sequence[Text]]) -> Iterator[Table]:
+    table = Table(box=None, pad_edge=False, header_style="markdown.table.header")
+    for name in header:
+        table.add_column(name, justify=name.justify or "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    yield table
 
 
-def _stacked(block: Listing, width: int) -> list[RenderableType]:
-    """A record under the other: its name, then what is known of it."""
-    from rich.text import Text
+def _stacked(header: Sequence[Text], rows: Iterable[Sequence[Text]]) -> Iterator[Text | Padding]:
+    """A record under the other: what the first cell calls it, then what is known of it, in a line if that is short."""
+    for first, *cells in rows:
+        known = [Text.assemble(name, ": ", cell) for name, cell in zip(header[1:], cells, strict=True) if cell.plain]
+        together = Text("; ").join(known)
+        first.stylize("bold")
+        yield Text.assemble(first, overflow="fold")
+        for line in [together] if together.cell_len <= _SHORT else known:
+            line.overflow = "fold"
+            yield Padding(line, (0, 0, 0, 2))
 
-    found: list[RenderableType] = []
-    for number, (name, known) in enumerate(block.told):
-        style = block.styles[number] if number < len(block.styles) else ""
-        found.append(Text(name, f"bold {style}".strip(), overflow="fold"))
-        found += [_hanging("", Text(f"{c}: {v}", style, overflow="fold"), width, 2, 0) for c, v in known]
-    return found
+
+def _lines(part: str | Text) -> Iterator[str]:
+    """Markdown as a line a paragraph, list item or row of a table."""
+    if isinstance(part, Text):
+        yield visible(part.plain)
+        return
+    header: list[str] = []
+    cells: list[str] | None = None
+    for token in MarkdownIt().enable("table").parse(part):
+        if token.type == "inline" and cells is None:
+            yield "".join(_said(token.children or ()))
+        elif token.type == "inline" and cells is not None:
+            cells.append("".join(_said(token.children or ())))
+        elif token.type == "fence":
+            yield from filter(str.strip, token.content.splitlines())
+        elif token.type == "tr_open":
+            cells = []
+        elif token.type == "tr_close" and cells is not None:
+            if header:
+                yield _row(header, cells)
+            header, cells = header or cells, None
+        elif token.type == "table_close":
+            header = []
+
+
+def _row(header: Sequence[str], cells: Sequence[str]) -> str:
+    """A row of a table in words: what the first cell calls it, then each cell with its column."""
+    only = len(header) == 2
+    known = [v if only else f"{c.lower()} {v}" for c, v in zip(header[1:], cells[1:], strict=True) if v]
+    return f"{cells[0]}: {'; '.join(known)}" if known else cells[0]
+
+
+def _said(tokens: Iterable[Token]) -> Iterator[str]:
+    """The words of a line of Markdown; where a link leads stands behind it."""
+    target = ""
+    for token in tokens:
+        if token.type == "link_open":
+            target = str(token.attrs.get("href", ""))
+        elif token.type == "link_close":
+            yield f" ({target})"
+        else:
+            yield " " if token.type in {"softbreak", "hardbreak"} else token.content

@@ -12,6 +12,7 @@ def load() -> None:
     import bioresearcher.cli.session.counts
     import bioresearcher.cli.session.endings
     import bioresearcher.cli.session.gates
+    import bioresearcher.cli.session.views
     import bioresearcher.graph.inputs
     import bioresearcher.sources.papers  # noqa: F401 - all are imported for their effect
 

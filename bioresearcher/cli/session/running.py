@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.text import Text
 
 from bioresearcher.cli.session.terminal import SessionTerminal
-from bioresearcher.cli.session.view import Live
 from bioresearcher.cli.session.work import Work
 from bioresearcher.cli.stage_tree import StageTree, told
 from bioresearcher.errors import InputError, StoppedError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bioresearcher.graph.context import Context
     from bioresearcher.graph.prepare import Inputs
     from bioresearcher.graph.run import Runner
+    from bioresearcher.llm.budget import Meter
     from bioresearcher.schemas.run import Decision, RunRecord
     from bioresearcher.settings import Settings
 
@@ -32,6 +33,19 @@ MOST_TASKS = 8
 _REST_ROWS = 12
 """Rows that are left to the rest of the screen."""
 _EXIT = {"done": 0, "stopped": 3}
+
+
+@dataclass(frozen=True)
+class Live:
+    """State that a run under way in this process knows better than its folder.
+
+    Attributes:
+        tree: The lines of its stage tree, for a width.
+        meter: What it spent against its budget; None when there is no limit.
+    """
+
+    tree: Callable[[int], Sequence[Text]]
+    meter: Meter | None = None
 
 
 class Running:

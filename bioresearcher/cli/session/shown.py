@@ -6,17 +6,20 @@ import io
 import os
 import shutil
 import textwrap
-from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
 
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
-
-from bioresearcher.cli.session.layout import Sheet
+from rich.console import Console, RenderableType
 
 LEAST_WIDTH = 40
 _WIDEST = 10_000
-_DRAWN = {ord(c): None for c in "│┃╎┆║╭╮╰╯┌┐└┘├┤┬┴┼╞╡╪╘╛╒╕┏┓┗┛┡┩━─═╇╈╍┄┅▏▕█░▒▓"}
-"""Characters that only draw; a screen reader would read each of them out."""
+
+
+@runtime_checkable
+class Lined(Protocol):
+    """Something with a form of its own for reading line by line, such as `layout.Sheet`."""
+
+    def lines(self) -> list[str]:
+        """A line a fact."""
 
 
 def columns() -> int:
@@ -61,30 +64,6 @@ def wrapped(text: str, width: int) -> str:
 
 
 def as_lines(shown: RenderableType) -> list[str]:
-    """What is shown without drawing: of a table a line a row, each cell with its heading."""
-    return [line for line in _facts(shown) if line.strip()] or [""]
-
-
-def _facts(shown: RenderableType) -> Iterator[str]:
-    if isinstance(shown, Group):
-        for part in shown.renderables:
-            yield from _facts(part)
-    elif isinstance(shown, Sheet):
-        yield from shown.lines()
-    elif isinstance(shown, Table):
-        yield from _rows(shown)
-    else:
-        text = as_text(shown, _WIDEST, colour=False)
-        yield from (line.translate(_DRAWN).rstrip() for line in text.splitlines())
-
-
-def _rows(table: Table) -> Iterator[str]:
-    if table.title:
-        yield from _facts(table.title)
-    names = [" ".join(_facts(c.header)).strip() for c in table.columns]
-    for row in zip(*(c.cells for c in table.columns), strict=True):
-        cells = [" ".join(" ".join(_facts(cell)).split()) for cell in row]
-        between = "; " if any(names) else " "
-        yield between.join(f"{n}: {c}" if n else c for n, c in zip(names, cells, strict=True) if c)
-    if table.caption:
-        yield from _facts(table.caption)
+    """The lines of something shown, to be read one by one."""
+    lines = shown.lines() if isinstance(shown, Lined) else as_text(shown, _WIDEST, colour=False).splitlines()
+    return [line.rstrip() for line in lines if line.strip()] or [""]

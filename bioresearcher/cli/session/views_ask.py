@@ -5,43 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from bioresearcher.cli.session.layout import Block, Heading, Line, Sheet
+from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.report.labels import tokens_in, tokens_out
-from bioresearcher.text.format import count_of
+from bioresearcher.text.format import STAMPS, count_of, md
 from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
     from bioresearcher.schemas.answer import Citation, LibraryAnswer
 
 NOT_THERE: Final = "Not in the library: the run's papers do not answer this."
-_STAMPS: Final = {"retracted": "RETRACTED", "concern": "EXPRESSION OF CONCERN", "corrected": "corrected later"}
 
 
 def ask_view(answer: LibraryAnswer) -> Sheet:
     """A question's answer."""
-    return Sheet(_blocks(answer))
+    return Sheet("\n".join(answer_lines(answer)))
 
 
-def _blocks(answer: LibraryAnswer) -> Iterator[Block]:
+def answer_lines(answer: LibraryAnswer) -> Iterator[str]:
+    """The same as Markdown."""
     if answer.in_library:
         for sentence in answer.sentences:
-            yield Line(f"{sentence.text} [{', '.join(map(str, sentence.citations))}]")
+            yield from (md(f"{sentence.text} [{', '.join(map(str, sentence.citations))}]"), "")
             if sentence.new_words:
-                yield Line(f"not in the quotes: {', '.join(sentence.new_words)}", style="dim", indent=2)
-        yield Heading("Quotes, as they stand in the papers")
+                yield from (f"- not in the quotes: {md(', '.join(sentence.new_words))}", "")
+        yield from ("# Quotes, as they stand in the papers", "")
         for citation in answer.citations:
-            yield Line(f"{_place(citation)}: “{one_line(citation.evidence.text)}”", mark=f"[{citation.number}]")
+            yield md(f"[{citation.number}] {_place(citation)}: “{one_line(citation.evidence.text)}”")
+            yield ""
     else:
-        yield Line(NOT_THERE, style="bold")
-    for note in answer.notes:
-        yield Line(note, mark="!", style="yellow")
-    for left_out in answer.left_out:
-        yield Line(f"left out, as {left_out.reason}: {left_out.text}", mark="–", style="dim")
-    yield Line(_account(answer), style="dim")
+        yield from (f"**{NOT_THERE}**", "")
+    yield from (f"- **{md(note)}**" for note in answer.notes)
+    yield from (f"- left out, as {md(f'{left.reason}: {left.text}')}" for left in answer.left_out)
+    yield from ("", md(_account(answer)))
 
 
 def _place(citation: Citation) -> str:
-    stamp = f"{_STAMPS[citation.status]} " if citation.status in _STAMPS else ""
+    stamp = f"{STAMPS[citation.status]} " if citation.status in STAMPS else ""
     year = f" ({citation.year})" if citation.year else ""
     evidence = citation.evidence
     where = ", ".join(filter(None, [one_line(evidence.section, 60), f"page {evidence.page}" if evidence.page else ""]))
