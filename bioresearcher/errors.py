@@ -30,7 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bioresearcher.schemas.usage import Usage
+    from bioresearcher.schemas.base import Usage
 
 
 class BioresearcherError(Exception):

@@ -20,11 +20,10 @@ from typing import Annotated
 
 from pydantic import StringConstraints, ValidationError
 
+from bioresearcher.config_text import mistake
 from bioresearcher.errors import InputError
 from bioresearcher.runfolder import safe_name
-from bioresearcher.schemas.base import Value
-from bioresearcher.schemas.objective import Objective, Requirement
-from bioresearcher.sources.spec_errors import mistake
+from bioresearcher.schemas.base import Objective, Requirement, Value
 
 _FOLDER = Path(__file__).resolve().parent / "_examples"
 _FILE = "example.toml"

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from bioresearcher.errors import InputError
 from bioresearcher.resources import Resources
+from bioresearcher.schemas.execution import Language
 from bioresearcher.schemas.skill import Skill, SkillContract
-from bioresearcher.schemas.task import Language
 
 HELPERS: dict[Language, str] = {"python": "bioskill.py", "r": "bioskill.R"}
 """The modules by which the shared helpers of a skill folder are known."""

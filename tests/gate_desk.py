@@ -9,14 +9,14 @@ from typing import Any
 
 from gate_script import Script
 
-from bioresearcher.cli.session.gates import answer_gate
-from bioresearcher.graph.backends import MakeBackend
+from bioresearcher.cli.session.approvals import answer_gate
 from bioresearcher.graph.context import Context
-from bioresearcher.graph.inputs import Inputs
+from bioresearcher.graph.prepare import Inputs
 from bioresearcher.graph.replay import Source
 from bioresearcher.graph.run import Runner, inputs_of, new_run_folder, read_record, settings_of
+from bioresearcher.graph.services import MakeBackend
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.run import Decision, RunRecord
 from bioresearcher.settings import Settings
 

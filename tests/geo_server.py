@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from bioresearcher.sources.lines import open_lines
-from bioresearcher.sources.soft import entities
+from bioresearcher.sources.datasets.table_stream import open_lines
+from bioresearcher.sources.geo.soft import entities
 
 Reply = tuple[int, str, bytes]
 Fault = Callable[[str], Reply | None]

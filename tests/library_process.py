@@ -9,9 +9,9 @@ from pathlib import Path
 
 from test_library_index import WordVectors, document, long
 
-from bioresearcher.library.index import Library
+from bioresearcher.retrieval.index import Library
 from bioresearcher.sources.http import Http
-from bioresearcher.sources.http_store import AnswerStore
+from bioresearcher.sources.http_cache import AnswerStore
 
 ANSWERS, DOCUMENTS = 12, 6
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from bioresearcher.limits.rate_limits import Limiter, Limits
-from bioresearcher.llm.retry import with_retries
+from bioresearcher.llm.provider_errors import with_retries
 from bioresearcher.sources.http import Http
 
 PER_SECOND, IN_FLIGHT = 10.0, 4

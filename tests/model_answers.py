@@ -18,8 +18,7 @@ from pydantic.fields import FieldInfo
 
 from bioresearcher.errors import EmptyReplyError, RefusalError, ReplyInvalidError, TruncatedError
 from bioresearcher.llm.backend import Backend, Reply, Request, request_key
-from bioresearcher.schemas.base import Origin
-from bioresearcher.schemas.usage import Usage
+from bioresearcher.schemas.base import Origin, Usage
 
 Mode = Literal["wild", "plausible"]
 

@@ -23,8 +23,8 @@ import pubmed_xml as px
 from geo_server import GeoWorld
 
 from bioresearcher.schemas.paper import Paper
-from bioresearcher.sources.base import Hits
-from bioresearcher.sources.pubmed_files import PubmedFiles
+from bioresearcher.sources.protocols import Hits
+from bioresearcher.sources.pubmed_offline.source import PubmedFiles
 
 
 @dataclass(frozen=True)

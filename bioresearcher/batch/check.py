@@ -10,17 +10,23 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bioresearcher.batch.read import Problem, Written, read_batch_file
+from bioresearcher.batch.file import Problem, Written, read_batch_file
 from bioresearcher.batch.schema import Entry
+from bioresearcher.config_text import mistake
 from bioresearcher.errors import BioresearcherError, InputError
 from bioresearcher.examples import load_example
-from bioresearcher.graph.inputs import check_inputs, check_names, check_sources, inputs_from_file, inputs_from_text
-from bioresearcher.graph.inputs import with_more as more_inputs
-from bioresearcher.graph.prepare import Inputs
+from bioresearcher.graph.prepare import (
+    Inputs,
+    check_inputs,
+    check_names,
+    check_sources,
+    inputs_from_file,
+    inputs_from_text,
+)
+from bioresearcher.graph.prepare import with_more as more_inputs
 from bioresearcher.runfolder import file_sha256, safe_name
 from bioresearcher.settings import BUDGET, Settings, load_settings
 from bioresearcher.settings.file import settings_from
-from bioresearcher.sources.spec_errors import mistake
 
 Tell = Callable[[str], None]
 FIELDS = tuple(name for name in Entry.model_fields if name != "line")

@@ -1,4 +1,7 @@
-"""Carrying out jobs on this machine: a process each, in a session of its own."""
+"""Carrying out jobs on this machine: a process each, in a session of its own.
+
+Where jobs are carried out: on this machine, or on a cluster.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,52 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import ValidationError
 
-from bioresearcher.batch.executor import Tell
 from bioresearcher.batch.schema import Job, Outcome, Progress
 from bioresearcher.batch.worker import outcome_of
 from bioresearcher.errors import DefectError
 from bioresearcher.events import now
+
+Tell = Callable[[Progress], None]
+"""Is told how far a run is, on the event loop's thread."""
+
+
+class Executor(Protocol):
+    """Carries out jobs, each in a process of its own."""
+
+    @property
+    def slots(self) -> int:
+        """How many jobs it carries out side by side; no more are given to it at a time."""
+        ...
+
+    async def run(self, job: Job, tell: Tell) -> Outcome:
+        """Carry out a job to its end.
+
+        Whatever goes wrong in the job, or with the process or machine it is on, is an Outcome with its reason.
+
+        Raises:
+            OutsideError: No job can be carried out any more, such as when a scheduler is lost.
+        """
+        ...
+
+    def stop(self, reason: str) -> None:
+        """Ask all running jobs to stop in order; they end with the status `stopped`."""
+        ...
+
+    def kill(self) -> None:
+        """End what still runs, at once; such jobs end with the status `stopped` and can be resumed."""
+        ...
+
+    async def close(self) -> None:
+        """End what still runs, at once, and give back what is held."""
+        ...
+
 
 LOG = "worker.log"
 _LONGEST_LINE = 1 << 20

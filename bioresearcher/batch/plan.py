@@ -15,14 +15,12 @@ from bioresearcher.batch.schema import Job, Outcome, Plan
 from bioresearcher.batch.worker import outcome_of
 from bioresearcher.errors import BioresearcherError, InputError, RunFolderError, WorkspaceError
 from bioresearcher.events import now
-from bioresearcher.graph.backends import budget_of, describe_backend
 from bioresearcher.graph.prepare import versions
 from bioresearcher.graph.run import read_record
-from bioresearcher.graph.services import hosts_of
-from bioresearcher.llm.budget import Budget
-from bioresearcher.llm.choose import Choice, choose_backend
-from bioresearcher.llm.prices import load_prices
-from bioresearcher.report.derive import INCIDENTAL
+from bioresearcher.graph.services import budget_of, describe_backend, hosts_of
+from bioresearcher.llm.budget import Budget, load_prices
+from bioresearcher.llm.select_backend import Choice, choose_backend
+from bioresearcher.report.summaries import INCIDENTAL
 from bioresearcher.runfolder import RunFolder, safe_name
 from bioresearcher.settings import Settings
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from bioresearcher.batch.executor import Executor
 from bioresearcher.batch.folder import BatchFolder
+from bioresearcher.batch.local import Executor
 from bioresearcher.batch.schema import Job, Outcome, Progress
-from bioresearcher.batch.spent import Spent, used_up
+from bioresearcher.batch.shared_budget import Spent, used_up
 from bioresearcher.errors import BioresearcherError
 from bioresearcher.llm.budget import Budget
 

@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, Strict, StringConstraints
 
 from bioresearcher.llm.budget import Budget
-from bioresearcher.schemas.base import Value
-from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.base import Objective, Value
 from bioresearcher.schemas.run import Totals
 
 BATCH_FORMAT = 1

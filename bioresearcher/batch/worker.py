@@ -20,17 +20,15 @@ from pathlib import Path
 
 from bioresearcher.batch.folder import SPENT
 from bioresearcher.batch.schema import Job, Outcome, Progress, Status
-from bioresearcher.batch.spent import Spent, Together, meter_with
+from bioresearcher.batch.shared_budget import Spent, Together, meter_with
 from bioresearcher.errors import BioresearcherError, InputsChangedError, StoppedError
 from bioresearcher.events import Event, now
-from bioresearcher.graph.lean import keep_lean
 from bioresearcher.graph.prepare import Inputs
-from bioresearcher.graph.run import Runner, read_record
+from bioresearcher.graph.run import Runner, keep_lean, read_record
 from bioresearcher.limits.file_lock import take_lock
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.execution import TaskRecord
+from bioresearcher.schemas.execution import DryLabTask, TaskRecord
 from bioresearcher.schemas.run import RunRecord, Totals
-from bioresearcher.schemas.task import DryLabTask
 from bioresearcher.settings import Settings
 
 _PATIENCE_S = 20.0

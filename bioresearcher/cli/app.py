@@ -9,21 +9,7 @@ import traceback
 from collections.abc import Sequence
 
 from bioresearcher import __version__
-from bioresearcher.cli import (
-    agreement,
-    ask,
-    batch,
-    batch_compare,
-    batch_summary,
-    doctor,
-    library,
-    prompts,
-    report,
-    reproduce,
-    resume,
-    review,
-    run,
-)
+from bioresearcher.cli import ask, batch, doctor, library, prompts, report, review, run
 from bioresearcher.cli.session import command as session
 from bioresearcher.errors import BioresearcherError
 
@@ -44,11 +30,23 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"bioresearcher {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (
-        session, run, resume, ask, batch, batch_summary, batch_compare, review, agreement, report, reproduce, library,
-        prompts, doctor,
-    ):  # fmt: skip
-        module.add_parser(commands)
+    for add in (
+        session.add_parser,
+        run.add_parser,
+        run.add_resume_parser,
+        ask.add_parser,
+        batch.add_parser,
+        batch.add_summary_parser,
+        batch.add_compare_parser,
+        review.add_parser,
+        review.add_agreement_parser,
+        report.add_parser,
+        report.add_reproduce_parser,
+        library.add_parser,
+        prompts.add_parser,
+        doctor.add_parser,
+    ):
+        add(commands)
     return parser
 
 

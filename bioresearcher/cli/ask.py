@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioresearcher.cli.common import Commands, add_budget_options, find_run
+from bioresearcher.cli.options import Commands, add_budget_options, find_run
 
 if TYPE_CHECKING:
-    from bioresearcher.schemas.answer import LibraryAnswer
+    from bioresearcher.schemas.library import LibraryAnswer
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -30,8 +30,8 @@ def run(args: argparse.Namespace) -> int:
     """Ask and print; the exit code."""
     import asyncio
 
-    from bioresearcher.cli.review_out import draw
-    from bioresearcher.cli.session.views_ask import answer_lines
+    from bioresearcher.cli.review_output import draw
+    from bioresearcher.cli.session.paper_questions import answer_lines
 
     answer = asyncio.run(_ask(args))
     if args.json:

@@ -1,4 +1,9 @@
-"""`bioresearcher batch`: many objectives from a file, each in a process of its own."""
+"""`bioresearcher batch`: many objectives from a file, each in a process of its own.
+
+`bioresearcher batch summary`: what came of a batch, with intervals.
+
+`bioresearcher batch compare`: two batches, paired by objective and repeat.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from bioresearcher.cli.batch_where import add_where_options
-from bioresearcher.cli.common import Commands, add_model_options, add_place_options
+from bioresearcher.cli.options import Commands, add_model_options, add_place_options, add_where_options
 
 EPILOG = """examples:
   bioresearcher batch objectives.jsonl --check
@@ -77,9 +81,72 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check, and carry out; the exit code."""
     if args.check:
-        from bioresearcher.cli.batch_check import check
+        from bioresearcher.cli.batch_run import check
 
         return check(args)
     from bioresearcher.cli.batch_run import start
 
     return start(args)
+
+
+FORMATS = ("table", "csv", "json", "html")
+
+
+def add_summary_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command; the line `batch summary` comes in as one word (see `app`)."""
+    parser = commands.add_parser(
+        "batch summary",
+        description="Success, scores, outcomes, tokens, cost and time of a batch, per objective and over all, with "
+        "bootstrap intervals. Each start of a batch also writes it into its folder (summary.csv, .json, .html).",
+    )
+    parser.add_argument("batch", type=Path, metavar="BATCH", help="a batch's folder, or its name in the workspace")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="what is printed (table)")
+    parser.add_argument("--workspace", type=Path, default=Path("workspace"), metavar="DIR", help="(./workspace)")
+    parser.set_defaults(run=summarise)
+
+
+def summarise(args: argparse.Namespace) -> int:
+    """Print it; the exit code."""
+    from bioresearcher.batch.summary import find_batch, summarise
+    from bioresearcher.batch.summary_output import as_text
+
+    summary = summarise(find_batch(args.batch, args.workspace))
+    if args.format == "table":
+        from rich.console import Console
+
+        from bioresearcher.batch.summary_output import as_table
+
+        Console(highlight=False).print(as_table(summary))
+    else:
+        print(as_text(summary, args.format), end="")
+    return 0
+
+
+def add_compare_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command; the line `batch compare` comes in as one word (see `app`)."""
+    parser = commands.add_parser(
+        "batch compare",
+        description="How batch B differs from batch A: differences over the same objectives and repeats, with "
+        "bootstrap intervals and a sign-flip test. What only one of them has is listed.",
+    )
+    parser.add_argument("a", type=Path, metavar="A", help="a batch's folder, or its name in the workspace")
+    parser.add_argument("b", type=Path, metavar="B", help="the other one")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    parser.add_argument("--workspace", type=Path, default=Path("workspace"), metavar="DIR", help="(./workspace)")
+    parser.set_defaults(run=compare)
+
+
+def compare(args: argparse.Namespace) -> int:
+    """Compare, and print it; the exit code."""
+    from bioresearcher.batch.summary import compare, find_batch
+
+    comparison = compare(find_batch(args.a, args.workspace), find_batch(args.b, args.workspace))
+    if args.json:
+        print(comparison.model_dump_json(indent=2))
+        return 0
+    from rich.console import Console
+
+    from bioresearcher.batch.summary_output import compared
+
+    Console(highlight=False).print(compared(comparison))
+    return 0

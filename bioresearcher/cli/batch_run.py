@@ -1,4 +1,11 @@
-"""Starting a batch, going on with it, and what is said at its end."""
+"""Starting a batch, going on with it, and what is said at its end.
+
+`bioresearcher batch --check`: the file is checked, and nothing else.
+
+Where a batch's runs are carried out: on this machine, or on the workers of a Dask scheduler.
+
+What a batch will cost, shown before anything is started, and the question whether it may.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +16,17 @@ import os
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from rich.console import Console
 
-from bioresearcher.batch.check import BatchFile, load_batch_file
-from bioresearcher.batch.executor import Executor
+from bioresearcher.batch.check import BatchFile, BatchFileError, Ready, load_batch_file
 from bioresearcher.batch.folder import SPENT, BatchFolder
+from bioresearcher.batch.local import Executor
 from bioresearcher.batch.plan import (
     Backends,
     Wish,
@@ -31,18 +42,138 @@ from bioresearcher.batch.plan import (
 )
 from bioresearcher.batch.run import BatchRun
 from bioresearcher.batch.schema import Outcome, Plan
-from bioresearcher.batch.spent import Spent
-from bioresearcher.batch.summary_write import write_summary
+from bioresearcher.batch.shared_budget import Spent
+from bioresearcher.batch.summary_output import write_summary
 from bioresearcher.cli.batch_display import Display, make_display
-from bioresearcher.cli.batch_spending import agree
-from bioresearcher.cli.batch_where import Where, where
+from bioresearcher.cli.spending import confirm
 from bioresearcher.errors import InputError
-from bioresearcher.graph.lean import keep_lean
 from bioresearcher.graph.lock import RunLock
+from bioresearcher.graph.prepare import forecast_of
+from bioresearcher.graph.run import keep_lean
 from bioresearcher.llm.budget import Budget
+from bioresearcher.llm.forecast import Forecast, StepForecast
+from bioresearcher.llm.select_backend import Choice
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.usage import Usage
+from bioresearcher.schemas.base import Usage
 from bioresearcher.text.format import count_of, duration
+
+if TYPE_CHECKING:
+    from distributed import Security
+
+    from bioresearcher.batch.dask_worker import Ask
+    from bioresearcher.batch.local import Executor
+
+
+@dataclass(frozen=True)
+class Where:
+    """How many runs go side by side, tasks inside of each, and what makes the executor."""
+
+    slots: int | None
+    inside: int | None
+    make: Callable[[int], Executor]
+
+
+def where(args: argparse.Namespace, workspace: Path) -> Where:
+    """Where the runs of a batch go, after it was made sure that they can. Nothing is written before that is sure.
+
+    Raises:
+        InputError: Options do not fit, the cluster's file is wrong, or a package is missing.
+        OutsideError: The scheduler does not answer within seconds, or its workers cannot do the work.
+        WorkspaceError: The workspace cannot be written.
+    """
+    named = [name for name in ("scheduler", "cluster") if getattr(args, name)]
+    if args.executor == "local":
+        if named:
+            raise InputError(f"--{named[0]} goes with --executor dask.")
+        from bioresearcher.batch.local import LocalExecutor
+
+        return Where(None, None, LocalExecutor)
+    if len(named) != 1:
+        raise InputError("--executor dask needs one of --scheduler ADDRESS and --cluster FILE.")
+    return _dask(args, workspace / "batches")
+
+
+def _dask(args: argparse.Namespace, folder: Path) -> Where:
+    import asyncio
+
+    from bioresearcher.batch.dask_cluster import (
+        DaskExecutor,
+        Tls,
+        check_address,
+        check_here,
+        need,
+        probe_in,
+        read_cluster,
+        start_cluster,
+    )
+
+    need("distributed", "dask")
+    security = Tls(args.tls_ca, args.tls_cert, args.tls_key).security()
+    cluster = None
+    if args.scheduler:
+        check_address(args.scheduler)
+    else:
+        need("dask_jobqueue", "cluster")
+        cluster = read_cluster(args.cluster)
+        check_here(cluster)
+    if cluster is not None:
+        begun, ask = cluster, probe_in(folder)
+        return Where(
+            begun.slots, begun.tasks_inside,
+            lambda slots: DaskExecutor(lambda: start_cluster(begun, security), slots, ask, security=security),
+        )  # fmt: skip
+    threads, seen = asyncio.run(_threads(args.scheduler, security, folder))
+    return Where(threads, 1, lambda slots: DaskExecutor(args.scheduler, slots, seen, security=security))
+
+
+async def _threads(address: str, security: Security | None, folder: Path) -> tuple[int, Ask]:
+    """How many threads a scheduler's workers have, and what they were asked."""
+    from bioresearcher.batch.dask_cluster import connected, fit, probe_in
+
+    async with connected(address, security) as client:
+        ask = probe_in(folder)
+        return await fit(client, ask), ask
+
+
+_LOOKED_AT = 20
+"""Objectives whose papers and data are looked at for the forecast; more are taken to be like them."""
+
+
+def agree(file: BatchFile, wish: Wish, backends: Backends, args: argparse.Namespace, console: Console) -> None:
+    """Show what the runs with each set of models will take, and ask when they cost money.
+
+    Raises:
+        InputError: It has to be asked, but there is no terminal.
+        StoppedError: The answer was no.
+    """
+    groups: dict[int, list[Ready]] = {}
+    choices: dict[int, Choice] = {}
+    for one in file.ready:
+        choice = backends.of(one.settings)
+        if choice.kind == "chat":
+            groups.setdefault(id(choice), []).append(one)
+            choices[id(choice)] = choice
+    for key, ready in groups.items():
+        runs = sum(one.entry.repeats or wish.repeats for one in ready)
+        looked_at = ready[:_LOOKED_AT]
+        note = "" if len(ready) == len(looked_at) else f", judged by the first {len(looked_at)}"
+        console.print(f"{count_of(runs, 'run')} with models{note}:", soft_wrap=True, markup=False)
+        interactive = sys.stdin.isatty() and console.is_terminal
+        forecast = _of_all(looked_at, runs, wish, choices[key])
+        confirm(forecast, yes=args.yes, budget=wish.budget, console=console, interactive=interactive)
+
+
+def _of_all(looked_at: Sequence[Ready], runs: int, wish: Wish, choice: Choice) -> Forecast:
+    """The forecast of all runs: those that were looked at with their repeats, scaled to all."""
+    seen = sum(one.entry.repeats or wish.repeats for one in looked_at)
+    steps: list[StepForecast] = []
+    found: Forecast | None = None
+    for one in looked_at:
+        found = forecast_of(one.inputs, choice.applied(one.settings))
+        times = (one.entry.repeats or wish.repeats) * runs / seen
+        steps.extend(step.times(times) for step in found.steps)
+    return Forecast(steps=tuple(steps), models=found.models if found else {})
+
 
 STOPPED, FAILED = 3, 4
 
@@ -218,3 +349,20 @@ def _end_lines(outcomes: list[Outcome], runs: int, states: Counter[str], left: i
 def _usage(outcome: Outcome) -> Usage:
     t = outcome.totals
     return Usage(calls=t.calls, input_tokens=t.input_tokens, output_tokens=t.output_tokens, cost_usd=t.cost_usd)
+
+
+def check(args: argparse.Namespace) -> int:
+    """Check the file only; the exit code."""
+    try:
+        file = load_batch_file(args.file, vars(args))
+    except BatchFileError as error:
+        if args.json:
+            print(json.dumps({"problems": [vars(p) for p in error.problems]}, ensure_ascii=False, indent=2))
+            return error.exit_code
+        raise
+    if args.json:
+        print(json.dumps({"objectives": len(file.ready), "problems": []}, indent=2))
+    elif not args.quiet:
+        runs = sum(one.entry.repeats or args.repeats for one in file.ready)
+        print(f"{args.file}: {count_of(len(file.ready), 'objective')}, {count_of(runs, 'run')}; nothing is wrong")
+    return 0

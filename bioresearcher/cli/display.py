@@ -1,17 +1,164 @@
-"""Showing a run's progress: a live stage tree in a terminal, plain lines elsewhere, nothing when asked."""
+"""Showing a run's progress: a live stage tree in a terminal, plain lines elsewhere, nothing when asked.
+
+What a run does, stage by stage: what is done, runs and waits, counts, time and what is spent.
+"""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 
+from pydantic import JsonValue
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.text import Text
 
-from bioresearcher.cli.stage_tree import StageTree, told
 from bioresearcher.events import Event
+from bioresearcher.text.format import count_of
+from bioresearcher.text.visible import one_line
+
+STAGES = (
+    ("search", ("plan_queries", "search_papers", "screen_papers", "search_datasets", "check_datasets")),
+    ("read", ("read_paper", "analyse_reports")),
+    ("design", ("design_headings", "design_outlines", "write_steps", "assemble_protocol")),
+    ("program", ("extract_tasks", "program_task")),
+    ("review", ("score_protocol", "check_status")),
+)
+MARKS = {"verified": "green", "blocked": "yellow", "not_run": "yellow"}
+_SHOWN_BY_TASKS = {"program_task", "collect_tasks"}
+
+
+def told(event: Event) -> str:
+    """The event as a line for people; empty when it is not for them."""
+    if event.kind == "note":
+        return one_line(event.message, 300)
+    if event.state != "done" or event.kind not in {"step", "task", "gate"}:
+        return ""
+    if event.kind == "step" and event.stage in _SHOWN_BY_TASKS:
+        return ""
+    tail = (str(event.data.get("task", "")), event.message, str(event.data.get("outcome", "")))
+    return " ".join(filter(None, [event.stage, *tail]))
+
+
+class StageTree:
+    """The state of a run, from its events; drawn as lines.
+
+    Args:
+        past: The events of the run's earlier processes: the steps that ended then are shown as done.
+        spent: What was spent, against the budget; None counts the calls of the events.
+        counts: Of how many items of a step so many are done, by the step's name: (done, all), as far as it is known.
+    """
+
+    def __init__(
+        self,
+        past: Iterable[Event] = (),
+        *,
+        spent: Callable[[], str] | None = None,
+        counts: Callable[[], Mapping[str, tuple[int, int]]] = dict,
+    ) -> None:
+        self._started = time.monotonic()
+        self._running: Counter[str] = Counter()
+        self._done: Counter[str] = Counter()
+        self._tasks: dict[str, tuple[str, str]] = {}
+        self._calls, self._tokens, self._usd = 0, 0, 0.0
+        self._waiting = ""
+        self._given = spent
+        self._counts = counts
+        self._done.update(event.stage for event in past if event.kind == "step" and event.state == "done")
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since this was made."""
+        return time.monotonic() - self._started
+
+    def event(self, event: Event) -> None:
+        """Count starts and ends."""
+        if event.kind == "step" and event.state == "start":
+            self._running[event.stage] += 1
+        elif event.kind == "step" and event.state == "done":
+            self._running[event.stage] -= 1
+            self._done[event.stage] += 1
+        elif event.kind == "call":
+            self._count(event.data)
+        elif event.kind == "gate":
+            self._waiting = event.stage if event.state == "waiting" else ""
+        elif event.kind == "task":
+            self._tasks[str(event.data.get("task"))] = (event.message, str(event.data.get("outcome", "running")))
+
+    def lines(self, width: int, *, most_tasks: int | None = None) -> list[Text]:
+        """The tree, a line a stage, none longer than `width`; all tasks, or so many of those that run."""
+        tasks = [*self._tasks.items()]
+        if most_tasks is not None:
+            tasks = [t for t in tasks if t[1][1] == "running"][:most_tasks]
+        lines = [Text(f"elapsed {self.elapsed_s:.0f} s{self._spent()}", style="dim")]
+        for name, steps in STAGES:
+            lines.append(self._stage(name, steps))
+            if name == "program":
+                lines += [self._task_line(task, state, width) for task, state in tasks]
+        if self._waiting:
+            lines.append(Text(f"? {self._waiting} waits for your answer", style="yellow"))
+        for line in lines:
+            line.truncate(width, overflow="ellipsis")
+        return lines
+
+    def _stage(self, name: str, steps: tuple[str, ...]) -> Text:
+        running = [s for s in steps if self._running[s] > 0]
+        done = [s for s in steps if self._done[s] > 0]
+        mark, style = ("●", "cyan") if running else ("✓", "green") if done else ("·", "dim")
+        line = Text(f"{mark} {name:8}", style=style)
+        counts = self._counts()
+        if running:
+            line.append(f" {', '.join(self._progress(s, counts) for s in running)}", style="cyan")
+        finished = [self._counted(s) for s in done if s not in running]
+        if finished:
+            line.append(f" {'| ' if running else ''}{', '.join(finished)}", style="default")
+        return line
+
+    def _progress(self, step: str, counts: Mapping[str, tuple[int, int]]) -> str:
+        """A step that runs: of how many items so many are done, run and wait."""
+        started = self._running[step]
+        done, total = counts.get(step, (0, 0))
+        if total <= 1:
+            return step if started == 1 else f"{step} {started} run"
+        states = [state for _, state in [*self._tasks.values()]]  # a copy: another thread may add to it
+        running = started if step != "program_task" else states.count("running")
+        running = max(0, min(running, total - done))
+        return f"{step} {done}/{total} done, {running} run, {total - done - running} wait"
+
+    def _counted(self, step: str) -> str:
+        return f"{step} {self._done[step]}" if self._done[step] > 1 else step
+
+    def _count(self, call: dict[str, JsonValue]) -> None:
+        """Add a call to what is shown as spent; what is not a number is not known."""
+        if call.get("replayed"):
+            return
+        spent = [call.get(name) for name in ("calls", "input_tokens", "output_tokens", "cost_usd")]
+        calls, tokens_in, tokens_out, usd = (n if isinstance(n, int | float) else math.nan for n in spent)
+        self._calls += int(calls)
+        self._tokens += int(tokens_in + tokens_out)
+        self._usd += usd
+
+    def _spent(self) -> str:
+        """What was spent on models; without a meter what this process spent, empty before the first call."""
+        if self._given is not None:
+            said = self._given()
+            return f" · {said}" if said else ""
+        if not self._calls:
+            return ""
+        usd = "" if math.isnan(self._usd) else f" · {self._usd:.3f} USD"
+        return f" · {count_of(self._calls, 'call')} · {self._tokens:,} tokens{usd}"
+
+    def _task_line(self, task: str, state: tuple[str, str], columns: int) -> Text:
+        """A task on one line, its title cut to what the terminal's width leaves."""
+        title, outcome = state
+        width = max(min(columns - 28, 70), 12)
+        line = Text(f"    {task:4} {one_line(title, width):{width}} ")
+        style = "cyan" if outcome == "running" else MARKS.get(outcome, "red")
+        return line.append(outcome, style=style)
 
 
 class Silent:

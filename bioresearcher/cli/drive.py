@@ -1,4 +1,9 @@
-"""Driving a run from the terminal: progress, gates, Ctrl-C, and what is said at the end."""
+"""Driving a run from the terminal: progress, gates, Ctrl-C, and what is said at the end.
+
+`bioresearcher run --replay`: a finished run once more, from its recorded answers.
+
+`bioresearcher run --feedback`: the protocol of a run with what a comment asks for.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +14,14 @@ import re
 import signal
 import sqlite3
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from bioresearcher.cli.approvals import ask_person
 from bioresearcher.cli.display import Plain, Progress, Silent
-from bioresearcher.cli.feedback import revision_lines
-from bioresearcher.cli.gates import ask_person
-from bioresearcher.cli.replay import replay_lines
+from bioresearcher.cli.options import find_run
 from bioresearcher.cli.selection import show_selection
 from bioresearcher.cli.spending import usage_lines
 from bioresearcher.errors import (
@@ -29,15 +34,164 @@ from bioresearcher.errors import (
 )
 from bioresearcher.events import past_events
 from bioresearcher.graph.context import Context
-from bioresearcher.graph.lean import keep_lean
 from bioresearcher.graph.prepare import Inputs
 from bioresearcher.graph.replay import Source
-from bioresearcher.graph.run import Runner, approve_all, read_record
+from bioresearcher.graph.run import Runner, approve_all, keep_lean, read_record
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.run import Decision, Replay, RunRecord
 from bioresearcher.settings import Settings
 from bioresearcher.text.format import count_of, duration
 from bioresearcher.text.visible import one_line
+
+if TYPE_CHECKING:
+    from bioresearcher.schemas.run import Replay, Revision, RunRecord
+    from bioresearcher.settings import Settings
+
+
+ALLOWED = {"replay", "workspace", "jobs", "yes", "json", "quiet", "debug", "run", "sandbox"}
+"""Options that go with a replay; all others would change what it repeats. For the sandbox see `_check_sandbox`."""
+MOST_DIFFERENCES = 20
+_COUNTED = {"reports": "report of a paper", "analyses": "analysis of a paper", "outputs": "output"}
+"""What is said with its number -> its name in the singular."""
+
+
+def replay(args: argparse.Namespace) -> int:
+    """Run again and compare; the exit code, 1 when something differs."""
+    from bioresearcher.graph.replay import open_source
+    from bioresearcher.graph.run import inputs_of, new_run_folder, read_record, settings_of
+    from bioresearcher.runfolder import RunFolder
+
+    _refuse_others(args)
+    root = find_run(args.replay)
+    record = read_record(RunFolder(root))
+    _check_sandbox(args.sandbox, record)
+    place = _place(args, root)
+    source = open_source(root, record)
+    settings = settings_of(record).model_copy(update={"workspace": place.workspace, "jobs": place.jobs})
+    folder = new_run_folder(settings.workspace, record.objective.id)
+    return drive(folder, inputs_of(record), settings, args, replay=source)
+
+
+def _refuse_others(args: argparse.Namespace) -> None:
+    """Refuse what would change objective, inputs or settings.
+
+    Raises:
+        InputError: With the first such option.
+    """
+    for name, value in vars(args).items():
+        if name not in ALLOWED and value not in (None, False, []):
+            option = "FILE" if name == "file" else "--" + name.replace("_", "-")
+            raise InputError(
+                f"{option} cannot be given with --replay.",
+                hint="A replay takes objective, inputs and settings from the recorded run.",
+            )
+
+
+def _check_sandbox(asked: str | None, record: RunRecord) -> None:
+    """A run folder may come from somebody else: what it holds is run unprotected only when asked for here, too.
+
+    Raises:
+        InputError: `--sandbox` is not what was recorded, or `none` was recorded and not asked for.
+    """
+    recorded = record.settings.get("sandbox")
+    if recorded == "none" and asked is None:
+        raise InputError(
+            "the recorded run ran its code without a sandbox.",
+            hint="Add --sandbox none to run it unprotected again, with access to your files and network.",
+        )
+    if asked is not None and asked != recorded:
+        raise InputError(f"--sandbox {asked} cannot be given with --replay: the recorded run has {recorded!r}.")
+
+
+def _place(args: argparse.Namespace, root: Path) -> Settings:
+    """The settings of this process; only the workspace and the number of jobs are used.
+
+    Raises:
+        InputError: The workspace would lie in the replayed run folder.
+    """
+    from bioresearcher.settings import load_settings
+
+    settings = load_settings({"workspace": args.workspace, "jobs": args.jobs})
+    if settings.workspace.resolve().is_relative_to(root.resolve()):
+        raise InputError(
+            f"the workspace {settings.workspace} would lie in the run folder to be replayed.",
+            hint="Use --workspace DIR.",
+        )
+    return settings
+
+
+def replay_lines(replay: Replay) -> list[str]:
+    """What a finished replay says: what is identical, or which files differ and what else is not as it was."""
+    from bioresearcher.text.format import count_of
+    from bioresearcher.text.visible import one_line
+
+    if replay.identical:
+        said = (count_of(n, _COUNTED[k], k) if k in _COUNTED else k for k, n in replay.compared.items() if n)
+        return [f"identical: {', '.join(said)}"]
+    number, most = len(replay.differing), MOST_DIFFERENCES
+    lines = [f"{number} of {count_of(sum(replay.compared.values()), 'file')} not identical to {replay.folder}:"]
+    lines += [f"differs: {name}" for name in replay.differing[:most]]
+    if number > most:
+        lines.append(f"and {number - most} more: see replay_of in run.json")
+    return lines + [f"not as it was: {one_line(text, 200)}" for text in replay.changed[:most]]
+
+
+MOST_LINES = 200
+"""Lines of a difference that the terminal shows; the whole is in the run folder."""
+
+
+def feedback(args: argparse.Namespace) -> int:
+    """Revise a run's protocol and go on with it; the exit code."""
+    from bioresearcher.graph.run import inputs_of, read_record, settings_of
+    from bioresearcher.runfolder import RunFolder
+    from bioresearcher.settings import with_budget
+
+    refuse_other_inputs(args)
+    folder = RunFolder(find_run(args.file))
+    record = read_record(folder)
+    if record.replay_of:
+        raise InputError(
+            f"{folder.root} is a replay and stays as it is.", hint=f"Comment on its origin: {record.replay_of.folder}"
+        )
+    settings = with_budget(settings_of(record), vars(args))
+    return drive(folder, inputs_of(record), settings, args, feedback=args.feedback)
+
+
+def refuse_other_inputs(args: argparse.Namespace) -> None:
+    """Refuse what a run that exists cannot be given any more.
+
+    Raises:
+        InputError: No run was named, or inputs beside it.
+    """
+    if args.file is None:
+        raise InputError("--feedback needs the run it is about.", hint='bioresearcher run --feedback "…" RUN')
+    other = {"--example": args.example, "--objective": args.objective, "--papers": args.papers, "--data": args.data,
+             "--requirement": args.requirement, "--condition": args.condition}  # fmt: skip
+    given = [name for name, value in other.items() if value]
+    if given:
+        raise InputError(
+            f"--feedback is about a run that exists and takes no {given[0]}.",
+            hint="Say what to change in the comment, or start a new run.",
+        )
+
+
+def revision_lines(revision: Revision, difference: str) -> list[str]:
+    """What a revision did, part by part with the reason, and the difference."""
+    lines = [f"revision {revision.number}: {one_line(revision.comment, 200)}"]
+    lines += [f"  part {c.part} is concerned: {one_line(c.reason, 200)}" for c in revision.concerned]
+    lines += [f"  step {c.step} {c.what}: {one_line(c.why, 200)}" for c in revision.changes]
+    lines += [f"  {i} is excluded" for i in revision.excluded]
+    lines += [f"  requirement {r.id} added: {one_line(r.text, 200)}" for r in revision.requirements]
+    lines += [f"  not done: {one_line(n, 300)}" for n in revision.not_done]
+    shown = difference.splitlines()
+    lines += shown[:MOST_LINES]
+    if len(shown) > MOST_LINES:
+        lines.append(f"… {len(shown) - MOST_LINES} more lines in revisions/{revision.number}/diff.txt")
+    found = f"{count_of(len(revision.found), 'finding')} of the gates new, {len(revision.resolved)} resolved"
+    lines += [f"{f.gate} {f.severity} at {f.location}: {one_line(f.message, 200)}" for f in revision.found]
+    parts = ", ".join(revision.changed_parts) or "none"
+    return [*lines, f"parts changed: {parts}; all others are as they were. {found}."]
+
 
 EXIT = {"done": 0, "stopped": 3}
 MOST_DOUBTS = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bioresearcher.cli.common import Commands, add_place_options
+from bioresearcher.cli.options import Commands, add_place_options
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -49,9 +49,9 @@ def show_prompt(args: argparse.Namespace) -> int:
 
 def check_prompts(args: argparse.Namespace) -> int:
     """Load all prompts, cards and skills."""
-    from bioresearcher.cards import load_cards
     from bioresearcher.errors import InputError
     from bioresearcher.graph.prepare import resources_of
+    from bioresearcher.resources import load_cards
     from bioresearcher.settings import load_settings
     from bioresearcher.skills import load_skills
     from bioresearcher.stages.prompts import ALL

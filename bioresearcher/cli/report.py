@@ -1,4 +1,7 @@
-"""`bioresearcher report`: write a run's report again, or say what would fall without a paper."""
+"""`bioresearcher report`: write a run's report again, or say what would fall without a paper.
+
+`bioresearcher reproduce`: execute a run's tasks again from its folder alone, and compare.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioresearcher.cli.common import Commands, find_run
+from bioresearcher.cli.options import Commands, find_run
 
 if TYPE_CHECKING:
-    from bioresearcher.schemas.evidence import Fall, Without
+    from bioresearcher.runfolder import RunFolder
+    from bioresearcher.schemas.execution import ArtifactCheck, Reproduction
+    from bioresearcher.schemas.library import Fall, Without
+    from bioresearcher.schemas.run import RunRecord
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -54,9 +60,9 @@ def _without(root: Path, names: list[str], *, as_json: bool) -> int:
         InputError: A paper is not one of the run's.
     """
     from bioresearcher.errors import InputError
-    from bioresearcher.library.evidence import named_papers, without
-    from bioresearcher.report.evidence import graph_of
-    from bioresearcher.report.view import load_view
+    from bioresearcher.papers.evidence_graph import named_papers, without
+    from bioresearcher.report.run_data import load_view
+    from bioresearcher.report.summaries import graph_of
     from bioresearcher.runfolder import RunFolder
 
     view = load_view(RunFolder(root))
@@ -88,3 +94,95 @@ def _lines(result: Without, steps: int) -> list[str]:
 
 def _said(step: Fall) -> str:
     return f"{step.step_id}  {step.title}"
+
+
+def add_reproduce_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "reproduce",
+        help="execute a run's tasks again from its folder, offline, and compare the outputs",
+        description="Exit code 0 when every recorded output came out the same, 1 when one differs or cannot be made.",
+    )
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder, or its name in ./workspace/runs")
+    parser.add_argument("--task", action="append", metavar="ID", help="only this task (repeatable)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="tasks side by side (number of processors)")
+    kinds = ("auto", "bubblewrap", "container", "none")
+    parser.add_argument("--sandbox", choices=kinds, default="auto", help="none runs the code unprotected (auto)")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    parser.set_defaults(run=reproduce)
+
+
+def reproduce(args: argparse.Namespace) -> int:
+    """Execute and compare; the exit code."""
+    import asyncio
+
+    from bioresearcher.graph.run import read_record
+    from bioresearcher.runfolder import RunFolder
+
+    folder = RunFolder(find_run(args.run_folder))
+    result = asyncio.run(_reproduce(folder, read_record(folder), args))
+    if args.json:
+        print(result.model_dump_json(indent=2))
+    else:
+        _print(result)
+    return 0 if result.count("same") == len(result.checks) else 1
+
+
+async def _reproduce(folder: RunFolder, record: RunRecord, args: argparse.Namespace) -> Reproduction:
+    import asyncio
+    import os
+
+    from bioresearcher.errors import InputError
+    from bioresearcher.execution.reproduce import Recorded, reproduce_task
+    from bioresearcher.graph.prepare import versions
+    from bioresearcher.sandbox.choose import choose_sandbox
+    from bioresearcher.schemas.execution import Limits, Reproduction
+
+    recorded = Recorded.load(folder)
+    wanted = args.task or list(recorded.tasks)
+    unknown = [t for t in wanted if t not in recorded.tasks]
+    if unknown:
+        known = ", ".join(recorded.tasks) or "none"
+        raise InputError(f"{folder.root} has no task {unknown[0]!r}.", hint=f"Its tasks are: {known}.")
+    sandbox = await asyncio.to_thread(choose_sandbox, args.sandbox)
+    limits = Limits.model_validate(record.settings.get("limits") or {})
+    slots = asyncio.Semaphore(max(1, args.jobs or os.cpu_count() or 1))
+    repeatable = [t for t in wanted if t in recorded.records and recorded.records[t].artifacts]
+
+    async def one(task_id: str) -> list[ArtifactCheck]:
+        async with slots:
+            return await reproduce_task(recorded, task_id, sandbox, limits)
+
+    checks = await asyncio.gather(*map(one, repeatable))
+    left = {t: recorded.records.get(t) for t in wanted if t not in repeatable}
+    now = versions()
+    return Reproduction(
+        run_id=record.run_id,
+        sandbox=sandbox.name,
+        checks=tuple(check for found in checks for check in found),
+        no_outputs={t: f"{r.outcome}: {r.message}" if r else "it was not worked on" for t, r in left.items()},
+        changed={n: (v, now.get(n, "missing")) for n, v in record.versions.items() if now.get(n) != v},
+    )
+
+
+def _print(result: Reproduction) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    table = Table("task", "output", "verdict", "compared", box=None, pad_edge=False)
+    styles = {"same": "green", "differs": "bold red", "cannot": "yellow"}
+    for check in result.checks:
+        mark = Text(check.verdict, styles[check.verdict])
+        table.add_row(check.task_id, Text(check.file), mark, Text(check.detail))
+    if result.checks:
+        console.print(table)
+    for task_id, why in result.no_outputs.items():
+        console.print(Text(f"{task_id}: nothing to compare ({why})"))
+    if result.changed:
+        changes = ", ".join(f"{name} {then} → {now}" for name, (then, now) in sorted(result.changed.items()))
+        console.print(Text(f"other versions than at the run: {changes}"))
+    same, differs, cannot = (result.count(verdict) for verdict in ("same", "differs", "cannot"))
+    counts = f"{same} the same, {differs} different, {cannot} not possible"
+    console.print(Text(f"{len(result.checks)} outputs: {counts}; sandbox: {result.sandbox}"))

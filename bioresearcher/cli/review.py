@@ -1,4 +1,7 @@
-"""`bioresearcher review`: quality checks of any protocol."""
+"""`bioresearcher review`: quality checks of any protocol.
+
+`bioresearcher review agreement`: how far a reviewer agrees with people, and people with each other.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioresearcher.cli.common import add_budget_options, add_model_options, add_place_options
-from bioresearcher.cli.review_out import draw, put
+from bioresearcher.cli.options import add_budget_options, add_model_options, add_place_options
+from bioresearcher.cli.review_output import draw, put
 from bioresearcher.errors import InputError
 
 if TYPE_CHECKING:
-    from bioresearcher.review.compare import Change
-    from bioresearcher.review.gates import GateContext
-    from bioresearcher.review.render import Reviewed
-    from bioresearcher.schemas.objective import Objective
+    from bioresearcher.review.check import GateContext
+    from bioresearcher.review.render import Change, Reviewed
+    from bioresearcher.schemas.base import Objective
     from bioresearcher.schemas.protocol import Protocol
+
 
 _EXAMPLES = """examples:
   bioresearcher review workspace/runs/2025-01-31-breast
@@ -112,8 +115,9 @@ def _files(args: argparse.Namespace) -> list[Path]:
 
 def _read(path: Path, objective: Objective | None) -> _Read:
     """A file with what is known around it; what cannot be read is a result too."""
-    from bioresearcher.review.gates import GateContext, applicability
-    from bioresearcher.review.read_protocol import places_in, read_protocol
+    from bioresearcher.review.check import GateContext
+    from bioresearcher.review.checks import applicability
+    from bioresearcher.review.reading.protocol import places_in, read_protocol
     from bioresearcher.review.render import Reviewed
     from bioresearcher.review.run_context import context_of_run
 
@@ -138,7 +142,7 @@ def _read(path: Path, objective: Objective | None) -> _Read:
 
 def _reviewed(read: list[_Read], args: argparse.Namespace) -> list[Reviewed]:
     """Each file's review: by rule, with a model's scores where one is configured and there are steps to judge."""
-    from bioresearcher.cli.review_model import scored, settings_with_model
+    from bioresearcher.cli.review_output import scored, settings_with_model
     from bioresearcher.review.metrics import review_by_rule
 
     known = [(r.protocol, r.context) for r in read if r.protocol is not None and r.context is not None]
@@ -148,7 +152,7 @@ def _reviewed(read: list[_Read], args: argparse.Namespace) -> list[Reviewed]:
 
 
 def _compared(results: list[Reviewed]) -> Change:
-    from bioresearcher.review.compare import compare
+    from bioresearcher.review.render import compare
 
     old, new = results
     for r in results:
@@ -185,16 +189,69 @@ def _show(results: list[Reviewed], change: Change | None, form: str, output: Pat
 
 def _rendered(results: list[Reviewed], change: Change | None, form: str) -> str:
     if form == "html":
-        from bioresearcher.review.page import as_html
+        from bioresearcher.review.render import as_html
 
         return as_html(results, change)
     if form == "sarif":
         from bioresearcher.review.sarif import as_sarif
 
         return as_sarif(results, change)
-    from bioresearcher.review.compare import change_json, change_markdown
-    from bioresearcher.review.render import as_json, as_markdown
+    from bioresearcher.review.render import as_json, as_markdown, change_json, change_markdown
 
     if change is not None:
         return change_json(change) if form == "json" else change_markdown(change)
     return as_json(results) if form == "json" else as_markdown(results)
+
+
+_AGREEMENT_EXAMPLES = """a line of RATINGS.csv for each item and rater:
+  item,rater,label,machine
+  protocol-1,anna,4,4
+  protocol-1,ben,3,4
+
+examples:
+  bioresearcher review agreement ratings.csv --chart perception.png
+  bioresearcher review agreement ratings.csv --machine gpt-judge --scale 1,2,3,4,5 --format json"""
+
+
+def add_agreement_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "review agreement",
+        help="compare scores with people's ratings",
+        description="Krippendorff's alpha and Randolph's kappa of people with each other and with a machine, by how "
+        "sure people are, the binned Jensen-Shannon distance, and perception charts (after arXiv 2410.03775).",
+        epilog=_AGREEMENT_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("ratings", type=Path, metavar="RATINGS.csv", help="columns item, rater, label, machine…")
+    parser.add_argument(
+        "--machine", action="append", default=[], metavar="RATER", help="a rater that is a machine (repeatable)"
+    )
+    parser.add_argument("--level", choices=("nominal", "ordinal", "interval"), help="how labels are compared (ordinal "
+                        "for numbers, else nominal)")  # fmt: skip
+    parser.add_argument("--scale", metavar="A,B,…", help="all labels in order, also those nobody gave")
+    parser.add_argument("--chart", action="append", default=[], type=Path, metavar="FILE", help="perception chart, "
+                        ".png or .svg (repeatable)")  # fmt: skip
+    parser.add_argument("--format", choices=("table", "json", "markdown"), default="table", help="what to print")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write there instead of printing")
+    parser.set_defaults(run=agreement)
+
+
+def agreement(args: argparse.Namespace) -> int:
+    """Compare and print; the exit code is 0, or 2 when the ratings cannot be used."""
+    from bioresearcher.cli.review_output import draw, put
+    from bioresearcher.review.calibration.agreement import agreement
+    from bioresearcher.review.calibration.charts import as_json, as_markdown, draw_perception
+    from bioresearcher.review.calibration.ratings import read_ratings
+
+    scale = [x.strip() for x in (args.scale or "").split(",") if x.strip()]
+    found = agreement(read_ratings(args.ratings, machines=args.machine, level=args.level, scale=scale))
+    for path in args.chart:
+        draw_perception(found, path)
+    if args.format == "table":
+        draw(as_markdown(found), args.output)
+    else:
+        put((as_json if args.format == "json" else as_markdown)(found), args.output)
+    for path in args.chart:
+        print(f"chart: {path}", file=sys.stderr)
+    return 0

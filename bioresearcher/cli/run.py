@@ -1,4 +1,7 @@
-"""`bioresearcher run`: from an objective to its report."""
+"""`bioresearcher run`: from an objective to its report.
+
+`bioresearcher resume`: go on with a run that stopped or died.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,21 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioresearcher.cli.common import (
+from bioresearcher.cli.options import (
     Commands,
     add_budget_options,
     add_model_options,
     add_place_options,
     add_run_options,
     add_search_options,
+    find_run,
 )
 from bioresearcher.errors import InputError
 
 if TYPE_CHECKING:
     from bioresearcher.graph.prepare import Inputs
     from bioresearcher.settings import Settings
+
 
 EPILOG = """examples:
   bioresearcher run --example breast-cancer --yes
@@ -85,20 +90,20 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run; the exit code."""
     if args.replay is not None:
-        from bioresearcher.cli.replay import replay
+        from bioresearcher.cli.drive import replay
 
         return replay(args)
     if args.feedback is not None:
-        from bioresearcher.cli.feedback import feedback
+        from bioresearcher.cli.drive import feedback
 
         return feedback(args)
     import asyncio
 
     from bioresearcher.cli.drive import drive, tell_finished
     from bioresearcher.cli.spending import agree
-    from bioresearcher.graph.inputs import check_inputs, check_names, check_sources
+    from bioresearcher.graph.prepare import check_inputs, check_names, check_sources
     from bioresearcher.graph.run import new_run_folder
-    from bioresearcher.llm.choose import choose_backend
+    from bioresearcher.llm.select_backend import choose_backend
     from bioresearcher.settings import load_settings
 
     inputs, only_own = _inputs(args)
@@ -127,9 +132,9 @@ def _inputs(args: argparse.Namespace) -> tuple[Inputs, bool]:
     Raises:
         InputError: None or several were given, or the objective is empty.
     """
-    from bioresearcher.cli.given import given_text
+    from bioresearcher.cli.options import given_text
     from bioresearcher.examples import load_example, load_objective_file
-    from bioresearcher.graph.inputs import inputs_from_file, inputs_from_text, with_more
+    from bioresearcher.graph.prepare import inputs_from_file, inputs_from_text, with_more
 
     given = [name for name, value in (("FILE", args.file), ("--example", args.example), ("--objective", args.objective))
              if value is not None]  # fmt: skip
@@ -158,3 +163,30 @@ def _tell_hosts(settings: Settings, args: argparse.Namespace) -> None:
     if settings.chroma_url:
         said += f"; vectors are kept by the Chroma server {settings.chroma_url}"
     Console(stderr=args.json, quiet=args.quiet, highlight=False).print(said, soft_wrap=True, markup=False)
+
+
+def add_resume_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser("resume", help="go on with a run that was stopped or killed")
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder, or its name in ./workspace/runs")
+    add_run_options(parser)
+    add_budget_options(parser)
+    parser.set_defaults(run=resume)
+
+
+def resume(args: argparse.Namespace) -> int:
+    """Resume; the exit code."""
+    from bioresearcher.cli.drive import drive
+    from bioresearcher.graph.replay import open_source
+    from bioresearcher.graph.run import inputs_of, read_record, settings_of
+    from bioresearcher.runfolder import RunFolder
+    from bioresearcher.settings import with_budget
+
+    folder = RunFolder(find_run(args.run_folder))
+    record = read_record(folder)
+    settings = with_budget(settings_of(record), vars(args))
+    replay = None
+    if record.replay_of:
+        origin = RunFolder(Path(record.replay_of.folder))
+        replay = open_source(origin.root, read_record(origin))
+    return drive(folder, inputs_of(record), settings, args, replay=replay)

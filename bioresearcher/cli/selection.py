@@ -7,12 +7,12 @@ from typing import Any
 
 from rich.console import Console
 
-from bioresearcher.cli.session.gate_table import Known, rows_of, table
+from bioresearcher.cli.session.approve_selection import Known, rows_of, table
 from bioresearcher.graph.context import Context
-from bioresearcher.report.searched import counted, left_out, queries
+from bioresearcher.report.markdown import counted, left_out, queries
 from bioresearcher.schemas.dataset import DatasetCheck
 from bioresearcher.schemas.paper import Paper, ScreenedPaper, SearchRound
-from bioresearcher.stages.selection import matching
+from bioresearcher.stages.screen import matching
 from bioresearcher.text.format import count_of
 from bioresearcher.text.visible import one_line
 

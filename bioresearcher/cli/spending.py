@@ -9,16 +9,14 @@ from rich.console import Console
 
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.errors import InputError, StoppedError
-from bioresearcher.graph.backends import budget_of, describe_backend
-from bioresearcher.graph.expect import forecast_of
-from bioresearcher.graph.prepare import Inputs
-from bioresearcher.llm.budget import Budget
-from bioresearcher.llm.choose import Choice
+from bioresearcher.graph.prepare import Inputs, forecast_of
+from bioresearcher.graph.services import budget_of, describe_backend
+from bioresearcher.llm.budget import Budget, load_prices
 from bioresearcher.llm.forecast import Forecast
-from bioresearcher.llm.prices import load_prices
+from bioresearcher.llm.select_backend import Choice
 from bioresearcher.report.markdown import model_lines
+from bioresearcher.schemas.base import Usage
 from bioresearcher.schemas.run import RunRecord
-from bioresearcher.schemas.usage import Usage
 from bioresearcher.settings import Settings
 
 _YES = {"y", "yes"}

@@ -1,4 +1,7 @@
-"""The languages of tasks: Python, and R where the system has it."""
+"""The languages of tasks: Python, and R where the system has it.
+
+What generated code can import.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,51 @@ import json
 import math
 import shutil
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from bioresearcher.execution.packages import OMICS_PACKAGES, available_packages, is_available
 from bioresearcher.sandbox.environment import SYSTEM_FOLDERS
+from bioresearcher.schemas.execution import DryLabTask, Language
 from bioresearcher.schemas.skill import SkillContract
-from bioresearcher.schemas.task import DryLabTask, Language
+
+ANALYSIS_PACKAGES = (
+    "numpy",
+    "pandas",
+    "scipy",
+    "statsmodels",
+    "scikit-learn",
+    "lifelines",
+    "gseapy",
+    "matplotlib",
+    "seaborn",
+)
+
+
+OMICS_PACKAGES = ("anndata", "scanpy", "pydeseq2", "decoupler")
+"""Packages of the extra `omics`."""
+
+
+def is_available(name: str) -> bool:
+    """Whether a package is installed, by the name under which it is distributed."""
+    try:
+        metadata.version(name)
+    except (metadata.PackageNotFoundError, ValueError):
+        return False
+    return True
+
+
+@cache
+def available_packages() -> tuple[str, ...]:
+    """The analysis packages of this environment as `name version`; those not installed are left out."""
+    found = []
+    for name in (*ANALYSIS_PACKAGES, *OMICS_PACKAGES):
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return tuple(found)
+
 
 R_LIBRARIES: Final = (
     "/usr/local/lib/R/site-library", "/usr/lib/R/site-library", "/usr/lib/R/library", "/usr/lib64/R/library",

@@ -10,20 +10,22 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from bioresearcher.execution.compare import Part, split_parts
+from bioresearcher.execution.code_patterns import PLACEHOLDER_CELL, PLACEHOLDER_TEXT
 from bioresearcher.execution.figures import FigureError, read_figure
-from bioresearcher.execution.findings import FindingsError, numbers_of, read_findings, unsupported_number
-from bioresearcher.execution.tables import (
+from bioresearcher.execution.output_comparison import Part, split_parts
+from bioresearcher.execution.output_tables import (
+    FindingsError,
     Table,
     TableError,
     empty_columns,
+    numbers_of,
+    read_findings,
     read_table,
     table_placeholder,
     table_problem,
+    unsupported_number,
 )
-from bioresearcher.execution.words import PLACEHOLDER_CELL, PLACEHOLDER_TEXT
-from bioresearcher.schemas.execution import Artifact, Finding, Outcome
-from bioresearcher.schemas.task import DryLabTask, TaskOutput
+from bioresearcher.schemas.execution import Artifact, DryLabTask, Finding, Outcome, TaskOutput
 
 MAX_TEXT_BYTES = 5_000_000
 

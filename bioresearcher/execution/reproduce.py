@@ -8,18 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bioresearcher.execution.attempt import SEED
-from bioresearcher.execution.compare import Part, differing_parts, split_parts
 from bioresearcher.execution.figures import FigureError, picture_distance
 from bioresearcher.execution.folders import CODE, LIMITS, OUTPUTS
-from bioresearcher.execution.kept import find_input
+from bioresearcher.execution.input_snapshot import find_input
+from bioresearcher.execution.output_comparison import Part, differing_parts, split_parts
 from bioresearcher.execution.process import Bench, classify, make_job, run_code, write_code
 from bioresearcher.runfolder import RunFolder, file_sha256
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.sandbox.folders import remove_tree, temporary_folder
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.execution import Artifact, Limits, TaskRecord
-from bioresearcher.schemas.reproduction import ArtifactCheck, Verdict
-from bioresearcher.schemas.task import DryLabTask, TaskCode, TaskOutput
+from bioresearcher.schemas.execution import (
+    Artifact,
+    ArtifactCheck,
+    DryLabTask,
+    Limits,
+    TaskCode,
+    TaskOutput,
+    TaskRecord,
+    Verdict,
+)
 
 TOLERANCE = 1e-6
 """Numbers may differ by this share: other versions of numerical libraries round differently."""

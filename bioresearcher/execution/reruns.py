@@ -13,12 +13,11 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from bioresearcher.errors import DefectError
-from bioresearcher.execution.compare import Part
 from bioresearcher.execution.folders import fresh_folder, remove
 from bioresearcher.execution.inside import rows
+from bioresearcher.execution.output_comparison import Part, Sheet, read_sheets
 from bioresearcher.execution.outputs import check_outputs, read_parts
 from bioresearcher.execution.process import Bench, classify, inside_paths, make_job, mounts, run_code, write_code
-from bioresearcher.execution.sheets import Sheet, read_sheets
 from bioresearcher.runfolder import write_text
 from bioresearcher.sandbox.artifacts import collect
 from bioresearcher.sandbox.base import Job

@@ -1,8 +1,11 @@
-"""The pipeline as a graph; reads like its picture in ARCHITECTURE.md."""
+"""The pipeline as a graph; reads like its picture in ARCHITECTURE.md.
+
+Where to go next: pure functions of the state (and of the tasks' needs).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from langgraph.graph import END, START, StateGraph
@@ -10,14 +13,80 @@ from langgraph.runtime import Runtime
 from langgraph.types import RetryPolicy, Send
 
 from bioresearcher.errors import BioresearcherError
-from bioresearcher.graph import nodes_datasets as datasets
+from bioresearcher.graph import nodes_approvals, nodes_outline
 from bioresearcher.graph import nodes_design as design
-from bioresearcher.graph import nodes_gates, nodes_outline, nodes_selection, routes
+from bioresearcher.graph import nodes_search as datasets
 from bioresearcher.graph import nodes_search as search
+from bioresearcher.graph.approvals import HEADINGS, OUTLINES, PROTOCOL, SELECTION, TASKS, stays_open
 from bioresearcher.graph.context import Context
-from bioresearcher.graph.gates import HEADINGS, OUTLINES, TASKS, stays_open
-from bioresearcher.graph.state import CodeTask, PaperTask, PartTask, RunState
-from bioresearcher.schemas.task import DryLabTask
+from bioresearcher.graph.state import CodeTask, PaperTask, PartTask, RunState, standing
+from bioresearcher.schemas.execution import DryLabTask
+
+
+def after_search(state: RunState) -> Literal["plan_queries", "screen_papers"]:
+    """Another round until the last one has a reason to stop."""
+    return "screen_papers" if state["rounds"][-1].stop_reason else "plan_queries"
+
+
+def after_selection(state: RunState) -> Literal["approve_selection", "fetch_datasets", "__end__"]:
+    """On when the selection was approved; the same question again while it changes."""
+    if stays_open(state, SELECTION):
+        return "approve_selection"
+    return "fetch_datasets" if _approved(state, SELECTION) else "__end__"
+
+
+def after_fetching(state: RunState) -> list[Send] | Literal["analyse_reports"]:
+    """A branch per kept paper."""
+    return [Send("read_paper", PaperTask(paper_id=p)) for p in state["kept"]] or "analyse_reports"
+
+
+def after_outlines(state: RunState) -> list[Send] | Literal["assemble_protocol"]:
+    """A branch per part; an empty protocol is assembled, too, and says so."""
+    return [Send("write_steps", PartTask(part_id=p)) for p in state["parts"]] or "assemble_protocol"
+
+
+def after_protocol(state: RunState) -> Literal["approve_protocol", "extract_tasks", "__end__"]:
+    """On with the tasks when the protocol was approved; the same question again while it changes."""
+    if stays_open(state, PROTOCOL):
+        return "approve_protocol"
+    return "extract_tasks" if _approved(state, PROTOCOL) else "__end__"
+
+
+def after_draft(state: RunState, gate: str, design: str, on: str, *, by_rule: bool) -> str:
+    """On from the headings or outlines; a comment has them designed again, where a model can follow it."""
+    if stays_open(state, gate):
+        return design if standing_comment(state, gate) and not by_rule else gate
+    return END if declined(state, gate) else on
+
+
+def standing_comment(state: RunState, gate: str) -> bool:
+    """Whether the last answer at a gate is a comment that is to be followed."""
+    decision = standing(state["decisions"], gate)
+    return decision is not None and decision.changed and bool(decision.comment)
+
+
+def declined(state: RunState, gate: str) -> bool:
+    """Whether a person said no at a gate that may not have been asked."""
+    decision = standing(state["decisions"], gate)
+    return decision is not None and not decision.approved
+
+
+def ready_tasks(tasks: Sequence[str], done: Sequence[str], needs: Mapping[str, Sequence[str]]) -> list[str]:
+    """Tasks not yet done whose needed tasks are, in order."""
+    finished = set(done)
+    return [t for t in tasks if t not in finished and finished.issuperset(needs.get(t, ()))]
+
+
+def next_tasks(state: RunState, needs: Mapping[str, Sequence[str]]) -> list[Send] | Literal["score_protocol"]:
+    """A branch per ready task; the scores when none is left."""
+    ready = ready_tasks(state["tasks"], state["done"], needs)
+    return [Send("program_task", CodeTask(task_id=t)) for t in ready] or "score_protocol"
+
+
+def _approved(state: RunState, gate: str) -> bool:
+    decision = standing(state["decisions"], gate)
+    return decision is not None and decision.approved
+
 
 Graph = StateGraph[Any, Any, Any, Any]
 
@@ -63,22 +132,20 @@ def build_pipeline() -> Graph:
         graph.add_node(node.__name__, _announced(node), input_schema=RunState)
     for branch, task in BRANCHES:
         graph.add_node(branch.__name__, _announced(branch), input_schema=task)
-    graph.add_node("approve_selection", nodes_selection.approve_selection, input_schema=RunState)
+    graph.add_node("approve_selection", nodes_approvals.approve_selection, input_schema=RunState)
     graph.add_node("approve_headings", nodes_outline.approve_headings, input_schema=RunState)
     graph.add_node("approve_outlines", nodes_outline.approve_outlines, input_schema=RunState)
-    graph.add_node("approve_tasks", nodes_gates.approve_tasks, input_schema=RunState)
-    graph.add_node("approve_protocol", nodes_gates.approve_protocol, input_schema=RunState)
+    graph.add_node("approve_tasks", nodes_approvals.approve_tasks, input_schema=RunState)
+    graph.add_node("approve_protocol", nodes_approvals.approve_protocol, input_schema=RunState)
 
     graph.add_edge(START, "plan_queries")
     graph.add_edge("plan_queries", "search_papers")
-    graph.add_conditional_edges("search_papers", routes.after_search)
+    graph.add_conditional_edges("search_papers", after_search)
     graph.add_edge("screen_papers", "search_datasets")
     graph.add_edge("search_datasets", "check_datasets")
     graph.add_edge("check_datasets", "approve_selection")
-    graph.add_conditional_edges(
-        "approve_selection", routes.after_selection, ["approve_selection", "fetch_datasets", END]
-    )
-    graph.add_conditional_edges("fetch_datasets", routes.after_fetching, ["read_paper", "analyse_reports"])
+    graph.add_conditional_edges("approve_selection", after_selection, ["approve_selection", "fetch_datasets", END])
+    graph.add_conditional_edges("fetch_datasets", after_fetching, ["read_paper", "analyse_reports"])
     graph.add_edge("read_paper", "analyse_reports")
     graph.add_edge("analyse_reports", "design_headings")
     graph.add_edge("design_headings", "approve_headings")
@@ -93,7 +160,7 @@ def build_pipeline() -> Graph:
     )
     graph.add_edge("write_steps", "assemble_protocol")
     graph.add_edge("assemble_protocol", "approve_protocol")
-    graph.add_conditional_edges("approve_protocol", routes.after_protocol, ["approve_protocol", "extract_tasks", END])
+    graph.add_conditional_edges("approve_protocol", after_protocol, ["approve_protocol", "extract_tasks", END])
     graph.add_edge("extract_tasks", "approve_tasks")
     graph.add_conditional_edges(
         "approve_tasks", _after_tasks, ["approve_tasks", "index_papers", "program_task", "score_protocol", END]
@@ -108,20 +175,20 @@ def build_pipeline() -> Graph:
 
 def _after_headings(state: RunState, runtime: Runtime[Context]) -> str:
     by_rule = runtime.context.caller.by_rule
-    return routes.after_draft(state, HEADINGS, "design_headings", "design_outlines", by_rule=by_rule)
+    return after_draft(state, HEADINGS, "design_headings", "design_outlines", by_rule=by_rule)
 
 
 def _after_outlines(state: RunState, runtime: Runtime[Context]) -> list[Send] | str:
     by_rule = runtime.context.caller.by_rule
-    there = routes.after_draft(state, OUTLINES, "design_outlines", "", by_rule=by_rule)
-    return there or routes.after_outlines(state)
+    there = after_draft(state, OUTLINES, "design_outlines", "", by_rule=by_rule)
+    return there or after_outlines(state)
 
 
 def _after_tasks(state: RunState, runtime: Runtime[Context]) -> list[Send | str] | str:
     """The first tasks, and vectors beside them; the same question again while a person changes what is run."""
     if stays_open(state, TASKS):
         return "approve_tasks"
-    if routes.declined(state, TASKS):
+    if declined(state, TASKS):
         return END
     first = _next_tasks(state, runtime)
     return ["index_papers", *([first] if isinstance(first, str) else first)]
@@ -129,7 +196,7 @@ def _after_tasks(state: RunState, runtime: Runtime[Context]) -> list[Send | str]
 
 def _next_tasks(state: RunState, runtime: Runtime[Context]) -> list[Send] | Literal["score_protocol"]:
     tasks = runtime.context.folder.read_list(DryLabTask, "tasks.json")
-    return routes.next_tasks(state, {t.id: t.needs for t in tasks})
+    return next_tasks(state, {t.id: t.needs for t in tasks})
 
 
 def _announced(node: Node) -> Any:  # noqa: ANN401 - LangGraph's node type

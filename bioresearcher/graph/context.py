@@ -7,24 +7,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bioresearcher.execution.folders import LIMITS
-from bioresearcher.graph.added import Added
-from bioresearcher.graph.retask import recorded
-from bioresearcher.library.index import Library
+from bioresearcher.graph.added_files import Added
+from bioresearcher.graph.revisions import recorded
 from bioresearcher.llm.ask import Caller
+from bioresearcher.retrieval.index import Library
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.sandbox.base import Sandbox
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
-from bioresearcher.schemas.execution import Limits
-from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.execution import DryLabTask, Limits
 from bioresearcher.schemas.paper import Failure, Paper
-from bioresearcher.schemas.report import Analysis, Report
+from bioresearcher.schemas.paper_report import Analysis, Report
 from bioresearcher.schemas.skill import Skill
-from bioresearcher.schemas.task import DryLabTask
 from bioresearcher.settings import Settings
-from bioresearcher.sources.base import DatasetSource, LiteratureSource, StatusSource
-from bioresearcher.sources.papers import OwnPapers
-from bioresearcher.sources.pubmed_files import PubmedFiles
-from bioresearcher.stages.bench import Bench
+from bioresearcher.sources.literature.own_papers import OwnPapers
+from bioresearcher.sources.protocols import DatasetSource, LiteratureSource, StatusSource
+from bioresearcher.sources.pubmed_offline.source import PubmedFiles
+from bioresearcher.stages.design_context import Bench
 from bioresearcher.stages.program import Workbench
 
 

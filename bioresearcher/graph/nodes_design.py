@@ -9,9 +9,9 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from bioresearcher.errors import InputError
-from bioresearcher.execution.kept import keep_inputs
+from bioresearcher.execution.input_snapshot import keep_inputs
+from bioresearcher.graph.approvals import HEADINGS, OUTLINES
 from bioresearcher.graph.context import Context
-from bioresearcher.graph.gates import HEADINGS, OUTLINES
 from bioresearcher.graph.nodes_outline import (
     HEADINGS_FILE,
     OUTLINES_FILE,
@@ -20,22 +20,22 @@ from bioresearcher.graph.nodes_outline import (
     commented_draft,
     passed_now,
 )
-from bioresearcher.graph.retask import kept_ids, settle_tasks
+from bioresearcher.graph.revisions import kept_ids, settle_tasks
 from bioresearcher.graph.state import CodeTask, PartTask, RunState, revisions_of
 from bioresearcher.report.protocol_markdown import render_bare_protocol
-from bioresearcher.review.gates import GateContext, run_gates
+from bioresearcher.review.check import GateContext
+from bioresearcher.review.checks import run_gates
 from bioresearcher.review.run_context import context_of_run
 from bioresearcher.runfolder import write_text
 from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.base import origin_of
 from bioresearcher.schemas.dataset import DatasetCheck
-from bioresearcher.schemas.execution import TaskRecord
+from bioresearcher.schemas.execution import DryLabTask, TaskRecord
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import DraftReview, GateFinding
-from bioresearcher.schemas.task import DryLabTask
-from bioresearcher.stages import assemble, design, program, score
-from bioresearcher.stages.bench import Bench
-from bioresearcher.stages.reviewed import reviewed
+from bioresearcher.stages import design, design_context, program, score
+from bioresearcher.stages.design_context import Bench
+from bioresearcher.stages.review_loop import reviewed
 
 Update = dict[str, Any]
 
@@ -153,7 +153,7 @@ async def assemble_protocol(state: RunState, runtime: Runtime[Context]) -> Updat
         headings, parts = (anew, by_rule) if by_rule else (headings, parts)
     passed = {"headings", "outlines", *(f"part {p}" for p in state["parts"])} <= set(state["passed"])
     protocol = await asyncio.to_thread(
-        assemble.assemble_protocol, c.bench(), headings.title, headings.summary, parts, passed=passed
+        design_context.assemble_protocol, c.bench(), headings.title, headings.summary, parts, passed=passed
     )
     c.folder.write(protocol, "protocol.json")
     rounds: list[DraftReview] = sorted(state["reviews"], key=lambda r: (r.draft, r.round))

@@ -9,10 +9,10 @@ from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
 from bioresearcher.errors import RunFolderError
+from bioresearcher.graph.approvals import HEADINGS, OUTLINES, asked, is_asked, made_at
 from bioresearcher.graph.context import Context
-from bioresearcher.graph.gates import HEADINGS, OUTLINES, asked, is_asked, made_at
 from bioresearcher.graph.state import RunState
-from bioresearcher.llm.offline import comment as spoken
+from bioresearcher.offline import comment as spoken
 from bioresearcher.runfolder import write_bytes
 from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.protocol import ProtocolPart

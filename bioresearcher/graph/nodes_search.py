@@ -1,4 +1,7 @@
-"""Nodes that find and read: state → stage → update."""
+"""Nodes that find and read: state → stage → update.
+
+Nodes that find, check and fetch data sets: state → stage → update.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,17 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from bioresearcher.errors import AnswerError, OutsideError
+from bioresearcher.errors import AnswerError, InputError, OutsideError
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.state import PaperTask, RunState
-from bioresearcher.library.canonical import UnreadablePaper
-from bioresearcher.library.suspicion import shown
-from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.papers.canonical import UnreadablePaper
+from bioresearcher.papers.injection import shown
+from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Failure, Paper, QueryPlan, SearchRound
-from bioresearcher.schemas.report import Report
-from bioresearcher.sources.base import StatusSource
-from bioresearcher.stages import duplicates, read, screen, search, selection, status, texts
+from bioresearcher.schemas.paper_report import Report
+from bioresearcher.sources.datasets.suitability import check_dataset
+from bioresearcher.sources.protocols import StatusSource
+from bioresearcher.stages import datasets, read, screen, search
 
 Update = dict[str, Any]
 
@@ -28,7 +32,7 @@ async def plan_queries(state: RunState, runtime: Runtime[Context]) -> Update:
     titles = [shown(c.folder.read(Paper, "papers", f"{p}.json")).title for p in state["found"][:20]]
     plan = await search.plan_queries(c.caller, c.objective, state["rounds"], titles)
     if state["plan"] is None:
-        named = selection.queries_for(c.settings.include)
+        named = screen.queries_for(c.settings.include)
         plan = plan.model_copy(update={"literature": (*named, *plan.literature)})
     elif not plan.datasets:
         plan = plan.model_copy(update={"datasets": state["plan"].datasets})
@@ -43,7 +47,7 @@ async def search_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     papers, rows, unreached = await search.search_papers(sources, plan, state["rounds"], max_hits=c.settings.max_hits)
     c.unreachable.update(f.item for f in unreached)
     known = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["found"]]
-    one = duplicates.unique([*c.own_records, *known, *papers])
+    one = screen.unique([*c.own_records, *known, *papers])
     trail = search.with_new(rows, state["found"], one.called)
     last = SearchRound(round=len(state["rounds"]) + 1, trail=trail)
     found = list(dict.fromkeys([*state["found"], *(p for row in trail for p in row.found)]))
@@ -66,8 +70,8 @@ async def search_papers(state: RunState, runtime: Runtime[Context]) -> Update:
 async def _closeness(c: Context, papers: Sequence[Paper]) -> dict[str, float]:
     """How close each paper is to the objective in meaning, 0 to 1."""
     seen = await asyncio.to_thread(lambda: [shown(p) for p in papers])
-    texts = [f"{p.title}. {p.abstract}".strip() for p in seen]
-    values = await asyncio.to_thread(c.library.rank, texts, c.objective.text) if papers else []
+    read = [f"{p.title}. {p.abstract}".strip() for p in seen]
+    values = await asyncio.to_thread(c.library.rank, read, c.objective.text) if papers else []
     return dict(zip((p.id for p in papers), values, strict=True))
 
 
@@ -86,9 +90,9 @@ async def screen_papers(state: RunState, runtime: Runtime[Context]) -> Update:
         left_out_types=c.settings.left_out_types,
         judged=c.settings.max_judged,
         limit=c.settings.max_papers,
-        include=selection.matching(c.settings.include, papers).ids,
-        exclude=selection.matching(c.settings.exclude, papers).ids,
-        preprints=duplicates.unique(papers).preprints,
+        include=screen.matching(c.settings.include, papers).ids,
+        exclude=screen.matching(c.settings.exclude, papers).ids,
+        preprints=screen.unique(papers).preprints,
     )
     screened = await screen.screen_papers(c.caller, c.objective, papers, [close[p.id] for p in papers], rules)
     c.folder.write_list(screened, "screening.json")
@@ -116,7 +120,7 @@ async def _noticed(c: Context, papers: Sequence[Paper], near: Sequence[Paper]) -
 async def _rechecked(
     c: Context, papers: Sequence[Paper], some: Sequence[Paper], sources: Sequence[StatusSource]
 ) -> tuple[list[Paper], list[Failure]]:
-    checked, _, failures = await status.check_status(sources, some, "screen_papers")
+    checked, _, failures = await screen.check_status(sources, some, "screen_papers")
     c.unreachable.update(f.item for f in failures)
     for paper in checked:
         c.folder.write(paper, "papers", f"{paper.id}.json")
@@ -128,7 +132,7 @@ async def check_status(state: RunState, runtime: Runtime[Context]) -> Update:
     """Retraction status of the papers in use once more, right before the report is written."""
     c = runtime.context
     papers = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["kept"]]
-    checked, rows, failures = await status.check_status(c.status_sources(state["failures"]), papers, "check_status")
+    checked, rows, failures = await screen.check_status(c.status_sources(state["failures"]), papers, "check_status")
     for paper in checked:
         c.folder.write(paper, "papers", f"{paper.id}.json")
     c.folder.write_list(rows, "status.json")
@@ -140,7 +144,7 @@ async def read_paper(task: PaperTask, runtime: Runtime[Context]) -> Update:
     c, paper_id = runtime.context, task["paper_id"]
     paper = c.folder.read(Paper, "papers", f"{paper_id}.json")
     try:
-        document, failures = await texts.best_text(c.reachable(), paper)
+        document, failures = await read.best_text(c.reachable(), paper)
     except (UnreadablePaper, OutsideError) as error:
         return {"failures": [Failure(item=paper_id, stage="read_paper", message=error.message, hint=error.hint)]}
     c.unreachable.update(f.item for f in failures)
@@ -184,3 +188,92 @@ async def analyse_reports(state: RunState, runtime: Runtime[Context]) -> Update:
 
     await asyncio.gather(*(analyse(r) for r in reports))
     return {"failures": sorted(failures, key=lambda f: f.item)}
+
+
+FOUND = "datasets_found.json"
+"""All data sets that were found, before any was looked at closely."""
+CHECKS = "checks.json"
+
+
+async def search_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
+    """The researcher's data sets, and those found by query or named in a kept paper."""
+    c = runtime.context
+    for dataset in c.own_datasets:
+        c.folder.write(dataset, "datasets", f"{dataset.id}.json")
+    failures = [f for f in c.input_failures if f.stage != "load_papers"]
+    own = [d.id for d in c.own_datasets]
+    if not c.dataset_sources:
+        return {"datasets": own, "failures": failures}
+    named = datasets.mentions(await _texts(c, state["kept"]), c.settings.include)
+    plan = state["plan"] or QueryPlan(literature=())
+    found, missed = await datasets.search_datasets(c.dataset_sources, plan, named)
+    found = [d for d in found if d.id not in own]
+    c.folder.write_list(found, FOUND)
+    return {"datasets": own, "failures": [*failures, *datasets.not_asked(named), *missed]}
+
+
+async def _texts(c: Context, kept: list[str]) -> dict[str, list[str]]:
+    """Title and abstract of each kept paper, and the text that will be read of it where it can be had."""
+
+    async def of(paper_id: str) -> list[str]:
+        paper = c.folder.read(Paper, "papers", f"{paper_id}.json")
+        about = f"{paper.title}. {paper.abstract}"
+        try:
+            document, _ = await read.best_text(c.literature, paper)
+        except (InputError, OutsideError):
+            return [about]  # said when it is read
+        return [about, document.text]
+
+    return dict(zip(kept, await asyncio.gather(*map(of, kept)), strict=True))
+
+
+async def check_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
+    """Suitability of each, before any value is fetched and any code is written; an unusable one is not used."""
+    c = runtime.context
+    max_bytes = c.settings.max_data_mb << 20
+    found = c.folder.read_list(Dataset, FOUND)
+    worth = datasets.promising(found, c.objective, datasets.LOOKED_AT * c.settings.max_datasets, max_bytes)
+    if found:
+        said = f"{len(found)} data sets found, {len(worth)} looked at closely"
+        c.caller.events.emit("note", "check_datasets", "info", said)
+    looked_at = await datasets.inspect_all(c.dataset_sources, worth)
+    for dataset in looked_at:
+        c.folder.write(dataset, "datasets", f"{dataset.id}.json")
+    own = [c.folder.read(Dataset, "datasets", f"{d}.json") for d in state["datasets"]]
+    known = {d.id: d for d in (*own, *looked_at)}
+    checks = await asyncio.gather(
+        *(
+            search.judge_dataset(c.caller, c.objective, d, check_dataset(d, c.objective, max_bytes))
+            for d in known.values()
+        )
+    )
+    c.folder.write_list(checks, CHECKS)
+    return {"datasets": datasets.chosen(checks, known, c.settings.max_datasets)}
+
+
+async def fetch_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
+    """The chosen data sets' files, by our own clients; each is checked again by what its files really hold."""
+    c = runtime.context
+    known = [c.folder.read(Dataset, "datasets", f"{d}.json") for d in state["datasets"]]
+    away = [d for d in known if d.remote is not None and not d.files]
+    if not away:
+        return {}
+    ready = [d for d in away if d.remote is not None and d.remote.inspected]
+    ready += await datasets.inspect_all(c.dataset_sources, [d for d in away if d not in ready])
+    fetched, failures = await datasets.fetch_datasets(c.dataset_sources, ready)
+    checks = {k.dataset_id: k for k in c.folder.read_list(DatasetCheck, CHECKS)}
+    for dataset in fetched:
+        c.folder.write(dataset, "datasets", f"{dataset.id}.json")
+        before, after = checks.get(dataset.id), check_dataset(dataset, c.objective)
+        if before is not None:  # what was judged of its meaning stands
+            said = before.reasons[-1:] if before.origin != "offline" else ()
+            update = {"relevant": before.relevant, "origin": before.origin, "reasons": (*after.reasons, *said)}
+            after = after.model_copy(update=update)
+        checks[dataset.id] = after
+    c.folder.write_list(checks.values(), CHECKS)
+    usable = {d.id for d in fetched if checks[d.id].verdict != "unusable"}
+    lost = {d.id for d in away} - usable
+    for dataset_id in lost:
+        path = c.folder.path("datasets", f"{dataset_id}.json")
+        path.rename(path.with_suffix(".unused"))
+    return {"datasets": [d for d in state["datasets"] if d not in lost], "failures": failures}

@@ -1,11 +1,16 @@
-"""Everything a run needs, checked before it starts: inputs, cards, prompts, skills, sandbox, library."""
+"""Everything a run needs, checked before it starts: inputs, cards, prompts, skills, sandbox, library.
+
+What a run is started with, put together and checked before anything is written.
+
+Forecast of a run from its inputs, before it starts.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import platform
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -13,32 +18,34 @@ from pathlib import Path
 
 import bioresearcher
 from bioresearcher import __version__
-from bioresearcher.cards import AGENTS, load_cards
-from bioresearcher.errors import SandboxUnavailableError
+from bioresearcher.errors import InputError, SandboxUnavailableError
 from bioresearcher.events import Event, EventLog
+from bioresearcher.examples import ExampleInputs, objective_from_text
 from bioresearcher.execution.languages import can_run
-from bioresearcher.graph.added import Added, digests_of_data, digests_of_papers
-from bioresearcher.graph.backends import MakeBackend, MakeMeter, Wrap, make_caller
+from bioresearcher.graph.added_files import Added, digests_of_data, digests_of_papers
 from bioresearcher.graph.context import Context
-from bioresearcher.graph.services import Services, open_services
-from bioresearcher.library.index import Library
-from bioresearcher.llm.budget import Meter
+from bioresearcher.graph.services import MakeBackend, MakeMeter, Services, Wrap, make_caller, open_services
+from bioresearcher.llm.budget import Meter, load_prices
+from bioresearcher.llm.forecast import Forecast, forecast, size_of
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.prompts import PromptBook
-from bioresearcher.resources import Resources
+from bioresearcher.resources import AGENTS, Resources, load_cards
+from bioresearcher.retrieval.index import Library
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.sandbox.choose import choose_sandbox
 from bioresearcher.sandbox.probe import probe
-from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.run import RunRecord
 from bioresearcher.schemas.skill import Skill
-from bioresearcher.settings import Settings
+from bioresearcher.settings import Settings, models_by_role
 from bioresearcher.skills import load_skills
-from bioresearcher.sources.datasets import load_datasets
-from bioresearcher.sources.papers import OwnPapers
-from bioresearcher.sources.pubmed_files import PubmedFiles, open_pubmed_files
+from bioresearcher.sources.datasets.load import load_datasets
+from bioresearcher.sources.literature.own_papers import OwnPapers
+from bioresearcher.sources.pubmed_offline.source import PubmedFiles, open_pubmed_files
 from bioresearcher.stages import prompts as step_prompts
+from bioresearcher.stages.datasets import LOOKED_AT
+from bioresearcher.stages.screen import named_id
 
 RECORDED = (
     "langgraph", "langchain", "openai", "chromadb", "pypdf", "pydantic", "numpy", "pandas", "scipy", "statsmodels",
@@ -122,7 +129,7 @@ async def open_context(
     loaded, paper_failures = await asyncio.to_thread(papers.load) if papers else ([], [])
     sandbox, note, tested = await _sandbox(settings)
     if settings.chroma_url:
-        from bioresearcher.library.dense_server import connect, end
+        from bioresearcher.retrieval.chroma import connect, end
 
         end(await asyncio.to_thread(connect, settings.chroma_url))
     library = Library(settings.workspace / "library", chroma_url=settings.chroma_url)
@@ -221,3 +228,109 @@ def resource_digests(settings: Settings) -> dict[str, str]:
         resource = resources.read("prompts" if kind == "prompts" else "agents", name)
         found[f"{kind}/{Path(name).with_suffix('').as_posix()}"] = f"{resource.digest} ({resource.source})"
     return found | {f"skills/{s.name}": f"{s.digest} ({s.source})" for s in load_skills(resources).values()}
+
+
+def inputs_from_text(text: str) -> Inputs:
+    """The inputs of an objective in words; its id is made from the first of them.
+
+    Raises:
+        InputError: It is empty, too short, or too long to be one.
+    """
+    return Inputs(objective_from_text(text))
+
+
+def inputs_from_file(loaded: ExampleInputs) -> Inputs:
+    """The inputs of an objective file or an example."""
+    return Inputs(loaded.objective, loaded.papers, loaded.data)
+
+
+def with_more(
+    base: Inputs,
+    *,
+    conditions: Iterable[str] = (),
+    requirements: Iterable[str] = (),
+    papers: Iterable[Path] = (),
+    data: Iterable[Path] = (),
+) -> Inputs:
+    """Inputs with more conditions, requirements, papers and data; requirements are numbered on."""
+    asked = [*base.objective.requirements]
+    for text in requirements:
+        asked.append(Requirement(id=f"R{len(asked) + 1}", text=text))
+    objective = base.objective.model_copy(
+        update={"conditions": (*base.objective.conditions, *conditions), "requirements": tuple(asked)}
+    )
+    return Inputs(objective, (*base.papers, *(p.resolve() for p in papers)), (*base.data, *(p.resolve() for p in data)))
+
+
+def check_names(settings: Settings) -> None:
+    """Refuse what cannot be an id.
+
+    Raises:
+        InputError: With the first such name.
+    """
+    for option, names in (("--include", settings.include), ("--exclude", settings.exclude)):
+        for name in names:
+            named_id(name, option)
+    both = {named_id(n) for n in settings.include} & {named_id(n) for n in settings.exclude}
+    if both:
+        raise InputError(f"{min(both)} is named by both --include and --exclude.")
+
+
+def check_inputs(inputs: Inputs, settings: Settings) -> None:
+    """Refuse a run that has nothing to work with.
+
+    Raises:
+        InputError: A path is not there, or there are neither papers nor data to search.
+    """
+    missing = [p for p in (*inputs.papers, *inputs.data) if not p.exists()]
+    if missing:
+        raise InputError(f"{missing[0]} is not there.", hint="Check --papers and --data.")
+    if settings.only_own and not settings.pubmed_xml and not inputs.papers and not inputs.data:
+        raise InputError("there are neither papers nor data.", hint="Give --papers DIR and/or --data DIR.")
+
+
+def check_sources(settings: Settings) -> None:
+    """Refuse settings that name a vector server or PubMed files that cannot be used; opens both.
+
+    Raises:
+        InputError: A file is not there.
+        WorkspaceError: The server does not answer.
+    """
+    if settings.chroma_url:
+        from bioresearcher.retrieval.chroma import connect, end
+
+        end(connect(settings.chroma_url))
+    if settings.pubmed_xml:
+        pubmed_files(settings)
+
+
+RECORD_CHARS = 1_600
+"""Title and abstract of a paper; mean of the 720 real records of the test data: 1,602."""
+FOUND_CHARS = 20_000
+"""Text of a paper that is found: between an open full text (38,000 characters) and an abstract."""
+
+
+def forecast_of(inputs: Inputs, settings: Settings) -> Forecast:
+    """The forecast for a run whose models are settled; reads the papers and the data sets' descriptions.
+
+    Where literature and data are searched, as many papers as may be found and read are counted beside the own ones,
+    and half of the data sets that may be looked at.
+
+    Raises:
+        InputError: Papers, data, cards or the price file are missing or wrong.
+    """
+    papers, _ = OwnPapers(inputs.papers).load() if inputs.papers else ([], [])
+    datasets, _ = load_datasets(inputs.data, settings.tables)
+    size = size_of(papers, datasets, max_papers=settings.max_papers, max_parts=settings.max_parts)
+    if not settings.only_own:
+        size = size.model_copy(update={"datasets": size.datasets + LOOKED_AT * settings.max_datasets // 2})
+    if not settings.only_own or settings.pubmed_xml:
+        more = max(0, settings.max_papers - size.read)
+        found = {
+            "papers": size.papers + settings.max_judged,
+            "read": size.read + more,
+            "body": size.body + more * (RECORD_CHARS if settings.only_own else FOUND_CHARS),
+        }
+        size = size.model_copy(update=found)
+    cards = load_cards(resources_of(settings))
+    return forecast(size, models_by_role(settings), load_prices(settings.prices), cards)

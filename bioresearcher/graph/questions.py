@@ -7,29 +7,27 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from bioresearcher.cards import load_cards
 from bioresearcher.errors import InputError
 from bioresearcher.events import Event, EventLog
-from bioresearcher.graph.backends import MakeBackend, describe_backend, make_caller
 from bioresearcher.graph.context import Context
 from bioresearcher.graph.lock import RunLock
 from bioresearcher.graph.prepare import resources_of
-from bioresearcher.library.index import Library
+from bioresearcher.graph.services import MakeBackend, describe_backend, make_caller
 from bioresearcher.llm.ask import Caller
-from bioresearcher.llm.choose import choose_backend
 from bioresearcher.llm.ledger import Ledger
+from bioresearcher.llm.select_backend import choose_backend
 from bioresearcher.prompts import PromptBook
+from bioresearcher.resources import load_cards
+from bioresearcher.retrieval.index import Library
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.answer import LibraryAnswer
+from bioresearcher.schemas.base import Usage
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.paper import Paper
-from bioresearcher.schemas.passage import Document
+from bioresearcher.schemas.library import LibraryAnswer
+from bioresearcher.schemas.paper import Document, Paper
 from bioresearcher.schemas.run import RunRecord
-from bioresearcher.schemas.usage import Usage
 from bioresearcher.settings import Settings
-from bioresearcher.stages.answer import answer_question, question_of
+from bioresearcher.stages.answer import Shelf, answer_question, question_of
 from bioresearcher.stages.prompts import ANSWER_QUESTION
-from bioresearcher.stages.shelf import Shelf
 
 QUESTIONS = "questions.jsonl"
 

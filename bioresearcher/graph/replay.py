@@ -13,14 +13,12 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from bioresearcher.errors import DefectError, RunFolderError, WorkspaceError
-from bioresearcher.graph.added import ADDED, Added
+from bioresearcher.graph.added_files import ADDED, Added
 from bioresearcher.llm.backend import Backend
-from bioresearcher.llm.ledger import known_format
-from bioresearcher.llm.replay import ReplayBackend
-from bioresearcher.report.derive import INCIDENTAL
+from bioresearcher.llm.ledger import ReplayBackend, known_format
+from bioresearcher.report.summaries import INCIDENTAL
 from bioresearcher.runfolder import RunFolder, file_sha256
-from bioresearcher.schemas.revision import REVISE
-from bioresearcher.schemas.run import AddedInput, Decision, Replay, RunRecord
+from bioresearcher.schemas.run import REVISE, AddedInput, Decision, Replay, RunRecord
 from bioresearcher.settings import BUDGET, Settings
 
 LEDGER = "ledger.sqlite"

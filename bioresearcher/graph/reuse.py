@@ -7,7 +7,7 @@ from pathlib import Path
 from bioresearcher.errors import RunFolderError
 from bioresearcher.graph.prepare import Inputs, resource_digests, versions
 from bioresearcher.graph.run import inputs_of, read_record
-from bioresearcher.report.derive import INCIDENTAL
+from bioresearcher.report.summaries import INCIDENTAL
 from bioresearcher.runfolder import RunFolder, file_sha256
 from bioresearcher.schemas.run import RunRecord
 from bioresearcher.settings import Settings

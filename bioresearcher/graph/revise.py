@@ -15,17 +15,15 @@ from langgraph.types import Overwrite
 
 from bioresearcher.errors import NothingRevisedError
 from bioresearcher.graph.context import Context
-from bioresearcher.graph.retask import FOLDER, recorded, with_revisions
+from bioresearcher.graph.revisions import FOLDER, recorded, with_revisions
 from bioresearcher.graph.state import revisions_of
 from bioresearcher.report.protocol_markdown import render_bare_protocol
 from bioresearcher.runfolder import RunFolder, write_text
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import DraftReview
-from bioresearcher.schemas.revision import REVISE, Revision
-from bioresearcher.schemas.run import Decision
-from bioresearcher.stages.changes import difference
-from bioresearcher.stages.edited import edit_part
-from bioresearcher.stages.revise import Desk, Revised, revise
+from bioresearcher.schemas.run import REVISE, Decision, Revision
+from bioresearcher.stages.revise import Desk, Revised, edit_part, revise
+from bioresearcher.stages.revise_rules import difference
 
 ShowRevision = Callable[[Revision, str], None]
 """Shown a revision with the difference as text, before it is applied."""

@@ -1,23 +1,37 @@
-"""The literature and data services of a run: made from settings, asked through one door."""
+"""The literature and data services of a run: made from settings, asked through one door.
+
+Who answers in a run: the model or the rules, the rules behind a model, and what may be spent.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from bioresearcher.events import EventLog
+from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.backend import Backend
+from bioresearcher.llm.budget import Budget, Meter, load_prices
+from bioresearcher.llm.chat import ChatBackend
+from bioresearcher.llm.ledger import Ledger
+from bioresearcher.offline.backend import offline_backend
+from bioresearcher.prompts import PromptBook
+from bioresearcher.resources import Card
+from bioresearcher.retrieval.index import Library
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.services import ServiceSettings
-from bioresearcher.settings import Settings
-from bioresearcher.sources.base import DatasetSource, LiteratureSource, StatusSource
-from bioresearcher.sources.crossref import Crossref
-from bioresearcher.sources.europepmc import EuropePmc
-from bioresearcher.sources.geo import GeoAddresses, GeoSource
+from bioresearcher.schemas.base import Usage
+from bioresearcher.schemas.model import ROLES, ServiceSettings
+from bioresearcher.settings import Settings, models_by_role
+from bioresearcher.sources.geo.client import GeoAddresses, GeoSource
 from bioresearcher.sources.http import Http
-from bioresearcher.sources.http_store import AnswerStore
-from bioresearcher.sources.pmc import Pmc
-from bioresearcher.sources.pubmed import PubMed
+from bioresearcher.sources.http_cache import AnswerStore
+from bioresearcher.sources.literature.crossref import Crossref
+from bioresearcher.sources.literature.europepmc import EuropePmc
+from bioresearcher.sources.literature.pmc import Pmc
+from bioresearcher.sources.literature.pubmed import PubMed
+from bioresearcher.sources.protocols import DatasetSource, LiteratureSource, StatusSource
 
 TOOL = "bioresearcher"
 _ELSEWHERE, _NCBI, _NCBI_WITH_KEY = 5.0, 3.0, 10.0
@@ -83,3 +97,72 @@ def _rates(at: ServiceSettings, *, with_key: bool) -> Mapping[str, float]:
     if at.per_second is not None:
         return {"": at.per_second}
     return {"": _ELSEWHERE, urlsplit(at.eutils).hostname or "": _NCBI_WITH_KEY if with_key else _NCBI}
+
+
+MakeBackend = Callable[[Library], Backend]
+Wrap = Callable[[Backend], Backend]
+MakeMeter = Callable[[Budget, Usage, float], Meter]
+"""Makes the run's meter from its budget, what was spent before, and the seconds it ran before."""
+
+
+def budget_of(settings: Settings) -> Budget:
+    """What a run may spend."""
+    return Budget(max_usd=settings.max_usd, max_tokens=settings.max_tokens, max_minutes=settings.max_minutes)
+
+
+def make_caller(
+    settings: Settings,
+    library: Library,
+    ledger: Ledger,
+    prompts: PromptBook,
+    cards: Mapping[str, Card],
+    events: EventLog,
+    *,
+    make_backend: MakeBackend | None = None,
+    elapsed_s: float = 0,
+    wrap: Wrap | None = None,
+    make_meter: MakeMeter = Meter,
+) -> Caller:
+    """The caller of a run whose backend is settled: `offline` or `chat`.
+
+    `wrap` puts a replay before every backend, the rules among them.
+    `elapsed_s` is what earlier processes spent on the run; what they paid is in the ledger.
+
+    Raises:
+        InputError: A price file is wrong, or `max_usd` was asked for with a model of unknown price.
+    """
+    rules: Backend = offline_backend(library.similarities)
+    budget = budget_of(settings)
+    backend: Backend = rules
+    if make_backend is not None:
+        backend = make_backend(library)
+    elif settings.backend == "chat":
+        models, prices = models_by_role(settings), load_prices(settings.prices)
+        budget.check_possible(models, prices)
+        backend = ChatBackend(
+            models,
+            prices,
+            limits=settings.workspace / "limits",
+            on_event=lambda said: events.emit("note", "model", "info", said),
+        )
+    if wrap is not None:
+        backend, rules = wrap(backend), wrap(rules)
+    return Caller(
+        backend=backend,
+        ledger=ledger,
+        prompts=prompts,
+        cards=cards,
+        events=events,
+        rules=rules if backend.origin == "model" else None,
+        meter=make_meter(budget, ledger.usage(), elapsed_s),
+    )
+
+
+def describe_backend(settings: Settings, name: str) -> str:
+    """The backend as runs and reports show it: `offline`, or the models with their roles."""
+    if settings.backend != "chat" or not settings.models:
+        return name
+    labels = {role: model.label for role, model in models_by_role(settings).items()}
+    if len(set(labels.values())) == 1:
+        return labels[ROLES[0]]
+    return ", ".join(f"{role} {label}" for role, label in labels.items())

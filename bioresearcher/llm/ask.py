@@ -19,17 +19,15 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bioresearcher.cards import Card
 from bioresearcher.errors import AnswerError, ContextOverflowError, ReplyInvalidError, StoppedError
 from bioresearcher.events import EventLog
 from bioresearcher.llm.backend import Backend, Reply, Request, request_key
 from bioresearcher.llm.budget import Meter
 from bioresearcher.llm.ledger import Entry, Ledger
-from bioresearcher.llm.shorten import Fitted, fit
-from bioresearcher.llm.tokens import tokens_of_messages
+from bioresearcher.llm.shorten import Fitted, fit, tokens_of_messages
 from bioresearcher.prompts import LoadedPrompt, Message, Prompt, PromptBook
-from bioresearcher.schemas.base import Origin, Value
-from bioresearcher.schemas.usage import Usage
+from bioresearcher.resources import Card
+from bioresearcher.schemas.base import Origin, Usage, Value
 
 In = TypeVar("In", bound=Value)
 Out = TypeVar("Out", bound=BaseModel)

@@ -13,14 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, cast
 
-from bioresearcher.cards import Card
-from bioresearcher.llm.prices import Price, Prices
-from bioresearcher.schemas.base import Value
+from bioresearcher.llm.budget import Price, Prices
+from bioresearcher.resources import Card
+from bioresearcher.schemas.base import Usage, Value
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.model import ROLES, ModelSettings, Role
-from bioresearcher.schemas.paper import Paper
-from bioresearcher.schemas.passage import Document
-from bioresearcher.schemas.usage import Usage
+from bioresearcher.schemas.paper import Document, Paper
 
 _FEWEST_PARTS, _MOST_PARTS = 2, 8
 """Parts a paper is taken to be divided into."""

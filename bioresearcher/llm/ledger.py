@@ -2,13 +2,15 @@
 
 A repeated key is answered from here and costs nothing; that is what makes `resume` and replay exact. Answers that could
 not be used are recorded, too: they were paid for, and asking again would give the same.
+
+A backend that never calls out: what the ledger does not hold is an error that says so.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +18,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bioresearcher import errors
-from bioresearcher.errors import AnswerError, RunFolderError, WorkspaceError
-from bioresearcher.llm.backend import Reply
-from bioresearcher.schemas.base import Origin
-from bioresearcher.schemas.usage import Usage, UsageRow
+from bioresearcher.errors import AnswerError, BackendError, RunFolderError, WorkspaceError
+from bioresearcher.llm.backend import Backend, Reply, Request
+from bioresearcher.schemas.base import Origin, Usage, UsageRow
 
 LEDGER_FORMAT = 2
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -252,3 +253,40 @@ def _move_aside(path: Path) -> Path:
     except OSError as error:
         raise WorkspaceError(f"{path} is damaged and cannot be moved aside: {error.strerror}.") from error
     return aside
+
+
+class ReplayBackend:
+    """Stands in for the backend of a recorded run.
+
+    It asks the same questions under the same content keys, so that `ask` finds every answer in the ledger; rules are
+    not computed anew either. Only the inner backend's name, origin, identity and room are used: no key and no network.
+    """
+
+    def __init__(self, inner: Backend, explain: Callable[[], str]) -> None:
+        """Stand in for `inner`; `explain` says in a sentence why an answer may be missing."""
+        self.name: str = inner.name
+        self.origin: Origin = inner.origin
+        self._inner = inner
+        self._explain = explain
+
+    def identity(self, request: Request) -> str:
+        """What would have answered: the recorded run's model and sampling parameters."""
+        return self._inner.identity(request)
+
+    def room(self, request: Request) -> int | None:
+        """As in the recorded run, so that prompts are shortened in the same way."""
+        return self._inner.room(request)
+
+    async def aclose(self) -> None:
+        """Close what the recorded run's backend would open."""
+        await self._inner.aclose()
+
+    async def complete(self, request: Request) -> Reply:
+        """Never answers: the ledger was asked before.
+
+        Raises:
+            BackendError: Always; it names the prompt and what is not as it was in the recorded run.
+        """
+        raise BackendError(
+            f"{request.prompt}: the replayed run has no recorded answer to this question.", hint=self._explain()
+        )

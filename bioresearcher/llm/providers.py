@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from bioresearcher.errors import InputError
-from bioresearcher.llm.answers import has_ended
-from bioresearcher.llm.trouble import trouble_of
+from bioresearcher.llm.provider_errors import trouble_of
+from bioresearcher.llm.reply_parsing import has_ended
 from bioresearcher.prompts import Message
 from bioresearcher.schemas.model import ModelSettings, Provider, Role
 

@@ -4,6 +4,10 @@ The file is hostile input: its directory says how large it unpacks before anythi
 without entities and network, and the text is bounded. Elements are known by their local names, so that Word's "Strict"
 form, which has other namespaces, is read alike. A paragraph is translated into the inline elements of JATS (`sup`,
 `math`), so that its text is made by the same rules as a paper's.
+
+Running text of a Word paragraph: superscripts and formulas by the rules for papers, signs of symbol fonts.
+
+Formulas of Word (OMML) as MathML, so that they become text by the rules for papers' formulas.
 """
 
 from __future__ import annotations
@@ -13,18 +17,185 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from bioresearcher.library.canonical import MAX_CHARACTERS, UnreadablePaper
-from bioresearcher.library.jats_text import tag_of
-from bioresearcher.papers.docx_inline import Shown, from_symbol, running_text, sign
-from bioresearcher.papers.docx_math import mathml
+from bioresearcher.papers.canonical import MAX_CHARACTERS, UnreadablePaper
 from bioresearcher.papers.docx_styles import Lists, Look, Styles, attribute, inner, small_number
+from bioresearcher.papers.jats_xml import inline, math_text, tag_of
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
+
+
+Shown = tuple[str, bool]
+"""Text, and that it is a superscript."""
+
+_SYMBOL: Final = (
+    " !∀#∃%&∋()∗+,−./0123456789:;<=>?≅ΑΒΧ∆ΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ[∴]⊥_‾αβχδεφγηιϕκλμνοπθρστυϖωξψζ{|}∼"
+    + "\ufffd" * 33
+    + "€ϒ′≤⁄∞ƒ♣♦♥♠↔←↑→↓°±″≥×∝∂•÷≠≡≈…⏐⎯↵ℵℑℜ℘⊗⊕∅∩∪⊃⊇⊄⊂⊆∈∉∠∇®©™∏√⋅¬∧∨⇔⇐⇑⇒⇓◊〈®©™∑⎛⎜⎝⎡⎢⎣⎧⎨⎩⎪\ufffd〉∫⌠⎮⌡⎞⎟⎠⎤⎥⎦⎫⎬⎭\ufffd"
+)
+_SYMBOL_SIGNS: Final = {code: letter for code, letter in enumerate(_SYMBOL, 32) if letter != "\ufffd"}
+"""The characters of the font Symbol by their codes."""
+
+_WINGDINGS: Final = dict(zip(bytes.fromhex("6C6E6F7176A7A8D8DFE0E8F0FBFCFDFE"), "●■☐❑❖▪☐➢←→➔⇨✗✓☒☑", strict=True))
+
+
+def running_text(shown: Iterable[Shown | _Element]) -> str:
+    """A paragraph's text from what it shows, formulas (MathML elements) included."""
+    from lxml import etree
+
+    p = etree.Element("p")
+    for raised, group in groupby(shown, lambda x: x[1] if isinstance(x, tuple) else None):
+        found = list(group)
+        text = "".join(x[0] for x in found if isinstance(x, tuple))
+        if raised:
+            etree.SubElement(p, "sup").text = text
+        elif raised is None:
+            p.extend([x for x in found if not isinstance(x, tuple)])
+        elif len(p):
+            p[-1].tail = text
+        else:
+            p.text = text
+    lines = (re.sub(r"[ \t\xa0]+", " ", line).strip() for line in inline(p).split("\n"))
+    return "\n".join(lines).strip()
+
+
+def from_symbol(text: str) -> str:
+    """Text that is drawn in the font Symbol, in the characters that a reader sees: `m` is µ."""
+    return "".join(_sign(ord(letter), _SYMBOL_SIGNS) or letter for letter in text)
+
+
+def sign(font: str, code: str) -> str:
+    """The character of a symbol (`w:sym`), from its font and its hexadecimal code; U+FFFD when it is not known."""
+    if not re.fullmatch(r"[0-9A-Fa-f]{1,5}", code):
+        return "\ufffd"
+    number = int(code, 16)
+    if font == "Symbol":
+        return _sign(number, _SYMBOL_SIGNS) or "\ufffd"
+    if font.startswith("Wingdings"):
+        return _sign(number, _WINGDINGS if font == "Wingdings" else {}) or "\ufffd"
+    return chr(number) if number > 31 and not 0xD800 <= number < 0xF900 else "\ufffd"
+
+
+def _sign(code: int, table: dict[int, str]) -> str:
+    """A font's own characters lie at F000 and on, or at their plain codes."""
+    return table.get(code - 0xF000 if 0xF000 <= code <= 0xF0FF else code, "")
+
+
+_ALIKE: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "f": ("mfrac", ("num", "den")),
+    "sSup": ("msup", ("e", "sup")),
+    "sSub": ("msub", ("e", "sub")),
+    "sSubSup": ("msubsup", ("e", "sub", "sup")),
+    "rad": ("mroot", ("e", "deg")),
+    "limLow": ("msub", ("e", "lim")),
+    "limUpp": ("msup", ("e", "lim")),
+}
+"""Elements with the MathML element that says the same, and the parts that are its children, in order."""
+
+_ROWS: Final = {"d": ("(", "|", ")"), "eqArr": ("", ";", ""), "m": ("[", ";", "]"), "mr": ("", ",", "")}
+"""What begins, parts and ends the rows of an element."""
+
+_SMALL: Final = frozenset(["sub", "sup", "lim"])
+_OPERATORS: Final = re.compile(r"([=+−<>≤≥≈≠±×→∈~≡∼-])")
+
+
+def mathml(formula: _Element) -> _Element:
+    """A formula (`m:oMath`) as MathML, as far as a line of text needs it."""
+    return _made("math", _children(formula))
+
+
+def _made(tag: str, children: Sequence[_Element] = (), text: str = "") -> _Element:
+    from lxml import etree
+
+    element = etree.Element(tag)
+    element.text = text
+    element.extend(children)
+    return element
+
+
+def _children(node: _Element | None) -> list[_Element]:
+    return [made for element in (node if node is not None else ()) for made in _translated(element)]
+
+
+def _translated(element: _Element) -> list[_Element]:
+    name = tag_of(element)
+    properties = inner(element, f"{name}Pr")
+    if name == "t":
+        return _tokens(element.text or "")
+    if name in _ALIKE:
+        tag, names = _ALIKE[name]
+        parts = [_part(element, part) for part in names]
+        if name == "rad" and not math_text(parts[1]).strip():
+            return [_made("msqrt", parts[:1])]
+        if attribute(inner(properties, "type")) == "noBar":  # a binomial coefficient
+            parts.insert(1, _made("mo", text="over"))
+            tag = "mrow"
+        return [_made(tag, parts)]
+    if name == "nary":
+        limits = {part: _part(element, part) for part in ("sub", "sup")}
+        limits = {part: row for part, row in limits.items() if math_text(row)}
+        tag = {0: "mrow", 1: f"m{next(iter(limits), '')}", 2: "msubsup"}[len(limits)]
+        return [
+            _made(tag, [_mi(_math_sign(properties, "chr", "∫")), *limits.values()]),
+            *_bracketed(inner(element, "e")),
+        ]
+    if name == "sPre":
+        return [_mi("_"), _part(element, "sub"), _mi("^"), _part(element, "sup"), *_bracketed(inner(element, "e"))]
+    if name in ("acc", "bar"):
+        accent = _math_sign(properties, "chr", "\u0302" if name == "acc" else "\u0305")
+        return [*_children(inner(element, "e")), _mi(accent)]
+    if name == "func":
+        return [*_children(inner(element, "fName")), *_bracketed(inner(element, "e"))]
+    if name in _ROWS:
+        signs: list[str] = list(_ROWS[name])
+        if name == "d":
+            keys = ("begChr", "sepChr", "endChr")
+            signs = [_math_sign(properties, key, default) for key, default in zip(keys, signs, strict=True)]
+        rows = [
+            _made("mrow", (_translated if tag_of(x) == "mr" else _children)(x))
+            for x in element
+            if tag_of(x) in ("e", "mr")
+        ]
+        return [_mi(signs[0]), *[x for row in rows for x in (row, _mi(signs[1]))][:-1], _mi(signs[2])]
+    return [] if name.endswith("Pr") or name in ("del", "moveFrom") else _children(element)
+
+
+def _bracketed(node: _Element | None) -> list[_Element]:
+    """What a function or a sum is taken of, in brackets unless it has its own."""
+    row = _made("mrow", _children(node))
+    text = math_text(row)
+    return [row] if text.startswith(("(", "[", "{")) or not text else [_mi("("), row, _mi(")")]
+
+
+def _part(element: _Element, name: str) -> _Element:
+    """A part as one element; an exponent or index of several signs is put in brackets."""
+    row = _made("mrow", _children(inner(element, name)))
+    if name in _SMALL and not re.fullmatch(r"\s*[-−+]?\s*[\w.]*|.", math_text(row)):
+        return _made("mrow", [_mi("("), row, _mi(")")])
+    return row
+
+
+def _math_sign(properties: _Element | None, name: str, default: str) -> str:
+    """A sign that the properties state; the default when they do not, and nothing when they state an empty one."""
+    stated = inner(properties, name)
+    return attribute(stated) if stated is not None else default
+
+
+def _mi(text: str) -> _Element:
+    return _made("mi", text=text)
+
+
+def _tokens(text: str) -> list[_Element]:
+    if re.fullmatch(r"[-−+]?[\d.,]+", text):
+        return [_mi(text)]
+    pieces = [piece for piece in _OPERATORS.split(text) if piece]
+    return [_made("mo" if _OPERATORS.fullmatch(x) or x != x.strip() else "mi", text=x) for x in pieces]
+
 
 MAX_XML_BYTES: Final = 40_000_000
 """Bytes of all XML that is read, unpacked; more is refused as a decompression bomb."""

@@ -11,9 +11,9 @@ from importlib import resources
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from bioresearcher.report import derive, labels, searched
-from bioresearcher.report.doubts import not_verified
-from bioresearcher.report.view import RunView
+from bioresearcher.report import markdown, summaries
+from bioresearcher.report.caveats import not_verified
+from bioresearcher.report.run_data import RunView
 from bioresearcher.schemas.execution import Outcome
 from bioresearcher.schemas.review import METRICS
 from bioresearcher.text import format as fmt
@@ -27,35 +27,35 @@ def render_html(view: RunView) -> str:
     control and direction characters. The same view gives the same text, byte for byte.
     """
     css, csp = page_style()
-    found = derive.findings_by_part(view)
+    found = summaries.findings_by_part(view)
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             view=view,
-            title=derive.title(view),
+            title=summaries.title(view),
             css=css,
             csp=csp,
-            stamps=(derive.headline(view), *derive.stamps(view)),
-            rates=derive.rates(view),
-            automation=derive.automation_rows(view),
-            requirements=derive.requirement_rows(view),
+            stamps=(summaries.headline(view), *summaries.stamps(view)),
+            rates=summaries.rates(view),
+            automation=summaries.automation_rows(view),
+            requirements=summaries.requirement_rows(view),
             found=found,
-            negative=derive.negative_findings(found),
+            negative=summaries.negative_findings(found),
             open_tasks=[t for t in view.tasks if not t.verified],
-            papers=derive.paper_views(view),
-            not_read=searched.left_out(view.screening, view.papers),
-            not_read_counts=searched.counted(searched.left_out(view.screening, view.papers)),
-            most_left_out=searched.MOST_LEFT_OUT,
-            paper_titles={p.id: derive.stamped(p) for p in view.papers},
-            datasets=derive.dataset_views(view),
+            papers=summaries.paper_views(view),
+            not_read=markdown.left_out(view.screening, view.papers),
+            not_read_counts=markdown.counted(markdown.left_out(view.screening, view.papers)),
+            most_left_out=markdown.MOST_LEFT_OUT,
+            paper_titles={p.id: summaries.stamped(p) for p in view.papers},
+            datasets=summaries.dataset_views(view),
             quotes=Counter(view.quotes.values()),
             doubts=not_verified(view),
-            commands=derive.commands(view),
-            settings=derive.telling_settings(view),
-            answered_in=derive.answered_in(view),
-            varying=labels.VARYING,
-            model_columns=tuple(zip(labels.MODEL_COLUMNS, labels.MODEL_NUMBERS, strict=True)),
+            commands=summaries.commands(view),
+            settings=summaries.telling_settings(view),
+            answered_in=summaries.answered_in(view),
+            varying=summaries.VARYING,
+            model_columns=tuple(zip(summaries.MODEL_COLUMNS, summaries.MODEL_NUMBERS, strict=True)),
         )
     )
 
@@ -66,7 +66,7 @@ def page_style() -> tuple[Markup, str]:
     return Markup(css), _policy(css)  # noqa: S704 – a file of this package
 
 
-def outcome_tone(outcome: Outcome) -> derive.Tone:
+def outcome_tone(outcome: Outcome) -> summaries.Tone:
     """The colour of an outcome: verified is good, what never started is a warning, the rest is bad."""
     if outcome is Outcome.VERIFIED:
         return "good"
@@ -105,9 +105,9 @@ def _environment() -> Environment:
         size=fmt.size,
         count=fmt.count_of,
         tail=tail,
-        tokens_in=labels.tokens_in,
-        tokens_out=labels.tokens_out,
-        cost=labels.cost,
+        tokens_in=summaries.tokens_in,
+        tokens_out=summaries.tokens_out,
+        cost=summaries.cost,
         moment=fmt.moment,
         words=fmt.words,
         file_link=fmt.file_link,
@@ -117,15 +117,15 @@ def _environment() -> Environment:
         accession_link=fmt.accession_link,
     )
     environment.globals.update(
-        anchor=labels.anchor,
-        outcomes=derive.OUTCOMES,
+        anchor=summaries.anchor,
+        outcomes=summaries.OUTCOMES,
         outcome_tone=outcome_tone,
-        origins=labels.ORIGINS,
-        kinds=derive.KINDS,
+        origins=summaries.ORIGINS,
+        kinds=summaries.KINDS,
         metrics=METRICS,
-        tasks_of_step=derive.tasks_of_step,
-        described=derive.described,
-        dataset_facts=derive.dataset_facts,
-        in_no_step=derive.in_no_step,
+        tasks_of_step=summaries.tasks_of_step,
+        described=summaries.described,
+        dataset_facts=summaries.dataset_facts,
+        in_no_step=summaries.in_no_step,
     )
     return environment

@@ -1,23 +1,34 @@
-"""The report as Markdown (GitHub's tables), with figures as links into the run folder."""
+"""The report as Markdown (GitHub's tables), with figures as links into the run folder.
+
+How papers were searched and which were left out, cut where lists get long.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from bioresearcher.report import derive
-from bioresearcher.report.doubts import not_verified
-from bioresearcher.report.evidence import use_of, use_rows
-from bioresearcher.report.labels import MODEL_COLUMNS, MODEL_NUMBERS, ORIGINS, VARYING, cost, tokens_in, tokens_out
-from bioresearcher.report.outputs import OutputFile, TablePreview
-from bioresearcher.report.protocol_markdown import protocol_lines, quote_lines, render_bare_protocol, render_protocol
-from bioresearcher.report.searched import left_out_lines, searched_lines
-from bioresearcher.report.view import RunView, TaskView
-from bioresearcher.review.gates import count_severities
-from bioresearcher.schemas.paper import Paper
-from bioresearcher.schemas.report import Report
+from bioresearcher.report import summaries
+from bioresearcher.report.caveats import not_verified
+from bioresearcher.report.protocol_markdown import protocol_lines, quote_lines
+from bioresearcher.report.run_data import OutputFile, RunView, TablePreview, TaskView
+from bioresearcher.report.summaries import (
+    MODEL_COLUMNS,
+    MODEL_NUMBERS,
+    ORIGINS,
+    VARYING,
+    cost,
+    tokens_in,
+    tokens_out,
+    use_of,
+    use_rows,
+)
+from bioresearcher.review.checks import count_severities
+from bioresearcher.schemas.base import Usage, UsageRow
+from bioresearcher.schemas.execution import DryLabTask
+from bioresearcher.schemas.paper import DecidedBy, Paper, QueryTrail, ScreenedPaper, SearchRound
+from bioresearcher.schemas.paper_report import Report
 from bioresearcher.schemas.review import METRICS, GateFinding, Metric, MetricName
-from bioresearcher.schemas.task import DryLabTask
-from bioresearcher.schemas.usage import Usage, UsageRow
 from bioresearcher.text.format import (
     count_of,
     doi_link,
@@ -36,7 +47,91 @@ from bioresearcher.text.format import (
 )
 from bioresearcher.text.visible import one_line
 
-__all__ = ["render_bare_protocol", "render_markdown", "render_protocol"]
+MOST_QUERIES = 60
+"""Queries shown in a report."""
+MOST_LEFT_OUT = 50
+"""Papers left out that a report names; the others are counted."""
+WHY: dict[DecidedBy, str] = {
+    "score": "below the score",
+    "own": "given by the researcher",
+    "person": "taken out by a person",
+    "limit": "beyond the number of papers read",
+    "distance": "too far from the objective to be judged",
+    "retraction": "retracted",
+    "preprint": "preprints of papers found",
+    "type": "of a type that is not read",
+    "language": "in another language",
+    "year": "of another year",
+}
+
+
+def queries(rounds: Sequence[SearchRound]) -> list[tuple[int, QueryTrail]]:
+    """Every query with its round, in the order asked."""
+    return [(r.round, row) for r in rounds for row in r.trail]
+
+
+def left_out(screening: Iterable[ScreenedPaper], papers: Iterable[Paper]) -> list[ScreenedPaper]:
+    """Papers that are not read: those with a warning about them first, then the best."""
+    warned = {p.id for p in papers if p.status in ("retracted", "concern")}
+    rows = [s for s in screening if not s.kept]
+    return sorted(rows, key=lambda s: (s.paper_id not in warned, -s.score, -s.relevance, s.paper_id))
+
+
+def counted(rows: Iterable[ScreenedPaper]) -> str:
+    """How many were left out for which reason, the most frequent first."""
+    kinds = Counter(WHY[row.decided_by] for row in rows)
+    return ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items(), key=lambda k: (-k[1], k[0])))
+
+
+def searched_lines(view: RunView) -> Iterable[str]:
+    """The search as Markdown: a table of queries, and why searching ended."""
+    rows = queries(view.rounds_of_search)
+    if not rows:
+        return
+    yield from ("### How papers were searched", "")
+    yield from md_table(
+        ("Round", "Source", "Query", "Hits", "Taken", "New", "Kept"),
+        (
+            (
+                str(n),
+                md(q.source),
+                _said(q),
+                f"{q.hits:,}",
+                str(len(q.found)),
+                str(q.new),
+                "–" if q.kept is None else str(q.kept),
+            )
+            for n, q in rows[:MOST_QUERIES]
+        ),
+    )
+    if len(rows) > MOST_QUERIES:
+        yield from (f"And {len(rows) - MOST_QUERIES} more queries: see search.json.", "")
+    ends = [r.stop_reason for r in view.rounds_of_search if r.stop_reason]
+    yield from (f"Searching ended: {md(ends[-1])}." if ends else "Searching had not ended.", "")
+
+
+def _said(row: QueryTrail) -> str:
+    said = [md(one_line(row.query, 400))]
+    if row.rule:
+        said.append(md(row.rule))
+    if row.translation and row.translation != row.query:
+        said.append(f"understood as: {md(one_line(row.translation, 300))}")
+    return "; ".join([*said, *(md(one_line(w, 200)) for w in row.warnings)])
+
+
+def left_out_lines(view: RunView) -> Iterable[str]:
+    """Papers left out as Markdown: counted by reason, then named with theirs."""
+    rows = left_out(view.screening, view.papers)
+    if not rows:
+        return
+    titles = {p.id: p.title for p in view.papers}
+    yield from ("### Papers found and not read", "", f"{count_of(len(rows), 'paper')}: {counted(rows)}.", "")
+    for row in rows[:MOST_LEFT_OUT]:
+        title = one_line(titles.get(row.paper_id, ""), 160)
+        yield f"- {md(row.paper_id)} {md(title)}: {md(one_line(row.reason, 300))}"
+    if len(rows) > MOST_LEFT_OUT:
+        yield f"- and {len(rows) - MOST_LEFT_OUT} more: see screening.json."
+    yield ""
 
 
 def render_markdown(view: RunView) -> str:
@@ -60,9 +155,9 @@ def _head(view: RunView) -> Iterable[str]:
 def title_lines(view: RunView) -> Iterable[str]:
     """The title, how far the run came, and which run it is."""
     run = view.run
-    yield from (f"# {md(derive.title(view))}", "")
-    yield from (" · ".join(f"**{md(s.text)}**" for s in (derive.headline(view), *derive.stamps(view))), "")
-    run_id, started = derive.answered_in(view)
+    yield from (f"# {md(summaries.title(view))}", "")
+    yield from (" · ".join(f"**{md(s.text)}**" for s in (summaries.headline(view), *summaries.stamps(view))), "")
+    run_id, started = summaries.answered_in(view)
     yield from (f"Answers of run {md(run_id)}, started {md(moment(started))}, backend: {md(run.backend)}.", "")
 
 
@@ -74,11 +169,11 @@ def _objective(view: RunView) -> Iterable[str]:
 
 def requirement_lines(view: RunView) -> Iterable[str]:
     """The objective's requirements, and what the protocol does about them."""
-    rows = [(md(r.requirement.id), md(r.requirement.text), _coverage(r)) for r in derive.requirement_rows(view)]
+    rows = [(md(r.requirement.id), md(r.requirement.text), _coverage(r)) for r in summaries.requirement_rows(view)]
     yield from md_table(("Id", "Requirement", "In the protocol"), rows) if rows else ("None were given.", "")
 
 
-def _coverage(row: derive.RequirementRow) -> str:
+def _coverage(row: summaries.RequirementRow) -> str:
     if row.coverage is None:
         return "not assessed"
     steps = f"covered by {', '.join(md(s) for s in row.coverage.steps)}".removesuffix(" by ")
@@ -89,8 +184,8 @@ def _coverage(row: derive.RequirementRow) -> str:
 def _found(view: RunView) -> Iterable[str]:
     yield from ("## What was found", "")
     yield from ("Statements of verified tasks only, in the words of the code that computed them.", "")
-    parts = derive.findings_by_part(view)
-    for row in derive.negative_findings(parts):
+    parts = summaries.findings_by_part(view)
+    for row in summaries.negative_findings(parts):
         said = f"{md(row.finding.statement)} (task {md(row.task.task.id)})"
         yield from (f"> **Did not replicate or was not confirmed:** {said}", "")
     for part in parts:
@@ -104,7 +199,7 @@ def _found(view: RunView) -> Iterable[str]:
         yield from md_list((_withheld(t) for t in open_tasks), "")
 
 
-def _finding(row: derive.FoundRow) -> str:
+def _finding(row: summaries.FoundRow) -> str:
     see = [_file(o) for o in row.task.outputs if o.artifact.kind != "findings"]
     data = ", ".join(md(d) for d in row.datasets) or "none declared"
     where = f"; see {', '.join(see)}" if see else ""
@@ -114,7 +209,7 @@ def _finding(row: derive.FoundRow) -> str:
 def _withheld(task: TaskView) -> str:
     count = len(task.record.findings) if task.record else 0
     altered = ", outputs changed since the run" if task.altered else ""
-    said = f"Task {md(task.task.id)} {md(task.task.title)}: {derive.OUTCOMES[task.outcome]}{altered}"
+    said = f"Task {md(task.task.id)} {md(task.task.title)}: {summaries.OUTCOMES[task.outcome]}{altered}"
     return f"{said} ({count_of(count, 'statement')} withheld)" if count else said
 
 
@@ -126,18 +221,18 @@ def _file(output: OutputFile) -> str:
 def _evidence(view: RunView) -> Iterable[str]:
     yield from ("## Evidence", "")
     yield from (f"{count_of(len(view.papers), 'paper')} found, {len(view.reports)} read.", "")
-    for row in derive.paper_views(view):
+    for row in summaries.paper_views(view):
         if row.report or not row.screened or row.screened.kept:
-            yield from (f"### {md(derive.stamped(row.paper))}", "", *paper_lines(row, view))
+            yield from (f"### {md(summaries.stamped(row.paper))}", "", *paper_lines(row, view))
     yield from left_out_lines(view)
     yield from searched_lines(view)
 
 
-def paper_lines(row: derive.PaperView, view: RunView) -> Iterable[str]:
+def paper_lines(row: summaries.PaperView, view: RunView) -> Iterable[str]:
     """A paper: its facts, the steps taken from it with their quotes, and the protocol steps that stand on it."""
     paper, screened = row.paper, row.screened
     yield f"- {md(paper.id)}: {_reference(paper)}"
-    yield f"- Kind: {derive.KINDS[paper.kind]}; from {md(paper.source)}; retraction status: {paper.status}"
+    yield f"- Kind: {summaries.KINDS[paper.kind]}; from {md(paper.source)}; retraction status: {paper.status}"
     yield from (f"- Notice: {md(' '.join(filter(None, (n.what, n.date, f'({n.source})'))))}" for n in paper.notices)
     if screened:
         kept = "kept" if screened.kept else "not kept"
@@ -162,7 +257,7 @@ def _reference(paper: Paper) -> str:
     return "; ".join(said)
 
 
-def _report(row: derive.PaperView, report: Report, view: RunView) -> Iterable[str]:
+def _report(row: summaries.PaperView, report: Report, view: RunView) -> Iterable[str]:
     yield from (f"- {name.capitalize()}: {md(value)}" for name, value in use_rows(use_of(row.paper, report, view)))
     yield f"- Quotes: {report.quotes_located} of {report.quotes} found in the text"
     yield from (f"- Doubt about its text: {md(one_line(w, 200))}" for w in view.doubts.get(report.paper_id, ()))
@@ -175,7 +270,7 @@ def _report(row: derive.PaperView, report: Report, view: RunView) -> Iterable[st
         names = md(", ".join(row.analysis.datasets))
         carried = f"; data sets that carry over: {names}" if names else ""
         yield f"- Referability of the paper: {row.analysis.level}{carried}"
-    left = derive.in_no_step(report)
+    left = summaries.in_no_step(report)
     if left:
         yield f"- Named in the paper, in no step: {md(', '.join(left))}"
     levels = {a.part_id: a for a in row.analysis.parts} if row.analysis else {}
@@ -194,15 +289,15 @@ def _report(row: derive.PaperView, report: Report, view: RunView) -> Iterable[st
 
 def _datasets(view: RunView) -> Iterable[str]:
     yield from ("## Data sets", "")
-    for row in derive.dataset_views(view):
+    for row in summaries.dataset_views(view):
         yield from (f"### {md(row.dataset.id)}: {md(row.dataset.title)}", "", *dataset_lines(row))
     if not view.datasets:
         yield from ("No data set is in the run folder.", "")
 
 
-def dataset_lines(row: derive.DatasetView) -> Iterable[str]:
+def dataset_lines(row: summaries.DatasetView) -> Iterable[str]:
     """A data set: its facts and how it fits."""
-    return md_list(f"{name}: {md(text)}" for name, text in derive.dataset_facts(row) if text)
+    return md_list(f"{name}: {md(text)}" for name, text in summaries.dataset_facts(row) if text)
 
 
 def _protocol(view: RunView) -> Iterable[str]:
@@ -211,7 +306,7 @@ def _protocol(view: RunView) -> Iterable[str]:
 
 
 def _tasks(view: RunView) -> Iterable[str]:
-    counted = derive.rates(view)
+    counted = summaries.rates(view)
     yield from ("## Tasks", "")
     if not view.tasks:
         yield from ("No task is in the run folder.", "")
@@ -219,9 +314,9 @@ def _tasks(view: RunView) -> Iterable[str]:
     rates = (("verified", counted.verified, counted.verified_rate), ("exit code 0", counted.exit_ok, counted.exit_rate))
     cells = [(name, f"{n} of {counted.tasks}", share) for name, n, share in rates]
     yield from md_table(("Success", "Tasks", "Share"), cells)
-    rungs = (f"{derive.OUTCOMES[rung]}: {n}" for rung, n in counted.ladder if n)
+    rungs = (f"{summaries.OUTCOMES[rung]}: {n}" for rung, n in counted.ladder if n)
     yield from (f"Outcomes: {'; '.join(rungs)}.", "")
-    yield from md_table(("Automation", "How much"), derive.automation_rows(view))
+    yield from md_table(("Automation", "How much"), summaries.automation_rows(view))
     for task in view.tasks:
         yield from (f"### {md(task.task.id)} {md(task.task.title)}", "", *task_lines(task))
 
@@ -229,7 +324,7 @@ def _tasks(view: RunView) -> Iterable[str]:
 def task_lines(view: TaskView) -> Iterable[str]:
     """A task: its goal, its outcome and its outputs."""
     task, record = view.task, view.record
-    yield from (f"**{derive.OUTCOMES[view.outcome]}**", "", md(task.goal), "")
+    yield from (f"**{summaries.OUTCOMES[view.outcome]}**", "", md(task.goal), "")
     yield f"- Carries out: {', '.join(md(s) for s in task.step_ids) or 'no protocol step'}"
     reads = (f"{i.name} ({i.dataset or i.task}/{i.file if i.dataset else i.output})" for i in task.inputs)
     yield f"- Reads: {md(', '.join(reads)) or 'nothing'}"
@@ -250,7 +345,7 @@ def task_lines(view: TaskView) -> Iterable[str]:
     yield f"- Attempts: {len(record.attempts)}{ended}; sandbox: {md(record.sandbox) or 'not started'}"
     for a in record.attempts:
         ended = "" if a.exit_code is None else f", exit code {a.exit_code}"
-        yield f"  - Attempt {a.number}: {derive.OUTCOMES[a.outcome]}{ended} – {md(a.message)}"
+        yield f"  - Attempt {a.number}: {summaries.OUTCOMES[a.outcome]}{ended} – {md(a.message)}"
     if record.perturbed:
         changed = ", ".join(md(c) for c in record.perturbed.changed) or "nothing"
         same = f"; unchanged: {', '.join(map(md, record.perturbed.unchanged))}" if record.perturbed.unchanged else ""
@@ -279,7 +374,7 @@ def _outputs(task: TaskView) -> Iterable[str]:
         yield from ("The outputs of a task that is not verified are not results and are not shown here.", "")
         return
     for output in task.outputs:
-        what = f"{md(task.task.id)} · {md(output.artifact.name)}: {md(derive.described(task, output))}"
+        what = f"{md(task.task.id)} · {md(output.artifact.name)}: {md(summaries.described(task, output))}"
         if output.figure and output.link:
             yield from (f"![{what}](<{output.link}>)", "", what, "")
         elif output.table:
@@ -369,5 +464,5 @@ def _end(view: RunView) -> Iterable[str]:
     yield from ("## What was not verified", "")
     yield from md_list((md(s) for s in not_verified(view)), "Nothing is known to be open.")
     yield from ("## How to reproduce", "", "Inside the run folder, where this report lies:", "")
-    for what, line in derive.commands(view):
+    for what, line in summaries.commands(view):
         yield from (f"- {what}: {md_code(line)}",)

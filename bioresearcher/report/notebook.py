@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bioresearcher.execution.attempt import SEED
-from bioresearcher.execution.kept import find_input
+from bioresearcher.execution.input_snapshot import find_input
 from bioresearcher.execution.languages import r_literal
-from bioresearcher.report.derive import title
-from bioresearcher.report.outputs import OutputFile
-from bioresearcher.report.view import RunView, TaskView
+from bioresearcher.report.run_data import OutputFile, RunView, TaskView
+from bioresearcher.report.summaries import title
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.execution import Attempt
-from bioresearcher.schemas.task import TaskInput
+from bioresearcher.schemas.execution import Attempt, TaskInput
 from bioresearcher.text.format import md
 from bioresearcher.text.visible import one_line
 

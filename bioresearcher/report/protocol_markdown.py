@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bioresearcher.report.derive import OUTCOMES, stamped, tasks_of_step
-from bioresearcher.report.labels import ORIGINS
-from bioresearcher.report.view import QuoteState, RunView
-from bioresearcher.schemas.passage import Evidence
+from bioresearcher.report.run_data import QuoteState, RunView
+from bioresearcher.report.summaries import ORIGINS, OUTCOMES, stamped, tasks_of_step
+from bioresearcher.schemas.paper import Evidence
 from bioresearcher.schemas.protocol import Link, Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.text.format import count_of, md, md_code
 

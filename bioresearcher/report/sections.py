@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import Final
 
 from bioresearcher.errors import InputError
-from bioresearcher.library.evidence import named_papers
 from bioresearcher.llm.ledger import usage_rows
-from bioresearcher.report import derive
-from bioresearcher.report.labels import cost
+from bioresearcher.papers.evidence_graph import named_papers
+from bioresearcher.report import summaries
 from bioresearcher.report.markdown import (
+    counted,
     dataset_lines,
     finding_lines,
+    left_out,
     model_lines,
     paper_lines,
     requirement_lines,
@@ -24,14 +25,14 @@ from bioresearcher.report.markdown import (
     title_lines,
 )
 from bioresearcher.report.protocol_markdown import part_lines, step_lines
-from bioresearcher.report.searched import counted, left_out
-from bioresearcher.report.view import RunView, TaskView, load_view
+from bioresearcher.report.run_data import RunView, TaskView, load_view
+from bioresearcher.report.summaries import cost
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.answer import LibraryAnswer
+from bioresearcher.schemas.base import Usage, UsageRow
 from bioresearcher.schemas.dataset import Column, Dataset
 from bioresearcher.schemas.execution import Outcome
+from bioresearcher.schemas.library import LibraryAnswer
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.usage import Usage, UsageRow
 from bioresearcher.text.format import count_of, duration, md, md_code_block, md_list, md_table, size
 from bioresearcher.text.visible import one_line, tail
 
@@ -87,7 +88,7 @@ def _status(view: RunView, _: str) -> Iterable[str]:
     kept = sum(s.kept for s in view.screening)
     located, quotes = sum(r.quotes_located for r in view.reports), sum(r.quotes for r in view.reports)
     spent = sum((r.usage for r in run.usage), Usage())
-    counts = derive.rates(view)
+    counts = summaries.rates(view)
     worked = f"{sum(t.record is not None for t in view.tasks)} of {counts.tasks} worked on"
     steps = f"{_size(protocol)}, {sum(bool(s.links) for s in protocol.steps)} on papers" if protocol else ""
     ended = run.status != "running"  # only then are times and interventions counted
@@ -117,7 +118,7 @@ def _questions(folder: RunFolder) -> Iterable[str]:
 
 def _papers(view: RunView, item: str) -> Iterable[str]:
     order = {s.paper_id: n for n, s in enumerate(view.screening)}
-    known = {row.paper.id: row for row in derive.paper_views(view)}
+    known = {row.paper.id: row for row in summaries.paper_views(view)}
     rows = [r for r in known.values() if r.report or (r.screened and r.screened.kept)]
     rows.sort(key=lambda r: order.get(r.paper.id, len(order)))
     read = [r.paper.id for r in rows]
@@ -126,16 +127,16 @@ def _papers(view: RunView, item: str) -> Iterable[str]:
         named = named_papers(view.papers, item)
         ids = [*read, *(s.paper_id for s in rest)]
         row = known[named[0].id if len(named) == 1 else _chosen("papers", item, ids)]
-        yield from (f"# {md(derive.stamped(row.paper))}", "", *paper_lines(row, view))
+        yield from (f"# {md(summaries.stamped(row.paper))}", "", *paper_lines(row, view))
         return
     yield from (f"# Papers to read: {len(rows)}" if known else "No paper has been found yet.", "")
     if rows:
-        cells = [(_numbered(n, r.paper.id, derive.stamped(r.paper)), *_taken(r)) for n, r in enumerate(rows, 1)]
+        cells = [(_numbered(n, r.paper.id, summaries.stamped(r.paper)), *_taken(r)) for n, r in enumerate(rows, 1)]
         yield from md_table(("Paper", "Year", "Steps", "Quotes"), cells, (False, True, True, True))
     if rest and not item:
         yield f"{count_of(len(rest), 'paper')} not read ({counted(rest)}): /papers all"
     elif rest:
-        titles = {i: one_line(derive.stamped(r.paper), 100) for i, r in known.items()}
+        titles = {i: one_line(summaries.stamped(r.paper), 100) for i, r in known.items()}
         why = [(_numbered(n, s.paper_id, titles[s.paper_id]), md(s.reason)) for n, s in enumerate(rest, len(rows) + 1)]
         yield from (f"## Not read: {len(rest)}", "", *md_table(("Paper", "Why"), why[:MOST]))
         if len(rest) > MOST:
@@ -146,7 +147,7 @@ def _numbered(number: int, identifier: str, title: str) -> str:
     return f"{number}. {md(f'{identifier} {title}')}"
 
 
-def _taken(row: derive.PaperView) -> tuple[str, str, str]:
+def _taken(row: summaries.PaperView) -> tuple[str, str, str]:
     """Year, steps and quotes of a paper."""
     report, year = row.report, str(row.paper.year or "n.d.")
     if report is None:
@@ -155,9 +156,9 @@ def _taken(row: derive.PaperView) -> tuple[str, str, str]:
 
 
 def _datasets(view: RunView, item: str) -> Iterable[str]:
-    used = derive.dataset_views(view)
+    used = summaries.dataset_views(view)
     checks = {c.dataset_id: c for c in view.checks}
-    rows = [*used, *(derive.DatasetView(d, checks.get(d.id)) for d in view.not_used)]
+    rows = [*used, *(summaries.DatasetView(d, checks.get(d.id)) for d in view.not_used)]
     if item:
         identifier = _chosen("datasets", item, [r.dataset.id for r in rows])
         row = next(r for r in rows if r.dataset.id == identifier)
@@ -243,7 +244,7 @@ def _tasks(view: RunView, item: str) -> Iterable[str]:
     elif not view.tasks:
         yield "There are no tasks yet."
     else:
-        counts, open_ = derive.rates(view), sum(t.record is None for t in view.tasks)
+        counts, open_ = summaries.rates(view), sum(t.record is None for t in view.tasks)
         waits = f", {open_} not worked on yet" if open_ else ""
         done = f"{counts.exit_ok} ended with exit code 0, {counts.verified} verified"
         yield from (f"# {count_of(counts.tasks, 'task')}: {done}{waits}", "")
@@ -259,7 +260,7 @@ def _became(task: TaskView) -> tuple[str, ...]:
     record = task.record
     if record is None:
         return "waits or runs", "–", "–", "–"
-    said = derive.OUTCOMES[task.outcome] + (", outputs changed since the run" if task.altered else "")
+    said = summaries.OUTCOMES[task.outcome] + (", outputs changed since the run" if task.altered else "")
     time = duration(sum(a.use.wall_s for a in record.attempts)) if record.attempts else "–"
     return said if task.verified else f"**{said}**", str(len(record.attempts)), str(len(record.artifacts)), time
 

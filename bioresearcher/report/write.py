@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bioresearcher.report.evidence import FILE, graph_of
 from bioresearcher.report.html import render_html
 from bioresearcher.report.markdown import render_markdown
 from bioresearcher.report.notebook import render_notebook
-from bioresearcher.report.view import load_view
+from bioresearcher.report.run_data import load_view
+from bioresearcher.report.summaries import FILE, graph_of
 from bioresearcher.runfolder import RunFolder, write_text
 
 

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bioresearcher.llm.tokens import tokens_of
-from bioresearcher.review.gate import show_parameter
+from bioresearcher.llm.shorten import tokens_of
+from bioresearcher.review.check import show_parameter
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import GateFinding
 from bioresearcher.text.format import listing

@@ -4,22 +4,241 @@ A score is `1 + 3.5 * base * kept`. `base` (0 to 1) is a weighted mean of measur
 low however clean it is. `kept` is a product over the gates that concern the metric: each takes away a part
 that depends on the severity of its findings and on the share of steps they hit. Another finding can
 therefore only lower a score. Whether the science is right is not judged here, and the reasons say so.
+
+The written rubric: what each score of each metric means. Prompts and documentation print it from here.
+
+What can be measured in a protocol without judging it: how many steps have what.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
 from typing import Literal
 
-from bioresearcher.review.features import Features, Share, measure
-from bioresearcher.review.gate import GateContext, View, make_view
-from bioresearcher.review.gates import GATES, SEVERITIES, applicability, count_severities, run_gates
-from bioresearcher.review.rubric import RUBRIC
+from bioresearcher.review.check import GateContext, StepView, View, make_view
+from bioresearcher.review.checks import GATES, SEVERITIES, applicability, count_severities, run_gates
+from bioresearcher.review.vocabulary import (
+    ACCEPT_CUE,
+    CONTROL,
+    EARLIER_CUE,
+    INPUT_CUE,
+    OUTPUT_CUE,
+    QUALITY,
+    RESAMPLING,
+    SOFTWARE,
+    VALIDATION,
+)
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import METRICS, GateFinding, Metric, MetricName, Review, Severity
 from bioresearcher.text.format import count_of
 from bioresearcher.text.visible import one_line
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One metric: the question it answers, and what each score from 1 to 5 looks like (`anchors[0]` is 1)."""
+
+    title: str
+    question: str
+    anchors: tuple[str, str, str, str, str]
+
+
+RUBRIC: dict[MetricName, Criterion] = {
+    "completeness": Criterion(
+        "Completeness",
+        "Is everything there that is needed to answer the objective: data, steps, checks, requirements?",
+        (
+            "A fragment: a sentence or two, or one phase of the work; inputs and outputs are missing.",
+            "Main phases are missing (no data acquisition, no statistics, no validation), or most requirements are.",
+            "All main phases are there; several steps lack inputs, outputs or a criterion, or a requirement is open.",
+            "Everything needed is there; a few steps lack a field, and what is left out is said with its reason.",
+            "Every step has inputs, action, outputs and a criterion; every requirement is met or its lack explained.",
+        ),
+    ),
+    "level_of_detail": Criterion(
+        "Level of detail",
+        "Could a colleague carry it out without asking back?",
+        (
+            "Only intentions: no values, tools or amounts; or placeholders where they should be.",
+            "Some tools are named; hardly any values; many words such as “appropriate” or “e.g.”.",
+            "Tools and main thresholds are named; a number of choices are left open.",
+            "Parameters, units and tools are given nearly everywhere; few choices are open.",
+            "Every choice is made: parameters with units, tools with versions, criteria with numbers.",
+        ),
+    ),
+    "correctness": Criterion(
+        "Correctness",
+        "Are methods, values, identifiers and references right?",
+        (
+            "Invented identifiers or impossible values throughout, or nothing concrete enough to be checked.",
+            "Several invented or wrong identifiers, or methods that do not fit the data.",
+            "Methods fit; a needed correction or check is missing, or some references cannot be looked up.",
+            "Methods, values and identifiers hold; small statistical points are open.",
+            "All identifiers exist and were retrieved, methods fit the data, statistics are sound, steps have sources.",
+        ),
+    ),
+    "logical_soundness": Criterion(
+        "Logical soundness",
+        "Does each step follow from those before it, and would the whole answer the question?",
+        (
+            "Steps do not build on each other, or the order cannot work.",
+            "Circular or missing inputs, or validation on the data of the discovery.",
+            "The order works; some inputs come from nowhere, or controls or validation are missing.",
+            "Inputs are all made or given before; controls and validation are there with small gaps.",
+            "A closed chain from given data to conclusion, with controls, independent validation and fixed thresholds.",
+        ),
+    ),
+    "structural_soundness": Criterion(
+        "Structural soundness",
+        "Is it divided, titled and numbered so that one can find one's way?",
+        (
+            "No division into parts and steps, or an empty frame.",
+            "Parts without steps, repeated ids, or the same steps written again.",
+            "Parts and steps are recognisable; titles are generic, or parts badly cut.",
+            "Clear parts and steps with telling titles; small slips in numbering or length.",
+            "Parts and steps well cut, titled and numbered without gaps; nothing twice, nothing that is no experiment.",
+        ),
+    ),
+}
+
+
+def rubric_text(metrics: tuple[MetricName, ...] = METRICS) -> str:
+    """The rubric as Markdown, for prompts and documentation."""
+    blocks = []
+    for name in metrics:
+        c = RUBRIC[name]
+        anchors = "\n".join(f"- {score}: {text}" for score, text in enumerate(c.anchors, 1))
+        blocks.append(f"### {c.title} (`{name}`)\n{c.question}\n{anchors}")
+    return "\n\n".join(blocks)
+
+
+@dataclass(frozen=True)
+class Share:
+    """`have` of `of` things have a property; `words` say it, e.g. `steps name their inputs`."""
+
+    have: int
+    of: int
+    words: str
+
+    @property
+    def value(self) -> float:
+        """0 to 1; 0 when there is nothing to count."""
+        return self.have / self.of if self.of else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.have} of {self.of} {self.words}"
+
+
+@dataclass(frozen=True)
+class Features:
+    """Measured features of a protocol. Shares are over steps unless their words say otherwise."""
+
+    parts: int
+    steps: int
+    median_words: float
+    inputs: Share
+    outputs: Share
+    acceptance: Share
+    measurable: Share
+    quantities: Share
+    tools: Share
+    data: Share
+    sources: Share
+    chained: Share
+    declared: Share
+    reasons: Share
+    purposes: Share
+    titles: Share
+    sized_parts: Share
+    covered: Share | None
+    safeguards: tuple[str, ...]
+
+
+_SAFEGUARDS: dict[str, re.Pattern[str]] = {
+    "quality control": QUALITY,
+    "controls": CONTROL,
+    "validation": VALIDATION,
+    "resampling or held-out data": RESAMPLING,
+}
+_REAGENT = re.compile(r"\d\s*(?:[µμmn]?[lLgM]\b|°\s?C|%|min\b|h\b|rpm|×\s?g)|1:\d+|\bkit\b|clone|catalog", re.I)
+_CITED = re.compile(r"GSE\d|PMID|PMC\d|10\.\d{4}/|E-[A-Z]{4}-\d|TCGA-[A-Z]|PRJ[NED]", re.I)
+_BARE_TITLE = re.compile(r"\W*(?:step|part|section)?\s*[\d.]*\W*", re.I)
+
+
+def measure(view: View) -> Features:
+    """Measure a protocol."""
+    steps = view.steps
+    parts = view.protocol.parts
+
+    def share(has: Callable[[StepView], object], words: str) -> Share:
+        return Share(sum(bool(has(s)) for s in steps), len(steps), words)
+
+    def cue(s: StepView, pattern: re.Pattern[str]) -> bool:
+        return view.read and bool(pattern.search(s.body))
+
+    met = [c for c in view.protocol.coverage if c.met]
+    rest = steps[1:]
+    return Features(
+        parts=len(parts),
+        steps=len(steps),
+        median_words=median([s.words for s in steps]) if steps else 0,
+        inputs=share(
+            lambda s: s.step.inputs or s.step.datasets or cue(s, INPUT_CUE) or cue(s, EARLIER_CUE),
+            "steps name their inputs",
+        ),
+        outputs=share(lambda s: s.step.outputs or cue(s, OUTPUT_CUE), "steps name their outputs"),
+        acceptance=share(lambda s: s.step.acceptance.strip() or cue(s, ACCEPT_CUE), "steps say how success is told"),
+        measurable=share(lambda s: ACCEPT_CUE.search(s.body) and s.numbers, "steps have a criterion with a number"),
+        quantities=share(lambda s: s.numbers or s.step.parameters, "steps hold a quantity or parameter"),
+        tools=share(_tools, "steps name their software or reagents"),
+        data=share(lambda s: s.step.datasets or _named_inputs(s) or _CITED.search(s.full), "steps name their data"),
+        sources=share(lambda s: s.step.links or _CITED.search(s.step.rationale), "steps stand on a source"),
+        chained=Share(
+            sum(_chained(s) or cue(s, EARLIER_CUE) for s in rest), len(rest), "later steps take what came before"
+        ),
+        declared=Share(sum(map(_chained, rest)), len(rest), "later steps declare where their inputs come from"),
+        reasons=share(_feature_reason, "steps give a reason"),
+        purposes=Share(sum(bool(p.purpose.strip()) for p in parts), len(parts), "parts say what they are for"),
+        titles=share(_titled, "steps have a title of their own"),
+        sized_parts=Share(sum(1 <= len(p.steps) <= 15 for p in parts), len(parts), "parts have 1 to 15 steps"),
+        covered=Share(len(met), len(view.protocol.coverage), "requirements are met")
+        if view.protocol.coverage
+        else None,
+        safeguards=tuple(name for name, pattern in _SAFEGUARDS.items() if pattern.search(view.text)),
+    )
+
+
+def _inputs(s: StepView) -> bool:
+    return bool(s.step.inputs or s.step.datasets)
+
+
+def _titled(s: StepView) -> bool:
+    title = s.step.title[:200]
+    return not _BARE_TITLE.fullmatch(title) and not s.step.action.startswith(title.rstrip("."))
+
+
+def _tools(s: StepView) -> bool:
+    text = s.body
+    return bool(
+        s.step.software or s.step.skill or SOFTWARE.search(text) or (s.step.kind == "wet" and _REAGENT.search(text))
+    )
+
+
+def _feature_reason(s: StepView) -> bool:
+    return any(line.strip() and not line.startswith("Sources:") for line in s.step.rationale.split("\n"))
+
+
+def _named_inputs(s: StepView) -> bool:
+    return any(i.source != "given" for i in s.step.inputs)
+
+
+def _chained(s: StepView) -> bool:
+    return any(i.source.startswith(("step:", "dataset:")) for i in s.step.inputs)
+
 
 PASS_MEAN, PASS_LOWEST = 3.5, 2.5
 """`pass`: no error, mean at least 3.5, and no metric below 2.5."""

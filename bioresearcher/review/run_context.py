@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bioresearcher.review.gate import GateContext
-from bioresearcher.review.gates_references import paper_identifiers
+from bioresearcher.review.check import GateContext
+from bioresearcher.review.checks_references import paper_identifiers
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Paper
-from bioresearcher.schemas.report import Report
+from bioresearcher.schemas.paper_report import Report
 from bioresearcher.schemas.run import RunRecord
 
 

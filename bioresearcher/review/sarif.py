@@ -13,9 +13,8 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from bioresearcher import __version__
-from bioresearcher.review.compare import Change
-from bioresearcher.review.gates import GATES
-from bioresearcher.review.render import Reviewed
+from bioresearcher.review.checks import GATES
+from bioresearcher.review.render import Change, Reviewed
 from bioresearcher.schemas.review import GateFinding
 from bioresearcher.text.visible import one_line
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from bioresearcher.errors import InputError, SandboxUnavailableError
-from bioresearcher.sandbox import inside, leash, seccomp
+from bioresearcher.sandbox import container_guard, inside, seccomp
 from bioresearcher.sandbox.base import Job, Layout
 from bioresearcher.sandbox.environment import (
     ETC_AS_ON_HOST,
@@ -131,7 +131,16 @@ class ContainerSandbox:
         command = [self._engine, "run", *self._options(job, python, name, settings, user), IMAGE]
         command += _inside(job, python)
         ties = Ties.make()
-        first = [sys.executable, "-I", "-S", leash.__file__, str(ties.tell), str(ties.leash), self._engine, name]
+        first = [
+            sys.executable,
+            "-I",
+            "-S",
+            container_guard.__file__,
+            str(ties.tell),
+            str(ties.leash),
+            self._engine,
+            name,
+        ]
         plan = Plan([*first, "--", *command], self._env, "/", (), None, ties, by_leash=True)
         return start(plan, job.limits, job.work_dir.resolve())
 
@@ -154,7 +163,7 @@ class ContainerSandbox:
             yield from ("--volume", f"{source}:{target}:{mode}")
 
     def _result(self, ended: Ended, name: str) -> ExecResult:
-        if ended.killed is None and ended.exit_code in (leash.FAILED, 126, 127):
+        if ended.killed is None and ended.exit_code in (container_guard.FAILED, 126, 127):
             lines = ended.stderr.strip().splitlines() or [f"exit code {ended.exit_code}"]
             raise SandboxUnavailableError(f"the container could not be started: {lines[-1]}.")
         killed = ended.killed or refused_by_kernel(ended.exit_code, ended.stderr)

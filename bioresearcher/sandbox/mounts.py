@@ -13,13 +13,7 @@ from pathlib import Path
 
 from bioresearcher.errors import DefectError, InputError
 from bioresearcher.sandbox.base import Job, Layout
-from bioresearcher.sandbox.environment import (
-    ETC_AS_ON_HOST,
-    INSIDE_UID,
-    SYSTEM_FOLDERS,
-    Interpreter,
-    variables,
-)
+from bioresearcher.sandbox.environment import ETC_AS_ON_HOST, INSIDE_UID, SYSTEM_FOLDERS, Interpreter, variables
 
 TEMPORARY = "/tmp"  # noqa: S108 - the job's private one
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")

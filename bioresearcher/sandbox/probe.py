@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bioresearcher.errors import BioresearcherError
-from bioresearcher.sandbox import canary
+from bioresearcher.sandbox import escape_probe
 from bioresearcher.sandbox.base import Job, Sandbox
 from bioresearcher.sandbox.environment import variables
 from bioresearcher.sandbox.folders import remove_tree, temporary_folder
@@ -111,7 +111,7 @@ async def _checks(sandbox: Sandbox, folder: Path, limits: tuple[str, ...]) -> tu
     secret = folder / "secret.txt"
     secret.write_text("secret", encoding="utf-8")
     secret.chmod(0o644)  # even a file that everybody may read stays out of reach
-    shutil.copyfile(canary.__file__, folder / "code" / "canary.py")
+    shutil.copyfile(escape_probe.__file__, folder / "code" / "canary.py")
     own = Path("/proc/self/comm").read_text(encoding="utf-8").strip() if Path("/proc/self/comm").exists() else "python"
     slots = asyncio.Semaphore(_SIDE_BY_SIDE)
     with socket.create_server(("127.0.0.1", 0)) as listener:

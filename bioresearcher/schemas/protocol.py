@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from bioresearcher.schemas.base import Origin, Value
-from bioresearcher.schemas.passage import Evidence
-from bioresearcher.schemas.report import Parameter
+from bioresearcher.schemas.paper import Evidence
+from bioresearcher.schemas.paper_report import Parameter
 
 
 class ReportPartRef(Value):

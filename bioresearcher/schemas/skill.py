@@ -8,8 +8,8 @@ from pydantic import Field
 
 from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.dataset import FileKind
-from bioresearcher.schemas.report import Parameter
-from bioresearcher.schemas.task import Language, TaskOutput
+from bioresearcher.schemas.execution import Language, TaskOutput
+from bioresearcher.schemas.paper_report import Parameter
 
 ParameterSource = Literal[
     "sample_column",

@@ -12,8 +12,7 @@ from pydantic import BaseModel, ValidationError
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.model import ROLES
 from bioresearcher.settings.file import SettingsFile, complaint, find_settings_file, read_settings_file
-from bioresearcher.settings.models import Surroundings, left_over, resolve
-from bioresearcher.settings.tables import Cell, Layer, Table, apply_layer, file_tables
+from bioresearcher.settings.models import Cell, Layer, Surroundings, Table, apply_layer, file_tables, left_over, resolve
 from bioresearcher.settings.values import BUDGET, MODEL_KEYS, ModelOptions, Settings
 
 _ENVIRONMENT = {

@@ -1,19 +1,233 @@
-"""The model of each role as it will be called: provider, address, and the variable its key is read from."""
+"""The model of each role as it will be called: provider, address, and the variable its key is read from.
+
+Models as layers of settings name them: who replaces whom, and what stays with which server.
+
+A model named by a higher layer replaces what lower layers say of it, and a model for all roles replaces lower layers'
+models of single roles. What belongs to a server (address, key, API version, limits) goes along only to a model at the
+same server, so nothing that was configured for one provider ever reaches another.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from bioresearcher.errors import InputError
-from bioresearcher.schemas.model import ModelSettings
-from bioresearcher.settings.file import complaint
-from bioresearcher.settings.secrets import looks_like_key
-from bioresearcher.settings.tables import Cell, Table, inherited, provider_of, url_of, with_value
+from bioresearcher.schemas.model import ModelSettings, Provider
+from bioresearcher.settings.file import complaint, looks_like_key
 from bioresearcher.settings.values import MODEL_KEYS, ModelOptions
+
+PROVIDERS: tuple[str, ...] = get_args(Provider)
+_OF_THE_MODEL = {"model", "context"}
+_OF_THE_SERVER = {"provider", "base_url"}
+_PORTABLE = {"provider", "model", "temperature", "seed", "max_output"}
+"""What a model keeps at another address."""
+_PLAIN = (None, "openai", "compatible")
+"""Providers a bare name can belong to."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value with where it comes from."""
+
+    value: Any
+    origin: str
+    layer: Literal["file", "environment", "flag"]
+
+    @property
+    def place(self) -> str:
+        """How an error names the origin."""
+        return self.origin.removeprefix("flag ")
+
+
+Table = dict[str, Cell]
+"""What is known of one role's model: fields of `ModelSettings`."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What the environment, or the flags, say of models."""
+
+    names: Mapping[str, Cell] = field(default_factory=dict)
+    base_url: Cell | None = None
+
+
+def split_name(text: str, where: str) -> tuple[str | None, str]:
+    """Provider and name of `PROVIDER:NAME`; the provider is None where none is named.
+
+    Raises:
+        InputError: It is empty, an address, or a key.
+    """
+    text = text.strip()
+    if looks_like_key(text):
+        raise InputError(f"{where}: this looks like a key, not like a model.", hint="Keys belong into the environment.")
+    provider, colon, name = text.partition(":")
+    if colon and name.startswith("//"):
+        raise InputError(f"{where}: {text!r} is an address, not a model.", hint="Addresses go to --base-url.")
+    known = provider.lower() if colon and provider.lower() in PROVIDERS else None
+    name = name.strip() if known else text
+    if not name or not name.isprintable():
+        raise InputError(f"{where}: {text!r} names no model.", hint=f"PROVIDER:NAME with {', '.join(PROVIDERS)}.")
+    return known, name
+
+
+def file_tables(tables: Mapping[str, Mapping[str, Any]], origin: str) -> dict[str, Table]:
+    """The tables of a settings file, with the short form `model = "PROVIDER:NAME"` taken apart.
+
+    Raises:
+        InputError: A name is none, or a key is for no server.
+    """
+    found = {}
+    for key, values in tables.items():
+        table = {name: Cell(value, origin, "file") for name, value in values.items()}
+        if "model" in table:
+            where = f"{origin}: models.{key}.model"
+            if "provider" not in table:
+                table = _named(table, Cell(table["model"].value, origin, "file"), where)
+            elif looks_like_key(str(table["model"].value)):
+                split_name(str(table["model"].value), where)
+        found[key] = table
+    for key, table in found.items():
+        named = (table.keys() | found.get("default", {}).keys()) & {"model", *_OF_THE_SERVER}
+        if "api_key_env" in table and not named:
+            raise InputError(
+                f"{origin}: models.{key}.api_key_env: it is not said for which server.",
+                hint=f"Set models.{key}.model, or provider or base_url.",
+            )
+    return found
+
+
+def _named(table: Table, cell: Cell, where: str) -> Table:
+    provider, name = split_name(str(cell.value), where)
+    return {**table, "model": with_value(cell, name)} | ({"provider": with_value(cell, provider)} if provider else {})
+
+
+def with_value(cell: Cell, value: object) -> Cell:
+    """Another value of the same origin."""
+    return Cell(value, cell.origin, cell.layer)
+
+
+def provider_of(table: Table) -> str | None:
+    """The provider a table says or, by an address alone, means."""
+    if "provider" in table:
+        return str(table["provider"].value)
+    return "compatible" if "base_url" in table else None
+
+
+def url_of(table: Table) -> str | None:
+    """The address a table says."""
+    return str(table["base_url"].value).rstrip("/") if "base_url" in table else None
+
+
+def apply_layer(tables: Mapping[str, Table], layer: Layer, *, local: bool) -> dict[str, Table]:
+    """The tables after a higher layer has spoken.
+
+    Raises:
+        InputError: It is not clear which provider a bare name or an address is for.
+    """
+    after = {key: dict(table) for key, table in tables.items()}
+    if "default" in layer.names:  # a role that is only tuned stays tuned; one that has a model of its own loses it
+        after = {k: t for k, t in after.items() if k == "default" or not (t.keys() & {"model", *_OF_THE_SERVER})}
+    old = tables.get("default", {})
+    for key, cell in layer.names.items():
+        before = provider_of(after.get(key, {})) or (provider_of(old) if key != "default" else None)
+        after[key] = _renamed(after.get(key, {}), before, cell, f"models.{key}", local=local)
+    moved: list[str] = []
+    if layer.base_url is not None:
+        moved = _at_the_address(after, list(layer.names), layer.base_url)
+        after |= {key: _moved(after.get(key, {}), layer.base_url) for key in moved}
+    if _server(old) != _server(after.get("default", {})):
+        for key in after.keys() - {"default", *moved}:
+            before_it = tables.get(key, {})
+            if "base_url" not in before_it and _follows(before_it, old):  # its key was for the server that was left
+                after[key] = {k: c for k, c in after[key].items() if k in _PORTABLE}
+    return after
+
+
+def _server(table: Table) -> tuple[str | None, str | None]:
+    return provider_of(table), url_of(table)
+
+
+def _follows(table: Table, default: Table) -> bool:
+    """Whether a role's model is at the default one's server."""
+    provider, url = table.get("provider"), url_of(table)
+    return (provider is None or provider.value == provider_of(default)) and (url is None or url == url_of(default))
+
+
+def _renamed(table: Table, before: str | None, cell: Cell, name: str, *, local: bool) -> Table:
+    """A table with another model than that of the provider `before`; the server's part stays when the server does."""
+    provider, _ = split_name(str(cell.value), cell.place)
+    if provider is None:
+        if local and url_of(table) is None:  # a server of this machine is meant, not the provider's own
+            table = {k: c for k, c in table.items() if k not in _OF_THE_SERVER | {"api_key_env"}}
+        elif before not in _PLAIN:
+            raise _ambiguous(cell, name, str(before))
+    elif before not in (None, provider):
+        table = {}
+    kept = {k: c for k, c in table.items() if k not in _OF_THE_MODEL}
+    return _named(kept, cell, cell.place)
+
+
+def _ambiguous(cell: Cell, other: str, provider: str, field: str = "") -> InputError:
+    name, place = str(cell.value), cell.place + (field if cell.layer == "file" else "")
+    return InputError(
+        f"{place}: {name!r} names no provider, and {other} is {provider}'s.",
+        hint=f"Write {provider}:{name} or openai:{name}.",
+    )
+
+
+def _at_the_address(tables: Mapping[str, Table], keys: list[str], url: Cell) -> list[str]:
+    """The models that an address without a role is for.
+
+    Those named beside it (`keys`); else the default one, else all. Among several, those that need an address; else
+    they must be of one provider.
+
+    Raises:
+        InputError: They are of several providers.
+    """
+    if not keys:
+        keys = ["default"] if "model" in tables.get("default", {}) else [k for k, t in tables.items() if "model" in t]
+    providers = {key: tables[key]["provider"].value if "provider" in tables[key] else None for key in keys}
+    needing = [key for key, provider in providers.items() if provider in (None, "compatible")]
+    if needing or not keys:
+        return needing or ["default"]
+    several = sorted({str(provider) for provider in providers.values()})
+    if len(several) > 1:
+        raise InputError(
+            f"{url.place}: it is not clear which model is there ({', '.join(several)}).",
+            hint="Give each model its base_url in bioresearcher.toml.",
+        )
+    return keys
+
+
+def _moved(table: Table, cell: Cell) -> Table:
+    """A table with another address; key, API version and limits belonged to the old one."""
+    if url_of(table) == str(cell.value).rstrip("/"):
+        return {**table, "base_url": cell}
+    return {k: c for k, c in table.items() if k in _PORTABLE} | {"base_url": cell}
+
+
+def inherited(key: str, table: Table, default: Table) -> Table:
+    """A role's table, completed by the default one's where both are of the same server.
+
+    Raises:
+        InputError: The role names a model but no provider, and the default provider's names are not like OpenAI's.
+    """
+    if not table.keys() & _OF_THE_SERVER and "model" in table and provider_of(default) not in _PLAIN:
+        raise _ambiguous(table["model"], "models.default", str(provider_of(default)), f": models.{key}")
+    if not _follows(table, default):
+        return table
+    if "base_url" not in table and "base_url" in default and default["base_url"].layer != "file":
+        # a file's key was not written for an address that was given elsewhere
+        table = {k: c for k, c in table.items() if k != "api_key_env"}
+    dropped = _OF_THE_MODEL if "model" in table else set()
+    shared = {k: c for k, c in default.items() if k not in dropped}
+    return shared | {k: c for k, c in table.items() if k != "base_url" or "base_url" not in shared}
+
 
 STANDARD_KEY: Mapping[str, str] = {
     "openai": "OPENAI_API_KEY",

@@ -11,8 +11,7 @@ from pydantic import Field, JsonValue, field_validator
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.execution import Limits
-from bioresearcher.schemas.model import ROLES, ModelSettings, Role, StructuredMode
-from bioresearcher.schemas.services import ServiceSettings
+from bioresearcher.schemas.model import ROLES, ModelSettings, Role, ServiceSettings, StructuredMode
 
 MODEL_KEYS: tuple[str, ...] = ("default", *ROLES)
 """Where a model can be set: for all roles, or for one."""

@@ -2,11 +2,14 @@
 
 An answer is looked for in the run's own store (so a resumed or replayed run asks nothing again), then in the store
 that runs share, unless it is older than its kind may be. Only whole answers with status 200 are kept for other runs.
+
+When a host may be asked again, by this process and by those that share a folder with it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import email.utils
 import hashlib
 import json
 import random
@@ -21,15 +24,45 @@ from urllib.parse import urlencode, urlsplit
 from bioresearcher import __version__
 from bioresearcher.errors import OutsideError, StoppedError, WorkspaceError
 from bioresearcher.limits.file_lock import alone
-from bioresearcher.limits.rate_limits import Limits
+from bioresearcher.limits.rate_limits import Limiter, Limits
 from bioresearcher.runfolder import file_sha256
-from bioresearcher.sources.http_files import TooLarge, finish, forget, resume_headers, save
-from bioresearcher.sources.http_host import Host, retry_after
-from bioresearcher.sources.http_store import AnswerStore, Stored
+from bioresearcher.sources.http_cache import AnswerStore, Stored, TooLarge, finish, forget, resume_headers, save
 from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
     import httpx
+
+
+class Host(Limiter):
+    """One host's turns.
+
+    Attributes:
+        down: Why the host is not asked any more.
+    """
+
+    down: OutsideError | None = None
+
+    async def turn(self) -> None:
+        """Wait until the host may be asked again.
+
+        Raises:
+            WorkspaceError: The folder that processes share cannot be written.
+        """
+        async with self.slot():
+            return
+
+
+def retry_after(answer: httpx.Response) -> float | None:
+    """Seconds the server asks to wait, from a number or a date."""
+    said = answer.headers.get("retry-after", "").strip()
+    if said.isdecimal():
+        return float(said)
+    try:
+        when = email.utils.parsedate_to_datetime(said)
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, when.timestamp() - time.time())
+
 
 T = TypeVar("T")
 

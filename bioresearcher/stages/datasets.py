@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from bioresearcher.errors import InputError, OutsideError
+from bioresearcher.papers.mining import Accession, find_accessions, normalise
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
-from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.paper import Failure, QueryPlan
-from bioresearcher.sources.accessions import Accession, find_accessions, normalise
-from bioresearcher.sources.base import DatasetSource
-from bioresearcher.sources.dataset_check import check_dataset
-from bioresearcher.sources.remote_check import rank
+from bioresearcher.sources.datasets.suitability import check_dataset
+from bioresearcher.sources.geo.suitability import rank
+from bioresearcher.sources.protocols import DatasetSource
 
 HITS_PER_QUERY = 20
 LOOKED_AT = 3

@@ -19,11 +19,21 @@ from bioresearcher.schemas.ask_design import (
 from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.protocol import Link, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import GateFinding
-from bioresearcher.stages.bench import Bench, Similarities
-from bioresearcher.stages.drafts import MAX_LINES, known_parts, tidy_headings, tidy_outlines
+from bioresearcher.stages.design_context import Bench, Similarities
+from bioresearcher.stages.draft_cleanup import (
+    MAX_LINES,
+    Ground,
+    known_parts,
+    learnt_from,
+    lines_for,
+    match_steps,
+    tidy_headings,
+    tidy_outlines,
+    tidy_step,
+    unbound,
+)
+from bioresearcher.stages.fallback import ask_rules, ask_usable, by_rule_only, tell
 from bioresearcher.stages.prompts import DESIGN_HEADINGS, DESIGN_OUTLINES, WRITE_STEPS
-from bioresearcher.stages.steps import Ground, learnt_from, lines_for, match_steps, tidy_step, unbound
-from bioresearcher.stages.usable import ask_rules, ask_usable, by_rule_only, tell
 from bioresearcher.text.normalise import title_of
 
 if TYPE_CHECKING:

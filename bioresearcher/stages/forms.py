@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
+from bioresearcher.config_text import Place, YamlProblem, compose, mistake, texts
 from bioresearcher.schemas.base import Value
-from bioresearcher.sources.spec_errors import mistake
 from bioresearcher.text.normalise import known_id, plain_name
 from bioresearcher.text.visible import one_line
-from bioresearcher.yaml_lines import Place, YamlProblem, compose, texts
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bioresearcher.schemas.ask_design import HeadingDraft, HeadingsDraft
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart
 from bioresearcher.schemas.skill import Skill
-from bioresearcher.stages.drafts import MAX_LINES
+from bioresearcher.stages.draft_cleanup import MAX_LINES
 from bioresearcher.stages.forms import QUOTING, Form, FormError, Item, Mistake, write, write_items
 from bioresearcher.text.visible import one_line
 

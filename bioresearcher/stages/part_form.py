@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
-from bioresearcher.llm.offline.revise import as_draft
+from bioresearcher.config_text import Place
+from bioresearcher.offline.comment import as_draft
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, ProtocolStep, StepInput, StepOutput
-from bioresearcher.stages.changes import next_step_id
+from bioresearcher.stages.draft_cleanup import MAX_STEPS, Ground, source_of, unbound
 from bioresearcher.stages.forms import QUOTING, Form, Item, write, write_items
-from bioresearcher.stages.steps import MAX_STEPS, Ground, source_of, unbound
-from bioresearcher.yaml_lines import Place
+from bioresearcher.stages.revise_rules import next_step_id
 
 KINDS: tuple[str, ...] = get_args(StepOutput.model_fields["kind"].annotation)
 NOTE = (

@@ -1,20 +1,26 @@
-"""Programming: tasks from the protocol, code for each, runs, repairs, and a verified outcome."""
+"""Programming: tasks from the protocol, code for each, runs, repairs, and a verified outcome.
+
+Which vetted analyses a programmer is shown as examples, and how much of each.
+"""
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from bioresearcher.errors import AnswerError
 from bioresearcher.execution.attempt import AttemptResult, run_attempt
-from bioresearcher.execution.describe import describe_inputs
 from bioresearcher.execution.folders import promote
+from bioresearcher.execution.input_snapshot import describe_inputs
 from bioresearcher.execution.languages import missing_package, packages_for
-from bioresearcher.execution.record import best_result, task_record
+from bioresearcher.execution.process import output_tail, without_chance
+from bioresearcher.execution.task_records import best_result, task_record
 from bioresearcher.llm.ask import Answer, Caller, ask
-from bioresearcher.llm.offline.program import extract_tasks as tasks_by_rule
+from bioresearcher.offline.skill_binding import extract_tasks as tasks_by_rule
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.schemas.ask_design import SkillBrief
 from bioresearcher.schemas.ask_program import (
@@ -26,17 +32,83 @@ from bioresearcher.schemas.ask_program import (
 )
 from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.execution import Limits, Outcome, TaskRecord
+from bioresearcher.schemas.execution import DryLabTask, Limits, Outcome, TaskCode, TaskRecord
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.skill import Skill
-from bioresearcher.schemas.task import DryLabTask, TaskCode
 from bioresearcher.skills import shared_modules
-from bioresearcher.stages.examples import examples_for
-from bioresearcher.stages.output_tail import output_tail, without_chance
+from bioresearcher.stages.fallback import tell
 from bioresearcher.stages.prompts import EXTRACT_TASKS, REPAIR_CODE, WRITE_CODE
 from bioresearcher.stages.tasks import Extracted, accept_tasks
-from bioresearcher.stages.usable import tell
 from bioresearcher.text.normalise import known_id
+from bioresearcher.text.words import overlap, words
+
+EXAMPLES: Final = 3
+BUDGET_CHARS: Final = 20_000
+"""Characters of instructions and code of all examples together; what goes beyond is shown in outline."""
+
+_OUTLINE_LINES: Final = 40
+
+
+def examples_for(task: DryLabTask, skills: Mapping[str, Skill]) -> tuple[SkillExample, ...]:
+    """The task's own vetted analysis, then those in its language that share most words with it; at most three.
+
+    The first is shown whole if it fits into `BUDGET_CHARS`; a further one too, where the task has no analysis of its
+    own. The others are shown in outline: imports, functions with what they do, and the steps of `main`. Where none
+    shares a word, the shortest shows how things are done.
+    """
+    own = skills.get(task.skill or "")
+    wanted = words(f"{task.title} {task.goal} {' '.join(f'{o.name} {o.description}' for o in task.outputs)}")
+    alike = {
+        s.name: overlap(words(f"{s.name} {s.description}"), wanted)
+        for s in skills.values()
+        if s.contract.language == task.language and s is not own
+    }
+    by_size = sorted(alike, key=lambda name: len(skills[name].code))
+    nearest = sorted((name for name in alike if alike[name]), key=lambda name: -alike[name]) or by_size[:1]
+    chosen = [*([own] if own else []), *(skills[name] for name in nearest)][:EXAMPLES]
+    shown: list[SkillExample] = []
+    left = BUDGET_CHARS
+    for skill in chosen:
+        size = len(skill.instructions) + len(skill.code)
+        whole = size <= left and (own is None or skill is own)
+        shown.append(_example(skill, whole))
+        left -= size if whole else 0
+    return tuple(shown)
+
+
+def _example(skill: Skill, whole: bool) -> SkillExample:
+    return SkillExample(
+        name=skill.name,
+        description=skill.description,
+        instructions=skill.instructions if whole else "",
+        code=skill.code if whole else outline(skill.code, skill.contract.language),
+        whole=whole,
+    )
+
+
+def outline(code: str, language: str) -> str:
+    """A script's imports, the heads of its functions with their first words, and `main`; else its first lines."""
+    try:
+        body = ast.parse(code).body if language == "python" else []
+    except (SyntaxError, ValueError):
+        body = []
+    if not body:
+        kept = code.splitlines()
+        return "\n".join([*kept[:_OUTLINE_LINES], *(["# …"] if len(kept) > _OUTLINE_LINES else [])])
+    return "\n".join(filter(None, map(_head, body)))
+
+
+def _head(node: ast.stmt) -> str:
+    """One statement of a script in its outline; empty for what is left out."""
+    if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module != "__future__"):
+        return ast.unparse(node)
+    if not isinstance(node, ast.FunctionDef):
+        return ""
+    if node.name == "main":
+        return ast.unparse(node)
+    said = (ast.get_docstring(node) or "").partition("\n")[0]
+    return f"def {node.name}({ast.unparse(node.args)}): ...  # {said}"
+
 
 FINAL = (Outcome.VERIFIED, Outcome.BLOCKED)
 """Outcomes that no repair can improve."""

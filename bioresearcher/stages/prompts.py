@@ -5,33 +5,42 @@ from __future__ import annotations
 from typing import Any
 
 from bioresearcher.prompts import Prompt
-from bioresearcher.schemas.ask_answer import AnswerDraft, AnswerQuestionInput
 from bioresearcher.schemas.ask_design import (
+    ChoosePartsInput,
     DesignHeadingsInput,
     DesignOutlinesInput,
     HeadingsDraft,
     OutlinesDraft,
+    PartsChosen,
+    RevisedPart,
+    RevisePartInput,
     StepsDraft,
     WriteStepsInput,
 )
-from bioresearcher.schemas.ask_program import (
-    CodeDraft,
-    ExtractTasksInput,
-    RepairCodeInput,
-    TasksDraft,
-    WriteCodeInput,
-)
-from bioresearcher.schemas.ask_read import (
+from bioresearcher.schemas.ask_literature import (
+    AnswerDraft,
+    AnswerQuestionInput,
+    DatasetAnswers,
+    JudgeDatasetInput,
     JudgeReferabilityInput,
     OutlinePaperInput,
     PaperOutline,
     PartDraft,
+    PlanQueriesInput,
     ReferabilityDraft,
     ReportPartInput,
+    ScreenPaperInput,
 )
-from bioresearcher.schemas.ask_review import ProtocolScores, ReviewDraftInput, ScoreProtocolInput
-from bioresearcher.schemas.ask_revise import ChoosePartsInput, PartsChosen, RevisedPart, RevisePartInput
-from bioresearcher.schemas.ask_search import DatasetAnswers, JudgeDatasetInput, PlanQueriesInput, ScreenPaperInput
+from bioresearcher.schemas.ask_program import (
+    CodeDraft,
+    ExtractTasksInput,
+    ProtocolScores,
+    RepairCodeInput,
+    ReviewDraftInput,
+    ScoreProtocolInput,
+    TasksDraft,
+    WriteCodeInput,
+)
 from bioresearcher.schemas.paper import PaperAnswers, QueryPlan
 from bioresearcher.schemas.review import DraftJudgement
 

@@ -1,28 +1,191 @@
-"""Revising a protocol after a person's comment: only the parts concerned change, and every id stays."""
+"""Revising a protocol after a person's comment: only the parts concerned change, and every id stays.
+
+Which parts of a protocol a comment concerns, and why.
+
+One part of a protocol rewritten for a comment: what it does not touch stays word for word.
+
+A part of the protocol that a person wrote anew: what that means for the other parts, the gates, and the record.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bioresearcher.errors import InputError, NothingRevisedError
-from bioresearcher.llm.ask import Caller
-from bioresearcher.llm.offline import comment as spoken
-from bioresearcher.llm.offline.revise import CANNOT
-from bioresearcher.review.gates import GateContext, run_gates
-from bioresearcher.schemas.base import origin_of
-from bioresearcher.schemas.objective import Objective, Requirement
-from bioresearcher.schemas.protocol import Protocol, ProtocolPart
+from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.offline import comment as spoken
+from bioresearcher.offline.comment import CANNOT
+from bioresearcher.review.check import GateContext
+from bioresearcher.review.checks import run_gates
+from bioresearcher.schemas.ask_design import (
+    ChoosePartsInput,
+    ProtocolStepDraft,
+    RevisedPart,
+    RevisePartInput,
+    SkillBrief,
+)
+from bioresearcher.schemas.base import Objective, Origin, Requirement, origin_of
+from bioresearcher.schemas.protocol import OutlineLine, Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import DraftReview, GateFinding
-from bioresearcher.schemas.revision import ConcernedPart, Revision, StepChange
-from bioresearcher.stages.additions import add_methods, exclude, serve
-from bioresearcher.stages.assemble import assemble_protocol
-from bioresearcher.stages.bench import Bench, Similarities
-from bioresearcher.stages.changes import Parts, changed_parts, without_steps
-from bioresearcher.stages.concern import concerned_parts
-from bioresearcher.stages.reviewed import reviewed
-from bioresearcher.stages.rewrite import Rewritten, rewrite_part
+from bioresearcher.schemas.run import ConcernedPart, Revision, StepChange
+from bioresearcher.stages.design import link_step
+from bioresearcher.stages.design_context import Bench, Similarities, assemble_protocol
+from bioresearcher.stages.draft_cleanup import MAX_STEPS, Ground, learnt_from, tidy_step, unbound
+from bioresearcher.stages.forms import FormError, Mistake
+from bioresearcher.stages.part_form import line_of, read_part
+from bioresearcher.stages.prompts import CHOOSE_PARTS, REVISE_PART
+from bioresearcher.stages.review_loop import reviewed
+from bioresearcher.stages.revise_rules import (
+    Parts,
+    add_methods,
+    changed_parts,
+    exclude,
+    next_step_id,
+    serve,
+    without_steps,
+)
+from bioresearcher.text.normalise import known_id, known_ids, title_of
 from bioresearcher.text.visible import clip
+
+
+async def concerned_parts(
+    caller: Caller, parts: Parts, comment: str, skills: Sequence[SkillBrief]
+) -> tuple[ConcernedPart, ...]:
+    """The parts that a comment concerns, in the protocol's order.
+
+    Those that it names, by number, by the number or title of a step, or by a parameter; where it names none, those that
+    a closed question to the designer picks (by rule: the closest by words and meaning).
+    """
+    named = tuple(ConcernedPart(part=p.id, reason=why) for p in parts if (why := _named(p, comment, skills)))
+    if named or not parts:
+        return named
+    answer = await ask(caller, CHOOSE_PARTS, ChoosePartsInput(comment=comment, parts=parts))
+    ids = [p.id for p in parts]
+    chosen: dict[str, str] = {}
+    for concern in answer.value.parts:
+        part_id = known_id(concern.part, ids)
+        if concern.concerned and part_id is not None:
+            chosen.setdefault(part_id, title_of(concern.reason, "chosen without a reason"))
+    return tuple(ConcernedPart(part=i, reason=chosen[i]) for i in ids if i in chosen)
+
+
+def _named(part: ProtocolPart, comment: str, skills: Sequence[SkillBrief]) -> str:
+    """In which way a comment names a part; empty when it does not."""
+    if spoken.named_parts(comment, [part.id]):
+        return f"the comment names part {part.id}"
+    steps = spoken.named_steps(comment, [s.id for s in part.steps]) or spoken.titled(comment, part.steps)
+    if steps:
+        return f"the comment names step {', '.join(steps)}"
+    if spoken.titled(comment, [part]):
+        return "the comment names its title"
+    set_here = spoken.settings_in(comment, part)
+    if set_here:
+        return f"the comment sets {', '.join(sorted({n for _, n in set_here}))}, which it uses"
+    dropped = spoken.drops(comment, part, skills)[1]
+    return f"the comment names the method of step {', '.join(dropped)}" if dropped else ""
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A part after a comment; steps to be dropped are still in it, because others may need them."""
+
+    part: ProtocolPart
+    changes: tuple[StepChange, ...]
+    dropped: tuple[str, ...]
+    not_done: str
+
+
+async def rewrite_part(
+    caller: Caller,
+    bench: Bench,
+    part: ProtocolPart,
+    parts: Parts,
+    comment: str,
+    findings: tuple[GateFinding, ...],
+    similarities: Similarities,
+) -> Rewritten:
+    """The part with what the designer changed in it; a change that cannot be carried out is left out and told."""
+    values = RevisePartInput(
+        objective=bench.objective,
+        comment=comment,
+        part=part,
+        all_parts=parts,
+        known=bench.known_steps(part.learns_from),
+        datasets=bench.datasets,
+        skills=bench.briefs,
+        findings=findings,
+    )
+    answer = await ask(caller, REVISE_PART, values)
+    return _applied(bench, values, answer.value, answer.origin, similarities)
+
+
+def _applied(
+    bench: Bench, values: RevisePartInput, answer: RevisedPart, origin: Origin, similarities: Similarities
+) -> Rewritten:
+    part, why = values.part, title_of(answer.reason, "the comment asks for it")
+    ids = [s.id for s in part.steps]
+    dropped = tuple(ids) if answer.drop_part else known_ids(answer.dropped, ids)
+    refused, changes = [answer.not_done] if answer.not_done.strip() else [], []
+    for draft in answer.steps[:MAX_STEPS]:
+        step_id = known_id(draft.id, ids)
+        if step_id in dropped or not draft.action.strip():
+            continue
+        line = _line(part, step_id, draft)
+        written = _written(bench, values, part, draft, line)
+        if isinstance(written, str):
+            refused.append(f"{'step ' + step_id if step_id else 'a new step'} stays out of it: {written}")
+            continue
+        step = link_step(bench, written, origin, similarities)
+        old = next((s for s in part.steps if s.id == step_id), None)
+        if old is None or _differs(old, step):
+            part = _with_step(part, step, line)
+            changes.append(StepChange(step=step.id, what="changed" if old else "added", why=why))
+    changed = tuple(changes) + tuple(StepChange(step=i, what="dropped", why=why) for i in dropped)
+    return Rewritten(part, changed, dropped, "; ".join(refused))
+
+
+def _line(part: ProtocolPart, step_id: str | None, draft: ProtocolStepDraft) -> OutlineLine:
+    """The outline's line of a step; a new one for a new step or one that never had a line."""
+    known = next((line for line in part.outline if line.id == step_id), None)
+    old = next((s for s in part.steps if s.id == step_id), None)
+    if known is not None:
+        return known
+    if old is not None:
+        outputs = tuple(o.name for o in old.outputs)
+        return OutlineLine(id=old.id, title=old.title, datasets=old.datasets, skill=old.skill, outputs=outputs)
+    return OutlineLine(id=next_step_id(part), title=title_of(draft.title, draft.action))
+
+
+def _written(
+    bench: Bench, values: RevisePartInput, part: ProtocolPart, draft: ProtocolStepDraft, line: OutlineLine
+) -> ProtocolStepDraft | str:
+    """The step with references that exist, or why it cannot be carried out."""
+    outlined = part if line in part.outline else part.model_copy(update={"outline": (*part.outline, line)})
+    parts = tuple(outlined if p.id == part.id else p for p in values.all_parts)
+    ground = Ground(bench.objective, parts, bench.datasets, bench.skills)
+    step = tidy_step(draft, line, ground)
+    why = unbound(step, ground)
+    shown = [(k.paper_id, k.part_id, k.step_id) for k in values.known]
+    old = next((s for s in part.steps if s.id == line.id), None)
+    shown += [(k.paper_id, k.part_id, k.step_id) for k in (old.links if old else ())]
+    return why or step.model_copy(update={"learnt_from": learnt_from(step.learnt_from, shown)})
+
+
+def _differs(old: ProtocolStep, new: ProtocolStep) -> bool:
+    """Whether a step says something else than before; who said it and how near its sources are do not count."""
+    apart = {"links", "origin", "novelty"}
+    refs = [[(k.paper_id, k.part_id, k.step_id) for k in s.links] for s in (old, new)]
+    return old.model_dump(exclude=apart) != new.model_dump(exclude=apart) or refs[0] != refs[1]
+
+
+def _with_step(part: ProtocolPart, step: ProtocolStep, line: OutlineLine) -> ProtocolPart:
+    steps = tuple(step if s.id == step.id else s for s in part.steps)
+    if all(s.id != step.id for s in part.steps):
+        steps = (*steps, step)
+    outline = part.outline if any(o.id == line.id for o in part.outline) or not part.outline else (*part.outline, line)
+    return part.model_copy(update={"steps": steps, "outline": outline})
+
 
 MAX_COMMENT = 4_000
 
@@ -204,3 +367,80 @@ def _refuse(caller: Caller, work: _Work, comment: str, protocol: Protocol) -> No
     else:
         why = CANNOT if caller.by_rule else "the model found nothing in the protocol to change for it"
     raise NothingRevisedError(f"nothing was changed: {why}.")
+
+
+WHY = "a person wrote it so"
+
+
+def edit_part(bench: Bench, protocol: Protocol, part_id: str, text: str, desk: Desk, *, number: int) -> Revised | None:
+    """The protocol with a part as a person wrote it; None when nothing was changed.
+
+    Steps that a person dropped take those with them that cannot be done without their outputs; all others keep their
+    ids. The gates are run before and after.
+
+    Raises:
+        FormError: The text cannot be read, or the protocol would refer to what does not exist any more.
+    """
+    before = next(p for p in protocol.parts if p.id == part_id)
+    after = read_part(text, before, ground_of(bench, protocol))
+    if after == before:
+        return None
+    kept = {s.id for s in after.steps}
+    gone = {s.id: WHY for s in before.steps if s.id not in kept}
+    whole = after.model_copy(update={"steps": (*after.steps, *(s for s in before.steps if s.id in gone))})
+    parts = tuple(whole if p.id == part_id else p for p in protocol.parts)
+    parts, dropped = without_steps(parts, gone, bench.skills) if gone else (parts, ())
+    _check(parts, before, after)
+    changes = (*_changes(before, after), *dropped)
+    made = assemble_protocol(bench, protocol.title, protocol.summary, parts, passed=_passed(protocol))
+    made = made.model_copy(update={"id": protocol.id, "revision": number, "summary": protocol.summary})
+    findings = run_gates(protocol, desk.context), run_gates(made, replace(desk.context, objective=bench.objective))
+    revision = Revision(
+        number=number,
+        comment=f"part {part_id} was edited by a person",
+        concerned=(ConcernedPart(part=part_id, reason="a person edited it"),),
+        changed_parts=changed_parts(protocol.parts, made.parts),
+        changes=changes,
+        found=tuple(f for f in findings[1] if f not in findings[0]),
+        resolved=tuple(f for f in findings[0] if f not in findings[1]),
+        origin=origin_of(s.origin for s in made.steps),
+    )
+    return Revised(made, revision, bench.objective)
+
+
+def ground_of(bench: Bench, protocol: Protocol) -> Ground:
+    """What the steps of a part may refer to: the protocol's steps as they are, data sets, requirements, analyses."""
+    lines = (p.model_copy(update={"outline": tuple(map(line_of, p.steps))}) for p in protocol.parts)
+    return Ground(bench.objective, tuple(lines), bench.datasets, bench.skills)
+
+
+def _passed(protocol: Protocol) -> bool:
+    return not any("did not pass the review loop" in text for text in protocol.limitations)
+
+
+def _check(parts: Parts, before: ProtocolPart, after: ProtocolPart) -> None:
+    """Refuse a protocol without steps, and inputs of which a person took the source away.
+
+    Raises:
+        FormError: It is one.
+    """
+    steps = [s for p in parts for s in p.steps]
+    if not steps:
+        raise FormError([Mistake(1, "this would leave the protocol without any step")])
+    there = {f"step:{s.id}/{o.name}" for s in steps for o in s.outputs}
+    had = {f"step:{s.id}/{o.name}" for s in before.steps for o in s.outputs}
+    own = {s.id for s in after.steps}
+    for step in steps:
+        for given in step.inputs:
+            if given.source in had - there:
+                where = "it" if step.id in own else f"step {step.id}"
+                raise FormError([Mistake(1, f"{given.source} is not there any more, but {where} reads it")])
+
+
+def _changes(before: ProtocolPart, after: ProtocolPart) -> tuple[StepChange, ...]:
+    old: dict[str, ProtocolStep] = {s.id: s for s in before.steps}
+    return tuple(
+        StepChange(step=s.id, what="changed" if s.id in old else "added", why=WHY)
+        for s in after.steps
+        if old.get(s.id) != s
+    )

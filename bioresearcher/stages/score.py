@@ -6,17 +6,16 @@ from collections.abc import Sequence
 
 from bioresearcher.errors import AnswerError
 from bioresearcher.llm.ask import Caller, ask
-from bioresearcher.llm.tokens import tokens_of
+from bioresearcher.llm.shorten import tokens_of
 from bioresearcher.review.brief import Brief, brief, condensed
-from bioresearcher.review.gates import GateContext
-from bioresearcher.review.metrics import decide, review_by_rule
-from bioresearcher.review.rubric import rubric_text
-from bioresearcher.schemas.ask_review import MetricScore, ProtocolScores, ScoreProtocolInput
-from bioresearcher.schemas.objective import Objective
+from bioresearcher.review.check import GateContext
+from bioresearcher.review.metrics import decide, review_by_rule, rubric_text
+from bioresearcher.schemas.ask_program import MetricScore, ProtocolScores, ScoreProtocolInput
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import METRICS, GateFinding, Metric, MetricName, Review
+from bioresearcher.stages.fallback import tell
 from bioresearcher.stages.prompts import SCORE_PROTOCOL
-from bioresearcher.stages.usable import tell
 from bioresearcher.text.normalise import known_id, stands_in, title_of
 
 QUOTES = 6

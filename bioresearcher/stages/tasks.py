@@ -17,11 +17,10 @@ from pydantic import JsonValue
 from bioresearcher.execution.languages import rscript
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.execution import ColumnRule, DryLabTask, OutputKind, TaskInput, TaskOutput
 from bioresearcher.schemas.paper import Failure
 from bioresearcher.schemas.protocol import Protocol, ProtocolStep
-from bioresearcher.schemas.task import ColumnRule, DryLabTask, OutputKind, TaskInput, TaskOutput
-from bioresearcher.stages.drafts import in_order
-from bioresearcher.stages.steps import find_file
+from bioresearcher.stages.draft_cleanup import find_file, in_order
 from bioresearcher.text.normalise import known_id, known_ids, plain_name, title_of
 
 MAX_TASKS = 40

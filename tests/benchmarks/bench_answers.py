@@ -15,11 +15,11 @@ from pathlib import Path
 
 from figures import Figure, measured, test_data
 
-from bioresearcher.library.documents import load_paper
-from bioresearcher.library.index import Library
-from bioresearcher.llm.offline.answer import Answerer
-from bioresearcher.schemas.ask_answer import AnswerDraft, AnswerQuestionInput
-from bioresearcher.stages.shelf import Shelf
+from bioresearcher.offline.answer import Answerer
+from bioresearcher.papers.reading_process import load_paper
+from bioresearcher.retrieval.index import Library
+from bioresearcher.schemas.ask_literature import AnswerDraft, AnswerQuestionInput
+from bioresearcher.stages.answer import Shelf
 
 QUESTIONS = Path(__file__).with_name("answers") / "questions.toml"
 ONLY_PDF = ("PMC5481278.pdf", "s13054-014-0721-8.pdf")

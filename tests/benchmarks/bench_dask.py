@@ -16,10 +16,9 @@ from pathlib import Path
 
 from figures import ROOT, Figure, environment, measured
 
-from bioresearcher.batch.dask_connect import probe_in
-from bioresearcher.batch.dask_executor import DaskExecutor
+from bioresearcher.batch.dask_cluster import DaskExecutor, probe_in
 from bioresearcher.batch.schema import Entry, Job
-from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.base import Objective
 
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "unit")]
 

@@ -19,15 +19,15 @@ from typing import Any
 
 from figures import ROOT, Figure, measured, test_data
 
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset, Remote
-from bioresearcher.schemas.objective import Objective
-from bioresearcher.sources.dataset_check import check_dataset
+from bioresearcher.sources.datasets.suitability import check_dataset
 
 SAMPLES = 1500
 _PREPARE = """
 import resource, sys
 from pathlib import Path
-from bioresearcher.sources.datasets import load_datasets
+from bioresearcher.sources.datasets.load import load_datasets
 [dataset], failures = load_datasets([Path(sys.argv[1])], Path(sys.argv[2]))
 assert dataset.n_features and not failures
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -19,22 +19,22 @@ from bench_reading import Recalling, _backend, _caller, _size, _tokenizer
 from figures import ROOT, Figure, test_data
 
 from bioresearcher.examples import load_example
-from bioresearcher.library.documents import load_paper
-from bioresearcher.library.index import Library
 from bioresearcher.llm.ask import Caller
 from bioresearcher.llm.backend import Request
-from bioresearcher.llm.offline.handlers import offline_backend
+from bioresearcher.offline.backend import offline_backend
+from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.report.protocol_markdown import render_bare_protocol
 from bioresearcher.resources import Resources
-from bioresearcher.review.gates import GateContext, run_gates
+from bioresearcher.retrieval.index import Library
+from bioresearcher.review.check import GateContext
+from bioresearcher.review.checks import run_gates
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.skills import load_skills
-from bioresearcher.sources.datasets import load_datasets
+from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.stages import design
-from bioresearcher.stages.assemble import assemble_protocol
-from bioresearcher.stages.bench import Bench, Similarities
+from bioresearcher.stages.design_context import Bench, Similarities, assemble_protocol
 from bioresearcher.stages.read import analyse_report, read_paper
-from bioresearcher.stages.reviewed import reviewed
+from bioresearcher.stages.review_loop import reviewed
 
 sys.path.insert(0, str(ROOT / "tests"))
 from model_server import ModelServer, Seen

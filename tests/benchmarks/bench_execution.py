@@ -29,22 +29,24 @@ from dry_mistakes import MISTAKES, code_of, make_task  # noqa: E402
 from dry_scripts import SHEET  # noqa: E402
 from dry_tasks import Plan, impossible, impossible_in_r, possible, possible_in_r  # noqa: E402
 
-from bioresearcher.cards import load_cards  # noqa: E402
 from bioresearcher.events import EventLog  # noqa: E402
 from bioresearcher.execution.attempt import run_attempt  # noqa: E402
 from bioresearcher.execution.languages import can_run  # noqa: E402
 from bioresearcher.llm.ask import Caller  # noqa: E402
-from bioresearcher.llm.backend import Backend  # noqa: E402
+from bioresearcher.llm.backend import Backend, ScriptedBackend  # noqa: E402
 from bioresearcher.llm.ledger import Ledger  # noqa: E402
-from bioresearcher.llm.offline.handlers import offline_backend  # noqa: E402
-from bioresearcher.llm.scripted import ScriptedBackend  # noqa: E402
+from bioresearcher.offline.backend import offline_backend  # noqa: E402
 from bioresearcher.prompts import PromptBook  # noqa: E402
-from bioresearcher.resources import Resources  # noqa: E402
+from bioresearcher.resources import Resources, load_cards  # noqa: E402
 from bioresearcher.sandbox.choose import choose_sandbox  # noqa: E402
 from bioresearcher.schemas.ask_program import CodeDraft  # noqa: E402
 from bioresearcher.schemas.dataset import DataFile, Dataset  # noqa: E402
-from bioresearcher.schemas.execution import Limits, Outcome, TaskRecord  # noqa: E402
-from bioresearcher.schemas.task import TaskCode  # noqa: E402
+from bioresearcher.schemas.execution import (  # noqa: E402
+    Limits,
+    Outcome,
+    TaskCode,
+    TaskRecord,
+)
 from bioresearcher.skills import load_skills  # noqa: E402
 from bioresearcher.stages.program import Workbench, program_task  # noqa: E402
 

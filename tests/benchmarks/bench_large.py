@@ -46,13 +46,13 @@ _WORK = """
 import asyncio, json, re, sys, time
 from pathlib import Path
 from bioresearcher.execution.attempt import run_attempt
-from bioresearcher.execution.describe import describe_inputs
-from bioresearcher.execution.kept import keep_inputs
+from bioresearcher.execution.input_snapshot import describe_inputs
+from bioresearcher.execution.input_snapshot import keep_inputs
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.sandbox.choose import choose_sandbox
 from bioresearcher.schemas.execution import Limits
-from bioresearcher.schemas.task import ColumnRule, DryLabTask, TaskCode, TaskInput, TaskOutput
-from bioresearcher.sources.datasets import load_datasets
+from bioresearcher.schemas.execution import ColumnRule, DryLabTask, TaskCode, TaskInput, TaskOutput
+from bioresearcher.sources.datasets.load import load_datasets
 
 root, code = Path(sys.argv[1]), Path(sys.argv[2]).read_text()
 marks = [("", time.monotonic())]

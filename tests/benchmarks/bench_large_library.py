@@ -18,8 +18,8 @@ from bench_retrieval import SENTENCES, _document, _sentences
 from figures import SEED, Figure, environment, measured
 from launch import peak_memory_mb
 
-from bioresearcher.graph.lean import keep_lean
-from bioresearcher.library.index import Library
+from bioresearcher.graph.run import keep_lean
+from bioresearcher.retrieval.index import Library
 
 PASSAGES, QUICK = 50_000, 5_000
 QUERIES = "queries.json"

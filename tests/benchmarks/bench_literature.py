@@ -13,13 +13,11 @@ from pathlib import Path
 
 from figures import SEED, Figure, counted, measured, test_data
 
-from bioresearcher.library.apart import File
-from bioresearcher.library.canonical import paragraphs, section_text
-from bioresearcher.library.documents import parse
-from bioresearcher.library.embedding import MiniLM
-from bioresearcher.library.passages import split
-from bioresearcher.library.quotes import locate
-from bioresearcher.schemas.passage import Document
+from bioresearcher.papers.canonical import paragraphs, section_text
+from bioresearcher.papers.documents import File, parse
+from bioresearcher.papers.quotes import locate, split
+from bioresearcher.retrieval.embedding import MiniLM
+from bioresearcher.schemas.paper import Document
 from bioresearcher.text.words import sentences
 
 PASSAGES = 60

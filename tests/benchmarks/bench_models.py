@@ -22,30 +22,30 @@ from typing import Any
 from bench_model_resume import Answer, ModelServer, Seen, Tokens, marked_answer, small_objective
 from figures import ROOT, SEED, Figure, environment, measured, program
 
-from bioresearcher.cards import load_cards
 from bioresearcher.errors import BudgetError
 from bioresearcher.events import EventLog
 from bioresearcher.examples import load_example
-from bioresearcher.library.documents import load_paper
-from bioresearcher.library.passages import split
 from bioresearcher.llm.ask import Caller, ask
-from bioresearcher.llm.backend import Backend
-from bioresearcher.llm.budget import Budget, Meter
+from bioresearcher.llm.backend import Backend, ScriptedBackend
+from bioresearcher.llm.budget import Budget, Meter, load_prices
 from bioresearcher.llm.chat import ChatBackend
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.prices import load_prices
-from bioresearcher.llm.scripted import ScriptedBackend
+from bioresearcher.papers.quotes import split
+from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.prompts import Prompt, PromptBook
-from bioresearcher.resources import Resources
-from bioresearcher.schemas.ask_read import OutlinedPart, PartDraft, ReportPartInput, ReportStepDraft
-from bioresearcher.schemas.ask_search import PlanQueriesInput
-from bioresearcher.schemas.base import Value
+from bioresearcher.resources import Resources, load_cards
+from bioresearcher.schemas.ask_literature import (
+    OutlinedPart,
+    PartDraft,
+    PlanQueriesInput,
+    ReportPartInput,
+    ReportStepDraft,
+)
+from bioresearcher.schemas.base import Objective, Usage, Value
 from bioresearcher.schemas.model import ROLES, ModelSettings
-from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.paper import QueryPlan, SearchQuery
-from bioresearcher.schemas.usage import Usage
 from bioresearcher.stages.prompts import PLAN_QUERIES, REPORT_PART
-from bioresearcher.stages.relevant import PASSAGES_PER_PART
+from bioresearcher.stages.read import PASSAGES_PER_PART
 
 LATENCY_S = 0.3
 CALLS = 12

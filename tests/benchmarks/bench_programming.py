@@ -20,13 +20,12 @@ from bench_design import _bench, _design
 from bench_reading import _backend, _caller, _size, _tokenizer
 from figures import ROOT, Figure
 
-from bioresearcher.library.index import Library
-from bioresearcher.llm.offline.handlers import offline_backend
+from bioresearcher.offline.backend import offline_backend
 from bioresearcher.resources import Resources
+from bioresearcher.retrieval.index import Library
 from bioresearcher.sandbox.choose import choose_sandbox
 from bioresearcher.schemas.dataset import DataFile, Dataset
-from bioresearcher.schemas.execution import Limits
-from bioresearcher.schemas.task import DryLabTask, TaskInput, TaskOutput
+from bioresearcher.schemas.execution import DryLabTask, Limits, TaskInput, TaskOutput
 from bioresearcher.skills import load_skills
 from bioresearcher.stages.program import Workbench, extract_tasks, program_task
 

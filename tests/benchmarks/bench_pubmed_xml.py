@@ -64,7 +64,7 @@ def _indexed(file: Path, folder: Path) -> dict[str, Any]:
 
 def _answered(file: Path, folder: Path, rounds: int) -> list[float]:
     """Milliseconds of each query, after one that opens the index."""
-    from bioresearcher.sources.pubmed_files import PubmedFiles
+    from bioresearcher.sources.pubmed_offline.source import PubmedFiles
 
     papers = PubmedFiles([file], folder)
     asyncio.run(papers.search("warm", 1))
@@ -80,7 +80,7 @@ def _answered(file: Path, folder: Path, rounds: int) -> list[float]:
 def _index(file: Path, folder: Path) -> None:
     from launch import peak_memory_mb
 
-    from bioresearcher.sources.pubmed_files import PubmedFiles
+    from bioresearcher.sources.pubmed_offline.source import PubmedFiles
 
     started = time.monotonic()
     papers = PubmedFiles([file], folder)

@@ -24,31 +24,27 @@ from typing import Any
 from figures import ROOT, Figure, counted, environment, measured, test_data
 from launch import peak_memory_mb
 
-from bioresearcher.cards import load_cards
 from bioresearcher.events import EventLog
-from bioresearcher.graph.lean import keep_lean
-from bioresearcher.library.documents import load_paper
-from bioresearcher.library.index import Library
-from bioresearcher.library.mined import labels, mine
-from bioresearcher.library.passages import split
-from bioresearcher.library.quotes import locate
+from bioresearcher.graph.run import keep_lean
 from bioresearcher.llm.ask import Caller, ask
 from bioresearcher.llm.backend import Backend, Reply, Request
+from bioresearcher.llm.budget import load_prices
 from bioresearcher.llm.chat import ChatBackend
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.offline.handlers import offline_backend
-from bioresearcher.llm.prices import load_prices
+from bioresearcher.offline.backend import offline_backend
+from bioresearcher.papers.mining import labels, mine
+from bioresearcher.papers.quotes import locate, split
+from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.prompts import PromptBook
-from bioresearcher.resources import Resources
-from bioresearcher.schemas.ask_search import PlanQueriesInput
+from bioresearcher.resources import Resources, load_cards
+from bioresearcher.retrieval.index import Library
+from bioresearcher.schemas.ask_literature import PlanQueriesInput
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.model import ROLES, ModelSettings
-from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.paper import Paper
-from bioresearcher.schemas.passage import Document
-from bioresearcher.schemas.report import Report
+from bioresearcher.schemas.paper import Document, Paper
+from bioresearcher.schemas.paper_report import Report
 from bioresearcher.stages.prompts import PLAN_QUERIES
-from bioresearcher.stages.read import analyse_report, read_paper
-from bioresearcher.stages.relevant import Relevance
+from bioresearcher.stages.read import Relevance, analyse_report, read_paper
 
 sys.path.insert(0, str(ROOT / "tests"))
 from model_server import ModelServer, Seen
@@ -203,7 +199,7 @@ def _tokenizer() -> tuple[str, Callable[[str], int]]:
     except ImportError:
         from tokenizers import Tokenizer
 
-        import bioresearcher.library.embedding as embedding
+        import bioresearcher.retrieval.embedding as embedding
 
         pieces = Tokenizer.from_file(str(Path(embedding.__file__).with_name("minilm-tokenizer.json")))
         pieces.no_truncation()

@@ -16,11 +16,11 @@ from figures import Figure, test_data
 from numpy.typing import NDArray
 from questions import REPORTED, Question, papers, questions, searched
 
-from bioresearcher.library.embedding import MiniLM
-from bioresearcher.library.index import EVIDENCE_KINDS, Library
-from bioresearcher.library.lexical import Lexical
-from bioresearcher.library.passages import split
-from bioresearcher.schemas.passage import Document, Passage
+from bioresearcher.papers.quotes import split
+from bioresearcher.retrieval.bm25 import Lexical
+from bioresearcher.retrieval.embedding import MiniLM
+from bioresearcher.retrieval.index import EVIDENCE_KINDS, Library
+from bioresearcher.schemas.paper import Document, Passage
 
 FIRST, DEPTH = 5, 10
 Search = Callable[[Question, bool], list[str]]

@@ -15,9 +15,9 @@ from pathlib import Path
 from figures import SEED, Figure, measured, test_data
 
 from bioresearcher.examples import load_example
-from bioresearcher.library.documents import load_paper
-from bioresearcher.library.index import Library
-from bioresearcher.schemas.passage import Document, Section
+from bioresearcher.papers.reading_process import load_paper
+from bioresearcher.retrieval.index import Library
+from bioresearcher.schemas.paper import Document, Section
 from bioresearcher.text.words import sentences
 
 DOCUMENTS, SENTENCES = 110, 240

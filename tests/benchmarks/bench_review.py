@@ -20,10 +20,10 @@ from types import ModuleType
 
 from figures import ROOT, Figure, environment, measured, none_of, program, test_data
 
-from bioresearcher.review.collapse import collapse_warnings, separation
-from bioresearcher.review.gates import GATES
+from bioresearcher.review.calibration.agreement import collapse_warnings, separation
+from bioresearcher.review.checks import GATES
 from bioresearcher.review.metrics import review_by_rule
-from bioresearcher.review.read_protocol import read_protocol
+from bioresearcher.review.reading.protocol import read_protocol
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 
 HERE = Path(__file__).parent

@@ -18,16 +18,15 @@ from typing import Any
 
 from figures import Figure, test_data
 
-from bioresearcher.cards import load_cards
 from bioresearcher.events import EventLog
-from bioresearcher.library.index import Library
-from bioresearcher.library.lexical import Lexical
 from bioresearcher.llm.ask import Caller
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.offline.handlers import offline_backend
+from bioresearcher.offline.backend import offline_backend
 from bioresearcher.prompts import PromptBook
-from bioresearcher.resources import Resources
-from bioresearcher.schemas.objective import Objective
+from bioresearcher.resources import Resources, load_cards
+from bioresearcher.retrieval.bm25 import Lexical
+from bioresearcher.retrieval.index import Library
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.stages.screen import ScreeningRules, screen_papers
 

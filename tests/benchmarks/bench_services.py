@@ -12,8 +12,8 @@ from pathlib import Path
 from figures import ROOT, Figure, measured, none_of, test_data
 
 from bioresearcher.sources.http import Http
-from bioresearcher.sources.http_store import AnswerStore
-from bioresearcher.sources.pubmed import PubMed
+from bioresearcher.sources.http_cache import AnswerStore
+from bioresearcher.sources.literature.pubmed import PubMed
 
 LATENCY_S, RECORDS = 0.1, 200
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bioresearcher.library import embedding, static
+from bioresearcher.retrieval import embedding
 
 DIMENSION = 128
 FLATTEN = 0.5
@@ -67,7 +67,7 @@ def distilled(vectors: NDArray[np.float64], tokens: list[str]) -> NDArray[np.flo
 
 def main() -> None:
     """Write the table in whole numbers of eight bits with a scale per token, and print its check sum."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(static.__file__).with_name(static.TABLE)
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(embedding.__file__).with_name(embedding.TABLE)
     tokenizer, model = embedding.load_tokenizer(), embedding.load_model()
     tokens = [tokenizer.id_to_token(i) or "[]" for i in range(tokenizer.get_vocab_size())]
     table = distilled(outputs(tokenizer, model), tokens)

@@ -22,12 +22,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bioresearcher.library.canonical import DocumentBuilder
-from bioresearcher.library.documents import load_paper
-from bioresearcher.library.index import EVIDENCE_KINDS
-from bioresearcher.library.passages import split
-from bioresearcher.library.quotes import locate
-from bioresearcher.schemas.passage import Document, Passage, SectionKind
+from bioresearcher.papers.canonical import DocumentBuilder
+from bioresearcher.papers.quotes import locate, split
+from bioresearcher.papers.reading_process import load_paper
+from bioresearcher.retrieval.index import EVIDENCE_KINDS
+from bioresearcher.schemas.paper import Document, Passage, SectionKind
 from bioresearcher.text.words import sentences
 
 BODY = frozenset({"introduction", "methods", "results", "discussion"})

@@ -14,17 +14,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bioresearcher.execution.describe import describe_inputs
+from bioresearcher.execution.input_snapshot import describe_inputs
 from bioresearcher.execution.inside.describe_inputs import texts
 from bioresearcher.execution.inside.perturb_inputs import numeric_columns
 from bioresearcher.execution.languages import rscript
-from bioresearcher.execution.tables import column_numbers, rule_problem
-from bioresearcher.report.outputs import read_table as read_preview
+from bioresearcher.execution.output_tables import column_numbers, rule_problem
+from bioresearcher.report.run_data import read_table as read_preview
 from bioresearcher.sandbox.choose import choose_sandbox
 from bioresearcher.schemas import missing
+from bioresearcher.schemas.execution import ColumnRule
 from bioresearcher.schemas.missing import CODES, WORDS, blanked, codes_of, is_number
-from bioresearcher.schemas.task import ColumnRule
-from bioresearcher.sources.dataset_scan import scan_sheet
+from bioresearcher.sources.datasets.scan import scan_sheet
 
 LIBRARY = Path(__file__).resolve().parents[2] / "agents" / "skills" / "_lib"
 NUMBERS = ("0", "1", "12", "-3.5", "1e-3", "+7", "inf", ".5", "2.", "1_000", "0x1f")

@@ -12,18 +12,23 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from bioresearcher.batch.summary_schema import Comparison, Summary
+from bioresearcher.batch.summary import Comparison, Summary
 from bioresearcher.graph.build import build_pipeline
 from bioresearcher.resources import Resources
-from bioresearcher.schemas.answer import LibraryAnswer
-from bioresearcher.schemas.evidence import EvidenceGraph, Without
-from bioresearcher.schemas.execution import TaskRecord
-from bioresearcher.schemas.library import LibraryChange, LibraryEntry, LibraryHit, LibraryShown
+from bioresearcher.schemas.execution import DryLabTask, TaskRecord
+from bioresearcher.schemas.library import (
+    EvidenceGraph,
+    LibraryAnswer,
+    LibraryChange,
+    LibraryEntry,
+    LibraryHit,
+    LibraryShown,
+    Without,
+)
+from bioresearcher.schemas.paper_report import Report
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.review import Review
 from bioresearcher.schemas.run import RunRecord
-from bioresearcher.schemas.task import DryLabTask
 from bioresearcher.stages.prompts import ALL
 
 HERE = Path(__file__).resolve().parent

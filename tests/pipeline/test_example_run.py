@@ -11,14 +11,13 @@ import sys
 
 import pytest
 
-from bioresearcher.report.view import load_view
+from bioresearcher.report.run_data import load_view
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.execution import TaskRecord
-from bioresearcher.schemas.passage import Document
+from bioresearcher.schemas.execution import DryLabTask, TaskRecord
+from bioresearcher.schemas.paper import Document
+from bioresearcher.schemas.paper_report import Report
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.run import RunRecord
-from bioresearcher.schemas.task import DryLabTask
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("example")]
 

@@ -11,15 +11,15 @@ import pytest
 from gate_desk import QUESTION, Desk, values
 from rich.console import Console
 
-from bioresearcher.cli import gates
+from bioresearcher.cli import approvals
 from bioresearcher.graph import nodes_outline
 from bioresearcher.graph.context import Context
-from bioresearcher.graph.inputs import Inputs
+from bioresearcher.graph.prepare import Inputs
 from bioresearcher.graph.replay import open_source
 from bioresearcher.graph.run import Runner, new_run_folder
-from bioresearcher.library.index import Library
 from bioresearcher.llm.backend import Backend, Reply, Request
-from bioresearcher.llm.offline.handlers import offline_backend
+from bioresearcher.offline.backend import offline_backend
+from bioresearcher.retrieval.index import Library
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.base import Origin
@@ -166,14 +166,14 @@ async def test_other_gates_can_be_answered_without_a_session(desk: Desk, monkeyp
     async def line(_: asyncio.Event) -> str:
         return answers.pop(0)
 
-    monkeypatch.setattr(gates, "_line", line)
+    monkeypatch.setattr(approvals, "_line", line)
 
     async def answer(question: dict[str, Any], context: Context) -> Decision | None:
         if question["gate"] == "approve_protocol":
             return None
         answers[:] = ["maybe\n", "y\n"]
         console = Console(file=out, width=80, color_system=None, highlight=False)
-        return await gates.ask_person(question, context, console, asyncio.Event())
+        return await approvals.ask_person(question, context, console, asyncio.Event())
 
     settings = Settings.model_validate(
         {"workspace": desk.root / "ws", "only_own": True, "backend": "offline", "sandbox": "none", "max_parts": 3,

@@ -15,7 +15,7 @@ import pytest
 from gate_script import Script
 from services_server import ServicesServer, World
 
-from bioresearcher.cli.session.gates import answer_gate
+from bioresearcher.cli.session.approvals import answer_gate
 from bioresearcher.errors import RunFolderError
 from bioresearcher.examples import load_example
 from bioresearcher.graph.context import Context
@@ -23,7 +23,7 @@ from bioresearcher.graph.prepare import Inputs
 from bioresearcher.graph.replay import open_source
 from bioresearcher.graph.run import Runner, inputs_of, new_run_folder, read_record, settings_of
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.run import Decision, RunRecord
 from bioresearcher.settings import load_settings
 

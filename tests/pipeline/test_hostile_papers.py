@@ -19,24 +19,22 @@ import pytest
 from hostile_papers import INSTRUCTIONS, METHOD, PAYLOAD, REFERENCE, RESULT, TITLE, Hostile, hostile_papers, note
 from model_server import Answer, ModelServer, Seen, valid_answer
 
-from bioresearcher.cards import load_cards
 from bioresearcher.events import EventLog
-from bioresearcher.library.documents import load_paper
-from bioresearcher.library.passages import split
-from bioresearcher.library.suspicion import find_suspects, suspicion, withheld
 from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.budget import Prices
 from bioresearcher.llm.chat import ChatBackend
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.offline.handlers import offline_backend
-from bioresearcher.llm.prices import Prices
+from bioresearcher.offline.backend import offline_backend
+from bioresearcher.papers.injection import find_suspects, suspicion, withheld
+from bioresearcher.papers.quotes import split
+from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.prompts import PromptBook
-from bioresearcher.resources import Resources
+from bioresearcher.resources import Resources, load_cards
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.model import ROLES, ModelSettings
-from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.report import Report
+from bioresearcher.schemas.paper_report import Report
 from bioresearcher.stages import read, screen
-from bioresearcher.stages.answer import answer_question
-from bioresearcher.stages.shelf import Shelf
+from bioresearcher.stages.answer import Shelf, answer_question
 
 OBJECTIVE = Objective(id="o", text="Which genes differ between receptor-positive and -negative breast tumours?")
 OTHER = "Proteins were separated by electrophoresis and blotted onto membranes in another laboratory."

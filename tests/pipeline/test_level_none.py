@@ -12,8 +12,7 @@ import pytest
 
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.execution import TaskRecord
-from bioresearcher.schemas.task import DryLabTask
+from bioresearcher.schemas.execution import DryLabTask, TaskRecord
 
 OBJECTIVE = """
 id = "treatment"

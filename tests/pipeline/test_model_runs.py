@@ -16,19 +16,18 @@ from bioresearcher.examples import load_example
 from bioresearcher.graph import prepare
 from bioresearcher.graph.prepare import Inputs
 from bioresearcher.graph.run import Runner, new_run_folder
-from bioresearcher.llm.offline.handlers import offline_backend
-from bioresearcher.report.view import load_view
-from bioresearcher.review.gates import run_gates
+from bioresearcher.offline.backend import offline_backend
+from bioresearcher.report.run_data import load_view
+from bioresearcher.review.checks import run_gates
 from bioresearcher.review.run_context import context_of_run
 from bioresearcher.runfolder import RunFolder, safe_name
-from bioresearcher.schemas.execution import Limits, TaskRecord
-from bioresearcher.schemas.objective import Objective, Requirement
-from bioresearcher.schemas.passage import Document
+from bioresearcher.schemas.base import Objective, Requirement
+from bioresearcher.schemas.execution import DryLabTask, Limits, TaskRecord
+from bioresearcher.schemas.paper import Document
+from bioresearcher.schemas.paper_report import Report
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.report import Report
 from bioresearcher.schemas.review import METRICS, Review
 from bioresearcher.schemas.run import RunRecord
-from bioresearcher.schemas.task import DryLabTask
 from bioresearcher.settings import Settings
 
 pytestmark = pytest.mark.timeout(300)

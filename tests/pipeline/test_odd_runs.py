@@ -17,10 +17,10 @@ from bioresearcher.resources import Resources
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.sandbox.probe import Check, ProbeResult
-from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.base import Objective
 from bioresearcher.settings import Settings
 from bioresearcher.skills import load_skills
-from bioresearcher.stages.examples import BUDGET_CHARS
+from bioresearcher.stages.program import BUDGET_CHARS
 
 QUESTION = "Which genes differ between tumour and normal samples?"
 

@@ -18,12 +18,11 @@ import model_server as tests
 import pytest
 
 from bioresearcher.cli.app import main
-from bioresearcher.cli.replay import replay_lines
+from bioresearcher.cli.drive import replay_lines
 from bioresearcher.errors import BackendError
 from bioresearcher.graph.replay import changes, compare, open_source, why_missing
 from bioresearcher.llm.backend import Reply, Request
-from bioresearcher.llm.ledger import LEDGER_FORMAT
-from bioresearcher.llm.replay import ReplayBackend
+from bioresearcher.llm.ledger import LEDGER_FORMAT, ReplayBackend
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.run import Replay, RunRecord

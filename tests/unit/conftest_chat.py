@@ -8,10 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from bioresearcher.llm.backend import Request
+from bioresearcher.llm.budget import Prices
 from bioresearcher.llm.chat import ChatBackend
-from bioresearcher.llm.prices import Prices
 from bioresearcher.prompts import Message
-from bioresearcher.schemas.ask_search import DatasetAnswers
+from bioresearcher.schemas.ask_literature import DatasetAnswers
 from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.model import ModelSettings
 

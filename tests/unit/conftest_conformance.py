@@ -1,9 +1,8 @@
 """Good answers to the conformance checks (loaded by path)."""
 
 from bioresearcher.schemas.ask_design import HeadingDraft, HeadingsDraft
-from bioresearcher.schemas.ask_program import CodeDraft
-from bioresearcher.schemas.ask_read import OutlinedPart, PaperOutline, PartDraft, ReportStepDraft
-from bioresearcher.schemas.ask_review import MetricScore, ProtocolScores
+from bioresearcher.schemas.ask_literature import OutlinedPart, PaperOutline, PartDraft, ReportStepDraft
+from bioresearcher.schemas.ask_program import CodeDraft, MetricScore, ProtocolScores
 from bioresearcher.schemas.review import METRICS
 from bioresearcher.stages.conformance.material import PROTOCOL
 

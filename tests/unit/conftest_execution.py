@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from bioresearcher.schemas.task import ColumnRule, DryLabTask, TaskInput, TaskOutput
+from bioresearcher.schemas.execution import ColumnRule, DryLabTask, TaskInput, TaskOutput
 
 FILES = {"result": ("result.tsv", "table"), "plot": ("plot.png", "figure"), "findings": ("findings.json", "findings")}
 

@@ -9,19 +9,32 @@ import zlib
 from pathlib import Path
 
 from bioresearcher.runfolder import RunFolder, write_bytes, write_text
+from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset, DatasetCheck
 from bioresearcher.schemas.execution import (
     Artifact,
     Attempt,
+    DryLabTask,
     Finding,
     Outcome,
     PerturbedRun,
     ResourceUse,
+    TaskInput,
+    TaskOutput,
     TaskRecord,
 )
-from bioresearcher.schemas.objective import Objective, Requirement
-from bioresearcher.schemas.paper import Failure, Paper, PaperAnswers, QueryTrail, ScreenedPaper, SearchRound
-from bioresearcher.schemas.passage import Document, Evidence, Section
+from bioresearcher.schemas.paper import (
+    Document,
+    Evidence,
+    Failure,
+    Paper,
+    PaperAnswers,
+    QueryTrail,
+    ScreenedPaper,
+    SearchRound,
+    Section,
+)
+from bioresearcher.schemas.paper_report import Analysis, Parameter, PartReferability, Report, ReportPart, ReportStep
 from bioresearcher.schemas.protocol import (
     Coverage,
     Link,
@@ -33,10 +46,8 @@ from bioresearcher.schemas.protocol import (
     StepInput,
     StepOutput,
 )
-from bioresearcher.schemas.report import Analysis, Parameter, PartReferability, Report, ReportPart, ReportStep
 from bioresearcher.schemas.review import METRICS, DraftReview, GateFinding, Metric, Review
 from bioresearcher.schemas.run import Decision, RunRecord, Totals
-from bioresearcher.schemas.task import DryLabTask, TaskInput, TaskOutput
 
 HOSTILE = (
     "<script>alert('x')</script><img src=x onerror=alert(1)> [click](javascript:alert(2)) "

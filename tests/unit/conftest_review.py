@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bioresearcher.review.gates import GateContext
+from bioresearcher.review.check import GateContext
+from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
-from bioresearcher.schemas.objective import Objective, Requirement
-from bioresearcher.schemas.passage import Evidence
+from bioresearcher.schemas.paper import Evidence
+from bioresearcher.schemas.paper_report import Parameter, Report, ReportPart, ReportStep
 from bioresearcher.schemas.protocol import (
     Coverage,
     Link,
@@ -16,7 +17,6 @@ from bioresearcher.schemas.protocol import (
     StepInput,
     StepOutput,
 )
-from bioresearcher.schemas.report import Parameter, Report, ReportPart, ReportStep
 
 QUOTE = "Differences between groups were tested gene by gene and adjusted for multiple testing."
 OBJECTIVE = Objective(

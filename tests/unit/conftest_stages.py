@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bioresearcher.cards import load_cards
 from bioresearcher.events import Event, EventLog
 from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.offline.handlers import offline_backend
-from bioresearcher.llm.scripted import ScriptedBackend
+from bioresearcher.offline.backend import offline_backend
 from bioresearcher.prompts import PromptBook
-from bioresearcher.resources import Resources
+from bioresearcher.resources import Resources, load_cards
 
 
 def similar(left, right):

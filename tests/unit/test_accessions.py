@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.sources.accessions import MAX_RANGE, TCGA_PROJECTS, find_accessions, normalise
+from bioresearcher.papers.mining import MAX_RANGE, TCGA_PROJECTS, find_accessions, normalise
 
 
 def ids(text: str) -> list[str]:

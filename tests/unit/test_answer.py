@@ -11,31 +11,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioresearcher.cards import load_cards
 from bioresearcher.errors import BudgetError, InputError
 from bioresearcher.events import EventLog
 from bioresearcher.graph.questions import Desk
-from bioresearcher.library.embedding import Embedder
-from bioresearcher.library.index import Library
 from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.budget import Budget, Meter
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.offline.answer import Answerer
-from bioresearcher.llm.offline.handlers import offline_backend
-from bioresearcher.llm.scripted import ScriptedBackend
+from bioresearcher.offline.answer import Answerer
+from bioresearcher.offline.backend import offline_backend
 from bioresearcher.prompts import PromptBook
-from bioresearcher.resources import Resources
+from bioresearcher.resources import Resources, load_cards
+from bioresearcher.retrieval.embedding import Embedder
+from bioresearcher.retrieval.index import Library
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.answer import LibraryAnswer
-from bioresearcher.schemas.ask_answer import AnswerDraft, AnswerQuestionInput
+from bioresearcher.schemas.ask_literature import AnswerDraft, AnswerQuestionInput
+from bioresearcher.schemas.base import Usage
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
-from bioresearcher.schemas.paper import Paper
-from bioresearcher.schemas.passage import Document, Section
-from bioresearcher.schemas.usage import Usage
+from bioresearcher.schemas.library import LibraryAnswer
+from bioresearcher.schemas.paper import Document, Paper, Section
 from bioresearcher.settings import Settings
-from bioresearcher.stages.answer import MAX_QUESTION, answer_question
-from bioresearcher.stages.borne import why_not_borne
-from bioresearcher.stages.shelf import Shelf
+from bioresearcher.stages.answer import MAX_QUESTION, Shelf, answer_question
+from bioresearcher.stages.quote_checks import why_not_borne
 
 QUESTION = "How were genes tested?"
 TESTED = "Each gene was tested with Welch's t-test on the log scale."

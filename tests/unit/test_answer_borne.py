@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bioresearcher.library.canonical import paragraphs
-from bioresearcher.library.documents import load_paper
-from bioresearcher.stages.borne import new_words, why_not_borne
+from bioresearcher.papers.canonical import paragraphs
+from bioresearcher.papers.reading_process import load_paper
+from bioresearcher.stages.quote_checks import new_words, why_not_borne
 from bioresearcher.text.words import sentences
 
 

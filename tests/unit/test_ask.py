@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bioresearcher.cards import load_cards
 from bioresearcher.errors import (
     AnswerError,
     BackendError,
@@ -28,19 +27,15 @@ from bioresearcher.errors import (
 )
 from bioresearcher.events import EventLog
 from bioresearcher.llm.ask import Answer, Caller, ask
-from bioresearcher.llm.backend import Reply, Request
+from bioresearcher.llm.backend import Reply, Request, Script, ScriptedBackend
 from bioresearcher.llm.budget import Budget, Meter
 from bioresearcher.llm.ledger import Entry, Ledger
-from bioresearcher.llm.scripted import Script, ScriptedBackend
-from bioresearcher.llm.tokens import tokens_of_messages
+from bioresearcher.llm.shorten import tokens_of_messages
 from bioresearcher.prompts import PromptBook
-from bioresearcher.resources import Resources
-from bioresearcher.schemas.ask_read import OutlinedPart, PartDraft, ReportPartInput
-from bioresearcher.schemas.ask_search import PlanQueriesInput
-from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.paper import QueryPlan, SearchQuery
-from bioresearcher.schemas.passage import Passage
-from bioresearcher.schemas.usage import Usage
+from bioresearcher.resources import Resources, load_cards
+from bioresearcher.schemas.ask_literature import OutlinedPart, PartDraft, PlanQueriesInput, ReportPartInput
+from bioresearcher.schemas.base import Objective, Usage
+from bioresearcher.schemas.paper import Passage, QueryPlan, SearchQuery
 from bioresearcher.stages.prompts import PLAN_QUERIES, REPORT_PART
 
 PLAN = QueryPlan(literature=(SearchQuery(query="a AND b", purpose="p"),))

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from distributed.core import Status
 
-from bioresearcher.batch.cluster import check_here, read_cluster, start_cluster
-from bioresearcher.batch.dask_connect import Tls, need
+from bioresearcher.batch.dask_cluster import Tls, check_here, need, read_cluster, start_cluster
 from bioresearcher.cli.app import main
 from bioresearcher.errors import InputError, OutsideError
 

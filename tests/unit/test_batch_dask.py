@@ -12,12 +12,11 @@ import conftest_batch as made
 import pytest
 from conftest_dask import ALLOWED_DEATHS, Dask, dask
 
-from bioresearcher.batch.dask_connect import check_address, connected, fit, probe_in
-from bioresearcher.batch.dask_executor import DaskExecutor
-from bioresearcher.batch.executor import Tell
+from bioresearcher.batch.dask_cluster import DaskExecutor, check_address, connected, fit, probe_in
+from bioresearcher.batch.local import Tell
 from bioresearcher.batch.schema import Job, Outcome, Progress
 from bioresearcher.errors import InputError, OutsideError
-from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.base import Objective
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -67,7 +66,7 @@ async def test_the_life_of_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyP
         cluster.workers(1, "0.0.0-other")
         await workers_in_other_versions_are_said(cluster, tmp_path)
         await a_scheduler_that_is_lost_ends_the_batch_resumably(cluster, tmp_path)
-        monkeypatch.setattr("bioresearcher.batch.dask_connect.WAIT_S", 0.5)
+        monkeypatch.setattr("bioresearcher.batch.dask_cluster.WAIT_S", 0.5)
         with pytest.raises(OutsideError, match=f"no Dask scheduler answers at {cluster.address}: "):
             async with connected(cluster.address, None):
                 pass

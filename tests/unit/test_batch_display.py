@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bioresearcher.batch.schema import Job, Outcome, Progress
 from bioresearcher.cli.batch_display import Lines, LiveTable, make_display
-from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.run import Totals
 
 

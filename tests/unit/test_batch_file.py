@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bioresearcher.batch.check import BatchFile, BatchFileError, load_batch_file
-from bioresearcher.batch.read import Problem, Written, read_batch_file
+from bioresearcher.batch.file import Problem, Written, read_batch_file
 from bioresearcher.errors import InputError
 
 OBJECTIVE = "How are tumours grouped by expression?"

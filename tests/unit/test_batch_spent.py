@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from bioresearcher.batch.folder import BatchFolder
 from bioresearcher.batch.schema import Outcome
-from bioresearcher.batch.spent import Spent, Together, meter_with, used_up
+from bioresearcher.batch.shared_budget import Spent, Together, meter_with, used_up
 from bioresearcher.errors import BudgetError
 from bioresearcher.llm.budget import Budget
-from bioresearcher.schemas.usage import Usage
+from bioresearcher.schemas.base import Usage
 
 CALL = Usage(calls=1, input_tokens=70, output_tokens=30, cost_usd=0.25)
 ADD = """
 import sys
 from pathlib import Path
-from bioresearcher.batch.spent import Spent
-from bioresearcher.schemas.usage import Usage
+from bioresearcher.batch.shared_budget import Spent
+from bioresearcher.schemas.base import Usage
 spent = Spent(Path(sys.argv[1]))
 for _ in range(200):
     spent.add(sys.argv[2], Usage(calls=1, input_tokens=70, output_tokens=30, cost_usd=0.25))

@@ -14,14 +14,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioresearcher.batch.compare import compare
 from bioresearcher.batch.folder import BatchFolder
-from bioresearcher.batch.intervals import mean_interval, ratio_interval, sign_flip_p
-from bioresearcher.batch.summary import find_batch, summarise
-from bioresearcher.batch.summary_html import as_html
-from bioresearcher.batch.summary_schema import Comparison, Summary
-from bioresearcher.batch.summary_text import as_csv
-from bioresearcher.batch.summary_write import write_summary
+from bioresearcher.batch.summary import (
+    Comparison,
+    Summary,
+    compare,
+    find_batch,
+    mean_interval,
+    ratio_interval,
+    sign_flip_p,
+    summarise,
+)
+from bioresearcher.batch.summary_output import as_csv, as_html, write_summary
 from bioresearcher.cli.app import main
 from bioresearcher.errors import InputError, RunFolderError
 

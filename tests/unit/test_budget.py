@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bioresearcher.errors import BudgetError, InputError
-from bioresearcher.llm.budget import Budget, Meter, dollars
-from bioresearcher.llm.prices import load_prices
+from bioresearcher.llm.budget import Budget, Meter, dollars, load_prices
+from bioresearcher.schemas.base import Usage
 from bioresearcher.schemas.model import ROLES, ModelSettings, Role
-from bioresearcher.schemas.usage import Usage
 
 
 class Clock:

@@ -23,10 +23,10 @@ from bioresearcher.errors import (
     TruncatedError,
 )
 from bioresearcher.llm.backend import request_key
+from bioresearcher.llm.budget import Price, Prices
 from bioresearcher.llm.chat import ChatBackend
-from bioresearcher.llm.prices import Price, Prices
+from bioresearcher.schemas.ask_literature import DatasetAnswers
 from bioresearcher.schemas.ask_program import TasksDraft
-from bioresearcher.schemas.ask_search import DatasetAnswers
 
 GOOD = json.dumps(chat.GOOD)
 KEY = "sk-very-secret-0123456789"

@@ -153,8 +153,8 @@ def test_neither_package_nor_key_nor_network_is_needed_before_the_first_question
 import sys
 from bioresearcher.llm.backend import Request
 from bioresearcher.llm.chat import ChatBackend
-from bioresearcher.llm.prices import Prices
-from bioresearcher.schemas.ask_search import DatasetAnswers
+from bioresearcher.llm.budget import Prices
+from bioresearcher.schemas.ask_literature import DatasetAnswers
 from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.model import ModelSettings
 model = ModelSettings(provider="anthropic", model="m", api_key_env="NO_SUCH_KEY")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 
 from bioresearcher.errors import AnswerError, ContextOverflowError, EmptyReplyError, RefusalError, TruncatedError
-from bioresearcher.llm.answers import Asked, answer_of, json_in, without_reasoning
-from bioresearcher.llm.prices import Price
+from bioresearcher.llm.budget import Price
+from bioresearcher.llm.reply_parsing import Asked, answer_of, json_in, without_reasoning
 
 TEXT = st.text(max_size=12) | st.sampled_from(
     [

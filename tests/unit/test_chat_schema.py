@@ -11,15 +11,15 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field, JsonValue
 
-from bioresearcher.llm.structured import follows, form_of, ladder, messages_for, options, refuses, strict_schema
+from bioresearcher.llm.structured_output import follows, form_of, ladder, messages_for, options, refuses, strict_schema
 from bioresearcher.prompts import Message
-from bioresearcher.schemas import ask_design, ask_program, ask_read, ask_review, ask_search
+from bioresearcher.schemas import ask_design, ask_literature, ask_program
 from bioresearcher.schemas.paper import PaperAnswers, QueryPlan
 from bioresearcher.schemas.review import METRICS
 
 OUTPUTS = [
     cls
-    for module in (ask_design, ask_program, ask_read, ask_review, ask_search)
+    for module in (ask_design, ask_program, ask_literature, ask_program, ask_literature)
     for _, cls in inspect.getmembers(module, inspect.isclass)
     if issubclass(cls, BaseModel) and cls.__module__ == module.__name__ and not cls.__name__.endswith("Input")
 ]
@@ -94,7 +94,7 @@ def test_the_schema_accepts_what_the_class_writes() -> None:
 
 
 def test_the_metrics_of_a_review_are_named_fields() -> None:
-    schema, strict = strict_schema(ask_review.ProtocolScores)
+    schema, strict = strict_schema(ask_program.ProtocolScores)
     assert strict
     assert list(schema["properties"]["metrics"]["properties"]) == list(METRICS)
 
@@ -107,7 +107,7 @@ def test_what_may_hold_anything_is_not_called_strict() -> None:
 
 
 def test_the_schema_in_words_ends_the_system_message_so_that_what_is_stable_stands_in_front() -> None:
-    form = form_of(ask_search.DatasetAnswers, limits=True)
+    form = form_of(ask_literature.DatasetAnswers, limits=True)
     system, user = Message("system", "You judge."), Message("user", "This one.")
     sent = messages_for((system, user), "text", form)
     assert sent[0].role == "system"
@@ -119,7 +119,7 @@ def test_the_schema_in_words_ends_the_system_message_so_that_what_is_stable_stan
 
 
 def test_each_provider_gets_the_schema_in_its_own_way() -> None:
-    form = form_of(ask_search.DatasetAnswers, limits=True)
+    form = form_of(ask_literature.DatasetAnswers, limits=True)
     openai = options("openai", "schema", form)["extra_body"]["response_format"]
     assert openai["json_schema"] == {"name": "DatasetAnswers", "schema": form.strict, "strict": True}
     assert options("google", "schema", form)["response_json_schema"] == form.strict
@@ -148,7 +148,7 @@ def test_a_server_that_does_not_know_a_way_is_understood(way: Any, status: int, 
 
 
 def test_following_a_form_is_having_its_fields() -> None:
-    form = form_of(ask_search.DatasetAnswers, limits=True)
+    form = form_of(ask_literature.DatasetAnswers, limits=True)
     good = {"right_condition": 1, "right_measure": 1, "right_groups": 1, "quote": "", "reason": ""}
     assert follows(form, json.dumps(good))
     assert not follows(form, json.dumps({**good, "more": 1}))

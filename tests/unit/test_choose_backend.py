@@ -13,7 +13,7 @@ import model_server as ms
 import pytest
 
 from bioresearcher.errors import InputError, ModelRefusedError, ModelUnavailableError
-from bioresearcher.llm.choose import LOCAL_SERVERS, Choice, choose_backend
+from bioresearcher.llm.select_backend import LOCAL_SERVERS, Choice, choose_backend
 from bioresearcher.schemas.model import ROLES, ModelSettings
 from bioresearcher.settings import ModelOptions, Settings, load_settings_with_origin
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from bioresearcher.cli.display import Progress
 from bioresearcher.cli.drive import end_lines
 from bioresearcher.events import Event
-from bioresearcher.schemas.objective import Objective
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.paper import Failure
 from bioresearcher.schemas.run import RunRecord, Totals
 

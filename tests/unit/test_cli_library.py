@@ -16,7 +16,7 @@ import pytest
 from services_server import ServicesServer, World
 
 from bioresearcher.cli.app import main
-from bioresearcher.library.index import Library
+from bioresearcher.retrieval.index import Library
 
 BIB = """@article{hu, title={The molecular portraits of breast tumors}, year=2006, pmid={16643655},
   abstract={Breast tumours were classified by intrinsic genes.}}

@@ -9,7 +9,6 @@ from pathlib import Path
 import conftest_conformance as lib
 import pytest
 
-from bioresearcher.cards import load_cards
 from bioresearcher.errors import (
     BudgetError,
     DefectError,
@@ -20,27 +19,20 @@ from bioresearcher.errors import (
 )
 from bioresearcher.events import EventLog
 from bioresearcher.llm.ask import Caller
-from bioresearcher.llm.backend import Reply, Request
+from bioresearcher.llm.backend import Reply, Request, Script, ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.scripted import Script, ScriptedBackend
 from bioresearcher.prompts import PromptBook
-from bioresearcher.resources import Resources
-from bioresearcher.review.gates import GateContext
+from bioresearcher.resources import Resources, load_cards
+from bioresearcher.review.check import GateContext
 from bioresearcher.review.metrics import review_by_rule
-from bioresearcher.sandbox.none import UnsandboxedSandbox
+from bioresearcher.sandbox.choose import UnsandboxedSandbox
 from bioresearcher.schemas.ask_design import HeadingsDraft
+from bioresearcher.schemas.ask_literature import PaperOutline
 from bioresearcher.schemas.ask_program import CodeDraft
-from bioresearcher.schemas.ask_read import PaperOutline
 from bioresearcher.schemas.model import ROLES, ModelSettings
 from bioresearcher.schemas.protocol import ReportPartRef
-from bioresearcher.stages.conformance.checks import CHECKS, Kit
-from bioresearcher.stages.conformance.material import (
-    PROTOCOL,
-    TWO_STEPS,
-    Material,
-    load_material,
-)
-from bioresearcher.stages.conformance.run import CheckResult, Round
+from bioresearcher.stages.conformance.material import PROTOCOL, TWO_STEPS, Material, load_material
+from bioresearcher.stages.conformance.run import CHECKS, CheckResult, Kit, Round
 
 MODEL = ModelSettings(provider="compatible", model="m", base_url="https://models.example/v1")
 HERE = MODEL.model_copy(update={"base_url": "http://127.0.0.1:9/v1"})

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.sources.datasets import load_datasets
-from bioresearcher.sources.tables import Limits, RowStream
+from bioresearcher.sources.datasets.load import load_datasets
+from bioresearcher.sources.datasets.table_stream import Limits, RowStream
 
 IDS = [f"S{i}" for i in range(10)]
 
@@ -240,7 +240,8 @@ def test_a_large_file_does_not_grow_the_process(tmp_path: Path) -> None:
         for i in range(rows):
             file.write(f"G{i}\t{row}")
     code = (
-        "import resource, sys; from pathlib import Path; from bioresearcher.sources.datasets import load_datasets\n"
+        "import resource, sys; from pathlib import Path\n"
+        "from bioresearcher.sources.datasets.load import load_datasets\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "[d], f = load_datasets([Path(sys.argv[1])])\n"
         "print(d.n_features, len(f), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"

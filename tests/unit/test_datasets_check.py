@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
-from bioresearcher.schemas.objective import Objective, Requirement
-from bioresearcher.sources.datasets import check_dataset, load_datasets
+from bioresearcher.sources.datasets.load import load_datasets
+from bioresearcher.sources.datasets.suitability import check_dataset
 
 TOML = """
 title = "Breast tumours before treatment"

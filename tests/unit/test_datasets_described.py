@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bioresearcher.sources.datasets import load_datasets
+from bioresearcher.sources.datasets.load import load_datasets
 
 SAMPLES = [f"P{i}" for i in range(8)]
 MATRIX = (

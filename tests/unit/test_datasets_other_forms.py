@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.sources.datasets import load_datasets
+from bioresearcher.sources.datasets.load import load_datasets
 
 IDS = [f"S{i}" for i in range(8)]
 GENES = [f"G{i}" for i in range(20)]

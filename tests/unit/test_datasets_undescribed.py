@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bioresearcher.schemas.columns import ColumnScan
 from bioresearcher.schemas.dataset import Column, Dataset
-from bioresearcher.sources.dataset_infer import guess_roles
-from bioresearcher.sources.datasets import load_datasets
+from bioresearcher.sources.datasets.describe import guess_roles
+from bioresearcher.sources.datasets.load import load_datasets
 
 SAMPLES = [f"Patient {i} Ä" for i in range(12)]
 

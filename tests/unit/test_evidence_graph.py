@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bioresearcher.cli.app import main
-from bioresearcher.library.evidence import evidence_graph, named_papers, without
-from bioresearcher.schemas.evidence import EvidenceGraph, Ground, StepBasis
+from bioresearcher.papers.evidence_graph import evidence_graph, named_papers, without
+from bioresearcher.schemas.library import EvidenceGraph, Ground, StepBasis
 from bioresearcher.schemas.paper import Paper
 
 

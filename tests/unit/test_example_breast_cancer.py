@@ -12,7 +12,8 @@ import yaml
 from bioresearcher.errors import InputError
 from bioresearcher.examples import ExampleInputs, list_examples, load_example, load_objective_file
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.sources.datasets import check_dataset, load_datasets
+from bioresearcher.sources.datasets.load import load_datasets
+from bioresearcher.sources.datasets.suitability import check_dataset
 
 ORIGINAL = {
     "GSE1992/expression_log2.tsv.gz": "0a4cdd03f24333799694e6b42e893461535d33d80efc8d437032a3f99b1195b8",

@@ -15,9 +15,8 @@ from dry_tasks import impossible, impossible_in_r, possible, possible_in_r
 
 from bioresearcher.execution.attempt import run_attempt
 from bioresearcher.resources import Resources
-from bioresearcher.sandbox.none import UnsandboxedSandbox
-from bioresearcher.schemas.execution import Outcome
-from bioresearcher.schemas.task import TaskCode
+from bioresearcher.sandbox.choose import UnsandboxedSandbox
+from bioresearcher.schemas.execution import Outcome, TaskCode
 from bioresearcher.skills import load_skills
 
 NEEDS_WALLS = {"another file than the declared ones", "network"}

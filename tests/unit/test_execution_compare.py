@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bioresearcher.execution.compare import changed_outputs, differing_parts, split_parts
 from bioresearcher.execution.figures import picture_distance
-from bioresearcher.schemas.task import TaskOutput
+from bioresearcher.execution.output_comparison import changed_outputs, differing_parts, split_parts
+from bioresearcher.schemas.execution import TaskOutput
 
 
 def parts(folder: Path, text: str, kind: str, name: str):

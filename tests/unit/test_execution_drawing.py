@@ -18,14 +18,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bioresearcher.execution.attempt import run_attempt
-from bioresearcher.execution.drawn import claims, drawn_columns, placed_columns
+from bioresearcher.execution.chance import claims, drawn_columns, placed_columns
+from bioresearcher.execution.output_comparison import Sheet, read_sheets
 from bioresearcher.execution.reruns import SCRIPTS
-from bioresearcher.execution.sheets import Sheet, read_sheets
 from bioresearcher.resources import Resources
 from bioresearcher.sandbox.base import Job
-from bioresearcher.sandbox.none import UnsandboxedSandbox
-from bioresearcher.schemas.execution import ExecResult, Limits
-from bioresearcher.schemas.task import ColumnRule, DryLabTask, TaskCode, TaskInput, TaskOutput
+from bioresearcher.sandbox.choose import UnsandboxedSandbox
+from bioresearcher.schemas.execution import ColumnRule, DryLabTask, ExecResult, Limits, TaskCode, TaskInput, TaskOutput
 from bioresearcher.skills import load_skills, shared_modules
 
 STREAMS = """

@@ -12,12 +12,20 @@ import pytest
 
 from bioresearcher.errors import DefectError
 from bioresearcher.execution.attempt import AttemptResult, run_attempt
-from bioresearcher.execution.describe import describe_inputs
 from bioresearcher.execution.folders import fresh_folder, promote
-from bioresearcher.execution.record import best_result, task_record
-from bioresearcher.sandbox.none import UnsandboxedSandbox
-from bioresearcher.schemas.execution import Artifact, Attempt, Finding, Limits, Outcome
-from bioresearcher.schemas.task import DryLabTask, TaskCode, TaskOutput
+from bioresearcher.execution.input_snapshot import describe_inputs
+from bioresearcher.execution.task_records import best_result, task_record
+from bioresearcher.sandbox.choose import UnsandboxedSandbox
+from bioresearcher.schemas.execution import (
+    Artifact,
+    Attempt,
+    DryLabTask,
+    Finding,
+    Limits,
+    Outcome,
+    TaskCode,
+    TaskOutput,
+)
 
 
 async def attempt(folder: Path, number: int = 1, code: str = lib.GOOD, **support: str) -> AttemptResult:

@@ -10,9 +10,8 @@ import conftest_execution as lib
 import pytest
 
 from bioresearcher.execution.attempt import AttemptResult, run_attempt
-from bioresearcher.sandbox.none import UnsandboxedSandbox
-from bioresearcher.schemas.execution import Limits, Outcome
-from bioresearcher.schemas.task import TaskCode
+from bioresearcher.sandbox.choose import UnsandboxedSandbox
+from bioresearcher.schemas.execution import Limits, Outcome, TaskCode
 
 READ, MEANS, WRITE, GOOD = lib.READ, lib.MEANS, lib.WRITE, lib.GOOD
 LIMITS = Limits(wall_s=20, memory_mb=300, file_mb=16, disk_mb=64)

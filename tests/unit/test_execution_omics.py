@@ -13,12 +13,10 @@ from pathlib import Path
 import pytest
 
 from bioresearcher.execution import languages
-from bioresearcher.execution.languages import missing_package
-from bioresearcher.execution.packages import OMICS_PACKAGES, is_available
+from bioresearcher.execution.languages import OMICS_PACKAGES, is_available, missing_package
 from bioresearcher.execution.process import Bench, classify, make_job, run_code, write_code
 from bioresearcher.sandbox.choose import choose_sandbox
-from bioresearcher.schemas.execution import Limits
-from bioresearcher.schemas.task import ColumnRule, DryLabTask, TaskCode, TaskInput, TaskOutput
+from bioresearcher.schemas.execution import ColumnRule, DryLabTask, Limits, TaskCode, TaskInput, TaskOutput
 
 installed = pytest.mark.skipif(
     not all(map(is_available, OMICS_PACKAGES)) and not os.environ.get("REQUIRE_OMICS"),

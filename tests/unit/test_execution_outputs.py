@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.execution.findings import numbers_in, unsupported_number
+from bioresearcher.execution.output_tables import Table, numbers_in, unsupported_number
 from bioresearcher.execution.outputs import check_outputs
-from bioresearcher.execution.tables import Table
-from bioresearcher.schemas.execution import Finding, Outcome
-from bioresearcher.schemas.task import ColumnRule, DryLabTask, TaskOutput
+from bioresearcher.schemas.execution import ColumnRule, DryLabTask, Finding, Outcome, TaskOutput
 
 RULES = (
     ColumnRule(name="gene", max_missing=0),

@@ -21,13 +21,11 @@ from scipy import stats
 from bioresearcher.examples import load_example
 from bioresearcher.execution import languages
 from bioresearcher.execution.attempt import AttemptResult, run_attempt
+from bioresearcher.execution.code_checks import check_code, read_r
 from bioresearcher.execution.languages import can_run, missing_package, program_of, r_literal, rscript
-from bioresearcher.execution.static import check_code
-from bioresearcher.execution.static_r import read_r
 from bioresearcher.resources import Resources
 from bioresearcher.sandbox.choose import choose_sandbox
-from bioresearcher.schemas.execution import Limits, Outcome
-from bioresearcher.schemas.task import DryLabTask, TaskCode, TaskInput, TaskOutput
+from bioresearcher.schemas.execution import DryLabTask, Limits, Outcome, TaskCode, TaskInput, TaskOutput
 from bioresearcher.skills import load_skills, shared_modules
 
 SKILLS = load_skills(Resources())

@@ -15,9 +15,8 @@ from scipy.stats import chi2_contingency, mannwhitneyu
 
 from bioresearcher.examples import load_example
 from bioresearcher.execution.outputs import check_outputs
-from bioresearcher.execution.sanity import cramers_v, in_order, inflation, marker_rows, warn
-from bioresearcher.schemas.execution import Outcome
-from bioresearcher.schemas.task import DryLabTask, TaskInput, TaskOutput
+from bioresearcher.execution.statistics_warnings import cramers_v, in_order, inflation, marker_rows, warn
+from bioresearcher.schemas.execution import DryLabTask, Outcome, TaskInput, TaskOutput
 
 
 def task(**parameters: Any) -> DryLabTask:

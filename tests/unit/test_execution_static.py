@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.execution.static import check_code
-from bioresearcher.schemas.execution import Outcome
-from bioresearcher.schemas.task import DryLabTask, TaskCode, TaskInput, TaskOutput
+from bioresearcher.execution.code_checks import check_code
+from bioresearcher.schemas.execution import DryLabTask, Outcome, TaskCode, TaskInput, TaskOutput
 
 TASK = DryLabTask(
     id="T1",

@@ -14,17 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bioresearcher.cards import Card, load_cards
 from bioresearcher.cli.spending import confirm
 from bioresearcher.errors import InputError, SandboxUnavailableError, StoppedError
 from bioresearcher.examples import load_example
-from bioresearcher.llm.budget import Budget
+from bioresearcher.llm.budget import Budget, Prices, load_prices
 from bioresearcher.llm.forecast import Forecast, ObjectiveSize, forecast, measured, size_of
-from bioresearcher.llm.prices import Prices, load_prices
-from bioresearcher.resources import Resources
+from bioresearcher.resources import Card, Resources, load_cards
 from bioresearcher.schemas.model import ROLES, ModelSettings, Role
-from bioresearcher.sources.datasets import load_datasets
-from bioresearcher.sources.papers import OwnPapers
+from bioresearcher.sources.datasets.load import load_datasets
+from bioresearcher.sources.literature.own_papers import OwnPapers
 from bioresearcher.stages import prompts as step_prompts
 
 PRICES = load_prices(None, today=dt.date(2026, 11, 22))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.cli.session.gate_lines import MOST_TYPED, Typed, help_lines, items_in, parse_line, unquoted
-from bioresearcher.cli.session.gate_selection import VERBS
+from bioresearcher.cli.session.approval_dialogue import MOST_TYPED, Typed, help_lines, items_in, parse_line, unquoted
+from bioresearcher.cli.session.approve_selection import VERBS
 
 COMMANDS = st.sampled_from(sorted(VERBS))
 

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bioresearcher.cli.session.gate_selection import given_as
-from bioresearcher.cli.session.gate_table import Known, named, rows_of, table
+from bioresearcher.cli.session.approve_selection import Known, given_as, named, rows_of, table
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Paper, ScreenedPaper

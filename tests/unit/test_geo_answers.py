@@ -13,12 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bioresearcher.errors import InputError, ServiceAnswerError
-from bioresearcher.schemas.geo import GeoSeries
-from bioresearcher.sources.geo_series import read_series_matrix, read_series_soft
-from bioresearcher.sources.geo_summary import read_summaries, read_uids, uid_of
-from bioresearcher.sources.lines import LineLimits, open_lines
-from bioresearcher.sources.series_matrix import read_matrix
-from bioresearcher.sources.soft import entities
+from bioresearcher.schemas.dataset import GeoSeries
+from bioresearcher.sources.datasets.table_stream import LineLimits, open_lines
+from bioresearcher.sources.geo.soft import entities, read_matrix, read_series_matrix, read_series_soft
+from bioresearcher.sources.geo.summary import read_summaries, read_uids, uid_of
 
 RAW = {
     "bioresearcher_16317_retrieved_datasets.json": "no `result.uids`",

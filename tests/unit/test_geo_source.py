@@ -14,11 +14,11 @@ import pytest
 from geo_server import Fault, GeoServer, GeoWorld, real_world, record
 
 from bioresearcher.errors import InputError, OutsideError
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.objective import Objective
 from bioresearcher.schemas.paper import QueryPlan, SearchQuery
-from bioresearcher.sources.dataset_check import check_dataset
-from bioresearcher.sources.geo import GeoAddresses, GeoSource
+from bioresearcher.sources.datasets.suitability import check_dataset
+from bioresearcher.sources.geo.client import GeoAddresses, GeoSource
 from bioresearcher.sources.http import Http
 from bioresearcher.stages import datasets
 

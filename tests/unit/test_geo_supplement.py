@@ -9,8 +9,8 @@ import openpyxl
 import pytest
 
 from bioresearcher.errors import InputError
-from bioresearcher.schemas.geo import GeoSample
-from bioresearcher.sources.geo_supplement import SupplementRows
+from bioresearcher.schemas.dataset import GeoSample
+from bioresearcher.sources.geo.supplement import SupplementRows
 
 SAMPLES = [GeoSample(accession=f"GSM{n}00", title=f"tumor_{n}") for n in range(1, 4)]
 NAMES = ["GSM100", "GSM200", "GSM300"]

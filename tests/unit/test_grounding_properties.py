@@ -7,14 +7,14 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioresearcher.library.canonical import DocumentBuilder
-from bioresearcher.library.quotes import locate
-from bioresearcher.library.suspicion import find_suspects
 from bioresearcher.llm.ask import Answer
-from bioresearcher.schemas.ask_read import OutlinedPart, PaperOutline, PartDraft, ReportStepDraft, ResultDraft
-from bioresearcher.schemas.passage import Document
-from bioresearcher.schemas.report import Parameter, Report
-from bioresearcher.stages.grounding import Making
+from bioresearcher.papers.canonical import DocumentBuilder
+from bioresearcher.papers.injection import find_suspects
+from bioresearcher.papers.quotes import locate
+from bioresearcher.schemas.ask_literature import OutlinedPart, PaperOutline, PartDraft, ReportStepDraft, ResultDraft
+from bioresearcher.schemas.paper import Document
+from bioresearcher.schemas.paper_report import Parameter, Report
+from bioresearcher.stages.report_builder import Making
 
 BODY = (
     "Arrays of 84 tumours (GSE1992) were normalised by quantile normalisation before the test.",

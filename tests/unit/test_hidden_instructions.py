@@ -7,20 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from bioresearcher.cards import load_cards
 from bioresearcher.events import EventLog
 from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.scripted import ScriptedBackend
 from bioresearcher.prompts import Message, Prompt, PromptBook, untrusted
-from bioresearcher.resources import Resources
+from bioresearcher.resources import Resources, load_cards
 from bioresearcher.review.metrics import review_by_rule
-from bioresearcher.review.read_protocol import read_protocol
+from bioresearcher.review.reading.protocol import read_protocol
 from bioresearcher.schemas.ask_design import DesignHeadingsInput, DesignOutlinesInput, HeadingDraft, HeadingsDraft
-from bioresearcher.schemas.ask_search import JudgeDatasetInput
-from bioresearcher.schemas.base import Value
-from bioresearcher.schemas.objective import Objective
-from bioresearcher.sources.datasets import load_datasets
+from bioresearcher.schemas.ask_literature import JudgeDatasetInput
+from bioresearcher.schemas.base import Objective, Value
+from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.stages.design import parts_of
 from bioresearcher.stages.prompts import DESIGN_HEADINGS, DESIGN_OUTLINES, JUDGE_DATASET, SCORE_PROTOCOL
 from bioresearcher.stages.score import question

@@ -13,10 +13,10 @@ from pypdf import PdfWriter
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject
 from test_library_pdf import lines_of, page_with
 
-from bioresearcher.library.apart import File, Reader, read_apart
-from bioresearcher.library.canonical import UnreadablePaper
-from bioresearcher.library.documents import load_paper
-from bioresearcher.sources.papers import OwnPapers
+from bioresearcher.papers.canonical import UnreadablePaper
+from bioresearcher.papers.documents import File
+from bioresearcher.papers.reading_process import Reader, load_paper, read_apart
+from bioresearcher.sources.literature.own_papers import OwnPapers
 
 PROSE = ["The samples were taken from patients and the genes of all of them were counted."] * 30
 JATS = (

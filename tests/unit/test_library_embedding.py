@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from bioresearcher.errors import DefectError
-from bioresearcher.library import embedding, static
-from bioresearcher.library.embedding import Embedder, MiniLM
-from bioresearcher.library.static import StaticMiniLM
+from bioresearcher.retrieval import embedding
+from bioresearcher.retrieval.embedding import Embedder, MiniLM, StaticMiniLM
 
 TEXTS = [
     "Cells were lysed in RIPA buffer and proteins were separated by SDS-PAGE.",
@@ -96,10 +95,10 @@ def test_the_static_table_is_the_model_s_own(model: MiniLM) -> None:
 
 
 def test_another_static_table_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(static, "TABLE_SHA256", "0" * 64)
+    monkeypatch.setattr(embedding, "TABLE_SHA256", "0" * 64)
     with pytest.raises(DefectError, match="not the one this program was tested with"):
         StaticMiniLM().embed(["x"])
-    monkeypatch.setattr(static, "TABLE", "missing.npz")
+    monkeypatch.setattr(embedding, "TABLE", "missing.npz")
     with pytest.raises(DefectError, match="cannot be read"):
         StaticMiniLM().embed(["x"])
 

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.library.canonical import DATA_URL_LEFT_OUT, DocumentBuilder, clean, section_kind
-from bioresearcher.library.documents import load_paper
-from bioresearcher.library.language import language_of
-from bioresearcher.schemas.passage import Document
+from bioresearcher.papers.canonical import DATA_URL_LEFT_OUT, DocumentBuilder, clean, language_of, section_kind
+from bioresearcher.papers.reading_process import load_paper
+from bioresearcher.schemas.paper import Document
 from bioresearcher.text.lookalikes import lookalikes
 from bioresearcher.text.visible import hidden_characters
 

@@ -19,15 +19,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioresearcher.errors import WorkspaceError
-from bioresearcher.library.canonical import DocumentBuilder
-from bioresearcher.library.documents import load_paper
-from bioresearcher.library.embedding import MiniLM
-from bioresearcher.library.index import Library, fuse
-from bioresearcher.library.lexical import Lexical, terms
-from bioresearcher.library.passages import split
-from bioresearcher.library.static import StaticMiniLM
-from bioresearcher.library.store import Store
-from bioresearcher.schemas.passage import Document
+from bioresearcher.papers.canonical import DocumentBuilder
+from bioresearcher.papers.quotes import split
+from bioresearcher.papers.reading_process import load_paper
+from bioresearcher.retrieval.bm25 import Lexical, terms
+from bioresearcher.retrieval.embedding import MiniLM, StaticMiniLM
+from bioresearcher.retrieval.index import Library, fuse
+from bioresearcher.retrieval.store import Store
+from bioresearcher.schemas.paper import Document
 
 
 class WordVectors:
@@ -119,7 +118,7 @@ def test_put_documents_are_found_whether_or_not_they_were_indexed(library: Libra
 def test_a_search_does_not_wait_for_the_vectors_of_a_large_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bioresearcher.library.index._INDEX_AT_ONCE", 5)
+    monkeypatch.setattr("bioresearcher.retrieval.index._INDEX_AT_ONCE", 5)
     embedder = WordVectors()
     with Library(tmp_path, embedder=embedder) as library:
         for i in range(20):
@@ -254,7 +253,7 @@ def test_a_question_costs_the_model_few_passages_however_many_hits_are_asked_for
 def test_words_of_a_large_library_are_counted_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
-    monkeypatch.setattr("bioresearcher.library.corpus.KEPT_ON_DISK", 3)
+    monkeypatch.setattr("bioresearcher.retrieval.index.KEPT_ON_DISK", 3)
     with Library(tmp_path, embedder=WordVectors()) as library:
         for one in DOCUMENTS:
             library.put(one)

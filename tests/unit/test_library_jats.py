@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bioresearcher.library.canonical import UnreadablePaper, section_text
-from bioresearcher.library.documents import load_paper
-from bioresearcher.library.jats import read_jats
-from bioresearcher.library.jats_front import licence_name
-from bioresearcher.schemas.paper import Paper
-from bioresearcher.schemas.passage import Document
+from bioresearcher.papers.canonical import UnreadablePaper, section_text
+from bioresearcher.papers.jats import read_jats
+from bioresearcher.papers.jats_xml import licence_name
+from bioresearcher.papers.reading_process import load_paper
+from bioresearcher.schemas.paper import Document, Paper
 
 FRONT = (
     "<front><article-meta><article-id pub-id-type='pmid'>123</article-id>"

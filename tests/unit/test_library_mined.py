@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.library.documents import load_paper
-from bioresearcher.library.genes import approved_symbols, gene_symbols
-from bioresearcher.library.mined import mine, mine_document
+from bioresearcher.papers.mining import approved_symbols, gene_symbols, mine, mine_document
+from bioresearcher.papers.reading_process import load_paper
 
 
 def found(text: str, kind: str) -> list[str]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bioresearcher.library.canonical import UnreadablePaper
-from bioresearcher.library.documents import load_paper
+from bioresearcher.papers.canonical import UnreadablePaper
+from bioresearcher.papers.reading_process import load_paper
 
 NOTE = """---
 title: "Subtypes: a note"

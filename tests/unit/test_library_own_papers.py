@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioresearcher.errors import InputError
-from bioresearcher.library.canonical import UnreadablePaper
-from bioresearcher.sources.base import LiteratureSource
-from bioresearcher.sources.boolean import Text, match, parse
-from bioresearcher.sources.papers import OwnPapers
+from bioresearcher.papers.canonical import UnreadablePaper
+from bioresearcher.sources.literature.own_papers import OwnPapers
+from bioresearcher.sources.protocols import LiteratureSource
+from bioresearcher.sources.pubmed_offline.boolean import Text, match, parse
 
 
 def note(folder: Path, name: str, title: str, text: str, **fields: object) -> Path:

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioresearcher.library.canonical import DocumentBuilder, clean, page_of, section_at, section_kind
-from bioresearcher.library.documents import load_paper
-from bioresearcher.library.identifiers import Identifiers, paper_id
-from bioresearcher.library.passages import LONGEST, split
+from bioresearcher.papers.canonical import DocumentBuilder, clean, page_of, section_at, section_kind
+from bioresearcher.papers.identifiers import Identifiers, paper_id
+from bioresearcher.papers.quotes import LONGEST, split
+from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.runfolder import safe_name
-from bioresearcher.schemas.passage import Document
+from bioresearcher.schemas.paper import Document
 from bioresearcher.text.words import sentences
 
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, EncodedStreamObject, NameObject
 
-from bioresearcher.library.canonical import UnreadablePaper, page_of, paragraphs
-from bioresearcher.library.documents import load_paper
-from bioresearcher.library.pdf import read_pdf
-from bioresearcher.library.pdf_layout import Line, join, tidy, unglued
-from bioresearcher.library.quotes import locate
-from bioresearcher.schemas.passage import Document
+from bioresearcher.papers.canonical import UnreadablePaper, page_of, paragraphs
+from bioresearcher.papers.pdf import read_pdf
+from bioresearcher.papers.pdf_layout import Line, join, tidy, unglued
+from bioresearcher.papers.quotes import locate
+from bioresearcher.papers.reading_process import load_paper
+from bioresearcher.schemas.paper import Document
 from bioresearcher.text.words import sentences
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioresearcher.library.canonical import DocumentBuilder
-from bioresearcher.library.documents import load_paper
-from bioresearcher.library.quotes import locate
-from bioresearcher.schemas.passage import Document
+from bioresearcher.papers.canonical import DocumentBuilder
+from bioresearcher.papers.quotes import locate
+from bioresearcher.papers.reading_process import load_paper
+from bioresearcher.schemas.paper import Document
 
 SENTENCE = (
     "The expression of the “ESR1” gene was down-regulated by 2.5-fold in 46 liposarcoma samples (p < 0.001), "

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bioresearcher.library.canonical import UnreadablePaper
-from bioresearcher.library.passages import split
-from bioresearcher.library.records import ABSTRACT_ONLY, record_document
+from bioresearcher.papers.canonical import UnreadablePaper
+from bioresearcher.papers.identifiers import ABSTRACT_ONLY, record_document
+from bioresearcher.papers.quotes import split
 from bioresearcher.schemas.paper import Paper
 
 PAPER = Paper(

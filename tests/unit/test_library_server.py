@@ -16,12 +16,11 @@ import pytest
 
 from bioresearcher.cli.app import main
 from bioresearcher.errors import InputError, WorkspaceError
-from bioresearcher.library.canonical import DocumentBuilder
-from bioresearcher.library.dense_server import connect, end, library_id
-from bioresearcher.library.embedding import MiniLM
-from bioresearcher.library.index import Library
-from bioresearcher.library.static import StaticMiniLM
-from bioresearcher.schemas.passage import Document
+from bioresearcher.papers.canonical import DocumentBuilder
+from bioresearcher.retrieval.chroma import connect, end, library_id
+from bioresearcher.retrieval.embedding import MiniLM, StaticMiniLM
+from bioresearcher.retrieval.index import Library
+from bioresearcher.schemas.paper import Document
 
 TOPICS = ("breast cancer", "liver fibrosis", "soil bacteria", "heart failure", "wheat drought", "malaria vaccine")
 

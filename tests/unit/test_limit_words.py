@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.cli.session.limit_words import limit_words, limits_in
+from bioresearcher.cli.session.approve_tasks import limit_words, limits_in
 from bioresearcher.schemas.execution import Limits
 
 

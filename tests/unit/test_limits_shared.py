@@ -24,16 +24,7 @@ from hypothesis import strategies as st
 from virtual_time import run
 
 from bioresearcher.errors import WorkspaceError
-from bioresearcher.limits.rate_limits import (
-    GRAIN_S,
-    LONGEST_PAUSE_S,
-    STALE_S,
-    WINDOW_S,
-    Limiter,
-    Limits,
-    State,
-    Window,
-)
+from bioresearcher.limits.rate_limits import GRAIN_S, LONGEST_PAUSE_S, STALE_S, WINDOW_S, Limiter, Limits, State, Window
 
 EPOCH = 1_800_000_000.0
 NEAR = 1e-6

@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bioresearcher.llm.offline.binding import Binding
-from bioresearcher.llm.offline.choose import asked_for, choose_uses, unserved
-from bioresearcher.llm.offline.design import Designer
-from bioresearcher.llm.offline.literature_parts import acceptance, literature_headings, literature_step, open_questions
+from bioresearcher.offline.design import Designer, acceptance, literature_headings, literature_step, open_questions
+from bioresearcher.offline.skill_binding import Binding, asked_for, choose_uses, unserved
 from bioresearcher.resources import Resources
 from bioresearcher.schemas.ask_design import (
     DesignHeadingsInput,
@@ -21,8 +19,8 @@ from bioresearcher.schemas.ask_design import (
     SkillBrief,
     WriteStepsInput,
 )
+from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
-from bioresearcher.schemas.objective import Objective, Requirement
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart
 from bioresearcher.skills import load_skills
 from bioresearcher.stages.design import parts_of

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bioresearcher.library.documents import load_paper
-from bioresearcher.library.passages import split
-from bioresearcher.library.quotes import locate
-from bioresearcher.llm.offline.patterns import LABORATORY, METHOD, WET
-from bioresearcher.llm.offline.read import Reader
-from bioresearcher.llm.offline.search import judge_dataset
-from bioresearcher.schemas.ask_read import (
+from bioresearcher.offline.read import LABORATORY, METHOD, WET, Reader
+from bioresearcher.offline.search import judge_dataset
+from bioresearcher.papers.quotes import locate, split
+from bioresearcher.papers.reading_process import load_paper
+from bioresearcher.schemas.ask_literature import (
+    JudgeDatasetInput,
     JudgeReferabilityInput,
     OutlinedPart,
     OutlinePaperInput,
@@ -23,11 +22,10 @@ from bioresearcher.schemas.ask_read import (
     ReportPartInput,
     ReportStepDraft,
 )
-from bioresearcher.schemas.ask_search import JudgeDatasetInput
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import DataFile, Dataset
-from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.passage import Passage
-from bioresearcher.schemas.report import Report, ReportPart, ReportStep
+from bioresearcher.schemas.paper import Passage
+from bioresearcher.schemas.paper_report import Report, ReportPart, ReportStep
 from bioresearcher.text.words import sentence_texts
 
 

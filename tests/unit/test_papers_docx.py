@@ -16,10 +16,10 @@ from test_library_bad_files import flate_bomb, growing_tree
 
 from bioresearcher.cli.app import main
 from bioresearcher.errors import InputError
-from bioresearcher.library import apart
-from bioresearcher.library.canonical import UnreadablePaper
+from bioresearcher.papers import reading_process
+from bioresearcher.papers.canonical import UnreadablePaper
 from bioresearcher.papers.docx import read_docx
-from bioresearcher.review.read_protocol import read_protocol
+from bioresearcher.review.reading.protocol import read_protocol
 
 SPACES = {
     "w": "http://schemas.openxmlformats.org/wordprocessingml/2006/main",
@@ -372,8 +372,8 @@ HOSTILE = {
 @pytest.fixture
 def tight(monkeypatch: pytest.MonkeyPatch):
     """The reading process with limits that a test can wait for."""
-    reader = apart.Reader(cpu_s=20, memory=600_000_000)
-    monkeypatch.setattr(apart, "_READER", reader)
+    reader = reading_process.Reader(cpu_s=20, memory=600_000_000)
+    monkeypatch.setattr(reading_process, "_READER", reader)
     yield reader
     reader.close()
 
@@ -408,8 +408,8 @@ def test_formulas_in_formulas_take_no_more_time_than_others(tags: tuple[str, ...
 
 @pytest.mark.parametrize("make", [growing_tree, flate_bomb], ids=["page tree", "packed zeros"])
 def test_a_pdf_bomb_ends_in_one_line(make, tmp_path, capsys, monkeypatch):
-    reader = apart.Reader(cpu_s=4, memory=500_000_000)
-    monkeypatch.setattr(apart, "_READER", reader)
+    reader = reading_process.Reader(cpu_s=4, memory=500_000_000)
+    monkeypatch.setattr(reading_process, "_READER", reader)
     path = tmp_path / "bomb.pdf"
     path.write_bytes(make())
     assert "bomb.pdf: " in ends_in_one_line(path, capsys)

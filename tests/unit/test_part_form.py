@@ -9,30 +9,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioresearcher.cards import load_cards
-from bioresearcher.cli.session.gate_form import with_mistakes
+from bioresearcher.cli.session.approval_dialogue import with_mistakes
 from bioresearcher.events import EventLog
 from bioresearcher.examples import load_example
 from bioresearcher.llm.ask import Caller
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.offline.handlers import offline_backend
+from bioresearcher.offline.backend import offline_backend
 from bioresearcher.prompts import PromptBook
 from bioresearcher.report.protocol_markdown import render_bare_protocol
-from bioresearcher.resources import Resources
-from bioresearcher.review.gates import GateContext
-from bioresearcher.schemas.objective import Objective, Requirement
+from bioresearcher.resources import Resources, load_cards
+from bioresearcher.review.check import GateContext
+from bioresearcher.schemas.base import Objective, Requirement
+from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep, StepInput, StepOutput
-from bioresearcher.schemas.report import Parameter
 from bioresearcher.skills import load_skills
-from bioresearcher.sources.datasets import load_datasets
+from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.stages import design
-from bioresearcher.stages.assemble import assemble_protocol
-from bioresearcher.stages.bench import Bench
-from bioresearcher.stages.edited import edit_part, ground_of
+from bioresearcher.stages.design_context import Bench, assemble_protocol
+from bioresearcher.stages.draft_cleanup import Ground
 from bioresearcher.stages.forms import FormError, Mistake
 from bioresearcher.stages.part_form import FIELDS, KINDS, part_form, read_part
-from bioresearcher.stages.revise import Desk
-from bioresearcher.stages.steps import Ground
+from bioresearcher.stages.revise import Desk, edit_part, ground_of
 from bioresearcher.text.normalise import plain_name
 
 SKILLS = load_skills(Resources())

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bioresearcher.errors import InputError
-from bioresearcher.llm.prices import MAX_FILE_BYTES, Price, Prices, load_prices
+from bioresearcher.llm.budget import MAX_FILE_BYTES, Price, Prices, load_prices
+from bioresearcher.schemas.base import Usage
 from bioresearcher.schemas.model import ModelSettings
-from bioresearcher.schemas.usage import Usage
 
 TODAY = dt.date(2026, 11, 22)
 OWN = '["compatible:llama"]\ninput = 0.2\noutput = 0.4\n["openai:gpt-4o-mini"]\ninput = 9\noutput = 10\n'

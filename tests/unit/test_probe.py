@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bioresearcher.errors import InputError, ModelRefusedError, ModelUnavailableError
-from bioresearcher.llm import inquiry
-from bioresearcher.llm.probe import OLLAMA_ASKED, OLLAMA_USUAL, probe, probe_all, shown
+from bioresearcher.llm import server_probe
+from bioresearcher.llm.server_probe import OLLAMA_ASKED, OLLAMA_USUAL, probe, probe_all, shown
 from bioresearcher.schemas.model import ModelSettings
 
 KEY = "sk-secret-0123456789"
@@ -164,7 +164,7 @@ async def test_a_server_that_never_answers_is_named(monkeypatch: pytest.MonkeyPa
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    monkeypatch.setattr(inquiry, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(server_probe, "TIMEOUT_S", 0.2)
     async with server:
         with pytest.raises(ModelUnavailableError, match=rf"127.0.0.1:{port}/v1/models does not answer within 0.2 s"):
             await probe(at(f"http://127.0.0.1:{port}/v1"), {})
@@ -207,7 +207,7 @@ async def test_an_odd_list_tells_nothing_and_stops_nothing(answer: Page) -> None
 
 
 async def test_an_endless_answer_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inquiry, "MOST_BYTES", 1000)
+    monkeypatch.setattr(server_probe, "MOST_BYTES", 1000)
     with serving({"/v1/models": listing("m" * 2000)}) as (root, _):
         assert (await probe(at(f"{root}/v1"), {})).models == ()
 

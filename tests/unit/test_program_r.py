@@ -9,18 +9,16 @@ import conftest_chat as chat
 import model_server as server
 import pytest
 
-from bioresearcher.cards import load_cards
 from bioresearcher.events import EventLog
 from bioresearcher.execution.languages import rscript
 from bioresearcher.llm.ask import Caller
 from bioresearcher.llm.chat import ChatBackend
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.prompts import PromptBook
-from bioresearcher.resources import Resources
+from bioresearcher.resources import Resources, load_cards
 from bioresearcher.sandbox.choose import choose_sandbox
 from bioresearcher.schemas.dataset import DataFile, Dataset
-from bioresearcher.schemas.execution import Limits, Outcome, TaskRecord
-from bioresearcher.schemas.task import DryLabTask, TaskInput, TaskOutput
+from bioresearcher.schemas.execution import DryLabTask, Limits, Outcome, TaskInput, TaskOutput, TaskRecord
 from bioresearcher.skills import load_skills
 from bioresearcher.stages.program import Workbench, program_task
 

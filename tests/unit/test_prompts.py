@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.cards import AGENTS, load_cards
 from bioresearcher.errors import InputError
 from bioresearcher.prompts import untrusted
-from bioresearcher.resources import Resources, shipped
-from bioresearcher.schemas.ask_search import PlanQueriesInput
-from bioresearcher.schemas.objective import Objective
+from bioresearcher.resources import AGENTS, Resources, load_cards, shipped
+from bioresearcher.schemas.ask_literature import PlanQueriesInput
+from bioresearcher.schemas.base import Objective
 from bioresearcher.stages.prompts import ALL, PLAN_QUERIES
 
 

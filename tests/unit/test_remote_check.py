@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck, Remote, RemoteFile
-from bioresearcher.schemas.objective import Objective
-from bioresearcher.sources.dataset_check import check_dataset
-from bioresearcher.sources.geo_paths import contents_of, folder_of, read_listing
-from bioresearcher.sources.sample_labels import Labelled, agreement, is_reference
+from bioresearcher.sources.datasets.suitability import check_dataset
+from bioresearcher.sources.geo.sample_labels import Labelled, agreement, is_reference
+from bioresearcher.sources.geo.summary import contents_of, folder_of, read_listing
 
 
 def judged(

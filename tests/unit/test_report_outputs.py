@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.report import outputs
+from bioresearcher.report import run_data
 from bioresearcher.schemas.execution import Artifact
 
 
@@ -18,10 +18,10 @@ def artifact(path: str, data: bytes, kind: str = "table") -> Artifact:
     return Artifact(name="x", path=path, kind=kind, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
 
 
-def stored(folder: Path, name: str, data: bytes, kind: str = "table") -> outputs.OutputFile:
+def stored(folder: Path, name: str, data: bytes, kind: str = "table") -> run_data.OutputFile:
     (folder / "outputs").mkdir(exist_ok=True)
     (folder / "outputs" / name).write_bytes(data)
-    return outputs.read_output(artifact(f"outputs/{name}", data, kind), folder, "tasks/T1")
+    return run_data.read_output(artifact(f"outputs/{name}", data, kind), folder, "tasks/T1")
 
 
 def test_a_table_shows_its_first_rows_with_aligned_numbers(tmp_path):
@@ -36,8 +36,8 @@ def test_a_table_shows_its_first_rows_with_aligned_numbers(tmp_path):
 
 def test_a_wide_table_shows_its_first_columns(tmp_path):
     found = stored(tmp_path, "m.tsv", builder.table(3, 200))
-    assert found.table.extent == f"3 rows, first {outputs.PREVIEW_COLUMNS} of 205 columns"
-    assert all(len(row) == outputs.PREVIEW_COLUMNS for row in found.table.rows)
+    assert found.table.extent == f"3 rows, first {run_data.PREVIEW_COLUMNS} of 205 columns"
+    assert all(len(row) == run_data.PREVIEW_COLUMNS for row in found.table.rows)
 
 
 def test_whole_numbers_stay_as_written_since_they_may_be_identifiers(tmp_path):
@@ -61,20 +61,20 @@ def test_an_empty_table_is_said_to_be_empty(tmp_path, data):
 def test_a_changed_file_is_not_shown(tmp_path):
     stored(tmp_path, "de.tsv", b"a\tb\n1\t2\n")
     (tmp_path / "outputs" / "de.tsv").write_bytes(b"a\tb\n9\t9\n")
-    found = outputs.read_output(artifact("outputs/de.tsv", b"a\tb\n1\t2\n"), tmp_path, "tasks/T1")
+    found = run_data.read_output(artifact("outputs/de.tsv", b"a\tb\n1\t2\n"), tmp_path, "tasks/T1")
     assert found.state == "changed"
     assert found.table is None
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
-    found = outputs.read_output(artifact("outputs/no.tsv", b""), tmp_path, "tasks/T1")
+    found = run_data.read_output(artifact("outputs/no.tsv", b""), tmp_path, "tasks/T1")
     assert (found.state, found.link) == ("missing", None)
 
 
 @pytest.mark.parametrize("path", ["../secret.tsv", "/etc/passwd", "outputs/../../secret.tsv", "", "outputs/\x00"])
 def test_paths_out_of_the_task_folder_are_refused(tmp_path, path):
     (tmp_path.parent / "secret.tsv").write_text("a\n1\n")
-    assert outputs.read_output(artifact(path, b"a\n1\n"), tmp_path, "t").state == "refused"
+    assert run_data.read_output(artifact(path, b"a\n1\n"), tmp_path, "t").state == "refused"
 
 
 def test_symlinks_are_refused_also_as_folders(tmp_path):
@@ -84,8 +84,8 @@ def test_symlinks_are_refused_also_as_folders(tmp_path):
     (outside / "x.tsv").write_bytes(b"a\n1\n")
     (task / "outputs").symlink_to(outside)
     (task / "x.tsv").symlink_to(outside / "x.tsv")
-    assert outputs.read_output(artifact("outputs/x.tsv", b"a\n1\n"), task, "t").state == "refused"
-    assert outputs.read_output(artifact("x.tsv", b"a\n1\n"), task, "t").state == "refused"
+    assert run_data.read_output(artifact("outputs/x.tsv", b"a\n1\n"), task, "t").state == "refused"
+    assert run_data.read_output(artifact("x.tsv", b"a\n1\n"), task, "t").state == "refused"
 
 
 def test_figures_carry_their_size_and_are_known_by_content(tmp_path):
@@ -98,7 +98,7 @@ def test_figures_carry_their_size_and_are_known_by_content(tmp_path):
 
 
 def test_a_huge_figure_is_not_embedded(tmp_path, monkeypatch):
-    monkeypatch.setattr(outputs, "MAX_FIGURE_BYTES", 100)
+    monkeypatch.setattr(run_data, "MAX_FIGURE_BYTES", 100)
     found = stored(tmp_path, "v.png", builder.png(), "figure")
     assert found.figure is None
     assert found.note == "too large to show here"
@@ -106,7 +106,7 @@ def test_a_huge_figure_is_not_embedded(tmp_path, monkeypatch):
 
 def test_long_text_is_cut_and_said_so(tmp_path):
     found = stored(tmp_path, "n.txt", b"x" * 10_000, "text")
-    assert len(found.text) == outputs.MAX_TEXT_CHARACTERS
+    assert len(found.text) == run_data.MAX_TEXT_CHARACTERS
     assert found.note
 
 

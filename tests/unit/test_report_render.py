@@ -13,8 +13,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from bioresearcher.report.html import render_html
-from bioresearcher.report.markdown import render_bare_protocol, render_markdown, render_protocol
-from bioresearcher.report.view import load_view
+from bioresearcher.report.markdown import render_markdown
+from bioresearcher.report.protocol_markdown import render_bare_protocol, render_protocol
+from bioresearcher.report.run_data import load_view
 from bioresearcher.report.write import write_reports
 
 VOID = {"meta", "link", "img", "br"}

@@ -10,11 +10,11 @@ import conftest_report as builder
 import pytest
 
 from bioresearcher.errors import RunFolderError
-from bioresearcher.report import derive
-from bioresearcher.report.doubts import not_verified
+from bioresearcher.report import summaries
+from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.html import render_html
 from bioresearcher.report.markdown import render_markdown
-from bioresearcher.report.view import load_view
+from bioresearcher.report.run_data import load_view
 from bioresearcher.runfolder import RunFolder
 
 
@@ -41,7 +41,7 @@ def test_a_finished_run_misses_nothing(whole):
 
 
 def test_both_rates_stand_side_by_side(whole):
-    counted = derive.rates(load_view(whole))
+    counted = summaries.rates(load_view(whole))
     assert (counted.verified, counted.exit_ok, counted.tasks) == (2, 3, 4)
     assert (counted.verified_rate, counted.exit_rate) == ("50 %", "75 %")
     assert sum(n for _, n in counted.ladder) == 4
@@ -49,14 +49,14 @@ def test_both_rates_stand_side_by_side(whole):
 
 def test_findings_come_from_verified_tasks_only_and_stand_under_their_part(whole):
     view = load_view(whole)
-    parts = derive.findings_by_part(view)
+    parts = summaries.findings_by_part(view)
     assert [(p.title, len(p.rows)) for p in parts] == [("Expression differences", 2), ("Survival", 2)]
     assert all(row.task.verified for part in parts for row in part.rows)
     assert parts[1].rows[0].datasets == ("GSE1992", "GSE4335")
 
 
 def test_what_did_not_replicate_is_taken_from_the_statement(whole):
-    rows = derive.negative_findings(derive.findings_by_part(load_view(whole)))
+    rows = summaries.negative_findings(summaries.findings_by_part(load_view(whole)))
     assert [r.task.task.id for r in rows] == ["T2"]
 
 
@@ -72,18 +72,18 @@ def test_what_did_not_replicate_is_taken_from_the_statement(whole):
     ],
 )
 def test_negative_statements_are_recognised(whole, statement, negative):
-    row = derive.findings_by_part(load_view(whole))[0].rows[0]
+    row = summaries.findings_by_part(load_view(whole))[0].rows[0]
     other = row.finding.model_copy(update={"statement": statement})
-    assert derive.FoundRow(row.task, other, ()).negative is negative
+    assert summaries.FoundRow(row.task, other, ()).negative is negative
 
 
 def test_a_verified_task_whose_output_was_changed_states_no_result(folder):
     folder.path("tasks", "T1", "outputs", "differential.tsv").write_text("gene\nX\n")
     view = load_view(folder)
-    assert [p.title for p in derive.findings_by_part(view)] == ["Survival"]
-    assert derive.rates(view).verified == 1
+    assert [p.title for p in summaries.findings_by_part(view)] == ["Survival"]
+    assert summaries.rates(view).verified == 1
     assert any("outputs are not as the task wrote them (differential)" in s for s in not_verified(view))
-    assert any(s.tone == "bad" and "changed" in s.text for s in derive.stamps(view))
+    assert any(s.tone == "bad" and "changed" in s.text for s in summaries.stamps(view))
 
 
 def test_a_quote_that_left_its_text_is_said(folder):
@@ -100,14 +100,14 @@ def test_a_quote_without_its_text_is_not_called_found(folder):
 
 def test_tasks_without_a_sandbox_are_stamped(tmp_path):
     view = load_view(builder.build_run(tmp_path / "run", sandbox="none"))
-    assert derive.Stamp("3 tasks ran UNSANDBOXED", "bad") in derive.stamps(view)
+    assert summaries.Stamp("3 tasks ran UNSANDBOXED", "bad") in summaries.stamps(view)
     assert any(s.startswith("Code ran without a sandbox in T1, T2, T3") for s in not_verified(view))
 
 
 def test_a_run_without_any_sandbox_and_code_says_so(tmp_path):
     folder = RunFolder(tmp_path)
     builder.write_run(folder, status="stopped", sandbox="")
-    texts = [s.text for s in derive.stamps(load_view(folder))]
+    texts = [s.text for s in summaries.stamps(load_view(folder))]
     assert texts == ["Run stopped: budget", "No sandbox was used: no code was run"]
 
 
@@ -130,15 +130,15 @@ def test_what_was_not_verified_names_everything_open(whole):
 
 
 def test_papers_know_the_steps_that_rest_on_them(whole):
-    rows = {r.paper.id: r for r in derive.paper_views(load_view(whole))}
+    rows = {r.paper.id: r for r in summaries.paper_views(load_view(whole))}
     assert rows["PMID10963602"].used_by == ("1.1", "2.1")
     assert rows["PMID11111"].used_by == ()
 
 
 def test_data_sets_are_found_through_other_tasks_also_in_a_circle(folder):
-    assert derive.task_datasets(load_view(folder))["T10"] == ("GSE1992",)
+    assert summaries.task_datasets(load_view(folder))["T10"] == ("GSE1992",)
     edit(folder, "tasks/T3/task.json", inputs=[{"name": "x", "task": "T10", "output": "validation"}])
-    assert derive.task_datasets(load_view(folder))["T10"] == ()
+    assert summaries.task_datasets(load_view(folder))["T10"] == ()
 
 
 def test_a_run_that_has_just_begun_says_what_is_missing(tmp_path):
@@ -146,7 +146,7 @@ def test_a_run_that_has_just_begun_says_what_is_missing(tmp_path):
     builder.write_run(folder, status="running")
     view = load_view(folder)
     assert len(view.missing) == 5
-    assert derive.headline(view).text == "No task was run"
+    assert summaries.headline(view).text == "No task was run"
     for page in (render_html(view), render_markdown(view)):
         assert "No protocol: protocol.json was not written" in page
         assert "This report is incomplete" in page
@@ -181,7 +181,7 @@ def test_every_file_may_be_missing_or_damaged(folder):
 def test_commands_are_quoted_for_the_shell(folder):
     run = json.loads(folder.path("run.json").read_text())
     edit(folder, "run.json", settings={**run["settings"], "command": ["bioresearcher", "run", "my objective.toml"]})
-    assert derive.commands(load_view(folder))[0][1] == "bioresearcher run 'my objective.toml'"
+    assert summaries.commands(load_view(folder))[0][1] == "bioresearcher run 'my objective.toml'"
 
 
 def test_results_from_data_that_do_not_look_relevant_are_marked_at_the_head(folder):
@@ -190,10 +190,10 @@ def test_results_from_data_that_do_not_look_relevant_are_marked_at_the_head(fold
         check["relevant"] = False
     folder.path("checks.json").write_text(json.dumps(checks))
     view = load_view(folder)
-    assert "GSE1992" in derive.foreign_datasets(view)
-    assert "Data do not look relevant to the objective" in {s.text for s in derive.stamps(view)}
+    assert "GSE1992" in summaries.foreign_datasets(view)
+    assert "Data do not look relevant to the objective" in {s.text for s in summaries.stamps(view)}
     assert "need not answer the objective" in not_verified(view)[1], "second only to a retracted paper in use"
-    assert "1 retracted paper in use" in {s.text for s in derive.stamps(view)}
+    assert "1 retracted paper in use" in {s.text for s in summaries.stamps(view)}
     assert "Data do not look relevant" in render_markdown(view)
     assert "Data do not look relevant" in render_html(view)
 
@@ -232,18 +232,18 @@ def row(step: str, cost: float | None) -> dict[str, object]:
 
 
 def test_the_report_says_how_far_programming_went_by_itself(folder):
-    told = dict(derive.automation_rows(load_view(folder)))
+    told = dict(summaries.automation_rows(load_view(folder)))
     assert told["Attempts that failed, by class"] == "unusable output: 1; ended with an error: 1"
     assert told["Tokens of the programmer per verified task"] == told["Cost per verified task"] == "no model was asked"
     edit(folder, "run.json", usage=[row("programmer/write_code", 0.5), row("reviewer/score_protocol", 9.0)])
-    told = dict(derive.automation_rows(load_view(folder)))
+    told = dict(summaries.automation_rows(load_view(folder)))
     assert told["Tokens of the programmer per verified task"] == "5,000"
     assert told["Cost per verified task"] == "$0.2500"
     edit(folder, "run.json", usage=[row("programmer/write_code", None)])
     for page in (render_markdown(load_view(folder)), render_html(load_view(folder))):
         assert "Human interventions" in page
         assert "totals.cpu_s" in page
-    assert dict(derive.automation_rows(load_view(folder)))["Cost per verified task"] == "not known"
+    assert dict(summaries.automation_rows(load_view(folder)))["Cost per verified task"] == "not known"
 
 
 def test_a_run_folder_from_before_these_counts_is_read(folder):

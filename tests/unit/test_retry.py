@@ -17,8 +17,7 @@ import pytest
 
 from bioresearcher.errors import BudgetError, EmptyReplyError
 from bioresearcher.limits.rate_limits import Limiter, Limits
-from bioresearcher.llm.retry import with_retries
-from bioresearcher.llm.trouble import trouble_of
+from bioresearcher.llm.provider_errors import trouble_of, with_retries
 
 KEY = "sk-test-0123456789abcdef"
 

@@ -12,11 +12,21 @@ from lxml import etree
 from PIL import Image
 
 from bioresearcher.cli.app import main
-from bioresearcher.review.agreement import aggregate, agreement
-from bioresearcher.review.coefficients import alpha, counts_of, distance, kappa, observed, pairs
-from bioresearcher.review.collapse import collapse_warnings, machine_collapse, separation
-from bioresearcher.review.perception import draw_perception
-from bioresearcher.review.ratings import Ratings, read_ratings
+from bioresearcher.review.calibration.agreement import (
+    aggregate,
+    agreement,
+    alpha,
+    collapse_warnings,
+    counts_of,
+    distance,
+    kappa,
+    machine_collapse,
+    observed,
+    pairs,
+    separation,
+)
+from bioresearcher.review.calibration.charts import draw_perception
+from bioresearcher.review.calibration.ratings import Ratings, read_ratings
 
 PUBLISHED = """
 1 2 3 3 2 1 4 1 2 . . .

@@ -16,10 +16,10 @@ from fresh import FRESH, UNSEEN  # noqa: E402
 from material import NAMES, load, untagged  # noqa: E402
 from score import by_gate, cases, worded_cases  # noqa: E402
 
-from bioresearcher.review.collapse import collapse_warnings  # noqa: E402
-from bioresearcher.review.gates import run_gates  # noqa: E402
+from bioresearcher.review.calibration.agreement import collapse_warnings  # noqa: E402
+from bioresearcher.review.checks import run_gates  # noqa: E402
 from bioresearcher.review.metrics import review_by_rule  # noqa: E402
-from bioresearcher.review.read_text import protocol_from_text  # noqa: E402
+from bioresearcher.review.reading.text import protocol_from_text  # noqa: E402
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,19 +8,18 @@ import conftest_review as S
 import pytest
 from model_server import ModelServer
 
-from bioresearcher.cards import load_cards
 from bioresearcher.events import EventLog
 from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.budget import load_prices
 from bioresearcher.llm.chat import ChatBackend
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.prices import load_prices
-from bioresearcher.llm.tokens import tokens_of
+from bioresearcher.llm.shorten import tokens_of
 from bioresearcher.prompts import PromptBook
-from bioresearcher.resources import Resources
+from bioresearcher.resources import Resources, load_cards
 from bioresearcher.review.brief import brief, condensed
-from bioresearcher.review.gates import run_gates
+from bioresearcher.review.checks import run_gates
 from bioresearcher.review.metrics import review_by_rule
-from bioresearcher.schemas.ask_review import ProtocolScores
+from bioresearcher.schemas.ask_program import ProtocolScores
 from bioresearcher.schemas.model import ROLES, ModelSettings
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import METRICS, GateFinding

@@ -14,7 +14,7 @@ from rich.console import Console
 from bioresearcher.cli import review as command
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.errors import InputError
-from bioresearcher.review.gates import GATES
+from bioresearcher.review.checks import GATES
 from bioresearcher.review.render import as_markdown
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.review import METRICS, Review

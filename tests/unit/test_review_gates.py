@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioresearcher.review.gates import GATES, GateContext, applicability, run_gates
-from bioresearcher.review.gates_references import paper_identifiers
+from bioresearcher.review.check import GateContext
+from bioresearcher.review.checks import GATES, applicability, run_gates
+from bioresearcher.review.checks_references import paper_identifiers
 from bioresearcher.review.metrics import review_by_rule
-from bioresearcher.review.read_text import protocol_from_text
+from bioresearcher.review.reading.text import protocol_from_text
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Paper
+from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.schemas.protocol import Coverage, Protocol, ProtocolStep, ReportPartRef, StepInput, StepOutput
-from bioresearcher.schemas.report import Parameter
 
 Inject = Callable[[Protocol], Protocol]
 

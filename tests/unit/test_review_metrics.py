@@ -5,10 +5,18 @@ from __future__ import annotations
 import conftest_review as S
 import pytest
 
-from bioresearcher.review.gates import GATES
-from bioresearcher.review.metrics import FAIL_LOWEST, FAIL_MEAN, PASS_LOWEST, PASS_MEAN, decide, review_by_rule
-from bioresearcher.review.read_text import protocol_from_text
-from bioresearcher.review.rubric import RUBRIC, rubric_text
+from bioresearcher.review.checks import GATES
+from bioresearcher.review.metrics import (
+    FAIL_LOWEST,
+    FAIL_MEAN,
+    PASS_LOWEST,
+    PASS_MEAN,
+    RUBRIC,
+    decide,
+    review_by_rule,
+    rubric_text,
+)
+from bioresearcher.review.reading.text import protocol_from_text
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart
 from bioresearcher.schemas.review import METRICS, GateFinding, Metric
 

@@ -12,8 +12,8 @@ import pytest
 from model_server import MODEL, ModelServer
 
 from bioresearcher.cli.app import main
-from bioresearcher.review.compare import compare
 from bioresearcher.review.metrics import review_by_rule
+from bioresearcher.review.render import compare
 from bioresearcher.schemas.review import METRICS
 
 CLEAN = S.CLEAN_WET

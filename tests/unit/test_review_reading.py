@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from bioresearcher.errors import InputError
 from bioresearcher.papers.docx import MAX_XML_BYTES
 from bioresearcher.report.protocol_markdown import render_bare_protocol
-from bioresearcher.review import read_protocol
-from bioresearcher.review.gates import run_gates
-from bioresearcher.review.read_text import protocol_from_text
+from bioresearcher.review.checks import run_gates
+from bioresearcher.review.reading import protocol as read_protocol
+from bioresearcher.review.reading.text import protocol_from_text
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.text.visible import visible
 

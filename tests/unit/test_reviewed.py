@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bioresearcher.cards import load_cards
 from bioresearcher.events import EventLog
 from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.scripted import ScriptedBackend
 from bioresearcher.prompts import PromptBook
-from bioresearcher.resources import Resources
-from bioresearcher.schemas.objective import Objective
+from bioresearcher.resources import Resources, load_cards
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.review import DraftJudgement, GateFinding
-from bioresearcher.stages.reviewed import reviewed
+from bioresearcher.stages.review_loop import reviewed
 
 OBJECTIVE = Objective(id="o", text="Which genes differ between the groups?")
 QUESTIONS = ("answers_objective", "complete", "specific", "consistent", "grounded")

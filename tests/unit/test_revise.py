@@ -12,33 +12,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioresearcher.cards import load_cards
 from bioresearcher.errors import InputError, NothingRevisedError
 from bioresearcher.events import EventLog
 from bioresearcher.examples import load_example
-from bioresearcher.graph.retask import kept_ids
+from bioresearcher.graph.revisions import kept_ids
 from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.offline.handlers import offline_backend
-from bioresearcher.llm.offline.program import extract_tasks
-from bioresearcher.llm.offline.revise import as_draft
-from bioresearcher.llm.scripted import ScriptedBackend
+from bioresearcher.offline.backend import offline_backend
+from bioresearcher.offline.comment import as_draft
+from bioresearcher.offline.skill_binding import extract_tasks
 from bioresearcher.prompts import PromptBook
 from bioresearcher.report.protocol_markdown import render_bare_protocol
-from bioresearcher.resources import Resources
-from bioresearcher.review.gates import GateContext
-from bioresearcher.schemas.ask_design import SkillBrief
+from bioresearcher.resources import Resources, load_cards
+from bioresearcher.review.check import GateContext
+from bioresearcher.schemas.ask_design import PartConcern, PartsChosen, RevisedPart, SkillBrief
 from bioresearcher.schemas.ask_program import ExtractTasksInput
-from bioresearcher.schemas.ask_revise import PartConcern, PartsChosen, RevisedPart
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import DraftJudgement
 from bioresearcher.skills import load_skills
-from bioresearcher.sources.datasets import load_datasets
+from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.stages import design
-from bioresearcher.stages.assemble import assemble_protocol
-from bioresearcher.stages.bench import Bench
-from bioresearcher.stages.changes import difference
+from bioresearcher.stages.design_context import Bench, assemble_protocol
 from bioresearcher.stages.revise import Desk, Revised, revise
+from bioresearcher.stages.revise_rules import difference
 
 SKILLS = load_skills(Resources())
 

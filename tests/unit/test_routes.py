@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.graph.build import BRANCHES, STEPS, build_pipeline
-from bioresearcher.graph.routes import ready_tasks
+from bioresearcher.graph.build import BRANCHES, STEPS, build_pipeline, ready_tasks
 from bioresearcher.graph.state import RunState, initial_state, merge
 from bioresearcher.settings.values import GATES
 

@@ -12,7 +12,7 @@ from bioresearcher.errors import RunFolderError, WorkspaceError
 from bioresearcher.graph.lock import RunLock
 from bioresearcher.graph.run import new_run_folder, read_record
 from bioresearcher.runfolder import RunFolder, safe_name, write_text
-from bioresearcher.schemas.objective import Objective, Requirement
+from bioresearcher.schemas.base import Objective, Requirement
 
 
 @given(st.text())

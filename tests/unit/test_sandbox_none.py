@@ -14,8 +14,7 @@ from bioresearcher.errors import InputError, SandboxUnavailableError
 from bioresearcher.sandbox import choose
 from bioresearcher.sandbox.__main__ import main
 from bioresearcher.sandbox.base import Job
-from bioresearcher.sandbox.choose import choose_sandbox
-from bioresearcher.sandbox.none import UnsandboxedSandbox
+from bioresearcher.sandbox.choose import UnsandboxedSandbox, choose_sandbox
 from bioresearcher.sandbox.probe import probe
 from bioresearcher.schemas.execution import ExecResult, Limits
 

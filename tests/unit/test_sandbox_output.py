@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.sandbox.output import Capture, clean
+from bioresearcher.sandbox.supervise import Capture, clean
 
 
 @pytest.mark.parametrize(

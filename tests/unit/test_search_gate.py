@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from bioresearcher.cli.gates import ask_person
+from bioresearcher.cli.approvals import ask_person
 from bioresearcher.cli.selection import show_selection
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.dataset import DataFile, Dataset, DatasetCheck

@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bioresearcher.examples import load_example
-from bioresearcher.llm.offline.concepts import broader, find_concepts
-from bioresearcher.llm.offline.queries import objective_concepts, plan_queries
-from bioresearcher.schemas.ask_search import PlanQueriesInput
-from bioresearcher.schemas.objective import Objective, Requirement
+from bioresearcher.offline.search import broader, find_concepts, objective_concepts, plan_queries
+from bioresearcher.schemas.ask_literature import PlanQueriesInput
+from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.paper import SearchQuery
-from bioresearcher.sources.boolean import parse, positive_words
-from bioresearcher.stages.adjust import and_clauses, ignored, narrow, relax
+from bioresearcher.sources.pubmed_offline.boolean import parse, positive_words
+from bioresearcher.stages.search import and_clauses, ignored, narrow, relax
 
 LIPOSARCOMA = Objective(
     id="br-16317",

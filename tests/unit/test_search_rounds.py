@@ -8,9 +8,9 @@ import pytest
 
 from bioresearcher.errors import InputError, OutsideError
 from bioresearcher.schemas.paper import Notice, Paper, QueryPlan, QueryTrail, SearchQuery, SearchRound
-from bioresearcher.sources.base import Hits
-from bioresearcher.stages import selection
-from bioresearcher.stages.duplicates import is_preprint, unique
+from bioresearcher.sources.protocols import Hits
+from bioresearcher.stages import screen
+from bioresearcher.stages.screen import is_preprint, unique
 from bioresearcher.stages.search import search_papers, stop_reason, with_kept, with_new
 
 TITLE = "Immune classes of liposarcoma and their key genes"
@@ -194,24 +194,24 @@ def test_the_worse_status_counts_and_all_notices_stay() -> None:
     ],
 )  # fmt: skip
 def test_ids_are_read_as_people_write_them(said: str, meant: str) -> None:
-    assert selection.named_id(said) == meant
+    assert screen.named_id(said) == meant
 
 
 @pytest.mark.parametrize("said", ["", "  ", "two words", "../../etc/passwd", "a;b", "x" * 300])
 def test_what_cannot_be_an_id_is_refused(said: str) -> None:
     with pytest.raises(InputError, match="this is no id"):
-        selection.named_id(said, "--include")
+        screen.named_id(said, "--include")
 
 
 def test_papers_and_data_sets_are_found_by_any_of_their_ids() -> None:
     papers = [paper("own-1", doi="10.1000/x", pmid="7"), paper("PMID8", pmid="8")]
-    named = selection.matching(["PMID:7", "doi:10.1000/X", "8", "gse1", "GSE9", "PMC1"], papers, ["GSE1"])
+    named = screen.matching(["PMID:7", "doi:10.1000/X", "8", "gse1", "GSE9", "PMC1"], papers, ["GSE1"])
     assert named.ids == ("own-1", "PMID8", "GSE1")
     assert named.unknown == ("GSE9", "PMC1")
-    said = selection.not_known(named.unknown, "--include")[0].message
+    said = screen.not_known(named.unknown, "--include")[0].message
     assert said.startswith("--include GSE9: no paper")
 
 
 def test_papers_named_by_id_are_asked_for() -> None:
-    queries = [q.query for q in selection.queries_for(["PMID:7", "pmc5", "doi:10.1000/x", "GSE1"])]
+    queries = [q.query for q in screen.queries_for(["PMID:7", "pmc5", "doi:10.1000/x", "GSE1"])]
     assert queries == ["7[PMID]", "PMC5[PMCID]", '"10.1000/x"[DOI]']

@@ -8,30 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from bioresearcher.cards import load_cards
 from bioresearcher.errors import OutsideError
 from bioresearcher.events import EventLog
 from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.scripted import ScriptedBackend
 from bioresearcher.prompts import PromptBook
-from bioresearcher.report.doubts import not_verified
-from bioresearcher.report.searched import counted, left_out, left_out_lines, searched_lines
-from bioresearcher.report.view import RunView
-from bioresearcher.resources import Resources
-from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.paper import (
-    Notice,
-    Paper,
-    PaperAnswers,
-    QueryTrail,
-    ScreenedPaper,
-    SearchRound,
-)
+from bioresearcher.report.caveats import not_verified
+from bioresearcher.report.markdown import counted, left_out, left_out_lines, searched_lines
+from bioresearcher.report.run_data import RunView
+from bioresearcher.resources import Resources, load_cards
+from bioresearcher.schemas.base import Objective
+from bioresearcher.schemas.paper import Notice, Paper, PaperAnswers, QueryTrail, ScreenedPaper, SearchRound
 from bioresearcher.schemas.run import RunRecord
 from bioresearcher.settings.values import LEFT_OUT_TYPES
-from bioresearcher.stages.screen import ScreeningRules, ruled_out, screen_papers
-from bioresearcher.stages.status import check_status
+from bioresearcher.stages.screen import ScreeningRules, check_status, ruled_out, screen_papers
 
 OBJECTIVE = Objective(id="o", text="Immune classes of liposarcoma and their key genes")
 QUOTE = "Immune classes of liposarcoma"

@@ -17,14 +17,10 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from bioresearcher.cli.session.completion import SessionCompleter
-from bioresearcher.cli.session.editor import edit_text
-from bioresearcher.cli.session.history import open_history
-from bioresearcher.cli.session.layout import Sheet
-from bioresearcher.cli.session.pasted import LONGEST_SHOWN, Pasted, has_mark
-from bioresearcher.cli.session.plain import PlainTerminal
-from bioresearcher.cli.session.script import ScriptTerminal, read_script
-from bioresearcher.cli.session.shown import as_lines, as_text
+from bioresearcher.cli.session.layout import Sheet, as_lines, as_text
+from bioresearcher.cli.session.plain_terminal import PlainTerminal, ScriptTerminal, read_script
+from bioresearcher.cli.session.prompt_terminal import LONGEST_SHOWN, Pasted, SessionCompleter, has_mark, open_history
+from bioresearcher.cli.session.terminal import edit_text
 from bioresearcher.errors import InputError
 from bioresearcher.text.format import md_table
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from bioresearcher.errors import InputError
 from bioresearcher.settings import Settings, load_settings_with_origin
-from bioresearcher.settings.file import read_settings_file
-from bioresearcher.settings.secrets import find_key, is_variable_name, looks_like_key
+from bioresearcher.settings.file import find_key, is_variable_name, looks_like_key, read_settings_file
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-" + "proj-0123456789abcdef"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bioresearcher.cli.app import build_parser, main
-from bioresearcher.cli.settings_table import models_line
+from bioresearcher.cli.doctor import models_line
 from bioresearcher.errors import InputError
 from bioresearcher.settings import Settings, load_settings_with_origin
 

@@ -16,13 +16,17 @@ import pytest
 import yaml
 from scipy import stats
 
+from bioresearcher.execution.code_checks import check_code
 from bioresearcher.execution.figures import read_figure
-from bioresearcher.execution.findings import read_findings, unsupported_number
-from bioresearcher.execution.static import check_code
-from bioresearcher.execution.tables import read_table, table_placeholder, table_problem
-from bioresearcher.schemas.execution import Finding
+from bioresearcher.execution.output_tables import (
+    read_findings,
+    read_table,
+    table_placeholder,
+    table_problem,
+    unsupported_number,
+)
+from bioresearcher.schemas.execution import DryLabTask, Finding, TaskCode, TaskInput
 from bioresearcher.schemas.skill import SkillContract
-from bioresearcher.schemas.task import DryLabTask, TaskCode, TaskInput
 from bioresearcher.skills import load_skill
 
 ROOT = Path(__file__).resolve().parents[2]

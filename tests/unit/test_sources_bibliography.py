@@ -10,16 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.library.canonical import UnreadablePaper
-from bioresearcher.library.records import ABSTRACT_ONLY
-from bioresearcher.schemas.paper import Failure, Paper
-from bioresearcher.schemas.passage import Document
-from bioresearcher.sources.bibliography import is_bibliography, read_bibliography
-from bioresearcher.sources.bibtex import read_bibtex
-from bioresearcher.sources.csl_json import read_csl_json
-from bioresearcher.sources.papers import OwnPapers
-from bioresearcher.sources.references import Broken, Entry
-from bioresearcher.sources.ris import read_ris
+from bioresearcher.papers.canonical import UnreadablePaper
+from bioresearcher.papers.identifiers import ABSTRACT_ONLY
+from bioresearcher.schemas.paper import Document, Failure, Paper
+from bioresearcher.sources.literature.bibliography import (
+    Broken,
+    Entry,
+    is_bibliography,
+    read_bibliography,
+    read_bibtex,
+    read_csl_json,
+    read_ris,
+)
+from bioresearcher.sources.literature.own_papers import OwnPapers
 
 ABSTRACT = "Breast tumours were classified by their expression of 500 intrinsic genes in three cohorts."
 

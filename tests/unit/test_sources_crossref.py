@@ -10,9 +10,9 @@ import pytest
 from services_server import Reply, ServicesServer, World
 
 from bioresearcher.schemas.paper import Paper
-from bioresearcher.sources.base import StatusSource
-from bioresearcher.sources.crossref import Crossref, no_works
 from bioresearcher.sources.http import Http, ServiceError
+from bioresearcher.sources.literature.crossref import Crossref, no_works
+from bioresearcher.sources.protocols import StatusSource
 
 WORKS = [
     {"DOI": "10.1000/RETRACTED", "updated-by": [

@@ -11,9 +11,9 @@ import pytest
 from services_server import Reply, ServicesServer, World
 
 from bioresearcher.errors import WorkspaceError
-from bioresearcher.sources import http_files
+from bioresearcher.sources import http_cache
 from bioresearcher.sources.http import Http, ServiceError
-from bioresearcher.sources.http_store import AnswerStore, Stored
+from bioresearcher.sources.http_cache import AnswerStore, Stored
 
 BODY = bytes(range(256)) * 400
 
@@ -112,8 +112,8 @@ def test_a_damaged_store_of_answers_is_begun_anew_only_where_it_may_be(tmp_path:
 def test_what_is_there_is_continued_only_when_its_version_is_known(tmp_path: Path) -> None:
     part = tmp_path / "f.part"
     part.write_bytes(b"12345")
-    assert http_files.resume_headers(part) == {}
+    assert http_cache.resume_headers(part) == {}
     (tmp_path / "f.part.etag.part").write_text('"v"')
-    assert http_files.resume_headers(part) == {"Range": "bytes=5-", "If-Range": '"v"'}
-    http_files.forget(part)
+    assert http_cache.resume_headers(part) == {"Range": "bytes=5-", "If-Range": '"v"'}
+    http_cache.forget(part)
     assert [*tmp_path.iterdir()] == []

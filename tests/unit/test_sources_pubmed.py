@@ -10,13 +10,13 @@ import pubmed_xml as px
 import pytest
 from services_server import Reply, ServicesServer, World
 
-from bioresearcher.library.canonical import UnreadablePaper
+from bioresearcher.papers.canonical import UnreadablePaper
 from bioresearcher.schemas.paper import Paper
-from bioresearcher.sources import pubmed as module
 from bioresearcher.sources.http import Http, ServiceError
-from bioresearcher.sources.http_store import AnswerStore
-from bioresearcher.sources.pmc import Pmc, read_licence
-from bioresearcher.sources.pubmed import PubMed
+from bioresearcher.sources.http_cache import AnswerStore
+from bioresearcher.sources.literature import pubmed as module
+from bioresearcher.sources.literature.pmc import Pmc, read_licence
+from bioresearcher.sources.literature.pubmed import PubMed
 
 WIDE = "cancer OR cell OR gene OR patients OR study OR disease OR human"
 

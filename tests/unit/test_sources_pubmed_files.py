@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 from bioresearcher.cli.app import main
 from bioresearcher.errors import InputError, StoppedError, WorkspaceError
 from bioresearcher.graph.prepare import pubmed_files
-from bioresearcher.library.canonical import UnreadablePaper
-from bioresearcher.library.records import ABSTRACT_ONLY
+from bioresearcher.papers.canonical import UnreadablePaper
+from bioresearcher.papers.identifiers import ABSTRACT_ONLY
 from bioresearcher.schemas.paper import Failure
 from bioresearcher.settings import load_settings
-from bioresearcher.sources.base import LiteratureSource
-from bioresearcher.sources.papers import OwnPapers
-from bioresearcher.sources.pubmed_files import PubmedFiles, in_order
-from bioresearcher.sources.pubmed_query import Leaf, Node, Vocabulary, parse, translate
+from bioresearcher.sources.literature.own_papers import OwnPapers
+from bioresearcher.sources.protocols import LiteratureSource
+from bioresearcher.sources.pubmed_offline.query import Leaf, Node, Vocabulary, parse, translate
+from bioresearcher.sources.pubmed_offline.source import PubmedFiles, in_order
 
 
 def source(folder: Path, *paths: Path) -> PubmedFiles:
@@ -326,7 +326,7 @@ INDEX = """
 import sys
 import threading
 from pathlib import Path
-from bioresearcher.sources.pubmed_files import PubmedFiles
+from bioresearcher.sources.pubmed_offline.source import PubmedFiles
 PubmedFiles([Path(sys.argv[1])], Path(sys.argv[2])).load()
 """
 
@@ -340,8 +340,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 KILLED = """
 import os, sys
 from pathlib import Path
-from bioresearcher.sources import pubmed_files
-from bioresearcher.sources.pubmed_files import PubmedFiles
+from bioresearcher.sources.pubmed_offline import source
+from bioresearcher.sources.pubmed_offline.source import PubmedFiles
 pubmed_files._SHOW_EVERY = 1_000
 PubmedFiles([Path(sys.argv[1])], Path(sys.argv[2]), lambda said: os.kill(os.getpid(), 9)).load()
 """
@@ -410,7 +410,7 @@ async def test_folders_may_have_any_name(tmp_path: Path) -> None:
 async def test_indexing_ends_soon_when_nobody_waits_for_it(
     tmp_path: Path, many: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bioresearcher.sources.pubmed_files._SHOW_EVERY", 10)
+    monkeypatch.setattr("bioresearcher.sources.pubmed_offline.source._SHOW_EVERY", 10)
     loop, begun, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
 
     def show(said: str) -> None:

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bioresearcher.library.canonical import UnreadablePaper
+from bioresearcher.papers.canonical import UnreadablePaper
 from bioresearcher.schemas.paper import Paper
-from bioresearcher.sources import crossref, europepmc
-from bioresearcher.sources import eutils_answers as eutils
 from bioresearcher.sources.http import ServiceError
-from bioresearcher.sources.pmc import jats_document
-from bioresearcher.sources.pubmed_record import read_record
-from bioresearcher.sources.pubmed_stream import records_of
+from bioresearcher.sources.literature import crossref, europepmc
+from bioresearcher.sources.literature import eutils as eutils
+from bioresearcher.sources.literature.pmc import jats_document
+from bioresearcher.sources.pubmed_offline.records import read_record, records_of
 
 RAW = "pubmed/raw"
 Read = Callable[[bytes], object]

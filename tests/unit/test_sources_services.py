@@ -15,17 +15,17 @@ from services_server import Reply, ServicesServer, World
 
 from bioresearcher.errors import OutsideError
 from bioresearcher.graph.services import open_services
-from bioresearcher.library.canonical import UnreadablePaper
+from bioresearcher.papers.canonical import UnreadablePaper
+from bioresearcher.schemas.model import ServiceSettings
 from bioresearcher.schemas.paper import Paper
-from bioresearcher.schemas.services import ServiceSettings
 from bioresearcher.settings import Settings
-from bioresearcher.sources.base import FullTextSource, LiteratureSource, StatusSource
-from bioresearcher.sources.europepmc import EuropePmc, _no_page, _paper, europepmc_query
-from bioresearcher.sources.eutils_answers import no_xml, xml_of
 from bioresearcher.sources.http import Http, ServiceError
-from bioresearcher.sources.http_store import AnswerStore
-from bioresearcher.sources.pubmed import PubMed, _records
-from bioresearcher.stages.texts import best_text
+from bioresearcher.sources.http_cache import AnswerStore
+from bioresearcher.sources.literature.europepmc import EuropePmc, _no_page, _paper, europepmc_query
+from bioresearcher.sources.literature.eutils import no_xml, xml_of
+from bioresearcher.sources.literature.pubmed import PubMed, _records
+from bioresearcher.sources.protocols import FullTextSource, LiteratureSource, StatusSource
+from bioresearcher.stages.read import best_text
 
 RECORD = {"title": "Immune classes of liposarcoma", "abstract": "We grouped liposarcoma.", "year": 2020}
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bioresearcher.schemas.dataset import Dataset, DatasetCheck, Remote, RemoteFile
-from bioresearcher.schemas.geo import GeoSample
-from bioresearcher.schemas.objective import Objective
-from bioresearcher.sources.geo_supplement import link_columns
+from bioresearcher.schemas.base import Objective
+from bioresearcher.schemas.dataset import Dataset, DatasetCheck, GeoSample, Remote, RemoteFile
+from bioresearcher.sources.geo.supplement import link_columns
 from bioresearcher.stages.datasets import chosen, mentions, not_asked, promising
 
 

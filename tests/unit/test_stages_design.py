@@ -13,17 +13,24 @@ from hypothesis import strategies as st
 from bioresearcher.events import Event
 from bioresearcher.resources import Resources
 from bioresearcher.schemas.ask_design import HeadingsDraft, OutlinesDraft, ProtocolStepDraft, StepsDraft
+from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
-from bioresearcher.schemas.objective import Objective, Requirement
-from bioresearcher.schemas.passage import Evidence
+from bioresearcher.schemas.paper import Evidence
+from bioresearcher.schemas.paper_report import Report, ReportPart, ReportStep
 from bioresearcher.schemas.protocol import ProtocolPart, ReportPartRef
-from bioresearcher.schemas.report import Report, ReportPart, ReportStep
 from bioresearcher.skills import load_skills
 from bioresearcher.stages import design
-from bioresearcher.stages.assemble import assemble_protocol
-from bioresearcher.stages.bench import Bench
-from bioresearcher.stages.drafts import MAX_LINES, MAX_PARTS, tidy_headings, tidy_outlines
-from bioresearcher.stages.steps import Ground, match_steps, tidy_step, unbound
+from bioresearcher.stages.design_context import Bench, assemble_protocol
+from bioresearcher.stages.draft_cleanup import (
+    MAX_LINES,
+    MAX_PARTS,
+    Ground,
+    match_steps,
+    tidy_headings,
+    tidy_outlines,
+    tidy_step,
+    unbound,
+)
 
 SKILLS = load_skills(Resources())
 OBJECTIVE = Objective(

@@ -18,9 +18,8 @@ from bioresearcher.runfolder import safe_name
 from bioresearcher.sandbox.choose import choose_sandbox
 from bioresearcher.schemas.ask_program import CodeDraft, ExtractTasksInput, TasksDraft
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
-from bioresearcher.schemas.execution import Limits, Outcome
+from bioresearcher.schemas.execution import DryLabTask, Limits, Outcome
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.task import DryLabTask
 from bioresearcher.skills import load_skills
 from bioresearcher.stages import program
 from bioresearcher.stages.tasks import MAX_TASKS, accept_tasks

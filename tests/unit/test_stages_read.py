@@ -10,15 +10,22 @@ from conftest_stages import caller, notes
 
 from bioresearcher.errors import RefusalError, ReplyInvalidError
 from bioresearcher.events import Event
-from bioresearcher.review.gates import GateContext
+from bioresearcher.review.check import GateContext
 from bioresearcher.review.metrics import review_by_rule
-from bioresearcher.schemas.ask_read import PaperOutline, PartDraft, ReferabilityDraft
-from bioresearcher.schemas.ask_review import ProtocolScores
-from bioresearcher.schemas.ask_search import DatasetAnswers
+from bioresearcher.schemas.ask_literature import DatasetAnswers, PaperOutline, PartDraft, ReferabilityDraft
+from bioresearcher.schemas.ask_program import ProtocolScores
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import DataFile, Dataset, DatasetCheck
-from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.paper import Paper, PaperAnswers, QueryPlan, QueryTrail, SearchQuery, SearchRound
-from bioresearcher.schemas.passage import Document, Section
+from bioresearcher.schemas.paper import (
+    Document,
+    Paper,
+    PaperAnswers,
+    QueryPlan,
+    QueryTrail,
+    SearchQuery,
+    SearchRound,
+    Section,
+)
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import METRICS
 from bioresearcher.stages import read, score, screen, search

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bioresearcher.library.canonical import DocumentBuilder
-from bioresearcher.library.passages import split
-from bioresearcher.schemas.ask_read import OutlinedPart
-from bioresearcher.schemas.passage import Document, Evidence
-from bioresearcher.schemas.report import Mention, Parameter, ReportPart, ReportStep, Statement
-from bioresearcher.stages.reconcile import carried, complete, unquoted, versions_of
-from bioresearcher.stages.relevant import CHARACTERS_PER_PART, PASSAGES_PER_PART, Relevance
+from bioresearcher.papers.canonical import DocumentBuilder
+from bioresearcher.papers.quotes import split
+from bioresearcher.schemas.ask_literature import OutlinedPart
+from bioresearcher.schemas.paper import Document, Evidence
+from bioresearcher.schemas.paper_report import Mention, Parameter, ReportPart, ReportStep, Statement
+from bioresearcher.stages.quote_checks import carried, complete, unquoted, versions_of
+from bioresearcher.stages.read import CHARACTERS_PER_PART, PASSAGES_PER_PART, Relevance
 
 QUOTE = "Arrays of 46 tumours (GSE1992) were compared by Welch's t-test with limma 3.50 at an adjusted p value < 0.05."
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bioresearcher.library.canonical import clean
-from bioresearcher.library.suspicion import suspicion
+from bioresearcher.papers.canonical import clean
+from bioresearcher.papers.injection import suspicion
 from bioresearcher.text.lookalikes import fold, lookalikes, table
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.schemas.report import Parameter
-from bioresearcher.stages.drafts import in_order
-from bioresearcher.stages.output_tail import output_tail, without_chance
-from bioresearcher.stages.written import Written
+from bioresearcher.execution.process import output_tail, without_chance
+from bioresearcher.schemas.paper_report import Parameter
+from bioresearcher.stages.draft_cleanup import in_order
+from bioresearcher.stages.report_builder import Written
 from bioresearcher.text.normalise import known_id, known_ids, plain_name, stands_in, title_of
 
 

@@ -15,22 +15,21 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from bioresearcher.cli.session.export import export, file_lines, path_of
-from bioresearcher.cli.session.layout import Sheet
-from bioresearcher.cli.session.running import Live
-from bioresearcher.cli.session.shown import as_lines, as_text
+from bioresearcher.cli.session.layout import Sheet, as_lines, as_text
+from bioresearcher.cli.session.paper_questions import ask_view
+from bioresearcher.cli.session.run_control import Live
 from bioresearcher.cli.session.views import VIEWS, view
-from bioresearcher.cli.session.views_ask import ask_view
 from bioresearcher.errors import InputError
 from bioresearcher.llm.backend import Reply
 from bioresearcher.llm.budget import Budget, Meter
 from bioresearcher.llm.ledger import Entry, Ledger, usage_rows
-from bioresearcher.report.derive import OUTCOMES
+from bioresearcher.report.summaries import OUTCOMES
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.answer import AnswerSentence, Citation, LeftOut, LibraryAnswer
-from bioresearcher.schemas.passage import Evidence
+from bioresearcher.schemas.base import Usage
+from bioresearcher.schemas.execution import DryLabTask
+from bioresearcher.schemas.library import AnswerSentence, Citation, LeftOut, LibraryAnswer
+from bioresearcher.schemas.paper import Evidence
 from bioresearcher.schemas.run import RunRecord
-from bioresearcher.schemas.task import DryLabTask
-from bioresearcher.schemas.usage import Usage
 from bioresearcher.text.format import md, md_code_block, md_list, md_table
 from bioresearcher.text.visible import one_line
 

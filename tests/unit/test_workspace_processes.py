@@ -20,10 +20,10 @@ from library_process import ANSWERS, DOCUMENTS
 from services_server import Reply, ServicesServer, World
 from test_library_index import WordVectors
 
-from bioresearcher.library.index import Library
 from bioresearcher.limits.file_lock import alone
+from bioresearcher.retrieval.index import Library
 from bioresearcher.sources.http import Http
-from bioresearcher.sources.http_store import AnswerStore
+from bioresearcher.sources.http_cache import AnswerStore
 
 FILE = bytes(range(256)) * 2000
 DIGEST = hashlib.sha256(FILE).hexdigest()

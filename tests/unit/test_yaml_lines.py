@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.yaml_lines import Place, YamlProblem, compose, construct, texts
+from bioresearcher.config_text import Place, YamlProblem, compose, construct, texts
 
 TEXTS = st.text(alphabet=st.characters(codec="utf-8"), max_size=12)
 VALUES = st.recursive(

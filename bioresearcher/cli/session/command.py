@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioresearcher.cli.common import (
+from bioresearcher.cli.options import (
     Commands,
     add_budget_options,
     add_model_options,
@@ -18,7 +18,7 @@ from bioresearcher.cli.common import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bioresearcher.cli.session.script import Line, ScriptTerminal
+    from bioresearcher.cli.session.plain_terminal import Line, ScriptTerminal
     from bioresearcher.cli.session.terminal import SessionTerminal
     from bioresearcher.settings import Settings
 
@@ -59,9 +59,9 @@ def run(args: argparse.Namespace) -> int:
     """Hold the session; the exit code."""
     import asyncio
 
-    from bioresearcher.cli.session.script import read_script
+    from bioresearcher.cli.session.plain_terminal import read_script
     from bioresearcher.errors import InputError
-    from bioresearcher.graph.lean import keep_lean
+    from bioresearcher.graph.run import keep_lean
     from bioresearcher.settings import load_settings_with_origin
     from bioresearcher.settings.values import GATES
 
@@ -82,8 +82,8 @@ async def _hold(args: argparse.Namespace, settings: Settings, lines: list[Line])
     import asyncio
     import signal
 
-    from bioresearcher.cli.session.conversation import Session
-    from bioresearcher.cli.session.script import ScriptTerminal
+    from bioresearcher.cli.session.plain_terminal import ScriptTerminal
+    from bioresearcher.cli.session.session import Session
 
     terminal = _terminal(args, settings, lines, lambda: session.interrupt())
     session = Session(terminal, settings)
@@ -118,15 +118,15 @@ def _terminal(
     import os
 
     if args.script:
-        from bioresearcher.cli.session.script import ScriptTerminal
+        from bioresearcher.cli.session.plain_terminal import ScriptTerminal
 
         return ScriptTerminal(lines, plain=args.plain)
     if args.plain or os.environ.get("TERM", "dumb") in {"dumb", "unknown"}:
-        from bioresearcher.cli.session.plain import PlainTerminal
+        from bioresearcher.cli.session.plain_terminal import PlainTerminal
 
         return PlainTerminal()
-    from bioresearcher.cli.session.commands import COMMANDS
-    from bioresearcher.cli.session.prompt import PromptTerminal
+    from bioresearcher.cli.session.prompt_terminal import PromptTerminal
+    from bioresearcher.cli.session.session import COMMANDS
 
     names = [f"/{name}" for name in COMMANDS]
     return PromptTerminal(settings.workspace / "history", names=names, interrupt=interrupt)

@@ -18,10 +18,9 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from bioresearcher.errors import InputError, WorkspaceError
-from bioresearcher.report.outputs import contained
+from bioresearcher.report.run_data import contained
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.execution import TaskRecord
-from bioresearcher.schemas.task import DryLabTask
+from bioresearcher.schemas.execution import DryLabTask, TaskRecord
 from bioresearcher.text.format import count_of, size
 
 _FILES: Final = (

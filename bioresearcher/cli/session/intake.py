@@ -1,24 +1,118 @@
-"""Asking for what a run needs: objective, conditions, requirements, papers, data; and whether it was understood."""
+"""Asking for what a run needs: objective, conditions, requirements, papers, data; and whether it was understood.
+
+What a run will be started with, as far as it has been said; and how it was understood.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bioresearcher.cli.given import given_items, given_paths, given_text
-from bioresearcher.cli.session.draft import Draft, Found, understood
+from bioresearcher.cli.options import given_items, given_paths, given_text
 from bioresearcher.cli.session.loading import loaded
 from bioresearcher.cli.session.terminal import Terminal
 from bioresearcher.errors import BioresearcherError, InputError
-from bioresearcher.text.format import count_of
+from bioresearcher.text.format import count_of, md
+from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
-    from bioresearcher.llm.choose import Choice
+    from bioresearcher.cli.session.layout import Sheet
+    from bioresearcher.examples import ExampleInputs
+    from bioresearcher.graph.prepare import Inputs
+    from bioresearcher.llm.select_backend import Choice
+    from bioresearcher.schemas.dataset import Dataset
+    from bioresearcher.schemas.paper import Failure, Paper
     from bioresearcher.settings import Settings
+
+
+MOST_SHOWN = 12
+"""Papers, data sets and failures that are named one by one."""
+
+
+@dataclass
+class Draft:
+    """The entries so far. `id` is set when the objective came with one."""
+
+    objective: str = ""
+    conditions: list[str] = field(default_factory=list)
+    requirements: list[str] = field(default_factory=list)
+    papers: list[Path] = field(default_factory=list)
+    data: list[Path] = field(default_factory=list)
+    only_own: bool = False
+    id: str = ""
+
+    def take(self, loaded: ExampleInputs) -> None:
+        """Take over what an objective file or an example says."""
+        given = loaded.objective
+        self.objective, self.id, self.only_own = given.text, given.id, loaded.only_own
+        self.conditions, self.requirements = [*given.conditions], [r.text for r in given.requirements]
+        self.papers, self.data = [*loaded.papers], [*loaded.data]
+
+    def inputs(self) -> Inputs:
+        """The inputs of a run.
+
+        Raises:
+            InputError: The objective is none.
+        """
+        from bioresearcher.graph.prepare import Inputs, inputs_from_text, with_more
+
+        base = inputs_from_text(self.objective)
+        if self.id:
+            base = Inputs(base.objective.model_copy(update={"id": self.id}))
+        return with_more(
+            base, conditions=self.conditions, requirements=self.requirements, papers=self.papers, data=self.data
+        )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies in the papers and data that were given."""
+
+    papers: tuple[Paper, ...] = ()
+    datasets: tuple[Dataset, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+
+def understood(draft: Draft, found: Found, around: list[tuple[str, list[str]]]) -> Sheet:
+    """A list of what was understood; `around` is more of it: a name and lines each."""
+    from bioresearcher.cli.session.layout import Sheet
+
+    failures = [f"! {one_line(f'{f.item}: {f.message}', 200)}" for f in found.failures]
+    rows = [
+        ("objective", [draft.objective]),
+        ("conditions", draft.conditions or ["none"]),
+        ("requirements", [f"R{n} {text}" for n, text in enumerate(draft.requirements, start=1)] or ["none"]),
+        ("papers", [*_papers(found), *_cut(failures)] if draft.papers else ["none given"]),
+        ("data", [*_datasets(found)] if draft.data else ["none given"]),
+        *around,
+    ]
+    listed = [f"- **{name}**: " + "\n  - ".join(map(md, _cut(lines))) for name, lines in rows]
+    return Sheet("\n".join(listed))
+
+
+def _cut(lines: list[str]) -> list[str]:
+    more = len(lines) - MOST_SHOWN
+    return lines if more <= 0 else [*lines[:MOST_SHOWN], f"… and {more} more"]
+
+
+def _papers(found: Found) -> Iterator[str]:
+    yield f"{count_of(len(found.papers), 'paper')} found"
+    for paper in found.papers:
+        yield one_line(f"{paper.id}: {paper.title or 'without title'} ({paper.year or 'n.d.'})", 160)
+
+
+def _datasets(found: Found) -> Iterator[str]:
+    if not found.datasets:
+        yield "no data set found"
+    for dataset in found.datasets:
+        samples = count_of(dataset.n_samples, "sample") if dataset.n_samples else "samples not known"
+        files = count_of(len(dataset.files), "file")
+        yield one_line(f"{dataset.id}: {dataset.title} ({samples}, {files})", 200)
+
 
 ENTRIES = ("objective", "conditions", "requirements", "papers", "data")
 _ASKED = {
@@ -160,7 +254,7 @@ class Intake:
     async def _shown(self) -> Agreed | None:
         """Show what was understood and what it will cost; None when it cannot be started so."""
         await loaded()
-        from bioresearcher.llm.choose import choose_backend
+        from bioresearcher.llm.select_backend import choose_backend
 
         draft = self._draft
         settings = self._settings()  # as they are now: `/budget` may have changed them
@@ -182,12 +276,11 @@ def _look(draft: Draft, settings: Settings, choice: Choice) -> tuple[Found, tupl
     Raises:
         InputError: There is nothing to work with, a file is no paper, or the budget cannot be kept.
     """
-    from bioresearcher.graph.backends import budget_of
-    from bioresearcher.graph.expect import forecast_of
-    from bioresearcher.graph.inputs import check_inputs, check_names, check_sources
-    from bioresearcher.llm.prices import load_prices
-    from bioresearcher.sources.datasets import load_datasets
-    from bioresearcher.sources.papers import OwnPapers
+    from bioresearcher.graph.prepare import check_inputs, check_names, check_sources, forecast_of
+    from bioresearcher.graph.services import budget_of
+    from bioresearcher.llm.budget import load_prices
+    from bioresearcher.sources.datasets.load import load_datasets
+    from bioresearcher.sources.literature.own_papers import OwnPapers
 
     inputs = draft.inputs()
     check_names(settings)
@@ -205,8 +298,7 @@ def _look(draft: Draft, settings: Settings, choice: Choice) -> tuple[Found, tupl
 
 def _around(settings: Settings, choice: Choice, forecast: tuple[str, ...]) -> list[tuple[str, list[str]]]:
     """Who answers, who is asked over the network, and what it costs."""
-    from bioresearcher.graph.backends import budget_of, describe_backend
-    from bioresearcher.graph.services import hosts_of
+    from bioresearcher.graph.services import budget_of, describe_backend, hosts_of
 
     hosts = hosts_of(settings)
     asked = f"{', '.join(hosts)} will be asked" if hosts else "no literature or data service is asked"

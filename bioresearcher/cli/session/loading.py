@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
+from typing import Final
+
+_NEEDED: Final = (
+    "bioresearcher.cli.drive",
+    "bioresearcher.cli.session.approvals",
+    "bioresearcher.cli.session.paper_questions",
+    "bioresearcher.cli.session.past_runs",
+    "bioresearcher.cli.session.views",
+    "bioresearcher.graph.prepare",
+    "bioresearcher.sources.literature.own_papers",
+)
+"""Modules of a run and of the commands on it; they import this package, so they are named and not imported above."""
 
 
 def load() -> None:
     """Import what a run and the commands on it need."""
-    import bioresearcher.cli.drive
-    import bioresearcher.cli.session.asking
-    import bioresearcher.cli.session.counts
-    import bioresearcher.cli.session.endings
-    import bioresearcher.cli.session.gates
-    import bioresearcher.cli.session.views
-    import bioresearcher.graph.inputs
-    import bioresearcher.sources.papers  # noqa: F401 - all are imported for their effect
+    for name in _NEEDED:
+        import_module(name)
 
 
 async def loaded() -> None:

@@ -9,12 +9,12 @@ from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.llm.budget import Budget, dollars
 from bioresearcher.report.sections import SECTIONS, section, usage_of
 from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.base import Usage
 from bioresearcher.schemas.run import RunRecord
-from bioresearcher.schemas.usage import Usage
 from bioresearcher.text.format import duration, md, md_list
 
 if TYPE_CHECKING:
-    from bioresearcher.cli.session.running import Live
+    from bioresearcher.cli.session.run_control import Live
 
 VIEWS: Final = (*SECTIONS, "budget")
 """Their names."""

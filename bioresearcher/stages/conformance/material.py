@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from bioresearcher.examples import load_example
-from bioresearcher.library.documents import load_paper
+from bioresearcher.papers.reading_process import load_paper
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import DataFile, Dataset
-from bioresearcher.schemas.objective import Objective
-from bioresearcher.schemas.paper import Paper
-from bioresearcher.schemas.passage import Document
+from bioresearcher.schemas.execution import ColumnRule, DryLabTask, TaskInput, TaskOutput
+from bioresearcher.schemas.paper import Document, Paper
+from bioresearcher.schemas.paper_report import Parameter, Report, ReportPart
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep, StepInput, StepOutput
-from bioresearcher.schemas.report import Parameter, Report, ReportPart
-from bioresearcher.schemas.task import ColumnRule, DryLabTask, TaskInput, TaskOutput
-from bioresearcher.sources.datasets import load_datasets
+from bioresearcher.sources.datasets.load import load_datasets
 
 EXAMPLE: Final = "breast-cancer"
 READ_NOTE: Final = "subramanian-2005"

@@ -24,8 +24,7 @@ from dry_scripts import (
     say,
 )
 
-from bioresearcher.schemas.execution import Outcome
-from bioresearcher.schemas.task import DryLabTask, TaskInput
+from bioresearcher.schemas.execution import DryLabTask, Outcome, TaskInput
 
 _DIGEST = """
 import hashlib

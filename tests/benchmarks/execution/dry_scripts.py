@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bioresearcher.schemas.execution import Limits, Outcome
-from bioresearcher.schemas.task import ColumnRule, TaskOutput
+from bioresearcher.schemas.execution import ColumnRule, Limits, Outcome, TaskOutput
 
 SHEET = Path(__file__).parents[3] / "bioresearcher/_examples/breast-cancer/data/GSE1992/clinical.tsv"
 LIMITS = Limits(wall_s=20, memory_mb=300, file_mb=16, disk_mb=64)

@@ -9,8 +9,8 @@ from typing import Any
 import dry_checks as checks
 import dry_checks_more as more
 
+from bioresearcher.schemas.execution import DryLabTask, TaskInput
 from bioresearcher.schemas.skill import Skill
-from bioresearcher.schemas.task import DryLabTask, TaskInput
 
 Values = dict[str, Any]
 Check = Callable[["checks.Seen"], str]

@@ -20,8 +20,8 @@ from edits import (
 )
 from material import Material
 
+from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, StepInput
-from bioresearcher.schemas.report import Parameter
 from bioresearcher.schemas.review import MetricName
 
 Make = Callable[[Material, int], Protocol | None]

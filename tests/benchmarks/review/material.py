@@ -11,14 +11,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from bioresearcher.review.gates import GateContext
-from bioresearcher.review.read_text import protocol_from_text
+from bioresearcher.review.check import GateContext
+from bioresearcher.review.reading.text import protocol_from_text
 from bioresearcher.review.run_context import context_of_run
+from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
-from bioresearcher.schemas.objective import Objective, Requirement
-from bioresearcher.schemas.passage import Evidence
+from bioresearcher.schemas.paper import Evidence
+from bioresearcher.schemas.paper_report import Report, ReportPart, ReportStep
 from bioresearcher.schemas.protocol import Coverage, Link, Protocol
-from bioresearcher.schemas.report import Report, ReportPart, ReportStep
 
 CLEAN = Path(__file__).parent / "clean"
 NAMES = tuple(sorted(p.stem for p in CLEAN.glob("*.md")))

@@ -1,0 +1,419 @@
+"""Jobs on the workers of a Dask scheduler, on whatever machines they are.
+
+Reaching a Dask scheduler and looking whether its workers can do the work; every trouble is one line.
+
+A cluster that a batch starts for itself, described in a TOML file: SLURM, PBS, LSF or SGE, through dask-jobqueue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+import shutil
+import tomllib
+import warnings
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from bioresearcher.batch.dask_worker import Ask, Told, about, carry_out, stop, versions
+from bioresearcher.batch.local import Tell
+from bioresearcher.batch.schema import Job, Outcome, Progress
+from bioresearcher.batch.worker import outcome_of
+from bioresearcher.errors import InputError, OutsideError, WorkspaceError
+from bioresearcher.events import now
+from bioresearcher.runfolder import write_text
+from bioresearcher.schemas.base import Value
+
+if TYPE_CHECKING:
+    from distributed import Client, Future, Security
+
+
+WAIT_S: Final = 8
+"""Seconds that a scheduler may take to answer, and to have a first worker."""
+_INSTALL: Final = "Install it here and on the workers: pip install 'bioresearcher[{extra}]'."
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Files for encrypted connections; with none of them they are open."""
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether any file was named."""
+        return any((self.ca, self.cert, self.key))
+
+    def security(self) -> Security | None:
+        """Dask's value for it; None for open connections.
+
+        Raises:
+            InputError: A file is missing, or not all three are named.
+        """
+        if not self.given:
+            return None
+        files = {"ca": self.ca, "cert": self.cert, "key": self.key}
+        for name, path in files.items():
+            if path is None or not path.is_file():
+                raise InputError(
+                    f"--tls-{name}: {path or 'not given'}.", hint="TLS needs --tls-ca, --tls-cert and --tls-key."
+                )
+        from distributed import Security
+
+        return Security(
+            tls_ca_file=str(self.ca), tls_client_cert=str(self.cert), tls_client_key=str(self.key),
+            tls_scheduler_cert=str(self.cert), tls_scheduler_key=str(self.key), tls_worker_cert=str(self.cert),
+            tls_worker_key=str(self.key), require_encryption=True,
+        )  # fmt: skip
+
+
+def need(package: str, extra: str) -> None:
+    """Make sure a package is there.
+
+    Raises:
+        InputError: It is not installed; the hint says how.
+    """
+    from importlib.util import find_spec
+
+    if find_spec(package) is None:
+        raise InputError(f"--executor dask needs the package {package}.", hint=_INSTALL.format(extra=extra))
+
+
+def check_address(address: str) -> None:
+    """Make sure that an address has the form that Dask takes.
+
+    Raises:
+        InputError: It has not.
+    """
+    if not re.fullmatch(r"(tcp|tls|wss?)://[^\s/]+:\d{1,5}", address):
+        raise InputError(
+            f"--scheduler: {address!r} is no address of a scheduler.", hint="For example: tcp://node1:8786."
+        )
+
+
+@asynccontextmanager
+async def connected(at: Any, security: Security | None) -> AsyncIterator[Client]:  # noqa: ANN401 - an address or one of Dask's clusters
+    """A client of a scheduler.
+
+    Raises:
+        OutsideError: It does not answer, or not as a Dask scheduler does.
+    """
+    from distributed import Client
+
+    where = at if isinstance(at, str) else at.scheduler_address
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of versions that differ: `fit` says it in a line
+        client = Client(
+            at, asynchronous=True, set_as_default=False, timeout=WAIT_S, security=security, name="bioresearcher"
+        )
+        try:
+            async with asyncio.timeout(WAIT_S + 1):  # also where something else than a scheduler listens
+                await client
+        except (OSError, TimeoutError, ValueError, RuntimeError, TypeError) as error:
+            await _close(client)
+            said = " ".join(str(error).split())[:160] or "it says nothing that one could understand"
+            raise OutsideError(
+                f"no Dask scheduler answers at {where}: {said.rstrip('.')}.",
+                hint="Start one with `dask scheduler`, or correct --scheduler.",
+            ) from error
+    try:
+        yield client
+    finally:
+        await _close(client)
+
+
+async def _close(client: Client) -> None:
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(3):
+            await client.close(timeout=2)
+
+
+def probe_in(folder: Path) -> Ask:
+    """What workers are asked; a file is put into the folder, which they must see at the same path.
+
+    Raises:
+        WorkspaceError: The folder cannot be written.
+    """
+    path = folder.absolute() / ".seen-by-workers"
+    if not path.is_file():
+        write_text(path, secrets.token_hex(8))
+    try:
+        return Ask(version=versions(), probe=path, token=path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WorkspaceError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+async def fit(client: Client, ask: Ask) -> int:
+    """How many threads the scheduler's workers have, after all of them were looked at.
+
+    Raises:
+        OutsideError: There is no worker, or one cannot work for this batch.
+    """
+    asked: Any = client  # its types know the waiting form only
+    try:
+        await asked.wait_for_workers(1, timeout=WAIT_S)
+    except TimeoutError as error:
+        raise OutsideError(
+            f"the Dask scheduler {_address(client)} has no worker.", hint="Start some with `dask worker ADDRESS`."
+        ) from error
+    said: dict[str, Any] = await asked.run(about, ask.model_dump_json(), on_error="return")
+    for address, answer in sorted(said.items()):
+        unfit = Told.model_validate_json(answer).unfit if isinstance(answer, str) else _why(answer)
+        if unfit:
+            raise OutsideError(f"the Dask worker {address} cannot work for this batch: {unfit}")
+    threads: dict[str, int] = await asked.nthreads()
+    return max(1, sum(threads.values()))
+
+
+def _why(error: object) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"it has no package {error.name}: install bioresearcher there."
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def _address(client: Client) -> str:
+    scheduler: Any = client.scheduler
+    return str(scheduler.address)
+
+
+_AGAIN_S = 2.0
+"""How often workers are told again which jobs are to stop."""
+
+
+class DaskExecutor:
+    """Jobs on a scheduler's workers, `slots` at a time.
+
+    A worker that dies costs a job nothing but the calls in flight: the scheduler gives it to another worker, which
+    goes on in the run folder. After as many deaths as the scheduler allows (`distributed.scheduler.allowed-failures`,
+    3) the job has failed.
+
+    Args:
+        at: The scheduler's address, or a function that starts one of Dask's clusters; it is closed with the executor.
+        slots: Jobs side by side.
+        ask: What workers are asked about the batch.
+        security: For encrypted connections.
+    """
+
+    def __init__(self, at: str | Callable[[], Any], slots: int, ask: Ask, *, security: Security | None = None) -> None:
+        self._at, self._slots, self._ask, self._security = at, slots, ask, security
+        self._open = AsyncExitStack()
+        self._connecting = asyncio.Lock()
+        self._client: Client | None = None
+        self._futures: dict[str, Future[Any]] = {}
+        self._stopping = ""
+        self._killed = False
+        self._asked: set[asyncio.Task[None]] = set()
+
+    @property
+    def slots(self) -> int:
+        """How many jobs are given to the scheduler at a time."""
+        return self._slots
+
+    async def run(self, job: Job, tell: Tell) -> Outcome:
+        """Carry out a job on a worker.
+
+        Raises:
+            OutsideError: The scheduler is lost, or a worker cannot work for this batch.
+        """
+        client, started = await self._connected(), now()
+        if self._stopping:
+            return outcome_of(job, "stopped", 3, self._stopping, started)
+        key = topic = f"bioresearcher-{job.run.name}-{secrets.token_hex(4)}"
+        client.subscribe_topic(topic, lambda event: tell(Progress.model_validate_json(event[1])))
+        ask = self._ask.model_copy(update={"job": job, "topic": topic})
+        future = client.submit(carry_out, ask.model_dump_json(), key=key, pure=False)
+        self._futures[key] = future
+        try:
+            return await self._result(future, job, started)
+        finally:
+            self._futures.pop(key, None)
+            future.release()
+            with suppress(ValueError, OSError):
+                client.unsubscribe_topic(topic)
+
+    async def _result(self, future: Future[Any], job: Job, started: str) -> Outcome:
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+
+        try:
+            told = Told.model_validate_json(await future)
+        except KilledWorker as error:
+            times = error.allowed_failures + 1
+            return outcome_of(job, "failed", 4, f"the Dask workers it ran on died, {times} times.", started)
+        except FutureCancelledError as error:
+            if self._stopping or self._killed:
+                return outcome_of(job, "stopped", 3, "stopped at once" if self._killed else self._stopping, started)
+            raise OutsideError(
+                f"the Dask scheduler was lost ({error.reason}).", hint="The same command goes on when it is back."
+            ) from error
+        except Exception as error:  # noqa: BLE001 - what a foreign worker raises is no reason to lose the others
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            return outcome_of(job, "failed", 4, f"the Dask worker could not carry it out: {said}", started)
+        if told.unfit:
+            raise OutsideError(f"a Dask worker cannot work for this batch: {told.unfit}")
+        return Outcome.model_validate_json(told.outcome)
+
+    def stop(self, reason: str) -> None:
+        """Ask running jobs to stop at their next step border, and take back what no worker has begun."""
+        self._stopping = reason
+        if self._client is not None:
+            task = asyncio.ensure_future(self._stop_all(self._client, reason))
+            self._asked.add(task)
+            task.add_done_callback(self._asked.discard)
+
+    async def _stop_all(self, client: Client, reason: str) -> None:
+        """Until all have ended: also those that come to another worker meanwhile."""
+        while self._futures and not self._killed:
+            keys = list(self._futures)
+            text = json.dumps({"keys": keys, "reason": reason})
+            await client.run(stop, text, on_error="ignore")
+            begun = {str(k) for some in (await client.processing()).values() for k in some}
+            await client.cancel([self._futures[k] for k in keys if k not in begun and k in self._futures])
+            await asyncio.sleep(_AGAIN_S)
+
+    def kill(self) -> None:
+        """Take all jobs back; workers end their processes within a second."""
+        self._stopping, self._killed = self._stopping or "killed", True
+        if self._client is not None and self._futures:
+            task = asyncio.ensure_future(self._cancel_all(self._client))
+            self._asked.add(task)
+            task.add_done_callback(self._asked.discard)
+
+    async def _cancel_all(self, client: Client) -> None:
+        await client.cancel(list(self._futures.values()))
+
+    async def close(self) -> None:
+        """Take back what still runs, and leave the scheduler; a cluster that was started here is ended."""
+        self.kill()
+        for task in list(self._asked):
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_AGAIN_S):
+                    await task
+        self._client = None
+        await self._open.aclose()
+
+    async def _connected(self) -> Client:
+        async with self._connecting:
+            if self._client is None:
+                if isinstance(self._at, str):
+                    self._client = await self._open.enter_async_context(connected(self._at, self._security))
+                    await fit(self._client, self._ask)
+                else:
+                    cluster = await self._open.enter_async_context(self._at())
+                    self._client = await self._open.enter_async_context(connected(cluster, self._security))
+            return self._client
+
+
+System = Literal["slurm", "pbs", "lsf", "sge"]
+SUBMIT: Final = {"slurm": "sbatch", "pbs": "qsub", "lsf": "bsub", "sge": "qsub"}
+Line = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\r\n\x00]+$")]
+"""One line of a job script: it is the person's own, but never more than one."""
+
+
+class Cluster(Value):
+    """What is asked of the batch system for each of its jobs; a job carries out `objectives` at a time."""
+
+    system: System
+    jobs: int = Field(ge=1, le=10_000, description="jobs of the batch system, side by side")
+    cores: int = Field(ge=1, le=4096, description="of a job")
+    memory: Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$")] = Field(description="of a job: 16GB")
+    walltime: Annotated[str, StringConstraints(pattern=r"^\d{1,3}:\d{2}:\d{2}$")] = Field(description="of a job: H:M:S")
+    objectives: int = Field(default=1, ge=1, le=1024, description="of a job at a time")
+    queue: Line | None = None
+    account: Line | None = Field(default=None, description="account (SLURM, PBS) or project (LSF, SGE)")
+    interface: Line | None = Field(default=None, description="network interface that workers and scheduler share: ib0")
+    local_directory: Line | None = Field(default=None, description="for workers' own files: the nodes' scratch")
+    log_directory: Line | None = None
+    python: Line | None = Field(default=None, description="the interpreter on the nodes (the one that runs here)")
+    directives: tuple[Line, ...] = Field(default=(), description="more directives, without #SBATCH and the like")
+    prologue: tuple[Line, ...] = Field(default=(), description="lines of the script before the worker: modules, keys")
+
+    @property
+    def slots(self) -> int:
+        """Objectives side by side in all."""
+        return self.jobs * self.objectives
+
+    @property
+    def tasks_inside(self) -> int:
+        """Tasks side by side inside a run."""
+        return max(1, self.cores // self.objectives)
+
+
+def read_cluster(path: Path) -> Cluster:
+    """The cluster that a file describes.
+
+    Raises:
+        InputError: The file cannot be read, is no TOML, or has an unknown or wrong field; the message names it.
+    """
+    try:
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no valid TOML: {error}.") from error
+    try:
+        return Cluster.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(Cluster.model_fields)
+        hint = f"Known fields: {known}." if first["type"] == "extra_forbidden" else ""
+        raise InputError(f"{path}: {where}: {first['msg']}.", hint=hint) from error
+
+
+def check_here(cluster: Cluster) -> None:
+    """Make sure that jobs can be submitted from this machine.
+
+    Raises:
+        OutsideError: The batch system's command is not there.
+    """
+    command = SUBMIT[cluster.system]
+    if shutil.which(command) is None:
+        raise OutsideError(
+            f"{command} is not on this machine, so no {cluster.system.upper()} job can be submitted.",
+            hint="Start the batch on a login node.",
+        )
+
+
+def options(cluster: Cluster) -> dict[str, Any]:
+    """What dask-jobqueue is given."""
+    account = {"pbs": "account", "slurm": "account", "lsf": "project", "sge": "project"}[cluster.system]
+    walltime = cluster.walltime
+    if cluster.system == "lsf":  # it counts hours and minutes only
+        walltime = re.sub(r":\d{2}$", "", walltime)
+    given: dict[str, Any] = {
+        "queue": cluster.queue, account: cluster.account, "interface": cluster.interface,
+        "local_directory": cluster.local_directory, "log_directory": cluster.log_directory, "python": cluster.python,
+    }  # fmt: skip
+    return {name: value for name, value in given.items() if value is not None} | {
+        "cores": cluster.cores,
+        "memory": cluster.memory,
+        "walltime": walltime,
+        "processes": 1,
+        "job_extra_directives": list(cluster.directives),
+        "job_script_prologue": list(cluster.prologue),
+        "worker_extra_args": ["--nthreads", str(cluster.objectives), "--no-dashboard"],
+        "job_name": "bioresearcher",
+    }
+
+
+def start_cluster(cluster: Cluster, security: Security | None = None) -> Any:  # noqa: ANN401 - of an optional package
+    """dask-jobqueue's cluster, to be entered in an event loop: its scheduler runs here, and jobs are then submitted."""
+    import dask_jobqueue
+
+    kinds = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
+    kind: Any = getattr(dask_jobqueue, kinds[cluster.system])
+    more = {"security": security, "protocol": "tls://"} if security is not None else {}
+    return kind(
+        n_workers=cluster.jobs, asynchronous=True, scheduler_options={"dashboard_address": None}, **more,
+        **options(cluster),
+    )  # fmt: skip

@@ -1,0 +1,200 @@
+"""Options that several commands share.
+
+What a person gives as text: typed, pasted, or `@FILE`; every mistake is one line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from bioresearcher.errors import InputError, RunFolderError
+
+Commands = argparse._SubParsersAction  # the type argparse gives to `add_subparsers`
+
+
+def add_place_options(parser: argparse.ArgumentParser) -> None:
+    """Where runs live and where cards, prompts and skills come from."""
+    group = parser.add_argument_group("places")
+    group.add_argument("--workspace", type=Path, metavar="DIR", help="where runs and the library live (./workspace)")
+    group.add_argument("--project", type=Path, metavar="DIR", help="folder with own agents/, prompts/, skills/")
+    group.add_argument("--agents-dir", type=Path, metavar="DIR", help="own agent cards")
+    group.add_argument("--prompts-dir", type=Path, metavar="DIR", help="own prompts")
+    group.add_argument("--skills-dir", type=Path, metavar="DIR", help="own skills, added to the shipped ones")
+    group.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings file (bioresearcher.toml of the project, else here)"
+    )
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Which models answer, and how."""
+    group = parser.add_argument_group(
+        "models", "NAME is openai:NAME, azure:, anthropic:, google:, ollama: or compatible: (with --base-url)."
+    )
+    group.add_argument(
+        "--backend",
+        choices=("auto", "offline", "local", "chat"),
+        help="auto: a configured model, else offline rules; local: only models on this machine (auto)",
+    )
+    group.add_argument(
+        "--model",
+        action="append",
+        metavar="[ROLE=]NAME",
+        help="model for all roles, or for reader, designer, coder or reviewer (repeatable)",
+    )
+    group.add_argument("--base-url", metavar="URL", help="where the model's API is, e.g. http://localhost:8000/v1")
+    group.add_argument("--temperature", type=float, metavar="T", help="0 to 2 (the provider's)")
+    group.add_argument("--seed", type=int, metavar="N", help="for models that take one")
+    group.add_argument("--context", type=int, metavar="TOKENS", help="prompt and answer together (asked of the server)")
+    group.add_argument("--max-output", type=int, metavar="TOKENS", help="longest answer (the agent card's)")
+    group.add_argument(
+        "--structured",
+        choices=("auto", "schema", "text"),
+        help="how answers are made to fit: JSON schema, or asked for in words (auto)",
+    )
+
+
+def add_budget_options(parser: argparse.ArgumentParser) -> None:
+    """What may be spent."""
+    group = parser.add_argument_group("budget")
+    group.add_argument("--max-usd", type=float, metavar="USD", help="money the run may spend on models")
+    group.add_argument("--max-tokens", type=int, metavar="N", help="tokens the run may use, in and out")
+    group.add_argument("--max-minutes", type=float, metavar="MIN", help="time the run may take")
+    group.add_argument("--prices", type=Path, metavar="FILE", help="own prices of models (TOML)")
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """How a run is carried out and shown."""
+    parser.add_argument("--yes", action="store_true", help="approve the selection and the protocol without asking")
+    parser.add_argument("--json", action="store_true", help="print run.json at the end and nothing else")
+    parser.add_argument("--quiet", action="store_true", help="print the report's path and nothing else")
+
+
+def add_search_options(parser: argparse.ArgumentParser) -> None:
+    """Where papers and data are searched, what is used of them, and how tasks are run."""
+    parser.add_argument(
+        "--pubmed-xml",
+        nargs="+",
+        action="extend",
+        type=Path,
+        metavar="FILE",
+        help="PubMed XML (.xml, .xml.gz) or folders of it, searched offline; later files override earlier ones",
+    )
+    parser.add_argument(
+        "--only-own",
+        action=argparse.BooleanOptionalAction,
+        help="search only --papers, --pubmed-xml and --data; ask no literature or data service (services are asked)",
+    )
+    parser.add_argument(
+        "--include",
+        action="append",
+        metavar="ID",
+        help="use this paper or data set: PMID:…, PMC…, doi:…, GSE… (repeatable)",
+    )
+    parser.add_argument("--exclude", action="append", metavar="ID", help="do not use it (repeatable)")
+    parser.add_argument("--since", type=int, metavar="YEAR", help="read no older papers")
+    parser.add_argument("--until", type=int, metavar="YEAR", help="read no newer papers")
+    parser.add_argument("--languages", action="append", metavar="CODE", help="read only papers in it, e.g. eng (any)")
+    parser.add_argument("--chroma-url", metavar="URL", help="Chroma server that keeps the vectors of what is read")
+    parser.add_argument("--max-papers", type=int, metavar="N", help="papers read at most (20)")
+    parser.add_argument("--max-datasets", type=int, metavar="N", help="data sets of services fetched at most (3)")
+    parser.add_argument("--max-parts", type=int, metavar="N", help="parts of the protocol at most (12)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="tasks run side by side (number of processors)")
+    parser.add_argument(
+        "--sandbox",
+        choices=("auto", "bubblewrap", "container", "none"),
+        help="none runs generated code unprotected and is stamped on the report (auto)",
+    )
+
+
+def find_run(path: Path) -> Path:
+    """A run folder named by its path, or by its name in ./workspace/runs.
+
+    Raises:
+        RunFolderError: Neither exists.
+    """
+    for candidate in (path, Path("workspace", "runs", path)):
+        if candidate.is_dir():
+            return candidate
+    raise RunFolderError(f"there is no run folder {path}.", hint="`ls workspace/runs` lists the runs here.")
+
+
+MOST_BYTES = 1 << 20
+_BULLET = re.compile(r"^\s*(?:[-*•–]|R?\d{1,4}[.):])\s+")
+
+
+def given_text(value: str, what: str) -> str:
+    """The text itself, or the contents of the file after `@`.
+
+    Raises:
+        InputError: The file is not there, a folder, empty, too large, or no text; `what` says what was asked for.
+    """
+    value = value.strip()
+    if not value.startswith("@"):
+        return value
+    path = Path(value[1:].strip()).expanduser()
+    try:
+        if path.is_dir():
+            raise InputError(f"{what}: {path} is a folder.", hint="Name a text file in it: @FILE.")
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise InputError(f"{what}: {path} is larger than 1 MB.", hint="Papers and data are given as such.")
+        raw = path.read_bytes()
+        text = raw.decode("utf-8-sig")
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else ""
+        reason = reason or getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{what}: {path} cannot be read as text: {reason}.") from error
+    if "\0" in text:
+        raise InputError(f"{what}: {path} cannot be read as text: it is binary.")
+    if not text.strip():
+        raise InputError(f"{what}: {path} is empty.")
+    return text.strip()
+
+
+def given_items(value: str, what: str) -> list[str]:
+    """The entries of a list: an item a line, without bullets and numbers.
+
+    Raises:
+        InputError: A file after `@` cannot be read.
+    """
+    lines = (" ".join(_BULLET.sub("", line).split()) for line in given_text(value, what).splitlines())
+    return [line for line in lines if line]
+
+
+def given_paths(value: str, what: str) -> list[Path]:
+    """Files and folders, a path a line; each is there.
+
+    Raises:
+        InputError: One is not there, or is a folder with nothing in it.
+    """
+    found = []
+    for line in value.splitlines():
+        name = line.strip().strip("'\"").removeprefix("@")
+        if not name:
+            continue
+        try:
+            path = Path(name).expanduser().resolve()
+            there = path.exists()
+            filled = not path.is_dir() or any(path.iterdir())
+        except (OSError, ValueError, RuntimeError) as error:  # over-long, NUL, a home of nobody, no permission
+            raise InputError(f"{what}: {name[:200]} cannot be read: {error}.") from error
+        if not there:
+            raise InputError(f"{what}: {path} is not there.", hint="Paths are relative to the current folder.")
+        if not filled:
+            raise InputError(f"{what}: the folder {path} is empty.")
+        found.append(path)
+    return found
+
+
+def add_where_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where the runs of a batch are carried out."""
+    group = parser.add_argument_group("beyond one machine", "See docs/batch.md. Workers need this package and see DIR.")
+    group.add_argument(
+        "--executor", choices=("local", "dask"), default="local", help="where runs are carried out (local)"
+    )
+    group.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler, e.g. tcp://node1:8786")
+    group.add_argument("--cluster", type=Path, metavar="FILE", help="a SLURM, PBS, LSF or SGE cluster to start (TOML)")
+    for name in ("ca", "cert", "key"):
+        group.add_argument(f"--tls-{name}", type=Path, metavar="FILE", help=argparse.SUPPRESS)

@@ -1,0 +1,195 @@
+"""The gates of the headings and of the outlines as conversations: approved, dropped, edited, or designed again."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from bioresearcher.cli.session.approval_dialogue import Talk, Typed, Verb, edited_form, verbs_of
+from bioresearcher.graph.approvals import HEADINGS
+from bioresearcher.graph.nodes_outline import HEADINGS_FILE, OUTLINES_FILE, text_of
+from bioresearcher.schemas.ask_design import HeadingsDraft
+from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart
+from bioresearcher.schemas.run import Decision
+from bioresearcher.stages.design_context import Bench
+from bioresearcher.stages.forms import FormError
+from bioresearcher.stages.outline_form import (
+    Headings,
+    Parts,
+    headings_form,
+    outlines_form,
+    read_headings,
+    read_outlines,
+    without,
+)
+from bioresearcher.text.visible import one_line, visible
+
+MOST_DIFFERENCE: Final = 120
+VERBS: Final = verbs_of(
+    Verb("list", "nothing", "the outline"),
+    Verb("why", "items", "what a part was learnt from", "why 2"),
+    Verb("approve", "nothing", "go on with it (also yes)"),
+    Verb("drop", "items", "leave out a part, or a step", "drop 2 3.1"),
+    Verb("edit", "nothing", "the outline as YAML in your editor"),
+    Verb("comment", "text", "it is designed again as you say", 'comment "…"'),
+    Verb("no", "rest", "decline: the run ends here", "no [why]"),
+    Verb("help", "nothing", "this list"),
+    yes="approve",
+    y="approve",
+    ok="approve",
+    done="approve",
+    n="no",
+    show="list",
+)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """What is asked about.
+
+    Attributes:
+        form: It as a person edits it.
+        read: Whether a form changes anything; raises `FormError` where it cannot be read.
+    """
+
+    headings: Headings
+    outlined: bool
+    form: str
+    read: Callable[[str], bool]
+
+    @property
+    def parts(self) -> Parts:
+        return self.headings.parts
+
+
+async def converse(talk: Talk) -> Decision | None:
+    """The person's next answer: a change of the draft, or the word that closes the gate."""
+    draft = _draft(talk)
+    name = str(talk.question.get("before", ""))
+    if talk.begin():
+        talk.say(*outline_lines(draft.headings, outlined=draft.outlined))
+    elif name:
+        talk.say(*difference(text_of(talk.context, name), _now(talk, draft)))
+    talk.say("approve, comment “…”, drop 2, edit, why 2; list shows all, help says more.")
+    while True:
+        answer = await talk.ask("outlines> " if draft.outlined else "headings> ", VERBS)
+        if answer is None:
+            return None
+        decision = await _answered(talk, *answer, draft)
+        if decision is not None:
+            return decision
+
+
+def _draft(talk: Talk) -> _Draft:
+    context = talk.context
+    plain = context.folder.read(HeadingsDraft, "design", HEADINGS_FILE)
+    headings = Headings.of(plain)
+    if talk.gate == HEADINGS:
+        most = context.settings.max_parts
+        return _Draft(
+            headings, False, headings_form(headings), lambda text: read_headings(text, headings, most) != headings
+        )
+    parts = context.folder.read_list(ProtocolPart, "design", OUTLINES_FILE)
+    bench = context.bench()
+    ids = [d.id for d in bench.datasets]
+    return _Draft(
+        Headings(plain.title, plain.summary, parts),
+        True,
+        outlines_form(parts),
+        lambda text: read_outlines(text, parts, ids, bench.skills) != parts,
+    )
+
+
+def _now(talk: Talk, draft: _Draft) -> str:
+    return text_of(talk.context, OUTLINES_FILE if draft.outlined else HEADINGS_FILE)
+
+
+def outline_lines(headings: Headings, *, outlined: bool) -> Iterator[RenderableType]:
+    """The numbered outline; of headings with purpose and needs, of outlines with a line per step."""
+    what = "Outlines: the steps to be written" if outlined else "Headings: the parts of the protocol"
+    yield Text(f"{what}. {one_line(headings.title, 200)}", style="bold")
+    if not outlined:
+        yield one_line(headings.summary, 1_200)
+    for part in headings.parts:
+        yield Text(f"{part.id}. {one_line(part.title, 200)}", style="bold")
+        if outlined:
+            yield from (Padding(Text(_line_text(line)), (0, 0, 0, 3)) for line in part.outline)
+            continue
+        yield Padding(Text(one_line(part.purpose, 600)), (0, 0, 0, 3))
+        learnt = ", ".join(dict.fromkeys(r.paper_id for r in part.learns_from)) or "no report"
+        needs = f"needs {', '.join(part.depends_on)}; " if part.depends_on else ""
+        yield Padding(Text(one_line(f"{needs}learns from {learnt}", 300), style="dim"), (0, 0, 0, 3))
+
+
+def _line_text(line: OutlineLine) -> str:
+    how = [f"on {', '.join(line.datasets)}" if line.datasets else "", line.skill or ""]
+    said = "; ".join(filter(None, [*how, f"gives {', '.join(line.outputs)}" if line.outputs else ""]))
+    return one_line(f"{line.id} {line.title}{f' ({said})' if said else ''}", 400)
+
+
+def difference(before: str, after: str) -> list[str]:
+    """What changed between two texts, as lines; said when nothing did."""
+    found = difflib.unified_diff(visible(before).splitlines(), visible(after).splitlines(), n=1, lineterm="")
+    lines = [line for line in list(found)[2:] if not line.startswith("@@")]
+    if not lines:
+        return ["It is as it was before."]
+    more = [f"… {len(lines) - MOST_DIFFERENCE} more lines"] if len(lines) > MOST_DIFFERENCE else []
+    return [*lines[:MOST_DIFFERENCE], *more]
+
+
+async def _answered(talk: Talk, line: str, typed: Typed, draft: _Draft) -> Decision | None:
+    """The decision that a line means; None when it only asks to be shown something, or cannot be done."""
+    if typed.verb == "approve":
+        return talk.decision(line, approved=True)
+    if typed.verb == "no":
+        return talk.decision(line, approved=False, comment=typed.text[:500])
+    if typed.verb == "list":
+        talk.say(*outline_lines(draft.headings, outlined=draft.outlined))
+        return None
+    if typed.verb == "comment":
+        if not talk.context.caller.by_rule:
+            talk.say("Designing again …")
+        return talk.decision(line, comment=typed.text)
+    if typed.verb == "edit":
+        text = await edited_form(talk, draft.form, draft.read)
+        return None if text is None else talk.decision(line, text=text)
+    if typed.verb == "why":
+        talk.say(*_reasons(typed.items, draft, talk.context.bench()))
+        return None
+    names = tuple(n.removesuffix(".") for n in typed.items)
+    try:
+        without(draft.parts, names)
+    except FormError as error:
+        talk.say(*(m.text for m in error.mistakes))
+        return None
+    return talk.decision(line, drop=names)
+
+
+def _reasons(items: Sequence[str], draft: _Draft, bench: Bench) -> Iterator[RenderableType]:
+    """Which reports parts were learnt from, and how far those can be reused."""
+    known = {(k.paper_id, k.part_id): k for k in bench.known_parts(with_actions=False)}
+    ids = {i.split(".")[0] for i in items}
+    parts = [p for p in draft.parts if p.id in ids]
+    if not parts:
+        yield f"There is no such part; there is {', '.join(p.id for p in draft.parts)}."
+    for part in parts:
+        yield Text(f"{part.id}. {one_line(part.title, 200)}", style="bold")
+        if part.reason:
+            yield one_line(part.reason, 600)
+        for relation in part.relations:
+            yield one_line(f"{relation.kind} part {relation.part}: {relation.reason}", 300)
+        for ref in part.learns_from:
+            one = known.get((ref.paper_id, ref.part_id))
+            said = f"“{one.title}” of {one.paper_title}: referability {one.level}. {one.reason}" if one else ""
+            yield one_line(f"learns from {ref.paper_id} part {ref.part_id}: {said}", 500)
+        if not part.learns_from:
+            yield "It learns from no report."
+        for name in dict.fromkeys(line.skill for line in part.outline if line.skill):
+            skill = bench.skills.get(name)
+            yield one_line(f"vetted analysis {name}: {skill.description if skill else ''}", 400)

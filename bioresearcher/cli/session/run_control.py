@@ -1,0 +1,349 @@
+"""The run that a session is about: begun, gone on with, watched, stopped.
+
+A run that works in a thread of its own, so that nothing it computes holds up what is typed.
+
+How many items of each step a run has, and how many of them are done, from its folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rich.text import Text
+
+from bioresearcher.cli.display import StageTree, told
+from bioresearcher.cli.session.terminal import SessionTerminal
+from bioresearcher.errors import InputError, RunFolderError, StoppedError
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.ask_design import HeadingsDraft
+from bioresearcher.schemas.execution import DryLabTask
+from bioresearcher.schemas.paper import ScreenedPaper
+
+if TYPE_CHECKING:
+    from bioresearcher.cli.session.intake import Agreed
+    from bioresearcher.events import Event
+    from bioresearcher.graph.context import Context
+    from bioresearcher.graph.prepare import Inputs
+    from bioresearcher.graph.run import Runner
+    from bioresearcher.llm.budget import Meter
+    from bioresearcher.schemas.run import Decision, RunRecord
+    from bioresearcher.settings import Settings
+
+
+class Work:
+    """One run under way. Its methods are called from the session's event loop.
+
+    Args:
+        make: Makes the run; called in the new thread, as importing the pipeline takes its time.
+    """
+
+    def __init__(self, make: Callable[[], Runner]) -> None:
+        self._make = make
+        self._ended: Future[RunRecord] = Future()
+        self._runner: Runner | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[RunRecord] | None = None
+        self._lock = threading.Lock()
+        self._stop = ""
+        self._broken_off = False
+
+    def start(self) -> None:
+        """Begin."""
+        threading.Thread(target=self._main, name="run", daemon=True).start()
+
+    async def ended(self) -> RunRecord:
+        """The run's record when it has ended.
+
+        Raises:
+            StoppedError: It was broken off.
+            BioresearcherError: It failed.
+        """
+        return await asyncio.shield(asyncio.wrap_future(self._ended))
+
+    def stop(self, reason: str) -> None:
+        """Ask for an orderly stop."""
+        with self._lock:
+            self._stop = reason
+            if self._runner is not None:
+                self._runner.stop(reason)
+
+    def break_off(self) -> None:
+        """Stop at once: what is under way is lost, what is recorded stays."""
+        with self._lock:
+            self._broken_off = True
+            if self._loop is not None and self._task is not None:
+                with suppress(RuntimeError):  # it has just ended
+                    self._loop.call_soon_threadsafe(self._task.cancel)
+
+    @property
+    def context(self) -> Context | None:
+        """What the run works with, once it works."""
+        return self._runner.context if self._runner else None
+
+    async def within(self, act: Callable[[Runner, Context], Awaitable[T]]) -> T:
+        """Do something in the run's own event loop, with what it works with.
+
+        Raises:
+            InputError: The run does not work at the moment.
+        """
+
+        async def inside() -> T:
+            context = self.context
+            if self._runner is None or context is None:
+                raise InputError("the run is just beginning or ending.", hint="Try again in a moment.")
+            return await act(self._runner, context)
+
+        if self._loop is None or self._loop.is_closed():
+            raise InputError("the run is just beginning or ending.", hint="Try again in a moment.")
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(inside(), self._loop))
+
+    def _main(self) -> None:
+        try:
+            runner = self._make()
+            record = asyncio.run(self._run(runner))
+        except asyncio.CancelledError:
+            self._ended.set_exception(StoppedError("stopped at once."))
+        except BaseException as error:  # noqa: BLE001 - handed over to the session, which waits for it
+            self._ended.set_exception(error)
+        else:
+            self._ended.set_result(record)
+
+    async def _run(self, runner: Runner) -> RunRecord:
+        with self._lock:
+            self._runner, self._loop = runner, asyncio.get_running_loop()
+            self._task = asyncio.create_task(runner.run())
+            if self._stop:
+                runner.stop(self._stop)
+            if self._broken_off:
+                self._task.cancel()
+        return await self._task
+
+
+def counts(folder: RunFolder) -> dict[str, tuple[int, int]]:
+    """By the step's name: (done, all); steps of which nothing is known yet are left out."""
+    found: dict[str, tuple[int, int]] = {}
+    try:
+        papers = sum(row.kept for row in folder.read_list(ScreenedPaper, "screening.json"))
+        tasks = len(folder.read_list(DryLabTask, "tasks.json"))
+        parts = 0
+        if folder.has("design", "headings.json"):
+            parts = len(folder.read(HeadingsDraft, "design", "headings.json").parts)
+    except RunFolderError:
+        return found
+    for step, total, pattern in (
+        ("read_paper", papers, "reports/*.json"),
+        ("write_steps", parts, "design/parts/*.json"),
+        ("program_task", tasks, "tasks/*/record.json"),
+    ):
+        if total:
+            found[step] = (len([*folder.root.glob(pattern)]), total)
+    return found
+
+
+T = TypeVar("T")
+MOST_TASKS = 8
+"""Running tasks that are drawn below the prompt."""
+_REST_ROWS = 12
+"""Rows that are left to the rest of the screen."""
+_EXIT = {"done": 0, "stopped": 3}
+
+
+@dataclass(frozen=True)
+class Live:
+    """State that a run under way in this process knows better than its folder.
+
+    Attributes:
+        tree: The lines of its stage tree, for a width.
+        meter: What it spent against its budget; None when there is no limit.
+    """
+
+    tree: Callable[[int], Sequence[Text]]
+    meter: Meter | None = None
+
+
+class Running:
+    """The run; in a thread of its own while it works.
+
+    Args:
+        terminal: Where it is watched and its gates are answered.
+        command: Carries out a slash command that is typed at a gate; called in the session's event loop.
+        listen: Listens to commands while a run works, until it is cancelled.
+
+    Attributes:
+        folder: Its folder; None before the first run.
+        code: The exit code: how it ended.
+        stopping: Why it was asked to stop; empty when it was not.
+    """
+
+    def __init__(
+        self,
+        terminal: SessionTerminal,
+        command: Callable[[str], Coroutine[Any, Any, bool]],
+        listen: Callable[[], Coroutine[Any, Any, None]],
+    ) -> None:
+        self.folder: RunFolder | None = None
+        self.code = 0
+        self.stopping = ""
+        self._terminal = terminal
+        self._command = command
+        self._listen = listen
+        self._work: Work | None = None
+        self._tree = StageTree()
+        self._counts: dict[str, tuple[int, int]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def works(self) -> bool:
+        """Whether it works now."""
+        return self._work is not None
+
+    def current(self) -> RunFolder:
+        """Its folder.
+
+        Raises:
+            InputError: There is none yet.
+        """
+        if self.folder is None:
+            raise InputError("no run has begun yet.", hint="Say what to find out, or /resume RUN.")
+        return self.folder
+
+    def live(self) -> Live | None:
+        """What it knows better than its folder while it works; None while it does not."""
+        context = self._work.context if self._work else None
+        return Live(self._tree.lines, context.caller.meter if context else None) if self._work else None
+
+    def stop(self, reason: str) -> None:
+        """Stop at the next step; a gate that is open stays open."""
+        self.stopping = reason
+        if self._work is not None:
+            self._work.stop(reason)
+        self._terminal.interrupt()
+
+    def break_off(self) -> None:
+        """Stop at once."""
+        self.code = 3
+        if self._work is not None:
+            self._work.break_off()
+
+    async def within(self, act: Callable[[Runner, Context], Awaitable[T]]) -> T:
+        """Do something in its event loop, with what it works with.
+
+        Raises:
+            InputError: It does not work at the moment.
+        """
+        if self._work is None:
+            raise InputError("no run is under way.")
+        return await self._work.within(act)
+
+    async def begin(self, agreed: Agreed) -> RunRecord | None:
+        """A new run to its end or a stop; None when it failed, which is said."""
+        from bioresearcher.graph.run import new_run_folder
+
+        inputs = agreed.draft.inputs()
+        self.folder = new_run_folder(agreed.settings.workspace, inputs.objective.id)
+        self._terminal.say(f"run folder: {self.folder.root}")
+        return await self._carry_out(
+            self.folder, inputs, agreed.settings, backend_reason=agreed.reason, forecast=agreed.forecast
+        )
+
+    async def go_on(self, feedback: str | None = None) -> RunRecord | None:
+        """Go on with it, changed as a comment says; None when it failed, which is said.
+
+        Raises:
+            RunFolderError: Its record cannot be read.
+        """
+        from bioresearcher.graph.run import inputs_of, read_record, settings_of
+
+        folder = self.current()
+        record = read_record(folder)
+        return await self._carry_out(folder, inputs_of(record), settings_of(record), feedback=feedback)
+
+    async def _carry_out(self, folder: RunFolder, inputs: Inputs, settings: Settings, **more: Any) -> RunRecord | None:  # noqa: ANN401 - the runner's own
+        """Let it work while commands are listened to, and say how it ended."""
+        from bioresearcher.cli.drive import revision_lines, trouble
+        from bioresearcher.cli.session.past_runs import ending
+        from bioresearcher.events import past_events
+
+        def make() -> Runner:
+            from bioresearcher.graph.run import Runner
+
+            return Runner(
+                folder,
+                inputs,
+                settings,
+                answer=self._answer,
+                listener=self._happened,
+                command=("bioresearcher", *sys.argv[1:]),
+                show_revision=lambda revision, text: self._terminal.say("\n".join(revision_lines(revision, text))),
+                **more,
+            )
+
+        self._loop = asyncio.get_running_loop()
+        self.stopping = ""
+        past = past_events(folder.path("events.jsonl"))
+        self._tree = StageTree(past, spent=self._spent, counts=lambda: self._counts)
+        self._counts = counts(folder)
+        self._work = Work(make)
+        self._work.start()
+        self._terminal.watch(self.lines)
+        listening = asyncio.create_task(self._listen())
+        record: RunRecord | None = None
+        try:
+            record = await self._work.ended()
+        except Exception as error:  # noqa: BLE001 - whatever ended the run is said, and the session goes on
+            said = trouble(folder, error)
+            self.code = said.exit_code
+            self._terminal.say(str(said) if isinstance(said, StoppedError) else f"error: {said}")
+        finally:
+            self._work = None
+            self._terminal.watch(None)
+            listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await listening
+        if not folder.has("run.json"):
+            self.folder = None
+        elif record is None:
+            self._terminal.say("/resume tries again from where it stopped.")
+        else:
+            self.code = _EXIT.get(record.status, 4)
+            self._terminal.say("\n".join(ending(folder, record)))
+        return record
+
+    def lines(self, width: int, rows: int) -> list[Text]:
+        """Its state, for so many columns and rows."""
+        return self._tree.lines(width, most_tasks=max(0, min(MOST_TASKS, rows - _REST_ROWS)))
+
+    # what it tells and asks, from its own thread
+
+    def _happened(self, event: Event) -> None:
+
+        self._tree.event(event)
+        if event.state == "done" and event.kind != "call":
+            self._counts = counts(self.current())
+        line = told(event)
+        if line:
+            self._terminal.say(f"{self._tree.elapsed_s:6.1f}s  {line}")
+
+    async def _answer(self, question: dict[str, Any], context: Context) -> Decision | None:
+        from bioresearcher.cli.session.approvals import answer_gate
+
+        loop = self._loop or asyncio.get_running_loop()
+
+        async def command(line: str) -> bool:
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._command(line), loop))
+
+        return await answer_gate(question, context, self._terminal, command)
+
+    def _spent(self) -> str:
+        context = self._work.context if self._work else None
+        meter = context.caller.meter if context else None
+        if context is None or meter is None or (context.caller.by_rule and not meter.budget.limited):
+            return ""
+        return meter.summary()

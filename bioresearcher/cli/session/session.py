@@ -1,0 +1,472 @@
+"""The session: one conversation over runs, which work in a thread of their own while it goes on.
+
+The slash commands of a session: what each is called, and what it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bioresearcher import __version__
+from bioresearcher.cli.session.intake import Intake
+from bioresearcher.cli.session.loading import load, loaded
+from bioresearcher.cli.session.run_control import Running
+from bioresearcher.cli.session.terminal import SessionTerminal
+from bioresearcher.errors import BioresearcherError, InputError
+
+if TYPE_CHECKING:
+    from bioresearcher.cli.session.paper_questions import Desks
+    from bioresearcher.graph.context import Context
+    from bioresearcher.graph.run import Runner
+    from bioresearcher.schemas.run import RunRecord
+    from bioresearcher.settings import Settings
+
+
+_COMMAND = re.compile(r"/([A-Za-z][A-Za-z-]*)(?:\s+(.*))?", re.DOTALL)
+_AMOUNT = re.compile(r"\$?\s*([\d.,_]+)\s*([A-Za-z$]*)|([A-Za-z]+)\s+([\d.,_]+)")
+_LIMITS = {
+    "usd": "max_usd", "$": "max_usd", "dollar": "max_usd", "dollars": "max_usd",
+    "tokens": "max_tokens", "token": "max_tokens",
+    "minutes": "max_minutes", "minute": "max_minutes", "min": "max_minutes",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Command:
+    """A slash command. `act` gets the session and what follows the name."""
+
+    usage: str
+    summary: str
+    act: Callable[[Session, str], Awaitable[None]]
+
+
+def parse(line: str) -> tuple[str, str] | None:
+    """Name and rest of a line that is a slash command; None for any other, such as a path."""
+    found = _COMMAND.fullmatch(line.strip())
+    return (found[1].lower(), (found[2] or "").strip()) if found else None
+
+
+def nearest(name: str) -> str:
+    """What to say of a command that does not exist."""
+    close = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+    return f"/{name}: there is no such command. " + (f"Did you mean /{close[0]}?" if close else "/help lists them.")
+
+
+def parse_budget(text: str) -> dict[str, object]:
+    """The limit that is named: `5 usd`, `$5`, `200,000 tokens`, `30 minutes`.
+
+    Raises:
+        InputError: It is none.
+    """
+    found = _AMOUNT.fullmatch(text.strip())
+    wrong = InputError(
+        f"/budget: {text[:60]!r} is no limit.", hint="For example: /budget 5 usd, 200000 tokens, 30 minutes."
+    )
+    if not found:
+        raise wrong
+    number, unit = (found[1], found[2]) if found[1] else (found[4], found[3])
+    name = _LIMITS.get(unit.lower() or ("$" if "$" in text else ""))
+    try:
+        value = float(number.replace(",", "").replace("_", ""))
+    except ValueError:
+        raise wrong from None
+    if name is None:
+        raise wrong
+    return {name: int(value) if name == "max_tokens" else value}
+
+
+async def _help(session: Session, _: str) -> None:
+    lines = [f"{c.usage}  {c.summary}" for c in COMMANDS.values()]
+    session.terminal.say("\n".join([*lines, "Ctrl-C stops a run at its next step; twice leaves at once."]))
+
+
+async def _quit(session: Session, _: str) -> None:
+    session.leave("/quit")
+
+
+async def _stop(session: Session, _: str) -> None:
+    session.interrupt("/stop")
+
+
+async def _new(session: Session, _: str) -> None:
+    session.begin_anew()
+
+
+async def _resume(session: Session, name: str) -> None:
+    await session.resume(name)
+
+
+async def _feedback(session: Session, comment: str) -> None:
+    await session.comment(comment)
+
+
+async def _ask(session: Session, question: str) -> None:
+    if not question:
+        raise InputError("/ask: say what to ask the papers.", hint="/ask How was batch corrected?")
+    await session.question(question)
+
+
+async def _budget(session: Session, text: str) -> None:
+    if text:
+        await session.change_budget(parse_budget(text), text)
+    else:
+        await session.view("budget", "")
+
+
+async def _open(session: Session, what: str) -> None:
+    from bioresearcher.cli.session.export import file_lines, path_of
+
+    folder = session.run.current()
+    if what:
+        path = path_of(folder, what)
+        session.terminal.say(str(path))
+        await _show(path)
+    else:
+        session.terminal.say("\n".join(file_lines(folder)))  # as they are: a path is there to be copied
+
+
+async def _export(session: Session, target: str) -> None:
+    from bioresearcher.cli.session.export import export
+
+    done = await asyncio.to_thread(export, session.run.current(), target)
+    session.terminal.say("\n".join(done.lines()))
+
+
+async def _show(path: Path) -> None:
+    """Open a file with the desktop's program, where there is a desktop."""
+    opener = shutil.which("xdg-open")
+    if opener is None or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise InputError("there is no desktop to open it with.", hint="Copy the path.")
+    nothing = asyncio.subprocess.DEVNULL
+    await asyncio.create_subprocess_exec(opener, str(path), stdin=nothing, stdout=nothing, stderr=nothing)
+
+
+def _viewed(name: str) -> Callable[[Session, str], Awaitable[None]]:
+    async def show(session: Session, rest: str) -> None:
+        await session.view(name, rest)
+
+    return show
+
+
+COMMANDS: Mapping[str, Command] = {
+    "status": Command("/status", "what is done, what runs, what waits", _viewed("status")),
+    "papers": Command(
+        "/papers [3|ID|all]", "papers that are read; of one, what was taken from it and stands on it", _viewed("papers")
+    ),
+    "datasets": Command(
+        "/datasets [2|ID]", "data sets, and whether they fit; of one, its columns and what uses it", _viewed("datasets")
+    ),
+    "protocol": Command("/protocol [2|2.1]", "the protocol, a part or a step of it", _viewed("protocol")),
+    "tasks": Command("/tasks [T3]", "what became of the tasks; of one, code, attempts, outputs", _viewed("tasks")),
+    "review": Command("/review [WORD]", "scores and findings, or those on something", _viewed("review")),
+    "cost": Command("/cost", "what was spent on models, by step", _viewed("cost")),
+    "budget": Command("/budget [5 usd]", "the limits, or a new one: usd, tokens, minutes", _budget),
+    "ask": Command("/ask QUESTION", "an answer from the run's papers only, with quotes", _ask),
+    "open": Command("/open [report]", "where the files are; opens one on a desktop", _open),
+    "export": Command("/export DIR|FILE.zip", "a copy of protocol, report, notebook, tables and figures", _export),
+    "new": Command("/new", "another objective", _new),
+    "feedback": Command("/feedback TEXT", "change the protocol of the run", _feedback),
+    "resume": Command("/resume [RUN]", "go on with this run, or with an earlier one", _resume),
+    "stop": Command("/stop", "what Ctrl-C does", _stop),
+    "help": Command("/help", "this list", _help),
+    "quit": Command("/quit", "leave; a run stops in order and can be resumed", _quit),
+}
+AT_ONCE = frozenset({"help", "new", "quit", "stop"})
+"""Commands that need nothing of the pipeline, and are carried out while it is still being imported."""
+
+
+_TWICE_S = 3.0
+"""Seconds within which a second Ctrl-C leaves when nothing runs."""
+
+
+class Session:
+    """What is said and done from the start of the program to its end.
+
+    Attributes:
+        terminal: Where it is said.
+        settings: Those of runs that begin in it.
+        run: The run that the conversation is about.
+    """
+
+    def __init__(self, terminal: SessionTerminal, settings: Settings) -> None:
+        self.terminal = terminal
+        self.settings = settings
+        self.run = Running(terminal, self.command, self._listen)
+        self._next: Callable[[], Awaitable[None]] | None = None
+        self._desks: Desks | None = None
+        self._leaving = False
+        self._interrupted_s = -_TWICE_S
+        self._commands: set[asyncio.Task[None]] = set()
+
+    async def converse(self) -> int:
+        """Talk until the person leaves; the exit code."""
+        self.terminal.start()
+        try:
+            self._greet()
+            threading.Thread(target=load, daemon=True).start()
+            while not self._leaving:
+                if self._next is not None:
+                    act, self._next = self._next, None
+                    await self._carefully(act())
+                elif self.run.folder is None:
+                    await self._take_in()
+                else:
+                    await self._idle()
+        finally:
+            await self.terminal.close()
+        return self.run.code
+
+    # what the person can do at any time
+
+    def interrupt(self, name: str = "Ctrl-C") -> None:
+        """The first time a run stops at its next step; the second time the session is left at once."""
+        if not self.run.works:
+            now = time.monotonic()
+            if now - self._interrupted_s < _TWICE_S:
+                self.leave(name)
+            else:
+                self._interrupted_s = now
+                self.terminal.say(f"{name} once more, or /quit, leaves.")
+        elif self.run.stopping:
+            self.terminal.say(f"{name}: leaving at once.")
+            self._leaving = True
+            self.run.break_off()
+            self.terminal.end()
+        else:
+            self.terminal.say(f"{name}: stopping when the running steps end; once more leaves at once.")
+            self.run.stop(name)
+
+    def leave(self, reason: str) -> None:
+        """Leave the session; a run stops in order before."""
+        self._leaving = True
+        if self.run.works and not self.run.stopping:
+            self.terminal.say(f"{reason}: stopping when the running steps end.")
+            self.run.stop(reason)
+        self.terminal.end()
+
+    def end(self, name: str, *, lost: bool = False) -> None:
+        """The machine asks to end, or the terminal is gone: as `leave`, without a word to nobody."""
+        if lost:
+            self.terminal.lost()
+        self.leave(name)
+
+    async def command(self, line: str) -> bool:
+        """Carry out a slash command; False when the line is none."""
+        parsed = parse(line)
+        if parsed is None:
+            return False
+        name, rest = parsed
+        if name in COMMANDS:
+            if name not in AT_ONCE:
+                await loaded()
+            await self._carefully(COMMANDS[name].act(self, rest))
+        elif Path(line.strip()).exists():
+            return False
+        else:
+            self.terminal.say(nearest(name))
+        return True
+
+    async def view(self, name: str, rest: str) -> None:
+        """Show something of the run, such as `papers`; the rest says what of it.
+
+        Raises:
+            InputError: No run has begun yet, or there is nothing of that name.
+        """
+        from bioresearcher.cli.session.views import view
+
+        folder, live, width = self.run.current(), self.run.live(), self.terminal.width
+        self.terminal.say(await asyncio.to_thread(view, folder, name, rest, live=live, width=width))
+
+    def begin_anew(self) -> None:
+        """Take in another objective.
+
+        Raises:
+            InputError: A run is under way.
+        """
+        self._refuse_while_running()
+        self._do_next(self._take_in)
+
+    async def resume(self, name: str) -> None:
+        """Go on with the run that the conversation is about, or with another.
+
+        Raises:
+            InputError: A run is under way, or it is no run folder.
+        """
+        from bioresearcher.cli.session.past_runs import earlier_run, earlier_runs
+        from bioresearcher.graph.run import read_record
+
+        self._refuse_while_running()
+        if not name and self.run.folder is None:
+            self.terminal.say(earlier_runs(self.settings.workspace))
+            return
+        folder = earlier_run(self.settings.workspace, name) if name else self.run.current()
+        record = await asyncio.to_thread(read_record, folder)
+        self.run.folder = folder
+        if record.status == "done":
+            self.run.code = 0
+            self.terminal.say(f"{folder.root.name} is finished.")
+            self._do_next(self._tell_current)
+        else:
+            self._do_next(self._go_on)
+
+    async def comment(self, text: str) -> None:
+        """Change the protocol of the run as a comment says, and go on with it.
+
+        Raises:
+            InputError: A run is under way, or nothing was said.
+        """
+        self._refuse_while_running()
+        self.run.current()
+        if not text:
+            raise InputError("/feedback: say what to change.", hint="/feedback drop part 4; set fdr to 0.01")
+        self._do_next(lambda: self._go_on(feedback=text))
+
+    async def question(self, text: str) -> None:
+        """Ask the papers of the run, whether it works or not.
+
+        Raises:
+            InputError: Nothing was asked, or the run has read no paper yet.
+        """
+        from bioresearcher.cli.session.paper_questions import Desks, ask_view
+
+        folder = self.run.current()
+        self._desks = self._desks or Desks()
+        if self.run.works:
+            desks = self._desks
+            answer = await self.run.within(lambda runner, context: desks.ask_running(runner, context, text))
+        else:
+            answer = await self._desks.ask(folder, text)
+        self.terminal.say(ask_view(answer))
+
+    async def change_budget(self, changes: dict[str, object], said: str) -> None:
+        """Go on with another limit.
+
+        Raises:
+            InputError: It cannot be kept.
+        """
+        from bioresearcher.cli.session.past_runs import settings_with
+        from bioresearcher.graph.run import read_record, settings_of
+        from bioresearcher.graph.run_totals import change_budget
+
+        if self.run.works:
+
+            async def change(runner: Runner, context: Context) -> None:
+                runner.change_budget(settings_with(runner.settings, changes), said)
+
+            await self.run.within(change)
+        elif self.run.folder is not None:
+            change_budget(self.run.folder, settings_with(settings_of(read_record(self.run.folder)), changes), said)
+        else:
+            self.settings = settings_with(self.settings, changes)
+        self.terminal.say(f"budget: {said}")
+
+    # the conversation
+
+    def _greet(self) -> None:
+        self.terminal.say(
+            f"BioResearcher {__version__} · workspace {self.settings.workspace}\n"
+            "What is to be found out? Type or paste an objective, @FILE for one in a file, or `example` for the "
+            "packaged one. /resume goes on with an earlier run, /help lists the commands."
+        )
+
+    async def _ask(self, prompt: str, *, words: tuple[str, ...] = (), multiline: bool = False) -> str | None:
+        """An answer that is no slash command; None when the session goes elsewhere."""
+        while True:
+            line = await self.terminal.ask(prompt, words=words, multiline=multiline)
+            if line is None:
+                if self._next is None:
+                    self.leave("the input ended")
+                return None
+            if not await self.command(line):
+                return line
+            if self._leaving or self._next is not None:
+                return None
+
+    async def _take_in(self) -> None:
+        agreed = await Intake(self.terminal, self._ask, lambda: self.settings).talk()
+        if agreed is not None:
+            await self._after(await self.run.begin(agreed))
+
+    async def _go_on(self, feedback: str | None = None) -> None:
+        await self._after(await self.run.go_on(feedback))
+
+    async def _after(self, record: RunRecord | None) -> None:
+        """After a run ended or stopped."""
+        if self._commands:
+            await asyncio.wait(self._commands)
+        if record is not None and record.status == "stopped" and self.run.stopping and not self._leaving:
+            await self._offer()
+
+    async def _offer(self) -> None:
+        """After Ctrl-C: stop, go on, or change something."""
+        has_protocol = self.run.current().has("protocol.json")
+        change = ", or say what to change in the protocol" if has_protocol else ""
+        line = await self._ask(f"Stopped. [s]top here, [c]ontinue{change}>", words=("stop", "continue"))
+        said = (line or "").strip()
+        if said.lower() in {"c", "continue"}:
+            await self._go_on()
+        elif said.lower() in {"", "s", "stop"} or not has_protocol:
+            self.terminal.say("Stopped; /resume goes on with it.")
+        else:
+            await self._go_on(feedback=said)
+
+    async def _idle(self) -> None:
+        """Between runs."""
+        line = await self._ask(">", words=tuple(f"/{name}" for name in COMMANDS))
+        if line is None or not line.strip():
+            return
+        self.terminal.say("/new begins with another objective, /feedback changes the protocol, /help lists commands.")
+
+    async def _listen(self) -> None:
+        """Commands while a run works."""
+        while not self._leaving:
+            line = await self.terminal.listen(">", words=tuple(f"/{name}" for name in COMMANDS))
+            if line is None:
+                if not self.run.stopping:
+                    self.leave("the input ended")
+                    return
+                await asyncio.sleep(0)
+                continue
+            task = asyncio.create_task(self._listened(line))
+            self._commands.add(task)
+            task.add_done_callback(self._commands.discard)
+            await asyncio.wait([task])
+
+    async def _listened(self, line: str) -> None:
+        if line.strip() and not await self.command(line):
+            self.terminal.say("The run is working: commands begin with / (/help), Ctrl-C stops it to change something.")
+
+    # small things
+
+    def _do_next(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Leave the question that is open, and do this."""
+        self._next = act
+
+    def _refuse_while_running(self) -> None:
+        if self.run.works:
+            raise InputError("a run is under way.", hint="Ctrl-C or /stop stops it first.")
+
+    async def _tell_current(self) -> None:
+        from bioresearcher.cli.session.past_runs import ending
+        from bioresearcher.graph.run import read_record
+
+        self.terminal.say("\n".join(ending(self.run.current(), read_record(self.run.current()))))
+
+    async def _carefully(self, act: Awaitable[None]) -> None:
+        """Do it; what is wrong is one line, and the session goes on."""
+        try:
+            await act
+        except BioresearcherError as error:
+            self.terminal.say(str(error))
+        except OSError as error:
+            self.terminal.say(f"that cannot be done: {error}")

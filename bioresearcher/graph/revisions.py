@@ -1,0 +1,74 @@
+"""The revisions of a run, and which tasks still hold after one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.base import Objective
+from bioresearcher.schemas.execution import DryLabTask, Outcome, TaskInput, TaskRecord
+from bioresearcher.schemas.run import Revision
+
+FOLDER = "revisions"
+
+
+def recorded(folder: RunFolder) -> tuple[Revision, ...]:
+    """The revisions of a run, in order."""
+    base = folder.path(FOLDER)
+    names = [p.name for p in base.iterdir() if p.name.isdigit()] if base.is_dir() else []
+    whole = [n for n in sorted(names, key=int) if folder.has(FOLDER, n, "revision.json")]
+    return tuple(folder.read(Revision, FOLDER, n, "revision.json") for n in whole)
+
+
+def with_revisions(folder: RunFolder, objective: Objective) -> Objective:
+    """The objective with the requirements that revisions added."""
+    more = [r for revision in recorded(folder) for r in revision.requirements]
+    new = [r for r in more if r not in objective.requirements]
+    return objective.model_copy(update={"requirements": (*objective.requirements, *new)}) if new else objective
+
+
+def kept_ids(tasks: Sequence[DryLabTask], old: Sequence[DryLabTask]) -> tuple[DryLabTask, ...]:
+    """The tasks, those of steps that had one under the id they had then, new ones under ids that were never used."""
+    ids = {t.step_ids: t.id for t in reversed(old)}
+    free = max((int(t.id[1:]) for t in old if t.id[1:].isdigit()), default=0)
+    name: dict[str, str] = {}
+    for task in tasks:
+        known = ids.pop(task.step_ids, None)
+        free += known is None
+        name[task.id] = known or f"T{free}"
+    return tuple(t.model_copy(update={"id": name[t.id], "inputs": _renamed(t, name)}) for t in tasks)
+
+
+def _renamed(task: DryLabTask, name: Mapping[str, str]) -> tuple[TaskInput, ...]:
+    return tuple(i.model_copy(update={"task": name.get(i.task or "", i.task)}) for i in task.inputs)
+
+
+def settle_tasks(folder: RunFolder, tasks: Sequence[DryLabTask], old: Sequence[DryLabTask]) -> list[str]:
+    """Ids of the tasks whose records still hold: same task, same makers of its inputs. The others' folders move away.
+
+    They go to `revisions/<n>/tasks/`, so that nothing is lost.
+    """
+    before = {t.id: t for t in old}
+    holds: list[str] = []
+    for task in tasks:
+        same = before.get(task.id) == task and all(n in holds for n in task.needs)
+        if same and folder.has("tasks", task.id, "record.json"):
+            record = folder.read(TaskRecord, "tasks", task.id, "record.json")
+            if record.outcome is not Outcome.NOT_RUN:  # it may be run now, where it could not or should not be then
+                holds.append(task.id)
+    past = folder.path(FOLDER, str(max((r.number for r in recorded(folder)), default=0)), "tasks")
+    for task in old:
+        place = folder.path("tasks", task.id)
+        if task.id not in holds and place.is_dir():
+            _move(place, past / task.id)
+    return holds
+
+
+def _move(place: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        shutil.rmtree(place)  # a step that was cut short: what was there is in the target already
+    else:
+        place.replace(target)

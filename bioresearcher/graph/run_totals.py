@@ -1,0 +1,145 @@
+"""Counting what a run did, from what lies in its folder.
+
+What a person did to a run beside its gates, such as raising its budget: kept in the run folder as it happens.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from bioresearcher.execution.task_records import automation
+from bioresearcher.graph.context import Context
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.base import UsageRow
+from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.execution import DryLabTask, TaskRecord
+from bioresearcher.schemas.paper_report import Report
+from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.run import Decision, RunRecord, Totals
+from bioresearcher.settings import BUDGET, Settings
+
+FILE = "interventions.json"
+BUDGET_CHANGED = "budget"
+"""The name under which a changed budget stands among a run's decisions."""
+
+
+def intervene(folder: RunFolder, what: str, said: str) -> None:
+    """Note what a person did, and what was said.
+
+    Raises:
+        WorkspaceError: The run folder cannot be written.
+    """
+    decision = Decision(gate=what, approved=True, by="human", comment=said)
+    folder.write_list([*interventions(folder), decision], FILE)
+
+
+def change_budget(folder: RunFolder, settings: Settings, said: str) -> None:
+    """Put another budget into a run's manifest, and note that a person said so.
+
+    Raises:
+        RunFolderError: It is no run folder.
+        WorkspaceError: It cannot be written.
+    """
+    record, values = folder.read(RunRecord, "run.json"), settings.record()
+    limits = {name: values[name] for name in BUDGET}
+    folder.write(record.model_copy(update={"settings": record.settings | limits}), "run.json")
+    intervene(folder, BUDGET_CHANGED, said)
+
+
+def interventions(folder: RunFolder) -> tuple[Decision, ...]:
+    """All of them, in the order in which they happened."""
+    return folder.read_list(Decision, FILE)
+
+
+def task_records(context: Context) -> list[TaskRecord]:
+    """The records of all tasks worked on, in task order."""
+    tasks = context.folder.read_list(DryLabTask, "tasks.json")
+    return [
+        context.folder.read(TaskRecord, "tasks", t.id, "record.json")
+        for t in tasks
+        if context.folder.has("tasks", t.id, "record.json")
+    ]
+
+
+def totals(context: Context, values: dict[str, Any], wall_s: float) -> Totals:
+    """The run's counts; `cpu_s` is what the tasks' attempts used."""
+    folder = context.folder
+    reports = folder.read_all(Report, "reports")
+    protocol = folder.read(Protocol, "protocol.json") if folder.has("protocol.json") else None
+    steps = protocol.steps if protocol else ()
+    records = task_records(context)
+    used = {i for s in steps for i in s.datasets}
+    usage = context.caller.ledger.usage()
+    auto = automation(records, context.caller.ledger.rows())
+    return Totals(
+        papers_found=len(values.get("found", [])),
+        papers_read=len(reports),
+        datasets_used=len(used & {d.id for d in folder.read_all(Dataset, "datasets")}),
+        quotes=sum(r.quotes for r in reports),
+        quotes_located=sum(r.quotes_located for r in reports),
+        steps=len(steps),
+        steps_linked=sum(bool(s.links) for s in steps),
+        tasks=len(values.get("tasks", [])),
+        exit_ok=sum(r.exit_ok for r in records),
+        verified=sum(r.verified for r in records),
+        outcomes=dict(sorted(Counter(str(r.outcome) for r in records).items())),
+        task_outcomes=auto.task_outcomes,
+        attempts=auto.attempts,
+        error_classes=auto.error_classes,
+        repairs=auto.repairs,
+        human_interventions=sum(
+            d.by == "human" and d.changed for d in (*values.get("decisions", []), *interventions(folder))
+        ),
+        calls=usage.calls,
+        input_tokens=usage.input_tokens,
+        cached_tokens=usage.cached_tokens,
+        output_tokens=usage.output_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        cost_usd=usage.cost_usd,
+        tokens_per_verified=auto.tokens_per_verified,
+        cost_per_verified_usd=auto.cost_per_verified_usd,
+        wall_s=round(wall_s, 1),
+        cpu_s=round(sum(a.use.cpu_s for r in records for a in r.attempts), 1),
+    )
+
+
+def _of_models(rows: tuple[UsageRow, ...]) -> list[str]:
+    """What is to be known of a run in which models answered."""
+    models = sorted({row.model for row in rows})
+    if not models:
+        return []
+    said = [
+        f"Reports, design, code and review were written by a language model ({', '.join(models)}): quotes, identifiers "
+        "and results were checked, its reasoning was not."
+    ]
+    by_rule = {row.step: row.by_rule for row in rows if row.by_rule}
+    if by_rule:
+        steps = ", ".join(f"{step} ({number})" for step, number in sorted(by_rule.items()))
+        said.append(f"Answers given by rule, because the model's could not be used: {steps}.")
+    return said
+
+
+def known_limits(context: Context) -> list[str]:
+    """What only the run itself knows it did not do; the report adds what its values show."""
+    said = []
+    if context.caller.by_rule:
+        said.append(
+            "No language model was used: reading, design and review follow deterministic rules, and the wording of "
+            "steps comes from the vetted analyses and from what was read."
+        )
+    else:
+        said += _of_models(context.caller.ledger.rows())
+    if not any(source.hosts for source in context.literature):
+        files = ", PubMed files" if context.pubmed_files else ""
+        said.append(
+            f"Only the researcher's own papers{files} and data sets were searched; no literature service was asked."
+        )
+    if not context.literature and not context.added.papers:
+        said.append("No papers were given, so no step rests on literature.")
+    data = [one for one in context.added.inputs if one.kind == "data"]
+    if not (context.own_datasets or data or context.input_failures):
+        said.append("No data were given, so nothing was computed.")
+    if context.sandbox is None:
+        said.append(context.sandbox_note)
+    return said

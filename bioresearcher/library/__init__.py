@@ -1,1 +1,0 @@
-"""Papers as text: read, cut into passages, stored once, searched, quoted."""

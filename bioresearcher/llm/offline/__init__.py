@@ -1,1 +1,0 @@
-"""The offline backend and its rules, a file per agent."""

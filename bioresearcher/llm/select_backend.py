@@ -1,0 +1,234 @@
+"""Who answers in a run: configured models, a server on this machine if it was asked for, or the rules."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlsplit
+
+from bioresearcher.errors import InputError, ModelRefusedError
+from bioresearcher.llm.providers import check_installed
+from bioresearcher.llm.server_probe import Probe, inquire, names_in, probe_all, shown
+from bioresearcher.schemas.model import ROLES, ModelSettings, Role
+from bioresearcher.settings import ModelOptions, Settings, models_by_role
+
+LOCAL_SERVERS: tuple[tuple[str, int], ...] = (("Ollama", 11434), ("llama.cpp", 8080), ("LM Studio", 1234))
+"""Where servers on this machine usually listen, in the order in which they are preferred."""
+_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "AZURE_OPENAI_API_KEY")
+_ADDRESSES = ("BIORESEARCHER_BASE_URL", "OPENAI_BASE_URL")
+_LEAST = 1024
+_LOCAL_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Who answers.
+
+    Attributes:
+        kind: The rules, or models.
+        models: The model of each role, with what its server says of its context; empty for the rules.
+        reason: Why, in a sentence for the user.
+        notes: What the user should know of the models.
+    """
+
+    kind: Literal["offline", "chat"]
+    models: Mapping[Role, ModelSettings] = field(default_factory=dict)
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+    def applied(self, settings: Settings) -> Settings:
+        """The settings with this choice made, so that a resumed or replayed run does not choose again."""
+        models = {str(role): model for role, model in self.models.items()}
+        return settings.model_copy(update={"backend": self.kind, "models": models, "every_model": ModelOptions()})
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A server that answers on this machine."""
+
+    name: str
+    root: str
+    models: tuple[str, ...]
+
+    def serves(self, model: str) -> bool:
+        return model in self.models or (self.name == "Ollama" and f"{model}:latest" in self.models)
+
+    def settings(self, model: str) -> ModelSettings:
+        """A model here; Ollama's own API, where it can be spoken, because it takes the context with each request."""
+        if self.name == "Ollama" and importlib.util.find_spec("langchain_ollama") is not None:
+            return ModelSettings(provider="ollama", model=model, base_url=self.root)
+        return ModelSettings(provider="compatible", model=model, base_url=f"{self.root}/v1")
+
+
+async def choose_backend(
+    settings: Settings,
+    environ: Mapping[str, str] | None = None,
+    *,
+    host: str = "127.0.0.1",
+    servers: Sequence[tuple[str, int]] = LOCAL_SERVERS,
+) -> Choice:
+    """Who answers, with the models' servers asked for what they have (see `llm.probe`).
+
+    Only `local` looks for a server that was not configured; `auto` and `chat` never do.
+
+    Raises:
+        InputError: What was asked for is not configured, is not on this machine, or a key is not set.
+        ModelRefusedError: A server does not accept the key, has no such model, or the model is too small.
+        ModelUnavailableError: A configured server does not answer.
+    """
+    environ = os.environ if environ is None else environ
+    if settings.backend == "offline":
+        ignored = ", the configured models are not used" if settings.models else ""
+        return Choice("offline", reason=f"the offline backend was asked for{ignored}.")
+    if settings.backend == "local":
+        return await _local(settings, environ, host, servers)
+    models = models_by_role(settings)
+    if models:
+        return await _probed(models, environ, "")
+    why = _why_none(environ)
+    if settings.backend == "chat":
+        raise InputError(f"--backend chat: {why}.", hint="Add --model NAME, or [models.default] in bioresearcher.toml.")
+    return Choice("offline", reason=f"{why}.")
+
+
+def _why_none(environ: Mapping[str, str]) -> str:
+    """That no model is configured, and what comes nearest to one."""
+    for variable in (*_KEYS, *_ADDRESSES):
+        if environ.get(variable):
+            return f"no model is configured; {variable} is set, but no model is named: add --model NAME"
+    return "no model is configured"
+
+
+async def _probed(models: Mapping[Role, ModelSettings], environ: Mapping[str, str], start: str) -> Choice:
+    """The models with the contexts their servers tell."""
+    check_installed(models)
+    probes = await probe_all(list(models.values()), environ)
+    fitted = {role: _fitted(model, probes[model]) for role, model in models.items()}
+    notes = [probes[model].note for model in models.values()]
+    notes += [_reduced(model, probes[model]) for model in models.values()]
+    told = tuple(dict.fromkeys(note for note in notes if note))
+    return Choice("chat", fitted, reason=f"{start or 'configured: '}{describe(fitted)}.", notes=told)
+
+
+def _fitted(model: ModelSettings, probe: Probe) -> ModelSettings:
+    """The model with the context its server has; a larger one that was configured would only be cut there.
+
+    Raises:
+        ModelRefusedError: Nothing of use fits into it.
+    """
+    if probe.context is None:
+        return model
+    if probe.context < _LEAST:
+        raise ModelRefusedError(
+            f"{model.label} has room for {probe.context} tokens of prompt and answer; {_LEAST} are the least.",
+            hint="Start its server with a larger context.",
+        )
+    if model.context is None or (probe.fixed and probe.context < model.context):
+        return model.model_copy(update={"context": probe.context})
+    return model
+
+
+def _reduced(model: ModelSettings, probe: Probe) -> str:
+    if probe.fixed and probe.context and model.context and probe.context < model.context:
+        return f"{model.label}: context {model.context:,} is set, but the server has {probe.context:,}: that holds"
+    return ""
+
+
+def describe(models: Mapping[Role, ModelSettings]) -> str:
+    """The models with their roles and, where it is not the provider's own, their address."""
+    by_model: dict[str, list[str]] = {}
+    for role, model in models.items():
+        where = f" at {urlsplit(model.base_url).netloc}" if model.base_url else ""
+        by_model.setdefault(f"{shown([model.label])}{where}", []).append(role)
+    if len(by_model) == 1:
+        return f"{next(iter(by_model))} for all roles"
+    return "; ".join(f"{text} for {', '.join(roles)}" for text, roles in by_model.items())
+
+
+async def _local(
+    settings: Settings, environ: Mapping[str, str], host: str, servers: Sequence[tuple[str, int]]
+) -> Choice:
+    """Models on this machine: the configured ones, else those of a server that answers.
+
+    Raises:
+        InputError: A configured model is elsewhere, no server answers, or it is not clear which model is meant.
+    """
+    for key, model in settings.models.items():
+        if not model.on_this_machine and not _to_be_found(model):
+            where = urlsplit(model.base_url).hostname if model.base_url else f"{model.provider}'s own address"
+            raise InputError(
+                f"--backend local was asked for, but models.{key} ({model.label}) is at {where}.",
+                hint="Name a model of this machine, or leave out --backend local.",
+            )
+    models = models_by_role(settings)
+    if models and not any(_to_be_found(model) for model in models.values()):
+        return await _probed(models, environ, "asked to stay on this machine: ")
+    found = await _servers(host, servers)
+    if not found:
+        looked = ", ".join(f"{name} at {port}" for name, port in servers)
+        raise InputError(
+            f"--backend local: no model server answers on this machine (looked for {looked}).",
+            hint="Start one, or give its address with --base-url URL --model NAME.",
+        )
+    if models:
+        placed = {role: _placed(model, found) for role, model in models.items()}
+    else:
+        only = _with_options(_only(found[0]), settings.every_model)
+        placed = dict.fromkeys(ROLES, only)
+    used = [f.name for f in found if any(f.root in str(model.base_url) for model in placed.values())]
+    verb = "answers" if len(used) == 1 else "answer"
+    return await _probed(placed, environ, f"{' and '.join(used)} {verb} on this machine: ")
+
+
+def _to_be_found(model: ModelSettings) -> bool:
+    return model.provider == "compatible" and model.base_url is None
+
+
+def _with_options(model: ModelSettings, options: ModelOptions) -> ModelSettings:
+    return ModelSettings.model_validate({**model.model_dump(), **options.model_dump(exclude_none=True)})
+
+
+def _placed(model: ModelSettings, found: Sequence[_Found]) -> ModelSettings:
+    """A model that was named without an address, at the first server that has it.
+
+    Raises:
+        InputError: None has.
+    """
+    if not _to_be_found(model):
+        return model
+    for server in found:
+        if server.serves(model.model):
+            here = server.settings(model.model)
+            return model.model_copy(update={"provider": here.provider, "base_url": here.base_url})
+    have = "; ".join(f"{server.name} has {shown(server.models)}" for server in found)
+    raise InputError(f"--backend local: no server on this machine has the model {model.model} ({have}).")
+
+
+def _only(server: _Found) -> ModelSettings:
+    """The model of a server that has one.
+
+    Raises:
+        InputError: It has several; none of them is meant more than the others.
+    """
+    able = [name for name in server.models if "embed" not in name.lower()] or list(server.models)
+    if len(able) > 1:
+        raise InputError(
+            f"--backend local: {server.name} has several models: {shown(able)}.", hint="Name one with --model NAME."
+        )
+    return server.settings(able[0])
+
+
+async def _servers(host: str, servers: Sequence[tuple[str, int]]) -> list[_Found]:
+    """The servers that answer with at least one model, in the given order."""
+    answers = await asyncio.gather(*(_look(name, f"http://{host}:{port}") for name, port in servers))
+    return [found for found in answers if found is not None and found.models]
+
+
+async def _look(name: str, root: str) -> _Found | None:
+    async with inquire(root, None, own_machine=True, timeout_s=_LOCAL_TIMEOUT_S) as inquiry:
+        answer = await inquiry.try_get(f"{root}/v1/models")
+    return _Found(name, root, tuple(names_in(answer.value))) if answer.status == 200 else None

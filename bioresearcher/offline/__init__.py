@@ -1,0 +1,1 @@
+"""The deterministic backend: rules that answer every prompt without a model."""

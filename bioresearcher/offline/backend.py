@@ -1,0 +1,125 @@
+"""The offline backend: deterministic rules over the typed values; no model, no network.
+
+All rules of the offline backend, by prompt name.
+
+Rules of the reviewer: what the gates found decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from bioresearcher import __version__
+from bioresearcher.errors import DefectError
+from bioresearcher.llm.backend import Reply, Request
+from bioresearcher.offline import comment, search, skill_binding
+from bioresearcher.offline.answer import Answerer
+from bioresearcher.offline.design import Designer
+from bioresearcher.offline.read import Reader
+from bioresearcher.schemas.ask_program import MetricScore, ProtocolScores, ReviewDraftInput, ScoreProtocolInput
+from bioresearcher.schemas.base import Origin
+from bioresearcher.schemas.review import DraftJudgement
+from bioresearcher.text.words import Similarity
+
+Handler = Callable[[Any], BaseModel]
+"""Answers one prompt from its input value."""
+AT_ONCE = 8
+"""Rules at work side by side; more threads would only hold more memory."""
+
+
+class OfflineBackend:
+    """Answers each prompt with the handler of its name; the same values always give the same answer."""
+
+    name = "offline"
+    origin: Origin = "offline"
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._handlers = handlers
+        self._limit = asyncio.Semaphore(AT_ONCE)
+
+    def identity(self, request: Request) -> str:
+        """The rules' version."""
+        return f"offline/{__version__}"
+
+    def room(self, request: Request) -> int | None:
+        """No limit: the rules read values, not a prompt."""
+        return None
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+    async def complete(self, request: Request) -> Reply:
+        """Answer by rule, in a thread because embedding text takes time.
+
+        Raises:
+            DefectError: No rule exists for the prompt.
+        """
+        handler = self._handlers.get(request.prompt)
+        if handler is None:
+            raise DefectError(f"the offline backend has no rule for {request.prompt}")
+        async with self._limit:
+            answer = await asyncio.to_thread(handler, request.values)
+        return Reply(answer.model_dump_json())
+
+
+_INCOMPLETE = ("G-HEAD-01", "G-OUT-01", "G-STR")
+_ORDER = ("G-HEAD", "G-OUT", "G-FLO")
+_VAGUE = ("G-VAG",)
+_FOREIGN = ("G-REF", "G-DAT")
+
+
+def review_draft(values: ReviewDraftInput) -> DraftJudgement:
+    """Answers from the gates' findings of severity error; without any, every answer is yes."""
+    errors = [f for f in values.findings if f.severity == "error"]
+
+    def clean(*families: str) -> bool:
+        return not any(f.gate.startswith(families) for f in errors)
+
+    return DraftJudgement(
+        answers_objective=bool(values.draft.strip()),
+        complete=clean(*_INCOMPLETE),
+        specific=clean(*_VAGUE),
+        consistent=clean(*_ORDER),
+        grounded=clean(*_FOREIGN),
+        quote="",
+        reason="; ".join(f"{f.location}: {f.message}" for f in errors[:5]) or "The gates found no error.",
+    )
+
+
+def score_protocol(values: ScoreProtocolInput) -> ProtocolScores:
+    """The scores computed from gates and features, unchanged."""
+    metrics = {
+        name: MetricScore(score=m.score, evidence=m.evidence, reason=m.reason)
+        for name, m in values.by_rule.metrics.items()
+    }
+    return ProtocolScores(metrics=metrics, findings=(), summary=values.by_rule.summary)
+
+
+def offline_backend(similarity: Similarity) -> OfflineBackend:
+    """The offline backend with its rules; `similarity` compares texts (the library's embedding)."""
+    reader, designer = Reader(similarity), Designer(similarity)
+    reviser = comment.Reviser(similarity)
+    handlers: dict[str, Handler] = {
+        "search/plan_queries": search.plan_queries,
+        "search/screen_paper": search.screen_paper,
+        "search/judge_dataset": search.judge_dataset,
+        "literature/outline_paper": reader.outline_paper,
+        "literature/report_part": reader.report_part,
+        "literature/judge_referability": reader.judge_referability,
+        "literature/answer_question": Answerer(similarity).answer_question,
+        "designer/design_headings": designer.design_headings,
+        "designer/design_outlines": designer.design_outlines,
+        "designer/write_steps": designer.write_steps,
+        "designer/choose_parts": reviser.choose_parts,
+        "designer/revise_part": comment.revise_part,
+        "programmer/extract_tasks": skill_binding.extract_tasks,
+        "programmer/write_code": skill_binding.write_code,
+        "programmer/repair_code": skill_binding.repair_code,
+        "reviewer/review_draft": review_draft,
+        "reviewer/score_protocol": score_protocol,
+    }
+    return OfflineBackend(handlers)

@@ -1,0 +1,308 @@
+"""What a comment on a protocol says that rules can be sure of: names, things to drop, to set, to exclude, to require.
+
+Pure functions. What is not recognised here is not guessed at.
+
+Rules of a revision: which parts a comment concerns, and what of it can be done without a model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from bioresearcher.offline.skill_binding import asked_for
+from bioresearcher.schemas.ask_design import (
+    ChoosePartsInput,
+    LearntFrom,
+    PartConcern,
+    PartsChosen,
+    ProtocolStepDraft,
+    RevisedPart,
+    RevisePartInput,
+    SkillBrief,
+)
+from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
+from bioresearcher.schemas.skill import SkillParameter
+from bioresearcher.text.words import Similarity, normal, weighted_overlap
+
+_CUT = re.compile(
+    r"[.;](?=\s|$)|\n|,?\s+(?:and|but|then)\s+(?:please\s+)?"
+    r"(?=(?:drop|remove|delete|omit|leave|skip|exclude|add|include|set|use|change|raise|lower|increase|reduce|require)\b)",
+    re.IGNORECASE,
+)
+_DROP = re.compile(r"\b(?:drop|remove|delete|omit|skip|leave\s+out|take\s+out)\b", re.IGNORECASE)
+_EXCLUDE = re.compile(
+    r"\b(?:exclude|ignore|drop|remove|omit|leave\s+out|without|(?:do\s+not|don['’]t|never)\s+use)\b", re.IGNORECASE
+)
+_ADD = re.compile(r"\b(?:add|include|also|additionally|perform|plan|carry\s+out)\b", re.IGNORECASE)
+_REQUIRE = re.compile(
+    r"^\s*(?:please\s+)?(?:add\s+(?:a|the|as\s+a)\s+|new\s+)?(?:requirement\s*(?:R\d+)?\s*[:,]|requirement\s+R\d+\s+must|"
+    r"require\s+(?:that\s+)?|(?:the\s+)?(?:protocol|design|plan|it)\s+must\s+)\s*(.{8,})$",
+    re.IGNORECASE | re.DOTALL,
+)
+_PARTS = re.compile(r"\bparts?\s+(\d+(?:\s*(?:,|and|&)\s*\d+)*)(?!\.?\d)", re.IGNORECASE)
+_STEPS = re.compile(r"\bsteps?\s+(\d+\.\d+(?:\s*(?:,|and|&)\s*\d+\.\d+)*)", re.IGNORECASE)
+_LEAST_TITLE = 10
+"""Characters a title must have to be recognised by its words."""
+_VALUE = r"([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?|true|false|yes|no)"
+_LINK = (
+    r"(?:\s+(?:from\s+\S+(?=\s+to\b)|(?:in|of|for)\s+(?:steps?\s+\d+\.\d+|parts?\s+\d+)|cut-?off|threshold|level|value"
+    r"|number|of|to|at|is|be|below|under|than|less))*"
+)
+"""What may stand between a parameter's name and its value."""
+_SPOKEN = {
+    "fdr": ("fdr", "false discovery rate"),
+    "alpha": ("alpha", "significance level"),
+    "permutations": ("permutations",),
+}
+"""Other names under which people speak of a parameter."""
+
+
+def clauses(comment: str) -> tuple[str, ...]:
+    """The comment in pieces that each ask for one thing."""
+    return tuple(piece.strip() for piece in _CUT.split(comment) if piece and piece.strip())
+
+
+def named_steps(clause: str, steps: Collection[str]) -> tuple[str, ...]:
+    """Ids of existing steps that are named as such (`step 2.1`, `steps 2.1 and 3.2`)."""
+    found = (n for group in _STEPS.findall(clause) for n in re.findall(r"\d+\.\d+", group))
+    return tuple(dict.fromkeys(n for n in found if n in steps))
+
+
+def named_parts(clause: str, parts: Collection[str]) -> tuple[str, ...]:
+    """Ids of existing parts that are named as such."""
+    found = (n for group in _PARTS.findall(clause) for n in re.findall(r"\d+", group))
+    return tuple(dict.fromkeys(n for n in found if n in parts))
+
+
+def titled(clause: str, items: Sequence[ProtocolPart | ProtocolStep]) -> tuple[str, ...]:
+    """Ids of parts or steps whose title stands in the clause."""
+    text = normal(clause)
+    return tuple(i.id for i in items if len(i.title) >= _LEAST_TITLE and normal(i.title) in text)
+
+
+def unknown_names(comment: str, protocol: Protocol) -> tuple[str, ...]:
+    """Parts and steps that the comment names and the protocol does not have, in words."""
+    parts, steps = {p.id for p in protocol.parts}, {s.id for s in protocol.steps}
+    said = [f"part {n}" for g in _PARTS.findall(comment) for n in re.findall(r"\d+", g) if n not in parts]
+    said += [f"step {n}" for g in _STEPS.findall(comment) for n in re.findall(r"\d+\.\d+", g) if n not in steps]
+    return tuple(dict.fromkeys(said))
+
+
+def drops(comment: str, part: ProtocolPart, skills: Sequence[SkillBrief] = ()) -> tuple[bool, tuple[str, ...]]:
+    """Whether the whole part is to go, and which of its steps are: by number, by title, or by their vetted analysis."""
+    whole, gone = False, list[str]()
+    for clause in clauses(comment):
+        if not _DROP.search(clause):
+            continue
+        own = (*named_steps(clause, [s.id for s in part.steps]), *titled(clause, part.steps))
+        if not own and not _PARTS.search(clause) and not _STEPS.search(clause):
+            meant = {s.name for s in skills if asked_for(s, clause)}
+            own = tuple(s.id for s in part.steps if s.skill in meant)
+        gone += own
+        whole |= not own and part.id in (*named_parts(clause, [part.id]), *titled(clause, [part]))
+    return whole, tuple(dict.fromkeys(gone))
+
+
+def settings_in(comment: str, part: ProtocolPart) -> dict[tuple[str, str], str]:
+    """(Step id, parameter) -> the value the comment gives it.
+
+    A clause that names parts or steps means only those; any other means every step that prints the parameter.
+    """
+    found: dict[tuple[str, str], str] = {}
+    for clause in clauses(comment):
+        steps = named_steps(clause, [s.id for s in part.steps])
+        elsewhere = bool(_STEPS.search(clause) or _PARTS.search(clause)) and not steps
+        if elsewhere and part.id not in named_parts(clause, [part.id]):
+            continue
+        for step in part.steps:
+            for parameter in step.parameters if not steps or step.id in steps else ():
+                value = _set_to(parameter.name, clause)
+                if value is not None and value != parameter.value:
+                    found[step.id, parameter.name] = value
+    return found
+
+
+def _set_to(name: str, clause: str) -> str | None:
+    """The last value that stands behind a parameter's name, however it is spelt."""
+    spoken = (name, name.replace("_", " "), *_SPOKEN.get(name.casefold(), ()))
+    for said in sorted(dict.fromkeys(spoken), key=len, reverse=True):
+        words = re.escape(said).replace(r"\ ", r"[\s_-]+")
+        pattern = rf"\b{words}\b{_LINK}\s*(?:=|:|<=?|≤)?\s*{_VALUE}(?![\w.]*\d)"
+        match = re.search(pattern, clause, re.IGNORECASE)
+        if match:
+            return match[1].casefold()
+    return None
+
+
+def excluded(comment: str, ids: Collection[str]) -> tuple[str, ...]:
+    """Data sets and papers, of those given, that may no longer be used."""
+    found = []
+    for clause in clauses(comment):
+        if _EXCLUDE.search(clause):
+            text = clause.casefold()
+            found += [i for i in ids if re.search(rf"(?<![\w]){re.escape(i.casefold())}(?!\w)", text)]
+    return tuple(dict.fromkeys(found))
+
+
+def required(comment: str) -> tuple[str, ...]:
+    """Texts of requirements that the comment adds."""
+    found = (_REQUIRE.match(clause) for clause in clauses(comment))
+    return tuple(" ".join(m[1].split()) for m in found if m)
+
+
+def added(comment: str) -> tuple[str, ...]:
+    """The clauses that ask for something more to be done."""
+    return tuple(c for c in clauses(comment) if (_ADD.search(c) and not _DROP.search(c)) or _REQUIRE.match(c))
+
+
+def drops_something(clause: str) -> bool:
+    """Whether a clause asks for something to be dropped."""
+    return bool(_DROP.search(clause))
+
+
+def drops_or_sets(comment: str, parts: Sequence[ProtocolPart], skills: Sequence[SkillBrief] = ()) -> bool:
+    """Whether rules find something to drop or to set in one of the parts."""
+    return any(any(drops(comment, p, skills)) or settings_in(comment, p) for p in parts)
+
+
+def not_understood(
+    comment: str, parts: Sequence[ProtocolPart], skills: Sequence[SkillBrief], ids: Collection[str]
+) -> tuple[str, ...]:
+    """The clauses of which rules can do nothing."""
+    return tuple(
+        clause
+        for clause in clauses(comment)
+        if not drops_or_sets(clause, parts, skills)
+        and not excluded(clause, ids)
+        and not required(clause)
+        and not (added(clause) and any(asked_for(s, clause) for s in skills))
+    )
+
+
+DENSE_WEIGHT = 0.6
+BESIDE = 0.03
+"""How much less similar than the closest part another may be and still be concerned."""
+CANNOT = (
+    "by rule, a comment can drop a part or a step, give a parameter another value, add a method for which there is a "
+    "vetted analysis, add a requirement, or exclude a data set or a paper; anything else needs a model (--model)"
+)
+
+
+@dataclass(frozen=True)
+class Reviser:
+    """The rules that need similarities of texts."""
+
+    similarity: Similarity
+
+    def choose_parts(self, values: ChoosePartsInput) -> PartsChosen:
+        """The parts whose words and meaning are closest to the comment; hybrid, 0.6 dense."""
+        texts = [f"{p.title}. {p.purpose} " + " ".join(s.title for s in p.steps) for p in values.parts]
+        if not texts:
+            return PartsChosen(parts=())
+        dense = self.similarity([values.comment], texts)[0]
+        lexical = [weighted_overlap([values.comment], t)[0] for t in texts]
+        scores = [DENSE_WEIGHT * float(d) + (1 - DENSE_WEIGHT) * w for d, w in zip(dense, lexical, strict=True)]
+        best = max(scores)
+        return PartsChosen(
+            parts=tuple(
+                PartConcern(
+                    part=p.id,
+                    concerned=score >= best - BESIDE,
+                    reason=f"similarity to the comment {score:.2f}, by words and meaning",
+                )
+                for p, score in zip(values.parts, scores, strict=True)
+            )
+        )
+
+
+def revise_part(values: RevisePartInput) -> RevisedPart:
+    """Steps dropped, and parameters set to values that the comment names."""
+    whole, gone = drops(values.comment, values.part, values.skills)
+    if whole:
+        return RevisedPart(drop_part=True, reason="the comment drops the part")
+    contracts = {s.name: s for s in values.skills}
+    steps, refused, accepted = [], [], list[tuple[str, str]]()
+    for step in values.part.steps:
+        wanted = {n: v for (i, n), v in settings_in(values.comment, values.part).items() if i == step.id}
+        why = {n: _impossible(n, v, step, contracts) for n, v in wanted.items()}
+        refused += [f"step {step.id}: {said}" for said in why.values() if said]
+        possible = {n: v for n, v in wanted.items() if not why[n]}
+        if possible and step.id not in gone:
+            accepted += possible.items()
+            steps.append(with_settings(step, possible, contracts.get(step.skill or "")))
+    done = [f"{n} set to {v}" for n, v in dict.fromkeys(accepted)]
+    return RevisedPart(steps=tuple(steps), dropped=gone, reason="; ".join(done), not_done="; ".join(refused))
+
+
+def _impossible(name: str, value: str, step: ProtocolStep, skills: Mapping[str, SkillBrief]) -> str:
+    """Why a parameter cannot have a value; empty when it can, as far as its default tells."""
+    skill = skills.get(step.skill or "")
+    if skill is None:
+        printed = next(p.value for p in step.parameters if p.name == name)
+        return "" if _is_number(printed) == _is_number(value) else f"{name} is {printed} now and cannot become {value}"
+    parameter = next((p for p in skill.contract.parameters if p.name == name), None)
+    return _unlike(parameter, value) if parameter else f"{name} is fixed in the vetted analysis {skill.name}"
+
+
+def _unlike(parameter: SkillParameter, value: str) -> str:
+    default = parameter.default
+    if isinstance(default, bool):
+        return "" if value in {"true", "false", "yes", "no"} else f"{parameter.name} is yes or no, not {value}"
+    if isinstance(default, int | float):
+        if not _is_number(value):
+            return f"{parameter.name} is a number, not {value}"
+        if isinstance(default, int) and (float(value) != int(float(value)) or float(value) < 0):
+            return f"{parameter.name} is a whole number from 0 on, not {value}"
+        if isinstance(default, float) and 0 < default < 1 and not 0 < float(value) < 1:
+            return f"{parameter.name} lies between 0 and 1, and {value} does not"
+        return ""
+    return f"{parameter.name} follows from the data and is not set by rule"
+
+
+def with_settings(step: ProtocolStep, wanted: Mapping[str, str], skill: SkillBrief | None) -> ProtocolStepDraft:
+    """The step with parameters at other values, in its list and in its words."""
+    draft = as_draft(step)
+    parameters = tuple(p.model_copy(update={"value": wanted.get(p.name, p.value)}) for p in step.parameters)
+    old = {p.name: p.value for p in step.parameters}
+    new = {p.name: p.value for p in parameters}
+    texts = {}
+    for field in ("action", "rationale", "acceptance"):
+        template = getattr(skill.contract.protocol, field) if skill else ""
+        texts[field] = _reworded(getattr(step, field), template, old, new, wanted if field == "action" else {})
+    return draft.model_copy(update={"parameters": parameters, **texts})
+
+
+def _reworded(
+    text: str, template: str, old: Mapping[str, str], new: Mapping[str, str], wanted: Mapping[str, str]
+) -> str:
+    """A text with the new values: from its template when it was made from it, else where the old value stands alone."""
+    names, pieces = re.findall(r"\{(\w+)\}", template), re.split(r"\{\w+\}", template)
+    slots = [f"({re.escape(old[n]) if n in old else '.*?'})" for n in names]
+    made = re.fullmatch("".join(a + b for a, b in zip(map(re.escape, pieces), [*slots, ""], strict=True)), text, re.S)
+    if template and made:
+        filled = [new.get(name, value) for name, value in zip(names, made.groups(), strict=True)]
+        return "".join(a + b for a, b in zip(pieces, [*filled, ""], strict=True))
+    for name, value in wanted.items():
+        alone = re.compile(rf"(?<![\w.]){re.escape(old[name])}(?![\w]|\.\d)")
+        if old[name] and len(alone.findall(text)) == 1:
+            text = alone.sub(value.replace("\\", ""), text)
+        else:
+            text = f"{text} Set {name.replace('_', ' ')} to {value} (before: {old[name]})."
+    return text
+
+
+def as_draft(step: ProtocolStep) -> ProtocolStepDraft:
+    """A step as its draft: with ids of report steps instead of links."""
+    fields = {n: getattr(step, n) for n in ProtocolStepDraft.model_fields if n != "learnt_from"}
+    refs = tuple(LearntFrom(paper_id=k.paper_id, part_id=k.part_id, step_id=k.step_id) for k in step.links)
+    return ProtocolStepDraft(**fields, learnt_from=refs)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,322 @@
+"""Rules of the literature agent: experiments are method sections, steps are method sentences with their quotes.
+
+What method sentences, results, numbers and software look like in biomedical English.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from bioresearcher.papers.mining import labels, mined_of, parameters
+from bioresearcher.schemas.ask_literature import (
+    JudgeReferabilityInput,
+    OutlinedPart,
+    OutlinePaperInput,
+    OutlineSection,
+    PaperOutline,
+    PartAnswers,
+    PartDraft,
+    ReferabilityDraft,
+    ReportPartInput,
+    ReportStepDraft,
+    ResultDraft,
+)
+from bioresearcher.schemas.base import Objective
+from bioresearcher.schemas.paper import Passage
+from bioresearcher.schemas.paper_report import ReportPart
+from bioresearcher.text.format import count_of
+from bioresearcher.text.visible import clip
+from bioresearcher.text.words import Similarity, overlap, sentence_texts, words
+
+
+def _any(text: str) -> str:
+    """An alternative of the words of a text; `_` stands for a space, and a word may itself be a pattern."""
+    return "(?:" + "|".join(word.replace("_", " ") for word in text.split()) + ")"
+
+
+_DONE = _any(
+    """used performed carried measured normali[sz]ed computed calculated estimated compared tested adjusted obtained
+    extracted defined selected filtered clustered fitted assessed determined downloaded isolated incubated stained
+    sequenced hybridi[sz]ed analy[sz]ed generated identified prepared applied divided split classified scored ranked
+    corrected collected quantified treated lysed transfected infected plated seeded cultured grown maintained harvested
+    washed centrifuged blotted probed resuspended separated amplified cloned digested purified injected
+    log-?transformed averaged excluded cent(?:re|er)ed permuted validated conducted constructed visuali[sz]ed
+    summari[sz]ed annotated mapped aligned integrated retrieved merged pooled matched imputed modell?ed enriched"""
+)
+_DO = _any(
+    """normali[sz]e compute calculate estimate compare test adjust define select filter cluster fit assess rank score
+    correct average exclude cent(?:re|er) permute validate use take apply report plot check state choose divide
+    split sum standardi[sz]e draw repeat keep remove map count collect record fix start order walk control treat
+    examine measure include show give describe transform log-transform restrict combine annotate derive freeze set
+    stratify group convert express list specify carry evaluate summari[sz]e name hold reject multiply find write
+    avoid add leave drop scale correlate assign collapse limit print match look prefer read interpret build decide
+    ask begin run obtain identify"""
+)
+_LEAD = r"(?:(?:first|then|next|finally|before [^,]{3,60}|for [^,]{3,80}|within [^,]{3,60}|after [^,]{3,60}" + (
+    r"|if [^,]{3,80}|in [^,]{3,60})?,?\s*)"
+)
+
+METHOD = re.compile(
+    rf"\b(?:was|were|is|are)\s+(?:\w+ly\s+)?{_DONE}\b|\bwe\s+(?:(?:then|also|first)\s+)?{_DONE}\b", re.I
+)
+"""A sentence that says how something was done."""
+
+PAST_PASSIVE = re.compile(
+    r"\b(?:was|were|had\s+been|have\s+been|has\s+been)\s+(?:(?:then|also|first|all|each|both|further|not|\w+ly)\s+){0,2}"
+    r"(?:\w{2,}ed|made|done|taken|given|kept|set|cut|run|put|drawn|grown|spun|frozen|chosen|read|found|lost|built|held|sought|bought|fed|"
+    r"split|bound|begun|written)\b|\bwe\s+(?:(?:then|also|first|next|further|\w+ly)\s+)?(?:\w{2,}ed|made|took|ran|used|built|chose|set|"
+    r"drew|grew|kept|split)\b|\b(?:using|by\s+means\s+of|according\s+to)\b",
+    re.I,
+)
+"""How something was done, in the looser sense that holds where methods are described."""
+
+FORMALITY = re.compile(
+    r"\b(?:informed\s+consent|written\s+consent|ethic(?:s|al)\s+\w+|institutional\s+(?:review|animal)|IRB|IACUC|helsinki"
+    r"|approved\s+by|approval\s+(?:was|number)|funded\s+by|trial\s+registration|nomenclatural\s+acts?|ZooBank|conflicts?\s+of\s+interest"
+    r"|in\s+accordance\s+with\s+(?:the\s+)?(?:guide|guidelines|regulations|legislation)|according\s+to\s+\w+\s+legislation)\b",
+    re.I,
+)
+"""Permissions and formalities: true of a study, and no step of it."""
+
+FORMAL_HEADING = re.compile(
+    r"\b(?:ethic\w*|consent|human\s+subjects?|nomenclatural|approval|registration|funding|patient\s+involvement|role\s+of)\b",
+    re.I,
+)
+"""Headings over formalities."""
+
+IMPERATIVE = re.compile(rf"^{_LEAD}{_DO}\b", re.I)
+"""A sentence that says how to do something."""
+
+RESULT = re.compile(
+    r"\b"
+    + _any(
+        """significant significantly associated_with correlated higher lower increased decreased identified revealed
+        showed found differed enriched predicted highest lowest obtained confirmed detected observed elevated reduced
+        up-?regulated down-?regulated overexpressed amplified achieved"""
+    )
+    + r"\b",
+    re.I,
+)
+"""A sentence that may state a result."""
+
+_WET = _any(
+    r"""incubat\w+ centrifug\w+ pipett\w+ cell_lines? cells_were_(?:seeded|cultured|transfected) antibod\w+ mice
+    western_blot\w* immunoblot\w* PCR_primers? agarose immunohistochem\w+ biops\w+
+    RNA_(?:was|were)_(?:extracted|isolated)
+    [sh]{1,2}i?RNAs? transfect\w+ lentivir\w+ q?RT-?PCR qPCR reverse_transcri\w+ lysates? lysed plasmids? plated
+    flow_cytometr\w+ ELISAs?"""
+)
+WET = re.compile(rf"\b{_WET}\b", re.I)
+"""Work in a laboratory or clinic."""
+
+LABORATORY = re.compile(
+    rf"\b(?:{_WET}|"
+    + _any(
+        r"""knock-?downs? knock(?:ing|ed)?_down knock-?outs? silenc\w+ (?:cell|tissue)_cultures? in_vivo in_vitro
+        mass_spectrometr\w+ LC-MS\w* EdU wet-?lab bench xenografts? CRISPR\w* stain\w*"""
+    )
+    + r")\b",
+    re.I,
+)
+"""An objective or requirement that asks for work in a laboratory."""
+
+METHODS_HEADING = re.compile(r"(materials?\s+and\s+)?methods?( and materials?)?|experimental procedures?", re.I)
+"""The bare heading over all method sections."""
+
+
+MAX_PARTS = 12
+MAX_STEPS = 14
+RESULT_NEAR = 0.5
+"""Cosine similarity (MiniLM) from which a result belongs to a step."""
+RESULTS_PER_STEP = 3
+SAME_QUESTION = 0.3
+"""Cosine similarity of a part with the objective or a requirement from which it pursues the same question."""
+SAME_SUBJECT = 0.35
+"""The same for the mean of the part's and its paper's: a plain step of a paper on the very subject."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The rules that need similarities of texts."""
+
+    similarity: Similarity
+
+    def outline_paper(self, values: OutlinePaperInput) -> PaperOutline:
+        """Experiments: the method subsections; without any, the method section; without that, the whole text."""
+        methods = [s for s in values.sections if s.kind == "methods" and not FORMAL_HEADING.search(s.title)]
+        leaves = [s for s in methods if not _is_general(s)] or methods
+        results = [s for s in values.sections if s.kind in {"results", "legend"}]
+        if not leaves:
+            leaves = [s for s in values.sections if s.kind not in {"title", "front", "references", "abstract"}]
+            leaves = leaves or [s for s in values.sections if s.kind == "abstract"]
+            whole = OutlinedPart(
+                title=clip(values.title, 120),
+                purpose=f"What the paper describes in {len(leaves)} sections.",
+                sections=tuple(s.number for s in leaves),
+            )
+            return PaperOutline(parts=(whole,) if leaves else ())
+        parts = []
+        for section in leaves[:MAX_PARTS]:
+            near = self._nearest_results(section, results)
+            title = (
+                section.title[:1].upper() + section.title[1:]
+                if not _is_general(section)
+                else f"{section.title}: {clip(values.title, 90)}"
+            )
+            parts.append(
+                OutlinedPart(
+                    title=title,
+                    purpose=clip(_first_words(section), 200),
+                    sections=(section.number, *near),
+                )
+            )
+        return PaperOutline(parts=tuple(parts))
+
+    def _nearest_results(self, section: OutlineSection, results: list[OutlineSection]) -> tuple[int, ...]:
+        """Up to two result sections whose heading shares words with the method's."""
+        wanted = words(section.title)
+        scored = [(overlap(wanted, words(f"{r.title} {r.opening}")), r.number) for r in results]
+        best = sorted((s for s in scored if s[0] >= 0.5), key=lambda s: (-s[0], s[1]))
+        return tuple(number for _, number in best[:2])
+
+    def report_part(self, values: ReportPartInput) -> PartDraft:
+        """A step per method sentence, in order; results are sentences of result sections close to the step."""
+        method: list[tuple[str, Passage]] = []
+        result: list[str] = []
+        for passage in values.passages:
+            for sentence in sentence_texts(passage.text):
+                if not 40 <= len(sentence) <= 600 or FORMALITY.search(sentence):
+                    continue
+                if passage.kind in {"results", "legend"}:
+                    if RESULT.search(sentence) or (passage.kind == "results" and labels(mined_of(sentence), "gene")):
+                        result.append(sentence)
+                elif _says_how(sentence, passage):
+                    method.append((sentence, passage))
+        chosen = self._most_relevant(values, method)
+        steps = tuple(_step(sentence) for sentence, _ in chosen)
+        return PartDraft(steps=self._with_results(steps, list(dict.fromkeys(result))))
+
+    def _most_relevant(self, values: ReportPartInput, found: list[tuple[str, Passage]]) -> list[tuple[str, Passage]]:
+        if len(found) <= MAX_STEPS:
+            return found
+        near = self.similarity([f"{values.part.title}. {values.objective.text}"], [s for s, _ in found])[0]
+        best = sorted(range(len(found)), key=lambda i: (-near[i], i))[:MAX_STEPS]
+        return [found[i] for i in sorted(best)]
+
+    def _with_results(self, steps: tuple[ReportStepDraft, ...], results: list[str]) -> tuple[ReportStepDraft, ...]:
+        if not steps or not results:
+            return steps
+        near = self.similarity([s.action for s in steps], results)
+        given: dict[int, list[ResultDraft]] = {}
+        for number, text in enumerate(results):  # each result to the step it is nearest to
+            step = max(range(len(steps)), key=lambda i: (near[i][number], -i))
+            if near[step][number] >= RESULT_NEAR and len(given.get(step, ())) < RESULTS_PER_STEP:
+                given.setdefault(step, []).append(ResultDraft(text=text, quote=text))
+        return tuple(s.model_copy(update={"results": tuple(given.get(i, ()))}) for i, s in enumerate(steps))
+
+    def judge_referability(self, values: JudgeReferabilityInput) -> ReferabilityDraft:
+        """Closed answers from the similarity of each part to the objective and its requirements."""
+        report = values.report
+        if not report.parts:
+            return ReferabilityDraft(parts=())
+        targets = [*_texts(values.objective)]
+        texts = [_part_text(part) for part in report.parts]
+        rows = self.similarity([report.title, *texts], targets)
+        names = ["the objective", *(f"requirement {r.id}" for r in values.objective.requirements)]
+        paper = float(max(rows[0]))
+        return ReferabilityDraft(
+            parts=tuple(
+                self._answers(part, [float(v) for v in row], paper, names, values)
+                for part, row in zip(report.parts, rows[1:], strict=True)
+            )
+        )
+
+    def _answers(
+        self, part: ReportPart, near: list[float], paper: float, names: list[str], values: JudgeReferabilityInput
+    ) -> PartAnswers:
+        index = max(range(len(near)), key=lambda i: near[i])
+        laboratory = sum(bool(WET.search(s.action)) for s in part.steps)
+        wet = 3 * laboratory >= len(part.steps) and laboratory > 0
+        in_laboratory = wet and any(LABORATORY.search(t) for t in _texts(values.objective))
+        dry_data = bool(values.datasets)
+        said = f"similarity {near[index]:.2f}, the paper's title {paper:.2f}"
+        return PartAnswers(
+            part_id=part.id,
+            same_question=near[index] >= SAME_QUESTION or (near[index] + paper) / 2 >= SAME_SUBJECT,
+            same_kind_of_data=in_laboratory or (dry_data and not wet),
+            reusable_steps=len(part.steps) >= 2,
+            feasible=in_laboratory or not wet,
+            reuse=_reuse(part),
+            change=_change(part, dry_data=dry_data, wet=wet),
+            reason=f"Closest to {names[index]} ({said}).",
+        )
+
+
+def _reuse(part: ReportPart) -> str:
+    """What is there to take over, by name."""
+    named = {
+        "software": [n for s in part.steps for n in s.software],
+        "tests": [n for s in part.steps for n in s.tests],
+        "data sets": [n for s in part.steps for n in s.datasets],
+    }
+    told = [f"{what} {', '.join(dict.fromkeys(names))}" for what, names in named.items() if names]
+    detailed = sum(bool(s.parameters or s.software) for s in part.steps)
+    whole = f"{count_of(len(part.steps), 'step')}, {detailed} with stated parameters or software"
+    return clip("; ".join([whole, *told]), 300).rstrip(".") + "."
+
+
+def _change(part: ReportPart, *, dry_data: bool, wet: bool) -> str:
+    """What has to be set anew, by name."""
+    if not dry_data and not wet:
+        return "Obtain data first: none were given."
+    sizes = list(dict.fromkeys(n for s in part.steps for n in s.cohorts))[:3]
+    cuts = [f"{p.name} {p.value}" for s in part.steps for p in s.parameters if not p.unit][:4]
+    told = f"samples ({', '.join(sizes)})" if sizes else "samples"
+    told += f" and thresholds ({', '.join(dict.fromkeys(cuts))})" if cuts else " and thresholds"
+    return clip(f"Replace the paper's own {told} by those of the material at hand", 300).rstrip(".") + "."
+
+
+def _says_how(sentence: str, passage: Passage) -> bool:
+    """Whether a sentence tells how something was done; where methods are described, less is asked of it."""
+    if METHOD.search(sentence) or IMPERATIVE.match(sentence):
+        return True
+    if passage.kind != "methods":
+        return False
+    return bool(PAST_PASSIVE.search(sentence) or labels(mined_of(sentence), "accession"))
+
+
+def _first_words(section: OutlineSection) -> str:
+    """The first sentence of the section without its heading."""
+    title = section.title.strip()
+    opening = section.opening.strip()
+    if opening.casefold().startswith(title.casefold()):
+        opening = opening[len(title) :].lstrip(" .:–-")
+    found = sentence_texts(opening)
+    return found[0] if found else title
+
+
+def _is_general(section: OutlineSection) -> bool:
+    """Whether a section is the bare heading over its subsections."""
+    return METHODS_HEADING.fullmatch(section.title.strip()) is not None
+
+
+def _texts(objective: Objective) -> tuple[str, ...]:
+    return (objective.text, *(r.text for r in objective.requirements))
+
+
+def _part_text(part: ReportPart) -> str:
+    return clip(f"{part.title}. {part.purpose} " + " ".join(s.action for s in part.steps[:4]), 900)
+
+
+def _step(sentence: str) -> ReportStepDraft:
+    """A step that says no more than its sentence."""
+    found = mined_of(sentence)
+    return ReportStepDraft(
+        action=clip(sentence, 300),
+        details=sentence,
+        parameters=parameters(found),
+        datasets=labels(found, "accession"),
+        software=labels(found, "software"),
+        quotes=(sentence,),
+    )

@@ -1,0 +1,369 @@
+"""The canonical text of a document: how it is cleaned, built and addressed.
+
+Every character position in the program refers to this text, so it is made in one place. Rules: NFC; control,
+zero-width and other invisible characters removed; data: URLs left out; whitespace runs inside a paragraph are one
+space; paragraphs are separated by one blank line. Sections follow each other without overlap, each beginning with its
+heading as a paragraph of its own (the title section's only paragraph is the title itself).
+
+Which language a text is written in: by its script, then by its commonest function words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
+
+from bioresearcher.errors import InputError
+from bioresearcher.schemas.paper import Document, Section, SectionKind
+from bioresearcher.text.lookalikes import lookalikes
+from bioresearcher.text.visible import hidden_characters, one_line
+
+_SAMPLE: Final = 20_000
+_LEAST_WORDS: Final = 20
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_SCRIPTS: Final[tuple[tuple[str, str], ...]] = (
+    ("ja", "\u3040-\u30ff"),
+    ("ko", "\uac00-\ud7af"),
+    ("zh", "\u4e00-\u9fff"),
+    ("ru", "\u0400-\u04ff"),
+    ("el", "\u0386-\u03ff"),
+    ("ar", "\u0600-\u06ff"),
+    ("he", "\u0590-\u05ff"),
+    ("hi", "\u0900-\u097f"),
+    ("th", "\u0e00-\u0e7f"),
+)
+# Words that are frequent in one of the languages and in none of the others (nor a sign, gene or unit).
+_FUNCTION_WORDS: Final[dict[str, str]] = {
+    "en": "the of and were was with for that which from this between",
+    "de": "der die das und wurde wurden mit von den bei nicht einer eine zwischen durch",
+    "fr": "les des et dans une est ont été avec pour sur aux chez nous cette",
+    "es": "los las y una con por para el del fueron entre pacientes mediante como este",
+    "pt": "os as e uma com por foram não dos das pelo pela em ao são",
+    "it": "il della di gli nel con sono stati delle che tra dei degli alla è",
+    "nl": "het een en van werd werden met voor bij de zijn aan niet tussen door",
+    "pl": "oraz się nie przez były jest dla z w na do pacjentów badania od po",
+    "da": "og af der den med til ikke som blev hos patienter mellem på fra efter",
+    "sv": "och av som med att det inte för var hos patienter mellan på från efter",
+    "tr": "ve bir ile için olarak bu da olan daha hastaların çalışmada gruplar arasında olduğu göre",
+}
+_LANGUAGES_OF: Final[dict[str, tuple[str, ...]]] = {
+    word: tuple(code for code, words in _FUNCTION_WORDS.items() if word in words.split())
+    for word in {word for words in _FUNCTION_WORDS.values() for word in words.split()}
+}
+NAMES: Final = {
+    "en": "English", "de": "German", "fr": "French", "es": "Spanish", "pt": "Portuguese", "it": "Italian",
+    "nl": "Dutch", "pl": "Polish", "da": "Danish", "sv": "Swedish", "tr": "Turkish",
+    "ja": "Japanese", "ko": "Korean", "zh": "Chinese",
+    "ru": "a language in Cyrillic script", "el": "Greek", "ar": "a language in Arabic script", "he": "Hebrew",
+    "hi": "a language in Devanagari script", "th": "Thai",
+}  # fmt: skip
+"""The languages told apart: ISO 639-1 code → what it is called."""
+
+
+def language_of(text: str) -> str | None:
+    """The ISO 639-1 code of the language most of a text is written in; None when it is too short or not told.
+
+    A script that only a few languages use stands for the commonest of them (Cyrillic: `ru`). Latin script is told
+    apart by function words: the language whose words are most frequent, at least 5 % of all words.
+    """
+    middle = max(0, len(text) // 2 - _SAMPLE // 2)
+    sample = text if len(text) <= 2 * _SAMPLE else text[:_SAMPLE] + text[middle : middle + _SAMPLE]
+    letters = sum(map(str.isalpha, sample))
+    for code, characters in _SCRIPTS:
+        # Japanese mixes in Chinese characters, so a fifth of kana is enough; Greek letters are also symbols
+        if letters >= 40 and len(re.findall(f"[{characters}]", sample)) > letters * (0.15 if code == "ja" else 0.4):
+            return code
+    words = _WORD.findall(sample.lower())
+    if len(words) < _LEAST_WORDS:
+        return None
+    counts: Counter[str] = Counter()
+    for word in words:
+        for code in _LANGUAGES_OF.get(word, ()):
+            counts[code] += 1
+    best = counts.most_common(2)
+    if not best or best[0][1] < 0.05 * len(words) or (len(best) > 1 and best[0][1] == best[1][1]):
+        return None
+    return best[0][0]
+
+
+BREAK: Final = "\n\n"
+"""What stands between two paragraphs."""
+
+MAX_CHARACTERS: Final = 5_000_000
+"""A canonical text longer than this is no paper (a long one has 300,000 characters)."""
+
+
+class UnreadablePaper(InputError):
+    """A file cannot be read as a paper; callers that handle many files turn it into a `Failure`."""
+
+
+_DATA_URL: Final = re.compile(
+    r"\bdata:(?:[\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[\w.+-]+)*(?:;base64,[A-Za-z0-9+/=%_-]*(?: [A-Za-z0-9+/=]{40,})*|,\S+)",
+    re.IGNORECASE,
+)
+DATA_URL_LEFT_OUT: Final = "[data URL left out]"
+
+
+def clean(text: str) -> str:
+    """One paragraph of canonical text; the function is idempotent.
+
+    Private-use characters (unmapped glyphs of a PDF font) become U+FFFD, so that a lost comparison sign or
+    Greek letter shows as lost. A `data:` URL (a picture or script written as text) is no text of the paper.
+    """
+    plain = " ".join(unicodedata.normalize("NFC", one_line(text)).split())
+    return _DATA_URL.sub(_left_out, plain) if "data:" in plain.lower() else plain
+
+
+def _left_out(match: re.Match[str]) -> str:
+    """Short ones such as `data:,x` or `data:5,6` are rather prose with a missing space."""
+    return DATA_URL_LEFT_OUT if ";base64," in match[0].lower() or "/" in match[0].partition(",")[0] else match[0]
+
+
+def text_hash(text: str) -> str:
+    """The sha256 of a text's UTF-8 form, in hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+class DocumentBuilder:
+    """Collects sections and paragraphs and makes a `Document` of them.
+
+    Text that is empty after cleaning is dropped, and so are sections that stay empty. `page()` marks that
+    whatever is added next stands on a new page.
+    """
+
+    def __init__(self) -> None:
+        self._paragraphs: list[str] = []
+        self._length = 0
+        self._sections: list[tuple[str, SectionKind, int, int]] = []
+        self._pages: list[int] = []
+        self._pending: tuple[str, SectionKind, int, bool] | None = None
+        self._warnings: list[str] = []
+        self._hidden = 0
+
+    def section(self, title: str, kind: SectionKind, level: int, *, heading: bool = True) -> None:
+        """Begin a section; with `heading` its title also becomes a paragraph of the text."""
+        self._pending = (clean(title), kind, level, heading)
+        if heading and self._pending[0]:
+            self._open()
+
+    def paragraph(self, *parts: str) -> None:
+        """Add a paragraph to the current section; each further part of it begins a new page.
+
+        Raises:
+            UnreadablePaper: The text grows beyond `MAX_CHARACTERS`.
+        """
+        self._hidden += sum(map(hidden_characters, parts))
+        cleaned = [clean(part) for part in parts]
+        if any(cleaned):
+            self._open()
+            self._append(cleaned)
+        else:
+            self._pages += [-1] * (len(parts) - 1)
+
+    def page(self) -> None:
+        """A new page starts with what is added next."""
+        self._pages.append(-1)
+
+    def warn(self, message: str) -> None:
+        """Keep a caveat about the source, once."""
+        if message not in self._warnings:
+            self._warnings.append(message)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The caveats kept so far."""
+        return tuple(self._warnings)
+
+    def build(self, identifier: str, kind: Literal["jats", "pdf", "note", "record"]) -> Document:
+        """The finished document.
+
+        Raises:
+            UnreadablePaper: There is no text at all.
+        """
+        if not self._paragraphs:
+            raise UnreadablePaper("no text was found in it.", hint="Give a file that holds the paper's text.")
+        text = BREAK.join(self._paragraphs)
+        starts = [s[3] for s in self._sections]
+        sections = tuple(
+            Section(title=title, kind=section_kind_, level=level, start=start, end=end)
+            for (title, section_kind_, level, start), end in zip(
+                self._sections, [*(s - len(BREAK) for s in starts[1:]), len(text)], strict=True
+            )
+        )
+        pages = tuple(len(text) if p < 0 else p for p in self._pages)
+        language = language_of(text)
+        self._caveats(text, language, {s.kind for s in sections}, body=kind != "note")
+        return Document(
+            id=identifier,
+            text=text,
+            sections=sections,
+            pages=pages,
+            kind=kind,
+            sha256=text_hash(text),
+            language=language,
+            warnings=tuple(self._warnings),
+        )
+
+    def _caveats(self, text: str, language: str | None, kinds: set[SectionKind], *, body: bool) -> None:
+        """Say what a reader has to know of the text as a whole."""
+        if language not in (None, "en"):
+            self.warn(
+                f"it seems to be written in {NAMES[language]}; sections and methods are recognised best in English."
+            )
+        if body and "methods" not in kinds:
+            self.warn("no methods section was recognised.")
+        if self._hidden:
+            self.warn(f"{self._hidden:,} hidden characters were removed: text may have been hidden from readers.")
+        odd = lookalikes(text)
+        if odd:
+            shown = ", ".join(repr(word[:40]) for word in odd[:3])
+            self.warn(f"{len(odd):,} words mix letters of different scripts that look alike ({shown}).")
+
+    def _open(self) -> None:
+        if self._pending is None:
+            if not self._sections:
+                self._sections.append(("", "other", 1, 0))
+            return
+        title, kind, level, heading = self._pending
+        self._pending = None
+        start = self._length + len(BREAK) if self._paragraphs else 0
+        self._sections.append((title, kind, level, start))
+        if heading and title:
+            self._append([title])
+
+    def _append(self, parts: list[str]) -> None:
+        start = self._length + len(BREAK) if self._paragraphs else 0
+        if start + sum(map(len, parts)) > MAX_CHARACTERS:
+            raise UnreadablePaper(
+                f"it holds more than {MAX_CHARACTERS:,} characters.", hint="Split it into single papers."
+            )
+        text = ""
+        for number, part in enumerate(parts):
+            if number:
+                self._pages.append(-1)
+            if part:
+                text += f" {part}" if text else part
+                self._settle(start + len(text) - len(part))
+        self._paragraphs.append(text)
+        self._length = start + len(text)
+
+    def _settle(self, offset: int) -> None:
+        """Pages that waited for their first character begin here."""
+        for i in range(len(self._pages) - 1, -1, -1):
+            if self._pages[i] >= 0:
+                break
+            self._pages[i] = offset
+
+
+def section_at(document: Document, offset: int) -> Section | None:
+    """The section that holds a character position, or None between two sections."""
+    starts = [s.start for s in document.sections]
+    i = bisect_right(starts, offset) - 1
+    if i < 0 or offset >= document.sections[i].end:
+        return None
+    return document.sections[i]
+
+
+def page_of(document: Document, offset: int) -> int | None:
+    """The page (from 1) that holds a character position; None when the source has no pages."""
+    return max(1, bisect_right(document.pages, offset)) if document.pages else None
+
+
+def paragraphs(document: Document, section: Section) -> Iterator[tuple[int, int]]:
+    """The (start, end) of a section's paragraphs without its heading."""
+    start = section.start
+    first = True
+    while start < section.end:
+        end = document.text.find(BREAK, start, section.end)
+        end = section.end if end < 0 else end
+        is_heading = first and section.kind != "title" and document.text[start:end] == section.title
+        if end > start and not is_heading:
+            yield start, end
+        first = False
+        start = end + len(BREAK)
+
+
+def section_text(document: Document, kinds: Iterable[SectionKind]) -> str:
+    """The text of all sections of the given kinds, headings included, in reading order."""
+    wanted = set(kinds)
+    return BREAK.join(document.text[s.start : s.end] for s in document.sections if s.kind in wanted)
+
+
+_KINDS: Final[tuple[tuple[SectionKind, str], ...]] = (
+    ("references", r"references?( list| cited)?|literature( cited)?|bibliography|works cited"),
+    ("abstract", r"(structured |graphical )?abstract|(author |plain[- ]language )?summary|synopsis"),
+    (
+        "data_availability",
+        r".*\b(data|code|software)\b.*\b(availab\w+|access\w*|deposit\w*|sharing|archiv\w+)\b.*"
+        r"|availability of (supporting )?(data|code|materials?).*|accession (numbers?|codes?)",
+    ),
+    (
+        "supplementary",
+        r"(supplement\w+|supporting|additional|electronic supplementary)\b.*"
+        r"|pre-?publication history|appendi(x|ces)\b.*",
+    ),
+    (
+        "methods",
+        r"(materials?|patients?|subjects?|animals?|data|samples?|participants?|experimental)?"
+        r"( and |, | & | )*(study )?(methods?|methodolog\w+|procedures?)\b.*"
+        r"|experimental (section|design|details?|procedures?)\b.*|methods and .*|statistic\w+( and .*)?"
+        r"|(statistical|data) (analys[ie]s|methods?)|study design\b.*",
+    ),
+    ("discussion", r"discussion\b.*|conclusions?\b.*|concluding remarks|limitations?\b.*"),
+    ("results", r"results?\b.*|findings"),
+    (
+        "introduction",
+        r"introduction|background( and .*)?|objectives?( of .*)?|aims?( of .*)?|rationale"
+        r"|background to .*|introductory remarks",
+    ),
+    (
+        "other",
+        r"acknowledge?ments?( and \w+)?|funding( \w+){0,3}|financial (support|disclosure)s?|competing \w+( \w+){0,2}"
+        r"|conflicts? of interests?( \w+){0,2}"
+        r"|disclosures?|authors?['’]? contributions?|author contributions?|abbreviations?( list)?|glossary"
+        r"|(declarations?|ethic\w+)( \w+){0,4}|consent( \w+){0,5}",
+    ),
+    (
+        "front",
+        r"key ?words?|highlights|key points|schlüsselwörter|mots[- ]clés|palabras clave|palavras-chave|parole chiave",
+    ),
+    # the plainest headings of other languages, so that their papers fall into sections too
+    (
+        "references",
+        r"literatur(verzeichnis)?|références( bibliographiques)?|referencias( bibliográficas)?|referências"
+        r"|bibliografia",
+    ),
+    ("abstract", r"zusammenfassung|résumé|resumen|resumo|riassunto"),
+    (
+        "methods",
+        r"((material(ien)?|patienten|daten) und )?(methoden|methodik)|((matériels?|patients?|sujets) et )?méthodes?"
+        r"|((materiale?s?|pacientes) [ye] )?m[ée]todos|((materiali|pazienti) e )?metodi",
+    ),
+    ("results", r"ergebnisse|résultats|resultados|risultati"),
+    (
+        "discussion",
+        r"diskussion|discusión|discussão|discussione|schlussfolgerung(en)?|conclusión|conclusiones|conclusões|conclusioni",
+    ),
+    ("introduction", r"einleitung|hintergrund|introducción|introdução|introduzione"),
+)
+_TITLES: Final = tuple((kind, re.compile(pattern)) for kind, pattern in _KINDS)
+NUMBERING: Final = re.compile(r"^(\(?[0-9]{1,2}(\.[0-9]{1,2}){0,3}[.)]?|[ivxIVX]{1,5}[.)]|[A-H][.)])\s+")
+
+
+def section_kind(title: str, declared: str = "") -> SectionKind | None:
+    """The kind that a section's title (or its declared JATS `sec-type`) states; None when it states none."""
+    words = declared.lower().replace("|", " ").replace("-", " ").strip()
+    for text in (words, NUMBERING.sub("", clean(title)).rstrip(".: ").lower()):
+        if not text or len(text) > 120:
+            continue
+        if text.replace(" and ", " ") == "materials methods":
+            return "methods"
+        for kind, pattern in _TITLES:
+            if pattern.fullmatch(text):
+                return kind
+    return None

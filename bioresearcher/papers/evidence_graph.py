@@ -1,0 +1,107 @@
+"""The evidence graph of a run, in both directions, and what is left of a protocol when papers are taken away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+from bioresearcher.papers.identifiers import Identifiers
+from bioresearcher.schemas.execution import DryLabTask
+from bioresearcher.schemas.library import EvidenceGraph, Fall, Ground, PaperUse, StepBasis, Without
+from bioresearcher.schemas.paper import Paper
+from bioresearcher.schemas.paper_report import Report
+from bioresearcher.schemas.protocol import Protocol, ProtocolStep
+
+_SOURCE = re.compile(r"step:([^/]+)/")
+
+
+def evidence_graph(
+    papers: Iterable[Paper], reports: Iterable[Report], protocol: Protocol | None, tasks: Sequence[DryLabTask]
+) -> EvidenceGraph:
+    """The graph of a run, finished or not; a paper that was not read has nothing under or over it."""
+    steps = tuple(_basis(step, tasks) for step in (protocol.steps if protocol else ()))
+    by_id = {r.paper_id: r for r in reports}
+    return EvidenceGraph(steps=steps, papers=tuple(_use(p, by_id.get(p.id), steps) for p in papers))
+
+
+def _basis(step: ProtocolStep, tasks: Iterable[DryLabTask]) -> StepBasis:
+    grounds = (
+        Ground(
+            paper_id=link.paper_id,
+            report_step=link.step_id,
+            section=link.evidence.section,
+            page=link.evidence.page,
+            start=link.evidence.start,
+            end=link.evidence.end,
+        )
+        for link in step.links
+    )
+    sources = (_SOURCE.match(i.source) for i in step.inputs)
+    return StepBasis(
+        step_id=step.id,
+        title=step.title,
+        grounds=tuple(dict.fromkeys(grounds)),
+        uses=tuple(dict.fromkeys(m[1] for m in sources if m)),
+        tasks=tuple(t.id for t in tasks if step.id in t.step_ids),
+    )
+
+
+def _use(paper: Paper, report: Report | None, steps: Sequence[StepBasis]) -> PaperUse:
+    over = [s for s in steps if any(g.paper_id == paper.id for g in s.grounds)]
+    taken = [g.report_step for s in over for g in s.grounds if g.paper_id == paper.id]
+    read = [s.id for part in report.parts for s in part.steps if s.supported] if report else []
+    return PaperUse(
+        paper_id=paper.id,
+        title=paper.title,
+        status=paper.status,
+        report_steps=tuple(read),
+        quotes=report.quotes_located if report else 0,
+        taken=tuple(dict.fromkeys(taken)),
+        protocol_steps=tuple(s.step_id for s in over),
+        tasks=tuple(dict.fromkeys(t for s in over for t in s.tasks)),
+    )
+
+
+def without(graph: EvidenceGraph, papers: Collection[str]) -> Without:
+    """What happens to the protocol's steps when papers are taken away, e.g. because they were retracted.
+
+    A step falls when it had grounds and none is left; whatever needs the output of such a step follows, however long
+    the way. A step that never had grounds does not fall: it is unsupported as before.
+    """
+    gone = set(papers)
+    lost = {s.step_id: tuple(dict.fromkeys(g.paper_id for g in s.grounds if g.paper_id in gone)) for s in graph.steps}
+    left = {
+        s.step_id: tuple(dict.fromkeys(g.paper_id for g in s.grounds if g.paper_id not in gone)) for s in graph.steps
+    }
+    down = {s.step_id for s in graph.steps if lost[s.step_id] and not left[s.step_id]}
+    fallen = set(down)
+    while more := {s.step_id for s in graph.steps if s.step_id not in down and down & set(s.uses)}:
+        down |= more
+    found = []
+    for step in graph.steps:
+        name = step.step_id
+        if name in down or lost[name]:
+            found.append(
+                Fall(
+                    step_id=name,
+                    title=step.title,
+                    effect="falls" if name in fallen else "follows" if name in down else "weakened",
+                    lost=lost[name],
+                    left=left[name],
+                    through=tuple(u for u in step.uses if u in down),
+                )
+            )
+    tasks = dict.fromkeys(t for s in graph.steps if s.step_id in down for t in s.tasks)
+    return Without(papers=tuple(sorted(gone)), steps=tuple(found), tasks=tuple(tasks))
+
+
+def named_papers(papers: Iterable[Paper], name: str) -> tuple[Paper, ...]:
+    """The papers that are meant by an id of this program, a PMID, a PMC id or a DOI; usually one or none."""
+    known = list(papers)
+    exact = tuple(p for p in known if p.id.casefold() == name.strip().casefold())
+    if exact:
+        return exact
+    text = name.strip()
+    number_only = text.isdigit()
+    asked = Identifiers.of(pmid=text.upper(), pmcid=None if number_only else text, doi=text).keys()
+    return tuple(p for p in known if set(asked) & set(Identifiers.of(pmid=p.pmid, pmcid=p.pmcid, doi=p.doi).keys()))

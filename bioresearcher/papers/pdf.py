@@ -1,0 +1,461 @@
+"""Papers in PDF, read with pypdf: metadata and canonical text with sections and pages.
+
+The file is hostile input. Size, pages, decoded bytes and characters are bounded before they are parsed, and
+what pypdf cannot read becomes one clear line.
+
+A page of a PDF as lines: drawn upright, without what a reader of the page cannot see.
+
+How a page's text is drawn: invisibly, in white, or for people to see.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import re
+import struct
+import time
+import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from bioresearcher.papers.canonical import DocumentBuilder, UnreadablePaper, clean
+from bioresearcher.papers.identifiers import Identifiers, paper_id
+from bioresearcher.papers.jats_xml import licence_name
+from bioresearcher.papers.pdf_layout import Line, Signs, join, tidy, vocabulary
+from bioresearcher.papers.pdf_structure import find_title, write_sections
+from bioresearcher.schemas.paper import Document, Paper
+
+if TYPE_CHECKING:
+    from pypdf import PageObject, PdfReader
+
+
+_SHOWN: Final = {b"Tj": 0, b"TJ": 0, b"'": 0, b'"': 2}
+"""Operators that show text, with the place of the text among their operands (PDF 32000-1, 9.4.3)."""
+_INVISIBLE: Final = frozenset({3, 7})
+"""Text rendering modes that paint nothing (PDF 32000-1, table 106)."""
+_WHITE: Final[dict[bytes, tuple[float, ...]]] = {b"g": (1.0,), b"rg": (1.0, 1.0, 1.0), b"k": (0.0, 0.0, 0.0, 0.0)}
+_ANY_SPACE: Final = {b"sc", b"scn"}
+_SPACES: Final = {1: b"g", 3: b"rg", 4: b"k"}
+"""A colour of so many numbers is taken for one of gray, red-green-blue, or the four printing inks."""
+
+
+class Ink:
+    """Follows the operators of a page and counts letters by how they are drawn.
+
+    Its two methods are pypdf's `visitor_operand_before` and `visitor_operand_after`.
+
+    Args:
+        visible_only: Take invisible text out of the page before it is read.
+
+    Attributes:
+        shown: Letters in all.
+        invisible: Letters drawn in a mode that paints nothing.
+        white: Letters drawn in white; on a dark ground they are visible.
+    """
+
+    def __init__(self, *, visible_only: bool = False) -> None:
+        self.shown = self.invisible = self.white = 0
+        self._visible_only = visible_only
+        self._mode, self._is_white = 0, False
+        self._kept: list[tuple[int, bool]] = []
+
+    def before(self, operator: bytes, operands: Any, cm: Any, tm: Any) -> None:  # noqa: ANN401 - pypdf's values
+        """See an operator before it takes effect."""
+        if operator in (b"q", b"Do"):  # a form is drawn in a state of its own
+            self._kept.append((self._mode, self._is_white))
+        elif operator == b"Q":
+            self._restore()
+        elif operator == b"Tr":
+            self._mode = int(operands[0]) if operands and isinstance(operands[0], int | float) else 0
+        elif operator in _WHITE or operator in _ANY_SPACE:
+            self._is_white = _is_white(operator, operands)
+        elif operator in _SHOWN and len(operands) > _SHOWN[operator]:
+            self._show(operands, _SHOWN[operator])
+
+    def after(self, operator: bytes, operands: Any, cm: Any, tm: Any) -> None:  # noqa: ANN401 - pypdf's values
+        """See an operator after it took effect."""
+        if operator == b"Do":
+            self._restore()
+
+    def _restore(self) -> None:
+        if self._kept:
+            self._mode, self._is_white = self._kept.pop()
+
+    def _show(self, operands: Any, place: int) -> None:  # noqa: ANN401 - pypdf's values
+        text = operands[place]
+        letters = sum(len(t) for t in (text if isinstance(text, list) else [text]) if isinstance(t, str | bytes))
+        self.shown += letters
+        if self._mode in _INVISIBLE:
+            self.invisible += letters
+            if self._visible_only:
+                operands[place] = type(text)()  # pypdf reads the operands after this
+        elif self._is_white:
+            self.white += letters
+
+
+def _is_white(operator: bytes, operands: Any) -> bool:  # noqa: ANN401 - pypdf's values
+    numbers = tuple(float(n) for n in operands if isinstance(n, int | float))
+    space = _SPACES.get(len(numbers)) if operator in _ANY_SPACE else operator
+    return space is not None and numbers == _WHITE[space]
+
+
+_MAX_PAGE_BYTES: Final = 4_000_000  # pypdf parses about half a megabyte a second
+_MAX_PAGE_CHARACTERS: Final = 200_000
+_MANY: Final = 600
+"""Letters from which text in another direction is worth a word; axis labels have fewer."""
+_SENTENCE: Final = 60
+"""Letters from which white text is worth a word; headings of tables have fewer."""
+
+Piece = tuple[str, str, float]
+"""Text, font name, size in points."""
+
+
+def read_page(page: PageObject, builder: DocumentBuilder, number: int, signs: Signs) -> list[Line]:
+    """The page's lines, each with the font and size that most of its letters have.
+
+    A page that is drawn sideways is turned first: pypdf loses words of it (1 to 6 % of real papers' words). Invisible
+    text is left out, unless it is the page's text: then it is what a scan was recognised as. Both are said.
+    """
+    try:
+        if _decoded_bytes(page, set(), 0) > _MAX_PAGE_BYTES:
+            builder.warn(f"page {number} was left out: its drawing is too large to be text.")
+            return []
+        read = _Read(page, signs)
+        if read.turned and read.turned_letters > read.letters / 2:
+            read = _Read(_upright(page, read.turned), signs)
+        if read.ink.invisible > read.ink.shown / 2:
+            builder.warn("its text was recognised in a scan: it may hold errors of recognition.")
+        elif read.ink.invisible:
+            builder.warn(f"page {number} holds {read.ink.invisible} invisible letters, which were left out.")
+            read = _Read(read.page, signs, visible_only=True)
+        if read.turned_letters >= _MANY:
+            builder.warn(f"page {number} holds text that is drawn sideways: its order may be wrong, words may lack.")
+        if read.ink.white >= _SENTENCE:
+            builder.warn(f"page {number} holds {read.ink.white} white letters: they may be invisible to a reader.")
+        if read.error:
+            builder.warn(f"page {number} is damaged ({read.error}); what could not be read is left out.")
+        if read.letters >= _MAX_PAGE_CHARACTERS:
+            builder.warn(f"page {number} holds more text than a page can; the rest of it was left out.")
+        return list(_split(read.pieces, number))
+    except pdf_errors() as error:
+        builder.warn(f"page {number} is damaged ({type(error).__name__}); what could not be read is left out.")
+        return []
+
+
+class _Read:
+    """What one pass over a page gives.
+
+    Attributes:
+        pieces: Text with font and size, in the order it is drawn.
+        letters: Letters in them.
+        turned: Degrees, counterclockwise, by which most of the text that is not upright is turned; 0 when all is.
+        turned_letters: Letters that are not upright.
+        error: Name of the error that ended the pass; empty when it came to the page's end.
+    """
+
+    def __init__(self, page: PageObject, signs: Signs, *, visible_only: bool = False) -> None:
+        self.page = page
+        self.pieces: list[Piece] = []
+        self.letters = 0
+        self.error = ""
+        self.ink = Ink(visible_only=visible_only)
+        self._by_turn: dict[int, int] = {}
+        self._signs = signs
+        try:
+            page.extract_text(
+                visitor_text=self._text,
+                visitor_operand_before=self.ink.before,
+                visitor_operand_after=self.ink.after,
+            )
+        except pdf_errors() as error:
+            self.error = type(error).__name__
+
+    @property
+    def turned_letters(self) -> int:
+        return sum(n for turn, n in self._by_turn.items() if turn)
+
+    @property
+    def turned(self) -> int:
+        sideways = {turn: n for turn, n in self._by_turn.items() if turn}
+        return max(sideways, key=lambda turn: sideways[turn]) if sideways else 0
+
+    def _text(self, text: str, cm: list[float], tm: list[float], font: Any, size: float) -> None:  # noqa: ANN401
+        if not text or self.letters >= _MAX_PAGE_CHARACTERS:
+            return
+        self.letters += len(text)
+        turn = _turn(cm, tm)
+        self._by_turn[turn] = self._by_turn.get(turn, 0) + len(text.strip())
+        name = str(font.get("/BaseFont", "")) if font else ""
+        read = self._signs.read(text, font)[:_MAX_PAGE_CHARACTERS]
+        self.pieces.append((read, name, round(abs(size) * _height(cm, tm), 1)))
+
+
+def _turn(cm: list[float], tm: list[float]) -> int:
+    """Degrees (0, 90, 180, 270), counterclockwise, in which a text's line runs."""
+    right, up = tm[0] * cm[0] + tm[1] * cm[2], tm[0] * cm[1] + tm[1] * cm[3]
+    if abs(up) > abs(right):
+        return 90 if up > 0 else 270
+    return 180 if right < 0 else 0
+
+
+def _height(cm: list[float], tm: list[float]) -> float:
+    """How much higher text is drawn than its font's size says; 1 where the matrices say nothing."""
+    return math.hypot(tm[2] * cm[0] + tm[3] * cm[2], tm[2] * cm[1] + tm[3] * cm[3]) or 1.0
+
+
+def _upright(page: PageObject, turned: int) -> PageObject:
+    """A copy of the page turned back by so many degrees."""
+    from pypdf import PdfReader, PdfWriter, Transformation
+
+    writer = PdfWriter()
+    writer.add_page(page).add_transformation(Transformation().rotate(-turned))
+    written = io.BytesIO()  # read anew: a page that was changed in memory gives other letters (pypdf 7.1)
+    writer.write(written)
+    return PdfReader(written).pages[0]
+
+
+def _split(pieces: list[tuple[str, str, float]], number: int) -> Iterator[Line]:
+    text = ""
+    weights: dict[tuple[str, float], int] = {}
+    last_size = 0.0
+    for piece, font, size in [*pieces, ("\n", "", 0.0)]:
+        for i, part in enumerate(piece.split("\n")):
+            if i:
+                if text.strip():
+                    style = max(weights, key=lambda s: weights[s]) if weights else ("", 0.0)
+                    yield Line(text.strip(), number, *style)
+                text, weights, last_size = "", {}, 0.0
+            if part.strip():
+                weights[font, size] = weights.get((font, size), 0) + len(part.strip())
+                part = _raised(part, text, size, last_size)
+                last_size = size if size >= last_size * 0.8 else last_size
+            text += part
+
+
+def _raised(part: str, before: str, size: float, last_size: float) -> str:
+    """Small digits after a number are a power or a note, after punctuation a citation: keep them apart."""
+    digits = part.strip()
+    if not before or size <= 0 or size > 0.76 * last_size or not re.fullmatch(r"[\d,–-]{1,9}", digits):
+        return part
+    if before[-1].isdigit() and re.fullmatch(r"[-–]?\d{1,3}", digits):
+        return f"^{part}"
+    if before[-1] in ".,;)”" and digits[0].isdigit():
+        return f" [{digits}]"
+    return part
+
+
+def _decoded_bytes(holder: Any, seen: set[int], depth: int) -> int:  # noqa: ANN401
+    """Decoded size of what a page draws, its nested forms included, so that bombs are not parsed."""
+    total = 0
+    contents = holder.get_contents() if depth == 0 else holder
+    if contents is not None:
+        total = len(contents.get_data())
+    resources = holder.get("/Resources") if depth else holder.get("/Resources", {})
+    resources = resources.get_object() if resources is not None else None
+    forms = resources.get("/XObject") if isinstance(resources, dict) else None
+    forms = forms.get_object() if forms is not None else None
+    if depth >= 4 or not isinstance(forms, dict):
+        return total
+    for reference in forms.values():
+        form = reference.get_object()
+        if id(form) in seen or not isinstance(form, dict) or form.get("/Subtype") != "/Form":
+            continue
+        seen.add(id(form))
+        total += _decoded_bytes(form, seen, depth + 1)
+        if total > _MAX_PAGE_BYTES:
+            break
+    return total
+
+
+def pdf_errors() -> tuple[type[Exception], ...]:
+    """What pypdf raises for damaged or malicious files: its own errors are only a part of it."""
+    from pypdf.errors import PyPdfError
+
+    return (
+        PyPdfError, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError,
+        OSError, RuntimeError, StopIteration, TypeError, ValueError, struct.error, zlib.error,
+    )  # fmt: skip
+
+
+MAX_BYTES: Final = 100_000_000
+MAX_PAGES: Final = 300
+MAX_PROTOCOL_PAGES: Final = 500  # with the forms and tables in its appendix
+MAX_SECONDS: Final = 120.0
+"""Reading stops between two pages when this process has computed for so long."""
+
+_MIN_CHARACTERS: Final = 500
+_MIN_LETTERS: Final = 20
+"""A paper has at least the first, a protocol at least the second."""
+
+_LEADERS: Final = re.compile(r"(?:\. ?|…){5,} ?\d{1,4}$")
+"""Dots that lead to a page's number."""
+
+_DIVIDED: Final = re.compile(r"[^\W\d_]-$|\u00ad$")
+
+_BROKEN_HINT: Final = "Download it again, or give its XML or text instead."
+_DOI: Final = re.compile(r"\b10\.\d{4,9}/[^\s\"<>{}|\\^`\]]+[^\s\"<>{}|\\^`\].,;:)]", re.IGNORECASE)
+_LOST_SIGN: Final = re.compile(r"\b[Pp](?:[- ]?values?)?\s*[,5.\ufffd]\s?0\.\d|\(n5\d|\(n ?\ufffd ?\d|\ufffd ?\d")
+_DIVIDED_DOI: Final = re.compile(r"(\b10\.\d{4,9}/\S{0,60}[./-])\n(?=\w)")
+_PART_DOI: Final = re.compile(r"\.[gst]\d{3}$")
+_YEAR: Final = (
+    re.compile(r"published(?: online)?:?[^\n]{0,40}?\b((?:19|20)\d\d)\b", re.IGNORECASE),
+    re.compile(r"(?:©|\(c\)|copyright)\D{0,20}((?:19|20)\d\d)\b", re.IGNORECASE),
+    re.compile(r"accepted:?[^\n]{0,30}?\b((?:19|20)\d\d)\b", re.IGNORECASE),
+)
+_FILE_TITLE: Final = re.compile(r"\.(docx?|indd|pdf|tex|qxd|dvi)\b|^untitled|^microsoft word|_|\.\.", re.IGNORECASE)
+
+
+def read_pdf(
+    data: bytes, *, sha256: str, name: str = "", path: str | None = None, source: str = "own"
+) -> tuple[Paper, Document]:
+    """The paper and its canonical text; every section keeps the offsets at which pages start.
+
+    Args:
+        data: The file's bytes.
+        sha256: Of the file.
+        name: The file's name without its suffix; `PMC123` is taken as the paper's PMC id when the text
+            states no identifier, anything else only as the title of last resort.
+        path: The file as the user gave it, kept in the paper.
+        source: Name of the source it came from.
+
+    Raises:
+        UnreadablePaper: Encrypted, scanned, broken, or larger than the limits.
+    """
+    if len(data) > MAX_BYTES:
+        raise UnreadablePaper(
+            f"it has {len(data) / 1e6:.0f} MB; PDFs above {MAX_BYTES / 1e6:.0f} MB are refused.",
+            hint="Give the paper alone, without its supplement.",
+        )
+    builder = DocumentBuilder()
+    tidied, stated = _lines(data, builder, least=_MIN_CHARACTERS, most=MAX_PAGES)
+    paper = _paper(tidied, stated, sha256=sha256, name=name, path=path, source=source)
+    abstract = write_sections(tidied, builder, title=paper.title)
+    document = builder.build(paper.id, "pdf")
+    if _LOST_SIGN.search(document.text):
+        document = document.model_copy(
+            update={"warnings": (*document.warnings, "signs such as < ≥ ± = were lost in this PDF's fonts.")}
+        )
+    return paper.model_copy(update={"abstract": abstract}), document
+
+
+def pdf_text(data: bytes) -> tuple[str, tuple[str, ...]]:
+    """A PDF's lines as text, running heads taken out and divided words made whole, and what is doubtful in it.
+
+    Raises:
+        UnreadablePaper: Encrypted, scanned, broken, or larger than the limits.
+    """
+    builder = DocumentBuilder()
+    pages, _ = _lines(data, builder, least=_MIN_LETTERS, most=MAX_PROTOCOL_PAGES)
+    words = vocabulary(pages)
+    lines: list[str] = []
+    for line in (line.text for page in pages for line in page):
+        if _LEADERS.search(line):
+            builder.warn("the table of contents was left out")
+        elif lines and _DIVIDED.search(lines[-1]) and line[:1].islower():
+            lines[-1] = join(lines[-1], line, words)
+        else:
+            lines.append(line)
+    builder.warn("signs such as < and ≥ are often lost in PDF text; check thresholds in the original")
+    return "\n".join(lines), builder.warnings
+
+
+def _lines(data: bytes, builder: DocumentBuilder, *, least: int, most: int) -> tuple[list[list[Line]], dict[str, str]]:
+    """The pages' lines, tidied, and what the file states of itself.
+
+    Raises:
+        UnreadablePaper: It has fewer than `least` letters, more than `most` pages, or is no readable PDF.
+    """
+    signs = Signs()
+    try:
+        reader = _open(data, most)
+        stated = _information(reader)
+        pages = [read_page(page, builder, number, signs) for number, page in _pages(reader, builder)]
+    except pdf_errors() as error:
+        raise UnreadablePaper(f"the PDF is damaged ({type(error).__name__}).", hint=_BROKEN_HINT) from error
+    if sum(len(line.text) for lines in pages for line in lines) < least:
+        raise UnreadablePaper(
+            "the PDF holds hardly any text: it looks scanned, or its fonts cannot be decoded.",
+            hint="Run text recognition (OCR) on it first, or give its text.",
+        )
+    if signs.found:
+        shown = " ".join(sorted(signs.found))
+        builder.warn(
+            f"some signs ({shown}) were read from the shapes of a sign font: check thresholds in the original."
+        )
+    return tidy(pages), stated
+
+
+def _open(data: bytes, most: int) -> PdfReader:
+    from pypdf import PdfReader
+
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # one line for each repaired object otherwise
+    if not data.strip():
+        raise UnreadablePaper("the file is empty.", hint=_BROKEN_HINT)
+    reader = PdfReader(io.BytesIO(data), strict=False)
+    if reader.is_encrypted and not _unlocked(reader):
+        raise UnreadablePaper(
+            "the PDF is encrypted and needs a password.", hint="Save a copy without protection and give that."
+        )
+    count = len(reader.pages)
+    if count > most:
+        raise UnreadablePaper(
+            f"it has {count} pages; more than {most} are no single document.",
+            hint="Give the paper's own pages.",
+        )
+    if count == 0:
+        raise UnreadablePaper("the PDF has no pages.", hint=_BROKEN_HINT)
+    return reader
+
+
+def _unlocked(reader: PdfReader) -> bool:
+    """Many publishers encrypt with an empty password; such files are readable by anyone."""
+    from pypdf.errors import DependencyError, PyPdfError
+
+    try:
+        return bool(reader.decrypt(""))
+    except (DependencyError, PyPdfError, NotImplementedError):
+        return False
+
+
+def _pages(reader: PdfReader, builder: DocumentBuilder) -> Iterator[tuple[int, PageObject]]:
+    started = time.process_time()
+    for number, page in enumerate(reader.pages, 1):
+        if time.process_time() - started > MAX_SECONDS:
+            builder.warn(f"reading took more than {MAX_SECONDS:.0f} s: pages from {number} on were left out.")
+            return
+        yield number, page
+
+
+def _information(reader: PdfReader) -> dict[str, str]:
+    metadata: Any = reader.metadata or {}
+    return {k: clean(str(metadata.get(k) or "")) for k in ("/Title", "/Author", "/Subject")}
+
+
+def _paper(
+    pages: list[list[Line]], stated: dict[str, str], *, sha256: str, name: str, path: str | None, source: str
+) -> Paper:
+    first = "\n".join(line.text for lines in pages[:2] for line in lines)
+    doi = _DOI.search(_DIVIDED_DOI.sub(r"\1", first))
+    pmcid = name if re.fullmatch(r"PMC\d{1,9}", name) else None
+    found = Identifiers.of(doi=_PART_DOI.sub("", doi[0]) if doi else None, pmcid=pmcid)
+    title = stated["/Title"]
+    if len(title.split()) < 4 or _FILE_TITLE.search(title):
+        title = find_title(pages) or title or name
+    years = (pattern.search(first) for pattern in _YEAR)
+    year = next((int(match[1]) for match in years if match), None)
+    authors = tuple(a.strip() for a in re.split(r";|, | and ", stated["/Author"]) if a.strip())
+    return Paper(
+        id=paper_id(found, sha256),
+        title=title,
+        authors=() if any(a.endswith("et al") for a in authors) else authors,
+        year=year,
+        pmcid=found.pmcid,
+        doi=found.doi,
+        source=source,
+        kind="pdf",
+        path=path,
+        sha256=sha256,
+        licence=licence_name(first, " ".join(first.split())),
+    )

@@ -1,0 +1,329 @@
+"""Lines of a PDF made readable: running heads, page numbers, doubled text and unmapped fonts removed.
+
+Mathematical signs that a PDF's fonts call by the names of digits and commas, read from the letters' shapes.
+
+Typesetters' sign fonts put `=` where other fonts have `5`, `<` where they have the comma, and so on (the layout of the
+font Mathematical Pi 1). Text taken from such a file says "P,0.05" where the paper prints "P<0.05". The outline tells:
+a "5" of two rectangles is an equals sign.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+LIGATURES: Final = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
+"""The Latin ligature characters with the letters they stand for."""
+
+_EDGE: Final = 6
+_DIGITS: Final = re.compile(r"\d+")
+_FREQUENT: Final = frozenset("etaoinsrETAOINSR")
+_PAGE_NUMBER: Final = re.compile(r"(page )?[-–— ]*\d{1,5}[-–— ]*( ?(of|/) ?\d{1,4})?", re.IGNORECASE)
+
+
+_ETAL: Final = re.compile(r"\b([A-Z][a-zà-ÿ]{2,20})etal\b")
+_WHOLE_WORD: Final = re.compile(r"(?<!\w)[^\W\d_]+(?!\w)")
+_LONG_RUN: Final = re.compile(r"(?<![\w-])[^\W_]{20,200}(?![\w-])")
+_SHORT: Final = frozenset(
+    "a i an as at be by do he if in is it no of on or so to up us we all and any are but can did for had has her his "
+    "day how its may new nor not now off old one our out own per run saw see set she ten the too two use was way who "
+    "yet".split()
+)
+"""Words of up to three letters that a run may be divided into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a page with the font name and size (points) of most of its letters."""
+
+    text: str
+    page: int
+    font: str
+    size: float
+
+    @property
+    def style(self) -> tuple[str, float]:
+        """Font and size."""
+        return self.font, self.size
+
+
+def tidy(pages: list[list[Line]]) -> list[list[Line]]:
+    """The pages' lines in order without what is not the paper's running text, ligatures spelt out."""
+    unmapped = _unmapped_fonts(pages)
+    kept = [
+        _single([replace(x, text=x.text.translate(LIGATURES)) for x in page if x.font not in unmapped])
+        for page in pages
+    ]
+    heads = _running_heads(kept)
+    words = counted_words(kept)
+    return [
+        [
+            replace(x, text=unglued(x.text, words))
+            for x in _without_line_numbers([x for x in _cropped(page, heads) if not _debris(x.text)])
+        ]
+        for page in kept
+    ]
+
+
+def _cropped(page: list[Line], heads: set[str]) -> list[Line]:
+    """The page without the running heads and numbers that begin or end it."""
+    first, last = 0, len(page)
+    while first < min(_EDGE, last) and _is_head(page[first].text, heads):
+        first += 1
+    while last > max(len(page) - _EDGE, first) and _is_head(page[last - 1].text, heads):
+        last -= 1
+    return page[first:last]
+
+
+def _unmapped_fonts(pages: list[list[Line]]) -> set[str]:
+    """Fonts whose letters cannot be language: glyph numbers shown as characters (drawn in figures)."""
+    letters: dict[str, Counter[bool]] = {}
+    for page in pages:
+        for line in page:
+            counts = letters.setdefault(line.font, Counter())
+            counts.update(c in _FREQUENT for c in line.text if c.isascii() and c.isalpha())
+    return {font for font, counts in letters.items() if counts.total() >= 40 and counts[True] < 0.3 * counts.total()}
+
+
+def _single(page: list[Line]) -> list[Line]:
+    """A page drawn twice (for a shadow or a print layer) once; lines drawn twice in a row once."""
+    half = len(page) // 2
+    texts = [line.text for line in page]
+    if half >= 5 and len(page) % 2 == 0 and texts[:half] == texts[half:]:
+        page = page[:half]
+    return [x for i, x in enumerate(page) if i == 0 or len(x.text) < 15 or x.text != page[i - 1].text]
+
+
+def _shape(text: str) -> str:
+    return _DIGITS.sub("#", "".join(text.casefold().split()))
+
+
+def _running_heads(pages: list[list[Line]]) -> set[str]:
+    """Shapes (digits masked) of lines that stand at the edge of several pages."""
+    counts: Counter[str] = Counter()
+    for page in pages:
+        edge = page if len(page) <= 2 * _EDGE else page[:_EDGE] + page[-_EDGE:]
+        counts.update({_shape(line.text) for line in edge})
+    least = max(2, min(4, len(pages) // 3))
+    return {shape for shape, n in counts.items() if n >= least and len(shape) > 1} if len(pages) > 1 else set()
+
+
+def _is_head(text: str, heads: set[str]) -> bool:
+    return _shape(text) in heads or bool(_PAGE_NUMBER.fullmatch(text))
+
+
+def _debris(text: str) -> bool:
+    """Axis labels and marks of figures: hardly a letter or digit in them."""
+    solid = sum(c.isalnum() for c in text)
+    return solid == 0 or (len(text) >= 6 and solid < 0.25 * len(text))
+
+
+def _without_line_numbers(page: list[Line]) -> list[Line]:
+    """Numbers down the margin of a manuscript (1, 2, 3 … or every fifth line), in front of or between lines."""
+    leading = [re.match(r"(\d{1,4}) (?=\S)", line.text) for line in page]
+    numbers = [int(m[1]) for m in leading if m]
+    if len(page) >= 10 and len(numbers) >= 0.8 * len(page) and _rising(numbers):
+        return [replace(line, text=line.text[m.end() :]) if m else line for line, m in zip(page, leading, strict=True)]
+    alone = [int(line.text) for line in page if line.text.isdigit() and len(line.text) <= 4]
+    if len(alone) >= 8 and _rising(alone) and len({b - a for a, b in itertools.pairwise(alone)}) == 1:
+        return [line for line in page if not (line.text.isdigit() and len(line.text) <= 4)]
+    return page
+
+
+def _rising(numbers: list[int]) -> bool:
+    steps = [b - a for a, b in itertools.pairwise(numbers)]
+    return bool(steps) and sum(0 < s <= 5 for s in steps) >= 0.9 * len(steps)
+
+
+def counted_words(pages: list[list[Line]]) -> Counter[str]:
+    """How often each word (lower case, letters only) stands in the lines."""
+    counts: Counter[str] = Counter()
+    for page in pages:
+        for line in page:
+            counts.update(_WHOLE_WORD.findall(line.text.lower()))
+    return counts
+
+
+def unglued(text: str, words: Counter[str]) -> str:
+    """A line with the spaces put back that tight setting took away ("allthestudyanimalshadweaned").
+
+    Only where it leaves no doubt: a run of 20 characters or more that occurs once and is made of at least four words
+    which the paper uses elsewhere; and `et al` behind a name.
+    """
+    text = _ETAL.sub(r"\1 et al", text)
+    return _LONG_RUN.sub(lambda m: _parted(m[0], words), text)
+
+
+def _parted(run: str, words: Counter[str]) -> str:
+    """The run divided into known words, the likeliest division by their frequency; itself when there is none."""
+    if words[run.lower()] > 1:
+        return run
+    total = words.total() or 1
+    best: list[tuple[float, int]] = [(0.0, 0)] + [(-math.inf, 0)] * len(run)
+    for end in range(1, len(run) + 1):
+        for start in range(max(0, end - 24), end):
+            part = run[start:end].lower()
+            number = part.isdigit() and not run[end : end + 1].isdigit() and not run[start - 1 : start].isdigit()
+            known = words[part] if len(part) > 3 else words[part] if words[part] >= 3 and part in _SHORT else 0
+            if (number or known) and part != run.lower():
+                score = best[start][0] + math.log((known or 1) / total)
+                if score > best[end][0]:
+                    best[end] = score, start
+    if best[-1][0] == -math.inf:
+        return run
+    parts, end = [], len(run)
+    while end:
+        start = best[end][1]
+        parts.append(run[start:end])
+        end = start
+    return " ".join(reversed(parts)) if len(parts) >= 4 else run
+
+
+def vocabulary(pages: list[list[Line]]) -> set[str]:
+    """Words (lower case, inner hyphens kept) that stand inside lines, to decide what a line-end hyphen was."""
+    words: set[str] = set()
+    for page in pages:
+        for line in page:
+            tokens = line.text.split()
+            words.update(t.strip(".,;:()[]'\"“”‘’").lower() for t in (tokens[:-1] if "-" in line.text[-2:] else tokens))
+    return words
+
+
+def join(left: str, right: str, words: set[str]) -> str:
+    """Two lines of a paragraph as one text, a word divided at the line's end made whole.
+
+    The hyphen stays when the hyphenated form (or its last part as a word after another prefix) is what the
+    paper uses elsewhere, or when the next line does not go on in lower case.
+    """
+    if left.endswith("\u00ad"):
+        return left[:-1] + right
+    if not re.search(r"[A-Za-zÀ-ɏα-ω]-$", left):
+        glued = re.search(r"\d[–-]$|[(/\[]$", left)
+        return left + right if glued else f"{left} {right}"
+    head, tail = left[:-1], right
+    first = re.split(r"[ ,.;:()]", head)[-1].lower().lstrip("([“‘'\"")
+    second = re.split(r"[ ,.;:()\]]", tail, maxsplit=1)[0].lower()
+    if not tail[:1].islower() or f"{first}-{second}" in words:
+        return left + right
+    if f"{first}{second}" in words or second not in words or first not in words:
+        return head + right
+    return left + right if len(first) >= 3 and len(second) >= 3 else head + right
+
+
+_PI_FONT: Final = "MathematicalPi-One"
+_PI_LAYOUT: Final = str.maketrans(
+    {
+        ",": "<", ".": ">", "5": "=", "2": "−", "1": "+", "6": "±", "3": "×", "9": "′",
+        "#": "≤", "$": "≥", "\ue023": "≤", "\ue024": "≥", "\ufffd": "\ufffd",
+    }
+)  # fmt: skip
+_MAX_FONT_BYTES: Final = 2_000_000
+_MAX_GLYPHS: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """An outline: contours, curved segments, and its box in thousandths of the letter size."""
+
+    contours: int
+    curves: int
+    low: float
+    width: float
+    height: float
+
+
+def _is_flat(shape: _Shape, contours: int) -> bool:
+    return shape.curves == 0 and shape.contours == contours
+
+
+_SIGNS: Final[tuple[tuple[str, str, str, Callable[[_Shape], bool]], ...]] = (
+    ("comma", ",", "<", lambda s: _is_flat(s, 1) and s.height > 350 and s.low >= -20),
+    ("comma", ",", "∼", lambda s: s.contours == 1 and s.curves > 3 and s.low > 150 and s.width > 3 * s.height),
+    ("period", ".", ">", lambda s: _is_flat(s, 1) and s.height > 350),
+    ("five", "5", "=", lambda s: _is_flat(s, 2) and s.height < 400),
+    ("two", "2", "−", lambda s: _is_flat(s, 1) and s.height < 120),
+    ("one", "1", "+", lambda s: _is_flat(s, 1) and 0.85 < s.width / s.height < 1.15),
+    ("three", "3", "×", lambda s: _is_flat(s, 1) and 0.85 < s.width / s.height < 1.15),
+    ("six", "6", "±", lambda s: _is_flat(s, 2) and 0.75 < s.width / s.height < 1.25),
+    ("nine", "9", "′", lambda s: s.contours == 1 and s.low > 300 and s.width < s.height),
+    ("numbersign", "#", "≤", lambda s: _is_flat(s, 2) and s.width > 1.15 * s.height),
+    ("dollar", "$", "≥", lambda s: _is_flat(s, 2) and s.width > 1.15 * s.height),
+)
+"""Glyph name → the character it passes for, the sign it may be, and the shape that decides."""
+
+
+class Signs:
+    """The sign fonts of one PDF; each font is looked at once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Mapping[int, Any]] = {}
+        self.found: set[str] = set()
+
+    def read(self, text: str, font: Any) -> str:  # noqa: ANN401
+        """The text of a piece drawn in a font, signs put right; unchanged for fonts of letters."""
+        name = str(font.get("/BaseFont", "")) if font else ""
+        if not name:
+            return text
+        if name not in self._known:
+            self._known[name] = _PI_LAYOUT if _PI_FONT in name else _by_shape(font)
+        table = self._known[name]
+        if not table:
+            return text
+        right = text.translate(table)
+        if right != text:
+            self.found.update(set(right) - set(text))
+        return right
+
+
+def _by_shape(font: Any) -> dict[int, str]:  # noqa: ANN401
+    """Character → sign for a font that has no letter, from the outlines in the file; empty for any other."""
+    descriptor = font.get("/FontDescriptor")
+    descriptor = descriptor.get_object() if descriptor is not None else {}
+    named = str(descriptor.get("/CharSet", "")).split("/")
+    program = descriptor.get("/FontFile3")
+    # most fonts name their letters, and need not be opened
+    if program is None or len(named) > _MAX_GLYPHS or any(len(name) == 1 for name in named):
+        return {}
+    data = program.get_object().get_data()
+    shapes = _shapes(data) if len(data) <= _MAX_FONT_BYTES else {}
+    return {
+        ord(character): sign
+        for name, character, sign, fits in _SIGNS
+        if name in shapes and shapes[name].height > 0 and fits(shapes[name])
+    }
+
+
+def _shapes(data: bytes) -> dict[str, _Shape]:
+    """The outlines of a compact font's glyphs; empty when it has letters or cannot be read."""
+    from fontTools.cffLib import CFFFontSet
+    from fontTools.pens.boundsPen import BoundsPen
+    from fontTools.pens.recordingPen import RecordingPen
+
+    try:
+        fonts = CFFFontSet()
+        fonts.decompile(io.BytesIO(data), None)
+        glyphs = fonts[0].CharStrings
+        names = list(glyphs.keys())
+        if len(names) > _MAX_GLYPHS or any(len(name) == 1 for name in names):
+            return {}
+        shapes = {}
+        for name in set(names) & {name for name, *_ in _SIGNS}:
+            box, drawn = BoundsPen(None), RecordingPen()
+            glyphs[name].draw(box)
+            glyphs[name].draw(drawn)
+            operators = [operator for operator, _ in drawn.value]
+            left, low, right, high = box.bounds or (0, 0, 0, 0)
+            contours, curves = operators.count("moveTo"), operators.count("curveTo")
+            shapes[name] = _Shape(contours, curves, low, right - left, high - low)
+        return shapes
+    except Exception:  # noqa: BLE001 - a damaged font may fail in any way in there; its signs then stay as they are
+        return {}

@@ -1,0 +1,180 @@
+"""What a run did not verify, as plain sentences: what the run recorded, and what its values show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bioresearcher.report.run_data import RunView
+from bioresearcher.report.summaries import foreign_datasets, rates, used_papers
+from bioresearcher.schemas.paper import Paper
+from bioresearcher.text.format import count_of, listing, sentence
+from bioresearcher.text.visible import one_line
+
+
+def not_verified(view: RunView) -> tuple[str, ...]:
+    """Every doubt about the run once, in order of weight; empty only when nothing is known to be open."""
+    found = [
+        *_withdrawn(view),
+        *_foreign(view),
+        *_tasks(view),
+        *_execution(view),
+        *view.run.not_verified,
+        *_protocol(view),
+        *_quotes(view),
+        *_papers(used_papers(view)),
+        *_rechecked(view),
+        *_datasets(view),
+        *_review(view),
+        *view.missing,
+        *view.problems,
+    ]
+    return tuple(dict.fromkeys(sentence(s) for s in found if s.strip()))
+
+
+def _withdrawn(view: RunView) -> Iterable[str]:
+    """Papers in use that their journal took back or doubts, with the protocol's steps that rest on them."""
+    what = {"retracted": "is RETRACTED and was used all the same", "concern": "has an expression of concern"}
+    for paper in used_papers(view):
+        if paper.status in what:
+            steps = view.protocol.steps if view.protocol else ()
+            resting = [s.id for s in steps if any(link.paper_id == paper.id for link in s.links)]
+            where = f"; steps that rest on it: {listing(resting, 12)}" if resting else ""
+            yield f"{paper.id} {what[paper.status]}: {paper.title.rstrip('.')}{where}"
+
+
+def _foreign(view: RunView) -> Iterable[str]:
+    foreign = foreign_datasets(view)
+    if foreign:
+        names = listing(list(foreign), 12)
+        yield f"What was computed from {names} need not answer the objective: it does not look relevant"
+
+
+def _tasks(view: RunView) -> Iterable[str]:
+    for task in view.tasks:
+        if task.verified:
+            continue
+        if task.altered:
+            names = ", ".join(o.artifact.name for o in task.altered)
+            yield f"Task {task.task.id} ({task.task.title}): its outputs are not as the task wrote them ({names})"
+            if task.outcome.value == "verified":
+                continue
+        message = one_line(task.record.message, 400) if task.record else "no record was written"
+        yield f"Task {task.task.id} is not verified ({task.outcome}): {message or 'no reason was recorded'}"
+
+
+def _execution(view: RunView) -> Iterable[str]:
+    bare = [t.task.id for t in view.tasks if t.unsandboxed]
+    if bare:
+        yield f"Code ran without a sandbox in {listing(bare, 12)}: it could read and change files of this computer"
+    unchecked = [
+        t.task.id
+        for t in view.tasks
+        if t.verified and t.record and not (t.record.perturbed and t.record.perturbed.done)
+    ]
+    if unchecked:
+        yield f"No second run on perturbed inputs was recorded for {listing(unchecked, 12)}"
+    totals, counted = view.run.totals, rates(view)
+    if view.run.status != "running" and totals.tasks and totals.tasks != counted.tasks:
+        yield f"run.json counts {count_of(totals.tasks, 'task')}, the run folder holds {counted.tasks}"
+
+
+def _protocol(view: RunView) -> Iterable[str]:
+    if view.protocol is None:
+        return
+    bare = [s.id for s in view.protocol.steps if not s.links]
+    if bare:
+        yield f"Protocol steps without support in what was read: {', '.join(bare)}"
+    carried = {i for t in view.tasks for i in t.task.step_ids}
+    undone = [s.id for s in view.protocol.steps if s.kind == "dry" and s.id not in carried]
+    if undone:
+        yield f"{count_of(len(undone), 'dry-lab step')} not carried out by any task: {listing(undone, 12)}"
+    wet = [s.id for s in view.protocol.steps if s.kind == "wet"]
+    if wet:
+        yield f"{count_of(len(wet), 'wet-lab step')} cannot be checked by a computer: {listing(wet, 12)}"
+    for row in view.protocol.coverage:
+        if not row.met:
+            yield f"Requirement {row.requirement} is not met{': ' + row.reason if row.reason else ''}"
+
+
+def _quotes(view: RunView) -> Iterable[str]:
+    dropped = sum(len(r.dropped) for r in view.reports)
+    if dropped:
+        yield f"{count_of(dropped, 'quote')} dropped because the words could not be found in the paper"
+    states = list(view.quotes.values())
+    lost, open_ = states.count("not found"), states.count("not rechecked")
+    if lost:
+        yield f"{count_of(lost, 'quote')} no longer found in the stored text of the paper"
+    if open_:
+        yield f"{count_of(open_, 'quote')} not checked again: the paper's text is not in the run folder"
+    steps = [s for r in view.reports for p in r.parts for s in p.steps]
+    bare = sum(not s.supported for s in steps)
+    if bare:
+        yield f"{count_of(bare, 'step')} read from papers without a quote: no protocol step was learnt from them"
+    loose = sum(bool(s.unquoted) for s in steps)
+    if loose:
+        yield f"{count_of(loose, 'step')} read from papers with numbers that their quotes do not hold"
+    strange = [r.paper_id for r in view.reports if r.suspicious or r.suspects]
+    if strange:
+        papers = listing(strange, 12)
+        yield f"Text that reads like instructions to a model stands in {papers}; it was treated as text only"
+
+
+def _papers(papers: Iterable[Paper]) -> Iterable[str]:
+    known = list(papers)
+    unknown = [p.id for p in known if p.status == "unknown"]
+    if unknown:
+        yield f"Retraction status was not checked for {count_of(len(unknown), 'paper')}"
+    for paper in known:
+        if paper.status == "corrected":
+            yield f"{paper.id} was corrected after publication: {paper.title}"
+    from_pdf = sum(p.kind == "pdf" for p in known)
+    if from_pdf:
+        yield (
+            f"{count_of(from_pdf, 'paper was', 'papers were')} read from PDF, where signs such as < and ≥ can be lost: "
+            "check numbers in these quotes against the page"
+        )
+    notes = sum(p.kind == "note" for p in known)
+    if notes:
+        yield f"{count_of(notes, 'paper')} known from a method note only, not from the full text"
+
+
+def _rechecked(view: RunView) -> Iterable[str]:
+    """What came out of asking for retractions once more when the report was written."""
+    for row in view.status_checks:
+        if row.now != row.before:
+            yield f"{row.paper_id} was {row.before} when it was selected and is {row.now} since"
+    open_ = sum(row.now != "unknown" and not row.sources for row in view.status_checks)
+    if open_:
+        yield f"Retraction status was not checked again when the report was written, for {count_of(open_, 'paper')}"
+
+
+def _datasets(view: RunView) -> Iterable[str]:
+    for dataset in view.datasets:
+        time = dataset.column("time")
+        if time is not None and time.unit is None:
+            yield f"{dataset.id}: the unit of the time column {time.name} is not stated by the source"
+        if dataset.column("event") is not None and dataset.endpoint is None:
+            yield f"{dataset.id}: the meaning of the event is not stated by the source"
+        for problem in dataset.problems:
+            yield f"{dataset.id}: {problem}"
+    for check in view.checks:
+        reasons = "; ".join(r for r in check.reasons if not r.startswith("to correct: ")) or "no reason given"
+        if check.verdict != "usable":
+            yield f"{check.dataset_id} was judged {check.verdict}: {reasons}"
+        elif not check.relevant:
+            yield f"{check.dataset_id} does not look relevant to the objective: {reasons}"
+
+
+def _review(view: RunView) -> Iterable[str]:
+    latest: dict[str, bool] = {}
+    for row in view.rounds:
+        latest[row.draft] = latest.get(row.draft, False) or (row.kept and row.passed)
+    for draft, passed in latest.items():
+        if not passed:
+            yield f"No version of {draft} passed its review; the best-scoring one was kept"
+    if view.review is not None and view.review.verdict != "pass":
+        yield f"The review's verdict on the protocol is {view.review.verdict!r}"
+    if view.review is not None and view.review.origin == "offline":
+        yield "The review was computed by rule; nobody judged whether the protocol makes scientific sense"
+    for failure in view.run.failures:
+        yield f"{failure.item} failed in {failure.stage}: {failure.message}"

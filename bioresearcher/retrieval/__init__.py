@@ -1,0 +1,1 @@
+"""The searchable library of papers: embeddings, Chroma, BM25."""

@@ -1,0 +1,1 @@
+"""Agreement of reviewers with people: ratings, coefficients, charts."""

@@ -1,0 +1,1 @@
+"""Reading protocols that other people wrote."""

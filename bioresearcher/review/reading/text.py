@@ -1,0 +1,397 @@
+"""Blocks of text made into a protocol: headings are parts, items or sub-headings are steps."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Literal
+
+from bioresearcher.errors import InputError
+from bioresearcher.review.checks_references import ACCESSION
+from bioresearcher.review.reading.blocks import Block, blocks
+from bioresearcher.review.vocabulary import FIELD_NAMES, SOFTWARE, WET, WET_CJK, listed
+from bioresearcher.runfolder import safe_name
+from bioresearcher.schemas.paper_report import Parameter
+from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep, StepInput, StepOutput
+from bioresearcher.text.format import count_of
+
+MAX_STEPS = 5_000
+"""Steps above which a file is not taken for a protocol."""
+
+_ROWS_OF_STEP = 30
+"""A table of more rows is a list beside the steps, such as one of codes."""
+
+_PREFIX = re.compile(
+    r"^(?:(?:part|section|phase|module|step|步骤)\s*(?:\d{1,3}(?:\.\d{1,3})*|[IVX]{1,5}\b)"
+    r"|第\s*\S{1,3}\s*(?:部分|章|节|阶段)|\d{1,3}(?:\.\d{1,3})*(?=[.):：、\s]))\s*[.:：)、–—-]?\s*",
+    re.I,
+)
+_IS_PART = re.compile(r"^(?:part|section|phase|module|第)\s*\S", re.I)
+_IS_STEP = re.compile(r"^(?:step|步骤)\s*\d|^\d{1,3}\.\d{1,3}\b", re.I)
+_FRONT = re.compile(
+    r"^(?:summary|abstract|objectives?|aims?|overview|background|introduction|purpose|摘要|目的|背景)\W*$", re.I
+)
+_ASIDE = re.compile(
+    r"^(?:references?|bibliography|acknowledge?ments?|materials?(?: and reagents)?|reagents?|equipment"
+    r"|table of contents|contents|authors?|requirements?(?: coverage)?|coverage"
+    r"|notes?|appendix.*|(?:list of )?abbreviations|conditions|review|参考文献|材料)\W*$",
+    re.I,
+)
+_LIMITS = re.compile(r"^(?:(?:limitations?|caveats?)\b.{0,60}|局限性?\W*)$", re.I)
+_FIELD = re.compile(
+    r"^(?P<name>inputs?|outputs?|results? files?|parameters?|settings|software|tools?"
+    r"|acceptance(?: criteri(?:on|a))?|success criteri(?:on|a)"
+    r"|expected (?:result|outcome)|rationale|reason|why|data ?sets?|data|purpose|goal|action|procedure|kind"
+    r"|type|depends on|reference source|evidence|learnt from|links?|accepted when|serves|vetted analysis|origin"
+    r"|输入|输出|参数|软件|验收标准|理由|数据集)\s*[:：]\s*(?P<value>.*)$",
+    re.I | re.S,
+)
+_CANONICAL = {other: field for field, others in FIELD_NAMES.items() for other in others}
+_DRY = listed("read_text", "dry")
+
+
+_AMOUNT = re.compile(r"\d\s?(?:[µμ]l|ml|[µμ]g|mg|ng|mM|[µμ]M|nM|°\s?C|×\s?g)(?![\w])")
+_INLINE_FIELD = re.compile(
+    r"(?<=[.;。])\s+(?=(?:inputs?|outputs?|acceptance(?: criteri(?:on|a))?|software|parameters?|rationale"
+    r"|expected (?:result|outcome))\s*[:：])",
+    re.I,
+)
+_SOURCE_LINE = re.compile(r"^(?:>|Learnt from\b)")
+_KIND_LINE = re.compile(r"^\((?:dry|wet) lab\b")
+
+
+@dataclass
+class _Step:
+    title: str
+    lines: list[str] = field(default_factory=list)
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    from_heading: bool = False
+    label: str = ""
+
+
+@dataclass
+class _Part:
+    title: str
+    role: str = "part"
+    paragraphs: list[str] = field(default_factory=list)
+    purpose: list[str] = field(default_factory=list)
+    steps: list[_Step] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+    open_field: str = ""
+
+
+def protocol_from_text(text: str, name: str) -> tuple[Protocol, tuple[str, ...]]:
+    """A protocol read from Markdown or plain text, and what was doubtful in reading it.
+
+    Raises:
+        InputError: There is no text, or nothing in it can be taken for a step.
+    """
+    cut = blocks(text)
+    if not cut:
+        raise InputError(f"{name} holds no text.", hint="Give a file with the protocol's words in it.")
+    title, rest = _title(cut, name)
+    warnings: list[str] = []
+    parts = _parts(rest, title)
+    if len(parts) > 1 and not parts[0].steps:
+        parts[0].role = "front"
+    _prose(parts, warnings)
+    for p in parts:
+        if len(p.tables) > _ROWS_OF_STEP:
+            warnings.append(f"{len(p.tables)} rows of tables in “{p.title[:60]}” were not read as steps")
+        if p.tables and not (p.steps or p.paragraphs or p.purpose):
+            p.role = "aside"
+    kept = [p for p in parts if p.role == "part" and (p.steps or p.paragraphs or p.title != title)]
+    n_steps = sum(len(p.steps) for p in kept)
+    headings = [p for p in kept if p.title != title]
+    if n_steps == 0 and len(headings) >= 2:
+        kept = headings
+    elif n_steps == 0:
+        raise InputError(f"{name} has no steps.", hint="Write parts as headings and steps as numbered items.")
+    if n_steps > MAX_STEPS:
+        raise InputError(f"{name} has {n_steps} steps; at most {MAX_STEPS} are read.", hint="Is this one protocol?")
+    aside = [p.title for p in parts if p.role == "aside"]
+    if aside:
+        warnings.append(f"not read as steps: {', '.join(aside[:5])}")
+    warnings += _label_jumps(kept)
+    said = [p for p in kept if p.steps or p.paragraphs or p.purpose or not n_steps]
+    built = [_part(p, n) for n, p in enumerate(said, 1)]
+    summary = "\n".join(x for p in parts if p.role == "front" for x in p.paragraphs)[:4000]
+    limits = tuple(x for p in parts if p.role == "limits" for x in p.paragraphs)
+    protocol = Protocol(
+        id=safe_name(name).lower(),
+        title=title,
+        objective_id="",
+        summary=summary,
+        parts=tuple(built),
+        limitations=limits,
+        origin="source",
+    )
+    return protocol, tuple(warnings)
+
+
+def _title(cut: tuple[Block, ...], name: str) -> tuple[str, tuple[Block, ...]]:
+    """The document's title: a top heading that stands alone at its level, or a short first line."""
+    first = cut[0]
+    stem = re.sub(r"\.\w{1,8}$", "", name)
+    if first.kind == "heading" and not _IS_PART.match(first.text) and not _IS_STEP.match(first.text):
+        same = sum(b.kind == "heading" and b.level <= first.level for b in cut)
+        if same == 1:
+            return first.text[:300], cut[1:]
+    short = first.kind == "text" and len(first.text) <= 150 and not first.text.rstrip().endswith((".", "。", ":", "："))
+    if short and len(cut) > 1 and "\n" not in first.text:
+        return first.text, cut[1:]
+    return stem, cut
+
+
+def _parts(cut: tuple[Block, ...], title: str) -> list[_Part]:
+    part_level, step_level = _levels(cut)
+    parts = [_Part(title)]
+    awaited = _before_step_headings(cut, part_level, step_level)
+    for number, b in enumerate(cut):
+        part = parts[-1]
+        if b.kind == "heading" and (part_level is not None and b.level <= part_level):
+            parts.append(_new_part(b))
+        elif b.kind == "heading" and part.role == "part" and step_level is not None and b.level == step_level:
+            part.steps.append(_Step(_unprefixed(b.text), from_heading=True, label=_label(b.text)))
+            part.open_field = ""
+        elif part.role != "part" or (number in awaited and b.kind == "item" and not _FIELD.match(b.text)):
+            part.paragraphs.append(b.text)
+        else:
+            _into_part(part, b)
+    return parts
+
+
+def _before_step_headings(cut: tuple[Block, ...], part_level: int | None, step_level: int | None) -> set[int]:
+    """Positions between a part's heading and its first step's heading: a list there says something of the part."""
+    found: set[int] = set()
+    pending: list[int] | None = []
+    for number, b in enumerate(cut):
+        if b.kind == "heading" and part_level is not None and b.level <= part_level:
+            pending = []
+        elif b.kind == "heading" and step_level is not None and b.level == step_level:
+            found |= set(pending or ())
+            pending = None
+        elif pending is not None:
+            pending.append(number)
+    return found
+
+
+def _levels(cut: tuple[Block, ...]) -> tuple[int | None, int | None]:
+    """The heading levels of parts and of steps."""
+    headings = [b for b in cut if b.kind == "heading"]
+    if not headings:
+        return None, None
+    named = [b.level for b in headings if _IS_PART.match(b.text)]
+    steps = [b.level for b in headings if _IS_STEP.match(b.text)]
+    part = min(named) if named else min(b.level for b in headings)
+    if not named and steps and part >= min(steps):
+        return (None, min(steps)) if part == min(steps) == max(b.level for b in headings) else (part - 1, min(steps))
+    below = [b.level for b in headings if b.level > part]
+    return part, min(steps) if steps and min(steps) > part else (min(below) if below else None)
+
+
+def _new_part(b: Block) -> _Part:
+    name = _unprefixed(b.text)
+    roles = (("front", _FRONT), ("aside", _ASIDE), ("limits", _LIMITS))
+    role = next((r for r, pattern in roles if not _IS_PART.match(b.text) and pattern.match(name)), "part")
+    return _Part(name, role)
+
+
+def _unprefixed(text: str) -> str:
+    return _PREFIX.sub("", text, count=1).strip()
+
+
+def _label(text: str) -> str:
+    m = re.match(r"(?:step|步骤)?\s*(\d{1,3}(?:\.\d{1,3})*)", text, re.I)
+    return m.group(1) if m else ""
+
+
+def _into_part(part: _Part, b: Block) -> None:
+    """An item starts a step unless it is a labelled field, nested, or under a step's own heading."""
+    step = part.steps[-1] if part.steps else None
+    labelled = _FIELD.match(b.text)
+    if b.kind == "table":
+        rows = b.text.split("\n")
+        if step is not None and len(rows) <= _ROWS_OF_STEP:
+            step.lines += rows
+        else:
+            part.tables += rows
+    elif labelled:
+        _into_field(part, step, labelled)
+    elif step is not None and part.open_field and b.kind == "item" and (b.level > 0 or step.from_heading):
+        step.fields[part.open_field] += [b.text]
+    elif b.kind == "item" and (step is None or (b.level == 0 and not step.from_heading)):
+        part.open_field = ""
+        part.steps.append(_item_step(b, part))
+    elif step is not None and _SOURCE_LINE.match(b.text):
+        step.fields.setdefault("sources", []).append(b.text.lstrip("> "))
+    elif step is not None and _KIND_LINE.match(b.text):
+        step.fields.setdefault("kind", []).append(b.text.split()[0])
+    elif step is not None:
+        part.open_field = ""
+        _add_lines(step, part, b.text)
+    else:
+        part.paragraphs.append(b.text)
+
+
+def _into_field(part: _Part, step: _Step | None, labelled: re.Match[str]) -> None:
+    name = _canonical(labelled.group("name"))
+    value = labelled.group("value").strip()
+    if step is None:
+        if name == "purpose":
+            part.purpose.append(value)
+        else:
+            part.paragraphs.append(labelled.string)
+        return
+    first, *others = value.split("\n") if value else [""]
+    step.fields.setdefault(name, []).extend([first] if first else [])
+    part.open_field = name
+    for line in others:
+        nested = _FIELD.match(line)
+        if nested:
+            name = part.open_field = _canonical(nested.group("name"))
+        step.fields.setdefault(name, []).append(nested.group("value") if nested else line)
+
+
+def _canonical(name: str) -> str:
+    low = name.lower()
+    return _CANONICAL.get(low) or _CANONICAL.get(low.removesuffix("s")) or low
+
+
+def _item_step(b: Block, part: _Part) -> _Step:
+    first, *others = _INLINE_FIELD.sub("\n", b.text).split("\n")
+    step = _Step("", lines=[first], label=b.label)
+    if others:
+        part.steps.append(step)
+        _add_lines(step, part, "\n".join(others))
+        part.steps.pop()
+    return step
+
+
+def _add_lines(step: _Step, part: _Part, text: str) -> None:
+    for line in _INLINE_FIELD.sub("\n", text).split("\n"):
+        labelled = _FIELD.match(line)
+        if labelled:
+            _into_field(part, step, labelled)
+        else:
+            step.lines.append(line)
+
+
+def _prose(parts: list[_Part], warnings: list[str]) -> None:
+    """Parts without items: their paragraphs are taken as steps, if more than a remark, or the rows of tables."""
+    made = 0
+    enough = 80 if any(p.steps for p in parts) else 4
+    for p in parts:
+        if p.role == "part" and not p.steps and len(" ".join(p.paragraphs)) >= enough:
+            p.steps = [_Step("", lines=[x]) for x in p.paragraphs]
+            p.paragraphs = []
+            made += len(p.steps)
+    none = not any(p.steps for p in parts)
+    for p in parts:  # rows of sentences are steps, rows of a few words are a list
+        told = len(re.findall(r"\w+", " ".join(p.tables))) >= 8 * len(p.tables)
+        if none or (p.role == "part" and told and not (p.steps or p.paragraphs)):
+            p.steps = [_Step("", lines=[x]) for x in p.tables]
+            made += len(p.steps)
+            p.tables = []
+    if made:
+        noun = count_of(made, "paragraph was", "paragraphs were")
+        warnings.append(f"{noun} taken as steps, because nothing marks steps there")
+
+
+def _label_jumps(parts: list[_Part]) -> list[str]:
+    """Numbers in the source that repeat or jump; the protocol is numbered anew."""
+    odd = []
+    for p in parts:
+        numbers = [int(s.label.rsplit(".", 1)[-1]) for s in p.steps if s.label]
+        if any(b - a != 1 for a, b in pairwise(numbers)):
+            odd.append(f"the steps of “{p.title[:60]}” are numbered {', '.join(map(str, numbers[:8]))} in the file")
+    return odd[:5]
+
+
+def _part(p: _Part, number: int) -> ProtocolPart:
+    steps = tuple(make_step(s.title, s.lines, s.fields, f"{number}.{k}") for k, s in enumerate(p.steps, 1))
+    purpose = " ".join([*p.purpose, *p.paragraphs, *(p.tables if len(p.tables) <= _ROWS_OF_STEP else ())])[:2000]
+    return ProtocolPart(id=str(number), title=p.title[:300], purpose=purpose, steps=steps)
+
+
+def make_step(title: str, lines: list[str], fields: dict[str, list[str]], step_id: str) -> ProtocolStep:
+    """A step from its words and labelled fields; software, data sets and kind are recognised in the words."""
+    action = "\n".join([*lines, *fields.get("action", ())]).strip()
+    if not title:
+        title, action = _split_title(action)
+    text = f"{title}. {action}"
+    sources = [f"Sources: {line}" for line in fields.get("sources", ()) if line]
+    given = [v for v in _values(fields.get("datasets", ()), r"[,;\n]") if re.fullmatch(r"[\w.-]{2,60}", v)]
+    named = [*given, *(m.group() for m in ACCESSION.finditer(" ".join(fields.get("datasets", ())) + " " + text))]
+    return ProtocolStep(
+        id=step_id,
+        title=title[:300],
+        action=action,
+        rationale="\n".join([*fields.get("rationale", ()), *fields.get("purpose", ()), *sources]),
+        parameters=tuple(_parameter(v) for v in _values(fields.get("parameters", ()), r"[;\n]|,(?=[^,;]*[=:])")),
+        inputs=tuple(_input(v) for v in _values(fields.get("inputs", ()), r"[;\n]")),
+        outputs=tuple(_output(v) for v in _values(fields.get("outputs", ()), r"[;\n]")),
+        datasets=tuple(dict.fromkeys(n for n in named if not re.match(r"GSM|GPL|PMC|PMID|10\.", n))),
+        software=_software(fields, text),
+        acceptance=" ".join(fields.get("acceptance", ())),
+        kind=_kind(fields, text),
+        origin="source",
+    )
+
+
+def _split_title(action: str) -> tuple[str, str]:
+    """`Title: what to do` and `Title. what to do` have a title; else the first words are one."""
+    first = action.split("\n", 1)[0]
+    m = re.match(r"([^.:：。]{3,80})(?:[:：]|\.\s|。)\s*(?=\S)", first)
+    if m and len(m.group(1).split()) <= 9 and len(action) - m.end() >= 20:
+        return m.group(1).strip(), action[m.end() :].strip()
+    shown = first.split()
+    return (first[:60] if len(shown) <= 1 else " ".join(shown[:9])[:100]).rstrip(".,;:"), action
+
+
+def _values(texts: list[str] | tuple[()], separator: str) -> list[str]:
+    found = [v.strip(" -*•") for t in texts for v in re.split(separator, t)]
+    return [v for v in found if v and v.lower() not in {"none", "n/a", "-"}]
+
+
+def _parameter(text: str) -> Parameter:
+    name, sign, value = text.partition("=") if "=" in text else text.partition(":")
+    named = (name.strip()[:200], value.strip()[:500]) if sign else ("setting", text[:500])
+    return Parameter(name=named[0], value=named[1])
+
+
+def _input(text: str) -> StepInput:
+    """`name (source)`, where the source has one of the forms that `StepInput` knows; else it is given."""
+    m = re.search(r"\(?\b(step:\d+(?:\.\d+)*/[^()]+?|dataset:[^()/\s]+/[^()]+?|given)\)?$", text)
+    name = text[: m.start()].strip() if m else text
+    return StepInput(name=(name or text)[:300], source=m.group(1) if m else "given")
+
+
+def _output(text: str) -> StepOutput:
+    name, _, description = (x.strip() for x in re.sub(r"\s[—–-]\s", "\0", text, count=1).partition("\0"))
+    said = re.search(r"\s*\((table|figure|text|model|material|decision)\)$", name)
+    low = text.lower()
+    kinds = (
+        ("figure", "figure|plot|png|svg|heat ?map|curve"),
+        ("model", "model|classifier"),
+        ("text", r"report|\.txt|\.md"),
+    )
+    kind = next((k for k, cue in kinds if re.search(cue, low)), "table")
+    if said:
+        name, kind = name[: said.start()], said.group(1)
+    return StepOutput.model_validate({"name": name.rstrip(".")[:200], "kind": kind, "description": description[:500]})
+
+
+def _software(fields: dict[str, list[str]], text: str) -> tuple[str, ...]:
+    given = _values(fields.get("software", ()), r"[,;\n]")
+    return tuple(given) or tuple(dict.fromkeys(m.group() for m in SOFTWARE.finditer(text[:20_000])))
+
+
+def _kind(fields: dict[str, list[str]], text: str) -> Literal["dry", "wet"]:
+    said = " ".join(fields.get("kind", ())).lower()
+    if "wet" in said or "dry" in said:
+        return "wet" if "wet" in said else "dry"
+    wet = len(WET.findall(text[:20_000])) + len(WET_CJK.findall(text[:20_000])) + len(_AMOUNT.findall(text[:20_000]))
+    wet += 2 * sum("(material)" in line for line in fields.get("outputs", ()))
+    return "wet" if wet > len(_DRY.findall(text[:20_000])) else "dry"

@@ -1,0 +1,190 @@
+"""Files in other forms brought into the form the analyses read, once, in a store of the workspace.
+
+A folder of the store belongs to the exact bytes of the files it was made from, so changed files are converted anew and
+unchanged ones never again. What was done is in the data set's notes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from bioresearcher.errors import InputError
+from bioresearcher.runfolder import safe_name, write_text
+from bioresearcher.sources.datasets.describe import OTHER_SUFFIXES
+from bioresearcher.sources.datasets.formats import (
+    Table,
+    excel_tables,
+    h5ad_tables,
+    is_semicolon_table,
+    parquet_tables,
+    plain_file,
+    semicolon_rows,
+)
+from bioresearcher.sources.datasets.table_stream import open_lines, plain_suffix, sha256_of
+from bioresearcher.sources.datasets.write import made_once, packed, write_rows
+from bioresearcher.sources.geo.matrix import CuratedRows, MatrixRows, Rows, read_platform, side_by_side
+from bioresearcher.sources.geo.prepare import cell, write_geo_folder
+from bioresearcher.sources.geo.soft import read_series_matrix, read_series_soft
+
+VERSION = "1"
+"""Part of a store folder's name: changes when the same bytes are converted differently."""
+NOTES = "converted.txt"
+_TABLES: dict[str, Callable[[Path], Iterator[Table]]] = {
+    ".xlsx": excel_tables,
+    ".xlsm": excel_tables,
+    ".parquet": parquet_tables,
+    ".h5ad": h5ad_tables,
+}
+_OWN_WORDS = "GEO file given by the researcher"
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A folder of the store, and how it was made; `folder` may hold a `dataset.toml`."""
+
+    folder: Path
+    notes: tuple[str, ...]
+
+
+def geo_kind(path: Path) -> str:
+    """`soft`, `matrix`, or nothing: by the first characters of the text."""
+    if plain_suffix(path) not in (".soft", ".txt", ".tsv", ".tab"):
+        return ""
+    try:
+        with open_lines(path) as lines:
+            first = next((line for line in lines if line.strip()), "")
+    except InputError:
+        first = ""
+    if plain_suffix(path) == ".soft" or re.match(r"\^[A-Za-z]+\s*=", first):
+        return "soft"
+    return "matrix" if re.match(r'"?!(Series|Sample)_\w+"?\t', first) else ""
+
+
+def needs_conversion(path: Path, *, semicolons: bool = True) -> bool:
+    """Whether a file is data in another form than comma- or tab-separated text."""
+    suffix = plain_suffix(path)
+    if suffix in OTHER_SUFFIXES or not semicolons:
+        return suffix in OTHER_SUFFIXES or geo_kind(path) != ""
+    if suffix in (".csv", ".txt") and path.is_file():
+        try:
+            return geo_kind(path) != "" or is_semicolon_table(path)
+        except InputError:
+            return False
+    return False
+
+
+def convert_geo(path: Path, store: Path) -> Converted:
+    """A SOFT or series matrix file as a data set's folder.
+
+    Raises:
+        InputError: It is damaged, or holds neither values nor samples.
+        WorkspaceError: The store cannot be written.
+    """
+    name = re.sub(r"(_family|_series_matrix)$", "", re.sub(r"\.(soft|txt|tsv|tab)(\.gz)?$", "", path.name, flags=re.I))
+    digest = sha256_of(path)
+    folder = _place(store, [("", digest)], name)
+    kind = geo_kind(path)
+    source = f"{_OWN_WORDS}: {cell(path.name)} (sha256 {digest[:12]}…)"
+    made_once(folder, lambda place: _write_geo(path, kind, place, source))
+    return Converted(folder, ())
+
+
+def _write_geo(path: Path, kind: str, place: Path, source: str) -> None:
+    if kind == "matrix":
+        write_geo_folder(place, read_series_matrix(path), MatrixRows(path), None, source=source)
+        return
+    series = read_series_soft(path)
+    with _soft_rows(path, series.accession, series.platforms) as (rows, notes):
+        platform = series.platforms[0] if series.platforms else ""
+        write_geo_folder(place, series, rows, read_platform(path, platform), source=source, notes=notes)
+
+
+@contextmanager
+def _soft_rows(path: Path, accession: str, platforms: Sequence[str]) -> Iterator[tuple[Rows | None, list[str]]]:
+    if accession.startswith("GDS"):
+        yield CuratedRows(path), []
+        return
+    platform = platforms[0] if len(platforms) > 1 else ""
+    notes = [f"Of the platforms {', '.join(platforms)} only {platform} was used."] if platform else []
+    try:
+        with side_by_side(path, platform) as rows:
+            yield rows, notes
+    except InputError as error:
+        if "no sample has a table" not in error.message:
+            raise
+        yield None, notes
+
+
+def convert_tables(paths: Sequence[Path], store: Path, name: str) -> Converted:
+    """Some files, those in other forms as TSV and the rest as they are, in one folder of the store.
+
+    Raises:
+        InputError: A file cannot be read; nothing is stored.
+        WorkspaceError: The store cannot be written.
+    """
+    digests = [(p.name, sha256_of(p)) for p in paths]
+    folder = _place(store, digests, name)
+
+    def make(place: Path) -> None:
+        notes: list[str] = []
+        for path, (_, digest) in zip(paths, digests, strict=True):
+            if needs_conversion(path):
+                notes += _write_tables(path, digest, place)
+            else:
+                shutil.copyfile(path, place / path.name)
+        write_text(place / NOTES, "\n".join(notes) + "\n")
+
+    made_once(folder, make)
+    return Converted(folder, tuple((folder / NOTES).read_text(encoding="utf-8").split("\n")[:-1]))
+
+
+def _place(store: Path, digests: Sequence[tuple[str, str]], name: str) -> Path:
+    text = "\n".join([VERSION, *(f"{n}\0{d}" for n, d in digests)])
+    return store / hashlib.sha256(text.encode()).hexdigest()[:16] / safe_name(name)
+
+
+def _write_tables(path: Path, digest: str, place: Path) -> list[str]:
+    suffix = plain_suffix(path)
+    if suffix == ".xls":
+        raise InputError(f"{path.name}: the old Excel format is not read.", hint="Save it as .xlsx or CSV.")
+    with plain_file(path) if suffix in _TABLES else nullcontext(path) as plain:
+        tables = _TABLES[suffix](plain) if suffix in _TABLES else iter([semicolon_rows(path)])
+        return _write_each(tables, path, digest, place)
+
+
+def _write_each(tables: Iterator[Table], path: Path, digest: str, place: Path) -> list[str]:
+    notes: list[str] = []
+    written = 0
+    stem = safe_name(path.name.split(".")[0])
+    for table in tables:
+        first = next(iter(table.rows), None)
+        if first is None:
+            continue
+        target = place / f"{stem}-{safe_name(table.name)}.tsv.gz"
+        if target.exists():
+            raise InputError(f"{path.name}: two tables would be named {target.name}.")
+        with packed(target) as out:
+            count = write_rows(out, _header(first), (_cells(row, len(first)) for row in chain(table.rows)))
+        written += 1
+        notes.append(f"{target.name}: {count:,} rows, made from {table.name!r} of {path.name} (sha256 {digest[:12]}…).")
+        notes += [f"{n}." for n in table.notes]
+    if not written:
+        raise InputError(f"{path.name}: there is no table in it.")
+    return [cell(n) for n in notes]
+
+
+def _header(names: Sequence[str]) -> list[str]:
+    """Column names; trailing empty ones stay, an empty first one is called `id`."""
+    return [cell(n) if n.strip() else ("id" if i == 0 else f"column_{i + 1}") for i, n in enumerate(names)]
+
+
+def _cells(row: Sequence[str], width: int) -> list[str]:
+    cells = [cell(c) for c in row]
+    return cells[:width] + ["NA"] * (width - len(cells)) if not any(c != "NA" for c in cells[width:]) else cells

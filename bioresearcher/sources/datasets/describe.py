@@ -1,0 +1,360 @@
+"""What a table probably is, when no `dataset.toml` says so: kinds of files and roles of columns.
+
+Every guess is by rule from names and values, and every guess is written down as a note by the caller; none is
+confirmed by the source.
+
+A description for tables that come without `dataset.toml`: guessed, and every guess noted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bioresearcher.runfolder import safe_name
+from bioresearcher.schemas.columns import ColumnScan, as_number
+from bioresearcher.schemas.dataset import ColumnRole, FileKind
+from bioresearcher.schemas.missing import blanked
+from bioresearcher.sources.datasets.files import LoadedFile, load_file
+from bioresearcher.sources.datasets.scan import SheetScan, scan_sheet
+from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
+from bioresearcher.sources.datasets.table_stream import Limits, RowStream, is_table, plain_suffix
+
+OTHER_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".parquet", ".h5ad", ".soft")
+"""Suffixes of data in other forms, which are converted before they are read."""
+
+_PEEK = Limits(text_bytes=32 << 20)
+_PEEK_ROWS = 100
+_MIN_SAMPLES = 3
+
+_CLINICAL = re.compile(
+    r"^(age|sex|gender|race|bmi|time|event|status|group|condition|treatment|arm|grade|stage|diagnosis|"
+    r"histology|subtype|batch|tissue|phenotype|outcome|er|pr|her2|os|pfs|dfs|rfs)$"
+    r"|surviv|follow|censor|relapse|recurren|metasta|tumou?r_?size|_status$|^status_|"
+    r"^(patient|subject|sample|case)(_?(id|name|number))?$|_(days|months|years)$"
+)
+_ENDPOINTS = "(os|pfs|dfs|rfs|dss|dmfs|tdm)"
+_ENDPOINT = re.compile(rf"(?<![a-z]){_ENDPOINTS}(?![a-z])")
+_UNIT = re.compile(r"(?<![a-z])(days|months|years)(?![a-z])")
+_TIME = re.compile(
+    rf"^(time|t|futime|{_ENDPOINTS})$|surv(ival)?_?(time|days|months|years)|time_to|follow_?up"
+    rf"|^(t|time)_{_ENDPOINTS}(_(days|months|years))?$|^{_ENDPOINTS}_?(time|days|months|years)"
+    r"|(days|months|years)_to_|_time$|^time_"
+)
+_EVENT = re.compile(
+    r"event|^(status|vital_status|death|dead|died|deceased|relapse|recurrence|progression|metastasis_event)$"
+    rf"|^(e|event|status)_{_ENDPOINTS}$|^{_ENDPOINTS}_?status$|surv(ival)?_status|^(is_)?(dead|deceased)$"
+)
+_ORDINAL = re.compile(r"grade|stage|size|node|^(n|t)_stage$|^age|_age$|bmi|score|batch|cent(er|re)|site|sex|gender")
+_GROUP = re.compile(
+    r"group|condition|class|phenotype|diagnos|disease|treatment|arm$|subtype|case|cohort|response|mutation|"
+    r"^(er|pr|her2)$|_(status|positive)$|genotype|type$"
+)
+_CONTROL_WORDS = (
+    "control",
+    "ctrl",
+    "normal",
+    "healthy",
+    "negative",
+    "neg",
+    "-",
+    "no",
+    "false",
+    "wt",
+    "wildtype",
+    "wild type",
+    "untreated",
+    "placebo",
+    "vehicle",
+    "benign",
+    "nonresponder",
+    "0",
+)
+
+
+@dataclass(frozen=True)
+class Peek:
+    """The head of a table: its header and, of the first rows, how the columns look."""
+
+    path: Path
+    header: tuple[str, ...]
+    first_column: tuple[str, ...]
+    numeric_share: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class ColumnGuess:
+    """What a column of an undescribed table seems to be; `why` is empty for columns without a role."""
+
+    role: ColumnRole = "other"
+    case: str | None = None
+    control: str | None = None
+    unit: str | None = None
+    why: str = ""
+
+
+def peek(path: Path) -> Peek:
+    """Look at the first rows of a table.
+
+    Raises:
+        InputError: The file cannot be read as a table.
+    """
+    with RowStream(path, _PEEK) as stream:
+        rows = list(stream.rows(_PEEK_ROWS))
+        header = tuple(stream.header)
+    known = numbers = 0
+    for i in range(1, len(header)):
+        cells = [cell for cell in blanked(row[i] for row in rows) if cell]
+        count = sum(as_number(cell) is not None for cell in cells)
+        known, numbers = known + len(cells), numbers + count
+    return Peek(
+        path=path,
+        header=header,
+        first_column=tuple(row[0].strip() for row in rows),
+        numeric_share=numbers / known if known else 0.0,
+        rows=len(rows),
+    )
+
+
+def is_data_file(path: Path) -> bool:
+    """Whether a file of a folder is taken as data: gene sets, or a table that is no accompanying text."""
+    if not path.is_file() or path.name.startswith("."):
+        return False
+    if path.suffix.lower() == ".gmt" or plain_suffix(path) in OTHER_SUFFIXES:
+        return True
+    if not is_table(path) or re.match(r"(?i)(readme|licen[cs]e|changelog|notes?|manifest)\b", path.name):
+        return False
+    if plain_suffix(path) != ".txt" or path.name.lower().endswith(".gz"):
+        return True
+    with path.open("rb") as file:
+        first = file.readline(1 << 20)
+    return b"\t" in first or b";" in first or first.startswith(b"^")
+
+
+def file_kinds(peeks: Sequence[Peek]) -> dict[Path, FileKind]:
+    """The kinds of a folder's tables, judged together: sample names link a matrix and its sample sheet."""
+    kinds: dict[Path, FileKind] = {p.path: "expression" if _is_matrix(p) else "table" for p in peeks}
+    matrices = [p for p in peeks if kinds[p.path] == "expression"]
+    sheets = [p for p in peeks if kinds[p.path] == "table"]
+    linked = [s for s in sheets if any(_links(m, s) for m in matrices)]
+    chosen = linked or [s for s in sheets if _looks_clinical(s)]
+    if chosen:
+        kinds[chosen[0].path] = "samples"
+    return kinds
+
+
+def _is_matrix(table: Peek) -> bool:
+    columns = len(table.header) - 1
+    if columns < _MIN_SAMPLES or table.numeric_share < 0.9 or table.rows == 0:
+        return False
+    if _looks_clinical(table):
+        return False
+    names = [n for n in table.first_column if n]
+    texts = sum(as_number(n) is None for n in names)
+    return len(set(names)) >= 0.5 * len(names) and (texts > 0 or columns >= 6)
+
+
+def _looks_clinical(table: Peek) -> bool:
+    """Whether a column is named as clinical variables are; numbered names (relapse_1, patient 2) are samples."""
+    names = [normal(name) for name in table.header]
+    return any(_CLINICAL.search(n) is not None for n in names if n == "her2" or not re.search(r"\d", n))
+
+
+def _links(matrix: Peek, sheet: Peek) -> bool:
+    samples = set(matrix.header[1:])
+    return bool(samples & set(sheet.first_column)) or _looks_clinical(sheet)
+
+
+def normal(name: str) -> str:
+    """A column's name in lower case with every run of other characters as `_`."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def guess_roles(columns: Sequence[ColumnScan], id_column: str | None, why_id: str = "") -> dict[str, ColumnGuess]:
+    """The roles of a table's columns; at most one time and one event, and those only together."""
+    guesses = {c.name: ColumnGuess() for c in columns}
+    rest = [c for c in columns if c.name != id_column]
+    if id_column is not None:
+        guesses[id_column] = ColumnGuess("id", why=why_id)
+    pair = _survival_pair(rest)
+    if pair:
+        time, event = pair
+        unit = _UNIT.search(normal(time.name))
+        guesses[time.name] = ColumnGuess("time", unit=unit.group() if unit else None, why="its name, and values from 0")
+        guesses[event.name] = ColumnGuess("event", why="its name, and values 0 and 1")
+    for column in rest:
+        if column not in pair:
+            guesses[column.name] = _group_or_covariate(column)
+    return guesses
+
+
+def _survival_pair(columns: Sequence[ColumnScan]) -> tuple[ColumnScan, ColumnScan] | tuple[()]:
+    times = [c for c in columns if _TIME.search(normal(c.name)) and _is_time(c)]
+    events = [c for c in columns if _EVENT.search(normal(c.name)) and c.binary and "censor" not in normal(c.name)]
+    for time in times:
+        endpoint = _ENDPOINT.search(normal(time.name))
+        same = [e for e in events if endpoint and endpoint.group() in normal(e.name).split("_")]
+        if same:
+            return time, same[0]
+    return (times[0], events[0]) if times and events else ()
+
+
+def unusable_events(columns: Sequence[ColumnScan]) -> list[tuple[str, str]]:
+    """(name, why) of columns that are named like an event beside a time, but cannot be taken for one."""
+    if _survival_pair(columns) or not any(_TIME.search(normal(c.name)) and _is_time(c) for c in columns):
+        return []
+    found = []
+    for column in columns:
+        name = normal(column.name)
+        if "censor" in name and column.binary:
+            found.append((column.name, "whether 1 means censored or event is not stated"))
+        elif _EVENT.search(name) and len(column.groups) == 2 and not column.binary:
+            found.append((column.name, f"its values are {' and '.join(map(repr, sorted(column.groups)))}, not 0 and 1"))
+    return found
+
+
+def _is_time(column: ColumnScan) -> bool:
+    return column.known > 0 and column.texts == 0 and column.minimum >= 0 and not column.binary
+
+
+def _group_or_covariate(column: ColumnScan) -> ColumnGuess:
+    name = normal(column.name)
+    levels = column.groups
+    if column.mostly_numbers:
+        return ColumnGuess()
+    if _ORDINAL.search(name) and not _GROUP.search(name):
+        return ColumnGuess("covariate", why="its name") if column.known else ColumnGuess()
+    numeric_codes = column.texts == 0 and not column.binary
+    if 2 <= len(levels) <= 6 and (not numeric_codes or _GROUP.search(name)):
+        case, control = _case_control(levels)
+        return ColumnGuess("group", case=case, control=control, why=f"it has {len(levels)} levels")
+    return ColumnGuess()
+
+
+def _case_control(levels: dict[str, int]) -> tuple[str | None, str | None]:
+    """(case, control) of two levels, when exactly one of them is a word for a reference."""
+    if len(levels) != 2:
+        return None, None
+    control = [level for level in levels if level.strip().lower() in _CONTROL_WORDS]
+    if len(control) != 1:
+        return None, None
+    return next(level for level in levels if level != control[0]), control[0]
+
+
+UNDESCRIBED = "the researcher's own files; no description was given"
+"""The `source` of a data set without a description."""
+
+MANY_NUMBERS = 12
+"""Numeric columns from which a sample sheet without a matrix may hold the measurements itself."""
+
+_KIND_WORDS = {
+    "expression": "an expression matrix (features in rows)",
+    "samples": "the sample sheet",
+    "gene_sets": "gene sets",
+    "table": "a table",
+}
+
+
+def describe_tables(folder: Path, paths: Sequence[Path]) -> tuple[DatasetSpec, list[LoadedFile]]:
+    """Guess what the tables are and load them so; the guesses are in the description's notes.
+
+    Raises:
+        InputError: A table cannot be read.
+    """
+    tables = [p for p in paths if p.suffix.lower() != ".gmt"]
+    peeks = [peek(p) for p in tables]
+    kinds = file_kinds(peeks)
+    samples = {s for p in peeks if kinds[p.path] == "expression" for s in p.header[1:]}
+    notes = [
+        "There is no dataset.toml: what follows was inferred from names and values, "
+        "and nothing of it was confirmed by the source."
+    ]
+    taken: set[str] = set()
+    loaded: list[LoadedFile] = []
+    specs: list[FileSpec] = []
+    for path in paths:
+        kind: FileKind = kinds.get(path, "gene_sets")
+        spec, scan, found = _describe(path, kind, samples, _name(path, kind, taken))
+        notes += found
+        specs.append(spec)
+        loaded.append(load_file(folder, spec, scan))
+    title = paths[0].name if len(paths) == 1 else folder.resolve().name
+    spec_id = safe_name(paths[0].name.split(".")[0] if len(paths) == 1 else title)
+    dataset = DatasetSpec(
+        id=spec_id,
+        title=title,
+        source=UNDESCRIBED,
+        role="reference"
+        if {f.kind for f in specs} <= {"gene_sets", "table"} and len(tables) < len(paths)
+        else "unspecified",
+        notes=tuple(notes),
+        files=tuple(specs),
+    )
+    return dataset, loaded
+
+
+def _name(path: Path, kind: FileKind, taken: set[str]) -> str:
+    """The kind for the first file of a kind (tables: the file's name), numbered when it is taken."""
+    stem = safe_name(path.name.split(".")[0]) if kind == "table" else kind
+    base = (stem if stem[0].isalpha() else f"t-{stem}").replace(".", "-")[:36]
+    name = next(n for n in (base, *(f"{base}-{i}" for i in range(2, 1000))) if n not in taken)
+    taken.add(name)
+    return name
+
+
+def _describe(path: Path, kind: FileKind, samples: set[str], name: str) -> tuple[FileSpec, SheetScan | None, list[str]]:
+    notes = [f"{path.name} was taken as {_KIND_WORDS[kind]}."]
+    if kind in ("expression", "gene_sets"):
+        return FileSpec(name=name, kind=kind, path=path.name), None, notes
+    scan = scan_sheet(path)
+    sample_column, why = _sample_column(scan, samples) if kind == "samples" else (None, "")
+    guesses = guess_roles(scan.columns, sample_column, why)
+    notes += [_note(path.name, column, guess) for column, guess in guesses.items() if guess.why]
+    notes += [
+        f"{path.name}: column {column!r} may be the event, but {why}: no survival data were assumed."
+        for column, why in unusable_events(scan.columns)
+    ]
+    numbers = [c.name for c in scan.columns if guesses[c.name].role == "other" and c.numbers and not c.texts]
+    if kind == "samples" and not samples and len(numbers) >= MANY_NUMBERS:
+        notes.append(
+            f"{path.name}: {len(numbers)} further columns hold numbers ({numbers[0]}, …). If they are measurements, "
+            "give them as a matrix of their own, features in rows and samples in columns: as they are, no analysis "
+            "of measurements uses them."
+        )
+    columns = {
+        column: ColumnSpec(role=guess.role, case=guess.case, control=guess.control, unit=guess.unit)
+        for column, guess in guesses.items()
+        if guess.role != "other"
+    }
+    spec = FileSpec(
+        name=name,
+        kind=kind,
+        path=path.name,
+        sample_column=sample_column,
+        columns=columns,
+    )
+    return spec, scan, notes
+
+
+def _sample_column(scan: SheetScan, samples: set[str]) -> tuple[str | None, str]:
+    """(column that names the samples, why): the matrix's samples, else unique names, else the first column."""
+    shared = {name: len(samples & set(ids)) for name, ids in scan.ids.items()}
+    best = max(shared, key=lambda name: shared[name], default=None)
+    if best is not None and shared[best] > 0:
+        return best, "its values are samples of the matrix"
+    names = [n for n in scan.ids if (c := scan.column(n)) is not None and c.texts > 0]
+    if names:
+        return names[0], "its values are names that all differ"
+    return (scan.columns[0].name or None) if scan.columns else None, "it is the first column"
+
+
+def _note(file: str, column: str, guess: ColumnGuess) -> str:
+    text = f"{file}: column {column!r} was taken as {guess.role} ({guess.why})"
+    if guess.case is not None:
+        text += f", with {guess.case!r} as case and {guess.control!r} as control"
+    if guess.unit is not None:
+        text += f", in {guess.unit} as its name says"
+    return text + "."

@@ -1,0 +1,357 @@
+"""Tables in other forms than comma- and tab-separated text: Excel, Parquet, h5ad, semicolons; each as rows of cells.
+
+Nothing is executed or unpickled: workbooks are read without formulas and macros, Parquet without object columns,
+h5ad (anndata's on-disk format, https://anndata.readthedocs.io) through HDF5 itself.
+
+h5ad files (anndata's on-disk format) as a matrix of genes × observations and a sheet of the observations.
+
+Read through HDF5 itself: https://anndata.readthedocs.io/en/stable/fileformat-prose.html. Only `X`, `obs` and `var` are
+looked at; nothing in the file is executed or unpickled.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import gzip
+import math
+import re
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from bioresearcher.errors import InputError
+from bioresearcher.sources.datasets.table_stream import GZIP, open_lines
+
+MAX_UNPACKED = 2 << 30
+"""Bytes a workbook may hold unpacked; a small file can hold very much."""
+MAX_CELLS = 200_000_000
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+
+Rows = Iterator[Sequence[str]]
+
+
+@dataclass
+class Table:
+    """One table; `rows` includes the header and can be gone through once. Notes are complete after that."""
+
+    name: str
+    rows: Rows
+    notes: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def plain_file(path: Path) -> Iterator[Path]:
+    """The file itself or, of a gzipped one, an unpacked copy for as long as it is used.
+
+    Raises:
+        InputError: It is damaged, or larger than 2 GB unpacked.
+    """
+    try:
+        with path.open("rb") as file:
+            gzipped = file.read(2) == GZIP
+        if not gzipped:
+            yield path
+            return
+        with tempfile.TemporaryDirectory(prefix="bioresearcher-") as folder:
+            copy = Path(folder, path.name.removesuffix(".gz"))
+            with gzip.open(path, "rb") as source, copy.open("wb") as target:
+                while chunk := source.read(1 << 20):
+                    if target.tell() > MAX_UNPACKED:
+                        raise InputError(f"{path.name}: holds more than {MAX_UNPACKED >> 30} GB unpacked.")
+                    target.write(chunk)
+            yield copy
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path.name}: the gzip file is damaged ({error}).", hint="Download it again.") from error
+
+
+def excel_tables(path: Path) -> Iterator[Table]:
+    """A table for each sheet of a workbook that holds anything; values as last calculated.
+
+    Raises:
+        InputError: It is no workbook of Excel 2007 or later, is damaged, encrypted, or too large unpacked.
+    """
+    _check_zip(path)
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        names = list(book.sheetnames)
+    except Exception as error:
+        raise _unreadable(path, "an Excel workbook", error) from error
+    try:
+        for name in names:
+            sheet = book[name]
+            if not hasattr(sheet, "iter_rows"):
+                continue  # a sheet that is a chart
+            table = Table(name, iter(()))
+            table.rows = _sheet_rows(path, sheet, table)
+            yield table
+    finally:
+        book.close()
+
+
+def _check_zip(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(i.file_size for i in archive.infolist()) > MAX_UNPACKED:
+                raise InputError(f"{path.name}: holds more than {MAX_UNPACKED >> 30} GB unpacked.")
+            for info in archive.infolist():
+                if info.filename.endswith(".xml"):
+                    with archive.open(info) as part:
+                        if b"<!DOCTYPE" in part.read(4096):
+                            raise InputError(f"{path.name}: {info.filename} declares a document type; not read.")
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+        raise InputError(
+            f"{path.name}: is no Excel workbook of 2007 or later ({' '.join(str(error).split())}).",
+            hint="Save it as .xlsx without a password, or export it as CSV or TSV.",
+        ) from error
+
+
+def _sheet_rows(path: Path, sheet: Any, table: Table) -> Rows:  # noqa: ANN401 - openpyxl has no types
+    dates = 0
+    try:
+        for row in sheet.iter_rows(values_only=True):
+            cells = [cell_text(v) for v in row]
+            if not any(cells):
+                continue
+            dates += isinstance(row[0], (dt.date, dt.datetime))
+            yield cells
+    except Exception as error:
+        raise _unreadable(path, f"sheet {table.name!r}", error) from error
+    if dates:
+        table.notes.append(
+            f"{path.name}: {dates} cells of the first column of sheet {table.name!r} are dates: Excel turns gene names "
+            "such as SEPT2 into dates; correct them at the source"
+        )
+
+
+def parquet_tables(path: Path) -> Iterator[Table]:
+    """The one table of a Parquet file, with its index where that has a name or holds text.
+
+    Raises:
+        InputError: It is no Parquet file, is damaged, or has nested columns.
+    """
+    import fastparquet
+
+    with ExitStack() as opened:
+
+        def open_with(name: str, mode: str = "rb") -> IO[bytes]:  # the library leaves closing to chance
+            if Path(name) != path:  # a Parquet file may say that its columns are in other files
+                raise FileNotFoundError(f"{name} is not part of it")
+            return opened.enter_context(path.open(mode))
+
+        try:
+            file = fastparquet.ParquetFile(str(path), open_with=open_with)
+            rows = int(file.count())
+            if rows * max(1, len(file.columns)) > MAX_CELLS:
+                raise InputError(f"{path.name}: {rows:,} rows × {len(file.columns):,} columns are too many cells.")
+        except Exception as error:
+            raise _unreadable(path, "a Parquet file", error) from error
+        yield Table(path.name.split(".")[0], _parquet_rows(path, file))
+
+
+def _parquet_rows(path: Path, file: Any) -> Rows:  # noqa: ANN401 - fastparquet has no types
+    header: list[str] = []
+    try:
+        for part in file.iter_row_groups():
+            table = part.reset_index() if part.index.name is not None or part.index.dtype == object else part
+            if not header:
+                header = [cell_text(c) for c in table.columns]
+                yield header
+            for row in table.itertuples(index=False, name=None):
+                yield [cell_text(v) for v in row]
+    except Exception as error:
+        raise _unreadable(path, "a Parquet file", error) from error
+
+
+def semicolon_rows(path: Path) -> Table:
+    """A semicolon-separated table; where every number with a comma is a decimal number, the comma becomes a point.
+
+    Raises:
+        InputError: The file is damaged or binary.
+    """
+    points = _decimal_commas(path)
+    table = Table(path.name.split(".")[0], _split_rows(path, decimal_commas=points))
+    if points:
+        table.notes.append(f"{path.name}: decimal commas were read as points")
+    return table
+
+
+def is_semicolon_table(path: Path) -> bool:
+    """Whether the header of a text table is parted by semicolons, and by nothing else.
+
+    Raises:
+        InputError: The file is damaged or binary.
+    """
+    with open_lines(path) as lines:
+        first = next(iter(lines), "")
+    return first.count(";") >= 1 and "\t" not in first and first.count(",") < first.count(";")
+
+
+def _decimal_commas(path: Path) -> bool:
+    """Whether cells hold decimal commas and none a decimal point, among the first 500 rows."""
+    commas = 0
+    for number, row in enumerate(_split_rows(path, decimal_commas=False)):
+        for value in row[1:] if number else ():
+            if _DECIMAL_COMMA.fullmatch(value):
+                commas += 1
+            elif re.fullmatch(r"[+-]?\d+\.\d+", value):
+                return False
+        if number > 500:
+            break
+    return commas > 0
+
+
+def _split_rows(path: Path, *, decimal_commas: bool) -> Rows:
+    with open_lines(path) as lines:
+        try:
+            for row in csv.reader(iter(lines), delimiter=";"):
+                if not any(c.strip() for c in row):
+                    continue
+                cells = [c.strip() for c in row]
+                yield [c.replace(",", ".") if decimal_commas and _DECIMAL_COMMA.fullmatch(c) else c for c in cells]
+        except csv.Error as error:
+            raise InputError(f"{path.name}: cannot be read as a table ({error}).") from error
+
+
+def cell_text(value: object) -> str:
+    """A value as a cell: empty when missing, whole numbers without a point, on one line."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, dt.datetime):
+        return value.date().isoformat() if value.time() == dt.time() else value.isoformat()
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return "" if text in ("nan", "NaT", "<NA>", "None") else " ".join(text.split())
+
+
+def _unreadable(path: Path, what: str, error: Exception) -> InputError:
+    if isinstance(error, InputError):
+        return error
+    reason = " ".join(str(error).split())[:160] or type(error).__name__
+    return InputError(f"{path.name}: cannot be read as {what} ({reason}).", hint="Export it as CSV or TSV.")
+
+
+MAX_VALUES = 30_000_000
+"""Genes × observations that are written out as a table; single-cell data are usually more."""
+_BLOCK = 2_000_000
+_DEPTH = 4
+
+
+def h5ad_tables(path: Path) -> Iterator[Table]:
+    """The matrix (`expression`), then the observations (`samples`).
+
+    Raises:
+        InputError: It is no h5ad file, is damaged, or its matrix is too large for a table.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            missing = [name for name in ("X", "obs", "var") if name not in file]
+            if missing:
+                raise InputError(f"{path.name}: is no h5ad file: it has no {missing[0]!r}.")
+            for name in ("X", "obs", "var"):
+                _check_inside(path, file, name)
+            observations, genes = _names(file["obs"]), _names(file["var"])
+            cells = len(observations) * len(genes)
+            if cells > MAX_VALUES:
+                raise InputError(
+                    f"{path.name}: {len(observations):,} observations × {len(genes):,} genes are too many for a table "
+                    f"(at most {MAX_VALUES:,} values).",
+                    hint="Give sums per sample (pseudo-bulk), or a subset.",
+                )
+            sheet = _columns(file["obs"], len(observations))
+            yield Table("expression", _matrix(file["X"], genes, observations))
+            yield Table("samples", _sheet(observations, sheet))
+    except InputError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(f"{path.name}: cannot be read as an h5ad file ({reason}).") from error
+
+
+def _check_inside(path: Path, group: Any, name: str, depth: int = 0) -> None:  # noqa: ANN401 - h5py has no types
+    """Refuse links and storage that would read other files, and nesting that anndata does not write."""
+    import h5py
+
+    node = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
+    if isinstance(node, h5py.Dataset):
+        if node.external or node.is_virtual:
+            node = None
+    elif isinstance(node, h5py.Group) and depth < _DEPTH:
+        for inner in node:
+            _check_inside(path, node, inner, depth + 1)
+        return
+    else:
+        node = None
+    if node is None:
+        raise InputError(f"{path.name}: {name!r} leads out of the file or too deep; it is not read.")
+
+
+def _names(group: Any) -> list[str]:  # noqa: ANN401 - h5py has no types
+    key = group.attrs.get("_index", "_index")
+    index = group[key if key in group else "index"]
+    return [cell_text(v) for v in (_decoded(index))]
+
+
+def _decoded(node: Any) -> list[Any]:  # noqa: ANN401 - h5py has no types
+    """A column: plain, categorical (codes into categories), or nullable (values and mask)."""
+    if hasattr(node, "keys"):
+        if "categories" in node:
+            names = _decoded(node["categories"])
+            return [names[c] if 0 <= c < len(names) else None for c in node["codes"][:].tolist()]
+        values, mask = node["values"][:].tolist(), node["mask"][:].tolist()
+        return [None if m else v for v, m in zip(values, mask, strict=True)]
+    return list(node[:].tolist())
+
+
+def _columns(group: Any, rows: int) -> dict[str, list[Any]]:  # noqa: ANN401 - h5py has no types
+    key = group.attrs.get("_index", "_index")
+    order = [cell_text(c) for c in group.attrs.get("column-order", [])] or [c for c in group if c not in (key, "index")]
+    found = {name: _decoded(group[name]) for name in order if name in group and name != key}
+    return {name: values for name, values in found.items() if len(values) == rows}
+
+
+def _sheet(names: list[str], columns: dict[str, list[Any]]) -> Rows:
+    yield ["sample", *columns]
+    for number, name in enumerate(names):
+        yield [name, *(cell_text(values[number]) for values in columns.values())]
+
+
+def _matrix(node: Any, genes: list[str], observations: list[str]) -> Rows:  # noqa: ANN401 - h5py has no types
+    """Genes in rows. `X` has the observations in rows: it is read in blocks of genes."""
+    yield ["gene", *observations]
+    step = max(1, _BLOCK // max(1, len(observations)))
+    source = _sparse(node, len(observations), len(genes)) if hasattr(node, "keys") else node
+    if source.shape != (len(observations), len(genes)):
+        raise InputError(f"X is {source.shape[0]} × {source.shape[1]}, obs and var say otherwise.")
+    for start in range(0, len(genes), step):
+        block = source[:, start : start + step].T
+        for name, row in zip(genes[start : start + step], block.tolist(), strict=True):
+            yield [name, *(cell_text(v) for v in row)]
+
+
+def _sparse(node: Any, rows: int, columns: int) -> Any:  # noqa: ANN401 - h5py has no types
+    """A dense array of a compressed sparse matrix; small enough, as its size was checked."""
+    import numpy as np
+
+    data, indices, starts = node["data"][:], node["indices"][:], node["indptr"][:]
+    by_row = "csc" not in str(node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", "csr")))
+    dense = np.zeros((rows, columns), dtype=np.float32 if data.dtype.itemsize <= 4 else np.float64)
+    for outer in range(len(starts) - 1):
+        inside = slice(int(starts[outer]), int(starts[outer + 1]))
+        if by_row:
+            dense[outer, indices[inside]] = data[inside]
+        else:
+            dense[indices[inside], outer] = data[inside]
+    return dense

@@ -1,0 +1,231 @@
+"""The researcher's own data as a source: folders with `dataset.toml`, folders of tables, single tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bioresearcher.errors import InputError
+from bioresearcher.runfolder import safe_name
+from bioresearcher.schemas.dataset import DataFile, Dataset
+from bioresearcher.schemas.paper import Failure
+from bioresearcher.sources.datasets.convert import NOTES, convert_geo, convert_tables, geo_kind, needs_conversion
+from bioresearcher.sources.datasets.describe import UNDESCRIBED, describe_tables, is_data_file
+from bioresearcher.sources.datasets.files import LoadedFile, load_file, shared_samples
+from bioresearcher.sources.datasets.scan import MatrixScan
+from bioresearcher.sources.datasets.spec import DESCRIPTION, DatasetSpec, contained, read_spec
+from bioresearcher.sources.datasets.suitability import check_dataset
+
+__all__ = ["check_dataset", "load_datasets"]
+
+_STAGE = "load_datasets"
+ACCEPTED = (
+    "Give a folder with dataset.toml, a folder of such folders, a folder of tables (.csv, .tsv, .txt, optionally "
+    ".gz, .xlsx, .parquet, .h5ad, GEO's SOFT or series matrix, or .gmt gene sets), or one such file."
+)
+"""What `load_datasets` takes, for messages."""
+
+
+def load_datasets(paths: Sequence[Path], store: Path | None = None) -> tuple[list[Dataset], list[Failure]]:
+    """Describe the data sets found at the given paths, in that order.
+
+    A folder with `dataset.toml` is one data set; without it, its tables are one inferred data set, each GEO file in it
+    is one, and each folder directly below it that holds a description or tables is one too. A data set that cannot be
+    loaded is a failure (one for each mistake in its description); the others are loaded all the same. Files are read
+    as streams: their size does not matter for memory. Excel, Parquet, h5ad, GEO files and semicolon-separated tables
+    are converted into the folder `store`; without one they are failures, semicolons apart, which are problems.
+
+    Raises:
+        InputError: A path does not exist, is no table, or is a folder without any data.
+        WorkspaceError: The store cannot be written.
+    """
+    datasets: list[Dataset] = []
+    failures: list[Failure] = []
+    for path in paths:
+        for root, files in _sources(path):
+            _load_into(datasets, failures, root, files, store)
+    return datasets, failures
+
+
+def _load_into(
+    datasets: list[Dataset],
+    failures: list[Failure],
+    root: Path,
+    files: tuple[Path, ...] | None,
+    store: Path | None,
+) -> None:
+    """Load one data set; `files` is None when the folder has a description."""
+    item = root.name if files is None or len(files) != 1 else files[0].name
+    try:
+        loaded = _described(root) if files is None else _undescribed(root, files, store)
+    except InputError as error:
+        failures.append(Failure(item=item, stage=_STAGE, message=error.message, hint=error.hint))
+        return
+    except OSError as error:
+        reason = error.strerror or str(error)
+        failures.append(Failure(item=item, stage=_STAGE, message=f"{item}: cannot be read ({reason})."))
+        return
+    if isinstance(loaded, list):
+        hint = f"Correct {root / DESCRIPTION}."
+        failures += [Failure(item=f"{item}/{DESCRIPTION}", stage=_STAGE, message=m, hint=hint) for m in loaded]
+    else:
+        datasets.append(_unique(loaded, {d.id for d in datasets}))
+
+
+def _undescribed(root: Path, files: tuple[Path, ...], store: Path | None) -> Dataset | list[str]:
+    """Tables without a description; those in another form are converted first."""
+    others = [f for f in files if needs_conversion(f, semicolons=store is not None)]
+    if not others:
+        return _inferred(root, files)
+    if store is None:
+        raise InputError(f"{others[0].name}: is no table of text, and there is no workspace to convert it in.")
+    if geo_kind(others[0]):
+        return _described(convert_geo(others[0], store).folder)
+    name = files[0].name.split(".")[0] if len(files) == 1 else root.resolve().name
+    made = convert_tables(files, store, name)
+    tables = _tables(made.folder, sorted(made.folder.iterdir(), key=lambda p: p.name))
+    dataset = _inferred(made.folder, tuple(t for t in tables if t.name != NOTES))
+    title = files[0].name if len(files) == 1 else root.resolve().name
+    return dataset.model_copy(update={"id": safe_name(name), "title": title, "notes": (*made.notes, *dataset.notes)})
+
+
+def _unique(dataset: Dataset, taken: set[str]) -> Dataset:
+    if dataset.id not in taken:
+        return dataset
+    number = next(n for n in range(2, len(taken) + 3) if f"{dataset.id}-{n}" not in taken)
+    return dataset.model_copy(update={"id": f"{dataset.id}-{number}"})
+
+
+def _sources(path: Path) -> Iterator[tuple[Path, tuple[Path, ...] | None]]:
+    """(folder, its tables or None when it has a description) of each data set at `path`."""
+    if path.name == DESCRIPTION and path.is_file():
+        path = path.parent
+    if path.is_file():
+        if not is_data_file(path):
+            raise InputError(f"{path}: is no table.", hint=ACCEPTED)
+        yield path.parent, (path,)
+        return
+    if not path.is_dir():
+        raise InputError(f"{path}: no such file or folder.", hint=ACCEPTED)
+    found = list(_folder_sources(path))
+    if not found:
+        raise InputError(f"{path}: no data in this folder.", hint=ACCEPTED)
+    yield from found
+
+
+def _folder_sources(folder: Path) -> Iterator[tuple[Path, tuple[Path, ...] | None]]:
+    try:
+        children = sorted(folder.iterdir(), key=lambda p: p.name)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror}).") from error
+    if (folder / DESCRIPTION).is_file():
+        yield folder, None
+        return
+    yield from _bare(folder, children)
+    for child in children:
+        if not child.is_dir() or child.name.startswith("."):
+            continue
+        if (child / DESCRIPTION).is_file():
+            yield child, None
+        else:
+            yield from _bare(child, sorted(child.iterdir(), key=lambda p: p.name))
+
+
+def _bare(folder: Path, children: Sequence[Path]) -> Iterator[tuple[Path, tuple[Path, ...]]]:
+    """A folder's tables together, and each of its GEO files."""
+    files = _tables(folder, children)
+    geo = [f for f in files if geo_kind(f)]
+    tables = tuple(f for f in files if f not in geo)
+    if tables:
+        yield folder, tables
+    yield from ((folder, (f,)) for f in geo)
+
+
+def _tables(folder: Path, children: Sequence[Path]) -> tuple[Path, ...]:
+    """The folder's data files; links that lead out of it are not followed."""
+    return tuple(p for p in children if not contained(folder, p.name) and is_data_file(p))
+
+
+def _described(folder: Path) -> Dataset | list[str]:
+    """The data set of a described folder, or the mistakes in its description."""
+    spec, mistakes = read_spec(folder)
+    if spec is None:
+        return mistakes
+    loaded = [load_file(folder, file) for file in spec.files]
+    wrong = [f"files[{i}] ({one.file.name}).{m}" for i, one in enumerate(loaded, start=1) for m in one.mistakes]
+    if wrong:
+        return wrong
+    return _assemble(folder, spec, loaded, described=True)
+
+
+def load_fetched(folder: Path, before: Dataset) -> Dataset:
+    """A data set that was fetched into a described folder, with what was known of it at its source.
+
+    Raises:
+        InputError: The folder cannot be read.
+    """
+    found = _described(folder)
+    if isinstance(found, list):
+        raise InputError(f"{folder}: {found[0]}")
+    return found.model_copy(update={"id": before.id, "remote": before.remote, "described_by": "source"})
+
+
+def _inferred(folder: Path, paths: Sequence[Path]) -> Dataset:
+    spec, loaded = describe_tables(folder, paths)
+    return _assemble(folder, spec, loaded, described=False)
+
+
+def _assemble(folder: Path, spec: DatasetSpec, loaded: Sequence[LoadedFile], *, described: bool) -> Dataset:
+    n_samples, unmatched = shared_samples(loaded)
+    matrix = next((f for f in loaded if f.file.kind == "expression"), None)
+    problems = [p for one in loaded for p in one.problems] + unmatched
+    return Dataset(
+        id=safe_name(spec.id or spec.accession or folder.name),
+        accession=spec.accession,
+        title=spec.title,
+        organism=spec.organism,
+        assay=spec.assay,
+        platform=spec.platform,
+        role=spec.role,
+        source=spec.source,
+        licence=spec.licence,
+        citation=spec.citation,
+        endpoint=spec.endpoint,
+        root=str(folder),
+        files=tuple(one.file for one in loaded),
+        n_samples=n_samples,
+        n_features=matrix.file.rows if matrix is not None else 0,
+        notes=(*spec.notes, *_not_stated(spec, loaded)),
+        problems=tuple(dict.fromkeys(problems)),
+        described_by="dataset.toml" if described else "inferred",
+    )
+
+
+def _not_stated(spec: DatasetSpec, loaded: Sequence[LoadedFile]) -> list[str]:
+    """What an analysis would need and the description leaves open; it must not be assumed."""
+    notes = []
+    for one in loaded:
+        notes += _open_scale(one.file, one.scan if isinstance(one.scan, MatrixScan) else None)
+        times = [c.name for c in one.file.columns if c.role == "time" and c.unit is None]
+        notes += [
+            f"{level!r} is a level of {c.name!r} in {one.file.name}; list it in missing_values if it means 'not known'."
+            for c in one.file.columns
+            for level in sorted({*c.levels} - {*c.groups})
+        ]
+        notes += [f"The unit of {name!r} in {one.file.path} is not stated." for name in times]
+        if spec.endpoint is None and any(c.role == "event" for c in one.file.columns):
+            notes.append(f"What counts as an event in {one.file.path} is not stated.")
+    if spec.source == UNDESCRIBED:
+        notes.append("Organism, assay, source and licence are not stated.")
+    return notes
+
+
+def _open_scale(file: DataFile, scan: MatrixScan | None) -> list[str]:
+    notes = []
+    if scan is not None and file.scale is None and scan.minimum <= scan.maximum:
+        notes.append(
+            f"The scale of {file.path} is not stated; its values run from {scan.minimum:g} to {scan.maximum:g}."
+        )
+    if scan is not None and scan.missing:
+        notes.append(f"{scan.missing:,} of {scan.rows * len(scan.samples):,} cells of {file.path} are missing.")
+    return notes

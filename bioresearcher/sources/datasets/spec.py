@@ -1,0 +1,187 @@
+"""`dataset.toml`: how a researcher describes a data set, and the check of it.
+
+The file lies in the data set's folder; paths are relative to it and may not leave it. Only `title`, `source` and
+one `[[files]]` with `name`, `kind` and `path` must be there::
+
+    accession = "GSE1992"              # id follows it; set `id` for another
+    title = "Breast tumours, discovery cohort"
+    organism = "Homo sapiens"
+    assay = "gene expression microarray"
+    platform = "…"
+    role = "discovery"                 # or validation, reference, unspecified
+    source = "where the numbers come from, in words"
+    licence = "…"
+    citation = "…"
+    endpoint = "relapse or death"      # what an event is; leave out when it is not stated
+    notes = ["a caveat to be carried into the report"]
+
+    [[files]]
+    name = "expression"                # what tasks call it
+    kind = "expression"                # or samples, gene_sets, table
+    path = "expression.tsv.gz"
+    feature_column = "gene"
+    scale = "log2"                     # leave out when it is not stated
+
+    [[files]]
+    name = "samples"
+    kind = "samples"
+    path = "clinical.tsv"
+    sample_column = "patient"
+
+    [files.columns.er]                 # a column of the file just above
+    role = "group"                     # or id, time, event, covariate, other
+    label = "oestrogen receptor status"
+    aliases = ["ER", "estrogen receptor"]
+    case = "1"
+    control = "0"
+    missing_values = ["x"]             # what `schemas.missing` does not find: also `unknown` as a level of texts
+    unit = "months"                    # leave out when it is not stated
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
+
+from bioresearcher.config_text import mistake
+from bioresearcher.schemas.base import Value
+from bioresearcher.schemas.dataset import ColumnRole, FileKind
+
+DESCRIPTION = "dataset.toml"
+_MAX_DESCRIPTION_BYTES = 1 << 20
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Exact = Annotated[str, StringConstraints(min_length=1)]
+
+
+def _level(value: object) -> object:
+    """A level may be written as a bare number; the tables hold text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Level = Annotated[str, BeforeValidator(_level)]
+
+
+class ColumnSpec(Value):
+    """`[files.columns.<name>]`."""
+
+    role: ColumnRole = "other"
+    label: str = ""
+    aliases: tuple[Text, ...] = ()
+    case: Level | None = None
+    control: Level | None = None
+    missing_values: tuple[Level, ...] = ()
+    unit: Text | None = None
+
+
+class FileSpec(Value):
+    """`[[files]]`."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
+    kind: FileKind
+    path: Exact
+    sample_column: Exact | None = None
+    feature_column: Exact | None = None
+    scale: Text | None = None
+    columns: dict[str, ColumnSpec] = Field(default_factory=dict)
+
+
+class DatasetSpec(Value):
+    """The whole of `dataset.toml`."""
+
+    id: Text | None = None
+    accession: Text | None = None
+    title: Text
+    organism: Text | None = None
+    assay: Text | None = None
+    platform: Text | None = None
+    role: Literal["discovery", "validation", "reference", "unspecified"] = "unspecified"
+    source: Text
+    licence: Text | None = None
+    citation: Text | None = None
+    endpoint: Text | None = None
+    notes: tuple[Text, ...] = ()
+    files: tuple[FileSpec, ...] = Field(min_length=1)
+
+
+def read_spec(folder: Path) -> tuple[DatasetSpec | None, list[str]]:
+    """The folder's `dataset.toml`, or None with one line per mistake, each naming its field."""
+    path = folder / DESCRIPTION
+    try:
+        if path.stat().st_size > _MAX_DESCRIPTION_BYTES:
+            return None, ["the file is larger than 1 MB; it should hold a description only"]
+        raw = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return None, ["the file is not UTF-8 text; save it as UTF-8"]
+    except tomllib.TOMLDecodeError as error:
+        return None, [f"not valid TOML: {error}"]
+    except OSError as error:
+        return None, [f"cannot be read ({error.strerror})"]
+    try:
+        spec = DatasetSpec.model_validate(raw)
+    except ValidationError as error:
+        return None, [mistake(e, raw, _known_fields(e["loc"])) for e in error.errors()]
+    mistakes = _contradictions(spec) + _file_mistakes(folder, spec)
+    return (None, mistakes) if mistakes else (spec, [])
+
+
+def _known_fields(loc: tuple[str | int, ...]) -> list[str]:
+    """The fields that are possible where an unknown one was found."""
+    if "columns" in loc[:-1]:
+        return list(ColumnSpec.model_fields)
+    in_file = loc[0] == "files" and len(loc) > 1
+    return list(FileSpec.model_fields if in_file else DatasetSpec.model_fields)
+
+
+def _contradictions(spec: DatasetSpec) -> list[str]:
+    found = []
+    names = [f.name for f in spec.files]
+    found += [f"files: the name {n!r} is used twice" for n in dict.fromkeys(names) if names.count(n) > 1]
+    for i, file in enumerate(spec.files, start=1):
+        where = f"files[{i}] ({file.name})"
+        if file.kind not in ("samples", "table") and file.columns:
+            found.append(f"{where}.columns: only files of kind 'samples' or 'table' have described columns")
+        if file.kind != "expression" and (file.feature_column or file.scale):
+            found.append(f"{where}: feature_column and scale belong to files of kind 'expression'")
+        if file.kind != "samples" and file.sample_column:
+            found.append(f"{where}.sample_column: belongs to files of kind 'samples'")
+        for name, column in file.columns.items():
+            if (column.case is None) != (column.control is None):
+                found.append(f"{where}.columns.{name}: give both `case` and `control`, or neither")
+            elif column.case is not None and column.case == column.control:
+                found.append(f"{where}.columns.{name}: `case` and `control` are the same level")
+            elif column.case is not None and column.role != "group":
+                found.append(f'{where}.columns.{name}.case: belongs to columns of role "group"')
+        for role in ("time", "event", "id"):
+            several = [n for n, c in file.columns.items() if c.role == role]
+            if len(several) > 1:
+                found.append(f"{where}.columns: more than one column has the role {role!r}: {several}")
+    return found
+
+
+def _file_mistakes(folder: Path, spec: DatasetSpec) -> list[str]:
+    found = []
+    for i, file in enumerate(spec.files, start=1):
+        problem = contained(folder, file.path)
+        if problem:
+            found.append(f"files[{i}] ({file.name}).path: {problem}")
+    return found
+
+
+def contained(folder: Path, relative: str) -> str:
+    """Why `relative` is no regular file inside `folder` (also after following links); empty when it is one."""
+    path = Path(relative)
+    if path.is_absolute() or ".." in path.parts or "\0" in relative or relative.startswith("~"):
+        return f"{relative!r} leads out of the data set's folder; put the file into the folder"
+    try:
+        target = (folder / path).resolve()
+        if not target.is_relative_to(folder.resolve()):
+            return f"{relative!r} is a link that leads out of the data set's folder; put the file there"
+        if not target.is_file():
+            return f"{relative!r} is not there" if not target.exists() else f"{relative!r} is no file"
+    except (OSError, RuntimeError) as error:
+        return f"{relative!r} cannot be read ({error})"
+    return ""

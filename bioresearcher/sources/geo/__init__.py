@@ -1,0 +1,1 @@
+"""GEO: search, series records, matrices and supplementary files."""

@@ -1,0 +1,274 @@
+"""A GEO file as a data set's folder: genes × samples, a sample sheet, and how the one came from the other.
+
+Values are written as GEO has them; nothing is transformed. Which scale they are on is inferred by GEO2R's rule and said
+to be so (Barrett et al. 2013, Nucleic Acids Res. 41:D991).
+
+The sample sheet of a GEO series: one row per sample, one column per characteristic.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from bioresearcher.errors import InputError
+from bioresearcher.schemas.columns import ColumnScan, as_number
+from bioresearcher.schemas.dataset import GeoSample, GeoSeries
+from bioresearcher.schemas.missing import is_missing
+from bioresearcher.sources.datasets.describe import ColumnGuess, guess_roles
+from bioresearcher.sources.datasets.files import MIN_GROUP
+from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
+from bioresearcher.sources.datasets.write import packed, write_rows, write_spec
+from bioresearcher.sources.geo.matrix import COLLAPSE, GeneMap, Rows, collapse
+from bioresearcher.sources.geo.sample_labels import Labelled, agreement, reference_level
+from bioresearcher.text.visible import one_line
+
+SAMPLE = "sample"
+MAX_KEYS = 60
+"""Characteristics that become columns, the most frequent ones."""
+
+_REPLICATE = re.compile(
+    r"[\s_,;:.()\[\]-]*(?:(?:biol(?:ogical)?|tech(?:nical)?)?[\s_.-]*"
+    r"(?:rep(?:licate|l)?|sample|patient|donor|subject|mouse|animal|tumou?r|case|n|no|nr|#)[\s_.#:-]*)?\d+[a-z]?"
+    r"[\s)\]]*$",
+    re.I,
+)
+
+
+def sheet_of(samples: Sequence[GeoSample]) -> tuple[list[str], list[list[str]], list[str]]:
+    """(header, rows, notes). Cells that are not known are `NA`; tabs and line breaks become spaces.
+
+    A characteristic that a sample has twice is joined with `; `; one without a key is called `characteristic`.
+    Where titles without their replicate number form 2 to 6 groups of at least 2, they become `title_group`.
+    """
+    records = [_record(s) for s in samples]
+    counts = Counter(key for record in records for key in record)
+    keys = [k for k, _ in counts.most_common(MAX_KEYS)]
+    order = {k: n for n, k in enumerate(dict.fromkeys(k for record in records for k in record))}
+    keys.sort(key=lambda k: order[k])
+    names = _names(keys)
+    header = [SAMPLE, "title", "source_name"]
+    fixed: list[list[str]] = [[s.accession, s.title, s.source] for s in samples]
+    for name, values in (("organism", [s.organism for s in samples]), ("platform", [s.platform for s in samples])):
+        if len({v for v in values if v}) > 1:
+            header.append(name)
+            fixed = [[*row, value] for row, value in zip(fixed, values, strict=True)]
+    notes = []
+    groups = title_groups([s.title for s in samples])
+    if groups:
+        header.append("title_group")
+        fixed = [[*row, value] for row, value in zip(fixed, groups, strict=True)]
+        notes.append("title_group holds the samples' titles without their replicate numbers: inferred, not stated.")
+    if len(counts) > len(keys):
+        notes.append(f"{len(counts)} characteristics were found; the {len(keys)} most frequent ones are in the sheet.")
+    rows = [
+        [cell(v) for v in row] + [cell(record.get(k, "")) for k in keys]
+        for row, record in zip(fixed, records, strict=True)
+    ]
+    return header + names, rows, notes
+
+
+def _record(sample: GeoSample) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for key, value in sample.characteristics:
+        found.setdefault(" ".join(key.split()).lower() or "characteristic", []).append(value)
+    return {key: "; ".join(dict.fromkeys(values)) for key, values in found.items()}
+
+
+def _names(keys: Sequence[str]) -> list[str]:
+    """Column names: the keys with `_` for other characters, each once and none that is taken."""
+    taken = {SAMPLE, "title", "source_name", "organism", "platform", "title_group"}
+    names = []
+    for key in keys:
+        base = re.sub(r"[^A-Za-z0-9]+", "_", key).strip("_")[:40] or "characteristic"
+        name = next(n for n in (base, *(f"{base}_{i}" for i in range(2, 1000))) if n not in taken)
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def title_groups(titles: Sequence[str]) -> list[str]:
+    """The titles without replicate numbers, when that makes 2 to 6 groups of at least 2; else nothing."""
+    stems = [re.sub(r"[\s_,;:-]+$", "", _REPLICATE.sub("", t)).strip() for t in titles]
+    counts = Counter(stems)
+    if not 2 <= len(counts) <= 6 or min(counts.values(), default=0) < 2 or "" in counts:
+        return []
+    return stems
+
+
+def cell(value: str) -> str:
+    """A cell of a TSV file; what is not known is `NA`."""
+    return one_line(value).replace('"', "'").strip() or "NA"
+
+
+MATRIX, SHEET, PROBES = "expression.tsv.gz", "samples.tsv", "probes.tsv.gz"
+_SCALE_ROWS = 4000
+Scale = Literal["log2", "linear", "counts"]
+
+
+@dataclass
+class Prepared:
+    """What a matrix became.
+
+    Attributes:
+        samples: Value columns that were written, in order.
+        rows: Rows written.
+        notes: How, in sentences for the description.
+        scale: Inferred scale; None without numbers.
+    """
+
+    samples: list[str]
+    rows: int = 0
+    notes: list[str] = field(default_factory=list)
+    scale: Scale | None = None
+
+
+def write_geo_folder(
+    folder: Path, series: GeoSeries, rows: Rows | None, genes: GeneMap | None, *, source: str, notes: Sequence[str] = ()
+) -> None:
+    """Write the folder of one series (on one platform). Without rows there is a sample sheet only, and it says so.
+
+    Raises:
+        InputError: There is neither a matrix nor a sample sheet to write.
+    """
+    files = []
+    said = [*notes, *(n for n in series.notes if "table is empty" not in n)]
+    listed = series.samples
+    prepared = write_matrix(folder, rows, genes) if rows is not None and rows.samples else None
+    if prepared is not None and prepared.rows:
+        files.append(FileSpec(name="expression", kind="expression", path=MATRIX, feature_column="gene",
+                              scale=prepared.scale))  # fmt: skip
+        said += prepared.notes
+        measured = {*prepared.samples}
+        kept = tuple(s for s in listed if s.accession in measured)
+        listed = kept or listed
+    else:
+        said.append("There is no expression table: GEO's is empty, and no supplementary table was used.")
+    if listed:
+        sheet, more = _write_sheet(folder, series.model_copy(update={"samples": listed}))
+        files.append(sheet)
+        said += more
+    if not files:
+        raise InputError(f"{series.accession}: neither values nor samples were found.")
+    write_spec(folder, description(series, files, source=source, notes=said))
+
+
+def description(series: GeoSeries, files: Sequence[FileSpec], *, source: str, notes: Sequence[str]) -> DatasetSpec:
+    """The `dataset.toml` of a series."""
+    accession = series.accession if series.accession.startswith(("GSE", "GDS", "GSM")) else None
+    return DatasetSpec(
+        accession=accession,
+        title=cell(series.title or series.accession),
+        organism="; ".join(series.organisms) or None,
+        assay="; ".join(series.assays) or None,
+        platform="; ".join(series.platforms) or None,
+        source=source,
+        licence="GEO places no restrictions on use; submitters may (see the series' page)" if accession else None,
+        citation=", ".join(f"PMID {p}" for p in series.pubmed_ids) or None,
+        notes=tuple(dict.fromkeys(cell(n) for n in notes if n.strip())),
+        files=tuple(files),
+    )
+
+
+def write_matrix(folder: Path, rows: Rows, genes: GeneMap | None) -> Prepared:
+    """Write the matrix, one row per gene where genes are known, else one per feature."""
+    prepared = Prepared(samples=list(rows.samples))
+    kept: dict[str, str] | None = None
+    if rows.genes:
+        genes = GeneMap("column 'IDENTIFIER' of the file itself", rows.genes)
+    if genes is not None and genes.genes:
+        done = collapse(rows, genes.genes)
+        if done.kept:
+            kept = done.kept
+            prepared.notes.append(
+                f"Probes were taken to genes by {genes.source}: {done.rows:,} probes, {len(kept):,} genes; "
+                f"{done.unmapped:,} probes that name no gene or several were left out; {COLLAPSE}."
+            )
+    if kept is None:
+        why = f"{genes.source} fits none of its rows" if genes else "no table from features to genes was at hand"
+        prepared.notes.append(f"The rows are the source's own features, not taken to genes: {why}.")
+    with packed(folder / MATRIX) as file:
+        prepared.rows = write_rows(file, ["gene", *rows.samples], _written(rows, kept))
+    if kept is not None:
+        with packed(folder / PROBES) as file:
+            write_rows(file, ["gene", "probe"], ([gene, probe] for probe, gene in sorted(kept.items())))
+    prepared.scale, why = infer_scale(rows)
+    if prepared.scale is not None:
+        prepared.notes.append(f"The scale was inferred from the values, not stated: {prepared.scale} ({why}).")
+    return prepared
+
+
+def _written(rows: Rows, kept: dict[str, str] | None) -> Iterator[list[str]]:
+    for feature, values in rows:
+        name = feature if kept is None else kept.get(feature)
+        if name:
+            yield [cell(name), *(v if as_number(v) is not None else cell("" if is_missing(v) else v) for v in values)]
+
+
+def infer_scale(rows: Rows) -> tuple[Scale | None, str]:
+    """(scale, why) by GEO2R's rule over the first 4,000 rows; whole numbers that are linear are counts."""
+    values: list[float] = []
+    for _, cells in islice(iter(rows), _SCALE_ROWS):
+        values += [n for c in cells[:50] if (n := as_number(c)) is not None]
+    if not values:
+        return None, "no numbers"
+    values.sort()
+    low, quarter, high, top = (values[int(q * (len(values) - 1))] for q in (0, 0.25, 0.99, 1))
+    if high > 100 or (top - low > 50 and quarter > 0):
+        counts = low >= 0 and all(v.is_integer() for v in values)
+        why = f"99th percentile {high:g}, range {low:g} to {top:g}"
+        return ("counts", f"{why}, whole numbers only") if counts else ("linear", why)
+    return "log2", f"99th percentile {high:g}, range {low:g} to {top:g}: too small for linear values"
+
+
+def _write_sheet(folder: Path, series: GeoSeries) -> tuple[FileSpec, list[str]]:
+    header, rows, notes = sheet_of(series.samples)
+    with (folder / SHEET).open("wb") as file:
+        write_rows(file, header, rows)
+    columns = {}
+    for column, guess in sheet_roles(header, rows):
+        if guess.role == "other" or column.name == SAMPLE:
+            continue
+        columns[column.name] = ColumnSpec(role=guess.role, case=guess.case, control=guess.control, unit=guess.unit)
+        what = f", case {guess.case!r} and control {guess.control!r}" if guess.case else ""
+        notes.append(f"Column {column.name!r} of the sample sheet was taken as {guess.role} ({guess.why}){what}.")
+    notes += [f"{a.sentence[:1].upper()}{a.sentence[1:]}." for a in agreement(labelled(series))]
+    spec = FileSpec(name="samples", kind="samples", path=SHEET, sample_column=SAMPLE, columns=columns)
+    return spec, notes
+
+
+def sheet_roles(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tuple[ColumnScan, ColumnGuess]]:
+    """The columns of a sample sheet with the roles they seem to have; groups have two levels with enough samples."""
+    scans = [ColumnScan(name) for name in header]
+    for line, row in enumerate(rows, start=2):
+        for scan, value in zip(scans, row, strict=True):
+            scan.add(value, line)
+    for scan in scans:
+        scan.finish()
+    guesses = guess_roles([s for s in scans if s.name != "title"], SAMPLE, "GEO's sample accession")
+    found = []
+    for scan in scans:
+        guess = guesses.get(scan.name, ColumnGuess())
+        if guess.role == "group":
+            guess = _comparable(scan.groups, guess) or ColumnGuess()
+        found.append((scan, guess))
+    return found
+
+
+def labelled(series: GeoSeries) -> list[Labelled]:
+    """The samples as `sample_labels` compares them."""
+    return [Labelled(s.accession, s.title, s.source, s.characteristics) for s in series.samples]
+
+
+def _comparable(levels: dict[str, int], guess: ColumnGuess) -> ColumnGuess | None:
+    """The guess when at least two levels are large enough; of two levels the reference becomes the control."""
+    if sum(n >= MIN_GROUP for n in levels.values()) < 2:
+        return None
+    if guess.case is None and len(levels) == 2 and (control := reference_level(levels)) is not None:
+        return replace(guess, case=next(v for v in levels if v != control), control=control)
+    return guess

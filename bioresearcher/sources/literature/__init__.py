@@ -1,0 +1,1 @@
+"""Literature services, own papers and bibliographies."""

@@ -1,0 +1,1 @@
+"""PubMed XML files, indexed and searched without a network."""

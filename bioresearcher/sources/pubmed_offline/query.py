@@ -1,0 +1,354 @@
+"""PubMed's Boolean queries, asked of an SQLite full-text index (FTS5).
+
+Operators are evaluated from left to right without precedence, as PubMed does; brackets group. Words are compared by
+their stems. Headings include narrower ones as far as the program's selection of MeSH knows them; one that it does not
+know is said. Words without a tag are looked for as they are, not mapped to headings.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bioresearcher.retrieval.bm25 import stemmed, words
+from bioresearcher.sources.pubmed_offline.boolean import TOKEN
+from bioresearcher.sources.pubmed_offline.mesh import exploded
+
+SUBJECT: Final = ("title", "abstract", "mesh", "keywords", "substances")
+COLUMNS: Final = ("title", "abstract", "mesh", "major", "keywords", "substances", "authors", "journal", "types",
+                  "language", "year", "ids", "flags")  # fmt: skip
+STEMMED: Final = frozenset(["title", "abstract", "mesh", "major", "keywords", "substances"])
+EVERY: Final = "everyrecord"
+SEPARATOR: Final = "0sep0"
+"""A token between two values of a field, so that no phrase reaches from one into the next."""
+
+MAX_LEAVES: Final = 100
+MAX_VARIANTS: Final = 200
+MAX_NESTING: Final = 20
+"""Brackets within brackets that FTS5's parser takes without doubt (30 were tried), those within terms included."""
+
+_MAX_LENGTH: Final = 8_000
+_MAX_DEPTH: Final = 30
+_ALL: Final = tuple(c for c in COLUMNS if c not in ("major", "flags"))
+_TAGS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    name: (shown, columns)
+    for names, shown, columns in (
+        ("ti title", "Title", ("title",)),
+        ("ab abstract", "Abstract", ("abstract",)),
+        ("tiab title/abstract", "Title/Abstract", ("title", "abstract", "keywords")),
+        ("tw text_word text_words", "Text Word", SUBJECT),
+        ("mh mesh mesh_terms mesh_term sh mesh_subheading", "MeSH Terms", ("mesh",)),
+        ("majr mesh_major_topic", "MeSH Major Topic", ("major",)),
+        ("ot other_term kw keyword", "Other Term", ("keywords",)),
+        ("nm supplementary_concept substance_name rn ec/rn_number", "Substance", ("substances",)),
+        ("au author 1au author_-_first lastau author_-_last fau full_author_name", "Author", ("authors",)),
+        ("ta jour journal", "Journal", ("journal",)),
+        ("pt ptyp publication_type", "Publication Type", ("types",)),
+        ("la lang language", "Language", ("language",)),
+        ("dp pdat date date_-_publication publication_date edat crdt", "Date - Publication", ("year",)),
+        ("pmid uid aid lid doi pmc pmcid article_identifier", "Identifier", ("ids",)),
+        ("all all_fields", "All Fields", _ALL),
+    )
+    for name in names.split()
+}
+_LANGUAGES: Final = {"english": "eng", "german": "ger", "french": "fre", "spanish": "spa", "chinese": "chi",
+                     "japanese": "jpn", "russian": "rus", "italian": "ita", "portuguese": "por"}  # fmt: skip
+_PHRASED: Final = frozenset(["mesh", "major", "types", "journal", "authors", "ids", "language"])
+_YEARS: Final = re.compile(r"\s*(\d{4})(?:/\d{1,2}){0,2}\s*(?::\s*(\d{4})(?:/\d{1,2}){0,2}\s*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """Words to look for; `tag` is empty when none was given."""
+
+    text: str
+    quoted: bool = False
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Two parts joined by AND, OR or NOT; `left` is None when the query begins with NOT."""
+
+    operator: str
+    left: Leaf | Node | None
+    right: Leaf | Node
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query as the index is asked: FTS5's expression, the same for people, and what was noticed."""
+
+    expression: str
+    translation: str
+    warnings: tuple[str, ...]
+    leaves: tuple[tuple[str, str], ...]
+    """(text as written, expression) of each part."""
+
+    stems: tuple[str, ...]
+    """What is asked for, for ranking."""
+
+
+class Vocabulary:
+    """What the translation asks the index about; replaced by one that knows the indexed words."""
+
+    def variants(self, prefix: str) -> Sequence[str]:
+        """The stems of indexed words that begin with a prefix."""
+        return ()
+
+    def years(self) -> Sequence[int]:
+        """The years of the indexed records."""
+        return ()
+
+    def stands(self, expression: str) -> bool:
+        """Whether any record answers an expression."""
+        return True
+
+
+def parse(query: str) -> Leaf | Node | None:
+    """The query as a tree, None when it asks for nothing; unbalanced brackets and quotes close at the end."""
+    tokens = _tokens(query[:_MAX_LENGTH])[: 6 * MAX_LEAVES]
+    tree, _ = _expression(tokens, 0, 0)
+    return tree
+
+
+def _tokens(query: str) -> list[tuple[str, str]]:
+    found = []
+    for quoted, bracket, tag, word in TOKEN.findall(query.replace("“", '"').replace("”", '"')):
+        if bracket:
+            found.append((bracket, bracket))
+        elif tag:
+            found.append(("tag", " ".join(tag.strip("[]").lower().split())))
+        elif word.upper() in ("AND", "OR", "NOT") and word.isupper():
+            found.append(("op", word))
+        elif word in ("&", "|"):
+            found.append(("op", {"&": "AND", "|": "OR"}[word]))
+        elif quoted or word:
+            found.append(("quoted" if quoted else "word", quoted or word))
+    return found
+
+
+def _expression(tokens: list[tuple[str, str]], at: int, depth: int) -> tuple[Leaf | Node | None, int]:
+    tree: Leaf | Node | None = None
+    operator = "AND"
+    while at < len(tokens):
+        kind, value = tokens[at]
+        if kind == ")":
+            at += 1
+            if depth:
+                break
+            continue
+        if kind == "op":
+            operator, at = value, at + 1
+            continue
+        part, at = _operand(tokens, at, depth)
+        if part is not None:
+            if tree is not None:
+                tree = Node(operator, tree, part)
+            else:
+                tree = Node("NOT", None, part) if operator == "NOT" else part
+        operator = "AND"
+    return tree, at
+
+
+def _operand(tokens: list[tuple[str, str]], at: int, depth: int) -> tuple[Leaf | Node | None, int]:
+    kind, value = tokens[at]
+    if kind == "tag":
+        return None, at + 1
+    if kind == "(":
+        inner, at = _expression(tokens, at + 1, depth + 1) if depth < _MAX_DEPTH else (None, at + 1)
+        if at < len(tokens) and tokens[at][0] == "tag":  # `(a OR b)[tiab]`
+            inner, at = _tagged(inner, tokens[at][1]), at + 1
+        return inner, at
+    at += 1
+    if kind == "word":
+        run = [value]
+        while at < len(tokens) and tokens[at][0] == "word" and value != ":":
+            run.append(tokens[at][1])
+            at += 1
+        value = " ".join(run)
+    tag = ""
+    if at < len(tokens) and tokens[at][0] == "tag":
+        tag, at = tokens[at][1], at + 1
+    if tag and at + 1 < len(tokens) and tokens[at] == ("word", ":") and tokens[at + 1][0] in ("word", "quoted"):
+        value, at = f"{value}:{tokens[at + 1][1]}", at + 2  # "2015"[dp] : "2020"[dp]
+        at += at < len(tokens) and tokens[at][0] == "tag"
+    return Leaf(value, kind == "quoted", tag), at
+
+
+def _tagged(tree: Leaf | Node | None, tag: str) -> Leaf | Node | None:
+    if isinstance(tree, Node):
+        right = _tagged(tree.right, tag)
+        return Node(tree.operator, _tagged(tree.left, tag), right) if right is not None else None
+    return replace(tree, tag=tree.tag or tag) if tree is not None else None
+
+
+def plain_words(text: str) -> list[str]:
+    """A text's words in lower case, all of them: for names, types and numbers."""
+    return re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of an expression: a single term, or terms joined by one operator without brackets around them."""
+
+    expression: str
+    shown: str
+    operator: str = ""
+    height: int = 0
+    """How deep brackets stand in it: FTS5's parser has a stack of fixed size."""
+
+    def joined(self, operator: str, right: _Part) -> _Part:
+        """This and another part; a chain of one operator stays flat."""
+        left = self if self.operator in ("", operator) else self._bracketed()
+        right = right._bracketed() if right.operator and (operator == "NOT" or right.operator != operator) else right
+        return _Part(
+            f"{left.expression} {operator} {right.expression}",
+            f"{left.shown} {operator} {right.shown}",
+            operator,
+            max(left.height, right.height),
+        )
+
+    def _bracketed(self) -> _Part:
+        return _Part(f"({self.expression})", f"({self.shown})", "", self.height + 1)
+
+
+class _Translation:
+    """One query on its way to FTS5."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self.warnings: list[str] = []
+        self.leaves: list[tuple[str, str]] = []
+        self.stems: list[str] = []
+
+    def warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+    def of(self, tree: Leaf | Node, *, wanted: bool = True) -> _Part | None:
+        """The tree's part of the expression, or None for what asks for nothing."""
+        if isinstance(tree, Leaf):
+            if len(self.leaves) >= MAX_LEAVES:
+                self.warn(f"only the first {MAX_LEAVES} terms were used")
+                return None
+            found = self._leaf(tree, wanted=wanted)
+            return _Part(*found) if found else None
+        left = self.of(tree.left, wanted=wanted) if tree.left is not None else None
+        right = self.of(tree.right, wanted=wanted and tree.operator != "NOT")
+        if right is None:
+            return left
+        if left is None:
+            if tree.operator != "NOT":
+                return right
+            left = _Part(f'{{flags}} : "{EVERY}"', "all")
+        return left.joined(tree.operator, right)
+
+    def _leaf(self, leaf: Leaf, *, wanted: bool) -> tuple[str, str] | None:
+        shown, columns = self._columns(leaf)
+        if columns == ("year",):
+            return self._years(leaf)
+        text = leaf.text
+        if columns == ("language",):
+            text = _LANGUAGES.get(text.strip().lower(), text)
+        parts = [text]
+        if set(columns) <= {"mesh", "major"}:
+            parts = text.split("/")  # heading/subheading
+        elif columns == _ALL and not leaf.quoted:
+            parts = text.split()  # each word may stand in another field
+        found = [e for part in parts if (e := self._part(replace(leaf, text=part), columns, wanted=wanted))]
+        if not found:
+            self.warn(f"ignored: {leaf.text[:60]}")
+            return None
+        expression = found[0] if len(found) == 1 else f"({' AND '.join(found)})"
+        self.leaves.append((f"{leaf.text}[{leaf.tag}]" if leaf.tag else leaf.text, expression))
+        return expression, f'"{leaf.text}"[{shown}]' if leaf.quoted or leaf.tag else f"{leaf.text}[{shown}]"
+
+    def _columns(self, leaf: Leaf) -> tuple[str, tuple[str, ...]]:
+        if not leaf.tag:
+            return "All Fields", _ALL
+        name = leaf.tag.partition(":")[0].strip().replace(" ", "_")
+        if name not in _TAGS:
+            self.warn(f"field [{leaf.tag[:40]}] is not indexed; all fields were searched")
+            return "All Fields", _ALL
+        shown, columns = _TAGS[name]
+        return shown, columns
+
+    def _years(self, leaf: Leaf) -> tuple[str, str] | None:
+        match = _YEARS.fullmatch(leaf.text)
+        if match is None:
+            self.warn(f"ignored: {leaf.text[:60]} is no year or range of years")
+            return None
+        if "/" in leaf.text:
+            self.warn("dates are compared by year")
+        first, last = int(match[1]), int(match[2] or match[1])
+        within = [str(y) for y in self._vocabulary.years() if first <= y <= last] or ["none"]
+        expression = "{year} : (" + " OR ".join(f'"{y}"' for y in within) + ")"
+        self.leaves.append((f"{leaf.text}[{leaf.tag}]" if leaf.tag else leaf.text, expression))
+        return expression, f"{first}:{last}[Date - Publication]"
+
+    def _part(self, leaf: Leaf, columns: tuple[str, ...], *, wanted: bool) -> str:
+        """The expression of words in columns; those whose words are stemmed and the others are asked apart."""
+        stem_columns = [c for c in columns if c in STEMMED]
+        plain_columns = [c for c in columns if c not in STEMMED]
+        asked = words(leaf.text)
+        found = []
+        if stem_columns:
+            if not asked:
+                return ""
+            tokens = stemmed(asked)
+            if wanted:
+                self.stems += tokens
+            choices = [[*tokens[:-1], last] for last in self._endings(leaf, asked[-1])]
+            choices = choices or self._narrower(leaf, columns) or [tokens]
+            found.append(self._in(stem_columns, choices, leaf, columns))
+        names = plain_words(leaf.text)
+        if plain_columns and names:
+            # a name's last initial stands for any further ones
+            opened = leaf.text.endswith("*") or (columns == ("authors",) and len(names) > 1)
+            found.append(self._in(plain_columns, [names], leaf, columns, end=" *" if opened else ""))
+        return found[0] if len(found) == 1 else f"({' OR '.join(found)})" if found else ""
+
+    def _narrower(self, leaf: Leaf, columns: tuple[str, ...]) -> list[list[str]]:
+        """The stems of a heading and of those below it; empty when it is none or is asked for alone."""
+        name, _, option = leaf.tag.partition(":")
+        if not set(columns) <= {"mesh", "major"} or option == "noexp" or name in ("sh", "mesh subheading"):
+            return []
+        headings = exploded(leaf.text)
+        if headings is None:
+            self.warn(f"headings below {leaf.text[:60]} are not known here and were not added")
+            return []
+        return [stemmed(words(heading)) for heading in headings]
+
+    def _endings(self, leaf: Leaf, word: str) -> list[str]:
+        """The stems of the indexed words that a truncated word stands for; empty when it is not truncated."""
+        if not leaf.text.endswith("*"):
+            return []
+        found = list(self._vocabulary.variants(word)) if len(word) >= 3 else []
+        if len(found) > MAX_VARIANTS:
+            self.warn(f"{word}* stands for more than {MAX_VARIANTS} words; the first were used")
+        return found[:MAX_VARIANTS]
+
+    def _in(
+        self, columns: Sequence[str], choices: list[list[str]], leaf: Leaf, asked: tuple[str, ...], *, end: str = ""
+    ) -> str:
+        """Any of several phrases in columns; words side by side that were not quoted may stand apart."""
+        scope = "{" + " ".join(columns) + "} : "
+        phrases = scope + "(" + " OR ".join(f'"{" ".join(tokens)}"{end}' for tokens in choices) + ")"
+        if leaf.quoted or len(choices[0]) == 1 or set(asked) <= _PHRASED or self._vocabulary.stands(phrases):
+            return phrases
+        last = " OR ".join(f'"{tokens[-1]}"{end}' for tokens in choices)
+        return scope + "(" + " AND ".join([f'"{t}"' for t in choices[0][:-1]] + [f"({last})"]) + ")"
+
+
+def translate(tree: Leaf | Node, vocabulary: Vocabulary) -> Asked | None:
+    """The tree as FTS5 is asked; None when nothing in it can be looked for, or it is nested too deeply."""
+    translation = _Translation(vocabulary)
+    found = translation.of(tree)
+    if found is None or found.height > MAX_NESTING:
+        return None
+    leaves = tuple(translation.leaves)
+    return Asked(found.expression, found.shown, tuple(translation.warnings), leaves, tuple(translation.stems))
