@@ -21,12 +21,12 @@ async def scheduler() -> None:
 
 def pretend() -> None:
     from bioresearcher.batch.local import LocalExecutor
-    from bioresearcher.batch.schema import Progress
+    from bioresearcher.batch.schema import JobProgress
     from bioresearcher.batch.worker import outcome_of
 
     async def run(self, job, tell):
         job.run.mkdir(parents=True, exist_ok=True)
-        tell(Progress(stage=f"begun {job.id}"))
+        tell(JobProgress(stage=f"begun {job.id}"))
         if job.id.startswith("dies"):
             os.kill(os.getpid(), signal.SIGKILL)
         while job.id.startswith("waits") and not self._stopping:  # noqa: ASYNC110

@@ -10,9 +10,9 @@ from typing import Any
 from gate_script import Script
 
 from bioresearcher.cli.session.approvals import answer_gate
-from bioresearcher.graph.context import Context
-from bioresearcher.graph.prepare import Inputs
-from bioresearcher.graph.replay import Source
+from bioresearcher.graph.context import RunContext
+from bioresearcher.graph.prepare import RunInputs
+from bioresearcher.graph.replay import ReplaySource
 from bioresearcher.graph.run import Runner, inputs_of, new_run_folder, read_record, settings_of
 from bioresearcher.graph.services import MakeBackend
 from bioresearcher.runfolder import RunFolder
@@ -52,16 +52,16 @@ class Desk:
         sandbox: str = "none",
         folder: RunFolder | None = None,
         editor: Callable[[str], str] | None = None,
-        replay: Source | None = None,
+        replay: ReplaySource | None = None,
         make_backend: MakeBackend | None = None,
     ) -> tuple[RunRecord, RunFolder]:
         """Start a run, go on with one, or replay one."""
         script = Script(*lines, editor=editor)
 
-        async def answer(question: dict[str, Any], context: Context) -> Decision | None:
+        async def answer(question: dict[str, Any], context: RunContext) -> Decision | None:
             return await answer_gate(question, context, script, None)
 
-        inputs = Inputs(QUESTION, (), (self.data,))
+        inputs = RunInputs(QUESTION, (), (self.data,))
         settings = Settings.model_validate(
             {
                 "workspace": self.root / "ws",

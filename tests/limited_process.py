@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from bioresearcher.limits.rate_limits import Limiter, Limits
+from bioresearcher.limits.rate_limits import Limiter, RateLimits
 from bioresearcher.llm.provider_errors import with_retries
 from bioresearcher.sources.http import Http
 
@@ -25,7 +25,7 @@ async def host(url: str, folder: Path | None, number: int) -> None:
 
 
 async def model(url: str, folder: Path | None, number: int) -> None:
-    limiter = Limiter(f"model {url}", Limits(in_flight=IN_FLIGHT), folder)
+    limiter = Limiter(f"model {url}", RateLimits(in_flight=IN_FLIGHT), folder)
     async with httpx.AsyncClient(timeout=60) as client:
 
         async def call() -> None:
@@ -36,7 +36,7 @@ async def model(url: str, folder: Path | None, number: int) -> None:
 
 
 async def turns(url: str, folder: Path | None, number: int) -> None:
-    limiter = Limiter(f"model {url}", Limits(in_flight=IN_FLIGHT), folder)
+    limiter = Limiter(f"model {url}", RateLimits(in_flight=IN_FLIGHT), folder)
     for _ in range(number):
         async with limiter.slot(1):
             pass

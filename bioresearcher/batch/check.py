@@ -10,13 +10,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bioresearcher.batch.file import Problem, Written, read_batch_file
-from bioresearcher.batch.schema import Entry
+from bioresearcher.batch.file import Problem, RawEntry, read_batch_file
+from bioresearcher.batch.schema import BatchEntry
 from bioresearcher.config_text import mistake
 from bioresearcher.errors import BioresearcherError, InputError
 from bioresearcher.examples import load_example
 from bioresearcher.graph.prepare import (
-    Inputs,
+    RunInputs,
     check_inputs,
     check_names,
     check_sources,
@@ -29,7 +29,7 @@ from bioresearcher.settings import BUDGET, Settings, load_settings
 from bioresearcher.settings.file import settings_from
 
 Tell = Callable[[str], None]
-FIELDS = tuple(name for name in Entry.model_fields if name != "line")
+FIELDS = tuple(name for name in BatchEntry.model_fields if name != "line")
 _ELSEWHERE = {
     "workspace": "it is the batch's: --workspace",
     "jobs": "it is the batch's: --jobs",
@@ -52,11 +52,11 @@ class BatchFileError(InputError):
 
 
 @dataclass(frozen=True)
-class Ready:
+class CheckedEntry:
     """An entry that can be started: with its inputs, and its settings over those of the batch."""
 
-    entry: Entry
-    inputs: Inputs
+    entry: BatchEntry
+    inputs: RunInputs
     settings: Settings
 
 
@@ -73,7 +73,7 @@ class BatchFile:
     path: Path
     sha256: str
     settings: Settings
-    ready: tuple[Ready, ...]
+    ready: tuple[CheckedEntry, ...]
 
 
 def load_batch_file(path: Path, flags: Mapping[str, object]) -> BatchFile:
@@ -90,7 +90,7 @@ def load_batch_file(path: Path, flags: Mapping[str, object]) -> BatchFile:
     problems = [item for item in found if isinstance(item, Problem)]
     ready = []
     for item in found:
-        if isinstance(item, Written):
+        if isinstance(item, RawEntry):
             said = len(problems)
             one = checker.check(item, problems)
             if one is not None and len(problems) == said:
@@ -113,7 +113,7 @@ class _Checker:
     _settings: dict[str, Settings | list[str]] = field(default_factory=dict)
     _sources: dict[tuple[object, ...], str] = field(default_factory=dict)
 
-    def check(self, written: Written, problems: list[Problem]) -> Ready | None:
+    def check(self, written: RawEntry, problems: list[Problem]) -> CheckedEntry | None:
         """The entry, ready to be started; None when it has mistakes, which are added to `problems`."""
         name = written.fields.get("id")
         who = f"{name}: " if isinstance(name, str) and name else ""
@@ -136,7 +136,7 @@ class _Checker:
             tell(error.message)
             return None
 
-    def _entry(self, written: Written, tell: Tell) -> Entry | None:
+    def _entry(self, written: RawEntry, tell: Tell) -> BatchEntry | None:
         raw = dict(written.fields)
         if "line" in raw:
             tell("line: unknown field")
@@ -144,7 +144,7 @@ class _Checker:
             if isinstance(raw.get(name), list):
                 raw[name] = [self._path(name, item, tell) if isinstance(item, str) else item for item in raw[name]]
         try:
-            entry = Entry.model_validate(raw | {"line": written.line})
+            entry = BatchEntry.model_validate(raw | {"line": written.line})
         except ValidationError as error:
             for one in error.errors(include_url=False):
                 tell(_said(one, written.fields))
@@ -205,7 +205,7 @@ class _Checker:
             return [error.message]
         return settings
 
-    def _ready(self, entry: Entry, settings: Settings) -> Ready:
+    def _ready(self, entry: BatchEntry, settings: Settings) -> CheckedEntry:
         """The entry with its inputs, which are looked at as `run` does."""
         if entry.example is not None:
             loaded = load_example(entry.example)
@@ -217,7 +217,7 @@ class _Checker:
         inputs = more_inputs(
             base, conditions=entry.conditions, requirements=entry.requirements, papers=entry.papers, data=entry.data
         )
-        inputs = Inputs(inputs.objective.model_copy(update={"id": safe_name(entry.id)}), inputs.papers, inputs.data)
+        inputs = RunInputs(inputs.objective.model_copy(update={"id": safe_name(entry.id)}), inputs.papers, inputs.data)
         check_inputs(inputs, settings)
         sources = (settings.chroma_url, settings.pubmed_xml, settings.workspace)
         if sources not in self._sources:
@@ -228,10 +228,10 @@ class _Checker:
                 self._sources[sources] = error.message
         if self._sources[sources]:
             raise InputError(self._sources[sources])
-        return Ready(entry, inputs, settings.model_copy(update=budget_over(entry, settings)))
+        return CheckedEntry(entry, inputs, settings.model_copy(update=budget_over(entry, settings)))
 
 
-def budget_over(entry: Entry, settings: Settings) -> dict[str, float | int | None]:
+def budget_over(entry: BatchEntry, settings: Settings) -> dict[str, float | int | None]:
     """The limits of one run: the entry's, else those of environment and settings file."""
     return {
         name: getattr(settings, name) if getattr(entry.budget, name) is None else getattr(entry.budget, name)

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from bioresearcher.batch.dask_worker import Ask, Told, about, carry_out, stop, versions
+from bioresearcher.batch.dask_worker import WorkerReply, WorkerRequest, about, carry_out, stop, versions
 from bioresearcher.batch.local import Tell
-from bioresearcher.batch.schema import Job, Outcome, Progress
+from bioresearcher.batch.schema import BatchJob, JobOutcome, JobProgress
 from bioresearcher.batch.worker import outcome_of
 from bioresearcher.errors import InputError, OutsideError, WorkspaceError
 from bioresearcher.events import now
@@ -137,7 +137,7 @@ async def _close(client: Client) -> None:
             await client.close(timeout=2)
 
 
-def probe_in(folder: Path) -> Ask:
+def probe_in(folder: Path) -> WorkerRequest:
     """What workers are asked; a file is put into the folder, which they must see at the same path.
 
     Raises:
@@ -147,12 +147,12 @@ def probe_in(folder: Path) -> Ask:
     if not path.is_file():
         write_text(path, secrets.token_hex(8))
     try:
-        return Ask(version=versions(), probe=path, token=path.read_text(encoding="utf-8"))
+        return WorkerRequest(version=versions(), probe=path, token=path.read_text(encoding="utf-8"))
     except OSError as error:
         raise WorkspaceError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-async def fit(client: Client, ask: Ask) -> int:
+async def fit(client: Client, ask: WorkerRequest) -> int:
     """How many threads the scheduler's workers have, after all of them were looked at.
 
     Raises:
@@ -167,7 +167,7 @@ async def fit(client: Client, ask: Ask) -> int:
         ) from error
     said: dict[str, Any] = await asked.run(about, ask.model_dump_json(), on_error="return")
     for address, answer in sorted(said.items()):
-        unfit = Told.model_validate_json(answer).unfit if isinstance(answer, str) else _why(answer)
+        unfit = WorkerReply.model_validate_json(answer).unfit if isinstance(answer, str) else _why(answer)
         if unfit:
             raise OutsideError(f"the Dask worker {address} cannot work for this batch: {unfit}")
     threads: dict[str, int] = await asked.nthreads()
@@ -203,7 +203,9 @@ class DaskExecutor:
         security: For encrypted connections.
     """
 
-    def __init__(self, at: str | Callable[[], Any], slots: int, ask: Ask, *, security: Security | None = None) -> None:
+    def __init__(
+        self, at: str | Callable[[], Any], slots: int, ask: WorkerRequest, *, security: Security | None = None
+    ) -> None:
         self._at, self._slots, self._ask, self._security = at, slots, ask, security
         self._open = AsyncExitStack()
         self._connecting = asyncio.Lock()
@@ -218,7 +220,7 @@ class DaskExecutor:
         """How many jobs are given to the scheduler at a time."""
         return self._slots
 
-    async def run(self, job: Job, tell: Tell) -> Outcome:
+    async def run(self, job: BatchJob, tell: Tell) -> JobOutcome:
         """Carry out a job on a worker.
 
         Raises:
@@ -228,7 +230,7 @@ class DaskExecutor:
         if self._stopping:
             return outcome_of(job, "stopped", 3, self._stopping, started)
         key = topic = f"bioresearcher-{job.run.name}-{secrets.token_hex(4)}"
-        client.subscribe_topic(topic, lambda event: tell(Progress.model_validate_json(event[1])))
+        client.subscribe_topic(topic, lambda event: tell(JobProgress.model_validate_json(event[1])))
         ask = self._ask.model_copy(update={"job": job, "topic": topic})
         future = client.submit(carry_out, ask.model_dump_json(), key=key, pure=False)
         self._futures[key] = future
@@ -240,12 +242,12 @@ class DaskExecutor:
             with suppress(ValueError, OSError):
                 client.unsubscribe_topic(topic)
 
-    async def _result(self, future: Future[Any], job: Job, started: str) -> Outcome:
+    async def _result(self, future: Future[Any], job: BatchJob, started: str) -> JobOutcome:
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
 
         try:
-            told = Told.model_validate_json(await future)
+            told = WorkerReply.model_validate_json(await future)
         except KilledWorker as error:
             times = error.allowed_failures + 1
             return outcome_of(job, "failed", 4, f"the Dask workers it ran on died, {times} times.", started)
@@ -260,7 +262,7 @@ class DaskExecutor:
             return outcome_of(job, "failed", 4, f"the Dask worker could not carry it out: {said}", started)
         if told.unfit:
             raise OutsideError(f"a Dask worker cannot work for this batch: {told.unfit}")
-        return Outcome.model_validate_json(told.outcome)
+        return JobOutcome.model_validate_json(told.outcome)
 
     def stop(self, reason: str) -> None:
         """Ask running jobs to stop at their next step border, and take back what no worker has begun."""

@@ -19,14 +19,14 @@ from pydantic import ValidationError
 
 from bioresearcher import __version__
 from bioresearcher.batch.local import LocalExecutor
-from bioresearcher.batch.schema import Job, Progress
+from bioresearcher.batch.schema import BatchJob, JobProgress
 from bioresearcher.schemas.base import Value
 
 _LOOK_S = 0.5
 """How often a job looks whether it is still wanted."""
 
 
-class Ask(Value):
+class WorkerRequest(Value):
     """What a worker is given.
 
     `probe` is a file of the batch's folder with `token` in it: a worker that cannot read it does not see the folder.
@@ -36,10 +36,10 @@ class Ask(Value):
     probe: Path
     token: str
     topic: str = ""
-    job: Job | None = None
+    job: BatchJob | None = None
 
 
-class Told(Value):
+class WorkerReply(Value):
     """What it gives back: an outcome as JSON, or why it cannot do anything for this batch."""
 
     outcome: str = ""
@@ -77,11 +77,11 @@ _running = _Running()
 
 
 def about(text: str) -> str:
-    """Whether this worker can work for a batch: `Ask` as JSON in, `Told` as JSON out."""
+    """Whether this worker can work for a batch: `WorkerRequest` as JSON in, `WorkerReply` as JSON out."""
     try:
-        return Told(unfit=_unfit(Ask.model_validate_json(text))).model_dump_json()
+        return WorkerReply(unfit=_unfit(WorkerRequest.model_validate_json(text))).model_dump_json()
     except ValidationError:
-        return Told(unfit=_other_version("another")).model_dump_json()
+        return WorkerReply(unfit=_other_version("another")).model_dump_json()
 
 
 def stop(text: str) -> None:
@@ -91,16 +91,16 @@ def stop(text: str) -> None:
 
 
 def carry_out(text: str) -> str:
-    """Carry out a job: `Ask` as JSON in, `Told` as JSON out. It raises nothing."""
+    """Carry out a job: `WorkerRequest` as JSON in, `WorkerReply` as JSON out. It raises nothing."""
     from distributed import get_worker
 
     try:
-        ask = Ask.model_validate_json(text)
+        ask = WorkerRequest.model_validate_json(text)
     except ValidationError:
-        return Told(unfit=_other_version("another")).model_dump_json()
+        return WorkerReply(unfit=_other_version("another")).model_dump_json()
     unfit = _unfit(ask)
     if unfit or ask.job is None:
-        return Told(unfit=unfit or "it was given no job.").model_dump_json()
+        return WorkerReply(unfit=unfit or "it was given no job.").model_dump_json()
     worker: Any = get_worker()
     key = str(worker.get_current_task())
 
@@ -108,13 +108,13 @@ def carry_out(text: str) -> str:
         known = worker.state.tasks.get(key)
         return known is not None and known.state in ("executing", "long-running")
 
-    def tell(progress: Progress) -> None:
+    def tell(progress: JobProgress) -> None:
         worker.log_event(ask.topic, progress.model_dump_json())
 
     return asyncio.run(_carried(ask.job, key, tell, wanted))
 
 
-async def _carried(job: Job, key: str, tell: Callable[[Progress], None], wanted: Callable[[], bool]) -> str:
+async def _carried(job: BatchJob, key: str, tell: Callable[[JobProgress], None], wanted: Callable[[], bool]) -> str:
     executor = LocalExecutor(1)
     _running.add(key, asyncio.get_running_loop(), executor)
     watching = asyncio.create_task(_watch(executor, wanted))
@@ -123,7 +123,7 @@ async def _carried(job: Job, key: str, tell: Callable[[Progress], None], wanted:
     finally:
         _running.remove(key)
         watching.cancel()
-    return Told(outcome=outcome.model_dump_json()).model_dump_json()
+    return WorkerReply(outcome=outcome.model_dump_json()).model_dump_json()
 
 
 async def _watch(executor: LocalExecutor, wanted: Callable[[], bool]) -> None:
@@ -133,7 +133,7 @@ async def _watch(executor: LocalExecutor, wanted: Callable[[], bool]) -> None:
     executor.kill()
 
 
-def _unfit(ask: Ask) -> str:
+def _unfit(ask: WorkerRequest) -> str:
     if ask.version != versions():
         return _other_version(ask.version)
     try:

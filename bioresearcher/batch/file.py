@@ -42,14 +42,14 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Written:
+class RawEntry:
     """An objective as it stands in the file: its first line and its fields."""
 
     line: int
     fields: dict[str, Any]
 
 
-Found = Written | Problem
+Found = RawEntry | Problem
 
 
 def read_batch_file(path: Path) -> list[Found]:
@@ -110,7 +110,7 @@ def _written(line: int, value: object) -> Found:
     if not isinstance(value, dict):
         return Problem(line, f"must be an objective with its fields, not {value!r:.60}")
     strange = next((name for name in value if not isinstance(name, str)), None)
-    return Written(line, value) if strange is None else Problem(line, f"{strange!r:.60} is no name of a field")
+    return RawEntry(line, value) if strange is None else Problem(line, f"{strange!r:.60} is no name of a field")
 
 
 def _csv(text: str) -> Iterator[Found]:
@@ -163,7 +163,7 @@ def _row(line: int, cells: dict[str, str]) -> Found:
             place[last] = [item.strip() for item in text.splitlines() if item.strip()]
         else:
             place[last] = _scalar(text) if tables or name == "repeats" else text
-    return Written(line, fields)
+    return RawEntry(line, fields)
 
 
 def _scalar(text: str) -> object:

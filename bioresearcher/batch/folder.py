@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bioresearcher.batch.schema import BATCH_FORMAT, Outcome, Plan
+from bioresearcher.batch.schema import BATCH_FORMAT, BatchPlan, JobOutcome
 from bioresearcher.errors import RunFolderError, WorkspaceError
 from bioresearcher.runfolder import write_text
 
@@ -40,7 +40,7 @@ class BatchFolder:
         """Where the run of an entry lies: the same for the same entry, so that no crash can make two of one."""
         return self.path("runs", f"{name}-r{repeat}-{digest[:8]}")
 
-    def plan(self) -> Plan | None:
+    def plan(self) -> BatchPlan | None:
         """The manifest; None when the batch was never started.
 
         Raises:
@@ -63,24 +63,24 @@ class BatchFolder:
                 hint="Upgrade bioresearcher to work on it.",
             )
         try:
-            return Plan.model_validate_json(raw)
+            return BatchPlan.model_validate_json(raw)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(p) for p in first["loc"])
             raise RunFolderError(f"{path} is not a valid Plan: {where}: {first['msg']}.") from error
 
-    def write_plan(self, plan: Plan) -> None:
+    def write_plan(self, plan: BatchPlan) -> None:
         """Write the manifest."""
         write_text(self.path(PLAN), plan.model_dump_json(indent=2) + "\n")
 
-    def outcomes(self) -> dict[tuple[str, int], Outcome]:
+    def outcomes(self) -> dict[tuple[str, int], JobOutcome]:
         """The last outcome of each (id, repeat); a line that was cut off by a crash is passed over."""
         found = {}
         for outcome in self._lines():
             found[outcome.id, outcome.repeat] = outcome
         return found
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: JobOutcome) -> None:
         """Append an outcome; it is on the disk when this returns.
 
         Raises:
@@ -88,7 +88,7 @@ class BatchFolder:
         """
         append_line(self.path(OUTCOMES), outcome.model_dump_json(), sync=True)
 
-    def _lines(self) -> Iterable[Outcome]:
+    def _lines(self) -> Iterable[JobOutcome]:
         try:
             raw = self.path(OUTCOMES).read_bytes()
         except FileNotFoundError:
@@ -97,7 +97,7 @@ class BatchFolder:
             raise WorkspaceError(f"{self.path(OUTCOMES)} cannot be read: {error.strerror}.") from error
         for line in raw.splitlines():
             try:
-                yield Outcome.model_validate_json(line)
+                yield JobOutcome.model_validate_json(line)
             except ValidationError:
                 continue
 

@@ -17,12 +17,12 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from bioresearcher.batch.schema import Job, Outcome, Progress
+from bioresearcher.batch.schema import BatchJob, JobOutcome, JobProgress
 from bioresearcher.batch.worker import outcome_of
 from bioresearcher.errors import DefectError
 from bioresearcher.events import now
 
-Tell = Callable[[Progress], None]
+Tell = Callable[[JobProgress], None]
 """Is told how far a run is, on the event loop's thread."""
 
 
@@ -34,7 +34,7 @@ class Executor(Protocol):
         """How many jobs it carries out side by side; no more are given to it at a time."""
         ...
 
-    async def run(self, job: Job, tell: Tell) -> Outcome:
+    async def run(self, job: BatchJob, tell: Tell) -> JobOutcome:
         """Carry out a job to its end.
 
         Whatever goes wrong in the job, or with the process or machine it is on, is an Outcome with its reason.
@@ -75,7 +75,7 @@ class LocalExecutor:
         """How many jobs run side by side."""
         return self._slots
 
-    async def run(self, job: Job, tell: Tell) -> Outcome:
+    async def run(self, job: BatchJob, tell: Tell) -> JobOutcome:
         """Carry out a job in a process of its own; however that ends, it is an outcome."""
         started = now()
         try:
@@ -114,7 +114,7 @@ class LocalExecutor:
             limit=_LONGEST_LINE,
         )
 
-    def _died(self, job: Job, code: int, started: str) -> Outcome:
+    def _died(self, job: BatchJob, code: int, started: str) -> JobOutcome:
         """The outcome of a process that ended without one."""
         if code < 0 and self._stopping and -code in (signal.SIGKILL, signal.SIGTERM):
             return outcome_of(job, "stopped", 3, "stopped at once", started)
@@ -143,7 +143,7 @@ class LocalExecutor:
         self.kill()
 
 
-async def _talk(process: asyncio.subprocess.Process, job: Job, tell: Tell) -> Outcome | None:
+async def _talk(process: asyncio.subprocess.Process, job: BatchJob, tell: Tell) -> JobOutcome | None:
     """Give the process its job and follow it to its end; None when it ends without an outcome."""
     given, answers = process.stdin, process.stdout
     if given is None or answers is None:
@@ -158,9 +158,9 @@ async def _talk(process: asyncio.subprocess.Process, job: Job, tell: Tell) -> Ou
             with suppress(ValidationError, json.JSONDecodeError):
                 said = json.loads(line)
                 if "progress" in said:
-                    tell(Progress.model_validate(said["progress"]))
+                    tell(JobProgress.model_validate(said["progress"]))
                 elif "outcome" in said:
-                    outcome = Outcome.model_validate_json(json.dumps(said["outcome"]))
+                    outcome = JobOutcome.model_validate_json(json.dumps(said["outcome"]))
     return outcome
 
 

@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bioresearcher.batch.check import BatchFile, Ready
+from bioresearcher.batch.check import BatchFile, CheckedEntry
 from bioresearcher.batch.folder import BatchFolder
-from bioresearcher.batch.schema import Job, Outcome, Plan
+from bioresearcher.batch.schema import BatchJob, BatchPlan, JobOutcome
 from bioresearcher.batch.worker import outcome_of
 from bioresearcher.errors import BioresearcherError, InputError, RunFolderError, WorkspaceError
 from bioresearcher.events import now
@@ -19,7 +19,7 @@ from bioresearcher.graph.prepare import versions
 from bioresearcher.graph.run import read_record
 from bioresearcher.graph.services import budget_of, describe_backend, hosts_of
 from bioresearcher.llm.budget import Budget, load_prices
-from bioresearcher.llm.select_backend import Choice, choose_backend
+from bioresearcher.llm.select_backend import SelectedBackend, choose_backend
 from bioresearcher.report.summaries import INCIDENTAL
 from bioresearcher.runfolder import RunFolder, safe_name
 from bioresearcher.settings import Settings
@@ -29,7 +29,7 @@ _NO_SEED = frozenset({"anthropic"})
 
 
 @dataclass(frozen=True)
-class Wish:
+class BatchOptions:
     """How a batch is to be carried out, as far as its file does not say it."""
 
     jobs: int
@@ -42,9 +42,9 @@ class Wish:
 class Backends:
     """Who answers each entry, settled once before anything is started; entries with the same models share a choice."""
 
-    choices: dict[str, Choice]
+    choices: dict[str, SelectedBackend]
 
-    def of(self, settings: Settings) -> Choice:
+    def of(self, settings: Settings) -> SelectedBackend:
         """The choice for an entry's settings."""
         return self.choices[_models_key(settings)]
 
@@ -61,7 +61,7 @@ def settle_backends(file: BatchFile, together: Budget) -> Backends:
         InputError: Models, keys or prices are missing; the message names the first objective that needs them.
         OutsideError: A server does not answer.
     """
-    choices: dict[str, Choice] = {}
+    choices: dict[str, SelectedBackend] = {}
     for one in file.ready:
         key = _models_key(one.settings)
         try:
@@ -99,14 +99,14 @@ def batch_folder(workspace: Path, file: Path, name: str | None) -> BatchFolder:
     return BatchFolder(root)
 
 
-def make_plan(folder: BatchFolder, file: BatchFile, wish: Wish, *, named: bool) -> tuple[Plan, list[str]]:
+def make_plan(folder: BatchFolder, file: BatchFile, wish: BatchOptions, *, named: bool) -> tuple[BatchPlan, list[str]]:
     """The plan, with what is to be told of an earlier one; nothing is written.
 
     Raises:
         InputError: The folder is another file's batch, or was begun with other settings.
     """
     before = folder.plan()
-    plan = Plan(
+    plan = BatchPlan(
         name=folder.root.name,
         file=file.path,
         file_sha256=file.sha256,
@@ -123,7 +123,7 @@ def make_plan(folder: BatchFolder, file: BatchFile, wish: Wish, *, named: bool) 
     return plan, _compared(before, plan, named=named) if before else []
 
 
-def _compared(before: Plan, plan: Plan, *, named: bool) -> list[str]:
+def _compared(before: BatchPlan, plan: BatchPlan, *, named: bool) -> list[str]:
     """What is to be told of the batch's earlier plan.
 
     Raises:
@@ -156,7 +156,7 @@ def _compared(before: Plan, plan: Plan, *, named: bool) -> list[str]:
 
 
 @dataclass
-class Work:
+class BatchWork:
     """What there is to do.
 
     Attributes:
@@ -164,12 +164,12 @@ class Work:
         jobs: What is left, in the order of the plan.
     """
 
-    done: list[Outcome] = field(default_factory=list)
-    found: list[Outcome] = field(default_factory=list)
-    jobs: list[Job] = field(default_factory=list)
+    done: list[JobOutcome] = field(default_factory=list)
+    found: list[JobOutcome] = field(default_factory=list)
+    jobs: list[BatchJob] = field(default_factory=list)
 
 
-def work_of(folder: BatchFolder, file: BatchFile, plan: Plan, backends: Backends, tasks: int) -> Work:
+def work_of(folder: BatchFolder, file: BatchFile, plan: BatchPlan, backends: Backends, tasks: int) -> BatchWork:
     """Set what was done apart from what is left.
 
     `tasks` is how many tasks run side by side inside a run. A run that ended while nobody could write down its outcome
@@ -179,7 +179,7 @@ def work_of(folder: BatchFolder, file: BatchFile, plan: Plan, backends: Backends
         RunFolderError: A run folder in the batch is damaged.
     """
     ready = {one.entry.id: one for one in file.ready}
-    outcomes, work = folder.outcomes(), Work()
+    outcomes, work = folder.outcomes(), BatchWork()
     for name, repeat in plan.expected():
         one = ready[name]
         last = outcomes.get((name, repeat))
@@ -204,12 +204,14 @@ def _ended(run: Path) -> bool:
         return False
 
 
-def _job(folder: BatchFolder, plan: Plan, one: Ready, repeat: int, backends: Backends, tasks: int, attempt: int) -> Job:
+def _job(
+    folder: BatchFolder, plan: BatchPlan, one: CheckedEntry, repeat: int, backends: Backends, tasks: int, attempt: int
+) -> BatchJob:
     choice = backends.of(one.settings)
     several = (one.entry.repeats or plan.repeats) > 1
     settings, seed = _with_seed(choice.applied(one.settings), repeat, several=several)
     settings = settings.model_copy(update={"jobs": tasks, "workspace": settings.workspace.absolute()})
-    return Job(
+    return BatchJob(
         id=one.entry.id,
         repeat=repeat,
         seed=seed,
@@ -246,7 +248,7 @@ def tasks_inside(runs: int) -> int:
     return max(1, (os.cpu_count() or 1) // max(1, runs))
 
 
-def same_each_time(file: BatchFile, plan: Plan, backends: Backends) -> list[str]:
+def same_each_time(file: BatchFile, plan: BatchPlan, backends: Backends) -> list[str]:
     """Ids of entries that are repeated although the rules answer them, which give the same each time."""
     return [
         one.entry.id
@@ -270,7 +272,7 @@ def described(file: BatchFile, backends: Backends) -> list[str]:
     ]
 
 
-def deadline(plan: Plan, minutes_before: float) -> float | None:
+def deadline(plan: BatchPlan, minutes_before: float) -> float | None:
     """When the batch's minutes end, in seconds since 1970; None when they are not limited."""
     if plan.budget.max_minutes is None:
         return None

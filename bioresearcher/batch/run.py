@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bioresearcher.batch.folder import BatchFolder
 from bioresearcher.batch.local import Executor
-from bioresearcher.batch.schema import Job, Outcome, Progress
+from bioresearcher.batch.schema import BatchJob, JobOutcome, JobProgress
 from bioresearcher.batch.shared_budget import Spent, used_up
 from bioresearcher.errors import BioresearcherError
 from bioresearcher.llm.budget import Budget
@@ -22,15 +22,15 @@ _TICK_S = 15.0
 class Watcher(Protocol):
     """Shows how a batch goes; called on the event loop's thread."""
 
-    def started(self, job: Job) -> None:
+    def started(self, job: BatchJob) -> None:
         """A job was given to the executor."""
         ...
 
-    def moved(self, job: Job, progress: Progress) -> None:
+    def moved(self, job: BatchJob, progress: JobProgress) -> None:
         """A job is further than it was."""
         ...
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: JobOutcome) -> None:
         """A job ended, and its outcome is on the disk."""
         ...
 
@@ -49,14 +49,14 @@ class BatchRun:
     def __init__(
         self,
         folder: BatchFolder,
-        jobs: Sequence[Job],
+        jobs: Sequence[BatchJob],
         budget: Budget,
         executor: Executor,
         watcher: Watcher,
         spent: Spent,
     ) -> None:
         self._folder = folder
-        self._waiting: Iterator[Job] = iter(jobs)
+        self._waiting: Iterator[BatchJob] = iter(jobs)
         self._budget = budget
         self._executor = executor
         self._watcher = watcher
@@ -100,7 +100,7 @@ class BatchRun:
                 return
             self._watcher.ended(outcome)
 
-    def _next(self) -> Job | None:
+    def _next(self) -> BatchJob | None:
         """The next job; None when there is none, or none may be started any more."""
         self._check_budget()
         return None if self.stopped_by else next(self._waiting, None)

@@ -21,7 +21,7 @@ EntryId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
-class Entry(Value):
+class BatchEntry(Value):
     """One objective of a batch file, as written there but with absolute paths."""
 
     id: EntryId = Field(description="unique in the file; part of the run folder's name")
@@ -45,7 +45,7 @@ class Entry(Value):
         return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()[:16]
 
 
-class Plan(Value):
+class BatchPlan(Value):
     """`batch.json`: what was asked for. It is written anew each time the batch is started or continued."""
 
     format: int = BATCH_FORMAT
@@ -54,7 +54,7 @@ class Plan(Value):
     file_sha256: str
     started: str = Field(description="when the batch was first started (UTC)")
     continued: str = Field(description="when it was last started or continued (UTC)")
-    entries: tuple[Entry, ...]
+    entries: tuple[BatchEntry, ...]
     repeats: int = Field(default=1, description="runs of an entry that does not say how many")
     settings: dict[str, JsonValue] = Field(description="settings of the batch, before those of an entry")
     budget: Budget = Field(default=Budget(), description="what all runs together may spend")
@@ -69,7 +69,7 @@ class Plan(Value):
         return [(name, k) for k in range(1, most + 1) for name, number in wanted if k <= number]
 
 
-class Job(Value):
+class BatchJob(Value):
     """One objective × repeat: all that a worker needs, whatever machine it is on."""
 
     id: str
@@ -89,7 +89,7 @@ class Job(Value):
     command: tuple[str, ...] = ()
 
 
-class Progress(Value):
+class JobProgress(Value):
     """What a run that is under way shows of itself."""
 
     stage: str = ""
@@ -102,7 +102,7 @@ class Progress(Value):
 Status = Literal["done", "stopped", "failed"]
 
 
-class Outcome(Value):
+class JobOutcome(Value):
     """What came of a job: a line of `outcomes.jsonl`; of several with the same id and repeat the last one counts.
 
     `status` is `done` (protocol, report and results are there), `stopped` (in order; the batch goes on with it) or

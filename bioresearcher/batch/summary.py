@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 from pydantic import Field
 
 from bioresearcher.batch.folder import BatchFolder
-from bioresearcher.batch.schema import Outcome, Plan
+from bioresearcher.batch.schema import BatchPlan, JobOutcome
 from bioresearcher.errors import BioresearcherError, InputError, RunFolderError
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.base import Value
@@ -56,7 +56,7 @@ class Method(Value):
     test: str = ""
 
 
-class Figure(Value):
+class Estimate(Value):
     """A number over `n` units with its interval; all are null when it is not known."""
 
     value: float | None
@@ -65,7 +65,7 @@ class Figure(Value):
     n: int = Field(description="units it is over: runs of an objective, or objectives")
 
 
-class Row(Value):
+class SummaryRow(Value):
     """One objective over its runs, or all objectives.
 
     `figures` are over runs for an objective (shares of tasks: all its runs' tasks together), and means of the
@@ -84,7 +84,7 @@ class Row(Value):
     exit_ok: int = Field(description="tasks that ended with exit code 0")
     verified: int = Field(description="tasks with verified outputs")
     outcomes: dict[str, int] = Field(description="rung of the outcome ladder -> tasks")
-    figures: dict[Measure, Figure]
+    figures: dict[Measure, Estimate]
     tokens: int = Field(description="of all runs, in and out")
     cost_usd: float | None = Field(description="of all runs; null: not known")
     wall_s: float = Field(description="of all runs")
@@ -99,8 +99,8 @@ class Summary(Value):
     started: str
     continued: str
     method: Method
-    overall: Row
-    objectives: tuple[Row, ...]
+    overall: SummaryRow
+    objectives: tuple[SummaryRow, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -110,7 +110,7 @@ class Difference(Value):
     measure: Measure
     a: float | None = Field(description="mean of A over the same units")
     b: float | None
-    difference: Figure
+    difference: Estimate
     more: int = Field(description="units where B has more")
     less: int
     same: int
@@ -222,7 +222,7 @@ ALL: Final = "all objectives"
 class Ran:
     """A run's outcome with what its review says; `values` lacks what the run does not have."""
 
-    outcome: Outcome
+    outcome: JobOutcome
     values: dict[Measure, float] = field(default_factory=dict)
 
 
@@ -230,7 +230,7 @@ class Ran:
 class BatchRuns:
     """A batch as it was read: the runs that have an outcome, by (id, repeat), and what could not be read."""
 
-    plan: Plan
+    plan: BatchPlan
     runs: dict[tuple[str, int], Ran]
     notes: tuple[str, ...]
 
@@ -298,7 +298,7 @@ def summarise(folder: BatchFolder) -> Summary:
     )
 
 
-def _review(folder: BatchFolder, outcome: Outcome) -> tuple[Review | None, str]:
+def _review(folder: BatchFolder, outcome: JobOutcome) -> tuple[Review | None, str]:
     """The review of a run, and what is wrong with it."""
     root = (folder.root / outcome.run).resolve()
     if not root.is_relative_to(folder.root.resolve()):
@@ -312,7 +312,7 @@ def _review(folder: BatchFolder, outcome: Outcome) -> tuple[Review | None, str]:
         return None, error.message
 
 
-def _values(outcome: Outcome, review: Review | None) -> dict[Measure, float]:
+def _values(outcome: JobOutcome, review: Review | None) -> dict[Measure, float]:
     totals = outcome.totals
     values: dict[Measure, float] = {
         "tokens": totals.input_tokens + totals.output_tokens,
@@ -327,11 +327,11 @@ def _values(outcome: Outcome, review: Review | None) -> dict[Measure, float]:
     return values
 
 
-def _over_runs(measure: Measure, runs: Sequence[Ran]) -> Figure:
+def _over_runs(measure: Measure, runs: Sequence[Ran]) -> Estimate:
     """A measure over an objective's runs: tasks of all of them together for shares, else the mean."""
     known = [ran for ran in runs if measure in ran.values]
     if not known or (measure == "cost_usd" and len(known) < len(runs)):
-        return Figure(value=None, n=0)
+        return Estimate(value=None, n=0)
     if measure in SHARES:
         below = [float(ran.outcome.totals.tasks) for ran in known]
         above = [ran.values[measure] * tasks for ran, tasks in zip(known, below, strict=True)]
@@ -340,29 +340,29 @@ def _over_runs(measure: Measure, runs: Sequence[Ran]) -> Figure:
     return _figure(sum(values) / len(values), mean_interval(values), len(values))
 
 
-def _over_objectives(measure: Measure, rows: Sequence[Row]) -> Figure:
+def _over_objectives(measure: Measure, rows: Sequence[SummaryRow]) -> Estimate:
     """The mean of the objectives' values, each counted once; objectives are resampled."""
     found = [row.figures[measure].value for row in rows]
     values = [value for value in found if value is not None]
     begun = sum(row.runs > row.not_begun for row in rows)
     if not values or (measure == "cost_usd" and len(values) < begun):
-        return Figure(value=None, n=0)
+        return Estimate(value=None, n=0)
     return _figure(sum(values) / len(values), mean_interval(values), len(values))
 
 
-def _figure(value: float, interval: tuple[float, float] | None, number: int) -> Figure:
+def _figure(value: float, interval: tuple[float, float] | None, number: int) -> Estimate:
     low, high = interval or (None, None)
-    return Figure(value=value, low=low, high=high, n=number)
+    return Estimate(value=value, low=low, high=high, n=number)
 
 
-def _row(name: str, expected: int, runs: Sequence[Ran], figures: dict[Measure, Figure]) -> Row:
+def _row(name: str, expected: int, runs: Sequence[Ran], figures: dict[Measure, Estimate]) -> SummaryRow:
     totals = [ran.outcome.totals for ran in runs]
     states = Counter(ran.outcome.status for ran in runs)
     costs = [t.cost_usd for t in totals]
     known = [cost for cost in costs if cost is not None]
     cost = sum(known) if len(known) == len(costs) else None
     verified = sum(t.verified for t in totals)
-    return Row(
+    return SummaryRow(
         id=name,
         runs=expected,
         done=states["done"],
@@ -390,7 +390,7 @@ def _rungs(counts: Iterable[dict[str, int]]) -> dict[str, int]:
     return {name: total[name] for name in sorted(total, key=lambda n: (order.index(n) if n in order else 99, n))}
 
 
-def _notes(rows: Sequence[Row], runs: dict[tuple[str, int], Ran]) -> list[str]:
+def _notes(rows: Sequence[SummaryRow], runs: dict[tuple[str, int], Ran]) -> list[str]:
     said = []
     if rows and all(row.runs == 1 for row in rows):
         said.append("Each objective ran once, so there is no interval per objective; --repeats K gives one.")
@@ -455,7 +455,7 @@ def _difference(
         measure=measure,
         a=_mean([one for one, _ in means]) if means else None,
         b=_mean([other for _, other in means]) if means else None,
-        difference=Figure(value=_mean(changes) if changes else None, low=low, high=high, n=len(changes)),
+        difference=Estimate(value=_mean(changes) if changes else None, low=low, high=high, n=len(changes)),
         more=sum(change > 0 for change in changes),
         less=sum(change < 0 for change in changes),
         same=sum(change == 0 for change in changes),

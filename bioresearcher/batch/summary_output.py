@@ -23,10 +23,10 @@ from bioresearcher.batch.summary import (
     SHARES,
     Comparison,
     Difference,
-    Figure,
+    Estimate,
     Measure,
-    Row,
     Summary,
+    SummaryRow,
     summarise,
 )
 from bioresearcher.report.html import outcome_tone, page_style
@@ -58,7 +58,7 @@ def shown(measure: Measure, value: float | None) -> str:
     return f"{value:.4f}" if measure == "cost_usd" else f"{value:.1f}"
 
 
-def interval(measure: Measure, figure: Figure) -> str:
+def interval(measure: Measure, figure: Estimate) -> str:
     """The interval, `[low, high]`; empty when there is none."""
     if figure.low is None or figure.high is None:
         return ""
@@ -118,11 +118,11 @@ def _table(title: str, columns: Sequence[str]) -> Table:
     return table
 
 
-def _all(measures: Sequence[Measure], row: Row) -> list[str]:
+def _all(measures: Sequence[Measure], row: SummaryRow) -> list[str]:
     return [_with_interval(measure, row.figures[measure]) for measure in measures]
 
 
-def _with_interval(measure: Measure, figure: Figure) -> str:
+def _with_interval(measure: Measure, figure: Estimate) -> str:
     return "\n".join(part for part in (shown(measure, figure.value), interval(measure, figure)) if part)
 
 

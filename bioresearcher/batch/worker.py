@@ -19,11 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bioresearcher.batch.folder import SPENT
-from bioresearcher.batch.schema import Job, Outcome, Progress, Status
+from bioresearcher.batch.schema import BatchJob, JobOutcome, JobProgress, Status
 from bioresearcher.batch.shared_budget import Spent, Together, meter_with
 from bioresearcher.errors import BioresearcherError, InputsChangedError, StoppedError
 from bioresearcher.events import Event, now
-from bioresearcher.graph.prepare import Inputs
+from bioresearcher.graph.prepare import RunInputs
 from bioresearcher.graph.run import Runner, keep_lean, read_record
 from bioresearcher.limits.file_lock import take_lock
 from bioresearcher.runfolder import RunFolder
@@ -37,7 +37,7 @@ _PATIENCE_S = 20.0
 
 def main() -> int:
     """Carry out the job; the exit code is always 0 when there is an outcome."""
-    job = Job.model_validate_json(sys.stdin.buffer.read())
+    job = BatchJob.model_validate_json(sys.stdin.buffer.read())
     told = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
     keep_lean()
@@ -46,7 +46,7 @@ def main() -> int:
     return 0
 
 
-async def carry_out(job: Job, tell: Callable[[Progress], None]) -> Outcome:
+async def carry_out(job: BatchJob, tell: Callable[[JobProgress], None]) -> JobOutcome:
     """Run, or go on with, the job's run in this process. Whatever goes wrong is an outcome."""
     started, folder = now(), RunFolder(job.run)
     watched = Watched(folder, tell)
@@ -82,10 +82,12 @@ def _set_aside(run: Path) -> None:
     run.mkdir()
 
 
-def outcome_of(job: Job, status: str, code: int, reason: str, started: str, *, peak_mb: float | None = None) -> Outcome:
+def outcome_of(
+    job: BatchJob, status: str, code: int, reason: str, started: str, *, peak_mb: float | None = None
+) -> JobOutcome:
     """The outcome of a job, with the totals that its run folder has."""
     said: Status = "done" if status == "done" else "stopped" if status == "stopped" else "failed"
-    return Outcome(
+    return JobOutcome(
         id=job.id,
         repeat=job.repeat,
         seed=job.seed,
@@ -110,11 +112,11 @@ def totals_of(run: Path) -> Totals:
         return Totals()
 
 
-def _runner(job: Job, folder: RunFolder, listener: Callable[[Event], None]) -> Runner:
+def _runner(job: BatchJob, folder: RunFolder, listener: Callable[[Event], None]) -> Runner:
     together = Together(Spent(job.batch / SPENT), job.together, job.until, job.run.name)
     return Runner(
         folder,
-        Inputs(job.objective, job.papers, job.data),
+        RunInputs(job.objective, job.papers, job.data),
         Settings.model_validate(job.settings),
         listener=listener,
         command=job.command,
@@ -158,11 +160,11 @@ def _peak_mb() -> float:
 class Watched:
     """What a run shows of itself, made from its events and told when it changes."""
 
-    def __init__(self, folder: RunFolder, tell: Callable[[Progress], None]) -> None:
+    def __init__(self, folder: RunFolder, tell: Callable[[JobProgress], None]) -> None:
         self._folder = folder
         self._tell = tell
         before = totals_of(folder.root)
-        self._now = Progress(
+        self._now = JobProgress(
             tasks=before.tasks,
             verified=before.verified,
             tokens=before.input_tokens + before.output_tokens,

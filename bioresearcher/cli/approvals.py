@@ -11,9 +11,9 @@ from rich.console import Console, RenderableType
 
 from bioresearcher.cli.selection import show_selection
 from bioresearcher.cli.session.approve_outline import outline_lines
-from bioresearcher.cli.session.approve_tasks import Plan, plan_table
+from bioresearcher.cli.session.approve_tasks import TaskSelection, plan_table
 from bioresearcher.graph.approvals import HEADINGS, TASKS
-from bioresearcher.graph.context import Context
+from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.nodes_outline import HEADINGS_FILE, OUTLINES_FILE
 from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.dataset import DatasetCheck
@@ -25,7 +25,7 @@ from bioresearcher.stages.outline_form import Headings
 
 
 async def ask_person(
-    question: dict[str, Any], context: Context, console: Console, stopped: asyncio.Event
+    question: dict[str, Any], context: RunContext, console: Console, stopped: asyncio.Event
 ) -> Decision | None:
     """A person's answer at a gate; None when the input ended or a stop was asked for."""
     gate = str(question["gate"])
@@ -59,11 +59,11 @@ async def ask_person(
         console.print("Please answer y or n" + (", or give ids from the table." if known else "."), markup=False)
 
 
-def _shown(gate: str, context: Context) -> Iterator[RenderableType]:
+def _shown(gate: str, context: RunContext) -> Iterator[RenderableType]:
     """What is asked about at a gate that the settings add."""
     if gate == TASKS:
         tasks = context.folder.read_list(DryLabTask, "tasks.json")
-        yield plan_table(Plan(tasks, frozenset(), {}, context.settings.limits))
+        yield plan_table(TaskSelection(tasks, frozenset(), {}, context.settings.limits))
         return
     draft = context.folder.read(HeadingsDraft, "design", HEADINGS_FILE)
     outlined = gate != HEADINGS
@@ -71,7 +71,7 @@ def _shown(gate: str, context: Context) -> Iterator[RenderableType]:
     yield from outline_lines(Headings(draft.title, draft.summary, parts), outlined=outlined)
 
 
-def _choices(question: dict[str, Any], context: Context) -> set[str]:
+def _choices(question: dict[str, Any], context: RunContext) -> set[str]:
     """Every id that can be named: what was selected, and what was found and left out."""
     screened = {s.paper_id for s in context.folder.read_list(ScreenedPaper, "screening.json")}
     checked = {c.dataset_id for c in context.folder.read_list(DatasetCheck, "checks.json")}

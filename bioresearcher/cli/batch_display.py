@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from bioresearcher.batch.schema import Job, Outcome, Progress
+from bioresearcher.batch.schema import BatchJob, JobOutcome, JobProgress
 from bioresearcher.text.format import duration
 from bioresearcher.text.visible import one_line
 
@@ -30,13 +30,13 @@ class _Row:
 
     name: str
     state: str = "running"
-    shown: Progress = field(default_factory=Progress)
+    shown: JobProgress = field(default_factory=JobProgress)
     since: float = field(default_factory=time.monotonic)
     seconds: float | None = None
     reason: str = ""
 
 
-def run_name(item: Job | Outcome) -> str:
+def run_name(item: BatchJob | JobOutcome) -> str:
     """A run in a few words: the objective's id, and which repeat when it is not the first."""
     return item.id if item.repeat == 1 else f"{item.id} · {item.repeat}"
 
@@ -44,17 +44,17 @@ def run_name(item: Job | Outcome) -> str:
 class Display:
     """Shows nothing but keeps the counts; the base of the others."""
 
-    def __init__(self, runs: int, done: Sequence[Outcome]) -> None:
+    def __init__(self, runs: int, done: Sequence[JobOutcome]) -> None:
         self._runs = runs
         self._states: Counter[str] = Counter(outcome.status for outcome in done)
 
-    def started(self, job: Job) -> None:
+    def started(self, job: BatchJob) -> None:
         """A run begins."""
 
-    def moved(self, job: Job, progress: Progress) -> None:
+    def moved(self, job: BatchJob, progress: JobProgress) -> None:
         """A run is further."""
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: JobOutcome) -> None:
         """A run ended."""
         self._states[outcome.status] += 1
 
@@ -73,17 +73,17 @@ class Display:
 class Lines(Display):
     """A line when a run begins and when it ends, for logs and pipes."""
 
-    def __init__(self, console: Console, runs: int, done: Sequence[Outcome]) -> None:
+    def __init__(self, console: Console, runs: int, done: Sequence[JobOutcome]) -> None:
         super().__init__(runs, done)
         self._console = console
         self._started = time.monotonic()
 
-    def started(self, job: Job) -> None:
+    def started(self, job: BatchJob) -> None:
         """Print a line."""
         again = f" (attempt {job.attempt})" if job.attempt > 1 else ""
         self._print(f"{run_name(job)}: begins{again}")
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: JobOutcome) -> None:
         """Print a line."""
         super().ended(outcome)
         ended = sum(self._states.values())
@@ -100,7 +100,7 @@ class Lines(Display):
 class LiveTable(Display):
     """A table that is drawn anew as runs go on: those that run, then those that ended last, as far as there is room."""
 
-    def __init__(self, console: Console, runs: int, done: Sequence[Outcome]) -> None:
+    def __init__(self, console: Console, runs: int, done: Sequence[JobOutcome]) -> None:
         super().__init__(runs, done)
         self._console = console
         self._started = time.monotonic()
@@ -122,22 +122,22 @@ class LiveTable(Display):
         except OSError:  # the terminal is gone
             return
 
-    def started(self, job: Job) -> None:
+    def started(self, job: BatchJob) -> None:
         """A row more."""
         self._running[job.id, job.repeat] = _Row(run_name(job))
 
-    def moved(self, job: Job, progress: Progress) -> None:
+    def moved(self, job: BatchJob, progress: JobProgress) -> None:
         """Its row says so."""
         if (job.id, job.repeat) in self._running:
             self._running[job.id, job.repeat].shown = progress
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: JobOutcome) -> None:
         """Its row goes to those that ended; what did not go well is also said above the table."""
         super().ended(outcome)
         row = self._running.pop((outcome.id, outcome.repeat), _Row(run_name(outcome)))
         t = outcome.totals
         row.state, row.reason, row.seconds = outcome.status, outcome.reason, time.monotonic() - row.since
-        row.shown = Progress(
+        row.shown = JobProgress(
             tasks=t.tasks, verified=t.verified, tokens=t.input_tokens + t.output_tokens, cost_usd=t.cost_usd
         )
         self._ended.appendleft(row)
@@ -193,7 +193,7 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _ended_text(outcome: Outcome) -> str:
+def _ended_text(outcome: JobOutcome) -> str:
     """What came of a run, in a line."""
     if outcome.status != "done":
         return f"{outcome.status}: {one_line(outcome.reason, 300)}"
@@ -210,7 +210,7 @@ def say(console: Console, text: str) -> None:
         return
 
 
-def make_display(console: Console, runs: int, done: Sequence[Outcome], *, silent: bool) -> Display:
+def make_display(console: Console, runs: int, done: Sequence[JobOutcome], *, silent: bool) -> Display:
     """The display for a console."""
     if silent:
         return Display(runs, done)

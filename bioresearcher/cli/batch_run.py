@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from rich.console import Console
 
-from bioresearcher.batch.check import BatchFile, BatchFileError, Ready, load_batch_file
+from bioresearcher.batch.check import BatchFile, BatchFileError, CheckedEntry, load_batch_file
 from bioresearcher.batch.folder import SPENT, BatchFolder
 from bioresearcher.batch.local import Executor
 from bioresearcher.batch.plan import (
     Backends,
-    Wish,
-    Work,
+    BatchOptions,
+    BatchWork,
     batch_folder,
     deadline,
     described,
@@ -41,7 +41,7 @@ from bioresearcher.batch.plan import (
     work_of,
 )
 from bioresearcher.batch.run import BatchRun
-from bioresearcher.batch.schema import Outcome, Plan
+from bioresearcher.batch.schema import BatchPlan, JobOutcome
 from bioresearcher.batch.shared_budget import Spent
 from bioresearcher.batch.summary_output import write_summary
 from bioresearcher.cli.batch_display import Display, make_display
@@ -52,7 +52,7 @@ from bioresearcher.graph.prepare import forecast_of
 from bioresearcher.graph.run import keep_lean
 from bioresearcher.llm.budget import Budget
 from bioresearcher.llm.forecast import Forecast, StepForecast
-from bioresearcher.llm.select_backend import Choice
+from bioresearcher.llm.select_backend import SelectedBackend
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.base import Usage
 from bioresearcher.text.format import count_of, duration
@@ -60,12 +60,12 @@ from bioresearcher.text.format import count_of, duration
 if TYPE_CHECKING:
     from distributed import Security
 
-    from bioresearcher.batch.dask_worker import Ask
+    from bioresearcher.batch.dask_worker import WorkerRequest
     from bioresearcher.batch.local import Executor
 
 
 @dataclass(frozen=True)
-class Where:
+class Placement:
     """How many runs go side by side, tasks inside of each, and what makes the executor."""
 
     slots: int | None
@@ -73,7 +73,7 @@ class Where:
     make: Callable[[int], Executor]
 
 
-def where(args: argparse.Namespace, workspace: Path) -> Where:
+def where(args: argparse.Namespace, workspace: Path) -> Placement:
     """Where the runs of a batch go, after it was made sure that they can. Nothing is written before that is sure.
 
     Raises:
@@ -87,13 +87,13 @@ def where(args: argparse.Namespace, workspace: Path) -> Where:
             raise InputError(f"--{named[0]} goes with --executor dask.")
         from bioresearcher.batch.local import LocalExecutor
 
-        return Where(None, None, LocalExecutor)
+        return Placement(None, None, LocalExecutor)
     if len(named) != 1:
         raise InputError("--executor dask needs one of --scheduler ADDRESS and --cluster FILE.")
     return _dask(args, workspace / "batches")
 
 
-def _dask(args: argparse.Namespace, folder: Path) -> Where:
+def _dask(args: argparse.Namespace, folder: Path) -> Placement:
     import asyncio
 
     from bioresearcher.batch.dask_cluster import (
@@ -118,15 +118,15 @@ def _dask(args: argparse.Namespace, folder: Path) -> Where:
         check_here(cluster)
     if cluster is not None:
         begun, ask = cluster, probe_in(folder)
-        return Where(
+        return Placement(
             begun.slots, begun.tasks_inside,
             lambda slots: DaskExecutor(lambda: start_cluster(begun, security), slots, ask, security=security),
         )  # fmt: skip
     threads, seen = asyncio.run(_threads(args.scheduler, security, folder))
-    return Where(threads, 1, lambda slots: DaskExecutor(args.scheduler, slots, seen, security=security))
+    return Placement(threads, 1, lambda slots: DaskExecutor(args.scheduler, slots, seen, security=security))
 
 
-async def _threads(address: str, security: Security | None, folder: Path) -> tuple[int, Ask]:
+async def _threads(address: str, security: Security | None, folder: Path) -> tuple[int, WorkerRequest]:
     """How many threads a scheduler's workers have, and what they were asked."""
     from bioresearcher.batch.dask_cluster import connected, fit, probe_in
 
@@ -139,15 +139,15 @@ _LOOKED_AT = 20
 """Objectives whose papers and data are looked at for the forecast; more are taken to be like them."""
 
 
-def agree(file: BatchFile, wish: Wish, backends: Backends, args: argparse.Namespace, console: Console) -> None:
+def agree(file: BatchFile, wish: BatchOptions, backends: Backends, args: argparse.Namespace, console: Console) -> None:
     """Show what the runs with each set of models will take, and ask when they cost money.
 
     Raises:
         InputError: It has to be asked, but there is no terminal.
         StoppedError: The answer was no.
     """
-    groups: dict[int, list[Ready]] = {}
-    choices: dict[int, Choice] = {}
+    groups: dict[int, list[CheckedEntry]] = {}
+    choices: dict[int, SelectedBackend] = {}
     for one in file.ready:
         choice = backends.of(one.settings)
         if choice.kind == "chat":
@@ -163,7 +163,7 @@ def agree(file: BatchFile, wish: Wish, backends: Backends, args: argparse.Namesp
         confirm(forecast, yes=args.yes, budget=wish.budget, console=console, interactive=interactive)
 
 
-def _of_all(looked_at: Sequence[Ready], runs: int, wish: Wish, choice: Choice) -> Forecast:
+def _of_all(looked_at: Sequence[CheckedEntry], runs: int, wish: BatchOptions, choice: SelectedBackend) -> Forecast:
     """The forecast of all runs: those that were looked at with their repeats, scaled to all."""
     seen = sum(one.entry.repeats or wish.repeats for one in looked_at)
     steps: list[StepForecast] = []
@@ -184,7 +184,7 @@ def start(args: argparse.Namespace) -> int:
     console = Console(stderr=args.json or args.quiet, quiet=args.quiet, highlight=False)
     file = load_batch_file(args.file, vars(args))
     place = where(args, file.settings.workspace)
-    wish = Wish(
+    wish = BatchOptions(
         args.jobs or place.slots or os.cpu_count() or 1, args.repeats, _budget(args), ("bioresearcher", *sys.argv[1:])
     )
     backends = settle_backends(file, wish.budget)
@@ -217,13 +217,13 @@ def _budget(args: argparse.Namespace) -> Budget:
 def _carry_out(
     folder: BatchFolder,
     file: BatchFile,
-    plan: Plan,
+    plan: BatchPlan,
     backends: Backends,
     args: argparse.Namespace,
     console: Console,
     notes: list[str],
-    place: Where,
-) -> tuple[dict[tuple[str, int], Outcome], str]:
+    place: Placement,
+) -> tuple[dict[tuple[str, int], JobOutcome], str]:
     """Do what is left; the last outcome of every run of the plan that has one, and what stopped the batch."""
     spent = Spent(folder.path(SPENT))
     runs = len(plan.expected())
@@ -248,7 +248,7 @@ def _carry_out(
     return kept, batch.stopped_by
 
 
-def _notes(file: BatchFile, plan: Plan, backends: Backends, work: Work) -> list[str]:
+def _notes(file: BatchFile, plan: BatchPlan, backends: Backends, work: BatchWork) -> list[str]:
     """What is to be told before the start."""
     said = []
     again = [job for job in work.jobs if (job.run / "run.json").is_file()]
@@ -296,8 +296,8 @@ def _leave_terminal() -> None:
 
 def _tell_end(
     folder: BatchFolder,
-    plan: Plan,
-    outcomes: dict[tuple[str, int], Outcome],
+    plan: BatchPlan,
+    outcomes: dict[tuple[str, int], JobOutcome],
     stopped_by: str,
     args: argparse.Namespace,
     console: Console,
@@ -330,7 +330,7 @@ def _tell_end(
     return code
 
 
-def _end_lines(outcomes: list[Outcome], runs: int, states: Counter[str], left: int) -> list[str]:
+def _end_lines(outcomes: list[JobOutcome], runs: int, states: Counter[str], left: int) -> list[str]:
     """The counts of a batch in a few lines."""
     spent = sum((_usage(outcome) for outcome in outcomes), Usage())
     totals = [outcome.totals for outcome in outcomes]
@@ -346,7 +346,7 @@ def _end_lines(outcomes: list[Outcome], runs: int, states: Counter[str], left: i
     ]
 
 
-def _usage(outcome: Outcome) -> Usage:
+def _usage(outcome: JobOutcome) -> Usage:
     t = outcome.totals
     return Usage(calls=t.calls, input_tokens=t.input_tokens, output_tokens=t.output_tokens, cost_usd=t.cost_usd)
 

@@ -27,7 +27,7 @@ _DEFAULT = "default"
 
 
 @dataclass(frozen=True)
-class Row:
+class SettingRow:
     """A setting, its value as JSON gives it, and its origin."""
 
     name: str
@@ -49,31 +49,33 @@ class Key:
     used_by: tuple[str, ...]
 
 
-def setting_rows(settings: Settings, origin: Mapping[str, str]) -> list[Row]:
+def setting_rows(settings: Settings, origin: Mapping[str, str]) -> list[SettingRow]:
     """All settings in a fixed order; of keys, only the names of their variables are among them."""
     values = settings.record()
-    rows = [Row(name, value, origin.get(name, _DEFAULT)) for name, value in values.items() if name not in _ELSEWHERE]
+    rows = [
+        SettingRow(name, value, origin.get(name, _DEFAULT)) for name, value in values.items() if name not in _ELSEWHERE
+    ]
     for table in ("limits", "services"):
         for name, value in getattr(settings, table).model_dump(mode="json").items():
-            rows.append(Row(f"{table}.{name}", value, origin.get(f"{table}.{name}", _DEFAULT)))
+            rows.append(SettingRow(f"{table}.{name}", value, origin.get(f"{table}.{name}", _DEFAULT)))
     return [*rows, *_model_rows(settings, origin)]
 
 
-def _model_rows(settings: Settings, origin: Mapping[str, str]) -> Iterator[Row]:
+def _model_rows(settings: Settings, origin: Mapping[str, str]) -> Iterator[SettingRow]:
     from bioresearcher.settings import MODEL_KEYS
 
     if not settings.models:
-        yield Row("models", None, _DEFAULT)
+        yield SettingRow("models", None, _DEFAULT)
         for name, value in settings.every_model.model_dump(mode="json", exclude_none=True).items():
-            yield Row(f"every model: {name}", value, origin.get(f"every_model.{name}", _DEFAULT))
+            yield SettingRow(f"every model: {name}", value, origin.get(f"every_model.{name}", _DEFAULT))
     for key in MODEL_KEYS:
         model = settings.models.get(key)
         if model is not None:
             for name, value in model.model_dump(mode="json").items():
-                yield Row(f"models.{key}.{name}", value, origin.get(f"models.{key}.{name}", _DEFAULT))
+                yield SettingRow(f"models.{key}.{name}", value, origin.get(f"models.{key}.{name}", _DEFAULT))
         elif settings.models and key != "default":
             shared = "as models.default" if "default" in settings.models else None
-            yield Row(f"models.{key}", shared, _DEFAULT)
+            yield SettingRow(f"models.{key}", shared, _DEFAULT)
 
 
 def key_rows(settings: Settings, environ: Mapping[str, str]) -> list[Key]:
@@ -138,7 +140,7 @@ def _lacks_key(model: ModelSettings, environ: Mapping[str, str]) -> bool:
 
 
 @dataclass(frozen=True)
-class Check:
+class Diagnostic:
     """One check: whether it passed, and what was seen or is to be done."""
 
     name: str
@@ -197,7 +199,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all(c.ok for c in checks) else 4
 
 
-def _checks(settings: Settings) -> Iterator[Check]:
+def _checks(settings: Settings) -> Iterator[Diagnostic]:
     steps: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("python", _python),
         ("packages", _packages),
@@ -210,9 +212,9 @@ def _checks(settings: Settings) -> Iterator[Check]:
     )
     for name, step in steps:
         try:
-            yield Check(name, True, step(settings))
+            yield Diagnostic(name, True, step(settings))
         except BioresearcherError as error:
-            yield Check(name, False, str(error))
+            yield Diagnostic(name, False, str(error))
 
 
 def _python(settings: Settings) -> str:

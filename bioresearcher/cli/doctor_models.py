@@ -24,13 +24,13 @@ from bioresearcher.errors import BioresearcherError, InputError, SandboxUnavaila
 from bioresearcher.events import EventLog
 from bioresearcher.graph.prepare import resources_of
 from bioresearcher.graph.services import budget_of
-from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.budget import Meter, load_prices
 from bioresearcher.llm.chat import ChatBackend
 from bioresearcher.llm.forecast import Forecast, forecast, measured, size_of
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.llm.providers import connect
-from bioresearcher.llm.select_backend import Choice, choose_backend
+from bioresearcher.llm.select_backend import SelectedBackend, choose_backend
 from bioresearcher.llm.structured_output import Mode, form_of
 from bioresearcher.prompts import Prompt, PromptBook
 from bioresearcher.resources import load_cards
@@ -215,7 +215,7 @@ async def _checked(settings: Settings, limit_s: float, *, quiet: bool) -> Outcom
     backend = ChatBackend(models, prices, on_event=notes.append)
     try:
         checks = Round(
-            caller=Caller(backend, ledger, book, cards, EventLog(None), meter=Meter(budget, Usage(), 0)),
+            caller=ModelClient(backend, ledger, book, cards, EventLog(None), meter=Meter(budget, Usage(), 0)),
             kit=Kit(material, folder, sandbox, skills),
             models={str(role): model for role, model in models.items()},
             unfit=unfit,
@@ -270,7 +270,7 @@ async def _ready(
     return models, unfit, list(dict.fromkeys(notes))
 
 
-async def _look(settings: Settings, role: Role, model: ModelSettings) -> Choice | BioresearcherError:
+async def _look(settings: Settings, role: Role, model: ModelSettings) -> SelectedBackend | BioresearcherError:
     """One model with the context its server tells, or why it cannot be used."""
     try:
         choice = await choose_backend(settings.model_copy(update={"backend": "chat", "models": {"default": model}}))

@@ -33,9 +33,9 @@ from bioresearcher.errors import (
     WorkspaceError,
 )
 from bioresearcher.events import past_events
-from bioresearcher.graph.context import Context
-from bioresearcher.graph.prepare import Inputs
-from bioresearcher.graph.replay import Source
+from bioresearcher.graph.context import RunContext
+from bioresearcher.graph.prepare import RunInputs
+from bioresearcher.graph.replay import ReplaySource
 from bioresearcher.graph.run import Runner, approve_all, keep_lean, read_record
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.run import Decision, Replay, RunRecord
@@ -204,13 +204,13 @@ _TROUBLE = re.compile(
 
 def drive(
     folder: RunFolder,
-    inputs: Inputs,
+    inputs: RunInputs,
     settings: Settings,
     args: argparse.Namespace,
     *,
     backend_reason: str = "",
     forecast: tuple[str, ...] = (),
-    replay: Source | None = None,
+    replay: ReplaySource | None = None,
     feedback: str | None = None,
 ) -> int:
     """Run, resume, revise or replay in a folder; the exit code."""
@@ -221,7 +221,7 @@ def drive(
         Silent() if args.json or args.quiet else Progress(console, past) if console.is_terminal else Plain(console)
     )
 
-    async def answer(question: dict[str, Any], context: Context) -> Decision | None:
+    async def answer(question: dict[str, Any], context: RunContext) -> Decision | None:
         if args.yes:
             if question["gate"] == "approve_selection" and not args.json and not args.quiet:
                 with display.paused():

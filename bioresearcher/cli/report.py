@@ -14,7 +14,7 @@ from bioresearcher.cli.options import Commands, find_run
 if TYPE_CHECKING:
     from bioresearcher.runfolder import RunFolder
     from bioresearcher.schemas.execution import ArtifactCheck, Reproduction
-    from bioresearcher.schemas.library import Fall, Without
+    from bioresearcher.schemas.library import StepLoss, Without
     from bioresearcher.schemas.run import RunRecord
 
 
@@ -92,7 +92,7 @@ def _lines(result: Without, steps: int) -> list[str]:
     return lines + ([f"Tasks that carry out fallen steps: {', '.join(result.tasks)}."] if result.tasks else [])
 
 
-def _said(step: Fall) -> str:
+def _said(step: StepLoss) -> str:
     return f"{step.step_id}  {step.title}"
 
 

@@ -16,8 +16,8 @@ from bioresearcher.cli.review_output import draw, put
 from bioresearcher.errors import InputError
 
 if TYPE_CHECKING:
-    from bioresearcher.review.check import GateContext
-    from bioresearcher.review.render import Change, Reviewed
+    from bioresearcher.review.check import CheckContext
+    from bioresearcher.review.render import FileReview, ProtocolComparison
     from bioresearcher.schemas.base import Objective
     from bioresearcher.schemas.protocol import Protocol
 
@@ -40,9 +40,9 @@ SEVERE = {"error": {"error"}, "warning": {"error", "warning"}, "note": {"error",
 class _Read:
     """A protocol ready for review, or a result that says why it is not."""
 
-    result: Reviewed
+    result: FileReview
     protocol: Protocol | None = None
-    context: GateContext | None = None
+    context: CheckContext | None = None
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -115,20 +115,20 @@ def _files(args: argparse.Namespace) -> list[Path]:
 
 def _read(path: Path, objective: Objective | None) -> _Read:
     """A file with what is known around it; what cannot be read is a result too."""
-    from bioresearcher.review.check import GateContext
+    from bioresearcher.review.check import CheckContext
     from bioresearcher.review.checks import applicability
     from bioresearcher.review.reading.protocol import places_in, read_protocol
-    from bioresearcher.review.render import Reviewed
+    from bioresearcher.review.render import FileReview
     from bioresearcher.review.run_context import context_of_run
 
     try:
         reading = read_protocol(path)
-        context = context_of_run(path) if path.is_dir() else GateContext()
+        context = context_of_run(path) if path.is_dir() else CheckContext()
     except InputError as error:
-        return _Read(Reviewed(str(path), error=error.message, hint=error.hint))
+        return _Read(FileReview(str(path), error=error.message, hint=error.hint))
     if objective is not None:
         context = replace(context, objective=objective)
-    result = Reviewed(
+    result = FileReview(
         file=str(path),
         title=reading.protocol.title,
         form=reading.form,
@@ -140,7 +140,7 @@ def _read(path: Path, objective: Objective | None) -> _Read:
     return _Read(result, reading.protocol, context)
 
 
-def _reviewed(read: list[_Read], args: argparse.Namespace) -> list[Reviewed]:
+def _reviewed(read: list[_Read], args: argparse.Namespace) -> list[FileReview]:
     """Each file's review: by rule, with a model's scores where one is configured and there are steps to judge."""
     from bioresearcher.cli.review_output import scored, settings_with_model
     from bioresearcher.review.metrics import review_by_rule
@@ -151,7 +151,7 @@ def _reviewed(read: list[_Read], args: argparse.Namespace) -> list[Reviewed]:
     return [r.result if r.protocol is None else replace(r.result, review=next(reviews)) for r in read]
 
 
-def _compared(results: list[Reviewed]) -> Change:
+def _compared(results: list[FileReview]) -> ProtocolComparison:
     from bioresearcher.review.render import compare
 
     old, new = results
@@ -163,7 +163,9 @@ def _compared(results: list[Reviewed]) -> Change:
     return compare(old.file, old.review, new.file, new.review)
 
 
-def _exit_code(results: list[Reviewed], change: Change | None, min_score: float | None, fail_on: str | None) -> int:
+def _exit_code(
+    results: list[FileReview], change: ProtocolComparison | None, min_score: float | None, fail_on: str | None
+) -> int:
     judged = results[-1:] if change else results
     if any(r.review is None or r.problem for r in judged):
         return 2
@@ -180,14 +182,14 @@ def _objective(path: Path) -> Objective:
     return load_objective_file(path).objective
 
 
-def _show(results: list[Reviewed], change: Change | None, form: str, output: Path | None) -> None:
+def _show(results: list[FileReview], change: ProtocolComparison | None, form: str, output: Path | None) -> None:
     if form == "table":
         draw(_rendered(results, change, "markdown"), output)
     else:
         put(_rendered(results, change, form), output)
 
 
-def _rendered(results: list[Reviewed], change: Change | None, form: str) -> str:
+def _rendered(results: list[FileReview], change: ProtocolComparison | None, form: str) -> str:
     if form == "html":
         from bioresearcher.review.render import as_html
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from bioresearcher.errors import InputError
 
 if TYPE_CHECKING:
-    from bioresearcher.review.check import GateContext
+    from bioresearcher.review.check import CheckContext
     from bioresearcher.schemas.base import Usage
     from bioresearcher.schemas.protocol import Protocol
     from bioresearcher.schemas.review import Review
@@ -82,7 +82,7 @@ def settings_with_model(args: argparse.Namespace) -> Settings | None:
     return choice.applied(settings)
 
 
-def scored(asked: Sequence[tuple[Protocol, GateContext]], settings: Settings) -> list[Review]:
+def scored(asked: Sequence[tuple[Protocol, CheckContext]], settings: Settings) -> list[Review]:
     """The reviews of protocols with the model's scores, one after the other.
 
     Answers are kept in the workspace, so that the same protocol is not paid for twice.
@@ -103,7 +103,7 @@ def _spent(usage: Usage) -> str:
     return f"{calls}, {usage.input_tokens:,} tokens in, {usage.output_tokens:,} out{cost}."
 
 
-async def _scored(asked: Sequence[tuple[Protocol, GateContext]], settings: Settings) -> list[Review]:
+async def _scored(asked: Sequence[tuple[Protocol, CheckContext]], settings: Settings) -> list[Review]:
     from bioresearcher.events import Event, EventLog
     from bioresearcher.graph.prepare import resources_of
     from bioresearcher.graph.services import budget_of, make_caller

@@ -21,7 +21,7 @@ from bioresearcher.cli.options import (
 from bioresearcher.errors import InputError
 
 if TYPE_CHECKING:
-    from bioresearcher.graph.prepare import Inputs
+    from bioresearcher.graph.prepare import RunInputs
     from bioresearcher.settings import Settings
 
 
@@ -126,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
     return drive(folder, inputs, settings, args, backend_reason=choice.reason, forecast=forecast)
 
 
-def _inputs(args: argparse.Namespace) -> tuple[Inputs, bool]:
+def _inputs(args: argparse.Namespace) -> tuple[RunInputs, bool]:
     """The inputs from exactly one of: example, file, --objective; and whether it says to search only them.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from bioresearcher.cli.session.approve_selection import Known, rows_of, table
-from bioresearcher.graph.context import Context
+from bioresearcher.graph.context import RunContext
 from bioresearcher.report.markdown import counted, left_out, queries
 from bioresearcher.schemas.dataset import DatasetCheck
 from bioresearcher.schemas.paper import Paper, ScreenedPaper, SearchRound
@@ -21,7 +21,7 @@ MOST_LEFT_OUT = 5
 MOST_QUERIES = 24
 
 
-def show_selection(question: dict[str, Any], context: Context, console: Console) -> None:
+def show_selection(question: dict[str, Any], context: RunContext, console: Console) -> None:
     """Papers and data sets with scores and reasons, and what is left out; every id is shown whole, to be typed."""
     known = Known.load(context.folder)
     papers, checks = known.papers, known.checks

@@ -9,11 +9,11 @@ from rich.console import Console
 
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.errors import InputError, StoppedError
-from bioresearcher.graph.prepare import Inputs, forecast_of
+from bioresearcher.graph.prepare import RunInputs, forecast_of
 from bioresearcher.graph.services import budget_of, describe_backend
 from bioresearcher.llm.budget import Budget, load_prices
 from bioresearcher.llm.forecast import Forecast
-from bioresearcher.llm.select_backend import Choice
+from bioresearcher.llm.select_backend import SelectedBackend
 from bioresearcher.report.markdown import model_lines
 from bioresearcher.schemas.base import Usage
 from bioresearcher.schemas.run import RunRecord
@@ -49,7 +49,7 @@ def confirm(forecast: Forecast, *, yes: bool, budget: Budget, console: Console, 
         raise StoppedError("not started, as its cost was not agreed to.", hint="Nothing was spent or written.")
 
 
-def agree(inputs: Inputs, settings: Settings, choice: Choice, args: argparse.Namespace) -> tuple[str, ...]:
+def agree(inputs: RunInputs, settings: Settings, choice: SelectedBackend, args: argparse.Namespace) -> tuple[str, ...]:
     """Say who will answer and why, show what that will cost, and ask when it costs money; the forecast's lines.
 
     Raises:

@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bioresearcher.execution import statistics_warnings
-from bioresearcher.execution.chance import Changes, Drawing, look_for_drawing
+from bioresearcher.execution.chance import ChanceVerdict, Changes, look_for_drawing
 from bioresearcher.execution.code_checks import StaticReport, check_code
 from bioresearcher.execution.folders import OUTPUTS, attempt_folder, fresh_folder, remove
 from bioresearcher.execution.languages import missing_package
 from bioresearcher.execution.output_comparison import changed_outputs, differing_parts, read_sheets
 from bioresearcher.execution.outputs import OutputReport, check_outputs, read_parts
 from bioresearcher.execution.process import (
-    Bench,
+    AttemptContext,
     Run,
     bad_output_name,
     classify,
@@ -120,7 +120,7 @@ async def _rule_out_chance(trial: Trial, report: StaticReport, changes: Changes,
     """Leave out of account what differs between runs on the same values, and what was drawn."""
     after = changes.run.parts or {}
     unstable, problem = await _unstable(trial, report, changes)
-    drawing = Drawing()
+    drawing = ChanceVerdict()
     if not problem and not trial.vetted and changed_outputs(trial.parts, after, ignore=unstable):
         drawing = await look_for_drawing(trial, report, changes)
         problem = drawing.problem
@@ -236,7 +236,7 @@ async def run_attempt(
         WorkspaceError: The folder cannot be written.
     """
     place = fresh_folder(attempt_folder(folder, number))
-    bench = Bench(task, code, sandbox, limits, seed, place)
+    bench = AttemptContext(task, code, sandbox, limits, seed, place)
     judge = _Judge(bench, number, folder)
     given = {i.name: inputs[i.name] for i in task.inputs if i.name in inputs}
     try:
@@ -280,7 +280,7 @@ async def _run(judge: _Judge, job: Job, given: Mapping[str, Path], report: Stati
     return _finish(judge, run, checked, verdict, (*warnings, *doubts))
 
 
-async def _dependence(bench: Bench, given: Mapping[str, Path], run: Run, report: StaticReport) -> Verdict:
+async def _dependence(bench: AttemptContext, given: Mapping[str, Path], run: Run, report: StaticReport) -> Verdict:
     if not given:
         reason = "the task declares no inputs, so nothing can show that its outputs come from data"
         return Verdict(False, PerturbedRun(done=False, reason=reason))
@@ -352,7 +352,7 @@ def _why_missing(run: Run, checked: OutputReport) -> str:
 class _Judge:
     """Puts results together and records them in the attempt's folder."""
 
-    bench: Bench
+    bench: AttemptContext
     number: int
     folder: Path
 

@@ -18,7 +18,7 @@ from itertools import pairwise
 from statistics import fmean, pstdev
 
 from bioresearcher.execution.code_checks import StaticReport
-from bioresearcher.execution.output_comparison import Sheet, same_cell
+from bioresearcher.execution.output_comparison import OutputColumns, same_cell
 from bioresearcher.execution.reruns import Rerun, Sheets, Trial, change_inputs, rerun
 from bioresearcher.text.format import listing
 
@@ -37,7 +37,7 @@ _NEIGHBOUR_ROWS = 300
 Pairs = list[tuple[float, float]]
 
 
-def pair(one: Sheet, other: Sheet, column: str) -> Pairs:
+def pair(one: OutputColumns, other: OutputColumns, column: str) -> Pairs:
     """A column's numbers in two runs: rows of the same name, or in order where they share fewer than three names."""
     a, b = one.numbers.get(column), other.numbers.get(column)
     if a is None or b is None:
@@ -49,13 +49,15 @@ def pair(one: Sheet, other: Sheet, column: str) -> Pairs:
     return [(x, y) for x, y in found if x is not None and y is not None and math.isfinite(x) and math.isfinite(y)]
 
 
-def suspects(real: Sheet, shifted: Sheet, changed: Sequence[Sheet]) -> frozenset[str]:
+def suspects(real: OutputColumns, shifted: OutputColumns, changed: Sequence[OutputColumns]) -> frozenset[str]:
     """Columns that look drawn after one run with other seeds; a few numbers need more runs to be told apart."""
     found = {c for c in real.numbers if _looks_drawn(real, shifted, changed, c)}
     return frozenset(set() if _same_neighbours(real, shifted, sorted(found)) else found)
 
 
-def drawn_columns(real: Sheet, shifted: Sequence[Sheet], changed: Sequence[Sheet]) -> frozenset[str]:
+def drawn_columns(
+    real: OutputColumns, shifted: Sequence[OutputColumns], changed: Sequence[OutputColumns]
+) -> frozenset[str]:
     """Columns of numbers that change with other seeds as much as with other data, and have no likeness left.
 
     Not among them: layouts whose neighbourhoods stay (t-SNE, UMAP), labels of the same groups, the same values in
@@ -72,7 +74,7 @@ def drawn_columns(real: Sheet, shifted: Sequence[Sheet], changed: Sequence[Sheet
     return frozenset(found)
 
 
-def _looks_drawn(real: Sheet, shifted: Sheet, changed: Sequence[Sheet], column: str) -> bool:
+def _looks_drawn(real: OutputColumns, shifted: OutputColumns, changed: Sequence[OutputColumns], column: str) -> bool:
     pairs = pair(real, shifted, column)
     if len(pairs) >= _FEW and is_label(real, column) and is_label(shifted, column):
         return len({x for x, _ in pairs}) > 1 and not _same_groups(pairs)
@@ -109,18 +111,18 @@ def _size(pairs: Pairs) -> float:
     return fmean(max(abs(x), abs(y)) for x, y in pairs) if pairs else 0.0
 
 
-def _with_data(real: Sheet, changed: Sequence[Sheet], column: str) -> float:
+def _with_data(real: OutputColumns, changed: Sequence[OutputColumns], column: str) -> float:
     return max((_mean_change(pair(real, sheet, column)) for sheet in changed), default=0.0)
 
 
-def is_label(sheet: Sheet, column: str) -> bool:
+def is_label(sheet: OutputColumns, column: str) -> bool:
     """Whether a column holds few different whole numbers over many rows: a group, a fold."""
     values = {v for v in sheet.numbers.get(column, ()) if v is not None}
     whole = all(v.is_integer() for v in values)
     return whole and len(values) <= min(_LABELS, len(sheet.names) // 3)
 
 
-def placed_columns(real: Sheet, changed: Sheet) -> frozenset[str]:
+def placed_columns(real: OutputColumns, changed: OutputColumns) -> frozenset[str]:
     """Columns that stay the same for each name, or for each row number, though the data changed."""
     shared = [(row, changed.place[name]) for row, name in enumerate(real.names) if name in changed.place]
     ordered = [(i, i) for i in range(min(len(real.names), len(changed.names)))]
@@ -133,7 +135,7 @@ def placed_columns(real: Sheet, changed: Sheet) -> frozenset[str]:
     return frozenset(found)
 
 
-def claims(sheet: Sheet) -> frozenset[str]:
+def claims(sheet: OutputColumns) -> frozenset[str]:
     """Columns of numbers that say something: not one number throughout, no rank, no grid."""
     found = set()
     for column, values in sheet.numbers.items():
@@ -194,7 +196,7 @@ def _ranks(values: Sequence[float]) -> list[float]:
     return [mean[value] for value in values]
 
 
-def _same_neighbours(real: Sheet, shifted: Sheet, columns: Sequence[str]) -> bool:
+def _same_neighbours(real: OutputColumns, shifted: OutputColumns, columns: Sequence[str]) -> bool:
     """Whether rows have the same neighbours in the space of some columns, twice as often as chance would have it."""
     if not 2 <= len(columns) <= 10:
         return False
@@ -207,7 +209,7 @@ def _same_neighbours(real: Sheet, shifted: Sheet, columns: Sequence[str]) -> boo
     return shared >= 2 * count / (len(rows) - 1)
 
 
-def _points(sheet: Sheet, rows: Iterable[str], columns: Sequence[str]) -> list[tuple[float, ...]] | None:
+def _points(sheet: OutputColumns, rows: Iterable[str], columns: Sequence[str]) -> list[tuple[float, ...]] | None:
     """The rows' places, each column in units of its spread; None when one is not known."""
     places = []
     chosen = [sheet.place[name] for name in rows]
@@ -248,7 +250,7 @@ class Changes:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class ChanceVerdict:
     """Why a declared output cannot be attributed to the data (empty: it can), and columns that show nothing."""
 
     problem: str = ""
@@ -256,7 +258,7 @@ class Drawing:
     warnings: tuple[str, ...] = ()
 
 
-async def look_for_drawing(trial: Trial, report: StaticReport, changes: Changes) -> Drawing:
+async def look_for_drawing(trial: Trial, report: StaticReport, changes: Changes) -> ChanceVerdict:
     """Hold what changed with the data against what changes without them.
 
     Raises:
@@ -264,12 +266,12 @@ async def look_for_drawing(trial: Trial, report: StaticReport, changes: Changes)
     """
     problem = await _from_names(trial, changes)
     if problem:
-        return Drawing(problem)
+        return ChanceVerdict(problem)
     if report.draws or changes.run.seeded:
         return await _from_seeds(trial, changes)
     if report.mixes:
-        return Drawing(await _from_mixing(trial, changes))
-    return Drawing()
+        return ChanceVerdict(await _from_mixing(trial, changes))
+    return ChanceVerdict()
 
 
 def _told(columns: Columns) -> str:
@@ -310,15 +312,15 @@ def _placed(real: Sheets, changed: Sheets) -> dict[str, frozenset[str]]:
     return found
 
 
-def _is_constant(sheet: Sheet, column: str) -> bool:
+def _is_constant(sheet: OutputColumns, column: str) -> bool:
     return len(set(sheet.cells[column])) <= 1
 
 
-def _shared(one: Sheet, other: Sheet) -> int:
+def _shared(one: OutputColumns, other: OutputColumns) -> int:
     return sum(name in other.place for name in one.names)
 
 
-def _is_strange(sheet: Sheet, column: str) -> bool:
+def _is_strange(sheet: OutputColumns, column: str) -> bool:
     """A declared column of many different fractions."""
     values = [v for v in sheet.numbers[column] if v is not None]
     return column in sheet.declared and len(set(values)) >= _ENOUGH_ROWS and any(not v.is_integer() for v in values)
@@ -329,25 +331,25 @@ async def _on_other_data(trial: Trial, again: int) -> Rerun:
     return Rerun(None, changed.problem) if changed.problem else await rerun(trial, changed.files)
 
 
-async def _from_seeds(trial: Trial, changes: Changes) -> Drawing:
+async def _from_seeds(trial: Trial, changes: Changes) -> ChanceVerdict:
     """Numbers that change with other seeds as much as with other data, looked at again when they seem to."""
     first = await rerun(trial, trial.inputs, shift=1)
     if first.sheets is not None and not await asyncio.to_thread(_suspects, trial.sheets, first, changes.run):
-        return Drawing()
+        return ChanceVerdict()
     more = [await rerun(trial, trial.inputs, shift=shift) for shift in range(2, _RUNS + 1)]
     runs = [run for run in (first, *more) if run.sheets is not None]
     if not runs:
-        return Drawing(f"with other seeds of its random numbers the code fails ({first.problem})")
+        return ChanceVerdict(f"with other seeds of its random numbers the code fails ({first.problem})")
     data = [changes.run, await _on_other_data(trial, 2)]
     drawn = await asyncio.to_thread(_drawn, trial.sheets, runs, data)
     grave = {name: bad for name, columns in drawn.items() if (bad := _grave(trial.sheets[name], columns))}
     if grave:
-        return Drawing(
+        return ChanceVerdict(
             "numbers were drawn at random, not computed: other seeds change them as much as other data do "
             f"({_told(grave)})"
         )
     said = (f"drawn at random, so no result by itself: {_told(drawn)}",) if drawn else ()
-    return Drawing(drawn=drawn, warnings=said)
+    return ChanceVerdict(drawn=drawn, warnings=said)
 
 
 def _suspects(real: Sheets, shifted: Rerun, changed: Rerun) -> bool:
@@ -366,11 +368,11 @@ def _drawn(real: Sheets, shifted: Iterable[Rerun], changed: Iterable[Rerun]) -> 
     return found
 
 
-def _sheets(runs: Iterable[Rerun], name: str) -> list[Sheet]:
+def _sheets(runs: Iterable[Rerun], name: str) -> list[OutputColumns]:
     return [run.sheets[name] for run in runs if run.sheets is not None and name in run.sheets]
 
 
-def _grave(sheet: Sheet, columns: frozenset[str]) -> frozenset[str]:
+def _grave(sheet: OutputColumns, columns: frozenset[str]) -> frozenset[str]:
     """Drawn columns that a reader would take for results: declared, no fold, no repeat of an experiment."""
     if sheet.replicates:
         return frozenset()

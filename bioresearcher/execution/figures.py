@@ -27,14 +27,14 @@ class FigureError(ValueError):
 
 
 @dataclass(frozen=True)
-class Figure:
+class FigureFacts:
     """What was seen of a figure: its size in words and a digest of what it shows."""
 
     summary: str
     digest: str
 
 
-def read_figure(path: Path) -> Figure:
+def read_figure(path: Path) -> FigureFacts:
     """Open a PNG, JPEG or SVG.
 
     Raises:
@@ -47,7 +47,7 @@ def read_figure(path: Path) -> Figure:
     raise FigureError(f"{path.suffix or 'no suffix'} is no known kind of figure; write .png or .svg")
 
 
-def _read_pixels(path: Path) -> Figure:
+def _read_pixels(path: Path) -> FigureFacts:
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -73,13 +73,13 @@ def _check_size(width: int, height: int) -> None:
         raise FigureError(f"is {width} × {height} pixels, which is more than is opened")
 
 
-def _look(image: Image.Image) -> Figure:
+def _look(image: Image.Image) -> FigureFacts:
     pixels = image.convert("RGBA")
     extrema = pixels.getextrema()
     if all(isinstance(pair, tuple) and pair[0] == pair[1] for pair in extrema):
         raise FigureError("is blank: all pixels have one colour")
     digest = hashlib.sha256(f"{pixels.size}".encode() + pixels.tobytes()).hexdigest()
-    return Figure(f"{image.width} × {image.height} pixels", digest)
+    return FigureFacts(f"{image.width} × {image.height} pixels", digest)
 
 
 def picture_distance(one: Path, other: Path) -> float | None:
@@ -168,7 +168,7 @@ def _check_attribute(key: str, value: str) -> None:
         raise FigureError(f"refers to something outside ({value[:60]!r})")
 
 
-def _read_svg(path: Path) -> Figure:
+def _read_svg(path: Path) -> FigureFacts:
     if path.stat().st_size > MAX_SVG_BYTES:
         raise FigureError(f"is larger than {MAX_SVG_BYTES // 1_000_000} MB")
     reader = _SvgReader()
@@ -184,4 +184,4 @@ def _read_svg(path: Path) -> Figure:
     if reader.drawn < 2:  # one alone is the background
         raise FigureError("is blank: it draws nothing")
     digest = hashlib.sha256("\n".join(reader.shown).encode()).hexdigest()
-    return Figure(f"SVG, {reader.size}", digest)
+    return FigureFacts(f"SVG, {reader.size}", digest)

@@ -26,7 +26,7 @@ from pydantic import JsonValue
 from bioresearcher.execution.figures import FigureError, read_figure
 from bioresearcher.execution.output_tables import (
     FindingsError,
-    Table,
+    OutputTable,
     TableError,
     column_numbers,
     read_findings,
@@ -132,7 +132,7 @@ def _key(row: Iterable[str]) -> tuple[str, ...]:
     return tuple(stable_text(cell) if number is None else f"{number:.6g}" for number, cell in numbers)
 
 
-def _table_parts(table: Table) -> dict[str, Part]:
+def _table_parts(table: OutputTable) -> dict[str, Part]:
     """Each column, its cells in the order of the rows' names; where names repeat, also the rows as a whole."""
     parts: dict[str, Part] = {"columns": json.dumps(sorted(table.header))}
     names = [row[0] for row in table.rows]
@@ -201,7 +201,7 @@ _REPLICATE = re.compile(
 
 
 @dataclass(frozen=True)
-class Sheet:
+class OutputColumns:
     """The rows and columns of one output.
 
     Attributes:
@@ -228,9 +228,9 @@ class Sheet:
         return {name: row for row, name in enumerate(self.names)}
 
 
-def read_sheets(task: DryLabTask, folder: Path) -> dict[str, Sheet]:
+def read_sheets(task: DryLabTask, folder: Path) -> dict[str, OutputColumns]:
     """The sheet of each declared table and findings file that can be read, by output name."""
-    found: dict[str, Sheet] = {}
+    found: dict[str, OutputColumns] = {}
     for output in task.outputs:
         path = folder / output.file
         if not path.is_file():
@@ -245,12 +245,12 @@ def read_sheets(task: DryLabTask, folder: Path) -> dict[str, Sheet]:
     return found
 
 
-def _of_table(table: Table, output: TaskOutput) -> Sheet:
+def _of_table(table: OutputTable, output: TaskOutput) -> OutputColumns:
     rules = {rule.name for rule in output.columns}
     keys = _key_columns(table)
     others = [i for i in range(len(table.header)) if i not in keys]
     chosen = sorted(others, key=lambda i: (table.header[i] not in rules, i))[:MAX_COLUMNS]
-    return Sheet(
+    return OutputColumns(
         names=tuple(_unique("\x1f".join(row[i] for i in keys) for row in table.rows)),
         cells={table.header[i]: tuple(row[i] for row in table.rows) for i in chosen},
         declared=frozenset(rules & {table.header[i] for i in chosen}),
@@ -258,7 +258,7 @@ def _of_table(table: Table, output: TaskOutput) -> Sheet:
     )
 
 
-def _key_columns(table: Table) -> tuple[int, ...]:
+def _key_columns(table: OutputTable) -> tuple[int, ...]:
     """What names the rows: the first column, with the other columns of text when it repeats."""
     first = [row[0] for row in table.rows]
     if len(set(first)) == len(first):
@@ -275,14 +275,14 @@ def _unique(names: Iterator[str]) -> Iterator[str]:
         yield name if seen[name] == 1 else f"{name}\x1f#{seen[name]}"
 
 
-def _of_findings(path: Path) -> Sheet:
+def _of_findings(path: Path) -> OutputColumns:
     """Every number of the findings as a column of its own with one row."""
     values = {
         f"{number}.{place}": (str(value),)
         for number, finding in enumerate(read_findings(path), 1)
         for place, value in _number_leaves(finding.values)
     }
-    return Sheet(names=("",), cells=values)
+    return OutputColumns(names=("",), cells=values)
 
 
 def _number_leaves(value: JsonValue, place: str = "") -> Iterator[tuple[str, float]]:

@@ -35,7 +35,7 @@ class TableError(ValueError):
 
 
 @dataclass(frozen=True)
-class Table:
+class OutputTable:
     """A table as text cells. `cut` says that rows beyond `MAX_CELLS` cells were not read."""
 
     header: tuple[str, ...]
@@ -48,7 +48,7 @@ class Table:
         return [row[index] for row in self.rows]
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> OutputTable:
     """Read a TSV or CSV (by suffix; other suffixes by the header's tabs).
 
     Raises:
@@ -75,7 +75,7 @@ def _rows(lines: Iterator[str], suffix: str) -> Iterator[list[str]]:
     return (row for row in csv.reader(everything(), delimiter="\t" if tabs else ",") if row)
 
 
-def _collect(rows: Iterator[list[str]]) -> Table:
+def _collect(rows: Iterator[list[str]]) -> OutputTable:
     header = next(rows, [])
     if not any(cell.strip() for cell in header):
         raise TableError("the file is empty")
@@ -88,12 +88,12 @@ def _collect(rows: Iterator[list[str]]) -> Table:
         if len(row) != len(header):
             raise TableError(f"row {number} has {len(row)} fields where the header has {len(header)}")
         if (len(kept) + 1) * len(header) > MAX_CELLS:
-            return Table(tuple(header), tuple(kept), cut=True)
+            return OutputTable(tuple(header), tuple(kept), cut=True)
         kept.append(tuple(row))
     twice = sorted({name for name in header if header.count(name) > 1}) if len(header) < 500 else []
     if twice or len(set(header)) < len(header):
         raise TableError(f"column {twice[0] if twice else ''!r} occurs more than once")
-    return Table(tuple(header), tuple(kept))
+    return OutputTable(tuple(header), tuple(kept))
 
 
 def to_number(cell: str) -> float | None:
@@ -114,7 +114,7 @@ def column_numbers(cells: Sequence[str]) -> list[float | None] | None:
     return values if all(key(cell) in missing for cell in others) else None
 
 
-def table_problem(table: Table, output: TaskOutput) -> str:
+def table_problem(table: OutputTable, output: TaskOutput) -> str:
     """The first way in which a table is not what was declared; empty when there is none."""
     wanted = [rule.name for rule in output.columns]
     absent = [name for name in wanted if name not in table.header]
@@ -147,7 +147,7 @@ def rule_problem(cells: list[str], rule: ColumnRule) -> str:
     return ""
 
 
-def empty_columns(table: Table, output: TaskOutput) -> tuple[str, ...]:
+def empty_columns(table: OutputTable, output: TaskOutput) -> tuple[str, ...]:
     """Declared columns of numbers in which no number is known (e.g. a median that was not reached)."""
     wanted = [r.name for r in output.columns if _is_bounded(r) and r.name in table.header]
     return tuple(n for n in wanted if table.rows and all(map(is_missing, table.column(n))))
@@ -157,7 +157,7 @@ def _is_bounded(rule: ColumnRule) -> bool:
     return rule.numeric or rule.minimum is not None or rule.maximum is not None
 
 
-def _nothing_known(table: Table, output: TaskOutput) -> str:
+def _nothing_known(table: OutputTable, output: TaskOutput) -> str:
     """A table whose columns of numbers, or of p-values, hold none; or one with nothing beside the rows' names."""
     empty = empty_columns(table, output)
     tests = [name for name in empty if _P.fullmatch(name) or _Q.fullmatch(name)]
@@ -169,7 +169,7 @@ def _nothing_known(table: Table, output: TaskOutput) -> str:
     return "" if known else "no cell beside the first column holds a value (NaN only)"
 
 
-def _probability_problem(table: Table) -> str:
+def _probability_problem(table: OutputTable) -> str:
     """P-values and false discovery rates lie in 0 to 1, and no adjusted p-value lies below its p-value.
 
     Ranked enrichment (a table with an NES) is let off the second rule: its rates come from a pooled null
@@ -193,7 +193,7 @@ def _probability_problem(table: Table) -> str:
     return ""
 
 
-def table_placeholder(table: Table) -> str:
+def table_placeholder(table: OutputTable) -> str:
     """Placeholder text in the header or the first thousand rows; empty when there is none."""
     words = {cell for row in (table.header, *table.rows[:1000]) for cell in row if cell[:1] not in _NUMERIC_START}
     for cell in sorted(words):
@@ -223,7 +223,7 @@ class FindingsError(ValueError):
 
 
 @dataclass(frozen=True)
-class Stated:
+class WrittenNumber:
     """A number as written: its value, and half a unit of its last digit."""
 
     text: str
@@ -265,13 +265,13 @@ def read_findings(path: Path) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def numbers_in(statement: str) -> tuple[Stated, ...]:
+def numbers_in(statement: str) -> tuple[WrittenNumber, ...]:
     """The numbers a statement states; digits inside names (`E2F`, `IL-6`, `GSE1992`) and `95% CI` are none."""
     text = _CONVENTION.sub(lambda m: " " * len(m[0]), statement)
     return tuple(_stated(match, text[: match.start()]) for match in _NUMBER.finditer(text))
 
 
-def _stated(match: re.Match[str], before: str) -> Stated:
+def _stated(match: re.Match[str], before: str) -> WrittenNumber:
     body = match["body"].replace(",", "")
     power = (match["power"] or "").replace("−", "-")
     exponent = int(re.sub(r"^(?:[eE]|\s?[×x]\s?10(?:\^|\*\*)?)", "", power)) if power else 0
@@ -279,7 +279,7 @@ def _stated(match: re.Match[str], before: str) -> Stated:
     decimals = len(body.partition(".")[2])
     value = float(f"{body}e{exponent}") * (-1 if match["sign"] else 1)
     bound = "<" if _LESS.search(before) else ">" if _MORE.search(before) else ""
-    return Stated(match[0].strip(), value, 0.5 * float(f"1e{exponent - decimals}"), bound)
+    return WrittenNumber(match[0].strip(), value, 0.5 * float(f"1e{exponent - decimals}"), bound)
 
 
 def numbers_of(value: JsonValue) -> Iterator[float]:
@@ -305,7 +305,7 @@ def _as_float(value: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def unsupported_number(finding: Finding, tables: Sequence[Table], parameters: JsonValue) -> str:
+def unsupported_number(finding: Finding, tables: Sequence[OutputTable], parameters: JsonValue) -> str:
     """The first number of a statement that is nowhere in its values, the task's parameters or its tables.
 
     Numbers are compared as rounded in the statement; a percentage stands for its share and for itself. Of
@@ -328,12 +328,12 @@ def unsupported_number(finding: Finding, tables: Sequence[Table], parameters: Js
     return ""
 
 
-def _whole(number: Stated) -> Stated:
+def _whole(number: WrittenNumber) -> WrittenNumber:
     """A percentage read as the number before its sign."""
-    return Stated(number.text, number.value * 100, number.half_unit * 100, number.bound)
+    return WrittenNumber(number.text, number.value * 100, number.half_unit * 100, number.bound)
 
 
-def _cells(tables: Iterable[Table], statement: str) -> Iterator[float]:
+def _cells(tables: Iterable[OutputTable], statement: str) -> Iterator[float]:
     words = set(re.findall(r"[\w.+-]*\w", statement))
     for table in tables:
         large = len(table.rows) * len(table.header) > SMALL_TABLE_CELLS

@@ -15,7 +15,7 @@ from bioresearcher.execution.figures import FigureError, read_figure
 from bioresearcher.execution.output_comparison import Part, split_parts
 from bioresearcher.execution.output_tables import (
     FindingsError,
-    Table,
+    OutputTable,
     TableError,
     empty_columns,
     numbers_of,
@@ -48,7 +48,7 @@ class _Look:
     summary: str = ""
     bad: str = ""
     placeholder: str = ""
-    table: Table | None = None
+    table: OutputTable | None = None
     findings: tuple[Finding, ...] = ()
     warning: str = ""
 
@@ -93,7 +93,7 @@ def _worst(missing: list[str], bad: list[str], placeholders: list[str]) -> tuple
     return None, ""
 
 
-def _unsupported(findings: Sequence[Finding], tables: list[Table], parameters: JsonValue) -> list[str]:
+def _unsupported(findings: Sequence[Finding], tables: list[OutputTable], parameters: JsonValue) -> list[str]:
     problems = []
     for finding in findings:
         number = unsupported_number(finding, tables, parameters)

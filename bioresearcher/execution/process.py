@@ -31,7 +31,7 @@ _EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interru
 
 
 @dataclass(frozen=True)
-class Bench:
+class AttemptContext:
     """Everything that stays the same over the runs of one attempt; `folder` is the attempt's."""
 
     task: DryLabTask
@@ -59,7 +59,7 @@ def bad_output_name(task: DryLabTask) -> str | None:
     return next(bad, None)
 
 
-def make_job(bench: Bench, inputs: Mapping[str, Path], code: str = CODE) -> Job:
+def make_job(bench: AttemptContext, inputs: Mapping[str, Path], code: str = CODE) -> Job:
     """The job that runs the code on some inputs; nothing is written, so `code/` and `work/` need not exist yet."""
     job = Job(
         code_dir=bench.folder / code,
@@ -73,7 +73,7 @@ def make_job(bench: Bench, inputs: Mapping[str, Path], code: str = CODE) -> Job:
     return replace(job, args=(f"{bench.sandbox.layout(job).code}/task.json",))
 
 
-def write_code(bench: Bench, job: Job, inputs: Mapping[str, Path]) -> None:
+def write_code(bench: AttemptContext, job: Job, inputs: Mapping[str, Path]) -> None:
     """Write the code folder with the task file, which names files by their paths inside the sandbox."""
     folder = fresh_folder(job.code_dir)
     for name, text in {bench.task.code_file: bench.code.code, **bench.code.support}.items():
@@ -108,7 +108,7 @@ def inside_paths(sandbox: Sandbox, job: Job, inputs: Mapping[str, Path]) -> dict
     return {name: shown[_mount_name(index, name)] for index, name in enumerate(inputs)}
 
 
-async def run_code(bench: Bench, job: Job, outputs: str) -> Run:
+async def run_code(bench: AttemptContext, job: Job, outputs: str) -> Run:
     """Run a written job in a fresh work folder, and collect the declared outputs into the folder `outputs`.
 
     The work folder is removed, also when the run is cancelled.

@@ -12,7 +12,7 @@ from bioresearcher.execution.figures import FigureError, picture_distance
 from bioresearcher.execution.folders import CODE, LIMITS, OUTPUTS
 from bioresearcher.execution.input_snapshot import find_input
 from bioresearcher.execution.output_comparison import Part, differing_parts, split_parts
-from bioresearcher.execution.process import Bench, classify, make_job, run_code, write_code
+from bioresearcher.execution.process import AttemptContext, classify, make_job, run_code, write_code
 from bioresearcher.runfolder import RunFolder, file_sha256
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.sandbox.folders import remove_tree, temporary_folder
@@ -114,7 +114,7 @@ async def reproduce_task(recorded: Recorded, task_id: str, sandbox: Sandbox, lim
         limits = recorded.folder.read(Limits, "tasks", task_id, LIMITS)
     place = temporary_folder()
     try:
-        bench = Bench(task, code, sandbox, limits, SEED, place)
+        bench = AttemptContext(task, code, sandbox, limits, SEED, place)
         (place / CODE).mkdir()
         job = make_job(bench, inputs)
         write_code(bench, job, inputs)

@@ -15,9 +15,17 @@ from pydantic import TypeAdapter, ValidationError
 from bioresearcher.errors import DefectError
 from bioresearcher.execution.folders import fresh_folder, remove
 from bioresearcher.execution.inside import rows
-from bioresearcher.execution.output_comparison import Part, Sheet, read_sheets
+from bioresearcher.execution.output_comparison import OutputColumns, Part, read_sheets
 from bioresearcher.execution.outputs import check_outputs, read_parts
-from bioresearcher.execution.process import Bench, classify, inside_paths, make_job, mounts, run_code, write_code
+from bioresearcher.execution.process import (
+    AttemptContext,
+    classify,
+    inside_paths,
+    make_job,
+    mounts,
+    run_code,
+    write_code,
+)
 from bioresearcher.runfolder import write_text
 from bioresearcher.sandbox.artifacts import collect
 from bioresearcher.sandbox.base import Job
@@ -33,7 +41,7 @@ _MIN_WALL_S = 30.0
 _WALL_FACTOR = 5.0
 
 Parts = Mapping[str, Mapping[str, Part]]
-Sheets = Mapping[str, Sheet]
+Sheets = Mapping[str, OutputColumns]
 
 
 class _Done(Value):
@@ -48,7 +56,7 @@ _ANSWER = TypeAdapter(list[_Done])
 
 
 @dataclass(frozen=True)
-class Changed:
+class PerturbedInputs:
     """Changed input files, or why there are none.
 
     `whole` says that every input was changed in all the numbers it holds, so that whatever stays the same in the
@@ -79,7 +87,7 @@ class Rerun:
 class Trial:
     """What all reruns share: the bench, and the real run's inputs, outputs and wall time."""
 
-    bench: Bench
+    bench: AttemptContext
     inputs: Mapping[str, Path]
     parts: Parts
     sheets: Sheets
@@ -127,7 +135,7 @@ async def rerun(trial: Trial, inputs: Mapping[str, Path], *, shift: int = 0) -> 
     return Rerun(parts, sheets=sheets, seeded=_SEEDED in run.undeclared, undrawn=_UNDRAWN in run.undeclared)
 
 
-def _watched(bench: Bench, job: Job, shift: int) -> Job:
+def _watched(bench: AttemptContext, job: Job, shift: int) -> Job:
     """The job with a start-up file that sees seeds being fixed."""
     env = {**job.env, _SHIFT: str(shift)}
     if bench.task.language != "r":
@@ -137,7 +145,7 @@ def _watched(bench: Bench, job: Job, shift: int) -> Job:
     return replace(job, env=env)
 
 
-async def change_inputs(trial: Trial, variant: str, *, again: int = 0) -> Changed:
+async def change_inputs(trial: Trial, variant: str, *, again: int = 0) -> PerturbedInputs:
     """Make changed copies inside the sandbox; they replace those of the variant before.
 
     `again` makes other copies of the same variant. For the variants see `inside/perturb_inputs.py`.
@@ -154,10 +162,10 @@ async def change_inputs(trial: Trial, variant: str, *, again: int = 0) -> Change
         result = await bench.sandbox.run(job)
         if result.exit_code != 0 or result.killed:
             said = (result.stderr.strip().splitlines() or ["no message"])[-1]
-            return Changed({}, f"changing the inputs failed: {result.killed or said[:200]}")
+            return PerturbedInputs({}, f"changing the inputs failed: {result.killed or said[:200]}")
         _, refused = collect(work, folder, limits=job.limits)
         if refused:
-            return Changed({}, f"a changed input could not be kept: {refused[0]}")
+            return PerturbedInputs({}, f"a changed input could not be kept: {refused[0]}")
         done = _ANSWER.validate_json(result.stdout)
     except ValidationError as error:
         raise DefectError(f"the perturbation script's answer is not understood: {error}") from error
@@ -166,10 +174,10 @@ async def change_inputs(trial: Trial, variant: str, *, again: int = 0) -> Change
         remove(work)
     if not any(d.changed for d in done):
         kinds = ", ".join(sorted({d.kind for d in done}))
-        return Changed({}, f"no input is of a kind whose values can be changed ({kinds or 'no inputs'})")
+        return PerturbedInputs({}, f"no input is of a kind whose values can be changed ({kinds or 'no inputs'})")
     whole = all(d.changed and d.kind in {"table", "json", "gene_sets"} for d in done)
     one_in = min((d.rows for d in done if d.rows is not None), default=0)
-    return Changed(_changed_files(trial.inputs, folder), whole=whole, one_in=one_in)
+    return PerturbedInputs(_changed_files(trial.inputs, folder), whole=whole, one_in=one_in)
 
 
 def lay_script(name: str, folder: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
-from bioresearcher.execution.output_tables import Table, TableError, read_table, to_number
+from bioresearcher.execution.output_tables import OutputTable, TableError, read_table, to_number
 from bioresearcher.schemas.execution import DryLabTask
 from bioresearcher.schemas.missing import blanked
 
@@ -78,7 +78,7 @@ def warn(task: DryLabTask, inputs: Mapping[str, Path], outputs: Mapping[str, Pat
     return tuple(dict.fromkeys(said))[:10]
 
 
-def _of_results(table: Table) -> Iterator[str]:
+def _of_results(table: OutputTable) -> Iterator[str]:
     names = {name.strip().lower(): name for name in table.header}
     yield from _small_groups(table, names)
     yield from _few_events(table, names)
@@ -92,14 +92,14 @@ def _numbers(cells: Iterable[str]) -> Iterator[float]:
     return (value for value in map(to_number, cells) if value is not None and math.isfinite(value))
 
 
-def _small_groups(table: Table, names: Mapping[str, str]) -> Iterator[str]:
+def _small_groups(table: OutputTable, names: Mapping[str, str]) -> Iterator[str]:
     for name in ("n_case", "n_control", "n"):
         values = list(_numbers(table.column(names[name]))) if name in names else []
         if values and min(values) < FEWEST_PER_GROUP:
             yield f"{names[name]} is as low as {min(values):g}; below {FEWEST_PER_GROUP} a group says little"
 
 
-def _few_events(table: Table, names: Mapping[str, str]) -> Iterator[str]:
+def _few_events(table: OutputTable, names: Mapping[str, str]) -> Iterator[str]:
     """A Cox or logistic table: one row a term, all with the number of events of the model."""
     ratio = next((n for n in names if n in {"hr", "hazard_ratio", "odds_ratio", "or"}), None)
     if ratio is None or "events" not in names:
@@ -114,7 +114,7 @@ def _few_events(table: Table, names: Mapping[str, str]) -> Iterator[str]:
         )
 
 
-def _not_proportional(table: Table, names: Mapping[str, str]) -> Iterator[str]:
+def _not_proportional(table: OutputTable, names: Mapping[str, str]) -> Iterator[str]:
     name = next((n for n in names if n in {"ph_p", "ph_p_value", "schoenfeld_p", "p_ph"}), None)
     low = [value for value in _numbers(table.column(names[name])) if value < 0.05] if name else []
     if low:
@@ -158,7 +158,7 @@ def _of_samples(task: DryLabTask, inputs: Mapping[str, Path]) -> Iterator[str]:
             yield from _mislabelled(sheet, rows)
 
 
-def _sheet(path: Path) -> Table | None:
+def _sheet(path: Path) -> OutputTable | None:
     if not path.is_file() or path.stat().st_size > 20_000_000 or path.suffix.lower() not in {".tsv", ".csv", ".txt"}:
         return None
     try:
@@ -167,7 +167,7 @@ def _sheet(path: Path) -> Table | None:
         return None
 
 
-def _confounded(sheet: Table, group: str) -> Iterator[str]:
+def _confounded(sheet: OutputTable, group: str) -> Iterator[str]:
     for name in sheet.header:
         if name == group or not any(word == name.lower() or word in name.lower().split("_") for word in _BATCH):
             continue
@@ -230,7 +230,7 @@ def _rows(file: TextIO, separator: str, wanted: set[str]) -> dict[str, dict[str,
     return found
 
 
-def _mislabelled(sheet: Table, rows: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+def _mislabelled(sheet: OutputTable, rows: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     for marker in MARKERS:
         values = rows.get(marker.gene)
         column = next((name for name in sheet.header if name.strip().lower() in marker.columns), None)
@@ -249,7 +249,9 @@ def _mislabelled(sheet: Table, rows: Mapping[str, Mapping[str, float]]) -> Itera
             )
 
 
-def _sides(sheet: Table, column: str, marker: Marker, values: Mapping[str, float]) -> tuple[list[float], list[float]]:
+def _sides(
+    sheet: OutputTable, column: str, marker: Marker, values: Mapping[str, float]
+) -> tuple[list[float], list[float]]:
     """Values of the samples labelled high and low; the sheet's column with the most sample names is taken for ids."""
     ids = max(sheet.header, key=lambda name: len(values.keys() & set(sheet.column(name))))
     high, low = [], []

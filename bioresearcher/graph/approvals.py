@@ -13,7 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import interrupt
 
-from bioresearcher.graph.context import Context
+from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.state import RunState, revisions_of, standing
 from bioresearcher.schemas.run import Decision
 
@@ -28,12 +28,12 @@ def made_at(decisions: Sequence[Decision], gate: str) -> list[Decision]:
     return [d for d in decisions if d.gate == gate]
 
 
-def is_asked(c: Context, gate: str) -> bool:
+def is_asked(c: RunContext, gate: str) -> bool:
     """Whether the run's settings name the gate."""
     return gate.removeprefix("approve_") in c.settings.gates
 
 
-def asked(c: Context, state: RunState, gate: str, **shown: Any) -> Decision:  # noqa: ANN401 - JSON
+def asked(c: RunContext, state: RunState, gate: str, **shown: Any) -> Decision:  # noqa: ANN401 - JSON
     """A person's next answer at a gate; approval where the settings do not name it.
 
     The question has the gate's name, `turn` (how many answers came before), `said` (what came of the last one) and

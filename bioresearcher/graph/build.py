@@ -18,7 +18,7 @@ from bioresearcher.graph import nodes_design as design
 from bioresearcher.graph import nodes_search as datasets
 from bioresearcher.graph import nodes_search as search
 from bioresearcher.graph.approvals import HEADINGS, OUTLINES, PROTOCOL, SELECTION, TASKS, stays_open
-from bioresearcher.graph.context import Context
+from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.state import CodeTask, PaperTask, PartTask, RunState, standing
 from bioresearcher.schemas.execution import DryLabTask
 
@@ -96,7 +96,7 @@ class Node(Protocol):
 
     __name__: str
 
-    def __call__(self, state: Any, runtime: Runtime[Context], /) -> Awaitable[dict[str, Any]]:  # noqa: ANN401
+    def __call__(self, state: Any, runtime: Runtime[RunContext], /) -> Awaitable[dict[str, Any]]:  # noqa: ANN401
         """Work."""
 
 
@@ -126,7 +126,7 @@ BRANCHES: tuple[tuple[Node, type[Any]], ...] = (
 
 def build_pipeline() -> Graph:
     """The graph, not compiled."""
-    graph: Graph = StateGraph(RunState, context_schema=Context)
+    graph: Graph = StateGraph(RunState, context_schema=RunContext)
     graph.set_node_defaults(retry_policy=RetryPolicy(max_attempts=3, retry_on=_retryable))
     for node in STEPS:
         graph.add_node(node.__name__, _announced(node), input_schema=RunState)
@@ -173,18 +173,18 @@ def build_pipeline() -> Graph:
     return graph
 
 
-def _after_headings(state: RunState, runtime: Runtime[Context]) -> str:
+def _after_headings(state: RunState, runtime: Runtime[RunContext]) -> str:
     by_rule = runtime.context.caller.by_rule
     return after_draft(state, HEADINGS, "design_headings", "design_outlines", by_rule=by_rule)
 
 
-def _after_outlines(state: RunState, runtime: Runtime[Context]) -> list[Send] | str:
+def _after_outlines(state: RunState, runtime: Runtime[RunContext]) -> list[Send] | str:
     by_rule = runtime.context.caller.by_rule
     there = after_draft(state, OUTLINES, "design_outlines", "", by_rule=by_rule)
     return there or after_outlines(state)
 
 
-def _after_tasks(state: RunState, runtime: Runtime[Context]) -> list[Send | str] | str:
+def _after_tasks(state: RunState, runtime: Runtime[RunContext]) -> list[Send | str] | str:
     """The first tasks, and vectors beside them; the same question again while a person changes what is run."""
     if stays_open(state, TASKS):
         return "approve_tasks"
@@ -194,7 +194,7 @@ def _after_tasks(state: RunState, runtime: Runtime[Context]) -> list[Send | str]
     return ["index_papers", *([first] if isinstance(first, str) else first)]
 
 
-def _next_tasks(state: RunState, runtime: Runtime[Context]) -> list[Send] | Literal["score_protocol"]:
+def _next_tasks(state: RunState, runtime: Runtime[RunContext]) -> list[Send] | Literal["score_protocol"]:
     tasks = runtime.context.folder.read_list(DryLabTask, "tasks.json")
     return next_tasks(state, {t.id: t.needs for t in tasks})
 
@@ -203,7 +203,7 @@ def _announced(node: Node) -> Any:  # noqa: ANN401 - LangGraph's node type
     """The node with a start and a done event. A raised error is announced by the run, not here."""
     name = node.__name__
 
-    async def announced(state: Any, runtime: Runtime[Context]) -> dict[str, Any]:  # noqa: ANN401 - state or task
+    async def announced(state: Any, runtime: Runtime[RunContext]) -> dict[str, Any]:  # noqa: ANN401 - state or task
         events = runtime.context.caller.events
         item = str(next(iter(state.values()))) if len(state) == 1 else ""
         events.emit("step", name, "start", item)

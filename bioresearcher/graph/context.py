@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bioresearcher.execution.folders import LIMITS
 from bioresearcher.graph.added_files import Added
 from bioresearcher.graph.revisions import recorded
-from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.retrieval.index import Library
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.sandbox.base import Sandbox
@@ -17,18 +17,18 @@ from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.execution import DryLabTask, Limits
 from bioresearcher.schemas.paper import Failure, Paper
-from bioresearcher.schemas.paper_report import Analysis, Report
+from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.settings import Settings
 from bioresearcher.sources.literature.own_papers import OwnPapers
 from bioresearcher.sources.protocols import DatasetSource, LiteratureSource, StatusSource
 from bioresearcher.sources.pubmed_offline.source import PubmedFiles
-from bioresearcher.stages.design_context import Bench
+from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.stages.program import Workbench
 
 
 @dataclass(frozen=True)
-class Context:
+class RunContext:
     """Services and inputs of a run.
 
     Attributes:
@@ -48,7 +48,7 @@ class Context:
         task_slots: How many tasks run at once.
     """
 
-    caller: Caller
+    caller: ModelClient
     folder: RunFolder
     library: Library
     objective: Objective
@@ -81,13 +81,13 @@ class Context:
         found = [s for s in self.reachable(failures) if isinstance(s, StatusSource)]
         return [*found, *(s for s in self.notices if s.name not in lost)]
 
-    def bench(self) -> Bench:
+    def bench(self) -> DesignContext:
         """What the designer works from, read from the run folder."""
         excluded = {i for r in recorded(self.folder) for i in r.excluded}
-        bench = Bench(
+        bench = DesignContext(
             objective=self.objective,
-            reports={r.paper_id: r for r in self.folder.read_all(Report, "reports")},
-            analyses={a.paper_id: a for a in self.folder.read_all(Analysis, "analyses")},
+            reports={r.paper_id: r for r in self.folder.read_all(PaperReport, "reports")},
+            analyses={a.paper_id: a for a in self.folder.read_all(ReferabilityAnalysis, "analyses")},
             datasets=self.folder.read_all(Dataset, "datasets"),
             skills=self.skills,
             max_parts=self.settings.max_parts,

@@ -15,11 +15,11 @@ from langgraph.runtime import Runtime
 from bioresearcher.errors import InputError, NothingRevisedError
 from bioresearcher.execution.folders import LIMITS
 from bioresearcher.graph.approvals import PROTOCOL, SELECTION, TASKS, asked, is_asked, made_at
-from bioresearcher.graph.context import Context
+from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.nodes_search import CHECKS
 from bioresearcher.graph.revise import edit_run, in_force, revise_run
 from bioresearcher.graph.revisions import recorded, with_revisions
-from bioresearcher.graph.selection_additions import Found, find_given, judge_datasets, judge_paper
+from bioresearcher.graph.selection_additions import Addition, find_given, judge_datasets, judge_paper
 from bioresearcher.graph.state import RunState, revisions_of
 from bioresearcher.schemas.dataset import DatasetCheck
 from bioresearcher.schemas.execution import DryLabTask, Limits
@@ -32,7 +32,7 @@ Update = dict[str, Any]
 SKIPPED = "skipped by a person"
 
 
-async def approve_protocol(state: RunState, runtime: Runtime[Context]) -> Update:
+async def approve_protocol(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Asks a person whether the protocol may be carried out; a comment revises the parts that it concerns."""
     c = runtime.context
     c = replace(c, objective=with_revisions(c.folder, c.objective))
@@ -56,7 +56,7 @@ def _last(made: Sequence[Decision]) -> tuple[str, ...]:
     return made[-1].parts if made and made[-1].more else ()
 
 
-async def _revised(c: Context, decision: Decision) -> tuple[Revision | None, str]:
+async def _revised(c: RunContext, decision: Decision) -> tuple[Revision | None, str]:
     """The revision that an answer asks for; else why there is none."""
     try:
         if decision.text:
@@ -88,7 +88,7 @@ def approved_parts(made: Sequence[Decision], revisions: Sequence[Revision]) -> l
     return list(found)
 
 
-async def approve_tasks(state: RunState, runtime: Runtime[Context]) -> Update:
+async def approve_tasks(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Asks a person which tasks are run, and within which limits, where the settings name this gate."""
     c = runtime.context
     if not is_asked(c, TASKS) or not state["tasks"]:
@@ -147,7 +147,7 @@ class _Selection:
     said: list[str] = field(default_factory=list)
 
 
-async def approve_selection(state: RunState, runtime: Runtime[Context]) -> Update:
+async def approve_selection(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Asks a person which papers and data sets to use.
 
     What `--include` and `--exclude` say counts whoever answers, unless a person says otherwise by name.
@@ -196,24 +196,24 @@ def _not_known(wished: Sequence[str], unwanted: Sequence[str]) -> list[Failure]:
     return screen.not_known(wished, "--include") + screen.not_known(unwanted, "--exclude")
 
 
-def _known_papers(c: Context) -> list[str]:
+def _known_papers(c: RunContext) -> list[str]:
     """Every data set that was looked at; those that are not used keep their file until the gate is closed."""
     return [p.stem for p in sorted(c.folder.path("datasets").glob("*.json"))]
 
 
-def _take(c: Context, now: _Selection, taken_in: Sequence[str], taken_out: Sequence[str]) -> None:
+def _take(c: RunContext, now: _Selection, taken_in: Sequence[str], taken_out: Sequence[str]) -> None:
     known = _known_papers(c)
     now.kept = [p for p in dict.fromkeys((*now.kept, *taken_in)) if p in now.papers and p not in taken_out]
     now.datasets = [d for d in dict.fromkeys((*now.datasets, *taken_in)) if d in known and d not in taken_out]
 
 
-def _set_aside(c: Context, place: str, used: Collection[str]) -> None:
+def _set_aside(c: RunContext, place: str, used: Collection[str]) -> None:
     for unused in c.folder.path(place).glob("*.json"):
         if unused.stem not in used:
             unused.rename(unused.with_suffix(".unused"))
 
 
-async def _add(c: Context, now: _Selection, given: str, decision: Decision) -> None:
+async def _add(c: RunContext, now: _Selection, given: str, decision: Decision) -> None:
     """Take in what was given; each paper and data set is judged as those that were found."""
     found = await find_given(c, given, _known_papers(c))
     before = len(now.said)
@@ -230,7 +230,7 @@ async def _add(c: Context, now: _Selection, given: str, decision: Decision) -> N
         now.said.append(f"{given}: nothing was found.")
 
 
-async def _add_papers(c: Context, now: _Selection, found: Found, decision: Decision) -> None:
+async def _add_papers(c: RunContext, now: _Selection, found: Addition, decision: Decision) -> None:
     own = [p for p in found.papers if p.source == "own"]
     one = screen.unique([*own, *now.papers.values(), *found.papers])
     rows = {r.paper_id: r for r in c.folder.read_list(ScreenedPaper, SCREENING)}
@@ -269,7 +269,7 @@ def _said_of_paper(paper: Paper, row: ScreenedPaper, *, known: bool) -> str:
     return f"{name} {how}{warned.get(paper.status, unknown)}."
 
 
-async def _add_datasets(c: Context, now: _Selection, found: Found) -> None:
+async def _add_datasets(c: RunContext, now: _Selection, found: Addition) -> None:
     if not found.datasets:
         return
     checks = {k.dataset_id: k for k in c.folder.read_list(DatasetCheck, CHECKS)}
@@ -286,7 +286,7 @@ async def _add_datasets(c: Context, now: _Selection, found: Found) -> None:
     c.folder.write_list(checks.values(), CHECKS)
 
 
-def _note_selection(c: Context, now: _Selection, *, closed: bool) -> None:
+def _note_selection(c: RunContext, now: _Selection, *, closed: bool) -> None:
     """The screening as the person at the gate changed it; numbers of rows stay the same while it is open."""
     rows = []
     for row in c.folder.read_list(ScreenedPaper, SCREENING):

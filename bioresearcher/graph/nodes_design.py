@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime
 from bioresearcher.errors import InputError
 from bioresearcher.execution.input_snapshot import keep_inputs
 from bioresearcher.graph.approvals import HEADINGS, OUTLINES
-from bioresearcher.graph.context import Context
+from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.nodes_outline import (
     HEADINGS_FILE,
     OUTLINES_FILE,
@@ -23,7 +23,7 @@ from bioresearcher.graph.nodes_outline import (
 from bioresearcher.graph.revisions import kept_ids, settle_tasks
 from bioresearcher.graph.state import CodeTask, PartTask, RunState, revisions_of
 from bioresearcher.report.protocol_markdown import render_bare_protocol
-from bioresearcher.review.check import GateContext
+from bioresearcher.review.check import CheckContext
 from bioresearcher.review.checks import run_gates
 from bioresearcher.review.run_context import context_of_run
 from bioresearcher.runfolder import write_text
@@ -32,15 +32,15 @@ from bioresearcher.schemas.base import origin_of
 from bioresearcher.schemas.dataset import DatasetCheck
 from bioresearcher.schemas.execution import DryLabTask, TaskRecord
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
-from bioresearcher.schemas.review import DraftReview, GateFinding
+from bioresearcher.schemas.review import CheckFinding, DraftReview
 from bioresearcher.stages import design, design_context, program, score
-from bioresearcher.stages.design_context import Bench
+from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.stages.review_loop import reviewed
 
 Update = dict[str, Any]
 
 
-def gate_context(c: Context) -> GateContext:
+def gate_context(c: RunContext) -> CheckContext:
     """What the gates may check against: what this run retrieved."""
     known = context_of_run(c.folder.root)
     return replace(
@@ -52,7 +52,7 @@ def gate_context(c: Context) -> GateContext:
     )
 
 
-async def design_headings(state: RunState, runtime: Runtime[Context]) -> Update:
+async def design_headings(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """The protocol's parts."""
     c = runtime.context
     bench = c.bench()
@@ -78,7 +78,7 @@ async def design_headings(state: RunState, runtime: Runtime[Context]) -> Update:
     }
 
 
-def _why_nothing(c: Context, bench: Bench) -> str:
+def _why_nothing(c: RunContext, bench: DesignContext) -> str:
     """Why neither data nor papers give a part."""
     said = [f"{f.item} could not be loaded ({f.message.rstrip('.')})" for f in c.input_failures]
     for check in c.folder.read_list(DatasetCheck, "checks.json"):
@@ -91,7 +91,7 @@ def _why_nothing(c: Context, bench: Bench) -> str:
     return "; ".join(said)
 
 
-async def design_outlines(state: RunState, runtime: Runtime[Context]) -> Update:
+async def design_outlines(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """A line per step."""
     c = runtime.context
     bench = c.bench()
@@ -109,7 +109,7 @@ async def design_outlines(state: RunState, runtime: Runtime[Context]) -> Update:
     return {"reviews": list(best.rounds), "passed": passed_now(state, "outlines", best.passed)}
 
 
-async def write_steps(task: PartTask, runtime: Runtime[Context]) -> Update:
+async def write_steps(task: PartTask, runtime: Runtime[RunContext]) -> Update:
     """The steps of one part."""
     c = runtime.context
     bench = c.bench()
@@ -127,7 +127,7 @@ async def write_steps(task: PartTask, runtime: Runtime[Context]) -> Update:
             origin=origin_of(s.origin for s in steps),
         )
 
-    def check(steps: tuple[ProtocolStep, ...]) -> tuple[GateFinding, ...]:
+    def check(steps: tuple[ProtocolStep, ...]) -> tuple[CheckFinding, ...]:
         return run_gates(whole(steps), context, scope="part")
 
     best = await reviewed(
@@ -143,7 +143,7 @@ async def write_steps(task: PartTask, runtime: Runtime[Context]) -> Update:
     return {"written": [part.id], "reviews": list(best.rounds), "passed": passed}
 
 
-async def assemble_protocol(state: RunState, runtime: Runtime[Context]) -> Update:
+async def assemble_protocol(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """The parts as one protocol."""
     c = runtime.context
     headings = c.folder.read(HeadingsDraft, "design", HEADINGS_FILE)
@@ -162,7 +162,7 @@ async def assemble_protocol(state: RunState, runtime: Runtime[Context]) -> Updat
     return {}
 
 
-async def extract_tasks(state: RunState, runtime: Runtime[Context]) -> Update:
+async def extract_tasks(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """The dry-lab tasks."""
     c = runtime.context
     bench = c.bench()
@@ -180,7 +180,7 @@ async def extract_tasks(state: RunState, runtime: Runtime[Context]) -> Update:
     return {"tasks": [t.id for t in tasks], "done": done, "failures": list(found.refused)}
 
 
-async def program_task(task: CodeTask, runtime: Runtime[Context]) -> Update:
+async def program_task(task: CodeTask, runtime: Runtime[RunContext]) -> Update:
     """One task: code, runs, repairs, verified outcome."""
     c, task_id = runtime.context, task["task_id"]
     spec = c.folder.read(DryLabTask, "tasks", task_id, "task.json")
@@ -197,12 +197,12 @@ async def program_task(task: CodeTask, runtime: Runtime[Context]) -> Update:
     return {"done": [task_id]}
 
 
-async def collect_tasks(state: RunState, runtime: Runtime[Context]) -> Update:
+async def collect_tasks(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Where the branches of a round of tasks meet."""
     return {}
 
 
-async def score_protocol(state: RunState, runtime: Runtime[Context]) -> Update:
+async def score_protocol(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """The five metrics."""
     c = runtime.context
     protocol = c.folder.read(Protocol, "protocol.json")

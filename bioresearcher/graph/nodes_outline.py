@@ -10,13 +10,13 @@ from langgraph.types import Overwrite
 
 from bioresearcher.errors import RunFolderError
 from bioresearcher.graph.approvals import HEADINGS, OUTLINES, asked, is_asked, made_at
-from bioresearcher.graph.context import Context
+from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.state import RunState
 from bioresearcher.offline import comment as spoken
 from bioresearcher.runfolder import write_bytes
 from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.protocol import ProtocolPart
-from bioresearcher.schemas.review import GateFinding
+from bioresearcher.schemas.review import CheckFinding
 from bioresearcher.schemas.run import Decision
 from bioresearcher.stages.forms import FormError
 from bioresearcher.stages.outline_form import (
@@ -39,7 +39,7 @@ CANNOT = (
 ENOUGH = f"nothing was changed: {MOST_COMMENTS} comments were followed; use drop or edit, or approve."
 
 
-async def approve_headings(state: RunState, runtime: Runtime[Context]) -> Update:
+async def approve_headings(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Asks a person whether the protocol's parts are right, where the settings name this gate."""
     c = runtime.context
     if not is_asked(c, HEADINGS):
@@ -66,7 +66,7 @@ async def approve_headings(state: RunState, runtime: Runtime[Context]) -> Update
     return {"decisions": [told], "parts": [p.id for p in after.parts]}
 
 
-async def approve_outlines(state: RunState, runtime: Runtime[Context]) -> Update:
+async def approve_outlines(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Asks a person whether the steps to be written are right, where the settings name this gate."""
     c = runtime.context
     if not is_asked(c, OUTLINES):
@@ -94,7 +94,7 @@ async def approve_outlines(state: RunState, runtime: Runtime[Context]) -> Update
     return {"decisions": [told], "parts": [p.id for p in after]}
 
 
-def _follow(c: Context, parts: Parts) -> None:
+def _follow(c: RunContext, parts: Parts) -> None:
     """The headings of the parts that are left, so that both files say the same."""
     draft = c.folder.read(HeadingsDraft, "design", HEADINGS_FILE)
     c.folder.write(Headings(draft.title, draft.summary, parts).draft, "design", HEADINGS_FILE)
@@ -104,12 +104,12 @@ def _lines(error: FormError) -> str:
     return "\n".join(str(m) if m.line else m.text for m in error.mistakes)
 
 
-def _is_followed(c: Context, decision: Decision, said: str) -> bool:
+def _is_followed(c: RunContext, decision: Decision, said: str) -> bool:
     """Whether the draft is designed again after a comment."""
     return bool(decision.comment) and not said and not c.caller.by_rule
 
 
-def _commented(c: Context, state: RunState, gate: str, decision: Decision, parts: Parts) -> tuple[str, Parts]:
+def _commented(c: RunContext, state: RunState, gate: str, decision: Decision, parts: Parts) -> tuple[str, Parts]:
     """What rules make of a comment when no model answers; with one it is left to the next draft."""
     if _left(state, gate) <= 0:
         return ENOUGH, parts
@@ -138,17 +138,17 @@ def after_comments(name: str, said: Sequence[str]) -> str:
     return f"{name} after comment {len(said)}" if said else name
 
 
-def as_findings(said: Sequence[str], before: str) -> tuple[GateFinding, ...]:
+def as_findings(said: Sequence[str], before: str) -> tuple[CheckFinding, ...]:
     """A person's comments as findings on the draft that they were made on; the last one counts most."""
     if not said:
         return ()
     earlier = f" Before, the person said: {' / '.join(said[:-1])}." if said[:-1] else ""
     message = f"A person who read this draft asks: {said[-1]}.{earlier} The draft was:\n{before}"
     suggestion = "Do what the person asks and keep everything else of that draft as it is."
-    return (GateFinding(gate="PERSON", severity="error", location="draft", message=message, suggestion=suggestion),)
+    return (CheckFinding(gate="PERSON", severity="error", location="draft", message=message, suggestion=suggestion),)
 
 
-def commented_draft(c: Context, state: RunState, gate: str) -> tuple[list[str], str]:
+def commented_draft(c: RunContext, state: RunState, gate: str) -> tuple[list[str], str]:
     """The comments that the next draft is to follow, and the draft that the last one was made on, as text."""
     said = comments(state, gate)
     if not said:
@@ -157,7 +157,7 @@ def commented_draft(c: Context, state: RunState, gate: str) -> tuple[list[str], 
     return said, text_of(c, as_it_was(c, name, made_at(state["decisions"], gate)[-1].turn))
 
 
-def as_it_was(c: Context, name: str, turn: int) -> str:
+def as_it_was(c: RunContext, name: str, turn: int) -> str:
     """The file that holds headings or outlines as they were before an answer.
 
     It is written when the answer is first carried out, and read when that was cut short and is done again.
@@ -173,7 +173,7 @@ def before_file(name: str, turn: int) -> str:
     return f"{name.removesuffix('.json')}-before-{turn}.json"
 
 
-def text_of(c: Context, name: str) -> str:
+def text_of(c: RunContext, name: str) -> str:
     """Headings or outlines as text, without notes.
 
     Raises:

@@ -12,13 +12,13 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from bioresearcher.errors import AnswerError, InputError, OutsideError
-from bioresearcher.graph.context import Context
+from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.state import PaperTask, RunState
 from bioresearcher.papers.canonical import UnreadablePaper
 from bioresearcher.papers.injection import shown
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Failure, Paper, QueryPlan, SearchRound
-from bioresearcher.schemas.paper_report import Report
+from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.sources.datasets.suitability import check_dataset
 from bioresearcher.sources.protocols import StatusSource
 from bioresearcher.stages import datasets, read, screen, search
@@ -26,7 +26,7 @@ from bioresearcher.stages import datasets, read, screen, search
 Update = dict[str, Any]
 
 
-async def plan_queries(state: RunState, runtime: Runtime[Context]) -> Update:
+async def plan_queries(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Queries of the next search round."""
     c = runtime.context
     titles = [shown(c.folder.read(Paper, "papers", f"{p}.json")).title for p in state["found"][:20]]
@@ -39,7 +39,7 @@ async def plan_queries(state: RunState, runtime: Runtime[Context]) -> Update:
     return {"plan": plan}
 
 
-async def search_papers(state: RunState, runtime: Runtime[Context]) -> Update:
+async def search_papers(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """One search round over the sources."""
     c = runtime.context
     plan = state["plan"] or QueryPlan(literature=())
@@ -67,7 +67,7 @@ async def search_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     return {"found": found, "rounds": rounds, "failures": failures}
 
 
-async def _closeness(c: Context, papers: Sequence[Paper]) -> dict[str, float]:
+async def _closeness(c: RunContext, papers: Sequence[Paper]) -> dict[str, float]:
     """How close each paper is to the objective in meaning, 0 to 1."""
     seen = await asyncio.to_thread(lambda: [shown(p) for p in papers])
     read = [f"{p.title}. {p.abstract}".strip() for p in seen]
@@ -75,7 +75,7 @@ async def _closeness(c: Context, papers: Sequence[Paper]) -> dict[str, float]:
     return dict(zip((p.id for p in papers), values, strict=True))
 
 
-async def screen_papers(state: RunState, runtime: Runtime[Context]) -> Update:
+async def screen_papers(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Scores and selects."""
     c = runtime.context
     papers = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["found"]]
@@ -103,14 +103,14 @@ async def screen_papers(state: RunState, runtime: Runtime[Context]) -> Update:
 
 
 async def _checked_own(
-    c: Context, papers: Sequence[Paper], sources: Sequence[StatusSource]
+    c: RunContext, papers: Sequence[Paper], sources: Sequence[StatusSource]
 ) -> tuple[list[Paper], list[Failure]]:
     """The papers, those the researcher gave with what sources know of their retraction: found ones came with it."""
     own = [p for p in papers if p.source == "own" and (p.pmid or p.doi)]
     return await _rechecked(c, papers, own, sources)
 
 
-async def _noticed(c: Context, papers: Sequence[Paper], near: Sequence[Paper]) -> tuple[list[Paper], list[Failure]]:
+async def _noticed(c: RunContext, papers: Sequence[Paper], near: Sequence[Paper]) -> tuple[list[Paper], list[Failure]]:
     """The papers, those found that may be judged with what services say that know notices only."""
     found = [p for p in near if p.source != "own" and p.doi]
     sources = [s for s in c.notices if s.name not in c.unreachable]
@@ -118,7 +118,7 @@ async def _noticed(c: Context, papers: Sequence[Paper], near: Sequence[Paper]) -
 
 
 async def _rechecked(
-    c: Context, papers: Sequence[Paper], some: Sequence[Paper], sources: Sequence[StatusSource]
+    c: RunContext, papers: Sequence[Paper], some: Sequence[Paper], sources: Sequence[StatusSource]
 ) -> tuple[list[Paper], list[Failure]]:
     checked, _, failures = await screen.check_status(sources, some, "screen_papers")
     c.unreachable.update(f.item for f in failures)
@@ -128,7 +128,7 @@ async def _rechecked(
     return [now.get(p.id, p) for p in papers], failures
 
 
-async def check_status(state: RunState, runtime: Runtime[Context]) -> Update:
+async def check_status(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Retraction status of the papers in use once more, right before the report is written."""
     c = runtime.context
     papers = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["kept"]]
@@ -139,7 +139,7 @@ async def check_status(state: RunState, runtime: Runtime[Context]) -> Update:
     return {"failures": failures}
 
 
-async def read_paper(task: PaperTask, runtime: Runtime[Context]) -> Update:
+async def read_paper(task: PaperTask, runtime: Runtime[RunContext]) -> Update:
     """One paper into its report; a paper that cannot be read is a failure in the record."""
     c, paper_id = runtime.context, task["paper_id"]
     paper = c.folder.read(Paper, "papers", f"{paper_id}.json")
@@ -161,7 +161,7 @@ async def read_paper(task: PaperTask, runtime: Runtime[Context]) -> Update:
     return {"read": [paper_id], "failures": failures}
 
 
-async def index_papers(state: RunState, runtime: Runtime[Context]) -> Update:
+async def index_papers(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Vectors of what was read, for searches of this run and later ones; beside the tasks, as none waits for them."""
     c = runtime.context
     await asyncio.to_thread(c.library.index)
@@ -170,14 +170,14 @@ async def index_papers(state: RunState, runtime: Runtime[Context]) -> Update:
     return {}
 
 
-async def analyse_reports(state: RunState, runtime: Runtime[Context]) -> Update:
+async def analyse_reports(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Referability of every part of every report."""
     c = runtime.context
     datasets = tuple(f"{d.id}: {d.title}" for d in c.folder.read_all(Dataset, "datasets"))
-    reports = [c.folder.read(Report, "reports", f"{p}.json") for p in sorted(state["read"])]
+    reports = [c.folder.read(PaperReport, "reports", f"{p}.json") for p in sorted(state["read"])]
     failures = []
 
-    async def analyse(report: Report) -> None:
+    async def analyse(report: PaperReport) -> None:
         try:
             analysis = await read.analyse_report(c.caller, c.objective, report, datasets)
         except AnswerError as error:
@@ -195,7 +195,7 @@ FOUND = "datasets_found.json"
 CHECKS = "checks.json"
 
 
-async def search_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
+async def search_datasets(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """The researcher's data sets, and those found by query or named in a kept paper."""
     c = runtime.context
     for dataset in c.own_datasets:
@@ -212,7 +212,7 @@ async def search_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
     return {"datasets": own, "failures": [*failures, *datasets.not_asked(named), *missed]}
 
 
-async def _texts(c: Context, kept: list[str]) -> dict[str, list[str]]:
+async def _texts(c: RunContext, kept: list[str]) -> dict[str, list[str]]:
     """Title and abstract of each kept paper, and the text that will be read of it where it can be had."""
 
     async def of(paper_id: str) -> list[str]:
@@ -227,7 +227,7 @@ async def _texts(c: Context, kept: list[str]) -> dict[str, list[str]]:
     return dict(zip(kept, await asyncio.gather(*map(of, kept)), strict=True))
 
 
-async def check_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
+async def check_datasets(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Suitability of each, before any value is fetched and any code is written; an unusable one is not used."""
     c = runtime.context
     max_bytes = c.settings.max_data_mb << 20
@@ -251,7 +251,7 @@ async def check_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
     return {"datasets": datasets.chosen(checks, known, c.settings.max_datasets)}
 
 
-async def fetch_datasets(state: RunState, runtime: Runtime[Context]) -> Update:
+async def fetch_datasets(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """The chosen data sets' files, by our own clients; each is checked again by what its files really hold."""
     c = runtime.context
     known = [c.folder.read(Dataset, "datasets", f"{d}.json") for d in state["datasets"]]

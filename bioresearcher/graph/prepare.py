@@ -23,7 +23,7 @@ from bioresearcher.events import Event, EventLog
 from bioresearcher.examples import ExampleInputs, objective_from_text
 from bioresearcher.execution.languages import can_run
 from bioresearcher.graph.added_files import Added, digests_of_data, digests_of_papers
-from bioresearcher.graph.context import Context
+from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.services import MakeBackend, MakeMeter, Services, Wrap, make_caller, open_services
 from bioresearcher.llm.budget import Meter, load_prices
 from bioresearcher.llm.forecast import Forecast, forecast, size_of
@@ -55,7 +55,7 @@ RECORDED = (
 
 
 @dataclass(frozen=True)
-class Inputs:
+class RunInputs:
     """What the researcher gives: the objective, folders or files with papers, folders or files with data."""
 
     objective: Objective
@@ -106,14 +106,14 @@ def _source_digest() -> str:
 @asynccontextmanager
 async def open_context(
     folder: RunFolder,
-    inputs: Inputs,
+    inputs: RunInputs,
     settings: Settings,
     listener: Callable[[Event], None] | None,
     make_backend: MakeBackend | None = None,
     elapsed_s: float = 0,
     wrap: Wrap | None = None,
     make_meter: MakeMeter = Meter,
-) -> AsyncIterator[Context]:
+) -> AsyncIterator[RunContext]:
     """The context of a run, with its files open for as long as it is used.
 
     Raises:
@@ -155,7 +155,7 @@ async def open_context(
             events.emit("note", "ledger", "info", ledger.note)
         pubmed = pubmed_files(settings, lambda said: events.emit("note", "search_papers", "info", said))
         services = open_services(settings, folder, replay=wrap is not None)
-        yield Context(
+        yield RunContext(
             caller=caller,
             folder=folder,
             library=library,
@@ -211,7 +211,7 @@ def runnable_skills(resources: Resources) -> dict[str, Skill]:
     return {name: skill for name, skill in load_skills(resources).items() if can_run(skill.contract)}
 
 
-def input_digests(context: Context) -> dict[str, str]:
+def input_digests(context: RunContext) -> dict[str, str]:
     """Path -> sha256 of every input file in use."""
     digests = digests_of_papers(context.own_records, context.own_papers) | digests_of_data(context.own_datasets)
     digests |= context.pubmed_files.digests() if context.pubmed_files else {}
@@ -230,28 +230,28 @@ def resource_digests(settings: Settings) -> dict[str, str]:
     return found | {f"skills/{s.name}": f"{s.digest} ({s.source})" for s in load_skills(resources).values()}
 
 
-def inputs_from_text(text: str) -> Inputs:
+def inputs_from_text(text: str) -> RunInputs:
     """The inputs of an objective in words; its id is made from the first of them.
 
     Raises:
         InputError: It is empty, too short, or too long to be one.
     """
-    return Inputs(objective_from_text(text))
+    return RunInputs(objective_from_text(text))
 
 
-def inputs_from_file(loaded: ExampleInputs) -> Inputs:
+def inputs_from_file(loaded: ExampleInputs) -> RunInputs:
     """The inputs of an objective file or an example."""
-    return Inputs(loaded.objective, loaded.papers, loaded.data)
+    return RunInputs(loaded.objective, loaded.papers, loaded.data)
 
 
 def with_more(
-    base: Inputs,
+    base: RunInputs,
     *,
     conditions: Iterable[str] = (),
     requirements: Iterable[str] = (),
     papers: Iterable[Path] = (),
     data: Iterable[Path] = (),
-) -> Inputs:
+) -> RunInputs:
     """Inputs with more conditions, requirements, papers and data; requirements are numbered on."""
     asked = [*base.objective.requirements]
     for text in requirements:
@@ -259,7 +259,9 @@ def with_more(
     objective = base.objective.model_copy(
         update={"conditions": (*base.objective.conditions, *conditions), "requirements": tuple(asked)}
     )
-    return Inputs(objective, (*base.papers, *(p.resolve() for p in papers)), (*base.data, *(p.resolve() for p in data)))
+    return RunInputs(
+        objective, (*base.papers, *(p.resolve() for p in papers)), (*base.data, *(p.resolve() for p in data))
+    )
 
 
 def check_names(settings: Settings) -> None:
@@ -276,7 +278,7 @@ def check_names(settings: Settings) -> None:
         raise InputError(f"{min(both)} is named by both --include and --exclude.")
 
 
-def check_inputs(inputs: Inputs, settings: Settings) -> None:
+def check_inputs(inputs: RunInputs, settings: Settings) -> None:
     """Refuse a run that has nothing to work with.
 
     Raises:
@@ -310,7 +312,7 @@ FOUND_CHARS = 20_000
 """Text of a paper that is found: between an open full text (38,000 characters) and an abstract."""
 
 
-def forecast_of(inputs: Inputs, settings: Settings) -> Forecast:
+def forecast_of(inputs: RunInputs, settings: Settings) -> Forecast:
     """The forecast for a run whose models are settled; reads the papers and the data sets' descriptions.
 
     Where literature and data are searched, as many papers as may be found and read are counted beside the own ones,

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 from bioresearcher.errors import InputError
 from bioresearcher.events import Event, EventLog
-from bioresearcher.graph.context import Context
+from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.lock import RunLock
 from bioresearcher.graph.prepare import resources_of
 from bioresearcher.graph.services import MakeBackend, describe_backend, make_caller
-from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.llm.select_backend import choose_backend
 from bioresearcher.prompts import PromptBook
@@ -26,24 +26,24 @@ from bioresearcher.schemas.library import LibraryAnswer
 from bioresearcher.schemas.paper import Document, Paper
 from bioresearcher.schemas.run import RunRecord
 from bioresearcher.settings import Settings
-from bioresearcher.stages.answer import Shelf, answer_question, question_of
+from bioresearcher.stages.answer import PaperCorpus, answer_question, question_of
 from bioresearcher.stages.prompts import ANSWER_QUESTION
 
 QUESTIONS = "questions.jsonl"
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Where questions to a run's library are asked; a run's `Context` gives all of it."""
+class QuestionContext:
+    """Where questions to a run's library are asked; a run's `RunContext` gives all of it."""
 
     folder: RunFolder
-    caller: Caller
+    caller: ModelClient
     library: Library
     settings: Settings
-    _shelves: dict[tuple[str, ...], Shelf] = field(default_factory=dict, compare=False, repr=False)
+    _shelves: dict[tuple[str, ...], PaperCorpus] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def of(cls, context: Context) -> Desk:
+    def of(cls, context: RunContext) -> QuestionContext:
         """The desk of a run that is under way."""
         return cls(context.folder, context.caller, context.library, context.settings)
 
@@ -79,13 +79,13 @@ class Desk:
         self.folder.append(answer, QUESTIONS)
         return answer
 
-    def _shelf(self) -> Shelf:
+    def _shelf(self) -> PaperCorpus:
         """The papers as they are now; made anew when one was read or became known since the last question."""
         papers, documents = self.folder.read_all(Paper, "papers"), self.folder.read_all(Document, "documents")
         key = (*(d.id + d.sha256 for d in documents), *(p.id + p.status for p in papers))
         if key not in self._shelves:
             self._shelves.clear()
-            self._shelves[key] = Shelf(papers, documents)
+            self._shelves[key] = PaperCorpus(papers, documents)
         return self._shelves[key]
 
     def _spent(self) -> Usage:
@@ -111,7 +111,7 @@ async def open_desk(
     *,
     listener: Callable[[Event], None] | None = None,
     make_backend: MakeBackend | None = None,
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[QuestionContext]:
     """The desk of a run that is not under way; the run folder is this process's until it is closed.
 
     What the run spent in money and tokens counts against its budget; its minutes do not, as it is not running.
@@ -137,7 +137,7 @@ async def open_desk(
             )  # fmt: skip
             if ledger.note:
                 events.emit("note", "ledger", "info", ledger.note)
-            yield Desk(folder, caller, library, settings)
+            yield QuestionContext(folder, caller, library, settings)
         finally:
             if caller is not None:
                 await caller.close(wait=False)

@@ -35,7 +35,7 @@ COMPARED: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Source:
+class ReplaySource:
     """A finished run that is replayed."""
 
     folder: RunFolder
@@ -103,7 +103,7 @@ class Source:
             raise WorkspaceError(f"cannot copy the ledger to {target}: {error}.", hint="Is the disk full?") from error
 
 
-def open_source(root: Path, record: RunRecord) -> Source:
+def open_source(root: Path, record: RunRecord) -> ReplaySource:
     """A run that can be replayed here; its folder is only read.
 
     Raises:
@@ -133,7 +133,7 @@ def open_source(root: Path, record: RunRecord) -> Source:
             raise RunFolderError(
                 f"{root} cannot be replayed: its input {name} {what}.", hint="Start a new run with the files at hand."
             )
-    return Source(folder, record)
+    return ReplaySource(folder, record)
 
 
 @contextmanager
@@ -176,7 +176,7 @@ def without_budget(settings: Settings) -> Settings:
     return settings.model_copy(update=dict.fromkeys(BUDGET))
 
 
-def answers_of(source: Source, folder: RunFolder) -> Callable[[Backend], Backend]:
+def answers_of(source: ReplaySource, folder: RunFolder) -> Callable[[Backend], Backend]:
     """What puts the recorded answers in the place of a backend of the run in `folder`."""
 
     def explain() -> str:
@@ -231,7 +231,7 @@ def _names(root: Path, patterns: tuple[str, ...]) -> set[str]:
     return {p.relative_to(root).as_posix() for p in found if p.is_file()}
 
 
-def ended(source: Source, folder: RunFolder, record: RunRecord) -> RunRecord:
+def ended(source: ReplaySource, folder: RunFolder, record: RunRecord) -> RunRecord:
     """The manifest of a finished replay with what came out otherwise."""
     replay = record.replay_of
     if replay is None:

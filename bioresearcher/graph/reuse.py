@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bioresearcher.errors import RunFolderError
-from bioresearcher.graph.prepare import Inputs, resource_digests, versions
+from bioresearcher.graph.prepare import RunInputs, resource_digests, versions
 from bioresearcher.graph.run import inputs_of, read_record
 from bioresearcher.report.summaries import INCIDENTAL
 from bioresearcher.runfolder import RunFolder, file_sha256
@@ -13,7 +13,7 @@ from bioresearcher.schemas.run import RunRecord
 from bioresearcher.settings import Settings
 
 
-def find_finished(inputs: Inputs, settings: Settings) -> RunFolder | None:
+def find_finished(inputs: RunInputs, settings: Settings) -> RunFolder | None:
     """The newest finished run of the workspace with the same objective, inputs, settings, versions and prompts.
 
     Input files are hashed again: a run on files that changed since is not the same.

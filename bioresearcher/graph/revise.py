@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Overwrite
 
 from bioresearcher.errors import NothingRevisedError
-from bioresearcher.graph.context import Context
+from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.revisions import FOLDER, recorded, with_revisions
 from bioresearcher.graph.state import revisions_of
 from bioresearcher.report.protocol_markdown import render_bare_protocol
@@ -22,14 +22,14 @@ from bioresearcher.runfolder import RunFolder, write_text
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import DraftReview
 from bioresearcher.schemas.run import REVISE, Decision, Revision
-from bioresearcher.stages.revise import Desk, Revised, edit_part, revise
+from bioresearcher.stages.revise import Revised, RevisionContext, edit_part, revise
 from bioresearcher.stages.revise_rules import difference
 
 ShowRevision = Callable[[Revision, str], None]
 """Shown a revision with the difference as text, before it is applied."""
 
 
-async def revise_run(context: Context, comment: str, show: ShowRevision | None) -> Revision:
+async def revise_run(context: RunContext, comment: str, show: ShowRevision | None) -> Revision:
     """Make the next revision of a run's protocol and write it down; nothing else is changed yet.
 
     Raises:
@@ -52,7 +52,7 @@ async def revise_run(context: Context, comment: str, show: ShowRevision | None) 
     return revised.revision
 
 
-def edit_run(context: Context, part_id: str, text: str) -> Revision | None:
+def edit_run(context: RunContext, part_id: str, text: str) -> Revision | None:
     """Make the next revision of a run's protocol of a part as a person wrote it; None when nothing was changed.
 
     Raises:
@@ -67,11 +67,11 @@ def edit_run(context: Context, part_id: str, text: str) -> Revision | None:
     return revised.revision
 
 
-def desk_of(context: Context) -> Desk:
+def desk_of(context: RunContext) -> RevisionContext:
     """What a revision is made with in a run."""
     from bioresearcher.graph.nodes_design import gate_context
 
-    return Desk(context.library.similarities, gate_context(context), render_bare_protocol)
+    return RevisionContext(context.library.similarities, gate_context(context), render_bare_protocol)
 
 
 def next_number(folder: RunFolder) -> int:
@@ -90,7 +90,7 @@ def write_down(folder: RunFolder, before: Protocol, revised: Revised) -> str:
     return text
 
 
-async def apply_revisions(graph: Any, config: RunnableConfig, context: Context) -> Context:  # noqa: ANN401 - compiled
+async def apply_revisions(graph: Any, config: RunnableConfig, context: RunContext) -> RunContext:  # noqa: ANN401 - compiled
     """Put revisions in force that are written and not applied; the context with what they added to the objective."""
     state = await graph.aget_state(config)
     applied = revisions_of(state.values.get("decisions", [])) if state.values else 0
@@ -100,7 +100,7 @@ async def apply_revisions(graph: Any, config: RunnableConfig, context: Context) 
     return replace(context, objective=with_revisions(context.folder, context.objective))
 
 
-async def _apply(graph: Any, config: RunnableConfig, context: Context, revision: Revision) -> None:  # noqa: ANN401
+async def _apply(graph: Any, config: RunnableConfig, context: RunContext, revision: Revision) -> None:  # noqa: ANN401
     values = in_force(context.folder, revision)
     decision = Decision(gate=REVISE, approved=True, by="human", comment=revision.comment, revision=revision.number)
     await graph.aupdate_state(config, {**values, "decisions": [decision]}, as_node="assemble_protocol")

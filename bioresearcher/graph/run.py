@@ -36,10 +36,10 @@ from bioresearcher.errors import (
 from bioresearcher.events import Event, now
 from bioresearcher.graph.approvals import is_answered, outcome
 from bioresearcher.graph.build import build_pipeline
-from bioresearcher.graph.context import Context
+from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.lock import RunLock
-from bioresearcher.graph.prepare import Inputs, input_digests, open_context, resource_digests, versions
-from bioresearcher.graph.replay import LEDGER, Source, answers_of, ended, without_budget
+from bioresearcher.graph.prepare import RunInputs, input_digests, open_context, resource_digests, versions
+from bioresearcher.graph.replay import LEDGER, ReplaySource, answers_of, ended, without_budget
 from bioresearcher.graph.revise import ShowRevision, apply_revisions, revise_run
 from bioresearcher.graph.revisions import with_revisions
 from bioresearcher.graph.run_totals import change_budget, interventions, known_limits, totals
@@ -54,13 +54,13 @@ from bioresearcher.runfolder import RunFolder, safe_name
 from bioresearcher.schemas.run import RUN_FORMAT, Decision, RunRecord
 from bioresearcher.settings import BUDGET, Settings
 
-AnswerGate = Callable[[dict[str, Any], Context], Awaitable[Decision | None]]
+AnswerGate = Callable[[dict[str, Any], RunContext], Awaitable[Decision | None]]
 """Answers a gate's question; None leaves it open and stops the run."""
 CONFIG: RunnableConfig = {"configurable": {"thread_id": "run"}, "recursion_limit": 500, "max_concurrency": 16}
 """One run per database, so the thread's name is constant; the limit ends a loop that no rule ended."""
 
 
-async def approve_all(question: dict[str, Any], context: Context) -> Decision:
+async def approve_all(question: dict[str, Any], context: RunContext) -> Decision:
     """What `--yes` answers."""
     return Decision(gate=str(question["gate"]), approved=True, by="--yes")
 
@@ -99,7 +99,7 @@ class Runner:
     def __init__(
         self,
         folder: RunFolder,
-        inputs: Inputs,
+        inputs: RunInputs,
         settings: Settings,
         *,
         answer: AnswerGate = approve_all,
@@ -108,7 +108,7 @@ class Runner:
         command: tuple[str, ...] = (),
         backend_reason: str = "",
         forecast: tuple[str, ...] = (),
-        replay: Source | None = None,
+        replay: ReplaySource | None = None,
         feedback: str | None = None,
         show_revision: ShowRevision | None = None,
         make_meter: MakeMeter = Meter,
@@ -128,12 +128,12 @@ class Runner:
         self._feedback = feedback
         self._show_revision = show_revision
         self._make_meter = make_meter
-        self._context: Context | None = None
+        self._context: RunContext | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._new_budget: dict[str, JsonValue] = {}
 
     @property
-    def context(self) -> Context | None:
+    def context(self) -> RunContext | None:
         """What the run works with, while it works."""
         return self._context
 
@@ -209,7 +209,7 @@ class Runner:
             choice = await choose_backend(self._settings)
             self._settings, self._backend_reason = choice.applied(self._settings), choice.reason
 
-    async def _within_time(self, context: Context) -> tuple[str, str]:
+    async def _within_time(self, context: RunContext) -> tuple[str, str]:
         """Drive the graph; when the minutes are used up it stops at the next step border."""
         self._time_again()
         try:
@@ -229,7 +229,7 @@ class Runner:
             left_s = max(0.0, minutes * 60 - meter.elapsed_s)
             self._timer = asyncio.get_running_loop().call_later(left_s, self.stop, reason)
 
-    def _begin(self, context: Context) -> RunRecord:
+    def _begin(self, context: RunContext) -> RunRecord:
         """The manifest at the start of this process's work on the run."""
         digests = input_digests(context)
         if self.folder.has("run.json"):
@@ -275,7 +275,7 @@ class Runner:
         context.caller.events.emit("run", "run", "start", context.objective.text)
         return record
 
-    async def _drive(self, context: Context) -> tuple[str, str]:
+    async def _drive(self, context: RunContext) -> tuple[str, str]:
         """Drive the graph to its end, a stop, or an open gate: (status, what stopped it)."""
         path = self.folder.path("checkpoints.sqlite")
         async with AsyncSqliteSaver.from_conn_string(str(path)) as saver:
@@ -289,7 +289,7 @@ class Runner:
             finally:
                 self._values = (await graph.aget_state(CONFIG)).values
 
-    async def _steps(self, graph: Any, context: Context, *, answered: bool) -> tuple[str, str]:  # noqa: ANN401 - compiled
+    async def _steps(self, graph: Any, context: RunContext, *, answered: bool) -> tuple[str, str]:  # noqa: ANN401 - compiled
         """Steps and questions in turn; the first question is not put again when its answer was cut short."""
         state = await graph.aget_state(CONFIG)
         # not `next`: it is empty, too, when a step was recorded but the process died before the step after it began
@@ -311,7 +311,7 @@ class Runner:
             if not state.interrupts:
                 return outcome(state.values)
 
-    async def _answered(self, context: Context, value: dict[str, Any]) -> Command[Any] | None:
+    async def _answered(self, context: RunContext, value: dict[str, Any]) -> Command[Any] | None:
         context.caller.events.emit("gate", str(value["gate"]), "waiting")
         turn = int(value.get("turn", 0))
         recorded = self._replay.decision(str(value["gate"]), turn) if self._replay else None
@@ -321,7 +321,9 @@ class Runner:
         context.caller.events.emit("gate", str(value["gate"]), "done", f"by {decision.by}", approved=decision.approved)
         return Command(resume=decision.model_dump(mode="json"))
 
-    def _finish(self, context: Context, record: RunRecord, started: float, status: str, stopped_by: str) -> RunRecord:
+    def _finish(
+        self, context: RunContext, record: RunRecord, started: float, status: str, stopped_by: str
+    ) -> RunRecord:
         """The manifest and the reports at the end of this process's work."""
         spent = totals(context, self._values, record.totals.wall_s + time.monotonic() - started)
         record = RunRecord.model_validate(
@@ -377,14 +379,14 @@ def read_record(folder: RunFolder) -> RunRecord:
     return folder.read(RunRecord, "run.json")
 
 
-def inputs_of(record: RunRecord) -> Inputs:
+def inputs_of(record: RunRecord) -> RunInputs:
     """The inputs a run was started with."""
 
     def paths(name: str) -> tuple[Path, ...]:
         values = record.settings.get(name)
         return tuple(Path(str(v)) for v in values) if isinstance(values, list) else ()
 
-    return Inputs(objective=record.objective, papers=paths("papers"), data=paths("data"))
+    return RunInputs(objective=record.objective, papers=paths("papers"), data=paths("data"))
 
 
 def settings_of(record: RunRecord) -> Settings:

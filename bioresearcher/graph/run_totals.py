@@ -9,12 +9,12 @@ from collections import Counter
 from typing import Any
 
 from bioresearcher.execution.task_records import automation
-from bioresearcher.graph.context import Context
+from bioresearcher.graph.context import RunContext
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.base import UsageRow
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import DryLabTask, TaskRecord
-from bioresearcher.schemas.paper_report import Report
+from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.run import Decision, RunRecord, Totals
 from bioresearcher.settings import BUDGET, Settings
@@ -52,7 +52,7 @@ def interventions(folder: RunFolder) -> tuple[Decision, ...]:
     return folder.read_list(Decision, FILE)
 
 
-def task_records(context: Context) -> list[TaskRecord]:
+def task_records(context: RunContext) -> list[TaskRecord]:
     """The records of all tasks worked on, in task order."""
     tasks = context.folder.read_list(DryLabTask, "tasks.json")
     return [
@@ -62,10 +62,10 @@ def task_records(context: Context) -> list[TaskRecord]:
     ]
 
 
-def totals(context: Context, values: dict[str, Any], wall_s: float) -> Totals:
+def totals(context: RunContext, values: dict[str, Any], wall_s: float) -> Totals:
     """The run's counts; `cpu_s` is what the tasks' attempts used."""
     folder = context.folder
-    reports = folder.read_all(Report, "reports")
+    reports = folder.read_all(PaperReport, "reports")
     protocol = folder.read(Protocol, "protocol.json") if folder.has("protocol.json") else None
     steps = protocol.steps if protocol else ()
     records = task_records(context)
@@ -120,7 +120,7 @@ def _of_models(rows: tuple[UsageRow, ...]) -> list[str]:
     return said
 
 
-def known_limits(context: Context) -> list[str]:
+def known_limits(context: RunContext) -> list[str]:
     """What only the run itself knows it did not do; the report adds what its values show."""
     said = []
     if context.caller.by_rule:

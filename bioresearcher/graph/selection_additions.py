@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bioresearcher.errors import InputError, OutsideError
 from bioresearcher.graph.added_files import digests_of_data, digests_of_papers
-from bioresearcher.graph.context import Context
+from bioresearcher.graph.context import RunContext
 from bioresearcher.papers.injection import find_suspects, shown, suspicion
 from bioresearcher.papers.mining import normalise
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
@@ -24,7 +24,7 @@ AT_THE_GATE = "added at the gate:"
 
 
 @dataclass
-class Found:
+class Addition:
     """What came of one thing that was given.
 
     Attributes:
@@ -40,7 +40,7 @@ class Found:
     added: list[AddedInput] = field(default_factory=list)
 
 
-async def find_given(c: Context, given: str, taken: Sequence[str]) -> Found:
+async def find_given(c: RunContext, given: str, taken: Sequence[str]) -> Addition:
     """Papers and data sets that are meant by an identifier, or by `paper:<path>` or `data:<path>`.
 
     A service that cannot be reached, an identifier that nobody knows and a file that cannot be read are lines in
@@ -60,19 +60,19 @@ async def find_given(c: Context, given: str, taken: Sequence[str]) -> Found:
     return await _dataset(c, accession) if accession else await _paper(c, given)
 
 
-async def _paper(c: Context, name: str) -> Found:
+async def _paper(c: RunContext, name: str) -> Addition:
     queries = screen.queries_for([name], AT_THE_GATE)
     sources = [s for s in c.reachable() if s.name != "own"]
     if not queries:
-        return Found(said=[f"{name}: this is no identifier of a paper or data set that can be looked up."])
+        return Addition(said=[f"{name}: this is no identifier of a paper or data set that can be looked up."])
     if not sources:
-        return Found(said=[f"{name} was not found before, and {_nobody(c)} Give its file: add FILE."])
+        return Addition(said=[f"{name} was not found before, and {_nobody(c)} Give its file: add FILE."])
     papers, rows, failures = await search.search_papers(
         sources, QueryPlan(literature=tuple(queries)), (), max_hits=c.settings.max_hits
     )
     c.unreachable.update(f.item for f in failures)
     meant = screen.matching([name], papers).ids
-    found = Found(rows=rows, said=[f"{f.item} could not be asked: {f.message}" for f in failures])
+    found = Addition(rows=rows, said=[f"{f.item} could not be asked: {f.message}" for f in failures])
     own = {p.id: p for p in reversed(papers)}
     found.papers = await _checked(c, [own[i] for i in meant], found)
     if not found.papers:
@@ -81,14 +81,14 @@ async def _paper(c: Context, name: str) -> Found:
     return found
 
 
-def _nobody(c: Context) -> str:
+def _nobody(c: RunContext) -> str:
     """Why no service can be asked."""
     if c.settings.only_own:
         return "this run asks no service (--only-own)."
     return f"no service can be reached now ({', '.join(sorted(c.unreachable)) or 'none is configured'})."
 
 
-async def _checked(c: Context, papers: Sequence[Paper], found: Found) -> list[Paper]:
+async def _checked(c: RunContext, papers: Sequence[Paper], found: Addition) -> list[Paper]:
     """The papers with what sources say of their retraction now."""
     own = any(p.source == "own" for p in papers)  # found ones came with what their source says
     sources = [s for s in c.status_sources() if own or s in c.notices]
@@ -102,13 +102,13 @@ async def _checked(c: Context, papers: Sequence[Paper], found: Found) -> list[Pa
     return checked
 
 
-async def _paper_file(c: Context, path: Path) -> Found:
-    found = Found()
+async def _paper_file(c: RunContext, path: Path) -> Addition:
+    found = Addition()
     try:
         source = OwnPapers([path])
         loaded, failures = await asyncio.to_thread(source.load)
     except InputError as error:
-        return Found(said=[str(error)])
+        return Addition(said=[str(error)])
     found.said += [f"{f.item}: {f.message.removeprefix(f'{f.item}: ')}" for f in failures]
     if not loaded:
         return found
@@ -129,27 +129,27 @@ def _withheld(paper: Paper, document: Document) -> list[str]:
     return [f"{paper.id}: {len(suspects)} sentences are withheld from readers; the first {suspects[0][2].reason}."]
 
 
-async def _dataset(c: Context, accession: str) -> Found:
+async def _dataset(c: RunContext, accession: str) -> Addition:
     named = {accession: ["asked for by the researcher"]}
     elsewhere = datasets.not_asked(named)
     if elsewhere:
-        return Found(said=[f"{f.message} {f.hint}" for f in elsewhere])
+        return Addition(said=[f"{f.message} {f.hint}" for f in elsewhere])
     if not c.dataset_sources:
-        return Found(said=[f"{accession} was not found before, and {_nobody(c)} Give its files: add FOLDER."])
+        return Addition(said=[f"{accession} was not found before, and {_nobody(c)} Give its files: add FOLDER."])
     sets, failures = await datasets.search_datasets(c.dataset_sources, QueryPlan(literature=()), named)
-    found = Found(said=[f"{f.item}: {f.message}" for f in failures])
+    found = Addition(said=[f"{f.item}: {f.message}" for f in failures])
     found.datasets = await datasets.inspect_all(c.dataset_sources, sets)
     if not sets and not failures:
         found.said.append(f"{accession}: no data set of this name was found.")
     return found
 
 
-async def _data_file(c: Context, path: Path, taken: Sequence[str]) -> Found:
+async def _data_file(c: RunContext, path: Path, taken: Sequence[str]) -> Addition:
     try:
         sets, failures = await asyncio.to_thread(load_datasets, [path], c.settings.tables)
     except (InputError, OutsideError) as error:
-        return Found(said=[str(error)])
-    found = Found(said=[f"{f.item}: {f.message.removeprefix(f'{f.item}: ')}" for f in failures])
+        return Addition(said=[str(error)])
+    found = Addition(said=[f"{f.item}: {f.message.removeprefix(f'{f.item}: ')}" for f in failures])
     for dataset in sets:
         used = {*taken, *(d.id for d in found.datasets)}
         names = (dataset.id, *(f"{dataset.id}-{number}" for number in range(2, len(used) + 2)))
@@ -161,7 +161,7 @@ async def _data_file(c: Context, path: Path, taken: Sequence[str]) -> Found:
     return found
 
 
-async def judge_paper(c: Context, paper: Paper, *, confirmed: bool) -> ScreenedPaper:
+async def judge_paper(c: RunContext, paper: Paper, *, confirmed: bool) -> ScreenedPaper:
     """The screening of a paper that a person added: it is read, unless it is retracted and that was not confirmed."""
     seen = shown(paper)
     text = f"{seen.title}. {seen.abstract}".strip()
@@ -172,7 +172,7 @@ async def judge_paper(c: Context, paper: Paper, *, confirmed: bool) -> ScreenedP
     return row
 
 
-async def judge_datasets(c: Context, sets: Sequence[Dataset]) -> list[DatasetCheck]:
+async def judge_datasets(c: RunContext, sets: Sequence[Dataset]) -> list[DatasetCheck]:
     """How far data sets that a person added suit the objective."""
     most = c.settings.max_data_mb << 20
     asked = (search.judge_dataset(c.caller, c.objective, d, check_dataset(d, c.objective, most)) for d in sets)

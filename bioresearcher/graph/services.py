@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from bioresearcher.events import EventLog
-from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.backend import Backend
 from bioresearcher.llm.budget import Budget, Meter, load_prices
 from bioresearcher.llm.chat import ChatBackend
@@ -122,7 +122,7 @@ def make_caller(
     elapsed_s: float = 0,
     wrap: Wrap | None = None,
     make_meter: MakeMeter = Meter,
-) -> Caller:
+) -> ModelClient:
     """The caller of a run whose backend is settled: `offline` or `chat`.
 
     `wrap` puts a replay before every backend, the rules among them.
@@ -147,7 +147,7 @@ def make_caller(
         )
     if wrap is not None:
         backend, rules = wrap(backend), wrap(rules)
-    return Caller(
+    return ModelClient(
         backend=backend,
         ledger=ledger,
         prompts=prompts,

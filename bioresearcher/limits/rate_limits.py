@@ -43,7 +43,7 @@ LOCKED_S: Final = 0.002
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RateLimits:
     """The most that may go to a server; None sets no limit.
 
     Attributes:
@@ -169,7 +169,7 @@ class State:
         }
         return json.dumps(fields).encode()
 
-    def wait_s(self, who: str, limits: Limits, tokens: int, now: float) -> float:
+    def wait_s(self, who: str, limits: RateLimits, tokens: int, now: float) -> float:
         """Seconds until a process may ask, by all that is known now; 0 when it may now.
 
         The process stands in line from then on. Whoever came before and still looks goes first.
@@ -219,7 +219,7 @@ class Limiter:
     def __init__(
         self,
         name: str,
-        limits: Limits,
+        limits: RateLimits,
         folder: Path | None = None,
         *,
         clock: Callable[[], float] | None = None,

@@ -23,7 +23,7 @@ from bioresearcher.errors import AnswerError, ContextOverflowError, ReplyInvalid
 from bioresearcher.events import EventLog
 from bioresearcher.llm.backend import Backend, Reply, Request, request_key
 from bioresearcher.llm.budget import Meter
-from bioresearcher.llm.ledger import Entry, Ledger
+from bioresearcher.llm.ledger import Ledger, LedgerEntry
 from bioresearcher.llm.shorten import Fitted, fit, tokens_of_messages
 from bioresearcher.prompts import LoadedPrompt, Message, Prompt, PromptBook
 from bioresearcher.resources import Card
@@ -45,7 +45,7 @@ class Answer(Generic[Out]):
 
 
 @dataclass(frozen=True)
-class Caller:
+class ModelClient:
     """All that a model call needs besides its question.
 
     Attributes:
@@ -65,7 +65,7 @@ class Caller:
     events: EventLog
     rules: Backend | None = None
     meter: Meter | None = None
-    _running: dict[str, asyncio.Task[Entry]] = field(default_factory=dict)
+    _running: dict[str, asyncio.Task[LedgerEntry]] = field(default_factory=dict)
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -101,7 +101,7 @@ class Caller:
         await self.backend.aclose()
 
 
-async def ask(caller: Caller, prompt: Prompt[In, Out], values: In) -> Answer[Out]:
+async def ask(caller: ModelClient, prompt: Prompt[In, Out], values: In) -> Answer[Out]:
     """The validated answer to a prompt.
 
     Identical questions asked at the same time are answered once. A call that was begun is finished and recorded also
@@ -123,7 +123,7 @@ async def ask(caller: Caller, prompt: Prompt[In, Out], values: In) -> Answer[Out
     return Answer(prompt.output.model_validate_json(entry.reply.text), entry.origin)
 
 
-async def _ask(caller: Caller, backend: Backend, prompt: Prompt[In, Out], values: In) -> Entry:
+async def _ask(caller: ModelClient, backend: Backend, prompt: Prompt[In, Out], values: In) -> LedgerEntry:
     """The entry of a usable answer, from the ledger, a call under way, or a new call."""
     question = _question(caller, backend, prompt, values)
     found = caller.ledger.find(question.key)
@@ -141,7 +141,7 @@ async def _ask(caller: Caller, backend: Backend, prompt: Prompt[In, Out], values
     return entry
 
 
-def _finished(caller: Caller, key: str, task: asyncio.Task[Entry]) -> None:
+def _finished(caller: ModelClient, key: str, task: asyncio.Task[LedgerEntry]) -> None:
     caller._running.pop(key, None)
     if not task.cancelled():
         task.exception()  # taken note of: nobody may be waiting for it any more
@@ -158,7 +158,7 @@ class _Question:
     key: str
 
 
-def unrendered(caller: Caller, prompt: Prompt[In, Out], values: In) -> Request:
+def unrendered(caller: ModelClient, prompt: Prompt[In, Out], values: In) -> Request:
     """The request for a question, without messages yet."""
     card = caller.cards[prompt.agent]
     return Request(
@@ -174,7 +174,7 @@ def unrendered(caller: Caller, prompt: Prompt[In, Out], values: In) -> Request:
     )
 
 
-def _question(caller: Caller, backend: Backend, prompt: Prompt[In, Out], values: In) -> _Question:
+def _question(caller: ModelClient, backend: Backend, prompt: Prompt[In, Out], values: In) -> _Question:
     loaded = caller.prompts.get(prompt)
     request = unrendered(caller, prompt, values)
     fitted = fit(loaded, values, backend.room(request))
@@ -182,7 +182,7 @@ def _question(caller: Caller, backend: Backend, prompt: Prompt[In, Out], values:
     return _Question(loaded, values, fitted, request, request_key(backend, request))
 
 
-async def _call(caller: Caller, backend: Backend, question: _Question) -> Entry:
+async def _call(caller: ModelClient, backend: Backend, question: _Question) -> LedgerEntry:
     """Ask, check, have it repaired once, and record what came."""
     started = time.monotonic()
     request, repaired, failed = question.request, False, None
@@ -195,7 +195,7 @@ async def _call(caller: Caller, backend: Backend, question: _Question) -> Entry:
     except AnswerError as error:
         failed = error
         reply = Reply(error.text, error.usage or Usage(), error.model)
-    entry = Entry(
+    entry = LedgerEntry(
         key=question.key,
         prompt=request.prompt,
         role=request.model_role,
@@ -211,7 +211,7 @@ async def _call(caller: Caller, backend: Backend, question: _Question) -> Entry:
     return entry
 
 
-async def _sent(caller: Caller, backend: Backend, question: _Question) -> tuple[Reply, Request]:
+async def _sent(caller: ModelClient, backend: Backend, question: _Question) -> tuple[Reply, Request]:
     """The first answer; a prompt that the server finds too long after all is shortened further."""
     fitted, request, spent = question.fitted, question.request, Usage()
     for shrink in (*_SHRINK, None):
@@ -230,7 +230,7 @@ async def _sent(caller: Caller, backend: Backend, question: _Question) -> tuple[
     raise AssertionError("the loop ends by returning or raising")
 
 
-def _tell_dropped(caller: Caller, request: Request, fitted: Fitted[Any]) -> None:
+def _tell_dropped(caller: ModelClient, request: Request, fitted: Fitted[Any]) -> None:
     if fitted.dropped:
         lost = ", ".join(map(str, fitted.dropped))
         caller.events.emit(
@@ -243,7 +243,7 @@ def _tell_dropped(caller: Caller, request: Request, fitted: Fitted[Any]) -> None
         )
 
 
-async def _complete(caller: Caller, backend: Backend, request: Request) -> Reply:
+async def _complete(caller: ModelClient, backend: Backend, request: Request) -> Reply:
     try:
         reply = await backend.complete(request)
     except AnswerError as error:
@@ -253,7 +253,7 @@ async def _complete(caller: Caller, backend: Backend, request: Request) -> Reply
     return reply
 
 
-async def _repaired(caller: Caller, backend: Backend, request: Request, reply: Reply, problem: str) -> Reply:
+async def _repaired(caller: ModelClient, backend: Backend, request: Request, reply: Reply, problem: str) -> Reply:
     """The answer of the one repair turn.
 
     Raises:
@@ -283,7 +283,7 @@ def _with_usage(error: AnswerError, usage: Usage) -> AnswerError:
     return error
 
 
-def _announce(caller: Caller, step: str, entry: Entry, *, replayed: bool) -> None:
+def _announce(caller: ModelClient, step: str, entry: LedgerEntry, *, replayed: bool) -> None:
     used = entry.reply.usage
     caller.events.emit(
         "call",

@@ -254,7 +254,7 @@ class Budget(Value):
 
 
 @dataclass(frozen=True)
-class Left:
+class Remaining:
     """What may still be spent; None where there is no limit, never below 0.
 
     Attributes:
@@ -310,13 +310,13 @@ class Meter:
             message, hint = problem
             raise BudgetError(message, hint=hint)
 
-    def left(self) -> Left:
+    def left(self) -> Remaining:
         """What may still be spent."""
         limits, spent = self.budget, self._spent
         usd = None if limits.max_usd is None or spent.cost_usd is None else max(0.0, limits.max_usd - spent.cost_usd)
         tokens = None if limits.max_tokens is None else max(0, limits.max_tokens - _tokens(spent))
         minutes = None if limits.max_minutes is None else max(0.0, limits.max_minutes - self.elapsed_s / 60)
-        return Left(usd, tokens, minutes)
+        return Remaining(usd, tokens, minutes)
 
     def summary(self) -> str:
         """One line for people: what was spent, and of how much."""

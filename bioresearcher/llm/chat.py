@@ -22,11 +22,11 @@ from bioresearcher.errors import (
     ModelUnavailableError,
     RefusalError,
 )
-from bioresearcher.limits.rate_limits import Limiter, Limits
+from bioresearcher.limits.rate_limits import Limiter, RateLimits
 from bioresearcher.llm.backend import Reply, Request
-from bioresearcher.llm.provider_errors import RETRIED, Trouble, trouble_of, with_retries
+from bioresearcher.llm.provider_errors import RETRIED, ProviderError, trouble_of, with_retries
 from bioresearcher.llm.providers import OWN_ADDRESSES, Connection, StrangeAnswerError, connect, invoke, sampling
-from bioresearcher.llm.reply_parsing import Answer, Asked, answer_of
+from bioresearcher.llm.reply_parsing import Expected, ParsedReply, answer_of
 from bioresearcher.llm.shorten import tokens_of, tokens_of_messages
 from bioresearcher.llm.structured_output import Form, Mode, follows, form_of, ladder, messages_for, options, refuses
 from bioresearcher.prompts import Message
@@ -44,7 +44,7 @@ _UNKNOWN_FIELD = re.compile(r"unsupported|unrecogni[sz]ed|unknown|not (permitted
 
 
 def failure_of(
-    error: BaseException, trouble: Trouble, request: Request, settings: ModelSettings
+    error: BaseException, trouble: ProviderError, request: Request, settings: ModelSettings
 ) -> BackendError | None:
     """The error to show for what a provider's client raised; None when it does not come from a provider."""
     said, who = trouble.message, f"{request.model_role}: {settings.label} at {_where(settings)}"
@@ -86,7 +86,7 @@ def way_refused(settings: ModelSettings, way: str, said: str) -> ModelRefusedErr
     )
 
 
-def limit_has_another_name(settings: ModelSettings, trouble: Trouble) -> bool:
+def limit_has_another_name(settings: ModelSettings, trouble: ProviderError) -> bool:
     """Whether a server with OpenAI's API knows the longest answer by the other of its two names."""
     return (
         settings.provider in {"openai", "azure", "compatible"}
@@ -100,7 +100,7 @@ def _where(settings: ModelSettings) -> str:
     return settings.base_url or OWN_ADDRESSES.get(settings.provider, "its own address")
 
 
-def _how_to_reach(trouble: Trouble, settings: ModelSettings) -> str:
+def _how_to_reach(trouble: ProviderError, settings: ModelSettings) -> str:
     if trouble.kind == "connection":
         return "Is the server running, and is the address right?" if settings.base_url else "Is there a network?"
     if trouble.kind == "timeout":
@@ -314,14 +314,14 @@ class ChatBackend:
             self._ways.pop(place, None)
             self._ways.pop((*place, form.name), None)
 
-    async def _ask(self, request: Request, settings: ModelSettings, form: Form, way: Mode) -> Answer:
+    async def _ask(self, request: Request, settings: ModelSettings, form: Form, way: Mode) -> ParsedReply:
         """One answer by one way of asking.
 
         Raises:
             _WayRefusedError: The server does not know it.
         """
         messages = messages_for(request.messages, way, form)
-        asked = Asked(
+        asked = Expected(
             label=f"{request.prompt} ({settings.label})",
             prompt="\n".join(m.content for m in messages),
             longest=self.longest(request),
@@ -380,7 +380,7 @@ class ChatBackend:
             here = [other for other in self._models.values() if other.endpoint == settings.endpoint]
             requests = [other.requests_per_minute for other in here if other.requests_per_minute]
             tokens = [other.tokens_per_minute for other in here if other.tokens_per_minute]
-            limits = Limits(
+            limits = RateLimits(
                 requests_per_minute=min(requests, default=None),
                 tokens_per_minute=min(tokens, default=None),
                 in_flight=min(other.concurrency for other in here),
@@ -394,7 +394,7 @@ class ChatBackend:
             self._said.add(sentence)
             self._on_event(sentence)
 
-    def _say_wait(self, settings: ModelSettings, trouble: Trouble, wait_s: float) -> None:
+    def _say_wait(self, settings: ModelSettings, trouble: ProviderError, wait_s: float) -> None:
         if self._on_event is not None:
             self._on_event(f"{settings.label}: waiting {wait_s:.1f} s: {trouble.message}")
 

@@ -38,7 +38,7 @@ _SINCE_2 = (
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """One recorded call.
 
     Attributes:
@@ -106,12 +106,12 @@ class Ledger:
             )
             self._db = _opened(path)
 
-    def find(self, key: str) -> Entry | None:
+    def find(self, key: str) -> LedgerEntry | None:
         """The recorded call, or None."""
         row = self._db.execute(f"{_SELECT} WHERE key = ?", (key,)).fetchone()
         return _entry(row) if row else None
 
-    def record(self, entry: Entry) -> None:
+    def record(self, entry: LedgerEntry) -> None:
         """Store a call; an already stored key is kept as it is.
 
         Raises:
@@ -126,7 +126,7 @@ class Ledger:
         except sqlite3.DatabaseError as error:
             raise WorkspaceError(f"cannot write {self._path}: {error}.", hint="Is the disk full?") from error
 
-    def entries(self) -> Iterable[Entry]:
+    def entries(self) -> Iterable[LedgerEntry]:
         """All calls in the order in which they were recorded."""
         for row in self._db.execute(f"{_SELECT} ORDER BY rowid"):
             yield _entry(row)
@@ -147,7 +147,7 @@ class Ledger:
         for row in rows:
             name = f"{row.step} {row.role} {row.model}"
             reply = Reply("", row.usage, row.model)
-            self.record(Entry(f"before the damage: {name}", row.step, row.role, row.model, "model", reply))
+            self.record(LedgerEntry(f"before the damage: {name}", row.step, row.role, row.model, "model", reply))
 
     def close(self) -> None:
         """Close the file."""
@@ -164,7 +164,7 @@ def usage_rows(path: Path) -> tuple[UsageRow, ...] | None:
         return None
 
 
-def _rows(entries: Iterable[Entry]) -> tuple[UsageRow, ...]:
+def _rows(entries: Iterable[LedgerEntry]) -> tuple[UsageRow, ...]:
     rows: dict[tuple[str, str, str], UsageRow] = {}
     by_rule: Counter[str] = Counter()
     for entry in entries:
@@ -188,10 +188,10 @@ _SELECT = (
 )
 
 
-def _entry(row: tuple[str, str, str, str, Origin, str, str, str, str, str, int, float]) -> Entry:
+def _entry(row: tuple[str, str, str, str, Origin, str, str, str, str, str, int, float]) -> LedgerEntry:
     key, prompt, role, identity, origin, text, usage, model, failure, hint, repaired, seconds = row
     reply = Reply(text, Usage.model_validate_json(usage), model)
-    return Entry(key, prompt, role, identity, origin, reply, failure, hint, bool(repaired), seconds)
+    return LedgerEntry(key, prompt, role, identity, origin, reply, failure, hint, bool(repaired), seconds)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -76,7 +76,7 @@ _LOOKS_LIKE_KEY = re.compile(
 
 
 @dataclass(frozen=True)
-class Trouble:
+class ProviderError:
     """Why a request got no answer.
 
     Attributes:
@@ -97,13 +97,13 @@ class Trouble:
         return self.kind in RETRIED
 
 
-def trouble_of(error: BaseException) -> Trouble:
+def trouble_of(error: BaseException) -> ProviderError:
     """What an exception of a provider's client means; `other` for one that is not from there.
 
     The program's own errors are `other` too, whatever caused them: they were made of a provider's error on purpose.
     """
     if isinstance(error, BioresearcherError):
-        return Trouble("other", None, None, error.message)
+        return ProviderError("other", None, None, error.message)
     chain = [error]  # outermost first
     while (cause := chain[-1].__cause__) is not None and cause not in chain:
         chain.append(cause)
@@ -112,7 +112,7 @@ def trouble_of(error: BaseException) -> Trouble:
     kind = _kind_by_status(status, said) if status is not None else _kind_by_class(chain, said)
     if kind in RETRIED and _header(chain, "x-should-retry") == "false":
         kind = "quota" if kind == "rate" else "bad_request"
-    return Trouble(kind, status, _retry_after_s(chain), _message(chain, status))
+    return ProviderError(kind, status, _retry_after_s(chain), _message(chain, status))
 
 
 def _status(error: BaseException) -> int | None:
@@ -247,7 +247,7 @@ def _without_keys(text: str, chain: Sequence[BaseException]) -> str:
 
 
 T = TypeVar("T")
-Waiting = Callable[[Trouble, float], None]
+Waiting = Callable[[ProviderError, float], None]
 
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 60.0
@@ -326,14 +326,14 @@ async def _within(seconds: float, call: Callable[[], Awaitable[T]]) -> T:
         raise
 
 
-def _wait_s(trouble: Trouble, attempt: int, rng: random.Random) -> float:
+def _wait_s(trouble: ProviderError, attempt: int, rng: random.Random) -> float:
     """What the server asks for, else a draw below a bound that doubles with every attempt."""
     if trouble.retry_after_s is not None:
         return trouble.retry_after_s
     return rng.uniform(0, min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (attempt - 1)))
 
 
-def _why_no_more(trouble: Trouble, attempt: int, left_s: float, *, at_last: bool) -> str:
+def _why_no_more(trouble: ProviderError, attempt: int, left_s: float, *, at_last: bool) -> str:
     """Why trouble that may pass is not waited for."""
     if at_last:
         return f"(asked {attempt} times)" if attempt > 1 else ""

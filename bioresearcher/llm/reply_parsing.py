@@ -43,7 +43,7 @@ _REASONS: dict[str, Literal["stop", "length", "refusal", "context"]] = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class Expected:
     """What an answer is judged against.
 
     Attributes:
@@ -60,7 +60,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ParsedReply:
     """A usable answer.
 
     Attributes:
@@ -74,7 +74,7 @@ class Answer:
     counted: bool
 
 
-def answer_of(message: AIMessage, asked: Asked, *, model: str) -> Answer:
+def answer_of(message: AIMessage, asked: Expected, *, model: str) -> ParsedReply:
     """The answer in a model's message.
 
     Raises:
@@ -106,10 +106,10 @@ def answer_of(message: AIMessage, asked: Asked, *, model: str) -> Answer:
             usage=usage,
             text=said.strip(),
         )
-    return Answer(Reply(visible, usage, model), found is not None, counted)
+    return ParsedReply(Reply(visible, usage, model), found is not None, counted)
 
 
-def _check_refusal(message: AIMessage, reason: str, asked: Asked, usage: Usage, text: str) -> None:
+def _check_refusal(message: AIMessage, reason: str, asked: Expected, usage: Usage, text: str) -> None:
     refusal = message.additional_kwargs.get("refusal") or next(
         (str(b.get("refusal") or "") for b in _blocks(message) if b.get("type") == "refusal"), ""
     )
@@ -127,7 +127,7 @@ def _check_refusal(message: AIMessage, reason: str, asked: Asked, usage: Usage, 
     )
 
 
-def _overflow(asked: Asked, usage: Usage, text: str) -> ContextOverflowError:
+def _overflow(asked: Expected, usage: Usage, text: str) -> ContextOverflowError:
     sent = _at_least(asked.prompt)
     return ContextOverflowError(
         f"{asked.label}: the prompt does not fit the model's context: the server used {usage.input_tokens} tokens"
@@ -169,7 +169,7 @@ def _told_reason(message: AIMessage) -> str:
     return next((value for value in told if isinstance(value, str) and value), "")
 
 
-def usage_of(message: AIMessage, asked: Asked, said: str) -> tuple[Usage, bool]:
+def usage_of(message: AIMessage, asked: Expected, said: str) -> tuple[Usage, bool]:
     """What a call used, and whether the server told it; otherwise it is estimated from the texts."""
     told: Mapping[str, Any] = message.usage_metadata or {}
     inputs, outputs = told.get("input_token_details") or {}, told.get("output_token_details") or {}

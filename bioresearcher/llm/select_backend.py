@@ -25,7 +25,7 @@ _LOCAL_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True)
-class Choice:
+class SelectedBackend:
     """Who answers.
 
     Attributes:
@@ -70,7 +70,7 @@ async def choose_backend(
     *,
     host: str = "127.0.0.1",
     servers: Sequence[tuple[str, int]] = LOCAL_SERVERS,
-) -> Choice:
+) -> SelectedBackend:
     """Who answers, with the models' servers asked for what they have (see `llm.probe`).
 
     Only `local` looks for a server that was not configured; `auto` and `chat` never do.
@@ -83,7 +83,7 @@ async def choose_backend(
     environ = os.environ if environ is None else environ
     if settings.backend == "offline":
         ignored = ", the configured models are not used" if settings.models else ""
-        return Choice("offline", reason=f"the offline backend was asked for{ignored}.")
+        return SelectedBackend("offline", reason=f"the offline backend was asked for{ignored}.")
     if settings.backend == "local":
         return await _local(settings, environ, host, servers)
     models = models_by_role(settings)
@@ -92,7 +92,7 @@ async def choose_backend(
     why = _why_none(environ)
     if settings.backend == "chat":
         raise InputError(f"--backend chat: {why}.", hint="Add --model NAME, or [models.default] in bioresearcher.toml.")
-    return Choice("offline", reason=f"{why}.")
+    return SelectedBackend("offline", reason=f"{why}.")
 
 
 def _why_none(environ: Mapping[str, str]) -> str:
@@ -103,7 +103,7 @@ def _why_none(environ: Mapping[str, str]) -> str:
     return "no model is configured"
 
 
-async def _probed(models: Mapping[Role, ModelSettings], environ: Mapping[str, str], start: str) -> Choice:
+async def _probed(models: Mapping[Role, ModelSettings], environ: Mapping[str, str], start: str) -> SelectedBackend:
     """The models with the contexts their servers tell."""
     check_installed(models)
     probes = await probe_all(list(models.values()), environ)
@@ -111,7 +111,7 @@ async def _probed(models: Mapping[Role, ModelSettings], environ: Mapping[str, st
     notes = [probes[model].note for model in models.values()]
     notes += [_reduced(model, probes[model]) for model in models.values()]
     told = tuple(dict.fromkeys(note for note in notes if note))
-    return Choice("chat", fitted, reason=f"{start or 'configured: '}{describe(fitted)}.", notes=told)
+    return SelectedBackend("chat", fitted, reason=f"{start or 'configured: '}{describe(fitted)}.", notes=told)
 
 
 def _fitted(model: ModelSettings, probe: Probe) -> ModelSettings:
@@ -151,7 +151,7 @@ def describe(models: Mapping[Role, ModelSettings]) -> str:
 
 async def _local(
     settings: Settings, environ: Mapping[str, str], host: str, servers: Sequence[tuple[str, int]]
-) -> Choice:
+) -> SelectedBackend:
     """Models on this machine: the configured ones, else those of a server that answers.
 
     Raises:

@@ -36,7 +36,7 @@ Said = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProbeAnswer:
     """An HTTP status with the JSON value that came along.
 
     Attributes:
@@ -48,14 +48,14 @@ class Answer:
     value: object = None
 
 
-class Inquiry:
+class ServerInquiry:
     """Questions to one server. Redirects are not followed: an answer or a key stays with the server that was named."""
 
     def __init__(self, client: httpx.AsyncClient, timeout_s: float) -> None:
         self._client = client
         self._timeout_s = timeout_s
 
-    async def get(self, url: str) -> Answer:
+    async def get(self, url: str) -> ProbeAnswer:
         """The answer to a GET.
 
         Raises:
@@ -63,27 +63,27 @@ class Inquiry:
         """
         return await self._ask("GET", url, None)
 
-    async def try_get(self, url: str) -> Answer:
+    async def try_get(self, url: str) -> ProbeAnswer:
         """The same; no answer is one of status 0."""
         return await self._try("GET", url, None)
 
-    async def try_post(self, url: str, body: Mapping[str, object]) -> Answer:
+    async def try_post(self, url: str, body: Mapping[str, object]) -> ProbeAnswer:
         """The answer to a POST of JSON; no answer is one of status 0."""
         return await self._try("POST", url, body)
 
-    async def _try(self, method: str, url: str, body: Mapping[str, object] | None) -> Answer:
+    async def _try(self, method: str, url: str, body: Mapping[str, object] | None) -> ProbeAnswer:
         try:
             return await self._ask(method, url, body)
         except ModelUnavailableError:
-            return Answer(0)
+            return ProbeAnswer(0)
 
-    async def _ask(self, method: str, url: str, body: Mapping[str, object] | None) -> Answer:
+    async def _ask(self, method: str, url: str, body: Mapping[str, object] | None) -> ProbeAnswer:
         import httpx
 
         hint = "Check that the server runs and that the address is right."
         try:
             async with asyncio.timeout(self._timeout_s), self._client.stream(method, url, json=body) as response:
-                return Answer(response.status_code, await _value(response))
+                return ProbeAnswer(response.status_code, await _value(response))
         except (TimeoutError, httpx.TimeoutException) as error:
             raise ModelUnavailableError(f"{url} does not answer within {self._timeout_s:g} s.", hint=hint) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
@@ -126,7 +126,7 @@ def _reason(error: Exception) -> str:
 @asynccontextmanager
 async def inquire(
     url: str, key: str | None, *, own_machine: bool, timeout_s: float | None = None
-) -> AsyncIterator[Inquiry]:
+) -> AsyncIterator[ServerInquiry]:
     """Questions to the server at `url`, with a key if there is one.
 
     Proxies of the environment are used for other machines only. `timeout_s` is `TIMEOUT_S` when not given.
@@ -151,7 +151,7 @@ async def inquire(
             f"{host} cannot be asked: {type(error).__name__}.", hint="Check the proxy and certificate variables."
         ) from error
     async with client:
-        yield Inquiry(client, timeout_s)
+        yield ServerInquiry(client, timeout_s)
 
 
 OLLAMA_USUAL = 4096
@@ -241,7 +241,7 @@ def _key(model: ModelSettings, environ: Mapping[str, str]) -> str | None:
     return key
 
 
-async def _listed(inquiry: Inquiry, model: ModelSettings, url: str) -> dict[str, Said]:
+async def _listed(inquiry: ServerInquiry, model: ModelSettings, url: str) -> dict[str, Said]:
     """Name → what the list of models says of it; empty when there is no such list.
 
     Raises:
@@ -283,7 +283,7 @@ def names_in(value: object) -> dict[str, Said]:
     return found
 
 
-async def _of_model(inquiry: Inquiry, model: ModelSettings, url: str, listed: Mapping[str, Said]) -> Probe:
+async def _of_model(inquiry: ServerInquiry, model: ModelSettings, url: str, listed: Mapping[str, Said]) -> Probe:
     """What is said of one model of a server."""
     row = listed.get(model.model) or (listed.get(f"{model.model}:latest") if _may_be_ollama(model) else None)
     notes = []
@@ -304,7 +304,7 @@ def _may_be_ollama(model: ModelSettings) -> bool:
     return model.provider in {"ollama", "compatible"}
 
 
-async def _takes_any_name(inquiry: Inquiry, model: ModelSettings, url: str, only: Said) -> bool:
+async def _takes_any_name(inquiry: ServerInquiry, model: ModelSettings, url: str, only: Said) -> bool:
     """Whether a server with this one model answers whatever the model is called, as llama.cpp does."""
     if model.provider != "compatible" or only.get("owned_by") in _STRICT or "max_model_len" in only:
         return False
@@ -315,7 +315,7 @@ async def _takes_any_name(inquiry: Inquiry, model: ModelSettings, url: str, only
     return _at(ollama.value, "models") is None and not names_in(studio.value)
 
 
-async def _context(inquiry: Inquiry, model: ModelSettings, url: str, row: Said) -> tuple[int | None, str, bool]:
+async def _context(inquiry: ServerInquiry, model: ModelSettings, url: str, row: Said) -> tuple[int | None, str, bool]:
     """Tokens that fit, what there is to say about them, and whether a request cannot change them."""
     for name in ("max_model_len", "context_length", "context_window"):
         tokens = tokens_in(row.get(name))
@@ -344,7 +344,7 @@ async def _context(inquiry: Inquiry, model: ModelSettings, url: str, row: Said) 
     return _kept_by_ollama(model, shown_by.value, await inquiry.try_get(f"{root}/api/ps"))
 
 
-def _asked_of_ollama(answer: Answer) -> tuple[int | None, str, bool]:
+def _asked_of_ollama(answer: ProbeAnswer) -> tuple[int | None, str, bool]:
     """What to ask of Ollama's own API, which takes the context with each request."""
     limit, parameter = _ollama_limit(answer.value), _ollama_parameter(answer.value)
     if parameter:
@@ -355,7 +355,7 @@ def _asked_of_ollama(answer: Answer) -> tuple[int | None, str, bool]:
     return OLLAMA_ASKED, note, False
 
 
-def _kept_by_ollama(model: ModelSettings, value: object, running: Answer) -> tuple[int | None, str, bool]:
+def _kept_by_ollama(model: ModelSettings, value: object, running: ProbeAnswer) -> tuple[int | None, str, bool]:
     """What Ollama keeps of a prompt that comes through its OpenAI address, where no request can ask for more."""
     tokens = _ollama_parameter(value)
     if tokens:

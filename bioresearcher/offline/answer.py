@@ -72,7 +72,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Answerer:
+class OfflineAnswerer:
     """The rule, which needs similarities of texts."""
 
     similarity: Similarity

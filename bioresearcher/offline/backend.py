@@ -17,9 +17,9 @@ from bioresearcher import __version__
 from bioresearcher.errors import DefectError
 from bioresearcher.llm.backend import Reply, Request
 from bioresearcher.offline import comment, search, skill_binding
-from bioresearcher.offline.answer import Answerer
-from bioresearcher.offline.design import Designer
-from bioresearcher.offline.read import Reader
+from bioresearcher.offline.answer import OfflineAnswerer
+from bioresearcher.offline.design import OfflineDesigner
+from bioresearcher.offline.read import OfflineReader
 from bioresearcher.schemas.ask_program import MetricScore, ProtocolScores, ReviewDraftInput, ScoreProtocolInput
 from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.review import DraftJudgement
@@ -101,8 +101,8 @@ def score_protocol(values: ScoreProtocolInput) -> ProtocolScores:
 
 def offline_backend(similarity: Similarity) -> OfflineBackend:
     """The offline backend with its rules; `similarity` compares texts (the library's embedding)."""
-    reader, designer = Reader(similarity), Designer(similarity)
-    reviser = comment.Reviser(similarity)
+    reader, designer = OfflineReader(similarity), OfflineDesigner(similarity)
+    reviser = comment.OfflineReviser(similarity)
     handlers: dict[str, Handler] = {
         "search/plan_queries": search.plan_queries,
         "search/screen_paper": search.screen_paper,
@@ -110,7 +110,7 @@ def offline_backend(similarity: Similarity) -> OfflineBackend:
         "literature/outline_paper": reader.outline_paper,
         "literature/report_part": reader.report_part,
         "literature/judge_referability": reader.judge_referability,
-        "literature/answer_question": Answerer(similarity).answer_question,
+        "literature/answer_question": OfflineAnswerer(similarity).answer_question,
         "designer/design_headings": designer.design_headings,
         "designer/design_outlines": designer.design_outlines,
         "designer/write_steps": designer.write_steps,

@@ -191,7 +191,7 @@ CANNOT = (
 
 
 @dataclass(frozen=True)
-class Reviser:
+class OfflineReviser:
     """The rules that need similarities of texts."""
 
     similarity: Similarity

@@ -224,7 +224,7 @@ _KINDS = {"table": "table", "figure": "figure", "text": "text", "findings": "tex
 
 
 @dataclass(frozen=True)
-class Designer:
+class OfflineDesigner:
     """The rules that need similarities of texts."""
 
     similarity: Similarity

@@ -137,7 +137,7 @@ SAME_SUBJECT = 0.35
 
 
 @dataclass(frozen=True)
-class Reader:
+class OfflineReader:
     """The rules that need similarities of texts."""
 
     similarity: Similarity

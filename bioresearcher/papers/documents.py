@@ -22,7 +22,7 @@ _TEXT: Final = frozenset([".md", ".markdown", ".txt", ""])
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class SourceFile:
     """What is known of a file beside its bytes."""
 
     name: str
@@ -36,7 +36,7 @@ def is_pdf(data: bytes) -> bool:
     return b"%PDF-" in data[:1024]
 
 
-def parse(file: File, data: bytes) -> tuple[Paper, Document]:
+def parse(file: SourceFile, data: bytes) -> tuple[Paper, Document]:
     """The paper in a file's bytes, read in this process: without limits on the time it takes.
 
     Raises:
@@ -59,7 +59,7 @@ def parse(file: File, data: bytes) -> tuple[Paper, Document]:
     )
 
 
-def protocol_text(file: File, data: bytes) -> tuple[str, tuple[str, ...]]:
+def protocol_text(file: SourceFile, data: bytes) -> tuple[str, tuple[str, ...]]:
     """A PDF's or Word file's text as Markdown and what is doubtful in it, read in this process.
 
     Raises:

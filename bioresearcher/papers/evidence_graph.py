@@ -7,16 +7,16 @@ from collections.abc import Collection, Iterable, Sequence
 
 from bioresearcher.papers.identifiers import Identifiers
 from bioresearcher.schemas.execution import DryLabTask
-from bioresearcher.schemas.library import EvidenceGraph, Fall, Ground, PaperUse, StepBasis, Without
+from bioresearcher.schemas.library import EvidenceGraph, PaperUse, StepBasis, StepGround, StepLoss, Without
 from bioresearcher.schemas.paper import Paper
-from bioresearcher.schemas.paper_report import Report
+from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.schemas.protocol import Protocol, ProtocolStep
 
 _SOURCE = re.compile(r"step:([^/]+)/")
 
 
 def evidence_graph(
-    papers: Iterable[Paper], reports: Iterable[Report], protocol: Protocol | None, tasks: Sequence[DryLabTask]
+    papers: Iterable[Paper], reports: Iterable[PaperReport], protocol: Protocol | None, tasks: Sequence[DryLabTask]
 ) -> EvidenceGraph:
     """The graph of a run, finished or not; a paper that was not read has nothing under or over it."""
     steps = tuple(_basis(step, tasks) for step in (protocol.steps if protocol else ()))
@@ -26,7 +26,7 @@ def evidence_graph(
 
 def _basis(step: ProtocolStep, tasks: Iterable[DryLabTask]) -> StepBasis:
     grounds = (
-        Ground(
+        StepGround(
             paper_id=link.paper_id,
             report_step=link.step_id,
             section=link.evidence.section,
@@ -46,7 +46,7 @@ def _basis(step: ProtocolStep, tasks: Iterable[DryLabTask]) -> StepBasis:
     )
 
 
-def _use(paper: Paper, report: Report | None, steps: Sequence[StepBasis]) -> PaperUse:
+def _use(paper: Paper, report: PaperReport | None, steps: Sequence[StepBasis]) -> PaperUse:
     over = [s for s in steps if any(g.paper_id == paper.id for g in s.grounds)]
     taken = [g.report_step for s in over for g in s.grounds if g.paper_id == paper.id]
     read = [s.id for part in report.parts for s in part.steps if s.supported] if report else []
@@ -82,7 +82,7 @@ def without(graph: EvidenceGraph, papers: Collection[str]) -> Without:
         name = step.step_id
         if name in down or lost[name]:
             found.append(
-                Fall(
+                StepLoss(
                     step_id=name,
                     title=step.title,
                     effect="falls" if name in fallen else "follows" if name in down else "weakened",

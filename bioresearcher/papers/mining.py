@@ -194,7 +194,7 @@ PER_KIND: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Find:
+class MinedFact:
     """Something a text states: `name` with perhaps a `value` and `unit`, at `start` to `end` of the text."""
 
     kind: MentionKind
@@ -328,26 +328,26 @@ _COHORT: Final = re.compile(
 )
 
 
-def mine(text: str) -> list[Find]:
+def mine(text: str) -> list[MinedFact]:
     """Everything the rules find in a text, in order of place."""
     found = [*_accessions(text), *_software(text), *_numbers(text), *_tests(text), *_cohorts(text)]
-    found += [Find("gene", symbol, start, end) for symbol, start, end in gene_symbols(text)]
+    found += [MinedFact("gene", symbol, start, end) for symbol, start, end in gene_symbols(text)]
     return sorted(found, key=lambda f: (f.start, f.end, f.kind))
 
 
 @lru_cache(maxsize=512)
-def mined_of(text: str) -> tuple[Find, ...]:
+def mined_of(text: str) -> tuple[MinedFact, ...]:
     """Like `mine`, remembered: steps and parts are looked at more than once."""
     return tuple(mine(text))
 
 
-def parameters(finds: Iterable[Find]) -> tuple[Parameter, ...]:
+def parameters(finds: Iterable[MinedFact]) -> tuple[Parameter, ...]:
     """The numbers among finds as named values, each once."""
     made = (Parameter(name=f.name, value=f.value, unit=f.unit) for f in finds if f.kind == "number")
     return tuple(dict.fromkeys(made))
 
 
-def labels(finds: Iterable[Find], kind: MentionKind) -> tuple[str, ...]:
+def labels(finds: Iterable[MinedFact], kind: MentionKind) -> tuple[str, ...]:
     """The labels of one kind, each once, in order."""
     return tuple(dict.fromkeys(f.label for f in finds if f.kind == kind))
 
@@ -384,14 +384,14 @@ def mine_document(document: Document) -> tuple[Mention, ...]:
     return tuple(m.model_copy(update={"times": times[key]}) for key, m in first.items())
 
 
-def _accessions(text: str) -> Iterator[Find]:
+def _accessions(text: str) -> Iterator[MinedFact]:
     for found in find_accessions(text):
-        yield Find("accession", found.id, found.start, found.end)
+        yield MinedFact("accession", found.id, found.start, found.end)
     for match in _OTHER_ARCHIVES.finditer(text):
-        yield Find("accession", match[0], match.start(), match.end())
+        yield MinedFact("accession", match[0], match.start(), match.end())
 
 
-def _software(text: str) -> Iterator[Find]:
+def _software(text: str) -> Iterator[MinedFact]:
     taken: list[tuple[int, int]] = []
     for pattern in (_SOFTWARE, _PACKAGE, _WORDY, _OTHER):
         for match in pattern.finditer(text):
@@ -402,10 +402,10 @@ def _software(text: str) -> Iterator[Find]:
                 continue
             taken.append((start, end))
             version = next(filter(None, map(groups.get, ("version", "bare", "number", "of_r", "bare_r"))), "")
-            yield Find("software", name, start, match.end(), value=version)
+            yield MinedFact("software", name, start, match.end(), value=version)
 
 
-def _numbers(text: str) -> Iterator[Find]:
+def _numbers(text: str) -> Iterator[MinedFact]:
     taken: list[tuple[int, int]] = []
     for match in _THRESHOLD.finditer(text):
         name = " ".join(match["name"].split())
@@ -417,28 +417,28 @@ def _numbers(text: str) -> Iterator[Find]:
         value = match["value"]
         if match["lost"] == "." and re.fullmatch(r"0\d+", value):
             value = f".{value}"
-        yield Find("number", name, *match.span(), value=f"{sign} {value}".strip(), unit=match["unit"] or "")
+        yield MinedFact("number", name, *match.span(), value=f"{sign} {value}".strip(), unit=match["unit"] or "")
     for match in _QUANTITY.finditer(text):
         if not match["value"].strip("0.") or any(start < match.end() and match.start() < end for start, end in taken):
             continue
         unit = "".join(match["unit"].split())
-        yield Find("number", _quantity(unit), *match.span(), value=" ".join(match["value"].split()), unit=unit)
+        yield MinedFact("number", _quantity(unit), *match.span(), value=" ".join(match["value"].split()), unit=unit)
 
 
 def _quantity(unit: str) -> str:
     return next((name for name, pattern in _KIND_OF_UNIT if pattern.fullmatch(unit)), "amount")
 
 
-def _tests(text: str) -> Iterator[Find]:
+def _tests(text: str) -> Iterator[MinedFact]:
     for match in _TEST.finditer(text):
-        yield Find("test", " ".join(match[0].split()), match.start(), match.end())
+        yield MinedFact("test", " ".join(match[0].split()), match.start(), match.end())
 
 
-def _cohorts(text: str) -> Iterator[Find]:
+def _cohorts(text: str) -> Iterator[MinedFact]:
     for match in _COHORT.finditer(text):
         if re.fullmatch(r"(?:19|20)\d\d", match["size"] or ""):
             continue  # a year before the noun
         if match["n"]:
-            yield Find("cohort", "n", *match.span(), value=match["count"].rstrip(","))
+            yield MinedFact("cohort", "n", *match.span(), value=match["count"].rstrip(","))
         else:
-            yield Find("cohort", " ".join(match["who"].split()), *match.span(), value=match["size"])
+            yield MinedFact("cohort", " ".join(match["who"].split()), *match.span(), value=match["size"])

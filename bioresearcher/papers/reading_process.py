@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal, cast
 
 from bioresearcher.papers.canonical import UnreadablePaper, clean
-from bioresearcher.papers.documents import File, is_pdf, parse, protocol_text
+from bioresearcher.papers.documents import SourceFile, is_pdf, parse, protocol_text
 from bioresearcher.papers.pdf import MAX_BYTES
 from bioresearcher.schemas.paper import Document, Paper
 
@@ -55,7 +55,7 @@ class _Ended(Exception):
         self.code = code
 
 
-class Reader:
+class ReadingProcess:
     """The reading process, started when it is first needed; one file at a time."""
 
     def __init__(self, cpu_s: int = MAX_CPU_S, memory: int = MAX_MEMORY) -> None:
@@ -64,7 +64,7 @@ class Reader:
         self._guard = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def paper(self, file: File, data: bytes) -> tuple[Paper, Document]:
+    def paper(self, file: SourceFile, data: bytes) -> tuple[Paper, Document]:
         """The paper in a file's bytes.
 
         Raises:
@@ -73,7 +73,7 @@ class Reader:
         answer = self._ask("paper", file, data)
         return Paper.model_validate(answer["paper"]), Document.model_validate(answer["document"])
 
-    def protocol(self, file: File, data: bytes) -> tuple[str, tuple[str, ...]]:
+    def protocol(self, file: SourceFile, data: bytes) -> tuple[str, tuple[str, ...]]:
         """A PDF's or Word file's text as Markdown, and what is doubtful in it.
 
         Raises:
@@ -82,7 +82,7 @@ class Reader:
         answer = self._ask("protocol", file, data)
         return str(answer["text"]), tuple(map(str, answer["warnings"]))
 
-    def _ask(self, wanted: Wanted, file: File, data: bytes) -> dict[str, Any]:
+    def _ask(self, wanted: Wanted, file: SourceFile, data: bytes) -> dict[str, Any]:
         answer: dict[str, Any] = {}
         with self._guard:
             for again in (True, False):
@@ -96,7 +96,7 @@ class Reader:
             raise UnreadablePaper(str(answer["error"]), hint=str(answer.get("hint", "")))
         return answer
 
-    def _answer(self, wanted: Wanted, file: File, data: bytes) -> dict[str, Any]:
+    def _answer(self, wanted: Wanted, file: SourceFile, data: bytes) -> dict[str, Any]:
         process = self._running()
         source, sink = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
         watch = threading.Timer(_MAX_WALL_S, process.kill)
@@ -146,7 +146,7 @@ _SMALL: Final = 1_000_000
 """Text files of up to so many bytes are read at once; larger ones, like every PDF, in a process with limits."""
 
 
-_READER: Final = Reader()
+_READER: Final = ReadingProcess()
 atexit.register(_READER.close)
 
 
@@ -168,7 +168,7 @@ def load_paper(path: Path) -> tuple[Paper, Document]:
 
 def _load(path: Path) -> tuple[Paper, Document]:
     data = _bytes(path)
-    file = File(
+    file = SourceFile(
         name=clean(path.stem),
         suffix=path.suffix.lower(),
         path=clean(str(path)),
@@ -197,7 +197,7 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def read_apart(file: File, data: bytes) -> tuple[Paper, Document]:
+def read_apart(file: SourceFile, data: bytes) -> tuple[Paper, Document]:
     """The paper in a file's bytes, read in another process.
 
     Raises:
@@ -206,7 +206,7 @@ def read_apart(file: File, data: bytes) -> tuple[Paper, Document]:
     return _READER.paper(file, data)
 
 
-def read_protocol_apart(file: File, data: bytes) -> tuple[str, tuple[str, ...]]:
+def read_protocol_apart(file: SourceFile, data: bytes) -> tuple[str, tuple[str, ...]]:
     """A PDF's or Word file's text as Markdown and what is doubtful in it, read in another process.
 
     Raises:
@@ -268,7 +268,7 @@ def serve(cpu_s: int, memory: int) -> None:
 
 
 def _read(head: dict[str, Any], data: bytes) -> dict[str, Any]:
-    file = File(**{name: str(head[name]) for name in ("name", "suffix", "path", "sha256")})
+    file = SourceFile(**{name: str(head[name]) for name in ("name", "suffix", "path", "sha256")})
     try:
         if head["wanted"] == "protocol":
             text, warnings = protocol_text(file, data)

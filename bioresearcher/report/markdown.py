@@ -27,8 +27,8 @@ from bioresearcher.review.checks import count_severities
 from bioresearcher.schemas.base import Usage, UsageRow
 from bioresearcher.schemas.execution import DryLabTask
 from bioresearcher.schemas.paper import DecidedBy, Paper, QueryTrail, ScreenedPaper, SearchRound
-from bioresearcher.schemas.paper_report import Report
-from bioresearcher.schemas.review import METRICS, GateFinding, Metric, MetricName
+from bioresearcher.schemas.paper_report import PaperReport
+from bioresearcher.schemas.review import METRICS, CheckFinding, Metric, MetricName
 from bioresearcher.text.format import (
     count_of,
     doi_link,
@@ -199,7 +199,7 @@ def _found(view: RunView) -> Iterable[str]:
         yield from md_list((_withheld(t) for t in open_tasks), "")
 
 
-def _finding(row: summaries.FoundRow) -> str:
+def _finding(row: summaries.FindingRow) -> str:
     see = [_file(o) for o in row.task.outputs if o.artifact.kind != "findings"]
     data = ", ".join(md(d) for d in row.datasets) or "none declared"
     where = f"; see {', '.join(see)}" if see else ""
@@ -257,7 +257,7 @@ def _reference(paper: Paper) -> str:
     return "; ".join(said)
 
 
-def _report(row: summaries.PaperView, report: Report, view: RunView) -> Iterable[str]:
+def _report(row: summaries.PaperView, report: PaperReport, view: RunView) -> Iterable[str]:
     yield from (f"- {name.capitalize()}: {md(value)}" for name, value in use_rows(use_of(row.paper, report, view)))
     yield f"- Quotes: {report.quotes_located} of {report.quotes} found in the text"
     yield from (f"- Doubt about its text: {md(one_line(w, 200))}" for w in view.doubts.get(report.paper_id, ()))
@@ -418,7 +418,7 @@ def score_lines(metrics: Mapping[MetricName, Metric]) -> Iterable[str]:
     return md_table(("Metric", "Score", "Reason", "Rests on"), rows, (False, True))
 
 
-def finding_lines(findings: Iterable[GateFinding]) -> Iterable[str]:
+def finding_lines(findings: Iterable[CheckFinding]) -> Iterable[str]:
     """Findings of the gates, with advice."""
     rows = [(f.severity, md(f.gate), md(f.location), md(f.message), md(f.suggestion)) for f in findings]
     return md_table(("Severity", "Gate", "Where", "What", "Suggestion"), rows)

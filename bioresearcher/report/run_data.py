@@ -23,7 +23,7 @@ from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.execution import Artifact, DryLabTask, Outcome, TaskRecord
 from bioresearcher.schemas.missing import blanked, is_missing, is_number
 from bioresearcher.schemas.paper import Document, Evidence, Paper, ScreenedPaper, SearchRound, StatusCheck
-from bioresearcher.schemas.paper_report import Analysis, Report
+from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import DraftReview, Review
 from bioresearcher.schemas.run import RUN_FORMAT, RunRecord
@@ -45,7 +45,7 @@ _INTEGER = re.compile(r"[+-]?\d+")
 
 
 @dataclass(frozen=True)
-class Column:
+class PreviewColumn:
     """A column of a table preview."""
 
     name: str
@@ -56,7 +56,7 @@ class Column:
 class TablePreview:
     """The first rows and columns of a table; cells are (shown, as in the file)."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[PreviewColumn, ...]
     rows: tuple[tuple[tuple[str, str], ...], ...]
     total_rows: int
     total_columns: int
@@ -182,7 +182,9 @@ def _preview(file: TextIO, delimiter: str) -> tuple[TablePreview | None, str]:
                 shown.append(row)
     width = min(len(header), PREVIEW_COLUMNS)
     cells = [[row[i] if i < len(row) else "" for i in range(width)] for row in shown]
-    columns = tuple(Column(one_line(header[i], MAX_CELL), _is_numeric([row[i] for row in cells])) for i in range(width))
+    columns = tuple(
+        PreviewColumn(one_line(header[i], MAX_CELL), _is_numeric([row[i] for row in cells])) for i in range(width)
+    )
     rows = tuple(tuple(_cell(row[i], columns[i].numeric) for i in range(width)) for row in cells)
     return TablePreview(columns, rows, total, len(header)), ""
 
@@ -279,8 +281,8 @@ class RunView:
     datasets: tuple[Dataset, ...] = ()
     not_used: tuple[Dataset, ...] = ()
     checks: tuple[DatasetCheck, ...] = ()
-    reports: tuple[Report, ...] = ()
-    analyses: tuple[Analysis, ...] = ()
+    reports: tuple[PaperReport, ...] = ()
+    analyses: tuple[ReferabilityAnalysis, ...] = ()
     protocol: Protocol | None = None
     tasks: tuple[TaskView, ...] = ()
     rounds: tuple[DraftReview, ...] = ()
@@ -313,7 +315,7 @@ def load_view(folder: RunFolder) -> RunView:
             hint="Use the version of bioresearcher that wrote it, or a newer one.",
         )
     reader = _Reader(folder)
-    reports = reader.all(Report, "reports")
+    reports = reader.all(PaperReport, "reports")
     datasets = reader.all(Dataset, "datasets")
     used = {d.id for d in datasets}
     protocol = reader.one(Protocol, "protocol.json", "No protocol: protocol.json was not written.")
@@ -327,7 +329,7 @@ def load_view(folder: RunFolder) -> RunView:
         not_used=tuple(d for d in reader.rows(Dataset, "datasets_found.json") if d.id not in used),
         checks=reader.rows(DatasetCheck, "checks.json"),
         reports=reports,
-        analyses=reader.all(Analysis, "analyses"),
+        analyses=reader.all(ReferabilityAnalysis, "analyses"),
         protocol=protocol,
         tasks=reader.tasks(),
         rounds=reader.rows(DraftReview, "rounds.json"),
@@ -415,7 +417,7 @@ class _Reader:
                     states.setdefault(key, "found")
         return states
 
-    def doubts(self, reports: Iterable[Report]) -> dict[str, tuple[str, ...]]:
+    def doubts(self, reports: Iterable[PaperReport]) -> dict[str, tuple[str, ...]]:
         """What is doubtful about the text that each report was read from; papers without a doubt are left out."""
         stored = {r.paper_id: self._document(r.paper_id) for r in reports}
         return {paper: d.warnings for paper, d in stored.items() if d and d.warnings}
@@ -453,7 +455,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"([0-9]+)", name)]
 
 
-def _all_evidence(reports: Iterable[Report], protocol: Protocol | None) -> Iterable[Evidence]:
+def _all_evidence(reports: Iterable[PaperReport], protocol: Protocol | None) -> Iterable[Evidence]:
     for report in reports:
         for part in report.parts:
             for step in part.steps:

@@ -24,7 +24,7 @@ from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.execution import Finding, Outcome
 from bioresearcher.schemas.library import EvidenceGraph, PaperUse
 from bioresearcher.schemas.paper import Paper, ScreenedPaper
-from bioresearcher.schemas.paper_report import Analysis, Report
+from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis
 from bioresearcher.schemas.protocol import Coverage, ProtocolPart
 from bioresearcher.settings import BUDGET
 from bioresearcher.text.format import STAMPS, count_of, number, percent, setting_text
@@ -106,7 +106,7 @@ class Stamp:
 
 
 @dataclass(frozen=True)
-class FoundRow:
+class FindingRow:
     """A finding with the task it comes from and the data sets that task rests on."""
 
     task: TaskView
@@ -120,16 +120,16 @@ class FoundRow:
 
 
 @dataclass(frozen=True)
-class FoundPart:
+class PartFindings:
     """The findings that belong to one protocol part, or to none."""
 
     title: str
-    rows: tuple[FoundRow, ...]
+    rows: tuple[FindingRow, ...]
 
     @property
-    def by_task(self) -> tuple[tuple[TaskView, tuple[FoundRow, ...]], ...]:
+    def by_task(self) -> tuple[tuple[TaskView, tuple[FindingRow, ...]], ...]:
         """The rows of each task together, tasks in the order of their first row."""
-        grouped: dict[str, list[FoundRow]] = {}
+        grouped: dict[str, list[FindingRow]] = {}
         for row in self.rows:
             grouped.setdefault(row.task.task.id, []).append(row)
         return tuple((rows[0].task, tuple(rows)) for rows in grouped.values())
@@ -149,8 +149,8 @@ class PaperView:
 
     paper: Paper
     screened: ScreenedPaper | None
-    report: Report | None
-    analysis: Analysis | None
+    report: PaperReport | None
+    analysis: ReferabilityAnalysis | None
     used_by: tuple[str, ...]
 
 
@@ -163,7 +163,7 @@ class DatasetView:
 
 
 @dataclass(frozen=True)
-class Rates:
+class TaskRates:
     """Counts over the run's tasks."""
 
     tasks: int
@@ -182,10 +182,10 @@ class Rates:
         return percent(self.verified, self.tasks)
 
 
-def rates(view: RunView) -> Rates:
+def rates(view: RunView) -> TaskRates:
     """Both success rates and the count at each rung, from the tasks themselves."""
     ladder = tuple((rung, sum(t.outcome is rung for t in view.tasks)) for rung in Outcome)
-    return Rates(
+    return TaskRates(
         tasks=len(view.tasks),
         exit_ok=sum(t.record is not None and t.record.exit_ok for t in view.tasks),
         verified=sum(t.verified for t in view.tasks),
@@ -292,22 +292,22 @@ def task_datasets(view: RunView) -> dict[str, tuple[str, ...]]:
     return {task_id: collect(task_id, frozenset()) for task_id in by_id}
 
 
-def findings_by_part(view: RunView) -> tuple[FoundPart, ...]:
+def findings_by_part(view: RunView) -> tuple[PartFindings, ...]:
     """Findings of verified tasks only, grouped by the protocol part of the task's first step."""
     rests_on = task_datasets(view)
     rows = [
-        FoundRow(t, f, rests_on.get(t.task.id, ()))
+        FindingRow(t, f, rests_on.get(t.task.id, ()))
         for t in view.tasks
         if t.verified and t.record
         for f in t.record.findings
     ]
     parts = view.protocol.parts if view.protocol else ()
-    grouped = [FoundPart(p.title, tuple(r for r in rows if _part_of(r.task, parts) is p)) for p in parts]
-    grouped.append(FoundPart("Outside the protocol's parts", tuple(r for r in rows if not _part_of(r.task, parts))))
+    grouped = [PartFindings(p.title, tuple(r for r in rows if _part_of(r.task, parts) is p)) for p in parts]
+    grouped.append(PartFindings("Outside the protocol's parts", tuple(r for r in rows if not _part_of(r.task, parts))))
     return tuple(g for g in grouped if g.rows)
 
 
-def negative_findings(parts: Iterable[FoundPart]) -> tuple[FoundRow, ...]:
+def negative_findings(parts: Iterable[PartFindings]) -> tuple[FindingRow, ...]:
     """Findings whose statement says that something did not replicate or was not confirmed."""
     return tuple(row for part in parts for row in part.rows if row.negative)
 
@@ -346,7 +346,7 @@ def stamped(paper: Paper) -> str:
     return f"{STAMPS[paper.status]}: {paper.title}" if paper.status in STAMPS else paper.title
 
 
-def in_no_step(report: Report) -> tuple[str, ...]:
+def in_no_step(report: PaperReport) -> tuple[str, ...]:
     """Data sets, software and tests that a paper names and no step of its report carries."""
     kinds = {"accession", "software", "test"}
     return tuple(dict.fromkeys(f"{m.name} {m.value}".strip() for m in report.mined if m.kind in kinds and not m.steps))
@@ -448,7 +448,7 @@ def graph_of(view: RunView) -> EvidenceGraph:
     return evidence_graph(view.papers, view.reports, view.protocol, [t.task for t in view.tasks])
 
 
-def use_of(paper: Paper, report: Report, view: RunView) -> PaperUse:
+def use_of(paper: Paper, report: PaperReport, view: RunView) -> PaperUse:
     """The use of one paper: parts taken from it, steps and tasks that stand on it."""
     return evidence_graph([paper], [report], view.protocol, [t.task for t in view.tasks]).papers[0]
 

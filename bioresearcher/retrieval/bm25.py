@@ -66,7 +66,7 @@ def terms(text: str) -> list[str]:
     return stemmed(words(text))
 
 
-class Lexical:
+class Bm25:
     """BM25 over a fixed list of texts."""
 
     def __init__(self, texts: Iterable[str]) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Self, get_args
 
 from bioresearcher.errors import VectorServerError
 from bioresearcher.papers.quotes import split
-from bioresearcher.retrieval.bm25 import Lexical
+from bioresearcher.retrieval.bm25 import Bm25
 from bioresearcher.retrieval.embedding import Embedder, MiniLM, StaticMiniLM
 from bioresearcher.retrieval.store import Store, Vectors
 from bioresearcher.schemas.library import LibraryEntry
@@ -46,7 +46,7 @@ class Corpus:
 
     ids: tuple[str, ...]
     keys: tuple[str, ...]
-    lexical: Lexical
+    lexical: Bm25
     vectors: NDArray[np.float32] | None = None
 
     @cached_property
@@ -84,9 +84,9 @@ class Corpora:
         ids = tuple(row[0] for row in rows)
         texts = self._store.texts(ids)
         if documents is None and len(ids) >= KEPT_ON_DISK:
-            lexical = Lexical.kept(self._folder, texts, mark=ids)
+            lexical = Bm25.kept(self._folder, texts, mark=ids)
         else:
-            lexical = Lexical(texts)
+            lexical = Bm25(texts)
         return Corpus(ids, tuple(row[3] for row in rows), lexical)
 
 
@@ -108,7 +108,7 @@ _INDEX_AT_ONCE: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class PassageHit:
     """A passage found: `score` orders the hits (0 to 1); `dense` is a cosine, `lexical` a BM25 score."""
 
     passage: Passage
@@ -258,7 +258,7 @@ class Library:
         documents: Collection[str] | None = None,
         kinds: Collection[SectionKind] | None = None,
         limit: int = 10,
-    ) -> list[Hit]:
+    ) -> list[PassageHit]:
         """The passages that answer a query best, best first.
 
         Args:
@@ -291,9 +291,9 @@ class Library:
             pool = list(dict.fromkeys([*best[:_BY_WORDS], *near, *best[_BY_WORDS:]]))[:depth]
             return self._hits(query, corpus, lexical, pool)[:limit]
 
-    def _hits(self, query: str, corpus: Corpus, lexical: Sequence[float], pool: Sequence[int]) -> list[Hit]:
+    def _hits(self, query: str, corpus: Corpus, lexical: Sequence[float], pool: Sequence[int]) -> list[PassageHit]:
         """The candidates in their order: first those that the model has compared."""
-        hits: list[Hit] = []
+        hits: list[PassageHit] = []
         floor = 1.0
         for vectors, weight, places in (
             (self._vectors, DENSE_WEIGHT, pool[:_CANDIDATES]),
@@ -305,7 +305,7 @@ class Library:
             dense = (vectors.of([p.text for p in passages]) @ vectors.of([query], passing=True)[0]).tolist()
             words = [lexical[corpus.places[p.id]] for p in passages]
             scores = [floor * score for score in fuse(dense, words, weight)]
-            found = [Hit(*values) for values in zip(passages, scores, dense, words, strict=True)]
+            found = [PassageHit(*values) for values in zip(passages, scores, dense, words, strict=True)]
             hits += sorted(found, key=lambda hit: (-hit.score, hit.passage.id))
             floor = hits[-1].score
         return hits

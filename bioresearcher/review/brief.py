@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from bioresearcher.llm.shorten import tokens_of
 from bioresearcher.review.check import show_parameter
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
-from bioresearcher.schemas.review import GateFinding
+from bioresearcher.schemas.review import CheckFinding
 from bioresearcher.text.format import listing
 from bioresearcher.text.visible import one_line
 
@@ -38,7 +38,7 @@ class Brief:
         return next((name for name, lines in self.places if stands_in(quote, lines)), None)
 
 
-def brief(protocol: Protocol, findings: Sequence[GateFinding], max_tokens: int) -> Brief:
+def brief(protocol: Protocol, findings: Sequence[CheckFinding], max_tokens: int) -> Brief:
     """The protocol for a reviewer, of at most `max_tokens` (estimated) unless its headings alone are longer."""
     levels = _levels(protocol.parts, findings, max_tokens - tokens_of(_head(protocol)) - 120)
     places: list[tuple[str, str]] = [("protocol", _head(protocol))]
@@ -62,7 +62,7 @@ Level = int
 """How many of a part's steps are shown in full; -1: no step, only how many there are."""
 
 
-def _levels(parts: Sequence[ProtocolPart], findings: Sequence[GateFinding], budget: int) -> list[Level]:
+def _levels(parts: Sequence[ProtocolPart], findings: Sequence[CheckFinding], budget: int) -> list[Level]:
     found = Counter[str]()
     for f in findings:
         place = f.location.removeprefix("step ").removeprefix("part ")
@@ -141,9 +141,9 @@ def _note(parts: Sequence[ProtocolPart], levels: Sequence[Level]) -> str:
     return f"Shortened to fit: {hidden} of {sum(len(p.steps) for p in parts)} steps are not shown in full, in {names}"
 
 
-def condensed(findings: Sequence[GateFinding]) -> tuple[GateFinding, ...]:
+def condensed(findings: Sequence[CheckFinding]) -> tuple[CheckFinding, ...]:
     """The findings of each gate as one, with the places they were made at; at most `MAX_FINDINGS`."""
-    groups: dict[tuple[str, str], list[GateFinding]] = {}
+    groups: dict[tuple[str, str], list[CheckFinding]] = {}
     for f in findings:
         groups.setdefault((f.gate, f.severity), []).append(f)
     return tuple(

@@ -1,7 +1,7 @@
 """What a gate is: a pure function that looks at one thing in a protocol and knows no model.
 
-A gate sees a `View`, the protocol with its texts prepared once, and what is known of the run. It answers
-with `Hit`s; the registry in `gates.py` turns them into findings with the gate's id and severity.
+A gate sees a `CheckedProtocol`, the protocol with its texts prepared once, and what is known of the run. It answers
+with `CheckHit`s; the registry in `gates.py` turns them into findings with the gate's id and severity.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
-from bioresearcher.schemas.paper_report import Parameter, Report
+from bioresearcher.schemas.paper_report import PaperReport, Parameter
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import MetricName, Severity
 from bioresearcher.text.visible import one_line
@@ -28,7 +28,7 @@ MAX_STEP_CHARS = 20_000
 
 
 @dataclass(frozen=True)
-class GateContext:
+class CheckContext:
     """What is known of the run around a protocol; None (or no skills) means "not known here".
 
     Gates that need something unknown are skipped, and `applicability` says which.
@@ -36,7 +36,7 @@ class GateContext:
 
     objective: Objective | None = None
     paper_ids: frozenset[str] | None = None
-    reports: Mapping[str, Report] | None = None
+    reports: Mapping[str, PaperReport] | None = None
     datasets: Mapping[str, Dataset] | None = None
     skills: frozenset[str] = frozenset()
     checks: tuple[DatasetCheck, ...] | None = None
@@ -48,7 +48,7 @@ class GateContext:
         return getattr(self, field) is not None
 
 
-class Hit(NamedTuple):
+class CheckHit(NamedTuple):
     """One place where a gate found something; `severity` None means the gate's own."""
 
     location: str
@@ -102,11 +102,11 @@ class StepView:
 
 
 @dataclass(frozen=True)
-class View:
+class CheckedProtocol:
     """A protocol prepared for the gates."""
 
     protocol: Protocol
-    context: GateContext
+    context: CheckContext
     steps: tuple[StepView, ...]
 
     @cached_property
@@ -146,19 +146,19 @@ class View:
 
 
 @dataclass(frozen=True)
-class Gate:
+class Check:
     """A check with a stable id. `severity` is the most severe its findings can be."""
 
     id: str
     title: str
     severity: Severity
     metric: MetricName
-    check: Callable[[View], Iterable[Hit]]
+    check: Callable[[CheckedProtocol], Iterable[CheckHit]]
     needs: tuple[ContextField, ...] = ()
     scope: Scope = "part"
 
 
-def make_view(protocol: Protocol, context: GateContext) -> View:
+def make_view(protocol: Protocol, context: CheckContext) -> CheckedProtocol:
     """Prepare a protocol's texts once for all gates."""
     steps: list[StepView] = []
     for part_index, part in enumerate(protocol.parts):
@@ -176,7 +176,7 @@ def make_view(protocol: Protocol, context: GateContext) -> View:
                     cut=len(full) > MAX_STEP_CHARS,
                 )
             )
-    return View(protocol=protocol, context=context, steps=tuple(steps))
+    return CheckedProtocol(protocol=protocol, context=context, steps=tuple(steps))
 
 
 def _body(step: ProtocolStep) -> str:

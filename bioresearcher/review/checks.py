@@ -21,23 +21,23 @@ from bioresearcher.review import (
     checks_study,
     checks_wording,
 )
-from bioresearcher.review.check import ContextField, Gate, GateContext, Scope, View, make_view
+from bioresearcher.review.check import Check, CheckContext, CheckedProtocol, ContextField, Scope, make_view
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.review import GateFinding, Severity
+from bioresearcher.schemas.review import CheckFinding, Severity
 from bioresearcher.text.visible import one_line
 
 __all__ = [
     "GATES",
     "SEVERITIES",
     "Applicability",
-    "Gate",
-    "GateContext",
+    "Check",
+    "CheckContext",
     "applicability",
     "count_severities",
     "run_gates",
 ]
 
-GATES: tuple[Gate, ...] = (
+GATES: tuple[Check, ...] = (
     *checks_references.GATES,
     *checks_wording.GATES,
     *checks_structure.GATES,
@@ -61,7 +61,7 @@ _SCOPES: dict[Scope, tuple[Scope, ...]] = {
 }
 
 
-def count_severities(findings: Iterable[GateFinding]) -> str:
+def count_severities(findings: Iterable[CheckFinding]) -> str:
     """`2 errors, 1 warning, 0 notes`."""
     seen = Counter(f.severity for f in findings)
     return ", ".join(f"{seen[s]} {s}{'' if seen[s] == 1 else 's'}" for s in SEVERITIES)
@@ -75,7 +75,7 @@ class Applicability:
     skipped: tuple[tuple[str, tuple[ContextField, ...]], ...]
 
 
-def applicability(context: GateContext, *, scope: Scope = "protocol") -> Applicability:
+def applicability(context: CheckContext, *, scope: Scope = "protocol") -> Applicability:
     """Which gates apply in a context."""
     chosen = [g for g in GATES if g.scope in _SCOPES[scope]]
     lacking = [(g.id, tuple(f for f in g.needs if not context.knows(f))) for g in chosen]
@@ -86,24 +86,24 @@ def applicability(context: GateContext, *, scope: Scope = "protocol") -> Applica
 
 
 def run_gates(
-    protocol: Protocol, context: GateContext | None = None, *, scope: Scope = "protocol"
-) -> tuple[GateFinding, ...]:
+    protocol: Protocol, context: CheckContext | None = None, *, scope: Scope = "protocol"
+) -> tuple[CheckFinding, ...]:
     """What the gates find in a protocol.
 
     Findings are ordered by severity, then in the registry's order, then by place: the same protocol always
     gives the same findings. `scope` says how much of the protocol there is yet: `headings` only, the steps
     of one `part`, or the whole `protocol`; gates that need to see more are left out.
     """
-    known = context or GateContext()
+    known = context or CheckContext()
     view = make_view(protocol, known)
     chosen = (g for g in GATES if g.scope in _SCOPES[scope] and all(known.knows(f) for f in g.needs))
     found = dict.fromkeys(f for gate in chosen for f in _findings(gate, view))
     return tuple(sorted(found, key=lambda f: SEVERITIES.index(f.severity)))
 
 
-def _findings(gate: Gate, view: View) -> tuple[GateFinding, ...]:
+def _findings(gate: Check, view: CheckedProtocol) -> tuple[CheckFinding, ...]:
     return tuple(
-        GateFinding(
+        CheckFinding(
             gate=gate.id,
             severity=hit.severity or gate.severity,
             location=one_line(hit.location, 60),

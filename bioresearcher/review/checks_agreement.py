@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from bioresearcher.review.check import Gate, Hit, StepView, View, quote_match
+from bioresearcher.review.check import Check, CheckedProtocol, CheckHit, StepView, quote_match
 from bioresearcher.text.format import listing
 from bioresearcher.text.visible import one_line
 
@@ -37,7 +37,7 @@ def _value(text: str) -> str:
     return f"{value / 100 if number.group(2) else value:g}"
 
 
-def parameters(view: View) -> Iterator[Hit]:
+def parameters(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Settings of the whole protocol that two steps give different values."""
     said: dict[str, dict[str, StepView]] = defaultdict(dict)
     for s in view.steps:
@@ -49,10 +49,10 @@ def parameters(view: View) -> Iterator[Hit]:
         if len(values) > 1:
             (first, a), (second, b) = list(values.items())[:2]
             message = f"{one_line(name, 40)} is {one_line(second, 40)} here and {one_line(first, 40)} in {a.location}"
-            yield Hit(b.location, message, "Settle on one value, or say why they differ.")
+            yield CheckHit(b.location, message, "Settle on one value, or say why they differ.")
 
 
-def _both_ways(s: StepView, view: View, name: str) -> bool:
+def _both_ways(s: StepView, view: CheckedProtocol, name: str) -> bool:
     """Whether different data sets explain different columns."""
     return name.lower().endswith("_column") and len({d for x in view.steps for d in x.step.datasets}) > 1
 
@@ -76,14 +76,14 @@ _SIZE = re.compile(
 _TOTAL = re.compile(r"\b(?:there are|the|all|a total of|in total|of the)\s+$", re.I)
 
 
-def statements(view: View) -> Iterator[Hit]:
+def statements(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Genome builds, false discovery rates and numbers of people that differ between steps."""
     yield from _builds(view)
     yield from _rates(view)
     yield from _sizes(view)
 
 
-def _builds(view: View) -> Iterator[Hit]:
+def _builds(view: CheckedProtocol) -> Iterator[CheckHit]:
     if _LIFTED.search(view.text):
         return
     found = {name: s for name, cue in _BUILDS.items() for s in reversed(view.steps) if cue.search(s.body)}
@@ -92,10 +92,10 @@ def _builds(view: View) -> Iterator[Hit]:
             later = max(found[a], found[b], key=lambda s: s.index)
             other = min(found[a], found[b], key=lambda s: s.index)
             message = f"uses another genome build than {other.location}: {a} and {b}"
-            yield Hit(later.location, message, "Use one build, or lift the coordinates over.")
+            yield CheckHit(later.location, message, "Use one build, or lift the coordinates over.")
 
 
-def _rates(view: View) -> Iterator[Hit]:
+def _rates(view: CheckedProtocol) -> Iterator[CheckHit]:
     first: tuple[float, StepView] | None = None
     for s in view.steps:
         levels = [(float(m.group(1)) / (100 if m.group(2) else 1), m) for m in _FDR.finditer(s.body)]
@@ -103,7 +103,7 @@ def _rates(view: View) -> Iterator[Hit]:
         for value, m in called[:1]:
             if first is not None and abs(first[0] - value) > 1e-9 and not _set_enrichment(s):
                 message = f"calls hits at another false discovery rate than {first[1].location} ({first[0]:g}): "
-                yield Hit(s.location, message + quote_match(m), "Use one rate, or say why they differ.")
+                yield CheckHit(s.location, message + quote_match(m), "Use one rate, or say why they differ.")
                 return
             first = first or (value, s)
 
@@ -113,7 +113,7 @@ def _set_enrichment(s: StepView) -> bool:
     return bool(re.search(r"\bGSEA\b|gene[- ]set|pathway|enrichment", s.head, re.I))
 
 
-def _sizes(view: View) -> Iterator[Hit]:
+def _sizes(view: CheckedProtocol) -> Iterator[CheckHit]:
     said: dict[str, dict[int, StepView]] = defaultdict(dict)
     for s in view.steps:
         for m in _SIZE.finditer(s.body):
@@ -122,12 +122,12 @@ def _sizes(view: View) -> Iterator[Hit]:
     for noun, numbers in said.items():
         if len(numbers) > 1:
             (n, a), (k, b) = list(numbers.items())[:2]
-            yield Hit(
+            yield CheckHit(
                 b.location, f"speaks of {k} {noun}, {a.location} of {n}", "Say how the one number becomes the other."
             )
 
 
-def circle(view: View) -> Iterator[Hit]:
+def circle(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Steps that, one by one, need each other: nobody could begin."""
     needs: dict[str, set[str]] = {}
     for s in view.steps:
@@ -138,7 +138,9 @@ def circle(view: View) -> Iterator[Hit]:
         path = _cycle(start, needs, done)
         if path:
             names = " → ".join(one_line(x, 20) for x in path)
-            yield Hit(f"step {path[0]}", f"needs, through other steps, its own output: {names}", "Break the circle.")
+            yield CheckHit(
+                f"step {path[0]}", f"needs, through other steps, its own output: {names}", "Break the circle."
+            )
             return
 
 
@@ -165,7 +167,7 @@ def _in_order(names: Iterable[str]) -> list[str]:
     return sorted(names)
 
 
-def unfit_dataset(view: View) -> Iterator[Hit]:
+def unfit_dataset(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Data sets used although the run's own check found them unfit."""
     checks = {c.dataset_id: c for c in view.context.checks or ()}
     used: dict[str, StepView] = {}
@@ -182,16 +184,18 @@ def unfit_dataset(view: View) -> Iterator[Hit]:
             continue
         reasons = listing(check.reasons, 2)
         if check.verdict == "unusable":
-            yield Hit(
+            yield CheckHit(
                 s.location, f"uses {one_line(name, 40)}, which was found unusable: {reasons}", "Use another data set."
             )
         else:
-            yield Hit(s.location, f"{one_line(name, 40)} needs work first: {reasons}", "Say how this is done.", "note")
+            yield CheckHit(
+                s.location, f"{one_line(name, 40)} needs work first: {reasons}", "Say how this is done.", "note"
+            )
 
 
-GATES: tuple[Gate, ...] = (
-    Gate("G-CON-01", "settings are the same throughout", "warning", "logical_soundness", parameters, (), "protocol"),
-    Gate("G-CON-02", "statements do not contradict", "warning", "logical_soundness", statements, (), "protocol"),
-    Gate("G-FLO-10", "no step needs its own output", "error", "logical_soundness", circle, (), "protocol"),
-    Gate("G-DAT-12", "data sets were found fit", "error", "correctness", unfit_dataset, ("checks",)),
+GATES: tuple[Check, ...] = (
+    Check("G-CON-01", "settings are the same throughout", "warning", "logical_soundness", parameters, (), "protocol"),
+    Check("G-CON-02", "statements do not contradict", "warning", "logical_soundness", statements, (), "protocol"),
+    Check("G-FLO-10", "no step needs its own output", "error", "logical_soundness", circle, (), "protocol"),
+    Check("G-DAT-12", "data sets were found fit", "error", "correctness", unfit_dataset, ("checks",)),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bioresearcher.review.check import Gate, Hit, StepView, View, quote_match, short
+from bioresearcher.review.check import Check, CheckedProtocol, CheckHit, StepView, quote_match, short
 from bioresearcher.review.vocabulary import (
     ARRAY_DATA,
     ARRAY_ONLY,
@@ -27,7 +27,7 @@ FEW_SAMPLES = 20
 """Samples below which a survival model has hardly an event per coefficient."""
 
 
-def _used(view: View, s: StepView) -> list[Dataset]:
+def _used(view: CheckedProtocol, s: StepView) -> list[Dataset]:
     """The run's data sets a step names in `datasets` or takes files from."""
     datasets = view.context.datasets or {}
     names = [*s.step.datasets, *(i.source[8:].split("/")[0] for i in s.step.inputs if i.source.startswith("dataset:"))]
@@ -36,7 +36,7 @@ def _used(view: View, s: StepView) -> list[Dataset]:
     return list({d.id: d for d in found if d is not None}.values())
 
 
-def unknown_dataset(view: View) -> Iterator[Hit]:
+def unknown_dataset(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Steps that name a data set the run does not have."""
     datasets = view.context.datasets or {}
     known = {*datasets, *(d.accession for d in datasets.values()), *(d.title for d in datasets.values())}
@@ -44,7 +44,7 @@ def unknown_dataset(view: View) -> Iterator[Hit]:
         foreign = [d for d in s.step.datasets if d not in known]
         if foreign:
             advice = f"Data sets of this run: {listing(datasets) or 'none'}."
-            yield Hit(s.location, f"uses {listing(foreign)}, which this run does not have", advice)
+            yield CheckHit(s.location, f"uses {listing(foreign)}, which this run does not have", advice)
 
 
 _ORGANISMS: dict[str, re.Pattern[str]] = {
@@ -63,7 +63,7 @@ def _organisms(text: str) -> set[str]:
     return {name for name, pattern in _ORGANISMS.items() if pattern.search(text)}
 
 
-def organism(view: View) -> Iterator[Hit]:
+def organism(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Data sets of another organism than the objective, or than the step that uses them, names."""
     objective = _organisms(view.context.objective.text) if view.context.objective else set()
     for s in view.steps:
@@ -72,12 +72,12 @@ def organism(view: View) -> Iterator[Hit]:
             has = _organisms(d.organism or "")
             if has and wanted and not has & wanted:
                 message = f"speaks of {listing(sorted(wanted))}, but {d.id} is {short(d.organism or '')}"
-                yield Hit(
+                yield CheckHit(
                     s.location, message, "Use a data set of this organism, or map the genes to their orthologues."
                 )
 
 
-def assay(view: View) -> Iterator[Hit]:
+def assay(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Methods for counts on arrays, methods for arrays on sequencing data."""
     for s in view.steps:
         known = " ".join(f"{d.assay or ''} {d.platform or ''}" for d in _used(view, s))
@@ -89,10 +89,10 @@ def assay(view: View) -> Iterator[Hit]:
         ):
             if method and misfits and not fits:
                 message = f"{method.group()} is made for {what}: {quote_match(method)}"
-                yield Hit(s.location, message, "Use a method made for these data.")
+                yield CheckHit(s.location, message, "Use a method made for these data.")
 
 
-def survival_columns(view: View) -> Iterator[Hit]:
+def survival_columns(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Survival analyses on data sets without a time and an event."""
     for s in view.steps:
         if not SURVIVAL.search(s.head):
@@ -101,16 +101,16 @@ def survival_columns(view: View) -> Iterator[Hit]:
         lacking = [d for d in used if not (d.column("time") and d.column("event"))]
         if used and len(lacking) == len(used):
             message = f"analyses survival, but {listing(d.id for d in lacking)} has no time and event columns"
-            yield Hit(s.location, message, "Use a data set with follow-up, or leave the analysis out.")
+            yield CheckHit(s.location, message, "Use a data set with follow-up, or leave the analysis out.")
         elif lacking and not s.step.inputs:
             message = f"{listing(d.id for d in lacking)} has no time and event columns"
-            yield Hit(s.location, message, "Leave it out of the survival analysis.", "warning")
+            yield CheckHit(s.location, message, "Leave it out of the survival analysis.", "warning")
 
 
 _GROUPS = re.compile(r"\bgroups?\b|\b(?:positive|negative|cases?|controls?|treated|versus|vs)\b", re.I)
 
 
-def group_column(view: View) -> Iterator[Hit]:
+def group_column(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Comparisons of groups on data sets without a group column."""
     for s in view.steps:
         compares = DIFFERENTIAL.search(s.head) or (COMPARISON.search(s.head) and _GROUPS.search(s.head))
@@ -120,10 +120,10 @@ def group_column(view: View) -> Iterator[Hit]:
             sheet = d.file("samples")
             if d.file("expression") and not d.column("group") and not (sheet and any(c.levels for c in sheet.columns)):
                 message = f"compares groups, but {d.id} has no column that names groups"
-                yield Hit(s.location, message, "Say how the groups are formed, or use another data set.")
+                yield CheckHit(s.location, message, "Say how the groups are formed, or use another data set.")
 
 
-def few_samples(view: View) -> Iterator[Hit]:
+def few_samples(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Statistics on too few samples."""
     for s in view.steps:
         survival = bool(SURVIVAL.search(s.head))
@@ -133,14 +133,14 @@ def few_samples(view: View) -> Iterator[Hit]:
         for d in _used(view, s):
             if 0 < d.n_samples < need:
                 message = f"{d.id} has {d.n_samples} samples; this analysis needs at least {need}"
-                yield Hit(s.location, message, "Use a larger data set, or describe the data without testing.")
+                yield CheckHit(s.location, message, "Use a larger data set, or describe the data without testing.")
 
 
 _SHEET_COLUMN = re.compile(r"(?:group|time|event|sample|batch|stratum|strata)_columns?|covariates")
 """Parameters that name a column of a sample sheet; others name columns of tables that steps make."""
 
 
-def named_columns(view: View) -> Iterator[Hit]:
+def named_columns(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Parameters that name a column the data set's sample sheet does not have."""
     for s in view.steps:
         sheets = [f for d in _used(view, s) for f in d.files if f.columns]
@@ -156,42 +156,44 @@ def named_columns(view: View) -> Iterator[Hit]:
             wrong = [v for v in given if v and v not in columns and v.lower() not in {"none", "not stated"}]
             if wrong:
                 message = f"{p.name} is {listing(wrong)}, which the data set has no column for"
-                yield Hit(s.location, message, f"Columns: {listing(sorted(columns - {''}), 12)}.")
+                yield CheckHit(s.location, message, f"Columns: {listing(sorted(columns - {''}), 12)}.")
 
 
 _TIME_UNIT = re.compile(r"\b\d+(?:\.\d+)?[\s-]*(?:months?|years?|days?|weeks?)\b", re.I)
 
 
-def invented_time_unit(view: View) -> Iterator[Hit]:
+def invented_time_unit(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Survival times given a unit that the data set's source does not state."""
     for s in view.steps:
         unit = _TIME_UNIT.search(s.body) if SURVIVAL.search(s.head) else None
         times = [c for d in _used(view, s) if (c := d.column("time"))] if unit else []
         if unit and times and all(c.unit is None for c in times):
             message = f"gives survival times a unit the source does not state: {quote_match(unit)}"
-            yield Hit(s.location, message, "Leave the unit out, or find it in the source.")
+            yield CheckHit(s.location, message, "Leave the unit out, or find it in the source.")
 
 
-def known_problems(view: View) -> Iterator[Hit]:
+def known_problems(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Data sets used although reading them showed problems."""
     used = {d.id: d for s in view.steps for d in _used(view, s)}
     for d in used.values():
         if d.problems:
-            yield Hit("protocol", f"{d.id} is used although: {short(d.problems[0])}", "Say how this is dealt with.")
+            yield CheckHit(
+                "protocol", f"{d.id} is used although: {short(d.problems[0])}", "Say how this is dealt with."
+            )
 
 
-def idle_dataset(view: View) -> Iterator[Hit]:
+def idle_dataset(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Data sets of the run that no step uses."""
     used = {d.id for s in view.steps for d in _used(view, s)}
     idle = [d.id for d in (view.context.datasets or {}).values() if d.id not in used and d.role != "reference"]
     if idle and used:
-        yield Hit("protocol", f"{listing(idle)} is in this run, but no step uses it", "Use it, or say why not.")
+        yield CheckHit("protocol", f"{listing(idle)} is in this run, but no step uses it", "Use it, or say why not.")
 
 
 _TCGA = re.compile(r"(?<![A-Za-z0-9])TCGA-([A-Z]{2,4})(?![A-Za-z0-9-])")
 
 
-def other_tumour(view: View) -> Iterator[Hit]:
+def other_tumour(view: CheckedProtocol) -> Iterator[CheckHit]:
     """TCGA projects of a tumour that neither the protocol nor the objective is about."""
     objective = view.context.objective.text if view.context.objective else ""
     whole = _TCGA.sub(" ", f"{view.text}\n{objective}")
@@ -202,23 +204,25 @@ def other_tumour(view: View) -> Iterator[Hit]:
         wrong = [c for c in codes if not re.search(ORGAN_WORDS[c], whole, re.I)]
         if wrong:
             named = listing(f"TCGA-{c} ({TCGA_PROJECTS[c]})" for c in wrong)
-            yield Hit(
+            yield CheckHit(
                 s.location, f"uses {named}, a tumour this protocol is not about", "Use the project of this tumour."
             )
 
 
-GATES: tuple[Gate, ...] = (
-    Gate("G-DAT-01", "named data sets are in this run", "error", "correctness", unknown_dataset, ("datasets",)),
-    Gate("G-DAT-02", "data sets are of the right organism", "warning", "correctness", organism, ("datasets",)),
-    Gate("G-DAT-03", "methods fit the assay", "warning", "correctness", assay),
-    Gate("G-DAT-04", "survival data have time and event", "error", "correctness", survival_columns, ("datasets",)),
-    Gate("G-DAT-05", "compared groups exist", "warning", "correctness", group_column, ("datasets",)),
-    Gate("G-DAT-06", "there are enough samples", "warning", "correctness", few_samples, ("datasets",)),
-    Gate("G-DAT-07", "named columns exist", "error", "correctness", named_columns, ("datasets",)),
-    Gate("G-DAT-08", "time units are those of the source", "warning", "correctness", invented_time_unit, ("datasets",)),
-    Gate(
+GATES: tuple[Check, ...] = (
+    Check("G-DAT-01", "named data sets are in this run", "error", "correctness", unknown_dataset, ("datasets",)),
+    Check("G-DAT-02", "data sets are of the right organism", "warning", "correctness", organism, ("datasets",)),
+    Check("G-DAT-03", "methods fit the assay", "warning", "correctness", assay),
+    Check("G-DAT-04", "survival data have time and event", "error", "correctness", survival_columns, ("datasets",)),
+    Check("G-DAT-05", "compared groups exist", "warning", "correctness", group_column, ("datasets",)),
+    Check("G-DAT-06", "there are enough samples", "warning", "correctness", few_samples, ("datasets",)),
+    Check("G-DAT-07", "named columns exist", "error", "correctness", named_columns, ("datasets",)),
+    Check(
+        "G-DAT-08", "time units are those of the source", "warning", "correctness", invented_time_unit, ("datasets",)
+    ),
+    Check(
         "G-DAT-09", "known problems of data sets are dealt with", "note", "correctness", known_problems, ("datasets",)
     ),
-    Gate("G-DAT-10", "selected data sets are used", "note", "completeness", idle_dataset, ("datasets",), "protocol"),
-    Gate("G-DAT-11", "TCGA projects are of this tumour", "warning", "correctness", other_tumour),
+    Check("G-DAT-10", "selected data sets are used", "note", "completeness", idle_dataset, ("datasets",), "protocol"),
+    Check("G-DAT-11", "TCGA projects are of this tumour", "warning", "correctness", other_tumour),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bioresearcher.review.check import Gate, Hit, StepView, View, quote_match, short
+from bioresearcher.review.check import Check, CheckedProtocol, CheckHit, StepView, quote_match, short
 from bioresearcher.review.vocabulary import ACQUIRE, DIFFERENTIAL, ENRICHMENT, NORMALISE, QUALITY
 from bioresearcher.text.format import listing
 
@@ -13,7 +13,7 @@ _STEP_SOURCE = re.compile(r"step:([^/]+)/(.+)", re.S)
 _DATASET_SOURCE = re.compile(r"dataset:([^/]+)/(.+)", re.S)
 
 
-def _step_inputs(view: View) -> Iterator[tuple[StepView, str, str]]:
+def _step_inputs(view: CheckedProtocol) -> Iterator[tuple[StepView, str, str]]:
     for s in view.steps:
         for i in s.step.inputs:
             m = _STEP_SOURCE.fullmatch(i.source)
@@ -21,12 +21,12 @@ def _step_inputs(view: View) -> Iterator[tuple[StepView, str, str]]:
                 yield s, m.group(1), m.group(2)
 
 
-def unknown_output(view: View) -> Iterator[Hit]:
+def unknown_output(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Inputs taken from a step or an output that does not exist."""
     for s, step_id, output in _step_inputs(view):
         maker = view.by_id.get(step_id)
         if maker is None:
-            yield Hit(
+            yield CheckHit(
                 s.location,
                 f"takes {short(output)!r} from step {short(step_id)}, which does not exist",
                 "Fix the input.",
@@ -34,19 +34,21 @@ def unknown_output(view: View) -> Iterator[Hit]:
         elif output not in {o.name for o in maker.step.outputs}:
             has = listing(o.name for o in maker.step.outputs) or "no outputs"
             message = f"takes {short(output)!r} from step {step_id}, which does not make it"
-            yield Hit(s.location, message, f"Step {step_id} has: {has}.")
+            yield CheckHit(s.location, message, f"Step {step_id} has: {has}.")
 
 
-def later_output(view: View) -> Iterator[Hit]:
+def later_output(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Inputs taken from the step itself or from a later one; every cycle has at least one of these."""
     for s, step_id, output in _step_inputs(view):
         maker = view.by_id.get(step_id)
         if maker is not None and maker.index >= s.index:
             which = "itself" if maker.index == s.index else f"step {step_id}, which comes later"
-            yield Hit(s.location, f"takes {short(output)!r} from {which}", "Put the steps in the order of their data.")
+            yield CheckHit(
+                s.location, f"takes {short(output)!r} from {which}", "Put the steps in the order of their data."
+            )
 
 
-def unknown_dataset_file(view: View) -> Iterator[Hit]:
+def unknown_dataset_file(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Inputs taken from a data set or file that the run does not have."""
     datasets = view.context.datasets or {}
     for s in view.steps:
@@ -58,24 +60,24 @@ def unknown_dataset_file(view: View) -> Iterator[Hit]:
             if dataset is None:
                 known = listing(datasets) or "none"
                 message = f"takes {i.name!r} from data set {short(m.group(1))}, which this run does not have"
-                yield Hit(s.location, message, f"Data sets of this run: {known}.")
+                yield CheckHit(s.location, message, f"Data sets of this run: {known}.")
             elif m.group(2) not in {f.name for f in dataset.files}:
                 has = listing(f.name for f in dataset.files)
                 message = f"takes file {short(m.group(2))!r} of {dataset.id}, which has no such file"
-                yield Hit(s.location, message, f"Its files: {has}.")
+                yield CheckHit(s.location, message, f"Its files: {has}.")
 
 
-def unreadable_source(view: View) -> Iterator[Hit]:
+def unreadable_source(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Inputs whose source has none of the known forms."""
     for s in view.steps:
         for i in s.step.inputs:
             known = i.source == "given" or _STEP_SOURCE.fullmatch(i.source) or _DATASET_SOURCE.fullmatch(i.source)
             if not known:
                 message = f"its input {short(i.name)!r} comes from {short(i.source)!r}, which says nothing"
-                yield Hit(s.location, message, "Write `given`, `dataset:<id>/<file>` or `step:<id>/<output>`.")
+                yield CheckHit(s.location, message, "Write `given`, `dataset:<id>/<file>` or `step:<id>/<output>`.")
 
 
-def unused_output(view: View) -> Iterator[Hit]:
+def unused_output(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Tables, models and materials that no later step takes and that are not a part's last result."""
     used = {(step_id, output) for _, step_id, output in _step_inputs(view)}
     if not used or view.read:
@@ -87,22 +89,24 @@ def unused_output(view: View) -> Iterator[Hit]:
         any_used = any((s.step.id, o.name) in used for o in s.step.outputs)
         idle += [o.name for o in s.step.outputs if o.kind == "table" and not any_used]
         if idle:
-            yield Hit(s.location, f"makes {listing(idle)}, which nothing uses", "Use it, or say that it is a result.")
+            yield CheckHit(
+                s.location, f"makes {listing(idle)}, which nothing uses", "Use it, or say that it is a result."
+            )
 
 
-def part_order(view: View) -> Iterator[Hit]:
+def part_order(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Parts that depend on themselves, on a later part, or on one that does not exist."""
     order = {p.id: n for n, p in reversed(list(enumerate(view.protocol.parts)))}
     for number, part in enumerate(view.protocol.parts):
         for name in part.depends_on:
             if name not in order:
-                yield Hit(f"part {part.id}", f"depends on part {short(name)}, which does not exist", "Fix it.")
+                yield CheckHit(f"part {part.id}", f"depends on part {short(name)}, which does not exist", "Fix it.")
             elif order[name] >= number:
                 which = "itself" if order[name] == number else f"part {name}, which comes later"
-                yield Hit(f"part {part.id}", f"depends on {which}", "Put the parts in order.")
+                yield CheckHit(f"part {part.id}", f"depends on {which}", "Put the parts in order.")
 
 
-def undeclared_dependency(view: View) -> Iterator[Hit]:
+def undeclared_dependency(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Parts that take another part's output without declaring that they depend on it."""
     if not any(p.depends_on for p in view.protocol.parts):
         return
@@ -114,7 +118,7 @@ def undeclared_dependency(view: View) -> Iterator[Hit]:
         if (s.part.id, maker.part.id) not in seen:
             seen.add((s.part.id, maker.part.id))
             message = f"uses an output of part {maker.part.id} without declaring that it depends on it"
-            yield Hit(f"part {s.part.id}", message, f"Add {maker.part.id} to what it depends on.")
+            yield CheckHit(f"part {s.part.id}", message, f"Add {maker.part.id} to what it depends on.")
 
 
 _CROSS = re.compile(
@@ -126,7 +130,7 @@ _CROSS = re.compile(
 )
 
 
-def cross_reference(view: View) -> Iterator[Hit]:
+def cross_reference(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Words that point at a part or step which is not there, or takes something from a later one."""
     parts = len(view.protocol.parts)
     for s in view.steps:
@@ -141,9 +145,11 @@ def cross_reference(view: View) -> Iterator[Hit]:
             else:
                 missing, later = number > max(len(s.part.steps), len(view.steps)), False
             if missing:
-                yield Hit(s.location, f"points at something that is not there: {quote_match(m)}", "Fix the reference.")
+                yield CheckHit(
+                    s.location, f"points at something that is not there: {quote_match(m)}", "Fix the reference."
+                )
             elif later and m.group("use"):
-                yield Hit(s.location, f"takes something from later on: {quote_match(m)}", "Fix the order.")
+                yield CheckHit(s.location, f"takes something from later on: {quote_match(m)}", "Fix the order.")
 
 
 _STAGES: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -155,7 +161,7 @@ _STAGES: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 
 
-def stage_order(view: View) -> Iterator[Hit]:
+def stage_order(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Analyses in an order that cannot work, such as enrichment before there are genes to enrich."""
     first: list[StepView | None] = []
     for _, cue in _STAGES:
@@ -166,21 +172,21 @@ def stage_order(view: View) -> Iterator[Hit]:
         b, a = first[later], first[earlier]
         if a is not None and b is not None and b.index < a.index and not _both(b, _STAGES[earlier][1]):
             message = f"{_STAGES[later][0]} comes before {_STAGES[earlier][0]} ({a.location})"
-            yield Hit(b.location, message, "Put the steps in the order of their data.")
+            yield CheckHit(b.location, message, "Put the steps in the order of their data.")
 
 
 def _both(s: StepView, cue: re.Pattern[str]) -> bool:
     return bool(cue.search(s.body))
 
 
-GATES: tuple[Gate, ...] = (
-    Gate("G-FLO-01", "inputs from steps exist", "error", "logical_soundness", unknown_output, (), "protocol"),
-    Gate("G-FLO-02", "inputs come from earlier steps", "error", "logical_soundness", later_output, (), "protocol"),
-    Gate("G-FLO-03", "inputs from data sets exist", "error", "logical_soundness", unknown_dataset_file, ("datasets",)),
-    Gate("G-FLO-04", "inputs say where they come from", "error", "logical_soundness", unreadable_source),
-    Gate("G-FLO-05", "outputs are used or are results", "note", "logical_soundness", unused_output, (), "protocol"),
-    Gate("G-FLO-06", "parts depend on earlier parts", "error", "logical_soundness", part_order, (), "protocol"),
-    Gate(
+GATES: tuple[Check, ...] = (
+    Check("G-FLO-01", "inputs from steps exist", "error", "logical_soundness", unknown_output, (), "protocol"),
+    Check("G-FLO-02", "inputs come from earlier steps", "error", "logical_soundness", later_output, (), "protocol"),
+    Check("G-FLO-03", "inputs from data sets exist", "error", "logical_soundness", unknown_dataset_file, ("datasets",)),
+    Check("G-FLO-04", "inputs say where they come from", "error", "logical_soundness", unreadable_source),
+    Check("G-FLO-05", "outputs are used or are results", "note", "logical_soundness", unused_output, (), "protocol"),
+    Check("G-FLO-06", "parts depend on earlier parts", "error", "logical_soundness", part_order, (), "protocol"),
+    Check(
         "G-FLO-07",
         "dependencies of parts are declared",
         "note",
@@ -189,7 +195,7 @@ GATES: tuple[Gate, ...] = (
         (),
         "protocol",
     ),
-    Gate(
+    Check(
         "G-FLO-08",
         "references between steps lead somewhere",
         "warning",
@@ -198,5 +204,5 @@ GATES: tuple[Gate, ...] = (
         (),
         "protocol",
     ),
-    Gate("G-FLO-09", "analyses are in a possible order", "warning", "logical_soundness", stage_order, (), "protocol"),
+    Check("G-FLO-09", "analyses are in a possible order", "warning", "logical_soundness", stage_order, (), "protocol"),
 )

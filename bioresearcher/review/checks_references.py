@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from bioresearcher.review.check import Gate, Hit, StepView, View, quote_match
+from bioresearcher.review.check import Check, CheckedProtocol, CheckHit, StepView, quote_match
 from bioresearcher.review.vocabulary import LITERATURE_WAVE, TCGA_OTHER, TCGA_PROJECTS
 from bioresearcher.schemas.paper import Paper
-from bioresearcher.schemas.paper_report import Report
+from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.schemas.protocol import Link
 from bioresearcher.schemas.review import Severity
 from bioresearcher.text.format import listing
@@ -35,24 +35,24 @@ _AUTHOR_YEAR = re.compile(
 _IDENTIFIER = re.compile(r"PMID|PMC\d|doi|10\.\d{4,9}/", re.I)
 
 
-def _links(view: View) -> Iterator[tuple[StepView, Link]]:
+def _links(view: CheckedProtocol) -> Iterator[tuple[StepView, Link]]:
     return ((s, link) for s in view.steps for link in s.step.links)
 
 
-def unknown_paper(view: View) -> Iterator[Hit]:
+def unknown_paper(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Links and learnt-from notes that name a paper which is not among the run's papers."""
     known = view.context.paper_ids or frozenset()
     advice = "Link a paper of this run, or leave the step unsupported."
     for part in view.protocol.parts:
         for ref in part.learns_from:
             if ref.paper_id not in known:
-                yield Hit(f"part {part.id}", f"learns from {ref.paper_id}, which is not in this run", advice)
+                yield CheckHit(f"part {part.id}", f"learns from {ref.paper_id}, which is not in this run", advice)
     for s, link in _links(view):
         if link.paper_id not in known:
-            yield Hit(s.location, f"is linked to {link.paper_id}, which is not a paper of this run", advice)
+            yield CheckHit(s.location, f"is linked to {link.paper_id}, which is not a paper of this run", advice)
 
 
-def unknown_report_step(view: View) -> Iterator[Hit]:
+def unknown_report_step(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Links and learnt-from notes whose report part or step does not exist."""
     reports = view.context.reports or {}
     for part in view.protocol.parts:
@@ -60,32 +60,38 @@ def unknown_report_step(view: View) -> Iterator[Hit]:
             report = reports.get(ref.paper_id)
             if report is not None and ref.part_id not in {p.id for p in report.parts}:
                 where = f"part {ref.part_id} of {ref.paper_id}"
-                yield Hit(f"part {part.id}", f"learns from {where}, which its report does not have")
+                yield CheckHit(f"part {part.id}", f"learns from {where}, which its report does not have")
     for s, link in _links(view):
         report = reports.get(link.paper_id)
         if report is not None and not _has(report, link.part_id, link.step_id):
             where = f"step {link.step_id} of part {link.part_id} of {link.paper_id}"
-            yield Hit(s.location, f"is linked to {where}, which that report does not have", "Remove the link.")
+            yield CheckHit(s.location, f"is linked to {where}, which that report does not have", "Remove the link.")
 
 
-def _has(report: Report, part_id: str, step_id: str) -> bool:
+def _has(report: PaperReport, part_id: str, step_id: str) -> bool:
     return any(p.id == part_id and any(s.id == step_id for s in p.steps) for p in report.parts)
 
 
-def impossible_evidence(view: View) -> Iterator[Hit]:
+def impossible_evidence(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Quotes that are empty, whose span does not fit their length, or that come from another document."""
     for s, link in _links(view):
         e = link.evidence
         if not e.text.strip():
-            yield Hit(s.location, f"its link to {link.paper_id} quotes nothing", "Quote the passage or drop the link.")
+            yield CheckHit(
+                s.location, f"its link to {link.paper_id} quotes nothing", "Quote the passage or drop the link."
+            )
         elif e.start < 0 or e.end - e.start != len(e.text):
             span = f"{e.start}–{e.end} for {len(e.text)} characters"
-            yield Hit(s.location, f"its quote from {link.paper_id} has an impossible span ({span})", "Locate it again.")
+            yield CheckHit(
+                s.location, f"its quote from {link.paper_id} has an impossible span ({span})", "Locate it again."
+            )
         elif e.document != link.paper_id:
-            yield Hit(s.location, f"its link to {link.paper_id} quotes another document, {e.document}", "Fix the link.")
+            yield CheckHit(
+                s.location, f"its link to {link.paper_id} quotes another document, {e.document}", "Fix the link."
+            )
 
 
-def foreign_evidence(view: View) -> Iterator[Hit]:
+def foreign_evidence(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Quotes that are not among the quotes of the report step they are linked to."""
     reports = view.context.reports or {}
     for s, link in _links(view):
@@ -97,7 +103,9 @@ def foreign_evidence(view: View) -> Iterator[Hit]:
         inside = any(a <= link.evidence.start and link.evidence.end <= b for a, b in quotes)
         if not inside:
             where = f"step {link.step_id} of {link.paper_id}"
-            yield Hit(s.location, f"quotes a passage that {where} does not stand on", "Link the step that it supports.")
+            yield CheckHit(
+                s.location, f"quotes a passage that {where} does not stand on", "Link the step that it supports."
+            )
 
 
 def _normal(identifier: str) -> str:
@@ -110,7 +118,7 @@ def paper_identifiers(papers: Iterable[Paper]) -> frozenset[str]:
     return frozenset(n for n in names if n)
 
 
-def _known_identifiers(view: View) -> frozenset[str]:
+def _known_identifiers(view: CheckedProtocol) -> frozenset[str]:
     """Identifiers met in this run: its data sets and papers, the objective, and what the papers' steps name."""
     c = view.context
     texts: list[str] = [*(c.paper_ids or ())]
@@ -127,7 +135,7 @@ def _known_identifiers(view: View) -> frozenset[str]:
     )
 
 
-def invented_identifier(view: View) -> Iterator[Hit]:
+def invented_identifier(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Identifiers in the text that nothing retrieved in this run mentions."""
     known = _known_identifiers(view)
     for s in view.steps:
@@ -137,7 +145,7 @@ def invented_identifier(view: View) -> Iterator[Hit]:
             sample_only = all(m.group().startswith(("GSM", "GPL")) for m in foreign)
             message = f"names {names}, not retrieved in this run: {quote_match(foreign[0])}"
             advice = "Use a data set or paper of this run, or search for this one first."
-            yield Hit(s.location, message, advice, "warning" if sample_only else None)
+            yield CheckHit(s.location, message, advice, "warning" if sample_only else None)
 
 
 @lru_cache(maxsize=256)
@@ -148,7 +156,7 @@ def _bad_tcga(code: str, rest: str) -> bool:
     return not (re.fullmatch(r"[A-Z0-9]{2}", code) and re.match(r"-[A-Z0-9]{4}(?:-|$)", rest)) or set(code) <= {"X"}
 
 
-def impossible_identifier(view: View) -> Iterator[Hit]:
+def impossible_identifier(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Identifiers that cannot exist: wrong length, crossed-out digits, TCGA projects that are none of the 33."""
     for s in view.steps:
         bad = list(_MALFORMED.finditer(s.full))
@@ -157,44 +165,44 @@ def impossible_identifier(view: View) -> Iterator[Hit]:
             names = listing(m.group() for m in bad)
             message = f"names {names}, which cannot be an identifier: {quote_match(bad[0])}"
             advice = "Look it up: TCGA has 33 projects." if "TCGA" in names else "Look the identifier up."
-            yield Hit(s.location, message, advice)
+            yield CheckHit(s.location, message, advice)
 
 
-def few_links(view: View) -> Iterator[Hit]:
+def few_links(view: CheckedProtocol) -> Iterator[CheckHit]:
     """How many steps stand on no source at all."""
     bare = [s.step.id for s in view.steps if not s.step.links]
     if view.read or not bare or not view.steps:
         return
     message = f"{len(bare)} of {len(view.steps)} steps are linked to no source: {listing(bare, 8)}"
     severity: Severity = "warning" if len(bare) * 2 > len(view.steps) else "note"
-    yield Hit("protocol", message, "Link each step to what it was learnt from, or say why it is new.", severity)
+    yield CheckHit("protocol", message, "Link each step to what it was learnt from, or say why it is new.", severity)
 
 
-def uncheckable_citation(view: View) -> Iterator[Hit]:
+def uncheckable_citation(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Citations by author and year without an identifier, and bows to "the literature"."""
     for s in view.steps:
         cited = _AUTHOR_YEAR.search(s.full)
         if cited and not _IDENTIFIER.search(s.full):
-            yield Hit(s.location, f"cites without an identifier: {quote_match(cited, 10)}", "Add the PMID or DOI.")
+            yield CheckHit(s.location, f"cites without an identifier: {quote_match(cited, 10)}", "Add the PMID or DOI.")
         wave = LITERATURE_WAVE.search(s.full)
         if wave and not s.step.links and not _IDENTIFIER.search(s.full):
-            yield Hit(
+            yield CheckHit(
                 s.location, f"appeals to literature without naming any: {quote_match(wave)}", "Name the paper.", "note"
             )
 
 
-def unknown_skill(view: View) -> Iterator[Hit]:
+def unknown_skill(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Steps said to be carried out by an analysis that is not installed."""
     for s in view.steps:
         if s.step.skill and s.step.skill not in view.context.skills:
             known = listing(sorted(view.context.skills))
-            yield Hit(
+            yield CheckHit(
                 s.location, f"names the analysis {s.step.skill!r}, which is not installed", f"Installed: {known}."
             )
 
 
-GATES: tuple[Gate, ...] = (
-    Gate(
+GATES: tuple[Check, ...] = (
+    Check(
         "G-REF-01",
         "linked papers are papers of this run",
         "error",
@@ -203,7 +211,7 @@ GATES: tuple[Gate, ...] = (
         ("paper_ids",),
         "headings",
     ),
-    Gate(
+    Check(
         "G-REF-02",
         "linked report parts and steps exist",
         "error",
@@ -212,11 +220,11 @@ GATES: tuple[Gate, ...] = (
         ("reports",),
         "headings",
     ),
-    Gate("G-REF-03", "quotes are there and their spans are possible", "error", "correctness", impossible_evidence),
-    Gate(
+    Check("G-REF-03", "quotes are there and their spans are possible", "error", "correctness", impossible_evidence),
+    Check(
         "G-REF-04", "quotes belong to the linked report step", "warning", "correctness", foreign_evidence, ("reports",)
     ),
-    Gate(
+    Check(
         "G-REF-05",
         "identifiers in the text were retrieved in this run",
         "error",
@@ -224,8 +232,8 @@ GATES: tuple[Gate, ...] = (
         invented_identifier,
         ("paper_ids", "datasets"),
     ),
-    Gate("G-REF-06", "identifiers in the text are possible", "error", "correctness", impossible_identifier),
-    Gate("G-REF-07", "steps are linked to a source", "warning", "correctness", few_links, (), "protocol"),
-    Gate("G-REF-08", "citations can be looked up", "warning", "correctness", uncheckable_citation),
-    Gate("G-REF-09", "named analyses are installed", "error", "correctness", unknown_skill, ("skills",)),
+    Check("G-REF-06", "identifiers in the text are possible", "error", "correctness", impossible_identifier),
+    Check("G-REF-07", "steps are linked to a source", "warning", "correctness", few_links, (), "protocol"),
+    Check("G-REF-08", "citations can be looked up", "warning", "correctness", uncheckable_citation),
+    Check("G-REF-09", "named analyses are installed", "error", "correctness", unknown_skill, ("skills",)),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bioresearcher.review.check import Gate, Hit, View, quote_match
+from bioresearcher.review.check import Check, CheckedProtocol, CheckHit, quote_match
 from bioresearcher.review.vocabulary import listed, words
 from bioresearcher.text.format import listing
 
@@ -78,7 +78,7 @@ _TAKEN = re.compile(
 )
 
 
-def consent(view: View) -> Iterator[Hit]:
+def consent(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Human material or patient data without a word on consent, ethics approval or identifiability."""
     found = next((m for s in view.steps if (m := _RECORDS.search(s.full))), None)
     for cue in (_MATERIAL, _TAKEN):
@@ -87,49 +87,49 @@ def consent(view: View) -> Iterator[Hit]:
         message = (
             f"uses human material or patient data and says nothing of ethics approval or consent: {quote_match(found)}"
         )
-        yield Hit(
+        yield CheckHit(
             "protocol", message, "Name the approval and consent, or state that the data are public and de-identified."
         )
     for s in view.steps:
         named = _IDENTIFYING.search(s.full)
         if named:
-            yield Hit(
+            yield CheckHit(
                 s.location,
                 f"handles data that identify people: {quote_match(named)}",
                 "Leave them out or pseudonymise.",
             )
 
 
-def animals(view: View) -> Iterator[Hit]:
+def animals(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Animal experiments without approval or humane endpoints."""
     found = next((m for s in view.steps if s.step.kind == "wet" and (m := _ANIMAL.search(s.full))), None)
     if found and not _ANIMAL_OK.search(view.text):
         message = f"uses animals and names no approval or humane endpoint: {quote_match(found)}"
-        yield Hit("protocol", message, "Name the approval, the numbers per group, and humane endpoints.")
+        yield CheckHit("protocol", message, "Name the approval, the numbers per group, and humane endpoints.")
 
 
-def hazards(view: View) -> Iterator[Hit]:
+def hazards(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Hazardous chemicals without a word on protection."""
     for s in view.steps:
         found = _HAZARD.search(s.full) if s.step.kind == "wet" else None
         if found and not _HAZARD_OK.search(view.part_texts[s.part_index]):
-            yield Hit(
+            yield CheckHit(
                 s.location,
                 f"uses a hazardous chemical: {quote_match(found)}",
                 "Name the protection and the waste route.",
             )
 
 
-def biosafety(view: View) -> Iterator[Hit]:
+def biosafety(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Infectious or toxic agents that are handled without a containment level."""
     for s in view.steps:
         found = _BIO.search(s.full) if s.step.kind == "wet" else None
         if found and _BIO_HANDLED.search(s.full) and not _BIO_OK.search(view.text):
-            yield Hit(s.location, f"handles a biological agent: {quote_match(found)}", "Name the biosafety level.")
+            yield CheckHit(s.location, f"handles a biological agent: {quote_match(found)}", "Name the biosafety level.")
             return
 
 
-def dual_use(view: View) -> Iterator[Hit]:
+def dual_use(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Independent signs that the work could do harm; a single sign is a note, two with an agent a warning."""
     signs = {name: m for name, pattern in _DUAL_USE.items() if (m := pattern.search(view.text))}
     agent = signs.get("an agent of concern")
@@ -139,20 +139,20 @@ def dual_use(view: View) -> Iterator[Hit]:
     names = listing(signs)
     if len(signs) >= 2:
         message = f"{len(signs)} signs of research that could be misused ({names}): {quote_match(first)}"
-        yield Hit(
+        yield CheckHit(
             "protocol", message, "Have it reviewed by a biosafety or dual-use committee before any work.", "warning"
         )
     else:
         message = f"one sign of research that could be misused ({names}): {quote_match(first)}"
-        yield Hit("protocol", message, "A person should look at this.", "note")
+        yield CheckHit("protocol", message, "A person should look at this.", "note")
 
 
-GATES: tuple[Gate, ...] = (
-    Gate("G-SAF-01", "human material and data have approval", "warning", "completeness", consent, (), "protocol"),
-    Gate("G-SAF-02", "animal work has approval", "warning", "completeness", animals, (), "protocol"),
-    Gate("G-SAF-03", "hazardous chemicals come with protection", "note", "completeness", hazards),
-    Gate(
+GATES: tuple[Check, ...] = (
+    Check("G-SAF-01", "human material and data have approval", "warning", "completeness", consent, (), "protocol"),
+    Check("G-SAF-02", "animal work has approval", "warning", "completeness", animals, (), "protocol"),
+    Check("G-SAF-03", "hazardous chemicals come with protection", "note", "completeness", hazards),
+    Check(
         "G-SAF-04", "biological agents have a containment level", "warning", "completeness", biosafety, (), "protocol"
     ),
-    Gate("G-SAF-05", "no signs of misuse", "warning", "correctness", dual_use, (), "protocol"),
+    Check("G-SAF-05", "no signs of misuse", "warning", "correctness", dual_use, (), "protocol"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bioresearcher.review.check import Gate, Hit, StepView, View, quote_match
+from bioresearcher.review.check import Check, CheckedProtocol, CheckHit, StepView, quote_match
 from bioresearcher.review.checks_references import ACCESSION
 from bioresearcher.review.vocabulary import (
     BATCH,
@@ -44,7 +44,7 @@ _MANY = re.compile(
 )
 
 
-def no_correction(view: View) -> Iterator[Hit]:
+def no_correction(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Many tests without a correction in the step or elsewhere in its part."""
     for s in view.steps:
         many = DIFFERENTIAL.search(s.head) or ENRICHMENT.search(s.head)
@@ -52,17 +52,17 @@ def no_correction(view: View) -> Iterator[Hit]:
         if not many or not _TESTS.search(s.body) or _corrected(view, s):
             continue
         message = f"tests many hypotheses without a correction for multiple testing: {quote_match(many)}"
-        yield Hit(s.location, message, "Name the correction, such as Benjamini–Hochberg, and the FDR.")
+        yield CheckHit(s.location, message, "Name the correction, such as Benjamini–Hochberg, and the FDR.")
 
 
-def _corrected(view: View, s: StepView) -> bool:
+def _corrected(view: CheckedProtocol, s: StepView) -> bool:
     """Whether a step of the part corrects; what a part is for counts only where its steps are not told apart."""
     if view.read:
         return bool(CORRECTION.search(view.part_texts[s.part_index]))
     return any(CORRECTION.search(x.full) for x in view.steps if x.part_index == s.part_index)
 
 
-def no_ph_check(view: View) -> Iterator[Hit]:
+def no_ph_check(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Cox models whose assumption of proportional hazards is never checked."""
     if PH_CHECK.search(view.text):
         return
@@ -70,17 +70,17 @@ def no_ph_check(view: View) -> Iterator[Hit]:
         cox = COX.search(s.body)
         if cox:
             message = f"fits a Cox model, and nothing checks proportional hazards: {quote_match(cox)}"
-            yield Hit(s.location, message, "Add a check on Schoenfeld residuals and what follows from it.")
+            yield CheckHit(s.location, message, "Add a check on Schoenfeld residuals and what follows from it.")
             return
 
 
-def no_resampling(view: View) -> Iterator[Hit]:
+def no_resampling(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Prediction models that are never tested on samples they were not made from."""
     for s in view.steps:
         model = PREDICTION.search(s.head)
         if model and not RESAMPLING.search(view.part_texts[s.part_index]) and not RESAMPLING.search(view.text):
             message = f"makes a prediction model without cross-validation or an independent set: {quote_match(model)}"
-            yield Hit(s.location, message, "Add (nested) cross-validation or a cohort kept aside.")
+            yield CheckHit(s.location, message, "Add (nested) cross-validation or a cohort kept aside.")
 
 
 _LEARNS = re.compile(
@@ -90,7 +90,7 @@ _LEARNS = re.compile(
 )
 
 
-def leakage(view: View) -> Iterator[Hit]:
+def leakage(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Data a model or gene list was made from, used again to validate it."""
     datasets = view.context.datasets or {}
     learnt: dict[str, StepView] = {}
@@ -101,11 +101,11 @@ def leakage(view: View) -> Iterator[Hit]:
             roles = {datasets[n].role for n in named if n in datasets}
             if len(roles) == 1 and "discovery" in roles and named <= set(datasets):
                 message = f"validates in {listing(sorted(named))}, which is the discovery set"
-                yield Hit(s.location, message, "Validate in data that took no part in the discovery.")
+                yield CheckHit(s.location, message, "Validate in data that took no part in the discovery.")
             elif not roles and named <= set(learnt):
                 where = learnt[min(named)].location
                 message = f"validates in {listing(sorted(named))}, from which {where} already learnt"
-                yield Hit(s.location, message, "Validate in data that took no part in the discovery.", "warning")
+                yield CheckHit(s.location, message, "Validate in data that took no part in the discovery.", "warning")
         elif _LEARNS.search(s.head):
             for name in named:
                 learnt.setdefault(name, s)
@@ -125,12 +125,12 @@ _SAME_SAMPLES = re.compile(
 )
 
 
-def early_selection(view: View) -> Iterator[Hit]:
+def early_selection(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Selection or scaling on all samples before they are split."""
     for s in view.steps:
         again = _SAME_SAMPLES.search(s.body)
         if again:
-            yield Hit(
+            yield CheckHit(
                 s.location,
                 f"judges what was learnt in the samples it was learnt from: {quote_match(again, 5)}",
                 "Judge it in samples that were kept aside.",
@@ -140,37 +140,37 @@ def early_selection(view: View) -> Iterator[Hit]:
             r"\b(?:in|on|within|inside) (?:the |each )?(?:training|folds?)\b", found.group(), re.I
         ):
             message = f"lets test samples into the training: {quote_match(found, 5)}"
-            yield Hit(s.location, message, "Do it inside each training fold.")
+            yield CheckHit(s.location, message, "Do it inside each training fold.")
 
 
-def no_replicates(view: View) -> Iterator[Hit]:
+def no_replicates(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Bench measurements without replicates in the step or its part."""
     for s in view.steps:
         measure = MEASURES.search(s.body) if s.step.kind == "wet" else None
         if measure and not REPLICATES.search(view.part_texts[s.part_index]):
             message = f"measures without replicates: {quote_match(measure)}"
-            yield Hit(s.location, message, "State the biological and technical replicates.")
+            yield CheckHit(s.location, message, "State the biological and technical replicates.")
 
 
 _LOW_BIOMASS = re.compile(r"\b16S|\bmicrobio|\bmetagenom|\bamplicon|\bITS\b", re.I)
 _EXTRACTION = re.compile(r"\b(?:extract|isolat)\w*\s+(?:\w+\s+){0,2}?DNA\b", re.I)
 
 
-def no_controls(view: View) -> Iterator[Hit]:
+def no_controls(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Bench measurements without a control in the step or its part, and microbes sought without a blank."""
     for s in view.steps:
         dna = _EXTRACTION.search(s.body) if s.step.kind == "wet" else None
         if dna and _LOW_BIOMASS.search(view.text) and not CONTROL.search(view.part_texts[s.part_index]):
             message = f"extracts DNA of microbes without a blank: {quote_match(dna)}"
-            yield Hit(s.location, message, "Add extraction blanks and a mock community.")
+            yield CheckHit(s.location, message, "Add extraction blanks and a mock community.")
             continue
         measure = MEASURES.search(s.body) if s.step.kind == "wet" else None
         if measure and not CONTROL.search(view.part_texts[s.part_index]):
             message = f"measures without a control: {quote_match(measure)}"
-            yield Hit(s.location, message, "Name the negative and positive controls.")
+            yield CheckHit(s.location, message, "Name the negative and positive controls.")
 
 
-def no_batch(view: View) -> Iterator[Hit]:
+def no_batch(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Data sets put together without a word about batches."""
     if BATCH.search(view.text):
         return
@@ -178,24 +178,26 @@ def no_batch(view: View) -> Iterator[Hit]:
         merged = MERGE.search(s.body)
         if merged:
             message = f"puts data sets together without dealing with batches: {quote_match(merged, 5)}"
-            yield Hit(s.location, message, "Correct for batch, or analyse each set and combine the results.")
+            yield CheckHit(s.location, message, "Correct for batch, or analyse each set and combine the results.")
 
 
-def flexible_threshold(view: View) -> Iterator[Hit]:
+def flexible_threshold(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Thresholds that may be changed once the results are seen, and cut-offs chosen for the best p-value."""
     for s in view.steps:
         moved = FLEXIBLE.search(s.body)
         if moved:
-            yield Hit(
+            yield CheckHit(
                 s.location, f"lets a threshold move: {quote_match(moved, 5)}", "Fix thresholds before the analysis."
             )
         best = BEST_CUTOFF.search(s.body)
         if best and not CORRECTION.search(s.body) and not RESAMPLING.search(s.body):
             message = f"chooses the cut-off that fits best: {quote_match(best)}"
-            yield Hit(s.location, message, "Use a cut-off fixed before, or correct for the search and validate it.")
+            yield CheckHit(
+                s.location, message, "Use a cut-off fixed before, or correct for the search and validate it."
+            )
 
 
-def no_seed(view: View) -> Iterator[Hit]:
+def no_seed(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Random procedures without a seed anywhere in the protocol."""
     if SEED.search(view.text):
         return
@@ -203,13 +205,13 @@ def no_seed(view: View) -> Iterator[Hit]:
     if random:
         s, m = random[0]
         more = f" (and {len(random) - 1} more steps)" if len(random) > 1 else ""
-        yield Hit(s.location, f"draws at random without a seed{more}: {quote_match(m)}", "Fix and state the seed.")
+        yield CheckHit(s.location, f"draws at random without a seed{more}: {quote_match(m)}", "Fix and state the seed.")
 
 
-GATES: tuple[Gate, ...] = (
-    Gate("G-STA-01", "many tests are corrected for", "warning", "correctness", no_correction),
-    Gate("G-STA-02", "proportional hazards are checked", "warning", "correctness", no_ph_check, (), "protocol"),
-    Gate(
+GATES: tuple[Check, ...] = (
+    Check("G-STA-01", "many tests are corrected for", "warning", "correctness", no_correction),
+    Check("G-STA-02", "proportional hazards are checked", "warning", "correctness", no_ph_check, (), "protocol"),
+    Check(
         "G-STA-03",
         "prediction is tested on unseen samples",
         "warning",
@@ -218,13 +220,13 @@ GATES: tuple[Gate, ...] = (
         (),
         "protocol",
     ),
-    Gate(
+    Check(
         "G-STA-04", "validation data took no part in discovery", "error", "logical_soundness", leakage, (), "protocol"
     ),
-    Gate("G-STA-05", "nothing is chosen on test samples", "warning", "logical_soundness", early_selection),
-    Gate("G-STA-06", "measurements are replicated", "warning", "logical_soundness", no_replicates),
-    Gate("G-STA-07", "measurements have controls", "warning", "logical_soundness", no_controls),
-    Gate("G-STA-08", "batches are dealt with", "warning", "logical_soundness", no_batch, (), "protocol"),
-    Gate("G-STA-09", "thresholds are fixed before the analysis", "warning", "logical_soundness", flexible_threshold),
-    Gate("G-STA-10", "random procedures have a seed", "note", "level_of_detail", no_seed, (), "protocol"),
+    Check("G-STA-05", "nothing is chosen on test samples", "warning", "logical_soundness", early_selection),
+    Check("G-STA-06", "measurements are replicated", "warning", "logical_soundness", no_replicates),
+    Check("G-STA-07", "measurements have controls", "warning", "logical_soundness", no_controls),
+    Check("G-STA-08", "batches are dealt with", "warning", "logical_soundness", no_batch, (), "protocol"),
+    Check("G-STA-09", "thresholds are fixed before the analysis", "warning", "logical_soundness", flexible_threshold),
+    Check("G-STA-10", "random procedures have a seed", "note", "level_of_detail", no_seed, (), "protocol"),
 )

@@ -7,7 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
-from bioresearcher.review.check import Gate, Hit, StepView, View, short
+from bioresearcher.review.check import Check, CheckedProtocol, CheckHit, StepView, short
 from bioresearcher.review.vocabulary import ACCEPT_CUE, EARLIER_CUE, INPUT_CUE, OUTPUT_CUE
 from bioresearcher.schemas.protocol import ProtocolStep
 from bioresearcher.schemas.review import Severity
@@ -33,21 +33,21 @@ _DISCUSSION = re.compile(
 )
 
 
-def duplicate_ids(view: View) -> Iterator[Hit]:
+def duplicate_ids(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Parts or steps that share an id."""
     parts = Counter(p.id for p in view.protocol.parts)
     steps = Counter(s.step.id for s in view.steps)
     for kind, counts in (("part", parts), ("step", steps)):
         for name, n in counts.items():
             if n > 1:
-                yield Hit(f"{kind} {name}", f"the id {name!r} is used {n} times", "Number them anew.")
+                yield CheckHit(f"{kind} {name}", f"the id {name!r} is used {n} times", "Number them anew.")
 
 
-def numbering(view: View) -> Iterator[Hit]:
+def numbering(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Parts that are not 1, 2, 3 …, steps that are not `<part>.1`, `<part>.2` …."""
     for number, part in enumerate(view.protocol.parts, 1):
         if part.id != str(number) and not view.protocol.revision:
-            yield Hit(
+            yield CheckHit(
                 f"part {part.id}", f"is part number {number} but has the id {short(part.id)!r}", "Number it anew."
             )
         if view.protocol.revision and _rising(part.id, [s.id for s in part.steps]):
@@ -57,7 +57,7 @@ def numbering(view: View) -> Iterator[Hit]:
         wrong = [g for g, e in zip(given, expected, strict=True) if g != e]
         if wrong:
             message = f"steps are not numbered {part.id}.1 to {part.id}.{len(given)}: {listing(wrong)}"
-            yield Hit(f"part {part.id}", message, "Number them anew and mend the references to them.")
+            yield CheckHit(f"part {part.id}", message, "Number them anew and mend the references to them.")
 
 
 def _rising(part_id: str, steps: list[str]) -> bool:
@@ -65,22 +65,22 @@ def _rising(part_id: str, steps: list[str]) -> bool:
     return len(numbers) == len(steps) and numbers == sorted(set(numbers))
 
 
-def no_steps(view: View) -> Iterator[Hit]:
+def no_steps(view: CheckedProtocol) -> Iterator[CheckHit]:
     """A protocol without parts, parts without steps."""
     if not view.protocol.parts:
-        yield Hit("protocol", "has no parts", "Write at least one part with steps.")
+        yield CheckHit("protocol", "has no parts", "Write at least one part with steps.")
     for part in view.protocol.parts:
         if not part.steps:
-            yield Hit(f"part {part.id}", f"“{short(part.title)}” has no steps", "Write its steps or take it out.")
+            yield CheckHit(f"part {part.id}", f"“{short(part.title)}” has no steps", "Write its steps or take it out.")
 
 
-def no_action(view: View) -> Iterator[Hit]:
+def no_action(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Steps that do not say what to do."""
     for s in view.steps:
         if not s.step.action.strip():
-            yield Hit(s.location, "says nothing about what to do", "Write the action.")
+            yield CheckHit(s.location, "says nothing about what to do", "Write the action.")
         elif s.words < 4:
-            yield Hit(s.location, f"is only “{short(s.step.action)}”", "Say what is done with what.", "warning")
+            yield CheckHit(s.location, f"is only “{short(s.step.action)}”", "Say what is done with what.", "warning")
 
 
 Cue = Callable[[str], object]
@@ -90,16 +90,18 @@ def _takes(text: str) -> object:
     return INPUT_CUE.search(text) or EARLIER_CUE.search(text)
 
 
-def _missing(view: View, field: str, has: Callable[[ProtocolStep], object], cue: Cue) -> Iterator[Hit]:
+def _missing(view: CheckedProtocol, field: str, has: Callable[[ProtocolStep], object], cue: Cue) -> Iterator[CheckHit]:
     """Steps without a field. In free text a cue in the words will do, and one finding names all steps."""
     lacking = [s for s in view.steps if not has(s.step) and not (view.read and cue(s.body))]
     if not view.read:
-        yield from (Hit(s.location, f"names no {field}", f"State its {field}.") for s in lacking)
+        yield from (CheckHit(s.location, f"names no {field}", f"State its {field}.") for s in lacking)
     elif lacking:
         message = (
             f"{len(lacking)} of {len(view.steps)} steps name no {field}: {listing((s.step.id for s in lacking), 10)}"
         )
-        yield Hit("protocol", message, f"State the {field} of each.", share_severity(len(lacking), len(view.steps)))
+        yield CheckHit(
+            "protocol", message, f"State the {field} of each.", share_severity(len(lacking), len(view.steps))
+        )
 
 
 def share_severity(lacking: int, of: int) -> Severity:
@@ -107,17 +109,17 @@ def share_severity(lacking: int, of: int) -> Severity:
     return "warning" if lacking * 2 > of else "note"
 
 
-def no_inputs(view: View) -> Iterator[Hit]:
+def no_inputs(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Steps without inputs."""
     return _missing(view, "inputs", lambda s: s.inputs or s.datasets, _takes)
 
 
-def no_outputs(view: View) -> Iterator[Hit]:
+def no_outputs(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Steps without outputs."""
     return _missing(view, "outputs", lambda s: s.outputs, OUTPUT_CUE.search)
 
 
-def no_acceptance(view: View) -> Iterator[Hit]:
+def no_acceptance(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Steps without a criterion that tells success from failure."""
     return _missing(view, "acceptance criterion", lambda s: s.acceptance.strip(), ACCEPT_CUE.search)
 
@@ -125,7 +127,7 @@ def no_acceptance(view: View) -> Iterator[Hit]:
 _TOKEN = re.compile(r"[^\W_]+", re.UNICODE)
 
 
-def duplicated(view: View) -> Iterator[Hit]:
+def duplicated(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Steps written twice: the same words, with the same inputs, numbers and names."""
     keys = [_key(s) for s in view.steps]
     first: dict[tuple[str, ...], int] = {}
@@ -133,12 +135,12 @@ def duplicated(view: View) -> Iterator[Hit]:
         s = view.steps[i]
         if len(key[0]) >= 30 and key in first:
             other = view.steps[first[key]]
-            yield Hit(s.location, f"repeats {other.location} word for word", "Take one of them out.")
+            yield CheckHit(s.location, f"repeats {other.location} word for word", "Take one of them out.")
         first.setdefault(key, i)
     for i, j in _near(view):
         if keys[i] != keys[j]:
             message = f"says nearly the same as {view.steps[i].location}"
-            yield Hit(view.steps[j].location, message, "Merge them or say what differs.", "warning")
+            yield CheckHit(view.steps[j].location, message, "Merge them or say what differs.", "warning")
 
 
 def _key(s: StepView) -> tuple[str, ...]:
@@ -147,7 +149,7 @@ def _key(s: StepView) -> tuple[str, ...]:
     return (" ".join(_TOKEN.findall(step.action.lower())), *sorted(step.datasets), *inputs, *sorted(s.marks))
 
 
-def _near(view: View) -> Iterator[tuple[int, int]]:
+def _near(view: CheckedProtocol) -> Iterator[tuple[int, int]]:
     """Pairs of steps whose words overlap by `NEAR_DUPLICATE`, found through their rarest words.
 
     Two sets that overlap this much must share one of their rarest words (prefix filtering), so only
@@ -176,65 +178,71 @@ def _same_frame(a: StepView, b: StepView) -> bool:
     return same_data and same_inputs and a.marks == b.marks
 
 
-def poor_titles(view: View) -> Iterator[Hit]:
+def poor_titles(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Empty, generic or repeated titles."""
     parts = Counter(p.title.strip().lower() for p in view.protocol.parts if p.title.strip())
     for part in view.protocol.parts:
         if not part.title.strip() or _GENERIC.fullmatch(part.title[:200]):
-            yield Hit(f"part {part.id}", f"its title “{short(part.title)}” says nothing", "Name what the part does.")
+            yield CheckHit(
+                f"part {part.id}", f"its title “{short(part.title)}” says nothing", "Name what the part does."
+            )
         elif parts[part.title.strip().lower()] > 1:
-            yield Hit(
+            yield CheckHit(
                 f"part {part.id}", f"shares its title “{short(part.title)}” with another part", "Tell them apart."
             )
     for s in view.steps:
         if not s.step.title.strip() or _GENERIC.fullmatch(s.step.title[:200]):
-            yield Hit(s.location, f"its title “{short(s.step.title)}” says nothing", "Name what the step does.", "note")
+            yield CheckHit(
+                s.location, f"its title “{short(s.step.title)}” says nothing", "Name what the step does.", "note"
+            )
 
 
-def not_an_experiment(view: View) -> Iterator[Hit]:
+def not_an_experiment(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Parts and steps of a paper rather than of an experiment."""
     for part in view.protocol.parts:
         if _NOT_EXPERIMENT.fullmatch(part.title[:200]):
-            yield Hit(f"part {part.id}", f"“{short(part.title)}” is no experiment", "Move it out of the protocol.")
+            yield CheckHit(f"part {part.id}", f"“{short(part.title)}” is no experiment", "Move it out of the protocol.")
     for s in view.steps:
         if _DISCUSSION.match(s.step.action[:200]):
             words = one_line(s.step.action, 60)
-            yield Hit(
+            yield CheckHit(
                 s.location, f"is discussion, not an experiment: “{words}”", "Say what is measured or decided.", "note"
             )
 
 
-def no_purpose(view: View) -> Iterator[Hit]:
+def no_purpose(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Parts that do not say what they are for."""
     bare = [p.id for p in view.protocol.parts if not p.purpose.strip()]
     if view.read and bare:
         message = f"{len(bare)} of {len(view.protocol.parts)} parts do not say what they are for: {listing(bare, 10)}"
-        yield Hit("protocol", message, "Add their purpose.", "note")
+        yield CheckHit("protocol", message, "Add their purpose.", "note")
     elif bare:
-        yield from (Hit(f"part {name}", "does not say what it is for", "Add its purpose.") for name in bare)
+        yield from (CheckHit(f"part {name}", "does not say what it is for", "Add its purpose.") for name in bare)
 
 
-def too_long(view: View) -> Iterator[Hit]:
+def too_long(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Steps too long to be one step."""
     for s in view.steps:
         if s.cut:
-            yield Hit(
+            yield CheckHit(
                 s.location, "is so long that only its first 20,000 characters were looked at", "Split it.", "warning"
             )
         elif s.words > LONG_STEP_WORDS:
-            yield Hit(s.location, f"is {s.words} words long", "Split it into steps that can be checked one by one.")
+            yield CheckHit(
+                s.location, f"is {s.words} words long", "Split it into steps that can be checked one by one."
+            )
 
 
-def other_script(view: View) -> Iterator[Hit]:
+def other_script(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Protocols in a script for which most word gates were not made."""
     if not view.latin:
         message = "is not in Latin script: wording, statistics and safety were judged by a short list of words only"
-        yield Hit("protocol", message, "Have these checked by a reader, or review a translation.")
+        yield CheckHit("protocol", message, "Have these checked by a reader, or review a translation.")
 
 
-GATES: tuple[Gate, ...] = (
-    Gate("G-STR-01", "ids are unique", "error", "structural_soundness", duplicate_ids, (), "headings"),
-    Gate(
+GATES: tuple[Check, ...] = (
+    Check("G-STR-01", "ids are unique", "error", "structural_soundness", duplicate_ids, (), "headings"),
+    Check(
         "G-STR-02",
         "parts and steps are numbered in order",
         "warning",
@@ -243,17 +251,21 @@ GATES: tuple[Gate, ...] = (
         (),
         "protocol",
     ),
-    Gate("G-STR-03", "parts have steps", "error", "structural_soundness", no_steps),
-    Gate("G-STR-04", "steps say what to do", "error", "completeness", no_action),
-    Gate("G-STR-05", "steps name their inputs", "warning", "completeness", no_inputs),
-    Gate("G-STR-06", "steps name their outputs", "warning", "completeness", no_outputs),
-    Gate("G-STR-07", "steps have an acceptance criterion", "warning", "completeness", no_acceptance),
-    Gate("G-STR-08", "no step is written twice", "error", "structural_soundness", duplicated),
-    Gate("G-STR-09", "titles say something and differ", "warning", "structural_soundness", poor_titles, (), "headings"),
-    Gate("G-STR-10", "only experimental content", "warning", "structural_soundness", not_an_experiment, (), "headings"),
-    Gate("G-STR-11", "parts say what they are for", "warning", "completeness", no_purpose, (), "headings"),
-    Gate("G-STR-12", "steps are short enough to be checked", "note", "structural_soundness", too_long),
-    Gate(
+    Check("G-STR-03", "parts have steps", "error", "structural_soundness", no_steps),
+    Check("G-STR-04", "steps say what to do", "error", "completeness", no_action),
+    Check("G-STR-05", "steps name their inputs", "warning", "completeness", no_inputs),
+    Check("G-STR-06", "steps name their outputs", "warning", "completeness", no_outputs),
+    Check("G-STR-07", "steps have an acceptance criterion", "warning", "completeness", no_acceptance),
+    Check("G-STR-08", "no step is written twice", "error", "structural_soundness", duplicated),
+    Check(
+        "G-STR-09", "titles say something and differ", "warning", "structural_soundness", poor_titles, (), "headings"
+    ),
+    Check(
+        "G-STR-10", "only experimental content", "warning", "structural_soundness", not_an_experiment, (), "headings"
+    ),
+    Check("G-STR-11", "parts say what they are for", "warning", "completeness", no_purpose, (), "headings"),
+    Check("G-STR-12", "steps are short enough to be checked", "note", "structural_soundness", too_long),
+    Check(
         "G-STR-13",
         "the text is in a script the gates can read",
         "note",

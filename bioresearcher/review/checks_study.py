@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from math import sqrt
 from statistics import NormalDist
 
-from bioresearcher.review.check import Gate, Hit, StepView, View, quote_match, short
+from bioresearcher.review.check import Check, CheckedProtocol, CheckHit, StepView, quote_match, short
 from bioresearcher.review.vocabulary import COMPARISON, DIFFERENTIAL, SURVIVAL, listed, words
 from bioresearcher.text.format import listing
 from bioresearcher.text.visible import one_line
@@ -54,14 +54,14 @@ def detectable(n: float, alpha: float = ALPHA, power: float = POWER) -> float:
     return (z(1 - alpha / 2) + z(power)) * sqrt(2 / n)
 
 
-def underpowered(view: View) -> Iterator[Hit]:
+def underpowered(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Comparisons of groups whose stated or known size shows only very large differences."""
     said = bool(_POWER_SAID.search(view.text))
     for s in view.steps:
         single = _ONE_EACH.search(s.body)
         if single and COMPARISON.search(s.body) and not _PAIRED.search(s.body[: single.start()]):
             message = f"compares single samples, which tells nothing of the spread: {quote_match(single)}"
-            yield Hit(s.location, message, "Plan at least three, better six or more, independent ones per group.")
+            yield CheckHit(s.location, message, "Plan at least three, better six or more, independent ones per group.")
             continue
         stated = [(_size(m), m) for m in _PER_GROUP.finditer(s.body)]
         if stated:
@@ -76,19 +76,19 @@ def _size(m: re.Match[str]) -> int:
     return _NUMBER.get(given) or int(given)
 
 
-def _weak(s: StepView, n: int, where: str, *, said: bool) -> Iterator[Hit]:
+def _weak(s: StepView, n: int, where: str, *, said: bool) -> Iterator[CheckHit]:
     if n < 2:
-        yield Hit(s.location, f"has {n} per group: {where}", "Without replicates no difference can be tested.")
+        yield CheckHit(s.location, f"has {n} per group: {where}", "Without replicates no difference can be tested.")
         return
     d = detectable(n)
     message = f"with {n} per group only differences above {d:.1f} standard deviations show at 80 % power: {where}"
     if d > LARGE_ONLY:
-        yield Hit(s.location, message, "Plan more per group, or call it a pilot and do not test.")
+        yield CheckHit(s.location, message, "Plan more per group, or call it a pilot and do not test.")
     elif d > LARGE and not said:
-        yield Hit(s.location, message, "Say what difference matters and that this number shows it.", "note")
+        yield CheckHit(s.location, message, "Say what difference matters and that this number shows it.", "note")
 
 
-def _weak_data(view: View, s: StepView) -> Iterator[Hit]:
+def _weak_data(view: CheckedProtocol, s: StepView) -> Iterator[CheckHit]:
     """Comparisons in small data sets of the run, taken as two equal groups."""
     if SURVIVAL.search(s.head) or not (DIFFERENTIAL.search(s.head) or COMPARISON.search(s.head)):
         return
@@ -97,7 +97,7 @@ def _weak_data(view: View, s: StepView) -> Iterator[Hit]:
         if d.n_samples >= 4 and (least := detectable(d.n_samples / 2)) > LARGE:
             message = f"{one_line(d.id, 40)} has {d.n_samples} samples: two equal groups of them show only differences "
             message += f"above {least:.1f} standard deviations at 80 % power"
-            yield Hit(s.location, message, "Say what difference matters and that this number shows it.", "note")
+            yield CheckHit(s.location, message, "Say what difference matters and that this number shows it.", "note")
 
 
 _GROUP = (
@@ -130,20 +130,20 @@ _HANDLED = re.compile(
 )
 
 
-def confounded(view: View) -> Iterator[Hit]:
+def confounded(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Groups handled on different occasions, and comparisons of people in which nothing else is held equal."""
     for s in view.steps:
         apart = _APART.search(s.full)
         if apart:
             message = f"mixes up the groups with when or where they are handled: {quote_match(apart, 5)}"
-            yield Hit(s.location, message, "Spread both groups over all occasions, in random order.")
+            yield CheckHit(s.location, message, "Spread both groups over all occasions, in random order.")
     if _HANDLED.search(view.text):
         return
     for s in view.steps:
         people, against = _PEOPLE.search(s.body), _AGAINST.search(s.body)
         if people and against:
             message = f"compares people and holds nothing else equal: {quote_match(against)}"
-            yield Hit(
+            yield CheckHit(
                 s.location,
                 message,
                 "Match or adjust for what differs beside the group, such as age and sex.",
@@ -167,7 +167,7 @@ _MODELLED = re.compile(
 )
 
 
-def forgotten_batches(view: View) -> Iterator[Hit]:
+def forgotten_batches(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Batches that the work is done in and that no analysis takes into account."""
     made = next(((s, m) for s in view.steps if (m := _MADE.search(s.full))), None)
     tests = [
@@ -181,13 +181,13 @@ def forgotten_batches(view: View) -> Iterator[Hit]:
         return
     step, found = made
     message = f"works in batches, and no analysis takes them into account: {quote_match(found)}"
-    yield Hit(step.location, message, "Put the batch into the model, or correct for it.", "warning")
+    yield CheckHit(step.location, message, "Put the batch into the model, or correct for it.", "warning")
 
 
-GATES: tuple[Gate, ...] = (
-    Gate("G-STA-11", "groups are large enough", "warning", "logical_soundness", underpowered),
-    Gate("G-STA-12", "groups differ in nothing else", "warning", "logical_soundness", confounded, (), "protocol"),
-    Gate("G-STA-13", "batches enter the analysis", "warning", "logical_soundness", forgotten_batches, (), "protocol"),
+GATES: tuple[Check, ...] = (
+    Check("G-STA-11", "groups are large enough", "warning", "logical_soundness", underpowered),
+    Check("G-STA-12", "groups differ in nothing else", "warning", "logical_soundness", confounded, (), "protocol"),
+    Check("G-STA-13", "batches enter the analysis", "warning", "logical_soundness", forgotten_batches, (), "protocol"),
 )
 
 
@@ -223,7 +223,7 @@ def _words_around(s: StepView) -> frozenset[str]:
     return content_words(f"{s.part.title} {s.part.purpose} {s.step.skill or ''} {s.full}")
 
 
-def uncovered(view: View) -> Iterator[Hit]:
+def uncovered(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Requirements that the protocol does not answer."""
     objective = view.context.objective
     if objective is None:
@@ -235,51 +235,55 @@ def uncovered(view: View) -> Iterator[Hit]:
             best = max((len(wanted & bag) / len(wanted) for bag in bags if wanted), default=0.0)
             if wanted and best < LEXICAL_COVER:
                 message = f"no step seems to answer {r.id}: “{short(r.text)}”"
-                yield Hit("protocol", message, "Add a step for it, or say why it is not met.", "warning")
+                yield CheckHit("protocol", message, "Add a step for it, or say why it is not met.", "warning")
         return
     answered = {c.requirement for c in view.protocol.coverage}
     for r in objective.requirements:
         if r.id not in answered:
-            yield Hit("protocol", f"requirement {r.id} is not answered: “{short(r.text)}”", "Say which steps meet it.")
+            yield CheckHit(
+                "protocol", f"requirement {r.id} is not answered: “{short(r.text)}”", "Say which steps meet it."
+            )
 
 
-def unmet(view: View) -> Iterator[Hit]:
+def unmet(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Requirements said not to be met, or said to be met by nothing."""
     for c in view.protocol.coverage:
         if c.met and not c.steps:
-            yield Hit(
+            yield CheckHit(
                 "protocol", f"requirement {c.requirement} is said to be met by no step", "Name the steps.", "error"
             )
         elif not c.met and not c.reason.strip():
-            yield Hit(
+            yield CheckHit(
                 "protocol",
                 f"requirement {c.requirement} is not met and no reason is given",
                 "Give the reason.",
                 "error",
             )
         elif not c.met:
-            yield Hit("protocol", f"requirement {c.requirement} is not met: {short(c.reason)}", "", "note")
+            yield CheckHit("protocol", f"requirement {c.requirement} is not met: {short(c.reason)}", "", "note")
 
 
-def coverage_points_nowhere(view: View) -> Iterator[Hit]:
+def coverage_points_nowhere(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Coverage of, or by, things that do not exist."""
     objective = view.context.objective
     known = {r.id for r in objective.requirements} if objective else None
     for c in view.protocol.coverage:
         lost = [s for s in c.steps if s not in view.by_id]
         if lost:
-            yield Hit(
+            yield CheckHit(
                 "protocol", f"requirement {c.requirement} rests on steps that do not exist: {listing(lost)}", "Fix it."
             )
         if known is not None and c.requirement not in known:
-            yield Hit("protocol", f"{short(c.requirement)} is not a requirement of the objective", "Take it out.")
+            yield CheckHit("protocol", f"{short(c.requirement)} is not a requirement of the objective", "Take it out.")
     for s in view.steps:
         foreign = [r for r in s.step.requirements if known is not None and r not in known]
         if foreign:
-            yield Hit(s.location, f"claims to meet {listing(foreign)}, which the objective does not have", "Fix it.")
+            yield CheckHit(
+                s.location, f"claims to meet {listing(foreign)}, which the objective does not have", "Fix it."
+            )
 
 
-def unrelated_cover(view: View) -> Iterator[Hit]:
+def unrelated_cover(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Requirements met by steps that share not one word with them."""
     objective = view.context.objective
     if objective is None or not view.latin:
@@ -290,10 +294,10 @@ def unrelated_cover(view: View) -> Iterator[Hit]:
         wanted = texts.get(c.requirement, frozenset())
         if c.met and bags and len(wanted) >= 3 and not any(wanted & bag for bag in bags):
             message = f"{c.requirement} is said to be met by {listing(c.steps)}, which share no word with it"
-            yield Hit("protocol", message, "Check which steps meet it.")
+            yield CheckHit("protocol", message, "Check which steps meet it.")
 
 
-def off_objective(view: View) -> Iterator[Hit]:
+def off_objective(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Protocols that hardly mention what the objective is about."""
     objective = view.context.objective
     if objective is None or not view.steps:
@@ -304,14 +308,14 @@ def off_objective(view: View) -> Iterator[Hit]:
     gone = {w.lower()[:6] for w in missing}
     if len(wanted) >= 3 and len(gone) > 2 * len(wanted) / 3:
         message = f"hardly mentions what the objective is about; missing: {listing(missing)}"
-        yield Hit("protocol", message, "Is this the protocol of this objective?")
+        yield CheckHit("protocol", message, "Is this the protocol of this objective?")
 
 
-PLAN_GATES: tuple[Gate, ...] = (
-    Gate("G-COV-01", "every requirement is answered", "error", "completeness", uncovered, ("objective",), "protocol"),
-    Gate("G-COV-02", "requirements are met or a reason is given", "error", "completeness", unmet, (), "protocol"),
-    Gate("G-COV-03", "coverage names what exists", "error", "completeness", coverage_points_nowhere, (), "protocol"),
-    Gate(
+PLAN_GATES: tuple[Check, ...] = (
+    Check("G-COV-01", "every requirement is answered", "error", "completeness", uncovered, ("objective",), "protocol"),
+    Check("G-COV-02", "requirements are met or a reason is given", "error", "completeness", unmet, (), "protocol"),
+    Check("G-COV-03", "coverage names what exists", "error", "completeness", coverage_points_nowhere, (), "protocol"),
+    Check(
         "G-COV-04",
         "covering steps are about the requirement",
         "warning",
@@ -320,7 +324,7 @@ PLAN_GATES: tuple[Gate, ...] = (
         ("objective",),
         "protocol",
     ),
-    Gate(
+    Check(
         "G-COV-05",
         "the protocol is about the objective",
         "warning",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bioresearcher.review.check import Gate, Hit, StepView, View, quote, quote_match, show_parameter
+from bioresearcher.review.check import Check, CheckedProtocol, CheckHit, StepView, quote, quote_match, show_parameter
 from bioresearcher.review.vocabulary import (
     NEEDS_NUMBER,
     NUMBERED_NAMES,
@@ -19,53 +19,57 @@ from bioresearcher.review.vocabulary import (
 from bioresearcher.text.format import listing
 
 
-def placeholder(view: View) -> Iterator[Hit]:
+def placeholder(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Text that stands in for something still to be written."""
     advice = "Write what is meant, or take the passage out."
     for s in view.steps:
         found = PLACEHOLDER.search(s.full)
         if found:
-            yield Hit(s.location, f"holds a placeholder: {quote_match(found)}", advice)
+            yield CheckHit(s.location, f"holds a placeholder: {quote_match(found)}", advice)
         numbered = NUMBERED_NAMES.search(s.full)
         if numbered:
-            yield Hit(s.location, f"uses made-up names: {quote_match(numbered)}", "Give the real names.", "warning")
+            yield CheckHit(
+                s.location, f"uses made-up names: {quote_match(numbered)}", "Give the real names.", "warning"
+            )
     for part in view.protocol.parts:
         found = PLACEHOLDER.search(f"{part.title}. {part.purpose} {part.reason}"[:20_000])
         if found:
-            yield Hit(f"part {part.id}", f"holds a placeholder: {quote_match(found)}", advice)
+            yield CheckHit(f"part {part.id}", f"holds a placeholder: {quote_match(found)}", advice)
 
 
-def vague(view: View) -> Iterator[Hit]:
+def vague(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Words that leave the decision to whoever carries the step out."""
     for s in view.steps:
         found = list(VAGUE.finditer(s.body)) + list(VAGUE_CJK.finditer(s.body))
         if found:
             names = listing(m.group().lower() for m in found)
-            yield Hit(s.location, f"is vague ({names}): {quote_match(found[0])}", "Name the value, tool or rule meant.")
+            yield CheckHit(
+                s.location, f"is vague ({names}): {quote_match(found[0])}", "Name the value, tool or rule meant."
+            )
 
 
-def open_choice(view: View) -> Iterator[Hit]:
+def open_choice(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Examples instead of a decision, and two tools between which nothing decides."""
     for s in view.steps:
         found = OPEN_CHOICE.search(s.body) or OPEN_CHOICE_CJK.search(s.body)
         if found:
-            yield Hit(s.location, f"gives examples, not a choice: {quote_match(found)}", "Choose one and say why.")
+            yield CheckHit(s.location, f"gives examples, not a choice: {quote_match(found)}", "Choose one and say why.")
         tool = next((m for m in TOOL_CHOICE.finditer(s.body) if m.group(1).lower() != m.group(2).lower()), None)
         if tool:
             message = f"leaves open {tool.group(1)} or {tool.group(2)}: {quote_match(tool)}"
-            yield Hit(s.location, message, "Choose one, or give the rule that decides.")
+            yield CheckHit(s.location, message, "Choose one, or give the rule that decides.")
 
 
-def no_quantity(view: View) -> Iterator[Hit]:
+def no_quantity(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Steps of a kind that cannot be repeated without a number, and that hold none."""
     for s in view.steps:
         verb = NEEDS_NUMBER.search(s.head)
         bare = not s.numbers and not s.step.parameters and not s.step.skill
         if verb and bare:
             message = f"“{verb.group()}” without any number or parameter"
-            yield Hit(s.location, message, "Give the thresholds, amounts, times or settings with units.")
+            yield CheckHit(s.location, message, "Give the thresholds, amounts, times or settings with units.")
         elif bare and not view.read:
-            yield Hit(s.location, "holds no number and no parameter", "Give the settings, if it has any.", "note")
+            yield CheckHit(s.location, "holds no number and no parameter", "Give the settings, if it has any.", "note")
 
 
 _NUMERIC = re.compile(r"[-+]?\d+(?:\.\d+)?")
@@ -79,15 +83,15 @@ _BARE = re.compile(
 )
 
 
-def no_unit(view: View) -> Iterator[Hit]:
+def no_unit(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Physical quantities without a unit."""
     for s in view.steps:
         for p in s.step.parameters:
             if not p.unit and _NEEDS_UNIT.search(p.name) and _NUMERIC.fullmatch(p.value.strip()):
-                yield Hit(s.location, f"“{show_parameter(p)}” has no unit", "Add the unit.")
+                yield CheckHit(s.location, f"“{show_parameter(p)}” has no unit", "Add the unit.")
         bare = _BARE.search(s.step.action)
         if bare and s.step.kind == "wet":
-            yield Hit(s.location, f"gives a quantity without its unit: {quote_match(bare)}", "Add the unit.")
+            yield CheckHit(s.location, f"gives a quantity without its unit: {quote_match(bare)}", "Add the unit.")
 
 
 _LEVEL = re.compile(
@@ -131,16 +135,16 @@ _MINOR = re.compile(
 )
 
 
-def impossible_value(view: View) -> Iterator[Hit]:
+def impossible_value(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Quantities that cannot be: probabilities above 1, pH 23, colder than absolute zero, 150 % ethanol."""
     for s in view.steps:
         for message, start, end in _impossible(s):
-            yield Hit(s.location, f"{message}: {quote(s.body, start, end)}", "Check the number and its unit.")
+            yield CheckHit(s.location, f"{message}: {quote(s.body, start, end)}", "Check the number and its unit.")
         for m in _LEVEL.finditer(s.body):
             if not m.group("percent") and 0.2 <= float(m.group("value")) <= 1 and "adj" not in m.group().lower():
                 advice = "A significance threshold this high needs a reason."
                 if not m.group().lower().startswith("fdr") or float(m.group("value")) > 0.25:
-                    yield Hit(s.location, f"uses an unusual threshold: {quote_match(m)}", advice, "warning")
+                    yield CheckHit(s.location, f"uses an unusual threshold: {quote_match(m)}", advice, "warning")
 
 
 _BOUNDS: tuple[tuple[str, re.Pattern[str], float], ...] = (
@@ -211,13 +215,13 @@ _OPEN_QUESTION = re.compile(
 )
 
 
-def result_claimed(view: View) -> Iterator[Hit]:
+def result_claimed(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Results told in a plan: what a study found cannot be known before it was done."""
     for s in view.steps:
         text = "\n".join((f"{s.step.title}. {s.step.action}"[:20_000], s.step.acceptance[:5_000]))
         hit = _claim(text)
         if hit:
-            yield Hit(
+            yield CheckHit(
                 s.location, f"tells a result in a plan: {hit}", "Say what will be done and how it will be judged."
             )
 
@@ -234,12 +238,12 @@ def _claim(text: str) -> str:
     return ""
 
 
-GATES: tuple[Gate, ...] = (
-    Gate("G-VAG-01", "no placeholders", "error", "level_of_detail", placeholder, (), "headings"),
-    Gate("G-VAG-02", "no vague words where a decision is due", "warning", "level_of_detail", vague),
-    Gate("G-VAG-03", "choices are made, not exemplified", "warning", "level_of_detail", open_choice),
-    Gate("G-VAG-04", "steps that need numbers have numbers", "warning", "level_of_detail", no_quantity),
-    Gate("G-VAG-05", "physical quantities have units", "warning", "level_of_detail", no_unit),
-    Gate("G-VAL-01", "values are possible", "error", "correctness", impossible_value),
-    Gate("G-RES-01", "no results in a plan", "error", "correctness", result_claimed),
+GATES: tuple[Check, ...] = (
+    Check("G-VAG-01", "no placeholders", "error", "level_of_detail", placeholder, (), "headings"),
+    Check("G-VAG-02", "no vague words where a decision is due", "warning", "level_of_detail", vague),
+    Check("G-VAG-03", "choices are made, not exemplified", "warning", "level_of_detail", open_choice),
+    Check("G-VAG-04", "steps that need numbers have numbers", "warning", "level_of_detail", no_quantity),
+    Check("G-VAG-05", "physical quantities have units", "warning", "level_of_detail", no_unit),
+    Check("G-VAL-01", "values are possible", "error", "correctness", impossible_value),
+    Check("G-RES-01", "no results in a plan", "error", "correctness", result_claimed),
 )

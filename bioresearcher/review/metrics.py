@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from bioresearcher.review.check import GateContext, StepView, View, make_view
+from bioresearcher.review.check import CheckContext, CheckedProtocol, StepView, make_view
 from bioresearcher.review.checks import GATES, SEVERITIES, applicability, count_severities, run_gates
 from bioresearcher.review.vocabulary import (
     ACCEPT_CUE,
@@ -33,7 +33,7 @@ from bioresearcher.review.vocabulary import (
     VALIDATION,
 )
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.review import METRICS, GateFinding, Metric, MetricName, Review, Severity
+from bioresearcher.schemas.review import METRICS, CheckFinding, Metric, MetricName, Review, Severity
 from bioresearcher.text.format import count_of
 from bioresearcher.text.visible import one_line
 
@@ -169,7 +169,7 @@ _CITED = re.compile(r"GSE\d|PMID|PMC\d|10\.\d{4}/|E-[A-Z]{4}-\d|TCGA-[A-Z]|PRJ[N
 _BARE_TITLE = re.compile(r"\W*(?:step|part|section)?\s*[\d.]*\W*", re.I)
 
 
-def measure(view: View) -> Features:
+def measure(view: CheckedProtocol) -> Features:
     """Measure a protocol."""
     steps = view.steps
     parts = view.protocol.parts
@@ -266,13 +266,13 @@ _METRIC_OF: dict[str, MetricName] = {g.id: g.metric for g in GATES}
 _TITLE_OF: dict[str, str] = {g.id: g.title for g in GATES}
 
 
-def review_by_rule(protocol: Protocol, context: GateContext | None = None) -> Review:
+def review_by_rule(protocol: Protocol, context: CheckContext | None = None) -> Review:
     """Review a protocol without a model: gates, measured features, and the scores computed from both.
 
     The result has `origin="offline"`, all five metrics, and the verdict of `decide`.
     The same protocol and context always give the same review.
     """
-    known = context or GateContext()
+    known = context or CheckContext()
     findings = run_gates(protocol, known)
     view = make_view(protocol, known)
     features = measure(view)
@@ -286,7 +286,7 @@ def review_by_rule(protocol: Protocol, context: GateContext | None = None) -> Re
 
 
 def decide(
-    metrics: Sequence[Metric], findings: Sequence[GateFinding], *, steps: int
+    metrics: Sequence[Metric], findings: Sequence[CheckFinding], *, steps: int
 ) -> Literal["pass", "revise", "fail"]:
     """The verdict that scores and findings come to."""
     scores = [m.score for m in metrics]
@@ -297,7 +297,7 @@ def decide(
     return "pass" if not wrong and mean >= PASS_MEAN and min(scores) >= PASS_LOWEST else "revise"
 
 
-def _traceable(context: GateContext) -> bool:
+def _traceable(context: CheckContext) -> bool:
     return context.knows("paper_ids") and context.knows("datasets")
 
 
@@ -334,7 +334,7 @@ def _bases(f: Features) -> dict[MetricName, float]:
     }
 
 
-def _kept(name: MetricName, findings: Sequence[GateFinding], steps: int) -> float:
+def _kept(name: MetricName, findings: Sequence[CheckFinding], steps: int) -> float:
     """What the gates leave of a metric, 0 to 1."""
     by_gate: dict[tuple[str, Severity], set[str]] = defaultdict(set)
     for f in findings:
@@ -356,7 +356,9 @@ _SHOWN: dict[MetricName, tuple[str, ...]] = {
 }
 
 
-def _metric(name: MetricName, base: float, f: Features, view: View, findings: Sequence[GateFinding]) -> Metric:
+def _metric(
+    name: MetricName, base: float, f: Features, view: CheckedProtocol, findings: Sequence[CheckFinding]
+) -> Metric:
     score = round(1 + (RULE_TOP - 1) * base * _kept(name, findings, f.steps), 2)
     concerned = [x for x in findings if _METRIC_OF[x.gate] == name]
     shares = (getattr(f, key) for key in _SHOWN[name])
@@ -375,17 +377,17 @@ def _metric(name: MetricName, base: float, f: Features, view: View, findings: Se
     )
 
 
-def _first_of_each_gate(findings: Sequence[GateFinding]) -> list[GateFinding]:
+def _first_of_each_gate(findings: Sequence[CheckFinding]) -> list[CheckFinding]:
     return list({x.gate: x for x in reversed(findings)}.values())[::-1]
 
 
-def _example(view: View) -> tuple[str, ...]:
+def _example(view: CheckedProtocol) -> tuple[str, ...]:
     """When no gate found anything: words of the step with most quantities, to stand for the rest."""
     best = max(view.steps, key=lambda s: (s.numbers + len(s.step.parameters), -s.index), default=None)
     return (f"{best.location}: “{one_line(best.step.action, 140)}”",) if best else ()
 
 
-def _reason(name: MetricName, score: float, concerned: Sequence[GateFinding], context: GateContext) -> str:
+def _reason(name: MetricName, score: float, concerned: Sequence[CheckFinding], context: CheckContext) -> str:
     level = min(5, max(1, round(score)))
     anchor = RUBRIC[name].anchors[level - 1]
     counts = {s: sum(x.severity == s for x in concerned) for s in SEVERITIES}
@@ -395,7 +397,7 @@ def _reason(name: MetricName, score: float, concerned: Sequence[GateFinding], co
     return f"Nearest to level {level} of the rubric (“{anchor}”). {lowered}{_limits(name, context)}"
 
 
-def _limits(name: MetricName, context: GateContext) -> str:
+def _limits(name: MetricName, context: CheckContext) -> str:
     """What the score cannot tell."""
     if name == "correctness":
         unknown = "" if _traceable(context) else " What was retrieved is not known here, so level 5 cannot be reached."
@@ -405,7 +407,7 @@ def _limits(name: MetricName, context: GateContext) -> str:
     return ""
 
 
-def _summary(review: Review, f: Features, context: GateContext) -> str:
+def _summary(review: Review, f: Features, context: CheckContext) -> str:
     counts = count_severities(review.findings)
     apply = applicability(context)
     skipped = f"; {len(apply.skipped)} not applied because the run around it is not known" if apply.skipped else ""

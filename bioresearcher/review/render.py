@@ -17,13 +17,13 @@ from pydantic import JsonValue
 
 from bioresearcher.review.checks import GATES, Applicability, count_severities
 from bioresearcher.review.metrics import RUBRIC
-from bioresearcher.schemas.review import METRICS, GateFinding, MetricName, Review
+from bioresearcher.schemas.review import METRICS, CheckFinding, MetricName, Review
 from bioresearcher.text.format import md
 from bioresearcher.text.visible import one_line
 
 
 @dataclass(frozen=True)
-class Reviewed:
+class FileReview:
     """The review of one file, or why there is none (`error` and `hint`).
 
     Attributes:
@@ -43,13 +43,13 @@ class Reviewed:
     places: Mapping[str, str] = field(default_factory=dict)
 
 
-def as_json(results: Sequence[Reviewed]) -> str:
+def as_json(results: Sequence[FileReview]) -> str:
     """One object for one file, an array for several; a file that could not be read has `error`."""
     rows = [_row(r) for r in results]
     return json.dumps(rows[0] if len(rows) == 1 else rows, indent=2, ensure_ascii=False) + "\n"
 
 
-def _row(r: Reviewed) -> dict[str, JsonValue]:
+def _row(r: FileReview) -> dict[str, JsonValue]:
     if r.review is None or r.gates is None:
         return {"file": one_line(r.file, 500), "error": one_line(r.error, 500), "hint": one_line(r.hint, 300)}
     row: dict[str, JsonValue] = {
@@ -65,7 +65,7 @@ def _row(r: Reviewed) -> dict[str, JsonValue]:
     return row
 
 
-def as_markdown(results: Sequence[Reviewed]) -> str:
+def as_markdown(results: Sequence[FileReview]) -> str:
     """A Markdown document; text of the protocol is escaped."""
     lines: list[str] = ["# Protocol review", ""]
     if len(results) > 1:
@@ -78,14 +78,14 @@ def as_markdown(results: Sequence[Reviewed]) -> str:
     return "\n".join(lines)
 
 
-def _table_row(r: Reviewed) -> str:
+def _table_row(r: FileReview) -> str:
     if r.review is None:
         return f"| {md(r.file)} | " + "| " * (len(METRICS) + 1) + "not reviewed |"
     scores = " | ".join(f"{r.review.metrics[m].score:.2f}" for m in METRICS)
     return f"| {md(r.file)} | {scores} | {r.review.mean_score:.2f} | {r.review.verdict} |"
 
 
-def _section(r: Reviewed) -> Iterable[str]:
+def _section(r: FileReview) -> Iterable[str]:
     yield f"## {md(f'{r.file}: {r.title}' if r.title else r.file)}"
     yield ""
     if r.review is None:
@@ -137,7 +137,7 @@ SAME = 0.005
 
 
 @dataclass(frozen=True)
-class Change:
+class ProtocolComparison:
     """What became of a protocol.
 
     Attributes:
@@ -151,8 +151,8 @@ class Change:
     new_file: str
     old: Review
     review: Review
-    new: tuple[GateFinding, ...]
-    gone: tuple[GateFinding, ...]
+    new: tuple[CheckFinding, ...]
+    gone: tuple[CheckFinding, ...]
     kept: int
 
     @property
@@ -171,14 +171,14 @@ class Change:
         return tuple(m for m, (a, b) in self.scores.items() if a - b > SAME)
 
 
-def compare(old_file: str, old: Review, new_file: str, review: Review) -> Change:
+def compare(old_file: str, old: Review, new_file: str, review: Review) -> ProtocolComparison:
     """The changes from one review to another.
 
     A finding is the same when gate, severity and message agree, wherever it stands: steps may have moved. What the
     message quotes of a changed step makes it another finding.
     """
     counts = Counter(map(_key, old.findings))
-    places: dict[tuple[str, str, str], list[GateFinding]] = defaultdict(list)
+    places: dict[tuple[str, str, str], list[CheckFinding]] = defaultdict(list)
     for f in old.findings:
         places[_key(f)].append(f)
     new = []
@@ -188,7 +188,7 @@ def compare(old_file: str, old: Review, new_file: str, review: Review) -> Change
         else:
             new.append(f)
     gone = [f for key, n in counts.items() if n > 0 for f in places[key][-n:]]
-    return Change(
+    return ProtocolComparison(
         old_file=old_file,
         new_file=new_file,
         old=old,
@@ -199,11 +199,11 @@ def compare(old_file: str, old: Review, new_file: str, review: Review) -> Change
     )
 
 
-def _key(f: GateFinding) -> tuple[str, str, str]:
+def _key(f: CheckFinding) -> tuple[str, str, str]:
     return f.gate, f.severity, f.message
 
 
-def _headline(c: Change) -> str:
+def _headline(c: ProtocolComparison) -> str:
     a, b = c.old.mean_score, c.review.mean_score
     said = "better" if b - a > SAME else "worse" if a - b > SAME else "the same"
     verdict = c.review.verdict if c.old.verdict == c.review.verdict else f"{c.old.verdict} → {c.review.verdict}"
@@ -213,12 +213,12 @@ def _headline(c: Change) -> str:
     )
 
 
-def _score_rows(c: Change) -> Iterable[tuple[str, str, str, str]]:
+def _score_rows(c: ProtocolComparison) -> Iterable[tuple[str, str, str, str]]:
     for name, (a, b) in c.scores.items():
         yield RUBRIC[name].title, f"{a:.2f}", f"{b:.2f}", f"{b - a:+.2f}" if abs(b - a) > SAME else "="
 
 
-def change_markdown(c: Change) -> str:
+def change_markdown(c: ProtocolComparison) -> str:
     """A Markdown document."""
     lines = [
         "# Protocol review: what changed",
@@ -237,7 +237,7 @@ def change_markdown(c: Change) -> str:
     return "\n".join(lines) + "\n"
 
 
-def change_json(c: Change) -> str:
+def change_json(c: ProtocolComparison) -> str:
     """One object with scores, verdicts and findings."""
     scores = {m: {"old": a, "new": b, "change": round(b - a, 2)} for m, (a, b) in c.scores.items()}
     return (
@@ -261,7 +261,7 @@ def change_json(c: Change) -> str:
     )
 
 
-def _rows(findings: Sequence[GateFinding]) -> list[dict[str, str]]:
+def _rows(findings: Sequence[CheckFinding]) -> list[dict[str, str]]:
     return [f.model_dump(mode="json") for f in findings]
 
 
@@ -273,7 +273,7 @@ _ORIGINS = {
 }
 
 
-def as_html(results: Sequence[Reviewed], change: Change | None = None) -> str:
+def as_html(results: Sequence[FileReview], change: ProtocolComparison | None = None) -> str:
     """The page; with a comparison, what changed stands first."""
     from jinja2 import Environment, StrictUndefined
 

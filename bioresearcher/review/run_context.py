@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bioresearcher.review.check import GateContext
+from bioresearcher.review.check import CheckContext
 from bioresearcher.review.checks_references import paper_identifiers
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Paper
-from bioresearcher.schemas.paper_report import Report
+from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.schemas.run import RunRecord
 
 
-def context_of_run(root: Path) -> GateContext:
+def context_of_run(root: Path) -> CheckContext:
     """The context recorded in a run folder; what is not there stays unknown.
 
     Raises:
@@ -21,12 +21,12 @@ def context_of_run(root: Path) -> GateContext:
     """
     folder = RunFolder(root)
     if not folder.has("run.json"):
-        return GateContext()
+        return CheckContext()
     objective = folder.read(RunRecord, "run.json").objective
     papers = folder.read_all(Paper, "papers")
-    reports = folder.read_all(Report, "reports")
+    reports = folder.read_all(PaperReport, "reports")
     datasets = folder.read_all(Dataset, "datasets")
-    return GateContext(
+    return CheckContext(
         objective=objective,
         paper_ids=paper_identifiers(papers) if folder.path("papers").is_dir() else None,
         reports={r.paper_id: r for r in reports} if folder.path("reports").is_dir() else None,

@@ -14,8 +14,8 @@ from pydantic import JsonValue
 
 from bioresearcher import __version__
 from bioresearcher.review.checks import GATES
-from bioresearcher.review.render import Change, Reviewed
-from bioresearcher.schemas.review import GateFinding
+from bioresearcher.review.render import FileReview, ProtocolComparison
+from bioresearcher.schemas.review import CheckFinding
 from bioresearcher.text.visible import one_line
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -27,7 +27,7 @@ _REVIEWER: dict[str, JsonValue] = {
 }
 
 
-def as_sarif(results: Sequence[Reviewed], change: Change | None = None) -> str:
+def as_sarif(results: Sequence[FileReview], change: ProtocolComparison | None = None) -> str:
     """One run with a result per finding; with a comparison, results say whether they are new, unchanged or gone.
 
     Files that could not be read are notifications of an unsuccessful invocation.
@@ -64,7 +64,7 @@ def _rule(name: str, title: str, severity: str, metric: str) -> dict[str, JsonVa
     }
 
 
-def _states(findings: Sequence[GateFinding], change: Change | None) -> list[str]:
+def _states(findings: Sequence[CheckFinding], change: ProtocolComparison | None) -> list[str]:
     """`new` or `unchanged` for each finding when two versions are compared, else nothing."""
     if change is None:
         return [""] * len(findings)
@@ -76,7 +76,7 @@ def _states(findings: Sequence[GateFinding], change: Change | None) -> list[str]
     return states
 
 
-def _result(f: GateFinding, r: Reviewed, lines: _Lines, index: dict[str, int], state: str) -> JsonValue:
+def _result(f: CheckFinding, r: FileReview, lines: _Lines, index: dict[str, int], state: str) -> JsonValue:
     text = f"{f.location}: {f.message}" + (f" {f.suggestion}" if f.suggestion else "")
     place: dict[str, JsonValue] = {
         "physicalLocation": {
@@ -105,7 +105,7 @@ def _without_numbers(text: str) -> str:
 class _Lines:
     """Where in a file a part or step begins, found by its title; line 1 where it is not found or not text."""
 
-    def __init__(self, reviewed: Reviewed) -> None:
+    def __init__(self, reviewed: FileReview) -> None:
         path = Path(reviewed.file)
         self.file = str(path / "protocol.json") if path.is_dir() else reviewed.file
         self._places = reviewed.places

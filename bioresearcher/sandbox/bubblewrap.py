@@ -25,7 +25,7 @@ from bioresearcher.sandbox.environment import SYNTHETIC_ETC, SYSTEM_FOLDERS, Int
 from bioresearcher.sandbox.folders import give_to
 from bioresearcher.sandbox.limits import kernel_limits, refused_by_kernel
 from bioresearcher.sandbox.mounts import check_job, layout, options
-from bioresearcher.sandbox.supervise import Ended, Plan, Running, Ties, data_file, start, wait
+from bioresearcher.sandbox.supervise import Ended, Pipes, ProcessSpec, Running, data_file, start, wait
 from bioresearcher.schemas.execution import ExecResult
 
 STAGED_UID = 65529
@@ -194,7 +194,7 @@ class BubblewrapSandbox:
             told = options(job, python, place=places, file_fds=files, show_proc=self._means.proc)
             info_reader, info_writer = os.pipe()
             undo.callback(os.close, info_reader)
-            ties = Ties.make()
+            ties = Pipes.make()
             for fd in (ties.ready, ties.tell, ties.leash, ties.hand):
                 undo.callback(os.close, fd)
             told += ["--seccomp", str(keep(data_file(self._filter))), "--info-fd", str(keep(info_writer))]
@@ -202,7 +202,7 @@ class BubblewrapSandbox:
             command = [self._binary_at(places), "--args", str(arguments), "--", *self._inside(job, python, ties)]
             command = self._launched(command, places, job, user, ties)
             undo.pop_all()
-        plan = Plan(command, {}, "/", tuple(fds), info_reader, ties)
+        plan = ProcessSpec(command, {}, "/", tuple(fds), info_reader, ties)
         return start(plan, job.limits, job.work_dir.resolve())
 
     @staticmethod
@@ -215,7 +215,7 @@ class BubblewrapSandbox:
                 hint="Put the workspace on a local file system, or run as an ordinary user.",
             ) from error
 
-    def _inside(self, job: Job, python: Interpreter, ties: Ties) -> list[str]:
+    def _inside(self, job: Job, python: Interpreter, ties: Pipes) -> list[str]:
         limits = kernel_limits(job.limits, own_user_namespace=True)
         executable = str(python.executable)
         first = [executable, "-I", "-S", _FIRST_PROCESS, str(ties.tell), str(ties.leash)]
@@ -237,7 +237,7 @@ class BubblewrapSandbox:
         return f"{places(bundled.parent)}/{self.binary.relative_to(bundled.parent)}"
 
     @staticmethod
-    def _launched(command: list[str], places: _Places, job: Job, user: int | None, ties: Ties) -> list[str]:
+    def _launched(command: list[str], places: _Places, job: Job, user: int | None, ties: Pipes) -> list[str]:
         who = ["-", "-"] if user is None else [str(user), places.root or "-"]
         own = {str(source.resolve()) for source in (job.code_dir, *job.data.values())}
         sources = [f"{'own' if source in own else 'any'}:{source}" for source in places.sources]

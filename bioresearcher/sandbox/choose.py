@@ -24,7 +24,7 @@ from bioresearcher.sandbox.environment import Interpreter, interpreter, variable
 from bioresearcher.sandbox.folders import remove_tree, temporary_folder
 from bioresearcher.sandbox.limits import kernel_limits, refused_by_kernel
 from bioresearcher.sandbox.mounts import check_job
-from bioresearcher.sandbox.supervise import Ended, Plan, Running, Ties, start, wait
+from bioresearcher.sandbox.supervise import Ended, Pipes, ProcessSpec, Running, start, wait
 from bioresearcher.schemas.execution import ExecResult, Limits
 
 
@@ -51,11 +51,11 @@ class UnsandboxedSandbox:
 
     def _start(self, job: Job, python: Interpreter, temporary: Path) -> Running:
         limits = [f"{name}={value}" for name, value in kernel_limits(job.limits, own_user_namespace=False).items()]
-        ties = Ties.make()
+        ties = Pipes.make()
         executable = str(python.executable)
         command = [executable, "-I", "-S", inside.__file__, str(ties.tell), str(ties.leash), *limits, "--"]
         command += [*(job.program or (executable,)), f"{self.layout(job).code}/{job.script}", *job.args]
-        plan = Plan(
+        plan = ProcessSpec(
             command=command,
             env=variables(python.executable, str(temporary), job.env),
             folder=os.fspath(job.work_dir.resolve()),

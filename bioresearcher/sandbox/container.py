@@ -36,7 +36,7 @@ from bioresearcher.sandbox.environment import (
 from bioresearcher.sandbox.folders import give_to, remove_tree, temporary_folder
 from bioresearcher.sandbox.limits import kernel_limits, refused_by_kernel
 from bioresearcher.sandbox.mounts import TEMPORARY, check_job, layout
-from bioresearcher.sandbox.supervise import Ended, Plan, Running, Ties, start, wait
+from bioresearcher.sandbox.supervise import Ended, Pipes, ProcessSpec, Running, start, wait
 from bioresearcher.schemas.execution import ExecResult, ResourceUse
 
 ENGINES: Final = ("podman", "docker")
@@ -130,7 +130,7 @@ class ContainerSandbox:
             give_to(job.work_dir.resolve(), user, max_entries=4 * job.limits.files)
         command = [self._engine, "run", *self._options(job, python, name, settings, user), IMAGE]
         command += _inside(job, python)
-        ties = Ties.make()
+        ties = Pipes.make()
         first = [
             sys.executable,
             "-I",
@@ -141,7 +141,7 @@ class ContainerSandbox:
             self._engine,
             name,
         ]
-        plan = Plan([*first, "--", *command], self._env, "/", (), None, ties, by_leash=True)
+        plan = ProcessSpec([*first, "--", *command], self._env, "/", (), None, ties, by_leash=True)
         return start(plan, job.limits, job.work_dir.resolve())
 
     def _options(self, job: Job, python: Interpreter, name: str, settings: Path, user: int) -> Iterator[str]:

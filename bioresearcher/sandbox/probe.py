@@ -64,7 +64,7 @@ _EXPECTED = {
 
 
 @dataclass(frozen=True)
-class Check:
+class BoundaryTest:
     """One property of the boundary and whether it holds."""
 
     name: str
@@ -82,7 +82,7 @@ class ProbeResult:
     """The outcome of the self-test; `ok` when every check held. `seconds` is wall time."""
 
     ok: bool
-    checks: tuple[Check, ...]
+    checks: tuple[BoundaryTest, ...]
     seconds: float
 
 
@@ -98,13 +98,13 @@ async def probe(sandbox: Sandbox, *, thorough: bool = False) -> ProbeResult:
     try:
         checks = await _checks(sandbox, folder, tuple(_PASSING) if thorough else ("memory",))
     except BioresearcherError as error:
-        checks = (Check("jobs run", ok=False, detail=str(error)),)
+        checks = (BoundaryTest("jobs run", ok=False, detail=str(error)),)
     finally:
         remove_tree(folder)
     return ProbeResult(all(check.ok for check in checks), checks, round(time.monotonic() - started, 2))
 
 
-async def _checks(sandbox: Sandbox, folder: Path, limits: tuple[str, ...]) -> tuple[Check, ...]:
+async def _checks(sandbox: Sandbox, folder: Path, limits: tuple[str, ...]) -> tuple[BoundaryTest, ...]:
     for name in ("code", "work", "outside"):
         (folder / name).mkdir()
     (folder / "outside").chmod(0o777)
@@ -123,7 +123,7 @@ async def _checks(sandbox: Sandbox, folder: Path, limits: tuple[str, ...]) -> tu
     return (*_judge(tried), *passed)
 
 
-async def _limit_holds(sandbox: Sandbox, folder: Path, name: str, slots: asyncio.Semaphore) -> Check:
+async def _limit_holds(sandbox: Sandbox, folder: Path, name: str, slots: asyncio.Semaphore) -> BoundaryTest:
     words, script = _PASSING[name]
     place = folder / name
     for part in ("code", "work"):
@@ -132,7 +132,7 @@ async def _limit_holds(sandbox: Sandbox, folder: Path, name: str, slots: asyncio
     limits = _LIMITS.model_copy(update=_TIGHT.get(name, {}))
     async with slots:
         ended = await sandbox.run(Job(place / "code", "hog.py", place / "work", limits=limits))
-    return Check(f"is ended when it {words}", ended.killed == name, _how(ended))
+    return BoundaryTest(f"is ended when it {words}", ended.killed == name, _how(ended))
 
 
 def _foreign_names() -> list[str]:
@@ -141,13 +141,13 @@ def _foreign_names() -> list[str]:
     return [name for name in os.environ if name not in own and name not in _SET_BY_BUBBLEWRAP][:500]
 
 
-def _judge(result: ExecResult) -> tuple[Check, ...]:
+def _judge(result: ExecResult) -> tuple[BoundaryTest, ...]:
     try:
         found = json.loads(result.stdout)
     except ValueError:
-        return (Check("jobs run", ok=False, detail=_how(result)),)
-    checks = [Check(text, ok=found.get(key) is False) for key, text in _EXPECTED.items()]
-    return (*checks, Check("can write to its own folder", ok=found.get("write_work") is True))
+        return (BoundaryTest("jobs run", ok=False, detail=_how(result)),)
+    checks = [BoundaryTest(text, ok=found.get(key) is False) for key, text in _EXPECTED.items()]
+    return (*checks, BoundaryTest("can write to its own folder", ok=found.get("write_work") is True))
 
 
 def _how(result: ExecResult) -> str:

@@ -89,7 +89,7 @@ _GIVE_UP_S = 30.0
 
 
 @dataclass(frozen=True)
-class Ties:
+class Pipes:
     """Two pipes between us and the first process.
 
     Attributes:
@@ -103,7 +103,7 @@ class Ties:
     hand: int
 
     @classmethod
-    def make(cls) -> Ties:
+    def make(cls) -> Pipes:
         """Both pipes."""
         ready, tell = os.pipe()
         leash, hand = os.pipe()
@@ -116,7 +116,7 @@ class Ties:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProcessSpec:
     """A process to start.
 
     Attributes:
@@ -135,7 +135,7 @@ class Plan:
     folder: str
     fds: tuple[int, ...]
     info_fd: int | None
-    ties: Ties
+    ties: Pipes
     by_leash: bool = False
 
 
@@ -163,7 +163,7 @@ def data_file(data: bytes) -> int:
 class Running:
     """A started job."""
 
-    def __init__(self, process: subprocess.Popen[bytes], plan: Plan, limits: Limits, work: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], plan: ProcessSpec, limits: Limits, work: Path) -> None:
         self._process = process
         self._plan = plan
         self._limits = limits
@@ -343,7 +343,7 @@ class Running:
         )
 
 
-def start(plan: Plan, limits: Limits, work: Path) -> Running:
+def start(plan: ProcessSpec, limits: Limits, work: Path) -> Running:
     """Start a process with nothing of ours but the given descriptors, in a session of its own.
 
     Raises:

@@ -14,7 +14,7 @@ from bioresearcher.schemas.base import SENTENCE, Objective, Value
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, Relation, ReportPartRef, StepInput, StepOutput
-from bioresearcher.schemas.review import GateFinding
+from bioresearcher.schemas.review import CheckFinding
 from bioresearcher.schemas.skill import SkillContract
 
 
@@ -65,7 +65,7 @@ class DesignHeadingsInput(Value):
     checks: tuple[DatasetCheck, ...] = Field(default=(), description="how far each data set suits the objective")
     skills: tuple[SkillBrief, ...]
     max_parts: int = Field(default=12, description="parts at most")
-    findings: tuple[GateFinding, ...] = Field(description="what the reviewer found in the previous draft")
+    findings: tuple[CheckFinding, ...] = Field(description="what the reviewer found in the previous draft")
 
 
 class HeadingDraft(Value):
@@ -101,7 +101,7 @@ class DesignOutlinesInput(Value):
     datasets: tuple[Dataset, ...]
     checks: tuple[DatasetCheck, ...] = ()
     skills: tuple[SkillBrief, ...]
-    findings: tuple[GateFinding, ...]
+    findings: tuple[CheckFinding, ...]
 
 
 class PartOutline(Value):
@@ -129,7 +129,7 @@ class WriteStepsInput(Value):
     datasets: tuple[Dataset, ...]
     checks: tuple[DatasetCheck, ...] = ()
     skills: tuple[SkillBrief, ...]
-    findings: tuple[GateFinding, ...]
+    findings: tuple[CheckFinding, ...]
 
 
 class LearntFrom(Value):
@@ -202,7 +202,7 @@ class RevisePartInput(Value):
     known: tuple[KnownStep, ...]
     datasets: tuple[Dataset, ...]
     skills: tuple[SkillBrief, ...]
-    findings: tuple[GateFinding, ...]
+    findings: tuple[CheckFinding, ...]
 
 
 class RevisedPart(Value):

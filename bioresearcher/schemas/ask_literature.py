@@ -15,7 +15,7 @@ from pydantic import Field
 from bioresearcher.schemas.base import SENTENCE, Objective, Value
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.paper import Paper, Passage, SearchQuery, SectionKind
-from bioresearcher.schemas.paper_report import Parameter, Report
+from bioresearcher.schemas.paper_report import PaperReport, Parameter
 
 
 class OutlineSection(Value):
@@ -92,7 +92,7 @@ class JudgeReferabilityInput(Value):
     """For `literature/judge_referability`."""
 
     objective: Objective
-    report: Report
+    report: PaperReport
     datasets: tuple[str, ...] = Field(description="the data sets at hand: id and title")
 
 

@@ -15,7 +15,7 @@ from bioresearcher.schemas.base import LONG, Objective, Value
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import DryLabTask, Outcome
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.review import GateFinding, MetricName, Review
+from bioresearcher.schemas.review import CheckFinding, MetricName, Review
 
 
 class ExtractTasksInput(Value):
@@ -84,7 +84,7 @@ class ReviewDraftInput(Value):
     objective: Objective
     level: Literal["headings", "outlines", "steps"]
     draft: str = Field(description="the draft as Markdown")
-    findings: tuple[GateFinding, ...] = Field(description="what the deterministic gates found")
+    findings: tuple[CheckFinding, ...] = Field(description="what the deterministic gates found")
 
 
 class ScoreProtocolInput(Value):
@@ -109,5 +109,5 @@ class ProtocolScores(Value):
     """The reviewer's scores."""
 
     metrics: dict[MetricName, MetricScore]
-    findings: tuple[GateFinding, ...] = Field(default=(), description="gate id `REVIEWER`, each tied to a location")
+    findings: tuple[CheckFinding, ...] = Field(default=(), description="gate id `REVIEWER`, each tied to a location")
     summary: str = Field(description="two or three sentences: what must change first")

@@ -15,7 +15,7 @@ from bioresearcher.schemas.base import Origin, Usage, Value
 from bioresearcher.schemas.paper import Evidence, Failure, Paper, Section, SectionKind, Status
 
 
-class Ground(Value):
+class StepGround(Value):
     """A passage that a step stands on, by the report step that was read from it."""
 
     paper_id: str
@@ -31,7 +31,7 @@ class StepBasis(Value):
 
     step_id: str
     title: str
-    grounds: tuple[Ground, ...]
+    grounds: tuple[StepGround, ...]
     uses: tuple[str, ...] = Field(description="earlier steps whose outputs it needs")
     tasks: tuple[str, ...] = Field(description="tasks that carry it out")
 
@@ -56,7 +56,7 @@ class EvidenceGraph(Value):
     papers: tuple[PaperUse, ...]
 
 
-class Fall(Value):
+class StepLoss(Value):
     """What the loss of papers does to a step.
 
     `falls`: no ground is left. `follows`: it needs the output of a step that falls. `weakened`: it loses some grounds.
@@ -74,10 +74,10 @@ class Without(Value):
     """A protocol without some of its papers; steps that are not touched are not listed."""
 
     papers: tuple[str, ...]
-    steps: tuple[Fall, ...]
+    steps: tuple[StepLoss, ...]
     tasks: tuple[str, ...] = Field(description="tasks that carry out a step that falls or follows")
 
-    def having(self, effect: str) -> tuple[Fall, ...]:
+    def having(self, effect: str) -> tuple[StepLoss, ...]:
         """The steps of one effect, in the protocol's order."""
         return tuple(s for s in self.steps if s.effect == effect)
 

@@ -79,7 +79,7 @@ class ReportPart(Value):
     steps: tuple[ReportStep, ...]
 
 
-class Report(Value):
+class PaperReport(Value):
     """A paper's experimental report."""
 
     paper_id: str
@@ -105,7 +105,7 @@ class PartReferability(Value):
     datasets: tuple[str, ...] = Field(default=(), description="data sets of the part that carry over")
 
 
-class Analysis(Value):
+class ReferabilityAnalysis(Value):
     """Referability of every part of one paper, and of the paper as a whole: that of its best part."""
 
     paper_id: str

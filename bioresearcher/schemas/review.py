@@ -22,7 +22,7 @@ METRICS: tuple[MetricName, ...] = (
 )
 
 
-class GateFinding(Value):
+class CheckFinding(Value):
     """What a deterministic gate found."""
 
     gate: str = Field(description="stable id, e.g. `G-REF-01`")
@@ -47,7 +47,7 @@ class Review(Value):
     """A review of a whole protocol."""
 
     metrics: dict[MetricName, Metric]
-    findings: tuple[GateFinding, ...] = ()
+    findings: tuple[CheckFinding, ...] = ()
     verdict: Literal["pass", "revise", "fail"]
     summary: str = ""
     origin: Origin
@@ -82,7 +82,7 @@ class DraftReview(Value):
     round: int
     score: float
     passed: bool
-    findings: tuple[GateFinding, ...]
+    findings: tuple[CheckFinding, ...]
     reason: str
     kept: bool = False
     stopped: str = Field(default="", description="on the last round: why there was no other")

@@ -12,7 +12,7 @@ from pydantic import Field, JsonValue
 from bioresearcher.schemas.base import Objective, Origin, Requirement, UsageRow, Value
 from bioresearcher.schemas.execution import Limits
 from bioresearcher.schemas.paper import Failure
-from bioresearcher.schemas.review import DraftReview, GateFinding
+from bioresearcher.schemas.review import CheckFinding, DraftReview
 
 RUN_FORMAT = 1
 """Version of the run folder's layout; a folder with a larger number is refused."""
@@ -167,6 +167,6 @@ class Revision(Value):
     requirements: tuple[Requirement, ...] = Field(default=(), description="requirements that were added")
     not_done: tuple[str, ...] = Field(default=(), description="what the comment asks for and was not done, with why")
     rounds: tuple[DraftReview, ...] = ()
-    found: tuple[GateFinding, ...] = Field(default=(), description="findings of the gates that were not there before")
-    resolved: tuple[GateFinding, ...] = Field(default=(), description="findings of the gates that are gone")
+    found: tuple[CheckFinding, ...] = Field(default=(), description="findings of the gates that were not there before")
+    resolved: tuple[CheckFinding, ...] = Field(default=(), description="findings of the gates that are gone")
     origin: Origin

@@ -24,7 +24,7 @@ from urllib.parse import urlencode, urlsplit
 from bioresearcher import __version__
 from bioresearcher.errors import OutsideError, StoppedError, WorkspaceError
 from bioresearcher.limits.file_lock import alone
-from bioresearcher.limits.rate_limits import Limiter, Limits
+from bioresearcher.limits.rate_limits import Limiter, RateLimits
 from bioresearcher.runfolder import file_sha256
 from bioresearcher.sources.http_cache import AnswerStore, Stored, TooLarge, finish, forget, resume_headers, save
 from bioresearcher.text.visible import one_line
@@ -362,7 +362,7 @@ class Http:
         if netloc not in self._hosts:
             place = netloc.rpartition("@")[2]
             rate = self._per_second.get(place.partition(":")[0], self._per_second.get("", 3.0))
-            limits = Limits(interval_s=1.0 / rate)
+            limits = RateLimits(interval_s=1.0 / rate)
             self._hosts[netloc] = Host(f"host {place}", limits, self._limits, clock=self._clock, sleep=self._sleep)
         return self._hosts[netloc]
 

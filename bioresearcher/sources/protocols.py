@@ -144,7 +144,7 @@ class DatasetSource(Protocol):
         ...
 
 
-class Answer(Protocol):
+class WebAnswer(Protocol):
     """A web server's answer."""
 
     @property
@@ -156,7 +156,7 @@ class Answer(Protocol):
 class Web(Protocol):
     """How sources ask web servers: politely, within limits, remembered."""
 
-    async def get(self, url: str, params: Mapping[str, str] | None = None, *, kind: str, max_bytes: int) -> Answer:
+    async def get(self, url: str, params: Mapping[str, str] | None = None, *, kind: str, max_bytes: int) -> WebAnswer:
         """An answer of at most `max_bytes`; `kind` says how long it may be remembered.
 
         Raises:

@@ -13,11 +13,11 @@ from typing import Final
 
 from bioresearcher.errors import InputError
 from bioresearcher.events import now
-from bioresearcher.llm.ask import Answer, Caller
+from bioresearcher.llm.ask import Answer, ModelClient
 from bioresearcher.papers.canonical import NAMES, clean, language_of
 from bioresearcher.papers.injection import find_suspects, shown, suspicion, withheld
 from bioresearcher.papers.quotes import locate, split
-from bioresearcher.retrieval.bm25 import Lexical
+from bioresearcher.retrieval.bm25 import Bm25
 from bioresearcher.retrieval.index import fuse
 from bioresearcher.schemas.ask_literature import AnswerDraft, AnswerQuestionInput, SentenceDraft
 from bioresearcher.schemas.dataset import Dataset
@@ -53,7 +53,7 @@ class _Volume:
         return found
 
 
-class Shelf:
+class PaperCorpus:
     """The papers of a run, to be asked; made once and asked often."""
 
     def __init__(self, papers: Iterable[Paper], documents: Iterable[Document]) -> None:
@@ -61,7 +61,7 @@ class Shelf:
         known = {p.id: shown(p) for p in papers}
         self._volumes = {d.id: _volume(known.get(d.id), d) for d in documents}
         self._passages = [p for v in self._volumes.values() for p in v.passages]
-        self._lexical = Lexical([f"{p.section} {p.text}" for p in self._passages])
+        self._lexical = Bm25([f"{p.section} {p.text}" for p in self._passages])
 
     @property
     def papers(self) -> tuple[Paper, ...]:
@@ -149,9 +149,9 @@ def question_of(text: str) -> str:
 
 
 async def answer_question(
-    caller: Caller,
+    caller: ModelClient,
     question: str,
-    shelf: Shelf,
+    shelf: PaperCorpus,
     similarity: Similarity | None,
     datasets: Sequence[Dataset] = (),
     *,
@@ -202,7 +202,7 @@ def _says_nothing(draft: AnswerDraft) -> str:
 class _Made:
     """An answer as it passes its checks."""
 
-    def __init__(self, shelf: Shelf, near: Iterable[str]) -> None:
+    def __init__(self, shelf: PaperCorpus, near: Iterable[str]) -> None:
         self._shelf = shelf
         self._near = tuple(dict.fromkeys(near))
         self.sentences: list[AnswerSentence] = []
@@ -247,7 +247,7 @@ class _Made:
         return self.citations[evidence].number
 
 
-def _checked(draft: Answer[AnswerDraft], shelf: Shelf, passages: Sequence[Passage]) -> _Made:
+def _checked(draft: Answer[AnswerDraft], shelf: PaperCorpus, passages: Sequence[Passage]) -> _Made:
     made = _Made(shelf, (p.document for p in passages))
     said = [s for s in draft.value.sentences if s.text.strip()] if draft.value.in_library else []
     for sentence in said[:MAX_SENTENCES]:
@@ -258,7 +258,9 @@ def _checked(draft: Answer[AnswerDraft], shelf: Shelf, passages: Sequence[Passag
     return made
 
 
-def _notes(question: str, shelf: Shelf, datasets: Iterable[Dataset], made: _Made, *, by_rule: bool) -> Iterable[str]:
+def _notes(
+    question: str, shelf: PaperCorpus, datasets: Iterable[Dataset], made: _Made, *, by_rule: bool
+) -> Iterable[str]:
     """What the person should know beside the answer."""
     language = language_of(" ".join([question] * _REPEATED))
     if language not in {None, "en"} and language not in shelf.languages:

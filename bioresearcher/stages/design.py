@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bioresearcher.llm.ask import Answer, Caller, ask
+from bioresearcher.llm.ask import Answer, ModelClient, ask
 from bioresearcher.schemas.ask_design import (
     DesignHeadingsInput,
     DesignOutlinesInput,
@@ -18,11 +18,11 @@ from bioresearcher.schemas.ask_design import (
 )
 from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.protocol import Link, ProtocolPart, ProtocolStep
-from bioresearcher.schemas.review import GateFinding
-from bioresearcher.stages.design_context import Bench, Similarities
+from bioresearcher.schemas.review import CheckFinding
+from bioresearcher.stages.design_context import DesignContext, Similarities
 from bioresearcher.stages.draft_cleanup import (
     MAX_LINES,
-    Ground,
+    StepReferences,
     known_parts,
     learnt_from,
     lines_for,
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     pass
 
 
-async def design_headings(caller: Caller, bench: Bench, findings: tuple[GateFinding, ...]) -> HeadingsDraft:
+async def design_headings(
+    caller: ModelClient, bench: DesignContext, findings: tuple[CheckFinding, ...]
+) -> HeadingsDraft:
     """The protocol's parts, numbered in an order in which they can be done; at most `bench.max_parts`.
 
     References to what does not exist are taken out. A model's draft without any part is replaced by the rules'.
@@ -86,7 +88,7 @@ def parts_of(draft: HeadingsDraft) -> tuple[ProtocolPart, ...]:
     )
 
 
-def check_headings(draft: HeadingsDraft) -> tuple[GateFinding, ...]:
+def check_headings(draft: HeadingsDraft) -> tuple[CheckFinding, ...]:
     """Gates at heading level: numbering, titles, order of dependencies."""
     findings = []
     ids = [p.id for p in draft.parts]
@@ -107,7 +109,7 @@ def check_headings(draft: HeadingsDraft) -> tuple[GateFinding, ...]:
 
 
 async def design_outlines(
-    caller: Caller, bench: Bench, parts: tuple[ProtocolPart, ...], findings: tuple[GateFinding, ...]
+    caller: ModelClient, bench: DesignContext, parts: tuple[ProtocolPart, ...], findings: tuple[CheckFinding, ...]
 ) -> OutlinesDraft:
     """A line per step for each part, numbered within it, at most 20; unknown data sets and skills are taken out.
 
@@ -137,7 +139,7 @@ async def design_outlines(
     )
 
 
-def _taken_up(bench: Bench, parts: tuple[ProtocolPart, ...]) -> tuple[KnownPart, ...]:
+def _taken_up(bench: DesignContext, parts: tuple[ProtocolPart, ...]) -> tuple[KnownPart, ...]:
     """The report parts that a heading learns from, with their actions; all when no heading names any."""
     known = bench.known_parts(with_actions=True)
     refs = {(r.paper_id, r.part_id) for p in parts for r in p.learns_from}
@@ -150,7 +152,7 @@ def with_outlines(parts: tuple[ProtocolPart, ...], draft: OutlinesDraft) -> tupl
     return tuple(p.model_copy(update={"outline": lines.get(p.id, ())}) for p in parts)
 
 
-def check_outlines(parts: tuple[ProtocolPart, ...], draft: OutlinesDraft) -> tuple[GateFinding, ...]:
+def check_outlines(parts: tuple[ProtocolPart, ...], draft: OutlinesDraft) -> tuple[CheckFinding, ...]:
     """Gates at outline level: every part has lines, numbered within it."""
     findings = []
     outlined = with_outlines(parts, draft)
@@ -168,11 +170,11 @@ def check_outlines(parts: tuple[ProtocolPart, ...], draft: OutlinesDraft) -> tup
 
 
 async def write_steps(
-    caller: Caller,
-    bench: Bench,
+    caller: ModelClient,
+    bench: DesignContext,
     part: ProtocolPart,
     parts: tuple[ProtocolPart, ...],
-    findings: tuple[GateFinding, ...],
+    findings: tuple[CheckFinding, ...],
     similarities: Similarities,
 ) -> tuple[ProtocolStep, ...]:
     """The steps of one part, linked to the passages they were learnt from."""
@@ -195,7 +197,7 @@ async def write_steps(
 
 
 async def _completed(
-    caller: Caller, bench: Bench, values: WriteStepsInput, answer: Answer[StepsDraft]
+    caller: ModelClient, bench: DesignContext, values: WriteStepsInput, answer: Answer[StepsDraft]
 ) -> list[tuple[ProtocolStepDraft, Origin]]:
     """A model's steps in the outline's order, each with who wrote it.
 
@@ -205,7 +207,7 @@ async def _completed(
     part = values.part
     lines = lines_for(part, answer.value.steps)
     outlined = tuple(p.model_copy(update={"outline": lines}) if p.id == part.id else p for p in values.all_parts)
-    ground = Ground(bench.objective, outlined, bench.datasets, bench.skills)
+    ground = StepReferences(bench.objective, outlined, bench.datasets, bench.skills)
     shown = [(k.paper_id, k.part_id, k.step_id) for k in values.known]
     matched = match_steps(lines, answer.value.steps)
     written = {line.id: tidy_step(matched[line.id], line, ground) for line in lines if line.id in matched}
@@ -228,7 +230,9 @@ async def _completed(
     return [(s.model_copy(update={"learnt_from": learnt_from(s.learnt_from, shown)}), o) for s, o in found]
 
 
-def link_step(bench: Bench, draft: ProtocolStepDraft, origin: Origin, similarities: Similarities) -> ProtocolStep:
+def link_step(
+    bench: DesignContext, draft: ProtocolStepDraft, origin: Origin, similarities: Similarities
+) -> ProtocolStep:
     """The step with a link per report step it was learnt from; references that do not exist are dropped."""
     known = {d.id for d in bench.datasets}
     requirements = {r.id for r in bench.objective.requirements}
@@ -265,7 +269,7 @@ def _novelty(draft: ProtocolStepDraft, skill: str | None) -> str:
 
 
 async def design_by_rule(
-    caller: Caller, bench: Bench, similarities: Similarities
+    caller: ModelClient, bench: DesignContext, similarities: Similarities
 ) -> tuple[HeadingsDraft, tuple[ProtocolPart, ...]]:
     """The whole design by rule, for when no step of a model's design could be written; nothing without rules."""
     if caller.rules is None:
@@ -279,5 +283,5 @@ async def design_by_rule(
     return headings, tuple(p.model_copy(update={"steps": s}) for p, s in zip(parts, steps, strict=True))
 
 
-def _error(gate: str, location: str, message: str, suggestion: str) -> GateFinding:
-    return GateFinding(gate=gate, severity="error", location=location, message=message, suggestion=suggestion)
+def _error(gate: str, location: str, message: str, suggestion: str) -> CheckFinding:
+    return CheckFinding(gate=gate, severity="error", location=location, message=message, suggestion=suggestion)

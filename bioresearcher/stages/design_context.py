@@ -13,7 +13,7 @@ from bioresearcher.offline.skill_binding import asked_for, unserved
 from bioresearcher.schemas.ask_design import KnownPart, KnownStep, LearntFrom, SkillBrief
 from bioresearcher.schemas.base import Objective, Requirement, origin_of
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
-from bioresearcher.schemas.paper_report import Analysis, Report, ReportStep
+from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis, ReportStep
 from bioresearcher.schemas.protocol import Coverage, Protocol, ProtocolPart, ReportPartRef
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.draft_cleanup import MAX_PARTS, with_sources
@@ -31,18 +31,18 @@ Similarities = Callable[[Sequence[str], Sequence[str]], "NDArray[np.float32]"]
 
 
 @dataclass(frozen=True)
-class Bench:
+class DesignContext:
     """What the designer works from: the reports with their analyses, the data sets, the skills."""
 
     objective: Objective
-    reports: Mapping[str, Report]
-    analyses: Mapping[str, Analysis]
+    reports: Mapping[str, PaperReport]
+    analyses: Mapping[str, ReferabilityAnalysis]
     datasets: tuple[Dataset, ...]
     skills: Mapping[str, Skill]
     max_parts: int = MAX_PARTS
     checks: tuple[DatasetCheck, ...] = ()
 
-    def without(self, ids: Collection[str]) -> Bench:
+    def without(self, ids: Collection[str]) -> DesignContext:
         """The bench without some data sets and papers."""
         if not ids:
             return self
@@ -120,7 +120,7 @@ NEAR = 0.5
 
 
 def assemble_protocol(
-    bench: Bench,
+    bench: DesignContext,
     title: str,
     summary: str,
     parts: tuple[ProtocolPart, ...],
@@ -154,7 +154,7 @@ def assemble_protocol(
     )
 
 
-def cover(requirement: Requirement, parts: tuple[ProtocolPart, ...], bench: Bench) -> Coverage:
+def cover(requirement: Requirement, parts: tuple[ProtocolPart, ...], bench: DesignContext) -> Coverage:
     """The steps that meet a requirement; without one, why there is none."""
     by = tuple(s.id for p in parts for s in p.steps if requirement.id in s.requirements)
     return Coverage(
@@ -162,7 +162,7 @@ def cover(requirement: Requirement, parts: tuple[ProtocolPart, ...], bench: Benc
     )
 
 
-def _why_not(requirement: Requirement, bench: Bench) -> str:
+def _why_not(requirement: Requirement, bench: DesignContext) -> str:
     """What was lacking for a requirement: data, a method in the papers, a vetted analysis."""
     alone = Objective(id=bench.objective.id, text=requirement.text, conditions=bench.objective.conditions)
     briefs = bench.briefs

@@ -31,7 +31,7 @@ _UNSTATED = ("time_unit", "endpoint", "scale")
 
 
 @dataclass(frozen=True)
-class Ground:
+class StepReferences:
     """What steps may refer to.
 
     Attributes:
@@ -81,7 +81,7 @@ def match_steps(lines: Sequence[OutlineLine], drafts: Sequence[ProtocolStepDraft
     return found | dict(zip(free, others, strict=False))
 
 
-def tidy_step(draft: ProtocolStepDraft, line: OutlineLine, ground: Ground) -> ProtocolStepDraft:
+def tidy_step(draft: ProtocolStepDraft, line: OutlineLine, ground: StepReferences) -> ProtocolStepDraft:
     """The step of a line with references that exist; a vetted analysis's outputs are those of its contract."""
     skill = line.skill or (known_id(draft.skill, ground.skills) if draft.skill else None)
     inputs = _inputs(draft, line, ground)
@@ -119,7 +119,7 @@ def _outputs(draft: ProtocolStepDraft, line: OutlineLine) -> tuple[StepOutput, .
     return tuple(own.values())
 
 
-def _inputs(draft: ProtocolStepDraft, line: OutlineLine, ground: Ground) -> tuple[StepInput, ...]:
+def _inputs(draft: ProtocolStepDraft, line: OutlineLine, ground: StepReferences) -> tuple[StepInput, ...]:
     """Inputs with a source that exists and stands earlier, each name once."""
     before = ground.before(line.id)
     found: dict[str, StepInput] = {}
@@ -157,7 +157,7 @@ def find_file(dataset: Dataset, named: str) -> DataFile | None:
     return next((found[0] for found in (by_name, by_path, by_kind) if len(found) == 1), None)
 
 
-def unbound(step: ProtocolStepDraft, ground: Ground) -> str:
+def unbound(step: ProtocolStepDraft, ground: StepReferences) -> str:
     """What a step with a vetted analysis lacks for it to be carried out as its contract asks; empty when nothing."""
     if step.skill is None:
         return ""

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from bioresearcher.llm.ask import Answer, Caller, ask
+from bioresearcher.llm.ask import Answer, ModelClient, ask
 from bioresearcher.prompts import Prompt
 from bioresearcher.schemas.base import Value
 from bioresearcher.text.visible import clip
@@ -19,7 +19,9 @@ Out = TypeVar("Out", bound=BaseModel)
 NOTE_CHARS = 400
 
 
-async def ask_usable(caller: Caller, prompt: Prompt[In, Out], values: In, problem: Callable[[Out], str]) -> Answer[Out]:
+async def ask_usable(
+    caller: ModelClient, prompt: Prompt[In, Out], values: In, problem: Callable[[Out], str]
+) -> Answer[Out]:
     """The answer to a prompt; where `problem` finds a model's answer useless, the rules' answer.
 
     `problem` says in a few words why an answer is of no use; empty when it can be used. The rules' own answers are
@@ -35,7 +37,7 @@ async def ask_usable(caller: Caller, prompt: Prompt[In, Out], values: In, proble
     return stand_in or answer
 
 
-async def ask_rules(caller: Caller, prompt: Prompt[In, Out], values: In, said: str) -> Answer[Out] | None:
+async def ask_rules(caller: ModelClient, prompt: Prompt[In, Out], values: In, said: str) -> Answer[Out] | None:
     """The rules' answer, announced with what is said; None when no rules stand behind the model."""
     if caller.rules is None:
         return None
@@ -43,12 +45,12 @@ async def ask_rules(caller: Caller, prompt: Prompt[In, Out], values: In, said: s
     return await ask(by_rule_only(caller), prompt, values)
 
 
-def by_rule_only(caller: Caller) -> Caller:
+def by_rule_only(caller: ModelClient) -> ModelClient:
     """The caller with the rules in the model's place, where rules stand behind it."""
     return caller if caller.rules is None else replace(caller, backend=caller.rules, rules=None)
 
 
-def tell(caller: Caller, prompt: Prompt[In, Out], said: str) -> None:
+def tell(caller: ModelClient, prompt: Prompt[In, Out], said: str) -> None:
     """Note in the event log what was made of an answer; nothing when nothing is said."""
     if said:
         message = clip(f"{prompt.name}: {said}", NOTE_CHARS)

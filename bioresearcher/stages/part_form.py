@@ -11,7 +11,7 @@ from typing import get_args
 from bioresearcher.config_text import Place
 from bioresearcher.offline.comment import as_draft
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, ProtocolStep, StepInput, StepOutput
-from bioresearcher.stages.draft_cleanup import MAX_STEPS, Ground, source_of, unbound
+from bioresearcher.stages.draft_cleanup import MAX_STEPS, StepReferences, source_of, unbound
 from bioresearcher.stages.forms import QUOTING, Form, Item, write, write_items
 from bioresearcher.stages.revise_rules import next_step_id
 
@@ -40,7 +40,7 @@ def part_form(part: ProtocolPart) -> str:
     return f"{notes}\n{write(part, _PART)}steps:\n{write_items(part.steps, FIELDS)}"
 
 
-def read_part(text: str, part: ProtocolPart, ground: Ground) -> ProtocolPart:
+def read_part(text: str, part: ProtocolPart, ground: StepReferences) -> ProtocolPart:
     """The part as it was written; steps that were changed are a person's, all others the same objects.
 
     Args:
@@ -73,7 +73,7 @@ def _outline(part: ProtocolPart, steps: Sequence[ProtocolStep]) -> tuple[Outline
 class _Steps:
     """Reads the steps of one part in order; each may refer to those before it."""
 
-    def __init__(self, form: Form, part: ProtocolPart, ground: Ground) -> None:
+    def __init__(self, form: Form, part: ProtocolPart, ground: StepReferences) -> None:
         self._form, self._part, self._ground = form, part, ground
         self._known = {
             "datasets": [d.id for d in ground.datasets],
@@ -143,7 +143,7 @@ class _Steps:
             return f"the outputs of {step.skill} are {wanted}; to have others, empty the field skill"
         lines = tuple(self._before.values())
         parts = (ProtocolPart(id="0", title="", purpose="", outline=(*lines, line_of(step))),)
-        ground = Ground(self._ground.objective, parts, self._ground.datasets, self._ground.skills)
+        ground = StepReferences(self._ground.objective, parts, self._ground.datasets, self._ground.skills)
         was = unbound(as_draft(old), ground) if old is not None and old.skill else ""
         now = unbound(as_draft(step), ground)
         return f"{now}; correct it, or empty the field skill" if now and now != was else ""

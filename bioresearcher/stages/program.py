@@ -19,7 +19,7 @@ from bioresearcher.execution.input_snapshot import describe_inputs
 from bioresearcher.execution.languages import missing_package, packages_for
 from bioresearcher.execution.process import output_tail, without_chance
 from bioresearcher.execution.task_records import best_result, task_record
-from bioresearcher.llm.ask import Answer, Caller, ask
+from bioresearcher.llm.ask import Answer, ModelClient, ask
 from bioresearcher.offline.skill_binding import extract_tasks as tasks_by_rule
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.schemas.ask_design import SkillBrief
@@ -117,7 +117,7 @@ _VETTED = re.compile(r"#?\s*vetted(?:\s+analysis)?\s*:\s*([\w -]+)", re.IGNORECA
 
 
 async def extract_tasks(
-    caller: Caller, protocol: Protocol, datasets: tuple[Dataset, ...], skills: Mapping[str, Skill]
+    caller: ModelClient, protocol: Protocol, datasets: tuple[Dataset, ...], skills: Mapping[str, Skill]
 ) -> Extracted:
     """The dry-lab tasks in an order in which they can run, and those that had to be refused with the reason.
 
@@ -158,7 +158,7 @@ class Workbench:
         return paths
 
 
-async def program_task(caller: Caller, bench: Workbench, task: DryLabTask) -> TaskRecord:
+async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) -> TaskRecord:
     """Write code, run it, repair it; the record of the best attempt, whose outputs are in the task's folder.
 
     When a model's code does not do and a vetted analysis carries out the task, that analysis's own code is the last
@@ -240,7 +240,7 @@ class _Asked:
     examples: tuple[SkillExample, ...]
 
 
-async def _first_code(caller: Caller, bench: Workbench, asked: _Asked) -> TaskCode:
+async def _first_code(caller: ModelClient, bench: Workbench, asked: _Asked) -> TaskCode:
     values = WriteCodeInput(
         task=asked.task,
         input_schemas=asked.schemas,
@@ -254,7 +254,7 @@ async def _first_code(caller: Caller, bench: Workbench, asked: _Asked) -> TaskCo
 
 
 async def _repaired(
-    caller: Caller, bench: Workbench, asked: _Asked, code: TaskCode, results: list[AttemptResult]
+    caller: ModelClient, bench: Workbench, asked: _Asked, code: TaskCode, results: list[AttemptResult]
 ) -> TaskCode:
     """Another version, by another way after two failures of one class; the same one when there is no answer."""
     last = results[-1].attempt

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from bioresearcher.papers.mining import Find, labels, mined_of, parameters
+from bioresearcher.papers.mining import MinedFact, labels, mined_of, parameters
 from bioresearcher.retrieval.bm25 import terms
 from bioresearcher.schemas.paper_report import Mention, Parameter, ReportPart, ReportStep
 
@@ -98,7 +98,7 @@ def _label(mention: Mention) -> str:
     return " ".join(filter(None, (mention.name, mention.value, mention.unit)))
 
 
-def _size(find: Find) -> str:
+def _size(find: MinedFact) -> str:
     return f"n = {find.value}" if find.name == "n" else f"{find.value} {find.name}"
 
 
@@ -111,7 +111,7 @@ def _joined(said: Iterable[str], found: Iterable[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def _software(said: Iterable[str], quoted: Iterable[Find], versions: dict[str, str]) -> tuple[str, ...]:
+def _software(said: Iterable[str], quoted: Iterable[MinedFact], versions: dict[str, str]) -> tuple[str, ...]:
     kept = list(dict.fromkeys(said))
     for find in (f for f in quoted if f.kind == "software"):
         same = [n for n, k in enumerate(kept) if find.name.casefold() in re.split(r"[^\w.+*-]+", k.casefold())]
@@ -123,7 +123,7 @@ def _software(said: Iterable[str], quoted: Iterable[Find], versions: dict[str, s
     return tuple(dict.fromkeys(completed))
 
 
-def _parameters(said: Sequence[Parameter], quoted: Sequence[Find]) -> tuple[Parameter, ...]:
+def _parameters(said: Sequence[Parameter], quoted: Sequence[MinedFact]) -> tuple[Parameter, ...]:
     """What was said, and the quoted numbers that no parameter gives."""
     known = {n for p in said for n in _numbers(p.value)}
     missing = [p for p in parameters(quoted) if not known.issuperset(_numbers(p.value))]

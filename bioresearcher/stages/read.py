@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from bioresearcher.errors import OutsideError
-from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.papers.canonical import UnreadablePaper, section_text
 from bioresearcher.papers.identifiers import record_document
 from bioresearcher.papers.injection import find_suspects, suspicion, withheld, without_suspects
 from bioresearcher.papers.quotes import split
-from bioresearcher.retrieval.bm25 import Lexical
+from bioresearcher.retrieval.bm25 import Bm25
 from bioresearcher.retrieval.index import fuse
 from bioresearcher.schemas.ask_literature import (
     JudgeReferabilityInput,
@@ -35,11 +35,18 @@ from bioresearcher.schemas.ask_literature import (
 )
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.paper import Document, Failure, Paper, Passage
-from bioresearcher.schemas.paper_report import Analysis, Level, PartReferability, Report, ReportPart, Suspect
+from bioresearcher.schemas.paper_report import (
+    Level,
+    PaperReport,
+    PartReferability,
+    ReferabilityAnalysis,
+    ReportPart,
+    Suspect,
+)
 from bioresearcher.sources.protocols import FullTextSource, LiteratureSource
 from bioresearcher.stages.fallback import ask_usable, tell
 from bioresearcher.stages.prompts import JUDGE_REFERABILITY, OUTLINE_PAPER, REPORT_PART
-from bioresearcher.stages.report_builder import Making
+from bioresearcher.stages.report_builder import ReportBuilder
 from bioresearcher.text.normalise import known_id, title_of
 from bioresearcher.text.words import Similarity
 
@@ -66,7 +73,7 @@ class Relevance:
         self._document = document
         self._similarity = similarity
         self._passages = list(passages)
-        self._lexical = Lexical([f"{p.section} {p.text}" for p in passages])
+        self._lexical = Bm25([f"{p.section} {p.text}" for p in passages])
 
     def passages_for(self, part: OutlinedPart, *, parts: int = 1) -> tuple[Passage, ...]:
         """What a part is read from, when the paper has so many parts.
@@ -132,8 +139,8 @@ _Suspects = Sequence[tuple[int, int, Suspect]]
 
 
 async def read_paper(
-    caller: Caller, objective: Objective, paper: Paper, document: Document, similarity: Similarity | None = None
-) -> Report:
+    caller: ModelClient, objective: Objective, paper: Paper, document: Document, similarity: Similarity | None = None
+) -> PaperReport:
     """The paper's report: one call for the outline, then one per part that sees only its own passages.
 
     `similarity` helps to choose passages where a part's sections are long; without it words alone decide.
@@ -197,9 +204,9 @@ class _Seen:
         outside = [Suspect(reason=suspicion(t), text=t[:160]) for t in (paper.title, paper.abstract) if suspicion(t)]
         self.told = (*outside, *(s for _, _, s in self.suspects))
 
-    def prepare(self, similarity: Similarity | None) -> tuple[Relevance, Making]:
+    def prepare(self, similarity: Similarity | None) -> tuple[Relevance, ReportBuilder]:
         """What is needed once the outline is there; made while it is waited for."""
-        return Relevance(self._document, self._passages, similarity), Making(self._document, self.suspects)
+        return Relevance(self._document, self._passages, similarity), ReportBuilder(self._document, self.suspects)
 
     def outline_input(self, objective: Objective) -> OutlinePaperInput:
         """Headings with what follows them, the abstract, and the legends at more length."""
@@ -224,7 +231,9 @@ class _Seen:
         return shown.text if shown else ""
 
 
-async def analyse_report(caller: Caller, objective: Objective, report: Report, datasets: tuple[str, ...]) -> Analysis:
+async def analyse_report(
+    caller: ModelClient, objective: Objective, report: PaperReport, datasets: tuple[str, ...]
+) -> ReferabilityAnalysis:
     """Referability of each part; the level is computed from closed answers, and a part not answered for is `low`.
 
     The paper's own level is that of its best part. A part's data sets carry over when its method fits the data at hand.
@@ -233,7 +242,9 @@ async def analyse_report(caller: Caller, objective: Objective, report: Report, d
         AnswerError: The answer cannot be used, and there are no rules to answer in its place.
     """
     if not report.parts:
-        return Analysis(paper_id=report.paper_id, parts=(), origin=report.origin, reason="no part was read from it")
+        return ReferabilityAnalysis(
+            paper_id=report.paper_id, parts=(), origin=report.origin, reason="no part was read from it"
+        )
     values = JudgeReferabilityInput(objective=objective, report=report, datasets=datasets)
     ids = [p.id for p in report.parts]
 
@@ -246,7 +257,7 @@ async def analyse_report(caller: Caller, objective: Objective, report: Report, d
     level = min((p.level for p in parts), key=LEVELS.index)
     best = next(p for p in parts if p.level == level)
     counts = ", ".join(f"{n} {name}" for name in LEVELS if (n := sum(p.level == name for p in parts)))
-    return Analysis(
+    return ReferabilityAnalysis(
         paper_id=report.paper_id,
         parts=parts,
         origin=draft.origin,

@@ -14,7 +14,7 @@ from bioresearcher.papers.quotes import locate
 from bioresearcher.schemas.ask_literature import OutlinedPart, PaperOutline, PartDraft, ReportStepDraft
 from bioresearcher.schemas.base import origin_of
 from bioresearcher.schemas.paper import Document, Evidence
-from bioresearcher.schemas.paper_report import Parameter, Report, ReportPart, ReportStep, Statement, Suspect
+from bioresearcher.schemas.paper_report import PaperReport, Parameter, ReportPart, ReportStep, Statement, Suspect
 from bioresearcher.stages.quote_checks import carried, complete, versions_of
 from bioresearcher.text.normalise import title_of
 from bioresearcher.text.visible import clip
@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"\d*\.?\d+")
 _WORD = re.compile(r"[^\W\d_]+|\d*\.?\d+")
 
 
-class Written:
+class StatedValues:
     """The words and numbers of a text.
 
     Attributes:
@@ -120,13 +120,13 @@ def _honest(text: str, suspects: Sequence[tuple[int, int]]) -> str:
     return " ".join([*kept, text[at:]])
 
 
-class Making:
+class ReportBuilder:
     """Makes a report of answers; knows what it left out of them."""
 
     def __init__(self, document: Document, suspects: Sequence[tuple[int, int, Suspect]] = ()) -> None:
         spans = [(start, end) for start, end, _ in suspects]
         self._count = QuoteCount(document, spans)
-        self._written = Written(_honest(document.text, spans))
+        self._written = StatedValues(_honest(document.text, spans))
         self._mined = tuple(m for m in mine_document(document) if not any(a < m.end and m.start < b for a, b in spans))
         self._surplus = 0
 
@@ -144,14 +144,14 @@ class Making:
         outline: Answer[PaperOutline],
         parts: Sequence[OutlinedPart],
         drafts: Sequence[Answer[PartDraft]],
-    ) -> Report:
+    ) -> PaperReport:
         """The report of a paper; parts without steps are not in it."""
         made: list[ReportPart] = []
         for number, (part, draft) in enumerate(zip(parts, drafts, strict=True), 1):
             steps = tuple(self._step(f"{number}.{i}", s, draft) for i, s in enumerate(self._steps(draft), 1))
             if steps:
                 made.append(ReportPart(id=str(number), title=part.title, purpose=part.purpose, steps=steps))
-        return Report(
+        return PaperReport(
             paper_id=paper_id,
             title=title,
             parts=tuple(made),

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.schemas.ask_program import ReviewDraftInput
 from bioresearcher.schemas.base import Objective
-from bioresearcher.schemas.review import DraftReview, GateFinding
+from bioresearcher.schemas.review import CheckFinding, DraftReview
 from bioresearcher.stages.prompts import REVIEW_DRAFT
 from bioresearcher.text.visible import clip
 
@@ -19,7 +19,7 @@ REASON_CHARS = 600
 
 
 @dataclass(frozen=True)
-class Reviewed(Generic[T]):
+class ReviewedDraft(Generic[T]):
     """The best draft, whether it passed, and every round."""
 
     value: T
@@ -28,14 +28,14 @@ class Reviewed(Generic[T]):
 
 
 async def reviewed(
-    caller: Caller,
+    caller: ModelClient,
     objective: Objective,
     name: str,
     *,
-    make: Callable[[tuple[GateFinding, ...]], Awaitable[T]],
-    check: Callable[[T], tuple[GateFinding, ...]],
+    make: Callable[[tuple[CheckFinding, ...]], Awaitable[T]],
+    check: Callable[[T], tuple[CheckFinding, ...]],
     show: Callable[[T], str],
-) -> Reviewed[T]:
+) -> ReviewedDraft[T]:
     """Draft, check and review until a draft passes, nothing improves, or the rounds are used up.
 
     A draft passes when no gate reports an error and the reviewer's score reaches the card's threshold. `name`
@@ -45,7 +45,7 @@ async def reviewed(
     best: tuple[float, int] | None = None
     values: list[T] = []
     rounds: list[DraftReview] = []
-    findings: tuple[GateFinding, ...] = ()
+    findings: tuple[CheckFinding, ...] = ()
     for number in range(1, card.rounds + 2):
         value = await make(findings)
         findings = check(value)
@@ -77,11 +77,11 @@ async def reviewed(
             break
         if judgement.reason.strip():
             said = clip(judgement.reason, REASON_CHARS)
-            note = GateFinding(gate="REVIEWER", severity="warning", location=name, message=said)
+            note = CheckFinding(gate="REVIEWER", severity="warning", location=name, message=said)
             findings = (*findings, note)
     index = best[1] if best else 0
     kept = tuple(r.model_copy(update={"kept": i == index}) for i, r in enumerate(rounds))
-    return Reviewed(values[index], rounds[index].passed, kept)
+    return ReviewedDraft(values[index], rounds[index].passed, kept)
 
 
 def _why_stop(passed: bool, improved: bool, *, repeated: bool, last: bool) -> str:

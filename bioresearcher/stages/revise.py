@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bioresearcher.errors import InputError, NothingRevisedError
-from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.offline import comment as spoken
 from bioresearcher.offline.comment import CANNOT
-from bioresearcher.review.check import GateContext
+from bioresearcher.review.check import CheckContext
 from bioresearcher.review.checks import run_gates
 from bioresearcher.schemas.ask_design import (
     ChoosePartsInput,
@@ -27,11 +27,11 @@ from bioresearcher.schemas.ask_design import (
 )
 from bioresearcher.schemas.base import Objective, Origin, Requirement, origin_of
 from bioresearcher.schemas.protocol import OutlineLine, Protocol, ProtocolPart, ProtocolStep
-from bioresearcher.schemas.review import DraftReview, GateFinding
+from bioresearcher.schemas.review import CheckFinding, DraftReview
 from bioresearcher.schemas.run import ConcernedPart, Revision, StepChange
 from bioresearcher.stages.design import link_step
-from bioresearcher.stages.design_context import Bench, Similarities, assemble_protocol
-from bioresearcher.stages.draft_cleanup import MAX_STEPS, Ground, learnt_from, tidy_step, unbound
+from bioresearcher.stages.design_context import DesignContext, Similarities, assemble_protocol
+from bioresearcher.stages.draft_cleanup import MAX_STEPS, StepReferences, learnt_from, tidy_step, unbound
 from bioresearcher.stages.forms import FormError, Mistake
 from bioresearcher.stages.part_form import line_of, read_part
 from bioresearcher.stages.prompts import CHOOSE_PARTS, REVISE_PART
@@ -50,7 +50,7 @@ from bioresearcher.text.visible import clip
 
 
 async def concerned_parts(
-    caller: Caller, parts: Parts, comment: str, skills: Sequence[SkillBrief]
+    caller: ModelClient, parts: Parts, comment: str, skills: Sequence[SkillBrief]
 ) -> tuple[ConcernedPart, ...]:
     """The parts that a comment concerns, in the protocol's order.
 
@@ -97,12 +97,12 @@ class Rewritten:
 
 
 async def rewrite_part(
-    caller: Caller,
-    bench: Bench,
+    caller: ModelClient,
+    bench: DesignContext,
     part: ProtocolPart,
     parts: Parts,
     comment: str,
-    findings: tuple[GateFinding, ...],
+    findings: tuple[CheckFinding, ...],
     similarities: Similarities,
 ) -> Rewritten:
     """The part with what the designer changed in it; a change that cannot be carried out is left out and told."""
@@ -121,7 +121,7 @@ async def rewrite_part(
 
 
 def _applied(
-    bench: Bench, values: RevisePartInput, answer: RevisedPart, origin: Origin, similarities: Similarities
+    bench: DesignContext, values: RevisePartInput, answer: RevisedPart, origin: Origin, similarities: Similarities
 ) -> Rewritten:
     part, why = values.part, title_of(answer.reason, "the comment asks for it")
     ids = [s.id for s in part.steps]
@@ -158,12 +158,12 @@ def _line(part: ProtocolPart, step_id: str | None, draft: ProtocolStepDraft) -> 
 
 
 def _written(
-    bench: Bench, values: RevisePartInput, part: ProtocolPart, draft: ProtocolStepDraft, line: OutlineLine
+    bench: DesignContext, values: RevisePartInput, part: ProtocolPart, draft: ProtocolStepDraft, line: OutlineLine
 ) -> ProtocolStepDraft | str:
     """The step with references that exist, or why it cannot be carried out."""
     outlined = part if line in part.outline else part.model_copy(update={"outline": (*part.outline, line)})
     parts = tuple(outlined if p.id == part.id else p for p in values.all_parts)
-    ground = Ground(bench.objective, parts, bench.datasets, bench.skills)
+    ground = StepReferences(bench.objective, parts, bench.datasets, bench.skills)
     step = tidy_step(draft, line, ground)
     why = unbound(step, ground)
     shown = [(k.paper_id, k.part_id, k.step_id) for k in values.known]
@@ -191,7 +191,7 @@ MAX_COMMENT = 4_000
 
 
 @dataclass(frozen=True)
-class Desk:
+class RevisionContext:
     """What a revision is made with, beside the bench.
 
     Attributes:
@@ -200,7 +200,7 @@ class Desk:
     """
 
     similarities: Similarities
-    context: GateContext
+    context: CheckContext
     show: Callable[[Protocol], str]
 
 
@@ -217,7 +217,7 @@ class Revised:
 class _Work:
     """How far a revision has come."""
 
-    bench: Bench
+    bench: DesignContext
     parts: Parts
     changes: list[StepChange] = field(default_factory=list)
     not_done: list[str] = field(default_factory=list)
@@ -229,7 +229,13 @@ class _Work:
 
 
 async def revise(
-    caller: Caller, bench: Bench, protocol: Protocol, comment: str, desk: Desk, *, number: int = 1
+    caller: ModelClient,
+    bench: DesignContext,
+    protocol: Protocol,
+    comment: str,
+    desk: RevisionContext,
+    *,
+    number: int = 1,
 ) -> Revised:
     """The protocol with what a comment asks for, and what was changed and why.
 
@@ -302,7 +308,7 @@ def with_requirements(objective: Objective, texts: tuple[str, ...]) -> Objective
 
 
 async def _rewritten(
-    caller: Caller, work: _Work, comment: str, desk: Desk, number: int, *, certain: bool
+    caller: ModelClient, work: _Work, comment: str, desk: RevisionContext, number: int, *, certain: bool
 ) -> tuple[ConcernedPart, ...]:
     """Rewrite the parts concerned; they are only looked for when rules did not already do all that can be done."""
     briefs = work.bench.briefs
@@ -323,7 +329,7 @@ async def _rewritten(
 
 
 async def _reviewed(
-    caller: Caller, work: _Work, part: ProtocolPart, comment: str, desk: Desk, number: int
+    caller: ModelClient, work: _Work, part: ProtocolPart, comment: str, desk: RevisionContext, number: int
 ) -> Rewritten:
     """The best rewriting of one part; a part that stays as it is needs no review."""
 
@@ -338,7 +344,7 @@ async def _reviewed(
             revision=number,
         )
 
-    def check(draft: Rewritten) -> tuple[GateFinding, ...]:
+    def check(draft: Rewritten) -> tuple[CheckFinding, ...]:
         return run_gates(whole(draft), desk.context, scope="part") if draft.changes else ()
 
     best = await reviewed(
@@ -353,7 +359,7 @@ async def _reviewed(
     return best.value
 
 
-def _refuse(caller: Caller, work: _Work, comment: str, protocol: Protocol) -> None:
+def _refuse(caller: ModelClient, work: _Work, comment: str, protocol: Protocol) -> None:
     """Say why nothing was done.
 
     Raises:
@@ -372,7 +378,9 @@ def _refuse(caller: Caller, work: _Work, comment: str, protocol: Protocol) -> No
 WHY = "a person wrote it so"
 
 
-def edit_part(bench: Bench, protocol: Protocol, part_id: str, text: str, desk: Desk, *, number: int) -> Revised | None:
+def edit_part(
+    bench: DesignContext, protocol: Protocol, part_id: str, text: str, desk: RevisionContext, *, number: int
+) -> Revised | None:
     """The protocol with a part as a person wrote it; None when nothing was changed.
 
     Steps that a person dropped take those with them that cannot be done without their outputs; all others keep their
@@ -408,10 +416,10 @@ def edit_part(bench: Bench, protocol: Protocol, part_id: str, text: str, desk: D
     return Revised(made, revision, bench.objective)
 
 
-def ground_of(bench: Bench, protocol: Protocol) -> Ground:
+def ground_of(bench: DesignContext, protocol: Protocol) -> StepReferences:
     """What the steps of a part may refer to: the protocol's steps as they are, data sets, requirements, analyses."""
     lines = (p.model_copy(update={"outline": tuple(map(line_of, p.steps))}) for p in protocol.parts)
-    return Ground(bench.objective, tuple(lines), bench.datasets, bench.skills)
+    return StepReferences(bench.objective, tuple(lines), bench.datasets, bench.skills)
 
 
 def _passed(protocol: Protocol) -> bool:

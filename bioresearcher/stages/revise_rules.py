@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.offline.design import requirements_met, use_lines
 from bioresearcher.offline.skill_binding import Binding, Use, asked_for, choose_uses, unserved
 from bioresearcher.schemas.base import Requirement
@@ -20,7 +20,7 @@ from bioresearcher.schemas.protocol import OutlineLine, Protocol, ProtocolPart, 
 from bioresearcher.schemas.run import StepChange
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.design import write_steps
-from bioresearcher.stages.design_context import Bench, Similarities
+from bioresearcher.stages.design_context import DesignContext, Similarities
 
 Parts = tuple[ProtocolPart, ...]
 T = TypeVar("T", ProtocolPart, ProtocolStep)
@@ -182,7 +182,7 @@ def exclude(parts: Parts, ids: Sequence[str], skills: Mapping[str, Skill]) -> tu
 
 
 async def add_methods(
-    caller: Caller, bench: Bench, parts: Parts, clauses: Sequence[str], similarities: Similarities
+    caller: ModelClient, bench: DesignContext, parts: Parts, clauses: Sequence[str], similarities: Similarities
 ) -> Additions:
     """The vetted analyses that the clauses ask for and the protocol lacks, each where it can stand.
 
@@ -212,7 +212,7 @@ async def add_methods(
     return Additions(parts, tuple(changes), tuple(not_done))
 
 
-def _with_upstream(asked: set[str], bench: Bench) -> set[str]:
+def _with_upstream(asked: set[str], bench: DesignContext) -> set[str]:
     """The analyses with those that they cannot do without."""
     needed, open_ = set(asked), list(asked)
     while open_:
@@ -225,7 +225,7 @@ def _with_upstream(asked: set[str], bench: Bench) -> set[str]:
 
 
 async def _add(
-    caller: Caller, bench: Bench, parts: Parts, title: str, uses: list[Use], similarities: Similarities
+    caller: ModelClient, bench: DesignContext, parts: Parts, title: str, uses: list[Use], similarities: Similarities
 ) -> tuple[Parts, tuple[str, ...]]:
     """The parts with steps for some uses of one kind, and the new steps' ids."""
     owner = {s.skill: n for n, p in enumerate(parts) for s in p.steps if s.skill}
@@ -276,7 +276,9 @@ def _new_part(parts: Parts, title: str, uses: list[Use], reads: Mapping[int, str
     )
 
 
-def serve(parts: Parts, requirements: Sequence[Requirement], bench: Bench) -> tuple[Parts, tuple[StepChange, ...]]:
+def serve(
+    parts: Parts, requirements: Sequence[Requirement], bench: DesignContext
+) -> tuple[Parts, tuple[StepChange, ...]]:
     """The parts with added requirements noted on the steps that already do what they ask for, by rule."""
     if not requirements:
         return parts, ()

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bioresearcher.errors import AnswerError
-from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.llm.shorten import tokens_of
 from bioresearcher.review.brief import Brief, brief, condensed
-from bioresearcher.review.check import GateContext
+from bioresearcher.review.check import CheckContext
 from bioresearcher.review.metrics import decide, review_by_rule, rubric_text
 from bioresearcher.schemas.ask_program import MetricScore, ProtocolScores, ScoreProtocolInput
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.review import METRICS, GateFinding, Metric, MetricName, Review
+from bioresearcher.schemas.review import METRICS, CheckFinding, Metric, MetricName, Review
 from bioresearcher.stages.fallback import tell
 from bioresearcher.stages.prompts import SCORE_PROTOCOL
 from bioresearcher.text.normalise import known_id, stands_in, title_of
@@ -27,7 +27,7 @@ _FRAME_TOKENS = 1_300
 
 
 async def score_protocol(
-    caller: Caller, objective: Objective | None, protocol: Protocol, context: GateContext
+    caller: ModelClient, objective: Objective | None, protocol: Protocol, context: CheckContext
 ) -> Review:
     """The review by rule, with the reviewer's scores where a model reviews.
 
@@ -105,7 +105,7 @@ def _ruled(metric: Metric) -> Metric:
     return metric.model_copy(update={"reason": f"{said} {metric.reason}"})
 
 
-def reviewer_findings(findings: Sequence[GateFinding], protocol: Protocol) -> tuple[GateFinding, ...]:
+def reviewer_findings(findings: Sequence[CheckFinding], protocol: Protocol) -> tuple[CheckFinding, ...]:
     """The reviewer's findings as such, each at a place that exists, at most 30; those that say nothing are left out."""
     places = {f"part {p.id}" for p in protocol.parts} | {f"step {s.id}" for s in protocol.steps} | {"protocol"}
     ids = {place.rpartition(" ")[2]: place for place in sorted(places)}

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bioresearcher.errors import AnswerError, InputError, OutsideError
-from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.papers.identifiers import Identifiers, paper_id
 from bioresearcher.papers.injection import shown
 from bioresearcher.retrieval.bm25 import terms
@@ -66,7 +66,11 @@ class ScreeningRules:
 
 
 async def screen_papers(
-    caller: Caller, objective: Objective, papers: Sequence[Paper], relevance: Sequence[float], rules: ScreeningRules
+    caller: ModelClient,
+    objective: Objective,
+    papers: Sequence[Paper],
+    relevance: Sequence[float],
+    rules: ScreeningRules,
 ) -> tuple[ScreenedPaper, ...]:
     """A decision with its reason on each paper, best first.
 
@@ -166,7 +170,7 @@ def _unjudged(paper: Paper, relevance: float, decided_by: DecidedBy, reason: str
     )
 
 
-async def _screen(caller: Caller, objective: Objective, paper: Paper, relevance: float) -> ScreenedPaper:
+async def _screen(caller: ModelClient, objective: Objective, paper: Paper, relevance: float) -> ScreenedPaper:
     """The answers on one paper; one that nobody could judge says so, and gets no point."""
     values = ScreenPaperInput(objective=objective, paper=shown(paper), relevance=round(relevance, 3))
     try:

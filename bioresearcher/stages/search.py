@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 from dataclasses import dataclass
 
 from bioresearcher.errors import AnswerError, OutsideError
-from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.retrieval.bm25 import terms
 from bioresearcher.schemas.ask_literature import JudgeDatasetInput, PlanQueriesInput
 from bioresearcher.schemas.base import Objective
@@ -223,7 +223,7 @@ QUERY_CHARS = 1000
 
 
 async def plan_queries(
-    caller: Caller, objective: Objective, rounds: Sequence[SearchRound], known_titles: Sequence[str]
+    caller: ModelClient, objective: Objective, rounds: Sequence[SearchRound], known_titles: Sequence[str]
 ) -> QueryPlan:
     """The queries of the next round: new ones only, without repeats, at most eight.
 
@@ -396,7 +396,9 @@ def stop_reason(rounds: Sequence[SearchRound], found: int, wanted: int, max_roun
     return ""
 
 
-async def judge_dataset(caller: Caller, objective: Objective, dataset: Dataset, check: DatasetCheck) -> DatasetCheck:
+async def judge_dataset(
+    caller: ModelClient, objective: Objective, dataset: Dataset, check: DatasetCheck
+) -> DatasetCheck:
     """The deterministic check completed by whether the data set is relevant; nothing in it is made better.
 
     Relevant needs the right condition and one more yes, and nothing known against it.

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from figures import Figure, measured, test_data
 
-from bioresearcher.offline.answer import Answerer
+from bioresearcher.offline.answer import OfflineAnswerer
 from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.retrieval.index import Library
 from bioresearcher.schemas.ask_literature import AnswerDraft, AnswerQuestionInput
-from bioresearcher.stages.answer import Shelf
+from bioresearcher.stages.answer import PaperCorpus
 
 QUESTIONS = Path(__file__).with_name("answers") / "questions.toml"
 ONLY_PDF = ("PMC5481278.pdf", "s13054-014-0721-8.pdf")
@@ -50,7 +50,7 @@ def measure(quick: bool) -> list[Figure]:
         for paper, document in loaded:
             library.put(document, paper)
         library.index()
-        shelf = Shelf([p for p, _ in loaded], [d for _, d in loaded])
+        shelf = PaperCorpus([p for p, _ in loaded], [d for _, d in loaded])
         known = tomllib.loads(QUESTIONS.read_text(encoding="utf-8"))
         sets = {"limits chosen on these": known, "fresh": known["fresh"]}
         kinds = ("answerable", "unanswerable")
@@ -75,11 +75,11 @@ def measure(quick: bool) -> list[Figure]:
     return [*figures, measured("a question by rule, passages embedded before, wall", times, "s")]
 
 
-def _ask(row: dict[str, str], shelf: Shelf, library: Library) -> _Asked:
+def _ask(row: dict[str, str], shelf: PaperCorpus, library: Library) -> _Asked:
     started = time.monotonic()
     passages = shelf.passages_for(row["question"], library.similarities)
     values = AnswerQuestionInput(question=row["question"], passages=passages)
-    answer = Answerer(library.similarities).answer_question(values)
+    answer = OfflineAnswerer(library.similarities).answer_question(values)
     return _Asked(row["question"], row.get("holds", ""), answer, time.monotonic() - started)
 
 

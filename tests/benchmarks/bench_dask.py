@@ -17,7 +17,7 @@ from pathlib import Path
 from figures import ROOT, Figure, environment, measured
 
 from bioresearcher.batch.dask_cluster import DaskExecutor, probe_in
-from bioresearcher.batch.schema import Entry, Job
+from bioresearcher.batch.schema import BatchEntry, BatchJob
 from bioresearcher.schemas.base import Objective
 
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "unit")]
@@ -53,9 +53,9 @@ async def _timed(address: str, root: Path, number: int) -> list[float]:
     return seconds
 
 
-def _job(root: Path, name: str) -> Job:
-    entry = Entry(id=name, line=1, objective="Nothing.")
+def _job(root: Path, name: str) -> BatchJob:
+    entry = BatchEntry(id=name, line=1, objective="Nothing.")
     objective = Objective(id=name, text="Nothing.")
-    return Job(
+    return BatchJob(
         id=name, repeat=1, digest=entry.digest, batch=root, run=root / "runs" / name, objective=objective, settings={}
     )

@@ -19,20 +19,20 @@ from bench_reading import Recalling, _backend, _caller, _size, _tokenizer
 from figures import ROOT, Figure, test_data
 
 from bioresearcher.examples import load_example
-from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.backend import Request
 from bioresearcher.offline.backend import offline_backend
 from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.report.protocol_markdown import render_bare_protocol
 from bioresearcher.resources import Resources
 from bioresearcher.retrieval.index import Library
-from bioresearcher.review.check import GateContext
+from bioresearcher.review.check import CheckContext
 from bioresearcher.review.checks import run_gates
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.skills import load_skills
 from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.stages import design
-from bioresearcher.stages.design_context import Bench, Similarities, assemble_protocol
+from bioresearcher.stages.design_context import DesignContext, Similarities, assemble_protocol
 from bioresearcher.stages.read import analyse_report, read_paper
 from bioresearcher.stages.review_loop import reviewed
 
@@ -67,7 +67,7 @@ def _key(request: Request) -> str:
     return request.prompt + (values.part.id if request.prompt.endswith("write_steps") else "")
 
 
-async def _bench(door: Caller, place: Path, papers: list[Path]) -> Bench:
+async def _bench(door: ModelClient, place: Path, papers: list[Path]) -> DesignContext:
     example = load_example("breast-cancer")
     datasets, _ = load_datasets(example.data, place / "tables")
     lines = tuple(f"{d.id}: {d.title}" for d in datasets)
@@ -77,10 +77,12 @@ async def _bench(door: Caller, place: Path, papers: list[Path]) -> Bench:
         report = await read_paper(door, example.objective, paper, document)
         reports[report.paper_id] = report
         analyses[report.paper_id] = await analyse_report(door, example.objective, report, lines)
-    return Bench(example.objective, reports, analyses, tuple(datasets), load_skills(Resources()), max_parts=PARTS)
+    return DesignContext(
+        example.objective, reports, analyses, tuple(datasets), load_skills(Resources()), max_parts=PARTS
+    )
 
 
-async def _design(door: Caller, bench: Bench, similar: Similarities) -> Protocol:
+async def _design(door: ModelClient, bench: DesignContext, similar: Similarities) -> Protocol:
     """The design as the pipeline makes it: each level in the review loop, the parts side by side."""
     objective = bench.objective
     headings = await reviewed(
@@ -112,7 +114,7 @@ async def _design(door: Caller, bench: Bench, similar: Similarities) -> Protocol
             objective,
             f"steps of part {part.id}",
             make=lambda found: design.write_steps(door, bench, part, parts, found, similar),
-            check=lambda steps: run_gates(whole(steps), GateContext(), scope="part"),
+            check=lambda steps: run_gates(whole(steps), CheckContext(), scope="part"),
             show=lambda steps: render_bare_protocol(whole(steps)),
         )
         return part.model_copy(update={"steps": best.value})
@@ -121,7 +123,9 @@ async def _design(door: Caller, bench: Bench, similar: Similarities) -> Protocol
     return assemble_protocol(bench, headings.value.title, headings.value.summary, done, passed=True)
 
 
-def _asked(place: Path, bench: Bench, similar: Similarities, known: dict[str, Any], by_rule: Protocol) -> Figure:
+def _asked(
+    place: Path, bench: DesignContext, similar: Similarities, known: dict[str, Any], by_rule: Protocol
+) -> Figure:
     name, count = _tokenizer()
 
     def answer(seen: Seen) -> dict[str, Any]:
@@ -146,7 +150,7 @@ def _asked(place: Path, bench: Bench, similar: Similarities, known: dict[str, An
     return Figure(title, said, f"≤ {TOKENS:,}", used <= TOKENS and same)
 
 
-async def _through(url: str, ledger: Path, bench: Bench, similar: Similarities) -> Protocol:
+async def _through(url: str, ledger: Path, bench: DesignContext, similar: Similarities) -> Protocol:
     backend = _backend(url)
     caller = _caller(ledger, backend)
     try:

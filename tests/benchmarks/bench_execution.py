@@ -32,7 +32,7 @@ from dry_tasks import Plan, impossible, impossible_in_r, possible, possible_in_r
 from bioresearcher.events import EventLog  # noqa: E402
 from bioresearcher.execution.attempt import run_attempt  # noqa: E402
 from bioresearcher.execution.languages import can_run  # noqa: E402
-from bioresearcher.llm.ask import Caller  # noqa: E402
+from bioresearcher.llm.ask import ModelClient  # noqa: E402
 from bioresearcher.llm.backend import Backend, ScriptedBackend  # noqa: E402
 from bioresearcher.llm.ledger import Ledger  # noqa: E402
 from bioresearcher.offline.backend import offline_backend  # noqa: E402
@@ -122,10 +122,10 @@ def _chosen(plans: list[Plan], quick: bool, only: str) -> list[Plan]:
     return [p for p in plans if p.id in wanted]
 
 
-def _caller(folder: Path, backend: Backend) -> Caller:
+def _caller(folder: Path, backend: Backend) -> ModelClient:
     resources = Resources()
     ledger = Ledger(folder / "ledger.sqlite")
-    return Caller(backend, ledger, PromptBook(resources), load_cards(resources), EventLog(None))
+    return ModelClient(backend, ledger, PromptBook(resources), load_cards(resources), EventLog(None))
 
 
 async def _run_tasks(plans: Sequence[Plan], data: Path, root: Path) -> list[Line]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from figures import SEED, Figure, counted, measured, test_data
 
 from bioresearcher.papers.canonical import paragraphs, section_text
-from bioresearcher.papers.documents import File, parse
+from bioresearcher.papers.documents import SourceFile, parse
 from bioresearcher.papers.quotes import locate, split
 from bioresearcher.retrieval.embedding import MiniLM
 from bioresearcher.schemas.paper import Document
@@ -51,7 +51,7 @@ def measure(quick: bool) -> list[Figure]:
 def _read(path: Path) -> Document:
     """In this process, so that its CPU time is counted; `load_paper` reads PDFs in a process with limits."""
     data = path.read_bytes()
-    file = File(path.stem, path.suffix, str(path), hashlib.sha256(data).hexdigest())
+    file = SourceFile(path.stem, path.suffix, str(path), hashlib.sha256(data).hexdigest())
     return parse(file, data)[1]
 
 

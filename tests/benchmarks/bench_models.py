@@ -25,7 +25,7 @@ from figures import ROOT, SEED, Figure, environment, measured, program
 from bioresearcher.errors import BudgetError
 from bioresearcher.events import EventLog
 from bioresearcher.examples import load_example
-from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.llm.backend import Backend, ScriptedBackend
 from bioresearcher.llm.budget import Budget, Meter, load_prices
 from bioresearcher.llm.chat import ChatBackend
@@ -135,11 +135,11 @@ async def _asked(
     return wall[1:], cpu[1:]
 
 
-def _caller(path: Path, backend: Backend) -> Caller:
+def _caller(path: Path, backend: Backend) -> ModelClient:
     """What a run has to ask with, with events written to a file beside the ledger as in a run."""
     resources = Resources()
     events = EventLog(path.with_suffix(".jsonl"))
-    return Caller(backend, Ledger(path), PromptBook(resources), load_cards(resources), events)
+    return ModelClient(backend, Ledger(path), PromptBook(resources), load_cards(resources), events)
 
 
 def _question(number: int) -> PlanQueriesInput:

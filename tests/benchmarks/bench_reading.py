@@ -26,7 +26,7 @@ from launch import peak_memory_mb
 
 from bioresearcher.events import EventLog
 from bioresearcher.graph.run import keep_lean
-from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.llm.backend import Backend, Reply, Request
 from bioresearcher.llm.budget import load_prices
 from bioresearcher.llm.chat import ChatBackend
@@ -42,7 +42,7 @@ from bioresearcher.schemas.ask_literature import PlanQueriesInput
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.model import ROLES, ModelSettings
 from bioresearcher.schemas.paper import Document, Paper
-from bioresearcher.schemas.paper_report import Report
+from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.stages.prompts import PLAN_QUERIES
 from bioresearcher.stages.read import Relevance, analyse_report, read_paper
 
@@ -98,18 +98,18 @@ def _key(request: Request) -> str:
     return str(values.part.title) if request.prompt.endswith("report_part") else request.prompt
 
 
-def _caller(path: Path, backend: Any) -> Caller:
+def _caller(path: Path, backend: Any) -> ModelClient:
     resources = Resources()
-    return Caller(backend, Ledger(path), PromptBook(resources), load_cards(resources), EventLog(None))
+    return ModelClient(backend, Ledger(path), PromptBook(resources), load_cards(resources), EventLog(None))
 
 
-async def _report(caller: Caller, paper: Paper, document: Document) -> Report:
+async def _report(caller: ModelClient, paper: Paper, document: Document) -> PaperReport:
     report = await read_paper(caller, OBJECTIVE, paper, document)
     await analyse_report(caller, OBJECTIVE, report, DATA)
     return report
 
 
-def _asked(place: Path, path: Path) -> tuple[list[Seen], Report, Document]:
+def _asked(place: Path, path: Path) -> tuple[list[Seen], PaperReport, Document]:
     """What is sent for one report, and the report."""
     paper, document = load_paper(path)
     with Library(place / "library") as library:
@@ -133,7 +133,7 @@ def _asked(place: Path, path: Path) -> tuple[list[Seen], Report, Document]:
         return server.calls, report, document
 
 
-async def _through(url: str, ledger: Path, paper: Paper, document: Document) -> Report:
+async def _through(url: str, ledger: Path, paper: Paper, document: Document) -> PaperReport:
     backend = _backend(url)
     caller = _caller(ledger, backend)
     try:
@@ -148,7 +148,7 @@ def _backend(url: str) -> ChatBackend:
     return ChatBackend(dict.fromkeys(ROLES, settings), load_prices(None))
 
 
-def _tokens(place: Path, pdf: Path) -> tuple[list[Figure], Report, Document]:
+def _tokens(place: Path, pdf: Path) -> tuple[list[Figure], PaperReport, Document]:
     name, count = _tokenizer()
     calls, report, document = _asked(place, pdf)
     used = sum(_size(seen, count) for seen in calls)
@@ -176,7 +176,7 @@ def _all_tokens(place: Path, paths: list[Path], quick: bool) -> list[Figure]:
     ]
 
 
-def _located(reports: Iterable[tuple[Report, Document]]) -> tuple[int, int]:
+def _located(reports: Iterable[tuple[PaperReport, Document]]) -> tuple[int, int]:
     """How many stored quotes are their document's own text at their place, outside its reference list."""
     right = total = 0
     for report, document in reports:
@@ -237,14 +237,14 @@ def _original(path: Path) -> Told:
     return Told(parts, steps, [q for q in quotes if q.strip()])
 
 
-def _ours(report: Report) -> Told:
+def _ours(report: PaperReport) -> Told:
     steps = [s for p in report.parts for s in p.steps]
     said = [" ".join([s.details, *s.datasets, *s.software, *(r.text for r in s.results)]) for s in steps]
     quotes = [e.text for s in steps for e in (*s.evidence, *(x for r in s.results for x in r.evidence))]
     return Told([p.title for p in report.parts], said, quotes)
 
 
-def _beside_the_original(report: Report, document: Document, path: Path) -> list[Figure]:
+def _beside_the_original(report: PaperReport, document: Document, path: Path) -> list[Figure]:
     """Prints what each report has that the other lacks, and what of it the paper has."""
     ours, theirs = _ours(report), _original(path)
     paper = document.text.casefold()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from questions import REPORTED, Question, papers, questions, searched
 
 from bioresearcher.papers.quotes import split
-from bioresearcher.retrieval.bm25 import Lexical
+from bioresearcher.retrieval.bm25 import Bm25
 from bioresearcher.retrieval.embedding import MiniLM
 from bioresearcher.retrieval.index import EVIDENCE_KINDS, Library
 from bioresearcher.schemas.paper import Document, Passage
@@ -74,7 +74,7 @@ def _hybrid(documents: Sequence[Document], root: Path) -> Search:
 def _by_words(passages: Sequence[Passage]) -> Search:
     def search(question: Question, own: bool) -> list[str]:
         some = _searched(passages, question, own)
-        return _best(some, np.array(Lexical([p.text for p in some]).scores(question.text)))
+        return _best(some, np.array(Bm25([p.text for p in some]).scores(question.text)))
 
     return search
 

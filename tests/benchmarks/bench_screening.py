@@ -19,12 +19,12 @@ from typing import Any
 from figures import Figure, test_data
 
 from bioresearcher.events import EventLog
-from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.offline.backend import offline_backend
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources, load_cards
-from bioresearcher.retrieval.bm25 import Lexical
+from bioresearcher.retrieval.bm25 import Bm25
 from bioresearcher.retrieval.index import Library
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.paper import Paper
@@ -49,7 +49,7 @@ def measure(quick: bool) -> list[Figure]:
         with _tools() as (library, caller):
             texts = [f"{p.title}. {p.abstract}".strip() for p in pool]
             dense = library.rank(texts, objective.text)
-            lexical = Lexical(texts).scores(objective.text)
+            lexical = Bm25(texts).scores(objective.text)
             most = max(lexical) or 1.0
             mixed = [DENSE_SHARE * d + (1 - DENSE_SHARE) * b / most for d, b in zip(dense, lexical, strict=True)]
             rules = ScreeningRules(judged=len(pool), limit=len(pool))
@@ -81,12 +81,12 @@ def _by(pool: Sequence[Paper], scores: Sequence[float]) -> list[str]:
 
 
 @contextmanager
-def _tools() -> Iterator[tuple[Library, Caller]]:
+def _tools() -> Iterator[tuple[Library, ModelClient]]:
     resources = Resources()
     with tempfile.TemporaryDirectory() as scratch, Library(Path(scratch, "library")) as library:
         ledger = Ledger(Path(scratch, "ledger.sqlite"))
         backend = offline_backend(library.similarities)
-        yield library, Caller(backend, ledger, PromptBook(resources), load_cards(resources), EventLog(None, None))
+        yield library, ModelClient(backend, ledger, PromptBook(resources), load_cards(resources), EventLog(None, None))
         ledger.close()
 
 

@@ -25,7 +25,7 @@ from bioresearcher.schemas.library import (
     LibraryShown,
     Without,
 )
-from bioresearcher.schemas.paper_report import Report
+from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import Review
 from bioresearcher.schemas.run import RunRecord
@@ -35,7 +35,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SCHEMAS = {
     "run": RunRecord,
-    "report": Report,
+    "report": PaperReport,
     "protocol": Protocol,
     "review": Review,
     "task": DryLabTask,

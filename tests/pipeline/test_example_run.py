@@ -15,7 +15,7 @@ from bioresearcher.report.run_data import load_view
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.execution import DryLabTask, TaskRecord
 from bioresearcher.schemas.paper import Document
-from bioresearcher.schemas.paper_report import Report
+from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.run import RunRecord
 
@@ -143,7 +143,7 @@ def test_each_step_is_linked_to_a_passage_or_marked(example: RunFolder) -> None:
 
 def test_every_quote_of_every_report_stands_in_its_document(example: RunFolder) -> None:
     documents = {d.id: d for d in example.read_all(Document, "documents")}
-    quotes = [e for r in example.read_all(Report, "reports") for p in r.parts for s in p.steps for e in s.evidence]
+    quotes = [e for r in example.read_all(PaperReport, "reports") for p in r.parts for s in p.steps for e in s.evidence]
     assert len(quotes) >= 50
     for quote in quotes:
         assert documents[quote.document].text[quote.start : quote.end] == quote.text

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from bioresearcher.cli import approvals
 from bioresearcher.graph import nodes_outline
-from bioresearcher.graph.context import Context
-from bioresearcher.graph.prepare import Inputs
+from bioresearcher.graph.context import RunContext
+from bioresearcher.graph.prepare import RunInputs
 from bioresearcher.graph.replay import open_source
 from bioresearcher.graph.run import Runner, new_run_folder
 from bioresearcher.llm.backend import Backend, Reply, Request
@@ -168,7 +168,7 @@ async def test_other_gates_can_be_answered_without_a_session(desk: Desk, monkeyp
 
     monkeypatch.setattr(approvals, "_line", line)
 
-    async def answer(question: dict[str, Any], context: Context) -> Decision | None:
+    async def answer(question: dict[str, Any], context: RunContext) -> Decision | None:
         if question["gate"] == "approve_protocol":
             return None
         answers[:] = ["maybe\n", "y\n"]
@@ -179,7 +179,7 @@ async def test_other_gates_can_be_answered_without_a_session(desk: Desk, monkeyp
         {"workspace": desk.root / "ws", "only_own": True, "backend": "offline", "sandbox": "none", "max_parts": 3,
          "gates": ("headings", "outlines", "protocol")}
     )  # fmt: skip
-    inputs, folder = Inputs(QUESTION, (), (desk.data,)), new_run_folder(settings.workspace, "o")
+    inputs, folder = RunInputs(QUESTION, (), (desk.data,)), new_run_folder(settings.workspace, "o")
     record = await Runner(folder, inputs, settings, answer=answer).run()
     assert record.stopped_by == "the gate approve_protocol is open"
     text = " ".join(out.getvalue().split())

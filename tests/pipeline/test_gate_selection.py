@@ -18,8 +18,8 @@ from services_server import ServicesServer, World
 from bioresearcher.cli.session.approvals import answer_gate
 from bioresearcher.errors import RunFolderError
 from bioresearcher.examples import load_example
-from bioresearcher.graph.context import Context
-from bioresearcher.graph.prepare import Inputs
+from bioresearcher.graph.context import RunContext
+from bioresearcher.graph.prepare import RunInputs
 from bioresearcher.graph.replay import open_source
 from bioresearcher.graph.run import Runner, inputs_of, new_run_folder, read_record, settings_of
 from bioresearcher.runfolder import RunFolder
@@ -45,7 +45,7 @@ class Desk:
     script: Script = field(default_factory=Script)
     commands: list[str] = field(default_factory=list)
 
-    async def _answer(self, question: dict[str, Any], context: Context) -> Decision | None:
+    async def _answer(self, question: dict[str, Any], context: RunContext) -> Decision | None:
         async def command(line: str) -> bool:
             self.commands.append(line)
             return line == "/status"
@@ -59,7 +59,7 @@ class Desk:
             settings = load_settings(
                 {"workspace": self.root / "ws", "backend": "offline", "sandbox": "none", **self.flags}
             )
-            folder, inputs = new_run_folder(settings.workspace, "groups"), Inputs(QUESTION, (self.root / "notes",))
+            folder, inputs = new_run_folder(settings.workspace, "groups"), RunInputs(QUESTION, (self.root / "notes",))
         else:
             record = read_record(folder)
             settings, inputs = settings_of(record), inputs_of(record)

@@ -20,7 +20,7 @@ from hostile_papers import INSTRUCTIONS, METHOD, PAYLOAD, REFERENCE, RESULT, TIT
 from model_server import Answer, ModelServer, Seen, valid_answer
 
 from bioresearcher.events import EventLog
-from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.budget import Prices
 from bioresearcher.llm.chat import ChatBackend
 from bioresearcher.llm.ledger import Ledger
@@ -32,9 +32,9 @@ from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources, load_cards
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.model import ROLES, ModelSettings
-from bioresearcher.schemas.paper_report import Report
+from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.stages import read, screen
-from bioresearcher.stages.answer import Shelf, answer_question
+from bioresearcher.stages.answer import PaperCorpus, answer_question
 
 OBJECTIVE = Objective(id="o", text="Which genes differ between receptor-positive and -negative breast tumours?")
 OTHER = "Proteins were separated by electrophoresis and blotted onto membranes in another laboratory."
@@ -88,24 +88,24 @@ def server() -> Iterator[ModelServer]:
 
 
 @asynccontextmanager
-async def caller(kind: str, tmp_path: Path, server: ModelServer) -> AsyncIterator[Caller]:
+async def caller(kind: str, tmp_path: Path, server: ModelServer) -> AsyncIterator[ModelClient]:
     resources = Resources()
     rules = offline_backend(similar)
     settings = ModelSettings(provider="compatible", model="test-model", base_url=server.url, concurrency=4)
     model = ChatBackend(dict.fromkeys(ROLES, settings), Prices({}, {}), environ={})
     ledger = Ledger(tmp_path / "ledger.sqlite")
     backend = rules if kind == "offline" else model
-    yield Caller(backend, ledger, PromptBook(resources), load_cards(resources), EventLog(None), rules=rules)
+    yield ModelClient(backend, ledger, PromptBook(resources), load_cards(resources), EventLog(None), rules=rules)
     await model.aclose()
     ledger.close()
 
 
-def told(report: Report) -> str:
+def told(report: PaperReport) -> str:
     """All that the report says was done or found."""
     return json.dumps([p.model_dump(mode="json") for p in report.parts]) + report.title
 
 
-def clean_of_orders(report: Report) -> bool:
+def clean_of_orders(report: PaperReport) -> bool:
     """Whether nothing hostile is said to be supported."""
     steps = [s for p in report.parts for s in p.steps if s.supported]
     evidence = [e.text for s in steps for e in (*s.evidence, *(x for r in s.results for x in r.evidence))]
@@ -205,7 +205,7 @@ def test_a_whole_run_over_hostile_papers_stays_in_its_folder(
     folder = program.folder()
     protocol = (folder / "protocol.json").read_text(encoding="utf-8")
     assert PAYLOAD not in protocol
-    reports = [Report.model_validate_json(p.read_bytes()) for p in sorted((folder / "reports").glob("*.json"))]
+    reports = [PaperReport.model_validate_json(p.read_bytes()) for p in sorted((folder / "reports").glob("*.json"))]
     assert len(reports) == len(PAPERS)
     assert all(clean_of_orders(r) for r in reports)
     assert sum(bool(r.suspects) for r in reports) == len(WITHHELD)
@@ -223,7 +223,7 @@ async def test_no_answer_follows_from_what_a_paper_orders(
     before = len(server.calls)
     async with caller(kind, tmp_path, server) as door:
         question = "How was differential expression between receptor-positive and receptor-negative tumours tested?"
-        found = await answer_question(door, question, Shelf([paper], [document]), similar)
+        found = await answer_question(door, question, PaperCorpus([paper], [document]), similar)
     said = [s.text for s in found.sentences] + [c.evidence.text + c.title for c in found.citations]
     assert any(METHOD.rstrip(".") in text for text in said)
     assert not any(PAYLOAD in text or REFERENCE in text for text in said)

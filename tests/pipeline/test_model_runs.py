@@ -14,7 +14,7 @@ import pytest
 from bioresearcher.errors import SandboxUnavailableError
 from bioresearcher.examples import load_example
 from bioresearcher.graph import prepare
-from bioresearcher.graph.prepare import Inputs
+from bioresearcher.graph.prepare import RunInputs
 from bioresearcher.graph.run import Runner, new_run_folder
 from bioresearcher.offline.backend import offline_backend
 from bioresearcher.report.run_data import load_view
@@ -24,7 +24,7 @@ from bioresearcher.runfolder import RunFolder, safe_name
 from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.execution import DryLabTask, Limits, TaskRecord
 from bioresearcher.schemas.paper import Document
-from bioresearcher.schemas.paper_report import Report
+from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import METRICS, Review
 from bioresearcher.schemas.run import RunRecord
@@ -58,7 +58,7 @@ def model_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     """Runs the small objective with an arbitrary model, the rules behind it; without a sandbox unless asked for."""
     example = load_example("breast-cancer")
     notes = tuple(example.papers[0] / n for n in ("benjamini-hochberg-1995.md", "perou-2000.md"))
-    inputs = Inputs(OBJECTIVE, papers=notes, data=(example.data[0],))
+    inputs = RunInputs(OBJECTIVE, papers=notes, data=(example.data[0],))
 
     def none_works(level: str) -> None:
         raise SandboxUnavailableError("no sandbox works on this machine: none was found.")
@@ -116,7 +116,7 @@ def check_protocol(protocol: Protocol, folder: RunFolder) -> None:
 
 def check_quotes(folder: RunFolder) -> None:
     documents = {d.id: d for d in folder.read_all(Document, "documents")}
-    reports = folder.read_all(Report, "reports")
+    reports = folder.read_all(PaperReport, "reports")
     for report in reports:
         assert report.quotes == report.quotes_located + len(report.dropped)
         for step in (s for p in report.parts for s in p.steps):

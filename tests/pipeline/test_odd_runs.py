@@ -16,7 +16,7 @@ from bioresearcher.graph import prepare
 from bioresearcher.resources import Resources
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.sandbox.base import Sandbox
-from bioresearcher.sandbox.probe import Check, ProbeResult
+from bioresearcher.sandbox.probe import BoundaryTest, ProbeResult
 from bioresearcher.schemas.base import Objective
 from bioresearcher.settings import Settings
 from bioresearcher.skills import load_skills
@@ -117,7 +117,7 @@ def test_without_a_sandbox_the_protocol_and_report_are_made_and_the_tasks_not_ru
 async def test_a_sandbox_that_fails_its_self_test_is_not_used_and_a_sound_one_is_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inputs = prepare.Inputs(Objective(id="o", text=QUESTION), (), (tables(tmp_path / "data"),))
+    inputs = prepare.RunInputs(Objective(id="o", text=QUESTION), (), (tables(tmp_path / "data"),))
     settings = Settings(workspace=tmp_path / "w")
     (tmp_path / "w" / "runs" / "r").mkdir(parents=True)
     async with prepare.open_context(RunFolder(tmp_path / "w" / "runs" / "r"), inputs, settings, None) as context:
@@ -125,7 +125,7 @@ async def test_a_sandbox_that_fails_its_self_test_is_not_used_and_a_sound_one_is
         assert "held: cannot reach the network" in context.sandbox_test
 
     async def leaks(_: Sandbox) -> ProbeResult:
-        return ProbeResult(False, (Check("cannot reach the network", ok=False),), 0.1)
+        return ProbeResult(False, (BoundaryTest("cannot reach the network", ok=False),), 0.1)
 
     monkeypatch.setattr(prepare, "probe", leaks)
     async with prepare.open_context(RunFolder(tmp_path / "w" / "runs" / "r"), inputs, settings, None) as context:

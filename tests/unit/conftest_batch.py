@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bioresearcher.batch.folder import BatchFolder
-from bioresearcher.batch.schema import Entry, Outcome, Plan
+from bioresearcher.batch.schema import BatchEntry, BatchPlan, JobOutcome
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.review import METRICS, Metric, Review
 from bioresearcher.schemas.run import Totals
@@ -11,8 +11,8 @@ from bioresearcher.schemas.run import Totals
 WHEN = "2026-11-28T09:00:00Z"
 
 
-def entry(name: str, **more) -> Entry:
-    return Entry(id=name, line=1, objective=f"Study {name}.", **more)
+def entry(name: str, **more) -> BatchEntry:
+    return BatchEntry(id=name, line=1, objective=f"Study {name}.", **more)
 
 
 def totals(tasks: int, exit_ok: int, verified: int, **more) -> Totals:
@@ -23,11 +23,11 @@ def totals(tasks: int, exit_ok: int, verified: int, **more) -> Totals:
     )  # fmt: skip
 
 
-def batch(root: Path, entries: list[Entry], *, repeats: int = 1) -> BatchFolder:
+def batch(root: Path, entries: list[BatchEntry], *, repeats: int = 1) -> BatchFolder:
     folder = BatchFolder(root)
     root.mkdir(parents=True)
     folder.write_plan(
-        Plan(
+        BatchPlan(
             name=root.name, file=Path("objectives.jsonl"), file_sha256="0" * 64, started=WHEN, continued=WHEN,
             entries=tuple(entries), repeats=repeats, settings={}, jobs=2,
         )
@@ -36,7 +36,7 @@ def batch(root: Path, entries: list[Entry], *, repeats: int = 1) -> BatchFolder:
 
 
 def ran(
-    folder: BatchFolder, one: Entry, repeat: int, found: Totals, *, score: float | None = 4, status: str = "done"
+    folder: BatchFolder, one: BatchEntry, repeat: int, found: Totals, *, score: float | None = 4, status: str = "done"
 ) -> None:
     place = folder.run_folder(one.id, repeat, one.digest)
     place.mkdir(parents=True)
@@ -45,7 +45,7 @@ def ran(
         review = Review(metrics=dict.fromkeys(METRICS, metric), verdict="pass", origin="offline")
         RunFolder(place).write(review, "review.json")
     folder.add(
-        Outcome(
+        JobOutcome(
             id=one.id, repeat=repeat, digest=one.digest, run=place.relative_to(folder.root), status=status,
             exit_code=0 if status == "done" else 4, totals=found, started=WHEN, finished=WHEN,
         )

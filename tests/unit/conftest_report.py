@@ -34,7 +34,14 @@ from bioresearcher.schemas.paper import (
     SearchRound,
     Section,
 )
-from bioresearcher.schemas.paper_report import Analysis, Parameter, PartReferability, Report, ReportPart, ReportStep
+from bioresearcher.schemas.paper_report import (
+    PaperReport,
+    Parameter,
+    PartReferability,
+    ReferabilityAnalysis,
+    ReportPart,
+    ReportStep,
+)
 from bioresearcher.schemas.protocol import (
     Coverage,
     Link,
@@ -46,7 +53,7 @@ from bioresearcher.schemas.protocol import (
     StepInput,
     StepOutput,
 )
-from bioresearcher.schemas.review import METRICS, DraftReview, GateFinding, Metric, Review
+from bioresearcher.schemas.review import METRICS, CheckFinding, DraftReview, Metric, Review
 from bioresearcher.schemas.run import Decision, RunRecord, Totals
 
 HOSTILE = (
@@ -223,7 +230,7 @@ def _reports(folder: RunFolder) -> None:
         ReportStep(id="1.2", action="Draw a heat map of the top genes", supported=False),
     )
     folder.write(
-        Report(
+        PaperReport(
             paper_id="PMID10963602",
             title="Molecular portraits",
             parts=(ReportPart(id="1", title="Differential expression", purpose="Find genes", steps=steps),),
@@ -236,7 +243,7 @@ def _reports(folder: RunFolder) -> None:
         "PMID10963602.json",
     )
     folder.write(
-        Analysis(
+        ReferabilityAnalysis(
             paper_id="PMID10963602",
             parts=(
                 PartReferability(
@@ -259,7 +266,7 @@ def _reports(folder: RunFolder) -> None:
         supported=True,
     )
     folder.write(
-        Report(
+        PaperReport(
             paper_id="own-5a1f",
             title="hostile",
             parts=(ReportPart(id="1", title=HOSTILE, steps=(bad,)),),
@@ -620,15 +627,17 @@ def _review(folder: RunFolder) -> None:
                 for i, name in enumerate(METRICS)
             },
             findings=(
-                GateFinding(
+                CheckFinding(
                     gate="G-REQ-01",
                     severity="error",
                     location="protocol",
                     message="Requirement R3 is not covered.",
                     suggestion="Add proteome data or drop the requirement.",
                 ),
-                GateFinding(gate="G-EVD-02", severity="warning", location="step 2.2", message=f"No passage. {HOSTILE}"),
-                GateFinding(gate="G-WET-01", severity="note", location="step 1.2", message="Wet-lab step."),
+                CheckFinding(
+                    gate="G-EVD-02", severity="warning", location="step 2.2", message=f"No passage. {HOSTILE}"
+                ),
+                CheckFinding(gate="G-WET-01", severity="note", location="step 1.2", message="Wet-lab step."),
             ),
             verdict="revise",
             summary="Sound, with one requirement open.",

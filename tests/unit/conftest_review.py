@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bioresearcher.review.check import GateContext
+from bioresearcher.review.check import CheckContext
 from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
 from bioresearcher.schemas.paper import Evidence
-from bioresearcher.schemas.paper_report import Parameter, Report, ReportPart, ReportStep
+from bioresearcher.schemas.paper_report import PaperReport, Parameter, ReportPart, ReportStep
 from bioresearcher.schemas.protocol import (
     Coverage,
     Link,
@@ -59,11 +59,11 @@ def dataset(name: str, role: str, n: int) -> Dataset:
     )
 
 
-def report() -> Report:
+def report() -> PaperReport:
     """A report with one quoted step."""
     step = ReportStep(id="1.1", action="test each gene between groups", evidence=(evidence(),), supported=True)
     part = ReportPart(id="1", title="Differential expression", steps=(step,))
-    return Report(
+    return PaperReport(
         paper_id="PMID16643655", title="Portraits", parts=(part,), quotes=1, quotes_located=1, origin="source"
     )
 
@@ -73,9 +73,9 @@ def evidence() -> Evidence:
     return Evidence(document="PMID16643655", section="Methods", start=100, end=100 + len(QUOTE), text=QUOTE)
 
 
-def context() -> GateContext:
+def context() -> CheckContext:
     """All that a run knows."""
-    return GateContext(
+    return CheckContext(
         objective=OBJECTIVE,
         paper_ids=frozenset({"PMID16643655"}),
         reports={"PMID16643655": report()},

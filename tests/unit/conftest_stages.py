@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bioresearcher.events import Event, EventLog
-from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.offline.backend import offline_backend
@@ -19,11 +19,11 @@ def similar(left, right):
     return np.full((len(left), len(right)), 0.5, dtype=np.float32)
 
 
-def caller(tmp_path: Path, replies, events: list[Event] | None = None, *, rules: bool = True) -> Caller:
+def caller(tmp_path: Path, replies, events: list[Event] | None = None, *, rules: bool = True) -> ModelClient:
     backend = ScriptedBackend(replies)
     backend.origin = "model"
     resources = Resources()
-    return Caller(
+    return ModelClient(
         backend,
         Ledger(tmp_path / "ledger.sqlite"),
         PromptBook(resources),

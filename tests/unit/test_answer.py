@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from bioresearcher.errors import BudgetError, InputError
 from bioresearcher.events import EventLog
-from bioresearcher.graph.questions import Desk
-from bioresearcher.llm.ask import Caller
+from bioresearcher.graph.questions import QuestionContext
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.budget import Budget, Meter
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.offline.answer import Answerer
+from bioresearcher.offline.answer import OfflineAnswerer
 from bioresearcher.offline.backend import offline_backend
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources, load_cards
@@ -31,7 +31,7 @@ from bioresearcher.schemas.dataset import Column, DataFile, Dataset
 from bioresearcher.schemas.library import LibraryAnswer
 from bioresearcher.schemas.paper import Document, Paper, Section
 from bioresearcher.settings import Settings
-from bioresearcher.stages.answer import MAX_QUESTION, Shelf, answer_question
+from bioresearcher.stages.answer import MAX_QUESTION, PaperCorpus, answer_question
 from bioresearcher.stages.quote_checks import why_not_borne
 
 QUESTION = "How were genes tested?"
@@ -58,21 +58,21 @@ def document(name: str = "P1", *texts: str) -> Document:
     return Document(id=name, text=text, sections=tuple(sections), kind="note", sha256=digest, language="en")
 
 
-def shelf(*documents: Document, status: str = "ok") -> Shelf:
+def shelf(*documents: Document, status: str = "ok") -> PaperCorpus:
     found = documents or (document("P1", ORDER),)
     papers = [Paper(id=d.id, title=f"Title of {d.id}", year=2001, source="own", status=status) for d in found]
-    return Shelf(papers, found)
+    return PaperCorpus(papers, found)
 
 
 def similar(left, right):
     return np.full((len(left), len(right)), 0.5, dtype=np.float32)
 
 
-def caller(tmp_path: Path, replies, *, meter: Meter | None = None) -> Caller:
+def caller(tmp_path: Path, replies, *, meter: Meter | None = None) -> ModelClient:
     backend = ScriptedBackend(replies)
     backend.origin = "model"
     resources = Resources()
-    return Caller(
+    return ModelClient(
         backend,
         Ledger(tmp_path / "ledger.sqlite"),
         PromptBook(resources),
@@ -88,7 +88,9 @@ def draft(*sentences: tuple[str, tuple[str, ...]], in_library: bool = True) -> A
     return AnswerDraft.model_validate({"in_library": in_library, "sentences": rows})
 
 
-async def answered(tmp_path: Path, *sentences: tuple[str, tuple[str, ...]], on: Shelf | None = None) -> LibraryAnswer:
+async def answered(
+    tmp_path: Path, *sentences: tuple[str, tuple[str, ...]], on: PaperCorpus | None = None
+) -> LibraryAnswer:
     return await answer_question(caller(tmp_path, [draft(*sentences)]), QUESTION, on or shelf(), similar)
 
 
@@ -229,7 +231,7 @@ async def test_questions_are_kept_in_the_run_folder_and_not_paid_twice(tmp_path:
     folder.write(Paper(id="P1", title="One", source="own"), "papers", "P1.json")
     settings = Settings(workspace=tmp_path)
     with Library(tmp_path / "library", embedder=Flat()) as library:
-        desk = Desk(folder, caller(folder.root, [draft((TESTED, (TESTED,)))]), library, settings)
+        desk = QuestionContext(folder, caller(folder.root, [draft((TESTED, (TESTED,)))]), library, settings)
         first = await desk.ask(QUESTION)
         with folder.path("questions.jsonl").open("ab") as file:
             file.write(b'{"number": 2, "tim')  # the process died here
@@ -241,7 +243,7 @@ async def test_questions_are_kept_in_the_run_folder_and_not_paid_twice(tmp_path:
 
 async def test_a_run_that_has_read_nothing_cannot_be_asked(tmp_path: Path) -> None:
     with Library(tmp_path / "library", embedder=Flat()) as library:
-        desk = Desk(RunFolder(tmp_path), caller(tmp_path, []), library, Settings(workspace=tmp_path))
+        desk = QuestionContext(RunFolder(tmp_path), caller(tmp_path, []), library, Settings(workspace=tmp_path))
         with pytest.raises(InputError, match="has read no paper yet"):
             await desk.ask(QUESTION)
     assert not (tmp_path / "questions.jsonl").exists()
@@ -255,7 +257,7 @@ WORDS = st.sampled_from([*f"{TESTED} {CALLED} {HIGHER} {ORDER} {REFERENCE} How w
 def test_the_rule_says_only_what_stands_in_the_papers(question: str) -> None:
     on = shelf()
     values = AnswerQuestionInput(question=question, passages=on.passages_for(question, similar))
-    found = Answerer(similar).answer_question(values)
+    found = OfflineAnswerer(similar).answer_question(values)
     assert found.in_library is bool(found.sentences)
     for sentence in found.sentences:
         evidence = on.find(sentence.text)

@@ -26,10 +26,10 @@ from bioresearcher.errors import (
     WorkspaceError,
 )
 from bioresearcher.events import EventLog
-from bioresearcher.llm.ask import Answer, Caller, ask
+from bioresearcher.llm.ask import Answer, ModelClient, ask
 from bioresearcher.llm.backend import Reply, Request, Script, ScriptedBackend
 from bioresearcher.llm.budget import Budget, Meter
-from bioresearcher.llm.ledger import Entry, Ledger
+from bioresearcher.llm.ledger import Ledger, LedgerEntry
 from bioresearcher.llm.shorten import tokens_of_messages
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources, load_cards
@@ -52,9 +52,9 @@ def caller(
     rules: ScriptedBackend | None = None,
     meter: Meter | None = None,
     events: EventLog | None = None,
-) -> Caller:
+) -> ModelClient:
     resources = Resources()
-    return Caller(
+    return ModelClient(
         backend,
         Ledger(tmp_path / "ledger.sqlite"),
         PromptBook(resources),
@@ -308,7 +308,7 @@ def test_a_damaged_ledger_is_moved_aside_and_the_run_goes_on(tmp_path: Path, dam
     else:
         ledger = Ledger(path)
         for number in range(200):
-            ledger.record(Entry(f"k{number}", "a/b", "reader", "m", "model", Reply("x" * 500)))
+            ledger.record(LedgerEntry(f"k{number}", "a/b", "reader", "m", "model", Reply("x" * 500)))
         ledger.close()
         whole = bytearray(path.read_bytes())
         whole[4096 : 4096 * 6] = b"\xff" * 4096 * 5
@@ -317,7 +317,7 @@ def test_a_damaged_ledger_is_moved_aside_and_the_run_goes_on(tmp_path: Path, dam
     ledger = Ledger(path)
     assert "ledger.sqlite.damaged-1" in ledger.note
     assert path.with_name("ledger.sqlite.damaged-1").read_bytes() == before
-    ledger.record(Entry("k", "a/b", "reader", "m", "model", Reply("{}")))
+    ledger.record(LedgerEntry("k", "a/b", "reader", "m", "model", Reply("{}")))
     assert ledger.find("k") is not None
     ledger.close()
     assert Ledger(path).note == ""
@@ -332,10 +332,10 @@ def test_a_ledger_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
 def test_usage_is_kept_by_step_role_and_model(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
     spent = Usage(calls=1, input_tokens=10, cached_tokens=4, output_tokens=5, reasoning_tokens=2, cost_usd=0.5)
-    ledger.record(Entry("1", "a/b", "reader", "x:m t=0", "model", Reply("{}", spent, "x:m")))
-    ledger.record(Entry("2", "a/b", "reader", "x:m t=0", "model", Reply("{}", spent, "x:m"), repaired=True))
-    ledger.record(Entry("3", "a/c", "coder", "y:n", "model", Reply("", spent, "y:n"), failure="RefusalError: no"))
-    ledger.record(Entry("4", "a/c", "coder", "offline/1", "offline", Reply("{}")))
+    ledger.record(LedgerEntry("1", "a/b", "reader", "x:m t=0", "model", Reply("{}", spent, "x:m")))
+    ledger.record(LedgerEntry("2", "a/b", "reader", "x:m t=0", "model", Reply("{}", spent, "x:m"), repaired=True))
+    ledger.record(LedgerEntry("3", "a/c", "coder", "y:n", "model", Reply("", spent, "y:n"), failure="RefusalError: no"))
+    ledger.record(LedgerEntry("4", "a/c", "coder", "offline/1", "offline", Reply("{}")))
     first, second = ledger.rows()
     assert (first.step, first.role, first.model, first.repaired, first.by_rule) == ("a/b", "reader", "x:m", 1, 0)
     assert first.usage == spent + spent
@@ -346,7 +346,7 @@ def test_usage_is_kept_by_step_role_and_model(tmp_path: Path) -> None:
 def test_what_was_spent_is_still_counted_after_the_ledger_was_damaged(tmp_path: Path) -> None:
     first = Ledger(tmp_path / "a.sqlite")
     spent = Usage(calls=2, input_tokens=10, output_tokens=5, cost_usd=0.5)
-    first.record(Entry("1", "a/b", "reader", "x:m t=0", "model", Reply("{}", spent, "x:m")))
+    first.record(LedgerEntry("1", "a/b", "reader", "x:m t=0", "model", Reply("{}", spent, "x:m")))
     second = Ledger(tmp_path / "b.sqlite")
     second.carry_over(first.rows())
     assert second.rows() == first.rows()

@@ -14,16 +14,16 @@ from conftest_dask import ALLOWED_DEATHS, Dask, dask
 
 from bioresearcher.batch.dask_cluster import DaskExecutor, check_address, connected, fit, probe_in
 from bioresearcher.batch.local import Tell
-from bioresearcher.batch.schema import Job, Outcome, Progress
+from bioresearcher.batch.schema import BatchJob, JobOutcome, JobProgress
 from bioresearcher.errors import InputError, OutsideError
 from bioresearcher.schemas.base import Objective
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def job(root: Path, name: str) -> Job:
+def job(root: Path, name: str) -> BatchJob:
     entry = made.entry(name)
-    return Job(
+    return BatchJob(
         id=name, repeat=1, digest=entry.digest, batch=root, run=root / "runs" / name, settings={},
         objective=Objective(id=name, text="Anything at all."),
     )  # fmt: skip
@@ -50,7 +50,7 @@ def told_by(told: list[str]) -> Tell:
     return lambda progress: told.append(progress.stage)
 
 
-def nothing(_: Progress) -> None:
+def nothing(_: JobProgress) -> None:
     return
 
 
@@ -96,7 +96,7 @@ async def jobs_stop_in_order_also_those_that_no_worker_has_begun(cluster: Dask, 
         running = [asyncio.ensure_future(one.run(job(root, f"waits{n}"), told_by(told))) for n in range(3)]
         await until(lambda: len(told) == 2)  # two workers: the third waits at the scheduler
         one.stop("the person said so")
-        ended: list[Outcome] = await asyncio.gather(*running)
+        ended: list[JobOutcome] = await asyncio.gather(*running)
         assert [(o.status, o.exit_code, o.reason) for o in ended] == [("stopped", 3, "the person said so")] * 3
         assert (await one.run(job(root, "later"), nothing)).status == "stopped"
 

@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bioresearcher.batch.schema import Job, Outcome, Progress
+from bioresearcher.batch.schema import BatchJob, JobOutcome, JobProgress
 from bioresearcher.cli.batch_display import Lines, LiveTable, make_display
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.run import Totals
 
 
-def job(name: str, repeat: int = 1) -> Job:
-    return Job(
+def job(name: str, repeat: int = 1) -> BatchJob:
+    return BatchJob(
         id=name, repeat=repeat, digest="d", batch=Path("b"), run=Path("b/r"), objective=Objective(id=name, text="t"),
         settings={},
     )  # fmt: skip
 
 
-def outcome(name: str, status: str, reason: str = "") -> Outcome:
+def outcome(name: str, status: str, reason: str = "") -> JobOutcome:
     totals = Totals(tasks=4, verified=3, input_tokens=1_000, output_tokens=234, cost_usd=None, wall_s=61)
-    return Outcome.model_validate(
+    return JobOutcome.model_validate(
         {"id": name, "repeat": 1, "digest": "d", "run": "runs/r", "status": status, "exit_code": 0, "reason": reason}
         | {"totals": totals, "started": "s", "finished": "f"}
     )
@@ -37,7 +37,7 @@ def test_the_table_shows_what_runs_and_what_ended_in_the_width_there_is(width: i
     long = "an-objective-with-a-name-as-long-as-names-of-objectives-may-become"
     for name in ("a", "b", long):
         table.started(job(name))
-    table.moved(job("a"), Progress(stage="read_paper", tasks=4, verified=2, tokens=12_345, cost_usd=0.5))
+    table.moved(job("a"), JobProgress(stage="read_paper", tasks=4, verified=2, tokens=12_345, cost_usd=0.5))
     table.ended(outcome("b", "failed", "its process was killed by SIGKILL; it may have been out of memory."))
     shown = Console(file=io.StringIO(), width=width, force_terminal=False)
     with shown.capture() as capture:

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bioresearcher.batch.check import BatchFile, BatchFileError, load_batch_file
-from bioresearcher.batch.file import Problem, Written, read_batch_file
+from bioresearcher.batch.file import Problem, RawEntry, read_batch_file
 from bioresearcher.errors import InputError
 
 OBJECTIVE = "How are tumours grouped by expression?"
@@ -238,7 +238,7 @@ def test_no_file_makes_the_reader_fail(tmp_path_factory: pytest.TempPathFactory,
     path = tmp_path_factory.mktemp("fuzz") / f"b.{form}"
     path.write_bytes(raw if isinstance(raw, bytes) else raw.encode())
     for item in read_batch_file(path):
-        assert isinstance(item, Problem | Written)
+        assert isinstance(item, Problem | RawEntry)
         assert 1 <= item.line <= path.read_bytes().replace(b"\r", b"\n").count(b"\n") + 1
 
 
@@ -263,10 +263,10 @@ def test_what_was_written_is_read_with_its_line(
     text = FORMS[form](entries)
     path.write_text(text, encoding="utf-8", newline="")
     found = read_batch_file(path)
-    assert [item.fields for item in found if isinstance(item, Written)] == entries
+    assert [item.fields for item in found if isinstance(item, RawEntry)] == entries
     lines = text.split("\n")
     for item in found:
-        assert isinstance(item, Written)
+        assert isinstance(item, RawEntry)
         near = "".join(lines[item.line - 1 : item.line + 1])
         assert item.fields["id"] in near
 

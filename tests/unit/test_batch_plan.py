@@ -10,8 +10,16 @@ import pytest
 
 from bioresearcher.batch.check import BatchFile, load_batch_file
 from bioresearcher.batch.folder import BatchFolder
-from bioresearcher.batch.plan import Wish, Work, batch_folder, make_plan, settle_backends, tasks_inside, work_of
-from bioresearcher.batch.schema import Job, Outcome, Plan
+from bioresearcher.batch.plan import (
+    BatchOptions,
+    BatchWork,
+    batch_folder,
+    make_plan,
+    settle_backends,
+    tasks_inside,
+    work_of,
+)
+from bioresearcher.batch.schema import BatchJob, BatchPlan, JobOutcome
 from bioresearcher.batch.worker import outcome_of
 from bioresearcher.errors import InputError, RunFolderError
 from bioresearcher.llm.budget import Budget
@@ -34,22 +42,22 @@ def load(place: Path, *entries: dict[str, Any], **flags: object) -> BatchFile:
     return load_batch_file(path, {"workspace": place / "w", **flags})
 
 
-def planned(file: BatchFile, repeats: int = 1, **more: Any) -> tuple[BatchFolder, Plan, list[str]]:
+def planned(file: BatchFile, repeats: int = 1, **more: Any) -> tuple[BatchFolder, BatchPlan, list[str]]:
     folder = batch_folder(file.settings.workspace, file.path, None)
-    plan, notes = make_plan(folder, file, Wish(2, repeats, Budget(**more)), named=False)
+    plan, notes = make_plan(folder, file, BatchOptions(2, repeats, Budget(**more)), named=False)
     folder.write_plan(plan)
     return folder, plan, notes
 
 
-def left(file: BatchFile, folder: BatchFolder, plan: Plan) -> Work:
+def left(file: BatchFile, folder: BatchFolder, plan: BatchPlan) -> BatchWork:
     return work_of(folder, file, plan, settle_backends(file, Budget()), 1)
 
 
-def ended(job: Job, status: str = "done") -> Outcome:
+def ended(job: BatchJob, status: str = "done") -> JobOutcome:
     return outcome_of(job, status, 0, "", "2026-01-01")
 
 
-def write_record(job: Job, status: str) -> None:
+def write_record(job: BatchJob, status: str) -> None:
     record = RunRecord(
         run_id="r", status=status, started="s", objective=job.objective, settings={}, backend="offline", versions={},
         totals=Totals(tasks=3, verified=2),
@@ -111,7 +119,7 @@ def test_a_batch_does_not_mix_settings_or_files(place: Path) -> None:
     with pytest.raises(InputError, match=r"belongs to .*b\.jsonl"):
         planned(moved)
     folder = batch_folder(place / "w", moved.path, "b")
-    make_plan(folder, moved, Wish(1, 1, Budget()), named=True)
+    make_plan(folder, moved, BatchOptions(1, 1, Budget()), named=True)
     for name in ("../up", "a b", ".hidden"):
         with pytest.raises(InputError, match="cannot name a folder"):
             batch_folder(place / "w", file.path, name)

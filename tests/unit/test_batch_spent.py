@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bioresearcher.batch.folder import BatchFolder
-from bioresearcher.batch.schema import Outcome
+from bioresearcher.batch.schema import JobOutcome
 from bioresearcher.batch.shared_budget import Spent, Together, meter_with, used_up
 from bioresearcher.errors import BudgetError
 from bioresearcher.llm.budget import Budget
@@ -29,8 +29,8 @@ for _ in range(200):
 """
 
 
-def outcome(name: str, status: str = "done", repeat: int = 1) -> Outcome:
-    return Outcome.model_validate(
+def outcome(name: str, status: str = "done", repeat: int = 1) -> JobOutcome:
+    return JobOutcome.model_validate(
         {"id": name, "repeat": repeat, "digest": "d", "run": f"runs/{name}", "status": status}
         | {"exit_code": 0, "started": "s", "finished": "f", "reason": "“why”\u2028"}
     )

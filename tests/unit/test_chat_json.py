@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage
 
 from bioresearcher.errors import AnswerError, ContextOverflowError, EmptyReplyError, RefusalError, TruncatedError
 from bioresearcher.llm.budget import Price
-from bioresearcher.llm.reply_parsing import Asked, answer_of, json_in, without_reasoning
+from bioresearcher.llm.reply_parsing import Expected, answer_of, json_in, without_reasoning
 
 TEXT = st.text(max_size=12) | st.sampled_from(
     [
@@ -51,7 +51,7 @@ REASONING = st.sampled_from(
     ]
 )
 FENCES = st.sampled_from([("", ""), ("```json\n", "\n```"), ("```\n", "\n```"), ("~~~json\n", "\n~~~")])
-ASKED = Asked(label="search/judge_dataset (x:y)", prompt="p", longest=100)
+ASKED = Expected(label="search/judge_dataset (x:y)", prompt="p", longest=100)
 
 
 @settings(max_examples=200, deadline=None)
@@ -82,7 +82,7 @@ def test_any_object_is_recovered_exactly_whatever_stands_around_it(
 def test_no_text_gives_another_error_than_that_of_an_answer(text: str, reason: str) -> None:
     message = AIMessage(content=text, response_metadata={"finish_reason": reason})
     with suppress(AnswerError):
-        answer = answer_of(message, Asked("l", "p", 10), model="x:y")
+        answer = answer_of(message, Expected("l", "p", 10), model="x:y")
         assert answer.reply.text.strip()
 
 
@@ -190,7 +190,7 @@ def test_usage_names_cached_and_reasoning_tokens_and_the_cost() -> None:
         "output_token_details": {"reasoning": 60},
     }
     price = Price(input=1.0, cached_input=0.1, output=10.0)
-    asked = Asked("l", "p", 100, price=price)
+    asked = Expected("l", "p", 100, price=price)
     told = answer_of(message('{"a": 1}', usage=usage, finish_reason="stop"), asked, model="x:y").reply.usage
     assert (told.calls, told.input_tokens, told.cached_tokens, told.output_tokens, told.reasoning_tokens) == (
         1,
@@ -204,7 +204,7 @@ def test_usage_names_cached_and_reasoning_tokens_and_the_cost() -> None:
 
 
 def test_tokens_are_estimated_where_none_are_told() -> None:
-    answer = answer_of(message('{"a": 1}', usage=None), Asked("l", "word " * 640, 100), model="x:y")
+    answer = answer_of(message('{"a": 1}', usage=None), Expected("l", "word " * 640, 100), model="x:y")
     assert not answer.counted
     assert 900 <= answer.reply.usage.input_tokens <= 1100
 
@@ -224,12 +224,12 @@ def usage(read: int, cached: int = 0) -> dict[str, Any]:
 
 
 def test_a_prompt_that_was_cut_without_a_word_is_an_overflow() -> None:
-    asked = Asked(
+    asked = Expected(
         "l", "The cohort has 120 samples of well differentiated liposarcoma. " * 600, 100
     )  # about 8,000 tokens
     with pytest.raises(ContextOverflowError, match="2048 tokens of about"):
         answer_of(message('{"a": 1}', usage=usage(2048)), asked, model="x:y")
     answer_of(message('{"a": 1}', usage=usage(7200)), asked, model="x:y")
     answer_of(message('{"a": 1}', usage=usage(300, cached=7000)), asked, model="x:y")  # counts only what was not cached
-    blanks = Asked("l", "gene" + " " * 60_000 + "-" * 60_000, 100)
+    blanks = Expected("l", "gene" + " " * 60_000 + "-" * 60_000, 100)
     answer_of(message('{"a": 1}', usage=usage(700)), blanks, model="x:y")

@@ -13,7 +13,7 @@ import model_server as ms
 import pytest
 
 from bioresearcher.errors import InputError, ModelRefusedError, ModelUnavailableError
-from bioresearcher.llm.select_backend import LOCAL_SERVERS, Choice, choose_backend
+from bioresearcher.llm.select_backend import LOCAL_SERVERS, SelectedBackend, choose_backend
 from bioresearcher.schemas.model import ROLES, ModelSettings
 from bioresearcher.settings import ModelOptions, Settings, load_settings_with_origin
 
@@ -58,7 +58,7 @@ def no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_connections")
 async def test_auto_without_a_model_is_offline_and_contacts_nobody() -> None:
     choice = await choose_backend(Settings(), {})
-    assert choice == Choice("offline", reason="no model is configured.")
+    assert choice == SelectedBackend("offline", reason="no model is configured.")
 
 
 @pytest.mark.usefixtures("no_connections")

@@ -18,12 +18,12 @@ from bioresearcher.errors import (
     TruncatedError,
 )
 from bioresearcher.events import EventLog
-from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.backend import Reply, Request, Script, ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources, load_cards
-from bioresearcher.review.check import GateContext
+from bioresearcher.review.check import CheckContext
 from bioresearcher.review.metrics import review_by_rule
 from bioresearcher.sandbox.choose import UnsandboxedSandbox
 from bioresearcher.schemas.ask_design import HeadingsDraft
@@ -43,9 +43,9 @@ def material() -> Material:
     return load_material()
 
 
-def caller(folder: Path, backend: ScriptedBackend) -> Caller:
+def caller(folder: Path, backend: ScriptedBackend) -> ModelClient:
     resources = Resources()
-    return Caller(
+    return ModelClient(
         backend, Ledger(folder / "ledger.sqlite"), PromptBook(resources), load_cards(resources), EventLog(None)
     )
 
@@ -278,6 +278,6 @@ def test_a_bug_ends_the_round_and_leaves_nothing_running(bench: Bench) -> None:
 
 
 def test_the_protocol_of_two_steps_has_no_error_of_its_own() -> None:
-    review = review_by_rule(PROTOCOL, GateContext(objective=TWO_STEPS))
+    review = review_by_rule(PROTOCOL, CheckContext(objective=TWO_STEPS))
     assert len(PROTOCOL.steps) == 2
     assert [f for f in review.findings if f.severity == "error"] == []

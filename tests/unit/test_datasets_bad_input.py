@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.sources.datasets.load import load_datasets
-from bioresearcher.sources.datasets.table_stream import Limits, RowStream
+from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits
 
 IDS = [f"S{i}" for i in range(10)]
 
@@ -202,14 +202,14 @@ def test_a_named_pipe_does_not_hang(tmp_path: Path) -> None:
 def test_a_line_without_end_is_refused_before_it_fills_memory(tmp_path: Path) -> None:
     path = tmp_path / "line.tsv"
     path.write_bytes(b"a\tb\n" + b"1\t" * 3000)
-    with RowStream(path, Limits(line_bytes=4096)) as stream, pytest.raises(InputError, match="line 2 is longer"):
+    with RowStream(path, TableLimits(line_bytes=4096)) as stream, pytest.raises(InputError, match="line 2 is longer"):
         list(stream.rows())
 
 
 def test_rows_after_the_limit_are_counted_and_said(tmp_path: Path) -> None:
     path = tmp_path / "t.tsv"
     path.write_text("a\tb\n" + "1\t2\n" * 1000 + "1\t2", encoding="utf-8")
-    with RowStream(path, Limits(text_bytes=400)) as stream:
+    with RowStream(path, TableLimits(text_bytes=400)) as stream:
         seen = len(list(stream.rows()))
     assert seen == stream.rows_seen < 200
     assert stream.truncated

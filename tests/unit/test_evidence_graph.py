@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from bioresearcher.cli.app import main
 from bioresearcher.papers.evidence_graph import evidence_graph, named_papers, without
-from bioresearcher.schemas.library import EvidenceGraph, Ground, StepBasis
+from bioresearcher.schemas.library import EvidenceGraph, StepBasis, StepGround
 from bioresearcher.schemas.paper import Paper
 
 
 def basis(name: str, papers: list[str], uses: list[str]) -> StepBasis:
     grounds = tuple(
-        Ground(paper_id=p, report_step="1.1", section="Methods", start=n, end=n + 9) for n, p in enumerate(papers)
+        StepGround(paper_id=p, report_step="1.1", section="Methods", start=n, end=n + 9) for n, p in enumerate(papers)
     )
     return StepBasis(step_id=name, title=f"Step {name}", grounds=grounds, uses=tuple(uses), tasks=(f"T{name}",))
 

@@ -19,7 +19,7 @@ from scipy import stats
 
 from bioresearcher.execution.attempt import run_attempt
 from bioresearcher.execution.chance import claims, drawn_columns, placed_columns
-from bioresearcher.execution.output_comparison import Sheet, read_sheets
+from bioresearcher.execution.output_comparison import OutputColumns, read_sheets
 from bioresearcher.execution.reruns import SCRIPTS
 from bioresearcher.resources import Resources
 from bioresearcher.sandbox.base import Job
@@ -127,10 +127,10 @@ async def test_code_that_is_plain_and_draws_nothing_needs_no_control(tmp_path: P
     assert sandbox.scripts.count("code.py") == runs
 
 
-def sheet(names: list[str] | None = None, **columns: list[float]) -> Sheet:
+def sheet(names: list[str] | None = None, **columns: list[float]) -> OutputColumns:
     rows = len(next(iter(columns.values())))
     names = names or [f"g{i}" for i in range(rows)]
-    return Sheet(tuple(names), {c: tuple(map(repr, v)) for c, v in columns.items()}, frozenset(columns))
+    return OutputColumns(tuple(names), {c: tuple(map(repr, v)) for c, v in columns.items()}, frozenset(columns))
 
 
 def normal(seed: int, count: int, spread: float = 1.0) -> list[float]:
@@ -178,7 +178,7 @@ def test_numbers_that_stay_with_names_or_rows_are_seen_and_grids_are_not() -> No
     values = normal(1, 30)
     real = sheet(score=values, mean=normal(2, 30), grid=[i / 29 for i in range(30)], k=[5.0] * 30)
     kept = list(range(3, 30))
-    by_name = Sheet(tuple(f"g{i}" for i in kept), {"score": tuple(repr(values[i]) for i in kept)})
+    by_name = OutputColumns(tuple(f"g{i}" for i in kept), {"score": tuple(repr(values[i]) for i in kept)})
     assert placed_columns(real, by_name) == {"score"}
     by_row = sheet([f"h{i}" for i in range(20)], score=values[:20], mean=normal(3, 20))
     assert placed_columns(real, by_row) == {"score"}

@@ -14,7 +14,7 @@ import pytest
 
 from bioresearcher.execution import languages
 from bioresearcher.execution.languages import OMICS_PACKAGES, is_available, missing_package
-from bioresearcher.execution.process import Bench, classify, make_job, run_code, write_code
+from bioresearcher.execution.process import AttemptContext, classify, make_job, run_code, write_code
 from bioresearcher.sandbox.choose import choose_sandbox
 from bioresearcher.schemas.execution import ColumnRule, DryLabTask, Limits, TaskCode, TaskInput, TaskOutput
 
@@ -110,7 +110,7 @@ def test_where_one_is_missing_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.timeout(300)  # code that is compiled at first use
 @pytest.mark.parametrize("package", OMICS_PACKAGES)
 async def test_a_task_with_it_runs_offline_and_finds_what_is_there(package: str, counts: Path, tmp_path: Path) -> None:
-    bench = Bench(
+    bench = AttemptContext(
         omics_task(package), TaskCode(code=READ + CODE[package], origin="offline"), choose_sandbox("auto"), Limits(),
         seed=1, folder=tmp_path,
     )  # fmt: skip

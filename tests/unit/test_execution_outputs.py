@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.execution.output_tables import Table, numbers_in, unsupported_number
+from bioresearcher.execution.output_tables import OutputTable, numbers_in, unsupported_number
 from bioresearcher.execution.outputs import check_outputs
 from bioresearcher.schemas.execution import ColumnRule, DryLabTask, Finding, Outcome, TaskOutput
 
@@ -192,7 +192,7 @@ def test_findings_files(data: str, says: str, tmp_path: Path) -> None:
     assert says in report.message
 
 
-TABLE = Table(("gene", "p"), (("GATA3", "0.0083"), ("ESR1", "0.41")))
+TABLE = OutputTable(("gene", "p"), (("GATA3", "0.0083"), ("ESR1", "0.41")))
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_every_number_of_a_statement_must_be_somewhere(statement: str, values: d
 
 
 def test_large_tables_count_only_by_the_rows_that_are_named() -> None:
-    large = Table(("gene", "p"), tuple((f"G{i}", f"{i}") for i in range(2000)))
+    large = OutputTable(("gene", "p"), tuple((f"G{i}", f"{i}") for i in range(2000)))
     assert unsupported_number(Finding(statement="G77 has 77"), [large], {}) == ""
     assert unsupported_number(Finding(statement="Some gene has 77"), [large], {}) == "77"
 

@@ -13,8 +13,8 @@ from bioresearcher.papers.injection import find_suspects
 from bioresearcher.papers.quotes import locate
 from bioresearcher.schemas.ask_literature import OutlinedPart, PaperOutline, PartDraft, ReportStepDraft, ResultDraft
 from bioresearcher.schemas.paper import Document
-from bioresearcher.schemas.paper_report import Parameter, Report
-from bioresearcher.stages.report_builder import Making
+from bioresearcher.schemas.paper_report import PaperReport, Parameter
+from bioresearcher.stages.report_builder import ReportBuilder
 
 BODY = (
     "Arrays of 84 tumours (GSE1992) were normalised by quantile normalisation before the test.",
@@ -73,11 +73,11 @@ def steps(draw: st.DrawFn) -> ReportStepDraft:
     )  # fmt: skip
 
 
-def made(drafts: list[ReportStepDraft]) -> Report:
+def made(drafts: list[ReportStepDraft]) -> PaperReport:
     part = OutlinedPart(title="Part", purpose="p", sections=(0,))
     outline = Answer(PaperOutline(parts=(part,)), "model")
     answers = [Answer(PartDraft(steps=tuple(drafts)), "model")]
-    return Making(DOCUMENT, SUSPECTS).report("P", "T", outline, [part], answers)
+    return ReportBuilder(DOCUMENT, SUSPECTS).report("P", "T", outline, [part], answers)
 
 
 def squeezed(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bioresearcher.events import EventLog
-from bioresearcher.llm.ask import Caller, ask
+from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.prompts import Message, Prompt, PromptBook, untrusted
@@ -103,7 +103,7 @@ async def test_a_refused_answer_hides_nothing_when_it_is_shown_again(tmp_path: P
     good = HeadingsDraft(title="Plan", summary="", parts=())
     backend = ScriptedBackend([f'{{"title": "Plan{HIDDEN}"}}', good])
     resources = Resources()
-    caller = Caller(
+    caller = ModelClient(
         backend, Ledger(tmp_path / "ledger.sqlite"), PromptBook(resources), load_cards(resources), EventLog(None)
     )
     values = DesignHeadingsInput(objective=OBJECTIVE, known=(), datasets=(), skills=(), findings=())

@@ -14,8 +14,8 @@ from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObjec
 from test_library_pdf import lines_of, page_with
 
 from bioresearcher.papers.canonical import UnreadablePaper
-from bioresearcher.papers.documents import File
-from bioresearcher.papers.reading_process import Reader, load_paper, read_apart
+from bioresearcher.papers.documents import SourceFile
+from bioresearcher.papers.reading_process import ReadingProcess, load_paper, read_apart
 from bioresearcher.sources.literature.own_papers import OwnPapers
 
 PROSE = ["The samples were taken from patients and the genes of all of them were counted."] * 30
@@ -26,8 +26,8 @@ JATS = (
 )
 
 
-def file_of(data: bytes) -> File:
-    return File(name="x", suffix=".pdf", path="x.pdf", sha256=hashlib.sha256(data).hexdigest())
+def file_of(data: bytes) -> SourceFile:
+    return SourceFile(name="x", suffix=".pdf", path="x.pdf", sha256=hashlib.sha256(data).hexdigest())
 
 
 def growing_tree(levels: int = 12, kids: int = 12) -> bytes:
@@ -66,7 +66,7 @@ def test_a_real_pdf_is_read_the_same_in_a_process_of_its_own() -> None:
 
 @pytest.mark.parametrize("make", [growing_tree, flate_bomb], ids=["page tree", "packed zeros"])
 def test_a_bomb_is_stopped_and_the_next_paper_is_read(make) -> None:  # type: ignore[no-untyped-def]
-    reader = Reader(cpu_s=4, memory=500_000_000)
+    reader = ReadingProcess(cpu_s=4, memory=500_000_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     bomb = make()
     with pytest.raises(UnreadablePaper) as caught:
@@ -80,7 +80,7 @@ def test_a_bomb_is_stopped_and_the_next_paper_is_read(make) -> None:  # type: ig
 
 
 def test_a_reader_that_ended_for_want_of_work_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = Reader()
+    reader = ReadingProcess()
     good = page_with(lines_of("A title of some words", *PROSE))
     reader.paper(file_of(good), good)
     process = reader._process

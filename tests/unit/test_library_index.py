@@ -22,7 +22,7 @@ from bioresearcher.errors import WorkspaceError
 from bioresearcher.papers.canonical import DocumentBuilder
 from bioresearcher.papers.quotes import split
 from bioresearcher.papers.reading_process import load_paper
-from bioresearcher.retrieval.bm25 import Lexical, terms
+from bioresearcher.retrieval.bm25 import Bm25, terms
 from bioresearcher.retrieval.embedding import MiniLM, StaticMiniLM
 from bioresearcher.retrieval.index import Library, fuse
 from bioresearcher.retrieval.store import Store
@@ -447,6 +447,6 @@ def test_words_of_biomedical_text() -> None:
 @settings(deadline=None)
 @given(st.lists(st.text(max_size=40), max_size=6), st.text(max_size=40))
 def test_bm25_scores_any_texts(texts: list[str], query: str) -> None:
-    scores = Lexical(texts).scores(query)
+    scores = Bm25(texts).scores(query)
     assert len(scores) == len(texts)
     assert all(s >= 0 for s in scores)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtual_time import run
 
-from bioresearcher.limits.rate_limits import WINDOW_S, Limiter, Limits
+from bioresearcher.limits.rate_limits import WINDOW_S, Limiter, RateLimits
 
 
 def limiter(in_flight: int, requests: int | None = None, tokens: int | None = None) -> Limiter:
-    limits = Limits(in_flight=in_flight, requests_per_minute=requests, tokens_per_minute=tokens)
+    limits = RateLimits(in_flight=in_flight, requests_per_minute=requests, tokens_per_minute=tokens)
     return Limiter("server", limits, clock=asyncio.get_running_loop().time)
 
 
@@ -193,4 +193,4 @@ def test_a_slot_comes_back_after_an_error():
 def test_limits_below_one_are_an_error():
     for name in ("in_flight", "requests_per_minute", "tokens_per_minute"):
         with pytest.raises(ValueError, match="at least 1"):
-            Limits(**{name: 0})
+            RateLimits(**{name: 0})

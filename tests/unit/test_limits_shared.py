@@ -24,7 +24,16 @@ from hypothesis import strategies as st
 from virtual_time import run
 
 from bioresearcher.errors import WorkspaceError
-from bioresearcher.limits.rate_limits import GRAIN_S, LONGEST_PAUSE_S, STALE_S, WINDOW_S, Limiter, Limits, State, Window
+from bioresearcher.limits.rate_limits import (
+    GRAIN_S,
+    LONGEST_PAUSE_S,
+    STALE_S,
+    WINDOW_S,
+    Limiter,
+    RateLimits,
+    State,
+    Window,
+)
 
 EPOCH = 1_800_000_000.0
 NEAR = 1e-6
@@ -35,8 +44,8 @@ def clock() -> float:
     return EPOCH + asyncio.get_running_loop().time()
 
 
-def process(folder: Path, limits: Limits | None = None) -> Limiter:
-    return Limiter("server", limits or Limits(), folder, clock=clock)
+def process(folder: Path, limits: RateLimits | None = None) -> Limiter:
+    return Limiter("server", limits or RateLimits(), folder, clock=clock)
 
 
 @dataclass
@@ -69,7 +78,7 @@ times = st.integers(0, 20).map(lambda n: n / 4)
 calls = st.lists(st.tuples(times, times, st.integers(0, 60)), min_size=1, max_size=5)
 perhaps = st.none() | st.integers(2, 6)
 limits = st.builds(
-    Limits,
+    RateLimits,
     st.sampled_from([0.0, 0.1, 1 / 3, 2.0]),
     perhaps,
     st.none() | st.integers(30, 90),
@@ -105,7 +114,7 @@ def test_processes_that_always_want_something_take_turns(tmp_path: Path) -> None
     watch = Watch()
 
     async def greedy() -> None:
-        shared = [process(tmp_path, Limits(1 / 3)) for _ in range(4)]
+        shared = [process(tmp_path, RateLimits(1 / 3)) for _ in range(4)]
         await asyncio.gather(*(watch.one_process(i, s, [(0, 0, 0)] * 30) for i, s in enumerate(shared)))
 
     run(greedy())
@@ -118,7 +127,7 @@ def test_places_in_flight_go_round_as_well(tmp_path: Path) -> None:
     watch = Watch()
 
     async def greedy() -> None:
-        shared = [process(tmp_path, Limits(in_flight=1)) for _ in range(3)]
+        shared = [process(tmp_path, RateLimits(in_flight=1)) for _ in range(3)]
         await asyncio.gather(*(watch.one_process(i, s, [(0, 1, 0)] * 10) for i, s in enumerate(shared)))
 
     run(greedy())
@@ -135,7 +144,7 @@ async def once(shared: Limiter, tokens: int = 0) -> float:
 
 def test_who_stopped_waiting_or_died_in_line_holds_nobody_up(tmp_path: Path) -> None:
     async def others_first() -> tuple[float, float]:
-        holder, leaver, dead, last = (process(tmp_path, Limits(in_flight=1)) for _ in range(4))
+        holder, leaver, dead, last = (process(tmp_path, RateLimits(in_flight=1)) for _ in range(4))
         place = holder.slot()
         await place.__aenter__()
         leaving = asyncio.create_task(once(leaver))
@@ -181,7 +190,7 @@ def test_a_damaged_record_is_begun_anew_and_a_folder_that_cannot_be_used_is_one_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def damaged() -> None:
-        shared = process(tmp_path, Limits(10.0, 1, 10))
+        shared = process(tmp_path, RateLimits(10.0, 1, 10))
         await once(shared, 5)
         (path,) = tmp_path.glob("*.json")
         odd = b'{"last":"x","requests":[],"tokens":[],"pause":[0,0],"line":{}}'
@@ -216,7 +225,7 @@ def test_names_of_servers_stay_in_the_folder_and_apart(tmp_path: Path) -> None:
 
     async def names() -> None:
         for name in ("../../x", "a b", "a-b", "http://h:1/v1"):
-            await once(Limiter(name, Limits(), folder, clock=clock))
+            await once(Limiter(name, RateLimits(), folder, clock=clock))
 
     run(names())
     assert len([*folder.glob("*.json")]) == 4
@@ -228,7 +237,7 @@ def test_within_a_process_callers_keep_their_order_and_others_count(tmp_path: Pa
 
     async def two_processes() -> None:
         time = asyncio.get_running_loop().time
-        here, there = (process(tmp_path, Limits(requests_per_minute=3, in_flight=2)) for _ in range(2))
+        here, there = (process(tmp_path, RateLimits(requests_per_minute=3, in_flight=2)) for _ in range(2))
         async with there.slot(), there.slot():
 
             async def call(number: int) -> None:
@@ -281,11 +290,11 @@ def test_a_record_is_read_as_written_and_a_clock_put_back_makes_nobody_wait_long
     for moment, used in sorted(added):
         state.take("one", used, now - 120 + moment)
     state.pause(pause_s, now)
-    state.wait_s("two", Limits(), 0, now)
+    state.wait_s("two", RateLimits(), 0, now)
     again = State.read(state.write(), now)
     assert again.write() == state.write()
     later = State.read(state.write(), now + jump)
-    most = Limits(0.3, 2, 20)
+    most = RateLimits(0.3, 2, 20)
     waits = later.wait_s("three", most, 5, now + jump)
     assert 0 <= waits <= max(pause_s, WINDOW_S) + most.interval_s + NEAR
     assert json.loads(later.write())["line"].keys() <= {"two", "three"}
@@ -294,9 +303,9 @@ def test_a_record_is_read_as_written_and_a_clock_put_back_makes_nobody_wait_long
 def test_no_pause_lasts_longer_than_an_hour_whatever_was_said() -> None:
     state = State()
     state.pause(1e9, EPOCH)
-    assert state.wait_s("one", Limits(), 0, EPOCH) == LONGEST_PAUSE_S
+    assert state.wait_s("one", RateLimits(), 0, EPOCH) == LONGEST_PAUSE_S
     state.paused_until = 1e300
-    assert State.read(state.write(), EPOCH).wait_s("one", Limits(), 0, EPOCH) <= LONGEST_PAUSE_S
+    assert State.read(state.write(), EPOCH).wait_s("one", RateLimits(), 0, EPOCH) <= LONGEST_PAUSE_S
 
 
 @settings(max_examples=30)
@@ -305,7 +314,7 @@ def test_processes_killed_over_the_state_lose_none_of_it(tmp_path_factory, kills
     folder = tmp_path_factory.mktemp("limits")
 
     async def spent_and_killed() -> None:
-        await once(process(folder, Limits(tokens_per_minute=10)), 7)
+        await once(process(folder, RateLimits(tokens_per_minute=10)), 7)
         (path,) = folder.glob("*.json")
         for kill in kills:
             whole = path.read_bytes()
@@ -314,14 +323,14 @@ def test_processes_killed_over_the_state_lose_none_of_it(tmp_path_factory, kills
                 path.unlink()
             await once(process(folder), 0)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(once(process(folder, Limits(tokens_per_minute=10)), 7), 2)
+            await asyncio.wait_for(once(process(folder, RateLimits(tokens_per_minute=10)), 7), 2)
 
     run(spent_and_killed())
 
 
 def test_files_of_the_version_before_are_left_alone_and_its_places_count(tmp_path: Path) -> None:
     async def beside_it() -> list[bool]:
-        shared = process(tmp_path, Limits(in_flight=1))
+        shared = process(tmp_path, RateLimits(in_flight=1))
         await once(shared)
         (state,) = tmp_path.glob("*.json")
         record, place = state.with_suffix(".record"), state.with_suffix(".0.place")

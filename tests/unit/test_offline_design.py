@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bioresearcher.offline.design import Designer, acceptance, literature_headings, literature_step, open_questions
+from bioresearcher.offline.design import (
+    OfflineDesigner,
+    acceptance,
+    literature_headings,
+    literature_step,
+    open_questions,
+)
 from bioresearcher.offline.skill_binding import Binding, asked_for, choose_uses, unserved
 from bioresearcher.resources import Resources
 from bioresearcher.schemas.ask_design import (
@@ -143,7 +149,7 @@ def test_what_is_asked_for_but_cannot_be_done_is_named_with_what_is_lacking(skil
     wish = objective("Predict metastasis with a penalised Cox model")
     found = {s.name: reason for s, reason in unserved(wish, (dataset(matrix=False),), skills)}
     assert "has no matrix of measurements" in found["penalised-model"]
-    draft = Designer(similarity).design_headings(
+    draft = OfflineDesigner(similarity).design_headings(
         DesignHeadingsInput(objective=wish, known=(), datasets=(dataset(matrix=False),), skills=skills, findings=())
     )
     assert draft.summary.startswith("A plan for the objective, on D.")
@@ -189,7 +195,7 @@ def test_titles_of_parts_never_repeat() -> None:
 
 
 def test_papers_that_are_not_about_the_objective_give_no_part(skills: tuple[SkillBrief, ...]) -> None:
-    draft = Designer(similarity).design_headings(
+    draft = OfflineDesigner(similarity).design_headings(
         DesignHeadingsInput(
             objective=objective("Bile acids in mouse liver"),
             known=(part("P1", "1", "Interviews", level="low"),),
@@ -212,7 +218,7 @@ def test_the_tenth_step_takes_its_input_from_the_ninth_and_the_second_from_the_f
     actions = tuple(f"Action {n} was done." for n in range(1, 12))
     known = part("P1", "1", "Analysis", actions=actions)
     wish = objective("Analysis of cells")
-    designer = Designer(similarity)
+    designer = OfflineDesigner(similarity)
     headings = designer.design_headings(
         DesignHeadingsInput(objective=wish, known=(known,), datasets=(), skills=(), findings=())
     )

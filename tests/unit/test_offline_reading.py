@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bioresearcher.offline.read import LABORATORY, METHOD, WET, Reader
+from bioresearcher.offline.read import LABORATORY, METHOD, WET, OfflineReader
 from bioresearcher.offline.search import judge_dataset
 from bioresearcher.papers.quotes import locate, split
 from bioresearcher.papers.reading_process import load_paper
@@ -25,7 +25,7 @@ from bioresearcher.schemas.ask_literature import (
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.paper import Passage
-from bioresearcher.schemas.paper_report import Report, ReportPart, ReportStep
+from bioresearcher.schemas.paper_report import PaperReport, ReportPart, ReportStep
 from bioresearcher.text.words import sentence_texts
 
 
@@ -33,7 +33,7 @@ def near(left: Sequence[str], right: Sequence[str]) -> NDArray[np.float32]:
     return np.full((len(left), len(right)), 0.5, dtype=np.float32)
 
 
-READER = Reader(near)
+READER = OfflineReader(near)
 
 
 def test_a_reference_number_between_sentences_belongs_to_neither() -> None:
@@ -72,7 +72,7 @@ def test_laboratory_work_is_recognised_and_analysis_is_not() -> None:
 def referability(text: str) -> str:
     actions = ("Cells were transfected.", "Blots.")
     steps = tuple(ReportStep(id=f"1.{n}", action=a, details=a, supported=True) for n, a in enumerate(actions, 1))
-    report = Report(
+    report = PaperReport(
         paper_id="P", title="T", parts=(ReportPart(id="1", title="Blot", purpose="p", steps=steps),),
         quotes=0, quotes_located=0, origin="offline",
     )  # fmt: skip

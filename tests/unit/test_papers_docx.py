@@ -372,7 +372,7 @@ HOSTILE = {
 @pytest.fixture
 def tight(monkeypatch: pytest.MonkeyPatch):
     """The reading process with limits that a test can wait for."""
-    reader = reading_process.Reader(cpu_s=20, memory=600_000_000)
+    reader = reading_process.ReadingProcess(cpu_s=20, memory=600_000_000)
     monkeypatch.setattr(reading_process, "_READER", reader)
     yield reader
     reader.close()
@@ -408,7 +408,7 @@ def test_formulas_in_formulas_take_no_more_time_than_others(tags: tuple[str, ...
 
 @pytest.mark.parametrize("make", [growing_tree, flate_bomb], ids=["page tree", "packed zeros"])
 def test_a_pdf_bomb_ends_in_one_line(make, tmp_path, capsys, monkeypatch):
-    reader = reading_process.Reader(cpu_s=4, memory=500_000_000)
+    reader = reading_process.ReadingProcess(cpu_s=4, memory=500_000_000)
     monkeypatch.setattr(reading_process, "_READER", reader)
     path = tmp_path / "bomb.pdf"
     path.write_bytes(make())

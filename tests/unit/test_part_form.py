@@ -12,24 +12,24 @@ from hypothesis import strategies as st
 from bioresearcher.cli.session.approval_dialogue import with_mistakes
 from bioresearcher.events import EventLog
 from bioresearcher.examples import load_example
-from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.offline.backend import offline_backend
 from bioresearcher.prompts import PromptBook
 from bioresearcher.report.protocol_markdown import render_bare_protocol
 from bioresearcher.resources import Resources, load_cards
-from bioresearcher.review.check import GateContext
+from bioresearcher.review.check import CheckContext
 from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep, StepInput, StepOutput
 from bioresearcher.skills import load_skills
 from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.stages import design
-from bioresearcher.stages.design_context import Bench, assemble_protocol
-from bioresearcher.stages.draft_cleanup import Ground
+from bioresearcher.stages.design_context import DesignContext, assemble_protocol
+from bioresearcher.stages.draft_cleanup import StepReferences
 from bioresearcher.stages.forms import FormError, Mistake
 from bioresearcher.stages.part_form import FIELDS, KINDS, part_form, read_part
-from bioresearcher.stages.revise import Desk, edit_part, ground_of
+from bioresearcher.stages.revise import RevisionContext, edit_part, ground_of
 from bioresearcher.text.normalise import plain_name
 
 SKILLS = load_skills(Resources())
@@ -81,7 +81,7 @@ def test_a_part_that_was_not_edited_comes_back_as_the_same_object(
     part = part_of(
         [s for s in steps if s.title.isprintable()] or [steps[0].model_copy(update={"title": "t"})], title, purpose
     )
-    ground = Ground(OBJECTIVE, (part,), (), {})
+    ground = StepReferences(OBJECTIVE, (part,), (), {})
     assert read_part(part_form(part), part, ground) is part
     assert read_part(part_form(part).replace("\n", "\r\n"), part, ground) is part
 
@@ -111,7 +111,7 @@ def test_what_a_person_writes_is_what_the_step_says(
         }
     )  # fmt: skip
     part = part_of([step])
-    ground = Ground(OBJECTIVE, (part,), (), {})
+    ground = StepReferences(OBJECTIVE, (part,), (), {})
     text = part_form(part.model_copy(update={"steps": (wanted,)}))
     (found,) = read_part(text, part, ground).steps
     assert found == wanted.model_copy(update={"origin": "human"})
@@ -122,7 +122,7 @@ def test_what_is_not_touched_beside_a_change_stays_byte_for_byte(step: ProtocolS
     part = part_of([step])
     (old,) = part.steps
     text = part_form(part).replace("  parameters:\n", "  parameters:\n  - {name: new one, value: 1.50}\n", 1)
-    (found,) = read_part(text, part, Ground(OBJECTIVE, (part,), (), {})).steps
+    (found,) = read_part(text, part, StepReferences(OBJECTIVE, (part,), (), {})).steps
     added = Parameter(name="new one", value="1.50")
     assert found == old.model_copy(update={"parameters": (added, *old.parameters), "origin": "human"})
 
@@ -131,7 +131,7 @@ def test_what_is_not_touched_beside_a_change_stays_byte_for_byte(step: ProtocolS
 def test_a_value_is_text_as_it_was_typed(typed: str) -> None:
     part = part_of([ProtocolStep(id="1.1", title="A", action="do", kind="dry", origin="model")])
     text = part_form(part).replace("parameters: []", f"parameters: [{{name: n, value: {typed}}}]")
-    (found,) = read_part(text, part, Ground(OBJECTIVE, (part,), (), {})).steps
+    (found,) = read_part(text, part, StepReferences(OBJECTIVE, (part,), (), {})).steps
     assert found.parameters == (Parameter(name="n", value=typed.strip("'")),)
 
 
@@ -200,7 +200,7 @@ LINES = (
 def mistakes_in(text: str) -> tuple[Mistake, ...]:
     part = part_of([ProtocolStep(id="1.1", title="A", action="do", kind="dry", origin="model")])
     try:
-        read_part(text, part, Ground(OBJECTIVE, (part,), (), {}))
+        read_part(text, part, StepReferences(OBJECTIVE, (part,), (), {}))
     except FormError as error:
         return error.mistakes
     return ()
@@ -215,30 +215,30 @@ def test_any_text_is_a_part_or_a_list_of_lines_that_are_wrong(text: str) -> None
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, Protocol]:
+def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[DesignContext, Protocol]:
     """The packaged example's protocol, from its data alone."""
     place = tmp_path_factory.mktemp("form")
     given_inputs = load_example("breast-cancer")
     datasets, _ = load_datasets(given_inputs.data, place)
-    bench = Bench(given_inputs.objective, {}, {}, tuple(datasets), SKILLS)
+    bench = DesignContext(given_inputs.objective, {}, {}, tuple(datasets), SKILLS)
     resources, ledger = Resources(), Ledger(place / "ledger.sqlite")
     rules = offline_backend(similar)
-    caller = Caller(rules, ledger, PromptBook(resources), load_cards(resources), EventLog(None), rules=rules)
+    caller = ModelClient(rules, ledger, PromptBook(resources), load_cards(resources), EventLog(None), rules=rules)
     headings, parts = asyncio.run(design.design_by_rule(caller, bench, similar))
     ledger.close()
     return bench, assemble_protocol(bench, headings.title, headings.summary, parts, passed=True)
 
 
-def edited(example: tuple[Bench, Protocol], part_id: str, old: str, new: str):
+def edited(example: tuple[DesignContext, Protocol], part_id: str, old: str, new: str):
     bench, protocol = example
     part = next(p for p in protocol.parts if p.id == part_id)
     text = part_form(part)
     assert old in text
-    desk = Desk(similar, GateContext(skills=frozenset(SKILLS)), render_bare_protocol)
+    desk = RevisionContext(similar, CheckContext(skills=frozenset(SKILLS)), render_bare_protocol)
     return edit_part(bench, protocol, part_id, text.replace(old, new, 1), desk, number=1)
 
 
-def test_only_the_step_that_was_edited_is_a_persons(example: tuple[Bench, Protocol]) -> None:
+def test_only_the_step_that_was_edited_is_a_persons(example: tuple[DesignContext, Protocol]) -> None:
     _, protocol = example
     part = next(p for p in protocol.parts if any(q.name == "fdr" for s in p.steps for q in s.parameters))
     made = edited(example, part.id, "fdr, value: '0.05'", "fdr, value: 0.01")
@@ -255,7 +255,7 @@ def test_only_the_step_that_was_edited_is_a_persons(example: tuple[Bench, Protoc
     assert edited(example, part.id, "fdr, value: '0.05'", "fdr, value: 0.05") is None
 
 
-def test_a_step_that_is_dropped_takes_those_that_need_it_with_it(example: tuple[Bench, Protocol]) -> None:
+def test_a_step_that_is_dropped_takes_those_that_need_it_with_it(example: tuple[DesignContext, Protocol]) -> None:
     bench, protocol = example
     step = next(s for s in protocol.steps if s.skill == "expression-filtering")
     part = next(p for p in protocol.parts if step in p.steps)
@@ -272,7 +272,7 @@ def test_a_step_that_is_dropped_takes_those_that_need_it_with_it(example: tuple[
     ground_of(bench, made.protocol)
 
 
-def test_a_field_is_emptied_by_deleting_what_stands_behind_its_colon(example: tuple[Bench, Protocol]) -> None:
+def test_a_field_is_emptied_by_deleting_what_stands_behind_its_colon(example: tuple[DesignContext, Protocol]) -> None:
     made = edited(example, "1", "  skill: table-quality-control\n", "  skill:\n")
     assert made is not None
     assert (made.protocol.steps[0].skill, made.protocol.steps[0].origin) == (None, "human")
@@ -280,7 +280,7 @@ def test_a_field_is_emptied_by_deleting_what_stands_behind_its_colon(example: tu
     assert made is None, "a field that is left out stays as it is"
 
 
-def test_a_new_step_gets_a_number_of_its_own_and_its_words(example: tuple[Bench, Protocol]) -> None:
+def test_a_new_step_gets_a_number_of_its_own_and_its_words(example: tuple[DesignContext, Protocol]) -> None:
     _, protocol = example
     part = protocol.parts[0]
     text = part_form(part)
@@ -321,7 +321,9 @@ def test_a_new_step_gets_a_number_of_its_own_and_its_words(example: tuple[Bench,
         ("source: 'dataset:GSE1992/", "source: 'dataset:GSE1992/no-", "there is no source dataset:GSE1992/no-"),
     ],
 )
-def test_what_cannot_be_is_said_with_its_line(example: tuple[Bench, Protocol], old: str, new: str, said: str) -> None:
+def test_what_cannot_be_is_said_with_its_line(
+    example: tuple[DesignContext, Protocol], old: str, new: str, said: str
+) -> None:
     text = part_form(example[1].parts[0])
     with pytest.raises(FormError) as caught:
         edited(example, "1", old, new)

@@ -11,7 +11,7 @@ import pytest
 
 from bioresearcher.events import EventLog
 from bioresearcher.execution.languages import rscript
-from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.chat import ChatBackend
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.prompts import PromptBook
@@ -61,7 +61,7 @@ async def programmed(folder: Path, *scripts: str) -> tuple[TaskRecord, list[serv
     with server.ModelServer(answer=lambda _: {"code": next(answers), "note": "means"}) as api:
         backend = ChatBackend({"coder": chat.settings(api.url)}, chat.NO_PRICES, environ={})
         ledger = Ledger(folder / "ledger.sqlite")
-        caller = Caller(backend, ledger, PromptBook(resources), load_cards(resources), EventLog(None))
+        caller = ModelClient(backend, ledger, PromptBook(resources), load_cards(resources), EventLog(None))
         try:
             return await program_task(caller, bench, one), list(api.calls)
         finally:

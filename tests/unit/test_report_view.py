@@ -74,7 +74,7 @@ def test_what_did_not_replicate_is_taken_from_the_statement(whole):
 def test_negative_statements_are_recognised(whole, statement, negative):
     row = summaries.findings_by_part(load_view(whole))[0].rows[0]
     other = row.finding.model_copy(update={"statement": statement})
-    assert summaries.FoundRow(row.task, other, ()).negative is negative
+    assert summaries.FindingRow(row.task, other, ()).negative is negative
 
 
 def test_a_verified_task_whose_output_was_changed_states_no_result(folder):

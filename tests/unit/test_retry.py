@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from bioresearcher.errors import BudgetError, EmptyReplyError
-from bioresearcher.limits.rate_limits import Limiter, Limits
+from bioresearcher.limits.rate_limits import Limiter, RateLimits
 from bioresearcher.llm.provider_errors import trouble_of, with_retries
 
 KEY = "sk-test-0123456789abcdef"
@@ -37,7 +37,7 @@ class CountedTime:
 
 
 def limiter_of(in_flight, **more):
-    return Limiter("server", Limits(in_flight=in_flight), **more)
+    return Limiter("server", RateLimits(in_flight=in_flight), **more)
 
 
 @asynccontextmanager

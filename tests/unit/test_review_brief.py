@@ -9,7 +9,7 @@ import pytest
 from model_server import ModelServer
 
 from bioresearcher.events import EventLog
-from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.budget import load_prices
 from bioresearcher.llm.chat import ChatBackend
 from bioresearcher.llm.ledger import Ledger
@@ -22,7 +22,7 @@ from bioresearcher.review.metrics import review_by_rule
 from bioresearcher.schemas.ask_program import ProtocolScores
 from bioresearcher.schemas.model import ROLES, ModelSettings
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.review import METRICS, GateFinding
+from bioresearcher.schemas.review import METRICS, CheckFinding
 from bioresearcher.stages.score import QUESTION_TOKENS, question, score_protocol
 from bioresearcher.text.normalise import stands_in
 
@@ -73,7 +73,7 @@ def test_a_long_protocol_loses_whole_parts_and_says_so(steps: int, per_part: int
 
 def test_parts_in_which_gates_found_most_are_kept() -> None:
     p = long_protocol(100)
-    found = [GateFinding(gate="G-VAG-01", severity="error", location="step 9.3", message="m")]
+    found = [CheckFinding(gate="G-VAG-01", severity="error", location="step 9.3", message="m")]
     assert "Step 9.3 (dry lab)" in brief(p, found, 3_000).text
     assert "Step 9.3 (dry lab)" not in brief(p, (), 3_000).text
 
@@ -90,9 +90,9 @@ def scores(**more: object) -> ProtocolScores:
     return ProtocolScores.model_validate({"metrics": dict.fromkeys(METRICS, metric | more), "summary": "s"})
 
 
-def caller(server: ModelServer, tmp_path: Path) -> Caller:
+def caller(server: ModelServer, tmp_path: Path) -> ModelClient:
     model = ModelSettings(provider="compatible", model="m", base_url=server.url)
-    return Caller(
+    return ModelClient(
         backend=ChatBackend(dict.fromkeys(ROLES, model), load_prices(None)),
         ledger=Ledger(tmp_path / "ledger.sqlite"),
         prompts=PromptBook(Resources()),

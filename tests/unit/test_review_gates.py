@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioresearcher.review.check import GateContext
+from bioresearcher.review.check import CheckContext
 from bioresearcher.review.checks import GATES, applicability, run_gates
 from bioresearcher.review.checks_references import paper_identifiers
 from bioresearcher.review.metrics import review_by_rule
@@ -301,7 +301,7 @@ DEFECTS: list[tuple[str, str, Inject]] = [
 ]
 
 
-def context() -> GateContext:
+def context() -> CheckContext:
     """The run, with two more data sets that fit nothing."""
     base = S.context()
     known = dict(base.datasets or {})
@@ -380,7 +380,7 @@ def test_a_protocol_of_another_objective_is_noticed():
 
 
 def test_gates_that_need_what_is_not_known_are_skipped_and_named():
-    known, unknown = applicability(context()), applicability(GateContext())
+    known, unknown = applicability(context()), applicability(CheckContext())
     assert known.skipped == ()
     assert dict(unknown.skipped)["G-REF-05"] == ("paper_ids", "datasets")
     assert len(unknown.applied) + len(unknown.skipped) == len(GATES)

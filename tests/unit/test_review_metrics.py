@@ -18,7 +18,7 @@ from bioresearcher.review.metrics import (
 )
 from bioresearcher.review.reading.text import protocol_from_text
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart
-from bioresearcher.schemas.review import METRICS, GateFinding, Metric
+from bioresearcher.schemas.review import METRICS, CheckFinding, Metric
 
 
 def scores(protocol: Protocol) -> dict[str, float]:
@@ -111,8 +111,8 @@ def _metrics(*values: float) -> tuple[Metric, ...]:
     return tuple(Metric(score=v, evidence=("x",), reason="x") for v in values)
 
 
-def _error(location: str) -> GateFinding:
-    return GateFinding(gate="G-REF-06", severity="error", location=location, message="m")
+def _error(location: str) -> CheckFinding:
+    return CheckFinding(gate="G-REF-06", severity="error", location=location, message="m")
 
 
 def test_the_verdict_follows_the_written_thresholds():

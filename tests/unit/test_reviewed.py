@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from bioresearcher.events import EventLog
-from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources, load_cards
 from bioresearcher.schemas.base import Objective
-from bioresearcher.schemas.review import DraftJudgement, GateFinding
+from bioresearcher.schemas.review import CheckFinding, DraftJudgement
 from bioresearcher.stages.review_loop import reviewed
 
 OBJECTIVE = Objective(id="o", text="Which genes differ between the groups?")
@@ -43,15 +43,15 @@ async def test_the_best_draft_is_kept_and_every_round_recorded(
     resources = Resources()
     ledger = Ledger(tmp_path / "ledger.sqlite")
     backend = ScriptedBackend([judgement(s) for s in scores])
-    caller = Caller(backend, ledger, PromptBook(resources), load_cards(resources), EventLog(None))
-    heard: list[tuple[GateFinding, ...]] = []
+    caller = ModelClient(backend, ledger, PromptBook(resources), load_cards(resources), EventLog(None))
+    heard: list[tuple[CheckFinding, ...]] = []
 
-    async def make(findings: tuple[GateFinding, ...]) -> int:
+    async def make(findings: tuple[CheckFinding, ...]) -> int:
         heard.append(findings)
         return len(heard) - 1
 
-    def check(draft: int) -> tuple[GateFinding, ...]:
-        found = GateFinding(gate="G-X", severity="error", location="protocol", message=f"wrong in draft {draft}")
+    def check(draft: int) -> tuple[CheckFinding, ...]:
+        found = CheckFinding(gate="G-X", severity="error", location="protocol", message=f"wrong in draft {draft}")
         return (found,) * errors[draft]
 
     best = await reviewed(caller, OBJECTIVE, "steps of part 1", make=make, check=check, show=str)

@@ -16,7 +16,7 @@ from bioresearcher.errors import InputError, NothingRevisedError
 from bioresearcher.events import EventLog
 from bioresearcher.examples import load_example
 from bioresearcher.graph.revisions import kept_ids
-from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.offline.backend import offline_backend
@@ -25,7 +25,7 @@ from bioresearcher.offline.skill_binding import extract_tasks
 from bioresearcher.prompts import PromptBook
 from bioresearcher.report.protocol_markdown import render_bare_protocol
 from bioresearcher.resources import Resources, load_cards
-from bioresearcher.review.check import GateContext
+from bioresearcher.review.check import CheckContext
 from bioresearcher.schemas.ask_design import PartConcern, PartsChosen, RevisedPart, SkillBrief
 from bioresearcher.schemas.ask_program import ExtractTasksInput
 from bioresearcher.schemas.protocol import Protocol
@@ -33,8 +33,8 @@ from bioresearcher.schemas.review import DraftJudgement
 from bioresearcher.skills import load_skills
 from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.stages import design
-from bioresearcher.stages.design_context import Bench, assemble_protocol
-from bioresearcher.stages.revise import Desk, Revised, revise
+from bioresearcher.stages.design_context import DesignContext, assemble_protocol
+from bioresearcher.stages.revise import Revised, RevisionContext, revise
 from bioresearcher.stages.revise_rules import difference
 
 SKILLS = load_skills(Resources())
@@ -44,22 +44,22 @@ def similar(left, right):
     return np.full((len(left), len(right)), 0.5, dtype=np.float32)
 
 
-def caller(folder: Path, replies=None) -> Caller:
+def caller(folder: Path, replies=None) -> ModelClient:
     backend = ScriptedBackend(replies) if replies is not None else offline_backend(similar)
     if replies is not None:
         backend.origin = "model"
     resources = Resources()
     ledger = Ledger(folder / "ledger.sqlite")
-    return Caller(
+    return ModelClient(
         backend, ledger, PromptBook(resources), load_cards(resources), EventLog(None), rules=offline_backend(similar)
     )
 
 
 @cache
-def bench(folder: Path) -> Bench:
+def bench(folder: Path) -> DesignContext:
     example = load_example("breast-cancer")
     datasets, _ = load_datasets(example.data, folder)
-    return Bench(example.objective, {}, {}, tuple(datasets), SKILLS)
+    return DesignContext(example.objective, {}, {}, tuple(datasets), SKILLS)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def revised(place: Path, protocol: Protocol, comment: str, replies=None, number:
     folder = place / str(abs(hash((comment, number, replies is None))))
     folder.mkdir(exist_ok=True)
     door = caller(folder, replies)
-    desk = Desk(similar, GateContext(skills=frozenset(SKILLS)), render_bare_protocol)
+    desk = RevisionContext(similar, CheckContext(skills=frozenset(SKILLS)), render_bare_protocol)
     try:
         return asyncio.run(revise(door, bench(place), protocol, comment, desk, number=number))
     finally:

@@ -10,7 +10,7 @@ import pytest
 
 from bioresearcher.errors import OutsideError
 from bioresearcher.events import EventLog
-from bioresearcher.llm.ask import Caller
+from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.prompts import PromptBook
@@ -37,12 +37,12 @@ def answers(yes: int) -> PaperAnswers:
     return PaperAnswers(**{n: i < yes for i, n in enumerate(names)}, quote=QUOTE, reason="It says so.")
 
 
-def caller(folder: Path, replies: list[PaperAnswers]) -> Caller:
+def caller(folder: Path, replies: list[PaperAnswers]) -> ModelClient:
     backend = ScriptedBackend(replies)
     backend.origin = "model"
     resources = Resources()
     ledger = Ledger(folder / "ledger.sqlite")
-    return Caller(backend, ledger, PromptBook(resources), load_cards(resources), EventLog(None, None))
+    return ModelClient(backend, ledger, PromptBook(resources), load_cards(resources), EventLog(None, None))
 
 
 async def screened(folder: Path, papers: list[Paper], yes: list[int], **rules) -> dict[str, ScreenedPaper]:

@@ -14,8 +14,8 @@ from bioresearcher.papers.canonical import UnreadablePaper
 from bioresearcher.papers.identifiers import ABSTRACT_ONLY
 from bioresearcher.schemas.paper import Document, Failure, Paper
 from bioresearcher.sources.literature.bibliography import (
-    Broken,
-    Entry,
+    Reference,
+    UnreadableReference,
     is_bibliography,
     read_bibliography,
     read_bibtex,
@@ -144,11 +144,11 @@ def test_ris_entries_and_its_broken_ones() -> None:
         "ER  -\nTY  - JOUR\nTI  - Cut"
     )
     found = read_ris(text)
-    assert [(e.line, isinstance(e, Broken)) for e in found] == [
+    assert [(e.line, isinstance(e, UnreadableReference)) for e in found] == [
         (1, True), (2, False), (13, True), (15, False), (18, True),
     ]  # fmt: skip
     first = found[1]
-    assert isinstance(first, Entry)
+    assert isinstance(first, Reference)
     assert (first.title, first.authors, first.date) == ("A title", ("Sørlie, T.", "Hu, Z."), "2003/07/08/")
     assert (first.pmid, first.abstract) == ("12829800", "First line\nsecond line")
 
@@ -205,7 +205,7 @@ def test_text_without_entries_says_so(tmp_path: Path) -> None:
 
 def test_two_entries_under_one_key_and_a_field_given_twice_are_read() -> None:
     found = read_bibtex("@article{k, title={One}}\n@article{k, title={Two}}\n@article{f, title={X}, title={Y}}")
-    assert [(e.line, e.title) for e in found if isinstance(e, Entry)] == [(1, "One"), (2, "Two"), (3, "X")]
+    assert [(e.line, e.title) for e in found if isinstance(e, Reference)] == [(1, "One"), (2, "Two"), (3, "X")]
 
 
 @given(st.text(alphabet='@article{key, title=}"\\$#\n;:;-TYER[]0', max_size=200))
@@ -240,9 +240,9 @@ def test_what_was_written_is_read_and_a_broken_entry_costs_no_other(
     read = {"bib": read_bibtex, "ris": read_ris}[kind]
     for texts, broken in ((written, 0), ([*written[:at], BREAKS[kind], *written[at:]], 1)):
         found = read("\n".join(texts))
-        good = [(e.title, e.abstract, int(e.date)) for e in found if isinstance(e, Entry)]
+        good = [(e.title, e.abstract, int(e.date)) for e in found if isinstance(e, Reference)]
         assert good == entries
-        assert sum(isinstance(e, Broken) for e in found) == broken
+        assert sum(isinstance(e, UnreadableReference) for e in found) == broken
     lines = [e.line for e in found]
     assert lines == sorted(lines)
 
@@ -252,4 +252,4 @@ def test_csl_json_is_read_as_it_was_written(entries: list[tuple[str, str, int]])
     items = [{"title": t, "abstract": a, "issued": {"date-parts": [[y]]}} for t, a, y in entries]
     for indent in (None, 2):
         found = read_csl_json(json.dumps(items, indent=indent, ensure_ascii=False))
-        assert [(e.title, e.abstract, int(e.date)) for e in found if isinstance(e, Entry)] == entries
+        assert [(e.title, e.abstract, int(e.date)) for e in found if isinstance(e, Reference)] == entries

@@ -16,15 +16,15 @@ from bioresearcher.schemas.ask_design import HeadingsDraft, OutlinesDraft, Proto
 from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
 from bioresearcher.schemas.paper import Evidence
-from bioresearcher.schemas.paper_report import Report, ReportPart, ReportStep
+from bioresearcher.schemas.paper_report import PaperReport, ReportPart, ReportStep
 from bioresearcher.schemas.protocol import ProtocolPart, ReportPartRef
 from bioresearcher.skills import load_skills
 from bioresearcher.stages import design
-from bioresearcher.stages.design_context import Bench, assemble_protocol
+from bioresearcher.stages.design_context import DesignContext, assemble_protocol
 from bioresearcher.stages.draft_cleanup import (
     MAX_LINES,
     MAX_PARTS,
-    Ground,
+    StepReferences,
     match_steps,
     tidy_headings,
     tidy_outlines,
@@ -56,9 +56,9 @@ def evidence(text: str) -> Evidence:
     return Evidence(document="P1", section="Methods", start=0, end=len(text), text=text)
 
 
-def bench() -> Bench:
+def bench() -> DesignContext:
     step = ReportStep(id="1.1", action="Test each gene", supported=True, evidence=(evidence("Test each gene."),))
-    report = Report(
+    report = PaperReport(
         paper_id="P1",
         title="A paper",
         parts=(ReportPart(id="1", title="Tests", steps=(step,)),),
@@ -66,7 +66,7 @@ def bench() -> Bench:
         quotes_located=1,
         origin="model",
     )
-    return Bench(OBJECTIVE, {"P1": report}, {}, (data(),), SKILLS)
+    return DesignContext(OBJECTIVE, {"P1": report}, {}, (data(),), SKILLS)
 
 
 def heading(name: str, *needs: str, title: str = "", **more):
@@ -146,8 +146,8 @@ def outlined() -> tuple[ProtocolPart, ...]:
     )
 
 
-def ground() -> Ground:
-    return Ground(OBJECTIVE, outlined(), (data(),), SKILLS)
+def ground() -> StepReferences:
+    return StepReferences(OBJECTIVE, outlined(), (data(),), SKILLS)
 
 
 def step(name: str, **more) -> ProtocolStepDraft:

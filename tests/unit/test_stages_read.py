@@ -10,7 +10,7 @@ from conftest_stages import caller, notes
 
 from bioresearcher.errors import RefusalError, ReplyInvalidError
 from bioresearcher.events import Event
-from bioresearcher.review.check import GateContext
+from bioresearcher.review.check import CheckContext
 from bioresearcher.review.metrics import review_by_rule
 from bioresearcher.schemas.ask_literature import DatasetAnswers, PaperOutline, PartDraft, ReferabilityDraft
 from bioresearcher.schemas.ask_program import ProtocolScores
@@ -252,7 +252,7 @@ def scores(quote: str, *left_out: str, **more) -> ProtocolScores:
 
 async def scored(tmp_path: Path, reply, events: list[Event], **options):
     return await score.score_protocol(
-        caller(tmp_path, [reply], events, **options), OBJECTIVE, protocol(), GateContext()
+        caller(tmp_path, [reply], events, **options), OBJECTIVE, protocol(), CheckContext()
     )
 
 
@@ -276,7 +276,7 @@ async def test_a_score_without_words_of_the_protocol_is_replaced_by_the_rule(tmp
     events: list[Event] = []
     review = await scored(tmp_path, scores("Test each gene with Welch's test", "correctness"), events)
     assert review.origin == "mixed"
-    by_rule = review_by_rule(protocol(), GateContext())
+    by_rule = review_by_rule(protocol(), CheckContext())
     assert review.metrics["correctness"].score == by_rule.metrics["correctness"].score
     assert review.metrics["correctness"].reason.startswith("Scored by rule")
     assert "scored by rule, as no words of the protocol were quoted for it: correctness" in notes(events)
@@ -288,5 +288,5 @@ async def test_a_score_without_words_of_the_protocol_is_replaced_by_the_rule(tmp
 async def test_a_review_that_quotes_nothing_is_the_one_by_rule(tmp_path: Path, reply) -> None:
     events: list[Event] = []
     review = await scored(tmp_path, reply, events, rules=False)
-    assert review == review_by_rule(protocol(), GateContext())
+    assert review == review_by_rule(protocol(), CheckContext())
     assert "scored by rule" in notes(events)

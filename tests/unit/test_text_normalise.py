@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bioresearcher.execution.process import output_tail, without_chance
 from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.stages.draft_cleanup import in_order
-from bioresearcher.stages.report_builder import Written
+from bioresearcher.stages.report_builder import StatedValues
 from bioresearcher.text.normalise import known_id, known_ids, plain_name, stands_in, title_of
 
 
@@ -79,7 +79,7 @@ def test_what_stands_later_but_is_needed_comes_first_and_a_cycle_is_cut() -> Non
 
 
 def test_numbers_and_names_must_be_written_in_the_paper() -> None:
-    written = Written("Arrays of 1,250 tumours (GSE1992) were filtered at p < .05 with R version 4.1.2.")
+    written = StatedValues("Arrays of 1,250 tumours (GSE1992) were filtered at p < .05 with R version 4.1.2.")
     parameters = [Parameter(name="n", value="1250"), Parameter(name="p", value="0.05"), Parameter(name="k", value="7")]
     assert [p.name for p in written.parameters(parameters)] == ["n", "p"]
     assert written.names(["GSE1992", "GSE99999", "R 4.1.2", "limma", " "]) == ("GSE1992", "R 4.1.2")

@@ -22,7 +22,7 @@ from bioresearcher.cli.session.views import VIEWS, view
 from bioresearcher.errors import InputError
 from bioresearcher.llm.backend import Reply
 from bioresearcher.llm.budget import Budget, Meter
-from bioresearcher.llm.ledger import Entry, Ledger, usage_rows
+from bioresearcher.llm.ledger import Ledger, LedgerEntry, usage_rows
 from bioresearcher.report.summaries import OUTCOMES
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.base import Usage
@@ -139,7 +139,7 @@ def test_costs_come_from_the_ledger_also_while_it_is_written(tmp_path: Path) -> 
     ledger = Ledger(folder.path("ledger.sqlite"))
     for number, step in enumerate(("literature/report_part", "literature/answer_question")):
         used = Usage(calls=1, input_tokens=1_000, output_tokens=10, cost_usd=0.25)
-        ledger.record(Entry(f"k{number}", step, "reader", "m", "model", Reply("{}", used, "maker:m")))
+        ledger.record(LedgerEntry(f"k{number}", step, "reader", "m", "model", Reply("{}", used, "maker:m")))
     lines = view(folder, "cost").lines()
     assert lines[0].startswith("$0.5000 for 2 calls")
     assert any(line.startswith("literature/answer_question: role reader; model maker:m; calls 1") for line in lines)

@@ -17,7 +17,7 @@ from rich.console import RenderableType
 
 from bioresearcher.cli.session.terminal import Terminal
 from bioresearcher.errors import InputError
-from bioresearcher.graph.context import Context
+from bioresearcher.graph.context import RunContext
 from bioresearcher.schemas.run import Decision
 from bioresearcher.stages.forms import MARK, FormError, Mistake
 from bioresearcher.text.visible import one_line
@@ -160,11 +160,11 @@ Command = Callable[[str], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
-class Talk:
+class ApprovalDialogue:
     """One question at a gate, and who it is put to."""
 
     question: Mapping[str, Any]
-    context: Context
+    context: RunContext
     terminal: Terminal
     command: Command | None
 
@@ -244,7 +244,7 @@ class Talk:
 MOST_MISTAKES: Final = 12
 
 
-async def edited_form(talk: Talk, text: str, differs: Callable[[str], bool]) -> str | None:
+async def edited_form(talk: ApprovalDialogue, text: str, differs: Callable[[str], bool]) -> str | None:
     """The form after the person edited it, once it can be read; None when nothing was changed or the person gave up.
 
     Args:

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from bioresearcher.cli.session import approve_outline, approve_protocol, approve_selection, approve_tasks
-from bioresearcher.cli.session.approval_dialogue import Command, Talk
+from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, Command
 from bioresearcher.cli.session.terminal import Terminal
 from bioresearcher.graph.approvals import HEADINGS, OUTLINES, PROTOCOL, SELECTION, TASKS
-from bioresearcher.graph.context import Context
+from bioresearcher.graph.context import RunContext
 from bioresearcher.schemas.run import Decision
 
-CONVERSATIONS: Mapping[str, Callable[[Talk], Awaitable[Decision | None]]] = {
+CONVERSATIONS: Mapping[str, Callable[[ApprovalDialogue], Awaitable[Decision | None]]] = {
     SELECTION: approve_selection.converse,
     HEADINGS: approve_outline.converse,
     OUTLINES: approve_outline.converse,
@@ -22,7 +22,7 @@ CONVERSATIONS: Mapping[str, Callable[[Talk], Awaitable[Decision | None]]] = {
 
 
 async def answer_gate(
-    question: dict[str, Any], context: Context, terminal: Terminal, command: Command | None
+    question: dict[str, Any], context: RunContext, terminal: Terminal, command: Command | None
 ) -> Decision | None:
     """A person's answer at a gate; None when the input ended, which leaves the gate open.
 
@@ -32,4 +32,4 @@ async def answer_gate(
         terminal: Where the conversation is held.
         command: Carries out lines that begin with `/`.
     """
-    return await CONVERSATIONS[str(question["gate"])](Talk(question, context, terminal, command))
+    return await CONVERSATIONS[str(question["gate"])](ApprovalDialogue(question, context, terminal, command))

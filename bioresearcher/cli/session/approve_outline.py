@@ -11,13 +11,13 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from bioresearcher.cli.session.approval_dialogue import Talk, Typed, Verb, edited_form, verbs_of
+from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, Typed, Verb, edited_form, verbs_of
 from bioresearcher.graph.approvals import HEADINGS
 from bioresearcher.graph.nodes_outline import HEADINGS_FILE, OUTLINES_FILE, text_of
 from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart
 from bioresearcher.schemas.run import Decision
-from bioresearcher.stages.design_context import Bench
+from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.stages.forms import FormError
 from bioresearcher.stages.outline_form import (
     Headings,
@@ -68,7 +68,7 @@ class _Draft:
         return self.headings.parts
 
 
-async def converse(talk: Talk) -> Decision | None:
+async def converse(talk: ApprovalDialogue) -> Decision | None:
     """The person's next answer: a change of the draft, or the word that closes the gate."""
     draft = _draft(talk)
     name = str(talk.question.get("before", ""))
@@ -86,7 +86,7 @@ async def converse(talk: Talk) -> Decision | None:
             return decision
 
 
-def _draft(talk: Talk) -> _Draft:
+def _draft(talk: ApprovalDialogue) -> _Draft:
     context = talk.context
     plain = context.folder.read(HeadingsDraft, "design", HEADINGS_FILE)
     headings = Headings.of(plain)
@@ -106,7 +106,7 @@ def _draft(talk: Talk) -> _Draft:
     )
 
 
-def _now(talk: Talk, draft: _Draft) -> str:
+def _now(talk: ApprovalDialogue, draft: _Draft) -> str:
     return text_of(talk.context, OUTLINES_FILE if draft.outlined else HEADINGS_FILE)
 
 
@@ -143,7 +143,7 @@ def difference(before: str, after: str) -> list[str]:
     return [*lines[:MOST_DIFFERENCE], *more]
 
 
-async def _answered(talk: Talk, line: str, typed: Typed, draft: _Draft) -> Decision | None:
+async def _answered(talk: ApprovalDialogue, line: str, typed: Typed, draft: _Draft) -> Decision | None:
     """The decision that a line means; None when it only asks to be shown something, or cannot be done."""
     if typed.verb == "approve":
         return talk.decision(line, approved=True)
@@ -171,7 +171,7 @@ async def _answered(talk: Talk, line: str, typed: Typed, draft: _Draft) -> Decis
     return talk.decision(line, drop=names)
 
 
-def _reasons(items: Sequence[str], draft: _Draft, bench: Bench) -> Iterator[RenderableType]:
+def _reasons(items: Sequence[str], draft: _Draft, bench: DesignContext) -> Iterator[RenderableType]:
     """Which reports parts were learnt from, and how far those can be reused."""
     known = {(k.paper_id, k.part_id): k for k in bench.known_parts(with_actions=False)}
     ids = {i.split(".")[0] for i in items}

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from bioresearcher.cli.drive import revision_lines
-from bioresearcher.cli.session.approval_dialogue import Talk, Typed, Verb, edited_form, verbs_of
+from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, Typed, Verb, edited_form, verbs_of
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.graph.revisions import FOLDER
 from bioresearcher.report import protocol_markdown as markdown
@@ -64,7 +64,7 @@ class _Place:
         return [i for i in self.ids if i not in self.approved]
 
 
-async def converse(talk: Talk) -> Decision | None:
+async def converse(talk: ApprovalDialogue) -> Decision | None:
     """The person's next answer: a part approved, edited or commented on, or the word that closes the gate."""
     folder = talk.context.folder
     place = _Place(folder.read(Protocol, "protocol.json"), [str(i) for i in talk.question.get("approved", ())])
@@ -98,7 +98,7 @@ def _where(place: _Place, changed: Sequence[str], last: Sequence[str]) -> int:
     return next((n for n in order if place.ids[n] in place.left), 0)
 
 
-def _overview(talk: Talk, place: _Place) -> None:
+def _overview(talk: ApprovalDialogue, place: _Place) -> None:
     talk.say(Text(one_line(place.protocol.title, 200), style="bold"), one_line(place.protocol.summary, 1_200))
     for part in place.protocol.parts:
         mark = "approved" if part.id in place.approved else f"{len(part.steps)} steps"
@@ -107,7 +107,7 @@ def _overview(talk: Talk, place: _Place) -> None:
     talk.say(f"whole: {talk.context.folder.path('protocol.md')}")
 
 
-def _difference(talk: Talk, number: int) -> list[str]:
+def _difference(talk: ApprovalDialogue, number: int) -> list[str]:
     """Show what the last revision changed; the parts that are not as they were."""
     folder = talk.context.folder
     revision = folder.read(Revision, FOLDER, str(number), "revision.json")
@@ -129,7 +129,7 @@ def _is_about(draft: str, part_id: str) -> bool:
     return draft.split(",")[0] == f"steps of part {part_id}"
 
 
-async def _answered(talk: Talk, line: str, typed: Typed, place: _Place) -> Decision | None:
+async def _answered(talk: ApprovalDialogue, line: str, typed: Typed, place: _Place) -> Decision | None:
     """The decision that a line means; None when it only asks to be shown something, or cannot be done."""
     if typed.verb == "yes":
         return talk.decision(line, approved=True, parts=tuple(place.ids))
@@ -160,7 +160,7 @@ async def _answered(talk: Talk, line: str, typed: Typed, place: _Place) -> Decis
     return None
 
 
-def _named(talk: Talk, text: str, place: _Place) -> list[str] | None:
+def _named(talk: ApprovalDialogue, text: str, place: _Place) -> list[str] | None:
     """The parts that are meant by `2`, `part 2`, `2.1` or `all`; the one shown last by nothing."""
     word = text.casefold().removeprefix("part").strip()
     if not word:
@@ -175,7 +175,7 @@ def _named(talk: Talk, text: str, place: _Place) -> list[str] | None:
     return list(dict.fromkeys(found))
 
 
-async def _approved(talk: Talk, line: str, ids: Sequence[str], place: _Place) -> Decision | None:
+async def _approved(talk: ApprovalDialogue, line: str, ids: Sequence[str], place: _Place) -> Decision | None:
     left = [i for i in place.left if i not in ids]
     if not set(ids) & set(place.left) and left:
         talk.say(f"Part {', '.join(ids)} is approved already; left: {', '.join(left)}.")
@@ -189,7 +189,7 @@ async def _approved(talk: Talk, line: str, ids: Sequence[str], place: _Place) ->
     return None
 
 
-async def _edited(talk: Talk, line: str, part_id: str, place: _Place) -> Decision | None:
+async def _edited(talk: ApprovalDialogue, line: str, part_id: str, place: _Place) -> Decision | None:
     part = next(p for p in place.protocol.parts if p.id == part_id)
     ground = ground_of(talk.context.bench(), place.protocol)
     text = await edited_form(talk, part_form(part), lambda text: read_part(text, part, ground) != part)

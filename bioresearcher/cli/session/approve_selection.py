@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from rich.console import RenderableType
 from rich.text import Text
 
-from bioresearcher.cli.session.approval_dialogue import Talk, Typed, Verb, verbs_of
+from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, Typed, Verb, verbs_of
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.errors import InputError
 from bioresearcher.papers.injection import suspicion
@@ -34,7 +34,7 @@ from bioresearcher.text.visible import one_line, visible
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Candidate:
     """A paper or data set that was found.
 
     Attributes:
@@ -75,7 +75,7 @@ class Known:
         )
 
 
-def rows_of(question: Mapping[str, Any], known: Known) -> list[Row]:
+def rows_of(question: Mapping[str, Any], known: Known) -> list[Candidate]:
     """A row for each paper that was screened and each data set that was looked at; what was added comes last.
 
     Their order, and with it their numbers, does not depend on what is used.
@@ -87,11 +87,11 @@ def rows_of(question: Mapping[str, Any], known: Known) -> list[Row]:
     return [_row(number, i, known, used) for number, i in enumerate(ids, 1)]
 
 
-def _row(number: int, item: str, known: Known, used: Collection[str]) -> Row:
+def _row(number: int, item: str, known: Known, used: Collection[str]) -> Candidate:
     paper = known.papers.get(item)
     if paper is not None:
         screened = known.screened.get(item)
-        return Row(
+        return Candidate(
             number=number,
             id=item,
             kind="paper",
@@ -104,7 +104,7 @@ def _row(number: int, item: str, known: Known, used: Collection[str]) -> Row:
         )
     check, dataset = known.checks[item], known.datasets.get(item)
     said = "; ".join(check.reasons) or "nothing speaks against it"
-    return Row(
+    return Candidate(
         number=number,
         id=item,
         kind="data set",
@@ -121,7 +121,7 @@ def _published(dataset: Dataset | None) -> str:
     return dataset.remote.published[:4] if dataset and dataset.remote and dataset.remote.published else "own"
 
 
-def table(rows: Sequence[Row], heading: str) -> Sheet:
+def table(rows: Sequence[Candidate], heading: str) -> Sheet:
     """The rows under a heading, as a table or, in a narrow terminal, as a list."""
     stamps = [f"**{r.stamp}** " if r.stamp else "" for r in rows]
     names = [f"{r.number} {md(r.id)} {stamp}{md(r.title)}" for r, stamp in zip(rows, stamps, strict=True)]
@@ -130,7 +130,7 @@ def table(rows: Sequence[Row], heading: str) -> Sheet:
     return Sheet("\n".join((f"# {heading}: {len(rows)}", "", *lines)))
 
 
-def named(rows: Sequence[Row], items: Sequence[str]) -> tuple[list[Row], list[str]]:
+def named(rows: Sequence[Candidate], items: Sequence[str]) -> tuple[list[Candidate], list[str]]:
     """The rows that are meant by numbers or ids, and the words that mean none."""
     by_name = {row.id.casefold(): row for row in rows} | {str(row.number): row for row in rows}
     found = {word: by_name.get(word.casefold().lstrip("#")) for word in items}
@@ -142,7 +142,7 @@ MOST_ABSTRACT = 3_000
 MOST_QUERIES = 8
 
 
-def about(row: Row, known: Known, folder: RunFolder) -> Iterator[RenderableType]:
+def about(row: Candidate, known: Known, folder: RunFolder) -> Iterator[RenderableType]:
     """The paper or data set in full, as its source describes it."""
     paper, dataset = known.papers.get(row.id), known.datasets.get(row.id)
     if paper is not None:
@@ -173,7 +173,7 @@ def _at_source(dataset: Dataset) -> Iterator[str]:
             yield f"{count_of(len(dataset.remote.files), 'file')} at the source, fetched when it is used"
 
 
-def reasons(row: Row, known: Known, folder: RunFolder) -> Iterator[RenderableType]:
+def reasons(row: Candidate, known: Known, folder: RunFolder) -> Iterator[RenderableType]:
     """Why it is used or not: who decided, the closed answers, and what found it."""
     yield Text(f"{row.number} {row.id}: {'used' if row.used else 'not used'}", style="bold")
     screened, check = known.screened.get(row.id), known.checks.get(row.id)
@@ -235,7 +235,7 @@ VERBS: Final = verbs_of(
 )
 
 
-async def converse(talk: Talk) -> Decision | None:
+async def converse(talk: ApprovalDialogue) -> Decision | None:
     """The person's next answer: a change of the selection, or the word that closes the gate."""
     known = Known.load(talk.context.folder)
     rows = rows_of(talk.question, known)
@@ -254,7 +254,7 @@ async def converse(talk: Talk) -> Decision | None:
             return decision
 
 
-def show_selection(talk: Talk, rows: Sequence[Row], *, everything: bool) -> None:
+def show_selection(talk: ApprovalDialogue, rows: Sequence[Candidate], *, everything: bool) -> None:
     """The selection in tables, and how to change it."""
     talk.say(table([r for r in rows if r.used and r.kind == "paper"], "Papers to read"))
     talk.say(table([r for r in rows if r.used and r.kind == "data set"], "Data sets to use"))
@@ -266,13 +266,13 @@ def show_selection(talk: Talk, rows: Sequence[Row], *, everything: bool) -> None
     talk.say("show 3, why 3, drop 3, keep 3, add PMID:…, done, no; help says more.")
 
 
-def _doubted(talk: Talk, rows: Sequence[Row]) -> list[Row]:
+def _doubted(talk: ApprovalDialogue, rows: Sequence[Candidate]) -> list[Candidate]:
     """Retracted papers that the last answer added: they are used only if the person says so once more."""
     last = talk.question.get("last", ())
     return [r for r in rows if r.id in last and not r.used and r.stamp == "RETRACTED"]
 
 
-async def _wants_retracted(talk: Talk, row: Row) -> bool:
+async def _wants_retracted(talk: ApprovalDialogue, row: Candidate) -> bool:
     talk.say(f"{row.id} is RETRACTED: {row.why}")
     if await talk.confirmed(f"Use {row.id} all the same? Type yes to use it: "):
         return True
@@ -280,7 +280,9 @@ async def _wants_retracted(talk: Talk, row: Row) -> bool:
     return False
 
 
-async def _answered(talk: Talk, line: str, typed: Typed, rows: Sequence[Row], known: Known) -> Decision | None:
+async def _answered(
+    talk: ApprovalDialogue, line: str, typed: Typed, rows: Sequence[Candidate], known: Known
+) -> Decision | None:
     """The decision that a line means; None when it only asks to be shown something, or cannot be done."""
     if typed.verb == "done":
         return talk.decision(line, approved=True)
@@ -303,7 +305,7 @@ async def _answered(talk: Talk, line: str, typed: Typed, rows: Sequence[Row], kn
     return await _changed(talk, line, meant, into=typed.verb == "keep")
 
 
-async def _changed(talk: Talk, line: str, meant: Sequence[Row], *, into: bool) -> Decision | None:
+async def _changed(talk: ApprovalDialogue, line: str, meant: Sequence[Candidate], *, into: bool) -> Decision | None:
     """Take papers and data sets in or out; None when nothing changes."""
     rows = [r for r in meant if r.used != into]
     for row in meant:
@@ -322,7 +324,9 @@ async def _changed(talk: Talk, line: str, meant: Sequence[Row], *, into: bool) -
     return talk.decision(line, **{"add" if into else "drop": ids}, confirmed=tuple(confirmed))
 
 
-async def _added(talk: Talk, line: str, text: str, rows: Sequence[Row], known: Known) -> Decision | None:
+async def _added(
+    talk: ApprovalDialogue, line: str, text: str, rows: Sequence[Candidate], known: Known
+) -> Decision | None:
     """Take in what is not in the list: identifiers are looked up, files are read."""
     if not text:
         talk.say("Say what: add PMID:…|PMC…|doi:…|GSE…|FILE (add data FILE or add paper FILE where both are possible)")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bioresearcher.cli.session.approval_dialogue import Talk, Typed, Verb, verbs_of
+from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, Typed, Verb, verbs_of
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.report.markdown import task_lines
 from bioresearcher.report.run_data import TaskView
@@ -105,7 +105,7 @@ VERBS: Final = verbs_of(
 
 
 @dataclass(frozen=True)
-class Plan:
+class TaskSelection:
     """The tasks as they stand: what is skipped, what is blocked by that, and the limits of each."""
 
     tasks: tuple[DryLabTask, ...]
@@ -137,10 +137,10 @@ class Plan:
         return [t for t in found.values() if t], [w for w, t in found.items() if t is None]
 
 
-async def converse(talk: Talk) -> Decision | None:
+async def converse(talk: ApprovalDialogue) -> Decision | None:
     """The person's next answer: a task skipped or limited, or the word that runs them."""
     context = talk.context
-    plan = Plan(
+    plan = TaskSelection(
         tasks=context.folder.read_list(DryLabTask, "tasks.json"),
         skipped=frozenset(talk.question.get("skipped", ())),
         limits={t: Limits.model_validate(v) for t, v in talk.question.get("limits", {}).items()},
@@ -157,7 +157,7 @@ async def converse(talk: Talk) -> Decision | None:
             return decision
 
 
-def show_plan(talk: Talk, plan: Plan) -> None:
+def show_plan(talk: ApprovalDialogue, plan: TaskSelection) -> None:
     """The tasks in a table, and how to change it."""
     talk.say(plan_table(plan))
     if talk.context.sandbox is None:
@@ -165,7 +165,7 @@ def show_plan(talk: Talk, plan: Plan) -> None:
     talk.say("show 2, skip 2, limit 2 memory=4G time=10m, run, no; help says more.")
 
 
-def plan_table(plan: Plan) -> Sheet:
+def plan_table(plan: TaskSelection) -> Sheet:
     """The tasks as a table or, in a narrow terminal, as a list."""
     rows = [
         tuple(map(md, (_how(task), _reads(task), _writes(task), limit_words(plan.limits_of(task.id)))))
@@ -198,14 +198,14 @@ def _writes(task: DryLabTask) -> str:
     return ", ".join(one_line(o.file, 60) for o in task.outputs)
 
 
-def _about(task: DryLabTask, plan: Plan) -> Sheet:
+def _about(task: DryLabTask, plan: TaskSelection) -> Sheet:
     """A task in full."""
     lines = task_lines(TaskView(task, f"tasks/{task.id}"))
     may = f"May use {limit_words(plan.limits_of(task.id))}; written in {task.language}."
     return Sheet("\n".join((f"# {task.id} {plan.state(task.id)} {md(_title(task))}", "", *lines, "", may)))
 
 
-def _answered(talk: Talk, line: str, typed: Typed, plan: Plan) -> Decision | None:
+def _answered(talk: ApprovalDialogue, line: str, typed: Typed, plan: TaskSelection) -> Decision | None:
     """The decision that a line means; None when it only asks to be shown something, or cannot be done."""
     if typed.verb == "run":
         return talk.decision(line, approved=True)
@@ -228,7 +228,9 @@ def _answered(talk: Talk, line: str, typed: Typed, plan: Plan) -> Decision | Non
     return _changed(talk, line, tasks, plan, skip=typed.verb == "skip")
 
 
-def _limited(talk: Talk, line: str, tasks: Sequence[DryLabTask], words: Sequence[str], plan: Plan) -> Decision | None:
+def _limited(
+    talk: ApprovalDialogue, line: str, tasks: Sequence[DryLabTask], words: Sequence[str], plan: TaskSelection
+) -> Decision | None:
     found: dict[str, Limits] = {}
     for task in tasks:
         limits = limits_in(words, plan.limits_of(task.id))
@@ -240,12 +242,14 @@ def _limited(talk: Talk, line: str, tasks: Sequence[DryLabTask], words: Sequence
     return talk.decision(line, limits=found)
 
 
-def _changed(talk: Talk, line: str, tasks: Sequence[DryLabTask], plan: Plan, *, skip: bool) -> Decision | None:
+def _changed(
+    talk: ApprovalDialogue, line: str, tasks: Sequence[DryLabTask], plan: TaskSelection, *, skip: bool
+) -> Decision | None:
     ids = tuple(t.id for t in tasks if (t.id in plan.skipped) != skip)
     if not ids:
         talk.say(f"{', '.join(t.id for t in tasks)}: {'skipped already' if skip else 'not skipped anyway'}.")
         return None
-    after = Plan(plan.tasks, plan.skipped | {*ids} if skip else plan.skipped - {*ids}, plan.limits, plan.usual)
+    after = TaskSelection(plan.tasks, plan.skipped | {*ids} if skip else plan.skipped - {*ids}, plan.limits, plan.usual)
     lost = [t for t in after.blocked if t not in plan.blocked]
     blocked = f"; blocked by that: {', '.join(sorted(lost, key=lambda t: int(t[1:])))}" if lost else ""
     talk.say(f"{', '.join(ids)} {'will be skipped' if skip else 'will be run'}{blocked}.")

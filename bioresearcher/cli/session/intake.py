@@ -22,8 +22,8 @@ from bioresearcher.text.visible import one_line
 if TYPE_CHECKING:
     from bioresearcher.cli.session.layout import Sheet
     from bioresearcher.examples import ExampleInputs
-    from bioresearcher.graph.prepare import Inputs
-    from bioresearcher.llm.select_backend import Choice
+    from bioresearcher.graph.prepare import RunInputs
+    from bioresearcher.llm.select_backend import SelectedBackend
     from bioresearcher.schemas.dataset import Dataset
     from bioresearcher.schemas.paper import Failure, Paper
     from bioresearcher.settings import Settings
@@ -52,24 +52,24 @@ class Draft:
         self.conditions, self.requirements = [*given.conditions], [r.text for r in given.requirements]
         self.papers, self.data = [*loaded.papers], [*loaded.data]
 
-    def inputs(self) -> Inputs:
+    def inputs(self) -> RunInputs:
         """The inputs of a run.
 
         Raises:
             InputError: The objective is none.
         """
-        from bioresearcher.graph.prepare import Inputs, inputs_from_text, with_more
+        from bioresearcher.graph.prepare import RunInputs, inputs_from_text, with_more
 
         base = inputs_from_text(self.objective)
         if self.id:
-            base = Inputs(base.objective.model_copy(update={"id": self.id}))
+            base = RunInputs(base.objective.model_copy(update={"id": self.id}))
         return with_more(
             base, conditions=self.conditions, requirements=self.requirements, papers=self.papers, data=self.data
         )
 
 
 @dataclass(frozen=True)
-class Found:
+class GivenMaterial:
     """What lies in the papers and data that were given."""
 
     papers: tuple[Paper, ...] = ()
@@ -77,7 +77,7 @@ class Found:
     failures: tuple[Failure, ...] = ()
 
 
-def understood(draft: Draft, found: Found, around: list[tuple[str, list[str]]]) -> Sheet:
+def understood(draft: Draft, found: GivenMaterial, around: list[tuple[str, list[str]]]) -> Sheet:
     """A list of what was understood; `around` is more of it: a name and lines each."""
     from bioresearcher.cli.session.layout import Sheet
 
@@ -99,13 +99,13 @@ def _cut(lines: list[str]) -> list[str]:
     return lines if more <= 0 else [*lines[:MOST_SHOWN], f"… and {more} more"]
 
 
-def _papers(found: Found) -> Iterator[str]:
+def _papers(found: GivenMaterial) -> Iterator[str]:
     yield f"{count_of(len(found.papers), 'paper')} found"
     for paper in found.papers:
         yield one_line(f"{paper.id}: {paper.title or 'without title'} ({paper.year or 'n.d.'})", 160)
 
 
-def _datasets(found: Found) -> Iterator[str]:
+def _datasets(found: GivenMaterial) -> Iterator[str]:
     if not found.datasets:
         yield "no data set found"
     for dataset in found.datasets:
@@ -134,7 +134,7 @@ class Asking(Protocol):
 
 
 @dataclass(frozen=True)
-class Agreed:
+class AgreedInputs:
     """What a run is started with, as the person agreed to it."""
 
     draft: Draft
@@ -152,7 +152,7 @@ class Intake:
         self._settings = settings
         self._draft = Draft()
 
-    async def talk(self) -> Agreed | None:
+    async def talk(self) -> AgreedInputs | None:
         """What to start with; None when it was left."""
         if not await self._objective():
             return None
@@ -224,7 +224,7 @@ class Intake:
             self._terminal.say("`drop N` takes one out; others are added.")
         return await self._list(name)
 
-    async def _agree(self) -> Agreed | None:
+    async def _agree(self) -> AgreedInputs | None:
         """Show what was understood until it is right; None when the intake was left."""
         agreed = await self._shown()
         while True:
@@ -243,7 +243,7 @@ class Intake:
             else:
                 agreed = await self._shown()
 
-    def _as_now(self, agreed: Agreed) -> Agreed:
+    def _as_now(self, agreed: AgreedInputs) -> AgreedInputs:
         """What was agreed to, with the limits as they are now."""
         now = self._settings()
         from bioresearcher.settings import BUDGET
@@ -251,7 +251,7 @@ class Intake:
         limits = {name: getattr(now, name) for name in BUDGET}
         return replace(agreed, settings=agreed.settings.model_copy(update=limits))
 
-    async def _shown(self) -> Agreed | None:
+    async def _shown(self) -> AgreedInputs | None:
         """Show what was understood and what it will cost; None when it cannot be started so."""
         await loaded()
         from bioresearcher.llm.select_backend import choose_backend
@@ -267,10 +267,10 @@ class Intake:
             self._terminal.say(f"This cannot be started: {error}")
             return None
         self._terminal.say(understood(draft, found, _around(settings, choice, forecast)))
-        return Agreed(draft, settings, choice.reason, forecast)
+        return AgreedInputs(draft, settings, choice.reason, forecast)
 
 
-def _look(draft: Draft, settings: Settings, choice: Choice) -> tuple[Found, tuple[str, ...]]:
+def _look(draft: Draft, settings: Settings, choice: SelectedBackend) -> tuple[GivenMaterial, tuple[str, ...]]:
     """What lies in the papers and data, and what models will be asked.
 
     Raises:
@@ -289,14 +289,14 @@ def _look(draft: Draft, settings: Settings, choice: Choice) -> tuple[Found, tupl
     loaded, unread = OwnPapers(inputs.papers).load() if inputs.papers else ([], [])
     tables = settings.workspace / "library" / "tables"
     datasets, unusable = load_datasets(inputs.data, tables) if inputs.data else ([], [])
-    found = Found(tuple(paper for paper, _ in loaded), tuple(datasets), (*unread, *unusable))
+    found = GivenMaterial(tuple(paper for paper, _ in loaded), tuple(datasets), (*unread, *unusable))
     if choice.kind == "offline":
         return found, ()
     budget_of(settings).check_possible(choice.models, load_prices(settings.prices))
     return found, tuple(forecast_of(inputs, settings).lines)
 
 
-def _around(settings: Settings, choice: Choice, forecast: tuple[str, ...]) -> list[tuple[str, list[str]]]:
+def _around(settings: Settings, choice: SelectedBackend, forecast: tuple[str, ...]) -> list[tuple[str, list[str]]]:
     """Who answers, who is asked over the network, and what it costs."""
     from bioresearcher.graph.services import budget_of, describe_backend, hosts_of
 

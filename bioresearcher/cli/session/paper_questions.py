@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from bioresearcher.cli.session.layout import Sheet
-from bioresearcher.graph.questions import Desk, open_desk
+from bioresearcher.graph.questions import QuestionContext, open_desk
 from bioresearcher.graph.run import read_record, settings_of
 from bioresearcher.report.summaries import tokens_in, tokens_out
 from bioresearcher.runfolder import RunFolder
@@ -18,25 +18,25 @@ from bioresearcher.text.format import STAMPS, count_of, md
 from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
-    from bioresearcher.graph.context import Context
+    from bioresearcher.graph.context import RunContext
     from bioresearcher.graph.run import Runner
     from bioresearcher.schemas.library import Citation, LibraryAnswer
 
 
-class Desks:
+class QuestionContexts:
     """Where questions are asked; what was prepared for one question serves the next."""
 
     def __init__(self) -> None:
-        self._desk: Desk | None = None
+        self._desk: QuestionContext | None = None
 
-    async def ask_running(self, runner: Runner, context: Context, question: str) -> LibraryAnswer:
+    async def ask_running(self, runner: Runner, context: RunContext, question: str) -> LibraryAnswer:
         """The answer from a run that works; in the run's event loop.
 
         Raises:
             BioresearcherError: No answer could be had.
         """
         if self._desk is None or self._desk.caller is not context.caller:
-            self._desk = Desk.of(context)
+            self._desk = QuestionContext.of(context)
         return await self._desk.ask(question)
 
     async def ask(self, folder: RunFolder, question: str) -> LibraryAnswer:

@@ -27,17 +27,17 @@ from bioresearcher.schemas.execution import DryLabTask
 from bioresearcher.schemas.paper import ScreenedPaper
 
 if TYPE_CHECKING:
-    from bioresearcher.cli.session.intake import Agreed
+    from bioresearcher.cli.session.intake import AgreedInputs
     from bioresearcher.events import Event
-    from bioresearcher.graph.context import Context
-    from bioresearcher.graph.prepare import Inputs
+    from bioresearcher.graph.context import RunContext
+    from bioresearcher.graph.prepare import RunInputs
     from bioresearcher.graph.run import Runner
     from bioresearcher.llm.budget import Meter
     from bioresearcher.schemas.run import Decision, RunRecord
     from bioresearcher.settings import Settings
 
 
-class Work:
+class ActiveRun:
     """One run under way. Its methods are called from the session's event loop.
 
     Args:
@@ -83,11 +83,11 @@ class Work:
                     self._loop.call_soon_threadsafe(self._task.cancel)
 
     @property
-    def context(self) -> Context | None:
+    def context(self) -> RunContext | None:
         """What the run works with, once it works."""
         return self._runner.context if self._runner else None
 
-    async def within(self, act: Callable[[Runner, Context], Awaitable[T]]) -> T:
+    async def within(self, act: Callable[[Runner, RunContext], Awaitable[T]]) -> T:
         """Do something in the run's own event loop, with what it works with.
 
         Raises:
@@ -194,7 +194,7 @@ class Running:
         self._terminal = terminal
         self._command = command
         self._listen = listen
-        self._work: Work | None = None
+        self._work: ActiveRun | None = None
         self._tree = StageTree()
         self._counts: dict[str, tuple[int, int]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -232,7 +232,7 @@ class Running:
         if self._work is not None:
             self._work.break_off()
 
-    async def within(self, act: Callable[[Runner, Context], Awaitable[T]]) -> T:
+    async def within(self, act: Callable[[Runner, RunContext], Awaitable[T]]) -> T:
         """Do something in its event loop, with what it works with.
 
         Raises:
@@ -242,7 +242,7 @@ class Running:
             raise InputError("no run is under way.")
         return await self._work.within(act)
 
-    async def begin(self, agreed: Agreed) -> RunRecord | None:
+    async def begin(self, agreed: AgreedInputs) -> RunRecord | None:
         """A new run to its end or a stop; None when it failed, which is said."""
         from bioresearcher.graph.run import new_run_folder
 
@@ -265,7 +265,13 @@ class Running:
         record = read_record(folder)
         return await self._carry_out(folder, inputs_of(record), settings_of(record), feedback=feedback)
 
-    async def _carry_out(self, folder: RunFolder, inputs: Inputs, settings: Settings, **more: Any) -> RunRecord | None:  # noqa: ANN401 - the runner's own
+    async def _carry_out(
+        self,
+        folder: RunFolder,
+        inputs: RunInputs,
+        settings: Settings,
+        **more: Any,  # noqa: ANN401 - the runner's own
+    ) -> RunRecord | None:
         """Let it work while commands are listened to, and say how it ended."""
         from bioresearcher.cli.drive import revision_lines, trouble
         from bioresearcher.cli.session.past_runs import ending
@@ -290,7 +296,7 @@ class Running:
         past = past_events(folder.path("events.jsonl"))
         self._tree = StageTree(past, spent=self._spent, counts=lambda: self._counts)
         self._counts = counts(folder)
-        self._work = Work(make)
+        self._work = ActiveRun(make)
         self._work.start()
         self._terminal.watch(self.lines)
         listening = asyncio.create_task(self._listen())
@@ -331,7 +337,7 @@ class Running:
         if line:
             self._terminal.say(f"{self._tree.elapsed_s:6.1f}s  {line}")
 
-    async def _answer(self, question: dict[str, Any], context: Context) -> Decision | None:
+    async def _answer(self, question: dict[str, Any], context: RunContext) -> Decision | None:
         from bioresearcher.cli.session.approvals import answer_gate
 
         loop = self._loop or asyncio.get_running_loop()

@@ -25,8 +25,8 @@ from bioresearcher.cli.session.terminal import SessionTerminal
 from bioresearcher.errors import BioresearcherError, InputError
 
 if TYPE_CHECKING:
-    from bioresearcher.cli.session.paper_questions import Desks
-    from bioresearcher.graph.context import Context
+    from bioresearcher.cli.session.paper_questions import QuestionContexts
+    from bioresearcher.graph.context import RunContext
     from bioresearcher.graph.run import Runner
     from bioresearcher.schemas.run import RunRecord
     from bioresearcher.settings import Settings
@@ -203,7 +203,7 @@ class Session:
         self.settings = settings
         self.run = Running(terminal, self.command, self._listen)
         self._next: Callable[[], Awaitable[None]] | None = None
-        self._desks: Desks | None = None
+        self._desks: QuestionContexts | None = None
         self._leaving = False
         self._interrupted_s = -_TWICE_S
         self._commands: set[asyncio.Task[None]] = set()
@@ -337,10 +337,10 @@ class Session:
         Raises:
             InputError: Nothing was asked, or the run has read no paper yet.
         """
-        from bioresearcher.cli.session.paper_questions import Desks, ask_view
+        from bioresearcher.cli.session.paper_questions import QuestionContexts, ask_view
 
         folder = self.run.current()
-        self._desks = self._desks or Desks()
+        self._desks = self._desks or QuestionContexts()
         if self.run.works:
             desks = self._desks
             answer = await self.run.within(lambda runner, context: desks.ask_running(runner, context, text))
@@ -360,7 +360,7 @@ class Session:
 
         if self.run.works:
 
-            async def change(runner: Runner, context: Context) -> None:
+            async def change(runner: Runner, context: RunContext) -> None:
                 runner.change_budget(settings_with(runner.settings, changes), said)
 
             await self.run.within(change)

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bioresearcher.errors import InputError
-from bioresearcher.papers.documents import File
+from bioresearcher.papers.documents import SourceFile
 from bioresearcher.papers.reading_process import read_protocol_apart
 from bioresearcher.review.check import short
 from bioresearcher.review.reading.text import MAX_STEPS, make_step, protocol_from_text
@@ -120,7 +120,7 @@ def _bytes(path: Path) -> bytes:
 def _office(path: Path) -> tuple[str, list[str]]:
     """A PDF's or Word file's text: these can be made to harm, so the process with limits reads them."""
     data = _bytes(path)
-    file = File(path.stem, path.suffix.lower(), str(path), hashlib.sha256(data).hexdigest())
+    file = SourceFile(path.stem, path.suffix.lower(), str(path), hashlib.sha256(data).hexdigest())
     try:
         text, warnings = read_protocol_apart(file, data)
     except InputError as error:

@@ -20,12 +20,12 @@ from bioresearcher.schemas.missing import blanked
 from bioresearcher.sources.datasets.files import LoadedFile, load_file
 from bioresearcher.sources.datasets.scan import SheetScan, scan_sheet
 from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
-from bioresearcher.sources.datasets.table_stream import Limits, RowStream, is_table, plain_suffix
+from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits, is_table, plain_suffix
 
 OTHER_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".parquet", ".h5ad", ".soft")
 """Suffixes of data in other forms, which are converted before they are read."""
 
-_PEEK = Limits(text_bytes=32 << 20)
+_PEEK = TableLimits(text_bytes=32 << 20)
 _PEEK_ROWS = 100
 _MIN_SAMPLES = 3
 

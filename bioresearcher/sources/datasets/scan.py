@@ -13,9 +13,9 @@ from pathlib import Path
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.columns import ColumnScan, as_number
 from bioresearcher.schemas.missing import is_missing, key
-from bioresearcher.sources.datasets.table_stream import Limits, RowStream, delimiter_of, other_delimiter
+from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits, delimiter_of, other_delimiter
 
-SHEET_LIMITS = Limits(text_bytes=48 << 20, ids=50_000)
+SHEET_LIMITS = TableLimits(text_bytes=48 << 20, ids=50_000)
 """Sample sheets are small; of a larger one the head is described."""
 
 _MAX_ID_COLUMNS = 10
@@ -64,7 +64,7 @@ def scan_sheet(
     path: Path,
     missing_values: dict[str, tuple[str, ...]] | None = None,
     id_column: str | None = None,
-    limits: Limits = SHEET_LIMITS,
+    limits: TableLimits = SHEET_LIMITS,
 ) -> SheetScan:
     """Describe every column of a small table; `missing_values` adds to what means "not known" per column.
 
@@ -92,20 +92,22 @@ def scan_sheet(
     return SheetScan(stream.rows_total, columns, ids, problems, len(stream.header))
 
 
-def _note_id(index: int, seen: dict[str, None], value: str, unique: dict[int, dict[str, None]], limits: Limits) -> None:
+def _note_id(
+    index: int, seen: dict[str, None], value: str, unique: dict[int, dict[str, None]], limits: TableLimits
+) -> None:
     if value in seen or not value or len(seen) >= limits.ids:
         del unique[index]
     else:
         seen[value] = None
 
 
-def scan_matrix(path: Path, feature_column: str | None = None, limits: Limits | None = None) -> MatrixScan:
+def scan_matrix(path: Path, feature_column: str | None = None, limits: TableLimits | None = None) -> MatrixScan:
     """Go through an expression matrix; every column but the feature column must hold numbers.
 
     Raises:
         InputError: The file cannot be read as a table.
     """
-    limits = limits or Limits()
+    limits = limits or TableLimits()
     with RowStream(path, limits) as stream:
         at = stream.header.index(feature_column) if feature_column in stream.header else 0
         samples = stream.header[:at] + stream.header[at + 1 :]

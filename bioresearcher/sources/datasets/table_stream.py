@@ -189,7 +189,7 @@ _DAMAGED = (OSError, EOFError, zlib.error, csv.Error)
 
 
 @dataclass(frozen=True)
-class Limits(LineLimits):
+class TableLimits(LineLimits):
     """How much of a table is read.
 
     Attributes:
@@ -243,9 +243,9 @@ class RowStream:
 
     text: Lines
 
-    def __init__(self, path: Path, limits: Limits | None = None) -> None:
+    def __init__(self, path: Path, limits: TableLimits | None = None) -> None:
         self.path = path
-        self.limits = limits or Limits()
+        self.limits = limits or TableLimits()
         self.header: list[str] = []
         self.lines = 0
         self.rows_seen = 0

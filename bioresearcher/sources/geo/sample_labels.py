@@ -68,7 +68,7 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class LabelAgreement:
     """How the descriptions of all samples agree on one concept.
 
     Attributes:
@@ -113,7 +113,7 @@ def is_reference(text: str) -> bool:
     return any(label(text, c) == _COMPILED[c][0][0] for c in ("tissue", "treatment", "genotype", "marker"))
 
 
-def agreement(samples: Sequence[Labelled]) -> list[Agreement]:
+def agreement(samples: Sequence[Labelled]) -> list[LabelAgreement]:
     """What the samples' places say on each concept that at least one sample names in two places."""
     found = []
     for concept in CONCEPTS:
@@ -132,7 +132,7 @@ def agreement(samples: Sequence[Labelled]) -> list[Agreement]:
                 places = ", ".join(f"{place} says {' and '.join(sorted(v))}" for place, v in said.items())
                 wrong.append((sample.name, places))
         if compared:
-            found.append(Agreement(concept, compared, tuple(wrong[:20]), len(wrong), levels))
+            found.append(LabelAgreement(concept, compared, tuple(wrong[:20]), len(wrong), levels))
     return found
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Reference:
     """One reference as its file states it; texts are raw."""
 
     line: int
@@ -57,7 +57,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class UnreadableReference:
     """An entry that cannot be read, and why."""
 
     line: int
@@ -71,11 +71,11 @@ _JOURNAL: Final = ("T2", "JO", "JF", "JA", "J2")
 _Fields = dict[str, list[str]]
 
 
-def read_ris(text: str) -> list[Entry | Broken]:
+def read_ris(text: str) -> list[Reference | UnreadableReference]:
     """The entries in their order; one without `TY`, `ER` or title is broken and says its line."""
-    found: list[Entry | Broken] = []
+    found: list[Reference | UnreadableReference] = []
     for line, fields, complaint in _blocks(text):
-        found.append(Broken(line, complaint) if complaint else _ris_entry(line, fields))
+        found.append(UnreadableReference(line, complaint) if complaint else _ris_entry(line, fields))
     return found
 
 
@@ -114,11 +114,11 @@ def _first(fields: _Fields, *tags: str) -> str:
     return next((fields[t][0] for t in tags if fields.get(t) and fields[t][0]), "")
 
 
-def _ris_entry(line: int, fields: _Fields) -> Entry:
+def _ris_entry(line: int, fields: _Fields) -> Reference:
     title = _first(fields, *_TITLE)
     from_pubmed = any("pubmed" in v.lower() for t in ("DB", "DP", "SR") for v in fields.get(t, []))
     notes = [v for t in ("N1", "U1", "M1", "C1", "C2", "C6", "AN") for v in fields.get(t, [])]
-    return Entry(
+    return Reference(
         line=line,
         label=clean(_first(fields, "ID") or title)[:60] or fields["TY"][0] or "entry",
         title=title,
@@ -133,7 +133,7 @@ def _ris_entry(line: int, fields: _Fields) -> Entry:
     )
 
 
-def read_csl_json(text: str) -> list[Entry | Broken]:
+def read_csl_json(text: str) -> list[Reference | UnreadableReference]:
     """The references in their order; one that is no object or has no title is broken and says its line.
 
     Raises:
@@ -171,13 +171,13 @@ def _lines(text: str, decoder: json.JSONDecoder) -> list[int]:
         _, at = decoder.raw_decode(text, at)
 
 
-def _csl_entry(line: int, number: int, item: object) -> Entry | Broken:
+def _csl_entry(line: int, number: int, item: object) -> Reference | UnreadableReference:
     if not isinstance(item, dict):
-        return Broken(line, f"reference {number} is no object.")
+        return UnreadableReference(line, f"reference {number} is no object.")
     title = _csl_text(item, "title")
     label = clean(_csl_text(item, "citation-key") or _csl_text(item, "id") or title)[:60] or f"reference {number}"
     issued = item.get("issued")
-    return Entry(
+    return Reference(
         line=line,
         label=label,
         title=title,
@@ -224,7 +224,7 @@ _SEPARATOR: Final = re.compile(r"(?<!\\);")
 _COLON: Final = re.compile(r"(?<!\\):")
 
 
-def read_bibtex(text: str) -> list[Entry | Broken]:
+def read_bibtex(text: str) -> list[Reference | UnreadableReference]:
     """The entries in their order; a broken one says its line and why.
 
     LaTeX in names, titles and abstracts becomes plain text; where that fails the raw text is kept.
@@ -242,7 +242,7 @@ def read_bibtex(text: str) -> list[Entry | Broken]:
         raise UnreadablePaper("it is nested too deeply for a bibliography.") from error
 
 
-def _read(block: Block) -> list[Entry | Broken]:
+def _read(block: Block) -> list[Reference | UnreadableReference]:
     from bibtexparser.model import (
         DuplicateBlockKeyBlock,
         DuplicateFieldKeyBlock,
@@ -255,12 +255,12 @@ def _read(block: Block) -> list[Entry | Broken]:
     if isinstance(block, DuplicateBlockKeyBlock | DuplicateFieldKeyBlock):
         # two entries under one key are two papers, and of a field that stands twice the first counts
         inner = block.ignore_error_block
-        return _read(inner) if inner is not None else [Broken(line, clean(str(block.error))[:200])]
+        return _read(inner) if inner is not None else [UnreadableReference(line, clean(str(block.error))[:200])]
     if isinstance(block, ParsingFailedBlock):
         reason = clean(str(getattr(block.error, "abort_reason", "") or block.error))[:200].rstrip(". ")
-        return [Broken(line, f"the entry is broken: {reason or 'it cannot be parsed'}.")]
+        return [UnreadableReference(line, f"the entry is broken: {reason or 'it cannot be parsed'}.")]
     if isinstance(block, ImplicitComment) and re.match(r"\s*@\w+\s*[{(]", block.comment):
-        return [Broken(line, "the entry is broken: its end is missing.")]
+        return [UnreadableReference(line, "the entry is broken: its end is missing.")]
     if not isinstance(block, BibtexEntry):
         return []
     fields: dict[str, str] = {}
@@ -269,10 +269,10 @@ def _read(block: Block) -> list[Entry | Broken]:
     return [_bibtex_entry(line, clean(block.key)[:60] or f"@{block.entry_type}", fields)]
 
 
-def _bibtex_entry(line: int, label: str, raw: Mapping[str, str]) -> Entry:
+def _bibtex_entry(line: int, label: str, raw: Mapping[str, str]) -> Reference:
     fields = {name: _plain(value) if name in _TEX else value for name, value in raw.items()}
     eprint = fields.get("eprint", "") if fields.get("eprinttype", "").lower() in ("pubmed", "pmid") else ""
-    return Entry(
+    return Reference(
         line=line,
         label=label,
         title=fields.get("title", ""),
@@ -391,7 +391,7 @@ def read_bibliography(path: Path) -> Bibliography:
         raise UnreadablePaper(f"{clean(path.name)[:120]}: {error.message}", hint=error.hint) from error
     found = Bibliography(sha256=hashlib.sha256(data).hexdigest())
     for entry in entries:
-        if isinstance(entry, Broken):
+        if isinstance(entry, UnreadableReference):
             _fail(found, path, entry.line, entry.message, "Correct it there, or export it again.")
         else:
             _add(found, path, entry)
@@ -424,7 +424,7 @@ def _text(data: bytes) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _entries(path: Path, text: str) -> list[Entry | Broken]:
+def _entries(path: Path, text: str) -> list[Reference | UnreadableReference]:
     suffix = path.suffix.lower()
     if suffix == ".ris":
         return read_ris(text)
@@ -439,7 +439,7 @@ def _fail(found: Bibliography, path: Path, line: int, message: str, hint: str = 
     found.failures.append(Failure(item=where, stage="load_papers", message=message, hint=hint))
 
 
-def _add(found: Bibliography, path: Path, entry: Entry) -> None:
+def _add(found: Bibliography, path: Path, entry: Reference) -> None:
     """An entry's files, or its record when it has none that can be read."""
     record = _record(path, found.sha256, entry)
     read = []
@@ -470,7 +470,7 @@ def _add(found: Bibliography, path: Path, entry: Entry) -> None:
         _fail(found, path, entry.line, said, "Attach the paper, or export entries with their abstracts.")
 
 
-def _record(path: Path, sha256: str, entry: Entry) -> Paper:
+def _record(path: Path, sha256: str, entry: Reference) -> Paper:
     noted = {name: m[1] for name, pattern in _NOTED.items() if (m := pattern.search(entry.note))}
     found = Identifiers.of(
         pmid=entry.pmid or noted.get("pmid"),
@@ -498,7 +498,7 @@ def _record(path: Path, sha256: str, entry: Entry) -> Paper:
     )
 
 
-def _attachments(found: Bibliography, path: Path, entry: Entry) -> Iterator[Path]:
+def _attachments(found: Bibliography, path: Path, entry: Reference) -> Iterator[Path]:
     """The entry's files that lie in the export's folder; what leads out of it is refused, what is missing is said."""
     home = path.parent.resolve()
     for name in dict.fromkeys(entry.files):

@@ -27,7 +27,7 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchAnswer:
     """An answer of esearch: `total` ids in all, these of them, and how the query was understood."""
 
     total: int
@@ -39,7 +39,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class DocumentSummary:
     """A document's summary; fields are those of version 1 (`Title`, `PubDate`, …), lists joined by `; `."""
 
     id: str
@@ -78,7 +78,7 @@ def no_xml(body: bytes) -> str:
     return ""
 
 
-def read_search(body: bytes) -> Found:
+def read_search(body: bytes) -> SearchAnswer:
     """An answer of esearch.
 
     Raises:
@@ -92,7 +92,7 @@ def read_search(body: bytes) -> Found:
     said = [f"field {clean(e.text or '')} is not known" for e in root.iterfind("ErrorList/FieldNotFound")]
     said += [f"“{clean(e.text or '')}” was ignored" for e in root.iterfind("WarningList/PhraseIgnored")]
     said += [clean(e.text or "") for e in root.iterfind("WarningList/OutputMessage")]
-    return Found(
+    return SearchAnswer(
         total=int(count),
         ids=tuple(clean(e.text or "") for e in root.iterfind("IdList/Id")),
         translation=clean(root.findtext("QueryTranslation") or ""),
@@ -114,7 +114,7 @@ def read_post(body: bytes) -> History:
     return history
 
 
-def read_summaries(body: bytes) -> tuple[list[Summary], dict[str, str]]:
+def read_summaries(body: bytes) -> tuple[list[DocumentSummary], dict[str, str]]:
     """The summaries of an answer of esummary, and id → error of the documents that have none.
 
     Raises:
@@ -124,13 +124,15 @@ def read_summaries(body: bytes) -> tuple[list[Summary], dict[str, str]]:
     found, wrong = [], {}
     for element in root.iterfind("DocSum"):
         fields = {e.get("Name", ""): _item(e) for e in element.iterfind("Item")}
-        found.append(Summary(clean(element.findtext("Id") or ""), fields))
+        found.append(DocumentSummary(clean(element.findtext("Id") or ""), fields))
     for element in root.iterfind("DocumentSummarySet/DocumentSummary"):
         identifier, error = element.get("uid", ""), element.findtext("error")
         if error:
             wrong[identifier] = clean(error)
         else:
-            found.append(Summary(identifier, {str(e.tag): clean(" ".join(map(str, e.itertext()))) for e in element}))
+            found.append(
+                DocumentSummary(identifier, {str(e.tag): clean(" ".join(map(str, e.itertext()))) for e in element})
+            )
     return found, wrong
 
 

@@ -15,7 +15,7 @@ from bioresearcher.papers.canonical import UnreadablePaper, clean
 from bioresearcher.papers.documents import ACCEPTED, SUFFIXES
 from bioresearcher.papers.identifiers import Identifiers
 from bioresearcher.papers.reading_process import load_paper
-from bioresearcher.retrieval.bm25 import Lexical
+from bioresearcher.retrieval.bm25 import Bm25
 from bioresearcher.schemas.paper import Document, Failure, Paper
 from bioresearcher.sources.literature.bibliography import SUFFIXES as BIBLIOGRAPHIES
 from bioresearcher.sources.literature.bibliography import is_bibliography, read_bibliography
@@ -38,7 +38,7 @@ Loaded = tuple[list[tuple[Paper, Document]], list[Failure]]
 @dataclass(frozen=True, slots=True)
 class _Searchable:
     texts: list[Text]
-    lexical: Lexical
+    lexical: Bm25
 
 
 class OwnPapers:
@@ -156,7 +156,7 @@ class OwnPapers:
         with self._guard:
             if self._searchable is None:
                 texts = [f"{paper.title}\n{paper.abstract}\n{_body(document)}" for paper, document in papers]
-                self._searchable = _Searchable([Text.of(t) for t in texts], Lexical(texts))
+                self._searchable = _Searchable([Text.of(t) for t in texts], Bm25(texts))
             searchable = self._searchable
         tree = parse(query)
         shares = [match(tree, text) for text in searchable.texts]

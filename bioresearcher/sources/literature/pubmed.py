@@ -18,9 +18,9 @@ from bioresearcher.papers.identifiers import Identifiers, record_document
 from bioresearcher.schemas.paper import Document, Paper
 from bioresearcher.sources.http import Http, ServiceError
 from bioresearcher.sources.literature.eutils import (
-    Found,
+    DocumentSummary,
     History,
-    Summary,
+    SearchAnswer,
     no_xml,
     read_links,
     read_search,
@@ -83,7 +83,7 @@ class PubMed:
             found.total, found.translation, tuple(warnings), found.missing,
         )  # fmt: skip
 
-    async def _found(self, query: str, limit: int) -> Found:
+    async def _found(self, query: str, limit: int) -> SearchAnswer:
         """The first `limit` ids of a search, page by page, each once; a total that changes meanwhile is told."""
         first = await self._page(query, 0, min(PAGE, limit), history=limit > BATCH)
         ids, said = list(first.ids), list(first.warnings)
@@ -98,9 +98,9 @@ class PubMed:
             start += PAGE
         unique = tuple(dict.fromkeys(ids))[:limit]
         history = first.history if len(unique) > BATCH else None
-        return Found(first.total, unique, first.translation, first.missing, tuple(dict.fromkeys(said)), history)
+        return SearchAnswer(first.total, unique, first.translation, first.missing, tuple(dict.fromkeys(said)), history)
 
-    async def _page(self, query: str, start: int, size: int, *, history: bool = False) -> Found:
+    async def _page(self, query: str, start: int, size: int, *, history: bool = False) -> SearchAnswer:
         asked = {"db": "pubmed", "term": query, "retmax": str(size), "retmode": "xml", "sort": "relevance"}
         asked |= ({"retstart": str(start)} if start else {}) | ({"usehistory": "y"} if history else {})
         try:
@@ -124,14 +124,14 @@ class PubMed:
 
         await asyncio.gather(*(batch(start) for start in range(0, number, BATCH)))
 
-    async def summaries(self, pmids: Iterable[str]) -> tuple[list[Summary], dict[str, str]]:
+    async def summaries(self, pmids: Iterable[str]) -> tuple[list[DocumentSummary], dict[str, str]]:
         """Title, date, journal and ids of papers in a few bytes each, and PMID → what PubMed says of those without.
 
         Raises:
             OutsideError: PubMed cannot be reached or its answer cannot be used.
         """
         wanted = _pmids(pmids)
-        found: list[Summary] = []
+        found: list[DocumentSummary] = []
         wrong: dict[str, str] = {}
         for start in range(0, len(wanted), BATCH):
             asked = {"db": "pubmed", "id": ",".join(wanted[start : start + BATCH]), "retmode": "xml"}

@@ -79,7 +79,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TranslatedQuery:
     """A query as the index is asked: FTS5's expression, the same for people, and what was noticed."""
 
     expression: str
@@ -344,11 +344,11 @@ class _Translation:
         return scope + "(" + " AND ".join([f'"{t}"' for t in choices[0][:-1]] + [f"({last})"]) + ")"
 
 
-def translate(tree: Leaf | Node, vocabulary: Vocabulary) -> Asked | None:
+def translate(tree: Leaf | Node, vocabulary: Vocabulary) -> TranslatedQuery | None:
     """The tree as FTS5 is asked; None when nothing in it can be looked for, or it is nested too deeply."""
     translation = _Translation(vocabulary)
     found = translation.of(tree)
     if found is None or found.height > MAX_NESTING:
         return None
     leaves = tuple(translation.leaves)
-    return Asked(found.expression, found.shown, tuple(translation.warnings), leaves, tuple(translation.stems))
+    return TranslatedQuery(found.expression, found.shown, tuple(translation.warnings), leaves, tuple(translation.stems))

@@ -26,7 +26,7 @@ from bioresearcher.retrieval.bm25 import terms
 from bioresearcher.schemas.paper import Document, Failure, Paper
 from bioresearcher.sources.protocols import Hits
 from bioresearcher.sources.pubmed_offline.index import SOURCE, PubmedIndex, find_index, open_index
-from bioresearcher.sources.pubmed_offline.query import Asked, Vocabulary, parse, translate
+from bioresearcher.sources.pubmed_offline.query import TranslatedQuery, Vocabulary, parse, translate
 from bioresearcher.sources.pubmed_offline.records import file_digest
 
 T = TypeVar("T")
@@ -191,7 +191,7 @@ class PubmedFiles(Vocabulary):
         best = self._ranked(candidates, asked.stems)[: max(0, limit)]
         return Hits(tuple(best), total, asked.translation, asked.warnings, tuple(missing))
 
-    def _answers(self, file: _File, asked: Asked, limit: int) -> tuple[int, list[Paper]]:
+    def _answers(self, file: _File, asked: TranslatedQuery, limit: int) -> tuple[int, list[Paper]]:
         """How many of a file's records answer, and the best of them, without those that a later file overrides."""
         if file.overridden:
             count = sum(pmid not in file.overridden for pmid in file.index.matching(asked.expression))

@@ -12,7 +12,7 @@ from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.execution import ColumnRule, DryLabTask, TaskInput, TaskOutput
 from bioresearcher.schemas.paper import Document, Paper
-from bioresearcher.schemas.paper_report import Parameter, Report, ReportPart
+from bioresearcher.schemas.paper_report import PaperReport, Parameter, ReportPart
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep, StepInput, StepOutput
 from bioresearcher.sources.datasets.load import load_datasets
 
@@ -105,10 +105,10 @@ class Material:
     datasets: tuple[Dataset, ...]
 
     @property
-    def reports(self) -> dict[str, Report]:
+    def reports(self) -> dict[str, PaperReport]:
         """Three notes as reports of one part each, for the designer to learn from."""
         return {
-            paper.id: Report(
+            paper.id: PaperReport(
                 paper_id=paper.id,
                 title=paper.title,
                 parts=(ReportPart(id="1", title=document.sections[-2].title, purpose=paper.title, steps=()),),

@@ -17,10 +17,10 @@ from bioresearcher.errors import AnswerError, BackendError, InputError, StoppedE
 from bioresearcher.events import EventLog
 from bioresearcher.execution.code_checks import check_code
 from bioresearcher.execution.languages import packages_for
-from bioresearcher.llm.ask import Caller, ask
-from bioresearcher.llm.ledger import Entry
+from bioresearcher.llm.ask import ModelClient, ask
+from bioresearcher.llm.ledger import LedgerEntry
 from bioresearcher.prompts import Prompt
-from bioresearcher.review.check import GateContext
+from bioresearcher.review.check import CheckContext
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.schemas.ask_program import WriteCodeInput
 from bioresearcher.schemas.base import Usage, Value
@@ -30,7 +30,7 @@ from bioresearcher.schemas.review import METRICS
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.conformance.material import PROTOCOL, READ_NOTE, TABLE, TASK, TWO_STEPS, Material, made_up
 from bioresearcher.stages.design import design_headings
-from bioresearcher.stages.design_context import Bench
+from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.stages.program import Workbench, examples_for, program_task
 from bioresearcher.stages.prompts import (
     DESIGN_HEADINGS,
@@ -90,14 +90,14 @@ class Check:
 
     name: str
     prompts: tuple[Prompt[Any, Any], ...]
-    work: Callable[[Caller, Kit], Awaitable[Judged]]
+    work: Callable[[ModelClient, Kit], Awaitable[Judged]]
 
-    def role(self, caller: Caller) -> str:
+    def role(self, caller: ModelClient) -> str:
         """The model role of the agent whose step it is."""
         return caller.cards[self.prompts[0].agent].model_role
 
 
-async def check_reading(caller: Caller, kit: Kit) -> Judged:
+async def check_reading(caller: ModelClient, kit: Kit) -> Judged:
     """A short note is read: at least one step must quote words that stand in it."""
     report = await read_paper(caller, kit.material.objective, *kit.material.notes[READ_NOTE])
     if not report.parts:
@@ -109,10 +109,10 @@ async def check_reading(caller: Caller, kit: Kit) -> Judged:
     return Judged(seen=seen)
 
 
-async def check_design(caller: Caller, kit: Kit) -> Judged:
+async def check_design(caller: ModelClient, kit: Kit) -> Judged:
     """The parts of a protocol for the example's objective: at least one with a title."""
     material = kit.material
-    bench = Bench(material.objective, material.reports, {}, material.datasets[:1], {})
+    bench = DesignContext(material.objective, material.reports, {}, material.datasets[:1], {})
     draft = await design_headings(caller, bench, ())
     if not draft.parts:
         return Judged("it gave no part with a title")
@@ -120,7 +120,7 @@ async def check_design(caller: Caller, kit: Kit) -> Judged:
     return Judged(seen=f"parts: {len(draft.parts)}; report parts used: {len(used)} of {len(material.reports)}")
 
 
-async def check_code_writing(caller: Caller, kit: Kit) -> Judged:
+async def check_code_writing(caller: ModelClient, kit: Kit) -> Judged:
     """A script for a table of twelve rows, run in the sandbox and repaired as in a run: it must be verified."""
     if kit.sandbox is None:
         return await _only_read(caller, kit)
@@ -135,7 +135,7 @@ async def check_code_writing(caller: Caller, kit: Kit) -> Judged:
     return Judged(f"{tried} got no further than {record.outcome.value!r}: {record.message}")
 
 
-async def _only_read(caller: Caller, kit: Kit) -> Judged:
+async def _only_read(caller: ModelClient, kit: Kit) -> Judged:
     """Without a sandbox nothing is run: the code can only be read."""
     examples, packages = examples_for(TASK, kit.skills), packages_for(TASK.language)
     values = WriteCodeInput(task=TASK, input_schemas=TABLE, examples=examples, packages=packages)
@@ -148,9 +148,9 @@ async def _only_read(caller: Caller, kit: Kit) -> Judged:
     return Judged(seen="valid Python; not run, as no sandbox works here")
 
 
-async def check_scores(caller: Caller, kit: Kit) -> Judged:
+async def check_scores(caller: ModelClient, kit: Kit) -> Judged:
     """A protocol of two steps is scored: each metric must rest on words of the protocol."""
-    review = await score_protocol(caller, TWO_STEPS, PROTOCOL, GateContext(objective=TWO_STEPS))
+    review = await score_protocol(caller, TWO_STEPS, PROTOCOL, CheckContext(objective=TWO_STEPS))
     if review.origin in {"offline", "mixed"}:
         return Judged("not every score of it counts")
     return Judged(seen=f"scores {'/'.join(f'{review.metrics[name].score:g}' for name in METRICS)}")
@@ -208,7 +208,7 @@ class Round:
         structured: Says of a role and a prompt how the answer was made to fit its schema.
     """
 
-    caller: Caller
+    caller: ModelClient
     kit: Kit
     models: Mapping[str, ModelSettings]
     unfit: Mapping[str, tuple[str, str]]
@@ -279,7 +279,7 @@ class Round:
         repaired = judged.again or any(e.repaired for e in entries)
         return self._result(check, "works with repair" if repaired else "works", detail)
 
-    def _entries(self, check: Check) -> list[Entry]:
+    def _entries(self, check: Check) -> list[LedgerEntry]:
         """What the ledger has of a check's calls."""
         names = {prompt.name for prompt in check.prompts}
         return [entry for entry in self.caller.ledger.entries() if entry.prompt in names]

@@ -11,13 +11,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from bioresearcher.review.check import GateContext
+from bioresearcher.review.check import CheckContext
 from bioresearcher.review.reading.text import protocol_from_text
 from bioresearcher.review.run_context import context_of_run
 from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
 from bioresearcher.schemas.paper import Evidence
-from bioresearcher.schemas.paper_report import Report, ReportPart, ReportStep
+from bioresearcher.schemas.paper_report import PaperReport, ReportPart, ReportStep
 from bioresearcher.schemas.protocol import Coverage, Link, Protocol
 
 CLEAN = Path(__file__).parent / "clean"
@@ -34,7 +34,7 @@ class Material:
     name: str
     source: str
     protocol: Protocol
-    context: GateContext
+    context: CheckContext
 
     @property
     def text(self) -> str:
@@ -97,7 +97,7 @@ def _evidence() -> Evidence:
     return Evidence(document=PAPER, section="Methods", start=50, end=50 + len(QUOTE), text=QUOTE)
 
 
-def _context(name: str, spec: dict[str, object]) -> GateContext:
+def _context(name: str, spec: dict[str, object]) -> CheckContext:
     requirements: list[list[str]] = spec["requirements"]  # type: ignore[assignment]
     objective = Objective(
         id=name,
@@ -106,9 +106,9 @@ def _context(name: str, spec: dict[str, object]) -> GateContext:
     )
     step = ReportStep(id="1.1", action="carry it out", evidence=(_evidence(),), supported=True)
     part = ReportPart(id="1", title="Procedure", steps=(step,))
-    report = Report(paper_id=PAPER, title="A method", parts=(part,), quotes=1, quotes_located=1, origin="source")
+    report = PaperReport(paper_id=PAPER, title="A method", parts=(part,), quotes=1, quotes_located=1, origin="source")
     datasets = {str(d["id"]): _dataset(d) for d in spec.get("dataset", [])}  # type: ignore[attr-defined]
-    return GateContext(objective=objective, paper_ids=frozenset({PAPER}), reports={PAPER: report}, datasets=datasets)
+    return CheckContext(objective=objective, paper_ids=frozenset({PAPER}), reports={PAPER: report}, datasets=datasets)
 
 
 def _dataset(spec: dict[str, object]) -> Dataset:

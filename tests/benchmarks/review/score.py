@@ -12,7 +12,7 @@ from material import NAMES, Material, load
 
 from bioresearcher.review.metrics import review_by_rule
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.review import GateFinding, Review
+from bioresearcher.schemas.review import CheckFinding, Review
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Case:
     base: str
     defect: Defect
     strength: int
-    new: tuple[GateFinding, ...]
+    new: tuple[CheckFinding, ...]
     before: Review
     after: Review
 
@@ -43,7 +43,7 @@ class Case:
         return self.after.metrics[name].score < self.before.metrics[name].score
 
     @property
-    def false(self) -> tuple[GateFinding, ...]:
+    def false(self) -> tuple[CheckFinding, ...]:
         """New findings that the defect does not explain."""
         explained = {*self.defect.gates, *self.defect.also}
         return tuple(f for f in self.new if f.gate not in explained)
