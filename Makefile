@@ -33,9 +33,9 @@ types: $(VENV)/dev
 wheel: $(VENV)/dev
 	$(BIN)/python tests/packaging/try_wheel.py
 
-## bench: the measured figures (see tests/benchmarks/README.md)
+## bench: the measured figures (see benchmarks/README.md)
 bench: $(VENV)/dev
-	$(BIN)/python tests/benchmarks/run.py
+	$(BIN)/python benchmarks/run.py
 
 ## lock: resolve the dependencies anew (needs uv)
 lock:

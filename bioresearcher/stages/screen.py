@@ -146,7 +146,7 @@ def _rank(row: ScreenedPaper) -> int:
     """What orders papers before their similarity: a model's score.
 
     The rules' scores only say whether a paper is read: on real judgements they order papers worse than the similarity
-    alone does (`tests/benchmarks/README.md`).
+    alone does (`benchmarks/README.md`).
     """
     return LEAST_SCORE - (not _worth_reading(row)) if row.origin == "offline" else row.score
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest_dask import dask
+from dask_support import dask
 
 from bioresearcher.batch.folder import BatchFolder
 from bioresearcher.events import Event

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import conftest_conformance as lib
+import conformance_support as lib
 import model_server as ms
 import pytest
 

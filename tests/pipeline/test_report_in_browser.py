@@ -12,8 +12,8 @@ import subprocess
 import time
 from pathlib import Path
 
-import conftest_report
 import pytest
+import report_support
 
 from bioresearcher.report.write import write_reports
 
@@ -158,7 +158,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory) -> Path:
-    folder = conftest_report.build_run(tmp_path_factory.mktemp("run") / "2026-01-05-breast", sandbox="none")
+    folder = report_support.build_run(tmp_path_factory.mktemp("run") / "2026-01-05-breast", sandbox="none")
     return write_reports(folder)[1]
 
 

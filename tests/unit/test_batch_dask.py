@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import conftest_batch as made
+import batch_support as made
 import pytest
-from conftest_dask import ALLOWED_DEATHS, Dask, dask
+from dask_support import ALLOWED_DEATHS, Dask, dask
 
 from bioresearcher.batch.dask_cluster import DaskExecutor, check_address, connected, fit, probe_in
 from bioresearcher.batch.local import Tell

@@ -8,7 +8,7 @@ import json
 import re
 from pathlib import Path
 
-import conftest_batch as made
+import batch_support as made
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import conftest_chat as chat
+import chat_support as chat
 import model_server as server
 import pytest
 

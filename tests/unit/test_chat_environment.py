@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict
 
-import conftest_chat as chat
+import chat_support as chat
 import model_server as server
 import pytest
 from langgraph.graph import END, START, StateGraph

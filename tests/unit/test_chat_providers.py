@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import conftest_chat as chat
+import chat_support as chat
 import pytest
 
 from bioresearcher.errors import (

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import conftest_conformance as lib
+import conformance_support as lib
 import pytest
 
 from bioresearcher.errors import (

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest_report import build_run
 from hypothesis import given
 from hypothesis import strategies as st
+from report_support import build_run
 
 from bioresearcher.cli.app import main
 from bioresearcher.papers.evidence_graph import evidence_graph, named_papers, without

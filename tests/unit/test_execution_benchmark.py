@@ -1,4 +1,4 @@
-"""A programmer that makes mistakes, on real data: the quick ones of the benchmark `tests/benchmarks/execution`."""
+"""A programmer that makes mistakes, on real data: the quick ones of the benchmark `benchmarks/execution`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks" / "execution"))
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks" / "execution"))
 
 from dry_mistakes import MISTAKES, code_of, make_task
 from dry_scripts import SHEET

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import conftest_execution as lib
+import execution_support as lib
 import numpy as np
 import pytest
 from hypothesis import given, settings

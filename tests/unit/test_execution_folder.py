@@ -7,7 +7,7 @@ import hashlib
 import os
 from pathlib import Path
 
-import conftest_execution as lib
+import execution_support as lib
 import pytest
 
 from bioresearcher.errors import DefectError

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import conftest_execution as lib
+import execution_support as lib
 import pytest
 
 from bioresearcher.execution.attempt import AttemptResult, run_attempt

@@ -17,7 +17,7 @@ import pytest
 from bioresearcher.prompts import Prompt
 from bioresearcher.stages import prompts
 
-SERVER = Path(__file__).parents[1] / "model_server.py"
+SERVER = Path(__file__).parents[1] / "support" / "model_server.py"
 PROMPTS = sorted((p for p in vars(prompts).values() if isinstance(p, Prompt)), key=lambda p: p.name)
 HELLO = [{"role": "user", "content": "hello"}]
 

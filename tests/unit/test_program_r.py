@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import conftest_chat as chat
+import chat_support as chat
 import model_server as server
 import pytest
 

@@ -8,8 +8,8 @@ import itertools
 import re
 from html.parser import HTMLParser
 
-import conftest_report as builder
 import pytest
+import report_support as builder
 from markdown_it import MarkdownIt
 
 from bioresearcher.report.html import render_html

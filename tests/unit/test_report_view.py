@@ -6,8 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
-import conftest_report as builder
 import pytest
+import report_support as builder
 
 from bioresearcher.errors import RunFolderError
 from bioresearcher.report import summaries

@@ -1,4 +1,4 @@
-"""The reviewer tells clean protocols from broken ones: a sample of the benchmark of `tests/benchmarks/review`."""
+"""The reviewer tells clean protocols from broken ones: a sample of the benchmark of `benchmarks/review`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from statistics import fmean
 
 import pytest
 
-BENCH = Path(__file__).parents[1] / "benchmarks" / "review"
+BENCH = Path(__file__).parents[2] / "benchmarks" / "review"
 sys.path.append(str(BENCH))
 
 from defects import DEFECTS, HELD_OUT  # noqa: E402 - the folder has to be on the path first

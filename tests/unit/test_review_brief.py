@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import conftest_review as S
 import pytest
+import review_support as S
 from model_server import ModelServer
 
 from bioresearcher.events import EventLog

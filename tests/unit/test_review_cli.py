@@ -7,8 +7,8 @@ import io
 import json
 from pathlib import Path
 
-import conftest_review as S
 import pytest
+import review_support as S
 from rich.console import Console
 
 from bioresearcher.cli import review as command

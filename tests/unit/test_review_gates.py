@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import conftest_review as S
 import pytest
+import review_support as S
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

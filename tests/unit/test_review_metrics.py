@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import conftest_review as S
 import pytest
+import review_support as S
 
 from bioresearcher.review.checks import GATES
 from bioresearcher.review.metrics import (

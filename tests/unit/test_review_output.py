@@ -7,8 +7,8 @@ import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
 
-import conftest_review as S
 import pytest
+import review_support as S
 from model_server import MODEL, ModelServer
 
 from bioresearcher.cli.app import main

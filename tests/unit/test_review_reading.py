@@ -7,8 +7,8 @@ import os
 import zipfile
 from pathlib import Path
 
-import conftest_review as S
 import pytest
+import review_support as S
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import model_answers as answers
 import pytest
-from conftest_stages import caller, notes, similar
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stages_support import caller, notes, similar
 
 from bioresearcher.events import Event
 from bioresearcher.resources import Resources

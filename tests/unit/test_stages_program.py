@@ -7,9 +7,9 @@ from pathlib import Path
 
 import model_answers as answers
 import pytest
-from conftest_stages import caller, notes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stages_support import caller, notes
 
 from bioresearcher.errors import RefusalError
 from bioresearcher.events import Event

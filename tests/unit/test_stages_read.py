@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from conftest_stages import caller, notes
+from stages_support import caller, notes
 
 from bioresearcher.errors import RefusalError, ReplyInvalidError
 from bioresearcher.events import Event

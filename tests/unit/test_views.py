@@ -8,9 +8,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest_report import build_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from report_support import build_run
 from rich.cells import cell_len
 from rich.text import Text
 

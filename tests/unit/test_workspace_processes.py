@@ -43,9 +43,8 @@ def world(tmp_path: Path) -> World:
 def started(folder: Path, url: str, number: int, *, searches: int = 0) -> subprocess.Popen[str]:
     here = Path(__file__).parent
     command = [sys.executable, library_process.__file__, str(folder), url, str(number), str(searches)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={"PYTHONPATH": f"{here}:{here.parent}"}
-    )
+    env = {"PYTHONPATH": f"{here}:{here.parent / 'support'}"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
 
 def asked(server: ServicesServer) -> collections.Counter[str]:

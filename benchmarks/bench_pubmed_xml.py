@@ -17,7 +17,7 @@ from typing import Any
 
 from figures import ROOT, Figure, environment, measured, test_data
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 RECORDS = 30_000
 MOST_MEMORY_MB = 400

@@ -46,7 +46,7 @@ from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.stages.prompts import PLAN_QUERIES
 from bioresearcher.stages.read import Relevance, analyse_report, read_paper
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 from model_server import ModelServer, Seen
 
 OBJECTIVE = Objective(id="o", text="Identify the immune microenvironment classes of liposarcoma and their key genes")
@@ -336,7 +336,7 @@ def _server() -> Iterator[str]:
         "s = ModelServer(lambda seen: valid_answer(seen.body, items=int(sys.argv[3])), float(sys.argv[2])); "
         "s.__enter__(); print(s.url, flush=True); sys.stdin.read()"
     )
-    command = [sys.executable, "-c", code, str(ROOT / "tests"), str(LATENCY_S), str(PARTS)]
+    command = [sys.executable, "-c", code, str(ROOT / "tests" / "support"), str(LATENCY_S), str(PARTS)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

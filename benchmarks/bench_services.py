@@ -23,7 +23,7 @@ def measure(quick: bool) -> list[Figure]:
     data = test_data()
     if data is None:
         return [Figure("services", "not measured: set BIORESEARCHER_TEST_DATA")]
-    sys.path.insert(0, str(ROOT / "tests"))
+    sys.path.insert(0, str(ROOT / "tests" / "support"))
     import pubmed_xml as px
     from services_server import ServicesServer, World
 

@@ -244,7 +244,7 @@ def _costing(seen: Seen) -> Answer:
 @contextmanager
 def _server(latency_s: float) -> Iterator[str]:
     """The base URL of the tests' server in a process of its own."""
-    command = [sys.executable, str(ROOT / "tests" / "model_server.py"), "--latency", str(latency_s)]
+    command = [sys.executable, str(ROOT / "tests" / "support" / "model_server.py"), "--latency", str(latency_s)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

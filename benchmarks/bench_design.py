@@ -36,7 +36,7 @@ from bioresearcher.stages.design_context import DesignContext, Similarities, ass
 from bioresearcher.stages.read import analyse_report, read_paper
 from bioresearcher.stages.review_loop import reviewed
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 from model_server import ModelServer, Seen
 
 PAPERS = ("jats/PMC1702562.xml", "jats/PMC2599765.nxml", "jats/PMC1289294.xml")

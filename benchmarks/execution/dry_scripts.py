@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bioresearcher.schemas.execution import ColumnRule, Limits, Outcome, TaskOutput
 
-SHEET = Path(__file__).parents[3] / "bioresearcher/_examples/breast-cancer/data/GSE1992/clinical.tsv"
+SHEET = Path(__file__).parents[2] / "bioresearcher/_examples/breast-cancer/data/GSE1992/clinical.tsv"
 LIMITS = Limits(wall_s=20, memory_mb=300, file_mb=16, disk_mb=64)
 ROOMY = Limits(wall_s=120, memory_mb=800, file_mb=16, disk_mb=64)
 SHORT = Limits(wall_s=2, memory_mb=300, file_mb=16, disk_mb=64)

@@ -1,6 +1,6 @@
 """The reviewer: what its gates and scores make of injected defects, false alarms, time and memory.
 
-`python tests/benchmarks/bench_review.py` prints the table of all gates as well.
+`python benchmarks/bench_review.py` prints the table of all gates as well.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from material import NAMES, Material, load, of_run  # noqa: E402
 from score import Case, by_gate, cases, worded_cases  # noqa: E402
 
 STEPS = 500
-CLEAN = HERE.parent / "unit" / "conftest_review.py"
+CLEAN = HERE.parent / "unit" / "review_support.py"
 RECALL = 0.9
 
 
@@ -159,7 +159,7 @@ def _mb(used: resource.struct_rusage) -> float:
 
 
 def _clean_module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("conftest_review", CLEAN)
+    spec = importlib.util.spec_from_file_location("review_support", CLEAN)
     if spec is None or spec.loader is None:
         raise RuntimeError(f"{CLEAN} is missing")
     module = importlib.util.module_from_spec(spec)

@@ -1,6 +1,6 @@
 """Dry-lab tasks: verified and right, or blocked where the data do not allow them; mistakes and their rungs.
 
-`python tests/benchmarks/bench_execution.py [--quick] [--only TEXT]` also prints every task: its outcome, whether it is
+`python benchmarks/bench_execution.py [--quick] [--only TEXT]` also prints every task: its outcome, whether it is
 right, and its seconds.
 """
 

@@ -1,4 +1,4 @@
-"""Makes `bioresearcher/library/minilm-static.npz` anew: `python tests/benchmarks/distil.py [FILE]` (a minute or two).
+"""Makes `bioresearcher/library/minilm-static.npz` anew: `python benchmarks/distil.py [FILE]` (a minute or two).
 
 A static embedding gives each token one vector, whatever stands beside it, so that a text costs a look-up per token
 instead of a pass through the model. The vectors are distilled from the model alone, no text is needed: what it makes of

@@ -4,7 +4,8 @@
         ... AsyncOpenAI(base_url=server.url, api_key="test") ...
         assert len(server.calls) == 1
 
-`python tests/model_server.py --latency 0.3 --port 0` serves valid answers until it is ended and prints its address.
+`python tests/support/model_server.py --latency 0.3 --port 0` serves valid answers until it is ended and prints its
+address.
 All names of `server_answers.py` beside it are here too.
 """
 

@@ -20,14 +20,14 @@ from bioresearcher.batch.dask_cluster import DaskExecutor, probe_in
 from bioresearcher.batch.schema import BatchEntry, BatchJob
 from bioresearcher.schemas.base import Objective
 
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "unit")]
+sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "unit")]
 
 JOBS = 60
 
 
 def measure(quick: bool) -> list[Figure]:
     """The first job, and those after it."""
-    from conftest_dask import dask
+    from dask_support import dask
 
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)

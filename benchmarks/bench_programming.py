@@ -29,7 +29,7 @@ from bioresearcher.schemas.execution import DryLabTask, Limits, TaskInput, TaskO
 from bioresearcher.skills import load_skills
 from bioresearcher.stages.program import Workbench, extract_tasks, program_task
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 from model_server import ModelServer, Seen
 
 TOKENS = 12_000

@@ -32,7 +32,7 @@ from figures import ROOT, SEED, Figure, counted, none_of
 
 from bioresearcher.examples import load_example
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 from model_server import Answer, ModelServer, Seen, Tokens, valid_answer
 
 __all__ = ["Answer", "ModelServer", "Seen", "Tokens", "marked_answer", "small_objective"]

@@ -1,4 +1,4 @@
-"""The project's figures, measured: `make bench`, or `python tests/benchmarks/run.py [--only NAME]… [--quick]`.
+"""The project's figures, measured: `make bench`, or `python benchmarks/run.py [--only NAME]… [--quick]`.
 
 Each benchmark runs in a process of its own, so that none sees what another has loaded. README.md beside this file
 says what is measured and what came out.
