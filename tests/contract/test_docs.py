@@ -16,7 +16,7 @@ DECISIONS = sorted((ROOT / "docs" / "design").glob("*.md"))
 NAMING = [MAP, ROOT / "CONTRIBUTING.md", *DECISIONS]
 """Documents in which every file name is checked."""
 PAGES = [*NAMING, ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-ELSEWHERE = frozenset("code.py code.R task.R report.md protocol.md objective.toml cluster.toml prices.toml".split())
+ELSEWHERE = frozenset("code.py code.R task.R report.md protocol.md objective.toml cluster.toml chroma.lock".split())
 """Files of a run folder or of a user, which a document may name though the project has none."""
 FILE = re.compile(r"[\w.<>*/-]+\.(?:py|md|toml|tsv|gz|npz|j2|txt|R|sh|lock)")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
@@ -60,9 +60,9 @@ def test_a_page_of_decisions_fits_80_lines_of_120_characters(path: Path) -> None
     assert too_wide(path, 120) == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
-def test_the_other_documents_are_not_wider_than_120_characters(name: str) -> None:
-    assert too_wide(ROOT / name, 120) == []
+@pytest.mark.parametrize(("name", "width"), [("README.md", 140), ("CONTRIBUTING.md", 120), ("CHANGELOG.md", 120)])
+def test_the_other_documents_fit_a_screen(name: str, width: int) -> None:
+    assert too_wide(ROOT / name, width) == []
 
 
 def test_the_readme_is_at_most_200_lines() -> None:
@@ -90,3 +90,11 @@ def test_every_page_is_linked_from_the_map_or_the_readme() -> None:
     linked = {*links(MAP), *links(ROOT / "README.md")}
     pages = {p for p in (ROOT / "docs").rglob("*") if p.suffix in {".md", ".toml", ".png"}}
     assert pages - linked == set()
+
+
+def test_every_trail_is_described() -> None:
+    """What a newcomer adds most often has its steps, and its place on the map."""
+    steps, places = (path.read_text(encoding="utf-8") for path in (ROOT / "CONTRIBUTING.md", MAP))
+    for thing in ("step", "skill", "check", "data format", "source", "approval", "provider", "setting"):
+        assert re.search(rf"^## To add an? {thing}$", steps, re.M), thing
+        assert re.search(rf"^- \*\*an? {thing}\*\*", places, re.M), thing
