@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bioresearcher.report.run_data import RunView
-from bioresearcher.report.summaries import foreign_datasets, rates, used_papers
+from bioresearcher.report.summaries import irrelevant_datasets, task_rates, used_papers
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.text.format import count_of, listing, sentence
 from bioresearcher.text.visible import one_line
@@ -15,7 +15,7 @@ def not_verified(view: RunView) -> tuple[str, ...]:
     """Every doubt about the run once, in order of weight; empty only when nothing is known to be open."""
     found = [
         *_withdrawn(view),
-        *_foreign(view),
+        *_irrelevant(view),
         *_tasks(view),
         *_execution(view),
         *view.run.not_verified,
@@ -42,8 +42,8 @@ def _withdrawn(view: RunView) -> Iterable[str]:
             yield f"{paper.id} {what[paper.status]}: {paper.title.rstrip('.')}{where}"
 
 
-def _foreign(view: RunView) -> Iterable[str]:
-    foreign = foreign_datasets(view)
+def _irrelevant(view: RunView) -> Iterable[str]:
+    foreign = irrelevant_datasets(view)
     if foreign:
         names = listing(list(foreign), 12)
         yield f"What was computed from {names} need not answer the objective: it does not look relevant"
@@ -73,7 +73,7 @@ def _execution(view: RunView) -> Iterable[str]:
     ]
     if unchecked:
         yield f"No second run on perturbed inputs was recorded for {listing(unchecked, 12)}"
-    totals, counted = view.run.totals, rates(view)
+    totals, counted = view.run.totals, task_rates(view)
     if view.run.status != "running" and totals.tasks and totals.tasks != counted.tasks:
         yield f"run.json counts {count_of(totals.tasks, 'task')}, the run folder holds {counted.tasks}"
 

@@ -37,7 +37,7 @@ def render_html(view: RunView) -> str:
             css=css,
             csp=csp,
             stamps=(summaries.headline(view), *summaries.stamps(view)),
-            rates=summaries.rates(view),
+            rates=summaries.task_rates(view),
             automation=summaries.automation_rows(view),
             requirements=summaries.requirement_rows(view),
             found=found,
@@ -47,14 +47,14 @@ def render_html(view: RunView) -> str:
             not_read=markdown.left_out(view.screening, view.papers),
             not_read_counts=markdown.counted(markdown.left_out(view.screening, view.papers)),
             most_left_out=markdown.MOST_LEFT_OUT,
-            paper_titles={p.id: summaries.stamped(p) for p in view.papers},
+            paper_titles={p.id: summaries.title_with_status(p) for p in view.papers},
             datasets=summaries.dataset_views(view),
             quotes=Counter(view.quotes.values()),
             doubts=not_verified(view),
             commands=summaries.commands(view),
-            settings=summaries.telling_settings(view),
-            answered_in=summaries.answered_in(view),
-            varying=summaries.VARYING,
+            settings=summaries.result_settings(view),
+            answered_in=summaries.answering_run(view),
+            varying=summaries.NOT_REPEATED,
             model_columns=tuple(zip(summaries.MODEL_COLUMNS, summaries.MODEL_NUMBERS, strict=True)),
         )
     )
@@ -124,8 +124,8 @@ def _environment() -> Environment:
         kinds=summaries.KINDS,
         metrics=METRICS,
         tasks_of_step=summaries.tasks_of_step,
-        described=summaries.described,
+        described=summaries.output_caption,
         dataset_facts=summaries.dataset_facts,
-        in_no_step=summaries.in_no_step,
+        in_no_step=summaries.unused_mentions,
     )
     return environment

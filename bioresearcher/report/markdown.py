@@ -15,12 +15,12 @@ from bioresearcher.report.run_data import OutputFile, RunView, TablePreview, Tas
 from bioresearcher.report.summaries import (
     MODEL_COLUMNS,
     MODEL_NUMBERS,
+    NOT_REPEATED,
     ORIGINS,
-    VARYING,
     cost,
+    paper_use,
     tokens_in,
     tokens_out,
-    use_of,
     use_rows,
 )
 from bioresearcher.review.checks import count_severities
@@ -51,7 +51,7 @@ MOST_QUERIES = 60
 """Queries shown in a report."""
 MOST_LEFT_OUT = 50
 """Papers left out that a report names; the others are counted."""
-WHY: dict[DecidedBy, str] = {
+EXCLUSION_REASONS: dict[DecidedBy, str] = {
     "score": "below the score",
     "own": "given by the researcher",
     "person": "taken out by a person",
@@ -79,7 +79,7 @@ def left_out(screening: Iterable[ScreenedPaper], papers: Iterable[Paper]) -> lis
 
 def counted(rows: Iterable[ScreenedPaper]) -> str:
     """How many were left out for which reason, the most frequent first."""
-    kinds = Counter(WHY[row.decided_by] for row in rows)
+    kinds = Counter(EXCLUSION_REASONS[row.decided_by] for row in rows)
     return ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items(), key=lambda k: (-k[1], k[0])))
 
 
@@ -95,7 +95,7 @@ def searched_lines(view: RunView) -> Iterable[str]:
             (
                 str(n),
                 md(q.source),
-                _said(q),
+                _query_text(q),
                 f"{q.hits:,}",
                 str(len(q.found)),
                 str(q.new),
@@ -110,7 +110,7 @@ def searched_lines(view: RunView) -> Iterable[str]:
     yield from (f"Searching ended: {md(ends[-1])}." if ends else "Searching had not ended.", "")
 
 
-def _said(row: QueryTrail) -> str:
+def _query_text(row: QueryTrail) -> str:
     said = [md(one_line(row.query, 400))]
     if row.rule:
         said.append(md(row.rule))
@@ -140,7 +140,7 @@ def render_markdown(view: RunView) -> str:
     Text from papers, data, tasks and models is shown literally: no HTML, link, image or table cell can arise
     from it. The same view gives the same text.
     """
-    sections = (_head, _objective, _found, _evidence, _datasets, _protocol, _tasks, _review, _usage, _end)
+    sections = (_head, _objective, _found, _evidence, _datasets, _protocol, _tasks, _review, _usage, _caveats)
     lines = [line for section in sections for line in section(view)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -157,7 +157,7 @@ def title_lines(view: RunView) -> Iterable[str]:
     run = view.run
     yield from (f"# {md(summaries.title(view))}", "")
     yield from (" · ".join(f"**{md(s.text)}**" for s in (summaries.headline(view), *summaries.stamps(view))), "")
-    run_id, started = summaries.answered_in(view)
+    run_id, started = summaries.answering_run(view)
     yield from (f"Answers of run {md(run_id)}, started {md(moment(started))}, backend: {md(run.backend)}.", "")
 
 
@@ -196,7 +196,7 @@ def _found(view: RunView) -> Iterable[str]:
     open_tasks = [t for t in view.tasks if not t.verified]
     if open_tasks:
         yield from ("### Not verified, so no results", "")
-        yield from md_list((_withheld(t) for t in open_tasks), "")
+        yield from md_list((_open_task(t) for t in open_tasks), "")
 
 
 def _finding(row: summaries.FindingRow) -> str:
@@ -206,7 +206,7 @@ def _finding(row: summaries.FindingRow) -> str:
     return f"{md(row.finding.statement)} — task {md(row.task.task.id)}, data: {data}{where}"
 
 
-def _withheld(task: TaskView) -> str:
+def _open_task(task: TaskView) -> str:
     count = len(task.record.findings) if task.record else 0
     altered = ", outputs changed since the run" if task.altered else ""
     said = f"Task {md(task.task.id)} {md(task.task.title)}: {summaries.OUTCOMES[task.outcome]}{altered}"
@@ -223,7 +223,7 @@ def _evidence(view: RunView) -> Iterable[str]:
     yield from (f"{count_of(len(view.papers), 'paper')} found, {len(view.reports)} read.", "")
     for row in summaries.paper_views(view):
         if row.report or not row.screened or row.screened.kept:
-            yield from (f"### {md(summaries.stamped(row.paper))}", "", *paper_lines(row, view))
+            yield from (f"### {md(summaries.title_with_status(row.paper))}", "", *paper_lines(row, view))
     yield from left_out_lines(view)
     yield from searched_lines(view)
 
@@ -258,7 +258,7 @@ def _reference(paper: Paper) -> str:
 
 
 def _report(row: summaries.PaperView, report: PaperReport, view: RunView) -> Iterable[str]:
-    yield from (f"- {name.capitalize()}: {md(value)}" for name, value in use_rows(use_of(row.paper, report, view)))
+    yield from (f"- {name.capitalize()}: {md(value)}" for name, value in use_rows(paper_use(row.paper, report, view)))
     yield f"- Quotes: {report.quotes_located} of {report.quotes} found in the text"
     yield from (f"- Doubt about its text: {md(one_line(w, 200))}" for w in view.doubts.get(report.paper_id, ()))
     if report.suspicious:
@@ -270,7 +270,7 @@ def _report(row: summaries.PaperView, report: PaperReport, view: RunView) -> Ite
         names = md(", ".join(row.analysis.datasets))
         carried = f"; data sets that carry over: {names}" if names else ""
         yield f"- Referability of the paper: {row.analysis.level}{carried}"
-    left = summaries.in_no_step(report)
+    left = summaries.unused_mentions(report)
     if left:
         yield f"- Named in the paper, in no step: {md(', '.join(left))}"
     levels = {a.part_id: a for a in row.analysis.parts} if row.analysis else {}
@@ -306,7 +306,7 @@ def _protocol(view: RunView) -> Iterable[str]:
 
 
 def _tasks(view: RunView) -> Iterable[str]:
-    counted = summaries.rates(view)
+    counted = summaries.task_rates(view)
     yield from ("## Tasks", "")
     if not view.tasks:
         yield from ("No task is in the run folder.", "")
@@ -374,7 +374,7 @@ def _outputs(task: TaskView) -> Iterable[str]:
         yield from ("The outputs of a task that is not verified are not results and are not shown here.", "")
         return
     for output in task.outputs:
-        what = f"{md(task.task.id)} · {md(output.artifact.name)}: {md(summaries.described(task, output))}"
+        what = f"{md(task.task.id)} · {md(output.artifact.name)}: {md(summaries.output_caption(task, output))}"
         if output.figure and output.link:
             yield from (f"![{what}](<{output.link}>)", "", what, "")
         elif output.table:
@@ -437,7 +437,7 @@ def _usage(view: RunView) -> Iterable[str]:
         ("Repairs", number(u.repairs)),
         ("Human interventions", number(u.human_interventions)),
     ]
-    yield from ("## Usage and versions", "", *md_table(("What", "How much"), rows), VARYING, "")
+    yield from ("## Usage and versions", "", *md_table(("What", "How much"), rows), NOT_REPEATED, "")
     if view.run.usage:
         yield from ("### Models", "", *model_lines(view.run.usage))
     yield from md_table(("Component", "Version"), [(md(k), md(v)) for k, v in view.run.versions.items()])
@@ -460,7 +460,7 @@ def model_lines(rows: Collection[UsageRow]) -> Iterable[str]:
     yield from (f"In all: {count_of(total.calls, 'call')}, {tokens}, cost {cost(total)}", "")
 
 
-def _end(view: RunView) -> Iterable[str]:
+def _caveats(view: RunView) -> Iterable[str]:
     yield from ("## What was not verified", "")
     yield from md_list((md(s) for s in not_verified(view)), "Nothing is known to be open.")
     yield from ("## How to reproduce", "", "Inside the run folder, where this report lies:", "")

@@ -22,7 +22,7 @@ from bioresearcher.text.visible import one_line
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-_HOW = """Each task is two cells: the first writes its code, the second runs it on the run's data and shows what came \
+_INTRODUCTION = """Each task is two cells: the first writes its code, the second runs it on the run's data and shows what came \
 out. What you see below was recorded in the run; running a cell makes it again under `notebook-outputs/`, beside it.
 
 **Running a cell executes generated code without the sandbox.** `bioresearcher reproduce` does it inside one. Open the \
@@ -48,7 +48,7 @@ def render_notebook(folder: RunFolder, view: RunView) -> str:
 def _cells(folder: RunFolder, view: RunView) -> Iterator[NotebookNode]:
     from nbformat.v4 import new_code_cell, new_markdown_cell
 
-    yield new_markdown_cell(f"# {md(title(view))}\n\n{md(view.run.objective.text)}\n\n{_HOW}")
+    yield new_markdown_cell(f"# {md(title(view))}\n\n{md(view.run.objective.text)}\n\n{_INTRODUCTION}")
     start = resources.files("bioresearcher.report").joinpath("notebook_start.py").read_text(encoding="utf-8")
     places = "".join(f"code_folder({t.task.id!r})\n" for t in view.tasks if t.has_code)
     literal = inspect.getsource(r_literal)
@@ -61,7 +61,7 @@ def _cells(folder: RunFolder, view: RunView) -> Iterator[NotebookNode]:
         code = folder.path(task.folder, task.task.code_file)
         written = f"%%writefile notebook-outputs/{task.task.id}/{code.name}\n{code.read_text(encoding='utf-8')}"
         yield new_code_cell(written, execution_count=count + 1)
-        yield new_code_cell(_call(folder, view, task), execution_count=count + 2, outputs=list(_recorded(task)))
+        yield new_code_cell(_call(folder, view, task), execution_count=count + 2, outputs=list(_recorded_outputs(task)))
         count += 2
 
 
@@ -100,28 +100,28 @@ def _source(folder: RunFolder, view: RunView, given: TaskInput) -> dict[str, str
     return {"file": path.relative_to(folder.root).as_posix() if inside else str(Path(path).resolve())}
 
 
-def _recorded(task: TaskView) -> Iterator[Any]:
+def _recorded_outputs(task: TaskView) -> Iterator[Any]:
     """What the attempt that counts printed, and its figures, tables and texts as they are in the folder."""
     from nbformat.v4 import new_output
 
-    attempt = _counting(task)
+    attempt = _deciding_attempt(task)
     if attempt is not None:
         for name, text in (("stdout", attempt.stdout), ("stderr", attempt.stderr if attempt.exit_code else "")):
             if text:
                 yield new_output("stream", name=name, text=text)
     for output in task.outputs:
-        data = _shown(output)
+        data = _displayed(output)
         if data:
             yield new_output("display_data", data=data)
 
 
-def _counting(task: TaskView) -> Attempt | None:
+def _deciding_attempt(task: TaskView) -> Attempt | None:
     """The last attempt with the task's outcome."""
     attempts = task.record.attempts if task.record else ()
     return next((a for a in reversed(attempts) if a.outcome is task.outcome), None)
 
 
-def _shown(output: OutputFile) -> dict[str, str]:
+def _displayed(output: OutputFile) -> dict[str, str]:
     name = output.artifact.path.rsplit("/", 1)[-1]
     if output.state != "same":
         return {"text/plain": f"{name}: {output.note}"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bioresearcher.report.run_data import QuoteState, RunView
-from bioresearcher.report.summaries import ORIGINS, OUTCOMES, stamped, tasks_of_step
+from bioresearcher.report.summaries import ORIGINS, OUTCOMES, tasks_of_step, title_with_status
 from bioresearcher.schemas.paper import Evidence
 from bioresearcher.schemas.protocol import Link, Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.text.format import count_of, md, md_code
@@ -143,7 +143,7 @@ def _link(link: Link, view: RunView | None) -> Iterable[str]:
 def quote_lines(evidence: Evidence, view: RunView | None) -> Iterable[str]:
     """A quote as a block with the place it comes from and whether it still stands there."""
     papers = view.papers if view else ()
-    title = next((stamped(p) for p in papers if p.id == evidence.document), evidence.document)
+    title = next((title_with_status(p) for p in papers if p.id == evidence.document), evidence.document)
     page = f", page {evidence.page}" if evidence.page is not None else ""
     state = f"; {_QUOTE_STATES[view.quote_state(evidence)]}" if view else ""
     yield f"> “{md(evidence.text)}”"

@@ -116,7 +116,7 @@ def read_output(artifact: Artifact, task_dir: Path, link_prefix: str) -> OutputF
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != artifact.sha256.lower():
             return OutputFile(artifact, "changed", link, note="the file was changed after the run")
-        return _shown(artifact, path, link)
+        return _read_shown(artifact, path, link)
     except OSError as error:
         return OutputFile(artifact, "missing", None, note=f"the file cannot be read ({error.strerror})")
 
@@ -134,7 +134,7 @@ def contained(base: Path, relative: str) -> Path | None:
     return path
 
 
-def _shown(artifact: Artifact, path: Path, link: str | None) -> OutputFile:
+def _read_shown(artifact: Artifact, path: Path, link: str | None) -> OutputFile:
     suffix = path.suffix.lower()
     if suffix in {".tsv", ".csv"}:
         table, note = read_table(path)
@@ -392,7 +392,7 @@ class _Reader:
         record = None
         if self.folder.has("tasks", name, "record.json"):
             record = self._read(TaskRecord, "tasks", name, "record.json")
-            record = _steady(record, self.folder.path("tasks")) if record else None
+            record = _stable_record(record, self.folder.path("tasks")) if record else None
         base = self.folder.path("tasks", name)
         artifacts = record.artifacts if record else ()
         outputs = tuple(read_output(a, base, f"tasks/{name}") for a in artifacts)
@@ -431,23 +431,23 @@ class _Reader:
         return self._documents[name]
 
 
-def _steady(record: TaskRecord, place: Path) -> TaskRecord:
+def _stable_record(record: TaskRecord, place: Path) -> TaskRecord:
     """The record without what chance decides in printed text, which a replay could not repeat; the file keeps it."""
     attempts = [
         a.model_copy(
             update={
-                "message": _told(a.outcome, a.message, place),
+                "message": _stable_message(a.outcome, a.message, place),
                 "stdout": without_chance(a.stdout[-_PRINTED:], place),
                 "stderr": without_chance(a.stderr[-_PRINTED:], place),
             }
         )
         for a in record.attempts
     ]
-    message = _told(record.outcome, record.message, place)
+    message = _stable_message(record.outcome, record.message, place)
     return record.model_copy(update={"message": message, "attempts": tuple(attempts)})
 
 
-def _told(outcome: Outcome, message: str, place: Path) -> str:
+def _stable_message(outcome: Outcome, message: str, place: Path) -> str:
     return without_chance(message, place) if outcome in _PRINTED_BY_CODE else message
 
 

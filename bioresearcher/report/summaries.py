@@ -44,7 +44,7 @@ MODEL_COLUMNS = (
 )  # fmt: skip
 MODEL_NUMBERS = (False, False, False, True, True, True, True, True, True)
 """Which of these columns hold numbers."""
-VARYING = (
+NOT_REPEATED = (
     "Times, memory, places and the command line differ between two computations of the same; they stand in run.json "
     "and in each task’s record.json, not here. In what code printed, addresses and durations are replaced."
 )
@@ -182,7 +182,7 @@ class TaskRates:
         return percent(self.verified, self.tasks)
 
 
-def rates(view: RunView) -> TaskRates:
+def task_rates(view: RunView) -> TaskRates:
     """Both success rates and the count at each rung, from the tasks themselves."""
     ladder = tuple((rung, sum(t.outcome is rung for t in view.tasks)) for rung in Outcome)
     return TaskRates(
@@ -215,12 +215,12 @@ def automation_rows(view: RunView) -> tuple[tuple[str, str], ...]:
 def title(view: RunView) -> str:
     """The protocol's title, else the objective."""
     chosen = view.protocol.title if view.protocol and view.protocol.title.strip() else view.run.objective.text
-    return one_line(chosen, 160) or answered_in(view)[0]
+    return one_line(chosen, 160) or answering_run(view)[0]
 
 
 def headline(view: RunView) -> Stamp:
     """The one line that says how far the run came: verified of all tasks, and the sandbox used."""
-    counted = rates(view)
+    counted = task_rates(view)
     if counted.tasks == 0:
         return Stamp("No task was run", "warn")
     tone: Tone = "good" if counted.verified == counted.tasks else "warn" if counted.verified else "bad"
@@ -233,8 +233,8 @@ def stamps(view: RunView) -> tuple[Stamp, ...]:
     ended: dict[str, Stamp] = {
         "done": Stamp("Run complete", "good"),
         "running": Stamp("Run not finished", "warn"),
-        "stopped": Stamp(f"Run stopped{_by(run.stopped_by)}", "warn"),
-        "failed": Stamp(f"Run failed{_by(run.stopped_by)}", "bad"),
+        "stopped": Stamp(f"Run stopped{_stop_reason(run.stopped_by)}", "warn"),
+        "failed": Stamp(f"Run failed{_stop_reason(run.stopped_by)}", "bad"),
     }
     said = [ended[run.status]]
     bare = [t for t in view.tasks if t.unsandboxed]
@@ -245,7 +245,7 @@ def stamps(view: RunView) -> tuple[Stamp, ...]:
         said.append(Stamp(f"Sandbox: {', '.join(names)}", "plain"))
     elif not bare:
         said.append(Stamp("No sandbox was used: no code was run", "warn"))
-    if foreign_datasets(view):
+    if irrelevant_datasets(view):
         said.append(Stamp("Data do not look relevant to the objective", "bad"))
     withdrawn = sum(p.status == "retracted" for p in used_papers(view))
     if withdrawn:
@@ -256,14 +256,14 @@ def stamps(view: RunView) -> tuple[Stamp, ...]:
     return tuple(said)
 
 
-def foreign_datasets(view: RunView) -> tuple[str, ...]:
+def irrelevant_datasets(view: RunView) -> tuple[str, ...]:
     """Data sets with samples that tasks read although they do not look relevant to the objective."""
     doubted = {c.dataset_id for c in view.checks if not c.relevant}
     read = {i.dataset for t in view.tasks for i in t.task.inputs}
     return tuple(d.id for d in view.datasets if d.id in doubted & read and d.n_samples)
 
 
-def _by(reason: str) -> str:
+def _stop_reason(reason: str) -> str:
     return f": {one_line(reason, 80)}" if reason.strip() else ""
 
 
@@ -341,12 +341,12 @@ def used_papers(view: RunView) -> tuple[Paper, ...]:
     return tuple(p for p in view.papers if p.id not in left_out)
 
 
-def stamped(paper: Paper) -> str:
+def title_with_status(paper: Paper) -> str:
     """The title, after what everybody who reads it has to know."""
     return f"{STAMPS[paper.status]}: {paper.title}" if paper.status in STAMPS else paper.title
 
 
-def in_no_step(report: PaperReport) -> tuple[str, ...]:
+def unused_mentions(report: PaperReport) -> tuple[str, ...]:
     """Data sets, software and tests that a paper names and no step of its report carries."""
     kinds = {"accession", "software", "test"}
     return tuple(dict.fromkeys(f"{m.name} {m.value}".strip() for m in report.mined if m.kind in kinds and not m.steps))
@@ -393,13 +393,13 @@ def dataset_facts(row: DatasetView) -> tuple[tuple[str, str], ...]:
     )
 
 
-def answered_in(view: RunView) -> tuple[str, str]:
+def answering_run(view: RunView) -> tuple[str, str]:
     """Id and start of the run that asked for the answers: a replay reports what that run gave."""
     replay = view.run.replay_of
     return (replay.run_id, replay.started) if replay else (view.run.run_id, view.run.started)
 
 
-def telling_settings(view: RunView) -> tuple[tuple[str, str], ...]:
+def result_settings(view: RunView) -> tuple[tuple[str, str], ...]:
     """The settings that can change what a run gives; anything named like a credential is left out."""
     return tuple((k, setting_text(k, v)) for k, v in view.run.settings.items() if k not in INCIDENTAL)
 
@@ -434,13 +434,13 @@ def commands(view: RunView) -> tuple[tuple[str, str], ...]:
 KINDS = {"jats": "full text (JATS)", "pdf": "full text (PDF)", "note": "method note", "record": "record only"}
 
 
-def described(task: TaskView, output: OutputFile) -> str:
+def output_caption(task: TaskView, output: OutputFile) -> str:
     """What an output shows, as its task declared it; else the task's title."""
     declared = next((o.description for o in task.task.outputs if o.name == output.artifact.name), "")
     return one_line(declared or task.task.title, 300)
 
 
-FILE = "evidence.json"
+EVIDENCE_FILE = "evidence.json"
 
 
 def graph_of(view: RunView) -> EvidenceGraph:
@@ -448,7 +448,7 @@ def graph_of(view: RunView) -> EvidenceGraph:
     return evidence_graph(view.papers, view.reports, view.protocol, [t.task for t in view.tasks])
 
 
-def use_of(paper: Paper, report: PaperReport, view: RunView) -> PaperUse:
+def paper_use(paper: Paper, report: PaperReport, view: RunView) -> PaperUse:
     """The use of one paper: parts taken from it, steps and tasks that stand on it."""
     return evidence_graph([paper], [report], view.protocol, [t.task for t in view.tasks]).papers[0]
 
