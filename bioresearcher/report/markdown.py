@@ -1,6 +1,6 @@
-"""The report as Markdown (GitHub's tables), with figures as links into the run folder.
+"""The run report as Markdown (GitHub's tables), with figures as links into the run folder.
 
-How papers were searched and which were left out, cut where lists get long.
+Text from papers, data, tasks and models is escaped throughout. `*_lines` functions are also used for single sections.
 """
 
 from __future__ import annotations
@@ -12,17 +12,6 @@ from bioresearcher.report import summaries
 from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.protocol_markdown import protocol_lines, quote_lines
 from bioresearcher.report.run_data import OutputFile, RunView, TablePreview, TaskView
-from bioresearcher.report.summaries import (
-    MODEL_COLUMNS,
-    MODEL_NUMBERS,
-    NOT_REPEATED,
-    ORIGINS,
-    cost,
-    paper_use,
-    tokens_in,
-    tokens_out,
-    use_rows,
-)
 from bioresearcher.review.checks import count_severities
 from bioresearcher.schemas.base import Usage, UsageRow
 from bioresearcher.schemas.execution import DryLabTask
@@ -47,10 +36,10 @@ from bioresearcher.text.format import (
 )
 from bioresearcher.text.visible import one_line
 
-MOST_QUERIES = 60
-"""Queries shown in a report."""
-MOST_LEFT_OUT = 50
-"""Papers left out that a report names; the others are counted."""
+MAX_QUERIES = 60
+"""Largest number of queries in a report; the others are counted."""
+MAX_NOT_READ = 50
+"""Largest number of papers named as not read; the others are counted."""
 EXCLUSION_REASONS: dict[DecidedBy, str] = {
     "score": "below the score",
     "own": "given by the researcher",
@@ -63,79 +52,11 @@ EXCLUSION_REASONS: dict[DecidedBy, str] = {
     "language": "in another language",
     "year": "of another year",
 }
-
-
-def queries(rounds: Sequence[SearchRound]) -> list[tuple[int, QueryTrail]]:
-    """Every query with its round, in the order asked."""
-    return [(r.round, row) for r in rounds for row in r.trail]
-
-
-def left_out(screening: Iterable[ScreenedPaper], papers: Iterable[Paper]) -> list[ScreenedPaper]:
-    """Papers that are not read: those with a warning about them first, then the best."""
-    warned = {p.id for p in papers if p.status in ("retracted", "concern")}
-    rows = [s for s in screening if not s.kept]
-    return sorted(rows, key=lambda s: (s.paper_id not in warned, -s.score, -s.relevance, s.paper_id))
-
-
-def counted(rows: Iterable[ScreenedPaper]) -> str:
-    """How many were left out for which reason, the most frequent first."""
-    kinds = Counter(EXCLUSION_REASONS[row.decided_by] for row in rows)
-    return ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items(), key=lambda k: (-k[1], k[0])))
-
-
-def searched_lines(view: RunView) -> Iterable[str]:
-    """The search as Markdown: a table of queries, and why searching ended."""
-    rows = queries(view.rounds_of_search)
-    if not rows:
-        return
-    yield from ("### How papers were searched", "")
-    yield from md_table(
-        ("Round", "Source", "Query", "Hits", "Taken", "New", "Kept"),
-        (
-            (
-                str(n),
-                md(q.source),
-                _query_text(q),
-                f"{q.hits:,}",
-                str(len(q.found)),
-                str(q.new),
-                "–" if q.kept is None else str(q.kept),
-            )
-            for n, q in rows[:MOST_QUERIES]
-        ),
-    )
-    if len(rows) > MOST_QUERIES:
-        yield from (f"And {len(rows) - MOST_QUERIES} more queries: see search.json.", "")
-    ends = [r.stop_reason for r in view.rounds_of_search if r.stop_reason]
-    yield from (f"Searching ended: {md(ends[-1])}." if ends else "Searching had not ended.", "")
-
-
-def _query_text(row: QueryTrail) -> str:
-    said = [md(one_line(row.query, 400))]
-    if row.rule:
-        said.append(md(row.rule))
-    if row.translation and row.translation != row.query:
-        said.append(f"understood as: {md(one_line(row.translation, 300))}")
-    return "; ".join([*said, *(md(one_line(w, 200)) for w in row.warnings)])
-
-
-def left_out_lines(view: RunView) -> Iterable[str]:
-    """Papers left out as Markdown: counted by reason, then named with theirs."""
-    rows = left_out(view.screening, view.papers)
-    if not rows:
-        return
-    titles = {p.id: p.title for p in view.papers}
-    yield from ("### Papers found and not read", "", f"{count_of(len(rows), 'paper')}: {counted(rows)}.", "")
-    for row in rows[:MOST_LEFT_OUT]:
-        title = one_line(titles.get(row.paper_id, ""), 160)
-        yield f"- {md(row.paper_id)} {md(title)}: {md(one_line(row.reason, 300))}"
-    if len(rows) > MOST_LEFT_OUT:
-        yield f"- and {len(rows) - MOST_LEFT_OUT} more: see screening.json."
-    yield ""
+"""Deciding rule of the screening -> reason in words."""
 
 
 def render_markdown(view: RunView) -> str:
-    """The whole report as Markdown.
+    """Render the whole report as Markdown.
 
     Text from papers, data, tasks and models is shown literally: no HTML, link, image or table cell can arise
     from it. The same view gives the same text.
@@ -153,7 +74,7 @@ def _head(view: RunView) -> Iterable[str]:
 
 
 def title_lines(view: RunView) -> Iterable[str]:
-    """The title, how far the run came, and which run it is."""
+    """Write the title, the marks of the run's status, and the run's id and start."""
     run = view.run
     yield from (f"# {md(summaries.title(view))}", "")
     yield from (" · ".join(f"**{md(s.text)}**" for s in (summaries.headline(view), *summaries.stamps(view))), "")
@@ -168,7 +89,7 @@ def _objective(view: RunView) -> Iterable[str]:
 
 
 def requirement_lines(view: RunView) -> Iterable[str]:
-    """The objective's requirements, and what the protocol does about them."""
+    """Write the table of the objective's requirements and their coverage in the protocol."""
     rows = [(md(r.requirement.id), md(r.requirement.text), _coverage(r)) for r in summaries.requirement_rows(view)]
     yield from md_table(("Id", "Requirement", "In the protocol"), rows) if rows else ("None were given.", "")
 
@@ -229,14 +150,14 @@ def _evidence(view: RunView) -> Iterable[str]:
 
 
 def paper_lines(row: summaries.PaperView, view: RunView) -> Iterable[str]:
-    """A paper: its facts, the steps taken from it with their quotes, and the protocol steps that stand on it."""
+    """Write a paper: its facts, its use in the run, and its paper report with quotes."""
     paper, screened = row.paper, row.screened
     yield f"- {md(paper.id)}: {_reference(paper)}"
     yield f"- Kind: {summaries.KINDS[paper.kind]}; from {md(paper.source)}; retraction status: {paper.status}"
     yield from (f"- Notice: {md(' '.join(filter(None, (n.what, n.date, f'({n.source})'))))}" for n in paper.notices)
     if screened:
-        kept = "kept" if screened.kept else "not kept"
-        yield f"- Screening: {screened.score} of 5, {kept}: {md(screened.reason)} ({ORIGINS[screened.origin]})"
+        score = f"{screened.score} of 5, {'kept' if screened.kept else 'not kept'}"
+        yield f"- Screening: {score}: {md(screened.reason)} ({summaries.ORIGINS[screened.origin]})"
     if row.report:
         yield from _report(row, row.report, view)
     else:
@@ -258,7 +179,10 @@ def _reference(paper: Paper) -> str:
 
 
 def _report(row: summaries.PaperView, report: PaperReport, view: RunView) -> Iterable[str]:
-    yield from (f"- {name.capitalize()}: {md(value)}" for name, value in use_rows(paper_use(row.paper, report, view)))
+    yield from (
+        f"- {name.capitalize()}: {md(value)}"
+        for name, value in summaries.use_rows(summaries.paper_use(row.paper, report, view))
+    )
     yield f"- Quotes: {report.quotes_located} of {report.quotes} found in the text"
     yield from (f"- Doubt about its text: {md(one_line(w, 200))}" for w in view.doubts.get(report.paper_id, ()))
     if report.suspicious:
@@ -287,6 +211,75 @@ def _report(row: summaries.PaperView, report: PaperReport, view: RunView) -> Ite
                 yield from quote_lines(evidence, view)
 
 
+def left_out_lines(view: RunView) -> Iterable[str]:
+    """Write the papers that are not read: counted by reason, then named with theirs."""
+    rows = left_out(view.screening, view.papers)
+    if not rows:
+        return
+    titles = {p.id: p.title for p in view.papers}
+    yield from ("### Papers found and not read", "", f"{count_of(len(rows), 'paper')}: {counted(rows)}.", "")
+    for row in rows[:MAX_NOT_READ]:
+        title = one_line(titles.get(row.paper_id, ""), 160)
+        yield f"- {md(row.paper_id)} {md(title)}: {md(one_line(row.reason, 300))}"
+    if len(rows) > MAX_NOT_READ:
+        yield f"- and {len(rows) - MAX_NOT_READ} more: see screening.json."
+    yield ""
+
+
+def left_out(screening: Iterable[ScreenedPaper], papers: Iterable[Paper]) -> list[ScreenedPaper]:
+    """List the papers that are not read: retracted or doubted ones first, then by score."""
+    warned = {p.id for p in papers if p.status in ("retracted", "concern")}
+    rows = [s for s in screening if not s.kept]
+    return sorted(rows, key=lambda s: (s.paper_id not in warned, -s.score, -s.relevance, s.paper_id))
+
+
+def counted(rows: Iterable[ScreenedPaper]) -> str:
+    """Count the papers that are not read by reason, the most frequent first."""
+    kinds = Counter(EXCLUSION_REASONS[row.decided_by] for row in rows)
+    return ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items(), key=lambda k: (-k[1], k[0])))
+
+
+def searched_lines(view: RunView) -> Iterable[str]:
+    """Write the search: a table of queries, and the reason why searching ended."""
+    rows = queries(view.rounds_of_search)
+    if not rows:
+        return
+    yield from ("### How papers were searched", "")
+    yield from md_table(
+        ("Round", "Source", "Query", "Hits", "Taken", "New", "Kept"),
+        (
+            (
+                str(n),
+                md(q.source),
+                _query_text(q),
+                f"{q.hits:,}",
+                str(len(q.found)),
+                str(q.new),
+                "–" if q.kept is None else str(q.kept),
+            )
+            for n, q in rows[:MAX_QUERIES]
+        ),
+    )
+    if len(rows) > MAX_QUERIES:
+        yield from (f"And {len(rows) - MAX_QUERIES} more queries: see search.json.", "")
+    ends = [r.stop_reason for r in view.rounds_of_search if r.stop_reason]
+    yield from (f"Searching ended: {md(ends[-1])}." if ends else "Searching had not ended.", "")
+
+
+def queries(rounds: Sequence[SearchRound]) -> list[tuple[int, QueryTrail]]:
+    """List every query with the number of its search round, in the order asked."""
+    return [(r.round, row) for r in rounds for row in r.trail]
+
+
+def _query_text(row: QueryTrail) -> str:
+    said = [md(one_line(row.query, 400))]
+    if row.rule:
+        said.append(md(row.rule))
+    if row.translation and row.translation != row.query:
+        said.append(f"understood as: {md(one_line(row.translation, 300))}")
+    return "; ".join([*said, *(md(one_line(w, 200)) for w in row.warnings)])
+
+
 def _datasets(view: RunView) -> Iterable[str]:
     yield from ("## Data sets", "")
     for row in summaries.dataset_views(view):
@@ -296,7 +289,7 @@ def _datasets(view: RunView) -> Iterable[str]:
 
 
 def dataset_lines(row: summaries.DatasetView) -> Iterable[str]:
-    """A data set: its facts and how it fits."""
+    """Write the facts of a data set and its check."""
     return md_list(f"{name}: {md(text)}" for name, text in summaries.dataset_facts(row) if text)
 
 
@@ -322,13 +315,13 @@ def _tasks(view: RunView) -> Iterable[str]:
 
 
 def task_lines(view: TaskView) -> Iterable[str]:
-    """A task: its goal, its outcome and its outputs."""
+    """Write a task: its outcome, goal, facts, attempts and outputs."""
     task, record = view.task, view.record
     yield from (f"**{summaries.OUTCOMES[view.outcome]}**", "", md(task.goal), "")
     yield f"- Carries out: {', '.join(md(s) for s in task.step_ids) or 'no protocol step'}"
     reads = (f"{i.name} ({i.dataset or i.task}/{i.file if i.dataset else i.output})" for i in task.inputs)
     yield f"- Reads: {md(', '.join(reads)) or 'nothing'}"
-    yield f"- Made with: {f'the vetted analysis {md(task.skill)}' if task.skill else 'code written for this task'}"
+    yield f"- Made with: {f'the skill {md(task.skill)}' if task.skill else 'code written for this task'}"
     code = (
         f"[{task.code_file}](<{file_link(f'{view.folder}/{task.code_file}')}>)" if view.has_code else "not written yet"
     )
@@ -364,12 +357,8 @@ def _parameters(task: DryLabTask) -> Iterable[str]:
 def _outputs(task: TaskView) -> Iterable[str]:
     if not task.outputs:
         return
-    rows = [
-        (_file(o), o.artifact.kind, size(o.artifact.bytes), md_code(o.artifact.sha256), md(o.artifact.summary),
-         "as written" if o.state == "same" else f"**{md(o.note)}**")
-        for o in task.outputs
-    ]  # fmt: skip
-    yield from md_table(("Output", "Kind", "Size", "sha256", "What", "State"), rows, (False, False, True))
+    header = ("Output", "Kind", "Size", "sha256", "What", "State")
+    yield from md_table(header, map(_output_cells, task.outputs), (False, False, True))
     if not task.verified:
         yield from ("The outputs of a task that is not verified are not results and are not shown here.", "")
         return
@@ -379,6 +368,12 @@ def _outputs(task: TaskView) -> Iterable[str]:
             yield from (f"![{what}](<{output.link}>)", "", what, "")
         elif output.table:
             yield from (f"{what} ({output.table.extent})", "", *_preview(output.table))
+
+
+def _output_cells(output: OutputFile) -> tuple[str, ...]:
+    artifact = output.artifact
+    state = "as written" if output.state == "same" else f"**{md(output.note)}**"
+    return (_file(output), artifact.kind, size(artifact.bytes), md_code(artifact.sha256), md(artifact.summary), state)
 
 
 def _preview(table: TablePreview) -> Iterable[str]:
@@ -392,15 +387,18 @@ def _review(view: RunView) -> Iterable[str]:
 
 
 def review_lines(view: RunView) -> Iterable[str]:
-    """Verdict, scores, what the gates found, and the reviews of drafts on the way."""
+    """Write the review: verdict, scores, findings of the checks, and the reviews of earlier drafts."""
     if view.review is None:
         yield from ("No review was written.", "")
     else:
         review = view.review
         mean = f", mean {review.mean_score:.2f} of 5, {count_severities(review.findings)}" if review.metrics else ""
-        yield from (f"Verdict: **{review.verdict}**{mean} – {ORIGINS[review.origin]}. {md(review.summary)}", "")
+        yield from (
+            f"Verdict: **{review.verdict}**{mean} – {summaries.ORIGINS[review.origin]}. {md(review.summary)}",
+            "",
+        )
         yield from score_lines({n: m for n in METRICS if (m := review.metrics.get(n)) is not None})
-        yield from finding_lines(review.findings) if review.findings else ("The gates found nothing.", "")
+        yield from finding_lines(review.findings) if review.findings else ("The checks found nothing.", "")
     if view.rounds:
         rows = [
             (md(r.draft), str(r.round), f"{number(r.score)} of 5", _yes(r.passed), _yes(r.kept), md(r.reason))
@@ -410,7 +408,7 @@ def review_lines(view: RunView) -> Iterable[str]:
 
 
 def score_lines(metrics: Mapping[MetricName, Metric]) -> Iterable[str]:
-    """Scores with their reasons and what they rest on."""
+    """Write the table of scores with their reasons and evidence."""
     rows = [
         (words(n).capitalize(), f"{m.score:.1f} of 5", md(m.reason), "; ".join(md(e) for e in m.evidence))
         for n, m in metrics.items()
@@ -419,9 +417,9 @@ def score_lines(metrics: Mapping[MetricName, Metric]) -> Iterable[str]:
 
 
 def finding_lines(findings: Iterable[CheckFinding]) -> Iterable[str]:
-    """Findings of the gates, with advice."""
+    """Write the table of the checks' findings, with suggestions."""
     rows = [(f.severity, md(f.gate), md(f.location), md(f.message), md(f.suggestion)) for f in findings]
-    return md_table(("Severity", "Gate", "Where", "What", "Suggestion"), rows)
+    return md_table(("Severity", "Check", "Where", "What", "Suggestion"), rows)
 
 
 def _yes(value: bool) -> str:
@@ -437,7 +435,7 @@ def _usage(view: RunView) -> Iterable[str]:
         ("Repairs", number(u.repairs)),
         ("Human interventions", number(u.human_interventions)),
     ]
-    yield from ("## Usage and versions", "", *md_table(("What", "How much"), rows), NOT_REPEATED, "")
+    yield from ("## Usage and versions", "", *md_table(("What", "How much"), rows), summaries.NOT_REPEATED, "")
     if view.run.usage:
         yield from ("### Models", "", *model_lines(view.run.usage))
     yield from md_table(("Component", "Version"), [(md(k), md(v)) for k, v in view.run.versions.items()])
@@ -448,16 +446,17 @@ def _usage(view: RunView) -> Iterable[str]:
 
 
 def model_lines(rows: Collection[UsageRow]) -> Iterable[str]:
-    """Use of models by step, role and model, and in all."""
+    """Write the use of models by step, role and model, and in total."""
     total = sum((r.usage for r in rows), Usage())
-    cells = [
-        (md(r.step), md(r.role), md(r.model), f"{r.usage.calls:,}", tokens_in(r.usage), tokens_out(r.usage),
-         cost(r.usage), f"{r.repaired:,}", f"{r.by_rule:,}")
-        for r in rows
-    ]  # fmt: skip
-    yield from md_table(MODEL_COLUMNS, cells, MODEL_NUMBERS)
-    tokens = f"{tokens_in(total)} tokens in, {tokens_out(total)} out"
-    yield from (f"In all: {count_of(total.calls, 'call')}, {tokens}, cost {cost(total)}", "")
+    yield from md_table(summaries.MODEL_COLUMNS, map(_usage_cells, rows), summaries.MODEL_NUMBERS)
+    tokens = f"{summaries.tokens_in(total)} tokens in, {summaries.tokens_out(total)} out"
+    yield from (f"In all: {count_of(total.calls, 'call')}, {tokens}, summaries.cost {summaries.cost(total)}", "")
+
+
+def _usage_cells(row: UsageRow) -> tuple[str, ...]:
+    use = row.usage
+    spent = (f"{use.calls:,}", summaries.tokens_in(use), summaries.tokens_out(use), summaries.cost(use))
+    return (md(row.step), md(row.role), md(row.model), *spent, f"{row.repaired:,}", f"{row.by_rule:,}")
 
 
 def _caveats(view: RunView) -> Iterable[str]:
@@ -465,4 +464,4 @@ def _caveats(view: RunView) -> Iterable[str]:
     yield from md_list((md(s) for s in not_verified(view)), "Nothing is known to be open.")
     yield from ("## How to reproduce", "", "Inside the run folder, where this report lies:", "")
     for what, line in summaries.commands(view):
-        yield from (f"- {what}: {md_code(line)}",)
+        yield f"- {what}: {md_code(line)}"

@@ -18,17 +18,17 @@ _QUOTE_STATES: dict[QuoteState, str] = {
 
 
 def render_protocol(protocol: Protocol, view: RunView) -> str:
-    """The whole protocol as one Markdown document.
+    """Render the whole protocol as one Markdown document.
 
     Args:
-        protocol: What to render; it need not be the one stored in the run folder yet.
-        view: Where the titles of papers, the state of quotes and the outcomes of tasks are taken from.
+        protocol: The protocol; it need not be the one stored in the run folder yet.
+        view: The run with the titles of papers, the state of quotes and the outcomes of tasks.
     """
     return _document(protocol, view)
 
 
 def render_bare_protocol(protocol: Protocol) -> str:
-    """Like `render_protocol`, before there is a run to look things up in: ids instead of titles and outcomes."""
+    """Render the protocol without a run: with ids instead of titles, and without the outcomes of tasks."""
     return _document(protocol, None)
 
 
@@ -37,7 +37,7 @@ def _document(protocol: Protocol, view: RunView | None) -> str:
 
 
 def protocol_lines(protocol: Protocol, view: RunView | None, level: int) -> Iterable[str]:
-    """The protocol's lines with parts at heading `level` and steps one below."""
+    """Write the protocol with parts at heading `level` and steps one below."""
     if protocol.summary:
         yield from (md(protocol.summary), "")
     linked = sum(bool(s.links) for s in protocol.steps)
@@ -55,7 +55,7 @@ def protocol_lines(protocol: Protocol, view: RunView | None, level: int) -> Iter
 
 
 def part_lines(part: ProtocolPart, view: RunView | None, level: int, *, quotes: bool = True) -> Iterable[str]:
-    """A part with its steps, headed at `level`; without `quotes` the passages are only named."""
+    """Write a part with its steps at heading `level`; without `quotes` the passages are only named."""
     yield from (f"{'#' * level} Part {md(part.id)}: {md(part.title)}", "")
     yield from (f"{md(part.purpose)} {md(part.reason)}".strip(), "")
     if part.novel:
@@ -71,14 +71,14 @@ def part_lines(part: ProtocolPart, view: RunView | None, level: int, *, quotes: 
 
 
 def _relations(part: ProtocolPart) -> Iterable[str]:
-    """How the part stands to others and to the papers, a line each."""
-    told = {r.part for r in part.relations}
+    """List the relations of the part to other parts and to papers, a line each."""
+    related = {r.part for r in part.relations}
     for relation in part.relations:
         reason = f": {md(relation.reason)}" if relation.reason else ""
         yield f"{relation.kind.capitalize()} part {md(relation.part)}{reason}"
-    silent = [md(p) for p in part.depends_on if p not in told]
-    if silent:
-        yield f"Needs part {', '.join(silent)}"
+    others = [md(p) for p in part.depends_on if p not in related]
+    if others:
+        yield f"Needs part {', '.join(others)}"
     papers: dict[str, list[str]] = {}
     for ref in part.learns_from:
         papers.setdefault(ref.paper_id, []).append(ref.part_id)
@@ -88,7 +88,7 @@ def _relations(part: ProtocolPart) -> Iterable[str]:
 
 
 def step_lines(step: ProtocolStep, view: RunView | None, level: int, *, quotes: bool = True) -> Iterable[str]:
-    """A step with all that is known of it and the passages it was learnt from, headed at `level`."""
+    """Write a step at heading `level`, with its facts and the passages it was learnt from."""
     marks = ["wet lab" if step.kind == "wet" else "dry lab"]
     marks += [] if step.links else ["**unsupported**"]
     marks += [f"task {md(t.task.id)}: {OUTCOMES[t.outcome]}" for t in (tasks_of_step(view, step.id) if view else ())]
@@ -126,7 +126,7 @@ def _facts(step: ProtocolStep) -> Iterable[tuple[str, list[str]]]:
         ("Software", step.software),
         ("Accepted when", (step.acceptance,) if step.acceptance else ()),
         ("Serves", step.requirements),
-        ("Vetted analysis", (step.skill,) if step.skill else ()),
+        ("Skill", (step.skill,) if step.skill else ()),
         ("Origin", (ORIGINS[step.origin],)),
     )
     for name, values in optional:
@@ -141,7 +141,7 @@ def _link(link: Link, view: RunView | None) -> Iterable[str]:
 
 
 def quote_lines(evidence: Evidence, view: RunView | None) -> Iterable[str]:
-    """A quote as a block with the place it comes from and whether it still stands there."""
+    """Write a quote as a block with its place in the paper and the state of the quote there."""
     papers = view.papers if view else ()
     title = next((title_with_status(p) for p in papers if p.id == evidence.document), evidence.document)
     page = f", page {evidence.page}" if evidence.page is not None else ""

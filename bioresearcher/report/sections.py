@@ -1,4 +1,4 @@
-"""Sections of the run report by name, as an overview or of one item; of runs that still work, too."""
+"""Single sections of the run report as Markdown, as an overview or for one item; also of unfinished runs."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ from bioresearcher.text.format import count_of, duration, md, md_code_block, md_
 from bioresearcher.text.visible import one_line, tail
 
 MAX_LISTED: Final = 60
-"""Papers left out and columns that are listed; of more the rest is counted."""
-_PRINTED: Final = 1_200
-"""Characters of what the last attempt printed on standard error."""
+"""Largest number of papers not read, or of columns, that are listed; the others are counted."""
+_MAX_PRINTED: Final = 1_200
+"""Characters shown of the last attempt's standard error, from its end."""
 _STEP: Final = re.compile(r"(?:part|step)?\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
 
 
 def section(folder: RunFolder, name: str, item: str = "") -> str:
-    """A section of a run's report as Markdown; text that is not ours is escaped.
+    """Render a section of a run's report as Markdown; text from outside is escaped.
 
     Args:
         folder: The run folder, finished or not; it is only read.
         name: One of `SECTIONS`.
-        item: What it is about: a number of the overview, an id or a word; empty for the overview.
+        item: A number of the overview, an id or a word; empty for the overview.
 
     Raises:
-        InputError: `item` means nothing.
+        InputError: There is no such `item`.
         RunFolderError: `run.json` cannot be used.
     """
     if not folder.has("run.json"):
@@ -67,13 +67,13 @@ def section(folder: RunFolder, name: str, item: str = "") -> str:
 
 
 def usage_of(folder: RunFolder, recorded: tuple[UsageRow, ...] = ()) -> tuple[UsageRow, ...]:
-    """Use of models so far, from the ledger; as recorded when that cannot be read."""
+    """Read the use of models so far from the ledger; fall back to the recorded rows."""
     rows = usage_rows(folder.path("ledger.sqlite")) if folder.has("ledger.sqlite") else None
     return recorded if rows is None else rows
 
 
 def _choose(name: str, item: str, ids: Sequence[str]) -> str:
-    """The id that is meant: as it is, apart from case, or its number in the list, from 1 on."""
+    """Find the id for an item: the same text apart from case, or the number in the list from 1 on."""
     for identifier in ids:
         if identifier.casefold() == item.casefold():
             return identifier
@@ -151,7 +151,7 @@ def _numbered(number: int, identifier: str, title: str) -> str:
 
 
 def _counts_of_paper(row: summaries.PaperView) -> tuple[str, str, str]:
-    """Year, steps and quotes of a paper."""
+    """Cells of a paper: year, steps, quotes located of all."""
     report, year = row.report, str(row.paper.year or "n.d.")
     if report is None:
         return year, "–", "–"
@@ -222,7 +222,7 @@ def _size(protocol: Protocol) -> str:
 
 
 def _outline(view: RunView) -> Iterable[str]:
-    """Parts and steps by their titles, and what becomes of the requirements."""
+    """Outline of the protocol: titles of parts and steps, and coverage of the requirements."""
     protocol = view.protocol
     if protocol is None:
         return
@@ -259,7 +259,7 @@ def _tasks(view: RunView, item: str) -> Iterable[str]:
 
 
 def _task_cells(task: TaskView) -> tuple[str, ...]:
-    """Outcome, attempts, outputs and time of a task."""
+    """Cells of a task: outcome, attempts, outputs, time."""
     record = task.record
     if record is None:
         return "waits or runs", "–", "–", "–"
@@ -269,7 +269,7 @@ def _task_cells(task: TaskView) -> tuple[str, ...]:
 
 
 def _task(task: TaskView) -> Iterable[str]:
-    """A task as the report has it, with its times, its statements and what it printed last."""
+    """A task as in the report, with the times of its attempts, its statements and its last standard error."""
     record = task.record
     yield from (f"# {md(task.task.id)} {md(task.task.title)}", "", *task_lines(task))
     if record is None:
@@ -280,7 +280,7 @@ def _task(task: TaskView) -> Iterable[str]:
         yield from ("## Findings" if task.verified else "## Stated, but not verified: no results", "")
         yield from md_list(md(f.statement) for f in record.findings)
     if record.outcome is not Outcome.VERIFIED and record.attempts and record.attempts[-1].stderr.strip():
-        yield from ("## The last attempt printed", "", *md_code_block(tail(record.attempts[-1].stderr, _PRINTED)))
+        yield from ("## The last attempt printed", "", *md_code_block(tail(record.attempts[-1].stderr, _MAX_PRINTED)))
 
 
 def _review(view: RunView, item: str) -> Iterable[str]:
@@ -316,3 +316,4 @@ SECTIONS: Final[Mapping[str, Callable[[RunView, str], Iterable[str]]]] = {
     "review": _review,
     "cost": _cost,
 }
+"""Name of a section -> function that writes it for a run and an item."""

@@ -1,4 +1,4 @@
-"""Writes the reports of a run into its folder."""
+"""Writer of the run report in all its forms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from bioresearcher.runfolder import RunFolder, write_text
 def write_reports(folder: RunFolder) -> tuple[Path, Path]:
     """Write `report.md`, `report.html` and `evidence.json` from the run folder's values, replacing earlier ones.
 
-    Call it after the last change of `run.json`: the report shows the status and totals it finds there.
+    A run with tasks also gets `notebook.ipynb`. Call it after the last change of `run.json`: the report shows the
+    status and totals it finds there.
 
     Returns:
         The paths of the Markdown and of the HTML report.
