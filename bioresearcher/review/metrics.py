@@ -329,10 +329,7 @@ def _bases(f: Features) -> dict[MetricName, float]:
         * _mean((1.0, 4), (f.quantities.value, 2), (f.tools.value, 2), (max(f.sources.value, f.data.value), 2)),
         "logical_soundness": frame
         * _mean(
-            (chained, 4),
-            (min(1.0, len(f.safeguards) / 2), 2),
-            (max(f.reasons.value, f.purposes.value), 1),
-            (size, 2),
+            (chained, 4), (min(1.0, len(f.safeguards) / 2), 2), (max(f.reasons.value, f.purposes.value), 1), (size, 2)
         ),
         "structural_soundness": frame
         * _mean((f.titles.value, 2), (parts, 2), (f.sized_parts.value, 2), (fields, 1), (size, 1)),
