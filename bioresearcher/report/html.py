@@ -124,6 +124,7 @@ def _environment() -> Environment:
         kinds=summaries.KINDS,
         metrics=METRICS,
         tasks_of_step=summaries.tasks_of_step,
+        step_facts=summaries.step_facts,
         described=summaries.output_caption,
         dataset_facts=summaries.dataset_facts,
         in_no_step=summaries.unused_mentions,

@@ -299,15 +299,15 @@ def _protocol(view: RunView) -> Iterable[str]:
 
 
 def _tasks(view: RunView) -> Iterable[str]:
-    counted = summaries.task_rates(view)
+    counts = summaries.task_rates(view)
     yield from ("## Tasks", "")
     if not view.tasks:
         yield from ("No task is in the run folder.", "")
         return
-    rates = (("verified", counted.verified, counted.verified_rate), ("exit code 0", counted.exit_ok, counted.exit_rate))
-    cells = [(name, f"{n} of {counted.tasks}", share) for name, n, share in rates]
+    rates = (("verified", counts.verified, counts.verified_rate), ("exit code 0", counts.exit_ok, counts.exit_rate))
+    cells = [(name, f"{n} of {counts.tasks}", share) for name, n, share in rates]
     yield from md_table(("Success", "Tasks", "Share"), cells)
-    rungs = (f"{summaries.OUTCOMES[rung]}: {n}" for rung, n in counted.ladder if n)
+    rungs = (f"{summaries.OUTCOMES[rung]}: {n}" for rung, n in counts.ladder if n)
     yield from (f"Outcomes: {'; '.join(rungs)}.", "")
     yield from md_table(("Automation", "How much"), summaries.automation_rows(view))
     for task in view.tasks:
@@ -450,7 +450,7 @@ def model_lines(rows: Collection[UsageRow]) -> Iterable[str]:
     total = sum((r.usage for r in rows), Usage())
     yield from md_table(summaries.MODEL_COLUMNS, map(_usage_cells, rows), summaries.MODEL_NUMBERS)
     tokens = f"{summaries.tokens_in(total)} tokens in, {summaries.tokens_out(total)} out"
-    yield from (f"In all: {count_of(total.calls, 'call')}, {tokens}, summaries.cost {summaries.cost(total)}", "")
+    yield from (f"In all: {count_of(total.calls, 'call')}, {tokens}, cost {summaries.cost(total)}", "")
 
 
 def _usage_cells(row: UsageRow) -> tuple[str, ...]:

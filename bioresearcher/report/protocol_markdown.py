@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bioresearcher.report.run_data import QuoteState, RunView
-from bioresearcher.report.summaries import ORIGINS, OUTCOMES, tasks_of_step, title_with_status
+from bioresearcher.report.summaries import ORIGINS, OUTCOMES, step_facts, tasks_of_step, title_with_status
 from bioresearcher.schemas.paper import Evidence
 from bioresearcher.schemas.protocol import Link, Protocol, ProtocolPart, ProtocolStep
-from bioresearcher.text.format import count_of, md, md_code
+from bioresearcher.text.format import count_of, md
 
 _QUOTE_STATES: dict[QuoteState, str] = {
     "found": "found at this place",
@@ -95,8 +95,8 @@ def step_lines(step: ProtocolStep, view: RunView | None, level: int, *, quotes: 
     yield from (f"{'#' * level} {md(step.id)} {md(step.title)}", "", f"({'; '.join(marks)})", "")
     yield from (md(line) for line in step.action.splitlines() if line.strip())
     yield ""
-    for name, values in _facts(step):
-        yield f"- {name}: {'; '.join(values) if values else 'none stated'}"
+    for name, values in step_facts(step):
+        yield f"- {name}: {'; '.join(map(md, values)) or 'none stated'}"
     if step.links and not quotes:
         learnt = dict.fromkeys(f"{md(k.paper_id)} step {md(k.step_id)}" for k in step.links)
         yield from (f"- Learnt from {', '.join(learnt)}", "")
@@ -109,29 +109,6 @@ def step_lines(step: ProtocolStep, view: RunView | None, level: int, *, quotes: 
     yield from ("Evidence:", "")
     for link in step.links:
         yield from _link(link, view)
-
-
-def _facts(step: ProtocolStep) -> Iterable[tuple[str, list[str]]]:
-    if step.object:
-        yield "Works on", [md(step.object)]
-    yield "Inputs", [f"{md(i.name)} ({md_code(i.source)})" for i in step.inputs]
-    yield "Parameters", [md(f"{p.name}: {p.value} {p.unit}".strip()) for p in step.parameters]
-    yield (
-        "Outputs",
-        [md(f"{o.name} ({o.kind})" + (f" – {o.description}" if o.description else "")) for o in step.outputs],
-    )
-    optional: tuple[tuple[str, tuple[str, ...]], ...] = (
-        ("Why", (step.rationale,) if step.rationale else ()),
-        ("Data sets", step.datasets),
-        ("Software", step.software),
-        ("Accepted when", (step.acceptance,) if step.acceptance else ()),
-        ("Serves", step.requirements),
-        ("Skill", (step.skill,) if step.skill else ()),
-        ("Origin", (ORIGINS[step.origin],)),
-    )
-    for name, values in optional:
-        if values:
-            yield name, [md(v) for v in values]
 
 
 def _link(link: Link, view: RunView | None) -> Iterable[str]:

@@ -1,7 +1,7 @@
 """Base of the checks: a pure function that looks for one defect in a protocol, without a model.
 
 A check gets a `CheckedProtocol`, the protocol with its texts prepared once, and what is known of the run. It yields
-`CheckHit`s; `checks.run_gates` turns them into findings with the check's id and severity.
+`CheckHit`s; the registry in `checks.py` turns them into findings with the check's id and severity.
 """
 
 from __future__ import annotations
