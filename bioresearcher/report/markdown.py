@@ -98,8 +98,8 @@ def _coverage(row: summaries.RequirementRow) -> str:
     if row.coverage is None:
         return "not assessed"
     steps = f"covered by {', '.join(md(s) for s in row.coverage.steps)}".removesuffix(" by ")
-    said = steps if row.coverage.met else "**not met**"
-    return f"{said}: {md(row.coverage.reason)}" if row.coverage.reason else said
+    state = steps if row.coverage.met else "**not met**"
+    return f"{state}: {md(row.coverage.reason)}" if row.coverage.reason else state
 
 
 def _found(view: RunView) -> Iterable[str]:
@@ -107,8 +107,8 @@ def _found(view: RunView) -> Iterable[str]:
     yield from ("Statements of verified tasks only, in the words of the code that computed them.", "")
     parts = summaries.findings_by_part(view)
     for row in summaries.negative_findings(parts):
-        said = f"{md(row.finding.statement)} (task {md(row.task.task.id)})"
-        yield from (f"> **Did not replicate or was not confirmed:** {said}", "")
+        statement = f"{md(row.finding.statement)} (task {md(row.task.task.id)})"
+        yield from (f"> **Did not replicate or was not confirmed:** {statement}", "")
     for part in parts:
         yield from (f"### {md(part.title)}", "")
         yield from md_list((_finding(r) for r in part.rows), "")
@@ -130,8 +130,8 @@ def _finding(row: summaries.FindingRow) -> str:
 def _open_task(task: TaskView) -> str:
     count = len(task.record.findings) if task.record else 0
     altered = ", outputs changed since the run" if task.altered else ""
-    said = f"Task {md(task.task.id)} {md(task.task.title)}: {summaries.OUTCOMES[task.outcome]}{altered}"
-    return f"{said} ({count_of(count, 'statement')} withheld)" if count else said
+    text = f"Task {md(task.task.id)} {md(task.task.title)}: {summaries.OUTCOMES[task.outcome]}{altered}"
+    return f"{text} ({count_of(count, 'statement')} withheld)" if count else text
 
 
 def _file(output: OutputFile) -> str:
@@ -165,17 +165,17 @@ def paper_lines(row: summaries.PaperView, view: RunView) -> Iterable[str]:
 
 
 def _reference(paper: Paper) -> str:
-    said = [
+    facts = [
         md(", ".join(paper.authors[:6]) + ", …" * (len(paper.authors) > 6)) or "authors not stated",
         md(paper.journal or "journal not stated"),
     ]
-    said.append(str(paper.year) if paper.year else "year not stated")
+    facts.append(str(paper.year) if paper.year else "year not stated")
     named = (("PMID", paper.pmid, pmid_link), ("PMCID", paper.pmcid, pmcid_link), ("DOI", paper.doi, doi_link))
     for name, value, link in named:
         if value:
             target = link(value)
-            said.append(f"{name} [{md(value)}](<{target}>)" if target else f"{name} {md(value)} (malformed)")
-    return "; ".join(said)
+            facts.append(f"{name} [{md(value)}](<{target}>)" if target else f"{name} {md(value)} (malformed)")
+    return "; ".join(facts)
 
 
 def _report(row: summaries.PaperView, report: PaperReport, view: RunView) -> Iterable[str]:
@@ -200,8 +200,8 @@ def _report(row: summaries.PaperView, report: PaperReport, view: RunView) -> Ite
     levels = {a.part_id: a for a in row.analysis.parts} if row.analysis else {}
     for part in report.parts:
         level = levels.get(part.id)
-        said = f"referability {level.level}: {md(level.reason)}" if level else "referability not assessed"
-        yield from ("", f"**Part {md(part.id)}: {md(part.title)}** ({said})", "")
+        assessment = f"referability {level.level}: {md(level.reason)}" if level else "referability not assessed"
+        yield from ("", f"**Part {md(part.id)}: {md(part.title)}** ({assessment})", "")
         for step in part.steps:
             marks = "" if step.supported else " (**unsupported**)"
             if step.unquoted:
@@ -272,12 +272,12 @@ def queries(rounds: Sequence[SearchRound]) -> list[tuple[int, QueryTrail]]:
 
 
 def _query_text(row: QueryTrail) -> str:
-    said = [md(one_line(row.query, 400))]
+    texts = [md(one_line(row.query, 400))]
     if row.rule:
-        said.append(md(row.rule))
+        texts.append(md(row.rule))
     if row.translation and row.translation != row.query:
-        said.append(f"understood as: {md(one_line(row.translation, 300))}")
-    return "; ".join([*said, *(md(one_line(w, 200)) for w in row.warnings)])
+        texts.append(f"understood as: {md(one_line(row.translation, 300))}")
+    return "; ".join([*texts, *(md(one_line(w, 200)) for w in row.warnings)])
 
 
 def _datasets(view: RunView) -> Iterable[str]:
@@ -342,8 +342,8 @@ def task_lines(view: TaskView) -> Iterable[str]:
     if record.perturbed:
         changed = ", ".join(md(c) for c in record.perturbed.changed) or "nothing"
         same = f"; unchanged: {', '.join(map(md, record.perturbed.unchanged))}" if record.perturbed.unchanged else ""
-        said = f"changed: {changed}{same}" if record.perturbed.done else "not done"
-        yield f"- Perturbed re-run: {said} ({md(record.perturbed.reason)})"
+        result = f"changed: {changed}{same}" if record.perturbed.done else "not done"
+        yield f"- Perturbed re-run: {result} ({md(record.perturbed.reason)})"
     yield from (f"- Note: {md(w)}" for w in record.warnings)
     yield from _parameters(task)
     yield ""

@@ -69,8 +69,8 @@ def _cells(folder: RunFolder, view: RunView) -> Iterator[NotebookNode]:
 
 def _about(task: TaskView) -> str:
     lines = [f"## {task.task.id} {md(task.task.title)}", md(task.task.goal)]
-    said = f" – {md(task.record.message)}" if task.record and task.record.message else ""
-    lines.append(f"Recorded outcome: **{task.outcome}**{said}")
+    message = f" – {md(task.record.message)}" if task.record and task.record.message else ""
+    lines.append(f"Recorded outcome: **{task.outcome}**{message}")
     if task.record:
         lines += [f"- {md(finding.statement)}" for finding in task.record.findings]
     return "\n\n".join(lines)

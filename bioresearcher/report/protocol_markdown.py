@@ -17,27 +17,16 @@ _QUOTE_STATES: dict[QuoteState, str] = {
 }
 
 
-def render_protocol(protocol: Protocol, view: RunView) -> str:
-    """Render the whole protocol as one Markdown document.
-
-    Args:
-        protocol: The protocol; it need not be the one stored in the run folder yet.
-        view: The run with the titles of papers, the state of quotes and the outcomes of tasks.
-    """
-    return _document(protocol, view)
-
-
 def render_bare_protocol(protocol: Protocol) -> str:
-    """Render the protocol without a run: with ids instead of titles, and without the outcomes of tasks."""
-    return _document(protocol, None)
-
-
-def _document(protocol: Protocol, view: RunView | None) -> str:
-    return "\n".join([f"# {md(protocol.title)}", "", *protocol_lines(protocol, view, level=2)]).rstrip() + "\n"
+    """Render a protocol as one document without its run: ids instead of titles, and no outcomes of tasks."""
+    return "\n".join([f"# {md(protocol.title)}", "", *protocol_lines(protocol, None, level=2)]).rstrip() + "\n"
 
 
 def protocol_lines(protocol: Protocol, view: RunView | None, level: int) -> Iterable[str]:
-    """Write the protocol with parts at heading `level` and steps one below."""
+    """Write the protocol with parts at heading `level` and steps one below.
+
+    The run, if there is one, gives the titles of papers, the state of quotes and the outcomes of tasks.
+    """
     if protocol.summary:
         yield from (md(protocol.summary), "")
     linked = sum(bool(s.links) for s in protocol.steps)
@@ -83,8 +72,8 @@ def _relations(part: ProtocolPart) -> Iterable[str]:
     for ref in part.learns_from:
         papers.setdefault(ref.paper_id, []).append(ref.part_id)
     if papers:
-        said = "; ".join(f"{md(p)} part {', '.join(md(n) for n in numbers)}" for p, numbers in papers.items())
-        yield f"Learns from {said}"
+        sources = "; ".join(f"{md(p)} part {', '.join(md(n) for n in numbers)}" for p, numbers in papers.items())
+        yield f"Learns from {sources}"
 
 
 def step_lines(step: ProtocolStep, view: RunView | None, level: int, *, quotes: bool = True) -> Iterable[str]:

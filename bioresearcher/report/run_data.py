@@ -177,15 +177,15 @@ def _preview(file: TextIO, delimiter: str) -> tuple[TablePreview | None, str]:
     header = next(reader, None)
     if not header:
         return None, "the table is empty"
-    shown: list[list[str]] = []
+    first_rows: list[list[str]] = []
     total = 0
     for row in reader:
         if row:
             total += 1
-            if len(shown) < PREVIEW_ROWS:
-                shown.append(row)
+            if len(first_rows) < PREVIEW_ROWS:
+                first_rows.append(row)
     width = min(len(header), PREVIEW_COLUMNS)
-    cells = [[row[i] if i < len(row) else "" for i in range(width)] for row in shown]
+    cells = [[row[i] if i < len(row) else "" for i in range(width)] for row in first_rows]
     columns = tuple(
         PreviewColumn(one_line(header[i], MAX_CELL), _is_numeric([row[i] for row in cells])) for i in range(width)
     )

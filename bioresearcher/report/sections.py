@@ -105,9 +105,9 @@ def _status(view: RunView, _: str) -> Iterable[str]:
     ]
     failed = (f"**{md(f.item)}: {md(f.message)}**" for f in run.failures)
     doubts = count_of(len(run.not_verified), "doubt")
-    said = [f"{doubts}: the report's section “What was not verified”"] if run.not_verified else []
+    caveats = [f"{doubts}: the report's section “What was not verified”"] if run.not_verified else []
     yield from title_lines(view)
-    yield from (f"- {line}" for line in (*(f"{name}: {md(value)}" for name, value in rows if value), *failed, *said))
+    yield from (f"- {line}" for line in (*(f"{name}: {md(value)}" for name, value in rows if value), *failed, *caveats))
 
 
 def _questions(folder: RunFolder) -> Iterable[str]:
@@ -263,9 +263,9 @@ def _task_cells(task: TaskView) -> tuple[str, ...]:
     record = task.record
     if record is None:
         return "waits or runs", "–", "–", "–"
-    said = summaries.OUTCOMES[task.outcome] + (", outputs changed since the run" if task.altered else "")
+    outcome = summaries.OUTCOMES[task.outcome] + (", outputs changed since the run" if task.altered else "")
     time = duration(sum(a.use.wall_s for a in record.attempts)) if record.attempts else "–"
-    return said if task.verified else f"**{said}**", str(len(record.attempts)), str(len(record.artifacts)), time
+    return outcome if task.verified else f"**{outcome}**", str(len(record.attempts)), str(len(record.artifacts)), time
 
 
 def _task(task: TaskView) -> Iterable[str]:

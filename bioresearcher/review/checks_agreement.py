@@ -39,13 +39,13 @@ def _value(text: str) -> str:
 
 def parameters(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Settings of the whole protocol that two steps give different values."""
-    said: dict[str, dict[str, StepView]] = defaultdict(dict)
+    stated: dict[str, dict[str, StepView]] = defaultdict(dict)
     for s in view.steps:
         for p in s.step.parameters:
             name = _same(p.name)
             if _GLOBAL.fullmatch(name) and p.value.strip() and not _both_ways(s, view, p.name):
-                said[name].setdefault(_value(p.value), s)
-    for name, values in said.items():
+                stated[name].setdefault(_value(p.value), s)
+    for name, values in stated.items():
         if len(values) > 1:
             (first, a), (second, b) = list(values.items())[:2]
             message = f"{one_line(name, 40)} is {one_line(second, 40)} here and {one_line(first, 40)} in {a.location}"
@@ -114,12 +114,12 @@ def _set_enrichment(s: StepView) -> bool:
 
 
 def _sizes(view: CheckedProtocol) -> Iterator[CheckHit]:
-    said: dict[str, dict[int, StepView]] = defaultdict(dict)
+    stated: dict[str, dict[int, StepView]] = defaultdict(dict)
     for s in view.steps:
         for m in _SIZE.finditer(s.body):
             if _TOTAL.search(s.body[max(0, m.start() - 14) : m.start()]):
-                said[m.group(2).lower()].setdefault(int(m.group(1)), s)
-    for noun, numbers in said.items():
+                stated[m.group(2).lower()].setdefault(int(m.group(1)), s)
+    for noun, numbers in stated.items():
         if len(numbers) > 1:
             (n, a), (k, b) = list(numbers.items())[:2]
             yield CheckHit(

@@ -53,7 +53,7 @@ def detectable(n: float, alpha: float = ALPHA, power: float = POWER) -> float:
 
 def underpowered(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Comparisons of groups whose stated or known size detects only very large differences."""
-    said = bool(_POWER_SAID.search(view.text))
+    power_stated = bool(_POWER_SAID.search(view.text))
     for s in view.steps:
         single = _ONE_EACH.search(s.body)
         if single and COMPARISON.search(s.body) and not _PAIRED.search(s.body[: single.start()]):
@@ -63,8 +63,8 @@ def underpowered(view: CheckedProtocol) -> Iterator[CheckHit]:
         stated = [(_size(m), m) for m in _PER_GROUP.finditer(s.body)]
         if stated:
             n, found = min(stated, key=lambda x: x[0])
-            yield from _weak(s, n, f"{quote_match(found)}", said=said)
-        elif not stated and not said:
+            yield from _weak(s, n, f"{quote_match(found)}", power_stated=power_stated)
+        elif not power_stated:
             yield from _weak_data(view, s)
 
 
@@ -73,7 +73,7 @@ def _size(m: re.Match[str]) -> int:
     return _NUMBER.get(given) or int(given)
 
 
-def _weak(s: StepView, n: int, where: str, *, said: bool) -> Iterator[CheckHit]:
+def _weak(s: StepView, n: int, where: str, *, power_stated: bool) -> Iterator[CheckHit]:
     if n < 2:
         yield CheckHit(s.location, f"has {n} per group: {where}", "Without replicates no difference can be tested.")
         return
@@ -81,7 +81,7 @@ def _weak(s: StepView, n: int, where: str, *, said: bool) -> Iterator[CheckHit]:
     message = f"with {n} per group only differences above {d:.1f} standard deviations show at 80 % power: {where}"
     if d > LARGE_ONLY:
         yield CheckHit(s.location, message, "Plan more per group, or call it a pilot and do not test.")
-    elif d > LARGE and not said:
+    elif d > LARGE and not power_stated:
         yield CheckHit(s.location, message, "Say what difference matters and that this number shows it.", "note")
 
 

@@ -248,8 +248,8 @@ def _with_interval(statistic: Callable[[np.ndarray], float | None], n: int) -> C
     if n < FEW_ITEMS:
         return Coefficient(value=value, why=f"no interval from {n} items")
     random = np.random.default_rng(_SEED)
-    drawn = [x for x in (statistic(random.integers(0, n, n)) for _ in range(DRAWS)) if x is not None]
-    low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) > DRAWS / 2 else (None, None)
+    samples = [x for x in (statistic(random.integers(0, n, n)) for _ in range(DRAWS)) if x is not None]
+    low, high = np.percentile(samples, [2.5, 97.5]) if len(samples) > DRAWS / 2 else (None, None)
     return Coefficient(value=value, low=None if low is None else float(low), high=None if high is None else float(high))
 
 

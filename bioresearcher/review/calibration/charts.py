@@ -76,8 +76,8 @@ def _panel(axis: Axes, b: Bin, labels: tuple[str, ...]) -> None:
     axis.set_ylim(0, 1)
     axis.grid(axis="y", alpha=0.3)
     axis.set_axisbelow(True)
-    shown = "" if b.jsd is None else f"\nJS {b.jsd:.2f}"
-    axis.set_title(f"people say {one_line(b.label, 16)}\n{b.weight:.0%} of items (n = {b.items}){shown}", fontsize=9)
+    distance = "" if b.jsd is None else f"\nJS {b.jsd:.2f}"
+    axis.set_title(f"people say {one_line(b.label, 16)}\n{b.weight:.0%} of items (n = {b.items}){distance}", fontsize=9)
 
 
 _HEAD = ("items", "n", "share", "α people", "α machine", "κ people", "κ machine", "JS_b")

@@ -345,8 +345,8 @@ def _split_title(action: str) -> tuple[str, str]:
     m = re.match(r"([^.:：。]{3,80})(?:[:：]|\.\s|。)\s*(?=\S)", first)
     if m and len(m.group(1).split()) <= 9 and len(action) - m.end() >= 20:
         return m.group(1).strip(), action[m.end() :].strip()
-    shown = first.split()
-    return (first[:60] if len(shown) <= 1 else " ".join(shown[:9])[:100]).rstrip(".,;:"), action
+    words = first.split()
+    return (first[:60] if len(words) <= 1 else " ".join(words[:9])[:100]).rstrip(".,;:"), action
 
 
 def _values(texts: list[str] | tuple[()], separator: str) -> list[str]:
