@@ -125,7 +125,8 @@ def test_words_are_nominal_and_machines_can_be_raters(tmp_path: Path) -> None:
 def test_a_label_nobody_gave_counts_for_kappa(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("item,rater,label\na,x,1\na,y,2\nb,x,2\nb,y,2\n", encoding="utf-8")
-    two, five = agreement(read_ratings(path)), agreement(read_ratings(path, scale=["1", "2", "3", "4", "5"]))
+    two = agreement(read_ratings(path))
+    five = agreement(read_ratings(path, scale=["1", "2", "3", "4", "5"]))
     assert two.strata[0].kappa_hh.value == pytest.approx(0)
     assert five.strata[0].kappa_hh.value == pytest.approx((0.5 - 0.2) / 0.8)
     assert any("no machine labels" in n for n in two.notes)
