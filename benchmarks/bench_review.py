@@ -1,6 +1,6 @@
-"""The reviewer: what its gates and scores make of injected defects, false alarms, time and memory.
+"""The reviewer: what its checks and scores make of injected defects, false alarms, time and memory.
 
-`python benchmarks/bench_review.py` prints the table of all gates as well.
+`python benchmarks/bench_review.py` prints the table of all checks as well.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from types import ModuleType
 from figures import ROOT, Figure, environment, measured, none_of, program, test_data
 
 from bioresearcher.review.calibration.agreement import collapse_warnings, separation
-from bioresearcher.review.checks import GATES
+from bioresearcher.review.checks import CHECKS
 from bioresearcher.review.metrics import review_by_rule
 from bioresearcher.review.reading.protocol import read_protocol
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
@@ -31,10 +31,10 @@ sys.path.append(str(HERE / "review"))
 
 from fresh import FRESH, UNSEEN  # noqa: E402 - the folder has to be on the path first
 from material import NAMES, Material, load, of_run  # noqa: E402
-from score import Case, by_gate, cases, worded_cases  # noqa: E402
+from score import Case, by_check, cases, worded_cases  # noqa: E402
 
 STEPS = 500
-CLEAN = HERE.parent / "unit" / "review_support.py"
+CLEAN = HERE.parent / "tests" / "support" / "review_support.py"
 RECALL = 0.9
 
 
@@ -63,21 +63,21 @@ def example_run() -> Path | None:
 def _detection(materials: Sequence[Material], found: Sequence[Case]) -> list[Figure]:
     aside, seen = [c for c in found if c.held_out], [c for c in found if not c.held_out]
     kinds = len({c.defect.kind for c in found})
-    tallies = by_gate(found).values()
+    tallies = by_check(found).values()
     right, wrong = sum(t.right for t in tallies), sum(t.wrong for t in tallies)
     errors = [f for m in materials for f in review_by_rule(m.protocol, m.context).findings if f.severity != "note"]
     return [
-        share(f"gates: defects found ({kinds} kinds, {len(materials)} protocols)", [c.found for c in found], RECALL),
-        share("gates: the same, kinds and strengths that gates were changed for", [c.found for c in seen]),
-        share("gates: the same, kinds and strengths kept aside at first", [c.found for c in aside]),
-        share("gates: other wordings, later used to change gates", [c.found for c in worded_cases(FRESH)]),
-        share("gates: other wordings, never used", [c.found for c in worded_cases(UNSEEN)]),
+        share(f"checks: defects found ({kinds} kinds, {len(materials)} protocols)", [c.found for c in found], RECALL),
+        share("checks: the same, kinds and strengths that checks were changed for", [c.found for c in seen]),
+        share("checks: the same, kinds and strengths kept aside at first", [c.found for c in aside]),
+        share("checks: other wordings, later used to change checks", [c.found for c in worded_cases(FRESH)]),
+        share("checks: other wordings, never used", [c.found for c in worded_cases(UNSEEN)]),
         Figure(
-            "gates: precision on broken protocols",
+            "checks: precision on broken protocols",
             f"{right / (right + wrong):.1%} of {right + wrong}",
         ),
-        none_of("gates: errors on clean protocols", sum(f.severity == "error" for f in errors)),
-        Figure("gates: warnings on clean protocols", str(len(errors)), "–"),
+        none_of("checks: errors on clean protocols", sum(f.severity == "error" for f in errors)),
+        Figure("checks: warnings on clean protocols", str(len(errors)), "–"),
     ]
 
 
@@ -101,7 +101,7 @@ def _scores(materials: Sequence[Material], found: Sequence[Case]) -> list[Figure
 
 
 def _real() -> list[Figure]:
-    """What the gates find in real protocols that another system wrote, by gate."""
+    """What the checks find in real protocols that another system wrote, by check."""
     data = test_data()
     files = sorted((data / "protocols" / "16317").glob("experiment_program*.json")) if data else []
     rows = []
@@ -199,17 +199,17 @@ def _shifted(step: ProtocolStep, shift: int) -> ProtocolStep:
     return step.model_copy(update={"id": number, "title": title, "inputs": inputs})
 
 
-def gate_table(found: Sequence[Case]) -> str:
-    """Precision and recall of every gate that was due or cried."""
-    tallies = by_gate(found)
-    lines = ["| gate | due | recall | findings' cases | precision |", "|---|---|---|---|---|"]
-    for g in GATES:
+def check_table(found: Sequence[Case]) -> str:
+    """Precision and recall of every check that was due or cried."""
+    tallies = by_check(found)
+    lines = ["| check | due | recall | findings' cases | precision |", "|---|---|---|---|---|"]
+    for g in CHECKS:
         t = tallies.get(g.id)
         if t:
             cried = t.right + t.wrong
             recall = f"{t.seen / t.due:.0%}" if t.due else "–"
             lines.append(f"| {g.id} | {t.due} | {recall} | {cried} | {f'{t.right / cried:.0%}' if cried else '–'} |")
-    silent = [g.id for g in GATES if g.id not in tallies]
+    silent = [g.id for g in CHECKS if g.id not in tallies]
     return "\n".join([*lines, "", f"Without a defect of its own in this benchmark: {', '.join(silent)}."])
 
 
@@ -218,6 +218,6 @@ if __name__ == "__main__":
 
     print(show(measure("--quick" in sys.argv)))
     everything = list(cases(_materials("--quick" in sys.argv)))
-    print("\n" + gate_table(everything))
+    print("\n" + check_table(everything))
     missed = Counter(f"{c.defect.kind}/{c.strength}" for c in everything if not c.found)
     print("\nmissed: " + ", ".join(f"{k} ×{n}" for k, n in sorted(missed.items())))

@@ -1,8 +1,8 @@
-"""Defects of protocols: each kind in three strengths, with the gates that should see it and the metric it concerns.
+"""Defects of protocols: each kind in three strengths, with the checks that should see it and the metric it concerns.
 
 Strength 1 is one slip in one place, 2 another wording in another place, 3 is blatant or in many places. The sentences
-were written from what goes wrong in protocols, before the gates were held against them. `HELD_OUT` kinds, and strength
-2 of all kinds, were kept aside while gates were changed; they are reported apart.
+were written from what goes wrong in protocols, before the checks were held against them. `HELD_OUT` kinds, and strength
+2 of all kinds, were kept aside while checks were changed; they are reported apart.
 """
 
 from __future__ import annotations
@@ -368,5 +368,5 @@ HELD_OUT = frozenset(
     "open_choice results_claimed false_coverage early_selection identifiable_data movable_threshold lost_reference "
     "foreign_link".split()
 )
-"""Kinds of which no case was looked at while gates were changed."""
+"""Kinds of which no case was looked at while checks were changed."""
 HELD_OUT_STRENGTH = 2

@@ -1,6 +1,6 @@
-"""Other wordings of the defects that are sentences: they tell whether gates see the defect or only known words.
+"""Other wordings of the defects that are sentences: they tell whether checks see the defect or only known words.
 
-`FRESH` was written after the gates had been changed for `defects.py`; what it showed was then used to change them.
+`FRESH` was written after the checks had been changed for `defects.py`; what it showed was then used to change them.
 `UNSEEN` was written before that, and was never used.
 """
 
@@ -87,4 +87,4 @@ UNSEEN: dict[str, tuple[str, str]] = {
     "other_tumour": ("Take TCGA-STAD as a further cohort.", "Include the TCGA-CHOL cases."),
     "wrong_unit": ("Culture the cells at 3700 °C.", "Keep the tubes at -500 °C."),
 }
-"""A second set, written before `FRESH` was used to change gates, and never used to change them itself."""
+"""A second set, written before `FRESH` was used to change checks, and never used to change them itself."""

@@ -32,8 +32,8 @@ class Defect:
     """A kind of defect.
 
     Attributes:
-        gates: Any of these seeing it counts as found.
-        also: Gates whose findings follow from the defect and are no false alarm.
+        gates: Any of these checks seeing it counts as found.
+        also: Checks whose findings follow from the defect and are no false alarm.
         make: The protocol with the defect at a strength, or None where it cannot be put in.
     """
 

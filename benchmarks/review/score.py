@@ -1,4 +1,4 @@
-"""What gates and scores make of clean protocols and of protocols with a defect."""
+"""What checks and scores make of clean protocols and of protocols with a defect."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Case:
 
     @property
     def held_out(self) -> bool:
-        """Whether it was kept aside while gates were changed."""
+        """Whether it was kept aside while checks were changed."""
         return self.defect.kind in HELD_OUT or self.strength == HELD_OUT_STRENGTH
 
     @property
     def found(self) -> bool:
-        """Whether a gate that should see the defect has a new finding."""
+        """Whether a check that should see the defect has a new finding."""
         return any(f.gate in self.defect.gates for f in self.new)
 
     @property
@@ -51,7 +51,7 @@ class Case:
 
 @dataclass
 class Tally:
-    """Counts of one gate: cases it should see, of these seen, and cases in which it cried wrongly."""
+    """Counts of one check: cases it should see, of these seen, and cases in which it cried wrongly."""
 
     due: int = 0
     seen: int = 0
@@ -75,8 +75,8 @@ def cases(materials: Sequence[Material] = ()) -> Iterator[Case]:
                 yield Case(m.name, d, strength, new, before, after)
 
 
-def by_gate(found: Sequence[Case]) -> dict[str, Tally]:
-    """For each gate: it is due when it alone should see a defect, or when it was one of those that did."""
+def by_check(found: Sequence[Case]) -> dict[str, Tally]:
+    """For each check: it is due when it alone should see a defect, or when it was one of those that did."""
     tallies: dict[str, Tally] = defaultdict(Tally)
     for c in found:
         gates = {f.gate for f in c.new}

@@ -1,1 +1,1 @@
-"""The report of a run, built from its run folder only."""
+"""The run report, built from the run folder only: Markdown, HTML, notebook, evidence graph."""

@@ -1,28 +1,28 @@
-"""What a run did not verify, as plain sentences: what the run recorded, and what its values show."""
+"""Caveats of a run as plain sentences: those it recorded, and those that follow from its values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from bioresearcher.report.run_data import RunView
-from bioresearcher.report.summaries import foreign_datasets, rates, used_papers
+from bioresearcher.report.summaries import irrelevant_datasets, task_rates, used_papers
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.text.format import count_of, listing, sentence
 from bioresearcher.text.visible import one_line
 
 
 def not_verified(view: RunView) -> tuple[str, ...]:
-    """Every doubt about the run once, in order of weight; empty only when nothing is known to be open."""
+    """List every caveat of the run once, in order of weight; empty only when none is known."""
     found = [
-        *_withdrawn(view),
-        *_foreign(view),
+        *_retracted(view),
+        *_irrelevant(view),
         *_tasks(view),
         *_execution(view),
         *view.run.not_verified,
         *_protocol(view),
         *_quotes(view),
         *_papers(used_papers(view)),
-        *_rechecked(view),
+        *_status_changes(view),
         *_datasets(view),
         *_review(view),
         *view.missing,
@@ -31,8 +31,8 @@ def not_verified(view: RunView) -> tuple[str, ...]:
     return tuple(dict.fromkeys(sentence(s) for s in found if s.strip()))
 
 
-def _withdrawn(view: RunView) -> Iterable[str]:
-    """Papers in use that their journal took back or doubts, with the protocol's steps that rest on them."""
+def _retracted(view: RunView) -> Iterable[str]:
+    """Retracted papers and expressions of concern in use, with the protocol steps that rest on these papers."""
     what = {"retracted": "is RETRACTED and was used all the same", "concern": "has an expression of concern"}
     for paper in used_papers(view):
         if paper.status in what:
@@ -42,10 +42,10 @@ def _withdrawn(view: RunView) -> Iterable[str]:
             yield f"{paper.id} {what[paper.status]}: {paper.title.rstrip('.')}{where}"
 
 
-def _foreign(view: RunView) -> Iterable[str]:
-    foreign = foreign_datasets(view)
-    if foreign:
-        names = listing(list(foreign), 12)
+def _irrelevant(view: RunView) -> Iterable[str]:
+    irrelevant = irrelevant_datasets(view)
+    if irrelevant:
+        names = listing(irrelevant, 12)
         yield f"What was computed from {names} need not answer the objective: it does not look relevant"
 
 
@@ -73,7 +73,7 @@ def _execution(view: RunView) -> Iterable[str]:
     ]
     if unchecked:
         yield f"No second run on perturbed inputs was recorded for {listing(unchecked, 12)}"
-    totals, counted = view.run.totals, rates(view)
+    totals, counted = view.run.totals, task_rates(view)
     if view.run.status != "running" and totals.tasks and totals.tasks != counted.tasks:
         yield f"run.json counts {count_of(totals.tasks, 'task')}, the run folder holds {counted.tasks}"
 
@@ -138,8 +138,8 @@ def _papers(papers: Iterable[Paper]) -> Iterable[str]:
         yield f"{count_of(notes, 'paper')} known from a method note only, not from the full text"
 
 
-def _rechecked(view: RunView) -> Iterable[str]:
-    """What came out of asking for retractions once more when the report was written."""
+def _status_changes(view: RunView) -> Iterable[str]:
+    """Changes found when retraction status was checked again at the writing of the report."""
     for row in view.status_checks:
         if row.now != row.before:
             yield f"{row.paper_id} was {row.before} when it was selected and is {row.now} since"

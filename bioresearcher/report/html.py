@@ -1,4 +1,4 @@
-"""The report as one HTML file: inline style, figures as data URIs, no script and no request."""
+"""The run report as one HTML file: inline style, figures as data URIs, no script and no request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bioresearcher.text.visible import one_line, tail, visible
 
 
 def render_html(view: RunView) -> str:
-    """The whole report as HTML.
+    """Render the whole report as HTML.
 
     Everything that comes from papers, data, tasks or models is escaped by the template engine and freed of
     control and direction characters. The same view gives the same text, byte for byte.
@@ -37,7 +37,7 @@ def render_html(view: RunView) -> str:
             css=css,
             csp=csp,
             stamps=(summaries.headline(view), *summaries.stamps(view)),
-            rates=summaries.rates(view),
+            rates=summaries.task_rates(view),
             automation=summaries.automation_rows(view),
             requirements=summaries.requirement_rows(view),
             found=found,
@@ -46,28 +46,28 @@ def render_html(view: RunView) -> str:
             papers=summaries.paper_views(view),
             not_read=markdown.left_out(view.screening, view.papers),
             not_read_counts=markdown.counted(markdown.left_out(view.screening, view.papers)),
-            most_left_out=markdown.MOST_LEFT_OUT,
-            paper_titles={p.id: summaries.stamped(p) for p in view.papers},
+            max_not_read=markdown.MAX_NOT_READ,
+            paper_titles={p.id: summaries.title_with_status(p) for p in view.papers},
             datasets=summaries.dataset_views(view),
             quotes=Counter(view.quotes.values()),
             doubts=not_verified(view),
             commands=summaries.commands(view),
-            settings=summaries.telling_settings(view),
-            answered_in=summaries.answered_in(view),
-            varying=summaries.VARYING,
+            settings=summaries.result_settings(view),
+            answered_in=summaries.answering_run(view),
+            varying=summaries.NOT_REPEATED,
             model_columns=tuple(zip(summaries.MODEL_COLUMNS, summaries.MODEL_NUMBERS, strict=True)),
         )
     )
 
 
 def page_style() -> tuple[Markup, str]:
-    """The style of this package's pages, and the policy that allows it and nothing else."""
+    """Return the style sheet of the package's pages, and the content security policy that allows only this style."""
     css = _resource("report.css")
     return Markup(css), _policy(css)  # noqa: S704 – a file of this package
 
 
 def outcome_tone(outcome: Outcome) -> summaries.Tone:
-    """The colour of an outcome: verified is good, what never started is a warning, the rest is bad."""
+    """Return the tone of an outcome: `good` if verified, `warn` if never started, else `bad`."""
     if outcome is Outcome.VERIFIED:
         return "good"
     return "warn" if outcome in {Outcome.NOT_RUN, Outcome.BLOCKED} else "bad"
@@ -124,8 +124,9 @@ def _environment() -> Environment:
         kinds=summaries.KINDS,
         metrics=METRICS,
         tasks_of_step=summaries.tasks_of_step,
-        described=summaries.described,
+        step_facts=summaries.step_facts,
+        described=summaries.output_caption,
         dataset_facts=summaries.dataset_facts,
-        in_no_step=summaries.in_no_step,
+        in_no_step=summaries.unused_mentions,
     )
     return environment

@@ -1,6 +1,6 @@
-"""The report as Markdown (GitHub's tables), with figures as links into the run folder.
+"""The run report as Markdown (GitHub's tables), with figures as links into the run folder.
 
-How papers were searched and which were left out, cut where lists get long.
+Text from papers, data, tasks and models is escaped throughout. `*_lines` functions are also used for single sections.
 """
 
 from __future__ import annotations
@@ -12,17 +12,6 @@ from bioresearcher.report import summaries
 from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.protocol_markdown import protocol_lines, quote_lines
 from bioresearcher.report.run_data import OutputFile, RunView, TablePreview, TaskView
-from bioresearcher.report.summaries import (
-    MODEL_COLUMNS,
-    MODEL_NUMBERS,
-    ORIGINS,
-    VARYING,
-    cost,
-    tokens_in,
-    tokens_out,
-    use_of,
-    use_rows,
-)
 from bioresearcher.review.checks import count_severities
 from bioresearcher.schemas.base import Usage, UsageRow
 from bioresearcher.schemas.execution import DryLabTask
@@ -47,11 +36,11 @@ from bioresearcher.text.format import (
 )
 from bioresearcher.text.visible import one_line
 
-MOST_QUERIES = 60
-"""Queries shown in a report."""
-MOST_LEFT_OUT = 50
-"""Papers left out that a report names; the others are counted."""
-WHY: dict[DecidedBy, str] = {
+MAX_QUERIES = 60
+"""Largest number of queries in a report; the others are counted."""
+MAX_NOT_READ = 50
+"""Largest number of papers named as not read; the others are counted."""
+EXCLUSION_REASONS: dict[DecidedBy, str] = {
     "score": "below the score",
     "own": "given by the researcher",
     "person": "taken out by a person",
@@ -63,84 +52,16 @@ WHY: dict[DecidedBy, str] = {
     "language": "in another language",
     "year": "of another year",
 }
-
-
-def queries(rounds: Sequence[SearchRound]) -> list[tuple[int, QueryTrail]]:
-    """Every query with its round, in the order asked."""
-    return [(r.round, row) for r in rounds for row in r.trail]
-
-
-def left_out(screening: Iterable[ScreenedPaper], papers: Iterable[Paper]) -> list[ScreenedPaper]:
-    """Papers that are not read: those with a warning about them first, then the best."""
-    warned = {p.id for p in papers if p.status in ("retracted", "concern")}
-    rows = [s for s in screening if not s.kept]
-    return sorted(rows, key=lambda s: (s.paper_id not in warned, -s.score, -s.relevance, s.paper_id))
-
-
-def counted(rows: Iterable[ScreenedPaper]) -> str:
-    """How many were left out for which reason, the most frequent first."""
-    kinds = Counter(WHY[row.decided_by] for row in rows)
-    return ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items(), key=lambda k: (-k[1], k[0])))
-
-
-def searched_lines(view: RunView) -> Iterable[str]:
-    """The search as Markdown: a table of queries, and why searching ended."""
-    rows = queries(view.rounds_of_search)
-    if not rows:
-        return
-    yield from ("### How papers were searched", "")
-    yield from md_table(
-        ("Round", "Source", "Query", "Hits", "Taken", "New", "Kept"),
-        (
-            (
-                str(n),
-                md(q.source),
-                _said(q),
-                f"{q.hits:,}",
-                str(len(q.found)),
-                str(q.new),
-                "–" if q.kept is None else str(q.kept),
-            )
-            for n, q in rows[:MOST_QUERIES]
-        ),
-    )
-    if len(rows) > MOST_QUERIES:
-        yield from (f"And {len(rows) - MOST_QUERIES} more queries: see search.json.", "")
-    ends = [r.stop_reason for r in view.rounds_of_search if r.stop_reason]
-    yield from (f"Searching ended: {md(ends[-1])}." if ends else "Searching had not ended.", "")
-
-
-def _said(row: QueryTrail) -> str:
-    said = [md(one_line(row.query, 400))]
-    if row.rule:
-        said.append(md(row.rule))
-    if row.translation and row.translation != row.query:
-        said.append(f"understood as: {md(one_line(row.translation, 300))}")
-    return "; ".join([*said, *(md(one_line(w, 200)) for w in row.warnings)])
-
-
-def left_out_lines(view: RunView) -> Iterable[str]:
-    """Papers left out as Markdown: counted by reason, then named with theirs."""
-    rows = left_out(view.screening, view.papers)
-    if not rows:
-        return
-    titles = {p.id: p.title for p in view.papers}
-    yield from ("### Papers found and not read", "", f"{count_of(len(rows), 'paper')}: {counted(rows)}.", "")
-    for row in rows[:MOST_LEFT_OUT]:
-        title = one_line(titles.get(row.paper_id, ""), 160)
-        yield f"- {md(row.paper_id)} {md(title)}: {md(one_line(row.reason, 300))}"
-    if len(rows) > MOST_LEFT_OUT:
-        yield f"- and {len(rows) - MOST_LEFT_OUT} more: see screening.json."
-    yield ""
+"""Deciding rule of the screening -> reason in words."""
 
 
 def render_markdown(view: RunView) -> str:
-    """The whole report as Markdown.
+    """Render the whole report as Markdown.
 
     Text from papers, data, tasks and models is shown literally: no HTML, link, image or table cell can arise
     from it. The same view gives the same text.
     """
-    sections = (_head, _objective, _found, _evidence, _datasets, _protocol, _tasks, _review, _usage, _end)
+    sections = (_head, _objective, _found, _evidence, _datasets, _protocol, _tasks, _review, _usage, _caveats)
     lines = [line for section in sections for line in section(view)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -153,11 +74,11 @@ def _head(view: RunView) -> Iterable[str]:
 
 
 def title_lines(view: RunView) -> Iterable[str]:
-    """The title, how far the run came, and which run it is."""
+    """Write the title, the marks of the run's status, and the run's id and start."""
     run = view.run
     yield from (f"# {md(summaries.title(view))}", "")
     yield from (" · ".join(f"**{md(s.text)}**" for s in (summaries.headline(view), *summaries.stamps(view))), "")
-    run_id, started = summaries.answered_in(view)
+    run_id, started = summaries.answering_run(view)
     yield from (f"Answers of run {md(run_id)}, started {md(moment(started))}, backend: {md(run.backend)}.", "")
 
 
@@ -168,7 +89,7 @@ def _objective(view: RunView) -> Iterable[str]:
 
 
 def requirement_lines(view: RunView) -> Iterable[str]:
-    """The objective's requirements, and what the protocol does about them."""
+    """Write the table of the objective's requirements and their coverage in the protocol."""
     rows = [(md(r.requirement.id), md(r.requirement.text), _coverage(r)) for r in summaries.requirement_rows(view)]
     yield from md_table(("Id", "Requirement", "In the protocol"), rows) if rows else ("None were given.", "")
 
@@ -177,8 +98,8 @@ def _coverage(row: summaries.RequirementRow) -> str:
     if row.coverage is None:
         return "not assessed"
     steps = f"covered by {', '.join(md(s) for s in row.coverage.steps)}".removesuffix(" by ")
-    said = steps if row.coverage.met else "**not met**"
-    return f"{said}: {md(row.coverage.reason)}" if row.coverage.reason else said
+    state = steps if row.coverage.met else "**not met**"
+    return f"{state}: {md(row.coverage.reason)}" if row.coverage.reason else state
 
 
 def _found(view: RunView) -> Iterable[str]:
@@ -186,8 +107,8 @@ def _found(view: RunView) -> Iterable[str]:
     yield from ("Statements of verified tasks only, in the words of the code that computed them.", "")
     parts = summaries.findings_by_part(view)
     for row in summaries.negative_findings(parts):
-        said = f"{md(row.finding.statement)} (task {md(row.task.task.id)})"
-        yield from (f"> **Did not replicate or was not confirmed:** {said}", "")
+        statement = f"{md(row.finding.statement)} (task {md(row.task.task.id)})"
+        yield from (f"> **Did not replicate or was not confirmed:** {statement}", "")
     for part in parts:
         yield from (f"### {md(part.title)}", "")
         yield from md_list((_finding(r) for r in part.rows), "")
@@ -196,7 +117,7 @@ def _found(view: RunView) -> Iterable[str]:
     open_tasks = [t for t in view.tasks if not t.verified]
     if open_tasks:
         yield from ("### Not verified, so no results", "")
-        yield from md_list((_withheld(t) for t in open_tasks), "")
+        yield from md_list((_open_task(t) for t in open_tasks), "")
 
 
 def _finding(row: summaries.FindingRow) -> str:
@@ -206,11 +127,11 @@ def _finding(row: summaries.FindingRow) -> str:
     return f"{md(row.finding.statement)} — task {md(row.task.task.id)}, data: {data}{where}"
 
 
-def _withheld(task: TaskView) -> str:
+def _open_task(task: TaskView) -> str:
     count = len(task.record.findings) if task.record else 0
     altered = ", outputs changed since the run" if task.altered else ""
-    said = f"Task {md(task.task.id)} {md(task.task.title)}: {summaries.OUTCOMES[task.outcome]}{altered}"
-    return f"{said} ({count_of(count, 'statement')} withheld)" if count else said
+    text = f"Task {md(task.task.id)} {md(task.task.title)}: {summaries.OUTCOMES[task.outcome]}{altered}"
+    return f"{text} ({count_of(count, 'statement')} withheld)" if count else text
 
 
 def _file(output: OutputFile) -> str:
@@ -223,20 +144,20 @@ def _evidence(view: RunView) -> Iterable[str]:
     yield from (f"{count_of(len(view.papers), 'paper')} found, {len(view.reports)} read.", "")
     for row in summaries.paper_views(view):
         if row.report or not row.screened or row.screened.kept:
-            yield from (f"### {md(summaries.stamped(row.paper))}", "", *paper_lines(row, view))
+            yield from (f"### {md(summaries.title_with_status(row.paper))}", "", *paper_lines(row, view))
     yield from left_out_lines(view)
     yield from searched_lines(view)
 
 
 def paper_lines(row: summaries.PaperView, view: RunView) -> Iterable[str]:
-    """A paper: its facts, the steps taken from it with their quotes, and the protocol steps that stand on it."""
+    """Write a paper: its facts, its use in the run, and its paper report with quotes."""
     paper, screened = row.paper, row.screened
     yield f"- {md(paper.id)}: {_reference(paper)}"
     yield f"- Kind: {summaries.KINDS[paper.kind]}; from {md(paper.source)}; retraction status: {paper.status}"
     yield from (f"- Notice: {md(' '.join(filter(None, (n.what, n.date, f'({n.source})'))))}" for n in paper.notices)
     if screened:
-        kept = "kept" if screened.kept else "not kept"
-        yield f"- Screening: {screened.score} of 5, {kept}: {md(screened.reason)} ({ORIGINS[screened.origin]})"
+        score = f"{screened.score} of 5, {'kept' if screened.kept else 'not kept'}"
+        yield f"- Screening: {score}: {md(screened.reason)} ({summaries.ORIGINS[screened.origin]})"
     if row.report:
         yield from _report(row, row.report, view)
     else:
@@ -244,21 +165,24 @@ def paper_lines(row: summaries.PaperView, view: RunView) -> Iterable[str]:
 
 
 def _reference(paper: Paper) -> str:
-    said = [
+    facts = [
         md(", ".join(paper.authors[:6]) + ", …" * (len(paper.authors) > 6)) or "authors not stated",
         md(paper.journal or "journal not stated"),
     ]
-    said.append(str(paper.year) if paper.year else "year not stated")
+    facts.append(str(paper.year) if paper.year else "year not stated")
     named = (("PMID", paper.pmid, pmid_link), ("PMCID", paper.pmcid, pmcid_link), ("DOI", paper.doi, doi_link))
     for name, value, link in named:
         if value:
             target = link(value)
-            said.append(f"{name} [{md(value)}](<{target}>)" if target else f"{name} {md(value)} (malformed)")
-    return "; ".join(said)
+            facts.append(f"{name} [{md(value)}](<{target}>)" if target else f"{name} {md(value)} (malformed)")
+    return "; ".join(facts)
 
 
 def _report(row: summaries.PaperView, report: PaperReport, view: RunView) -> Iterable[str]:
-    yield from (f"- {name.capitalize()}: {md(value)}" for name, value in use_rows(use_of(row.paper, report, view)))
+    yield from (
+        f"- {name.capitalize()}: {md(value)}"
+        for name, value in summaries.use_rows(summaries.paper_use(row.paper, report, view))
+    )
     yield f"- Quotes: {report.quotes_located} of {report.quotes} found in the text"
     yield from (f"- Doubt about its text: {md(one_line(w, 200))}" for w in view.doubts.get(report.paper_id, ()))
     if report.suspicious:
@@ -270,14 +194,14 @@ def _report(row: summaries.PaperView, report: PaperReport, view: RunView) -> Ite
         names = md(", ".join(row.analysis.datasets))
         carried = f"; data sets that carry over: {names}" if names else ""
         yield f"- Referability of the paper: {row.analysis.level}{carried}"
-    left = summaries.in_no_step(report)
+    left = summaries.unused_mentions(report)
     if left:
         yield f"- Named in the paper, in no step: {md(', '.join(left))}"
     levels = {a.part_id: a for a in row.analysis.parts} if row.analysis else {}
     for part in report.parts:
         level = levels.get(part.id)
-        said = f"referability {level.level}: {md(level.reason)}" if level else "referability not assessed"
-        yield from ("", f"**Part {md(part.id)}: {md(part.title)}** ({said})", "")
+        assessment = f"referability {level.level}: {md(level.reason)}" if level else "referability not assessed"
+        yield from ("", f"**Part {md(part.id)}: {md(part.title)}** ({assessment})", "")
         for step in part.steps:
             marks = "" if step.supported else " (**unsupported**)"
             if step.unquoted:
@@ -285,6 +209,75 @@ def _report(row: summaries.PaperView, report: PaperReport, view: RunView) -> Ite
             yield from (f"{md(step.id)} {md(step.action)}{marks}", "")
             for evidence in step.evidence:
                 yield from quote_lines(evidence, view)
+
+
+def left_out_lines(view: RunView) -> Iterable[str]:
+    """Write the papers that are not read: counted by reason, then named with theirs."""
+    rows = left_out(view.screening, view.papers)
+    if not rows:
+        return
+    titles = {p.id: p.title for p in view.papers}
+    yield from ("### Papers found and not read", "", f"{count_of(len(rows), 'paper')}: {counted(rows)}.", "")
+    for row in rows[:MAX_NOT_READ]:
+        title = one_line(titles.get(row.paper_id, ""), 160)
+        yield f"- {md(row.paper_id)} {md(title)}: {md(one_line(row.reason, 300))}"
+    if len(rows) > MAX_NOT_READ:
+        yield f"- and {len(rows) - MAX_NOT_READ} more: see screening.json."
+    yield ""
+
+
+def left_out(screening: Iterable[ScreenedPaper], papers: Iterable[Paper]) -> list[ScreenedPaper]:
+    """List the papers that are not read: retracted or doubted ones first, then by score."""
+    warned = {p.id for p in papers if p.status in ("retracted", "concern")}
+    rows = [s for s in screening if not s.kept]
+    return sorted(rows, key=lambda s: (s.paper_id not in warned, -s.score, -s.relevance, s.paper_id))
+
+
+def counted(rows: Iterable[ScreenedPaper]) -> str:
+    """Count the papers that are not read by reason, the most frequent first."""
+    kinds = Counter(EXCLUSION_REASONS[row.decided_by] for row in rows)
+    return ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items(), key=lambda k: (-k[1], k[0])))
+
+
+def searched_lines(view: RunView) -> Iterable[str]:
+    """Write the search: a table of queries, and the reason why searching ended."""
+    rows = queries(view.rounds_of_search)
+    if not rows:
+        return
+    yield from ("### How papers were searched", "")
+    yield from md_table(
+        ("Round", "Source", "Query", "Hits", "Taken", "New", "Kept"),
+        (
+            (
+                str(n),
+                md(q.source),
+                _query_text(q),
+                f"{q.hits:,}",
+                str(len(q.found)),
+                str(q.new),
+                "–" if q.kept is None else str(q.kept),
+            )
+            for n, q in rows[:MAX_QUERIES]
+        ),
+    )
+    if len(rows) > MAX_QUERIES:
+        yield from (f"And {len(rows) - MAX_QUERIES} more queries: see search.json.", "")
+    ends = [r.stop_reason for r in view.rounds_of_search if r.stop_reason]
+    yield from (f"Searching ended: {md(ends[-1])}." if ends else "Searching had not ended.", "")
+
+
+def queries(rounds: Sequence[SearchRound]) -> list[tuple[int, QueryTrail]]:
+    """List every query with the number of its search round, in the order asked."""
+    return [(r.round, row) for r in rounds for row in r.trail]
+
+
+def _query_text(row: QueryTrail) -> str:
+    texts = [md(one_line(row.query, 400))]
+    if row.rule:
+        texts.append(md(row.rule))
+    if row.translation and row.translation != row.query:
+        texts.append(f"understood as: {md(one_line(row.translation, 300))}")
+    return "; ".join([*texts, *(md(one_line(w, 200)) for w in row.warnings)])
 
 
 def _datasets(view: RunView) -> Iterable[str]:
@@ -296,7 +289,7 @@ def _datasets(view: RunView) -> Iterable[str]:
 
 
 def dataset_lines(row: summaries.DatasetView) -> Iterable[str]:
-    """A data set: its facts and how it fits."""
+    """Write the facts of a data set and its check."""
     return md_list(f"{name}: {md(text)}" for name, text in summaries.dataset_facts(row) if text)
 
 
@@ -306,15 +299,15 @@ def _protocol(view: RunView) -> Iterable[str]:
 
 
 def _tasks(view: RunView) -> Iterable[str]:
-    counted = summaries.rates(view)
+    counts = summaries.task_rates(view)
     yield from ("## Tasks", "")
     if not view.tasks:
         yield from ("No task is in the run folder.", "")
         return
-    rates = (("verified", counted.verified, counted.verified_rate), ("exit code 0", counted.exit_ok, counted.exit_rate))
-    cells = [(name, f"{n} of {counted.tasks}", share) for name, n, share in rates]
+    rates = (("verified", counts.verified, counts.verified_rate), ("exit code 0", counts.exit_ok, counts.exit_rate))
+    cells = [(name, f"{n} of {counts.tasks}", share) for name, n, share in rates]
     yield from md_table(("Success", "Tasks", "Share"), cells)
-    rungs = (f"{summaries.OUTCOMES[rung]}: {n}" for rung, n in counted.ladder if n)
+    rungs = (f"{summaries.OUTCOMES[rung]}: {n}" for rung, n in counts.ladder if n)
     yield from (f"Outcomes: {'; '.join(rungs)}.", "")
     yield from md_table(("Automation", "How much"), summaries.automation_rows(view))
     for task in view.tasks:
@@ -322,13 +315,13 @@ def _tasks(view: RunView) -> Iterable[str]:
 
 
 def task_lines(view: TaskView) -> Iterable[str]:
-    """A task: its goal, its outcome and its outputs."""
+    """Write a task: its outcome, goal, facts, attempts and outputs."""
     task, record = view.task, view.record
     yield from (f"**{summaries.OUTCOMES[view.outcome]}**", "", md(task.goal), "")
     yield f"- Carries out: {', '.join(md(s) for s in task.step_ids) or 'no protocol step'}"
     reads = (f"{i.name} ({i.dataset or i.task}/{i.file if i.dataset else i.output})" for i in task.inputs)
     yield f"- Reads: {md(', '.join(reads)) or 'nothing'}"
-    yield f"- Made with: {f'the vetted analysis {md(task.skill)}' if task.skill else 'code written for this task'}"
+    yield f"- Made with: {f'the skill {md(task.skill)}' if task.skill else 'code written for this task'}"
     code = (
         f"[{task.code_file}](<{file_link(f'{view.folder}/{task.code_file}')}>)" if view.has_code else "not written yet"
     )
@@ -349,8 +342,8 @@ def task_lines(view: TaskView) -> Iterable[str]:
     if record.perturbed:
         changed = ", ".join(md(c) for c in record.perturbed.changed) or "nothing"
         same = f"; unchanged: {', '.join(map(md, record.perturbed.unchanged))}" if record.perturbed.unchanged else ""
-        said = f"changed: {changed}{same}" if record.perturbed.done else "not done"
-        yield f"- Perturbed re-run: {said} ({md(record.perturbed.reason)})"
+        result = f"changed: {changed}{same}" if record.perturbed.done else "not done"
+        yield f"- Perturbed re-run: {result} ({md(record.perturbed.reason)})"
     yield from (f"- Note: {md(w)}" for w in record.warnings)
     yield from _parameters(task)
     yield ""
@@ -364,21 +357,23 @@ def _parameters(task: DryLabTask) -> Iterable[str]:
 def _outputs(task: TaskView) -> Iterable[str]:
     if not task.outputs:
         return
-    rows = [
-        (_file(o), o.artifact.kind, size(o.artifact.bytes), md_code(o.artifact.sha256), md(o.artifact.summary),
-         "as written" if o.state == "same" else f"**{md(o.note)}**")
-        for o in task.outputs
-    ]  # fmt: skip
-    yield from md_table(("Output", "Kind", "Size", "sha256", "What", "State"), rows, (False, False, True))
+    header = ("Output", "Kind", "Size", "sha256", "What", "State")
+    yield from md_table(header, map(_output_cells, task.outputs), (False, False, True))
     if not task.verified:
         yield from ("The outputs of a task that is not verified are not results and are not shown here.", "")
         return
     for output in task.outputs:
-        what = f"{md(task.task.id)} · {md(output.artifact.name)}: {md(summaries.described(task, output))}"
+        what = f"{md(task.task.id)} · {md(output.artifact.name)}: {md(summaries.output_caption(task, output))}"
         if output.figure and output.link:
             yield from (f"![{what}](<{output.link}>)", "", what, "")
         elif output.table:
             yield from (f"{what} ({output.table.extent})", "", *_preview(output.table))
+
+
+def _output_cells(output: OutputFile) -> tuple[str, ...]:
+    artifact = output.artifact
+    state = "as written" if output.state == "same" else f"**{md(output.note)}**"
+    return (_file(output), artifact.kind, size(artifact.bytes), md_code(artifact.sha256), md(artifact.summary), state)
 
 
 def _preview(table: TablePreview) -> Iterable[str]:
@@ -392,15 +387,18 @@ def _review(view: RunView) -> Iterable[str]:
 
 
 def review_lines(view: RunView) -> Iterable[str]:
-    """Verdict, scores, what the gates found, and the reviews of drafts on the way."""
+    """Write the review: verdict, scores, findings of the checks, and the reviews of earlier drafts."""
     if view.review is None:
         yield from ("No review was written.", "")
     else:
         review = view.review
         mean = f", mean {review.mean_score:.2f} of 5, {count_severities(review.findings)}" if review.metrics else ""
-        yield from (f"Verdict: **{review.verdict}**{mean} – {ORIGINS[review.origin]}. {md(review.summary)}", "")
+        yield from (
+            f"Verdict: **{review.verdict}**{mean} – {summaries.ORIGINS[review.origin]}. {md(review.summary)}",
+            "",
+        )
         yield from score_lines({n: m for n in METRICS if (m := review.metrics.get(n)) is not None})
-        yield from finding_lines(review.findings) if review.findings else ("The gates found nothing.", "")
+        yield from finding_lines(review.findings) if review.findings else ("The checks found nothing.", "")
     if view.rounds:
         rows = [
             (md(r.draft), str(r.round), f"{number(r.score)} of 5", _yes(r.passed), _yes(r.kept), md(r.reason))
@@ -410,7 +408,7 @@ def review_lines(view: RunView) -> Iterable[str]:
 
 
 def score_lines(metrics: Mapping[MetricName, Metric]) -> Iterable[str]:
-    """Scores with their reasons and what they rest on."""
+    """Write the table of scores with their reasons and evidence."""
     rows = [
         (words(n).capitalize(), f"{m.score:.1f} of 5", md(m.reason), "; ".join(md(e) for e in m.evidence))
         for n, m in metrics.items()
@@ -419,9 +417,9 @@ def score_lines(metrics: Mapping[MetricName, Metric]) -> Iterable[str]:
 
 
 def finding_lines(findings: Iterable[CheckFinding]) -> Iterable[str]:
-    """Findings of the gates, with advice."""
+    """Write the table of the checks' findings, with suggestions."""
     rows = [(f.severity, md(f.gate), md(f.location), md(f.message), md(f.suggestion)) for f in findings]
-    return md_table(("Severity", "Gate", "Where", "What", "Suggestion"), rows)
+    return md_table(("Severity", "Check", "Where", "What", "Suggestion"), rows)
 
 
 def _yes(value: bool) -> str:
@@ -437,7 +435,7 @@ def _usage(view: RunView) -> Iterable[str]:
         ("Repairs", number(u.repairs)),
         ("Human interventions", number(u.human_interventions)),
     ]
-    yield from ("## Usage and versions", "", *md_table(("What", "How much"), rows), VARYING, "")
+    yield from ("## Usage and versions", "", *md_table(("What", "How much"), rows), summaries.NOT_REPEATED, "")
     if view.run.usage:
         yield from ("### Models", "", *model_lines(view.run.usage))
     yield from md_table(("Component", "Version"), [(md(k), md(v)) for k, v in view.run.versions.items()])
@@ -448,21 +446,22 @@ def _usage(view: RunView) -> Iterable[str]:
 
 
 def model_lines(rows: Collection[UsageRow]) -> Iterable[str]:
-    """Use of models by step, role and model, and in all."""
+    """Write the use of models by step, role and model, and in total."""
     total = sum((r.usage for r in rows), Usage())
-    cells = [
-        (md(r.step), md(r.role), md(r.model), f"{r.usage.calls:,}", tokens_in(r.usage), tokens_out(r.usage),
-         cost(r.usage), f"{r.repaired:,}", f"{r.by_rule:,}")
-        for r in rows
-    ]  # fmt: skip
-    yield from md_table(MODEL_COLUMNS, cells, MODEL_NUMBERS)
-    tokens = f"{tokens_in(total)} tokens in, {tokens_out(total)} out"
-    yield from (f"In all: {count_of(total.calls, 'call')}, {tokens}, cost {cost(total)}", "")
+    yield from md_table(summaries.MODEL_COLUMNS, map(_usage_cells, rows), summaries.MODEL_NUMBERS)
+    tokens = f"{summaries.tokens_in(total)} tokens in, {summaries.tokens_out(total)} out"
+    yield from (f"In all: {count_of(total.calls, 'call')}, {tokens}, cost {summaries.cost(total)}", "")
 
 
-def _end(view: RunView) -> Iterable[str]:
+def _usage_cells(row: UsageRow) -> tuple[str, ...]:
+    use = row.usage
+    spent = (f"{use.calls:,}", summaries.tokens_in(use), summaries.tokens_out(use), summaries.cost(use))
+    return (md(row.step), md(row.role), md(row.model), *spent, f"{row.repaired:,}", f"{row.by_rule:,}")
+
+
+def _caveats(view: RunView) -> Iterable[str]:
     yield from ("## What was not verified", "")
     yield from md_list((md(s) for s in not_verified(view)), "Nothing is known to be open.")
     yield from ("## How to reproduce", "", "Inside the run folder, where this report lies:", "")
     for what, line in summaries.commands(view):
-        yield from (f"- {what}: {md_code(line)}",)
+        yield f"- {what}: {md_code(line)}"

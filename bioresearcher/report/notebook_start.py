@@ -1,10 +1,9 @@
-"""The first code cell of a run's notebook, as text: never imported by this program.
+"""First code cell of a run's notebook: runs a task's code as a process of its own, and shows its outputs.
 
-It runs a task's code as a program of its own, beside the recorded run: nothing in `tasks/` is changed.
+The package copies this file as text and never imports it. Nothing in `tasks/` is changed.
 """
 
 import json
-import math  # noqa: F401 - used at the end of the cell
 import subprocess
 import sys
 from pathlib import Path
@@ -18,14 +17,14 @@ TIMEOUT_S = 3600
 
 
 def code_folder(task_id: str) -> Path:
-    """Where a task is run: its code as the cell above it has written, its helper modules, its task file."""
+    """Make the folder in which a task is run: its code from the cell above, helper modules, its task file."""
     folder = AGAIN / task_id
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def input_path(source: dict[str, str]) -> str:
-    """A file of a data set as kept with the run, or an earlier task's output: made again here, else the recorded."""
+    """Find an input: a data set's file as kept with the run, or an earlier task's output, recomputed or recorded."""
     if "file" in source:
         return str((RUN / source["file"]).resolve())
     again = AGAIN / source["task"] / source["output"]
@@ -33,7 +32,7 @@ def input_path(source: dict[str, str]) -> str:
 
 
 def show(path: Path) -> None:
-    """A figure as a picture, a table's first rows, other files by name."""
+    """Show a figure as a picture, a table by its first rows, other files by name."""
     if path.suffix == ".png":
         display(Image(filename=str(path)))
     elif path.suffix == ".svg":
@@ -49,12 +48,12 @@ def show(path: Path) -> None:
 def run_task(
     task_id: str, inputs: dict[str, Any], outputs: dict[str, str], parameters: dict[str, Any], *, seed: int, title: str
 ) -> None:
-    """Run a task's code on its inputs and show what it wrote."""
+    """Run a task's code on its inputs and show its outputs."""
     folder = code_folder(task_id)
     for module in sorted((RUN / "tasks" / task_id).iterdir()):
         if module.suffix in (".py", ".R") and module.stem != "code":
             (folder / module.name).write_bytes(module.read_bytes())
-    told = {
+    request = {
         "task": task_id,
         "title": title,
         "inputs": {name: input_path(source) for name, source in inputs.items()},
@@ -62,12 +61,11 @@ def run_task(
         "parameters": parameters,
         "seed": seed,
     }
-    (folder / "task.json").write_text(json.dumps(told, indent=2), encoding="utf-8")
+    (folder / "task.json").write_text(json.dumps(request, indent=2), encoding="utf-8")
     command = [sys.executable, "code.py", "task.json"]
     if (folder / "code.R").is_file():
-        (folder / "task.R").write_text(
-            globals()["r_literal"](told), encoding="utf-8"
-        )  # defined at the end of this cell
+        literal = globals()["r_literal"](request)  # defined at the end of this cell
+        (folder / "task.R").write_text(literal, encoding="utf-8")
         command = ["Rscript", "--vanilla", "code.R", "task.json"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     print(done.stdout, end="")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bioresearcher.report.run_data import QuoteState, RunView
-from bioresearcher.report.summaries import ORIGINS, OUTCOMES, stamped, tasks_of_step
+from bioresearcher.report.summaries import ORIGINS, OUTCOMES, step_facts, tasks_of_step, title_with_status
 from bioresearcher.schemas.paper import Evidence
 from bioresearcher.schemas.protocol import Link, Protocol, ProtocolPart, ProtocolStep
-from bioresearcher.text.format import count_of, md, md_code
+from bioresearcher.text.format import count_of, md
 
 _QUOTE_STATES: dict[QuoteState, str] = {
     "found": "found at this place",
@@ -17,27 +17,16 @@ _QUOTE_STATES: dict[QuoteState, str] = {
 }
 
 
-def render_protocol(protocol: Protocol, view: RunView) -> str:
-    """The whole protocol as one Markdown document.
-
-    Args:
-        protocol: What to render; it need not be the one stored in the run folder yet.
-        view: Where the titles of papers, the state of quotes and the outcomes of tasks are taken from.
-    """
-    return _document(protocol, view)
-
-
 def render_bare_protocol(protocol: Protocol) -> str:
-    """Like `render_protocol`, before there is a run to look things up in: ids instead of titles and outcomes."""
-    return _document(protocol, None)
-
-
-def _document(protocol: Protocol, view: RunView | None) -> str:
-    return "\n".join([f"# {md(protocol.title)}", "", *protocol_lines(protocol, view, level=2)]).rstrip() + "\n"
+    """Render a protocol as one document without its run: ids instead of titles, and no outcomes of tasks."""
+    return "\n".join([f"# {md(protocol.title)}", "", *protocol_lines(protocol, None, level=2)]).rstrip() + "\n"
 
 
 def protocol_lines(protocol: Protocol, view: RunView | None, level: int) -> Iterable[str]:
-    """The protocol's lines with parts at heading `level` and steps one below."""
+    """Write the protocol with parts at heading `level` and steps one below.
+
+    The run, if there is one, gives the titles of papers, the state of quotes and the outcomes of tasks.
+    """
     if protocol.summary:
         yield from (md(protocol.summary), "")
     linked = sum(bool(s.links) for s in protocol.steps)
@@ -55,7 +44,7 @@ def protocol_lines(protocol: Protocol, view: RunView | None, level: int) -> Iter
 
 
 def part_lines(part: ProtocolPart, view: RunView | None, level: int, *, quotes: bool = True) -> Iterable[str]:
-    """A part with its steps, headed at `level`; without `quotes` the passages are only named."""
+    """Write a part with its steps at heading `level`; without `quotes` the passages are only named."""
     yield from (f"{'#' * level} Part {md(part.id)}: {md(part.title)}", "")
     yield from (f"{md(part.purpose)} {md(part.reason)}".strip(), "")
     if part.novel:
@@ -71,32 +60,32 @@ def part_lines(part: ProtocolPart, view: RunView | None, level: int, *, quotes: 
 
 
 def _relations(part: ProtocolPart) -> Iterable[str]:
-    """How the part stands to others and to the papers, a line each."""
-    told = {r.part for r in part.relations}
+    """List the relations of the part to other parts and to papers, a line each."""
+    related = {r.part for r in part.relations}
     for relation in part.relations:
         reason = f": {md(relation.reason)}" if relation.reason else ""
         yield f"{relation.kind.capitalize()} part {md(relation.part)}{reason}"
-    silent = [md(p) for p in part.depends_on if p not in told]
-    if silent:
-        yield f"Needs part {', '.join(silent)}"
+    others = [md(p) for p in part.depends_on if p not in related]
+    if others:
+        yield f"Needs part {', '.join(others)}"
     papers: dict[str, list[str]] = {}
     for ref in part.learns_from:
         papers.setdefault(ref.paper_id, []).append(ref.part_id)
     if papers:
-        said = "; ".join(f"{md(p)} part {', '.join(md(n) for n in numbers)}" for p, numbers in papers.items())
-        yield f"Learns from {said}"
+        sources = "; ".join(f"{md(p)} part {', '.join(md(n) for n in numbers)}" for p, numbers in papers.items())
+        yield f"Learns from {sources}"
 
 
 def step_lines(step: ProtocolStep, view: RunView | None, level: int, *, quotes: bool = True) -> Iterable[str]:
-    """A step with all that is known of it and the passages it was learnt from, headed at `level`."""
+    """Write a step at heading `level`, with its facts and the passages it was learnt from."""
     marks = ["wet lab" if step.kind == "wet" else "dry lab"]
     marks += [] if step.links else ["**unsupported**"]
     marks += [f"task {md(t.task.id)}: {OUTCOMES[t.outcome]}" for t in (tasks_of_step(view, step.id) if view else ())]
     yield from (f"{'#' * level} {md(step.id)} {md(step.title)}", "", f"({'; '.join(marks)})", "")
     yield from (md(line) for line in step.action.splitlines() if line.strip())
     yield ""
-    for name, values in _facts(step):
-        yield f"- {name}: {'; '.join(values) if values else 'none stated'}"
+    for name, values in step_facts(step):
+        yield f"- {name}: {'; '.join(map(md, values)) or 'none stated'}"
     if step.links and not quotes:
         learnt = dict.fromkeys(f"{md(k.paper_id)} step {md(k.step_id)}" for k in step.links)
         yield from (f"- Learnt from {', '.join(learnt)}", "")
@@ -111,29 +100,6 @@ def step_lines(step: ProtocolStep, view: RunView | None, level: int, *, quotes: 
         yield from _link(link, view)
 
 
-def _facts(step: ProtocolStep) -> Iterable[tuple[str, list[str]]]:
-    if step.object:
-        yield "Works on", [md(step.object)]
-    yield "Inputs", [f"{md(i.name)} ({md_code(i.source)})" for i in step.inputs]
-    yield "Parameters", [md(f"{p.name}: {p.value} {p.unit}".strip()) for p in step.parameters]
-    yield (
-        "Outputs",
-        [md(f"{o.name} ({o.kind})" + (f" – {o.description}" if o.description else "")) for o in step.outputs],
-    )
-    optional: tuple[tuple[str, tuple[str, ...]], ...] = (
-        ("Why", (step.rationale,) if step.rationale else ()),
-        ("Data sets", step.datasets),
-        ("Software", step.software),
-        ("Accepted when", (step.acceptance,) if step.acceptance else ()),
-        ("Serves", step.requirements),
-        ("Vetted analysis", (step.skill,) if step.skill else ()),
-        ("Origin", (ORIGINS[step.origin],)),
-    )
-    for name, values in optional:
-        if values:
-            yield name, [md(v) for v in values]
-
-
 def _link(link: Link, view: RunView | None) -> Iterable[str]:
     yield from quote_lines(link.evidence, view)
     source = f"Learnt from step {md(link.step_id)} of {md(link.paper_id)}, similarity {link.similarity:.2f}."
@@ -141,9 +107,9 @@ def _link(link: Link, view: RunView | None) -> Iterable[str]:
 
 
 def quote_lines(evidence: Evidence, view: RunView | None) -> Iterable[str]:
-    """A quote as a block with the place it comes from and whether it still stands there."""
+    """Write a quote as a block with its place in the paper and the state of the quote there."""
     papers = view.papers if view else ()
-    title = next((stamped(p) for p in papers if p.id == evidence.document), evidence.document)
+    title = next((title_with_status(p) for p in papers if p.id == evidence.document), evidence.document)
     page = f", page {evidence.page}" if evidence.page is not None else ""
     state = f"; {_QUOTE_STATES[view.quote_state(evidence)]}" if view else ""
     yield f"> “{md(evidence.text)}”"

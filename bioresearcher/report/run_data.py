@@ -1,6 +1,7 @@
-"""Everything a report shows, read from a run folder; what is missing or broken is said, never made up.
+"""Reader of a run folder for the report: all values of a run, and previews of the output files of its tasks.
 
-Output files of tasks, read back for the report: contained, size-limited, checked against their digest.
+Missing and broken files become sentences of the report. Output files are read only inside their task's folder, up to
+a size, and shown only if they still have the recorded digest.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ _SVG = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|
 _INTEGER = re.compile(r"[+-]?\d+")
 
 
+# -- output files of tasks ----------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class PreviewColumn:
     """A column of a table preview."""
@@ -54,7 +58,7 @@ class PreviewColumn:
 
 @dataclass(frozen=True)
 class TablePreview:
-    """The first rows and columns of a table; cells are (shown, as in the file)."""
+    """The first rows and columns of a table; cells are pairs (text shown, text in the file)."""
 
     columns: tuple[PreviewColumn, ...]
     rows: tuple[tuple[tuple[str, str], ...], ...]
@@ -63,7 +67,7 @@ class TablePreview:
 
     @property
     def extent(self) -> str:
-        """How much of the table is shown, in words."""
+        """The extent of the preview in words, such as `first 10 of 57 rows`."""
         rows = f"{self.total_rows:,} {'row' if self.total_rows == 1 else 'rows'}"
         if len(self.rows) < self.total_rows:
             rows = f"first {len(self.rows)} of {rows}"
@@ -74,7 +78,7 @@ class TablePreview:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure that can be embedded; width and height in pixels, 0 when the file does not say."""
+    """A figure for embedding; width and height in pixels, 0 when the file does not state them."""
 
     data_uri: str
     width: int
@@ -83,7 +87,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class OutputFile:
-    """An artifact as it is on disk now. `note` says why nothing is shown, if so."""
+    """An artifact as it is on disk now; `note` is the reason when it is not shown, or not in full."""
 
     artifact: Artifact
     state: FileState
@@ -95,7 +99,7 @@ class OutputFile:
 
 
 def read_output(artifact: Artifact, task_dir: Path, link_prefix: str) -> OutputFile:
-    """Read one artifact of a task for showing it.
+    """Read one artifact of a task for the report.
 
     Args:
         artifact: The artifact as recorded.
@@ -116,13 +120,13 @@ def read_output(artifact: Artifact, task_dir: Path, link_prefix: str) -> OutputF
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != artifact.sha256.lower():
             return OutputFile(artifact, "changed", link, note="the file was changed after the run")
-        return _shown(artifact, path, link)
+        return _read_content(artifact, path, link)
     except OSError as error:
         return OutputFile(artifact, "missing", None, note=f"the file cannot be read ({error.strerror})")
 
 
 def contained(base: Path, relative: str) -> Path | None:
-    """`base/relative` when it stays inside `base` without passing a symlink, else None."""
+    """Return `base/relative` if it stays inside `base` without passing a symlink, else None."""
     pure = PurePosixPath(relative)
     if pure.is_absolute() or not pure.parts or ".." in pure.parts or "\x00" in relative:
         return None
@@ -134,7 +138,7 @@ def contained(base: Path, relative: str) -> Path | None:
     return path
 
 
-def _shown(artifact: Artifact, path: Path, link: str | None) -> OutputFile:
+def _read_content(artifact: Artifact, path: Path, link: str | None) -> OutputFile:
     suffix = path.suffix.lower()
     if suffix in {".tsv", ".csv"}:
         table, note = read_table(path)
@@ -157,7 +161,7 @@ def _shown(artifact: Artifact, path: Path, link: str | None) -> OutputFile:
 
 
 def read_table(path: Path) -> tuple[TablePreview | None, str]:
-    """The preview of a CSV or TSV with a header row, or None and the reason."""
+    """Read the preview of a CSV or TSV with a header row, or None and the reason."""
     if path.stat().st_size > MAX_TABLE_BYTES:
         return None, "too large to show here"
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
@@ -173,15 +177,15 @@ def _preview(file: TextIO, delimiter: str) -> tuple[TablePreview | None, str]:
     header = next(reader, None)
     if not header:
         return None, "the table is empty"
-    shown: list[list[str]] = []
+    first_rows: list[list[str]] = []
     total = 0
     for row in reader:
         if row:
             total += 1
-            if len(shown) < PREVIEW_ROWS:
-                shown.append(row)
+            if len(first_rows) < PREVIEW_ROWS:
+                first_rows.append(row)
     width = min(len(header), PREVIEW_COLUMNS)
-    cells = [[row[i] if i < len(row) else "" for i in range(width)] for row in shown]
+    cells = [[row[i] if i < len(row) else "" for i in range(width)] for row in first_rows]
     columns = tuple(
         PreviewColumn(one_line(header[i], MAX_CELL), _is_numeric([row[i] for row in cells])) for i in range(width)
     )
@@ -202,7 +206,7 @@ def _cell(raw: str, numeric: bool) -> tuple[str, str]:
 
 
 def read_figure(path: Path) -> tuple[Figure | None, str]:
-    """A PNG or SVG for embedding, or None and the reason. The content decides, not the suffix."""
+    """Read a PNG or SVG for embedding, or None and the reason; the content decides, not the suffix."""
     if path.stat().st_size > MAX_FIGURE_BYTES:
         return None, "too large to show here"
     data = path.read_bytes()
@@ -218,19 +222,21 @@ def _data_uri(mime: str, data: bytes) -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
 
 
+# -- the values of a run ------------------------------------------------------------------------------
+
 V = TypeVar("V", bound=Value)
 
-_PRINTED = 12_000
-"""Characters of an output that are looked at; the report shows fewer."""
+_MAX_PRINTED = 12_000
+"""Characters of printed text that are kept, from its end; the report shows fewer."""
 _PRINTED_BY_CODE = {Outcome.SYNTAX, Outcome.DEPENDENCY, Outcome.RUNTIME}
-"""Outcomes whose message quotes what the code printed."""
+"""Outcomes whose message quotes text printed by the code."""
 
 QuoteState = Literal["found", "not found", "not rechecked"]
 
 
 @dataclass(frozen=True)
 class TaskView:
-    """A task, what is known of it, and its output files as they are on disk now."""
+    """A task with its record and its output files as they are on disk now."""
 
     task: DryLabTask
     folder: str
@@ -245,17 +251,17 @@ class TaskView:
 
     @property
     def altered(self) -> tuple[OutputFile, ...]:
-        """Outputs that are no longer what the task wrote."""
+        """Outputs that were changed or lost since the task wrote them."""
         return tuple(o for o in self.outputs if o.state != "same")
 
     @property
     def verified(self) -> bool:
-        """Whether the task was verified and its outputs still are what was verified."""
+        """True if the task was verified and its outputs are unchanged since."""
         return self.outcome is Outcome.VERIFIED and not self.altered
 
     @property
     def unsandboxed(self) -> bool:
-        """Whether any of its code ran without a sandbox."""
+        """True if any code of the task ran without a sandbox."""
         if self.record is None:
             return False
         return "none" in {self.record.sandbox, *(a.sandbox for a in self.record.attempts)}
@@ -263,14 +269,14 @@ class TaskView:
 
 @dataclass(frozen=True)
 class RunView:
-    """All values of a run that a report shows.
+    """All values of a run for its report.
 
     Attributes:
         not_used: Data sets that were found and are not used.
-        missing: What a finished run has and this one has not, as plain sentences.
+        missing: Parts of a finished run that are not there, as plain sentences.
         problems: Files that are there and cannot be used, as plain sentences.
         quotes: State of each quote against the stored text of its document, by `quote_key`.
-        doubts: What is doubtful about the text of a paper that was read, by the paper's id.
+        doubts: Warnings about the text from which a paper was read, by the paper's id.
     """
 
     run: RunRecord
@@ -293,17 +299,17 @@ class RunView:
     doubts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def quote_state(self, evidence: Evidence) -> QuoteState:
-        """Whether a quote stands in the stored text of its document, at its place."""
+        """Look up whether a quote stands at its place in the stored text of its document."""
         return self.quotes.get(quote_key(evidence), "not rechecked")
 
 
 def quote_key(evidence: Evidence) -> tuple[str, int, int]:
-    """What identifies a quote: document and character span."""
+    """Identify a quote by its document and character span."""
     return (evidence.document, evidence.start, evidence.end)
 
 
 def load_view(folder: RunFolder) -> RunView:
-    """Everything a report shows of a run folder, finished or not.
+    """Read all values of a run folder, finished or not.
 
     Raises:
         RunFolderError: `run.json` is missing, unreadable or of a newer format: there is no run to report on.
@@ -341,7 +347,7 @@ def load_view(folder: RunFolder) -> RunView:
 
 
 class _Reader:
-    """Reads values and notes what is missing or broken."""
+    """Reader of stored values that collects sentences on missing and broken files."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
@@ -357,14 +363,14 @@ class _Reader:
             return None
 
     def one(self, kind: type[V], name: str, missing: str) -> V | None:
-        """A value of the run's top folder, or None."""
+        """Read a value of the run's top folder, or None."""
         if self.folder.has(name):
             return self._read(kind, name)
         self.missing.append(missing)
         return None
 
     def rows(self, kind: type[V], *parts: str) -> tuple[V, ...]:
-        """A list of values; none when the file is missing or broken."""
+        """Read a list of values; empty when the file is missing or broken."""
         try:
             return self.folder.read_list(kind, *parts)
         except (RunFolderError, OSError):
@@ -372,14 +378,14 @@ class _Reader:
             return ()
 
     def all(self, kind: type[V], name: str) -> tuple[V, ...]:
-        """The values in a folder by file name; hidden files are not looked at."""
+        """Read the values in a folder in the order of file names; hidden files are skipped."""
         base = self.folder.path(name)
         files = sorted(p.name for p in base.glob("*.json") if p.is_file()) if base.is_dir() else []
         values = (self._read(kind, name, file) for file in files if not file.startswith("."))
         return tuple(v for v in values if v is not None)
 
     def tasks(self) -> tuple[TaskView, ...]:
-        """The tasks in the order of their numbers."""
+        """Read the tasks in the order of their numbers."""
         base = self.folder.path("tasks")
         names = sorted((p.name for p in base.iterdir() if p.is_dir()), key=_natural) if base.is_dir() else []
         views = (self._task(name) for name in names if self.folder.has("tasks", name, "task.json"))
@@ -392,7 +398,7 @@ class _Reader:
         record = None
         if self.folder.has("tasks", name, "record.json"):
             record = self._read(TaskRecord, "tasks", name, "record.json")
-            record = _steady(record, self.folder.path("tasks")) if record else None
+            record = _stable_record(record, self.folder.path("tasks")) if record else None
         base = self.folder.path("tasks", name)
         artifacts = record.artifacts if record else ()
         outputs = tuple(read_output(a, base, f"tasks/{name}") for a in artifacts)
@@ -400,7 +406,7 @@ class _Reader:
         return TaskView(task=task, folder=f"tasks/{name}", record=record, outputs=outputs, has_code=has_code)
 
     def quotes(self, evidence: Iterable[Evidence]) -> dict[tuple[str, int, int], QuoteState]:
-        """Each quote checked against the stored document it names."""
+        """Check each quote against the stored text of its document."""
         by_document: dict[str, list[Evidence]] = {}
         for item in evidence:
             by_document.setdefault(item.document, []).append(item)
@@ -418,12 +424,12 @@ class _Reader:
         return states
 
     def doubts(self, reports: Iterable[PaperReport]) -> dict[str, tuple[str, ...]]:
-        """What is doubtful about the text that each report was read from; papers without a doubt are left out."""
+        """Collect the warnings about the text of each paper that was read; papers without one are left out."""
         stored = {r.paper_id: self._document(r.paper_id) for r in reports}
         return {paper: d.warnings for paper, d in stored.items() if d and d.warnings}
 
     def _document(self, name: str) -> Document | None:
-        """A paper's stored text, read once; None when there is none."""
+        """Read a paper's stored text, once; None when there is none."""
         if name not in self._documents:
             file = f"{safe_name(name)}.json"
             there = self.folder.has("documents", file)
@@ -431,23 +437,23 @@ class _Reader:
         return self._documents[name]
 
 
-def _steady(record: TaskRecord, place: Path) -> TaskRecord:
-    """The record without what chance decides in printed text, which a replay could not repeat; the file keeps it."""
+def _stable_record(record: TaskRecord, place: Path) -> TaskRecord:
+    """Mask addresses and durations in printed text, which a replay could not repeat; the stored file keeps them."""
     attempts = [
         a.model_copy(
             update={
-                "message": _told(a.outcome, a.message, place),
-                "stdout": without_chance(a.stdout[-_PRINTED:], place),
-                "stderr": without_chance(a.stderr[-_PRINTED:], place),
+                "message": _stable_message(a.outcome, a.message, place),
+                "stdout": without_chance(a.stdout[-_MAX_PRINTED:], place),
+                "stderr": without_chance(a.stderr[-_MAX_PRINTED:], place),
             }
         )
         for a in record.attempts
     ]
-    message = _told(record.outcome, record.message, place)
+    message = _stable_message(record.outcome, record.message, place)
     return record.model_copy(update={"message": message, "attempts": tuple(attempts)})
 
 
-def _told(outcome: Outcome, message: str, place: Path) -> str:
+def _stable_message(outcome: Outcome, message: str, place: Path) -> str:
     return without_chance(message, place) if outcome in _PRINTED_BY_CODE else message
 
 
@@ -467,14 +473,14 @@ def _all_evidence(reports: Iterable[PaperReport], protocol: Protocol | None) -> 
 
 
 def _missing(view: RunView, noted: Iterable[str]) -> tuple[str, ...]:
-    said = list(noted)
+    missing = list(noted)
     settings = view.run.settings
     if not view.papers and settings.get("papers") != []:
-        said.append("No paper: the folder papers holds none.")
+        missing.append("No paper: the folder papers holds none.")
     elif view.papers and not view.reports:
-        said.append("No report of a paper: the folder reports holds none.")
+        missing.append("No report of a paper: the folder reports holds none.")
     if not view.datasets and settings.get("data") != []:
-        said.append("No data set: the folder datasets holds none.")
+        missing.append("No data set: the folder datasets holds none.")
     if not view.tasks and settings.get("data") != []:
-        said.append("No task: the folder tasks holds none.")
-    return tuple(said)
+        missing.append("No task: the folder tasks holds none.")
+    return tuple(missing)

@@ -1,4 +1,4 @@
-"""Sections of the run report by name, as an overview or of one item; of runs that still work, too."""
+"""Single sections of the run report as Markdown, as an overview or for one item; also of unfinished runs."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.text.format import count_of, duration, md, md_code_block, md_list, md_table, size
 from bioresearcher.text.visible import one_line, tail
 
-MOST: Final = 60
-"""Papers left out and columns that are listed; of more the rest is counted."""
-_PRINTED: Final = 1_200
-"""Characters of what the last attempt printed on standard error."""
+MAX_LISTED: Final = 60
+"""Largest number of papers not read, or of columns, that are listed; the others are counted."""
+_MAX_PRINTED: Final = 1_200
+"""Characters shown of the last attempt's standard error, from its end."""
 _STEP: Final = re.compile(r"(?:part|step)?\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
 
 
 def section(folder: RunFolder, name: str, item: str = "") -> str:
-    """A section of a run's report as Markdown; text that is not ours is escaped.
+    """Render a section of a run's report as Markdown; text from outside is escaped.
 
     Args:
         folder: The run folder, finished or not; it is only read.
         name: One of `SECTIONS`.
-        item: What it is about: a number of the overview, an id or a word; empty for the overview.
+        item: A number of the overview, an id or a word; empty for the overview.
 
     Raises:
-        InputError: `item` means nothing.
+        InputError: There is no such `item`.
         RunFolderError: `run.json` cannot be used.
     """
     if not folder.has("run.json"):
@@ -67,13 +67,13 @@ def section(folder: RunFolder, name: str, item: str = "") -> str:
 
 
 def usage_of(folder: RunFolder, recorded: tuple[UsageRow, ...] = ()) -> tuple[UsageRow, ...]:
-    """Use of models so far, from the ledger; as recorded when that cannot be read."""
+    """Read the use of models so far from the ledger; fall back to the recorded rows."""
     rows = usage_rows(folder.path("ledger.sqlite")) if folder.has("ledger.sqlite") else None
     return recorded if rows is None else rows
 
 
-def _chosen(name: str, item: str, ids: Sequence[str]) -> str:
-    """The id that is meant: as it is, apart from case, or its number in the list, from 1 on."""
+def _choose(name: str, item: str, ids: Sequence[str]) -> str:
+    """Find the id for an item: the same text apart from case, or the number in the list from 1 on."""
     for identifier in ids:
         if identifier.casefold() == item.casefold():
             return identifier
@@ -88,7 +88,7 @@ def _status(view: RunView, _: str) -> Iterable[str]:
     kept = sum(s.kept for s in view.screening)
     located, quotes = sum(r.quotes_located for r in view.reports), sum(r.quotes for r in view.reports)
     spent = sum((r.usage for r in run.usage), Usage())
-    counts = summaries.rates(view)
+    counts = summaries.task_rates(view)
     worked = f"{sum(t.record is not None for t in view.tasks)} of {counts.tasks} worked on"
     steps = f"{_size(protocol)}, {sum(bool(s.links) for s in protocol.steps)} on papers" if protocol else ""
     ended = run.status != "running"  # only then are times and interventions counted
@@ -105,9 +105,9 @@ def _status(view: RunView, _: str) -> Iterable[str]:
     ]
     failed = (f"**{md(f.item)}: {md(f.message)}**" for f in run.failures)
     doubts = count_of(len(run.not_verified), "doubt")
-    said = [f"{doubts}: the report's section “What was not verified”"] if run.not_verified else []
+    caveats = [f"{doubts}: the report's section “What was not verified”"] if run.not_verified else []
     yield from title_lines(view)
-    yield from (f"- {line}" for line in (*(f"{name}: {md(value)}" for name, value in rows if value), *failed, *said))
+    yield from (f"- {line}" for line in (*(f"{name}: {md(value)}" for name, value in rows if value), *failed, *caveats))
 
 
 def _questions(folder: RunFolder) -> Iterable[str]:
@@ -126,29 +126,32 @@ def _papers(view: RunView, item: str) -> Iterable[str]:
     if item and item.casefold() != "all":
         named = named_papers(view.papers, item)
         ids = [*read, *(s.paper_id for s in rest)]
-        row = known[named[0].id if len(named) == 1 else _chosen("papers", item, ids)]
-        yield from (f"# {md(summaries.stamped(row.paper))}", "", *paper_lines(row, view))
+        row = known[named[0].id if len(named) == 1 else _choose("papers", item, ids)]
+        yield from (f"# {md(summaries.title_with_status(row.paper))}", "", *paper_lines(row, view))
         return
     yield from (f"# Papers to read: {len(rows)}" if known else "No paper has been found yet.", "")
     if rows:
-        cells = [(_numbered(n, r.paper.id, summaries.stamped(r.paper)), *_taken(r)) for n, r in enumerate(rows, 1)]
+        cells = [
+            (_numbered(n, r.paper.id, summaries.title_with_status(r.paper)), *_counts_of_paper(r))
+            for n, r in enumerate(rows, 1)
+        ]
         yield from md_table(("Paper", "Year", "Steps", "Quotes"), cells, (False, True, True, True))
     if rest and not item:
         yield f"{count_of(len(rest), 'paper')} not read ({counted(rest)}): /papers all"
     elif rest:
-        titles = {i: one_line(summaries.stamped(r.paper), 100) for i, r in known.items()}
+        titles = {i: one_line(summaries.title_with_status(r.paper), 100) for i, r in known.items()}
         why = [(_numbered(n, s.paper_id, titles[s.paper_id]), md(s.reason)) for n, s in enumerate(rest, len(rows) + 1)]
-        yield from (f"## Not read: {len(rest)}", "", *md_table(("Paper", "Why"), why[:MOST]))
-        if len(rest) > MOST:
-            yield f"And {len(rest) - MOST} more: see screening.json."
+        yield from (f"## Not read: {len(rest)}", "", *md_table(("Paper", "Why"), why[:MAX_LISTED]))
+        if len(rest) > MAX_LISTED:
+            yield f"And {len(rest) - MAX_LISTED} more: see screening.json."
 
 
 def _numbered(number: int, identifier: str, title: str) -> str:
     return f"{number}. {md(f'{identifier} {title}')}"
 
 
-def _taken(row: summaries.PaperView) -> tuple[str, str, str]:
-    """Year, steps and quotes of a paper."""
+def _counts_of_paper(row: summaries.PaperView) -> tuple[str, str, str]:
+    """Cells of a paper: year, steps, quotes located of all."""
     report, year = row.report, str(row.paper.year or "n.d.")
     if report is None:
         return year, "–", "–"
@@ -160,7 +163,7 @@ def _datasets(view: RunView, item: str) -> Iterable[str]:
     checks = {c.dataset_id: c for c in view.checks}
     rows = [*used, *(summaries.DatasetView(d, checks.get(d.id)) for d in view.not_used)]
     if item:
-        identifier = _chosen("datasets", item, [r.dataset.id for r in rows])
+        identifier = _choose("datasets", item, [r.dataset.id for r in rows])
         row = next(r for r in rows if r.dataset.id == identifier)
         yield from (f"# {md(identifier)}: {md(row.dataset.title)}", "", *dataset_lines(row))
         yield from _columns(row.dataset)
@@ -184,7 +187,7 @@ def _datasets(view: RunView, item: str) -> Iterable[str]:
 def _columns(dataset: Dataset) -> Iterable[str]:
     for file in dataset.files:
         yield from (f"## {md(file.name)}: {file.kind}, {file.rows:,} rows, {size(file.bytes)}", "")
-        rows = [(md(c.name), c.role, c.dtype, str(c.missing or ""), md(_meaning(c))) for c in file.columns[:MOST]]
+        rows = [(md(c.name), c.role, c.dtype, str(c.missing or ""), md(_meaning(c))) for c in file.columns[:MAX_LISTED]]
         if rows:
             yield from md_table(("Column", "Role", "Type", "Missing", "Meaning"), rows, (False, False, False, True))
 
@@ -219,7 +222,7 @@ def _size(protocol: Protocol) -> str:
 
 
 def _outline(view: RunView) -> Iterable[str]:
-    """Parts and steps by their titles, and what becomes of the requirements."""
+    """Outline of the protocol: titles of parts and steps, and coverage of the requirements."""
     protocol = view.protocol
     if protocol is None:
         return
@@ -239,34 +242,34 @@ def _outline(view: RunView) -> Iterable[str]:
 
 def _tasks(view: RunView, item: str) -> Iterable[str]:
     if item:
-        identifier = _chosen("tasks", item, [t.task.id for t in view.tasks])
+        identifier = _choose("tasks", item, [t.task.id for t in view.tasks])
         yield from _task(next(t for t in view.tasks if t.task.id == identifier))
     elif not view.tasks:
         yield "There are no tasks yet."
     else:
-        counts, open_ = summaries.rates(view), sum(t.record is None for t in view.tasks)
+        counts, open_ = summaries.task_rates(view), sum(t.record is None for t in view.tasks)
         waits = f", {open_} not worked on yet" if open_ else ""
         done = f"{counts.exit_ok} ended with exit code 0, {counts.verified} verified"
         yield from (f"# {count_of(counts.tasks, 'task')}: {done}{waits}", "")
         yield from md_table(
             ("Task", "Outcome", "Attempts", "Outputs", "Time"),
-            [(f"{md(t.task.id)} {md(t.task.title)}", *_became(t)) for t in view.tasks],
+            [(f"{md(t.task.id)} {md(t.task.title)}", *_task_cells(t)) for t in view.tasks],
             (False, False, True, True, True),
         )
 
 
-def _became(task: TaskView) -> tuple[str, ...]:
-    """Outcome, attempts, outputs and time of a task."""
+def _task_cells(task: TaskView) -> tuple[str, ...]:
+    """Cells of a task: outcome, attempts, outputs, time."""
     record = task.record
     if record is None:
         return "waits or runs", "–", "–", "–"
-    said = summaries.OUTCOMES[task.outcome] + (", outputs changed since the run" if task.altered else "")
+    outcome = summaries.OUTCOMES[task.outcome] + (", outputs changed since the run" if task.altered else "")
     time = duration(sum(a.use.wall_s for a in record.attempts)) if record.attempts else "–"
-    return said if task.verified else f"**{said}**", str(len(record.attempts)), str(len(record.artifacts)), time
+    return outcome if task.verified else f"**{outcome}**", str(len(record.attempts)), str(len(record.artifacts)), time
 
 
 def _task(task: TaskView) -> Iterable[str]:
-    """A task as the report has it, with its times, its statements and what it printed last."""
+    """A task as in the report, with the times of its attempts, its statements and its last standard error."""
     record = task.record
     yield from (f"# {md(task.task.id)} {md(task.task.title)}", "", *task_lines(task))
     if record is None:
@@ -277,7 +280,7 @@ def _task(task: TaskView) -> Iterable[str]:
         yield from ("## Findings" if task.verified else "## Stated, but not verified: no results", "")
         yield from md_list(md(f.statement) for f in record.findings)
     if record.outcome is not Outcome.VERIFIED and record.attempts and record.attempts[-1].stderr.strip():
-        yield from ("## The last attempt printed", "", *md_code_block(tail(record.attempts[-1].stderr, _PRINTED)))
+        yield from ("## The last attempt printed", "", *md_code_block(tail(record.attempts[-1].stderr, _MAX_PRINTED)))
 
 
 def _review(view: RunView, item: str) -> Iterable[str]:
@@ -313,3 +316,4 @@ SECTIONS: Final[Mapping[str, Callable[[RunView, str], Iterable[str]]]] = {
     "review": _review,
     "cost": _cost,
 }
+"""Name of a section -> function that writes it for a run and an item."""

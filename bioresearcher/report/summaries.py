@@ -1,8 +1,6 @@
-"""What follows from a run's values by counting and grouping; no science is computed here.
+"""Summaries of a run's values for all forms of the report: labels, counts, groups, and the evidence graph.
 
-The evidence graph of a run folder, and of all runs of a workspace for one paper.
-
-Labels of the report's origins and columns, and of what calls to models took.
+Values are counted, grouped and put into words; no science is computed here.
 """
 
 from __future__ import annotations
@@ -25,10 +23,12 @@ from bioresearcher.schemas.execution import Finding, Outcome
 from bioresearcher.schemas.library import EvidenceGraph, PaperUse
 from bioresearcher.schemas.paper import Paper, ScreenedPaper
 from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis
-from bioresearcher.schemas.protocol import Coverage, ProtocolPart
+from bioresearcher.schemas.protocol import Coverage, ProtocolPart, ProtocolStep
 from bioresearcher.settings import BUDGET
 from bioresearcher.text.format import STAMPS, count_of, number, percent, setting_text
 from bioresearcher.text.visible import one_line
+
+# -- labels -------------------------------------------------------------------------------------------
 
 ORIGINS: dict[Origin, str] = {
     "offline": "computed by rule, no model",
@@ -39,42 +39,45 @@ ORIGINS: dict[Origin, str] = {
     "scripted": "scripted replies of a test",
 }
 
-MODEL_COLUMNS = (
-    "Step", "Role", "Model", "Calls", "Tokens in", "Tokens out", "Cost", "Repaired", "By rule",
-)  # fmt: skip
+KINDS = {"jats": "full text (JATS)", "pdf": "full text (PDF)", "note": "method note", "record": "record only"}
+"""Kind of a paper's text -> label."""
+
+MODEL_COLUMNS = ("Step", "Role", "Model", "Calls", "Tokens in", "Tokens out", "Cost", "Repaired", "By rule")
+"""Columns of the table on the use of models."""
 MODEL_NUMBERS = (False, False, False, True, True, True, True, True, True)
-"""Which of these columns hold numbers."""
-VARYING = (
+"""True for the columns of `MODEL_COLUMNS` that hold numbers."""
+NOT_REPEATED = (
     "Times, memory, places and the command line differ between two computations of the same; they stand in run.json "
     "and in each task’s record.json, not here. In what code printed, addresses and durations are replaced."
 )
-"""Why the report, which a replay repeats byte for byte, does not show them."""
+"""Note on values that the report leaves out because a replay, which repeats it byte for byte, could not repeat them."""
 
 
 def tokens_in(usage: Usage) -> str:
-    """Tokens of the questions, with how many of them the provider had cached."""
+    """Format the input tokens, with the number of them that the provider had cached."""
     return f"{usage.input_tokens:,}" + (f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else "")
 
 
 def tokens_out(usage: Usage) -> str:
-    """Tokens of the answers, with how many of them were reasoning."""
+    """Format the output tokens, with the number of them that were reasoning."""
     return f"{usage.output_tokens:,}" + (f" ({usage.reasoning_tokens:,} reasoning)" if usage.reasoning_tokens else "")
 
 
 def cost(usage: Usage) -> str:
-    """The cost to a hundredth of a cent, or that the model's price is not known."""
+    """Format the cost in US dollars to a hundredth of a cent, or `not known` without a price for the model."""
     return "not known" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
 
 
 def anchor(*parts: str) -> str:
-    """An id for use within the page, made of any texts."""
+    """Make an id for links within the HTML page."""
     return "-".join(safe_name(p) for p in parts)
 
 
 INCIDENTAL = frozenset({"workspace", "jobs", "command", "config", *BUDGET})
-"""Settings that do not change what a finished run gives."""
+"""Settings that do not change the results of a finished run."""
 
 Tone = Literal["good", "warn", "bad", "plain"]
+"""Colour of a mark in the HTML report."""
 
 OUTCOMES: dict[Outcome, str] = {
     Outcome.NOT_RUN: "not run",
@@ -97,6 +100,9 @@ _NEGATIVE = re.compile(
 )
 
 
+# -- rows of the report -------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Stamp:
     """A short mark at the head of the report."""
@@ -107,7 +113,7 @@ class Stamp:
 
 @dataclass(frozen=True)
 class FindingRow:
-    """A finding with the task it comes from and the data sets that task rests on."""
+    """A finding with its task and the data sets from which the task computed it."""
 
     task: TaskView
     finding: Finding
@@ -115,13 +121,13 @@ class FindingRow:
 
     @property
     def negative(self) -> bool:
-        """Whether the statement itself says that something did not replicate; nothing is computed."""
+        """True if the words of the statement report a failed replication or confirmation; nothing is computed."""
         return _NEGATIVE.search(one_line(self.finding.statement)) is not None
 
 
 @dataclass(frozen=True)
 class PartFindings:
-    """The findings that belong to one protocol part, or to none."""
+    """The findings of one protocol part, or of tasks outside the parts."""
 
     title: str
     rows: tuple[FindingRow, ...]
@@ -137,7 +143,7 @@ class PartFindings:
 
 @dataclass(frozen=True)
 class RequirementRow:
-    """A requirement with its coverage; None when the protocol says nothing about it."""
+    """A requirement with its coverage; None when the protocol does not mention it."""
 
     requirement: Requirement
     coverage: Coverage | None
@@ -145,7 +151,7 @@ class RequirementRow:
 
 @dataclass(frozen=True)
 class PaperView:
-    """A paper with all that the run knows of it. `used_by` names the protocol steps resting on it."""
+    """A paper with its screening, paper report and analysis; `used_by` are the protocol steps that rest on it."""
 
     paper: Paper
     screened: ScreenedPaper | None
@@ -164,7 +170,7 @@ class DatasetView:
 
 @dataclass(frozen=True)
 class TaskRates:
-    """Counts over the run's tasks."""
+    """Counts over the run's tasks; `ladder` has the number of tasks by outcome, from the lowest."""
 
     tasks: int
     exit_ok: int
@@ -173,17 +179,17 @@ class TaskRates:
 
     @property
     def exit_rate(self) -> str:
-        """Share of tasks whose last process ended with exit code 0."""
+        """Percentage of tasks whose last process ended with exit code 0."""
         return percent(self.exit_ok, self.tasks)
 
     @property
     def verified_rate(self) -> str:
-        """Share of tasks that were verified."""
+        """Percentage of tasks that were verified."""
         return percent(self.verified, self.tasks)
 
 
-def rates(view: RunView) -> TaskRates:
-    """Both success rates and the count at each rung, from the tasks themselves."""
+def task_rates(view: RunView) -> TaskRates:
+    """Count the tasks by success and by outcome, from the tasks themselves."""
     ladder = tuple((rung, sum(t.outcome is rung for t in view.tasks)) for rung in Outcome)
     return TaskRates(
         tasks=len(view.tasks),
@@ -194,11 +200,11 @@ def rates(view: RunView) -> TaskRates:
 
 
 def automation_rows(view: RunView) -> tuple[tuple[str, str], ...]:
-    """How far programming went by itself, as (what, how much); times are not among them, as they differ each time."""
+    """Measures of automatic programming as (name, value); without times, as these differ in each computation."""
     auto = automation([t.record for t in view.tasks if t.record is not None], view.run.usage)
     people = view.run.totals.human_interventions
     errors = (f"{OUTCOMES[Outcome(rung)]}: {n}" for rung, n in auto.error_classes.items())
-    tokens, cost = auto.tokens_per_verified, auto.cost_per_verified_usd
+    tokens, usd = auto.tokens_per_verified, auto.cost_per_verified_usd
     asked = any(row.step.startswith("programmer/") for row in view.run.usage)
     none = "nothing was verified" if asked and tokens is None else "no model was asked"
     return (
@@ -207,20 +213,20 @@ def automation_rows(view: RunView) -> tuple[tuple[str, str], ...]:
         ("Attempts that failed, by class", "; ".join(errors) or "none"),
         ("Human interventions", number(people)),
         ("Tokens of the programmer per verified task", none if tokens is None else f"{tokens:,.0f}"),
-        ("Cost per verified task", f"${cost:.4f}" if cost is not None else none if tokens is None else "not known"),
+        ("Cost per verified task", f"${usd:.4f}" if usd is not None else none if tokens is None else "not known"),
         ("CPU seconds", "`totals.cpu_s` in run.json"),
     )
 
 
 def title(view: RunView) -> str:
-    """The protocol's title, else the objective."""
+    """Return the protocol's title, else the objective."""
     chosen = view.protocol.title if view.protocol and view.protocol.title.strip() else view.run.objective.text
-    return one_line(chosen, 160) or answered_in(view)[0]
+    return one_line(chosen, 160) or answering_run(view)[0]
 
 
 def headline(view: RunView) -> Stamp:
-    """The one line that says how far the run came: verified of all tasks, and the sandbox used."""
-    counted = rates(view)
+    """Make the first mark of the report: the number of verified tasks of all."""
+    counted = task_rates(view)
     if counted.tasks == 0:
         return Stamp("No task was run", "warn")
     tone: Tone = "good" if counted.verified == counted.tasks else "warn" if counted.verified else "bad"
@@ -228,53 +234,53 @@ def headline(view: RunView) -> Stamp:
 
 
 def stamps(view: RunView) -> tuple[Stamp, ...]:
-    """Further marks: how the run ended, the sandbox, and anything that limits trust."""
+    """Make the further marks: the end of the run, the sandbox, and anything that limits trust."""
     run = view.run
     ended: dict[str, Stamp] = {
         "done": Stamp("Run complete", "good"),
         "running": Stamp("Run not finished", "warn"),
-        "stopped": Stamp(f"Run stopped{_by(run.stopped_by)}", "warn"),
-        "failed": Stamp(f"Run failed{_by(run.stopped_by)}", "bad"),
+        "stopped": Stamp(f"Run stopped{_stop_reason(run.stopped_by)}", "warn"),
+        "failed": Stamp(f"Run failed{_stop_reason(run.stopped_by)}", "bad"),
     }
-    said = [ended[run.status]]
-    bare = [t for t in view.tasks if t.unsandboxed]
+    marks = [ended[run.status]]
+    unsandboxed = [t for t in view.tasks if t.unsandboxed]
     names = sorted({t.record.sandbox for t in view.tasks if t.record and t.record.sandbox not in {"", "none"}})
-    if bare:
-        said.append(Stamp(f"{count_of(len(bare), 'task')} ran UNSANDBOXED", "bad"))
+    if unsandboxed:
+        marks.append(Stamp(f"{count_of(len(unsandboxed), 'task')} ran UNSANDBOXED", "bad"))
     if names:
-        said.append(Stamp(f"Sandbox: {', '.join(names)}", "plain"))
-    elif not bare:
-        said.append(Stamp("No sandbox was used: no code was run", "warn"))
-    if foreign_datasets(view):
-        said.append(Stamp("Data do not look relevant to the objective", "bad"))
+        marks.append(Stamp(f"Sandbox: {', '.join(names)}", "plain"))
+    elif not unsandboxed:
+        marks.append(Stamp("No sandbox was used: no code was run", "warn"))
+    if irrelevant_datasets(view):
+        marks.append(Stamp("Data do not look relevant to the objective", "bad"))
     withdrawn = sum(p.status == "retracted" for p in used_papers(view))
     if withdrawn:
-        said.append(Stamp(f"{count_of(withdrawn, 'retracted paper')} in use", "bad"))
+        marks.append(Stamp(f"{count_of(withdrawn, 'retracted paper')} in use", "bad"))
     altered = sum(bool(t.altered) for t in view.tasks)
     if altered:
-        said.append(Stamp(f"Outputs of {count_of(altered, 'task')} changed since the run", "bad"))
-    return tuple(said)
+        marks.append(Stamp(f"Outputs of {count_of(altered, 'task')} changed since the run", "bad"))
+    return tuple(marks)
 
 
-def foreign_datasets(view: RunView) -> tuple[str, ...]:
-    """Data sets with samples that tasks read although they do not look relevant to the objective."""
+def irrelevant_datasets(view: RunView) -> tuple[str, ...]:
+    """List data sets with samples that tasks read although their check found them not relevant to the objective."""
     doubted = {c.dataset_id for c in view.checks if not c.relevant}
     read = {i.dataset for t in view.tasks for i in t.task.inputs}
     return tuple(d.id for d in view.datasets if d.id in doubted & read and d.n_samples)
 
 
-def _by(reason: str) -> str:
+def _stop_reason(reason: str) -> str:
     return f": {one_line(reason, 80)}" if reason.strip() else ""
 
 
 def requirement_rows(view: RunView) -> tuple[RequirementRow, ...]:
-    """The objective's requirements in order, each with the protocol's coverage of it."""
+    """List the objective's requirements in order, each with its coverage in the protocol."""
     coverage = {c.requirement: c for c in view.protocol.coverage} if view.protocol else {}
     return tuple(RequirementRow(r, coverage.get(r.id)) for r in view.run.objective.requirements)
 
 
 def task_datasets(view: RunView) -> dict[str, tuple[str, ...]]:
-    """Task id -> the data sets it rests on, directly or through the tasks it reads from."""
+    """Map each task id to the data sets it rests on, directly or through the tasks it reads from."""
     rank = {row.dataset.id: n for n, row in enumerate(dataset_views(view))}
     found: dict[str, tuple[str, ...]] = {}
     by_id = {t.task.id: t.task for t in view.tasks}
@@ -293,7 +299,7 @@ def task_datasets(view: RunView) -> dict[str, tuple[str, ...]]:
 
 
 def findings_by_part(view: RunView) -> tuple[PartFindings, ...]:
-    """Findings of verified tasks only, grouped by the protocol part of the task's first step."""
+    """Group the findings of verified tasks by the protocol part of the task's first step."""
     rests_on = task_datasets(view)
     rows = [
         FindingRow(t, f, rests_on.get(t.task.id, ()))
@@ -308,7 +314,7 @@ def findings_by_part(view: RunView) -> tuple[PartFindings, ...]:
 
 
 def negative_findings(parts: Iterable[PartFindings]) -> tuple[FindingRow, ...]:
-    """Findings whose statement says that something did not replicate or was not confirmed."""
+    """Select the findings whose statement reports a failed replication or confirmation."""
     return tuple(row for part in parts for row in part.rows if row.negative)
 
 
@@ -318,7 +324,7 @@ def _part_of(task: TaskView, parts: Iterable[ProtocolPart]) -> ProtocolPart | No
 
 
 def paper_views(view: RunView) -> tuple[PaperView, ...]:
-    """All papers: read ones first, then kept ones, then the others; best screening score first."""
+    """List all papers: read ones first, then kept ones, then the others; best screening score first."""
     screened = {s.paper_id: s for s in view.screening}
     reports = {r.paper_id: r for r in view.reports}
     analyses = {a.paper_id: a for a in view.analyses}
@@ -336,18 +342,18 @@ def paper_views(view: RunView) -> tuple[PaperView, ...]:
 
 
 def used_papers(view: RunView) -> tuple[Paper, ...]:
-    """Papers that were read or chosen to be; where nothing was screened, all."""
+    """List the papers that were read or selected for reading; all where nothing was screened."""
     left_out = {s.paper_id for s in view.screening if not s.kept} - {r.paper_id for r in view.reports}
     return tuple(p for p in view.papers if p.id not in left_out)
 
 
-def stamped(paper: Paper) -> str:
-    """The title, after what everybody who reads it has to know."""
+def title_with_status(paper: Paper) -> str:
+    """Return the title, preceded by the paper's status such as `RETRACTED` where there is one."""
     return f"{STAMPS[paper.status]}: {paper.title}" if paper.status in STAMPS else paper.title
 
 
-def in_no_step(report: PaperReport) -> tuple[str, ...]:
-    """Data sets, software and tests that a paper names and no step of its report carries."""
+def unused_mentions(report: PaperReport) -> tuple[str, ...]:
+    """List data sets, software and tests that a paper names and no step of its paper report has."""
     kinds = {"accession", "software", "test"}
     return tuple(dict.fromkeys(f"{m.name} {m.value}".strip() for m in report.mined if m.kind in kinds and not m.steps))
 
@@ -358,7 +364,7 @@ def _paper_order(row: PaperView) -> tuple[bool, bool, int, str]:
 
 
 def dataset_views(view: RunView) -> tuple[DatasetView, ...]:
-    """All data sets with their checks: discovery, validation, reference, others."""
+    """List all data sets with their checks: discovery, validation, reference, others."""
     order = ("discovery", "validation", "reference", "unspecified")
     checks = {c.dataset_id: c for c in view.checks}
     rows = sorted(view.datasets, key=lambda d: (order.index(d.role), d.id))
@@ -366,7 +372,7 @@ def dataset_views(view: RunView) -> tuple[DatasetView, ...]:
 
 
 def dataset_facts(row: DatasetView) -> tuple[tuple[str, str], ...]:
-    """Facts of a data set and how it fits, as names with texts; an empty text is not known."""
+    """List the facts of a data set and its check as (name, text); an empty text is not known."""
     d, check = row.dataset, row.check
     unstated = "not stated by the source"
     time = d.column("time")
@@ -393,24 +399,44 @@ def dataset_facts(row: DatasetView) -> tuple[tuple[str, str], ...]:
     )
 
 
-def answered_in(view: RunView) -> tuple[str, str]:
-    """Id and start of the run that asked for the answers: a replay reports what that run gave."""
+def answering_run(view: RunView) -> tuple[str, str]:
+    """Return id and start of the run that recorded the answers; of a replay this is the original run."""
     replay = view.run.replay_of
     return (replay.run_id, replay.started) if replay else (view.run.run_id, view.run.started)
 
 
-def telling_settings(view: RunView) -> tuple[tuple[str, str], ...]:
-    """The settings that can change what a run gives; anything named like a credential is left out."""
+def result_settings(view: RunView) -> tuple[tuple[str, str], ...]:
+    """List the settings that can change the results of a run, as (name, text); credentials are masked."""
     return tuple((k, setting_text(k, v)) for k, v in view.run.settings.items() if k not in INCIDENTAL)
 
 
+def step_facts(step: ProtocolStep) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """List the facts of a protocol step as (name, values); inputs, parameters and outputs also when there are none."""
+    outputs = (f"{o.name} ({o.kind})" + (f" – {o.description}" if o.description else "") for o in step.outputs)
+    always = ("Inputs", "Parameters", "Outputs")
+    facts: tuple[tuple[str, tuple[str, ...]], ...] = (
+        ("Works on", (step.object,) if step.object else ()),
+        ("Inputs", tuple(f"{i.name} ({i.source})" for i in step.inputs)),
+        ("Parameters", tuple(f"{p.name}: {p.value} {p.unit}".strip() for p in step.parameters)),
+        ("Outputs", tuple(outputs)),
+        ("Why", (step.rationale,) if step.rationale else ()),
+        ("Data sets", step.datasets),
+        ("Software", step.software),
+        ("Accepted when", (step.acceptance,) if step.acceptance else ()),
+        ("Serves", step.requirements),
+        ("Skill", (step.skill,) if step.skill else ()),
+        ("Origin", (ORIGINS[step.origin],)),
+    )
+    return tuple((name, values) for name, values in facts if values or name in always)
+
+
 def tasks_of_step(view: RunView, step_id: str) -> tuple[TaskView, ...]:
-    """The tasks that carry out a protocol step."""
+    """List the tasks that carry out a protocol step."""
     return tuple(t for t in view.tasks if step_id in t.task.step_ids)
 
 
 def commands(view: RunView) -> tuple[tuple[str, str], ...]:
-    """(what it does, command line) to repeat and check the run; run them inside the run folder."""
+    """List commands that repeat and check the run, as (purpose, command line); they are run inside the run folder."""
     rows: list[tuple[str, str]] = []
     replay = view.run.replay_of
     asked = list(replay.command) if replay else view.run.settings.get("command")
@@ -431,30 +457,29 @@ def commands(view: RunView) -> tuple[tuple[str, str], ...]:
     return tuple(rows)
 
 
-KINDS = {"jats": "full text (JATS)", "pdf": "full text (PDF)", "note": "method note", "record": "record only"}
-
-
-def described(task: TaskView, output: OutputFile) -> str:
-    """What an output shows, as its task declared it; else the task's title."""
+def output_caption(task: TaskView, output: OutputFile) -> str:
+    """Return the caption of an output: its declared description, else the task's title."""
     declared = next((o.description for o in task.task.outputs if o.name == output.artifact.name), "")
     return one_line(declared or task.task.title, 300)
 
 
-FILE = "evidence.json"
+# -- evidence graph -----------------------------------------------------------------------------------
+
+EVIDENCE_FILE = "evidence.json"
 
 
 def graph_of(view: RunView) -> EvidenceGraph:
-    """The graph of what a run folder holds."""
+    """Build the evidence graph of a run."""
     return evidence_graph(view.papers, view.reports, view.protocol, [t.task for t in view.tasks])
 
 
-def use_of(paper: Paper, report: PaperReport, view: RunView) -> PaperUse:
-    """The use of one paper: parts taken from it, steps and tasks that stand on it."""
+def paper_use(paper: Paper, report: PaperReport, view: RunView) -> PaperUse:
+    """Collect the use of one paper: parts taken from it, and the steps and tasks that rest on it."""
     return evidence_graph([paper], [report], view.protocol, [t.task for t in view.tasks]).papers[0]
 
 
 def use_rows(use: PaperUse) -> tuple[tuple[str, str], ...]:
-    """The use of a paper in a run, as names with their values."""
+    """List the use of a paper in a run, as (name, text)."""
     return (
         ("read", f"{len(use.report_steps)} steps with {use.quotes} quotes{_named(use.report_steps)}"),
         ("taken over", f"{len(use.taken)} of them{_named(use.taken)}"),
@@ -468,7 +493,7 @@ def _named(ids: tuple[str, ...]) -> str:
 
 
 def uses_in_runs(runs: Path, name: str) -> Iterator[tuple[str, Paper, PaperUse]]:
-    """(run, paper, what was taken from it) for each run of a workspace that knows the paper; newest run first.
+    """Yield (run id, paper, its use) for each run of a workspace that knows the paper, newest run first.
 
     A run folder that cannot be read is left out.
     """

@@ -1,4 +1,4 @@
-"""Writes the reports of a run into its folder."""
+"""Writer of the run report in all its forms."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from bioresearcher.report.html import render_html
 from bioresearcher.report.markdown import render_markdown
 from bioresearcher.report.notebook import render_notebook
 from bioresearcher.report.run_data import load_view
-from bioresearcher.report.summaries import FILE, graph_of
+from bioresearcher.report.summaries import EVIDENCE_FILE, graph_of
 from bioresearcher.runfolder import RunFolder, write_text
 
 
 def write_reports(folder: RunFolder) -> tuple[Path, Path]:
     """Write `report.md`, `report.html` and `evidence.json` from the run folder's values, replacing earlier ones.
 
-    Call it after the last change of `run.json`: the report shows the status and totals it finds there.
+    A run with tasks also gets `notebook.ipynb`. Call it after the last change of `run.json`: the report shows the
+    status and totals it finds there.
 
     Returns:
         The paths of the Markdown and of the HTML report.
@@ -30,5 +31,5 @@ def write_reports(folder: RunFolder) -> tuple[Path, Path]:
     write_text(html, render_html(view))
     if view.tasks:
         write_text(folder.path("notebook.ipynb"), render_notebook(folder, view))
-    folder.write(graph_of(view), FILE)
+    folder.write(graph_of(view), EVIDENCE_FILE)
     return markdown, html

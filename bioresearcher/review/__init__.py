@@ -1,1 +1,1 @@
-"""Review of protocols: gates that know no model, the rubric, the five metrics, and reading of files."""
+"""Review of protocols: deterministic checks, a rubric with five metrics, and readers of protocol files."""

@@ -1,8 +1,8 @@
-"""A protocol as a reviewer reads it: every field of every step, without markup, within a number of tokens.
+"""A protocol as text for a reviewing model: every field of every step, without markup, within a number of tokens.
 
-What does not fit is left out in whole parts: the parts in which the gates found most are kept in full first, then the
-others in their order; of the rest the steps' titles are shown, and if even these are too many, the number of steps.
-What was left out is said in the text itself and in `Brief.note`.
+What does not fit is left out in whole parts: the parts with most findings of the checks are kept in full first, then
+the others in their order; of the rest the steps' titles are kept, and if even these are too many, the number of steps.
+A note at the end of the text, also in `Brief.note`, names what was left out.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bioresearcher.llm.shorten import tokens_of
-from bioresearcher.review.check import show_parameter
+from bioresearcher.review.check import parameter_text
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import CheckFinding
 from bioresearcher.text.format import listing
 from bioresearcher.text.visible import one_line
 
 MAX_FINDINGS = 40
-"""Gates' findings shown to the reviewer, the most severe first."""
+"""Largest number of findings given to the reviewer, the most severe first."""
 MAX_TITLES = 25
-"""Steps of a part of which the title is shown when not the whole step is."""
+"""Largest number of steps of a part whose titles are listed when the steps themselves do not fit."""
 _WEIGHT = {"error": 10, "warning": 3, "note": 1}
 
 
 @dataclass(frozen=True)
 class Brief:
-    """The text, the places in it (`step 2.1` with its lines), and what was left out in words."""
+    """Text of a protocol for a reviewer, its places (`step 2.1` with its lines), and a note on what was left out."""
 
     text: str
     places: tuple[tuple[str, str], ...]
     note: str = ""
 
     def place_of(self, quote: str, stands_in: Callable[[str, str], bool]) -> str | None:
-        """The first place in whose lines a quote stands, or None where it runs over several."""
+        """Find the first place that holds a quote; None where the quote runs over several."""
         return next((name for name, lines in self.places if stands_in(quote, lines)), None)
 
 
 def brief(protocol: Protocol, findings: Sequence[CheckFinding], max_tokens: int) -> Brief:
-    """The protocol for a reviewer, of at most `max_tokens` (estimated) unless its headings alone are longer."""
+    """Write the protocol for a reviewer in at most `max_tokens` (estimated), unless its headings alone are longer."""
     levels = _levels(protocol.parts, findings, max_tokens - tokens_of(_head(protocol)) - 120)
     places: list[tuple[str, str]] = [("protocol", _head(protocol))]
     for part, level in zip(protocol.parts, levels, strict=True):
@@ -59,7 +59,7 @@ def _head(protocol: Protocol) -> str:
 
 
 Level = int
-"""How many of a part's steps are shown in full; -1: no step, only how many there are."""
+"""Number of a part's steps shown in full; -1: no step, only their number."""
 
 
 def _levels(parts: Sequence[ProtocolPart], findings: Sequence[CheckFinding], budget: int) -> list[Level]:
@@ -82,7 +82,7 @@ def _levels(parts: Sequence[ProtocolPart], findings: Sequence[CheckFinding], bud
 
 
 def _fitting(part: ProtocolPart, budget: int) -> Level:
-    """How many steps of a part, from its first, can be shown in full."""
+    """Count the steps of a part, from its first, that fit a budget in full."""
     low, high = 0, len(part.steps)
     while low < high:
         middle = (low + high + 1) // 2
@@ -119,7 +119,7 @@ def _part(part: ProtocolPart, level: Level) -> list[tuple[str, str]]:
 def _step(s: ProtocolStep) -> str:
     facts: list[tuple[str, list[str]]] = [
         ("Inputs", [f"{i.name} ({i.source})" for i in s.inputs]),
-        ("Parameters", [show_parameter(p) for p in s.parameters]),
+        ("Parameters", [parameter_text(p) for p in s.parameters]),
         ("Outputs", [f"{o.name} ({o.kind}) {o.description}".strip() for o in s.outputs]),
         ("Data sets", list(s.datasets)),
         ("Software", list(s.software)),
@@ -142,7 +142,7 @@ def _note(parts: Sequence[ProtocolPart], levels: Sequence[Level]) -> str:
 
 
 def condensed(findings: Sequence[CheckFinding]) -> tuple[CheckFinding, ...]:
-    """The findings of each gate as one, with the places they were made at; at most `MAX_FINDINGS`."""
+    """Merge the findings of each check into one that lists their places; return at most `MAX_FINDINGS`."""
     groups: dict[tuple[str, str], list[CheckFinding]] = {}
     for f in findings:
         groups.setdefault((f.gate, f.severity), []).append(f)

@@ -1,7 +1,7 @@
-"""What a gate is: a pure function that looks at one thing in a protocol and knows no model.
+"""Base of the checks: a pure function that looks for one defect in a protocol, without a model.
 
-A gate sees a `CheckedProtocol`, the protocol with its texts prepared once, and what is known of the run. It answers
-with `CheckHit`s; the registry in `gates.py` turns them into findings with the gate's id and severity.
+A check gets a `CheckedProtocol`, the protocol with its texts prepared once, and what is known of the run. It yields
+`CheckHit`s; the registry in `checks.py` turns them into findings with the check's id and severity.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from bioresearcher.text.visible import one_line
 
 ContextField = Literal["objective", "paper_ids", "reports", "datasets", "skills", "checks"]
 Scope = Literal["headings", "part", "protocol"]
-"""What a gate needs to see: headings only, the steps of one part, or the whole protocol."""
+"""How much a check needs to see: headings only, the steps of one part, or the whole protocol."""
 
 MAX_STEP_CHARS = 20_000
-"""Characters of one step that word gates look at; a longer step is reported by `G-STR-12`."""
+"""Characters of one step that checks of wording look at; a longer step is reported by `G-STR-12`."""
 
 
 @dataclass(frozen=True)
 class CheckContext:
-    """What is known of the run around a protocol; None (or no skills) means "not known here".
+    """Facts known of the run around a protocol; None (or no skills) means "not known here".
 
-    Gates that need something unknown are skipped, and `applicability` says which.
+    Checks that need something unknown are skipped; `applicability` lists them. `checks` are those of the data sets.
     """
 
     objective: Objective | None = None
@@ -42,14 +42,14 @@ class CheckContext:
     checks: tuple[DatasetCheck, ...] | None = None
 
     def knows(self, field: ContextField) -> bool:
-        """Whether this part of the context is known."""
+        """Return True if this part of the context is known."""
         if field == "skills":
             return bool(self.skills)
         return getattr(self, field) is not None
 
 
 class CheckHit(NamedTuple):
-    """One place where a gate found something; `severity` None means the gate's own."""
+    """One place where a check found something; `severity` None means the check's own."""
 
     location: str
     message: str
@@ -71,39 +71,39 @@ class StepView:
 
     @property
     def location(self) -> str:
-        """Where findings about this step point."""
+        """Location of findings about this step."""
         return f"step {self.step.id}"
 
     @cached_property
     def head(self) -> str:
-        """Title and first sentence of the action: what the step is about."""
+        """Title and first sentence of the action, from which the topic of the step is recognised."""
         first = re.split(r"(?<=[.;。])\s", self.step.action[:600], maxsplit=1)[0]
         return f"{self.step.title}. {first}"[:800]
 
     @cached_property
     def numbers(self) -> int:
-        """Quantities in the step: not list markers, cross-references, parts of names, or versions of software."""
+        """Number of quantities in the step: no list markers, cross-references, parts of names, versions of software."""
         s = self.step
-        parameters = (show_parameter(p) for p in s.parameters)
+        parameters = (parameter_text(p) for p in s.parameters)
         return count_numbers(
             "\n".join((s.title, s.action[:MAX_STEP_CHARS], s.acceptance[:MAX_STEP_CHARS], *parameters))
         )
 
     @cached_property
     def marks(self) -> frozenset[str]:
-        """What makes two steps different though their words are alike: numbers, accessions, names in capitals."""
+        """Tokens that tell apart two steps of similar wording: numbers, accessions, names in capitals."""
         tokens = set(_WORD_PART.findall(self.body))
         return frozenset(t for t in tokens if _HAS_DIGIT.search(t) or (len(t) > 1 and t.isupper()))
 
     @cached_property
     def words(self) -> int:
-        """Words of title and action; two ideographs count as one word."""
+        """Number of words in title and action; two ideographs count as one word."""
         return count_words(f"{self.step.title} {self.step.action[:MAX_STEP_CHARS]}")
 
 
 @dataclass(frozen=True)
 class CheckedProtocol:
-    """A protocol prepared for the gates."""
+    """A protocol prepared for the checks."""
 
     protocol: Protocol
     context: CheckContext
@@ -127,7 +127,7 @@ class CheckedProtocol:
 
     @cached_property
     def by_id(self) -> dict[str, StepView]:
-        """The first step of each id."""
+        """Id -> the first step that has it."""
         found: dict[str, StepView] = {}
         for s in self.steps:
             found.setdefault(s.step.id, s)
@@ -135,13 +135,13 @@ class CheckedProtocol:
 
     @cached_property
     def latin(self) -> bool:
-        """Whether the words are mostly in Latin script, for which the word lists were made."""
+        """True if the words are mostly in Latin script, for which the word lists were made."""
         letters = [c for c in self.text[:40_000] if c.isalpha()]
         return not letters or sum(c < "\u0250" for c in letters) >= len(letters) / 2
 
     @property
-    def read(self) -> bool:
-        """Whether the protocol was read from free text: its structure is then in sentences, not fields."""
+    def from_text(self) -> bool:
+        """True if the protocol was read from free text: its structure is then in sentences, not fields."""
         return self.protocol.origin == "source"
 
 
@@ -153,13 +153,13 @@ class Check:
     title: str
     severity: Severity
     metric: MetricName
-    check: Callable[[CheckedProtocol], Iterable[CheckHit]]
+    find: Callable[[CheckedProtocol], Iterable[CheckHit]]
     needs: tuple[ContextField, ...] = ()
     scope: Scope = "part"
 
 
-def make_view(protocol: Protocol, context: CheckContext) -> CheckedProtocol:
-    """Prepare a protocol's texts once for all gates."""
+def prepare(protocol: Protocol, context: CheckContext) -> CheckedProtocol:
+    """Prepare a protocol's texts once for all checks."""
     steps: list[StepView] = []
     for part_index, part in enumerate(protocol.parts):
         for step in part.steps:
@@ -181,15 +181,15 @@ def make_view(protocol: Protocol, context: CheckContext) -> CheckedProtocol:
 
 def _body(step: ProtocolStep) -> str:
     lines = [f"{step.title}. {step.action}"]
-    lines += [show_parameter(p) for p in step.parameters]
+    lines += [parameter_text(p) for p in step.parameters]
     lines += [i.name for i in step.inputs]
     lines += [f"{o.name} {o.description}".strip() for o in step.outputs]
     lines += [*step.datasets, *step.software, step.acceptance]
     return "\n".join(line for line in lines if line)
 
 
-def show_parameter(parameter: Parameter) -> str:
-    """A parameter as one line of text."""
+def parameter_text(parameter: Parameter) -> str:
+    """Format a parameter as one line of text."""
     return f"{parameter.name} = {parameter.value} {parameter.unit}".strip()
 
 
@@ -204,23 +204,23 @@ _IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
 def count_numbers(text: str) -> int:
-    """Quantities in a text; `CD3`, `GSE1992`, `Part 2` and list markers are not quantities."""
+    """Count quantities in a text; `CD3`, `GSE1992`, `Part 2` and list markers are not quantities."""
     return len(_QUANTITY.findall(_NOT_QUANTITIES.sub(" ", text)))
 
 
 def count_words(text: str) -> int:
-    """Words in a text; in scripts without spaces two characters count as one word."""
+    """Count words in a text; in scripts without spaces two characters count as one word."""
     ideographs = len(_IDEOGRAPH.findall(text))
     return len(_WORD.findall(_IDEOGRAPH.sub(" ", text))) + (ideographs + 1) // 2
 
 
 def short(text: str) -> str:
-    """A name or title of the protocol as it stands in a message: one line of at most 120 characters."""
+    """Shorten a name or title for a message: one line of at most 120 characters."""
     return one_line(text, 120)
 
 
 def quote(text: str, start: int, end: int, around: int = 28) -> str:
-    """The protocol's words at a place, with a little of what stands around them, in quotation marks."""
+    """Quote the protocol's words at a place with a little of their context, in quotation marks."""
     line_start, line_end = text.rfind("\n", 0, start) + 1, text.find("\n", end)
     left = max(line_start, start - around)
     right = min(len(text) if line_end < 0 else line_end, end + around)
@@ -232,5 +232,5 @@ def quote(text: str, start: int, end: int, around: int = 28) -> str:
 
 
 def quote_match(match: re.Match[str], around: int = 28) -> str:
-    """`quote` for a match."""
+    """Quote a match of a pattern with a little of its context."""
     return quote(match.string, match.start(), match.end(), around)

@@ -1,10 +1,10 @@
-"""Gates on contradictions: the same thing said differently in two places, and circles in the flow of data."""
+"""Checks of consistency: contradictory settings and statements, circular data flow, data sets found unfit."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from bioresearcher.review.check import Check, CheckedProtocol, CheckHit, StepView, quote_match
 from bioresearcher.text.format import listing
@@ -16,7 +16,7 @@ _GLOBAL = re.compile(
     r"|group_column|smallest fold change|log2 fold change (?:threshold|cut-?off))",
     re.I,
 )
-"""Parameters that a protocol settles once; others, such as a temperature, belong to their step."""
+"""Parameters with one value for the whole protocol; others, such as a temperature, belong to their step."""
 _LEVELS = re.compile(r"\W*(?:[<≤=]\s*)?(\d+(?:\.\d+)?(?:\s*e-?\d+)?)\s*(%)?")
 
 
@@ -26,7 +26,7 @@ def _same(name: str) -> str:
 
 
 def _value(text: str) -> str:
-    """A value such that `0.05`, `0.050` and `5 %` are one; words are compared as they are."""
+    """Normalise a value so that `0.05`, `0.050` and `5 %` are equal; words are only lower-cased."""
     number = _LEVELS.match(text)
     if number is None:
         return " ".join(text.lower().split())
@@ -39,13 +39,13 @@ def _value(text: str) -> str:
 
 def parameters(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Settings of the whole protocol that two steps give different values."""
-    said: dict[str, dict[str, StepView]] = defaultdict(dict)
+    stated: dict[str, dict[str, StepView]] = defaultdict(dict)
     for s in view.steps:
         for p in s.step.parameters:
             name = _same(p.name)
             if _GLOBAL.fullmatch(name) and p.value.strip() and not _both_ways(s, view, p.name):
-                said[name].setdefault(_value(p.value), s)
-    for name, values in said.items():
+                stated[name].setdefault(_value(p.value), s)
+    for name, values in stated.items():
         if len(values) > 1:
             (first, a), (second, b) = list(values.items())[:2]
             message = f"{one_line(name, 40)} is {one_line(second, 40)} here and {one_line(first, 40)} in {a.location}"
@@ -53,7 +53,7 @@ def parameters(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 def _both_ways(s: StepView, view: CheckedProtocol, name: str) -> bool:
-    """Whether different data sets explain different columns."""
+    """Return True if the parameter is a column that several data sets may name differently."""
     return name.lower().endswith("_column") and len({d for x in view.steps for d in x.step.datasets}) > 1
 
 
@@ -114,12 +114,12 @@ def _set_enrichment(s: StepView) -> bool:
 
 
 def _sizes(view: CheckedProtocol) -> Iterator[CheckHit]:
-    said: dict[str, dict[int, StepView]] = defaultdict(dict)
+    stated: dict[str, dict[int, StepView]] = defaultdict(dict)
     for s in view.steps:
         for m in _SIZE.finditer(s.body):
             if _TOTAL.search(s.body[max(0, m.start() - 14) : m.start()]):
-                said[m.group(2).lower()].setdefault(int(m.group(1)), s)
-    for noun, numbers in said.items():
+                stated[m.group(2).lower()].setdefault(int(m.group(1)), s)
+    for noun, numbers in stated.items():
         if len(numbers) > 1:
             (n, a), (k, b) = list(numbers.items())[:2]
             yield CheckHit(
@@ -128,7 +128,7 @@ def _sizes(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 def circle(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Steps that, one by one, need each other: nobody could begin."""
+    """Steps that need each other's outputs in a circle."""
     needs: dict[str, set[str]] = {}
     for s in view.steps:
         sources = (re.fullmatch(r"step:([^/]+)/.+", i.source, re.S) for i in s.step.inputs)
@@ -145,7 +145,7 @@ def circle(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 def _cycle(start: str, needs: dict[str, set[str]], done: set[str]) -> list[str]:
-    """A path that comes back to where it began, or nothing; steps known to lead nowhere are added to `done`."""
+    """Find a path from `start` that contains a circle; steps without one are added to `done`."""
     path: list[str] = []
     waiting: list[tuple[str, Iterator[str]]] = [("", iter([start]))]
     while waiting:
@@ -159,16 +159,12 @@ def _cycle(start: str, needs: dict[str, set[str]], done: set[str]) -> list[str]:
             return [*path[path.index(name) :], name]
         elif name not in done:
             path.append(name)
-            waiting.append((name, iter(_in_order(needs.get(name, ())))))
+            waiting.append((name, iter(sorted(needs.get(name, ())))))
     return []
 
 
-def _in_order(names: Iterable[str]) -> list[str]:
-    return sorted(names)
-
-
 def unfit_dataset(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Data sets used although the run's own check found them unfit."""
+    """Data sets used although the check of data sets in this run found them unfit."""
     checks = {c.dataset_id: c for c in view.context.checks or ()}
     used: dict[str, StepView] = {}
     for s in view.steps:
@@ -193,7 +189,7 @@ def unfit_dataset(view: CheckedProtocol) -> Iterator[CheckHit]:
             )
 
 
-GATES: tuple[Check, ...] = (
+CHECKS: tuple[Check, ...] = (
     Check("G-CON-01", "settings are the same throughout", "warning", "logical_soundness", parameters, (), "protocol"),
     Check("G-CON-02", "statements do not contradict", "warning", "logical_soundness", statements, (), "protocol"),
     Check("G-FLO-10", "no step needs its own output", "error", "logical_soundness", circle, (), "protocol"),

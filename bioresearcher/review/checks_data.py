@@ -1,4 +1,4 @@
-"""Gates on data sets: named ones exist, and have the organism, assay, groups, times and size a step needs."""
+"""Checks of data sets: they exist, and have the organism, assay, groups, times and size a step needs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.text.format import listing
 
 MIN_SAMPLES = 6
-"""Samples below which a comparison of two groups has fewer than three each."""
+"""Fewest samples for a comparison of two groups: three in each."""
 FEW_SAMPLES = 20
-"""Samples below which a survival model has hardly an event per coefficient."""
+"""Fewest samples for a survival model: with fewer there is hardly an event per coefficient."""
 
 
 def _used(view: CheckedProtocol, s: StepView) -> list[Dataset]:
-    """The run's data sets a step names in `datasets` or takes files from."""
+    """Data sets of the run that a step names in `datasets` or takes files from."""
     datasets = view.context.datasets or {}
     names = [*s.step.datasets, *(i.source[8:].split("/")[0] for i in s.step.inputs if i.source.startswith("dataset:"))]
     by_accession = {d.accession: d for d in datasets.values() if d.accession}
@@ -64,7 +64,7 @@ def _organisms(text: str) -> set[str]:
 
 
 def organism(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Data sets of another organism than the objective, or than the step that uses them, names."""
+    """Data sets of another organism than the step that uses them, or else the objective, names."""
     objective = _organisms(view.context.objective.text) if view.context.objective else set()
     for s in view.steps:
         wanted = _organisms(s.body) or objective
@@ -209,7 +209,7 @@ def other_tumour(view: CheckedProtocol) -> Iterator[CheckHit]:
             )
 
 
-GATES: tuple[Check, ...] = (
+CHECKS: tuple[Check, ...] = (
     Check("G-DAT-01", "named data sets are in this run", "error", "correctness", unknown_dataset, ("datasets",)),
     Check("G-DAT-02", "data sets are of the right organism", "warning", "correctness", organism, ("datasets",)),
     Check("G-DAT-03", "methods fit the assay", "warning", "correctness", assay),

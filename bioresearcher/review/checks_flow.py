@@ -1,4 +1,4 @@
-"""Gates on data flow: what a step takes must be given or made before it, and what is made should be used."""
+"""Checks of data flow: inputs must be given or made earlier, and outputs should be used."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def unreadable_source(view: CheckedProtocol) -> Iterator[CheckHit]:
 def unused_output(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Tables, models and materials that no later step takes and that are not a part's last result."""
     used = {(step_id, output) for _, step_id, output in _step_inputs(view)}
-    if not used or view.read:
+    if not used or view.from_text:
         return
     for s in view.steps:
         if s.step is s.part.steps[-1] or s.step.requirements:
@@ -131,7 +131,7 @@ _CROSS = re.compile(
 
 
 def cross_reference(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Words that point at a part or step which is not there, or takes something from a later one."""
+    """Cross-references in the text to a part or step that does not exist, or to a later one's output."""
     parts = len(view.protocol.parts)
     for s in view.steps:
         for m in _CROSS.finditer(s.body):
@@ -179,7 +179,7 @@ def _both(s: StepView, cue: re.Pattern[str]) -> bool:
     return bool(cue.search(s.body))
 
 
-GATES: tuple[Check, ...] = (
+CHECKS: tuple[Check, ...] = (
     Check("G-FLO-01", "inputs from steps exist", "error", "logical_soundness", unknown_output, (), "protocol"),
     Check("G-FLO-02", "inputs come from earlier steps", "error", "logical_soundness", later_output, (), "protocol"),
     Check("G-FLO-03", "inputs from data sets exist", "error", "logical_soundness", unknown_dataset_file, ("datasets",)),

@@ -1,4 +1,4 @@
-"""Gates on references and identifiers: what is cited must exist, and must have been retrieved in this run."""
+"""Checks of references and identifiers: they must exist, and must have been retrieved in this run."""
 
 from __future__ import annotations
 
@@ -113,13 +113,13 @@ def _normal(identifier: str) -> str:
 
 
 def paper_identifiers(papers: Iterable[Paper]) -> frozenset[str]:
-    """All names the run's papers go by (own id, PMID, PMCID, DOI), for `GateContext.paper_ids`."""
+    """Collect all identifiers of papers (own id, PMID, PMCID, DOI), for `CheckContext.paper_ids`."""
     names = (n for p in papers for n in (p.id, p.pmid and f"PMID{p.pmid}", p.pmcid, p.doi))
     return frozenset(n for n in names if n)
 
 
 def _known_identifiers(view: CheckedProtocol) -> frozenset[str]:
-    """Identifiers met in this run: its data sets and papers, the objective, and what the papers' steps name."""
+    """Identifiers known in this run: of its data sets and papers, in the objective, and in steps of paper reports."""
     c = view.context
     texts: list[str] = [*(c.paper_ids or ())]
     for d in (c.datasets or {}).values():
@@ -150,7 +150,7 @@ def invented_identifier(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 @lru_cache(maxsize=256)
 def _bad_tcga(code: str, rest: str) -> bool:
-    """Whether a TCGA name is neither a project, a companion resource, nor a barcode."""
+    """Return True if a TCGA name is neither a project, a companion resource, nor a barcode."""
     if code in TCGA_PROJECTS or code in TCGA_OTHER:
         return False
     return not (re.fullmatch(r"[A-Z0-9]{2}", code) and re.match(r"-[A-Z0-9]{4}(?:-|$)", rest)) or set(code) <= {"X"}
@@ -169,9 +169,9 @@ def impossible_identifier(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 def few_links(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """How many steps stand on no source at all."""
+    """Steps that are linked to no source, counted over the protocol."""
     bare = [s.step.id for s in view.steps if not s.step.links]
-    if view.read or not bare or not view.steps:
+    if view.from_text or not bare or not view.steps:
         return
     message = f"{len(bare)} of {len(view.steps)} steps are linked to no source: {listing(bare, 8)}"
     severity: Severity = "warning" if len(bare) * 2 > len(view.steps) else "note"
@@ -179,7 +179,7 @@ def few_links(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 def uncheckable_citation(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Citations by author and year without an identifier, and bows to "the literature"."""
+    """Citations by author and year without an identifier, and appeals to "the literature"."""
     for s in view.steps:
         cited = _AUTHOR_YEAR.search(s.full)
         if cited and not _IDENTIFIER.search(s.full):
@@ -192,16 +192,16 @@ def uncheckable_citation(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 def unknown_skill(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Steps said to be carried out by an analysis that is not installed."""
+    """Steps assigned to a skill that is not installed."""
     for s in view.steps:
         if s.step.skill and s.step.skill not in view.context.skills:
             known = listing(sorted(view.context.skills))
             yield CheckHit(
-                s.location, f"names the analysis {s.step.skill!r}, which is not installed", f"Installed: {known}."
+                s.location, f"names the skill {s.step.skill!r}, which is not installed", f"Installed: {known}."
             )
 
 
-GATES: tuple[Check, ...] = (
+CHECKS: tuple[Check, ...] = (
     Check(
         "G-REF-01",
         "linked papers are papers of this run",
@@ -235,5 +235,5 @@ GATES: tuple[Check, ...] = (
     Check("G-REF-06", "identifiers in the text are possible", "error", "correctness", impossible_identifier),
     Check("G-REF-07", "steps are linked to a source", "warning", "correctness", few_links, (), "protocol"),
     Check("G-REF-08", "citations can be looked up", "warning", "correctness", uncheckable_citation),
-    Check("G-REF-09", "named analyses are installed", "error", "correctness", unknown_skill, ("skills",)),
+    Check("G-REF-09", "named skills are installed", "error", "correctness", unknown_skill, ("skills",)),
 )

@@ -1,7 +1,7 @@
-"""Gates on safety: people, animals, hazards, agents, and signs of possible misuse.
+"""Checks of safety: people, animals, hazards, agents, and signs of possible misuse.
 
-No single word decides: each gate weighs a sign against signs that the matter was dealt with, and what looks
-like misuse needs several independent signs before it is more than a note.
+No single word decides: each check weighs a sign against signs that the matter was dealt with, and possible misuse
+needs several independent signs before it is more than a note.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def biosafety(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 def dual_use(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Independent signs that the work could do harm; a single sign is a note, two with an agent a warning."""
+    """Independent signs of dual-use research; a single sign is a note, two or more are a warning."""
     signs = {name: m for name, pattern in _DUAL_USE.items() if (m := pattern.search(view.text))}
     agent = signs.get("an agent of concern")
     if agent is None and "more harm" not in signs:
@@ -147,7 +147,7 @@ def dual_use(view: CheckedProtocol) -> Iterator[CheckHit]:
         yield CheckHit("protocol", message, "A person should look at this.", "note")
 
 
-GATES: tuple[Check, ...] = (
+CHECKS: tuple[Check, ...] = (
     Check("G-SAF-01", "human material and data have approval", "warning", "completeness", consent, (), "protocol"),
     Check("G-SAF-02", "animal work has approval", "warning", "completeness", animals, (), "protocol"),
     Check("G-SAF-03", "hazardous chemicals come with protection", "note", "completeness", hazards),

@@ -1,4 +1,4 @@
-"""Gates on statistics and design: corrections, checks, replicates, controls, batches, leakage."""
+"""Checks of statistics and design: corrections, checks, replicates, controls, batches, leakage."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def no_correction(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 def _corrected(view: CheckedProtocol, s: StepView) -> bool:
-    """Whether a step of the part corrects; what a part is for counts only where its steps are not told apart."""
-    if view.read:
+    """Return True if a step of the part corrects; the part's purpose counts only in a protocol read from free text."""
+    if view.from_text:
         return bool(CORRECTION.search(view.part_texts[s.part_index]))
     return any(CORRECTION.search(x.full) for x in view.steps if x.part_index == s.part_index)
 
@@ -91,7 +91,7 @@ _LEARNS = re.compile(
 
 
 def leakage(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Data a model or gene list was made from, used again to validate it."""
+    """Validations in the data from which the model or gene list was made."""
     datasets = view.context.datasets or {}
     learnt: dict[str, StepView] = {}
     for s in view.steps:
@@ -157,7 +157,7 @@ _EXTRACTION = re.compile(r"\b(?:extract|isolat)\w*\s+(?:\w+\s+){0,2}?DNA\b", re.
 
 
 def no_controls(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Bench measurements without a control in the step or its part, and microbes sought without a blank."""
+    """Bench measurements without a control in the step or its part, and microbial DNA extracted without a blank."""
     for s in view.steps:
         dna = _EXTRACTION.search(s.body) if s.step.kind == "wet" else None
         if dna and _LOW_BIOMASS.search(view.text) and not CONTROL.search(view.part_texts[s.part_index]):
@@ -208,7 +208,7 @@ def no_seed(view: CheckedProtocol) -> Iterator[CheckHit]:
         yield CheckHit(s.location, f"draws at random without a seed{more}: {quote_match(m)}", "Fix and state the seed.")
 
 
-GATES: tuple[Check, ...] = (
+CHECKS: tuple[Check, ...] = (
     Check("G-STA-01", "many tests are corrected for", "warning", "correctness", no_correction),
     Check("G-STA-02", "proportional hazards are checked", "warning", "correctness", no_ph_check, (), "protocol"),
     Check(

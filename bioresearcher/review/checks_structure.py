@@ -1,4 +1,4 @@
-"""Gates on structure: ids, numbering, empty and duplicated things, fields a step must have."""
+"""Checks of structure: ids, numbering, empty and duplicated parts and steps, fields a step must have."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from bioresearcher.text.format import listing
 from bioresearcher.text.visible import one_line
 
 LONG_STEP_WORDS = 350
+"""Words of a step above which it should be split."""
 NEAR_DUPLICATE = 0.8
-"""Share of words two steps have in common (Jaccard) from which they count as one written twice."""
+"""Share of common words (Jaccard index) from which two steps count as one written twice."""
 
 _GENERIC = re.compile(
     r"\W*(?:(?:step|part|section|phase|stage)\s*[\d.]*|untitled|misc(?:ellaneous)?|other|others|general"
@@ -66,7 +67,7 @@ def _rising(part_id: str, steps: list[str]) -> bool:
 
 
 def no_steps(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """A protocol without parts, parts without steps."""
+    """Protocols without parts, and parts without steps."""
     if not view.protocol.parts:
         yield CheckHit("protocol", "has no parts", "Write at least one part with steps.")
     for part in view.protocol.parts:
@@ -84,16 +85,17 @@ def no_action(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 Cue = Callable[[str], object]
+"""A search for words that stand for a field; anything true means found."""
 
 
-def _takes(text: str) -> object:
+def _input_cue(text: str) -> object:
     return INPUT_CUE.search(text) or EARLIER_CUE.search(text)
 
 
 def _missing(view: CheckedProtocol, field: str, has: Callable[[ProtocolStep], object], cue: Cue) -> Iterator[CheckHit]:
-    """Steps without a field. In free text a cue in the words will do, and one finding names all steps."""
-    lacking = [s for s in view.steps if not has(s.step) and not (view.read and cue(s.body))]
-    if not view.read:
+    """Steps without a field. In free text a cue in the words is enough, and one finding names all steps."""
+    lacking = [s for s in view.steps if not has(s.step) and not (view.from_text and cue(s.body))]
+    if not view.from_text:
         yield from (CheckHit(s.location, f"names no {field}", f"State its {field}.") for s in lacking)
     elif lacking:
         message = (
@@ -105,13 +107,13 @@ def _missing(view: CheckedProtocol, field: str, has: Callable[[ProtocolStep], ob
 
 
 def share_severity(lacking: int, of: int) -> Severity:
-    """A warning when most lack something, a note when some do."""
+    """Return `warning` when more than half lack something, else `note`."""
     return "warning" if lacking * 2 > of else "note"
 
 
 def no_inputs(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Steps without inputs."""
-    return _missing(view, "inputs", lambda s: s.inputs or s.datasets, _takes)
+    return _missing(view, "inputs", lambda s: s.inputs or s.datasets, _input_cue)
 
 
 def no_outputs(view: CheckedProtocol) -> Iterator[CheckHit]:
@@ -213,7 +215,7 @@ def not_an_experiment(view: CheckedProtocol) -> Iterator[CheckHit]:
 def no_purpose(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Parts that do not say what they are for."""
     bare = [p.id for p in view.protocol.parts if not p.purpose.strip()]
-    if view.read and bare:
+    if view.from_text and bare:
         message = f"{len(bare)} of {len(view.protocol.parts)} parts do not say what they are for: {listing(bare, 10)}"
         yield CheckHit("protocol", message, "Add their purpose.", "note")
     elif bare:
@@ -234,13 +236,13 @@ def too_long(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 def other_script(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Protocols in a script for which most word gates were not made."""
+    """Protocols in a script that most checks of wording do not cover."""
     if not view.latin:
         message = "is not in Latin script: wording, statistics and safety were judged by a short list of words only"
         yield CheckHit("protocol", message, "Have these checked by a reader, or review a translation.")
 
 
-GATES: tuple[Check, ...] = (
+CHECKS: tuple[Check, ...] = (
     Check("G-STR-01", "ids are unique", "error", "structural_soundness", duplicate_ids, (), "headings"),
     Check(
         "G-STR-02",
@@ -267,7 +269,7 @@ GATES: tuple[Check, ...] = (
     Check("G-STR-12", "steps are short enough to be checked", "note", "structural_soundness", too_long),
     Check(
         "G-STR-13",
-        "the text is in a script the gates can read",
+        "the text is in a script the checks can read",
         "note",
         "level_of_detail",
         other_script,

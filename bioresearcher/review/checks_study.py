@@ -1,7 +1,4 @@
-"""Gates on how a study is laid out: confounding, batches made and forgotten, and numbers too small to tell.
-
-Gates on what the researcher asked for: requirements, their coverage, and the objective itself.
-"""
+"""Checks of a study's design (confounding, batches, group sizes) and of its fit to the objective (requirements)."""
 
 from __future__ import annotations
 
@@ -16,11 +13,11 @@ from bioresearcher.text.format import listing
 from bioresearcher.text.visible import one_line
 
 POWER, ALPHA = 0.8, 0.05
-"""What a comparison of two groups is usually planned for."""
+"""Usual power and two-sided significance level for planning a comparison of two groups."""
 LARGE_ONLY = 2.0
-"""Differences in standard deviations: a comparison that sees only larger ones is hardly worth making."""
+"""Difference in standard deviations; a comparison that detects only larger ones is hardly worth making."""
 LARGE = 1.0
-"""A comparison that sees only differences above this one should say why that is enough."""
+"""Difference in standard deviations; a comparison that detects only larger ones should say why that is enough."""
 
 _UNIT = (
     r"(?:patients?|persons?|participants?|subjects?|donors?|mice|mouse|rats?|animals?|samples?|tumou?rs?|biopsies"
@@ -46,7 +43,7 @@ _POWER_SAID = listed("study", "power_said")
 
 
 def detectable(n: float, alpha: float = ALPHA, power: float = POWER) -> float:
-    """The difference of two means, in standard deviations, that n per group show with this power (two-sided test).
+    """Compute the smallest difference of two means, in standard deviations, that n per group detect (two-sided test).
 
     Normal approximation (z(1 - alpha/2) + z(power)) * sqrt(2 / n); Cohen, "Statistical Power Analysis" (1988), ch. 2.
     """
@@ -55,8 +52,8 @@ def detectable(n: float, alpha: float = ALPHA, power: float = POWER) -> float:
 
 
 def underpowered(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Comparisons of groups whose stated or known size shows only very large differences."""
-    said = bool(_POWER_SAID.search(view.text))
+    """Comparisons of groups whose stated or known size detects only very large differences."""
+    power_stated = bool(_POWER_SAID.search(view.text))
     for s in view.steps:
         single = _ONE_EACH.search(s.body)
         if single and COMPARISON.search(s.body) and not _PAIRED.search(s.body[: single.start()]):
@@ -66,8 +63,8 @@ def underpowered(view: CheckedProtocol) -> Iterator[CheckHit]:
         stated = [(_size(m), m) for m in _PER_GROUP.finditer(s.body)]
         if stated:
             n, found = min(stated, key=lambda x: x[0])
-            yield from _weak(s, n, f"{quote_match(found)}", said=said)
-        elif not stated and not said:
+            yield from _weak(s, n, f"{quote_match(found)}", power_stated=power_stated)
+        elif not power_stated:
             yield from _weak_data(view, s)
 
 
@@ -76,7 +73,7 @@ def _size(m: re.Match[str]) -> int:
     return _NUMBER.get(given) or int(given)
 
 
-def _weak(s: StepView, n: int, where: str, *, said: bool) -> Iterator[CheckHit]:
+def _weak(s: StepView, n: int, where: str, *, power_stated: bool) -> Iterator[CheckHit]:
     if n < 2:
         yield CheckHit(s.location, f"has {n} per group: {where}", "Without replicates no difference can be tested.")
         return
@@ -84,12 +81,12 @@ def _weak(s: StepView, n: int, where: str, *, said: bool) -> Iterator[CheckHit]:
     message = f"with {n} per group only differences above {d:.1f} standard deviations show at 80 % power: {where}"
     if d > LARGE_ONLY:
         yield CheckHit(s.location, message, "Plan more per group, or call it a pilot and do not test.")
-    elif d > LARGE and not said:
+    elif d > LARGE and not power_stated:
         yield CheckHit(s.location, message, "Say what difference matters and that this number shows it.", "note")
 
 
 def _weak_data(view: CheckedProtocol, s: StepView) -> Iterator[CheckHit]:
-    """Comparisons in small data sets of the run, taken as two equal groups."""
+    """Comparisons in small data sets of the run, assumed to be two equal groups."""
     if SURVIVAL.search(s.head) or not (DIFFERENTIAL.search(s.head) or COMPARISON.search(s.head)):
         return
     known = view.context.datasets or {}
@@ -131,7 +128,7 @@ _HANDLED = re.compile(
 
 
 def confounded(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Groups handled on different occasions, and comparisons of people in which nothing else is held equal."""
+    """Groups handled on different occasions, and comparisons of people without matching or adjustment."""
     for s in view.steps:
         apart = _APART.search(s.full)
         if apart:
@@ -168,7 +165,7 @@ _MODELLED = re.compile(
 
 
 def forgotten_batches(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Batches that the work is done in and that no analysis takes into account."""
+    """Batches in the laboratory work that no analysis takes into account."""
     made = next(((s, m) for s in view.steps if (m := _MADE.search(s.full))), None)
     tests = [
         s for s in view.steps if s.step.kind == "dry" and (COMPARISON.search(s.body) or DIFFERENTIAL.search(s.body))
@@ -184,12 +181,14 @@ def forgotten_batches(view: CheckedProtocol) -> Iterator[CheckHit]:
     yield CheckHit(step.location, message, "Put the batch into the model, or correct for it.", "warning")
 
 
-GATES: tuple[Check, ...] = (
+CHECKS: tuple[Check, ...] = (
     Check("G-STA-11", "groups are large enough", "warning", "logical_soundness", underpowered),
     Check("G-STA-12", "groups differ in nothing else", "warning", "logical_soundness", confounded, (), "protocol"),
     Check("G-STA-13", "batches enter the analysis", "warning", "logical_soundness", forgotten_batches, (), "protocol"),
 )
 
+
+# -- the objective and its requirements ---------------------------------------------------------------
 
 LEXICAL_COVER = 0.5
 """Share of a requirement's words a step must hold to count as answering it in a protocol of free text."""
@@ -212,14 +211,14 @@ _SHORT = {
 
 
 def content_words(text: str) -> frozenset[str]:
-    """Words that carry the meaning, abbreviations written out, cut to six letters so that endings do not matter."""
+    """Extract the content words: abbreviations written out, cut to six letters so that endings do not matter."""
     low = re.findall(r"[^\W_]{2,}", text.lower())
     spelt = [w for word in low for w in (word, *_SHORT.get(word, "").split())]
     return frozenset(w[:6] for w in spelt if len(w) >= 3 and w not in _STOP)
 
 
 def _words_around(s: StepView) -> frozenset[str]:
-    """The words of a step, of its analysis and of its part's heading."""
+    """Content words of a step, of its skill and of its part's heading."""
     return content_words(f"{s.part.title} {s.part.purpose} {s.step.skill or ''} {s.full}")
 
 
@@ -228,7 +227,7 @@ def uncovered(view: CheckedProtocol) -> Iterator[CheckHit]:
     objective = view.context.objective
     if objective is None:
         return
-    if view.read and not view.protocol.coverage:
+    if view.from_text and not view.protocol.coverage:
         bags = [_words_around(s) for s in view.steps]
         for r in objective.requirements:
             wanted = content_words(r.text)
@@ -246,7 +245,7 @@ def uncovered(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 def unmet(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Requirements said not to be met, or said to be met by nothing."""
+    """Requirements marked as not met, or as met by no step."""
     for c in view.protocol.coverage:
         if c.met and not c.steps:
             yield CheckHit(
@@ -264,7 +263,7 @@ def unmet(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 def coverage_points_nowhere(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Coverage of, or by, things that do not exist."""
+    """Coverage that names requirements or steps that do not exist."""
     objective = view.context.objective
     known = {r.id for r in objective.requirements} if objective else None
     for c in view.protocol.coverage:
@@ -284,7 +283,7 @@ def coverage_points_nowhere(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 def unrelated_cover(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Requirements met by steps that share not one word with them."""
+    """Requirements marked as met by steps that share no word with them."""
     objective = view.context.objective
     if objective is None or not view.latin:
         return
@@ -311,7 +310,7 @@ def off_objective(view: CheckedProtocol) -> Iterator[CheckHit]:
         yield CheckHit("protocol", message, "Is this the protocol of this objective?")
 
 
-PLAN_GATES: tuple[Check, ...] = (
+COVERAGE_CHECKS: tuple[Check, ...] = (
     Check("G-COV-01", "every requirement is answered", "error", "completeness", uncovered, ("objective",), "protocol"),
     Check("G-COV-02", "requirements are met or a reason is given", "error", "completeness", unmet, (), "protocol"),
     Check("G-COV-03", "coverage names what exists", "error", "completeness", coverage_points_nowhere, (), "protocol"),

@@ -1,11 +1,11 @@
-"""Gates on wording: placeholders, vagueness, missing and impossible quantities, results told in a plan."""
+"""Checks of wording: placeholders, vagueness, missing and impossible quantities, results stated in a plan."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from bioresearcher.review.check import Check, CheckedProtocol, CheckHit, StepView, quote, quote_match, show_parameter
+from bioresearcher.review.check import Check, CheckedProtocol, CheckHit, StepView, parameter_text, quote, quote_match
 from bioresearcher.review.vocabulary import (
     NEEDS_NUMBER,
     NUMBERED_NAMES,
@@ -20,7 +20,7 @@ from bioresearcher.text.format import listing
 
 
 def placeholder(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Text that stands in for something still to be written."""
+    """Placeholders for text still to be written, and made-up names."""
     advice = "Write what is meant, or take the passage out."
     for s in view.steps:
         found = PLACEHOLDER.search(s.full)
@@ -49,7 +49,7 @@ def vague(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 def open_choice(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Examples instead of a decision, and two tools between which nothing decides."""
+    """Examples instead of a decision, and two alternative tools without a rule to choose."""
     for s in view.steps:
         found = OPEN_CHOICE.search(s.body) or OPEN_CHOICE_CJK.search(s.body)
         if found:
@@ -61,14 +61,14 @@ def open_choice(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 
 def no_quantity(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Steps of a kind that cannot be repeated without a number, and that hold none."""
+    """Steps without any number that cannot be repeated without one."""
     for s in view.steps:
         verb = NEEDS_NUMBER.search(s.head)
         bare = not s.numbers and not s.step.parameters and not s.step.skill
         if verb and bare:
             message = f"“{verb.group()}” without any number or parameter"
             yield CheckHit(s.location, message, "Give the thresholds, amounts, times or settings with units.")
-        elif bare and not view.read:
+        elif bare and not view.from_text:
             yield CheckHit(s.location, "holds no number and no parameter", "Give the settings, if it has any.", "note")
 
 
@@ -88,7 +88,7 @@ def no_unit(view: CheckedProtocol) -> Iterator[CheckHit]:
     for s in view.steps:
         for p in s.step.parameters:
             if not p.unit and _NEEDS_UNIT.search(p.name) and _NUMERIC.fullmatch(p.value.strip()):
-                yield CheckHit(s.location, f"“{show_parameter(p)}” has no unit", "Add the unit.")
+                yield CheckHit(s.location, f"“{parameter_text(p)}” has no unit", "Add the unit.")
         bare = _BARE.search(s.step.action)
         if bare and s.step.kind == "wet":
             yield CheckHit(s.location, f"gives a quantity without its unit: {quote_match(bare)}", "Add the unit.")
@@ -108,7 +108,7 @@ _HOT = re.compile(
     re.I,
 )
 HOTTEST = 125
-"""Degrees Celsius: an autoclave's 121 and a little more."""
+"""Highest plausible temperature of a sample in degrees Celsius: an autoclave's 121 and a little more."""
 _SHARE = re.compile(
     r"(\d{3,6}(?:\.\d+)?)\s*%\s*(?:CO2|CO₂|O2|ethanol|FBS|viab\w+|purity|confluen\w+|humidity"
     r"|of (?:the )?(?:samples|cells))",
@@ -136,7 +136,7 @@ _MINOR = re.compile(
 
 
 def impossible_value(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Quantities that cannot be: probabilities above 1, pH 23, colder than absolute zero, 150 % ethanol."""
+    """Impossible quantities: probabilities above 1, pH 23, colder than absolute zero, 150 % ethanol."""
     for s in view.steps:
         for message, start, end in _impossible(s):
             yield CheckHit(s.location, f"{message}: {quote(s.body, start, end)}", "Check the number and its unit.")
@@ -174,7 +174,7 @@ def _impossible(s: StepView) -> Iterator[tuple[str, int, int]]:
 
 
 def _counts_something(text: str, end: int) -> bool:
-    """Whether a number counts something (`p-value of 2 genes`), is a percentage, or goes on as a power of ten."""
+    """Return True if the number before `end` counts something (`p-value of 2 genes`) or goes on as a power of ten."""
     return bool(re.match(r"\s*[A-Za-z]{3,}|\s*[×x]\s*10|e-", text[end : end + 12]))
 
 
@@ -216,7 +216,7 @@ _OPEN_QUESTION = re.compile(
 
 
 def result_claimed(view: CheckedProtocol) -> Iterator[CheckHit]:
-    """Results told in a plan: what a study found cannot be known before it was done."""
+    """Results stated in a plan: they cannot be known before the study was done."""
     for s in view.steps:
         text = "\n".join((f"{s.step.title}. {s.step.action}"[:20_000], s.step.acceptance[:5_000]))
         hit = _claim(text)
@@ -238,7 +238,7 @@ def _claim(text: str) -> str:
     return ""
 
 
-GATES: tuple[Check, ...] = (
+CHECKS: tuple[Check, ...] = (
     Check("G-VAG-01", "no placeholders", "error", "level_of_detail", placeholder, (), "headings"),
     Check("G-VAG-02", "no vague words where a decision is due", "warning", "level_of_detail", vague),
     Check("G-VAG-03", "choices are made, not exemplified", "warning", "level_of_detail", open_choice),

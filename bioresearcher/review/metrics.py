@@ -1,13 +1,9 @@
-"""The five metrics by rule: measured features, lowered by what the gates found.
+"""The rubric of the five metrics, the measured features of a protocol, and the scores computed from them by rule.
 
-A score is `1 + 3.5 * base * kept`. `base` (0 to 1) is a weighted mean of measured shares, so a fragment starts
-low however clean it is. `kept` is a product over the gates that concern the metric: each takes away a part
+A score is `1 + 3.5 * base * left`. `base` (0 to 1) is a weighted mean of measured shares, so a fragment starts
+low however clean it is. `left` is a product over the checks that concern the metric: each takes away a part
 that depends on the severity of its findings and on the share of steps they hit. Another finding can
-therefore only lower a score. Whether the science is right is not judged here, and the reasons say so.
-
-The written rubric: what each score of each metric means. Prompts and documentation print it from here.
-
-What can be measured in a protocol without judging it: how many steps have what.
+therefore only lower a score. The rules do not judge whether the science is right, and the reasons say so.
 """
 
 from __future__ import annotations
@@ -19,8 +15,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from bioresearcher.review.check import CheckContext, CheckedProtocol, StepView, make_view
-from bioresearcher.review.checks import GATES, SEVERITIES, applicability, count_severities, run_gates
+from bioresearcher.review.check import CheckContext, CheckedProtocol, StepView, prepare
+from bioresearcher.review.checks import CHECKS, SEVERITIES, applicability, count_severities, run_gates
 from bioresearcher.review.vocabulary import (
     ACCEPT_CUE,
     CONTROL,
@@ -37,10 +33,12 @@ from bioresearcher.schemas.review import METRICS, CheckFinding, Metric, MetricNa
 from bioresearcher.text.format import count_of
 from bioresearcher.text.visible import one_line
 
+# -- the rubric ---------------------------------------------------------------------------------------
+
 
 @dataclass(frozen=True)
 class Criterion:
-    """One metric: the question it answers, and what each score from 1 to 5 looks like (`anchors[0]` is 1)."""
+    """One metric of the rubric: its question, and a description of each score from 1 to 5 (`anchors[0]` is 1)."""
 
     title: str
     question: str
@@ -107,7 +105,7 @@ RUBRIC: dict[MetricName, Criterion] = {
 
 
 def rubric_text(metrics: tuple[MetricName, ...] = METRICS) -> str:
-    """The rubric as Markdown, for prompts and documentation."""
+    """Format the rubric as Markdown, for prompts and documentation."""
     blocks = []
     for name in metrics:
         c = RUBRIC[name]
@@ -116,9 +114,12 @@ def rubric_text(metrics: tuple[MetricName, ...] = METRICS) -> str:
     return "\n\n".join(blocks)
 
 
+# -- features of a protocol ---------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Share:
-    """`have` of `of` things have a property; `words` say it, e.g. `steps name their inputs`."""
+    """Number of things (`have` of `of`) with a property; `words` name it, such as `steps name their inputs`."""
 
     have: int
     of: int
@@ -126,7 +127,7 @@ class Share:
 
     @property
     def value(self) -> float:
-        """0 to 1; 0 when there is nothing to count."""
+        """The share as a number from 0 to 1; 0 when there is nothing to count."""
         return self.have / self.of if self.of else 0.0
 
     def __str__(self) -> str:
@@ -135,7 +136,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Features:
-    """Measured features of a protocol. Shares are over steps unless their words say otherwise."""
+    """Measured features of a protocol; shares are over steps unless their words name something else."""
 
     parts: int
     steps: int
@@ -170,7 +171,7 @@ _BARE_TITLE = re.compile(r"\W*(?:step|part|section)?\s*[\d.]*\W*", re.I)
 
 
 def measure(view: CheckedProtocol) -> Features:
-    """Measure a protocol."""
+    """Measure the features of a protocol, without judging them."""
     steps = view.steps
     parts = view.protocol.parts
 
@@ -178,7 +179,7 @@ def measure(view: CheckedProtocol) -> Features:
         return Share(sum(bool(has(s)) for s in steps), len(steps), words)
 
     def cue(s: StepView, pattern: re.Pattern[str]) -> bool:
-        return view.read and bool(pattern.search(s.body))
+        return view.from_text and bool(pattern.search(s.body))
 
     met = [c for c in view.protocol.coverage if c.met]
     rest = steps[1:]
@@ -191,7 +192,9 @@ def measure(view: CheckedProtocol) -> Features:
             "steps name their inputs",
         ),
         outputs=share(lambda s: s.step.outputs or cue(s, OUTPUT_CUE), "steps name their outputs"),
-        acceptance=share(lambda s: s.step.acceptance.strip() or cue(s, ACCEPT_CUE), "steps say how success is told"),
+        acceptance=share(
+            lambda s: s.step.acceptance.strip() or cue(s, ACCEPT_CUE), "steps have a criterion of success"
+        ),
         measurable=share(lambda s: ACCEPT_CUE.search(s.body) and s.numbers, "steps have a criterion with a number"),
         quantities=share(lambda s: s.numbers or s.step.parameters, "steps hold a quantity or parameter"),
         tools=share(_tools, "steps name their software or reagents"),
@@ -201,7 +204,7 @@ def measure(view: CheckedProtocol) -> Features:
             sum(_chained(s) or cue(s, EARLIER_CUE) for s in rest), len(rest), "later steps take what came before"
         ),
         declared=Share(sum(map(_chained, rest)), len(rest), "later steps declare where their inputs come from"),
-        reasons=share(_feature_reason, "steps give a reason"),
+        reasons=share(_gives_reason, "steps give a reason"),
         purposes=Share(sum(bool(p.purpose.strip()) for p in parts), len(parts), "parts say what they are for"),
         titles=share(_titled, "steps have a title of their own"),
         sized_parts=Share(sum(1 <= len(p.steps) <= 15 for p in parts), len(parts), "parts have 1 to 15 steps"),
@@ -210,10 +213,6 @@ def measure(view: CheckedProtocol) -> Features:
         else None,
         safeguards=tuple(name for name, pattern in _SAFEGUARDS.items() if pattern.search(view.text)),
     )
-
-
-def _inputs(s: StepView) -> bool:
-    return bool(s.step.inputs or s.step.datasets)
 
 
 def _titled(s: StepView) -> bool:
@@ -228,7 +227,7 @@ def _tools(s: StepView) -> bool:
     )
 
 
-def _feature_reason(s: StepView) -> bool:
+def _gives_reason(s: StepView) -> bool:
     return any(line.strip() and not line.startswith("Sources:") for line in s.step.rationale.split("\n"))
 
 
@@ -240,45 +239,51 @@ def _chained(s: StepView) -> bool:
     return any(i.source.startswith(("step:", "dataset:")) for i in s.step.inputs)
 
 
+# -- scores and verdict -------------------------------------------------------------------------------
+
 PASS_MEAN, PASS_LOWEST = 3.5, 2.5
-"""`pass`: no error, mean at least 3.5, and no metric below 2.5."""
+"""Bounds of `pass`: no error, mean at least 3.5, and no metric below 2.5."""
 FAIL_MEAN, FAIL_LOWEST, FAIL_SHARE = 2.5, 1.5, 1 / 3
-"""`fail`: mean below 2.5, any metric below 1.5, or errors in at least a third of the steps. Else `revise`."""
+"""Bounds of `fail`: mean below 2.5, any metric below 1.5, or errors in at least a third of the steps."""
 
-RULE_TOP = 4.5
-"""The highest score a rule can give: the top of the rubric is for a reviewer who judges the science."""
+MAX_RULE_SCORE = 4.5
+"""Highest score computed by rule: the top of the rubric is for a reviewer who judges the science."""
 
-READ_TRUST = 0.7
-"""How far a flow of data that is only hinted at in free text counts, against one that is declared."""
+HINTED_FLOW_WEIGHT = 0.7
+"""Weight of a flow of data hinted at in free text, where a declared flow has weight 1."""
 
-UNTRACED_LIMIT = 0.8
-"""Highest base of correctness where it is not known what was retrieved: level 5 asks for that."""
+MAX_UNTRACED_BASE = 0.8
+"""Highest base of correctness where the retrieved papers and data are not known: level 5 asks for them."""
 
 ENOUGH_STEPS = 6
-"""Steps from which a protocol is not held to be a fragment."""
+"""Fewest steps of a protocol that is no fragment."""
 ENOUGH_WORDS = 25
-"""Median words per step from which length does not count against the level of detail."""
+"""Median words per step from which the level of detail is not lowered for brevity."""
 
-_TAKES: dict[Severity, tuple[float, float]] = {"error": (0.22, 0.45), "warning": (0.07, 0.3), "note": (0.005, 0.025)}
-"""Severity -> what one finding takes away, and what is added when all steps are hit."""
+_DEDUCTIONS: dict[Severity, tuple[float, float]] = {
+    "error": (0.22, 0.45),
+    "warning": (0.07, 0.3),
+    "note": (0.005, 0.025),
+}
+"""Severity -> share taken away by one finding, and the share added when all steps are hit."""
 
-_METRIC_OF: dict[str, MetricName] = {g.id: g.metric for g in GATES}
-_TITLE_OF: dict[str, str] = {g.id: g.title for g in GATES}
+_METRIC_OF: dict[str, MetricName] = {c.id: c.metric for c in CHECKS}
+_TITLE_OF: dict[str, str] = {c.id: c.title for c in CHECKS}
 
 
 def review_by_rule(protocol: Protocol, context: CheckContext | None = None) -> Review:
-    """Review a protocol without a model: gates, measured features, and the scores computed from both.
+    """Review a protocol without a model: checks, measured features, and the scores computed from both.
 
     The result has `origin="offline"`, all five metrics, and the verdict of `decide`.
     The same protocol and context always give the same review.
     """
     known = context or CheckContext()
     findings = run_gates(protocol, known)
-    view = make_view(protocol, known)
+    view = prepare(protocol, known)
     features = measure(view)
     bases = _bases(features)
     if not _traceable(known):
-        bases["correctness"] = min(bases["correctness"], UNTRACED_LIMIT)
+        bases["correctness"] = min(bases["correctness"], MAX_UNTRACED_BASE)
     metrics = {name: _metric(name, bases[name], features, view, findings) for name in METRICS}
     verdict = decide(tuple(metrics.values()), findings, steps=features.steps)
     review = Review(metrics=metrics, findings=findings, verdict=verdict, origin="offline")
@@ -288,7 +293,7 @@ def review_by_rule(protocol: Protocol, context: CheckContext | None = None) -> R
 def decide(
     metrics: Sequence[Metric], findings: Sequence[CheckFinding], *, steps: int
 ) -> Literal["pass", "revise", "fail"]:
-    """The verdict that scores and findings come to."""
+    """Derive the verdict from scores and findings."""
     scores = [m.score for m in metrics]
     mean = sum(scores) / len(scores)
     wrong = {f.location for f in findings if f.severity == "error"}
@@ -311,7 +316,7 @@ def _bases(f: Features) -> dict[MetricName, float]:
     words = min(1.0, f.median_words / ENOUGH_WORDS)
     parts = 1.0 if 2 <= f.parts <= 15 else 0.75 if f.parts == 1 and f.steps > 2 else 0.5 if f.parts > 15 else 0.2
     covered = [(f.covered.value, 1.0)] if f.covered else []
-    chained = f.declared.value + READ_TRUST * (f.chained.value - f.declared.value)
+    chained = f.declared.value + HINTED_FLOW_WEIGHT * (f.chained.value - f.declared.value)
     fields = (f.inputs.value + f.outputs.value + f.acceptance.value) / 3
     return {
         "completeness": frame
@@ -324,30 +329,27 @@ def _bases(f: Features) -> dict[MetricName, float]:
         * _mean((1.0, 4), (f.quantities.value, 2), (f.tools.value, 2), (max(f.sources.value, f.data.value), 2)),
         "logical_soundness": frame
         * _mean(
-            (chained, 4),
-            (min(1.0, len(f.safeguards) / 2), 2),
-            (max(f.reasons.value, f.purposes.value), 1),
-            (size, 2),
+            (chained, 4), (min(1.0, len(f.safeguards) / 2), 2), (max(f.reasons.value, f.purposes.value), 1), (size, 2)
         ),
         "structural_soundness": frame
         * _mean((f.titles.value, 2), (parts, 2), (f.sized_parts.value, 2), (fields, 1), (size, 1)),
     }
 
 
-def _kept(name: MetricName, findings: Sequence[CheckFinding], steps: int) -> float:
-    """What the gates leave of a metric, 0 to 1."""
-    by_gate: dict[tuple[str, Severity], set[str]] = defaultdict(set)
+def _share_left(name: MetricName, findings: Sequence[CheckFinding], steps: int) -> float:
+    """Compute the share of a metric, 0 to 1, that the findings of the checks leave."""
+    by_check: dict[tuple[str, Severity], set[str]] = defaultdict(set)
     for f in findings:
         if _METRIC_OF[f.gate] == name:
-            by_gate[f.gate, f.severity].add(f"{f.location} {f.message}")
-    kept = 1.0
-    for (_, severity), places in by_gate.items():
-        first, more = _TAKES[severity]
-        kept *= 1 - first - more * min(1.0, len(places) / max(1, steps))
-    return kept
+            by_check[f.gate, f.severity].add(f"{f.location} {f.message}")
+    left = 1.0
+    for (_, severity), places in by_check.items():
+        first, more = _DEDUCTIONS[severity]
+        left *= 1 - first - more * min(1.0, len(places) / max(1, steps))
+    return left
 
 
-_SHOWN: dict[MetricName, tuple[str, ...]] = {
+_REPORTED_SHARES: dict[MetricName, tuple[str, ...]] = {
     "completeness": ("inputs", "outputs", "acceptance", "data", "covered"),
     "level_of_detail": ("quantities", "tools", "measurable"),
     "correctness": ("quantities", "tools", "sources", "data"),
@@ -359,9 +361,9 @@ _SHOWN: dict[MetricName, tuple[str, ...]] = {
 def _metric(
     name: MetricName, base: float, f: Features, view: CheckedProtocol, findings: Sequence[CheckFinding]
 ) -> Metric:
-    score = round(1 + (RULE_TOP - 1) * base * _kept(name, findings, f.steps), 2)
+    score = round(1 + (MAX_RULE_SCORE - 1) * base * _share_left(name, findings, f.steps), 2)
     concerned = [x for x in findings if _METRIC_OF[x.gate] == name]
-    shares = (getattr(f, key) for key in _SHOWN[name])
+    shares = (getattr(f, key) for key in _REPORTED_SHARES[name])
     measured = [str(s) for s in shares if isinstance(s, Share)]
     if name == "level_of_detail":
         measured.append(f"{f.median_words:g} words in the median step")
@@ -369,7 +371,7 @@ def _metric(
         measured.append(f"safeguards named: {', '.join(f.safeguards) or 'none'}")
     if name == "structural_soundness":
         measured.append(f"{count_of(f.parts, 'part')}, {count_of(f.steps, 'step')}")
-    quoted = [f"{x.location}: {x.message}" for x in _first_of_each_gate(concerned)[:3]]
+    quoted = [f"{x.location}: {x.message}" for x in _first_of_each_check(concerned)[:3]]
     return Metric(
         score=score,
         evidence=(*(quoted or _example(view)), *measured),
@@ -377,12 +379,12 @@ def _metric(
     )
 
 
-def _first_of_each_gate(findings: Sequence[CheckFinding]) -> list[CheckFinding]:
+def _first_of_each_check(findings: Sequence[CheckFinding]) -> list[CheckFinding]:
     return list({x.gate: x for x in reversed(findings)}.values())[::-1]
 
 
 def _example(view: CheckedProtocol) -> tuple[str, ...]:
-    """When no gate found anything: words of the step with most quantities, to stand for the rest."""
+    """Quote the step with most quantities, as evidence for a metric without findings."""
     best = max(view.steps, key=lambda s: (s.numbers + len(s.step.parameters), -s.index), default=None)
     return (f"{best.location}: “{one_line(best.step.action, 140)}”",) if best else ()
 
@@ -392,13 +394,13 @@ def _reason(name: MetricName, score: float, concerned: Sequence[CheckFinding], c
     anchor = RUBRIC[name].anchors[level - 1]
     counts = {s: sum(x.severity == s for x in concerned) for s in SEVERITIES}
     found = ", ".join(count_of(n, s) for s, n in counts.items() if n)
-    gates = "; ".join(f"{x.gate} ({_TITLE_OF[x.gate]})" for x in _first_of_each_gate(concerned)[:3])
-    lowered = f"Lowered by {found}: not met are {gates}." if concerned else "No gate found anything against it."
+    broken = "; ".join(f"{x.gate} ({_TITLE_OF[x.gate]})" for x in _first_of_each_check(concerned)[:3])
+    lowered = f"Lowered by {found}: not met are {broken}." if concerned else "No check found anything against it."
     return f"Nearest to level {level} of the rubric (“{anchor}”). {lowered}{_limits(name, context)}"
 
 
 def _limits(name: MetricName, context: CheckContext) -> str:
-    """What the score cannot tell."""
+    """Sentences on the limits of a score."""
     if name == "correctness":
         unknown = "" if _traceable(context) else " What was retrieved is not known here, so level 5 cannot be reached."
         return f" Whether the methods are the right ones is not judged by rule.{unknown}"
@@ -413,6 +415,6 @@ def _summary(review: Review, f: Features, context: CheckContext) -> str:
     skipped = f"; {len(apply.skipped)} not applied because the run around it is not known" if apply.skipped else ""
     return (
         f"{count_of(f.steps, 'step')} in {count_of(f.parts, 'part')}; mean {review.mean_score:.2f} of 5; "
-        f"{counts} from {len(apply.applied)} gates{skipped}."
-        " Computed by rule from the gates and from what can be counted, without a model."
+        f"{counts} from {len(apply.applied)} checks{skipped}."
+        " Computed by rule from the checks and from what can be counted, without a model."
     )

@@ -1,8 +1,6 @@
-"""Reviews as JSON and Markdown.
+"""Reviews, and the comparison of two reviews, as JSON, Markdown and one HTML page; and the list of all checks.
 
-Reviews as one HTML page: no script, no request, everything from protocols escaped.
-
-Two versions of a protocol compared: scores that rose or fell, findings that came or went.
+The HTML page has no script and makes no request; everything from protocols is escaped.
 """
 
 from __future__ import annotations
@@ -15,16 +13,16 @@ from importlib import resources
 
 from pydantic import JsonValue
 
-from bioresearcher.review.checks import GATES, Applicability, count_severities
+from bioresearcher.review.checks import CHECKS, Applicability, count_severities
 from bioresearcher.review.metrics import RUBRIC
-from bioresearcher.schemas.review import METRICS, CheckFinding, MetricName, Review
-from bioresearcher.text.format import md
+from bioresearcher.schemas.review import METRICS, CheckFinding, Metric, MetricName, Review
+from bioresearcher.text.format import md, md_list, md_table
 from bioresearcher.text.visible import one_line
 
 
 @dataclass(frozen=True)
 class FileReview:
-    """The review of one file, or why there is none (`error` and `hint`).
+    """The review of one file, or the reason why there is none (`error` and `hint`).
 
     Attributes:
         problem: Why a file that was reviewed cannot count as a protocol, such as having no steps.
@@ -44,7 +42,7 @@ class FileReview:
 
 
 def as_json(results: Sequence[FileReview]) -> str:
-    """One object for one file, an array for several; a file that could not be read has `error`."""
+    """Format reviews as JSON: an object for one file, an array for several; a file that was not read has `error`."""
     rows = [_row(r) for r in results]
     return json.dumps(rows[0] if len(rows) == 1 else rows, indent=2, ensure_ascii=False) + "\n"
 
@@ -66,85 +64,75 @@ def _row(r: FileReview) -> dict[str, JsonValue]:
 
 
 def as_markdown(results: Sequence[FileReview]) -> str:
-    """A Markdown document; text of the protocol is escaped."""
-    lines: list[str] = ["# Protocol review", ""]
+    """Format reviews as a Markdown document; text of the protocol is escaped."""
+    lines = ["# Protocol review", ""]
     if len(results) > 1:
-        titles = " | ".join(RUBRIC[m].title for m in METRICS)
-        lines += ["## Comparison", "", f"| file | {titles} | mean | verdict |"]
-        lines += ["|---|" + "---|" * (len(METRICS) + 2)]
-        lines += [_table_row(r) for r in results] + [""]
+        header = ("file", *(RUBRIC[m].title for m in METRICS), "mean", "verdict")
+        lines += ["## Comparison", "", *md_table(header, map(_score_cells, results))]
     for r in results:
-        lines += [*_section(r), ""]
-    return "\n".join(lines)
+        lines += _section(r)
+    return "\n".join(lines).rstrip() + "\n"
 
 
-def _table_row(r: FileReview) -> str:
+def _score_cells(r: FileReview) -> Sequence[str]:
     if r.review is None:
-        return f"| {md(r.file)} | " + "| " * (len(METRICS) + 1) + "not reviewed |"
-    scores = " | ".join(f"{r.review.metrics[m].score:.2f}" for m in METRICS)
-    return f"| {md(r.file)} | {scores} | {r.review.mean_score:.2f} | {r.review.verdict} |"
+        return (md(r.file), *[""] * (len(METRICS) + 1), "not reviewed")
+    scores = (f"{r.review.metrics[m].score:.2f}" for m in METRICS)
+    return (md(r.file), *scores, f"{r.review.mean_score:.2f}", r.review.verdict)
 
 
 def _section(r: FileReview) -> Iterable[str]:
-    yield f"## {md(f'{r.file}: {r.title}' if r.title else r.file)}"
-    yield ""
+    yield from (f"## {md(f'{r.file}: {r.title}' if r.title else r.file)}", "")
     if r.review is None:
-        yield f"Not reviewed: {md(f'{r.error} {r.hint}')}"
+        yield from (f"Not reviewed: {md(f'{r.error} {r.hint}')}", "")
         return
     yield f"**{r.review.verdict}**, mean {r.review.mean_score:.2f} of 5; {count_severities(r.review.findings)}. "
-    yield md(r.review.summary)
-    yield ""
-    yield "| metric | score | reason | evidence |"
-    yield "|---|---|---|---|"
-    for name in METRICS:
-        m = r.review.metrics[name]
-        shown = [f"{p}: “{e}”" for p, e in zip(m.places, m.evidence, strict=True)] if m.places else m.evidence
-        evidence = "; ".join(md(e) for e in shown)
-        yield f"| {RUBRIC[name].title} | {m.score:.2f} | {md(m.reason)} | {evidence} |"
+    yield from (md(r.review.summary), "")
+    metrics = ((name, r.review.metrics[name]) for name in METRICS)
+    rows = [(RUBRIC[name].title, f"{m.score:.2f}", md(m.reason), _evidence(m)) for name, m in metrics]
+    yield from md_table(("metric", "score", "reason", "evidence"), rows)
     if r.warnings:
-        yield ""
-        yield from (f"- Reading: {md(w)}" for w in r.warnings)
+        yield from md_list(f"Reading: {md(w)}" for w in r.warnings)
     if r.review.findings:
-        yield ""
-        yield "| severity | gate | where | what | suggestion |"
-        yield "|---|---|---|---|---|"
-        for f in r.review.findings:
-            yield f"| {f.severity} | {f.gate} | {md(f.location)} | {md(f.message)} | {md(f.suggestion)} |"
+        cells = [(f.severity, f.gate, md(f.location), md(f.message), md(f.suggestion)) for f in r.review.findings]
+        yield from md_table(("severity", "check", "where", "what", "suggestion"), cells)
+
+
+def _evidence(m: Metric) -> str:
+    quoted = [f"{p}: “{e}”" for p, e in zip(m.places, m.evidence, strict=True)] if m.places else m.evidence
+    return "; ".join(map(md, quoted))
 
 
 def gate_list(kind: str) -> str:
-    """All gates as a text table, Markdown or JSON (`table`, `markdown`, `json`)."""
+    """List all checks as a text table, Markdown or JSON (`table`, `markdown`, `json`)."""
     if kind == "json":
         rows = [
-            {"id": g.id, "title": g.title, "severity": g.severity, "metric": g.metric, "needs": list(g.needs)}
-            for g in GATES
+            {"id": c.id, "title": c.title, "severity": c.severity, "metric": c.metric, "needs": list(c.needs)}
+            for c in CHECKS
         ]
         return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
     if kind == "markdown":
-        head = "| gate | severity | metric | checks that | needs |\n|---|---|---|---|---|\n"
-        return head + "".join(
-            f"| {g.id} | {g.severity} | {g.metric} | {g.title} | {', '.join(g.needs)} |\n" for g in GATES
-        )
+        cells = [(c.id, c.severity, c.metric, c.title, ", ".join(c.needs)) for c in CHECKS]
+        return "\n".join(md_table(("check", "severity", "metric", "checks that", "needs"), cells))
     lines = []
-    for g in GATES:
-        needs = f" (needs {', '.join(g.needs)})" if g.needs else ""
-        lines.append(f"{g.id:10}{g.severity:9}{g.metric:22}{g.title}{needs}")
-    return "\n".join([*lines, f"{len(GATES)} gates"]) + "\n"
+    for c in CHECKS:
+        needs = f" (needs {', '.join(c.needs)})" if c.needs else ""
+        lines.append(f"{c.id:10}{c.severity:9}{c.metric:22}{c.title}{needs}")
+    return "\n".join([*lines, f"{len(CHECKS)} checks"]) + "\n"
 
 
-SAME = 0.005
-"""Points by which a score must move to count as changed."""
+MIN_SCORE_CHANGE = 0.005
+"""Difference of scores in points above which a metric counts as changed."""
 
 
 @dataclass(frozen=True)
 class ProtocolComparison:
-    """What became of a protocol.
+    """Differences between the reviews of two versions of a protocol.
 
     Attributes:
-        scores: Metric -> old and new score.
         new: Findings the old version did not have.
         gone: Findings the new version does not have any more.
-        kept: How many findings both have.
+        kept: Number of findings both have.
     """
 
     old_file: str
@@ -162,20 +150,20 @@ class ProtocolComparison:
 
     @property
     def better(self) -> tuple[MetricName, ...]:
-        """Metrics that rose."""
-        return tuple(m for m, (a, b) in self.scores.items() if b - a > SAME)
+        """Metrics with a higher score than before."""
+        return tuple(m for m, (a, b) in self.scores.items() if b - a > MIN_SCORE_CHANGE)
 
     @property
     def worse(self) -> tuple[MetricName, ...]:
-        """Metrics that fell."""
-        return tuple(m for m, (a, b) in self.scores.items() if a - b > SAME)
+        """Metrics with a lower score than before."""
+        return tuple(m for m, (a, b) in self.scores.items() if a - b > MIN_SCORE_CHANGE)
 
 
 def compare(old_file: str, old: Review, new_file: str, review: Review) -> ProtocolComparison:
-    """The changes from one review to another.
+    """Compare the reviews of two versions of a protocol.
 
-    A finding is the same when gate, severity and message agree, wherever it stands: steps may have moved. What the
-    message quotes of a changed step makes it another finding.
+    A finding is the same when check, severity and message agree, wherever it stands: steps may have moved. A message
+    that quotes a changed step makes it another finding.
     """
     counts = Counter(map(_key, old.findings))
     places: dict[tuple[str, str, str], list[CheckFinding]] = defaultdict(list)
@@ -205,64 +193,47 @@ def _key(f: CheckFinding) -> tuple[str, str, str]:
 
 def _headline(c: ProtocolComparison) -> str:
     a, b = c.old.mean_score, c.review.mean_score
-    said = "better" if b - a > SAME else "worse" if a - b > SAME else "the same"
+    direction = "better" if b - a > MIN_SCORE_CHANGE else "worse" if a - b > MIN_SCORE_CHANGE else "the same"
     verdict = c.review.verdict if c.old.verdict == c.review.verdict else f"{c.old.verdict} → {c.review.verdict}"
     return (
-        f"{said}: mean {a:.2f} → {b:.2f} of 5, verdict {verdict}; "
+        f"{direction}: mean {a:.2f} → {b:.2f} of 5, verdict {verdict}; "
         f"{len(c.new)} findings new, {len(c.gone)} gone, {c.kept} as before"
     )
 
 
 def _score_rows(c: ProtocolComparison) -> Iterable[tuple[str, str, str, str]]:
     for name, (a, b) in c.scores.items():
-        yield RUBRIC[name].title, f"{a:.2f}", f"{b:.2f}", f"{b - a:+.2f}" if abs(b - a) > SAME else "="
+        yield RUBRIC[name].title, f"{a:.2f}", f"{b:.2f}", f"{b - a:+.2f}" if abs(b - a) > MIN_SCORE_CHANGE else "="
 
 
 def change_markdown(c: ProtocolComparison) -> str:
-    """A Markdown document."""
-    lines = [
-        "# Protocol review: what changed",
-        "",
-        f"{md(c.old_file)} → {md(c.new_file)}",
-        "",
-        f"**{_headline(c)}**",
-        "",
-    ]
-    lines += ["| metric | old | new | change |", "|---|---|---|---|"]
-    lines += [f"| {' | '.join(row)} |" for row in _score_rows(c)]
+    """Format a comparison as a Markdown document."""
+    files = f"{md(c.old_file)} → {md(c.new_file)}"
+    lines = ["# Protocol review: what changed", "", files, "", f"**{_headline(c)}**", ""]
+    lines += md_table(("metric", "old", "new", "change"), _score_rows(c))
     for title, findings in (("New findings", c.new), ("Gone", c.gone)):
         if findings:
-            lines += ["", f"## {title}", "", "| severity | gate | where | what |", "|---|---|---|---|"]
-            lines += [f"| {f.severity} | {f.gate} | {md(f.location)} | {md(f.message)} |" for f in findings]
-    return "\n".join(lines) + "\n"
+            cells = [(f.severity, f.gate, md(f.location), md(f.message)) for f in findings]
+            lines += [f"## {title}", "", *md_table(("severity", "check", "where", "what"), cells)]
+    return "\n".join(lines)
 
 
 def change_json(c: ProtocolComparison) -> str:
-    """One object with scores, verdicts and findings."""
+    """Format a comparison as one JSON object with scores, verdicts and findings."""
     scores = {m: {"old": a, "new": b, "change": round(b - a, 2)} for m, (a, b) in c.scores.items()}
-    return (
-        json.dumps(
-            {
-                "old": one_line(c.old_file, 500),
-                "new": one_line(c.new_file, 500),
-                "verdict": {"old": c.old.verdict, "new": c.review.verdict},
-                "mean_score": {"old": round(c.old.mean_score, 2), "new": round(c.review.mean_score, 2)},
-                "metrics": scores,
-                "better": list(c.better),
-                "worse": list(c.worse),
-                "findings_new": _rows(c.new),
-                "findings_gone": _rows(c.gone),
-                "findings_kept": c.kept,
-            },
-            indent=2,
-            ensure_ascii=False,
-        )
-        + "\n"
-    )
-
-
-def _rows(findings: Sequence[CheckFinding]) -> list[dict[str, str]]:
-    return [f.model_dump(mode="json") for f in findings]
+    value = {
+        "old": one_line(c.old_file, 500),
+        "new": one_line(c.new_file, 500),
+        "verdict": {"old": c.old.verdict, "new": c.review.verdict},
+        "mean_score": {"old": round(c.old.mean_score, 2), "new": round(c.review.mean_score, 2)},
+        "metrics": scores,
+        "better": list(c.better),
+        "worse": list(c.worse),
+        "findings_new": [f.model_dump(mode="json") for f in c.new],
+        "findings_gone": [f.model_dump(mode="json") for f in c.gone],
+        "findings_kept": c.kept,
+    }
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 _ORIGINS = {
@@ -274,7 +245,7 @@ _ORIGINS = {
 
 
 def as_html(results: Sequence[FileReview], change: ProtocolComparison | None = None) -> str:
-    """The page; with a comparison, what changed stands first."""
+    """Format reviews as one HTML page; a comparison stands first."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

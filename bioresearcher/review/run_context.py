@@ -1,4 +1,4 @@
-"""What a run folder says about the run around its protocol, for the gates."""
+"""The context of the checks, read from a run folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bioresearcher.schemas.run import RunRecord
 
 
 def context_of_run(root: Path) -> CheckContext:
-    """The context recorded in a run folder; what is not there stays unknown.
+    """Read the context of the checks from a run folder; what is not there stays unknown.
 
     Raises:
         RunFolderError: A file of the folder does not fit its schema.

@@ -1,4 +1,4 @@
-"""Reviews as SARIF 2.1.0 (OASIS), the form in which code hosts show findings beside the lines they concern."""
+"""Reviews as SARIF 2.1.0 (OASIS), a format with which code hosts show findings beside the lines they concern."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from bioresearcher import __version__
-from bioresearcher.review.checks import GATES
+from bioresearcher.review.checks import CHECKS
 from bioresearcher.review.render import FileReview, ProtocolComparison
 from bioresearcher.schemas.review import CheckFinding
 from bioresearcher.text.visible import one_line
@@ -28,11 +28,11 @@ _REVIEWER: dict[str, JsonValue] = {
 
 
 def as_sarif(results: Sequence[FileReview], change: ProtocolComparison | None = None) -> str:
-    """One run with a result per finding; with a comparison, results say whether they are new, unchanged or gone.
+    """Format reviews as a SARIF run with a result per finding; with a comparison, results are new, unchanged or absent.
 
     Files that could not be read are notifications of an unsuccessful invocation.
     """
-    rules = [_rule(g.id, g.title, g.severity, g.metric) for g in GATES] + [_REVIEWER]
+    rules = [_rule(c.id, c.title, c.severity, c.metric) for c in CHECKS] + [_REVIEWER]
     index = {str(r["id"]): n for n, r in enumerate(rules)}
     found: list[JsonValue] = []
     for r in results:
@@ -65,7 +65,7 @@ def _rule(name: str, title: str, severity: str, metric: str) -> dict[str, JsonVa
 
 
 def _states(findings: Sequence[CheckFinding], change: ProtocolComparison | None) -> list[str]:
-    """`new` or `unchanged` for each finding when two versions are compared, else nothing."""
+    """Baseline state of each finding: `new` or `unchanged` in a comparison, else empty."""
     if change is None:
         return [""] * len(findings)
     new = Counter(change.new)
@@ -98,12 +98,12 @@ def _result(f: CheckFinding, r: FileReview, lines: _Lines, index: dict[str, int]
 
 
 def _without_numbers(text: str) -> str:
-    """What stays when steps are numbered anew."""
+    """Mask the numbers of steps, so that fingerprints stay when steps are numbered anew."""
     return re.sub(r"\b\d+(?:\.\d+)+\b", "#", text)
 
 
 class _Lines:
-    """Where in a file a part or step begins, found by its title; line 1 where it is not found or not text."""
+    """Line numbers of parts and steps in a file, found by their titles; 1 where not found or not text."""
 
     def __init__(self, reviewed: FileReview) -> None:
         path = Path(reviewed.file)

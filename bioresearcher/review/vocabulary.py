@@ -1,4 +1,4 @@
-"""Patterns the checks and the metrics look for; the lists of words lie in `vocabulary.toml`."""
+"""Patterns that the checks and the metrics look for; the lists of words are in `vocabulary.toml`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ COX = listed("vocabulary", "cox")
 PREDICTION = listed("vocabulary", "prediction")
 CORRELATION = listed("vocabulary", "correlation")
 VALIDATION = listed("vocabulary", "validation")
-CLUSTERING = listed("vocabulary", "clustering")
 RANDOM = listed("vocabulary", "random")
 COMPARISON = listed("vocabulary", "comparison")
 
@@ -158,6 +157,7 @@ TCGA_OTHER = frozenset(
 """Names that follow `TCGA-` without being a project: pooled cohorts, companions, resources."""
 
 ORGAN_WORDS: Final[dict[str, str]] = _TABLES["tcga_organs"]
+"""TCGA project -> pattern of the words for its tumour or organ."""
 PAN_CANCER = listed("vocabulary", "pan_cancer")
 FIELD_NAMES: Final[dict[str, list[str]]] = _TABLES["field_names"]
-"""A step's field -> what else protocols call it."""
+"""A step's field -> other names of it in protocols."""

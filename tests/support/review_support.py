@@ -92,7 +92,7 @@ def step(step_id: str, title: str, action: str, **more: object) -> ProtocolStep:
 
 
 def clean_protocol() -> Protocol:
-    """A dry-lab protocol without a flaw that the gates know."""
+    """A dry-lab protocol without a flaw that the checks know."""
     from_set = {
         g: (
             StepInput(name="expression", source=f"dataset:{g}/expression"),

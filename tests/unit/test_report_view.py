@@ -41,7 +41,7 @@ def test_a_finished_run_misses_nothing(whole):
 
 
 def test_both_rates_stand_side_by_side(whole):
-    counted = summaries.rates(load_view(whole))
+    counted = summaries.task_rates(load_view(whole))
     assert (counted.verified, counted.exit_ok, counted.tasks) == (2, 3, 4)
     assert (counted.verified_rate, counted.exit_rate) == ("50 %", "75 %")
     assert sum(n for _, n in counted.ladder) == 4
@@ -81,7 +81,7 @@ def test_a_verified_task_whose_output_was_changed_states_no_result(folder):
     folder.path("tasks", "T1", "outputs", "differential.tsv").write_text("gene\nX\n")
     view = load_view(folder)
     assert [p.title for p in summaries.findings_by_part(view)] == ["Survival"]
-    assert summaries.rates(view).verified == 1
+    assert summaries.task_rates(view).verified == 1
     assert any("outputs are not as the task wrote them (differential)" in s for s in not_verified(view))
     assert any(s.tone == "bad" and "changed" in s.text for s in summaries.stamps(view))
 
@@ -190,7 +190,7 @@ def test_results_from_data_that_do_not_look_relevant_are_marked_at_the_head(fold
         check["relevant"] = False
     folder.path("checks.json").write_text(json.dumps(checks))
     view = load_view(folder)
-    assert "GSE1992" in summaries.foreign_datasets(view)
+    assert "GSE1992" in summaries.irrelevant_datasets(view)
     assert "Data do not look relevant to the objective" in {s.text for s in summaries.stamps(view)}
     assert "need not answer the objective" in not_verified(view)[1], "second only to a retracted paper in use"
     assert "1 retracted paper in use" in {s.text for s in summaries.stamps(view)}

@@ -18,11 +18,11 @@ from bioresearcher.review.calibration.agreement import (
     alpha,
     collapse_warnings,
     counts_of,
-    distance,
+    item_coincidences,
+    jensen_shannon_distance,
     kappa,
     machine_collapse,
-    observed,
-    pairs,
+    observed_agreement,
     separation,
 )
 from bioresearcher.review.calibration.charts import draw_perception
@@ -47,7 +47,7 @@ def published() -> list[tuple[int, ...]]:
 
 @pytest.mark.parametrize(("level", "value"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
 def test_alpha_of_the_published_example(level: str, value: float) -> None:
-    together = pairs(counts_of(published(), 5)).sum(axis=0)
+    together = item_coincidences(counts_of(published(), 5)).sum(axis=0)
     assert alpha(together, level, (1, 2, 3, 4, 5)) == pytest.approx(value, abs=0.0005)
 
 
@@ -55,7 +55,7 @@ def test_kappa_of_a_published_table_and_as_another_library_computes_it() -> None
     from statsmodels.stats.inter_rater import fleiss_kappa
 
     table = np.array([[float(x) for x in row.split()] for row in FLEISS.split("|")])
-    agreed = observed(table)
+    agreed = observed_agreement(table)
     assert agreed.mean() == pytest.approx(0.378, abs=0.0005)
     assert kappa(agreed, 5) == pytest.approx((0.378 - 0.2) / 0.8, abs=0.001)
     assert kappa(agreed, 5) == pytest.approx(fleiss_kappa(table, method="randolph"))
@@ -101,8 +101,8 @@ def test_strata_are_by_what_people_disagree_on_and_bins_add_up(tmp_path: Path) -
 
 
 def test_perfect_and_opposite_machines() -> None:
-    assert distance(np.array([1.0, 0, 0]), np.array([1.0, 0, 0])) == 0
-    assert distance(np.array([1.0, 0, 0]), np.array([0, 0, 1.0])) == pytest.approx(np.sqrt(np.log(2)))
+    assert jensen_shannon_distance(np.array([1.0, 0, 0]), np.array([1.0, 0, 0])) == 0
+    assert jensen_shannon_distance(np.array([1.0, 0, 0]), np.array([0, 0, 1.0])) == pytest.approx(np.sqrt(np.log(2)))
     assert aggregate((4, 0, 4, 0), "ordinal") == 0
     assert aggregate((2, 1, 2), "nominal") == 2
     assert aggregate((2, 1), "nominal") == 1
@@ -125,7 +125,8 @@ def test_words_are_nominal_and_machines_can_be_raters(tmp_path: Path) -> None:
 def test_a_label_nobody_gave_counts_for_kappa(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("item,rater,label\na,x,1\na,y,2\nb,x,2\nb,y,2\n", encoding="utf-8")
-    two, five = agreement(read_ratings(path)), agreement(read_ratings(path, scale=["1", "2", "3", "4", "5"]))
+    two = agreement(read_ratings(path))
+    five = agreement(read_ratings(path, scale=["1", "2", "3", "4", "5"]))
     assert two.strata[0].kappa_hh.value == pytest.approx(0)
     assert five.strata[0].kappa_hh.value == pytest.approx((0.5 - 0.2) / 0.8)
     assert any("no machine labels" in n for n in two.notes)

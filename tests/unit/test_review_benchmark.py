@@ -14,7 +14,7 @@ sys.path.append(str(BENCH))
 from defects import DEFECTS, HELD_OUT  # noqa: E402 - the folder has to be on the path first
 from fresh import FRESH, UNSEEN  # noqa: E402
 from material import NAMES, load, untagged  # noqa: E402
-from score import by_gate, cases, worded_cases  # noqa: E402
+from score import by_check, cases, worded_cases  # noqa: E402
 
 from bioresearcher.review.calibration.agreement import collapse_warnings  # noqa: E402
 from bioresearcher.review.checks import run_gates  # noqa: E402
@@ -46,7 +46,7 @@ def test_defects_are_found_and_lower_the_metric_they_concern() -> None:
     clean = [review_by_rule(m.protocol, m.context) for m in map(load, NAMES)]
     blatant = [c.after.metrics[c.defect.metric].score for c in found if c.strength == 3]
     assert collapse_warnings([m.score for r in clean for m in r.metrics.values()], blatant) == ()
-    tallies = by_gate(found)
+    tallies = by_check(found)
     assert sum(t.wrong for t in tallies.values()) <= 0.03 * sum(t.right for t in tallies.values())
 
 

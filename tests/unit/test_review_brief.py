@@ -71,14 +71,14 @@ def test_a_long_protocol_loses_whole_parts_and_says_so(steps: int, per_part: int
         assert set(counts.values()) <= {0, per_part}
 
 
-def test_parts_in_which_gates_found_most_are_kept() -> None:
+def test_parts_in_which_checks_found_most_are_kept() -> None:
     p = long_protocol(100)
     found = [CheckFinding(gate="G-VAG-01", severity="error", location="step 9.3", message="m")]
     assert "Step 9.3 (dry lab)" in brief(p, found, 3_000).text
     assert "Step 9.3 (dry lab)" not in brief(p, (), 3_000).text
 
 
-def test_findings_are_put_together_by_gate() -> None:
+def test_findings_are_put_together_by_check() -> None:
     p = long_protocol(500)
     told = condensed(run_gates(p))
     assert len(told) == len({(f.gate, f.severity) for f in told})
@@ -127,7 +127,7 @@ async def test_a_score_between_the_levels_of_the_rubric_is_refused(score: float,
     assert review == review_by_rule(S.clean_protocol(), S.context())
 
 
-def test_the_question_holds_the_gates_findings_and_fits() -> None:
+def test_the_question_holds_the_checks_findings_and_fits() -> None:
     p = long_protocol(500, 500)
     values, shown = question(None, p, review_by_rule(p))
     assert values.objective is None

@@ -14,7 +14,7 @@ from rich.console import Console
 from bioresearcher.cli import review as command
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.errors import InputError
-from bioresearcher.review.checks import GATES
+from bioresearcher.review.checks import CHECKS
 from bioresearcher.review.render import as_markdown
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.review import METRICS, Review
@@ -54,7 +54,7 @@ def test_one_file_as_json_has_the_documented_shape(good: Path, capsys: pytest.Ca
     Review.model_validate({k: row[k] for k in Review.model_fields})
 
 
-def test_findings_in_json_name_gate_severity_place_and_suggestion(bad: Path, capsys: pytest.CaptureFixture[str]):
+def test_findings_in_json_name_check_severity_place_and_suggestion(bad: Path, capsys: pytest.CaptureFixture[str]):
     assert run(bad, "--format", "json") == 0
     findings = json.loads(capsys.readouterr().out)["findings"]
     assert {"G-VAG-01", "G-REF-06", "G-RES-01"} <= {f["gate"] for f in findings}
@@ -130,7 +130,7 @@ def test_a_run_folder_is_checked_against_its_own_run(tmp_path: Path, capsys: pyt
     assert {s["gate"] for s in row["gates"]["skipped"]} == {"G-REF-01", "G-REF-05", "G-REF-09", "G-DAT-12"}
 
 
-def test_an_objective_adds_the_gates_on_requirements(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_an_objective_adds_the_checks_on_requirements(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     toml = tmp_path / "o.toml"
     toml.write_text('objective = "Breast tumours"\nrequirements = ["a", "b", "c", "Sequence honeybee microbiomes"]\n')
     assert run(good, "--objective", toml, "--json") == 0
@@ -140,14 +140,14 @@ def test_an_objective_adds_the_gates_on_requirements(good: Path, tmp_path: Path,
         run(good, "--objective", tmp_path / "no.toml")
 
 
-def test_the_gates_are_listed(capsys: pytest.CaptureFixture[str]):
+def test_the_checks_are_listed(capsys: pytest.CaptureFixture[str]):
     assert run("--list-gates") == 0
     text = capsys.readouterr().out
-    assert all(g.id in text and g.title in text for g in GATES)
+    assert all(g.id in text and g.title in text for g in CHECKS)
     assert run("--list-gates", "--format", "markdown") == 0
-    assert capsys.readouterr().out.count("\n| G-") == len(GATES)
+    assert capsys.readouterr().out.count("\n| G-") == len(CHECKS)
     assert run("--list-gates", "--json") == 0
-    assert [g["id"] for g in json.loads(capsys.readouterr().out)] == [g.id for g in GATES]
+    assert [g["id"] for g in json.loads(capsys.readouterr().out)] == [g.id for g in CHECKS]
 
 
 @pytest.mark.parametrize("form", ["table", "json", "markdown"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import review_support as S
 
-from bioresearcher.review.checks import GATES
+from bioresearcher.review.checks import CHECKS
 from bioresearcher.review.metrics import (
     FAIL_LOWEST,
     FAIL_MEAN,
@@ -134,5 +134,5 @@ def test_the_rubric_has_five_different_anchors_for_each_metric():
     assert rubric_text(("correctness",)).count("###") == 1
 
 
-def test_every_gate_concerns_a_metric_of_the_rubric():
-    assert {g.metric for g in GATES} == set(METRICS)
+def test_every_check_concerns_a_metric_of_the_rubric():
+    assert {g.metric for g in CHECKS} == set(METRICS)

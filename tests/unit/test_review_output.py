@@ -97,7 +97,7 @@ def test_a_comparison_says_what_got_better(old: Path, new: Path, capsys: pytest.
     assert found["findings_new"] == []
     text = output(capsys, "--diff", old, new)
     assert "better: mean" in text
-    assert "\nGone\nerror: gate " in text
+    assert "\nGone\nerror: check " in text
     assert "## Gone" in output(capsys, "--diff", old, new, "--format", "markdown")
     log = check_sarif(output(capsys, "--diff", new, old, "--format", "sarif"))
     assert {r["baselineState"] for r in log["runs"][0]["results"]} >= {"new"}

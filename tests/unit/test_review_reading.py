@@ -97,7 +97,7 @@ def test_the_real_flawed_protocols_are_read(number: int, parts: int, steps: int)
         (3, {"G-VAG-01", "G-DAT-03", "G-DAT-11", "G-STA-09", "G-SAF-01"}),
     ],
 )
-def test_the_gates_find_what_is_wrong_in_the_real_protocols(number: int, expected: set[str]):
+def test_the_checks_find_what_is_wrong_in_the_real_protocols(number: int, expected: set[str]):
     protocol = read(REAL / f"experiment_program{number}.json").protocol
     found = run_gates(protocol)
     assert expected <= {f.gate for f in found}

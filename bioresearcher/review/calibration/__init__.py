@@ -1,1 +1,1 @@
-"""Agreement of reviewers with people: ratings, coefficients, charts."""
+"""Agreement of a machine's ratings with people's: reading of ratings, coefficients, charts."""

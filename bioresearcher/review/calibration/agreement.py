@@ -1,15 +1,10 @@
-"""Agreement of people with people and of a machine with people, beyond one number.
+"""Agreement of people with each other and of a machine with people: coefficients, distances, warnings.
 
 After Elangovan et al., "Beyond correlation: the impact of human uncertainty in measuring the effectiveness of
-automatic evaluation and LLM-as-a-judge", arXiv 2410.03775: coefficients are shown by how much people disagree among
-themselves, because where they do, a machine can seem to agree with their majority better than they with each other;
-and distributions of labels are compared in bins of the aggregated human label.
-
-Coefficients of agreement from counts of labels per item.
-
-Counts are an array of items by labels: how many raters gave item u the label c.
-
-The collapse warning: scores that are all alike tell nothing, however sound each of them looks.
+automatic evaluation and LLM-as-a-judge", arXiv 2410.03775: coefficients are stratified by the disagreement among
+people, because where they disagree, a machine can seem to agree with their majority better than they with each other;
+and distributions of labels are compared in bins of the aggregated human label. A collapse warning marks scores that
+are all alike and therefore separate nothing.
 """
 
 from __future__ import annotations
@@ -26,18 +21,20 @@ from bioresearcher.schemas.review import Agreement, Bin, Coefficient, Level, Str
 
 Array = NDArray[np.float64]
 
+# -- coefficients, from counts of raters by item and label --------------------------------------------
+
 
 def counts_of(items: Sequence[Sequence[int]], labels: int) -> Array:
-    """The array of counts from each item's labels, given as positions in the scale."""
+    """Count raters by item and label, from each item's labels as positions in the scale; shape (items, labels)."""
     table = np.zeros((len(items), labels))
-    for row, given in enumerate(items):
-        for label in given:
+    for row, item in enumerate(items):
+        for label in item:
             table[row, label] += 1
     return table
 
 
-def pairs(counts: Array) -> Array:
-    """Each item's part of the coincidence matrix (items, labels, labels); items with one label have none."""
+def item_coincidences(counts: Array) -> Array:
+    """Compute each item's share of the coincidence matrix; shape (items, labels, labels), zero for one rater."""
     raters = counts.sum(axis=1)
     both = counts[:, :, None] * counts[:, None, :] - np.einsum("uc,ck->uck", counts, np.eye(counts.shape[1]))
     usable = raters >= 2
@@ -48,17 +45,17 @@ def pairs(counts: Array) -> Array:
 
 
 def alpha(coincidences: Array, level: Level, values: tuple[float, ...]) -> float | None:
-    """Krippendorff's alpha from a coincidence matrix; None when no disagreement is possible or expected.
+    """Compute Krippendorff's alpha from a coincidence matrix; None when no disagreement is possible or expected.
 
     Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011): 1 - (n - 1) * sum(o * d2) / sum(n_c * n_k * d2).
     """
     totals = coincidences.sum(axis=1)
     n = totals.sum()
-    distance = _squared_distances(level, totals, values)
-    expected = float(np.sum(np.outer(totals, totals) * distance))
+    squared = _squared_distances(level, totals, values)
+    expected = float(np.sum(np.outer(totals, totals) * squared))
     if n < 2 or expected <= 0:
         return None
-    return float(1 - (n - 1) * np.sum(coincidences * distance) / expected)
+    return float(1 - (n - 1) * np.sum(coincidences * squared) / expected)
 
 
 def _squared_distances(level: Level, totals: Array, values: tuple[float, ...]) -> Array:
@@ -72,43 +69,46 @@ def _squared_distances(level: Level, totals: Array, values: tuple[float, ...]) -
     return ranks
 
 
-def observed(counts: Array) -> Array:
-    """Share of pairs of raters who agree, for each item; NaN where fewer than two rated."""
+def observed_agreement(counts: Array) -> Array:
+    """Compute the share of pairs of raters who agree, for each item; NaN where fewer than two rated."""
     raters = counts.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         share: Array = np.where(raters >= 2, (np.sum(counts**2, axis=1) - raters) / (raters * (raters - 1)), np.nan)
     return share
 
 
-def kappa(agreement: Array, labels: int) -> float | None:
-    """Randolph's free-marginal kappa from each item's observed agreement; None without items or with one label.
+def kappa(observed: Array, labels: int) -> float | None:
+    """Compute Randolph's free-marginal kappa from each item's observed agreement; None without items or with one label.
 
     Randolph, "Free-marginal multirater kappa" (2005): (P - 1/k) / (1 - 1/k), where k counts the labels of the scale.
     """
-    known = agreement[~np.isnan(agreement)]
+    known = observed[~np.isnan(observed)]
     if not known.size or labels < 2:
         return None
     return float((known.mean() - 1 / labels) / (1 - 1 / labels))
 
 
-def distance(people: Array, machine: Array) -> float:
-    """Jensen-Shannon distance of two distributions: root of the divergence in nats, 0 to sqrt(ln 2) = 0.8326."""
+def jensen_shannon_distance(people: Array, machine: Array) -> float:
+    """Compute the Jensen-Shannon distance: root of the divergence in nats, 0 to sqrt(ln 2) = 0.8326."""
     from scipy.spatial.distance import jensenshannon
 
     return float(jensenshannon(people, machine))
 
 
+# -- collapse: scores that separate nothing -----------------------------------------------------------
+
 MIN_SEPARATION = 0.8
-"""Probability, below which scores do not separate, that a clean one scores above a broken one."""
+"""Probability that a clean item scores above a broken one, below which scores do not separate."""
 MIN_GAP = 0.25
-"""Points by which clean ones must score higher on average, on a scale of four points' width."""
+"""Least difference of the mean scores of clean and broken items, in points of a scale from 1 to 5."""
 ONE_LEVEL = 0.6
-"""Share of machine labels on one level, from which they are called collapsed when people's are not."""
-FEW = 10
+"""Share of scores on one level from which they are called collapsed."""
+MIN_LABELS = 10
+"""Fewest labels from which a collapse is concluded."""
 
 
 def separation(clean: Sequence[float], broken: Sequence[float]) -> float:
-    """Probability that a clean item scores above a broken one, ties counted half (the area under the ROC curve).
+    """Compute the probability that a clean item scores above a broken one, ties as half (area under the ROC curve).
 
     Raises:
         ValueError: One of the groups is empty.
@@ -120,7 +120,7 @@ def separation(clean: Sequence[float], broken: Sequence[float]) -> float:
 
 
 def collapse_warnings(clean: Sequence[float], broken: Sequence[float], *, name: str = "scores") -> tuple[str, ...]:
-    """Why scores (1 to 5) of clean and of broken items do not tell them apart; empty when they do."""
+    """Return the reasons why scores (1 to 5) do not separate clean from broken items; empty when they do."""
     found = []
     auc, gap = separation(clean, broken), fmean(clean) - fmean(broken)
     if auc < MIN_SEPARATION:
@@ -134,16 +134,18 @@ def collapse_warnings(clean: Sequence[float], broken: Sequence[float], *, name: 
     return tuple(found)
 
 
-def machine_collapse(pairs: Sequence[tuple[float, float]], *, scale: Sequence[float]) -> tuple[str, ...]:
-    """Why a machine's labels do not tell apart what people tell apart; pairs are (people's, the machine's).
+def machine_collapse(labels: Sequence[tuple[float, float]], *, scale: Sequence[float]) -> tuple[str, ...]:
+    """Return the reasons why a machine's labels do not separate what people separate.
 
-    People's labels above the middle of the scale they used are taken as good, those below as bad.
+    Args:
+        labels: Pairs (people's label, the machine's label), one per item.
+        scale: The labels as numbers; people's labels above its middle are taken as good, those below as bad.
     """
-    people, machine = [h for h, _ in pairs], [m for _, m in pairs]
-    if len(pairs) < FEW or len(set(people)) < 2:
+    people, machine = [h for h, _ in labels], [m for _, m in labels]
+    if len(labels) < MIN_LABELS or len(set(people)) < 2:
         return ()
     middle = (min(scale) + max(scale)) / 2
-    good, bad = [m for h, m in pairs if h > middle], [m for h, m in pairs if h < middle]
+    good, bad = [m for h, m in labels if h > middle], [m for h, m in labels if h < middle]
     found = []
     if len(set(machine)) < len(set(people)):
         found += _one_level(machine, "machine labels")
@@ -159,20 +161,22 @@ def machine_collapse(pairs: Sequence[tuple[float, float]], *, scale: Sequence[fl
 
 def _one_level(scores: Sequence[float], name: str) -> list[str]:
     level, n = Counter(round(s * 2) / 2 for s in scores).most_common(1)[0]
-    if len(scores) >= FEW and n / len(scores) >= ONE_LEVEL:
+    if len(scores) >= MIN_LABELS and n / len(scores) >= ONE_LEVEL:
         return [f"collapse: {n / len(scores):.0%} of {name} are at {level:g}"]
     return []
 
 
+# -- the agreement of a set of ratings ----------------------------------------------------------------
+
 DRAWS = 1000
-"""Bootstrap samples of items for an interval."""
+"""Number of bootstrap samples of items for an interval."""
 FEW_ITEMS = 10
-"""Items below which no interval is given and a stratum is called small."""
+"""Number of items below which there is no interval and a stratum is called small."""
 _SEED = 2410
 
 
 def agreement(ratings: Ratings) -> Agreement:
-    """All coefficients, overall and by human uncertainty, the binned distance, and what to beware of.
+    """Compute all coefficients, overall and by human uncertainty, the binned distance, notes and warnings.
 
     A person's or the machine's several labels of one item are aggregated to the median (the lower one of two) where
     labels have an order, else to the most frequent (the first on the scale of those tied).
@@ -193,14 +197,14 @@ def agreement(ratings: Ratings) -> Agreement:
         machines=max((len(i.machine) for i in ratings.items), default=0),
         strata=strata,
         bins=bins,
-        jsd_people=_people_apart(ratings),
+        jsd_people=_distance_between_people(ratings),
         notes=(*ratings.notes, *_notes(ratings)),
         warnings=_warnings(ratings, strata),
     )
 
 
 def aggregate(labels: Sequence[int], level: Level) -> int:
-    """One label for several: the lower median, or the most frequent of labels without an order."""
+    """Aggregate labels: the lower median, or the most frequent of labels without an order."""
     if level != "nominal":
         return median_low(labels)
     counts = Counter(labels)
@@ -216,11 +220,11 @@ def _stratum(name: str, items: list[Item], ratings: Ratings) -> Stratum:
     share = len(items) / len(ratings.items)
 
     def of_alpha(table: Array) -> Coefficient:
-        parts = pairs(table)
+        parts = item_coincidences(table)
         return _with_interval(lambda rows: alpha(parts[rows].sum(axis=0), level, ratings.values), len(table))
 
     def of_kappa(table: Array) -> Coefficient:
-        agreed = observed(table)
+        agreed = observed_agreement(table)
         return _with_interval(lambda rows: kappa(agreed[rows], n), len(table))
 
     return Stratum(
@@ -236,7 +240,7 @@ def _stratum(name: str, items: list[Item], ratings: Ratings) -> Stratum:
 
 
 def _with_interval(statistic: Callable[[np.ndarray], float | None], n: int) -> Coefficient:
-    """The statistic of all rows, with a percentile interval from drawing rows with replacement."""
+    """Compute the statistic of all rows, with a percentile interval from drawing rows with replacement."""
     value = statistic(np.arange(n)) if n else None
     if value is None:
         why = "nobody to compare" if n == 0 else "needs two labels per item, and labels that vary"
@@ -244,13 +248,13 @@ def _with_interval(statistic: Callable[[np.ndarray], float | None], n: int) -> C
     if n < FEW_ITEMS:
         return Coefficient(value=value, why=f"no interval from {n} items")
     random = np.random.default_rng(_SEED)
-    drawn = [x for x in (statistic(random.integers(0, n, n)) for _ in range(DRAWS)) if x is not None]
-    low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) > DRAWS / 2 else (None, None)
+    samples = [x for x in (statistic(random.integers(0, n, n)) for _ in range(DRAWS)) if x is not None]
+    low, high = np.percentile(samples, [2.5, 97.5]) if len(samples) > DRAWS / 2 else (None, None)
     return Coefficient(value=value, low=None if low is None else float(low), high=None if high is None else float(high))
 
 
 def _bins(ratings: Ratings, rated: Sequence[tuple[Item, Sequence[int]]]) -> tuple[Bin, ...]:
-    """Items with machine labels, in bins of their aggregated human label."""
+    """Divide the items that have machine labels into bins of their aggregated human label."""
     known = [(aggregate(i.human, ratings.level), i.human, machine) for i, machine in rated if machine]
     return tuple(
         _bin(label, [(h, m) for place, h, m in known if place == number], len(known), len(ratings))
@@ -267,12 +271,12 @@ def _bin(label: str, inside: Sequence[tuple[Sequence[int], Sequence[int]]], of: 
         weight=len(inside) / of if of else 0.0,
         human=tuple(people.tolist()),
         machine=tuple(machine.tolist()),
-        jsd=distance(people, machine) if inside else None,
+        jsd=jensen_shannon_distance(people, machine) if inside else None,
     )
 
 
-def _shares(given: Sequence[int], labels: int) -> Array:
-    counts = np.bincount(np.array(given, dtype=int), minlength=labels).astype(float)
+def _shares(found: Sequence[int], labels: int) -> Array:
+    counts = np.bincount(np.array(found, dtype=int), minlength=labels).astype(float)
     shares: Array = counts / max(1.0, counts.sum())
     return shares
 
@@ -282,8 +286,8 @@ def _weighted(bins: Sequence[Bin]) -> float | None:
     return sum(d * w for d, w in known) if known else None
 
 
-def _people_apart(ratings: Ratings) -> float | None:
-    """Each person's labels held against the others' as if they were a machine's: what distance people reach."""
+def _distance_between_people(ratings: Ratings) -> float | None:
+    """Compute the mean binned distance of each person's labels from the others', as a reference for the machine's."""
     found = []
     for rater, own in ratings.by_rater.items():
         rated: list[tuple[Item, Sequence[int]]] = []
@@ -306,7 +310,7 @@ def _notes(ratings: Ratings) -> list[str]:
 
 
 def _warnings(ratings: Ratings, strata: Sequence[Stratum]) -> tuple[str, ...]:
-    """What the numbers must not be taken for."""
+    """Warnings against misreading the numbers."""
     found = [f"“{s.name}” has {s.items} items only: its numbers say little" for s in strata[1:] if s.items < FEW_ITEMS]
     whole, sure = strata[0], next((s for s in strata[1:] if s.name.startswith("people agree")), None)
     hh, hm = whole.alpha_hh.value, whole.alpha_hm.value

@@ -1,9 +1,7 @@
-"""Perception charts: how people and a machine label the items that people, taken together, label alike.
+"""An agreement as perception chart, Markdown and JSON.
 
-After Elangovan et al., arXiv 2410.03775: a panel for each aggregated human label; where the machine sees things as
-people do, its bars follow theirs.
-
-An agreement as Markdown and JSON.
+Perception charts after Elangovan et al., arXiv 2410.03775: a panel for each aggregated human label, with the shares
+of labels by people and by the machine; where the machine labels as people do, its bars follow theirs.
 """
 
 from __future__ import annotations
@@ -14,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioresearcher.errors import InputError
-from bioresearcher.schemas.review import Agreement, Bin, Coefficient
-from bioresearcher.text.format import md
+from bioresearcher.schemas.review import Agreement, Bin, Coefficient, Stratum
+from bioresearcher.text.format import md, md_table
 from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ _PER_ROW = 5
 
 
 def draw_perception(found: Agreement, path: Path) -> None:
-    """Write the chart as PNG or SVG, by the name's ending.
+    """Draw the perception chart as PNG or SVG, by the suffix of the file name.
 
     Raises:
         InputError: Another ending, no machine labels, or the file cannot be written.
@@ -78,8 +76,8 @@ def _panel(axis: Axes, b: Bin, labels: tuple[str, ...]) -> None:
     axis.set_ylim(0, 1)
     axis.grid(axis="y", alpha=0.3)
     axis.set_axisbelow(True)
-    shown = "" if b.jsd is None else f"\nJS {b.jsd:.2f}"
-    axis.set_title(f"people say {one_line(b.label, 16)}\n{b.weight:.0%} of items (n = {b.items}){shown}", fontsize=9)
+    distance = "" if b.jsd is None else f"\nJS {b.jsd:.2f}"
+    axis.set_title(f"people say {one_line(b.label, 16)}\n{b.weight:.0%} of items (n = {b.items}){distance}", fontsize=9)
 
 
 _HEAD = ("items", "n", "share", "α people", "α machine", "κ people", "κ machine", "JS_b")
@@ -92,43 +90,32 @@ _MEANING = (
 
 
 def as_json(found: Agreement) -> str:
-    """The whole value as JSON."""
+    """Format an agreement as JSON."""
     return found.model_dump_json(indent=2) + "\n"
 
 
 def as_markdown(found: Agreement) -> str:
-    """A Markdown document: the table and the bins."""
-    lines = ["# Agreement", "", _what(found), "", _md_row(_HEAD), "|" + "---|" * len(_HEAD)]
-    lines += [_md_row(row) for row in _rows(found)]
-    lines += ["", "## Perception", "", "Share of each label among people / the machine, by people's aggregated label:"]
-    lines += ["", _md_row(("people say", "n", *found.labels, "JS distance")), "|" + "---|" * (len(found.labels) + 3)]
+    """Format an agreement as a Markdown document: the table of coefficients and the bins."""
+    lines = ["# Agreement", "", _scope(found), "", *_table(_HEAD, map(_cells, found.strata))]
+    lines += ["## Perception", "", "Share of each label among people / the machine, by people's aggregated label:", ""]
+    rows = []
     for b in found.bins:
         shares = [f"{h:.0%} / {m:.0%}" if b.items else "–" for h, m in zip(b.human, b.machine, strict=True)]
-        lines.append(_md_row((b.label, str(b.items), *shares, _number(b.jsd))))
-    lines += [""] + [f"- {md(x)}" for x in _remarks(found)] + ["", _MEANING]
+        rows.append((b.label, str(b.items), *shares, _number(b.jsd)))
+    lines += _table(("people say", "n", *found.labels, "JS distance"), rows)
+    lines += [*(f"- {md(x)}" for x in _remarks(found)), "", _MEANING]
     return "\n".join(lines) + "\n"
 
 
-def _what(found: Agreement) -> str:
+def _scope(found: Agreement) -> str:
     machine = f"up to {found.machines} machine labels each" if found.machines else "no machine labels"
     scale = ", ".join(one_line(x, 30) for x in found.labels)
     return f"{found.items} items, {found.raters} people, {machine}; {found.level} labels: {scale}."
 
 
-def _rows(found: Agreement) -> list[tuple[str, ...]]:
-    return [
-        (
-            s.name,
-            str(s.items),
-            f"{s.share:.0%}",
-            _coefficient(s.alpha_hh),
-            _coefficient(s.alpha_hm),
-            _coefficient(s.kappa_hh),
-            _coefficient(s.kappa_hm),
-            _number(s.jsd),
-        )
-        for s in found.strata
-    ]
+def _cells(s: Stratum) -> tuple[str, ...]:
+    coefficients = (_coefficient(c) for c in (s.alpha_hh, s.alpha_hm, s.kappa_hh, s.kappa_hm))
+    return (s.name, str(s.items), f"{s.share:.0%}", *coefficients, _number(s.jsd))
 
 
 def _coefficient(c: Coefficient) -> str:
@@ -148,5 +135,5 @@ def _remarks(found: Agreement) -> Iterable[str]:
     yield from (f"Note: {one_line(n, 400)}." for n in found.notes)
 
 
-def _md_row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(md(c) for c in cells) + " |"
+def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterable[str]:
+    return md_table([md(c) for c in header], [[md(c) for c in row] for row in rows])

@@ -15,15 +15,16 @@ from bioresearcher.schemas.review import Level
 from bioresearcher.text.visible import one_line
 
 MAX_BYTES = 50_000_000
+"""Largest file that is read."""
 MAX_LABELS = 50
-"""Labels above which a column is not taken for ratings."""
+"""Largest number of different labels; a column with more holds no ratings."""
 
 _COLUMNS = "Columns: item, rater, label, and the machine's labels as column `machine` (or `machine_…`) or as raters."
 
 
 @dataclass(frozen=True)
 class Item:
-    """One rated thing; labels are positions in the scale."""
+    """A rated item; labels are positions in the scale."""
 
     name: str
     human: tuple[int, ...]
@@ -32,7 +33,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Ratings:
-    """All items with at least one human label, the scale, and what was doubtful in reading it.
+    """All items with at least one human label, the scale, and notes on what was left out.
 
     Attributes:
         by_rater: For each person, item name -> position of the label in the scale.
@@ -56,16 +57,16 @@ class Ratings:
 def read_ratings(
     path: Path, *, machines: Sequence[str] = (), level: Level | None = None, scale: Sequence[str] = ()
 ) -> Ratings:
-    """Ratings in long form: a line per item and rater.
+    """Read ratings in long form: a line per item and rater.
 
     Args:
         path: A CSV or TSV file with a header; other columns are left alone.
-        machines: Raters that are machines, beside the columns whose name starts with `machine`.
-        level: How labels are compared; ordinal for numbers and nominal for words when not given.
-        scale: All labels in order, where some were never given by anyone.
+        machines: Raters that are machines, in addition to the columns whose name starts with `machine`.
+        level: Level of measurement; ordinal for numbers and nominal for words by default.
+        scale: All labels in order, for scales with labels that nobody used.
 
     Raises:
-        InputError: Not a readable table, a column is missing, labels that do not fit the scale, or nobody rated.
+        InputError: Not a readable table, a column is missing, labels do not fit the scale, or no person rated.
     """
     rows, names = _rows(path)
     rater_column = names.get("rater")
@@ -83,21 +84,24 @@ def read_ratings(
         if rater and label:
             _put(machine if rater in machines else human, item, rater, label, path, number)
         for column in machine_columns:
-            given = (row.get(column) or "").strip()
-            if given:
-                _put(machine, item, column, given, path, number)
+            label = (row.get(column) or "").strip()
+            if label:
+                _put(machine, item, column, label, path, number)
     return _ratings(path, human, machine, level, scale)
 
 
 def _put(found: dict[str, dict[str, str]], item: str, rater: str, label: str, path: Path, line: int) -> None:
     known = found.setdefault(item, {}).setdefault(rater, label)
     if known != label:
-        said = f"{one_line(rater, 40)} labels {one_line(item, 40)} both {one_line(known, 40)} and {one_line(label, 40)}"
-        raise InputError(f"{path}, line {line}: {said}.", hint="One label per item and rater.")
+        both = f"{one_line(known, 40)} and {one_line(label, 40)}"
+        raise InputError(
+            f"{path}, line {line}: {one_line(rater, 40)} labels {one_line(item, 40)} both {both}.",
+            hint="One label per item and rater.",
+        )
 
 
 def _rows(path: Path) -> tuple[list[dict[str, str]], dict[str, str]]:
-    """The lines, and lower-case column name -> name in the file."""
+    """Read the rows, and the mapping of lower-case column names to those in the file."""
     if not path.is_file():
         raise InputError(f"{path} is not there.", hint="Check the name.")
     if path.stat().st_size > MAX_BYTES:
@@ -126,7 +130,7 @@ def _ratings(
     if not human:
         raise InputError(f"{path} holds no label by a person.", hint=_COLUMNS)
     labels = _scale(path, [x for table in (human, machine) for row in table.values() for x in row.values()], scale)
-    place = _places(labels)
+    place = {_key(label): n for n, label in enumerate(labels)}
     kept = level or ("ordinal" if _numbers(labels) or scale else "nominal")
     if kept == "interval" and not _numbers(labels):
         raise InputError("--level interval needs labels that are numbers.", hint="Use ordinal or nominal.")
@@ -152,8 +156,8 @@ def _ratings(
     return Ratings(labels, kept, items, by_rater, tuple(notes))
 
 
-def _scale(path: Path, given: list[str], scale: Sequence[str]) -> tuple[str, ...]:
-    keys = {_key(x): x for x in reversed(given)}
+def _scale(path: Path, found: list[str], scale: Sequence[str]) -> tuple[str, ...]:
+    keys = {_key(x): x for x in reversed(found)}
     if scale:
         known = {_key(x) for x in scale}
         foreign = [x for k, x in keys.items() if k not in known]
@@ -170,16 +174,12 @@ def _scale(path: Path, given: list[str], scale: Sequence[str]) -> tuple[str, ...
 
 
 def _key(label: str) -> str:
-    """What two spellings of one label share: `3` and `3.0`, `Good` and `good`."""
+    """Normalise the spelling of a label: `3` and `3.0`, `Good` and `good` become equal."""
     try:
         number = float(label)
     except ValueError:
         return label.casefold()
     return repr(number) if math.isfinite(number) else label.casefold()
-
-
-def _places(labels: Sequence[str]) -> dict[str, int]:
-    return {_key(label): n for n, label in enumerate(labels)}
 
 
 def _numbers(labels: Iterable[str]) -> bool:

@@ -1,1 +1,1 @@
-"""Reading protocols that other people wrote."""
+"""Readers of protocols from files of other people and tools."""

@@ -1,4 +1,4 @@
-"""Text of a protocol cut into headings, items and paragraphs, whatever it was written in."""
+"""Splitting of Markdown or plain text into headings, items, tables and paragraphs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Block:
-    """A stretch of text: `level` is the heading's level (1 for top) or the item's depth (0 for top).
+    """A block of text; `level` is the heading's level (1 for top) or the item's depth (0 for top).
 
     A table has a line for each row, its cells parted by ` | `.
     """
@@ -42,7 +42,7 @@ _COMMENT = re.compile(r"<!--.*?-->", re.S)
 
 
 def blocks(text: str) -> tuple[Block, ...]:
-    """Cut Markdown or plain text into blocks.
+    """Split Markdown or plain text into blocks.
 
     Headings are `#` lines, underlined lines, `Part 2: …` lines, lines in bold or in capitals, and numbered
     lines that have numbered lines below them (`2` over `2.1`). Lines that follow an item without a blank
@@ -63,7 +63,7 @@ def _without_front_matter(lines: list[str]) -> list[str]:
 
 
 class _Cutter:
-    """One pass over the lines; `open` is the block that a continuation line joins."""
+    """Splitter of lines into blocks, in one pass; `open` is the block that a continuation line joins."""
 
     def __init__(self) -> None:
         self.done: list[Block] = []
@@ -78,7 +78,7 @@ class _Cutter:
             if _FENCE.match(line):
                 fenced = not fenced
             elif fenced:
-                self._join(line.rstrip())
+                self.open.append(line.rstrip())
             elif not line.strip():
                 self.blank = True
             elif _ROW.match(line):
@@ -112,11 +112,8 @@ class _Cutter:
         self.open.append(line)
         self.blank = False
 
-    def _join(self, line: str) -> None:
-        self.open.append(line)
-
     def _wrap(self, line: str) -> None:
-        """A line that goes on; only a labelled one (`Outputs: …`) stays a line of its own."""
+        """Join a continuation line to the open block; only a labelled one (`Outputs: …`) stays a line of its own."""
         if _LABELLED.match(line):
             self.open.append(line)
         else:
@@ -153,7 +150,7 @@ class _Cutter:
 
 
 def _table(lines: list[str]) -> list[Block]:
-    """A table's rows, or the steps that they are: numbered from 1, with some words each."""
+    """Make a table block, or items when the rows are steps: numbered from 1, with some words each."""
     rows = [[_plain(x) for x in re.split(r"(?<!\\)\|", line.strip()[1:-1])] for line in lines if line]
     rows = [row for row in rows if not all(map(_RULE_CELL.fullmatch, row))]
     head = rows[0] if rows and not _NUMBER_CELL.fullmatch(rows[0][0]) else []
@@ -174,7 +171,7 @@ def _table(lines: list[str]) -> list[Block]:
 
 
 def _is_marker(match: re.Match[str], after_break: bool) -> bool:
-    """Whether a leading number marks an item; `20 samples were` inside a wrapped sentence does not."""
+    """Return True if a leading number marks an item; `20 samples were` inside a wrapped sentence does not."""
     marked = match.string[match.end(1) : match.end(1) + 1] in {".", ")", "、"}
     titled = len(match.group(2)) <= 80 and match.group(2)[0].isupper() and not match.group(2).endswith(".")
     return marked or (after_break and ("." in match.group(1) or titled))
@@ -205,7 +202,7 @@ def _plain(text: str) -> str:
 
 
 def _numbered_headings(cut: tuple[Block, ...]) -> tuple[Block, ...]:
-    """`1 Title` over `1.1 …` is a heading, when no other heading is there."""
+    """Turn `1 Title` over `1.1 …` into a heading, when there is no other heading."""
     if any(b.kind == "heading" and b.level <= 2 for b in cut[1:]):
         return cut
     above = {b.label.rsplit(".", 1)[0] for b in cut if b.kind == "item" and "." in b.label}

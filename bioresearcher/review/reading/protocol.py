@@ -1,4 +1,4 @@
-"""Protocols read from files for review: run folders, JSON of two shapes, Markdown, text, PDF and Word."""
+"""Reader of protocols for review: from run folders, JSON of two shapes, Markdown, text, PDF and Word."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.text.visible import one_line, visible
 
 MAX_BYTES = 20_000_000
-"""Largest file that is read."""
+"""Largest file that is read, in bytes."""
 
 _HINT = "Give a protocol.json, a run folder, or the protocol as Markdown, text, PDF or DOCX."
 _TEXT_SUFFIXES = frozenset({".md", ".markdown", ".txt", ".text", ".rst", ""})
@@ -29,12 +29,12 @@ _TEXT_SUFFIXES = frozenset({".md", ".markdown", ".txt", ".text", ".rst", ""})
 
 @dataclass(frozen=True)
 class Reading:
-    """A protocol with how it was read.
+    """A protocol with the form it was read from and the warnings of the reader.
 
     Attributes:
         form: `run folder`, `protocol`, `experiment_program`, `markdown`, `text`, `pdf` or `docx`.
-        warnings: What was doubtful or left out in reading, a line each.
-        problem: Why what was read is no whole protocol, though it can be reviewed: it has parts, but no steps.
+        warnings: Doubtful or left-out passages, a line each.
+        problem: Reason why the file is no whole protocol, though it can be reviewed: it has parts, but no steps.
     """
 
     protocol: Protocol
@@ -44,7 +44,7 @@ class Reading:
 
 
 def places_in(protocol: Protocol) -> dict[str, str]:
-    """Words by which each part and step can be found in the file it was read from."""
+    """Return words by which each part and step can be found in the file: `step 2.1` -> its title."""
     found = {f"part {p.id}": p.title for p in protocol.parts}
     for s in protocol.steps:
         first = s.action.split("\n", 1)[0]
@@ -56,7 +56,7 @@ def read_protocol(path: Path) -> Reading:
     """Read a protocol from a file or a run folder.
 
     Protocols in our own JSON are taken as they are. All others get `origin="source"`: their parts and steps
-    are numbered anew, and what a step needs and makes is recognised in labelled lines (`Inputs: …`).
+    are numbered anew, and inputs and outputs of a step are recognised in labelled lines (`Inputs: …`).
 
     Raises:
         InputError: The file is not there, too large, of an unknown kind, damaged, or holds no steps.
@@ -65,17 +65,17 @@ def read_protocol(path: Path) -> Reading:
         inner = path / "protocol.json"
         if not inner.is_file():
             raise InputError(f"{path} is a folder without a protocol.json.", hint="Give a run folder or a file.")
-        return _checked(Reading(_own(_json(inner), inner), "run folder"), inner)
+        return _checked(Reading(_own_json(_json(inner), inner), "run folder"), inner)
     if not path.is_file():
         raise InputError(f"{path} is not there.", hint="Check the name.")
     suffix = path.suffix.lower()
     if suffix == ".json":
         return _checked(_from_json(_json(path), path), path)
     if suffix in {".pdf", ".docx", ".docm"}:
-        text, warnings = _office(path)
+        text, warnings = _office_text(path)
         return _from_text(text, path, suffix[1:].replace("docm", "docx"), warnings)
     if suffix in _TEXT_SUFFIXES:
-        text, warnings = _text(path)
+        text, warnings = _plain_text(path)
         return _from_text(text, path, "markdown" if suffix in {".md", ".markdown"} else "text", warnings)
     hint = "Save it as .docx." if suffix in {".doc", ".odt", ".rtf"} else _HINT
     raise InputError(f"{path.name}: files of the kind {suffix} are not read.", hint=hint)
@@ -97,28 +97,21 @@ def _checked(reading: Reading, path: Path) -> Reading:
     return reading
 
 
-def _size(path: Path) -> int:
+def _bytes(path: Path) -> bytes:
     try:
         size = path.stat().st_size
+        data = path.read_bytes() if size <= MAX_BYTES else b""
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    if size == 0:
-        raise InputError(f"{path} is empty.", hint=_HINT)
     if size > MAX_BYTES:
         raise InputError(f"{path} is {size / 1e6:.0f} MB; at most {MAX_BYTES // 10**6} MB are read.", hint=_HINT)
-    return size
+    if not data:
+        raise InputError(f"{path} is empty.", hint=_HINT)
+    return data
 
 
-def _bytes(path: Path) -> bytes:
-    _size(path)
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-
-
-def _office(path: Path) -> tuple[str, list[str]]:
-    """A PDF's or Word file's text: these can be made to harm, so the process with limits reads them."""
+def _office_text(path: Path) -> tuple[str, list[str]]:
+    """Read the text of a PDF or Word file in the process with limits, as such files can be hostile."""
     data = _bytes(path)
     file = SourceFile(path.stem, path.suffix.lower(), str(path), hashlib.sha256(data).hexdigest())
     try:
@@ -128,7 +121,7 @@ def _office(path: Path) -> tuple[str, list[str]]:
     return visible(text), list(warnings)
 
 
-def _text(path: Path) -> tuple[str, list[str]]:
+def _plain_text(path: Path) -> tuple[str, list[str]]:
     data = _bytes(path)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return visible(data.decode("utf-16", errors="replace")), ["read as UTF-16"]
@@ -146,7 +139,7 @@ def _text(path: Path) -> tuple[str, list[str]]:
 
 
 def _json(path: Path) -> object:
-    text, _ = _text(path)
+    text, _ = _plain_text(path)
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -162,13 +155,13 @@ def _from_json(data: object, path: Path) -> Reading:
             if isinstance(data.get(wrapper), dict) and len(data) <= 3:
                 return _from_json(data[wrapper], path)
         if isinstance(data.get("parts"), list):
-            return Reading(_own(data, path), "protocol")
+            return Reading(_own_json(data, path), "protocol")
         if any(_PART_KEY.fullmatch(str(k)) for k in data):
             return _program(data, path)
-    raise InputError(f"{path} is JSON, but not a protocol{_what(data)}.", hint=_HINT)
+    raise InputError(f"{path} is JSON, but not a protocol{_other_kind(data)}.", hint=_HINT)
 
 
-def _own(data: object, path: Path) -> Protocol:
+def _own_json(data: object, path: Path) -> Protocol:
     try:
         return Protocol.model_validate_json(json.dumps(data))
     except ValidationError as error:
@@ -179,8 +172,8 @@ def _own(data: object, path: Path) -> Protocol:
         raise InputError(message, hint="See the JSON Schema of `Protocol`.") from error
 
 
-def _what(data: object) -> str:
-    """What another JSON file seems to be, as ` (it looks like …)`."""
+def _other_kind(data: object) -> str:
+    """Describe a JSON value that is no protocol, as ` (it looks like …)`."""
     if isinstance(data, list):
         return " (it is a list)"
     if not isinstance(data, dict):
@@ -191,7 +184,7 @@ def _what(data: object) -> str:
         "paper_id": "a paper's report",
         "useful": "a list of data sets",
     }
-    looks = next((what for key, what in known.items() if key in data), "")
+    looks = next((kind for key, kind in known.items() if key in data), "")
     keys = ", ".join(one_line(str(k), 30) for k in list(data)[:4])
     return f" (it looks like {looks})" if looks else f" (its keys are {keys})" if keys else " (it is empty)"
 
@@ -201,8 +194,8 @@ _STEP_KEY = re.compile(r"step\s*(\d{1,4})", re.I)
 
 
 def _program(data: Mapping[str, object], path: Path) -> Reading:
-    """The `experiment_program` shape: `Part n` -> its title under its own name, and `step k` -> details."""
-    warnings = _disorder([str(k) for k in data], _PART_KEY, "parts")
+    """Read the `experiment_program` shape: `Part n` -> its title under its own name, and `step k` -> details."""
+    warnings = _order_warning([str(k) for k in data], _PART_KEY, "parts")
     parts: list[ProtocolPart] = []
     for key in sorted((k for k in data if _PART_KEY.fullmatch(str(k))), key=lambda k: _number(_PART_KEY, k)):
         value = data[key]
@@ -212,7 +205,7 @@ def _program(data: Mapping[str, object], path: Path) -> Reading:
                 f"{path}: “{short(key)}” holds no steps; it looks like {what}, not a protocol.", hint=_HINT
             )
         parts.append(_program_part(key, value, len(parts) + 1, path, warnings))
-        warnings += _disorder([str(k) for k in value], _STEP_KEY, f"steps of {key}")
+        warnings += _order_warning([str(k) for k in value], _STEP_KEY, f"steps of {key}")
     unread = [one_line(str(k), 40) for k in data if not _PART_KEY.fullmatch(str(k))]
     if unread:
         warnings.append(f"not read: {', '.join(unread[:5])}")
@@ -244,7 +237,7 @@ def _program_part(key: str, value: Mapping[str, object], number: int, path: Path
 
 
 def _sources(value: object) -> str:
-    """A step's references as one line: the ids and what is cited of each."""
+    """Format a step's references as one line: the ids with the cited places of each."""
     if isinstance(value, str):
         return visible(value)
     if not isinstance(value, dict):
@@ -259,7 +252,7 @@ def _number(pattern: re.Pattern[str], key: str) -> int:
     return int(match.group(1)) if match else 0
 
 
-def _disorder(keys: list[str], pattern: re.Pattern[str], what: str) -> list[str]:
+def _order_warning(keys: list[str], pattern: re.Pattern[str], what: str) -> list[str]:
     numbers = [_number(pattern, k) for k in keys if pattern.fullmatch(k)]
     if sorted(numbers) != list(range(1, len(numbers) + 1)):
         return [f"the {what} are numbered {', '.join(map(str, numbers[:12]))} in the file; they were put in order"]

@@ -1,4 +1,4 @@
-"""Blocks of text made into a protocol: headings are parts, items or sub-headings are steps."""
+"""Reader of protocols from free text: headings become parts, items or sub-headings become steps."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep,
 from bioresearcher.text.format import count_of
 
 MAX_STEPS = 5_000
-"""Steps above which a file is not taken for a protocol."""
+"""Largest number of steps of a protocol; a file with more is refused."""
 
 _ROWS_OF_STEP = 30
-"""A table of more rows is a list beside the steps, such as one of codes."""
+"""Largest number of rows of a table that belongs to a step; a longer one is a list, such as one of codes."""
 
 _PREFIX = re.compile(
     r"^(?:(?:part|section|phase|module|step|步骤)\s*(?:\d{1,3}(?:\.\d{1,3})*|[IVX]{1,5}\b)"
@@ -43,7 +43,7 @@ _FIELD = re.compile(
     r"^(?P<name>inputs?|outputs?|results? files?|parameters?|settings|software|tools?"
     r"|acceptance(?: criteri(?:on|a))?|success criteri(?:on|a)"
     r"|expected (?:result|outcome)|rationale|reason|why|data ?sets?|data|purpose|goal|action|procedure|kind"
-    r"|type|depends on|reference source|evidence|learnt from|links?|accepted when|serves|vetted analysis|origin"
+    r"|type|depends on|reference source|evidence|learnt from|links?|accepted when|serves|skill|vetted analysis|origin"
     r"|输入|输出|参数|软件|验收标准|理由|数据集)\s*[:：]\s*(?P<value>.*)$",
     re.I | re.S,
 )
@@ -82,10 +82,10 @@ class _Part:
 
 
 def protocol_from_text(text: str, name: str) -> tuple[Protocol, tuple[str, ...]]:
-    """A protocol read from Markdown or plain text, and what was doubtful in reading it.
+    """Read a protocol from Markdown or plain text; return it with the warnings of the reader.
 
     Raises:
-        InputError: There is no text, or nothing in it can be taken for a step.
+        InputError: There is no text, or nothing in it looks like a step.
     """
     cut = blocks(text)
     if not cut:
@@ -114,8 +114,7 @@ def protocol_from_text(text: str, name: str) -> tuple[Protocol, tuple[str, ...]]
     if aside:
         warnings.append(f"not read as steps: {', '.join(aside[:5])}")
     warnings += _label_jumps(kept)
-    said = [p for p in kept if p.steps or p.paragraphs or p.purpose or not n_steps]
-    built = [_part(p, n) for n, p in enumerate(said, 1)]
+    filled = [p for p in kept if p.steps or p.paragraphs or p.purpose or not n_steps]
     summary = "\n".join(x for p in parts if p.role == "front" for x in p.paragraphs)[:4000]
     limits = tuple(x for p in parts if p.role == "limits" for x in p.paragraphs)
     protocol = Protocol(
@@ -123,7 +122,7 @@ def protocol_from_text(text: str, name: str) -> tuple[Protocol, tuple[str, ...]]
         title=title,
         objective_id="",
         summary=summary,
-        parts=tuple(built),
+        parts=tuple(_part(p, n) for n, p in enumerate(filled, 1)),
         limitations=limits,
         origin="source",
     )
@@ -131,7 +130,7 @@ def protocol_from_text(text: str, name: str) -> tuple[Protocol, tuple[str, ...]]
 
 
 def _title(cut: tuple[Block, ...], name: str) -> tuple[str, tuple[Block, ...]]:
-    """The document's title: a top heading that stands alone at its level, or a short first line."""
+    """Find the title: a single heading at the top level, or a short first line; else the file's name."""
     first = cut[0]
     stem = re.sub(r"\.\w{1,8}$", "", name)
     if first.kind == "heading" and not _IS_PART.match(first.text) and not _IS_STEP.match(first.text):
@@ -163,7 +162,7 @@ def _parts(cut: tuple[Block, ...], title: str) -> list[_Part]:
 
 
 def _before_step_headings(cut: tuple[Block, ...], part_level: int | None, step_level: int | None) -> set[int]:
-    """Positions between a part's heading and its first step's heading: a list there says something of the part."""
+    """Find the positions between a part's heading and its first step's heading: a list there belongs to the part."""
     found: set[int] = set()
     pending: list[int] | None = []
     for number, b in enumerate(cut):
@@ -178,7 +177,7 @@ def _before_step_headings(cut: tuple[Block, ...], part_level: int | None, step_l
 
 
 def _levels(cut: tuple[Block, ...]) -> tuple[int | None, int | None]:
-    """The heading levels of parts and of steps."""
+    """Determine the heading levels of parts and of steps."""
     headings = [b for b in cut if b.kind == "heading"]
     if not headings:
         return None, None
@@ -208,7 +207,7 @@ def _label(text: str) -> str:
 
 
 def _into_part(part: _Part, b: Block) -> None:
-    """An item starts a step unless it is a labelled field, nested, or under a step's own heading."""
+    """Add a block to a part; an item starts a step unless it is labelled, nested, or under a step's own heading."""
     step = part.steps[-1] if part.steps else None
     labelled = _FIELD.match(b.text)
     if b.kind == "table":
@@ -279,7 +278,7 @@ def _add_lines(step: _Step, part: _Part, text: str) -> None:
 
 
 def _prose(parts: list[_Part], warnings: list[str]) -> None:
-    """Parts without items: their paragraphs are taken as steps, if more than a remark, or the rows of tables."""
+    """Take the paragraphs of parts without items as steps, if more than a remark, or else the rows of tables."""
     made = 0
     enough = 80 if any(p.steps for p in parts) else 4
     for p in parts:
@@ -289,8 +288,8 @@ def _prose(parts: list[_Part], warnings: list[str]) -> None:
             made += len(p.steps)
     none = not any(p.steps for p in parts)
     for p in parts:  # rows of sentences are steps, rows of a few words are a list
-        told = len(re.findall(r"\w+", " ".join(p.tables))) >= 8 * len(p.tables)
-        if none or (p.role == "part" and told and not (p.steps or p.paragraphs)):
+        sentences = len(re.findall(r"\w+", " ".join(p.tables))) >= 8 * len(p.tables)
+        if none or (p.role == "part" and sentences and not (p.steps or p.paragraphs)):
             p.steps = [_Step("", lines=[x]) for x in p.tables]
             made += len(p.steps)
             p.tables = []
@@ -300,7 +299,7 @@ def _prose(parts: list[_Part], warnings: list[str]) -> None:
 
 
 def _label_jumps(parts: list[_Part]) -> list[str]:
-    """Numbers in the source that repeat or jump; the protocol is numbered anew."""
+    """Warnings about step numbers that repeat or jump in the source; the protocol is numbered anew."""
     odd = []
     for p in parts:
         numbers = [int(s.label.rsplit(".", 1)[-1]) for s in p.steps if s.label]
@@ -316,7 +315,7 @@ def _part(p: _Part, number: int) -> ProtocolPart:
 
 
 def make_step(title: str, lines: list[str], fields: dict[str, list[str]], step_id: str) -> ProtocolStep:
-    """A step from its words and labelled fields; software, data sets and kind are recognised in the words."""
+    """Make a step from its words and labelled fields; software, data sets and kind are recognised in the words."""
     action = "\n".join([*lines, *fields.get("action", ())]).strip()
     if not title:
         title, action = _split_title(action)
@@ -341,13 +340,13 @@ def make_step(title: str, lines: list[str], fields: dict[str, list[str]], step_i
 
 
 def _split_title(action: str) -> tuple[str, str]:
-    """`Title: what to do` and `Title. what to do` have a title; else the first words are one."""
+    """Split `Title: what to do` and `Title. what to do`; else the first words are the title."""
     first = action.split("\n", 1)[0]
     m = re.match(r"([^.:：。]{3,80})(?:[:：]|\.\s|。)\s*(?=\S)", first)
     if m and len(m.group(1).split()) <= 9 and len(action) - m.end() >= 20:
         return m.group(1).strip(), action[m.end() :].strip()
-    shown = first.split()
-    return (first[:60] if len(shown) <= 1 else " ".join(shown[:9])[:100]).rstrip(".,;:"), action
+    words = first.split()
+    return (first[:60] if len(words) <= 1 else " ".join(words[:9])[:100]).rstrip(".,;:"), action
 
 
 def _values(texts: list[str] | tuple[()], separator: str) -> list[str]:
@@ -362,7 +361,7 @@ def _parameter(text: str) -> Parameter:
 
 
 def _input(text: str) -> StepInput:
-    """`name (source)`, where the source has one of the forms that `StepInput` knows; else it is given."""
+    """Parse `name (source)`, where the source has one of the forms of `StepInput`; else it is `given`."""
     m = re.search(r"\(?\b(step:\d+(?:\.\d+)*/[^()]+?|dataset:[^()/\s]+/[^()]+?|given)\)?$", text)
     name = text[: m.start()].strip() if m else text
     return StepInput(name=(name or text)[:300], source=m.group(1) if m else "given")
@@ -370,7 +369,7 @@ def _input(text: str) -> StepInput:
 
 def _output(text: str) -> StepOutput:
     name, _, description = (x.strip() for x in re.sub(r"\s[—–-]\s", "\0", text, count=1).partition("\0"))
-    said = re.search(r"\s*\((table|figure|text|model|material|decision)\)$", name)
+    stated = re.search(r"\s*\((table|figure|text|model|material|decision)\)$", name)
     low = text.lower()
     kinds = (
         ("figure", "figure|plot|png|svg|heat ?map|curve"),
@@ -378,8 +377,8 @@ def _output(text: str) -> StepOutput:
         ("text", r"report|\.txt|\.md"),
     )
     kind = next((k for k, cue in kinds if re.search(cue, low)), "table")
-    if said:
-        name, kind = name[: said.start()], said.group(1)
+    if stated:
+        name, kind = name[: stated.start()], stated.group(1)
     return StepOutput.model_validate({"name": name.rstrip(".")[:200], "kind": kind, "description": description[:500]})
 
 
@@ -389,9 +388,9 @@ def _software(fields: dict[str, list[str]], text: str) -> tuple[str, ...]:
 
 
 def _kind(fields: dict[str, list[str]], text: str) -> Literal["dry", "wet"]:
-    said = " ".join(fields.get("kind", ())).lower()
-    if "wet" in said or "dry" in said:
-        return "wet" if "wet" in said else "dry"
+    stated = " ".join(fields.get("kind", ())).lower()
+    if "wet" in stated or "dry" in stated:
+        return "wet" if "wet" in stated else "dry"
     wet = len(WET.findall(text[:20_000])) + len(WET_CJK.findall(text[:20_000])) + len(_AMOUNT.findall(text[:20_000]))
     wet += 2 * sum("(material)" in line for line in fields.get("outputs", ()))
     return "wet" if wet > len(_DRY.findall(text[:20_000])) else "dry"

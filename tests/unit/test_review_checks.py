@@ -1,4 +1,4 @@
-"""Every gate finds the flaw it is for, and none finds one in a clean protocol."""
+"""Every check finds the flaw it is for, and none finds one in a clean protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioresearcher.review.check import CheckContext
-from bioresearcher.review.checks import GATES, applicability, run_gates
+from bioresearcher.review.checks import CHECKS, applicability, run_gates
 from bioresearcher.review.checks_references import paper_identifiers
 from bioresearcher.review.metrics import review_by_rule
 from bioresearcher.review.reading.text import protocol_from_text
@@ -335,24 +335,24 @@ def test_clean_protocols_read_from_text_have_no_error_and_no_warning(text: str, 
 
 
 @pytest.mark.parametrize(("gate", "what", "inject"), DEFECTS, ids=[f"{g}: {w}" for g, w, _ in DEFECTS])
-def test_a_flaw_is_found_by_its_gate_and_lowers_the_metric_it_concerns(gate: str, what: str, inject: Inject):
+def test_a_flaw_is_found_by_its_check_and_lowers_the_metric_it_concerns(gate: str, what: str, inject: Inject):
     broken = inject(S.clean_protocol())
     found = [f for f in run_gates(broken, context()) if f.gate == gate]
     assert found, what
     assert all(f.location and f.message for f in found)
-    metric = next(g.metric for g in GATES if g.id == gate)
+    metric = next(g.metric for g in CHECKS if g.id == gate)
     before = review_by_rule(S.clean_protocol(), context()).metrics[metric].score
     after = review_by_rule(broken, context()).metrics[metric].score
     assert after < before
 
 
-def test_all_gates_but_few_are_tried_by_a_flaw():
+def test_all_checks_but_few_are_tried_by_a_flaw():
     tried = {gate for gate, _, _ in DEFECTS}
-    assert {g.id for g in GATES} - tried == {"G-STR-13", "G-DAT-10", "G-COV-05"}
+    assert {g.id for g in CHECKS} - tried == {"G-STR-13", "G-DAT-10", "G-COV-05"}
 
 
-def test_gate_ids_are_unique_and_at_least_twenty():
-    ids = [g.id for g in GATES]
+def test_check_ids_are_unique_and_at_least_twenty():
+    ids = [g.id for g in CHECKS]
     assert len(set(ids)) == len(ids) >= 20
 
 
@@ -379,11 +379,11 @@ def test_a_protocol_of_another_objective_is_noticed():
     assert "G-COV-05" in {f.gate for f in found}
 
 
-def test_gates_that_need_what_is_not_known_are_skipped_and_named():
+def test_checks_that_need_what_is_not_known_are_skipped_and_named():
     known, unknown = applicability(context()), applicability(CheckContext())
     assert known.skipped == ()
     assert dict(unknown.skipped)["G-REF-05"] == ("paper_ids", "datasets")
-    assert len(unknown.applied) + len(unknown.skipped) == len(GATES)
+    assert len(unknown.applied) + len(unknown.skipped) == len(CHECKS)
 
 
 def test_one_part_is_not_blamed_for_what_the_others_hold():
@@ -469,7 +469,7 @@ HOSTILE = st.text(max_size=400) | st.sampled_from(
 
 @settings(max_examples=60, deadline=None)
 @given(text=HOSTILE, title=HOSTILE)
-def test_hostile_text_never_breaks_a_gate_nor_reaches_a_finding_raw(text: str, title: str):
+def test_hostile_text_never_breaks_a_check_nor_reaches_a_finding_raw(text: str, title: str):
     p = fields("2.1", action=text, title=title, rationale=text, acceptance=title)(S.clean_protocol())
     for f in run_gates(p, context()):
         assert not any(ord(c) < 32 or c in "\x7f\u202e\u2066" for c in f.message + f.location + f.suggestion)
@@ -494,6 +494,6 @@ def test_a_flaw_never_raises_the_metric_it_concerns_in_an_already_flawed_protoco
     start = S.clean_protocol()
     for sentence in before:
         start = says("1.1", sentence)(start)
-    metric = next(g.metric for g in GATES if g.id == gate)
+    metric = next(g.metric for g in CHECKS if g.id == gate)
     worse = review_by_rule(inject(start), context()).metrics[metric].score
     assert worse <= review_by_rule(start, context()).metrics[metric].score, what
