@@ -70,9 +70,9 @@ def _child(child: _Element, name: str, out: list[str], skip: frozenset[str], dep
     text = "".join(part)
     before = _last(out)
     if name == "sup":
-        text = _superscript(text, before, (child.tail or "")[:1], cites=_cites(child))
+        text = superscript(text, before, (child.tail or "")[:1], cites=_cites(child))
     elif name == "xref" and child.get("ref-type") in ("table-fn", "fn"):
-        text = _superscript(text, before, (child.tail or "")[:1], cites=False)
+        text = superscript(text, before, (child.tail or "")[:1], cites=False)
     elif name == "xref" and child.get("ref-type") == "bibr":
         text = _citation(text, before, "".join(out[-12:])[-60:], child)
     elif name in _BROKEN:
@@ -97,7 +97,8 @@ def _cites(element: _Element) -> bool:
     return any(x.get("ref-type") == "bibr" for x in element.iter("xref"))
 
 
-def _superscript(text: str, before: str, after: str, *, cites: bool) -> str:
+def superscript(text: str, before: str, after: str, *, cites: bool) -> str:
+    """A superscript as text between the characters `before` and `after` it: a power as `^6`, a citation as ` [12]`."""
     stripped = text.strip()
     if cites:
         return stripped if stripped.startswith("[") else f" [{stripped}]"
