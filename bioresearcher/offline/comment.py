@@ -24,7 +24,7 @@ from bioresearcher.schemas.ask_design import (
 )
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.skill import SkillParameter
-from bioresearcher.text.words import Similarity, normal, weighted_overlap
+from bioresearcher.text.words import Similarity, normalised, weighted_overlap
 
 _CUT = re.compile(
     r"[.;](?=\s|$)|\n|,?\s+(?:and|but|then)\s+(?:please\s+)?"
@@ -78,8 +78,8 @@ def named_parts(clause: str, parts: Collection[str]) -> tuple[str, ...]:
 
 def titled(clause: str, items: Sequence[ProtocolPart | ProtocolStep]) -> tuple[str, ...]:
     """Ids of parts or steps whose title stands in the clause."""
-    text = normal(clause)
-    return tuple(i.id for i in items if len(i.title) >= _LEAST_TITLE and normal(i.title) in text)
+    text = normalised(clause)
+    return tuple(i.id for i in items if len(i.title) >= _LEAST_TITLE and normalised(i.title) in text)
 
 
 def unknown_names(comment: str, protocol: Protocol) -> tuple[str, ...]:

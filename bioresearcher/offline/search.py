@@ -19,7 +19,7 @@ from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.paper import PaperAnswers, QueryPlan, SearchQuery
 from bioresearcher.sources.datasets.suitability import check_dataset
 from bioresearcher.sources.pubmed_offline.mesh import headings
-from bioresearcher.text.words import STOP, normal, overlap, phrases, sentence_texts, words
+from bioresearcher.text.words import STOP, normalised, overlap, phrases, sentence_texts, words
 
 Kind = Literal["disease", "method", "topic"]
 
@@ -112,7 +112,7 @@ class Concept:
     @property
     def key(self) -> str:
         """What two mentions of the same concept have in common."""
-        return self.heading or normal(self.names[0]).strip()
+        return self.heading or normalised(self.names[0]).strip()
 
 
 def find_concepts(text: str) -> list[Concept]:
@@ -137,11 +137,11 @@ def find_concepts(text: str) -> list[Concept]:
 
 def free_phrases(texts: Iterable[str], known: Sequence[Concept], limit: int) -> list[Concept]:
     """Key phrases that no known concept covers and that are more than everyday words."""
-    covered = {stem for c in known for name in c.names for stem in terms(normal(name))}
+    covered = {stem for c in known for name in c.names for stem in terms(normalised(name))}
     found = []
     for phrase in phrases(texts, 40):
-        stems = terms(normal(phrase))
-        said = [w for w in normal(phrase).split() if w not in _GENERIC and not w.isdigit()]
+        stems = terms(normalised(phrase))
+        said = [w for w in normalised(phrase).split() if w not in _GENERIC and not w.isdigit()]
         telling = not covered.issuperset(terms(" ".join(said)))
         if telling and (len(stems) >= 2 or len(phrase) >= 8) and len(phrase.split()) <= 3:
             found.append(Concept("", (phrase,), "topic"))
@@ -176,7 +176,7 @@ def _key(name: str) -> tuple[str, ...]:
 
     Not stems: those of `pancreatic` and `pancreatitis` are the same.
     """
-    return tuple(_SAME.get(w, w) for w in map(_singular, normal(name).split()) if w not in STOP)
+    return tuple(_SAME.get(w, w) for w in map(_singular, normalised(name).split()) if w not in STOP)
 
 
 def _singular(word: str) -> str:
@@ -199,7 +199,7 @@ def _vocabulary() -> dict[tuple[str, ...], Concept]:
         for name in concept.names:
             key = _key(name)
             plain = len(key) == 1 and (name.lower() in _AMBIGUOUS or len(name) < 5)
-            if key and key != ("neoplasm",) and not plain and not _ACTS.intersection(normal(name).split()):
+            if key and key != ("neoplasm",) and not plain and not _ACTS.intersection(normalised(name).split()):
                 found.setdefault(key, concept)
     return found
 
@@ -282,7 +282,7 @@ def block(concept: Concept, names: int = NAMES) -> str:
 def _spellings(name: str, kind: str) -> tuple[str, ...]:
     """A name as written, in American spelling, and, of a disease, in the plural or singular."""
     plain = name.replace("'", "").replace('"', "")
-    spelled = normal(plain).strip()
+    spelled = normalised(plain).strip()
     found = [plain]
     if not re.search(r"[^a-z ]", plain.lower()) and spelled != plain.lower():
         found.append(spelled)
@@ -453,7 +453,7 @@ def judge_dataset(values: JudgeDatasetInput) -> DatasetAnswers:
         filter(None, [dataset.title, dataset.assay, dataset.organism, dataset.citation, *dataset.notes])
     )
     shared = overlap(words(described), words(_all_text(objective)))
-    named = normal(dataset.id).strip() in normal(_all_text(objective))
+    named = normalised(dataset.id).strip() in normalised(_all_text(objective))
     reference = dataset.file("gene_sets") is not None and dataset.file("samples") is None
     groups = dataset.column("group") is not None or dataset.column("event") is not None
     undescribed = dataset.described_by == "inferred"

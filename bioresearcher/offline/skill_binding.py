@@ -22,7 +22,7 @@ from bioresearcher.schemas.execution import DryLabTask, TaskInput
 from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.schemas.protocol import ProtocolStep, StepInput
 from bioresearcher.schemas.skill import SkillContract, SkillInput, SkillParameter
-from bioresearcher.text.words import normal
+from bioresearcher.text.words import normalised
 
 NOT_STATED = "not stated"
 """How a protocol prints a parameter whose value the source does not give."""
@@ -122,7 +122,7 @@ class Binding:
 
     def __init__(self, objective: Objective, datasets: tuple[Dataset, ...]) -> None:
         self._raw = " ".join([objective.text, *(r.text for r in objective.requirements), *objective.conditions])
-        self._text = normal(self._raw)
+        self._text = normalised(self._raw)
         self._datasets = datasets
         measured = [d for d in datasets if d.file("expression") is not None or d.file("samples") is not None]
         named = [d for d in measured if d.role == "discovery"]
@@ -150,7 +150,7 @@ class Binding:
         best: tuple[int, str] | None = None
         for name in names:
             label = name.split("_", 1)[1] if len(first) == 1 and "_" in name else name
-            parts = normal(label.replace("_", " ")).split()
+            parts = normalised(label.replace("_", " ")).split()
             if parts and all(self._mentioned(p) for p in parts):
                 rank = (sum(map(len, parts)), name)
                 best = rank if best is None or rank[0] > best[0] else best
@@ -185,20 +185,20 @@ class Binding:
         places = {}
         for level in column.groups:
             word = level.strip()
-            if word.casefold() in _NO_NAMES or not normal(word).strip(" 0123456789"):
+            if word.casefold() in _NO_NAMES or not normalised(word).strip(" 0123456789"):
                 continue
             if word.isupper() and len(word) <= 5:
                 found = re.search(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", self._raw)
                 place = found.start() if found else -1
             else:
-                place = self._text.find(normal(word))
+                place = self._text.find(normalised(word))
             if place >= 0:
                 places[level] = place
         return sorted(places, key=lambda level: places[level])
 
     def _column_mentioned(self, column: Column) -> bool:
         names = [column.name, column.label, *column.aliases]
-        return any(len(n) > 1 and normal(n.replace("_", " ")) in self._text for n in names if n)
+        return any(len(n) > 1 and normalised(n.replace("_", " ")) in self._text for n in names if n)
 
     def has_columns(self, use: Use) -> bool:
         """Whether every data set of the use has the columns the skill needs."""
@@ -364,9 +364,9 @@ def asked_for(skill: SkillBrief, text: str) -> bool:
 
     A cross-validation and replicate samples are no validation.
     """
-    low = normal(text)
+    low = normalised(text)
     bare = _CROSS.sub(" ", low)
-    return any(normal(t) in (low if "cross" in t else bare) for t in skill.contract.triggers)
+    return any(normalised(t) in (low if "cross" in t else bare) for t in skill.contract.triggers)
 
 
 def choose_uses(objective: Objective, datasets: tuple[Dataset, ...], skills: Sequence[SkillBrief]) -> tuple[Use, ...]:

@@ -1,9 +1,7 @@
-"""Running text of JATS elements: inline markup, superscripts, citations, formulas and table rows.
+"""Elements of JATS as text, and the metadata of an article: title, authors, identifiers, licence, retraction.
 
 Markup that changes the meaning of a number is kept visible: `10<sup>6</sup>` becomes `10^6`, not `106`, and a
 superscript citation becomes `[12]`, not two more digits.
-
-What a JATS article says about itself: title, authors, identifiers, licence, abstract, retraction.
 """
 
 from __future__ import annotations
@@ -17,21 +15,20 @@ from bioresearcher.papers.canonical import clean
 from bioresearcher.papers.identifiers import Identifiers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lxml.etree import _Element
 
 
 BLOCKS: Final = frozenset(
     ["fig", "fig-group", "table-wrap", "table-wrap-group", "supplementary-material", "boxed-text", "sec"]
 )
-"""Elements that stand in a paragraph but are written elsewhere."""
+"""Elements inside paragraphs that become sections of their own."""
 
 _SKIPPED: Final = frozenset(["object-id", "graphic", "inline-graphic", "tex-math", "email", "alt-text", "permissions"])
 _BROKEN: Final = frozenset(["break", "p", "title", "list-item", "def-item", "disp-quote", "disp-formula", "td", "th"])
 _POWER: Final = re.compile(r"[-−–+]?\d+(?:[.,]\d+)?")
 _WIDEST: Final = 200
-"""A table has at most so many columns; the rest of a row is left out."""
+"""Most columns of a table; the rest of a row is left out."""
+
 _MARK: Final = re.compile(r"(?!st|nd|rd|th)[a-z](,?[a-z]){0,3}")
 
 
@@ -81,7 +78,7 @@ def _child(child: _Element, name: str, out: list[str], skip: frozenset[str], dep
 
 
 def _entity(node: _Element) -> str:
-    """A named character such as `&alpha;`; what the file itself defines as an entity is never looked up."""
+    """The character of a named entity such as `&alpha;`; entities that the file defines are never looked up."""
     name = node.text or ""
     if not re.fullmatch(r"&[A-Za-z0-9]{1,32};", name):
         return ""
@@ -110,7 +107,7 @@ def superscript(text: str, before: str, after: str, *, cites: bool) -> str:
 
 
 def _citation(text: str, before: str, recent: str, element: _Element) -> str:
-    """A bare citation number glued to a word is put in brackets; `(Smith 2004)` and `[3]` stay."""
+    """Put a bare citation number behind a word in brackets; `(Smith 2004)` and `[3]` stay."""
     parent = element.getparent()
     if parent is not None and tag_of(parent) == "sup":
         return text
@@ -143,8 +140,7 @@ def math_text(element: _Element, depth: int = 0) -> str:
     if name == "mo" and own:
         return own if own in "()[]{},|" else f" {own} "
     parts = [part for part in (math_text(child, depth + 1) for child in element) if part]
-    joined = _JOIN.get(name, "".join)(parts)
-    return own + joined
+    return own + _JOIN.get(name, "".join)(parts)
 
 
 def rows(table: _Element) -> Iterator[str]:
@@ -167,7 +163,7 @@ def rows(table: _Element) -> Iterator[str]:
 
 
 def _cells(row: _Element, above: dict[int, tuple[int, str]]) -> tuple[list[str], dict[int, tuple[int, str]]]:
-    """A row's cells, those that reach into it from above included, and what reaches into the next row."""
+    """A row's cells, with those that span rows from above, and the cells that span into the next row by column."""
     cells: list[str] = []
     below: dict[int, tuple[int, str]] = {}
 
@@ -327,7 +323,7 @@ def licence_name(links: str, statement: str) -> str | None:
 
 
 def abstracts_of(meta: _Element) -> Iterator[tuple[_Element, bool]]:
-    """Each abstract with whether it is the main one (not a summary for editors, a teaser or a picture)."""
+    """Each abstract, with True for the main one (not a summary for editors, a teaser or a picture)."""
     main_seen = False
     for element in children(meta, "abstract"):
         kind = element.get("abstract-type", "")
@@ -337,21 +333,18 @@ def abstracts_of(meta: _Element) -> Iterator[tuple[_Element, bool]]:
 
 
 def notices_of(article: _Element, meta: _Element, title: str) -> tuple[Status, tuple[str, ...]]:
-    """The status that the article itself declares, and caveats in words.
+    """The status that the article itself declares (retracted, corrected …), and caveats in words.
 
-    Only what the file says is read; a paper without a notice is `unknown`, not `ok`, because a file on disk
-    does not learn of later retractions.
+    A paper without a notice is `unknown`, not `ok`, because a file on disk does not learn of later retractions.
     """
     related = {
         e.get("related-article-type", "").lower()
         for e in meta.iter()
         if tag_of(e) in ("related-article", "related-object")
     }
-    caveats = []
     kind = article.get("article-type", "").lower()
     if kind in _NOTICES:
-        caveats.append(f"this file is {_NOTICES[kind]}, not the paper itself.")
-        return "unknown", tuple(caveats)
+        return "unknown", (f"this file is {_NOTICES[kind]}, not the paper itself.",)
     if related & {"retraction-forward", "retraction"} or re.match(r"\W*(retracted|withdrawn)\b", title.lower()):
         return "retracted", ("the file declares that this paper was retracted.",)
     if related & {"concern-forward", "expression-of-concern", "expression-of-concern-forward"}:

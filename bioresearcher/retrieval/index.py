@@ -55,7 +55,7 @@ class Corpus:
         return {identifier: n for n, identifier in enumerate(self.ids)}
 
 
-class Corpora:
+class CorpusCache:
     """Corpora made when asked for; not safe for several threads without a lock of the caller's."""
 
     def __init__(self, store: Store, folder: Path) -> None:
@@ -158,7 +158,7 @@ class Library:
         self._synced = False
         self._closing = False
         self._version = self._store.version()
-        self._corpora = Corpora(self._store, root)
+        self._corpora = CorpusCache(self._store, root)
 
     def __enter__(self) -> Self:
         return self

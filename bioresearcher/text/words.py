@@ -39,7 +39,7 @@ Similarity = Callable[[Sequence[str], Sequence[str]], "NDArray[np.float32]"]
 """Cosine similarity of every text of one list with every text of another: one row per left text."""
 
 
-def normal(text: str) -> str:
+def normalised(text: str) -> str:
     """Lower case, American spelling of a few frequent words, hyphens and punctuation as spaces: for matching."""
     low = text.casefold()
     for british, american in _SPELLING:
@@ -49,7 +49,7 @@ def normal(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """Content words in order, normalised."""
-    return [w for w in normal(text).split() if w not in STOP and (len(w) > 2 or w.isdigit() or w in {"er", "ki"})]
+    return [w for w in normalised(text).split() if w not in STOP and (len(w) > 2 or w.isdigit() or w in {"er", "ki"})]
 
 
 def phrases(texts: Iterable[str], limit: int = 12) -> list[str]:
