@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from bioresearcher.offline.read import LABORATORY, WET
+from bioresearcher.offline.read import LABORATORY, WET, objective_texts
 from bioresearcher.offline.skill_binding import Binding, Use, asked_for, choose_uses, unserved
 from bioresearcher.schemas.ask_design import (
     DesignHeadingsInput,
@@ -241,7 +241,7 @@ class OfflineDesigner:
         wording = {u.skill.name: _wording(u, binding) for u in reversed(uses)}
         parts = self._skill_headings(groups, wording, values) if groups else []
         chosen = [skill for skills in groups.values() for skill in skills]
-        texts = open_questions(values.objective, chosen) if groups else _all_texts(values.objective)
+        texts = open_questions(values.objective, chosen) if groups else objective_texts(values.objective)
         parts += literature_headings(texts, values.known, self.similarity, first=len(parts) + 1, taken=groups)
         parts = parts[: values.max_parts]
         return HeadingsDraft(
@@ -369,10 +369,6 @@ def _relations(skills: Sequence[SkillBrief], number: str, number_of: dict[str, s
     )
 
 
-def _all_texts(objective: Objective) -> tuple[str, ...]:
-    return (objective.text, *(r.text for r in objective.requirements))
-
-
 def _summary(values: DesignHeadingsInput, uses: Sequence[Use], binding: Binding, parts: Sequence[HeadingDraft]) -> str:
     """A summary of the plan: data sets, origin of its parts, skills that cannot be used, and doubtful choices."""
     names = ", ".join(d.id for d in values.datasets) or "no data set"
@@ -385,7 +381,7 @@ def _summary(values: DesignHeadingsInput, uses: Sequence[Use], binding: Binding,
         summary.append("Parts that no skill covers repeat what papers describe.")
     if not uses:
         summary.append("Without analysable data it is assembled from what the papers read describe.")
-    elif not any(asked_for(u.skill, t) for u in uses for t in _all_texts(values.objective)):
+    elif not any(asked_for(u.skill, t) for u in uses for t in objective_texts(values.objective)):
         summary.append("No analysis that the objective names can be planned: the data are only checked and described.")
     lacking: dict[str, list[str]] = {}
     for skill, reason in unserved(values.objective, values.datasets, values.skills):

@@ -27,15 +27,9 @@ from bioresearcher.schemas.paper import Passage
 from bioresearcher.schemas.paper_report import ReportPart
 from bioresearcher.text.format import count_of
 from bioresearcher.text.visible import clip
-from bioresearcher.text.words import Similarity, overlap, sentence_texts, words
+from bioresearcher.text.words import Similarity, any_word, overlap, sentence_texts, words
 
-
-def _any(text: str) -> str:
-    """A pattern for any of the words of a text; `_` stands for a space, and a word may itself be a pattern."""
-    return "(?:" + "|".join(word.replace("_", " ") for word in text.split()) + ")"
-
-
-_DONE = _any(
+_DONE = any_word(
     """used performed carried measured normali[sz]ed computed calculated estimated compared tested adjusted obtained
     extracted defined selected filtered clustered fitted assessed determined downloaded isolated incubated stained
     sequenced hybridi[sz]ed analy[sz]ed generated identified prepared applied divided split classified scored ranked
@@ -44,7 +38,7 @@ _DONE = _any(
     log-?transformed averaged excluded cent(?:re|er)ed permuted validated conducted constructed visuali[sz]ed
     summari[sz]ed annotated mapped aligned integrated retrieved merged pooled matched imputed modell?ed enriched"""
 )
-_DO = _any(
+_DO = any_word(
     """normali[sz]e compute calculate estimate compare test adjust define select filter cluster fit assess rank score
     correct average exclude cent(?:re|er) permute validate use take apply report plot check state choose divide
     split sum standardi[sz]e draw repeat keep remove map count collect record fix start order walk control treat
@@ -90,7 +84,7 @@ IMPERATIVE = re.compile(rf"^{_LEAD}{_DO}\b", re.I)
 
 RESULT = re.compile(
     r"\b"
-    + _any(
+    + any_word(
         """significant significantly associated_with correlated higher lower increased decreased identified revealed
         showed found differed enriched predicted highest lowest obtained confirmed detected observed elevated reduced
         up-?regulated down-?regulated overexpressed amplified achieved"""
@@ -100,7 +94,7 @@ RESULT = re.compile(
 )
 """A sentence that may state a result."""
 
-_WET = _any(
+_WET = any_word(
     r"""incubat\w+ centrifug\w+ pipett\w+ cell_lines? cells_were_(?:seeded|cultured|transfected) antibod\w+ mice
     western_blot\w* immunoblot\w* PCR_primers? agarose immunohistochem\w+ biops\w+
     RNA_(?:was|were)_(?:extracted|isolated)
@@ -112,7 +106,7 @@ WET = re.compile(rf"\b{_WET}\b", re.I)
 
 LABORATORY = re.compile(
     rf"\b(?:{_WET}|"
-    + _any(
+    + any_word(
         r"""knock-?downs? knock(?:ing|ed)?_down knock-?outs? silenc\w+ (?:cell|tissue)_cultures? in_vivo in_vitro
         mass_spectrometr\w+ LC-MS\w* EdU wet-?lab bench xenografts? CRISPR\w* stain\w*"""
     )
@@ -221,7 +215,7 @@ class OfflineReader:
         if not report.parts:
             return ReferabilityDraft(parts=())
         texts = [_part_text(part) for part in report.parts]
-        rows = self.similarity([report.title, *texts], _texts(values.objective))
+        rows = self.similarity([report.title, *texts], objective_texts(values.objective))
         names = ["the objective", *(f"requirement {r.id}" for r in values.objective.requirements)]
         paper = float(max(rows[0]))
         return ReferabilityDraft(
@@ -237,7 +231,7 @@ class OfflineReader:
         index = max(range(len(near)), key=lambda i: near[i])
         laboratory = sum(bool(WET.search(s.action)) for s in part.steps)
         wet = 3 * laboratory >= len(part.steps) and laboratory > 0
-        in_laboratory = wet and any(LABORATORY.search(t) for t in _texts(values.objective))
+        in_laboratory = wet and any(LABORATORY.search(t) for t in objective_texts(values.objective))
         dry_data = bool(values.datasets)
         scores = f"similarity {near[index]:.2f}, the paper's title {paper:.2f}"
         return PartAnswers(
@@ -300,7 +294,8 @@ def _is_general(section: OutlineSection) -> bool:
     return METHODS_HEADING.fullmatch(section.title.strip()) is not None
 
 
-def _texts(objective: Objective) -> tuple[str, ...]:
+def objective_texts(objective: Objective) -> tuple[str, ...]:
+    """The text of an objective and those of its requirements."""
     return (objective.text, *(r.text for r in objective.requirements))
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from bioresearcher.papers.canonical import MAX_CHARACTERS, UnreadablePaper
 from bioresearcher.papers.docx_styles import Format, Lists, Styles, attribute, inner, small_number
-from bioresearcher.papers.jats_xml import superscript, tag_of
+from bioresearcher.papers.jats_xml import parse_xml, superscript, tag_of
 from bioresearcher.text.visible import LOST
 
 if TYPE_CHECKING:
@@ -111,16 +111,11 @@ def _parts(archive: zipfile.ZipFile) -> dict[str, _Element]:
 
 
 def _xml(data: bytes, name: str) -> _Element:
-    from lxml import etree
-
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise UnreadablePaper("it declares a document type, which Word files never do.", hint="It is not read.")
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-    )
     try:
-        return etree.fromstring(data, parser)
-    except etree.XMLSyntaxError as error:
+        return parse_xml(data)
+    except SyntaxError as error:
         raise UnreadablePaper(f"it is damaged: {name[:80]} is not valid XML, or too large.", hint=_AGAIN) from error
 
 

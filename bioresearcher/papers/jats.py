@@ -23,6 +23,7 @@ from bioresearcher.papers.jats_xml import (
     journal_of,
     licence_of,
     notices_of,
+    parse_xml,
     rows,
     tag_of,
     title_of,
@@ -78,30 +79,18 @@ def read_jats(data: bytes, *, sha256: str, path: str | None = None, source: str 
 
 
 def _parse(data: bytes) -> _Element:
-    from lxml import etree
-
     if len(data) > MAX_BYTES:
         raise UnreadablePaper(
             f"it has {len(data) / 1e6:.0f} MB; XML papers above {MAX_BYTES / 1e6:.0f} MB are refused.",
             hint="Give single articles.",
         )
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        load_dtd=False,
-        no_network=True,
-        dtd_validation=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        root = etree.fromstring(data, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
+        return parse_xml(data)
+    except (SyntaxError, ValueError) as error:
         first = str(error).splitlines()[0][:160] if str(error) else "syntax error"
         raise UnreadablePaper(
             f"it is not well-formed XML: {first}.", hint="Download it again or give the PDF."
         ) from error
-    return root
 
 
 def _paper(

@@ -25,6 +25,7 @@ from typing import Final, Literal
 
 from bioresearcher.schemas.paper import Document
 from bioresearcher.schemas.paper_report import Mention, MentionKind, Parameter
+from bioresearcher.text.words import any_word
 
 PER_KIND: Final = 200
 """Most mentions of one kind for a paper."""
@@ -163,17 +164,12 @@ def _cohorts(text: str) -> Iterator[MinedFact]:
             yield MinedFact("cohort", " ".join(match["who"].split()), *match.span(), value=match["size"])
 
 
-def _any(text: str) -> str:
-    """A pattern for any of the words of a text; `_` stands for white space."""
-    return "(?:" + "|".join(word.replace("_", r"\s+") for word in text.split()) + ")"
-
-
 _OTHER_ARCHIVES: Final = re.compile(
     r"\b(?:SRR|SRX|ERR|ERX|SAMN|SAMEA|EGAS|EGAD|PXD|MTBLS|phs)\d{4,}\b|\bNCT\d{8}\b|\b(?:HRA|CRA)\d{6}\b"
 )
 """Accessions of runs, samples, proteins, metabolites and persons, and of registered trials."""
 
-_NAMED = _any(
+_NAMED = any_word(
     r"""[Ll]imma DESeq2? edgeR GSEA GSVA ssGSEA clusterProfiler Seurat [Ss]canpy lifelines glmnet WGCNA HISAT2? Salmon
     kallisto Bowtie2? BWA SAMtools GATK featureCounts HTSeq Trimmomatic FastQC Cytoscape STRING DAVID Metascape Enrichr
     MCODE ConsensusClusterPlus CIBERSORTx? xCell ESTIMATE TIMER GEO2R Bioconductor SPSS GraphPad_Prism Prism TreeView
@@ -182,7 +178,7 @@ _NAMED = _any(
     Primer3 ggplot2 pheatmap biomaRt Monocle3? CellChat inferCNV Harmony sva ComBat affy oligo lumi minfi cutadapt
     StringTie Cufflinks KEGG Reactome PLINK METAL Excel Python"""
 )
-_WORDS_TOO = _any("SAM PAM Cluster STAR survival R JMP MEGA")
+_WORDS_TOO = any_word("SAM PAM Cluster STAR survival R JMP MEGA")
 _VERSION = r"(?:,?\s*\(?\s*(?:version|ver\.|release|v\.?)\s*(?P<version>\d+(?:\.\d+)*(?:[a-z]\d*)?)\)?)"
 _PRODUCT = r"(?:\s+(?:R\s+)?(?:software|package|program(?:me)?|library|tool|statistical\s+software))"
 _SOFTWARE: Final = re.compile(
@@ -266,7 +262,7 @@ _TEST: Final = re.compile(
     r"|\breceiver\s+operating\s+characteristic\b|\bprincipal\s+components?\s+analysis\b|\bhierarchical\s+clustering\b|\bunpaired\s+test\b"
 )
 
-_COUNTED = _any(
+_COUNTED = any_word(
     """patients specimens samples tumou?rs cases controls subjects participants individuals women men volunteers donors
     mice rats animals pigs sheep goats piglets litters fish frogs families cohorts data_sets datasets arrays profiles
     biopsies cell_lines children adults"""

@@ -218,7 +218,7 @@ PdfFont = Any
 """A font dictionary of pypdf's untyped object model."""
 
 _PI_FONT: Final = "MathematicalPi-One"
-_PI_LAYOUT: Final = str.maketrans(dict(zip(",.521639#$\ue023\ue024", "<>=−+±×′≤≥≤≥", strict=True)))
+_PI_LAYOUT: Final = str.maketrans(dict(zip(",.521639#$", "<>=−+±×′≤≥", strict=True)) | {"\ue023": "≤", "\ue024": "≥"})
 _MAX_FONT_BYTES: Final = 2_000_000
 _MAX_GLYPHS: Final = 40
 

@@ -173,7 +173,7 @@ def _load(path: Path) -> tuple[Paper, Document]:
         path=clean(str(path)),
         sha256=hashlib.sha256(data).hexdigest(),
     )
-    return paper_in_process(file, data) if is_pdf(data) or len(data) > _SMALL else parse(file, data)
+    return _READER.paper(file, data) if is_pdf(data) or len(data) > _SMALL else parse(file, data)
 
 
 def _bytes(path: Path) -> bytes:
@@ -194,15 +194,6 @@ def _bytes(path: Path) -> bytes:
     if not data.strip():
         raise UnreadablePaper("the file is empty.", hint="Download it again.")
     return data
-
-
-def paper_in_process(file: SourceFile, data: bytes) -> tuple[Paper, Document]:
-    """Read a file's bytes as a paper, in another process.
-
-    Raises:
-        UnreadablePaper: It is no readable paper, or reading it took more time or memory than any paper needs.
-    """
-    return _READER.paper(file, data)
 
 
 def read_protocol_apart(file: SourceFile, data: bytes) -> tuple[str, tuple[str, ...]]:

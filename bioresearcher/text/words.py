@@ -52,6 +52,11 @@ def words(text: str) -> list[str]:
     return [w for w in normalised(text).split() if w not in STOP and (len(w) > 2 or w.isdigit() or w in {"er", "ki"})]
 
 
+def any_word(text: str) -> str:
+    """A pattern for any of the words of a text; `_` stands for white space, and a word may itself be a pattern."""
+    return "(?:" + "|".join(word.replace("_", r"\s+") for word in text.split()) + ")"
+
+
 def phrases(texts: Iterable[str], limit: int = 12) -> list[str]:
     """Key phrases: runs of content words between stop words, scored by length and frequency.
 
