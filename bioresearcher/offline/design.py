@@ -262,7 +262,7 @@ class OfflineDesigner:
                     id=str(number),
                     title=title,
                     purpose=" ".join(_first_sentence(wording[s.name].rationale) for s in skills),
-                    reason="" if relations else "It works on the data as given.",
+                    reason="" if relations else "It works on the data as skill_input.",
                     depends_on=tuple(r.part for r in relations),
                     relations=relations,
                     learns_from=tuple(row),
@@ -352,10 +352,12 @@ def _relations(skills: Sequence[SkillBrief], number: str, number_of: dict[str, s
     read: dict[str, list[str]] = {}
     validates: set[str] = set()
     for skill in skills:
-        for given in skill.contract.inputs:
-            part = number_of.get(given.skill or "", number)
+        for skill_input in skill.contract.inputs:
+            part = number_of.get(skill_input.skill or "", number)
             if part != number:
-                read.setdefault(part, []).append(f"{(given.output or given.name).replace('_', ' ')} of {given.skill}")
+                read.setdefault(part, []).append(
+                    f"{(skill_input.output or skill_input.name).replace('_', ' ')} of {skill_input.skill}"
+                )
                 if any(i.role == "validation" for i in skill.contract.inputs):
                     validates.add(part)
     return tuple(

@@ -269,18 +269,18 @@ class Binding:
             return "the objective names none of the gene sets at hand"
         return ""
 
-    def input_source(self, given: SkillInput, use: Use, step_of: dict[tuple[str, str], str]) -> str | None:
+    def input_source(self, skill_input: SkillInput, use: Use, step_of: dict[tuple[str, str], str]) -> str | None:
         """The `source` of a step input; None when no data set or step fits.
 
         `step_of` maps (skill, data set id) to the step that runs it.
         """
-        dataset = self._dataset(given.role, use)
-        if given.kind == "output":
-            step = step_of.get((given.skill or "", dataset.id if dataset else "")) or step_of.get(
-                (given.skill or "", use.main.id)
+        dataset = self._dataset(skill_input.role, use)
+        if skill_input.kind == "output":
+            step = step_of.get((skill_input.skill or "", dataset.id if dataset else "")) or step_of.get(
+                (skill_input.skill or "", use.main.id)
             )
-            return f"step:{step}/{given.output}" if step else None
-        file = dataset.file(given.kind) if dataset else None
+            return f"step:{step}/{skill_input.output}" if step else None
+        file = dataset.file(skill_input.kind) if dataset else None
         return f"dataset:{dataset.id}/{file.name}" if dataset and file else None
 
     def _dataset(self, role: str, use: Use) -> Dataset | None:
@@ -291,11 +291,11 @@ class Binding:
     def inputs(self, use: Use, step_of: dict[tuple[str, str], str]) -> tuple[StepInput, ...] | None:
         """All inputs of a use; None when a required one has no source."""
         found = []
-        for given in use.skill.contract.inputs:
-            source = self.input_source(given, use, step_of)
+        for skill_input in use.skill.contract.inputs:
+            source = self.input_source(skill_input, use, step_of)
             if source is not None:
-                found.append(StepInput(name=given.name, source=source))
-            elif given.required:
+                found.append(StepInput(name=skill_input.name, source=source))
+            elif skill_input.required:
                 return None
         return tuple(found)
 
@@ -406,17 +406,17 @@ def unserved(
 def _lacking(skill: SkillBrief, binding: Binding, by_name: dict[str, SkillBrief], seen: frozenset[str]) -> str:
     """The reason why the data do not allow a skill, or one it takes its input from."""
     reason = binding.why_not(skill)
-    for given in skill.contract.inputs:
-        if not reason and given.required and given.skill in by_name and given.skill not in seen:
-            reason = _lacking(by_name[given.skill], binding, by_name, seen | {skill.name})
+    for skill_input in skill.contract.inputs:
+        if not reason and skill_input.required and skill_input.skill in by_name and skill_input.skill not in seen:
+            reason = _lacking(by_name[skill_input.skill], binding, by_name, seen | {skill.name})
     return reason
 
 
 def _add_upstream(by_name: dict[str, SkillBrief], name: str, wanted: set[str]) -> None:
-    for given in by_name[name].contract.inputs:
-        if given.kind == "output" and given.skill in by_name and given.skill not in wanted:
-            wanted.add(given.skill)
-            _add_upstream(by_name, given.skill, wanted)
+    for skill_input in by_name[name].contract.inputs:
+        if skill_input.kind == "output" and skill_input.skill in by_name and skill_input.skill not in wanted:
+            wanted.add(skill_input.skill)
+            _add_upstream(by_name, skill_input.skill, wanted)
 
 
 def _uses(skill: SkillBrief, binding: Binding) -> list[Use]:

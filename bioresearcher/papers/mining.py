@@ -61,15 +61,15 @@ def mined_of(text: str) -> tuple[MinedFact, ...]:
     return tuple(mine(text))
 
 
-def parameters(finds: Iterable[MinedFact]) -> tuple[Parameter, ...]:
+def parameters(facts: Iterable[MinedFact]) -> tuple[Parameter, ...]:
     """The numbers among facts as named values, each once."""
-    made = (Parameter(name=f.name, value=f.value, unit=f.unit) for f in finds if f.kind == "number")
-    return tuple(dict.fromkeys(made))
+    found = (Parameter(name=f.name, value=f.value, unit=f.unit) for f in facts if f.kind == "number")
+    return tuple(dict.fromkeys(found))
 
 
-def labels(finds: Iterable[MinedFact], kind: MentionKind) -> tuple[str, ...]:
+def labels(facts: Iterable[MinedFact], kind: MentionKind) -> tuple[str, ...]:
     """The labels of the facts of one kind, each once, in order."""
-    return tuple(dict.fromkeys(f.label for f in finds if f.kind == kind))
+    return tuple(dict.fromkeys(f.label for f in facts if f.kind == kind))
 
 
 def mine_document(document: Document) -> tuple[Mention, ...]:
@@ -84,22 +84,22 @@ def mine_document(document: Document) -> tuple[Mention, ...]:
         if section.kind in {"references", "front"}:
             continue
         measured = section.kind in {"methods", "results", "legend", "abstract"}
-        for find in mine(document.text[section.start : section.end]):
-            if find.kind in {"number", "cohort", "test"} and not measured:
+        for fact in mine(document.text[section.start : section.end]):
+            if fact.kind in {"number", "cohort", "test"} and not measured:
                 continue
-            key = (find.kind, find.label.casefold())
+            key = (fact.kind, fact.label.casefold())
             times[key] = times.get(key, 0) + 1
-            if key in first or kinds.get(find.kind, 0) >= PER_KIND:
+            if key in first or kinds.get(fact.kind, 0) >= PER_KIND:
                 continue
-            kinds[find.kind] = kinds.get(find.kind, 0) + 1
+            kinds[fact.kind] = kinds.get(fact.kind, 0) + 1
             first[key] = Mention(
-                kind=find.kind,
-                name=find.name,
-                value=find.value,
-                unit=find.unit,
+                kind=fact.kind,
+                name=fact.name,
+                value=fact.value,
+                unit=fact.unit,
                 section=section.title,
-                start=section.start + find.start,
-                end=section.start + find.end,
+                start=section.start + fact.start,
+                end=section.start + fact.end,
             )
     return tuple(m.model_copy(update={"times": times[key]}) for key, m in first.items())
 

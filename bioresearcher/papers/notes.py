@@ -140,9 +140,9 @@ def _year(fields: dict[str, Any]) -> int | None:
 
 
 def _paper(fields: dict[str, Any], *, title: str, sha256: str, path: str | None, source: str) -> Paper:
-    given = {key: _text(fields, key) for key in ("pmid", "pmcid", "doi")}
-    found = Identifiers.of(**given)
-    for key, value in given.items():
+    stated = {key: _text(fields, key) for key in ("pmid", "pmcid", "doi")}
+    found = Identifiers.of(**stated)
+    for key, value in stated.items():
         if value and getattr(found, key) is None:
             raise UnreadablePaper(f"front matter: {key} {value[:40]!r} is not a valid {key.upper()}.")
     return Paper(

@@ -118,8 +118,7 @@ class Bm25:
 
     def scores(self, query: str) -> list[float]:
         """The BM25 score of each text, 0 for a text without a word of the query."""
-        words = terms(query)
-        if self._index is None or not words:
+        stems = terms(query)
+        if self._index is None or not stems:
             return [0.0] * self._size
-        scores: list[float] = self._index.get_scores(words).tolist()
-        return scores
+        return list(self._index.get_scores(stems).tolist())
