@@ -1,8 +1,8 @@
-"""The rule that answers a question from passages: their own sentences, or that they hold no answer; no invented prose.
+"""Offline rule of question answering: the answer is sentences of the passages, or that they hold none.
 
-A sentence answers when it is close to the question in meaning and holds its telling words. Names in the question
-(genes, accessions, anything with capitals inside or digits) must stand in the passage; a question for a number needs
-one in the sentence. The limits were chosen on questions about real papers, see `benchmarks/bench_answers.py`.
+A sentence answers when it is close to the question in meaning and shares its significant words. Names in the question
+(genes, accessions, anything with capitals inside or digits) must be in the passage; a question for a number needs one
+in the sentence. The limits were chosen on questions about real papers, see `benchmarks/bench_answers.py`.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from bioresearcher.schemas.paper import Passage
 from bioresearcher.text.words import Similarity, sentences
 
 MOST: Final = 3
-"""Sentences of an answer."""
+"""Most sentences of an answer."""
 LEAST_CHARS, MOST_CHARS = 30, 800
 CLOSE: Final = 0.55
 """Score from which a sentence answers: cosine of the embedding and share of the question's words, added by weight."""
 BESIDE: Final = 0.08
-"""How much less than the best another sentence may score and still be given."""
+"""Largest difference in score from the best sentence with which another is part of the answer."""
 FOLLOWS: Final = 0.3
-"""Score of a sentence that is given because it follows the closest."""
+"""Score from which the sentence after the best one is part of the answer."""
 _DENSE: Final = 0.5
 _COMPARED: Final = 48
-"""Sentences whose meaning is compared: those that share most words with the question."""
+"""Most sentences that are compared in meaning: those that share most words with the question."""
 
 _ASKING: Final = frozenset(
     terms(
@@ -49,13 +49,13 @@ _NUMBER: Final = re.compile(
     r"|once|hundred|thousand)\b|\b\w+(?:fold|teen|ty)\b",
     re.IGNORECASE,
 )
-"""A number that is no part of a name such as GSE1992."""
+"""A number that is not part of a name such as GSE1992."""
 _NO_STATEMENT: Final = frozenset({"title", "front"})
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A sentence, its share of the question's words, and where it stands: passage and number in it."""
+    """A sentence, its share of the question's words, and its place: passage id and number of the sentence in it."""
 
     text: str
     shared: float
@@ -64,7 +64,7 @@ class _Candidate:
 
 @dataclass(frozen=True)
 class Scored:
-    """A sentence with how well it answers, 0 to 1, and where it stands: passage and number in it."""
+    """A sentence with its score as an answer, 0 to 1, and its place: passage id and number of the sentence in it."""
 
     score: float
     text: str
@@ -73,15 +73,15 @@ class Scored:
 
 @dataclass(frozen=True)
 class OfflineAnswerer:
-    """The rule, which needs similarities of texts."""
+    """The rule of question answering, which compares texts by `similarity`."""
 
     similarity: Similarity
 
     def answer_question(self, values: AnswerQuestionInput) -> AnswerDraft:
-        """Up to three sentences of the passages that answer the question, the closest first.
+        """Answer with up to three sentences of the passages, the closest first.
 
-        What follows the closest in its passage is given, too, when it still has to do with the question: papers name a
-        thing in one sentence and give its numbers in the next.
+        The sentence after the closest is part of the answer, too, when it is about the question: papers name a thing
+        in one sentence and give its numbers in the next.
         """
         scored = self.scored(values)
         if not scored or scored[0].score < CLOSE:
@@ -95,7 +95,7 @@ class OfflineAnswerer:
         )
 
     def scored(self, values: AnswerQuestionInput) -> list[Scored]:
-        """The sentences that may answer, best first."""
+        """The sentences that may answer with their scores, best first."""
         found = _candidates(values)
         if not found:
             return []
@@ -106,14 +106,14 @@ class OfflineAnswerer:
 
 
 def _candidates(values: AnswerQuestionInput) -> list[_Candidate]:
-    """Sentences that can answer, those that share most words with the question first."""
-    wanted = _telling(values.question)
+    """The sentences that can answer, those that share most words with the question first."""
+    wanted = set(terms(values.question)) - _ASKING
     if not wanted:
         return []
     weights = _weights(wanted, values.passages)
     names = [_plain(m[0]) for m in _NAME.finditer(values.question)]
     quantity = bool(_QUANTITY.search(values.question))
-    given = {m[0].casefold() for m in _NUMBER.finditer(values.question)}
+    in_question = {m[0].casefold() for m in _NUMBER.finditer(values.question)}
     found: dict[str, _Candidate] = {}
     for passage in (p for p in values.passages if p.kind not in _NO_STATEMENT):
         beside = _shared(weights, f"{passage.section} {passage.text}")
@@ -123,20 +123,15 @@ def _candidates(values: AnswerQuestionInput) -> list[_Candidate]:
             text = passage.text[start:end]
             if not LEAST_CHARS <= len(text) <= MOST_CHARS or text.endswith("?"):
                 continue
-            if quantity and not any(m[0].casefold() not in given for m in _NUMBER.finditer(text)):
+            if quantity and not any(m[0].casefold() not in in_question for m in _NUMBER.finditer(text)):
                 continue
             shared = 0.75 * _shared(weights, text) + 0.25 * beside
             found.setdefault(text, _Candidate(text, shared, (passage.id, number)))
     return sorted(found.values(), key=lambda c: -c.shared)[:_COMPARED]
 
 
-def _telling(question: str) -> set[str]:
-    """The stems of a question that say what it is about."""
-    return set(terms(question)) - _ASKING
-
-
 def _weights(wanted: set[str], passages: Sequence[Passage]) -> dict[str, float]:
-    """How telling each stem is: rare ones are, and those that no passage holds most of all."""
+    """Weight of each stem of the question: the rarer in the passages, the higher (inverse document frequency)."""
     bags = [set(terms(p.text)) for p in passages]
     return {w: math.log(1 + len(bags) / (0.5 + sum(w in bag for bag in bags))) for w in sorted(wanted)}
 

@@ -1,8 +1,6 @@
-"""The offline backend: deterministic rules over the typed values; no model, no network.
+"""The offline backend: deterministic rules over the typed values of each prompt; no model, no network.
 
-All rules of the offline backend, by prompt name.
-
-Rules of the reviewer: what the gates found decides.
+The rules of the reviewer are here, too: they take over the results of the deterministic checks.
 """
 
 from __future__ import annotations
@@ -26,13 +24,13 @@ from bioresearcher.schemas.review import DraftJudgement
 from bioresearcher.text.words import Similarity
 
 Handler = Callable[[Any], BaseModel]
-"""Answers one prompt from its input value."""
+"""A rule: answers one prompt from its input value."""
 AT_ONCE = 8
-"""Rules at work side by side; more threads would only hold more memory."""
+"""Most rules that run at the same time; more threads would only need more memory."""
 
 
 class OfflineBackend:
-    """Answers each prompt with the handler of its name; the same values always give the same answer."""
+    """Answers each prompt with the rule of its name; the same values always give the same answer."""
 
     name = "offline"
     origin: Origin = "offline"
@@ -42,21 +40,21 @@ class OfflineBackend:
         self._limit = asyncio.Semaphore(AT_ONCE)
 
     def identity(self, request: Request) -> str:
-        """The rules' version."""
+        """The version of the rules."""
         return f"offline/{__version__}"
 
     def room(self, request: Request) -> int | None:
-        """No limit: the rules read values, not a prompt."""
+        """None, no limit: the rules read values, not a prompt."""
         return None
 
     async def aclose(self) -> None:
-        """Nothing is open."""
+        """Do nothing: the backend has no connections."""
 
     async def complete(self, request: Request) -> Reply:
-        """Answer by rule, in a thread because embedding text takes time.
+        """Answer by the rule of the prompt, in a thread because embedding text takes time.
 
         Raises:
-            DefectError: No rule exists for the prompt.
+            DefectError: The prompt has no rule.
         """
         handler = self._handlers.get(request.prompt)
         if handler is None:
@@ -73,7 +71,7 @@ _FOREIGN = ("G-REF", "G-DAT")
 
 
 def review_draft(values: ReviewDraftInput) -> DraftJudgement:
-    """Answers from the gates' findings of severity error; without any, every answer is yes."""
+    """Judge a draft by the checks' findings of severity error; without any, every answer is yes."""
     errors = [f for f in values.findings if f.severity == "error"]
 
     def clean(*families: str) -> bool:
@@ -86,12 +84,12 @@ def review_draft(values: ReviewDraftInput) -> DraftJudgement:
         consistent=clean(*_ORDER),
         grounded=clean(*_FOREIGN),
         quote="",
-        reason="; ".join(f"{f.location}: {f.message}" for f in errors[:5]) or "The gates found no error.",
+        reason="; ".join(f"{f.location}: {f.message}" for f in errors[:5]) or "The checks found no error.",
     )
 
 
 def score_protocol(values: ScoreProtocolInput) -> ProtocolScores:
-    """The scores computed from gates and features, unchanged."""
+    """Return the scores that were computed from checks and features."""
     metrics = {
         name: MetricScore(score=m.score, evidence=m.evidence, reason=m.reason)
         for name, m in values.by_rule.metrics.items()
@@ -100,7 +98,7 @@ def score_protocol(values: ScoreProtocolInput) -> ProtocolScores:
 
 
 def offline_backend(similarity: Similarity) -> OfflineBackend:
-    """The offline backend with its rules; `similarity` compares texts (the library's embedding)."""
+    """Make the offline backend with its rules; `similarity` compares texts (the library's embedding)."""
     reader, designer = OfflineReader(similarity), OfflineDesigner(similarity)
     reviser = comment.OfflineReviser(similarity)
     handlers: dict[str, Handler] = {

@@ -1,14 +1,13 @@
-"""What a comment on a protocol says that rules can be sure of: names, things to drop, to set, to exclude, to require.
+"""Offline rules of a revision: parse a comment on a protocol, choose the parts it concerns, and carry it out.
 
-Pure functions. What is not recognised here is not guessed at.
-
-Rules of a revision: which parts a comment concerns, and what of it can be done without a model.
+Rules recognise in a comment names of parts and steps, things to drop, parameters to set, data to exclude, and
+requirements to add. Other wishes are reported as not understood, never guessed at.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bioresearcher.offline.skill_binding import asked_for
@@ -24,7 +23,7 @@ from bioresearcher.schemas.ask_design import (
 )
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.skill import SkillParameter
-from bioresearcher.text.words import Similarity, normal, weighted_overlap
+from bioresearcher.text.words import Similarity, normalised, weighted_overlap
 
 _CUT = re.compile(
     r"[.;](?=\s|$)|\n|,?\s+(?:and|but|then)\s+(?:please\s+)?"
@@ -44,54 +43,56 @@ _REQUIRE = re.compile(
 _PARTS = re.compile(r"\bparts?\s+(\d+(?:\s*(?:,|and|&)\s*\d+)*)(?!\.?\d)", re.IGNORECASE)
 _STEPS = re.compile(r"\bsteps?\s+(\d+\.\d+(?:\s*(?:,|and|&)\s*\d+\.\d+)*)", re.IGNORECASE)
 _LEAST_TITLE = 10
-"""Characters a title must have to be recognised by its words."""
+"""Shortest title, in characters, that is recognised in a comment."""
 _VALUE = r"([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?|true|false|yes|no)"
 _LINK = (
     r"(?:\s+(?:from\s+\S+(?=\s+to\b)|(?:in|of|for)\s+(?:steps?\s+\d+\.\d+|parts?\s+\d+)|cut-?off|threshold|level|value"
     r"|number|of|to|at|is|be|below|under|than|less))*"
 )
-"""What may stand between a parameter's name and its value."""
-_SPOKEN = {
+"""Words that may be between a parameter's name and its value."""
+_SYNONYMS = {
     "fdr": ("fdr", "false discovery rate"),
     "alpha": ("alpha", "significance level"),
     "permutations": ("permutations",),
 }
-"""Other names under which people speak of a parameter."""
+"""Other names of a parameter in comments."""
 
 
 def clauses(comment: str) -> tuple[str, ...]:
-    """The comment in pieces that each ask for one thing."""
+    """Divide a comment into clauses that each ask for one thing."""
     return tuple(piece.strip() for piece in _CUT.split(comment) if piece and piece.strip())
 
 
 def named_steps(clause: str, steps: Collection[str]) -> tuple[str, ...]:
-    """Ids of existing steps that are named as such (`step 2.1`, `steps 2.1 and 3.2`)."""
-    found = (n for group in _STEPS.findall(clause) for n in re.findall(r"\d+\.\d+", group))
-    return tuple(dict.fromkeys(n for n in found if n in steps))
+    """Ids of existing steps that a clause names by number (`step 2.1`, `steps 2.1 and 3.2`)."""
+    return tuple(n for n in _numbers(_STEPS, clause) if n in steps)
 
 
 def named_parts(clause: str, parts: Collection[str]) -> tuple[str, ...]:
-    """Ids of existing parts that are named as such."""
-    found = (n for group in _PARTS.findall(clause) for n in re.findall(r"\d+", group))
-    return tuple(dict.fromkeys(n for n in found if n in parts))
+    """Ids of existing parts that a clause names by number (`part 2`)."""
+    return tuple(n for n in _numbers(_PARTS, clause) if n in parts)
+
+
+def _numbers(pattern: re.Pattern[str], text: str) -> Iterable[str]:
+    """The numbers of parts or steps in a text, each once."""
+    return dict.fromkeys(n for group in pattern.findall(text) for n in re.findall(r"\d+(?:\.\d+)?", group))
 
 
 def titled(clause: str, items: Sequence[ProtocolPart | ProtocolStep]) -> tuple[str, ...]:
-    """Ids of parts or steps whose title stands in the clause."""
-    text = normal(clause)
-    return tuple(i.id for i in items if len(i.title) >= _LEAST_TITLE and normal(i.title) in text)
+    """Ids of the parts or steps whose title is in the clause."""
+    text = normalised(clause)
+    return tuple(i.id for i in items if len(i.title) >= _LEAST_TITLE and normalised(i.title) in text)
 
 
 def unknown_names(comment: str, protocol: Protocol) -> tuple[str, ...]:
-    """Parts and steps that the comment names and the protocol does not have, in words."""
+    """Parts and steps that the comment names and the protocol does not have (`part 9`, `step 2.7`)."""
     parts, steps = {p.id for p in protocol.parts}, {s.id for s in protocol.steps}
-    said = [f"part {n}" for g in _PARTS.findall(comment) for n in re.findall(r"\d+", g) if n not in parts]
-    said += [f"step {n}" for g in _STEPS.findall(comment) for n in re.findall(r"\d+\.\d+", g) if n not in steps]
-    return tuple(dict.fromkeys(said))
+    unknown_parts = (f"part {n}" for n in _numbers(_PARTS, comment) if n not in parts)
+    return (*unknown_parts, *(f"step {n}" for n in _numbers(_STEPS, comment) if n not in steps))
 
 
 def drops(comment: str, part: ProtocolPart, skills: Sequence[SkillBrief] = ()) -> tuple[bool, tuple[str, ...]]:
-    """Whether the whole part is to go, and which of its steps are: by number, by title, or by their vetted analysis."""
+    """True if the comment drops the whole part, and the ids of its steps that it drops by number, title or skill."""
     whole, gone = False, list[str]()
     for clause in clauses(comment):
         if not _DROP.search(clause):
@@ -106,9 +107,9 @@ def drops(comment: str, part: ProtocolPart, skills: Sequence[SkillBrief] = ()) -
 
 
 def settings_in(comment: str, part: ProtocolPart) -> dict[tuple[str, str], str]:
-    """(Step id, parameter) -> the value the comment gives it.
+    """The new values of parameters that the comment sets: (step id, parameter) → value.
 
-    A clause that names parts or steps means only those; any other means every step that prints the parameter.
+    A clause that names parts or steps means only those; any other means every step that has the parameter.
     """
     found: dict[tuple[str, str], str] = {}
     for clause in clauses(comment):
@@ -125,10 +126,10 @@ def settings_in(comment: str, part: ProtocolPart) -> dict[tuple[str, str], str]:
 
 
 def _set_to(name: str, clause: str) -> str | None:
-    """The last value that stands behind a parameter's name, however it is spelt."""
-    spoken = (name, name.replace("_", " "), *_SPOKEN.get(name.casefold(), ()))
-    for said in sorted(dict.fromkeys(spoken), key=len, reverse=True):
-        words = re.escape(said).replace(r"\ ", r"[\s_-]+")
+    """The value behind the name of a parameter, or behind a synonym; None when the clause sets none."""
+    names = (name, name.replace("_", " "), *_SYNONYMS.get(name.casefold(), ()))
+    for candidate in sorted(dict.fromkeys(names), key=len, reverse=True):
+        words = re.escape(candidate).replace(r"\ ", r"[\s_-]+")
         pattern = rf"\b{words}\b{_LINK}\s*(?:=|:|<=?|≤)?\s*{_VALUE}(?![\w.]*\d)"
         match = re.search(pattern, clause, re.IGNORECASE)
         if match:
@@ -137,7 +138,7 @@ def _set_to(name: str, clause: str) -> str | None:
 
 
 def excluded(comment: str, ids: Collection[str]) -> tuple[str, ...]:
-    """Data sets and papers, of those given, that may no longer be used."""
+    """The ids of data sets and papers, among `ids`, that the comment excludes."""
     found = []
     for clause in clauses(comment):
         if _EXCLUDE.search(clause):
@@ -147,30 +148,30 @@ def excluded(comment: str, ids: Collection[str]) -> tuple[str, ...]:
 
 
 def required(comment: str) -> tuple[str, ...]:
-    """Texts of requirements that the comment adds."""
+    """The texts of requirements that the comment adds."""
     found = (_REQUIRE.match(clause) for clause in clauses(comment))
     return tuple(" ".join(m[1].split()) for m in found if m)
 
 
 def added(comment: str) -> tuple[str, ...]:
-    """The clauses that ask for something more to be done."""
+    """The clauses that ask for additional work."""
     return tuple(c for c in clauses(comment) if (_ADD.search(c) and not _DROP.search(c)) or _REQUIRE.match(c))
 
 
 def drops_something(clause: str) -> bool:
-    """Whether a clause asks for something to be dropped."""
+    """Return True if a clause asks to drop something."""
     return bool(_DROP.search(clause))
 
 
 def drops_or_sets(comment: str, parts: Sequence[ProtocolPart], skills: Sequence[SkillBrief] = ()) -> bool:
-    """Whether rules find something to drop or to set in one of the parts."""
+    """Return True if the comment drops something in one of the parts or sets one of their parameters."""
     return any(any(drops(comment, p, skills)) or settings_in(comment, p) for p in parts)
 
 
 def not_understood(
     comment: str, parts: Sequence[ProtocolPart], skills: Sequence[SkillBrief], ids: Collection[str]
 ) -> tuple[str, ...]:
-    """The clauses of which rules can do nothing."""
+    """The clauses that no rule can carry out."""
     return tuple(
         clause
         for clause in clauses(comment)
@@ -183,21 +184,22 @@ def not_understood(
 
 DENSE_WEIGHT = 0.6
 BESIDE = 0.03
-"""How much less similar than the closest part another may be and still be concerned."""
+"""Largest difference in similarity from the closest part with which another is concerned, too."""
 CANNOT = (
     "by rule, a comment can drop a part or a step, give a parameter another value, add a method for which there is a "
-    "vetted analysis, add a requirement, or exclude a data set or a paper; anything else needs a model (--model)"
+    "skill, add a requirement, or exclude a data set or a paper; anything else needs a model (--model)"
 )
+"""Message that lists the changes which the rules can carry out."""
 
 
 @dataclass(frozen=True)
 class OfflineReviser:
-    """The rules that need similarities of texts."""
+    """The rules of a revision that compare texts by `similarity`."""
 
     similarity: Similarity
 
     def choose_parts(self, values: ChoosePartsInput) -> PartsChosen:
-        """The parts whose words and meaning are closest to the comment; hybrid, 0.6 dense."""
+        """Choose the parts closest to the comment in meaning (0.6) and words (0.4)."""
         texts = [f"{p.title}. {p.purpose} " + " ".join(s.title for s in p.steps) for p in values.parts]
         if not texts:
             return PartsChosen(parts=())
@@ -218,7 +220,7 @@ class OfflineReviser:
 
 
 def revise_part(values: RevisePartInput) -> RevisedPart:
-    """Steps dropped, and parameters set to values that the comment names."""
+    """Drop the steps and set the parameters that the comment names."""
     whole, gone = drops(values.comment, values.part, values.skills)
     if whole:
         return RevisedPart(drop_part=True, reason="the comment drops the part")
@@ -226,9 +228,9 @@ def revise_part(values: RevisePartInput) -> RevisedPart:
     steps, refused, accepted = [], [], list[tuple[str, str]]()
     for step in values.part.steps:
         wanted = {n: v for (i, n), v in settings_in(values.comment, values.part).items() if i == step.id}
-        why = {n: _impossible(n, v, step, contracts) for n, v in wanted.items()}
-        refused += [f"step {step.id}: {said}" for said in why.values() if said]
-        possible = {n: v for n, v in wanted.items() if not why[n]}
+        reasons = {n: _impossible(n, v, step, contracts) for n, v in wanted.items()}
+        refused += [f"step {step.id}: {reason}" for reason in reasons.values() if reason]
+        possible = {n: v for n, v in wanted.items() if not reasons[n]}
         if possible and step.id not in gone:
             accepted += possible.items()
             steps.append(with_settings(step, possible, contracts.get(step.skill or "")))
@@ -237,13 +239,13 @@ def revise_part(values: RevisePartInput) -> RevisedPart:
 
 
 def _impossible(name: str, value: str, step: ProtocolStep, skills: Mapping[str, SkillBrief]) -> str:
-    """Why a parameter cannot have a value; empty when it can, as far as its default tells."""
+    """The reason why a parameter cannot have a value, judged by its default; empty when it can."""
     skill = skills.get(step.skill or "")
     if skill is None:
         printed = next(p.value for p in step.parameters if p.name == name)
         return "" if _is_number(printed) == _is_number(value) else f"{name} is {printed} now and cannot become {value}"
     parameter = next((p for p in skill.contract.parameters if p.name == name), None)
-    return _unlike(parameter, value) if parameter else f"{name} is fixed in the vetted analysis {skill.name}"
+    return _unlike(parameter, value) if parameter else f"{name} is fixed in the skill {skill.name}"
 
 
 def _unlike(parameter: SkillParameter, value: str) -> str:
@@ -258,11 +260,11 @@ def _unlike(parameter: SkillParameter, value: str) -> str:
         if isinstance(default, float) and 0 < default < 1 and not 0 < float(value) < 1:
             return f"{parameter.name} lies between 0 and 1, and {value} does not"
         return ""
-    return f"{parameter.name} follows from the data and is not set by rule"
+    return f"{parameter.name} follows from the data and is not set by a comment"
 
 
 def with_settings(step: ProtocolStep, wanted: Mapping[str, str], skill: SkillBrief | None) -> ProtocolStepDraft:
-    """The step with parameters at other values, in its list and in its words."""
+    """The step with new values of parameters, in its list of parameters and in its texts."""
     draft = as_draft(step)
     parameters = tuple(p.model_copy(update={"value": wanted.get(p.name, p.value)}) for p in step.parameters)
     old = {p.name: p.value for p in step.parameters}
@@ -277,7 +279,7 @@ def with_settings(step: ProtocolStep, wanted: Mapping[str, str], skill: SkillBri
 def _reworded(
     text: str, template: str, old: Mapping[str, str], new: Mapping[str, str], wanted: Mapping[str, str]
 ) -> str:
-    """A text with the new values: from its template when it was made from it, else where the old value stands alone."""
+    """Put the new values into a text: by its template if it was made from it, else where the old value stands alone."""
     names, pieces = re.findall(r"\{(\w+)\}", template), re.split(r"\{\w+\}", template)
     slots = [f"({re.escape(old[n]) if n in old else '.*?'})" for n in names]
     made = re.fullmatch("".join(a + b for a, b in zip(map(re.escape, pieces), [*slots, ""], strict=True)), text, re.S)
@@ -294,7 +296,7 @@ def _reworded(
 
 
 def as_draft(step: ProtocolStep) -> ProtocolStepDraft:
-    """A step as its draft: with ids of report steps instead of links."""
+    """Make a draft of a step: with ids of report steps instead of links."""
     fields = {n: getattr(step, n) for n in ProtocolStepDraft.model_fields if n != "learnt_from"}
     refs = tuple(LearntFrom(paper_id=k.paper_id, part_id=k.part_id, step_id=k.step_id) for k in step.links)
     return ProtocolStepDraft(**fields, learnt_from=refs)

@@ -1,7 +1,4 @@
-"""Rules of the designer: the protocol is assembled from vetted analyses and from what the papers report.
-
-Rules for protocol parts that are taken over from papers because no vetted analysis covers what they do.
-"""
+"""Offline rules of the designer: assemble the protocol from skills and, where none fits, from papers."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from bioresearcher.offline.read import LABORATORY, WET
+from bioresearcher.offline.read import LABORATORY, WET, objective_texts
 from bioresearcher.offline.skill_binding import Binding, Use, asked_for, choose_uses, unserved
 from bioresearcher.schemas.ask_design import (
     DesignHeadingsInput,
@@ -42,9 +39,9 @@ from bioresearcher.text.visible import clip
 from bioresearcher.text.words import Similarity, overlap, sentence_texts, weighted_overlap, words
 
 LITERATURE_PARTS = 6
-_CHECKS = tuple(
-    (re.compile(pattern, re.IGNORECASE), said)
-    for pattern, said in (
+_CRITERIA = tuple(
+    (re.compile(pattern, re.IGNORECASE), criterion)
+    for pattern, criterion in (
         (r"\b(?:exclu|inclu|eligib|enrol|recruit)\w*", "A flow count gives how many were eligible, left out and why."),
         (r"\brandomi[sz]|\ballocat", "The allocation list exists, was made before treatment, and was concealed."),
         (
@@ -77,13 +74,16 @@ _CHECKS = tuple(
         (r"\b(?:score|rank|weight)", "Each unit has a score with the direction of the scale stated."),
     )
 )
-"""What shows that a step of a kind was carried out; the first two that fit are asked for."""
+"""Acceptance criteria by the kind of step; the first two that fit are used."""
 NEAR_ENOUGH = 0.3
-"""Cosine similarity (MiniLM) from which a report part is taken to be about what is asked."""
+"""Cosine similarity (MiniLM) from which a report part is taken to be about a question."""
 
 
 def open_questions(objective: Objective, chosen: Sequence[SkillBrief]) -> tuple[str, ...]:
-    """The texts that no chosen vetted analysis answers: laboratory work, and all when only checks were chosen."""
+    """The texts of the objective and its requirements that no chosen skill answers.
+
+    These ask for laboratory work; the objective's own text is among them, too, when no chosen skill was asked for.
+    """
     asked = [s for s in chosen if asked_for(s, objective.text)]
     served = asked or any(asked_for(s, r.text) for s in chosen for r in objective.requirements)
     texts = [] if served and not LABORATORY.search(objective.text) else [objective.text]
@@ -96,7 +96,7 @@ def open_questions(objective: Objective, chosen: Sequence[SkillBrief]) -> tuple[
 def literature_headings(
     texts: Sequence[str], known: Sequence[KnownPart], similarity: Similarity, *, first: int, taken: Collection[str]
 ) -> list[HeadingDraft]:
-    """A part per reusable report part close to the texts: numbered from `first`, papers in order of closeness.
+    """Make a part per reusable report part close to the texts: numbered from `first`, papers in order of closeness.
 
     Each text gets the part nearest to it, before any gets a second one. Within a paper the parts keep its order.
     Titles differ from each other and from those `taken`.
@@ -136,7 +136,7 @@ def _number(part_id: str) -> int:
 
 
 def _unique(part: KnownPart, taken: Collection[str]) -> str:
-    """The part's title with a capital; with its paper's id, and then its own, when the title is taken."""
+    """The part's title with a capital; with its paper's id, and then its own, if the title is taken."""
     title = clip(part.title.strip().rstrip("."), 110)
     title = title[:1].upper() + title[1:]
     for candidate in (title, f"{title} ({part.paper_id})"):
@@ -146,7 +146,7 @@ def _unique(part: KnownPart, taken: Collection[str]) -> str:
 
 
 def action_lines(part: ProtocolPart, known: dict[tuple[str, str], KnownPart]) -> tuple[OutlineLine, ...]:
-    """A line per action of the report parts a heading was taken from."""
+    """Make an outline line per action of the report parts a heading was taken from."""
     actions = [
         action
         for ref in part.learns_from
@@ -160,7 +160,7 @@ def action_lines(part: ProtocolPart, known: dict[tuple[str, str], KnownPart]) ->
 
 
 def literature_step(line: OutlineLine, values: WriteStepsInput) -> ProtocolStepDraft:
-    """A step that repeats what a paper did, said to be so."""
+    """Make a step that repeats a step of a paper and says so."""
     known = next((k for k in values.known if clip(k.action, 160) == line.title), None)
     action = known.details if known else line.title
     wet = bool(WET.search(action) or LABORATORY.search(values.part.title))
@@ -188,7 +188,7 @@ def _yields(line: OutlineLine) -> str:
 
 
 def acceptance(line: OutlineLine, known: KnownStep | None, *, wet: bool) -> str:
-    """How to tell that a step from a paper was carried out: by its own settings, software, test, or by its record."""
+    """The acceptance criterion of a step from a paper: by its own settings, software, test, or by its record."""
     about = f"{known.action} {known.details}" if known else line.title
     checks = []
     if known and known.parameters:
@@ -197,7 +197,7 @@ def acceptance(line: OutlineLine, known: KnownStep | None, *, wet: bool) -> str:
     if known and known.software:
         checks.append(f"{' and '.join(known.software[:3])} ended without error, and the version that ran is recorded.")
     if not checks:
-        checks += [said for pattern, said in _CHECKS if pattern.search(about)][:2]
+        checks += [criterion for pattern, criterion in _CRITERIA if pattern.search(about)][:2]
     if not checks:
         how = "with date, person and lot numbers" if wet else "with the code or settings used"
         checks.append(f"“{clip(line.title.rstrip('.'), 80)}” is on record for every sample or unit, {how}.")
@@ -205,7 +205,7 @@ def acceptance(line: OutlineLine, known: KnownStep | None, *, wet: bool) -> str:
 
 
 def step_ref(known: KnownStep) -> LearntFrom:
-    """The report step, by ids."""
+    """The reference to a report step, by ids."""
     return LearntFrom(paper_id=known.paper_id, part_id=known.part_id, step_id=known.step_id)
 
 
@@ -213,24 +213,24 @@ DENSE_WEIGHT = 0.6
 LINK_SCORE = 0.42
 LINK_SIMILARITY = 0.33
 WHOLE_SIMILARITY = 0.3
-"""A step is said to have learnt from a report step when cosine similarity (MiniLM) and the share of the report
-step's words, fused 0.6 to 0.4, reach `LINK_SCORE`, and the cosine alone `LINK_SIMILARITY`; these look at the action's
-beginning, and its whole text must be as near as `WHOLE_SIMILARITY`."""
+"""A step is linked to a report step when cosine similarity (MiniLM) and the share of the report step's words, fused
+0.6 to 0.4, reach `LINK_SCORE`, and the cosine alone `LINK_SIMILARITY`; these compare the beginning of the action, and
+its whole text must reach `WHOLE_SIMILARITY`."""
 PARTS_PER_HEADING = 8
 CLOSEST_PARTS = 4
 PART_BONUS = 0.06
-"""What a report step gains in the order, not in the score, when its part is among the closest to the heading."""
+"""Gain of a report step in the order, not in the score, when its part is among the closest to the heading."""
 _KINDS = {"table": "table", "figure": "figure", "text": "text", "findings": "text", "model": "model"}
 
 
 @dataclass(frozen=True)
 class OfflineDesigner:
-    """The rules that need similarities of texts."""
+    """The rules of the designer, which compare texts by `similarity`."""
 
     similarity: Similarity
 
     def design_headings(self, values: DesignHeadingsInput) -> HeadingsDraft:
-        """A part per group of vetted analyses; without usable data, a part per reusable report part."""
+        """Design a part per group of skills; without usable data, a part per reusable report part."""
         uses = choose_uses(values.objective, values.datasets, values.skills)
         groups: dict[str, list[SkillBrief]] = {}
         for use in uses:
@@ -241,7 +241,7 @@ class OfflineDesigner:
         wording = {u.skill.name: _wording(u, binding) for u in reversed(uses)}
         parts = self._skill_headings(groups, wording, values) if groups else []
         chosen = [skill for skills in groups.values() for skill in skills]
-        texts = open_questions(values.objective, chosen) if groups else _all_texts(values.objective)
+        texts = open_questions(values.objective, chosen) if groups else objective_texts(values.objective)
         parts += literature_headings(texts, values.known, self.similarity, first=len(parts) + 1, taken=groups)
         parts = parts[: values.max_parts]
         return HeadingsDraft(
@@ -262,7 +262,7 @@ class OfflineDesigner:
                     id=str(number),
                     title=title,
                     purpose=" ".join(_first_sentence(wording[s.name].rationale) for s in skills),
-                    reason="" if relations else "It works on the data as given.",
+                    reason="" if relations else "It works on the data as skill_input.",
                     depends_on=tuple(r.part for r in relations),
                     relations=relations,
                     learns_from=tuple(row),
@@ -271,7 +271,7 @@ class OfflineDesigner:
         return parts
 
     def _near(self, texts: Sequence[str], known: tuple[KnownPart, ...]) -> list[list[ReportPartRef]]:
-        """For each text the report parts closest to it, those of low referability last."""
+        """The report parts closest to each text, those of low referability last."""
         if not known:
             return [[] for _ in texts]
         rows = self.similarity(texts, [f"{k.title}. {k.purpose}" for k in known])
@@ -285,7 +285,7 @@ class OfflineDesigner:
         return chosen
 
     def design_outlines(self, values: DesignOutlinesInput) -> OutlinesDraft:
-        """A line per use of a vetted analysis, or per action of the report part a heading was taken from."""
+        """Outline a line per use of a skill, or per action of the report part a heading was taken from."""
         uses = choose_uses(values.objective, values.datasets, values.skills)
         known = {(k.paper_id, k.part_id): k for k in values.known}
         binding = Binding(values.objective, values.datasets)
@@ -297,7 +297,7 @@ class OfflineDesigner:
         return OutlinesDraft(parts=tuple(outlines))
 
     def write_steps(self, values: WriteStepsInput) -> StepsDraft:
-        """A full step per line, with what it was learnt from."""
+        """Write a full step per line, with links to the report steps it was learnt from."""
         binding = Binding(values.objective, values.datasets)
         step_of = {
             (line.skill, line.datasets[0]): line.id
@@ -328,7 +328,7 @@ class OfflineDesigner:
         )
 
     def _closest(self, step: ProtocolStepDraft, values: WriteStepsInput) -> tuple[LearntFrom, ...]:
-        """Up to two report steps close enough to say that the step learnt from them; the closest parts come first."""
+        """Up to two report steps that are close enough for a link; those of the closest parts are preferred."""
         known = values.known
         near = {(r.paper_id, r.part_id) for r in values.part.learns_from[:CLOSEST_PARTS]}
         if not known:
@@ -348,14 +348,16 @@ class OfflineDesigner:
 
 
 def _relations(skills: Sequence[SkillBrief], number: str, number_of: dict[str, str]) -> tuple[Relation, ...]:
-    """What a part's analyses read from those of other parts, one relation per part, in order."""
+    """The relations of a part to the parts whose outputs its skills read, one per part, in order."""
     read: dict[str, list[str]] = {}
     validates: set[str] = set()
     for skill in skills:
-        for given in skill.contract.inputs:
-            part = number_of.get(given.skill or "", number)
+        for skill_input in skill.contract.inputs:
+            part = number_of.get(skill_input.skill or "", number)
             if part != number:
-                read.setdefault(part, []).append(f"{(given.output or given.name).replace('_', ' ')} of {given.skill}")
+                read.setdefault(part, []).append(
+                    f"{(skill_input.output or skill_input.name).replace('_', ' ')} of {skill_input.skill}"
+                )
                 if any(i.role == "validation" for i in skill.contract.inputs):
                     validates.add(part)
     return tuple(
@@ -369,36 +371,32 @@ def _relations(skills: Sequence[SkillBrief], number: str, number_of: dict[str, s
     )
 
 
-def _all_texts(objective: Objective) -> tuple[str, ...]:
-    return (objective.text, *(r.text for r in objective.requirements))
-
-
 def _summary(values: DesignHeadingsInput, uses: Sequence[Use], binding: Binding, parts: Sequence[HeadingDraft]) -> str:
-    """What the plan is made of, and what it leaves open."""
+    """A summary of the plan: data sets, origin of its parts, skills that cannot be used, and doubtful choices."""
     names = ", ".join(d.id for d in values.datasets) or "no data set"
     own = {u.skill.contract.part for u in uses}
     taken = any(p.title not in own for p in parts)
-    said = [f"A plan for the objective, on {names}."]
+    summary = [f"A plan for the objective, on {names}."]
     if uses:
-        said.append("The analyses are vetted procedures; each step names what it was learnt from in the papers read.")
+        summary.append("The analyses are skills; each step names what it was learnt from in the papers read.")
     if uses and taken:
-        said.append("Parts that no vetted analysis covers repeat what papers describe.")
+        summary.append("Parts that no skill covers repeat what papers describe.")
     if not uses:
-        said.append("Without analysable data it is assembled from what the papers read describe.")
-    elif not any(asked_for(u.skill, t) for u in uses for t in _all_texts(values.objective)):
-        said.append("No analysis that the objective names can be planned: the data are only checked and described.")
+        summary.append("Without analysable data it is assembled from what the papers read describe.")
+    elif not any(asked_for(u.skill, t) for u in uses for t in objective_texts(values.objective)):
+        summary.append("No analysis that the objective names can be planned: the data are only checked and described.")
     lacking: dict[str, list[str]] = {}
     for skill, reason in unserved(values.objective, values.datasets, values.skills):
         lacking.setdefault(reason, []).append(skill.name.replace("-", " "))
     for reason, what in lacking.items():
-        said.append(f"Asked for but not planned: {', '.join(what)}{f', because {reason}' if reason else ''}.")
+        summary.append(f"Asked for but not planned: {', '.join(what)}{f', because {reason}' if reason else ''}.")
     for dataset in dict.fromkeys(d for u in uses for d in u.datasets):
-        said += binding.doubts(dataset)
-    return " ".join(said)
+        summary += binding.doubts(dataset)
+    return " ".join(summary)
 
 
 def use_lines(part_id: str, uses: Sequence[Use], binding: Binding) -> tuple[OutlineLine, ...]:
-    """A line per use of a vetted analysis, numbered within the part."""
+    """Make an outline line per use of a skill, numbered within the part."""
     return tuple(
         OutlineLine(
             id=f"{part_id}.{n}",
@@ -412,7 +410,7 @@ def use_lines(part_id: str, uses: Sequence[Use], binding: Binding) -> tuple[Outl
 
 
 def _title(use: Use, binding: Binding) -> str:
-    """The analysis's title; data sets it does not name itself follow in brackets."""
+    """The title of a use of a skill; data sets that it does not name follow in brackets."""
     fill = {p.name: p.value for p in binding.parameters(use) or ()}
     title = _fill(use.skill.contract.protocol.title, fill)
     others = [d.id for d in use.datasets if d.id not in title]
@@ -427,7 +425,7 @@ def _use(line: OutlineLine, skill: SkillBrief, datasets: tuple[Dataset, ...]) ->
 def _skill_step(
     line: OutlineLine, use: Use | None, binding: Binding, step_of: dict[tuple[str, str], str]
 ) -> ProtocolStepDraft | None:
-    """The step of a vetted analysis with everything bound; None when it cannot be bound."""
+    """The step of a skill with inputs and parameters bound; None when one cannot be bound."""
     inputs = binding.inputs(use, step_of) if use else None
     parameters = binding.parameters(use) if use else None
     if use is None or inputs is None or parameters is None:
@@ -457,7 +455,7 @@ def _skill_step(
 
 
 def _wording(use: Use, binding: Binding) -> SkillProtocol:
-    """The analysis's wording with its parameters filled in."""
+    """The skill's wording for a protocol with its parameters filled in."""
     wording = use.skill.contract.protocol
     fill = {p.name: p.value for p in binding.parameters(use) or ()} | {
         "datasets": ", ".join(d.id for d in use.datasets)
@@ -472,7 +470,7 @@ def _first_sentence(text: str) -> str:
 
 
 def _fill(text: str, values: dict[str, str]) -> str:
-    """The text with `{name}` replaced; unknown names stay as they are, nothing else is interpreted."""
+    """Replace `{name}` in a text; unknown names stay as they are, nothing else is interpreted."""
     for name, value in values.items():
         text = text.replace("{" + name + "}", value)
     return text
@@ -481,7 +479,7 @@ def _fill(text: str, values: dict[str, str]) -> str:
 def requirements_met(
     step: ProtocolStepDraft | ProtocolStep, skill: SkillBrief | None, objective: Objective
 ) -> tuple[str, ...]:
-    """Requirements whose text asks for the step's analysis, or most of whose words stand in the step."""
+    """Ids of the requirements that ask for the step's skill, or most of whose words are in the step."""
     settings = " ".join(f"{p.name.replace('_', ' ')} {p.value}" for p in step.parameters)
     text = words(f"{step.title} {step.action} {step.rationale} {step.acceptance} {settings}")
     met = []

@@ -1,6 +1,6 @@
-"""Rules of the literature agent: experiments are method sections, steps are method sentences with their quotes.
+"""Offline rules of the literature agent: experiments are method sections, steps are method sentences with their quotes.
 
-What method sentences, results, numbers and software look like in biomedical English.
+Method sentences, results and laboratory work are recognised by patterns of biomedical English.
 """
 
 from __future__ import annotations
@@ -27,15 +27,9 @@ from bioresearcher.schemas.paper import Passage
 from bioresearcher.schemas.paper_report import ReportPart
 from bioresearcher.text.format import count_of
 from bioresearcher.text.visible import clip
-from bioresearcher.text.words import Similarity, overlap, sentence_texts, words
+from bioresearcher.text.words import Similarity, any_word, overlap, sentence_texts, words
 
-
-def _any(text: str) -> str:
-    """An alternative of the words of a text; `_` stands for a space, and a word may itself be a pattern."""
-    return "(?:" + "|".join(word.replace("_", " ") for word in text.split()) + ")"
-
-
-_DONE = _any(
+_DONE = any_word(
     """used performed carried measured normali[sz]ed computed calculated estimated compared tested adjusted obtained
     extracted defined selected filtered clustered fitted assessed determined downloaded isolated incubated stained
     sequenced hybridi[sz]ed analy[sz]ed generated identified prepared applied divided split classified scored ranked
@@ -44,7 +38,7 @@ _DONE = _any(
     log-?transformed averaged excluded cent(?:re|er)ed permuted validated conducted constructed visuali[sz]ed
     summari[sz]ed annotated mapped aligned integrated retrieved merged pooled matched imputed modell?ed enriched"""
 )
-_DO = _any(
+_DO = any_word(
     """normali[sz]e compute calculate estimate compare test adjust define select filter cluster fit assess rank score
     correct average exclude cent(?:re|er) permute validate use take apply report plot check state choose divide
     split sum standardi[sz]e draw repeat keep remove map count collect record fix start order walk control treat
@@ -60,7 +54,7 @@ _LEAD = r"(?:(?:first|then|next|finally|before [^,]{3,60}|for [^,]{3,80}|within 
 METHOD = re.compile(
     rf"\b(?:was|were|is|are)\s+(?:\w+ly\s+)?{_DONE}\b|\bwe\s+(?:(?:then|also|first)\s+)?{_DONE}\b", re.I
 )
-"""A sentence that says how something was done."""
+"""A method sentence: how something was done."""
 
 PAST_PASSIVE = re.compile(
     r"\b(?:was|were|had\s+been|have\s+been|has\s+been)\s+(?:(?:then|also|first|all|each|both|further|not|\w+ly)\s+){0,2}"
@@ -69,7 +63,7 @@ PAST_PASSIVE = re.compile(
     r"drew|grew|kept|split)\b|\b(?:using|by\s+means\s+of|according\s+to)\b",
     re.I,
 )
-"""How something was done, in the looser sense that holds where methods are described."""
+"""A method sentence in the looser sense that holds in method sections."""
 
 FORMALITY = re.compile(
     r"\b(?:informed\s+consent|written\s+consent|ethic(?:s|al)\s+\w+|institutional\s+(?:review|animal)|IRB|IACUC|helsinki"
@@ -77,7 +71,7 @@ FORMALITY = re.compile(
     r"|in\s+accordance\s+with\s+(?:the\s+)?(?:guide|guidelines|regulations|legislation)|according\s+to\s+\w+\s+legislation)\b",
     re.I,
 )
-"""Permissions and formalities: true of a study, and no step of it."""
+"""Permissions and formalities, which are no steps of a study."""
 
 FORMAL_HEADING = re.compile(
     r"\b(?:ethic\w*|consent|human\s+subjects?|nomenclatural|approval|registration|funding|patient\s+involvement|role\s+of)\b",
@@ -86,11 +80,11 @@ FORMAL_HEADING = re.compile(
 """Headings over formalities."""
 
 IMPERATIVE = re.compile(rf"^{_LEAD}{_DO}\b", re.I)
-"""A sentence that says how to do something."""
+"""A sentence that instructs how to do something."""
 
 RESULT = re.compile(
     r"\b"
-    + _any(
+    + any_word(
         """significant significantly associated_with correlated higher lower increased decreased identified revealed
         showed found differed enriched predicted highest lowest obtained confirmed detected observed elevated reduced
         up-?regulated down-?regulated overexpressed amplified achieved"""
@@ -100,7 +94,7 @@ RESULT = re.compile(
 )
 """A sentence that may state a result."""
 
-_WET = _any(
+_WET = any_word(
     r"""incubat\w+ centrifug\w+ pipett\w+ cell_lines? cells_were_(?:seeded|cultured|transfected) antibod\w+ mice
     western_blot\w* immunoblot\w* PCR_primers? agarose immunohistochem\w+ biops\w+
     RNA_(?:was|were)_(?:extracted|isolated)
@@ -112,7 +106,7 @@ WET = re.compile(rf"\b{_WET}\b", re.I)
 
 LABORATORY = re.compile(
     rf"\b(?:{_WET}|"
-    + _any(
+    + any_word(
         r"""knock-?downs? knock(?:ing|ed)?_down knock-?outs? silenc\w+ (?:cell|tissue)_cultures? in_vivo in_vitro
         mass_spectrometr\w+ LC-MS\w* EdU wet-?lab bench xenografts? CRISPR\w* stain\w*"""
     )
@@ -133,17 +127,17 @@ RESULTS_PER_STEP = 3
 SAME_QUESTION = 0.3
 """Cosine similarity of a part with the objective or a requirement from which it pursues the same question."""
 SAME_SUBJECT = 0.35
-"""The same for the mean of the part's and its paper's: a plain step of a paper on the very subject."""
+"""Mean similarity of a part and its paper's title from which it does so: a plain step of a paper on the subject."""
 
 
 @dataclass(frozen=True)
 class OfflineReader:
-    """The rules that need similarities of texts."""
+    """The rules of reading, which compare texts by `similarity`."""
 
     similarity: Similarity
 
     def outline_paper(self, values: OutlinePaperInput) -> PaperOutline:
-        """Experiments: the method subsections; without any, the method section; without that, the whole text."""
+        """Outline the experiments: the method subsections, else the method section, else the whole text."""
         methods = [s for s in values.sections if s.kind == "methods" and not FORMAL_HEADING.search(s.title)]
         leaves = [s for s in methods if not _is_general(s)] or methods
         results = [s for s in values.sections if s.kind in {"results", "legend"}]
@@ -174,14 +168,14 @@ class OfflineReader:
         return PaperOutline(parts=tuple(parts))
 
     def _nearest_results(self, section: OutlineSection, results: list[OutlineSection]) -> tuple[int, ...]:
-        """Up to two result sections whose heading shares words with the method's."""
+        """Numbers of up to two result sections that share words with the method's heading."""
         wanted = words(section.title)
         scored = [(overlap(wanted, words(f"{r.title} {r.opening}")), r.number) for r in results]
         best = sorted((s for s in scored if s[0] >= 0.5), key=lambda s: (-s[0], s[1]))
         return tuple(number for _, number in best[:2])
 
     def report_part(self, values: ReportPartInput) -> PartDraft:
-        """A step per method sentence, in order; results are sentences of result sections close to the step."""
+        """Report a step per method sentence, in order; results are sentences of result sections close to the step."""
         method: list[tuple[str, Passage]] = []
         result: list[str] = []
         for passage in values.passages:
@@ -191,7 +185,7 @@ class OfflineReader:
                 if passage.kind in {"results", "legend"}:
                     if RESULT.search(sentence) or (passage.kind == "results" and labels(mined_of(sentence), "gene")):
                         result.append(sentence)
-                elif _says_how(sentence, passage):
+                elif _is_method(sentence, passage):
                     method.append((sentence, passage))
         chosen = self._most_relevant(values, method)
         steps = tuple(_step(sentence) for sentence, _ in chosen)
@@ -208,21 +202,20 @@ class OfflineReader:
         if not steps or not results:
             return steps
         near = self.similarity([s.action for s in steps], results)
-        given: dict[int, list[ResultDraft]] = {}
+        assigned: dict[int, list[ResultDraft]] = {}
         for number, text in enumerate(results):  # each result to the step it is nearest to
             step = max(range(len(steps)), key=lambda i: (near[i][number], -i))
-            if near[step][number] >= RESULT_NEAR and len(given.get(step, ())) < RESULTS_PER_STEP:
-                given.setdefault(step, []).append(ResultDraft(text=text, quote=text))
-        return tuple(s.model_copy(update={"results": tuple(given.get(i, ()))}) for i, s in enumerate(steps))
+            if near[step][number] >= RESULT_NEAR and len(assigned.get(step, ())) < RESULTS_PER_STEP:
+                assigned.setdefault(step, []).append(ResultDraft(text=text, quote=text))
+        return tuple(s.model_copy(update={"results": tuple(assigned.get(i, ()))}) for i, s in enumerate(steps))
 
     def judge_referability(self, values: JudgeReferabilityInput) -> ReferabilityDraft:
-        """Closed answers from the similarity of each part to the objective and its requirements."""
+        """Judge each part by its similarity to the objective and its requirements."""
         report = values.report
         if not report.parts:
             return ReferabilityDraft(parts=())
-        targets = [*_texts(values.objective)]
         texts = [_part_text(part) for part in report.parts]
-        rows = self.similarity([report.title, *texts], targets)
+        rows = self.similarity([report.title, *texts], objective_texts(values.objective))
         names = ["the objective", *(f"requirement {r.id}" for r in values.objective.requirements)]
         paper = float(max(rows[0]))
         return ReferabilityDraft(
@@ -238,9 +231,9 @@ class OfflineReader:
         index = max(range(len(near)), key=lambda i: near[i])
         laboratory = sum(bool(WET.search(s.action)) for s in part.steps)
         wet = 3 * laboratory >= len(part.steps) and laboratory > 0
-        in_laboratory = wet and any(LABORATORY.search(t) for t in _texts(values.objective))
+        in_laboratory = wet and any(LABORATORY.search(t) for t in objective_texts(values.objective))
         dry_data = bool(values.datasets)
-        said = f"similarity {near[index]:.2f}, the paper's title {paper:.2f}"
+        scores = f"similarity {near[index]:.2f}, the paper's title {paper:.2f}"
         return PartAnswers(
             part_id=part.id,
             same_question=near[index] >= SAME_QUESTION or (near[index] + paper) / 2 >= SAME_SUBJECT,
@@ -249,36 +242,36 @@ class OfflineReader:
             feasible=in_laboratory or not wet,
             reuse=_reuse(part),
             change=_change(part, dry_data=dry_data, wet=wet),
-            reason=f"Closest to {names[index]} ({said}).",
+            reason=f"Closest to {names[index]} ({scores}).",
         )
 
 
 def _reuse(part: ReportPart) -> str:
-    """What is there to take over, by name."""
+    """A sentence on what can be reused of a part: its steps, software, tests and data sets."""
     named = {
         "software": [n for s in part.steps for n in s.software],
         "tests": [n for s in part.steps for n in s.tests],
         "data sets": [n for s in part.steps for n in s.datasets],
     }
-    told = [f"{what} {', '.join(dict.fromkeys(names))}" for what, names in named.items() if names]
+    lists = [f"{kind} {', '.join(dict.fromkeys(names))}" for kind, names in named.items() if names]
     detailed = sum(bool(s.parameters or s.software) for s in part.steps)
     whole = f"{count_of(len(part.steps), 'step')}, {detailed} with stated parameters or software"
-    return clip("; ".join([whole, *told]), 300).rstrip(".") + "."
+    return clip("; ".join([whole, *lists]), 300).rstrip(".") + "."
 
 
 def _change(part: ReportPart, *, dry_data: bool, wet: bool) -> str:
-    """What has to be set anew, by name."""
+    """A sentence on what must be changed in a part: samples and thresholds."""
     if not dry_data and not wet:
         return "Obtain data first: none were given."
     sizes = list(dict.fromkeys(n for s in part.steps for n in s.cohorts))[:3]
     cuts = [f"{p.name} {p.value}" for s in part.steps for p in s.parameters if not p.unit][:4]
-    told = f"samples ({', '.join(sizes)})" if sizes else "samples"
-    told += f" and thresholds ({', '.join(dict.fromkeys(cuts))})" if cuts else " and thresholds"
-    return clip(f"Replace the paper's own {told} by those of the material at hand", 300).rstrip(".") + "."
+    own = f"samples ({', '.join(sizes)})" if sizes else "samples"
+    own += f" and thresholds ({', '.join(dict.fromkeys(cuts))})" if cuts else " and thresholds"
+    return clip(f"Replace the paper's own {own} by those of the material at hand", 300).rstrip(".") + "."
 
 
-def _says_how(sentence: str, passage: Passage) -> bool:
-    """Whether a sentence tells how something was done; where methods are described, less is asked of it."""
+def _is_method(sentence: str, passage: Passage) -> bool:
+    """Return True for a method sentence; in method sections looser patterns are enough."""
     if METHOD.search(sentence) or IMPERATIVE.match(sentence):
         return True
     if passage.kind != "methods":
@@ -297,11 +290,12 @@ def _first_words(section: OutlineSection) -> str:
 
 
 def _is_general(section: OutlineSection) -> bool:
-    """Whether a section is the bare heading over its subsections."""
+    """Return True if a section is the bare heading over its subsections."""
     return METHODS_HEADING.fullmatch(section.title.strip()) is not None
 
 
-def _texts(objective: Objective) -> tuple[str, ...]:
+def objective_texts(objective: Objective) -> tuple[str, ...]:
+    """The text of an objective and those of its requirements."""
     return (objective.text, *(r.text for r in objective.requirements))
 
 
@@ -310,7 +304,7 @@ def _part_text(part: ReportPart) -> str:
 
 
 def _step(sentence: str) -> ReportStepDraft:
-    """A step that says no more than its sentence."""
+    """Make a step from a method sentence alone."""
     found = mined_of(sentence)
     return ReportStepDraft(
         action=clip(sentence, 300),

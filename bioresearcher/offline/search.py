@@ -1,8 +1,7 @@
-"""Rules of the search agent.
+"""Offline rules of the search agent: plan Boolean queries, screen papers, judge data sets.
 
-Boolean queries by rule: concepts of the objective joined in different ways, with MeSH terms and field tags.
-
-Concepts of an objective: what stands in it of a medical vocabulary, and key phrases that do not.
+An objective's concepts are the terms of a medical vocabulary (MeSH and a short list) that it names, and its other key
+phrases. Queries join concepts in different ways, with MeSH terms and field tags.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.paper import PaperAnswers, QueryPlan, SearchQuery
 from bioresearcher.sources.datasets.suitability import check_dataset
 from bioresearcher.sources.pubmed_offline.mesh import headings
-from bioresearcher.text.words import STOP, normal, overlap, phrases, sentence_texts, words
+from bioresearcher.text.words import STOP, normalised, overlap, phrases, sentence_texts, words
 
 Kind = Literal["disease", "method", "topic"]
 
 _TOKEN: Final = re.compile(r"[^\W_]+(?:[-/'’][^\W_]+)*|[.;:!?()]")
 _LONGEST: Final = 6
-"""Words of the longest name that is looked for."""
+"""Most words of a name."""
 _AMBIGUOUS: Final = frozenset(
     "disease syndrome association methods solutions base weight time paper classification documentation records "
     " software publications registries risk control groups cohort survey questionnaires sample size "
     "genes genome pattern probability uncertainty calibration chromosomes exons alleles base sequence".split()
 )
-"""Names that are headings, but in an objective's text are mostly plain words."""
+"""MeSH headings that are mostly plain words in an objective's text."""
 
 _TOPICS: Final[Mapping[str, str]] = {
     "Tumor Microenvironment": "tumor microenvironment|immune microenvironment|tumor immune microenvironment|immune "
@@ -85,10 +84,10 @@ _METHODS: Final[Mapping[str, str]] = {
     "Meta-Analysis as Topic": "meta-analysis",
     "Data Mining": "text mining",
 }
-"""Headings that research on data often needs, with the words authors use; the first three names go into a query."""
+"""MeSH headings that research on data often needs → the words of authors; the first three go into a query."""
 _SAME: Final = {"cancer": "neoplasm", "tumor": "neoplasm", "malignancy": "neoplasm"}
 _ACTS: Final = frozenset(["identification", "test", "tests", "testing"])
-"""Words that `_key` leaves out although a name with them means something else without them."""
+"""Stop words that are part of a name's meaning; names with them are not in the vocabulary."""
 _GENERIC: Final = frozenset(
     "gene genes cohort cohorts data samples sample class classes difference differences patient patients outcome "
     "discovery independent association associated holds hold group groups set sets level levels role effect effects "
@@ -102,7 +101,7 @@ _GENERIC: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """Something an objective is about; `names` are what titles and abstracts call it, the objective's word first."""
+    """A concept of an objective; `names` are its names in titles and abstracts, the objective's own word first."""
 
     heading: str
     names: tuple[str, ...]
@@ -111,23 +110,23 @@ class Concept:
 
     @property
     def key(self) -> str:
-        """What two mentions of the same concept have in common."""
-        return self.heading or normal(self.names[0]).strip()
+        """An identifier that is the same for all mentions of the concept."""
+        return self.heading or normalised(self.names[0]).strip()
 
 
 def find_concepts(text: str) -> list[Concept]:
-    """The vocabulary's concepts that a text names, in its order, each once; longer names go before those in them."""
+    """Find the vocabulary's concepts in a text, in order, each once; a longer name is preferred to one inside it."""
     known = _vocabulary()
     words = _TOKEN.findall(text)
     found: dict[str, Concept] = {}
     at = 0
     while at < len(words):
         for length in range(min(_LONGEST, len(words) - at), 0, -1):
-            said = " ".join(words[at : at + length])
+            name = " ".join(words[at : at + length])
             ends = _key(words[at]) and _key(words[at + length - 1])
-            concept = known.get(_key(said)) if ends else None
+            concept = known.get(_key(name)) if ends else None
             if concept is not None:
-                found.setdefault(concept.key, _called(concept, said))
+                found.setdefault(concept.key, _named_first(concept, name))
                 at += length
                 break
         else:
@@ -136,21 +135,21 @@ def find_concepts(text: str) -> list[Concept]:
 
 
 def free_phrases(texts: Iterable[str], known: Sequence[Concept], limit: int) -> list[Concept]:
-    """Key phrases that no known concept covers and that are more than everyday words."""
-    covered = {stem for c in known for name in c.names for stem in terms(normal(name))}
+    """Find key phrases that no known concept covers and that are more than everyday words."""
+    covered = {stem for c in known for name in c.names for stem in terms(normalised(name))}
     found = []
     for phrase in phrases(texts, 40):
-        stems = terms(normal(phrase))
-        said = [w for w in normal(phrase).split() if w not in _GENERIC and not w.isdigit()]
-        telling = not covered.issuperset(terms(" ".join(said)))
-        if telling and (len(stems) >= 2 or len(phrase) >= 8) and len(phrase.split()) <= 3:
+        stems = terms(normalised(phrase))
+        specific = [w for w in normalised(phrase).split() if w not in _GENERIC and not w.isdigit()]
+        new = not covered.issuperset(terms(" ".join(specific)))
+        if new and (len(stems) >= 2 or len(phrase) >= 8) and len(phrase.split()) <= 3:
             found.append(Concept("", (phrase,), "topic"))
             covered |= {*stems}
     return found[:limit]
 
 
 def broader(concept: Concept) -> Concept | None:
-    """The disease one level above; of several the one with the shortest name. None where it is a whole chapter."""
+    """The disease one level above in MeSH, of several the one with the shortest name; None for a whole chapter."""
     parents = []
     for tree in concept.trees:
         above = tree.rpartition(".")[0]
@@ -162,9 +161,9 @@ def broader(concept: Concept) -> Concept | None:
     return min(parents, key=lambda c: (len(c.heading), c.heading), default=None)
 
 
-def _called(concept: Concept, said: str) -> Concept:
-    """The concept with the text's own word for it in front, unless one of its names is that word and more."""
-    own = said if said.isupper() else said.lower()
+def _named_first(concept: Concept, name: str) -> Concept:
+    """The concept with the text's own name for it in front, unless a method's name begins with that."""
+    own = name if name.isupper() else name.lower()
     longer = [n for n in concept.names if concept.kind == "method" and n.lower().startswith(f"{own.lower()} ")]
     first = longer[0] if longer else own
     names = (first, *(n for n in concept.names if n.lower() != first.lower()))
@@ -172,11 +171,11 @@ def _called(concept: Concept, said: str) -> Concept:
 
 
 def _key(name: str) -> tuple[str, ...]:
-    """The words of a name that count, in the singular; words for a tumour are one.
+    """Key of a name in the vocabulary: its words in the singular without stop words, all words for a tumour as one.
 
-    Not stems: those of `pancreatic` and `pancreatitis` are the same.
+    Not stems: `pancreatic` and `pancreatitis` have the same.
     """
-    return tuple(_SAME.get(w, w) for w in map(_singular, normal(name).split()) if w not in STOP)
+    return tuple(_SAME.get(w, w) for w in map(_singular, normalised(name).split()) if w not in STOP)
 
 
 def _singular(word: str) -> str:
@@ -187,7 +186,7 @@ def _singular(word: str) -> str:
 
 @cache
 def _vocabulary() -> dict[tuple[str, ...], Concept]:
-    """Names, as stems in their order, with what they name."""
+    """Key of a name → its concept."""
     found: dict[tuple[str, ...], Concept] = {}
     for table, kind in ((_TOPICS, "topic"), (_METHODS, "method")):
         for heading, joined in table.items():
@@ -199,7 +198,7 @@ def _vocabulary() -> dict[tuple[str, ...], Concept]:
         for name in concept.names:
             key = _key(name)
             plain = len(key) == 1 and (name.lower() in _AMBIGUOUS or len(name) < 5)
-            if key and key != ("neoplasm",) and not plain and not _ACTS.intersection(normal(name).split()):
+            if key and key != ("neoplasm",) and not plain and not _ACTS.intersection(normalised(name).split()):
                 found.setdefault(key, concept)
     return found
 
@@ -211,7 +210,7 @@ def _by_tree() -> dict[str, Concept]:
 
 @cache
 def _headings() -> tuple[Concept, ...]:
-    """The shipped selection of Medical Subject Headings."""
+    """The concepts of the shipped selection of Medical Subject Headings."""
     found = []
     for heading in headings():
         names = dict.fromkeys(natural(name) for name in (heading.name, *heading.others))
@@ -228,29 +227,29 @@ def natural(heading: str) -> str:
 
 
 NAMES: Final = 3
-"""Names of a concept that are looked for in titles and abstracts, beside its heading."""
+"""Most names of a concept that are searched in titles and abstracts, beside its heading."""
 FEWEST: Final = 3
-"""Concepts beside the subject below which the subject is also looked for alone."""
+"""Concepts beside the subject below which the subject is also searched alone."""
 MOST: Final = 8
-"""Queries of one round."""
+"""Most queries of one round."""
 
 _ACCESSION: Final = re.compile(r"\b(?:GSE|GDS|E-MTAB-|SRP|PRJNA)\d{2,9}\b")
 _PUBLISHED_SERIES: Final = '"gse"[Entry Type]'
 
 
 def plan_queries(values: PlanQueriesInput) -> QueryPlan:
-    """The queries of a round: narrow first, then broader.
+    """Plan the queries of a round, from narrow to broad.
 
     Round 1 joins the subject (the first disease, else the first concept) with each topic, method and requirement.
-    Round 2 takes the disease above it, and topics with methods of whatever disease. Round 3 takes what is left:
-    reviews of the subject, and each requirement's methods alone.
+    Round 2 takes the disease above it, and topics with methods of any disease. Round 3 searches reviews of the subject,
+    and each requirement's methods alone.
     """
     objective = values.objective
     concepts = objective_concepts(objective)
     rounds = (_first, _second, _third)
     asked = {q.query for q in values.previous}
-    made = rounds[min(values.round, 3) - 1](objective, concepts) if concepts else _words_only(objective)
-    new = dict.fromkeys(q for q in made if q.query not in asked)
+    planned = rounds[min(values.round, 3) - 1](objective, concepts) if concepts else _words_only(objective)
+    new = dict.fromkeys(q for q in planned if q.query not in asked)
     distinct = {q.query: q for q in reversed(new)}
     return QueryPlan(
         literature=tuple(q for q in new if distinct[q.query] is q)[:MOST],
@@ -260,7 +259,7 @@ def plan_queries(values: PlanQueriesInput) -> QueryPlan:
 
 
 def objective_concepts(objective: Objective) -> list[Concept]:
-    """What the objective's sentence is about: its subject first, then the rest in the sentence's order."""
+    """The concepts of an objective's sentence: its subject first, then the others in order."""
     known = find_concepts(objective.text)
     known += free_phrases([objective.text], known, 3 if known else 4)
     diseases = [c for c in known if c.kind == "disease"]
@@ -272,7 +271,7 @@ def objective_concepts(objective: Objective) -> list[Concept]:
 
 
 def block(concept: Concept, names: int = NAMES) -> str:
-    """A concept as one bracket: its heading, and its names in title or abstract."""
+    """The query for a concept, in brackets: its heading, and its names in title or abstract."""
     parts = [f'"{concept.heading}"[MeSH Terms]'] if concept.heading else []
     spelled = dict.fromkeys(s for n in concept.names[:names] for s in _spellings(n, concept.kind))
     parts += [f'"{name}"[Title/Abstract]' for name in spelled]
@@ -282,7 +281,7 @@ def block(concept: Concept, names: int = NAMES) -> str:
 def _spellings(name: str, kind: str) -> tuple[str, ...]:
     """A name as written, in American spelling, and, of a disease, in the plural or singular."""
     plain = name.replace("'", "").replace('"', "")
-    spelled = normal(plain).strip()
+    spelled = normalised(plain).strip()
     found = [plain]
     if not re.search(r"[^a-z ]", plain.lower()) and spelled != plain.lower():
         found.append(spelled)
@@ -347,15 +346,15 @@ def _reviews(subject: Concept) -> SearchQuery:
 
 
 def _of_text(text: str, known: Iterable[Concept]) -> list[Concept]:
-    """Concepts of a requirement or condition that the objective's sentence does not have."""
-    said = {c.key for c in known}
+    """Concepts of a requirement or condition that are not among the known ones."""
+    keys = {c.key for c in known}
     found = find_concepts(text)
     found += free_phrases([text], found, 2)
-    return [c for c in found if c.key not in said]
+    return [c for c in found if c.key not in keys]
 
 
 def _same_data(objective: Objective) -> Iterator[SearchQuery]:
-    """Studies that used the data sets that are at hand."""
+    """A query for studies of the data sets that the objective names."""
     text = " ".join([objective.text, *objective.conditions])
     names = dict.fromkeys(_ACCESSION.findall(text))
     if names:
@@ -381,16 +380,16 @@ def _anywhere(concept: Concept) -> str:
 
 
 def _words_only(objective: Objective) -> Iterator[SearchQuery]:
-    """For an objective without any concept: its rarest words together."""
+    """A query for an objective without any concept: its first words."""
     found = list(dict.fromkeys(words(objective.text)))[:3]
     if found:
         yield SearchQuery(query=" AND ".join(found), purpose="words of the objective")
 
 
 CLOSE = 0.4
-"""Similarity of title and abstract to the objective above which it pursues the same question."""
+"""Similarity of title and abstract to the objective from which a paper pursues the same question."""
 NEAR = 0.3
-"""Similarity below which words that are shared are taken for chance."""
+"""Similarity below which shared words are taken for chance."""
 METHOD_WORDS = frozenset(
     """method methods procedure normalize normalization compute computed calculate estimate regression model test score
     signature cluster clustering enrichment validate validation correction adjust cohort sample samples measured assay
@@ -399,7 +398,7 @@ METHOD_WORDS = frozenset(
 
 
 def screen_paper(values: ScreenPaperInput) -> PaperAnswers:
-    """Closed answers from shared concepts and similarity; the quote is the sentence closest to the objective."""
+    """Screen a paper by shared concepts and similarity; the quote is the sentence that shares most words."""
     objective, paper = values.objective, values.paper
     text = f"{paper.title}. {paper.abstract}"
     content = words(text)
@@ -411,10 +410,10 @@ def screen_paper(values: ScreenPaperInput) -> PaperAnswers:
     near = values.relevance >= NEAR
     shared = sorted(named & others.keys())
     same = bool(named & subject) if subject else overlap(wanted, content) >= 0.5
-    said = ["It names the objective's subject" if same else "It does not name the objective's subject"]
-    said += [f"It names {', '.join(others[k] for k in shared[:3])}"] if shared else []
+    reasons = ["It names the objective's subject" if same else "It does not name the objective's subject"]
+    reasons += [f"It names {', '.join(others[k] for k in shared[:3])}"] if shared else []
     if objective.requirements:
-        said.append(f"It shares up to {requirement:.0%} of a requirement's words")
+        reasons.append(f"It shares up to {requirement:.0%} of a requirement's words")
     return PaperAnswers(
         same_condition=same,
         same_question=values.relevance >= CLOSE,
@@ -422,13 +421,13 @@ def screen_paper(values: ScreenPaperInput) -> PaperAnswers:
         fits_data=near and overlap(words(" ".join(objective.conditions)), content) >= 0.08,
         meets_requirement=near and (requirement >= 0.25 or bool(shared)),
         quote=quote,
-        reason=". ".join([f"Similarity to the objective {values.relevance:.2f}", *said]) + ".",
+        reason=". ".join([f"Similarity to the objective {values.relevance:.2f}", *reasons]) + ".",
     )
 
 
 @lru_cache(maxsize=8)
 def _concepts(objective: Objective) -> tuple[frozenset[str], dict[str, str]]:
-    """Keys of the objective's subject with the disease above it, and of its other concepts with their names."""
+    """Keys of the objective's subject and of the disease above it, and key → name of its other concepts."""
     found = objective_concepts(objective)
     above = broader(found[0]) if found else None
     subject = frozenset(c.key for c in (*found[:1], above) if c is not None and c.heading)
@@ -436,12 +435,12 @@ def _concepts(objective: Objective) -> tuple[frozenset[str], dict[str, str]]:
 
 
 def judge_dataset(values: JudgeDatasetInput) -> DatasetAnswers:
-    """Closed answers from the description; a reference collection needs no samples."""
+    """Judge a data set by its description; a collection of gene sets needs no samples."""
     dataset, objective = values.dataset, values.objective
     if dataset.remote is not None and not dataset.files:
         check = check_dataset(dataset, objective)
-        words_of = "its title, summary, samples and assay"
-        reason = f"Judged by rule from {words_of}: {'fits' if check.relevant else 'does not fit'} the objective."
+        verdict = "fits" if check.relevant else "does not fit"
+        reason = f"Judged by rule from its title, summary, samples and assay: {verdict} the objective."
         return DatasetAnswers(
             right_condition=check.relevant,
             right_measure=check.relevant,
@@ -453,12 +452,12 @@ def judge_dataset(values: JudgeDatasetInput) -> DatasetAnswers:
         filter(None, [dataset.title, dataset.assay, dataset.organism, dataset.citation, *dataset.notes])
     )
     shared = overlap(words(described), words(_all_text(objective)))
-    named = normal(dataset.id).strip() in normal(_all_text(objective))
+    named = normalised(dataset.id).strip() in normalised(_all_text(objective))
     reference = dataset.file("gene_sets") is not None and dataset.file("samples") is None
     groups = dataset.column("group") is not None or dataset.column("event") is not None
     undescribed = dataset.described_by == "inferred"
     if undescribed:
-        reason = "Nothing describes it, so whether it fits the objective is the researcher's word."
+        reason = "It has no description; that it fits the objective is the researcher's word."
     else:
         reason = f"Shares {shared:.0%} of its description's words with the objective" + (
             " and is named in it." if named else "."

@@ -1,8 +1,7 @@
-"""Which data set, column and gene set each vetted analysis works on.
+"""Chooses the skills of a protocol and binds their inputs and parameters to data sets; offline rules of the programmer.
 
-Which vetted analyses a protocol needs: those asked for, those always done, and what they depend on.
-
-Rules of the programmer: tasks are the protocol's dry steps, code is the skills'.
+The skills are those that the objective asks for, those that are always used, and those they depend on. Tasks are the
+dry steps of the protocol, their code is that of the skills.
 """
 
 from __future__ import annotations
@@ -22,19 +21,19 @@ from bioresearcher.schemas.execution import DryLabTask, TaskInput
 from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.schemas.protocol import ProtocolStep, StepInput
 from bioresearcher.schemas.skill import SkillContract, SkillInput, SkillParameter
-from bioresearcher.text.words import normal
+from bioresearcher.text.words import normalised
 
 NOT_STATED = "not stated"
-"""How a protocol prints a parameter whose value the source does not give."""
+"""Printed value of a parameter that its source does not state."""
 
 NONE = "none"
-"""How it prints an empty list."""
+"""Printed value of an empty list."""
 
 LIST_SOURCES = ("covariates", "missing_values")
 
 
 def extract_tasks(values: ExtractTasksInput) -> TasksDraft:
-    """One task per dry step with a skill, in protocol order; parameters are read back from the step."""
+    """Make a task per dry step with a skill, in protocol order; parameters are read back from the step."""
     contracts = {s.name: s.contract for s in values.skills}
     steps = [s for s in values.protocol.steps if s.kind == "dry" and s.skill in contracts]
     ids = {s.id: f"T{n}" for n, s in enumerate(steps, 1)}
@@ -72,7 +71,7 @@ def _parameters(step: ProtocolStep, contract: SkillContract) -> dict[str, JsonVa
 
 
 def _value(parameter: SkillParameter, text: str) -> JsonValue:
-    """A printed parameter in the type its skill declares."""
+    """Convert a printed parameter to the type that its skill declares."""
     if text == NOT_STATED:
         return None
     if parameter.source in LIST_SOURCES or isinstance(parameter.default, tuple):
@@ -87,25 +86,25 @@ def _value(parameter: SkillParameter, text: str) -> JsonValue:
 
 
 def write_code(values: WriteCodeInput) -> CodeDraft:
-    """The task's skill by its name, which stands for its code: an example may be an outline of it."""
+    """Answer with the name of the task's skill, which stands for its code: an example may be an outline of it."""
     example = next((e for e in values.examples if e.name == values.task.skill), None)
     if example is None:
-        return CodeDraft(code="", note="no vetted analysis carries out this task, and no model is configured")
-    return CodeDraft(code=f"vetted: {example.name}", note=f"The vetted analysis {example.name}.")
+        return CodeDraft(code="", note="no skill carries out this task, and no model is configured")
+    return CodeDraft(code=f"vetted: {example.name}", note=f"The skill {example.name}.")
 
 
 def repair_code(values: RepairCodeInput) -> CodeDraft:
-    """A vetted analysis is not changed by rule: the same code again, which ends the repairs."""
-    return CodeDraft(code=values.code, note="Vetted code is not changed without a model.")
+    """Answer with the same code, which ends the repairs: rules do not change a skill."""
+    return CodeDraft(code=values.code, note="The code of a skill is not changed without a model.")
 
 
 _NO_NAMES = frozenset({"true", "false", "yes", "no", "y", "n", "other"})
-"""Levels that say nothing without their column's name."""
+"""Levels of a column that mean nothing without its name."""
 
 
 @dataclass(frozen=True)
 class Use:
-    """One use of a skill: `main` is the data set the step is about, `other` the validation set where one is read."""
+    """A use of a skill: `main` is the data set it analyses, `other` the validation set if it reads one."""
 
     skill: SkillBrief
     main: Dataset
@@ -113,16 +112,16 @@ class Use:
 
     @property
     def datasets(self) -> tuple[Dataset, ...]:
-        """The data sets with samples that it reads."""
+        """The data sets with samples that the use reads."""
         return (self.main,) if self.other is None else (self.main, self.other)
 
 
 class Binding:
-    """Chooses the discovery and validation sets, the group column and the gene set, from descriptions alone."""
+    """Binds skills to data: discovery and validation sets, group column and gene set, from descriptions alone."""
 
     def __init__(self, objective: Objective, datasets: tuple[Dataset, ...]) -> None:
         self._raw = " ".join([objective.text, *(r.text for r in objective.requirements), *objective.conditions])
-        self._text = normal(self._raw)
+        self._text = normalised(self._raw)
         self._datasets = datasets
         measured = [d for d in datasets if d.file("expression") is not None or d.file("samples") is not None]
         named = [d for d in measured if d.role == "discovery"]
@@ -133,12 +132,12 @@ class Binding:
         self.validation = others[0] if others else None
 
     def reference(self) -> Dataset | None:
-        """The first data set that brings gene sets."""
+        """The first data set with gene sets."""
         return next((d for d in self._datasets if d.file("gene_sets") is not None), None)
 
     @cached_property
     def gene_set(self) -> str | None:
-        """The gene set whose name's words all stand in the objective or a requirement; the longest such name.
+        """The gene set all words of whose name are in the objective or a requirement; the longest such name.
 
         A collection's prefix (`HALLMARK_`, `KEGG_`, `GOBP_` …: the first word, when all sets share it) and plural
         endings do not count.
@@ -150,7 +149,7 @@ class Binding:
         best: tuple[int, str] | None = None
         for name in names:
             label = name.split("_", 1)[1] if len(first) == 1 and "_" in name else name
-            parts = normal(label.replace("_", " ")).split()
+            parts = normalised(label.replace("_", " ")).split()
             if parts and all(self._mentioned(p) for p in parts):
                 rank = (sum(map(len, parts)), name)
                 best = rank if best is None or rank[0] > best[0] else best
@@ -163,8 +162,8 @@ class Binding:
     def group(self, dataset: Dataset) -> Column | None:
         """The group column to compare.
 
-        One whose levels the objective names, else one that it names itself, else the first with a stated contrast,
-        else the first.
+        One whose levels the objective names, else one whose name it has, else the first with a stated contrast, else
+        the first.
         """
         groups = self._groups(dataset)
         by_levels = [c for c in groups if len(self._levels_named(c)) >= 2]
@@ -178,30 +177,30 @@ class Binding:
         return [c for c in sheet.columns if c.role == "group"] if sheet else []
 
     def _levels_named(self, column: Column) -> list[str]:
-        """The column's levels that stand in the objective, in the order in which they do.
+        """The levels of a column that the objective names, in the order of the text.
 
-        Short capitals (ALL, NEG) must stand there as they are; numbers and yes or no are no names.
+        Short capitals (ALL, NEG) are matched with case; numbers and yes or no are no names.
         """
         places = {}
         for level in column.groups:
             word = level.strip()
-            if word.casefold() in _NO_NAMES or not normal(word).strip(" 0123456789"):
+            if word.casefold() in _NO_NAMES or not normalised(word).strip(" 0123456789"):
                 continue
             if word.isupper() and len(word) <= 5:
                 found = re.search(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", self._raw)
                 place = found.start() if found else -1
             else:
-                place = self._text.find(normal(word))
+                place = self._text.find(normalised(word))
             if place >= 0:
                 places[level] = place
         return sorted(places, key=lambda level: places[level])
 
     def _column_mentioned(self, column: Column) -> bool:
         names = [column.name, column.label, *column.aliases]
-        return any(len(n) > 1 and normal(n.replace("_", " ")) in self._text for n in names if n)
+        return any(len(n) > 1 and normalised(n.replace("_", " ")) in self._text for n in names if n)
 
     def has_columns(self, use: Use) -> bool:
-        """Whether every data set of the use has the columns the skill needs."""
+        """Return True if every data set of the use has the columns that the skill needs."""
         for dataset in use.datasets:
             for role in use.skill.contract.needs_columns:
                 if role == "group" and self.contrast(dataset) is None:
@@ -232,28 +231,28 @@ class Binding:
         return (column, groups[1], groups[0]) if len(groups) >= 2 else None
 
     def doubts(self, dataset: Dataset) -> tuple[str, ...]:
-        """What had to be chosen about the comparison in a data set without the objective or the source saying so."""
+        """Caveats on the comparison in a data set: choices that neither the objective nor the source states."""
         contrast, groups = self.contrast(dataset), self._groups(dataset)
         if contrast is None:
             return ()
         column, case, control = contrast
-        said = []
+        caveats = []
         named = len(self._levels_named(column)) >= 2
         if len(groups) > 1 and not named and not self._column_mentioned(column):
             others = ", ".join(c.name for c in groups if c is not column)
-            said.append(
+            caveats.append(
                 f"{dataset.id}: the objective names none of its group columns, so {column.name} is compared; "
                 f"name another ({others}) in the objective to compare that."
             )
         if len(column.groups) > 2 and not named and (column.case, column.control) != (case, control):
-            said.append(
+            caveats.append(
                 f"{dataset.id}: {column.name} has {len(column.groups)} levels and the objective names no two of them, "
                 f"so {case} is compared with {control}."
             )
-        return tuple(said)
+        return tuple(caveats)
 
     def why_not(self, skill: SkillBrief) -> str:
-        """What the data at hand lack for a vetted analysis; empty when nothing is known to be lacking."""
+        """The reason why the data at hand do not allow a skill; empty when none is known."""
         if self.discovery is None:
             return "there is no data set with samples"
         contract, dataset = skill.contract, self.discovery
@@ -270,18 +269,18 @@ class Binding:
             return "the objective names none of the gene sets at hand"
         return ""
 
-    def input_source(self, given: SkillInput, use: Use, step_of: dict[tuple[str, str], str]) -> str | None:
-        """The `source` of a step input; None when nothing fits.
+    def input_source(self, skill_input: SkillInput, use: Use, step_of: dict[tuple[str, str], str]) -> str | None:
+        """The `source` of a step input; None when no data set or step fits.
 
         `step_of` maps (skill, data set id) to the step that runs it.
         """
-        dataset = self._dataset(given.role, use)
-        if given.kind == "output":
-            step = step_of.get((given.skill or "", dataset.id if dataset else "")) or step_of.get(
-                (given.skill or "", use.main.id)
+        dataset = self._dataset(skill_input.role, use)
+        if skill_input.kind == "output":
+            step = step_of.get((skill_input.skill or "", dataset.id if dataset else "")) or step_of.get(
+                (skill_input.skill or "", use.main.id)
             )
-            return f"step:{step}/{given.output}" if step else None
-        file = dataset.file(given.kind) if dataset else None
+            return f"step:{step}/{skill_input.output}" if step else None
+        file = dataset.file(skill_input.kind) if dataset else None
         return f"dataset:{dataset.id}/{file.name}" if dataset and file else None
 
     def _dataset(self, role: str, use: Use) -> Dataset | None:
@@ -290,13 +289,13 @@ class Binding:
         return use.other if role == "validation" else use.main
 
     def inputs(self, use: Use, step_of: dict[tuple[str, str], str]) -> tuple[StepInput, ...] | None:
-        """All inputs of a use; None when a required one cannot be had."""
+        """All inputs of a use; None when a required one has no source."""
         found = []
-        for given in use.skill.contract.inputs:
-            source = self.input_source(given, use, step_of)
+        for skill_input in use.skill.contract.inputs:
+            source = self.input_source(skill_input, use, step_of)
             if source is not None:
-                found.append(StepInput(name=given.name, source=source))
-            elif given.required:
+                found.append(StepInput(name=skill_input.name, source=source))
+            elif skill_input.required:
                 return None
         return tuple(found)
 
@@ -360,17 +359,17 @@ _CROSS = re.compile(r"\bcross validat\w+|\b(?:biological|technical|independent|t
 
 
 def asked_for(skill: SkillBrief, text: str) -> bool:
-    """Whether one of the skill's trigger phrases stands in the text.
+    """Return True if one of the skill's trigger phrases is in the text.
 
-    A cross-validation and replicate samples are no validation.
+    Cross-validation and replicate samples do not trigger a validation.
     """
-    low = normal(text)
+    low = normalised(text)
     bare = _CROSS.sub(" ", low)
-    return any(normal(t) in (low if "cross" in t else bare) for t in skill.contract.triggers)
+    return any(normalised(t) in (low if "cross" in t else bare) for t in skill.contract.triggers)
 
 
 def choose_uses(objective: Objective, datasets: tuple[Dataset, ...], skills: Sequence[SkillBrief]) -> tuple[Use, ...]:
-    """The uses of skills, in the order of their contracts; each can be bound completely."""
+    """Choose the uses of skills that can be bound completely, in the order of their contracts."""
     binding = Binding(objective, datasets)
     if binding.discovery is None:
         return ()
@@ -395,7 +394,7 @@ def choose_uses(objective: Objective, datasets: tuple[Dataset, ...], skills: Seq
 def unserved(
     objective: Objective, datasets: tuple[Dataset, ...], skills: Sequence[SkillBrief]
 ) -> tuple[tuple[SkillBrief, str], ...]:
-    """Vetted analyses that are asked for but cannot be done with the data at hand, each with what is lacking."""
+    """The skills that are asked for but cannot be used with the data at hand, each with the reason."""
     text = " ".join([objective.text, *(r.text for r in objective.requirements)])
     done = {u.skill.name for u in choose_uses(objective, datasets, skills)}
     binding = Binding(objective, datasets)
@@ -405,23 +404,23 @@ def unserved(
 
 
 def _lacking(skill: SkillBrief, binding: Binding, by_name: dict[str, SkillBrief], seen: frozenset[str]) -> str:
-    """What the skill, or one it takes its input from, lacks."""
+    """The reason why the data do not allow a skill, or one it takes its input from."""
     reason = binding.why_not(skill)
-    for given in skill.contract.inputs:
-        if not reason and given.required and given.skill in by_name and given.skill not in seen:
-            reason = _lacking(by_name[given.skill], binding, by_name, seen | {skill.name})
+    for skill_input in skill.contract.inputs:
+        if not reason and skill_input.required and skill_input.skill in by_name and skill_input.skill not in seen:
+            reason = _lacking(by_name[skill_input.skill], binding, by_name, seen | {skill.name})
     return reason
 
 
 def _add_upstream(by_name: dict[str, SkillBrief], name: str, wanted: set[str]) -> None:
-    for given in by_name[name].contract.inputs:
-        if given.kind == "output" and given.skill in by_name and given.skill not in wanted:
-            wanted.add(given.skill)
-            _add_upstream(by_name, given.skill, wanted)
+    for skill_input in by_name[name].contract.inputs:
+        if skill_input.kind == "output" and skill_input.skill in by_name and skill_input.skill not in wanted:
+            wanted.add(skill_input.skill)
+            _add_upstream(by_name, skill_input.skill, wanted)
 
 
 def _uses(skill: SkillBrief, binding: Binding) -> list[Use]:
-    """The data sets a skill is used on: each measured one, or discovery (with validation where it reads both)."""
+    """The uses of a skill: on each measured data set, or on discovery (with validation if it reads both)."""
     if binding.discovery is None:
         return []
     reads_validation = any(i.role == "validation" for i in skill.contract.inputs)

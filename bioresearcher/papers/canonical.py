@@ -1,11 +1,10 @@
-"""The canonical text of a document: how it is cleaned, built and addressed.
+"""The canonical text of a document: cleaned, built of sections and paragraphs, and addressed by character position.
 
 Every character position in the program refers to this text, so it is made in one place. Rules: NFC; control,
 zero-width and other invisible characters removed; data: URLs left out; whitespace runs inside a paragraph are one
 space; paragraphs are separated by one blank line. Sections follow each other without overlap, each beginning with its
-heading as a paragraph of its own (the title section's only paragraph is the title itself).
-
-Which language a text is written in: by its script, then by its commonest function words.
+heading as a paragraph of its own (the title section's only paragraph is the title itself). The kinds of sections are
+known by their titles, the language by script and function words.
 """
 
 from __future__ import annotations
@@ -23,83 +22,15 @@ from bioresearcher.schemas.paper import Document, Section, SectionKind
 from bioresearcher.text.lookalikes import lookalikes
 from bioresearcher.text.visible import hidden_characters, one_line
 
-_SAMPLE: Final = 20_000
-_LEAST_WORDS: Final = 20
-_WORD: Final = re.compile(r"[^\W\d_]+")
-_SCRIPTS: Final[tuple[tuple[str, str], ...]] = (
-    ("ja", "\u3040-\u30ff"),
-    ("ko", "\uac00-\ud7af"),
-    ("zh", "\u4e00-\u9fff"),
-    ("ru", "\u0400-\u04ff"),
-    ("el", "\u0386-\u03ff"),
-    ("ar", "\u0600-\u06ff"),
-    ("he", "\u0590-\u05ff"),
-    ("hi", "\u0900-\u097f"),
-    ("th", "\u0e00-\u0e7f"),
-)
-# Words that are frequent in one of the languages and in none of the others (nor a sign, gene or unit).
-_FUNCTION_WORDS: Final[dict[str, str]] = {
-    "en": "the of and were was with for that which from this between",
-    "de": "der die das und wurde wurden mit von den bei nicht einer eine zwischen durch",
-    "fr": "les des et dans une est ont été avec pour sur aux chez nous cette",
-    "es": "los las y una con por para el del fueron entre pacientes mediante como este",
-    "pt": "os as e uma com por foram não dos das pelo pela em ao são",
-    "it": "il della di gli nel con sono stati delle che tra dei degli alla è",
-    "nl": "het een en van werd werden met voor bij de zijn aan niet tussen door",
-    "pl": "oraz się nie przez były jest dla z w na do pacjentów badania od po",
-    "da": "og af der den med til ikke som blev hos patienter mellem på fra efter",
-    "sv": "och av som med att det inte för var hos patienter mellan på från efter",
-    "tr": "ve bir ile için olarak bu da olan daha hastaların çalışmada gruplar arasında olduğu göre",
-}
-_LANGUAGES_OF: Final[dict[str, tuple[str, ...]]] = {
-    word: tuple(code for code, words in _FUNCTION_WORDS.items() if word in words.split())
-    for word in {word for words in _FUNCTION_WORDS.values() for word in words.split()}
-}
-NAMES: Final = {
-    "en": "English", "de": "German", "fr": "French", "es": "Spanish", "pt": "Portuguese", "it": "Italian",
-    "nl": "Dutch", "pl": "Polish", "da": "Danish", "sv": "Swedish", "tr": "Turkish",
-    "ja": "Japanese", "ko": "Korean", "zh": "Chinese",
-    "ru": "a language in Cyrillic script", "el": "Greek", "ar": "a language in Arabic script", "he": "Hebrew",
-    "hi": "a language in Devanagari script", "th": "Thai",
-}  # fmt: skip
-"""The languages told apart: ISO 639-1 code → what it is called."""
-
-
-def language_of(text: str) -> str | None:
-    """The ISO 639-1 code of the language most of a text is written in; None when it is too short or not told.
-
-    A script that only a few languages use stands for the commonest of them (Cyrillic: `ru`). Latin script is told
-    apart by function words: the language whose words are most frequent, at least 5 % of all words.
-    """
-    middle = max(0, len(text) // 2 - _SAMPLE // 2)
-    sample = text if len(text) <= 2 * _SAMPLE else text[:_SAMPLE] + text[middle : middle + _SAMPLE]
-    letters = sum(map(str.isalpha, sample))
-    for code, characters in _SCRIPTS:
-        # Japanese mixes in Chinese characters, so a fifth of kana is enough; Greek letters are also symbols
-        if letters >= 40 and len(re.findall(f"[{characters}]", sample)) > letters * (0.15 if code == "ja" else 0.4):
-            return code
-    words = _WORD.findall(sample.lower())
-    if len(words) < _LEAST_WORDS:
-        return None
-    counts: Counter[str] = Counter()
-    for word in words:
-        for code in _LANGUAGES_OF.get(word, ()):
-            counts[code] += 1
-    best = counts.most_common(2)
-    if not best or best[0][1] < 0.05 * len(words) or (len(best) > 1 and best[0][1] == best[1][1]):
-        return None
-    return best[0][0]
-
-
 BREAK: Final = "\n\n"
-"""What stands between two paragraphs."""
+"""The separator of two paragraphs."""
 
 MAX_CHARACTERS: Final = 5_000_000
-"""A canonical text longer than this is no paper (a long one has 300,000 characters)."""
+"""Longest canonical text; a long paper has 300,000 characters."""
 
 
 class UnreadablePaper(InputError):
-    """A file cannot be read as a paper; callers that handle many files turn it into a `Failure`."""
+    """A file that cannot be read as a paper; callers that handle many files turn it into a `Failure`."""
 
 
 _DATA_URL: Final = re.compile(
@@ -110,7 +41,7 @@ DATA_URL_LEFT_OUT: Final = "[data URL left out]"
 
 
 def clean(text: str) -> str:
-    """One paragraph of canonical text; the function is idempotent.
+    """Clean a text into one paragraph of canonical text; idempotent.
 
     Private-use characters (unmapped glyphs of a PDF font) become U+FFFD, so that a lost comparison sign or
     Greek letter shows as lost. A `data:` URL (a picture or script written as text) is no text of the paper.
@@ -120,7 +51,7 @@ def clean(text: str) -> str:
 
 
 def _left_out(match: re.Match[str]) -> str:
-    """Short ones such as `data:,x` or `data:5,6` are rather prose with a missing space."""
+    """The mark for a `data:` URL; the text itself for short ones (`data:5,6`), prose that lacks a space."""
     return DATA_URL_LEFT_OUT if ";base64," in match[0].lower() or "/" in match[0].partition(",")[0] else match[0]
 
 
@@ -130,10 +61,9 @@ def text_hash(text: str) -> str:
 
 
 class DocumentBuilder:
-    """Collects sections and paragraphs and makes a `Document` of them.
+    """Builds a `Document` from sections and paragraphs.
 
-    Text that is empty after cleaning is dropped, and so are sections that stay empty. `page()` marks that
-    whatever is added next stands on a new page.
+    Text that is empty after cleaning is dropped, and so are sections that stay empty.
     """
 
     def __init__(self) -> None:
@@ -166,21 +96,21 @@ class DocumentBuilder:
             self._pages += [-1] * (len(parts) - 1)
 
     def page(self) -> None:
-        """A new page starts with what is added next."""
+        """Start a new page with the text that is added next."""
         self._pages.append(-1)
 
     def warn(self, message: str) -> None:
-        """Keep a caveat about the source, once."""
+        """Add a caveat about the source, once."""
         if message not in self._warnings:
             self._warnings.append(message)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The caveats kept so far."""
+        """The caveats added so far."""
         return tuple(self._warnings)
 
     def build(self, identifier: str, kind: Literal["jats", "pdf", "note", "record"]) -> Document:
-        """The finished document.
+        """Make the document.
 
         Raises:
             UnreadablePaper: There is no text at all.
@@ -190,8 +120,8 @@ class DocumentBuilder:
         text = BREAK.join(self._paragraphs)
         starts = [s[3] for s in self._sections]
         sections = tuple(
-            Section(title=title, kind=section_kind_, level=level, start=start, end=end)
-            for (title, section_kind_, level, start), end in zip(
+            Section(title=title, kind=own_kind, level=level, start=start, end=end)
+            for (title, own_kind, level, start), end in zip(
                 self._sections, [*(s - len(BREAK) for s in starts[1:]), len(text)], strict=True
             )
         )
@@ -210,7 +140,7 @@ class DocumentBuilder:
         )
 
     def _caveats(self, text: str, language: str | None, kinds: set[SectionKind], *, body: bool) -> None:
-        """Say what a reader has to know of the text as a whole."""
+        """Add the caveats that concern the text as a whole."""
         if language not in (None, "en"):
             self.warn(
                 f"it seems to be written in {NAMES[language]}; sections and methods are recognised best in English."
@@ -221,8 +151,8 @@ class DocumentBuilder:
             self.warn(f"{self._hidden:,} hidden characters were removed: text may have been hidden from readers.")
         odd = lookalikes(text)
         if odd:
-            shown = ", ".join(repr(word[:40]) for word in odd[:3])
-            self.warn(f"{len(odd):,} words mix letters of different scripts that look alike ({shown}).")
+            examples = ", ".join(repr(word[:40]) for word in odd[:3])
+            self.warn(f"{len(odd):,} words mix letters of different scripts that look alike ({examples}).")
 
     def _open(self) -> None:
         if self._pending is None:
@@ -253,7 +183,7 @@ class DocumentBuilder:
         self._length = start + len(text)
 
     def _settle(self, offset: int) -> None:
-        """Pages that waited for their first character begin here."""
+        """Set the start of the pages that have no character yet."""
         for i in range(len(self._pages) - 1, -1, -1):
             if self._pages[i] >= 0:
                 break
@@ -352,13 +282,13 @@ _KINDS: Final[tuple[tuple[SectionKind, str], ...]] = (
     ("introduction", r"einleitung|hintergrund|introducción|introdução|introduzione"),
 )
 _TITLES: Final = tuple((kind, re.compile(pattern)) for kind, pattern in _KINDS)
-NUMBERING: Final = re.compile(r"^(\(?[0-9]{1,2}(\.[0-9]{1,2}){0,3}[.)]?|[ivxIVX]{1,5}[.)]|[A-H][.)])\s+")
+HEADING_NUMBER: Final = re.compile(r"^(\(?[0-9]{1,2}(\.[0-9]{1,2}){0,3}[.)]?|[ivxIVX]{1,5}[.)]|[A-H][.)])\s+")
 
 
 def section_kind(title: str, declared: str = "") -> SectionKind | None:
-    """The kind that a section's title (or its declared JATS `sec-type`) states; None when it states none."""
+    """The kind of a section by its declared JATS `sec-type` or its title; None when they name no kind."""
     words = declared.lower().replace("|", " ").replace("-", " ").strip()
-    for text in (words, NUMBERING.sub("", clean(title)).rstrip(".: ").lower()):
+    for text in (words, HEADING_NUMBER.sub("", clean(title)).rstrip(".: ").lower()):
         if not text or len(text) > 120:
             continue
         if text.replace(" and ", " ") == "materials methods":
@@ -367,3 +297,68 @@ def section_kind(title: str, declared: str = "") -> SectionKind | None:
             if pattern.fullmatch(text):
                 return kind
     return None
+
+
+_SAMPLE: Final = 20_000
+_LEAST_WORDS: Final = 20
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_SCRIPTS: Final = (
+    ("ja", "Japanese", "\u3040-\u30ff"),
+    ("ko", "Korean", "\uac00-\ud7af"),
+    ("zh", "Chinese", "\u4e00-\u9fff"),
+    ("ru", "a language in Cyrillic script", "\u0400-\u04ff"),
+    ("el", "Greek", "\u0386-\u03ff"),
+    ("ar", "a language in Arabic script", "\u0600-\u06ff"),
+    ("he", "Hebrew", "\u0590-\u05ff"),
+    ("hi", "a language in Devanagari script", "\u0900-\u097f"),
+    ("th", "Thai", "\u0e00-\u0e7f"),
+)
+# Words that are frequent in one of the languages and in none of the others (nor a sign, gene or unit).
+_LATIN: Final = (
+    ("en", "English", "the of and were was with for that which from this between"),
+    ("de", "German", "der die das und wurde wurden mit von den bei nicht einer eine zwischen durch"),
+    ("fr", "French", "les des et dans une est ont été avec pour sur aux chez nous cette"),
+    ("es", "Spanish", "los las y una con por para el del fueron entre pacientes mediante como este"),
+    ("pt", "Portuguese", "os as e uma com por foram não dos das pelo pela em ao são"),
+    ("it", "Italian", "il della di gli nel con sono stati delle che tra dei degli alla è"),
+    ("nl", "Dutch", "het een en van werd werden met voor bij de zijn aan niet tussen door"),
+    ("pl", "Polish", "oraz się nie przez były jest dla z w na do pacjentów badania od po"),
+    ("da", "Danish", "og af der den med til ikke som blev hos patienter mellem på fra efter"),
+    ("sv", "Swedish", "och av som med att det inte för var hos patienter mellan på från efter"),
+    ("tr", "Turkish", "ve bir ile için olarak bu da olan daha hastaların çalışmada gruplar arasında olduğu göre"),
+)
+_LANGUAGES_OF: Final = {
+    word: tuple(code for code, _, others in _LATIN if word in others.split())
+    for _, _, words in _LATIN
+    for word in words.split()
+}
+"""Function word → the languages that have it."""
+
+NAMES: Final = {code: name for code, name, _ in (*_LATIN, *_SCRIPTS)}
+"""The languages that are recognised: ISO 639-1 code → English name."""
+
+
+def language_of(text: str) -> str | None:
+    """The ISO 639-1 code of the language most of a text is written in; None when it is too short or unclear.
+
+    A script that only a few languages use stands for the commonest of them (Cyrillic: `ru`). In Latin script the
+    language is the one whose function words are most frequent, at least 5 % of all words.
+    """
+    middle = max(0, len(text) // 2 - _SAMPLE // 2)
+    sample = text if len(text) <= 2 * _SAMPLE else text[:_SAMPLE] + text[middle : middle + _SAMPLE]
+    letters = sum(map(str.isalpha, sample))
+    for code, _, characters in _SCRIPTS:
+        # Japanese mixes in Chinese characters, so a fifth of kana is enough; Greek letters are also symbols
+        if letters >= 40 and len(re.findall(f"[{characters}]", sample)) > letters * (0.15 if code == "ja" else 0.4):
+            return code
+    words = _WORD.findall(sample.lower())
+    if len(words) < _LEAST_WORDS:
+        return None
+    counts: Counter[str] = Counter()
+    for word in words:
+        for code in _LANGUAGES_OF.get(word, ()):
+            counts[code] += 1
+    best = counts.most_common(2)
+    if not best or best[0][1] < 0.05 * len(words) or (len(best) > 1 and best[0][1] == best[1][1]):
+        return None
+    return best[0][0]

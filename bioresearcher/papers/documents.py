@@ -1,4 +1,4 @@
-"""Reading a file's bytes as a paper or as a protocol's text: the content decides how, whatever the file is called."""
+"""Reads the bytes of a file as a paper or as the text of a protocol; the content decides how, not the file's name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bioresearcher.papers.pdf import pdf_text, read_pdf
 from bioresearcher.schemas.paper import Document, Paper
 
 SUFFIXES: Final = frozenset([".xml", ".nxml", ".pdf", ".md", ".markdown", ".txt"])
-"""Suffixes of files that are taken for papers when a folder is read."""
+"""Suffixes of the files that are read as papers in a folder."""
 
 ACCEPTED: Final = "JATS XML (.xml, .nxml), PDF (.pdf) and notes (.md, .txt)"
 
@@ -23,7 +23,7 @@ _TEXT: Final = frozenset([".md", ".markdown", ".txt", ""])
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """What is known of a file beside its bytes."""
+    """A file's name without suffix, suffix, path as given, and sha256 of its bytes."""
 
     name: str
     suffix: str
@@ -37,7 +37,7 @@ def is_pdf(data: bytes) -> bool:
 
 
 def parse(file: SourceFile, data: bytes) -> tuple[Paper, Document]:
-    """The paper in a file's bytes, read in this process: without limits on the time it takes.
+    """Read a file's bytes as a paper, in this process: without limits on time and memory.
 
     Raises:
         UnreadablePaper: The bytes are no readable paper.
@@ -60,7 +60,7 @@ def parse(file: SourceFile, data: bytes) -> tuple[Paper, Document]:
 
 
 def protocol_text(file: SourceFile, data: bytes) -> tuple[str, tuple[str, ...]]:
-    """A PDF's or Word file's text as Markdown and what is doubtful in it, read in this process.
+    """The text of a PDF or Word file as Markdown, with caveats; read in this process.
 
     Raises:
         UnreadablePaper: The bytes are no readable PDF or Word file.

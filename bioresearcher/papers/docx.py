@@ -2,12 +2,7 @@
 
 The file is hostile input: its directory says how large it unpacks before anything is unpacked, its XML is parsed
 without entities and network, and the text is bounded. Elements are known by their local names, so that Word's "Strict"
-form, which has other namespaces, is read alike. A paragraph is translated into the inline elements of JATS (`sup`,
-`math`), so that its text is made by the same rules as a paper's.
-
-Running text of a Word paragraph: superscripts and formulas by the rules for papers, signs of symbol fonts.
-
-Formulas of Word (OMML) as MathML, so that they become text by the rules for papers' formulas.
+form, which has other namespaces, is read alike. Superscripts and formulas (OMML) become text by the rules for papers.
 """
 
 from __future__ import annotations
@@ -17,185 +12,18 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from bioresearcher.papers.canonical import MAX_CHARACTERS, UnreadablePaper
-from bioresearcher.papers.docx_styles import Lists, Look, Styles, attribute, inner, small_number
-from bioresearcher.papers.jats_xml import inline, math_text, tag_of
+from bioresearcher.papers.docx_styles import Format, Lists, Styles, attribute, inner, small_number
+from bioresearcher.papers.jats_xml import parse_xml, superscript, tag_of
+from bioresearcher.text.visible import LOST
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
-
-
-Shown = tuple[str, bool]
-"""Text, and that it is a superscript."""
-
-_SYMBOL: Final = (
-    " !∀#∃%&∋()∗+,−./0123456789:;<=>?≅ΑΒΧ∆ΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ[∴]⊥_‾αβχδεφγηιϕκλμνοπθρστυϖωξψζ{|}∼"
-    + "\ufffd" * 33
-    + "€ϒ′≤⁄∞ƒ♣♦♥♠↔←↑→↓°±″≥×∝∂•÷≠≡≈…⏐⎯↵ℵℑℜ℘⊗⊕∅∩∪⊃⊇⊄⊂⊆∈∉∠∇®©™∏√⋅¬∧∨⇔⇐⇑⇒⇓◊〈®©™∑⎛⎜⎝⎡⎢⎣⎧⎨⎩⎪\ufffd〉∫⌠⎮⌡⎞⎟⎠⎤⎥⎦⎫⎬⎭\ufffd"
-)
-_SYMBOL_SIGNS: Final = {code: letter for code, letter in enumerate(_SYMBOL, 32) if letter != "\ufffd"}
-"""The characters of the font Symbol by their codes."""
-
-_WINGDINGS: Final = dict(zip(bytes.fromhex("6C6E6F7176A7A8D8DFE0E8F0FBFCFDFE"), "●■☐❑❖▪☐➢←→➔⇨✗✓☒☑", strict=True))
-
-
-def running_text(shown: Iterable[Shown | _Element]) -> str:
-    """A paragraph's text from what it shows, formulas (MathML elements) included."""
-    from lxml import etree
-
-    p = etree.Element("p")
-    for raised, group in groupby(shown, lambda x: x[1] if isinstance(x, tuple) else None):
-        found = list(group)
-        text = "".join(x[0] for x in found if isinstance(x, tuple))
-        if raised:
-            etree.SubElement(p, "sup").text = text
-        elif raised is None:
-            p.extend([x for x in found if not isinstance(x, tuple)])
-        elif len(p):
-            p[-1].tail = text
-        else:
-            p.text = text
-    lines = (re.sub(r"[ \t\xa0]+", " ", line).strip() for line in inline(p).split("\n"))
-    return "\n".join(lines).strip()
-
-
-def from_symbol(text: str) -> str:
-    """Text that is drawn in the font Symbol, in the characters that a reader sees: `m` is µ."""
-    return "".join(_sign(ord(letter), _SYMBOL_SIGNS) or letter for letter in text)
-
-
-def sign(font: str, code: str) -> str:
-    """The character of a symbol (`w:sym`), from its font and its hexadecimal code; U+FFFD when it is not known."""
-    if not re.fullmatch(r"[0-9A-Fa-f]{1,5}", code):
-        return "\ufffd"
-    number = int(code, 16)
-    if font == "Symbol":
-        return _sign(number, _SYMBOL_SIGNS) or "\ufffd"
-    if font.startswith("Wingdings"):
-        return _sign(number, _WINGDINGS if font == "Wingdings" else {}) or "\ufffd"
-    return chr(number) if number > 31 and not 0xD800 <= number < 0xF900 else "\ufffd"
-
-
-def _sign(code: int, table: dict[int, str]) -> str:
-    """A font's own characters lie at F000 and on, or at their plain codes."""
-    return table.get(code - 0xF000 if 0xF000 <= code <= 0xF0FF else code, "")
-
-
-_ALIKE: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "f": ("mfrac", ("num", "den")),
-    "sSup": ("msup", ("e", "sup")),
-    "sSub": ("msub", ("e", "sub")),
-    "sSubSup": ("msubsup", ("e", "sub", "sup")),
-    "rad": ("mroot", ("e", "deg")),
-    "limLow": ("msub", ("e", "lim")),
-    "limUpp": ("msup", ("e", "lim")),
-}
-"""Elements with the MathML element that says the same, and the parts that are its children, in order."""
-
-_ROWS: Final = {"d": ("(", "|", ")"), "eqArr": ("", ";", ""), "m": ("[", ";", "]"), "mr": ("", ",", "")}
-"""What begins, parts and ends the rows of an element."""
-
-_SMALL: Final = frozenset(["sub", "sup", "lim"])
-_OPERATORS: Final = re.compile(r"([=+−<>≤≥≈≠±×→∈~≡∼-])")
-
-
-def mathml(formula: _Element) -> _Element:
-    """A formula (`m:oMath`) as MathML, as far as a line of text needs it."""
-    return _made("math", _children(formula))
-
-
-def _made(tag: str, children: Sequence[_Element] = (), text: str = "") -> _Element:
-    from lxml import etree
-
-    element = etree.Element(tag)
-    element.text = text
-    element.extend(children)
-    return element
-
-
-def _children(node: _Element | None) -> list[_Element]:
-    return [made for element in (node if node is not None else ()) for made in _translated(element)]
-
-
-def _translated(element: _Element) -> list[_Element]:
-    name = tag_of(element)
-    properties = inner(element, f"{name}Pr")
-    if name == "t":
-        return _tokens(element.text or "")
-    if name in _ALIKE:
-        tag, names = _ALIKE[name]
-        parts = [_part(element, part) for part in names]
-        if name == "rad" and not math_text(parts[1]).strip():
-            return [_made("msqrt", parts[:1])]
-        if attribute(inner(properties, "type")) == "noBar":  # a binomial coefficient
-            parts.insert(1, _made("mo", text="over"))
-            tag = "mrow"
-        return [_made(tag, parts)]
-    if name == "nary":
-        limits = {part: _part(element, part) for part in ("sub", "sup")}
-        limits = {part: row for part, row in limits.items() if math_text(row)}
-        tag = {0: "mrow", 1: f"m{next(iter(limits), '')}", 2: "msubsup"}[len(limits)]
-        return [
-            _made(tag, [_mi(_math_sign(properties, "chr", "∫")), *limits.values()]),
-            *_bracketed(inner(element, "e")),
-        ]
-    if name == "sPre":
-        return [_mi("_"), _part(element, "sub"), _mi("^"), _part(element, "sup"), *_bracketed(inner(element, "e"))]
-    if name in ("acc", "bar"):
-        accent = _math_sign(properties, "chr", "\u0302" if name == "acc" else "\u0305")
-        return [*_children(inner(element, "e")), _mi(accent)]
-    if name == "func":
-        return [*_children(inner(element, "fName")), *_bracketed(inner(element, "e"))]
-    if name in _ROWS:
-        signs: list[str] = list(_ROWS[name])
-        if name == "d":
-            keys = ("begChr", "sepChr", "endChr")
-            signs = [_math_sign(properties, key, default) for key, default in zip(keys, signs, strict=True)]
-        rows = [
-            _made("mrow", (_translated if tag_of(x) == "mr" else _children)(x))
-            for x in element
-            if tag_of(x) in ("e", "mr")
-        ]
-        return [_mi(signs[0]), *[x for row in rows for x in (row, _mi(signs[1]))][:-1], _mi(signs[2])]
-    return [] if name.endswith("Pr") or name in ("del", "moveFrom") else _children(element)
-
-
-def _bracketed(node: _Element | None) -> list[_Element]:
-    """What a function or a sum is taken of, in brackets unless it has its own."""
-    row = _made("mrow", _children(node))
-    text = math_text(row)
-    return [row] if text.startswith(("(", "[", "{")) or not text else [_mi("("), row, _mi(")")]
-
-
-def _part(element: _Element, name: str) -> _Element:
-    """A part as one element; an exponent or index of several signs is put in brackets."""
-    row = _made("mrow", _children(inner(element, name)))
-    if name in _SMALL and not re.fullmatch(r"\s*[-−+]?\s*[\w.]*|.", math_text(row)):
-        return _made("mrow", [_mi("("), row, _mi(")")])
-    return row
-
-
-def _math_sign(properties: _Element | None, name: str, default: str) -> str:
-    """A sign that the properties state; the default when they do not, and nothing when they state an empty one."""
-    stated = inner(properties, name)
-    return attribute(stated) if stated is not None else default
-
-
-def _mi(text: str) -> _Element:
-    return _made("mi", text=text)
-
-
-def _tokens(text: str) -> list[_Element]:
-    if re.fullmatch(r"[-−+]?[\d.,]+", text):
-        return [_mi(text)]
-    pieces = [piece for piece in _OPERATORS.split(text) if piece]
-    return [_made("mo" if _OPERATORS.fullmatch(x) or x != x.strip() else "mi", text=x) for x in pieces]
-
 
 MAX_XML_BYTES: Final = 40_000_000
 """Bytes of all XML that is read, unpacked; more is refused as a decompression bomb."""
@@ -221,12 +49,15 @@ _CHANGES: Final = {"ins": "insertions", "del": "deletions", "moveFrom": "moves"}
 _UNREAD: Final = {"commentReference": "comments", "altChunk": "embedded documents", "object": "embedded objects"}
 _COUNTED: Final = _CHANGES | _UNREAD
 
-Piece = tuple[str, str]
-"""What stands before a block in Markdown (`## `, `1. `, `- `, `|` for a table), and its text."""
+Block = tuple[str, str]
+"""A block of Markdown: the mark before it (`## `, `1. `, `- `, `|` for a table), and its text."""
+
+Stretch = tuple[str, bool]
+"""A stretch of running text, and True for a superscript."""
 
 
 def read_docx(data: bytes) -> tuple[str, tuple[str, ...]]:
-    """A Word file's text as Markdown, and what was left out or is doubtful in it.
+    """The text of a Word file as Markdown, and caveats: what was left out or is doubtful in it.
 
     Tracked changes are taken as accepted. Macros are never run.
 
@@ -249,11 +80,11 @@ def read_docx(data: bytes) -> tuple[str, tuple[str, ...]]:
     except RecursionError as error:
         raise UnreadablePaper("its elements are nested too deep for a document.", hint=_AGAIN) from error
     text = "\n\n".join(mark.replace("|", "") + text for mark, text in walker.out if text)
-    return text, (*(["holds macros; they were ignored"] if macros else []), *walker.doubts())
+    return text, (*(["holds macros; they were ignored"] if macros else []), *walker.caveats())
 
 
 def _parts(archive: zipfile.ZipFile) -> dict[str, _Element]:
-    """The document's XML and that of the parts it names, by their kind."""
+    """The XML of the document and of the parts it names, by their kind."""
     size = 0
 
     def read(name: str) -> _Element:
@@ -265,8 +96,8 @@ def _parts(archive: zipfile.ZipFile) -> dict[str, _Element]:
 
     def related(name: str) -> dict[str, str]:
         folder, _, file = name.rpartition("/")
-        listed = f"{folder}/_rels/{file}.rels".lstrip("/")
-        found = list(read(listed)) if listed in names else []
+        relations = f"{folder}/_rels/{file}.rels".lstrip("/")
+        found = list(read(relations)) if relations in names else []
         targets = {(r.get("Type") or "").rpartition("/")[2]: r.get("Target") or "" for r in reversed(found)}
         return {kind: (t if t.startswith("/") else f"{folder}/{t}").lstrip("/") for kind, t in targets.items()}
 
@@ -280,16 +111,11 @@ def _parts(archive: zipfile.ZipFile) -> dict[str, _Element]:
 
 
 def _xml(data: bytes, name: str) -> _Element:
-    from lxml import etree
-
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise UnreadablePaper("it declares a document type, which Word files never do.", hint="It is not read.")
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-    )
     try:
-        return etree.fromstring(data, parser)
-    except etree.XMLSyntaxError as error:
+        return parse_xml(data)
+    except SyntaxError as error:
         raise UnreadablePaper(f"it is damaged: {name[:80]} is not valid XML, or too large.", hint=_AGAIN) from error
 
 
@@ -297,7 +123,7 @@ class _Walker:
     """One pass over the document; `out` holds the blocks found so far."""
 
     def __init__(self, parts: dict[str, _Element]) -> None:
-        self.out: list[Piece] = []
+        self.out: list[Block] = []
         self._styles = Styles(parts.get("styles"))
         self._lists = Lists(parts.get("numbering"))
         self._notes = {
@@ -306,29 +132,24 @@ class _Walker:
             for note in parts.get(f"{kind}s", ())
         }
         self._pending: list[str] = []  # notes of the paragraph that is being read
-        self._carried: list[Shown | _Element] = []  # a paragraph whose mark was deleted goes on in the next one
+        self._carried: list[Stretch] = []  # a paragraph whose mark was deleted goes on in the next one
         self._boxes: list[_Element] = []
         self._numbered = 0
         self._size = 0
         self._seen: Counter[str] = Counter()
 
-    def doubts(self) -> Iterator[str]:
-        """What was left out, or taken as final, a line each."""
-        seen = self._seen
-
-        def counted(kind: str) -> str:
-            return f"{seen[kind]:,} {kind if seen[kind] > 1 else kind[:-1]}"
-
-        changes = [counted(kind) for kind in _CHANGES.values() if seen[kind]]
-        if changes:
+    def caveats(self) -> Iterator[str]:
+        """A line for each kind of thing that was left out or taken as final."""
+        counted = {kind: f"{n:,} {kind if n > 1 else kind[:-1]}" for kind, n in self._seen.items() if n}
+        if changes := [counted[kind] for kind in _CHANGES.values() if kind in counted]:
             yield f"holds tracked changes ({', '.join(changes)}); it was read as if all were accepted"
-        if seen["hidden letters"]:
-            yield f"{counted('hidden letters')} left out"
-        yield from (f"{counted(kind)} not read" for kind in _UNREAD.values() if seen[kind])
-        if seen["contents"]:
+        if "hidden letters" in counted:
+            yield f"{counted['hidden letters']} left out"
+        yield from (f"{counted[kind]} not read" for kind in _UNREAD.values() if kind in counted)
+        if "contents" in counted:
             yield "the table of contents was left out"
-        if seen["signs"]:
-            yield f"{counted('signs')} of a symbol font not readable"
+        if "signs" in counted:
+            yield f"{counted['signs']} of a symbol font not readable"
 
     def blocks(self, node: _Element) -> None:
         """Read the paragraphs and tables in an element."""
@@ -344,80 +165,82 @@ class _Walker:
             elif not _left_out(element):
                 self.blocks(element)
         carried, self._carried = self._carried, []
-        self._add("", running_text(carried))
+        self._add("", _running_text(carried))
 
-    def _collected(self, node: _Element) -> list[Piece]:
+    def _collected(self, node: _Element) -> list[Block]:
         """The blocks of an element that is read by itself: a cell, a note."""
         before, self.out = self.out, []
         self.blocks(node)
         found, self.out = self.out, before
         return found
 
-    def _add(self, mark: str, text: str) -> None:
-        self._size += len(text)
+    def _count(self, characters: int) -> None:
+        self._size += characters
         if self._size > MAX_CHARACTERS:
             raise UnreadablePaper(f"it holds more than {MAX_CHARACTERS:,} characters.", hint="Give the protocol alone.")
+
+    def _add(self, mark: str, text: str) -> None:
+        self._count(len(text))
         self.out.append((mark, text))
 
     def _paragraph(self, p: _Element) -> None:
-        look = self._styles.paragraph(inner(p, "pPr"))
-        pieces, self._carried = self._carried, []
-        self._inline(p, pieces, look)
+        form = self._styles.paragraph(inner(p, "pPr"))
+        stretches, self._carried = self._carried, []
+        self._inline(p, stretches, form)
         mark = inner(p, "pPr", "rPr")
         if inner(mark, "del") is not None or inner(mark, "moveFrom") is not None:
-            self._carried = pieces
+            self._carried = stretches
             return
         boxes, self._boxes = self._boxes, []
         notes, self._pending = "".join(f"\n{note}" for note in self._pending), []
-        if look.contents:
+        if form.contents:
             self._seen["contents"] += 1
-        elif pieces or not look.hidden:
-            text = running_text(pieces)
-            number = self._lists.next(look) if text or not any(tag_of(x) in _REMOVED for x in p) else ""
-            if look.heading and text:
-                self._add("#" * min(look.heading, 6) + " ", f"{number} {text}".strip().replace("\n", " "))
+        elif stretches or not form.hidden:
+            text = _running_text(stretches)
+            number = self._lists.next(form) if text or not any(tag_of(x) in _REMOVED for x in p) else ""
+            if form.heading and text:
+                self._add("#" * min(form.heading, 6) + " ", f"{number} {text}".strip().replace("\n", " "))
                 self._add("", notes.strip())
-            elif look.list_id:
-                self._add(_mark(number, self._lists.depth(look)), text.replace("\n", " ") + notes)
+            elif form.list_id:
+                self._add(_mark(number, self._lists.depth(form)), text.replace("\n", " ") + notes)
             else:
                 self._add("", text + notes)
         for box in boxes:
             self.blocks(box)
 
-    def _inline(self, node: _Element, out: list[Shown | _Element], look: Look) -> None:
-        """Collect what a paragraph shows: text with `sup` for superscripts, formulas as elements."""
+    def _inline(self, node: _Element, out: list[Stretch], form: Format) -> None:
+        """Collect the running text of a paragraph."""
         for element in node:
             name = tag_of(element)
             self._seen[_COUNTED.get(name, "")] += 1
             if name == "r":
-                own = self._styles.run(inner(element, "rPr"), look)
-                self._inline(element, out, own)
+                self._inline(element, out, self._styles.run(inner(element, "rPr"), form))
             elif name == "t" and element.text:
-                self._show(from_symbol(element.text) if look.symbol else element.text, out, look)
+                self._text(element.text.translate(_SYMBOL) if form.symbol else element.text, out, form)
             elif name in _SIGNS:
-                self._show(_SIGNS[name], out, look)
+                self._text(_SIGNS[name], out, form)
             elif name == "sym":
-                shown = sign(attribute(element, "font"), attribute(element, "char"))
-                self._seen["signs"] += shown == "\ufffd"
-                self._show(shown, out, look)
+                sign = _sign(attribute(element, "font"), attribute(element, "char"))
+                self._seen["signs"] += sign == LOST
+                self._text(sign, out, form)
             elif name == "oMath":
-                out.append(mathml(element))
+                out.append((_formula(element), False))
             elif name in ("footnoteReference", "endnoteReference"):
-                self._note((name.removesuffix("Reference"), attribute(element, "id")), out, look)
+                self._note((name.removesuffix("Reference"), attribute(element, "id")), out, form)
             elif name == "txbxContent":
                 self._boxes.append(element)
             elif not _left_out(element):
-                self._inline(element, out, look)
+                self._inline(element, out, form)
 
-    def _show(self, text: str, out: list[Shown | _Element], look: Look) -> None:
-        if look.hidden:
+    def _text(self, text: str, out: list[Stretch], form: Format) -> None:
+        if form.hidden:
             self._seen["hidden letters"] += len(text.strip())
         else:
-            out.append((text, look.raised))
+            out.append((text, form.raised))
 
-    def _note(self, key: tuple[str, str], out: list[Shown | _Element], look: Look) -> None:
+    def _note(self, key: tuple[str, str], out: list[Stretch], form: Format) -> None:
         note = self._notes.pop(key, None)  # a note has one place, so one that refers to itself ends
-        if note is not None and not look.hidden:
+        if note is not None and not form.hidden:
             self._numbered += 1
             number, pending = self._numbered, self._pending
             out.append((f" [note {number}]", False))
@@ -428,44 +251,40 @@ class _Walker:
         """Rows as lines of Markdown; a table that only frames or arranges other blocks gives these blocks."""
         rows: list[list[str]] = []
         above: dict[int, str] = {}
-        blocks: list[Piece] = []
+        blocks: list[Block] = []
         single, arranged = True, False
         for row in _inside(table, "tr"):
-            properties = inner(row, "trPr")
-            if inner(properties, "del") is not None:
+            if inner(row, "trPr", "del") is not None:
                 self._seen["deletions"] += 1
                 continue
             cells: list[str] = []
             for cell in _inside(row, "tc"):
                 found = self._collected(cell)
                 blocks += found
-                arranged = arranged or sum(bool(m.strip(" -|") and t) for m, t in found) > 1
-                properties = inner(cell, "tcPr")
-                merged = inner(properties, "vMerge")
-                text = above.get(len(cells), "") if _continues(merged) else _cell_text(found)
-                above[len(cells)] = text
-                cells += [text, *[""] * (min(small_number(attribute(inner(properties, "gridSpan")), 1), _WIDEST) - 1)]
+                arranged = arranged or sum(bool(mark.strip(" -|") and text) for mark, text in found) > 1
+                merged = inner(cell, "tcPr", "vMerge")
+                goes_on = merged is not None and attribute(merged) in ("", "continue")
+                above[len(cells)] = text = above.get(len(cells), "") if goes_on else _cell_text(found)
+                span = small_number(attribute(inner(cell, "tcPr", "gridSpan")), 1)
+                cells += [text, *[""] * (min(span, _WIDEST) - 1)]
                 if len(cells) > _WIDEST:
                     break
             single = single and len(cells) <= 1
             while cells and not cells[-1]:
                 cells.pop()
             rows.append(cells)
-            self._size += sum(len(text) + 3 for text in cells)
-            if self._size > MAX_CHARACTERS:
-                self._add("|", "")
+            self._count(sum(len(text) + 3 for text in cells))
         if single or arranged:
             self.out += blocks
-        elif any(map(any, rows)):
-            self.out.append(("|", "\n".join(f"| {' | '.join(cells)} |" for cells in rows if any(cells))))
+        elif any(rows):
+            self.out.append(("|", "\n".join(f"| {' | '.join(cells)} |" for cells in rows if cells)))
 
 
 def _left_out(element: _Element) -> bool:
-    """Whether a reader of the final document does not see the element."""
+    """Return True if a reader of the final document does not see the element."""
     name = tag_of(element)
     if name == "Fallback":
-        parent = element.getparent()
-        return parent is not None and inner(parent, "Choice") is not None
+        return inner(element.getparent(), "Choice") is not None
     return name in _UNSEEN or name in _REMOVED or not name
 
 
@@ -478,11 +297,7 @@ def _inside(node: _Element, name: str) -> Iterator[_Element]:
             yield from _inside(element, name)
 
 
-def _continues(merged: _Element | None) -> bool:
-    return merged is not None and attribute(merged) in ("", "continue")
-
-
-def _cell_text(found: list[Piece]) -> str:
+def _cell_text(found: list[Block]) -> str:
     """A cell's blocks on one line; a nested table's cells are parted by commas."""
     parts = [
         "; ".join(row[2:-2].replace(" | ", ", ") for row in text.split("\n"))
@@ -500,3 +315,117 @@ def _mark(number: str, depth: int) -> str:
         return f"{digits[1]}. "
     bullet = "" if re.match(r"[^\W\d_]{3,} ?\d", number) and not depth else "    " * min(depth, 4) + "- "
     return f"{bullet}{number} " if number else bullet
+
+
+def _running_text(stretches: Iterable[Stretch]) -> str:
+    """The text of a paragraph, with its superscripts made readable."""
+    groups = [(raised, "".join(text for text, _ in group)) for raised, group in groupby(stretches, lambda s: s[1])]
+    out = ""
+    for n, (raised, text) in enumerate(groups):
+        following = groups[n + 1][1][:1] if n + 1 < len(groups) else ""
+        out += superscript(text, out[-1:], following, cites=False) if raised else text
+    return "\n".join(re.sub(r"[ \t\xa0]+", " ", line).strip() for line in out.split("\n")).strip()
+
+
+# -- signs of symbol fonts ----------------------------------------------------------------------------
+
+_SYMBOL_LETTERS: Final = (
+    " !∀#∃%&∋()∗+,−./0123456789:;<=>?≅ΑΒΧ∆ΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ[∴]⊥_‾αβχδεφγηιϕκλμνοπθρστυϖωξψζ{|}∼"
+    + LOST * 33
+    + "€ϒ′≤⁄∞ƒ♣♦♥♠↔←↑→↓°±″≥×∝∂•÷≠≡≈…⏐⎯↵ℵℑℜ℘⊗⊕∅∩∪⊃⊇⊄⊂⊆∈∉∠∇®©™∏√⋅¬∧∨⇔⇐⇑⇒⇓◊〈®©™∑⎛⎜⎝⎡⎢⎣⎧⎨⎩⎪\ufffd〉∫⌠⎮⌡⎞⎟⎠⎤⎥⎦⎫⎬⎭"
+)
+_SYMBOL: Final = {
+    first + n: letter for first in (32, 0xF020) for n, letter in enumerate(_SYMBOL_LETTERS) if letter != LOST
+}
+"""The characters of the font Symbol by their codes, which begin at 0 or at F000."""
+
+_WINGDINGS: Final = {
+    first + code: letter
+    for first in (0, 0xF000)
+    for code, letter in zip(bytes.fromhex("6C6E6F7176A7A8D8DFE0E8F0FBFCFDFE"), "●■☐❑❖▪☐➢←→➔⇨✗✓☒☑", strict=True)
+}
+
+
+def _sign(font: str, code: str) -> str:
+    """The character of a symbol (`w:sym`), from its font and its hexadecimal code; U+FFFD when it is not known."""
+    if not re.fullmatch(r"[0-9A-Fa-f]{1,5}", code):
+        return LOST
+    number = int(code, 16)
+    if font == "Symbol":
+        return _SYMBOL.get(number, LOST)
+    if font.startswith("Wingdings"):
+        return _WINGDINGS.get(number, LOST) if font == "Wingdings" else LOST
+    return chr(number) if number > 31 and not 0xD800 <= number < 0xF900 else LOST
+
+
+# -- formulas -----------------------------------------------------------------------------------------
+
+_SCRIPTS: Final = {
+    "sSup": ("", "sup"),
+    "sSub": ("sub", ""),
+    "limLow": ("lim", ""),
+    "limUpp": ("", "lim"),
+    **dict.fromkeys(("sSubSup", "sPre", "nary"), ("sub", "sup")),
+}
+"""Elements with an index below and above, and the names of these."""
+_ROWS: Final = {"d": ("(", "|", ")"), "eqArr": ("", ";", ""), "m": ("[", ";", "]"), "mr": ("", ",", "")}
+"""The signs before, between and after the rows of an element."""
+_OPERATORS: Final = re.compile(r"([=+−<>≤≥≈≠±×→∈~≡∼-])")
+
+
+def _formula(node: _Element | None) -> str:
+    """A formula, or a part of one, on one line as those of papers: `(a)/(b)`, `x^2`, `x_i`, `sqrt(x)`."""
+    return "".join(map(_term, node)) if node is not None else ""
+
+
+def _term(element: _Element) -> str:
+    name = tag_of(element)
+    properties = inner(element, f"{name}Pr")
+
+    def part(key: str) -> str:
+        return _formula(inner(element, key))
+
+    def stated(key: str, default: str) -> str:
+        """A sign that the properties state, which may be none."""
+        sign = inner(properties, key)
+        return attribute(sign) if sign is not None else default
+
+    if name == "t":
+        text = element.text or ""
+        return text if re.fullmatch(r"[-−+]?[\d.,]+", text) else _OPERATORS.sub(r" \1 ", text)
+    if name == "f":
+        fraction = "{} over {}" if stated("type", "") == "noBar" else "({})/({})"  # without a bar: a binomial
+        return fraction.format(part("num"), part("den"))
+    if name in _SCRIPTS:
+        low, high = (_index(part(key)) for key in _SCRIPTS[name])
+        scripts = (f"_{low}" if low else "") + (f"^{high}" if high else "")
+        if name == "nary":
+            return stated("chr", "∫") + scripts + _bracketed(part("e"))
+        return scripts + _bracketed(part("e")) if name == "sPre" else part("e") + scripts
+    if name == "rad":
+        degree = part("deg").strip()
+        return f"root({part('e')}, {degree})" if degree else f"sqrt({part('e')})"
+    if name in ("acc", "bar"):
+        return part("e") + stated("chr", "\u0302" if name == "acc" else "\u0305")
+    if name == "func":
+        return part("fName") + _bracketed(part("e"))
+    if name in _ROWS:
+        signs = _ROWS[name]
+        left, between, right = (
+            stated(key, sign) if name == "d" else sign
+            for key, sign in zip(("begChr", "sepChr", "endChr"), signs, strict=True)
+        )
+        rows = (_term(x) if tag_of(x) == "mr" else _formula(x) for x in element if tag_of(x) in ("e", "mr"))
+        return left + between.join(rows) + right
+    return "" if name.endswith("Pr") or name in _REMOVED else _formula(element)
+
+
+def _bracketed(text: str) -> str:
+    """The argument of a function or sum, in brackets unless it has its own."""
+    return f"({text})" if text.strip() and not text.lstrip().startswith(("(", "[", "{")) else text
+
+
+def _index(text: str) -> str:
+    """An exponent or index, in brackets if it has several signs."""
+    text = text.strip()
+    return "".join(text.split()) if re.fullmatch(r"[-−+]?\s*[\w.]*|.", text) else f"({text})"

@@ -1,4 +1,4 @@
-"""The evidence graph of a run, in both directions, and what is left of a protocol when papers are taken away."""
+"""The evidence graph of a run, from papers to protocol steps and back, and the effects of removing papers from it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SOURCE = re.compile(r"step:([^/]+)/")
 def evidence_graph(
     papers: Iterable[Paper], reports: Iterable[PaperReport], protocol: Protocol | None, tasks: Sequence[DryLabTask]
 ) -> EvidenceGraph:
-    """The graph of a run, finished or not; a paper that was not read has nothing under or over it."""
+    """The evidence graph of a run, finished or not; a paper that was not read has no links."""
     steps = tuple(_basis(step, tasks) for step in (protocol.steps if protocol else ()))
     by_id = {r.paper_id: r for r in reports}
     return EvidenceGraph(steps=steps, papers=tuple(_use(p, by_id.get(p.id), steps) for p in papers))
@@ -63,16 +63,15 @@ def _use(paper: Paper, report: PaperReport | None, steps: Sequence[StepBasis]) -
 
 
 def without(graph: EvidenceGraph, papers: Collection[str]) -> Without:
-    """What happens to the protocol's steps when papers are taken away, e.g. because they were retracted.
+    """The effects on the protocol's steps of removing papers, e.g. because they were retracted.
 
     A step falls when it had grounds and none is left; whatever needs the output of such a step follows, however long
     the way. A step that never had grounds does not fall: it is unsupported as before.
     """
     gone = set(papers)
-    lost = {s.step_id: tuple(dict.fromkeys(g.paper_id for g in s.grounds if g.paper_id in gone)) for s in graph.steps}
-    left = {
-        s.step_id: tuple(dict.fromkeys(g.paper_id for g in s.grounds if g.paper_id not in gone)) for s in graph.steps
-    }
+    grounds = {s.step_id: tuple(dict.fromkeys(g.paper_id for g in s.grounds)) for s in graph.steps}
+    lost = {step: tuple(p for p in ids if p in gone) for step, ids in grounds.items()}
+    left = {step: tuple(p for p in ids if p not in gone) for step, ids in grounds.items()}
     down = {s.step_id for s in graph.steps if lost[s.step_id] and not left[s.step_id]}
     fallen = set(down)
     while more := {s.step_id for s in graph.steps if s.step_id not in down and down & set(s.uses)}:
@@ -96,12 +95,10 @@ def without(graph: EvidenceGraph, papers: Collection[str]) -> Without:
 
 
 def named_papers(papers: Iterable[Paper], name: str) -> tuple[Paper, ...]:
-    """The papers that are meant by an id of this program, a PMID, a PMC id or a DOI; usually one or none."""
-    known = list(papers)
-    exact = tuple(p for p in known if p.id.casefold() == name.strip().casefold())
+    """The papers with an id of this program, a PMID, a PMC id or a DOI; usually one or none."""
+    known, text = list(papers), name.strip()
+    exact = tuple(p for p in known if p.id.casefold() == text.casefold())
     if exact:
         return exact
-    text = name.strip()
-    number_only = text.isdigit()
-    asked = Identifiers.of(pmid=text.upper(), pmcid=None if number_only else text, doi=text).keys()
-    return tuple(p for p in known if set(asked) & set(Identifiers.of(pmid=p.pmid, pmcid=p.pmcid, doi=p.doi).keys()))
+    asked = set(Identifiers.of(pmid=text.upper(), pmcid=None if text.isdigit() else text, doi=text).keys())
+    return tuple(p for p in known if asked & set(Identifiers.of(pmid=p.pmid, pmcid=p.pmcid, doi=p.doi).keys()))

@@ -1,7 +1,4 @@
-"""Identifiers of papers: checked, and made into ids that are safe as file names.
-
-Papers of which only the record is at hand, as bibliographies and literature services give it: title and abstract.
-"""
+"""Identifiers of papers, ids that are safe as file names, and documents made of bibliographic records."""
 
 from __future__ import annotations
 
@@ -42,7 +39,7 @@ class Identifiers:
         )
 
     def keys(self) -> tuple[str, ...]:
-        """What two descriptions of the same paper have in common."""
+        """The identifiers as `pmid:…`, `pmcid:…` and `doi:…`; two records of one paper share at least one."""
         named = (("pmid", self.pmid), ("pmcid", self.pmcid), ("doi", self.doi))
         return tuple(f"{name}:{value}" for name, value in named if value)
 
@@ -66,15 +63,15 @@ def paper_id(found: Identifiers, sha256: str) -> str:
 
 
 ABSTRACT_ONLY: Final = "only title and abstract were at hand, not the full text."
-"""The warning every such document carries."""
+"""The warning of every document made of a record."""
 
 _LABEL: Final = re.compile(r"([A-Z][A-Za-z/&,' -]{3,60}): ")
 _WITHIN: Final = re.compile(r"(?<=[.!?)] )(?=([A-Z][A-Z/&,' -]{3,60}): )")
-"""Before a label in capitals that follows a sentence: many exports put a structured abstract on one line."""
+"""Place before a label in capitals that follows a sentence: many exports put a structured abstract on one line."""
 
 
 def record_document(paper: Paper) -> Document:
-    """Title and abstract as a canonical text of kind `record`, with the warning `ABSTRACT_ONLY`.
+    """Make a document of kind `record` from a paper's title and abstract, with the warning `ABSTRACT_ONLY`.
 
     An abstract written as `LABEL: text` paragraphs (one a line) keeps them as paragraphs of one abstract section; a
     label that names a kind of section, such as METHODS, begins a section of that kind, so that methods of a structured
@@ -104,6 +101,6 @@ def record_document(paper: Paper) -> Document:
 
 
 def _parts(line: str) -> list[str]:
-    """A line divided before each label that names a kind of section."""
+    """Divide a line before each label that names a kind of section."""
     cuts = [m.start() for m in _WITHIN.finditer(line) if section_kind(m[1].capitalize())]
     return [line[a:b].strip() for a, b in zip([0, *cuts], [*cuts, len(line)], strict=True)]

@@ -1,4 +1,4 @@
-"""Stretches of a paper that are written for a model and not for a reader: found by rule, and withheld from the reading.
+"""Prompt injection in papers: deterministic rules find sentences written for a model, and these are not passed on.
 
 Text is compared in a folded form: compatibility forms, invisible characters and letters of other alphabets that look
 like Latin ones make no difference. A stretch that only the fold reveals is just as suspicious. The rules are lines of
@@ -17,7 +17,8 @@ from bioresearcher.schemas.paper_report import Suspect
 from bioresearcher.text.lookalikes import fold, lookalikes
 from bioresearcher.text.words import sentences
 
-SHOWN: Final = 160
+_EXCERPT: Final = 160
+"""Characters of a suspicious sentence that are kept for the run report."""
 
 _MODEL = r"(?:ai|a\.i\.|llms?|(?:large )?language models?|chat ?gpt|gpt(?:-?\d\w*)?|claude|gemini|llama|chat ?bots?)"
 _RULES: Final = tuple(
@@ -104,7 +105,7 @@ _BLOB: Final = re.compile(r"[A-Za-z0-9+/_-]{120,}={0,2}")
 
 
 def suspicion(text: str) -> str:
-    """Why a text looks as if it were written for a model; empty when it does not."""
+    """The reason why a text looks as if it were written for a model; empty when it does not."""
     folded = fold(text)
     for reason, pattern in _RULES:
         if pattern.search(folded):
@@ -116,9 +117,9 @@ def suspicion(text: str) -> str:
 
 
 def find_suspects(document: Document) -> tuple[tuple[int, int, Suspect], ...]:
-    """The suspicious sentences of a document with their places, in order; the reference list is not looked at.
+    """The suspicious sentences and titles of a document with start and end, in order; references are not searched.
 
-    Where two sentences are suspicious only together, both are.
+    Two neighbouring sentences that are suspicious only together are both found.
     """
     found: dict[tuple[int, int], Suspect] = {}
     for section in document.sections:
@@ -128,12 +129,13 @@ def find_suspects(document: Document) -> tuple[tuple[int, int, Suspect], ...]:
         for number, reason in _suspicious([document.text[a:b] for a, b in spans]):
             start, end = spans[number]
             found[start, end] = Suspect(
-                reason=reason, text=document.text[start:end][:SHOWN], section=section.title, start=start
+                reason=reason, text=document.text[start:end][:_EXCERPT], section=section.title, start=start
             )
         reason = suspicion(section.title)
         if reason:
             span = section.start, section.start + len(section.title)
-            found[span] = Suspect(reason=reason, text=section.title[:SHOWN], section=section.title, start=section.start)
+            excerpt = section.title[:_EXCERPT]
+            found[span] = Suspect(reason=reason, text=excerpt, section=section.title, start=section.start)
     return tuple((start, end, suspect) for (start, end), suspect in sorted(found.items(), key=lambda i: i[0]))
 
 
@@ -150,14 +152,14 @@ def _suspicious(texts: Sequence[str]) -> Iterator[tuple[int, str]]:
 
 
 def without_suspects(text: str) -> str:
-    """A title or abstract without its suspicious sentences."""
+    """Remove the suspicious sentences from a title or abstract."""
     spans = list(sentences(text))
     bad = {number for number, _ in _suspicious([text[a:b] for a, b in spans])}
     return text if not bad else " ".join(text[a:b] for n, (a, b) in enumerate(spans) if n not in bad)
 
 
 def shown(paper: Paper) -> Paper:
-    """A paper's record as a reader gets to see it: title and abstract without suspicious sentences."""
+    """Remove the suspicious sentences from a paper's title and abstract."""
     title, abstract = without_suspects(paper.title), without_suspects(paper.abstract)
     if (title, abstract) == (paper.title, paper.abstract):
         return paper
@@ -165,7 +167,7 @@ def shown(paper: Paper) -> Paper:
 
 
 def withheld(passage: Passage, spans: Sequence[tuple[int, int]]) -> Passage | None:
-    """A passage without the suspicious stretches that lie in it; None when nothing is left."""
+    """Remove suspicious spans of the document from a passage; None when nothing is left."""
     kept, at = [], passage.start
     for start, end in spans:
         if start < passage.end and end > passage.start:

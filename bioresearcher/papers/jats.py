@@ -1,4 +1,4 @@
-"""Papers in JATS XML (the format of PubMed Central): metadata and canonical text with sections.
+"""Reads papers in JATS XML (the format of PubMed Central): metadata and canonical text with sections.
 
 The file is hostile input: no DTD is loaded, no entity of the file's own is expanded, nothing is fetched.
 """
@@ -23,6 +23,7 @@ from bioresearcher.papers.jats_xml import (
     journal_of,
     licence_of,
     notices_of,
+    parse_xml,
     rows,
     tag_of,
     title_of,
@@ -47,7 +48,7 @@ _GROUPS: Final = frozenset(["fig-group", "table-wrap-group", "floats-group", "al
 
 
 def read_jats(data: bytes, *, sha256: str, path: str | None = None, source: str = "own") -> tuple[Paper, Document]:
-    """The paper and its canonical text.
+    """Read a JATS file as a paper and its canonical text.
 
     Args:
         data: The file's bytes; the root is `article` or `pmc-articleset` (whose first article is read).
@@ -78,30 +79,18 @@ def read_jats(data: bytes, *, sha256: str, path: str | None = None, source: str 
 
 
 def _parse(data: bytes) -> _Element:
-    from lxml import etree
-
     if len(data) > MAX_BYTES:
         raise UnreadablePaper(
             f"it has {len(data) / 1e6:.0f} MB; XML papers above {MAX_BYTES / 1e6:.0f} MB are refused.",
             hint="Give single articles.",
         )
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        load_dtd=False,
-        no_network=True,
-        dtd_validation=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        root = etree.fromstring(data, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
+        return parse_xml(data)
+    except (SyntaxError, ValueError) as error:
         first = str(error).splitlines()[0][:160] if str(error) else "syntax error"
         raise UnreadablePaper(
             f"it is not well-formed XML: {first}.", hint="Download it again or give the PDF."
         ) from error
-    return root
 
 
 def _paper(
@@ -142,17 +131,16 @@ def _paper(
 
 
 def _plain(abstract: _Element) -> str:
-    """The abstract as one paragraph without a heading that only says so."""
-    parts = [
+    """The abstract as one paragraph without its heading."""
+    return " ".join(
         " ".join(inline(e, skip=frozenset()).split())
         for e in abstract.iter()
         if tag_of(e) == "p" or (tag_of(e) == "title" and e.getparent() is not abstract)
-    ]
-    return " ".join(parts)
+    )
 
 
 def _write(article: _Element, meta: _Element | None, builder: DocumentBuilder, paper: Paper) -> None:
-    """Title, abstracts, keywords, bodies, floats, back matter, references: in this order."""
+    """Write title, abstracts, keywords, bodies, floats, back matter and references, in this order."""
     if paper.title:
         builder.section("Title", "title", 0, heading=False)
         builder.paragraph(paper.title)
@@ -191,7 +179,7 @@ def _front(meta: _Element, builder: DocumentBuilder) -> None:
 
 
 def _section(element: _Element, builder: DocumentBuilder, *, title: str, kind: SectionKind, level: int) -> None:
-    """A section: heading, its own paragraphs, its figures and tables, then its subsections."""
+    """Write a section: heading, its own paragraphs, its figures and tables, then its subsections."""
     if title:
         builder.section(title, kind, level)
     elif level == 0:
@@ -228,10 +216,10 @@ def _blocks(element: _Element, builder: DocumentBuilder, *, level: int, kind: Se
 
 
 def _inner_kind(stated: SectionKind | None, *, parent: SectionKind, previous: SectionKind, top: bool) -> SectionKind:
-    """A subsection has its parent's kind unless it is about data or supplements.
+    """The kind of a subsection: its parent's, unless it is about data or supplements.
 
-    At the top a title that states nothing, right after methods or results, belongs to them: some files lack
-    the nesting that the printed paper has.
+    At the top, a section whose title names no kind, right after methods or results, belongs to them: some files
+    lack the nesting that the printed paper has.
     """
     if stated in ("data_availability", "supplementary"):
         return stated
@@ -243,7 +231,7 @@ def _inner_kind(stated: SectionKind | None, *, parent: SectionKind, previous: Se
 
 
 def _paragraph(block: _Element, name: str, builder: DocumentBuilder, kind: SectionKind) -> None:
-    """One block of running text; lists and quotations become one paragraph for each item."""
+    """Write a block of running text; lists and quotations become one paragraph for each item."""
     if name in ("list", "def-list", "disp-quote", "fn-group", "disp-formula-group", "glossary"):
         for item in block:
             if tag_of(item):
@@ -261,8 +249,8 @@ def _links(element: _Element, text: str) -> list[str]:
         if tag_of(e)
         in ("supplementary-material", "media", "ext-link", "uri", "self-uri", "inline-supplementary-material")
     )
-    shown = [t for t in dict.fromkeys(targets) if t and t not in text and len(t) <= 300 and not t.startswith("#")]
-    return [f"<{target}>" for target in shown[:_MAX_LINKS]]
+    hidden = [t for t in dict.fromkeys(targets) if t and t not in text and len(t) <= 300 and not t.startswith("#")]
+    return [f"<{target}>" for target in hidden[:_MAX_LINKS]]
 
 
 def _gather(element: _Element) -> list[_Element]:
@@ -306,7 +294,7 @@ def _legend(element: _Element, builder: DocumentBuilder) -> None:
 
 
 def _table(table: _Element, builder: DocumentBuilder) -> None:
-    """A table's rows, a paragraph each; of an enormous one only what a person would look at."""
+    """Write the rows of a table, a paragraph each, up to limits of rows and characters."""
     left_out = length = 0
     for number, row in enumerate(rows(table)):
         kept = row if len(row) <= _MAX_ROW else f"{row[:_MAX_ROW].rpartition(' | ')[0] or row[:_MAX_ROW]} | …"
@@ -352,7 +340,7 @@ def _references(lists: list[_Element], builder: DocumentBuilder) -> None:
 
 
 def _citation(body: _Element, depth: int = 0) -> str:
-    """A reference; parts that only markup separates (`<surname>Lee</surname><given-names>K`) get a space."""
+    """The text of a reference, with a space between parts that only markup separates (`<year>2003</year><volume>`)."""
     if depth > 20:
         return ""
     parts = [body.text or ""]

@@ -1,9 +1,7 @@
-"""Running text of JATS elements: inline markup, superscripts, citations, formulas and table rows.
+"""Elements of JATS as text, and the metadata of an article: title, authors, identifiers, licence, retraction.
 
 Markup that changes the meaning of a number is kept visible: `10<sup>6</sup>` becomes `10^6`, not `106`, and a
 superscript citation becomes `[12]`, not two more digits.
-
-What a JATS article says about itself: title, authors, identifiers, licence, abstract, retraction.
 """
 
 from __future__ import annotations
@@ -17,22 +15,36 @@ from bioresearcher.papers.canonical import clean
 from bioresearcher.papers.identifiers import Identifiers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lxml.etree import _Element
 
 
 BLOCKS: Final = frozenset(
     ["fig", "fig-group", "table-wrap", "table-wrap-group", "supplementary-material", "boxed-text", "sec"]
 )
-"""Elements that stand in a paragraph but are written elsewhere."""
+"""Elements inside paragraphs that become sections of their own."""
 
 _SKIPPED: Final = frozenset(["object-id", "graphic", "inline-graphic", "tex-math", "email", "alt-text", "permissions"])
 _BROKEN: Final = frozenset(["break", "p", "title", "list-item", "def-item", "disp-quote", "disp-formula", "td", "th"])
 _POWER: Final = re.compile(r"[-−–+]?\d+(?:[.,]\d+)?")
 _WIDEST: Final = 200
-"""A table has at most so many columns; the rest of a row is left out."""
+"""Most columns of a table; the rest of a row is left out."""
+
 _MARK: Final = re.compile(r"(?!st|nd|rd|th)[a-z](,?[a-z]){0,3}")
+
+
+def parse_xml(data: bytes) -> _Element:
+    """Parse XML of untrusted origin: no DTD, entity or network; without comments and processing instructions.
+
+    Raises:
+        SyntaxError: It is not well formed (lxml's `XMLSyntaxError`).
+        ValueError: It cannot be XML.
+    """
+    from lxml import etree
+
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
+    return etree.fromstring(data, parser)
 
 
 def tag_of(element: _Element) -> str:
@@ -70,9 +82,9 @@ def _child(child: _Element, name: str, out: list[str], skip: frozenset[str], dep
     text = "".join(part)
     before = _last(out)
     if name == "sup":
-        text = _superscript(text, before, (child.tail or "")[:1], cites=_cites(child))
+        text = superscript(text, before, (child.tail or "")[:1], cites=_cites(child))
     elif name == "xref" and child.get("ref-type") in ("table-fn", "fn"):
-        text = _superscript(text, before, (child.tail or "")[:1], cites=False)
+        text = superscript(text, before, (child.tail or "")[:1], cites=False)
     elif name == "xref" and child.get("ref-type") == "bibr":
         text = _citation(text, before, "".join(out[-12:])[-60:], child)
     elif name in _BROKEN:
@@ -81,7 +93,7 @@ def _child(child: _Element, name: str, out: list[str], skip: frozenset[str], dep
 
 
 def _entity(node: _Element) -> str:
-    """A named character such as `&alpha;`; what the file itself defines as an entity is never looked up."""
+    """The character of a named entity such as `&alpha;`; entities that the file defines are never looked up."""
     name = node.text or ""
     if not re.fullmatch(r"&[A-Za-z0-9]{1,32};", name):
         return ""
@@ -97,7 +109,8 @@ def _cites(element: _Element) -> bool:
     return any(x.get("ref-type") == "bibr" for x in element.iter("xref"))
 
 
-def _superscript(text: str, before: str, after: str, *, cites: bool) -> str:
+def superscript(text: str, before: str, after: str, *, cites: bool) -> str:
+    """A superscript as text between the characters `before` and `after` it: a power as `^6`, a citation as ` [12]`."""
     stripped = text.strip()
     if cites:
         return stripped if stripped.startswith("[") else f" [{stripped}]"
@@ -109,7 +122,7 @@ def _superscript(text: str, before: str, after: str, *, cites: bool) -> str:
 
 
 def _citation(text: str, before: str, recent: str, element: _Element) -> str:
-    """A bare citation number glued to a word is put in brackets; `(Smith 2004)` and `[3]` stay."""
+    """Put a bare citation number behind a word in brackets; `(Smith 2004)` and `[3]` stay."""
     parent = element.getparent()
     if parent is not None and tag_of(parent) == "sup":
         return text
@@ -142,8 +155,7 @@ def math_text(element: _Element, depth: int = 0) -> str:
     if name == "mo" and own:
         return own if own in "()[]{},|" else f" {own} "
     parts = [part for part in (math_text(child, depth + 1) for child in element) if part]
-    joined = _JOIN.get(name, "".join)(parts)
-    return own + joined
+    return own + _JOIN.get(name, "".join)(parts)
 
 
 def rows(table: _Element) -> Iterator[str]:
@@ -166,7 +178,7 @@ def rows(table: _Element) -> Iterator[str]:
 
 
 def _cells(row: _Element, above: dict[int, tuple[int, str]]) -> tuple[list[str], dict[int, tuple[int, str]]]:
-    """A row's cells, those that reach into it from above included, and what reaches into the next row."""
+    """A row's cells, with those that span rows from above, and the cells that span into the next row by column."""
     cells: list[str] = []
     below: dict[int, tuple[int, str]] = {}
 
@@ -326,7 +338,7 @@ def licence_name(links: str, statement: str) -> str | None:
 
 
 def abstracts_of(meta: _Element) -> Iterator[tuple[_Element, bool]]:
-    """Each abstract with whether it is the main one (not a summary for editors, a teaser or a picture)."""
+    """Each abstract, with True for the main one (not a summary for editors, a teaser or a picture)."""
     main_seen = False
     for element in children(meta, "abstract"):
         kind = element.get("abstract-type", "")
@@ -336,21 +348,18 @@ def abstracts_of(meta: _Element) -> Iterator[tuple[_Element, bool]]:
 
 
 def notices_of(article: _Element, meta: _Element, title: str) -> tuple[Status, tuple[str, ...]]:
-    """The status that the article itself declares, and caveats in words.
+    """The status that the article itself declares (retracted, corrected …), and caveats in words.
 
-    Only what the file says is read; a paper without a notice is `unknown`, not `ok`, because a file on disk
-    does not learn of later retractions.
+    A paper without a notice is `unknown`, not `ok`, because a file on disk does not learn of later retractions.
     """
     related = {
         e.get("related-article-type", "").lower()
         for e in meta.iter()
         if tag_of(e) in ("related-article", "related-object")
     }
-    caveats = []
     kind = article.get("article-type", "").lower()
     if kind in _NOTICES:
-        caveats.append(f"this file is {_NOTICES[kind]}, not the paper itself.")
-        return "unknown", tuple(caveats)
+        return "unknown", (f"this file is {_NOTICES[kind]}, not the paper itself.",)
     if related & {"retraction-forward", "retraction"} or re.match(r"\W*(retracted|withdrawn)\b", title.lower()):
         return "retracted", ("the file declares that this paper was retracted.",)
     if related & {"concern-forward", "expression-of-concern", "expression-of-concern-forward"}:

@@ -1,4 +1,4 @@
-"""A researcher's own notes: Markdown or plain text, with or without front matter.
+"""Reads a researcher's own notes: Markdown or plain text, with or without front matter.
 
     ---
     title: Repeated observation of breast tumor subtypes in independent gene expression data sets
@@ -39,7 +39,7 @@ _ALIASES: Final = {"author": "authors", "license": "licence"}
 def read_note(
     data: bytes, *, sha256: str, name: str = "", path: str | None = None, source: str = "own"
 ) -> tuple[Paper, Document]:
-    """The note as a paper and its canonical text.
+    """Read a note as a paper and its canonical text.
 
     Without front matter the first top heading is the title, else the file's name.
 
@@ -71,7 +71,7 @@ def read_note(
 
 
 def _split(lines: Sequence[str]) -> tuple[list[str] | None, Sequence[str]]:
-    """Front matter (None without) and body."""
+    """The lines of the front matter (None without) and of the body."""
     if not lines or lines[0].rstrip() != "---":
         return None, lines
     for i, line in enumerate(lines[1:], 1):
@@ -140,9 +140,9 @@ def _year(fields: dict[str, Any]) -> int | None:
 
 
 def _paper(fields: dict[str, Any], *, title: str, sha256: str, path: str | None, source: str) -> Paper:
-    given = {key: _text(fields, key) for key in ("pmid", "pmcid", "doi")}
-    found = Identifiers.of(**given)
-    for key, value in given.items():
+    stated = {key: _text(fields, key) for key in ("pmid", "pmcid", "doi")}
+    found = Identifiers.of(**stated)
+    for key, value in stated.items():
         if value and getattr(found, key) is None:
             raise UnreadablePaper(f"front matter: {key} {value[:40]!r} is not a valid {key.upper()}.")
     return Paper(
@@ -187,7 +187,7 @@ def _first_heading(tokens: list[Token]) -> str:
 
 
 def _blocks(tokens: list[Token]) -> Iterator[tuple[int, str]]:
-    """(heading level or 0, text) for everything that holds text; a table row is one text."""
+    """The blocks with text, each as (heading level or 0, text); a table row is one block."""
     level = 0
     cells: list[str] | None = None
     for token in tokens:
@@ -210,7 +210,7 @@ def _blocks(tokens: list[Token]) -> Iterator[tuple[int, str]]:
 
 
 def _write(tokens: list[Token], builder: DocumentBuilder, title: str) -> str:
-    """Write the sections; returns the text of the abstract, if there is one."""
+    """Write the sections; returns the text of the abstract, empty without one."""
     abstract: list[str] = []
     kinds: list[SectionKind] = ["other"] * 7
     builder.section("Text", "other", 1, heading=False)

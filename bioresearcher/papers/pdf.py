@@ -1,11 +1,7 @@
-"""Papers in PDF, read with pypdf: metadata and canonical text with sections and pages.
+"""Reads papers in PDF with pypdf: metadata and canonical text with sections and pages.
 
-The file is hostile input. Size, pages, decoded bytes and characters are bounded before they are parsed, and
-what pypdf cannot read becomes one clear line.
-
-A page of a PDF as lines: drawn upright, without what a reader of the page cannot see.
-
-How a page's text is drawn: invisibly, in white, or for people to see.
+The file is hostile input. Size, pages, decoded bytes and characters are bounded before they are parsed, and a file
+that pypdf cannot read gives one clear line. Pages are turned upright, and text that is drawn invisibly is left out.
 """
 
 from __future__ import annotations
@@ -30,267 +26,23 @@ from bioresearcher.schemas.paper import Document, Paper
 if TYPE_CHECKING:
     from pypdf import PageObject, PdfReader
 
-
-_SHOWN: Final = {b"Tj": 0, b"TJ": 0, b"'": 0, b'"': 2}
-"""Operators that show text, with the place of the text among their operands (PDF 32000-1, 9.4.3)."""
-_INVISIBLE: Final = frozenset({3, 7})
-"""Text rendering modes that paint nothing (PDF 32000-1, table 106)."""
-_WHITE: Final[dict[bytes, tuple[float, ...]]] = {b"g": (1.0,), b"rg": (1.0, 1.0, 1.0), b"k": (0.0, 0.0, 0.0, 0.0)}
-_ANY_SPACE: Final = {b"sc", b"scn"}
-_SPACES: Final = {1: b"g", 3: b"rg", 4: b"k"}
-"""A colour of so many numbers is taken for one of gray, red-green-blue, or the four printing inks."""
-
-
-class Ink:
-    """Follows the operators of a page and counts letters by how they are drawn.
-
-    Its two methods are pypdf's `visitor_operand_before` and `visitor_operand_after`.
-
-    Args:
-        visible_only: Take invisible text out of the page before it is read.
-
-    Attributes:
-        shown: Letters in all.
-        invisible: Letters drawn in a mode that paints nothing.
-        white: Letters drawn in white; on a dark ground they are visible.
-    """
-
-    def __init__(self, *, visible_only: bool = False) -> None:
-        self.shown = self.invisible = self.white = 0
-        self._visible_only = visible_only
-        self._mode, self._is_white = 0, False
-        self._kept: list[tuple[int, bool]] = []
-
-    def before(self, operator: bytes, operands: Any, cm: Any, tm: Any) -> None:  # noqa: ANN401 - pypdf's values
-        """See an operator before it takes effect."""
-        if operator in (b"q", b"Do"):  # a form is drawn in a state of its own
-            self._kept.append((self._mode, self._is_white))
-        elif operator == b"Q":
-            self._restore()
-        elif operator == b"Tr":
-            self._mode = int(operands[0]) if operands and isinstance(operands[0], int | float) else 0
-        elif operator in _WHITE or operator in _ANY_SPACE:
-            self._is_white = _is_white(operator, operands)
-        elif operator in _SHOWN and len(operands) > _SHOWN[operator]:
-            self._show(operands, _SHOWN[operator])
-
-    def after(self, operator: bytes, operands: Any, cm: Any, tm: Any) -> None:  # noqa: ANN401 - pypdf's values
-        """See an operator after it took effect."""
-        if operator == b"Do":
-            self._restore()
-
-    def _restore(self) -> None:
-        if self._kept:
-            self._mode, self._is_white = self._kept.pop()
-
-    def _show(self, operands: Any, place: int) -> None:  # noqa: ANN401 - pypdf's values
-        text = operands[place]
-        letters = sum(len(t) for t in (text if isinstance(text, list) else [text]) if isinstance(t, str | bytes))
-        self.shown += letters
-        if self._mode in _INVISIBLE:
-            self.invisible += letters
-            if self._visible_only:
-                operands[place] = type(text)()  # pypdf reads the operands after this
-        elif self._is_white:
-            self.white += letters
-
-
-def _is_white(operator: bytes, operands: Any) -> bool:  # noqa: ANN401 - pypdf's values
-    numbers = tuple(float(n) for n in operands if isinstance(n, int | float))
-    space = _SPACES.get(len(numbers)) if operator in _ANY_SPACE else operator
-    return space is not None and numbers == _WHITE[space]
-
-
-_MAX_PAGE_BYTES: Final = 4_000_000  # pypdf parses about half a megabyte a second
-_MAX_PAGE_CHARACTERS: Final = 200_000
-_MANY: Final = 600
-"""Letters from which text in another direction is worth a word; axis labels have fewer."""
-_SENTENCE: Final = 60
-"""Letters from which white text is worth a word; headings of tables have fewer."""
-
-Piece = tuple[str, str, float]
-"""Text, font name, size in points."""
-
-
-def read_page(page: PageObject, builder: DocumentBuilder, number: int, signs: Signs) -> list[Line]:
-    """The page's lines, each with the font and size that most of its letters have.
-
-    A page that is drawn sideways is turned first: pypdf loses words of it (1 to 6 % of real papers' words). Invisible
-    text is left out, unless it is the page's text: then it is what a scan was recognised as. Both are said.
-    """
-    try:
-        if _decoded_bytes(page, set(), 0) > _MAX_PAGE_BYTES:
-            builder.warn(f"page {number} was left out: its drawing is too large to be text.")
-            return []
-        read = _Read(page, signs)
-        if read.turned and read.turned_letters > read.letters / 2:
-            read = _Read(_upright(page, read.turned), signs)
-        if read.ink.invisible > read.ink.shown / 2:
-            builder.warn("its text was recognised in a scan: it may hold errors of recognition.")
-        elif read.ink.invisible:
-            builder.warn(f"page {number} holds {read.ink.invisible} invisible letters, which were left out.")
-            read = _Read(read.page, signs, visible_only=True)
-        if read.turned_letters >= _MANY:
-            builder.warn(f"page {number} holds text that is drawn sideways: its order may be wrong, words may lack.")
-        if read.ink.white >= _SENTENCE:
-            builder.warn(f"page {number} holds {read.ink.white} white letters: they may be invisible to a reader.")
-        if read.error:
-            builder.warn(f"page {number} is damaged ({read.error}); what could not be read is left out.")
-        if read.letters >= _MAX_PAGE_CHARACTERS:
-            builder.warn(f"page {number} holds more text than a page can; the rest of it was left out.")
-        return list(_split(read.pieces, number))
-    except pdf_errors() as error:
-        builder.warn(f"page {number} is damaged ({type(error).__name__}); what could not be read is left out.")
-        return []
-
-
-class _Read:
-    """What one pass over a page gives.
-
-    Attributes:
-        pieces: Text with font and size, in the order it is drawn.
-        letters: Letters in them.
-        turned: Degrees, counterclockwise, by which most of the text that is not upright is turned; 0 when all is.
-        turned_letters: Letters that are not upright.
-        error: Name of the error that ended the pass; empty when it came to the page's end.
-    """
-
-    def __init__(self, page: PageObject, signs: Signs, *, visible_only: bool = False) -> None:
-        self.page = page
-        self.pieces: list[Piece] = []
-        self.letters = 0
-        self.error = ""
-        self.ink = Ink(visible_only=visible_only)
-        self._by_turn: dict[int, int] = {}
-        self._signs = signs
-        try:
-            page.extract_text(
-                visitor_text=self._text,
-                visitor_operand_before=self.ink.before,
-                visitor_operand_after=self.ink.after,
-            )
-        except pdf_errors() as error:
-            self.error = type(error).__name__
-
-    @property
-    def turned_letters(self) -> int:
-        return sum(n for turn, n in self._by_turn.items() if turn)
-
-    @property
-    def turned(self) -> int:
-        sideways = {turn: n for turn, n in self._by_turn.items() if turn}
-        return max(sideways, key=lambda turn: sideways[turn]) if sideways else 0
-
-    def _text(self, text: str, cm: list[float], tm: list[float], font: Any, size: float) -> None:  # noqa: ANN401
-        if not text or self.letters >= _MAX_PAGE_CHARACTERS:
-            return
-        self.letters += len(text)
-        turn = _turn(cm, tm)
-        self._by_turn[turn] = self._by_turn.get(turn, 0) + len(text.strip())
-        name = str(font.get("/BaseFont", "")) if font else ""
-        read = self._signs.read(text, font)[:_MAX_PAGE_CHARACTERS]
-        self.pieces.append((read, name, round(abs(size) * _height(cm, tm), 1)))
-
-
-def _turn(cm: list[float], tm: list[float]) -> int:
-    """Degrees (0, 90, 180, 270), counterclockwise, in which a text's line runs."""
-    right, up = tm[0] * cm[0] + tm[1] * cm[2], tm[0] * cm[1] + tm[1] * cm[3]
-    if abs(up) > abs(right):
-        return 90 if up > 0 else 270
-    return 180 if right < 0 else 0
-
-
-def _height(cm: list[float], tm: list[float]) -> float:
-    """How much higher text is drawn than its font's size says; 1 where the matrices say nothing."""
-    return math.hypot(tm[2] * cm[0] + tm[3] * cm[2], tm[2] * cm[1] + tm[3] * cm[3]) or 1.0
-
-
-def _upright(page: PageObject, turned: int) -> PageObject:
-    """A copy of the page turned back by so many degrees."""
-    from pypdf import PdfReader, PdfWriter, Transformation
-
-    writer = PdfWriter()
-    writer.add_page(page).add_transformation(Transformation().rotate(-turned))
-    written = io.BytesIO()  # read anew: a page that was changed in memory gives other letters (pypdf 7.1)
-    writer.write(written)
-    return PdfReader(written).pages[0]
-
-
-def _split(pieces: list[tuple[str, str, float]], number: int) -> Iterator[Line]:
-    text = ""
-    weights: dict[tuple[str, float], int] = {}
-    last_size = 0.0
-    for piece, font, size in [*pieces, ("\n", "", 0.0)]:
-        for i, part in enumerate(piece.split("\n")):
-            if i:
-                if text.strip():
-                    style = max(weights, key=lambda s: weights[s]) if weights else ("", 0.0)
-                    yield Line(text.strip(), number, *style)
-                text, weights, last_size = "", {}, 0.0
-            if part.strip():
-                weights[font, size] = weights.get((font, size), 0) + len(part.strip())
-                part = _raised(part, text, size, last_size)
-                last_size = size if size >= last_size * 0.8 else last_size
-            text += part
-
-
-def _raised(part: str, before: str, size: float, last_size: float) -> str:
-    """Small digits after a number are a power or a note, after punctuation a citation: keep them apart."""
-    digits = part.strip()
-    if not before or size <= 0 or size > 0.76 * last_size or not re.fullmatch(r"[\d,–-]{1,9}", digits):
-        return part
-    if before[-1].isdigit() and re.fullmatch(r"[-–]?\d{1,3}", digits):
-        return f"^{part}"
-    if before[-1] in ".,;)”" and digits[0].isdigit():
-        return f" [{digits}]"
-    return part
-
-
-def _decoded_bytes(holder: Any, seen: set[int], depth: int) -> int:  # noqa: ANN401
-    """Decoded size of what a page draws, its nested forms included, so that bombs are not parsed."""
-    total = 0
-    contents = holder.get_contents() if depth == 0 else holder
-    if contents is not None:
-        total = len(contents.get_data())
-    resources = holder.get("/Resources") if depth else holder.get("/Resources", {})
-    resources = resources.get_object() if resources is not None else None
-    forms = resources.get("/XObject") if isinstance(resources, dict) else None
-    forms = forms.get_object() if forms is not None else None
-    if depth >= 4 or not isinstance(forms, dict):
-        return total
-    for reference in forms.values():
-        form = reference.get_object()
-        if id(form) in seen or not isinstance(form, dict) or form.get("/Subtype") != "/Form":
-            continue
-        seen.add(id(form))
-        total += _decoded_bytes(form, seen, depth + 1)
-        if total > _MAX_PAGE_BYTES:
-            break
-    return total
-
-
-def pdf_errors() -> tuple[type[Exception], ...]:
-    """What pypdf raises for damaged or malicious files: its own errors are only a part of it."""
-    from pypdf.errors import PyPdfError
-
-    return (
-        PyPdfError, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError,
-        OSError, RuntimeError, StopIteration, TypeError, ValueError, struct.error, zlib.error,
-    )  # fmt: skip
+PdfValue = Any
+"""A value of pypdf's untyped object model."""
 
 
 MAX_BYTES: Final = 100_000_000
 MAX_PAGES: Final = 300
 MAX_PROTOCOL_PAGES: Final = 500  # with the forms and tables in its appendix
 MAX_SECONDS: Final = 120.0
-"""Reading stops between two pages when this process has computed for so long."""
+"""CPU seconds after which no further page is read."""
 
 _MIN_CHARACTERS: Final = 500
+"""Least length of a paper."""
 _MIN_LETTERS: Final = 20
-"""A paper has at least the first, a protocol at least the second."""
+"""Least length of a protocol."""
 
 _LEADERS: Final = re.compile(r"(?:\. ?|…){5,} ?\d{1,4}$")
-"""Dots that lead to a page's number."""
+"""Dots that lead to a page number, in a table of contents."""
 
 _DIVIDED: Final = re.compile(r"[^\W\d_]-$|\u00ad$")
 
@@ -310,7 +62,7 @@ _FILE_TITLE: Final = re.compile(r"\.(docx?|indd|pdf|tex|qxd|dvi)\b|^untitled|^mi
 def read_pdf(
     data: bytes, *, sha256: str, name: str = "", path: str | None = None, source: str = "own"
 ) -> tuple[Paper, Document]:
-    """The paper and its canonical text; every section keeps the offsets at which pages start.
+    """Read a PDF as a paper and its canonical text with the positions at which pages start.
 
     Args:
         data: The file's bytes.
@@ -341,7 +93,7 @@ def read_pdf(
 
 
 def pdf_text(data: bytes) -> tuple[str, tuple[str, ...]]:
-    """A PDF's lines as text, running heads taken out and divided words made whole, and what is doubtful in it.
+    """The text of a PDF without running heads and with divided words made whole, and caveats.
 
     Raises:
         UnreadablePaper: Encrypted, scanned, broken, or larger than the limits.
@@ -362,7 +114,7 @@ def pdf_text(data: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def _lines(data: bytes, builder: DocumentBuilder, *, least: int, most: int) -> tuple[list[list[Line]], dict[str, str]]:
-    """The pages' lines, tidied, and what the file states of itself.
+    """The lines of the pages, tidied, and the metadata of the file.
 
     Raises:
         UnreadablePaper: It has fewer than `least` letters, more than `most` pages, or is no readable PDF.
@@ -380,9 +132,9 @@ def _lines(data: bytes, builder: DocumentBuilder, *, least: int, most: int) -> t
             hint="Run text recognition (OCR) on it first, or give its text.",
         )
     if signs.found:
-        shown = " ".join(sorted(signs.found))
+        found = " ".join(sorted(signs.found))
         builder.warn(
-            f"some signs ({shown}) were read from the shapes of a sign font: check thresholds in the original."
+            f"some signs ({found}) were read from the shapes of a sign font: check thresholds in the original."
         )
     return tidy(pages), stated
 
@@ -410,13 +162,21 @@ def _open(data: bytes, most: int) -> PdfReader:
 
 
 def _unlocked(reader: PdfReader) -> bool:
-    """Many publishers encrypt with an empty password; such files are readable by anyone."""
+    """Try the empty password, with which many publishers encrypt."""
     from pypdf.errors import DependencyError, PyPdfError
 
     try:
         return bool(reader.decrypt(""))
     except (DependencyError, PyPdfError, NotImplementedError):
         return False
+
+
+def pdf_errors() -> tuple[type[Exception], ...]:
+    """The exceptions that pypdf raises for damaged or malicious files; its own errors are only a part of them."""
+    from pypdf.errors import PyPdfError
+
+    names = (ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError)
+    return (PyPdfError, *names, StopIteration, TypeError, ValueError, struct.error, zlib.error)
 
 
 def _pages(reader: PdfReader, builder: DocumentBuilder) -> Iterator[tuple[int, PageObject]]:
@@ -459,3 +219,243 @@ def _paper(
         sha256=sha256,
         licence=licence_name(first, " ".join(first.split())),
     )
+
+
+_MAX_PAGE_BYTES: Final = 4_000_000  # pypdf parses about half a megabyte a second
+_MAX_PAGE_CHARACTERS: Final = 200_000
+_MANY: Final = 600
+"""Letters of sideways text from which a caveat is given; axis labels have fewer."""
+_SENTENCE: Final = 60
+"""Letters of white text from which a caveat is given; headings of tables have fewer."""
+
+Piece = tuple[str, str, float]
+"""Text, font name, size in points."""
+
+
+def read_page(page: PageObject, builder: DocumentBuilder, number: int, signs: Signs) -> list[Line]:
+    """Read a page as lines, each with the font and size of most of its letters.
+
+    A page that is drawn sideways is turned first, because pypdf loses words of it (1 to 6 % of real papers' words).
+    Invisible text is left out unless it is most of the page: then it is the recognised text of a scan. Both give
+    caveats.
+    """
+    try:
+        if _decoded_bytes(page, set(), 0) > _MAX_PAGE_BYTES:
+            builder.warn(f"page {number} was left out: its drawing is too large to be text.")
+            return []
+        read = _Read(page, signs)
+        if read.turned and read.turned_letters > read.letters / 2:
+            read = _Read(_upright(page, read.turned), signs)
+        if read.ink.invisible > read.ink.shown / 2:
+            builder.warn("its text was recognised in a scan: it may hold errors of recognition.")
+        elif read.ink.invisible:
+            builder.warn(f"page {number} holds {read.ink.invisible} invisible letters, which were left out.")
+            read = _Read(read.page, signs, visible_only=True)
+        if read.turned_letters >= _MANY:
+            builder.warn(f"page {number} holds text that is drawn sideways: its order may be wrong, words may lack.")
+        if read.ink.white >= _SENTENCE:
+            builder.warn(f"page {number} holds {read.ink.white} white letters: they may be invisible to a reader.")
+        if read.error:
+            builder.warn(f"page {number} is damaged ({read.error}); what could not be read is left out.")
+        if read.letters >= _MAX_PAGE_CHARACTERS:
+            builder.warn(f"page {number} holds more text than a page can; the rest of it was left out.")
+        return list(_split(read.pieces, number))
+    except pdf_errors() as error:
+        builder.warn(f"page {number} is damaged ({type(error).__name__}); what could not be read is left out.")
+        return []
+
+
+class _Read:
+    """The text of a page, from one pass over it.
+
+    Attributes:
+        pieces: Text with font and size, in the order it is drawn.
+        letters: Letters in them.
+        ink: Counts of invisible and white letters.
+        error: Name of the error that ended the pass; empty when it came to the page's end.
+    """
+
+    def __init__(self, page: PageObject, signs: Signs, *, visible_only: bool = False) -> None:
+        self.page = page
+        self.pieces: list[Piece] = []
+        self.letters = 0
+        self.error = ""
+        self.ink = Ink(visible_only=visible_only)
+        self._by_turn: dict[int, int] = {}
+        self._signs = signs
+        try:
+            page.extract_text(
+                visitor_text=self._text,
+                visitor_operand_before=self.ink.before,
+                visitor_operand_after=self.ink.after,
+            )
+        except pdf_errors() as error:
+            self.error = type(error).__name__
+
+    @property
+    def turned_letters(self) -> int:
+        """Letters that are not upright."""
+        return sum(n for turn, n in self._by_turn.items() if turn)
+
+    @property
+    def turned(self) -> int:
+        """Degrees, counterclockwise, by which most of the text that is not upright is turned; 0 when all is upright."""
+        sideways = {turn: n for turn, n in self._by_turn.items() if turn}
+        return max(sideways, key=lambda turn: sideways[turn]) if sideways else 0
+
+    def _text(self, text: str, cm: list[float], tm: list[float], font: PdfValue, size: float) -> None:
+        if not text or self.letters >= _MAX_PAGE_CHARACTERS:
+            return
+        self.letters += len(text)
+        turn = _turn(cm, tm)
+        self._by_turn[turn] = self._by_turn.get(turn, 0) + len(text.strip())
+        name = str(font.get("/BaseFont", "")) if font else ""
+        read = self._signs.read(text, font)[:_MAX_PAGE_CHARACTERS]
+        self.pieces.append((read, name, round(abs(size) * _height(cm, tm), 1)))
+
+
+def _turn(cm: list[float], tm: list[float]) -> int:
+    """Direction of a line of text in degrees, counterclockwise: 0, 90, 180 or 270."""
+    right, up = tm[0] * cm[0] + tm[1] * cm[2], tm[0] * cm[1] + tm[1] * cm[3]
+    if abs(up) > abs(right):
+        return 90 if up > 0 else 270
+    return 180 if right < 0 else 0
+
+
+def _height(cm: list[float], tm: list[float]) -> float:
+    """Factor by which the matrices enlarge the font size; 1 where they are empty."""
+    return math.hypot(tm[2] * cm[0] + tm[3] * cm[2], tm[2] * cm[1] + tm[3] * cm[3]) or 1.0
+
+
+def _upright(page: PageObject, turned: int) -> PageObject:
+    """A copy of the page turned back by so many degrees."""
+    from pypdf import PdfReader, PdfWriter, Transformation
+
+    writer = PdfWriter()
+    writer.add_page(page).add_transformation(Transformation().rotate(-turned))
+    written = io.BytesIO()  # read anew: a page that was changed in memory gives other letters (pypdf 7.1)
+    writer.write(written)
+    return PdfReader(written).pages[0]
+
+
+def _split(pieces: list[Piece], number: int) -> Iterator[Line]:
+    text = ""
+    weights: dict[tuple[str, float], int] = {}
+    last_size = 0.0
+    for piece, font, size in [*pieces, ("\n", "", 0.0)]:
+        for i, part in enumerate(piece.split("\n")):
+            if i:
+                if text.strip():
+                    style = max(weights, key=lambda s: weights[s]) if weights else ("", 0.0)
+                    yield Line(text.strip(), number, *style)
+                text, weights, last_size = "", {}, 0.0
+            if part.strip():
+                weights[font, size] = weights.get((font, size), 0) + len(part.strip())
+                part = _raised(part, text, size, last_size)
+                last_size = size if size >= last_size * 0.8 else last_size
+            text += part
+
+
+def _raised(part: str, before: str, size: float, last_size: float) -> str:
+    """Mark small digits after a number as a power or note (`^2`), after punctuation as a citation (` [2]`)."""
+    digits = part.strip()
+    if not before or size <= 0 or size > 0.76 * last_size or not re.fullmatch(r"[\d,–-]{1,9}", digits):
+        return part
+    if before[-1].isdigit() and re.fullmatch(r"[-–]?\d{1,3}", digits):
+        return f"^{part}"
+    if before[-1] in ".,;)”" and digits[0].isdigit():
+        return f" [{digits}]"
+    return part
+
+
+def _decoded_bytes(holder: PdfValue, seen: set[int], depth: int) -> int:
+    """Size in bytes of a page's decoded content with its nested forms, so that bombs are not parsed."""
+    total = 0
+    contents = holder.get_contents() if depth == 0 else holder
+    if contents is not None:
+        total = len(contents.get_data())
+    resources = holder.get("/Resources") if depth else holder.get("/Resources", {})
+    resources = resources.get_object() if resources is not None else None
+    forms = resources.get("/XObject") if isinstance(resources, dict) else None
+    forms = forms.get_object() if forms is not None else None
+    if depth >= 4 or not isinstance(forms, dict):
+        return total
+    for reference in forms.values():
+        form = reference.get_object()
+        if id(form) in seen or not isinstance(form, dict) or form.get("/Subtype") != "/Form":
+            continue
+        seen.add(id(form))
+        total += _decoded_bytes(form, seen, depth + 1)
+        if total > _MAX_PAGE_BYTES:
+            break
+    return total
+
+
+_SHOWN: Final = {b"Tj": 0, b"TJ": 0, b"'": 0, b'"': 2}
+"""Operators that draw text, with the place of the text among their operands (PDF 32000-1, 9.4.3)."""
+_INVISIBLE: Final = frozenset({3, 7})
+"""Text rendering modes that paint nothing (PDF 32000-1, table 106)."""
+_WHITE: Final[dict[bytes, tuple[float, ...]]] = {b"g": (1.0,), b"rg": (1.0, 1.0, 1.0), b"k": (0.0, 0.0, 0.0, 0.0)}
+_ANY_SPACE: Final = {b"sc", b"scn"}
+_SPACES: Final = {1: b"g", 3: b"rg", 4: b"k"}
+"""Colour space by the number of a colour's components: gray, red-green-blue, or the four printing inks."""
+
+
+class Ink:
+    """Follows the operators of a page and counts letters by how they are drawn.
+
+    Its two methods are pypdf's `visitor_operand_before` and `visitor_operand_after`.
+
+    Args:
+        visible_only: Take invisible text out of the page before it is read.
+
+    Attributes:
+        shown: Letters in all.
+        invisible: Letters drawn in a mode that paints nothing.
+        white: Letters drawn in white; on a dark ground they are visible.
+    """
+
+    def __init__(self, *, visible_only: bool = False) -> None:
+        self.shown = self.invisible = self.white = 0
+        self._visible_only = visible_only
+        self._mode, self._is_white = 0, False
+        self._kept: list[tuple[int, bool]] = []
+
+    def before(self, operator: bytes, operands: PdfValue, cm: PdfValue, tm: PdfValue) -> None:
+        """Take note of an operator before it takes effect."""
+        if operator in (b"q", b"Do"):  # a form is drawn in a state of its own
+            self._kept.append((self._mode, self._is_white))
+        elif operator == b"Q":
+            self._restore()
+        elif operator == b"Tr":
+            self._mode = int(operands[0]) if operands and isinstance(operands[0], int | float) else 0
+        elif operator in _WHITE or operator in _ANY_SPACE:
+            self._is_white = _is_white(operator, operands)
+        elif operator in _SHOWN and len(operands) > _SHOWN[operator]:
+            self._show(operands, _SHOWN[operator])
+
+    def after(self, operator: bytes, operands: PdfValue, cm: PdfValue, tm: PdfValue) -> None:
+        """Take note of an operator after it took effect."""
+        if operator == b"Do":
+            self._restore()
+
+    def _restore(self) -> None:
+        if self._kept:
+            self._mode, self._is_white = self._kept.pop()
+
+    def _show(self, operands: PdfValue, place: int) -> None:
+        text = operands[place]
+        letters = sum(len(t) for t in (text if isinstance(text, list) else [text]) if isinstance(t, str | bytes))
+        self.shown += letters
+        if self._mode in _INVISIBLE:
+            self.invisible += letters
+            if self._visible_only:
+                operands[place] = type(text)()  # pypdf reads the operands after this
+        elif self._is_white:
+            self.white += letters
+
+
+def _is_white(operator: bytes, operands: PdfValue) -> bool:
+    numbers = tuple(float(n) for n in operands if isinstance(n, int | float))
+    space = _SPACES.get(len(numbers)) if operator in _ANY_SPACE else operator
+    return space is not None and numbers == _WHITE[space]

@@ -1,10 +1,8 @@
-"""Lines of a PDF made readable: running heads, page numbers, doubled text and unmapped fonts removed.
-
-Mathematical signs that a PDF's fonts call by the names of digits and commas, read from the letters' shapes.
+"""Lines of a PDF made readable: running heads, page numbers, doubled text and unmapped fonts removed, signs restored.
 
 Typesetters' sign fonts put `=` where other fonts have `5`, `<` where they have the comma, and so on (the layout of the
-font Mathematical Pi 1). Text taken from such a file says "P,0.05" where the paper prints "P<0.05". The outline tells:
-a "5" of two rectangles is an equals sign.
+font Mathematical Pi 1). Text taken from such a file reads "P,0.05" where the paper prints "P<0.05". The sign is
+recognised by its outline: a "5" of two rectangles is an equals sign.
 """
 
 from __future__ import annotations
@@ -14,15 +12,12 @@ import itertools
 import math
 import re
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
+from typing import Any, Final
 
 LIGATURES: Final = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
-"""The Latin ligature characters with the letters they stand for."""
+"""Latin ligatures and their letters."""
 
 _EDGE: Final = 6
 _DIGITS: Final = re.compile(r"\d+")
@@ -57,7 +52,7 @@ class Line:
 
 
 def tidy(pages: list[list[Line]]) -> list[list[Line]]:
-    """The pages' lines in order without what is not the paper's running text, ligatures spelt out."""
+    """Remove everything from the pages' lines that is not the paper's running text, and spell out ligatures."""
     unmapped = _unmapped_fonts(pages)
     kept = [
         _single([replace(x, text=x.text.translate(LIGATURES)) for x in page if x.font not in unmapped])
@@ -75,7 +70,7 @@ def tidy(pages: list[list[Line]]) -> list[list[Line]]:
 
 
 def _cropped(page: list[Line], heads: set[str]) -> list[Line]:
-    """The page without the running heads and numbers that begin or end it."""
+    """Remove the running heads and page numbers at the top and bottom of a page."""
     first, last = 0, len(page)
     while first < min(_EDGE, last) and _is_head(page[first].text, heads):
         first += 1
@@ -85,7 +80,7 @@ def _cropped(page: list[Line], heads: set[str]) -> list[Line]:
 
 
 def _unmapped_fonts(pages: list[list[Line]]) -> set[str]:
-    """Fonts whose letters cannot be language: glyph numbers shown as characters (drawn in figures)."""
+    """Fonts whose letters cannot be language: glyph numbers read as characters (in figures)."""
     letters: dict[str, Counter[bool]] = {}
     for page in pages:
         for line in page:
@@ -95,7 +90,7 @@ def _unmapped_fonts(pages: list[list[Line]]) -> set[str]:
 
 
 def _single(page: list[Line]) -> list[Line]:
-    """A page drawn twice (for a shadow or a print layer) once; lines drawn twice in a row once."""
+    """Remove the second copy of a page drawn twice (for a shadow or a print layer) and of lines drawn twice."""
     half = len(page) // 2
     texts = [line.text for line in page]
     if half >= 5 and len(page) % 2 == 0 and texts[:half] == texts[half:]:
@@ -108,7 +103,7 @@ def _shape(text: str) -> str:
 
 
 def _running_heads(pages: list[list[Line]]) -> set[str]:
-    """Shapes (digits masked) of lines that stand at the edge of several pages."""
+    """Shapes (digits masked) of lines at the edge of several pages."""
     counts: Counter[str] = Counter()
     for page in pages:
         edge = page if len(page) <= 2 * _EDGE else page[:_EDGE] + page[-_EDGE:]
@@ -122,13 +117,13 @@ def _is_head(text: str, heads: set[str]) -> bool:
 
 
 def _debris(text: str) -> bool:
-    """Axis labels and marks of figures: hardly a letter or digit in them."""
+    """Return True for axis labels and marks of figures, with hardly a letter or digit in them."""
     solid = sum(c.isalnum() for c in text)
     return solid == 0 or (len(text) >= 6 and solid < 0.25 * len(text))
 
 
 def _without_line_numbers(page: list[Line]) -> list[Line]:
-    """Numbers down the margin of a manuscript (1, 2, 3 … or every fifth line), in front of or between lines."""
+    """Remove line numbers in the margin of a manuscript (1, 2, 3 … or every fifth), in front of or between lines."""
     leading = [re.match(r"(\d{1,4}) (?=\S)", line.text) for line in page]
     numbers = [int(m[1]) for m in leading if m]
     if len(page) >= 10 and len(numbers) >= 0.8 * len(page) and _rising(numbers):
@@ -145,7 +140,7 @@ def _rising(numbers: list[int]) -> bool:
 
 
 def counted_words(pages: list[list[Line]]) -> Counter[str]:
-    """How often each word (lower case, letters only) stands in the lines."""
+    """The number of times each word (lower case, letters only) occurs in the lines."""
     counts: Counter[str] = Counter()
     for page in pages:
         for line in page:
@@ -154,9 +149,9 @@ def counted_words(pages: list[list[Line]]) -> Counter[str]:
 
 
 def unglued(text: str, words: Counter[str]) -> str:
-    """A line with the spaces put back that tight setting took away ("allthestudyanimalshadweaned").
+    """Restore the spaces that tight setting took away from a line ("allthestudyanimalshadweaned").
 
-    Only where it leaves no doubt: a run of 20 characters or more that occurs once and is made of at least four words
+    Only where it is certain: a run of 20 characters or more that occurs once and consists of at least four words
     which the paper uses elsewhere; and `et al` behind a name.
     """
     text = _ETAL.sub(r"\1 et al", text)
@@ -164,7 +159,7 @@ def unglued(text: str, words: Counter[str]) -> str:
 
 
 def _parted(run: str, words: Counter[str]) -> str:
-    """The run divided into known words, the likeliest division by their frequency; itself when there is none."""
+    """Divide a run of letters into known words, the likeliest division by frequency; unchanged if there is none."""
     if words[run.lower()] > 1:
         return run
     total = words.total() or 1
@@ -189,7 +184,7 @@ def _parted(run: str, words: Counter[str]) -> str:
 
 
 def vocabulary(pages: list[list[Line]]) -> set[str]:
-    """Words (lower case, inner hyphens kept) that stand inside lines, to decide what a line-end hyphen was."""
+    """Words (lower case, inner hyphens kept) inside lines, to decide if a hyphen at a line end belongs to a word."""
     words: set[str] = set()
     for page in pages:
         for line in page:
@@ -199,7 +194,7 @@ def vocabulary(pages: list[list[Line]]) -> set[str]:
 
 
 def join(left: str, right: str, words: set[str]) -> str:
-    """Two lines of a paragraph as one text, a word divided at the line's end made whole.
+    """Join two lines of a paragraph, and make a word whole that was divided at the line's end.
 
     The hyphen stays when the hyphenated form (or its last part as a word after another prefix) is what the
     paper uses elsewhere, or when the next line does not go on in lower case.
@@ -219,20 +214,18 @@ def join(left: str, right: str, words: set[str]) -> str:
     return left + right if len(first) >= 3 and len(second) >= 3 else head + right
 
 
+PdfFont = Any
+"""A font dictionary of pypdf's untyped object model."""
+
 _PI_FONT: Final = "MathematicalPi-One"
-_PI_LAYOUT: Final = str.maketrans(
-    {
-        ",": "<", ".": ">", "5": "=", "2": "−", "1": "+", "6": "±", "3": "×", "9": "′",
-        "#": "≤", "$": "≥", "\ue023": "≤", "\ue024": "≥", "\ufffd": "\ufffd",
-    }
-)  # fmt: skip
+_PI_LAYOUT: Final = str.maketrans(dict(zip(",.521639#$", "<>=−+±×′≤≥", strict=True)) | {"\ue023": "≤", "\ue024": "≥"})
 _MAX_FONT_BYTES: Final = 2_000_000
 _MAX_GLYPHS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """An outline: contours, curved segments, and its box in thousandths of the letter size."""
+    """The outline of a glyph: contours, curved segments, and its box in thousandths of the letter size."""
 
     contours: int
     curves: int
@@ -258,18 +251,18 @@ _SIGNS: Final[tuple[tuple[str, str, str, Callable[[_Shape], bool]], ...]] = (
     ("numbersign", "#", "≤", lambda s: _is_flat(s, 2) and s.width > 1.15 * s.height),
     ("dollar", "$", "≥", lambda s: _is_flat(s, 2) and s.width > 1.15 * s.height),
 )
-"""Glyph name → the character it passes for, the sign it may be, and the shape that decides."""
+"""Glyph name, the character it is read as, the sign it may be, and the test of its shape."""
 
 
 class Signs:
-    """The sign fonts of one PDF; each font is looked at once."""
+    """The sign fonts of one PDF; each font is examined once."""
 
     def __init__(self) -> None:
         self._known: dict[str, Mapping[int, Any]] = {}
         self.found: set[str] = set()
 
-    def read(self, text: str, font: Any) -> str:  # noqa: ANN401
-        """The text of a piece drawn in a font, signs put right; unchanged for fonts of letters."""
+    def read(self, text: str, font: PdfFont) -> str:
+        """Correct the signs in a text drawn in a font; unchanged for fonts of letters."""
         name = str(font.get("/BaseFont", "")) if font else ""
         if not name:
             return text
@@ -284,8 +277,8 @@ class Signs:
         return right
 
 
-def _by_shape(font: Any) -> dict[int, str]:  # noqa: ANN401
-    """Character → sign for a font that has no letter, from the outlines in the file; empty for any other."""
+def _by_shape(font: PdfFont) -> dict[int, str]:
+    """Character → sign for a font without letters, from the outlines in the file; empty for any other."""
     descriptor = font.get("/FontDescriptor")
     descriptor = descriptor.get_object() if descriptor is not None else {}
     named = str(descriptor.get("/CharSet", "")).split("/")

@@ -1,4 +1,4 @@
-"""Sections and paragraphs of a PDF's lines, found by fonts and by the usual headings of papers."""
+"""Finds the sections and paragraphs in a PDF's lines, by fonts and by the usual headings of papers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
-from bioresearcher.papers.canonical import NUMBERING, DocumentBuilder, section_kind
+from bioresearcher.papers.canonical import HEADING_NUMBER, DocumentBuilder, section_kind
 from bioresearcher.papers.pdf_layout import Line, join, vocabulary
 from bioresearcher.schemas.paper import SectionKind
 
@@ -31,14 +31,14 @@ _PLAIN_HEADING: Final = re.compile(
 )
 _SENTENCE_END: Final = re.compile(r"[.!?:][)\]”’\"']*$")
 _TEXT_RUN: Final = 60
-"""A letter size that so many lines in a row have is one of running text (methods in small print)."""
+"""Lines in a row with the same letter size from which it is a size of running text (methods in small print)."""
 
 _TOP: Final = frozenset(["introduction", "methods", "results", "discussion", "references"])
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """The styles of the paper: its running text, and the size of its main headings."""
+    """The typography of the paper: its running text, and the size of its main headings."""
 
     body_font: str
     body_size: float
@@ -50,7 +50,7 @@ class _Look:
 
 @dataclass(slots=True)
 class _Writer:
-    """Writes lines to the builder as they come; holds the paragraph that is not complete yet."""
+    """Writes lines to the builder; holds the paragraph that is not complete yet."""
 
     builder: DocumentBuilder
     look: _Look
@@ -67,7 +67,7 @@ class _Writer:
     abstract_seen: bool = False
 
     def mark(self, page: int) -> None:
-        """Tell the builder which page follows."""
+        """Start pages in the builder up to this one."""
         while self.page < page:
             self.builder.page()
             self.page += 1
@@ -80,7 +80,7 @@ class _Writer:
         self.builder.section(title, kind, level, heading=heading)
 
     def flush(self) -> None:
-        """Write the open paragraph, and then the captions that were met on its later pages."""
+        """Write the open paragraph, and then the captions from its later pages."""
         lines, self.held = self.held, []
         if lines:
             self.write(lines)
@@ -124,21 +124,21 @@ class _Writer:
         self.builder.section(self.title, self.kind, self.level, heading=False)
 
     def float(self, lines: list[Line]) -> None:
-        """A caption: before the open paragraph when they share the page it begins on, else after it."""
+        """Write a caption before the open paragraph when they share the page it begins on, else after it."""
         if self.held and lines[0].page > self.held[0].page:
             self.later.append(lines)
         else:
             self.caption(lines)
 
     def body(self, line: Line) -> None:
-        """Running text."""
+        """Add a line of running text."""
         if self.held and _ends(self.held[-1], line, self.look, listed=self.kind == "references"):
             self.flush()
         self.held.append(line)
 
 
 def write_sections(pages: list[list[Line]], builder: DocumentBuilder, *, title: str) -> str:
-    """Write a paper's lines into the builder as sections; the abstract's text is returned."""
+    """Write a paper's lines into the builder as sections; returns the text of the abstract."""
     look = _look(pages)
     writer = _Writer(builder, look, vocabulary(pages))
     writer.mark(1)
@@ -155,7 +155,7 @@ def write_sections(pages: list[list[Line]], builder: DocumentBuilder, *, title: 
 
 
 def _step(lines: list[Line], i: int, writer: _Writer) -> int:
-    """Handle what begins at line `i`; returns the index of what follows."""
+    """Write the caption, heading or running text that begins at line `i`; returns the index of the next line."""
     line, look = lines[i], writer.look
     end = _caption_end(lines, i, look)
     if end:
@@ -192,7 +192,7 @@ def _step(lines: list[Line], i: int, writer: _Writer) -> int:
 
 
 def _aside(line: Line, writer: _Writer) -> bool:
-    """Labels drawn in a figure, addresses at a page's foot: text in a size that running text never has."""
+    """Return True for text in a size that running text never has: labels in a figure, addresses at a page's foot."""
     if writer.parent not in ("introduction", "methods", "results", "discussion"):
         return False
     return all(abs(line.size - size) > 0.6 for size in writer.look.text_sizes)
@@ -217,7 +217,7 @@ def _open_section(lines: list[Line], writer: _Writer) -> None:
 
 
 def _heading_size(lines: list[Line], i: int, writer: _Writer) -> int:
-    """How many lines, from 0 to 3, form a heading that starts at line `i`."""
+    """Number of lines, 0 to 3, of a heading that starts at line `i`."""
     line, look = lines[i], writer.look
     if _usual_heading(line, writer):
         return 1
@@ -235,7 +235,7 @@ def _heading_size(lines: list[Line], i: int, writer: _Writer) -> int:
 
 
 def _usual_heading(line: Line, writer: _Writer) -> bool:
-    """One of the headings that nearly every paper has; in the running text's own style only the plainest."""
+    """Return True for a heading that nearly every paper has; in the running text's own style only the plainest."""
     look = writer.look
     if len(line.text) > 70 or section_kind(line.text) is None or not _titled(line.text):
         return False
@@ -244,7 +244,7 @@ def _usual_heading(line: Line, writer: _Writer) -> bool:
     if line.style == (look.body_font, look.body_size):
         before = writer.held[-1] if writer.held else None
         ended = before is None or _SENTENCE_END.search(before.text) or before.style != line.style
-        return bool(ended and _PLAIN_HEADING.fullmatch(NUMBERING.sub("", line.text).strip()))
+        return bool(ended and _PLAIN_HEADING.fullmatch(HEADING_NUMBER.sub("", line.text).strip()))
     return True
 
 
@@ -257,7 +257,7 @@ def _prominent(line: Line, look: _Look) -> bool:
 
 
 def _titled(text: str) -> bool:
-    first = NUMBERING.sub("", text)[:1]
+    first = HEADING_NUMBER.sub("", text)[:1]
     return first.isupper() or not first.isascii()
 
 
@@ -288,7 +288,7 @@ def _look(pages: list[list[Line]]) -> _Look:
 
 
 def _caption_end(lines: list[Line], i: int, look: _Look) -> int:
-    """The index after a caption (and a table's rows) that starts at line `i`; 0 when none does."""
+    """The index after a caption (and the rows of its table) that starts at line `i`; 0 when none does."""
     line = lines[i]
     match = _CAPTION.match(line.text)
     if match is None or not line.text[:1].isupper():
@@ -321,7 +321,7 @@ def _caption_end(lines: list[Line], i: int, look: _Look) -> int:
 
 
 def _ends(previous: Line, line: Line, look: _Look, *, listed: bool) -> bool:
-    """Whether a paragraph ends between two lines."""
+    """Return True if a paragraph ends between two lines."""
     if listed:
         return bool(re.match(r"\[?\d{1,3}[.\]]\s", line.text)) or (
             previous.text.endswith(".") and bool(re.match(r"[A-Z][\w’'-]+ [A-Z]{1,3}\b[ ,(]", line.text))

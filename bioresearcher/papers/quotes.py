@@ -1,9 +1,7 @@
-"""A quote is looked for in its document: exactly, then normalised, then aligned with small repairs.
+"""Locates quotes in a document, and splits documents into passages, the unit that is stored and searched.
 
-What is stored is always the document's own text. A quote that only resembles it (another number, another
-comparison sign, a lost `not`) is not found.
-
-Documents cut into passages: the unit that is stored, searched and shown to a reader.
+A quote is looked for exactly, then normalised, then aligned with small repairs. The evidence is always the document's
+own text. A quote that only resembles it (another number, another comparison sign, a lost `not`) is not found.
 """
 
 from __future__ import annotations
@@ -23,11 +21,11 @@ from bioresearcher.text.normalise import MARKS
 from bioresearcher.text.words import sentences
 
 MIN_CHARACTERS: Final = 20
-"""A shorter quote proves nothing: it would be found in most papers."""
+"""Shortest quote; a shorter one would be found in most papers."""
 
 MAX_CHARACTERS: Final = 4_000
 SIMILARITY: Final = 0.95
-"""Least share of a quote's letters that must stand unchanged in the text found for it."""
+"""Least share of a quote's letters that must be unchanged in the text found for it."""
 
 _CANDIDATES: Final = 24
 _CELLS: Final = 800_000
@@ -66,7 +64,7 @@ class _Normal:
 
 
 def locate(document: Document, quote: str) -> Evidence | None:
-    """Where a quote stands in a document, or None.
+    """Find a quote in a document; None when it is not there.
 
     Three attempts: the quote as it is; without regard to case, white space and the variants of quotation
     marks, dashes and ligatures; then aligned, where at least 95 % of its letters must agree and its numbers,
@@ -93,7 +91,7 @@ def locate(document: Document, quote: str) -> Evidence | None:
 
 
 def _allowed(document: Document, start: int, end: int) -> bool:
-    """Inside one section that is not the reference list, and not cutting a word or number."""
+    """Return True if a span lies in one section other than the reference list and cuts no word or number."""
     section = section_at(document, start)
     if section is None or section.kind == "references" or end > section.end:
         return False
@@ -101,7 +99,7 @@ def _allowed(document: Document, start: int, end: int) -> bool:
 
 
 def _cuts(text: str, at: int) -> bool:
-    """Whether a position lies within a word, within a number, or between a number and its sign."""
+    """Return True if a position lies within a word, within a number, or between a number and its sign."""
     if at <= 0 or at >= len(text):
         return False
     before, after = text[at - 1], text[at]
@@ -128,7 +126,7 @@ def _exact(document: Document, wanted: str) -> tuple[int, int] | None:
 
 @lru_cache(maxsize=4096)
 def _letters(character: str) -> str:
-    """What one character is compared as; nothing for white space and the mark of a superscript."""
+    """The letters that one character is compared as; none for white space and the mark of a superscript."""
     if character.isspace():
         return ""
     same = unicodedata.normalize("NFKC", character.translate(_SAME)).casefold().translate(_SAME)
@@ -141,7 +139,7 @@ def _normalise(text: str) -> str:
 
 @lru_cache(maxsize=8)
 def _normal(document_text: str, walls: tuple[int, ...]) -> _Normal:
-    """The document's text for comparison; `walls` are section starts, over which no quote reaches."""
+    """Normalise a document's text for comparison; `walls` are section starts, over which no quote reaches."""
     pieces: list[str] = []
     at = array("L")
     ends = set(walls)
@@ -176,13 +174,13 @@ def _normalised(document: Document, wanted: str) -> tuple[int, int] | None:
 
 
 def _facts(text: str) -> tuple[Counter[str], Counter[str]]:
-    """The numbers and the signs between them, which spacing or spelling must not change."""
+    """The numbers and comparison signs of a text, which must be the same in a quote."""
     same = text.translate(_SAME)
     return Counter(_NUMBER.findall(same)), Counter(_SIGN.findall(same))
 
 
 def _same_statement(wanted: str, found: str) -> bool:
-    """Whether two texts that differ by small repairs can be the same statement."""
+    """Return True if two texts that differ by small repairs can be the same statement."""
     if _facts(wanted) != _facts(found):
         return False
     polarity = [Counter(w.lower() for w in _POLARITY.findall(_undivided(t))) for t in (wanted, found)]
@@ -194,12 +192,12 @@ def _same_statement(wanted: str, found: str) -> bool:
 
 
 def _undivided(text: str) -> str:
-    """Words with their inner hyphens taken out: a line's end may have added or eaten one."""
+    """Remove hyphens inside words: a line's end may have added or removed one."""
     return re.sub(r"(?<=[^\W\d])-(?=[^\W\d])", "", text.translate(_SAME))
 
 
 def _aligned(document: Document, wanted: str) -> tuple[int, int] | None:
-    """A stretch within the allowed number of edits; the place that most of the quote points at comes first.
+    """Find a stretch within the allowed number of edits, likeliest places first.
 
     When at most k letters differ, one of k + 1 equal pieces of the quote stands unchanged in the text, so
     these pieces give every place where the quote can be (Wu and Manber's partition filter); each place is
@@ -225,7 +223,7 @@ def _aligned(document: Document, wanted: str) -> tuple[int, int] | None:
 
 
 def _places(text: str, target: str, edits: int) -> Counter[int]:
-    """Where the quote may begin, by how many of its pieces say so; near starts are counted as one."""
+    """Possible starts of the quote with the number of its pieces that agree; near starts are counted as one."""
     size = max(8, len(target) // (edits + 1))
     votes: Counter[int] = Counter()
     for first in range(0, len(target) - size + 1, size):
@@ -267,7 +265,7 @@ def _fit(target: str, window: str, edits: int, shift: int) -> tuple[int, int, in
 
 
 def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span widened by at most a few characters so that it cuts no word, and without space at its ends."""
+    """Widen a span by at most a few characters so that it cuts no word."""
     for _ in range(12):
         if not _cuts(text, start):
             break
@@ -280,16 +278,16 @@ def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 TARGET: Final = 800
-"""Characters at which a passage is full; the embedding sees about as much."""
+"""Characters at which a passage is full; the embedding reads about as much."""
 
 LONGEST: Final = 1_200
-"""No passage is longer; a sentence that is, is divided at a space."""
+"""Longest passage in characters; a longer sentence is divided at a space."""
 
 _LEAST: Final = 200
 
 
 def split(document: Document) -> tuple[Passage, ...]:
-    """The passages of a document in reading order.
+    """Split a document into passages in reading order.
 
     A passage holds whole sentences of one section without its heading; `document.text[p.start:p.end] == p.text`.
     The reference list is kept with kind `references`, so that it can be left out where evidence is looked for.
@@ -316,7 +314,7 @@ def split(document: Document) -> tuple[Passage, ...]:
 
 
 def _spans(document: Document, section: Section) -> Iterator[tuple[int, int]]:
-    """Sentences gathered until a passage is full; a short rest joins the passage before it."""
+    """Gather sentences until a passage is full; a short rest joins the passage before it."""
     spans: list[tuple[int, int]] = []
     for start, end in _units(document, section):
         if spans and end - spans[-1][0] <= TARGET:
@@ -336,7 +334,7 @@ def _units(document: Document, section: Section) -> Iterator[tuple[int, int]]:
 
 
 def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """A sentence, or when it is too long its parts of about `TARGET` characters, divided at spaces."""
+    """Divide a sentence that is too long at spaces into parts of about `TARGET` characters."""
     while end - start > LONGEST:
         cut = max((m.start() for m in re.finditer(r" ", text[start + TARGET // 2 : start + TARGET])), default=-1)
         at = start + TARGET // 2 + cut if cut >= 0 else start + TARGET

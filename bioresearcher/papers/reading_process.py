@@ -1,9 +1,9 @@
-"""Files that may be hostile are read in a process of their own, with limits on memory and time.
+"""Loads papers from files; hostile files are read in a process of their own, with limits on memory and time.
 
 A PDF can be made so that reading it takes hours or all memory. The process takes one file after the other over its
-standard input (nothing is opened by name in it), with what is wanted of it: the paper in it, or its text as a
-protocol's. It answers in JSON, and is replaced when a file has killed it. It has neither the caller's environment nor
-its open files, can write none, and ends by itself when it has nothing to do.
+standard input (nothing is opened by name in it) and reads it as a paper or as the text of a protocol. It answers in
+JSON, and is replaced when a file has killed it. It has neither the caller's environment nor its open files, can write
+none, and ends by itself when it has nothing to do.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _HINTS: Final = {
     "protocol": "Save it anew, or give the protocol's text instead.",
 }
 
-Wanted = Literal["paper", "protocol"]
-"""As what a file is read."""
+ReadAs = Literal["paper", "protocol"]
+"""The result wanted of a file: a paper, or the text of a protocol."""
 
 
 class _Ended(Exception):
-    """The reading process is gone; `code` is how it ended."""
+    """The reading process has ended, with exit code `code`."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -65,7 +65,7 @@ class ReadingProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def paper(self, file: SourceFile, data: bytes) -> tuple[Paper, Document]:
-        """The paper in a file's bytes.
+        """Read a file's bytes as a paper.
 
         Raises:
             UnreadablePaper: It is no readable paper, or reading it passed the limits.
@@ -74,7 +74,7 @@ class ReadingProcess:
         return Paper.model_validate(answer["paper"]), Document.model_validate(answer["document"])
 
     def protocol(self, file: SourceFile, data: bytes) -> tuple[str, tuple[str, ...]]:
-        """A PDF's or Word file's text as Markdown, and what is doubtful in it.
+        """The text of a PDF or Word file as Markdown, with caveats.
 
         Raises:
             UnreadablePaper: It has no readable text, or reading it passed the limits.
@@ -82,28 +82,28 @@ class ReadingProcess:
         answer = self._ask("protocol", file, data)
         return str(answer["text"]), tuple(map(str, answer["warnings"]))
 
-    def _ask(self, wanted: Wanted, file: SourceFile, data: bytes) -> dict[str, Any]:
+    def _ask(self, read_as: ReadAs, file: SourceFile, data: bytes) -> dict[str, Any]:
         answer: dict[str, Any] = {}
         with self._guard:
             for again in (True, False):
                 try:
-                    answer = self._answer(wanted, file, data)
+                    answer = self._answer(read_as, file, data)
                     break
                 except _Ended as ended:  # with code 0 it ended for want of work, just as the file came
                     if ended.code != 0 or not again:
-                        raise UnreadablePaper(_reason(ended.code), hint=_HINTS[wanted]) from ended
+                        raise UnreadablePaper(_reason(ended.code), hint=_HINTS[read_as]) from ended
         if "error" in answer:
             raise UnreadablePaper(str(answer["error"]), hint=str(answer.get("hint", "")))
         return answer
 
-    def _answer(self, wanted: Wanted, file: SourceFile, data: bytes) -> dict[str, Any]:
+    def _answer(self, read_as: ReadAs, file: SourceFile, data: bytes) -> dict[str, Any]:
         process = self._running()
         source, sink = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
         watch = threading.Timer(_MAX_WALL_S, process.kill)
         watch.daemon = True
         watch.start()
         try:
-            _send(source, {**asdict(file), "wanted": wanted, "bytes": len(data)}, data)
+            _send(source, {**asdict(file), "read_as": read_as, "bytes": len(data)}, data)
             _, body = _receive(sink)
             answer: dict[str, Any] = json.loads(body)
         except (OSError, ValueError, EOFError, LookupError):
@@ -128,7 +128,7 @@ class ReadingProcess:
         return self._process
 
     def close(self) -> int:
-        """End the process; its exit code, negative for the signal that killed it."""
+        """End the process; returns its exit code, negative for the signal that killed it."""
         process, self._process = self._process, None
         if process is None:
             return 0
@@ -143,17 +143,16 @@ class ReadingProcess:
 
 
 _SMALL: Final = 1_000_000
-"""Text files of up to so many bytes are read at once; larger ones, like every PDF, in a process with limits."""
-
+"""Bytes of the largest text file that is read in this process; larger ones, like every PDF, in the other."""
 
 _READER: Final = ReadingProcess()
 atexit.register(_READER.close)
 
 
 def load_paper(path: Path) -> tuple[Paper, Document]:
-    """The paper in a file and its canonical text.
+    """Load a paper and its canonical text from a file.
 
-    What the file begins with decides: `%PDF`, an XML element, or text. The paper's `path` is as given.
+    The file's first bytes decide how: `%PDF`, an XML element, or text. The paper's `path` is as given.
 
     Raises:
         UnreadablePaper: The file cannot be read as a paper; the message begins with the file's name.
@@ -174,7 +173,7 @@ def _load(path: Path) -> tuple[Paper, Document]:
         path=clean(str(path)),
         sha256=hashlib.sha256(data).hexdigest(),
     )
-    return read_apart(file, data) if is_pdf(data) or len(data) > _SMALL else parse(file, data)
+    return _READER.paper(file, data) if is_pdf(data) or len(data) > _SMALL else parse(file, data)
 
 
 def _bytes(path: Path) -> bytes:
@@ -197,17 +196,8 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def read_apart(file: SourceFile, data: bytes) -> tuple[Paper, Document]:
-    """The paper in a file's bytes, read in another process.
-
-    Raises:
-        UnreadablePaper: It is no readable paper, or reading it took more time or memory than any paper needs.
-    """
-    return _READER.paper(file, data)
-
-
 def read_protocol_apart(file: SourceFile, data: bytes) -> tuple[str, tuple[str, ...]]:
-    """A PDF's or Word file's text as Markdown and what is doubtful in it, read in another process.
+    """The text of a PDF or Word file as Markdown, with caveats; read in another process.
 
     Raises:
         UnreadablePaper: It has no readable text, or reading it took more time or memory than any protocol needs.
@@ -244,7 +234,7 @@ def _receive(pipe: IO[bytes]) -> tuple[dict[str, Any], bytes]:
 
 
 def serve(cpu_s: int, memory: int) -> None:
-    """Read files from standard input until it ends, or until none came for a while."""
+    """Serve requests from standard input until it ends, or until none came for 20 seconds."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this decides when it ends
     for limit, value in (
         (resource.RLIMIT_AS, memory),
@@ -270,14 +260,14 @@ def serve(cpu_s: int, memory: int) -> None:
 def _read(head: dict[str, Any], data: bytes) -> dict[str, Any]:
     file = SourceFile(**{name: str(head[name]) for name in ("name", "suffix", "path", "sha256")})
     try:
-        if head["wanted"] == "protocol":
+        if head["read_as"] == "protocol":
             text, warnings = protocol_text(file, data)
             return {"text": text, "warnings": warnings}
         paper, document = parse(file, data)
     except UnreadablePaper as error:
         return {"error": error.message, "hint": error.hint}
     except MemoryError:
-        return {"error": "reading it needs more memory than any document does.", "hint": _HINTS[head["wanted"]]}
+        return {"error": "reading it needs more memory than any document does.", "hint": _HINTS[head["read_as"]]}
     return {"paper": paper.model_dump(mode="json"), "document": document.model_dump(mode="json")}
 
 

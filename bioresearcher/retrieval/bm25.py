@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 VERSION: Final = "1"
-"""Of `terms`: words that were kept by another version are counted anew."""
+"""Version of the tokenizer; a change invalidates stored indexes."""
 
 _UNUSABLE: Final = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError)
 
@@ -29,15 +29,19 @@ _STOP: Final = frozenset(
 _DASHES: Final = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
 
 
+Stemmer = Any
+"""A stemmer of the package PyStemmer, which has no types."""
+
+
 @cache
-def _stemmer() -> Any:  # noqa: ANN401
+def _stemmer() -> Stemmer:
     import Stemmer
 
     return Stemmer.Stemmer("english")
 
 
 def words(text: str) -> list[str]:
-    """A text's words in order and lower case, repeated ones kept, function words left out.
+    """The words of a text in order and lower case, with repeats, without function words.
 
     A compound such as `IL-6` or `co-expression` counts as its parts and as one word (`il6`), so that either
     spelling finds the other.
@@ -57,8 +61,7 @@ def _parts(word: str) -> tuple[str, ...]:
 
 def stemmed(found: Sequence[str]) -> list[str]:
     """The stems of words, one for each."""
-    stems: list[str] = _stemmer().stemWords(found)
-    return stems
+    return list(_stemmer().stemWords(found))
 
 
 def terms(text: str) -> list[str]:
@@ -67,10 +70,10 @@ def terms(text: str) -> list[str]:
 
 
 class Bm25:
-    """BM25 over a fixed list of texts."""
+    """BM25 index of a fixed list of texts."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        """Count the words of texts, which are taken one by one and not kept."""
+        """Index texts, which are taken one by one and not kept in memory."""
         vocabulary: dict[str, int] = {}
         found = [array("i", [vocabulary.setdefault(t, len(vocabulary)) for t in terms(text)]) for text in texts]
         self._size = len(found)
@@ -82,31 +85,31 @@ class Bm25:
             self._index.index((found, vocabulary), show_progress=False)
 
     @classmethod
-    def kept(cls, root: Path, texts: Iterable[str], *, mark: Sequence[str]) -> Self:
-        """The same from a folder in which it was kept under this mark; else counted, and kept there for the next one.
+    def load_or_build(cls, root: Path, texts: Iterable[str], *, ids: Sequence[str]) -> Self:
+        """Load the index of texts from a folder; if it is not there, build and save it.
 
         Args:
-            root: Where the folder is; others that hold another mark are removed.
-            texts: Taken only when nothing usable is there.
-            mark: What the texts are, such as the ids of the passages; one for each text.
+            root: The parent of the index's folder; indexes of other texts in it are removed.
+            texts: Read only when there is no usable index.
+            ids: Ids that change with the texts, one for each.
         """
         import bm25s
 
-        made = "\n".join((VERSION, str(bm25s.__version__), *mark))
-        folder = root / f"words-{hashlib.sha256(made.encode()).hexdigest()[:16]}"
+        version = "\n".join((VERSION, str(bm25s.__version__), *ids))
+        folder = root / f"words-{hashlib.sha256(version.encode()).hexdigest()[:16]}"
         with suppress(*_UNUSABLE):
             index = bm25s.BM25.load(folder, mmap=True, show_progress=False)
-            if index.scores["num_docs"] == len(mark):
+            if index.scores["num_docs"] == len(ids):
                 old = cls(())
-                old._size, old._index = len(mark), index
+                old._size, old._index = len(ids), index
                 return old
         new = cls(texts)
         if new._index is not None:
-            with suppress(OSError):  # the next one counts again
-                new._keep(folder)
+            with suppress(OSError):  # it is built again next time
+                new._save(folder)
         return new
 
-    def _keep(self, folder: Path) -> None:
+    def _save(self, folder: Path) -> None:
         for other in folder.parent.glob("words-*"):
             shutil.rmtree(other, ignore_errors=True)
         part = Path(tempfile.mkdtemp(prefix="words-", dir=folder.parent))
@@ -114,9 +117,8 @@ class Bm25:
         part.rename(folder)
 
     def scores(self, query: str) -> list[float]:
-        """The score of each text, 0 where none of the query's words stands."""
-        words = terms(query)
-        if self._index is None or not words:
+        """The BM25 score of each text, 0 for a text without a word of the query."""
+        stems = terms(query)
+        if self._index is None or not stems:
             return [0.0] * self._size
-        scores: list[float] = self._index.get_scores(words).tolist()
-        return scores
+        return list(self._index.get_scores(stems).tolist())

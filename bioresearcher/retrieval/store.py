@@ -1,9 +1,7 @@
-"""The library's own record: documents, passages and vectors in one SQLite file.
+"""The library's store: documents, passages and vectors in one SQLite file, and a cache of vectors over it.
 
-What is committed here is safe against `kill -9`; every other index of the library is made from it. Several
-processes may use it at the same time.
-
-Vectors of texts by one embedding, each computed once and kept in the library's store.
+Committed data are safe against `kill -9`; every other index of the library is made from the store. Several processes
+may use it at the same time.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bioresearcher.errors import WorkspaceError
 from bioresearcher.schemas.library import LibraryEntry
@@ -44,7 +42,7 @@ _CHUNK: Final = 500
 
 
 def text_key(text: str) -> str:
-    """The key under which a text's vector is kept."""
+    """The key under which a text's vector is stored."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -90,7 +88,7 @@ class Store:
         self._db.close()
 
     def version(self) -> int:
-        """A number that changes when another process has written."""
+        """A number that changes when another process has written to the store."""
         with self._errors():
             (number,) = self._db.execute("PRAGMA data_version").fetchone()
         return int(number)
@@ -128,12 +126,12 @@ class Store:
             return tuple(i for (i,) in self._db.execute("SELECT id FROM documents ORDER BY id"))
 
     def put_paper(self, paper: Paper) -> None:
-        """Store what is known of a paper; what was known before is replaced."""
+        """Store the record of a paper in place of an older one."""
         with self._errors(), self._transaction():
             self._db.execute("INSERT OR REPLACE INTO papers VALUES (?,?)", (paper.id, paper.model_dump_json()))
 
     def entries(self) -> list[LibraryEntry]:
-        """What is known of every stored document's paper, by id; of one that was stored without, its title only."""
+        """The paper and size of every stored document, by id; a document stored without paper gives its title only."""
         query = (
             "SELECT d.id, p.value, json_extract(d.value, '$.kind'), length(json_extract(d.value, '$.text')),"
             " json_array_length(d.value, '$.pages'), substr(json_extract(d.value, '$.text'), 1, 400),"
@@ -151,7 +149,7 @@ class Store:
         return found
 
     def remove(self, identifier: str) -> bool:
-        """Take out a document with its passages, its paper, and vectors that no other passage has; False: not there."""
+        """Remove a document with its passages, its paper, and vectors that no other passage has; False: not there."""
         with self._errors(), self._transaction():
             known = self._db.execute("DELETE FROM documents WHERE id=?", (identifier,)).rowcount > 0
             keys = self._db.execute("SELECT DISTINCT key FROM passages WHERE document=?", (identifier,)).fetchall()
@@ -170,11 +168,9 @@ class Store:
             if documents is None:
                 found = self._db.execute(f"{select} ORDER BY document, ordinal").fetchall()
             else:
-                found = []
-                for chunk in _chunks(sorted(set(documents))):
-                    found += self._db.execute(
-                        f"{select} WHERE document IN ({_marks(chunk)}) ORDER BY document, ordinal", chunk
-                    ).fetchall()
+                found = self._select_in(
+                    f"{select} WHERE document IN", sorted(set(documents)), "ORDER BY document, ordinal"
+                )
         return [row for row in found if kinds is None or row[2] in kinds]
 
     def texts(self, identifiers: Sequence[str]) -> Iterator[str]:
@@ -184,34 +180,24 @@ class Store:
 
     def passages(self, identifiers: Sequence[str]) -> list[Passage]:
         """Stored passages in the order asked for; unknown ids are left out."""
-        found: dict[str, Passage] = {}
         with self._errors():
-            for chunk in _chunks(identifiers):
-                query = f"SELECT id, value FROM passages WHERE id IN ({_marks(chunk)})"  # noqa: S608
-                for identifier, value in self._db.execute(query, chunk):
-                    found[identifier] = Passage.model_validate_json(value)
-        return [found[i] for i in identifiers if i in found]
+            found = dict(self._select_in("SELECT id, value FROM passages WHERE id IN", identifiers))
+        return [Passage.model_validate_json(found[i]) for i in identifiers if i in found]
 
     def vectors(self, model: str, keys: Sequence[str]) -> dict[str, bytes]:
-        """The stored vectors among the keys, as little-endian float32 bytes."""
-        found: dict[str, bytes] = {}
+        """The stored vectors of keys, as little-endian bytes."""
+        select = "SELECT key, vector FROM vectors WHERE model=? AND key IN"
         with self._errors():
-            for chunk in _chunks(sorted(set(keys))):
-                query = f"SELECT key, vector FROM vectors WHERE model=? AND key IN ({_marks(chunk)})"  # noqa: S608
-                found.update(self._db.execute(query, [model, *chunk]))
-        return found
+            return dict(self._select_in(select, sorted(set(keys)), first=(model,)))
 
     def with_vector(self, model: str, keys: Sequence[str]) -> set[str]:
         """The keys for which this model's vector is stored."""
-        found: set[str] = set()
+        select = "SELECT key FROM vectors WHERE model=? AND key IN"
         with self._errors():
-            for chunk in _chunks(keys):
-                query = f"SELECT key FROM vectors WHERE model=? AND key IN ({_marks(chunk)})"  # noqa: S608
-                found.update(key for (key,) in self._db.execute(query, [model, *chunk]))
-        return found
+            return {key for (key,) in self._select_in(select, keys, first=(model,))}
 
     def without_vector(self, model: str) -> list[tuple[str, str]]:
-        """(passage id, kind) of passages for which this model's vector is missing."""
+        """The passages without a vector of this model, as (passage id, kind)."""
         select = (
             "SELECT p.id, p.kind FROM passages p LEFT JOIN vectors v ON v.model=? AND v.key=p.key "
             "WHERE v.key IS NULL ORDER BY p.document, p.ordinal"
@@ -220,11 +206,20 @@ class Store:
             return self._db.execute(select, (model,)).fetchall()
 
     def put_vectors(self, model: str, rows: Iterable[tuple[str, bytes]]) -> None:
-        """Store vectors; those that are there already stay."""
+        """Store vectors; those that are already stored stay."""
         with self._errors(), self._transaction():
             self._db.executemany(
                 "INSERT OR IGNORE INTO vectors VALUES (?,?,?)", [(model, key, vector) for key, vector in rows]
             )
+
+    def _select_in(
+        self, select: str, items: Sequence[str], order: str = "", *, first: tuple[str, ...] = ()
+    ) -> list[tuple[Any, ...]]:
+        """Rows of a statement that ends in `IN`, for all items, some of them at a time."""
+        found: list[tuple[Any, ...]] = []
+        for chunk in _chunks(items):
+            found += self._db.execute(f"{select} ({','.join('?' * len(chunk))}) {order}", [*first, *chunk]).fetchall()
+        return found
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -252,30 +247,26 @@ def _chunks(items: Sequence[str]) -> Iterator[list[str]]:
         yield list(items[i : i + _CHUNK])
 
 
-def _marks(chunk: Sequence[str]) -> str:
-    return ",".join("?" * len(chunk))
-
-
 _CACHED: Final = 8_192
 _STEP: Final = 32
-"""Texts embedded before their vectors are stored: what a crash may lose."""
+"""Texts that are embedded before their vectors are stored; a crash loses at most so many."""
 
 
 class Vectors:
-    """The vectors of one embedding; not safe for several threads without a lock of the caller's."""
+    """The vectors of texts by one embedding, each computed once; needs a lock of the caller's for several threads."""
 
     def __init__(self, store: Store, embedder: Embedder, *, halved: bool = False) -> None:
-        """Vectors in a store; `halved` keeps them in 16 bits a number, which costs a cosine less than 0.001."""
+        """Use the vectors in a store; `halved` stores 16 bits a number, which changes a cosine by less than 0.001."""
         self.name = f"{embedder.name}-half" if halved else embedder.name
         self._store = store
         self._embedder = embedder
         self._type = "<f2" if halved else "<f4"
         self._cache: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
 
-    def of(self, texts: Sequence[str], *, passing: bool = False) -> NDArray[np.float32]:
-        """A row for each text: from memory, from the store, or computed, a few at a time.
+    def of(self, texts: Sequence[str], *, store: bool = True) -> NDArray[np.float32]:
+        """The vectors of texts, a row each: from memory, from the store, or computed, a few at a time.
 
-        They are stored, but for `passing` texts, such as a question that nobody may ask again.
+        With `store` those that were computed are stored; a question need not be.
         """
         import numpy as np
 
@@ -284,7 +275,7 @@ class Vectors:
         known = {key: self._cache[key] for key in missing if key in self._cache}
         known |= self._stored([key for key in missing if key not in known])
         rest = [(key, text) for key, text in missing.items() if key not in known]
-        known |= self._made(rest, store=not passing)
+        known |= self._compute(rest, store=store)
         for key in missing:
             self._cache[key] = known[key]
             self._cache.move_to_end(key)
@@ -295,10 +286,10 @@ class Vectors:
         return np.stack([known[key] for key in keys])
 
     def store(self, texts: Sequence[str]) -> None:
-        """Compute and store what is missing, without keeping it in memory."""
+        """Compute and store the vectors that are missing, without keeping them in memory."""
         missing = {text_key(text): text for text in texts}
         known = self._store.with_vector(self.name, list(missing))
-        self._made([(key, text) for key, text in missing.items() if key not in known])
+        self._compute([(key, text) for key, text in missing.items() if key not in known])
 
     def stored(self, keys: Sequence[str]) -> NDArray[np.float32]:
         """The stored vectors of keys, of which none may be missing."""
@@ -308,7 +299,7 @@ class Vectors:
         return np.frombuffer(b"".join(found[key] for key in keys), dtype=self._type).reshape(len(keys), -1).astype("f4")
 
     def missing(self, keys: Sequence[str]) -> list[int]:
-        """Places of the keys without a stored vector."""
+        """Positions of the keys without a stored vector."""
         found = self._store.with_vector(self.name, keys)
         return [n for n, key in enumerate(keys) if key not in found]
 
@@ -318,10 +309,10 @@ class Vectors:
         found = self._store.vectors(self.name, keys)
         return {key: np.frombuffer(blob, dtype=self._type).astype("f4") for key, blob in found.items()}
 
-    def _made(self, rest: Sequence[tuple[str, str]], *, store: bool = True) -> dict[str, NDArray[np.float32]]:
+    def _compute(self, rest: Sequence[tuple[str, str]], *, store: bool = True) -> dict[str, NDArray[np.float32]]:
         import numpy as np
 
-        made: dict[str, NDArray[np.float32]] = {}
+        computed: dict[str, NDArray[np.float32]] = {}
         for i in range(0, len(rest), _STEP):
             step = rest[i : i + _STEP]
             rows = self._embedder.embed([text for _, text in step]).astype(self._type)
@@ -329,5 +320,5 @@ class Vectors:
                 self._store.put_vectors(
                     self.name, [(key, row.tobytes()) for (key, _), row in zip(step, rows, strict=True)]
                 )
-            made.update((key, row) for (key, _), row in zip(step, np.asarray(rows, dtype="f4"), strict=True))
-        return made
+            computed.update((key, row) for (key, _), row in zip(step, np.asarray(rows, dtype="f4"), strict=True))
+        return computed

@@ -1,1 +1,1 @@
-"""Text: what of it is visible, which words it holds, and how it is written for a reader. Imports nothing above it."""
+"""Text: visible characters, look-alikes, words and sentences, and formatting for a reader. Imports no other package."""

@@ -1,4 +1,4 @@
-"""Text written for a reader: Markdown that shows anything literally, numbers, counts, time spans and links."""
+"""Formats values for a reader: text that Markdown shows literally, numbers, counts, time spans and links."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SECRET = re.compile(r"api_?key|secret|password|credential|authorization", re.IG
 
 
 def md(text: str) -> str:
-    """One line of text that Markdown shows literally: no tag, link, emphasis, table cell or list can arise."""
+    """Escape a text to one line that Markdown shows literally: no tag, link, emphasis, table cell or list can arise."""
     flat = _MD_ENTITY.sub("&amp;", one_line(text))
     flat = _MD_SPECIAL.sub(lambda m: "\\" + m.group(), flat)
     flat = _MD_TAG.sub("&lt;", flat)
@@ -43,8 +43,8 @@ def md_code(text: str) -> str:
 
 
 def md_code_block(text: str) -> Iterable[str]:
-    """Lines as they are; the fence is longer than any run of backticks inside."""
-    fence = "`" * max(3, *(len(m) + 1 for m in re.findall("`+", text)), 3)
+    """Lines of a code block; the fence is longer than any run of backticks inside."""
+    fence = "`" * max((len(m) + 1 for m in re.findall("`{3,}", text)), default=3)
     return (fence, *visible(text).splitlines(), fence, "")
 
 
@@ -58,7 +58,7 @@ def md_table(header: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequ
 
 
 def md_list(lines: Iterable[str], empty: str = "") -> Iterable[str]:
-    """A Markdown list, or what to say of an empty one; lines must be escaped already."""
+    """Lines of a Markdown list, or the sentence `empty`; the lines must be escaped already."""
     items = [f"- {line}" for line in lines]
     yield from (*(items or [empty]), "")
 
@@ -90,7 +90,7 @@ def value_text(value: object) -> str:
 
 
 STAMPS = {"retracted": "RETRACTED", "concern": "EXPRESSION OF CONCERN", "corrected": "corrected later"}
-"""Marks of papers that something was published about."""
+"""Marks of papers by their status: retracted, under concern, or corrected."""
 
 
 def duration(seconds: float) -> str:
@@ -130,7 +130,7 @@ def moment(stamp: str | None) -> str:
 
 
 def sentence(text: str) -> str:
-    """One line that ends like a sentence."""
+    """A text on one line with a full stop at its end."""
     flat = re.sub(r"(?<!\.)\.\.$", ".", one_line(text))
     return flat if not flat or flat[-1] in ".!?…" else flat + "."
 

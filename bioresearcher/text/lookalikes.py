@@ -1,7 +1,7 @@
-"""Signs that a text was made to look like another: letters that look like Latin ones but are not.
+"""Letters of other alphabets that look like Latin ones: finds words that mix them, and folds them for comparison.
 
-Such text reads like English to a person and like something else to a program. Nothing is changed in what is shown or
-quoted: a quote must stay what the paper says. Folded text serves comparison alone.
+Such text reads like English to a person and like something else to a program. Folded text serves comparison alone:
+text that is quoted or passed on is never changed.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _NOT_FOREIGN: Final = frozenset({"LATIN", "GREEK", "MATHEMATICAL", "DOUBLE-STRUC
 
 @cache
 def table() -> dict[str, str]:
-    """The characters that look like an ASCII letter or digit and survive NFKC, with what they look like."""
+    """The characters that look like an ASCII letter or digit and survive NFKC → that letter or digit."""
     text = (resources.files(__package__) / "lookalikes.tsv").read_text(encoding="utf-8")
     rows = (line.split("\t") for line in text.splitlines() if not line.startswith("#"))
     return {chr(int(code, 16)): ascii_ for ascii_, codes in rows for code in codes.split()}
 
 
 class _Folded(dict[int, str | None]):
-    """Translation table filled as characters are met: look-alikes become ASCII, marks such as accents nothing."""
+    """Translation table that is filled on demand: look-alikes become ASCII, marks such as accents are removed."""
 
     def __missing__(self, code: int) -> str | None:
         character = chr(code)
@@ -43,16 +43,16 @@ _FOLDED: Final = _Folded()
 
 
 def fold(text: str) -> str:
-    """A text as it looks: compatibility forms resolved, marks and invisible characters gone, look-alikes as ASCII."""
-    seen = visible(text)
-    if seen.isascii():
-        return seen
-    alike = "".join(table().get(c, c) for c in seen)  # a few of them NFKD takes apart
+    """Fold a text for comparison: look-alikes and compatibility forms as ASCII, no accents and invisible characters."""
+    shown = visible(text)
+    if shown.isascii():
+        return shown
+    alike = "".join(table().get(c, c) for c in shown)  # a few of them NFKD takes apart
     return unicodedata.normalize("NFKD", alike).translate(_FOLDED)
 
 
 def lookalikes(text: str) -> tuple[str, ...]:
-    """The words that mix letters of different scripts in a way that hides what they spell, in order, each once.
+    """The words that mix letters of different scripts so that they look like others, in order, each once.
 
     Latin with letters of another script that look Latin, or with Cyrillic, Armenian, Cherokee or full-width ones; Latin
     with Greek letters that look Latin; words in mathematical letters. `TNFα`, `NFκB`, `μm` and single mathematical

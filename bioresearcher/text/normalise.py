@@ -1,4 +1,4 @@
-"""Names, ids and quotes as models write them, made comparable."""
+"""Normalises names, ids and quotes as models write them, so that they can be compared."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bioresearcher.text.visible import clip, one_line, visible
 
 TITLE_CHARS = 160
 LEAST_QUOTE = 12
-"""Characters below which words prove nothing: they stand in any text."""
+"""Shortest quote in characters; fewer would be found in any text."""
 
 _NOUN = r"part|step|line|task|requirement|paper|data\s?set|analysis|skill"
 _CALLED = re.compile(rf"(?:{_NOUN})\s*[:#]?\s*(\S.*)", re.IGNORECASE | re.DOTALL)
@@ -20,14 +20,14 @@ MARKS = {
     **dict.fromkeys("‘’‚‛′´`ʹʼ＇", "'"),
     **dict.fromkeys("“”„‟″«»＂", '"'),
 }
-"""Dashes, apostrophes and quotation marks, each with the ASCII character that it is another form of."""
+"""Dashes, apostrophes and quotation marks → their ASCII forms."""
 _ALIKE = str.maketrans(MARKS)
 
 
 def known_id(text: str, ids: Collection[str]) -> str | None:
-    """The id that is meant, or None.
+    """The id that a text means, or None.
 
-    As it is, else apart from case, blanks or underscores for hyphens, and a noun before it (`Part 2`).
+    Exact, else apart from case, blanks or underscores for hyphens, and a noun before it (`Part 2`).
     """
     if text in ids:
         return text
@@ -37,7 +37,7 @@ def known_id(text: str, ids: Collection[str]) -> str | None:
 
 
 def known_ids(texts: Iterable[str], ids: Collection[str]) -> tuple[str, ...]:
-    """The ids that are meant, without repeats; what is not among them is left out."""
+    """The ids that texts mean, without repeats; texts that mean none are left out."""
     return tuple(dict.fromkeys(i for i in (known_id(t, ids) for t in texts) if i is not None))
 
 
@@ -51,13 +51,13 @@ def plain_name(text: str) -> str:
 
 
 def title_of(*candidates: str) -> str:
-    """The first text that says something, on one line and not longer than a title."""
+    """The first text that is not empty, on one line and not longer than a title."""
     lines = map(one_line, candidates)
     return clip(next((line for line in lines if line), ""), TITLE_CHARS)
 
 
 def stands_in(quote: str, text: str) -> bool:
-    """Whether words are copied from a text, apart from case, white space, markup and the form of quotation marks."""
+    """Return True if a quote is copied from a text, apart from case, white space, markup and quotation marks."""
     wanted = _comparable(quote).strip(" \"'.")
     return len(wanted) >= LEAST_QUOTE and wanted in _comparable(text)
 

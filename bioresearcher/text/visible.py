@@ -1,7 +1,7 @@
-"""Text as a reader sees it: the one definition of what is invisible.
+"""Removes invisible characters from text; the only definition of which characters are invisible.
 
-Characters that show nothing can hide instructions from a person and hand them to a model. They are removed wherever
-text of untrusted origin is shown, stored or asked about; other modules define nothing of the kind.
+They can hide instructions from a person and hand them to a model, so they are removed wherever text of untrusted
+origin is displayed, stored or put into a prompt.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Final
 UNSEEN: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159") | frozenset(
     map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 )
-"""Letters, marks, symbols and variation selectors that show nothing; their Unicode category does not say so."""
+"""Invisible letters, marks, symbols and variation selectors, which cannot be known by their Unicode category."""
 
 LOST: Final = "\ufffd"
-"""Stands for a private-use character (a font's unmapped glyph): something stood here, nobody knows what."""
+"""Replacement of a private-use character (a font's unmapped glyph)."""
 
 _LINE_ENDS: Final = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
 _STEERING: Final = re.compile(
@@ -25,7 +25,7 @@ _STEERING: Final = re.compile(
 
 
 class _Table(dict[int, int | str | None]):
-    """Translation table filled as characters are met."""
+    """Translation table that is filled on demand."""
 
     def __missing__(self, code: int) -> int | str | None:
         character = chr(code)
@@ -45,7 +45,7 @@ _TABLE: Final = _Table()
 
 
 def visible(text: str) -> str:
-    """The text without what is not seen or reorders what is: lines and tabs are kept; idempotent.
+    """Remove invisible characters and those that reorder others; line ends and tabs are kept; idempotent.
 
     Control, format (direction, zero width, tags), surrogate and unassigned characters and `UNSEEN` are removed;
     every kind of line end becomes a newline, a private-use character `LOST`.
@@ -68,7 +68,7 @@ def clip(text: str, limit: int) -> str:
 
 
 def tail(text: str, limit: int = 1500) -> str:
-    """The last `limit` characters, from a line start where there is one; says when something was left out."""
+    """The last `limit` characters, from a line start where there is one; a first line marks omitted text."""
     whole = visible(text).strip("\n")
     if len(whole) <= limit:
         return whole
@@ -77,8 +77,8 @@ def tail(text: str, limit: int = 1500) -> str:
 
 
 def hidden_characters(text: str) -> int:
-    """How many characters of a raw text steer its direction, are tags, or hide inside words.
+    """Number of characters of a raw text that steer its direction, are tags, or hide inside words.
 
-    `visible` removes them all; their number says whether somebody meant to hide something.
+    `visible` removes them all; a number above 0 is a sign that somebody meant to hide something.
     """
     return 0 if text.isascii() else len(_STEERING.findall(text))

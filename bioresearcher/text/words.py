@@ -1,4 +1,4 @@
-"""Words, phrases and sentences of scientific prose, found by rule."""
+"""Splits scientific prose into sentences, content words and key phrases, and compares texts by their words."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _ABBREVIATION: Final = re.compile(
 _ALWAYS_GOES_ON: Final = re.compile(r"(?:e\.?g|i\.?e|cf|vs|viz|figs?|eqs?|refs?|nos?|approx|dr|prof)\.$", re.IGNORECASE)
 
 Similarity = Callable[[Sequence[str], Sequence[str]], "NDArray[np.float32]"]
-"""Cosine similarity of every text of one list with every text of another: one row per left text."""
+"""Function for the cosine similarity of every text of one list with every text of another: one row per left text."""
 
 
-def normal(text: str) -> str:
-    """Lower case, American spelling of a few frequent words, hyphens and punctuation as spaces: for matching."""
+def normalised(text: str) -> str:
+    """Normalise a text for matching: lower case, American spelling of frequent words, spaces for punctuation."""
     low = text.casefold()
     for british, american in _SPELLING:
         low = low.replace(british, american)
@@ -49,7 +49,12 @@ def normal(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """Content words in order, normalised."""
-    return [w for w in normal(text).split() if w not in STOP and (len(w) > 2 or w.isdigit() or w in {"er", "ki"})]
+    return [w for w in normalised(text).split() if w not in STOP and (len(w) > 2 or w.isdigit() or w in {"er", "ki"})]
+
+
+def any_word(text: str) -> str:
+    """A pattern for any of the words of a text; `_` stands for white space, and a word may itself be a pattern."""
+    return "(?:" + "|".join(word.replace("_", r"\s+") for word in text.split()) + ")"
 
 
 def phrases(texts: Iterable[str], limit: int = 12) -> list[str]:
@@ -119,13 +124,13 @@ def _ends(sentence: str, following: str) -> bool:
 
 
 def overlap(left: Iterable[str], right: Iterable[str]) -> float:
-    """Share of the left words that are also right words, 0 to 1."""
+    """Share of the words on the left that are also on the right, 0 to 1."""
     wanted = set(left)
     return len(wanted & set(right)) / len(wanted) if wanted else 0.0
 
 
 def weighted_overlap(texts: Sequence[str], target: str, stem: int = 6) -> list[float]:
-    """For each text the share of its content words that stand in the target, rare words counting more, 0 to 1.
+    """Share of each text's content words that the target has, 0 to 1, rare words counting more.
 
     Words are cut to their first `stem` letters; a word's weight is its inverse document frequency over the texts.
     """

@@ -15,7 +15,7 @@ from test_library_pdf import lines_of, page_with
 
 from bioresearcher.papers.canonical import UnreadablePaper
 from bioresearcher.papers.documents import SourceFile
-from bioresearcher.papers.reading_process import ReadingProcess, load_paper, read_apart
+from bioresearcher.papers.reading_process import ReadingProcess, load_paper
 from bioresearcher.sources.literature.own_papers import OwnPapers
 
 PROSE = ["The samples were taken from patients and the genes of all of them were counted."] * 30
@@ -59,7 +59,9 @@ def flate_bomb() -> bytes:
 
 def test_a_real_pdf_is_read_the_same_in_a_process_of_its_own() -> None:
     data = page_with(lines_of("A title of some words", *PROSE))
-    first, second = read_apart(file_of(data), data), read_apart(file_of(data), data)
+    reader = ReadingProcess()
+    first, second = reader.paper(file_of(data), data), reader.paper(file_of(data), data)
+    reader.close()
     assert first == second
     assert "genes of all of them" in first[1].text
 

@@ -253,7 +253,7 @@ def test_a_question_costs_the_model_few_passages_however_many_hits_are_asked_for
 def test_words_of_a_large_library_are_counted_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
-    monkeypatch.setattr("bioresearcher.retrieval.index.KEPT_ON_DISK", 3)
+    monkeypatch.setattr("bioresearcher.retrieval.index.SAVED_FROM", 3)
     with Library(tmp_path, embedder=WordVectors()) as library:
         for one in DOCUMENTS:
             library.put(one)

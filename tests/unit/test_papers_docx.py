@@ -148,6 +148,15 @@ def test_lists_keep_their_numbers_whether_the_paragraph_or_its_style_says_so():
     ]
 
 
+@pytest.mark.parametrize(("form", "marks"), [("upperRoman", ["II)", "III)"]), ("upperLetter", ["B)", "C)"])])
+def test_items_are_numbered_in_the_form_of_their_list(form: str, marks: list[str]):
+    level = f'<w:start w:val="2"/><w:numFmt w:val="{form}"/><w:lvlText w:val="%1)"/>'
+    numbering = f'<w:abstractNum w:abstractNumId="1"><w:lvl w:ilvl="0">{level}</w:lvl></w:abstractNum>'
+    numbering += '<w:num w:numId="1"><w:abstractNumId w:val="1"/></w:num>'
+    body = para("a", properties=listed(1)) + para("b", properties=listed(1))
+    assert lines_of(body, numbering=numbering) == [f"- {marks[0]} a", f"- {marks[1]} b"]
+
+
 def test_a_list_without_definition_is_one_of_bullets():
     assert lines_of(para("a", properties=listed(5)) + para("b", properties=listed(5, 3))) == ["- a", "            - b"]
 
@@ -218,6 +227,7 @@ def test_signs_of_symbol_fonts_become_the_characters_that_are_seen():
     ) == ["5 μg, ≥"]
     unknown = '<w:r><w:sym w:font="Webdings" w:char="F061"/><w:sym w:font="Symbol" w:char="D800"/></w:r>'
     assert doubts(para("x", unknown)) == ("2 signs of a symbol font not readable",)
+    assert text_of(para("x", '<w:r><w:sym w:font="Arial" w:char="FFFE"/></w:r>')).startswith("x")
 
 
 def test_superscripts_keep_a_number_what_it_is():
@@ -260,6 +270,8 @@ def test_superscripts_keep_a_number_what_it_is():
             "[a,b;c]",
         ),
         (f"<m:acc><m:e>{mr('y')}</m:e></m:acc>", "y\u0302"),
+        (f"<m:sPre><m:sub>{mr('6')}</m:sub><m:sup>{mr('14')}</m:sup><m:e>{mr('C')}</m:e></m:sPre>", "_6^14(C)"),
+        (f"<m:limLow><m:e>{mr('lim')}</m:e><m:lim>{mr('n→∞')}</m:lim></m:limLow>", "lim_(n → ∞)"),
     ],
 )
 def test_formulas_become_text_by_the_rules_for_papers(inner: str, text: str):
