@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import output_files as builder
 import pytest
-import report_support as builder
 from hypothesis import given
 from hypothesis import strategies as st
 
