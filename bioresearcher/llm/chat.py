@@ -62,6 +62,8 @@ def failure_of(
         unavailable = ModelUnavailableError(f"{who} does not answer: {said}", hint=_how_to_reach(trouble, settings))
         unavailable.retryable = True
         return unavailable
+    if trouble.kind == "refused" and trouble.status is None:
+        return ModelRefusedError(f"{who} cannot be asked: {said}", hint=_about_the_key(settings))
     if trouble.kind == "refused":
         return ModelRefusedError(f"{who} refuses access (HTTP {trouble.status}).", hint=_about_the_key(settings))
     if trouble.kind == "unknown_model":

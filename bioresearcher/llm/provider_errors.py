@@ -56,7 +56,7 @@ _NO_MODEL = re.compile(
 )
 _BY_CLASS: tuple[tuple[Kind, frozenset[str]], ...] = (
     ("timeout", frozenset({"TimeoutError", "TimeoutException", "APITimeoutError"})),
-    ("bad_request", frozenset({"LocalProtocolError", "UnsupportedProtocol", "InvalidURL", "UnicodeEncodeError"})),
+    ("bad_request", frozenset({"LocalProtocolError", "UnsupportedProtocol", "InvalidURL"})),
     ("overflow", frozenset({"ContextOverflowError"})),
     ("connection", frozenset({"APIConnectionError", "TransportError", "ConnectionError", "gaierror"})),
     (
@@ -142,6 +142,8 @@ def _kind_by_status(status: int, said: str) -> Kind:
 
 def _kind_by_class(chain: Sequence[BaseException], said: str) -> Kind:
     """For errors without a status: the network's, those of a stream under way, and replies that are no replies."""
+    if _is_about_header(chain):
+        return "refused"
     names = {cls.__name__ for e in chain for cls in type(e).__mro__}
     for kind, known in _BY_CLASS:
         if names & known:
@@ -209,8 +211,17 @@ def _seconds_until(date: str, server_now: str | None) -> float | None:
         return None
 
 
+def _is_about_header(chain: Sequence[BaseException]) -> bool:
+    """Check whether a request was not sent because of a header: the texts of such errors hold the key."""
+    names = {type(e).__name__ for e in chain}
+    said = any(isinstance(e, UnicodeEncodeError) or "header value" in str(e).lower() for e in chain)
+    return said and "RemoteProtocolError" not in names  # that one is about the server's own headers
+
+
 def _message(chain: Sequence[BaseException], status: int | None) -> str:
-    """One line with the status, what was said and what it comes from; keys are left out."""
+    """One line with the status, the server's message and its cause; keys are left out."""
+    if status is None and _is_about_header(chain):
+        return "The key holds characters that cannot be sent, such as a line break or a letter beyond ASCII."
     texts = [text for e in chain[:1] for body in _bodies(e) if isinstance(text := body.get("message"), str) and text]
     told = texts[0] if texts else str(chain[0])
     if status is None and len(chain) > 1 and (cause := str(chain[-1])) and cause not in told:

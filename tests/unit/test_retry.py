@@ -249,6 +249,24 @@ async def test_nobody_there_is_one_clear_line():
     assert "\n" not in trouble.message
 
 
+@pytest.mark.parametrize("secret", ["my private\nkey", "my private k\réy…", "my private kéy…", "my private\0key"])
+async def test_a_key_that_cannot_be_sent_is_not_shown(secret):
+    with ms.ModelServer() as server, pytest.raises((openai.APIConnectionError, UnicodeEncodeError)) as caught:
+        await asked(server.url, key=secret)
+    trouble = trouble_of(caught.value)
+    assert (trouble.kind, trouble.status, trouble.retryable) == ("refused", None, False)
+    assert trouble.message.startswith("The key holds characters that cannot be sent")
+    assert "private" not in repr(trouble)
+    assert not server.calls
+
+
+@pytest.mark.parametrize("raised", [ValueError, OSError, RuntimeError])
+def test_a_client_that_shows_the_header_it_cannot_send_shows_no_key(raised):
+    trouble = trouble_of(raised("Invalid header value b'Bearer my private\\nkey'"))
+    assert trouble.kind == "refused"
+    assert "private" not in repr(trouble)
+
+
 async def test_the_whole_endpoint_waits_when_one_caller_is_told_to():
     clock = CountedTime()
     shared = limiter_of(1, clock=clock, sleep=clock.sleep)
@@ -383,7 +401,7 @@ def test_ollamas_errors():
 def test_the_networks_errors(package):
     http = pytest.importorskip(package)
     kinds = {
-        "connection": (http.ConnectError("refused"), http.RemoteProtocolError("gone"), http.ReadError("reset")),
+        "connection": (http.ConnectError("refused"), http.RemoteProtocolError("gone, illegal header value"), http.ReadError("reset")),
         "timeout": (http.ConnectTimeout("slow"), http.ReadTimeout("slow"), http.PoolTimeout("full")),
         "bad_request": (http.UnsupportedProtocol("ftp"), http.LocalProtocolError("Too much data")),
     }
