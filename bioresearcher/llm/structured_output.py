@@ -198,7 +198,7 @@ def _without_titles(node: object, names: bool = False) -> object:
 
 def ladder(setting: StructuredMode) -> tuple[Mode, ...]:
     """The ways to try, in this order."""
-    return LADDER if setting == "auto" else (setting,)
+    return LADDER if setting in ("auto", "tools") else (setting,)
 
 
 def options(provider: Provider, mode: Mode, form: Form) -> dict[str, Any]:

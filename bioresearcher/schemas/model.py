@@ -18,8 +18,11 @@ ROLES: tuple[Role, ...] = get_args(Role)
 Provider = Literal["openai", "azure", "anthropic", "google", "ollama", "compatible"]
 """`compatible` is any server with OpenAI's API at a base URL: vLLM, llama.cpp, LM Studio, LiteLLM, Ollama's /v1."""
 
-StructuredMode = Literal["auto", "schema", "text"]
-"""How an answer is made to fit its schema: the server's JSON schema, or JSON asked for in words."""
+StructuredMode = Literal["auto", "schema", "text", "tools"]
+"""Ways to make an answer fit its schema: the server's JSON schema, or JSON asked for in words; `auto` tries both.
+
+`tools` was a third way. It stands in settings files and run folders of earlier versions and now means `auto`.
+"""
 
 
 class ModelSettings(Value):

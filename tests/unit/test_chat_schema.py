@@ -161,3 +161,4 @@ def test_following_a_form_is_having_its_fields() -> None:
 def test_the_way_that_is_set_is_the_only_one() -> None:
     assert ladder("auto") == ("schema", "text")
     assert ladder("text") == ("text",)
+    assert ladder("tools") == ladder("auto")  # of earlier versions
