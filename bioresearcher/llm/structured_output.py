@@ -197,8 +197,10 @@ def _without_titles(node: object, names: bool = False) -> object:
 
 
 def ladder(setting: StructuredMode) -> tuple[Mode, ...]:
-    """The ways to try, in this order."""
-    return LADDER if setting in ("auto", "tools") else (setting,)
+    """List the modes to try, in order."""
+    if setting == "tools":
+        setting = "auto"
+    return LADDER if setting == "auto" else (setting,)
 
 
 def options(provider: Provider, mode: Mode, form: Form) -> dict[str, Any]:
