@@ -25,7 +25,7 @@ from bioresearcher.errors import InputError
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.base import Objective, Requirement, Value
 
-_FOLDER = Path(__file__).resolve().parent / "_examples"
+_FOLDER = Path(__file__).resolve().with_name("_examples")
 _FILE = "example.toml"
 _MAX_BYTES = 1 << 20
 SHORTEST, LONGEST = 10, 20_000

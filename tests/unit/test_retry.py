@@ -401,7 +401,11 @@ def test_ollamas_errors():
 def test_the_networks_errors(package):
     http = pytest.importorskip(package)
     kinds = {
-        "connection": (http.ConnectError("refused"), http.RemoteProtocolError("gone, illegal header value"), http.ReadError("reset")),
+        "connection": (
+            http.ConnectError("refused"),
+            http.RemoteProtocolError("gone, illegal header value"),
+            http.ReadError("reset"),
+        ),
         "timeout": (http.ConnectTimeout("slow"), http.ReadTimeout("slow"), http.PoolTimeout("full")),
         "bad_request": (http.UnsupportedProtocol("ftp"), http.LocalProtocolError("Too much data")),
     }
