@@ -108,12 +108,12 @@ class Prompt(Generic[In, Out]):
             front = FrontMatter.model_validate(tomllib.loads(match["front"]))
         except (tomllib.TOMLDecodeError, ValidationError) as error:
             raise InputError(f"{resource.path}: front matter: {str(error).splitlines()[0]}.") from error
-        for what, said, known in (
+        for name, stated, expected in (
             ("inputs", front.inputs, self.inputs.__name__),
             ("output", front.output, self.output.__name__),
         ):
-            if said != known:
-                raise InputError(f"{resource.path}: {what} is {said!r}, the code expects {known!r}.")
+            if stated != expected:
+                raise InputError(f"{resource.path}: {name} is {stated!r}, the code expects {expected!r}.")
         used = self._variables(resource, match["system"] + match["user"])
         fields = set(self.inputs.model_fields)
         if used != fields:

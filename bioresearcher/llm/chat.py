@@ -29,7 +29,7 @@ from bioresearcher.llm.providers import OWN_ADDRESSES, Connection, StrangeAnswer
 from bioresearcher.llm.reply_parsing import Expected, ParsedReply, parse_reply
 from bioresearcher.llm.shorten import tokens_of, tokens_of_messages
 from bioresearcher.llm.structured_output import (
-    Form,
+    AnswerSchema,
     Mode,
     call_options,
     form_of,
@@ -107,7 +107,7 @@ class ChatBackend:
         self._modes: dict[tuple[str, ...], Mode] = {}
         self._proven: set[tuple[str, ...]] = set()
         self._old_limit: dict[tuple[str, ...], bool] = {}
-        self._said: set[str] = set()
+        self._sentences: set[str] = set()
 
     def identity(self, request: Request) -> str:
         """Return model, address and sampling parameters as stable text; never a key, nothing found out by trying."""
@@ -165,7 +165,7 @@ class ChatBackend:
             error.model = settings.label
             raise
 
-    async def _answer(self, request: Request, settings: ModelSettings, form: Form) -> Reply:
+    async def _answer(self, request: Request, settings: ModelSettings, form: AnswerSchema) -> Reply:
         """Get the reply by the first mode that works; its usage includes that of the modes tried before."""
         place, modes, spent = _place(settings), self._modes_left(settings, form), Usage()
         for mode in modes:
@@ -216,28 +216,28 @@ class ChatBackend:
         price = self._prices.of(settings)
         return settings.context or (price.context if price else None)
 
-    def _modes_left(self, settings: ModelSettings, form: Form) -> tuple[Mode, ...]:
+    def _modes_left(self, settings: ModelSettings, form: AnswerSchema) -> tuple[Mode, ...]:
         """List the modes to try now: from the one that was found to work."""
         modes, place = modes_to_try(settings.structured), _place(settings)
         known = self._modes.get((*place, form.name)) or self._modes.get(place)
         return modes[modes.index(known) :] if known in modes else modes
 
-    def _step_down(self, settings: ModelSettings, form: Form, after: Mode, why: str) -> None:
+    def _step_down(self, settings: ModelSettings, form: AnswerSchema, after: Mode, why: str) -> None:
         """Use the next mode from now on: for this schema, and for all of them when none has worked yet."""
         place = _place(settings)
         self._modes[(*place, form.name)] = after
         if place not in self._proven:
             self._modes[place] = after
-        self._say(f"{settings.label} {why}; it is asked for {_MODES[after]}.")
+        self._notify(f"{settings.label} {why}; it is asked for {_MODES[after]}.")
 
-    def _forget(self, settings: ModelSettings, form: Form) -> None:
+    def _forget(self, settings: ModelSettings, form: AnswerSchema) -> None:
         """Begin with the first mode again if none has worked: the server's mode is not known yet."""
         place = _place(settings)
         if place not in self._proven:
             self._modes.pop(place, None)
             self._modes.pop((*place, form.name), None)
 
-    async def _ask(self, request: Request, settings: ModelSettings, form: Form, mode: Mode) -> ParsedReply:
+    async def _ask(self, request: Request, settings: ModelSettings, form: AnswerSchema, mode: Mode) -> ParsedReply:
         """Get one answer by one mode.
 
         Raises:
@@ -253,7 +253,7 @@ class ChatBackend:
         message = await self._send(request, settings, messages, mode, call_options(settings.provider, mode, form))
         answer = parse_reply(message, asked, model=settings.label)
         if not answer.counted:
-            self._say(f"{settings.label} does not say how many tokens it used; they are estimated.")
+            self._notify(f"{settings.label} does not say how many tokens it used; they are estimated.")
         return answer
 
     async def _send(
@@ -276,18 +276,18 @@ class ChatBackend:
                 limiter=self._limiter(settings),
                 tokens=tokens_of_messages(messages) + longest,
                 deadline_s=(_MOST_SILENCES if settings.stream else _MOST_TIMEOUTS) * limit_s,
-                on_wait=lambda trouble, wait_s: self._say_wait(settings, trouble, wait_s),
+                on_wait=lambda problem, wait_s: self._notify_wait(settings, problem, wait_s),
             )
         except Exception as error:  # of any provider's client
-            trouble = classify_error(error)
-            if place not in self._old_limit and _limit_has_other_name(settings, trouble):
+            problem = classify_error(error)
+            if place not in self._old_limit and _limit_has_other_name(settings, problem):
                 self._old_limit[place] = not old_limit
                 return await self._send(request, settings, messages, mode, form)
-            if trouble.kind in {"bad_request", "not_found", "unknown_model"} and is_mode_refusal(
-                mode, trouble.status, trouble.message
+            if problem.kind in {"bad_request", "not_found", "unknown_model"} and is_mode_refusal(
+                mode, problem.status, problem.message
             ):
-                raise _ModeRefusedError(trouble.message) from None
-            failure = _backend_error(error, trouble, request, settings)
+                raise _ModeRefusedError(problem.message) from None
+            failure = _backend_error(error, problem, request, settings)
             if failure is None:
                 raise
             raise failure from None
@@ -311,15 +311,15 @@ class ChatBackend:
             self._limiters[settings.endpoint] = Limiter(f"model {settings.endpoint}", limits, self._limits)
         return self._limiters[settings.endpoint]
 
-    def _say(self, sentence: str) -> None:
+    def _notify(self, sentence: str) -> None:
         """Notify the user, once per sentence."""
-        if self._on_event is not None and sentence not in self._said:
-            self._said.add(sentence)
+        if self._on_event is not None and sentence not in self._sentences:
+            self._sentences.add(sentence)
             self._on_event(sentence)
 
-    def _say_wait(self, settings: ModelSettings, trouble: ProviderError, wait_s: float) -> None:
+    def _notify_wait(self, settings: ModelSettings, problem: ProviderError, wait_s: float) -> None:
         if self._on_event is not None:
-            self._on_event(f"{settings.label}: waiting {wait_s:.1f} s: {trouble.message}")
+            self._on_event(f"{settings.label}: waiting {wait_s:.1f} s: {problem.message}")
 
 
 def _place(settings: ModelSettings) -> tuple[str, ...]:
@@ -346,57 +346,57 @@ def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 def _backend_error(
-    error: BaseException, trouble: ProviderError, request: Request, settings: ModelSettings
+    error: BaseException, problem: ProviderError, request: Request, settings: ModelSettings
 ) -> BackendError | None:
     """Translate an error of a provider's client; None when it does not come from a provider."""
-    said, who = trouble.message, f"{request.model_role}: {settings.label} at {_where(settings)}"
-    if trouble.kind == "overflow":
+    message, who = problem.message, f"{request.model_role}: {settings.label} at {_where(settings)}"
+    if problem.kind == "overflow":
         return ContextOverflowError(
-            f"{request.prompt} ({settings.label}): the prompt does not fit the model's context: {said}",
+            f"{request.prompt} ({settings.label}): the prompt does not fit the model's context: {message}",
             hint="Set `context` for this role to what the server has, lower `max_output`, or use a larger model.",
         )
-    if trouble.kind == "filtered":
+    if problem.kind == "filtered":
         return RefusalError(
-            f"{request.prompt} ({settings.label}): no answer. It was stopped by a filter: {said}",
+            f"{request.prompt} ({settings.label}): no answer. It was stopped by a filter: {message}",
             hint="Reword the objective, or give this role to another model.",
         )
-    if trouble.kind in RETRIED:
-        unavailable = ModelUnavailableError(f"{who} does not answer: {said}", hint=_how_to_reach(trouble, settings))
+    if problem.kind in RETRIED:
+        unavailable = ModelUnavailableError(f"{who} does not answer: {message}", hint=_how_to_reach(problem, settings))
         unavailable.retryable = True
         return unavailable
-    if trouble.kind == "refused" and trouble.status is None:
-        return ModelRefusedError(f"{who} cannot be asked: {said}", hint=_about_the_key(settings))
-    if trouble.kind == "refused":
-        return ModelRefusedError(f"{who} refuses access (HTTP {trouble.status}).", hint=_about_the_key(settings))
-    if trouble.kind == "unknown_model":
-        return ModelRefusedError(f"{who} has no model {settings.model}: {said}", hint="Check the model's name.")
-    if trouble.kind == "quota":
-        return ModelRefusedError(f"{who} answers no more: {said}", hint="Add credit to the account.")
-    if trouble.kind == "not_found" or isinstance(error, StrangeAnswerError):
+    if problem.kind == "refused" and problem.status is None:
+        return ModelRefusedError(f"{who} cannot be asked: {message}", hint=_about_the_key(settings))
+    if problem.kind == "refused":
+        return ModelRefusedError(f"{who} refuses access (HTTP {problem.status}).", hint=_about_the_key(settings))
+    if problem.kind == "unknown_model":
+        return ModelRefusedError(f"{who} has no model {settings.model}: {message}", hint="Check the model's name.")
+    if problem.kind == "quota":
+        return ModelRefusedError(f"{who} answers no more: {message}", hint="Add credit to the account.")
+    if problem.kind == "not_found" or isinstance(error, StrangeAnswerError):
         return ModelRefusedError(
-            f"{who} does not answer like a language model: {said}",
+            f"{who} does not answer like a language model: {message}",
             hint="Check `base_url`; for an OpenAI-compatible server it usually ends in /v1.",
         )
-    if trouble.kind == "bad_request":
-        return ModelRefusedError(f"{who} refuses the request: {said}", hint=_about_the_field(said, settings))
+    if problem.kind == "bad_request":
+        return ModelRefusedError(f"{who} refuses the request: {message}", hint=_about_the_field(message, settings))
     return None
 
 
-def _mode_refused(settings: ModelSettings, mode: str, said: str) -> ModelRefusedError:
+def _mode_refused(settings: ModelSettings, mode: str, message: str) -> ModelRefusedError:
     """Make the error for a configured mode that the server does not support."""
     return ModelRefusedError(
-        f'{settings.label} at {_where(settings)} does not take structured = "{mode}": {said}',
+        f'{settings.label} at {_where(settings)} does not take structured = "{mode}": {message}',
         hint='Set `structured = "auto"` for this role.',
     )
 
 
-def _limit_has_other_name(settings: ModelSettings, trouble: ProviderError) -> bool:
+def _limit_has_other_name(settings: ModelSettings, problem: ProviderError) -> bool:
     """Check whether a server with OpenAI's API wants the other of the two names for the limit of an answer."""
     return (
         settings.provider in {"openai", "azure", "compatible"}
-        and trouble.kind == "bad_request"
-        and _LIMIT.search(trouble.message) is not None
-        and _UNKNOWN_FIELD.search(trouble.message) is not None
+        and problem.kind == "bad_request"
+        and _LIMIT.search(problem.message) is not None
+        and _UNKNOWN_FIELD.search(problem.message) is not None
     )
 
 
@@ -404,14 +404,14 @@ def _where(settings: ModelSettings) -> str:
     return settings.base_url or OWN_ADDRESSES.get(settings.provider, "its own address")
 
 
-def _how_to_reach(trouble: ProviderError, settings: ModelSettings) -> str:
-    if trouble.kind == "connection":
+def _how_to_reach(problem: ProviderError, settings: ModelSettings) -> str:
+    if problem.kind == "connection":
         return "Is the server running, and is the address right?" if settings.base_url else "Is there a network?"
-    if trouble.kind == "timeout":
+    if problem.kind == "timeout":
         return "Raise `timeout_s` for this role, or lower `concurrency`."
-    if trouble.kind == "rate":
+    if problem.kind == "rate":
         return "Lower `concurrency`, or set `requests_per_minute` and `tokens_per_minute`; then resume the run."
-    if trouble.status is None:
+    if problem.status is None:
         return "What it sent is no answer of a model. Check `base_url`, or resume the run later."
     return "Resume the run later."
 
@@ -422,13 +422,13 @@ def _about_the_key(settings: ModelSettings) -> str:
     return f"Check the key in {settings.api_key_env}, and that it may use {settings.model}."
 
 
-def _about_the_field(said: str, settings: ModelSettings) -> str:
+def _about_the_field(message: str, settings: ModelSettings) -> str:
     """Advise on the setting that a server's message names, if it is set."""
-    if settings.temperature is not None and "temperature" in said:
+    if settings.temperature is not None and "temperature" in message:
         return "Remove `temperature` for this role, or set it to what the model takes."
     for name, given in (("seed", settings.seed is not None), ("stream", settings.stream)):
-        if given and re.search(rf"\b{name}", said):
+        if given and re.search(rf"\b{name}", message):
             return f"Remove `{name}` for this role."
-    if re.search(r"max_\w*tokens|maxOutputTokens|num_predict", said):
+    if re.search(r"max_\w*tokens|maxOutputTokens|num_predict", message):
         return "Lower `max_output` for this role to what the model takes."
     return ""

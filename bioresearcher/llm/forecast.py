@@ -173,7 +173,7 @@ class Forecast(Value):
 
     @property
     def known_usd(self) -> float:
-        """The cost of the models whose prices are known."""
+        """Cost of the models whose prices are known."""
         return sum(s.usd for s in self.steps if s.usd is not None)
 
     @property
@@ -193,7 +193,7 @@ class Forecast(Value):
 
     @property
     def cost_text(self) -> str:
-        """The cost in words, e.g. `about 0.40 USD, likely 0.16–0.80`."""
+        """Cost in words, e.g. `about 0.40 USD, likely 0.16–0.80`."""
         if not self.may_cost:
             free = all(self.models[s.role].price is not None for s in self.steps)
             return "nothing" if free else "unknown, as no price is listed, on this machine"
@@ -212,7 +212,7 @@ class Forecast(Value):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The forecast for people: tokens, cost, and a line per role when models differ."""
+        """Forecast for people: tokens, cost, and a line per role when models differ."""
         found = [f"forecast: {self.tokens_text}"]
         dates = sorted(str(m.price.date) for m in self.models.values() if m.price and m.price.date and m.may_cost)
         since = f" (prices as seen on {dates[0]})" if dates else ""

@@ -112,8 +112,8 @@ def classify_error(error: BaseException) -> ProviderError:
     while (cause := chain[-1].__cause__) is not None and cause not in chain:
         chain.append(cause)
     status = next((s for e in chain if (s := _status(e)) is not None), None)
-    said = _said(chain)
-    kind = _kind_by_status(status, said) if status is not None else _kind_by_class(chain, said)
+    text = _texts(chain)
+    kind = _kind_by_status(status, text) if status is not None else _kind_by_class(chain, text)
     if kind in RETRIED and _header(chain, "x-should-retry") == "false":
         kind = "quota" if kind == "rate" else "bad_request"
     return ProviderError(kind, status, _retry_after_s(chain), _message(chain, status))
@@ -126,25 +126,25 @@ def _status(error: BaseException) -> int | None:
     return next((value for value in values if isinstance(value, int) and 400 <= value <= 599), None)
 
 
-def _kind_by_status(status: int, said: str) -> Kind:
-    if status == 402 or (status in {400, 403, 429} and _NO_MONEY.search(said)):
+def _kind_by_status(status: int, text: str) -> Kind:
+    if status == 402 or (status in {400, 403, 429} and _NO_MONEY.search(text)):
         return "quota"
-    if status == 413 or (status in {400, 422, 500} and _OVERFLOW.search(said)):
+    if status == 413 or (status in {400, 422, 500} and _OVERFLOW.search(text)):
         return "overflow"
     if status == 429:
-        return "overflow" if "request too large" in said.lower() else "rate"
+        return "overflow" if "request too large" in text.lower() else "rate"
     if status in {408, 409} or status >= 500:
         return "server"
-    if status in {400, 404} and _NO_MODEL.search(said):
+    if status in {400, 404} and _NO_MODEL.search(text):
         return "unknown_model"
     if status in {401, 403}:
         return "refused"
-    if "content_filter" in said:
+    if "content_filter" in text:
         return "filtered"
     return "not_found" if status == 404 else "bad_request"
 
 
-def _kind_by_class(chain: Sequence[BaseException], said: str) -> Kind:
+def _kind_by_class(chain: Sequence[BaseException], text: str) -> Kind:
     """Classify an error without a status: of the network, of a stream under way, or of an unreadable response."""
     if _is_about_header(chain):
         return "refused"
@@ -153,11 +153,11 @@ def _kind_by_class(chain: Sequence[BaseException], said: str) -> Kind:
         if names & known:
             return kind
     if names & _IN_STREAM:
-        return "quota" if _NO_MONEY.search(said) else "overflow" if _OVERFLOW.search(said) else "server"
-    return "filtered" if "content filter" in said else "other"
+        return "quota" if _NO_MONEY.search(text) else "overflow" if _OVERFLOW.search(text) else "server"
+    return "filtered" if "content filter" in text else "other"
 
 
-def _said(chain: Sequence[BaseException]) -> str:
+def _texts(chain: Sequence[BaseException]) -> str:
     """Join all messages and codes of an error, to search them."""
     bodies = [_bodies(e) for e in chain]
     codes = [str(body.get(k, "")) for found in bodies for body in found for k in ("code", "type", "status")]
@@ -184,10 +184,10 @@ def _retry_after_s(chain: Sequence[BaseException]) -> float | None:
     milliseconds = _seconds(_header(chain, "retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
-    said = _header(chain, "retry-after")
-    if said is not None:
-        seconds = _seconds(said)
-        return seconds if seconds is not None else _seconds_until(said, _header(chain, "date"))
+    wait = _header(chain, "retry-after")
+    if wait is not None:
+        seconds = _seconds(wait)
+        return seconds if seconds is not None else _seconds_until(wait, _header(chain, "date"))
     for body in (b for e in chain for b in _bodies(e)):
         details = body.get("details")
         for detail in details if isinstance(details, list) else []:
@@ -218,12 +218,12 @@ def _seconds_until(date: str, server_now: str | None) -> float | None:
 def _is_about_header(chain: Sequence[BaseException]) -> bool:
     """Check whether a request was not sent because of a header: the texts of such errors hold the key."""
     names = {type(e).__name__ for e in chain}
-    said = any(isinstance(e, UnicodeEncodeError) or "header value" in str(e).lower() for e in chain)
-    return said and "RemoteProtocolError" not in names  # that one is about the server's own headers
+    local = any(isinstance(e, UnicodeEncodeError) or "header value" in str(e).lower() for e in chain)
+    return local and "RemoteProtocolError" not in names  # that one is about the server's own headers
 
 
 def _message(chain: Sequence[BaseException], status: int | None) -> str:
-    """One line with the status, the server's message and its cause; keys are left out."""
+    """Write one line with the status, the server's message and its cause; keys are left out."""
     if status is None and _is_about_header(chain):
         return "The key holds characters that cannot be sent, such as a line break or a letter beyond ASCII."
     texts = [text for e in chain[:1] for body in _bodies(e) if isinstance(text := body.get("message"), str) and text]
@@ -302,20 +302,20 @@ async def with_retries(
                 return await _within(left_s, call)
             except Exception as error:  # of any provider's client; raised again unless it is temporary
                 left_s -= limiter.clock() - started
-                trouble = classify_error(error)
-                wait_s = _wait_s(trouble, attempt, rng)
-                if not trouble.retryable:
+                problem = classify_error(error)
+                wait_s = _wait_s(problem, attempt, rng)
+                if not problem.retryable:
                     raise
                 if attempt == attempts or wait_s >= left_s:
                     # the server's error before explains more than the timeout of a last short attempt
                     last = answered if answered is not None and isinstance(error, TimeoutError) else error
-                    last.add_note(_why_no_more(trouble, attempt, left_s, at_last=attempt == attempts))
+                    last.add_note(_why_no_more(problem, attempt, left_s, at_last=attempt == attempts))
                     raise last from last.__cause__
                 answered = error
         left_s -= wait_s
         if on_wait is not None:
-            on_wait(trouble, wait_s)
-        if trouble.retry_after_s is not None:
+            on_wait(problem, wait_s)
+        if problem.retry_after_s is not None:
             await limiter.pause(wait_s)
         else:
             await limiter.sleep(wait_s)
@@ -334,19 +334,19 @@ async def _within(seconds: float, call: Callable[[], Awaitable[T]]) -> T:
         raise
 
 
-def _wait_s(trouble: ProviderError, attempt: int, rng: random.Random) -> float:
+def _wait_s(problem: ProviderError, attempt: int, rng: random.Random) -> float:
     """Choose the wait: as the server asks, else drawn below a bound that doubles with every attempt."""
-    if trouble.retry_after_s is not None:
-        return trouble.retry_after_s
+    if problem.retry_after_s is not None:
+        return problem.retry_after_s
     return rng.uniform(0, min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (attempt - 1)))
 
 
-def _why_no_more(trouble: ProviderError, attempt: int, left_s: float, *, at_last: bool) -> str:
+def _why_no_more(problem: ProviderError, attempt: int, left_s: float, *, at_last: bool) -> str:
     """Explain why a temporary error is not waited for."""
     if at_last:
         return f"(asked {attempt} times)" if attempt > 1 else ""
-    if trouble.retry_after_s is not None and left_s > 0:
+    if problem.retry_after_s is not None and left_s > 0:
         return (
-            f"(the server asks to wait {trouble.retry_after_s:.0f} s, but only {left_s:.0f} s are left for this call)"
+            f"(the server asks to wait {problem.retry_after_s:.0f} s, but only {left_s:.0f} s are left for this call)"
         )
     return f"(asked {attempt} times, the time for this call is used up)"

@@ -83,10 +83,10 @@ def parse_reply(message: AIMessage, asked: Expected, *, model: str) -> ParsedRep
         ContextOverflowError: The prompt did not fit: the model reports it, or has read far less than was sent.
         EmptyReplyError: The message holds nothing besides reasoning.
     """
-    said = text_of(message)
-    usage, counted = usage_of(message, asked, said)
-    found, complete = find_json(said)
-    visible = without_reasoning(said) if found is None else found
+    content = text_of(message)
+    usage, counted = usage_of(message, asked, content)
+    found, complete = find_json(content)
+    visible = without_reasoning(content) if found is None else found
     reason = finish_reason(message)
     _check_refusal(message, reason, asked, usage, visible)
     if reason == "context" or (counted and _was_cut(asked.prompt, usage)):
@@ -99,12 +99,12 @@ def parse_reply(message: AIMessage, asked: Expected, *, model: str) -> ParsedRep
             text=visible,
         )
     if not visible.strip():
-        thought = " but reasoning" if said.strip() or usage.reasoning_tokens else ""
+        thought = " but reasoning" if content.strip() or usage.reasoning_tokens else ""
         raise EmptyReplyError(
             f"{asked.label}: there is nothing{thought} in the answer.",
             hint="Ask another model, or raise `max_output` if it reasons for long.",
             usage=usage,
-            text=said.strip(),
+            text=content.strip(),
         )
     return ParsedReply(Reply(visible, usage, model), found is not None, counted)
 
@@ -169,7 +169,7 @@ def _stated_reason(message: AIMessage) -> str:
     return next((value for value in stated if isinstance(value, str) and value), "")
 
 
-def usage_of(message: AIMessage, asked: Expected, said: str) -> tuple[Usage, bool]:
+def usage_of(message: AIMessage, asked: Expected, content: str) -> tuple[Usage, bool]:
     """Return the usage of a call, and whether the server stated it; otherwise it is estimated from the texts."""
     stated: Mapping[str, Any] = message.usage_metadata or {}
     inputs, outputs = stated.get("input_token_details") or {}, stated.get("output_token_details") or {}
@@ -178,7 +178,7 @@ def usage_of(message: AIMessage, asked: Expected, said: str) -> tuple[Usage, boo
         calls=1,
         input_tokens=_count(stated.get("input_tokens")) or tokens_of(asked.prompt),
         cached_tokens=_count(inputs.get("cache_read")) or _cache_hits(message),
-        output_tokens=_count(stated.get("output_tokens")) or (0 if counted else tokens_of(said)),
+        output_tokens=_count(stated.get("output_tokens")) or (0 if counted else tokens_of(content)),
         reasoning_tokens=_count(outputs.get("reasoning")),
     )
     return usage.model_copy(update={"cost_usd": asked.price.cost(usage) if asked.price else None}), counted

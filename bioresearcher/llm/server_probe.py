@@ -118,7 +118,7 @@ _REASONS = (
 def _reason(error: Exception) -> str:
     """Name the cause in a few words, without text that the other side may have put into the error."""
     text = str(error).lower()
-    return next((said for word, said in _REASONS if word in text), type(error).__name__)
+    return next((reason for word, reason in _REASONS if word in text), type(error).__name__)
 
 
 @asynccontextmanager

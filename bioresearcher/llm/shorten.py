@@ -45,7 +45,7 @@ Out = TypeVar("Out", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Dropped:
-    """What one field lost."""
+    """Items of one field that were left out."""
 
     field: str
     dropped: int

@@ -41,7 +41,7 @@ _STATUS_OF_UNKNOWN = frozenset({400, 404, 415, 422, 501})
 
 
 @dataclass(frozen=True)
-class Form:
+class AnswerSchema:
     """Schema of an answer in the forms that providers take.
 
     Attributes:
@@ -83,12 +83,12 @@ def strict_schema(model: type[BaseModel], *, limits: bool = True) -> tuple[dict[
 
 
 @cache
-def form_of(model: type[BaseModel], *, limits: bool) -> Form:
+def form_of(model: type[BaseModel], *, limits: bool) -> AnswerSchema:
     """Return the schemas of an answer class; made once per class."""
     schema, enforceable = strict_schema(model, limits=limits)
     name = re.sub(r"[^A-Za-z0-9_-]", "_", model.__name__)[:64]
     plain = cast("dict[str, Any]", _without_titles(_schema(model)))
-    return Form(name, schema, enforceable, plain)
+    return AnswerSchema(name, schema, enforceable, plain)
 
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def modes_to_try(setting: StructuredMode) -> tuple[Mode, ...]:
     return MODES if setting == "auto" else (setting,)
 
 
-def call_options(provider: Provider, mode: Mode, form: Form) -> dict[str, Any]:
+def call_options(provider: Provider, mode: Mode, form: AnswerSchema) -> dict[str, Any]:
     """Make the arguments by which LangChain's model for this provider asks for the schema."""
     if mode == "text":
         return {}
@@ -223,7 +223,7 @@ def call_options(provider: Provider, mode: Mode, form: Form) -> dict[str, Any]:
     )
 
 
-def messages_for(messages: tuple[Message, ...], mode: Mode, form: Form) -> tuple[Message, ...]:
+def messages_for(messages: tuple[Message, ...], mode: Mode, form: AnswerSchema) -> tuple[Message, ...]:
     """Make the messages to send; in mode `text` the schema ends the system message, so that it stays in front."""
     if mode != "text":
         return messages
@@ -237,7 +237,7 @@ def is_mode_refusal(mode: Mode, status: int | None, message: str) -> bool:
     return mode == "schema" and status in _STATUS_OF_UNKNOWN and _ABOUT_SCHEMAS.search(message) is not None
 
 
-def has_schema_fields(form: Form, text: str) -> bool:
+def has_schema_fields(form: AnswerSchema, text: str) -> bool:
     """Check whether a text is an object with the schema's fields: those that are required, and no others.
 
     The answer of a server that ignores the schema lacks them. The values of the fields are not checked.

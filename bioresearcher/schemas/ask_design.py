@@ -203,7 +203,7 @@ class RevisePartInput(Value):
 
 
 class RevisedPart(Value):
-    """What changes in one part; steps that are not named stay as they are."""
+    """Changes of one part; steps that are not named stay as they are."""
 
     steps: tuple[ProtocolStepDraft, ...] = Field(
         default=(), description="changed steps in full under their ids, and new ones under new ids"

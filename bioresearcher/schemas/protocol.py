@@ -107,7 +107,7 @@ class ProtocolPart(Value):
 
 
 class Coverage(Value):
-    """Which steps meet a requirement."""
+    """Coverage of a requirement: the steps that meet it."""
 
     requirement: str
     steps: tuple[str, ...]
