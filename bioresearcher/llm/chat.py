@@ -167,7 +167,7 @@ class ChatBackend:
 
     async def _answer(self, request: Request, settings: ModelSettings, form: AnswerSchema) -> Reply:
         """Get the reply by the first mode that works; its usage includes that of the modes tried before."""
-        place, modes, spent = _place(settings), self._modes_left(settings, form), Usage()
+        place, modes, spent = _place(settings), self._ways_left(settings, form), Usage()
         for mode in modes:
             last, used = mode == modes[-1], Usage()
             settled = last or place in self._proven
@@ -216,7 +216,7 @@ class ChatBackend:
         price = self._prices.of(settings)
         return settings.context or (price.context if price else None)
 
-    def _modes_left(self, settings: ModelSettings, form: AnswerSchema) -> tuple[Mode, ...]:
+    def _ways_left(self, settings: ModelSettings, form: AnswerSchema) -> tuple[Mode, ...]:
         """List the modes to try now: from the one that was found to work."""
         modes, place = modes_to_try(settings.structured), _place(settings)
         known = self._modes.get((*place, form.name)) or self._modes.get(place)
