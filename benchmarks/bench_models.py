@@ -21,12 +21,13 @@ from typing import Any
 
 from bench_model_resume import Answer, ModelServer, Seen, Tokens, marked_answer, small_objective
 from figures import ROOT, SEED, Figure, environment, measured, program
+from support.scripted_backend import ScriptedBackend
 
 from bioresearcher.errors import BudgetError
 from bioresearcher.events import EventLog
 from bioresearcher.examples import load_example
 from bioresearcher.llm.ask import ModelClient, ask
-from bioresearcher.llm.backend import Backend, ScriptedBackend
+from bioresearcher.llm.backend import Backend
 from bioresearcher.llm.budget import Budget, Meter, load_prices
 from bioresearcher.llm.chat import ChatBackend
 from bioresearcher.llm.ledger import Ledger

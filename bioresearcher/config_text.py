@@ -1,8 +1,6 @@
-"""YAML with the lines it stands in, for files and forms that people write.
+"""Parsing of files that people write: YAML with the line of every value, and one-line messages for mistakes in TOML.
 
-Refuses what could harm or surprise: aliases, which can stand for endlessly much, deep nesting, a field given twice.
-
-Mistakes in a TOML file a researcher wrote, one plain line each.
+YAML is refused where it could harm or surprise: aliases, which can expand without end, deep nesting, a repeated field.
 """
 
 from __future__ import annotations
@@ -14,12 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+YamlNode = Any
+"""A node or an event of PyYAML, which is only imported where YAML is read."""
+PlainValue = Any
+"""A value of YAML's own types: lists, mappings, texts, numbers, dates."""
 
-DEEPEST = 50
-"""Levels of nesting; the parser in C calls itself for each, and would end the process when there are too many."""
+MAX_DEPTH = 50
+"""Levels of nesting; the parser in C recurses for each, and too many would crash the process."""
 
 Place = tuple[str | int, ...]
-"""Names of fields and positions in lists that lead to a value."""
+"""Path to a value: names of fields and positions in lists."""
 
 
 class YamlProblem(Exception):
@@ -30,16 +32,16 @@ class YamlProblem(Exception):
         self.line, self.message = line, message
 
 
-def compose(text: str, noun: str, *, bare: bool = False) -> Any:  # noqa: ANN401 - a node of PyYAML, imported late
-    """The root node of the only document, None when it is empty; nothing is constructed of it.
+def compose(text: str, noun: str, *, bare: bool = False) -> YamlNode:
+    """Parse the only document of a text to its root node, None when it is empty; no value is constructed.
 
     Args:
         text: The YAML.
         noun: Names it in messages, as "a batch file".
-        bare: Refuse anchors and tags, too.
+        bare: Refuse anchors and tags as well.
 
     Raises:
-        YamlProblem: It is no YAML, or holds what is refused.
+        YamlProblem: It is not valid YAML, or uses something that is refused.
     """
     import yaml
 
@@ -48,7 +50,7 @@ def compose(text: str, noun: str, *, bare: bool = False) -> Any:  # noqa: ANN401
         depth = 0
         for event in yaml.parse(text, Loader=loader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            refused = _refused(event, noun, bare=bare) if depth <= DEEPEST else f"is nested too deeply for {noun}"
+            refused = _refused(event, noun, bare=bare) if depth <= MAX_DEPTH else f"is nested too deeply for {noun}"
             if refused:
                 raise YamlProblem(line_of(event), refused)
         root = yaml.compose(text, Loader=loader)
@@ -58,7 +60,8 @@ def compose(text: str, noun: str, *, bare: bool = False) -> Any:  # noqa: ANN401
     return root
 
 
-def _refused(event: Any, noun: str, *, bare: bool) -> str:  # noqa: ANN401 - an event of PyYAML, imported late
+def _refused(event: YamlNode, noun: str, *, bare: bool) -> str:
+    """Explain why an event is refused; empty when it is not."""
     import yaml
 
     if isinstance(event, yaml.AliasEvent):
@@ -71,7 +74,7 @@ def _refused(event: Any, noun: str, *, bare: bool) -> str:  # noqa: ANN401 - an 
 
 
 def _problem(error: Exception, line: int, text: str) -> YamlProblem:
-    """The parser's message and its line; at the end of a text without a line's end that is the line after the last."""
+    """Make an error of the parser's message and line; an unexpected end is reported on the line after the last."""
     mark, strange = getattr(error, "problem_mark", None), getattr(error, "character", None)
     if strange is not None:  # a character that YAML does not accept, which comes without a mark
         line = text.count("\n", 0, max(0, text.find(chr(strange)))) + 1
@@ -81,8 +84,8 @@ def _problem(error: Exception, line: int, text: str) -> YamlProblem:
     return YamlProblem(line, f"is not valid YAML: {' '.join(str(message).split())}")
 
 
-def _refuse_twice(root: Any) -> None:  # noqa: ANN401 - a node of PyYAML, imported late
-    """Refuse a mapping that gives a field twice, of which YAML would keep the last one without a word."""
+def _refuse_twice(root: YamlNode) -> None:
+    """Refuse a mapping that gives a field twice, of which YAML would silently keep the last."""
     import yaml
 
     waiting = [root] if root is not None else []
@@ -99,16 +102,16 @@ def _refuse_twice(root: Any) -> None:  # noqa: ANN401 - a node of PyYAML, import
             waiting += node.value
 
 
-def line_of(node: Any) -> int:  # noqa: ANN401 - of PyYAML, imported late
-    """The line in which a node or an event begins, counted from 1."""
+def line_of(node: YamlNode) -> int:
+    """Line in which a node or an event begins, counted from 1."""
     return int(node.start_mark.line) + 1
 
 
-def construct(node: Any, text: str) -> Any:  # noqa: ANN401 - a node of PyYAML, and the plain value it stands for
-    """The plain value of a node of a text: YAML's own types only.
+def construct(node: YamlNode, text: str) -> PlainValue:
+    """Construct the value of a node of a text: YAML's own types only.
 
     Raises:
-        YamlProblem: It has another type, or one that cannot be, such as a date that is none.
+        YamlProblem: It has another type, or an impossible value, such as a 30th of February.
     """
     import yaml
 
@@ -118,17 +121,17 @@ def construct(node: Any, text: str) -> Any:  # noqa: ANN401 - a node of PyYAML, 
         raise _problem(error, line_of(node), text) from error
 
 
-def texts(root: Any, clean: Callable[[str], str]) -> tuple[Any, dict[Place, int]]:  # noqa: ANN401 - as `construct`
-    """A node as lists, mappings and texts, none taken for a number or a date, and the line of every place in it.
+def texts(root: YamlNode, clean: Callable[[str], str]) -> tuple[PlainValue, dict[Place, int]]:
+    """Read a node as lists, mappings and texts (no numbers, no dates), with the line of every place in it.
 
     Raises:
-        YamlProblem: The name of a field is no text.
+        YamlProblem: The name of a field is not a text.
     """
     import yaml
 
     lines: dict[Place, int] = {}
 
-    def read(node: Any, at: Place) -> Any:  # noqa: ANN401 - as above
+    def read(node: YamlNode, at: Place) -> PlainValue:
         lines.setdefault(at, line_of(node))
         if isinstance(node, yaml.SequenceNode):
             return [read(item, (*at, n)) for n, item in enumerate(node.value)]
@@ -146,9 +149,12 @@ def texts(root: Any, clean: Callable[[str], str]) -> tuple[Any, dict[Place, int]
 
 
 def mistake(error: ErrorDetails, raw: Mapping[str, object], known: Sequence[str]) -> str:
-    """One line for one Pydantic error: the field in TOML's own terms, what is wrong, what is possible.
+    """Describe a Pydantic error in one line: the field in TOML's own terms, the mistake, the possible values.
 
-    `raw` is the parsed file, `known` the fields that are possible where the error is.
+    Args:
+        error: The error.
+        raw: The parsed file.
+        known: The fields that are possible at the place of the error.
     """
     where = _field_name(error["loc"], raw)
     kind = error["type"]
@@ -168,7 +174,7 @@ def mistake(error: ErrorDetails, raw: Mapping[str, object], known: Sequence[str]
 
 
 def _field_name(loc: tuple[str | int, ...], raw: Mapping[str, object]) -> str:
-    """`files[2] (samples).columns.er.role`: counted from 1, with the file's name where it has one."""
+    """Name a field like `files[2] (samples).columns.er.role`: counted from 1, with an entry's name if it has one."""
     text = ""
     at: object = raw
     for part in loc:

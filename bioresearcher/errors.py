@@ -4,8 +4,8 @@
     ├── InputError            2  the user's input, file or option is wrong
     │   ├── RunFolderError    2  a run folder is in use, foreign, or from a newer version
     │   │   └── InputsChangedError  2  papers or data are not those the run was started with
-    │   └── NothingRevisedError  2  of a comment on a protocol nothing could be done
-    ├── StoppedError          3  stopped in order (Ctrl-C, budget, a gate left open); resumable
+    │   └── NothingRevisedError  2  a comment on a protocol led to no change
+    ├── StoppedError          3  stopped in order (Ctrl-C, budget, an approval left open); resumable
     │   └── BudgetError       3  the run's budget is used up
     ├── OutsideError          4  something outside the program failed
     │   ├── WorkspaceError    4  the workspace cannot be read or written (permissions, full disk)
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 
 class BioresearcherError(Exception):
-    """Base class: one line saying what happened to what, and a hint saying what to do next.
+    """Base class: a message of one line and a hint for the next step.
 
     Attributes:
-        message: What happened, naming the file, field or option.
-        hint: What to do next; empty when there is nothing useful to say.
+        message: The problem, naming the file, field or option.
+        hint: Advice on what to do next; empty when there is none.
         retryable: Whether the same call may succeed when repeated.
         exit_code: The command line's exit code for this error.
     """
@@ -70,7 +70,7 @@ class InputsChangedError(RunFolderError):
 
 
 class NothingRevisedError(InputError):
-    """A comment on a protocol of which nothing could be done; nothing was changed."""
+    """A comment on a protocol led to no change."""
 
 
 class StoppedError(BioresearcherError):
@@ -94,11 +94,11 @@ class WorkspaceError(OutsideError):
 
 
 class ServiceAnswerError(OutsideError):
-    """A literature or data service answered, but not with what was asked for."""
+    """A literature or data service answered with something else than was asked for."""
 
 
 class VectorServerError(WorkspaceError):
-    """The server that keeps the library's vectors is lost; a search goes on without it."""
+    """The server with the library's vectors cannot be reached; a search goes on without it."""
 
 
 class SandboxUnavailableError(OutsideError):
@@ -121,7 +121,7 @@ class AnswerError(BackendError):
     """The model answered, but the answer cannot be used; asking the same again would most likely not help.
 
     Attributes:
-        usage: What the answer cost all the same.
+        usage: Tokens and cost of the answer, which is paid for all the same.
         text: The answer as far as there was one, for the repair turn and for the ledger.
         model: Provider and model that gave it.
     """

@@ -1,4 +1,4 @@
-"""What happens in a run, as it happens: a line in `events.jsonl` and a call for whoever watches."""
+"""Event log of a run: a line in `events.jsonl` and a call of the listener for every event."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ EventKind = Literal["run", "step", "call", "item", "task", "gate", "note", "fail
 
 
 def now() -> str:
-    """The time in UTC, ISO 8601 with milliseconds."""
+    """Current time in UTC, ISO 8601 with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 class Event(Value):
-    """Something that happened. `stage` is the graph node; `state` what became of it."""
+    """One event of a run; `stage` is the graph node."""
 
     time: str
     kind: EventKind
@@ -35,7 +35,7 @@ class Event(Value):
 
 
 def past_events(path: Path) -> Iterator[Event]:
-    """The events of a file, in their order; none where there is no file. Lines that are no events are left out."""
+    """Read the events of a file in order; none if there is no file. Lines that are not events are skipped."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError:
@@ -46,7 +46,7 @@ def past_events(path: Path) -> Iterator[Event]:
 
 
 class EventLog:
-    """Appends events to a file and passes them on; a line is written whole or not at all."""
+    """Appends events to a file and passes them to a listener; a line is written whole or not at all."""
 
     def __init__(self, path: Path | None, listener: Callable[[Event], None] | None = None) -> None:
         self._path = path
@@ -60,7 +60,7 @@ class EventLog:
         message: str = "",
         **data: JsonValue,
     ) -> None:
-        """Record an event.
+        """Record an event and pass it on.
 
         Raises:
             WorkspaceError: The run folder cannot be written.

@@ -1,4 +1,4 @@
-"""Objectives written as files, and the examples that come with the package.
+"""Objective files, and the examples that come with the package.
 
 An objective file is TOML; only `objective` must be there. Paths are relative to the file and may lie anywhere::
 
@@ -25,18 +25,18 @@ from bioresearcher.errors import InputError
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.base import Objective, Requirement, Value
 
-_FOLDER = Path(__file__).resolve().parent / "_examples"
+_FOLDER = Path(__file__).resolve().with_name("_examples")
 _FILE = "example.toml"
 _MAX_BYTES = 1 << 20
 SHORTEST, LONGEST = 10, 20_000
-"""Characters an objective in words has at least and at most."""
+"""Limits of the length of an objective given as text, in characters."""
 
 _Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 @dataclass(frozen=True)
 class ExampleInputs:
-    """What a run starts from: the objective, and files or folders with papers and data."""
+    """Inputs of a run: the objective, and files or folders with papers and data."""
 
     objective: Objective
     papers: tuple[Path, ...]
@@ -55,12 +55,12 @@ class _ObjectiveFile(Value):
 
 
 def list_examples() -> tuple[str, ...]:
-    """Names of the packaged examples, sorted."""
+    """List the names of the packaged examples, sorted."""
     return tuple(sorted(p.parent.name for p in _FOLDER.glob(f"*/{_FILE}")))
 
 
 def load_example(name: str) -> ExampleInputs:
-    """A packaged example.
+    """Load a packaged example.
 
     Raises:
         InputError: There is no example of that name.
@@ -72,10 +72,10 @@ def load_example(name: str) -> ExampleInputs:
 
 
 def objective_from_text(text: str) -> Objective:
-    """An objective in words; its id is made from the first of them.
+    """Make an objective of a text; its id is made from the first six words.
 
     Raises:
-        InputError: It is empty, too short, or too long to be one.
+        InputError: It is empty, too short, or too long.
     """
     text = " ".join(text.split())
     if len(text) < SHORTEST:
@@ -84,17 +84,17 @@ def objective_from_text(text: str) -> Objective:
         )
     if len(text) > LONGEST:
         raise InputError(
-            f"the objective has {len(text):,} characters, at most {LONGEST:,} are one.",
+            f"the objective has {len(text):,} characters; at most {LONGEST:,} are allowed.",
             hint="Say what to find out; give background as a text file among the papers.",
         )
     return Objective(id=safe_name(" ".join(text.split()[:6]).lower()), text=text)
 
 
 def load_objective_file(path: Path) -> ExampleInputs:
-    """The inputs an objective file describes; requirements get the ids `R1`, `R2`, … in order.
+    """Load an objective file; requirements get the ids `R1`, `R2`, … in order.
 
     Raises:
-        InputError: The file cannot be read, has a mistake (all are named), or names a path that does not exist.
+        InputError: The file cannot be read, has mistakes (all are named), or names a path that does not exist.
     """
     raw = _read(path)
     try:
@@ -121,7 +121,7 @@ def _read(path: Path) -> dict[str, object]:
     hint = 'Give a TOML file with at least: objective = "…"'
     try:
         if path.is_file() and path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"{path}: is larger than 1 MB and no objective.", hint=hint)
+            raise InputError(f"{path}: is larger than 1 MB and cannot be an objective file.", hint=hint)
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 text.", hint="Save it as UTF-8.") from error
@@ -137,7 +137,7 @@ def _paths(file: Path, field: str, given: tuple[str, ...]) -> tuple[Path, ...]:
         try:
             path = file.parent / Path(text).expanduser()
             exists = path.exists()
-        except (OSError, ValueError, RuntimeError):  # over-long, NUL, a home of nobody
+        except (OSError, ValueError, RuntimeError):  # too long, a NUL byte, the home of an unknown user
             path, exists = file, False
         if not exists:
             raise InputError(

@@ -1,9 +1,8 @@
-"""Where cards, prompts and skills are read from; first hit wins, per file.
+"""Files of agents, prompts and skills: the folders they are read from, and the agent cards.
 
-1. an explicit folder (flag or environment variable), 2. `<project>/<kind>` when a project is named,
-3. shipped: `bioresearcher/_data/<kind>` in an installed package, `<checkout>/<kind>` in a checkout.
-
-Agent cards: who an agent is, which steps it has, and its limits.
+The first folder that has a file wins: 1. an explicit folder (flag or environment variable), 2. `<project>/<kind>` when
+a project is named, 3. the shipped files: `bioresearcher/_data/<kind>` in an installed package, `<checkout>/<kind>` in a
+checkout.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Resource:
-    """A file's text with where it came from; `digest` is the first 12 hex of its sha256."""
+    """Text of a file with its origin."""
 
     name: str
     text: str
@@ -35,12 +34,12 @@ class Resource:
 
     @property
     def digest(self) -> str:
-        """Identifies this version of the file."""
+        """First 12 hexadecimal digits of the text's sha256."""
         return hashlib.sha256(self.text.encode("utf-8")).hexdigest()[:12]
 
 
 def shipped(kind: Kind) -> Path:
-    """Folder of the shipped files of a kind."""
+    """Return the folder of the shipped files of a kind."""
     relative = Path("agents", "skills") if kind == "skills" else Path(kind)
     checkout = _PACKAGE.parent
     # Only a checkout has pyproject.toml: beside an installed package, a folder `agents` is somebody else's.
@@ -51,7 +50,7 @@ def shipped(kind: Kind) -> Path:
 
 @dataclass(frozen=True)
 class Resources:
-    """Resolves files of a kind."""
+    """Finds files in the user's folders, then among the shipped ones."""
 
     agents_dir: Path | None = None
     prompts_dir: Path | None = None
@@ -59,10 +58,10 @@ class Resources:
     project: Path | None = None
 
     def folders(self, kind: Kind) -> tuple[tuple[Path, Source], ...]:
-        """The folders searched, first hit first.
+        """List the folders that are searched, in order.
 
         Raises:
-            InputError: A folder that was named explicitly is not there.
+            InputError: A folder that was named explicitly does not exist.
         """
         explicit = {"agents": self.agents_dir, "prompts": self.prompts_dir, "skills": self.skills_dir}[kind]
         if explicit is not None and not explicit.is_dir():
@@ -74,7 +73,7 @@ class Resources:
         return (*found, (shipped(kind), "shipped"))
 
     def read(self, kind: Kind, name: str) -> Resource:
-        """The file `name` (relative, with suffix).
+        """Read the file `name` (relative, with suffix).
 
         Raises:
             InputError: No folder has it, or it is not UTF-8 text.
@@ -93,12 +92,12 @@ AGENTS = ("search", "literature", "designer", "programmer", "reviewer")
 
 
 class Card(Value):
-    """One agent. Cards hold no import paths and no model names."""
+    """Agent card: role, steps and limits of one agent. It holds no import paths and no model names."""
 
     name: str
     role: str = Field(description="who the agent is, in a sentence; opens its system prompts")
     description: str
-    model_role: str = Field(description="which configured model it uses: reader, designer, coder, reviewer")
+    model_role: str = Field(description="the configured model it uses: reader, designer, coder, reviewer")
     steps: tuple[str, ...] = Field(description="its steps; each has a prompt prompts/<name>/<step>.md")
     rounds: int = Field(default=2, ge=0, le=10, description="how often a draft may be sent back, or a search repeated")
     threshold: float = Field(default=4, ge=0, le=5, description="score at which a draft passes")
@@ -108,10 +107,10 @@ class Card(Value):
 
 
 def load_cards(resources: Resources) -> dict[str, Card]:
-    """All cards by agent name.
+    """Load all cards by agent name.
 
     Raises:
-        InputError: A card is missing, is no TOML, or has a wrong or unknown field.
+        InputError: A card is missing, is not TOML, or has a wrong or unknown field.
     """
     cards = {}
     for name in AGENTS:

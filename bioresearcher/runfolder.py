@@ -8,7 +8,7 @@ Layout (ids are safe as file names)::
     papers/<paper>.json           Paper          documents/<paper>.json         Document (canonical text)
     datasets/<dataset>.json       Dataset        checks.json                    DatasetCheck…
     datasets_found.json           Dataset…, all that were found
-    reports/<paper>.json          Report         analyses/<paper>.json          Analysis
+    reports/<paper>.json          PaperReport    analyses/<paper>.json          ReferabilityAnalysis
     design/…                      headings, outlines and parts as they were before assembly
     protocol.json  protocol.md
     tasks/<task>/                 task.json, record.json, code.py, attempts/, outputs/
@@ -42,7 +42,7 @@ _SAFE_ID = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def safe_name(text: str) -> str:
-    """A file name made from any text: ASCII letters, digits, `.`, `_`, `-`; never empty, never hidden."""
+    """Make a file name of any text: ASCII letters, digits, `.`, `_`, `-`; never empty, never hidden."""
     name = _SAFE_ID.sub("-", text).strip("-.")[:80]
     return name or "item"
 
@@ -80,7 +80,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def file_sha256(path: Path) -> str:
-    """The sha256 of a file, in hex; empty when it cannot be read."""
+    """Compute the sha256 of a file, in hex; empty when it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -95,11 +95,11 @@ class RunFolder:
         self.root = root
 
     def path(self, *parts: str) -> Path:
-        """A path inside the folder."""
+        """Return a path inside the folder."""
         return self.root.joinpath(*parts)
 
     def has(self, *parts: str) -> bool:
-        """Whether a file exists."""
+        """Check whether a file exists."""
         return self.path(*parts).is_file()
 
     def write(self, value: Value, *parts: str) -> None:
@@ -159,7 +159,7 @@ class RunFolder:
             raise WorkspaceError(f"cannot write {path}: {error.strerror}.") from error
 
     def read_lines(self, kind: type[V], *parts: str) -> tuple[V, ...]:
-        """The values of a JSONL file, in order; none when it is missing. A line that a crash cut is left out."""
+        """Read the values of a JSONL file in order; none when it is missing. A line that a crash cut is skipped."""
         path = self.path(*parts)
         lines = path.read_bytes().splitlines() if path.is_file() else []
         found = []
@@ -169,7 +169,7 @@ class RunFolder:
         return tuple(found)
 
     def read_all(self, kind: type[V], folder: str) -> tuple[V, ...]:
-        """All values in a folder of JSON files, by file name."""
+        """Read all values in a folder of JSON files, by file name."""
         base = self.path(folder)
         names = sorted(p.name for p in base.glob("*.json")) if base.is_dir() else []
         return tuple(self.read(kind, folder, name) for name in names)

@@ -1,7 +1,7 @@
 """Skills: vetted analyses in the open Agent Skills format, with a machine-readable contract.
 
 A skill is a folder with `SKILL.md` (YAML front matter `name`, `description`, …), `contract.toml`
-(`schemas.skill.SkillContract`) and `scripts/run.py`, or `scripts/run.R` for an analysis in R. Modules beside the
+(`schemas.skill.SkillContract`) and `scripts/run.py`, or `scripts/run.R` for a skill in R. Modules beside the
 script, and those of the folder `_lib` beside the skills, in the same language, are its support files.
 """
 
@@ -20,10 +20,11 @@ from bioresearcher.schemas.execution import Language
 from bioresearcher.schemas.skill import Skill, SkillContract
 
 HELPERS: dict[Language, str] = {"python": "bioskill.py", "r": "bioskill.R"}
-"""The modules by which the shared helpers of a skill folder are known."""
+"""Helper module of each language; a skill that has it beside its script shares the helpers of its folder."""
 
 
 def _front_matter(path: Path) -> tuple[dict[str, object], str]:
+    """Split a SKILL.md into front matter and body."""
     import yaml
 
     text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
@@ -44,7 +45,7 @@ def _modules(folder: Path, suffix: str, without: str = "") -> dict[str, str]:
 
 
 def load_skill(folder: Path, library: Path, source: str) -> Skill:
-    """One skill.
+    """Load one skill.
 
     Raises:
         InputError: A file is missing or wrong; the message names it.
@@ -84,7 +85,7 @@ def load_skill(folder: Path, library: Path, source: str) -> Skill:
 
 
 def load_skills(resources: Resources) -> dict[str, Skill]:
-    """All skills by name, in the order of their contracts; a user's skill replaces a shipped one of its name."""
+    """Load all skills by name, in the order of their contracts; a user's skill replaces a shipped one of its name."""
     found: dict[str, Skill] = {}
     for folder, source in resources.folders("skills"):
         for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(("_", "."))):
@@ -96,7 +97,7 @@ def load_skills(resources: Resources) -> dict[str, Skill]:
 
 
 def shared_modules(skills: Mapping[str, Skill], language: Language = "python") -> dict[str, str]:
-    """The helper modules for code that is no skill's: what all skills of one source have, so none of a skill's own.
+    """Select the helper modules for generated code: those that all skills of one source share.
 
     The shipped helpers are preferred; without shipped skills those of the first skill that has any are taken.
     """

@@ -1,1 +1,1 @@
-"""Asking models: one door (`ask`), a ledger behind it, and the backends."""
+"""Model calls: one entry point (`ask`), the ledger of answers behind it, and the backends."""

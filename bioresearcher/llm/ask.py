@@ -1,11 +1,11 @@
-"""`ask`: the only door to a model.
+"""`ask`: the only entry point for calls of a model.
 
-In this order: ledger (replay) → shortening to the model's context → budget → concurrency limit → backend → validation
-with one repair turn → ledger (record) → event. The budget is checked by the backend through `Request.admit`, when the
-request's turn has come and right before it is sent.
+The steps of a call: shortening to the model's context → ledger (replay) → concurrency limit → budget → backend →
+validation with one repair turn → ledger (record) → event. The backend checks the budget through `Request.admit` right
+before it sends the request.
 
-A model's answer that cannot be used is recorded and paid for like any other; the rules then answer in its place, and
-whatever is made of that says so.
+An unusable answer of a model is recorded and paid for like any other; the deterministic rules then answer in its place,
+and the answer's origin says so.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bioresearcher.events import EventLog
 from bioresearcher.llm.backend import Backend, Reply, Request, request_key
 from bioresearcher.llm.budget import Meter
 from bioresearcher.llm.ledger import Ledger, LedgerEntry
-from bioresearcher.llm.shorten import Fitted, fit, tokens_of_messages
+from bioresearcher.llm.shorten import Shortened, fit, tokens_of_messages
 from bioresearcher.prompts import LoadedPrompt, Message, Prompt, PromptBook
 from bioresearcher.resources import Card
 from bioresearcher.schemas.base import Origin, Usage, Value
@@ -33,12 +33,12 @@ In = TypeVar("In", bound=Value)
 Out = TypeVar("Out", bound=BaseModel)
 
 _SHRINK = (0.75, 0.5, 0.3)
-"""Parts of the refused prompt's length that are tried when a server says that a prompt is too long after all."""
+"""Fractions of the prompt's length that are tried when a server finds the prompt too long."""
 
 
 @dataclass(frozen=True)
 class Answer(Generic[Out]):
-    """A validated answer and who gave it."""
+    """A validated answer with its origin."""
 
     value: Out
     origin: Origin
@@ -46,16 +46,16 @@ class Answer(Generic[Out]):
 
 @dataclass(frozen=True)
 class ModelClient:
-    """All that a model call needs besides its question.
+    """Everything that a model call needs besides its question.
 
     Attributes:
-        backend: Who answers.
-        ledger: Where answers are recorded and found again.
+        backend: Answers the prompts.
+        ledger: Records answers and finds them again.
         prompts: The run's prompts.
-        cards: The agents, for their roles and limits.
-        events: Where calls are announced.
-        rules: Who answers when the backend's answer cannot be used; None when nobody does.
-        meter: What may be spent; None when there is no limit.
+        cards: The agents' cards, for their roles and limits.
+        events: Log of the calls.
+        rules: Backend that answers when an answer of `backend` cannot be used; None: there is no such backend.
+        meter: Counts what is spent against the budget; None: nothing is counted.
     """
 
     backend: Backend
@@ -70,11 +70,11 @@ class ModelClient:
 
     @property
     def by_rule(self) -> bool:
-        """Whether the rules are who is asked."""
+        """Whether the deterministic rules answer."""
         return self.backend.origin == "offline"
 
     def admit(self) -> None:
-        """Called right before a request is sent.
+        """Check that a request may be sent; called right before it is.
 
         Raises:
             BudgetError: The run's budget is used up.
@@ -86,12 +86,12 @@ class ModelClient:
             self.meter.check()
 
     def spend(self, usage: Usage | None) -> None:
-        """Count what a call cost."""
+        """Count the cost of a call."""
         if self.meter is not None and usage is not None:
             self.meter.add(usage)
 
     async def close(self, *, wait: bool) -> None:
-        """Send nothing more; with `wait` the calls in flight end and are recorded, else they are given up."""
+        """Stop sending; with `wait` the calls in flight end and are recorded, else they are cancelled."""
         self._closing.set()
         running = list(self._running.values())
         if not wait:
@@ -102,14 +102,14 @@ class ModelClient:
 
 
 async def ask(caller: ModelClient, prompt: Prompt[In, Out], values: In) -> Answer[Out]:
-    """The validated answer to a prompt.
+    """Ask a prompt and return its validated answer.
 
-    Identical questions asked at the same time are answered once. A call that was begun is finished and recorded also
-    when nobody waits for it any more, because it is paid for.
+    Identical questions asked at the same time are answered once. A call that was begun is finished and recorded even if
+    nobody waits for it any more, because it is paid for.
 
     Raises:
         AnswerError: The answer cannot be used, and there are no rules to answer in its place.
-        BackendError: No answer could be had.
+        BackendError: The model gave no answer.
         StoppedError: The budget is used up, or the run is stopping.
     """
     try:
@@ -117,14 +117,14 @@ async def ask(caller: ModelClient, prompt: Prompt[In, Out], values: In) -> Answe
     except AnswerError as error:
         if caller.rules is None:
             raise
-        said = f"{prompt.name}: answered by rule, as the model's answer could not be used: {error.message}"
-        caller.events.emit("note", prompt.step, "info", said, prompt=prompt.name, error=type(error).__name__)
+        note = f"{prompt.name}: answered by rule, as the model's answer could not be used: {error.message}"
+        caller.events.emit("note", prompt.step, "info", note, prompt=prompt.name, error=type(error).__name__)
         entry = await _ask(caller, caller.rules, prompt, values)
     return Answer(prompt.output.model_validate_json(entry.reply.text), entry.origin)
 
 
 async def _ask(caller: ModelClient, backend: Backend, prompt: Prompt[In, Out], values: In) -> LedgerEntry:
-    """The entry of a usable answer, from the ledger, a call under way, or a new call."""
+    """Return the entry of a usable answer: from the ledger, a call under way, or a new call."""
     question = _question(caller, backend, prompt, values)
     found = caller.ledger.find(question.key)
     if found is None:
@@ -142,28 +142,29 @@ async def _ask(caller: ModelClient, backend: Backend, prompt: Prompt[In, Out], v
 
 
 def _finished(caller: ModelClient, key: str, task: asyncio.Task[LedgerEntry]) -> None:
+    """Forget a call that has ended."""
     caller._running.pop(key, None)
     if not task.cancelled():
-        task.exception()  # taken note of: nobody may be waiting for it any more
+        task.exception()  # retrieved, as nobody may be waiting for it any more
 
 
 @dataclass(frozen=True)
 class _Question:
-    """A prompt with its values, made to fit."""
+    """A prompt with its values, shortened to fit the model."""
 
     loaded: LoadedPrompt[Any, Any]
     values: Value
-    fitted: Fitted[Any]
+    fitted: Shortened[Any]
     request: Request
     key: str
 
 
-def unrendered(caller: ModelClient, prompt: Prompt[In, Out], values: In) -> Request:
-    """The request for a question, without messages yet."""
-    card = caller.cards[prompt.agent]
-    return Request(
+def _question(caller: ModelClient, backend: Backend, prompt: Prompt[In, Out], values: In) -> _Question:
+    """Render the prompt within the room that the model has."""
+    loaded, card = caller.prompts.get(prompt), caller.cards[prompt.agent]
+    request = Request(
         prompt=prompt.name,
-        digest=caller.prompts.get(prompt).resource.digest,
+        digest=loaded.resource.digest,
         model_role=card.model_role,
         values=values,
         messages=(),
@@ -172,18 +173,13 @@ def unrendered(caller: ModelClient, prompt: Prompt[In, Out], values: In) -> Requ
         timeout_s=card.timeout_s,
         admit=caller.admit,
     )
-
-
-def _question(caller: ModelClient, backend: Backend, prompt: Prompt[In, Out], values: In) -> _Question:
-    loaded = caller.prompts.get(prompt)
-    request = unrendered(caller, prompt, values)
     fitted = fit(loaded, values, backend.room(request))
     request = replace(request, values=fitted.values, messages=fitted.messages)
     return _Question(loaded, values, fitted, request, request_key(backend, request))
 
 
 async def _call(caller: ModelClient, backend: Backend, question: _Question) -> LedgerEntry:
-    """Ask, check, have it repaired once, and record what came."""
+    """Ask, validate, repair once if needed, and record the outcome."""
     started = time.monotonic()
     request, repaired, failed = question.request, False, None
     try:
@@ -212,10 +208,10 @@ async def _call(caller: ModelClient, backend: Backend, question: _Question) -> L
 
 
 async def _sent(caller: ModelClient, backend: Backend, question: _Question) -> tuple[Reply, Request]:
-    """The first answer; a prompt that the server finds too long after all is shortened further."""
+    """Get the first answer; a prompt that the server finds too long is shortened further."""
     fitted, request, spent = question.fitted, question.request, Usage()
     for shrink in (*_SHRINK, None):
-        _tell_dropped(caller, request, fitted)
+        _note_dropped(caller, request, fitted)
         try:
             reply = await _complete(caller, backend, request)
         except ContextOverflowError as error:
@@ -230,7 +226,8 @@ async def _sent(caller: ModelClient, backend: Backend, question: _Question) -> t
     raise AssertionError("the loop ends by returning or raising")
 
 
-def _tell_dropped(caller: ModelClient, request: Request, fitted: Fitted[Any]) -> None:
+def _note_dropped(caller: ModelClient, request: Request, fitted: Shortened[Any]) -> None:
+    """Log the items that were left out of the prompt."""
     if fitted.dropped:
         lost = ", ".join(map(str, fitted.dropped))
         caller.events.emit(
@@ -244,6 +241,7 @@ def _tell_dropped(caller: ModelClient, request: Request, fitted: Fitted[Any]) ->
 
 
 async def _complete(caller: ModelClient, backend: Backend, request: Request) -> Reply:
+    """Get an answer and count its cost, also that of an unusable one."""
     try:
         reply = await backend.complete(request)
     except AnswerError as error:
@@ -254,7 +252,7 @@ async def _complete(caller: ModelClient, backend: Backend, request: Request) -> 
 
 
 async def _repaired(caller: ModelClient, backend: Backend, request: Request, reply: Reply, problem: str) -> Reply:
-    """The answer of the one repair turn.
+    """Get the answer of the one repair turn.
 
     Raises:
         AnswerError: It does not fit either; with the usage of both answers.
@@ -278,7 +276,7 @@ async def _repaired(caller: ModelClient, backend: Backend, request: Request, rep
 
 
 def _with_usage(error: AnswerError, usage: Usage) -> AnswerError:
-    """The error with what all answers of the call cost."""
+    """Set the usage of an error to that of all answers of the call."""
     error.usage = usage
     return error
 
@@ -305,7 +303,7 @@ def _announce(caller: ModelClient, step: str, entry: LedgerEntry, *, replayed: b
 
 
 def _problem(request: Request, reply: Reply) -> str | None:
-    """Why a reply does not fit its schema, in one to five lines, or None."""
+    """Explain why a reply does not fit its schema, in one to five lines; None if it does."""
     try:
         request.output.model_validate_json(reply.text)
     except ValidationError as error:
@@ -315,7 +313,7 @@ def _problem(request: Request, reply: Reply) -> str | None:
 
 
 def _repair_request(request: Request, reply: Reply, problem: str) -> Request:
-    """The question again, with the answer that did not fit and why."""
+    """Make the request of the repair turn: the question, the answer that did not fit, and the reason."""
     schema = json.dumps(request.output.model_json_schema(), ensure_ascii=False)
     repair = (
         Message("assistant", reply.text[:20_000]),

@@ -1,26 +1,22 @@
-"""What answers a prompt: a language model, the offline rules, or a script in tests.
-
-A backend for tests: replies are given beforehand; too few and left-over ones both fail.
-"""
+"""Interface of the backends that answer prompts: a language model or the deterministic rules."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from bioresearcher.errors import DefectError
 from bioresearcher.prompts import Message
 from bioresearcher.schemas.base import Origin, Usage, Value
 
 
 def _admitted() -> None:
-    """Nothing stands against sending."""
+    """Allow the request: the default of `Request.admit`."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +26,14 @@ class Request:
     Attributes:
         prompt: The prompt's name, e.g. `search/plan_queries`.
         digest: Of the prompt file.
-        model_role: Which configured model is meant (reader, designer, coder, reviewer).
-        values: The typed input; the offline backend works on this.
-        messages: The rendered prompt; models work on this.
+        model_role: The role whose configured model answers (reader, designer, coder, reviewer).
+        values: The typed input, which the deterministic rules work on.
+        messages: The rendered prompt, which models work on.
         output: The class the answer must fit.
         max_output_tokens: Upper bound of the answer.
-        timeout_s: Longest wait for the answer.
-        admit: To be called right before the request is sent, each time it is; raises `StoppedError` when the budget is
-            used up or the run is stopping.
+        timeout_s: Longest wait for the answer, in seconds.
+        admit: Called right before each sending; raises `StoppedError` when the budget is used up or the run is
+            stopping.
     """
 
     prompt: str
@@ -57,8 +53,8 @@ class Reply:
 
     Attributes:
         text: JSON, without fences, reasoning or anything around it.
-        usage: What this answer cost.
-        model: Provider and model that answered; empty when there is none.
+        usage: Tokens and cost of this answer.
+        model: Provider and model that answered; empty for the rules.
     """
 
     text: str
@@ -73,11 +69,11 @@ class Backend(Protocol):
     origin: Origin
 
     def identity(self, request: Request) -> str:
-        """Model and sampling parameters that would answer this request; part of the ledger's key."""
+        """Identify the model and its sampling parameters for this request; part of the ledger's key."""
         ...
 
     def room(self, request: Request) -> int | None:
-        """Tokens a prompt may have, beside the longest answer; None when there is no limit or none is known."""
+        """Return the tokens a prompt may have beside the longest answer; None if there is no known limit."""
         ...
 
     async def complete(self, request: Request) -> Reply:
@@ -100,7 +96,7 @@ def _schema(output: type[BaseModel]) -> dict[str, Any]:
 
 
 def request_key(backend: Backend, request: Request) -> str:
-    """The content key of a call: model, sampling, prompt digest, messages, values and schema."""
+    """Compute the content key of a call: a hash of model, sampling, prompt digest, messages, values and schema."""
     content = {
         "identity": backend.identity(request),
         "prompt": request.prompt,
@@ -111,63 +107,3 @@ def request_key(backend: Backend, request: Request) -> str:
     if backend.origin == "offline":  # the rules see the values, which may hold more than the text shows
         content["values"] = request.values.model_dump(mode="json")
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode("utf-8")).hexdigest()
-
-
-Script = BaseModel | str | Exception | Callable[[Request], BaseModel | str]
-
-
-class ScriptedBackend:
-    """Answers in the order given, or per prompt when replies are a mapping; keeps every request.
-
-    A reply is a value, JSON text, a function of the request, or an exception to raise. Each call is counted
-    as 100 input and 20 output tokens, so that accounting is exercised.
-    """
-
-    name = "scripted"
-    origin: Origin = "scripted"
-
-    def __init__(self, replies: Iterable[Script] | dict[str, list[Script]]) -> None:
-        self._by_prompt = replies if isinstance(replies, dict) else None
-        self._queue = [] if isinstance(replies, dict) else list(replies)
-        self.requests: list[Request] = []
-
-    def identity(self, request: Request) -> str:
-        """Constant: scripted replies have no sampling parameters."""
-        return "scripted"
-
-    def room(self, request: Request) -> int | None:
-        """No limit."""
-        return None
-
-    async def aclose(self) -> None:
-        """Nothing is open."""
-
-    async def complete(self, request: Request) -> Reply:
-        """The next reply.
-
-        Raises:
-            DefectError: No reply is left for this prompt.
-            StoppedError: The budget is used up.
-        """
-        request.admit()
-        self.requests.append(request)
-        queue = self._queue if self._by_prompt is None else self._by_prompt.get(request.prompt, [])
-        if not queue:
-            raise DefectError(f"no scripted reply is left for {request.prompt} (call {len(self.requests)})")
-        reply = queue.pop(0)
-        if isinstance(reply, Exception):
-            raise reply
-        if not isinstance(reply, BaseModel | str):
-            reply = reply(request)
-        text = reply if isinstance(reply, str) else reply.model_dump_json()
-        return Reply(text, Usage(calls=1, input_tokens=100, output_tokens=20))
-
-    def assert_used_up(self) -> None:
-        """Fail when replies are left over.
-
-        Raises:
-            DefectError: With their number.
-        """
-        left = len(self._queue) + sum(len(q) for q in (self._by_prompt or {}).values())
-        if left:
-            raise DefectError(f"{left} scripted replies were never asked for")

@@ -1,12 +1,11 @@
-"""What a run may spend: money, tokens and time, checked before each request is sent.
+"""Prices of models, and the budget of a run in money, tokens and time, which is checked before each request.
 
-A limit is used up as soon as what was spent reaches it. Requests in flight at that moment are still paid for, so that a
-run can spend more than its limit by as much as they cost, and by nothing else.
+Prices come from a dated list that the user's own file overrides, and hold only for what they were published for: a
+model that is not listed, or is reached at another address than its provider's own, has no known price; its tokens are
+counted all the same.
 
-What models cost: a dated price list that the user's own file overrides, and the cost of a call.
-
-A price is only used for what it was published for. A model that is not listed, or is reached at another address than
-its provider's own, has no known price; its tokens are counted all the same.
+A limit is used up as soon as the run's use reaches it. Requests in flight at that moment are still paid for, so that a
+run can exceed its limit by their cost, and by nothing else.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _OWN_HOSTS = {
     "anthropic": "api.anthropic.com",
     "google": "generativelanguage.googleapis.com",
 }
-"""Where the listed prices hold. Regional addresses of the same providers cost more and count as other addresses."""
+"""Hosts for which the listed prices hold. Regional addresses of the same providers cost more and are not included."""
 
 _MILLION = 1_000_000
 Usd = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
@@ -46,9 +45,9 @@ Tokens = Annotated[int, Field(ge=1024, le=100_000_000)]
 class Rates(Value):
     """Prices in US dollars per million tokens.
 
-    `cache_write` is for providers that write prompts to a cache unasked and bill it. What of a prompt was written is
-    not reported in a comparable way, so all input that was not read from the cache counts at this price: a cost may
-    come out too high by the difference to `input`, never too low.
+    `cache_write` is for providers that write prompts to a cache unasked and bill it. The part of a prompt that was
+    written is not reported in a comparable way, so all input that was not read from the cache counts at this price: a
+    cost may come out too high by the difference to `input`, never too low.
     """
 
     model_config = ConfigDict(strict=True)
@@ -59,7 +58,7 @@ class Rates(Value):
     output: Usd = Field(description="also of reasoning")
 
     def cost(self, usage: Usage) -> float:
-        """US dollars for the tokens used."""
+        """Compute the cost of tokens in US dollars."""
         cached = min(usage.cached_tokens, usage.input_tokens)
         fresh_price = max(self.input, self.cache_write or 0)
         cached_price = self.input if self.cached_input is None else self.cached_input
@@ -74,14 +73,14 @@ class LongRates(Rates):
 
 
 class Price(Rates):
-    """What a model costs, since when that is known, and how much it reads and writes.
+    """Price of a model with its date and source, and the model's limits.
 
     Attributes:
-        until: The last day of the price; None when it is not limited.
         long: Prices of requests with a long prompt; None when they cost the same.
-        context: Tokens of prompt and answer together; None when the page did not say.
-        max_output: Tokens of an answer; None when the page did not say.
-        date: A day on which the source is known to have said so.
+        until: Last day of the price; None when it is not limited.
+        context: Tokens of prompt and answer together; None when the source does not state it.
+        max_output: Tokens of an answer; None when the source does not state it.
+        date: A day on which the source stated the price.
         source: The provider's page, or the user's file.
     """
 
@@ -93,7 +92,7 @@ class Price(Rates):
     source: str = Field(default="", max_length=500)
 
     def cost(self, usage: Usage) -> float:
-        """US dollars for a call: cached input at its own price, reasoning as part of the output.
+        """Compute the cost of a call in US dollars: cached input at its own price, reasoning as part of the output.
 
         For the usage of several calls the mean length of their prompts decides whether the prices of long prompts
         hold, so add up the costs of calls instead where a model has such prices.
@@ -116,10 +115,10 @@ class Prices:
     own: Mapping[str, Price]
 
     def of(self, settings: ModelSettings) -> Price | None:
-        """The model's price; None when none is known for this model at this address.
+        """Find the model's price; None when none is known for this model at this address.
 
-        A dated snapshot (`NAME-2024-08-06`, `NAME-20240806`) has the price of NAME unless it is listed itself. No
-        other likeness of names counts.
+        A dated snapshot (`NAME-2024-08-06`, `NAME-20240806`) has the price of NAME unless it is listed itself. Other
+        names must match exactly.
         """
         names = [settings.label]
         undated = _undated(settings.model)
@@ -130,7 +129,7 @@ class Prices:
 
 
 def load_prices(path: Path | None, *, today: dt.date | None = None) -> Prices:
-    """The shipped prices and those of the user's file; prices that ended before `today` are left out.
+    """Load the shipped prices and those of the user's file; prices that ended before `today` are left out.
 
     Raises:
         InputError: The user's file cannot be read, is longer than a megabyte, is not TOML, or has a wrong entry; the
@@ -151,7 +150,7 @@ def _in_force(prices: Mapping[str, Price], today: dt.date) -> dict[str, Price]:
 
 
 def _undated(model: str) -> str:
-    """The model's name without the date of a snapshot; empty when it has none."""
+    """Remove the date of a snapshot from a model's name; empty when it has none."""
     match = _SNAPSHOT.fullmatch(model)
     if match is None:
         return ""
@@ -164,7 +163,7 @@ def _undated(model: str) -> str:
 
 
 def _own_address(settings: ModelSettings) -> bool:
-    """Whether requests go to the provider's own address."""
+    """Check whether requests go to the provider's own address."""
     host = _OWN_HOSTS.get(settings.provider)
     if host is None or settings.base_url is None:
         return host is not None
@@ -172,7 +171,7 @@ def _own_address(settings: ModelSettings) -> bool:
 
 
 def _read(path: Path) -> dict[str, Price]:
-    """The entries of a price file."""
+    """Read the entries of a price file."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
@@ -183,8 +182,8 @@ def _read(path: Path) -> dict[str, Price]:
     try:
         entries = tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # also for texts that are not UTF-8 and for endless numbers
-        said = str(error).split(";")[0].splitlines()[0][:200]
-        raise InputError(f"{path}: the price file is not TOML: {said}.") from error
+        reason = str(error).split(";")[0].splitlines()[0][:200]
+        raise InputError(f"{path}: the price file is not TOML: {reason}.") from error
     return {key: _price(path, key, entry) for key, entry in entries.items()}
 
 
@@ -202,11 +201,11 @@ def _price(path: Path, key: str, entry: object) -> Price:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))[:80].encode("unicode_escape").decode()
-        raise InputError(f"{path}: {key}: {field}: {_said(first['type'], first['msg'])}.") from error
+        raise InputError(f"{path}: {key}: {field}: {_reworded(first['type'], first['msg'])}.") from error
 
 
-def _said(kind: str, message: str) -> str:
-    """What is wrong with a field, for people who write TOML."""
+def _reworded(kind: str, message: str) -> str:
+    """Reword a validation error for people who write TOML."""
     known = {"extra_forbidden": "there is no such field", "missing": "is missing"}
     return known.get(kind, message[:1].lower() + message[1:])
 
@@ -255,10 +254,10 @@ class Budget(Value):
 
 @dataclass(frozen=True)
 class Remaining:
-    """What may still be spent; None where there is no limit, never below 0.
+    """Rest of a budget; None where there is no limit, never below 0.
 
     Attributes:
-        usd: US dollars; None also when it is not known what was spent.
+        usd: US dollars; None also when the cost so far is not known.
         tokens: Tokens read and written together.
         minutes: Minutes of wall time.
     """
@@ -269,7 +268,7 @@ class Remaining:
 
 
 class Meter:
-    """What a run spent so far, against its budget.
+    """Counts the use of a run against its budget.
 
     Attributes:
         budget: The limits.
@@ -278,7 +277,7 @@ class Meter:
     def __init__(
         self, budget: Budget, spent: Usage, elapsed_s: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`spent` and `elapsed_s` (seconds) are what earlier processes used on the same run."""
+        """Start from the use of earlier processes on the same run: `spent` and `elapsed_s` (seconds)."""
         self.budget = budget
         self._spent = spent
         self._before_s = elapsed_s
@@ -296,14 +295,14 @@ class Meter:
         return self._before_s + max(0.0, self._clock() - self._start)
 
     def add(self, usage: Usage) -> None:
-        """Count a request that was answered, usable or not."""
+        """Count the use of an answered request, usable or not."""
         self._spent += usage
 
     def check(self) -> None:
-        """Whether one more request may be sent.
+        """Check that one more request may be sent.
 
         Raises:
-            BudgetError: A limit is used up, or it is not known any more whether the limit in money is.
+            BudgetError: A limit is used up, or the cost is unknown so that a limit in money cannot be checked.
         """
         problem = self._money() or self._tokens() or self._time()
         if problem:
@@ -311,7 +310,7 @@ class Meter:
             raise BudgetError(message, hint=hint)
 
     def left(self) -> Remaining:
-        """What may still be spent."""
+        """Compute the rest of the budget."""
         limits, spent = self.budget, self._spent
         usd = None if limits.max_usd is None or spent.cost_usd is None else max(0.0, limits.max_usd - spent.cost_usd)
         tokens = None if limits.max_tokens is None else max(0, limits.max_tokens - _tokens(spent))
@@ -319,7 +318,7 @@ class Meter:
         return Remaining(usd, tokens, minutes)
 
     def summary(self) -> str:
-        """One line for people: what was spent, and of how much."""
+        """Describe in one line what was spent, and of how much."""
         limits, spent = self.budget, self._spent
         money = "cost unknown" if spent.cost_usd is None else f"{dollars(spent.cost_usd)}{_of(limits.max_usd, dollars)}"
         tokens = f"{_tokens(spent):,}{_of(limits.max_tokens, '{:,}'.format)} tokens"
@@ -338,26 +337,26 @@ class Meter:
             )
         if cost < limit:
             return None
-        said = f"the budget of {dollars(limit)} USD is used up: {dollars(cost)} USD spent in {_calls(self._spent)}."
-        return said, "Resume with a larger --max-usd."
+        used_up = f"the budget of {dollars(limit)} USD is used up: {dollars(cost)} USD spent in {_calls(self._spent)}."
+        return used_up, "Resume with a larger --max-usd."
 
     def _tokens(self) -> tuple[str, str] | None:
         limit, used = self.budget.max_tokens, _tokens(self._spent)
         if limit is None or used < limit:
             return None
-        said = f"the budget of {limit:,} tokens is used up: {used:,} tokens spent in {_calls(self._spent)}."
-        return said, "Resume with a larger --max-tokens."
+        used_up = f"the budget of {limit:,} tokens is used up: {used:,} tokens spent in {_calls(self._spent)}."
+        return used_up, "Resume with a larger --max-tokens."
 
     def _time(self) -> tuple[str, str] | None:
         limit, used = self.budget.max_minutes, self.elapsed_s / 60
         if limit is None or used < limit:
             return None
-        said = f"the budget of {limit:g} minutes is used up: {used:.1f} minutes and {_calls(self._spent)}."
-        return said, "Resume with a larger --max-minutes."
+        used_up = f"the budget of {limit:g} minutes is used up: {used:.1f} minutes and {_calls(self._spent)}."
+        return used_up, "Resume with a larger --max-minutes."
 
 
 def dollars(usd: float) -> str:
-    """An amount without its unit: two decimals, below ten cents two significant digits, never 0 for something."""
+    """Format an amount without its unit: two decimals, below ten cents two significant digits, 0 only for zero."""
     if usd == 0 or usd >= 0.095:
         return f"{usd:,.2f}"
     if usd < 0.000_095:

@@ -1,6 +1,6 @@
-"""The `chat` backend: any language model that LangChain reaches, a model per role.
+"""The `chat` backend: asks any language model that LangChain can reach, a model per role.
 
-What a user is told when a request to a model fails: one line that says which model, where, why, and what to do.
+A failed request becomes an error of one line with model, address and cause, and a hint.
 """
 
 from __future__ import annotations
@@ -24,11 +24,20 @@ from bioresearcher.errors import (
 )
 from bioresearcher.limits.rate_limits import Limiter, RateLimits
 from bioresearcher.llm.backend import Reply, Request
-from bioresearcher.llm.provider_errors import RETRIED, ProviderError, trouble_of, with_retries
+from bioresearcher.llm.provider_errors import RETRIED, ProviderError, classify_error, with_retries
 from bioresearcher.llm.providers import OWN_ADDRESSES, Connection, StrangeAnswerError, connect, invoke, sampling
-from bioresearcher.llm.reply_parsing import Expected, ParsedReply, answer_of
+from bioresearcher.llm.reply_parsing import Expected, ParsedReply, parse_reply
 from bioresearcher.llm.shorten import tokens_of, tokens_of_messages
-from bioresearcher.llm.structured_output import Form, Mode, follows, form_of, ladder, messages_for, options, refuses
+from bioresearcher.llm.structured_output import (
+    AnswerSchema,
+    Mode,
+    call_options,
+    form_of,
+    has_schema_fields,
+    is_mode_refusal,
+    messages_for,
+    modes_to_try,
+)
 from bioresearcher.prompts import Message
 from bioresearcher.schemas.base import Origin, Usage
 from bioresearcher.schemas.model import ModelSettings, Role
@@ -39,128 +48,41 @@ if TYPE_CHECKING:
     from bioresearcher.llm.budget import Prices
 
 
+_FRAME = 64
+"""Tokens kept free for the server's own markup around messages and schema."""
+_LEAST_ANSWER = 64
+_SLOWER_HERE = 4
+"""Factor on the card's time limit for a model on this machine, when the settings give no limit."""
+_WITH_GRAMMARS = frozenset({"compatible", "ollama"})
+"""Providers whose servers enforce lengths of texts and lists; the others refuse schemas with such limits."""
+_MOST_TIMEOUTS = 2
+"""A call ends after twice its limit, so that an attempt that timed out is followed by another."""
+_MOST_SILENCES = 10
+"""The same for streamed answers, whose limit holds for a silence and not for the whole answer."""
+_MODES: Mapping[Mode, str] = {"schema": "a JSON schema", "text": "JSON in words"}
+
+
 _LIMIT = re.compile(r"max_(completion_)?tokens")
 _UNKNOWN_FIELD = re.compile(r"unsupported|unrecogni[sz]ed|unknown|not (permitted|allowed|supported)|use '?max", re.I)
 
 
-def failure_of(
-    error: BaseException, trouble: ProviderError, request: Request, settings: ModelSettings
-) -> BackendError | None:
-    """The error to show for what a provider's client raised; None when it does not come from a provider."""
-    said, who = trouble.message, f"{request.model_role}: {settings.label} at {_where(settings)}"
-    if trouble.kind == "overflow":
-        return ContextOverflowError(
-            f"{request.prompt} ({settings.label}): the prompt does not fit the model's context: {said}",
-            hint="Set `context` for this role to what the server has, lower `max_output`, or use a larger model.",
-        )
-    if trouble.kind == "filtered":
-        return RefusalError(
-            f"{request.prompt} ({settings.label}): no answer. It was stopped by a filter: {said}",
-            hint="Reword the objective, or give this role to another model.",
-        )
-    if trouble.kind in RETRIED:
-        unavailable = ModelUnavailableError(f"{who} does not answer: {said}", hint=_how_to_reach(trouble, settings))
-        unavailable.retryable = True
-        return unavailable
-    if trouble.kind == "refused":
-        return ModelRefusedError(f"{who} refuses access (HTTP {trouble.status}).", hint=_about_the_key(settings))
-    if trouble.kind == "unknown_model":
-        return ModelRefusedError(f"{who} has no model {settings.model}: {said}", hint="Check the model's name.")
-    if trouble.kind == "quota":
-        return ModelRefusedError(f"{who} answers no more: {said}", hint="Add credit to the account.")
-    if trouble.kind == "not_found" or isinstance(error, StrangeAnswerError):
-        return ModelRefusedError(
-            f"{who} does not answer like a language model: {said}",
-            hint="Check `base_url`; for an OpenAI-compatible server it usually ends in /v1.",
-        )
-    if trouble.kind == "bad_request":
-        return ModelRefusedError(f"{who} refuses the request: {said}", hint=_about_the_field(said, settings))
-    return None
-
-
-def way_refused(settings: ModelSettings, way: str, said: str) -> ModelRefusedError:
-    """The error where the configured way of asking for JSON is not known to the server."""
-    return ModelRefusedError(
-        f'{settings.label} at {_where(settings)} does not take structured = "{way}": {said}',
-        hint='Set `structured = "auto"` for this role.',
-    )
-
-
-def limit_has_another_name(settings: ModelSettings, trouble: ProviderError) -> bool:
-    """Whether a server with OpenAI's API knows the longest answer by the other of its two names."""
-    return (
-        settings.provider in {"openai", "azure", "compatible"}
-        and trouble.kind == "bad_request"
-        and _LIMIT.search(trouble.message) is not None
-        and _UNKNOWN_FIELD.search(trouble.message) is not None
-    )
-
-
-def _where(settings: ModelSettings) -> str:
-    return settings.base_url or OWN_ADDRESSES.get(settings.provider, "its own address")
-
-
-def _how_to_reach(trouble: ProviderError, settings: ModelSettings) -> str:
-    if trouble.kind == "connection":
-        return "Is the server running, and is the address right?" if settings.base_url else "Is there a network?"
-    if trouble.kind == "timeout":
-        return "Raise `timeout_s` for this role, or lower `concurrency`."
-    if trouble.kind == "rate":
-        return "Lower `concurrency`, or set `requests_per_minute` and `tokens_per_minute`; then resume the run."
-    if trouble.status is None:
-        return "What it sent is no answer of a model. Check `base_url`, or resume the run later."
-    return "Resume the run later."
-
-
-def _about_the_key(settings: ModelSettings) -> str:
-    if settings.api_key_env is None:
-        return "It wants a key: set `api_key_env` to the name of the environment variable that holds it."
-    return f"Check the key in {settings.api_key_env}, and that it may use {settings.model}."
-
-
-def _about_the_field(said: str, settings: ModelSettings) -> str:
-    """Advice on the setting that a server names, where it is set."""
-    if settings.temperature is not None and "temperature" in said:
-        return "Remove `temperature` for this role, or set it to what the model takes."
-    for name, given in (("seed", settings.seed is not None), ("stream", settings.stream)):
-        if given and re.search(rf"\b{name}", said):
-            return f"Remove `{name}` for this role."
-    if re.search(r"max_\w*tokens|maxOutputTokens|num_predict", said):
-        return "Lower `max_output` for this role to what the model takes."
-    return ""
-
-
-_FRAME = 64
-"""Tokens kept free for what a server puts around messages and a schema."""
-_LEAST_ANSWER = 64
-SLOWER_HERE = 4
-"""How much longer than elsewhere an answer from this machine is waited for when no time is set."""
-WITH_GRAMMARS = frozenset({"compatible", "ollama"})
-"""Providers whose servers hold answers to lengths of texts and lists; the others refuse schemas that have them."""
-_MOST_TIMEOUTS = 2
-"""A call ends after twice its limit, so that one attempt which timed out is followed by another."""
-_MOST_SILENCES = 10
-"""The same for answers that are streamed, whose limit is for a silence and not for the whole answer."""
-_WAYS: Mapping[Mode, str] = {"schema": "a JSON schema", "text": "JSON in words"}
-
-
-class _WayRefusedError(Exception):
-    """The server does not know a way of asking for JSON."""
+class _ModeRefusedError(Exception):
+    """The server does not support a mode of structured output."""
 
 
 class ChatBackend:
     """Asks the configured language models.
 
-    No package of a provider is imported and no key is looked up before the first model is asked, so that answers in
-    the ledger can be found without either. One limiter holds for each endpoint, whatever the role. What was learnt of
-    a server (how it takes schemas, how it names the longest answer) is kept as long as the backend.
+    No package of a provider is imported and no key is looked up before the first model is asked, so that answers in the
+    ledger can be found without either. All roles share one limiter per endpoint. Properties found out by trying (the
+    modes of structured output, the name of the limit of an answer) are kept as long as the backend.
 
     Args:
         models: The model of each role.
         prices: For costs, and for contexts and longest answers that the settings leave open.
-        environ: Where keys are looked up; the process's environment by default.
-        limits: A folder by which all processes keep to the limits of the endpoints together; None: each for itself.
-        on_event: Told in a sentence what a user should know: waits, estimated tokens, another way of asking.
+        environ: Environment with the keys; the process's by default.
+        limits: Folder through which all processes share the limits of the endpoints; None: each process for itself.
+        on_event: Called with a sentence for the user: a wait, estimated tokens, another mode of structured output.
     """
 
     name = "chat"
@@ -175,20 +97,20 @@ class ChatBackend:
         limits: Path | None = None,
         on_event: Callable[[str], None] | None = None,
     ) -> None:
-        self._models: dict[str, ModelSettings] = {role: settings for role, settings in models.items()}  # noqa: C416
+        self._models = {str(role): settings for role, settings in models.items()}
         self._prices = prices
         self._environ = os.environ if environ is None else environ
         self._limits = limits
         self._on_event = on_event
         self._connections: dict[ModelSettings, Connection] = {}
         self._limiters: dict[str, Limiter] = {}
-        self._ways: dict[tuple[str, ...], Mode] = {}
+        self._modes: dict[tuple[str, ...], Mode] = {}
         self._proven: set[tuple[str, ...]] = set()
         self._old_limit: dict[tuple[str, ...], bool] = {}
-        self._said: set[str] = set()
+        self._sentences: set[str] = set()
 
     def identity(self, request: Request) -> str:
-        """Model, address and sampling parameters, as stable text; never a key, and nothing found out by trying."""
+        """Return model, address and sampling parameters as stable text; never a key, nothing found out by trying."""
         settings = self._settings(request)
         parts = {
             "provider": settings.provider,
@@ -203,7 +125,7 @@ class ChatBackend:
         return json.dumps({k: v for k, v in parts.items() if v is not None}, sort_keys=True, ensure_ascii=False)
 
     def room(self, request: Request) -> int | None:
-        """Tokens for the prompt: the context without the longest answer, the schema and what is put around messages.
+        """Return the tokens for the prompt: the context without longest answer, schema and the server's markup.
 
         None when the context is neither in the settings nor in the price list.
         """
@@ -214,10 +136,11 @@ class ChatBackend:
         return max(0, context - self.longest(request) - schema - _FRAME)
 
     def longest(self, request: Request) -> int:
-        """Tokens the answer may have.
+        """Return the most tokens that the answer may have.
 
-        `max_output` of the settings if it is given, smaller or larger than the card's (models that reason need more),
-        else the card's limit, but not more than the model is listed with. Never more than half of a known context.
+        This is `max_output` of the settings if it is given, smaller or larger than the card's (models that reason need
+        more), else the card's limit, but not more than the price list states for the model. It is never more than half
+        of a known context.
         """
         settings = self._settings(request)
         price = self._prices.of(settings)
@@ -230,49 +153,49 @@ class ChatBackend:
 
         Raises:
             InputError: No model is configured for the role, its key is not set, or its package is not installed.
-            AnswerError: There was an answer, but not one that can be used; its kinds say why, and what it cost.
+            AnswerError: The answer cannot be used; the subclass gives the reason, its usage the cost.
             ModelRefusedError: The provider does not take the request: key, rights, model name, a parameter.
             ModelUnavailableError: Unreachable, overloaded or too slow, also after retries.
         """
         settings = self._settings(request)
-        form = form_of(request.output, limits=settings.provider in WITH_GRAMMARS)
+        form = form_of(request.output, limits=settings.provider in _WITH_GRAMMARS)
         try:
             return await self._answer(request, settings, form)
         except AnswerError as error:
             error.model = settings.label
             raise
 
-    async def _answer(self, request: Request, settings: ModelSettings, form: Form) -> Reply:
-        """The reply by the first way of asking that works, with what others cost before."""
-        place, ways, spent = _place(settings), self._ways_left(settings, form), Usage()
-        for way in ways:
-            last, used = way == ways[-1], Usage()
+    async def _answer(self, request: Request, settings: ModelSettings, form: AnswerSchema) -> Reply:
+        """Get the reply by the first mode that works; its usage includes that of the modes tried before."""
+        place, modes, spent = _place(settings), self._ways_left(settings, form), Usage()
+        for mode in modes:
+            last, used = mode == modes[-1], Usage()
             settled = last or place in self._proven
             try:
-                answer = await self._ask(request, settings, form, way)
-            except _WayRefusedError as error:
+                answer = await self._ask(request, settings, form, mode)
+            except _ModeRefusedError as error:
                 if last:
-                    raise way_refused(settings, way, str(error)) from None
-                why = f"does not take {_WAYS[way]}"
+                    raise _mode_refused(settings, mode, str(error)) from None
+                why = f"does not take {_MODES[mode]}"
             except AnswerError as error:
                 if isinstance(error, EmptyReplyError) and not settled and not _reasoned(error):
-                    why, used = f"gives nothing for {_WAYS[way]}", error.usage or used
+                    why, used = f"gives nothing for {_MODES[mode]}", error.usage or used
                 else:
                     if isinstance(error, EmptyReplyError):
                         self._forget(settings, form)
                     raise _with_usage(error, spent) from None
             else:
                 used = answer.reply.usage
-                follows_form = answer.is_json and follows(form, answer.reply.text)
+                follows_form = answer.is_json and has_schema_fields(form, answer.reply.text)
                 if follows_form:
                     self._proven.add(place)
-                    self._ways.setdefault(place, way)
-                if follows_form or settled:  # what does not follow is shown in a repair turn
+                    self._modes.setdefault(place, mode)
+                if follows_form or settled:  # an answer that does not follow goes into a repair turn
                     return Reply(answer.reply.text, spent + used, answer.reply.model)
-                why = f"does not follow {_WAYS[way]}"
+                why = f"does not follow {_MODES[mode]}"
             spent += used
-            self._step_down(settings, form, ways[-1], why)
-        raise AssertionError("the last way answers or raises")
+            self._step_down(settings, form, modes[-1], why)
+        raise AssertionError("the last mode answers or raises")
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -293,55 +216,55 @@ class ChatBackend:
         price = self._prices.of(settings)
         return settings.context or (price.context if price else None)
 
-    def _ways_left(self, settings: ModelSettings, form: Form) -> tuple[Mode, ...]:
-        """The ways of asking to try now: from the one that was found to work."""
-        ways, place = ladder(settings.structured), _place(settings)
-        known = self._ways.get((*place, form.name)) or self._ways.get(place)
-        return ways[ways.index(known) :] if known in ways else ways
+    def _ways_left(self, settings: ModelSettings, form: AnswerSchema) -> tuple[Mode, ...]:
+        """List the modes to try now: from the one that was found to work."""
+        modes, place = modes_to_try(settings.structured), _place(settings)
+        known = self._modes.get((*place, form.name)) or self._modes.get(place)
+        return modes[modes.index(known) :] if known in modes else modes
 
-    def _step_down(self, settings: ModelSettings, form: Form, after: Mode, why: str) -> None:
-        """Use the next way from now on: for this form, and for all when none has worked yet."""
+    def _step_down(self, settings: ModelSettings, form: AnswerSchema, after: Mode, why: str) -> None:
+        """Use the next mode from now on: for this schema, and for all of them when none has worked yet."""
         place = _place(settings)
-        self._ways[(*place, form.name)] = after
+        self._modes[(*place, form.name)] = after
         if place not in self._proven:
-            self._ways[place] = after
-        self._say(f"{settings.label} {why}; it is asked for {_WAYS[after]}.")
+            self._modes[place] = after
+        self._notify(f"{settings.label} {why}; it is asked for {_MODES[after]}.")
 
-    def _forget(self, settings: ModelSettings, form: Form) -> None:
-        """Begin with the first way again where none has worked: the server's way is not known yet."""
+    def _forget(self, settings: ModelSettings, form: AnswerSchema) -> None:
+        """Begin with the first mode again if none has worked: the server's mode is not known yet."""
         place = _place(settings)
         if place not in self._proven:
-            self._ways.pop(place, None)
-            self._ways.pop((*place, form.name), None)
+            self._modes.pop(place, None)
+            self._modes.pop((*place, form.name), None)
 
-    async def _ask(self, request: Request, settings: ModelSettings, form: Form, way: Mode) -> ParsedReply:
-        """One answer by one way of asking.
+    async def _ask(self, request: Request, settings: ModelSettings, form: AnswerSchema, mode: Mode) -> ParsedReply:
+        """Get one answer by one mode.
 
         Raises:
-            _WayRefusedError: The server does not know it.
+            _ModeRefusedError: The server does not support it.
         """
-        messages = messages_for(request.messages, way, form)
+        messages = messages_for(request.messages, mode, form)
         asked = Expected(
             label=f"{request.prompt} ({settings.label})",
             prompt="\n".join(m.content for m in messages),
             longest=self.longest(request),
             price=self._prices.of(settings),
         )
-        message = await self._send(request, settings, messages, way, options(settings.provider, way, form))
-        answer = answer_of(message, asked, model=settings.label)
+        message = await self._send(request, settings, messages, mode, call_options(settings.provider, mode, form))
+        answer = parse_reply(message, asked, model=settings.label)
         if not answer.counted:
-            self._say(f"{settings.label} does not say how many tokens it used; they are estimated.")
+            self._notify(f"{settings.label} does not say how many tokens it used; they are estimated.")
         return answer
 
     async def _send(
-        self, request: Request, settings: ModelSettings, messages: tuple[Message, ...], way: Mode, form: dict[str, Any]
+        self, request: Request, settings: ModelSettings, messages: tuple[Message, ...], mode: Mode, form: dict[str, Any]
     ) -> AIMessage:
-        """What the model sends back, asked again after trouble that may pass."""
+        """Send the request, again after temporary errors, and return the model's message."""
         model = self._connection(settings, request.model_role).model
         place, longest = _place(settings), self.longest(request)
         old_limit = self._old_limit.get(place, settings.provider == "compatible")
         arguments = _merged(sampling(settings, longest, old_limit=old_limit), form)
-        limit_s = settings.timeout_s or request.timeout_s * (SLOWER_HERE if settings.on_this_machine else 1)
+        limit_s = settings.timeout_s or request.timeout_s * (_SLOWER_HERE if settings.on_this_machine else 1)
 
         async def call() -> AIMessage:
             request.admit()
@@ -353,18 +276,18 @@ class ChatBackend:
                 limiter=self._limiter(settings),
                 tokens=tokens_of_messages(messages) + longest,
                 deadline_s=(_MOST_SILENCES if settings.stream else _MOST_TIMEOUTS) * limit_s,
-                on_wait=lambda trouble, wait_s: self._say_wait(settings, trouble, wait_s),
+                on_wait=lambda problem, wait_s: self._notify_wait(settings, problem, wait_s),
             )
         except Exception as error:  # of any provider's client
-            trouble = trouble_of(error)
-            if place not in self._old_limit and limit_has_another_name(settings, trouble):
+            problem = classify_error(error)
+            if place not in self._old_limit and _limit_has_other_name(settings, problem):
                 self._old_limit[place] = not old_limit
-                return await self._send(request, settings, messages, way, form)
-            if trouble.kind in {"bad_request", "not_found", "unknown_model"} and refuses(
-                way, trouble.status, trouble.message
+                return await self._send(request, settings, messages, mode, form)
+            if problem.kind in {"bad_request", "not_found", "unknown_model"} and is_mode_refusal(
+                mode, problem.status, problem.message
             ):
-                raise _WayRefusedError(trouble.message) from None
-            failure = failure_of(error, trouble, request, settings)
+                raise _ModeRefusedError(problem.message) from None
+            failure = _backend_error(error, problem, request, settings)
             if failure is None:
                 raise
             raise failure from None
@@ -375,7 +298,7 @@ class ChatBackend:
         return self._connections[settings]
 
     def _limiter(self, settings: ModelSettings) -> Limiter:
-        """The endpoint's limiter; where roles at the same endpoint differ, the tightest limits hold."""
+        """Return the endpoint's limiter; if the settings of roles at one endpoint differ, the tightest limits hold."""
         if settings.endpoint not in self._limiters:
             here = [other for other in self._models.values() if other.endpoint == settings.endpoint]
             requests = [other.requests_per_minute for other in here if other.requests_per_minute]
@@ -388,35 +311,124 @@ class ChatBackend:
             self._limiters[settings.endpoint] = Limiter(f"model {settings.endpoint}", limits, self._limits)
         return self._limiters[settings.endpoint]
 
-    def _say(self, sentence: str) -> None:
-        """Tell the user, once."""
-        if self._on_event is not None and sentence not in self._said:
-            self._said.add(sentence)
+    def _notify(self, sentence: str) -> None:
+        """Notify the user, once per sentence."""
+        if self._on_event is not None and sentence not in self._sentences:
+            self._sentences.add(sentence)
             self._on_event(sentence)
 
-    def _say_wait(self, settings: ModelSettings, trouble: ProviderError, wait_s: float) -> None:
+    def _notify_wait(self, settings: ModelSettings, problem: ProviderError, wait_s: float) -> None:
         if self._on_event is not None:
-            self._on_event(f"{settings.label}: waiting {wait_s:.1f} s: {trouble.message}")
+            self._on_event(f"{settings.label}: waiting {wait_s:.1f} s: {problem.message}")
 
 
 def _place(settings: ModelSettings) -> tuple[str, ...]:
-    """What is learnt of a server is learnt for this model at this endpoint."""
+    """Key of properties found out by trying: they hold for one model at one endpoint."""
     return (settings.endpoint, settings.model)
 
 
 def _with_usage(error: AnswerError, spent: Usage) -> AnswerError:
-    """The error with what earlier ways of asking cost added."""
+    """Add the usage of earlier modes to an error."""
     if spent.calls:
         error.usage = spent + (error.usage or Usage())
     return error
 
 
 def _reasoned(error: EmptyReplyError) -> bool:
-    """Whether there was reasoning before the nothing, so that the way of asking was not the cause."""
+    """Check whether an empty answer had reasoning before it, so that the mode was not the cause."""
     return bool(error.text or (error.usage and error.usage.reasoning_tokens))
 
 
 def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Both, and what both put into the body."""
+    """Merge two sets of arguments, and the extra bodies in them."""
     body = {**one.get("extra_body", {}), **other.get("extra_body", {})}
     return {**one, **other, **({"extra_body": body} if body else {})}
+
+
+def _backend_error(
+    error: BaseException, problem: ProviderError, request: Request, settings: ModelSettings
+) -> BackendError | None:
+    """Translate an error of a provider's client; None when it does not come from a provider."""
+    message, who = problem.message, f"{request.model_role}: {settings.label} at {_where(settings)}"
+    if problem.kind == "overflow":
+        return ContextOverflowError(
+            f"{request.prompt} ({settings.label}): the prompt does not fit the model's context: {message}",
+            hint="Set `context` for this role to what the server has, lower `max_output`, or use a larger model.",
+        )
+    if problem.kind == "filtered":
+        return RefusalError(
+            f"{request.prompt} ({settings.label}): no answer. It was stopped by a filter: {message}",
+            hint="Reword the objective, or give this role to another model.",
+        )
+    if problem.kind in RETRIED:
+        unavailable = ModelUnavailableError(f"{who} does not answer: {message}", hint=_how_to_reach(problem, settings))
+        unavailable.retryable = True
+        return unavailable
+    if problem.kind == "refused" and problem.status is None:
+        return ModelRefusedError(f"{who} cannot be asked: {message}", hint=_about_the_key(settings))
+    if problem.kind == "refused":
+        return ModelRefusedError(f"{who} refuses access (HTTP {problem.status}).", hint=_about_the_key(settings))
+    if problem.kind == "unknown_model":
+        return ModelRefusedError(f"{who} has no model {settings.model}: {message}", hint="Check the model's name.")
+    if problem.kind == "quota":
+        return ModelRefusedError(f"{who} answers no more: {message}", hint="Add credit to the account.")
+    if problem.kind == "not_found" or isinstance(error, StrangeAnswerError):
+        return ModelRefusedError(
+            f"{who} does not answer like a language model: {message}",
+            hint="Check `base_url`; for an OpenAI-compatible server it usually ends in /v1.",
+        )
+    if problem.kind == "bad_request":
+        return ModelRefusedError(f"{who} refuses the request: {message}", hint=_about_the_field(message, settings))
+    return None
+
+
+def _mode_refused(settings: ModelSettings, mode: str, message: str) -> ModelRefusedError:
+    """Make the error for a configured mode that the server does not support."""
+    return ModelRefusedError(
+        f'{settings.label} at {_where(settings)} does not take structured = "{mode}": {message}',
+        hint='Set `structured = "auto"` for this role.',
+    )
+
+
+def _limit_has_other_name(settings: ModelSettings, problem: ProviderError) -> bool:
+    """Check whether a server with OpenAI's API wants the other of the two names for the limit of an answer."""
+    return (
+        settings.provider in {"openai", "azure", "compatible"}
+        and problem.kind == "bad_request"
+        and _LIMIT.search(problem.message) is not None
+        and _UNKNOWN_FIELD.search(problem.message) is not None
+    )
+
+
+def _where(settings: ModelSettings) -> str:
+    return settings.base_url or OWN_ADDRESSES.get(settings.provider, "its own address")
+
+
+def _how_to_reach(problem: ProviderError, settings: ModelSettings) -> str:
+    if problem.kind == "connection":
+        return "Is the server running, and is the address right?" if settings.base_url else "Is there a network?"
+    if problem.kind == "timeout":
+        return "Raise `timeout_s` for this role, or lower `concurrency`."
+    if problem.kind == "rate":
+        return "Lower `concurrency`, or set `requests_per_minute` and `tokens_per_minute`; then resume the run."
+    if problem.status is None:
+        return "What it sent is no answer of a model. Check `base_url`, or resume the run later."
+    return "Resume the run later."
+
+
+def _about_the_key(settings: ModelSettings) -> str:
+    if settings.api_key_env is None:
+        return "It wants a key: set `api_key_env` to the name of the environment variable that holds it."
+    return f"Check the key in {settings.api_key_env}, and that it may use {settings.model}."
+
+
+def _about_the_field(message: str, settings: ModelSettings) -> str:
+    """Advise on the setting that a server's message names, if it is set."""
+    if settings.temperature is not None and "temperature" in message:
+        return "Remove `temperature` for this role, or set it to what the model takes."
+    for name, given in (("seed", settings.seed is not None), ("stream", settings.stream)):
+        if given and re.search(rf"\b{name}", message):
+            return f"Remove `{name}` for this role."
+    if re.search(r"max_\w*tokens|maxOutputTokens|num_predict", message):
+        return "Lower `max_output` for this role to what the model takes."
+    return ""

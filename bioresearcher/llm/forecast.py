@@ -1,8 +1,8 @@
 """Forecast of a run's calls, tokens and cost, shown before it starts.
 
 A measured table (`forecast.toml`: calls and tokens per prompt and unit of work) times the size of the objective times
-the models' prices; one figure with a plain range. Discounts for cached input are left out: whether a provider's cache
-is hit is not known before.
+the models' prices; one figure with a plain range. Discounts for cached input are left out, as hits of a cache cannot be
+foreseen.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bioresearcher.schemas.model import ROLES, ModelSettings, Role
 from bioresearcher.schemas.paper import Document, Paper
 
 _FEWEST_PARTS, _MOST_PARTS = 2, 8
-"""Parts a paper is taken to be divided into."""
+"""Bounds of the estimated number of parts of a paper."""
 Unit = Literal["run", "paper", "read", "paper_part", "dataset", "protocol_part", "task"]
 
 
@@ -35,7 +35,7 @@ class Row(Value):
 
 
 class Units(Value):
-    """How much work of a kind there is in a run; see `forecast.toml`."""
+    """Rules for counting the units of work of a run; see `forecast.toml`."""
 
     characters_per_paper_part: int
     protocol_parts: int
@@ -43,12 +43,12 @@ class Units(Value):
     tasks_without_data: int
 
 
-class Table(Value):
+class ForecastTable(Value):
     """The measured table.
 
     Attributes:
-        factor: What a forecast is multiplied with for the ends of its range.
-        units: How units of work are counted.
+        factor: Factors on a forecast for the ends of its range.
+        units: Rules for counting units of work.
         prompts: Name -> its share, in the order of the pipeline.
     """
 
@@ -58,14 +58,14 @@ class Table(Value):
 
 
 @cache
-def measured() -> Table:
-    """The table that comes with the package."""
+def measured() -> ForecastTable:
+    """Load the table that comes with the package."""
     text = Path(__file__).with_name("forecast.toml").read_text(encoding="utf-8")
-    return Table.model_validate(tomllib.loads(text))
+    return ForecastTable.model_validate(tomllib.loads(text))
 
 
 class ObjectiveSize(Value):
-    """How much there is to work on.
+    """Size of an objective's inputs.
 
     Attributes:
         papers: Papers to be screened.
@@ -82,7 +82,7 @@ class ObjectiveSize(Value):
     max_parts: int = 12
 
     def units(self, counted: Units) -> dict[Unit, float]:
-        """How many units of each kind of work there are."""
+        """Count the units of each kind of work."""
         a_paper = self.body / max(self.read, 1) / counted.characters_per_paper_part
         parts = min(counted.protocol_parts, self.max_parts)
         tasks = parts * counted.tasks_per_protocol_part if self.datasets else counted.tasks_without_data
@@ -100,7 +100,7 @@ class ObjectiveSize(Value):
 def size_of(
     papers: Sequence[tuple[Paper, Document]], datasets: Sequence[Dataset], *, max_papers: int, max_parts: int
 ) -> ObjectiveSize:
-    """The size of a run on the researcher's own papers and data; which papers are read is not known yet."""
+    """Measure a run on the researcher's own papers and data; the papers to be read are not known yet."""
     read = min(len(papers), max_papers)
     bodies = [sum(s.end - s.start for s in d.sections if s.kind != "references") for _, d in papers]
     body = sum(bodies) * read // max(len(papers), 1)
@@ -118,7 +118,7 @@ class StepForecast(Value):
     usd: float | None
 
     def times(self, runs: float) -> StepForecast:
-        """The same for so many runs."""
+        """Multiply by a number of runs."""
         usd = None if self.usd is None else self.usd * runs
         tokens = {"input_tokens": self.input_tokens * runs, "output_tokens": self.output_tokens * runs}
         return self.model_copy(update={"calls": self.calls * runs, "usd": usd, **tokens})
@@ -139,7 +139,7 @@ class ModelForecast(Value):
 
     @property
     def may_cost(self) -> bool:
-        """Whether money may be asked: by its price, or because none is known and the model is somewhere else."""
+        """Whether calls may cost money: by the price, or because none is known and the model is on another machine."""
         if self.price is None:
             return not self.on_this_machine
         return self.price.input > 0 or self.price.output > 0
@@ -158,7 +158,7 @@ class Forecast(Value):
 
     @property
     def calls(self) -> float:
-        """Questions asked, repair turns apart."""
+        """Calls without repair turns."""
         return sum(s.calls for s in self.steps)
 
     @property
@@ -168,12 +168,12 @@ class Forecast(Value):
 
     @property
     def output_tokens(self) -> float:
-        """Tokens written, with those of reasoning."""
+        """Tokens written, including those of reasoning."""
         return sum(s.output_tokens for s in self.steps)
 
     @property
     def known_usd(self) -> float:
-        """The cost of the models whose prices are known."""
+        """Cost of the models whose prices are known."""
         return sum(s.usd for s in self.steps if s.usd is not None)
 
     @property
@@ -188,12 +188,12 @@ class Forecast(Value):
         return any(self.models[s.role].may_cost for s in self.steps)
 
     def of_role(self, role: Role) -> Forecast:
-        """The part of one role."""
+        """Select the part of one role."""
         return self.model_copy(update={"steps": tuple(s for s in self.steps if s.role == role)})
 
     @property
     def cost_text(self) -> str:
-        """The cost in words, e.g. `about 0.40 USD, likely 0.16–0.80`."""
+        """Cost in words, e.g. `about 0.40 USD, likely 0.16–0.80`."""
         if not self.may_cost:
             free = all(self.models[s.role].price is not None for s in self.steps)
             return "nothing" if free else "unknown, as no price is listed, on this machine"
@@ -212,7 +212,7 @@ class Forecast(Value):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The forecast for people: tokens, cost, and a line per role when models differ."""
+        """Forecast for people: tokens, cost, and a line per role when models differ."""
         found = [f"forecast: {self.tokens_text}"]
         dates = sorted(str(m.price.date) for m in self.models.values() if m.price and m.price.date and m.may_cost)
         since = f" (prices as seen on {dates[0]})" if dates else ""
@@ -228,7 +228,7 @@ class Forecast(Value):
 def forecast(
     size: ObjectiveSize, models: Mapping[Role, ModelSettings], prices: Prices, cards: Mapping[str, Card]
 ) -> Forecast:
-    """The forecast of a run of this size with the models of these roles; prompts of other roles are left out."""
+    """Forecast a run of this size with the models of these roles; prompts of other roles are left out."""
     named = {
         role: ModelForecast(label=m.label, on_this_machine=m.on_this_machine, price=prices.of(m))
         for role, m in models.items()
@@ -246,7 +246,7 @@ def forecast(
 def _step(
     prompt: str, row: Row, calls: float, card: Card, settings: ModelSettings, price: Price | None
 ) -> StepForecast:
-    """One prompt's share; a question and an answer are never longer than the model takes and gives."""
+    """Forecast one prompt; a question and an answer are never longer than the model allows."""
     longest = settings.max_output or card.max_output_tokens
     context = settings.context or (price.context if price else None)
     question = row.input if context is None else min(row.input, max(context - longest, 0))
@@ -258,7 +258,7 @@ def _step(
 
 
 def _shown(usd: float) -> str:
-    """An amount to two significant digits."""
+    """Format an amount to two significant digits."""
     if usd < 0.0005:
         return "0" if usd == 0 else "<0.001"
     decimals = 0 if usd >= 10 else 1 if usd >= 1 else 2 if usd >= 0.1 else 3

@@ -1,9 +1,8 @@
-"""The ledger: every model call of a run by its content, recorded before its answer is used.
+"""Ledger: every model call of a run by its content key, recorded before its answer is used.
 
-A repeated key is answered from here and costs nothing; that is what makes `resume` and replay exact. Answers that could
-not be used are recorded, too: they were paid for, and asking again would give the same.
-
-A backend that never calls out: what the ledger does not hold is an error that says so.
+A repeated question is answered from the ledger and costs nothing, which makes `resume` and replay exact. Unusable
+answers are recorded as well: they were paid for, and asking again would give the same. `ReplayBackend` answers from the
+ledger alone.
 """
 
 from __future__ import annotations
@@ -24,17 +23,19 @@ from bioresearcher.schemas.base import Origin, Usage, UsageRow
 
 LEDGER_FORMAT = 2
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_TABLE = (
-    "CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, prompt TEXT NOT NULL, model TEXT NOT NULL,"
-    " reply TEXT NOT NULL, usage TEXT NOT NULL, role TEXT NOT NULL DEFAULT '', origin TEXT NOT NULL DEFAULT '',"
-    " answered_by TEXT NOT NULL DEFAULT '', failure TEXT NOT NULL DEFAULT '', hint TEXT NOT NULL DEFAULT '',"
-    " repaired INTEGER NOT NULL DEFAULT 0, seconds REAL NOT NULL DEFAULT 0)"
+_COLUMNS_OF_1 = (
+    "key TEXT PRIMARY KEY, prompt TEXT NOT NULL, model TEXT NOT NULL, reply TEXT NOT NULL, usage TEXT NOT NULL"
 )
-_SINCE_2 = (
-    "role TEXT NOT NULL DEFAULT ''", "origin TEXT NOT NULL DEFAULT ''", "answered_by TEXT NOT NULL DEFAULT ''",
-    "failure TEXT NOT NULL DEFAULT ''", "hint TEXT NOT NULL DEFAULT ''", "repaired INTEGER NOT NULL DEFAULT 0",
+_COLUMNS_SINCE_2 = (
+    "role TEXT NOT NULL DEFAULT ''",
+    "origin TEXT NOT NULL DEFAULT ''",
+    "answered_by TEXT NOT NULL DEFAULT ''",
+    "failure TEXT NOT NULL DEFAULT ''",
+    "hint TEXT NOT NULL DEFAULT ''",
+    "repaired INTEGER NOT NULL DEFAULT 0",
     "seconds REAL NOT NULL DEFAULT 0",
-)  # fmt: skip
+)
+_TABLE = f"CREATE TABLE IF NOT EXISTS calls ({', '.join((_COLUMNS_OF_1, *_COLUMNS_SINCE_2))})"
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,12 @@ class LedgerEntry:
         prompt: The prompt's name.
         role: The model role that was asked.
         identity: Model and sampling parameters, as in the key.
-        origin: Who answered: the rules or a model.
-        reply: The answer; its text is what came, usable or not.
-        failure: Class and message of the error when the answer could not be used; empty when it could.
+        origin: The rules or a model.
+        reply: The answer, usable or not.
+        failure: Class and message of the error when the answer could not be used; else empty.
         hint: The error's hint.
         repaired: Whether a repair turn was needed.
-        seconds: How long the answer took.
+        seconds: Duration of the call.
     """
 
     key: str
@@ -66,10 +67,10 @@ class LedgerEntry:
     seconds: float = 0
 
     def answer(self) -> Reply:
-        """The answer.
+        """Return the answer.
 
         Raises:
-            AnswerError: It could not be used then and cannot be used now.
+            AnswerError: The recorded answer could not be used.
         """
         if not self.failure:
             return self.reply
@@ -82,11 +83,11 @@ class Ledger:
     """One SQLite file; an entry is durable when `record` returns.
 
     Attributes:
-        note: What was found wrong with the file when it was opened, and what was done; empty when nothing was.
+        note: Damage found when the file was opened, and what was done about it; empty when there was none.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file. A damaged one is moved aside and begun anew; `note` says so.
+        """Open or create the file. A damaged one is moved aside and replaced by an empty one; `note` says so.
 
         Raises:
             RunFolderError: It was written by a newer version.
@@ -107,27 +108,33 @@ class Ledger:
             self._db = _opened(path)
 
     def find(self, key: str) -> LedgerEntry | None:
-        """The recorded call, or None."""
+        """Return the recorded call, or None."""
         row = self._db.execute(f"{_SELECT} WHERE key = ?", (key,)).fetchone()
         return _entry(row) if row else None
 
     def record(self, entry: LedgerEntry) -> None:
-        """Store a call; an already stored key is kept as it is.
+        """Store a call; a key that is already stored keeps its entry.
 
         Raises:
             WorkspaceError: The disk is full or the file became unwritable.
         """
-        row = (
-            entry.key, entry.prompt, entry.identity, entry.reply.text, entry.reply.usage.model_dump_json(), entry.role,
-            entry.origin, entry.reply.model, entry.failure, entry.hint, int(entry.repaired), entry.seconds,
-        )  # fmt: skip
+        first = (entry.key, entry.prompt, entry.identity, entry.reply.text, entry.reply.usage.model_dump_json())
+        since_2 = (
+            entry.role,
+            entry.origin,
+            entry.reply.model,
+            entry.failure,
+            entry.hint,
+            entry.repaired,
+            entry.seconds,
+        )
         try:
-            self._db.execute("INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._db.execute("INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", first + since_2)
         except sqlite3.DatabaseError as error:
             raise WorkspaceError(f"cannot write {self._path}: {error}.", hint="Is the disk full?") from error
 
     def entries(self) -> Iterable[LedgerEntry]:
-        """All calls in the order in which they were recorded."""
+        """Iterate over all calls in the order in which they were recorded."""
         for row in self._db.execute(f"{_SELECT} ORDER BY rowid"):
             yield _entry(row)
 
@@ -139,11 +146,11 @@ class Ledger:
         return total
 
     def rows(self) -> tuple[UsageRow, ...]:
-        """Use of models by step, role and model; answers by rule are counted with the model whose step it was."""
+        """Sum the use of models by step, role and model; an answer by rule counts for the model it replaced."""
         return _rows(self.entries())
 
     def carry_over(self, rows: Iterable[UsageRow]) -> None:
-        """Count what was spent according to the manifest, when the file that knew it was damaged."""
+        """Record the use of models that the manifest states, after the ledger was damaged."""
         for row in rows:
             name = f"{row.step} {row.role} {row.model}"
             reply = Reply("", row.usage, row.model)
@@ -156,7 +163,7 @@ class Ledger:
 
 
 def usage_rows(path: Path) -> tuple[UsageRow, ...] | None:
-    """`Ledger.rows` of a file that is only read, also while a run writes it; None when it cannot be read."""
+    """Compute `Ledger.rows` of a file, also while a run writes it; None when it cannot be read."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
             return _rows(_entry(row) for row in db.execute(f"{_SELECT} ORDER BY rowid"))
@@ -179,7 +186,7 @@ def _rows(entries: Iterable[LedgerEntry]) -> tuple[UsageRow, ...]:
                 "repaired": row.repaired + (entry.repaired and not entry.failure),
             }
         )
-    # popped: a step that several models answered for has its answers by rule with the first of them
+    # pop: if several models answered for a step, its answers by rule are counted with the first of them
     return tuple(rows[n].model_copy(update={"by_rule": by_rule.pop(n[0], 0)}) for n in sorted(rows))
 
 
@@ -195,6 +202,7 @@ def _entry(row: tuple[str, str, str, str, Origin, str, str, str, str, str, int, 
 
 
 def _opened(path: Path) -> sqlite3.Connection:
+    """Open a ledger, check it, and bring it to the current format."""
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode=WAL")
@@ -206,7 +214,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         db.execute("BEGIN IMMEDIATE")
         db.execute(_TABLE)
         if version == 1:
-            for column in _SINCE_2:
+            for column in _COLUMNS_SINCE_2:
                 db.execute(f"ALTER TABLE calls ADD COLUMN {column}")
             db.execute("UPDATE calls SET origin = 'offline' WHERE model LIKE 'offline/%'")
         db.execute(f"PRAGMA user_version={LEDGER_FORMAT}")
@@ -218,7 +226,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def known_format(db: sqlite3.Connection, path: Path) -> int:
-    """The format of an open ledger; 0 for a new file.
+    """Return the format of an open ledger; 0 for a new file.
 
     Raises:
         RunFolderError: It was written by a newer version.
@@ -233,7 +241,7 @@ def known_format(db: sqlite3.Connection, path: Path) -> int:
 
 
 class _Damaged(sqlite3.DatabaseError):
-    """What SQLite's own check found."""
+    """SQLite's own check of the file failed."""
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
@@ -242,7 +250,7 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
 
 
 def _move_aside(path: Path) -> Path:
-    """The damaged file under a name that is free; its write-ahead log goes with it."""
+    """Rename a damaged file and its write-ahead log to a free name."""
     number = next(n for n in range(1, 10_000) if not path.with_name(f"{path.name}.damaged-{n}").exists())
     aside = path.with_name(f"{path.name}.damaged-{number}")
     try:
@@ -256,36 +264,36 @@ def _move_aside(path: Path) -> Path:
 
 
 class ReplayBackend:
-    """Stands in for the backend of a recorded run.
+    """Backend of a replay: it never answers, as every answer must come from the ledger.
 
-    It asks the same questions under the same content keys, so that `ask` finds every answer in the ledger; rules are
-    not computed anew either. Only the inner backend's name, origin, identity and room are used: no key and no network.
+    It gives questions the same content keys as the recorded run's backend, so that `ask` finds every answer in the
+    ledger. Only the inner backend's name, origin, identity and room are used: no key and no network.
     """
 
     def __init__(self, inner: Backend, explain: Callable[[], str]) -> None:
-        """Stand in for `inner`; `explain` says in a sentence why an answer may be missing."""
+        """Wrap `inner`; `explain` gives the reason why an answer may be missing, in a sentence."""
         self.name: str = inner.name
         self.origin: Origin = inner.origin
         self._inner = inner
         self._explain = explain
 
     def identity(self, request: Request) -> str:
-        """What would have answered: the recorded run's model and sampling parameters."""
+        """Identify the recorded run's model and sampling parameters."""
         return self._inner.identity(request)
 
     def room(self, request: Request) -> int | None:
-        """As in the recorded run, so that prompts are shortened in the same way."""
+        """Return the room of the recorded run's backend, so that prompts are shortened alike."""
         return self._inner.room(request)
 
     async def aclose(self) -> None:
-        """Close what the recorded run's backend would open."""
+        """Close the recorded run's backend."""
         await self._inner.aclose()
 
     async def complete(self, request: Request) -> Reply:
-        """Never answers: the ledger was asked before.
+        """Fail: the ledger was asked before and has no answer.
 
         Raises:
-            BackendError: Always; it names the prompt and what is not as it was in the recorded run.
+            BackendError: Always; it names the prompt and the differences from the recorded run.
         """
         raise BackendError(
             f"{request.prompt}: the replayed run has no recorded answer to this question.", hint=self._explain()

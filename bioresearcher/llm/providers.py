@@ -1,9 +1,9 @@
-"""LangChain's chat models, built from settings and from nothing else.
+"""LangChain's chat models, built from the settings and from nothing else.
 
 The providers' packages read addresses, keys, proxies and tracing switches from the environment by themselves. Here each
-of them is given explicitly, and is built with those variables out of sight, so that a role never reaches a provider, or
-sends a key, that was not configured for it. Requests to this machine ignore proxies; others respect `HTTPS_PROXY` and
-`NO_PROXY`. Retrying is `llm.retry`'s business, so the packages' own is off.
+of them is given explicitly, and the models are built with those variables hidden, so that a role never reaches a
+provider, or sends a key, that was not configured for it. Requests to this machine ignore proxies; others respect
+`HTTPS_PROXY` and `NO_PROXY`. The packages' own retries are off: `provider_errors.with_retries` repeats requests.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from bioresearcher.errors import InputError
-from bioresearcher.llm.provider_errors import trouble_of
+from bioresearcher.llm.provider_errors import classify_error
 from bioresearcher.llm.reply_parsing import has_ended
 from bioresearcher.prompts import Message
 from bioresearcher.schemas.model import ModelSettings, Provider, Role
@@ -29,8 +29,13 @@ from bioresearcher.schemas.model import ModelSettings, Provider, Role
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.outputs import ChatGenerationChunk
     from langchain_core.runnables import RunnableConfig
+    from langchain_openai.chat_models.base import BaseChatOpenAI
     from pydantic import SecretStr
+
+OptionalPackage = Any
+"""A module whose types are only known where the extra is installed."""
 
 OWN_ADDRESSES: Mapping[Provider, str] = {
     "openai": "https://api.openai.com/v1",
@@ -43,26 +48,25 @@ _EXTRAS: Mapping[Provider, str] = {
     "google": "langchain_google_genai",
     "ollama": "langchain_ollama",
 }
-"""Extras of this package, which are named like their providers, and the packages they bring."""
-CONNECT_S = 15.0
-"""Longest wait for a connection. For the answer the call's own limit holds."""
+"""Package that each extra of this package installs; extras are named like their providers."""
+_CONNECT_S = 15.0
+"""Longest wait for a connection, in seconds. The answer has the call's own limit."""
 _LONGEST_S = 3600.0
-NO_KEY = "none"
-"""Sent where the server needs no key; the packages want one."""
+_NO_KEY = "none"
+"""Sent to a server that needs no key, as the packages require one."""
 
-_AMBIENT = (
-    "OPENAI_", "AZURE_", "ANTHROPIC_", "GOOGLE_", "GEMINI_", "OLLAMA_", "LANGCHAIN_", "LANGSMITH_", "LC_OUTPUT_VERSION",
-)  # fmt: skip
+_AMBIENT = tuple("OPENAI_ AZURE_ ANTHROPIC_ GOOGLE_ GEMINI_ OLLAMA_ LANGCHAIN_ LANGSMITH_ LC_OUTPUT_VERSION".split())
+"""Prefixes of the variables that the providers' packages read."""
 _HIDING = threading.Lock()
 _NOT_AN_ANSWER = (ValueError, KeyError, TypeError, AttributeError, IndexError)
-"""What LangChain raises over a body it can make nothing of."""
+"""Errors that LangChain raises over a body it cannot parse."""
 
 
 class StrangeAnswerError(Exception):
-    """What came back is not the answer of a chat model.
+    """The response is not the answer of a chat model.
 
     Attributes:
-        status_code: The status some servers put into the body of an answer that is 200; None when there is none.
+        status_code: Status that some servers put into the body of a response with status 200; None when there is none.
         body: The error in that body.
     """
 
@@ -74,19 +78,19 @@ class StrangeAnswerError(Exception):
 
 @dataclass(frozen=True)
 class Connection:
-    """A model ready to be called, and how its connections are closed."""
+    """A model ready to be called, and the function that closes its connections."""
 
     model: BaseChatModel
     aclose: Callable[[], Awaitable[None]]
 
 
 def connect(settings: ModelSettings, *, role: str, environ: Mapping[str, str]) -> Connection:
-    """The model that settings describe. No request is made.
+    """Build the model that settings describe. No request is made.
 
     Args:
         settings: The model.
         role: For error messages.
-        environ: Where the key is looked up, under the name the settings give.
+        environ: Environment with the key, under the name the settings give.
 
     Raises:
         InputError: The provider's package is not installed, the key's variable is not set, or a needed setting is
@@ -107,14 +111,14 @@ def connect(settings: ModelSettings, *, role: str, environ: Mapping[str, str]) -
             connection = builders[settings.provider](settings, key)
         except ImportError as error:
             raise _missing(settings, role, error.name or str(error)) from error
-    # What they warn of is told by errors that come with it, in the words of this program.
+    # Their warnings only repeat errors that this program reports in its own words.
     warnings.filterwarnings("ignore", module=r"langchain_(openai|anthropic|google_genai|ollama)")
     return connection
 
 
 @asynccontextmanager
 async def untraced() -> AsyncIterator[None]:
-    """Within this block LangChain reports nothing to a tracing service, whatever the environment says."""
+    """Keep LangChain from reporting to a tracing service within this block, whatever the environment says."""
     from langsmith import tracing_context
 
     with tracing_context(enabled=False):
@@ -134,7 +138,7 @@ async def invoke(
         stream: Receive the answer as it is written.
 
     Raises:
-        StrangeAnswerError: What came back is not the answer of a chat model.
+        StrangeAnswerError: The response is not the answer of a chat model.
         TimeoutError: It took too long.
         ConnectionError: The stream ended before the answer did.
     """
@@ -157,7 +161,7 @@ async def invoke(
             raise TimeoutError(f"no answer within {limit_s:g} s") from None
         raise
     except _NOT_AN_ANSWER as error:
-        if trouble_of(error).kind != "other":
+        if classify_error(error).kind != "other":
             raise
         raise _strange(error) from None
     whole = pieces[0] + pieces[1:] if pieces else AIMessage(content="")
@@ -167,14 +171,14 @@ async def invoke(
 
 
 def sampling(settings: ModelSettings, longest: int, *, old_limit: bool) -> dict[str, Any]:
-    """What goes with each call: the longest answer, and temperature and seed where they are set.
+    """Make the arguments of a call: the longest answer, and temperature and seed if they are set.
 
-    They are given with the call because the constructors drop a temperature they think a model does not take.
+    They are given with the call because the constructors drop a temperature that they think a model does not take.
 
     Args:
         settings: The model.
         longest: Tokens.
-        old_limit: Whether the server knows the limit as `max_tokens`, not `max_completion_tokens`; OpenAI's API only.
+        old_limit: Name the limit `max_tokens` instead of `max_completion_tokens`; OpenAI's API only.
     """
     chosen = {"temperature": settings.temperature, "seed": settings.seed}
     given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
@@ -190,17 +194,17 @@ def sampling(settings: ModelSettings, longest: int, *, old_limit: bool) -> dict[
 
 
 def _strange(error: Exception) -> StrangeAnswerError:
-    """What LangChain could make nothing of; some servers tell errors in an answer that is 200."""
-    told = error.args[0] if error.args else None
-    if not isinstance(told, Mapping):
+    """Translate LangChain's error over a body it cannot parse; some servers put errors into a response of 200."""
+    detail = error.args[0] if error.args else None
+    if not isinstance(detail, Mapping):
         return StrangeAnswerError(str(error).split(". ")[0][:200] or type(error).__name__)
-    code = str(told.get("code"))
+    code = str(detail.get("code"))
     status = int(code) if re.fullmatch(r"[45]\d\d", code) else None
-    return StrangeAnswerError(str(told.get("message") or told), status_code=status, body={"error": told})
+    return StrangeAnswerError(str(detail.get("message") or detail), status_code=status, body={"error": detail})
 
 
 def _check(settings: ModelSettings, role: str) -> None:
-    """Settings that a provider cannot do with or without."""
+    """Refuse settings that a provider requires or does not take."""
     if settings.base_url is None and settings.provider not in OWN_ADDRESSES:
         raise InputError(f"{role}: {settings.label} needs a base_url.", hint="Say where the server is.")
     if settings.provider == "azure" and not settings.api_version:
@@ -215,12 +219,12 @@ def _check(settings: ModelSettings, role: str) -> None:
 
 
 def _key(settings: ModelSettings, role: str, environ: Mapping[str, str]) -> SecretStr:
-    """The key from the variable that the settings name, and from no other."""
+    """Read the key from the variable that the settings name, and from no other."""
     from pydantic import SecretStr
 
     name = settings.api_key_env
     if name is None:
-        return SecretStr(NO_KEY)
+        return SecretStr(_NO_KEY)
     key = environ.get(name, "").strip()
     if not key:
         raise InputError(
@@ -254,7 +258,7 @@ def _missing(settings: ModelSettings, role: str, package: str) -> InputError:
 
 @contextmanager
 def _hidden_environment() -> Iterator[None]:
-    """The environment without what the providers' packages would read from it; put back at the end."""
+    """Hide the variables that the providers' packages read from the environment; they are restored at the end."""
     with _HIDING:
         hidden = {name: value for name, value in os.environ.items() if name.upper().startswith(_AMBIENT)}
         for name in hidden:
@@ -266,19 +270,19 @@ def _hidden_environment() -> Iterator[None]:
 
 
 def _direct(settings: ModelSettings) -> dict[str, Any]:
-    """For httpx: no proxy to this machine."""
+    """Make the options by which httpx uses no proxy to this machine."""
     return {"mounts": dict.fromkeys(("all://", "http://", "https://"))} if settings.on_this_machine else {}
 
 
-def _optional(package: str) -> Any:  # noqa: ANN401 - its types are only there where it is installed
-    """A package that comes with an extra."""
+def _optional(package: str) -> OptionalPackage:
+    """Import a package that comes with an extra."""
     return importlib.import_module(package)
 
 
 def _openai_options(settings: ModelSettings, key: SecretStr) -> dict[str, Any]:
     import openai
 
-    timeout = openai.Timeout(None, connect=CONNECT_S)
+    timeout = openai.Timeout(None, connect=_CONNECT_S)
     return {
         "model": settings.model,
         "api_key": key,
@@ -299,7 +303,8 @@ def _openai(settings: ModelSettings, key: SecretStr) -> Connection:
     from langchain_openai import ChatOpenAI
 
     options = _openai_options(settings, key)
-    model = _hearing_refusals(ChatOpenAI)(base_url=settings.base_url or OWN_ADDRESSES["openai"], **options)
+    model = ChatOpenAI(base_url=settings.base_url or OWN_ADDRESSES["openai"], **options)
+    _keep_refusals(model)
     return Connection(model, model.root_async_client.close)
 
 
@@ -307,25 +312,28 @@ def _azure(settings: ModelSettings, key: SecretStr) -> Connection:
     from langchain_openai import AzureChatOpenAI
 
     options = _openai_options(settings, key)
-    model = _hearing_refusals(AzureChatOpenAI)(
+    model = AzureChatOpenAI(
         azure_endpoint=settings.base_url, azure_deployment=settings.model, api_version=settings.api_version, **options
     )
+    _keep_refusals(model)
     return Connection(model, model.root_async_client.close)
 
 
-def _hearing_refusals(base: Any) -> Any:  # noqa: ANN401 - a class that is only known once LangChain is imported
-    """The class, also taking up a refusal that is streamed, which it passes over."""
+def _keep_refusals(model: BaseChatOpenAI) -> None:
+    """Make a model keep a refusal that is streamed, which LangChain drops."""
+    convert = model._convert_chunk_to_generation_chunk
 
-    class Hearing(base):  # type: ignore[misc]
-        def _convert_chunk_to_generation_chunk(self, chunk: dict[str, Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            made = super()._convert_chunk_to_generation_chunk(chunk, *args, **kwargs)
-            for choice in chunk.get("choices") or ():
-                refusal = (choice.get("delta") or {}).get("refusal")
-                if made is not None and refusal:
-                    made.message.additional_kwargs["refusal"] = refusal
-            return made
+    def convert_and_keep(
+        chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
+    ) -> ChatGenerationChunk | None:
+        made = convert(chunk, default_chunk_class, base_generation_info)
+        for choice in chunk.get("choices") or ():
+            refusal = (choice.get("delta") or {}).get("refusal")
+            if made is not None and refusal:
+                made.message.additional_kwargs["refusal"] = refusal
+        return made
 
-    return Hearing
+    model.__dict__["_convert_chunk_to_generation_chunk"] = convert_and_keep
 
 
 def _anthropic(settings: ModelSettings, key: SecretStr) -> Connection:
@@ -334,7 +342,7 @@ def _anthropic(settings: ModelSettings, key: SecretStr) -> Connection:
     model = langchain.ChatAnthropic(
         model_name=settings.model, api_key=key, base_url=url, max_retries=0, timeout=None, stop=None, cache=False
     )
-    timeout = anthropic.Timeout(None, connect=CONNECT_S)
+    timeout = anthropic.Timeout(None, connect=_CONNECT_S)
     client = anthropic.AsyncAnthropic(
         api_key=key.get_secret_value(),
         base_url=url,
@@ -367,7 +375,7 @@ def _ollama(settings: ModelSettings, key: SecretStr) -> Connection:
         model=settings.model,
         base_url=settings.base_url or OWN_ADDRESSES["ollama"],
         client_kwargs=_direct(settings),
-        async_client_kwargs={"timeout": httpx.Timeout(None, connect=CONNECT_S)},
+        async_client_kwargs={"timeout": httpx.Timeout(None, connect=_CONNECT_S)},
         cache=False,
     )
     client = model._async_client

@@ -1,4 +1,4 @@
-"""From what a model sent back to a reply: the JSON in it, what it cost, and the ways in which it is no answer."""
+"""Parsing of a model's message: the JSON in it, its usage, and the reasons why it may not be an answer."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _OPENS = re.compile(
     rf"<{_TAGS}>|\[THINK\]|<\|START_THINKING\|>|◁think▷|<\|channel\|>\s*(?:analysis|commentary)\b", re.IGNORECASE
 )
 _CLOSES = re.compile(rf"</{_TAGS}>|\[/THINK\]|<\|END_THINKING\|>|◁/think▷|<\|channel\|>\s*final\b", re.IGNORECASE)
-"""Marks around the reasoning of open models, with those of the channels of gpt-oss."""
+"""Marks around the reasoning of open models, and those of gpt-oss's channels."""
 _LIKE_AN_OBJECT = re.compile(r"\{\s*(?:[\"'}]|\w+\s*:|$)")
 _ONLY_AN_END = re.compile(r"\s*(?:```|~~~)?\s*(?:<\|\w+\|>|</?(?:answer|output|json)>|\s)*\Z", re.IGNORECASE)
 _MOST_CANDIDATES = 200
 
 _BYTES_PER_TOKEN_AT_MOST = 4.5
-"""More than current tokenizers give for text like ours: a prompt is never taken for longer than it is."""
+"""More than current tokenizers give for the prompts' text, so that a prompt's length is never overestimated."""
 _TOO_SHORT_TO_TELL = 600
 _REASONS: dict[str, Literal["stop", "length", "refusal", "context"]] = {
     **dict.fromkeys("stop end_turn eos tool_calls tool_use function_call stop_sequence".split(), "stop"),
@@ -44,13 +44,13 @@ _REASONS: dict[str, Literal["stop", "length", "refusal", "context"]] = {
 
 @dataclass(frozen=True)
 class Expected:
-    """What an answer is judged against.
+    """Properties of the request that its answer is checked against.
 
     Attributes:
-        label: Prompt and model, to begin an error with.
+        label: Prompt and model; begins error messages.
         prompt: The text sent, messages and schema.
-        longest: Most tokens the answer was allowed.
-        price: Of the model; None when unknown.
+        longest: Most tokens that the answer may have.
+        price: Price of the model; None when unknown.
     """
 
     label: str
@@ -66,7 +66,7 @@ class ParsedReply:
     Attributes:
         reply: The JSON, or the bare text where there is none in it.
         is_json: Whether it is a JSON object.
-        counted: Whether the server told the tokens; otherwise they are estimated.
+        counted: Whether the server stated the tokens; otherwise they are estimated.
     """
 
     reply: Reply
@@ -74,19 +74,19 @@ class ParsedReply:
     counted: bool
 
 
-def answer_of(message: AIMessage, asked: Expected, *, model: str) -> ParsedReply:
-    """The answer in a model's message.
+def parse_reply(message: AIMessage, asked: Expected, *, model: str) -> ParsedReply:
+    """Extract the answer from a model's message.
 
     Raises:
         RefusalError: The model or a filter declined.
-        TruncatedError: It ended at the longest allowed answer and is not complete.
-        ContextOverflowError: The prompt did not fit: the model says so, or has seen far less than was sent.
-        EmptyReplyError: There is nothing in it beside reasoning.
+        TruncatedError: The answer reached the token limit and is not complete.
+        ContextOverflowError: The prompt did not fit: the model reports it, or has read far less than was sent.
+        EmptyReplyError: The message holds nothing besides reasoning.
     """
-    said = text_of(message)
-    usage, counted = usage_of(message, asked, said)
-    found, complete = json_in(said)
-    visible = without_reasoning(said) if found is None else found
+    content = text_of(message)
+    usage, counted = usage_of(message, asked, content)
+    found, complete = find_json(content)
+    visible = without_reasoning(content) if found is None else found
     reason = finish_reason(message)
     _check_refusal(message, reason, asked, usage, visible)
     if reason == "context" or (counted and _was_cut(asked.prompt, usage)):
@@ -99,12 +99,12 @@ def answer_of(message: AIMessage, asked: Expected, *, model: str) -> ParsedReply
             text=visible,
         )
     if not visible.strip():
-        thought = " but reasoning" if said.strip() or usage.reasoning_tokens else ""
+        thought = " but reasoning" if content.strip() or usage.reasoning_tokens else ""
         raise EmptyReplyError(
             f"{asked.label}: there is nothing{thought} in the answer.",
             hint="Ask another model, or raise `max_output` if it reasons for long.",
             usage=usage,
-            text=said.strip(),
+            text=content.strip(),
         )
     return ParsedReply(Reply(visible, usage, model), found is not None, counted)
 
@@ -139,9 +139,9 @@ def _overflow(asked: Expected, usage: Usage, text: str) -> ContextOverflowError:
 
 
 def _was_cut(prompt: str, usage: Usage) -> bool:
-    """Whether the server has seen less than half of what the prompt is at the very least.
+    """Check whether the server has read less than half of the prompt's smallest possible length.
 
-    Some count only tokens that were not cached: where more were cached than counted, both are added.
+    Some servers count only tokens that were not cached: if more were cached than counted, both are added.
     """
     least = _at_least(prompt)
     seen = usage.input_tokens + (usage.cached_tokens if usage.cached_tokens > usage.input_tokens else 0)
@@ -149,43 +149,43 @@ def _was_cut(prompt: str, usage: Usage) -> bool:
 
 
 def _at_least(prompt: str) -> int:
-    """Tokens a prompt has at the very least; runs of blanks and rules may be single tokens."""
+    """Estimate the least tokens of a prompt; runs of blanks and rules may be single tokens."""
     squeezed = re.sub(r"([\s.=_*-])\1{2,}", r"\1\1", prompt)
     return int(len(squeezed.encode("utf-8", "replace")) / _BYTES_PER_TOKEN_AT_MOST)
 
 
 def finish_reason(message: AIMessage) -> str:
-    """Why the model stopped: `stop`, `length`, `refusal`, `context`; empty when it is not told or unknown."""
-    return _REASONS.get(_told_reason(message).lower(), "")
+    """Return why the model stopped: `stop`, `length`, `refusal`, `context`; empty when it is missing or unknown."""
+    return _REASONS.get(_stated_reason(message).lower(), "")
 
 
 def has_ended(message: AIMessage) -> bool:
-    """Whether the server said why the model stopped: a stream without it was broken off."""
-    return bool(_told_reason(message))
+    """Check whether the server gave a reason for the end: a stream without one was broken off."""
+    return bool(_stated_reason(message))
 
 
-def _told_reason(message: AIMessage) -> str:
-    told = (message.response_metadata.get(name) for name in ("finish_reason", "stop_reason", "done_reason"))
-    return next((value for value in told if isinstance(value, str) and value), "")
+def _stated_reason(message: AIMessage) -> str:
+    stated = (message.response_metadata.get(name) for name in ("finish_reason", "stop_reason", "done_reason"))
+    return next((value for value in stated if isinstance(value, str) and value), "")
 
 
-def usage_of(message: AIMessage, asked: Expected, said: str) -> tuple[Usage, bool]:
-    """What a call used, and whether the server told it; otherwise it is estimated from the texts."""
-    told: Mapping[str, Any] = message.usage_metadata or {}
-    inputs, outputs = told.get("input_token_details") or {}, told.get("output_token_details") or {}
-    counted = _count(told.get("input_tokens")) > 0
+def usage_of(message: AIMessage, asked: Expected, content: str) -> tuple[Usage, bool]:
+    """Return the usage of a call, and whether the server stated it; otherwise it is estimated from the texts."""
+    stated: Mapping[str, Any] = message.usage_metadata or {}
+    inputs, outputs = stated.get("input_token_details") or {}, stated.get("output_token_details") or {}
+    counted = _count(stated.get("input_tokens")) > 0
     usage = Usage(
         calls=1,
-        input_tokens=_count(told.get("input_tokens")) or tokens_of(asked.prompt),
+        input_tokens=_count(stated.get("input_tokens")) or tokens_of(asked.prompt),
         cached_tokens=_count(inputs.get("cache_read")) or _cache_hits(message),
-        output_tokens=_count(told.get("output_tokens")) or (0 if counted else tokens_of(said)),
+        output_tokens=_count(stated.get("output_tokens")) or (0 if counted else tokens_of(content)),
         reasoning_tokens=_count(outputs.get("reasoning")),
     )
     return usage.model_copy(update={"cost_usd": asked.price.cost(usage) if asked.price else None}), counted
 
 
 def _cache_hits(message: AIMessage) -> int:
-    """Cached tokens by the name DeepSeek gives them."""
+    """Return the cached tokens, which DeepSeek reports under a name of its own."""
     raw = message.response_metadata.get("token_usage")
     return _count(raw.get("prompt_cache_hit_tokens")) if isinstance(raw, Mapping) else 0
 
@@ -200,7 +200,7 @@ def _blocks(message: AIMessage) -> list[Mapping[str, Any]]:
 
 
 def text_of(message: AIMessage) -> str:
-    """The text of a message: its content, or the text blocks of it; blocks of reasoning are left out."""
+    """Return the text of a message: its content or its text blocks; blocks of reasoning are left out."""
     if isinstance(message.content, str):
         return message.content
     parts: list[str] = []
@@ -212,12 +212,12 @@ def text_of(message: AIMessage) -> str:
     return "".join(parts)
 
 
-def json_in(text: str) -> tuple[str | None, bool]:
-    """The first JSON object in a text as it stands there, and whether nothing of the answer follows it.
+def find_json(text: str) -> tuple[str | None, bool]:
+    """Find the first JSON object in a text, and whether nothing but an end follows it.
 
-    Reasoning (in tags, in channels, or before a closing tag whose opening one is missing), Markdown fences and words
-    around the object are passed over. What begins like an object but is none is given too, so that a repair turn can
-    show what is wrong with it; None means that there is nothing like an object.
+    Reasoning (in tags, in channels, or before a closing tag without an opening one), Markdown fences and words around
+    the object are skipped. Text that begins like an object but is invalid is returned as well, so that a repair turn
+    can show the mistake; None means that there is nothing like an object.
     """
     whole = text.strip()
     if whole.startswith("{") and _end_of_object(whole, 0) == len(whole):
@@ -249,7 +249,7 @@ def json_in(text: str) -> tuple[str | None, bool]:
 
 
 def _closing_after(text: str, at: int) -> re.Match[str] | None:
-    """The mark that ends reasoning whose opening mark is missing: an object follows it. Marks in objects are text."""
+    """Find a closing mark of reasoning without an opening one, which an object follows. Marks in objects are text."""
     opening, closing = _OPENS.search(text, at), _CLOSES.search(text, at)
     if closing is None or (opening and opening.start() < closing.start()):
         return None
@@ -257,7 +257,7 @@ def _closing_after(text: str, at: int) -> re.Match[str] | None:
 
 
 def _last_object(text: str) -> tuple[str | None, bool]:
-    """The object that ends a text: the answer of a model that forgot to end its reasoning."""
+    """Find the object that ends a text: the answer of a model that forgot to close its reasoning."""
     at = text.find("{")
     for _ in range(_MOST_CANDIDATES):
         if at < 0:
@@ -270,7 +270,7 @@ def _last_object(text: str) -> tuple[str | None, bool]:
 
 
 def _end_of_object(text: str, at: int) -> int | None:
-    """Where the JSON object that begins here ends; None when it is none."""
+    """Find the end of the JSON object that begins here; None when it is invalid."""
     try:
         value, end = json.JSONDecoder().raw_decode(text, at)
     except (ValueError, RecursionError):
@@ -279,7 +279,7 @@ def _end_of_object(text: str, at: int) -> int | None:
 
 
 def _balanced_end(text: str, at: int) -> int | None:
-    """Where the brackets that open here are closed again, texts in quotes passed over; None when they are not."""
+    """Find where the brackets that open here are closed, ignoring quoted texts; None when they are not."""
     depth, quoted, escaped = 0, False, False
     for position in range(at, len(text)):
         mark = text[position]
@@ -298,7 +298,7 @@ def _balanced_end(text: str, at: int) -> int | None:
 
 
 def without_reasoning(text: str) -> str:
-    """A text in which there is no object, without reasoning and what marks channels."""
+    """Remove reasoning and marks of channels from a text without an object."""
     kept, at = "", 0
     while opening := _OPENS.search(text, at):
         kept += text[at : opening.start()]

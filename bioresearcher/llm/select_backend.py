@@ -1,4 +1,4 @@
-"""Who answers in a run: configured models, a server on this machine if it was asked for, or the rules."""
+"""Choice of a run's backend: configured models, a server on this machine if asked for, or the deterministic rules."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 from bioresearcher.errors import InputError, ModelRefusedError
 from bioresearcher.llm.providers import check_installed
-from bioresearcher.llm.server_probe import Probe, inquire, names_in, probe_all, shown
+from bioresearcher.llm.server_probe import Probe, listed_models, open_inquiry, probe_all, shorten_names
 from bioresearcher.schemas.model import ROLES, ModelSettings, Role
 from bioresearcher.settings import ModelOptions, Settings, models_by_role
 
 LOCAL_SERVERS: tuple[tuple[str, int], ...] = (("Ollama", 11434), ("llama.cpp", 8080), ("LM Studio", 1234))
-"""Where servers on this machine usually listen, in the order in which they are preferred."""
+"""Usual ports of servers on this machine, in the order of preference."""
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "AZURE_OPENAI_API_KEY")
 _ADDRESSES = ("BIORESEARCHER_BASE_URL", "OPENAI_BASE_URL")
 _LEAST = 1024
@@ -26,13 +26,13 @@ _LOCAL_TIMEOUT_S = 2.0
 
 @dataclass(frozen=True)
 class SelectedBackend:
-    """Who answers.
+    """The chosen backend.
 
     Attributes:
-        kind: The rules, or models.
-        models: The model of each role, with what its server says of its context; empty for the rules.
-        reason: Why, in a sentence for the user.
-        notes: What the user should know of the models.
+        kind: The rules (`offline`) or models (`chat`).
+        models: The model of each role, with the context its server states; empty for the rules.
+        reason: Reason of the choice, in a sentence for the user.
+        notes: Remarks on the models for the user.
     """
 
     kind: Literal["offline", "chat"]
@@ -41,7 +41,7 @@ class SelectedBackend:
     notes: tuple[str, ...] = ()
 
     def applied(self, settings: Settings) -> Settings:
-        """The settings with this choice made, so that a resumed or replayed run does not choose again."""
+        """Write this choice into settings, so that a resumed or replayed run does not choose again."""
         models = {str(role): model for role, model in self.models.items()}
         return settings.model_copy(update={"backend": self.kind, "models": models, "every_model": ModelOptions()})
 
@@ -58,7 +58,7 @@ class _Found:
         return model in self.models or (self.name == "Ollama" and f"{model}:latest" in self.models)
 
     def settings(self, model: str) -> ModelSettings:
-        """A model here; Ollama's own API, where it can be spoken, because it takes the context with each request."""
+        """Configure a model of this server; by Ollama's own API if possible, which takes the context per request."""
         if self.name == "Ollama" and importlib.util.find_spec("langchain_ollama") is not None:
             return ModelSettings(provider="ollama", model=model, base_url=self.root)
         return ModelSettings(provider="compatible", model=model, base_url=f"{self.root}/v1")
@@ -71,12 +71,12 @@ async def choose_backend(
     host: str = "127.0.0.1",
     servers: Sequence[tuple[str, int]] = LOCAL_SERVERS,
 ) -> SelectedBackend:
-    """Who answers, with the models' servers asked for what they have (see `llm.probe`).
+    """Choose the backend; the models' servers are asked for their models and contexts (see `llm.server_probe`).
 
     Only `local` looks for a server that was not configured; `auto` and `chat` never do.
 
     Raises:
-        InputError: What was asked for is not configured, is not on this machine, or a key is not set.
+        InputError: The backend asked for is not configured or not on this machine, or a key is not set.
         ModelRefusedError: A server does not accept the key, has no such model, or the model is too small.
         ModelUnavailableError: A configured server does not answer.
     """
@@ -96,7 +96,7 @@ async def choose_backend(
 
 
 def _why_none(environ: Mapping[str, str]) -> str:
-    """That no model is configured, and what comes nearest to one."""
+    """Explain that no model is configured, and name the variable that comes nearest to one."""
     for variable in (*_KEYS, *_ADDRESSES):
         if environ.get(variable):
             return f"no model is configured; {variable} is set, but no model is named: add --model NAME"
@@ -104,21 +104,21 @@ def _why_none(environ: Mapping[str, str]) -> str:
 
 
 async def _probed(models: Mapping[Role, ModelSettings], environ: Mapping[str, str], start: str) -> SelectedBackend:
-    """The models with the contexts their servers tell."""
+    """Complete the models with the contexts their servers state."""
     check_installed(models)
     probes = await probe_all(list(models.values()), environ)
     fitted = {role: _fitted(model, probes[model]) for role, model in models.items()}
     notes = [probes[model].note for model in models.values()]
     notes += [_reduced(model, probes[model]) for model in models.values()]
-    told = tuple(dict.fromkeys(note for note in notes if note))
-    return SelectedBackend("chat", fitted, reason=f"{start or 'configured: '}{describe(fitted)}.", notes=told)
+    distinct = tuple(dict.fromkeys(note for note in notes if note))
+    return SelectedBackend("chat", fitted, reason=f"{start or 'configured: '}{describe(fitted)}.", notes=distinct)
 
 
 def _fitted(model: ModelSettings, probe: Probe) -> ModelSettings:
-    """The model with the context its server has; a larger one that was configured would only be cut there.
+    """Set the model's context to its server's; the server would cut prompts for a larger one.
 
     Raises:
-        ModelRefusedError: Nothing of use fits into it.
+        ModelRefusedError: The context is too small to be of use.
     """
     if probe.context is None:
         return model
@@ -139,11 +139,11 @@ def _reduced(model: ModelSettings, probe: Probe) -> str:
 
 
 def describe(models: Mapping[Role, ModelSettings]) -> str:
-    """The models with their roles and, where it is not the provider's own, their address."""
+    """Name the models with their roles and, unless it is the provider's own, their address."""
     by_model: dict[str, list[str]] = {}
     for role, model in models.items():
         where = f" at {urlsplit(model.base_url).netloc}" if model.base_url else ""
-        by_model.setdefault(f"{shown([model.label])}{where}", []).append(role)
+        by_model.setdefault(f"{shorten_names([model.label])}{where}", []).append(role)
     if len(by_model) == 1:
         return f"{next(iter(by_model))} for all roles"
     return "; ".join(f"{text} for {', '.join(roles)}" for text, roles in by_model.items())
@@ -152,10 +152,10 @@ def describe(models: Mapping[Role, ModelSettings]) -> str:
 async def _local(
     settings: Settings, environ: Mapping[str, str], host: str, servers: Sequence[tuple[str, int]]
 ) -> SelectedBackend:
-    """Models on this machine: the configured ones, else those of a server that answers.
+    """Choose models on this machine: the configured ones, else those of a server that answers.
 
     Raises:
-        InputError: A configured model is elsewhere, no server answers, or it is not clear which model is meant.
+        InputError: A configured model is elsewhere, no server answers, or a server has several models.
     """
     for key, model in settings.models.items():
         if not model.on_this_machine and not _to_be_found(model):
@@ -193,10 +193,10 @@ def _with_options(model: ModelSettings, options: ModelOptions) -> ModelSettings:
 
 
 def _placed(model: ModelSettings, found: Sequence[_Found]) -> ModelSettings:
-    """A model that was named without an address, at the first server that has it.
+    """Set the address of a model that was named without one: that of the first server that has it.
 
     Raises:
-        InputError: None has.
+        InputError: No server has it.
     """
     if not _to_be_found(model):
         return model
@@ -204,31 +204,32 @@ def _placed(model: ModelSettings, found: Sequence[_Found]) -> ModelSettings:
         if server.serves(model.model):
             here = server.settings(model.model)
             return model.model_copy(update={"provider": here.provider, "base_url": here.base_url})
-    have = "; ".join(f"{server.name} has {shown(server.models)}" for server in found)
+    have = "; ".join(f"{server.name} has {shorten_names(server.models)}" for server in found)
     raise InputError(f"--backend local: no server on this machine has the model {model.model} ({have}).")
 
 
 def _only(server: _Found) -> ModelSettings:
-    """The model of a server that has one.
+    """Return the only model of a server.
 
     Raises:
-        InputError: It has several; none of them is meant more than the others.
+        InputError: The server has several models.
     """
     able = [name for name in server.models if "embed" not in name.lower()] or list(server.models)
     if len(able) > 1:
         raise InputError(
-            f"--backend local: {server.name} has several models: {shown(able)}.", hint="Name one with --model NAME."
+            f"--backend local: {server.name} has several models: {shorten_names(able)}.",
+            hint="Name one with --model NAME.",
         )
     return server.settings(able[0])
 
 
 async def _servers(host: str, servers: Sequence[tuple[str, int]]) -> list[_Found]:
-    """The servers that answer with at least one model, in the given order."""
+    """Find the servers that answer with at least one model, in the given order."""
     answers = await asyncio.gather(*(_look(name, f"http://{host}:{port}") for name, port in servers))
     return [found for found in answers if found is not None and found.models]
 
 
 async def _look(name: str, root: str) -> _Found | None:
-    async with inquire(root, None, own_machine=True, timeout_s=_LOCAL_TIMEOUT_S) as inquiry:
+    async with open_inquiry(root, None, own_machine=True, timeout_s=_LOCAL_TIMEOUT_S) as inquiry:
         answer = await inquiry.try_get(f"{root}/v1/models")
-    return _Found(name, root, tuple(names_in(answer.value))) if answer.status == 200 else None
+    return _Found(name, root, tuple(listed_models(answer.value))) if answer.status == 200 else None

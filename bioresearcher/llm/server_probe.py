@@ -1,10 +1,8 @@
-"""Asking a model's server, before a run starts and free of cost, what it has and how much fits into it.
+"""Probe of a model's server before a run starts, free of cost: its models, their contexts, and if it takes the key.
 
-Only servers with OpenAI's API and Ollama are asked. What is asked: `/v1/models` (key, model's name; vLLM says the
-context there), and where that does not tell the context: llama.cpp's `/props`, LM Studio's `/api/v0/models`, Ollama's
-`/api/show` and `/api/ps`. What a server says is a hint from outside: nothing of it is trusted to have a shape.
-
-Small questions to a model's server over HTTP: bounded in time and size, and with a value for every answer.
+Only servers with OpenAI's API and Ollama are asked, over HTTP and bounded in time and size: `/v1/models` (key, model's
+name; vLLM states the context there) and, if that does not state the context, llama.cpp's `/props`, LM Studio's
+`/api/v0/models`, Ollama's `/api/show` and `/api/ps`. Responses come from outside: nothing is assumed of their shape.
 """
 
 from __future__ import annotations
@@ -27,21 +25,21 @@ if TYPE_CHECKING:
 
 
 TIMEOUT_S = 5.0
-"""For a whole answer, from the connection to its last byte."""
+"""Limit of a whole request in seconds, from the connection to the last byte of the response."""
 MOST_BYTES = 8 << 20
-"""Of an answer; the longest lists of models in use are below one MB."""
+"""Largest response that is read, in bytes; the longest lists of models in use are below one MB."""
 
-Said = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 """A JSON object from outside."""
 
 
 @dataclass(frozen=True)
 class ProbeAnswer:
-    """An HTTP status with the JSON value that came along.
+    """Response of a server.
 
     Attributes:
-        status: 0 when there was no answer.
-        value: None when the body is not JSON, is too long, or is packed.
+        status: HTTP status; 0 when there was no response.
+        value: JSON value of the body; None when it is not JSON, too long, or compressed.
     """
 
     status: int
@@ -49,26 +47,26 @@ class ProbeAnswer:
 
 
 class ServerInquiry:
-    """Questions to one server. Redirects are not followed: an answer or a key stays with the server that was named."""
+    """Requests to one server. Redirects are not followed, so that the key stays with the server that was named."""
 
     def __init__(self, client: httpx.AsyncClient, timeout_s: float) -> None:
         self._client = client
         self._timeout_s = timeout_s
 
     async def get(self, url: str) -> ProbeAnswer:
-        """The answer to a GET.
+        """Send a GET.
 
         Raises:
-            ModelUnavailableError: There is none.
+            ModelUnavailableError: There is no response.
         """
         return await self._ask("GET", url, None)
 
     async def try_get(self, url: str) -> ProbeAnswer:
-        """The same; no answer is one of status 0."""
+        """Send a GET; without a response the status is 0."""
         return await self._try("GET", url, None)
 
     async def try_post(self, url: str, body: Mapping[str, object]) -> ProbeAnswer:
-        """The answer to a POST of JSON; no answer is one of status 0."""
+        """Send a POST of JSON; without a response the status is 0."""
         return await self._try("POST", url, body)
 
     async def _try(self, method: str, url: str, body: Mapping[str, object] | None) -> ProbeAnswer:
@@ -91,9 +89,9 @@ class ServerInquiry:
 
 
 async def _value(response: httpx.Response) -> object:
-    """The body as JSON; None when it is none, or more than is read."""
+    """Read the body as JSON; None when it is invalid or too long."""
     if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        return None  # not asked for, and small packed bodies can be endless
+        return None  # not asked for, and small compressed bodies can expand without end
     body = bytearray()
     async for piece in response.aiter_raw():
         body += piece
@@ -118,16 +116,16 @@ _REASONS = (
 
 
 def _reason(error: Exception) -> str:
-    """Why, in a few words and without what the other side may have put into the error's text."""
+    """Name the cause in a few words, without text that the other side may have put into the error."""
     text = str(error).lower()
-    return next((said for word, said in _REASONS if word in text), type(error).__name__)
+    return next((reason for word, reason in _REASONS if word in text), type(error).__name__)
 
 
 @asynccontextmanager
-async def inquire(
+async def open_inquiry(
     url: str, key: str | None, *, own_machine: bool, timeout_s: float | None = None
 ) -> AsyncIterator[ServerInquiry]:
-    """Questions to the server at `url`, with a key if there is one.
+    """Open a client for the server at `url`, with a key if there is one.
 
     Proxies of the environment are used for other machines only. `timeout_s` is `TIMEOUT_S` when not given.
 
@@ -155,9 +153,9 @@ async def inquire(
 
 
 OLLAMA_USUAL = 4096
-"""Tokens Ollama keeps unless told otherwise; what is longer it cuts without a word."""
+"""Ollama's default context in tokens; it cuts longer prompts silently."""
 OLLAMA_ASKED = 16_384
-"""Tokens asked of Ollama when nobody says how many: twice this and more would not fit beside a model on a laptop."""
+"""Tokens asked of Ollama when none are configured: twice as many would not fit beside a model on a laptop."""
 _MOST = 100_000_000
 _SHOWN = 12
 _STRICT = {"vllm", "sglang", "openai"}
@@ -168,13 +166,13 @@ _OLLAMA = "http://127.0.0.1:11434"
 
 @dataclass(frozen=True)
 class Probe:
-    """What a server said of a model.
+    """Properties of a model as its server states them.
 
     Attributes:
         context: Tokens of prompt and answer together; None when it is not known.
-        models: What the server has; empty when it does not say.
-        note: What the user should know; empty when all is as expected.
-        fixed: Whether the context is the server's and cannot be asked for with a request.
+        models: Models of the server; empty when it does not list them.
+        note: Remark for the user; empty when all is as expected.
+        fixed: Whether the server sets the context, so that a request cannot change it.
     """
 
     context: int | None = None
@@ -184,14 +182,14 @@ class Probe:
 
 
 async def probe(settings: ModelSettings, environ: Mapping[str, str]) -> Probe:
-    """What the server says of one model; see `probe_all`."""
+    """Probe the server of one model; see `probe_all`."""
     return (await probe_all([settings], environ))[settings]
 
 
 async def probe_all(models: Sequence[ModelSettings], environ: Mapping[str, str]) -> dict[ModelSettings, Probe]:
-    """What the servers say of the models; each server is asked once for its list.
+    """Probe the servers of the models; each server is asked once for its list.
 
-    Azure, Anthropic and Google are not asked; there it is only checked that the key is set.
+    Azure, Anthropic and Google are not asked; for them only the key's variable is checked.
 
     Raises:
         InputError: The variable with a key is not set.
@@ -211,23 +209,23 @@ async def probe_all(models: Sequence[ModelSettings], environ: Mapping[str, str])
 
 
 async def _probe_server(models: Sequence[ModelSettings], environ: Mapping[str, str]) -> dict[ModelSettings, Probe]:
-    """All models of one endpoint."""
+    """Probe all models of one endpoint."""
     first = models[0]
     key = _key(first, environ)
     if first.provider not in {"openai", "compatible", "ollama"}:
         return dict.fromkeys(models, Probe())
     url = first.base_url or (_OLLAMA if first.provider == "ollama" else _OPENAI)
-    async with inquire(url, key, own_machine=first.on_this_machine) as inquiry:
+    async with open_inquiry(url, key, own_machine=first.on_this_machine) as inquiry:
         listed = await _listed(inquiry, first, url)
         probes = [await _of_model(inquiry, model, url, listed) for model in models]
     return dict(zip(models, probes, strict=True))
 
 
 def _key(model: ModelSettings, environ: Mapping[str, str]) -> str | None:
-    """The key to send, if one is configured.
+    """Read the key, if one is configured.
 
     Raises:
-        InputError: Its variable is not set, or holds what cannot be a key. The message does not show it.
+        InputError: Its variable is not set, or holds characters that no key has. The message does not show it.
     """
     if model.api_key_env is None:
         return None
@@ -241,22 +239,22 @@ def _key(model: ModelSettings, environ: Mapping[str, str]) -> str | None:
     return key
 
 
-async def _listed(inquiry: ServerInquiry, model: ModelSettings, url: str) -> dict[str, Said]:
-    """Name → what the list of models says of it; empty when there is no such list.
+async def _listed(inquiry: ServerInquiry, model: ModelSettings, url: str) -> dict[str, JsonObject]:
+    """Fetch the server's list of models: name → its entry; empty when there is no such list.
 
     Raises:
         ModelRefusedError: The key is not accepted, or the address lacks its `/v1`.
-        ModelUnavailableError: There is no answer.
+        ModelUnavailableError: There is no response.
     """
     path = "/v1/models" if model.provider == "ollama" else "/models"
     base = url.removesuffix("/v1") if model.provider == "ollama" else url
     answer = await inquiry.get(base + path)
     if answer.status in (401, 403):
         raise _refused_key(model, url, answer.status)
-    listed = names_in(answer.value) if answer.status == 200 else {}
+    listed = listed_models(answer.value) if answer.status == 200 else {}
     if answer.status == 404 and model.provider != "ollama" and not url.endswith("/v1"):
         below = await inquiry.try_get(f"{url}/v1/models")
-        if below.status == 200 and names_in(below.value):
+        if below.status == 200 and listed_models(below.value):
             raise ModelRefusedError(f"{url} has no models, but {url}/v1 has.", hint=f"Use --base-url {url}/v1.")
     return listed
 
@@ -273,29 +271,29 @@ def _refused_key(model: ModelSettings, url: str, status: int) -> ModelRefusedErr
     )
 
 
-def names_in(value: object) -> dict[str, Said]:
-    """The models of a list as OpenAI's API gives it, in its order; empty when it has another shape."""
+def listed_models(value: object) -> dict[str, JsonObject]:
+    """Read a list of models as OpenAI's API gives it, in its order; empty when it has another shape."""
     rows = value.get("data") if isinstance(value, dict) else None
-    found: dict[str, Said] = {}
+    found: dict[str, JsonObject] = {}
     for row in rows if isinstance(rows, list) else []:
         if isinstance(row, dict) and isinstance(row.get("id"), str) and row["id"]:
             found.setdefault(row["id"], row)
     return found
 
 
-async def _of_model(inquiry: ServerInquiry, model: ModelSettings, url: str, listed: Mapping[str, Said]) -> Probe:
-    """What is said of one model of a server."""
+async def _of_model(inquiry: ServerInquiry, model: ModelSettings, url: str, listed: Mapping[str, JsonObject]) -> Probe:
+    """Probe one model of a server."""
     row = listed.get(model.model) or (listed.get(f"{model.model}:latest") if _may_be_ollama(model) else None)
     notes = []
     if row is None and listed:
         (only,) = listed.values() if len(listed) == 1 else (None,)
         if only is None or not await _takes_any_name(inquiry, model, url, only):
             raise ModelRefusedError(
-                f"{url} has no model {model.model}; it has: {shown(listed)}.",
+                f"{url} has no model {model.model}; it has: {shorten_names(listed)}.",
                 hint="Check --model and bioresearcher.toml.",
             )
         row = only
-        notes.append(f"{url} serves {shown(listed)} under any name, also as {model.model}")
+        notes.append(f"{url} serves {shorten_names(listed)} under any name, also as {model.model}")
     context, note, fixed = await _context(inquiry, model, url, row or {})
     return Probe(context, tuple(listed), "; ".join([*notes, *([note] if note else [])]), fixed)
 
@@ -304,19 +302,21 @@ def _may_be_ollama(model: ModelSettings) -> bool:
     return model.provider in {"ollama", "compatible"}
 
 
-async def _takes_any_name(inquiry: ServerInquiry, model: ModelSettings, url: str, only: Said) -> bool:
-    """Whether a server with this one model answers whatever the model is called, as llama.cpp does."""
+async def _takes_any_name(inquiry: ServerInquiry, model: ModelSettings, url: str, only: JsonObject) -> bool:
+    """Check whether a server with only this model answers to any model's name, as llama.cpp does."""
     if model.provider != "compatible" or only.get("owned_by") in _STRICT or "max_model_len" in only:
         return False
     if only.get("owned_by") == "llamacpp":
         return True
     root = url.removesuffix("/v1")
     ollama, studio = await asyncio.gather(inquiry.try_get(f"{root}/api/tags"), inquiry.try_get(f"{root}/api/v0/models"))
-    return _at(ollama.value, "models") is None and not names_in(studio.value)
+    return _at(ollama.value, "models") is None and not listed_models(studio.value)
 
 
-async def _context(inquiry: ServerInquiry, model: ModelSettings, url: str, row: Said) -> tuple[int | None, str, bool]:
-    """Tokens that fit, what there is to say about them, and whether a request cannot change them."""
+async def _context(
+    inquiry: ServerInquiry, model: ModelSettings, url: str, row: JsonObject
+) -> tuple[int | None, str, bool]:
+    """Find the context in tokens, a remark on it for the user, and whether the server fixes it."""
     for name in ("max_model_len", "context_length", "context_window"):
         tokens = tokens_in(row.get(name))
         if tokens:
@@ -334,7 +334,7 @@ async def _context(inquiry: ServerInquiry, model: ModelSettings, url: str, row: 
     tokens = tokens_in(_at(props.value, "default_generation_settings", "n_ctx")) or tokens_in(_at(props.value, "n_ctx"))
     if tokens:
         return tokens, "", True
-    entry = names_in(studio.value).get(model.model)
+    entry = listed_models(studio.value).get(model.model)
     if entry is not None and ("state" in entry or "loaded_context_length" in entry):
         tokens = tokens_in(entry.get("loaded_context_length"))
         unloaded = f"LM Studio has not loaded {model.model} yet, so its context is not known: load it, or set context"
@@ -345,7 +345,7 @@ async def _context(inquiry: ServerInquiry, model: ModelSettings, url: str, row: 
 
 
 def _asked_of_ollama(answer: ProbeAnswer) -> tuple[int | None, str, bool]:
-    """What to ask of Ollama's own API, which takes the context with each request."""
+    """Choose the context to ask of Ollama's own API, which takes it with each request."""
     limit, parameter = _ollama_limit(answer.value), _ollama_parameter(answer.value)
     if parameter:
         return parameter, "", False
@@ -356,7 +356,7 @@ def _asked_of_ollama(answer: ProbeAnswer) -> tuple[int | None, str, bool]:
 
 
 def _kept_by_ollama(model: ModelSettings, value: object, running: ProbeAnswer) -> tuple[int | None, str, bool]:
-    """What Ollama keeps of a prompt that comes through its OpenAI address, where no request can ask for more."""
+    """Find the context of Ollama's OpenAI address, where no request can ask for more."""
     tokens = _ollama_parameter(value)
     if tokens:
         return tokens, "", True
@@ -386,18 +386,18 @@ def _ollama_parameter(value: object) -> int | None:
 
 
 def _at(value: object, *names: str) -> object:
-    """A field of a field; None where there is none."""
+    """Return a nested field; None where there is none."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
 
 
 def tokens_in(value: object) -> int | None:
-    """A number of tokens, if it is one."""
+    """Return a value if it is a plausible number of tokens, else None."""
     fits = isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _MOST
     return int(value) if fits and isinstance(value, int) else None
 
 
-def shown(names: Mapping[str, object] | Sequence[str]) -> str:
-    """Names from outside, fit for a terminal: no control characters, not too long, not too many."""
+def shorten_names(names: Mapping[str, object] | Sequence[str]) -> str:
+    """List names from outside for a terminal: no control characters, not too long, not too many."""
     return listing(names, _SHOWN, 100)

@@ -1,10 +1,9 @@
-"""Making a prompt fit a model's context: whole items are left out, the least relevant first; nothing is cut.
+"""Shortening of prompts to a model's context: whole items are left out, the least relevant first; nothing is cut.
 
-Which fields may lose items is declared by the input class (`Value.droppable`). What is relevant is judged by the words
-an item shares with the rest of the question, rare words counting more (the inverse document frequency of Spärck Jones
+The input class declares the fields that may lose items (`Value.droppable`). The relevance of an item is given by the
+words it shares with the rest of the question, rare words counting more (the inverse document frequency of Spärck Jones
 1972), so that the same question is shortened alike on every machine and its answer is found again in the ledger.
-
-How long a text is for a model, without its tokenizer.
+Lengths in tokens are estimated without the model's tokenizer.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ from bioresearcher.schemas.base import Value
 from bioresearcher.text.words import words
 
 BYTES_PER_TOKEN = 3.2
-"""Low on purpose, so that a prompt said to fit does fit: tokenizers of current models give 4 to 4.5 bytes per token of
-English prose and about 3 for tables, code and gene symbols."""
+"""Low on purpose, so that a prompt which seems to fit does fit: tokenizers of current models give 4 to 4.5 bytes per
+token of English prose and about 3 for tables, code and gene symbols."""
 _FRAME = 8
 """Tokens that a server puts around each message."""
 
 
 def tokens_of(text: str) -> int:
-    """Tokens of a text, estimated from its length in UTF-8, rather too many than too few."""
+    """Estimate the tokens of a text from its length in UTF-8, rather too many than too few."""
     return -(-len(text.encode("utf-8", "surrogatepass")) * 10 // int(BYTES_PER_TOKEN * 10))
 
 
 def tokens_of_messages(messages: Iterable[Message]) -> int:
-    """Tokens of a prompt, estimated."""
+    """Estimate the tokens of a prompt."""
     return sum(tokens_of(m.content) + _FRAME for m in messages)
 
 
@@ -46,7 +45,7 @@ Out = TypeVar("Out", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Dropped:
-    """What one field lost."""
+    """Items of one field that were left out."""
 
     field: str
     dropped: int
@@ -58,16 +57,16 @@ class Dropped:
 
 
 @dataclass(frozen=True)
-class Fitted(Generic[In]):
-    """Values that fit, their messages, and what had to go."""
+class Shortened(Generic[In]):
+    """Values that fit, their messages, and the items that were left out."""
 
     values: In
     messages: tuple[Message, ...]
     dropped: tuple[Dropped, ...] = ()
 
 
-def fit(loaded: LoadedPrompt[In, Out], values: In, room: int | None) -> Fitted[In]:
-    """The values with as many items as fit into `room` tokens; all of them when there is no limit.
+def fit(loaded: LoadedPrompt[In, Out], values: In, room: int | None) -> Shortened[In]:
+    """Render a prompt with as many items as fit into `room` tokens; all of them when `room` is None.
 
     Fields are shortened in the order in which the class declares them.
 
@@ -76,7 +75,7 @@ def fit(loaded: LoadedPrompt[In, Out], values: In, room: int | None) -> Fitted[I
     """
     messages = loaded.render(values)
     if room is None or tokens_of_messages(messages) <= room:
-        return Fitted(values, messages)
+        return Shortened(values, messages)
     dropped: list[Dropped] = []
     for field, least in type(values).droppable.items():
         items = tuple(getattr(values, field))
@@ -94,7 +93,7 @@ def fit(loaded: LoadedPrompt[In, Out], values: In, room: int | None) -> Fitted[I
             dropped.append(Dropped(field, len(gone), len(items), gone))
         messages = loaded.render(values)
         if tokens_of_messages(messages) <= room:
-            return Fitted(values, messages, tuple(dropped))
+            return Shortened(values, messages, tuple(dropped))
     raise ContextOverflowError(
         f"{loaded.prompt.name}: the shortest form of the question takes about {tokens_of_messages(messages)} tokens, "
         f"the model has room for {room}.",
@@ -103,12 +102,12 @@ def fit(loaded: LoadedPrompt[In, Out], values: In, room: int | None) -> Fitted[I
 
 
 def _with(values: In, field: str, items: Sequence[Any], kept: Sequence[int]) -> In:
-    """The values with only some items of a field, in their old order."""
+    """Copy the values with only some items of a field, in their old order."""
     return values.model_copy(update={field: tuple(items[i] for i in sorted(kept))})
 
 
 def _by_relevance(values: Value, items: Sequence[Any]) -> list[int]:
-    """Positions of the items, most relevant first; ties in the order of the text."""
+    """Rank the positions of the items, most relevant first; ties in the order of the text."""
     rest = values.model_dump(mode="json", exclude=set(type(values).droppable))
     query = set(words(json.dumps(rest, ensure_ascii=False)))
     bags = [set(words(_text(item))) for item in items]
@@ -126,7 +125,7 @@ def _text(item: object) -> str:
 
 
 def _label(item: object) -> str:
-    """How an item is named in the event log: its id or name, else its first words."""
+    """Name an item for the event log: by its id or name, else its first words."""
     for name in ("id", "step_id", "name", "part_id", "number"):
         value = getattr(item, name, None)
         if value is not None:

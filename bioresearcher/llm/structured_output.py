@@ -1,8 +1,8 @@
-"""Structured output: the schema a model gets for its answer, and the two ways of asking for it.
+"""Structured output: the JSON schema of a model's answer, and the two modes of asking for it.
 
-The ways, best first: the server's own JSON schema mode, and the schema in words at the end of the system message. With
-`structured = "auto"` the first that works is found by trying: a server that does not know JSON schemas says so with an
-error, or shows it by an answer without the schema's fields.
+The modes, best first: the server's own JSON schema mode (`schema`), and the schema as text at the end of the system
+message (`text`). With `structured = "auto"` the first that works is found by trying: a server without JSON schemas
+answers with an error, or with an object that lacks the schema's fields.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from bioresearcher.schemas.base import LONG
 from bioresearcher.schemas.model import Provider, StructuredMode
 
 Mode = Literal["schema", "text"]
-LADDER: tuple[Mode, ...] = ("schema", "text")
+MODES: tuple[Mode, ...] = ("schema", "text")
 
 _SAYS_NOTHING = {"title", "default", "examples", "deprecated", "readOnly", "writeOnly", "discriminator", "$comment"}
-_REFUSED_WHEN_STRICT = {
-    "minLength", "maxLength", "uniqueItems", "contains", "minContains", "maxContains", "minProperties", "maxProperties",
-    "patternProperties", "unevaluatedProperties", "unevaluatedItems", "contentEncoding", "contentMediaType",
-}  # fmt: skip
+_REFUSED_WHEN_STRICT = set(
+    "minLength maxLength uniqueItems contains minContains maxContains minProperties maxProperties patternProperties"
+    " unevaluatedProperties unevaluatedItems contentEncoding contentMediaType".split()
+)
 _MOST_CHARACTERS = 2000
 _MOST_ITEMS = 40
-"""Where an answer's class sets no limit, for servers whose grammars keep to it. Far above what an answer needs; tried
-with llama.cpp, whose grammars do not get slower by it."""
+"""Limits for fields without one, for servers whose grammars enforce them. Far above what an answer needs; tried with
+llama.cpp, whose grammars do not get slower by them."""
 _ABOUT_SCHEMAS = re.compile(
     r"response_?format|schema|json_?object|structured.?output|output_?(config|format)|grammar|guided|response_?mime"
     r"|\bformat\b|requested parameters",
@@ -41,14 +41,14 @@ _STATUS_OF_UNKNOWN = frozenset({400, 404, 415, 422, 501})
 
 
 @dataclass(frozen=True)
-class Form:
-    """The answer asked for.
+class AnswerSchema:
+    """Schema of an answer in the forms that providers take.
 
     Attributes:
-        name: A name for it that all providers accept.
-        strict: The schema with every field required and no others, as strict modes want it.
-        enforceable: Whether strict modes take it; not where a field may hold anything.
-        plain: The schema as Pydantic gives it, without titles, to be shown in words.
+        name: A name that all providers accept.
+        strict: The schema with every field required and no others, for strict modes.
+        enforceable: Whether strict modes take it: not if a field may hold any value.
+        plain: Pydantic's schema without titles, for the text of a prompt.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Form:
 
     @property
     def words(self) -> str:
-        """What is said at the end of the system message where the server takes no schema."""
+        """End of the system message for a server that takes no schema."""
         schema = json.dumps(self.plain, ensure_ascii=False, separators=(",", ":"))
         return (
             "Answer with one JSON object and nothing else: no explanation before or after it, no Markdown."
@@ -67,39 +67,39 @@ class Form:
 
 
 def strict_schema(model: type[BaseModel], *, limits: bool = True) -> tuple[dict[str, Any], bool]:
-    """The JSON schema of an answer as strict modes take it, and whether they can enforce it.
+    """Make the JSON schema of an answer for strict modes, and tell whether they can enforce it.
 
     Every property is required and no other is allowed; defaults and titles are left out; a mapping whose keys are an
-    enumeration becomes an object with these properties. What may hold anything (a mapping with free keys, any JSON
-    value, a tuple of different types) is left as it is, and the second value is then False.
+    enumeration becomes an object with these properties. A node that may hold any value (a mapping with free keys, any
+    JSON value, a tuple of different types) is left as it is, and the second value is then False.
 
     Args:
         model: The class the answer must fit.
-        limits: Keep what the providers' strict modes refuse and servers with grammars use (lengths of texts), and add
-            such limits where there are none.
+        limits: Keep the keywords that providers' strict modes refuse and servers with grammars use (lengths of texts),
+            and add such limits where there are none.
     """
     adapter = _Adapter(_schema(model), limits)
     return adapter.whole(), adapter.strict
 
 
 @cache
-def form_of(model: type[BaseModel], *, limits: bool) -> Form:
-    """The form of an answer class; made once per class."""
+def form_of(model: type[BaseModel], *, limits: bool) -> AnswerSchema:
+    """Return the schemas of an answer class; made once per class."""
     schema, enforceable = strict_schema(model, limits=limits)
     name = re.sub(r"[^A-Za-z0-9_-]", "_", model.__name__)[:64]
     plain = cast("dict[str, Any]", _without_titles(_schema(model)))
-    return Form(name, schema, enforceable, plain)
+    return AnswerSchema(name, schema, enforceable, plain)
 
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Pydantic's schema; that of a class which contains itself is only a reference there."""
+    """Return Pydantic's schema; for a class that contains itself, the definition behind the reference."""
     schema = model.model_json_schema()
     name = str(schema.get("$ref", "")).rpartition("/")[2]
     return {**schema["$defs"][name], "$defs": schema["$defs"]} if name else schema
 
 
 class _Adapter:
-    """One schema on its way to the strict form."""
+    """Conversion of one schema to the strict form."""
 
     def __init__(self, root: dict[str, Any], limits: bool) -> None:
         self._defs: dict[str, Any] = root.get("$defs", {})
@@ -138,7 +138,7 @@ class _Adapter:
         return self._bounded(node) if self._limits else node
 
     def _bounded(self, node: dict[str, Any]) -> dict[str, Any]:
-        """The node with an end: a small model may go on with one text or one list for ever."""
+        """Add limits to a node: a small model may continue a text or a list without end."""
         if node.pop(LONG, False):
             return node
         if node.get("type") == "array":
@@ -164,7 +164,7 @@ class _Adapter:
         return node
 
     def _reference(self, node: dict[str, Any], inside: tuple[str, ...]) -> dict[str, Any]:
-        """A reference as it is when it stands alone, else (strict modes refuse neighbours) what it refers to."""
+        """Keep a reference that stands alone; resolve one with other keywords, as strict modes refuse those."""
         name = node["$ref"].rpartition("/")[2]
         if len(node) == 1 or name in inside or name not in self._defs:
             return {"$ref": node["$ref"]}
@@ -172,12 +172,12 @@ class _Adapter:
         return self._node({**self._defs[name], **beside}, (*inside, name))
 
     def _resolved(self, node: dict[str, Any]) -> dict[str, Any]:
-        name = str(node.get("$ref", "")).rpartition("/")[2]
-        return self._defs.get(name, node)  # type: ignore[no-any-return]
+        found: dict[str, Any] = self._defs.get(str(node.get("$ref", "")).rpartition("/")[2], node)
+        return found
 
 
 def _references(node: object) -> set[str]:
-    """Names of the definitions a schema refers to."""
+    """Find the names of the definitions that a schema refers to."""
     if isinstance(node, list):
         return set().union(*map(_references, node)) if node else set()
     if not isinstance(node, dict):
@@ -187,7 +187,7 @@ def _references(node: object) -> set[str]:
 
 
 def _without_titles(node: object, names: bool = False) -> object:
-    """A schema without titles; `names` says that the keys are names of fields, which may be `title`."""
+    """Remove titles from a schema; with `names` the keys are names of fields, one of which may be `title`."""
     if isinstance(node, list):
         return [_without_titles(item) for item in node]
     if not isinstance(node, dict):
@@ -196,13 +196,15 @@ def _without_titles(node: object, names: bool = False) -> object:
     return {key: _without_titles(value, key in {"properties", "$defs"} and not names) for key, value in kept.items()}
 
 
-def ladder(setting: StructuredMode) -> tuple[Mode, ...]:
-    """The ways to try, in this order."""
-    return LADDER if setting == "auto" else (setting,)
+def modes_to_try(setting: StructuredMode) -> tuple[Mode, ...]:
+    """List the modes to try, in order."""
+    if setting == "tools":
+        setting = "auto"
+    return MODES if setting == "auto" else (setting,)
 
 
-def options(provider: Provider, mode: Mode, form: Form) -> dict[str, Any]:
-    """What LangChain's model for this provider gets with the call so that the answer fits the form."""
+def call_options(provider: Provider, mode: Mode, form: AnswerSchema) -> dict[str, Any]:
+    """Make the arguments by which LangChain's model for this provider asks for the schema."""
     if mode == "text":
         return {}
     if provider == "google":
@@ -221,8 +223,8 @@ def options(provider: Provider, mode: Mode, form: Form) -> dict[str, Any]:
     )
 
 
-def messages_for(messages: tuple[Message, ...], mode: Mode, form: Form) -> tuple[Message, ...]:
-    """The messages to send; where the schema is said in words it ends the system message, so that it stays in front."""
+def messages_for(messages: tuple[Message, ...], mode: Mode, form: AnswerSchema) -> tuple[Message, ...]:
+    """Make the messages to send; in mode `text` the schema ends the system message, so that it stays in front."""
     if mode != "text":
         return messages
     if messages and messages[0].role == "system":
@@ -230,15 +232,15 @@ def messages_for(messages: tuple[Message, ...], mode: Mode, form: Form) -> tuple
     return (Message("system", form.words), *messages)
 
 
-def refuses(mode: Mode, status: int | None, said: str) -> bool:
-    """Whether a server's error says that it does not know this way of asking, or not with this schema."""
-    return mode == "schema" and status in _STATUS_OF_UNKNOWN and _ABOUT_SCHEMAS.search(said) is not None
+def is_mode_refusal(mode: Mode, status: int | None, message: str) -> bool:
+    """Check whether a server's error means that it does not support this mode, or not for this schema."""
+    return mode == "schema" and status in _STATUS_OF_UNKNOWN and _ABOUT_SCHEMAS.search(message) is not None
 
 
-def follows(form: Form, text: str) -> bool:
-    """Whether a text is an object with the form's fields: those that are required, and no others.
+def has_schema_fields(form: AnswerSchema, text: str) -> bool:
+    """Check whether a text is an object with the schema's fields: those that are required, and no others.
 
-    A server that passes over what it does not know answers without them; what the fields hold is not looked at.
+    The answer of a server that ignores the schema lacks them. The values of the fields are not checked.
     """
     try:
         value = json.loads(text)

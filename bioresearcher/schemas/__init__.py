@@ -1,1 +1,1 @@
-"""Frozen values shared by all layers, a file per noun; `ask_*` hold what prompts take and give."""
+"""Frozen value classes shared by all packages, a file per subject; `ask_*` hold inputs and answers of prompts."""

@@ -1,7 +1,4 @@
-"""What the designer's prompts take and give.
-
-What the prompts of a revision take and give.
-"""
+"""Inputs and answers of the designer's prompts, those of a revision included."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from bioresearcher.schemas.skill import SkillContract
 
 
 class KnownPart(Value):
-    """A report part at heading level, with how far it can be reused."""
+    """A part of a paper report at heading level, with its referability."""
 
     paper_id: str
     paper_title: str
@@ -34,7 +31,7 @@ class KnownPart(Value):
 
 
 class KnownStep(Value):
-    """A report step in full."""
+    """A step of a paper report in full."""
 
     paper_id: str
     part_id: str
@@ -47,7 +44,7 @@ class KnownStep(Value):
 
 
 class SkillBrief(Value):
-    """A vetted analysis that code can be taken from."""
+    """Description of a skill without its code."""
 
     name: str
     description: str
@@ -55,17 +52,17 @@ class SkillBrief(Value):
 
 
 class DesignHeadingsInput(Value):
-    """For `designer/design_headings`."""
+    """Input of `designer/design_headings`."""
 
     droppable: ClassVar[Mapping[str, int]] = {"known": 0, "skills": 0}
 
     objective: Objective
     known: tuple[KnownPart, ...]
     datasets: tuple[Dataset, ...]
-    checks: tuple[DatasetCheck, ...] = Field(default=(), description="how far each data set suits the objective")
+    checks: tuple[DatasetCheck, ...] = Field(default=(), description="suitability of each data set for the objective")
     skills: tuple[SkillBrief, ...]
     max_parts: int = Field(default=12, description="parts at most")
-    findings: tuple[CheckFinding, ...] = Field(description="what the reviewer found in the previous draft")
+    findings: tuple[CheckFinding, ...] = Field(description="the reviewer's findings on the previous draft")
 
 
 class HeadingDraft(Value):
@@ -91,7 +88,7 @@ class HeadingsDraft(Value):
 
 
 class DesignOutlinesInput(Value):
-    """For `designer/design_outlines`."""
+    """Input of `designer/design_outlines`."""
 
     droppable: ClassVar[Mapping[str, int]] = {"known": 0, "skills": 0}
 
@@ -118,14 +115,14 @@ class OutlinesDraft(Value):
 
 
 class WriteStepsInput(Value):
-    """For `designer/write_steps`."""
+    """Input of `designer/write_steps`."""
 
     droppable: ClassVar[Mapping[str, int]] = {"known": 0, "skills": 0}
 
     objective: Objective
     part: ProtocolPart
     all_parts: tuple[ProtocolPart, ...] = Field(description="headings and outlines of the whole protocol")
-    known: tuple[KnownStep, ...] = Field(description="steps of the reports this part can learn from")
+    known: tuple[KnownStep, ...] = Field(description="steps of the paper reports this part can learn from")
     datasets: tuple[Dataset, ...]
     checks: tuple[DatasetCheck, ...] = ()
     skills: tuple[SkillBrief, ...]
@@ -170,7 +167,7 @@ class StepsDraft(Value):
 
 
 class ChoosePartsInput(Value):
-    """For `designer/choose_parts`."""
+    """Input of `designer/choose_parts`."""
 
     comment: str
     parts: tuple[ProtocolPart, ...]
@@ -191,7 +188,7 @@ class PartsChosen(Value):
 
 
 class RevisePartInput(Value):
-    """For `designer/revise_part`."""
+    """Input of `designer/revise_part`."""
 
     droppable: ClassVar[Mapping[str, int]] = {"known": 0, "skills": 0}
 
@@ -206,7 +203,7 @@ class RevisePartInput(Value):
 
 
 class RevisedPart(Value):
-    """What changes in one part; steps that are not named stay as they are."""
+    """Changes of one part; steps that are not named stay as they are."""
 
     steps: tuple[ProtocolStepDraft, ...] = Field(
         default=(), description="changed steps in full under their ids, and new ones under new ids"

@@ -1,9 +1,4 @@
-"""What the literature agent's prompts take and give.
-
-What the prompt that answers a question from the library takes and gives.
-
-What the search agent's prompts take and give.
-"""
+"""Inputs and answers of the prompts of the search agent and the literature agent."""
 
 from __future__ import annotations
 
@@ -19,7 +14,7 @@ from bioresearcher.schemas.paper_report import PaperReport, Parameter
 
 
 class OutlineSection(Value):
-    """A section as the outline shows it."""
+    """A section of a paper as a prompt shows it."""
 
     number: int
     title: str
@@ -28,7 +23,7 @@ class OutlineSection(Value):
 
 
 class OutlinePaperInput(Value):
-    """For `literature/outline_paper`."""
+    """Input of `literature/outline_paper`."""
 
     droppable: ClassVar[Mapping[str, int]] = {"sections": 1}
 
@@ -53,7 +48,7 @@ class PaperOutline(Value):
 
 
 class ReportPartInput(Value):
-    """For `literature/report_part`."""
+    """Input of `literature/report_part`."""
 
     droppable: ClassVar[Mapping[str, int]] = {"passages": 1}
 
@@ -89,7 +84,7 @@ class PartDraft(Value):
 
 
 class JudgeReferabilityInput(Value):
-    """For `literature/judge_referability`."""
+    """Input of `literature/judge_referability`."""
 
     objective: Objective
     report: PaperReport
@@ -124,7 +119,7 @@ class ReferabilityDraft(Value):
 
 
 class AnswerQuestionInput(Value):
-    """For `literature/answer_question`."""
+    """Input of `literature/answer_question`."""
 
     droppable: ClassVar[Mapping[str, int]] = {"passages": 1}
 
@@ -147,7 +142,7 @@ class AnswerDraft(Value):
 
 
 class PlanQueriesInput(Value):
-    """For `search/plan_queries`."""
+    """Input of `search/plan_queries`."""
 
     objective: Objective
     round: int = Field(description="1 for the first round")
@@ -156,7 +151,7 @@ class PlanQueriesInput(Value):
 
 
 class ScreenPaperInput(Value):
-    """For `search/screen_paper`."""
+    """Input of `search/screen_paper`."""
 
     objective: Objective
     paper: Paper
@@ -164,7 +159,7 @@ class ScreenPaperInput(Value):
 
 
 class JudgeDatasetInput(Value):
-    """For `search/judge_dataset`."""
+    """Input of `search/judge_dataset`."""
 
     objective: Objective
     dataset: Dataset

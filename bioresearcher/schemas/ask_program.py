@@ -1,7 +1,4 @@
-"""What the programmer's prompts take and give.
-
-What the reviewer's prompts take and give.
-"""
+"""Inputs and answers of the prompts of the programmer and the reviewer."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from bioresearcher.schemas.review import CheckFinding, MetricName, Review
 
 
 class ExtractTasksInput(Value):
-    """For `programmer/extract_tasks`."""
+    """Input of `programmer/extract_tasks`."""
 
     droppable: ClassVar[Mapping[str, int]] = {"skills": 0}
 
@@ -35,7 +32,7 @@ class TasksDraft(Value):
 
 
 class SkillExample(Value):
-    """A vetted analysis with its code, shown as an example."""
+    """A skill with its code, shown as an example."""
 
     name: str
     description: str
@@ -45,18 +42,18 @@ class SkillExample(Value):
 
 
 class WriteCodeInput(Value):
-    """For `programmer/write_code`."""
+    """Input of `programmer/write_code`."""
 
     droppable: ClassVar[Mapping[str, int]] = {"examples": 0}
 
     task: DryLabTask
     input_schemas: str = Field(description="the inputs' real columns, types, sizes and first rows")
     examples: tuple[SkillExample, ...]
-    packages: tuple[str, ...] = Field(description="what can be imported, with versions")
+    packages: tuple[str, ...] = Field(description="packages that can be imported, with versions")
 
 
 class RepairCodeInput(Value):
-    """For `programmer/repair_code`."""
+    """Input of `programmer/repair_code`."""
 
     droppable: ClassVar[Mapping[str, int]] = {"examples": 0}
 
@@ -64,9 +61,9 @@ class RepairCodeInput(Value):
     input_schemas: str
     examples: tuple[SkillExample, ...]
     packages: tuple[str, ...]
-    code: str = Field(description="the code that did not do")
+    code: str = Field(description="the code that failed")
     outcome: Outcome
-    message: str = Field(description="what decided the outcome")
+    message: str = Field(description="reason of the outcome")
     output_tail: str = Field(description="the last lines it printed")
     another_way: bool = Field(description="whether the same kind of failure happened before: try another approach")
 
@@ -79,22 +76,22 @@ class CodeDraft(Value):
 
 
 class ReviewDraftInput(Value):
-    """For `reviewer/review_draft`."""
+    """Input of `reviewer/review_draft`."""
 
     objective: Objective
     level: Literal["headings", "outlines", "steps"]
     draft: str = Field(description="the draft as Markdown")
-    findings: tuple[CheckFinding, ...] = Field(description="what the deterministic gates found")
+    findings: tuple[CheckFinding, ...] = Field(description="findings of the deterministic checks")
 
 
 class ScoreProtocolInput(Value):
-    """For `reviewer/score_protocol`."""
+    """Input of `reviewer/score_protocol`."""
 
     objective: Objective | None = Field(description="None when it is not known, as for a protocol from elsewhere")
     protocol: Protocol
-    protocol_text: str = Field(description="the protocol as text; what was left out to fit is said in it")
+    protocol_text: str = Field(description="the protocol as text; it names the parts left out to fit")
     rubric: str
-    by_rule: Review = Field(description="the review computed from gates and measurable features")
+    by_rule: Review = Field(description="the review computed from checks and measurable features")
 
 
 class MetricScore(Value):
@@ -109,5 +106,5 @@ class ProtocolScores(Value):
     """The reviewer's scores."""
 
     metrics: dict[MetricName, MetricScore]
-    findings: tuple[CheckFinding, ...] = Field(default=(), description="gate id `REVIEWER`, each tied to a location")
+    findings: tuple[CheckFinding, ...] = Field(default=(), description="check id `REVIEWER`, each tied to a location")
     summary: str = Field(description="two or three sentences: what must change first")

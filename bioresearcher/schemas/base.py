@@ -1,9 +1,4 @@
-"""What all values have in common.
-
-What was spent on models.
-
-What the researcher asks for.
-"""
+"""Base class of all values, the origin of values, the use of models, and the research objective."""
 
 from __future__ import annotations
 
@@ -16,18 +11,18 @@ LONG = "x-long"
 """Marks a field of an answer, in its JSON schema, as one that may be very long, such as a script."""
 
 SENTENCE: dict[str, JsonValue] = {"maxLength": 500}
-"""Tells servers that can hold an answer to it how long a sentence may be; a longer one is not wrong."""
+"""Longest sentence, for servers that can enforce it; a longer one is still valid."""
 
 Origin = Literal["offline", "model", "mixed", "human", "source", "scripted"]
-"""Who produced a value: the offline rules, a language model, both, a person, or the source itself."""
+"""Origin of a value: the deterministic rules, a language model, both, a person, or the source itself."""
 
 
 class Value(BaseModel):
     """A frozen value; unknown fields are refused.
 
     Attributes:
-        droppable: Of a prompt's input: fields whose items may be left out when the prompt would not fit a model's
-            context, the first to lose items first, with the least number to keep.
+        droppable: For a prompt's input: fields whose items may be left out when the prompt does not fit a model's
+            context, in the order in which they lose items, with the least number to keep.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,7 +30,7 @@ class Value(BaseModel):
 
 
 def origin_of(origins: Iterable[Origin]) -> Origin:
-    """The origin of something made of several: theirs when they agree, else `mixed`; of nothing, `offline`."""
+    """Combine origins: theirs when they agree, else `mixed`; `offline` if there are none."""
     found = set(origins)
     return found.pop() if len(found) == 1 else "mixed" if found else "offline"
 
@@ -74,7 +69,7 @@ class UsageRow(Value):
     model: str = Field(description="provider and model")
     usage: Usage = Usage()
     repaired: int = Field(default=0, description="answers that fitted only after a repair turn")
-    by_rule: int = Field(default=0, description="answers the rules gave in its place")
+    by_rule: int = Field(default=0, description="answers that the rules gave in its place")
 
 
 class Requirement(Value):
@@ -90,4 +85,4 @@ class Objective(Value):
     id: str = Field(description="short slug, safe as a folder name")
     text: str = Field(description="the objective in the researcher's words")
     conditions: tuple[str, ...] = Field(default=(), description="samples, data and computers at hand")
-    requirements: tuple[Requirement, ...] = Field(default=(), description="what must be in the design")
+    requirements: tuple[Requirement, ...] = Field(default=(), description="requirements on the design")

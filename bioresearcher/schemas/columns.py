@@ -1,4 +1,4 @@
-"""What the cells of one column hold, counted while a table is read, in bounded memory."""
+"""Summary of the cells of one column, counted while a table is read, in bounded memory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ MAX_LEVELS = 12
 
 @dataclass
 class ColumnScan:
-    """What the cells of one column hold, after `finish`. `levels` is None once there are more than `MAX_LEVELS`.
+    """Counts of the cells of one column, valid after `finish`; `levels` is None once there are more than `MAX_LEVELS`.
 
-    Which words are missing is known at the end only, by the rule of `schemas.missing`: until then they wait, each
+    Words that may mean "missing" are decided at the end only, by the rule of `schemas.missing`: until then each waits
     with its count and its first line.
     """
 
@@ -46,7 +46,7 @@ class ColumnScan:
             self._add_known(text, line)
 
     def finish(self) -> None:
-        """Take the words among the cells as missing or as levels, now that all others were seen."""
+        """Count the waiting words as missing or as levels, now that all other cells were counted."""
         of_numbers = self.known > 0 and not self._of_text
         words, self._words = self._words, {}
         for text, (count, line) in words.items():
@@ -81,7 +81,7 @@ class ColumnScan:
 
     @property
     def dtype(self) -> Literal["integer", "number", "text", "boolean"]:
-        """The narrowest type all known cells fit."""
+        """Narrowest type that all known cells fit."""
         if self.levels and {level.lower() for level in self.levels} <= {"true", "false"}:
             return "boolean"
         if self.texts or not self.known:
@@ -90,7 +90,7 @@ class ColumnScan:
 
     @property
     def groups(self) -> dict[str, int]:
-        """The levels that can be compared, with their sizes: not those that say that nothing is known."""
+        """Levels that can be compared, with their sizes: without those that mean "not known"."""
         return {level: n for level, n in (self.levels or {}).items() if key(level) not in NO_GROUP}
 
     @property
@@ -100,12 +100,12 @@ class ColumnScan:
 
     @property
     def mostly_numbers(self) -> bool:
-        """Whether a few texts stand among numbers: at least four numbers for each text."""
+        """Whether there are a few texts among numbers: at least four numbers for each text."""
         return self.texts > 0 and self.numbers >= 4 * self.texts
 
 
 def as_number(text: str) -> float | None:
-    """The finite number a cell holds, or None."""
+    """Parse the finite number in a cell; None when there is none."""
     try:
         number = float(text)
     except ValueError:

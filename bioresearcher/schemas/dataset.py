@@ -1,7 +1,4 @@
-"""Data sets: what files they hold and whether they fit.
-
-What GEO says of its series, samples and data sets.
-"""
+"""Data sets: their files, their check against the objective, and GEO's records of series and samples."""
 
 from __future__ import annotations
 
@@ -33,12 +30,12 @@ class Column(Value):
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """The levels that can be compared: not those that say that nothing is known."""
+        """Levels that can be compared: without those that mean "not known"."""
         return tuple(level for level in self.levels if key(level) not in NO_GROUP)
 
     @property
     def stated_codes(self) -> tuple[str, ...]:
-        """Of `missing_values` those that only the description tells: the rule of `schemas.missing` finds the others."""
+        """Those of `missing_values` that only the description states, unlike those that `schemas.missing` finds."""
         found = CODES | WORDS if self.dtype in ("integer", "number") else CODES
         return tuple(code for code in self.missing_values if key(code) not in found)
 
@@ -61,7 +58,7 @@ class DataFile(Value):
 
 
 Contents = Literal["series matrix", "values", "results", "raw", "archive", "description", "other"]
-"""What a remote file seems to hold: values (counts, TPM, …), results of tests, raw data, an archive, words."""
+"""Likely contents of a remote file: values (counts, TPM, …), results of tests, raw data, an archive, a description."""
 
 
 class RemoteFile(Value):
@@ -71,16 +68,18 @@ class RemoteFile(Value):
     url: str
     bytes: int | None = Field(default=None, description="as announced; rounded where the source rounds it")
     contents: Contents = "other"
-    inside: tuple[str, ...] = Field(default=(), description="of an archive, what the source says is in it")
+    inside: tuple[str, ...] = Field(default=(), description="contents of an archive as the source states them")
 
 
 class Remote(Value):
-    """What is known of a data set at its source before its files are fetched."""
+    """Description of a data set at its source, before its files are fetched."""
 
     url: str = Field(description="its page")
     summary: str = ""
     design: str = ""
-    found_by: tuple[str, ...] = Field(default=(), description="queries, papers that name it, or the researcher's wish")
+    found_by: tuple[str, ...] = Field(
+        default=(), description="queries, papers that name it, or the researcher's request"
+    )
     published: str = ""
     relations: tuple[str, ...] = Field(default=(), description="e.g. `SubSeries of: GSE99797`")
     files: tuple[RemoteFile, ...] = ()
@@ -95,7 +94,7 @@ class Remote(Value):
 
 
 class Dataset(Value):
-    """A data set: description, files, and what was noticed when they were read."""
+    """A data set: description, files, and remarks of the reader."""
 
     id: str = Field(description="the accession when there is one, else a slug of the folder's name")
     accession: str | None = None
@@ -108,27 +107,27 @@ class Dataset(Value):
     licence: str | None = None
     citation: str | None = None
     endpoint: str | None = Field(default=None, description="meaning of the event; None when not stated")
-    root: str = Field(description="folder holding the files, as given by the user; empty while they are not here")
-    files: tuple[DataFile, ...] = Field(description="empty while they are not here")
+    root: str = Field(description="folder holding the files, as given by the user; empty until they are fetched")
+    files: tuple[DataFile, ...] = Field(description="empty until they are fetched")
     remote: Remote | None = Field(default=None, description="None for the researcher's own data")
     n_samples: int = Field(default=0, description="samples present in the matrix and in the sample sheet")
     n_features: int = 0
     notes: tuple[str, ...] = Field(default=(), description="caveats the source or the reader states")
-    problems: tuple[str, ...] = Field(default=(), description="what is wrong with the files; tasks may still use them")
+    problems: tuple[str, ...] = Field(default=(), description="problems of the files; tasks may still use them")
     described_by: Literal["dataset.toml", "inferred", "source"] = "inferred"
 
     def file(self, kind: FileKind) -> DataFile | None:
-        """The first file of a kind, or None."""
+        """Return the first file of a kind, or None."""
         return next((f for f in self.files if f.kind == kind), None)
 
     def column(self, role: ColumnRole) -> Column | None:
-        """The sample sheet's first column with a role, or None."""
+        """Return the sample sheet's first column with a role, or None."""
         sheet = self.file("samples")
         return next((c for c in sheet.columns if c.role == role), None) if sheet else None
 
 
 class DatasetCheck(Value):
-    """Whether a data set fits the objective, decided before any code is written."""
+    """Check of a data set against the objective, made before any code is written."""
 
     dataset_id: str
     verdict: Literal["usable", "usable with work", "unusable"]
@@ -181,7 +180,7 @@ class GeoSample(Value):
     characteristics: tuple[tuple[str, str], ...] = Field(default=(), description="(key, value); the key may be empty")
     description: str = ""
     processing: str = Field(default="", description="how its values were computed")
-    value_means: str = Field(default="", description="what the table says its VALUE column is")
+    value_means: str = Field(default="", description="the table's own description of its VALUE column")
     rows: int | None = Field(default=None, description="rows of its table as stated; None when not stated")
     supplementary: tuple[str, ...] = Field(default=(), description="addresses of its files")
 
@@ -202,9 +201,9 @@ class GeoSeries(Value):
     status: str = ""
     updated: str = ""
     samples: tuple[GeoSample, ...] = ()
-    notes: tuple[str, ...] = Field(default=(), description="what was noticed when it was read")
+    notes: tuple[str, ...] = Field(default=(), description="remarks of the reader")
 
     def related(self, relation: Literal["SuperSeries of", "SubSeries of", "Superseded by"]) -> tuple[str, ...]:
-        """Accessions it stands in a relation to, e.g. its sub-series."""
+        """Return the accessions of a relation, e.g. its sub-series."""
         found = [r.split(":", 1) for r in self.relations if ":" in r]
         return tuple(v.strip() for k, v in found if k.strip().casefold() == relation.casefold())

@@ -1,9 +1,4 @@
-"""What happened when a task ran.
-
-What came out when a run's tasks were executed again from its folder.
-
-Dry-lab tasks: what code must read, write and show.
-"""
+"""Dry-lab tasks, the records of their execution, and the check of a reproduced run."""
 
 from __future__ import annotations
 
@@ -19,7 +14,7 @@ Language = Literal["python", "r"]
 
 
 class ColumnRule(Value):
-    """What a column of an output table must be like."""
+    """Rule for a column of an output table."""
 
     name: str
     minimum: float | None = None
@@ -39,7 +34,7 @@ class TaskInput(Value):
 
 
 class TaskOutput(Value):
-    """A file a task must write, and what must be in it."""
+    """A file that a task must write, with rules for its contents."""
 
     name: str
     file: str = Field(description="file name with suffix: .tsv, .csv, .png, .svg, .txt, .md, .json")
@@ -65,27 +60,27 @@ class DryLabTask(Value):
 
     @property
     def code_file(self) -> str:
-        """What its script is called."""
+        """File name of its script."""
         return "code.R" if self.language == "r" else "code.py"
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Ids of the tasks whose outputs it reads, in input order without repeats."""
+        """Ids of the tasks whose outputs it reads, in the order of the inputs, without repeats."""
         return tuple(dict.fromkeys(i.task for i in self.inputs if i.task is not None))
 
 
 class TaskCode(Value):
-    """A script and the helper modules that lie beside it."""
+    """A script and its helper modules."""
 
     code: str
     support: dict[str, str] = Field(default_factory=dict, description="file name -> text")
     origin: Origin
     skill: str | None = None
-    note: str = Field(default="", description="what the programmer says about it")
+    note: str = Field(default="", description="the programmer's remark")
 
 
 class Outcome(StrEnum):
-    """The ladder: a task's outcome is the worst thing that is true (the order of definition is the order)."""
+    """Outcome of a task or attempt: the worst of these that applies, in the order of their definition."""
 
     NOT_RUN = "not_run"
     BLOCKED = "blocked"
@@ -106,7 +101,7 @@ class Outcome(StrEnum):
 
 
 class Limits(Value):
-    """What a sandboxed process tree may use."""
+    """Limits of a sandboxed process tree."""
 
     wall_s: float = 300
     cpu_s: float = 300
@@ -121,7 +116,7 @@ class Limits(Value):
 
 
 class ResourceUse(Value):
-    """What it did use."""
+    """Use of resources by a sandboxed process tree."""
 
     wall_s: float = 0
     cpu_s: float = 0
@@ -151,19 +146,19 @@ class Artifact(Value):
 
 
 class Finding(Value):
-    """A statement a task computed from its data, with the numbers it states."""
+    """A statement that a task computed from its data, with the numbers in it."""
 
     statement: str
     values: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class PerturbedRun(Value):
-    """The second run on perturbed inputs: what changed in the declared outputs."""
+    """Second run of a task on perturbed inputs: the declared outputs that changed."""
 
     done: bool
     changed: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
-    reason: str = Field(default="", description="how the inputs were perturbed, or why this was not done")
+    reason: str = Field(default="", description="the perturbation, or the reason why there was none")
 
 
 class Attempt(Value):
@@ -171,7 +166,7 @@ class Attempt(Value):
 
     number: int
     outcome: Outcome
-    message: str = Field(description="what decided the outcome, in one or two lines")
+    message: str = Field(description="reason of the outcome, in one or two lines")
     exit_code: int | None = None
     stdout: str = ""
     stderr: str = ""
@@ -183,12 +178,12 @@ class Attempt(Value):
 
 
 class TaskRecord(Value):
-    """All that is known of a task after it was worked on."""
+    """Record of a task: its outcome, attempts, outputs and findings."""
 
     task_id: str
     outcome: Outcome
     message: str
-    exit_ok: bool = Field(description="whether the process of the attempt that counts ended with exit code 0")
+    exit_ok: bool = Field(description="whether the process of the deciding attempt ended with exit code 0")
     attempts: tuple[Attempt, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -198,7 +193,7 @@ class TaskRecord(Value):
 
     @property
     def verified(self) -> bool:
-        """Whether the task reached the top of the ladder."""
+        """Whether the outcome is `verified`."""
         return self.outcome is Outcome.VERIFIED
 
     @property
@@ -211,17 +206,17 @@ Verdict = Literal["same", "differs", "cannot"]
 
 
 class ArtifactCheck(Value):
-    """One recorded output file held against that of the repeated task."""
+    """Comparison of a recorded output file with that of the repeated task."""
 
     task_id: str
     file: str
     kind: str
     verdict: Verdict
-    detail: str = Field(description="what was compared and how far it agrees, or why it cannot be")
+    detail: str = Field(description="the comparison and the agreement, or the reason why it cannot be compared")
 
 
 class Reproduction(Value):
-    """All checks of a run, in the order of its tasks."""
+    """Comparisons of a reproduced run, in the order of its tasks."""
 
     run_id: str
     sandbox: str
@@ -234,5 +229,5 @@ class Reproduction(Value):
     )
 
     def count(self, verdict: Verdict) -> int:
-        """How many files have a verdict."""
+        """Count the files with a verdict."""
         return sum(check.verdict == verdict for check in self.checks)

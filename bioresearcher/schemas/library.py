@@ -1,8 +1,7 @@
-"""The shared library as `bioresearcher library --json` prints it.
+"""The evidence graph of a run, the shared library as `library --json` prints it, and answered questions.
 
-A question to a run's library with what was answered: a line of `questions.jsonl`.
-
-What stands on what: protocol steps on report steps on passages, and papers under the steps that would fall.
+The evidence graph links protocol steps to report steps and passages, and papers to the steps that depend on them. An
+answered question is a line of `questions.jsonl`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from bioresearcher.schemas.paper import Evidence, Failure, Paper, Section, Secti
 
 
 class StepGround(Value):
-    """A passage that a step stands on, by the report step that was read from it."""
+    """A passage that supports a protocol step, with the report step that was read from it."""
 
     paper_id: str
     report_step: str = Field(description="the report's step, `<part>.<number>`")
@@ -27,7 +26,7 @@ class StepGround(Value):
 
 
 class StepBasis(Value):
-    """A protocol step with all it stands on; no grounds means that it is unsupported."""
+    """A protocol step with its evidence; without grounds it is unsupported."""
 
     step_id: str
     title: str
@@ -37,7 +36,7 @@ class StepBasis(Value):
 
 
 class PaperUse(Value):
-    """A paper with what was taken from it and what stands on it."""
+    """A paper with the steps taken from it and the steps and tasks that depend on it."""
 
     paper_id: str
     title: str
@@ -50,40 +49,40 @@ class PaperUse(Value):
 
 
 class EvidenceGraph(Value):
-    """Both directions: from each protocol step down to passages, and from each paper up to steps and tasks."""
+    """Evidence of a run: from each protocol step to passages, and from each paper to steps and tasks."""
 
     steps: tuple[StepBasis, ...]
     papers: tuple[PaperUse, ...]
 
 
 class StepLoss(Value):
-    """What the loss of papers does to a step.
+    """Effect of the loss of papers on a step.
 
-    `falls`: no ground is left. `follows`: it needs the output of a step that falls. `weakened`: it loses some grounds.
+    `falls`: no evidence is left. `follows`: it needs the output of a step that falls. `weakened`: some is lost.
     """
 
     step_id: str
     title: str
     effect: Literal["falls", "follows", "weakened"]
-    lost: tuple[str, ...] = Field(description="papers it stood on that are gone")
-    left: tuple[str, ...] = Field(description="papers it still stands on")
+    lost: tuple[str, ...] = Field(description="lost papers that supported it")
+    left: tuple[str, ...] = Field(description="papers that still support it")
     through: tuple[str, ...] = Field(default=(), description="fallen steps whose outputs it needs")
 
 
 class Without(Value):
-    """A protocol without some of its papers; steps that are not touched are not listed."""
+    """A protocol without some of its papers; unaffected steps are not listed."""
 
     papers: tuple[str, ...]
     steps: tuple[StepLoss, ...]
     tasks: tuple[str, ...] = Field(description="tasks that carry out a step that falls or follows")
 
     def having(self, effect: str) -> tuple[StepLoss, ...]:
-        """The steps of one effect, in the protocol's order."""
+        """Select the steps with an effect, in the protocol's order."""
         return tuple(s for s in self.steps if s.effect == effect)
 
 
 class LibraryEntry(Value):
-    """A paper of the library and the text that is stored of it."""
+    """A paper of the library with the properties of its stored text."""
 
     paper: Paper
     kind: Literal["jats", "pdf", "note", "record"] = Field(description="what the text was read from; record: abstract")
@@ -109,14 +108,14 @@ class LibraryHit(Value):
 
 
 class RunUse(Value):
-    """What stands on a paper in one run."""
+    """Use of a paper in one run."""
 
     run: str = Field(description="name of the run folder")
     use: PaperUse
 
 
 class LibraryShown(Value):
-    """One paper: its text in the library (None when only runs know it), and what stands on it in the runs."""
+    """One paper: its text in the library (None when only runs have it), and its use in the runs."""
 
     paper: Paper
     entry: LibraryEntry | None
@@ -126,7 +125,7 @@ class LibraryShown(Value):
 
 
 class LibraryChange(Value):
-    """What `library add` or `library remove` did."""
+    """Result of `library add` or `library remove`."""
 
     added: tuple[LibraryEntry, ...] = ()
     unchanged: tuple[str, ...] = Field(default=(), description="ids of papers whose text was already there")
@@ -135,11 +134,11 @@ class LibraryChange(Value):
 
 
 class Citation(Value):
-    """A quote that an answer stands on, found in its paper."""
+    """A quote that supports an answer, located in its paper."""
 
     number: int = Field(ge=1, description="as in the answer's sentences")
     paper_id: str
-    title: str = Field(description="the paper's, without what was withheld")
+    title: str = Field(description="the paper's title without withheld passages")
     year: int | None = None
     status: Status = Field(default="unknown", description="whether the paper was retracted")
     evidence: Evidence
@@ -149,12 +148,12 @@ class AnswerSentence(Value):
     """A sentence of an answer; every one has a citation."""
 
     text: str
-    citations: tuple[int, ...] = Field(min_length=1, description="numbers of the quotes it stands on")
-    new_words: tuple[str, ...] = Field(default=(), description="its words that stand in none of these quotes")
+    citations: tuple[int, ...] = Field(min_length=1, description="numbers of the quotes that support it")
+    new_words: tuple[str, ...] = Field(default=(), description="its words that are in none of these quotes")
 
 
 class LeftOut(Value):
-    """A sentence of a model's answer that its quotes do not bear out."""
+    """A sentence of a model's answer that its quotes do not support."""
 
     text: str
     reason: str
@@ -169,12 +168,12 @@ class LibraryAnswer(Value):
     in_library: bool = Field(description="false: the run's papers do not answer it")
     sentences: tuple[AnswerSentence, ...] = ()
     citations: tuple[Citation, ...] = ()
-    left_out: tuple[LeftOut, ...] = Field(default=(), description="sentences that stand on no quote that was found")
-    quotes: int = Field(default=0, description="quotes that the answer offered")
-    quotes_located: int = Field(default=0, description="of these, found in the run's papers")
+    left_out: tuple[LeftOut, ...] = Field(default=(), description="sentences without a located quote")
+    quotes: int = Field(default=0, description="quotes in the model's answer")
+    quotes_located: int = Field(default=0, description="of these, located in the run's papers")
     papers: int = Field(default=0, description="papers that were searched")
-    passages: int = Field(default=0, description="passages that were shown to whoever answered")
-    notes: tuple[str, ...] = Field(default=(), description="what the person should know, in sentences")
+    passages: int = Field(default=0, description="passages that the backend was given")
+    notes: tuple[str, ...] = Field(default=(), description="remarks for the person, in sentences")
     origin: Origin
     answered_by: str = Field(default="", description="the model, or `offline`")
-    usage: Usage = Field(default=Usage(), description="what this answer cost; nothing when it was recorded before")
+    usage: Usage = Field(default=Usage(), description="use of models for this answer; none when it was recorded before")

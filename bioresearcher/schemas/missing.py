@@ -8,8 +8,8 @@ that nobody stated. There they are missing only where the data set's description
 number of its rows do not matter. Codes in digits (-9, 999) are values unless the description says otherwise, and so is
 `not detected`: a value below a limit of detection is informative.
 
-The loader, previews, perturbed inputs, output checks, comparisons and the report all ask here. The skills have a copy
-of this file (`agents/skills/_lib/biomissing.py`) and its codes in R (`bioskill.R`); a test compares them.
+The loader, previews, perturbed inputs, output checks, comparisons and the report all use this rule. The skills have a
+copy of this file (`agents/skills/_lib/biomissing.py`) and its codes in R (`bioskill.R`); a test compares them.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ WORDS = frozenset(_WORDS.split("|"))
 """Words, in lower case, that are missing among numbers and a level among texts."""
 
 NO_GROUP = WORDS - {"none", "-"}
-"""Of these words those that, also as a level, say that nothing is known: no group to compare without being asked."""
+"""Those of `WORDS` that mean "not known" even as a level: not compared as a group unless asked for."""
 
 
 def key(cell: str) -> str:
-    """A cell as it is compared with codes."""
+    """Normalise a cell for comparison with codes."""
     return cell.strip().lower()
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell that is no code holds a number, be it infinite."""
+    """Check whether a cell that is not a code holds a number, infinite ones included."""
     try:
         float(cell)
     except ValueError:
@@ -50,7 +50,7 @@ def is_number(cell: str) -> bool:
 
 
 def codes_of(cells: Iterable[str], declared: Iterable[str] = ()) -> frozenset[str]:
-    """The codes, in lower case, that are missing in a column with these cells.
+    """Find the codes, in lower case, that mean "missing" in a column with these cells.
 
     Args:
         cells: The column's cells as written, in any order; repeats may be left out.
@@ -68,20 +68,20 @@ def codes_of(cells: Iterable[str], declared: Iterable[str] = ()) -> frozenset[st
 
 
 def blanked(cells: Iterable[str], declared: Iterable[str] = ()) -> list[str]:
-    """A column's cells as written, those that are missing as the empty string."""
+    """Replace the missing cells of a column by the empty string; the others stay as written."""
     column = list(cells)
     missing = codes_of(column, declared)
     return ["" if key(cell) in missing else cell for cell in column]
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell is missing where it can only be a number or a name (of a gene), and no word can be a level."""
+    """Check whether a cell is missing where only a number or a name (of a gene) is possible, and no word as a level."""
     text = key(cell)
     return text in CODES or text in WORDS
 
 
 def stated_codes(columns: Iterable[str], codes: Iterable[str]) -> dict[str, list[str]]:
-    """For each column the codes that a task states for it, as `column=code`, or for all columns, as `code`."""
+    """Select for each column the codes that a task states for it (`column=code`) or for all columns (`code`)."""
     texts = list(codes)
     own = {name: [text for text in texts if text.startswith(f"{name}=")] for name in columns}
     general = [text for text in texts if not any(text in found for found in own.values())]

@@ -1,7 +1,4 @@
-"""Which model answers for which role, and how.
-
-Where literature and data services are asked, and how often.
-"""
+"""Settings of a role's model, and of the literature and data services."""
 
 from __future__ import annotations
 
@@ -18,8 +15,11 @@ ROLES: tuple[Role, ...] = get_args(Role)
 Provider = Literal["openai", "azure", "anthropic", "google", "ollama", "compatible"]
 """`compatible` is any server with OpenAI's API at a base URL: vLLM, llama.cpp, LM Studio, LiteLLM, Ollama's /v1."""
 
-StructuredMode = Literal["auto", "schema", "text"]
-"""How an answer is made to fit its schema: the server's JSON schema, or JSON asked for in words."""
+StructuredMode = Literal["auto", "schema", "text", "tools"]
+"""Ways to make an answer fit its schema: the server's JSON schema, or JSON asked for in words; `auto` tries both.
+
+`tools` was a third way. It stands in settings files and run folders of earlier versions and now means `auto`.
+"""
 
 
 class ModelSettings(Value):
@@ -27,7 +27,7 @@ class ModelSettings(Value):
 
     provider: Provider
     model: str = Field(min_length=1, description="the provider's name of the model; for Azure the deployment")
-    base_url: str | None = Field(default=None, description="where the API is; None is the provider's own address")
+    base_url: str | None = Field(default=None, description="address of the API; None is the provider's own")
     api_key_env: str | None = Field(default=None, description="environment variable with the key; None sends none")
     api_version: str | None = Field(default=None, description="Azure's API version")
     temperature: float | None = Field(default=None, ge=0, le=2, description="None leaves it to the provider")
@@ -44,7 +44,7 @@ class ModelSettings(Value):
     @field_validator("base_url")
     @classmethod
     def _is_http(cls, url: str | None) -> str | None:
-        """An http(s) address without credentials in it."""
+        """Require an http(s) address without credentials."""
         if url is None:
             return None
         parts = urlsplit(url)
@@ -56,12 +56,12 @@ class ModelSettings(Value):
 
     @property
     def label(self) -> str:
-        """Provider and model, e.g. `openai:gpt-5-mini`; what runs and reports show."""
+        """Provider and model, e.g. `openai:gpt-5-mini`, as runs and reports show it."""
         return f"{self.provider}:{self.model}"
 
     @property
     def endpoint(self) -> str:
-        """What one limiter is for: the provider and its address."""
+        """Provider and address; requests to one endpoint share a limiter."""
         return f"{self.provider} {self.base_url or ''}".strip()
 
     @property
@@ -74,7 +74,7 @@ class ModelSettings(Value):
 
 
 class ServiceSettings(Value):
-    """Addresses of services: a mirror or a test server can stand in for each. No key stands here."""
+    """Addresses of services, each of which a mirror or a test server can replace. They hold no key."""
 
     eutils: str = Field(
         default="https://eutils.ncbi.nlm.nih.gov/entrez/eutils", description="NCBI's E-utilities: PubMed, PMC and GEO"

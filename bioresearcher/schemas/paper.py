@@ -1,7 +1,4 @@
-"""Papers: found, screened, and failed.
-
-Text of documents and what is quoted from it.
-"""
+"""Papers, their screening, the queries that found them, their texts, and quotes located in these."""
 
 from __future__ import annotations
 
@@ -15,13 +12,13 @@ Status = Literal["ok", "retracted", "concern", "corrected", "unknown"]
 
 
 class Notice(Value):
-    """What was published about a paper after it."""
+    """A retraction, expression of concern or correction that was published about a paper."""
 
     what: Literal["retraction", "concern", "correction"]
     pmid: str | None = Field(default=None, description="of the notice")
     doi: str | None = Field(default=None, description="of the notice")
     date: str | None = Field(default=None, description="as its source gives it")
-    source: str = Field(default="", description="who says so, e.g. `pubmed`, `crossref`")
+    source: str = Field(default="", description="the service that reports it, e.g. `pubmed`, `crossref`")
 
 
 class Paper(Value):
@@ -62,7 +59,7 @@ class PaperAnswers(Value):
 
 
 DecidedBy = Literal["score", "own", "person", "limit", "distance", "retraction", "preprint", "type", "language", "year"]
-"""What decided whether a paper is read: its score, that the researcher gave it, a person, a limit on the papers
+"""Reason why a paper is read or not: its score, the researcher's own paper (`own`), a person, a limit on the papers
 that are read (`limit`) or judged (`distance`), or a rule."""
 
 
@@ -80,7 +77,7 @@ class ScreenedPaper(Value):
 
 
 class StatusCheck(Value):
-    """What was known of a paper's retraction when it was selected, and what sources said later."""
+    """Retraction status of a paper when it was selected, and as sources report it later."""
 
     paper_id: str
     before: Status
@@ -93,8 +90,8 @@ class Failure(Value):
 
     item: str = Field(description="file name, paper id, accession or task id")
     stage: str = Field(description="the step in which it failed, e.g. `read_paper`")
-    message: str = Field(description="what happened, in one line")
-    hint: str = Field(default="", description="what the user can do about it")
+    message: str = Field(description="the problem, in one line")
+    hint: str = Field(default="", description="advice for the user")
 
 
 class SearchQuery(Value):
@@ -113,13 +110,15 @@ class QueryPlan(Value):
 
 
 class QueryTrail(Value):
-    """What became of one query at one source: query → translation → hits → kept."""
+    """Record of one query at one source: query → translation → hits → kept."""
 
     query: str
     purpose: str = ""
-    source: str = Field(default="own", description="which source was asked")
-    translation: str = Field(default="", description="the query as the source understood it; empty if it did not say")
-    warnings: tuple[str, ...] = Field(default=(), description="what the source said about the query")
+    source: str = Field(default="own", description="the source that was asked")
+    translation: str = Field(
+        default="", description="the query as the source understood it; empty if it does not state it"
+    )
+    warnings: tuple[str, ...] = Field(default=(), description="the source's remarks on the query")
     hits: int = Field(description="papers that answer the query, of which the best are taken")
     found: tuple[str, ...] = Field(default=(), description="ids of the papers taken, best first")
     new: int = Field(default=0, description="papers taken that were not known before")
@@ -129,7 +128,7 @@ class QueryTrail(Value):
 
 
 class SearchRound(Value):
-    """One round of searching: which query found how much."""
+    """One round of searching with the record of each query."""
 
     round: int
     trail: tuple[QueryTrail, ...]
@@ -193,7 +192,7 @@ class Passage(Value):
 
 
 class Evidence(Value):
-    """A quote found in its source: `text` is `document.text[start:end]`, the paper's own words."""
+    """A quote located in its source: `text` is `document.text[start:end]`, the paper's own words."""
 
     document: str
     section: str

@@ -1,4 +1,4 @@
-"""A paper read into a standardised experimental report, and how far it can be reused."""
+"""Paper reports: what was read from a paper in a standard form, and its referability."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MentionKind = Literal["accession", "software", "gene", "number", "test", "cohort
 
 
 class Mention(Value):
-    """Something a paper states literally, found by rule; `start` and `end` are places in its canonical text."""
+    """Something a paper states literally, found by rule; `start` and `end` are positions in its canonical text."""
 
     kind: MentionKind
     name: str
@@ -33,11 +33,11 @@ class Mention(Value):
     start: int
     end: int
     times: int = Field(default=1, description="how often the paper states it")
-    steps: tuple[str, ...] = Field(default=(), description="the report's steps that carry it; empty means none does")
+    steps: tuple[str, ...] = Field(default=(), description="the report's steps that contain it")
 
 
 class Suspect(Value):
-    """A stretch of a paper that is written for a model and not for a reader; it was withheld from the reading."""
+    """A passage that addresses a model instead of a reader; it was withheld from the reading."""
 
     reason: str
     text: str = Field(description="its first characters")
@@ -46,7 +46,7 @@ class Suspect(Value):
 
 
 class Statement(Value):
-    """A sentence with the quotes it stands on."""
+    """A sentence with the quotes that support it."""
 
     text: str
     evidence: tuple[Evidence, ...] = ()
@@ -61,7 +61,7 @@ class ReportStep(Value):
     parameters: tuple[Parameter, ...] = ()
     datasets: tuple[str, ...] = Field(default=(), description="accessions or names the step used")
     software: tuple[str, ...] = ()
-    evidence: tuple[Evidence, ...] = Field(default=(), description="the quotes the step stands on")
+    evidence: tuple[Evidence, ...] = Field(default=(), description="the quotes that support the step")
     results: tuple[Statement, ...] = ()
     supported: bool = Field(description="whether at least one quote was located")
     genes: tuple[str, ...] = Field(default=(), description="approved symbols (HGNC) in its quotes and results")
@@ -80,7 +80,7 @@ class ReportPart(Value):
 
 
 class PaperReport(Value):
-    """A paper's experimental report."""
+    """Report of a paper: its experiments and analyses as steps with quotes."""
 
     paper_id: str
     title: str
@@ -89,13 +89,15 @@ class PaperReport(Value):
     quotes_located: int = Field(description="of these, found in the document")
     dropped: tuple[str, ...] = Field(default=(), description="quotes that could not be found, as offered")
     suspicious: tuple[str, ...] = Field(default=(), description="passages that look like instructions to a model")
-    suspects: tuple[Suspect, ...] = Field(default=(), description="what stands in them, and why it was withheld")
-    mined: tuple[Mention, ...] = Field(default=(), description="what the paper states, found by rule")
+    suspects: tuple[Suspect, ...] = Field(
+        default=(), description="these passages, with the reason why they were withheld"
+    )
+    mined: tuple[Mention, ...] = Field(default=(), description="statements of the paper found by rule")
     origin: Origin
 
 
 class PartReferability(Value):
-    """How far one part of a report can be reused for the objective."""
+    """Referability of one part of a report: how well it can be reused for the objective."""
 
     part_id: str
     level: Level

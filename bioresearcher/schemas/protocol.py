@@ -19,7 +19,7 @@ class ReportPartRef(Value):
 
 
 class Link(Value):
-    """What a protocol step was learnt from: a report step and the passage it stands on."""
+    """Link of a protocol step to the report step it was learnt from, and to the passage that supports it."""
 
     paper_id: str
     part_id: str
@@ -29,7 +29,7 @@ class Link(Value):
 
 
 class Relation(Value):
-    """How a part stands to an earlier one, with the reason."""
+    """Relation of a part to an earlier one, with the reason."""
 
     part: str
     kind: Literal["needs output of", "validates", "compares with", "extends", "follows"]
@@ -70,10 +70,10 @@ class ProtocolStep(Value):
     software: tuple[str, ...] = ()
     acceptance: str = Field(default="", description="how to tell that the step succeeded")
     kind: Literal["dry", "wet"]
-    skill: str | None = Field(default=None, description="the vetted analysis that carries it out, if any")
+    skill: str | None = Field(default=None, description="the skill that carries it out, if any")
     requirements: tuple[str, ...] = Field(default=(), description="ids of the requirements it helps to meet")
     links: tuple[Link, ...] = Field(default=(), description="empty means the step is unsupported")
-    novelty: str = Field(default="", description="of a step without links: why it is there although no paper has it")
+    novelty: str = Field(default="", description="reason for a step that no paper has")
     origin: Origin
 
 
@@ -83,7 +83,7 @@ class OutlineLine(Value):
     id: str = Field(description="`<part>.<number>`, e.g. `2.1`")
     title: str
     datasets: tuple[str, ...] = Field(default=(), description="ids of the data sets it works on")
-    skill: str | None = Field(default=None, description="the vetted analysis that carries it out, if any")
+    skill: str | None = Field(default=None, description="the skill that carries it out, if any")
     outputs: tuple[str, ...] = Field(default=(), description="short names other steps can refer to")
 
 
@@ -107,7 +107,7 @@ class ProtocolPart(Value):
 
 
 class Coverage(Value):
-    """Which steps meet a requirement."""
+    """Coverage of a requirement: the steps that meet it."""
 
     requirement: str
     steps: tuple[str, ...]

@@ -1,7 +1,4 @@
-"""Findings, metrics and verdicts.
-
-How far raters agree: people with people, and a machine with people.
-"""
+"""Findings of checks, reviews with metrics and verdict, and the agreement of raters."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ METRICS: tuple[MetricName, ...] = (
 
 
 class CheckFinding(Value):
-    """What a deterministic gate found."""
+    """Finding of a deterministic check."""
 
     gate: str = Field(description="stable id, e.g. `G-REF-01`")
     severity: Severity
@@ -33,7 +30,7 @@ class CheckFinding(Value):
 
 
 class Metric(Value):
-    """A score with what it rests on."""
+    """A score with its evidence."""
 
     score: float = Field(ge=1, le=5)
     evidence: tuple[str, ...] = Field(description="words of the protocol, or measured features")
@@ -85,14 +82,14 @@ class DraftReview(Value):
     findings: tuple[CheckFinding, ...]
     reason: str
     kept: bool = False
-    stopped: str = Field(default="", description="on the last round: why there was no other")
+    stopped: str = Field(default="", description="on the last round: the reason to stop")
 
 
 Level = Literal["nominal", "ordinal", "interval"]
 
 
 class Coefficient(Value):
-    """One coefficient; `value` None means that it is not defined, and `why` says so."""
+    """One coefficient; `value` is None when it is not defined, and `why` gives the reason."""
 
     value: float | None
     low: float | None = Field(default=None, description="lower end of the 95 % bootstrap interval over items")
@@ -114,7 +111,7 @@ class Stratum(Value):
 
 
 class Bin(Value):
-    """The items with one aggregated human label: how people and the machine labelled them."""
+    """The items with one aggregated human label, and their labels by people and by the machine."""
 
     label: str
     items: int
@@ -125,7 +122,7 @@ class Bin(Value):
 
 
 class Agreement(Value):
-    """What `bioresearcher review agreement` reports."""
+    """Result of `bioresearcher review agreement`."""
 
     level: Level
     labels: tuple[str, ...] = Field(description="the scale, in order")

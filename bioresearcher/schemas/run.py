@@ -1,7 +1,4 @@
-"""The run's manifest and what people decide at its gates.
-
-A revision of a protocol after a person's comment.
-"""
+"""Manifest of a run, people's decisions at its approvals, and revisions of a protocol after a comment."""
 
 from __future__ import annotations
 
@@ -55,16 +52,16 @@ class Totals(Value):
 
 
 class Decision(Value):
-    """What a person (or `--yes`, or the settings) said at a gate; one that leaves the gate open is followed by more."""
+    """Decision of a person (or `--yes`, or the settings) at an approval; `more` follow while it stays open."""
 
     gate: str
     approved: bool
     by: Literal["human", "--yes", "settings"]
-    more: bool = Field(default=False, description="whether the gate stays open after it")
-    turn: int = Field(default=0, description="how many decisions were made at this gate before it")
+    more: bool = Field(default=False, description="whether the approval stays open after it")
+    turn: int = Field(default=0, description="number of decisions at this approval before it")
     typed: str = Field(default="", description="the line as it was typed in a session")
-    outcome: str = Field(default="", description="what came of it, in words")
-    changed: bool = Field(default=True, description="whether it changed anything or closed the gate")
+    outcome: str = Field(default="", description="result, in words")
+    changed: bool = Field(default=True, description="whether it changed anything or closed the approval")
     drop: tuple[str, ...] = Field(default=(), description="ids taken out of the selection, or tasks to be skipped")
     add: tuple[str, ...] = Field(default=(), description="ids taken into the selection, or tasks not to be skipped")
     given: tuple[str, ...] = Field(
@@ -81,7 +78,7 @@ class Decision(Value):
 
 
 class Replay(Value):
-    """Which run a replayed run repeats, and whether it ended the same.
+    """Comparison of a replayed run with the run it repeats.
 
     `run_id`, `started` and `command` are those of the run that asked for the answers, also when a replay is replayed.
     """
@@ -90,7 +87,7 @@ class Replay(Value):
     run_id: str
     started: str
     command: tuple[str, ...] = ()
-    compared: dict[str, int] = Field(default_factory=dict, description="what was compared -> number of files")
+    compared: dict[str, int] = Field(default_factory=dict, description="kind of file -> number of files compared")
     identical: bool | None = Field(default=None, description="whether all are the same, byte for byte; None: not yet")
     differing: tuple[str, ...] = Field(default=(), description="files that differ or are in one of the runs only")
     changed: tuple[str, ...] = Field(
@@ -99,7 +96,7 @@ class Replay(Value):
 
 
 class AddedInput(Value):
-    """A file or folder that the researcher added at the gate of the selection; all of them are in `added.json`."""
+    """A file or folder that the researcher added at the approval of the selection; `added.json` lists them."""
 
     kind: Literal["paper", "data"]
     path: str
@@ -119,11 +116,12 @@ class RunRecord(Value):
     objective: Objective
     settings: dict[str, JsonValue]
     backend: str
-    backend_reason: str = Field(default="", description="why this backend answers")
-    forecast: tuple[str, ...] = Field(default=(), description="what the models were expected to be asked, as shown")
+    backend_reason: str = Field(default="", description="reason for this backend")
+    forecast: tuple[str, ...] = Field(default=(), description="forecast of calls, tokens and cost, as shown")
     sandbox: str = ""
     sandbox_test: tuple[str, ...] = Field(
-        default=(), description="what the sandbox's self-test saw when the run was last opened; empty without isolation"
+        default=(),
+        description="results of the sandbox's self-test when the run was last opened; empty without isolation",
     )
     versions: dict[str, str]
     digests: dict[str, str] = Field(default_factory=dict, description="prompts and cards: name -> digest and source")
@@ -137,18 +135,18 @@ class RunRecord(Value):
 
 
 REVISE = "revise_protocol"
-"""The name under which a comment stands among a run's decisions."""
+"""Name of a comment among a run's decisions (`Decision.gate`)."""
 
 
 class ConcernedPart(Value):
-    """A part that a comment concerns, and why it is taken to."""
+    """A part that a comment concerns, with the reason."""
 
     part: str
     reason: str
 
 
 class StepChange(Value):
-    """What happened to one step."""
+    """Change of one step."""
 
     step: str
     what: Literal["changed", "added", "dropped"]
@@ -161,12 +159,14 @@ class Revision(Value):
     number: int
     comment: str
     concerned: tuple[ConcernedPart, ...] = Field(description="parts that were looked at for a change")
-    changed_parts: tuple[str, ...] = Field(description="parts that are not as they were; all others are, byte for byte")
+    changed_parts: tuple[str, ...] = Field(description="parts that changed; all others are the same, byte for byte")
     changes: tuple[StepChange, ...] = ()
     excluded: tuple[str, ...] = Field(default=(), description="data sets and papers that may no longer be used")
     requirements: tuple[Requirement, ...] = Field(default=(), description="requirements that were added")
-    not_done: tuple[str, ...] = Field(default=(), description="what the comment asks for and was not done, with why")
+    not_done: tuple[str, ...] = Field(
+        default=(), description="requests of the comment that were not met, with the reason"
+    )
     rounds: tuple[DraftReview, ...] = ()
-    found: tuple[CheckFinding, ...] = Field(default=(), description="findings of the gates that were not there before")
-    resolved: tuple[CheckFinding, ...] = Field(default=(), description="findings of the gates that are gone")
+    found: tuple[CheckFinding, ...] = Field(default=(), description="findings of the checks that were not there before")
+    resolved: tuple[CheckFinding, ...] = Field(default=(), description="findings of the checks that are gone")
     origin: Origin

@@ -28,7 +28,7 @@ ParameterSource = Literal[
     "time_unit",
     "endpoint",
 ]
-"""Where the designer takes a parameter from: the bound data set's description, or the chosen gene set."""
+"""Source of a parameter: the bound data set's description, or the chosen gene set."""
 
 
 class SkillInput(Value):
@@ -60,7 +60,7 @@ class SkillParameter(Value):
 
 
 class SkillProtocol(Value):
-    """How the skill reads as a protocol step; `{parameter}` stands for a bound parameter's value."""
+    """Text of the skill as a protocol step; `{parameter}` stands for a bound parameter's value."""
 
     title: str
     action: str
@@ -71,7 +71,7 @@ class SkillProtocol(Value):
 
 
 class SkillContract(Value):
-    """What a skill needs, produces, and where it stands in a protocol."""
+    """Inputs, parameters and outputs of a skill, and its place in a protocol."""
 
     part: str = Field(description="title of the protocol part it belongs to")
     order: int = Field(description="position among all skills; parts are ordered by their first skill")

@@ -1,10 +1,8 @@
-"""Reading `bioresearcher.toml`.
+"""Reader of the settings file `bioresearcher.toml`, which refuses keys of providers.
 
 Top-level keys are the fields of `Settings`; `[models.default]`, `[models.reader]` and so on hold the fields of
 `ModelSettings`, with `model = "PROVIDER:NAME"` as a short form. Paths are relative to the file. Keys of providers do
-not belong in it: `api_key_env` names the environment variable that holds one.
-
-Telling keys apart from settings, so that no key is stored or shown.
+not belong in it, so that none is stored or shown: `api_key_env` names the environment variable that holds one.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.execution import Limits
@@ -30,26 +28,26 @@ _VALUE = re.compile(
     r"(?<![A-Za-z0-9])(?:sk-[A-Za-z0-9_-]{6,}|AIza[A-Za-z0-9_-]{20,}|(?:hf|gsk|ghp|xai|pplx|nvapi)[_-][A-Za-z0-9_-]{16,})"
 )
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
-"""Upper case only, as variables with keys are written everywhere: a key pasted here instead does not fit."""
+"""Upper case only, as is usual for variables with keys: a key pasted here instead does not match."""
 
 
 def looks_like_key(text: str) -> bool:
-    """Whether a text holds what looks like a provider's key."""
+    """Check whether a text contains something like a provider's key."""
     return _VALUE.search(text) is not None
 
 
 def is_variable_name(text: str) -> bool:
-    """Whether a text can name an environment variable with a key, rather than be one."""
+    """Check whether a text can be the name of an environment variable, and is not a key itself."""
     return _VARIABLE.fullmatch(text) is not None and not looks_like_key(text)
 
 
 def find_key(table: Mapping[str, object], where: str = "") -> str | None:
-    """The first field of a parsed file that holds a key, by its name or by its value; None when there is none."""
+    """Find the first field of a parsed file that holds a key, by its name or value; None when there is none."""
     return next(_keys(table, where, depth=0), None)
 
 
 def _keys(value: object, where: str, depth: int) -> Iterator[str]:
-    if depth > 20:  # no setting lies that deep, and the rest is refused as unknown
+    if depth > 20:  # no setting is nested that deep; the file is refused anyway
         return
     if isinstance(value, Mapping):
         for name, inner in value.items():
@@ -69,13 +67,14 @@ def _keys(value: object, where: str, depth: int) -> Iterator[str]:
 
 NAME = "bioresearcher.toml"
 _MAX_BYTES = 1 << 20
+TABLES: Mapping[str, type[BaseModel]] = {"limits": Limits, "services": ServiceSettings}
 _PATHS = ("workspace", "project", "agents_dir", "prompts_dir", "skills_dir", "prices")
 _KEYS = tuple(k for k in Settings.model_fields if k not in {"config", "every_model"})
 
 
 @dataclass(frozen=True)
 class SettingsFile:
-    """What a file sets; each value fits its field, but a model's table need not be complete. `where` names the file."""
+    """Settings in a file; each value fits its field, but a model's table may be incomplete. `where` names the file."""
 
     where: str
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -83,7 +82,7 @@ class SettingsFile:
 
 
 def find_settings_file(named: Path | None, project: Path | None, folder: Path) -> Path | None:
-    """The file to read: the one that was named, else the project's, else the current folder's, else None."""
+    """Find the settings file: the named one, else the project's, else the current folder's, else None."""
     if named is not None:
         return named
     for place in (project, folder):
@@ -93,17 +92,17 @@ def find_settings_file(named: Path | None, project: Path | None, folder: Path) -
 
 
 def read_settings_file(path: Path) -> SettingsFile:
-    """What a file sets.
+    """Read a settings file.
 
     Raises:
         InputError: It cannot be read, is not TOML, holds a key, or a field is unknown or of a wrong type; the message
-            names the file and the field, and what is possible there. It never shows what stands in an address or key.
+            names the file, the field and its possible values. It never shows the value of an address or key.
     """
     return settings_from(_parse(path), str(path), path.parent)
 
 
 def settings_from(raw: Mapping[str, Any], where: str, folder: Path) -> SettingsFile:
-    """What a parsed file, or a part of one, sets; paths are relative to `folder`.
+    """Check a parsed file, or a part of one; paths are relative to `folder`.
 
     Raises:
         InputError: As `read_settings_file`; messages begin with `where`.
@@ -125,20 +124,13 @@ def settings_from(raw: Mapping[str, Any], where: str, folder: Path) -> SettingsF
     }
     if "pubmed_xml" in values:
         values["pubmed_xml"] = _path_list(where, folder, "pubmed_xml", values["pubmed_xml"])
-    if "limits" in values:
-        limits = _table(where, "limits", values["limits"])
-        _refuse_unknown(where, "limits.", limits, Limits.model_fields)
-        values["limits"] = _checked(where, "limits.", Limits, limits)
-    if "services" in values:
-        services = _table(where, "services", values["services"])
-        _refuse_unknown(where, "services.", services, ServiceSettings.model_fields)
-        variable = services.get("ncbi_key_env")
-        if isinstance(variable, str) and not is_variable_name(variable):
-            raise InputError(
-                f"{where}: services.ncbi_key_env: must be the name of an environment variable, in capitals."
-            )
-        values["services"] = _checked(where, "services.", ServiceSettings, services)
-    _checked(where, "", Settings, values)
+    for name, kind in TABLES.items():
+        if name in values:
+            table = _table(where, name, values[name])
+            _refuse_unknown(where, f"{name}.", table, kind.model_fields)
+            _require_variable_name(where, f"{name}.ncbi_key_env", table.get("ncbi_key_env"))
+            _checked(where, f"{name}.", kind, table)
+    _checked(where, "", Settings, {name: value for name, value in values.items() if name not in TABLES})
     if values.get("sandbox") == "none":  # a file may come with somebody's project; giving up protection may not
         raise InputError(
             f"{where}: sandbox: none cannot be set in a file.", hint="Say it yourself: --sandbox none, for this run."
@@ -149,7 +141,7 @@ def settings_from(raw: Mapping[str, Any], where: str, folder: Path) -> SettingsF
 def _parse(path: Path) -> dict[str, Any]:
     try:
         if path.is_file() and path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"{path}: is larger than 1 MB and no settings file.")
+            raise InputError(f"{path}: is larger than 1 MB and cannot be a settings file.")
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 text.", hint="Save it as UTF-8.") from error
@@ -184,7 +176,7 @@ def _path(where: str, folder: Path, name: str, value: object) -> Path:
         raise InputError(f"{where}: {name}: must be a path in quotes, not {value!r}.")
     try:
         return folder / Path(value).expanduser()
-    except RuntimeError as error:  # the home of somebody who does not exist
+    except RuntimeError as error:  # the home of an unknown user
         raise InputError(f"{where}: {name}: {value!r}: {error}.") from error
 
 
@@ -195,22 +187,26 @@ def _path_list(where: str, folder: Path, name: str, value: object) -> tuple[Path
 
 
 def _model(where: str, name: str, value: object) -> dict[str, Any]:
-    """A model's table; each field fits, whether or not provider and model are named."""
+    """Check a model's table field by field; provider and model may be missing."""
     table = _table(where, name, value)
     _refuse_unknown(where, f"{name}.", table, ModelSettings.model_fields)
-    variable = table.get("api_key_env")
-    if isinstance(variable, str) and not is_variable_name(variable):
-        raise InputError(
-            f"{where}: {name}.api_key_env: must be the name of an environment variable, in capitals.",
-            hint='For example: api_key_env = "LAB_API_KEY". The key itself belongs into that variable.',
-        )
+    _require_variable_name(where, f"{name}.api_key_env", table.get("api_key_env"))
     _checked(where, f"{name}.", ModelSettings, {"provider": "compatible", "model": "any", **table})
     return table
 
 
-def _checked(where: str, prefix: str, kind: type[Any], values: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def _require_variable_name(where: str, place: str, value: object) -> None:
+    if isinstance(value, str) and not is_variable_name(value):
+        raise InputError(
+            f"{where}: {place}: must be the name of an environment variable, in capitals.",
+            hint=f'For example: {place.rpartition(".")[2]} = "LAB_API_KEY". The key itself belongs into that variable.',
+        )
+
+
+def _checked(where: str, prefix: str, kind: type[BaseModel], values: Mapping[str, Any]) -> None:
+    """Validate values strictly; only their fit matters, defaults are not added."""
     try:
-        return kind.model_validate(values, strict=True)
+        kind.model_validate(values, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -218,7 +214,7 @@ def _checked(where: str, prefix: str, kind: type[Any], values: Mapping[str, Any]
 
 
 def complaint(place: str, message: str, value: object) -> str:
-    """What is wrong with a value; addresses and variables are not shown, for a key may stand in them."""
+    """Describe what is wrong with a value; addresses and variables are not shown, as they may contain a key."""
     text = message.removeprefix("Value error, ")
     text = text[:1].lower() + text[1:]
     hidden = place.rpartition(".")[2] in {"base_url", "api_key_env"} or not isinstance(value, str | int | float)

@@ -1,53 +1,46 @@
-"""Putting the settings together, every value with its origin."""
+"""Combination of flags, environment, settings file and defaults, every value with its origin."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.model import ROLES
-from bioresearcher.settings.file import SettingsFile, complaint, find_settings_file, read_settings_file
-from bioresearcher.settings.models import Cell, Layer, Surroundings, Table, apply_layer, file_tables, left_over, resolve
-from bioresearcher.settings.values import BUDGET, MODEL_KEYS, ModelOptions, Settings
+from bioresearcher.settings.file import TABLES, SettingsFile, complaint, find_settings_file, read_settings_file
+from bioresearcher.settings.models import (
+    Cell,
+    Layer,
+    Surroundings,
+    Table,
+    apply_layer,
+    file_tables,
+    option_values,
+    resolve,
+)
+from bioresearcher.settings.values import BUDGET, MODEL_KEYS, Settings
 
+_PATHS = ("project", "agents_dir", "prompts_dir", "skills_dir", "prices")
+_PATH_LISTS = ("pubmed_xml",)
 _ENVIRONMENT = {
-    f"BIORESEARCHER_{suffix}": field
-    for suffix, field in {
-        "WORKSPACE": "workspace",
-        "AGENTS": "agents_dir",
-        "PROMPTS": "prompts_dir",
-        "SKILLS": "skills_dir",
-        "PROJECT": "project",
-        "SANDBOX": "sandbox",
-        "ONLY_OWN": "only_own",
-        "CHROMA_URL": "chroma_url",
-        "PUBMED_XML": "pubmed_xml",
-        "JOBS": "jobs",
-        "BACKEND": "backend",
-        "MAX_USD": "max_usd",
-        "MAX_TOKENS": "max_tokens",
-        "MAX_MINUTES": "max_minutes",
-        "PRICES": "prices",
-    }.items()
+    f"BIORESEARCHER_{name.removesuffix('_dir').upper()}": name
+    for name in ("workspace", "sandbox", "only_own", "chroma_url", "jobs", "backend", *BUDGET, *_PATHS, *_PATH_LISTS)
 }
+"""Variable -> the setting it holds."""
 _MODEL = "BIORESEARCHER_MODEL"
 _OPTIONS = ("temperature", "seed", "context", "max_output", "structured")
-"""What flags and the environment can set for all models."""
+"""Options of all models that flags and the environment can set."""
 _NOT_FLAGS = {"models", "every_model", "config", "limits", "services"}
-_PATH_LISTS = {"pubmed_xml"}
-_TABLES = ("limits", "services")
-_PATHS = {"project", "agents_dir", "prompts_dir", "skills_dir", "prices"}
 
 
 def load_settings(
     flags: Mapping[str, object], environ: Mapping[str, str] | None = None, *, over: SettingsFile | None = None
 ) -> Settings:
-    """Settings from flags (None = not given), the environment, `over`, `bioresearcher.toml`, defaults, in this order.
+    """Load settings from flags (None = not given), environment, `over`, `bioresearcher.toml`, defaults, in this order.
 
     Raises:
         InputError: A value does not fit; the message names the option, variable, or file and key.
@@ -62,18 +55,18 @@ def load_settings_with_origin(
     folder: Path | None = None,
     over: SettingsFile | None = None,
 ) -> tuple[Settings, dict[str, str]]:
-    """Settings, and where each value that is no default comes from.
+    """Load the settings, and the origin of each value that is not a default.
 
     Args:
-        flags: Option (`max_usd`, `model`, …) → value; None is not given, other names are ignored.
-        environ: The environment; None is this process's.
-        folder: Where a `bioresearcher.toml` is looked for when neither a file nor a project is named; None is the
+        flags: Option (`max_usd`, `model`, …) → value; None: not given. Other names are ignored.
+        environ: The environment; None: this process's.
+        folder: Folder that is searched for `bioresearcher.toml` when neither a file nor a project is named; None: the
             current folder.
-        over: What a batch file sets for one objective; its models, if any, stand in for all of the settings file.
+        over: Settings of one objective in a batch file; its models, if any, replace all models of the settings file.
 
     Returns:
         The settings, and a mapping like `max_usd` → `flag --max-usd`, `models.reader.model` → `BIORESEARCHER_MODEL`,
-        `limits.wall_s` → `bioresearcher.toml`. What is not in it is a default.
+        `limits.wall_s` → `bioresearcher.toml`. All other values are defaults.
 
     Raises:
         InputError: A value does not fit; the message names the option, variable, or file and key.
@@ -89,25 +82,29 @@ def load_settings_with_origin(
     options = _options(flags, environ)
     models, origin = resolve(tables, options, Surroundings(environ, local))
     _refuse_idle_address(flags, tables, models)
-    every = _every_model(tables, options)
     unnamed = {} if "model" in tables.get("default", {}) else tables.get("default", {})
+    every = option_values(unnamed | options)
     origin |= {f"every_model.{name}": cell.origin for name, cell in (unnamed | options).items()}
-    values: dict[str, Any] = {name: _from_anywhere(name, cell.value) for name, cell in cells.items()}
-    origin |= {name: cell.origin for name, cell in cells.items() if name not in _TABLES}
-    for table in _TABLES:
-        for given in (f for f in (file, over) if f and table in f.values):
-            origin |= {f"{table}.{name}": given.where for name in given.values[table].model_fields_set}
+    origin |= {name: cell.origin for name, cell in cells.items()}
+    values: dict[str, Any] = {"models": models, "every_model": every}
+    for name, cell in cells.items():
+        table, _, field = name.rpartition(".")
+        (values.setdefault(table, {}) if table else values)[field] = _independent_of_folder(name, cell.value)
     try:
-        return Settings.model_validate({**values, "models": models, "every_model": every}), origin
+        return Settings.model_validate(values), origin
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0])
-        place = cells[name].place if name in cells else name
-        raise InputError(f"{place}: {complaint(name, first['msg'], first['input'])}.") from error
+        raise _refusal(error, lambda name: cells[name].place if name in cells else name) from error
 
 
-def _from_anywhere(name: str, value: object) -> object:
-    """A path that also holds when the run is resumed or replayed from another folder."""
+def _refusal(error: ValidationError, place: Callable[[str], str]) -> InputError:
+    """Make the error for a setting that does not fit; `place` names the origin of its value."""
+    first = error.errors(include_url=False)[0]
+    name = ".".join(map(str, first["loc"][: 2 if first["loc"][0] in TABLES else 1]))
+    return InputError(f"{place(name)}: {complaint(name, first['msg'], first['input'])}.")
+
+
+def _independent_of_folder(name: str, value: object) -> object:
+    """Make a path absolute, so that it holds when the run is resumed or replayed from another folder."""
     if name in _PATH_LISTS and value:
         parts = value.split(os.pathsep) if isinstance(value, str) else cast(Iterable[str | Path], value)
         return tuple(Path(part).absolute() for part in parts if part)
@@ -115,7 +112,7 @@ def _from_anywhere(name: str, value: object) -> object:
 
 
 def with_budget(settings: Settings, flags: Mapping[str, object]) -> Settings:
-    """The settings of a run that goes on, with the budget and the price file that were given anew.
+    """Change the budget and the price file of a run that goes on.
 
     Raises:
         InputError: A value does not fit; the message names the option.
@@ -124,9 +121,7 @@ def with_budget(settings: Settings, flags: Mapping[str, object]) -> Settings:
     try:
         return Settings.model_validate({**settings.model_dump(), **given})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0])
-        raise InputError(f"{_option(name)}: {complaint(name, first['msg'], first['input'])}.") from error
+        raise _refusal(error, _option) from error
 
 
 def _option(field: str) -> str:
@@ -143,14 +138,11 @@ def _file(flags: Mapping[str, object], environ: Mapping[str, str], folder: Path)
 def _cells(
     file: SettingsFile | None, over: SettingsFile | None, flags: Mapping[str, object], environ: Mapping[str, str]
 ) -> dict[str, Cell]:
-    """Everything but models, with its origin."""
-    cells: dict[str, Cell] = {}
+    """Collect all settings except models with their origin; a field of a table is named `limits.wall_s`."""
+    cells = (_file_cells(file) if file else {}) | (_file_cells(over) if over else {})
     if file is not None:
-        cells = {name: Cell(value, file.where, "file") for name, value in file.values.items()}
         origin = _named_by(flags, environ, "config") or _named_by(flags, environ, "project") or "current folder"
         cells["config"] = Cell(Path(file.where), origin, "flag" if origin.startswith("flag") else "environment")
-    if over is not None:
-        cells |= {name: Cell(_laid_over(cells, name, value), over.where, "file") for name, value in over.values.items()}
     for variable, name in _ENVIRONMENT.items():
         if environ.get(variable):
             cells[name] = Cell(environ[variable], variable, "environment")
@@ -160,16 +152,15 @@ def _cells(
     return cells
 
 
-def _laid_over(cells: Mapping[str, Cell], name: str, value: Any) -> object:  # noqa: ANN401 - a setting of any type
-    """A value over the one below; of a table only what it says."""
-    if name not in _TABLES or name not in cells:
-        return value
-    said = {n: getattr(value, n) for n in value.model_fields_set}
-    return cast(BaseModel, cells[name].value).model_copy(update=said)
+def _file_cells(file: SettingsFile) -> dict[str, Cell]:
+    """Collect the settings of a file except models."""
+    tables = {f"{table}.{name}": v for table in TABLES for name, v in file.values.get(table, {}).items()}
+    plain = {name: value for name, value in file.values.items() if name not in TABLES}
+    return {name: Cell(value, file.where, "file") for name, value in (plain | tables).items()}
 
 
 def _named_by(flags: Mapping[str, object], environ: Mapping[str, str], name: str) -> str:
-    """Which flag or variable names the settings file or its folder."""
+    """Return the flag or variable that names the settings file or its folder; empty if there is none."""
     if flags.get(name):
         return f"flag {_option(name)}"
     variable = f"BIORESEARCHER_{name.upper()}"
@@ -177,10 +168,10 @@ def _named_by(flags: Mapping[str, object], environ: Mapping[str, str], name: str
 
 
 def _environment_layer(environ: Mapping[str, str]) -> Layer:
-    """Models and address in the environment.
+    """Read models and address from the environment.
 
     Raises:
-        InputError: A variable names a role that does not exist: it would be ignored without a word.
+        InputError: A variable names a role that does not exist: it would be ignored silently.
     """
     names: dict[str, Cell] = {}
     for variable in sorted(environ):
@@ -196,14 +187,14 @@ def _environment_layer(environ: Mapping[str, str]) -> Layer:
 
 
 def _flag_layer(flags: Mapping[str, object]) -> Layer:
-    """Models and address among the flags: `NAME` for all roles, `ROLE=NAME` for one.
+    """Read models and address from the flags: `NAME` for all roles, `ROLE=NAME` for one.
 
     Raises:
         InputError: A role does not exist, or has two models.
     """
-    given = flags.get("model") or ()
+    given = cast("str | Iterable[str]", flags.get("model") or ())
     names: dict[str, Cell] = {}
-    for text in (given,) if isinstance(given, str) else given:  # type: ignore[attr-defined]
+    for text in (given,) if isinstance(given, str) else given:
         role, equals, name = str(text).partition("=")
         key = role.strip() if equals else "default"
         if key not in MODEL_KEYS:
@@ -216,7 +207,7 @@ def _flag_layer(flags: Mapping[str, object]) -> Layer:
 
 
 def _options(flags: Mapping[str, object], environ: Mapping[str, str]) -> Table:
-    """What is set for all models, whichever they are."""
+    """Read the options that hold for all models."""
     table: Table = {}
     for name in _OPTIONS:
         variable = f"BIORESEARCHER_{name.upper()}"
@@ -227,22 +218,13 @@ def _options(flags: Mapping[str, object], environ: Mapping[str, str]) -> Table:
     return table
 
 
-def _every_model(tables: Mapping[str, Table], options: Table) -> ModelOptions:
-    """The same as a value, with what the file says of a default model without a name."""
-    anyone = Cell("any", "", "environment")
-    around = Surroundings({}, local=True)
-    checked, _ = resolve({"default": {"model": anyone}}, options, around)
-    given = {name: getattr(checked["default"], name) for name in options}
-    return left_over(tables).model_copy(update=given)
-
-
 def _refuse_idle_address(
     flags: Mapping[str, object], tables: Mapping[str, Table], models: Mapping[str, object]
 ) -> None:
-    """Refuse an address that was given without a model to ask for there.
+    """Refuse an address without a model to use there.
 
     Raises:
-        InputError: There is one, by a flag or in the file. A variable may be set for other runs.
+        InputError: A flag or the file gives one. A variable is ignored, as it may be set for other runs.
     """
     if models:
         return

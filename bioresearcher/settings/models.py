@@ -1,16 +1,14 @@
-"""The model of each role as it will be called: provider, address, and the variable its key is read from.
+"""The model of each role: provider, address and the variable of its key, combined from the layers of settings.
 
-Models as layers of settings name them: who replaces whom, and what stays with which server.
-
-A model named by a higher layer replaces what lower layers say of it, and a model for all roles replaces lower layers'
-models of single roles. What belongs to a server (address, key, API version, limits) goes along only to a model at the
-same server, so nothing that was configured for one provider ever reaches another.
+A model named by a higher layer (environment, then flags) replaces the lower layers' settings of it, and a model for all
+roles replaces lower layers' models of single roles. Settings of a server (address, key, API version, limits) carry over
+only to a model at the same server, so that nothing configured for one provider ever reaches another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -21,18 +19,18 @@ from bioresearcher.schemas.model import ModelSettings, Provider
 from bioresearcher.settings.file import complaint, looks_like_key
 from bioresearcher.settings.values import MODEL_KEYS, ModelOptions
 
-PROVIDERS: tuple[str, ...] = get_args(Provider)
+_PROVIDERS: tuple[str, ...] = get_args(Provider)
 _OF_THE_MODEL = {"model", "context"}
 _OF_THE_SERVER = {"provider", "base_url"}
 _PORTABLE = {"provider", "model", "temperature", "seed", "max_output"}
-"""What a model keeps at another address."""
+"""Settings that a model keeps at another address."""
 _PLAIN = (None, "openai", "compatible")
-"""Providers a bare name can belong to."""
+"""Providers that a name without a provider can belong to."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A value with where it comes from."""
+    """A value with its origin."""
 
     value: Any
     origin: str
@@ -40,24 +38,24 @@ class Cell:
 
     @property
     def place(self) -> str:
-        """How an error names the origin."""
+        """Name of the origin in an error."""
         return self.origin.removeprefix("flag ")
 
 
 Table = dict[str, Cell]
-"""What is known of one role's model: fields of `ModelSettings`."""
+"""Settings of one role's model so far: fields of `ModelSettings`."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """What the environment, or the flags, say of models."""
+    """Models and address set by the environment, or by the flags."""
 
     names: Mapping[str, Cell] = field(default_factory=dict)
     base_url: Cell | None = None
 
 
-def split_name(text: str, where: str) -> tuple[str | None, str]:
-    """Provider and name of `PROVIDER:NAME`; the provider is None where none is named.
+def _split_name(text: str, where: str) -> tuple[str | None, str]:
+    """Split `PROVIDER:NAME`; the provider is None where none is named.
 
     Raises:
         InputError: It is empty, an address, or a key.
@@ -68,18 +66,18 @@ def split_name(text: str, where: str) -> tuple[str | None, str]:
     provider, colon, name = text.partition(":")
     if colon and name.startswith("//"):
         raise InputError(f"{where}: {text!r} is an address, not a model.", hint="Addresses go to --base-url.")
-    known = provider.lower() if colon and provider.lower() in PROVIDERS else None
+    known = provider.lower() if colon and provider.lower() in _PROVIDERS else None
     name = name.strip() if known else text
     if not name or not name.isprintable():
-        raise InputError(f"{where}: {text!r} names no model.", hint=f"PROVIDER:NAME with {', '.join(PROVIDERS)}.")
+        raise InputError(f"{where}: {text!r} names no model.", hint=f"PROVIDER:NAME with {', '.join(_PROVIDERS)}.")
     return known, name
 
 
 def file_tables(tables: Mapping[str, Mapping[str, Any]], origin: str) -> dict[str, Table]:
-    """The tables of a settings file, with the short form `model = "PROVIDER:NAME"` taken apart.
+    """Read the tables of a settings file, splitting the short form `model = "PROVIDER:NAME"`.
 
     Raises:
-        InputError: A name is none, or a key is for no server.
+        InputError: A name is invalid, or a table names a key but no server.
     """
     found = {}
     for key, values in tables.items():
@@ -87,54 +85,51 @@ def file_tables(tables: Mapping[str, Mapping[str, Any]], origin: str) -> dict[st
         if "model" in table:
             where = f"{origin}: models.{key}.model"
             if "provider" not in table:
-                table = _named(table, Cell(table["model"].value, origin, "file"), where)
+                table = _named(table, table["model"], where)
             elif looks_like_key(str(table["model"].value)):
-                split_name(str(table["model"].value), where)
+                _split_name(str(table["model"].value), where)
         found[key] = table
     for key, table in found.items():
         named = (table.keys() | found.get("default", {}).keys()) & {"model", *_OF_THE_SERVER}
         if "api_key_env" in table and not named:
             raise InputError(
-                f"{origin}: models.{key}.api_key_env: it is not said for which server.",
+                f"{origin}: models.{key}.api_key_env: no server is named for it.",
                 hint=f"Set models.{key}.model, or provider or base_url.",
             )
     return found
 
 
 def _named(table: Table, cell: Cell, where: str) -> Table:
-    provider, name = split_name(str(cell.value), where)
-    return {**table, "model": with_value(cell, name)} | ({"provider": with_value(cell, provider)} if provider else {})
+    provider, name = _split_name(str(cell.value), where)
+    return {**table, "model": replace(cell, value=name)} | (
+        {"provider": replace(cell, value=provider)} if provider else {}
+    )
 
 
-def with_value(cell: Cell, value: object) -> Cell:
-    """Another value of the same origin."""
-    return Cell(value, cell.origin, cell.layer)
-
-
-def provider_of(table: Table) -> str | None:
-    """The provider a table says or, by an address alone, means."""
+def _provider(table: Table) -> str | None:
+    """Return the provider that a table names or, by an address alone, implies."""
     if "provider" in table:
         return str(table["provider"].value)
     return "compatible" if "base_url" in table else None
 
 
-def url_of(table: Table) -> str | None:
-    """The address a table says."""
+def _url(table: Table) -> str | None:
+    """Return the address that a table names."""
     return str(table["base_url"].value).rstrip("/") if "base_url" in table else None
 
 
 def apply_layer(tables: Mapping[str, Table], layer: Layer, *, local: bool) -> dict[str, Table]:
-    """The tables after a higher layer has spoken.
+    """Apply a higher layer to the tables.
 
     Raises:
-        InputError: It is not clear which provider a bare name or an address is for.
+        InputError: A name without a provider, or an address, could be for several providers.
     """
     after = {key: dict(table) for key, table in tables.items()}
     if "default" in layer.names:  # a role that is only tuned stays tuned; one that has a model of its own loses it
         after = {k: t for k, t in after.items() if k == "default" or not (t.keys() & {"model", *_OF_THE_SERVER})}
     old = tables.get("default", {})
     for key, cell in layer.names.items():
-        before = provider_of(after.get(key, {})) or (provider_of(old) if key != "default" else None)
+        before = _provider(after.get(key, {})) or (_provider(old) if key != "default" else None)
         after[key] = _renamed(after.get(key, {}), before, cell, f"models.{key}", local=local)
     moved: list[str] = []
     if layer.base_url is not None:
@@ -143,26 +138,26 @@ def apply_layer(tables: Mapping[str, Table], layer: Layer, *, local: bool) -> di
     if _server(old) != _server(after.get("default", {})):
         for key in after.keys() - {"default", *moved}:
             before_it = tables.get(key, {})
-            if "base_url" not in before_it and _follows(before_it, old):  # its key was for the server that was left
+            if "base_url" not in before_it and _follows(before_it, old):  # its key was for the old server
                 after[key] = {k: c for k, c in after[key].items() if k in _PORTABLE}
     return after
 
 
 def _server(table: Table) -> tuple[str | None, str | None]:
-    return provider_of(table), url_of(table)
+    return _provider(table), _url(table)
 
 
 def _follows(table: Table, default: Table) -> bool:
-    """Whether a role's model is at the default one's server."""
-    provider, url = table.get("provider"), url_of(table)
-    return (provider is None or provider.value == provider_of(default)) and (url is None or url == url_of(default))
+    """Check whether a role's model is at the default model's server."""
+    provider, url = table.get("provider"), _url(table)
+    return (provider is None or provider.value == _provider(default)) and (url is None or url == _url(default))
 
 
 def _renamed(table: Table, before: str | None, cell: Cell, name: str, *, local: bool) -> Table:
-    """A table with another model than that of the provider `before`; the server's part stays when the server does."""
-    provider, _ = split_name(str(cell.value), cell.place)
+    """Name another model than that of the provider `before`; the server's settings stay if the server does."""
+    provider, _ = _split_name(str(cell.value), cell.place)
     if provider is None:
-        if local and url_of(table) is None:  # a server of this machine is meant, not the provider's own
+        if local and _url(table) is None:  # this is a server of this machine, not the provider's own
             table = {k: c for k, c in table.items() if k not in _OF_THE_SERVER | {"api_key_env"}}
         elif before not in _PLAIN:
             raise _ambiguous(cell, name, str(before))
@@ -181,10 +176,10 @@ def _ambiguous(cell: Cell, other: str, provider: str, field: str = "") -> InputE
 
 
 def _at_the_address(tables: Mapping[str, Table], keys: list[str], url: Cell) -> list[str]:
-    """The models that an address without a role is for.
+    """Find the models that an address without a role is for.
 
-    Those named beside it (`keys`); else the default one, else all. Among several, those that need an address; else
-    they must be of one provider.
+    These are the models named in the same layer (`keys`), else the default one, else all. Among several, those that
+    need an address; else they must be of one provider.
 
     Raises:
         InputError: They are of several providers.
@@ -205,20 +200,20 @@ def _at_the_address(tables: Mapping[str, Table], keys: list[str], url: Cell) -> 
 
 
 def _moved(table: Table, cell: Cell) -> Table:
-    """A table with another address; key, API version and limits belonged to the old one."""
-    if url_of(table) == str(cell.value).rstrip("/"):
+    """Change the address of a table; key, API version and limits belonged to the old one and are dropped."""
+    if _url(table) == str(cell.value).rstrip("/"):
         return {**table, "base_url": cell}
     return {k: c for k, c in table.items() if k in _PORTABLE} | {"base_url": cell}
 
 
-def inherited(key: str, table: Table, default: Table) -> Table:
-    """A role's table, completed by the default one's where both are of the same server.
+def _inherited(key: str, table: Table, default: Table) -> Table:
+    """Complete a role's table by the default one's if both are of the same server.
 
     Raises:
         InputError: The role names a model but no provider, and the default provider's names are not like OpenAI's.
     """
-    if not table.keys() & _OF_THE_SERVER and "model" in table and provider_of(default) not in _PLAIN:
-        raise _ambiguous(table["model"], "models.default", str(provider_of(default)), f": models.{key}")
+    if not table.keys() & _OF_THE_SERVER and "model" in table and _provider(default) not in _PLAIN:
+        raise _ambiguous(table["model"], "models.default", str(_provider(default)), f": models.{key}")
     if not _follows(table, default):
         return table
     if "base_url" not in table and "base_url" in default and default["base_url"].layer != "file":
@@ -235,8 +230,8 @@ STANDARD_KEY: Mapping[str, str] = {
     "anthropic": "ANTHROPIC_API_KEY",
     "google": "GOOGLE_API_KEY",
 }
-"""The variable with the key for a provider's own address."""
-OLLAMA_ADDRESS = "http://127.0.0.1:11434"
+"""Variable with the key for a provider's own address."""
+_OLLAMA_ADDRESS = "http://127.0.0.1:11434"
 _OWN_HOSTS = {
     "api.openai.com": "openai",
     "eu.api.openai.com": "openai",
@@ -248,7 +243,7 @@ _OWN_HOSTS = {
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What else decides about addresses and keys."""
+    """Environment, and whether the backend `local` was asked for."""
 
     environ: Mapping[str, str]
     local: bool
@@ -257,7 +252,7 @@ class Surroundings:
 def resolve(
     tables: Mapping[str, Table], options: Table, around: Surroundings
 ) -> tuple[dict[str, ModelSettings], dict[str, str]]:
-    """The models by role as far as they are set, and the origin of each value (`models.reader.seed` → where from).
+    """Resolve the models by role as far as they are set, and the origin of each value (key `models.reader.seed`).
 
     Raises:
         InputError: A model lacks its name or address, or a value does not fit.
@@ -269,7 +264,7 @@ def resolve(
         table = tables.get(key)
         if not table:
             continue
-        whole = table if key == "default" else inherited(key, table, default)
+        whole = table if key == "default" else _inherited(key, table, default)
         if "model" not in whole:
             if key == "default":
                 continue
@@ -281,27 +276,30 @@ def resolve(
     return models, origin
 
 
-def left_over(tables: Mapping[str, Table]) -> ModelOptions:
-    """How a default model without a name is to be called, whichever it will be."""
-    default = tables.get("default", {})
-    if "model" in default:
-        return ModelOptions()
-    return ModelOptions(**{k: c.value for k, c in default.items() if k in ModelOptions.model_fields})
+def option_values(options: Table) -> ModelOptions:
+    """Check options that hold for any model; fields of a server are left out.
+
+    Raises:
+        InputError: A value does not fit.
+    """
+    named = {k: c for k, c in options.items() if k in ModelOptions.model_fields}
+    some = {k: Cell(v, "", "environment") for k, v in (("provider", "compatible"), ("model", "any"))}
+    checked = _validated("default", some | named)
+    return ModelOptions(**{name: getattr(checked, name) for name in named})
 
 
 def _complete(key: str, table: Table, around: Surroundings) -> Table:
-    """Provider, address and the key's variable, where nothing names them."""
+    """Add provider, address and the key's variable where no layer names them."""
     table = dict(table)
     shared = around.environ.get("OPENAI_BASE_URL", "")
-    model = table["model"]
-    provider = provider_of(table)
+    provider = _provider(table)
     plain = provider in (None, "compatible") and "base_url" not in table
     if shared and "base_url" not in table and (provider == "openai" or (plain and _usable(shared, around))):
         table["base_url"] = Cell(shared, "OPENAI_BASE_URL", "environment")
     if "provider" not in table:
-        url = url_of(table)
+        url = _url(table)
         meant = (_own(url) or "compatible") if url else "compatible" if around.local else "openai"
-        table["provider"] = with_value(model, meant)
+        table["provider"] = replace(table["model"], value=meant)
     _complete_address(key, table, around)
     if "api_key_env" not in table:
         variable = _key_variable(table, around.environ)
@@ -311,7 +309,7 @@ def _complete(key: str, table: Table, around: Surroundings) -> Table:
 
 
 def _usable(url: str, around: Surroundings) -> bool:
-    """Whether a name without an address may be looked for at `OPENAI_BASE_URL`: not elsewhere when local was asked."""
+    """Check whether a name without an address may be at `OPENAI_BASE_URL`: with `local`, only on this machine."""
     host = _parts(url)[1]
     return not around.local or host in {"localhost", "::1"} or host.startswith("127.")
 
@@ -319,7 +317,7 @@ def _usable(url: str, around: Surroundings) -> bool:
 def _complete_address(key: str, table: Table, around: Surroundings) -> None:
     provider = table["provider"].value
     if provider == "ollama" and "base_url" not in table:
-        table["base_url"] = Cell(OLLAMA_ADDRESS, "default", "environment")
+        table["base_url"] = Cell(_OLLAMA_ADDRESS, "default", "environment")
     if provider == "azure":
         for name, variable in (("base_url", "AZURE_OPENAI_ENDPOINT"), ("api_version", "OPENAI_API_VERSION")):
             if name not in table and around.environ.get(variable):
@@ -334,10 +332,10 @@ def _complete_address(key: str, table: Table, around: Surroundings) -> None:
 
 
 def _key_variable(table: Table, environ: Mapping[str, str]) -> str | None:
-    """The variable whose key goes to a model's address, by default.
+    """Choose the variable whose key goes to a model's address by default.
 
-    The provider's own address gets the provider's key. An address that the user gave in this shell gets the key that
-    is set in it. An address from a file gets none: who wrote the file decides where it points.
+    The provider's own address gets the provider's key. An address that the user gave in this shell gets the key that is
+    set in it. An address from a file gets none, as the author of the file decides where it points.
     """
     provider, url = str(table["provider"].value), table.get("base_url")
     if url is None or (_own(str(url.value)) == provider):
@@ -350,7 +348,7 @@ def _key_variable(table: Table, environ: Mapping[str, str]) -> str | None:
 
 
 def _own(url: str) -> str | None:
-    """The provider whose own address this is."""
+    """Return the provider whose own address this is, or None."""
     scheme, host = _parts(url)
     return _OWN_HOSTS.get(host) if scheme == "https" else None
 
@@ -378,7 +376,7 @@ def _validated(key: str, table: Table) -> ModelSettings:
 
 
 def _check_address(cell: Cell, name: str) -> None:
-    """Refuse what no base URL has and what would show a key: a query, a fragment, a port that is none."""
+    """Refuse an address with a part that no base URL has or that may hold a key: a query, a fragment, a bad port."""
     place = f"{cell.place}: {name}" if cell.layer == "file" else cell.place
     try:
         parts = urlsplit(str(cell.value))

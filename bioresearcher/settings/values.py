@@ -1,4 +1,4 @@
-"""What can be set for a run."""
+"""Settings of a run as values."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bioresearcher.schemas.execution import Limits
 from bioresearcher.schemas.model import ROLES, ModelSettings, Role, ServiceSettings, StructuredMode
 
 MODEL_KEYS: tuple[str, ...] = ("default", *ROLES)
-"""Where a model can be set: for all roles, or for one."""
+"""Keys of models in settings: all roles (`default`), or one."""
 
 
 class ModelOptions(Value):
-    """How models are called, whichever they are; None leaves it to the model's own settings.
+    """Options of calls for all models; None leaves an option to the model's own settings.
 
-    The ranges are those of `ModelSettings`, which everything set here goes through.
+    The ranges are those of `ModelSettings`, by which every value is validated.
     """
 
     temperature: float | None = None
@@ -37,10 +37,10 @@ class ModelOptions(Value):
 
 GateName = Literal["selection", "headings", "outlines", "protocol", "tasks"]
 GATES: tuple[GateName, ...] = get_args(GateName)
-"""The places where a run can ask a person, in the order in which it comes to them."""
+"""Approvals: points at which a run can ask a person, in the order of the pipeline."""
 
 BUDGET = ("max_usd", "max_tokens", "max_minutes")
-"""Settings that limit what a run may spend; they change when it ends, not what it gives."""
+"""Settings that limit the use of a run; they change when it ends, not its results."""
 
 
 LEFT_OUT_TYPES = (
@@ -56,13 +56,13 @@ LEFT_OUT_TYPES = (
     "Personal Narrative",
     "Historical Article",
 )
-"""Publication types, as PubMed names them, that hold neither methods nor results to learn from."""
+"""Publication types, as PubMed names them, that have neither methods nor results to learn from."""
 
 
 class Settings(Value):
-    """What can be set for a run; recorded in `run.json`."""
+    """Settings of a run, recorded in `run.json`."""
 
-    workspace: Path = Field(default=Path("workspace"), description="where runs and the library live")
+    workspace: Path = Field(default=Path("workspace"), description="folder of the runs and the library")
     project: Path | None = Field(default=None, description="folder with own agents/, prompts/ and skills/")
     agents_dir: Path | None = Field(default=None, description="folder of agent cards that override the shipped ones")
     prompts_dir: Path | None = Field(default=None, description="folder of prompts that override the shipped ones")
@@ -85,7 +85,9 @@ class Settings(Value):
     max_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="minutes a run may take")
     prices: Path | None = Field(default=None, description="own price file")
     chroma_url: str | None = Field(default=None, description="Chroma server that keeps the library's vectors")
-    only_own: bool = Field(default=False, description="search only what the researcher gave; ask no service")
+    only_own: bool = Field(
+        default=False, description="search only the researcher's own papers and data; ask no service"
+    )
     pubmed_xml: tuple[Path, ...] = Field(
         default=(), description="PubMed XML files and folders that are searched offline"
     )
@@ -104,7 +106,7 @@ class Settings(Value):
     max_parts: int = Field(default=12, ge=1, le=12, description="parts of the protocol at most")
     jobs: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64, description="tasks side by side")
     gates: tuple[GateName, ...] = Field(
-        default=("selection", "protocol"), description="where the run asks a person: " + ", ".join(GATES)
+        default=("selection", "protocol"), description="approvals of a person: " + ", ".join(GATES)
     )
     limits: Limits = Limits()
     services: ServiceSettings = ServiceSettings()
@@ -112,7 +114,7 @@ class Settings(Value):
     @field_validator("languages", "left_out_types", "include", "exclude", "gates", "pubmed_xml", mode="before")
     @classmethod
     def _from_list(cls, value: object) -> object:
-        """TOML has lists only, and files are read strictly."""
+        """Accept lists, as TOML has no tuples and files are read strictly."""
         return tuple(value) if isinstance(value, list) else value
 
     @field_validator("models")
@@ -125,20 +127,20 @@ class Settings(Value):
 
     @property
     def tables(self) -> Path:
-        """Where data in other forms are kept as tables."""
+        """Folder of data converted from other forms to tables."""
         return self.workspace / "library" / "tables"
 
     def record(self) -> dict[str, JsonValue]:
-        """As JSON for the manifest."""
+        """Return the settings as JSON for the manifest."""
         data: dict[str, JsonValue] = self.model_dump(mode="json")
         return data
 
 
 def models_by_role(settings: Settings) -> dict[Role, ModelSettings]:
-    """The model of each role: its own, else the default one; empty when none is configured.
+    """Return the model of each role: its own, else the default one; empty when none is configured.
 
     Raises:
-        InputError: Some roles have a model and others have none: they get no other role's model or provider.
+        InputError: Only some roles have a model: the others do not get another role's model or provider.
     """
     if not settings.models:
         return {}

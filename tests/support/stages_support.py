@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from support.scripted_backend import ScriptedBackend
 
 from bioresearcher.events import Event, EventLog
 from bioresearcher.llm.ask import ModelClient
-from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.offline.backend import offline_backend
 from bioresearcher.prompts import PromptBook

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.scripted_backend import ScriptedBackend
 
 from bioresearcher.errors import BudgetError, InputError
 from bioresearcher.events import EventLog
 from bioresearcher.graph.questions import QuestionContext
 from bioresearcher.llm.ask import ModelClient
-from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.budget import Budget, Meter
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.offline.answer import OfflineAnswerer

@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from support.scripted_backend import Script, ScriptedBackend
 
 from bioresearcher.errors import (
     AnswerError,
@@ -27,7 +28,7 @@ from bioresearcher.errors import (
 )
 from bioresearcher.events import EventLog
 from bioresearcher.llm.ask import Answer, ModelClient, ask
-from bioresearcher.llm.backend import Reply, Request, Script, ScriptedBackend
+from bioresearcher.llm.backend import Reply, Request
 from bioresearcher.llm.budget import Budget, Meter
 from bioresearcher.llm.ledger import Ledger, LedgerEntry
 from bioresearcher.llm.shorten import tokens_of_messages

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage
 
 from bioresearcher.errors import AnswerError, ContextOverflowError, EmptyReplyError, RefusalError, TruncatedError
 from bioresearcher.llm.budget import Price
-from bioresearcher.llm.reply_parsing import Expected, answer_of, json_in, without_reasoning
+from bioresearcher.llm.reply_parsing import Expected, find_json, parse_reply, without_reasoning
 
 TEXT = st.text(max_size=12) | st.sampled_from(
     [
@@ -69,9 +69,9 @@ def test_any_object_is_recovered_exactly_whatever_stands_around_it(
 ) -> None:
     written = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     reasoning = f"{tags[0]}{thoughts}{tags[1]}\n" if thinks else ""
-    found, _ = json_in(f"{reasoning}{before}{fence[0]}{written}{fence[1]}{after}")
+    found, _ = find_json(f"{reasoning}{before}{fence[0]}{written}{fence[1]}{after}")
     assert found == written
-    assert json_in(written) == (written, True)
+    assert find_json(written) == (written, True)
 
 
 @settings(max_examples=200, deadline=None)
@@ -82,7 +82,7 @@ def test_any_object_is_recovered_exactly_whatever_stands_around_it(
 def test_no_text_gives_another_error_than_that_of_an_answer(text: str, reason: str) -> None:
     message = AIMessage(content=text, response_metadata={"finish_reason": reason})
     with suppress(AnswerError):
-        answer = answer_of(message, Expected("l", "p", 10), model="x:y")
+        answer = parse_reply(message, Expected("l", "p", 10), model="x:y")
         assert answer.reply.text.strip()
 
 
@@ -109,7 +109,7 @@ def test_no_text_gives_another_error_than_that_of_an_answer(text: str, reason: s
     ],
 )
 def test_what_is_taken_for_the_answer(text: str, found: str | None) -> None:
-    assert json_in(text)[0] == found
+    assert find_json(text)[0] == found
 
 
 def test_hostile_texts_end_without_an_error_and_before_the_tests_time_limit() -> None:
@@ -120,7 +120,7 @@ def test_hostile_texts_end_without_an_error_and_before_the_tests_time_limit() ->
         "<think>" * 10_000,
         '{"a":{' * 10_000 + "}" * 9,
     ):
-        json_in(text)
+        find_json(text)
         without_reasoning(text)
 
 
@@ -153,7 +153,7 @@ def test_each_way_of_being_no_answer_is_an_error_of_its_own_with_its_cost(
     answer: AIMessage, error: type[AnswerError]
 ) -> None:
     with pytest.raises(error) as caught:
-        answer_of(answer, ASKED, model="x:y")
+        parse_reply(answer, ASKED, model="x:y")
     assert type(caught.value) is error
     assert caught.value.usage is not None
     assert caught.value.usage.output_tokens == 5
@@ -162,13 +162,13 @@ def test_each_way_of_being_no_answer_is_an_error_of_its_own_with_its_cost(
 
 
 def test_a_whole_object_counts_also_when_only_blanks_were_cut_after_it() -> None:
-    assert answer_of(message('{"a": 1}\n\n   ', finish_reason="length"), ASKED, model="x:y").reply.text == '{"a": 1}'
+    assert parse_reply(message('{"a": 1}\n\n   ', finish_reason="length"), ASKED, model="x:y").reply.text == '{"a": 1}'
     with pytest.raises(TruncatedError):
-        answer_of(message('{"a": 1} But wait, I', finish_reason="length"), ASKED, model="x:y")
+        parse_reply(message('{"a": 1} But wait, I', finish_reason="length"), ASKED, model="x:y")
 
 
 def test_what_is_no_json_is_given_as_it_is_for_the_repair_turn() -> None:
-    answer = answer_of(message("<think>x</think>I would say yes.", finish_reason="stop"), ASKED, model="x:y")
+    answer = parse_reply(message("<think>x</think>I would say yes.", finish_reason="stop"), ASKED, model="x:y")
     assert (answer.reply.text, answer.is_json) == ("I would say yes.", False)
 
 
@@ -178,7 +178,7 @@ def test_blocks_of_text_are_joined_and_blocks_of_reasoning_left_out() -> None:
         {"type": "text", "text": '{"a"'},
         {"type": "text", "text": ": 1}"},
     ]
-    assert answer_of(message(content, stop_reason="end_turn"), ASKED, model="x:y").reply.text == '{"a": 1}'
+    assert parse_reply(message(content, stop_reason="end_turn"), ASKED, model="x:y").reply.text == '{"a": 1}'
 
 
 def test_usage_names_cached_and_reasoning_tokens_and_the_cost() -> None:
@@ -191,7 +191,7 @@ def test_usage_names_cached_and_reasoning_tokens_and_the_cost() -> None:
     }
     price = Price(input=1.0, cached_input=0.1, output=10.0)
     asked = Expected("l", "p", 100, price=price)
-    told = answer_of(message('{"a": 1}', usage=usage, finish_reason="stop"), asked, model="x:y").reply.usage
+    told = parse_reply(message('{"a": 1}', usage=usage, finish_reason="stop"), asked, model="x:y").reply.usage
     assert (told.calls, told.input_tokens, told.cached_tokens, told.output_tokens, told.reasoning_tokens) == (
         1,
         1000,
@@ -200,18 +200,18 @@ def test_usage_names_cached_and_reasoning_tokens_and_the_cost() -> None:
         60,
     )
     assert told.cost_usd == pytest.approx((600 * 1.0 + 400 * 0.1 + 100 * 10) / 1e6)
-    assert answer_of(message('{"a": 1}', usage=usage), ASKED, model="x:y").reply.usage.cost_usd is None
+    assert parse_reply(message('{"a": 1}', usage=usage), ASKED, model="x:y").reply.usage.cost_usd is None
 
 
 def test_tokens_are_estimated_where_none_are_told() -> None:
-    answer = answer_of(message('{"a": 1}', usage=None), Expected("l", "word " * 640, 100), model="x:y")
+    answer = parse_reply(message('{"a": 1}', usage=None), Expected("l", "word " * 640, 100), model="x:y")
     assert not answer.counted
     assert 900 <= answer.reply.usage.input_tokens <= 1100
 
 
 def test_deepseeks_name_for_cached_tokens_is_known() -> None:
     told = message('{"a": 1}', token_usage={"prompt_cache_hit_tokens": 8})
-    assert answer_of(told, ASKED, model="x:y").reply.usage.cached_tokens == 8
+    assert parse_reply(told, ASKED, model="x:y").reply.usage.cached_tokens == 8
 
 
 def usage(read: int, cached: int = 0) -> dict[str, Any]:
@@ -228,8 +228,10 @@ def test_a_prompt_that_was_cut_without_a_word_is_an_overflow() -> None:
         "l", "The cohort has 120 samples of well differentiated liposarcoma. " * 600, 100
     )  # about 8,000 tokens
     with pytest.raises(ContextOverflowError, match="2048 tokens of about"):
-        answer_of(message('{"a": 1}', usage=usage(2048)), asked, model="x:y")
-    answer_of(message('{"a": 1}', usage=usage(7200)), asked, model="x:y")
-    answer_of(message('{"a": 1}', usage=usage(300, cached=7000)), asked, model="x:y")  # counts only what was not cached
+        parse_reply(message('{"a": 1}', usage=usage(2048)), asked, model="x:y")
+    parse_reply(message('{"a": 1}', usage=usage(7200)), asked, model="x:y")
+    parse_reply(
+        message('{"a": 1}', usage=usage(300, cached=7000)), asked, model="x:y"
+    )  # counts only what was not cached
     blanks = Expected("l", "gene" + " " * 60_000 + "-" * 60_000, 100)
-    answer_of(message('{"a": 1}', usage=usage(700)), blanks, model="x:y")
+    parse_reply(message('{"a": 1}', usage=usage(700)), blanks, model="x:y")

@@ -11,7 +11,15 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field, JsonValue
 
-from bioresearcher.llm.structured_output import follows, form_of, ladder, messages_for, options, refuses, strict_schema
+from bioresearcher.llm.structured_output import (
+    call_options,
+    form_of,
+    has_schema_fields,
+    is_mode_refusal,
+    messages_for,
+    modes_to_try,
+    strict_schema,
+)
 from bioresearcher.prompts import Message
 from bioresearcher.schemas import ask_design, ask_literature, ask_program
 from bioresearcher.schemas.paper import PaperAnswers, QueryPlan
@@ -120,13 +128,13 @@ def test_the_schema_in_words_ends_the_system_message_so_that_what_is_stable_stan
 
 def test_each_provider_gets_the_schema_in_its_own_way() -> None:
     form = form_of(ask_literature.DatasetAnswers, limits=True)
-    openai = options("openai", "schema", form)["extra_body"]["response_format"]
+    openai = call_options("openai", "schema", form)["extra_body"]["response_format"]
     assert openai["json_schema"] == {"name": "DatasetAnswers", "schema": form.strict, "strict": True}
-    assert options("google", "schema", form)["response_json_schema"] == form.strict
-    assert options("ollama", "schema", form) == {"format": form.strict}
-    assert options("anthropic", "schema", form)["response_format"]["json_schema"]["schema"] == form.strict
-    assert options("compatible", "text", form) == {}
-    free = options("openai", "schema", form_of(Free, limits=False))["extra_body"]["response_format"]
+    assert call_options("google", "schema", form)["response_json_schema"] == form.strict
+    assert call_options("ollama", "schema", form) == {"format": form.strict}
+    assert call_options("anthropic", "schema", form)["response_format"]["json_schema"]["schema"] == form.strict
+    assert call_options("compatible", "text", form) == {}
+    free = call_options("openai", "schema", form_of(Free, limits=False))["extra_body"]["response_format"]
     assert free["json_schema"]["strict"] is False
 
 
@@ -144,20 +152,21 @@ def test_each_provider_gets_the_schema_in_its_own_way() -> None:
     ],
 )
 def test_a_server_that_does_not_know_a_way_is_understood(way: Any, status: int, said: str, expected: bool) -> None:
-    assert refuses(way, status, said) is expected
+    assert is_mode_refusal(way, status, said) is expected
 
 
 def test_following_a_form_is_having_its_fields() -> None:
     form = form_of(ask_literature.DatasetAnswers, limits=True)
     good = {"right_condition": 1, "right_measure": 1, "right_groups": 1, "quote": "", "reason": ""}
-    assert follows(form, json.dumps(good))
-    assert not follows(form, json.dumps({**good, "more": 1}))
-    assert not follows(form, json.dumps({"answer": good}))
-    assert not follows(form, "[]")
-    assert not follows(form, "not json")
-    assert not follows(form, '{"a":' * 50_000)
+    assert has_schema_fields(form, json.dumps(good))
+    assert not has_schema_fields(form, json.dumps({**good, "more": 1}))
+    assert not has_schema_fields(form, json.dumps({"answer": good}))
+    assert not has_schema_fields(form, "[]")
+    assert not has_schema_fields(form, "not json")
+    assert not has_schema_fields(form, '{"a":' * 50_000)
 
 
 def test_the_way_that_is_set_is_the_only_one() -> None:
-    assert ladder("auto") == ("schema", "text")
-    assert ladder("text") == ("text",)
+    assert modes_to_try("auto") == ("schema", "text")
+    assert modes_to_try("text") == ("text",)
+    assert modes_to_try("tools") == modes_to_try("auto")  # of earlier versions

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import conformance_support as lib
 import pytest
+from support.scripted_backend import Script, ScriptedBackend
 
 from bioresearcher.errors import (
     BudgetError,
@@ -19,7 +20,7 @@ from bioresearcher.errors import (
 )
 from bioresearcher.events import EventLog
 from bioresearcher.llm.ask import ModelClient
-from bioresearcher.llm.backend import Reply, Request, Script, ScriptedBackend
+from bioresearcher.llm.backend import Reply, Request
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources, load_cards

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from support.scripted_backend import ScriptedBackend
 
 from bioresearcher.events import EventLog
 from bioresearcher.llm.ask import ModelClient, ask
-from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.prompts import Message, Prompt, PromptBook, untrusted
 from bioresearcher.resources import Resources, load_cards

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bioresearcher.errors import InputError, ModelRefusedError, ModelUnavailableError
 from bioresearcher.llm import server_probe
-from bioresearcher.llm.server_probe import OLLAMA_ASKED, OLLAMA_USUAL, probe, probe_all, shown
+from bioresearcher.llm.server_probe import OLLAMA_ASKED, OLLAMA_USUAL, probe, probe_all, shorten_names
 from bioresearcher.schemas.model import ModelSettings
 
 KEY = "sk-secret-0123456789"
@@ -330,5 +330,5 @@ async def test_whatever_a_server_says_the_answer_is_a_probe_or_a_refusal(values:
 
 
 def test_names_are_shown_shortly() -> None:
-    assert shown(["a", "b"]) == "a, b"
-    assert shown([str(i) for i in range(14)]).endswith("11 and 2 more")
+    assert shorten_names(["a", "b"]) == "a, b"
+    assert shorten_names([str(i) for i in range(14)]).endswith("11 and 2 more")

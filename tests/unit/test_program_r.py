@@ -77,7 +77,7 @@ async def test_a_task_in_r_is_asked_for_by_rs_rules_and_runs(tmp_path: Path) -> 
     assert record.findings[0].values["n"] == 30
     assert (tmp_path / "tasks/T1/code.R").read_text() == RIGHT
     assert (tmp_path / "tasks/T1/bioskill.R").is_file()
-    for said in ("Rscript code.R task.json", "bs_read_samples(task)", "base 4", "Vetted analysis ", "group: text"):
+    for said in ("Rscript code.R task.json", "bs_read_samples(task)", "base 4", "Skill ", "group: text"):
         assert said in asked.text, said
     assert "import bioskill" not in asked.text
     assert "numpy" not in asked.text

@@ -17,7 +17,7 @@ import pytest
 
 from bioresearcher.errors import BudgetError, EmptyReplyError
 from bioresearcher.limits.rate_limits import Limiter, RateLimits
-from bioresearcher.llm.provider_errors import trouble_of, with_retries
+from bioresearcher.llm.provider_errors import classify_error, with_retries
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -134,7 +134,7 @@ async def test_trouble_that_stays_is_told_at_once(fault):
     answer, kind, status, words = FINAL[fault]
     with ms.ModelServer(lambda seen: answer) as server, pytest.raises(openai.APIStatusError) as caught:
         await asked(server.url)
-    trouble = trouble_of(caught.value)
+    trouble = classify_error(caught.value)
     assert (trouble.kind, trouble.status) == (kind, status)
     assert words in trouble.message
     assert not trouble.retryable
@@ -165,7 +165,7 @@ def test_what_a_status_does_not_tell_is_told_by_known_words(
     status: int, code: str | None, message: str, kind: str
 ) -> None:
     carried = type("APIStatusError", (Exception,), {"status_code": status, "body": {"message": message, "code": code}})
-    assert trouble_of(carried(message)).kind == kind
+    assert classify_error(carried(message)).kind == kind
 
 
 HEADERS = {
@@ -205,7 +205,7 @@ async def test_a_wait_that_makes_no_sense_is_left_out(nonsense):
 async def trouble_with(answer):
     with ms.ModelServer(lambda seen: answer) as server, pytest.raises(openai.APIError) as caught:
         await asked(server.url, attempts=1)
-    return trouble_of(caught.value)
+    return classify_error(caught.value)
 
 
 async def test_a_wait_longer_than_what_is_left_is_told_at_once():
@@ -213,7 +213,7 @@ async def test_a_wait_longer_than_what_is_left_is_told_at_once():
     with server, pytest.raises(openai.RateLimitError) as caught:
         await asked(server.url, deadline_s=120)
     assert len(server.calls) == 1
-    assert "asks to wait 3600 s, but only 120 s are left" in trouble_of(caught.value).message
+    assert "asks to wait 3600 s, but only 120 s are left" in classify_error(caught.value).message
 
 
 async def test_the_last_error_is_raised_after_all_attempts():
@@ -221,21 +221,21 @@ async def test_the_last_error_is_raised_after_all_attempts():
     with server, pytest.raises(openai.InternalServerError) as caught:
         await asked(server.url, attempts=4)
     assert len(server.calls) == 4
-    assert trouble_of(caught.value).message == "HTTP 503: still ill (asked 4 times)"
+    assert classify_error(caught.value).message == "HTTP 503: still ill (asked 4 times)"
 
 
 async def test_waits_end_with_the_time_for_the_call():
     with ms.ModelServer(lambda seen: ms.error(500)) as server, pytest.raises(openai.InternalServerError) as caught:
         await asked(server.url, attempts=100, deadline_s=30)
     assert 3 <= len(server.calls) < 100
-    assert "time for this call is used up" in trouble_of(caught.value).message
+    assert "time for this call is used up" in classify_error(caught.value).message
 
 
 async def test_an_attempt_under_way_ends_at_the_deadline():
     server = ms.ModelServer(lambda seen: ms.Answer(delay_s=60))
     with server, pytest.raises(TimeoutError, match="no answer within") as caught:
         await asked(server.url, deadline_s=0.2, attempts=1)
-    assert trouble_of(caught.value).kind == "timeout"
+    assert classify_error(caught.value).kind == "timeout"
 
 
 async def test_nobody_there_is_one_clear_line():
@@ -243,10 +243,28 @@ async def test_nobody_there_is_one_clear_line():
         url = server.url
     with pytest.raises(openai.APIConnectionError) as caught:
         await asked(url, attempts=2)
-    trouble = trouble_of(caught.value)
+    trouble = classify_error(caught.value)
     assert (trouble.kind, trouble.status) == ("connection", None)
     assert "(asked 2 times)" in trouble.message
     assert "\n" not in trouble.message
+
+
+@pytest.mark.parametrize("secret", ["my private\nkey", "my private k\réy…", "my private kéy…", "my private\0key"])
+async def test_a_key_that_cannot_be_sent_is_not_shown(secret):
+    with ms.ModelServer() as server, pytest.raises((openai.APIConnectionError, UnicodeEncodeError)) as caught:
+        await asked(server.url, key=secret)
+    trouble = classify_error(caught.value)
+    assert (trouble.kind, trouble.status, trouble.retryable) == ("refused", None, False)
+    assert trouble.message.startswith("The key holds characters that cannot be sent")
+    assert "private" not in repr(trouble)
+    assert not server.calls
+
+
+@pytest.mark.parametrize("raised", [ValueError, OSError, RuntimeError])
+def test_a_client_that_shows_the_header_it_cannot_send_shows_no_key(raised):
+    trouble = classify_error(raised("Invalid header value b'Bearer my private\\nkey'"))
+    assert trouble.kind == "refused"
+    assert "private" not in repr(trouble)
 
 
 async def test_the_whole_endpoint_waits_when_one_caller_is_told_to():
@@ -293,7 +311,7 @@ async def test_errors_that_are_not_a_providers_go_through_untouched():
         with pytest.raises(type(error)) as caught:
             await with_retries(call, limiter=shared, tokens=1, deadline_s=60)
         assert caught.value is error
-        assert trouble_of(error).kind == "other"
+        assert classify_error(error).kind == "other"
         assert len(calls) == 1
 
 
@@ -347,47 +365,51 @@ def _anthropic_error(status: int, kind: str, message: str, **headers: str):
 
 
 def test_googles_errors():
-    trouble = trouble_of(_google_error())
+    trouble = classify_error(_google_error())
     assert (trouble.kind, trouble.status, trouble.retry_after_s) == ("rate", 429, 34.5)
     assert trouble.message == "HTTP 429: Resource has been exhausted"
     wrapped = RuntimeError("Error calling model")
     wrapped.__cause__ = _google_error()
-    assert (trouble_of(wrapped).kind, trouble_of(wrapped).retry_after_s) == ("rate", 34.5)
+    assert (classify_error(wrapped).kind, classify_error(wrapped).retry_after_s) == ("rate", 34.5)
 
 
 def test_anthropics_errors():
-    limited = trouble_of(_anthropic_error(429, "rate_limit_error", "Too fast.", **{"retry-after": "12"}))
+    limited = classify_error(_anthropic_error(429, "rate_limit_error", "Too fast.", **{"retry-after": "12"}))
     assert (limited.kind, limited.retry_after_s, limited.message) == ("rate", 12, "HTTP 429: Too fast.")
     long = _anthropic_error(400, "invalid_request_error", "prompt is too long: 208310 tokens > 200000 maximum")
-    assert trouble_of(long).kind == "overflow"
+    assert classify_error(long).kind == "overflow"
     poor = _anthropic_error(400, "invalid_request_error", "Your credit balance is too low to access the API.")
-    assert trouble_of(poor).kind == "quota"
-    wrong = trouble_of(_anthropic_error(401, "authentication_error", "invalid x-api-key sk-ant-secret-0001"))
+    assert classify_error(poor).kind == "quota"
+    wrong = classify_error(_anthropic_error(401, "authentication_error", "invalid x-api-key sk-ant-secret-0001"))
     assert wrong.kind == "refused"
     assert "secret" not in wrong.message
-    assert trouble_of(_anthropic_error(404, "not_found_error", "model: claude-9")).kind == "unknown_model"
+    assert classify_error(_anthropic_error(404, "not_found_error", "model: claude-9")).kind == "unknown_model"
 
 
 def test_ollamas_errors():
     ollama = pytest.importorskip("ollama")
-    unknown = trouble_of(ollama.ResponseError('{"error":"model \\"x\\" not found, try pulling it first"}', 404))
+    unknown = classify_error(ollama.ResponseError('{"error":"model \\"x\\" not found, try pulling it first"}', 404))
     assert (unknown.kind, unknown.message) == (
         "unknown_model",
         'HTTP 404: model "x" not found, try pulling it first (status code: 404)',
     )
-    assert trouble_of(ConnectionError("Failed to connect to Ollama.")).kind == "connection"
-    assert trouble_of(ollama.ResponseError("llama runner process has terminated", 500)).kind == "server"
+    assert classify_error(ConnectionError("Failed to connect to Ollama.")).kind == "connection"
+    assert classify_error(ollama.ResponseError("llama runner process has terminated", 500)).kind == "server"
 
 
 @pytest.mark.parametrize("package", ["httpx", "httpx2"])
 def test_the_networks_errors(package):
     http = pytest.importorskip(package)
     kinds = {
-        "connection": (http.ConnectError("refused"), http.RemoteProtocolError("gone"), http.ReadError("reset")),
+        "connection": (
+            http.ConnectError("refused"),
+            http.RemoteProtocolError("bad header value"),
+            http.ReadError("reset"),
+        ),
         "timeout": (http.ConnectTimeout("slow"), http.ReadTimeout("slow"), http.PoolTimeout("full")),
         "bad_request": (http.UnsupportedProtocol("ftp"), http.LocalProtocolError("Too much data")),
     }
-    assert {kind: {trouble_of(e).kind for e in errors} for kind, errors in kinds.items()} == {k: {k} for k in kinds}
+    assert {kind: {classify_error(e).kind for e in errors} for kind, errors in kinds.items()} == {k: {k} for k in kinds}
 
 
 @pytest.mark.parametrize(
@@ -401,7 +423,7 @@ def test_the_networks_errors(package):
     ],
 )
 def test_what_looks_like_a_key_is_left_out(text):
-    message = trouble_of(ConnectionError(text)).message
+    message = classify_error(ConnectionError(text)).message
     assert "[key]" in message
     assert "is wrong" in message
     assert not any(part in message for part in ("abcdef", "abcDEF", "AIza", "verysecret", "wxyz"))
@@ -410,8 +432,10 @@ def test_what_looks_like_a_key_is_left_out(text):
 def test_long_messages_and_json_ones_become_one_short_line():
     error = SimpleNamespace(status_code=500)
     carried = type("APIStatusError", (Exception,), {"status_code": 500})
-    assert trouble_of(carried(json.dumps({"error": {"message": "a\nb"}}))).message == f"HTTP {error.status_code}: a b"
-    assert len(trouble_of(carried("word " * 1000)).message) < 500
+    assert (
+        classify_error(carried(json.dumps({"error": {"message": "a\nb"}}))).message == f"HTTP {error.status_code}: a b"
+    )
+    assert len(classify_error(carried("word " * 1000)).message) < 500
 
 
 async def test_what_the_server_said_is_told_when_the_rest_of_the_time_is_too_short():
@@ -425,6 +449,6 @@ async def test_what_the_server_said_is_told_when_the_rest_of_the_time_is_too_sho
             at_once = SimpleNamespace(uniform=lambda *_: 0.0)
             with pytest.raises(openai.InternalServerError) as caught:
                 await with_retries(call, limiter=limiter_of(2), tokens=10, deadline_s=6, rng=at_once)
-    assert trouble_of(caught.value).message == (
+    assert classify_error(caught.value).message == (
         "HTTP 503: overloaded (asked 2 times, the time for this call is used up)"
     )

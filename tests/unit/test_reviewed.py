@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.scripted_backend import ScriptedBackend
 
 from bioresearcher.events import EventLog
 from bioresearcher.llm.ask import ModelClient
-from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources, load_cards

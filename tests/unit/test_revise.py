@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.scripted_backend import ScriptedBackend
 
 from bioresearcher.errors import InputError, NothingRevisedError
 from bioresearcher.events import EventLog
 from bioresearcher.examples import load_example
 from bioresearcher.graph.revisions import kept_ids
 from bioresearcher.llm.ask import ModelClient
-from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.offline.backend import offline_backend
 from bioresearcher.offline.comment import as_draft

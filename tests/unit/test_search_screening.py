@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.scripted_backend import ScriptedBackend
 
 from bioresearcher.errors import OutsideError
 from bioresearcher.events import EventLog
 from bioresearcher.llm.ask import ModelClient
-from bioresearcher.llm.backend import ScriptedBackend
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.prompts import PromptBook
 from bioresearcher.report.caveats import not_verified

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bioresearcher.errors import InputError
 from bioresearcher.settings import Settings, load_settings, load_settings_with_origin, models_by_role, with_budget
+from bioresearcher.settings.file import settings_from
 
 
 def load(
@@ -137,3 +138,27 @@ def test_whatever_the_flags_hold_the_answer_is_settings_or_one_line(flags: dict[
     except InputError as error:
         said = str(error)
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "words"),
+    [
+        ({"gates": ("dinner",)}, {}, "--gates: "),
+        ({"jobs": 0}, {}, "--jobs: "),
+        ({}, {"BIORESEARCHER_JOBS": "many"}, "BIORESEARCHER_JOBS: "),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_at_its_origin(
+    tmp_path: Path, flags: dict[str, object], environ: dict[str, str], words: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        load(tmp_path, flags, environ)
+    assert str(caught.value).startswith(words)
+
+
+def test_of_a_table_a_batch_changes_only_the_fields_it_names(tmp_path: Path) -> None:
+    over = settings_from({"limits": {"wall_s": 5.0}}, "batch.toml", tmp_path)
+    (tmp_path / "bioresearcher.toml").write_text("[limits]\nwall_s = 9.0\ncpu_s = 7.0\n", encoding="utf-8")
+    settings, origin = load_settings_with_origin({}, {}, folder=tmp_path, over=over)
+    assert (settings.limits.wall_s, settings.limits.cpu_s) == (5, 7)
+    assert (origin["limits.wall_s"], origin["limits.cpu_s"]) == ("batch.toml", str(tmp_path / "bioresearcher.toml"))

@@ -195,6 +195,21 @@ def toml_of(value: object) -> str | None:
     return None
 
 
+@pytest.mark.parametrize("source", ["file", "flag", "environment"])
+def test_the_structured_value_of_earlier_versions_is_read_and_kept_for_a_resumed_run(
+    tmp_path: Path, source: str
+) -> None:
+    line = 'structured = "tools"\n' if source == "file" else ""
+    path = written(tmp_path, f'[models.default]\nmodel = "openai:m"\n{line}')
+    flags = {"config": path} | ({"structured": "tools"} if source == "flag" else {})
+    settings, _ = load_settings_with_origin(
+        flags, {"BIORESEARCHER_STRUCTURED": "tools"} if source == "environment" else {}
+    )
+    assert settings.models["default"].structured == "tools"
+    again = Settings.model_validate(json.loads(json.dumps(settings.record())))
+    assert again == settings  # so that recorded answers are found: the value is part of a call's key
+
+
 def test_the_shipped_example_says_nothing_wrong(tmp_path: Path) -> None:
     """As it is it sets nothing; with its comments opened, every line of it is understood."""
     text = (ROOT / "docs" / "bioresearcher.toml").read_text(encoding="utf-8")

@@ -270,7 +270,7 @@ def test_a_roles_key_stays_at_the_server_it_was_written_for(tmp_path: Path) -> N
     ):
         found = models(tmp_path, flags, keys, own_key)
         assert found.get("reader", found["default"]).api_key_env in {"OPENAI_API_KEY", "ANTHROPIC_API_KEY"}
-    with pytest.raises(InputError, match=r"models.reader.api_key_env: it is not said for which server"):
+    with pytest.raises(InputError, match=r"models.reader.api_key_env: no server is named for it"):
         models(tmp_path, {"model": ["x"]}, toml="[models.reader]\napi_key_env = 'K'")
 
 
