@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck, Remote, RemoteFile
 from bioresearcher.sources.datasets.files import MIN_GROUP, MIN_SAMPLES
+from bioresearcher.sources.datasets.formats import SUPPLEMENT_SUFFIXES
+from bioresearcher.sources.datasets.table_stream import plain_suffix
 from bioresearcher.text.format import listing
 
 MAX_BYTES = 500 << 20
@@ -212,7 +215,7 @@ def values_in(remote: Remote) -> list[RemoteFile]:
     """The files that may hold values per sample, the best first."""
     matrices = [] if remote.matrix_empty else [f for f in remote.files if f.contents == "series matrix"]
     tables = [f for f in remote.files if f.contents == "values"]
-    unknown = [f for f in remote.files if f.contents == "other" and re.search(r"\.(txt|tsv|csv|xlsx)(\.gz)?$", f.name)]
+    unknown = [f for f in remote.files if f.contents == "other" and plain_suffix(Path(f.name)) in SUPPLEMENT_SUFFIXES]
     return [*matrices, *sorted(tables, key=_counts_first), *unknown]
 
 

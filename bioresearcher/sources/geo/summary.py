@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -20,6 +21,8 @@ from lxml import etree
 
 from bioresearcher.errors import InputError, ServiceAnswerError
 from bioresearcher.schemas.dataset import Contents, EntryType, GeoSummary, RemoteFile
+from bioresearcher.sources.datasets.formats import SUPPLEMENT_SUFFIXES
+from bioresearcher.sources.datasets.table_stream import plain_suffix
 
 Fields = dict[str, Any]
 _MAX_SAMPLES = 5000
@@ -204,7 +207,6 @@ _RESULTS = re.compile(
     r"|deseq|edger|limma|cuffdiff|enrich|gsea|(?<![a-z])go_",
     re.I,
 )
-_TABLE = re.compile(r"\.(txt|tsv|csv|tab|xlsx)(\.gz)?$", re.I)
 _RAW = re.compile(
     r"\.(cel|idat|fastq|fq|bam|bw|bigwig|bedgraph|wig|bed|narrowpeak|broadpeak|gpr|pair|fcs)(\.gz)?$", re.I
 )
@@ -252,7 +254,7 @@ def contents_of(name: str) -> Contents:
         return "archive"
     if _RAW.search(name):
         return "raw"
-    if not _TABLE.search(name):
+    if plain_suffix(Path(name)) not in SUPPLEMENT_SUFFIXES:
         return "other"
     if _WORDS.search(name):
         return "description"

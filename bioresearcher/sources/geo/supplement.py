@@ -109,14 +109,9 @@ def _delimited(path: Path) -> Generator[list[str], None, None]:
         first = next(text, "")
         separator = max("\t,; ", key=first.count)
         try:
-            yield from csv.reader(_again(first, text), delimiter=separator)
+            yield from csv.reader(chain((first,), text), delimiter=separator)
         except csv.Error as error:
             raise InputError(f"{path.name}: cannot be read as a table ({error}).") from error
-
-
-def _again(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def _is_value(name: str, cells: Sequence[str]) -> bool:
