@@ -1,9 +1,8 @@
-"""The one door to web services: a limiter per host, repeats that help, limits on size, answers kept.
+"""HTTP client for all web services: a rate limit per host, retries, size limits, and stored answers.
 
-An answer is looked for in the run's own store (so a resumed or replayed run asks nothing again), then in the store
-that runs share, unless it is older than its kind may be. Only whole answers with status 200 are kept for other runs.
-
-When a host may be asked again, by this process and by those that share a folder with it.
+An answer is looked for in the run's own store (so a resumed or replayed run sends no request twice), then in the store
+that runs share, unless it is older than its kind may be. Only whole answers with status 200, and the statuses for
+"nothing there", are stored for other runs.
 """
 
 from __future__ import annotations
@@ -34,16 +33,16 @@ if TYPE_CHECKING:
 
 
 class Host(Limiter):
-    """One host's turns.
+    """Limiter of one host.
 
     Attributes:
-        down: Why the host is not asked any more.
+        down: The error for which the host is not asked any more; None while it answers.
     """
 
     down: OutsideError | None = None
 
     async def turn(self) -> None:
-        """Wait until the host may be asked again.
+        """Wait until a request to the host is allowed.
 
         Raises:
             WorkspaceError: The folder that processes share cannot be written.
@@ -53,7 +52,7 @@ class Host(Limiter):
 
 
 def retry_after(answer: httpx.Response) -> float | None:
-    """Seconds the server asks to wait, from a number or a date."""
+    """Parse a `Retry-After` header, a number or a date, to seconds; None without one."""
     said = answer.headers.get("retry-after", "").strip()
     if said.isdecimal():
         return float(said)
@@ -70,24 +69,28 @@ Wrong = Callable[[bytes], str]
 
 DAY: Final = 86_400.0
 MAX_AGE_S: Final[Mapping[str, float]] = {
-    "search": DAY, "geo-search": DAY, "status": DAY / 4, "record": 7 * DAY, "fulltext": 90 * DAY,
-    "geo-record": 30 * DAY, "geo-summary": 7 * DAY, "geo-listing": 7 * DAY,
-}  # fmt: skip
-"""How long an answer may be used by other runs, by what it is; kinds that are not here: a day."""
+    "status": DAY / 4,
+    "record": 7 * DAY,
+    "fulltext": 90 * DAY,
+    "geo-record": 30 * DAY,
+    "geo-summary": 7 * DAY,
+    "geo-listing": 7 * DAY,
+}
+"""Longest age in seconds at which other runs use an answer, by its kind; other kinds: a day."""
 MAX_BYTES: Final = 32 << 20
 ATTEMPTS: Final = 4
 LONGEST_WAIT_S: Final = 60.0
 _PRIVATE: Final = frozenset(["api_key", "email", "mailto", "tool"])
-"""Parameters that say who asks: not part of an answer's key, and never shown or stored."""
+"""Parameters that identify the caller: not part of an answer's key, never in messages or stores."""
 _IN_BODY: Final = frozenset(["api_key"])
-"""Sent in the body, never in an address, where proxies and logs would keep it."""
+"""Parameters sent in the body, not in the URL, which proxies and logs keep."""
 _NOTHING: Final = frozenset([404, 410])
-"""Answers that there is nothing: kept for other runs like what there is."""
+"""Statuses for "nothing there": stored for other runs like a whole answer."""
 _AGAIN: Final = frozenset([408, 425, 429, 500, 502, 503, 504])
 
 
 class ServiceError(OutsideError):
-    """A web service did not give what was asked for, also after repeats.
+    """A web service failed, also after retries.
 
     Attributes:
         status: The HTTP status, where there was an answer.
@@ -99,12 +102,12 @@ class ServiceError(OutsideError):
 
 
 class _Useless(Exception):
-    """A whole answer that cannot be what was asked for."""
+    """A whole answer whose content is useless."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """A whole answer; `url` is without secrets."""
+    """Whole answer of a server; `url` is without secrets."""
 
     status: int
     content_type: str
@@ -116,7 +119,7 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A file that was downloaded whole."""
+    """Whole downloaded file."""
 
     path: Path
     bytes: int
@@ -124,16 +127,16 @@ class Downloaded:
 
 
 class Http:
-    """Asks web services. `requests` counts what really went out.
+    """HTTP client of a run; `requests` counts the requests that were sent.
 
     Args:
-        shared: Answers shared by runs; None keeps none.
-        ledger: The run's own answers; None keeps none.
+        shared: Store of answers shared by runs, if any.
+        ledger: Store of the run's own answers, if any.
         per_second: Requests per second and host: `{host: number}`, `""` for every other host.
-        limits: A folder by which all processes keep to these rates together; None: each for itself.
+        limits: Folder through which all processes share these rates; None: each process has its own.
         replay: Answer from the ledger only.
         timeout_s: Seconds without a byte until an attempt is given up; a whole answer may take ten times as long.
-        sleep: Waits; tests give their own.
+        sleep: Waits so many seconds; tests give their own.
     """
 
     def __init__(
@@ -165,13 +168,13 @@ class Http:
         max_bytes: int = MAX_BYTES,
         wrong: Wrong | None = None,
     ) -> HttpAnswer:
-        """The answer to a GET of at most `max_bytes`.
+        """Send a GET, or use its stored answer, of at most `max_bytes`.
 
-        `wrong` says what makes a body useless (a web page in the place of data, XML that is cut off), or nothing: such
-        an answer is asked for again and never kept.
+        `wrong` names what makes a body useless (a web page instead of data, XML that is cut off), else returns an empty
+        text: a useless answer is requested again and never stored.
 
         Raises:
-            ServiceError: The host cannot be reached, says no, or the answer is too large or useless.
+            ServiceError: The host cannot be reached or refuses, or the answer is too large or useless.
         """
         return await self._kept("GET", url, params or {}, None, kind, max_bytes, wrong)
 
@@ -184,11 +187,11 @@ class Http:
         max_bytes: int = MAX_BYTES,
         wrong: Wrong | None = None,
     ) -> HttpAnswer:
-        """The answer to a POST of form fields; like `get`, for questions too long for a URL."""
+        """Send a POST of form fields; like `get`, for queries too long for a URL."""
         return await self._kept("POST", url, {}, data, kind, max_bytes, wrong)
 
     async def download(self, url: str, dest: Path, *, max_bytes: int, sha256: str | None = None) -> Downloaded:
-        """A file, whole or not at all; what was downloaded before (`*.part`) is completed where the server can.
+        """Download a file, whole or not at all; a `*.part` from before is completed if the server can resume.
 
         Raises:
             ServiceError: The host does not give it, it is larger than `max_bytes`, or its checksum is another.
@@ -201,7 +204,9 @@ class Http:
                 hint="Give the workspace of the recorded run with --workspace, or run it anew.",
             )
         async with alone(dest.with_name(f"{dest.name}.lock"), patience_s=10 * self._timeout_s) as waited:
-            if waited and dest.is_file() and sha256 in (None, file_sha256(dest)):  # another process just did
+            if (
+                waited and dest.is_file() and sha256 in (None, file_sha256(dest))
+            ):  # another process has just downloaded it
                 return Downloaded(dest, dest.stat().st_size, file_sha256(dest))
             return await self._downloaded(url, dest, max_bytes, sha256)
 
@@ -266,7 +271,7 @@ class Http:
         return _answer(found)
 
     def _found(self, key: str, kind: str) -> Stored | None:
-        """The answer that runs share, if it is young enough; it is then the run's own as well."""
+        """Find a young enough answer in the shared store and copy it to the run's own."""
         stored = self._shared.find(key, MAX_AGE_S.get(kind, DAY)) if self._shared else None
         if stored is not None:
             self._record(self._ledger, stored)
@@ -275,7 +280,7 @@ class Http:
     async def _fresh(
         self, ask: Callable[[], Awaitable[tuple[int, str, bytes]]], key: str, shown: str, kind: str
     ) -> HttpAnswer:
-        """The host's answer, kept."""
+        """Ask the host and store its answer or failure."""
         try:
             status, content_type, body = await ask()
         except ServiceError as error:
@@ -309,9 +314,8 @@ class Http:
                 body += piece
                 if len(body) > most:
                     raise ServiceError(f"{one_line(url, 200)}: the answer has more than {most / 1e6:.0f} MB.")
-            trouble = wrong(bytes(body)) if wrong else ""
-            if trouble:
-                raise _Useless(trouble)
+            if wrong and (problem := wrong(bytes(body))):
+                raise _Useless(problem)
             return answer.status_code, answer.headers.get("content-type", ""), bytes(body)
 
     async def _fetch_to(self, url: str, part: Path, most: int) -> None:
@@ -367,10 +371,10 @@ class Http:
         return self._hosts[netloc]
 
     async def _repeated(self, url: str, call: Callable[[], Awaitable[T]]) -> T:
-        """The result of a call, repeated after trouble that may pass; a host that cannot be reached is left alone.
+        """Await a call with retries after passing errors; a host that cannot be reached is not asked again.
 
         Raises:
-            ServiceError: The last trouble, in one line.
+            ServiceError: The last error, in one line.
         """
         import httpx
 
@@ -393,13 +397,13 @@ class Http:
             except (httpx.TransportError, TimeoutError) as error:
                 if attempt == ATTEMPTS:
                     down = ServiceError(
-                        f"{urlsplit(url).netloc} cannot be reached: {_what(error)} (asked {attempt} times).",
+                        f"{urlsplit(url).netloc} cannot be reached: {_reason(error)} (asked {attempt} times).",
                         hint="Check the network, or use --only-own.",
                     )
                     host.down = down if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) else None
                     raise down from error
             except httpx.HTTPError as error:
-                raise ServiceError(f"{one_line(url, 200)}: {_what(error)}.") from error
+                raise ServiceError(f"{one_line(url, 200)}: {_reason(error)}.") from error
             await self._sleep(self._rng.uniform(0.2, 0.5) * 2 ** (attempt - 1))
         raise ServiceError(f"{one_line(url, 200)}: not asked.")
 
@@ -412,7 +416,7 @@ def _refuse(url: str, status: int, attempts: int) -> NoReturn:
     )
 
 
-def _what(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:160] or type(error).__name__
 
 

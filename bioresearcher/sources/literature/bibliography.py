@@ -227,7 +227,7 @@ def _described(loaded: tuple[Paper, Document], record: Paper) -> tuple[Paper, Do
     A PDF's own metadata are guessed from its layout, so the entry's go first there; those of JATS go before the entry.
     """
     paper, document = loaded
-    if not _identifiers(paper) & _identifiers(record) and not _holds(document.text, record.title):
+    if not identifiers(paper) & identifiers(record) and not _holds(document.text, record.title):
         note = "the bibliography's entry names another title, which does not stand in this file."
         return paper, document.model_copy(update={"warnings": (*document.warnings, note)})
     first, second = (paper, record) if paper.kind == "jats" else (record, paper)
@@ -239,7 +239,8 @@ def _described(loaded: tuple[Paper, Document], record: Paper) -> tuple[Paper, Do
     return paper.model_copy(update={**update, "id": identifier}), document.model_copy(update={"id": identifier})
 
 
-def _identifiers(paper: Paper) -> set[str]:
+def identifiers(paper: Paper) -> set[str]:
+    """Return the identifiers by which two descriptions are of the same paper."""
     return set(Identifiers(pmid=paper.pmid, pmcid=paper.pmcid, doi=paper.doi).keys())
 
 
