@@ -65,8 +65,8 @@ def _acquire(path: Path, *, look_s: float = 0.0) -> ExitStack:
 
 
 @asynccontextmanager
-async def alone(path: Path, *, patience_s: float) -> AsyncIterator[bool]:
-    """Hold a lock file until the block ends; True if another held it first and may have done the work.
+async def single_flight(path: Path, *, patience_s: float) -> AsyncIterator[bool]:
+    """Hold a lock file until the block ends; True if another held it first, so that the work may be done.
 
     A waiter continues without the lock after `patience_s`: a holder that hangs costs others time and a repeat, nothing
     else. The event loop is not blocked. The file is removed at the end.

@@ -22,7 +22,7 @@ from urllib.parse import urlencode, urlsplit
 
 from bioresearcher import __version__
 from bioresearcher.errors import OutsideError, StoppedError, WorkspaceError
-from bioresearcher.limits.file_lock import alone
+from bioresearcher.limits.file_lock import single_flight
 from bioresearcher.limits.rate_limits import Limiter, RateLimits
 from bioresearcher.runfolder import file_sha256
 from bioresearcher.sources.http_cache import AnswerStore, Stored, TooLarge, finish, forget, resume_headers, save
@@ -65,7 +65,7 @@ def retry_after(answer: httpx.Response) -> float | None:
 
 T = TypeVar("T")
 
-Wrong = Callable[[bytes], str]
+BodyCheck = Callable[[bytes], str]
 
 DAY: Final = 86_400.0
 MAX_AGE_S: Final[Mapping[str, float]] = {
@@ -101,7 +101,7 @@ class ServiceError(OutsideError):
         self.status = status
 
 
-class _Useless(Exception):
+class _UselessAnswer(Exception):
     """A whole answer whose content is useless."""
 
 
@@ -166,17 +166,17 @@ class Http:
         *,
         kind: str,
         max_bytes: int = MAX_BYTES,
-        wrong: Wrong | None = None,
+        problem_of: BodyCheck | None = None,
     ) -> HttpAnswer:
         """Send a GET, or use its stored answer, of at most `max_bytes`.
 
-        `wrong` names what makes a body useless (a web page instead of data, XML that is cut off), else returns an empty
-        text: a useless answer is requested again and never stored.
+        `problem_of` gives the reason why a body is useless (a web page instead of data, XML that is cut off), else an
+        empty text: a useless answer is requested again and never stored.
 
         Raises:
             ServiceError: The host cannot be reached or refuses, or the answer is too large or useless.
         """
-        return await self._kept("GET", url, params or {}, None, kind, max_bytes, wrong)
+        return await self._kept("GET", url, params or {}, None, kind, max_bytes, problem_of)
 
     async def post(
         self,
@@ -185,10 +185,10 @@ class Http:
         *,
         kind: str,
         max_bytes: int = MAX_BYTES,
-        wrong: Wrong | None = None,
+        problem_of: BodyCheck | None = None,
     ) -> HttpAnswer:
         """Send a POST of form fields; like `get`, for queries too long for a URL."""
-        return await self._kept("POST", url, {}, data, kind, max_bytes, wrong)
+        return await self._kept("POST", url, {}, data, kind, max_bytes, problem_of)
 
     async def download(self, url: str, dest: Path, *, max_bytes: int, sha256: str | None = None) -> Downloaded:
         """Download a file, whole or not at all; a `*.part` from before is completed if the server can resume.
@@ -203,7 +203,7 @@ class Http:
                 f"{one_line(url, 200)}: a replay fetches no files, and what was made of this one has left the library.",
                 hint="Give the workspace of the recorded run with --workspace, or run it anew.",
             )
-        async with alone(dest.with_name(f"{dest.name}.lock"), patience_s=10 * self._timeout_s) as waited:
+        async with single_flight(dest.with_name(f"{dest.name}.lock"), patience_s=10 * self._timeout_s) as waited:
             if (
                 waited and dest.is_file() and sha256 in (None, file_sha256(dest))
             ):  # another process has just downloaded it
@@ -243,7 +243,7 @@ class Http:
         data: Mapping[str, str] | None,
         kind: str,
         most: int,
-        wrong: Wrong | None,
+        problem_of: BodyCheck | None,
     ) -> HttpAnswer:
         fields = {k: v for k, v in {**params, **(data or {})}.items() if k not in _PRIVATE}
         key = hashlib.sha256(json.dumps([method, url, sorted(fields.items())]).encode()).hexdigest()
@@ -256,7 +256,10 @@ class Http:
 
         async def fresh() -> HttpAnswer:
             return await self._fresh(
-                lambda: self._repeated(url, lambda: self._ask(method, url, params, data, most, wrong)), key, shown, kind
+                lambda: self._repeated(url, lambda: self._ask(method, url, params, data, most, problem_of)),
+                key,
+                shown,
+                kind,
             )
 
         if self._shared is None:
@@ -264,7 +267,7 @@ class Http:
         found = self._found(key, kind)
         if found is None:
             # of processes that want the same at the same time one asks; the others find its answer
-            async with alone(self._shared.asking(key), patience_s=10 * self._timeout_s):
+            async with single_flight(self._shared.request_lock(key), patience_s=10 * self._timeout_s):
                 found = self._found(key, kind)
                 if found is None:
                     return await fresh()
@@ -306,7 +309,7 @@ class Http:
         params: Mapping[str, str],
         data: Mapping[str, str] | None,
         most: int,
-        wrong: Wrong | None,
+        problem_of: BodyCheck | None,
     ) -> tuple[int, str, bytes]:
         async with asyncio.timeout(10 * self._timeout_s), self._stream(method, url, params, data, {}) as answer:
             body = bytearray()
@@ -314,8 +317,8 @@ class Http:
                 body += piece
                 if len(body) > most:
                     raise ServiceError(f"{one_line(url, 200)}: the answer has more than {most / 1e6:.0f} MB.")
-            if wrong and (problem := wrong(bytes(body))):
-                raise _Useless(problem)
+            if problem_of and (problem := problem_of(bytes(body))):
+                raise _UselessAnswer(problem)
             return answer.status_code, answer.headers.get("content-type", ""), bytes(body)
 
     async def _fetch_to(self, url: str, part: Path, most: int) -> None:
@@ -391,7 +394,7 @@ class Http:
                 if wait_s is not None:
                     await host.pause(wait_s)
                     continue
-            except _Useless as error:
+            except _UselessAnswer as error:
                 if attempt == ATTEMPTS:
                     raise ServiceError(f"{one_line(url, 200)}: {error} (asked {attempt} times).") from error
             except (httpx.TransportError, TimeoutError) as error:

@@ -95,7 +95,7 @@ class AnswerStore:
         except sqlite3.DatabaseError as error:
             raise WorkspaceError(f"{self._path} cannot be written: {error}.", hint="Is the disk full?") from error
 
-    def asking(self, key: str) -> Path:
+    def request_lock(self, key: str) -> Path:
         """Return the path of the lock of the process that requests an answer not stored yet."""
         return self._path.with_name(f"{self._path.stem}.asking") / f"{key[:32]}.lock"
 

@@ -25,13 +25,13 @@ from bioresearcher.sources.datasets.formats import (
     semicolon_rows,
 )
 from bioresearcher.sources.datasets.table_stream import open_lines, plain_suffix, sha256_of
-from bioresearcher.sources.datasets.write import made_once, packed, write_rows
+from bioresearcher.sources.datasets.write import make_once, open_gzip, write_rows
 from bioresearcher.sources.geo.matrix import CuratedRows, MatrixRows, Rows, read_platform, side_by_side
 from bioresearcher.sources.geo.prepare import cell, write_geo_folder
 from bioresearcher.sources.geo.soft import read_series_matrix, read_series_soft
 
 VERSION = "1"
-"""Part of a store folder's name: changes when the same bytes are converted differently."""
+"""Part of a store folder's name; a new one if the same bytes are converted differently."""
 NOTES = "converted.txt"
 """File of a store folder with one note per line."""
 
@@ -81,7 +81,7 @@ def convert_geo(path: Path, store: Path) -> Converted:
     folder = _place(store, [("", digest)], name)
     kind = geo_kind(path)
     source = f"GEO file given by the researcher: {cell(path.name)} (sha256 {digest[:12]}…)"
-    made_once(folder, lambda place: _write_geo(path, kind, place, source))
+    make_once(folder, lambda place: _write_geo(path, kind, place, source))
     return Converted(folder, ())
 
 
@@ -130,7 +130,7 @@ def convert_tables(paths: Sequence[Path], store: Path, name: str) -> Converted:
                 shutil.copyfile(path, place / path.name)
         write_text(place / NOTES, "\n".join(notes) + "\n")
 
-    made_once(folder, make)
+    make_once(folder, make)
     return Converted(folder, tuple((folder / NOTES).read_text(encoding="utf-8").split("\n")[:-1]))
 
 
@@ -157,7 +157,7 @@ def _write_each(tables: Iterator[Table], path: Path, digest: str, place: Path) -
         target = place / f"{stem}-{safe_name(table.name)}.tsv.gz"
         if target.exists():
             raise InputError(f"{path.name}: two tables would be named {target.name}.")
-        with packed(target) as out:
+        with open_gzip(target) as out:
             count = write_rows(out, _header(first), (_cells(row, len(first)) for row in table.rows))
         written += 1
         notes.append(f"{target.name}: {count:,} rows, made from {table.name!r} of {path.name} (sha256 {digest[:12]}…).")

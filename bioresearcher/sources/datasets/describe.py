@@ -65,7 +65,7 @@ _CONTROL_WORDS = frozenset(
 
 
 @dataclass(frozen=True)
-class Peek:
+class TableHead:
     """Head of a table: its header and, of the first rows, how the columns look."""
 
     path: Path
@@ -86,7 +86,7 @@ class ColumnGuess:
     why: str = ""
 
 
-def peek(path: Path) -> Peek:
+def read_head(path: Path) -> TableHead:
     """Read the first rows of a table.
 
     Raises:
@@ -100,7 +100,7 @@ def peek(path: Path) -> Peek:
         cells = [cell for cell in blanked(row[i] for row in rows) if cell]
         count = sum(as_number(cell) is not None for cell in cells)
         known, numbers = known + len(cells), numbers + count
-    return Peek(
+    return TableHead(
         path=path,
         header=header,
         first_column=tuple(row[0].strip() for row in rows),
@@ -124,11 +124,11 @@ def is_data_file(path: Path) -> bool:
     return b"\t" in first or b";" in first or first.startswith(b"^")
 
 
-def file_kinds(peeks: Sequence[Peek]) -> dict[Path, FileKind]:
+def file_kinds(heads: Sequence[TableHead]) -> dict[Path, FileKind]:
     """Guess the kinds of a folder's tables together: sample names link a matrix and its sample sheet."""
-    kinds: dict[Path, FileKind] = {p.path: "expression" if _is_matrix(p) else "table" for p in peeks}
-    matrices = [p for p in peeks if kinds[p.path] == "expression"]
-    sheets = [p for p in peeks if kinds[p.path] == "table"]
+    kinds: dict[Path, FileKind] = {p.path: "expression" if _is_matrix(p) else "table" for p in heads}
+    matrices = [p for p in heads if kinds[p.path] == "expression"]
+    sheets = [p for p in heads if kinds[p.path] == "table"]
     linked = [s for s in sheets if any(_links(m, s) for m in matrices)]
     chosen = linked or [s for s in sheets if _looks_clinical(s)]
     if chosen:
@@ -136,7 +136,7 @@ def file_kinds(peeks: Sequence[Peek]) -> dict[Path, FileKind]:
     return kinds
 
 
-def _is_matrix(table: Peek) -> bool:
+def _is_matrix(table: TableHead) -> bool:
     columns = len(table.header) - 1
     if columns < _MIN_SAMPLES or table.numeric_share < 0.9 or table.rows == 0:
         return False
@@ -147,13 +147,13 @@ def _is_matrix(table: Peek) -> bool:
     return len(set(names)) >= 0.5 * len(names) and (texts > 0 or columns >= 6)
 
 
-def _looks_clinical(table: Peek) -> bool:
+def _looks_clinical(table: TableHead) -> bool:
     """Return True for a clinical variable among the names; numbered names (relapse_1, patient 2) are samples."""
     names = [normal(name) for name in table.header]
     return any(_CLINICAL.search(n) is not None for n in names if n == "her2" or not re.search(r"\d", n))
 
 
-def _links(matrix: Peek, sheet: Peek) -> bool:
+def _links(matrix: TableHead, sheet: TableHead) -> bool:
     samples = set(matrix.header[1:])
     return bool(samples & set(sheet.first_column)) or _looks_clinical(sheet)
 
@@ -241,9 +241,9 @@ def describe_tables(folder: Path, paths: Sequence[Path]) -> tuple[DatasetSpec, l
         InputError: A table cannot be read.
     """
     tables = [p for p in paths if p.suffix.lower() != ".gmt"]
-    peeks = [peek(p) for p in tables]
-    kinds = file_kinds(peeks)
-    samples = {s for p in peeks if kinds[p.path] == "expression" for s in p.header[1:]}
+    heads = [read_head(p) for p in tables]
+    kinds = file_kinds(heads)
+    samples = {s for p in heads if kinds[p.path] == "expression" for s in p.header[1:]}
     notes = [
         "There is no dataset.toml: what follows was inferred from names and values, "
         "and nothing of it was confirmed by the source."

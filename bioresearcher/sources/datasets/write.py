@@ -17,7 +17,7 @@ from bioresearcher.runfolder import write_text
 from bioresearcher.sources.datasets.spec import DESCRIPTION, DatasetSpec
 
 
-def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+def make_once(folder: Path, make: Callable[[Path], None]) -> Path:
     """Make a folder by `make` in a temporary place and move it here whole; one that exists is kept.
 
     Raises:
@@ -47,7 +47,7 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
 
 
 @contextmanager
-def packed(path: Path) -> Iterator[gzip.GzipFile]:
+def open_gzip(path: Path) -> Iterator[gzip.GzipFile]:
     """Open a gzip file for writing; the same content gives the same bytes."""
     with path.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as file:
         yield file

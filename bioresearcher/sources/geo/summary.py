@@ -1,10 +1,7 @@
-"""Answers of E-utilities for `db=gds`: summaries as JSON (version 0.3) and as XML (versions 1 and 2).
+"""Readers of GEO's answers: E-utilities' summaries for `db=gds`, and the listings of its file folders.
 
-Fields: https://www.ncbi.nlm.nih.gov/geo/info/geo_paccess.html; the three shapes hold the same ones under different
-spellings, so they are brought to one form first: names in lower case without underscores.
-
-Where GEO keeps what, and its folder listings.
-
+Summaries come as JSON (version 0.3) or XML (versions 1 and 2) with the same fields under different spellings, so names
+are first reduced to lower case without underscores (https://www.ncbi.nlm.nih.gov/geo/info/geo_paccess.html).
 Folders: https://www.ncbi.nlm.nih.gov/geo/info/download.html; the last three digits of an accession become `nnn`.
 """
 
@@ -31,13 +28,13 @@ _PREFIX: Final = {"GDS": 0, "GPL": 100_000_000, "GSE": 200_000_000, "GSM": 300_0
 
 
 def uid_of(accession: str) -> str | None:
-    """The number of a GEO accession in `db=gds`; None when the accession has no such number."""
+    """Return the uid of a GEO accession in `db=gds`; None if it has none."""
     match = re.fullmatch(r"(GSE|GDS|GPL|GSM)([1-9]\d{0,7})", accession)
     return str(_PREFIX[match[1]] + int(match[2])) if match else None
 
 
 def read_summaries(body: bytes, name: str = "esummary") -> tuple[list[GeoSummary], dict[str, str]]:
-    """The records of an answer, and what the service says of those it does not have (uid -> its words).
+    """Read the records of an answer, and the errors of those it does not have (uid -> message).
 
     Raises:
         ServiceAnswerError: The answer is none of `db=gds`: damaged, an error page, or of another database.
@@ -55,7 +52,7 @@ def read_summaries(body: bytes, name: str = "esummary") -> tuple[list[GeoSummary
 
 
 def read_uids(body: bytes, name: str = "esearch") -> list[str]:
-    """The record numbers of a JSON esearch answer, in its order.
+    """Read the uids of a JSON esearch answer, in its order.
 
     Raises:
         ServiceAnswerError: The answer is none, or the service says that the query is wrong.
@@ -76,7 +73,7 @@ def read_uids(body: bytes, name: str = "esearch") -> list[str]:
 
 
 def _refused(text: str) -> ServiceAnswerError:
-    """On one line, whatever the answer held."""
+    """Make an error of one line, whatever the answer held."""
     return ServiceAnswerError(" ".join(text.split()))
 
 
@@ -123,7 +120,7 @@ def _from_xml(body: bytes, name: str) -> Iterator[tuple[str, Fields]]:
 
 
 def _item(item: etree._Element) -> object:
-    """Version 1: `<Item Name= Type=List|Structure|String>`."""
+    """Read a field of version 1: `<Item Name= Type=List|Structure|String>`."""
     kind = item.get("Type")
     if kind == "List":
         return [_item(child) for child in item.findall("Item")]
@@ -133,7 +130,7 @@ def _item(item: etree._Element) -> object:
 
 
 def _element(element: etree._Element) -> object:
-    """Version 2: an element with elements in it is a list of theirs, or one record."""
+    """Read a field of version 2; an element with child elements is a list of values or of records."""
     children = list(element.iterchildren(tag=etree.Element))
     if not children:
         return (element.text or "").strip()
@@ -215,7 +212,7 @@ _WORDS = re.compile(r"readme|metadata|meta[_.-]|sample[_.-]?(info|sheet|key)|phe
 
 
 def folder_of(files_url: str, accession: str) -> str:
-    """The folder of an accession below the address of GEO's files, with a slash at its end.
+    """Build the URL of an accession's folder, with a slash at its end.
 
     Raises:
         InputError: It is no accession of GEO.
@@ -227,7 +224,7 @@ def folder_of(files_url: str, accession: str) -> str:
 
 
 def read_listing(body: bytes, folder: str) -> list[RemoteFile]:
-    """The files of a folder listing, with their rounded sizes. Links that lead elsewhere are left out.
+    """Read the files of a folder listing, with their rounded sizes; links that lead elsewhere are left out.
 
     Raises:
         ServiceAnswerError: It is no folder listing.
@@ -247,7 +244,7 @@ def read_listing(body: bytes, folder: str) -> list[RemoteFile]:
 
 
 def contents_of(name: str) -> Contents:
-    """What a file's name says it holds."""
+    """Guess the contents of a file from its name."""
     if name.endswith(("_series_matrix.txt.gz", "_series_matrix.txt")):
         return "series matrix"
     if _ARCHIVE.search(name):
@@ -264,6 +261,6 @@ def contents_of(name: str) -> Contents:
 
 
 def platform_of(name: str, default: str) -> str:
-    """The platform of a series matrix file: named in files of series with several, else the series' only one."""
+    """Find the platform in the name of a series matrix file; else `default`, the series' only one."""
     match = re.match(r"GSE\d+-(GPL\d+)_series_matrix", name)
     return match[1] if match else default

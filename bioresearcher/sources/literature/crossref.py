@@ -70,12 +70,14 @@ class Crossref:
 
     async def _works(self, name: str, dois: Sequence[str]) -> list[dict[str, Any]]:
         asked = {"filter": ",".join(f"{name}:{d}" for d in dois), "rows": str(_ROWS), **self._email}
-        answer = await self._http.get(f"{self._base}/works", asked, kind="status", max_bytes=_BYTES, wrong=no_works)
+        answer = await self._http.get(
+            f"{self._base}/works", asked, kind="status", max_bytes=_BYTES, problem_of=works_problem
+        )
         items = json.loads(answer.body)["message"]["items"]
         return [item for item in items if isinstance(item, dict)]
 
 
-def no_works(body: bytes) -> str:
+def works_problem(body: bytes) -> str:
     """Explain why a body is no list of works; empty if it is one."""
     try:
         message = json.loads(body).get("message")

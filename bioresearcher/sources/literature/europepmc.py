@@ -12,7 +12,7 @@ from bioresearcher.papers.canonical import UnreadablePaper, clean
 from bioresearcher.papers.identifiers import Identifiers, paper_id, record_document
 from bioresearcher.schemas.paper import Document, Notice, Paper, Status
 from bioresearcher.sources.http import Http, ServiceError
-from bioresearcher.sources.literature.eutils import no_xml
+from bioresearcher.sources.literature.eutils import xml_problem
 from bioresearcher.sources.literature.pmc import jats_document
 from bioresearcher.sources.protocols import Hits
 
@@ -106,7 +106,9 @@ class EuropePmc:
             return None
         url = f"{self._base}/{paper.pmcid}/fullTextXML"
         try:
-            answer = await self._http.get(url, self._email, kind="fulltext", max_bytes=_FULLTEXT_BYTES, wrong=no_xml)
+            answer = await self._http.get(
+                url, self._email, kind="fulltext", max_bytes=_FULLTEXT_BYTES, problem_of=xml_problem
+            )
         except ServiceError as error:
             if error.status == 404:
                 return None
@@ -134,7 +136,7 @@ class EuropePmc:
         asked = {"query": query, "format": "json", "resultType": "core", "pageSize": str(size), "cursorMark": cursor}
         url = f"{self._base}/search"
         full = {**asked, **self._email}
-        answer = await self._http.get(url, full, kind=kind, max_bytes=_SEARCH_BYTES, wrong=_no_page)
+        answer = await self._http.get(url, full, kind=kind, max_bytes=_SEARCH_BYTES, problem_of=_page_problem)
         page: dict[str, Any] = json.loads(answer.body)
         return page
 
@@ -154,7 +156,7 @@ def _rows(page: dict[str, Any]) -> list[dict[str, Any]]:
     return (page.get("resultList") or {}).get("result") or []
 
 
-def _no_page(body: bytes) -> str:
+def _page_problem(body: bytes) -> str:
     try:
         page = json.loads(body)
     except ValueError:

@@ -62,7 +62,7 @@ def xml_of(body: bytes) -> _Element:
         raise ServiceError(f"the answer is cut off or not well-formed XML: {first}.") from error
 
 
-def no_xml(body: bytes) -> str:
+def xml_problem(body: bytes) -> str:
     """Explain why a body is no XML; empty if it is."""
     start = body[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not start:
@@ -164,7 +164,7 @@ def read_spelling(body: bytes) -> str:
 
 
 def _root(body: bytes, name: str) -> _Element:
-    if problem := no_xml(body):
+    if problem := xml_problem(body):
         raise ServiceError(f"PubMed gave no usable answer: {problem}.")
     root = xml_of(body)
     if root.tag != name:

@@ -15,7 +15,7 @@ from bioresearcher.papers.canonical import UnreadablePaper, clean
 from bioresearcher.papers.jats import read_jats
 from bioresearcher.schemas.paper import Document, Paper
 from bioresearcher.sources.http import Http, ServiceError
-from bioresearcher.sources.literature.eutils import no_xml, xml_of
+from bioresearcher.sources.literature.eutils import xml_of, xml_problem
 
 _FULLTEXT_BYTES: Final = 48 << 20
 _OA_BYTES: Final = 1 << 20
@@ -47,7 +47,7 @@ class Pmc:
             return None
         asked = {**self._parameters, "db": "pmc", "id": paper.pmcid.removeprefix("PMC"), "retmode": "xml"}
         url = f"{self._eutils}/efetch.fcgi"
-        answer = await self._http.get(url, asked, kind="fulltext", max_bytes=_FULLTEXT_BYTES, wrong=no_xml)
+        answer = await self._http.get(url, asked, kind="fulltext", max_bytes=_FULLTEXT_BYTES, problem_of=xml_problem)
         document = jats_document(answer.body, paper)
         if document is None or _OPEN.search(_permissions(answer.body)):
             return document
@@ -60,7 +60,7 @@ class Pmc:
             OutsideError: The service cannot be reached or its answer cannot be used.
         """
         asked = {"id": pmcid, **{k: v for k, v in self._parameters.items() if k != "api_key"}}
-        answer = await self._http.get(self._oa, asked, kind="fulltext", max_bytes=_OA_BYTES, wrong=no_xml)
+        answer = await self._http.get(self._oa, asked, kind="fulltext", max_bytes=_OA_BYTES, problem_of=xml_problem)
         return read_licence(answer.body, pmcid)
 
 

@@ -22,11 +22,11 @@ from bioresearcher.sources.literature.eutils import (
     DocumentSummary,
     History,
     SearchAnswer,
-    no_xml,
     read_links,
     read_search,
     read_spelling,
     read_summaries,
+    xml_problem,
 )
 from bioresearcher.sources.literature.pmc import Pmc
 from bioresearcher.sources.protocols import Hits
@@ -215,9 +215,9 @@ class PubMed:
         url = f"{self._eutils}/{tool}.fcgi"
         full = {**self._parameters, **asked}
         if sum(map(len, asked.values())) > LONG_QUERY:
-            answer = await self._http.post(url, full, kind=kind, max_bytes=most, wrong=no_xml)
+            answer = await self._http.post(url, full, kind=kind, max_bytes=most, problem_of=xml_problem)
         else:
-            answer = await self._http.get(url, full, kind=kind, max_bytes=most, wrong=no_xml)
+            answer = await self._http.get(url, full, kind=kind, max_bytes=most, problem_of=xml_problem)
         return answer.body
 
 

@@ -137,7 +137,7 @@ class PubmedIndex:
             row = db.execute(query, (pmid,)).fetchone()
         return _unpacked(row[0]) if row else None
 
-    def says(self, pmid: int) -> bool:
+    def mentions(self, pmid: int) -> bool:
         """Return True if this file holds or withdraws a PMID."""
         with self._open() as db:
             return db.execute("SELECT 1 FROM current WHERE pmid = ?", (pmid,)).fetchone() is not None

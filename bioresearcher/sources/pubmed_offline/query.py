@@ -109,7 +109,7 @@ class Vocabulary:
         """List the years of the indexed records."""
         return ()
 
-    def stands(self, expression: str) -> bool:
+    def matches(self, expression: str) -> bool:
         """Return True if any record matches an expression."""
         return True
 
@@ -327,7 +327,7 @@ class _Translation:
         """Translate alternatives of a phrase in columns; unquoted words may stand apart if no record has the phrase."""
         scope = "{" + " ".join(columns) + "} : "
         phrases = scope + "(" + " OR ".join(f'"{" ".join(tokens)}"{end}' for tokens in choices) + ")"
-        if leaf.quoted or len(choices[0]) == 1 or set(asked) <= _PHRASED or self._vocabulary.stands(phrases):
+        if leaf.quoted or len(choices[0]) == 1 or set(asked) <= _PHRASED or self._vocabulary.matches(phrases):
             return phrases
         last = " OR ".join(f'"{tokens[-1]}"{end}' for tokens in choices)
         return scope + "(" + " AND ".join([f'"{t}"' for t in choices[0][:-1]] + [f"({last})"]) + ")"

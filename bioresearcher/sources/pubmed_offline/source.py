@@ -187,7 +187,7 @@ class PubmedFiles(Vocabulary):
             count, papers = self._answers(file, asked, max(limit, _CANDIDATES) if limit > 0 else 0)
             total += count
             candidates += papers
-        missing = [] if total else [text for text, expression in asked.leaves if not self.stands(expression)]
+        missing = [] if total else [text for text, expression in asked.leaves if not self.matches(expression)]
         best = self._ranked(candidates, asked.stems)[: max(0, limit)]
         return Hits(tuple(best), total, asked.translation, asked.warnings, tuple(missing))
 
@@ -239,7 +239,7 @@ class PubmedFiles(Vocabulary):
         match = re.fullmatch(r"PMID([1-9][0-9]{0,8})", paper_id)
         for file in reversed(self._files) if match else []:
             pmid = int(match[1]) if match else 0
-            if file.index.says(pmid):
+            if file.index.mentions(pmid):
                 return file.index.paper(pmid)
         return None
 
@@ -263,7 +263,7 @@ class PubmedFiles(Vocabulary):
         """List the years of the files' records."""
         return sorted({y for f in self._files for y in f.index.years()})
 
-    def stands(self, expression: str) -> bool:
+    def matches(self, expression: str) -> bool:
         """Return True if any record matches an expression."""
         return any(f.index.count(expression) for f in self._files)
 
