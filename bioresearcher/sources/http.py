@@ -15,7 +15,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -30,37 +30,6 @@ from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
     import httpx
-
-
-class Host(Limiter):
-    """Limiter of one host.
-
-    Attributes:
-        down: The error for which the host is not asked any more; None while it answers.
-    """
-
-    down: OutsideError | None = None
-
-    async def turn(self) -> None:
-        """Wait until a request to the host is allowed.
-
-        Raises:
-            WorkspaceError: The folder that processes share cannot be written.
-        """
-        async with self.slot():
-            return
-
-
-def retry_after(answer: httpx.Response) -> float | None:
-    """Parse a `Retry-After` header, a number or a date, to seconds; None without one."""
-    said = answer.headers.get("retry-after", "").strip()
-    if said.isdecimal():
-        return float(said)
-    try:
-        when = email.utils.parsedate_to_datetime(said)
-    except (TypeError, ValueError):
-        return None
-    return max(0.0, when.timestamp() - time.time())
 
 
 T = TypeVar("T")
@@ -106,6 +75,15 @@ class _UselessAnswer(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    url: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class HttpAnswer:
     """Whole answer of a server; `url` is without secrets."""
 
@@ -124,6 +102,25 @@ class Downloaded:
     path: Path
     bytes: int
     sha256: str
+
+
+class Host(Limiter):
+    """Limiter of one host.
+
+    Attributes:
+        down: The error for which the host is not asked any more; None while it answers.
+    """
+
+    down: OutsideError | None = None
+
+    async def turn(self) -> None:
+        """Wait until a request to the host is allowed.
+
+        Raises:
+            WorkspaceError: The folder that processes share cannot be written.
+        """
+        async with self.slot():
+            return
 
 
 class Http:
@@ -176,7 +173,7 @@ class Http:
         Raises:
             ServiceError: The host cannot be reached or refuses, or the answer is too large or useless.
         """
-        return await self._kept("GET", url, params or {}, None, kind, max_bytes, problem_of)
+        return await self._stored(_Request("GET", url, params or {}), kind, max_bytes, problem_of)
 
     async def post(
         self,
@@ -188,7 +185,7 @@ class Http:
         problem_of: BodyCheck | None = None,
     ) -> HttpAnswer:
         """Send a POST of form fields; like `get`, for queries too long for a URL."""
-        return await self._kept("POST", url, {}, data, kind, max_bytes, problem_of)
+        return await self._stored(_Request("POST", url, data=data), kind, max_bytes, problem_of)
 
     async def download(self, url: str, dest: Path, *, max_bytes: int, sha256: str | None = None) -> Downloaded:
         """Download a file, whole or not at all; a `*.part` from before is completed if the server can resume.
@@ -235,32 +232,21 @@ class Http:
             if store is not None:
                 store.close()
 
-    async def _kept(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, str],
-        data: Mapping[str, str] | None,
-        kind: str,
-        most: int,
-        problem_of: BodyCheck | None,
-    ) -> HttpAnswer:
-        fields = {k: v for k, v in {**params, **(data or {})}.items() if k not in _PRIVATE}
-        key = hashlib.sha256(json.dumps([method, url, sorted(fields.items())]).encode()).hexdigest()
-        shown = f"{url}?{urlencode(sorted(fields.items()))}" if fields else url
+    async def _stored(self, request: _Request, kind: str, most: int, problem_of: BodyCheck | None) -> HttpAnswer:
+        """Use the stored answer to a request, or send it."""
+        fields = {k: v for k, v in {**request.params, **(request.data or {})}.items() if k not in _PRIVATE}
+        digest = hashlib.sha256(json.dumps([request.method, request.url, sorted(fields.items())]).encode())
+        key = digest.hexdigest()
+        url = f"{request.url}?{urlencode(sorted(fields.items()))}" if fields else request.url
         stored = self._ledger.find(key) if self._ledger else None
         if stored is not None and (self._replay or not stored.failure):
             return _answer(stored)
         if self._replay:
-            raise ServiceError(f"{one_line(shown, 200)}: the recorded run did not ask this.")
+            raise ServiceError(f"{one_line(url, 200)}: the recorded run did not ask this.")
 
         async def fresh() -> HttpAnswer:
-            return await self._fresh(
-                lambda: self._repeated(url, lambda: self._ask(method, url, params, data, most, problem_of)),
-                key,
-                shown,
-                kind,
-            )
+            call = self._repeated(request.url, lambda: self._ask(request, most, problem_of))
+            return await self._fresh(call, Stored(key, url, kind, 0, "", b""))
 
         if self._shared is None:
             return await fresh()
@@ -276,47 +262,36 @@ class Http:
     def _found(self, key: str, kind: str) -> Stored | None:
         """Find a young enough answer in the shared store and copy it to the run's own."""
         stored = self._shared.find(key, MAX_AGE_S.get(kind, DAY)) if self._shared else None
-        if stored is not None:
-            self._record(self._ledger, stored)
+        if stored is not None and self._ledger is not None:
+            self._ledger.record(stored)
         return stored
 
-    async def _fresh(
-        self, ask: Callable[[], Awaitable[tuple[int, str, bytes]]], key: str, shown: str, kind: str
-    ) -> HttpAnswer:
+    async def _fresh(self, call: Awaitable[tuple[int, str, bytes]], unanswered: Stored) -> HttpAnswer:
         """Ask the host and store its answer or failure."""
         try:
-            status, content_type, body = await ask()
+            status, content_type, body = await call
         except ServiceError as error:
-            failed = Stored(key, shown, kind, error.status or 0, "", b"", error.message, error.hint, time.time())
-            self._record(self._ledger, failed)
-            if error.status in _NOTHING:
-                self._record(self._shared, failed)
+            stored = replace(
+                unanswered, status=error.status or 0, failure=error.message, hint=error.hint, fetched=time.time()
+            )
+            self._record(stored, shared=error.status in _NOTHING)
             raise
-        fresh = Stored(key, shown, kind, status, content_type, body, fetched=time.time())
-        for store in (self._ledger, self._shared):
-            self._record(store, fresh)
-        return _answer(fresh, from_cache=False)
+        stored = replace(unanswered, status=status, content_type=content_type, body=body, fetched=time.time())
+        self._record(stored, shared=True)
+        return _answer(stored, from_cache=False)
 
-    @staticmethod
-    def _record(store: AnswerStore | None, answer: Stored) -> None:
-        if store is not None:
-            store.record(answer)
+    def _record(self, answer: Stored, *, shared: bool) -> None:
+        for store in (self._ledger, self._shared if shared else None):
+            if store is not None:
+                store.record(answer)
 
-    async def _ask(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, str],
-        data: Mapping[str, str] | None,
-        most: int,
-        problem_of: BodyCheck | None,
-    ) -> tuple[int, str, bytes]:
-        async with asyncio.timeout(10 * self._timeout_s), self._stream(method, url, params, data, {}) as answer:
+    async def _ask(self, request: _Request, most: int, problem_of: BodyCheck | None) -> tuple[int, str, bytes]:
+        async with asyncio.timeout(10 * self._timeout_s), self._stream(request) as answer:
             body = bytearray()
             async for piece in answer.aiter_bytes():
                 body += piece
                 if len(body) > most:
-                    raise ServiceError(f"{one_line(url, 200)}: the answer has more than {most / 1e6:.0f} MB.")
+                    raise ServiceError(f"{one_line(request.url, 200)}: the answer has more than {most / 1e6:.0f} MB.")
             if problem_of and (problem := problem_of(bytes(body))):
                 raise _UselessAnswer(problem)
             return answer.status_code, answer.headers.get("content-type", ""), bytes(body)
@@ -324,29 +299,22 @@ class Http:
     async def _fetch_to(self, url: str, part: Path, most: int) -> None:
         import httpx
 
-        asked = resume_headers(part)
+        headers = resume_headers(part)
         try:
-            async with self._stream("GET", url, {}, None, asked) as answer:
+            async with self._stream(_Request("GET", url, headers=headers)) as answer:
                 await save(answer, part, most)
         except TooLarge as error:
             raise ServiceError(
                 f"{one_line(url, 200)}: it has {error.bytes / 1e6:,.0f} MB; at most {most / 1e6:,.0f} are fetched."
             ) from error
         except httpx.HTTPStatusError as error:
-            if not asked or error.response.status_code != 416:
+            if not headers or error.response.status_code != 416:
                 raise
             forget(part)  # what is there is no beginning of the file
             await self._fetch_to(url, part, most)
 
     @asynccontextmanager
-    async def _stream(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, str],
-        data: Mapping[str, str] | None,
-        headers: Mapping[str, str],
-    ) -> AsyncIterator[httpx.Response]:
+    async def _stream(self, request: _Request) -> AsyncIterator[httpx.Response]:
         import httpx
 
         if self._client is None:
@@ -355,12 +323,17 @@ class Http:
                 follow_redirects=True,
                 headers={"User-Agent": f"bioresearcher/{__version__}"},
             )
-        await self._host(urlsplit(url).netloc).turn()
+        await self._host(urlsplit(request.url).netloc).turn()
         self.requests += 1
-        if method == "GET" and _IN_BODY & params.keys():
-            method, params, data = "POST", {}, params
-        query = dict(params) or None
-        async with self._client.stream(method, url, params=query, data=data, headers=dict(headers)) as answer:
+        if request.method == "GET" and _IN_BODY & request.params.keys():
+            request = _Request("POST", request.url, data=request.params, headers=request.headers)
+        async with self._client.stream(
+            request.method,
+            request.url,
+            params=dict(request.params) or None,
+            data=request.data,
+            headers=dict(request.headers),
+        ) as answer:
             if answer.status_code not in (200, 206):
                 raise httpx.HTTPStatusError("", request=answer.request, response=answer)
             yield answer
@@ -409,6 +382,18 @@ class Http:
                 raise ServiceError(f"{one_line(url, 200)}: {_reason(error)}.") from error
             await self._sleep(self._rng.uniform(0.2, 0.5) * 2 ** (attempt - 1))
         raise ServiceError(f"{one_line(url, 200)}: not asked.")
+
+
+def retry_after(answer: httpx.Response) -> float | None:
+    """Parse a `Retry-After` header, a number or a date, to seconds; None without one."""
+    value = answer.headers.get("retry-after", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        when = email.utils.parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, when.timestamp() - time.time())
 
 
 def _refuse(url: str, status: int, attempts: int) -> NoReturn:

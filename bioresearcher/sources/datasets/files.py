@@ -48,7 +48,7 @@ def load_file(folder: Path, spec: FileSpec, scan: SheetScan | None = None) -> Lo
     """Scan one file by its description; a `scan` of a sheet made before saves a second pass.
 
     Raises:
-        InputError: The file cannot be read as what it is said to be.
+        InputError: The file cannot be read as the kind its description states.
     """
     path = folder / spec.path
     size, digest = path.stat().st_size, sha256_of(path)

@@ -75,7 +75,7 @@ class LabelAgreement:
         """One sentence for reasons and notes."""
         what = " and ".join(f"{n} {label}" for label, n in self.levels.items())
         if self.count:
-            shown = "; ".join(f"{sample}: {said}" for sample, said in self.contradictions[:3])
+            shown = "; ".join(f"{sample}: {labels}" for sample, labels in self.contradictions[:3])
             return f"labels contradict each other in {self.count} of {self.compared} samples ({shown})"
         return f"title, source and characteristics agree on {what} ({self.compared} samples compared)"
 
@@ -104,7 +104,7 @@ def agreement(samples: Sequence[GeoSample]) -> list[LabelAgreement]:
     found = []
     for concept in CONCEPTS:
         if concept == "marker":
-            continue  # several markers may stand in one sample: nothing can be said
+            continue  # one sample may have several markers, so labels need not agree
         compared, wrong = 0, []
         levels: dict[str, int] = {}
         for sample in samples:

@@ -64,8 +64,8 @@ def read_uids(body: bytes, name: str = "esearch") -> list[str]:
     result = data.get("esearchresult") if isinstance(data, dict) else None
     if not isinstance(result, dict):
         raise _refused(f"{name}: no esearch answer ({_shown(body)}).")
-    if said := result.get("ERROR"):
-        raise _refused(f"{name}: the service says {str(said)[:200]!r}.")
+    if message := result.get("ERROR"):
+        raise _refused(f"{name}: the service says {str(message)[:200]!r}.")
     uids = result.get("idlist")
     if not isinstance(uids, list):
         raise _refused(f"{name}: the esearch answer has no list of records.")
@@ -87,8 +87,8 @@ def _from_json(body: bytes, name: str) -> Iterator[tuple[str, Fields]]:
         data = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise _refused(f"{name}: not valid JSON; the answer may be cut off ({error}).") from error
-    if isinstance(data, dict) and isinstance(said := data.get("error"), str):
-        raise _refused(f"{name}: the service says {said[:200]!r}.")
+    if isinstance(data, dict) and isinstance(message := data.get("error"), str):
+        raise _refused(f"{name}: the service says {message[:200]!r}.")
     result = data.get("result") if isinstance(data, dict) else None
     uids = result.get("uids") if isinstance(result, dict) else None
     if not isinstance(result, dict) or not isinstance(uids, list):
@@ -107,8 +107,8 @@ def _from_xml(body: bytes, name: str) -> Iterator[tuple[str, Fields]]:
     except etree.XMLSyntaxError as error:
         raise _refused(f"{name}: not valid XML; the answer may be cut off ({error.msg}).") from error
     if root.tag != "eSummaryResult":
-        said = " ".join(str(root.xpath("string()")).split())[:120]
-        raise _refused(f"{name}: no esummary answer but <{root.tag}> ({said!r}).")
+        message = " ".join(str(root.xpath("string()")).split())[:120]
+        raise _refused(f"{name}: no esummary answer but <{root.tag}> ({message!r}).")
     for record in root.iter("DocSum"):
         fields = {_key(item.get("Name", "")): _item(item) for item in record.findall("Item")}
         yield (record.findtext("Id") or ""), fields

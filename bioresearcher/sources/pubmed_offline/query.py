@@ -1,8 +1,8 @@
 """Translation of PubMed's Boolean queries to expressions of SQLite's full-text index (FTS5).
 
 Operators are evaluated from left to right without precedence, as PubMed does; brackets group. Words are compared by
-their stems. Headings include narrower ones as far as the program's selection of MeSH knows them; one that it does not
-know is said. Words without a tag are looked for as they are, not mapped to headings.
+their stems. Headings include narrower ones as far as the program's selection of MeSH knows them; an
+unknown one gives a warning. Words without a tag are searched as they are, not mapped to headings.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _MAX_LENGTH: Final = 8_000
 _MAX_DEPTH: Final = 30
 _ALL: Final = tuple(c for c in COLUMNS if c not in ("major", "flags"))
 _TAGS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    name: (shown, columns)
-    for names, shown, columns in (
+    name: (readable, columns)
+    for names, readable, columns in (
         ("ti title", "Title", ("title",)),
         ("ab abstract", "Abstract", ("abstract",)),
         ("tiab title/abstract", "Title/Abstract", ("title", "abstract", "keywords")),
@@ -185,7 +185,7 @@ class _Part:
     """Part of an expression: a single term, or terms joined by one operator without brackets around them."""
 
     expression: str
-    shown: str
+    readable: str
     operator: str = ""
     height: int = 0
     """Depth of nested brackets: FTS5's parser has a stack of fixed size."""
@@ -196,13 +196,13 @@ class _Part:
         right = right._bracketed() if right.operator and (operator == "NOT" or right.operator != operator) else right
         return _Part(
             f"{left.expression} {operator} {right.expression}",
-            f"{left.shown} {operator} {right.shown}",
+            f"{left.readable} {operator} {right.readable}",
             operator,
             max(left.height, right.height),
         )
 
     def _bracketed(self) -> _Part:
-        return _Part(f"({self.expression})", f"({self.shown})", "", self.height + 1)
+        return _Part(f"({self.expression})", f"({self.readable})", "", self.height + 1)
 
 
 class _Translation:
@@ -237,7 +237,7 @@ class _Translation:
         return left.joined(tree.operator, right)
 
     def _leaf(self, leaf: Leaf, *, wanted: bool) -> tuple[str, str] | None:
-        shown, columns = self._columns(leaf)
+        readable, columns = self._columns(leaf)
         if columns == ("year",):
             return self._years(leaf)
         text = leaf.text
@@ -254,7 +254,7 @@ class _Translation:
             return None
         expression = found[0] if len(found) == 1 else f"({' AND '.join(found)})"
         self.leaves.append((f"{leaf.text}[{leaf.tag}]" if leaf.tag else leaf.text, expression))
-        return expression, f'"{leaf.text}"[{shown}]' if leaf.quoted or leaf.tag else f"{leaf.text}[{shown}]"
+        return expression, f'"{leaf.text}"[{readable}]' if leaf.quoted or leaf.tag else f"{leaf.text}[{readable}]"
 
     def _columns(self, leaf: Leaf) -> tuple[str, tuple[str, ...]]:
         if not leaf.tag:
@@ -263,8 +263,8 @@ class _Translation:
         if name not in _TAGS:
             self.warn(f"field [{leaf.tag[:40]}] is not indexed; all fields were searched")
             return "All Fields", _ALL
-        shown, columns = _TAGS[name]
-        return shown, columns
+        readable, columns = _TAGS[name]
+        return readable, columns
 
     def _years(self, leaf: Leaf) -> tuple[str, str] | None:
         match = _YEARS.fullmatch(leaf.text)
@@ -340,4 +340,6 @@ def translate(tree: Leaf | Node, vocabulary: Vocabulary) -> TranslatedQuery | No
     if found is None or found.height > MAX_NESTING:
         return None
     leaves = tuple(translation.leaves)
-    return TranslatedQuery(found.expression, found.shown, tuple(translation.warnings), leaves, tuple(translation.stems))
+    return TranslatedQuery(
+        found.expression, found.readable, tuple(translation.warnings), leaves, tuple(translation.stems)
+    )
