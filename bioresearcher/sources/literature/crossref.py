@@ -87,6 +87,11 @@ def works_problem(body: bytes) -> str:
     return "" if isinstance(message, dict) and isinstance(message.get("items"), list) else "the answer lists no works"
 
 
+def status_from(notices: Sequence[Notice]) -> Status:
+    """Return the worst status that notices give a paper; `ok` without any."""
+    return min((_STATUS[n.what] for n in notices), key=_WORST.index, default="ok")
+
+
 def _updates_of(works: Sequence[dict[str, Any]]) -> Iterator[tuple[str, Notice]]:
     """Yield (DOI, notice) of the updates that works name for themselves."""
     for work in works:
@@ -128,8 +133,7 @@ def _unique(notices: Sequence[Notice]) -> list[Notice]:
 
 
 def _with_status(paper: Paper, notices: Sequence[Notice]) -> Paper:
-    status = min((_STATUS[n.what] for n in notices), key=_WORST.index, default="ok")
-    return paper.model_copy(update={"status": status, "notices": tuple(notices)})
+    return paper.model_copy(update={"status": status_from(notices), "notices": tuple(notices)})
 
 
 def _list(value: object) -> list[dict[str, Any]]:

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from bioresearcher.papers.canonical import UnreadablePaper, clean
 from bioresearcher.papers.identifiers import Identifiers, paper_id, record_document
-from bioresearcher.schemas.paper import Document, Notice, Paper, Status
+from bioresearcher.schemas.paper import Document, Notice, Paper
 from bioresearcher.sources.http import Http, ServiceError
+from bioresearcher.sources.literature.crossref import status_from
 from bioresearcher.sources.literature.eutils import xml_problem
 from bioresearcher.sources.literature.pmc import jats_document
 from bioresearcher.sources.protocols import Hits
@@ -35,7 +36,6 @@ _FIELDS: Final[Mapping[str, str]] = {
 _TERM: Final = re.compile(r'("[^"]*"|[^\s()\[\]"]+)\s*\[([^\]]*)\]')
 _TAG: Final = re.compile(r"<[^>]{1,40}>")
 _NOTICES: Final = {"retraction in": "retraction", "expression of concern in": "concern", "erratum in": "correction"}
-_STATUS: Final[dict[str, Status]] = {"retraction": "retracted", "concern": "concern", "correction": "corrected"}
 
 
 class EuropePmc:
@@ -173,10 +173,6 @@ def _paper(row: dict[str, Any]) -> Paper | None:
         return None
     types = [_plain(t) for t in (row.get("pubTypeList") or {}).get("pubType") or []]
     notices = tuple(_notices(row))
-    retracted = "Retracted Publication" in types
-    status: Status = min(
-        (_STATUS[n.what] for n in notices), key=("retracted", "concern", "corrected").index, default="ok"
-    )
     journal = ((row.get("journalInfo") or {}).get("journal") or {}).get("title")
     publisher = (row.get("bookOrReportDetails") or {}).get("publisher")
     year = str(row.get("pubYear") or "")
@@ -196,7 +192,7 @@ def _paper(row: dict[str, Any]) -> Paper | None:
             [*types, "Preprint"] if row.get("source") == "PPR" and "Preprint" not in types else types
         ),
         languages=(str(row["language"]),) if row.get("language") else (),
-        status="retracted" if retracted else status,
+        status="retracted" if "Retracted Publication" in types else status_from(notices),
         notices=notices,
     )
 

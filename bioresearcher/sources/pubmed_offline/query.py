@@ -1,8 +1,8 @@
 """Translation of PubMed's Boolean queries to expressions of SQLite's full-text index (FTS5).
 
 Operators are evaluated from left to right without precedence, as PubMed does; brackets group. Words are compared by
-their stems. Headings include narrower ones as far as the program's selection of MeSH knows them; an
-unknown one gives a warning. Words without a tag are searched as they are, not mapped to headings.
+their stems. Headings include narrower ones as far as the program's selection of MeSH knows them; an unknown
+one gives a warning. Words without a tag are searched as they are, not mapped to headings.
 """
 
 from __future__ import annotations
