@@ -268,14 +268,13 @@ class _Writer:
 
     def _columns(self, record: Record) -> list[str]:
         paper = record.paper
-        flags = [EVERY, *(["hasabstract"] if paper.abstract else [])]
-        values = {
-            "title": paper.title, "abstract": paper.abstract, "mesh": record.mesh, "major": record.major,
-            "keywords": record.keywords, "substances": record.substances, "authors": record.authors,
-            "journal": record.journal, "types": record.types, "language": record.language, "year": record.year,
-            "ids": " | ".join(filter(None, (paper.pmid, paper.pmcid, paper.doi))), "flags": " ".join(flags),
-        }  # fmt: skip
-        return [self._tokens(values[c], stem=c in STEMMED) for c in COLUMNS]
+        own = {
+            "title": paper.title,
+            "abstract": paper.abstract,
+            "ids": " | ".join(filter(None, (paper.pmid, paper.pmcid, paper.doi))),
+            "flags": f"{EVERY} hasabstract" if paper.abstract else EVERY,
+        }
+        return [self._tokens(own[c] if c in own else getattr(record, c), stem=c in STEMMED) for c in COLUMNS]
 
     def _tokens(self, text: str, *, stem: bool) -> str:
         tokens: list[str] = []

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, Literal
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, cast
 
 from bioresearcher.papers.canonical import UnreadablePaper, clean
 from bioresearcher.papers.identifiers import Identifiers, paper_id
@@ -254,8 +254,8 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         if packed:
-            with gzip.GzipFile(fileobj=raw) as file:
-                yield file  # type: ignore[misc]  # reads bytes as any binary file does
+            with cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) as file:  # reads bytes as any binary file does
+                yield file
         else:
             yield raw
 
