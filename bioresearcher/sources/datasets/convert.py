@@ -11,7 +11,6 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 from bioresearcher.errors import InputError
@@ -34,14 +33,6 @@ VERSION = "1"
 """Part of a store folder's name; a new one if the same bytes are converted differently."""
 NOTES = "converted.txt"
 """File of a store folder with one note per line."""
-
-
-@dataclass(frozen=True)
-class Converted:
-    """A folder of the store with the notes of its conversion; of a GEO file it holds a `dataset.toml`."""
-
-    folder: Path
-    notes: tuple[str, ...]
 
 
 def geo_kind(path: Path) -> str:
@@ -69,8 +60,8 @@ def needs_conversion(path: Path, *, semicolons: bool = True) -> bool:
         return False
 
 
-def convert_geo(path: Path, store: Path) -> Converted:
-    """Convert a SOFT or series matrix file to a data set's folder.
+def convert_geo(path: Path, store: Path) -> Path:
+    """Convert a SOFT or series matrix file to a folder of the store with its `dataset.toml`.
 
     Raises:
         InputError: It is damaged, or holds neither values nor samples.
@@ -81,8 +72,7 @@ def convert_geo(path: Path, store: Path) -> Converted:
     folder = _place(store, [("", digest)], name)
     kind = geo_kind(path)
     source = f"GEO file given by the researcher: {cell(path.name)} (sha256 {digest[:12]}…)"
-    make_once(folder, lambda place: _write_geo(path, kind, place, source))
-    return Converted(folder, ())
+    return make_once(folder, lambda place: _write_geo(path, kind, place, source))
 
 
 def _write_geo(path: Path, kind: str, place: Path, source: str) -> None:
@@ -111,8 +101,8 @@ def _soft_rows(path: Path, accession: str, platforms: Sequence[str]) -> Iterator
         yield None, notes
 
 
-def convert_tables(paths: Sequence[Path], store: Path, name: str) -> Converted:
-    """Convert files to TSV in one folder of the store; files that need no conversion are copied.
+def convert_tables(paths: Sequence[Path], store: Path, name: str) -> tuple[Path, tuple[str, ...]]:
+    """Convert files to TSV in one folder of the store, with notes; files that need no conversion are copied.
 
     Raises:
         InputError: A file cannot be read; nothing is stored.
@@ -131,7 +121,7 @@ def convert_tables(paths: Sequence[Path], store: Path, name: str) -> Converted:
         write_text(place / NOTES, "\n".join(notes) + "\n")
 
     make_once(folder, make)
-    return Converted(folder, tuple((folder / NOTES).read_text(encoding="utf-8").split("\n")[:-1]))
+    return folder, tuple((folder / NOTES).read_text(encoding="utf-8").split("\n")[:-1])
 
 
 def _place(store: Path, digests: Sequence[tuple[str, str]], name: str) -> Path:

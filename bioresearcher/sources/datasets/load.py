@@ -74,13 +74,13 @@ def _undescribed(root: Path, files: tuple[Path, ...], store: Path | None) -> Dat
     if store is None:
         raise InputError(f"{others[0].name}: is no table of text, and there is no workspace to convert it in.")
     if geo_kind(others[0]):
-        return _described(convert_geo(others[0], store).folder)
+        return _described(convert_geo(others[0], store))
     name = files[0].name.split(".")[0] if len(files) == 1 else root.resolve().name
-    made = convert_tables(files, store, name)
-    tables = _tables(made.folder, sorted(made.folder.iterdir(), key=lambda p: p.name))
-    dataset = _inferred(made.folder, tuple(t for t in tables if t.name != NOTES))
+    folder, notes = convert_tables(files, store, name)
+    tables = _tables(folder, sorted(folder.iterdir(), key=lambda p: p.name))
+    dataset = _inferred(folder, tuple(t for t in tables if t.name != NOTES))
     title = files[0].name if len(files) == 1 else root.resolve().name
-    return dataset.model_copy(update={"id": safe_name(name), "title": title, "notes": (*made.notes, *dataset.notes)})
+    return dataset.model_copy(update={"id": safe_name(name), "title": title, "notes": (*notes, *dataset.notes)})
 
 
 def _unique(dataset: Dataset, taken: set[str]) -> Dataset:

@@ -19,7 +19,7 @@ from bioresearcher.schemas.paper import Document, Failure, Paper
 from bioresearcher.sources.literature.bibliography import SUFFIXES as BIBLIOGRAPHIES
 from bioresearcher.sources.literature.bibliography import identifiers, is_bibliography, read_bibliography
 from bioresearcher.sources.protocols import Hits
-from bioresearcher.sources.pubmed_offline.boolean import Text, match, parse, positive_words
+from bioresearcher.sources.pubmed_offline.boolean import StemmedText, match, parse, positive_words
 
 MAX_FILES: Final = 2_000
 HINT: Final = f"Accepted are {ACCEPTED} and bibliographies (.bib, .ris, CSL .json)."
@@ -36,7 +36,7 @@ Loaded = tuple[list[tuple[Paper, Document]], list[Failure]]
 
 @dataclass(frozen=True, slots=True)
 class _Searchable:
-    texts: list[Text]
+    texts: list[StemmedText]
     lexical: Bm25
 
 
@@ -155,7 +155,7 @@ class OwnPapers:
         with self._guard:
             if self._searchable is None:
                 texts = [f"{paper.title}\n{paper.abstract}\n{_body(document)}" for paper, document in papers]
-                self._searchable = _Searchable([Text.of(t) for t in texts], Bm25(texts))
+                self._searchable = _Searchable([StemmedText.of(t) for t in texts], Bm25(texts))
             searchable = self._searchable
         tree = parse(query)
         shares = [match(tree, text) for text in searchable.texts]

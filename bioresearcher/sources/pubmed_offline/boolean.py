@@ -99,7 +99,7 @@ def _term(text: str, *, quoted: bool) -> Term | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class StemmedText:
     """Text prepared for matching."""
 
     stems: frozenset[str]
@@ -107,14 +107,14 @@ class Text:
     words: str
 
     @classmethod
-    def of(cls, text: str) -> Text:
+    def of(cls, text: str) -> StemmedText:
         """Prepare a text."""
         stems = terms(text)
         words = " ".join(_WORD.findall(text.casefold()))
         return cls(frozenset(stems), f" {' '.join(stems)} ", f" {words}")
 
 
-def match(query: Group, text: Text) -> float:
+def match(query: Group, text: StemmedText) -> float:
     """Compute how much of a query a text fulfils, 0 to 1; 0 if it holds something excluded.
 
     The share of fulfilled AND clauses, nested ones likewise; of OR alternatives the best. A quoted phrase whose
@@ -129,7 +129,7 @@ def match(query: Group, text: Text) -> float:
     return join(shares)
 
 
-def _share(member: Term | Group, text: Text) -> float:
+def _share(member: Term | Group, text: StemmedText) -> float:
     if isinstance(member, Group):
         return match(member, text)
     if member.prefix:
