@@ -11,15 +11,16 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
-
-from lxml import etree
 
 from bioresearcher.errors import InputError, ServiceAnswerError
 from bioresearcher.schemas.dataset import Contents, EntryType, GeoSummary, RemoteFile
 from bioresearcher.sources.datasets.formats import SUPPLEMENT_SUFFIXES
 from bioresearcher.sources.datasets.table_stream import plain_suffix
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
 
 Fields = dict[str, Any]
 _MAX_SAMPLES = 5000
@@ -101,6 +102,8 @@ def _from_json(body: bytes, name: str) -> Iterator[tuple[str, Fields]]:
 
 
 def _from_xml(body: bytes, name: str) -> Iterator[tuple[str, Fields]]:
+    from lxml import etree
+
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(body, parser)
@@ -114,12 +117,12 @@ def _from_xml(body: bytes, name: str) -> Iterator[tuple[str, Fields]]:
         yield (record.findtext("Id") or ""), fields
     for record in root.iter("DocumentSummary"):
         uid = record.get("uid", "")
-        yield uid, {_key(str(child.tag)): _element(child) for child in record.iterchildren(tag=etree.Element)}
+        yield uid, {_key(str(child.tag)): _element(child) for child in record.iterchildren("*")}
     for error_element in root.findall("ERROR"):
         raise _refused(f"{name}: the service says {(error_element.text or '').strip()[:200]!r}.")
 
 
-def _item(item: etree._Element) -> object:
+def _item(item: _Element) -> object:
     """Read a field of version 1: `<Item Name= Type=List|Structure|String>`."""
     kind = item.get("Type")
     if kind == "List":
@@ -129,14 +132,14 @@ def _item(item: etree._Element) -> object:
     return (item.text or "").strip()
 
 
-def _element(element: etree._Element) -> object:
+def _element(element: _Element) -> object:
     """Read a field of version 2; an element with child elements is a list of values or of records."""
-    children = list(element.iterchildren(tag=etree.Element))
+    children = list(element.iterchildren("*"))
     if not children:
         return (element.text or "").strip()
     if all(len(c) == 0 and c.tag in ("int", "string") for c in children):
         return [(c.text or "").strip() for c in children]
-    return [{_key(str(f.tag)): _element(f) for f in c.iterchildren(tag=etree.Element)} for c in children]
+    return [{_key(str(f.tag)): _element(f) for f in c.iterchildren("*")} for c in children]
 
 
 def _key(name: str) -> str:
