@@ -1,1 +1,1 @@
-"""Limits of servers: in flight, per second, per minute; within a process and over all processes of a workspace."""
+"""Rate limits of servers and file locks, within a process and over all processes of a workspace."""

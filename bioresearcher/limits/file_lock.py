@@ -1,4 +1,4 @@
-"""Locks on files, one holder at a time: of all processes, and of all threads and tasks of a process.
+"""File locks with one holder at a time, among processes and among threads and tasks of a process.
 
 The kernel frees a lock when its holder ends, however it ends; the file stays and means nothing. A lock belongs to one
 opening of the file: two in the same process keep each other out as well, and a program started meanwhile gets none of
@@ -19,13 +19,13 @@ from typing import Final
 from bioresearcher.errors import WorkspaceError
 
 _LOOK_S: Final = 0.03
-"""How often a lock is asked for that its holder keeps as long as a request to a server takes."""
+"""Seconds between attempts at a lock that is held as long as a request to a server takes."""
 
 
 def take_lock(path: Path) -> ExitStack | None:
-    """Take the lock of a file at once; None while another has it. It is held until the result is closed.
+    """Take the lock of a file at once; None if another holds it. It is held until the result is closed.
 
-    The file and its folder are made if need be; what is in it stays.
+    The file and its folder are made if they are missing; the file's content stays.
 
     Raises:
         OSError: The file cannot be opened for writing, or its file system has no locks.
@@ -33,25 +33,25 @@ def take_lock(path: Path) -> ExitStack | None:
     from filelock import Timeout
 
     try:
-        return _taken(path)
+        return _acquire(path)
     except Timeout:
         return None
 
 
 def wait_for_lock(path: Path, *, look_s: float) -> ExitStack:
-    """Take the lock of a file like `take_lock`, the thread blocked for as long as another has it.
+    """Take the lock of a file like `take_lock`, but block the thread while another holds it.
 
     Args:
         path: The file.
-        look_s: Seconds between looks, by how long its holders have it.
+        look_s: Seconds between attempts; about as long as its holders keep it.
 
     Raises:
-        OSError: As there.
+        OSError: The file cannot be opened for writing, or its file system has no locks.
     """
-    return _taken(path, look_s=look_s)
+    return _acquire(path, look_s=look_s)
 
 
-def _taken(path: Path, *, look_s: float = 0.0) -> ExitStack:
+def _acquire(path: Path, *, look_s: float = 0.0) -> ExitStack:
     from filelock import FileLock  # takes 40 ms to load
 
     lock = FileLock(path, blocking=look_s > 0, poll_interval=look_s, thread_local=False, fallback_to_soft=False)
@@ -65,10 +65,10 @@ def _taken(path: Path, *, look_s: float = 0.0) -> ExitStack:
 
 
 @asynccontextmanager
-async def alone(path: Path, *, patience_s: float) -> AsyncIterator[bool]:
-    """Hold a lock file to the end of the block; true when another had it before, so that the thing may be done.
+async def single_flight(path: Path, *, patience_s: float) -> AsyncIterator[bool]:
+    """Hold a lock file until the block ends; True if another held it first, so that the work may be done.
 
-    Whoever has waited for `patience_s` goes on without it: a holder that hangs costs others time and a repeat, nothing
+    A waiter continues without the lock after `patience_s`: a holder that hangs costs others time and a repeat, nothing
     else. The event loop is not blocked. The file is removed at the end.
 
     Raises:
@@ -89,4 +89,4 @@ async def alone(path: Path, *, patience_s: float) -> AsyncIterator[bool]:
         finally:
             if held is not None:
                 with suppress(OSError):
-                    path.unlink()  # while it is held: whoever has opened it by now finds it gone and opens a new one
+                    path.unlink()  # while it is held: a waiter that has opened it finds it gone and opens a new one

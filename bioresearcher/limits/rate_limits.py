@@ -1,4 +1,4 @@
-"""What a server may be asked: requests in flight, per second and per minute, tokens per minute, and its pauses.
+"""Rate limits of a server: requests in flight, per second and per minute, tokens per minute, and pauses.
 
 Without a folder the limits hold for one process; with one, for all processes that share it, with no process in the
 middle. A server has three kinds of files there. `<name>.json` is what was used, who waits, and a pause; it is read
@@ -29,22 +29,22 @@ from bioresearcher.runfolder import safe_name
 
 WINDOW_S: Final = 60.0
 GRAIN_S: Final = 0.25
-"""Uses are kept in steps of so many seconds: at most 240 of a minute, however many calls there are."""
+"""Seconds of one step in which uses are counted: at most 240 steps of a minute are stored."""
 STALE_S: Final = 3.0
-"""A process that did not look for so long has left the line: it ended, or is busy with something else."""
+"""Seconds after which a process that stopped polling loses its place in line."""
 LONGEST_PAUSE_S: Final = 3600.0
-"""A pause is no longer than this: whoever asks afterwards is told again."""
+"""Longest pause; after it the server is asked again and may ask for another."""
 LONGEST_LOOK_S: Final = STALE_S / 3
-"""The state is looked at so often at least, to keep the place in line and to see pauses that others set."""
+"""Longest time between polls of the state, to keep the place in line and see pauses of other processes."""
 NEXT_LOOK_S: Final = 0.05
-"""How soon to look again when nothing but the line or a place in flight is waited for."""
+"""Seconds between polls while only the line or a place in flight is waited for."""
 LOCKED_S: Final = 0.002
-"""How soon to ask again for the lock of the state, which its holder has for less than that."""
+"""Seconds between attempts at the lock of the state, which is held for less than that."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """The most that may go to a server; None sets no limit.
+    """Limits of a server; None sets no limit.
 
     Attributes:
         interval_s: Seconds from one request to the next at least.
@@ -69,7 +69,7 @@ class RateLimits:
 
 
 class Window:
-    """Amounts used in the last 60 seconds, by the moment of their use.
+    """Amounts used in the last 60 seconds, with the time of their use.
 
     Args:
         used: Moments and amounts, oldest first.
@@ -85,11 +85,11 @@ class Window:
 
     @property
     def used(self) -> list[tuple[float, int]]:
-        """Moments and amounts, oldest first."""
+        """Times and amounts, oldest first."""
         return list(self._used)
 
     def add(self, now: float, amount: int) -> None:
-        """Note a use; amounts of 0 take nothing."""
+        """Record a use; an amount of 0 is ignored."""
         if amount <= 0:
             return
         self._sum += amount
@@ -100,7 +100,7 @@ class Window:
             self._since = now
 
     def opens(self, now: float, amount: int, most: int | None) -> float:
-        """When an amount is free, of at most `most` in a window; in the past when it is free now.
+        """Compute when an amount is free, of at most `most` in a window; in the past if it is free now.
 
         An amount larger than `most` is free once nothing was used for a whole window. None sets no limit.
         """
@@ -119,7 +119,7 @@ class Window:
 
 @dataclass(slots=True)
 class State:
-    """When a server was asked, how long it wants to be left alone, and who waits.
+    """State of a server's limits: uses of the last minute, pause, and waiting processes.
 
     Moments are seconds since 1970 where processes share it, because they may run on several machines. The line holds
     since when each process waits, and when it last looked.
@@ -134,7 +134,7 @@ class State:
 
     @classmethod
     def read(cls, data: bytes, now: float) -> Self:
-        """The state from its bytes; a new one when they are none (the machine lost power while they were written).
+        """Read the state from bytes; a new one if they are invalid (the machine lost power during writing).
 
         A clock that was put back leaves moments in the future behind. They count as now, and a pause is as long as
         it was when it was set, so that nobody waits for the old time to come round again.
@@ -159,7 +159,7 @@ class State:
             return cls()
 
     def write(self) -> bytes:
-        """The state as bytes."""
+        """Serialise the state."""
         fields = {
             "last": self.last,
             "requests": self.requests.used,
@@ -170,7 +170,7 @@ class State:
         return json.dumps(fields).encode()
 
     def wait_s(self, who: str, limits: RateLimits, tokens: int, now: float) -> float:
-        """Seconds until a process may ask, by all that is known now; 0 when it may now.
+        """Compute the seconds until a process may send a request, as far as is known; 0 if it may now.
 
         The process stands in line from then on. Whoever came before and still looks goes first.
         """
@@ -188,21 +188,21 @@ class State:
         return wait_s if wait_s or not before else NEXT_LOOK_S * (1 + before)
 
     def take(self, who: str, tokens: int, now: float) -> None:
-        """Note that a process asks now; it leaves the line."""
+        """Record that a process sends a request now; it leaves the line."""
         self.line.pop(who, None)
         self.last = now
         self.requests.add(now, 1)
         self.tokens.add(now, tokens)
 
     def pause(self, seconds: float, now: float) -> None:
-        """Let nobody ask for so many seconds; a pause under way is made longer, never shorter."""
+        """Set a pause of so many seconds; a pause under way becomes longer, never shorter."""
         until = now + min(seconds, LONGEST_PAUSE_S)
         if until > self.paused_until:
             self.pause_set, self.paused_until = now, until
 
 
 class Limiter:
-    """Lets requests to one server through, as far as its limits allow.
+    """Limiter of the requests to one server, by its limits and pauses.
 
     Callers of a process go in the order in which they came, processes in the order in which they began to wait. The
     event loop is never blocked: a lock that another process has is asked for again a little later. A limiter belongs
@@ -258,7 +258,7 @@ class Limiter:
             self._free.release()
 
     async def pause(self, seconds: float) -> None:
-        """Let nobody in, of any process, for so many seconds from now; a longer pause under way stays.
+        """Stop requests of all processes for so many seconds; a longer pause under way stays.
 
         Raises:
             WorkspaceError: The folder cannot be written.
@@ -273,7 +273,7 @@ class Limiter:
             await self.sleep(LOCKED_S)
 
     async def _enter(self, tokens: int) -> ExitStack:
-        """Wait until a request may go out, and note that it does; the place in flight is to be closed after it."""
+        """Wait until a request may be sent and record it; close the returned place in flight after it."""
         try:
             while True:
                 with self._state() as state:
@@ -290,13 +290,13 @@ class Limiter:
             raise
 
     def _leave(self) -> None:
-        """Leave the line, when that can be done at once; else the place in it is passed over a little later."""
+        """Leave the line if the state is free; else the place in it expires a little later."""
         with suppress(WorkspaceError), self._state() as state:
             if state is not None:
                 state.line.pop(self._who, None)
 
     def _free_place(self) -> ExitStack | None:
-        """A place in flight that nobody has, of any process."""
+        """Take a free place in flight among all processes; None if all are taken."""
         most = self._limits.in_flight
         if self._folder is None or most is None:
             return ExitStack()
@@ -309,7 +309,7 @@ class Limiter:
 
     @contextmanager
     def _state(self) -> Iterator[State | None]:
-        """The state, to be changed until the end of the block; None while another process has its lock."""
+        """Give the state for changes until the block ends; None while another process holds its lock."""
         if self._folder is None:
             yield self._own
             return
@@ -336,7 +336,7 @@ class Limiter:
 
 
 def _read(path: Path) -> bytes:
-    """A small record, whole however a process was killed over it; empty when there is none. Its lock must be held."""
+    """Read a small record, whole even if a writer was killed; empty if there is none. Its lock must be held."""
     part = path.with_suffix(".part")
     if not path.exists() and part.exists():  # killed before the last step of writing
         part.rename(path)
@@ -344,7 +344,7 @@ def _read(path: Path) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Replace a small record that was read. It survives the process, not a loss of power: nothing waits for the disk.
+    """Replace a small record. It survives the process but not a loss of power: nothing waits for the disk.
 
     Renaming over the file in one step waits for it on some file systems, 4 ms instead of 0.2 on a busy machine.
     """

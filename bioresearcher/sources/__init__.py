@@ -1,1 +1,1 @@
-"""Where papers and data come from; each module knows one source."""
+"""Sources of papers and data sets; each module knows one service or kind of file."""

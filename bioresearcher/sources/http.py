@@ -1,9 +1,8 @@
-"""The one door to web services: a limiter per host, repeats that help, limits on size, answers kept.
+"""HTTP client for all web services: a rate limit per host, retries, size limits, and stored answers.
 
-An answer is looked for in the run's own store (so a resumed or replayed run asks nothing again), then in the store
-that runs share, unless it is older than its kind may be. Only whole answers with status 200 are kept for other runs.
-
-When a host may be asked again, by this process and by those that share a folder with it.
+An answer is looked for in the run's own store (so a resumed or replayed run sends no request twice), then in the store
+that runs share, unless it is older than its kind may be. Only whole answers with status 200, and the statuses for
+"nothing there", are stored for other runs.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from bioresearcher import __version__
 from bioresearcher.errors import OutsideError, StoppedError, WorkspaceError
-from bioresearcher.limits.file_lock import alone
+from bioresearcher.limits.file_lock import single_flight
 from bioresearcher.limits.rate_limits import Limiter, RateLimits
 from bioresearcher.runfolder import file_sha256
 from bioresearcher.sources.http_cache import AnswerStore, Stored, TooLarge, finish, forget, resume_headers, save
@@ -33,61 +32,34 @@ if TYPE_CHECKING:
     import httpx
 
 
-class Host(Limiter):
-    """One host's turns.
-
-    Attributes:
-        down: Why the host is not asked any more.
-    """
-
-    down: OutsideError | None = None
-
-    async def turn(self) -> None:
-        """Wait until the host may be asked again.
-
-        Raises:
-            WorkspaceError: The folder that processes share cannot be written.
-        """
-        async with self.slot():
-            return
-
-
-def retry_after(answer: httpx.Response) -> float | None:
-    """Seconds the server asks to wait, from a number or a date."""
-    said = answer.headers.get("retry-after", "").strip()
-    if said.isdecimal():
-        return float(said)
-    try:
-        when = email.utils.parsedate_to_datetime(said)
-    except (TypeError, ValueError):
-        return None
-    return max(0.0, when.timestamp() - time.time())
-
-
 T = TypeVar("T")
 
-Wrong = Callable[[bytes], str]
+BodyCheck = Callable[[bytes], str]
 
 DAY: Final = 86_400.0
 MAX_AGE_S: Final[Mapping[str, float]] = {
-    "search": DAY, "geo-search": DAY, "status": DAY / 4, "record": 7 * DAY, "fulltext": 90 * DAY,
-    "geo-record": 30 * DAY, "geo-summary": 7 * DAY, "geo-listing": 7 * DAY,
-}  # fmt: skip
-"""How long an answer may be used by other runs, by what it is; kinds that are not here: a day."""
+    "status": DAY / 4,
+    "record": 7 * DAY,
+    "fulltext": 90 * DAY,
+    "geo-record": 30 * DAY,
+    "geo-summary": 7 * DAY,
+    "geo-listing": 7 * DAY,
+}
+"""Longest age in seconds at which other runs use an answer, by its kind; other kinds: a day."""
 MAX_BYTES: Final = 32 << 20
 ATTEMPTS: Final = 4
 LONGEST_WAIT_S: Final = 60.0
 _PRIVATE: Final = frozenset(["api_key", "email", "mailto", "tool"])
-"""Parameters that say who asks: not part of an answer's key, and never shown or stored."""
+"""Parameters that identify the caller: not part of an answer's key, never in messages or stores."""
 _IN_BODY: Final = frozenset(["api_key"])
-"""Sent in the body, never in an address, where proxies and logs would keep it."""
+"""Parameters sent in the body, not in the URL, which proxies and logs keep."""
 _NOTHING: Final = frozenset([404, 410])
-"""Answers that there is nothing: kept for other runs like what there is."""
+"""Statuses for "nothing there": stored for other runs like a whole answer."""
 _AGAIN: Final = frozenset([408, 425, 429, 500, 502, 503, 504])
 
 
 class ServiceError(OutsideError):
-    """A web service did not give what was asked for, also after repeats.
+    """A web service failed, also after retries.
 
     Attributes:
         status: The HTTP status, where there was an answer.
@@ -98,13 +70,22 @@ class ServiceError(OutsideError):
         self.status = status
 
 
-class _Useless(Exception):
-    """A whole answer that cannot be what was asked for."""
+class _UselessAnswer(Exception):
+    """A whole answer whose content is useless."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    url: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """A whole answer; `url` is without secrets."""
+    """Whole answer of a server; `url` is without secrets."""
 
     status: int
     content_type: str
@@ -116,24 +97,43 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A file that was downloaded whole."""
+    """Whole downloaded file."""
 
     path: Path
     bytes: int
     sha256: str
 
 
+class Host(Limiter):
+    """Limiter of one host.
+
+    Attributes:
+        down: The error for which the host is not asked any more; None while it answers.
+    """
+
+    down: OutsideError | None = None
+
+    async def turn(self) -> None:
+        """Wait until a request to the host is allowed.
+
+        Raises:
+            WorkspaceError: The folder that processes share cannot be written.
+        """
+        async with self.slot():
+            return
+
+
 class Http:
-    """Asks web services. `requests` counts what really went out.
+    """HTTP client of a run; `requests` counts the requests that were sent.
 
     Args:
-        shared: Answers shared by runs; None keeps none.
-        ledger: The run's own answers; None keeps none.
+        shared: Store of answers shared by runs, if any.
+        ledger: Store of the run's own answers, if any.
         per_second: Requests per second and host: `{host: number}`, `""` for every other host.
-        limits: A folder by which all processes keep to these rates together; None: each for itself.
+        limits: Folder through which all processes share these rates; None: each process has its own.
         replay: Answer from the ledger only.
         timeout_s: Seconds without a byte until an attempt is given up; a whole answer may take ten times as long.
-        sleep: Waits; tests give their own.
+        sleep: Waits so many seconds; tests give their own.
     """
 
     def __init__(
@@ -163,17 +163,17 @@ class Http:
         *,
         kind: str,
         max_bytes: int = MAX_BYTES,
-        wrong: Wrong | None = None,
+        problem_of: BodyCheck | None = None,
     ) -> HttpAnswer:
-        """The answer to a GET of at most `max_bytes`.
+        """Send a GET, or use its stored answer, of at most `max_bytes`.
 
-        `wrong` says what makes a body useless (a web page in the place of data, XML that is cut off), or nothing: such
-        an answer is asked for again and never kept.
+        `problem_of` gives the reason why a body is useless (a web page instead of data, XML that is cut off), else an
+        empty text: a useless answer is requested again and never stored.
 
         Raises:
-            ServiceError: The host cannot be reached, says no, or the answer is too large or useless.
+            ServiceError: The host cannot be reached or refuses, or the answer is too large or useless.
         """
-        return await self._kept("GET", url, params or {}, None, kind, max_bytes, wrong)
+        return await self._stored(_Request("GET", url, params or {}), kind, max_bytes, problem_of)
 
     async def post(
         self,
@@ -182,13 +182,13 @@ class Http:
         *,
         kind: str,
         max_bytes: int = MAX_BYTES,
-        wrong: Wrong | None = None,
+        problem_of: BodyCheck | None = None,
     ) -> HttpAnswer:
-        """The answer to a POST of form fields; like `get`, for questions too long for a URL."""
-        return await self._kept("POST", url, {}, data, kind, max_bytes, wrong)
+        """Send a POST of form fields; like `get`, for queries too long for a URL."""
+        return await self._stored(_Request("POST", url, data=data), kind, max_bytes, problem_of)
 
     async def download(self, url: str, dest: Path, *, max_bytes: int, sha256: str | None = None) -> Downloaded:
-        """A file, whole or not at all; what was downloaded before (`*.part`) is completed where the server can.
+        """Download a file, whole or not at all; a `*.part` from before is completed if the server can resume.
 
         Raises:
             ServiceError: The host does not give it, it is larger than `max_bytes`, or its checksum is another.
@@ -200,8 +200,10 @@ class Http:
                 f"{one_line(url, 200)}: a replay fetches no files, and what was made of this one has left the library.",
                 hint="Give the workspace of the recorded run with --workspace, or run it anew.",
             )
-        async with alone(dest.with_name(f"{dest.name}.lock"), patience_s=10 * self._timeout_s) as waited:
-            if waited and dest.is_file() and sha256 in (None, file_sha256(dest)):  # another process just did
+        async with single_flight(dest.with_name(f"{dest.name}.lock"), patience_s=10 * self._timeout_s) as waited:
+            if (
+                waited and dest.is_file() and sha256 in (None, file_sha256(dest))
+            ):  # another process has just downloaded it
                 return Downloaded(dest, dest.stat().st_size, file_sha256(dest))
             return await self._downloaded(url, dest, max_bytes, sha256)
 
@@ -230,116 +232,89 @@ class Http:
             if store is not None:
                 store.close()
 
-    async def _kept(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, str],
-        data: Mapping[str, str] | None,
-        kind: str,
-        most: int,
-        wrong: Wrong | None,
-    ) -> HttpAnswer:
-        fields = {k: v for k, v in {**params, **(data or {})}.items() if k not in _PRIVATE}
-        key = hashlib.sha256(json.dumps([method, url, sorted(fields.items())]).encode()).hexdigest()
-        shown = f"{url}?{urlencode(sorted(fields.items()))}" if fields else url
+    async def _stored(self, request: _Request, kind: str, most: int, problem_of: BodyCheck | None) -> HttpAnswer:
+        """Use the stored answer to a request, or send it."""
+        fields = {k: v for k, v in {**request.params, **(request.data or {})}.items() if k not in _PRIVATE}
+        digest = hashlib.sha256(json.dumps([request.method, request.url, sorted(fields.items())]).encode())
+        key = digest.hexdigest()
+        url = f"{request.url}?{urlencode(sorted(fields.items()))}" if fields else request.url
         stored = self._ledger.find(key) if self._ledger else None
         if stored is not None and (self._replay or not stored.failure):
             return _answer(stored)
         if self._replay:
-            raise ServiceError(f"{one_line(shown, 200)}: the recorded run did not ask this.")
+            raise ServiceError(f"{one_line(url, 200)}: the recorded run did not ask this.")
 
         async def fresh() -> HttpAnswer:
-            return await self._fresh(
-                lambda: self._repeated(url, lambda: self._ask(method, url, params, data, most, wrong)), key, shown, kind
-            )
+            call = self._repeated(request.url, lambda: self._ask(request, most, problem_of))
+            return await self._fresh(call, Stored(key, url, kind, 0, "", b""))
 
         if self._shared is None:
             return await fresh()
         found = self._found(key, kind)
         if found is None:
             # of processes that want the same at the same time one asks; the others find its answer
-            async with alone(self._shared.asking(key), patience_s=10 * self._timeout_s):
+            async with single_flight(self._shared.request_lock(key), patience_s=10 * self._timeout_s):
                 found = self._found(key, kind)
                 if found is None:
                     return await fresh()
         return _answer(found)
 
     def _found(self, key: str, kind: str) -> Stored | None:
-        """The answer that runs share, if it is young enough; it is then the run's own as well."""
+        """Find a young enough answer in the shared store and copy it to the run's own."""
         stored = self._shared.find(key, MAX_AGE_S.get(kind, DAY)) if self._shared else None
-        if stored is not None:
-            self._record(self._ledger, stored)
+        if stored is not None and self._ledger is not None:
+            self._ledger.record(stored)
         return stored
 
-    async def _fresh(
-        self, ask: Callable[[], Awaitable[tuple[int, str, bytes]]], key: str, shown: str, kind: str
-    ) -> HttpAnswer:
-        """The host's answer, kept."""
+    async def _fresh(self, call: Awaitable[tuple[int, str, bytes]], unanswered: Stored) -> HttpAnswer:
+        """Ask the host and store its answer or failure."""
         try:
-            status, content_type, body = await ask()
+            status, content_type, body = await call
         except ServiceError as error:
-            failed = Stored(key, shown, kind, error.status or 0, "", b"", error.message, error.hint, time.time())
-            self._record(self._ledger, failed)
-            if error.status in _NOTHING:
-                self._record(self._shared, failed)
+            stored = replace(
+                unanswered, status=error.status or 0, failure=error.message, hint=error.hint, fetched=time.time()
+            )
+            self._record(stored, shared=error.status in _NOTHING)
             raise
-        fresh = Stored(key, shown, kind, status, content_type, body, fetched=time.time())
-        for store in (self._ledger, self._shared):
-            self._record(store, fresh)
-        return _answer(fresh, from_cache=False)
+        stored = replace(unanswered, status=status, content_type=content_type, body=body, fetched=time.time())
+        self._record(stored, shared=True)
+        return _answer(stored, from_cache=False)
 
-    @staticmethod
-    def _record(store: AnswerStore | None, answer: Stored) -> None:
-        if store is not None:
-            store.record(answer)
+    def _record(self, answer: Stored, *, shared: bool) -> None:
+        for store in (self._ledger, self._shared if shared else None):
+            if store is not None:
+                store.record(answer)
 
-    async def _ask(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, str],
-        data: Mapping[str, str] | None,
-        most: int,
-        wrong: Wrong | None,
-    ) -> tuple[int, str, bytes]:
-        async with asyncio.timeout(10 * self._timeout_s), self._stream(method, url, params, data, {}) as answer:
+    async def _ask(self, request: _Request, most: int, problem_of: BodyCheck | None) -> tuple[int, str, bytes]:
+        async with asyncio.timeout(10 * self._timeout_s), self._stream(request) as answer:
             body = bytearray()
             async for piece in answer.aiter_bytes():
                 body += piece
                 if len(body) > most:
-                    raise ServiceError(f"{one_line(url, 200)}: the answer has more than {most / 1e6:.0f} MB.")
-            trouble = wrong(bytes(body)) if wrong else ""
-            if trouble:
-                raise _Useless(trouble)
+                    raise ServiceError(f"{one_line(request.url, 200)}: the answer has more than {most / 1e6:.0f} MB.")
+            if problem_of and (problem := problem_of(bytes(body))):
+                raise _UselessAnswer(problem)
             return answer.status_code, answer.headers.get("content-type", ""), bytes(body)
 
     async def _fetch_to(self, url: str, part: Path, most: int) -> None:
         import httpx
 
-        asked = resume_headers(part)
+        headers = resume_headers(part)
         try:
-            async with self._stream("GET", url, {}, None, asked) as answer:
+            async with self._stream(_Request("GET", url, headers=headers)) as answer:
                 await save(answer, part, most)
         except TooLarge as error:
             raise ServiceError(
                 f"{one_line(url, 200)}: it has {error.bytes / 1e6:,.0f} MB; at most {most / 1e6:,.0f} are fetched."
             ) from error
         except httpx.HTTPStatusError as error:
-            if not asked or error.response.status_code != 416:
+            if not headers or error.response.status_code != 416:
                 raise
             forget(part)  # what is there is no beginning of the file
             await self._fetch_to(url, part, most)
 
     @asynccontextmanager
-    async def _stream(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, str],
-        data: Mapping[str, str] | None,
-        headers: Mapping[str, str],
-    ) -> AsyncIterator[httpx.Response]:
+    async def _stream(self, request: _Request) -> AsyncIterator[httpx.Response]:
         import httpx
 
         if self._client is None:
@@ -348,12 +323,17 @@ class Http:
                 follow_redirects=True,
                 headers={"User-Agent": f"bioresearcher/{__version__}"},
             )
-        await self._host(urlsplit(url).netloc).turn()
+        await self._host(urlsplit(request.url).netloc).turn()
         self.requests += 1
-        if method == "GET" and _IN_BODY & params.keys():
-            method, params, data = "POST", {}, params
-        query = dict(params) or None
-        async with self._client.stream(method, url, params=query, data=data, headers=dict(headers)) as answer:
+        if request.method == "GET" and _IN_BODY & request.params.keys():
+            request = _Request("POST", request.url, data=request.params, headers=request.headers)
+        async with self._client.stream(
+            request.method,
+            request.url,
+            params=dict(request.params) or None,
+            data=request.data,
+            headers=dict(request.headers),
+        ) as answer:
             if answer.status_code not in (200, 206):
                 raise httpx.HTTPStatusError("", request=answer.request, response=answer)
             yield answer
@@ -367,10 +347,10 @@ class Http:
         return self._hosts[netloc]
 
     async def _repeated(self, url: str, call: Callable[[], Awaitable[T]]) -> T:
-        """The result of a call, repeated after trouble that may pass; a host that cannot be reached is left alone.
+        """Await a call with retries after passing errors; a host that cannot be reached is not asked again.
 
         Raises:
-            ServiceError: The last trouble, in one line.
+            ServiceError: The last error, in one line.
         """
         import httpx
 
@@ -387,21 +367,33 @@ class Http:
                 if wait_s is not None:
                     await host.pause(wait_s)
                     continue
-            except _Useless as error:
+            except _UselessAnswer as error:
                 if attempt == ATTEMPTS:
                     raise ServiceError(f"{one_line(url, 200)}: {error} (asked {attempt} times).") from error
             except (httpx.TransportError, TimeoutError) as error:
                 if attempt == ATTEMPTS:
                     down = ServiceError(
-                        f"{urlsplit(url).netloc} cannot be reached: {_what(error)} (asked {attempt} times).",
+                        f"{urlsplit(url).netloc} cannot be reached: {_reason(error)} (asked {attempt} times).",
                         hint="Check the network, or use --only-own.",
                     )
                     host.down = down if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) else None
                     raise down from error
             except httpx.HTTPError as error:
-                raise ServiceError(f"{one_line(url, 200)}: {_what(error)}.") from error
+                raise ServiceError(f"{one_line(url, 200)}: {_reason(error)}.") from error
             await self._sleep(self._rng.uniform(0.2, 0.5) * 2 ** (attempt - 1))
         raise ServiceError(f"{one_line(url, 200)}: not asked.")
+
+
+def retry_after(answer: httpx.Response) -> float | None:
+    """Parse a `Retry-After` header, a number or a date, to seconds; None without one."""
+    value = answer.headers.get("retry-after", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        when = email.utils.parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, when.timestamp() - time.time())
 
 
 def _refuse(url: str, status: int, attempts: int) -> NoReturn:
@@ -412,7 +404,7 @@ def _refuse(url: str, status: int, attempts: int) -> NoReturn:
     )
 
 
-def _what(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:160] or type(error).__name__
 
 

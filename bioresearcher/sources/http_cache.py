@@ -1,6 +1,6 @@
-"""Answers of web servers kept in SQLite: one file shared by runs, with expiry, and each run's own, without.
+"""Stores of web answers in SQLite (shared by runs, with expiry, or of one run), and resumable downloads.
 
-Files that are being downloaded: continued where they broke off, when the server's file is still the same.
+A download continues where it broke off if the server's file is still the same by its ETag or date.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 import time
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,18 +20,18 @@ from bioresearcher.errors import WorkspaceError
 if TYPE_CHECKING:
     import httpx
 
-
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS http (key TEXT PRIMARY KEY, url TEXT NOT NULL, kind TEXT NOT NULL,"
     " status INTEGER NOT NULL, content_type TEXT NOT NULL, body BLOB NOT NULL, failure TEXT NOT NULL DEFAULT '',"
     " hint TEXT NOT NULL DEFAULT '', fetched REAL NOT NULL)"
 )
+_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An answer, or why there was none (`failure`); `fetched` is in seconds since 1970, `url` holds no secret."""
+    """Stored answer, or the `failure` to get one; `fetched` is in seconds since 1970, `url` holds no secret."""
 
     key: str
     url: str
@@ -45,10 +45,10 @@ class Stored:
 
 
 class AnswerStore:
-    """Answers by key; one file may also hold other tables, and is used by several threads and processes."""
+    """Answers by key; the file may hold other tables too, and several threads and processes may use it."""
 
     def __init__(self, path: Path, *, disposable: bool = False) -> None:
-        """Open or create the file; a damaged one that is `disposable` is begun anew.
+        """Open or create the file; a damaged one is replaced if it is `disposable`.
 
         Raises:
             WorkspaceError: It cannot be opened.
@@ -69,36 +69,34 @@ class AnswerStore:
             raise WorkspaceError(f"{path} cannot be used: {error}.", hint="It may be deleted.") from error
 
     def find(self, key: str, max_age_s: float | None = None) -> Stored | None:
-        """The stored answer, when it is not older than `max_age_s`."""
-        columns = "key, url, kind, status, content_type, body, failure, hint, fetched"
+        """Find a stored answer that is not older than `max_age_s`."""
         try:
             with self._guard:
-                row = self._db.execute(f"SELECT {columns} FROM http WHERE key = ?", (key,)).fetchone()  # noqa: S608 - constants
+                row = self._db.execute("SELECT * FROM http WHERE key = ?", (key,)).fetchone()
         except sqlite3.DatabaseError as error:
             raise WorkspaceError(f"{self._path} cannot be read: {error}.", hint="It may be deleted.") from error
-        if row is None or (max_age_s is not None and time.time() - row[8] > max_age_s):
+        if row is None:
             return None
-        found = dict(zip(columns.split(", "), row, strict=True))
-        return Stored(**{**found, "body": zlib.decompress(found["body"])})
+        found = Stored(*row)
+        if max_age_s is not None and time.time() - found.fetched > max_age_s:
+            return None
+        return replace(found, body=zlib.decompress(found.body))
 
     def record(self, answer: Stored) -> None:
-        """Store an answer in the place of an older one; it is durable when this returns.
+        """Store an answer in place of an older one; it is durable when this returns.
 
         Raises:
             WorkspaceError: The disk is full or the file became unwritable.
         """
-        row = (
-            answer.key, answer.url, answer.kind, answer.status, answer.content_type, zlib.compress(answer.body),
-            answer.failure, answer.hint, answer.fetched,
-        )  # fmt: skip
+        row = astuple(replace(answer, body=zlib.compress(answer.body)))
         try:
             with self._guard:
                 self._db.execute("INSERT OR REPLACE INTO http VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         except sqlite3.DatabaseError as error:
             raise WorkspaceError(f"{self._path} cannot be written: {error}.", hint="Is the disk full?") from error
 
-    def asking(self, key: str) -> Path:
-        """The lock file of whoever asks for an answer that is not there yet."""
+    def request_lock(self, key: str) -> Path:
+        """Return the path of the lock of the process that requests an answer not stored yet."""
         return self._path.with_name(f"{self._path.stem}.asking") / f"{key[:32]}.lock"
 
     def close(self) -> None:
@@ -119,11 +117,8 @@ def _opened(path: Path) -> sqlite3.Connection:
     return db
 
 
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
-
-
 class TooLarge(Exception):
-    """The file has more bytes than may be fetched; `bytes` is how many, as far as is known."""
+    """The file is larger than the limit; `bytes` is its size as far as is known."""
 
     def __init__(self, size: int) -> None:
         super().__init__(f"{size} bytes")
@@ -131,7 +126,7 @@ class TooLarge(Exception):
 
 
 def resume_headers(part: Path) -> dict[str, str]:
-    """What asks for the rest of a file, on the condition that it did not change; empty when it must be begun anew.
+    """Build the headers that request the rest of an unchanged file; empty if it must be begun anew.
 
     Without an ETag or date nobody could tell whether the rest belongs to what is there.
     """
@@ -143,14 +138,14 @@ def resume_headers(part: Path) -> dict[str, str]:
 
 
 def forget(part: Path) -> None:
-    """Remove what is there of a file."""
+    """Remove a partly downloaded file."""
     for path in (part, _note(part)):
         with suppress(OSError):
             path.unlink()
 
 
 def finish(part: Path, dest: Path) -> None:
-    """Give a whole file its name.
+    """Rename a completely downloaded file to its final name.
 
     Raises:
         OSError: It cannot be renamed.
@@ -160,7 +155,7 @@ def finish(part: Path, dest: Path) -> None:
 
 
 async def save(answer: httpx.Response, part: Path, most: int) -> None:
-    """Write an answer's bytes behind what is there when it is the rest, else in its place.
+    """Append an answer's bytes to the part if they continue it, else replace the part.
 
     Raises:
         TooLarge: The file has more than `most` bytes; nothing is kept.
@@ -190,10 +185,10 @@ async def save(answer: httpx.Response, part: Path, most: int) -> None:
 
 
 def _note(part: Path) -> Path:
-    """Beside the part: which version of the file it is of."""
+    """Return the path of the ETag or date that belongs to the part."""
     return part.with_name(f"{part.name}.etag.part")
 
 
 def _length(answer: httpx.Response) -> int:
-    said = answer.headers.get("content-length", "")
-    return int(said) if said.isascii() and said.isdecimal() else 0
+    length = answer.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdecimal() else 0

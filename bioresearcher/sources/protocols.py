@@ -1,4 +1,4 @@
-"""What a source of papers or data sets can do; each module beside this one knows one service or folder."""
+"""Protocols of the sources of papers and data sets; each module beside this one implements one service or folder."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from bioresearcher.schemas.paper import Document, Failure, Paper
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """What a source answers to a query.
+    """Answer of a source to a query.
 
     Attributes:
-        papers: The best of those that answer it, best first.
-        total: How many answer it in all.
-        translation: The query as the source understood it; empty when it does not say.
-        warnings: What the source said about the query, such as a field it does not know or a phrase it ignored.
+        papers: The best matches, best first.
+        total: Number of papers that match it in all.
+        translation: The query as the source understood it; empty if it does not report that.
+        warnings: Warnings about the query, such as an unknown field or an ignored phrase.
         missing: Terms of the query that no paper has, as written in the query, without quotes; with the field tag where
-            only that field was looked in (`immune[Title]`).
-        literal: Whether every AND must be fulfilled, so that a query that finds nothing is worth relaxing. A source
-            that answers in part anyway says no.
+            only that field was searched (`immune[Title]`).
+        literal: True if every AND must be fulfilled, so that a query without hits is worth relaxing; False for a
+            source that also gives partial matches.
     """
 
     papers: tuple[Paper, ...]
@@ -35,20 +35,20 @@ class Hits:
 
 
 class LiteratureSource(Protocol):
-    """Finds papers and gives their text."""
+    """Source that finds papers and gives their text."""
 
     @property
     def name(self) -> str:
-        """What `Paper.source` says for papers from here."""
+        """Value of `Paper.source` for papers from here."""
         ...
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Hosts that are asked over the network; empty for a source that lies on this machine."""
+        """Hosts that are asked over the network; empty for a source on this machine."""
         ...
 
     async def search(self, query: str, limit: int) -> Hits:
-        """The papers that answer a Boolean query best, at most `limit` of them, and how the query was understood.
+        """Find the papers that match a Boolean query best, at most `limit`, with the translation of the query.
 
         Raises:
             OutsideError: The source cannot be reached; `retryable` says whether to try again.
@@ -56,7 +56,7 @@ class LiteratureSource(Protocol):
         ...
 
     async def fetch(self, paper_id: str) -> Document:
-        """The text of a paper that `search` returned.
+        """Fetch the text of a paper that `search` returned.
 
         Raises:
             UnreadablePaper: There is no readable text; a `Failure` for this paper, not the end of the run.
@@ -67,7 +67,7 @@ class LiteratureSource(Protocol):
 
 @runtime_checkable
 class FullTextSource(Protocol):
-    """Has the open full text of some papers."""
+    """Source of the open full text of some papers."""
 
     @property
     def name(self) -> str:
@@ -75,7 +75,7 @@ class FullTextSource(Protocol):
         ...
 
     async def full_text(self, paper: Paper) -> Document | None:
-        """The paper's text; None when this source has none that is open.
+        """Fetch the paper's text; None if this source has none that is open.
 
         Raises:
             OutsideError: The source cannot be reached.
@@ -85,7 +85,7 @@ class FullTextSource(Protocol):
 
 @runtime_checkable
 class StatusSource(Protocol):
-    """Knows of papers whether they were retracted, doubted or corrected."""
+    """Source of the retractions, concerns and corrections of papers."""
 
     @property
     def name(self) -> str:
@@ -93,7 +93,7 @@ class StatusSource(Protocol):
         ...
 
     async def recheck(self, papers: Sequence[Paper]) -> Sequence[Paper]:
-        """Those of the papers it knows, with status and notices as it has them now.
+        """Return those of the papers it knows, with their current status and notices.
 
         Raises:
             OutsideError: The source cannot be reached.
@@ -102,7 +102,7 @@ class StatusSource(Protocol):
 
 
 class DatasetSource(Protocol):
-    """Finds data sets and gives their files: search or name, inspect, and fetch what was chosen."""
+    """Source that finds data sets by query or accession, inspects them, and fetches the chosen ones."""
 
     @property
     def name(self) -> str:
@@ -115,7 +115,7 @@ class DatasetSource(Protocol):
         ...
 
     async def search(self, query: str, limit: int) -> Sequence[Dataset]:
-        """The data sets that answer a Boolean query, at most `limit`; their files are not here yet.
+        """Find the data sets that match a Boolean query, at most `limit`, without their files.
 
         Raises:
             OutsideError: The source cannot be reached.
@@ -123,7 +123,7 @@ class DatasetSource(Protocol):
         ...
 
     async def named(self, accessions: Mapping[str, Sequence[str]]) -> tuple[Sequence[Dataset], Sequence[Failure]]:
-        """The data sets with these accessions (accession -> where it was found), and those it does not have.
+        """Find the data sets with these accessions (accession -> where it was found), and list those it lacks.
 
         Raises:
             OutsideError: The source cannot be reached.
@@ -131,11 +131,11 @@ class DatasetSource(Protocol):
         ...
 
     async def inspect(self, dataset: Dataset) -> Dataset:
-        """A data set with its samples and files described; what could not be had is in its notes."""
+        """Describe the samples and files of a data set; its notes name what could not be fetched."""
         ...
 
     async def fetch_dataset(self, dataset: Dataset) -> Dataset:
-        """An inspected data set with its files present under `Dataset.root`.
+        """Fetch the files of an inspected data set to `Dataset.root`.
 
         Raises:
             InputError: Nothing in it can be used.
@@ -145,19 +145,19 @@ class DatasetSource(Protocol):
 
 
 class WebAnswer(Protocol):
-    """A web server's answer."""
+    """Answer of a web server."""
 
     @property
     def body(self) -> bytes:
-        """What came."""
+        """Content."""
         ...
 
 
 class Web(Protocol):
-    """How sources ask web servers: politely, within limits, remembered."""
+    """HTTP client of the sources, with rate limits and stored answers."""
 
     async def get(self, url: str, params: Mapping[str, str] | None = None, *, kind: str, max_bytes: int) -> WebAnswer:
-        """An answer of at most `max_bytes`; `kind` says how long it may be remembered.
+        """Get an answer of at most `max_bytes`; its `kind` decides how long it may be stored.
 
         Raises:
             OutsideError: The server cannot be reached or does not give it.
@@ -165,7 +165,7 @@ class Web(Protocol):
         ...
 
     async def download(self, url: str, dest: Path, *, max_bytes: int) -> object:
-        """A file, whole or not at all.
+        """Download a file, whole or not at all.
 
         Raises:
             OutsideError: The server cannot be reached, does not give it, or it is larger than `max_bytes`.

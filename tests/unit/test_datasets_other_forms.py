@@ -13,7 +13,9 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from bioresearcher.errors import InputError
 from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.sources.datasets.formats import READERS, refuse_old_excel
 from bioresearcher.sources.datasets.load import load_datasets
 
 IDS = [f"S{i}" for i in range(8)]
@@ -253,3 +255,13 @@ def test_without_a_workspace_other_forms_are_a_failure(tmp_path: Path) -> None:
     datasets, [failure] = load_datasets([workbook(tmp_path / "cohort.xlsx")])
     assert not datasets
     assert "no workspace to convert it in" in failure.message
+
+
+def test_every_format_with_a_reader_is_taken_and_named_in_the_hint(tmp_path: Path) -> None:
+    (tmp_path / "image.png").write_bytes(b"x")
+    with pytest.raises(InputError, match="is no table") as refused:
+        load_datasets([tmp_path / "image.png"])
+    for suffix, reader in READERS.items():
+        (tmp_path / f"noise{suffix}").write_bytes(b"x")
+        assert f"noise{suffix}: " in refusal(tmp_path / f"noise{suffix}", tmp_path / "store")
+        assert (f"{suffix}," in refused.value.hint) == (reader is not refuse_old_excel)

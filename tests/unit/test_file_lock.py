@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bioresearcher.limits.file_lock import alone, take_lock, wait_for_lock
+from bioresearcher.limits.file_lock import single_flight, take_lock, wait_for_lock
 
 HOLDER = """
 import subprocess, sys, time
@@ -64,8 +64,8 @@ def test_a_folder_that_is_a_file_is_called_that(tmp_path: Path) -> None:
 
 
 async def test_a_lock_file_that_its_holder_removed_is_no_lock_for_who_comes_then(tmp_path: Path) -> None:
-    async with alone(tmp_path / "lock", patience_s=1):
+    async with single_flight(tmp_path / "lock", patience_s=1):
         (tmp_path / "lock").unlink()
-        async with alone(tmp_path / "lock", patience_s=1) as waited:
+        async with single_flight(tmp_path / "lock", patience_s=1) as waited:
             assert not waited
     assert [*tmp_path.iterdir()] == []

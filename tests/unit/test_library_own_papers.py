@@ -13,7 +13,7 @@ from bioresearcher.errors import InputError
 from bioresearcher.papers.canonical import UnreadablePaper
 from bioresearcher.sources.literature.own_papers import OwnPapers
 from bioresearcher.sources.protocols import LiteratureSource
-from bioresearcher.sources.pubmed_offline.boolean import Text, match, parse
+from bioresearcher.sources.pubmed_offline.boolean import StemmedText, match, parse
 
 
 def note(folder: Path, name: str, title: str, text: str, **fields: object) -> Path:
@@ -117,15 +117,15 @@ async def test_fetch_gives_the_text(folder: Path) -> None:
 @settings(deadline=None)
 @given(st.text('abc "()[]*&|ANDORT ', max_size=200), st.text(max_size=60))
 def test_any_query_is_read_and_gives_a_share(query: str, text: str) -> None:
-    assert 0 <= match(parse(query), Text.of(text)) <= 1
+    assert 0 <= match(parse(query), StemmedText.of(text)) <= 1
 
 
 def test_deep_brackets_are_no_trouble() -> None:
-    assert match(parse("(" * 3_000 + "gene" + ")" * 3_000), Text.of("a gene")) in (0.0, 1.0)
+    assert match(parse("(" * 3_000 + "gene" + ")" * 3_000), StemmedText.of("a gene")) in (0.0, 1.0)
 
 
 def test_shares_of_queries() -> None:
-    text = Text.of("IL-6 expression rose in the serum of mice")
+    text = StemmedText.of("IL-6 expression rose in the serum of mice")
     assert match(parse("IL6 AND serum"), text) == 1
     assert match(parse('"serum mice"'), text) == 1
     assert match(parse('"mice serum"'), text) == 0.5

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bioresearcher.schemas.base import Objective
-from bioresearcher.schemas.dataset import Dataset, DatasetCheck, Remote, RemoteFile
+from bioresearcher.schemas.dataset import Dataset, DatasetCheck, GeoSample, Remote, RemoteFile
 from bioresearcher.sources.datasets.suitability import check_dataset
-from bioresearcher.sources.geo.sample_labels import Labelled, agreement, is_reference
+from bioresearcher.sources.geo.sample_labels import agreement, is_reference
 from bioresearcher.sources.geo.summary import contents_of, folder_of, read_listing
 
 
@@ -116,14 +116,18 @@ def test_a_listing_leads_nowhere_else() -> None:
     assert folder_of("x", "GPL24676") == "x/platforms/GPL24nnn/GPL24676/"
 
 
+def labelled(accession: str, title: str, source: str, characteristics: tuple[tuple[str, str], ...]) -> GeoSample:
+    return GeoSample(accession=accession, title=title, source=source, characteristics=characteristics)
+
+
 def test_labels_agree_or_contradict() -> None:
     samples = [
-        Labelled("S1", "Tumor 1", "tissue", (("tissue", "carcinoma"),)),
-        Labelled("S2", "Normal 2", "kidney", (("tissue", "adjacent normal"), ("diagnosis", "carcinoma"))),
-        Labelled("S3", "Tumor 3", "normal kidney", (("age", "60"),)),
-        Labelled("S4", "cells, untreated", "", (("treatment", "DMSO vehicle"),)),
-        Labelled("S5", "cells, treated", "", (("treatment", "untreated"),)),
-        Labelled("S6", "female donor", "", (("sex", "F"),)),
+        labelled("S1", "Tumor 1", "tissue", (("tissue", "carcinoma"),)),
+        labelled("S2", "Normal 2", "kidney", (("tissue", "adjacent normal"), ("diagnosis", "carcinoma"))),
+        labelled("S3", "Tumor 3", "normal kidney", (("age", "60"),)),
+        labelled("S4", "cells, untreated", "", (("treatment", "DMSO vehicle"),)),
+        labelled("S5", "cells, treated", "", (("treatment", "untreated"),)),
+        labelled("S6", "female donor", "", (("sex", "F"),)),
     ]
     found = {a.concept: a for a in agreement(samples)}
     assert (found["tissue"].compared, found["tissue"].contradictions) == (

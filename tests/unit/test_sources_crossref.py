@@ -11,7 +11,7 @@ from services_server import Reply, ServicesServer, World
 
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.sources.http import Http, ServiceError
-from bioresearcher.sources.literature.crossref import Crossref, no_works
+from bioresearcher.sources.literature.crossref import Crossref, works_problem
 from bioresearcher.sources.protocols import StatusSource
 
 WORKS = [
@@ -77,7 +77,7 @@ async def test_many_papers_are_asked_in_few_requests(world: World) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<!DOCTYPE html><html></html>", b'{"message": {"it', b"[]", b'{"message": {}}'])
 async def test_an_answer_that_is_none_is_one_line(world: World, body: bytes) -> None:
-    assert no_works(body)
+    assert works_problem(body)
     server = ServicesServer(world, lambda *_: Reply(body, "application/json"))
     with server, pytest.raises(ServiceError, match=r"the answer .*asked 4 times") as caught:
         await recheck(server, paper("10.1000/clean"))

@@ -342,7 +342,7 @@ import os, sys
 from pathlib import Path
 from bioresearcher.sources.pubmed_offline import source
 from bioresearcher.sources.pubmed_offline.source import PubmedFiles
-pubmed_files._SHOW_EVERY = 1_000
+source._SHOW_EVERY = 1_000
 PubmedFiles([Path(sys.argv[1])], Path(sys.argv[2]), lambda said: os.kill(os.getpid(), 9)).load()
 """
 

@@ -50,7 +50,7 @@ def links(body: bytes) -> dict[str, int]:
 
 def page(body: bytes) -> tuple[int, int]:
     """Hits, and results that are papers."""
-    trouble = europepmc._no_page(body)
+    trouble = europepmc._page_problem(body)
     if trouble:
         raise ServiceError(trouble)
     data = json.loads(body)
@@ -59,7 +59,7 @@ def page(body: bytes) -> tuple[int, int]:
 
 
 def works(body: bytes) -> object:
-    trouble = crossref.no_works(body)
+    trouble = crossref.works_problem(body)
     if trouble:
         raise ServiceError(trouble)
     return json.loads(body)["message"]["items"]
@@ -156,5 +156,5 @@ def test_a_real_answer_parses_or_is_refused(name: str, shared_data: Path) -> Non
 @pytest.mark.parametrize("name", [n for n in names() if n.endswith(".xml")])
 def test_a_real_answer_that_is_cut_off_is_refused(name: str, shared_data: Path) -> None:
     body = (shared_data / RAW / name).read_bytes().rstrip()
-    assert "cut off" in eutils.no_xml(body[: len(body) // 2 + 100])
-    assert eutils.no_xml(body[:-3])
+    assert "cut off" in eutils.xml_problem(body[: len(body) // 2 + 100])
+    assert eutils.xml_problem(body[:-3])

@@ -21,8 +21,8 @@ from bioresearcher.schemas.paper import Paper
 from bioresearcher.settings import Settings
 from bioresearcher.sources.http import Http, ServiceError
 from bioresearcher.sources.http_cache import AnswerStore
-from bioresearcher.sources.literature.europepmc import EuropePmc, _no_page, _paper, europepmc_query
-from bioresearcher.sources.literature.eutils import no_xml, xml_of
+from bioresearcher.sources.literature.europepmc import EuropePmc, _page_problem, _paper, europepmc_query
+from bioresearcher.sources.literature.eutils import xml_of, xml_problem
 from bioresearcher.sources.literature.pubmed import PubMed, _records
 from bioresearcher.sources.protocols import FullTextSource, LiteratureSource, StatusSource
 from bioresearcher.stages.read import best_text
@@ -268,7 +268,7 @@ def test_pubmed_tags_become_fields_of_europe_pmc() -> None:
 
 def test_every_real_esearch_answer_is_xml_or_refused(shared_data: Path) -> None:
     for path in sorted((shared_data / "pubmed/raw/esearch").iterdir()):
-        assert bool(no_xml(path.read_bytes())) == (path.suffix == ".json"), path.name
+        assert bool(xml_problem(path.read_bytes())) == (path.suffix == ".json"), path.name
 
 
 def test_entities_of_an_answer_are_not_expanded() -> None:
@@ -297,7 +297,7 @@ def test_every_raw_answer_is_read_or_refused_in_one_line(name: str, shared_data:
     assert "\n" not in said
     assert not (said and shape == "efetch"), said
     assert all(p.title and p.pmid for p in papers)
-    refused, no_results = no_xml(body), _no_page(body)
+    refused, no_results = xml_problem(body), _page_problem(body)
     assert "\n" not in refused + no_results
     if shape in OTHER_SHAPES:
         assert papers == []

@@ -20,7 +20,7 @@ from library_process import ANSWERS, DOCUMENTS
 from services_server import Reply, ServicesServer, World
 from test_library_index import WordVectors
 
-from bioresearcher.limits.file_lock import alone
+from bioresearcher.limits.file_lock import single_flight
 from bioresearcher.retrieval.index import Library
 from bioresearcher.sources.http import Http
 from bioresearcher.sources.http_cache import AnswerStore
@@ -133,8 +133,8 @@ async def test_an_answer_that_nobody_could_get_is_asked_for_by_each(tmp_path: Pa
 
 
 async def test_a_holder_that_hangs_is_not_waited_for_for_ever(tmp_path: Path) -> None:
-    async with alone(tmp_path / "x" / "lock", patience_s=9) as waited:
+    async with single_flight(tmp_path / "x" / "lock", patience_s=9) as waited:
         assert not waited
-        async with alone(tmp_path / "x" / "lock", patience_s=0.05) as waited:
+        async with single_flight(tmp_path / "x" / "lock", patience_s=0.05) as waited:
             assert waited
     assert [*(tmp_path / "x").iterdir()] == []

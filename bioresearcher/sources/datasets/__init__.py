@@ -1,1 +1,1 @@
-"""The user's own data sets: tables, sample sheets, other formats."""
+"""The researcher's own data sets: tables, sample sheets, other formats."""

@@ -1,7 +1,7 @@
-"""Files in other forms brought into the form the analyses read, once, in a store of the workspace.
+"""Conversion of data files to gzipped TSV, the form the analyses read, in a store of the workspace.
 
-A folder of the store belongs to the exact bytes of the files it was made from, so changed files are converted anew and
-unchanged ones never again. What was done is in the data set's notes.
+A folder of the store belongs to the exact bytes of the files it was made from: changed files are converted anew,
+unchanged ones never again. The data set's notes say which table came from which file.
 """
 
 from __future__ import annotations
@@ -9,52 +9,34 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from bioresearcher.errors import InputError
 from bioresearcher.runfolder import safe_name, write_text
-from bioresearcher.sources.datasets.describe import OTHER_SUFFIXES
 from bioresearcher.sources.datasets.formats import (
+    CONVERTED_SUFFIXES,
+    READERS,
     Table,
-    excel_tables,
-    h5ad_tables,
     is_semicolon_table,
-    parquet_tables,
     plain_file,
     semicolon_rows,
 )
 from bioresearcher.sources.datasets.table_stream import open_lines, plain_suffix, sha256_of
-from bioresearcher.sources.datasets.write import made_once, packed, write_rows
+from bioresearcher.sources.datasets.write import make_once, open_gzip, write_rows
 from bioresearcher.sources.geo.matrix import CuratedRows, MatrixRows, Rows, read_platform, side_by_side
 from bioresearcher.sources.geo.prepare import cell, write_geo_folder
 from bioresearcher.sources.geo.soft import read_series_matrix, read_series_soft
 
 VERSION = "1"
-"""Part of a store folder's name: changes when the same bytes are converted differently."""
+"""Part of a store folder's name; a new one if the same bytes are converted differently."""
 NOTES = "converted.txt"
-_TABLES: dict[str, Callable[[Path], Iterator[Table]]] = {
-    ".xlsx": excel_tables,
-    ".xlsm": excel_tables,
-    ".parquet": parquet_tables,
-    ".h5ad": h5ad_tables,
-}
-_OWN_WORDS = "GEO file given by the researcher"
-
-
-@dataclass(frozen=True)
-class Converted:
-    """A folder of the store, and how it was made; `folder` may hold a `dataset.toml`."""
-
-    folder: Path
-    notes: tuple[str, ...]
+"""File of a store folder with one note per line."""
 
 
 def geo_kind(path: Path) -> str:
-    """`soft`, `matrix`, or nothing: by the first characters of the text."""
+    """Tell GEO's formats by the first line of text: `soft`, `matrix`, or empty for another format."""
     if plain_suffix(path) not in (".soft", ".txt", ".tsv", ".tab"):
         return ""
     try:
@@ -68,20 +50,18 @@ def geo_kind(path: Path) -> str:
 
 
 def needs_conversion(path: Path, *, semicolons: bool = True) -> bool:
-    """Whether a file is data in another form than comma- or tab-separated text."""
+    """Return True if a file must be converted before it is read; `semicolons` counts semicolon-separated tables too."""
     suffix = plain_suffix(path)
-    if suffix in OTHER_SUFFIXES or not semicolons:
-        return suffix in OTHER_SUFFIXES or geo_kind(path) != ""
-    if suffix in (".csv", ".txt") and path.is_file():
-        try:
-            return geo_kind(path) != "" or is_semicolon_table(path)
-        except InputError:
-            return False
-    return False
+    if suffix in CONVERTED_SUFFIXES or not semicolons:
+        return suffix in CONVERTED_SUFFIXES or geo_kind(path) != ""
+    try:
+        return suffix in (".csv", ".txt") and path.is_file() and (geo_kind(path) != "" or is_semicolon_table(path))
+    except InputError:
+        return False
 
 
-def convert_geo(path: Path, store: Path) -> Converted:
-    """A SOFT or series matrix file as a data set's folder.
+def convert_geo(path: Path, store: Path) -> Path:
+    """Convert a SOFT or series matrix file to a folder of the store with its `dataset.toml`.
 
     Raises:
         InputError: It is damaged, or holds neither values nor samples.
@@ -91,9 +71,8 @@ def convert_geo(path: Path, store: Path) -> Converted:
     digest = sha256_of(path)
     folder = _place(store, [("", digest)], name)
     kind = geo_kind(path)
-    source = f"{_OWN_WORDS}: {cell(path.name)} (sha256 {digest[:12]}…)"
-    made_once(folder, lambda place: _write_geo(path, kind, place, source))
-    return Converted(folder, ())
+    source = f"GEO file given by the researcher: {cell(path.name)} (sha256 {digest[:12]}…)"
+    return make_once(folder, lambda place: _write_geo(path, kind, place, source))
 
 
 def _write_geo(path: Path, kind: str, place: Path, source: str) -> None:
@@ -122,8 +101,8 @@ def _soft_rows(path: Path, accession: str, platforms: Sequence[str]) -> Iterator
         yield None, notes
 
 
-def convert_tables(paths: Sequence[Path], store: Path, name: str) -> Converted:
-    """Some files, those in other forms as TSV and the rest as they are, in one folder of the store.
+def convert_tables(paths: Sequence[Path], store: Path, name: str) -> tuple[Path, tuple[str, ...]]:
+    """Convert files to TSV in one folder of the store, with notes; files that need no conversion are copied.
 
     Raises:
         InputError: A file cannot be read; nothing is stored.
@@ -141,8 +120,8 @@ def convert_tables(paths: Sequence[Path], store: Path, name: str) -> Converted:
                 shutil.copyfile(path, place / path.name)
         write_text(place / NOTES, "\n".join(notes) + "\n")
 
-    made_once(folder, make)
-    return Converted(folder, tuple((folder / NOTES).read_text(encoding="utf-8").split("\n")[:-1]))
+    make_once(folder, make)
+    return folder, tuple((folder / NOTES).read_text(encoding="utf-8").split("\n")[:-1])
 
 
 def _place(store: Path, digests: Sequence[tuple[str, str]], name: str) -> Path:
@@ -151,11 +130,9 @@ def _place(store: Path, digests: Sequence[tuple[str, str]], name: str) -> Path:
 
 
 def _write_tables(path: Path, digest: str, place: Path) -> list[str]:
-    suffix = plain_suffix(path)
-    if suffix == ".xls":
-        raise InputError(f"{path.name}: the old Excel format is not read.", hint="Save it as .xlsx or CSV.")
-    with plain_file(path) if suffix in _TABLES else nullcontext(path) as plain:
-        tables = _TABLES[suffix](plain) if suffix in _TABLES else iter([semicolon_rows(path)])
+    reader = READERS.get(plain_suffix(path))
+    with plain_file(path) if reader else nullcontext(path) as plain:
+        tables = reader(plain) if reader else iter([semicolon_rows(path)])
         return _write_each(tables, path, digest, place)
 
 
@@ -170,8 +147,8 @@ def _write_each(tables: Iterator[Table], path: Path, digest: str, place: Path) -
         target = place / f"{stem}-{safe_name(table.name)}.tsv.gz"
         if target.exists():
             raise InputError(f"{path.name}: two tables would be named {target.name}.")
-        with packed(target) as out:
-            count = write_rows(out, _header(first), (_cells(row, len(first)) for row in chain(table.rows)))
+        with open_gzip(target) as out:
+            count = write_rows(out, _header(first), (_cells(row, len(first)) for row in table.rows))
         written += 1
         notes.append(f"{target.name}: {count:,} rows, made from {table.name!r} of {path.name} (sha256 {digest[:12]}…).")
         notes += [f"{n}." for n in table.notes]
@@ -181,7 +158,7 @@ def _write_each(tables: Iterator[Table], path: Path, digest: str, place: Path) -
 
 
 def _header(names: Sequence[str]) -> list[str]:
-    """Column names; trailing empty ones stay, an empty first one is called `id`."""
+    """Name the columns: an empty first name becomes `id`, other empty names their number."""
     return [cell(n) if n.strip() else ("id" if i == 0 else f"column_{i + 1}") for i, n in enumerate(names)]
 
 

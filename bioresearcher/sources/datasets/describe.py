@@ -1,9 +1,6 @@
-"""What a table probably is, when no `dataset.toml` says so: kinds of files and roles of columns.
+"""Guessed descriptions of tables that come without `dataset.toml`: kinds of files and roles of columns.
 
-Every guess is by rule from names and values, and every guess is written down as a note by the caller; none is
-confirmed by the source.
-
-A description for tables that come without `dataset.toml`: guessed, and every guess noted.
+Every guess is made by rules from names and values, is noted, and is confirmed by nobody at the source.
 """
 
 from __future__ import annotations
@@ -18,13 +15,22 @@ from bioresearcher.schemas.columns import ColumnScan, as_number
 from bioresearcher.schemas.dataset import ColumnRole, FileKind
 from bioresearcher.schemas.missing import blanked
 from bioresearcher.sources.datasets.files import LoadedFile, load_file
+from bioresearcher.sources.datasets.formats import CONVERTED_SUFFIXES
 from bioresearcher.sources.datasets.scan import SheetScan, scan_sheet
 from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
 from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits, is_table, plain_suffix
 
-OTHER_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".parquet", ".h5ad", ".soft")
-"""Suffixes of data in other forms, which are converted before they are read."""
+UNDESCRIBED = "the researcher's own files; no description was given"
+"""The `source` of a data set without a description."""
 
+_MANY_NUMBERS = 12
+"""Numeric columns from which a sample sheet without a matrix may hold the measurements itself."""
+_KIND_WORDS = {
+    "expression": "an expression matrix (features in rows)",
+    "samples": "the sample sheet",
+    "gene_sets": "gene sets",
+    "table": "a table",
+}
 _PEEK = TableLimits(text_bytes=32 << 20)
 _PEEK_ROWS = 100
 _MIN_SAMPLES = 3
@@ -52,31 +58,15 @@ _GROUP = re.compile(
     r"group|condition|class|phenotype|diagnos|disease|treatment|arm$|subtype|case|cohort|response|mutation|"
     r"^(er|pr|her2)$|_(status|positive)$|genotype|type$"
 )
-_CONTROL_WORDS = (
-    "control",
-    "ctrl",
-    "normal",
-    "healthy",
-    "negative",
-    "neg",
-    "-",
-    "no",
-    "false",
-    "wt",
-    "wildtype",
-    "wild type",
-    "untreated",
-    "placebo",
-    "vehicle",
-    "benign",
-    "nonresponder",
-    "0",
-)
+_CONTROL_WORDS = frozenset(
+    "control ctrl normal healthy negative neg - no false wt wildtype untreated placebo vehicle benign nonresponder "
+    "0".split()
+) | {"wild type"}
 
 
 @dataclass(frozen=True)
-class Peek:
-    """The head of a table: its header and, of the first rows, how the columns look."""
+class TableHead:
+    """Head of a table: its header and, of the first rows, how the columns look."""
 
     path: Path
     header: tuple[str, ...]
@@ -87,7 +77,7 @@ class Peek:
 
 @dataclass(frozen=True)
 class ColumnGuess:
-    """What a column of an undescribed table seems to be; `why` is empty for columns without a role."""
+    """Guessed role of a column of an undescribed table; `why` is empty for columns without a role."""
 
     role: ColumnRole = "other"
     case: str | None = None
@@ -96,8 +86,8 @@ class ColumnGuess:
     why: str = ""
 
 
-def peek(path: Path) -> Peek:
-    """Look at the first rows of a table.
+def read_head(path: Path) -> TableHead:
+    """Read the first rows of a table.
 
     Raises:
         InputError: The file cannot be read as a table.
@@ -110,7 +100,7 @@ def peek(path: Path) -> Peek:
         cells = [cell for cell in blanked(row[i] for row in rows) if cell]
         count = sum(as_number(cell) is not None for cell in cells)
         known, numbers = known + len(cells), numbers + count
-    return Peek(
+    return TableHead(
         path=path,
         header=header,
         first_column=tuple(row[0].strip() for row in rows),
@@ -120,10 +110,10 @@ def peek(path: Path) -> Peek:
 
 
 def is_data_file(path: Path) -> bool:
-    """Whether a file of a folder is taken as data: gene sets, or a table that is no accompanying text."""
+    """Return True if a file of a folder is data: gene sets, or a table that is no accompanying text."""
     if not path.is_file() or path.name.startswith("."):
         return False
-    if path.suffix.lower() == ".gmt" or plain_suffix(path) in OTHER_SUFFIXES:
+    if path.suffix.lower() == ".gmt" or plain_suffix(path) in CONVERTED_SUFFIXES:
         return True
     if not is_table(path) or re.match(r"(?i)(readme|licen[cs]e|changelog|notes?|manifest)\b", path.name):
         return False
@@ -134,11 +124,11 @@ def is_data_file(path: Path) -> bool:
     return b"\t" in first or b";" in first or first.startswith(b"^")
 
 
-def file_kinds(peeks: Sequence[Peek]) -> dict[Path, FileKind]:
-    """The kinds of a folder's tables, judged together: sample names link a matrix and its sample sheet."""
-    kinds: dict[Path, FileKind] = {p.path: "expression" if _is_matrix(p) else "table" for p in peeks}
-    matrices = [p for p in peeks if kinds[p.path] == "expression"]
-    sheets = [p for p in peeks if kinds[p.path] == "table"]
+def file_kinds(heads: Sequence[TableHead]) -> dict[Path, FileKind]:
+    """Guess the kinds of a folder's tables together: sample names link a matrix and its sample sheet."""
+    kinds: dict[Path, FileKind] = {p.path: "expression" if _is_matrix(p) else "table" for p in heads}
+    matrices = [p for p in heads if kinds[p.path] == "expression"]
+    sheets = [p for p in heads if kinds[p.path] == "table"]
     linked = [s for s in sheets if any(_links(m, s) for m in matrices)]
     chosen = linked or [s for s in sheets if _looks_clinical(s)]
     if chosen:
@@ -146,7 +136,7 @@ def file_kinds(peeks: Sequence[Peek]) -> dict[Path, FileKind]:
     return kinds
 
 
-def _is_matrix(table: Peek) -> bool:
+def _is_matrix(table: TableHead) -> bool:
     columns = len(table.header) - 1
     if columns < _MIN_SAMPLES or table.numeric_share < 0.9 or table.rows == 0:
         return False
@@ -157,24 +147,24 @@ def _is_matrix(table: Peek) -> bool:
     return len(set(names)) >= 0.5 * len(names) and (texts > 0 or columns >= 6)
 
 
-def _looks_clinical(table: Peek) -> bool:
-    """Whether a column is named as clinical variables are; numbered names (relapse_1, patient 2) are samples."""
+def _looks_clinical(table: TableHead) -> bool:
+    """Return True for a clinical variable among the names; numbered names (relapse_1, patient 2) are samples."""
     names = [normal(name) for name in table.header]
     return any(_CLINICAL.search(n) is not None for n in names if n == "her2" or not re.search(r"\d", n))
 
 
-def _links(matrix: Peek, sheet: Peek) -> bool:
+def _links(matrix: TableHead, sheet: TableHead) -> bool:
     samples = set(matrix.header[1:])
     return bool(samples & set(sheet.first_column)) or _looks_clinical(sheet)
 
 
 def normal(name: str) -> str:
-    """A column's name in lower case with every run of other characters as `_`."""
+    """Normalise a column's name: lower case, every run of other characters as `_`."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def guess_roles(columns: Sequence[ColumnScan], id_column: str | None, why_id: str = "") -> dict[str, ColumnGuess]:
-    """The roles of a table's columns; at most one time and one event, and those only together."""
+    """Guess the roles of a table's columns; at most one time and one event, and those only together."""
     guesses = {c.name: ColumnGuess() for c in columns}
     rest = [c for c in columns if c.name != id_column]
     if id_column is not None:
@@ -203,7 +193,7 @@ def _survival_pair(columns: Sequence[ColumnScan]) -> tuple[ColumnScan, ColumnSca
 
 
 def unusable_events(columns: Sequence[ColumnScan]) -> list[tuple[str, str]]:
-    """(name, why) of columns that are named like an event beside a time, but cannot be taken for one."""
+    """List (name, reason) of columns named like an event beside a time that cannot be used as one."""
     if _survival_pair(columns) or not any(_TIME.search(normal(c.name)) and _is_time(c) for c in columns):
         return []
     found = []
@@ -235,7 +225,7 @@ def _group_or_covariate(column: ColumnScan) -> ColumnGuess:
 
 
 def _case_control(levels: dict[str, int]) -> tuple[str | None, str | None]:
-    """(case, control) of two levels, when exactly one of them is a word for a reference."""
+    """Find (case, control) of two levels, if exactly one of them is a word for a reference."""
     if len(levels) != 2:
         return None, None
     control = [level for level in levels if level.strip().lower() in _CONTROL_WORDS]
@@ -244,30 +234,16 @@ def _case_control(levels: dict[str, int]) -> tuple[str | None, str | None]:
     return next(level for level in levels if level != control[0]), control[0]
 
 
-UNDESCRIBED = "the researcher's own files; no description was given"
-"""The `source` of a data set without a description."""
-
-MANY_NUMBERS = 12
-"""Numeric columns from which a sample sheet without a matrix may hold the measurements itself."""
-
-_KIND_WORDS = {
-    "expression": "an expression matrix (features in rows)",
-    "samples": "the sample sheet",
-    "gene_sets": "gene sets",
-    "table": "a table",
-}
-
-
 def describe_tables(folder: Path, paths: Sequence[Path]) -> tuple[DatasetSpec, list[LoadedFile]]:
-    """Guess what the tables are and load them so; the guesses are in the description's notes.
+    """Guess a description of tables and load them by it; every guess becomes a note of the description.
 
     Raises:
         InputError: A table cannot be read.
     """
     tables = [p for p in paths if p.suffix.lower() != ".gmt"]
-    peeks = [peek(p) for p in tables]
-    kinds = file_kinds(peeks)
-    samples = {s for p in peeks if kinds[p.path] == "expression" for s in p.header[1:]}
+    heads = [read_head(p) for p in tables]
+    kinds = file_kinds(heads)
+    samples = {s for p in heads if kinds[p.path] == "expression" for s in p.header[1:]}
     notes = [
         "There is no dataset.toml: what follows was inferred from names and values, "
         "and nothing of it was confirmed by the source."
@@ -282,14 +258,12 @@ def describe_tables(folder: Path, paths: Sequence[Path]) -> tuple[DatasetSpec, l
         specs.append(spec)
         loaded.append(load_file(folder, spec, scan))
     title = paths[0].name if len(paths) == 1 else folder.resolve().name
-    spec_id = safe_name(paths[0].name.split(".")[0] if len(paths) == 1 else title)
+    gene_sets = {f.kind for f in specs} <= {"gene_sets", "table"} and len(tables) < len(paths)
     dataset = DatasetSpec(
-        id=spec_id,
+        id=safe_name(paths[0].name.split(".")[0] if len(paths) == 1 else title),
         title=title,
         source=UNDESCRIBED,
-        role="reference"
-        if {f.kind for f in specs} <= {"gene_sets", "table"} and len(tables) < len(paths)
-        else "unspecified",
+        role="reference" if gene_sets else "unspecified",
         notes=tuple(notes),
         files=tuple(specs),
     )
@@ -297,7 +271,7 @@ def describe_tables(folder: Path, paths: Sequence[Path]) -> tuple[DatasetSpec, l
 
 
 def _name(path: Path, kind: FileKind, taken: set[str]) -> str:
-    """The kind for the first file of a kind (tables: the file's name), numbered when it is taken."""
+    """Name a file by its kind (a table by its file name), with a number if that name is taken."""
     stem = safe_name(path.name.split(".")[0]) if kind == "table" else kind
     base = (stem if stem[0].isalpha() else f"t-{stem}").replace(".", "-")[:36]
     name = next(n for n in (base, *(f"{base}-{i}" for i in range(2, 1000))) if n not in taken)
@@ -318,7 +292,7 @@ def _describe(path: Path, kind: FileKind, samples: set[str], name: str) -> tuple
         for column, why in unusable_events(scan.columns)
     ]
     numbers = [c.name for c in scan.columns if guesses[c.name].role == "other" and c.numbers and not c.texts]
-    if kind == "samples" and not samples and len(numbers) >= MANY_NUMBERS:
+    if kind == "samples" and not samples and len(numbers) >= _MANY_NUMBERS:
         notes.append(
             f"{path.name}: {len(numbers)} further columns hold numbers ({numbers[0]}, …). If they are measurements, "
             "give them as a matrix of their own, features in rows and samples in columns: as they are, no analysis "
@@ -329,18 +303,12 @@ def _describe(path: Path, kind: FileKind, samples: set[str], name: str) -> tuple
         for column, guess in guesses.items()
         if guess.role != "other"
     }
-    spec = FileSpec(
-        name=name,
-        kind=kind,
-        path=path.name,
-        sample_column=sample_column,
-        columns=columns,
-    )
+    spec = FileSpec(name=name, kind=kind, path=path.name, sample_column=sample_column, columns=columns)
     return spec, scan, notes
 
 
 def _sample_column(scan: SheetScan, samples: set[str]) -> tuple[str | None, str]:
-    """(column that names the samples, why): the matrix's samples, else unique names, else the first column."""
+    """Find the column of sample names, with the reason: the matrix's samples, unique names, or the first column."""
     shared = {name: len(samples & set(ids)) for name, ids in scan.ids.items()}
     best = max(shared, key=lambda name: shared[name], default=None)
     if best is not None and shared[best] > 0:

@@ -1,4 +1,4 @@
-"""The files of one data set: each scanned and described, then compared with each other."""
+"""Description of the files of one data set: each is scanned, then the files are compared with each other."""
 
 from __future__ import annotations
 
@@ -22,22 +22,21 @@ from bioresearcher.sources.datasets.spec import ColumnSpec, FileSpec
 from bioresearcher.sources.datasets.table_stream import sha256_of
 
 MIN_SAMPLES = 6
-"""Fewer samples than this cannot be analysed; the shipped analyses refuse them too."""
+"""Least number of samples that can be analysed; the shipped skills refuse fewer, too."""
 
 MIN_EVENTS = 5
-"""Fewer events than this give no survival analysis."""
+"""Least number of events for a survival analysis."""
 
 MIN_GROUP = 3
-"""A group smaller than this cannot be compared."""
-
+"""Least number of samples in a group that is compared."""
 
 MAX_ENTRIES = 1000
-"""Names of gene sets that a description lists."""
+"""Most names of gene sets that a description lists."""
 
 
 @dataclass
 class LoadedFile:
-    """A file's description, what its scan found, and mistakes in how it was described."""
+    """Description of a file, the result of its scan, problems of its data, and mistakes in its `dataset.toml`."""
 
     file: DataFile
     scan: MatrixScan | SheetScan | SetsScan
@@ -46,10 +45,10 @@ class LoadedFile:
 
 
 def load_file(folder: Path, spec: FileSpec, scan: SheetScan | None = None) -> LoadedFile:
-    """Scan one file as its description says; `scan` saves a second pass over a sheet already scanned.
+    """Scan one file by its description; a `scan` of a sheet made before saves a second pass.
 
     Raises:
-        InputError: The file cannot be read as what it is said to be.
+        InputError: The file cannot be read as the kind its description states.
     """
     path = folder / spec.path
     size, digest = path.stat().st_size, sha256_of(path)
@@ -209,19 +208,19 @@ def _event_problems(where: str, scan: ColumnScan) -> list[str]:
 
 
 def events_in(scan: ColumnScan) -> int:
-    """How many cells of a 0/1 column are 1."""
+    """Count the cells of a 0/1 column that are 1."""
     return sum(n for level, n in (scan.levels or {}).items() if as_number(level) == 1.0)
 
 
 def counts(scan: ColumnScan) -> str:
-    """`0 (50), 1 (72)`: the levels with their sizes; the range of a column with too many levels."""
+    """Format the levels with their sizes (`0 (50), 1 (72)`), or the range of a column with too many levels."""
     if scan.levels is None:
         return f"values from {scan.minimum:g} to {scan.maximum:g}" if scan.numbers else "many texts"
     return ", ".join(f"{level} ({scan.levels[level]})" for level in sorted(scan.levels, key=_natural))
 
 
 def shared_samples(files: Sequence[LoadedFile]) -> tuple[int, list[str]]:
-    """(samples that can be analysed, problems): those in the matrix and in the sample sheet, if both exist."""
+    """Count the samples that can be analysed (in the matrix and in the sample sheet, if both exist); list problems."""
     matrix = next((f for f in files if isinstance(f.scan, MatrixScan)), None)
     sheet = next((f for f in files if f.file.kind == "samples"), None)
     if matrix is None or not isinstance(matrix.scan, MatrixScan):
@@ -232,7 +231,7 @@ def shared_samples(files: Sequence[LoadedFile]) -> tuple[int, list[str]]:
         return n, _too_few(n)
     ids = sheet.scan.ids.get(sheet.file.sample_column or "")
     if ids is None:
-        return 0, []  # said already: the sheet does not name its samples once each
+        return 0, []  # a problem of the sheet already: it does not name every sample once
     n, problems = _compare(matrix.file.path, matrix.scan, sheet.file.path, ids)
     return n, problems + (_too_few(n) if n else [])
 
@@ -248,14 +247,14 @@ def _compare(matrix_path: str, matrix: MatrixScan, sheet_path: str, ids: list[st
     only_sheet = [s for s in ids if s not in in_matrix]
     if shared == 0:
         return 0, [_no_match(matrix_path, matrix, sheet_path, ids)]
-    problems = []
-    for here, there, names, total in (
-        (matrix_path, sheet_path, only_matrix, len(matrix.samples)),
-        (sheet_path, matrix_path, only_sheet, len(ids)),
-    ):
-        if names:
-            problems.append(f"{len(names)} of {total} samples in {here} are not in {there}, e.g. {examples(names)}")
-    return shared, problems
+    return shared, [
+        f"{len(names)} of {total} samples in {here} are not in {there}, e.g. {examples(names)}"
+        for here, there, names, total in (
+            (matrix_path, sheet_path, only_matrix, len(matrix.samples)),
+            (sheet_path, matrix_path, only_sheet, len(ids)),
+        )
+        if names
+    ]
 
 
 def _no_match(matrix_path: str, matrix: MatrixScan, sheet_path: str, ids: list[str]) -> str:

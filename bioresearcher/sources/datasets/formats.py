@@ -1,12 +1,9 @@
-"""Tables in other forms than comma- and tab-separated text: Excel, Parquet, h5ad, semicolons; each as rows of cells.
+"""Readers of data that are not delimited text: Excel, Parquet, h5ad, and tables separated by semicolons.
 
-Nothing is executed or unpickled: workbooks are read without formulas and macros, Parquet without object columns,
-h5ad (anndata's on-disk format, https://anndata.readthedocs.io) through HDF5 itself.
-
-h5ad files (anndata's on-disk format) as a matrix of genes × observations and a sheet of the observations.
-
-Read through HDF5 itself: https://anndata.readthedocs.io/en/stable/fileformat-prose.html. Only `X`, `obs` and `var` are
-looked at; nothing in the file is executed or unpickled.
+`READERS` is the one list of these formats: the accepted suffixes and the messages are made from it. Every reader gives
+tables as rows of text cells. Nothing is executed or unpickled: workbooks are read without formulas and macros, Parquet
+without object columns, h5ad (https://anndata.readthedocs.io/en/stable/fileformat-prose.html) through HDF5 itself, of
+which only `X`, `obs` and `var` are looked at.
 """
 
 from __future__ import annotations
@@ -19,26 +16,37 @@ import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final, TypeAlias
 
 from bioresearcher.errors import InputError
-from bioresearcher.sources.datasets.table_stream import GZIP, open_lines
+from bioresearcher.sources.datasets.table_stream import GZIP, TABLE_SUFFIXES, open_lines
 
 MAX_UNPACKED = 2 << 30
 """Bytes a workbook may hold unpacked; a small file can hold very much."""
 MAX_CELLS = 200_000_000
+"""Rows × columns of a Parquet file that are read."""
+MAX_VALUES = 30_000_000
+"""Genes × observations of an h5ad file that are read; single-cell data are usually more."""
+_BLOCK = 2_000_000
+"""Values of an h5ad matrix that are in memory at once."""
+_DEPTH = 4
+"""Groups within groups that anndata writes, at most."""
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 
 Rows = Iterator[Sequence[str]]
+ExcelSheet: TypeAlias = Any
+ParquetData: TypeAlias = Any
+H5Node: TypeAlias = Any
+"""openpyxl, fastparquet and h5py come without types."""
 
 
 @dataclass
 class Table:
-    """One table; `rows` includes the header and can be gone through once. Notes are complete after that."""
+    """One table. `rows` begins with the header and can be read once; `notes` are complete after that."""
 
     name: str
     rows: Rows
@@ -47,7 +55,7 @@ class Table:
 
 @contextmanager
 def plain_file(path: Path) -> Iterator[Path]:
-    """The file itself or, of a gzipped one, an unpacked copy for as long as it is used.
+    """Give the file itself or, of a gzipped one, an unpacked copy that lives until the end of the block.
 
     Raises:
         InputError: It is damaged, or larger than 2 GB unpacked.
@@ -71,7 +79,7 @@ def plain_file(path: Path) -> Iterator[Path]:
 
 
 def excel_tables(path: Path) -> Iterator[Table]:
-    """A table for each sheet of a workbook that holds anything; values as last calculated.
+    """Read one table per non-empty sheet of a workbook; formulas count with their last calculated value.
 
     Raises:
         InputError: It is no workbook of Excel 2007 or later, is damaged, encrypted, or too large unpacked.
@@ -96,6 +104,15 @@ def excel_tables(path: Path) -> Iterator[Table]:
         book.close()
 
 
+def refuse_old_excel(path: Path) -> Iterator[Table]:
+    """Refuse the binary format of Excel before 2007.
+
+    Raises:
+        InputError: Always.
+    """
+    raise InputError(f"{path.name}: the old Excel format is not read.", hint="Save it as .xlsx or CSV.")
+
+
 def _check_zip(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -113,7 +130,7 @@ def _check_zip(path: Path) -> None:
         ) from error
 
 
-def _sheet_rows(path: Path, sheet: Any, table: Table) -> Rows:  # noqa: ANN401 - openpyxl has no types
+def _sheet_rows(path: Path, sheet: ExcelSheet, table: Table) -> Rows:
     dates = 0
     try:
         for row in sheet.iter_rows(values_only=True):
@@ -132,7 +149,7 @@ def _sheet_rows(path: Path, sheet: Any, table: Table) -> Rows:  # noqa: ANN401 -
 
 
 def parquet_tables(path: Path) -> Iterator[Table]:
-    """The one table of a Parquet file, with its index where that has a name or holds text.
+    """Read the one table of a Parquet file, with its index if that has a name or holds text.
 
     Raises:
         InputError: It is no Parquet file, is damaged, or has nested columns.
@@ -156,7 +173,7 @@ def parquet_tables(path: Path) -> Iterator[Table]:
         yield Table(path.name.split(".")[0], _parquet_rows(path, file))
 
 
-def _parquet_rows(path: Path, file: Any) -> Rows:  # noqa: ANN401 - fastparquet has no types
+def _parquet_rows(path: Path, file: ParquetData) -> Rows:
     header: list[str] = []
     try:
         for part in file.iter_row_groups():
@@ -170,8 +187,118 @@ def _parquet_rows(path: Path, file: Any) -> Rows:  # noqa: ANN401 - fastparquet 
         raise _unreadable(path, "a Parquet file", error) from error
 
 
+def h5ad_tables(path: Path) -> Iterator[Table]:
+    """Read the matrix of an h5ad file (`expression`), then its observations (`samples`).
+
+    Raises:
+        InputError: It is no h5ad file, is damaged, or its matrix is too large for a table.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            missing = [name for name in ("X", "obs", "var") if name not in file]
+            if missing:
+                raise InputError(f"{path.name}: is no h5ad file: it has no {missing[0]!r}.")
+            for name in ("X", "obs", "var"):
+                _check_h5_node(path, file, name)
+            observations, genes = _h5_names(file["obs"]), _h5_names(file["var"])
+            cells = len(observations) * len(genes)
+            if cells > MAX_VALUES:
+                raise InputError(
+                    f"{path.name}: {len(observations):,} observations × {len(genes):,} genes are too many for a table "
+                    f"(at most {MAX_VALUES:,} values).",
+                    hint="Give sums per sample (pseudo-bulk), or a subset.",
+                )
+            sheet = _h5_columns(file["obs"], len(observations))
+            yield Table("expression", _h5_matrix(file["X"], genes, observations))
+            yield Table("samples", _h5_sheet(observations, sheet))
+    except InputError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(f"{path.name}: cannot be read as an h5ad file ({reason}).") from error
+
+
+def _check_h5_node(path: Path, group: H5Node, name: str, depth: int = 0) -> None:
+    """Refuse links and storage that would read other files, and nesting that anndata does not write."""
+    import h5py
+
+    node = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
+    if isinstance(node, h5py.Dataset):
+        if node.external or node.is_virtual:
+            node = None
+    elif isinstance(node, h5py.Group) and depth < _DEPTH:
+        for inner in node:
+            _check_h5_node(path, node, inner, depth + 1)
+        return
+    else:
+        node = None
+    if node is None:
+        raise InputError(f"{path.name}: {name!r} leads out of the file or too deep; it is not read.")
+
+
+def _h5_names(group: H5Node) -> list[str]:
+    key = group.attrs.get("_index", "_index")
+    index = group[key if key in group else "index"]
+    return [cell_text(v) for v in (_h5_values(index))]
+
+
+def _h5_values(node: H5Node) -> list[Any]:
+    """Values of a column: plain, categorical (codes into categories), or nullable (values and mask)."""
+    if hasattr(node, "keys"):
+        if "categories" in node:
+            names = _h5_values(node["categories"])
+            return [names[c] if 0 <= c < len(names) else None for c in node["codes"][:].tolist()]
+        values, mask = node["values"][:].tolist(), node["mask"][:].tolist()
+        return [None if m else v for v, m in zip(values, mask, strict=True)]
+    return list(node[:].tolist())
+
+
+def _h5_columns(group: H5Node, rows: int) -> dict[str, list[Any]]:
+    key = group.attrs.get("_index", "_index")
+    order = [cell_text(c) for c in group.attrs.get("column-order", [])] or [c for c in group if c not in (key, "index")]
+    found = {name: _h5_values(group[name]) for name in order if name in group and name != key}
+    return {name: values for name, values in found.items() if len(values) == rows}
+
+
+def _h5_sheet(names: list[str], columns: dict[str, list[Any]]) -> Rows:
+    yield ["sample", *columns]
+    for number, name in enumerate(names):
+        yield [name, *(cell_text(values[number]) for values in columns.values())]
+
+
+def _h5_matrix(node: H5Node, genes: list[str], observations: list[str]) -> Rows:
+    """Rows of genes × observations. `X` has the observations in rows, so it is read in blocks of genes."""
+    yield ["gene", *observations]
+    step = max(1, _BLOCK // max(1, len(observations)))
+    source = _h5_dense(node, len(observations), len(genes)) if hasattr(node, "keys") else node
+    if source.shape != (len(observations), len(genes)):
+        raise InputError(f"X is {source.shape[0]} × {source.shape[1]}, obs and var say otherwise.")
+    for start in range(0, len(genes), step):
+        block = source[:, start : start + step].T
+        for name, row in zip(genes[start : start + step], block.tolist(), strict=True):
+            yield [name, *(cell_text(v) for v in row)]
+
+
+def _h5_dense(node: H5Node, rows: int, columns: int) -> H5Node:
+    """Expand a compressed sparse matrix (CSR or CSC); its size was checked before."""
+    import numpy as np
+
+    data, indices, starts = node["data"][:], node["indices"][:], node["indptr"][:]
+    by_row = "csc" not in str(node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", "csr")))
+    dense = np.zeros((rows, columns), dtype=np.float32 if data.dtype.itemsize <= 4 else np.float64)
+    for outer in range(len(starts) - 1):
+        inside = slice(int(starts[outer]), int(starts[outer + 1]))
+        if by_row:
+            dense[outer, indices[inside]] = data[inside]
+        else:
+            dense[indices[inside], outer] = data[inside]
+    return dense
+
+
 def semicolon_rows(path: Path) -> Table:
-    """A semicolon-separated table; where every number with a comma is a decimal number, the comma becomes a point.
+    """Read a semicolon-separated table; decimal commas become points if no cell holds a decimal point.
 
     Raises:
         InputError: The file is damaged or binary.
@@ -184,7 +311,7 @@ def semicolon_rows(path: Path) -> Table:
 
 
 def is_semicolon_table(path: Path) -> bool:
-    """Whether the header of a text table is parted by semicolons, and by nothing else.
+    """Check whether semicolons, and no tabs or more commas, separate the header of a text table.
 
     Raises:
         InputError: The file is damaged or binary.
@@ -195,7 +322,7 @@ def is_semicolon_table(path: Path) -> bool:
 
 
 def _decimal_commas(path: Path) -> bool:
-    """Whether cells hold decimal commas and none a decimal point, among the first 500 rows."""
+    """Return True if among the first 500 rows some cells hold decimal commas and none a decimal point."""
     commas = 0
     for number, row in enumerate(_split_rows(path, decimal_commas=False)):
         for value in row[1:] if number else ():
@@ -221,7 +348,7 @@ def _split_rows(path: Path, *, decimal_commas: bool) -> Rows:
 
 
 def cell_text(value: object) -> str:
-    """A value as a cell: empty when missing, whole numbers without a point, on one line."""
+    """Format a value as a cell on one line: empty when missing, whole numbers without a point."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
@@ -241,117 +368,23 @@ def _unreadable(path: Path, what: str, error: Exception) -> InputError:
     return InputError(f"{path.name}: cannot be read as {what} ({reason}).", hint="Export it as CSV or TSV.")
 
 
-MAX_VALUES = 30_000_000
-"""Genes × observations that are written out as a table; single-cell data are usually more."""
-_BLOCK = 2_000_000
-_DEPTH = 4
+READERS: Final[Mapping[str, Callable[[Path], Iterator[Table]]]] = {
+    ".xlsx": excel_tables,
+    ".xlsm": excel_tables,
+    ".xls": refuse_old_excel,
+    ".parquet": parquet_tables,
+    ".h5ad": h5ad_tables,
+}
+"""Suffix → reader of the tables in an unpacked file; each suffix also with `.gz`. A new format is a new line here."""
 
+CONVERTED_SUFFIXES: Final = (*READERS, ".soft")
+"""Suffixes of files that are converted to TSV before they are read; `.soft` is GEO's text format."""
 
-def h5ad_tables(path: Path) -> Iterator[Table]:
-    """The matrix (`expression`), then the observations (`samples`).
+ACCEPTED: Final = (
+    f"tables ({', '.join((*TABLE_SUFFIXES, *(s for s in READERS if READERS[s] is not refuse_old_excel)))}, each also "
+    "with .gz), GEO's SOFT or series matrix files, or gene sets (.gmt)"
+)
+"""The accepted formats in words, for messages and help."""
 
-    Raises:
-        InputError: It is no h5ad file, is damaged, or its matrix is too large for a table.
-    """
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            missing = [name for name in ("X", "obs", "var") if name not in file]
-            if missing:
-                raise InputError(f"{path.name}: is no h5ad file: it has no {missing[0]!r}.")
-            for name in ("X", "obs", "var"):
-                _check_inside(path, file, name)
-            observations, genes = _names(file["obs"]), _names(file["var"])
-            cells = len(observations) * len(genes)
-            if cells > MAX_VALUES:
-                raise InputError(
-                    f"{path.name}: {len(observations):,} observations × {len(genes):,} genes are too many for a table "
-                    f"(at most {MAX_VALUES:,} values).",
-                    hint="Give sums per sample (pseudo-bulk), or a subset.",
-                )
-            sheet = _columns(file["obs"], len(observations))
-            yield Table("expression", _matrix(file["X"], genes, observations))
-            yield Table("samples", _sheet(observations, sheet))
-    except InputError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split())[:160]
-        raise InputError(f"{path.name}: cannot be read as an h5ad file ({reason}).") from error
-
-
-def _check_inside(path: Path, group: Any, name: str, depth: int = 0) -> None:  # noqa: ANN401 - h5py has no types
-    """Refuse links and storage that would read other files, and nesting that anndata does not write."""
-    import h5py
-
-    node = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
-    if isinstance(node, h5py.Dataset):
-        if node.external or node.is_virtual:
-            node = None
-    elif isinstance(node, h5py.Group) and depth < _DEPTH:
-        for inner in node:
-            _check_inside(path, node, inner, depth + 1)
-        return
-    else:
-        node = None
-    if node is None:
-        raise InputError(f"{path.name}: {name!r} leads out of the file or too deep; it is not read.")
-
-
-def _names(group: Any) -> list[str]:  # noqa: ANN401 - h5py has no types
-    key = group.attrs.get("_index", "_index")
-    index = group[key if key in group else "index"]
-    return [cell_text(v) for v in (_decoded(index))]
-
-
-def _decoded(node: Any) -> list[Any]:  # noqa: ANN401 - h5py has no types
-    """A column: plain, categorical (codes into categories), or nullable (values and mask)."""
-    if hasattr(node, "keys"):
-        if "categories" in node:
-            names = _decoded(node["categories"])
-            return [names[c] if 0 <= c < len(names) else None for c in node["codes"][:].tolist()]
-        values, mask = node["values"][:].tolist(), node["mask"][:].tolist()
-        return [None if m else v for v, m in zip(values, mask, strict=True)]
-    return list(node[:].tolist())
-
-
-def _columns(group: Any, rows: int) -> dict[str, list[Any]]:  # noqa: ANN401 - h5py has no types
-    key = group.attrs.get("_index", "_index")
-    order = [cell_text(c) for c in group.attrs.get("column-order", [])] or [c for c in group if c not in (key, "index")]
-    found = {name: _decoded(group[name]) for name in order if name in group and name != key}
-    return {name: values for name, values in found.items() if len(values) == rows}
-
-
-def _sheet(names: list[str], columns: dict[str, list[Any]]) -> Rows:
-    yield ["sample", *columns]
-    for number, name in enumerate(names):
-        yield [name, *(cell_text(values[number]) for values in columns.values())]
-
-
-def _matrix(node: Any, genes: list[str], observations: list[str]) -> Rows:  # noqa: ANN401 - h5py has no types
-    """Genes in rows. `X` has the observations in rows: it is read in blocks of genes."""
-    yield ["gene", *observations]
-    step = max(1, _BLOCK // max(1, len(observations)))
-    source = _sparse(node, len(observations), len(genes)) if hasattr(node, "keys") else node
-    if source.shape != (len(observations), len(genes)):
-        raise InputError(f"X is {source.shape[0]} × {source.shape[1]}, obs and var say otherwise.")
-    for start in range(0, len(genes), step):
-        block = source[:, start : start + step].T
-        for name, row in zip(genes[start : start + step], block.tolist(), strict=True):
-            yield [name, *(cell_text(v) for v in row)]
-
-
-def _sparse(node: Any, rows: int, columns: int) -> Any:  # noqa: ANN401 - h5py has no types
-    """A dense array of a compressed sparse matrix; small enough, as its size was checked."""
-    import numpy as np
-
-    data, indices, starts = node["data"][:], node["indices"][:], node["indptr"][:]
-    by_row = "csc" not in str(node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", "csr")))
-    dense = np.zeros((rows, columns), dtype=np.float32 if data.dtype.itemsize <= 4 else np.float64)
-    for outer in range(len(starts) - 1):
-        inside = slice(int(starts[outer]), int(starts[outer + 1]))
-        if by_row:
-            dense[outer, indices[inside]] = data[inside]
-        else:
-            dense[indices[inside], outer] = data[inside]
-    return dense
+SUPPLEMENT_SUFFIXES: Final = (*TABLE_SUFFIXES, ".xlsx")
+"""Suffixes of supplementary files at a source that can be read as one table of values, each also with `.gz`."""

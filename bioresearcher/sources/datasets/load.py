@@ -1,4 +1,4 @@
-"""The researcher's own data as a source: folders with `dataset.toml`, folders of tables, single tables."""
+"""Loading of the researcher's own data: folders with `dataset.toml`, folders of tables, single tables."""
 
 from __future__ import annotations
 
@@ -12,18 +12,12 @@ from bioresearcher.schemas.paper import Failure
 from bioresearcher.sources.datasets.convert import NOTES, convert_geo, convert_tables, geo_kind, needs_conversion
 from bioresearcher.sources.datasets.describe import UNDESCRIBED, describe_tables, is_data_file
 from bioresearcher.sources.datasets.files import LoadedFile, load_file, shared_samples
+from bioresearcher.sources.datasets.formats import ACCEPTED
 from bioresearcher.sources.datasets.scan import MatrixScan
 from bioresearcher.sources.datasets.spec import DESCRIPTION, DatasetSpec, contained, read_spec
-from bioresearcher.sources.datasets.suitability import check_dataset
-
-__all__ = ["check_dataset", "load_datasets"]
 
 _STAGE = "load_datasets"
-ACCEPTED = (
-    "Give a folder with dataset.toml, a folder of such folders, a folder of tables (.csv, .tsv, .txt, optionally "
-    ".gz, .xlsx, .parquet, .h5ad, GEO's SOFT or series matrix, or .gmt gene sets), or one such file."
-)
-"""What `load_datasets` takes, for messages."""
+_HINT = f"Give a folder with dataset.toml, a folder of such folders, a folder of {ACCEPTED}, or one such file."
 
 
 def load_datasets(paths: Sequence[Path], store: Path | None = None) -> tuple[list[Dataset], list[Failure]]:
@@ -73,20 +67,20 @@ def _load_into(
 
 
 def _undescribed(root: Path, files: tuple[Path, ...], store: Path | None) -> Dataset | list[str]:
-    """Tables without a description; those in another form are converted first."""
+    """Load tables without a description; those in another format are converted first."""
     others = [f for f in files if needs_conversion(f, semicolons=store is not None)]
     if not others:
         return _inferred(root, files)
     if store is None:
         raise InputError(f"{others[0].name}: is no table of text, and there is no workspace to convert it in.")
     if geo_kind(others[0]):
-        return _described(convert_geo(others[0], store).folder)
+        return _described(convert_geo(others[0], store))
     name = files[0].name.split(".")[0] if len(files) == 1 else root.resolve().name
-    made = convert_tables(files, store, name)
-    tables = _tables(made.folder, sorted(made.folder.iterdir(), key=lambda p: p.name))
-    dataset = _inferred(made.folder, tuple(t for t in tables if t.name != NOTES))
+    folder, notes = convert_tables(files, store, name)
+    tables = _tables(folder, sorted(folder.iterdir(), key=lambda p: p.name))
+    dataset = _inferred(folder, tuple(t for t in tables if t.name != NOTES))
     title = files[0].name if len(files) == 1 else root.resolve().name
-    return dataset.model_copy(update={"id": safe_name(name), "title": title, "notes": (*made.notes, *dataset.notes)})
+    return dataset.model_copy(update={"id": safe_name(name), "title": title, "notes": (*notes, *dataset.notes)})
 
 
 def _unique(dataset: Dataset, taken: set[str]) -> Dataset:
@@ -97,19 +91,19 @@ def _unique(dataset: Dataset, taken: set[str]) -> Dataset:
 
 
 def _sources(path: Path) -> Iterator[tuple[Path, tuple[Path, ...] | None]]:
-    """(folder, its tables or None when it has a description) of each data set at `path`."""
+    """Find the data sets at `path`: folder, and its tables or None if it has a description."""
     if path.name == DESCRIPTION and path.is_file():
         path = path.parent
     if path.is_file():
         if not is_data_file(path):
-            raise InputError(f"{path}: is no table.", hint=ACCEPTED)
+            raise InputError(f"{path}: is no table.", hint=_HINT)
         yield path.parent, (path,)
         return
     if not path.is_dir():
-        raise InputError(f"{path}: no such file or folder.", hint=ACCEPTED)
+        raise InputError(f"{path}: no such file or folder.", hint=_HINT)
     found = list(_folder_sources(path))
     if not found:
-        raise InputError(f"{path}: no data in this folder.", hint=ACCEPTED)
+        raise InputError(f"{path}: no data in this folder.", hint=_HINT)
     yield from found
 
 
@@ -132,7 +126,7 @@ def _folder_sources(folder: Path) -> Iterator[tuple[Path, tuple[Path, ...] | Non
 
 
 def _bare(folder: Path, children: Sequence[Path]) -> Iterator[tuple[Path, tuple[Path, ...]]]:
-    """A folder's tables together, and each of its GEO files."""
+    """List the data sets of a folder without description: its tables together, and each of its GEO files."""
     files = _tables(folder, children)
     geo = [f for f in files if geo_kind(f)]
     tables = tuple(f for f in files if f not in geo)
@@ -142,12 +136,12 @@ def _bare(folder: Path, children: Sequence[Path]) -> Iterator[tuple[Path, tuple[
 
 
 def _tables(folder: Path, children: Sequence[Path]) -> tuple[Path, ...]:
-    """The folder's data files; links that lead out of it are not followed."""
+    """List the folder's data files; links that lead out of it are not followed."""
     return tuple(p for p in children if not contained(folder, p.name) and is_data_file(p))
 
 
 def _described(folder: Path) -> Dataset | list[str]:
-    """The data set of a described folder, or the mistakes in its description."""
+    """Load a described folder: the data set, or the mistakes in its description."""
     spec, mistakes = read_spec(folder)
     if spec is None:
         return mistakes
@@ -159,7 +153,7 @@ def _described(folder: Path) -> Dataset | list[str]:
 
 
 def load_fetched(folder: Path, before: Dataset) -> Dataset:
-    """A data set that was fetched into a described folder, with what was known of it at its source.
+    """Load a data set that was fetched into a described folder; id and remote description are kept.
 
     Raises:
         InputError: The folder cannot be read.
@@ -202,7 +196,7 @@ def _assemble(folder: Path, spec: DatasetSpec, loaded: Sequence[LoadedFile], *, 
 
 
 def _not_stated(spec: DatasetSpec, loaded: Sequence[LoadedFile]) -> list[str]:
-    """What an analysis would need and the description leaves open; it must not be assumed."""
+    """List facts that an analysis needs and the description does not state; they must not be assumed."""
     notes = []
     for one in loaded:
         notes += _open_scale(one.file, one.scan if isinstance(one.scan, MatrixScan) else None)

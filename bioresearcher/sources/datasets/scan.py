@@ -1,11 +1,9 @@
-"""What is in the files of a data set: one pass over each, with what it noticed on the way.
-
-Gene-set collections (GMT): one pass, with what it noticed.
-"""
+"""Scans of the files of a data set in one pass each: sample sheets, expression matrices and gene sets (GMT)."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,17 +14,18 @@ from bioresearcher.schemas.missing import is_missing, key
 from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits, delimiter_of, other_delimiter
 
 SHEET_LIMITS = TableLimits(text_bytes=48 << 20, ids=50_000)
-"""Sample sheets are small; of a larger one the head is described."""
+"""Limits for sample sheets, which are small; of a larger one only the head is described."""
 
 _MAX_ID_COLUMNS = 10
-
+_MAX_SET_LINE = 4 << 20
+"""Bytes of a line of gene sets."""
 MAX_COLUMNS = 300
-"""Columns of a sheet that are described one by one."""
+"""Most columns of a sheet that are described one by one."""
 
 
 @dataclass
 class SheetScan:
-    """A sample sheet or other small table."""
+    """Scan of a sample sheet or another small table."""
 
     rows: int
     columns: list[ColumnScan]
@@ -35,13 +34,13 @@ class SheetScan:
     n_columns: int
 
     def column(self, name: str) -> ColumnScan | None:
-        """A column by name."""
+        """Find a column by name."""
         return next((c for c in self.columns if c.name == name), None)
 
 
 @dataclass
 class MatrixScan:
-    """An expression matrix: features in rows, samples in columns."""
+    """Scan of an expression matrix: features in rows, samples in columns."""
 
     rows: int
     samples: list[str]
@@ -54,8 +53,18 @@ class MatrixScan:
     first_ids: list[str] = field(default_factory=list)
 
 
+@dataclass
+class SetsScan:
+    """Scan of a collection of gene sets."""
+
+    sets: int
+    genes: int
+    names: tuple[str, ...]
+    problems: list[str]
+
+
 def examples(values: Iterable[str], most: int = 3) -> str:
-    """The first few values, quoted, for a message."""
+    """Quote the first few values for a message."""
     shown = [repr(v) for _, v in zip(range(most), values, strict=False)]
     return ", ".join(shown)
 
@@ -102,7 +111,7 @@ def _note_id(
 
 
 def scan_matrix(path: Path, feature_column: str | None = None, limits: TableLimits | None = None) -> MatrixScan:
-    """Go through an expression matrix; every column but the feature column must hold numbers.
+    """Scan an expression matrix; every column but the feature column must hold numbers.
 
     Raises:
         InputError: The file cannot be read as a table.
@@ -134,7 +143,7 @@ def scan_matrix(path: Path, feature_column: str | None = None, limits: TableLimi
 
 
 class _Names:
-    """Row names: which repeat, which are empty."""
+    """Counter of repeated and empty row names."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -174,7 +183,7 @@ class _Names:
 
 
 class _Values:
-    """Cells of a matrix: range, missing ones, texts among the numbers."""
+    """Statistics of a matrix: range, missing cells, texts among the numbers."""
 
     def __init__(self, samples: Sequence[str]) -> None:
         self.samples = samples
@@ -230,7 +239,7 @@ class _Values:
 
 
 def stream_problems(stream: RowStream) -> list[str]:
-    """What the reading of a table showed, whatever is in it; call it after the rows were read."""
+    """List problems of form that reading a table showed; call it after the rows were read."""
     name, header = stream.path.name, stream.header
     found = []
     other = other_delimiter(header, delimiter_of(stream.path))
@@ -273,12 +282,7 @@ def _ragged_problem(stream: RowStream, first: tuple[int, int]) -> str:
 
 
 def _header_problems(name: str, header: list[str]) -> list[str]:
-    seen: set[str] = set()
-    repeated: dict[str, None] = {}
-    for column in header:
-        if column in seen:
-            repeated[column] = None
-        seen.add(column)
+    repeated = [column for column, count in Counter(header).items() if count > 1]
     found = []
     if repeated:
         found.append(f"{name}: {len(repeated)} column names occur more than once, e.g. {examples(repeated)}")
@@ -288,21 +292,8 @@ def _header_problems(name: str, header: list[str]) -> list[str]:
     return found
 
 
-_MAX_SET_LINE = 4 << 20
-
-
-@dataclass
-class SetsScan:
-    """A collection of gene sets."""
-
-    sets: int
-    genes: int
-    names: tuple[str, ...]
-    problems: list[str]
-
-
 def scan_gene_sets(path: Path) -> SetsScan:
-    """Go through a GMT file: name, description, then symbols, separated by tabs.
+    """Scan a GMT file: name, description, then symbols, separated by tabs.
 
     Raises:
         InputError: The file cannot be read or holds no gene set.

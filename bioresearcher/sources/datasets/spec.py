@@ -1,4 +1,4 @@
-"""`dataset.toml`: how a researcher describes a data set, and the check of it.
+"""Reading and checking of `dataset.toml`, a researcher's description of a data set.
 
 The file lies in the data set's folder; paths are relative to it and may not leave it. Only `title`, `source` and
 one `[[files]]` with `name`, `kind` and `path` must be there::
@@ -58,7 +58,7 @@ Exact = Annotated[str, StringConstraints(min_length=1)]
 
 
 def _level(value: object) -> object:
-    """A level may be written as a bare number; the tables hold text."""
+    """Accept a level written as a bare number; the tables hold text."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -66,7 +66,7 @@ Level = Annotated[str, BeforeValidator(_level)]
 
 
 class ColumnSpec(Value):
-    """`[files.columns.<name>]`."""
+    """Description of a column, `[files.columns.<name>]`."""
 
     role: ColumnRole = "other"
     label: str = ""
@@ -78,7 +78,7 @@ class ColumnSpec(Value):
 
 
 class FileSpec(Value):
-    """`[[files]]`."""
+    """Description of a file, `[[files]]`."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
     kind: FileKind
@@ -90,7 +90,7 @@ class FileSpec(Value):
 
 
 class DatasetSpec(Value):
-    """The whole of `dataset.toml`."""
+    """Content of `dataset.toml`."""
 
     id: Text | None = None
     accession: Text | None = None
@@ -108,7 +108,7 @@ class DatasetSpec(Value):
 
 
 def read_spec(folder: Path) -> tuple[DatasetSpec | None, list[str]]:
-    """The folder's `dataset.toml`, or None with one line per mistake, each naming its field."""
+    """Read the folder's `dataset.toml`; None with one line per mistake, each naming its field, if it is invalid."""
     path = folder / DESCRIPTION
     try:
         if path.stat().st_size > _MAX_DESCRIPTION_BYTES:
@@ -124,12 +124,16 @@ def read_spec(folder: Path) -> tuple[DatasetSpec | None, list[str]]:
         spec = DatasetSpec.model_validate(raw)
     except ValidationError as error:
         return None, [mistake(e, raw, _known_fields(e["loc"])) for e in error.errors()]
-    mistakes = _contradictions(spec) + _file_mistakes(folder, spec)
+    mistakes = _contradictions(spec) + [
+        f"files[{i}] ({file.name}).path: {problem}"
+        for i, file in enumerate(spec.files, start=1)
+        if (problem := contained(folder, file.path))
+    ]
     return (None, mistakes) if mistakes else (spec, [])
 
 
 def _known_fields(loc: tuple[str | int, ...]) -> list[str]:
-    """The fields that are possible where an unknown one was found."""
+    """List the valid fields of the table in which an unknown field was found."""
     if "columns" in loc[:-1]:
         return list(ColumnSpec.model_fields)
     in_file = loc[0] == "files" and len(loc) > 1
@@ -162,17 +166,8 @@ def _contradictions(spec: DatasetSpec) -> list[str]:
     return found
 
 
-def _file_mistakes(folder: Path, spec: DatasetSpec) -> list[str]:
-    found = []
-    for i, file in enumerate(spec.files, start=1):
-        problem = contained(folder, file.path)
-        if problem:
-            found.append(f"files[{i}] ({file.name}).path: {problem}")
-    return found
-
-
 def contained(folder: Path, relative: str) -> str:
-    """Why `relative` is no regular file inside `folder` (also after following links); empty when it is one."""
+    """Explain why `relative` is no regular file inside `folder` (links followed); empty if it is one."""
     path = Path(relative)
     if path.is_absolute() or ".." in path.parts or "\0" in relative or relative.startswith("~"):
         return f"{relative!r} leads out of the data set's folder; put the file into the folder"

@@ -1,4 +1,4 @@
-"""Whether a data set fits the objective, decided by rule before any code is written."""
+"""Deterministic check of a data set against the objective, before any code is written."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _COMMON = frozenset(
 
 
 def check_dataset(dataset: Dataset, objective: Objective, max_bytes: int = MAX_BYTES) -> DatasetCheck:
-    """Judge a data set against an objective: can its files be analysed, and is it about the same thing.
+    """Check whether a data set can be analysed and is about the subject of the objective.
 
     `unusable` means that no file can be analysed or that its organism is not the objective's; `usable with work`
     that something in it must be corrected or that a part of the objective cannot be met with it. Group sizes and
@@ -73,13 +73,14 @@ def _blocking(dataset: Dataset) -> list[str]:
         return []  # a bare table: nothing is known against it
     if dataset.n_samples < MIN_SAMPLES:
         return [f"{dataset.n_samples} samples can be analysed; at least {MIN_SAMPLES} are needed"]
-    columns = [f for f in dataset.files if f.kind in ("samples", "expression") for p in dataset.problems
-               if p.startswith(f"{f.path}: only one column was found")]  # fmt: skip
-    return [f"{columns[0].path} could not be split into columns"] if columns else []
+    for file in (f for f in dataset.files if f.kind in ("samples", "expression")):
+        if any(p.startswith(f"{file.path}: only one column was found") for p in dataset.problems):
+            return [f"{file.path} could not be split into columns"]
+    return []
 
 
 def _organism(dataset: Dataset, main: str, asked: str) -> tuple[bool, str]:
-    """Whether the organism fits: it does not when the objective itself names others and nothing asked names it."""
+    """Check the organism: it does not fit if the objective names other organisms only."""
     if dataset.organism is None:
         return True, "" if _only_sets(dataset) else "the organism is not stated"
     here = [name for name, pattern in _ORGANISMS.items() if re.search(pattern, dataset.organism, re.I)]
@@ -92,7 +93,7 @@ def _organism(dataset: Dataset, main: str, asked: str) -> tuple[bool, str]:
 
 
 def _only_sets(dataset: Dataset) -> bool:
-    """Whether the data set brings gene sets and no samples."""
+    """Return True if the data set has gene sets and no samples."""
     kinds = {f.kind for f in dataset.files}
     return "gene_sets" in kinds and not kinds & {"expression", "samples"}
 
@@ -119,14 +120,14 @@ def _described(dataset: Dataset) -> str:
 
 
 def _words(text: str) -> set[str]:
-    """Content words, roughly without plural and British spelling."""
+    """Extract content words, roughly without plural and British spelling."""
     words = re.findall(r"[a-z][a-z0-9]{3,}", text.lower())
     plain = {re.sub(r"s$", "", w.replace("oestro", "estro").replace("tumour", "tumor")) for w in words}
     return {w for w in plain if len(w) > 3} - _COMMON
 
 
 def _contents(dataset: Dataset, asked: str) -> tuple[list[str], list[str]]:
-    """(what is lacking for the objective, what is there)."""
+    """List what the files lack for the objective, and what they hold."""
     if _only_sets(dataset):
         return [], [f"{f.rows} gene sets in {f.path}" for f in dataset.files if f.kind == "gene_sets"]
     there = [f"assay: {dataset.assay}" if dataset.assay else "the assay is not stated"]
@@ -145,7 +146,7 @@ def _contents(dataset: Dataset, asked: str) -> tuple[list[str], list[str]]:
 
 
 def _scan(dataset: Dataset, sheet: DataFile) -> SheetScan | None:
-    """The sheet's columns with their counts; None when the file has gone since it was loaded."""
+    """Scan the sample sheet again for its counts; None if the file has gone since it was loaded."""
     try:
         path = Path(dataset.root) / sheet.path
         return scan_sheet(path, {c.name: c.missing_values for c in sheet.columns})
@@ -179,12 +180,11 @@ def _sizes(column: Column, scan: SheetScan | None) -> str:
 
 
 def _largest_two(column: Column, scan: SheetScan | None) -> int:
-    """Size of the second largest level, or enough when sizes are not known."""
+    """Return the size of the second largest level, or `MIN_GROUP` if sizes are not known."""
     found = scan.column(column.name) if scan is not None else None
     if found is None or found.levels is None:
         return MIN_GROUP
-    sizes = sorted(found.groups.values(), reverse=True)
-    return sizes[1] if len(sizes) > 1 else 0
+    return sorted((0, 0, *found.groups.values()))[-2]
 
 
 def _survival(dataset: Dataset, scan: SheetScan | None, asked: str) -> tuple[list[str], list[str]]:

@@ -1,9 +1,7 @@
-"""Tables read as a stream: CSV and TSV, plain or gzipped, in bounded memory.
+"""Streams of text lines and of table rows from untrusted files, plain or gzipped, in bounded memory.
 
-Nothing here holds a whole table: a file of any size is read line by line, cells are checked up to a limit of
-text, and rows after that are only counted. Names and values are kept as written (spaces, unicode).
-
-Text files from outside, line by line and within limits: plain or gzipped, whatever the name says.
+Nothing here holds a whole table: a file of any size is read line by line, cells are checked up to a limit of text, and
+rows after that are only counted. Names and values stay as written (spaces, unicode).
 """
 
 from __future__ import annotations
@@ -22,11 +20,18 @@ from typing import IO, BinaryIO, Self, cast
 from bioresearcher.errors import InputError
 
 GZIP = b"\x1f\x8b"
+"""First bytes of a gzip file."""
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
+"""Suffixes of delimited text, each also with `.gz`; commas in `.csv`, tabs in the others."""
+MAX_CELL = 1 << 17
+"""Most characters of a cell: more is an unclosed quote."""
+_CHUNK = 1 << 20
+_DAMAGED = (OSError, EOFError, zlib.error, csv.Error)
 
 
 @dataclass(frozen=True)
 class LineLimits:
-    """How much is read of a text file.
+    """Limits for reading a text file.
 
     Attributes:
         line_bytes: Longest line.
@@ -38,7 +43,7 @@ class LineLimits:
 
 
 class Lines:
-    """The lines of a file, with the number of the last one given out; only one of the two ways to read, and once.
+    """Lines of a file and the number of the last one; read them once, in one of the two ways.
 
     Attributes:
         latin1_line: First line that is not UTF-8 and was read as Latin-1, else None.
@@ -58,7 +63,7 @@ class Lines:
         self._bytes = 0
 
     def __iter__(self) -> Iterator[str]:
-        """The lines without their ends.
+        """Yield the lines without their ends.
 
         Raises:
             InputError: The file is damaged, cut off, binary, or beyond the limits.
@@ -74,7 +79,7 @@ class Lines:
             raise InputError(f"{self.name}: cannot be read ({error}).", hint="Download it again.") from error
 
     def with_ends(self) -> Iterator[str]:
-        """The lines as written; beyond the limit of text it is an error unless the lines end there (not `whole`).
+        """Yield the lines as written; text beyond the limit is an error if `whole`, else the lines end there.
 
         Raises:
             InputError: The file is binary, or beyond the limits.
@@ -98,7 +103,7 @@ class Lines:
         self.truncated = bool(self._file.peek(1)) if hasattr(self._file, "peek") else True
 
     def count_rest(self, most: int) -> tuple[int, bool]:
-        """How many lines follow, and whether all were counted: no more than `most` bytes of the file are read."""
+        """Count the lines that follow within `most` bytes of the file; True if that was the rest of it."""
         count, last = 0, b"\n"
         while chunk := self._file.read(_CHUNK):
             count, last = count + chunk.count(b"\n"), chunk[-1:]
@@ -139,7 +144,7 @@ def open_lines(path: Path, limits: LineLimits | None = None) -> Iterator[Lines]:
 
 
 def unpacked(file: IO[bytes], *, packed: bool) -> BinaryIO:
-    """The file's text, unpacked while it is read."""
+    """Open the file's text, unpacked while it is read."""
     return cast("BinaryIO", gzip.GzipFile(fileobj=file) if packed else file)
 
 
@@ -152,7 +157,7 @@ def _opened(path: Path) -> BinaryIO:
 
 @dataclass(kw_only=True)
 class StreamedTable:
-    """A table that is read from a stream, once.
+    """Table in a stream of lines; its rows can be read once.
 
     Attributes:
         header: The table's column names; empty without a table.
@@ -165,7 +170,7 @@ class StreamedTable:
     _rows: Iterator[list[str]] = field(default_factory=lambda: iter(()), repr=False)
 
     def rows(self) -> Iterator[list[str]]:
-        """The table's rows as written, each as long as the header (cells missing at the end are empty).
+        """Yield the table's rows, each as long as the header (cells missing at the end are empty).
 
         Raises:
             InputError: The file ends within the table.
@@ -179,18 +184,9 @@ class StreamedTable:
             yield row + [""] * (width - len(row))
 
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
-"""Suffixes read as tables, each also with `.gz`; commas in `.csv`, tabs in the others."""
-
-_CHUNK = 1 << 20
-MAX_CELL = 1 << 17
-"""Characters a cell may have: more is an unclosed quote."""
-_DAMAGED = (OSError, EOFError, zlib.error, csv.Error)
-
-
 @dataclass(frozen=True)
 class TableLimits(LineLimits):
-    """How much of a table is read.
+    """Limits for reading a table.
 
     Attributes:
         text_bytes: Text whose cells are looked at; the rows after it are only counted.
@@ -206,27 +202,28 @@ class TableLimits(LineLimits):
 
 
 def plain_suffix(path: Path) -> str:
-    """The suffix in lower case, without a `.gz` after it."""
+    """Return the suffix in lower case, without a `.gz` after it."""
     name = path.name.lower().removesuffix(".gz")
     return Path(name).suffix
 
 
 def is_table(path: Path) -> bool:
-    """Whether the name says that the file is a table."""
+    """Return True if the file has the suffix of delimited text."""
     return plain_suffix(path) in TABLE_SUFFIXES
 
 
 def sha256_of(path: Path) -> str:
-    """The file's sha256, read in chunks."""
-    digest = hashlib.sha256()
+    """Return the file's sha256 in hex.
+
+    Raises:
+        OSError: It cannot be read.
+    """
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class RowStream:
-    """The rows of one table, as lists of strings with as many cells as the header.
+    """Rows of one table, as lists of strings with as many cells as the header.
 
     Use it as a context manager and go through `rows()` once; the attributes are final after that.
 
@@ -284,7 +281,7 @@ class RowStream:
             self._file.close()
 
     def rows(self, most: int | None = None) -> Iterator[list[str]]:
-        """Data rows in file order, at most `most`; blank lines are skipped, ragged rows left out and counted.
+        """Yield data rows in file order, at most `most`; blank lines are skipped, ragged rows left out and counted.
 
         Raises:
             InputError: The file turns out to be damaged, or a line is too long for a table.
@@ -319,12 +316,12 @@ class RowStream:
 
 
 def delimiter_of(path: Path) -> str:
-    """The separator that goes with the suffix: a comma for `.csv`, else a tab."""
+    """Return the separator that belongs to the suffix: a comma for `.csv`, else a tab."""
     return "," if plain_suffix(path) == ".csv" else "\t"
 
 
 def other_delimiter(header: list[str], delimiter: str) -> str | None:
-    """The separator a one-column header seems to use instead of the expected one, or None."""
+    """Guess the separator that a one-column header uses instead of the expected one; None if there is none."""
     if len(header) != 1:
         return None
     return next((d for d in ("\t", ",", ";", "|") if d != delimiter and d in header[0]), None)

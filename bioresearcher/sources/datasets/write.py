@@ -1,4 +1,4 @@
-"""Writing a data set's folder as `dataset_spec` reads it: tables, `dataset.toml`, all or nothing."""
+"""Writing of a data set's folder, whole or not at all: tables and `dataset.toml`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from bioresearcher.runfolder import write_text
 from bioresearcher.sources.datasets.spec import DESCRIPTION, DatasetSpec
 
 
-def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """The folder, made by `make` in a temporary place and moved there whole; kept when it is there already.
+def make_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Make a folder by `make` in a temporary place and move it here whole; one that exists is kept.
 
     Raises:
         WorkspaceError: It cannot be written (permissions, full disk).
@@ -47,8 +47,8 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
 
 
 @contextmanager
-def packed(path: Path) -> Iterator[gzip.GzipFile]:
-    """A gzip file to write to; the same content gives the same bytes."""
+def open_gzip(path: Path) -> Iterator[gzip.GzipFile]:
+    """Open a gzip file for writing; the same content gives the same bytes."""
     with path.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as file:
         yield file
         file.flush()
@@ -57,7 +57,7 @@ def packed(path: Path) -> Iterator[gzip.GzipFile]:
 
 
 def write_rows(file: IO[bytes] | gzip.GzipFile, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
-    """Write a TSV; cells hold no tabs, quotes or line breaks. Returns the number of rows."""
+    """Write a TSV and return its number of rows; cells must hold no tabs, quotes or line breaks."""
     file.write(("\t".join(header) + "\n").encode())
     count = 0
     for row in rows:
@@ -82,7 +82,7 @@ def write_spec(folder: Path, spec: DatasetSpec) -> None:
 
 
 def _toml(value: object) -> str:
-    """A text or a list of texts; JSON's strings are TOML's but for one control character."""
+    """Format a text or a list of texts as TOML; JSON's strings are TOML's but for one control character."""
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_toml(v) for v in value)}]"
     return json.dumps(str(value).replace("\x7f", " "), ensure_ascii=False)

@@ -1,9 +1,8 @@
-"""Rows of numbers out of GEO's files, feature by feature and as often as needed, without holding the matrix.
+"""Rows of values of GEO's files as repeatable streams, and the mapping of probes to genes.
 
 A series matrix and a curated set (GDS) hold their rows as they are. A family SOFT file holds a table per sample, one
-after the other: those are laid beside each other in temporary files and read in step.
-
-Probes to genes by a platform's own table, and one row for each gene: both rules are stated with what they did.
+after the other: those are written to temporary files and read in step. Probes are mapped to genes by the platform's own
+table and collapsed to one row per gene; notes state both rules with their counts.
 """
 
 from __future__ import annotations
@@ -24,12 +23,13 @@ from bioresearcher.sources.datasets.table_stream import open_lines
 from bioresearcher.sources.geo.soft import SoftEntity, entities, read_matrix
 
 Row = tuple[str, list[str]]
+"""(feature, values as written)."""
 MAX_SAMPLES_SIDE_BY_SIDE = 800
-"""Tables of single samples that are read at once; a larger family has a series matrix."""
+"""Most tables of single samples that are read at once; a larger family has a series matrix."""
 
 
 class Rows(Protocol):
-    """A matrix as rows of text, in the file's order.
+    """Matrix as rows of text, in the file's order.
 
     Attributes:
         samples: Names of the value columns.
@@ -40,13 +40,13 @@ class Rows(Protocol):
     genes: dict[str, str]
 
     def __iter__(self) -> Iterator[Row]:
-        """(feature, values as written); can be gone through again."""
+        """Yield (feature, values as written); can be repeated."""
         ...
 
 
 @dataclass
 class MatrixRows:
-    """The table of a series matrix file."""
+    """Table of a series matrix file."""
 
     path: Path
     samples: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ class MatrixRows:
             self.samples = read_matrix(lines).header[1:]
 
     def __iter__(self) -> Iterator[Row]:
-        """The rows."""
+        """Yield the rows."""
         with open_lines(self.path) as lines:
             for row in read_matrix(lines).rows():
                 yield row[0], row[1:]
@@ -70,7 +70,7 @@ class MatrixRows:
 
 @dataclass
 class CuratedRows:
-    """The table of a GDS file; its column IDENTIFIER holds gene symbols."""
+    """Table of a GDS file; its column IDENTIFIER holds gene symbols."""
 
     path: Path
     samples: list[str] = field(default_factory=list)
@@ -93,7 +93,7 @@ class CuratedRows:
             yield from (e for e in entities(lines) if e.kind == "DATASET" and e.header)
 
     def __iter__(self) -> Iterator[Row]:
-        """The rows."""
+        """Yield the rows."""
         for entity in self._table():
             places = [entity.header.index(s) for s in self.samples]
             for row in entity.rows():
@@ -102,14 +102,14 @@ class CuratedRows:
 
 @dataclass
 class SampleRows:
-    """Tables of single samples, laid side by side; made by `side_by_side`."""
+    """Tables of single samples side by side, from temporary files with a line of feature and value each."""
 
     files: list[Path]
     samples: list[str]
     genes: dict[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Row]:
-        """The rows.
+        """Yield the rows.
 
         Raises:
             InputError: The samples' tables do not have the same rows in the same order.
@@ -136,7 +136,7 @@ def _in_step(streams: Sequence[Iterator[str]]) -> Iterator[list[tuple[str, str]]
 
 @contextmanager
 def side_by_side(path: Path, platform: str) -> Iterator[SampleRows]:
-    """The values of a family file's samples on one platform (all of them when it is empty).
+    """Lay the values of a family file's samples on one platform (on any if it is empty) side by side.
 
     Raises:
         InputError: Too many samples, or none with a table with the columns ID_REF and VALUE.
@@ -174,10 +174,10 @@ def _spill(entity: SoftEntity, file: Path) -> int:
 
 
 _COLUMNS = (
-    "genesymbol", "genesymbols", "symbol", "symbols", "genesym", "ilmngene", "genename", "orfsymbol", "gene",
-    "mirnaid", "mirnaidlist", "geneassignment", "associatedgene", "ucscrefgenename",
-)  # fmt: skip
-"""Names of columns that hold gene symbols, without case and punctuation, the best first. Free texts such as
+    "genesymbol genesymbols symbol symbols genesym ilmngene genename orfsymbol gene mirnaid mirnaidlist geneassignment "
+    "associatedgene ucscrefgenename".split()
+)
+"""Names of columns with gene symbols, without case and punctuation, the best first. Free texts such as
 `Gene Title` are none; `gene_assignment` is Affymetrix's `accession // symbol // title // …`."""
 
 _MAX_SYMBOL = 40
@@ -185,12 +185,12 @@ COLLAPSE = (
     "of several probes of one gene, the one with the largest mean over all samples was kept "
     "(MaxMean of collapseRows, Miller et al. 2011)"
 )
-"""The rule, in words, for notes."""
+"""The rule in words, for notes."""
 
 
 @dataclass
 class GeneMap:
-    """Probe -> gene symbol, with what was left out.
+    """Mapping probe -> gene symbol, with counts of the probes left out.
 
     Attributes:
         source: Where it comes from, in words, e.g. `column 'Gene Symbol' of GPL96`.
@@ -206,7 +206,7 @@ class GeneMap:
 
 @dataclass
 class Collapsed:
-    """Which rows are written: feature -> gene, and how many there were.
+    """Selection of one row per gene, with counts.
 
     Attributes:
         kept: Feature -> gene, one feature for each gene.
@@ -219,13 +219,13 @@ class Collapsed:
 
 
 def gene_column(header: Sequence[str]) -> str | None:
-    """The column of a platform table that holds gene symbols, or None."""
+    """Find the column of a platform table that holds gene symbols; None if there is none."""
     names = {re.sub(r"[^a-z0-9]", "", column.lower()): column for column in reversed(header)}
     return next((names[known] for known in _COLUMNS if known in names), None)
 
 
 def read_platform(path: Path, platform: str = "") -> GeneMap | None:
-    """The map of a platform's table (SOFT: a platform, a family, or an annotation file); None when it names no genes.
+    """Read the gene map of a platform's table (SOFT: platform, family, annotation file); None if it names no genes.
 
     Raises:
         InputError: The file is no SOFT file or is cut off.
@@ -248,7 +248,7 @@ def read_platform(path: Path, platform: str = "") -> GeneMap | None:
 
 
 def add_probe(found: GeneMap, probe: str, cell: str) -> None:
-    """Take one row of a platform's table into the map."""
+    """Add one row of a platform's table to the map."""
     symbols = symbols_in(cell)
     if len(symbols) == 1:
         found.genes[probe] = symbols[0]
@@ -259,7 +259,7 @@ def add_probe(found: GeneMap, probe: str, cell: str) -> None:
 
 
 def symbols_in(cell: str) -> list[str]:
-    """The different gene symbols of a cell: `DDR1`, `DDR1 /// MIR4640`, `NM_1 // DDR1 // title`, `A;A;B`."""
+    """List the different gene symbols of a cell: `DDR1`, `DDR1 /// MIR4640`, `NM_1 // DDR1 // title`, `A;A;B`."""
     found: dict[str, None] = {}
     for part in re.split(r"///|[;|]", cell):
         fields = [f.strip() for f in part.split("//")]
@@ -270,7 +270,7 @@ def symbols_in(cell: str) -> list[str]:
 
 
 def collapse(rows: Rows, genes: dict[str, str]) -> Collapsed:
-    """For each gene the feature with the largest mean; a feature without any number is nobody's best."""
+    """Select for each gene the feature with the largest mean; one without numbers comes last."""
     best: dict[str, tuple[float, str]] = {}
     count = unmapped = 0
     for feature, values in rows:
@@ -286,6 +286,6 @@ def collapse(rows: Rows, genes: dict[str, str]) -> Collapsed:
 
 
 def mean_of(values: Iterable[str]) -> float:
-    """The mean of the numbers among some cells; minus infinity without any."""
+    """Compute the mean of the numbers among some cells; minus infinity without any."""
     numbers = [n for n in map(as_number, values) if n is not None]
     return math.fsum(numbers) / len(numbers) if numbers else -math.inf

@@ -1,9 +1,7 @@
-"""A GEO file as a data set's folder: genes × samples, a sample sheet, and how the one came from the other.
+"""Writing of a GEO series as a data set's folder: genes × samples, a sample sheet, and a description with notes.
 
-Values are written as GEO has them; nothing is transformed. Which scale they are on is inferred by GEO2R's rule and said
-to be so (Barrett et al. 2013, Nucleic Acids Res. 41:D991).
-
-The sample sheet of a GEO series: one row per sample, one column per characteristic.
+Values are written as GEO has them; nothing is transformed. Their scale is inferred by GEO2R's rule, as a note states
+(Barrett et al. 2013, Nucleic Acids Res. 41:D991). The sample sheet has a row per sample, a column per characteristic.
 """
 
 from __future__ import annotations
@@ -18,20 +16,23 @@ from typing import Literal
 
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.columns import ColumnScan, as_number
-from bioresearcher.schemas.dataset import GeoSample, GeoSeries
+from bioresearcher.schemas.dataset import FileKind, GeoSample, GeoSeries
 from bioresearcher.schemas.missing import is_missing
 from bioresearcher.sources.datasets.describe import ColumnGuess, guess_roles
 from bioresearcher.sources.datasets.files import MIN_GROUP
 from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
-from bioresearcher.sources.datasets.write import packed, write_rows, write_spec
+from bioresearcher.sources.datasets.write import open_gzip, write_rows, write_spec
 from bioresearcher.sources.geo.matrix import COLLAPSE, GeneMap, Rows, collapse
-from bioresearcher.sources.geo.sample_labels import Labelled, agreement, reference_level
+from bioresearcher.sources.geo.sample_labels import agreement, reference_level
 from bioresearcher.text.visible import one_line
 
+Scale = Literal["log2", "linear", "counts"]
+MATRIX, SHEET, PROBES = "expression.tsv.gz", "samples.tsv", "probes.tsv.gz"
 SAMPLE = "sample"
 MAX_KEYS = 60
-"""Characteristics that become columns, the most frequent ones."""
+"""Most characteristics that become columns, by frequency."""
 
+_SCALE_ROWS = 4000
 _REPLICATE = re.compile(
     r"[\s_,;:.()\[\]-]*(?:(?:biol(?:ogical)?|tech(?:nical)?)?[\s_.-]*"
     r"(?:rep(?:licate|l)?|sample|patient|donor|subject|mouse|animal|tumou?r|case|n|no|nr|#)[\s_.#:-]*)?\d+[a-z]?"
@@ -41,7 +42,7 @@ _REPLICATE = re.compile(
 
 
 def sheet_of(samples: Sequence[GeoSample]) -> tuple[list[str], list[list[str]], list[str]]:
-    """(header, rows, notes). Cells that are not known are `NA`; tabs and line breaks become spaces.
+    """Build a sample sheet (header, rows, notes); unknown cells are `NA`, tabs and line breaks become spaces.
 
     A characteristic that a sample has twice is joined with `; `; one without a key is called `characteristic`.
     Where titles without their replicate number form 2 to 6 groups of at least 2, they become `title_group`.
@@ -81,7 +82,7 @@ def _record(sample: GeoSample) -> dict[str, str]:
 
 
 def _names(keys: Sequence[str]) -> list[str]:
-    """Column names: the keys with `_` for other characters, each once and none that is taken."""
+    """Make unique column names of keys, with `_` for other characters than letters and digits."""
     taken = {SAMPLE, "title", "source_name", "organism", "platform", "title_group"}
     names = []
     for key in keys:
@@ -93,7 +94,7 @@ def _names(keys: Sequence[str]) -> list[str]:
 
 
 def title_groups(titles: Sequence[str]) -> list[str]:
-    """The titles without replicate numbers, when that makes 2 to 6 groups of at least 2; else nothing."""
+    """Strip replicate numbers off the titles; empty unless that makes 2 to 6 groups of at least 2."""
     stems = [re.sub(r"[\s_,;:-]+$", "", _REPLICATE.sub("", t)).strip() for t in titles]
     counts = Counter(stems)
     if not 2 <= len(counts) <= 6 or min(counts.values(), default=0) < 2 or "" in counts:
@@ -102,23 +103,18 @@ def title_groups(titles: Sequence[str]) -> list[str]:
 
 
 def cell(value: str) -> str:
-    """A cell of a TSV file; what is not known is `NA`."""
+    """Format a cell of a TSV file; an unknown value is `NA`."""
     return one_line(value).replace('"', "'").strip() or "NA"
 
 
-MATRIX, SHEET, PROBES = "expression.tsv.gz", "samples.tsv", "probes.tsv.gz"
-_SCALE_ROWS = 4000
-Scale = Literal["log2", "linear", "counts"]
-
-
 @dataclass
-class Prepared:
-    """What a matrix became.
+class WrittenMatrix:
+    """Result of writing a matrix.
 
     Attributes:
         samples: Value columns that were written, in order.
         rows: Rows written.
-        notes: How, in sentences for the description.
+        notes: Sentences for the description on how it was made.
         scale: Inferred scale; None without numbers.
     """
 
@@ -131,35 +127,35 @@ class Prepared:
 def write_geo_folder(
     folder: Path, series: GeoSeries, rows: Rows | None, genes: GeneMap | None, *, source: str, notes: Sequence[str] = ()
 ) -> None:
-    """Write the folder of one series (on one platform). Without rows there is a sample sheet only, and it says so.
+    """Write the folder of one series (on one platform); without rows it holds the sample sheet and a note.
 
     Raises:
         InputError: There is neither a matrix nor a sample sheet to write.
     """
     files = []
-    said = [*notes, *(n for n in series.notes if "table is empty" not in n)]
+    all_notes = [*notes, *(n for n in series.notes if "table is empty" not in n)]
     listed = series.samples
     prepared = write_matrix(folder, rows, genes) if rows is not None and rows.samples else None
     if prepared is not None and prepared.rows:
-        files.append(FileSpec(name="expression", kind="expression", path=MATRIX, feature_column="gene",
-                              scale=prepared.scale))  # fmt: skip
-        said += prepared.notes
+        kind: FileKind = "expression"
+        files.append(FileSpec(name=kind, kind=kind, path=MATRIX, feature_column="gene", scale=prepared.scale))
+        all_notes += prepared.notes
         measured = {*prepared.samples}
         kept = tuple(s for s in listed if s.accession in measured)
         listed = kept or listed
     else:
-        said.append("There is no expression table: GEO's is empty, and no supplementary table was used.")
+        all_notes.append("There is no expression table: GEO's is empty, and no supplementary table was used.")
     if listed:
         sheet, more = _write_sheet(folder, series.model_copy(update={"samples": listed}))
         files.append(sheet)
-        said += more
+        all_notes += more
     if not files:
         raise InputError(f"{series.accession}: neither values nor samples were found.")
-    write_spec(folder, description(series, files, source=source, notes=said))
+    write_spec(folder, description(series, files, source=source, notes=all_notes))
 
 
 def description(series: GeoSeries, files: Sequence[FileSpec], *, source: str, notes: Sequence[str]) -> DatasetSpec:
-    """The `dataset.toml` of a series."""
+    """Build the `dataset.toml` of a series."""
     accession = series.accession if series.accession.startswith(("GSE", "GDS", "GSM")) else None
     return DatasetSpec(
         accession=accession,
@@ -175,9 +171,9 @@ def description(series: GeoSeries, files: Sequence[FileSpec], *, source: str, no
     )
 
 
-def write_matrix(folder: Path, rows: Rows, genes: GeneMap | None) -> Prepared:
+def write_matrix(folder: Path, rows: Rows, genes: GeneMap | None) -> WrittenMatrix:
     """Write the matrix, one row per gene where genes are known, else one per feature."""
-    prepared = Prepared(samples=list(rows.samples))
+    prepared = WrittenMatrix(samples=list(rows.samples))
     kept: dict[str, str] | None = None
     if rows.genes:
         genes = GeneMap("column 'IDENTIFIER' of the file itself", rows.genes)
@@ -192,10 +188,10 @@ def write_matrix(folder: Path, rows: Rows, genes: GeneMap | None) -> Prepared:
     if kept is None:
         why = f"{genes.source} fits none of its rows" if genes else "no table from features to genes was at hand"
         prepared.notes.append(f"The rows are the source's own features, not taken to genes: {why}.")
-    with packed(folder / MATRIX) as file:
+    with open_gzip(folder / MATRIX) as file:
         prepared.rows = write_rows(file, ["gene", *rows.samples], _written(rows, kept))
     if kept is not None:
-        with packed(folder / PROBES) as file:
+        with open_gzip(folder / PROBES) as file:
             write_rows(file, ["gene", "probe"], ([gene, probe] for probe, gene in sorted(kept.items())))
     prepared.scale, why = infer_scale(rows)
     if prepared.scale is not None:
@@ -211,7 +207,7 @@ def _written(rows: Rows, kept: dict[str, str] | None) -> Iterator[list[str]]:
 
 
 def infer_scale(rows: Rows) -> tuple[Scale | None, str]:
-    """(scale, why) by GEO2R's rule over the first 4,000 rows; whole numbers that are linear are counts."""
+    """Infer the scale, with the reason, by GEO2R's rule on 4,000 rows; linear whole numbers are counts."""
     values: list[float] = []
     for _, cells in islice(iter(rows), _SCALE_ROWS):
         values += [n for c in cells[:50] if (n := as_number(c)) is not None]
@@ -237,13 +233,13 @@ def _write_sheet(folder: Path, series: GeoSeries) -> tuple[FileSpec, list[str]]:
         columns[column.name] = ColumnSpec(role=guess.role, case=guess.case, control=guess.control, unit=guess.unit)
         what = f", case {guess.case!r} and control {guess.control!r}" if guess.case else ""
         notes.append(f"Column {column.name!r} of the sample sheet was taken as {guess.role} ({guess.why}){what}.")
-    notes += [f"{a.sentence[:1].upper()}{a.sentence[1:]}." for a in agreement(labelled(series))]
+    notes += [f"{a.sentence[:1].upper()}{a.sentence[1:]}." for a in agreement(series.samples)]
     spec = FileSpec(name="samples", kind="samples", path=SHEET, sample_column=SAMPLE, columns=columns)
     return spec, notes
 
 
 def sheet_roles(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tuple[ColumnScan, ColumnGuess]]:
-    """The columns of a sample sheet with the roles they seem to have; groups have two levels with enough samples."""
+    """Guess the roles of the columns of a sample sheet; groups have two levels with enough samples."""
     scans = [ColumnScan(name) for name in header]
     for line, row in enumerate(rows, start=2):
         for scan, value in zip(scans, row, strict=True):
@@ -260,13 +256,8 @@ def sheet_roles(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tu
     return found
 
 
-def labelled(series: GeoSeries) -> list[Labelled]:
-    """The samples as `sample_labels` compares them."""
-    return [Labelled(s.accession, s.title, s.source, s.characteristics) for s in series.samples]
-
-
 def _comparable(levels: dict[str, int], guess: ColumnGuess) -> ColumnGuess | None:
-    """The guess when at least two levels are large enough; of two levels the reference becomes the control."""
+    """Keep the guess if two levels are large enough; of two levels the reference becomes the control."""
     if sum(n >= MIN_GROUP for n in levels.values()) < 2:
         return None
     if guess.case is None and len(levels) == 2 and (control := reference_level(levels)) is not None:

@@ -1,4 +1,4 @@
-"""What a sample's title, source and characteristics say it is, and whether they agree.
+"""Labels of samples (tumour or normal, …) in title, source and characteristics, and their agreement.
 
 A label is read from words, by rule: tumour or normal, treated or untreated, mutant or wild type, female or male,
 positive or negative. Words for the reference decide over the others: "normal tissue adjacent to the carcinoma" is
@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from bioresearcher.schemas.dataset import GeoSample
 
 _CONCEPTS: Final[Mapping[str, tuple[tuple[str, str], tuple[str, str], str]]] = {
     "tissue": (
@@ -52,28 +54,12 @@ _CONTROL: Final = re.compile(r"\b(control|ctrl|untransfected|scramble|non[- ]?ta
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """One sample's descriptions.
-
-    Attributes:
-        name: Its accession or name.
-        title: Its title; `source` the name of the material.
-        facts: (key, value) of its characteristics.
-    """
-
-    name: str
-    title: str
-    source: str
-    facts: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
 class LabelAgreement:
-    """How the descriptions of all samples agree on one concept.
+    """Agreement of the descriptions of all samples on one concept.
 
     Attributes:
         compared: Samples labelled in at least two places.
-        contradictions: (sample, what each place says), at most 20.
+        contradictions: (sample, label in each place), at most 20.
         count: Contradictions altogether.
         levels: Label -> number of samples.
     """
@@ -86,16 +72,16 @@ class LabelAgreement:
 
     @property
     def sentence(self) -> str:
-        """One line for reasons and notes."""
+        """One sentence for reasons and notes."""
         what = " and ".join(f"{n} {label}" for label, n in self.levels.items())
         if self.count:
-            shown = "; ".join(f"{sample}: {said}" for sample, said in self.contradictions[:3])
+            shown = "; ".join(f"{sample}: {labels}" for sample, labels in self.contradictions[:3])
             return f"labels contradict each other in {self.count} of {self.compared} samples ({shown})"
         return f"title, source and characteristics agree on {what} ({self.compared} samples compared)"
 
 
 def label(text: str, concept: str) -> str | None:
-    """What a text says on a concept, or None."""
+    """Read the label of a text on a concept; None if it has none."""
     (reference, refers), (other, names), _ = _COMPILED[concept]
     if concept == "sex" and (match := _SEX_ONLY.fullmatch(text)) is not None:
         return "male" if match[1] else "female"
@@ -107,53 +93,45 @@ def label(text: str, concept: str) -> str | None:
 
 
 def is_reference(text: str) -> bool:
-    """Whether a level is what others are compared with: normal, untreated, wild type, control, negative."""
+    """Return True if a level is a reference: normal, untreated, wild type, control, negative."""
     if _CONTROL.search(text):
         return True
     return any(label(text, c) == _COMPILED[c][0][0] for c in ("tissue", "treatment", "genotype", "marker"))
 
 
-def agreement(samples: Sequence[Labelled]) -> list[LabelAgreement]:
-    """What the samples' places say on each concept that at least one sample names in two places."""
+def agreement(samples: Sequence[GeoSample]) -> list[LabelAgreement]:
+    """Compare the labels of title, source and characteristics, for each concept with two labels in a sample."""
     found = []
     for concept in CONCEPTS:
         if concept == "marker":
-            continue  # several markers may stand in one sample: nothing can be said
+            continue  # one sample may have several markers, so labels need not agree
         compared, wrong = 0, []
         levels: dict[str, int] = {}
         for sample in samples:
-            said = _places(sample, concept)
-            for value in {v for values in said.values() for v in values}:
+            labels = _labels(sample, concept)
+            for value in {v for values in labels.values() for v in values}:
                 levels[value] = levels.get(value, 0) + 1
-            if len(said) < 2:
+            if len(labels) < 2:
                 continue
             compared += 1
-            if not _agree(said):
-                places = ", ".join(f"{place} says {' and '.join(sorted(v))}" for place, v in said.items())
-                wrong.append((sample.name, places))
+            if not set.intersection(*labels.values()):  # characteristics may have several (the tissue and the patient)
+                places = ", ".join(f"{place} says {' and '.join(sorted(v))}" for place, v in labels.items())
+                wrong.append((sample.accession, places))
         if compared:
             found.append(LabelAgreement(concept, compared, tuple(wrong[:20]), len(wrong), levels))
     return found
 
 
-def _places(sample: Labelled, concept: str) -> dict[str, set[str]]:
+def _labels(sample: GeoSample, concept: str) -> dict[str, set[str]]:
+    """Read the labels of a sample in each place that has any."""
     keys = _COMPILED[concept][2]
-    facts = {v for k, value in sample.facts if keys.search(k or "characteristic") and (v := label(value, concept))}
-    said = {"title": _one(sample.title, concept), "source": _one(sample.source, concept), "characteristics": facts}
-    return {place: values for place, values in said.items() if values}
-
-
-def _one(text: str, concept: str) -> set[str]:
-    found = label(text, concept)
-    return {found} if found else set()
-
-
-def _agree(said: Mapping[str, set[str]]) -> bool:
-    """Whether one label is possible for all places; characteristics may name several (the tissue and the patient)."""
-    return bool(set.intersection(*said.values()))
+    facts = [value for key, value in sample.characteristics if keys.search(key or "characteristic")]
+    texts = {"title": [sample.title], "source": [sample.source], "characteristics": facts}
+    labels = {place: {v for text in values if (v := label(text, concept))} for place, values in texts.items()}
+    return {place: values for place, values in labels.items() if values}
 
 
 def reference_level(levels: Iterable[str]) -> str | None:
-    """The one level of several that is a reference, or None."""
+    """Find the only reference among levels; None if there is none or several."""
     found = [level for level in levels if is_reference(level)]
     return found[0] if len(found) == 1 else None

@@ -1,18 +1,16 @@
-"""SOFT, GEO's text format: entities with attributes and, each, at most one table; read as a stream.
+"""Readers of GEO's text formats as streams: SOFT, series matrix files, and the series that either describes.
 
-`^KIND = name` begins an entity, `!key = value` is an attribute (repeated keys are lists), `#COLUMN = …` describes a
-column; a table stands between `!…_table_begin` and `!…_table_end`, in old files without these marks.
+In SOFT `^KIND = name` begins an entity, `!key = value` is an attribute (repeated keys are lists), `#COLUMN = …`
+describes a column; an entity has at most one table, between `!…_table_begin` and `!…_table_end`
+(old files lack these marks).
+A series matrix has the attributes of a series and its samples above one table.
 Format: https://www.ncbi.nlm.nih.gov/geo/info/soft.html
-
-What a SOFT or series matrix file says of a series and its samples.
-
-GEO's series matrix files: the series' and samples' attributes above one table, read as a stream.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -22,16 +20,22 @@ from bioresearcher.schemas.dataset import GeoSample, GeoSeries
 from bioresearcher.sources.datasets.table_stream import Lines, StreamedTable, open_lines
 
 MAX_ATTRIBUTES = 200_000
-"""Attribute lines an entity may have: a series of 100,000 samples has that many."""
-
+"""Most attribute lines of an entity: a series of 100,000 samples has that many."""
 MAX_ATTRIBUTE_CHARS = 64 << 20
-
+"""Characters of an entity's attributes."""
+MAX_HEAD_CHARS = 512 << 20
+"""Characters above the table of a series matrix."""
 NOT_SOFT = "Expected SOFT text: lines that begin with ^, ! or #, as GEO gives them."
+NOT_MATRIX = "Expected GEO's series matrix text: lines that begin with !Series_ or !Sample_, then a table."
+_PAIR = re.compile(r"\s*([A-Za-z][A-Za-z0-9 _/().-]{1,40}?)\s*(?:=|:(?!//))\s*(\S[^;]*)")
+"""`key = value` within a description."""
+
+Attributes = dict[str, list[str]]
 
 
 @dataclass
 class SoftEntity(StreamedTable):
-    """One entity. Its table, if any, is read from the stream: go through `rows()` before the next entity, or never.
+    """Entity of a SOFT file. Read its table by `rows()` before the next entity, or not at all.
 
     Attributes:
         kind: `SERIES`, `SAMPLE`, `PLATFORM`, `DATASET`, `SUBSET`, `DATABASE`, … in upper case.
@@ -46,16 +50,16 @@ class SoftEntity(StreamedTable):
     columns: dict[str, str] = field(default_factory=dict)
 
     def first(self, key: str) -> str:
-        """The first value of an attribute; empty when there is none."""
+        """Return the first value of an attribute; empty if there is none."""
         return next(iter(self.attributes.get(key, ())), "")
 
     def text(self, key: str) -> str:
-        """All values of an attribute as one text."""
+        """Join all values of an attribute."""
         return " ".join(self.attributes.get(key, ()))
 
 
 def entities(lines: Lines) -> Iterator[SoftEntity]:
-    """The file's entities in order.
+    """Yield the file's entities in order.
 
     Raises:
         InputError: It is no SOFT file, or beyond the limits.
@@ -64,7 +68,7 @@ def entities(lines: Lines) -> Iterator[SoftEntity]:
     while (entity := reader.next_entity()) is not None:
         yield entity
         for _ in entity.rows():
-            pass  # a table nobody wanted
+            pass  # skip the table if the caller did not read it
 
 
 class _Reader:
@@ -137,10 +141,7 @@ class _Reader:
             if line:
                 yield line.split("\t")
         if marked:
-            raise InputError(
-                f"{self._lines.name}: the file ends within the table of {entity.name[:40]}: it is cut off.",
-                hint="Download it again.",
-            )
+            raise _cut_off(self._lines, f"the table of {entity.name[:40]}")
 
 
 def _ends_table(line: str) -> bool:
@@ -148,20 +149,16 @@ def _ends_table(line: str) -> bool:
 
 
 def _attribute(line: str) -> tuple[str, str]:
-    """`!Sample_title = x` -> (`title`, `x`)."""
+    """Split `!Sample_title = x` into (`title`, `x`)."""
     name, _, value = line[1:].partition("=")
     name = name.strip().lower()
     prefix, _, key = name.partition("_")
     return (key or prefix), value.strip()
 
 
-MAX_HEAD_CHARS = 512 << 20
-NOT_MATRIX = "Expected GEO's series matrix text: lines that begin with !Series_ or !Sample_, then a table."
-
-
 @dataclass
 class SeriesMatrix(StreamedTable):
-    """The head of a series matrix file; `rows()` reads the table, once.
+    """Head of a series matrix file; `rows()` reads the table, once.
 
     Attributes:
         series: Series attribute, lower case, without `Series_` -> values.
@@ -194,7 +191,8 @@ def read_matrix(lines: Lines) -> SeriesMatrix:
         key, *values = line[1:].split("\t")
         name = key.strip().lower()
         if name == "series_matrix_table_begin":
-            _begin_table(matrix, iterator, lines)
+            matrix._rows = _matrix_table(iterator, lines)
+            matrix.header = next(matrix._rows, [])
             return matrix
         if name.startswith("series_"):
             matrix.series.setdefault(name.removeprefix("series_"), []).extend(v for v in map(plain, values) if v)
@@ -205,46 +203,30 @@ def read_matrix(lines: Lines) -> SeriesMatrix:
     raise InputError(f"{lines.name}: the file ends before its table: it is cut off.", hint="Download it again.")
 
 
-def _begin_table(matrix: SeriesMatrix, iterator: Iterator[str], lines: Lines) -> None:
-    line = next(iterator, None)
-    if line is None:
-        raise _cut_off(lines)
-    if not _ends(line):
-        matrix.header = [plain(cell) for cell in line.split("\t")]
-        matrix._rows = _table(iterator, lines)
-
-
-def _table(iterator: Iterator[str], lines: Lines) -> Iterator[list[str]]:
+def _matrix_table(iterator: Iterator[str], lines: Lines) -> Iterator[list[str]]:
+    """Yield the header and the rows; nothing if the table is empty."""
     for line in iterator:
-        if _ends(line):
+        if _ends_table(line):
             return
         if line:
             yield [plain(cell) for cell in line.split("\t")]
-    raise _cut_off(lines)
+    raise _cut_off(lines, "its table")
 
 
-def _ends(line: str) -> bool:
-    return line.strip().lower() == "!series_matrix_table_end"
-
-
-def _cut_off(lines: Lines) -> InputError:
-    return InputError(f"{lines.name}: the file ends within its table: it is cut off.", hint="Download it again.")
+def _cut_off(lines: Lines, part: str) -> InputError:
+    return InputError(f"{lines.name}: the file ends within {part}: it is cut off.", hint="Download it again.")
 
 
 def plain(cell: str) -> str:
-    """A cell without the quotes around it."""
+    """Remove the quotes around a cell."""
     text = cell.strip()
     if len(text) >= 2 and text[0] == text[-1] == '"':
         text = text[1:-1].replace('""', '"').strip()
     return text
 
 
-Attributes = dict[str, list[str]]
-_PAIR = re.compile(r"\s*([A-Za-z][A-Za-z0-9 _/().-]{1,40}?)\s*(?:=|:(?!//))\s*(\S[^;]*)")
-
-
 def read_series_soft(path: Path) -> GeoSeries:
-    """The series of a SOFT file (family, brief answer, GDS, or samples alone); tables are skipped, but counted.
+    """Read the series of a SOFT file (family, brief answer, GDS, or samples alone); rows of tables are only counted.
 
     Raises:
         InputError: It is no SOFT file, is cut off, or describes no series and no sample.
@@ -254,7 +236,7 @@ def read_series_soft(path: Path) -> GeoSeries:
 
 
 def series_of(lines: Lines) -> GeoSeries:
-    """The same from lines that are open already."""
+    """Read the series of SOFT lines, like `read_series_soft`."""
     series: SoftEntity | None = None
     samples: list[GeoSample] = []
     notes: list[str] = []
@@ -274,7 +256,7 @@ def series_of(lines: Lines) -> GeoSeries:
             platforms.append(entity.name)
             organisms += entity.attributes.get("organism", [])
         elif entity.kind == "SAMPLE":
-            samples.append(sample_of(entity.name, entity.attributes, _value_column(entity)))
+            samples.append(sample_of(entity.name, entity.attributes, entity.columns.get("VALUE", "")))
     if lines.latin1_line:
         notes.append(f"line {lines.latin1_line} is not UTF-8 and was read as Latin-1")
     if series is None and not samples:
@@ -282,13 +264,17 @@ def series_of(lines: Lines) -> GeoSeries:
     if series is not None and series.kind == "DATASET":
         return _curated(series, subsets, notes)
     attributes = series.attributes if series is not None else {}
-    name = series.name if series is not None else _own_series(samples, lines.name)
+    if series is not None:
+        name = series.name
+    else:  # a file of samples alone
+        name = samples[0].accession if len(samples) == 1 else lines.name.split(".")[0]
     return _series(name, attributes, samples, platforms, organisms, _summed(notes))
 
 
 def read_series_head(matrix: SeriesMatrix) -> GeoSeries:
-    """The series of a series matrix file."""
-    columns = [dict[str, list[str]]() for _ in range(_sample_count(matrix))]
+    """Build the series from the head of a series matrix file."""
+    width = max((len(row) for rows in matrix.samples.values() for row in rows), default=0)
+    columns = [Attributes() for _ in range(width)]
     for key, rows in matrix.samples.items():
         for row in rows:
             for column, value in zip_longest(columns, row):
@@ -304,7 +290,7 @@ def read_series_head(matrix: SeriesMatrix) -> GeoSeries:
 
 
 def read_series_matrix(path: Path) -> GeoSeries:
-    """The series of a series matrix file, with a note when its table holds no row.
+    """Read the series of a series matrix file, with a note if its table is empty.
 
     Raises:
         InputError: It is no series matrix or is cut off.
@@ -316,14 +302,6 @@ def read_series_matrix(path: Path) -> GeoSeries:
     if first is None:
         return series.model_copy(update={"notes": (*series.notes, f"{path.name}: its expression table is empty")})
     return series
-
-
-def _sample_count(matrix: SeriesMatrix) -> int:
-    return max((len(row) for rows in matrix.samples.values() for row in rows), default=0)
-
-
-def _own_series(samples: Sequence[GeoSample], name: str) -> str:
-    return samples[0].accession if len(samples) == 1 else name.split(".")[0]
 
 
 def _series(
@@ -346,9 +324,7 @@ def _series(
         organisms=tuple(species),
         pubmed_ids=_all(attributes, "pubmed_id"),
         relations=_all(attributes, "relation"),
-        supplementary=tuple(
-            v for k, vs in attributes.items() if k.startswith("supplementary_file") for v in vs if v.upper() != "NONE"
-        ),
+        supplementary=_supplementary(attributes),
         status=_text(attributes, "status"),
         updated=_text(attributes, "last_update_date"),
         samples=tuple(samples),
@@ -357,7 +333,7 @@ def _series(
 
 
 def _curated(entity: SoftEntity, subsets: Sequence[SoftEntity], notes: Sequence[str]) -> GeoSeries:
-    """A GDS: its subsets are its samples' characteristics."""
+    """Build the series of a GDS; its subsets become its samples' characteristics."""
     titles = {c: d for c, d in entity.columns.items() if re.fullmatch(r"GSM\d+", c)}
     facts: dict[str, list[tuple[str, str]]] = {c: [] for c in titles}
     for subset in subsets:
@@ -394,15 +370,14 @@ def _curated(entity: SoftEntity, subsets: Sequence[SoftEntity], notes: Sequence[
 
 
 def _title(described: str) -> str:
-    """`Value for GSM11815: title; src: source` -> the title."""
+    """Cut the title out of `Value for GSM11815: title; src: source`."""
     return re.sub(r"^Value for GSM\d+:\s*", "", described).split("; src:")[0].strip()
 
 
 def sample_of(name: str, attributes: Attributes, value_means: str) -> GeoSample:
-    """A sample from its attributes."""
+    """Build a sample from its attributes."""
     rows = _text(attributes, "data_row_count")
     channels = _text(attributes, "channel_count")
-    description = " ".join(attributes.get("description", ()))
     return GeoSample(
         accession=_text(attributes, "geo_accession") or name,
         title=_text(attributes, "title"),
@@ -413,18 +388,16 @@ def sample_of(name: str, attributes: Attributes, value_means: str) -> GeoSample:
         kind=_text(attributes, "type"),
         channels=int(channels) if channels.isdecimal() and len(channels) < 3 else 1,
         characteristics=_characteristics(attributes),
-        description=description,
-        processing=" ".join(attributes.get("data_processing", ())),
+        description=_text(attributes, "description"),
+        processing=_text(attributes, "data_processing"),
         value_means=value_means,
         rows=int(rows) if rows.isdecimal() and len(rows) < 12 else None,
-        supplementary=tuple(
-            v for k, vs in attributes.items() if k.startswith("supplementary_file") for v in vs if v.upper() != "NONE"
-        ),
+        supplementary=_supplementary(attributes),
     )
 
 
 def _characteristics(attributes: Attributes) -> tuple[tuple[str, str], ...]:
-    """`key: value` of the first channel; of records that have none, `key = value` pairs of the description."""
+    """Split `key: value` of the first channel or, without any, `key = value` pairs of the description."""
     values = attributes.get("characteristics_ch1") or attributes.get("characteristics") or []
     if values:
         return tuple(_split(value) for value in values)
@@ -444,12 +417,8 @@ def _split(value: str) -> tuple[str, str]:
     return "", value.strip()
 
 
-def _value_column(entity: SoftEntity) -> str:
-    return entity.columns.get("VALUE", "")
-
-
 def _counted(entity: SoftEntity) -> str:
-    """What does not fit between an entity's table and what is said of it; brief answers have no tables."""
+    """Skip and count the rows of an entity's table; describe a difference to its stated number of rows."""
     for _ in entity.rows():
         pass
     stated = entity.first("data_row_count") or entity.first("feature_count")
@@ -467,8 +436,9 @@ def _text(attributes: Attributes, key: str) -> str:
 
 
 def _all(attributes: Attributes, key: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_flat(attributes.get(key, ()))))
+    return tuple(dict.fromkeys(v.strip() for v in attributes.get(key, ()) if v.strip()))
 
 
-def _flat(values: Iterable[str]) -> Iterable[str]:
-    return (v.strip() for v in values if v.strip())
+def _supplementary(attributes: Attributes) -> tuple[str, ...]:
+    files = (v for k, values in attributes.items() if k.startswith("supplementary_file") for v in values)
+    return tuple(v for v in files if v.upper() != "NONE")

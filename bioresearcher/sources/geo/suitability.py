@@ -1,17 +1,20 @@
-"""Whether a data set at its source is worth fetching, by rule, from what is known before its values are here."""
+"""Deterministic check of a data set at its source, before its values are fetched."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck, Remote, RemoteFile
 from bioresearcher.sources.datasets.files import MIN_GROUP, MIN_SAMPLES
+from bioresearcher.sources.datasets.formats import SUPPLEMENT_SUFFIXES
+from bioresearcher.sources.datasets.table_stream import plain_suffix
 from bioresearcher.text.format import listing
 
 MAX_BYTES = 500 << 20
-"""Bytes of one file that are fetched at most, when nothing else is set."""
+"""Default limit for the bytes of one fetched file."""
 
 _EXPRESSION = re.compile(
     r"transcriptom|expression|\brna\b|rna-?seq|mrna|\bgenes?\b|signature|microarray|immune|microenvironment", re.I
@@ -45,16 +48,16 @@ _GENE_NAMES = re.compile(
 """Genes and proteins named after a disease."""
 _ANY_ILLNESS = frozenset("disease syndrome disorder infection failure fibrosis infarction sclerosis".split())
 _WEAK = _ANY_ILLNESS | frozenset("tumor cancer carcinoma adenocarcinoma leukemia lymphoma".split())
-"""Too general to decide alone: the words before them say which."""
+"""Words too general to decide alone: the words before them tell which disease it is."""
 _CANCER = re.compile(r"cancer|tumor|neoplas|malignan|leukemi|oma$|metasta")
 _QUALIFIERS = frozenset("clear large small non primary advanced early human late familial".split())
-"""Words before a disease that say nothing of which organ it is in."""
+"""Words before a disease that do not name its organ."""
 _SAME = (
-    "stomach gastric", "liver hepatic hepatocellular", "kidney renal", "lung pulmonary", "breast mammary",
-    "colon colorectal", "brain cerebral", "heart cardiac cardiovascular cardiomyopathy", "skin cutaneous dermal",
-    "womb uterine endometrial endometrioid", "neck squamous", "obesity obese", "diabetes diabetic",
-    "epilepsy epileptic seizure", "schizophrenia schizophrenic", "asthma asthmatic",
-)  # fmt: skip
+    "stomach gastric, liver hepatic hepatocellular, kidney renal, lung pulmonary, breast mammary, "
+    "colon colorectal, brain cerebral, heart cardiac cardiovascular cardiomyopathy, skin cutaneous dermal, "
+    "womb uterine endometrial endometrioid, neck squamous, obesity obese, diabetes diabetic, "
+    "epilepsy epileptic seizure, schizophrenia schizophrenic, asthma asthmatic"
+).split(", ")
 _SYNONYMS = {word: frozenset(line.split()) for line in _SAME for word in line.split()}
 _GENERIC = frozenset(
     "identify identification gene genes key significantly significant associated association associate with from "
@@ -65,11 +68,11 @@ _GENERIC = frozenset(
     "disorder disorders disease diseases syndrome acute chronic type cell cells differential differentially "
     "expressed".split()
 )
-"""Words that say nothing of what an objective is about."""
+"""Words that do not describe an objective's subject."""
 
 
 def check_remote(dataset: Dataset, objective: Objective, organism: tuple[bool, str], *, max_bytes: int) -> DatasetCheck:
-    """Judge a data set that is not here yet. `organism` says whether its organism fits, and how.
+    """Check a data set that is not fetched yet; `organism` is (fits, reason).
 
     `unusable`: wrong organism or assay, too few samples, nothing with values, values too large to fetch, or a bundle
     of other series. `usable with work`: something must be decided or prepared by hand before an analysis.
@@ -98,14 +101,14 @@ def check_remote(dataset: Dataset, objective: Objective, organism: tuple[bool, s
 
 
 def rank(check: DatasetCheck, dataset: Dataset) -> tuple[int, int, int, int, str]:
-    """Sort key, best first: relevant, verdict, number of samples in magnitudes, whether its labels agree, id."""
+    """Make the sort key, best first: relevant, verdict, number of samples, agreement of its labels, id."""
     order = {"usable": 0, "usable with work": 1, "unusable": 2}[check.verdict]
     contradicted = dataset.remote.contradicted if dataset.remote else 0
     return (not check.relevant, order, contradicted > 0, -min(dataset.n_samples, 1000), dataset.id)
 
 
 def _assay(dataset: Dataset, asked: str) -> tuple[bool, str]:
-    """Whether one of its assays is asked for; expression is, unless the objective names only others."""
+    """Check the assay, with the reason; expression fits unless the objective names other assays only."""
     if not dataset.assay:
         return True, "the assay is not stated"
     kinds = [k for k, p in _KINDS.items() if any(p.search(a.strip()) for a in dataset.assay.split(";"))]
@@ -119,13 +122,13 @@ def _assay(dataset: Dataset, asked: str) -> tuple[bool, str]:
 
 @dataclass(frozen=True)
 class Condition:
-    """A disease of an objective: its word and, of general words, what stands before it ("renal cell" carcinoma)."""
+    """Disease of an objective: its word and, for a general one, the words before it ("renal cell" carcinoma)."""
 
     word: str
     before: frozenset[str] = frozenset()
 
     def named_in(self, words: set[str]) -> set[str]:
-        """The words of a text that name it, a wider, or a narrower one of the kind."""
+        """Find the words of a text that name it, or a wider or narrower disease of its kind."""
         if not self.before:
             return {w for w in words if _same_kind(w, self.word)}
         which = {w for q in self.before for w in words & (_SYNONYMS.get(q, frozenset()) | {q})}
@@ -136,7 +139,7 @@ class Condition:
 
 
 def _condition(dataset: Dataset, remote: Remote, objective: str) -> tuple[bool, str]:
-    """Whether it is about the condition: one of the disease words, or a wider or narrower one of the kind."""
+    """Check, with the reason, that it is about the condition, or a wider or narrower one of its kind."""
     wanted = conditions_of(objective)
     text = f"{dataset.title} {remote.summary} {remote.design} {' '.join(remote.groups)}"
     words = {_plain(w) for w in re.findall(r"[A-Za-z][\w-]+", _GENE_NAMES.sub(" ", text))}
@@ -153,7 +156,7 @@ def _condition(dataset: Dataset, remote: Remote, objective: str) -> tuple[bool, 
 
 
 def conditions_of(text: str) -> set[Condition]:
-    """The diseases an objective names, words in the singular."""
+    """Find the diseases that an objective names, in the singular."""
     found = set()
     for match in _DISEASE.finditer(text):
         word = _plain(match[0])
@@ -168,7 +171,7 @@ def conditions_of(text: str) -> set[Condition]:
 
 
 def _same_kind(word: str, condition: str) -> bool:
-    """Equal, of the same organ, or one is the end of the other: liposarcoma is a sarcoma."""
+    """Return True for equal words, the same organ, or a common ending: liposarcoma is a sarcoma."""
     if word == condition or word in _SYNONYMS.get(condition, ()):
         return True
     short, long = sorted((word, condition), key=len)
@@ -204,15 +207,15 @@ def _blocking(dataset: Dataset, remote: Remote, max_bytes: int) -> list[str]:
 
 
 def too_large(file: RemoteFile, max_bytes: int) -> str:
-    """One line on a file that is not fetched because of its announced size."""
+    """Explain that a file is too large to be fetched."""
     return f"{file.name} has {_size(file.bytes or 0)}; at most {_size(max_bytes)} are fetched (max_data_mb)"
 
 
 def values_in(remote: Remote) -> list[RemoteFile]:
-    """The files that may hold values per sample, the best first."""
+    """List the files that may hold values per sample, the best first."""
     matrices = [] if remote.matrix_empty else [f for f in remote.files if f.contents == "series matrix"]
     tables = [f for f in remote.files if f.contents == "values"]
-    unknown = [f for f in remote.files if f.contents == "other" and re.search(r"\.(txt|tsv|csv|xlsx)(\.gz)?$", f.name)]
+    unknown = [f for f in remote.files if f.contents == "other" and plain_suffix(Path(f.name)) in SUPPLEMENT_SUFFIXES]
     return [*matrices, *sorted(tables, key=_counts_first), *unknown]
 
 

@@ -1,10 +1,7 @@
-"""Answers of E-utilities for `db=gds`: summaries as JSON (version 0.3) and as XML (versions 1 and 2).
+"""Readers of GEO's answers: E-utilities' summaries for `db=gds`, and the listings of its file folders.
 
-Fields: https://www.ncbi.nlm.nih.gov/geo/info/geo_paccess.html; the three shapes hold the same ones under different
-spellings, so they are brought to one form first: names in lower case without underscores.
-
-Where GEO keeps what, and its folder listings.
-
+Summaries come as JSON (version 0.3) or XML (versions 1 and 2) with the same fields under different spellings, so names
+are first reduced to lower case without underscores (https://www.ncbi.nlm.nih.gov/geo/info/geo_paccess.html).
 Folders: https://www.ncbi.nlm.nih.gov/geo/info/download.html; the last three digits of an accession become `nnn`.
 """
 
@@ -13,13 +10,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
-
-from lxml import etree
 
 from bioresearcher.errors import InputError, ServiceAnswerError
 from bioresearcher.schemas.dataset import Contents, EntryType, GeoSummary, RemoteFile
+from bioresearcher.sources.datasets.formats import SUPPLEMENT_SUFFIXES
+from bioresearcher.sources.datasets.table_stream import plain_suffix
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
 
 Fields = dict[str, Any]
 _MAX_SAMPLES = 5000
@@ -28,13 +29,13 @@ _PREFIX: Final = {"GDS": 0, "GPL": 100_000_000, "GSE": 200_000_000, "GSM": 300_0
 
 
 def uid_of(accession: str) -> str | None:
-    """The number of a GEO accession in `db=gds`; None when the accession has no such number."""
+    """Return the uid of a GEO accession in `db=gds`; None if it has none."""
     match = re.fullmatch(r"(GSE|GDS|GPL|GSM)([1-9]\d{0,7})", accession)
     return str(_PREFIX[match[1]] + int(match[2])) if match else None
 
 
 def read_summaries(body: bytes, name: str = "esummary") -> tuple[list[GeoSummary], dict[str, str]]:
-    """The records of an answer, and what the service says of those it does not have (uid -> its words).
+    """Read the records of an answer, and the errors of those it does not have (uid -> message).
 
     Raises:
         ServiceAnswerError: The answer is none of `db=gds`: damaged, an error page, or of another database.
@@ -52,7 +53,7 @@ def read_summaries(body: bytes, name: str = "esummary") -> tuple[list[GeoSummary
 
 
 def read_uids(body: bytes, name: str = "esearch") -> list[str]:
-    """The record numbers of a JSON esearch answer, in its order.
+    """Read the uids of a JSON esearch answer, in its order.
 
     Raises:
         ServiceAnswerError: The answer is none, or the service says that the query is wrong.
@@ -64,8 +65,8 @@ def read_uids(body: bytes, name: str = "esearch") -> list[str]:
     result = data.get("esearchresult") if isinstance(data, dict) else None
     if not isinstance(result, dict):
         raise _refused(f"{name}: no esearch answer ({_shown(body)}).")
-    if said := result.get("ERROR"):
-        raise _refused(f"{name}: the service says {str(said)[:200]!r}.")
+    if message := result.get("ERROR"):
+        raise _refused(f"{name}: the service says {str(message)[:200]!r}.")
     uids = result.get("idlist")
     if not isinstance(uids, list):
         raise _refused(f"{name}: the esearch answer has no list of records.")
@@ -73,7 +74,7 @@ def read_uids(body: bytes, name: str = "esearch") -> list[str]:
 
 
 def _refused(text: str) -> ServiceAnswerError:
-    """On one line, whatever the answer held."""
+    """Make an error of one line, whatever the answer held."""
     return ServiceAnswerError(" ".join(text.split()))
 
 
@@ -87,8 +88,8 @@ def _from_json(body: bytes, name: str) -> Iterator[tuple[str, Fields]]:
         data = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise _refused(f"{name}: not valid JSON; the answer may be cut off ({error}).") from error
-    if isinstance(data, dict) and isinstance(said := data.get("error"), str):
-        raise _refused(f"{name}: the service says {said[:200]!r}.")
+    if isinstance(data, dict) and isinstance(message := data.get("error"), str):
+        raise _refused(f"{name}: the service says {message[:200]!r}.")
     result = data.get("result") if isinstance(data, dict) else None
     uids = result.get("uids") if isinstance(result, dict) else None
     if not isinstance(result, dict) or not isinstance(uids, list):
@@ -101,26 +102,28 @@ def _from_json(body: bytes, name: str) -> Iterator[tuple[str, Fields]]:
 
 
 def _from_xml(body: bytes, name: str) -> Iterator[tuple[str, Fields]]:
+    from lxml import etree
+
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(body, parser)
     except etree.XMLSyntaxError as error:
         raise _refused(f"{name}: not valid XML; the answer may be cut off ({error.msg}).") from error
     if root.tag != "eSummaryResult":
-        said = " ".join(str(root.xpath("string()")).split())[:120]
-        raise _refused(f"{name}: no esummary answer but <{root.tag}> ({said!r}).")
+        message = " ".join(str(root.xpath("string()")).split())[:120]
+        raise _refused(f"{name}: no esummary answer but <{root.tag}> ({message!r}).")
     for record in root.iter("DocSum"):
         fields = {_key(item.get("Name", "")): _item(item) for item in record.findall("Item")}
         yield (record.findtext("Id") or ""), fields
     for record in root.iter("DocumentSummary"):
         uid = record.get("uid", "")
-        yield uid, {_key(str(child.tag)): _element(child) for child in record.iterchildren(tag=etree.Element)}
+        yield uid, {_key(str(child.tag)): _element(child) for child in record.iterchildren("*")}
     for error_element in root.findall("ERROR"):
         raise _refused(f"{name}: the service says {(error_element.text or '').strip()[:200]!r}.")
 
 
-def _item(item: etree._Element) -> object:
-    """Version 1: `<Item Name= Type=List|Structure|String>`."""
+def _item(item: _Element) -> object:
+    """Read a field of version 1: `<Item Name= Type=List|Structure|String>`."""
     kind = item.get("Type")
     if kind == "List":
         return [_item(child) for child in item.findall("Item")]
@@ -129,14 +132,14 @@ def _item(item: etree._Element) -> object:
     return (item.text or "").strip()
 
 
-def _element(element: etree._Element) -> object:
-    """Version 2: an element with elements in it is a list of theirs, or one record."""
-    children = list(element.iterchildren(tag=etree.Element))
+def _element(element: _Element) -> object:
+    """Read a field of version 2; an element with child elements is a list of values or of records."""
+    children = list(element.iterchildren("*"))
     if not children:
         return (element.text or "").strip()
     if all(len(c) == 0 and c.tag in ("int", "string") for c in children):
         return [(c.text or "").strip() for c in children]
-    return [{_key(str(f.tag)): _element(f) for f in c.iterchildren(tag=etree.Element)} for c in children]
+    return [{_key(str(f.tag)): _element(f) for f in c.iterchildren("*")} for c in children]
 
 
 def _key(name: str) -> str:
@@ -204,7 +207,6 @@ _RESULTS = re.compile(
     r"|deseq|edger|limma|cuffdiff|enrich|gsea|(?<![a-z])go_",
     re.I,
 )
-_TABLE = re.compile(r"\.(txt|tsv|csv|tab|xlsx)(\.gz)?$", re.I)
 _RAW = re.compile(
     r"\.(cel|idat|fastq|fq|bam|bw|bigwig|bedgraph|wig|bed|narrowpeak|broadpeak|gpr|pair|fcs)(\.gz)?$", re.I
 )
@@ -213,7 +215,7 @@ _WORDS = re.compile(r"readme|metadata|meta[_.-]|sample[_.-]?(info|sheet|key)|phe
 
 
 def folder_of(files_url: str, accession: str) -> str:
-    """The folder of an accession below the address of GEO's files, with a slash at its end.
+    """Build the URL of an accession's folder, with a slash at its end.
 
     Raises:
         InputError: It is no accession of GEO.
@@ -225,7 +227,7 @@ def folder_of(files_url: str, accession: str) -> str:
 
 
 def read_listing(body: bytes, folder: str) -> list[RemoteFile]:
-    """The files of a folder listing, with their rounded sizes. Links that lead elsewhere are left out.
+    """Read the files of a folder listing, with their rounded sizes; links that lead elsewhere are left out.
 
     Raises:
         ServiceAnswerError: It is no folder listing.
@@ -245,14 +247,14 @@ def read_listing(body: bytes, folder: str) -> list[RemoteFile]:
 
 
 def contents_of(name: str) -> Contents:
-    """What a file's name says it holds."""
+    """Guess the contents of a file from its name."""
     if name.endswith(("_series_matrix.txt.gz", "_series_matrix.txt")):
         return "series matrix"
     if _ARCHIVE.search(name):
         return "archive"
     if _RAW.search(name):
         return "raw"
-    if not _TABLE.search(name):
+    if plain_suffix(Path(name)) not in SUPPLEMENT_SUFFIXES:
         return "other"
     if _WORDS.search(name):
         return "description"
@@ -262,6 +264,6 @@ def contents_of(name: str) -> Contents:
 
 
 def platform_of(name: str, default: str) -> str:
-    """The platform of a series matrix file: named in files of series with several, else the series' only one."""
+    """Find the platform in the name of a series matrix file; else `default`, the series' only one."""
     match = re.match(r"GSE\d+-(GPL\d+)_series_matrix", name)
     return match[1] if match else default

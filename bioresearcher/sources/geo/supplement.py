@@ -1,8 +1,7 @@
-"""Supplementary tables of values (counts, TPM, FPKM …) as rows, their columns linked to the series' samples.
+"""Readers of supplementary values (counts, TPM, FPKM …): tables linked to the samples, and archives (`GSE…_RAW.tar`).
 
-`GSE…_RAW.tar`: what is in it, by GEO's own list, and tables of single samples in it laid side by side.
-
-Nothing is unpacked to a path of the archive's choosing: members are read through the archive, by our own names.
+An archive holds a table per sample; they are laid side by side. Nothing is unpacked to a path that the archive chooses:
+members are read through the archive and written under our own names.
 """
 
 from __future__ import annotations
@@ -27,17 +26,22 @@ from bioresearcher.sources.datasets.formats import excel_tables, plain_file
 from bioresearcher.sources.datasets.table_stream import GZIP, LineLimits, Lines, open_lines, plain_suffix, unpacked
 from bioresearcher.sources.geo.matrix import MAX_SAMPLES_SIDE_BY_SIDE, Row, SampleRows, gene_column
 
+MEMBER_TEXT = 512 << 20
+"""Most bytes of text of one archive member, unpacked."""
 _PEEK = 60
 _ANNOTATION = re.compile(
     r"^(length|start|end|chr\w*|chromosome|strand|width|entrez\w*|gene_?id|geneid|band|exon\w*|biotype|gc\w*|p_?val\w*"
     r"|padj|fdr|log2?_?fc|log2foldchange|basemean|stat|lfcse|t|b|logcpm|lr)$",
     re.I,
 )
+_TABLE = re.compile(r"(GSM\d{3,9})[^/]*\.(txt|tsv|csv|tab|counts?)(\.gz)?$", re.I)
+_COUNTS = re.compile(r"expected_?count|est_?counts|numreads|^counts?$|raw_?counts?|reads|_count", re.I)
+_SUMMARY = ("__", "N_", "no_feature", "ambiguous", "too_low", "not_aligned", "alignment_not")
 
 
 @dataclass
 class SupplementRows:
-    """A supplementary table as rows of values.
+    """Supplementary table as rows of values.
 
     Attributes:
         path: The file; `.xlsx` or delimited text, plain or gzipped.
@@ -81,7 +85,7 @@ class SupplementRows:
                 self.genes = {r[0]: r[at] for r in islice(rows, 1, None) if at < len(r) and not is_missing(r[at])}
 
     def __iter__(self) -> Iterator[Row]:
-        """The rows; those without a feature name are left out."""
+        """Yield the rows; those without a feature name are left out."""
         with closing(self._raw()) as rows:
             for row in islice(rows, 1, None):
                 if row and row[0].strip():
@@ -92,7 +96,7 @@ class SupplementRows:
 
 
 def _excel(path: Path) -> Generator[list[str], None, None]:
-    """The first sheet that holds more than two rows."""
+    """Yield the rows of the first sheet that has more than two."""
     with plain_file(path) as plain:
         for table in excel_tables(plain):
             head = list(islice(table.rows, 3))
@@ -103,20 +107,15 @@ def _excel(path: Path) -> Generator[list[str], None, None]:
 
 
 def _delimited(path: Path) -> Generator[list[str], None, None]:
-    """Rows of a text table whose separator is the most frequent one of its first line; ## lines are left out."""
+    """Yield the rows of a text table; the separator is the most frequent in its first line, ## lines are skipped."""
     with open_lines(path) as lines:
         text = (line for line in iter(lines) if line.strip() and not line.startswith("##"))
         first = next(text, "")
         separator = max("\t,; ", key=first.count)
         try:
-            yield from csv.reader(_again(first, text), delimiter=separator)
+            yield from csv.reader(chain((first,), text), delimiter=separator)
         except csv.Error as error:
             raise InputError(f"{path.name}: cannot be read as a table ({error}).") from error
-
-
-def _again(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def _is_value(name: str, cells: Sequence[str]) -> bool:
@@ -127,7 +126,7 @@ def _is_value(name: str, cells: Sequence[str]) -> bool:
 
 
 def link_columns(columns: Sequence[str], samples: Sequence[GeoSample]) -> dict[str, str]:
-    """Column -> sample accession: by accession, title, or description; only where it fits exactly one of each."""
+    """Link columns to sample accessions by accession, title, or description, only one to one."""
     found: dict[str, str] = {}
     for names_of in (_exact_names, _loose_names):
         links: dict[str, set[str]] = {}
@@ -152,7 +151,7 @@ def _exact_names(sample: GeoSample) -> set[str]:
 
 
 def _loose_names(sample: GeoSample) -> set[str]:
-    """The title, what it says after a colon or in brackets, a short description, and characteristics that name it."""
+    """List the title, its part after a colon or in brackets, a short description, and naming characteristics."""
     texts = [sample.title, sample.title.split(":")[-1], *re.findall(r"[\[(]([^\])]+)[\])]", sample.title)]
     texts += [sample.description] if len(sample.description) <= 80 else []
     texts += re.findall(r"[A-Za-z0-9][\w.-]{3,40}", sample.description) if len(sample.description) <= 200 else []
@@ -161,19 +160,12 @@ def _loose_names(sample: GeoSample) -> set[str]:
 
 
 def _loose(name: str) -> str:
-    """Lower case letters and digits only; an X that R puts before a digit is left out."""
+    """Reduce to lower case letters and digits, without the X that R puts before a digit."""
     return re.sub(r"[\W_]+", "", re.sub(r"^X(?=\d)", "", name)).lower()
 
 
-MEMBER_TEXT = 512 << 20
-"""Text of one member, unpacked."""
-_TABLE = re.compile(r"(GSM\d{3,9})[^/]*\.(txt|tsv|csv|tab|counts?)(\.gz)?$", re.I)
-_COUNTS = re.compile(r"expected_?count|est_?counts|numreads|^counts?$|raw_?counts?|reads|_count", re.I)
-_SUMMARY = ("__", "N_", "no_feature", "ambiguous", "too_low", "not_aligned", "alignment_not")
-
-
 def read_filelist(body: bytes, archive: RemoteFile) -> RemoteFile:
-    """The archive with what GEO's `filelist.txt` says is in it; `values` when it holds a table per sample."""
+    """Describe an archive by GEO's `filelist.txt`; its contents are `values` if it holds a table per sample."""
     kinds: Counter[str] = Counter()
     tables = 0
     for line in body.decode("utf-8", "replace").splitlines()[:200_000]:
@@ -190,7 +182,7 @@ def read_filelist(body: bytes, archive: RemoteFile) -> RemoteFile:
 
 @contextmanager
 def archive_rows(path: Path, samples: Sequence[GeoSample]) -> Iterator[SampleRows]:
-    """The values of the samples' tables in an archive.
+    """Lay the values of the samples' tables in an archive side by side.
 
     Raises:
         InputError: It is no archive, or holds no table of a sample of the series.
@@ -218,7 +210,7 @@ def archive_rows(path: Path, samples: Sequence[GeoSample]) -> Iterator[SampleRow
 
 
 def _spill(content: IO[bytes], name: str, target: Path) -> int:
-    """Write feature and value of one member's table; the number of rows."""
+    """Write feature and value of one member's table and return the number of rows."""
     packed = content.read(2) == GZIP
     content.seek(0)
     lines = Lines(unpacked(content, packed=packed), name, LineLimits(text_bytes=MEMBER_TEXT))
@@ -241,7 +233,7 @@ def _spill(content: IO[bytes], name: str, target: Path) -> int:
 
 
 def _value_column(first: Sequence[str], body: Sequence[Sequence[str]]) -> tuple[int, bool]:
-    """(place of the values, whether there is a header): a column named like counts, else the last one with numbers."""
+    """Find the column of values (named like counts, else the last with numbers), and if there is a header."""
     width = len(first)
     numeric = [
         i for i in range(1, width) if body and all(i < len(row) and as_number(row[i]) is not None for row in body)

@@ -1,4 +1,4 @@
-"""Crossref: what publishers and Retraction Watch say was published about a paper after it, by DOI.
+"""Crossref: retractions, concerns and corrections of papers by DOI, from publishers and Retraction Watch.
 
 Works name what updates them (`updated-by`), and notices name what they update (`update-to`); both are asked, because
 older notices are only linked from their side. See Crossref's REST API, `/works`, filters `doi` and `updates`.
@@ -20,18 +20,18 @@ from bioresearcher.sources.http import Http
 BATCH: Final = 20
 _ROWS: Final = 200
 _BYTES: Final = 16 << 20
-_WHAT: Final = {
-    "retraction": "retraction", "partial_retraction": "retraction", "withdrawal": "retraction", "removal": "retraction",
-    "expression_of_concern": "concern", "correction": "correction", "corrigendum": "correction",
-    "erratum": "correction",
-}  # fmt: skip
-"""Crossref's types of updates that say something about a paper's worth; others (new edition, addendum) do not."""
+_NOTICES: Final = {
+    **dict.fromkeys(("retraction", "partial_retraction", "withdrawal", "removal"), "retraction"),
+    **dict.fromkeys(("correction", "corrigendum", "erratum"), "correction"),
+    "expression_of_concern": "concern",
+}
+"""Crossref's types of updates that bear on a paper's reliability; others (new edition, addendum) do not."""
 _STATUS: Final[dict[str, Status]] = {"retraction": "retracted", "concern": "concern", "correction": "corrected"}
 _WORST: Final[tuple[Status, ...]] = ("retracted", "concern", "corrected", "ok")
 
 
 class Crossref:
-    """Crossref; only asked whether papers were retracted, doubted or corrected."""
+    """Source of the status of papers; not of papers themselves."""
 
     name: Final = "crossref"
 
@@ -42,11 +42,11 @@ class Crossref:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The host that is asked."""
+        """Host that is asked."""
         return (urlsplit(self._base).netloc,)
 
     async def recheck(self, papers: Sequence[Paper]) -> list[Paper]:
-        """The papers it has by DOI, with the notices it knows and the status they give.
+        """Return the papers it has by DOI, with its notices and the status that follows from them.
 
         Raises:
             OutsideError: The service cannot be reached or its answer cannot be used.
@@ -59,24 +59,26 @@ class Crossref:
             known = await self._works("doi", some)
             notices = await self._works("updates", some)
             present = {d for work in known if (d := _doi(work.get("DOI")))}
-            said: dict[str, list[Notice]] = {d: [] for d in some}
-            for doi, notice in (*_named(known), *_naming(notices)):
-                if doi in said and notice not in said[doi]:
-                    said[doi].append(notice)
+            by_paper: dict[str, list[Notice]] = {d: [] for d in some}
+            for doi, notice in (*_updates_of(known), *_updated_by(notices)):
+                if doi in by_paper and notice not in by_paper[doi]:
+                    by_paper[doi].append(notice)
             for doi in some:
-                if doi in present or said[doi]:
-                    found.append(_with(by_doi[doi], _unique(said[doi])))
+                if doi in present or by_paper[doi]:
+                    found.append(_with_status(by_doi[doi], _unique(by_paper[doi])))
         return found
 
     async def _works(self, name: str, dois: Sequence[str]) -> list[dict[str, Any]]:
         asked = {"filter": ",".join(f"{name}:{d}" for d in dois), "rows": str(_ROWS), **self._email}
-        answer = await self._http.get(f"{self._base}/works", asked, kind="status", max_bytes=_BYTES, wrong=no_works)
+        answer = await self._http.get(
+            f"{self._base}/works", asked, kind="status", max_bytes=_BYTES, problem_of=works_problem
+        )
         items = json.loads(answer.body)["message"]["items"]
         return [item for item in items if isinstance(item, dict)]
 
 
-def no_works(body: bytes) -> str:
-    """What makes a body useless as a list of works; empty when nothing does."""
+def works_problem(body: bytes) -> str:
+    """Explain why a body is no list of works; empty if it is one."""
     try:
         message = json.loads(body).get("message")
     except (ValueError, AttributeError):
@@ -85,8 +87,13 @@ def no_works(body: bytes) -> str:
     return "" if isinstance(message, dict) and isinstance(message.get("items"), list) else "the answer lists no works"
 
 
-def _named(works: Sequence[dict[str, Any]]) -> Iterator[tuple[str, Notice]]:
-    """What works say that updates them."""
+def status_from(notices: Sequence[Notice]) -> Status:
+    """Return the worst status that notices give a paper; `ok` without any."""
+    return min((_STATUS[n.what] for n in notices), key=_WORST.index, default="ok")
+
+
+def _updates_of(works: Sequence[dict[str, Any]]) -> Iterator[tuple[str, Notice]]:
+    """Yield (DOI, notice) of the updates that works name for themselves."""
     for work in works:
         doi = _doi(work.get("DOI"))
         for update in _list(work.get("updated-by")):
@@ -95,8 +102,8 @@ def _named(works: Sequence[dict[str, Any]]) -> Iterator[tuple[str, Notice]]:
                 yield doi, notice
 
 
-def _naming(works: Sequence[dict[str, Any]]) -> Iterator[tuple[str, Notice]]:
-    """What notices say that they update."""
+def _updated_by(works: Sequence[dict[str, Any]]) -> Iterator[tuple[str, Notice]]:
+    """Yield (DOI, notice) of the works that notices name as updated."""
     for work in works:
         for update in _list(work.get("update-to")):
             doi, notice = _doi(update.get("DOI")), _notice(update, _doi(work.get("DOI")))
@@ -105,7 +112,7 @@ def _naming(works: Sequence[dict[str, Any]]) -> Iterator[tuple[str, Notice]]:
 
 
 def _notice(update: dict[str, Any], doi: str | None) -> Notice | None:
-    what = _WHAT.get(re.sub(r"[\s-]+", "_", str(update.get("type", "")).strip().lower()))
+    what = _NOTICES.get(re.sub(r"[\s-]+", "_", str(update.get("type", "")).strip().lower()))
     if what is None:
         return None
     source = "retraction watch" if update.get("source") == "retraction-watch" else Crossref.name
@@ -113,7 +120,7 @@ def _notice(update: dict[str, Any], doi: str | None) -> Notice | None:
 
 
 def _date(value: object) -> str | None:
-    """`2020-01-31` of Crossref's date parts, as far as they go."""
+    """Format Crossref's date parts as `2020-01-31`, as far as they go."""
     parts = value.get("date-parts") if isinstance(value, dict) else None
     first = parts[0] if isinstance(parts, list) and parts and isinstance(parts[0], list) else []
     numbers = [n for n in first[:3] if isinstance(n, int)]
@@ -121,13 +128,12 @@ def _date(value: object) -> str | None:
 
 
 def _unique(notices: Sequence[Notice]) -> list[Notice]:
-    """A notice once, though a publisher and Retraction Watch both tell it."""
+    """Drop repeats of a notice that both a publisher and Retraction Watch give."""
     return list({(n.what, n.doi): n for n in reversed(notices)}.values())[::-1]
 
 
-def _with(paper: Paper, notices: Sequence[Notice]) -> Paper:
-    status = min((_STATUS[n.what] for n in notices), key=_WORST.index, default="ok")
-    return paper.model_copy(update={"status": status, "notices": tuple(notices)})
+def _with_status(paper: Paper, notices: Sequence[Notice]) -> Paper:
+    return paper.model_copy(update={"status": status_from(notices), "notices": tuple(notices)})
 
 
 def _list(value: object) -> list[dict[str, Any]]:

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 from bioresearcher.papers.canonical import UnreadablePaper, clean
 from bioresearcher.papers.identifiers import Identifiers, paper_id, record_document
-from bioresearcher.schemas.paper import Document, Notice, Paper, Status
+from bioresearcher.schemas.paper import Document, Notice, Paper
 from bioresearcher.sources.http import Http, ServiceError
-from bioresearcher.sources.literature.eutils import no_xml
+from bioresearcher.sources.literature.crossref import status_from
+from bioresearcher.sources.literature.eutils import xml_problem
 from bioresearcher.sources.literature.pmc import jats_document
 from bioresearcher.sources.protocols import Hits
 
@@ -20,19 +21,25 @@ PAGE: Final = 100
 _SEARCH_BYTES: Final = 32 << 20
 _FULLTEXT_BYTES: Final = 48 << 20
 _FIELDS: Final[Mapping[str, str]] = {
-    "title": "TITLE", "ti": "TITLE", "title/abstract": "TITLE_ABS", "tiab": "TITLE_ABS", "abstract": "ABSTRACT",
-    "publication type": "PUB_TYPE", "pt": "PUB_TYPE", "author": "AUTH", "au": "AUTH", "journal": "JOURNAL",
-    "pmid": "EXT_ID", "uid": "EXT_ID", "doi": "DOI", "aid": "DOI", "pmcid": "PMCID", "language": "LANG",
-}  # fmt: skip
-"""PubMed's tags and the fields that mean the same here; headings and other tags are looked for anywhere."""
+    **dict.fromkeys(("title", "ti"), "TITLE"),
+    **dict.fromkeys(("title/abstract", "tiab"), "TITLE_ABS"),
+    **dict.fromkeys(("publication type", "pt"), "PUB_TYPE"),
+    **dict.fromkeys(("author", "au"), "AUTH"),
+    **dict.fromkeys(("pmid", "uid"), "EXT_ID"),
+    **dict.fromkeys(("doi", "aid"), "DOI"),
+    "abstract": "ABSTRACT",
+    "journal": "JOURNAL",
+    "pmcid": "PMCID",
+    "language": "LANG",
+}
+"""PubMed's tags and the same fields here; terms with other tags, as headings, are searched in all fields."""
 _TERM: Final = re.compile(r'("[^"]*"|[^\s()\[\]"]+)\s*\[([^\]]*)\]')
 _TAG: Final = re.compile(r"<[^>]{1,40}>")
 _NOTICES: Final = {"retraction in": "retraction", "expression of concern in": "concern", "erratum in": "correction"}
-_STATUS: Final[dict[str, Status]] = {"retraction": "retracted", "concern": "concern", "correction": "corrected"}
 
 
 class EuropePmc:
-    """Europe PMC."""
+    """Source of papers, preprints, their status and open full text."""
 
     name: Final = "europepmc"
 
@@ -43,11 +50,11 @@ class EuropePmc:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The host that is asked."""
+        """Host that is asked."""
         return (urlsplit(self._base).netloc,)
 
     async def search(self, query: str, limit: int) -> Hits:
-        """The papers and preprints that answer a query with PubMed's tags, by the service's own relevance.
+        """Find the papers and preprints that match a query with PubMed's tags, by the service's own relevance.
 
         Raises:
             OutsideError: The service cannot be reached or its answer cannot be used.
@@ -58,7 +65,7 @@ class EuropePmc:
         while len(papers) < limit or cursor == "*":
             page = await self._page(asked, cursor, min(PAGE, max(1, limit)))
             total = int(page.get("hitCount") or 0)
-            rows = (page.get("resultList") or {}).get("result") or []
+            rows = _rows(page)
             papers += [p for p in map(_paper, rows) if p is not None]
             following = page.get("nextCursorMark")
             if not rows or not following or following == cursor:
@@ -68,7 +75,7 @@ class EuropePmc:
         return Hits(tuple(papers[: max(0, limit)]), total, asked, warnings if "[mesh" in query.lower() else ())
 
     async def recheck(self, papers: Sequence[Paper]) -> list[Paper]:
-        """The papers it has by PMID or DOI, with what it says of retraction now.
+        """Return the papers it has by PMID or DOI, with their current status and notices.
 
         Raises:
             OutsideError: The service cannot be reached.
@@ -80,7 +87,7 @@ class EuropePmc:
             if not named:
                 continue
             page = await self._page(" OR ".join(named), "*", PAGE, kind="status")
-            rows = [p for p in map(_paper, (page.get("resultList") or {}).get("result") or []) if p is not None]
+            rows = [p for p in map(_paper, _rows(page)) if p is not None]
             for paper in some:
                 known = next(
                     (r for r in rows if (r.pmid and r.pmid == paper.pmid) or (r.doi and r.doi == paper.doi)), None
@@ -90,7 +97,7 @@ class EuropePmc:
         return found
 
     async def full_text(self, paper: Paper) -> Document | None:
-        """The article's JATS where it is open; None when it is not.
+        """Fetch the article's JATS; None if it is not open.
 
         Raises:
             OutsideError: The service cannot be reached.
@@ -99,7 +106,9 @@ class EuropePmc:
             return None
         url = f"{self._base}/{paper.pmcid}/fullTextXML"
         try:
-            answer = await self._http.get(url, self._email, kind="fulltext", max_bytes=_FULLTEXT_BYTES, wrong=no_xml)
+            answer = await self._http.get(
+                url, self._email, kind="fulltext", max_bytes=_FULLTEXT_BYTES, problem_of=xml_problem
+            )
         except ServiceError as error:
             if error.status == 404:
                 return None
@@ -107,7 +116,7 @@ class EuropePmc:
         return jats_document(answer.body, paper)
 
     async def fetch(self, paper_id: str) -> Document:
-        """Full text where it is open, else title and abstract, of a paper named by PMID, PMC id or DOI.
+        """Fetch open full text, else title and abstract, of a paper named by PMID or PMC id.
 
         Raises:
             UnreadablePaper: There is no such paper, or nothing of it can be read.
@@ -124,18 +133,16 @@ class EuropePmc:
         return await self.full_text(rows[0]) or record_document(rows[0])
 
     async def _page(self, query: str, cursor: str, size: int, kind: str = "search") -> dict[str, Any]:
-        asked = {
-            "query": query, "format": "json", "resultType": "core", "pageSize": str(size), "cursorMark": cursor,
-            **self._email,
-        }  # fmt: skip
+        asked = {"query": query, "format": "json", "resultType": "core", "pageSize": str(size), "cursorMark": cursor}
         url = f"{self._base}/search"
-        answer = await self._http.get(url, asked, kind=kind, max_bytes=_SEARCH_BYTES, wrong=_no_page)
+        full = {**asked, **self._email}
+        answer = await self._http.get(url, full, kind=kind, max_bytes=_SEARCH_BYTES, problem_of=_page_problem)
         page: dict[str, Any] = json.loads(answer.body)
         return page
 
 
 def europepmc_query(query: str) -> str:
-    """A query with PubMed's tags as Europe PMC takes it."""
+    """Translate a query with PubMed's tags to Europe PMC's syntax."""
 
     def field(match: re.Match[str]) -> str:
         term, tag = match[1], match[2].strip().lower()
@@ -145,7 +152,11 @@ def europepmc_query(query: str) -> str:
     return _TERM.sub(field, query)
 
 
-def _no_page(body: bytes) -> str:
+def _rows(page: dict[str, Any]) -> list[dict[str, Any]]:
+    return (page.get("resultList") or {}).get("result") or []
+
+
+def _page_problem(body: bytes) -> str:
     try:
         page = json.loads(body)
     except ValueError:
@@ -155,17 +166,13 @@ def _no_page(body: bytes) -> str:
 
 
 def _paper(row: dict[str, Any]) -> Paper | None:
-    """A core result as a paper; None without title or identifier."""
+    """Read a core result as a paper; None without title or identifier."""
     found = Identifiers.of(pmid=row.get("pmid"), pmcid=row.get("pmcid"), doi=row.get("doi"))
     title = _plain(row.get("title"))
     if not title or not found.keys():
         return None
     types = [_plain(t) for t in (row.get("pubTypeList") or {}).get("pubType") or []]
     notices = tuple(_notices(row))
-    retracted = "Retracted Publication" in types
-    status: Status = min(
-        (_STATUS[n.what] for n in notices), key=("retracted", "concern", "corrected").index, default="ok"
-    )
     journal = ((row.get("journalInfo") or {}).get("journal") or {}).get("title")
     publisher = (row.get("bookOrReportDetails") or {}).get("publisher")
     year = str(row.get("pubYear") or "")
@@ -185,7 +192,7 @@ def _paper(row: dict[str, Any]) -> Paper | None:
             [*types, "Preprint"] if row.get("source") == "PPR" and "Preprint" not in types else types
         ),
         languages=(str(row["language"]),) if row.get("language") else (),
-        status="retracted" if retracted else status,
+        status="retracted" if "Retracted Publication" in types else status_from(notices),
         notices=notices,
     )
 
@@ -201,5 +208,5 @@ def _notices(row: dict[str, Any]) -> list[Notice]:
 
 
 def _plain(value: object) -> str:
-    """Text without markup."""
+    """Return text without markup."""
     return clean(_TAG.sub("", value)) if isinstance(value, str) else ""

@@ -1,7 +1,7 @@
-"""What E-utilities answer: esearch, epost, esummary, elink and espell, in the shapes of their DTDs.
+"""Readers of E-utilities' XML answers: esearch, epost, esummary, elink and espell, by their DTDs.
 
-An answer that says it is an error, or that is none of these, is a `ServiceError` with the service's own words. JSON
-answers are not asked for and are refused like anything else that is no XML.
+An error answer, or anything else that is none of these, is a `ServiceError` with the service's own words. JSON answers
+are not requested and are refused like anything else that is no XML.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LOST: Final = ("ErrorList/PhraseNotFound", "WarningList/QuotedPhraseNotFound", 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Where the history server keeps a list of ids."""
+    """Place of a list of ids on the history server."""
 
     web_env: str
     query_key: str
@@ -28,7 +28,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """An answer of esearch: `total` ids in all, these of them, and how the query was understood."""
+    """Answer of esearch: number of ids in all, some of them, and the translation of the query."""
 
     total: int
     ids: tuple[str, ...]
@@ -40,14 +40,14 @@ class SearchAnswer:
 
 @dataclass(frozen=True, slots=True)
 class DocumentSummary:
-    """A document's summary; fields are those of version 1 (`Title`, `PubDate`, …), lists joined by `; `."""
+    """Summary of a document; fields are those of version 1 (`Title`, `PubDate`, …), lists joined by `; `."""
 
     id: str
     fields: dict[str, str]
 
 
 def xml_of(body: bytes) -> _Element:
-    """The root of an answer, parsed without entities, DTD or network.
+    """Parse an answer without entities, DTD or network.
 
     Raises:
         ServiceError: It is not well-formed.
@@ -62,8 +62,8 @@ def xml_of(body: bytes) -> _Element:
         raise ServiceError(f"the answer is cut off or not well-formed XML: {first}.") from error
 
 
-def no_xml(body: bytes) -> str:
-    """What makes a body useless as XML; empty when nothing does."""
+def xml_problem(body: bytes) -> str:
+    """Explain why a body is no XML; empty if it is."""
     start = body[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not start:
         return "the answer is empty"
@@ -79,7 +79,7 @@ def no_xml(body: bytes) -> str:
 
 
 def read_search(body: bytes) -> SearchAnswer:
-    """An answer of esearch.
+    """Read an answer of esearch.
 
     Raises:
         ServiceError: It is an error or no such answer.
@@ -89,21 +89,21 @@ def read_search(body: bytes) -> SearchAnswer:
     if not (count.isascii() and count.isdecimal()):
         raise ServiceError("PubMed's answer to a search holds no number of hits.")
     lost = [clean(e.text or "").strip('"') for path in _LOST for e in root.iterfind(path) if (e.text or "").strip()]
-    said = [f"field {clean(e.text or '')} is not known" for e in root.iterfind("ErrorList/FieldNotFound")]
-    said += [f"“{clean(e.text or '')}” was ignored" for e in root.iterfind("WarningList/PhraseIgnored")]
-    said += [clean(e.text or "") for e in root.iterfind("WarningList/OutputMessage")]
+    warnings = [f"field {clean(e.text or '')} is not known" for e in root.iterfind("ErrorList/FieldNotFound")]
+    warnings += [f"“{clean(e.text or '')}” was ignored" for e in root.iterfind("WarningList/PhraseIgnored")]
+    warnings += [clean(e.text or "") for e in root.iterfind("WarningList/OutputMessage")]
     return SearchAnswer(
         total=int(count),
         ids=tuple(clean(e.text or "") for e in root.iterfind("IdList/Id")),
         translation=clean(root.findtext("QueryTranslation") or ""),
         missing=tuple(dict.fromkeys(lost)),
-        warnings=tuple(said),
+        warnings=tuple(warnings),
         history=_history(root),
     )
 
 
 def read_post(body: bytes) -> History:
-    """An answer of epost.
+    """Read an answer of epost.
 
     Raises:
         ServiceError: It is an error or no such answer.
@@ -115,7 +115,7 @@ def read_post(body: bytes) -> History:
 
 
 def read_summaries(body: bytes) -> tuple[list[DocumentSummary], dict[str, str]]:
-    """The summaries of an answer of esummary, and id → error of the documents that have none.
+    """Read the summaries of an answer of esummary, and id → error of the documents without one.
 
     Raises:
         ServiceError: It is an error as a whole or no such answer.
@@ -137,7 +137,7 @@ def read_summaries(body: bytes) -> tuple[list[DocumentSummary], dict[str, str]]:
 
 
 def read_links(body: bytes) -> dict[str, tuple[str, ...]]:
-    """Name of a kind of link (`pubmed_pubmed`) → ids linked so, in the answer's order.
+    """Read an answer of elink: name of a kind of link (`pubmed_pubmed`) → linked ids, in the answer's order.
 
     Raises:
         ServiceError: It is an error or no such answer.
@@ -155,7 +155,7 @@ def read_links(body: bytes) -> dict[str, tuple[str, ...]]:
 
 
 def read_spelling(body: bytes) -> str:
-    """How espell would write a query; empty when it has nothing to say.
+    """Read espell's spelling of a query; empty if it has no suggestion.
 
     Raises:
         ServiceError: It is an error or no such answer.
@@ -164,9 +164,8 @@ def read_spelling(body: bytes) -> str:
 
 
 def _root(body: bytes, name: str) -> _Element:
-    trouble = no_xml(body)
-    if trouble:
-        raise ServiceError(f"PubMed gave no usable answer: {trouble}.")
+    if problem := xml_problem(body):
+        raise ServiceError(f"PubMed gave no usable answer: {problem}.")
     root = xml_of(body)
     if root.tag != name:
         raise ServiceError(f"PubMed answered with <{clean(str(root.tag))[:40]}> in the place of <{name}>.")

@@ -1,4 +1,4 @@
-"""The researcher's own papers: files and folders of JATS XML, PDF, notes and bibliographies."""
+"""Source of the researcher's own papers: files and folders of JATS XML, PDF, notes and bibliographies."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from typing import Final
 from bioresearcher.errors import InputError
 from bioresearcher.papers.canonical import UnreadablePaper, clean
 from bioresearcher.papers.documents import ACCEPTED, SUFFIXES
-from bioresearcher.papers.identifiers import Identifiers
 from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.retrieval.bm25 import Bm25
 from bioresearcher.schemas.paper import Document, Failure, Paper
 from bioresearcher.sources.literature.bibliography import SUFFIXES as BIBLIOGRAPHIES
-from bioresearcher.sources.literature.bibliography import is_bibliography, read_bibliography
+from bioresearcher.sources.literature.bibliography import identifiers, is_bibliography, read_bibliography
 from bioresearcher.sources.protocols import Hits
-from bioresearcher.sources.pubmed_offline.boolean import Text, match, parse, positive_words
+from bioresearcher.sources.pubmed_offline.boolean import StemmedText, match, parse, positive_words
 
 MAX_FILES: Final = 2_000
 HINT: Final = f"Accepted are {ACCEPTED} and bibliographies (.bib, .ris, CSL .json)."
@@ -37,12 +36,12 @@ Loaded = tuple[list[tuple[Paper, Document]], list[Failure]]
 
 @dataclass(frozen=True, slots=True)
 class _Searchable:
-    texts: list[Text]
+    texts: list[StemmedText]
     lexical: Bm25
 
 
 class OwnPapers:
-    """Papers from files and folders given by the user; read once, at the first use.
+    """Papers from files and folders of the user; read once, at the first use.
 
     Attributes:
         bibliographies: Path → sha256 of each bibliography that was read.
@@ -109,7 +108,7 @@ class OwnPapers:
         self._refused.append((path, Failure(item=clean(path.name), stage="load_papers", message=message, hint=hint)))
 
     def load(self) -> Loaded:
-        """All papers with their text, in the order of the files, and a failure for each file that is unreadable.
+        """Read all papers with their text, in the order of the files, and list a failure for each unreadable file.
 
         Files that hold the same paper (same PMID, PMC id, DOI or content) become one: JATS before PDF before
         note, then the longer text; metadata that the chosen file lacks are taken from the others.
@@ -139,12 +138,12 @@ class OwnPapers:
                 failures.append(
                     Failure(item=clean(path.name), stage="load_papers", message=error.message, hint=error.hint)
                 )
-        # what a bibliography itself says is a snapshot of a web page need not be complained of
+        # the refusal of a web page is dropped if a bibliography names it as the snapshot of an entry
         refused = [failure for path, failure in self._refused if path.resolve() not in attached]
         return _merged([item for path in self._files for item in found.get(path, [])]), [*refused, *failures]
 
     async def search(self, query: str, limit: int) -> Hits:
-        """The papers that fulfil at least half of the query's AND clauses and nothing of its NOT, best first.
+        """Find the papers that fulfil at least half of the query's AND clauses and nothing of its NOT, best first.
 
         They are ordered by the share of fulfilled clauses, then by BM25 of the words asked for. A small
         collection would otherwise answer most Boolean queries with nothing.
@@ -156,7 +155,7 @@ class OwnPapers:
         with self._guard:
             if self._searchable is None:
                 texts = [f"{paper.title}\n{paper.abstract}\n{_body(document)}" for paper, document in papers]
-                self._searchable = _Searchable([Text.of(t) for t in texts], Bm25(texts))
+                self._searchable = _Searchable([StemmedText.of(t) for t in texts], Bm25(texts))
             searchable = self._searchable
         tree = parse(query)
         shares = [match(tree, text) for text in searchable.texts]
@@ -166,7 +165,7 @@ class OwnPapers:
         return Hits(tuple(hits[: max(0, limit)]), len(hits), literal=False)
 
     async def fetch(self, paper_id: str) -> Document:
-        """The text of a paper.
+        """Return the text of a paper.
 
         Raises:
             UnreadablePaper: No such paper is among the readable files.
@@ -183,13 +182,12 @@ def _body(document: Document) -> str:
 
 
 def _keys(paper: Paper, document: Document) -> set[str]:
-    named = Identifiers(pmid=paper.pmid, pmcid=paper.pmcid, doi=paper.doi).keys()
     file = {f"file:{paper.sha256}"} if paper.kind != "record" else set()  # a bibliography holds many papers
-    return {*named, *file, f"text:{document.sha256}", f"id:{paper.id}"}
+    return {*identifiers(paper), *file, f"text:{document.sha256}", f"id:{paper.id}"}
 
 
 def _merged(found: list[tuple[Paper, Document]]) -> list[tuple[Paper, Document]]:
-    """One entry for each paper; papers are the same when any of their keys are, also through a third."""
+    """Merge the entries of one paper; entries are one paper if they share any key, also through a third."""
     groups: list[tuple[set[str], list[tuple[Paper, Document]]]] = []
     for item in found:
         keys, members = _keys(*item), [item]

@@ -1,7 +1,7 @@
-"""Full text from PubMed Central, where its licence lets it be read by programs: efetch and the open-access service.
+"""Full text from PubMed Central under licences that let programs read it: efetch and the open-access service.
 
-An article that states an open licence in its JATS is taken; of one that states none PMC's open-access service is asked
-("OA Web Service API", NCBI). Everything else is left alone, also where efetch gives its text.
+An article that states an open licence in its JATS is used; for one without, PMC's open-access service decides
+("OA Web Service API", NCBI). Any other article is not used, even if efetch gives its text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bioresearcher.papers.canonical import UnreadablePaper, clean
 from bioresearcher.papers.jats import read_jats
 from bioresearcher.schemas.paper import Document, Paper
 from bioresearcher.sources.http import Http, ServiceError
-from bioresearcher.sources.literature.eutils import no_xml, xml_of
+from bioresearcher.sources.literature.eutils import xml_of, xml_problem
 
 _FULLTEXT_BYTES: Final = 48 << 20
 _OA_BYTES: Final = 1 << 20
@@ -27,7 +27,7 @@ _OPEN: Final = re.compile(
 
 
 class Pmc:
-    """PubMed Central; `oa` is the address of its open-access service, empty to rest on the stated licence alone."""
+    """Source of full text; `oa` is the address of the open-access service, empty to use the stated licence alone."""
 
     name: Final = "pmc"
 
@@ -38,7 +38,7 @@ class Pmc:
         self._oa = oa
 
     async def full_text(self, paper: Paper) -> Document | None:
-        """The article's text; None when it has none there, or none that is open.
+        """Fetch the article's text; None if it has none there, or none that is open.
 
         Raises:
             OutsideError: PMC cannot be reached.
@@ -47,25 +47,25 @@ class Pmc:
             return None
         asked = {**self._parameters, "db": "pmc", "id": paper.pmcid.removeprefix("PMC"), "retmode": "xml"}
         url = f"{self._eutils}/efetch.fcgi"
-        answer = await self._http.get(url, asked, kind="fulltext", max_bytes=_FULLTEXT_BYTES, wrong=no_xml)
+        answer = await self._http.get(url, asked, kind="fulltext", max_bytes=_FULLTEXT_BYTES, problem_of=xml_problem)
         document = jats_document(answer.body, paper)
         if document is None or _OPEN.search(_permissions(answer.body)):
             return document
         return document if self._oa and await self.licence(paper.pmcid) else None
 
     async def licence(self, pmcid: str) -> str | None:
-        """The licence under which an article is in the open-access subset; None when it is not in it.
+        """Find the licence of an article in the open-access subset; None if it is not in it.
 
         Raises:
             OutsideError: The service cannot be reached or its answer cannot be used.
         """
         asked = {"id": pmcid, **{k: v for k, v in self._parameters.items() if k != "api_key"}}
-        answer = await self._http.get(self._oa, asked, kind="fulltext", max_bytes=_OA_BYTES, wrong=no_xml)
+        answer = await self._http.get(self._oa, asked, kind="fulltext", max_bytes=_OA_BYTES, problem_of=xml_problem)
         return read_licence(answer.body, pmcid)
 
 
 def read_licence(body: bytes, pmcid: str) -> str | None:
-    """What the open-access service says of an article: its licence (`none` when it names none), None when not open.
+    """Read the open-access service's answer: the licence (`none` if it names none), None if the article is not open.
 
     Raises:
         ServiceError: It is no such answer.
@@ -80,7 +80,7 @@ def read_licence(body: bytes, pmcid: str) -> str | None:
 
 
 def jats_document(body: bytes, paper: Paper) -> Document | None:
-    """The article as a document of this paper; None where the answer holds no text of it, as for a closed article."""
+    """Read an article as a document of this paper; None if the answer holds no body, as for a closed article."""
     try:
         _, document = read_jats(body, sha256=hashlib.sha256(body).hexdigest(), source=paper.source)
     except UnreadablePaper:
@@ -90,7 +90,7 @@ def jats_document(body: bytes, paper: Paper) -> Document | None:
 
 
 def _permissions(body: bytes) -> bytes:
-    """What the article says of its licence: not its whole text, where other works' licences may be named."""
+    """Cut out the article's statement of its licence; its text may name other works' licences."""
     front = body.partition(b"</front>")[0]  # figures have licences of their own
     marked = b"<?properties open_access" if b"<?properties open_access" in front else b""
     stated = re.search(rb"<(permissions|license)\b.*?</\1>", front, re.DOTALL)

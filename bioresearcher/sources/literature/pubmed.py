@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,30 +22,30 @@ from bioresearcher.sources.literature.eutils import (
     DocumentSummary,
     History,
     SearchAnswer,
-    no_xml,
     read_links,
     read_search,
     read_spelling,
     read_summaries,
+    xml_problem,
 )
 from bioresearcher.sources.literature.pmc import Pmc
 from bioresearcher.sources.protocols import Hits
 from bioresearcher.sources.pubmed_offline.records import read_record, records_of
 
 BATCH: Final = 200
-"""Records asked for at once; E-utilities want more than 200 ids by POST."""
+"""Records per request; E-utilities want more than 200 ids by POST."""
 PAGE: Final = 1_000
-"""Ids of a search asked for at once; PubMed gives at most 9,999 in all."""
+"""Ids per request of a search; PubMed gives at most 9,999 in all."""
 MOST_IDS: Final = 9_999
 LONG_QUERY: Final = 1_500
 _SEARCH_BYTES: Final = 4 << 20
 _RECORD_BYTES: Final = 64 << 20
 _WAYS: Final = 2
-"""Batches under way at once; the limiter of the host spaces them."""
+"""Batches in flight; the limiter of the host spaces them."""
 
 
 class PubMed:
-    """PubMed; `parameters` go along with every request (`tool`, `email`, `api_key`)."""
+    """Source of papers; `parameters` are part of every request (`tool`, `email`, `api_key`)."""
 
     name: Final = "pubmed"
 
@@ -58,18 +59,18 @@ class PubMed:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The host that is asked."""
+        """Host that is asked."""
         return (urlsplit(self._eutils).netloc,)
 
     async def search(self, query: str, limit: int) -> Hits:
-        """The papers that answer a query, by PubMed's own relevance, and how it was understood.
+        """Find the papers that match a query by PubMed's own relevance, with the translation of the query.
 
         Raises:
             OutsideError: PubMed cannot be reached or its answer cannot be used.
         """
         found = await self._found(query, min(max(0, limit), MOST_IDS))
         if found.history is not None:
-            with suppress(ServiceError):  # what it does not give, by accident or because it forgot, is asked for by id
+            with suppress(ServiceError):  # records that it does not give are fetched by id below
                 await self._from_history(found.history, len(found.ids))
         papers = await self.papers(found.ids)
         warnings = list(found.warnings)
@@ -78,27 +79,25 @@ class PubMed:
         if found.total == 0 and found.missing:
             with suppress(ServiceError):
                 warnings += [f"PubMed would write “{w}”" for w in [await self.spelled(query)] if w]
-        return Hits(
-            tuple(papers[p] for p in found.ids if p in papers),
-            found.total, found.translation, tuple(warnings), found.missing,
-        )  # fmt: skip
+        hits = tuple(papers[p] for p in found.ids if p in papers)
+        return Hits(hits, found.total, found.translation, tuple(warnings), found.missing)
 
     async def _found(self, query: str, limit: int) -> SearchAnswer:
-        """The first `limit` ids of a search, page by page, each once; a total that changes meanwhile is told."""
+        """List the first `limit` ids of a search, page by page, each once; a total that changes is a warning."""
         first = await self._page(query, 0, min(PAGE, limit), history=limit > BATCH)
-        ids, said = list(first.ids), list(first.warnings)
+        ids, warnings = list(first.ids), list(first.warnings)
         start = PAGE
         while start < min(limit, first.total):
             page = await self._page(query, start, min(PAGE, limit - start))
             if page.total != first.total:
-                said.append(f"hits changed from {first.total:,} to {page.total:,} while they were listed")
+                warnings.append(f"hits changed from {first.total:,} to {page.total:,} while they were listed")
             if not page.ids:
                 break
             ids += page.ids
             start += PAGE
         unique = tuple(dict.fromkeys(ids))[:limit]
         history = first.history if len(unique) > BATCH else None
-        return SearchAnswer(first.total, unique, first.translation, first.missing, tuple(dict.fromkeys(said)), history)
+        return replace(first, ids=unique, warnings=tuple(dict.fromkeys(warnings)), history=history)
 
     async def _page(self, query: str, start: int, size: int, *, history: bool = False) -> SearchAnswer:
         asked = {"db": "pubmed", "term": query, "retmax": str(size), "retmode": "xml", "sort": "relevance"}
@@ -111,13 +110,11 @@ class PubMed:
             raise ServiceError(f"{error.message.rstrip('.')} (searched for {query[:80]!r}).") from error
 
     async def _from_history(self, history: History, number: int) -> None:
-        """Take the records of a search from the history server, so that no ids need be sent."""
+        """Fetch the records of a search from the history server, without sending ids."""
 
         async def batch(start: int) -> None:
-            asked = {
-                "db": "pubmed", "WebEnv": history.web_env, "query_key": history.query_key, "retmode": "xml",
-                "retstart": str(start), "retmax": str(min(BATCH, number - start)),
-            }  # fmt: skip
+            asked = {"db": "pubmed", "WebEnv": history.web_env, "query_key": history.query_key, "retmode": "xml"}
+            asked |= {"retstart": str(start), "retmax": str(min(BATCH, number - start))}
             async with self._ways:
                 body = await self._asked("efetch", asked, kind="record", most=_RECORD_BYTES)
             self._known |= {p.pmid or "": p for p in _records(body)}
@@ -125,7 +122,7 @@ class PubMed:
         await asyncio.gather(*(batch(start) for start in range(0, number, BATCH)))
 
     async def summaries(self, pmids: Iterable[str]) -> tuple[list[DocumentSummary], dict[str, str]]:
-        """Title, date, journal and ids of papers in a few bytes each, and PMID → what PubMed says of those without.
+        """Fetch short summaries of papers (title, date, journal, ids), and PMID → error of those without one.
 
         Raises:
             OutsideError: PubMed cannot be reached or its answer cannot be used.
@@ -141,7 +138,7 @@ class PubMed:
         return found, wrong
 
     async def linked(self, pmid: str, name: str = "pubmed_pubmed") -> tuple[str, ...]:
-        """Ids linked to a paper, closest first: `pubmed_pubmed` similar papers, `pubmed_pmc` its article in PMC.
+        """List ids linked to a paper, closest first: `pubmed_pubmed` similar papers, `pubmed_pmc` its article in PMC.
 
         Raises:
             OutsideError: PubMed cannot be reached or its answer cannot be used.
@@ -151,17 +148,17 @@ class PubMed:
         return tuple(i for i in links.get(name, ()) if i != pmid)
 
     async def spelled(self, query: str) -> str:
-        """How PubMed would spell a query; empty when it would write it so.
+        """Ask for PubMed's spelling of a query; empty if it is the same.
 
         Raises:
             OutsideError: PubMed cannot be reached or its answer cannot be used.
         """
         body = await self._asked("espell", {"db": "pubmed", "term": query}, kind="search", most=_SEARCH_BYTES)
-        said = read_spelling(body)
-        return "" if said.casefold() == query.casefold() else said
+        spelling = read_spelling(body)
+        return "" if spelling.casefold() == query.casefold() else spelling
 
     async def papers(self, pmids: Iterable[str], *, kind: str = "record") -> dict[str, Paper]:
-        """PMID → record of those that PubMed has."""
+        """Fetch the records that PubMed has, by PMID."""
         wanted = _pmids(pmids)
         found = {p: self._known[p] for p in wanted if p in self._known and kind == "record"}
         missing = [p for p in wanted if p not in found]
@@ -177,7 +174,7 @@ class PubMed:
         return found
 
     async def recheck(self, papers: Sequence[Paper]) -> list[Paper]:
-        """The papers PubMed has by PMID, with what it says of retraction now.
+        """Return the papers PubMed has by PMID, with their current status and notices.
 
         Raises:
             OutsideError: PubMed cannot be reached.
@@ -190,7 +187,7 @@ class PubMed:
         ]
 
     async def full_text(self, paper: Paper) -> Document | None:
-        """The article's JATS from PubMed Central's open-access part; None when it has none.
+        """Fetch the article's JATS from PubMed Central's open-access part; None if it has none.
 
         Raises:
             OutsideError: It cannot be reached.
@@ -198,7 +195,7 @@ class PubMed:
         return await self._pmc.full_text(paper)
 
     async def fetch(self, paper_id: str) -> Document:
-        """Full text where PubMed Central has it, else title and abstract.
+        """Fetch full text if PubMed Central has it, else title and abstract.
 
         Raises:
             UnreadablePaper: PubMed has no such paper, or nothing of it can be read.
@@ -218,9 +215,9 @@ class PubMed:
         url = f"{self._eutils}/{tool}.fcgi"
         full = {**self._parameters, **asked}
         if sum(map(len, asked.values())) > LONG_QUERY:
-            answer = await self._http.post(url, full, kind=kind, max_bytes=most, wrong=no_xml)
+            answer = await self._http.post(url, full, kind=kind, max_bytes=most, problem_of=xml_problem)
         else:
-            answer = await self._http.get(url, full, kind=kind, max_bytes=most, wrong=no_xml)
+            answer = await self._http.get(url, full, kind=kind, max_bytes=most, problem_of=xml_problem)
         return answer.body
 
 

@@ -1,4 +1,4 @@
-"""Boolean queries as PubMed writes them, read leniently and matched against one's own texts."""
+"""Boolean queries in PubMed's syntax: their tokens, and lenient, graded matching against a few own texts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Final
 
 from bioresearcher.retrieval.bm25 import terms
 
-TOKEN: Final = re.compile(r'"([^"]*)"?|([()])|(\[[^\]]*\]?)|([^\s()"\[\]]+)')
-"""A quoted phrase, a bracket, a field tag, or a word."""
-
+_TOKEN: Final = re.compile(r'"([^"]*)"?|([()])|(\[[^\]]*\]?)|([^\s()"\[\]]+)')
 _WORD: Final = re.compile(r"[^\W_]+")
 _MAX_LENGTH: Final = 4_000
 _MAX_DEPTH: Final = 20
@@ -20,7 +18,7 @@ _MAX_TERMS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Stems that must all stand in a text; side by side when they were quoted."""
+    """Stems that must all occur in a text, side by side if they were quoted."""
 
     stems: tuple[str, ...]
     quoted: bool = False
@@ -36,30 +34,37 @@ class Group:
     excluded: tuple[Term | Group, ...] = ()
 
 
+def tokens(query: str) -> list[tuple[str, str]]:
+    """Split a query into (kind, value): kinds are `quoted`, `word`, `op` (AND, OR, NOT), `tag`, `(` and `)`."""
+    found = []
+    for quoted, bracket, tag, word in _TOKEN.findall(query):
+        if bracket:
+            found.append((bracket, bracket))
+        elif tag:
+            found.append(("tag", " ".join(tag.strip("[]").lower().split())))
+        elif word in ("AND", "OR", "NOT", "&", "|"):
+            found.append(("op", {"&": "AND", "|": "OR"}.get(word, word)))
+        elif quoted or word:
+            found.append(("quoted" if quoted else "word", quoted or word))
+    return found
+
+
 def parse(query: str) -> Group:
-    """The query as a tree. Never fails: unbalanced brackets and quotes close at the end.
+    """Parse a query; unbalanced brackets and quotes close at the end, so it never fails.
 
     Field tags such as `[Title/Abstract]` are left out. Operators are AND, OR and NOT in capitals; words side by
     side are joined by AND; OR binds what stands next to it, as in PubMed from left to right.
     """
-    tokens: list[tuple[str, str]] = []
-    for quoted, bracket, tag, word in TOKEN.findall(query[:_MAX_LENGTH]):
-        if bracket:
-            tokens.append((bracket, bracket))
-        elif word in ("AND", "OR", "NOT", "&", "|"):
-            tokens.append(("op", {"&": "AND", "|": "OR"}.get(word, word)))
-        elif not tag and (quoted or word):
-            tokens.append(("quoted" if quoted else "word", quoted or word))
-    group, _ = _group(tokens[: 4 * _MAX_TERMS], 0, 0)
-    return group
+    found = [token for token in tokens(query[:_MAX_LENGTH]) if token[0] != "tag"]
+    return _group(found[: 4 * _MAX_TERMS], 0, 0)[0]
 
 
-def _group(tokens: list[tuple[str, str]], at: int, depth: int) -> tuple[Group, int]:
+def _group(found: list[tuple[str, str]], at: int, depth: int) -> tuple[Group, int]:
     clauses: list[list[Term | Group]] = []
     excluded: list[Term | Group] = []
     operator = "AND"
-    while at < len(tokens):
-        kind, value = tokens[at]
+    while at < len(found):
+        kind, value = found[at]
         at += 1
         if kind == ")":
             if depth:
@@ -69,7 +74,7 @@ def _group(tokens: list[tuple[str, str]], at: int, depth: int) -> tuple[Group, i
             operator = value
             continue
         if kind == "(":
-            inner, at = _group(tokens, at, depth + 1) if depth < _MAX_DEPTH else (None, at)
+            inner, at = _group(found, at, depth + 1) if depth < _MAX_DEPTH else (None, at)
             member: Term | Group | None = inner if inner and (inner.members or inner.excluded) else None
         else:
             member = _term(value, quoted=kind == "quoted")
@@ -94,23 +99,23 @@ def _term(text: str, *, quoted: bool) -> Term | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A text prepared for matching."""
+class StemmedText:
+    """Text prepared for matching."""
 
     stems: frozenset[str]
     sequence: str
     words: str
 
     @classmethod
-    def of(cls, text: str) -> Text:
+    def of(cls, text: str) -> StemmedText:
         """Prepare a text."""
         stems = terms(text)
         words = " ".join(_WORD.findall(text.casefold()))
         return cls(frozenset(stems), f" {' '.join(stems)} ", f" {words}")
 
 
-def match(query: Group, text: Text) -> float:
-    """How much of a query a text fulfils, 0 to 1; 0 when it holds something excluded.
+def match(query: Group, text: StemmedText) -> float:
+    """Compute how much of a query a text fulfils, 0 to 1; 0 if it holds something excluded.
 
     The share of fulfilled AND clauses, nested ones likewise; of OR alternatives the best. A quoted phrase whose
     words stand apart counts half.
@@ -124,7 +129,7 @@ def match(query: Group, text: Text) -> float:
     return join(shares)
 
 
-def _share(member: Term | Group, text: Text) -> float:
+def _share(member: Term | Group, text: StemmedText) -> float:
     if isinstance(member, Group):
         return match(member, text)
     if member.prefix:
@@ -136,7 +141,7 @@ def _share(member: Term | Group, text: Text) -> float:
 
 
 def positive_words(query: Group) -> list[str]:
-    """The stems and prefixes of everything that is asked for, for ranking."""
+    """List the stems and prefixes of all terms that are not excluded, for ranking."""
     words: list[str] = []
     for member in query.members:
         if isinstance(member, Group):

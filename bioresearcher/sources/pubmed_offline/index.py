@@ -1,4 +1,4 @@
-"""The full-text index of one PubMed XML file: an SQLite file named by the sha256 of what it was made from.
+"""Full-text index of one PubMed XML file: an SQLite file named by the sha256 of the XML.
 
 It is built once, streamed, under a temporary name, and appears under its own only when it is complete. Words are stored
 as stems (FTS5 without content); the record itself, compressed, beside them.
@@ -40,6 +40,7 @@ _PUT_CURRENT: Final = """
 INSERT INTO current VALUES (?, ?, ?) ON CONFLICT (pmid) DO UPDATE SET row = excluded.row, version = excluded.version
 WHERE excluded.version >= current.version OR current.row IS NULL
 """
+_PUT_TEXT: Final = f"INSERT INTO text (rowid, {', '.join(COLUMNS)}) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"  # noqa: S608 - constants
 _FOUND: Final = """
 FROM text JOIN papers p ON p.row = text.rowid JOIN current c ON c.pmid = p.pmid AND c.row = p.row WHERE text MATCH ?
 """
@@ -47,7 +48,7 @@ FROM text JOIN papers p ON p.row = text.rowid JOIN current c ON c.pmid = p.pmid 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What an index holds: records, withdrawn PMIDs, records that could not be read, words in titles and abstracts."""
+    """Counts of an index: records, withdrawn PMIDs, records that could not be read, words in titles and abstracts."""
 
     records: int
     deleted: int
@@ -56,7 +57,7 @@ class Contents:
 
 
 class PubmedIndex:
-    """A finished index; every call opens the file anew, so that it may be used from any thread."""
+    """Finished index; every call opens the file anew, so that any thread may use it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -72,7 +73,7 @@ class PubmedIndex:
             ) from error
 
     def contents(self) -> Contents:
-        """What it holds.
+        """Count its contents.
 
         Raises:
             WorkspaceError: The file is damaged.
@@ -85,18 +86,18 @@ class PubmedIndex:
                 raise WorkspaceError(f"the index {self.path} is incomplete.", hint="Delete it.") from error
 
     def pmids(self) -> Iterator[int]:
-        """All PMIDs that this file says something about, withdrawn ones too."""
+        """Yield all PMIDs of this file, withdrawn ones too."""
         with self._open() as db:
             for (pmid,) in db.execute("SELECT pmid FROM current"):
                 yield pmid
 
     def years(self) -> set[int]:
-        """The years of its records."""
+        """List the years of its records."""
         with self._open() as db:
             return {y for (y,) in db.execute("SELECT value FROM meta WHERE name GLOB 'year-*'")}
 
     def variants(self, prefix: str) -> list[str]:
-        """The stems of words that begin with a prefix, at most a few more than a query may ask for."""
+        """List the stems of words that begin with a prefix, one more than a query may use at most."""
         with self._open() as db:
             rows = db.execute(
                 "SELECT DISTINCT stem FROM words WHERE word >= ? AND word < ? ORDER BY word LIMIT ?",
@@ -105,23 +106,23 @@ class PubmedIndex:
             return [stem for (stem,) in rows]
 
     def documents(self, stem: str) -> int:
-        """In how many records a stem stands."""
+        """Count the records that hold a stem."""
         with self._open() as db:
             row = db.execute("SELECT doc FROM vocabulary WHERE term = ?", (stem,)).fetchone()
         return int(row[0]) if row else 0
 
     def matching(self, expression: str) -> list[int]:
-        """The PMIDs of the records that answer an FTS5 expression."""
+        """List the PMIDs of the records that match an FTS5 expression."""
         with self._open() as db:
             return [pmid for (pmid,) in db.execute(f"SELECT p.pmid {_FOUND}", (expression,))]
 
     def count(self, expression: str) -> int:
-        """How many records answer an FTS5 expression."""
+        """Count the records that match an FTS5 expression."""
         with self._open() as db:
             return int(db.execute(f"SELECT count(*) {_FOUND}", (expression,)).fetchone()[0])
 
     def best(self, expression: str, limit: int, without: Collection[int] = ()) -> list[Paper]:
-        """The records that answer an expression best by BM25 within this file, some PMIDs left out, best first."""
+        """List the records that match an expression, best first by BM25 within this file, without some PMIDs."""
         weights = ", ".join(str(_WEIGHTS.get(c, 1.0)) for c in COLUMNS)
         order = f"SELECT p.pmid, p.row {_FOUND} ORDER BY bm25(text, {weights}), p.pmid DESC"
         with self._open() as db:
@@ -130,14 +131,14 @@ class PubmedIndex:
             return [_unpacked(db.execute(value, (row,)).fetchone()[0]) for row in islice(rows, limit)]
 
     def paper(self, pmid: int) -> Paper | None:
-        """A record by its PMID; None when it is not in this file or was withdrawn."""
+        """Find a record by its PMID; None if it is not in this file or was withdrawn."""
         query = "SELECT p.value FROM current c JOIN papers p ON p.row = c.row WHERE c.pmid = ?"
         with self._open() as db:
             row = db.execute(query, (pmid,)).fetchone()
         return _unpacked(row[0]) if row else None
 
-    def says(self, pmid: int) -> bool:
-        """Whether this file holds or withdraws a PMID."""
+    def mentions(self, pmid: int) -> bool:
+        """Return True if this file holds or withdraws a PMID."""
         with self._open() as db:
             return db.execute("SELECT 1 FROM current WHERE pmid = ?", (pmid,)).fetchone() is not None
 
@@ -151,13 +152,13 @@ def _unpacked(value: bytes) -> Paper:
 
 
 def open_index(file: Path, sha256: str, folder: Path, show: Callable[[int], None] | None = None) -> PubmedIndex:
-    """The index of a file, built when there is none yet; another process that builds it meanwhile is waited for.
+    """Open the index of a file; build it if there is none, or wait for another process that builds it.
 
     Args:
         file: PubMed XML, plain or gzipped.
         sha256: Of the file.
         folder: Where indexes are kept.
-        show: Told after each record how many are indexed; whatever it raises ends the indexing.
+        show: Called after each record with the number indexed; an exception of it ends the indexing.
 
     Raises:
         UnreadablePaper: The file cannot be read to its end; no index is left.
@@ -181,7 +182,7 @@ def open_index(file: Path, sha256: str, folder: Path, show: Callable[[int], None
 
 
 def find_index(sha256: str, folder: Path) -> PubmedIndex | None:
-    """The index of a file with this sha256, None when it is not built yet or was damaged."""
+    """Find the index of a file with this sha256; None if it is not built yet or is damaged."""
     target = _place(sha256, folder)
     return PubmedIndex(target) if _complete(target) else None
 
@@ -191,7 +192,7 @@ def _place(sha256: str, folder: Path) -> Path:
 
 
 def _complete(path: Path) -> bool:
-    """Whether an index is there and whole; a damaged one is made again."""
+    """Return True if an index exists and is whole; a damaged one is removed."""
     if not path.is_file():
         return False
     try:
@@ -238,7 +239,7 @@ def _fill(db: sqlite3.Connection, file: Path, sha256: str, show: Callable[[int],
 
 
 class _Writer:
-    """Puts records into the tables of an index under construction."""
+    """Writer of records into the tables of an index under construction."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -251,8 +252,7 @@ class _Writer:
         self._db.execute("INSERT INTO papers VALUES (?, ?, ?)", (self.rows, record.pmid, _packed(record.paper)))
         self._db.execute(_PUT_CURRENT, (record.pmid, self.rows, record.version))
         texts = self._columns(record)
-        marks = ", ".join("?" * (len(texts) + 1))
-        self._db.execute(f"INSERT INTO text (rowid, {', '.join(COLUMNS)}) VALUES ({marks})", (self.rows, *texts))  # noqa: S608
+        self._db.execute(_PUT_TEXT, (self.rows, *texts))
         if record.year:
             self._years.add(int(record.year))
 
@@ -268,14 +268,13 @@ class _Writer:
 
     def _columns(self, record: Record) -> list[str]:
         paper = record.paper
-        flags = [EVERY, *(["hasabstract"] if paper.abstract else [])]
-        values = {
-            "title": paper.title, "abstract": paper.abstract, "mesh": record.mesh, "major": record.major,
-            "keywords": record.keywords, "substances": record.substances, "authors": record.authors,
-            "journal": record.journal, "types": record.types, "language": record.language, "year": record.year,
-            "ids": " | ".join(filter(None, (paper.pmid, paper.pmcid, paper.doi))), "flags": " ".join(flags),
-        }  # fmt: skip
-        return [self._tokens(values[c], stem=c in STEMMED) for c in COLUMNS]
+        own = {
+            "title": paper.title,
+            "abstract": paper.abstract,
+            "ids": " | ".join(filter(None, (paper.pmid, paper.pmcid, paper.doi))),
+            "flags": f"{EVERY} hasabstract" if paper.abstract else EVERY,
+        }
+        return [self._tokens(own[c] if c in own else getattr(record, c), stem=c in STEMMED) for c in COLUMNS]
 
     def _tokens(self, text: str, *, stem: bool) -> str:
         tokens: list[str] = []

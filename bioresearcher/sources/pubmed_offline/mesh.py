@@ -1,4 +1,4 @@
-"""MeSH headings: the selection that ships with the program, and the narrower headings below each."""
+"""MeSH headings shipped with the program, and the narrower headings below each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TABLE: Final = Path(__file__).with_name("mesh.tsv.gz")
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A MeSH heading with its other names and its tree numbers."""
+    """MeSH heading with its other names and its tree numbers."""
 
     name: str
     others: tuple[str, ...]
@@ -33,7 +33,7 @@ def headings() -> tuple[Heading, ...]:
 
 
 def exploded(name: str) -> tuple[str, ...] | None:
-    """The heading that a name means, then all narrower ones; None when the selection does not know the name.
+    """Expand a name to its heading and all narrower ones; None if the selection does not know the name.
 
     A heading's other names count, as in PubMed: `Breast Cancer` means `Breast Neoplasms`.
     """
@@ -52,7 +52,7 @@ def exploded(name: str) -> tuple[str, ...] | None:
 
 @cache
 def _tables() -> tuple[dict[str, tuple[str, tuple[str, ...]]], list[tuple[str, str]]]:
-    """Name → (heading, tree numbers), and (tree number, heading) in order."""
+    """Build the tables name → (heading, tree numbers), and (tree number, heading) in order."""
     names: dict[str, tuple[str, tuple[str, ...]]] = {}
     for heading in headings():
         for other in heading.others:

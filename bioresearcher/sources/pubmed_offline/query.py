@@ -1,8 +1,8 @@
-"""PubMed's Boolean queries, asked of an SQLite full-text index (FTS5).
+"""Translation of PubMed's Boolean queries to expressions of SQLite's full-text index (FTS5).
 
 Operators are evaluated from left to right without precedence, as PubMed does; brackets group. Words are compared by
-their stems. Headings include narrower ones as far as the program's selection of MeSH knows them; one that it does not
-know is said. Words without a tag are looked for as they are, not mapped to headings.
+their stems. Headings include narrower ones as far as the program's selection of MeSH knows them; an unknown
+one gives a warning. Words without a tag are searched as they are, not mapped to headings.
 """
 
 from __future__ import annotations
@@ -14,28 +14,29 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bioresearcher.retrieval.bm25 import stemmed, words
-from bioresearcher.sources.pubmed_offline.boolean import TOKEN
+from bioresearcher.sources.pubmed_offline.boolean import tokens
 from bioresearcher.sources.pubmed_offline.mesh import exploded
 
 SUBJECT: Final = ("title", "abstract", "mesh", "keywords", "substances")
-COLUMNS: Final = ("title", "abstract", "mesh", "major", "keywords", "substances", "authors", "journal", "types",
-                  "language", "year", "ids", "flags")  # fmt: skip
+COLUMNS: Final = tuple(
+    "title abstract mesh major keywords substances authors journal types language year ids flags".split()
+)
 STEMMED: Final = frozenset(["title", "abstract", "mesh", "major", "keywords", "substances"])
 EVERY: Final = "everyrecord"
 SEPARATOR: Final = "0sep0"
-"""A token between two values of a field, so that no phrase reaches from one into the next."""
+"""Token between two values of a field, so that no phrase reaches from one into the next."""
 
 MAX_LEAVES: Final = 100
 MAX_VARIANTS: Final = 200
 MAX_NESTING: Final = 20
-"""Brackets within brackets that FTS5's parser takes without doubt (30 were tried), those within terms included."""
+"""Most nested brackets of an expression, those within terms included; FTS5's parser took 30."""
 
 _MAX_LENGTH: Final = 8_000
 _MAX_DEPTH: Final = 30
 _ALL: Final = tuple(c for c in COLUMNS if c not in ("major", "flags"))
 _TAGS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    name: (shown, columns)
-    for names, shown, columns in (
+    name: (readable, columns)
+    for names, readable, columns in (
         ("ti title", "Title", ("title",)),
         ("ab abstract", "Abstract", ("abstract",)),
         ("tiab title/abstract", "Title/Abstract", ("title", "abstract", "keywords")),
@@ -54,15 +55,20 @@ _TAGS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     )
     for name in names.split()
 }
-_LANGUAGES: Final = {"english": "eng", "german": "ger", "french": "fre", "spanish": "spa", "chinese": "chi",
-                     "japanese": "jpn", "russian": "rus", "italian": "ita", "portuguese": "por"}  # fmt: skip
+_LANGUAGES: Final = dict(
+    zip(
+        "english german french spanish chinese japanese russian italian portuguese".split(),
+        "eng ger fre spa chi jpn rus ita por".split(),
+        strict=True,
+    )
+)
 _PHRASED: Final = frozenset(["mesh", "major", "types", "journal", "authors", "ids", "language"])
 _YEARS: Final = re.compile(r"\s*(\d{4})(?:/\d{1,2}){0,2}\s*(?::\s*(\d{4})(?:/\d{1,2}){0,2}\s*)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """Words to look for; `tag` is empty when none was given."""
+    """Words to search for; `tag` is empty without a field tag."""
 
     text: str
     quoted: bool = False
@@ -71,7 +77,7 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Two parts joined by AND, OR or NOT; `left` is None when the query begins with NOT."""
+    """Two parts joined by AND, OR or NOT; `left` is None if the query begins with NOT."""
 
     operator: str
     left: Leaf | Node | None
@@ -80,7 +86,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class TranslatedQuery:
-    """A query as the index is asked: FTS5's expression, the same for people, and what was noticed."""
+    """Query translated for the index: FTS5's expression, its readable form, and warnings."""
 
     expression: str
     translation: str
@@ -89,53 +95,36 @@ class TranslatedQuery:
     """(text as written, expression) of each part."""
 
     stems: tuple[str, ...]
-    """What is asked for, for ranking."""
+    """Stems of the terms that are not excluded, for ranking."""
 
 
 class Vocabulary:
-    """What the translation asks the index about; replaced by one that knows the indexed words."""
+    """Facts about the index that the translation needs; this one knows none and is overridden by the files."""
 
     def variants(self, prefix: str) -> Sequence[str]:
-        """The stems of indexed words that begin with a prefix."""
+        """List the stems of indexed words that begin with a prefix."""
         return ()
 
     def years(self) -> Sequence[int]:
-        """The years of the indexed records."""
+        """List the years of the indexed records."""
         return ()
 
-    def stands(self, expression: str) -> bool:
-        """Whether any record answers an expression."""
+    def matches(self, expression: str) -> bool:
+        """Return True if any record matches an expression."""
         return True
 
 
 def parse(query: str) -> Leaf | Node | None:
-    """The query as a tree, None when it asks for nothing; unbalanced brackets and quotes close at the end."""
-    tokens = _tokens(query[:_MAX_LENGTH])[: 6 * MAX_LEAVES]
-    tree, _ = _expression(tokens, 0, 0)
-    return tree
+    """Parse a query; None if it has no terms. Unbalanced brackets and quotes close at the end."""
+    plain = query[:_MAX_LENGTH].replace("“", '"').replace("”", '"')
+    return _expression(tokens(plain)[: 6 * MAX_LEAVES], 0, 0)[0]
 
 
-def _tokens(query: str) -> list[tuple[str, str]]:
-    found = []
-    for quoted, bracket, tag, word in TOKEN.findall(query.replace("“", '"').replace("”", '"')):
-        if bracket:
-            found.append((bracket, bracket))
-        elif tag:
-            found.append(("tag", " ".join(tag.strip("[]").lower().split())))
-        elif word.upper() in ("AND", "OR", "NOT") and word.isupper():
-            found.append(("op", word))
-        elif word in ("&", "|"):
-            found.append(("op", {"&": "AND", "|": "OR"}[word]))
-        elif quoted or word:
-            found.append(("quoted" if quoted else "word", quoted or word))
-    return found
-
-
-def _expression(tokens: list[tuple[str, str]], at: int, depth: int) -> tuple[Leaf | Node | None, int]:
+def _expression(found: list[tuple[str, str]], at: int, depth: int) -> tuple[Leaf | Node | None, int]:
     tree: Leaf | Node | None = None
     operator = "AND"
-    while at < len(tokens):
-        kind, value = tokens[at]
+    while at < len(found):
+        kind, value = found[at]
         if kind == ")":
             at += 1
             if depth:
@@ -144,7 +133,7 @@ def _expression(tokens: list[tuple[str, str]], at: int, depth: int) -> tuple[Lea
         if kind == "op":
             operator, at = value, at + 1
             continue
-        part, at = _operand(tokens, at, depth)
+        part, at = _operand(found, at, depth)
         if part is not None:
             if tree is not None:
                 tree = Node(operator, tree, part)
@@ -154,28 +143,28 @@ def _expression(tokens: list[tuple[str, str]], at: int, depth: int) -> tuple[Lea
     return tree, at
 
 
-def _operand(tokens: list[tuple[str, str]], at: int, depth: int) -> tuple[Leaf | Node | None, int]:
-    kind, value = tokens[at]
+def _operand(found: list[tuple[str, str]], at: int, depth: int) -> tuple[Leaf | Node | None, int]:
+    kind, value = found[at]
     if kind == "tag":
         return None, at + 1
     if kind == "(":
-        inner, at = _expression(tokens, at + 1, depth + 1) if depth < _MAX_DEPTH else (None, at + 1)
-        if at < len(tokens) and tokens[at][0] == "tag":  # `(a OR b)[tiab]`
-            inner, at = _tagged(inner, tokens[at][1]), at + 1
+        inner, at = _expression(found, at + 1, depth + 1) if depth < _MAX_DEPTH else (None, at + 1)
+        if at < len(found) and found[at][0] == "tag":  # `(a OR b)[tiab]`
+            inner, at = _tagged(inner, found[at][1]), at + 1
         return inner, at
     at += 1
     if kind == "word":
         run = [value]
-        while at < len(tokens) and tokens[at][0] == "word" and value != ":":
-            run.append(tokens[at][1])
+        while at < len(found) and found[at][0] == "word" and value != ":":
+            run.append(found[at][1])
             at += 1
         value = " ".join(run)
     tag = ""
-    if at < len(tokens) and tokens[at][0] == "tag":
-        tag, at = tokens[at][1], at + 1
-    if tag and at + 1 < len(tokens) and tokens[at] == ("word", ":") and tokens[at + 1][0] in ("word", "quoted"):
-        value, at = f"{value}:{tokens[at + 1][1]}", at + 2  # "2015"[dp] : "2020"[dp]
-        at += at < len(tokens) and tokens[at][0] == "tag"
+    if at < len(found) and found[at][0] == "tag":
+        tag, at = found[at][1], at + 1
+    if tag and at + 1 < len(found) and found[at] == ("word", ":") and found[at + 1][0] in ("word", "quoted"):
+        value, at = f"{value}:{found[at + 1][1]}", at + 2  # "2015"[dp] : "2020"[dp]
+        at += at < len(found) and found[at][0] == "tag"
     return Leaf(value, kind == "quoted", tag), at
 
 
@@ -187,37 +176,37 @@ def _tagged(tree: Leaf | Node | None, tag: str) -> Leaf | Node | None:
 
 
 def plain_words(text: str) -> list[str]:
-    """A text's words in lower case, all of them: for names, types and numbers."""
+    """Split a text into all its words in lower case, unstemmed: for names, types and numbers."""
     return re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).casefold())
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A part of an expression: a single term, or terms joined by one operator without brackets around them."""
+    """Part of an expression: a single term, or terms joined by one operator without brackets around them."""
 
     expression: str
-    shown: str
+    readable: str
     operator: str = ""
     height: int = 0
-    """How deep brackets stand in it: FTS5's parser has a stack of fixed size."""
+    """Depth of nested brackets: FTS5's parser has a stack of fixed size."""
 
     def joined(self, operator: str, right: _Part) -> _Part:
-        """This and another part; a chain of one operator stays flat."""
+        """Join this and another part; a chain of one operator stays flat."""
         left = self if self.operator in ("", operator) else self._bracketed()
         right = right._bracketed() if right.operator and (operator == "NOT" or right.operator != operator) else right
         return _Part(
             f"{left.expression} {operator} {right.expression}",
-            f"{left.shown} {operator} {right.shown}",
+            f"{left.readable} {operator} {right.readable}",
             operator,
             max(left.height, right.height),
         )
 
     def _bracketed(self) -> _Part:
-        return _Part(f"({self.expression})", f"({self.shown})", "", self.height + 1)
+        return _Part(f"({self.expression})", f"({self.readable})", "", self.height + 1)
 
 
 class _Translation:
-    """One query on its way to FTS5."""
+    """Translation of one query, with its warnings, terms and stems."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
@@ -230,7 +219,7 @@ class _Translation:
             self.warnings.append(text)
 
     def of(self, tree: Leaf | Node, *, wanted: bool = True) -> _Part | None:
-        """The tree's part of the expression, or None for what asks for nothing."""
+        """Translate a tree; None if it has no terms that can be searched."""
         if isinstance(tree, Leaf):
             if len(self.leaves) >= MAX_LEAVES:
                 self.warn(f"only the first {MAX_LEAVES} terms were used")
@@ -248,7 +237,7 @@ class _Translation:
         return left.joined(tree.operator, right)
 
     def _leaf(self, leaf: Leaf, *, wanted: bool) -> tuple[str, str] | None:
-        shown, columns = self._columns(leaf)
+        readable, columns = self._columns(leaf)
         if columns == ("year",):
             return self._years(leaf)
         text = leaf.text
@@ -265,7 +254,7 @@ class _Translation:
             return None
         expression = found[0] if len(found) == 1 else f"({' AND '.join(found)})"
         self.leaves.append((f"{leaf.text}[{leaf.tag}]" if leaf.tag else leaf.text, expression))
-        return expression, f'"{leaf.text}"[{shown}]' if leaf.quoted or leaf.tag else f"{leaf.text}[{shown}]"
+        return expression, f'"{leaf.text}"[{readable}]' if leaf.quoted or leaf.tag else f"{leaf.text}[{readable}]"
 
     def _columns(self, leaf: Leaf) -> tuple[str, tuple[str, ...]]:
         if not leaf.tag:
@@ -274,8 +263,8 @@ class _Translation:
         if name not in _TAGS:
             self.warn(f"field [{leaf.tag[:40]}] is not indexed; all fields were searched")
             return "All Fields", _ALL
-        shown, columns = _TAGS[name]
-        return shown, columns
+        readable, columns = _TAGS[name]
+        return readable, columns
 
     def _years(self, leaf: Leaf) -> tuple[str, str] | None:
         match = _YEARS.fullmatch(leaf.text)
@@ -291,7 +280,7 @@ class _Translation:
         return expression, f"{first}:{last}[Date - Publication]"
 
     def _part(self, leaf: Leaf, columns: tuple[str, ...], *, wanted: bool) -> str:
-        """The expression of words in columns; those whose words are stemmed and the others are asked apart."""
+        """Translate words in columns; stemmed and unstemmed columns get an expression each."""
         stem_columns = [c for c in columns if c in STEMMED]
         plain_columns = [c for c in columns if c not in STEMMED]
         asked = words(leaf.text)
@@ -313,7 +302,7 @@ class _Translation:
         return found[0] if len(found) == 1 else f"({' OR '.join(found)})" if found else ""
 
     def _narrower(self, leaf: Leaf, columns: tuple[str, ...]) -> list[list[str]]:
-        """The stems of a heading and of those below it; empty when it is none or is asked for alone."""
+        """List the stems of a heading and of those below it; empty if it is none or is searched alone (`noexp`)."""
         name, _, option = leaf.tag.partition(":")
         if not set(columns) <= {"mesh", "major"} or option == "noexp" or name in ("sh", "mesh subheading"):
             return []
@@ -324,7 +313,7 @@ class _Translation:
         return [stemmed(words(heading)) for heading in headings]
 
     def _endings(self, leaf: Leaf, word: str) -> list[str]:
-        """The stems of the indexed words that a truncated word stands for; empty when it is not truncated."""
+        """List the stems of the indexed words that a truncated word matches; empty if it is not truncated."""
         if not leaf.text.endswith("*"):
             return []
         found = list(self._vocabulary.variants(word)) if len(word) >= 3 else []
@@ -335,20 +324,22 @@ class _Translation:
     def _in(
         self, columns: Sequence[str], choices: list[list[str]], leaf: Leaf, asked: tuple[str, ...], *, end: str = ""
     ) -> str:
-        """Any of several phrases in columns; words side by side that were not quoted may stand apart."""
+        """Translate alternatives of a phrase in columns; unquoted words may stand apart if no record has the phrase."""
         scope = "{" + " ".join(columns) + "} : "
         phrases = scope + "(" + " OR ".join(f'"{" ".join(tokens)}"{end}' for tokens in choices) + ")"
-        if leaf.quoted or len(choices[0]) == 1 or set(asked) <= _PHRASED or self._vocabulary.stands(phrases):
+        if leaf.quoted or len(choices[0]) == 1 or set(asked) <= _PHRASED or self._vocabulary.matches(phrases):
             return phrases
         last = " OR ".join(f'"{tokens[-1]}"{end}' for tokens in choices)
         return scope + "(" + " AND ".join([f'"{t}"' for t in choices[0][:-1]] + [f"({last})"]) + ")"
 
 
 def translate(tree: Leaf | Node, vocabulary: Vocabulary) -> TranslatedQuery | None:
-    """The tree as FTS5 is asked; None when nothing in it can be looked for, or it is nested too deeply."""
+    """Translate a tree for FTS5; None if nothing in it can be searched or it is nested too deeply."""
     translation = _Translation(vocabulary)
     found = translation.of(tree)
     if found is None or found.height > MAX_NESTING:
         return None
     leaves = tuple(translation.leaves)
-    return TranslatedQuery(found.expression, found.shown, tuple(translation.warnings), leaves, tuple(translation.stems))
+    return TranslatedQuery(
+        found.expression, found.readable, tuple(translation.warnings), leaves, tuple(translation.stems)
+    )

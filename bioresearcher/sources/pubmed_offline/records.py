@@ -1,12 +1,8 @@
-"""One PubMed record: the paper it describes, and the words by which it is found, field by field.
+"""PubMed's XML, read record by record: the papers, and the words by which each is found, field by field.
 
-Elements are described in NLM's "MEDLINE/PubMed XML Data Elements".
-
-PubMed's XML files, read record by record: memory does not grow with the file.
-
-They are what NLM distributes as baseline and update files, what efetch answers, and what PubMed saves as XML; plain or
-gzipped. The file is hostile input: no DTD is loaded, a file that declares entities is refused, nothing is fetched, and
-what is unpacked is bounded.
+The files are NLM's baseline and update files, answers of efetch, and what PubMed saves as XML; plain or gzipped.
+Elements are described in NLM's "MEDLINE/PubMed XML Data Elements". The input is hostile: no DTD is loaded, a file that
+declares entities is refused, nothing is fetched, the unpacked size is bounded, and memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -19,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, Literal
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, cast
 
 from bioresearcher.papers.canonical import UnreadablePaper, clean
 from bioresearcher.papers.identifiers import Identifiers, paper_id
@@ -31,7 +27,14 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "retracted", "concern", "corrected", "unknown"]
 
+MAX_UNPACKED: Final = 8_000_000_000
+MAX_RECORD: Final = 32_000_000
+"""Most bytes of a record; the largest real ones (thousands of authors) have about 3 MB."""
+ROOTS: Final = frozenset(["PubmedArticleSet", "MedlineCitationSet"])
+RECORDS: Final = ("PubmedArticle", "MedlineCitation", "DeleteCitation", "PubmedBookArticle")
+_DOWNLOAD: Final = "Download it again; nothing of it is used."
 _YEAR: Final = re.compile(r"\b(1[6-9]\d\d|20\d\d)\b")
+_NOTICES: Final = {"RetractionIn": "retraction", "ExpressionOfConcernIn": "concern", "ErratumIn": "correction"}
 _STATUS: Final[tuple[tuple[Status, str, str], ...]] = (
     ("retracted", "RetractionIn", "Retracted Publication"),
     ("concern", "ExpressionOfConcernIn", ""),
@@ -41,7 +44,7 @@ _STATUS: Final[tuple[tuple[Status, str, str], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as it is indexed; the fields hold plain words, several values joined by ` | `."""
+    """Record for the index; the fields hold plain words, several values joined by ` | `."""
 
     pmid: int
     version: int
@@ -58,12 +61,12 @@ class Record:
 
 
 def deleted(element: _Element) -> list[int]:
-    """The PMIDs that a `DeleteCitation` withdraws."""
+    """List the PMIDs that a `DeleteCitation` withdraws."""
     return [int(text) for e in element.iter("PMID") if (text := (e.text or "").strip()).isascii() and text.isdigit()]
 
 
 def read_record(element: _Element, *, source: str, path: str, sha256: str) -> Record:
-    """A `PubmedArticle` or `MedlineCitation` element.
+    """Read a `PubmedArticle` or `MedlineCitation` element.
 
     Raises:
         UnreadablePaper: It has no PMID or no title.
@@ -144,7 +147,7 @@ def _author(author: _Element) -> str:
 
 
 def _indexed_name(author: _Element) -> str:
-    """`Last Initials | Last Fore`, as PubMed's author field is asked."""
+    """Format a name for PubMed's author field: `Last Initials | Last Fore`."""
     last = _text(author, "LastName")
     if not last:
         return _text(author, "CollectiveName")
@@ -160,7 +163,7 @@ def _year(article: _Element) -> str:
 
 
 def _abstract(article: _Element) -> Iterator[str]:
-    """A paragraph for each part, `LABEL: text` where it has a label."""
+    """Yield a paragraph for each part, `LABEL: text` if it has a label."""
     for part in article.iterfind("Abstract/AbstractText"):
         text, label = _all(part), clean(part.get("Label", ""))
         if text:
@@ -168,10 +171,9 @@ def _abstract(article: _Element) -> Iterator[str]:
 
 
 def _notices(citation: _Element, source: str) -> Iterator[Notice]:
-    """What was published about the paper, each with the notice's PMID where it is given."""
-    whats = {"RetractionIn": "retraction", "ExpressionOfConcernIn": "concern", "ErratumIn": "correction"}
+    """Yield the retractions, concerns and corrections of a paper, with the notice's PMID if it is given."""
     for element in citation.iterfind("CommentsCorrectionsList/CommentsCorrections"):
-        what = whats.get(element.get("RefType", ""))
+        what = _NOTICES.get(element.get("RefType", ""))
         if what:
             pmid = Identifiers.of(pmid=_text(element, "PMID")).pmid
             date = _YEAR.search(_text(element, "RefSource"))
@@ -181,24 +183,15 @@ def _notices(citation: _Element, source: str) -> Iterator[Notice]:
 
 
 def _status(citation: _Element, types: list[str]) -> Status:
-    said = {e.get("RefType", "") for e in citation.iterfind("CommentsCorrectionsList/CommentsCorrections")}
+    kinds = {e.get("RefType", "") for e in citation.iterfind("CommentsCorrectionsList/CommentsCorrections")}
     for status, reference, kind in _STATUS:
-        if reference in said or (kind and kind in types):
+        if reference in kinds or (kind and kind in types):
             return status
-    return "unknown"  # a file says nothing of what happened after it was written
-
-
-MAX_UNPACKED: Final = 8_000_000_000
-MAX_RECORD: Final = 32_000_000
-"""Bytes between the ends of two records; the largest real ones (thousands of authors) have about 3 MB."""
-
-ROOTS: Final = frozenset(["PubmedArticleSet", "MedlineCitationSet"])
-RECORDS: Final = ("PubmedArticle", "MedlineCitation", "DeleteCitation", "PubmedBookArticle")
-_DOWNLOAD: Final = "Download it again; nothing of it is used."
+    return "unknown"  # a file does not know what happened after it was written
 
 
 class _Reader:
-    """The unpacked bytes, with their sha256 when packed, counted so that no record can fill the memory."""
+    """Reader of the unpacked bytes that counts them, so that no record can fill the memory."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -217,7 +210,7 @@ class _Reader:
 
 
 def read_records(path: Path) -> Iterator[_Element]:
-    """The file's records in their order: `PubmedArticle`, `PubmedBookArticle` and `DeleteCitation` elements.
+    """Yield the file's records in their order: `PubmedArticle`, `PubmedBookArticle` and `DeleteCitation` elements.
 
     An element is emptied when the next one is asked for, so take what is needed from it first. A bare
     `MedlineCitation` counts as a record in files whose root is `MedlineCitationSet`.
@@ -232,7 +225,7 @@ def read_records(path: Path) -> Iterator[_Element]:
 
 
 def records_of(file: IO[bytes]) -> Iterator[_Element]:
-    """The records of an open file or an answer in memory, like `read_records`.
+    """Yield the records of an open file or an answer in memory, like `read_records`.
 
     Raises:
         UnreadablePaper: As there.
@@ -243,7 +236,7 @@ def records_of(file: IO[bytes]) -> Iterator[_Element]:
 
 
 def file_digest(path: Path) -> str:
-    """The sha256 of the file as it lies there, in hex.
+    """Return the sha256 of the file as it is (packed), in hex.
 
     Raises:
         UnreadablePaper: It cannot be read.
@@ -261,15 +254,15 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         if packed:
-            with gzip.GzipFile(fileobj=raw) as file:
-                yield file  # type: ignore[misc]  # reads bytes as any binary file does
+            with cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) as file:  # reads bytes as any binary file does
+                yield file
         else:
             yield raw
 
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """Whatever is wrong with the file as one line."""
+    """Turn errors of reading into `UnreadablePaper` with one line."""
     from lxml import etree
 
     try:

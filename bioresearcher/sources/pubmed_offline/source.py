@@ -1,4 +1,4 @@
-"""PubMed's XML files as a literature source that needs no network.
+"""Literature source over PubMed's XML files, without network.
 
 Of several files a later one overrides what earlier ones say of a PMID, also when it withdraws it. Files with NLM's
 names (`pubmed26n0001.xml.gz`) are taken in the order of their numbers, others in the order given.
@@ -41,7 +41,7 @@ _K1, _B, _LENGTH = 1.2, 0.75, 220.0
 
 @dataclass(slots=True)
 class _File:
-    """A file with its index and the PMIDs that a later file overrides."""
+    """File with its index and the PMIDs that a later file overrides."""
 
     path: Path
     sha256: str
@@ -50,7 +50,7 @@ class _File:
 
 
 class PubmedFiles(Vocabulary):
-    """A literature source over PubMed XML files; their indexes are built at the first use and kept.
+    """Literature source over PubMed XML files; their indexes are built at the first use and kept.
 
     `search` answers with at most `limit` papers by BM25 over all files, newest PMID first among equals.
     """
@@ -64,7 +64,7 @@ class PubmedFiles(Vocabulary):
         Args:
             paths: Files and folders, earlier versions first.
             folder: Where indexes are kept (shared by runs).
-            show: Told how far indexing is.
+            show: Called with the progress of indexing in words.
 
         Raises:
             InputError: A path does not exist, or a folder holds no such file.
@@ -80,7 +80,7 @@ class PubmedFiles(Vocabulary):
         self._loaded: tuple[list[_File], list[Failure]] | None = None
 
     def digests(self) -> dict[str, str]:
-        """Path → sha256 of every file that can be read; nothing is indexed."""
+        """Map the path of every readable file to its sha256; nothing is indexed."""
         found = {}
         for path in self._paths:
             with suppress(UnreadablePaper):
@@ -93,14 +93,14 @@ class PubmedFiles(Vocabulary):
         return self._digests[path]
 
     async def unreadable(self) -> list[Failure]:
-        """A failure for each file that cannot be used; none when no index can be made, which `search` says."""
+        """List a failure for each unusable file; empty if no index can be written, an error that `search` raises."""
         try:
             return (await self._in_thread(self.load))[1]
         except OutsideError:
             return []
 
     async def _in_thread(self, work: Callable[..., T], *values: object) -> T:
-        """Work in a thread; when it is not waited for any more, indexing ends with the record at hand."""
+        """Run work in a thread; cancelling ends the indexing with the current record."""
         try:
             return await asyncio.to_thread(work, *values)
         except asyncio.CancelledError:
@@ -108,16 +108,16 @@ class PubmedFiles(Vocabulary):
             raise
 
     def _progress(self, path: Path) -> Callable[[int], None]:
-        def told(records: int) -> None:
+        def report(records: int) -> None:
             if self._stopped:
                 raise StoppedError(f"indexing {path.name} was stopped.")
             if self._show is not None and records and records % _SHOW_EVERY == 0:
                 self._show(f"{path.name}: {records:,} records indexed")
 
-        return told
+        return report
 
     def load(self) -> tuple[dict[str, str], list[Failure]]:
-        """Make sure that every file is indexed: path → sha256 of those in use, and a failure for each other file.
+        """Index every file: path → sha256 of those in use, and a failure for each other file.
 
         Raises:
             WorkspaceError: Indexes cannot be written.
@@ -145,15 +145,15 @@ class PubmedFiles(Vocabulary):
                 continue
             files.append(_File(path, sha256, index))
             if contents.unreadable:
-                said = f"{name}: {contents.unreadable:,} records of books, or without PMID or title, were left out."
-                failures.append(Failure(item=name, stage="load_papers", message=said))
+                message = f"{name}: {contents.unreadable:,} records of books, or without PMID or title, were left out."
+                failures.append(Failure(item=name, stage="load_papers", message=message))
             if not contents.records and not contents.deleted:
                 failures.append(Failure(item=name, stage="load_papers", message=f"{name}: it holds no records."))
         _override(files)
         return files, failures
 
     def described(self) -> str:
-        """How many files there are and how many are indexed already; none is indexed by asking.
+        """Describe in words how many files and indexed records there are; nothing is indexed.
 
         Raises:
             InputError: A file cannot be read.
@@ -170,7 +170,7 @@ class PubmedFiles(Vocabulary):
         return self._loaded[0] if self._loaded else []
 
     async def search(self, query: str, limit: int) -> Hits:
-        """The papers that answer a Boolean query with PubMed's field tags, all of its ANDs.
+        """Find the papers that match a Boolean query with PubMed's field tags, all of its ANDs.
 
         Raises:
             WorkspaceError: An index cannot be read.
@@ -187,12 +187,12 @@ class PubmedFiles(Vocabulary):
             count, papers = self._answers(file, asked, max(limit, _CANDIDATES) if limit > 0 else 0)
             total += count
             candidates += papers
-        missing = [] if total else [text for text, expression in asked.leaves if not self.stands(expression)]
+        missing = [] if total else [text for text, expression in asked.leaves if not self.matches(expression)]
         best = self._ranked(candidates, asked.stems)[: max(0, limit)]
         return Hits(tuple(best), total, asked.translation, asked.warnings, tuple(missing))
 
     def _answers(self, file: _File, asked: TranslatedQuery, limit: int) -> tuple[int, list[Paper]]:
-        """How many of a file's records answer, and the best of them, without those that a later file overrides."""
+        """Count a file's matching records and list the best, without those that a later file overrides."""
         if file.overridden:
             count = sum(pmid not in file.overridden for pmid in file.index.matching(asked.expression))
         else:
@@ -200,7 +200,7 @@ class PubmedFiles(Vocabulary):
         return count, file.index.best(asked.expression, limit, file.overridden) if count and limit else []
 
     def _ranked(self, papers: list[Paper], stems: Sequence[str]) -> list[Paper]:
-        """By BM25 (Robertson and Zaragoza 2009) of title, twice, and abstract, with counts over all files."""
+        """Rank papers by BM25 (Robertson and Zaragoza 2009) of title (twice) and abstract, counted over all files."""
         wanted = {stem: self._rarity(stem) for stem in dict.fromkeys(stems)}
         scored = []
         for paper in papers:
@@ -221,7 +221,7 @@ class PubmedFiles(Vocabulary):
         return [f.index.contents().records for f in self._files]
 
     async def fetch(self, paper_id: str) -> Document:
-        """Title and abstract of a record as a document.
+        """Return title and abstract of a record as a document.
 
         Raises:
             UnreadablePaper: No file holds it, or it has no abstract.
@@ -235,16 +235,16 @@ class PubmedFiles(Vocabulary):
         return record_document(paper)
 
     def paper(self, paper_id: str) -> Paper | None:
-        """The record of `PMID…` as the last file that says something of it has it; None when none has."""
+        """Find the record of `PMID…` in the last file that holds or withdraws it; None if there is none."""
         match = re.fullmatch(r"PMID([1-9][0-9]{0,8})", paper_id)
         for file in reversed(self._files) if match else []:
             pmid = int(match[1]) if match else 0
-            if file.index.says(pmid):
+            if file.index.mentions(pmid):
                 return file.index.paper(pmid)
         return None
 
     async def recheck(self, papers: Sequence[Paper]) -> list[Paper]:
-        """The papers that a file holds by PMID, with what it says of retraction; files do not know what came after."""
+        """Update the status of papers that a file holds by PMID; files do not know later retractions."""
         return await asyncio.to_thread(self._recheck, papers)
 
     def _recheck(self, papers: Sequence[Paper]) -> list[Paper]:
@@ -256,22 +256,22 @@ class PubmedFiles(Vocabulary):
         return found
 
     def variants(self, prefix: str) -> list[str]:
-        """The stems of the files' words that begin with a prefix."""
+        """List the stems of the files' words that begin with a prefix."""
         return list(dict.fromkeys(stem for f in self._files for stem in f.index.variants(prefix)))
 
     def years(self) -> list[int]:
-        """The years of the files' records."""
+        """List the years of the files' records."""
         return sorted({y for f in self._files for y in f.index.years()})
 
-    def stands(self, expression: str) -> bool:
-        """Whether any record answers an expression."""
+    def matches(self, expression: str) -> bool:
+        """Return True if any record matches an expression."""
         return any(f.index.count(expression) for f in self._files)
 
 
 def open_pubmed_files(
     paths: Sequence[Path], workspace: Path, show: Callable[[str], None] | None = None
 ) -> PubmedFiles | None:
-    """The files with their indexes in a workspace's library; None when there are none.
+    """Open files with indexes in a workspace's library; None without files.
 
     Raises:
         InputError: A file does not exist.
@@ -280,7 +280,7 @@ def open_pubmed_files(
 
 
 def in_order(paths: Sequence[Path]) -> list[Path]:
-    """Files with NLM's names by year and number, others as given; each once."""
+    """Sort files with NLM's names by year and number, keep other orders as given; each file once."""
     unique = list(dict.fromkeys(paths))
     names = [_NUMBERED.fullmatch(p.name) for p in unique]
     if not all(names):
@@ -300,7 +300,7 @@ def _found(path: Path) -> list[Path]:
 
 
 def _override(files: list[_File]) -> None:
-    """Note for each file which of its PMIDs a later one speaks of."""
+    """Set for each file the PMIDs that a later one holds or withdraws."""
     import numpy as np
 
     if len(files) < 2:
