@@ -1,4 +1,4 @@
-"""Names and phrases by which code and outputs are recognised."""
+"""Names and phrases by which placeholders, randomness and opaque code are recognised in code and outputs."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ NOT_PLAIN = frozenset(
 OPAQUE_NAMES = frozenset({"exec", "eval", "compile", "__import__", "__builtins__", "globals"})
 OPAQUE_MEMBERS = frozenset({"import_module", "Popen", "popen", "system", "b64decode", "execv", "posix_spawn"})
 OPAQUE_MODULES = frozenset({"ctypes", "subprocess", "marshal", "builtins"})
-"""What hides the code's doings from its reader."""
+"""Names that hide from a reader what the code does."""
 
 NETWORK = re.compile(
     r"(?:requests|httpx|aiohttp|urllib3|socket|ftplib|smtplib|telnetlib|paramiko|websockets?|GEOparse|omnipath"
