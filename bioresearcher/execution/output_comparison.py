@@ -105,14 +105,14 @@ def split_parts(output: TaskOutput, path: Path) -> dict[str, Part]:
         try:
             return _table_parts(read_table(path))
         except TableError:
-            return {"bytes": _digest(path)}
+            return {"bytes": file_digest(path)}
     if output.kind == "figure":
         try:
             return {"picture": read_figure(path).digest}
         except FigureError:
-            return {"bytes": _digest(path)}
+            return {"bytes": file_digest(path)}
     if path.stat().st_size > MAX_TEXT_BYTES:
-        return {"bytes": _digest(path)}
+        return {"bytes": file_digest(path)}
     return {"text": _text_part(path)}
 
 
@@ -176,7 +176,8 @@ def _leaves(value: object, path: str = "") -> Iterable[tuple[str, ...]]:
         yield (path, str(value))
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
