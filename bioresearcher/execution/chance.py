@@ -21,9 +21,9 @@ from bioresearcher.execution.output_comparison import OutputColumns, same_cell
 from bioresearcher.execution.reruns import ColumnsByOutput, Rerun, Trial, change_inputs, rerun
 from bioresearcher.text.format import listing
 
-_RUNS = 4
-_ENOUGH_ROWS = 8
-_MANY = 30
+_RUNS = 4  # with other seeds, or with single values replaced, before columns are judged
+_ENOUGH_ROWS = 8  # rows or different values from which a coincidence is ruled out
+_MANY = 30  # values of a column from which a single one counts for little
 ColumnNames = Mapping[str, frozenset[str]]
 """Output -> names of some of its columns."""
 
@@ -205,13 +205,13 @@ _MOVED = 0.8
 _LIKE_DATA = 0.5
 """Share of the change with the data from which a change with the seed counts as equally large."""
 
-_FEW = 8
+_FEW = 8  # pairs below which correlation says nothing; the next four judge these few by size and change
 _FEW_LIKE_DATA = 0.35
 _FEW_HINT = 0.02
 _FEW_CHANGE = 0.15
 _FEW_SIZE = 0.1
-_LABELS = 20
-_NEIGHBOUR_ROWS = 300
+_LABELS = 20  # most levels of a column of labels
+_NEIGHBOUR_ROWS = 300  # rows whose neighbours are compared
 Pairs = list[tuple[float, float]]
 
 

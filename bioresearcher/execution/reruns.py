@@ -194,13 +194,7 @@ def _changing_job(trial: Trial, variant: str, again: int, folders: tuple[Path, P
             "cpu_s": max(context.limits.cpu_s, 60 + size_mb),
         }
     )
-    job = Job(
-        code_dir=code,
-        script="perturb_inputs.py",
-        work_dir=work,
-        data=mounts(trial.inputs),
-        limits=limits,
-    )
+    job = Job(code_dir=code, script="perturb_inputs.py", work_dir=work, data=mounts(trial.inputs), limits=limits)
     layout = context.sandbox.layout(job)
     shown = inside_paths(context.sandbox, job, trial.inputs)
     files = [
