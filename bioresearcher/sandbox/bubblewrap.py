@@ -189,14 +189,8 @@ class BubblewrapSandbox:
                 undo.callback(os.close, fd)
             given += ["--seccomp", str(keep(data_file(self._filter))), "--info-fd", str(keep(info_writer))]
             arguments = keep(data_file(b"\0".join(os.fsencode(item) for item in given)))
-            inside = first_process(
-                job,
-                python,
-                program=_FIRST_PROCESS,
-                code=layout(job, python).code,
-                pipes=(str(pipes.tell), str(pipes.leash)),
-                own_user_namespace=True,
-            )
+            code = layout(job, python).code
+            inside = first_process(job, python, pipes, program=_FIRST_PROCESS, code=code, own_user_namespace=True)
             command = [self._binary_at(places), "--args", str(arguments), "--", *inside]
             command = self._launched(command, places, job, user, pipes)
             undo.pop_all()

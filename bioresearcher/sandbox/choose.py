@@ -116,14 +116,8 @@ class UnsandboxedSandbox:
 
     def _start(self, job: Job, python: Interpreter, temporary: Path) -> Running:
         pipes = Pipes.make()
-        command = first_process(
-            job,
-            python,
-            program=inside.__file__,
-            code=self.layout(job).code,
-            pipes=(str(pipes.tell), str(pipes.leash)),
-            own_user_namespace=False,
-        )
+        code = self.layout(job).code
+        command = first_process(job, python, pipes, program=inside.__file__, code=code, own_user_namespace=False)
         spec = ProcessSpec(
             command=command,
             env=variables(python.executable, str(temporary), job.env),

@@ -135,14 +135,8 @@ class ContainerSandbox:
         if os.geteuid() == 0:
             give_to(job.work_dir.resolve(), user, max_entries=4 * job.limits.files)
         command = [self._engine, "run", *self._options(job, python, name, settings, user), IMAGE]
-        command += first_process(
-            job,
-            python,
-            program=_FIRST_PROCESS,
-            code=layout(job, python).code,
-            pipes=("-", "-"),
-            own_user_namespace=False,
-        )
+        code = layout(job, python).code
+        command += first_process(job, python, None, program=_FIRST_PROCESS, code=code, own_user_namespace=False)
         pipes = Pipes.make()
         guard = [sys.executable, "-I", "-S", container_guard.__file__, str(pipes.tell), str(pipes.leash)]
         guarded = [*guard, self._engine, name, "--", *command]

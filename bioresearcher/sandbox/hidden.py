@@ -99,7 +99,7 @@ class Search:
 
     def _descriptors(self, found: Hidden, pid: int) -> None:
         with suppress(FileNotFoundError, ProcessLookupError):
-            for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
+            for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208 - looked at often
                 path = f"/proc/{pid}/fd/{name}"
                 with suppress(OSError):
                     target = os.readlink(path)  # noqa: PTH115 - not a path that exists
@@ -108,7 +108,7 @@ class Search:
                     elif target == "anon_inode:[eventpoll]":
                         found.epolls += 1
                     elif target.endswith(" (deleted)"):
-                        status = os.stat(path)  # noqa: PTH116
+                        status = os.stat(path)  # noqa: PTH116 - looked at often
                         if status.st_dev == self._device and not status.st_nlink:
                             found.open_bytes[status.st_ino] = status.st_blocks * 512
 

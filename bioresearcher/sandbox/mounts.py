@@ -92,14 +92,7 @@ def _proc() -> list[str]:
     return result
 
 
-def options(
-    job: Job,
-    python: Interpreter,
-    *,
-    place: Place,
-    file_fds: dict[str, int],
-    show_proc: bool,
-) -> list[str]:
+def options(job: Job, python: Interpreter, *, place: Place, file_fds: dict[str, int], show_proc: bool) -> list[str]:
     """Return all of bubblewrap's options for a job but those that name descriptors of ours.
 
     Args:
@@ -119,7 +112,7 @@ def options(
     for path, fd in file_fds.items():
         result += ["--ro-bind-data", str(fd), path]
     result += _memory_file_system(TEMPORARY, job.limits.tmp_mb)
-    result += ["--dev", "/dev", *_memory_file_system("/dev/shm", job.limits.shm_mb)]  # noqa: S108
+    result += ["--dev", "/dev", *_memory_file_system("/dev/shm", job.limits.shm_mb)]  # noqa: S108 - the private one
     # mapped, it is memory that no process shows; terminals hold memory of the kernel
     result += ["--ro-bind", "/dev/null", "/dev/zero", *_NO_TERMINALS]
     result += _proc() if show_proc else ["--dir", "/proc"]

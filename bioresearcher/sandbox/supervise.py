@@ -165,22 +165,23 @@ class Ended:
 
 
 def first_process(
-    job: Job, python: Interpreter, *, program: str, code: str, pipes: tuple[str, str], own_user_namespace: bool
+    job: Job, python: Interpreter, pipes: Pipes | None, *, program: str, code: str, own_user_namespace: bool
 ) -> list[str]:
     """Return the command that sets the kernel's limits and then runs the job's script.
 
     Args:
         job: What to run.
         python: The interpreter of the first process, and of the script unless the job names a program.
+        pipes: The pipes of which it gets `tell` and `leash`; None for a container, into which no descriptor leads.
         program: Path of `inside.py` as the first process sees it.
         code: The code folder as the script sees it.
-        pipes: Descriptors `tell` and `leash` as text, or twice `-` where none leads in.
         own_user_namespace: True if processes are counted for this job alone (see `kernel_limits`).
     """
     limits = kernel_limits(job.limits, own_user_namespace=own_user_namespace)
     executable = str(python.executable)
+    ends = ("-", "-") if pipes is None else (str(pipes.tell), str(pipes.leash))
     return [
-        *(executable, "-I", "-S", program, *pipes),
+        *(executable, "-I", "-S", program, *ends),
         *(f"{name}={value}" for name, value in limits.items()),
         "--",
         *(job.program or (executable,)),
