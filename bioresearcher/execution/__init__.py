@@ -1,1 +1,1 @@
-"""Verified execution: one attempt at a task, judged on the outcome ladder."""
+"""Verified execution: attempts at a task, placed on the outcome ladder."""

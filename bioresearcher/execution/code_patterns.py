@@ -1,4 +1,4 @@
-"""Names and phrases by which code and outputs are recognised."""
+"""Names and phrases by which placeholders, randomness and opaque code are recognised in code and outputs."""
 
 from __future__ import annotations
 
@@ -45,57 +45,23 @@ MIXING_NAMES = frozenset({"ord", "from_bytes", "crc32", "adler32", "sin", "bitwi
 """Names by which numbers are made from text, or from numbers so that nothing of them is left."""
 
 PLAIN_MODULES = frozenset(
-    {
-        "__future__",
-        "collections",
-        "dataclasses",
-        "functools",
-        "itertools",
-        "json",
-        "math",
-        "operator",
-        "re",
-        "statistics",
-    }
-    | {"sys", "textwrap", "typing", "warnings"}
+    {"__future__", "collections", "dataclasses", "functools", "itertools", "json", "math", "operator", "re"}
+    | {"statistics", "sys", "textwrap", "typing", "warnings"}
     | {"lifelines", "matplotlib", "numpy", "pandas", "scipy", "seaborn", "sklearn", "statsmodels"}
 )
 """Modules whose calls give the same for the same values, random numbers of Python and numpy apart."""
 
 NOT_PLAIN = frozenset(
-    {
-        "open",
-        "read_text",
-        "read_fwf",
-        "readlines",
-        "reader",
-        "DictReader",
-        "fromfile",
-        "genfromtxt",
-        "loadtxt",
-        "memmap",
-    }
-    | {
-        "getattr",
-        "setattr",
-        "vars",
-        "locals",
-        "__dict__",
-        "modules",
-        "_getframe",
-        "_exit",
-        "environ",
-        "n_jobs",
-        "getsizeof",
-    }
-    | {"memory_usage", "set_state", "setstate", "ctypeslib", "timeit"}
+    {"open", "read_text", "read_fwf", "readlines", "reader", "DictReader", "fromfile", "genfromtxt", "loadtxt"}
+    | {"getattr", "setattr", "vars", "locals", "__dict__", "modules", "_getframe", "_exit", "environ", "n_jobs"}
+    | {"memmap", "getsizeof", "memory_usage", "set_state", "setstate", "ctypeslib", "timeit"}
 )
-"""Names by which text can be had in place of values, or something that is not to be seen in the code."""
+"""Names that give text in place of values, or something that cannot be seen in the code."""
 
 OPAQUE_NAMES = frozenset({"exec", "eval", "compile", "__import__", "__builtins__", "globals"})
 OPAQUE_MEMBERS = frozenset({"import_module", "Popen", "popen", "system", "b64decode", "execv", "posix_spawn"})
 OPAQUE_MODULES = frozenset({"ctypes", "subprocess", "marshal", "builtins"})
-"""What hides the code's doings from its reader."""
+"""Names that hide from a reader what the code does."""
 
 NETWORK = re.compile(
     r"(?:requests|httpx|aiohttp|urllib3|socket|ftplib|smtplib|telnetlib|paramiko|websockets?|GEOparse|omnipath"

@@ -1,4 +1,4 @@
-"""Output figures: opened with limits, and not blank. Generated pictures are untrusted."""
+"""Open output figures within limits and refuse blank ones; generated pictures are untrusted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIN_PIXELS = 50
 MAX_PIXELS = 60_000_000
 MAX_SVG_BYTES = 20_000_000
 _PNG = b"\x89PNG\r\n\x1a\n"
-_DRAWS = {"path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "use", "image"}
+_DRAWING = {"path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "use", "image"}
 _ACTIVE = {"script", "foreignobject", "iframe", "object", "embed", "audio", "video", "animate", "set", "handler"}
 _REFERENCE = re.compile(r"((?:^|url\()['\"]?#)([^)'\"\s]+)")
 
@@ -28,7 +28,7 @@ class FigureError(ValueError):
 
 @dataclass(frozen=True)
 class FigureFacts:
-    """What was seen of a figure: its size in words and a digest of what it shows."""
+    """Facts about a figure: its size in words and a digest of its picture."""
 
     summary: str
     digest: str
@@ -57,7 +57,7 @@ def _read_pixels(path: Path) -> FigureFacts:
             _check_size(*struct.unpack(">II", start[16:24]))
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             _check_size(image.width, image.height)
-            return _look(image)
+            return _facts(image)
     except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise FigureError(f"cannot be opened as a picture ({type(error).__name__})") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -73,7 +73,7 @@ def _check_size(width: int, height: int) -> None:
         raise FigureError(f"is {width} × {height} pixels, which is more than is opened")
 
 
-def _look(image: Image.Image) -> FigureFacts:
+def _facts(image: Image.Image) -> FigureFacts:
     pixels = image.convert("RGBA")
     extrema = pixels.getextrema()
     if all(isinstance(pair, tuple) and pair[0] == pair[1] for pair in extrema):
@@ -83,7 +83,7 @@ def _look(image: Image.Image) -> FigureFacts:
 
 
 def picture_distance(one: Path, other: Path) -> float | None:
-    """How far two pictures look apart: the mean difference of their colours on white, 0 (alike) to 1 (black and white).
+    """Return the mean difference of two pictures' colours on white, 0 (alike) to 1 (black and white).
 
     None when they have different sizes, or are SVG, of which only what is drawn can be compared.
 
@@ -109,7 +109,7 @@ def picture_distance(one: Path, other: Path) -> float | None:
 
 
 class _SvgReader:
-    """Expat handlers: counts what draws, refuses what acts or reaches out, and keeps what is shown."""
+    """Expat handlers that count drawing elements, refuse active or foreign content, and collect what is shown."""
 
     def __init__(self) -> None:
         self.drawn = 0
@@ -119,7 +119,7 @@ class _SvgReader:
         self._ids: dict[str, str] = {}
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """An element: judged, and kept unless it lies in the metadata."""
+        """Check the start of an element, and collect it unless it lies in the metadata."""
         tag = name.rsplit(":", 1)[-1].lower()
         if tag in _ACTIVE:
             raise FigureError(f"holds active content (<{tag}>)")
@@ -132,29 +132,29 @@ class _SvgReader:
             return
         for key, value in attributes.items():
             _check_attribute(key.lower(), value)
-        self.drawn += tag in _DRAWS and not {"defs", "clippath"} & set(self._open)
+        self.drawn += tag in _DRAWING and not {"defs", "clippath"} & set(self._open)
         kept = (f"{key}={self._stable(key, value)}" for key, value in sorted(attributes.items()))
         self.shown.append(" ".join([tag, *kept]))
 
     def _stable(self, key: str, value: str) -> str:
-        """Identifiers, which plotting libraries draw at random, become numbers in order of appearance."""
+        """Replace identifiers, which plotting libraries draw at random, by numbers in order of appearance."""
         if key == "id":
             return self._ids.setdefault(value, f"id{len(self._ids)}")
         return _REFERENCE.sub(lambda m: m[1] + self._ids.setdefault(m[2], f"id{len(self._ids)}"), value)
 
     def end(self, _: str) -> None:
-        """The end of the innermost element."""
+        """Leave the innermost element."""
         self._open.pop()
 
     def text(self, data: str) -> None:
-        """Text that is shown."""
+        """Collect text that is shown."""
         if data.strip() and "metadata" not in self._open:
             self.shown.append(data.strip())
             if "@import" in data or "url(" in data.replace(" ", "").replace("url(#", ""):
                 raise FigureError("refers to something outside in its style")
 
     def entity(self, *_: object) -> None:
-        """An entity declaration: never needed in a figure."""
+        """Refuse an entity declaration: never needed in a figure."""
         raise FigureError("declares entities")
 
 

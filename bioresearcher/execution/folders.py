@@ -1,4 +1,4 @@
-"""A task's folder: attempts are made afresh, and the chosen one becomes the task's result.
+"""The layout of a task's folder, with fresh folders for attempts and the promotion of the best one.
 
 ::
 
@@ -23,21 +23,21 @@ from bioresearcher.sandbox.folders import remove_tree
 
 ATTEMPTS, OUTPUTS, CODE = "attempts", "outputs", "code"
 LIMITS = "limits.json"
-"""What the task may use, where a person gave it limits of its own."""
+"""File with the task's own limits, where a person gave it some."""
 CODE_SUFFIXES = (".py", ".R")
-"""Of scripts and their helper files."""
+"""Suffixes of scripts and their helper files."""
 _ASIDE = ".old-"
 
 
 def attempt_folder(folder: Path, number: int) -> Path:
-    """Where an attempt lives inside its task's folder; numbers start at 1."""
+    """Return an attempt's folder inside its task's folder; numbers start at 1."""
     if number < 1:
         raise DefectError(f"attempt numbers start at 1, not {number}.")
     return folder / ATTEMPTS / str(number)
 
 
 def fresh_folder(path: Path) -> Path:
-    """An empty folder at a path; whatever was there is removed, links are not followed.
+    """Make an empty folder at a path; whatever was there is removed, links are not followed.
 
     Raises:
         WorkspaceError: It cannot be removed or made (permissions, full disk).
@@ -62,7 +62,7 @@ def remove(path: Path) -> None:
 
 
 def promote(folder: Path, number: int) -> tuple[Path, ...]:
-    """Make an attempt's outputs and code the task's own; returns the files now in `outputs/`, sorted.
+    """Make an attempt's outputs and code the task's own; return the files now in `outputs/`, sorted.
 
     The attempt keeps its copies. `outputs/` is exchanged as a whole; doing it again gives the same result, so
     a run that was killed in between only has to repeat it.

@@ -1,8 +1,7 @@
-"""Copies of the data that tasks read, kept in the run folder so that it can be executed again by itself.
+"""The files that tasks read: copies kept in the run folder, and a description for whoever writes a task's code.
 
-``inputs/<sha256>/<file name>``. Files beyond a size stay where they are: the record has their path and digest.
-
-What a task's inputs really look like, for whoever writes its code.
+Copies (``inputs/<sha256>/<file name>``) let the run folder be executed again by itself. Files beyond a size stay where
+they are: the record has their path and digest.
 """
 
 from __future__ import annotations
@@ -25,11 +24,14 @@ from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.execution import DryLabTask, Limits
 
 KEPT_BYTES = 200_000_000
-"""The largest file of which a copy is kept."""
+"""Size of the largest file of which a copy is kept."""
+
+DESCRIBE_LIMITS = Limits(wall_s=120, cpu_s=120, memory_mb=1024)
+_TEXTS = TypeAdapter(list[str])
 
 
 def keep_inputs(folder: RunFolder, tasks: Iterable[DryLabTask], datasets: Mapping[str, Dataset]) -> tuple[str, ...]:
-    """Copy every data set file that a task reads into the run folder; the paths of those that were not copied.
+    """Copy every data set file that a task reads into the run folder; return the paths of those not copied.
 
     A file that is too large, gone or not what was recorded is not copied. Doing it again changes nothing.
 
@@ -37,7 +39,7 @@ def keep_inputs(folder: RunFolder, tasks: Iterable[DryLabTask], datasets: Mappin
         WorkspaceError: The run folder cannot be written, e.g. because the disk is full.
     """
     left = []
-    for dataset, file in dict.fromkeys(_read(tasks, datasets)):
+    for dataset, file in dict.fromkeys(_files_read(tasks, datasets)):
         place, source = _place(folder, file), Path(datasets[dataset].root, file.path)
         if not place.is_file() and not _copied(source, place, file):
             left.append(str(source))
@@ -45,12 +47,12 @@ def keep_inputs(folder: RunFolder, tasks: Iterable[DryLabTask], datasets: Mappin
 
 
 def find_input(folder: RunFolder, dataset: Dataset, file: DataFile) -> Path | None:
-    """A data set's file as it was when the run read it: the kept copy, else the original; None when neither is."""
+    """Find a data set's file as the run read it: the kept copy, else the original; None if neither is unchanged."""
     candidates = (_place(folder, file), Path(dataset.root, file.path))
     return next((path for path in candidates if file_sha256(path) == file.sha256), None)
 
 
-def _read(tasks: Iterable[DryLabTask], datasets: Mapping[str, Dataset]) -> Iterator[tuple[str, DataFile]]:
+def _files_read(tasks: Iterable[DryLabTask], datasets: Mapping[str, Dataset]) -> Iterator[tuple[str, DataFile]]:
     for task in tasks:
         for given in task.inputs:
             dataset = datasets.get(given.dataset or "")
@@ -83,12 +85,8 @@ def _copied(source: Path, place: Path, file: DataFile) -> bool:
     return True
 
 
-_TEXTS = TypeAdapter(list[str])
-DESCRIBE_LIMITS = Limits(wall_s=120, cpu_s=120, memory_mb=1024)
-
-
 async def describe_inputs(inputs: Mapping[str, Path], sandbox: Sandbox, *, limits: Limits = DESCRIBE_LIMITS) -> str:
-    """The inputs' columns, types, ranges or levels, missing counts, row numbers and first three rows.
+    """Describe the inputs: columns, types, ranges or levels, missing counts, row numbers and first three rows.
 
     At most 3,500 characters per file, one block each, in the order given; a file that is missing or cannot be
     read says so in its block. The files are read inside the sandbox: their content is untrusted, in the answer too.

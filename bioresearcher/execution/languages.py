@@ -1,7 +1,4 @@
-"""The languages of tasks: Python, and R where the system has it.
-
-What generated code can import.
-"""
+"""The languages of tasks, Python and (where the system has it) R, and the packages that code in each can import."""
 
 from __future__ import annotations
 
@@ -28,42 +25,42 @@ ANALYSIS_PACKAGES = (
     "matplotlib",
     "seaborn",
 )
-
+"""Python packages that generated code may use."""
 
 OMICS_PACKAGES = ("anndata", "scanpy", "pydeseq2", "decoupler")
 """Packages of the extra `omics`."""
 
-
-def is_available(name: str) -> bool:
-    """Whether a package is installed, by the name under which it is distributed."""
-    try:
-        metadata.version(name)
-    except (metadata.PackageNotFoundError, ValueError):
-        return False
-    return True
-
-
-@cache
-def available_packages() -> tuple[str, ...]:
-    """The analysis packages of this environment as `name version`; those not installed are left out."""
-    found = []
-    for name in (*ANALYSIS_PACKAGES, *OMICS_PACKAGES):
-        try:
-            found.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            continue
-    return tuple(found)
-
-
 R_LIBRARIES: Final = (
-    "/usr/local/lib/R/site-library", "/usr/lib/R/site-library", "/usr/lib/R/library", "/usr/lib64/R/library",
-)  # fmt: skip
+    "/usr/local/lib/R/site-library",
+    "/usr/lib/R/site-library",
+    "/usr/lib/R/library",
+    "/usr/lib64/R/library",
+)
 _SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 _OPTIONS: Final = ("--vanilla", "--no-echo")
 
 
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except (metadata.PackageNotFoundError, ValueError):
+        return None
+
+
+def is_available(name: str) -> bool:
+    """Return True if a Python package is installed, by the name under which it is distributed."""
+    return _version(name) is not None
+
+
+@cache
+def available_packages() -> tuple[str, ...]:
+    """Return the analysis packages of this environment as `name version`; those not installed are left out."""
+    versions = {name: _version(name) for name in (*ANALYSIS_PACKAGES, *OMICS_PACKAGES)}
+    return tuple(f"{name} {version}" for name, version in versions.items() if version)
+
+
 def rscript() -> str | None:
-    """The path of the system's `Rscript`; None when there is none that a sandbox shows (its folders only)."""
+    """Return the path of the system's `Rscript`; None when there is none in the folders that a sandbox shows."""
     found = shutil.which("Rscript", path=_SYSTEM_PATH)
     if found is None or not any(Path(found).resolve().is_relative_to(folder) for folder in SYSTEM_FOLDERS):
         return None
@@ -71,13 +68,13 @@ def rscript() -> str | None:
 
 
 def program_of(language: Language) -> tuple[str, ...]:
-    """What runs a script of a language; empty for the sandbox's own interpreter."""
+    """Return the program that runs a script of a language; empty for the sandbox's own interpreter."""
     return (rscript() or "Rscript", *_OPTIONS) if language == "r" else ()
 
 
 @cache
 def r_packages() -> tuple[str, ...]:
-    """The installed R packages as `name version`, by name; empty without R."""
+    """Return the installed R packages as `name version`, by name; empty without R."""
     if rscript() is None:
         return ()
     found = {}
@@ -89,19 +86,23 @@ def r_packages() -> tuple[str, ...]:
     return tuple(f"{name} {found[name]}" for name in sorted(found, key=str.casefold))
 
 
+def r_package_names() -> frozenset[str]:
+    """Return the names of the installed R packages."""
+    return frozenset(line.split()[0] for line in r_packages())
+
+
 def packages_for(language: Language) -> tuple[str, ...]:
-    """What code in a language may use, as `name version`."""
+    """Return the packages that code in a language may use, as `name version`."""
     return r_packages() if language == "r" else available_packages()
 
 
 def can_run(contract: SkillContract) -> bool:
-    """Whether a vetted analysis can be carried out here: Python's always, R's where R and its packages are."""
-    have = {line.split()[0] for line in r_packages()}
-    return contract.language != "r" or (rscript() is not None and set(contract.packages) <= have)
+    """Return True if a skill can run here: in Python always, in R where R and the skill's packages are installed."""
+    return contract.language != "r" or (rscript() is not None and set(contract.packages) <= r_package_names())
 
 
 def missing_package(task: DryLabTask) -> str:
-    """What a task declares and this environment lacks, with what to install; empty when it has everything."""
+    """Return one line on a declared package that is not installed and how to install it; empty when none lacks."""
     if task.language == "r":
         return _missing_in_r(task)
     lacking = [name for name in task.packages if not is_available(name)]
@@ -114,8 +115,7 @@ def missing_package(task: DryLabTask) -> str:
 def _missing_in_r(task: DryLabTask) -> str:
     if rscript() is None:
         return "the task is written in R, which is not installed; the system's package is r-base-core"
-    have = {line.split()[0] for line in r_packages()}
-    lacking = [name for name in task.packages if name not in have]
+    lacking = [name for name in task.packages if name not in r_package_names()]
     if not lacking:
         return ""
     name = lacking[0].lower()
@@ -123,7 +123,7 @@ def _missing_in_r(task: DryLabTask) -> str:
 
 
 def r_literal(value: object) -> str:
-    """A value of JSON's kinds as an R expression that only builds it: lists, strings, numbers, logicals, NULL.
+    """Return an R expression that only builds a JSON value: lists, strings, numbers, logicals, NULL.
 
     Strings are written with JSON's escapes, which R reads the same way; names are quoted too.
     """

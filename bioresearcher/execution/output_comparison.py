@@ -1,10 +1,9 @@
-"""Whether two runs' outputs show the same, whatever their bytes.
+"""Compare the outputs of two runs by their content, whatever their bytes.
 
 Each output is split into named parts (a table's columns, a figure's pixels, …), so that a part which differs
 between two runs on the same data can be left out of account. Time stamps, order of rows and lines, and
-differences below `TOLERANCE` are no difference.
-
-Outputs as rows and columns whose numbers can be held against those of another run.
+differences below `TOLERANCE` are no difference. For comparing numbers one by one, tables and findings are also read as
+named rows and columns (`OutputColumns`).
 """
 
 from __future__ import annotations
@@ -37,37 +36,14 @@ from bioresearcher.schemas.execution import DryLabTask, TaskOutput
 from bioresearcher.schemas.missing import CODES, blanked, key
 
 TOLERANCE = 1e-9
+"""Share of their size by which numbers may differ."""
+
 MAX_TEXT_BYTES = 20_000_000
+MAX_COLUMNS = 24
+"""Most columns of one table that are read: the declared ones first."""
+
 Part: TypeAlias = "str | tuple[tuple[str, ...], ...] | array[float]"
 """A text or digest that must be equal, rows of cells that are compared one by one, or numbers (NaN: missing)."""
-
-_STAMP = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
-    r"|\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +(?:\d{1,2} )?"
-    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
-    r"[ \d:.,]*(?:GMT|UTC|[A-Z]{3,4})?(?: \d{4})?"
-    r"|\b\d{1,2}[/.]\d{1,2}[/.]\d{4}\b|\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"
-    r"|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"
-    r"|\b\d+(?:\.\d+)? ?(?:s|ms|sec|secs|seconds|minutes)\b(?= elapsed)|(?<=elapsed: )\d+(?:\.\d+)?",
-    re.IGNORECASE,
-)
-
-
-def split_parts(output: TaskOutput, path: Path) -> dict[str, Part]:
-    """The parts of one output file, each in a form that can be compared with `same_part`."""
-    if output.kind == "table":
-        try:
-            return _table_parts(read_table(path))
-        except TableError:
-            return {"bytes": _digest(path)}
-    if output.kind == "figure":
-        try:
-            return {"picture": read_figure(path).digest}
-        except FigureError:
-            return {"bytes": _digest(path)}
-    if path.stat().st_size > MAX_TEXT_BYTES:
-        return {"bytes": _digest(path)}
-    return {"text": _text_part(path)}
 
 
 def changed_outputs(
@@ -76,7 +52,7 @@ def changed_outputs(
     *,
     ignore: Mapping[str, frozenset[str]] | None = None,
 ) -> tuple[str, ...]:
-    """Names of the outputs of which at least one part, not among those to ignore, differs."""
+    """Return the names of the outputs of which at least one part, not among those to ignore, differs."""
     skip = ignore or {}
     parts = {name: differing_parts(before[name], after.get(name, {})) for name in before}
     return tuple(name for name, found in parts.items() if found - skip.get(name, frozenset()))
@@ -85,14 +61,14 @@ def changed_outputs(
 def differing_parts(
     before: Mapping[str, Part], after: Mapping[str, Part], *, tolerance: float = TOLERANCE
 ) -> frozenset[str]:
-    """Names of parts that differ, or exist on one side only; numbers may differ by `tolerance` of their size."""
+    """Return the parts that differ or exist on one side only; numbers may differ by `tolerance` of their size."""
     names = before.keys() | after.keys()
     both = before.keys() & after.keys()
     return frozenset(n for n in names if n not in both or not same_part(before[n], after[n], tolerance))
 
 
 def same_part(one: Part, other: Part, tolerance: float = TOLERANCE) -> bool:
-    """Whether two parts show the same."""
+    """Return True if two parts have the same content."""
     if isinstance(one, array) and isinstance(other, array):
         return len(one) == len(other) and all(map(_same_number, one, other, repeat(tolerance)))
     if not isinstance(one, tuple) or not isinstance(other, tuple):
@@ -107,7 +83,7 @@ def _same_row(one: tuple[str, ...], other: tuple[str, ...], tolerance: float) ->
 
 
 def same_cell(one: str, other: str, tolerance: float = TOLERANCE) -> bool:
-    """Whether two differently written cells mean the same."""
+    """Return True if two cells that are written differently mean the same."""
     a, b = to_number(one), to_number(other)
     if a is not None and b is not None:
         return _same_number(a, b, tolerance)
@@ -120,20 +96,28 @@ def _same_number(one: float, other: float, tolerance: float) -> bool:
     return math.isclose(one, other, rel_tol=tolerance, abs_tol=1e-300) or (one != one and other != other)
 
 
-def _numbers(cells: Sequence[str]) -> array[float] | None:
-    """A column of numbers in an eighth of their size as text; None when a cell is neither a number nor missing."""
-    values = column_numbers(cells)
-    return None if values is None else array("d", (math.nan if value is None else value for value in values))
+# The parts of an output
 
 
-def _key(row: Iterable[str]) -> tuple[str, ...]:
-    """A sorting key that differences below the tolerance do not move."""
-    numbers = ((to_number(cell), cell) for cell in row)
-    return tuple(stable_text(cell) if number is None else f"{number:.6g}" for number, cell in numbers)
+def split_parts(output: TaskOutput, path: Path) -> dict[str, Part]:
+    """Split one output file into parts that `same_part` can compare."""
+    if output.kind == "table":
+        try:
+            return _table_parts(read_table(path))
+        except TableError:
+            return {"bytes": file_digest(path)}
+    if output.kind == "figure":
+        try:
+            return {"picture": read_figure(path).digest}
+        except FigureError:
+            return {"bytes": file_digest(path)}
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        return {"bytes": file_digest(path)}
+    return {"text": _text_part(path)}
 
 
 def _table_parts(table: OutputTable) -> dict[str, Part]:
-    """Each column, its cells in the order of the rows' names; where names repeat, also the rows as a whole."""
+    """Split a table into columns, ordered by the rows' names; where names repeat, also into whole rows."""
     parts: dict[str, Part] = {"columns": json.dumps(sorted(table.header))}
     names = [row[0] for row in table.rows]
     if len(set(names)) == len(names):
@@ -150,9 +134,16 @@ def _table_parts(table: OutputTable) -> dict[str, Part]:
     return parts
 
 
-def stable_text(text: str) -> str:
-    """Text without time stamps, identifiers drawn at random, and runs of spaces."""
-    return " ".join(_STAMP.sub("<time>", text).split())
+def _numbers(cells: Sequence[str]) -> array[float] | None:
+    """Return a column of numbers in little memory; None if a cell is neither a number nor missing."""
+    values = column_numbers(cells)
+    return None if values is None else array("d", (math.nan if value is None else value for value in values))
+
+
+def _key(row: Iterable[str]) -> tuple[str, ...]:
+    """Return a sorting key that differences below the tolerance do not move."""
+    numbers = ((to_number(cell), cell) for cell in row)
+    return tuple(stable_text(cell) if number is None else f"{number:.6g}" for number, cell in numbers)
 
 
 def _text_part(path: Path) -> Part:
@@ -170,7 +161,7 @@ def _text_part(path: Path) -> Part:
 
 
 def _json_part(value: object) -> Part:
-    """Leaves with their paths, as rows; the order of a list's entries does not count."""
+    """Return leaves with their paths, as rows; the order of a list's entries does not count."""
     return tuple(sorted(_leaves(value), key=_key))
 
 
@@ -185,14 +176,30 @@ def _leaves(value: object, path: str = "") -> Iterable[tuple[str, ...]]:
         yield (path, str(value))
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-MAX_COLUMNS = 24
-"""Columns of one table that are looked at: the declared ones first."""
+_STAMP = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
+    r"|\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +(?:\d{1,2} )?"
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
+    r"[ \d:.,]*(?:GMT|UTC|[A-Z]{3,4})?(?: \d{4})?"
+    r"|\b\d{1,2}[/.]\d{1,2}[/.]\d{4}\b|\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"
+    r"|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b"
+    r"|\b\d+(?:\.\d+)? ?(?:s|ms|sec|secs|seconds|minutes)\b(?= elapsed)|(?<=elapsed: )\d+(?:\.\d+)?",
+    re.IGNORECASE,
+)
 
+
+def stable_text(text: str) -> str:
+    """Return a text without time stamps, identifiers drawn at random, and runs of spaces."""
+    return " ".join(_STAMP.sub("<time>", text).split())
+
+
+# An output as rows and columns
 _REPLICATE = re.compile(
     r"(?:n_?|i_?)?(?:iter(?:ation)?|perm(?:utation)?|boot(?:strap)?|repl(?:icate)?|repeat|draw|sim(?:ulation)?|chain|shuffle"
     r"|resample)s?(?:[_ -]?(?:id|no|number|index))?",
@@ -218,18 +225,18 @@ class OutputColumns:
 
     @cached_property
     def numbers(self) -> dict[str, tuple[float | None, ...]]:
-        """The columns of numbers; what is not known is None."""
+        """Column -> its numbers, None where one is missing; columns of text are left out."""
         columns = ((name, column_numbers(cells)) for name, cells in self.cells.items())
         return {name: tuple(values) for name, values in columns if values and any(v is not None for v in values)}
 
     @cached_property
     def place(self) -> dict[str, int]:
-        """Name -> row."""
+        """Row name -> row number, from 0."""
         return {name: row for row, name in enumerate(self.names)}
 
 
-def read_sheets(task: DryLabTask, folder: Path) -> dict[str, OutputColumns]:
-    """The sheet of each declared table and findings file that can be read, by output name."""
+def read_columns(task: DryLabTask, folder: Path) -> dict[str, OutputColumns]:
+    """Read each declared table and findings file that can be read, by output name."""
     found: dict[str, OutputColumns] = {}
     for output in task.outputs:
         path = folder / output.file
@@ -259,7 +266,7 @@ def _of_table(table: OutputTable, output: TaskOutput) -> OutputColumns:
 
 
 def _key_columns(table: OutputTable) -> tuple[int, ...]:
-    """What names the rows: the first column, with the other columns of text when it repeats."""
+    """Return the columns that name the rows: the first, with the other columns of text if it repeats."""
     first = [row[0] for row in table.rows]
     if len(set(first)) == len(first):
         return (0,)
@@ -268,7 +275,7 @@ def _key_columns(table: OutputTable) -> tuple[int, ...]:
 
 
 def _unique(names: Iterator[str]) -> Iterator[str]:
-    """The n-th of equal names gets its number."""
+    """Number the repeats of a name from the second on."""
     seen: dict[str, int] = {}
     for name in names:
         seen[name] = seen.get(name, 0) + 1
@@ -276,7 +283,7 @@ def _unique(names: Iterator[str]) -> Iterator[str]:
 
 
 def _of_findings(path: Path) -> OutputColumns:
-    """Every number of the findings as a column of its own with one row."""
+    """Read every number of the findings as a column of its own with one row."""
     values = {
         f"{number}.{place}": (str(value),)
         for number, finding in enumerate(read_findings(path), 1)

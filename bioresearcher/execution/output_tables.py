@@ -1,6 +1,7 @@
-"""Output tables: read within limits on the standard library, and held against what was declared.
+"""Read the tables and findings that a task wrote, and check them against what was declared and computed.
 
-Findings: statements whose every number must be found in what the task computed.
+Tables are read within limits on the standard library. Findings are statements; each number in them must be found in
+what the task computed.
 """
 
 from __future__ import annotations
@@ -21,29 +22,28 @@ from bioresearcher.schemas.missing import blanked, codes_of, is_missing, key
 MAX_CELLS = 1_500_000
 MAX_FIELD = 1_000_000
 MAX_COLUMNS = 20_000
-_NUMERIC_START = frozenset({"", *"0123456789+-."})
-_P = re.compile(r"(?:p|p[_. -]?val(?:ue)?|pvalue|nominal p(?:[_. -]?val(?:ue)?)?|nom p-val)", re.IGNORECASE)
-_Q = re.compile(
-    r"fdr(?:[_. -]?(?:q|p|bh|value|q-val))?|q(?:[_. -]?val(?:ue)?)?|p[_. -]?adj(?:usted)?"
-    r"|adj(?:usted)?[_. -]?p(?:[_. -]?val(?:ue)?)?",
-    re.IGNORECASE,
-)
+MAX_FINDINGS_BYTES = 2_000_000
+MAX_FINDINGS = 200
+SMALL_TABLE_CELLS = 2_000
+
+
+# Reading tables
 
 
 class TableError(ValueError):
-    """The file is no table; the message says where."""
+    """The file is no table; the message says where it fails."""
 
 
 @dataclass(frozen=True)
 class OutputTable:
-    """A table as text cells. `cut` says that rows beyond `MAX_CELLS` cells were not read."""
+    """A table as text cells; `cut` if rows beyond `MAX_CELLS` cells were not read."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     cut: bool = False
 
     def column(self, name: str) -> list[str]:
-        """The cells of a column."""
+        """Return the cells of a column."""
         index = self.header.index(name)
         return [row[index] for row in self.rows]
 
@@ -81,23 +81,23 @@ def _collect(rows: Iterator[list[str]]) -> OutputTable:
         raise TableError("the file is empty")
     if len(header) > MAX_COLUMNS:
         raise TableError(f"{len(header)} columns; at most {MAX_COLUMNS} are read")
-    kept: list[tuple[str, ...]] = []
+    collected: list[tuple[str, ...]] = []
     for number, row in enumerate(rows, start=2):
-        if not kept and len(row) == len(header) + 1:
+        if not collected and len(row) == len(header) + 1:
             header = ["", *header]  # row names without a heading, as R writes them
         if len(row) != len(header):
             raise TableError(f"row {number} has {len(row)} fields where the header has {len(header)}")
-        if (len(kept) + 1) * len(header) > MAX_CELLS:
-            return OutputTable(tuple(header), tuple(kept), cut=True)
-        kept.append(tuple(row))
+        if (len(collected) + 1) * len(header) > MAX_CELLS:
+            return OutputTable(tuple(header), tuple(collected), cut=True)
+        collected.append(tuple(row))
     twice = sorted({name for name in header if header.count(name) > 1}) if len(header) < 500 else []
     if twice or len(set(header)) < len(header):
         raise TableError(f"column {twice[0] if twice else ''!r} occurs more than once")
-    return OutputTable(tuple(header), tuple(kept))
+    return OutputTable(tuple(header), tuple(collected))
 
 
 def to_number(cell: str) -> float | None:
-    """The cell as a float (also inf), None when it is no number."""
+    """Return the cell as a float (also inf), None if it is no number."""
     try:
         value = float(cell)
     except ValueError:
@@ -106,7 +106,7 @@ def to_number(cell: str) -> float | None:
 
 
 def column_numbers(cells: Sequence[str]) -> list[float | None] | None:
-    """A column as numbers, None where one is missing; None altogether when a cell is neither a number nor missing."""
+    """Return a column as numbers, None where one is missing; None if a cell is neither a number nor missing."""
     values = [to_number(cell) for cell in cells]
     others = {cell for cell, value in zip(cells, values, strict=True) if value is None}
     some = next((cell for cell, value in zip(cells, values, strict=True) if value is not None), "")
@@ -114,8 +114,18 @@ def column_numbers(cells: Sequence[str]) -> list[float | None] | None:
     return values if all(key(cell) in missing for cell in others) else None
 
 
+# Tables against their declaration
+_P = re.compile(r"(?:p|p[_. -]?val(?:ue)?|pvalue|nominal p(?:[_. -]?val(?:ue)?)?|nom p-val)", re.IGNORECASE)
+_Q = re.compile(
+    r"fdr(?:[_. -]?(?:q|p|bh|value|q-val))?|q(?:[_. -]?val(?:ue)?)?|p[_. -]?adj(?:usted)?"
+    r"|adj(?:usted)?[_. -]?p(?:[_. -]?val(?:ue)?)?",
+    re.IGNORECASE,
+)
+_NUMERIC_START = frozenset({"", *"0123456789+-."})
+
+
 def table_problem(table: OutputTable, output: TaskOutput) -> str:
-    """The first way in which a table is not what was declared; empty when there is none."""
+    """Return the first way in which a table is not as declared; empty when there is none."""
     wanted = [rule.name for rule in output.columns]
     absent = [name for name in wanted if name not in table.header]
     if absent:
@@ -129,7 +139,7 @@ def table_problem(table: OutputTable, output: TaskOutput) -> str:
 
 
 def rule_problem(cells: list[str], rule: ColumnRule) -> str:
-    """The first way in which a column breaks its rule; empty when it does not."""
+    """Return the first way in which a column breaks its rule; empty when it does not."""
     known = [c for c in cells if not is_missing(c)] if _is_bounded(rule) else [c for c in blanked(cells) if c]
     missing = 1 - len(known) / len(cells) if cells else 0.0
     if missing > rule.max_missing:
@@ -148,7 +158,7 @@ def rule_problem(cells: list[str], rule: ColumnRule) -> str:
 
 
 def empty_columns(table: OutputTable, output: TaskOutput) -> tuple[str, ...]:
-    """Declared columns of numbers in which no number is known (e.g. a median that was not reached)."""
+    """Return the declared columns of numbers without any number (e.g. a median that was not reached)."""
     wanted = [r.name for r in output.columns if _is_bounded(r) and r.name in table.header]
     return tuple(n for n in wanted if table.rows and all(map(is_missing, table.column(n))))
 
@@ -158,7 +168,7 @@ def _is_bounded(rule: ColumnRule) -> bool:
 
 
 def _nothing_known(table: OutputTable, output: TaskOutput) -> str:
-    """A table whose columns of numbers, or of p-values, hold none; or one with nothing beside the rows' names."""
+    """Return a problem if the columns of numbers or p-values are empty, or all columns beside the rows' names."""
     empty = empty_columns(table, output)
     tests = [name for name in empty if _P.fullmatch(name) or _Q.fullmatch(name)]
     if tests or (empty and len(empty) == sum(map(_is_bounded, output.columns))):
@@ -170,7 +180,7 @@ def _nothing_known(table: OutputTable, output: TaskOutput) -> str:
 
 
 def _probability_problem(table: OutputTable) -> str:
-    """P-values and false discovery rates lie in 0 to 1, and no adjusted p-value lies below its p-value.
+    """Return a problem if a p-value or false discovery rate is outside 0 to 1, or an adjusted p-value below its own.
 
     Ranked enrichment (a table with an NES) is let off the second rule: its rates come from a pooled null
     distribution of normalised scores, not from adjusting the p-values.
@@ -194,7 +204,7 @@ def _probability_problem(table: OutputTable) -> str:
 
 
 def table_placeholder(table: OutputTable) -> str:
-    """Placeholder text in the header or the first thousand rows; empty when there is none."""
+    """Return placeholder text in the header or the first thousand rows; empty when there is none."""
     words = {cell for row in (table.header, *table.rows[:1000]) for cell in row if cell[:1] not in _NUMERIC_START}
     for cell in sorted(words):
         if PLACEHOLDER_TEXT.search(cell) or (cell.strip() and PLACEHOLDER_CELL.fullmatch(cell)):
@@ -202,9 +212,7 @@ def table_placeholder(table: OutputTable) -> str:
     return ""
 
 
-MAX_BYTES = 2_000_000
-MAX_FINDINGS = 200
-SMALL_TABLE_CELLS = 2_000
+# Findings and the numbers in them
 _NUMBER = re.compile(
     r"(?<![\w.])(?<![A-Za-z]-)(?P<sign>(?<![\w).%])[-−])?"
     r"(?P<body>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
@@ -219,12 +227,12 @@ _LIST = TypeAdapter(list[Finding])
 
 
 class FindingsError(ValueError):
-    """The findings file is not as agreed, or states a number that is nowhere; the message says which."""
+    """The findings file cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)
 class WrittenNumber:
-    """A number as written: its value, and half a unit of its last digit."""
+    """A number as written: its value, half a unit of its last digit, and `<` or `>` if it is a bound."""
 
     text: str
     value: float
@@ -232,14 +240,14 @@ class WrittenNumber:
     bound: str = ""
 
     def agrees(self, value: float) -> bool:
-        """Whether a computed value rounds to this number, or lies beyond it where it is stated as a bound."""
+        """Return True if a computed value rounds to this number, or lies beyond it where it is a bound."""
         if not math.isfinite(self.value):
             return False
         beyond = (self.bound == "<" and 0 <= value < self.value) or (self.bound == ">" and value > self.value)
         return beyond or self.rounds(value)
 
     def rounds(self, value: float, either_sign: bool = False) -> bool:
-        """Whether a computed value, rounded as written, is this number."""
+        """Return True if a computed value, rounded as written, is this number."""
         away = min(abs(value - self.value), abs(value + self.value) if either_sign else math.inf)
         return math.isfinite(self.value) and away <= self.half_unit * (1 + 1e-9) + 1e-12 * abs(self.value)
 
@@ -250,8 +258,8 @@ def read_findings(path: Path) -> tuple[Finding, ...]:
     Raises:
         FindingsError: Not that shape, empty, or larger than the limits.
     """
-    if path.stat().st_size > MAX_BYTES:
-        raise FindingsError(f"is larger than {MAX_BYTES // 1_000_000} MB")
+    if path.stat().st_size > MAX_FINDINGS_BYTES:
+        raise FindingsError(f"is larger than {MAX_FINDINGS_BYTES // 1_000_000} MB")
     try:
         found = _LIST.validate_json(path.read_bytes())
     except ValidationError as error:
@@ -266,12 +274,12 @@ def read_findings(path: Path) -> tuple[Finding, ...]:
 
 
 def numbers_in(statement: str) -> tuple[WrittenNumber, ...]:
-    """The numbers a statement states; digits inside names (`E2F`, `IL-6`, `GSE1992`) and `95% CI` are none."""
+    """Return the numbers in a statement; digits inside names (`E2F`, `IL-6`, `GSE1992`) and `95% CI` are none."""
     text = _CONVENTION.sub(lambda m: " " * len(m[0]), statement)
-    return tuple(_stated(match, text[: match.start()]) for match in _NUMBER.finditer(text))
+    return tuple(_written_number(match, text[: match.start()]) for match in _NUMBER.finditer(text))
 
 
-def _stated(match: re.Match[str], before: str) -> WrittenNumber:
+def _written_number(match: re.Match[str], before: str) -> WrittenNumber:
     body = match["body"].replace(",", "")
     power = (match["power"] or "").replace("−", "-")
     exponent = int(re.sub(r"^(?:[eE]|\s?[×x]\s?10(?:\^|\*\*)?)", "", power)) if power else 0
@@ -283,7 +291,7 @@ def _stated(match: re.Match[str], before: str) -> WrittenNumber:
 
 
 def numbers_of(value: JsonValue) -> Iterator[float]:
-    """The finite numbers in a JSON value, also those written inside its texts."""
+    """Yield the finite numbers in a JSON value, also those written inside its texts."""
     if isinstance(value, bool) or value is None:
         return
     if isinstance(value, int | float):
@@ -306,7 +314,7 @@ def _as_float(value: float) -> float | None:
 
 
 def unsupported_number(finding: Finding, tables: Sequence[OutputTable], parameters: JsonValue) -> str:
-    """The first number of a statement that is nowhere in its values, the task's parameters or its tables.
+    """Return the first number of a statement that is nowhere in its values, the task's parameters or its tables.
 
     Numbers are compared as rounded in the statement; a percentage stands for its share and for itself. Of
     tables with more than `SMALL_TABLE_CELLS` cells only the rows count whose name the statement mentions.
@@ -318,7 +326,7 @@ def unsupported_number(finding: Finding, tables: Sequence[OutputTable], paramete
     near = [*numbers_of(dict(finding.values)), *numbers_of(parameters)]
     chances = [v for k, x in finding.values.items() if _PROBABILITY_KEY.search(k) for v in numbers_of(x)]
     for number in stated:
-        forms = [number, _whole(number)] if "%" in number.text else [number]
+        forms = [number, _without_percent(number)] if "%" in number.text else [number]
         bounded = chances if chances and number.bound == "<" and number.value <= 1 else near
         found = any(form.agrees(v) for form in forms for v in bounded)
         found = found or any(form.rounds(v, either_sign) for form in forms for v in near)
@@ -328,8 +336,8 @@ def unsupported_number(finding: Finding, tables: Sequence[OutputTable], paramete
     return ""
 
 
-def _whole(number: WrittenNumber) -> WrittenNumber:
-    """A percentage read as the number before its sign."""
+def _without_percent(number: WrittenNumber) -> WrittenNumber:
+    """Return a percentage as the number before its sign."""
     return WrittenNumber(number.text, number.value * 100, number.half_unit * 100, number.bound)
 
 

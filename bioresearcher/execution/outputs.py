@@ -1,10 +1,9 @@
-"""Judge the files a task wrote against what it declared."""
+"""Check the files a task wrote against what it declared."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from pydantic import JsonValue
 
 from bioresearcher.execution.code_patterns import PLACEHOLDER_CELL, PLACEHOLDER_TEXT
 from bioresearcher.execution.figures import FigureError, read_figure
-from bioresearcher.execution.output_comparison import Part, split_parts
+from bioresearcher.execution.output_comparison import Part, file_digest, split_parts
 from bioresearcher.execution.output_tables import (
     FindingsError,
     OutputTable,
@@ -32,7 +31,7 @@ MAX_TEXT_BYTES = 5_000_000
 
 @dataclass(frozen=True)
 class OutputReport:
-    """What was found: the worst problem (None when all is well) and what the files hold."""
+    """The worst problem of a task's outputs (None when all is well), and the contents of the files."""
 
     outcome: Outcome | None
     message: str
@@ -42,7 +41,7 @@ class OutputReport:
 
 
 @dataclass(frozen=True)
-class _Look:
+class _FileCheck:
     """One output file after its check."""
 
     summary: str = ""
@@ -60,27 +59,22 @@ def check_outputs(task: DryLabTask, folder: Path, *, base: Path) -> OutputReport
     """
     present = [o for o in task.outputs if (folder / o.file).is_file()]
     missing = [o.file for o in task.outputs if o not in present]
-    looks = {o.name: _look(o, folder / o.file) for o in present}
-    tables = [look.table for look in looks.values() if look.table is not None]
-    findings = tuple(f for look in looks.values() for f in look.findings)
-    bad = [f"{o.file}: {looks[o.name].bad}" for o in present if looks[o.name].bad]
+    checks = {o.name: _check_file(o, folder / o.file) for o in present}
+    tables = [check.table for check in checks.values() if check.table is not None]
+    findings = tuple(f for check in checks.values() for f in check.findings)
+    bad = [f"{o.file}: {checks[o.name].bad}" for o in present if checks[o.name].bad]
     bad += _unsupported(findings, tables, dict(task.parameters))
-    bad += _unsupported_texts(present, folder, looks, dict(task.parameters))
-    placeholders = [f"{o.file}: {looks[o.name].placeholder}" for o in present if looks[o.name].placeholder]
+    texts = [o for o in present if o.kind == "text" and not checks[o.name].bad]
+    bad += _unsupported_texts(texts, folder, findings, tables, dict(task.parameters))
+    placeholders = [f"{o.file}: {checks[o.name].placeholder}" for o in present if checks[o.name].placeholder]
     outcome, message = _worst(missing, bad, placeholders)
     return OutputReport(
         outcome,
         message,
-        tuple(_artifact(o, folder / o.file, base, looks[o.name].summary) for o in present),
+        tuple(_artifact(o, folder / o.file, base, checks[o.name].summary) for o in present),
         findings,
-        tuple(f"{o.file}: {looks[o.name].warning}" for o in present if looks[o.name].warning),
+        tuple(f"{o.file}: {checks[o.name].warning}" for o in present if checks[o.name].warning),
     )
-
-
-def read_parts(task: DryLabTask, folder: Path) -> dict[str, dict[str, Part]]:
-    """The comparable parts of each declared output that exists, by output name."""
-    files = {o.name: (o, folder / o.file) for o in task.outputs}
-    return {name: split_parts(o, path) for name, (o, path) in files.items() if path.is_file()}
 
 
 def _worst(missing: list[str], bad: list[str], placeholders: list[str]) -> tuple[Outcome | None, str]:
@@ -106,21 +100,21 @@ def _unsupported(findings: Sequence[Finding], tables: list[OutputTable], paramet
 
 
 def _unsupported_texts(
-    present: Sequence[TaskOutput], folder: Path, looks: Mapping[str, _Look], parameters: JsonValue
+    texts: Sequence[TaskOutput],
+    folder: Path,
+    findings: Sequence[Finding],
+    tables: Sequence[OutputTable],
+    parameters: JsonValue,
 ) -> list[str]:
-    """Texts that state a number which no table, finding or parameter of the task holds.
+    """Return problems of texts that state a number which no table, finding or parameter of the task holds.
 
     A task that writes nothing but text has nothing to hold it against: there the perturbed run decides.
     """
-    tables = [look.table for look in looks.values() if look.table is not None]
-    findings = [finding for look in looks.values() for finding in look.findings]
     known: dict[str, JsonValue] = {str(n): f.values for n, f in enumerate(findings)}
     if not tables and not findings:
         return []
     problems = []
-    for output in present:
-        if output.kind != "text" or looks[output.name].bad:
-            continue
+    for output in texts:
         for line in (folder / output.file).read_text(encoding="utf-8").splitlines():
             number = unsupported_number(Finding(statement=line, values=known), tables, parameters)
             if number:
@@ -131,50 +125,37 @@ def _unsupported_texts(
     return problems
 
 
-def _look_model(_: TaskOutput, path: Path) -> _Look:
-    """A fitted model: never loaded (unpickling would run it); one in JSON must hold finite numbers."""
-    if path.suffix.lower() != ".json":
-        return _Look(summary="model, not opened")
-    if path.stat().st_size > MAX_TEXT_BYTES:
-        return _Look(bad=f"is larger than {MAX_TEXT_BYTES // 1_000_000} MB, too large for a model in JSON")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        return _Look(bad="not JSON")
-    count = sum(1 for _ in numbers_of(value))
-    return _Look(summary=f"model with {count} numbers") if count else _Look(bad="a model without any finite number")
-
-
 def _artifact(output: TaskOutput, path: Path, base: Path, summary: str) -> Artifact:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Artifact(
         name=output.name,
         path=path.relative_to(base).as_posix(),
         kind=output.kind,
-        sha256=digest,
+        sha256=file_digest(path),
         bytes=path.stat().st_size,
         summary=summary,
     )
 
 
-def _look(output: TaskOutput, path: Path) -> _Look:
+# One output file
+
+
+def _check_file(output: TaskOutput, path: Path) -> _FileCheck:
     if path.stat().st_size == 0:
-        return _Look(bad="the file is empty")
-    check = {"table": _look_table, "figure": _look_figure, "text": _look_text, "findings": _look_findings}
-    return check.get(output.kind, _look_model)(output, path)
+        return _FileCheck(bad="the file is empty")
+    check = {"table": _check_table, "figure": _check_figure, "text": _check_text, "findings": _check_findings}
+    return check.get(output.kind, _check_model)(output, path)
 
 
-def _look_table(output: TaskOutput, path: Path) -> _Look:
+def _check_table(output: TaskOutput, path: Path) -> _FileCheck:
     try:
         table = read_table(path)
     except TableError as error:
-        return _Look(bad=str(error))
+        return _FileCheck(bad=str(error))
     shape = f"{len(table.rows)} rows × {len(table.header)} columns"
     word = table_placeholder(table)
     notes = ["only the first rows were checked"] if table.cut else []
     notes += [f"no value in column {name!r}" for name in empty_columns(table, output)]
-    return _Look(
+    return _FileCheck(
         summary=shape + (" were read; the file is longer" if table.cut else ""),
         bad=table_problem(table, output),
         placeholder=f"holds placeholder text {word!r}" if word else "",
@@ -183,34 +164,56 @@ def _look_table(output: TaskOutput, path: Path) -> _Look:
     )
 
 
-def _look_figure(_: TaskOutput, path: Path) -> _Look:
+def _check_figure(_: TaskOutput, path: Path) -> _FileCheck:
     try:
-        return _Look(summary=read_figure(path).summary)
+        return _FileCheck(summary=read_figure(path).summary)
     except FigureError as error:
-        return _Look(bad=str(error))
+        return _FileCheck(bad=str(error))
 
 
-def _look_text(_: TaskOutput, path: Path) -> _Look:
+def _check_text(_: TaskOutput, path: Path) -> _FileCheck:
     if path.stat().st_size > MAX_TEXT_BYTES:
-        return _Look(bad=f"is larger than {MAX_TEXT_BYTES // 1_000_000} MB, too large for a text")
+        return _FileCheck(bad=f"is larger than {MAX_TEXT_BYTES // 1_000_000} MB, too large for a text")
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        return _Look(bad="not UTF-8 text")
+        return _FileCheck(bad="not UTF-8 text")
     if not text.strip():
-        return _Look(bad="the file holds nothing but blanks")
-    return _Look(summary=f"{len(text.split())} words", placeholder=_placeholder(text))
+        return _FileCheck(bad="the file holds nothing but blanks")
+    return _FileCheck(summary=f"{len(text.split())} words", placeholder=_placeholder(text))
 
 
-def _look_findings(_: TaskOutput, path: Path) -> _Look:
+def _check_findings(_: TaskOutput, path: Path) -> _FileCheck:
     try:
         findings = read_findings(path)
     except FindingsError as error:
-        return _Look(bad=str(error))
+        return _FileCheck(bad=str(error))
     word = next(filter(None, (_placeholder(f.statement) for f in findings)), "")
-    return _Look(summary=f"{len(findings)} findings", placeholder=word, findings=findings)
+    return _FileCheck(summary=f"{len(findings)} findings", placeholder=word, findings=findings)
+
+
+def _check_model(_: TaskOutput, path: Path) -> _FileCheck:
+    """Check a fitted model without loading it (unpickling would run it); one in JSON must hold finite numbers."""
+    if path.suffix.lower() != ".json":
+        return _FileCheck(summary="model, not opened")
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        return _FileCheck(bad=f"is larger than {MAX_TEXT_BYTES // 1_000_000} MB, too large for a model in JSON")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return _FileCheck(bad="not JSON")
+    count = sum(1 for _ in numbers_of(value))
+    if not count:
+        return _FileCheck(bad="a model without any finite number")
+    return _FileCheck(summary=f"model with {count} numbers")
 
 
 def _placeholder(text: str) -> str:
     match = PLACEHOLDER_TEXT.search(text) or PLACEHOLDER_CELL.fullmatch(text)
     return f"holds placeholder text {match[0].strip()[:60]!r}" if match else ""
+
+
+def read_parts(task: DryLabTask, folder: Path) -> dict[str, dict[str, Part]]:
+    """Read the comparable parts of each declared output that exists, by output name."""
+    files = {o.name: (o, folder / o.file) for o in task.outputs}
+    return {name: split_parts(o, path) for name, (o, path) in files.items() if path.is_file()}

@@ -1,9 +1,7 @@
-"""Run a task's code once in the sandbox, and say what its end means.
+"""Run a task's code once in the sandbox, classify its end, and clean its output.
 
-What a script printed, without what differs between identical runs.
-
-The repair question is part of the ledger's key: with an address or a duration in it, a replay would not find the answer
-that was given to it.
+The output's tail goes into the repair question, which is part of the ledger's key: with an address or a duration in it,
+a replay would not find the answer that was given to it.
 """
 
 from __future__ import annotations
@@ -24,7 +22,10 @@ from bioresearcher.schemas.execution import DryLabTask, ExecResult, Limits, Outc
 
 WORK = "work"
 DATA_ERROR = 65
-"""Exit code by which a script says that the data given do not allow the analysis (EX_DATAERR)."""
+"""Exit code of a script whose data do not allow the analysis (EX_DATAERR)."""
+
+TAIL_CHARS = 1500
+"""Characters kept from the end of each output stream."""
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][\w .+-]{0,119}")
 _EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning|Iteration)?(?::|$)")
@@ -32,7 +33,7 @@ _EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interru
 
 @dataclass(frozen=True)
 class AttemptContext:
-    """Everything that stays the same over the runs of one attempt; `folder` is the attempt's."""
+    """The values that all runs of one attempt share; `folder` is the attempt's."""
 
     task: DryLabTask
     code: TaskCode
@@ -44,7 +45,7 @@ class AttemptContext:
 
 @dataclass(frozen=True)
 class Run:
-    """One run: how the process ended, where its declared outputs are, and what was not collected."""
+    """One run: the end of its process, the folder of its declared outputs, and the files that were not collected."""
 
     result: ExecResult
     outputs: Path
@@ -53,47 +54,47 @@ class Run:
 
 
 def bad_output_name(task: DryLabTask) -> str | None:
-    """The first declared output file that is no plain file name of its own; None when all are."""
+    """Return the first declared output file that is no plain file name of its own; None if all are."""
     files = [output.file for output in task.outputs]
     bad = (f for f in files if not _FILE_NAME.fullmatch(f) or files.count(f) > 1 or f in {"task.json", "task.R"})
     return next(bad, None)
 
 
-def make_job(bench: AttemptContext, inputs: Mapping[str, Path], code: str = CODE) -> Job:
-    """The job that runs the code on some inputs; nothing is written, so `code/` and `work/` need not exist yet."""
+def make_job(context: AttemptContext, inputs: Mapping[str, Path], code: str = CODE) -> Job:
+    """Return the job that runs the code on some inputs; `code/` and `work/` need not exist yet."""
     job = Job(
-        code_dir=bench.folder / code,
-        script=bench.task.code_file,
-        work_dir=bench.folder / WORK,
+        code_dir=context.folder / code,
+        script=context.task.code_file,
+        work_dir=context.folder / WORK,
         data=mounts(inputs),
-        limits=bench.limits,
+        limits=context.limits,
         env={"PYTHONHASHSEED": "0"},
-        program=program_of(bench.task.language),
+        program=program_of(context.task.language),
     )
-    return replace(job, args=(f"{bench.sandbox.layout(job).code}/task.json",))
+    return replace(job, args=(f"{context.sandbox.layout(job).code}/task.json",))
 
 
-def write_code(bench: AttemptContext, job: Job, inputs: Mapping[str, Path]) -> None:
+def write_code(context: AttemptContext, job: Job, inputs: Mapping[str, Path]) -> None:
     """Write the code folder with the task file, which names files by their paths inside the sandbox."""
     folder = fresh_folder(job.code_dir)
-    for name, text in {bench.task.code_file: bench.code.code, **bench.code.support}.items():
+    for name, text in {context.task.code_file: context.code.code, **context.code.support}.items():
         write_text(folder / name, text)
-    work = bench.sandbox.layout(job).work
+    work = context.sandbox.layout(job).work
     task_file = {
-        "task": bench.task.id,
-        "title": bench.task.title,
-        "inputs": inside_paths(bench.sandbox, job, inputs),
-        "outputs": {o.name: f"{work}/{o.file}" for o in bench.task.outputs},
-        "parameters": bench.task.parameters,
-        "seed": bench.seed,
+        "task": context.task.id,
+        "title": context.task.title,
+        "inputs": inside_paths(context.sandbox, job, inputs),
+        "outputs": {o.name: f"{work}/{o.file}" for o in context.task.outputs},
+        "parameters": context.task.parameters,
+        "seed": context.seed,
     }
     write_text(folder / "task.json", json.dumps(task_file, indent=2, ensure_ascii=False) + "\n")
-    if bench.task.language == "r":  # R itself reads no JSON
+    if context.task.language == "r":  # R itself reads no JSON
         write_text(folder / "task.R", r_literal(task_file) + "\n")
 
 
 def mounts(inputs: Mapping[str, Path]) -> dict[str, Path]:
-    """Input files by names that are safe as folder names and differ from each other."""
+    """Return the input files by names that are safe as folder names and differ from each other."""
     return {_mount_name(index, name): path for index, (name, path) in enumerate(inputs.items())}
 
 
@@ -103,31 +104,31 @@ def _mount_name(index: int, name: str) -> str:
 
 
 def inside_paths(sandbox: Sandbox, job: Job, inputs: Mapping[str, Path]) -> dict[str, str]:
-    """Input name -> path of the file as the script sees it."""
+    """Return input name -> path of the file as the script sees it."""
     shown = sandbox.layout(job).data
     return {name: shown[_mount_name(index, name)] for index, name in enumerate(inputs)}
 
 
-async def run_code(bench: AttemptContext, job: Job, outputs: str) -> Run:
+async def run_code(context: AttemptContext, job: Job, outputs: str) -> Run:
     """Run a written job in a fresh work folder, and collect the declared outputs into the folder `outputs`.
 
     The work folder is removed, also when the run is cancelled.
     """
     work = fresh_folder(job.work_dir)
     try:
-        result = await bench.sandbox.run(job)
-        folder = fresh_folder(bench.folder / outputs)
-        names, refused = collect(work, folder, limits=bench.limits)
+        result = await context.sandbox.run(job)
+        folder = fresh_folder(context.folder / outputs)
+        names, refused = collect(work, folder, limits=context.limits)
     finally:
         remove(work)
-    declared = {output.file for output in bench.task.outputs}
+    declared = {output.file for output in context.task.outputs}
     for name in sorted({name.split("/")[0] for name in names} - declared):
         remove(folder / name)
     return Run(result, folder, refused, tuple(name for name in names if name not in declared))
 
 
 def classify(result: ExecResult, limits: Limits) -> tuple[Outcome, str] | None:
-    """The rung of a process that did not end well, and what decided; None for exit code 0."""
+    """Return the rung of a process that did not end well, and the reason; None for exit code 0."""
     if result.killed:
         return Outcome.KILLED, explain(result.killed, limits)
     if result.exit_code == 0:
@@ -140,29 +141,28 @@ def classify(result: ExecResult, limits: Limits) -> tuple[Outcome, str] | None:
     if (failed := _r_failure(lines)) is not None:
         return failed
     last = next((line.strip() for line in reversed(lines) if _EXCEPTION.match(line)), "")
-    said = (last or (lines[-1].strip() if lines else "no message"))[:500]
+    message = (last or (lines[-1].strip() if lines else "no message"))[:500]
     if last.startswith("ModuleNotFoundError"):
-        return Outcome.DEPENDENCY, said
+        return Outcome.DEPENDENCY, message
     if last.startswith(("SyntaxError", "IndentationError", "TabError")):
-        return Outcome.SYNTAX, said
-    return Outcome.RUNTIME, f"exit code {result.exit_code}: {said}"
+        return Outcome.SYNTAX, message
+    return Outcome.RUNTIME, f"exit code {result.exit_code}: {message}"
 
 
 def _r_failure(lines: list[str]) -> tuple[Outcome, str] | None:
-    """What R says when it stops a script; None for other programs."""
+    """Return the rung of a script that R stopped, and R's message; None for other programs."""
     if not lines or lines[-1].strip() != "Execution halted":
         return None
     start = next((n for n in reversed(range(len(lines))) if lines[n].startswith("Error")), 0)
-    said = " ".join(" ".join(lines[start:-1]).split())[:500]
-    if "there is no package called" in said:
-        return Outcome.DEPENDENCY, said
-    if re.match(r"Error: (?:unexpected|attempt to use zero-length|.{0,40}INCOMPLETE_STRING)", said):
-        return Outcome.SYNTAX, said
-    return Outcome.RUNTIME, said or "R stopped without a message"
+    message = " ".join(" ".join(lines[start:-1]).split())[:500]
+    if "there is no package called" in message:
+        return Outcome.DEPENDENCY, message
+    if re.match(r"Error: (?:unexpected|attempt to use zero-length|.{0,40}INCOMPLETE_STRING)", message):
+        return Outcome.SYNTAX, message
+    return Outcome.RUNTIME, message or "R stopped without a message"
 
 
-TAIL_CHARS = 1500
-
+# Output without what differs between identical runs
 _NUMBER = r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _UNIT = r"(?:µs|μs|us|ns|ms|s|secs?|seconds?|min|minutes?)\b"
 _TEMPORARY = r"(?:private/)?(?:tmp|var/tmp|var/folders|dev/shm|run)"
@@ -178,17 +178,17 @@ _PATTERNS = (
     (rf"\b{_NUMBER}\s?(?:it|rows?|items?|B|[kM]B)/s\b", "<speed>"),
 )
 _CHANCE = tuple((re.compile(pattern), instead) for pattern, instead in _PATTERNS)
-"""What chance decides and what stands for it: addresses, places of installation, temporary files, times, processes."""
+"""Pattern -> replacement: addresses, places of installation, temporary files, times, processes."""
 
 
 def output_tail(stdout: str, stderr: str, *places: Path) -> str:
-    """The last 1,500 characters of each stream, without what chance decides; standard error last."""
+    """Return the last `TAIL_CHARS` characters of each stream without what chance decides; standard error last."""
     ends = (without_chance(text[-8 * TAIL_CHARS :], *places)[-TAIL_CHARS:] for text in (stdout, stderr))
     return "\n".join(ends).strip()
 
 
 def without_chance(text: str, *places: Path) -> str:
-    """The text without addresses, temporary paths, times, durations and process numbers, and without `places`.
+    """Replace addresses, temporary paths, times, durations, process numbers and `places` in a text.
 
     `places` are folders that are elsewhere in another run; what lies in them keeps its name.
     """

@@ -1,4 +1,4 @@
-"""Executing a run's tasks again from its folder, and holding the outputs against the recorded ones."""
+"""Execute a run's tasks again from its folder, and compare the outputs with the recorded ones."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from bioresearcher.schemas.execution import (
 )
 
 TOLERANCE = 1e-6
-"""Numbers may differ by this share: other versions of numerical libraries round differently."""
+"""Share by which numbers may differ: other versions of numerical libraries round differently."""
 ALIKE = 0.01
-"""Pictures may differ by this mean share of the colour range: another font or anti-aliasing does that."""
+"""Mean share of the colour range by which pictures may differ: another font or anti-aliasing does that."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a run folder holds of its tasks."""
+    """The tasks of a run folder with their records and data sets."""
 
     folder: RunFolder
     tasks: Mapping[str, DryLabTask]
@@ -45,7 +45,7 @@ class Recorded:
 
     @classmethod
     def load(cls, folder: RunFolder) -> Recorded:
-        """Read it.
+        """Read them.
 
         Raises:
             RunFolderError: A file is damaged.
@@ -57,11 +57,11 @@ class Recorded:
         return cls(folder, tasks, records, datasets)
 
     def outputs(self, task_id: str) -> Path:
-        """Where a task's recorded outputs are."""
+        """Return the folder of a task's recorded outputs."""
         return self.folder.path("tasks", task_id, OUTPUTS)
 
     def code(self, task: DryLabTask, record: TaskRecord) -> TaskCode | None:
-        """The code whose outputs the task has; None when it is not in the folder."""
+        """Return the code whose outputs the task has; None if it is not in the folder."""
         place = self.folder.path("tasks", task.id)
         script = place / task.code_file
         if not script.is_file():
@@ -72,7 +72,7 @@ class Recorded:
         return TaskCode(code=script.read_text("utf-8"), support=support, origin=origin)
 
     def inputs(self, task: DryLabTask) -> tuple[dict[str, Path], str]:
-        """The task's input files as the run had them, and what is missing (empty when nothing is)."""
+        """Return the task's input files as the run had them, and a line on one that is missing (else empty)."""
         paths: dict[str, Path] = {}
         for given in task.inputs:
             path, what = self._input(given.dataset, given.file, given.task, given.output)
@@ -98,7 +98,7 @@ class Recorded:
 
 
 async def reproduce_task(recorded: Recorded, task_id: str, sandbox: Sandbox, limits: Limits) -> list[ArtifactCheck]:
-    """Execute one task again, on the recorded outputs of earlier ones; a check per recorded output file.
+    """Execute one task again, on the recorded outputs of earlier ones; return a check per recorded output file.
 
     `limits` hold where the task has none of its own.
 
@@ -114,11 +114,11 @@ async def reproduce_task(recorded: Recorded, task_id: str, sandbox: Sandbox, lim
         limits = recorded.folder.read(Limits, "tasks", task_id, LIMITS)
     place = temporary_folder()
     try:
-        bench = AttemptContext(task, code, sandbox, limits, SEED, place)
+        context = AttemptContext(task, code, sandbox, limits, SEED, place)
         (place / CODE).mkdir()
-        job = make_job(bench, inputs)
-        write_code(bench, job, inputs)
-        run = await run_code(bench, job, OUTPUTS)
+        job = make_job(context, inputs)
+        write_code(context, job, inputs)
+        run = await run_code(context, job, OUTPUTS)
         ended = classify(run.result, limits)
         if ended is not None:
             return _all(task, record, "differs", f"the code does not run to its end now: {ended[0]}: {ended[1]}")
@@ -146,8 +146,8 @@ def _compared(task: DryLabTask, artifact: Artifact, before: Path, outputs: Path)
         return _check(task, artifact, "cannot", "the file is not in the folder any more")
     if file_sha256(before) != artifact.sha256:
         again = after.is_file() and file_sha256(after) == artifact.sha256
-        said = "; the code gives the recorded one again" if again else ""
-        return _check(task, artifact, "differs", f"the file in the folder is not the one that the run recorded{said}")
+        more = "; the code gives the recorded one again" if again else ""
+        return _check(task, artifact, "differs", f"the file in the folder is not the one that the run recorded{more}")
     if not after.is_file():
         return _check(task, artifact, "differs", "it was not written this time")
     if file_sha256(after) == artifact.sha256:
@@ -155,11 +155,11 @@ def _compared(task: DryLabTask, artifact: Artifact, before: Path, outputs: Path)
     output = next((o for o in task.outputs if o.name == artifact.name), None)
     if output is None:
         return _check(task, artifact, "differs", "other bytes, and not among the outputs that the task declares")
-    return _check(task, artifact, *_seen(output, before, after))
+    return _check(task, artifact, *_compared_contents(output, before, after))
 
 
-def _seen(output: TaskOutput, before: Path, after: Path) -> tuple[Verdict, str]:
-    """The verdict on files with other bytes."""
+def _compared_contents(output: TaskOutput, before: Path, after: Path) -> tuple[Verdict, str]:
+    """Return the verdict on files with other bytes."""
     parts = [split_parts(output, path) for path in (before, after)]
     found = differing_parts(*parts, tolerance=TOLERANCE)
     if not found:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from bioresearcher.errors import DefectError
 from bioresearcher.execution.folders import fresh_folder, remove
 from bioresearcher.execution.inside import rows
-from bioresearcher.execution.output_comparison import OutputColumns, Part, read_sheets
+from bioresearcher.execution.output_comparison import OutputColumns, Part, read_columns
 from bioresearcher.execution.outputs import check_outputs, read_parts
 from bioresearcher.execution.process import (
     AttemptContext,
@@ -29,7 +29,8 @@ from bioresearcher.execution.process import (
 from bioresearcher.runfolder import write_text
 from bioresearcher.sandbox.artifacts import collect
 from bioresearcher.sandbox.base import Job
-from bioresearcher.schemas import columns, missing
+from bioresearcher.schemas import columns as columns_module
+from bioresearcher.schemas import missing as missing_module
 from bioresearcher.schemas.base import Value
 
 SCRIPTS = Path(__file__).with_name("inside")
@@ -39,71 +40,47 @@ _UNDRAWN: Final = "nothing-was-drawn"
 _SHIFT: Final = "SEED_SHIFT"
 _MIN_WALL_S = 30.0
 _WALL_FACTOR = 5.0
-
 Parts = Mapping[str, Mapping[str, Part]]
-Sheets = Mapping[str, OutputColumns]
+"""Output -> its parts by name."""
 
-
-class _Done(Value):
-    """What the perturbation script says of one file."""
-
-    kind: str
-    changed: bool
-    rows: int | None = None
-
-
-_ANSWER = TypeAdapter(list[_Done])
-
-
-@dataclass(frozen=True)
-class PerturbedInputs:
-    """Changed input files, or why there are none.
-
-    `whole` says that every input was changed in all the numbers it holds, so that whatever stays the same in the
-    outputs cannot have been copied from one. Where one value was touched, it is one of at least `one_in`.
-    """
-
-    files: Mapping[str, Path]
-    problem: str = ""
-    whole: bool = False
-    one_in: int = 0
-
-
-@dataclass(frozen=True)
-class Rerun:
-    """The outputs of another run, or why there are none.
-
-    `seeded` says that it fixed a seed and may have drawn, `undrawn` that it ended in order without any random number.
-    """
-
-    parts: Parts | None
-    problem: str = ""
-    sheets: Sheets | None = None
-    seeded: bool = False
-    undrawn: bool = False
+ColumnsByOutput = Mapping[str, OutputColumns]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What all reruns share: the bench, and the real run's inputs, outputs and wall time."""
+    """The data that all reruns share: the attempt's context, and the real run's inputs, outputs and wall time."""
 
-    bench: AttemptContext
+    context: AttemptContext
     inputs: Mapping[str, Path]
     parts: Parts
-    sheets: Sheets
+    columns: ColumnsByOutput
     wall_s: float
 
     @property
-    def vetted(self) -> bool:
-        """Whether the code is this program's own."""
-        return self.bench.code.origin == "offline"
+    def own_code(self) -> bool:
+        """True if the code is this program's own (a skill or rules), not a model's or a person's."""
+        return self.context.code.origin == "offline"
 
     def hurried(self) -> Trial:
-        """The same with a wall time in proportion to the real run's: a rerun that hangs must not cost minutes."""
-        limits = self.bench.limits
+        """Return a copy with a wall time in proportion to the real run's: a rerun that hangs must not cost minutes."""
+        limits = self.context.limits
         wall_s = min(limits.wall_s, max(_MIN_WALL_S, _WALL_FACTOR * self.wall_s))
         limits = limits.model_copy(update={"wall_s": wall_s})
-        return replace(self, bench=replace(self.bench, limits=limits))
+        return replace(self, context=replace(self.context, limits=limits))
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """The outputs of another run, or the problem if there are none.
+
+    `seeded` is true if it fixed a seed and may have drawn, `undrawn` if it ended in order without any random number.
+    """
+
+    parts: Parts | None
+    problem: str = ""
+    columns: ColumnsByOutput | None = None
+    seeded: bool = False
+    undrawn: bool = False
 
 
 async def rerun(trial: Trial, inputs: Mapping[str, Path], *, shift: int = 0) -> Rerun:
@@ -114,59 +91,84 @@ async def rerun(trial: Trial, inputs: Mapping[str, Path], *, shift: int = 0) -> 
     Raises:
         SandboxUnavailableError: The sandbox stopped working.
     """
-    bench = trial.bench
-    job = make_job(bench, inputs, "rerun-code")
-    code = bench.code
-    if not trial.vetted and bench.task.language == "r":
+    context = trial.context
+    job = make_job(context, inputs, "rerun-code")
+    code = context.code
+    if not trial.own_code and context.task.language == "r":
         prelude = (SCRIPTS / "shift_seeds.R").read_text(encoding="utf-8")
         code = code.model_copy(update={"code": prelude + code.code})
-    write_code(replace(bench, code=code), job, inputs)
-    if not trial.vetted:
-        job = _watched(bench, job, shift)
-    run = await run_code(bench, job, "rerun")
-    ended = classify(run.result, bench.limits)
+    write_code(replace(context, code=code), job, inputs)
+    if not trial.own_code:
+        job = _watched(context, job, shift)
+    run = await run_code(context, job, "rerun")
+    ended = classify(run.result, context.limits)
     if ended is not None:
         return Rerun(None, f"{ended[0].value}: {ended[1][:160]}")
-    checked = await asyncio.to_thread(check_outputs, bench.task, run.outputs, base=bench.folder)
+    checked = await asyncio.to_thread(check_outputs, context.task, run.outputs, base=context.folder)
     if checked.outcome is not None:
         return Rerun(None, f"{checked.outcome.value}: {checked.message[:160]}")
-    parts = await asyncio.to_thread(read_parts, bench.task, run.outputs)
-    sheets = {} if trial.vetted else await asyncio.to_thread(read_sheets, bench.task, run.outputs)
-    return Rerun(parts, sheets=sheets, seeded=_SEEDED in run.undeclared, undrawn=_UNDRAWN in run.undeclared)
+    parts = await asyncio.to_thread(read_parts, context.task, run.outputs)
+    columns = {} if trial.own_code else await asyncio.to_thread(read_columns, context.task, run.outputs)
+    return Rerun(parts, columns=columns, seeded=_SEEDED in run.undeclared, undrawn=_UNDRAWN in run.undeclared)
 
 
-def _watched(bench: AttemptContext, job: Job, shift: int) -> Job:
-    """The job with a start-up file that sees seeds being fixed."""
+def _watched(context: AttemptContext, job: Job, shift: int) -> Job:
+    """Return the job with a start-up file that records and shifts fixed seeds."""
     env = {**job.env, _SHIFT: str(shift)}
-    if bench.task.language != "r":
+    if context.task.language != "r":
         text = (SCRIPTS / "shift_seeds.py").read_text(encoding="utf-8")
         write_text(job.code_dir / "sitecustomize.py", text)
-        env["PYTHONPATH"] = bench.sandbox.layout(job).code
+        env["PYTHONPATH"] = context.sandbox.layout(job).code
     return replace(job, env=env)
 
 
+@dataclass(frozen=True)
+class PerturbedInputs:
+    """Changed input files, or the problem if there are none.
+
+    `whole` is true if every input was changed in all the numbers it holds, so that whatever stays the same in the
+    outputs cannot have been copied from one. If a single value was touched, it is one of at least `one_in`.
+    """
+
+    files: Mapping[str, Path]
+    problem: str = ""
+    whole: bool = False
+    one_in: int = 0
+
+
+class _ChangedFile(Value):
+    """The perturbation script's answer on one file."""
+
+    kind: str
+    changed: bool
+    rows: int | None = None
+
+
+_CHANGED_FILES = TypeAdapter(list[_ChangedFile])
+
+
 async def change_inputs(trial: Trial, variant: str, *, again: int = 0) -> PerturbedInputs:
-    """Make changed copies inside the sandbox; they replace those of the variant before.
+    """Make changed copies of the inputs inside the sandbox; they replace those of the variant before.
 
     `again` makes other copies of the same variant. For the variants see `inside/perturb_inputs.py`.
 
     Raises:
         SandboxUnavailableError: The sandbox stopped working.
     """
-    bench = trial.bench
-    folder, code, work = (bench.folder / name for name in ("changed", "changing", "changing-work"))
+    context = trial.context
+    folder, code, work = (context.folder / name for name in ("changed", "changing", "changing-work"))
     try:
         for path in (folder, code, work):
             fresh_folder(path)
         job = _changing_job(trial, variant, again, (code, work))
-        result = await bench.sandbox.run(job)
+        result = await context.sandbox.run(job)
         if result.exit_code != 0 or result.killed:
-            said = (result.stderr.strip().splitlines() or ["no message"])[-1]
-            return PerturbedInputs({}, f"changing the inputs failed: {result.killed or said[:200]}")
+            line = (result.stderr.strip().splitlines() or ["no message"])[-1]
+            return PerturbedInputs({}, f"changing the inputs failed: {result.killed or line[:200]}")
         _, refused = collect(work, folder, limits=job.limits)
         if refused:
             return PerturbedInputs({}, f"a changed input could not be kept: {refused[0]}")
-        done = _ANSWER.validate_json(result.stdout)
+        done = _CHANGED_FILES.validate_json(result.stdout)
     except ValidationError as error:
         raise DefectError(f"the perturbation script's answer is not understood: {error}") from error
     finally:
@@ -180,17 +182,31 @@ async def change_inputs(trial: Trial, variant: str, *, again: int = 0) -> Pertur
     return PerturbedInputs(_changed_files(trial.inputs, folder), whole=whole, one_in=one_in)
 
 
-def lay_script(name: str, folder: Path) -> None:
-    """Copy a script of `inside` into a job's code folder, with the modules of this package that it may import."""
-    shutil.copyfile(SCRIPTS / name, folder / name)
-    for module in (rows, columns, missing):
-        path = folder.joinpath(*module.__name__.split(".")).with_suffix(".py")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(str(module.__file__), path)
+def _changing_job(trial: Trial, variant: str, again: int, folders: tuple[Path, Path]) -> Job:
+    context, (code, work) = trial.context, folders
+    lay_script("perturb_inputs.py", code)
+    size_mb = sum(path.stat().st_size for path in trial.inputs.values()) // 1_000_000
+    limits = context.limits.model_copy(
+        update={
+            "file_mb": max(context.limits.file_mb, 64 + 2 * size_mb),
+            "disk_mb": max(context.limits.disk_mb, 128 + 2 * size_mb),
+            "wall_s": max(context.limits.wall_s, 60 + size_mb),
+            "cpu_s": max(context.limits.cpu_s, 60 + size_mb),
+        }
+    )
+    job = Job(code_dir=code, script="perturb_inputs.py", work_dir=work, data=mounts(trial.inputs), limits=limits)
+    layout = context.sandbox.layout(job)
+    shown = inside_paths(context.sandbox, job, trial.inputs)
+    files = [
+        {"path": shown[n], "out": f"{layout.work}/{_copy_name(i, p)}"} for i, (n, p) in enumerate(trial.inputs.items())
+    ]
+    spec = {"variant": variant, "seed": context.seed + again, "files": files}
+    (code / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+    return replace(job, args=(f"{layout.code}/spec.json",))
 
 
 def _changed_files(inputs: Mapping[str, Path], folder: Path) -> dict[str, Path]:
-    """The changed copies under their original file names."""
+    """Return the changed copies under their original file names."""
     found: dict[str, Path] = {}
     for index, (name, path) in enumerate(inputs.items()):
         copy = folder / _copy_name(index, path)
@@ -206,30 +222,10 @@ def _copy_name(index: int, path: Path) -> str:
     return f"input{index}" + (".gz" if path.suffix.lower() == ".gz" else ".dat")
 
 
-def _changing_job(trial: Trial, variant: str, again: int, folders: tuple[Path, Path]) -> Job:
-    bench, (code, work) = trial.bench, folders
-    lay_script("perturb_inputs.py", code)
-    size_mb = sum(path.stat().st_size for path in trial.inputs.values()) // 1_000_000
-    limits = bench.limits.model_copy(
-        update={
-            "file_mb": max(bench.limits.file_mb, 64 + 2 * size_mb),
-            "disk_mb": max(bench.limits.disk_mb, 128 + 2 * size_mb),
-            "wall_s": max(bench.limits.wall_s, 60 + size_mb),
-            "cpu_s": max(bench.limits.cpu_s, 60 + size_mb),
-        }
-    )
-    job = Job(
-        code_dir=code,
-        script="perturb_inputs.py",
-        work_dir=work,
-        data=mounts(trial.inputs),
-        limits=limits,
-    )
-    layout = bench.sandbox.layout(job)
-    shown = inside_paths(bench.sandbox, job, trial.inputs)
-    files = [
-        {"path": shown[n], "out": f"{layout.work}/{_copy_name(i, p)}"} for i, (n, p) in enumerate(trial.inputs.items())
-    ]
-    spec = {"variant": variant, "seed": bench.seed + again, "files": files}
-    (code / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-    return replace(job, args=(f"{layout.code}/spec.json",))
+def lay_script(name: str, folder: Path) -> None:
+    """Copy a script of `inside` into a job's code folder, with the modules that it may import."""
+    shutil.copyfile(SCRIPTS / name, folder / name)
+    for module in (rows, columns_module, missing_module):
+        path = folder.joinpath(*module.__name__.split(".")).with_suffix(".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(str(module.__file__), path)

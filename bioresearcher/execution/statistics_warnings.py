@@ -1,4 +1,4 @@
-"""What a statistician would ask about a task's outputs and inputs. Everything here warns; nothing decides."""
+"""Warn of statistical weaknesses in a task's outputs and inputs; warnings never decide an outcome."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from bioresearcher.schemas.missing import blanked
 
 FEWEST_PER_GROUP: Final = 10
 EVENTS_PER_VARIABLE: Final = 10
-"""Peduzzi et al. 1995, Journal of Clinical Epidemiology 48:1503."""
+"""Events per variable of a model (Peduzzi et al. 1995, Journal of Clinical Epidemiology 48:1503)."""
+
 FEWEST_TESTS: Final = 200
 MOST_INFLATED: Final = 2.0
 MOST_DEFLATED: Final = 0.7
 CONFOUNDED: Final = 0.8
 """Cramér's V from which a batch can hardly be told from the group."""
+
 MAX_BYTES: Final = 300_000_000
 _SHEET_COLUMNS: Final = 300
 _BATCH: Final = ("batch", "plate", "centre", "center", "site", "run", "lane", "array_series", "series", "scan_date")
@@ -36,7 +38,7 @@ class Marker:
     """A gene whose expression follows a label of the samples.
 
     Attributes:
-        columns: What the column of the label may be called.
+        columns: Names that the column of the label may have.
         high: Levels with high values; `low` those with low values.
         order: The share of pairs of a high and a low sample (the area under the ROC curve) that must at least be in
             the right order. Sex is nearly always right; receptors are judged by another method than expression.
@@ -60,22 +62,25 @@ MARKERS: Final = (
 
 
 def warn(task: DryLabTask, inputs: Mapping[str, Path], outputs: Mapping[str, Path]) -> tuple[str, ...]:
-    """What a reader should ask about a task's results, a sentence each, at most ten; empty when nothing was noticed.
+    """Return warnings about a task's results and samples, a sentence each, at most ten.
 
     Args:
         task: Its parameters name the group.
         inputs: Its input files by name.
         outputs: Its output files by name.
     """
-    said: list[str] = []
+    warnings: list[str] = []
     for output in (o for o in task.outputs if o.kind == "table" and o.name in outputs):
         try:
             table = read_table(outputs[output.name])
         except TableError:
             continue
-        said += [f"{output.file}: {sentence}" for sentence in _of_results(table)]
-    said += _of_samples(task, inputs)
-    return tuple(dict.fromkeys(said))[:10]
+        warnings += [f"{output.file}: {sentence}" for sentence in _of_results(table)]
+    warnings += _of_samples(task, inputs)
+    return tuple(dict.fromkeys(warnings))[:10]
+
+
+# Results
 
 
 def _of_results(table: OutputTable) -> Iterator[str]:
@@ -100,7 +105,7 @@ def _small_groups(table: OutputTable, names: Mapping[str, str]) -> Iterator[str]
 
 
 def _few_events(table: OutputTable, names: Mapping[str, str]) -> Iterator[str]:
-    """A Cox or logistic table: one row a term, all with the number of events of the model."""
+    """Check a Cox or logistic table: one row a term, all with the number of events of the model."""
     ratio = next((n for n in names if n in {"hr", "hazard_ratio", "odds_ratio", "or"}), None)
     if ratio is None or "events" not in names:
         return
@@ -122,7 +127,7 @@ def _not_proportional(table: OutputTable, names: Mapping[str, str]) -> Iterator[
 
 
 def _inflated(p_values: Sequence[float]) -> Iterator[str]:
-    """The inflation factor λ of Devlin and Roeder 1999 (Biometrics 55:997), from the median p-value."""
+    """Check the inflation factor λ of Devlin and Roeder 1999 (Biometrics 55:997), from the median p-value."""
     if len(p_values) < FEWEST_TESTS:
         return
     ratio = inflation(p_values)
@@ -136,15 +141,18 @@ def _inflated(p_values: Sequence[float]) -> Iterator[str]:
 
 
 def inflation(p_values: Sequence[float]) -> float:
-    """λ: the median chi-square of the p-values over that of the uniform distribution; 1 when nothing differs."""
+    """Return λ: the median chi-square of the p-values over that of the uniform distribution; 1 if nothing differs."""
     from statistics import NormalDist, median
 
     middle = min(max(median(p_values), 1e-300), 1.0 - 1e-12)
     return NormalDist().inv_cdf(1 - middle / 2) ** 2 / _MEDIAN_CHI2 if middle > 1e-15 else math.inf
 
 
+# Samples
+
+
 def _of_samples(task: DryLabTask, inputs: Mapping[str, Path]) -> Iterator[str]:
-    """Batches that go with the group, and labels that a marker gene contradicts."""
+    """Warn of batches that go with the group, and of labels that a marker gene contradicts."""
     sheets = {n: t for n, p in inputs.items() if (t := _sheet(p)) is not None and len(t.header) <= _SHEET_COLUMNS}
     group = str(task.parameters.get("group_column") or "")
     for sheet in sheets.values():
@@ -178,7 +186,7 @@ def _confounded(sheet: OutputTable, group: str) -> Iterator[str]:
 
 
 def cramers_v(pairs: Sequence[tuple[str, str]]) -> float | None:
-    """How far two labels go together, 0 to 1 (Cramér 1946); None when one of them has a single level or n < 6."""
+    """Return Cramér's V of two labels, 0 to 1 (Cramér 1946); None when one of them has a single level or n < 6."""
     rows, columns = sorted({a for a, _ in pairs}), sorted({b for _, b in pairs})
     n = len(pairs)
     if n < 6 or min(len(rows), len(columns)) < 2 or len(rows) > n / 2:
@@ -196,8 +204,49 @@ def cramers_v(pairs: Sequence[tuple[str, str]]) -> float | None:
     return math.sqrt(chi2 / (n * (min(len(rows), len(columns)) - 1)))
 
 
+def _mislabelled(sheet: OutputTable, rows: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    for marker in MARKERS:
+        values = rows.get(marker.gene)
+        column = next((name for name in sheet.header if name.strip().lower() in marker.columns), None)
+        if not values or column is None:
+            continue
+        high, low = _sides(sheet, column, marker, values)
+        if min(len(high), len(low)) < 5:
+            continue
+        order = in_order(high, low)
+        if order < 0.5:
+            yield f"{marker.gene} is lower where {column} says it should be higher: are the labels of {column} swapped?"
+        elif order < marker.order:
+            yield (
+                f"{marker.gene} agrees with {column} in only {order:.0%} of pairs of samples (n = {len(high)} and "
+                f"{len(low)}): labels and expression contradict each other"
+            )
+
+
+def _sides(
+    sheet: OutputTable, column: str, marker: Marker, values: Mapping[str, float]
+) -> tuple[list[float], list[float]]:
+    """Return values of the samples labelled high and low; the column with the most sample names is taken for ids."""
+    ids = max(sheet.header, key=lambda name: len(values.keys() & set(sheet.column(name))))
+    high, low = [], []
+    for sample, label in zip(sheet.column(ids), sheet.column(column), strict=True):
+        word = label.strip().lower().removesuffix(".0")
+        if sample in values and word in marker.high:
+            high.append(values[sample])
+        elif sample in values and word in marker.low:
+            low.append(values[sample])
+    return high, low
+
+
+def in_order(high: Sequence[float], low: Sequence[float]) -> float:
+    """Return the share of pairs in which the first is larger, ties counting half: the area under the ROC curve."""
+    ordered = sorted(low)
+    pairs = sum((bisect_left(ordered, h) + bisect_right(ordered, h)) / 2 for h in high)
+    return pairs / (len(high) * len(low))
+
+
 def marker_rows(path: Path) -> dict[str, dict[str, float]]:
-    """Marker gene -> sample -> value, from a table of genes × samples; read line by line, so memory stays small."""
+    """Read marker gene -> sample -> value from a table of genes × samples, line by line, so memory stays small."""
     if not path.is_file() or path.stat().st_size > MAX_BYTES:
         return {}
     stem = path.name.lower().removesuffix(".gz")
@@ -228,44 +277,3 @@ def _rows(file: TextIO, separator: str, wanted: set[str]) -> dict[str, dict[str,
             values = zip(names, map(to_number, cells[1:]), strict=False)
             found[gene] = {name: value for name, value in values if value is not None}
     return found
-
-
-def _mislabelled(sheet: OutputTable, rows: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
-    for marker in MARKERS:
-        values = rows.get(marker.gene)
-        column = next((name for name in sheet.header if name.strip().lower() in marker.columns), None)
-        if not values or column is None:
-            continue
-        high, low = _sides(sheet, column, marker, values)
-        if min(len(high), len(low)) < 5:
-            continue
-        order = in_order(high, low)
-        if order < 0.5:
-            yield f"{marker.gene} is lower where {column} says it should be higher: are the labels of {column} swapped?"
-        elif order < marker.order:
-            yield (
-                f"{marker.gene} agrees with {column} in only {order:.0%} of pairs of samples (n = {len(high)} and "
-                f"{len(low)}): labels and expression contradict each other"
-            )
-
-
-def _sides(
-    sheet: OutputTable, column: str, marker: Marker, values: Mapping[str, float]
-) -> tuple[list[float], list[float]]:
-    """Values of the samples labelled high and low; the sheet's column with the most sample names is taken for ids."""
-    ids = max(sheet.header, key=lambda name: len(values.keys() & set(sheet.column(name))))
-    high, low = [], []
-    for sample, label in zip(sheet.column(ids), sheet.column(column), strict=True):
-        word = label.strip().lower().removesuffix(".0")
-        if sample in values and word in marker.high:
-            high.append(values[sample])
-        elif sample in values and word in marker.low:
-            low.append(values[sample])
-    return high, low
-
-
-def in_order(high: Sequence[float], low: Sequence[float]) -> float:
-    """The share of pairs in which the first is larger, ties counting half: the area under the ROC curve, 0 to 1."""
-    ordered = sorted(low)
-    pairs = sum((bisect_left(ordered, h) + bisect_right(ordered, h)) / 2 for h in high)
-    return pairs / (len(high) * len(low))

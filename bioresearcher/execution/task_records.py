@@ -1,7 +1,4 @@
-"""What is kept of a task after its attempts.
-
-How far programming went by itself: outcomes, errors, repairs, and what a verified task cost.
-"""
+"""The record of a task from its attempts, and counts of attempts, repairs and cost over all tasks of a run."""
 
 from __future__ import annotations
 
@@ -14,14 +11,16 @@ from bioresearcher.execution.folders import OUTPUTS
 from bioresearcher.schemas.base import Usage, UsageRow
 from bioresearcher.schemas.execution import Artifact, DryLabTask, Outcome, TaskRecord
 
+_PROGRAMMER = "programmer/"
+
 
 def best_result(results: Sequence[AttemptResult]) -> AttemptResult | None:
-    """The result that counts: the highest rung, the later one of equals; None when there is none."""
+    """Return the result that counts: the highest rung, the later one of equals; None when there is none."""
     return max(results, key=lambda r: (r.attempt.outcome.rank, r.attempt.number), default=None)
 
 
 def task_record(task: DryLabTask, results: Sequence[AttemptResult]) -> TaskRecord:
-    """The record of a task from its attempts, in the order they were made.
+    """Return the record of a task from its attempts, in the order they were made.
 
     Outcome, artifacts and findings are those of `best_result`; artifact paths point into the task's
     `outputs/`, where `promote(folder, best_result(results).attempt.number)` puts them. Exit code success is
@@ -51,9 +50,6 @@ def _promoted(artifact: Artifact) -> Artifact:
     return artifact.model_copy(update={"path": f"{OUTPUTS}/{name}"})
 
 
-_PROGRAMMER = "programmer/"
-
-
 @dataclass(frozen=True)
 class Automation:
     """Counts over all tasks of a run.
@@ -77,7 +73,7 @@ class Automation:
 
 
 def automation(records: Sequence[TaskRecord], usage: Sequence[UsageRow]) -> Automation:
-    """Count; failed attempts are in the cost, as what is paid for a verified task includes them."""
+    """Count attempts, repairs and cost; the cost of a verified task includes that of failed attempts."""
     ended = Counter(str(a.outcome) for r in records for a in r.attempts)
     spent = Usage()
     for row in usage:

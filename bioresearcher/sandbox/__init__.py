@@ -1,1 +1,1 @@
-"""Running generated code: limits, isolation, collecting of results. Nothing is imported here."""
+"""Run generated code isolated and within limits, and collect its results. Nothing is imported here."""

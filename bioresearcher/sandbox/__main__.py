@@ -1,4 +1,4 @@
-"""`python -m bioresearcher.sandbox exec …` and `… collect SRC DEST`: the sandbox and the collector by themselves."""
+"""Command line of the sandbox, `python -m bioresearcher.sandbox exec …`, and of its collector, `… collect SRC DEST`."""
 
 import os
 import sys
@@ -96,7 +96,7 @@ def _exec(options: argparse.Namespace) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; the exit code is the script's own, or this program's for an error of ours."""
+    """Run a command; return the script's exit code, or this program's for an error of ours."""
     options = _parser().parse_args(arguments)
     try:
         if options.command == "exec":

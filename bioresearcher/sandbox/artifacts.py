@@ -1,4 +1,4 @@
-"""Collecting what a job has written, without trusting any of it.
+"""Collect the files that a job has written, without trusting any of them.
 
 A file is accepted when it is a regular file with a single name, on the same device, not too large, and called
 something that is safe on every system and in a report. Links, pipes, devices and oddly named entries are refused with
@@ -20,7 +20,7 @@ from bioresearcher.schemas.execution import Limits
 from bioresearcher.text.visible import visible
 
 MAX_DEPTH = 8
-"""Folders within folders that are collected."""
+"""Depth of nested folders up to which files are collected."""
 
 _MB = 1024 * 1024
 _CHUNK = 1024 * 1024
@@ -39,7 +39,7 @@ _KINDS = (
 
 
 def name_problem(name: str) -> str | None:
-    """Why a file's name is not accepted, or None when it is."""
+    """Return the reason why a file's name is refused, or None if it is accepted."""
     try:
         encoded = name.encode("utf-8")
     except UnicodeEncodeError:
@@ -182,7 +182,7 @@ def _subfolder(state: _Collection, source: int, target: int, path: str, depth: i
 
 
 def _file(state: _Collection, handle: int, target: int, path: str) -> None:
-    """Copy an open file, after looking at what was really opened."""
+    """Copy an open file, after checking the file that was really opened."""
     status = os.fstat(handle)
     limits = state.limits
     if not stat.S_ISREG(status.st_mode) or status.st_dev != state.device:
@@ -202,7 +202,7 @@ def _file(state: _Collection, handle: int, target: int, path: str) -> None:
 
 
 def _copy(source: int, target: int, name: str, size: int) -> None:
-    """Copy `size` bytes, whatever happens to the file meanwhile."""
+    """Copy at most `size` bytes, whatever happens to the file meanwhile."""
     copy = os.open(name, _CREATE, 0o644, dir_fd=target)
     try:
         while size > 0 and (data := os.read(source, min(_CHUNK, size))):

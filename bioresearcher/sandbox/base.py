@@ -1,4 +1,4 @@
-"""What a sandbox is: one process tree, read-only inputs, one writable folder, hard limits."""
+"""The interface of a sandbox: one process tree, read-only inputs, one writable folder, hard limits."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the job's folders appear to the script; `data` has each name's folder, or file when it is a single one."""
+    """Paths of the job's folders as the script sees them; `data` has each name's folder, or the file if it is one."""
 
     code: str
     work: str
@@ -54,7 +54,7 @@ class Sandbox(Protocol):
     name: str
 
     def layout(self, job: Job) -> Layout:
-        """Paths as the script will see them; known before the run, so that they can be written into files."""
+        """Return the paths as the script will see them, which are known before the run."""
         ...
 
     async def run(self, job: Job) -> ExecResult:

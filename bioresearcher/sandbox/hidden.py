@@ -1,4 +1,4 @@
-"""What a tree of processes uses without showing it in its resident sets or in its folder.
+"""Disk and memory that a process tree uses without showing it in its resident sets or in its folder.
 
 Disk: files that were deleted but are still open or mapped. Memory: what the kernel keeps for pipes, sockets, epoll
 sets, mappings and page tables. The kernel tells that one process at a time, and a hostile one can make its answer long,
@@ -26,7 +26,7 @@ _MAPPING_BYTES = 256
 
 @dataclass
 class Hidden:
-    """What a round over all processes has found.
+    """Totals of one round over all processes.
 
     Attributes:
         open_bytes: Size on disk of each deleted file that is open, by inode.
@@ -35,7 +35,7 @@ class Hidden:
         epolls: Epoll sets.
         mappings: Mapped regions of memory.
         table_bytes: Page tables.
-        secretive: Whether a process did not let us look. That is normal only while it is being started.
+        secretive: True if a process could not be inspected. That is normal only while it is being started.
     """
 
     open_bytes: dict[int, int] = field(default_factory=dict)
@@ -47,18 +47,18 @@ class Hidden:
     secretive: bool = False
 
     def disk_bytes(self, largest_file: int) -> int:
-        """Space held by deleted files; one that is only mapped is taken for as large as a file may be."""
+        """Return the bytes held by deleted files; one that is only mapped is taken for as large as a file may be."""
         return sum(self.open_bytes.values()) + largest_file * len(self.mapped - set(self.open_bytes))
 
     @property
     def memory_bytes(self) -> int:
-        """The most that the kernel may hold for all of this; a handful of pipes and epoll sets counts as nothing."""
+        """The most bytes that the kernel may hold for all of this; a handful of pipes and epoll sets counts as 0."""
         counted = _MAPPING_BYTES * self.mappings + self.table_bytes
         return counted + _PIPE_BYTES * max(0, len(self.pipes) - _FREE) + _EPOLL_BYTES * max(0, self.epolls - _FREE)
 
 
 class Search:
-    """Looks at all processes in rounds, for a bounded time per call."""
+    """Inspects all processes in rounds, for a bounded time per call."""
 
     def __init__(self, device: int) -> None:
         """Look for deleted files on one device."""
@@ -68,11 +68,11 @@ class Search:
 
     @property
     def so_far(self) -> Hidden:
-        """What the round under way has found until now: it can only become more."""
+        """Totals of the round under way so far; they can only grow."""
         return self._found or Hidden()
 
     def go_on(self, processes: Iterable[Process], seconds: float) -> Hidden | None:
-        """Look at some more processes, at least one; what was found once all have been looked at, else None."""
+        """Inspect some more processes, at least one; return the totals once all have been inspected, else None."""
         until_s = time.perf_counter() + seconds
         if self._found is None:
             self._found = Hidden()
@@ -99,7 +99,7 @@ class Search:
 
     def _descriptors(self, found: Hidden, pid: int) -> None:
         with suppress(FileNotFoundError, ProcessLookupError):
-            for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
+            for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208 - looked at often
                 path = f"/proc/{pid}/fd/{name}"
                 with suppress(OSError):
                     target = os.readlink(path)  # noqa: PTH115 - not a path that exists
@@ -108,7 +108,7 @@ class Search:
                     elif target == "anon_inode:[eventpoll]":
                         found.epolls += 1
                     elif target.endswith(" (deleted)"):
-                        status = os.stat(path)  # noqa: PTH116
+                        status = os.stat(path)  # noqa: PTH116 - looked at often
                         if status.st_dev == self._device and not status.st_nlink:
                             found.open_bytes[status.st_ino] = status.st_blocks * 512
 
@@ -128,7 +128,7 @@ class Search:
 
 
 def socket_bytes(root: int) -> int:
-    """The most that socket buffers of the tree's own network namespace can hold; a handful counts as nothing."""
+    """Return the most bytes that socket buffers of the tree's network namespace can hold; a handful counts as 0."""
     try:
         first = Path(f"/proc/{root}/net/sockstat").read_text(encoding="ascii").split("\n", 1)[0]
         used = int(first.split()[2])
@@ -138,7 +138,7 @@ def socket_bytes(root: int) -> int:
 
 
 def temporary_entries(root: int) -> int:
-    """Files in the job's private temporary folders: each costs kernel memory that no other number shows."""
+    """Count the files in the job's private temporary folders: each costs kernel memory that no other number shows."""
     total = 0
     for folder in ("tmp", "dev/shm"):
         with suppress(OSError):

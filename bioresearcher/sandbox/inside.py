@@ -1,4 +1,4 @@
-"""Runs as the first process inside the sandbox: sets the kernel's limits, starts the job, ends with it.
+"""First process inside the sandbox: set the kernel's limits, start the job, end with it.
 
 Called as `python -I -S inside.py TELL LEASH NAME=VALUE… -- COMMAND…` (a copy of it, so that nothing of this package
 needs to be visible inside). A byte is written to the descriptor TELL when everything is set up; when the other end of
@@ -39,7 +39,7 @@ def guard() -> None:
 
 
 def children() -> list[int]:
-    """This process's direct children."""
+    """Return the numbers of this process's direct children."""
     try:
         with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:  # noqa: PTH123 - start-up time
             return [int(pid) for pid in file.read().split()]
@@ -48,7 +48,7 @@ def children() -> list[int]:
 
 
 def finish(code: int) -> None:
-    """End with everything that was started; a pid namespace's kernel does that by itself."""
+    """End this process and every process below it; in a pid namespace the kernel does that by itself."""
     while os.getpid() != 1 and (left := children()):
         for pid in left:
             try:
@@ -76,7 +76,7 @@ def start(command: list[str]) -> int:
 
 
 def reap(child: int) -> int | None:
-    """Collect ended children; the job's exit code (128 + signal when killed), or None while it runs."""
+    """Collect ended children; return the job's exit code (128 + signal if killed), or None while it runs."""
     code = None
     try:
         while (found := os.waitpid(-1, os.WNOHANG))[0]:
@@ -89,7 +89,7 @@ def reap(child: int) -> int | None:
 
 
 def main(arguments: list[str]) -> None:
-    """Set up, tell the supervisor, start the job and wait for its end."""
+    """Set up, notify the supervisor, start the job and wait for its end."""
     split = arguments.index("--")
     tell, leash = (None if text == "-" else int(text) for text in arguments[:2])
     guard()

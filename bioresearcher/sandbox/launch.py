@@ -1,4 +1,4 @@
-"""Starts bubblewrap, stays its parent, and ends everything when the supervisor is gone.
+"""Start bubblewrap, stay its parent, and end everything when the supervisor is gone.
 
 Called as `python -I -S launch.py LEASH UID ROOT SOURCE… -- COMMAND…`, with `-` for no UID and no ROOT; a source is
 `own:` or `any:` with a path. The supervisor holds the other end of the pipe LEASH; when it hangs up, every descendant
@@ -47,7 +47,7 @@ def mount(source: str, target: str, kind: str, flags: int, options: str = "") ->
 
 
 def owner_map(uid: int, gid: int, becomes: int) -> int:
-    """A descriptor of a user namespace in which one owner is another: the form in which a mount takes a mapping."""
+    """Open a user namespace that maps one owner to another: the form in which a mount takes a mapping."""
     ready, go = os.pipe()
     stop, hold = os.pipe()
     child = os.fork()
@@ -98,7 +98,7 @@ class Stage:
                 mount(f"/proc/self/fd/{handle}", target, "", _BIND | _REC)
 
     def bind_as_own(self, handle: int, target: str, status: os.stat_result) -> bool:
-        """Bind so that the owner's files are the sandbox user's; false where kernel or file system cannot do that.
+        """Bind so that the owner's files are the sandbox user's; return False if kernel or file system cannot do that.
 
         Then files that only their owner may read (a user mask of 077) can be read inside.
         """
@@ -134,7 +134,7 @@ def become(uid: int) -> None:
 
 
 def start(uid: int | None, root: str, sources: list[str], command: list[str]) -> None:
-    """In the child: prepare and execute bubblewrap; on failure say why and end with `FAILED`."""
+    """Prepare and execute bubblewrap in the child; on failure print why and end with `FAILED`."""
     try:
         if uid is not None:
             if sources:
@@ -154,7 +154,7 @@ def start(uid: int | None, root: str, sources: list[str], command: list[str]) ->
 
 
 def children() -> list[int]:
-    """This process's direct children; what loses its parent becomes one."""
+    """Return the numbers of this process's direct children; a process that loses its parent becomes one."""
     try:
         with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:  # noqa: PTH123 - start-up time
             return [int(pid) for pid in file.read().split()]
@@ -172,7 +172,7 @@ def kill_all(first: int | None) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Start the child and wait for its end or ours."""
+    """Start the child and wait until it ends or the supervisor is gone."""
     split = arguments.index("--")
     leash, uid, root = int(arguments[0]), arguments[1], arguments[2]
     check(LIBC.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "subreaper")

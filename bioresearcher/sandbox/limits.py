@@ -1,4 +1,4 @@
-"""The limits of a job: what the kernel enforces by itself, and the watchdog for what it does not.
+"""The limits of a job: those that the kernel enforces by itself, and the watchdog for the others.
 
 The kernel limits single processes (address space, CPU time, file size) and the number of processes of the sandbox's
 user; the watchdog adds up the whole tree, the writable folder and the clock. Each limit ends a job under its own name:
@@ -45,11 +45,11 @@ _REFUSALS = {
 
 
 def kernel_limits(limits: Limits, *, own_user_namespace: bool) -> dict[str, int]:
-    """Names and values for setrlimit, set on the job's first process.
+    """Return names and values for setrlimit, set on the job's first process.
 
     Args:
         limits: What the job may use.
-        own_user_namespace: Whether processes are counted for this job alone; else their number is only watched.
+        own_user_namespace: True if processes are counted for this job alone; else their number is only watched.
     """
     values = {
         # libraries reserve far more address space than they use; the watchdog counts what is used
@@ -69,7 +69,7 @@ def kernel_limits(limits: Limits, *, own_user_namespace: bool) -> dict[str, int]
 
 
 class Watchdog:
-    """Looks at a running job from outside and says which limit it has passed.
+    """Watches a running job from outside and names the limit it has passed.
 
     Attributes:
         peak_memory_mb: The most memory seen.
@@ -84,7 +84,7 @@ class Watchdog:
             limits: What the job may use.
             work: Its writable folder on this side.
             started_s: When it started, on the clock that `check` is called with.
-            isolated: Whether the tree has its own network and mount namespaces.
+            isolated: True if the tree has its own network and mount namespaces.
         """
         self.peak_memory_mb = 0.0
         self.cpu_s = 0.0
@@ -110,7 +110,7 @@ class Watchdog:
         self._search = Search(work.stat().st_dev)
 
     def check(self, root: int | None, now_s: float, *, set_up: bool = True) -> str | None:
-        """The name of a limit that is passed, or None.
+        """Return the name of a limit that is passed, or None.
 
         `root` is the tree's first process on this side; None when its processes are limited and counted elsewhere.
         """
@@ -137,23 +137,23 @@ class Watchdog:
         return passed
 
     def _free_space(self) -> tuple[int, int]:
-        """Free bytes and file entries of the file system with the job's folder, whoever else writes to it."""
+        """Return free bytes and file entries of the file system with the job's folder, whoever else writes to it."""
         status = os.statvfs(self._work)
         return status.f_bfree * status.f_frsize, status.f_ffree
 
     def _filling(self, now_s: float) -> bool:
-        """Whether somebody writes so much that the next look at the folder should not wait."""
+        """Return True if the file system fills so fast that the next look at the folder should not wait."""
         if now_s < self._soonest_folder_s:
             return False
         space, entries = (before - now for before, now in zip(self._free, self._free_space(), strict=True))
         return space > self._limits.disk_mb * _MB // 8 or entries > self._limits.files // 8
 
     def last_check(self) -> str | None:
-        """The same for what is left in the folder after the job has ended."""
+        """Return the name of a limit that the folder passes after the job has ended, or None."""
         return self._folder_passed()
 
     def _add_cpu(self, processes: list[Process], before: list[Process], now_s: float) -> float:
-        """CPU seconds so far: the largest of three sums, each of which misses something.
+        """Return the CPU seconds so far: the largest of three sums, each of which misses something.
 
         The first misses children that nobody waited for, the second those that live between two looks, and the third
         guesses these: a running process that was not there at the last look stands for one that ran all the time since.
@@ -170,7 +170,7 @@ class Watchdog:
         return self.cpu_s
 
     def _processes_passed(self, processes: list[Process], now_s: float) -> bool:
-        """The kernel refuses more at once; a job that cannot take that no for an answer is ended after a while."""
+        """Return True if there have been too many processes for a while; the kernel itself refuses more at once."""
         if sum(process.threads for process in processes) <= self._limits.processes + _OWN_PROCESSES:
             self._crowded_s = None
             return False
@@ -228,7 +228,7 @@ class Watchdog:
 
 
 def refused_by_kernel(exit_code: int, stderr: str) -> str | None:
-    """The limit that made a job fail by itself, judged by its exit code and last line of error; None if none did."""
+    """Return the limit that made a job fail by itself, by its exit code and last line of error; None if none did."""
     if exit_code == 0:
         return None
     if exit_code == 128 + 24:  # SIGXCPU
@@ -240,7 +240,7 @@ def refused_by_kernel(exit_code: int, stderr: str) -> str | None:
 
 
 def explain(name: str, limits: Limits) -> str:
-    """One line for people: which limit ended the job, its value and the option that changes it."""
+    """Return one line for people: the limit that ended the job, and its value."""
     texts = {
         "wall_time": f"it ran longer than {limits.wall_s:g} s",
         "cpu_time": f"it used more than {limits.cpu_s:g} s of CPU time",

@@ -1,4 +1,4 @@
-"""What bubblewrap is told: which folders appear where inside, and in which order.
+"""Options for bubblewrap: the folders that appear inside, their places, and the order of the mounts.
 
 The order matters. Nothing is ever mounted or created below the job's writable folder: a link that an earlier job left
 there would be followed on the host (CVE-2026-87766). Everything that bubblewrap makes writable by itself (`/`, `/dev`,
@@ -23,7 +23,7 @@ _NO_TERMINALS = ("--perms", "0555", "--size", "4096", "--tmpfs", "/dev/pts", "--
 _MASKED_PROC = ("keys", "key-users", "kallsyms", "timer_list", "sched_debug", "latency_stats", "interrupts")
 
 Place = Callable[[Path], str]
-"""Where bubblewrap finds a folder of the host: at its own path, or where it was staged."""
+"""Maps a folder of the host to the path where bubblewrap finds it: its own, or the one it was staged at."""
 
 
 def check_job(job: Job) -> None:
@@ -52,7 +52,7 @@ def check_job(job: Job) -> None:
 
 
 def layout(job: Job, python: Interpreter) -> Layout:
-    """Where the job's folders appear inside: `/task`, `/data/<name>`, `/work`.
+    """Return the paths of the job's folders inside: `/task`, `/data/<name>`, `/work`.
 
     They move below `/sandbox` where the interpreter itself is installed under one of these names.
     """
@@ -66,7 +66,7 @@ def layout(job: Job, python: Interpreter) -> Layout:
 
 
 def _system() -> list[str]:
-    """The host's programs and libraries; `/bin` and the like are links on merged systems, folders on others."""
+    """Show the host's programs and libraries; `/bin` and the like are links on merged systems, folders on others."""
     options: list[str] = []
     for name in SYSTEM_FOLDERS:
         folder = Path(name)
@@ -84,7 +84,7 @@ def _memory_file_system(path: str, megabytes: int) -> list[str]:
 
 
 def _proc() -> list[str]:
-    """The sandbox's own process table, without the files in which the kernel tells about the whole machine."""
+    """Mount the sandbox's own process table, without the files in which the kernel describes the whole machine."""
     result = ["--proc", "/proc"]
     for name in _MASKED_PROC:
         if Path("/proc", name).exists():
@@ -92,15 +92,8 @@ def _proc() -> list[str]:
     return result
 
 
-def options(
-    job: Job,
-    python: Interpreter,
-    *,
-    place: Place,
-    file_fds: dict[str, int],
-    show_proc: bool,
-) -> list[str]:
-    """All of bubblewrap's options for a job, without those that name descriptors of ours.
+def options(job: Job, python: Interpreter, *, place: Place, file_fds: dict[str, int], show_proc: bool) -> list[str]:
+    """Return all of bubblewrap's options for a job but those that name descriptors of ours.
 
     Args:
         job: What to run; it must have passed `check_job`.
@@ -119,7 +112,7 @@ def options(
     for path, fd in file_fds.items():
         result += ["--ro-bind-data", str(fd), path]
     result += _memory_file_system(TEMPORARY, job.limits.tmp_mb)
-    result += ["--dev", "/dev", *_memory_file_system("/dev/shm", job.limits.shm_mb)]  # noqa: S108
+    result += ["--dev", "/dev", *_memory_file_system("/dev/shm", job.limits.shm_mb)]  # noqa: S108 - the private one
     # mapped, it is memory that no process shows; terminals hold memory of the kernel
     result += ["--ro-bind", "/dev/null", "/dev/zero", *_NO_TERMINALS]
     result += _proc() if show_proc else ["--dir", "/proc"]

@@ -43,11 +43,19 @@ _PASSING: dict[str, tuple[str, str]] = {
     "files": ("makes too many files", "for n in range(3000):\n    open(str(n), 'w').close()\n"),
     "output": ("prints too much", "while True:\n    print('x' * 1000)\n"),
 }
-"""Limit -> what a job that passes it does, in words and as a script."""
+"""Limit -> a job that passes it, in words and as a script."""
 _LIMITS = Limits(
-    wall_s=6, cpu_s=5, memory_mb=200, processes=16, file_mb=16, disk_mb=32, files=500, tmp_mb=16, shm_mb=16,
+    wall_s=6,
+    cpu_s=5,
+    memory_mb=200,
+    processes=16,
+    file_mb=16,
+    disk_mb=32,
+    files=500,
+    tmp_mb=16,
+    shm_mb=16,
     output_bytes=500_000,
-)  # fmt: skip
+)
 _TIGHT = {"wall_time": {"wall_s": 1.0}, "cpu_time": {"cpu_s": 1.0}}
 _SIDE_BY_SIDE = 4
 _EXPECTED = {
@@ -65,7 +73,7 @@ _EXPECTED = {
 
 @dataclass(frozen=True)
 class BoundaryTest:
-    """One property of the boundary and whether it holds."""
+    """A property of the boundary; `ok` if it holds."""
 
     name: str
     ok: bool
@@ -73,13 +81,13 @@ class BoundaryTest:
 
     @property
     def line(self) -> str:
-        """For people and for a run's record."""
+        """One line for people and for a run's record."""
         return f"held: {self.name}" if self.ok else f"NOT HELD: {self.name}{f' ({self.detail})' if self.detail else ''}"
 
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """The outcome of the self-test; `ok` when every check held. `seconds` is wall time."""
+    """Result of the self-test; `ok` if every property held. `seconds` is wall time."""
 
     ok: bool
     checks: tuple[BoundaryTest, ...]
@@ -87,11 +95,11 @@ class ProbeResult:
 
 
 async def probe(sandbox: Sandbox, *, thorough: bool = False) -> ProbeResult:
-    """Test a sandbox; one that cannot even start gives a single failed check, not an exception.
+    """Test a sandbox; one that cannot even start gives a single failed property, not an exception.
 
     Args:
-        sandbox: What is tested.
-        thorough: Whether every limit is passed once, not the one on memory only.
+        sandbox: The sandbox to test.
+        thorough: Pass every limit once, not the one on memory only.
     """
     started = time.monotonic()
     folder = temporary_folder()
@@ -136,7 +144,7 @@ async def _limit_holds(sandbox: Sandbox, folder: Path, name: str, slots: asyncio
 
 
 def _foreign_names() -> list[str]:
-    """Names of our environment variables that a job must not see."""
+    """Return the names of our environment variables that a job must not see."""
     own = variables(Path(sys.executable), "", {})
     return [name for name in os.environ if name not in own and name not in _SET_BY_BUBBLEWRAP][:500]
 

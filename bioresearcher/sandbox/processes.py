@@ -1,4 +1,4 @@
-"""What a tree of processes uses right now, read from /proc.
+"""Current resource use of a process tree, read from /proc.
 
 Memory is the sum of resident sets, which counts shared pages once per process; `proportional_bytes` shares them out
 exactly but costs a walk over the page tables, so it only confirms a suspicion. What these numbers do not show is in
@@ -33,7 +33,7 @@ class Process:
 
 
 def tree(root: int) -> list[Process]:
-    """The process and all its descendants, also those that have ended and were not waited for."""
+    """Return the process and all its descendants, also those that have ended and were not waited for."""
     found: list[Process] = []
     seen = {root}
     waiting = [root]
@@ -79,7 +79,7 @@ def _children(pid: int) -> list[int]:
 
 
 def proportional_bytes(processes: Iterable[Process], enough: int) -> int:
-    """Resident memory with shared pages shared out; where the kernel does not tell, the resident set.
+    """Return resident memory with shared pages shared out; without that number, the resident set.
 
     Looking at a process with a lot of memory takes milliseconds, so it stops soon after `enough` bytes were found.
     """
@@ -97,7 +97,7 @@ def proportional_bytes(processes: Iterable[Process], enough: int) -> int:
 
 
 def share_of_processor(pid: int) -> float:
-    """How much of the time in which a process wanted to run it did run; 1 where the kernel does not tell."""
+    """Return the share of its runnable time in which a process ran, 0 to 1; 1 if the kernel does not report it."""
     with suppress(OSError, ValueError, IndexError):
         ran, waited = map(int, (_PROC / str(pid) / "schedstat").read_text(encoding="ascii").split()[:2])
         return ran / (ran + waited) if ran + waited else 0.0

@@ -164,34 +164,29 @@ _UNKNOWN: dict[str, tuple[int | None, int | None]] = {
     "io_setup": (206, 0),
 }
 
-_PARTLY: tuple[tuple[tuple[int | None, int | None], tuple[_Test, ...]], ...] = (
-    ((56, 220), (_Test(0, "any_bit", _NEW_NAMESPACES),)),  # clone
-    ((53, 199), (_Test(0, "differs", _AF_UNIX),)),  # socketpair: event loops use the Unix kind
-    ((44, 206), (_Test(5, "differs", 0),)),  # sendto: only to the other end of the pair
+# name, (x86_64, aarch64), tests: refused when all tests hold; a name may occur more than once
+_PARTLY: tuple[tuple[str, tuple[int | None, int | None], tuple[_Test, ...]], ...] = (
+    ("clone", (56, 220), (_Test(0, "any_bit", _NEW_NAMESPACES),)),
+    # event loops use the Unix kind of pair, and send only to its other end
+    ("socketpair", (53, 199), (_Test(0, "differs", _AF_UNIX),)),
+    ("sendto", (44, 206), (_Test(5, "differs", 0),)),
     # pages of shared memory stay when nobody has them mapped any more; huge pages are not counted at all
-    ((9, 222), (_Test(3, "all_bits", _SHARED_ANONYMOUS),)),  # mmap
-    ((9, 222), (_Test(3, "any_bit", _HUGE_PAGES),)),
-    *(((72, 25), (_Test(1, "equals", command),)) for command in _FILE_WATCHES),  # fcntl
-    *(((16, 29), (_Test(1, "equals", request),)) for request in _TERMINAL_INJECTION),  # ioctl
-    ((135, 92), (_Test(0, "differs", 0), _Test(0, "differs", _KEEP_PERSONALITY))),  # personality
+    ("mmap", (9, 222), (_Test(3, "all_bits", _SHARED_ANONYMOUS),)),
+    ("mmap", (9, 222), (_Test(3, "any_bit", _HUGE_PAGES),)),
+    *(("fcntl", (72, 25), (_Test(1, "equals", command),)) for command in _FILE_WATCHES),
+    *(("ioctl", (16, 29), (_Test(1, "equals", request),)) for request in _TERMINAL_INJECTION),
+    ("personality", (135, 92), (_Test(0, "differs", 0), _Test(0, "differs", _KEEP_PERSONALITY))),
     # set-uid files would outlive the job on the host
-    ((90, None), (_Test(1, "any_bit", _SET_ID_BITS),)),  # chmod
-    ((91, 52), (_Test(1, "any_bit", _SET_ID_BITS),)),  # fchmod
-    ((268, 53), (_Test(2, "any_bit", _SET_ID_BITS),)),  # fchmodat
-    ((452, 452), (_Test(2, "any_bit", _SET_ID_BITS),)),  # fchmodat2
-    ((85, None), (_Test(1, "any_bit", _SET_ID_BITS),)),  # creat
-    ((2, None), (_Test(1, "any_bit", _CREATE_FLAGS), _Test(2, "any_bit", _SET_ID_BITS))),  # open
-    ((257, 56), (_Test(2, "any_bit", _CREATE_FLAGS), _Test(3, "any_bit", _SET_ID_BITS))),  # openat
-    ((133, None), (_Test(1, "any_bit", _SET_ID_BITS),)),  # mknod
-    ((259, 33), (_Test(2, "any_bit", _SET_ID_BITS),)),  # mknodat
+    ("chmod", (90, None), (_Test(1, "any_bit", _SET_ID_BITS),)),
+    ("fchmod", (91, 52), (_Test(1, "any_bit", _SET_ID_BITS),)),
+    ("fchmodat", (268, 53), (_Test(2, "any_bit", _SET_ID_BITS),)),
+    ("fchmodat2", (452, 452), (_Test(2, "any_bit", _SET_ID_BITS),)),
+    ("creat", (85, None), (_Test(1, "any_bit", _SET_ID_BITS),)),
+    ("open", (2, None), (_Test(1, "any_bit", _CREATE_FLAGS), _Test(2, "any_bit", _SET_ID_BITS))),
+    ("openat", (257, 56), (_Test(2, "any_bit", _CREATE_FLAGS), _Test(3, "any_bit", _SET_ID_BITS))),
+    ("mknod", (133, None), (_Test(1, "any_bit", _SET_ID_BITS),)),
+    ("mknodat", (259, 33), (_Test(2, "any_bit", _SET_ID_BITS),)),
 )
-
-_PARTLY_NAMES: dict[tuple[int | None, int | None], str] = {
-    (56, 220): "clone", (53, 199): "socketpair", (16, 29): "ioctl", (135, 92): "personality", (90, None): "chmod",
-    (91, 52): "fchmod", (268, 53): "fchmodat", (452, 452): "fchmodat2", (85, None): "creat", (2, None): "open",
-    (257, 56): "openat", (133, None): "mknod", (259, 33): "mknodat", (44, 206): "sendto", (9, 222): "mmap",
-    (72, 25): "fcntl",
-}  # fmt: skip
 
 
 def _op(code: int, value: int, jump_true: int = 0, jump_false: int = 0) -> bytes:
@@ -233,7 +228,7 @@ def _machine(machine: str | None) -> tuple[int, int]:
 
 
 def program(machine: str | None = None) -> bytes:
-    """The filter as an array of `struct sock_filter`, ready for `bwrap --seccomp`.
+    """Return the filter as an array of `struct sock_filter`, ready for `bwrap --seccomp`.
 
     Raises:
         SandboxUnavailableError: There is no table of system calls for this processor architecture.
@@ -250,7 +245,7 @@ def program(machine: str | None = None) -> bytes:
     ops += [_op(_JUMP_GT, _NEWEST_KNOWN, 0, 1), _refuse(errno.ENOSYS)]
     ops += _whole((numbers[column] for numbers in _UNKNOWN.values()), errno.ENOSYS)
     ops += _whole((numbers[column] for numbers in _REFUSED.values()), errno.EPERM)
-    for numbers, tests in _PARTLY:
+    for _, numbers, tests in _PARTLY:
         number = numbers[column]
         if number is not None:
             ops += _conditional(number, tests)
@@ -258,9 +253,7 @@ def program(machine: str | None = None) -> bytes:
 
 
 def profile(machine: str | None = None) -> dict[str, object]:
-    """The same filter in the form in which container engines take it (OCI runtime specification, `linux.seccomp`).
-
-    Engines name system calls; the names of the conditional ones are those that the tables give by number.
+    """Return the same filter as container engines take it (OCI runtime specification, `linux.seccomp`).
 
     Raises:
         SandboxUnavailableError: There is no table of system calls for this processor architecture.
@@ -270,12 +263,12 @@ def profile(machine: str | None = None) -> dict[str, object]:
         _named([n for n, numbers in _UNKNOWN.items() if numbers[column] is not None], errno.ENOSYS),
         _named([n for n, numbers in _REFUSED.items() if numbers[column] is not None], errno.EPERM),
     ]
-    for numbers, tests in _PARTLY:
+    for name, numbers, tests in _PARTLY:
         if numbers[column] is not None and len({test.argument for test in tests}) < len(tests):
             # engines take two tests of one argument as alternatives, so the call is refused as a whole
-            calls.append(_named([_PARTLY_NAMES[numbers]], errno.EPERM))
+            calls.append(_named([name], errno.EPERM))
         elif numbers[column] is not None:
-            calls += ({**_named([_PARTLY_NAMES[numbers]], errno.EPERM), "args": args} for args in _expanded(tests))
+            calls += ({**_named([name], errno.EPERM), "args": args} for args in _expanded(tests))
     return {
         "defaultAction": "SCMP_ACT_ALLOW",
         "architectures": ["SCMP_ARCH_X86_64" if column == 0 else "SCMP_ARCH_AARCH64"],
@@ -292,7 +285,7 @@ def _named(names: list[str], answer: int) -> dict[str, object]:
 
 
 def _expanded(tests: tuple[_Test, ...]) -> list[list[dict[str, object]]]:
-    """A rule per combination of bits: libseccomp compares masked values, so "any of these bits" is one rule a bit."""
+    """Return a rule per combination of bits: libseccomp compares masked values, so "any of these bits" is one a bit."""
     rules: list[list[dict[str, object]]] = [[]]
     for test in tests:
         if test.kind == "any_bit":

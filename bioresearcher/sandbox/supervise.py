@@ -1,9 +1,8 @@
-"""Starting a job's first process, reading its output, watching its limits, and ending all of it.
+"""Start a job's first process, capture its output, watch its limits, and end its whole process tree.
 
 The first process of ours holds a leash: a pipe that hangs up when we let go of it or die, however we die; then it kills
-everything below it. `Running.finish` blocks and belongs on a thread of its own.
-
-A job's output made safe to show and store: bounded, valid text, no control sequences.
+everything below it. Captured output is bounded, valid text without control sequences. `Running.finish` blocks and
+belongs on a thread of its own.
 """
 
 from __future__ import annotations
@@ -25,13 +24,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bioresearcher.errors import SandboxUnavailableError
-from bioresearcher.sandbox.limits import SAMPLE_S, Watchdog
+from bioresearcher.sandbox.base import Job
+from bioresearcher.sandbox.environment import Interpreter
+from bioresearcher.sandbox.limits import SAMPLE_S, Watchdog, kernel_limits, refused_by_kernel
 from bioresearcher.sandbox.processes import tree
-from bioresearcher.schemas.execution import Limits, ResourceUse
+from bioresearcher.schemas.execution import ExecResult, Limits, ResourceUse
 from bioresearcher.text.visible import visible
 
 SHOWN_BYTES = 64 * 1024
-"""What is kept of each stream: half from its beginning, half from its end."""
+"""Bytes kept of each stream: half from its beginning, half from its end."""
+
+_READ_BYTES = 1 << 16
+_KILL_HARDER_S = 2.0
+_LAST_OUTPUT_S = 1.0
+_GIVE_UP_S = 30.0
+_KILLED = 137
 
 _SEQUENCES = re.compile(
     r"\x1b\][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # operating system commands: titles, clipboard
@@ -42,7 +49,7 @@ _SEQUENCES = re.compile(
 
 
 def clean(text: str) -> str:
-    """The visible text without terminal sequences.
+    """Return the visible text without terminal sequences.
 
     Every kind of line end becomes a newline, so that a progress bar cannot overwrite what stood before it.
     """
@@ -50,7 +57,7 @@ def clean(text: str) -> str:
 
 
 class Capture:
-    """The beginning and the end of a stream of any length, in bounded memory."""
+    """Keeps the beginning and the end of a stream of any length, in bounded memory."""
 
     def __init__(self, shown_bytes: int = SHOWN_BYTES) -> None:
         self._head_room = shown_bytes // 2
@@ -61,7 +68,7 @@ class Capture:
         self.total = 0
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of the stream."""
+        """Add the next bytes of the stream."""
         self.total += len(data)
         if room := self._head_room - len(self._head):
             self._head += data[:room]
@@ -73,7 +80,7 @@ class Capture:
             self._tail_size -= len(self._tail.popleft())
 
     def text(self) -> str:
-        """What was kept, cleaned; where something was left out, a line says how much."""
+        """Return the cleaned bytes that were kept, with a line that counts those left out, if any."""
         tail = b"".join(self._tail)[-self._tail_room :]
         left_out = self.total - len(self._head) - len(tail)
         if not left_out:
@@ -82,19 +89,13 @@ class Capture:
         return f"{head}\n[… {left_out:,} bytes left out …]\n{end}"
 
 
-_READ_BYTES = 1 << 16
-_KILL_HARDER_S = 2.0
-_LAST_OUTPUT_S = 1.0
-_GIVE_UP_S = 30.0
-
-
 @dataclass(frozen=True)
 class Pipes:
     """Two pipes between us and the first process.
 
     Attributes:
-        ready: Where we read a byte when the job is about to start; `tell` is its other end.
-        leash: What the first process watches: it hangs up when we are gone. `hand` is our end.
+        ready: Our end of the pipe over which a byte says that the job is about to start; `tell` is its other end.
+        leash: The end that the first process watches: it hangs up when we are gone. `hand` is our end.
     """
 
     ready: int
@@ -104,13 +105,13 @@ class Pipes:
 
     @classmethod
     def make(cls) -> Pipes:
-        """Both pipes."""
+        """Open both pipes."""
         ready, tell = os.pipe()
         leash, hand = os.pipe()
         return cls(ready, tell, leash, hand)
 
     def close(self) -> None:
-        """Close our ends, where nothing was started."""
+        """Close our ends; for when nothing was started."""
         os.close(self.ready)
         os.close(self.hand)
 
@@ -124,9 +125,9 @@ class ProcessSpec:
         env: Its whole environment.
         folder: Its current directory.
         fds: Descriptors it inherits under the same numbers; closed here once it has started.
-        info_fd: Where bubblewrap tells the number of the sandbox's first process; None without bubblewrap.
-        ties: What connects us with the first process.
-        by_leash: Whether the job is ended by letting go of the leash alone, because it is no descendant of ours (a
+        info_fd: Descriptor from which bubblewrap's report of the first process's number is read; None without it.
+        pipes: The pipes that connect us with the first process.
+        by_leash: True if the job is ended by letting go of the leash alone, because it is no descendant of ours (a
             container is the engine's); then only its folder, its output and the clock are watched here.
     """
 
@@ -135,13 +136,13 @@ class ProcessSpec:
     folder: str
     fds: tuple[int, ...]
     info_fd: int | None
-    ties: Pipes
+    pipes: Pipes
     by_leash: bool = False
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How it ended. `set_up` is false when the job itself never started."""
+    """The end of a process. `set_up` is false if the job itself never started."""
 
     exit_code: int
     killed: str | None
@@ -150,9 +151,47 @@ class Ended:
     use: ResourceUse
     set_up: bool
 
+    def result(self, sandbox: str) -> ExecResult:
+        """Return the job's result, with the limit that the watchdog or the kernel enforced, if any."""
+        killed = self.killed or refused_by_kernel(self.exit_code, self.stderr)
+        return ExecResult(
+            exit_code=self.exit_code or (_KILLED if killed else 0),
+            stdout=self.stdout,
+            stderr=self.stderr,
+            killed=killed,
+            use=self.use,
+            sandbox=sandbox,
+        )
+
+
+def first_process(
+    job: Job, python: Interpreter, pipes: Pipes | None, *, program: str, code: str, own_user_namespace: bool
+) -> list[str]:
+    """Return the command that sets the kernel's limits and then runs the job's script.
+
+    Args:
+        job: What to run.
+        python: The interpreter of the first process, and of the script unless the job names a program.
+        pipes: The pipes of which it gets `tell` and `leash`; None for a container, into which no descriptor leads.
+        program: Path of `inside.py` as the first process sees it.
+        code: The code folder as the script sees it.
+        own_user_namespace: True if processes are counted for this job alone (see `kernel_limits`).
+    """
+    limits = kernel_limits(job.limits, own_user_namespace=own_user_namespace)
+    executable = str(python.executable)
+    ends = ("-", "-") if pipes is None else (str(pipes.tell), str(pipes.leash))
+    return [
+        *(executable, "-I", "-S", program, *ends),
+        *(f"{name}={value}" for name, value in limits.items()),
+        "--",
+        *(job.program or (executable,)),
+        f"{code}/{job.script}",
+        *job.args,
+    ]
+
 
 def data_file(data: bytes) -> int:
-    """A descriptor of an unnamed file in memory, from which a child can read some data."""
+    """Return a descriptor of an unnamed file in memory, from which a child can read the data."""
     handle = os.memfd_create("data")
     with os.fdopen(os.dup(handle), "wb") as file:
         file.write(data)
@@ -161,21 +200,21 @@ def data_file(data: bytes) -> int:
 
 
 class Running:
-    """A started job."""
+    """A started job, which `finish` follows to its end."""
 
-    def __init__(self, process: subprocess.Popen[bytes], plan: ProcessSpec, limits: Limits, work: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], spec: ProcessSpec, limits: Limits, work: Path) -> None:
         self._process = process
-        self._plan = plan
+        self._spec = spec
         self._limits = limits
         self._started_s = time.monotonic()
-        self._watchdog = Watchdog(limits, work, started_s=self._started_s, isolated=plan.info_fd is not None)
+        self._watchdog = Watchdog(limits, work, started_s=self._started_s, isolated=spec.info_fd is not None)
         self._captures = {"stdout": Capture(), "stderr": Capture()}
         self._handle = os.pidfd_open(process.pid)
         self._cancel = os.eventfd(0)
         self._info = b""
-        self._first: int | None = None if plan.info_fd is not None else process.pid
+        self._first: int | None = None if spec.info_fd is not None else process.pid
         self._first_handle: int | None = None
-        self._hand: int | None = plan.ties.hand
+        self._hand: int | None = spec.pipes.hand
         self._killed: str | None = None
         self._kill_s: float | None = None
         self._ended_s: float | None = None
@@ -191,7 +230,7 @@ class Running:
                 os.eventfd_write(self._cancel, 1)
 
     def finish(self) -> Ended:
-        """Wait for the end, whatever brings it about; nothing of the job is alive afterwards."""
+        """Block until the job has ended, whatever ends it; nothing of it is alive afterwards."""
         try:
             with selectors.DefaultSelector() as selector:
                 self._register(selector)
@@ -211,9 +250,9 @@ class Running:
                 selector.register(stream.fileno(), selectors.EVENT_READ, self._reader(self._captures[name]))
         selector.register(self._handle, selectors.EVENT_READ, self._on_end)
         selector.register(self._cancel, selectors.EVENT_READ, self._on_cancel)
-        selector.register(self._plan.ties.ready, selectors.EVENT_READ, self._on_ready)
-        if self._plan.info_fd is not None:
-            selector.register(self._plan.info_fd, selectors.EVENT_READ, self._on_info)
+        selector.register(self._spec.pipes.ready, selectors.EVENT_READ, self._on_ready)
+        if self._spec.info_fd is not None:
+            selector.register(self._spec.info_fd, selectors.EVENT_READ, self._on_info)
 
     def _pause(self) -> float:
         if self._ended_s is not None:
@@ -254,18 +293,18 @@ class Running:
         _, status, usage = os.wait4(self._process.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         self._process.returncode = code
-        if not self._plan.by_leash:  # else it is the engine's client that was waited for
+        if not self._spec.by_leash:  # else it is the engine's client that was waited for
             self._cpu_s = usage.ru_utime + usage.ru_stime
         self._ended_s = time.monotonic()
         self._signal_all()
 
     def _look(self) -> None:
-        """Let the watchdog look, and kill again what did not die at once."""
+        """Run the watchdog, and kill again what did not die at once."""
         now = time.monotonic()
         if self._ended_s is not None:
             return
         if self._kill_s is None:
-            root = None if self._plan.by_leash else self._first or self._process.pid
+            root = None if self._spec.by_leash else self._first or self._process.pid
             if passed := self._watchdog.check(root, now, set_up=self._set_up):
                 self._kill(passed)
         elif now - self._kill_s > _KILL_HARDER_S:
@@ -279,7 +318,7 @@ class Running:
 
     def _signal_all(self) -> None:
         """Kill the first process inside; its namespace dies with it, and bubblewrap then ends by itself."""
-        if self._plan.info_fd is None and not self._plan.by_leash:
+        if self._spec.info_fd is None and not self._spec.by_leash:
             self._kill_tree()
         if self._first_handle is not None:
             with suppress(OSError):
@@ -288,7 +327,7 @@ class Running:
             self._let_go()
 
     def _kill_tree(self) -> None:
-        """Without a namespace: whatever was seen of the tree, and is still the same process."""
+        """Kill the processes that were seen of a tree without a namespace and are still the same."""
         known = {(each.pid, each.started) for each in self._watchdog.last_seen}
         alive = tree(self._process.pid) if self._ended_s is None else []
         orphans = [one for pid, _ in known for one in tree(pid)[:1] if (one.pid, one.started) in known]
@@ -302,7 +341,7 @@ class Running:
             self._hand = None
 
     def _over(self, selector: selectors.BaseSelector) -> bool:
-        """Whether the process has been waited for, all inside is dead, and the output has been read."""
+        """Return True once the process has been waited for, all inside is dead, and the output has been read."""
         if self._ended_s is None:
             return False
         waited_s = time.monotonic() - self._ended_s
@@ -319,7 +358,7 @@ class Running:
             self._closed = True
             os.close(self._cancel)
         self._let_go()
-        for fd in (self._handle, self._first_handle, self._plan.info_fd, self._plan.ties.ready):
+        for fd in (self._handle, self._first_handle, self._spec.info_fd, self._spec.pipes.ready):
             if fd is not None:
                 os.close(fd)
         for stream in (self._process.stdout, self._process.stderr):
@@ -343,22 +382,22 @@ class Running:
         )
 
 
-def start(plan: ProcessSpec, limits: Limits, work: Path) -> Running:
-    """Start a process with nothing of ours but the given descriptors, in a session of its own.
+def start(spec: ProcessSpec, limits: Limits, work: Path) -> Running:
+    """Start a process that inherits the given descriptors and nothing else of ours, in a session of its own.
 
     Raises:
         SandboxUnavailableError: The program cannot be started.
     """
-    fds = (*plan.fds, plan.ties.tell, plan.ties.leash)
+    fds = (*spec.fds, spec.pipes.tell, spec.pipes.leash)
     with ExitStack() as undo:
-        undo.callback(plan.ties.close)
-        if plan.info_fd is not None:
-            undo.callback(os.close, plan.info_fd)
+        undo.callback(spec.pipes.close)
+        if spec.info_fd is not None:
+            undo.callback(os.close, spec.info_fd)
         try:
             process = subprocess.Popen(
-                list(plan.command),
-                env=dict(plan.env),
-                cwd=plan.folder,
+                list(spec.command),
+                env=dict(spec.env),
+                cwd=spec.folder,
                 pass_fds=fds,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -366,7 +405,7 @@ def start(plan: ProcessSpec, limits: Limits, work: Path) -> Running:
                 start_new_session=True,
             )
         except OSError as error:
-            raise SandboxUnavailableError(f"{plan.command[0]} cannot be started: {error.strerror}.") from error
+            raise SandboxUnavailableError(f"{spec.command[0]} cannot be started: {error.strerror}.") from error
         finally:
             for fd in fds:
                 os.close(fd)
@@ -374,7 +413,7 @@ def start(plan: ProcessSpec, limits: Limits, work: Path) -> Running:
     # if memory gets short on the whole machine, this goes first
     with suppress(OSError):
         Path(f"/proc/{process.pid}/oom_score_adj").write_text("500", encoding="ascii")
-    return Running(process, plan, limits, work)
+    return Running(process, spec, limits, work)
 
 
 async def wait(running: Running) -> Ended:

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bioresearcher.execution.attempt import run_attempt
-from bioresearcher.execution.chance import claims, drawn_columns, placed_columns
-from bioresearcher.execution.output_comparison import OutputColumns, read_sheets
+from bioresearcher.execution.chance import drawn_columns, informative_columns, unchanged_columns
+from bioresearcher.execution.output_comparison import OutputColumns, read_columns
 from bioresearcher.execution.reruns import SCRIPTS
 from bioresearcher.resources import Resources
 from bioresearcher.sandbox.base import Job
@@ -179,10 +179,10 @@ def test_numbers_that_stay_with_names_or_rows_are_seen_and_grids_are_not() -> No
     real = sheet(score=values, mean=normal(2, 30), grid=[i / 29 for i in range(30)], k=[5.0] * 30)
     kept = list(range(3, 30))
     by_name = OutputColumns(tuple(f"g{i}" for i in kept), {"score": tuple(repr(values[i]) for i in kept)})
-    assert placed_columns(real, by_name) == {"score"}
+    assert unchanged_columns(real, by_name) == {"score"}
     by_row = sheet([f"h{i}" for i in range(20)], score=values[:20], mean=normal(3, 20))
-    assert placed_columns(real, by_row) == {"score"}
-    assert claims(real) == {"score", "mean"}
+    assert unchanged_columns(real, by_row) == {"score"}
+    assert informative_columns(real) == {"score", "mean"}
 
 
 def test_a_table_whose_first_column_repeats_is_named_by_its_texts_and_findings_by_their_places(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_table_whose_first_column_repeats_is_named_by_its_texts_and_findings_b
                  TaskOutput(name="f", file="f.json", kind="findings"),
                  TaskOutput(name="x", file="x.tsv", kind="table")),
     )  # fmt: skip
-    found = read_sheets(wanted, tmp_path)
+    found = read_columns(wanted, tmp_path)
     assert set(found) == {"t", "f"}
     assert found["t"].names == ("A\x1fa", "A\x1fb", "B\x1fa")
     assert found["t"].numbers == {"p": (0.5, None, math.inf), "x": (1.0, 2.0, 3.0)}
@@ -211,4 +211,4 @@ def test_repeats_of_an_experiment_may_be_drawn(tmp_path: Path, header: str) -> N
         id="T", title="t", goal="g", step_ids=("1",), inputs=(TaskInput(name="i", dataset="d", file="f"),),
         outputs=(TaskOutput(name="t", file="t.tsv", kind="table"),),
     )  # fmt: skip
-    assert read_sheets(wanted, tmp_path)["t"].replicates
+    assert read_columns(wanted, tmp_path)["t"].replicates

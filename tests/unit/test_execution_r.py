@@ -21,7 +21,7 @@ from scipy import stats
 from bioresearcher.examples import load_example
 from bioresearcher.execution import languages
 from bioresearcher.execution.attempt import AttemptResult, run_attempt
-from bioresearcher.execution.code_checks import check_code, read_r
+from bioresearcher.execution.code_checks import check_code, read_r_code
 from bioresearcher.execution.languages import can_run, missing_package, program_of, r_literal, rscript
 from bioresearcher.resources import Resources
 from bioresearcher.sandbox.choose import choose_sandbox
@@ -246,7 +246,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_an_r_literal_only_builds_values(value: Any) -> None:
-    bare = read_r(r_literal(value))
+    bare = read_r_code(r_literal(value))
     text = "".join(bare_text(r_literal(value)))
     assert set(text.split()) <= {"list", "TRUE", "FALSE", "NULL"} | {w for w in text.split() if w[0] in "-0123456789"}
     assert not bare.packages
@@ -286,12 +286,12 @@ def test_r_reads_back_what_was_written(tmp_path: Path) -> None:
 
 
 def test_strings_comments_and_code_are_told_apart() -> None:
-    seen = read_r(
+    seen = read_r_code(
         '# library(hidden)\nx <- "library(quoted)"\nlibrary("limma"); survival::Surv(1)\nset.seed(1); y <- rnorm(3)'
     )
     assert set(seen.packages) == {"limma", "survival"}
     assert (seen.packages["limma"], seen.random, seen.varies) == (3, 4, False)
-    assert read_r("y <- rnorm(3)").varies
+    assert read_r_code("y <- rnorm(3)").varies
     report = check_code(task(), TaskCode(code="t <- Sys.time()\nsystem('ls')", origin="model"))
     assert report.varies
     assert any("hides what the code does" in warning for warning in report.warnings)

@@ -179,11 +179,15 @@ def test_a_path_that_could_be_read_as_an_option_is_refused(engine: Path, tmp_pat
         run(engine, folder, "pass")
 
 
-def test_it_is_chosen_by_name_and_where_bubblewrap_does_not_work(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_chosen_by_name_only(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{engine.parent}:{os.environ['PATH']}")
     assert choose_sandbox("container").name == "container"
     monkeypatch.setattr("bioresearcher.sandbox.choose.find_binaries", lambda: (Path("/bin/false"),))
-    assert choose_sandbox("auto").name == "container"
+    with pytest.raises(SandboxUnavailableError) as caught:
+        choose_sandbox("auto")
+    assert "--sandbox container" in caught.value.hint
+    assert "tried with a stand-in for an engine only" in caught.value.hint
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_the_share_of_processors_bounds_the_cpu_time_of_all_processes() -> None:

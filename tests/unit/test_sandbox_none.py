@@ -87,8 +87,6 @@ def test_none_is_only_chosen_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_sandbox("none").name == "none"
     monkeypatch.setattr(choose, "find_binaries", tuple)
     monkeypatch.setattr("bioresearcher.sandbox.bubblewrap.find_binaries", tuple)
-    monkeypatch.setattr(choose, "find_engines", tuple)
-    monkeypatch.setattr("bioresearcher.sandbox.container.find_engines", tuple)
     for wanted in ("auto", "bubblewrap"):
         with pytest.raises(SandboxUnavailableError, match="bubblewrap is not installed") as caught:
             choose_sandbox(wanted)

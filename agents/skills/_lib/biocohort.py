@@ -1,4 +1,4 @@
-"""The cohort that a task names: its sample sheet, the matrix on the same samples, and the groups compared."""
+"""The cohort of a task: its sample sheet, the matrix on the same samples, and the groups compared."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bioskill import Task, match_samples, read_expression, read_samples, two_gro
 
 
 def read_sheet(task: Task, prefix: str = "") -> pd.DataFrame:
-    """The sample sheet (input `samples`), read as `sample_column` and `missing_values` say.
+    """Read the sample sheet (input `samples`) by the parameters `sample_column` and `missing_values`.
 
     `prefix` stands before all three names, say `validation_` for the second of two cohorts.
     """
@@ -19,16 +19,16 @@ def read_sheet(task: Task, prefix: str = "") -> pd.DataFrame:
 
 
 def read_matched(task: Task, minimum: int = 6) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The input `matrix` and the sample sheet on the samples they share (at least `minimum`)."""
+    """Read the input `matrix` and the sample sheet on the samples they share (at least `minimum`)."""
     matrix = read_expression(task.input("matrix"))
     return match_samples(matrix, read_sheet(task), minimum)
 
 
 def case_samples(task: Task, samples: pd.DataFrame, minimum: int = 3) -> pd.Series:
-    """True for the task's case and False for its control; samples that are neither are left out."""
+    """Return True for the task's case and False for its control; samples that are neither are left out."""
     return two_groups(samples, task.need("group_column"), task.need("case"), task.need("control"), minimum)
 
 
 def level_counts(levels: pd.Series) -> pd.Series:
-    """How many samples each level has, the commonest first, equal counts by name."""
+    """Count the samples of each level, the commonest first, equal counts by name."""
     return levels.value_counts().sort_index().sort_values(ascending=False, kind="stable")

@@ -1,4 +1,4 @@
-"""Gene signatures: which genes of a set a cohort can use, and the score of its samples."""
+"""Gene signatures: the genes of a set that a cohort can use, and the score of its samples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bioskill import Task, fail, read_gene_sets
 
 
 def signature_genes(task: Task) -> tuple[str, list[str]]:
-    """Name and genes of the signature: the parameter `genes` when given, else the named set of the collection."""
+    """Return name and genes of the signature: the parameter `genes` if given, else the named set of the collection."""
     listed = [str(g).strip() for g in task.parameter("genes", ()) if str(g).strip()]
     if listed:
         return str(task.parameter("gene_set", "listed genes")), list(dict.fromkeys(listed))
@@ -28,14 +28,14 @@ def signature_genes(task: Task) -> tuple[str, list[str]]:
 def sets_within(
     sets: dict[str, list[str]], genes: Container[str], low: int, high: int
 ) -> tuple[dict[str, list[str]], int]:
-    """The sets with `low` to `high` of their members in `genes`, cut to those; and the most that any set has."""
+    """Return the sets with `low` to `high` members in `genes`, cut to those, and the largest such number of any set."""
     cut = {name: [g for g in members if g in genes] for name, members in sets.items()}
     kept = {name: members for name, members in cut.items() if low <= len(members) <= high}
     return kept, max((len(members) for members in cut.values()), default=0)
 
 
 def gene_status(expression: pd.DataFrame, genes: list[str], max_missing: float) -> pd.DataFrame:
-    """Per gene of the signature: mean, sd, share missing, and whether it is used, absent, constant or sparse."""
+    """Return mean, sd, share missing and status (used, not measured, constant, too many missing) of each gene."""
     rows = expression.reindex(genes)
     table = pd.DataFrame(
         {"gene": genes, "mean": rows.mean(axis=1), "sd": rows.std(axis=1), "missing": rows.isna().mean(axis=1)}
@@ -48,18 +48,18 @@ def gene_status(expression: pd.DataFrame, genes: list[str], max_missing: float) 
 
 
 def used_genes(status: pd.DataFrame) -> list[str]:
-    """The genes that a score can use: measured, varying, and with few missing values."""
+    """Return the genes that a score can use: measured, varying, and with few missing values."""
     return list(status.index[status["status"] == "used"])
 
 
 def z_scores(expression: pd.DataFrame, used: list[str]) -> pd.DataFrame:
-    """Each gene's values minus its mean, over its standard deviation, within this cohort."""
+    """Return each gene's values minus its mean, over its standard deviation, within this cohort."""
     rows = expression.loc[used]
     return rows.sub(rows.mean(axis=1), axis=0).div(rows.std(axis=1), axis=0)
 
 
 def standardised_mean(z: pd.DataFrame) -> pd.Series:
-    """The genes' mean per sample, standardised to mean 0 and SD 1 over the cohort."""
+    """Return the genes' mean per sample, standardised to mean 0 and SD 1 over the cohort."""
     mean = z.mean(axis=0)
     if mean.isna().any():
         fail(f"sample {mean.index[mean.isna()][0]!r} has no value for any gene of the signature")

@@ -1,4 +1,4 @@
-# Small helpers for analyses in R, in base R alone. An analysis is called as `Rscript code.R task.json`; the task file's
+# Small helpers for skills in R, in base R alone. A skill is called as `Rscript code.R task.json`; the task file's
 # twin task.R says which files to read (inputs), what to write (outputs) and the parameters. Trouble with the data ends
 # the script with one line on standard error and exit code 65.
 

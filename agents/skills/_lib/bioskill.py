@@ -1,6 +1,6 @@
-"""Small helpers that every shipped analysis uses; also available to generated code.
+"""Small helpers that every skill uses; also available to generated code.
 
-An analysis is a script called as `python script.py task.json`. The task file says which files to read
+A skill's script is called as `python script.py task.json`. The task file says which files to read
 (`inputs`: name -> path), what to write (`outputs`: name -> path) and the `parameters`. Nothing else is read
 or written. Trouble with the data ends the script with one line on standard error and exit code 65.
 """
@@ -41,14 +41,14 @@ _about: ContextVar[tuple[str, ...]] = ContextVar("about", default=())
 
 
 def fail(message: str) -> NoReturn:
-    """End the script: the data given do not allow this analysis. One line: what, where, what to do."""
+    """End the script because the data do not allow the analysis, with one line: what, where, what to do."""
     print(f"DATA: {': '.join((*_about.get(), message))}", file=sys.stderr)
     raise SystemExit(DATA_ERROR)
 
 
 @contextmanager
 def about(what: str) -> Iterator[None]:
-    """Inside, what `fail` says begins with `what`, say the name of one of two cohorts; outer names come first."""
+    """Put `what`, say the name of one of two cohorts, before the message of `fail`; outer names come first."""
     token = _about.set((*_about.get(), what))
     try:
         yield
@@ -67,25 +67,25 @@ class Task:
     seed: int
 
     def input(self, name: str) -> Path:
-        """An input file that must be there; `name in task.inputs` asks for one that may be left out."""
+        """Return an input file that must be there; `name in task.inputs` tests for one that may be left out."""
         if name not in self.inputs:
             fail(f"the task gives no input {name!r}")
         return self.inputs[name]
 
     def parameter(self, name: str, default: Any = None) -> Any:
-        """A parameter's value; a missing or null one is `default`."""
+        """Return a parameter's value; a missing or null one is `default`."""
         value = self.parameters.get(name)
         return default if value is None else value
 
     def need(self, name: str) -> Any:
-        """A parameter that must be there."""
+        """Return a parameter that must be there."""
         if self.parameters.get(name) is None:
             fail(f"the task gives no parameter {name!r}")
         return self.parameters[name]
 
 
 def load_task(argv: list[str] | None = None) -> Task:
-    """The task file named as the first argument (default `task.json` beside the script)."""
+    """Load the task file named as the first argument (default `task.json` beside the script)."""
     args = sys.argv[1:] if argv is None else argv
     path = Path(args[0]) if args else Path(sys.argv[0]).with_name("task.json")
     try:
@@ -104,7 +104,7 @@ def load_task(argv: list[str] | None = None) -> Task:
 
 
 def read_table(path: Path, **options: Any) -> pd.DataFrame:
-    """A CSV or TSV (optionally .gz) as text columns stay text; the separator follows the suffix, else is sniffed.
+    """Read a CSV or TSV (optionally .gz); text columns stay text, the separator follows the suffix, else is sniffed.
 
     What is missing is decided for each column by `codes_of`, unless `options` of `pandas.read_csv` are given.
     A header that is one name shorter than the rows (as R writes it) gets a first column `row`. Two columns of
@@ -132,7 +132,7 @@ def read_table(path: Path, **options: Any) -> pd.DataFrame:
 
 
 def blank(column: pd.Series, missing: Collection[str]) -> pd.Series:
-    """A column of text with NaN for the codes in `missing` (lower case, see `codes_of`)."""
+    """Return a column of text with NaN for the codes in `missing` (lower case, see `codes_of`)."""
     return column.map(lambda cell: np.nan if key(str(cell)) in missing else cell)
 
 
@@ -147,7 +147,7 @@ def _with_first_column(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_expression_rows(path: Path, feature_column: str | None = None) -> pd.DataFrame:
-    """Features × samples as floats, one row per row of the file.
+    """Read features × samples as floats, one row per row of the file.
 
     Text columns between the feature names and the first sample (a description, a second identifier) are left
     out and said on standard output. Text or infinite values among the numbers are an error.
@@ -177,7 +177,7 @@ def read_expression_rows(path: Path, feature_column: str | None = None) -> pd.Da
 
 
 def _annotation_columns(table: pd.DataFrame, numeric: pd.DataFrame) -> list[str]:
-    """Leading columns with text only, as long as a column with numbers follows."""
+    """Return the leading columns with text only, as long as a column with numbers follows."""
     holds_numbers = numeric.notna().any().to_numpy()
     if not holds_numbers.any():
         return []
@@ -186,7 +186,7 @@ def _annotation_columns(table: pd.DataFrame, numeric: pd.DataFrame) -> list[str]
 
 
 def read_expression(path: Path, feature_column: str | None = None) -> pd.DataFrame:
-    """Features × samples as floats. Rows with the same feature are averaged (and said on standard output)."""
+    """Read features × samples as floats; rows of the same feature are averaged (and reported on standard output)."""
     numeric = read_expression_rows(path, feature_column)
     if numeric.index.has_duplicates:
         count = int(numeric.index.duplicated().sum())
@@ -196,7 +196,7 @@ def read_expression(path: Path, feature_column: str | None = None) -> pd.DataFra
 
 
 def looks_linear(values: np.ndarray[Any, Any]) -> bool:
-    """Whether expression values look linear rather than logarithmic.
+    """Return True if expression values look linear rather than logarithmic.
 
     The rule of GEO2R (Barrett et al. 2013): the 99th percentile is above 100, or the range is above 50 with a
     positive lower quartile.
@@ -206,7 +206,7 @@ def looks_linear(values: np.ndarray[Any, Any]) -> bool:
 
 
 def read_samples(path: Path, sample_column: str | None = None, missing: Any = ()) -> pd.DataFrame:
-    """The sample sheet indexed by sample id (text), with NaN for what is missing by the rule of `codes_of`.
+    """Read the sample sheet indexed by sample id (text), with NaN for values missing by the rule of `codes_of`.
 
     `missing` states further codes: `column=code` for one column, `code` for all.
     """
@@ -225,7 +225,7 @@ def read_samples(path: Path, sample_column: str | None = None, missing: Any = ()
 def match_samples(
     expression: pd.DataFrame, samples: pd.DataFrame, minimum: int = 6
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both tables on the samples they share, in the matrix's order; too few shared samples is an error."""
+    """Cut both tables to the samples they share, in the matrix's order; too few shared samples is an error."""
     shared = [str(c) for c in expression.columns if str(c) in samples.index]
     if len(shared) < minimum:
         fail(
@@ -237,7 +237,7 @@ def match_samples(
 
 
 def numeric_column(samples: pd.DataFrame, column: str) -> pd.Series:
-    """A sample sheet column as floats; text that is no number is an error naming it."""
+    """Return a sample sheet column as floats; text that is no number is an error naming it."""
     if column not in samples.columns:
         fail(f"the sample sheet has no column {column!r} (it has: {', '.join(map(str, samples.columns))})")
     values = to_numbers(samples[column])
@@ -247,7 +247,7 @@ def numeric_column(samples: pd.DataFrame, column: str) -> pd.Series:
 
 
 def to_numbers(column: pd.Series) -> pd.Series:
-    """A table's column as numbers (also infinite ones); text that is no number is an error naming it."""
+    """Return a table's column as numbers (also infinite ones); text that is no number is an error naming it."""
     values = pd.to_numeric(column, errors="coerce")
     bad = column[values.isna() & column.notna()]
     if len(bad):
@@ -256,21 +256,21 @@ def to_numbers(column: pd.Series) -> pd.Series:
 
 
 def level_text(value: Any) -> str:
-    """A group level as text, whole numbers without a decimal point (`1.0`, `1` and 1 are the same level)."""
+    """Return a group level as text, whole numbers without a decimal point (`1.0`, `1` and 1 are the same level)."""
     text = str(value).strip()
     match = re.fullmatch(r"(-?(?:0|[1-9]\d*))\.0*", text)
     return match[1] if match else text
 
 
 def group_levels(samples: pd.DataFrame, column: str) -> pd.Series:
-    """A sample sheet column as group levels (text); missing stays missing."""
+    """Return a sample sheet column as group levels (text); missing stays missing."""
     if column not in samples.columns:
         fail(f"the sample sheet has no column {column!r} (it has: {', '.join(map(str, samples.columns))})")
     return samples[column].map(level_text, na_action="ignore")
 
 
 def two_groups(samples: pd.DataFrame, column: str, case: str, control: str, minimum: int = 3) -> pd.Series:
-    """True for case, False for control, others dropped; groups smaller than `minimum` are an error."""
+    """Return True for case, False for control, others dropped; groups smaller than `minimum` are an error."""
     values = group_levels(samples, column).dropna()
     wanted = (level_text(case), level_text(control))
     if wanted[0] == wanted[1]:
@@ -287,7 +287,7 @@ def two_groups(samples: pd.DataFrame, column: str, case: str, control: str, mini
 
 
 def survival_table(samples: pd.DataFrame, time_column: str, event_column: str, minimum_events: int = 5) -> pd.DataFrame:
-    """Columns `time` and `event` (0/1) for samples with both; too few events or bad times are an error."""
+    """Return columns `time` and `event` (0/1) for samples with both; too few events or bad times are an error."""
     table = pd.DataFrame({"time": numeric_column(samples, time_column), "event": numeric_column(samples, event_column)})
     table = table.dropna()
     if not table["event"].isin([0, 1]).all():
@@ -301,7 +301,7 @@ def survival_table(samples: pd.DataFrame, time_column: str, event_column: str, m
 
 
 def read_gene_sets(path: Path) -> dict[str, list[str]]:
-    """Gene sets of a GMT file: name -> symbols, in file order without repeats."""
+    """Read the gene sets of a GMT file: name -> symbols, in file order without repeats."""
     if not path.is_file():
         fail(f"{path.name}: the file is not there")
     sets: dict[str, list[str]] = {}
@@ -329,7 +329,7 @@ def write_findings(findings: list[tuple[str, dict[str, Any]]], path: Path) -> No
 
 
 def _plain(value: Any) -> Any:
-    """Numpy scalars as Python ones, not-a-number as None, also inside lists."""
+    """Turn numpy scalars into Python ones and not-a-number into None, also inside lists."""
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     if isinstance(value, np.generic):
@@ -338,50 +338,50 @@ def _plain(value: Any) -> Any:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A number for a sentence: significant digits, small ones in scientific notation."""
+    """Format a number for a sentence: significant digits, small ones in scientific notation."""
     return f"{value:.{digits}g}"
 
 
 def rounded(value: float, digits: int = 3) -> float:
-    """A number as `number` shows it, for the values beside a sentence."""
+    """Round a number as `number` shows it, for the values beside a sentence."""
     return float(f"{value:.{digits}g}")
 
 
 def percent(part: float, whole: float) -> float:
-    """Part of a whole in percent, one decimal; 0 of nothing is 0."""
+    """Return a part of a whole in percent, one decimal; 0 of nothing is 0."""
     return round(100 * part / whole, 1) if whole else 0.0
 
 
 def listed(names: Iterable[Any], maximum: int = 5) -> str:
-    """Names for a sentence: the first few, then how many more."""
+    """List names for a sentence: the first few, then the number of the others."""
     items = [str(n) for n in names]
     more = len(items) - maximum
     return ", ".join(items[:maximum]) + (f" and {more} more" if more > 0 else "")
 
 
 def where(task: Task) -> str:
-    """`In <data set>, ` for the start of a sentence."""
+    """Return `In <data set>, ` for the start of a sentence."""
     return f"In {task.parameter('dataset_label') or 'this data set'}, "
 
 
 def p_value(value: float) -> str:
-    """A p-value for a sentence: `p = 0.0083`, `p < 1e-16` below what double precision carries."""
+    """Format a p-value for a sentence: `p = 0.0083`, `p < 1e-16` below what double precision carries."""
     return "p < 1e-16" if value < 1e-16 else f"p = {value:.2g}"
 
 
 def shown_p(value: float) -> float:
-    """A p-value as `p_value` shows it, for the values beside a sentence."""
+    """Round a p-value as `p_value` shows it, for the values beside a sentence."""
     return max(rounded(value, 2), 1e-16)
 
 
 def plain_text(text: Any, maximum: int = 60) -> str:
-    """Text for a figure: short, on one line, and no part of it taken as a formula."""
+    """Shorten a text for a figure to one line, no part of which is taken as a formula."""
     words = " ".join(str(text).split())
     return (words if len(words) <= maximum else words[: maximum - 1] + "…").replace("$", r"\$")
 
 
 def figure(width: float = 6.0, height: float = 4.5) -> tuple[Any, Any]:
-    """A matplotlib figure and axes without a display, with the house style."""
+    """Make a matplotlib figure and axes without a display, in the house style."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -29,7 +29,7 @@ STEP_SIZE = 0.5
 
 
 def scored_survival(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Columns time, event, score, and the sample sheet, on the samples that have all three (inputs scores, samples)."""
+    """Read time, event and score, and the sample sheet, of the samples that have all three (inputs scores, samples)."""
     scores = read_samples(task.input("scores"), "sample")
     sheet = read_sheet(task)
     values = numeric_column(scores, "score").dropna()
@@ -44,7 +44,7 @@ def scored_survival(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def split_at_median(table: pd.DataFrame) -> tuple[pd.DataFrame, float]:
-    """The table with a column `group` (high: score above the median) and the cut-off."""
+    """Return the table with a column `group` (high: score above the median) and the cut-off."""
     cut = float(table["score"].median())
     table = table.assign(group=np.where(table["score"] > cut, "high", "low"))
     for group, part in halves(table).items():
@@ -54,12 +54,12 @@ def split_at_median(table: pd.DataFrame) -> tuple[pd.DataFrame, float]:
 
 
 def halves(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The rows of each group of the median split, high before low."""
+    """Return the rows of each group of the median split, high before low."""
     return {group: table[table["group"] == group] for group in GROUPS}
 
 
 def log_rank(table: pd.DataFrame) -> Any:
-    """The log-rank test of the high against the low group, as lifelines gives it."""
+    """Return lifelines' log-rank test of the high against the low group."""
     from lifelines.statistics import logrank_test
 
     high, low = halves(table).values()
@@ -67,14 +67,14 @@ def log_rank(table: pd.DataFrame) -> Any:
 
 
 def fit_curves(table: pd.DataFrame) -> dict[str, Any]:
-    """A fitted Kaplan-Meier estimator per group."""
+    """Fit a Kaplan-Meier estimator per group."""
     from lifelines import KaplanMeierFitter
 
     return {g: KaplanMeierFitter(label=g).fit(part["time"], part["event"]) for g, part in halves(table).items()}
 
 
 def draw_curves(axes: Any, table: pd.DataFrame, curves: dict[str, Any], legend_size: float = 9) -> None:
-    """Curves with 95 % bands and censoring marks on the first of two axes, numbers at risk on the second."""
+    """Draw curves with 95 % bands and censoring marks on the first of two axes, numbers at risk on the second."""
     top, below = axes
     parts = halves(table)
     for group, colour in GROUPS.items():
@@ -101,13 +101,13 @@ def draw_curves(axes: Any, table: pd.DataFrame, curves: dict[str, Any], legend_s
 
 
 def time_label(unit: str | None) -> str:
-    """The name of a time axis; an unknown unit is said, not guessed."""
+    """Return the name of a time axis; an unknown unit is stated as such, not guessed."""
     return plain_text(f"Time ({unit or 'unit not stated by the source'})")
 
 
 @dataclass(frozen=True)
 class CoxFit:
-    """A Cox model as lifelines gives it, and per term the p-value of the proportional-hazards test."""
+    """A fitted Cox model of lifelines, and per term the p-value of the proportional-hazards test."""
 
     model: Any
     ph_p: np.ndarray
@@ -116,7 +116,7 @@ class CoxFit:
 def fit_cox(
     data: pd.DataFrame, time: str = "time", event: str = "event"
 ) -> CoxFit | Literal["not converged", "unstable"]:
-    """A Cox model of all other columns, tested on scaled Schoenfeld residuals, or why it cannot be used."""
+    """Fit a Cox model of all other columns, tested on scaled Schoenfeld residuals; or return why it is unusable."""
     from lifelines import CoxPHFitter
     from lifelines.exceptions import ConvergenceError, ConvergenceWarning
     from lifelines.statistics import proportional_hazard_test
@@ -134,10 +134,10 @@ def fit_cox(
 
 
 def ratio(value: float) -> str:
-    """A hazard ratio for a sentence: two decimals, or significant digits where those would hide it."""
+    """Format a hazard ratio for a sentence: two decimals, or significant digits where those would hide it."""
     return f"{value:.2f}" if 0.1 <= value < 100 else number(value)
 
 
 def ratio_with_interval(value: float, low: float, high: float, p: float) -> str:
-    """A hazard ratio for a figure, with its interval and p-value."""
+    """Format a hazard ratio for a figure, with its interval and p-value."""
     return f"{ratio(value)} ({ratio(low)}–{ratio(high)}), {p_value(p)}"

@@ -1,4 +1,4 @@
-"""Describe input files as they are. Called as `describe_inputs.py spec.json` with `{"files": [{"name", "path"}]}`.
+"""Describe input files. Called as `describe_inputs.py spec.json` with `{"files": [{"name", "path"}]}`.
 
 Prints a JSON list of texts, one per file, each at most `LIMIT` characters: rows, columns with type, missing
 count and distinct values, and the first three rows. Reads in one pass, without keeping the table; beyond `FULL_CELLS`
@@ -33,18 +33,18 @@ UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159")
 
 
 def plain(text: str, width: int = 28) -> str:
-    """Text for one line: invisible characters replaced, long cells cut."""
+    """Return a text for one line: invisible characters replaced, long cells cut."""
     line = "".join(c if c.isprintable() and c not in UNSEEN else "·" for c in text)
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def dtype_of(column: ColumnScan) -> str:
-    """The narrowest type that holds all known values."""
+    """Return the narrowest type that holds all known values."""
     return column.dtype if column.known else "empty"
 
 
 def line_of(column: ColumnScan) -> str:
-    """One line: name, type, missing, levels or range, and how the missing ones are written."""
+    """Return one line on a column: name, type, missing count, levels or range, and the codes for missing."""
     said = f"  {plain(column.name, 40)}: {dtype_of(column)}, {column.missing} missing"
     if column.levels and len(column.levels) <= LEVELS:
         said += "; values " + ", ".join(f"{plain(k, 20)!r} ({n})" for k, n in sorted(column.levels.items()))
@@ -55,7 +55,7 @@ def line_of(column: ColumnScan) -> str:
 
 
 def describe_table(path: Path) -> str:
-    """Shape, columns and first rows of a table."""
+    """Describe shape, columns and first rows of a table."""
     csv.field_size_limit(10_000_000)
     with open_text(path, "r") as lines:
         top = next(lines, "")
@@ -89,7 +89,7 @@ def describe_table(path: Path) -> str:
 
 
 def column_lines(columns: list[ColumnScan]) -> list[str]:
-    """One line per column; many numeric columns of a matrix are summed up in one."""
+    """Return one line per column; many numeric columns of a matrix are summed up in one."""
     numeric = [c for c in columns[1:] if c.dtype in NUMERIC]
     if len(columns) <= LISTED_COLUMNS or len(numeric) < 0.8 * len(columns):
         return [*map(line_of, columns[:LISTED_COLUMNS]), *named(columns[LISTED_COLUMNS:])]
@@ -102,7 +102,7 @@ def column_lines(columns: list[ColumnScan]) -> list[str]:
 
 
 def named(columns: list[ColumnScan]) -> list[str]:
-    """Further columns by name and type alone."""
+    """List further columns by name and type alone."""
     if not columns:
         return []
     names = ", ".join(f"{plain(c.name)} ({dtype_of(c)})" for c in columns[:NAMED_COLUMNS])
@@ -111,7 +111,7 @@ def named(columns: list[ColumnScan]) -> list[str]:
 
 
 def describe_gene_sets(path: Path) -> str:
-    """Number of sets, their sizes, and the first three."""
+    """Describe gene sets: their number, their sizes, and the first three."""
     with open_text(path, "r") as lines:
         sizes: list[int] = []
         head: list[str] = []
@@ -131,7 +131,7 @@ def describe_gene_sets(path: Path) -> str:
 
 
 def describe(path: Path) -> str:
-    """The description of one file by its suffix."""
+    """Describe one file by its suffix."""
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if suffix == ".gmt":
         return describe_gene_sets(path)
@@ -145,7 +145,7 @@ def describe(path: Path) -> str:
 
 
 def texts(files: Iterable[dict[str, str]]) -> list[str]:
-    """One bounded text per file; a file that cannot be read is described by its error."""
+    """Return one bounded text per file; a file that cannot be read is described by its error."""
     found = []
     for file in files:
         path = Path(file["path"])
@@ -159,4 +159,4 @@ def texts(files: Iterable[dict[str, str]]) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(texts(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["files"])))  # noqa: T201
+    print(json.dumps(texts(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["files"])))  # noqa: T201  the script's answer

@@ -46,7 +46,7 @@ Row = list[str]
 
 
 def kind_of(path: Path) -> str:
-    """`table`, `soft`, `gene_sets`, `json`, `h5ad` or `other`, by the suffix and, for text, by how it begins."""
+    """Return `table`, `soft`, `gene_sets`, `json`, `h5ad` or `other`, by the suffix and the first character of text."""
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if suffix in {".tsv", ".csv", ".txt", ".tab", ".soft"}:
         try:
@@ -59,7 +59,7 @@ def kind_of(path: Path) -> str:
 
 
 def number(text: str) -> float | None:
-    """The cell as a number, or None."""
+    """Return the cell as a number, or None."""
     try:
         return float(text)
     except ValueError:
@@ -67,7 +67,7 @@ def number(text: str) -> float | None:
 
 
 def numeric_columns(rows: list[Row]) -> dict[int, list[float]]:
-    """Columns (but the first) whose known values are nearly all numbers, with those numbers."""
+    """Return the columns (but the first) whose known values are nearly all numbers, with those numbers."""
     found: dict[int, list[float]] = {}
     for index in range(1, max((len(row) for row in rows), default=0)):
         known = [cell for cell in blanked(row[index] for row in rows if index < len(row)) if cell]
@@ -78,7 +78,7 @@ def numeric_columns(rows: list[Row]) -> dict[int, list[float]]:
 
 
 def matrix_columns(rows: list[Row]) -> tuple[int, ...]:
-    """The columns of a measurement matrix: many numeric columns on one scale; empty for other tables."""
+    """Return the columns of a measurement matrix, many numeric columns on one scale; empty for other tables."""
     numeric = numeric_columns(rows)
     width = max((len(row) for row in rows), default=0)
     if len(numeric) < MATRIX_COLUMNS or len(numeric) < 0.8 * (width - 1):
@@ -91,7 +91,7 @@ def matrix_columns(rows: list[Row]) -> tuple[int, ...]:
 
 
 def id_columns(rows: list[Row]) -> frozenset[int]:
-    """Columns that name the rows: the first, and text columns without a repeat."""
+    """Return the columns that name the rows: the first, and text columns without a repeat."""
     width = max((len(row) for row in rows), default=0)
     if width <= 1:
         return frozenset()
@@ -101,7 +101,7 @@ def id_columns(rows: list[Row]) -> frozenset[int]:
 
 
 def change(values: list[str], variant: str, rng: random.Random) -> list[str]:
-    """One column (or matrix row) after the variant."""
+    """Return one column (or matrix row) after the variant."""
     if variant == "resample":
         return rng.choices(values, k=len(values))
     changed = list(values)
@@ -114,12 +114,12 @@ def change(values: list[str], variant: str, rng: random.Random) -> list[str]:
 
 
 def longer(cell: str) -> str:
-    """The same number with one more decimal zero."""
+    """Return the same number with one more decimal zero."""
     return cell + "0" if _DECIMAL.fullmatch(cell) else cell
 
 
 def change_list(rows: list[Row], variant: str, rng: random.Random) -> list[Row]:
-    """A file of one column: entries are its data, so some are left out."""
+    """Change a file of one column: entries are its data, so some are left out."""
     if variant == "resample":
         return rng.choices(rows, k=len(rows))
     if variant == "touch":
@@ -129,13 +129,13 @@ def change_list(rows: list[Row], variant: str, rng: random.Random) -> list[Row]:
 
 
 def thinned(rows: list[Row], rng: random.Random) -> list[Row]:
-    """A tenth of the rows, at least one, left out."""
+    """Leave out a tenth of the rows, at least one."""
     keep = sorted(rng.sample(range(len(rows)), len(rows) - max(1, len(rows) // 10)))
     return [rows[i] for i in keep]
 
 
 def change_block(rows: list[Row], variant: str, rng: random.Random, shape: tuple[Any, Any]) -> list[Row]:
-    """One block of a table after the variant; `shape` is (matrix columns, id columns)."""
+    """Return one block of a table after the variant; `shape` is (matrix columns, id columns)."""
     matrix, ids = shape
     if variant == "rewrite":
         return [[longer(cell) for cell in row] for row in rows]
@@ -157,14 +157,14 @@ def change_block(rows: list[Row], variant: str, rng: random.Random, shape: tuple
 
 
 def blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Rows in blocks of about a million cells; empty lines are left out."""
+    """Yield rows in blocks of about a million cells; empty lines are left out."""
     kept = (row for row in rows if row and row != [""])
     for first in kept:
         yield [first, *islice(kept, max(1, BLOCK_CELLS // len(first)))]
 
 
 def write_rows(target: IO[str], rows: Iterable[Row], separator: str, end: str) -> None:
-    """The inverse of `split_rows`."""
+    """Write rows of cells as text, the inverse of `split_rows`."""
     if separator == "\t":
         target.writelines("\t".join(row) + end for row in rows)
     else:
@@ -172,7 +172,7 @@ def write_rows(target: IO[str], rows: Iterable[Row], separator: str, end: str) -
 
 
 def perturb_table(source: Path, target: Path, variant: str, rng: random.Random) -> bool:
-    """Write the changed table; True when something did change."""
+    """Write the changed table; return True if something did change."""
     csv.field_size_limit(10_000_000)
     with open_text(source, "r") as lines, open_text(target, "w") as out:
         top = next(lines, "")
@@ -200,7 +200,7 @@ def perturb_table(source: Path, target: Path, variant: str, rng: random.Random) 
 
 
 def perturb_soft(source: Path, target: Path, variant: str, rng: random.Random) -> bool:
-    """GEO's SOFT and series matrix files: what stands between `table_begin` and `table_end` changes as a table."""
+    """Change the tables between `table_begin` and `table_end` of GEO's SOFT and series matrix files."""
     changed = False
     with open_text(source, "r") as lines, open_text(target, "w") as out:
         for line in lines:
@@ -213,7 +213,7 @@ def perturb_soft(source: Path, target: Path, variant: str, rng: random.Random) -
 
 
 def _soft_table(lines: Iterator[str], out: IO[str], variant: str, rng: random.Random) -> bool:
-    """One table up to its end line, which is written too."""
+    """Change one table up to its end line, which is written too."""
     ended: list[str] = []
 
     def inside() -> Iterator[str]:
@@ -277,7 +277,7 @@ def _change_array(values: h5py.Dataset, start: int, variant: str, seed: int) -> 
 
 
 def perturb_gene_sets(source: Path, target: Path, variant: str, rng: random.Random) -> bool:
-    """Members exchanged among sets of unchanged names and sizes."""
+    """Exchange members among sets of unchanged names and sizes."""
     with open_text(source, "r") as lines:
         rows = [line.rstrip("\r\n").split("\t") for line in lines if line.strip()]
     before = [list(row) for row in rows]
@@ -297,7 +297,7 @@ def perturb_gene_sets(source: Path, target: Path, variant: str, rng: random.Rand
 
 
 def number_places(value: object) -> list[tuple[Any, Any]]:
-    """(container, key) of each number in a JSON value."""
+    """Return (container, key) of each number in a JSON value."""
     found: list[tuple[Any, Any]] = []
     waiting: list[Any] = [value]
     while waiting:
@@ -311,7 +311,7 @@ def number_places(value: object) -> list[tuple[Any, Any]]:
 
 
 def perturb_json(source: Path, target: Path, variant: str, rng: random.Random) -> bool:
-    """Numbers exchanged among their places, whole numbers among whole numbers."""
+    """Exchange numbers among their places, whole numbers among whole numbers."""
     value = json.loads(source.read_text(encoding="utf-8"))
     changed = variant == "rewrite"
     for kind in (int, float) if variant != "rewrite" else ():
@@ -335,7 +335,7 @@ WRITERS = {
 
 
 def least_rows(source: Path) -> int:
-    """Rows of a table or, of a measurement matrix, its columns: one in so many values changes when one is touched."""
+    """Count the rows of a table or the columns of a matrix: one in so many values changes when one is touched."""
     with open_text(source, "r") as lines:
         top = next((line for line in lines if not line.startswith("#")), "")
         separator = separator_of(source, top)
@@ -362,7 +362,7 @@ def perturb_file(source: Path, target: Path, variant: str, rng: random.Random) -
 
 
 def main(argv: list[str]) -> None:
-    """Read the spec, write the copies, print what was done."""
+    """Read the spec, write the copies, print one answer per file."""
     spec = json.loads(Path(argv[1]).read_text(encoding="utf-8"))
     done = []
     for index, file in enumerate(spec["files"]):

@@ -1,4 +1,4 @@
-"""Text tables as rows of cells, plain or gzipped, as the scripts beside this module read them."""
+"""Read text tables, plain or gzipped, as rows of cells; for the scripts beside this module."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO, Any
 
 
 def open_text(path: Path, mode: str) -> IO[str]:
-    """Text that keeps undecodable bytes and line ends as they are; `.gz` is (de)compressed."""
+    """Open a text file, keeping undecodable bytes and line ends as they are; `.gz` is (de)compressed."""
     if path.suffix.lower() == ".gz":
         binary: Any = gzip.GzipFile(path, mode + "b", compresslevel=1, mtime=0)
     else:
@@ -20,7 +20,7 @@ def open_text(path: Path, mode: str) -> IO[str]:
 
 
 def separator_of(path: Path, header: str) -> str:
-    """The separator by suffix, else the commonest candidate in the header; tab when there is none."""
+    """Return the separator by suffix, else the commonest candidate in the header; tab when there is none."""
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if suffix == ".csv":
         return max(",;", key=header.count)
@@ -28,7 +28,7 @@ def separator_of(path: Path, header: str) -> str:
 
 
 def split_rows(lines: Iterator[str], separator: str) -> Iterator[list[str]]:
-    """Rows of cells; tabs are split as they stand, other separators with quotes."""
+    """Yield rows of cells; tabs are split as they stand, other separators with quotes."""
     if separator == "\t":
         return (line.rstrip("\r\n").split("\t") for line in lines)
     return csv.reader(lines, delimiter=separator)

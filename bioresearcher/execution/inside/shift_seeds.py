@@ -1,4 +1,4 @@
-"""Runs as `sitecustomize` when the interpreter of a rerun starts: sees seeds being fixed, and shifts them when asked.
+"""Start-up file (`sitecustomize`) of a rerun's interpreter: record fixed seeds, and shift them when asked.
 
 The variable SEED_SHIFT holds a whole number; with 0 nothing changes. With another, a seed given to `random`, to
 `numpy.random` (the old functions and `RandomState` as well as generators) or through these to the libraries that are
@@ -29,11 +29,11 @@ _ODD = 0x9E3779B1
 STARTED: list[bool] = []
 """Filled when a stream of random numbers was begun, fixed seed or not."""
 STATES: list[tuple[Callable[[], object], str]] = []
-"""How to ask for the state of each global stream, and what it was when nothing had been drawn."""
+"""For each global stream a function that returns its state, and the state when nothing had been drawn."""
 
 
 def note(*, fixed: bool = True) -> None:
-    """Say that a stream was begun, unless by a library that is being imported (scipy.stats does, for its examples)."""
+    """Record that a stream was begun, unless by a library being imported (scipy.stats does, for its examples)."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "<module>" and "site-packages" in frame.f_code.co_filename:
@@ -45,7 +45,7 @@ def note(*, fixed: bool = True) -> None:
 
 
 def touch(path: str) -> None:
-    """Make an empty file; where the script took the folder away, nothing is said."""
+    """Make an empty file, or none if the script has removed the folder."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o644))
     except OSError:
@@ -53,18 +53,18 @@ def touch(path: str) -> None:
 
 
 def watch(state: Callable[[], object]) -> None:
-    """See whether a global stream is drawn from."""
+    """Record the state of a global stream, by which drawing from it is noticed."""
     STATES.append((state, repr(state())))
 
 
 def at_end() -> None:
-    """Say that nothing was drawn, if so."""
+    """Record that nothing was drawn, if so."""
     if not STARTED and all(repr(state()) == before for state, before in STATES):
         touch(UNDRAWN)
 
 
 def patch_random(module: ModuleType) -> None:
-    """`random.seed` and every `random.Random`."""
+    """Patch `random.seed` and every `random.Random`."""
     seed_as_before = module.Random.seed
 
     def seed(self: Random, a: object = None, version: int = 2) -> None:
@@ -79,7 +79,7 @@ def patch_random(module: ModuleType) -> None:
 
 
 def patch_numpy(module: ModuleType) -> None:
-    """Bit generators and seed sequences are replaced by others of the same name that shift what they are given."""
+    """Replace bit generators and seed sequences by ones of the same name that shift the seeds they are given."""
     for name in ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"):
         _exchange(name, getattr(module, name))
     # there only: numpy's own sequences stay what they are, or they could not be pickled
@@ -90,7 +90,7 @@ def patch_numpy(module: ModuleType) -> None:
 
 
 def _exchange(name: str, old: type) -> None:
-    """Put a class in the place of the one of that name, also where numpy itself looks it up."""
+    """Replace a class by the shifting one of that name, also where numpy itself looks it up."""
     new = _shifting(old)
     places = [m for n, m in list(sys.modules.items()) if n.startswith("numpy.random")]
     for place in places:
@@ -125,7 +125,7 @@ def _shifting(base: type[np.random.BitGenerator]) -> type:
 
 
 def _entropy(seed: object) -> object:
-    """A seed that is a number or a list of them, with the shift added; a sequence was shifted when it was made."""
+    """Return a seed (a number or a list) with the shift added; a sequence was shifted when it was made."""
     if hasattr(seed, "generate_state"):
         return seed
     note(fixed=seed is not None)
@@ -145,10 +145,10 @@ PATCHES: dict[str, Callable[[ModuleType], None]] = {"random": patch_random, "num
 
 
 class Watch:
-    """A finder that lets the others find a module and patches it right after it was loaded."""
+    """Module finder that lets the others find a module and patches it right after it was loaded."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """The other finders' answer, for the modules to patch."""
+        """Return the other finders' answer, for the modules to patch."""
         if name not in PATCHES:
             return None
         others = (finder for finder in sys.meta_path if finder is not self)
