@@ -10,7 +10,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # No test looks at the clock: a machine that is busy with other things is no fault of what is tested.
-settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Properties are tried on 100 examples where CI runs, on 25 at a developer's; a test that sets its own number keeps it.
+settings.register_profile(
+    "no clock",
+    deadline=None,
+    max_examples=100 if os.environ.get("CI") else 25,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("no clock")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +33,12 @@ def _own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BIORESEARCHER_ONLY_OWN", "1")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in this process waits until a file is on the disk; tests of kills start processes, which do wait."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture(autouse=True)
