@@ -1,4 +1,4 @@
-"""`bioresearcher ask`: a question to the papers of a run, answered from these alone."""
+"""`bioresearcher ask`: a question about a run, answered from its papers alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioresearcher.cli.options import Commands, add_budget_options, find_run
+from bioresearcher.cli.options import Commands, add_budget_options, find_run, given_text
 
 if TYPE_CHECKING:
     from bioresearcher.schemas.library import LibraryAnswer
@@ -27,17 +27,17 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask and print; the exit code."""
+    """Ask and print; return the exit code."""
     import asyncio
 
-    from bioresearcher.cli.review_output import draw
+    from bioresearcher.cli.output import draw
     from bioresearcher.cli.session.paper_questions import answer_lines
 
     answer = asyncio.run(_ask(args))
     if args.json:
         print(answer.model_dump_json(indent=2))
     else:
-        draw("\n".join(answer_lines(answer)), None)
+        draw("\n".join(answer_lines(answer)))
     return 0 if answer.in_library else 1
 
 
@@ -48,19 +48,8 @@ async def _ask(args: argparse.Namespace) -> LibraryAnswer:
     from bioresearcher.settings import with_budget
     from bioresearcher.stages.answer import question_of
 
-    question = question_of(_text(args.question))
+    question = question_of(given_text(args.question, "question"))
     folder = RunFolder(find_run(args.run_folder))
     settings = with_budget(settings_of(read_record(folder)), vars(args))
     async with open_desk(folder, settings) as desk:
         return await desk.ask(question)
-
-
-def _text(given: str) -> str:
-    from bioresearcher.errors import InputError
-
-    if not given.startswith("@"):
-        return given
-    try:
-        return Path(given[1:]).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{given[1:]} cannot be read: {error}.") from error
