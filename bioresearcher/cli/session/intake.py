@@ -238,8 +238,10 @@ class Intake:
                 else:
                     added = given_paths(line, name) if name in {"papers", "data"} else given_items(line, name)
                     echo = [f"{name} {n}: {entry}" for n, entry in enumerate(added, start=len(entries) + 1)]
-                    self._terminal.say("\n".join(_cut(echo)))
                     entries += added
+                    if len(added) > 1:
+                        echo = [*_cut(echo), f"{len(added)} taken, {count_of(len(entries), 'entry', 'entries')} in all"]
+                    self._terminal.say("\n".join(echo))
             except InputError as error:
                 self._terminal.say(str(error))
 
