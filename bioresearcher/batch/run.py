@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
-from typing import Protocol
 
 from bioresearcher.batch.folder import BatchFolder
 from bioresearcher.batch.local import Executor
@@ -20,8 +20,15 @@ _TICK_S = 15.0
 """Seconds between two records of the time worked."""
 
 
-class Watcher(Protocol):
-    """Shows the progress of a batch; called on the event loop's thread."""
+class Display(AbstractContextManager["Display", None]):
+    """A display of a batch that shows nothing and keeps the counts; the base of those of the command line.
+
+    Its methods are called on the event loop's thread.
+    """
+
+    def __init__(self, runs: int, done: Sequence[JobOutcome]) -> None:
+        self._runs = runs
+        self._states: Counter[str] = Counter(outcome.status for outcome in done)
 
     def started(self, job: BatchJob) -> None:
         """Show that a job was given to the executor."""
@@ -31,9 +38,13 @@ class Watcher(Protocol):
 
     def ended(self, outcome: JobOutcome) -> None:
         """Show that a job ended; its outcome is on the disk."""
+        self._states[outcome.status] += 1
 
     def note(self, text: str) -> None:
         """Show a message."""
+
+    def __exit__(self, *error: object) -> None:
+        """End the display."""
 
 
 class BatchRun:
@@ -49,14 +60,14 @@ class BatchRun:
         jobs: Sequence[BatchJob],
         budget: Budget,
         executor: Executor,
-        watcher: Watcher,
+        display: Display,
         spent: Spent,
     ) -> None:
         self._folder = folder
         self._waiting: Iterator[BatchJob] = iter(jobs)
         self._budget = budget
         self._executor = executor
-        self._watcher = watcher
+        self._display = display
         self._spent = spent
         self._trouble: BioresearcherError | None = None
         self.stopped_by = ""
@@ -87,15 +98,15 @@ class BatchRun:
     async def _lane(self) -> None:
         """Carry out one job after the other."""
         while (job := self._next()) is not None:
-            self._watcher.started(job)
+            self._display.started(job)
             try:
-                outcome = await self._executor.run(job, partial(self._watcher.moved, job))
+                outcome = await self._executor.run(job, partial(self._display.moved, job))
                 self._folder.add(outcome)
             except BioresearcherError as error:
                 self._trouble = self._trouble or error
                 self.stop(str(error))
                 return
-            self._watcher.ended(outcome)
+            self._display.ended(outcome)
 
     def _next(self) -> BatchJob | None:
         """Return the next job; None when there is none, or none may be started any more."""

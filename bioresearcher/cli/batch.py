@@ -6,7 +6,14 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from bioresearcher.cli.options import SANDBOXES, Commands, add_model_options, add_place_options, add_where_options
+from bioresearcher.cli.options import (
+    SANDBOXES,
+    Commands,
+    add_budget_options,
+    add_model_options,
+    add_place_options,
+    add_where_options,
+)
 
 EPILOG = """examples:
   bioresearcher batch objectives.jsonl --check
@@ -63,11 +70,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--max-papers", type=int, metavar="N", help="papers read at most, for each objective")
     parser.add_argument("--max-parts", type=int, metavar="N", help="parts of each protocol at most")
     add_model_options(parser)
-    budget = parser.add_argument_group("budget", "Of all objectives together, beside the `budget` of each in FILE.")
-    budget.add_argument("--max-usd", type=float, metavar="USD", help="money all may spend on models")
-    budget.add_argument("--max-tokens", type=int, metavar="N", help="tokens all may use, in and out")
-    budget.add_argument("--max-minutes", type=float, metavar="MIN", help="time the batch may take")
-    budget.add_argument("--prices", type=Path, metavar="FILE", help="own prices of models (TOML)")
+    add_budget_options(parser, "all runs", "Of all objectives together, beside the `budget` of each in FILE.")
     add_where_options(parser)
     add_place_options(parser)
     parser.set_defaults(run=run)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from rich.console import Console, Group, RenderableType
@@ -13,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bioresearcher.batch.run import Display
 from bioresearcher.batch.schema import BatchJob, JobOutcome, JobProgress
 from bioresearcher.cli.output import say
 from bioresearcher.text.format import duration
@@ -40,30 +40,6 @@ class _Row:
 def run_name(item: BatchJob | JobOutcome) -> str:
     """Return a run's name: the objective's id, and the repeat when it is not the first."""
     return item.id if item.repeat == 1 else f"{item.id} · {item.repeat}"
-
-
-class Display(AbstractContextManager["Display", None]):
-    """A display that shows nothing and keeps the counts; the base of the others."""
-
-    def __init__(self, runs: int, done: Sequence[JobOutcome]) -> None:
-        self._runs = runs
-        self._states: Counter[str] = Counter(outcome.status for outcome in done)
-
-    def started(self, job: BatchJob) -> None:
-        """Show that a run begins."""
-
-    def moved(self, job: BatchJob, progress: JobProgress) -> None:
-        """Show the progress of a run."""
-
-    def ended(self, outcome: JobOutcome) -> None:
-        """Show that a run ended."""
-        self._states[outcome.status] += 1
-
-    def note(self, text: str) -> None:
-        """Show a message."""
-
-    def __exit__(self, *error: object) -> None:
-        """End the display."""
 
 
 class Lines(Display):

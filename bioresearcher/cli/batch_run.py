@@ -32,11 +32,11 @@ from bioresearcher.batch.plan import (
     tasks_inside,
     work_of,
 )
-from bioresearcher.batch.run import BatchRun
+from bioresearcher.batch.run import BatchRun, Display
 from bioresearcher.batch.schema import BatchPlan, JobOutcome
 from bioresearcher.batch.shared_budget import Spent
 from bioresearcher.batch.summary_output import write_summary
-from bioresearcher.cli.batch_display import Display, make_display
+from bioresearcher.cli.batch_display import make_display
 from bioresearcher.cli.output import console_for, cost_text, print_json, say
 from bioresearcher.cli.spending import confirm
 from bioresearcher.errors import InputError

@@ -55,12 +55,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_budget_options(parser: argparse.ArgumentParser) -> None:
+def add_budget_options(parser: argparse.ArgumentParser, whose: str = "the run", note: str | None = None) -> None:
     """Add the limits of spending."""
-    group = parser.add_argument_group("budget")
-    group.add_argument("--max-usd", type=float, metavar="USD", help="money the run may spend on models")
-    group.add_argument("--max-tokens", type=int, metavar="N", help="tokens the run may use, in and out")
-    group.add_argument("--max-minutes", type=float, metavar="MIN", help="time the run may take")
+    group = parser.add_argument_group("budget", note)
+    group.add_argument("--max-usd", type=float, metavar="USD", help=f"money {whose} may spend on models")
+    group.add_argument("--max-tokens", type=int, metavar="N", help=f"tokens {whose} may use, in and out")
+    group.add_argument("--max-minutes", type=float, metavar="MIN", help=f"time {whose} may take")
     group.add_argument("--prices", type=Path, metavar="FILE", help="own prices of models (TOML)")
 
 

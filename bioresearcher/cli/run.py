@@ -86,19 +86,17 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run; return the exit code."""
+    if args.replay is not None or args.feedback is not None:
+        from bioresearcher.cli.drive import feedback, replay
+
+        return replay(args) if args.replay is not None else feedback(args)
     import asyncio
 
-    from bioresearcher.cli.drive import drive, feedback, replay, tell_finished
     from bioresearcher.cli.spending import agree
     from bioresearcher.graph.prepare import check_inputs, check_names, check_sources
-    from bioresearcher.graph.run import new_run_folder
     from bioresearcher.llm.select_backend import choose_backend
     from bioresearcher.settings import load_settings
 
-    if args.replay is not None:
-        return replay(args)
-    if args.feedback is not None:
-        return feedback(args)
     inputs, only_own = _inputs(args)
     args.only_own = args.only_own if args.only_own is not None else only_own or None
     settings = load_settings(vars(args))
@@ -107,6 +105,10 @@ def run(args: argparse.Namespace) -> int:
     check_sources(settings)
     choice = asyncio.run(choose_backend(settings))
     settings = choice.applied(settings)
+    # importing the pipeline takes a second, which a mistake above need not wait for
+    from bioresearcher.cli.drive import drive, tell_finished
+    from bioresearcher.graph.run import new_run_folder
+
     if args.reuse:
         from bioresearcher.graph.reuse import find_finished
 

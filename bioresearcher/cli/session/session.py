@@ -43,7 +43,7 @@ class Command:
 
     usage: str
     summary: str
-    act: Callable[[Session, str], Awaitable[None]]
+    act: Callable[[Session, str], Awaitable[None] | None]
 
 
 def parse(line: str) -> tuple[str, str] | None:
@@ -97,37 +97,6 @@ def _with_budget(settings: Settings, changes: dict[str, object]) -> Settings:
     return changed
 
 
-async def _help(session: Session, _: str) -> None:
-    lines = [f"{c.usage}  {c.summary}" for c in COMMANDS.values()]
-    session.terminal.say("\n".join([*lines, "Ctrl-C stops a run at its next step; twice leaves at once."]))
-
-
-async def _quit(session: Session, _: str) -> None:
-    session.leave("/quit")
-
-
-async def _stop(session: Session, _: str) -> None:
-    session.interrupt("/stop")
-
-
-async def _new(session: Session, _: str) -> None:
-    session.begin_anew()
-
-
-async def _resume(session: Session, name: str) -> None:
-    await session.resume(name)
-
-
-async def _feedback(session: Session, comment: str) -> None:
-    await session.comment(comment)
-
-
-async def _ask(session: Session, question: str) -> None:
-    if not question:
-        raise InputError("/ask: say what to ask the papers.", hint="/ask How was batch corrected?")
-    await session.question(question)
-
-
 async def _budget(session: Session, text: str) -> None:
     if text:
         await session.change_budget(parse_budget(text), text)
@@ -164,10 +133,7 @@ async def _open_on_desktop(path: Path) -> None:
 
 
 def _viewed(name: str) -> Callable[[Session, str], Awaitable[None]]:
-    async def show(session: Session, rest: str) -> None:
-        await session.view(name, rest)
-
-    return show
+    return lambda session, item: session.view(name, item)
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -183,15 +149,19 @@ COMMANDS: Mapping[str, Command] = {
     "review": Command("/review [WORD]", "scores and findings, or those on something", _viewed("review")),
     "cost": Command("/cost", "what was spent on models, by step", _viewed("cost")),
     "budget": Command("/budget [5 usd]", "the limits, or a new one: usd, tokens, minutes", _budget),
-    "ask": Command("/ask QUESTION", "an answer from the run's papers only, with quotes", _ask),
+    "ask": Command(
+        "/ask QUESTION",
+        "an answer from the run's papers only, with quotes",
+        lambda s, text: s.question(text),
+    ),
     "open": Command("/open [report]", "where the files are; opens one on a desktop", _open),
     "export": Command("/export DIR|FILE.zip", "a copy of protocol, report, notebook, tables and figures", _export),
-    "new": Command("/new", "another objective", _new),
-    "feedback": Command("/feedback TEXT", "change the protocol of the run", _feedback),
-    "resume": Command("/resume [RUN]", "go on with this run, or with an earlier one", _resume),
-    "stop": Command("/stop", "what Ctrl-C does", _stop),
-    "help": Command("/help", "this list", _help),
-    "quit": Command("/quit", "leave; a run stops in order and can be resumed", _quit),
+    "new": Command("/new", "another objective", lambda s, _: s.begin_anew()),
+    "feedback": Command("/feedback TEXT", "change the protocol of the run", lambda s, text: s.comment(text)),
+    "resume": Command("/resume [RUN]", "go on with this run, or with an earlier one", lambda s, name: s.resume(name)),
+    "stop": Command("/stop", "what Ctrl-C does", lambda s, _: s.interrupt("/stop")),
+    "help": Command("/help", "this list", lambda s, _: s.help()),
+    "quit": Command("/quit", "leave; a run stops in order and can be resumed", lambda s, _: s.leave("/quit")),
 }
 AT_ONCE = frozenset({"help", "new", "quit", "stop"})
 """Commands that need nothing of the pipeline, and are carried out while it is still being imported."""
@@ -229,7 +199,7 @@ class Session:
             while not self._leaving:
                 if self._next is not None:
                     act, self._next = self._next, None
-                    await self._carefully(act())
+                    await self._carefully(act)
                 elif self.run.folder is None:
                     await self._take_in()
                 else:
@@ -281,12 +251,17 @@ class Session:
         if name in COMMANDS:
             if name not in AT_ONCE:
                 await pipeline_loaded()
-            await self._carefully(COMMANDS[name].act(self, rest))
+            await self._carefully(lambda: COMMANDS[name].act(self, rest))
         elif Path(line.strip()).exists():
             return False
         else:
             self.terminal.say(unknown_command(name))
         return True
+
+    def help(self) -> None:
+        """List the commands."""
+        lines = [f"{command.usage}  {command.summary}" for command in COMMANDS.values()]
+        self.terminal.say("\n".join([*lines, "Ctrl-C stops a run at its next step; twice leaves at once."]))
 
     async def view(self, name: str, rest: str) -> None:
         """Show a view of the run, such as `papers`; the rest names an item of it.
@@ -349,6 +324,8 @@ class Session:
         Raises:
             InputError: Nothing was asked, or the run has read no paper yet.
         """
+        if not text:
+            raise InputError("/ask: say what to ask the papers.", hint="/ask How was batch corrected?")
         from bioresearcher.cli.session.paper_questions import PaperQuestions, ask_view
 
         folder = self.run.current()
@@ -471,10 +448,12 @@ class Session:
 
         self.terminal.say("\n".join(ending(self.run.current(), read_record(self.run.current()))))
 
-    async def _carefully(self, act: Awaitable[None]) -> None:
-        """Await it; an error is printed in one line, and the session goes on."""
+    async def _carefully(self, act: Callable[[], Awaitable[None] | None]) -> None:
+        """Call and await it; an error is printed in one line, and the session goes on."""
         try:
-            await act
+            waiting = act()
+            if waiting is not None:
+                await waiting
         except BioresearcherError as error:
             self.terminal.say(str(error))
         except OSError as error:
