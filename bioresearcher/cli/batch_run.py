@@ -69,6 +69,43 @@ class Placement:
     make: Callable[[int], Executor]
 
 
+def start(args: argparse.Namespace) -> int:
+    """Start a batch or go on with it; return the exit code."""
+    keep_lean()
+    console = console_for(args)
+    file = load_batch_file(args.file, vars(args))
+    place = _placement(args, file.settings.workspace)
+    options = BatchOptions(
+        args.jobs or place.slots or os.cpu_count() or 1, args.repeats, _budget(args), ("bioresearcher", *sys.argv[1:])
+    )
+    backends = settle_backends(file, options.budget)
+    say(console, *described(file, backends))
+    _agree(file, options, backends, args, console)
+    folder = batch_folder(file.settings.workspace, file.path, args.name)
+    with RunLock(RunFolder(folder.root)):
+        plan, notes = make_plan(folder, file, options, named=args.name is not None)
+        outcomes, stopped_by = _carry_out(folder, file, plan, backends, args, console, notes, place)
+        write_summary(folder)
+    return _tell_end(folder, plan, outcomes, stopped_by, args, console)
+
+
+def check(args: argparse.Namespace) -> int:
+    """Check the file only; return the exit code."""
+    try:
+        file = load_batch_file(args.file, vars(args))
+    except BatchFileError as error:
+        if args.json:
+            print_json({"problems": [vars(p) for p in error.problems]})
+            return error.exit_code
+        raise
+    if args.json:
+        print_json({"objectives": len(file.ready), "problems": []})
+    elif not args.quiet:
+        runs = sum(one.entry.repeats or args.repeats for one in file.ready)
+        print(f"{args.file}: {count_of(len(file.ready), 'objective')}, {count_of(runs, 'run')}; nothing is wrong")
+    return 0
+
+
 def _placement(args: argparse.Namespace, workspace: Path) -> Placement:
     """Choose the machines and make sure that they can do the work. Nothing is written before that is sure.
 
@@ -152,26 +189,6 @@ def _forecast(looked_at: Sequence[CheckedEntry], runs: int, options: BatchOption
         times = (one.entry.repeats or options.repeats) * runs / seen
         steps.extend(step.times(times) for step in found.steps)
     return Forecast(steps=tuple(steps), models=found.models if found else {})
-
-
-def start(args: argparse.Namespace) -> int:
-    """Start a batch or go on with it; return the exit code."""
-    keep_lean()
-    console = console_for(args)
-    file = load_batch_file(args.file, vars(args))
-    place = _placement(args, file.settings.workspace)
-    options = BatchOptions(
-        args.jobs or place.slots or os.cpu_count() or 1, args.repeats, _budget(args), ("bioresearcher", *sys.argv[1:])
-    )
-    backends = settle_backends(file, options.budget)
-    say(console, *described(file, backends))
-    _agree(file, options, backends, args, console)
-    folder = batch_folder(file.settings.workspace, file.path, args.name)
-    with RunLock(RunFolder(folder.root)):
-        plan, notes = make_plan(folder, file, options, named=args.name is not None)
-        outcomes, stopped_by = _carry_out(folder, file, plan, backends, args, console, notes, place)
-        write_summary(folder)
-    return _tell_end(folder, plan, outcomes, stopped_by, args, console)
 
 
 def _budget(args: argparse.Namespace) -> Budget:
@@ -322,20 +339,3 @@ def _end_lines(outcomes: list[JobOutcome], runs: int, states: Counter[str], left
 def _usage(outcome: JobOutcome) -> Usage:
     t = outcome.totals
     return Usage(calls=t.calls, input_tokens=t.input_tokens, output_tokens=t.output_tokens, cost_usd=t.cost_usd)
-
-
-def check(args: argparse.Namespace) -> int:
-    """Check the file only; return the exit code."""
-    try:
-        file = load_batch_file(args.file, vars(args))
-    except BatchFileError as error:
-        if args.json:
-            print_json({"problems": [vars(p) for p in error.problems]})
-            return error.exit_code
-        raise
-    if args.json:
-        print_json({"objectives": len(file.ready), "problems": []})
-    elif not args.quiet:
-        runs = sum(one.entry.repeats or args.repeats for one in file.ready)
-        print(f"{args.file}: {count_of(len(file.ready), 'objective')}, {count_of(runs, 'run')}; nothing is wrong")
-    return 0

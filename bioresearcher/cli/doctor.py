@@ -45,90 +45,6 @@ class Key:
     used_by: tuple[str, ...]
 
 
-def setting_rows(settings: Settings, origin: Mapping[str, str]) -> list[SettingRow]:
-    """Return all settings in a fixed order, with the names of keys' variables and no key."""
-    values = settings.record()
-    rows = [
-        SettingRow(name, value, origin.get(name, _DEFAULT)) for name, value in values.items() if name not in _ELSEWHERE
-    ]
-    for table in ("limits", "services"):
-        for name, value in getattr(settings, table).model_dump(mode="json").items():
-            rows.append(SettingRow(f"{table}.{name}", value, origin.get(f"{table}.{name}", _DEFAULT)))
-    return [*rows, *_model_rows(settings, origin)]
-
-
-def _model_rows(settings: Settings, origin: Mapping[str, str]) -> Iterator[SettingRow]:
-    from bioresearcher.settings import MODEL_KEYS
-
-    if not settings.models:
-        yield SettingRow("models", None, _DEFAULT)
-        for name, value in settings.every_model.model_dump(mode="json", exclude_none=True).items():
-            yield SettingRow(f"every model: {name}", value, origin.get(f"every_model.{name}", _DEFAULT))
-    for key in MODEL_KEYS:
-        model = settings.models.get(key)
-        if model is not None:
-            for name, value in model.model_dump(mode="json").items():
-                yield SettingRow(f"models.{key}.{name}", value, origin.get(f"models.{key}.{name}", _DEFAULT))
-        elif settings.models and key != "default":
-            shared = "as models.default" if "default" in settings.models else None
-            yield SettingRow(f"models.{key}", shared, _DEFAULT)
-
-
-def key_rows(settings: Settings, environ: Mapping[str, str]) -> list[Key]:
-    """Return the variables with keys: those of the configured models, and the usual ones that are set."""
-    from bioresearcher.settings import STANDARD_KEY
-
-    used: dict[str, list[str]] = {}
-    for key, model in settings.models.items():
-        if model.api_key_env is not None:
-            used.setdefault(model.api_key_env, []).append(f"models.{key}")
-    for variable in STANDARD_KEY.values():
-        if environ.get(variable):
-            used.setdefault(variable, [])
-    return [Key(variable, bool(environ.get(variable)), tuple(by)) for variable, by in sorted(used.items())]
-
-
-def print_settings(settings: Settings, origin: Mapping[str, str], environ: Mapping[str, str], *, as_json: bool) -> None:
-    """Print every setting with its origin, and which keys are set."""
-    rows, keys = setting_rows(settings, origin), key_rows(settings, environ)
-    if as_json:
-        listed = [{"variable": k.variable, "set": k.is_set, "used_by": list(k.used_by)} for k in keys]
-        print_json({"settings": [vars(row) for row in rows], "keys": listed})
-        return
-    names, values = (max(map(len, column)) for column in zip(*((r.name, r.text) for r in rows), strict=True))
-    lines = [(row.name, row.text, row.origin) for row in rows]
-    for key in keys:
-        used = ", ".join(key.used_by) or "used by no model"
-        lines.append((f"key in {key.variable}", "set" if key.is_set else "not set", used))
-    for name, value, origin_text in lines:
-        print(f"{name:{names}}  {value:{min(values, 60)}}  {origin_text}")
-
-
-def models_line(settings: Settings, environ: Mapping[str, str]) -> str:
-    """Return the configured models in a line; nothing is contacted.
-
-    Raises:
-        InputError: A role has no model, or the key of a model is not set.
-    """
-    from bioresearcher.errors import InputError
-    from bioresearcher.llm.select_backend import describe
-    from bioresearcher.settings import models_by_role
-
-    if settings.backend == "offline":
-        return "the offline backend was asked for: the whole job by rule (no key, no network)"
-    models = models_by_role(settings)
-    if not models:
-        if settings.backend == "local":
-            return "none configured: a run looks for a server on this machine (Ollama, llama.cpp, LM Studio)"
-        if settings.backend == "chat":
-            raise InputError("--backend chat, but no model is configured.", hint="Add --model NAME.")
-        return "none configured: the offline backend does the whole job by rule (no key, no network)"
-    for model in models.values():
-        if model.api_key_env is not None and not environ.get(model.api_key_env):
-            raise InputError(f"{model.label} needs a key, but {model.api_key_env} is not set.")
-    return f"configured: {describe(models)} (`doctor --settings` shows where from)"
-
-
 @dataclass(frozen=True)
 class Diagnostic:
     """The result of one check: its name, success, and what was found or is to be done."""
@@ -289,3 +205,87 @@ def _sandbox(settings: Settings) -> str:
 
 def _models(settings: Settings) -> str:
     return models_line(settings, os.environ)
+
+
+def models_line(settings: Settings, environ: Mapping[str, str]) -> str:
+    """Return the configured models in a line; nothing is contacted.
+
+    Raises:
+        InputError: A role has no model, or the key of a model is not set.
+    """
+    from bioresearcher.errors import InputError
+    from bioresearcher.llm.select_backend import describe
+    from bioresearcher.settings import models_by_role
+
+    if settings.backend == "offline":
+        return "the offline backend was asked for: the whole job by rule (no key, no network)"
+    models = models_by_role(settings)
+    if not models:
+        if settings.backend == "local":
+            return "none configured: a run looks for a server on this machine (Ollama, llama.cpp, LM Studio)"
+        if settings.backend == "chat":
+            raise InputError("--backend chat, but no model is configured.", hint="Add --model NAME.")
+        return "none configured: the offline backend does the whole job by rule (no key, no network)"
+    for model in models.values():
+        if model.api_key_env is not None and not environ.get(model.api_key_env):
+            raise InputError(f"{model.label} needs a key, but {model.api_key_env} is not set.")
+    return f"configured: {describe(models)} (`doctor --settings` shows where from)"
+
+
+def print_settings(settings: Settings, origin: Mapping[str, str], environ: Mapping[str, str], *, as_json: bool) -> None:
+    """Print every setting with its origin, and which keys are set."""
+    rows, keys = setting_rows(settings, origin), key_rows(settings, environ)
+    if as_json:
+        listed = [{"variable": k.variable, "set": k.is_set, "used_by": list(k.used_by)} for k in keys]
+        print_json({"settings": [vars(row) for row in rows], "keys": listed})
+        return
+    names, values = (max(map(len, column)) for column in zip(*((r.name, r.text) for r in rows), strict=True))
+    lines = [(row.name, row.text, row.origin) for row in rows]
+    for key in keys:
+        used = ", ".join(key.used_by) or "used by no model"
+        lines.append((f"key in {key.variable}", "set" if key.is_set else "not set", used))
+    for name, value, origin_text in lines:
+        print(f"{name:{names}}  {value:{min(values, 60)}}  {origin_text}")
+
+
+def setting_rows(settings: Settings, origin: Mapping[str, str]) -> list[SettingRow]:
+    """Return all settings in a fixed order, with the names of keys' variables and no key."""
+    values = settings.record()
+    rows = [
+        SettingRow(name, value, origin.get(name, _DEFAULT)) for name, value in values.items() if name not in _ELSEWHERE
+    ]
+    for table in ("limits", "services"):
+        for name, value in getattr(settings, table).model_dump(mode="json").items():
+            rows.append(SettingRow(f"{table}.{name}", value, origin.get(f"{table}.{name}", _DEFAULT)))
+    return [*rows, *_model_rows(settings, origin)]
+
+
+def _model_rows(settings: Settings, origin: Mapping[str, str]) -> Iterator[SettingRow]:
+    from bioresearcher.settings import MODEL_KEYS
+
+    if not settings.models:
+        yield SettingRow("models", None, _DEFAULT)
+        for name, value in settings.every_model.model_dump(mode="json", exclude_none=True).items():
+            yield SettingRow(f"every model: {name}", value, origin.get(f"every_model.{name}", _DEFAULT))
+    for key in MODEL_KEYS:
+        model = settings.models.get(key)
+        if model is not None:
+            for name, value in model.model_dump(mode="json").items():
+                yield SettingRow(f"models.{key}.{name}", value, origin.get(f"models.{key}.{name}", _DEFAULT))
+        elif settings.models and key != "default":
+            shared = "as models.default" if "default" in settings.models else None
+            yield SettingRow(f"models.{key}", shared, _DEFAULT)
+
+
+def key_rows(settings: Settings, environ: Mapping[str, str]) -> list[Key]:
+    """Return the variables with keys: those of the configured models, and the usual ones that are set."""
+    from bioresearcher.settings import STANDARD_KEY
+
+    used: dict[str, list[str]] = {}
+    for key, model in settings.models.items():
+        if model.api_key_env is not None:
+            used.setdefault(model.api_key_env, []).append(f"models.{key}")
+    for variable in STANDARD_KEY.values():
+        if environ.get(variable):
+            used.setdefault(variable, [])
+    return [Key(variable, bool(environ.get(variable)), tuple(by)) for variable, by in sorted(used.items())]

@@ -44,93 +44,6 @@ from bioresearcher.text.visible import one_line
 _WIDTH: Final = 300
 _MOST_NOTES: Final = 8
 
-
-def table_lines(outcome: Outcome) -> list[str]:
-    """Return the table for people: two lines per role, then notes, totals and the forecast of a run."""
-    models = {role: _model_text(outcome.models, role) for role in outcome.roles}
-    same = len(set(models.values())) == 1
-    lines = [f"model: {models[role]}" for role in list(models)[:1] if same]
-    for _, group in groupby(outcome.results, key=_reason):
-        first, *others = group
-        lines.append(f"{', '.join(r.role for r in (first, *others)):9} {first.state:19} {_measured(first)}".rstrip())
-        if not same:
-            lines.append(f"  {models[first.role]}")
-        detail = first.detail if first.detail.endswith((".", "!", "?", "…")) else f"{first.detail}."
-        lines.append(f"  {one_line(f'{detail} {first.hint}'.strip(), _WIDTH)}")
-    states = " · ".join(f"{role} {state}" for role, state in outcome.roles.items())
-    total = sum((result.usage for result in outcome.results), Usage())
-    spent = usage_text(total) if total.calls else "no answer"
-    notes = [f"! {one_line(note, _WIDTH)}" for note in outcome.notes[:_MOST_NOTES]]
-    return [*lines, *notes, f"{states} ({outcome.seconds:.0f} s, {spent})", *_forecast_lines(outcome)]
-
-
-def _reason(result: CheckResult) -> tuple[str, ...]:
-    """Return a key that is equal for roles whose one model could not be asked at all; they are shown together."""
-    return (result.model, result.state, result.detail, "" if not result.usage.calls else result.role)
-
-
-def _forecast_lines(outcome: Outcome) -> list[str]:
-    """Return the forecast of a run of the packaged example; nothing when no model gave an answer."""
-    if not any(result.usage.calls for result in outcome.results):
-        return []
-    models = outcome.models
-    only = "" if len(models) == len(ROLES) else f", {' and '.join(models)} only"
-    lines = [
-        *outcome.forecast.lines,
-        f"time: {_writing_time(outcome) or 'not known, as not every role gave an answer'}",
-    ]
-    return [f"a run of the packaged example ({EXAMPLE}){only}", *(f"  {line}" for line in lines)]
-
-
-def _writing_time(outcome: Outcome) -> str:
-    """Return the time that the models would write at the measured speeds; empty when one is missing."""
-    speeds = {result.role: result.tokens_per_second for result in outcome.results}
-    whole = 0.0
-    for role in outcome.models:
-        speed = speeds.get(role)
-        if not speed:
-            return ""
-        whole += outcome.forecast.of_role(role).output_tokens / speed
-    low, likely, high = (
-        f"{s / 60:.0f} min" for s in (whole * measured().factor[0], whole, whole * measured().factor[1])
-    )
-    return f"about {likely}, likely {low}–{high}, at the speed seen here, less where answers come side by side"
-
-
-def _model_text(models: Mapping[Role, ModelSettings], role: str) -> str:
-    model = next(model for name, model in models.items() if name == role)
-    where = f" at {model.base_url}" if model.base_url else ""
-    context = f", context {model.context:,}" if model.context else ""
-    return f"{model.label}{where}{context}"
-
-
-def _measured(result: CheckResult) -> str:
-    """Return seconds, speed, tokens, cost, and the form of the answer; nothing when there was no answer."""
-    if not result.usage.calls:
-        return ""
-    speed = f", {result.tokens_per_second:.0f} tokens/s" if result.tokens_per_second else ""
-    reasoning = f" ({result.usage.reasoning_tokens:,} reasoning)" if result.usage.reasoning_tokens else ""
-    tokens = f"{result.usage.input_tokens:,} tokens in, {result.usage.output_tokens:,} out{reasoning}"
-    return f"{result.seconds:.1f} s{speed} · {tokens} · {cost_text(result.usage)} · {result.structured}"
-
-
-def json_of(outcome: Outcome) -> dict[str, Any]:
-    """Return the results and the whole forecast as a JSON value."""
-    return {
-        "ok": outcome.ok,
-        "seconds": round(outcome.seconds, 3),
-        "roles": {
-            role: {"model": _model_text(outcome.models, role), "state": state} for role, state in outcome.roles.items()
-        },
-        "checks": [
-            {**result.model_dump(mode="json"), "tokens_per_second": result.tokens_per_second}
-            for result in outcome.results
-        ],
-        "notes": list(outcome.notes),
-        "forecast": {"example": EXAMPLE, **outcome.forecast.model_dump(mode="json")},
-    }
-
-
 _FORMS: Final[Mapping[Mode, str]] = {"schema": "JSON schema", "text": "JSON in text"}
 
 
@@ -280,3 +193,89 @@ def _form_of_answer(backend: ChatBackend, role: str, prompt: Prompt[Any, Any]) -
 def _print_state(result: CheckResult) -> None:
     """Print a result on a terminal while the others are waited for."""
     print(f"{result.role}: {result.check}: {result.state}", file=sys.stderr, flush=True)
+
+
+def table_lines(outcome: Outcome) -> list[str]:
+    """Return the table for people: two lines per role, then notes, totals and the forecast of a run."""
+    models = {role: _model_text(outcome.models, role) for role in outcome.roles}
+    same = len(set(models.values())) == 1
+    lines = [f"model: {models[role]}" for role in list(models)[:1] if same]
+    for _, group in groupby(outcome.results, key=_reason):
+        first, *others = group
+        lines.append(f"{', '.join(r.role for r in (first, *others)):9} {first.state:19} {_measured(first)}".rstrip())
+        if not same:
+            lines.append(f"  {models[first.role]}")
+        detail = first.detail if first.detail.endswith((".", "!", "?", "…")) else f"{first.detail}."
+        lines.append(f"  {one_line(f'{detail} {first.hint}'.strip(), _WIDTH)}")
+    states = " · ".join(f"{role} {state}" for role, state in outcome.roles.items())
+    total = sum((result.usage for result in outcome.results), Usage())
+    spent = usage_text(total) if total.calls else "no answer"
+    notes = [f"! {one_line(note, _WIDTH)}" for note in outcome.notes[:_MOST_NOTES]]
+    return [*lines, *notes, f"{states} ({outcome.seconds:.0f} s, {spent})", *_forecast_lines(outcome)]
+
+
+def _reason(result: CheckResult) -> tuple[str, ...]:
+    """Return a key that is equal for roles whose one model could not be asked at all; they are shown together."""
+    return (result.model, result.state, result.detail, "" if not result.usage.calls else result.role)
+
+
+def _forecast_lines(outcome: Outcome) -> list[str]:
+    """Return the forecast of a run of the packaged example; nothing when no model gave an answer."""
+    if not any(result.usage.calls for result in outcome.results):
+        return []
+    models = outcome.models
+    only = "" if len(models) == len(ROLES) else f", {' and '.join(models)} only"
+    lines = [
+        *outcome.forecast.lines,
+        f"time: {_writing_time(outcome) or 'not known, as not every role gave an answer'}",
+    ]
+    return [f"a run of the packaged example ({EXAMPLE}){only}", *(f"  {line}" for line in lines)]
+
+
+def _writing_time(outcome: Outcome) -> str:
+    """Return the time that the models would write at the measured speeds; empty when one is missing."""
+    speeds = {result.role: result.tokens_per_second for result in outcome.results}
+    whole = 0.0
+    for role in outcome.models:
+        speed = speeds.get(role)
+        if not speed:
+            return ""
+        whole += outcome.forecast.of_role(role).output_tokens / speed
+    low, likely, high = (
+        f"{s / 60:.0f} min" for s in (whole * measured().factor[0], whole, whole * measured().factor[1])
+    )
+    return f"about {likely}, likely {low}–{high}, at the speed seen here, less where answers come side by side"
+
+
+def _model_text(models: Mapping[Role, ModelSettings], role: str) -> str:
+    model = next(model for name, model in models.items() if name == role)
+    where = f" at {model.base_url}" if model.base_url else ""
+    context = f", context {model.context:,}" if model.context else ""
+    return f"{model.label}{where}{context}"
+
+
+def _measured(result: CheckResult) -> str:
+    """Return seconds, speed, tokens, cost, and the form of the answer; nothing when there was no answer."""
+    if not result.usage.calls:
+        return ""
+    speed = f", {result.tokens_per_second:.0f} tokens/s" if result.tokens_per_second else ""
+    reasoning = f" ({result.usage.reasoning_tokens:,} reasoning)" if result.usage.reasoning_tokens else ""
+    tokens = f"{result.usage.input_tokens:,} tokens in, {result.usage.output_tokens:,} out{reasoning}"
+    return f"{result.seconds:.1f} s{speed} · {tokens} · {cost_text(result.usage)} · {result.structured}"
+
+
+def json_of(outcome: Outcome) -> dict[str, Any]:
+    """Return the results and the whole forecast as a JSON value."""
+    return {
+        "ok": outcome.ok,
+        "seconds": round(outcome.seconds, 3),
+        "roles": {
+            role: {"model": _model_text(outcome.models, role), "state": state} for role, state in outcome.roles.items()
+        },
+        "checks": [
+            {**result.model_dump(mode="json"), "tokens_per_second": result.tokens_per_second}
+            for result in outcome.results
+        ],
+        "notes": list(outcome.notes),
+        "forecast": {"example": EXAMPLE, **outcome.forecast.model_dump(mode="json")},
+    }

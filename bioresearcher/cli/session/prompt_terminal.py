@@ -70,7 +70,7 @@ class SessionCompleter(Completer):
 
 
 LONGEST_SHOWN = 2_000
-"""Characters; a line editor that draws much more after every key is slow."""
+"""Longest paste that is drawn, in characters: a line editor that draws much more after every key is slow."""
 MOST_KEPT = 32
 _MARK = re.compile(r"\[pasted text \d+: [\d,]+ characters?, [\d,]+ lines?\]")
 
@@ -106,7 +106,7 @@ def has_mark(line: str) -> bool:
 
 
 LONGEST_KEPT = 4_000
-"""Characters of an entry; longer ones are not kept."""
+"""Longest entry that is stored, in characters."""
 
 
 class _Short(FileHistory):
@@ -138,7 +138,7 @@ def open_history(path: Path) -> History:
 
 
 REDRAWN_S = 0.5
-"""Seconds between two pictures of the run's state."""
+"""Seconds between two drawings of the run's state."""
 _STYLE = Style.from_dict({"bottom-toolbar": "noreverse", "prompt": "bold"})
 
 
