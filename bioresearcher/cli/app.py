@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 
 from bioresearcher import __version__
-from bioresearcher.cli import ask, batch, doctor, library, prompts, report, review, run
+from bioresearcher.cli import batch, doctor, library, prompts, report, review, run
 from bioresearcher.cli.session import command as session
 from bioresearcher.errors import BioresearcherError
 
@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         session.add_parser,
         run.add_parser,
         run.add_resume_parser,
-        ask.add_parser,
+        report.add_ask_parser,
         batch.add_parser,
         batch.add_summary_parser,
         batch.add_compare_parser,

@@ -1,6 +1,8 @@
 """`bioresearcher report`: writes a run's report again, or lists the steps that fall without a paper.
 
 `bioresearcher reproduce`: executes a run's tasks again from its folder alone, and compares.
+
+`bioresearcher ask`: answers a question from a run's papers alone.
 """
 
 from __future__ import annotations
@@ -9,12 +11,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioresearcher.cli.options import SANDBOXES, Commands, find_run
+from bioresearcher.cli.options import SANDBOXES, Commands, add_budget_options, find_run, given_text
 
 if TYPE_CHECKING:
     from bioresearcher.runfolder import RunFolder
     from bioresearcher.schemas.execution import ArtifactCheck, Reproduction
-    from bioresearcher.schemas.library import StepLoss, Without
+    from bioresearcher.schemas.library import LibraryAnswer, StepLoss, Without
     from bioresearcher.schemas.run import RunRecord
 
 
@@ -184,3 +186,46 @@ def _print(result: Reproduction) -> None:
     same, differs, cannot = (result.count(verdict) for verdict in ("same", "differs", "cannot"))
     counts = f"{same} the same, {differs} different, {cannot} not possible"
     console.print(Text(f"{len(result.checks)} outputs: {counts}; sandbox: {result.sandbox}"))
+
+
+def add_ask_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "ask",
+        help="a question to a run's papers, answered with quotes that were found in them",
+        description="Exit code 0 when the run's papers answer, 1 when they do not: “not in the library”.",
+    )
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder, or its name in ./workspace/runs")
+    parser.add_argument("question", metavar="QUESTION", help="in words; @FILE reads it from a text file")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    add_budget_options(parser)
+    parser.set_defaults(run=ask)
+
+
+def ask(args: argparse.Namespace) -> int:
+    """Ask and print; return the exit code."""
+    import asyncio
+
+    from bioresearcher.cli.output import draw
+    from bioresearcher.cli.session.paper_questions import answer_lines
+
+    answer = asyncio.run(_ask(args))
+    if args.json:
+        print(answer.model_dump_json(indent=2))
+    else:
+        draw("\n".join(answer_lines(answer)))
+    return 0 if answer.in_library else 1
+
+
+async def _ask(args: argparse.Namespace) -> LibraryAnswer:
+    from bioresearcher.graph.questions import open_desk
+    from bioresearcher.graph.run import read_record, settings_of
+    from bioresearcher.runfolder import RunFolder
+    from bioresearcher.settings import with_budget
+    from bioresearcher.stages.answer import question_of
+
+    question = question_of(given_text(args.question, "question"))
+    folder = RunFolder(find_run(args.run_folder))
+    settings = with_budget(settings_of(read_record(folder)), vars(args))
+    async with open_desk(folder, settings) as desk:
+        return await desk.ask(question)
