@@ -22,9 +22,16 @@ from bioresearcher.text.visible import one_line
 _SIZES = {"k": 1 / 1024, "m": 1, "g": 1024, "t": 1024 * 1024}
 """Unit → megabytes."""
 _TIMES = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_GIVEN = re.compile(r"([a-z]+)=(\d{1,9}(?:\.\d{1,3})?)([a-z]*)", re.ASCII)
-_MEMORY, _TIME = (16, 4 * 1024 * 1024), (1, 14 * 86_400)
-"""Smallest and largest possible megabytes and seconds."""
+"""Unit → seconds."""
+_LIMITS: Final[Mapping[str, tuple[tuple[str, ...], Mapping[str, float], float, float]]] = {
+    "memory": (("memory_mb",), _SIZES, 16, 4 * 1024 * 1024),
+    "disk": (("disk_mb", "file_mb"), _SIZES, 16, 4 * 1024 * 1024),
+    "time": (("wall_s",), _TIMES, 1, 14 * 86_400),
+    "cpu": (("cpu_s",), _TIMES, 1, 14 * 86_400),
+    "processes": (("processes",), {"": 1}, 1, 4096),
+}
+"""Word → fields, units, smallest and largest possible value."""
+_LIMIT = re.compile(r"([a-z]+)=(\d{1,9}(?:\.\d{1,3})?)([a-z]*)", re.ASCII)
 FORM = "memory=4G time=10m cpu=20m disk=2G processes=64"
 
 
@@ -36,21 +43,18 @@ def limits_in(words: Sequence[str], now: Limits) -> Limits | str:
     """
     found: dict[str, float | int] = {}
     for word in words:
-        given = _GIVEN.fullmatch(word.casefold())
-        if given is None:
+        match = _LIMIT.fullmatch(word.casefold())
+        if match is None:
             return f"“{one_line(word, 40)}” is no limit; write {FORM}."
-        name, number, unit = given[1], float(given[2]), given[3]
-        if name in {"memory", "disk"}:
-            value = _scaled(number, unit.removesuffix("ib").removesuffix("b") or "m", _SIZES, _MEMORY)
-        elif name in {"time", "cpu"}:
-            value = _scaled(number, _short(unit), _TIMES, _TIME)
-        elif name == "processes":
-            value = number if not unit and 1 <= number <= 4096 and number.is_integer() else None
-        else:
+        name, number = match[1], float(match[2])
+        if name not in _LIMITS:
             return f"There is no limit {name}; write {FORM}."
-        if value is None:
+        fields, units, least, most = _LIMITS[name]
+        value = number * units.get(_unit(match[3], units), -1)
+        whole = units is not _TIMES
+        if not least <= value <= most or (name == "processes" and not value.is_integer()):
             return f"{one_line(word, 40)}: this is not possible; write {FORM}."
-        found |= _fields(name, value)
+        found |= dict.fromkeys(fields, int(value) if whole else value)
     if not found:
         return f"Say which limits: {FORM}."
     if "wall_s" in found:
@@ -58,22 +62,11 @@ def limits_in(words: Sequence[str], now: Limits) -> Limits | str:
     return now.model_copy(update=found)
 
 
-def _short(unit: str) -> str:
-    """Return a unit of time's letter: `minutes`, `min` and `m` are the same; no unit means seconds."""
-    return next((w[0] for w in ("seconds", "minutes", "hours", "days") if w.startswith(unit)), unit)
-
-
-def _scaled(number: float, unit: str, units: dict[str, float] | dict[str, int], ends: tuple[int, int]) -> float | None:
-    value = number * units[unit] if unit in units else -1.0
-    return value if ends[0] <= value <= ends[1] else None
-
-
-def _fields(name: str, value: float) -> dict[str, float | int]:
-    if name == "memory":
-        return {"memory_mb": int(value)}
-    if name == "disk":
-        return {"disk_mb": int(value), "file_mb": int(value)}
-    return {"processes": int(value)} if name == "processes" else {"wall_s" if name == "time" else "cpu_s": value}
+def _unit(typed: str, units: Mapping[str, float]) -> str:
+    """Return a unit's key: `GiB`, `GB` and `G` are the same, and so are `minutes`, `min` and `m`."""
+    if units is _TIMES:
+        return next((w[0] for w in ("seconds", "minutes", "hours", "days") if w.startswith(typed)), typed)
+    return typed.removesuffix("ib").removesuffix("b") or "m" if units is _SIZES else typed
 
 
 def limit_words(limits: Limits) -> str:
