@@ -43,7 +43,7 @@ TITLES: Final[Mapping[Measure, str]] = {name: name.replace("_", " ") for name in
 UNKNOWN: Final = "–"
 
 
-def shown(measure: Measure, value: float | None) -> str:
+def formatted(measure: Measure, value: float | None) -> str:
     """Return a value in its unit: shares in percent, times as durations."""
     if value is None:
         return UNKNOWN
@@ -60,7 +60,7 @@ def interval(measure: Measure, figure: Estimate) -> str:
     """Return the interval as `[low, high]`; empty when there is none."""
     if figure.low is None or figure.high is None:
         return ""
-    low, high = shown(measure, figure.low), shown(measure, figure.high)
+    low, high = formatted(measure, figure.low), formatted(measure, figure.high)
     return f"[{low.removesuffix(' %')}, {high.removesuffix(' %')}]"
 
 
@@ -121,7 +121,7 @@ def _all(measures: Sequence[Measure], row: SummaryRow) -> list[str]:
 
 
 def _with_interval(measure: Measure, figure: Estimate) -> str:
-    return "\n".join(part for part in (shown(measure, figure.value), interval(measure, figure)) if part)
+    return "\n".join(part for part in (formatted(measure, figure.value), interval(measure, figure)) if part)
 
 
 def as_csv(summary: Summary) -> str:
@@ -168,11 +168,11 @@ def _compared(one: Difference) -> list[str]:
         span = f"[{_signed(measure, figure.low)}, {_signed(measure, figure.high)}]"
     p = UNKNOWN if one.p is None else f"{one.p:.3f}" if one.p >= 0.001 else "<0.001"
     units = f"{one.more}/{one.less}/{one.same}"
-    return [TITLES[measure], shown(measure, one.a), shown(measure, one.b), change, span, units, p]
+    return [TITLES[measure], formatted(measure, one.a), formatted(measure, one.b), change, span, units, p]
 
 
 def _signed(measure: Measure, value: float) -> str:
-    text = shown(measure, abs(value)).removesuffix(" %")
+    text = formatted(measure, abs(value)).removesuffix(" %")
     return f"−{text}" if value < 0 else text
 
 
@@ -187,7 +187,7 @@ def as_html(summary: Summary) -> str:
     tones = {rung.value: outcome_tone(rung) for rung in Outcome}
     return environment.from_string(source).render(
         s=summary, rows=(*summary.objectives, summary.overall), css=css, csp=csp, titles=TITLES, metrics=METRICS,
-        tones=tones, how=method_text(summary), shown=shown, interval=interval, unknown=UNKNOWN,
+        tones=tones, how=method_text(summary), shown=formatted, interval=interval, unknown=UNKNOWN,
     )  # fmt: skip
 
 

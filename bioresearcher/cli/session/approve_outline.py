@@ -121,8 +121,8 @@ def outline_lines(headings: Headings, *, outlined: bool) -> Iterator[RenderableT
 
 def _line_text(line: OutlineLine) -> str:
     how = [f"on {', '.join(line.datasets)}" if line.datasets else "", line.skill or ""]
-    said = "; ".join(filter(None, [*how, f"gives {', '.join(line.outputs)}" if line.outputs else ""]))
-    return one_line(f"{line.id} {line.title}{f' ({said})' if said else ''}", 400)
+    detail = "; ".join(filter(None, [*how, f"gives {', '.join(line.outputs)}" if line.outputs else ""]))
+    return one_line(f"{line.id} {line.title}{f' ({detail})' if detail else ''}", 400)
 
 
 def difference(before: str, after: str) -> list[str]:
@@ -176,8 +176,8 @@ def _reasons(items: Sequence[str], draft: _Draft, bench: DesignContext) -> Itera
             yield one_line(f"{relation.kind} part {relation.part}: {relation.reason}", 300)
         for ref in part.learns_from:
             one = known.get((ref.paper_id, ref.part_id))
-            said = f"“{one.title}” of {one.paper_title}: referability {one.level}. {one.reason}" if one else ""
-            yield one_line(f"learns from {ref.paper_id} part {ref.part_id}: {said}", 500)
+            what = f"“{one.title}” of {one.paper_title}: referability {one.level}. {one.reason}" if one else ""
+            yield one_line(f"learns from {ref.paper_id} part {ref.part_id}: {what}", 500)
         if not part.learns_from:
             yield "It learns from no report."
         for name in dict.fromkeys(line.skill for line in part.outline if line.skill):

@@ -110,10 +110,12 @@ def _difference(dialogue: ApprovalDialogue, number: int) -> list[str]:
 def part_lines(part: ProtocolPart, folder: RunFolder) -> Iterator[RenderableType]:
     """Yield a part with its steps, and its last review."""
     yield Sheet("\n".join(markdown.part_lines(part, None, 1, quotes=False)))
-    kept = [r for r in folder.read_list(DraftReview, "rounds.json") if r.kept and _is_about(r.draft, part.id)]
-    if kept:
-        yield f"review: {kept[-1].score:g} of 5, {'passed' if kept[-1].passed else 'did not pass'}"
-        yield from (one_line(f"  {f.gate} {f.severity} at {f.location}: {f.message}", 300) for f in kept[-1].findings)
+    reviews = [r for r in folder.read_list(DraftReview, "rounds.json") if r.kept and _is_about(r.draft, part.id)]
+    if reviews:
+        yield f"review: {reviews[-1].score:g} of 5, {'passed' if reviews[-1].passed else 'did not pass'}"
+        yield from (
+            one_line(f"  {f.gate} {f.severity} at {f.location}: {f.message}", 300) for f in reviews[-1].findings
+        )
 
 
 def _is_about(draft: str, part_id: str) -> bool:

@@ -269,9 +269,9 @@ class Intake:
             line = await self._ask("start, or what to change>" if agreed else "what to change>", words=words)
             if line is None:
                 return None
-            said = line.strip().lower()
-            named = [name for name in ENTRIES if said and name.startswith(said.rstrip("s"))]
-            if agreed and said in _START:
+            word = line.strip().lower()
+            named = [name for name in ENTRIES if word and name.startswith(word.rstrip("s"))]
+            if agreed and word in _START:
                 return self._as_now(agreed)
             if len(named) != 1:
                 self._terminal.say(f"Say {', '.join(words)}; /quit leaves without starting.")
