@@ -1,1 +1,1 @@
-"""Many objectives: a file of them, a run folder and a process each, and what came of them all."""
+"""Batches: many objectives from a file, a run folder and a process each, and a summary of all."""

@@ -1,4 +1,4 @@
-"""Checking a batch file as a whole before anything is started: every mistake is told, with its line."""
+"""Checks a whole batch file before anything is started; every mistake is reported with its line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -28,7 +28,11 @@ from bioresearcher.runfolder import file_sha256, safe_name
 from bioresearcher.settings import BUDGET, Settings, load_settings
 from bioresearcher.settings.file import settings_from
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 Tell = Callable[[str], None]
+"""Reports a mistake of the entry that is checked."""
 FIELDS = tuple(name for name in BatchEntry.model_fields if name != "line")
 _ELSEWHERE = {
     "workspace": "it is the batch's: --workspace",
@@ -41,7 +45,7 @@ class BatchFileError(InputError):
     """A batch file with mistakes; nothing was started.
 
     Attributes:
-        problems: All of them, by line.
+        problems: All mistakes, by line.
     """
 
     def __init__(self, path: Path, problems: Sequence[Problem]) -> None:
@@ -53,7 +57,7 @@ class BatchFileError(InputError):
 
 @dataclass(frozen=True)
 class CheckedEntry:
-    """An entry that can be started: with its inputs, and its settings over those of the batch."""
+    """An entry that can be started, with its inputs, and its settings over those of the batch."""
 
     entry: BatchEntry
     inputs: RunInputs
@@ -62,12 +66,13 @@ class CheckedEntry:
 
 @dataclass(frozen=True)
 class BatchFile:
-    """A batch file in which nothing is wrong.
+    """A batch file without mistakes.
 
     Attributes:
         path: The file, absolute.
-        sha256: Of its bytes.
-        settings: Those of the batch, before those of an entry.
+        sha256: Digest of its bytes.
+        settings: Settings of the batch, before those of an entry.
+        ready: Its entries.
     """
 
     path: Path
@@ -77,7 +82,11 @@ class BatchFile:
 
 
 def load_batch_file(path: Path, flags: Mapping[str, object]) -> BatchFile:
-    """Read and check a batch file. `flags` are those of the command line, without the budget, which is the batch's.
+    """Read and check a batch file.
+
+    Args:
+        path: The file.
+        flags: Options of the command line; those of budget and jobs are the batch's and left out.
 
     Raises:
         BatchFileError: It has mistakes; all are named with their lines.
@@ -91,9 +100,9 @@ def load_batch_file(path: Path, flags: Mapping[str, object]) -> BatchFile:
     ready = []
     for item in found:
         if isinstance(item, RawEntry):
-            said = len(problems)
+            known = len(problems)
             one = checker.check(item, problems)
-            if one is not None and len(problems) == said:
+            if one is not None and len(problems) == known:
                 ready.append(one)
     if not found:
         problems.append(Problem(1, "holds no objective"))
@@ -104,31 +113,31 @@ def load_batch_file(path: Path, flags: Mapping[str, object]) -> BatchFile:
 
 @dataclass
 class _Checker:
-    """Checks entries one after the other; what several of them say alike is looked at once."""
+    """Checks entries one after the other; equal paths, settings and sources are checked once."""
 
     folder: Path
     flags: Mapping[str, object]
     lines: dict[str, int] = field(default_factory=dict)
-    _there: dict[str, Path | None] = field(default_factory=dict)
+    _paths: dict[str, Path | None] = field(default_factory=dict)
     _settings: dict[str, Settings | list[str]] = field(default_factory=dict)
     _sources: dict[tuple[object, ...], str] = field(default_factory=dict)
 
-    def check(self, written: RawEntry, problems: list[Problem]) -> CheckedEntry | None:
-        """The entry, ready to be started; None when it has mistakes, which are added to `problems`."""
-        name = written.fields.get("id")
-        who = f"{name}: " if isinstance(name, str) and name else ""
+    def check(self, raw: RawEntry, problems: list[Problem]) -> CheckedEntry | None:
+        """Check an entry; None when it has mistakes, which are added to `problems`."""
+        name = raw.fields.get("id")
+        prefix = f"{name}: " if isinstance(name, str) and name else ""
 
-        def tell(said: str) -> None:
-            problems.append(Problem(written.line, who + said))
+        def tell(message: str) -> None:
+            problems.append(Problem(raw.line, prefix + message))
 
         if isinstance(name, str):
             if name in self.lines:
                 tell(f"id: the same as that of line {self.lines[name]}")
-            self.lines.setdefault(name, written.line)
-        told = len(problems)
-        entry = self._entry(written, tell)
-        settings = self._settings_of(written.fields.get("settings"), tell)
-        if entry is None or settings is None or len(problems) > told:
+            self.lines.setdefault(name, raw.line)
+        known = len(problems)
+        entry = self._entry(raw, tell)
+        settings = self._settings_of(raw.fields.get("settings"), tell)
+        if entry is None or settings is None or len(problems) > known:
             return None
         try:
             return self._ready(entry, settings)
@@ -136,18 +145,19 @@ class _Checker:
             tell(error.message)
             return None
 
-    def _entry(self, written: RawEntry, tell: Tell) -> BatchEntry | None:
-        raw = dict(written.fields)
-        if "line" in raw:
+    def _entry(self, raw: RawEntry, tell: Tell) -> BatchEntry | None:
+        """Validate the fields of an entry."""
+        fields = dict(raw.fields)
+        if "line" in fields:
             tell("line: unknown field")
         for name in ("papers", "data"):
-            if isinstance(raw.get(name), list):
-                raw[name] = [self._path(name, item, tell) if isinstance(item, str) else item for item in raw[name]]
+            if isinstance(fields.get(name), list):
+                fields[name] = [self._path(name, p, tell) if isinstance(p, str) else p for p in fields[name]]
         try:
-            entry = BatchEntry.model_validate(raw | {"line": written.line})
+            entry = BatchEntry.model_validate(fields | {"line": raw.line})
         except ValidationError as error:
             for one in error.errors(include_url=False):
-                tell(_said(one, written.fields))
+                tell(_explained(one, raw.fields))
             return None
         given = [name for name in ("objective", "example") if getattr(entry, name) is not None]
         if len(given) != 1:
@@ -156,22 +166,22 @@ class _Checker:
         return entry
 
     def _path(self, name: str, text: str, tell: Tell) -> str:
-        """The path, absolute; it is told when nothing is there."""
-        if text not in self._there:
+        """Return the absolute path; a missing one is a mistake."""
+        if text not in self._paths:
             try:
-                path = self.folder / Path(text).expanduser()
-                self._there[text] = path if path.exists() else None
-            except (OSError, ValueError, RuntimeError):  # over-long, NUL, a home of nobody
-                self._there[text] = None
-        path_there = self._there[text]
-        if path_there is None:
+                found = self.folder / Path(text).expanduser()
+                self._paths[text] = found if found.exists() else None
+            except (OSError, ValueError, RuntimeError):  # over-long, NUL, an unknown user's home
+                self._paths[text] = None
+        path = self._paths[text]
+        if path is None:
             tell(f"{name}: {text[:200]!r} is not there (paths are relative to {self.folder})")
             return text.replace("\0", "") or "?"
-        return str(path_there.resolve())
+        return str(path.resolve())
 
     def _settings_of(self, raw: object, tell: Tell) -> Settings | None:
-        """The settings of the batch with those of an entry over them."""
-        if raw is None or not isinstance(raw, dict):  # told by the schema when it is no table
+        """Return the settings of the batch with those of an entry over them."""
+        if not isinstance(raw, dict):  # anything but a table is refused by the schema
             raw = {}
         key = json.dumps(raw, sort_keys=True, default=repr)
         if key not in self._settings:
@@ -179,12 +189,12 @@ class _Checker:
         found = self._settings[key]
         if isinstance(found, Settings):
             return found
-        for said in found:
-            tell(said)
+        for message in found:
+            tell(message)
         return None
 
     def _checked(self, raw: dict[str, Any]) -> Settings | list[str]:
-        """The settings, or all that is wrong with them."""
+        """Return the settings, or all mistakes in them."""
         wrong = []
         for name, value in raw.items():
             if name in _ELSEWHERE:
@@ -193,9 +203,9 @@ class _Checker:
             try:
                 settings_from({name: value}, "settings", self.folder)
             except InputError as error:
-                # what is possible would be all settings there are
-                said = error.message if "unknown key" in error.message else str(error)
-                wrong.append(said.replace("settings: ", "settings.", 1))
+                # the hint would list all settings there are
+                text = error.message if "unknown key" in error.message else str(error)
+                wrong.append(text.replace("settings: ", "settings.", 1))
         if wrong:
             return wrong
         try:
@@ -206,7 +216,7 @@ class _Checker:
         return settings
 
     def _ready(self, entry: BatchEntry, settings: Settings) -> CheckedEntry:
-        """The entry with its inputs, which are looked at as `run` does."""
+        """Return the entry with its inputs, checked as `run` does."""
         if entry.example is not None:
             loaded = load_example(entry.example)
             base = inputs_from_file(loaded)
@@ -232,14 +242,15 @@ class _Checker:
 
 
 def budget_over(entry: BatchEntry, settings: Settings) -> dict[str, float | int | None]:
-    """The limits of one run: the entry's, else those of environment and settings file."""
+    """Return the limits of one run: the entry's, else those of environment and settings file."""
     return {
         name: getattr(settings, name) if getattr(entry.budget, name) is None else getattr(entry.budget, name)
         for name in BUDGET
     }
 
 
-def _said(error: Any, fields: dict[str, Any]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+def _explained(error: ErrorDetails, fields: dict[str, Any]) -> str:
+    """Return a mistake that the schema found in plain words."""
     if error["loc"] == ("id",) and error["type"] == "string_pattern_mismatch":
         return (
             f"id: {error['input'][:80]!r} must be 1 to 64 letters, digits, `.`, `_` or `-`, as it names a folder; "

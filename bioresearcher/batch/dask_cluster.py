@@ -1,8 +1,7 @@
-"""Jobs on the workers of a Dask scheduler, on whatever machines they are.
+"""The executor of a Dask cluster: a running scheduler, or a SLURM, PBS, LSF or SGE cluster described in a TOML file.
 
-Reaching a Dask scheduler and looking whether its workers can do the work; every trouble is one line.
-
-A cluster that a batch starts for itself, described in a TOML file: SLURM, PBS, LSF or SGE, through dask-jobqueue.
+Schedulers and workers are probed before anything is started; every error is one line. Clusters are started through
+dask-jobqueue.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import secrets
 import shutil
 import tomllib
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,33 +34,30 @@ if TYPE_CHECKING:
     from distributed import Client, Future, Security
 
 
+DaskObject = Any
+"""An object of the optional packages distributed and dask-jobqueue, which have no usable types."""
 WAIT_S: Final = 8
-"""Seconds that a scheduler may take to answer, and to have a first worker."""
+"""Seconds for a scheduler to answer, and to have a first worker."""
 _INSTALL: Final = "Install it here and on the workers: pip install 'bioresearcher[{extra}]'."
 
 
 @dataclass(frozen=True)
 class Tls:
-    """Files for encrypted connections; with none of them they are open."""
+    """Files for encrypted connections; without files connections are open."""
 
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
 
-    @property
-    def given(self) -> bool:
-        """Whether any file was named."""
-        return any((self.ca, self.cert, self.key))
-
     def security(self) -> Security | None:
-        """Dask's value for it; None for open connections.
+        """Return Dask's value; None for open connections.
 
         Raises:
             InputError: A file is missing, or not all three are named.
         """
-        if not self.given:
-            return None
         files = {"ca": self.ca, "cert": self.cert, "key": self.key}
+        if not any(files.values()):
+            return None
         for name, path in files.items():
             if path is None or not path.is_file():
                 raise InputError(
@@ -69,15 +65,14 @@ class Tls:
                 )
         from distributed import Security
 
-        return Security(
-            tls_ca_file=str(self.ca), tls_client_cert=str(self.cert), tls_client_key=str(self.key),
-            tls_scheduler_cert=str(self.cert), tls_scheduler_key=str(self.key), tls_worker_cert=str(self.cert),
-            tls_worker_key=str(self.key), require_encryption=True,
-        )  # fmt: skip
+        sides = ("client", "scheduler", "worker")
+        certificates = {f"tls_{side}_cert": str(self.cert) for side in sides}
+        keys = {f"tls_{side}_key": str(self.key) for side in sides}
+        return Security(tls_ca_file=str(self.ca), require_encryption=True, **certificates, **keys)
 
 
 def need(package: str, extra: str) -> None:
-    """Make sure a package is there.
+    """Make sure a package is installed.
 
     Raises:
         InputError: It is not installed; the hint says how.
@@ -89,10 +84,10 @@ def need(package: str, extra: str) -> None:
 
 
 def check_address(address: str) -> None:
-    """Make sure that an address has the form that Dask takes.
+    """Make sure that an address has the form of a Dask scheduler's.
 
     Raises:
-        InputError: It has not.
+        InputError: It has another form.
     """
     if not re.fullmatch(r"(tcp|tls|wss?)://[^\s/]+:\d{1,5}", address):
         raise InputError(
@@ -101,8 +96,8 @@ def check_address(address: str) -> None:
 
 
 @asynccontextmanager
-async def connected(at: Any, security: Security | None) -> AsyncIterator[Client]:  # noqa: ANN401 - an address or one of Dask's clusters
-    """A client of a scheduler.
+async def connected(at: str | DaskObject, security: Security | None) -> AsyncIterator[Client]:
+    """Connect to a scheduler, by its address or its cluster.
 
     Raises:
         OutsideError: It does not answer, or not as a Dask scheduler does.
@@ -111,7 +106,7 @@ async def connected(at: Any, security: Security | None) -> AsyncIterator[Client]
 
     where = at if isinstance(at, str) else at.scheduler_address
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of versions that differ: `fit` says it in a line
+        warnings.simplefilter("ignore")  # of versions that differ: `fit` reports it in a line
         client = Client(
             at, asynchronous=True, set_as_default=False, timeout=WAIT_S, security=security, name="bioresearcher"
         )
@@ -120,9 +115,9 @@ async def connected(at: Any, security: Security | None) -> AsyncIterator[Client]
                 await client
         except (OSError, TimeoutError, ValueError, RuntimeError, TypeError) as error:
             await _close(client)
-            said = " ".join(str(error).split())[:160] or "it says nothing that one could understand"
+            reason = " ".join(str(error).split())[:160] or "no reason was given"
             raise OutsideError(
-                f"no Dask scheduler answers at {where}: {said.rstrip('.')}.",
+                f"no Dask scheduler answers at {where}: {reason.rstrip('.')}.",
                 hint="Start one with `dask scheduler`, or correct --scheduler.",
             ) from error
     try:
@@ -138,7 +133,7 @@ async def _close(client: Client) -> None:
 
 
 def probe_in(folder: Path) -> WorkerRequest:
-    """What workers are asked; a file is put into the folder, which they must see at the same path.
+    """Return the probe of workers: they must see a file in the folder, which is put there, at the same path.
 
     Raises:
         WorkspaceError: The folder cannot be written.
@@ -153,44 +148,40 @@ def probe_in(folder: Path) -> WorkerRequest:
 
 
 async def fit(client: Client, ask: WorkerRequest) -> int:
-    """How many threads the scheduler's workers have, after all of them were looked at.
+    """Probe all workers of a scheduler and return the number of their threads.
 
     Raises:
         OutsideError: There is no worker, or one cannot work for this batch.
     """
-    asked: Any = client  # its types know the waiting form only
+    asynchronous: DaskObject = client  # its types know the waiting form only
     try:
-        await asked.wait_for_workers(1, timeout=WAIT_S)
+        await asynchronous.wait_for_workers(1, timeout=WAIT_S)
     except TimeoutError as error:
         raise OutsideError(
-            f"the Dask scheduler {_address(client)} has no worker.", hint="Start some with `dask worker ADDRESS`."
+            f"the Dask scheduler {asynchronous.scheduler.address} has no worker.",
+            hint="Start some with `dask worker ADDRESS`.",
         ) from error
-    said: dict[str, Any] = await asked.run(about, ask.model_dump_json(), on_error="return")
-    for address, answer in sorted(said.items()):
-        unfit = WorkerReply.model_validate_json(answer).unfit if isinstance(answer, str) else _why(answer)
+    replies: dict[str, object] = await asynchronous.run(about, ask.model_dump_json(), on_error="return")
+    for address, reply in sorted(replies.items()):
+        unfit = WorkerReply.model_validate_json(reply).unfit if isinstance(reply, str) else _reason(reply)
         if unfit:
             raise OutsideError(f"the Dask worker {address} cannot work for this batch: {unfit}")
-    threads: dict[str, int] = await asked.nthreads()
+    threads: dict[str, int] = await asynchronous.nthreads()
     return max(1, sum(threads.values()))
 
 
-def _why(error: object) -> str:
+def _reason(error: object) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"it has no package {error.name}: install bioresearcher there."
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
-def _address(client: Client) -> str:
-    scheduler: Any = client.scheduler
-    return str(scheduler.address)
-
-
 _AGAIN_S = 2.0
-"""How often workers are told again which jobs are to stop."""
+"""Seconds after which workers are asked again to stop jobs."""
 
 
 class DaskExecutor:
-    """Jobs on a scheduler's workers, `slots` at a time.
+    """Carries out jobs on a scheduler's workers, `slots` at a time.
 
     A worker that dies costs a job nothing but the calls in flight: the scheduler gives it to another worker, which
     goes on in the run folder. After as many deaths as the scheduler allows (`distributed.scheduler.allowed-failures`,
@@ -199,26 +190,22 @@ class DaskExecutor:
     Args:
         at: The scheduler's address, or a function that starts one of Dask's clusters; it is closed with the executor.
         slots: Jobs side by side.
-        ask: What workers are asked about the batch.
-        security: For encrypted connections.
+        ask: The probe of the batch's folder and version.
+        security: Keys of encrypted connections.
     """
 
     def __init__(
-        self, at: str | Callable[[], Any], slots: int, ask: WorkerRequest, *, security: Security | None = None
+        self, at: str | Callable[[], DaskObject], slots: int, ask: WorkerRequest, *, security: Security | None = None
     ) -> None:
-        self._at, self._slots, self._ask, self._security = at, slots, ask, security
+        self.slots = slots
+        self._at, self._ask, self._security = at, ask, security
         self._open = AsyncExitStack()
         self._connecting = asyncio.Lock()
         self._client: Client | None = None
         self._futures: dict[str, Future[Any]] = {}
         self._stopping = ""
         self._killed = False
-        self._asked: set[asyncio.Task[None]] = set()
-
-    @property
-    def slots(self) -> int:
-        """How many jobs are given to the scheduler at a time."""
-        return self._slots
+        self._requests: set[asyncio.Task[None]] = set()
 
     async def run(self, job: BatchJob, tell: Tell) -> JobOutcome:
         """Carry out a job on a worker.
@@ -247,7 +234,7 @@ class DaskExecutor:
         from distributed.client import FutureCancelledError
 
         try:
-            told = WorkerReply.model_validate_json(await future)
+            reply = WorkerReply.model_validate_json(await future)
         except KilledWorker as error:
             times = error.allowed_failures + 1
             return outcome_of(job, "failed", 4, f"the Dask workers it ran on died, {times} times.", started)
@@ -258,22 +245,20 @@ class DaskExecutor:
                 f"the Dask scheduler was lost ({error.reason}).", hint="The same command goes on when it is back."
             ) from error
         except Exception as error:  # noqa: BLE001 - what a foreign worker raises is no reason to lose the others
-            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            return outcome_of(job, "failed", 4, f"the Dask worker could not carry it out: {said}", started)
-        if told.unfit:
-            raise OutsideError(f"a Dask worker cannot work for this batch: {told.unfit}")
-        return JobOutcome.model_validate_json(told.outcome)
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            return outcome_of(job, "failed", 4, f"the Dask worker could not carry it out: {reason}", started)
+        if reply.unfit:
+            raise OutsideError(f"a Dask worker cannot work for this batch: {reply.unfit}")
+        return JobOutcome.model_validate_json(reply.outcome)
 
     def stop(self, reason: str) -> None:
-        """Ask running jobs to stop at their next step border, and take back what no worker has begun."""
+        """Ask running jobs to stop after their running steps, and cancel those that no worker has begun."""
         self._stopping = reason
         if self._client is not None:
-            task = asyncio.ensure_future(self._stop_all(self._client, reason))
-            self._asked.add(task)
-            task.add_done_callback(self._asked.discard)
+            self._in_background(self._stop_all(self._client, reason))
 
     async def _stop_all(self, client: Client, reason: str) -> None:
-        """Until all have ended: also those that come to another worker meanwhile."""
+        """Ask until all have ended, also those that come to another worker meanwhile."""
         while self._futures and not self._killed:
             keys = list(self._futures)
             text = json.dumps({"keys": keys, "reason": reason})
@@ -283,20 +268,23 @@ class DaskExecutor:
             await asyncio.sleep(_AGAIN_S)
 
     def kill(self) -> None:
-        """Take all jobs back; workers end their processes within a second."""
+        """Cancel all jobs; workers end their processes within a second."""
         self._stopping, self._killed = self._stopping or "killed", True
         if self._client is not None and self._futures:
-            task = asyncio.ensure_future(self._cancel_all(self._client))
-            self._asked.add(task)
-            task.add_done_callback(self._asked.discard)
+            self._in_background(self._cancel_all(self._client))
 
     async def _cancel_all(self, client: Client) -> None:
         await client.cancel(list(self._futures.values()))
 
+    def _in_background(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
+
     async def close(self) -> None:
-        """Take back what still runs, and leave the scheduler; a cluster that was started here is ended."""
+        """Cancel running jobs and leave the scheduler; a cluster that was started here is ended."""
         self.kill()
-        for task in list(self._asked):
+        for task in list(self._requests):
             with suppress(OSError, TimeoutError):
                 async with asyncio.timeout(_AGAIN_S):
                     await task
@@ -318,11 +306,11 @@ class DaskExecutor:
 System = Literal["slurm", "pbs", "lsf", "sge"]
 SUBMIT: Final = {"slurm": "sbatch", "pbs": "qsub", "lsf": "bsub", "sge": "qsub"}
 Line = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\r\n\x00]+$")]
-"""One line of a job script: it is the person's own, but never more than one."""
+"""One line of a job script, written by the person; never more than one."""
 
 
 class Cluster(Value):
-    """What is asked of the batch system for each of its jobs; a job carries out `objectives` at a time."""
+    """The resources of each job of a batch system; a job carries out `objectives` at a time."""
 
     system: System
     jobs: int = Field(ge=1, le=10_000, description="jobs of the batch system, side by side")
@@ -351,10 +339,10 @@ class Cluster(Value):
 
 
 def read_cluster(path: Path) -> Cluster:
-    """The cluster that a file describes.
+    """Read the description of a cluster.
 
     Raises:
-        InputError: The file cannot be read, is no TOML, or has an unknown or wrong field; the message names it.
+        InputError: The file cannot be read, is no TOML, or has an unknown or wrong field, which is named.
     """
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -376,7 +364,7 @@ def check_here(cluster: Cluster) -> None:
     """Make sure that jobs can be submitted from this machine.
 
     Raises:
-        OutsideError: The batch system's command is not there.
+        OutsideError: The batch system's command is missing.
     """
     command = SUBMIT[cluster.system]
     if shutil.which(command) is None:
@@ -387,16 +375,15 @@ def check_here(cluster: Cluster) -> None:
 
 
 def options(cluster: Cluster) -> dict[str, Any]:
-    """What dask-jobqueue is given."""
+    """Return the options of dask-jobqueue."""
     account = {"pbs": "account", "slurm": "account", "lsf": "project", "sge": "project"}[cluster.system]
     walltime = cluster.walltime
     if cluster.system == "lsf":  # it counts hours and minutes only
         walltime = re.sub(r":\d{2}$", "", walltime)
-    given: dict[str, Any] = {
-        "queue": cluster.queue, account: cluster.account, "interface": cluster.interface,
-        "local_directory": cluster.local_directory, "log_directory": cluster.log_directory, "python": cluster.python,
-    }  # fmt: skip
-    return {name: value for name, value in given.items() if value is not None} | {
+    names = {"queue", "interface", "local_directory", "log_directory", "python"}
+    given = cluster.model_dump(include=names, exclude_none=True)
+    given |= {account: cluster.account} if cluster.account is not None else {}
+    return given | {
         "cores": cluster.cores,
         "memory": cluster.memory,
         "walltime": walltime,
@@ -408,14 +395,12 @@ def options(cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def start_cluster(cluster: Cluster, security: Security | None = None) -> Any:  # noqa: ANN401 - of an optional package
-    """dask-jobqueue's cluster, to be entered in an event loop: its scheduler runs here, and jobs are then submitted."""
+def start_cluster(cluster: Cluster, security: Security | None = None) -> DaskObject:
+    """Return dask-jobqueue's cluster, to be entered in an event loop: its scheduler runs here and submits jobs."""
     import dask_jobqueue
 
     kinds = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
     kind: Any = getattr(dask_jobqueue, kinds[cluster.system])
-    more = {"security": security, "protocol": "tls://"} if security is not None else {}
-    return kind(
-        n_workers=cluster.jobs, asynchronous=True, scheduler_options={"dashboard_address": None}, **more,
-        **options(cluster),
-    )  # fmt: skip
+    more: dict[str, Any] = {"security": security, "protocol": "tls://"} if security is not None else {}
+    more |= options(cluster)
+    return kind(n_workers=cluster.jobs, asynchronous=True, scheduler_options={"dashboard_address": None}, **more)

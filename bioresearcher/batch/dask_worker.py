@@ -1,4 +1,4 @@
-"""What a Dask worker does for a batch: start the same process as a batch on this machine does, and follow it.
+"""The part of a batch that runs on a Dask worker: it starts the same process as a local batch, and follows it.
 
 Only short JSON texts go in and come out. The functions are named by their module, so that a worker needs nothing but
 this package. A worker that dies takes its process with it (the kernel sees to that); the scheduler then gives the job
@@ -12,6 +12,7 @@ import json
 import platform
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,11 @@ from bioresearcher.batch.schema import BatchJob, JobProgress
 from bioresearcher.schemas.base import Value
 
 _LOOK_S = 0.5
-"""How often a job looks whether it is still wanted."""
+"""Seconds between two looks whether a job is still wanted."""
 
 
 class WorkerRequest(Value):
-    """What a worker is given.
+    """A request to a worker.
 
     `probe` is a file of the batch's folder with `token` in it: a worker that cannot read it does not see the folder.
     """
@@ -40,14 +41,14 @@ class WorkerRequest(Value):
 
 
 class WorkerReply(Value):
-    """What it gives back: an outcome as JSON, or why it cannot do anything for this batch."""
+    """A worker's reply: an outcome as JSON, or the reason why it cannot work for this batch."""
 
     outcome: str = ""
     unfit: str = ""
 
 
-class _Running:
-    """The jobs in this worker's threads, for whoever wants to stop them."""
+class _Jobs:
+    """The jobs in this worker's threads, so that they can be stopped."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -67,17 +68,17 @@ class _Running:
     def stop(self, keys: list[str], reason: str) -> None:
         with self._lock:
             for key in keys:
-                self._stopped[key] = reason  # for what is on its way to a free thread
+                self._stopped[key] = reason  # for a job on its way to a free thread
                 if key in self._jobs:
                     loop, executor = self._jobs[key]
                     loop.call_soon_threadsafe(executor.stop, reason)
 
 
-_running = _Running()
+_jobs = _Jobs()
 
 
 def about(text: str) -> str:
-    """Whether this worker can work for a batch: `WorkerRequest` as JSON in, `WorkerReply` as JSON out."""
+    """Check whether this worker can work for a batch: `WorkerRequest` as JSON in, `WorkerReply` as JSON out."""
     try:
         return WorkerReply(unfit=_unfit(WorkerRequest.model_validate_json(text))).model_dump_json()
     except ValidationError:
@@ -85,9 +86,9 @@ def about(text: str) -> str:
 
 
 def stop(text: str) -> None:
-    """Ask jobs to stop at their next step border: `{"keys": […], "reason": …}`."""
-    said = json.loads(text)
-    _running.stop(list(said["keys"]), str(said["reason"]))
+    """Ask jobs to stop after their running steps: `{"keys": […], "reason": …}`."""
+    request = json.loads(text)
+    _jobs.stop(list(request["keys"]), str(request["reason"]))
 
 
 def carry_out(text: str) -> str:
@@ -116,31 +117,31 @@ def carry_out(text: str) -> str:
 
 async def _carried(job: BatchJob, key: str, tell: Callable[[JobProgress], None], wanted: Callable[[], bool]) -> str:
     executor = LocalExecutor(1)
-    _running.add(key, asyncio.get_running_loop(), executor)
+    _jobs.add(key, asyncio.get_running_loop(), executor)
     watching = asyncio.create_task(_watch(executor, wanted))
     try:
         outcome = await executor.run(job, tell)
     finally:
-        _running.remove(key)
+        _jobs.remove(key)
         watching.cancel()
     return WorkerReply(outcome=outcome.model_dump_json()).model_dump_json()
 
 
 async def _watch(executor: LocalExecutor, wanted: Callable[[], bool]) -> None:
-    """End the job's process when nobody waits for it any more: it was cancelled, or its batch is gone."""
-    while wanted():  # noqa: ASYNC110 - Dask tells its tasks nothing
+    """Kill the job's process when nobody waits for it any more: it was cancelled, or its batch is gone."""
+    while wanted():  # noqa: ASYNC110 - Dask does not notify its tasks
         await asyncio.sleep(_LOOK_S)
     executor.kill()
 
 
 def _unfit(ask: WorkerRequest) -> str:
+    """Return why this worker cannot work for the batch; empty when it can."""
     if ask.version != versions():
         return _other_version(ask.version)
-    try:
-        seen = ask.probe.read_text(encoding="utf-8") == ask.token
-    except OSError:
-        seen = False
-    return "" if seen else f"it does not see {ask.probe.parent}: workers need the same workspace at the same path."
+    with suppress(OSError):
+        if ask.probe.read_text(encoding="utf-8") == ask.token:
+            return ""
+    return f"it does not see {ask.probe.parent}: workers need the same workspace at the same path."
 
 
 def _other_version(wanted: str) -> str:
@@ -148,5 +149,5 @@ def _other_version(wanted: str) -> str:
 
 
 def versions() -> str:
-    """What must be the same on both sides."""
+    """Return the versions that must be the same on both sides."""
     return f"bioresearcher {__version__} on Python {'.'.join(platform.python_version_tuple()[:2])}"

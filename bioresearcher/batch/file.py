@@ -1,4 +1,4 @@
-"""Reading a batch file: JSONL, CSV, YAML or TOML into plain values with their lines; `check` judges what they mean."""
+"""Reads a batch file, JSONL, CSV, YAML or TOML, into plain values with their lines; `check` validates them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,27 +15,18 @@ from typing import Any
 from bioresearcher.config_text import YamlProblem, compose, construct, line_of
 from bioresearcher.errors import InputError
 
-SUFFIXES = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".yaml": "yaml",
-    ".yml": "yaml",
-    ".toml": "toml",
-}
 MAX_BYTES = 64 << 20
 TABLES = "objectives"
 """Name of the tables of a TOML file."""
 LISTS = frozenset({"conditions", "requirements", "papers", "data"})
 _MOST_PARSED = 500
-"""Lines that look like a table's header, up to which it is found out by parsing which of them are."""
+"""Most lines like a table's header for which parsing decides whether they are one."""
 _HEADER = re.compile(rf"""^[ \t]*\[\[[ \t]*["']?{TABLES}["']?[ \t]*\]\]""")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something in a batch file that cannot be used, and the line it is in."""
+    """A mistake in a batch file, and its line."""
 
     line: int
     message: str
@@ -43,7 +34,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class RawEntry:
-    """An objective as it stands in the file: its first line and its fields."""
+    """An objective as written in the file: its first line and its fields."""
 
     line: int
     fields: dict[str, Any]
@@ -53,14 +44,14 @@ Found = RawEntry | Problem
 
 
 def read_batch_file(path: Path) -> list[Found]:
-    """What stands in a batch file, in its order; what cannot be read is a problem among the rest.
+    """Return the objectives of a batch file in their order; an unreadable one is a problem among the rest.
 
     Raises:
         InputError: The file cannot be read at all, or is of no known kind.
     """
-    kind = SUFFIXES.get(path.suffix.lower())
-    if kind is None:
-        known = ", ".join(SUFFIXES)
+    read = READERS.get(path.suffix.lower())
+    if read is None:
+        known = ", ".join(READERS)
         raise InputError(f"{path}: the ending {path.suffix or '(none)'} is not known.", hint=f"Use one of {known}.")
     try:
         if path.is_file() and path.stat().st_size > MAX_BYTES:
@@ -73,13 +64,13 @@ def read_batch_file(path: Path) -> list[Found]:
     except UnicodeDecodeError as error:
         return [Problem(raw.count(b"\n", 0, error.start) + 1, "is not UTF-8 text; save the file as UTF-8")]
     try:
-        return list({"jsonl": _jsonl, "csv": _csv, "yaml": _yaml, "toml": _toml}[kind](text))
+        return list(read(text))
     except RecursionError:
         return [Problem(1, "is nested too deeply for a batch file")]
 
 
 def _jsonl(text: str) -> Iterator[Found]:
-    """A JSON object a line; lines end at a line feed only, as others may stand in JSON texts."""
+    """Read a JSON object a line; lines end at a line feed only, as JSON texts may hold other line ends."""
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -91,7 +82,7 @@ def _jsonl(text: str) -> Iterator[Found]:
         except (ValueError, RecursionError) as error:
             yield Problem(number, f"is not valid JSON: {error}")
             continue
-        yield _written(number, value)
+        yield _entry(number, value)
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -106,7 +97,7 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def _written(line: int, value: object) -> Found:
+def _entry(line: int, value: object) -> Found:
     if not isinstance(value, dict):
         return Problem(line, f"must be an objective with its fields, not {value!r:.60}")
     strange = next((name for name in value if not isinstance(name, str)), None)
@@ -114,7 +105,7 @@ def _written(line: int, value: object) -> Found:
 
 
 def _csv(text: str) -> Iterator[Found]:
-    """A row per objective under a line of field names.
+    """Read a row per objective under a line of field names.
 
     `settings.NAME` and `budget.NAME` are columns of their own; lists are written one item a line within the cell.
     """
@@ -147,7 +138,7 @@ def _csv(text: str) -> Iterator[Found]:
 
 
 def _row(line: int, cells: dict[str, str]) -> Found:
-    """The fields of a row; an empty cell is not given."""
+    """Return the fields of a row; an empty cell is no field."""
     fields: dict[str, Any] = {}
     for name, cell in cells.items():
         text = cell.strip()
@@ -167,7 +158,7 @@ def _row(line: int, cells: dict[str, str]) -> Found:
 
 
 def _scalar(text: str) -> object:
-    """A number, truth value or list as JSON writes it; anything else is text."""
+    """Parse a number, truth value or list as JSON; anything else is text."""
     try:
         return json.loads(text, object_pairs_hook=_no_repeats, parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -175,7 +166,7 @@ def _scalar(text: str) -> object:
 
 
 def _yaml(text: str) -> Iterator[Found]:
-    """A list of mappings."""
+    """Read a list of mappings."""
     import yaml
 
     try:
@@ -190,13 +181,13 @@ def _yaml(text: str) -> Iterator[Found]:
         return
     for node in root.value:
         try:
-            yield _written(line_of(node), construct(node, text))
+            yield _entry(line_of(node), construct(node, text))
         except YamlProblem as problem:
             yield Problem(problem.line, problem.message)
 
 
 def _toml(text: str) -> Iterator[Found]:
-    """Tables `[[objectives]]`."""
+    """Read tables `[[objectives]]`."""
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -215,22 +206,20 @@ def _toml(text: str) -> Iterator[Found]:
         yield Problem(_line_of(text, TABLES), f"{TABLES}: must be tables [[{TABLES}]]")
         return
     for line, table in zip(_header_lines(text, len(tables)), tables, strict=True):
-        yield _written(line, table)
+        yield _entry(line, table)
 
 
 def _line_of(text: str, name: str) -> int:
-    """The first line that begins with a name."""
+    """Return the number of the first line that begins with a name."""
     found = re.search(rf"""^[ \t]*\[*[ \t]*["']?{re.escape(name)}\b""", text, re.MULTILINE)
     return text.count("\n", 0, found.start()) + 1 if found else 1
 
 
 def _header_lines(text: str, wanted: int) -> list[int]:
-    """The lines of the tables' headers, which the parser does not tell."""
+    """Return the line numbers of the tables' headers, which the parser does not give."""
     lines = text.split("\n")
     found = [number for number, line in enumerate(lines, start=1) if _HEADER.match(line)]
-    if (
-        wanted < len(found) <= _MOST_PARSED
-    ):  # some stand in texts of several lines: before a real one the text so far is whole
+    if wanted < len(found) <= _MOST_PARSED:  # some stand in texts of several lines: the text before those is not whole
         found = [number for number in found if _is_whole("\n".join(lines[: number - 1]))]
     if len(found) != wanted:  # written as one list of inline tables
         found = [_line_of(text, TABLES)] * wanted
@@ -243,3 +232,14 @@ def _is_whole(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+READERS: dict[str, Callable[[str], Iterator[Found]]] = {
+    ".jsonl": _jsonl,
+    ".ndjson": _jsonl,
+    ".csv": _csv,
+    ".tsv": _csv,
+    ".yaml": _yaml,
+    ".yml": _yaml,
+    ".toml": _toml,
+}

@@ -1,10 +1,10 @@
-"""The folder of a batch: what was asked for, what came of it, and the run folders.
+"""The folder of a batch: its manifest, outcomes, spending and run folders.
 
 Layout, in `<workspace>/batches/<name>/`::
 
-    batch.json          Plan: the manifest
-    outcomes.jsonl      Outcome…: a line per finished attempt; the last one of an (id, repeat) counts
-    spent.jsonl         what every model call cost, a line each: the batch's budget is counted from it
+    batch.json          BatchPlan: the manifest
+    outcomes.jsonl      JobOutcome…: a line per finished attempt; the last one of an (id, repeat) counts
+    spent.jsonl         the cost of every model call, a line each: the batch's budget is counted from it
     runs/<id>-r<repeat>-<digest>/    a run folder each, as those of `bioresearcher run`, with worker.log
     lock                held by the process that works on the batch
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -33,15 +33,15 @@ class BatchFolder:
         self.root = root
 
     def path(self, *parts: str) -> Path:
-        """A path inside the folder."""
+        """Return a path inside the folder."""
         return self.root.joinpath(*parts)
 
     def run_folder(self, name: str, repeat: int, digest: str) -> Path:
-        """Where the run of an entry lies: the same for the same entry, so that no crash can make two of one."""
+        """Return the run folder of an entry: the same for the same entry, so that no crash makes two of one."""
         return self.path("runs", f"{name}-r{repeat}-{digest[:8]}")
 
     def plan(self) -> BatchPlan | None:
-        """The manifest; None when the batch was never started.
+        """Read the manifest; None when the batch was never started.
 
         Raises:
             RunFolderError: It is damaged, or was written by a newer version.
@@ -67,17 +67,23 @@ class BatchFolder:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(p) for p in first["loc"])
-            raise RunFolderError(f"{path} is not a valid Plan: {where}: {first['msg']}.") from error
+            raise RunFolderError(f"{path} is not a valid batch manifest: {where}: {first['msg']}.") from error
 
     def write_plan(self, plan: BatchPlan) -> None:
         """Write the manifest."""
         write_text(self.path(PLAN), plan.model_dump_json(indent=2) + "\n")
 
     def outcomes(self) -> dict[tuple[str, int], JobOutcome]:
-        """The last outcome of each (id, repeat); a line that was cut off by a crash is passed over."""
-        found = {}
-        for outcome in self._lines():
-            found[outcome.id, outcome.repeat] = outcome
+        """Return the last outcome of each (id, repeat); a line that was cut off by a crash is passed over."""
+        path, found = self.path(OUTCOMES), {}
+        try:
+            raw = path.read_bytes() if path.exists() else b""
+        except OSError as error:
+            raise WorkspaceError(f"{path} cannot be read: {error.strerror}.") from error
+        for line in raw.splitlines():
+            with suppress(ValidationError):
+                outcome = JobOutcome.model_validate_json(line)
+                found[outcome.id, outcome.repeat] = outcome
         return found
 
     def add(self, outcome: JobOutcome) -> None:
@@ -88,22 +94,9 @@ class BatchFolder:
         """
         append_line(self.path(OUTCOMES), outcome.model_dump_json(), sync=True)
 
-    def _lines(self) -> Iterable[JobOutcome]:
-        try:
-            raw = self.path(OUTCOMES).read_bytes()
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise WorkspaceError(f"{self.path(OUTCOMES)} cannot be read: {error.strerror}.") from error
-        for line in raw.splitlines():
-            try:
-                yield JobOutcome.model_validate_json(line)
-            except ValidationError:
-                continue
-
 
 def append_line(path: Path, line: str, *, sync: bool = False) -> None:
-    """Append a line in one write; a last line that a crash had cut off is ended first, so that it spoils no other.
+    """Append a line in one write; a last line that a crash had cut off is ended first, to spoil no other.
 
     Raises:
         WorkspaceError: The file cannot be written.

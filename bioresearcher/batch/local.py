@@ -1,7 +1,4 @@
-"""Carrying out jobs on this machine: a process each, in a session of its own.
-
-Where jobs are carried out: on this machine, or on a cluster.
-"""
+"""The executor interface, and the executor of this machine: a process per job, in a session of its own."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ from bioresearcher.errors import DefectError
 from bioresearcher.events import now
 
 Tell = Callable[[JobProgress], None]
-"""Is told how far a run is, on the event loop's thread."""
+"""Receives the progress of a run, on the event loop's thread."""
 
 
 class Executor(Protocol):
@@ -31,30 +28,25 @@ class Executor(Protocol):
 
     @property
     def slots(self) -> int:
-        """How many jobs it carries out side by side; no more are given to it at a time."""
-        ...
+        """Jobs that it carries out side by side; no more are given to it at a time."""
 
     async def run(self, job: BatchJob, tell: Tell) -> JobOutcome:
         """Carry out a job to its end.
 
-        Whatever goes wrong in the job, or with the process or machine it is on, is an Outcome with its reason.
+        Whatever goes wrong in the job, or with its process or machine, is an outcome with its reason.
 
         Raises:
             OutsideError: No job can be carried out any more, such as when a scheduler is lost.
         """
-        ...
 
     def stop(self, reason: str) -> None:
         """Ask all running jobs to stop in order; they end with the status `stopped`."""
-        ...
 
     def kill(self) -> None:
-        """End what still runs, at once; such jobs end with the status `stopped` and can be resumed."""
-        ...
+        """Kill running jobs at once; they end with the status `stopped` and can be resumed."""
 
     async def close(self) -> None:
-        """End what still runs, at once, and give back what is held."""
-        ...
+        """Kill running jobs and release processes and connections."""
 
 
 LOG = "worker.log"
@@ -63,20 +55,15 @@ _TAIL = 2_000
 
 
 class LocalExecutor:
-    """Jobs on this machine, `slots` at a time."""
+    """Carries out jobs on this machine, `slots` at a time."""
 
     def __init__(self, slots: int) -> None:
-        self._slots = slots
+        self.slots = slots
         self._running: set[asyncio.subprocess.Process] = set()
         self._stopping = ""
 
-    @property
-    def slots(self) -> int:
-        """How many jobs run side by side."""
-        return self._slots
-
     async def run(self, job: BatchJob, tell: Tell) -> JobOutcome:
-        """Carry out a job in a process of its own; however that ends, it is an outcome."""
+        """Carry out a job in a process of its own; any end of it is an outcome."""
         started = now()
         try:
             job.run.mkdir(parents=True, exist_ok=True)
@@ -101,12 +88,10 @@ class LocalExecutor:
 
     @staticmethod
     async def _start(log: int) -> asyncio.subprocess.Process:
+        # -P: nothing is imported from the folder the batch was started in
+        command = (sys.executable, "-P", "-m", "bioresearcher.batch.start", str(os.getpid()))
         return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # nothing is imported from the folder the batch was started in
-            "-m",
-            "bioresearcher.batch.start",
-            str(os.getpid()),
+            *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
@@ -115,63 +100,63 @@ class LocalExecutor:
         )
 
     def _died(self, job: BatchJob, code: int, started: str) -> JobOutcome:
-        """The outcome of a process that ended without one."""
+        """Return the outcome of a process that ended without one."""
         if code < 0 and self._stopping and -code in (signal.SIGKILL, signal.SIGTERM):
             return outcome_of(job, "stopped", 3, "stopped at once", started)
         if code < 0:
             name = signal.Signals(-code).name
             more = "; it may have been out of memory" if -code == signal.SIGKILL else ""
             return outcome_of(job, "failed", 128 - code, f"its process was killed by {name}{more}.", started)
-        said = last_line(job.run / LOG)
-        return outcome_of(job, "failed", 5, f"its process ended with exit code {code}: {said}", started)
+        message = last_line(job.run / LOG)
+        return outcome_of(job, "failed", 5, f"its process ended with exit code {code}: {message}", started)
 
     def stop(self, reason: str) -> None:
-        """Ask all running jobs to stop at their next step border."""
+        """Ask all running jobs to stop after their running steps."""
         self._stopping = reason
         for process in self._running:
             with suppress(ProcessLookupError):
                 process.terminate()
 
     def kill(self) -> None:
-        """Kill what still runs; it can be resumed."""
+        """Kill running jobs; they can be resumed."""
         self._stopping = self._stopping or "killed"
         for process in self._running:
             kill_group(process.pid)
 
     async def close(self) -> None:
-        """Kill what still runs."""
+        """Kill running jobs."""
         self.kill()
 
 
 async def _talk(process: asyncio.subprocess.Process, job: BatchJob, tell: Tell) -> JobOutcome | None:
     """Give the process its job and follow it to its end; None when it ends without an outcome."""
-    given, answers = process.stdin, process.stdout
-    if given is None or answers is None:
+    stdin, stdout = process.stdin, process.stdout
+    if stdin is None or stdout is None:
         raise DefectError("a worker was started without pipes.")
     with suppress(ConnectionError):
-        given.write(job.model_dump_json().encode())
-        await given.drain()
-    given.close()
+        stdin.write(job.model_dump_json().encode())
+        await stdin.drain()
+    stdin.close()
     outcome = None
-    with suppress(ConnectionError, ValueError):  # ValueError: a line without end; what comes then is no line of ours
-        async for line in answers:
+    with suppress(ConnectionError, ValueError):  # ValueError: a line without end; the rest is no line of a worker
+        async for line in stdout:
             with suppress(ValidationError, json.JSONDecodeError):
-                said = json.loads(line)
-                if "progress" in said:
-                    tell(JobProgress.model_validate(said["progress"]))
-                elif "outcome" in said:
-                    outcome = JobOutcome.model_validate_json(json.dumps(said["outcome"]))
+                reply = json.loads(line)
+                if "progress" in reply:
+                    tell(JobProgress.model_validate(reply["progress"]))
+                elif "outcome" in reply:
+                    outcome = JobOutcome.model_validate_json(json.dumps(reply["outcome"]))
     return outcome
 
 
 def kill_group(pid: int) -> None:
-    """Kill a process with all of its group, which it leads."""
+    """Kill a process and the group it leads."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 
 def last_line(path: Path) -> str:
-    """The last line of a log, for a reason; empty when there is none."""
+    """Return the last line of a log; empty when there is none."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL))

@@ -1,4 +1,4 @@
-"""From a checked batch file to the jobs that are left to do, beside what an earlier start of the batch did."""
+"""The plan of a batch: backends, manifest, and the jobs that earlier starts of the batch left to do."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from bioresearcher.runfolder import RunFolder, safe_name
 from bioresearcher.settings import Settings
 
 _NO_SEED = frozenset({"anthropic"})
-"""Providers whose models take no seed; `llm.providers` refuses one."""
+"""Providers whose models take no seed."""
 
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """How a batch is to be carried out, as far as its file does not say it."""
+    """Options of a batch that its file does not contain."""
 
     jobs: int
     repeats: int
@@ -40,12 +40,12 @@ class BatchOptions:
 
 @dataclass(frozen=True)
 class Backends:
-    """Who answers each entry, settled once before anything is started; entries with the same models share a choice."""
+    """The backend of each entry, chosen before anything is started; entries with the same models share one."""
 
     choices: dict[str, SelectedBackend]
 
     def of(self, settings: Settings) -> SelectedBackend:
-        """The choice for an entry's settings."""
+        """Return the backend of an entry's settings."""
         return self.choices[_models_key(settings)]
 
 
@@ -55,7 +55,7 @@ def _models_key(settings: Settings) -> str:
 
 
 def settle_backends(file: BatchFile, together: Budget) -> Backends:
-    """Ask for each set of models once who answers; models that cost money must have a price where money is limited.
+    """Choose the backend of each set of models; models that cost money need a price where money is limited.
 
     Raises:
         InputError: Models, keys or prices are missing; the message names the first objective that needs them.
@@ -78,11 +78,11 @@ def settle_backends(file: BatchFile, together: Budget) -> Backends:
 
 
 def batch_folder(workspace: Path, file: Path, name: str | None) -> BatchFolder:
-    """The folder of a batch, made when it is not there; by itself it has the name of the file.
+    """Return the folder of a batch, made if missing; its default name is that of the file.
 
     Raises:
         WorkspaceError: It cannot be made.
-        InputError: The workspace lies inside an installed package, or the name is none.
+        InputError: The workspace lies inside an installed package, or the name cannot name a folder.
     """
     if name is not None and safe_name(name) != name:
         raise InputError(f"--name: {name!r} cannot name a folder.", hint=f"For example: {safe_name(name)}.")
@@ -99,8 +99,10 @@ def batch_folder(workspace: Path, file: Path, name: str | None) -> BatchFolder:
     return BatchFolder(root)
 
 
-def make_plan(folder: BatchFolder, file: BatchFile, wish: BatchOptions, *, named: bool) -> tuple[BatchPlan, list[str]]:
-    """The plan, with what is to be told of an earlier one; nothing is written.
+def make_plan(
+    folder: BatchFolder, file: BatchFile, options: BatchOptions, *, named: bool
+) -> tuple[BatchPlan, list[str]]:
+    """Return the plan and notes on differences from an earlier one; nothing is written.
 
     Raises:
         InputError: The folder is another file's batch, or was begun with other settings.
@@ -113,21 +115,21 @@ def make_plan(folder: BatchFolder, file: BatchFile, wish: BatchOptions, *, named
         started=before.started if before else now(),
         continued=now(),
         entries=tuple(one.entry for one in file.ready),
-        repeats=wish.repeats,
+        repeats=options.repeats,
         settings=file.settings.record(),
-        budget=wish.budget,
-        jobs=wish.jobs,
-        command=wish.command,
+        budget=options.budget,
+        jobs=options.jobs,
+        command=options.command,
         versions=versions(),
     )
-    return plan, _compared(before, plan, named=named) if before else []
+    return plan, _differences(before, plan, named=named) if before else []
 
 
-def _compared(before: BatchPlan, plan: BatchPlan, *, named: bool) -> list[str]:
-    """What is to be told of the batch's earlier plan.
+def _differences(before: BatchPlan, plan: BatchPlan, *, named: bool) -> list[str]:
+    """Return notes on the differences from the batch's earlier plan.
 
     Raises:
-        InputError: It is another one.
+        InputError: It belongs to another file, or has other settings.
     """
     if before.file != plan.file and not named:
         raise InputError(
@@ -157,11 +159,12 @@ def _compared(before: BatchPlan, plan: BatchPlan, *, named: bool) -> list[str]:
 
 @dataclass
 class BatchWork:
-    """What there is to do.
+    """The work of a batch, done and left.
 
     Attributes:
-        done: Outcomes of runs that need nothing more; those marked in `found` were not yet recorded.
-        jobs: What is left, in the order of the plan.
+        done: Outcomes of finished runs.
+        found: Those of them that were not yet recorded.
+        jobs: The jobs that are left, in the order of the plan.
     """
 
     done: list[JobOutcome] = field(default_factory=list)
@@ -170,10 +173,9 @@ class BatchWork:
 
 
 def work_of(folder: BatchFolder, file: BatchFile, plan: BatchPlan, backends: Backends, tasks: int) -> BatchWork:
-    """Set what was done apart from what is left.
+    """Separate finished runs from the jobs that are left, which run `tasks` tasks side by side each.
 
-    `tasks` is how many tasks run side by side inside a run. A run that ended while nobody could write down its outcome
-    is found by its folder.
+    A run that ended without a recorded outcome is found by its folder.
 
     Raises:
         RunFolderError: A run folder in the batch is damaged.
@@ -230,9 +232,9 @@ def _job(
 
 
 def _with_seed(settings: Settings, repeat: int, *, several: bool) -> tuple[Settings, int | None]:
-    """The settings with the repeat's seed: the one that was set, or 1, and one more for each further repeat.
+    """Return the settings with the repeat's seed: the one set, or 1, and one more for each further repeat.
 
-    None where no model takes one: the rules give the same each time.
+    The seed is None where no model takes one: the deterministic rules give the same each time.
     """
     models = {role: model for role, model in settings.models.items() if model.provider not in _NO_SEED}
     given = [model.seed for model in models.values() if model.seed is not None]
@@ -244,12 +246,12 @@ def _with_seed(settings: Settings, repeat: int, *, several: bool) -> tuple[Setti
 
 
 def tasks_inside(runs: int) -> int:
-    """Tasks side by side inside a run, so that all runs together start about as many as there are processors."""
+    """Return the tasks side by side inside a run, so that all runs together start about one per processor."""
     return max(1, (os.cpu_count() or 1) // max(1, runs))
 
 
 def same_each_time(file: BatchFile, plan: BatchPlan, backends: Backends) -> list[str]:
-    """Ids of entries that are repeated although the rules answer them, which give the same each time."""
+    """Return ids of entries that are repeated although the deterministic rules give the same each time."""
     return [
         one.entry.id
         for one in file.ready
@@ -258,22 +260,22 @@ def same_each_time(file: BatchFile, plan: BatchPlan, backends: Backends) -> list
 
 
 def described(file: BatchFile, backends: Backends) -> list[str]:
-    """Who answers, with the number of objectives where they differ, and which services will be asked."""
+    """Return lines on the backends, with the number of objectives where they differ, and the services asked."""
     lines: dict[str, int] = {}
     for one in file.ready:
         choice = backends.of(one.settings)
-        said = f"{describe_backend(choice.applied(one.settings), choice.kind)} ({choice.reason.rstrip('.')})"
-        lines[said] = lines.get(said, 0) + 1
+        text = f"{describe_backend(choice.applied(one.settings), choice.kind)} ({choice.reason.rstrip('.')})"
+        lines[text] = lines.get(text, 0) + 1
     hosts = dict.fromkeys(host for one in file.ready for host in hosts_of(one.settings))
     asked = f"{', '.join(hosts)} will be asked (none with --only-own)" if hosts else "none are asked"
     return [
-        *(f"backend: {said}" + (f", {n} objectives" if len(lines) > 1 else "") for said, n in lines.items()),
+        *(f"backend: {text}" + (f", {n} objectives" if len(lines) > 1 else "") for text, n in lines.items()),
         f"services: {asked}",
     ]
 
 
 def deadline(plan: BatchPlan, minutes_before: float) -> float | None:
-    """When the batch's minutes end, in seconds since 1970; None when they are not limited."""
+    """Return the end of the batch's minutes, in seconds since 1970; None when they are not limited."""
     if plan.budget.max_minutes is None:
         return None
     return time.time() + max(0.0, plan.budget.max_minutes - minutes_before) * 60

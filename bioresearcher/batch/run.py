@@ -1,12 +1,13 @@
-"""Carrying out a batch: jobs to the executor, outcomes to the folder, and the stop when nothing more may be spent."""
+"""Carries out a batch: jobs to the executor, outcomes to the folder, and a stop when the budget is used up."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from typing import Protocol
+from contextlib import AbstractContextManager, suppress
+from functools import partial
 
 from bioresearcher.batch.folder import BatchFolder
 from bioresearcher.batch.local import Executor
@@ -16,34 +17,41 @@ from bioresearcher.errors import BioresearcherError
 from bioresearcher.llm.budget import Budget
 
 _TICK_S = 15.0
-"""How often the time that was worked is written down."""
+"""Seconds between two records of the time worked."""
 
 
-class Watcher(Protocol):
-    """Shows how a batch goes; called on the event loop's thread."""
+class Display(AbstractContextManager["Display", None]):
+    """A display of a batch that shows nothing and keeps the counts; the base of those of the command line.
+
+    Its methods are called on the event loop's thread.
+    """
+
+    def __init__(self, runs: int, done: Sequence[JobOutcome]) -> None:
+        self._runs = runs
+        self._states: Counter[str] = Counter(outcome.status for outcome in done)
 
     def started(self, job: BatchJob) -> None:
-        """A job was given to the executor."""
-        ...
+        """Show that a job was given to the executor."""
 
     def moved(self, job: BatchJob, progress: JobProgress) -> None:
-        """A job is further than it was."""
-        ...
+        """Show the progress of a job."""
 
     def ended(self, outcome: JobOutcome) -> None:
-        """A job ended, and its outcome is on the disk."""
-        ...
+        """Show that a job ended; its outcome is on the disk."""
+        self._states[outcome.status] += 1
 
     def note(self, text: str) -> None:
-        """Something the person should know."""
-        ...
+        """Show a message."""
+
+    def __exit__(self, *error: object) -> None:
+        """End the display."""
 
 
 class BatchRun:
     """One start of a batch in this process.
 
     Attributes:
-        stopped_by: Why no more jobs are started; empty while they are.
+        stopped_by: Reason for which no more jobs are started; empty while they are.
     """
 
     def __init__(
@@ -52,20 +60,20 @@ class BatchRun:
         jobs: Sequence[BatchJob],
         budget: Budget,
         executor: Executor,
-        watcher: Watcher,
+        display: Display,
         spent: Spent,
     ) -> None:
         self._folder = folder
         self._waiting: Iterator[BatchJob] = iter(jobs)
         self._budget = budget
         self._executor = executor
-        self._watcher = watcher
+        self._display = display
         self._spent = spent
         self._trouble: BioresearcherError | None = None
         self.stopped_by = ""
 
     def stop(self, reason: str) -> None:
-        """Start no more jobs and ask the running ones to stop at their next border; safe in a signal handler."""
+        """Start no more jobs and ask the running ones to stop after their steps; safe in a signal handler."""
         if not self.stopped_by:
             self.stopped_by = reason
             self._executor.stop(reason)
@@ -74,7 +82,7 @@ class BatchRun:
         """Carry out all jobs, or stop.
 
         Raises:
-            BioresearcherError: The executor or the batch folder cannot be used any more; what ran is resumable.
+            BioresearcherError: The executor or the batch folder is no longer usable; runs can be resumed.
         """
         clock = asyncio.create_task(self._keep_time())
         try:
@@ -88,33 +96,34 @@ class BatchRun:
             raise self._trouble
 
     async def _lane(self) -> None:
-        """One job after the other."""
+        """Carry out one job after the other."""
         while (job := self._next()) is not None:
-            self._watcher.started(job)
+            self._display.started(job)
             try:
-                outcome = await self._executor.run(job, lambda p, job=job: self._watcher.moved(job, p))  # type: ignore[misc]
+                outcome = await self._executor.run(job, partial(self._display.moved, job))
                 self._folder.add(outcome)
             except BioresearcherError as error:
                 self._trouble = self._trouble or error
                 self.stop(str(error))
                 return
-            self._watcher.ended(outcome)
+            self._display.ended(outcome)
 
     def _next(self) -> BatchJob | None:
-        """The next job; None when there is none, or none may be started any more."""
+        """Return the next job; None when there is none, or none may be started any more."""
         self._check_budget()
         return None if self.stopped_by else next(self._waiting, None)
 
     def _check_budget(self) -> None:
-        """Stop when nothing more may be spent, also when no run noticed."""
-        said = used_up(self._budget, self._spent.total()) if self._budget.limited else ""
-        if not said and self._budget.max_minutes is not None and self._spent.seconds() >= self._budget.max_minutes * 60:
-            said = f"the batch's budget of {self._budget.max_minutes:g} minutes is used up."
-        if said:
-            self.stop(said)
+        """Stop when the budget is used up, also when no run noticed."""
+        minutes = self._budget.max_minutes
+        reason = used_up(self._budget, self._spent.total()) if self._budget.limited else ""
+        if not reason and minutes is not None and self._spent.seconds() >= minutes * 60:
+            reason = f"the batch's budget of {minutes:g} minutes is used up."
+        if reason:
+            self.stop(reason)
 
     async def _keep_time(self) -> None:
-        """Write down the time that is worked, and stop when it is used up."""
+        """Record the time worked, and stop when the budget's time is used up."""
         last = time.monotonic()
         try:
             while True:
@@ -126,7 +135,7 @@ class BatchRun:
             self._spent.add_time(time.monotonic() - last)
 
     def _until_next(self) -> float:
-        """Seconds until the time is written down next: no more than are left of the budget."""
+        """Return seconds until the next record of time: no more than are left of the budget."""
         if self._budget.max_minutes is None or self.stopped_by:
             return _TICK_S
         return min(_TICK_S, max(0.05, self._budget.max_minutes * 60 - self._spent.seconds()))

@@ -1,4 +1,4 @@
-"""What a batch is made of: its entries, the jobs they become, and what came of each."""
+"""The values of a batch: its entries, its manifest, the jobs they become, and the outcome of each."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class BatchEntry(Value):
 
     @property
     def digest(self) -> str:
-        """16 hex of the sha256 over what its results depend on: all but line, budget and number of repeats."""
-        shown = self.model_dump(mode="json", exclude={"line", "budget", "repeats"})
-        return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()[:16]
+        """16 hex digits of the sha256 over all that its results depend on: not line, budget and number of repeats."""
+        fields = self.model_dump(mode="json", exclude={"line", "budget", "repeats"})
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class BatchPlan(Value):
-    """`batch.json`: what was asked for. It is written anew each time the batch is started or continued."""
+    """`batch.json`, the manifest; written anew each time the batch is started or continued."""
 
     format: int = BATCH_FORMAT
     name: str
@@ -63,14 +63,14 @@ class BatchPlan(Value):
     versions: dict[str, str] = Field(default_factory=dict)
 
     def expected(self) -> list[tuple[str, int]]:
-        """(id, repeat) of every run, in the order of the file: all first repeats before the second ones."""
+        """Return (id, repeat) of every run, in the order of the file: all first repeats before the second ones."""
         wanted = [(entry.id, entry.repeats or self.repeats) for entry in self.entries]
         most = max((number for _, number in wanted), default=0)
         return [(name, k) for k in range(1, most + 1) for name, number in wanted if k <= number]
 
 
 class BatchJob(Value):
-    """One objective × repeat: all that a worker needs, whatever machine it is on."""
+    """One objective and repeat, with all that a worker on any machine needs."""
 
     id: str
     repeat: int = Field(ge=1)
@@ -84,13 +84,13 @@ class BatchJob(Value):
     settings: dict[str, JsonValue] = Field(description="all settings, as in run.json")
     together: Budget = Field(default=Budget(), description="what all runs of the batch together may spend")
     until: float | None = Field(default=None, description="when the batch's minutes end, in seconds since 1970")
-    attempt: int = Field(default=1, ge=1, description="how many processes worked on it, with this one")
+    attempt: int = Field(default=1, ge=1, description="processes that worked on it, with this one")
     backend_reason: str = ""
     command: tuple[str, ...] = ()
 
 
 class JobProgress(Value):
-    """What a run that is under way shows of itself."""
+    """The progress of a run that is under way."""
 
     stage: str = ""
     tasks: int = 0
@@ -103,7 +103,7 @@ Status = Literal["done", "stopped", "failed"]
 
 
 class JobOutcome(Value):
-    """What came of a job: a line of `outcomes.jsonl`; of several with the same id and repeat the last one counts.
+    """The outcome of a job: a line of `outcomes.jsonl`; of several with the same id and repeat the last one counts.
 
     `status` is `done` (protocol, report and results are there), `stopped` (in order; the batch goes on with it) or
     `failed` (an error, or the process died; the batch tries it again).

@@ -1,4 +1,4 @@
-"""What the runs of a batch spent together, against the budget that is over all of them.
+"""The spending of all runs of a batch together, and the budget over it.
 
 Each worker adds a line to `spent.jsonl` for every model call, and counts the lines of all before it sends another one.
 A limit can be overshot by the calls in flight at that moment, and by nothing else. Lines are written under a lock that
@@ -17,7 +17,6 @@ from pydantic import JsonValue
 
 from bioresearcher.batch.folder import append_line
 from bioresearcher.errors import BudgetError, WorkspaceError
-from bioresearcher.graph.services import MakeMeter
 from bioresearcher.limits.file_lock import wait_for_lock
 from bioresearcher.llm.budget import Budget, Meter, dollars
 from bioresearcher.schemas.base import Usage
@@ -26,7 +25,7 @@ _RAISE_ENTRY = "Give this objective a larger budget in the batch file."
 
 
 class Spent:
-    """The lines of a batch's `spent.jsonl`, counted as they come."""
+    """A batch's `spent.jsonl`: the spending of all its runs, read as lines come."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -34,16 +33,16 @@ class Spent:
         self._total = Usage()
         self._seconds = 0.0
 
-    def add(self, who: str, usage: Usage) -> None:
-        """Add what a call of a run cost.
+    def add(self, run: str, usage: Usage) -> None:
+        """Add the usage of a run's call.
 
         Raises:
             WorkspaceError: The file cannot be written.
         """
-        self._append({"run": who, **usage.model_dump(mode="json")})
+        self._append({"run": run, **usage.model_dump(mode="json")})
 
     def add_time(self, seconds: float) -> None:
-        """Add wall time in which the batch was worked on.
+        """Add seconds that the batch was worked on.
 
         Raises:
             WorkspaceError: The file cannot be written.
@@ -55,7 +54,7 @@ class Spent:
             append_line(self._path, json.dumps(fields))
 
     def total(self) -> Usage:
-        """What all runs spent so far.
+        """Return the spending of all runs so far.
 
         Raises:
             WorkspaceError: The file cannot be read.
@@ -64,7 +63,7 @@ class Spent:
         return self._total
 
     def seconds(self) -> float:
-        """Wall time in which the batch was worked on, by all its starts.
+        """Return the seconds that the batch was worked on, over all its starts.
 
         Raises:
             WorkspaceError: The file cannot be read.
@@ -73,7 +72,7 @@ class Spent:
         return self._seconds
 
     def _catch_up(self) -> None:
-        """Count the lines that came since."""
+        """Count the lines added since the last look."""
         with self._locked(), self._path.open("rb") as file:
             file.seek(self._read)
             new = file.read()
@@ -92,7 +91,7 @@ class Spent:
 
 
 def _counted(line: bytes) -> tuple[Usage, float]:
-    """The usage and the seconds in a line; one that a crash cut off counts nothing."""
+    """Return usage and seconds of a line; one that a crash cut off counts nothing."""
     try:
         fields = json.loads(line)
         fields.pop("run", None)
@@ -102,40 +101,8 @@ def _counted(line: bytes) -> tuple[Usage, float]:
         return Usage(), 0.0
 
 
-class Together:
-    """The batch's budget, as one of its runs sees it."""
-
-    def __init__(
-        self, spent: Spent, budget: Budget, until: float | None, who: str, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._spent = spent
-        self._budget = budget
-        self._until = until
-        self._who = who
-        self._clock = clock
-
-    def add(self, usage: Usage) -> None:
-        """Count a call; the rules cost nothing."""
-        if usage != Usage():
-            self._spent.add(self._who, usage)
-
-    def check(self) -> None:
-        """Whether one more call may be sent.
-
-        Raises:
-            BudgetError: The budget over all runs is used up.
-        """
-        said = used_up(
-            self._budget, self._spent.total() if self._budget.max_usd or self._budget.max_tokens else Usage()
-        )
-        if said:
-            raise BudgetError(said)
-        if self._until is not None and self._clock() >= self._until:
-            raise BudgetError(f"the batch's budget of {self._budget.max_minutes:g} minutes is used up.")
-
-
 def used_up(budget: Budget, spent: Usage) -> str:
-    """Why nothing more may be spent on models by any run of the batch; empty when something may."""
+    """Return why no run of the batch may spend more on models; empty while it may."""
     tokens = spent.input_tokens + spent.output_tokens
     if budget.max_usd is not None and spent.cost_usd is None:
         return f"the batch's budget of {dollars(budget.max_usd)} USD cannot be kept: what a call cost is not known."
@@ -146,20 +113,59 @@ def used_up(budget: Budget, spent: Usage) -> str:
     return ""
 
 
-class SharedMeter(Meter):
+class BatchBudget:
+    """The batch's budget, as one of its runs sees it.
+
+    Args:
+        spent: Spending of all runs.
+        budget: Limits of all runs together.
+        until: End of the batch's minutes, in seconds since 1970; None when time is not limited.
+        run: Name of the run.
+        clock: Returns seconds since 1970.
+    """
+
+    def __init__(
+        self, spent: Spent, budget: Budget, until: float | None, run: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._spent, self._budget, self._until, self._run, self._clock = spent, budget, until, run, clock
+
+    def meter(self, budget: Budget, spent: Usage, elapsed_s: float) -> Meter:
+        """Return a run's meter that also keeps the batch's budget."""
+        return _SharedMeter(budget, spent, elapsed_s, self)
+
+    def add(self, usage: Usage) -> None:
+        """Count a call; the deterministic rules cost nothing."""
+        if usage != Usage():
+            self._spent.add(self._run, usage)
+
+    def check(self) -> None:
+        """Check that one more call may be sent.
+
+        Raises:
+            BudgetError: The budget of all runs is used up.
+        """
+        budget = self._budget
+        reason = used_up(budget, self._spent.total()) if budget.max_usd or budget.max_tokens else ""
+        if reason:
+            raise BudgetError(reason)
+        if self._until is not None and self._clock() >= self._until:
+            raise BudgetError(f"the batch's budget of {budget.max_minutes:g} minutes is used up.")
+
+
+class _SharedMeter(Meter):
     """A run's meter that also keeps the batch's budget."""
 
-    def __init__(self, budget: Budget, spent: Usage, elapsed_s: float, together: Together) -> None:
+    def __init__(self, budget: Budget, spent: Usage, elapsed_s: float, batch: BatchBudget) -> None:
         super().__init__(budget, spent, elapsed_s)
-        self._together = together
+        self._batch = batch
 
     def add(self, usage: Usage) -> None:
         """Count a request for the run and for the batch."""
         super().add(usage)
-        self._together.add(usage)
+        self._batch.add(usage)
 
     def check(self) -> None:
-        """Whether one more request may be sent.
+        """Check that one more request may be sent.
 
         Raises:
             BudgetError: The objective's budget is used up, or the batch's.
@@ -168,9 +174,4 @@ class SharedMeter(Meter):
             super().check()
         except BudgetError as error:
             raise BudgetError(error.message, hint=_RAISE_ENTRY) from None
-        self._together.check()
-
-
-def meter_with(together: Together) -> MakeMeter:
-    """Makes meters that also keep the batch's budget."""
-    return lambda budget, spent, elapsed_s: SharedMeter(budget, spent, elapsed_s, together)
+        self._batch.check()

@@ -1,6 +1,6 @@
-"""Where a worker's process begins: `python -m bioresearcher.batch.start PARENT`, PARENT being the number of its parent.
+"""The start of a worker's process: `python -m bioresearcher.batch.start PARENT`, with its parent's process number.
 
-It sees to it that it is killed when its parent dies, before anything that takes time is imported: a parent that was
+It asks the kernel to be killed when its parent dies, before anything that takes time is imported: a parent that was
 killed meanwhile would leave a worker that goes on alone, beside the one of the next start.
 """
 
@@ -14,10 +14,10 @@ _SET_DEATH_SIGNAL = 1
 
 
 def main() -> int:
-    """Tie this process to its parent and carry out the job."""
+    """Tie this process to its parent and carry out the job; return the exit code."""
     ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != int(sys.argv[1]):
-        return 1  # it died before it could be said that we die with it
+        return 1  # it died before this process was tied to it
     from bioresearcher.batch.worker import main as carry_out
 
     return carry_out()

@@ -1,15 +1,12 @@
-"""What came of a batch: per objective and over all of them, with intervals.
+"""The summary of a batch, per objective and over all, with intervals, and the comparison of two batches.
 
-What a batch's summary and a comparison of two say; published as JSON Schemas.
-
-Intervals by the bootstrap, and the sign-flip test of paired differences.
+Both are published as JSON Schemas. Intervals are by the percentile bootstrap, p-values by the sign-flip test of paired
+differences.
 
 Sources: Efron B, Tibshirani R. An Introduction to the Bootstrap (1993), ch. 13 (percentile interval) and 15
 (permutation tests); Phipson B, Smyth GK (2010), Stat Appl Genet Mol Biol 9:39 (p-values of random permutations are
 never 0). Own code, because one set of resamples serves all measures of a batch (3 to 5 times the speed of
 `scipy.stats.bootstrap` for each, with 5 and 40 units) and a summary need not import scipy; the tests compare both.
-
-Two batches beside each other, paired by objective and repeat.
 """
 
 from __future__ import annotations
@@ -28,7 +25,7 @@ from bioresearcher.batch.schema import BatchPlan, JobOutcome
 from bioresearcher.errors import BioresearcherError, InputError, RunFolderError
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.base import Value
-from bioresearcher.schemas.execution import Outcome as Rung
+from bioresearcher.schemas.execution import Outcome
 from bioresearcher.schemas.review import METRICS, Review
 from bioresearcher.text.format import listing
 
@@ -47,7 +44,7 @@ Measure = Literal[
 
 
 class Method(Value):
-    """How intervals and p-values were made."""
+    """The method of intervals and p-values."""
 
     interval: str = "percentile bootstrap"
     level: float = 0.95
@@ -105,7 +102,7 @@ class Summary(Value):
 
 
 class Difference(Value):
-    """How B differs from A in one measure: the mean of the units' differences, B minus A."""
+    """The difference of B from A in one measure: the mean of the units' differences, B minus A."""
 
     measure: Measure
     a: float | None = Field(description="mean of A over the same units")
@@ -123,7 +120,7 @@ class Comparison(Value):
     format: int = SUMMARY_FORMAT
     a: str
     b: str
-    unit: Literal["objective", "run"] = Field(description="what is resampled and flipped")
+    unit: Literal["objective", "run"] = Field(description="unit of resampling and sign flips")
     pairs: int
     objectives: int = Field(description="with at least one pair")
     method: Method
@@ -138,18 +135,18 @@ RESAMPLES: Final = 10_000
 SEED: Final = 20_241_229
 LEVEL: Final = 0.95
 _EXACT: Final = 13
-"""Up to so many units all sign flips are counted (8,192); above, as many random ones as there are resamples."""
+"""Most units for which all sign flips are counted (8,192); above, as many random ones as there are resamples."""
 _CELLS: Final = 20_000_000
-"""Most units times resamples that are held at a time."""
+"""Most units times resamples in memory at a time."""
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """The interval of a mean over units; None with fewer than two."""
+    """Return the interval of a mean over units; None with fewer than two."""
     return ratio_interval(values, [1.0] * len(values))
 
 
 def ratio_interval(above: Sequence[float], below: Sequence[float]) -> tuple[float, float] | None:
-    """The interval of one sum over another, both over the same units; None with fewer than two.
+    """Return the interval of one sum over another, both over the same units; None with fewer than two.
 
     Every `below` must be above 0.
     """
@@ -159,13 +156,13 @@ def ratio_interval(above: Sequence[float], below: Sequence[float]) -> tuple[floa
     if number < 2:
         return None
     top, bottom = np.asarray(above, dtype=float), np.asarray(below, dtype=float)
-    drawn = np.concatenate([top[i].sum(axis=1) / bottom[i].sum(axis=1) for i in _resamples(number)])
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    ratios = np.concatenate([top[i].sum(axis=1) / bottom[i].sum(axis=1) for i in _resamples(number)])
+    low, high = np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
 def sign_flip_p(differences: Sequence[float]) -> float | None:
-    """The two-sided p-value of a mean difference under random signs; None with fewer than two units.
+    """Return the two-sided p-value of a mean difference under random signs; None with fewer than two units.
 
     It is exact up to 13 units. Differences of 0 count as units.
     """
@@ -188,18 +185,12 @@ def sign_flip_p(differences: Sequence[float]) -> float | None:
 
 
 def _resamples(number: int) -> list[NDArray[np.int32]]:
-    """Which units are drawn, a row per resample; the same for the same number of units."""
-    if number * RESAMPLES <= _CELLS:
-        return _kept_resamples(number)
-    return _drawn(number)
+    """Return the drawn units, a row per resample; the same for the same number of units."""
+    return (_draw if number * RESAMPLES <= _CELLS else _draw.__wrapped__)(number)
 
 
 @lru_cache(maxsize=4)
-def _kept_resamples(number: int) -> list[NDArray[np.int32]]:
-    return _drawn(number)
-
-
-def _drawn(number: int) -> list[NDArray[np.int32]]:
+def _draw(number: int) -> list[NDArray[np.int32]]:
     import numpy as np
 
     rng = np.random.default_rng([SEED, number])
@@ -207,7 +198,7 @@ def _drawn(number: int) -> list[NDArray[np.int32]]:
 
 
 def _parts(number: int) -> list[int]:
-    """The resamples in parts that are small enough."""
+    """Split the number of resamples into parts that fit in memory."""
     most = max(1, _CELLS // number)
     whole, rest = divmod(RESAMPLES, most)
     return [most] * whole + ([rest] if rest else [])
@@ -219,8 +210,8 @@ ALL: Final = "all objectives"
 
 
 @dataclass(frozen=True)
-class Ran:
-    """A run's outcome with what its review says; `values` lacks what the run does not have."""
+class MeasuredRun:
+    """A run's outcome with its measures; `values` lacks those that the run does not have."""
 
     outcome: JobOutcome
     values: dict[Measure, float] = field(default_factory=dict)
@@ -228,15 +219,15 @@ class Ran:
 
 @dataclass(frozen=True)
 class BatchRuns:
-    """A batch as it was read: the runs that have an outcome, by (id, repeat), and what could not be read."""
+    """The manifest of a batch, its runs with an outcome by (id, repeat), and notes on unreadable ones."""
 
     plan: BatchPlan
-    runs: dict[tuple[str, int], Ran]
+    runs: dict[tuple[str, int], MeasuredRun]
     notes: tuple[str, ...]
 
 
 def find_batch(path: Path, workspace: Path = Path("workspace")) -> BatchFolder:
-    """A batch's folder by its path, or by its name in a workspace.
+    """Find a batch's folder by its path, or by its name in a workspace.
 
     Raises:
         RunFolderError: There is none.
@@ -249,7 +240,7 @@ def find_batch(path: Path, workspace: Path = Path("workspace")) -> BatchFolder:
 
 
 def read_runs(folder: BatchFolder) -> BatchRuns:
-    """What a batch's folder holds of its runs; outcomes of objectives that were changed since are left out.
+    """Read the runs of a batch's folder; outcomes of objectives that were changed since are left out.
 
     Raises:
         RunFolderError: The folder's manifest is missing, damaged, or from a newer version.
@@ -268,12 +259,12 @@ def read_runs(folder: BatchFolder) -> BatchRuns:
             continue
         review, note = _review(folder, outcome)
         notes += [f"{key[0]} #{key[1]}: {note}"] if note else []
-        runs[key] = Ran(outcome, _values(outcome, review))
+        runs[key] = MeasuredRun(outcome, _values(outcome, review))
     return BatchRuns(plan, runs, tuple(notes))
 
 
 def summarise(folder: BatchFolder) -> Summary:
-    """The summary of a batch, as far as it got.
+    """Summarise a batch, as far as it got.
 
     Raises:
         RunFolderError: The folder's manifest is missing, damaged, or from a newer version.
@@ -282,7 +273,7 @@ def summarise(folder: BatchFolder) -> Summary:
     expected = Counter(name for name, _ in read.plan.expected())
     rows = []
     for name, number in expected.items():
-        own = [ran for (who, _), ran in read.runs.items() if who == name]
+        own = [run for (one, _), run in read.runs.items() if one == name]
         rows.append(_row(name, number, own, {m: _over_runs(m, own) for m in MEASURES}))
     overall = _row(
         ALL, sum(expected.values()), list(read.runs.values()), {m: _over_objectives(m, rows) for m in MEASURES}
@@ -299,7 +290,7 @@ def summarise(folder: BatchFolder) -> Summary:
 
 
 def _review(folder: BatchFolder, outcome: JobOutcome) -> tuple[Review | None, str]:
-    """The review of a run, and what is wrong with it."""
+    """Return the review of a run, or a note on why it cannot be used."""
     root = (folder.root / outcome.run).resolve()
     if not root.is_relative_to(folder.root.resolve()):
         return None, "its run folder is not in the batch's folder."
@@ -327,37 +318,37 @@ def _values(outcome: JobOutcome, review: Review | None) -> dict[Measure, float]:
     return values
 
 
-def _over_runs(measure: Measure, runs: Sequence[Ran]) -> Estimate:
-    """A measure over an objective's runs: tasks of all of them together for shares, else the mean."""
-    known = [ran for ran in runs if measure in ran.values]
+def _over_runs(measure: Measure, runs: Sequence[MeasuredRun]) -> Estimate:
+    """Estimate a measure over an objective's runs: for shares over all their tasks together, else the mean."""
+    known = [run for run in runs if measure in run.values]
     if not known or (measure == "cost_usd" and len(known) < len(runs)):
         return Estimate(value=None, n=0)
     if measure in SHARES:
-        below = [float(ran.outcome.totals.tasks) for ran in known]
-        above = [ran.values[measure] * tasks for ran, tasks in zip(known, below, strict=True)]
-        return _figure(sum(above) / sum(below), ratio_interval(above, below), len(known))
-    values = [ran.values[measure] for ran in known]
-    return _figure(sum(values) / len(values), mean_interval(values), len(values))
+        below = [float(run.outcome.totals.tasks) for run in known]
+        above = [run.values[measure] * tasks for run, tasks in zip(known, below, strict=True)]
+        return _estimate(sum(above) / sum(below), ratio_interval(above, below), len(known))
+    values = [run.values[measure] for run in known]
+    return _estimate(sum(values) / len(values), mean_interval(values), len(values))
 
 
 def _over_objectives(measure: Measure, rows: Sequence[SummaryRow]) -> Estimate:
-    """The mean of the objectives' values, each counted once; objectives are resampled."""
+    """Estimate the mean of the objectives' values, each counted once; objectives are resampled."""
     found = [row.figures[measure].value for row in rows]
     values = [value for value in found if value is not None]
     begun = sum(row.runs > row.not_begun for row in rows)
     if not values or (measure == "cost_usd" and len(values) < begun):
         return Estimate(value=None, n=0)
-    return _figure(sum(values) / len(values), mean_interval(values), len(values))
+    return _estimate(sum(values) / len(values), mean_interval(values), len(values))
 
 
-def _figure(value: float, interval: tuple[float, float] | None, number: int) -> Estimate:
+def _estimate(value: float, interval: tuple[float, float] | None, number: int) -> Estimate:
     low, high = interval or (None, None)
     return Estimate(value=value, low=low, high=high, n=number)
 
 
-def _row(name: str, expected: int, runs: Sequence[Ran], figures: dict[Measure, Estimate]) -> SummaryRow:
-    totals = [ran.outcome.totals for ran in runs]
-    states = Counter(ran.outcome.status for ran in runs)
+def _row(name: str, expected: int, runs: Sequence[MeasuredRun], figures: dict[Measure, Estimate]) -> SummaryRow:
+    totals = [run.outcome.totals for run in runs]
+    states = Counter(run.outcome.status for run in runs)
     costs = [t.cost_usd for t in totals]
     known = [cost for cost in costs if cost is not None]
     cost = sum(known) if len(known) == len(costs) else None
@@ -372,7 +363,7 @@ def _row(name: str, expected: int, runs: Sequence[Ran], figures: dict[Measure, E
         tasks=sum(t.tasks for t in totals),
         exit_ok=sum(t.exit_ok for t in totals),
         verified=verified,
-        outcomes=_rungs(t.outcomes for t in totals),
+        outcomes=_outcomes(t.outcomes for t in totals),
         figures=figures,
         tokens=sum(t.input_tokens + t.output_tokens for t in totals),
         cost_usd=cost,
@@ -381,27 +372,27 @@ def _row(name: str, expected: int, runs: Sequence[Ran], figures: dict[Measure, E
     )
 
 
-def _rungs(counts: Iterable[dict[str, int]]) -> dict[str, int]:
-    """Tasks by rung, in the order of the ladder."""
+def _outcomes(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Count tasks by outcome, in the order of the ladder."""
     total: Counter[str] = Counter()
     for one in counts:
         total.update(one)
-    order = [rung.value for rung in Rung]
+    order = [outcome.value for outcome in Outcome]
     return {name: total[name] for name in sorted(total, key=lambda n: (order.index(n) if n in order else 99, n))}
 
 
-def _notes(rows: Sequence[SummaryRow], runs: dict[tuple[str, int], Ran]) -> list[str]:
-    said = []
+def _notes(rows: Sequence[SummaryRow], runs: dict[tuple[str, int], MeasuredRun]) -> list[str]:
+    notes = []
     if rows and all(row.runs == 1 for row in rows):
-        said.append("Each objective ran once, so there is no interval per objective; --repeats K gives one.")
+        notes.append("Each objective ran once, so there is no interval per objective; --repeats K gives one.")
     same = []
     for row in rows:
-        own = [ran.values | {"wall_s": 0.0} for (name, _), ran in runs.items() if name == row.id]
+        own = [run.values | {"wall_s": 0.0} for (name, _), run in runs.items() if name == row.id]
         if len(own) > 1 and all(values == own[0] for values in own):
             same.append(row.id)
     if same:
-        said.append(f"All runs gave the same (as rules do), so that intervals have no width: {listing(same)}.")
-    return said
+        notes.append(f"All runs gave the same (as rules do), so that intervals have no width: {listing(same)}.")
+    return notes
 
 
 Key = tuple[str, int]
@@ -409,7 +400,7 @@ Unit = Literal["objective", "run"]
 
 
 def compare(a: BatchFolder, b: BatchFolder) -> Comparison:
-    """How batch B differs from batch A.
+    """Compare batch B with batch A.
 
     The unit is the objective: its difference is the mean of those of its pairs. With a single objective in common it
     is the run.
@@ -441,7 +432,7 @@ def compare(a: BatchFolder, b: BatchFolder) -> Comparison:
 
 
 def _difference(
-    measure: Measure, keys: Sequence[Key], a: Mapping[Key, Ran], b: Mapping[Key, Ran], unit: Unit
+    measure: Measure, keys: Sequence[Key], a: Mapping[Key, MeasuredRun], b: Mapping[Key, MeasuredRun], unit: Unit
 ) -> Difference:
     units: dict[object, list[tuple[float, float]]] = {}
     for key in keys:
@@ -467,5 +458,5 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _named(runs: Mapping[Key, Ran], others: Mapping[Key, Ran]) -> tuple[str, ...]:
+def _named(runs: Mapping[Key, MeasuredRun], others: Mapping[Key, MeasuredRun]) -> tuple[str, ...]:
     return tuple(f"{name} #{repeat}" for name, repeat in runs if (name, repeat) not in others)

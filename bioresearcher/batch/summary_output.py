@@ -1,8 +1,6 @@
-"""A summary in its forms, and the files of it in the batch's folder.
+"""A batch's summary and a comparison of two as tables, CSV, JSON and one HTML page.
 
-A batch's summary, and a comparison of two, as tables and CSV.
-
-A batch's summary as one HTML page in the style of the reports: no script, no request, everything escaped.
+The page is in the style of the run reports: no script, no request, everything escaped.
 """
 
 from __future__ import annotations
@@ -36,17 +34,17 @@ from bioresearcher.schemas.review import METRICS
 from bioresearcher.text.format import duration, moment
 from bioresearcher.text.visible import visible
 
-TITLES: Final[Mapping[Measure, str]] = {
-    "execution": "exit code 0", "verified": "verified", "completeness": "completeness",
-    "level_of_detail": "level of detail", "correctness": "correctness", "logical_soundness": "logical soundness",
-    "structural_soundness": "structural soundness", "tokens": "tokens a run", "cost_usd": "cost a run, USD",
+TITLES: Final[Mapping[Measure, str]] = {name: name.replace("_", " ") for name in MEASURES} | {
+    "execution": "exit code 0",
+    "tokens": "tokens a run",
+    "cost_usd": "cost a run, USD",
     "wall_s": "time a run",
-}  # fmt: skip
+}
 UNKNOWN: Final = "–"
 
 
-def shown(measure: Measure, value: float | None) -> str:
-    """A value in its unit: shares in percent, times as durations."""
+def formatted(measure: Measure, value: float | None) -> str:
+    """Return a value in its unit: shares in percent, times as durations."""
     if value is None:
         return UNKNOWN
     if measure in SHARES:
@@ -59,20 +57,20 @@ def shown(measure: Measure, value: float | None) -> str:
 
 
 def interval(measure: Measure, figure: Estimate) -> str:
-    """The interval, `[low, high]`; empty when there is none."""
+    """Return the interval as `[low, high]`; empty when there is none."""
     if figure.low is None or figure.high is None:
         return ""
-    low, high = shown(measure, figure.low), shown(measure, figure.high)
+    low, high = formatted(measure, figure.low), formatted(measure, figure.high)
     return f"[{low.removesuffix(' %')}, {high.removesuffix(' %')}]"
 
 
 def money(value: float | None) -> str:
-    """Dollars; a dash when not known."""
+    """Return dollars; a dash when not known."""
     return UNKNOWN if value is None else f"{value:.4f}"
 
 
-def how(summary: Summary | Comparison) -> str:
-    """How the intervals were made, in a sentence."""
+def method_text(summary: Summary | Comparison) -> str:
+    """Return the method of the intervals in a sentence."""
     method = summary.method
     what = "objectives" if isinstance(summary, Summary) or summary.unit == "objective" else "runs"
     over = (
@@ -88,7 +86,7 @@ def how(summary: Summary | Comparison) -> str:
 
 
 def as_table(summary: Summary) -> RenderableType:
-    """The summary for a terminal of 80 columns or more: success, scores, spending, outcomes."""
+    """Draw the summary for a terminal of 80 columns or more: success, scores, spending, outcomes."""
     rows = (*summary.objectives, summary.overall)
     success = _table(
         f"batch {visible(summary.name)}",
@@ -105,9 +103,9 @@ def as_table(summary: Summary) -> RenderableType:
         scores.add_row(row.id, *_all(METRICS, row), style=style)
         costs = (money(row.cost_usd), money(row.cost_per_verified_usd))
         spent.add_row(row.id, f"{row.tokens:,}", *costs, duration(row.wall_s), style=style)
-    rungs = ", ".join(f"{name} {number}" for name, number in summary.overall.outcomes.items()) or "none"
-    said = [f"outcomes of tasks: {rungs}", how(summary), *summary.notes]
-    return Group(success, Text(), scores, Text(), spent, Text(), *(Text(visible(line)) for line in said))
+    outcomes = ", ".join(f"{name} {number}" for name, number in summary.overall.outcomes.items()) or "none"
+    lines = [f"outcomes of tasks: {outcomes}", method_text(summary), *summary.notes]
+    return Group(success, Text(), scores, Text(), spent, Text(), *(Text(visible(line)) for line in lines))
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:
@@ -123,28 +121,27 @@ def _all(measures: Sequence[Measure], row: SummaryRow) -> list[str]:
 
 
 def _with_interval(measure: Measure, figure: Estimate) -> str:
-    return "\n".join(part for part in (shown(measure, figure.value), interval(measure, figure)) if part)
+    return "\n".join(part for part in (formatted(measure, figure.value), interval(measure, figure)) if part)
 
 
 def as_csv(summary: Summary) -> str:
-    """A line per objective and one for all of them; an empty cell is a value that is not known."""
+    """Return CSV: a line per objective and one for all; an empty cell is an unknown value."""
     rows = (*summary.objectives, summary.overall)
     rungs = list(summary.overall.outcomes)
-    plain = ["id", "runs", "done", "failed", "stopped", "not_begun", "tasks", "exit_ok", "verified", "tokens",
-             "cost_usd", "wall_s", "cost_per_verified_usd"]  # fmt: skip
-    made = io.StringIO()
-    writer = csv.writer(made, lineterminator="\n")
+    plain = [name for name in SummaryRow.model_fields if name not in {"outcomes", "figures"}]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
     parts = [f"{name}{tail}" for name in MEASURES for tail in ("_mean", "_low", "_high", "_n")]
     writer.writerow([*plain, *(f"tasks_{name}" for name in rungs), *parts])
     for row in rows:
         figures = [row.figures[name] for name in MEASURES]
         numbers = [x for f in figures for x in (f.value, f.low, f.high, f.n)]
         writer.writerow([*(getattr(row, name) for name in plain), *(row.outcomes.get(n, 0) for n in rungs), *numbers])
-    return made.getvalue()
+    return text.getvalue()
 
 
 def compared(comparison: Comparison) -> RenderableType:
-    """The comparison for a terminal."""
+    """Draw the comparison for a terminal."""
     table = Table(
         title=f"A {visible(comparison.a)}\nB {visible(comparison.b)}", title_justify="left", box=None, pad_edge=False
     )
@@ -153,12 +150,12 @@ def compared(comparison: Comparison) -> RenderableType:
         table.add_column(name, justify="right", no_wrap=name != "interval")
     for one in comparison.differences:
         table.add_row(*_compared(one))
-    said = [f"{comparison.pairs} pairs of runs, {comparison.objectives} objectives in both.", how(comparison)]
+    lines = [f"{comparison.pairs} pairs of runs, {comparison.objectives} objectives in both.", method_text(comparison)]
     for name, found in (("A", comparison.only_a), ("B", comparison.only_b)):
-        said += [f"only in {name}: {', '.join(found)}"] if found else []
+        lines += [f"only in {name}: {', '.join(found)}"] if found else []
     if comparison.changed:
-        said.append(f"not the same objective in both (text, inputs or settings): {', '.join(comparison.changed)}")
-    return Group(table, Text(), *(Text(visible(line)) for line in (*said, *comparison.notes)))
+        lines.append(f"not the same objective in both (text, inputs or settings): {', '.join(comparison.changed)}")
+    return Group(table, Text(), *(Text(visible(line)) for line in (*lines, *comparison.notes)))
 
 
 def _compared(one: Difference) -> list[str]:
@@ -171,16 +168,16 @@ def _compared(one: Difference) -> list[str]:
         span = f"[{_signed(measure, figure.low)}, {_signed(measure, figure.high)}]"
     p = UNKNOWN if one.p is None else f"{one.p:.3f}" if one.p >= 0.001 else "<0.001"
     units = f"{one.more}/{one.less}/{one.same}"
-    return [TITLES[measure], shown(measure, one.a), shown(measure, one.b), change, span, units, p]
+    return [TITLES[measure], formatted(measure, one.a), formatted(measure, one.b), change, span, units, p]
 
 
 def _signed(measure: Measure, value: float) -> str:
-    text = shown(measure, abs(value)).removesuffix(" %")
+    text = formatted(measure, abs(value)).removesuffix(" %")
     return f"−{text}" if value < 0 else text
 
 
 def as_html(summary: Summary) -> str:
-    """The page. The same summary gives the same text, byte for byte."""
+    """Return the HTML page; the same summary gives the same text, byte for byte."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -190,15 +187,12 @@ def as_html(summary: Summary) -> str:
     tones = {rung.value: outcome_tone(rung) for rung in Outcome}
     return environment.from_string(source).render(
         s=summary, rows=(*summary.objectives, summary.overall), css=css, csp=csp, titles=TITLES, metrics=METRICS,
-        tones=tones, how=how(summary), shown=shown, interval=interval, unknown=UNKNOWN,
+        tones=tones, how=method_text(summary), shown=formatted, interval=interval, unknown=UNKNOWN,
     )  # fmt: skip
 
 
-FORMS = ("csv", "json", "html")
-
-
 def as_text(summary: Summary, form: str) -> str:
-    """The summary as `csv`, `json` or `html`."""
+    """Return the summary as `csv`, `json` or `html`."""
     if form == "json":
         return summary.model_dump_json(indent=2) + "\n"
     return as_csv(summary) if form == "csv" else as_html(summary)
@@ -211,6 +205,6 @@ def write_summary(folder: BatchFolder) -> Summary:
         WorkspaceError: The folder cannot be written.
     """
     summary = summarise(folder)
-    for form in FORMS:
+    for form in ("csv", "json", "html"):
         write_text(folder.path(f"summary.{form}"), as_text(summary, form))
     return summary

@@ -1,6 +1,6 @@
-"""What the process of one job does, which `start` begins; the job comes as JSON on standard input.
+"""The process of one job, begun by `start`; the job comes as JSON on standard input.
 
-On standard output it writes a line of JSON whenever something moved (`{"progress": …}`) and one at its end
+On standard output it writes a line of JSON for each progress (`{"progress": …}`) and one at its end
 (`{"outcome": …}`); whatever else is printed goes to standard error. SIGTERM asks it to stop at the next step border, a
 second one to stop at once.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from bioresearcher.batch.folder import SPENT
 from bioresearcher.batch.schema import BatchJob, JobOutcome, JobProgress, Status
-from bioresearcher.batch.shared_budget import Spent, Together, meter_with
+from bioresearcher.batch.shared_budget import BatchBudget, Spent
 from bioresearcher.errors import BioresearcherError, InputsChangedError, StoppedError
 from bioresearcher.events import Event, now
 from bioresearcher.graph.prepare import RunInputs
@@ -32,35 +32,37 @@ from bioresearcher.schemas.run import RunRecord, Totals
 from bioresearcher.settings import Settings
 
 _PATIENCE_S = 20.0
-"""How long the process that worked on the run before, and is being killed, may take to let go of it."""
+"""Seconds for which a killed process that worked on the run before may still hold its lock."""
 
 
 def main() -> int:
-    """Carry out the job; the exit code is always 0 when there is an outcome."""
+    """Carry out the job; return 0, as even a failure is an outcome."""
     job = BatchJob.model_validate_json(sys.stdin.buffer.read())
-    told = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
     keep_lean()
-    outcome = asyncio.run(carry_out(job, lambda p: print(f'{{"progress": {p.model_dump_json()}}}', file=told)))
-    print(f'{{"outcome": {outcome.model_dump_json()}}}', file=told)
+    outcome = asyncio.run(carry_out(job, lambda p: print(f'{{"progress": {p.model_dump_json()}}}', file=replies)))
+    print(f'{{"outcome": {outcome.model_dump_json()}}}', file=replies)
     return 0
 
 
 async def carry_out(job: BatchJob, tell: Callable[[JobProgress], None]) -> JobOutcome:
-    """Run, or go on with, the job's run in this process. Whatever goes wrong is an outcome."""
+    """Run or resume the job's run in this process. Whatever goes wrong is an outcome."""
     started, folder = now(), RunFolder(job.run)
-    watched = Watched(folder, tell)
-    status, code, reason = "failed", 5, ""
+    progress = ProgressReporter(folder, tell)
+    status: Status = "failed"
+    code, reason = 5, ""
     try:
         await _wait_for(folder.path("lock"))
         try:
-            record = await _with_signals(_runner(job, folder, watched.event))
-        except InputsChangedError:  # they were corrected since: what was done with the old ones is set aside
+            record = await _with_signals(_runner(job, folder, progress.event))
+        except InputsChangedError:  # they were corrected since: the run with the old ones is set aside
             _set_aside(job.run)
-            record = await _with_signals(_runner(job, folder, watched.event))
-        status, code, reason = (
-            ("done", 0, "") if record.status == "done" else ("stopped", StoppedError.exit_code, record.stopped_by)
-        )
+            record = await _with_signals(_runner(job, folder, progress.event))
+        if record.status == "done":
+            status, code = "done", 0
+        else:
+            status, code, reason = "stopped", StoppedError.exit_code, record.stopped_by
     except asyncio.CancelledError:
         status, code, reason = "stopped", StoppedError.exit_code, "stopped at once"
     except BioresearcherError as error:
@@ -83,17 +85,16 @@ def _set_aside(run: Path) -> None:
 
 
 def outcome_of(
-    job: BatchJob, status: str, code: int, reason: str, started: str, *, peak_mb: float | None = None
+    job: BatchJob, status: Status, code: int, reason: str, started: str, *, peak_mb: float | None = None
 ) -> JobOutcome:
-    """The outcome of a job, with the totals that its run folder has."""
-    said: Status = "done" if status == "done" else "stopped" if status == "stopped" else "failed"
+    """Return the outcome of a job, with the totals of its run folder."""
     return JobOutcome(
         id=job.id,
         repeat=job.repeat,
         seed=job.seed,
         digest=job.digest,
         run=job.run.relative_to(job.batch),
-        status=said,
+        status=status,
         exit_code=code,
         reason=reason,
         totals=totals_of(job.run),
@@ -105,7 +106,7 @@ def outcome_of(
 
 
 def totals_of(run: Path) -> Totals:
-    """The totals of a run folder; of one without a manifest that can be read they are all 0."""
+    """Return the totals of a run folder; all 0 when its manifest is missing or unreadable."""
     try:
         return read_record(RunFolder(run)).totals
     except BioresearcherError:
@@ -113,7 +114,7 @@ def totals_of(run: Path) -> Totals:
 
 
 def _runner(job: BatchJob, folder: RunFolder, listener: Callable[[Event], None]) -> Runner:
-    together = Together(Spent(job.batch / SPENT), job.together, job.until, job.run.name)
+    budget = BatchBudget(Spent(job.batch / SPENT), job.together, job.until, job.run.name)
     return Runner(
         folder,
         RunInputs(job.objective, job.papers, job.data),
@@ -121,12 +122,12 @@ def _runner(job: BatchJob, folder: RunFolder, listener: Callable[[Event], None])
         listener=listener,
         command=job.command,
         backend_reason=job.backend_reason,
-        make_meter=meter_with(together),
+        make_meter=budget.meter,
     )
 
 
 async def _with_signals(runner: Runner) -> RunRecord:
-    """The run; the first SIGTERM stops it at the next border, the second at once."""
+    """Run; the first SIGTERM stops it after the running steps, the second at once."""
     loop, task, asked = asyncio.get_running_loop(), asyncio.ensure_future(runner.run()), asyncio.Event()
 
     def on_signal() -> None:
@@ -142,7 +143,7 @@ async def _with_signals(runner: Runner) -> RunRecord:
 
 
 async def _wait_for(lock: Path) -> None:
-    """Wait a while for a lock whose owner is about to die; who holds it longer is told when it is taken."""
+    """Wait a while for a lock whose owner is being killed; a longer holder makes taking it fail later."""
     end = time.monotonic() + _PATIENCE_S
     while lock.exists() and time.monotonic() < end:
         held = take_lock(lock)
@@ -153,12 +154,12 @@ async def _wait_for(lock: Path) -> None:
 
 
 def _peak_mb() -> float:
-    """The largest resident memory of this process, in MB."""
+    """Return the largest resident memory of this process, in MB."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 
 
-class Watched:
-    """What a run shows of itself, made from its events and told when it changes."""
+class ProgressReporter:
+    """Makes the progress of a run from its events and passes it on when it changes."""
 
     def __init__(self, folder: RunFolder, tell: Callable[[JobProgress], None]) -> None:
         self._folder = folder
@@ -172,7 +173,7 @@ class Watched:
         )
 
     def event(self, event: Event) -> None:
-        """Take note of an event."""
+        """Update the progress."""
         change: dict[str, object] = {}
         if event.kind == "step" and event.state == "start":
             change["stage"] = event.stage
@@ -180,18 +181,18 @@ class Watched:
             change = self._spent(event)
         if event.state == "done" and (event.kind == "task" or event.stage == "extract_tasks"):
             change |= self._tasks()
-        shown = self._now.model_copy(update=change)
-        if shown != self._now:
-            self._now = shown
-            self._tell(shown)
+        changed = self._now.model_copy(update=change)
+        if changed != self._now:
+            self._now = changed
+            self._tell(changed)
 
     def _spent(self, event: Event) -> dict[str, object]:
         numbers = [event.data.get(name) for name in ("input_tokens", "output_tokens")]
         cost, before = event.data.get("cost_usd"), self._now.cost_usd
-        known = isinstance(cost, int | float) and before is not None
+        total = before + cost if before is not None and isinstance(cost, int | float) else None
         return {
             "tokens": self._now.tokens + sum(int(n) for n in numbers if isinstance(n, int | float)),
-            "cost_usd": before + cost if known else None,  # type: ignore[operator]
+            "cost_usd": total,
         }
 
     def _tasks(self) -> dict[str, object]:

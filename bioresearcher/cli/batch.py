@@ -1,9 +1,4 @@
-"""`bioresearcher batch`: many objectives from a file, each in a process of its own.
-
-`bioresearcher batch summary`: what came of a batch, with intervals.
-
-`bioresearcher batch compare`: two batches, paired by objective and repeat.
-"""
+"""`bioresearcher batch`: many objectives from a file, each in a process of its own; their summary and comparison."""
 
 from __future__ import annotations
 
@@ -11,7 +6,14 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from bioresearcher.cli.options import Commands, add_model_options, add_place_options, add_where_options
+from bioresearcher.cli.options import (
+    SANDBOXES,
+    Commands,
+    add_budget_options,
+    add_model_options,
+    add_place_options,
+    add_where_options,
+)
 
 EPILOG = """examples:
   bioresearcher batch objectives.jsonl --check
@@ -25,7 +27,7 @@ FILE is JSONL, CSV, YAML (a list) or TOML (tables [[objectives]]). An objective 
 may have `conditions`, `requirements`, `papers`, `data`, `settings` (as in bioresearcher.toml), `budget` (max_usd,
 max_tokens, max_minutes) and `repeats`; paths are relative to FILE. In CSV, settings and budget are columns such as
 settings.max_papers and budget.max_usd, and lists have one item a line within their cell. The whole file is checked
-before anything starts. Flags win over an objective's settings; gates are answered as by --yes of `run`.
+before anything starts. Flags win over an objective's settings; approvals are given as by --yes of `run`.
 
 The same command again goes on: what is done is left alone, what stopped, died or failed is taken up in its run folder,
 an objective that was changed in the file is run anew. Everything lies in workspace/batches/NAME.
@@ -35,7 +37,7 @@ exit codes: 0 all done · 2 wrong use, or mistakes in FILE (nothing was started)
 
 
 def _count(most: int) -> Callable[[str], int]:
-    """A whole number from 1 to `most`, for argparse."""
+    """Return a parser of whole numbers from 1 to `most`, for argparse."""
 
     def number(text: str) -> int:
         if not text.strip().isascii() or not text.strip().isdigit() or not 1 <= int(text) <= most:
@@ -64,58 +66,47 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--json", action="store_true", help="print the outcomes as JSON at the end and nothing else")
     parser.add_argument("--quiet", action="store_true", help="print the batch's folder and nothing else")
     parser.add_argument("--only-own", action=argparse.BooleanOptionalAction, help="as of `run`")
-    parser.add_argument("--sandbox", choices=("auto", "bubblewrap", "container", "none"), help="as of `run`")
+    parser.add_argument("--sandbox", choices=SANDBOXES, help="as of `run`")
     parser.add_argument("--max-papers", type=int, metavar="N", help="papers read at most, for each objective")
     parser.add_argument("--max-parts", type=int, metavar="N", help="parts of each protocol at most")
     add_model_options(parser)
-    budget = parser.add_argument_group("budget", "Of all objectives together, beside the `budget` of each in FILE.")
-    budget.add_argument("--max-usd", type=float, metavar="USD", help="money all may spend on models")
-    budget.add_argument("--max-tokens", type=int, metavar="N", help="tokens all may use, in and out")
-    budget.add_argument("--max-minutes", type=float, metavar="MIN", help="time the batch may take")
-    budget.add_argument("--prices", type=Path, metavar="FILE", help="own prices of models (TOML)")
+    add_budget_options(parser, "all runs", "Of all objectives together, beside the `budget` of each in FILE.")
     add_where_options(parser)
     add_place_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, and carry out; the exit code."""
-    if args.check:
-        from bioresearcher.cli.batch_run import check
+    """Check and carry out; return the exit code."""
+    from bioresearcher.cli.batch_run import check, start
 
-        return check(args)
-    from bioresearcher.cli.batch_run import start
-
-    return start(args)
-
-
-FORMATS = ("table", "csv", "json", "html")
+    return check(args) if args.check else start(args)
 
 
 def add_summary_parser(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add the command; the line `batch summary` comes in as one word (see `app`)."""
+    """Add the command; `app` passes `batch summary` as one word."""
     parser = commands.add_parser(
         "batch summary",
         description="Success, scores, outcomes, tokens, cost and time of a batch, per objective and over all, with "
         "bootstrap intervals. Each start of a batch also writes it into its folder (summary.csv, .json, .html).",
     )
     parser.add_argument("batch", type=Path, metavar="BATCH", help="a batch's folder, or its name in the workspace")
-    parser.add_argument("--format", choices=FORMATS, default="table", help="what is printed (table)")
+    parser.add_argument(
+        "--format", choices=("table", "csv", "json", "html"), default="table", help="what is printed (table)"
+    )
     parser.add_argument("--workspace", type=Path, default=Path("workspace"), metavar="DIR", help="(./workspace)")
     parser.set_defaults(run=summarise)
 
 
 def summarise(args: argparse.Namespace) -> int:
-    """Print it; the exit code."""
+    """Print the summary of a batch; return the exit code."""
+    from rich.console import Console
+
     from bioresearcher.batch.summary import find_batch, summarise
-    from bioresearcher.batch.summary_output import as_text
+    from bioresearcher.batch.summary_output import as_table, as_text
 
     summary = summarise(find_batch(args.batch, args.workspace))
     if args.format == "table":
-        from rich.console import Console
-
-        from bioresearcher.batch.summary_output import as_table
-
         Console(highlight=False).print(as_table(summary))
     else:
         print(as_text(summary, args.format), end="")
@@ -123,10 +114,10 @@ def summarise(args: argparse.Namespace) -> int:
 
 
 def add_compare_parser(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add the command; the line `batch compare` comes in as one word (see `app`)."""
+    """Add the command; `app` passes `batch compare` as one word."""
     parser = commands.add_parser(
         "batch compare",
-        description="How batch B differs from batch A: differences over the same objectives and repeats, with "
+        description="Differences of batch B from batch A over the same objectives and repeats, with "
         "bootstrap intervals and a sign-flip test. What only one of them has is listed.",
     )
     parser.add_argument("a", type=Path, metavar="A", help="a batch's folder, or its name in the workspace")
@@ -137,16 +128,15 @@ def add_compare_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def compare(args: argparse.Namespace) -> int:
-    """Compare, and print it; the exit code."""
+    """Print the comparison of two batches; return the exit code."""
+    from rich.console import Console
+
     from bioresearcher.batch.summary import compare, find_batch
+    from bioresearcher.batch.summary_output import compared
 
     comparison = compare(find_batch(args.a, args.workspace), find_batch(args.b, args.workspace))
     if args.json:
         print(comparison.model_dump_json(indent=2))
-        return 0
-    from rich.console import Console
-
-    from bioresearcher.batch.summary_output import compared
-
-    Console(highlight=False).print(compared(comparison))
+    else:
+        Console(highlight=False).print(compared(comparison))
     return 0

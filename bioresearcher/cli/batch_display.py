@@ -1,77 +1,49 @@
-"""Showing how a batch goes: a live table in a terminal, a line per event elsewhere, nothing when asked."""
+"""The progress of a batch: a live table in a terminal, a line per event elsewhere, nothing when asked."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bioresearcher.batch.run import Display
 from bioresearcher.batch.schema import BatchJob, JobOutcome, JobProgress
+from bioresearcher.cli.output import say
 from bioresearcher.text.format import duration
 from bioresearcher.text.visible import one_line
 
 STYLES = {"done": "green", "failed": "red", "stopped": "yellow", "running": "cyan"}
 _WIDE = 76
-"""Columns of a terminal from which on all that is known of a run is shown; below, only its state and time."""
+"""Columns of a terminal from which on all columns are shown; below, only state and time of a run."""
 _RECENT = 200
-"""Runs that ended and are still remembered for the table; more than a screen has lines."""
+"""Ended runs that are kept for the table; more than a screen has lines."""
 
 
 @dataclass
 class _Row:
-    """A run in the table."""
+    """A row of the table: a run."""
 
     name: str
     state: str = "running"
-    shown: JobProgress = field(default_factory=JobProgress)
+    progress: JobProgress = field(default_factory=JobProgress)
     since: float = field(default_factory=time.monotonic)
     seconds: float | None = None
     reason: str = ""
 
 
 def run_name(item: BatchJob | JobOutcome) -> str:
-    """A run in a few words: the objective's id, and which repeat when it is not the first."""
+    """Return a run's name: the objective's id, and the repeat when it is not the first."""
     return item.id if item.repeat == 1 else f"{item.id} · {item.repeat}"
 
 
-class Display:
-    """Shows nothing but keeps the counts; the base of the others."""
-
-    def __init__(self, runs: int, done: Sequence[JobOutcome]) -> None:
-        self._runs = runs
-        self._states: Counter[str] = Counter(outcome.status for outcome in done)
-
-    def started(self, job: BatchJob) -> None:
-        """A run begins."""
-
-    def moved(self, job: BatchJob, progress: JobProgress) -> None:
-        """A run is further."""
-
-    def ended(self, outcome: JobOutcome) -> None:
-        """A run ended."""
-        self._states[outcome.status] += 1
-
-    def note(self, text: str) -> None:
-        """Something the person should know."""
-
-    def __enter__(self) -> Display:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-
 class Lines(Display):
-    """A line when a run begins and when it ends, for logs and pipes."""
+    """A display of a line when a run begins and when it ends, for logs and pipes."""
 
     def __init__(self, console: Console, runs: int, done: Sequence[JobOutcome]) -> None:
         super().__init__(runs, done)
@@ -98,7 +70,7 @@ class Lines(Display):
 
 
 class LiveTable(Display):
-    """A table that is drawn anew as runs go on: those that run, then those that ended last, as far as there is room."""
+    """A live table: the running runs, then those that ended last, as many as fit."""
 
     def __init__(self, console: Console, runs: int, done: Sequence[JobOutcome]) -> None:
         super().__init__(runs, done)
@@ -114,30 +86,28 @@ class LiveTable(Display):
         self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         try:
             self._live.stop()
         except OSError:  # the terminal is gone
             return
 
     def started(self, job: BatchJob) -> None:
-        """A row more."""
+        """Add a row."""
         self._running[job.id, job.repeat] = _Row(run_name(job))
 
     def moved(self, job: BatchJob, progress: JobProgress) -> None:
-        """Its row says so."""
+        """Update its row."""
         if (job.id, job.repeat) in self._running:
-            self._running[job.id, job.repeat].shown = progress
+            self._running[job.id, job.repeat].progress = progress
 
     def ended(self, outcome: JobOutcome) -> None:
-        """Its row goes to those that ended; what did not go well is also said above the table."""
+        """Move its row to those that ended, and print the end above the table."""
         super().ended(outcome)
         row = self._running.pop((outcome.id, outcome.repeat), _Row(run_name(outcome)))
         t = outcome.totals
         row.state, row.reason, row.seconds = outcome.status, outcome.reason, time.monotonic() - row.since
-        row.shown = JobProgress(
+        row.progress = JobProgress(
             tasks=t.tasks, verified=t.verified, tokens=t.input_tokens + t.output_tokens, cost_usd=t.cost_usd
         )
         self._ended.appendleft(row)
@@ -148,7 +118,7 @@ class LiveTable(Display):
         say(self._console, text)
 
     def render(self) -> RenderableType:
-        """The table and the counts, as high as the terminal allows."""
+        """Return the table and the counts, as high as the terminal allows."""
         room = max(1, self._console.height - 5)
         rows = [*self._running.values(), *self._ended][:room]
         wide = self._console.width >= _WIDE
@@ -165,8 +135,8 @@ class LiveTable(Display):
 
     @staticmethod
     def _cells(row: _Row) -> tuple[Text, ...]:
-        """State, stage or reason, tasks, tokens, cost, time."""
-        p = row.shown
+        """Return state, stage or reason, tasks, tokens, cost, time."""
+        p = row.progress
         seconds = row.seconds if row.seconds is not None else time.monotonic() - row.since
         return (
             Text(row.state, style=STYLES[row.state]),
@@ -187,14 +157,14 @@ class LiveTable(Display):
 
 
 def _clock(seconds: float) -> str:
-    """`3:20` or `2:05:00`, which stays as wide as it is from one second to the next."""
+    """Return `3:20` or `2:05:00`, whose width does not change with each second."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _ended_text(outcome: JobOutcome) -> str:
-    """What came of a run, in a line."""
+    """Return the end of a run in a line."""
     if outcome.status != "done":
         return f"{outcome.status}: {one_line(outcome.reason, 300)}"
     t = outcome.totals
@@ -202,16 +172,8 @@ def _ended_text(outcome: JobOutcome) -> str:
     return f"done, {t.verified} of {t.tasks} tasks verified{tokens}, {duration(t.wall_s)}"
 
 
-def say(console: Console, text: str) -> None:
-    """Print a line; a terminal that is gone is no reason to stop."""
-    try:
-        console.print(text, soft_wrap=True, markup=False)
-    except OSError:
-        return
-
-
 def make_display(console: Console, runs: int, done: Sequence[JobOutcome], *, silent: bool) -> Display:
-    """The display for a console."""
+    """Return the display that fits a console."""
     if silent:
         return Display(runs, done)
     return LiveTable(console, runs, done) if console.is_terminal else Lines(console, runs, done)

@@ -1,17 +1,9 @@
-"""Starting a batch, going on with it, and what is said at its end.
-
-`bioresearcher batch --check`: the file is checked, and nothing else.
-
-Where a batch's runs are carried out: on this machine, or on the workers of a Dask scheduler.
-
-What a batch will cost, shown before anything is started, and the question whether it may.
-"""
+"""The work of `bioresearcher batch`: check the file, ask for the cost, carry out, print the end."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -26,7 +18,7 @@ from rich.console import Console
 
 from bioresearcher.batch.check import BatchFile, BatchFileError, CheckedEntry, load_batch_file
 from bioresearcher.batch.folder import SPENT, BatchFolder
-from bioresearcher.batch.local import Executor
+from bioresearcher.batch.local import Executor, LocalExecutor
 from bioresearcher.batch.plan import (
     Backends,
     BatchOptions,
@@ -40,11 +32,12 @@ from bioresearcher.batch.plan import (
     tasks_inside,
     work_of,
 )
-from bioresearcher.batch.run import BatchRun
+from bioresearcher.batch.run import BatchRun, Display
 from bioresearcher.batch.schema import BatchPlan, JobOutcome
 from bioresearcher.batch.shared_budget import Spent
 from bioresearcher.batch.summary_output import write_summary
-from bioresearcher.cli.batch_display import Display, make_display
+from bioresearcher.cli.batch_display import make_display
+from bioresearcher.cli.output import console_for, cost_text, print_json, say
 from bioresearcher.cli.spending import confirm
 from bioresearcher.errors import InputError
 from bioresearcher.graph.lock import RunLock
@@ -61,20 +54,60 @@ if TYPE_CHECKING:
     from distributed import Security
 
     from bioresearcher.batch.dask_worker import WorkerRequest
-    from bioresearcher.batch.local import Executor
+
+_LOOKED_AT = 20
+"""Objectives whose papers and data are read for the forecast; more are taken to be like them."""
+STOPPED, FAILED = 3, 4
 
 
 @dataclass(frozen=True)
 class Placement:
-    """How many runs go side by side, tasks inside of each, and what makes the executor."""
+    """A choice of machines: runs side by side, tasks inside of each run, and a function that makes the executor."""
 
     slots: int | None
     inside: int | None
     make: Callable[[int], Executor]
 
 
-def where(args: argparse.Namespace, workspace: Path) -> Placement:
-    """Where the runs of a batch go, after it was made sure that they can. Nothing is written before that is sure.
+def start(args: argparse.Namespace) -> int:
+    """Start a batch or go on with it; return the exit code."""
+    keep_lean()
+    console = console_for(args)
+    file = load_batch_file(args.file, vars(args))
+    place = _placement(args, file.settings.workspace)
+    options = BatchOptions(
+        args.jobs or place.slots or os.cpu_count() or 1, args.repeats, _budget(args), ("bioresearcher", *sys.argv[1:])
+    )
+    backends = settle_backends(file, options.budget)
+    say(console, *described(file, backends))
+    _agree(file, options, backends, args, console)
+    folder = batch_folder(file.settings.workspace, file.path, args.name)
+    with RunLock(RunFolder(folder.root)):
+        plan, notes = make_plan(folder, file, options, named=args.name is not None)
+        outcomes, stopped_by = _carry_out(folder, file, plan, backends, args, console, notes, place)
+        write_summary(folder)
+    return _tell_end(folder, plan, outcomes, stopped_by, args, console)
+
+
+def check(args: argparse.Namespace) -> int:
+    """Check the file only; return the exit code."""
+    try:
+        file = load_batch_file(args.file, vars(args))
+    except BatchFileError as error:
+        if args.json:
+            print_json({"problems": [vars(p) for p in error.problems]})
+            return error.exit_code
+        raise
+    if args.json:
+        print_json({"objectives": len(file.ready), "problems": []})
+    elif not args.quiet:
+        runs = sum(one.entry.repeats or args.repeats for one in file.ready)
+        print(f"{args.file}: {count_of(len(file.ready), 'objective')}, {count_of(runs, 'run')}; nothing is wrong")
+    return 0
+
+
+def _placement(args: argparse.Namespace, workspace: Path) -> Placement:
+    """Choose the machines and make sure that they can do the work. Nothing is written before that is sure.
 
     Raises:
         InputError: Options do not fit, the cluster's file is wrong, or a package is missing.
@@ -85,8 +118,6 @@ def where(args: argparse.Namespace, workspace: Path) -> Placement:
     if args.executor == "local":
         if named:
             raise InputError(f"--{named[0]} goes with --executor dask.")
-        from bioresearcher.batch.local import LocalExecutor
-
         return Placement(None, None, LocalExecutor)
     if len(named) != 1:
         raise InputError("--executor dask needs one of --scheduler ADDRESS and --cluster FILE.")
@@ -94,53 +125,38 @@ def where(args: argparse.Namespace, workspace: Path) -> Placement:
 
 
 def _dask(args: argparse.Namespace, folder: Path) -> Placement:
-    import asyncio
+    from bioresearcher.batch import dask_cluster as dask
 
-    from bioresearcher.batch.dask_cluster import (
-        DaskExecutor,
-        Tls,
-        check_address,
-        check_here,
-        need,
-        probe_in,
-        read_cluster,
-        start_cluster,
-    )
-
-    need("distributed", "dask")
-    security = Tls(args.tls_ca, args.tls_cert, args.tls_key).security()
-    cluster = None
+    dask.need("distributed", "dask")
+    security = dask.Tls(args.tls_ca, args.tls_cert, args.tls_key).security()
     if args.scheduler:
-        check_address(args.scheduler)
-    else:
-        need("dask_jobqueue", "cluster")
-        cluster = read_cluster(args.cluster)
-        check_here(cluster)
-    if cluster is not None:
-        begun, ask = cluster, probe_in(folder)
-        return Placement(
-            begun.slots, begun.tasks_inside,
-            lambda slots: DaskExecutor(lambda: start_cluster(begun, security), slots, ask, security=security),
-        )  # fmt: skip
-    threads, seen = asyncio.run(_threads(args.scheduler, security, folder))
-    return Placement(threads, 1, lambda slots: DaskExecutor(args.scheduler, slots, seen, security=security))
+        dask.check_address(args.scheduler)
+        threads, asked = asyncio.run(_threads(args.scheduler, security, folder))
+        return Placement(threads, 1, lambda slots: dask.DaskExecutor(args.scheduler, slots, asked, security=security))
+    dask.need("dask_jobqueue", "cluster")
+    cluster = dask.read_cluster(args.cluster)
+    dask.check_here(cluster)
+    request = dask.probe_in(folder)
+
+    def make(slots: int) -> Executor:
+        return dask.DaskExecutor(lambda: dask.start_cluster(cluster, security), slots, request, security=security)
+
+    return Placement(cluster.slots, cluster.tasks_inside, make)
 
 
 async def _threads(address: str, security: Security | None, folder: Path) -> tuple[int, WorkerRequest]:
-    """How many threads a scheduler's workers have, and what they were asked."""
+    """Return the number of threads of a scheduler's workers, and the request they were probed with."""
     from bioresearcher.batch.dask_cluster import connected, fit, probe_in
 
     async with connected(address, security) as client:
-        ask = probe_in(folder)
-        return await fit(client, ask), ask
+        request = probe_in(folder)
+        return await fit(client, request), request
 
 
-_LOOKED_AT = 20
-"""Objectives whose papers and data are looked at for the forecast; more are taken to be like them."""
-
-
-def agree(file: BatchFile, wish: BatchOptions, backends: Backends, args: argparse.Namespace, console: Console) -> None:
-    """Show what the runs with each set of models will take, and ask when they cost money.
+def _agree(
+    file: BatchFile, options: BatchOptions, backends: Backends, args: argparse.Namespace, console: Console
+) -> None:
+    """Print the forecast of the runs with each set of models, and ask when they cost money.
 
     Raises:
         InputError: It has to be asked, but there is no terminal.
@@ -154,60 +170,35 @@ def agree(file: BatchFile, wish: BatchOptions, backends: Backends, args: argpars
             groups.setdefault(id(choice), []).append(one)
             choices[id(choice)] = choice
     for key, ready in groups.items():
-        runs = sum(one.entry.repeats or wish.repeats for one in ready)
+        runs = sum(one.entry.repeats or options.repeats for one in ready)
         looked_at = ready[:_LOOKED_AT]
         note = "" if len(ready) == len(looked_at) else f", judged by the first {len(looked_at)}"
-        console.print(f"{count_of(runs, 'run')} with models{note}:", soft_wrap=True, markup=False)
+        say(console, f"{count_of(runs, 'run')} with models{note}:")
         interactive = sys.stdin.isatty() and console.is_terminal
-        forecast = _of_all(looked_at, runs, wish, choices[key])
-        confirm(forecast, yes=args.yes, budget=wish.budget, console=console, interactive=interactive)
+        forecast = _forecast(looked_at, runs, options, choices[key])
+        confirm(forecast, yes=args.yes, budget=options.budget, console=console, interactive=interactive)
 
 
-def _of_all(looked_at: Sequence[CheckedEntry], runs: int, wish: BatchOptions, choice: SelectedBackend) -> Forecast:
-    """The forecast of all runs: those that were looked at with their repeats, scaled to all."""
-    seen = sum(one.entry.repeats or wish.repeats for one in looked_at)
+def _forecast(looked_at: Sequence[CheckedEntry], runs: int, options: BatchOptions, choice: SelectedBackend) -> Forecast:
+    """Return the forecast of all runs, scaled from the entries that were looked at with their repeats."""
+    seen = sum(one.entry.repeats or options.repeats for one in looked_at)
     steps: list[StepForecast] = []
     found: Forecast | None = None
     for one in looked_at:
         found = forecast_of(one.inputs, choice.applied(one.settings))
-        times = (one.entry.repeats or wish.repeats) * runs / seen
+        times = (one.entry.repeats or options.repeats) * runs / seen
         steps.extend(step.times(times) for step in found.steps)
     return Forecast(steps=tuple(steps), models=found.models if found else {})
 
 
-STOPPED, FAILED = 3, 4
-
-
-def start(args: argparse.Namespace) -> int:
-    """Start a batch or go on with it; the exit code."""
-    keep_lean()
-    console = Console(stderr=args.json or args.quiet, quiet=args.quiet, highlight=False)
-    file = load_batch_file(args.file, vars(args))
-    place = where(args, file.settings.workspace)
-    wish = BatchOptions(
-        args.jobs or place.slots or os.cpu_count() or 1, args.repeats, _budget(args), ("bioresearcher", *sys.argv[1:])
-    )
-    backends = settle_backends(file, wish.budget)
-    for line in described(file, backends):
-        console.print(line, soft_wrap=True, markup=False)
-    agree(file, wish, backends, args, console)
-    folder = batch_folder(file.settings.workspace, file.path, args.name)
-    with RunLock(RunFolder(folder.root)):
-        plan, notes = make_plan(folder, file, wish, named=args.name is not None)
-        outcomes, stopped_by = _carry_out(folder, file, plan, backends, args, console, notes, place)
-        write_summary(folder)
-    return _tell_end(folder, plan, outcomes, stopped_by, args, console)
-
-
 def _budget(args: argparse.Namespace) -> Budget:
-    """What all runs together may spend.
+    """Return the budget of all runs together.
 
     Raises:
-        InputError: A limit is none; the message names the option.
+        InputError: A limit is not possible; the message names the option.
     """
-    given = {name: getattr(args, name) for name in Budget.model_fields}
     try:
-        return Budget.model_validate(given)
+        return Budget.model_validate({name: getattr(args, name) for name in Budget.model_fields})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
@@ -224,7 +215,7 @@ def _carry_out(
     notes: list[str],
     place: Placement,
 ) -> tuple[dict[tuple[str, int], JobOutcome], str]:
-    """Do what is left; the last outcome of every run of the plan that has one, and what stopped the batch."""
+    """Carry out the jobs that are left; return the last outcome of every run, and the reason of a stop."""
     spent = Spent(folder.path(SPENT))
     runs = len(plan.expected())
     work = work_of(folder, file, plan, backends, place.inside or tasks_inside(min(plan.jobs, runs)))
@@ -244,30 +235,30 @@ def _carry_out(
             asyncio.run(_with_signals(batch, executor, display))
     last = folder.outcomes()
     digests = {entry.id: entry.digest for entry in plan.entries}
-    kept = {key: last[key] for key in plan.expected() if key in last and last[key].digest == digests[key[0]]}
-    return kept, batch.stopped_by
+    current = {key: last[key] for key in plan.expected() if key in last and last[key].digest == digests[key[0]]}
+    return current, batch.stopped_by
 
 
 def _notes(file: BatchFile, plan: BatchPlan, backends: Backends, work: BatchWork) -> list[str]:
-    """What is to be told before the start."""
-    said = []
+    """Return messages to be printed before the start."""
+    notes = []
     again = [job for job in work.jobs if (job.run / "run.json").is_file()]
     if work.done or again:
-        said.append(
+        notes.append(
             f"going on: {count_of(len(work.done), 'run')} done before, {len(again)} taken up again, "
             f"{len(work.jobs) - len(again)} not yet begun"
         )
     same = same_each_time(file, plan, backends)
     if same:
-        said.append(
+        notes.append(
             f"{count_of(len(same), 'objective')} repeated without a model: the rules give the same each time, "
             "so their repeats show no spread"
         )
-    return said
+    return notes
 
 
 async def _with_signals(batch: BatchRun, executor: Executor, display: Display) -> None:
-    """The batch with its signals: the first lets all runs stop at their next border, the second kills them."""
+    """Run the batch; the first signal stops all runs after their running steps, the second kills them."""
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(batch.run())
     heard: list[str] = []
 
@@ -287,7 +278,7 @@ async def _with_signals(batch: BatchRun, executor: Executor, display: Display) -
 
 
 def _leave_terminal() -> None:
-    """Write nowhere what would go to a terminal that is gone."""
+    """Redirect standard output and error from a terminal that is gone to nowhere."""
     null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     for stream in (1, 2):
         if os.isatty(stream):
@@ -302,28 +293,28 @@ def _tell_end(
     args: argparse.Namespace,
     console: Console,
 ) -> int:
-    """Say what came of the batch; the exit code."""
+    """Print the outcomes of the batch; return the exit code."""
     states: Counter[str] = Counter(outcome.status for outcome in outcomes.values())
     left = len(plan.expected()) - len(outcomes)
     code = STOPPED if left or states["stopped"] else FAILED if states["failed"] else 0
     if args.json:
-        said = {
-            "name": plan.name,
-            "folder": str(folder.root),
-            "exit_code": code,
-            "stopped_by": stopped_by,
-            "runs": len(plan.expected()),
-            **{name: states[name] for name in ("done", "stopped", "failed")},
-            "not_begun": left,
-            "outcomes": [outcomes[key].model_dump(mode="json") for key in plan.expected() if key in outcomes],
-        }
-        print(json.dumps(said, ensure_ascii=False, indent=2))
+        print_json(
+            {
+                "name": plan.name,
+                "folder": str(folder.root),
+                "exit_code": code,
+                "stopped_by": stopped_by,
+                "runs": len(plan.expected()),
+                **{name: states[name] for name in ("done", "stopped", "failed")},
+                "not_begun": left,
+                "outcomes": [outcomes[key].model_dump(mode="json") for key in plan.expected() if key in outcomes],
+            }
+        )
         return code
     if args.quiet:
         print(folder.root)
         return code
-    for line in _end_lines(list(outcomes.values()), len(plan.expected()), states, left):
-        console.print(line, soft_wrap=True, markup=False)
+    say(console, *_end_lines(list(outcomes.values()), len(plan.expected()), states, left))
     if code:
         print(f"stopped: {stopped_by}" if stopped_by else "not all is done", file=sys.stderr)
         print(f"go on with the same command; what is done is left alone: {folder.root}", file=sys.stderr)
@@ -331,17 +322,16 @@ def _tell_end(
 
 
 def _end_lines(outcomes: list[JobOutcome], runs: int, states: Counter[str], left: int) -> list[str]:
-    """The counts of a batch in a few lines."""
+    """Return the counts of a batch in a few lines."""
     spent = sum((_usage(outcome) for outcome in outcomes), Usage())
     totals = [outcome.totals for outcome in outcomes]
     tasks, verified, exit_ok = (sum(getattr(t, name) for t in totals) for name in ("tasks", "verified", "exit_ok"))
-    cost = "cost unknown" if spent.cost_usd is None else f"{spent.cost_usd:.4f} USD"
     return [
         "",
         f"{count_of(runs, 'run')}: {states['done']} done, {states['failed']} failed, {states['stopped']} stopped, "
         f"{left} not begun",
         f"{count_of(tasks, 'task')}: {exit_ok} ended with exit code 0, {verified} verified",
-        f"{spent.input_tokens + spent.output_tokens:,} tokens, {cost}, "
+        f"{spent.input_tokens + spent.output_tokens:,} tokens, {cost_text(spent)}, "
         f"{duration(sum(t.wall_s for t in totals))} of running in all",
     ]
 
@@ -349,20 +339,3 @@ def _end_lines(outcomes: list[JobOutcome], runs: int, states: Counter[str], left
 def _usage(outcome: JobOutcome) -> Usage:
     t = outcome.totals
     return Usage(calls=t.calls, input_tokens=t.input_tokens, output_tokens=t.output_tokens, cost_usd=t.cost_usd)
-
-
-def check(args: argparse.Namespace) -> int:
-    """Check the file only; the exit code."""
-    try:
-        file = load_batch_file(args.file, vars(args))
-    except BatchFileError as error:
-        if args.json:
-            print(json.dumps({"problems": [vars(p) for p in error.problems]}, ensure_ascii=False, indent=2))
-            return error.exit_code
-        raise
-    if args.json:
-        print(json.dumps({"objectives": len(file.ready), "problems": []}, indent=2))
-    elif not args.quiet:
-        runs = sum(one.entry.repeats or args.repeats for one in file.ready)
-        print(f"{args.file}: {count_of(len(file.ready), 'objective')}, {count_of(runs, 'run')}; nothing is wrong")
-    return 0

@@ -1,7 +1,4 @@
-"""Showing a run's progress: a live stage tree in a terminal, plain lines elsewhere, nothing when asked.
-
-What a run does, stage by stage: what is done, runs and waits, counts, time and what is spent.
-"""
+"""The progress of a run: a live tree of its stages in a terminal, plain lines elsewhere, nothing when asked."""
 
 from __future__ import annotations
 
@@ -9,14 +6,14 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from types import TracebackType
+from contextlib import AbstractContextManager, contextmanager
 
 from pydantic import JsonValue
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from bioresearcher.cli.output import say
 from bioresearcher.events import Event
 from bioresearcher.text.format import count_of
 from bioresearcher.text.visible import one_line
@@ -32,8 +29,8 @@ MARKS = {"verified": "green", "blocked": "yellow", "not_run": "yellow"}
 _SHOWN_BY_TASKS = {"program_task", "collect_tasks"}
 
 
-def told(event: Event) -> str:
-    """The event as a line for people; empty when it is not for them."""
+def event_text(event: Event) -> str:
+    """Return an event as a line for people; empty when it is not for them."""
     if event.kind == "note":
         return one_line(event.message, 300)
     if event.state != "done" or event.kind not in {"step", "task", "gate"}:
@@ -45,12 +42,12 @@ def told(event: Event) -> str:
 
 
 class StageTree:
-    """The state of a run, from its events; drawn as lines.
+    """The stages of a run, kept up to date by its events and drawn as lines.
 
     Args:
-        past: The events of the run's earlier processes: the steps that ended then are shown as done.
-        spent: What was spent, against the budget; None counts the calls of the events.
-        counts: Of how many items of a step so many are done, by the step's name: (done, all), as far as it is known.
+        past: Events of the run's earlier processes: steps that ended then are shown as done.
+        spent: Returns the spending against the budget as text; None counts the calls of the events.
+        counts: Returns step → (items done, all items), as far as known.
     """
 
     def __init__(
@@ -66,13 +63,13 @@ class StageTree:
         self._tasks: dict[str, tuple[str, str]] = {}
         self._calls, self._tokens, self._usd = 0, 0, 0.0
         self._waiting = ""
-        self._given = spent
+        self._spending = spent
         self._counts = counts
         self._done.update(event.stage for event in past if event.kind == "step" and event.state == "done")
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since this was made."""
+        """Seconds since the tree was made."""
         return time.monotonic() - self._started
 
     def event(self, event: Event) -> None:
@@ -90,7 +87,7 @@ class StageTree:
             self._tasks[str(event.data.get("task"))] = (event.message, str(event.data.get("outcome", "running")))
 
     def lines(self, width: int, *, most_tasks: int | None = None) -> list[Text]:
-        """The tree, a line a stage, none longer than `width`; all tasks, or so many of those that run."""
+        """Return the tree, a line a stage, none longer than `width`, with all tasks or so many of those that run."""
         tasks = [*self._tasks.items()]
         if most_tasks is not None:
             tasks = [t for t in tasks if t[1][1] == "running"][:most_tasks]
@@ -119,7 +116,7 @@ class StageTree:
         return line
 
     def _progress(self, step: str, counts: Mapping[str, tuple[int, int]]) -> str:
-        """A step that runs: of how many items so many are done, run and wait."""
+        """Return a running step with its items that are done, run and wait."""
         started = self._running[step]
         done, total = counts.get(step, (0, 0))
         if total <= 1:
@@ -133,7 +130,7 @@ class StageTree:
         return f"{step} {self._done[step]}" if self._done[step] > 1 else step
 
     def _count(self, call: dict[str, JsonValue]) -> None:
-        """Add a call to what is shown as spent; what is not a number is not known."""
+        """Add a call to the spending; a value that is no number is unknown."""
         if call.get("replayed"):
             return
         spent = [call.get(name) for name in ("calls", "input_tokens", "output_tokens", "cost_usd")]
@@ -143,17 +140,17 @@ class StageTree:
         self._usd += usd
 
     def _spent(self) -> str:
-        """What was spent on models; without a meter what this process spent, empty before the first call."""
-        if self._given is not None:
-            said = self._given()
-            return f" · {said}" if said else ""
+        """Return the spending on models; without a meter that of this process, empty before the first call."""
+        if self._spending is not None:
+            text = self._spending()
+            return f" · {text}" if text else ""
         if not self._calls:
             return ""
         usd = "" if math.isnan(self._usd) else f" · {self._usd:.3f} USD"
         return f" · {count_of(self._calls, 'call')} · {self._tokens:,} tokens{usd}"
 
     def _task_line(self, task: str, state: tuple[str, str], columns: int) -> Text:
-        """A task on one line, its title cut to what the terminal's width leaves."""
+        """Return a task on one line, its title cut to the terminal's width."""
         title, outcome = state
         width = max(min(columns - 28, 70), 12)
         line = Text(f"    {task:4} {one_line(title, width):{width}} ")
@@ -161,31 +158,26 @@ class StageTree:
         return line.append(outcome, style=style)
 
 
-class Silent:
-    """Shows nothing; the base of the others."""
+class Silent(AbstractContextManager["Silent", None]):
+    """A display that shows nothing; the base of the others."""
 
     def event(self, event: Event) -> None:
         """Take note of an event."""
 
     def say(self, text: str) -> None:
-        """Say something to the person."""
+        """Print a message to the person."""
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """While a question is asked."""
+        """Pause the display while a question is asked."""
         yield
 
-    def __enter__(self) -> Silent:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
+    def __exit__(self, *error: object) -> None:
+        """End the display."""
 
 
 class Plain(Silent):
-    """A line per finished stage and task, for logs and pipes."""
+    """A display of a line per finished stage and task, for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -193,17 +185,17 @@ class Plain(Silent):
 
     def say(self, text: str) -> None:
         """Print a line."""
-        self._console.print(text, soft_wrap=True, markup=False)
+        say(self._console, text)
 
     def event(self, event: Event) -> None:
-        """Print what ended, and what the person should know."""
-        line = told(event)
+        """Print the end of a stage or task, and notes."""
+        line = event_text(event)
         if line:
             self.say(f"{time.monotonic() - self._started:6.1f}s  {line}")
 
 
 class Progress(Silent):
-    """The stage tree, live: what runs, what is done, counts and time."""
+    """A live display of the stage tree."""
 
     def __init__(self, console: Console, past: Iterable[Event] = ()) -> None:
         self._console = console
@@ -217,9 +209,7 @@ class Progress(Silent):
         self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._live.stop()
 
     @contextmanager
@@ -234,13 +224,13 @@ class Progress(Silent):
 
     def say(self, text: str) -> None:
         """Print above the tree."""
-        self._console.print(text, soft_wrap=True, markup=False)
+        say(self._console, text)
 
     def event(self, event: Event) -> None:
         """Count starts and ends."""
         self._tree.event(event)
         if event.kind == "note":
-            self.say(told(event))
+            self.say(event_text(event))
 
     def _render(self) -> RenderableType:
         return Group(*self._tree.lines(self._console.width))

@@ -1,12 +1,8 @@
-"""`bioresearcher doctor`: does everything a run needs work here?
-
-`bioresearcher doctor --settings`: every setting with where it comes from, and no secret.
-"""
+"""`bioresearcher doctor`: checks that all a run needs works here, or lists every setting with its origin."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioresearcher.cli.options import Commands, add_budget_options, add_model_options, add_place_options
+from bioresearcher.cli.options import SANDBOXES, Commands, add_budget_options, add_model_options, add_place_options
+from bioresearcher.cli.output import print_json
 from bioresearcher.errors import BioresearcherError
 
 if TYPE_CHECKING:
-    from bioresearcher.schemas.model import ModelSettings
     from bioresearcher.settings import Settings
 
 
@@ -36,112 +32,22 @@ class SettingRow:
 
     @property
     def text(self) -> str:
-        """The value for people."""
+        """The value as text."""
         return "not set" if self.value is None else str(self.value)
 
 
 @dataclass(frozen=True)
 class Key:
-    """A variable with a key; never the key."""
+    """The environment variable of a key; never the key itself."""
 
     variable: str
     is_set: bool
     used_by: tuple[str, ...]
 
 
-def setting_rows(settings: Settings, origin: Mapping[str, str]) -> list[SettingRow]:
-    """All settings in a fixed order; of keys, only the names of their variables are among them."""
-    values = settings.record()
-    rows = [
-        SettingRow(name, value, origin.get(name, _DEFAULT)) for name, value in values.items() if name not in _ELSEWHERE
-    ]
-    for table in ("limits", "services"):
-        for name, value in getattr(settings, table).model_dump(mode="json").items():
-            rows.append(SettingRow(f"{table}.{name}", value, origin.get(f"{table}.{name}", _DEFAULT)))
-    return [*rows, *_model_rows(settings, origin)]
-
-
-def _model_rows(settings: Settings, origin: Mapping[str, str]) -> Iterator[SettingRow]:
-    from bioresearcher.settings import MODEL_KEYS
-
-    if not settings.models:
-        yield SettingRow("models", None, _DEFAULT)
-        for name, value in settings.every_model.model_dump(mode="json", exclude_none=True).items():
-            yield SettingRow(f"every model: {name}", value, origin.get(f"every_model.{name}", _DEFAULT))
-    for key in MODEL_KEYS:
-        model = settings.models.get(key)
-        if model is not None:
-            for name, value in model.model_dump(mode="json").items():
-                yield SettingRow(f"models.{key}.{name}", value, origin.get(f"models.{key}.{name}", _DEFAULT))
-        elif settings.models and key != "default":
-            shared = "as models.default" if "default" in settings.models else None
-            yield SettingRow(f"models.{key}", shared, _DEFAULT)
-
-
-def key_rows(settings: Settings, environ: Mapping[str, str]) -> list[Key]:
-    """The variables with keys: those that a model's key comes from, and the usual ones that are set."""
-    from bioresearcher.settings import STANDARD_KEY
-
-    used: dict[str, list[str]] = {}
-    for key, model in settings.models.items():
-        if model.api_key_env is not None:
-            used.setdefault(model.api_key_env, []).append(f"models.{key}")
-    for variable in STANDARD_KEY.values():
-        if environ.get(variable):
-            used.setdefault(variable, [])
-    return [Key(variable, bool(environ.get(variable)), tuple(by)) for variable, by in sorted(used.items())]
-
-
-def print_settings(settings: Settings, origin: Mapping[str, str], environ: Mapping[str, str], *, as_json: bool) -> None:
-    """Print every setting with its origin, and which keys are set."""
-    rows, keys = setting_rows(settings, origin), key_rows(settings, environ)
-    if as_json:
-        said = [{"variable": k.variable, "set": k.is_set, "used_by": list(k.used_by)} for k in keys]
-        data = {"settings": [row.__dict__ for row in rows], "keys": said}
-        print(json.dumps(data, indent=2, ensure_ascii=False))
-        return
-    names, values = (
-        max(len(text) for text in column) for column in zip(*((r.name, r.text) for r in rows), strict=True)
-    )
-    for row in rows:
-        print(f"{row.name:{names}}  {row.text:{min(values, 60)}}  {row.origin}")
-    for key in keys:
-        name, state = f"key in {key.variable}", "set" if key.is_set else "not set"
-        print(f"{name:{names}}  {state:{min(values, 60)}}  {', '.join(key.used_by) or 'used by no model'}")
-
-
-def models_line(settings: Settings, environ: Mapping[str, str]) -> str:
-    """What is configured, in a line for `doctor`; nothing is contacted.
-
-    Raises:
-        InputError: A role has no model, or the key of a model is not set.
-    """
-    from bioresearcher.errors import InputError
-    from bioresearcher.llm.select_backend import describe
-    from bioresearcher.settings import models_by_role
-
-    if settings.backend == "offline":
-        return "the offline backend was asked for: the whole job by rule (no key, no network)"
-    models = models_by_role(settings)
-    if not models:
-        if settings.backend == "local":
-            return "none configured: a run looks for a server on this machine (Ollama, llama.cpp, LM Studio)"
-        if settings.backend == "chat":
-            raise InputError("--backend chat, but no model is configured.", hint="Add --model NAME.")
-        return "none configured: the offline backend does the whole job by rule (no key, no network)"
-    for model in models.values():
-        if _lacks_key(model, environ):
-            raise InputError(f"{model.label} needs a key, but {model.api_key_env} is not set.")
-    return f"configured: {describe(models)} (`doctor --settings` shows where from)"
-
-
-def _lacks_key(model: ModelSettings, environ: Mapping[str, str]) -> bool:
-    return model.api_key_env is not None and not environ.get(model.api_key_env)
-
-
 @dataclass(frozen=True)
 class Diagnostic:
-    """One check: whether it passed, and what was seen or is to be done."""
+    """The result of one check: its name, success, and what was found or is to be done."""
 
     name: str
     ok: bool
@@ -156,7 +62,9 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
         conflict_handler="resolve",  # `--model` may stand alone here
     )
     parser.add_argument(
-        "--sandbox", choices=("auto", "bubblewrap", "container", "none"), help="which sandbox to test (auto)"
+        "--sandbox",
+        choices=SANDBOXES,
+        help="which sandbox to test; auto never takes container, which must be asked for (auto)",
     )
     parser.add_argument("--settings", action="store_true", help="print every setting and where it comes from instead")
     parser.add_argument("--json", action="store_true", help="print as JSON")
@@ -176,9 +84,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check everything; 0 when all is well, else 4."""
-    import json
-
+    """Check everything; return 0 when all is well, else 4."""
     from bioresearcher.settings import load_settings_with_origin
 
     named = [name for name in args.model or () if name]
@@ -189,10 +95,10 @@ def run(args: argparse.Namespace) -> int:
     if args.model is not None:
         from bioresearcher.cli.doctor_models import check_models
 
-        return check_models(settings, json_wanted=args.json)
+        return check_models(settings, as_json=args.json)
     checks = list(_checks(settings))
     if args.json:
-        print(json.dumps([c.__dict__ for c in checks], indent=2, ensure_ascii=False))
+        print_json([vars(check) for check in checks])
     else:
         for check in checks:
             print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:10}  {check.detail}")
@@ -298,5 +204,88 @@ def _sandbox(settings: Settings) -> str:
 
 
 def _models(settings: Settings) -> str:
-
     return models_line(settings, os.environ)
+
+
+def models_line(settings: Settings, environ: Mapping[str, str]) -> str:
+    """Return the configured models in a line; nothing is contacted.
+
+    Raises:
+        InputError: A role has no model, or the key of a model is not set.
+    """
+    from bioresearcher.errors import InputError
+    from bioresearcher.llm.select_backend import describe
+    from bioresearcher.settings import models_by_role
+
+    if settings.backend == "offline":
+        return "the offline backend was asked for: the whole job by rule (no key, no network)"
+    models = models_by_role(settings)
+    if not models:
+        if settings.backend == "local":
+            return "none configured: a run looks for a server on this machine (Ollama, llama.cpp, LM Studio)"
+        if settings.backend == "chat":
+            raise InputError("--backend chat, but no model is configured.", hint="Add --model NAME.")
+        return "none configured: the offline backend does the whole job by rule (no key, no network)"
+    for model in models.values():
+        if model.api_key_env is not None and not environ.get(model.api_key_env):
+            raise InputError(f"{model.label} needs a key, but {model.api_key_env} is not set.")
+    return f"configured: {describe(models)} (`doctor --settings` shows where from)"
+
+
+def print_settings(settings: Settings, origin: Mapping[str, str], environ: Mapping[str, str], *, as_json: bool) -> None:
+    """Print every setting with its origin, and which keys are set."""
+    rows, keys = setting_rows(settings, origin), key_rows(settings, environ)
+    if as_json:
+        listed = [{"variable": k.variable, "set": k.is_set, "used_by": list(k.used_by)} for k in keys]
+        print_json({"settings": [vars(row) for row in rows], "keys": listed})
+        return
+    names, values = (max(map(len, column)) for column in zip(*((r.name, r.text) for r in rows), strict=True))
+    lines = [(row.name, row.text, row.origin) for row in rows]
+    for key in keys:
+        used = ", ".join(key.used_by) or "used by no model"
+        lines.append((f"key in {key.variable}", "set" if key.is_set else "not set", used))
+    for name, value, origin_text in lines:
+        print(f"{name:{names}}  {value:{min(values, 60)}}  {origin_text}")
+
+
+def setting_rows(settings: Settings, origin: Mapping[str, str]) -> list[SettingRow]:
+    """Return all settings in a fixed order, with the names of keys' variables and no key."""
+    values = settings.record()
+    rows = [
+        SettingRow(name, value, origin.get(name, _DEFAULT)) for name, value in values.items() if name not in _ELSEWHERE
+    ]
+    for table in ("limits", "services"):
+        for name, value in getattr(settings, table).model_dump(mode="json").items():
+            rows.append(SettingRow(f"{table}.{name}", value, origin.get(f"{table}.{name}", _DEFAULT)))
+    return [*rows, *_model_rows(settings, origin)]
+
+
+def _model_rows(settings: Settings, origin: Mapping[str, str]) -> Iterator[SettingRow]:
+    from bioresearcher.settings import MODEL_KEYS
+
+    if not settings.models:
+        yield SettingRow("models", None, _DEFAULT)
+        for name, value in settings.every_model.model_dump(mode="json", exclude_none=True).items():
+            yield SettingRow(f"every model: {name}", value, origin.get(f"every_model.{name}", _DEFAULT))
+    for key in MODEL_KEYS:
+        model = settings.models.get(key)
+        if model is not None:
+            for name, value in model.model_dump(mode="json").items():
+                yield SettingRow(f"models.{key}.{name}", value, origin.get(f"models.{key}.{name}", _DEFAULT))
+        elif settings.models and key != "default":
+            shared = "as models.default" if "default" in settings.models else None
+            yield SettingRow(f"models.{key}", shared, _DEFAULT)
+
+
+def key_rows(settings: Settings, environ: Mapping[str, str]) -> list[Key]:
+    """Return the variables with keys: those of the configured models, and the usual ones that are set."""
+    from bioresearcher.settings import STANDARD_KEY
+
+    used: dict[str, list[str]] = {}
+    for key, model in settings.models.items():
+        if model.api_key_env is not None:
+            used.setdefault(model.api_key_env, []).append(f"models.{key}")
+    for variable in STANDARD_KEY.values():
+        if environ.get(variable):
+            used.setdefault(variable, [])
+    return [Key(variable, bool(environ.get(variable)), tuple(by)) for variable, by in sorted(used.items())]

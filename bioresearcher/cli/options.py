@@ -1,7 +1,4 @@
-"""Options that several commands share.
-
-What a person gives as text: typed, pasted, or `@FILE`; every mistake is one line.
-"""
+"""Options that several commands share, and the reading of texts, lists and paths that a person typed or pasted."""
 
 from __future__ import annotations
 
@@ -12,10 +9,13 @@ from pathlib import Path
 from bioresearcher.errors import InputError, RunFolderError
 
 Commands = argparse._SubParsersAction  # the type argparse gives to `add_subparsers`
+SANDBOXES = ("auto", "bubblewrap", "container", "none")
+MOST_BYTES = 1 << 20
+_BULLET = re.compile(r"^\s*(?:[-*•–]|R?\d{1,4}[.):])\s+")
 
 
 def add_place_options(parser: argparse.ArgumentParser) -> None:
-    """Where runs live and where cards, prompts and skills come from."""
+    """Add the folders of runs, cards, prompts and skills."""
     group = parser.add_argument_group("places")
     group.add_argument("--workspace", type=Path, metavar="DIR", help="where runs and the library live (./workspace)")
     group.add_argument("--project", type=Path, metavar="DIR", help="folder with own agents/, prompts/, skills/")
@@ -28,7 +28,7 @@ def add_place_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Which models answer, and how."""
+    """Add the choice of backend and models."""
     group = parser.add_argument_group(
         "models", "NAME is openai:NAME, azure:, anthropic:, google:, ollama: or compatible: (with --base-url)."
     )
@@ -55,24 +55,24 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_budget_options(parser: argparse.ArgumentParser) -> None:
-    """What may be spent."""
-    group = parser.add_argument_group("budget")
-    group.add_argument("--max-usd", type=float, metavar="USD", help="money the run may spend on models")
-    group.add_argument("--max-tokens", type=int, metavar="N", help="tokens the run may use, in and out")
-    group.add_argument("--max-minutes", type=float, metavar="MIN", help="time the run may take")
+def add_budget_options(parser: argparse.ArgumentParser, whose: str = "the run", note: str | None = None) -> None:
+    """Add the limits of spending."""
+    group = parser.add_argument_group("budget", note)
+    group.add_argument("--max-usd", type=float, metavar="USD", help=f"money {whose} may spend on models")
+    group.add_argument("--max-tokens", type=int, metavar="N", help=f"tokens {whose} may use, in and out")
+    group.add_argument("--max-minutes", type=float, metavar="MIN", help=f"time {whose} may take")
     group.add_argument("--prices", type=Path, metavar="FILE", help="own prices of models (TOML)")
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """How a run is carried out and shown."""
+    """Add approval without asking and the forms of output."""
     parser.add_argument("--yes", action="store_true", help="approve the selection and the protocol without asking")
     parser.add_argument("--json", action="store_true", help="print run.json at the end and nothing else")
     parser.add_argument("--quiet", action="store_true", help="print the report's path and nothing else")
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
-    """Where papers and data are searched, what is used of them, and how tasks are run."""
+    """Add the sources of papers and data, their selection, and the execution of tasks."""
     parser.add_argument(
         "--pubmed-xml",
         nargs="+",
@@ -103,13 +103,14 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, metavar="N", help="tasks run side by side (number of processors)")
     parser.add_argument(
         "--sandbox",
-        choices=("auto", "bubblewrap", "container", "none"),
-        help="none runs generated code unprotected and is stamped on the report (auto)",
+        choices=SANDBOXES,
+        help="auto takes bubblewrap; container must be asked for; none runs generated code unprotected and is "
+        "stamped on the report (auto)",
     )
 
 
 def find_run(path: Path) -> Path:
-    """A run folder named by its path, or by its name in ./workspace/runs.
+    """Find a run folder by its path, or by its name in ./workspace/runs.
 
     Raises:
         RunFolderError: Neither exists.
@@ -120,15 +121,15 @@ def find_run(path: Path) -> Path:
     raise RunFolderError(f"there is no run folder {path}.", hint="`ls workspace/runs` lists the runs here.")
 
 
-MOST_BYTES = 1 << 20
-_BULLET = re.compile(r"^\s*(?:[-*•–]|R?\d{1,4}[.):])\s+")
-
-
 def given_text(value: str, what: str) -> str:
-    """The text itself, or the contents of the file after `@`.
+    """Return the text itself, or the contents of the file after `@`.
+
+    Args:
+        value: Text or `@FILE`.
+        what: Name of the entry, for messages.
 
     Raises:
-        InputError: The file is not there, a folder, empty, too large, or no text; `what` says what was asked for.
+        InputError: The file is missing, a folder, empty, too large, or no text.
     """
     value = value.strip()
     if not value.startswith("@"):
@@ -154,7 +155,7 @@ def given_text(value: str, what: str) -> str:
 
 
 def given_items(value: str, what: str) -> list[str]:
-    """The entries of a list: an item a line, without bullets and numbers.
+    """Return the items of a list: one a line, without bullets and numbers.
 
     Raises:
         InputError: A file after `@` cannot be read.
@@ -164,7 +165,7 @@ def given_items(value: str, what: str) -> list[str]:
 
 
 def given_paths(value: str, what: str) -> list[Path]:
-    """Files and folders, a path a line; each is there.
+    """Return existing files and folders from a path a line.
 
     Raises:
         InputError: One is not there, or is a folder with nothing in it.
@@ -189,10 +190,10 @@ def given_paths(value: str, what: str) -> list[Path]:
 
 
 def add_where_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say where the runs of a batch are carried out."""
+    """Add the choice of machines that carry out the runs of a batch."""
     group = parser.add_argument_group("beyond one machine", "See docs/batch.md. Workers need this package and see DIR.")
     group.add_argument(
-        "--executor", choices=("local", "dask"), default="local", help="where runs are carried out (local)"
+        "--executor", choices=("local", "dask"), default="local", help="machines that carry out the runs (local)"
     )
     group.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler, e.g. tcp://node1:8786")
     group.add_argument("--cluster", type=Path, metavar="FILE", help="a SLURM, PBS, LSF or SGE cluster to start (TOML)")

@@ -1,4 +1,4 @@
-"""`bioresearcher prompts`: see, check and take over the prompts."""
+"""`bioresearcher prompts`: lists, prints, checks and copies the prompts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def list_prompts(args: argparse.Namespace) -> int:
-    """Print a line per prompt."""
+    """Print a line per prompt; return the exit code."""
     from bioresearcher.graph.prepare import resources_of
     from bioresearcher.settings import load_settings
     from bioresearcher.stages.prompts import ALL
@@ -39,7 +39,7 @@ def list_prompts(args: argparse.Namespace) -> int:
 
 
 def show_prompt(args: argparse.Namespace) -> int:
-    """Print the file."""
+    """Print a prompt's file; return the exit code."""
     from bioresearcher.graph.prepare import resources_of
     from bioresearcher.settings import load_settings
 
@@ -48,7 +48,7 @@ def show_prompt(args: argparse.Namespace) -> int:
 
 
 def check_prompts(args: argparse.Namespace) -> int:
-    """Load all prompts, cards and skills."""
+    """Load all prompts, cards and skills; return the exit code."""
     from bioresearcher.errors import InputError
     from bioresearcher.graph.prepare import resources_of
     from bioresearcher.resources import load_cards
@@ -67,7 +67,7 @@ def check_prompts(args: argparse.Namespace) -> int:
 
 
 def eject_prompts(args: argparse.Namespace) -> int:
-    """Copy; existing files are never overwritten."""
+    """Copy the shipped agents and prompts, never over existing files; return the exit code."""
     import shutil
 
     from bioresearcher.errors import InputError
@@ -77,8 +77,7 @@ def eject_prompts(args: argparse.Namespace) -> int:
         target = args.folder / kind
         if target.exists():
             raise InputError(f"{target} exists already; nothing was copied.", hint="Choose another folder.")
-    for kind in ("agents", "prompts"):
-        source = shipped("agents") if kind == "agents" else shipped("prompts")
+    for kind, source in (("agents", shipped("agents")), ("prompts", shipped("prompts"))):
         shutil.copytree(source, args.folder / kind, ignore=shutil.ignore_patterns("skills", "__pycache__", ".*"))
     print(f"copied to {args.folder}; use it with --project {args.folder}")
     return 0

@@ -1,6 +1,8 @@
-"""`bioresearcher report`: write a run's report again, or say what would fall without a paper.
+"""`bioresearcher report`: writes a run's report again, or lists the steps that fall without a paper.
 
-`bioresearcher reproduce`: execute a run's tasks again from its folder alone, and compare.
+`bioresearcher reproduce`: executes a run's tasks again from its folder alone, and compares.
+
+`bioresearcher ask`: answers a question from a run's papers alone.
 """
 
 from __future__ import annotations
@@ -9,12 +11,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioresearcher.cli.options import Commands, find_run
+from bioresearcher.cli.options import SANDBOXES, Commands, add_budget_options, find_run, given_text
 
 if TYPE_CHECKING:
     from bioresearcher.runfolder import RunFolder
     from bioresearcher.schemas.execution import ArtifactCheck, Reproduction
-    from bioresearcher.schemas.library import StepLoss, Without
+    from bioresearcher.schemas.library import LibraryAnswer, StepLoss, Without
     from bioresearcher.schemas.run import RunRecord
 
 
@@ -34,9 +36,8 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write report.md and report.html, or list what would fall; the exit code."""
-    import json
-
+    """Write report.md and report.html, or list what would fall; return the exit code."""
+    from bioresearcher.cli.output import print_json
     from bioresearcher.graph.run import read_record
     from bioresearcher.report.write import write_reports
     from bioresearcher.runfolder import RunFolder
@@ -47,14 +48,14 @@ def run(args: argparse.Namespace) -> int:
         return _without(folder.root, args.without, as_json=args.json)
     markdown, html = write_reports(folder)
     if args.json:
-        print(json.dumps({"markdown": str(markdown), "html": str(html)}))
+        print_json({"markdown": str(markdown), "html": str(html)})
     else:
         print(f"{markdown}\n{html}")
     return 0
 
 
 def _without(root: Path, names: list[str], *, as_json: bool) -> int:
-    """Print what would fall; 1 when a step falls or follows, else 0.
+    """Print the steps that would fall; return 1 when a step falls or follows, else 0.
 
     Raises:
         InputError: A paper is not one of the run's.
@@ -86,13 +87,13 @@ def _lines(result: Without, steps: int) -> list[str]:
     lines = [
         f"Without {', '.join(result.papers)}: {len(down)} of {steps} protocol steps fall, {len(weak)} are weakened."
     ]
-    lines += [f"  falls     {_said(s)}" for s in result.having("falls")]
-    lines += [f"  follows   {_said(s)} (needs {', '.join(s.through)})" for s in result.having("follows")]
-    lines += [f"  weakened  {_said(s)} (still stands on {', '.join(s.left)})" for s in weak]
+    lines += [f"  falls     {_name(s)}" for s in result.having("falls")]
+    lines += [f"  follows   {_name(s)} (needs {', '.join(s.through)})" for s in result.having("follows")]
+    lines += [f"  weakened  {_name(s)} (still stands on {', '.join(s.left)})" for s in weak]
     return lines + ([f"Tasks that carry out fallen steps: {', '.join(result.tasks)}."] if result.tasks else [])
 
 
-def _said(step: StepLoss) -> str:
+def _name(step: StepLoss) -> str:
     return f"{step.step_id}  {step.title}"
 
 
@@ -106,14 +107,13 @@ def add_reproduce_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder, or its name in ./workspace/runs")
     parser.add_argument("--task", action="append", metavar="ID", help="only this task (repeatable)")
     parser.add_argument("--jobs", type=int, metavar="N", help="tasks side by side (number of processors)")
-    kinds = ("auto", "bubblewrap", "container", "none")
-    parser.add_argument("--sandbox", choices=kinds, default="auto", help="none runs the code unprotected (auto)")
+    parser.add_argument("--sandbox", choices=SANDBOXES, default="auto", help="none runs the code unprotected (auto)")
     parser.add_argument("--json", action="store_true", help="print as JSON")
     parser.set_defaults(run=reproduce)
 
 
 def reproduce(args: argparse.Namespace) -> int:
-    """Execute and compare; the exit code."""
+    """Execute and compare; return the exit code."""
     import asyncio
 
     from bioresearcher.graph.run import read_record
@@ -186,3 +186,46 @@ def _print(result: Reproduction) -> None:
     same, differs, cannot = (result.count(verdict) for verdict in ("same", "differs", "cannot"))
     counts = f"{same} the same, {differs} different, {cannot} not possible"
     console.print(Text(f"{len(result.checks)} outputs: {counts}; sandbox: {result.sandbox}"))
+
+
+def add_ask_parser(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "ask",
+        help="a question to a run's papers, answered with quotes that were found in them",
+        description="Exit code 0 when the run's papers answer, 1 when they do not: “not in the library”.",
+    )
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder, or its name in ./workspace/runs")
+    parser.add_argument("question", metavar="QUESTION", help="in words; @FILE reads it from a text file")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    add_budget_options(parser)
+    parser.set_defaults(run=ask)
+
+
+def ask(args: argparse.Namespace) -> int:
+    """Ask and print; return the exit code."""
+    import asyncio
+
+    from bioresearcher.cli.output import draw
+    from bioresearcher.cli.session.paper_questions import answer_lines
+
+    answer = asyncio.run(_ask(args))
+    if args.json:
+        print(answer.model_dump_json(indent=2))
+    else:
+        draw("\n".join(answer_lines(answer)))
+    return 0 if answer.in_library else 1
+
+
+async def _ask(args: argparse.Namespace) -> LibraryAnswer:
+    from bioresearcher.graph.questions import open_desk
+    from bioresearcher.graph.run import read_record, settings_of
+    from bioresearcher.runfolder import RunFolder
+    from bioresearcher.settings import with_budget
+    from bioresearcher.stages.answer import question_of
+
+    question = question_of(given_text(args.question, "question"))
+    folder = RunFolder(find_run(args.run_folder))
+    settings = with_budget(settings_of(read_record(folder)), vars(args))
+    async with open_desk(folder, settings) as desk:
+        return await desk.ask(question)

@@ -1,18 +1,16 @@
-"""`bioresearcher review`: quality checks of any protocol.
-
-`bioresearcher review agreement`: how far a reviewer agrees with people, and people with each other.
-"""
+"""`bioresearcher review`: quality checks and scores of any protocol, and their agreement with people's ratings."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioresearcher.cli.options import add_budget_options, add_model_options, add_place_options
-from bioresearcher.cli.review_output import draw, put
+from bioresearcher.cli.options import Commands, add_budget_options, add_model_options, add_place_options
+from bioresearcher.cli.output import draw, put
 from bioresearcher.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +18,8 @@ if TYPE_CHECKING:
     from bioresearcher.review.render import FileReview, ProtocolComparison
     from bioresearcher.schemas.base import Objective
     from bioresearcher.schemas.protocol import Protocol
+    from bioresearcher.schemas.review import Review
+    from bioresearcher.settings import Settings
 
 
 _EXAMPLES = """examples:
@@ -33,23 +33,23 @@ _EXAMPLES = """examples:
 exit codes: 0 done · 1 below --min-score or a finding of --fail-on · 2 a file could not be read, or holds no steps
 (what could be read is still reviewed) · 4 the model's server"""
 
-SEVERE = {"error": {"error"}, "warning": {"error", "warning"}, "note": {"error", "warning", "note"}}
+_SEVERE = {"error": {"error"}, "warning": {"error", "warning"}, "note": {"error", "warning", "note"}}
 
 
 @dataclass(frozen=True)
-class _Read:
-    """A protocol ready for review, or a result that says why it is not."""
+class _Loaded:
+    """A protocol with its context, or a result with the reason why it cannot be reviewed."""
 
     result: FileReview
     protocol: Protocol | None = None
     context: CheckContext | None = None
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    parser = commands.add_parser(
         "review",
-        help="check any protocol: gates and five quality scores",
+        help="check any protocol: checks and five quality scores",
         description="Check protocols (JSON, run folder, Markdown, text, PDF, DOCX). Works without a model or a "
         "network; where a model is configured, it gives the scores.",
         epilog=_EXAMPLES,
@@ -62,10 +62,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--json", action="store_true", help="the same as --format json")
     parser.add_argument("--min-score", type=_score, metavar="X", help="exit code 1 when a mean is below X (1 to 5)")
-    parser.add_argument("--fail-on", choices=tuple(SEVERE), help="exit code 1 on a finding this severe or more")
+    parser.add_argument("--fail-on", choices=tuple(_SEVERE), help="exit code 1 on a finding this severe or more")
     parser.add_argument("--objective", type=Path, metavar="FILE", help="objective file (TOML) to check against")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there instead of printing")
-    parser.add_argument("--list-gates", action="store_true", help="print all gates and end")
+    parser.add_argument("--list-gates", action="store_true", help="print all checks and end")
     add_model_options(parser)
     add_budget_options(parser)
     add_place_options(parser)
@@ -83,7 +83,9 @@ def _score(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Review the files; the exit code is 0, 1 (below the asked quality) or 2 (a file could not be read)."""
+    """Review the files; return 0, 1 (below the asked quality) or 2 (a file could not be read)."""
+    from bioresearcher.examples import load_objective_file
+
     form = "json" if args.json else args.format
     if args.list_gates:
         from bioresearcher.review.render import gate_list
@@ -91,16 +93,17 @@ def run(args: argparse.Namespace) -> int:
         put(gate_list(form), args.output)
         return 0
     files = _files(args)
-    objective = _objective(args.objective) if args.objective else None
-    results = _reviewed([_read(path, objective) for path in files], args)
+    objective = load_objective_file(args.objective).objective if args.objective else None
+    results = _reviewed([_load(path, objective) for path in files], args)
     if len(files) == 1 and results[0].review is None:
         raise InputError(results[0].error, hint=results[0].hint)
     change = _compared(results) if args.diff else None
-    _show(results[-1:] if args.diff else results, change, form, args.output)
+    text = _rendered(results[-1:] if args.diff else results, change, form)
+    (draw if form == "table" else put)(text, args.output)
     for r in results:
-        said = f"{r.error} {r.hint}".rstrip() if r.review is None else r.problem
-        if said:
-            print(f"bioresearcher: error: {said}", file=sys.stderr)
+        problem = f"{r.error} {r.hint}".rstrip() if r.review is None else r.problem
+        if problem:
+            print(f"bioresearcher: error: {problem}", file=sys.stderr)
     return _exit_code(results, change, args.min_score, args.fail_on)
 
 
@@ -113,8 +116,8 @@ def _files(args: argparse.Namespace) -> list[Path]:
     return files
 
 
-def _read(path: Path, objective: Objective | None) -> _Read:
-    """A file with what is known around it; what cannot be read is a result too."""
+def _load(path: Path, objective: Objective | None) -> _Loaded:
+    """Load a protocol and its context; a file that cannot be read is a result too."""
     from bioresearcher.review.check import CheckContext
     from bioresearcher.review.checks import applicability
     from bioresearcher.review.reading.protocol import places_in, read_protocol
@@ -125,7 +128,7 @@ def _read(path: Path, objective: Objective | None) -> _Read:
         reading = read_protocol(path)
         context = context_of_run(path) if path.is_dir() else CheckContext()
     except InputError as error:
-        return _Read(FileReview(str(path), error=error.message, hint=error.hint))
+        return _Loaded(FileReview(str(path), error=error.message, hint=error.hint))
     if objective is not None:
         context = replace(context, objective=objective)
     result = FileReview(
@@ -137,18 +140,19 @@ def _read(path: Path, objective: Objective | None) -> _Read:
         gates=applicability(context),
         places=places_in(reading.protocol),
     )
-    return _Read(result, reading.protocol, context)
+    return _Loaded(result, reading.protocol, context)
 
 
-def _reviewed(read: list[_Read], args: argparse.Namespace) -> list[FileReview]:
-    """Each file's review: by rule, with a model's scores where one is configured and there are steps to judge."""
-    from bioresearcher.cli.review_output import scored, settings_with_model
+def _reviewed(loaded: list[_Loaded], args: argparse.Namespace) -> list[FileReview]:
+    """Review each file by rule, with a model's scores where one is configured and there are steps to judge."""
+    import asyncio
+
     from bioresearcher.review.metrics import review_by_rule
 
-    known = [(r.protocol, r.context) for r in read if r.protocol is not None and r.context is not None]
-    settings = settings_with_model(args) if any(p.steps for p, _ in known) else None
-    reviews = iter(scored(known, settings) if settings else [review_by_rule(p, c) for p, c in known])
-    return [r.result if r.protocol is None else replace(r.result, review=next(reviews)) for r in read]
+    known = [(r.protocol, r.context) for r in loaded if r.protocol is not None and r.context is not None]
+    settings = _settings_with_model(args) if any(p.steps for p, _ in known) else None
+    reviews = iter(asyncio.run(_scored(known, settings)) if settings else [review_by_rule(p, c) for p, c in known])
+    return [r.result if r.protocol is None else replace(r.result, review=next(reviews)) for r in loaded]
 
 
 def _compared(results: list[FileReview]) -> ProtocolComparison:
@@ -169,24 +173,11 @@ def _exit_code(
     judged = results[-1:] if change else results
     if any(r.review is None or r.problem for r in judged):
         return 2
-    severe = SEVERE.get(fail_on or "", set())
+    severe = _SEVERE.get(fail_on or "", set())
     reviews = [r.review for r in judged if r.review is not None]
     low = min_score is not None and any(r.mean_score < min_score for r in reviews)
     findings = change.new if change else [f for r in reviews for f in r.findings]
     return 1 if low or any(f.severity in severe for f in findings) else 0
-
-
-def _objective(path: Path) -> Objective:
-    from bioresearcher.examples import load_objective_file
-
-    return load_objective_file(path).objective
-
-
-def _show(results: list[FileReview], change: ProtocolComparison | None, form: str, output: Path | None) -> None:
-    if form == "table":
-        draw(_rendered(results, change, "markdown"), output)
-    else:
-        put(_rendered(results, change, form), output)
 
 
 def _rendered(results: list[FileReview], change: ProtocolComparison | None, form: str) -> str:
@@ -205,6 +196,78 @@ def _rendered(results: list[FileReview], change: ProtocolComparison | None, form
     return as_json(results) if form == "json" else as_markdown(results)
 
 
+def _settings_with_model(args: argparse.Namespace) -> Settings | None:
+    """Return the settings when a model reviews; None when the deterministic rules do.
+
+    Raises:
+        InputError: The model is not configured rightly.
+        ModelUnavailableError: Its server does not answer.
+    """
+    import asyncio
+
+    from bioresearcher.llm.select_backend import choose_backend
+    from bioresearcher.settings import load_settings
+
+    settings = load_settings(vars(args))
+    reviewer = settings.models.get("reviewer") or settings.models.get("default")
+    if reviewer is not None:  # no other role is asked here, and none of their servers is probed
+        settings = settings.model_copy(update={"models": {"default": reviewer}})
+    choice = asyncio.run(choose_backend(settings))
+    if choice.kind == "offline":
+        return None
+    print(f"bioresearcher: {choice.reason} --backend offline keeps to the rules.", file=sys.stderr)
+    return choice.applied(settings)
+
+
+async def _scored(protocols: Sequence[tuple[Protocol, CheckContext]], settings: Settings) -> list[Review]:
+    """Review protocols with a model's scores, one after the other.
+
+    Answers are kept in the workspace, so that the same protocol is not paid for twice.
+
+    Raises:
+        BudgetError: The budget is used up.
+        ModelRefusedError: The server does not accept the key, or has no such model.
+        ModelUnavailableError: The server does not answer.
+    """
+    import tempfile
+
+    from bioresearcher.cli.output import usage_text
+    from bioresearcher.events import Event, EventLog
+    from bioresearcher.graph.prepare import resources_of
+    from bioresearcher.graph.services import budget_of, make_caller
+    from bioresearcher.llm.budget import Meter
+    from bioresearcher.llm.ledger import Ledger
+    from bioresearcher.prompts import PromptBook
+    from bioresearcher.resources import load_cards
+    from bioresearcher.retrieval.index import Library
+    from bioresearcher.schemas.base import Usage
+    from bioresearcher.stages.score import score_protocol
+
+    def print_note(event: Event) -> None:
+        if event.kind == "note":
+            print(f"bioresearcher: {event.message}", file=sys.stderr)
+
+    resources = resources_of(settings)
+    folder = settings.workspace / "reviews"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch, Library(Path(scratch) / "library") as library:
+        ledger = Ledger(folder / "ledger.sqlite")
+        try:
+            caller = make_caller(
+                settings, library, ledger, PromptBook(resources), load_cards(resources), EventLog(None, print_note)
+            )
+            # the ledger also holds what earlier reviews cost; a budget is for this command
+            meter = Meter(budget_of(settings), Usage(), 0)
+            caller = replace(caller, meter=meter)
+            try:
+                return [await score_protocol(caller, c.objective, p, c) for p, c in protocols]
+            finally:
+                print(f"bioresearcher: {usage_text(meter.spent)}.", file=sys.stderr)
+                await caller.close(wait=False)
+        finally:
+            ledger.close()
+
+
 _AGREEMENT_EXAMPLES = """a line of RATINGS.csv for each item and rater:
   item,rater,label,machine
   protocol-1,anna,4,4
@@ -215,9 +278,9 @@ examples:
   bioresearcher review agreement ratings.csv --machine gpt-judge --scale 1,2,3,4,5 --format json"""
 
 
-def add_agreement_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_agreement_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    parser = commands.add_parser(
         "review agreement",
         help="compare scores with people's ratings",
         description="Krippendorff's alpha and Randolph's kappa of people with each other and with a machine, by how "
@@ -229,19 +292,27 @@ def add_agreement_parser(subparsers: argparse._SubParsersAction[argparse.Argumen
     parser.add_argument(
         "--machine", action="append", default=[], metavar="RATER", help="a rater that is a machine (repeatable)"
     )
-    parser.add_argument("--level", choices=("nominal", "ordinal", "interval"), help="how labels are compared (ordinal "
-                        "for numbers, else nominal)")  # fmt: skip
+    parser.add_argument(
+        "--level",
+        choices=("nominal", "ordinal", "interval"),
+        help="comparison of labels (ordinal for numbers, else nominal)",
+    )
     parser.add_argument("--scale", metavar="A,B,…", help="all labels in order, also those nobody gave")
-    parser.add_argument("--chart", action="append", default=[], type=Path, metavar="FILE", help="perception chart, "
-                        ".png or .svg (repeatable)")  # fmt: skip
+    parser.add_argument(
+        "--chart",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="perception chart, .png or .svg (repeatable)",
+    )
     parser.add_argument("--format", choices=("table", "json", "markdown"), default="table", help="what to print")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there instead of printing")
     parser.set_defaults(run=agreement)
 
 
 def agreement(args: argparse.Namespace) -> int:
-    """Compare and print; the exit code is 0, or 2 when the ratings cannot be used."""
-    from bioresearcher.cli.review_output import draw, put
+    """Compare ratings and print; return 0, or raise when the ratings cannot be used."""
     from bioresearcher.review.calibration.agreement import agreement
     from bioresearcher.review.calibration.charts import as_json, as_markdown, draw_perception
     from bioresearcher.review.calibration.ratings import read_ratings
@@ -250,10 +321,8 @@ def agreement(args: argparse.Namespace) -> int:
     found = agreement(read_ratings(args.ratings, machines=args.machine, level=args.level, scale=scale))
     for path in args.chart:
         draw_perception(found, path)
-    if args.format == "table":
-        draw(as_markdown(found), args.output)
-    else:
-        put((as_json if args.format == "json" else as_markdown)(found), args.output)
+    text = as_json(found) if args.format == "json" else as_markdown(found)
+    (draw if args.format == "table" else put)(text, args.output)
     for path in args.chart:
         print(f"chart: {path}", file=sys.stderr)
     return 0

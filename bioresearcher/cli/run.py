@@ -1,7 +1,4 @@
-"""`bioresearcher run`: from an objective to its report.
-
-`bioresearcher resume`: go on with a run that stopped or died.
-"""
+"""`bioresearcher run`: from an objective to its run report. `bioresearcher resume`: go on with a stopped run."""
 
 from __future__ import annotations
 
@@ -39,9 +36,9 @@ EPILOG = """examples:
 again, and compares protocol, reports, review, code, outputs and report byte for byte: exit code 0 when all are
 identical, 1 when a file differs. No model is asked and no network is used; the replayed run folder is only read.
 
---feedback changes the protocol of a run that is finished or waits at a gate, only where the comment concerns it, shows
-the difference, asks for approval, and runs the tasks that changed. Without a model it can drop parts and steps, set
-parameters, add methods that have a vetted analysis, add requirements, and exclude data sets and papers.
+--feedback changes the protocol of a run that is finished or waits for an approval, only where the comment concerns it,
+shows the difference, asks for approval, and runs the tasks that changed. Without a model it can drop parts and steps,
+set parameters, add methods that have a skill, add requirements, and exclude data sets and papers.
 
 An objective file is TOML with `objective`, `conditions`, `requirements`, `papers`, `data`; paths are relative to it."""
 
@@ -88,21 +85,15 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run; the exit code."""
-    if args.replay is not None:
-        from bioresearcher.cli.drive import replay
+    """Run; return the exit code."""
+    if args.replay is not None or args.feedback is not None:
+        from bioresearcher.cli.drive import feedback, replay
 
-        return replay(args)
-    if args.feedback is not None:
-        from bioresearcher.cli.drive import feedback
-
-        return feedback(args)
+        return replay(args) if args.replay is not None else feedback(args)
     import asyncio
 
-    from bioresearcher.cli.drive import drive, tell_finished
     from bioresearcher.cli.spending import agree
     from bioresearcher.graph.prepare import check_inputs, check_names, check_sources
-    from bioresearcher.graph.run import new_run_folder
     from bioresearcher.llm.select_backend import choose_backend
     from bioresearcher.settings import load_settings
 
@@ -114,6 +105,10 @@ def run(args: argparse.Namespace) -> int:
     check_sources(settings)
     choice = asyncio.run(choose_backend(settings))
     settings = choice.applied(settings)
+    # importing the pipeline takes a second, which a mistake above need not wait for
+    from bioresearcher.cli.drive import drive, tell_finished
+    from bioresearcher.graph.run import new_run_folder
+
     if args.reuse:
         from bioresearcher.graph.reuse import find_finished
 
@@ -127,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _inputs(args: argparse.Namespace) -> tuple[RunInputs, bool]:
-    """The inputs from exactly one of: example, file, --objective; and whether it says to search only them.
+    """Return the inputs from exactly one of example, file and --objective, and its `only_own`.
 
     Raises:
         InputError: None or several were given, or the objective is empty.
@@ -136,13 +131,11 @@ def _inputs(args: argparse.Namespace) -> tuple[RunInputs, bool]:
     from bioresearcher.examples import load_example, load_objective_file
     from bioresearcher.graph.prepare import inputs_from_file, inputs_from_text, with_more
 
-    given = [name for name, value in (("FILE", args.file), ("--example", args.example), ("--objective", args.objective))
-             if value is not None]  # fmt: skip
+    sources = {"FILE": args.file, "--example": args.example, "--objective": args.objective}
+    given = [name for name, value in sources.items() if value is not None]
     if len(given) != 1:
-        said = "several were given: " + ", ".join(given) if given else "none was given"
-        raise InputError(
-            f"name one objective ({said}).", hint="Use --example, --objective TEXT, or a FILE; see --help."
-        )
+        why = "several were given: " + ", ".join(given) if given else "none was given"
+        raise InputError(f"name one objective ({why}).", hint="Use --example, --objective TEXT, or a FILE; see --help.")
     if args.objective is not None:
         base, only_own = inputs_from_text(given_text(args.objective, "--objective")), False
     else:
@@ -153,16 +146,14 @@ def _inputs(args: argparse.Namespace) -> tuple[RunInputs, bool]:
 
 
 def _tell_hosts(settings: Settings, args: argparse.Namespace) -> None:
-    """Say which hosts will be asked, before any is."""
-    from rich.console import Console
-
+    """Print the hosts that will be asked, before any is."""
+    from bioresearcher.cli.output import console_for, say
     from bioresearcher.graph.services import hosts_of
 
     hosts = hosts_of(settings)
-    said = f"services: {', '.join(hosts)} will be asked (none with --only-own)" if hosts else "services: none are asked"
-    if settings.chroma_url:
-        said += f"; vectors are kept by the Chroma server {settings.chroma_url}"
-    Console(stderr=args.json, quiet=args.quiet, highlight=False).print(said, soft_wrap=True, markup=False)
+    asked = f"{', '.join(hosts)} will be asked (none with --only-own)" if hosts else "none are asked"
+    vectors = f"; vectors are kept by the Chroma server {settings.chroma_url}" if settings.chroma_url else ""
+    say(console_for(args), f"services: {asked}{vectors}")
 
 
 def add_resume_parser(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -175,7 +166,7 @@ def add_resume_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def resume(args: argparse.Namespace) -> int:
-    """Resume; the exit code."""
+    """Resume; return the exit code."""
     from bioresearcher.cli.drive import drive
     from bioresearcher.graph.replay import open_source
     from bioresearcher.graph.run import inputs_of, read_record, settings_of

@@ -1,4 +1,4 @@
-"""What a run will spend on models, and what it spent."""
+"""The forecast of what a run will spend on models, and the question whether it may."""
 
 from __future__ import annotations
 
@@ -7,33 +7,29 @@ import sys
 
 from rich.console import Console
 
-from bioresearcher.cli.session.layout import Sheet
+from bioresearcher.cli.output import console_for, say
 from bioresearcher.errors import InputError, StoppedError
 from bioresearcher.graph.prepare import RunInputs, forecast_of
 from bioresearcher.graph.services import budget_of, describe_backend
 from bioresearcher.llm.budget import Budget, load_prices
 from bioresearcher.llm.forecast import Forecast
 from bioresearcher.llm.select_backend import SelectedBackend
-from bioresearcher.report.markdown import model_lines
-from bioresearcher.schemas.base import Usage
-from bioresearcher.schemas.run import RunRecord
 from bioresearcher.settings import Settings
 
 _YES = {"y", "yes"}
 
 
 def confirm(forecast: Forecast, *, yes: bool, budget: Budget, console: Console, interactive: bool) -> None:
-    """Show the forecast, and ask when the run may cost money and nothing said before that it may.
+    """Print the forecast, and ask for agreement when the run may cost money.
 
-    What says so is `--yes` or any limit of the budget. Models on this machine cost nothing unless a price is listed
-    for them. Anything but a yes is a no.
+    `--yes` or any limit of the budget is agreement. Models on this machine cost nothing unless a price is listed for
+    them. Anything but a yes is a no.
 
     Raises:
         InputError: It has to be asked, but there is nobody to answer.
         StoppedError: The answer was no; nothing was started or written.
     """
-    for line in forecast.lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    say(console, *forecast.lines)
     if not forecast.may_cost or yes or budget.limited:
         return
     if not interactive:
@@ -50,15 +46,14 @@ def confirm(forecast: Forecast, *, yes: bool, budget: Budget, console: Console, 
 
 
 def agree(inputs: RunInputs, settings: Settings, choice: SelectedBackend, args: argparse.Namespace) -> tuple[str, ...]:
-    """Say who will answer and why, show what that will cost, and ask when it costs money; the forecast's lines.
+    """Print the backend and the forecast, and ask when it costs money; return the forecast's lines.
 
     Raises:
         InputError: It has to be asked, but there is no terminal; or the budget cannot be kept.
         StoppedError: The answer was no.
     """
-    console = Console(stderr=args.json or args.quiet, quiet=args.quiet, highlight=False)
-    for line in (f"backend: {describe_backend(settings, choice.kind)} ({choice.reason.rstrip('.')})", *choice.notes):
-        console.print(line, soft_wrap=True, markup=False)
+    console = console_for(args)
+    say(console, f"backend: {describe_backend(settings, choice.kind)} ({choice.reason.rstrip('.')})", *choice.notes)
     if choice.kind == "offline":
         return ()
     budget = budget_of(settings)
@@ -67,13 +62,3 @@ def agree(inputs: RunInputs, settings: Settings, choice: SelectedBackend, args: 
     interactive = sys.stdin.isatty() and console.is_terminal
     confirm(expected, yes=args.yes, budget=budget, console=console, interactive=interactive)
     return tuple(expected.lines)
-
-
-def usage_lines(record: RunRecord) -> list[str]:
-    """What models were used for, by step, role and model, and in all; empty when none was asked."""
-    return Sheet("\n".join(model_lines(record.usage))).lines() if record.usage else []
-
-
-def cost_text(usage: Usage) -> str:
-    """The cost, or that it is not known."""
-    return "cost unknown" if usage.cost_usd is None else f"{usage.cost_usd:.4f} USD"

@@ -15,7 +15,7 @@ import pytest
 from gate_script import Script
 from services_server import ServicesServer, World
 
-from bioresearcher.cli.session.approvals import answer_gate
+from bioresearcher.cli.approvals import answer_approval
 from bioresearcher.errors import RunFolderError
 from bioresearcher.examples import load_example
 from bioresearcher.graph.context import RunContext
@@ -50,7 +50,7 @@ class Desk:
             self.commands.append(line)
             return line == "/status"
 
-        return await answer_gate(question, context, self.script, command)
+        return await answer_approval(question, context, self.script, command)
 
     async def run(self, *lines: str, folder: RunFolder | None = None, width: int = 80) -> tuple[RunRecord, RunFolder]:
         """Start a run or go on with one."""

@@ -18,7 +18,7 @@ import model_server as tests
 import pytest
 
 from bioresearcher.cli.app import main
-from bioresearcher.cli.drive import replay_lines
+from bioresearcher.cli.run_messages import replay_lines
 from bioresearcher.errors import BackendError
 from bioresearcher.graph.replay import changes, compare, open_source, why_missing
 from bioresearcher.llm.backend import Reply, Request

@@ -9,7 +9,7 @@ from typing import Any
 
 from gate_script import Script
 
-from bioresearcher.cli.session.approvals import answer_gate
+from bioresearcher.cli.approvals import answer_approval
 from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.prepare import RunInputs
 from bioresearcher.graph.replay import ReplaySource
@@ -59,7 +59,7 @@ class Desk:
         script = Script(*lines, editor=editor)
 
         async def answer(question: dict[str, Any], context: RunContext) -> Decision | None:
-            return await answer_gate(question, context, script, None)
+            return await answer_approval(question, context, script, None)
 
         inputs = RunInputs(QUESTION, (), (self.data,))
         settings = Settings.model_validate(

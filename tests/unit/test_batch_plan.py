@@ -141,7 +141,11 @@ def test_each_repeat_has_a_seed_where_a_model_takes_one(place: Path, monkeypatch
 
 def test_a_damaged_or_newer_manifest_is_refused(place: Path) -> None:
     folder, _, _ = planned(load(place, {"id": "a"}))
-    for text, said in (("{", "damaged"), ('{"format": 99}', "newer version"), ('{"format": 1}', "not a valid Plan")):
+    for text, said in (
+        ("{", "damaged"),
+        ('{"format": 99}', "newer version"),
+        ('{"format": 1}', "not a valid batch manifest"),
+    ):
         folder.path("batch.json").write_text(text)
         with pytest.raises(RunFolderError, match=said):
             folder.plan()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bioresearcher.batch.folder import BatchFolder
 from bioresearcher.batch.schema import JobOutcome
-from bioresearcher.batch.shared_budget import Spent, Together, meter_with, used_up
+from bioresearcher.batch.shared_budget import BatchBudget, Spent, used_up
 from bioresearcher.errors import BudgetError
 from bioresearcher.llm.budget import Budget
 from bioresearcher.schemas.base import Usage
@@ -46,7 +46,7 @@ def test_nothing_that_processes_add_at_the_same_time_is_lost(tmp_path: Path) -> 
 def test_every_run_sees_at_its_next_call_what_the_others_spent(tmp_path: Path) -> None:
     budget = Budget(max_tokens=250)
     meters = [
-        meter_with(Together(Spent(tmp_path / "spent.jsonl"), budget, None, name))(Budget(), Usage(), 0)
+        BatchBudget(Spent(tmp_path / "spent.jsonl"), budget, None, name).meter(Budget(), Usage(), 0)
         for name in ("a", "b")
     ]
     for meter in (*meters, meters[0]):
@@ -58,8 +58,8 @@ def test_every_run_sees_at_its_next_call_what_the_others_spent(tmp_path: Path) -
 
 
 def test_an_objectives_own_budget_holds_beside_that_of_the_batch(tmp_path: Path) -> None:
-    together = Together(Spent(tmp_path / "spent.jsonl"), Budget(max_usd=100), None, "a")
-    meter = meter_with(together)(Budget(max_usd=0.2), Usage(), 0)
+    batch = BatchBudget(Spent(tmp_path / "spent.jsonl"), Budget(max_usd=100), None, "a")
+    meter = batch.meter(Budget(max_usd=0.2), Usage(), 0)
     meter.check()
     meter.add(CALL)
     with pytest.raises(BudgetError, match=r"0\.20 USD is used up.*larger budget in the batch file"):
@@ -68,10 +68,10 @@ def test_an_objectives_own_budget_holds_beside_that_of_the_batch(tmp_path: Path)
 
 def test_the_batchs_minutes_end_for_all(tmp_path: Path) -> None:
     clock = iter([99.0, 101.0])
-    together = Together(Spent(tmp_path / "s.jsonl"), Budget(max_minutes=1), 100.0, "a", clock=lambda: next(clock))
-    together.check()
+    batch = BatchBudget(Spent(tmp_path / "s.jsonl"), Budget(max_minutes=1), 100.0, "a", clock=lambda: next(clock))
+    batch.check()
     with pytest.raises(BudgetError, match="budget of 1 minutes"):
-        together.check()
+        batch.check()
 
 
 def test_a_cost_that_is_not_known_ends_a_budget_in_money() -> None:

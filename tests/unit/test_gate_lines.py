@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.cli.session.approval_dialogue import MOST_TYPED, Typed, help_lines, items_in, parse_line, unquoted
+from bioresearcher.cli.session.approval_dialogue import (
+    MOST_TYPED,
+    TypedCommand,
+    help_lines,
+    items_in,
+    parse_line,
+    unquoted,
+)
 from bioresearcher.cli.session.approve_selection import VERBS
 
 COMMANDS = st.sampled_from(sorted(VERBS))
@@ -15,16 +22,16 @@ COMMANDS = st.sampled_from(sorted(VERBS))
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("show 3", Typed("show", ("3",), "3")),
-        ("  SHOW   3, 5-7 PMID1 ", Typed("show", ("3", "5", "6", "7", "PMID1"), "3, 5-7 PMID1")),
-        ("dr 2", Typed("drop", ("2",), "2")),
-        ("add “PMID:1”", Typed("add", text="PMID:1")),
-        ("y", Typed("done")),
-        ("no other data, please", Typed("no", text="other data, please")),
-        ("list", Typed("list")),
+        ("show 3", TypedCommand("show", ("3",), "3")),
+        ("  SHOW   3, 5-7 PMID1 ", TypedCommand("show", ("3", "5", "6", "7", "PMID1"), "3, 5-7 PMID1")),
+        ("dr 2", TypedCommand("drop", ("2",), "2")),
+        ("add “PMID:1”", TypedCommand("add", text="PMID:1")),
+        ("y", TypedCommand("done")),
+        ("no other data, please", TypedCommand("no", text="other data, please")),
+        ("list", TypedCommand("list")),
     ],
 )
-def test_commands_are_understood_however_they_are_written(line: str, expected: Typed) -> None:
+def test_commands_are_understood_however_they_are_written(line: str, expected: TypedCommand) -> None:
     assert parse_line(line, VERBS) == expected
 
 

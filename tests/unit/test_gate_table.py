@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bioresearcher.cli.session.approve_selection import Known, given_as, named, rows_of, table
+from bioresearcher.cli.session.approve_selection import Known, addition, named, rows_of, table
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Paper, ScreenedPaper
@@ -72,7 +72,7 @@ def test_rows_are_named_by_number_and_by_id() -> None:
 @given(st.text(max_size=80) | st.sampled_from(["~nobody/x", "\0", "/" * 5000, "a" * 5000, "paper ", "data x"]))
 def test_whatever_is_to_be_added_is_a_name_or_one_line(word: str) -> None:
     with contextlib.suppress(InputError):
-        assert given_as(word)
+        assert addition(word)
 
 
 def test_files_are_told_from_identifiers(tmp_path: Path) -> None:
@@ -80,13 +80,13 @@ def test_files_are_told_from_identifiers(tmp_path: Path) -> None:
     (tmp_path / "b.tsv").write_text("gene\tS1\n")
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "b.csv").write_text("gene,S1\n")
-    assert given_as(str(tmp_path / "a.md")) == f"paper:{tmp_path / 'a.md'}"
-    assert given_as(str(tmp_path / "b.tsv")) == f"data:{tmp_path / 'b.tsv'}"
-    assert given_as(str(tmp_path / "set")) == f"data:{tmp_path / 'set'}"
-    assert given_as(f"paper {tmp_path / 'b.tsv'}") == f"paper:{tmp_path / 'b.tsv'}"
-    assert given_as("gse 12") == "GSE12"
-    assert given_as("PMID:12") == "PMID:12"
+    assert addition(str(tmp_path / "a.md")) == f"paper:{tmp_path / 'a.md'}"
+    assert addition(str(tmp_path / "b.tsv")) == f"data:{tmp_path / 'b.tsv'}"
+    assert addition(str(tmp_path / "set")) == f"data:{tmp_path / 'set'}"
+    assert addition(f"paper {tmp_path / 'b.tsv'}") == f"paper:{tmp_path / 'b.tsv'}"
+    assert addition("gse 12") == "GSE12"
+    assert addition("PMID:12") == "PMID:12"
     with pytest.raises(InputError, match="does not exist"):
-        given_as("./nothing.md")
+        addition("./nothing.md")
     with pytest.raises(InputError, match="neither a file nor an identifier"):
-        given_as("marmots")
+        addition("marmots")

@@ -13,8 +13,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from bioresearcher.cli.approvals import ask_person
-from bioresearcher.cli.selection import show_selection
+from bioresearcher.cli.approvals import ask_person, show_selection
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.dataset import DataFile, Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Paper, QueryTrail, ScreenedPaper, SearchRound

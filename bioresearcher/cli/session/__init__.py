@@ -1,1 +1,1 @@
-"""The interactive session: one conversation over the same pipeline that `run` uses."""
+"""The interactive session: a conversation over the pipeline that `run` uses."""

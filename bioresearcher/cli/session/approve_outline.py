@@ -1,4 +1,4 @@
-"""The gates of the headings and of the outlines as conversations: approved, dropped, edited, or designed again."""
+"""The approvals of headings and outlines as dialogues: approve, drop, edit, or have them designed again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, Typed, Verb, edited_form, verbs_of
+from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, TypedCommand, Verb, verbs_of
 from bioresearcher.graph.approvals import HEADINGS
 from bioresearcher.graph.nodes_outline import HEADINGS_FILE, OUTLINES_FILE, text_of
 from bioresearcher.schemas.ask_design import HeadingsDraft
@@ -38,59 +38,51 @@ VERBS: Final = verbs_of(
     Verb("drop", "items", "leave out a part, or a step", "drop 2 3.1"),
     Verb("edit", "nothing", "the outline as YAML in your editor"),
     Verb("comment", "text", "it is designed again as you say", 'comment "…"'),
-    Verb("no", "rest", "decline: the run ends here", "no [why]"),
-    Verb("help", "nothing", "this list"),
     yes="approve",
     y="approve",
     ok="approve",
     done="approve",
-    n="no",
     show="list",
 )
 
 
 @dataclass(frozen=True)
 class _Draft:
-    """What is asked about.
+    """The headings or outlines that are to be approved.
 
     Attributes:
-        form: It as a person edits it.
-        read: Whether a form changes anything; raises `FormError` where it cannot be read.
+        form: Their YAML form.
+        differs: Returns True if a form changes anything; raises `FormError` where it cannot be read.
     """
 
     headings: Headings
     outlined: bool
     form: str
-    read: Callable[[str], bool]
+    differs: Callable[[str], bool]
 
     @property
     def parts(self) -> Parts:
         return self.headings.parts
 
 
-async def converse(talk: ApprovalDialogue) -> Decision | None:
-    """The person's next answer: a change of the draft, or the word that closes the gate."""
-    draft = _draft(talk)
-    name = str(talk.question.get("before", ""))
-    if talk.begin():
-        talk.say(*outline_lines(draft.headings, outlined=draft.outlined))
+async def decide(dialogue: ApprovalDialogue) -> Decision | None:
+    """Return the person's next answer: a change of the draft, or the approval's end."""
+    draft = _draft(dialogue)
+    name = str(dialogue.question.get("before", ""))
+    if dialogue.begin():
+        dialogue.say(*outline_lines(draft.headings, outlined=draft.outlined))
     elif name:
-        talk.say(*difference(text_of(talk.context, name), _now(talk, draft)))
-    talk.say("approve, comment “…”, drop 2, edit, why 2; list shows all, help says more.")
-    while True:
-        answer = await talk.ask("outlines> " if draft.outlined else "headings> ", VERBS)
-        if answer is None:
-            return None
-        decision = await _answered(talk, *answer, draft)
-        if decision is not None:
-            return decision
+        dialogue.say(*difference(text_of(dialogue.context, name), _now(dialogue, draft)))
+    dialogue.say("approve, comment “…”, drop 2, edit, why 2; list shows all, help says more.")
+    prompt = "outlines> " if draft.outlined else "headings> "
+    return await dialogue.decide(prompt, VERBS, lambda line, typed: _carry_out(dialogue, line, typed, draft))
 
 
-def _draft(talk: ApprovalDialogue) -> _Draft:
-    context = talk.context
+def _draft(dialogue: ApprovalDialogue) -> _Draft:
+    context = dialogue.context
     plain = context.folder.read(HeadingsDraft, "design", HEADINGS_FILE)
     headings = Headings.of(plain)
-    if talk.gate == HEADINGS:
+    if dialogue.approval == HEADINGS:
         most = context.settings.max_parts
         return _Draft(
             headings, False, headings_form(headings), lambda text: read_headings(text, headings, most) != headings
@@ -106,12 +98,12 @@ def _draft(talk: ApprovalDialogue) -> _Draft:
     )
 
 
-def _now(talk: ApprovalDialogue, draft: _Draft) -> str:
-    return text_of(talk.context, OUTLINES_FILE if draft.outlined else HEADINGS_FILE)
+def _now(dialogue: ApprovalDialogue, draft: _Draft) -> str:
+    return text_of(dialogue.context, OUTLINES_FILE if draft.outlined else HEADINGS_FILE)
 
 
 def outline_lines(headings: Headings, *, outlined: bool) -> Iterator[RenderableType]:
-    """The numbered outline; of headings with purpose and needs, of outlines with a line per step."""
+    """Yield the numbered outline: headings with purpose and needs, outlines with a line per step."""
     what = "Outlines: the steps to be written" if outlined else "Headings: the parts of the protocol"
     yield Text(f"{what}. {one_line(headings.title, 200)}", style="bold")
     if not outlined:
@@ -129,12 +121,12 @@ def outline_lines(headings: Headings, *, outlined: bool) -> Iterator[RenderableT
 
 def _line_text(line: OutlineLine) -> str:
     how = [f"on {', '.join(line.datasets)}" if line.datasets else "", line.skill or ""]
-    said = "; ".join(filter(None, [*how, f"gives {', '.join(line.outputs)}" if line.outputs else ""]))
-    return one_line(f"{line.id} {line.title}{f' ({said})' if said else ''}", 400)
+    detail = "; ".join(filter(None, [*how, f"gives {', '.join(line.outputs)}" if line.outputs else ""]))
+    return one_line(f"{line.id} {line.title}{f' ({detail})' if detail else ''}", 400)
 
 
 def difference(before: str, after: str) -> list[str]:
-    """What changed between two texts, as lines; said when nothing did."""
+    """Return the changed lines of two texts, or that nothing changed."""
     found = difflib.unified_diff(visible(before).splitlines(), visible(after).splitlines(), n=1, lineterm="")
     lines = [line for line in list(found)[2:] if not line.startswith("@@")]
     if not lines:
@@ -143,36 +135,34 @@ def difference(before: str, after: str) -> list[str]:
     return [*lines[:MOST_DIFFERENCE], *more]
 
 
-async def _answered(talk: ApprovalDialogue, line: str, typed: Typed, draft: _Draft) -> Decision | None:
-    """The decision that a line means; None when it only asks to be shown something, or cannot be done."""
+async def _carry_out(dialogue: ApprovalDialogue, line: str, typed: TypedCommand, draft: _Draft) -> Decision | None:
+    """Return the decision that a line means; None when it only shows something, or cannot be done."""
     if typed.verb == "approve":
-        return talk.decision(line, approved=True)
-    if typed.verb == "no":
-        return talk.decision(line, approved=False, comment=typed.text[:500])
+        return dialogue.decision(line, approved=True)
     if typed.verb == "list":
-        talk.say(*outline_lines(draft.headings, outlined=draft.outlined))
+        dialogue.say(*outline_lines(draft.headings, outlined=draft.outlined))
         return None
     if typed.verb == "comment":
-        if not talk.context.caller.by_rule:
-            talk.say("Designing again …")
-        return talk.decision(line, comment=typed.text)
+        if not dialogue.context.caller.by_rule:
+            dialogue.say("Designing again …")
+        return dialogue.decision(line, comment=typed.text)
     if typed.verb == "edit":
-        text = await edited_form(talk, draft.form, draft.read)
-        return None if text is None else talk.decision(line, text=text)
+        text = await dialogue.edited_form(draft.form, draft.differs)
+        return None if text is None else dialogue.decision(line, text=text)
     if typed.verb == "why":
-        talk.say(*_reasons(typed.items, draft, talk.context.bench()))
+        dialogue.say(*_reasons(typed.items, draft, dialogue.context.bench()))
         return None
     names = tuple(n.removesuffix(".") for n in typed.items)
     try:
         without(draft.parts, names)
     except FormError as error:
-        talk.say(*(m.text for m in error.mistakes))
+        dialogue.say(*(m.text for m in error.mistakes))
         return None
-    return talk.decision(line, drop=names)
+    return dialogue.decision(line, drop=names)
 
 
 def _reasons(items: Sequence[str], draft: _Draft, bench: DesignContext) -> Iterator[RenderableType]:
-    """Which reports parts were learnt from, and how far those can be reused."""
+    """Yield the paper reports that parts learn from, and how far those can be reused."""
     known = {(k.paper_id, k.part_id): k for k in bench.known_parts(with_actions=False)}
     ids = {i.split(".")[0] for i in items}
     parts = [p for p in draft.parts if p.id in ids]
@@ -186,10 +176,10 @@ def _reasons(items: Sequence[str], draft: _Draft, bench: DesignContext) -> Itera
             yield one_line(f"{relation.kind} part {relation.part}: {relation.reason}", 300)
         for ref in part.learns_from:
             one = known.get((ref.paper_id, ref.part_id))
-            said = f"“{one.title}” of {one.paper_title}: referability {one.level}. {one.reason}" if one else ""
-            yield one_line(f"learns from {ref.paper_id} part {ref.part_id}: {said}", 500)
+            what = f"“{one.title}” of {one.paper_title}: referability {one.level}. {one.reason}" if one else ""
+            yield one_line(f"learns from {ref.paper_id} part {ref.part_id}: {what}", 500)
         if not part.learns_from:
             yield "It learns from no report."
         for name in dict.fromkeys(line.skill for line in part.outline if line.skill):
             skill = bench.skills.get(name)
-            yield one_line(f"vetted analysis {name}: {skill.description if skill else ''}", 400)
+            yield one_line(f"skill {name}: {skill.description if skill else ''}", 400)

@@ -1,4 +1,4 @@
-"""The gate of the protocol as a conversation: part by part approved, edited or commented on."""
+"""The approval of the protocol as a dialogue: part by part approved, edited or commented on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Final
 from rich.console import RenderableType
 from rich.text import Text
 
-from bioresearcher.cli.drive import revision_lines
-from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, Typed, Verb, edited_form, verbs_of
+from bioresearcher.cli.run_messages import revision_lines
+from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, TypedCommand, Verb, verbs_of
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.graph.revisions import FOLDER
 from bioresearcher.report import protocol_markdown as markdown
@@ -33,19 +33,16 @@ VERBS: Final = verbs_of(
     Verb("edit", "rest", "the part as YAML in your editor", "edit [2]"),
     Verb("comment", "item and text", "only the parts that it concerns are revised", 'comment [2] "…"'),
     Verb("why", "rest", "what the steps of a part were learnt from", "why [2|2.1]"),
-    Verb("no", "rest", "decline: the run ends here", "no [why]"),
-    Verb("help", "nothing", "this list"),
     y="yes",
     done="yes",
     ok="approve",
-    n="no",
     parts="list",
 )
 
 
 @dataclass
 class _Place:
-    """Where the conversation is: the protocol, what of it is approved, and the part that was shown last."""
+    """A place in the dialogue: the protocol, its approved parts, and the index of the part shown last."""
 
     protocol: Protocol
     approved: list[str]
@@ -64,32 +61,26 @@ class _Place:
         return [i for i in self.ids if i not in self.approved]
 
 
-async def converse(talk: ApprovalDialogue) -> Decision | None:
-    """The person's next answer: a part approved, edited or commented on, or the word that closes the gate."""
-    folder = talk.context.folder
-    place = _Place(folder.read(Protocol, "protocol.json"), [str(i) for i in talk.question.get("approved", ())])
-    first = talk.begin()
+async def decide(dialogue: ApprovalDialogue) -> Decision | None:
+    """Return the person's next answer: a part approved, edited or commented on, or the approval's end."""
+    folder = dialogue.context.folder
+    place = _Place(folder.read(Protocol, "protocol.json"), [str(i) for i in dialogue.question.get("approved", ())])
+    first = dialogue.begin()
     if first:
-        _overview(talk, place)
-    number = int(talk.question.get("revision", 0))
-    changed = _difference(talk, number) if number and not first else []
-    last = [str(i) for i in talk.question.get("last", ())]
-    place.at = _where(place, changed, last)
+        _overview(dialogue, place)
+    number = int(dialogue.question.get("revision", 0))
+    changed = _difference(dialogue, number) if number and not first else []
+    last = [str(i) for i in dialogue.question.get("last", ())]
+    place.at = _first_to_show(place, changed, last)
     if first or changed or last:  # else nothing is new since it was shown
-        talk.say(*part_lines(place.part, folder))
+        dialogue.say(*part_lines(place.part, folder))
     where = f"Part {place.part.id} ({place.at + 1} of {len(place.ids)})"
-    talk.say(f"{where}: approve, edit, comment, next, yes (all); help says more.")
-    while True:
-        answer = await talk.ask(PROMPT, VERBS)
-        if answer is None:
-            return None
-        decision = await _answered(talk, *answer, place)
-        if decision is not None:
-            return decision
+    dialogue.say(f"{where}: approve, edit, comment, next, yes (all); help says more.")
+    return await dialogue.decide(PROMPT, VERBS, lambda line, typed: _carry_out(dialogue, line, typed, place))
 
 
-def _where(place: _Place, changed: Sequence[str], last: Sequence[str]) -> int:
-    """The part to be shown: the first that was changed, else the first not yet approved after the last one."""
+def _first_to_show(place: _Place, changed: Sequence[str], last: Sequence[str]) -> int:
+    """Return the index of the first changed part, else of the first not yet approved after the last one."""
     there = [place.ids.index(i) for i in changed if i in place.ids]
     if there:
         return there[0]
@@ -98,70 +89,72 @@ def _where(place: _Place, changed: Sequence[str], last: Sequence[str]) -> int:
     return next((n for n in order if place.ids[n] in place.left), 0)
 
 
-def _overview(talk: ApprovalDialogue, place: _Place) -> None:
-    talk.say(Text(one_line(place.protocol.title, 200), style="bold"), one_line(place.protocol.summary, 1_200))
+def _overview(dialogue: ApprovalDialogue, place: _Place) -> None:
+    dialogue.say(Text(one_line(place.protocol.title, 200), style="bold"), one_line(place.protocol.summary, 1_200))
     for part in place.protocol.parts:
         mark = "approved" if part.id in place.approved else f"{len(part.steps)} steps"
-        talk.say(f"{part.id}. {one_line(part.title, 160)} ({mark})")
-    talk.say(*(one_line(f"! {limitation}", 400) for limitation in place.protocol.limitations))
-    talk.say(f"whole: {talk.context.folder.path('protocol.md')}")
+        dialogue.say(f"{part.id}. {one_line(part.title, 160)} ({mark})")
+    dialogue.say(*(one_line(f"! {limitation}", 400) for limitation in place.protocol.limitations))
+    dialogue.say(f"whole: {dialogue.context.folder.path('protocol.md')}")
 
 
-def _difference(talk: ApprovalDialogue, number: int) -> list[str]:
-    """Show what the last revision changed; the parts that are not as they were."""
-    folder = talk.context.folder
+def _difference(dialogue: ApprovalDialogue, number: int) -> list[str]:
+    """Print what the last revision changed; return the changed parts."""
+    folder = dialogue.context.folder
     revision = folder.read(Revision, FOLDER, str(number), "revision.json")
     text = visible(folder.path(FOLDER, str(number), "diff.txt").read_text("utf-8"))
-    talk.say(*revision_lines(revision, text))
+    dialogue.say(*revision_lines(revision, text))
     return list(revision.changed_parts)
 
 
 def part_lines(part: ProtocolPart, folder: RunFolder) -> Iterator[RenderableType]:
-    """A part with its steps, in lines; what reviewers said of it."""
+    """Yield a part with its steps, and its last review."""
     yield Sheet("\n".join(markdown.part_lines(part, None, 1, quotes=False)))
-    kept = [r for r in folder.read_list(DraftReview, "rounds.json") if r.kept and _is_about(r.draft, part.id)]
-    if kept:
-        yield f"review: {kept[-1].score:g} of 5, {'passed' if kept[-1].passed else 'did not pass'}"
-        yield from (one_line(f"  {f.gate} {f.severity} at {f.location}: {f.message}", 300) for f in kept[-1].findings)
+    reviews = [r for r in folder.read_list(DraftReview, "rounds.json") if r.kept and _is_about(r.draft, part.id)]
+    if reviews:
+        yield f"review: {reviews[-1].score:g} of 5, {'passed' if reviews[-1].passed else 'did not pass'}"
+        yield from (
+            one_line(f"  {f.gate} {f.severity} at {f.location}: {f.message}", 300) for f in reviews[-1].findings
+        )
 
 
 def _is_about(draft: str, part_id: str) -> bool:
     return draft.split(",")[0] == f"steps of part {part_id}"
 
 
-async def _answered(talk: ApprovalDialogue, line: str, typed: Typed, place: _Place) -> Decision | None:
-    """The decision that a line means; None when it only asks to be shown something, or cannot be done."""
+async def _carry_out(dialogue: ApprovalDialogue, line: str, typed: TypedCommand, place: _Place) -> Decision | None:
+    """Return the decision that a line means; None when it only shows something, or cannot be done."""
     if typed.verb == "yes":
-        return talk.decision(line, approved=True, parts=tuple(place.ids))
-    if typed.verb == "no":
-        return talk.decision(line, approved=False, comment=typed.text[:500])
+        return dialogue.decision(line, approved=True, parts=tuple(place.ids))
     if typed.verb == "list":
-        _overview(talk, place)
+        _overview(dialogue, place)
         return None
     if typed.verb in {"next", "back"}:
         place.at = (place.at + (1 if typed.verb == "next" else -1)) % len(place.ids)
-        talk.say(*part_lines(place.part, talk.context.folder))
+        dialogue.say(*part_lines(place.part, dialogue.context.folder))
         return None
     if typed.verb == "comment":
         about = f"part {typed.items[0]}: " if typed.items else ""
-        talk.say("Revising …")
-        return talk.decision(line, comment=f"{about}{typed.text}")
-    ids = _named(talk, typed.text, place)
+        dialogue.say("Revising …")
+        return dialogue.decision(line, comment=f"{about}{typed.text}")
+    ids = _named(dialogue, typed.text, place)
     if ids is None:
         return None
     if typed.verb == "approve":
-        return await _approved(talk, line, ids, place)
+        return await _approved(dialogue, line, ids, place)
     if typed.verb == "edit":
-        return await _edited(talk, line, ids[0], place)
+        return await _edited(dialogue, line, ids[0], place)
     for part in place.protocol.parts:
         if part.id in ids:
             place.at = place.ids.index(part.id)
-            talk.say(*(part_lines(part, talk.context.folder) if typed.verb == "show" else _why(part, typed.text)))
+            dialogue.say(
+                *(part_lines(part, dialogue.context.folder) if typed.verb == "show" else _why(part, typed.text))
+            )
     return None
 
 
-def _named(talk: ApprovalDialogue, text: str, place: _Place) -> list[str] | None:
-    """The parts that are meant by `2`, `part 2`, `2.1` or `all`; the one shown last by nothing."""
+def _named(dialogue: ApprovalDialogue, text: str, place: _Place) -> list[str] | None:
+    """Return the parts meant by `2`, `part 2`, `2.1` or `all`; without a word the one shown last."""
     word = text.casefold().removeprefix("part").strip()
     if not word:
         return [place.part.id]
@@ -170,34 +163,36 @@ def _named(talk: ApprovalDialogue, text: str, place: _Place) -> list[str] | None
     found = [w.split(".")[0] for w in word.replace(",", " ").split()]
     strange = [w for w in found if w not in place.ids]
     if strange:
-        talk.say(f"There is no part {one_line(strange[0], 40)}; there is {', '.join(place.ids)}, or all.")
+        dialogue.say(f"There is no part {one_line(strange[0], 40)}; there is {', '.join(place.ids)}, or all.")
         return None
     return list(dict.fromkeys(found))
 
 
-async def _approved(talk: ApprovalDialogue, line: str, ids: Sequence[str], place: _Place) -> Decision | None:
+async def _approved(dialogue: ApprovalDialogue, line: str, ids: Sequence[str], place: _Place) -> Decision | None:
     left = [i for i in place.left if i not in ids]
     if not set(ids) & set(place.left) and left:
-        talk.say(f"Part {', '.join(ids)} is approved already; left: {', '.join(left)}.")
+        dialogue.say(f"Part {', '.join(ids)} is approved already; left: {', '.join(left)}.")
         return None
     if left:
-        talk.say(f"Part {', '.join(ids)} is approved; left: {', '.join(left)}.")
-        return talk.decision(line, parts=tuple(ids))
-    if list(ids) == place.ids or await talk.confirmed("That was the last part. Type yes to carry out the protocol: "):
-        return talk.decision(line, approved=True, parts=tuple(ids))
-    talk.say("Nothing was approved; the gate stays open.")
+        dialogue.say(f"Part {', '.join(ids)} is approved; left: {', '.join(left)}.")
+        return dialogue.decision(line, parts=tuple(ids))
+    if list(ids) == place.ids or await dialogue.confirmed(
+        "That was the last part. Type yes to carry out the protocol: "
+    ):
+        return dialogue.decision(line, approved=True, parts=tuple(ids))
+    dialogue.say("Nothing was approved; the approval stays open.")
     return None
 
 
-async def _edited(talk: ApprovalDialogue, line: str, part_id: str, place: _Place) -> Decision | None:
+async def _edited(dialogue: ApprovalDialogue, line: str, part_id: str, place: _Place) -> Decision | None:
     part = next(p for p in place.protocol.parts if p.id == part_id)
-    ground = ground_of(talk.context.bench(), place.protocol)
-    text = await edited_form(talk, part_form(part), lambda text: read_part(text, part, ground) != part)
-    return None if text is None else talk.decision(line, text=text, parts=(part_id,))
+    ground = ground_of(dialogue.context.bench(), place.protocol)
+    text = await dialogue.edited_form(part_form(part), lambda text: read_part(text, part, ground) != part)
+    return None if text is None else dialogue.decision(line, text=text, parts=(part_id,))
 
 
 def _why(part: ProtocolPart, text: str) -> Iterator[RenderableType]:
-    """What the steps of a part stand on: report steps with the passages, or why there is none."""
+    """Yield the paper reports' steps and passages that a part's steps stand on, or why there is none."""
     one = text.casefold().removeprefix("part").strip()
     if part.reason:
         yield one_line(f"why part {part.id} is there: {part.reason}", 600)

@@ -1,8 +1,6 @@
-"""The gate of the selection as a conversation: what is read and used, what else should be, and why.
+"""The approval of the selection as a dialogue: which papers are read and which data sets used, and why.
 
-The papers and data sets of a run as numbered rows: the numbers stay the same while the selection changes.
-
-One paper or data set in words: all that is known of it, or why it is used or not.
+Papers and data sets are numbered candidates; the numbers stay the same while the selection changes.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from typing import Any, Final, Literal
 from rich.console import RenderableType
 from rich.text import Text
 
-from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, Typed, Verb, verbs_of
+from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, TypedCommand, Verb, verbs_of
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.errors import InputError
 from bioresearcher.papers.injection import suspicion
@@ -38,9 +36,9 @@ class Candidate:
     """A paper or data set that was found.
 
     Attributes:
-        used: Whether it is part of the selection as it is now.
+        used: True when it is part of the selection as it is now.
         where: Year, journal and source of a paper, year of a data set.
-        stamp: What was published against it; empty for nothing.
+        stamp: Mark of a retraction, concern or correction, or of a data set that does not look relevant.
         grade: Score and similarity of a paper, verdict and samples of a data set.
     """
 
@@ -57,7 +55,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Known:
-    """What the run folder holds about the selection."""
+    """The papers, screening, data sets and checks of a run folder."""
 
     papers: Mapping[str, Paper]
     screened: Mapping[str, ScreenedPaper]
@@ -66,7 +64,7 @@ class Known:
 
     @classmethod
     def load(cls, folder: RunFolder) -> Known:
-        """Read it."""
+        """Read them."""
         return cls(
             papers={p.id: p for p in folder.read_all(Paper, "papers")},
             screened={s.paper_id: s for s in folder.read_list(ScreenedPaper, "screening.json")},
@@ -76,7 +74,7 @@ class Known:
 
 
 def rows_of(question: Mapping[str, Any], known: Known) -> list[Candidate]:
-    """A row for each paper that was screened and each data set that was looked at; what was added comes last.
+    """Return a row for each screened paper and each checked data set; additions come last.
 
     Their order, and with it their numbers, does not depend on what is used.
     """
@@ -103,26 +101,21 @@ def _row(number: int, item: str, known: Known, used: Collection[str]) -> Candida
             why=one_line(screened.reason, 160) if screened else "",
         )
     check, dataset = known.checks[item], known.datasets.get(item)
-    said = "; ".join(check.reasons) or "nothing speaks against it"
     return Candidate(
         number=number,
         id=item,
         kind="data set",
         title=one_line(dataset.title if dataset else "", 300),
-        where=_published(dataset),
+        where=dataset.remote.published[:4] or "own" if dataset and dataset.remote else "own",
         used=item in used,
         stamp="" if check.relevant else "does not look relevant",
         grade=check.verdict + (f" · {dataset.n_samples} samples" if dataset and dataset.n_samples else ""),
-        why=one_line(said, 160),
+        why=one_line("; ".join(check.reasons) or "nothing speaks against it", 160),
     )
 
 
-def _published(dataset: Dataset | None) -> str:
-    return dataset.remote.published[:4] if dataset and dataset.remote and dataset.remote.published else "own"
-
-
 def table(rows: Sequence[Candidate], heading: str) -> Sheet:
-    """The rows under a heading, as a table or, in a narrow terminal, as a list."""
+    """Return the rows under a heading, as a table or, in a narrow terminal, as a list."""
     stamps = [f"**{r.stamp}** " if r.stamp else "" for r in rows]
     names = [f"{r.number} {md(r.id)} {stamp}{md(r.title)}" for r, stamp in zip(rows, stamps, strict=True)]
     cells = [(name, md(r.where), md(r.grade), md(r.why)) for name, r in zip(names, rows, strict=True)]
@@ -131,7 +124,7 @@ def table(rows: Sequence[Candidate], heading: str) -> Sheet:
 
 
 def named(rows: Sequence[Candidate], items: Sequence[str]) -> tuple[list[Candidate], list[str]]:
-    """The rows that are meant by numbers or ids, and the words that mean none."""
+    """Return the rows that numbers or ids name, and the words that name none."""
     by_name = {row.id.casefold(): row for row in rows} | {str(row.number): row for row in rows}
     found = {word: by_name.get(word.casefold().lstrip("#")) for word in items}
     meant = list(dict.fromkeys(row for row in found.values() if row is not None))
@@ -142,8 +135,8 @@ MOST_ABSTRACT = 3_000
 MOST_QUERIES = 8
 
 
-def about(row: Candidate, known: Known, folder: RunFolder) -> Iterator[RenderableType]:
-    """The paper or data set in full, as its source describes it."""
+def details(row: Candidate, known: Known, folder: RunFolder) -> Iterator[RenderableType]:
+    """Yield the paper or data set in full, as its source describes it."""
     paper, dataset = known.papers.get(row.id), known.datasets.get(row.id)
     if paper is not None:
         yield Sheet(section(folder, "papers", row.id))
@@ -174,7 +167,7 @@ def _at_source(dataset: Dataset) -> Iterator[str]:
 
 
 def reasons(row: Candidate, known: Known, folder: RunFolder) -> Iterator[RenderableType]:
-    """Why it is used or not: who decided, the closed answers, and what found it."""
+    """Yield why it is used or not: who decided, the closed answers, and the queries that found it."""
     yield Text(f"{row.number} {row.id}: {'used' if row.used else 'not used'}", style="bold")
     screened, check = known.screened.get(row.id), known.checks.get(row.id)
     if screened is not None:
@@ -213,8 +206,8 @@ def _found_by(item: str, folder: RunFolder) -> Iterator[str]:
 
 
 PROMPT: Final = "selection> "
-MOST_LEFT_OUT: Final = 5
-"""Papers and data sets left out that are shown unless all are asked for."""
+MOST_UNUSED: Final = 5
+"""Papers and data sets not used that are shown unless all are asked for."""
 VERBS: Final = verbs_of(
     Verb("list", "rest", "what is selected, and the best of what is not; list all: everything", "list [all]"),
     Verb("show", "items", "a paper or data set in full", "show 3"),
@@ -223,153 +216,142 @@ VERBS: Final = verbs_of(
     Verb("keep", "items", "take it in", "keep 3"),
     Verb("add", "rest", "add one that is not in the list", "add PMID:…|PMC…|doi:…|GSE…|FILE"),
     Verb("done", "nothing", "read these and go on (also yes)"),
-    Verb("no", "rest", "decline: the run ends here", "no [why]"),
-    Verb("help", "nothing", "this list"),
     table="list",
     yes="done",
     y="done",
     ok="done",
-    n="no",
     remove="drop",
     take="keep",
 )
 
 
-async def converse(talk: ApprovalDialogue) -> Decision | None:
-    """The person's next answer: a change of the selection, or the word that closes the gate."""
-    known = Known.load(talk.context.folder)
-    rows = rows_of(talk.question, known)
-    if talk.begin():
-        show_selection(talk, rows, everything=False)
-    doubted = _doubted(talk, rows)
-    for row in doubted:
-        if await _wants_retracted(talk, row):
-            return talk.decision(f"keep {row.id}", add=(row.id,), confirmed=(row.id,))
-    while True:
-        answer = await talk.ask(PROMPT, VERBS)
-        if answer is None:
-            return None
-        decision = await _answered(talk, *answer, rows, known)
-        if decision is not None:
-            return decision
+async def decide(dialogue: ApprovalDialogue) -> Decision | None:
+    """Return the person's next answer: a change of the selection, or the approval's end."""
+    known = Known.load(dialogue.context.folder)
+    rows = rows_of(dialogue.question, known)
+    if dialogue.begin():
+        _say_selection(dialogue, rows, everything=False)
+    for row in _doubted(dialogue, rows):
+        if await _wants_retracted(dialogue, row):
+            return dialogue.decision(f"keep {row.id}", add=(row.id,), confirmed=(row.id,))
+    return await dialogue.decide(PROMPT, VERBS, lambda line, typed: _carry_out(dialogue, line, typed, rows, known))
 
 
-def show_selection(talk: ApprovalDialogue, rows: Sequence[Candidate], *, everything: bool) -> None:
-    """The selection in tables, and how to change it."""
-    talk.say(table([r for r in rows if r.used and r.kind == "paper"], "Papers to read"))
-    talk.say(table([r for r in rows if r.used and r.kind == "data set"], "Data sets to use"))
+def _say_selection(dialogue: ApprovalDialogue, rows: Sequence[Candidate], *, everything: bool) -> None:
+    """Print the selection in tables, and how to change it."""
+    dialogue.say(table([r for r in rows if r.used and r.kind == "paper"], "Papers to read"))
+    dialogue.say(table([r for r in rows if r.used and r.kind == "data set"], "Data sets to use"))
     out = sorted((r for r in rows if not r.used), key=lambda r: not (r.stamp and r.kind == "paper"))
     if out:
-        some = out if everything else out[:MOST_LEFT_OUT]
+        some = out if everything else out[:MOST_UNUSED]
         heading = "Not used" if len(some) == len(out) else f"Not used ({len(out)} in all: list all), the first"
-        talk.say(table(some, heading))
-    talk.say("show 3, why 3, drop 3, keep 3, add PMID:…, done, no; help says more.")
+        dialogue.say(table(some, heading))
+    dialogue.say("show 3, why 3, drop 3, keep 3, add PMID:…, done, no; help says more.")
 
 
-def _doubted(talk: ApprovalDialogue, rows: Sequence[Candidate]) -> list[Candidate]:
-    """Retracted papers that the last answer added: they are used only if the person says so once more."""
-    last = talk.question.get("last", ())
+def _doubted(dialogue: ApprovalDialogue, rows: Sequence[Candidate]) -> list[Candidate]:
+    """Return retracted papers that the last answer added: they are used only if the person confirms it."""
+    last = dialogue.question.get("last", ())
     return [r for r in rows if r.id in last and not r.used and r.stamp == "RETRACTED"]
 
 
-async def _wants_retracted(talk: ApprovalDialogue, row: Candidate) -> bool:
-    talk.say(f"{row.id} is RETRACTED: {row.why}")
-    if await talk.confirmed(f"Use {row.id} all the same? Type yes to use it: "):
+async def _wants_retracted(dialogue: ApprovalDialogue, row: Candidate) -> bool:
+    dialogue.say(f"{row.id} is RETRACTED: {row.why}")
+    if await dialogue.confirmed(f"Use {row.id} all the same? Type yes to use it: "):
         return True
-    talk.say(f"{row.id} stays out.")
+    dialogue.say(f"{row.id} stays out.")
     return False
 
 
-async def _answered(
-    talk: ApprovalDialogue, line: str, typed: Typed, rows: Sequence[Candidate], known: Known
+async def _carry_out(
+    dialogue: ApprovalDialogue, line: str, typed: TypedCommand, rows: Sequence[Candidate], known: Known
 ) -> Decision | None:
-    """The decision that a line means; None when it only asks to be shown something, or cannot be done."""
+    """Return the decision that a line means; None when it only shows something, or cannot be done."""
     if typed.verb == "done":
-        return talk.decision(line, approved=True)
-    if typed.verb == "no":
-        return talk.decision(line, approved=False, comment=typed.text[:500])
+        return dialogue.decision(line, approved=True)
     if typed.verb == "list":
-        show_selection(talk, rows, everything=typed.text.casefold() == "all")
+        _say_selection(dialogue, rows, everything=typed.text.casefold() == "all")
         return None
     if typed.verb == "add":
-        return await _added(talk, line, typed.text, rows, known)
+        return await _added(dialogue, line, typed.text, rows, known)
     meant, strange = named(rows, typed.items)
     for word in strange:
-        talk.say(f"There is no {one_line(word, 40)} in the list (1 to {len(rows)}).")
+        dialogue.say(f"There is no {one_line(word, 40)} in the list (1 to {len(rows)}).")
     if typed.verb in {"show", "why"}:
-        tell = about if typed.verb == "show" else reasons
-        talk.say(*(part for row in meant for part in tell(row, known, talk.context.folder)))
+        shown = details if typed.verb == "show" else reasons
+        dialogue.say(*(part for row in meant for part in shown(row, known, dialogue.context.folder)))
         return None
     if strange or not meant:
         return None
-    return await _changed(talk, line, meant, into=typed.verb == "keep")
+    return await _changed(dialogue, line, meant, into=typed.verb == "keep")
 
 
-async def _changed(talk: ApprovalDialogue, line: str, meant: Sequence[Candidate], *, into: bool) -> Decision | None:
-    """Take papers and data sets in or out; None when nothing changes."""
+async def _changed(dialogue: ApprovalDialogue, line: str, meant: Sequence[Candidate], *, into: bool) -> Decision | None:
+    """Take papers and data sets in or out; return None when nothing changes."""
     rows = [r for r in meant if r.used != into]
     for row in meant:
         if row.used == into:
-            talk.say(f"{row.id} is {'already selected' if into else 'not selected anyway'}.")
+            dialogue.say(f"{row.id} is {'already selected' if into else 'not selected anyway'}.")
     confirmed = []
     for row in [r for r in rows if into and r.stamp == "RETRACTED"]:
-        if await _wants_retracted(talk, row):
+        if await _wants_retracted(dialogue, row):
             confirmed.append(row.id)
         else:
             rows.remove(row)
     if not rows:
         return None
     ids = tuple(r.id for r in rows)
-    talk.say(f"{', '.join(ids)}: {'taken in' if into else 'taken out'}.")
-    return talk.decision(line, **{"add" if into else "drop": ids}, confirmed=tuple(confirmed))
+    dialogue.say(f"{', '.join(ids)}: {'taken in' if into else 'taken out'}.")
+    return dialogue.decision(line, **{"add" if into else "drop": ids}, confirmed=tuple(confirmed))
 
 
 async def _added(
-    talk: ApprovalDialogue, line: str, text: str, rows: Sequence[Candidate], known: Known
+    dialogue: ApprovalDialogue, line: str, text: str, rows: Sequence[Candidate], known: Known
 ) -> Decision | None:
-    """Take in what is not in the list: identifiers are looked up, files are read."""
+    """Take in papers and data sets that are not in the list: identifiers are looked up, files are read."""
     if not text:
-        talk.say("Say what: add PMID:…|PMC…|doi:…|GSE…|FILE (add data FILE or add paper FILE where both are possible)")
+        dialogue.say(
+            "Say what: add PMID:…|PMC…|doi:…|GSE…|FILE (add data FILE or add paper FILE where both are possible)"
+        )
         return None
-    given: list[str] = []
-    there: list[str] = []
+    new: list[str] = []
+    listed: list[str] = []
     for word in _pieces(text):
         try:
-            name = given_as(word)
+            name = addition(word)
             meant = () if ":/" in name else matching([name], list(known.papers.values()), known.checks).ids
         except InputError as error:
-            talk.say(str(error))
+            dialogue.say(str(error))
             return None
-        there += meant
-        given += [] if meant else [name]
-    if there:
-        found = [r for r in rows if r.id in there]
-        if given:
-            talk.say(f"Not yet in the list, please add in a line of their own: {one_line(', '.join(given), 200)}")
-        return await _changed(talk, line, found, into=True)
-    talk.say(f"Looking for {count_of(len(given), 'addition')} …")
-    return talk.decision(line, given=tuple(given))
+        listed += meant
+        new += [] if meant else [name]
+    if listed:
+        if new:
+            dialogue.say(f"Not yet in the list, please add in a line of their own: {one_line(', '.join(new), 200)}")
+        return await _changed(dialogue, line, [r for r in rows if r.id in listed], into=True)
+    dialogue.say(f"Looking for {count_of(len(new), 'addition')} …")
+    return dialogue.decision(line, given=tuple(new))
 
 
 def _pieces(text: str) -> list[str]:
-    """A path with blanks as it is, when it exists; else words."""
+    """Split a text into words; an existing path with blanks stays whole."""
     kind, _, rest = text.partition(" ")
-    if _there((rest if kind in {"data", "paper"} else text).strip("\"'")) is not None:
+    if _existing((rest if kind in {"data", "paper"} else text).strip("\"'")) is not None:
         return [text]
     if kind in {"data", "paper"} and rest:
         return [f"{kind} {word}" for word in rest.split()]
     return text.replace(",", " ").split()
 
 
-def given_as(word: str) -> str:
-    """What a decision records for something that is to be added: an identifier, `paper:<path>` or `data:<path>`.
+def addition(word: str) -> str:
+    """Return what a decision records for an addition: an identifier, `paper:<path>` or `data:<path>`.
 
     Raises:
         InputError: It is neither an identifier nor a file or folder.
     """
     kind, _, rest = word.partition(" ")
     text = (rest if kind in {"data", "paper"} and rest else word).strip().strip("\"'")
-    path = _there(text)
+    path = _existing(text)
     if path is not None:
         kind = kind if kind in {"data", "paper"} and rest else _kind(path)
         return f"{kind}:{path}"
@@ -386,8 +368,8 @@ def given_as(word: str) -> str:
     return text
 
 
-def _there(text: str) -> Path | None:
-    """The file or folder of this name; None when there is none, or there can be none."""
+def _existing(text: str) -> Path | None:
+    """Return the file or folder of this name; None when there is none, or there can be none."""
     try:
         path = Path(text).expanduser()
         return path.resolve() if text and path.exists() else None
@@ -396,7 +378,7 @@ def _there(text: str) -> Path | None:
 
 
 def _kind(path: Path) -> str:
-    """Whether a file or folder is read as papers or as data."""
+    """Return `paper` or `data`: how a file or folder is read."""
     if path.is_file():
         return "data" if is_data_file(path) and not is_bibliography(path) else "paper"
     inside = [p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")]

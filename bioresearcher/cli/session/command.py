@@ -1,4 +1,4 @@
-"""`bioresearcher session`, which is also what `bioresearcher` without a command opens."""
+"""`bioresearcher session`, which `bioresearcher` without a command opens, too."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bioresearcher.settings import Settings
 
 SWITCHED_S = 0.000_5
-"""Seconds after which a thread of the run lets go of the interpreter when a key was pressed (5 ms by itself)."""
+"""Seconds after which a thread of the run yields the interpreter to the prompt (Python's default: 5 ms)."""
 EPILOG = """a script has an answer a line; lines that begin with # and blank lines are skipped, "" is an empty answer,
 <<END begins an answer of several lines, and a line that begins with ! is given while a run works:
   example
@@ -37,7 +37,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "session",
         help="talk a run through, step by step (what `bioresearcher` alone does)",
-        description="Asks for an objective, shows what happens, asks at gates, and listens to commands all the while.",
+        description="Asks for an objective and for approvals, shows what happens, and listens to commands meanwhile.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -51,12 +51,12 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def can_talk() -> bool:
-    """Whether there is somebody to talk to."""
+    """Return True if standard input and output are a terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def run(args: argparse.Namespace) -> int:
-    """Hold the session; the exit code."""
+    """Hold the session; return the exit code."""
     import asyncio
 
     from bioresearcher.cli.session.plain_terminal import read_script
@@ -93,12 +93,12 @@ async def _hold(args: argparse.Namespace, settings: Settings, lines: list[Line])
     loop.add_signal_handler(signal.SIGHUP, lambda: session.end("SIGHUP", lost=True))
     code = await session.converse()
     if isinstance(terminal, ScriptTerminal):
-        return _left_over(terminal, args.script, code, begun=session.run.folder is not None)
+        return _script_code(terminal, args.script, code, begun=session.run.folder is not None)
     return code
 
 
-def _left_over(terminal: ScriptTerminal, script: Path, code: int, *, begun: bool) -> int:
-    """The exit code of a script: 3 when it ended before anything was begun.
+def _script_code(terminal: ScriptTerminal, script: Path, code: int, *, begun: bool) -> int:
+    """Return the exit code of a script: 3 when it ended before anything was begun.
 
     Raises:
         InputError: Lines were not used.
@@ -114,16 +114,14 @@ def _left_over(terminal: ScriptTerminal, script: Path, code: int, *, begun: bool
 def _terminal(
     args: argparse.Namespace, settings: Settings, lines: list[Line], interrupt: Callable[[], None]
 ) -> SessionTerminal:
-    """The terminal that was asked for, or that can be had."""
+    """Return the terminal that was asked for, or the best that works here."""
     import os
 
-    if args.script:
-        from bioresearcher.cli.session.plain_terminal import ScriptTerminal
+    from bioresearcher.cli.session.plain_terminal import PlainTerminal, ScriptTerminal
 
+    if args.script:
         return ScriptTerminal(lines, plain=args.plain)
     if args.plain or os.environ.get("TERM", "dumb") in {"dumb", "unknown"}:
-        from bioresearcher.cli.session.plain_terminal import PlainTerminal
-
         return PlainTerminal()
     from bioresearcher.cli.session.prompt_terminal import PromptTerminal
     from bioresearcher.cli.session.session import COMMANDS

@@ -1,4 +1,4 @@
-"""`/open` and `/export`: which files a run has for people, and a copy of them to give away.
+"""`/open` and `/export`: the files of a run that people read, and a copy of them to give away.
 
 A copy holds the protocol, the reports, the notebook, what stands on what, and each task's code, tables and figures, in
 the places the reports' links point to. It holds no ledger, no library, no events and no checkpoints. Nothing is
@@ -32,13 +32,13 @@ _FILES: Final = (
     ("evidence", "evidence.json"),
     ("review", "review.json"),
 )
-"""What people read, and what it is called."""
+"""Names of the files that people read."""
 _MOMENT: Final = (1980, 1, 1, 0, 0, 0)
-"""The time of every file in an archive, so that the same run gives the same bytes."""
+"""Time of every file in an archive, so that the same run gives the same bytes."""
 
 
 def path_of(folder: RunFolder, what: str) -> Path:
-    """Where one of the files lies: `report`, `protocol`, `notebook`, …, or `folder`.
+    """Return the path of one of the files: `report`, `protocol`, `notebook`, …, or `folder`.
 
     Raises:
         InputError: There is no such file, or not yet.
@@ -56,7 +56,7 @@ def path_of(folder: RunFolder, what: str) -> Path:
 
 
 def file_lines(folder: RunFolder) -> list[str]:
-    """The files that the run has, with their places."""
+    """Return the run's files with their paths and sizes, as lines."""
     there = [(name, folder.path(file)) for name, file in _FILES if folder.has(file)]
     lines = [f"{name}: {path.resolve()} ({size(path.stat().st_size)})" for name, path in there]
     outputs = [path for path in _outputs(folder) if path.parts[-2:-1] == ("outputs",)]
@@ -68,7 +68,7 @@ def file_lines(folder: RunFolder) -> list[str]:
 
 
 def _outputs(folder: RunFolder) -> Iterator[PurePosixPath]:
-    """Code and output files of the tasks, relative to the run folder, as far as they are there and lie in it."""
+    """Yield code and output files of the tasks, relative to the run folder, if they exist and lie in it."""
     for task in folder.read_list(DryLabTask, "tasks.json"):
         place = PurePosixPath("tasks", task.id)
         record = folder.has(*place.parts, "record.json")
@@ -81,14 +81,14 @@ def _outputs(folder: RunFolder) -> Iterator[PurePosixPath]:
 
 @dataclass(frozen=True)
 class Exported:
-    """What a copy holds."""
+    """A copy that was written: its path, files and size."""
 
     target: Path
     files: tuple[str, ...]
     bytes: int
 
     def lines(self) -> list[str]:
-        """What was written, in words."""
+        """Return a message on the copy."""
         tasks = sum(name.startswith("tasks/") for name in self.files)
         named = ", ".join(name for name in self.files if "/" not in name)
         beside = f", and {count_of(tasks, 'file')} of tasks" if tasks else ""
@@ -96,7 +96,7 @@ class Exported:
 
 
 def export(folder: RunFolder, target: str) -> Exported:
-    """Copy what people need of a run into a new folder or a new `.zip` file; it appears whole or not at all.
+    """Copy the files of a run that people read into a new folder or `.zip` file; it appears whole or not at all.
 
     Raises:
         InputError: No target was named, it exists, lies in the run folder, or there is nothing to copy yet.
@@ -110,13 +110,13 @@ def export(folder: RunFolder, target: str) -> Exported:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".export-", dir=place.parent) as scratch:
-            made = Path(scratch, "made")
+            copy = Path(scratch, "copy")
             if place.suffix.lower() == ".zip":
-                _pack(folder, names, made)
-                os.link(made, place)  # unlike a rename, never over a file that came meanwhile
+                _pack(folder, names, copy)
+                os.link(copy, place)  # unlike a rename, never over a file that came meanwhile
             else:
-                _copy(folder, names, made)
-                made.rename(place)  # fails when a folder with something in it came meanwhile
+                _copy(folder, names, copy)
+                copy.rename(place)  # fails when a folder with something in it came meanwhile
     except FileExistsError as error:
         raise _exists(place) from error
     except OSError as error:
@@ -146,15 +146,15 @@ def _exists(place: Path) -> InputError:
     return InputError(f"/export: {place} exists; nothing is overwritten.", hint="Choose another name.")
 
 
-def _copy(folder: RunFolder, names: list[PurePosixPath], made: Path) -> None:
+def _copy(folder: RunFolder, names: list[PurePosixPath], copy: Path) -> None:
     for name in names:
-        path = made.joinpath(*name.parts)
+        path = copy.joinpath(*name.parts)
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder.path(*name.parts), path, follow_symlinks=False)
 
 
-def _pack(folder: RunFolder, names: list[PurePosixPath], made: Path) -> None:
-    with zipfile.ZipFile(made, "x", zipfile.ZIP_DEFLATED) as archive:
+def _pack(folder: RunFolder, names: list[PurePosixPath], copy: Path) -> None:
+    with zipfile.ZipFile(copy, "x", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
             entry = zipfile.ZipInfo(str(name), _MOMENT)
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16

@@ -1,6 +1,6 @@
-"""Asking for what a run needs: objective, conditions, requirements, papers, data; and whether it was understood.
+"""The intake of a session: asks for objective, conditions, requirements, papers and data, and shows what it understood.
 
-What a run will be started with, as far as it has been said; and how it was understood.
+The pipeline is imported meanwhile, in a thread: that takes seconds, which nobody at the prompt has to wait for.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bioresearcher.cli.options import given_items, given_paths, given_text
-from bioresearcher.cli.session.loading import loaded
 from bioresearcher.cli.session.terminal import Terminal
 from bioresearcher.errors import BioresearcherError, InputError
 from bioresearcher.text.format import count_of, md
@@ -35,7 +35,7 @@ MOST_SHOWN = 12
 
 @dataclass
 class Draft:
-    """The entries so far. `id` is set when the objective came with one."""
+    """The entries of an intake so far. `id` is set when the objective came with one."""
 
     objective: str = ""
     conditions: list[str] = field(default_factory=list)
@@ -46,17 +46,17 @@ class Draft:
     id: str = ""
 
     def take(self, loaded: ExampleInputs) -> None:
-        """Take over what an objective file or an example says."""
-        given = loaded.objective
-        self.objective, self.id, self.only_own = given.text, given.id, loaded.only_own
-        self.conditions, self.requirements = [*given.conditions], [r.text for r in given.requirements]
+        """Take over an objective file or an example."""
+        objective = loaded.objective
+        self.objective, self.id, self.only_own = objective.text, objective.id, loaded.only_own
+        self.conditions, self.requirements = [*objective.conditions], [r.text for r in objective.requirements]
         self.papers, self.data = [*loaded.papers], [*loaded.data]
 
     def inputs(self) -> RunInputs:
-        """The inputs of a run.
+        """Return the inputs of a run.
 
         Raises:
-            InputError: The objective is none.
+            InputError: The objective is empty or too short.
         """
         from bioresearcher.graph.prepare import RunInputs, inputs_from_text, with_more
 
@@ -69,16 +69,39 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class GivenMaterial:
-    """What lies in the papers and data that were given."""
+class OwnMaterial:
+    """The papers and data sets found in the given files, and what could not be read."""
 
     papers: tuple[Paper, ...] = ()
     datasets: tuple[Dataset, ...] = ()
     failures: tuple[Failure, ...] = ()
 
 
-def understood(draft: Draft, found: GivenMaterial, around: list[tuple[str, list[str]]]) -> Sheet:
-    """A list of what was understood; `around` is more of it: a name and lines each."""
+_PIPELINE: Final = (
+    "bioresearcher.cli.approvals",
+    "bioresearcher.cli.run_messages",
+    "bioresearcher.cli.session.paper_questions",
+    "bioresearcher.cli.session.views",
+    "bioresearcher.graph.prepare",
+    "bioresearcher.graph.run",
+    "bioresearcher.sources.literature.own_papers",
+)
+"""Modules of a run and of the commands on it."""
+
+
+def load_pipeline() -> None:
+    """Import what a run and the commands on it need."""
+    for name in _PIPELINE:
+        import_module(name)
+
+
+async def pipeline_loaded() -> None:
+    """Wait until the pipeline is imported, without blocking the event loop."""
+    await asyncio.to_thread(load_pipeline)
+
+
+def understood(draft: Draft, found: OwnMaterial, around: list[tuple[str, list[str]]]) -> Sheet:
+    """Return a list of the entries as understood; `around` adds rows of a name and lines."""
     from bioresearcher.cli.session.layout import Sheet
 
     failures = [f"! {one_line(f'{f.item}: {f.message}', 200)}" for f in found.failures]
@@ -99,13 +122,13 @@ def _cut(lines: list[str]) -> list[str]:
     return lines if more <= 0 else [*lines[:MOST_SHOWN], f"… and {more} more"]
 
 
-def _papers(found: GivenMaterial) -> Iterator[str]:
+def _papers(found: OwnMaterial) -> Iterator[str]:
     yield f"{count_of(len(found.papers), 'paper')} found"
     for paper in found.papers:
         yield one_line(f"{paper.id}: {paper.title or 'without title'} ({paper.year or 'n.d.'})", 160)
 
 
-def _datasets(found: GivenMaterial) -> Iterator[str]:
+def _datasets(found: OwnMaterial) -> Iterator[str]:
     if not found.datasets:
         yield "no data set found"
     for dataset in found.datasets:
@@ -121,13 +144,16 @@ _ASKED = {
     "papers": "papers (a file or folder; Enter: no more)>",
     "data": "data (a table, or a folder with tables; Enter: no more)>",
 }
-_DROP = re.compile(r"drop\s+R?(\d+)", re.IGNORECASE)
+_DROP = re.compile(r"drop\s+(r?\d{1,4}(?:[\s,]+r?\d{1,4})*)")
+_HELP = "One entry a line; `drop N` takes one out, `back` returns to the question before, Enter ends the list."
+_RESERVED = {"help", "?", "back", "quit", "exit"}
+"""Words that are meant for the program and never become an entry."""
 _START = {"start", "s", "yes", "y"}
 _NONE = {"", "none", "no", "-"}
 
 
-class Asking(Protocol):
-    """Asks a question; None when the intake is to be left. Lines with slash commands do not come back."""
+class Ask(Protocol):
+    """Asks a question; returns None when the intake is to be left. Slash commands are carried out, not returned."""
 
     def __call__(self, prompt: str, *, words: tuple[str, ...] = (), multiline: bool = False) -> Awaitable[str | None]:
         """Ask."""
@@ -135,7 +161,7 @@ class Asking(Protocol):
 
 @dataclass(frozen=True)
 class AgreedInputs:
-    """What a run is started with, as the person agreed to it."""
+    """The inputs, settings and forecast that the person agreed to start a run with."""
 
     draft: Draft
     settings: Settings
@@ -146,32 +172,39 @@ class AgreedInputs:
 class Intake:
     """The conversation before a run."""
 
-    def __init__(self, terminal: Terminal, ask: Asking, settings: Callable[[], Settings]) -> None:
+    def __init__(self, terminal: Terminal, ask: Ask, settings: Callable[[], Settings]) -> None:
         self._terminal = terminal
         self._ask = ask
         self._settings = settings
         self._draft = Draft()
 
     async def talk(self) -> AgreedInputs | None:
-        """What to start with; None when it was left."""
-        if not await self._objective():
-            return None
-        if not self._draft.id:
-            for name in ENTRIES[1:]:
-                if not await self._list(name):
-                    return None
+        """Hold the conversation; return None when it was left."""
+        place = 0
+        while place < len(ENTRIES):
+            step = await self._entry(ENTRIES[place])
+            if step is None:
+                return None
+            place = len(ENTRIES) if self._draft.id else max(0, place + step)
         return await self._agree()
 
-    async def _objective(self) -> bool:
-        """The objective, or a whole objective file, or the packaged example; False when the intake was left."""
+    async def _entry(self, name: str) -> int | None:
+        """Take one entry; return 1 to go on, -1 to go back to the entry before, None when the intake was left."""
+        return await (self._objective() if name == "objective" else self._list(name))
+
+    async def _objective(self) -> int | None:
+        """Take the objective, a whole objective file, or the packaged example."""
         from bioresearcher.examples import list_examples, load_example, load_objective_file, objective_from_text
 
         examples = list_examples()
         while True:
             line = await self._ask("objective>", words=("example", *examples), multiline=True)
             if line is None:
-                return False
+                return None
             name = line.strip()
+            if name.lower() in _RESERVED:
+                self._terminal.say("Type or paste the objective, @FILE, or `example`; /help lists the commands.")
+                continue
             try:
                 if name.lower() in {"example", *examples}:
                     self._draft.take(load_example(name if name in examples else examples[0]))
@@ -183,58 +216,62 @@ class Intake:
             except InputError as error:
                 self._terminal.say(str(error))
                 continue
-            return True
+            return 1
 
-    async def _list(self, name: str) -> bool:
-        """Entries of a list until no more are given; False when the intake was left."""
-        entries: list[str] | list[Path] = getattr(self._draft, name)
+    async def _list(self, name: str) -> int | None:
+        """Take entries of a list until no more are given."""
+        entries: list[Any] = getattr(self._draft, name)
         while True:
             line = await self._ask(_ASKED[name])
             if line is None:
-                return False
-            if line.strip().lower() in _NONE:
-                return True
-            dropped = _DROP.fullmatch(line.strip())
+                return None
+            word = line.strip().lower()
+            if word == "back":
+                return -1
+            if word in _NONE:
+                return 1
             try:
-                if dropped:
-                    self._drop(entries, int(dropped[1]))
-                elif name in {"papers", "data"}:
-                    entries.extend(given_paths(line, name))  # type: ignore[arg-type] # of the kind its name says
+                if word in _RESERVED:
+                    self._terminal.say(f"{_HELP} /help lists the commands, /quit leaves.")
+                elif dropped := _DROP.fullmatch(word):
+                    self._drop(entries, {int(n) for n in re.findall(r"\d+", dropped[1])})
                 else:
-                    added = given_items(line, name)
-                    entries.extend(added)  # type: ignore[arg-type] # of the kind its name says
+                    added = given_paths(line, name) if name in {"papers", "data"} else given_items(line, name)
+                    echo = [f"{name} {n}: {entry}" for n, entry in enumerate(added, start=len(entries) + 1)]
+                    entries += added
                     if len(added) > 1:
-                        self._terminal.say(f"{len(added)} taken, {count_of(len(entries), 'entry', 'entries')} in all")
+                        echo = [*_cut(echo), f"{len(added)} taken, {count_of(len(entries), 'entry', 'entries')} in all"]
+                    self._terminal.say("\n".join(echo))
             except InputError as error:
                 self._terminal.say(str(error))
 
-    def _drop(self, entries: list[str] | list[Path], number: int) -> None:
-        if not 1 <= number <= len(entries):
-            raise InputError(f"there is no entry {number}.", hint=f"There are {len(entries)}.")
-        self._terminal.say(f"dropped: {entries.pop(number - 1)}")
+    def _drop(self, entries: list[Any], numbers: set[int]) -> None:
+        for number in numbers:
+            if not 1 <= number <= len(entries):
+                raise InputError(f"there is no entry {number}.", hint=f"There are {len(entries)}.")
+        for number in sorted(numbers, reverse=True):
+            self._terminal.say(f"dropped: {entries.pop(number - 1)}")
 
     async def _change(self, name: str) -> bool:
-        """One entry anew, or more of a list."""
-        if name == "objective":
-            return await self._objective()
-        entries = getattr(self._draft, name)
+        """Take the objective anew, or change a list; False when the intake was left."""
+        entries = [] if name == "objective" else getattr(self._draft, name)
         for n, entry in enumerate(entries, start=1):
             self._terminal.say(f"{n} {entry}")
         if entries:
-            self._terminal.say("`drop N` takes one out; others are added.")
-        return await self._list(name)
+            self._terminal.say(_HELP)
+        return await self._entry(name) is not None
 
     async def _agree(self) -> AgreedInputs | None:
-        """Show what was understood until it is right; None when the intake was left."""
+        """Show the entries until the person agrees; None when the intake was left."""
         agreed = await self._shown()
         while True:
             words = ("start", *ENTRIES) if agreed else ENTRIES
             line = await self._ask("start, or what to change>" if agreed else "what to change>", words=words)
             if line is None:
                 return None
-            said = line.strip().lower()
-            named = [name for name in ENTRIES if said and name.startswith(said.rstrip("s"))]
-            if agreed and said in _START:
+            word = line.strip().lower()
+            named = [name for name in ENTRIES if word and name.startswith(word.rstrip("s"))]
+            if agreed and word in _START:
                 return self._as_now(agreed)
             if len(named) != 1:
                 self._terminal.say(f"Say {', '.join(words)}; /quit leaves without starting.")
@@ -244,16 +281,16 @@ class Intake:
                 agreed = await self._shown()
 
     def _as_now(self, agreed: AgreedInputs) -> AgreedInputs:
-        """What was agreed to, with the limits as they are now."""
-        now = self._settings()
+        """Return the agreed inputs with the budget as it is now."""
         from bioresearcher.settings import BUDGET
 
+        now = self._settings()
         limits = {name: getattr(now, name) for name in BUDGET}
         return replace(agreed, settings=agreed.settings.model_copy(update=limits))
 
     async def _shown(self) -> AgreedInputs | None:
-        """Show what was understood and what it will cost; None when it cannot be started so."""
-        await loaded()
+        """Print the entries and the forecast; None when a run cannot be started with them."""
+        await pipeline_loaded()
         from bioresearcher.llm.select_backend import choose_backend
 
         draft = self._draft
@@ -262,7 +299,7 @@ class Intake:
         try:
             choice = await choose_backend(settings)
             settings = choice.applied(settings)
-            found, forecast = await asyncio.to_thread(_look, draft, settings, choice)
+            found, forecast = await asyncio.to_thread(_read, draft, settings, choice)
         except BioresearcherError as error:
             self._terminal.say(f"This cannot be started: {error}")
             return None
@@ -270,8 +307,8 @@ class Intake:
         return AgreedInputs(draft, settings, choice.reason, forecast)
 
 
-def _look(draft: Draft, settings: Settings, choice: SelectedBackend) -> tuple[GivenMaterial, tuple[str, ...]]:
-    """What lies in the papers and data, and what models will be asked.
+def _read(draft: Draft, settings: Settings, choice: SelectedBackend) -> tuple[OwnMaterial, tuple[str, ...]]:
+    """Read the given papers and data; return them with the forecast.
 
     Raises:
         InputError: There is nothing to work with, a file is no paper, or the budget cannot be kept.
@@ -289,7 +326,7 @@ def _look(draft: Draft, settings: Settings, choice: SelectedBackend) -> tuple[Gi
     loaded, unread = OwnPapers(inputs.papers).load() if inputs.papers else ([], [])
     tables = settings.workspace / "library" / "tables"
     datasets, unusable = load_datasets(inputs.data, tables) if inputs.data else ([], [])
-    found = GivenMaterial(tuple(paper for paper, _ in loaded), tuple(datasets), (*unread, *unusable))
+    found = OwnMaterial(tuple(paper for paper, _ in loaded), tuple(datasets), (*unread, *unusable))
     if choice.kind == "offline":
         return found, ()
     budget_of(settings).check_possible(choice.models, load_prices(settings.prices))
@@ -297,14 +334,14 @@ def _look(draft: Draft, settings: Settings, choice: SelectedBackend) -> tuple[Gi
 
 
 def _around(settings: Settings, choice: SelectedBackend, forecast: tuple[str, ...]) -> list[tuple[str, list[str]]]:
-    """Who answers, who is asked over the network, and what it costs."""
+    """Return rows on the backend, the services that are asked, and the cost."""
     from bioresearcher.graph.services import budget_of, describe_backend, hosts_of
 
     hosts = hosts_of(settings)
     asked = f"{', '.join(hosts)} will be asked" if hosts else "no literature or data service is asked"
     budget = budget_of(settings)
-    limits = [f"at most {limit:g} {unit}" for limit, unit in (
-        (budget.max_usd, "USD"), (budget.max_tokens, "tokens"), (budget.max_minutes, "minutes")) if limit]  # fmt: skip
+    units = {"max_usd": "USD", "max_tokens": "tokens", "max_minutes": "minutes"}
+    limits = [f"at most {limit:g} {unit}" for name, unit in units.items() if (limit := getattr(budget, name))]
     return [
         ("model", [f"{describe_backend(settings, choice.kind)} ({choice.reason.rstrip('.')})", *choice.notes]),
         ("services", [asked]),

@@ -1,16 +1,12 @@
 """Markdown drawn for a terminal's width, or as plain lines for screen readers, logs and pipes.
 
-Text that is not ours comes escaped (`text.format.md`); nothing is read as Rich's markup.
-
-What Rich shows, as text: for a terminal's width, or a fact a line for those who read line by line.
+Text that is not ours comes escaped (`text.format.md`); nothing is read as Rich's markup. In a narrow terminal a table
+becomes a list of its rows.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import shutil
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol, runtime_checkable
 
@@ -30,13 +26,13 @@ if TYPE_CHECKING:
 
 
 NARROW: Final = 70
-"""Columns below which a table is drawn as a list: a record under the other."""
+"""Columns below which a table is drawn as a list: one record below the other."""
 _LEAST: Final = 28
-"""Columns that long cells of a table need to be read; with fewer it is drawn as a list, too."""
+"""Columns that long cells of a table need to be readable; with fewer it is drawn as a list, too."""
 _SHORT: Final = 160
-"""Columns that what is known of a record takes at most to be written in one paragraph."""
+"""Most columns of a record's cells for them to be written in one paragraph."""
 _WIDEST: Final = 120
-"""Columns that are used at most, however wide the terminal is."""
+"""Most columns that are used, however wide the terminal is."""
 _STYLES: Final = Theme(
     {f"markdown.h{level}": "bold" for level in range(1, 7)}
     | {"markdown.code": "cyan", "markdown.block_quote": "dim", "markdown.code_block": "dim", "markdown.link": "none"}
@@ -45,17 +41,17 @@ _STYLES: Final = Theme(
 
 
 class Sheet:
-    """Markdown, with lines between it that were drawn elsewhere and keep their spaces."""
+    """Parts of Markdown, and lines between them that were drawn elsewhere and keep their spaces."""
 
     def __init__(self, *parts: str | Text) -> None:
         self.parts = parts
 
     def lines(self) -> list[str]:
-        """A line a fact, each to be understood by itself; no terminal has to draw anything."""
+        """Return the content as plain lines, one fact each, understandable by itself."""
         return [line for part in self.parts for line in _lines(part)]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The drawing, as Rich asks for it."""
+        """Draw it, as Rich asks for."""
         within = options.update(width=min(options.max_width, _WIDEST))
         for part in self.parts:
             if isinstance(part, Text):
@@ -98,7 +94,7 @@ class _Drawn(Markdown):
 
 
 def _fits(header: Sequence[Text], rows: Sequence[Sequence[Text]], width: int) -> bool:
-    """True when the table leaves each of its columns enough room to be read."""
+    """Return True if the table leaves each of its columns enough room to be read."""
     widest = (max(row[n].cell_len for row in (header, *rows)) for n in range(len(header)))
     return width >= NARROW and sum(min(wide, _LEAST) + 2 for wide in widest) <= width
 
@@ -113,7 +109,7 @@ def _table(header: Sequence[Text], rows: Iterable[Sequence[Text]]) -> Iterator[T
 
 
 def _stacked(header: Sequence[Text], rows: Iterable[Sequence[Text]]) -> Iterator[Text | Padding]:
-    """A record under the other: what the first cell calls it, then what is known of it, in a line if that is short."""
+    """Draw rows as records: the first cell as name, then the other cells, in one line if that is short."""
     for first, *cells in rows:
         known = [Text.assemble(name, ": ", cell) for name, cell in zip(header[1:], cells, strict=True) if cell.plain]
         together = Text("; ").join(known)
@@ -125,7 +121,7 @@ def _stacked(header: Sequence[Text], rows: Iterable[Sequence[Text]]) -> Iterator
 
 
 def _lines(part: str | Text) -> Iterator[str]:
-    """Markdown as a line a paragraph, list item or row of a table."""
+    """Yield a line for each paragraph, list item and table row of Markdown."""
     if isinstance(part, Text):
         yield visible(part.plain)
         return
@@ -133,9 +129,9 @@ def _lines(part: str | Text) -> Iterator[str]:
     cells: list[str] | None = None
     for token in MarkdownIt().enable("table").parse(part):
         if token.type == "inline" and cells is None:
-            yield "".join(_said(token.children or ()))
+            yield "".join(_words(token.children or ()))
         elif token.type == "inline" and cells is not None:
-            cells.append("".join(_said(token.children or ())))
+            cells.append("".join(_words(token.children or ())))
         elif token.type == "fence":
             yield from filter(str.strip, token.content.splitlines())
         elif token.type == "tr_open":
@@ -149,14 +145,14 @@ def _lines(part: str | Text) -> Iterator[str]:
 
 
 def _row(header: Sequence[str], cells: Sequence[str]) -> str:
-    """A row of a table in words: what the first cell calls it, then each cell with its column."""
+    """Return a table row in words: the first cell as name, then each cell with its column."""
     only = len(header) == 2
     known = [v if only else f"{c.lower()} {v}" for c, v in zip(header[1:], cells[1:], strict=True) if v]
     return f"{cells[0]}: {'; '.join(known)}" if known else cells[0]
 
 
-def _said(tokens: Iterable[Token]) -> Iterator[str]:
-    """The words of a line of Markdown; where a link leads stands behind it."""
+def _words(tokens: Iterable[Token]) -> Iterator[str]:
+    """Yield the words of a line of Markdown; a link's target stands behind it."""
     target = ""
     for token in tokens:
         if token.type == "link_open":
@@ -167,30 +163,19 @@ def _said(tokens: Iterable[Token]) -> Iterator[str]:
             yield " " if token.type in {"softbreak", "hardbreak"} else token.content
 
 
-LEAST_WIDTH = 40
 _WIDEST_CELL = 10_000
 
 
 @runtime_checkable
 class Lined(Protocol):
-    """Something with a form of its own for reading line by line, such as `layout.Sheet`."""
+    """A renderable with its own form for reading line by line, such as `Sheet`."""
 
     def lines(self) -> list[str]:
-        """A line a fact."""
-
-
-def columns() -> int:
-    """The terminal's columns, at least 40."""
-    return max(LEAST_WIDTH, shutil.get_terminal_size().columns)
-
-
-def wants_colour() -> bool:
-    """Whether colour may be used: see https://no-color.org."""
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        """Return the lines, one fact each."""
 
 
 def as_text(shown: RenderableType, width: int, *, colour: bool) -> str:
-    """What is shown, with escape sequences for colour where wanted; ends with a line's end. A `str` is not wrapped."""
+    """Render as text, with escape sequences for colour if wanted; it ends with a line end. A `str` is not wrapped."""
     out = io.StringIO()
     console = Console(
         file=out,
@@ -205,22 +190,7 @@ def as_text(shown: RenderableType, width: int, *, colour: bool) -> str:
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
-def wrapped(text: str, width: int) -> str:
-    """The text with lines that are broken between words; a path stays whole, so that it can be copied."""
-    lines: list[str] = []
-    for line in text.splitlines():
-        if len(line) < width:
-            lines.append(line)
-        else:
-            indent = " " * min(len(line) - len(line.lstrip()), width // 2)
-            lines += textwrap.wrap(
-                line, width - 1, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False,
-                drop_whitespace=True,
-            )  # fmt: skip
-    return "\n".join(lines)
-
-
 def as_lines(shown: RenderableType) -> list[str]:
-    """The lines of something shown, to be read one by one."""
+    """Render as lines to be read one by one."""
     lines = shown.lines() if isinstance(shown, Lined) else as_text(shown, _WIDEST_CELL, colour=False).splitlines()
     return [line.rstrip() for line in lines if line.strip()] or [""]

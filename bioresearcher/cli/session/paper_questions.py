@@ -1,7 +1,4 @@
-"""Questions to the run's papers: of a run that works, and of one that does not.
-
-An answer from the run's library, as it is shown: sentences with the numbers of their quotes, then the quotes.
-"""
+"""Questions to a run's papers, and their answers as Markdown: sentences with numbered quotes, then the quotes."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from bioresearcher.cli.output import cost_text
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.graph.questions import QuestionContext, open_desk
 from bioresearcher.graph.run import read_record, settings_of
@@ -23,45 +21,46 @@ if TYPE_CHECKING:
     from bioresearcher.schemas.library import Citation, LibraryAnswer
 
 
-class QuestionContexts:
-    """Where questions are asked; what was prepared for one question serves the next."""
+class PaperQuestions:
+    """Asks questions about a run that works or does not; a prepared context serves the next question."""
 
     def __init__(self) -> None:
-        self._desk: QuestionContext | None = None
+        self._context: QuestionContext | None = None
 
     async def ask_running(self, runner: Runner, context: RunContext, question: str) -> LibraryAnswer:
-        """The answer from a run that works; in the run's event loop.
+        """Answer from a run that works; awaited in the run's event loop.
 
         Raises:
             BioresearcherError: No answer could be had.
         """
-        if self._desk is None or self._desk.caller is not context.caller:
-            self._desk = QuestionContext.of(context)
-        return await self._desk.ask(question)
+        if self._context is None or self._context.caller is not context.caller:
+            self._context = QuestionContext.of(context)
+        return await self._context.ask(question)
 
     async def ask(self, folder: RunFolder, question: str) -> LibraryAnswer:
-        """The answer from a run that does not work; in a thread, so that one can type meanwhile.
+        """Answer from a run that does not work, in a thread, so that one can type meanwhile.
 
         Raises:
             BioresearcherError: No answer could be had, or another process works on the run.
         """
-        return await asyncio.to_thread(lambda: asyncio.run(self._ask(folder, question)))
 
-    async def _ask(self, folder: RunFolder, question: str) -> LibraryAnswer:
-        async with open_desk(folder, settings_of(read_record(folder))) as desk:
-            return await desk.ask(question)
+        async def answer() -> LibraryAnswer:
+            async with open_desk(folder, settings_of(read_record(folder))) as context:
+                return await context.ask(question)
+
+        return await asyncio.to_thread(lambda: asyncio.run(answer()))
 
 
 NOT_THERE: Final = "Not in the library: the run's papers do not answer this."
 
 
 def ask_view(answer: LibraryAnswer) -> Sheet:
-    """A question's answer."""
+    """Return an answer to be shown in a session."""
     return Sheet("\n".join(answer_lines(answer)))
 
 
 def answer_lines(answer: LibraryAnswer) -> Iterator[str]:
-    """The same as Markdown."""
+    """Yield an answer as lines of Markdown."""
     if answer.in_library:
         for sentence in answer.sentences:
             yield from (md(f"{sentence.text} [{', '.join(map(str, sentence.citations))}]"), "")
@@ -75,7 +74,7 @@ def answer_lines(answer: LibraryAnswer) -> Iterator[str]:
         yield from (f"**{NOT_THERE}**", "")
     yield from (f"- **{md(note)}**" for note in answer.notes)
     yield from (f"- left out, as {md(f'{left.reason}: {left.text}')}" for left in answer.left_out)
-    yield from ("", md(_account(answer)))
+    yield from ("", md(_summary(answer)))
 
 
 def _place(citation: Citation) -> str:
@@ -86,21 +85,17 @@ def _place(citation: Citation) -> str:
     return f"{stamp}{citation.paper_id} {one_line(citation.title, 90)}{year}" + (f", {where}" if where else "")
 
 
-def _account(answer: LibraryAnswer) -> str:
-    """Who answered from what, and what it cost."""
+def _summary(answer: LibraryAnswer) -> str:
+    """Return the backend, what was searched, and the cost."""
     searched = f"{count_of(answer.papers, 'paper')} searched, {count_of(answer.passages, 'passage')} read"
+    by = "by rule, in the papers' own sentences" if answer.origin == "offline" else f"by {answer.answered_by}"
     quotes = f", {answer.quotes_located} of {count_of(answer.quotes, 'quote')} found" if answer.quotes else ""
-    return f"{searched}{quotes} · {_answered_by(answer)} · {spent_text(answer)}"
+    return f"{searched}{quotes} · {by} · {_spent(answer)}"
 
 
-def _answered_by(answer: LibraryAnswer) -> str:
-    return "by rule, in the papers' own sentences" if answer.origin == "offline" else f"by {answer.answered_by}"
-
-
-def spent_text(answer: LibraryAnswer) -> str:
-    """What a question cost, in words."""
+def _spent(answer: LibraryAnswer) -> str:
     usage = answer.usage
     if not usage.calls:
         return "no model call" if answer.origin == "offline" else "answered before: nothing spent"
-    cost = "cost unknown" if usage.cost_usd is None else f"{usage.cost_usd:.4f} USD"
-    return f"{count_of(usage.calls, 'call')}, {tokens_in(usage)} tokens in, {tokens_out(usage)} out, {cost}"
+    calls = count_of(usage.calls, "call")
+    return f"{calls}, {tokens_in(usage)} tokens in, {tokens_out(usage)} out, {cost_text(usage)}"

@@ -1,10 +1,9 @@
-"""A terminal of plain lines: no redrawing, no boxes, no colour; for screen readers, pipes and dumb terminals.
+"""Terminals of plain lines: one for screen readers, pipes and dumb terminals, and one whose answers come from a script.
 
-A terminal whose answers come from a file, and whose transcript goes to standard output.
-
-A line is an answer. Lines that begin with `#` and blank lines are skipped; `""` is an empty answer. `<<WORD` begins an
-answer of several lines, which ends with a line that is only WORD. An answer is given when it is asked for; a line that
-begins with `!` is given as soon as it is the next one, also while a run works.
+Nothing is redrawn; there are no boxes and no colour. In a script, a line is an answer. Lines that begin with `#` and
+blank lines are skipped; `""` is an empty answer. `<<WORD` begins an answer of several lines, which ends with a line
+that is only WORD. An answer is given when it is asked for; a line that begins with `!` is given as soon as it is the
+next one, also while a run works.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import asyncio
 import os
 import sys
 import threading
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,87 +20,35 @@ from pathlib import Path
 
 from rich.console import RenderableType
 
-from bioresearcher.cli.session.layout import as_lines, as_text, columns
-from bioresearcher.cli.session.terminal import Question, Questions, Tree, edit_text
+from bioresearcher.cli.session.layout import as_lines, as_text
+from bioresearcher.cli.session.terminal import Question, SessionTerminal
 from bioresearcher.errors import InputError
 
 LONGEST_LINE = 4095
 """Bytes that Linux keeps of a line typed into a terminal (`MAX_CANON` of its line discipline); the rest is lost."""
 
 
-class PlainTerminal:
-    """Lines in, lines out.
-
-    A thread reads standard input, so that nothing blocks; lines that come before they are asked for wait. While a
-    run works, only a person at a terminal is listened to: what comes from a pipe are answers to questions.
-    """
-
-    plain = True
+class _LineTerminal(SessionTerminal):
+    """A terminal that writes lines to standard output and takes its answers from a queue of lines."""
 
     def __init__(self) -> None:
-        self._questions = Questions()
-        self._lines: deque[bytes | None] = deque()
-        self._several: list[str] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._tty = sys.stdin.isatty()
-        self._prompted = False
+        super().__init__()
         self._writing = threading.Lock()
-        self._gone = False
-
-    @property
-    def width(self) -> int:
-        """Columns to write into."""
-        return columns()
-
-    def start(self) -> None:
-        """Begin to read."""
-        self._loop = asyncio.get_running_loop()
-        threading.Thread(target=self._read, args=(sys.stdin.fileno(), self._loop), daemon=True).start()
-
-    async def close(self) -> None:
-        """Nothing has to be given back."""
-        self._questions.end()
+        self._prompted = False
 
     def say(self, shown: RenderableType) -> None:
         """Print a line a fact."""
         self._write("".join(f"{line}\n" for line in as_lines(shown)))
 
-    def watch(self, tree: Tree | None) -> None:
-        """Nothing is drawn: what happens is said line by line."""
-
-    async def ask(self, prompt: str, *, words: Sequence[str] = (), multiline: bool = False) -> str | None:
-        """The next line, or with `multiline` all lines up to an empty one."""
-        note = " (an empty line ends it)" if multiline else ""
-        self._write(f"{prompt.rstrip()}{note} ", prompt=True)
-        return await self._asked(Question(prompt, words, multiline))
-
-    async def listen(self, prompt: str, *, words: Sequence[str] = ()) -> str | None:
-        """The next line that no question waits for."""
-        return await self._asked(Question(prompt, words, idle=True))
-
-    async def edit(self, text: str, *, suffix: str = ".md") -> str:
-        """The text after the person's editor."""
-        return await edit_text(text, suffix)
-
-    def interrupt(self) -> None:
-        """Answer the open questions with None."""
-        self._questions.interrupt()
-
-    def end(self) -> None:
-        """Answer all questions with None."""
-        self._questions.end()
-
-    def lost(self) -> None:
-        """Write nothing any more."""
-        self._gone = True
-        self._questions.end()
-
     async def _asked(self, question: Question) -> str | None:
         waiting = asyncio.ensure_future(self._questions.ask(question))
-        await asyncio.sleep(0)
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._deliver)
+        await asyncio.sleep(0)  # the question is open now
+        (self._loop or asyncio.get_running_loop()).call_soon_threadsafe(self._deliver)
         return await waiting
+
+    @abstractmethod
+    def _deliver(self) -> None:
+        """Give waiting lines to the questions that are open."""
 
     def _write(self, text: str, *, prompt: bool = False) -> None:
         with self._writing:
@@ -110,8 +58,33 @@ class PlainTerminal:
             sys.stdout.write(("\n" if begun else "") + text)
             sys.stdout.flush()
 
+
+class PlainTerminal(_LineTerminal):
+    """A terminal with lines in and lines out.
+
+    A thread reads standard input, so that nothing blocks; lines that come before they are asked for wait. While a
+    run works, only a person at a terminal is listened to: what comes from a pipe are answers to questions.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: deque[bytes | None] = deque()
+        self._several: list[str] = []
+        self._tty = sys.stdin.isatty()
+
+    def start(self) -> None:
+        """Begin to read."""
+        super().start()
+        threading.Thread(target=self._read, args=(sys.stdin.fileno(), self._loop), daemon=True).start()
+
+    async def ask(self, prompt: str, *, words: Sequence[str] = (), multiline: bool = False) -> str | None:
+        """Return the next line, or with `multiline` all lines up to an empty one."""
+        note = " (an empty line ends it)" if multiline else ""
+        self._write(f"{prompt.rstrip()}{note} ", prompt=True)
+        return await self._asked(Question(prompt, words, multiline))
+
     def _read(self, handle: int, loop: asyncio.AbstractEventLoop) -> None:
-        """The thread: not through `sys.stdin`, whose lock must not be held when the interpreter ends."""
+        """Read in a thread, not through `sys.stdin`, whose lock must not be held when the interpreter ends."""
         rest = b""
         while True:
             try:
@@ -162,7 +135,7 @@ class PlainTerminal:
 
 @dataclass(frozen=True)
 class Line:
-    """An answer, where it stands, and whether it is given without being asked for."""
+    """An answer of a script with its line number; one `at_once` is given without being asked for."""
 
     number: int
     text: str
@@ -170,7 +143,7 @@ class Line:
 
 
 def read_script(path: Path) -> list[Line]:
-    """The answers of a script.
+    """Read the answers of a script.
 
     Raises:
         InputError: It cannot be read, is not UTF-8, or an answer of several lines does not end; with the line.
@@ -203,78 +176,27 @@ def read_script(path: Path) -> list[Line]:
     return found
 
 
-class ScriptTerminal:
-    """Answers from lines; everything said, asked and answered goes to standard output.
+class ScriptTerminal(_LineTerminal):
+    """A terminal whose answers come from a script; everything said, asked and answered goes to standard output.
 
     Attributes:
         left: Answers that were not asked for yet.
-        plain: Whether a line a fact is printed, without drawing.
-        ran_out: Whether something was asked after the last answer.
+        plain: True when a line a fact is printed, without drawing.
+        ran_out: True when something was asked after the last answer.
     """
 
     def __init__(self, lines: Sequence[Line | str], *, plain: bool = False) -> None:
-        given = [line if isinstance(line, Line) else Line(n, line) for n, line in enumerate(lines, start=1)]
-        self.left: deque[Line] = deque(given)
+        super().__init__()
+        self.left = deque(line if isinstance(line, Line) else Line(n, line) for n, line in enumerate(lines, start=1))
         self.ran_out = False
         self.plain = plain
-        self._questions = Questions()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._writing = threading.Lock()
-        self._gone = False
-
-    @property
-    def width(self) -> int:
-        """Columns to write into."""
-        return columns()
-
-    def start(self) -> None:
-        """Answers are given from now on."""
-        self._loop = asyncio.get_running_loop()
-
-    async def close(self) -> None:
-        """Nothing has to be given back."""
-        self._questions.end()
 
     def say(self, shown: RenderableType) -> None:
         """Print to the transcript."""
         if self.plain:
-            self._write("".join(f"{line}\n" for line in as_lines(shown)))
+            super().say(shown)
         else:
             self._write(as_text(shown, self.width, colour=False))
-
-    def watch(self, tree: Tree | None) -> None:
-        """A transcript draws no tree."""
-
-    async def ask(self, prompt: str, *, words: Sequence[str] = (), multiline: bool = False) -> str | None:
-        """The next answer; None after the last."""
-        return await self._asked(Question(prompt, words, multiline))
-
-    async def listen(self, prompt: str, *, words: Sequence[str] = ()) -> str | None:
-        """The next answer that is given without being asked for."""
-        return await self._asked(Question(prompt, words, idle=True))
-
-    async def edit(self, text: str, *, suffix: str = ".md") -> str:
-        """The text after the person's editor."""
-        return await edit_text(text, suffix)
-
-    def interrupt(self) -> None:
-        """Answer the open questions with None."""
-        self._questions.interrupt()
-
-    def end(self) -> None:
-        """Answer all questions with None."""
-        self._questions.end()
-
-    def lost(self) -> None:
-        """Write nothing any more."""
-        self._gone = True
-        self._questions.end()
-
-    async def _asked(self, question: Question) -> str | None:
-        waiting = asyncio.ensure_future(self._questions.ask(question))
-        await asyncio.sleep(0)  # it is open now
-        (self._loop or asyncio.get_running_loop()).call_soon_threadsafe(self._deliver)
-        return await waiting
 
     def _deliver(self) -> None:
         """Answer what is open, as far as there are answers for it."""
@@ -289,9 +211,3 @@ class ScriptTerminal:
             line = self.left.popleft()
             self._write(f"{question.prompt.rstrip() or '>'} {line.text}\n")
             self._questions.answer(question, line.text)
-
-    def _write(self, text: str) -> None:
-        with self._writing:
-            if not self._gone:
-                sys.stdout.write(text)
-                sys.stdout.flush()

@@ -2,13 +2,8 @@
 
 The screen is not taken over: what was said stays in the terminal's own scrollback and can be copied. The state of the
 run is drawn below the line and is gone when it is over. No cursor position is asked for, which would cost a round trip
-over SSH and upset terminals that do not answer.
-
-What Tab offers: slash commands at the beginning of a line, paths after `@` and in paths, names that can be given.
-
-What was typed, kept in the workspace for the next session; only its owner may read it.
-
-Long pastes: a stand-in in the line, the text itself beside it.
+over SSH and upset terminals that do not answer. Tab completes commands, names and paths, a long paste is shown as a
+short mark, and what was typed is kept in the workspace, readable by its owner only.
 """
 
 from __future__ import annotations
@@ -17,6 +12,7 @@ import asyncio
 import os
 import re
 import sys
+import textwrap
 import threading
 import time
 from collections import OrderedDict, deque
@@ -40,15 +36,15 @@ from prompt_toolkit.shortcuts import CompleteStyle
 from prompt_toolkit.styles import Style
 from rich.console import Group, RenderableType
 
-from bioresearcher.cli.session.layout import as_text, columns, wants_colour, wrapped
-from bioresearcher.cli.session.terminal import Question, Questions, Tree, edit_text
+from bioresearcher.cli.session.layout import as_text
+from bioresearcher.cli.session.terminal import SessionTerminal, Tree, edit_text
 from bioresearcher.text.format import count_of
 
 MOST_OFFERED = 60
 
 
 class SessionCompleter(Completer):
-    """Commands, ids and paths. `words` gives what the open question offers."""
+    """Completes slash commands at the beginning of a line, paths, and the `words` that the open question offers."""
 
     def __init__(self, commands: Sequence[str], words: Callable[[], Sequence[str]]) -> None:
         self._commands = commands
@@ -56,7 +52,7 @@ class SessionCompleter(Completer):
         self._paths = PathCompleter(expanduser=True)
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        """At most sixty."""
+        """Yield at most sixty completions."""
         yield from islice(self._found(document, complete_event), MOST_OFFERED)
 
     def _found(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
@@ -74,20 +70,20 @@ class SessionCompleter(Completer):
 
 
 LONGEST_SHOWN = 2_000
-"""Characters; a line editor that draws much more after every key is slow."""
+"""Longest paste that is drawn, in characters: a line editor that draws much more after every key is slow."""
 MOST_KEPT = 32
 _MARK = re.compile(r"\[pasted text \d+: [\d,]+ characters?, [\d,]+ lines?\]")
 
 
 class Pasted:
-    """Texts that were pasted and are too long to be drawn; the oldest are forgotten."""
+    """Pasted texts that are too long to be drawn, each with the mark that stands for it; the oldest are forgotten."""
 
     def __init__(self) -> None:
         self._texts: OrderedDict[str, str] = OrderedDict()
         self._number = 0
 
     def stand_in(self, text: str) -> str:
-        """The text itself when it is short, else a mark that stands for it."""
+        """Return the text itself when it is short, else a mark that stands for it."""
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         if len(text) <= LONGEST_SHOWN:
             return text
@@ -100,21 +96,21 @@ class Pasted:
         return mark
 
     def put_back(self, line: str) -> str:
-        """The line with the texts instead of their marks."""
+        """Return the line with the texts instead of their marks."""
         return _MARK.sub(lambda found: self._texts.get(found[0], found[0]), line)
 
 
 def has_mark(line: str) -> bool:
-    """Whether something in the line stands for a pasted text."""
+    """Return True if a mark in the line stands for a pasted text."""
     return _MARK.search(line) is not None
 
 
 LONGEST_KEPT = 4_000
-"""Characters of an entry; longer ones are not kept."""
+"""Longest entry that is stored, in characters."""
 
 
 class _Short(FileHistory):
-    """Entries of a sensible length; a stand-in for a pasted text means nothing later."""
+    """A history without very long entries and without marks of pasted texts, which mean nothing later."""
 
     def append_string(self, string: str) -> None:
         if string.strip() and len(string) <= LONGEST_KEPT and not has_mark(string):
@@ -128,7 +124,7 @@ class _Short(FileHistory):
 
 
 def open_history(path: Path) -> History:
-    """The history in a file of mode 0600; where it cannot be written, one that is forgotten at the end."""
+    """Open the history in a file of mode 0600; where it cannot be written, one that is forgotten at the end."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -142,20 +138,39 @@ def open_history(path: Path) -> History:
 
 
 REDRAWN_S = 0.5
-"""Seconds between two pictures of the run's state."""
+"""Seconds between two drawings of the run's state."""
 _STYLE = Style.from_dict({"bottom-toolbar": "noreverse", "prompt": "bold"})
 
 
 class _Output(Vt100_Output):
-    """Output that asks for no cursor position: what is drawn takes the rows it needs, below the last line said."""
+    """Output that asks for no cursor position: what is drawn takes the rows it needs, below the last line printed."""
 
     def get_rows_below_cursor_position(self) -> int:
-        """Known without asking."""
+        """Return 1, without asking the terminal."""
         return 1
 
 
-class PromptTerminal:
-    """A prompt that stays open while things happen.
+def _wants_colour() -> bool:
+    """Return True if colour may be used: see https://no-color.org."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Break the lines of a text between words; a path stays whole, so that it can be copied."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if len(line) < width:
+            lines.append(line)
+        else:
+            indent = " " * min(len(line) - len(line.lstrip()), width // 2)
+            lines += textwrap.wrap(
+                line, width - 1, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            )
+    return "\n".join(lines)
+
+
+class PromptTerminal(SessionTerminal):
+    """A prompt that stays open while a run works.
 
     Args:
         history: File for what was typed, made with mode 0600.
@@ -166,18 +181,15 @@ class PromptTerminal:
     plain = False
 
     def __init__(self, history: Path, *, names: Sequence[str] = (), interrupt: Callable[[], None]) -> None:
-        self._questions = Questions(self._asked_anew)
+        super().__init__(lambda: self._soon(self._prompt_anew))
         self._completer = SessionCompleter(names, self._words)
         self._pasted = Pasted()
         self._typed: deque[str | None] = deque()
         self._taken = asyncio.Event()
         self._said: list[str] = []
         self._lock = threading.Lock()
-        self._colour = wants_colour()
-        self._tree: Tree | None = None
+        self._colour = _wants_colour()
         self._picture: tuple[float, ANSI] = (0.0, ANSI(""))
-        self._gone = False
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._reading: asyncio.Task[None] | None = None
         self._drawing: asyncio.Task[None] | None = None
         self._editing = False
@@ -199,19 +211,14 @@ class PromptTerminal:
             enable_suspend=False,
         )
 
-    @property
-    def width(self) -> int:
-        """Columns to write into."""
-        return columns()
-
     def start(self) -> None:
         """Open the prompt."""
-        self._loop = asyncio.get_running_loop()
+        super().start()
         self._reading = asyncio.create_task(self._read())
 
     async def close(self) -> None:
         """Close the prompt and give the terminal back."""
-        self._questions.end()
+        await super().close()
         for task in (self._drawing, self._reading):
             if task is not None:
                 task.cancel()
@@ -222,43 +229,26 @@ class PromptTerminal:
     def say(self, shown: RenderableType) -> None:
         """Print above the prompt."""
         width = self.width
-        text = as_text(wrapped(shown, width) if isinstance(shown, str) else shown, width, colour=self._colour)
+        text = as_text(_wrapped(shown, width) if isinstance(shown, str) else shown, width, colour=self._colour)
         with self._lock:
             self._said.append(text)
         self._soon(self._flush)
 
     def watch(self, tree: Tree | None) -> None:
         """Draw the state of the run below the prompt."""
-        self._tree = tree
+        super().watch(tree)
         self._soon(self._draw)
 
-    async def ask(self, prompt: str, *, words: Sequence[str] = (), multiline: bool = False) -> str | None:
-        """What is typed next. Enter ends it, Alt-Enter begins a new line; what is pasted may have several."""
-        return await self._questions.ask(Question(prompt, words, multiline))
-
-    async def listen(self, prompt: str, *, words: Sequence[str] = ()) -> str | None:
-        """What is typed next, when no question is open."""
-        return await self._questions.ask(Question(prompt, words, idle=True))
-
     async def edit(self, text: str, *, suffix: str = ".md") -> str:
-        """The text after the person's editor, which has the screen for itself meanwhile."""
+        """Return the text after the person's editor, which has the screen for itself meanwhile."""
         if self._loop is None or self._loop is asyncio.get_running_loop():
             return await self._edit(text, suffix)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._edit(text, suffix), self._loop))
 
-    def interrupt(self) -> None:
-        """Answer the open questions with None."""
-        self._questions.interrupt()
-
     def end(self) -> None:
-        """Answer all questions with None."""
-        self._questions.end()
+        """Answer all questions with None, and let the reading task see it."""
+        super().end()
         self._soon(self._taken.set)
-
-    def lost(self) -> None:
-        """Write nothing any more."""
-        self._gone = True
-        self.end()
 
     async def _edit(self, text: str, suffix: str) -> str:
         async with in_terminal():
@@ -285,7 +275,7 @@ class PromptTerminal:
                 await self._until_asked()
 
     async def _until_asked(self) -> None:
-        """After Ctrl-D: a terminal that is gone ends every prompt at once, so do not open one for nobody."""
+        """Wait after Ctrl-D: a terminal that is gone ends every prompt at once, so do not open one for nobody."""
         while self._typed and not self._questions.ended:
             self._taken.clear()
             await self._taken.wait()
@@ -294,9 +284,6 @@ class PromptTerminal:
         while self._typed and (question := self._questions.current()) is not None:
             self._questions.answer(question, self._typed.popleft())
         self._taken.set()
-
-    def _asked_anew(self) -> None:
-        self._soon(self._prompt_anew)
 
     def _prompt_anew(self) -> None:
         self._deliver()
@@ -316,7 +303,7 @@ class PromptTerminal:
         return question.words if question else ()
 
     def _flush(self) -> None:
-        """Print what was said above the prompt.
+        """Print what waits to be printed, above the prompt.
 
         Done by hand instead of with `in_terminal`, which stops reading keys and changes the terminal's mode twice for
         every line that is said.
@@ -357,7 +344,7 @@ class PromptTerminal:
             self._session.app.invalidate()
 
     def _toolbar(self) -> AnyFormattedText:
-        """The picture of the run's state, drawn anew at most twice a second, however quickly one types."""
+        """Return the picture of the run's state, drawn anew at most twice a second, however quickly one types."""
         if self._tree is None:
             return None
         made, picture = self._picture

@@ -1,8 +1,6 @@
-"""The run that a session is about: begun, gone on with, watched, stopped.
+"""The run of a session: started, resumed, watched and stopped.
 
-A run that works in a thread of its own, so that nothing it computes holds up what is typed.
-
-How many items of each step a run has, and how many of them are done, from its folder.
+It works in a thread of its own, so that nothing it computes holds up what is typed.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.text import Text
 
-from bioresearcher.cli.display import StageTree, told
+from bioresearcher.cli.display import StageTree, event_text
 from bioresearcher.cli.session.terminal import SessionTerminal
 from bioresearcher.errors import InputError, RunFolderError, StoppedError
 from bioresearcher.runfolder import RunFolder
@@ -37,11 +35,19 @@ if TYPE_CHECKING:
     from bioresearcher.settings import Settings
 
 
-class ActiveRun:
-    """One run under way. Its methods are called from the session's event loop.
+T = TypeVar("T")
+MOST_TASKS = 8
+"""Running tasks that are drawn below the prompt."""
+_REST_ROWS = 12
+"""Rows that are left to the rest of the screen."""
+_EXIT = {"done": 0, "stopped": 3}
+
+
+class RunThread:
+    """A run under way in its own thread. Its methods are called from the session's event loop.
 
     Args:
-        make: Makes the run; called in the new thread, as importing the pipeline takes its time.
+        make: Makes the run; called in the new thread, as importing the pipeline takes time.
     """
 
     def __init__(self, make: Callable[[], Runner]) -> None:
@@ -55,11 +61,11 @@ class ActiveRun:
         self._broken_off = False
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         threading.Thread(target=self._main, name="run", daemon=True).start()
 
     async def ended(self) -> RunRecord:
-        """The run's record when it has ended.
+        """Wait for the end; return the run's record.
 
         Raises:
             StoppedError: It was broken off.
@@ -75,7 +81,7 @@ class ActiveRun:
                 self._runner.stop(reason)
 
     def break_off(self) -> None:
-        """Stop at once: what is under way is lost, what is recorded stays."""
+        """Stop at once: calls in flight are lost, what is recorded stays."""
         with self._lock:
             self._broken_off = True
             if self._loop is not None and self._task is not None:
@@ -84,24 +90,24 @@ class ActiveRun:
 
     @property
     def context(self) -> RunContext | None:
-        """What the run works with, once it works."""
+        """The context of the run; None before it works."""
         return self._runner.context if self._runner else None
 
     async def within(self, act: Callable[[Runner, RunContext], Awaitable[T]]) -> T:
-        """Do something in the run's own event loop, with what it works with.
+        """Await a function in the run's own event loop, with runner and context.
 
         Raises:
             InputError: The run does not work at the moment.
         """
+        between = InputError("the run is just beginning or ending.", hint="Try again in a moment.")
 
         async def inside() -> T:
-            context = self.context
-            if self._runner is None or context is None:
-                raise InputError("the run is just beginning or ending.", hint="Try again in a moment.")
-            return await act(self._runner, context)
+            if self._runner is None or self._runner.context is None:
+                raise between
+            return await act(self._runner, self._runner.context)
 
         if self._loop is None or self._loop.is_closed():
-            raise InputError("the run is just beginning or ending.", hint="Try again in a moment.")
+            raise between
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(inside(), self._loop))
 
     def _main(self) -> None:
@@ -127,7 +133,7 @@ class ActiveRun:
 
 
 def counts(folder: RunFolder) -> dict[str, tuple[int, int]]:
-    """By the step's name: (done, all); steps of which nothing is known yet are left out."""
+    """Return step → (items done, all items) from a run folder; steps not yet known are left out."""
     found: dict[str, tuple[int, int]] = {}
     try:
         papers = sum(row.kept for row in folder.read_list(ScreenedPaper, "screening.json"))
@@ -147,39 +153,31 @@ def counts(folder: RunFolder) -> dict[str, tuple[int, int]]:
     return found
 
 
-T = TypeVar("T")
-MOST_TASKS = 8
-"""Running tasks that are drawn below the prompt."""
-_REST_ROWS = 12
-"""Rows that are left to the rest of the screen."""
-_EXIT = {"done": 0, "stopped": 3}
-
-
 @dataclass(frozen=True)
 class Live:
-    """State that a run under way in this process knows better than its folder.
+    """State of a run under way in this process that is newer than its folder.
 
     Attributes:
-        tree: The lines of its stage tree, for a width.
-        meter: What it spent against its budget; None when there is no limit.
+        tree: Returns the lines of its stage tree for a width.
+        meter: Its spending against its budget; None when there is no limit.
     """
 
     tree: Callable[[int], Sequence[Text]]
     meter: Meter | None = None
 
 
-class Running:
-    """The run; in a thread of its own while it works.
+class SessionRun:
+    """The run that a session is about.
 
     Args:
-        terminal: Where it is watched and its gates are answered.
-        command: Carries out a slash command that is typed at a gate; called in the session's event loop.
+        terminal: The terminal for its state and its approvals.
+        command: Carries out a slash command that is typed in an approval; called in the session's event loop.
         listen: Listens to commands while a run works, until it is cancelled.
 
     Attributes:
         folder: Its folder; None before the first run.
-        code: The exit code: how it ended.
-        stopping: Why it was asked to stop; empty when it was not.
+        code: The exit code of its last end.
+        stopping: Reason for which it was asked to stop; empty when it was not.
     """
 
     def __init__(
@@ -194,18 +192,18 @@ class Running:
         self._terminal = terminal
         self._command = command
         self._listen = listen
-        self._work: ActiveRun | None = None
+        self._work: RunThread | None = None
         self._tree = StageTree()
         self._counts: dict[str, tuple[int, int]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def works(self) -> bool:
-        """Whether it works now."""
+        """True while it works."""
         return self._work is not None
 
     def current(self) -> RunFolder:
-        """Its folder.
+        """Return its folder.
 
         Raises:
             InputError: There is none yet.
@@ -215,12 +213,12 @@ class Running:
         return self.folder
 
     def live(self) -> Live | None:
-        """What it knows better than its folder while it works; None while it does not."""
+        """Return its live state; None while it does not work."""
         context = self._work.context if self._work else None
         return Live(self._tree.lines, context.caller.meter if context else None) if self._work else None
 
     def stop(self, reason: str) -> None:
-        """Stop at the next step; a gate that is open stays open."""
+        """Stop at the next step; an open approval stays open."""
         self.stopping = reason
         if self._work is not None:
             self._work.stop(reason)
@@ -233,7 +231,7 @@ class Running:
             self._work.break_off()
 
     async def within(self, act: Callable[[Runner, RunContext], Awaitable[T]]) -> T:
-        """Do something in its event loop, with what it works with.
+        """Await a function in its event loop, with runner and context.
 
         Raises:
             InputError: It does not work at the moment.
@@ -243,7 +241,7 @@ class Running:
         return await self._work.within(act)
 
     async def begin(self, agreed: AgreedInputs) -> RunRecord | None:
-        """A new run to its end or a stop; None when it failed, which is said."""
+        """Start a new run and wait for its end; None when it failed, which is printed."""
         from bioresearcher.graph.run import new_run_folder
 
         inputs = agreed.draft.inputs()
@@ -254,7 +252,7 @@ class Running:
         )
 
     async def go_on(self, feedback: str | None = None) -> RunRecord | None:
-        """Go on with it, changed as a comment says; None when it failed, which is said.
+        """Resume it, revised as a comment says, and wait for its end; None when it failed, which is printed.
 
         Raises:
             RunFolderError: Its record cannot be read.
@@ -270,11 +268,10 @@ class Running:
         folder: RunFolder,
         inputs: RunInputs,
         settings: Settings,
-        **more: Any,  # noqa: ANN401 - the runner's own
+        **options: Any,  # noqa: ANN401 - the runner's own
     ) -> RunRecord | None:
-        """Let it work while commands are listened to, and say how it ended."""
-        from bioresearcher.cli.drive import revision_lines, trouble
-        from bioresearcher.cli.session.past_runs import ending
+        """Let it work while commands are listened to, and print its end."""
+        from bioresearcher.cli.run_messages import ending, explained, revision_lines
         from bioresearcher.events import past_events
 
         def make() -> Runner:
@@ -288,7 +285,7 @@ class Running:
                 listener=self._happened,
                 command=("bioresearcher", *sys.argv[1:]),
                 show_revision=lambda revision, text: self._terminal.say("\n".join(revision_lines(revision, text))),
-                **more,
+                **options,
             )
 
         self._loop = asyncio.get_running_loop()
@@ -296,17 +293,17 @@ class Running:
         past = past_events(folder.path("events.jsonl"))
         self._tree = StageTree(past, spent=self._spent, counts=lambda: self._counts)
         self._counts = counts(folder)
-        self._work = ActiveRun(make)
+        self._work = RunThread(make)
         self._work.start()
         self._terminal.watch(self.lines)
         listening = asyncio.create_task(self._listen())
         record: RunRecord | None = None
         try:
             record = await self._work.ended()
-        except Exception as error:  # noqa: BLE001 - whatever ended the run is said, and the session goes on
-            said = trouble(folder, error)
-            self.code = said.exit_code
-            self._terminal.say(str(said) if isinstance(said, StoppedError) else f"error: {said}")
+        except Exception as error:  # noqa: BLE001 - whatever ended the run is printed, and the session goes on
+            reason = explained(folder, error)
+            self.code = reason.exit_code
+            self._terminal.say(str(reason) if isinstance(reason, StoppedError) else f"error: {reason}")
         finally:
             self._work = None
             self._terminal.watch(None)
@@ -323,29 +320,28 @@ class Running:
         return record
 
     def lines(self, width: int, rows: int) -> list[Text]:
-        """Its state, for so many columns and rows."""
+        """Return its state as lines, for so many columns and rows."""
         return self._tree.lines(width, most_tasks=max(0, min(MOST_TASKS, rows - _REST_ROWS)))
 
-    # what it tells and asks, from its own thread
+    # called from the run's own thread
 
     def _happened(self, event: Event) -> None:
-
         self._tree.event(event)
         if event.state == "done" and event.kind != "call":
             self._counts = counts(self.current())
-        line = told(event)
+        line = event_text(event)
         if line:
             self._terminal.say(f"{self._tree.elapsed_s:6.1f}s  {line}")
 
     async def _answer(self, question: dict[str, Any], context: RunContext) -> Decision | None:
-        from bioresearcher.cli.session.approvals import answer_gate
+        from bioresearcher.cli.approvals import answer_approval
 
         loop = self._loop or asyncio.get_running_loop()
 
         async def command(line: str) -> bool:
             return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._command(line), loop))
 
-        return await answer_gate(question, context, self._terminal, command)
+        return await answer_approval(question, context, self._terminal, command)
 
     def _spent(self) -> str:
         context = self._work.context if self._work else None

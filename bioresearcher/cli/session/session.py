@@ -1,7 +1,4 @@
-"""The session: one conversation over runs, which work in a thread of their own while it goes on.
-
-The slash commands of a session: what each is called, and what it does.
-"""
+"""The session: one conversation over runs, which work in a thread of their own, and its slash commands."""
 
 from __future__ import annotations
 
@@ -18,14 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioresearcher import __version__
-from bioresearcher.cli.session.intake import Intake
-from bioresearcher.cli.session.loading import load, loaded
-from bioresearcher.cli.session.run_control import Running
+from bioresearcher.cli.session.intake import Intake, load_pipeline, pipeline_loaded
+from bioresearcher.cli.session.run_control import SessionRun
 from bioresearcher.cli.session.terminal import SessionTerminal
 from bioresearcher.errors import BioresearcherError, InputError
 
 if TYPE_CHECKING:
-    from bioresearcher.cli.session.paper_questions import QuestionContexts
+    from bioresearcher.cli.session.paper_questions import PaperQuestions
     from bioresearcher.graph.context import RunContext
     from bioresearcher.graph.run import Runner
     from bioresearcher.schemas.run import RunRecord
@@ -35,38 +31,38 @@ if TYPE_CHECKING:
 _COMMAND = re.compile(r"/([A-Za-z][A-Za-z-]*)(?:\s+(.*))?", re.DOTALL)
 _AMOUNT = re.compile(r"\$?\s*([\d.,_]+)\s*([A-Za-z$]*)|([A-Za-z]+)\s+([\d.,_]+)")
 _LIMITS = {
-    "usd": "max_usd", "$": "max_usd", "dollar": "max_usd", "dollars": "max_usd",
-    "tokens": "max_tokens", "token": "max_tokens",
-    "minutes": "max_minutes", "minute": "max_minutes", "min": "max_minutes",
-}  # fmt: skip
+    unit: name
+    for name, units in (("max_usd", "usd $ dollar"), ("max_tokens", "token"), ("max_minutes", "min minute"))
+    for unit in units.split()
+}
 
 
 @dataclass(frozen=True)
 class Command:
-    """A slash command. `act` gets the session and what follows the name."""
+    """A slash command. `act` gets the session and the rest of the line."""
 
     usage: str
     summary: str
-    act: Callable[[Session, str], Awaitable[None]]
+    act: Callable[[Session, str], Awaitable[None] | None]
 
 
 def parse(line: str) -> tuple[str, str] | None:
-    """Name and rest of a line that is a slash command; None for any other, such as a path."""
+    """Return name and rest of a slash command; None for any other line, such as a path."""
     found = _COMMAND.fullmatch(line.strip())
     return (found[1].lower(), (found[2] or "").strip()) if found else None
 
 
-def nearest(name: str) -> str:
-    """What to say of a command that does not exist."""
+def unknown_command(name: str) -> str:
+    """Return the message for a command that does not exist."""
     close = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
     return f"/{name}: there is no such command. " + (f"Did you mean /{close[0]}?" if close else "/help lists them.")
 
 
 def parse_budget(text: str) -> dict[str, object]:
-    """The limit that is named: `5 usd`, `$5`, `200,000 tokens`, `30 minutes`.
+    """Parse a limit: `5 usd`, `$5`, `200,000 tokens`, `30 minutes`.
 
     Raises:
-        InputError: It is none.
+        InputError: The text is no limit.
     """
     found = _AMOUNT.fullmatch(text.strip())
     wrong = InputError(
@@ -75,7 +71,8 @@ def parse_budget(text: str) -> dict[str, object]:
     if not found:
         raise wrong
     number, unit = (found[1], found[2]) if found[1] else (found[4], found[3])
-    name = _LIMITS.get(unit.lower() or ("$" if "$" in text else ""))
+    unit = unit.lower() or ("$" if "$" in text else "")
+    name = _LIMITS.get(unit) or _LIMITS.get(unit.removesuffix("s"))
     try:
         value = float(number.replace(",", "").replace("_", ""))
     except ValueError:
@@ -85,35 +82,19 @@ def parse_budget(text: str) -> dict[str, object]:
     return {name: int(value) if name == "max_tokens" else value}
 
 
-async def _help(session: Session, _: str) -> None:
-    lines = [f"{c.usage}  {c.summary}" for c in COMMANDS.values()]
-    session.terminal.say("\n".join([*lines, "Ctrl-C stops a run at its next step; twice leaves at once."]))
+def _with_budget(settings: Settings, changes: dict[str, object]) -> Settings:
+    """Return the settings with other limits.
 
+    Raises:
+        InputError: A limit is no number above 0, or one in money cannot be kept.
+    """
+    from bioresearcher.graph.services import budget_of
+    from bioresearcher.llm.budget import load_prices
+    from bioresearcher.settings import models_by_role, with_budget
 
-async def _quit(session: Session, _: str) -> None:
-    session.leave("/quit")
-
-
-async def _stop(session: Session, _: str) -> None:
-    session.interrupt("/stop")
-
-
-async def _new(session: Session, _: str) -> None:
-    session.begin_anew()
-
-
-async def _resume(session: Session, name: str) -> None:
-    await session.resume(name)
-
-
-async def _feedback(session: Session, comment: str) -> None:
-    await session.comment(comment)
-
-
-async def _ask(session: Session, question: str) -> None:
-    if not question:
-        raise InputError("/ask: say what to ask the papers.", hint="/ask How was batch corrected?")
-    await session.question(question)
+    changed = with_budget(settings, changes)
+    budget_of(changed).check_possible(models_by_role(changed), load_prices(changed.prices))
+    return changed
 
 
 async def _budget(session: Session, text: str) -> None:
@@ -130,7 +111,7 @@ async def _open(session: Session, what: str) -> None:
     if what:
         path = path_of(folder, what)
         session.terminal.say(str(path))
-        await _show(path)
+        await _open_on_desktop(path)
     else:
         session.terminal.say("\n".join(file_lines(folder)))  # as they are: a path is there to be copied
 
@@ -142,7 +123,7 @@ async def _export(session: Session, target: str) -> None:
     session.terminal.say("\n".join(done.lines()))
 
 
-async def _show(path: Path) -> None:
+async def _open_on_desktop(path: Path) -> None:
     """Open a file with the desktop's program, where there is a desktop."""
     opener = shutil.which("xdg-open")
     if opener is None or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
@@ -152,10 +133,7 @@ async def _show(path: Path) -> None:
 
 
 def _viewed(name: str) -> Callable[[Session, str], Awaitable[None]]:
-    async def show(session: Session, rest: str) -> None:
-        await session.view(name, rest)
-
-    return show
+    return lambda session, item: session.view(name, item)
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -167,19 +145,23 @@ COMMANDS: Mapping[str, Command] = {
         "/datasets [2|ID]", "data sets, and whether they fit; of one, its columns and what uses it", _viewed("datasets")
     ),
     "protocol": Command("/protocol [2|2.1]", "the protocol, a part or a step of it", _viewed("protocol")),
-    "tasks": Command("/tasks [T3]", "what became of the tasks; of one, code, attempts, outputs", _viewed("tasks")),
+    "tasks": Command("/tasks [T3]", "the tasks and their outcomes; of one, code, attempts, outputs", _viewed("tasks")),
     "review": Command("/review [WORD]", "scores and findings, or those on something", _viewed("review")),
     "cost": Command("/cost", "what was spent on models, by step", _viewed("cost")),
     "budget": Command("/budget [5 usd]", "the limits, or a new one: usd, tokens, minutes", _budget),
-    "ask": Command("/ask QUESTION", "an answer from the run's papers only, with quotes", _ask),
+    "ask": Command(
+        "/ask QUESTION",
+        "an answer from the run's papers only, with quotes",
+        lambda s, text: s.question(text),
+    ),
     "open": Command("/open [report]", "where the files are; opens one on a desktop", _open),
     "export": Command("/export DIR|FILE.zip", "a copy of protocol, report, notebook, tables and figures", _export),
-    "new": Command("/new", "another objective", _new),
-    "feedback": Command("/feedback TEXT", "change the protocol of the run", _feedback),
-    "resume": Command("/resume [RUN]", "go on with this run, or with an earlier one", _resume),
-    "stop": Command("/stop", "what Ctrl-C does", _stop),
-    "help": Command("/help", "this list", _help),
-    "quit": Command("/quit", "leave; a run stops in order and can be resumed", _quit),
+    "new": Command("/new", "another objective", lambda s, _: s.begin_anew()),
+    "feedback": Command("/feedback TEXT", "change the protocol of the run", lambda s, text: s.comment(text)),
+    "resume": Command("/resume [RUN]", "go on with this run, or with an earlier one", lambda s, name: s.resume(name)),
+    "stop": Command("/stop", "what Ctrl-C does", lambda s, _: s.interrupt("/stop")),
+    "help": Command("/help", "this list", lambda s, _: s.help()),
+    "quit": Command("/quit", "leave; a run stops in order and can be resumed", lambda s, _: s.leave("/quit")),
 }
 AT_ONCE = frozenset({"help", "new", "quit", "stop"})
 """Commands that need nothing of the pipeline, and are carried out while it is still being imported."""
@@ -190,34 +172,34 @@ _TWICE_S = 3.0
 
 
 class Session:
-    """What is said and done from the start of the program to its end.
+    """A conversation from the start of the program to its end.
 
     Attributes:
-        terminal: Where it is said.
-        settings: Those of runs that begin in it.
+        terminal: Its terminal.
+        settings: The settings of new runs.
         run: The run that the conversation is about.
     """
 
     def __init__(self, terminal: SessionTerminal, settings: Settings) -> None:
         self.terminal = terminal
         self.settings = settings
-        self.run = Running(terminal, self.command, self._listen)
+        self.run = SessionRun(terminal, self.command, self._listen)
         self._next: Callable[[], Awaitable[None]] | None = None
-        self._desks: QuestionContexts | None = None
+        self._questions: PaperQuestions | None = None
         self._leaving = False
         self._interrupted_s = -_TWICE_S
         self._commands: set[asyncio.Task[None]] = set()
 
     async def converse(self) -> int:
-        """Talk until the person leaves; the exit code."""
+        """Talk until the person leaves; return the exit code."""
         self.terminal.start()
         try:
             self._greet()
-            threading.Thread(target=load, daemon=True).start()
+            threading.Thread(target=load_pipeline, daemon=True).start()
             while not self._leaving:
                 if self._next is not None:
                     act, self._next = self._next, None
-                    await self._carefully(act())
+                    await self._carefully(act)
                 elif self.run.folder is None:
                     await self._take_in()
                 else:
@@ -229,7 +211,7 @@ class Session:
     # what the person can do at any time
 
     def interrupt(self, name: str = "Ctrl-C") -> None:
-        """The first time a run stops at its next step; the second time the session is left at once."""
+        """Stop a run at its next step; the second time, leave the session at once."""
         if not self.run.works:
             now = time.monotonic()
             if now - self._interrupted_s < _TWICE_S:
@@ -247,7 +229,7 @@ class Session:
             self.run.stop(name)
 
     def leave(self, reason: str) -> None:
-        """Leave the session; a run stops in order before."""
+        """Leave the session after an orderly stop of the run."""
         self._leaving = True
         if self.run.works and not self.run.stopping:
             self.terminal.say(f"{reason}: stopping when the running steps end.")
@@ -255,7 +237,7 @@ class Session:
         self.terminal.end()
 
     def end(self, name: str, *, lost: bool = False) -> None:
-        """The machine asks to end, or the terminal is gone: as `leave`, without a word to nobody."""
+        """Leave because of a signal; a `lost` terminal is written to no more."""
         if lost:
             self.terminal.lost()
         self.leave(name)
@@ -268,16 +250,21 @@ class Session:
         name, rest = parsed
         if name in COMMANDS:
             if name not in AT_ONCE:
-                await loaded()
-            await self._carefully(COMMANDS[name].act(self, rest))
+                await pipeline_loaded()
+            await self._carefully(lambda: COMMANDS[name].act(self, rest))
         elif Path(line.strip()).exists():
             return False
         else:
-            self.terminal.say(nearest(name))
+            self.terminal.say(unknown_command(name))
         return True
 
+    def help(self) -> None:
+        """List the commands."""
+        lines = [f"{command.usage}  {command.summary}" for command in COMMANDS.values()]
+        self.terminal.say("\n".join([*lines, "Ctrl-C stops a run at its next step; twice leaves at once."]))
+
     async def view(self, name: str, rest: str) -> None:
-        """Show something of the run, such as `papers`; the rest says what of it.
+        """Show a view of the run, such as `papers`; the rest names an item of it.
 
         Raises:
             InputError: No run has begun yet, or there is nothing of that name.
@@ -297,19 +284,19 @@ class Session:
         self._do_next(self._take_in)
 
     async def resume(self, name: str) -> None:
-        """Go on with the run that the conversation is about, or with another.
+        """Resume the run that the conversation is about, or another.
 
         Raises:
             InputError: A run is under way, or it is no run folder.
         """
-        from bioresearcher.cli.session.past_runs import earlier_run, earlier_runs
+        from bioresearcher.cli.session.views import find_run, list_runs
         from bioresearcher.graph.run import read_record
 
         self._refuse_while_running()
         if not name and self.run.folder is None:
-            self.terminal.say(earlier_runs(self.settings.workspace))
+            self.terminal.say(list_runs(self.settings.workspace))
             return
-        folder = earlier_run(self.settings.workspace, name) if name else self.run.current()
+        folder = find_run(self.settings.workspace, name) if name else self.run.current()
         record = await asyncio.to_thread(read_record, folder)
         self.run.folder = folder
         if record.status == "done":
@@ -320,7 +307,7 @@ class Session:
             self._do_next(self._go_on)
 
     async def comment(self, text: str) -> None:
-        """Change the protocol of the run as a comment says, and go on with it.
+        """Revise the protocol of the run as a comment says, and go on with it.
 
         Raises:
             InputError: A run is under way, or nothing was said.
@@ -337,38 +324,39 @@ class Session:
         Raises:
             InputError: Nothing was asked, or the run has read no paper yet.
         """
-        from bioresearcher.cli.session.paper_questions import QuestionContexts, ask_view
+        if not text:
+            raise InputError("/ask: say what to ask the papers.", hint="/ask How was batch corrected?")
+        from bioresearcher.cli.session.paper_questions import PaperQuestions, ask_view
 
         folder = self.run.current()
-        self._desks = self._desks or QuestionContexts()
+        questions = self._questions = self._questions or PaperQuestions()
         if self.run.works:
-            desks = self._desks
-            answer = await self.run.within(lambda runner, context: desks.ask_running(runner, context, text))
+            answer = await self.run.within(lambda runner, context: questions.ask_running(runner, context, text))
         else:
-            answer = await self._desks.ask(folder, text)
+            answer = await questions.ask(folder, text)
         self.terminal.say(ask_view(answer))
 
-    async def change_budget(self, changes: dict[str, object], said: str) -> None:
-        """Go on with another limit.
+    async def change_budget(self, changes: dict[str, object], text: str) -> None:
+        """Set another limit, typed as `text`.
 
         Raises:
             InputError: It cannot be kept.
         """
-        from bioresearcher.cli.session.past_runs import settings_with
         from bioresearcher.graph.run import read_record, settings_of
         from bioresearcher.graph.run_totals import change_budget
 
         if self.run.works:
 
             async def change(runner: Runner, context: RunContext) -> None:
-                runner.change_budget(settings_with(runner.settings, changes), said)
+                runner.change_budget(_with_budget(runner.settings, changes), text)
 
             await self.run.within(change)
         elif self.run.folder is not None:
-            change_budget(self.run.folder, settings_with(settings_of(read_record(self.run.folder)), changes), said)
+            settings = settings_of(read_record(self.run.folder))
+            change_budget(self.run.folder, _with_budget(settings, changes), text)
         else:
-            self.settings = settings_with(self.settings, changes)
-        self.terminal.say(f"budget: {said}")
+            self.settings = _with_budget(self.settings, changes)
+        self.terminal.say(f"budget: {text}")
 
     # the conversation
 
@@ -380,7 +368,7 @@ class Session:
         )
 
     async def _ask(self, prompt: str, *, words: tuple[str, ...] = (), multiline: bool = False) -> str | None:
-        """An answer that is no slash command; None when the session goes elsewhere."""
+        """Return an answer that is no slash command; None when the session goes elsewhere."""
         while True:
             line = await self.terminal.ask(prompt, words=words, multiline=multiline)
             if line is None:
@@ -401,34 +389,34 @@ class Session:
         await self._after(await self.run.go_on(feedback))
 
     async def _after(self, record: RunRecord | None) -> None:
-        """After a run ended or stopped."""
+        """Wait for commands under way, and after Ctrl-C ask how to go on."""
         if self._commands:
             await asyncio.wait(self._commands)
         if record is not None and record.status == "stopped" and self.run.stopping and not self._leaving:
             await self._offer()
 
     async def _offer(self) -> None:
-        """After Ctrl-C: stop, go on, or change something."""
+        """Ask after Ctrl-C: stop, go on, or change something."""
         has_protocol = self.run.current().has("protocol.json")
         change = ", or say what to change in the protocol" if has_protocol else ""
         line = await self._ask(f"Stopped. [s]top here, [c]ontinue{change}>", words=("stop", "continue"))
-        said = (line or "").strip()
-        if said.lower() in {"c", "continue"}:
+        answer = (line or "").strip()
+        if answer.lower() in {"c", "continue"}:
             await self._go_on()
-        elif said.lower() in {"", "s", "stop"} or not has_protocol:
+        elif answer.lower() in {"", "s", "stop"} or not has_protocol:
             self.terminal.say("Stopped; /resume goes on with it.")
         else:
-            await self._go_on(feedback=said)
+            await self._go_on(feedback=answer)
 
     async def _idle(self) -> None:
-        """Between runs."""
+        """Take a line between runs."""
         line = await self._ask(">", words=tuple(f"/{name}" for name in COMMANDS))
         if line is None or not line.strip():
             return
         self.terminal.say("/new begins with another objective, /feedback changes the protocol, /help lists commands.")
 
     async def _listen(self) -> None:
-        """Commands while a run works."""
+        """Carry out commands while a run works."""
         while not self._leaving:
             line = await self.terminal.listen(">", words=tuple(f"/{name}" for name in COMMANDS))
             if line is None:
@@ -446,10 +434,8 @@ class Session:
         if line.strip() and not await self.command(line):
             self.terminal.say("The run is working: commands begin with / (/help), Ctrl-C stops it to change something.")
 
-    # small things
-
     def _do_next(self, act: Callable[[], Awaitable[None]]) -> None:
-        """Leave the question that is open, and do this."""
+        """Leave the open question, and do this."""
         self._next = act
 
     def _refuse_while_running(self) -> None:
@@ -457,15 +443,17 @@ class Session:
             raise InputError("a run is under way.", hint="Ctrl-C or /stop stops it first.")
 
     async def _tell_current(self) -> None:
-        from bioresearcher.cli.session.past_runs import ending
+        from bioresearcher.cli.run_messages import ending
         from bioresearcher.graph.run import read_record
 
         self.terminal.say("\n".join(ending(self.run.current(), read_record(self.run.current()))))
 
-    async def _carefully(self, act: Awaitable[None]) -> None:
-        """Do it; what is wrong is one line, and the session goes on."""
+    async def _carefully(self, act: Callable[[], Awaitable[None] | None]) -> None:
+        """Call and await it; an error is printed in one line, and the session goes on."""
         try:
-            await act
+            waiting = act()
+            if waiting is not None:
+                await waiting
         except BioresearcherError as error:
             self.terminal.say(str(error))
         except OSError as error:

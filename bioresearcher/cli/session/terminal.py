@@ -1,17 +1,14 @@
-"""What a session needs of a terminal, whoever draws it: prompt_toolkit, plain lines, or a script.
-
-The questions that are open, and who gets the next answer.
-
-Editing a text in the person's own editor.
-"""
+"""The terminal of a session: its interface, the queue of open questions, and editing in the person's own editor."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import shlex
+import shutil
 import tempfile
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -25,11 +22,12 @@ from rich.text import Text
 from bioresearcher.errors import InputError
 
 Tree = Callable[[int, int], Sequence[Text]]
-"""Lines that show the state of the run, for so many columns and rows."""
+"""Returns the lines that show the state of the run, for so many columns and rows."""
+LEAST_WIDTH = 40
 
 
 class Terminal(Protocol):
-    """Where a session speaks and listens. Nothing blocks the event loop; every method works from any thread."""
+    """The part of a terminal that an approval needs. Nothing blocks the event loop; each method works in any thread."""
 
     @property
     def width(self) -> int:
@@ -39,53 +37,22 @@ class Terminal(Protocol):
         """Print above the prompt; it stays readable. A `str` is printed as it is, without markup."""
 
     async def ask(self, prompt: str, *, words: Sequence[str] = (), multiline: bool = False) -> str | None:
-        """What the person typed, without the line's end; `words` are offered for completion.
+        """Return what the person typed, without the line's end; `words` are offered for completion.
 
         None when the input ended or the session was asked to stop.
         """
 
     async def edit(self, text: str, *, suffix: str = ".md") -> str:
-        """The text after the person edited it in `$VISUAL` or `$EDITOR`.
+        """Return the text after the person edited it in `$VISUAL` or `$EDITOR`.
 
         Raises:
             InputError: No editor is set, it cannot be started, or it ended with an error; the text is unchanged.
         """
 
 
-class SessionTerminal(Terminal, Protocol):
-    """What the session itself needs beside that.
-
-    Attributes:
-        plain: Whether nothing may be drawn: a line a fact.
-    """
-
-    plain: bool
-
-    def start(self) -> None:
-        """Begin to read; called once, in the event loop that stays responsive."""
-
-    async def close(self) -> None:
-        """Give the terminal back as it was."""
-
-    async def listen(self, prompt: str, *, words: Sequence[str] = ()) -> str | None:
-        """Like `ask`, for a line that nobody waits for: any question that is open goes first."""
-
-    def watch(self, tree: Tree | None) -> None:
-        """Show the state of the run from now on, where the terminal can; None ends it."""
-
-    def interrupt(self) -> None:
-        """Answer every question that is open with None."""
-
-    def end(self) -> None:
-        """Answer every question, also later ones, with None: the session was asked to stop."""
-
-    def lost(self) -> None:
-        """The terminal is gone: nothing is written any more, and every question ends."""
-
-
 @dataclass(eq=False)
 class Question:
-    """A question that waits for its answer. `idle`: any other goes before it."""
+    """A question that waits for its answer; an `idle` one lets any other go first."""
 
     prompt: str
     words: Sequence[str] = ()
@@ -105,17 +72,17 @@ class Questions:
 
     @property
     def ended(self) -> bool:
-        """Whether every question is answered with None from now on."""
+        """True once every question is answered with None."""
         return self._ended
 
     def current(self) -> Question | None:
-        """The one that gets the next answer: the newest that is not idle, else the newest."""
+        """Return the question that gets the next answer: the newest that is not idle, else the newest."""
         with self._lock:
             asked = [q for q in self._open if not q.idle]
             return asked[-1] if asked else self._open[-1] if self._open else None
 
     async def ask(self, question: Question) -> str | None:
-        """Wait for its answer."""
+        """Open the question and wait for its answer."""
         with self._lock:
             if self._ended:
                 return None
@@ -128,7 +95,7 @@ class Questions:
             self._changed()
 
     def answer(self, question: Question, line: str | None) -> bool:
-        """Give an answer; False when nobody waits for it any more."""
+        """Answer a question; False when nobody waits for it any more."""
         self._drop(question)
         try:
             question.answer.set_result(line)
@@ -137,14 +104,14 @@ class Questions:
         return True
 
     def interrupt(self) -> None:
-        """Answer all that are open with None."""
+        """Answer all open questions with None."""
         with self._lock:
             waiting = [*self._open]
         for question in waiting:
             self.answer(question, None)
 
     def end(self) -> None:
-        """Answer all with None, now and from now on."""
+        """Answer all questions with None, now and from now on."""
         with self._lock:
             self._ended = True
         self.interrupt()
@@ -155,11 +122,78 @@ class Questions:
                 self._open.remove(question)
 
 
+class SessionTerminal(ABC):
+    """A terminal of a session; the base of prompt_toolkit's, of plain lines and of a script.
+
+    It is a `Terminal`, and `ask` and `edit` are described there.
+
+    Attributes:
+        plain: True when nothing may be drawn: a line a fact.
+    """
+
+    plain = True
+
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+        self._questions = Questions(changed)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._gone = False
+        self._tree: Tree | None = None
+
+    @property
+    def width(self) -> int:
+        """Columns to write into."""
+        return max(LEAST_WIDTH, shutil.get_terminal_size().columns)
+
+    def start(self) -> None:
+        """Begin to read; called once, in the event loop that stays responsive."""
+        self._loop = asyncio.get_running_loop()
+
+    async def close(self) -> None:
+        """End all questions and give the terminal back as it was."""
+        self._questions.end()
+
+    @abstractmethod
+    def say(self, shown: RenderableType) -> None:
+        """Print."""
+
+    def watch(self, tree: Tree | None) -> None:
+        """Show the state of the run from now on, where the terminal draws; None ends it."""
+        self._tree = tree
+
+    async def ask(self, prompt: str, *, words: Sequence[str] = (), multiline: bool = False) -> str | None:
+        """Return the next answer."""
+        return await self._asked(Question(prompt, words, multiline))
+
+    async def listen(self, prompt: str, *, words: Sequence[str] = ()) -> str | None:
+        """Return the next line that no question waits for: any open question goes first."""
+        return await self._asked(Question(prompt, words, idle=True))
+
+    async def edit(self, text: str, *, suffix: str = ".md") -> str:
+        """Return the text after the person's editor."""
+        return await edit_text(text, suffix)
+
+    def interrupt(self) -> None:
+        """Answer every open question with None."""
+        self._questions.interrupt()
+
+    def end(self) -> None:
+        """Answer every question, also later ones, with None."""
+        self._questions.end()
+
+    def lost(self) -> None:
+        """Write nothing any more, as the terminal is gone, and end every question."""
+        self._gone = True
+        self.end()
+
+    async def _asked(self, question: Question) -> str | None:
+        return await self._questions.ask(question)
+
+
 _UNCHANGED = "The text is unchanged."
 
 
 async def edit_text(text: str, suffix: str) -> str:
-    """The text after `$VISUAL` or `$EDITOR` wrote it back; the editor gets the terminal as it is.
+    """Return the text after `$VISUAL` or `$EDITOR` wrote it back; the editor gets the terminal as it is.
 
     Raises:
         InputError: No editor is set, it cannot be started, it ended with an error, or it left no text.

@@ -1,34 +1,39 @@
-"""The views of a session: sections of the run's report, and what only a run under way knows."""
+"""The views of a session: sections of a run's report, the state of a run under way, and the list of earlier runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bioresearcher.cli.session.layout import Sheet
+from bioresearcher.errors import RunFolderError
+from bioresearcher.graph.run import read_record
 from bioresearcher.llm.budget import Budget, dollars
 from bioresearcher.report.sections import SECTIONS, section, usage_of
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.base import Usage
 from bioresearcher.schemas.run import RunRecord
 from bioresearcher.text.format import duration, md, md_list
+from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
     from bioresearcher.cli.session.run_control import Live
 
 VIEWS: Final = (*SECTIONS, "budget")
-"""Their names."""
+"""Names of the views of a run."""
+MOST_LISTED: Final = 20
 
 
 def view(folder: RunFolder, name: str, item: str = "", *, live: Live | None = None, width: int = 80) -> Sheet:
-    """A view of a run; it reads the folder, finished or not, and changes nothing.
+    """Return a view of a run; it reads the folder, finished or not, and changes nothing.
 
     Args:
         folder: The run folder.
         name: One of `VIEWS`.
-        item: What followed the name, such as the 3 of `/papers 3`.
-        live: None when the run is not under way in this process.
-        width: Columns that the stage tree is drawn for.
+        item: The rest of the command, such as the 3 of `/papers 3`.
+        live: State of the run when it is under way in this process.
+        width: Columns of the stage tree.
 
     Raises:
         InputError: The item means nothing.
@@ -46,12 +51,12 @@ def view(folder: RunFolder, name: str, item: str = "", *, live: Live | None = No
 
 
 def _record(folder: RunFolder) -> RunRecord | None:
-    """The manifest, or None before the run has written it."""
+    """Return the manifest, or None before the run has written it."""
     return folder.read(RunRecord, "run.json") if folder.has("run.json") else None
 
 
 def _budget(folder: RunFolder, live: Live | None) -> str:
-    """Each limit with what is spent and left."""
+    """Return each limit with what is spent and left."""
     meter, record = live.meter if live else None, _record(folder)
     known = record.settings if record else {}
     budget = meter.budget if meter else Budget.model_validate({name: known.get(name) for name in Budget.model_fields})
@@ -75,9 +80,45 @@ def _money(spent: Usage, budget: Budget) -> str:
     return _of(f"{dollars(spent.cost_usd)} USD", budget.max_usd, spent.cost_usd, lambda n: f"{dollars(n)} USD")
 
 
-def _of(said: str, limit: float | None, spent: float, shown: Callable[[float], str]) -> str:
-    """The amount spent, with its limit and the rest."""
+def _of(amount: str, limit: float | None, spent: float, shown: Callable[[float], str]) -> str:
+    """Return the amount spent, with its limit and the rest."""
     if limit is None:
-        return f"{said}, no limit"
+        return f"{amount}, no limit"
     left = max(limit - spent, 0)
-    return f"{said} of {shown(limit)}" + (f", {100 * left / limit:.0f} % left" if left else ": used up")
+    return f"{amount} of {shown(limit)}" + (f", {100 * left / limit:.0f} % left" if left else ": used up")
+
+
+def find_run(workspace: Path, name: str) -> RunFolder:
+    """Find a run of the workspace by its name, or any by its path.
+
+    Raises:
+        RunFolderError: It is none.
+    """
+    for candidate in (workspace / "runs" / name, Path(name).expanduser()):
+        try:
+            if (candidate / "run.json").is_file():
+                return RunFolder(candidate)
+        except (OSError, ValueError):
+            continue
+    raise RunFolderError(f"there is no run {name[:200]!r}.", hint="/resume lists the runs of this workspace.")
+
+
+def _run_names(workspace: Path) -> list[str]:
+    """Return the names of the workspace's runs, the newest first."""
+    found = [*(workspace / "runs").glob("*/run.json")]
+    return [p.parent.name for p in sorted(found, key=lambda p: p.stat().st_mtime, reverse=True)]
+
+
+def list_runs(workspace: Path) -> str:
+    """Return the newest runs, a line each: status and objective."""
+    names = _run_names(workspace)
+    lines = []
+    for name in names[:MOST_LISTED]:
+        try:
+            record = read_record(RunFolder(workspace / "runs" / name))
+            lines.append(f"{name}  {record.status}: {one_line(record.objective.text, 100)}")
+        except RunFolderError as error:
+            lines.append(f"{name}  unreadable: {one_line(error.message, 100)}")
+    if len(names) > MOST_LISTED:
+        lines.append(f"… and {len(names) - MOST_LISTED} more in {workspace / 'runs'}")
+    return "\n".join(lines) or f"There are no runs in {workspace / 'runs'} yet."
