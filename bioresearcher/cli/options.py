@@ -50,8 +50,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--max-output", type=int, metavar="TOKENS", help="longest answer (the agent card's)")
     group.add_argument(
         "--structured",
-        choices=("auto", "schema", "text"),
-        help="how answers are made to fit: JSON schema, or asked for in words (auto)",
+        choices=("auto", "schema", "text", "tools"),
+        help="how answers are made to fit: JSON schema, or asked for in words (auto; tools of earlier versions means it, too)",
     )
 
 
