@@ -1,4 +1,4 @@
-"""Finding a finished run that answers the same request: nothing is computed twice."""
+"""Finding a finished run of the same request, so that nothing is computed twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bioresearcher.settings import Settings
 
 
 def find_finished(inputs: RunInputs, settings: Settings) -> RunFolder | None:
-    """The newest finished run of the workspace with the same objective, inputs, settings, versions and prompts.
+    """Return the newest finished run of the workspace with the same objective, inputs, settings, versions and prompts.
 
     Input files are hashed again: a run on files that changed since is not the same.
     """

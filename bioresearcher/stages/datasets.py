@@ -15,7 +15,7 @@ from bioresearcher.sources.geo.suitability import rank
 from bioresearcher.sources.protocols import DatasetSource
 
 HITS_PER_QUERY = 20
-LOOKED_AT = 3
+INSPECTED = 3
 """Data sets looked at closely for each that may be fetched."""
 MAX_NAMED = 60
 """Accessions that are looked up, those named most often first."""

@@ -7,7 +7,6 @@ that a form that was not edited changes nothing.
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pydantic import ValidationError
 from bioresearcher.config_text import Place, YamlProblem, compose, mistake, texts
 from bioresearcher.schemas.base import Value
 from bioresearcher.text.normalise import known_id, plain_name
-from bioresearcher.text.visible import one_line
+from bioresearcher.text.visible import one_line, visible
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -33,8 +32,6 @@ MARK = "#! "
 """Begins a line that says what is wrong with the one below; not read."""
 QUOTING = '# A text with ": " or " #" in it goes in quotes, or on indented lines below `field: >-`.'
 _NEW = {"new", "+", ""}
-_STRANGE = re.compile("[^\n\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-"""What YAML does not accept, or would take for the end of a line."""
 _NO_IDS: Mapping[str, Collection[str]] = {}
 
 
@@ -113,9 +110,10 @@ class Form:
     def __init__(self, text: str, known: Sequence[str]) -> None:
         if len(text) > MOST_CHARS:
             raise FormError([Mistake(1, f"the text has {len(text):,} characters; at most {MOST_CHARS:,} are read")])
-        lines = ("" if line.startswith(MARK) else line for line in text.split("\n"))
+        # YAML does not accept invisible characters, or takes them for the end of a line
+        lines = ("" if line.startswith(MARK) else visible(line).replace("\n", " ") for line in text.split("\n"))
         try:
-            root = compose(_STRANGE.sub(" ", "\n".join(lines)), "a form", bare=True)
+            root = compose("\n".join(lines), "a form", bare=True)
             typed, self._lines = texts(root, one_line)
         except YamlProblem as problem:
             raise FormError([Mistake(problem.line, one_line(problem.message))]) from problem
