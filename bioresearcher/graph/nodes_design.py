@@ -31,7 +31,7 @@ from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import CheckFinding, DraftReview
 from bioresearcher.stages import design, design_context, program, score
 from bioresearcher.stages.design_context import DesignContext
-from bioresearcher.stages.review_loop import reviewed
+from bioresearcher.stages.review_loop import draft_and_review
 
 
 async def design_headings(state: RunState, runtime: Runtime[RunContext]) -> Update:
@@ -39,7 +39,7 @@ async def design_headings(state: RunState, runtime: Runtime[RunContext]) -> Upda
     c = runtime.context
     bench = c.bench()
     said, before = commented_draft(c, state, HEADINGS)
-    best = await reviewed(
+    best = await draft_and_review(
         c.caller,
         c.objective,
         draft_name("headings", said),
@@ -79,7 +79,7 @@ async def design_outlines(state: RunState, runtime: Runtime[RunContext]) -> Upda
     bench = c.bench()
     said, before = commented_draft(c, state, OUTLINES)
     parts = design.parts_of(c.folder.read(HeadingsDraft, "design", HEADINGS_FILE))
-    best = await reviewed(
+    best = await draft_and_review(
         c.caller,
         c.objective,
         draft_name("outlines", said),
@@ -112,7 +112,7 @@ async def write_steps(task: PartTask, runtime: Runtime[RunContext]) -> Update:
     def check(steps: tuple[ProtocolStep, ...]) -> tuple[CheckFinding, ...]:
         return run_gates(whole(steps), context, scope="part")
 
-    best = await reviewed(
+    best = await draft_and_review(
         c.caller,
         c.objective,
         f"steps of part {part.id}",

@@ -1,4 +1,4 @@
-"""Every step of the pipeline that asks a model: its prompt, its values, its answer."""
+"""Prompts of all steps that ask a model, each with the classes of its values and of its answer."""
 
 from __future__ import annotations
 
@@ -62,24 +62,7 @@ REPAIR_CODE = Prompt("programmer/repair_code", RepairCodeInput, CodeDraft)
 REVIEW_DRAFT = Prompt("reviewer/review_draft", ReviewDraftInput, DraftJudgement)
 SCORE_PROTOCOL = Prompt("reviewer/score_protocol", ScoreProtocolInput, ProtocolScores)
 
-ALL: tuple[Prompt[Any, Any], ...] = (
-    PLAN_QUERIES,
-    SCREEN_PAPER,
-    JUDGE_DATASET,
-    OUTLINE_PAPER,
-    REPORT_PART,
-    JUDGE_REFERABILITY,
-    ANSWER_QUESTION,
-    DESIGN_HEADINGS,
-    DESIGN_OUTLINES,
-    WRITE_STEPS,
-    CHOOSE_PARTS,
-    REVISE_PART,
-    EXTRACT_TASKS,
-    WRITE_CODE,
-    REPAIR_CODE,
-    REVIEW_DRAFT,
-    SCORE_PROTOCOL,
-)
+ALL: tuple[Prompt[Any, Any], ...] = tuple(value for value in vars().values() if isinstance(value, Prompt))
+"""All of the above, in this order."""
 ON_REQUEST: tuple[Prompt[Any, Any], ...] = (CHOOSE_PARTS, REVISE_PART, ANSWER_QUESTION)
-"""Those that are asked only when a person comments on the protocol or has a question; no run has them by itself."""
+"""Prompts used only when a person comments on the protocol or asks a question."""

@@ -190,7 +190,7 @@ def test_ids_are_not_used_again_for_something_else(place: Path, protocol: Protoc
 
 def test_a_requirement_is_added_with_the_steps_that_meet_it_or_why_none_does(place: Path, protocol: Protocol) -> None:
     found = revised(place, protocol, "Requirement: calibrate the mass spectrometer weekly")
-    assert found.objective.requirements[-1].id == "R9"
+    assert found.revision.requirements[-1].id == "R9"
     assert found.protocol.coverage[-1].met is False
     assert "no vetted analysis" in found.protocol.coverage[-1].reason
     assert found.revision.changed_parts == ()
