@@ -9,7 +9,6 @@ from bioresearcher.graph.prepare import RunInputs, resource_digests, versions
 from bioresearcher.graph.run import inputs_of, read_record
 from bioresearcher.report.summaries import INCIDENTAL
 from bioresearcher.runfolder import RunFolder, file_sha256
-from bioresearcher.schemas.run import RunRecord
 from bioresearcher.settings import Settings
 
 
@@ -19,6 +18,7 @@ def find_finished(inputs: RunInputs, settings: Settings) -> RunFolder | None:
     Input files are hashed again: a run on files that changed since is not the same.
     """
     runs = settings.workspace / "runs"
+    comparable = {name: value for name, value in settings.record().items() if name not in INCIDENTAL}
     wanted_versions, wanted_digests = versions(), resource_digests(settings)
     for path in sorted(runs.glob("*/run.json"), key=lambda p: p.stat().st_mtime, reverse=True):
         folder = RunFolder(path.parent)
@@ -31,15 +31,10 @@ def find_finished(inputs: RunInputs, settings: Settings) -> RunFolder | None:
             and inputs_of(record) == inputs
             and record.versions == wanted_versions
             and record.digests == wanted_digests
-            and _same_settings(record, settings)
+            and all(record.settings.get(name) == value for name, value in comparable.items())
             and folder.has("report.html")
             and all(file_sha256(Path(name)) == digest for name, digest in record.inputs.items())
         )
         if same:
             return folder
     return None
-
-
-def _same_settings(record: RunRecord, settings: Settings) -> bool:
-    now = settings.record()
-    return all(record.settings.get(name) == value for name, value in now.items() if name not in INCIDENTAL)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.base import Objective
-from bioresearcher.schemas.execution import DryLabTask, Outcome, TaskInput, TaskRecord
+from bioresearcher.schemas.execution import DryLabTask, Outcome, TaskRecord
 from bioresearcher.schemas.run import Revision
 
 FOLDER = "revisions"
@@ -38,11 +38,12 @@ def kept_ids(tasks: Sequence[DryLabTask], old: Sequence[DryLabTask]) -> tuple[Dr
         known = ids.pop(task.step_ids, None)
         free += known is None
         name[task.id] = known or f"T{free}"
-    return tuple(t.model_copy(update={"id": name[t.id], "inputs": _renamed(t, name)}) for t in tasks)
 
+    def renamed(task: DryLabTask) -> DryLabTask:
+        inputs = tuple(i.model_copy(update={"task": name.get(i.task or "", i.task)}) for i in task.inputs)
+        return task.model_copy(update={"id": name[task.id], "inputs": inputs})
 
-def _renamed(task: DryLabTask, name: Mapping[str, str]) -> tuple[TaskInput, ...]:
-    return tuple(i.model_copy(update={"task": name.get(i.task or "", i.task)}) for i in task.inputs)
+    return tuple(map(renamed, tasks))
 
 
 def settle_tasks(folder: RunFolder, tasks: Sequence[DryLabTask], old: Sequence[DryLabTask]) -> list[str]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from bioresearcher.errors import InputError, OutsideError
-from bioresearcher.papers.mining import Accession, find_accessions, normalise
+from bioresearcher.papers.mining import find_accessions, normalise
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Failure, QueryPlan
@@ -40,15 +40,12 @@ def mentions(texts: Mapping[str, Sequence[str]], requested: Sequence[str] = ()) 
         for text in parts:
             for accession in find_accessions(text):
                 if accession.kind != "GPL":  # a platform, no data set
-                    counted.setdefault(accession.id, []).append(_where(paper_id, text, accession))
+                    around = text[max(0, accession.start - _QUOTE) : accession.end + _QUOTE]
+                    where = f"named in {paper_id}: “…{' '.join(around.split())}…”"
+                    counted.setdefault(accession.id, []).append(where)
     for name in sorted(counted, key=lambda n: (-len(counted[n]), n)):
         found.setdefault(name, []).extend(list(dict.fromkeys(counted[name]))[:5])
     return found
-
-
-def _where(paper_id: str, text: str, accession: Accession) -> str:
-    around = text[max(0, accession.start - _QUOTE) : accession.end + _QUOTE]
-    return f"named in {paper_id}: “…{' '.join(around.split())}…”"
 
 
 def not_asked(named: Mapping[str, Sequence[str]]) -> list[Failure]:

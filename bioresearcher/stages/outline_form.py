@@ -116,7 +116,8 @@ def read_outlines(text: str, before: Parts, datasets: Sequence[str], skills: Map
     found: dict[str, tuple[OutlineLine, ...]] = {p.id: () for p in before}
     for part in form.items(("parts",), form.fields.get("parts"), ("steps",), len(before)):
         if part.id not in found:
-            form.wrong((*part.at, "id"), f"there is no part {part.id[:40] or 'new'}; there is {_list([*found])}")
+            there = ", ".join(found) or "none"
+            form.wrong((*part.at, "id"), f"there is no part {part.id[:40] or 'new'}; there is {there}")
         items = form.items((*part.at, "steps"), part.fields.get("steps"), _LINE, MAX_STEPS)
         found[part.id] = tuple(_line(form, item, old, datasets, skills) for item in items)
     for part_id in (p.id for p in before if not found[p.id]):
@@ -138,10 +139,6 @@ def _line(
     return line.model_copy(update={"outputs": tuple(dict.fromkeys(line.outputs))}) if "outputs" in changed else line
 
 
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names) or "none"
-
-
 def without(parts: Parts, names: Sequence[str]) -> Parts:
     """Drop some parts (`2`) or lines (`2.3`) and number the rest anew.
 
@@ -151,9 +148,8 @@ def without(parts: Parts, names: Sequence[str]) -> Parts:
     there = {p.id for p in parts} | {line.id for p in parts for line in p.outline}
     unknown = [n for n in names if n not in there]
     if unknown:
-        raise FormError(
-            [Mistake(0, f"there is no {one_line(unknown[0])[:40]}; there is {_list(sorted(there, key=_place))}")]
-        )
+        known = ", ".join(sorted(there, key=lambda name: [int(n) for n in name.split(".") if n.isdigit()])) or "none"
+        raise FormError([Mistake(0, f"there is no {one_line(unknown[0])[:40]}; there is {known}")])
     kept = [
         p.model_copy(update={"outline": tuple(o for o in p.outline if o.id not in names)}) if p.outline else p
         for p in parts
@@ -163,32 +159,20 @@ def without(parts: Parts, names: Sequence[str]) -> Parts:
         raise FormError([Mistake(0, "this would leave no part")])
     bare = [p.id for p in kept if not p.outline and any(q.id == p.id and q.outline for q in parts)]
     if bare:
-        raise FormError(
-            [Mistake(0, f"this would leave part {bare[0]} without a step; to be rid of it: drop {bare[0]}")]
-        )
+        said = f"this would leave part {bare[0]} without a step; to be rid of it: drop {bare[0]}"
+        raise FormError([Mistake(0, said)])
     return renumbered(kept)
-
-
-def _place(name: str) -> tuple[int, ...]:
-    return tuple(int(n) for n in name.split(".") if n.isdigit())
 
 
 def renumbered(parts: Sequence[ProtocolPart]) -> Parts:
     """Number parts 1, 2, 3 … and lines 1.1, 1.2 …; references to parts follow, those to dropped parts are removed."""
     number = {p.id: str(n) for n, p in enumerate(parts, 1)}
-    return tuple(_renumbered(p, number) for p in parts)
 
+    def one(part: ProtocolPart) -> ProtocolPart:
+        new = number[part.id]
+        needs = tuple(number[d] for d in part.depends_on if d in number)
+        relations = tuple(r.model_copy(update={"part": number[r.part]}) for r in part.relations if r.part in number)
+        lines = tuple(line.model_copy(update={"id": f"{new}.{n}"}) for n, line in enumerate(part.outline, 1))
+        return part.model_copy(update={"id": new, "depends_on": needs, "relations": relations, "outline": lines})
 
-def _renumbered(part: ProtocolPart, number: Mapping[str, str]) -> ProtocolPart:
-    new = number[part.id]
-    needs = tuple(number[d] for d in part.depends_on if d in number)
-    relations = (r for r in part.relations if r.part in number)
-    lines = (line.model_copy(update={"id": f"{new}.{n}"}) for n, line in enumerate(part.outline, 1))
-    return part.model_copy(
-        update={
-            "id": new,
-            "depends_on": needs,
-            "relations": tuple(r.model_copy(update={"part": number[r.part]}) for r in relations),
-            "outline": tuple(lines),
-        }
-    )
+    return tuple(map(one, parts))

@@ -14,7 +14,7 @@ from typing import Final
 
 from bioresearcher.papers.mining import MinedFact, labels, mined_of, parameters
 from bioresearcher.retrieval.bm25 import terms
-from bioresearcher.schemas.paper_report import Mention, Parameter, ReportPart, ReportStep
+from bioresearcher.schemas.paper_report import Mention, ReportPart, ReportStep
 
 _NUMBER: Final = re.compile(r"(?<!\w)(?<!\d[.,])(?<!\w[-‐‑])\d+(?:[.,]\d+)*")
 _THOUSANDS: Final = re.compile(r"(?<=\d)[, ](?=\d{3}(?!\d))")
@@ -58,16 +58,18 @@ _DOWN: Final = re.compile(
 def add_quoted_values(step: ReportStep, versions: dict[str, str]) -> ReportStep:
     """Add the values that a step's quotes state; `versions` of the paper's software, by its name in lower case."""
     quoted = [find for evidence in step.evidence for find in mined_of(evidence.text)]
+    given = {n for p in step.parameters for n in _numbers(p.value)}
+    missing = (p for p in parameters(quoted) if not given.issuperset(_numbers(p.value)))
     stated = [f for r in step.results for e in r.evidence for f in mined_of(e.text)]
-    accessions = labels(quoted, "accession")
+    cohorts = (f"n = {f.value}" if f.name == "n" else f"{f.value} {f.name}" for f in quoted if f.kind == "cohort")
     return step.model_copy(
         update={
-            "datasets": _joined(step.datasets, accessions),
+            "datasets": _joined(step.datasets, labels(quoted, "accession")),
             "software": _software(step.software, quoted, versions),
-            "parameters": _parameters(step.parameters, quoted),
+            "parameters": (*step.parameters, *missing),
             "genes": labels([*quoted, *stated], "gene"),
             "tests": labels(quoted, "test"),
-            "cohorts": tuple(dict.fromkeys(_size(f) for f in quoted if f.kind == "cohort")),
+            "cohorts": tuple(dict.fromkeys(cohorts)),
             "unquoted": unquoted(step),
         }
     )
@@ -109,15 +111,8 @@ def with_step_ids(mined: Sequence[Mention], parts: Sequence[ReportPart]) -> tupl
         keys += [(kind, name.casefold()) for name in names for kind in ("accession", "software")]
         for key in dict.fromkeys(keys):
             holders.setdefault(key, []).append(step.id)
-    return tuple(m.model_copy(update={"steps": tuple(holders.get((m.kind, _label(m).casefold()), ()))}) for m in mined)
-
-
-def _label(mention: Mention) -> str:
-    return " ".join(filter(None, (mention.name, mention.value, mention.unit)))
-
-
-def _size(find: MinedFact) -> str:
-    return f"n = {find.value}" if find.name == "n" else f"{find.value} {find.name}"
+    label_of = {m: " ".join(filter(None, (m.name, m.value, m.unit))).casefold() for m in mined}
+    return tuple(m.model_copy(update={"steps": tuple(holders.get((m.kind, label_of[m]), ()))}) for m in mined)
 
 
 def _joined(said: Iterable[str], found: Iterable[str]) -> tuple[str, ...]:
@@ -139,13 +134,6 @@ def _software(said: Iterable[str], quoted: Iterable[MinedFact], versions: dict[s
             kept[same[0]] = find.label
     completed = [f"{k} {versions[k.casefold()]}" if k.casefold() in versions else k for k in kept]
     return tuple(dict.fromkeys(completed))
-
-
-def _parameters(said: Sequence[Parameter], quoted: Sequence[MinedFact]) -> tuple[Parameter, ...]:
-    """Return the reported parameters, and the quoted numbers that none of them gives."""
-    known = {n for p in said for n in _numbers(p.value)}
-    missing = [p for p in parameters(quoted) if not known.issuperset(_numbers(p.value))]
-    return (*said, *missing)
 
 
 def _numbers(text: str) -> list[float]:

@@ -108,10 +108,14 @@ async def read_paper(
     Raises:
         AnswerError: An answer cannot be used, and there are no rules to answer in its place.
     """
+
+    def problem(draft: PaperOutline) -> str:
+        return "" if any(title_of(p.title) for p in draft.parts) else "it has no part with a title"
+
     seen = await asyncio.to_thread(_VisiblePaper, paper, document)
     values = seen.outline_input(objective)
     outline, (relevance, builder) = await asyncio.gather(
-        ask_usable(caller, OUTLINE_PAPER, values, _no_parts), asyncio.to_thread(seen.prepare, similarity)
+        ask_usable(caller, OUTLINE_PAPER, values, problem), asyncio.to_thread(seen.prepare, similarity)
     )
     titled = [p.model_copy(update={"title": title_of(p.title)}) for p in outline.value.parts if title_of(p.title)]
     parts = titled[:MAX_PARTS]
@@ -127,10 +131,6 @@ async def read_paper(
     note(caller, OUTLINE_PAPER, f"{paper.id}: {surplus} of {len(titled)} parts left out" if surplus else "")
     note(caller, REPORT_PART, f"{paper.id}: {'; '.join(builder.left_out)}" if builder.left_out else "")
     return report.model_copy(update={"suspicious": seen.flagged, "suspects": seen.reported})
-
-
-def _no_parts(outline: PaperOutline) -> str:
-    return "" if any(title_of(p.title) for p in outline.parts) else "it has no part with a title"
 
 
 class _VisiblePaper:

@@ -68,15 +68,15 @@ def relax(query: str, missing: Sequence[str] = ()) -> Adjusted | None:
     without = _without(clauses, {_term(m) for m in missing} - {("", "")})
     if without is not None:
         shown = ", ".join(f"“{m}”" for m in list(missing)[:3])
-        return Adjusted(_joined(without), f"relaxed: without {shown}, which stands nowhere")
+        return Adjusted(" AND ".join(without), f"relaxed: without {shown}, which stands nowhere")
     wider = [_retagged(c, _WIDER) for c in clauses]
     if wider != clauses:
-        return Adjusted(_joined(wider), "relaxed: looked for in wider fields")
+        return Adjusted(" AND ".join(wider), "relaxed: looked for in wider fields")
     if len(clauses) > 1:
         loose = [clauses[0], *(_words_apart(c) for c in clauses[1:])]
         if loose != clauses:
-            return Adjusted(_joined(loose), "relaxed: the words of phrases may stand apart")
-        return Adjusted(_joined(clauses[:-1]), f"relaxed: without {_short(clauses[-1])}")
+            return Adjusted(" AND ".join(loose), "relaxed: the words of phrases may stand apart")
+        return Adjusted(" AND ".join(clauses[:-1]), f"relaxed: without {_short(clauses[-1])}")
     return None
 
 
@@ -87,17 +87,17 @@ def narrow(query: str, key_terms: Sequence[str]) -> Adjusted | None:
     clause in titles and as major topic only.
     """
     clauses = and_clauses(query)
-    tagged = [_retagged(c, {"": _NARROWER[""], "[all fields]": _NARROWER["[all fields]"]}) for c in clauses]
+    tagged = [_retagged(c, {tag: _NARROWER[tag] for tag in ("", "[all fields]")}) for c in clauses]
     if tagged != clauses:
-        return Adjusted(_joined(tagged), "narrowed: in title or abstract only")
+        return Adjusted(" AND ".join(tagged), "narrowed: in title or abstract only")
     said = {*positive_words(parse(query))}
     for term in key_terms:
         if terms(term) and not said & {*terms(term)}:
             plain = term.replace('"', "")
-            return Adjusted(_joined([*clauses, f'"{plain}"[Title/Abstract]']), f"narrowed: with “{plain}”")
+            return Adjusted(" AND ".join([*clauses, f'"{plain}"[Title/Abstract]']), f"narrowed: with “{plain}”")
     titled = [_retagged(clauses[0], _NARROWER), *clauses[1:]] if clauses else []
     if titled != clauses:
-        return Adjusted(_joined(titled), "narrowed: the first term in the title or as major topic only")
+        return Adjusted(" AND ".join(titled), "narrowed: the first term in the title or as major topic only")
     return None
 
 
@@ -126,10 +126,6 @@ def and_clauses(query: str) -> list[str]:
         current += token
     parts.append(current.strip())
     return [" ".join(query.split())] if ored else [p for p in parts if p]
-
-
-def _joined(clauses: Sequence[str]) -> str:
-    return " AND ".join(clauses)
 
 
 def _without(clauses: Sequence[str], missing: Collection[tuple[str, str]]) -> list[str] | None:

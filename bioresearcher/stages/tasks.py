@@ -64,8 +64,10 @@ def accept_tasks(by_rule: Tasks, drafts: Tasks, protocol: Protocol, datasets: Se
     drafts = drafts[:MAX_DRAFTS]
     step_ids = [known_ids(t.step_ids, open_steps) for t in drafts]
     own = [_tidied(t, ids, open_steps, datasets) for t, ids in zip(drafts, step_ids, strict=True) if ids]
-    refused = [_refused(t, "it carries out no dry step of the protocol") for t in _homeless(drafts, protocol)]
-    steps = _by_step((*by_rule, *own))
+    dry = [s.id for s in protocol.steps if s.kind == "dry"]
+    homeless = (t for t in drafts if not known_ids(t.step_ids, dry))
+    refused = [_refused(t, "it carries out no dry step of the protocol") for t in homeless]
+    steps = {step: n for n, t in reversed(list(enumerate((*by_rule, *own)))) for step in t.step_ids}
     named = {t.id: steps[i] for t in reversed(drafts) for i in known_ids(t.step_ids, steps)[:1]}
     named |= {t.id: n for n, t in reversed(list(enumerate(own, len(by_rule))))}
     linked = [*_linked(by_rule, {t.id: n for n, t in enumerate(by_rule)}, {}), *_linked(own, named, steps)]
@@ -79,17 +81,6 @@ def accept_tasks(by_rule: Tasks, drafts: Tasks, protocol: Protocol, datasets: Se
 
 def _refused(task: DryLabTask, why: str) -> Failure:
     return Failure(item=title_of(task.id, task.title, "a task"), stage="extract_tasks", message=why)
-
-
-def _homeless(drafts: Tasks, protocol: Protocol) -> list[DryLabTask]:
-    """Return the tasks that name no dry step."""
-    dry = [s.id for s in protocol.steps if s.kind == "dry"]
-    return [t for t in drafts if not known_ids(t.step_ids, dry)]
-
-
-def _by_step(tasks: Sequence[DryLabTask]) -> dict[str, int]:
-    """Return step id -> position of the first task that carries it out."""
-    return {step: n for n, t in reversed(list(enumerate(tasks))) for step in t.step_ids}
 
 
 _Linked = tuple[DryLabTask, dict[str, int]]

@@ -192,7 +192,7 @@ def test_a_requirement_is_added_with_the_steps_that_meet_it_or_why_none_does(pla
     found = revised(place, protocol, "Requirement: calibrate the mass spectrometer weekly")
     assert found.revision.requirements[-1].id == "R9"
     assert found.protocol.coverage[-1].met is False
-    assert "no vetted analysis" in found.protocol.coverage[-1].reason
+    assert "no skill" in found.protocol.coverage[-1].reason
     assert found.revision.changed_parts == ()
 
 
