@@ -159,6 +159,11 @@ APPROVALS = (
         nodes_approvals.approve_tasks, "extract_tasks", ("index_papers", "program_task", "score_protocol"), first_tasks
     ),
 )
+"""The approvals in the order of a run.
+
+To add one: its name in `settings/values.py` and in `graph/approvals.py`, its step in a `graph/nodes_*.py`, a row here,
+and its dialogue in `cli/session/approvals.py` and `cli/approvals.py`.
+"""
 
 
 def build_pipeline() -> Graph:

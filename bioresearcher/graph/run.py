@@ -49,7 +49,7 @@ from bioresearcher.runfolder import RunFolder, safe_name
 from bioresearcher.schemas.run import RUN_FORMAT, Decision, RunRecord
 from bioresearcher.settings import BUDGET, Settings
 
-AnswerGate = Callable[[dict[str, Any], RunContext], Awaitable[Decision | None]]
+AnswerApproval = Callable[[dict[str, Any], RunContext], Awaitable[Decision | None]]
 """Answers an approval's question; None leaves it open and stops the run."""
 CONFIG: RunnableConfig = {"configurable": {"thread_id": "run"}, "recursion_limit": 500, "max_concurrency": 16}
 """One run per database, so the thread's name is constant; the limit ends a loop that no rule ended."""
@@ -97,7 +97,7 @@ class Runner:
         inputs: RunInputs,
         settings: Settings,
         *,
-        answer: AnswerGate = approve_all,
+        answer: AnswerApproval = approve_all,
         listener: Callable[[Event], None] | None = None,
         make_backend: MakeBackend | None = None,
         command: tuple[str, ...] = (),

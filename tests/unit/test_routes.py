@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.graph import END
 
+from bioresearcher.graph import build
 from bioresearcher.graph.approvals import HEADINGS, PROTOCOL, SELECTION, TASKS
-from bioresearcher.graph.build import APPROVALS, BRANCHES, STEPS, build_pipeline, ready_tasks
+from bioresearcher.graph.build import BRANCHES, STEPS, build_pipeline, ready_tasks
 from bioresearcher.graph.state import RunState, initial_state, merge
 from bioresearcher.schemas.run import Decision
 from bioresearcher.settings.values import GATES
@@ -49,7 +50,7 @@ def test_the_graph_has_the_steps_of_the_design() -> None:
 
 
 def test_each_approval_of_the_settings_is_a_row_of_the_table() -> None:
-    assert [a.name for a in APPROVALS] == [f"approve_{gate}" for gate in GATES]
+    assert [a.name for a in build.APPROVALS] == [f"approve_{gate}" for gate in GATES]
 
 
 @pytest.mark.parametrize(
@@ -76,5 +77,5 @@ def test_a_decision_says_where_the_run_goes(
     if decision:
         state["decisions"] = [Decision.model_validate({"gate": approval, "by": "human", **decision})]
     runtime: Any = SimpleNamespace(context=SimpleNamespace(caller=SimpleNamespace(by_rule=by_rule)))
-    row = next(a for a in APPROVALS if a.name == approval)
+    row = next(a for a in build.APPROVALS if a.name == approval)
     assert row.route(state, runtime) == there
