@@ -34,7 +34,7 @@ from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.stages import design
 from bioresearcher.stages.design_context import DesignContext, Similarities, assemble_protocol
 from bioresearcher.stages.read import analyse_report, read_paper
-from bioresearcher.stages.review_loop import reviewed
+from bioresearcher.stages.review_loop import draft_and_review
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 from model_server import ModelServer, Seen
@@ -85,7 +85,7 @@ async def _bench(door: ModelClient, place: Path, papers: list[Path]) -> DesignCo
 async def _design(door: ModelClient, bench: DesignContext, similar: Similarities) -> Protocol:
     """The design as the pipeline makes it: each level in the review loop, the parts side by side."""
     objective = bench.objective
-    headings = await reviewed(
+    headings = await draft_and_review(
         door,
         objective,
         "headings",
@@ -94,7 +94,7 @@ async def _design(door: ModelClient, bench: DesignContext, similar: Similarities
         show=lambda draft: draft.model_dump_json(indent=1),
     )
     bare = design.parts_of(headings.value)
-    outlines = await reviewed(
+    outlines = await draft_and_review(
         door,
         objective,
         "outlines",
@@ -109,7 +109,7 @@ async def _design(door: ModelClient, bench: DesignContext, similar: Similarities
             own = (part.model_copy(update={"steps": steps}),)
             return Protocol(id="o", title=part.title, objective_id="o", parts=own, origin="offline")
 
-        best = await reviewed(
+        best = await draft_and_review(
             door,
             objective,
             f"steps of part {part.id}",

@@ -45,8 +45,8 @@ from bioresearcher.schemas.ask_literature import (
 from bioresearcher.schemas.base import Objective, Usage, Value
 from bioresearcher.schemas.model import ROLES, ModelSettings
 from bioresearcher.schemas.paper import QueryPlan, SearchQuery
+from bioresearcher.stages.passages import PASSAGES_PER_PART
 from bioresearcher.stages.prompts import PLAN_QUERIES, REPORT_PART
-from bioresearcher.stages.read import PASSAGES_PER_PART
 
 LATENCY_S = 0.3
 CALLS = 12

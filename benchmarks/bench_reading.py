@@ -43,8 +43,9 @@ from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.model import ROLES, ModelSettings
 from bioresearcher.schemas.paper import Document, Paper
 from bioresearcher.schemas.paper_report import PaperReport
+from bioresearcher.stages.passages import Relevance
 from bioresearcher.stages.prompts import PLAN_QUERIES
-from bioresearcher.stages.read import Relevance, analyse_report, read_paper
+from bioresearcher.stages.read import analyse_report, read_paper
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 from model_server import ModelServer, Seen

@@ -51,7 +51,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--structured",
         choices=("auto", "schema", "text", "tools"),
-        help="how answers are made to fit: JSON schema, or asked for in words (auto; tools of earlier versions means it, too)",
+        help="how answers are made to fit: JSON schema, or asked for in words (auto; tools is read as auto)",
     )
 
 

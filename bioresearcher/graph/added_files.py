@@ -1,4 +1,4 @@
-"""Files that a person added in the middle of a run: remembered in its folder, so that a resumed run has them, too."""
+"""Files that a person added in the middle of a run, recorded in its folder so that a resumed run has them, too."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ ADDED = "added.json"
 
 @dataclass
 class Added:
-    """What was added; grows while the run goes on.
+    """Files added so far; grows while the run goes on.
 
     Attributes:
-        papers: Sources that have the added papers' text.
-        inputs: Every file or folder that was added, with what was in it.
+        papers: Sources of the added papers' texts.
+        inputs: Every file or folder that was added, with its contents.
     """
 
     papers: list[OwnPapers] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Added:
 
     @classmethod
     def load(cls, folder: RunFolder) -> Added:
-        """What was added in earlier processes; a file that is gone is noticed where inputs are compared."""
+        """Load the files added in earlier processes; a missing one is noticed where inputs are compared."""
         added = cls(inputs=list(folder.read_list(AddedInput, ADDED)))
         for one in added.inputs:
             if one.kind == "paper":
@@ -41,7 +41,7 @@ class Added:
         return added
 
     def record(self, folder: RunFolder, new: Sequence[AddedInput]) -> None:
-        """Write down what was added; the manifest first, so that a crash in between leaves nothing unexplained."""
+        """Record added files; the manifest first, so that a crash in between leaves nothing unexplained."""
         if not new:
             return
         self.inputs += [one for one in new if one not in self.inputs]
@@ -55,15 +55,15 @@ class Added:
         return {name: digest for one in self.inputs for name, digest in one.digests.items()}
 
     def digests(self) -> dict[str, str]:
-        """Path -> sha256 of every added file now."""
+        """Return path -> sha256 of every added file now."""
         return {name: file_sha256(Path(name)) for name in self.recorded}
 
 
 def digests_of_papers(papers: Sequence[Paper], source: OwnPapers | None) -> dict[str, str]:
-    """Path -> sha256 of the files that papers were read from."""
+    """Return path -> sha256 of the files that papers were read from."""
     return {p.path: p.sha256 for p in papers if p.path and p.sha256} | (source.bibliographies if source else {})
 
 
 def digests_of_data(datasets: Sequence[Dataset]) -> dict[str, str]:
-    """Path -> sha256 of the files of data sets."""
+    """Return path -> sha256 of the files of data sets."""
     return {str(Path(d.root, f.path)): f.sha256 for d in datasets for f in d.files}

@@ -1,94 +1,31 @@
-"""The pipeline as a graph; reads like its picture in ARCHITECTURE.md.
-
-Where to go next: pure functions of the state (and of the tasks' needs).
-"""
+"""The pipeline as a graph: its steps, its approvals and the routes between them (drawn in ARCHITECTURE.md)."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import RetryPolicy, Send
 
 from bioresearcher.errors import BioresearcherError
-from bioresearcher.graph import nodes_approvals, nodes_outline
+from bioresearcher.graph import nodes_approvals, nodes_outline, nodes_selection
 from bioresearcher.graph import nodes_design as design
-from bioresearcher.graph import nodes_search as datasets
 from bioresearcher.graph import nodes_search as search
-from bioresearcher.graph.approvals import HEADINGS, OUTLINES, PROTOCOL, SELECTION, TASKS, stays_open
+from bioresearcher.graph.approvals import stays_open
 from bioresearcher.graph.context import RunContext
-from bioresearcher.graph.state import CodeTask, PaperTask, PartTask, RunState, standing
+from bioresearcher.graph.state import CodeTask, PaperTask, PartTask, RunState, Update, standing
 from bioresearcher.schemas.execution import DryLabTask
 
-
-def after_search(state: RunState) -> Literal["plan_queries", "screen_papers"]:
-    """Another round until the last one has a reason to stop."""
-    return "screen_papers" if state["rounds"][-1].stop_reason else "plan_queries"
-
-
-def after_selection(state: RunState) -> Literal["approve_selection", "fetch_datasets", "__end__"]:
-    """On when the selection was approved; the same question again while it changes."""
-    if stays_open(state, SELECTION):
-        return "approve_selection"
-    return "fetch_datasets" if _approved(state, SELECTION) else "__end__"
-
-
-def after_fetching(state: RunState) -> list[Send] | Literal["analyse_reports"]:
-    """A branch per kept paper."""
-    return [Send("read_paper", PaperTask(paper_id=p)) for p in state["kept"]] or "analyse_reports"
-
-
-def after_outlines(state: RunState) -> list[Send] | Literal["assemble_protocol"]:
-    """A branch per part; an empty protocol is assembled, too, and says so."""
-    return [Send("write_steps", PartTask(part_id=p)) for p in state["parts"]] or "assemble_protocol"
-
-
-def after_protocol(state: RunState) -> Literal["approve_protocol", "extract_tasks", "__end__"]:
-    """On with the tasks when the protocol was approved; the same question again while it changes."""
-    if stays_open(state, PROTOCOL):
-        return "approve_protocol"
-    return "extract_tasks" if _approved(state, PROTOCOL) else "__end__"
-
-
-def after_draft(state: RunState, gate: str, design: str, on: str, *, by_rule: bool) -> str:
-    """On from the headings or outlines; a comment has them designed again, where a model can follow it."""
-    if stays_open(state, gate):
-        return design if standing_comment(state, gate) and not by_rule else gate
-    return END if declined(state, gate) else on
-
-
-def standing_comment(state: RunState, gate: str) -> bool:
-    """Whether the last answer at a gate is a comment that is to be followed."""
-    decision = standing(state["decisions"], gate)
-    return decision is not None and decision.changed and bool(decision.comment)
-
-
-def declined(state: RunState, gate: str) -> bool:
-    """Whether a person said no at a gate that may not have been asked."""
-    decision = standing(state["decisions"], gate)
-    return decision is not None and not decision.approved
-
-
-def ready_tasks(tasks: Sequence[str], done: Sequence[str], needs: Mapping[str, Sequence[str]]) -> list[str]:
-    """Tasks not yet done whose needed tasks are, in order."""
-    finished = set(done)
-    return [t for t in tasks if t not in finished and finished.issuperset(needs.get(t, ()))]
-
-
-def next_tasks(state: RunState, needs: Mapping[str, Sequence[str]]) -> list[Send] | Literal["score_protocol"]:
-    """A branch per ready task; the scores when none is left."""
-    ready = ready_tasks(state["tasks"], state["done"], needs)
-    return [Send("program_task", CodeTask(task_id=t)) for t in ready] or "score_protocol"
-
-
-def _approved(state: RunState, gate: str) -> bool:
-    decision = standing(state["decisions"], gate)
-    return decision is not None and decision.approved
-
-
 Graph = StateGraph[Any, Any, Any, Any]
+LangGraphNode = Any
+"""A node as LangGraph takes it: its overloads do not match `Node`."""
+NodeInput = Any
+"""The state, or a branch's task."""
+Route = str | Sequence[Send | str]
+"""Name of the next step, or several branches."""
 
 
 class Node(Protocol):
@@ -96,7 +33,7 @@ class Node(Protocol):
 
     __name__: str
 
-    def __call__(self, state: Any, runtime: Runtime[RunContext], /) -> Awaitable[dict[str, Any]]:  # noqa: ANN401
+    def __call__(self, state: NodeInput, runtime: Runtime[RunContext], /) -> Awaitable[Update]:
         """Work."""
 
 
@@ -104,9 +41,9 @@ STEPS: tuple[Node, ...] = (
     search.plan_queries,
     search.search_papers,
     search.screen_papers,
-    datasets.search_datasets,
-    datasets.check_datasets,
-    datasets.fetch_datasets,
+    search.search_datasets,
+    search.check_datasets,
+    search.fetch_datasets,
     search.analyse_reports,
     search.index_papers,
     search.check_status,
@@ -124,86 +61,143 @@ BRANCHES: tuple[tuple[Node, type[Any]], ...] = (
 )
 
 
-def build_pipeline() -> Graph:
-    """The graph, not compiled."""
-    graph: Graph = StateGraph(RunState, context_schema=RunContext)
-    graph.set_node_defaults(retry_policy=RetryPolicy(max_attempts=3, retry_on=_retryable))
-    for node in STEPS:
-        graph.add_node(node.__name__, _announced(node), input_schema=RunState)
-    for branch, task in BRANCHES:
-        graph.add_node(branch.__name__, _announced(branch), input_schema=task)
-    graph.add_node("approve_selection", nodes_approvals.approve_selection, input_schema=RunState)
-    graph.add_node("approve_headings", nodes_outline.approve_headings, input_schema=RunState)
-    graph.add_node("approve_outlines", nodes_outline.approve_outlines, input_schema=RunState)
-    graph.add_node("approve_tasks", nodes_approvals.approve_tasks, input_schema=RunState)
-    graph.add_node("approve_protocol", nodes_approvals.approve_protocol, input_schema=RunState)
+def after_search(state: RunState) -> str:
+    """Search another round until the last one has a reason to stop."""
+    return "screen_papers" if state["rounds"][-1].stop_reason else "plan_queries"
 
+
+def after_fetching(state: RunState) -> Route:
+    """Open a branch per kept paper."""
+    return [Send("read_paper", PaperTask(paper_id=p)) for p in state["kept"]] or "analyse_reports"
+
+
+def after_outlines(state: RunState, runtime: Runtime[RunContext]) -> Route:
+    """Open a branch per part; an empty protocol is assembled, too, and its limitations name the lack."""
+    return [Send("write_steps", PartTask(part_id=p)) for p in state["parts"]] or "assemble_protocol"
+
+
+def next_tasks(state: RunState, runtime: Runtime[RunContext]) -> Route:
+    """Open a branch per ready task; score the protocol when none is left."""
+    tasks = runtime.context.folder.read_list(DryLabTask, "tasks.json")
+    ready = ready_tasks(state["tasks"], state["done"], {t.id: t.needs for t in tasks})
+    return [Send("program_task", CodeTask(task_id=t)) for t in ready] or "score_protocol"
+
+
+def first_tasks(state: RunState, runtime: Runtime[RunContext]) -> Route:
+    """Open a branch per task that is ready first, and index the papers beside them."""
+    first = next_tasks(state, runtime)
+    return ["index_papers", *([first] if isinstance(first, str) else first)]
+
+
+def ready_tasks(tasks: Sequence[str], done: Sequence[str], needs: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the tasks not yet done whose needed tasks are, in order."""
+    finished = set(done)
+    return [t for t in tasks if t not in finished and finished.issuperset(needs.get(t, ()))]
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A human approval in the graph.
+
+    Attributes:
+        node: Step that asks; its name is the approval's.
+        after: Step that leads to it.
+        targets: Steps that may follow once it is approved; with several of them `onward` chooses.
+        onward: Route once it is approved.
+        required: Every run records a decision here, if only the settings' own; without one the run ends.
+        follows_comments: After a comment, and where a model can follow it, the step `after` is done again.
+    """
+
+    node: Node
+    after: str
+    targets: tuple[str, ...]
+    onward: Callable[[RunState, Runtime[RunContext]], Route] | None = None
+    required: bool = False
+    follows_comments: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the approval and of its step."""
+        return self.node.__name__
+
+    def add_to(self, graph: Graph) -> None:
+        """Add the step and its edges to a graph."""
+
+        def route(state: RunState, runtime: Runtime[RunContext]) -> Route:
+            return self.route(state, runtime)
+
+        again = (self.after,) if self.follows_comments else ()
+        node: LangGraphNode = self.node
+        graph.add_node(self.name, node, input_schema=RunState)
+        graph.add_edge(self.after, self.name)
+        graph.add_conditional_edges(self.name, route, [self.name, *again, *self.targets, END])
+
+    def route(self, state: RunState, runtime: Runtime[RunContext]) -> Route:
+        """Ask again while the approval is open, design again after a comment, end when declined, else go on."""
+        decision = standing(state["decisions"], self.name)
+        if stays_open(state, self.name):
+            commented = decision is not None and decision.changed and decision.comment
+            again = self.follows_comments and commented and not runtime.context.caller.by_rule
+            return self.after if again else self.name
+        if not (decision.approved if decision else not self.required):
+            return END
+        return self.onward(state, runtime) if self.onward else self.targets[0]
+
+
+APPROVALS = (
+    Approval(nodes_selection.approve_selection, "check_datasets", ("fetch_datasets",), required=True),
+    Approval(nodes_outline.approve_headings, "design_headings", ("design_outlines",), follows_comments=True),
+    Approval(
+        nodes_outline.approve_outlines,
+        "design_outlines",
+        ("write_steps", "assemble_protocol"),
+        after_outlines,
+        follows_comments=True,
+    ),
+    Approval(nodes_approvals.approve_protocol, "assemble_protocol", ("extract_tasks",), required=True),
+    Approval(
+        nodes_approvals.approve_tasks, "extract_tasks", ("index_papers", "program_task", "score_protocol"), first_tasks
+    ),
+)
+"""The approvals in the order of a run.
+
+To add one: its name in `settings/values.py` and in `graph/approvals.py`, its step in a `graph/nodes_*.py`, a row here,
+and its dialogue in `cli/session/approvals.py` and `cli/approvals.py`.
+"""
+
+
+def build_pipeline() -> Graph:
+    """Build the graph, not compiled."""
+    graph: Graph = StateGraph(RunState, context_schema=RunContext)
+    graph.set_node_defaults(retry_policy=RetryPolicy(max_attempts=3, retry_on=_is_retryable))
+    for node in STEPS:
+        graph.add_node(node.__name__, _with_events(node), input_schema=RunState)
+    for branch, task in BRANCHES:
+        graph.add_node(branch.__name__, _with_events(branch), input_schema=task)
+    for approval in APPROVALS:
+        approval.add_to(graph)
     graph.add_edge(START, "plan_queries")
     graph.add_edge("plan_queries", "search_papers")
-    graph.add_conditional_edges("search_papers", after_search)
+    graph.add_conditional_edges("search_papers", after_search, ["plan_queries", "screen_papers"])
     graph.add_edge("screen_papers", "search_datasets")
     graph.add_edge("search_datasets", "check_datasets")
-    graph.add_edge("check_datasets", "approve_selection")
-    graph.add_conditional_edges("approve_selection", after_selection, ["approve_selection", "fetch_datasets", END])
     graph.add_conditional_edges("fetch_datasets", after_fetching, ["read_paper", "analyse_reports"])
     graph.add_edge("read_paper", "analyse_reports")
     graph.add_edge("analyse_reports", "design_headings")
-    graph.add_edge("design_headings", "approve_headings")
-    graph.add_conditional_edges(
-        "approve_headings", _after_headings, ["approve_headings", "design_headings", "design_outlines", END]
-    )
-    graph.add_edge("design_outlines", "approve_outlines")
-    graph.add_conditional_edges(
-        "approve_outlines",
-        _after_outlines,
-        ["approve_outlines", "design_outlines", "write_steps", "assemble_protocol", END],
-    )
     graph.add_edge("write_steps", "assemble_protocol")
-    graph.add_edge("assemble_protocol", "approve_protocol")
-    graph.add_conditional_edges("approve_protocol", after_protocol, ["approve_protocol", "extract_tasks", END])
-    graph.add_edge("extract_tasks", "approve_tasks")
-    graph.add_conditional_edges(
-        "approve_tasks", _after_tasks, ["approve_tasks", "index_papers", "program_task", "score_protocol", END]
-    )
     graph.add_edge("index_papers", END)
     graph.add_edge("program_task", "collect_tasks")
-    graph.add_conditional_edges("collect_tasks", _next_tasks, ["program_task", "score_protocol"])
+    graph.add_conditional_edges("collect_tasks", next_tasks, ["program_task", "score_protocol"])
     graph.add_edge("score_protocol", "check_status")
     graph.add_edge("check_status", END)
     return graph
 
 
-def _after_headings(state: RunState, runtime: Runtime[RunContext]) -> str:
-    by_rule = runtime.context.caller.by_rule
-    return after_draft(state, HEADINGS, "design_headings", "design_outlines", by_rule=by_rule)
-
-
-def _after_outlines(state: RunState, runtime: Runtime[RunContext]) -> list[Send] | str:
-    by_rule = runtime.context.caller.by_rule
-    there = after_draft(state, OUTLINES, "design_outlines", "", by_rule=by_rule)
-    return there or after_outlines(state)
-
-
-def _after_tasks(state: RunState, runtime: Runtime[RunContext]) -> list[Send | str] | str:
-    """The first tasks, and vectors beside them; the same question again while a person changes what is run."""
-    if stays_open(state, TASKS):
-        return "approve_tasks"
-    if declined(state, TASKS):
-        return END
-    first = _next_tasks(state, runtime)
-    return ["index_papers", *([first] if isinstance(first, str) else first)]
-
-
-def _next_tasks(state: RunState, runtime: Runtime[RunContext]) -> list[Send] | Literal["score_protocol"]:
-    tasks = runtime.context.folder.read_list(DryLabTask, "tasks.json")
-    return next_tasks(state, {t.id: t.needs for t in tasks})
-
-
-def _announced(node: Node) -> Any:  # noqa: ANN401 - LangGraph's node type
-    """The node with a start and a done event. A raised error is announced by the run, not here."""
+def _with_events(node: Node) -> LangGraphNode:
+    """Wrap a node to log its start and end. An error that it raises is logged by the run, not here."""
     name = node.__name__
 
-    async def announced(state: Any, runtime: Runtime[RunContext]) -> dict[str, Any]:  # noqa: ANN401 - state or task
+    async def announced(state: NodeInput, runtime: Runtime[RunContext]) -> Update:
         events = runtime.context.caller.events
         item = str(next(iter(state.values()))) if len(state) == 1 else ""
         events.emit("step", name, "start", item)
@@ -214,5 +208,5 @@ def _announced(node: Node) -> Any:  # noqa: ANN401 - LangGraph's node type
     return announced
 
 
-def _retryable(error: Exception) -> bool:
+def _is_retryable(error: Exception) -> bool:
     return isinstance(error, BioresearcherError) and error.retryable

@@ -1,16 +1,19 @@
-"""What the nodes work with; made once per process, never part of the state."""
+"""Context of the nodes: the services, inputs and memory of a run in one process; never part of the state."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from bioresearcher.execution.folders import LIMITS
-from bioresearcher.graph.added_files import Added
-from bioresearcher.graph.revisions import recorded
+from bioresearcher.graph.added_files import Added, digests_of_data, digests_of_papers
+from bioresearcher.graph.revisions import recorded, with_revisions
+from bioresearcher.graph.services import Services
 from bioresearcher.llm.ask import ModelClient
 from bioresearcher.retrieval.index import Library
+from bioresearcher.review.check import CheckContext
+from bioresearcher.review.run_context import context_of_run
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.schemas.base import Objective
@@ -28,61 +31,95 @@ from bioresearcher.stages.program import Workbench
 
 
 @dataclass(frozen=True)
-class RunContext:
-    """Services and inputs of a run.
+class OwnInputs:
+    """The researcher's papers and data sets, read when the run was opened.
 
     Attributes:
-        sandbox: None when no sandbox works here; then tasks are not run and `sandbox_note` says why.
-        literature: Where papers are searched, the researcher's own first.
-        dataset_sources: Where data sets are searched; empty when no service may be asked.
-        notices: Services that only say what became of papers.
-        sandbox_test: What its self-test saw when the run was opened, a line a check.
-        unreachable: Names of sources that failed in this process: they are not asked again and again.
-        own_papers: The researcher's papers; None when none were given.
-        own_records: What is known of each of them.
+        papers: Source of the papers' texts; None when none were given.
+        records: Bibliographic record of each paper.
+        datasets: The data sets, described.
+        failures: Files that could not be read.
         pubmed_files: PubMed XML files that are searched offline; None when none were given.
-        own_datasets: The researcher's data sets, described.
-        input_failures: Files among them that could not be read.
-        added: What a person added at the gate of the selection.
-        shown_gates: Names of gates that were shown in this process.
-        task_slots: How many tasks run at once.
+    """
+
+    papers: OwnPapers | None
+    records: tuple[Paper, ...]
+    datasets: tuple[Dataset, ...]
+    failures: tuple[Failure, ...]
+    pubmed_files: PubmedFiles | None
+
+    @property
+    def literature(self) -> tuple[LiteratureSource, ...]:
+        """The literature sources among them, own papers first."""
+        return (*((self.papers,) if self.papers else ()), *((self.pubmed_files,) if self.pubmed_files else ()))
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Services, inputs and memory of a run.
+
+    Attributes:
+        started_with: The objective without what revisions added; use `objective`.
+        sandbox: None when no sandbox works here; then tasks are not run and `sandbox_note` gives the reason.
+        sandbox_test: Results of its self-test when the run was opened, a line a check.
+        services: Services that may be asked over the network.
+        own: The researcher's papers and data sets.
+        added: Files that a person added at the approval of the selection.
+        task_slots: Limits how many tasks run at once.
+        unreachable: Names of sources that failed in this process and are not asked again.
+        shown_gates: Names of approvals that were shown in this process.
     """
 
     caller: ModelClient
     folder: RunFolder
     library: Library
-    objective: Objective
+    started_with: Objective
     settings: Settings
     skills: Mapping[str, Skill]
     sandbox: Sandbox | None
     sandbox_note: str
-    literature: tuple[LiteratureSource, ...]
-    dataset_sources: tuple[DatasetSource, ...]
-    notices: tuple[StatusSource, ...]
     sandbox_test: tuple[str, ...]
-    unreachable: set[str]
-    own_papers: OwnPapers | None
-    own_records: tuple[Paper, ...]
-    pubmed_files: PubmedFiles | None
-    own_datasets: tuple[Dataset, ...]
-    input_failures: tuple[Failure, ...]
+    services: Services
+    own: OwnInputs
     added: Added
-    shown_gates: set[str]
     task_slots: asyncio.Semaphore
+    unreachable: set[str] = field(default_factory=set)
+    shown_gates: set[str] = field(default_factory=set)
+
+    @property
+    def objective(self) -> Objective:
+        """The objective with the requirements that revisions added so far, read from the run folder."""
+        return with_revisions(self.folder, self.started_with)
+
+    @property
+    def literature(self) -> tuple[LiteratureSource, ...]:
+        """Sources in which papers are searched, the researcher's own first."""
+        return (*self.own.literature, *self.services.literature)
+
+    @property
+    def dataset_sources(self) -> tuple[DatasetSource, ...]:
+        """Sources in which data sets are searched; empty when no service may be asked."""
+        return self.services.datasets
 
     def reachable(self, failures: Iterable[Failure] = ()) -> list[LiteratureSource]:
-        """The literature sources without those that failed before, here or according to the record."""
+        """Return the literature sources without those that failed before, here or according to the record."""
         lost = self.unreachable | {f.item for f in failures}
         return [s for s in (*self.literature, *self.added.papers) if s.name not in lost]
 
     def status_sources(self, failures: Iterable[Failure] = ()) -> list[StatusSource]:
-        """Those that know of retractions, without those that failed before."""
+        """Return the sources that know of retractions, without those that failed before."""
         lost = self.unreachable | {f.item for f in failures}
         found = [s for s in self.reachable(failures) if isinstance(s, StatusSource)]
-        return [*found, *(s for s in self.notices if s.name not in lost)]
+        return [*found, *(s for s in self.services.notices if s.name not in lost)]
+
+    def input_digests(self) -> dict[str, str]:
+        """Return path -> sha256 of every input file in use."""
+        digests = digests_of_papers(self.own.records, self.own.papers) | digests_of_data(self.own.datasets)
+        digests |= self.own.pubmed_files.digests() if self.own.pubmed_files else {}
+        return dict(sorted((digests | self.added.digests()).items()))
 
     def bench(self) -> DesignContext:
-        """What the designer works from, read from the run folder."""
+        """Read the designer's material from the run folder."""
         excluded = {i for r in recorded(self.folder) for i in r.excluded}
         bench = DesignContext(
             objective=self.objective,
@@ -96,7 +133,7 @@ class RunContext:
         return bench.without(excluded)
 
     def workbench(self, sandbox: Sandbox, task_id: str) -> Workbench:
-        """What the programmer works with on a task; its limits are the settings', or those a person gave it."""
+        """Read the programmer's material for a task; limits are the settings', or those a person set for the task."""
         own = self.folder.has("tasks", task_id, LIMITS)
         tasks = self.folder.read_list(DryLabTask, "tasks.json")
         return Workbench(
@@ -106,4 +143,15 @@ class RunContext:
             skills=self.skills,
             sandbox=sandbox,
             limits=self.folder.read(Limits, "tasks", task_id, LIMITS) if own else self.settings.limits,
+        )
+
+    def check_context(self) -> CheckContext:
+        """Read the papers, paper reports and data sets of this run, against which a protocol is checked."""
+        known = context_of_run(self.folder.root)
+        return replace(
+            known,
+            paper_ids=known.paper_ids or frozenset(),
+            reports=known.reports or {},
+            datasets=known.datasets or {},
+            skills=frozenset(self.skills),
         )

@@ -1,4 +1,4 @@
-"""One process per run folder: a lock that the kernel frees when its owner dies."""
+"""Lock of a run folder for one process, which the kernel frees when its owner dies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bioresearcher.runfolder import RunFolder
 
 
 class RunLock:
-    """Holds `lock` in a run folder; the file names the owner's pid."""
+    """Context manager that holds the file `lock` of a run folder; it contains the owner's process id."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._path = folder.path("lock")

@@ -1,10 +1,8 @@
-"""Nodes that design, program, review and report: state → stage → update."""
+"""Nodes that design the protocol, program its tasks and score it: state → stage → update."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
-from typing import Any
 
 from langgraph.runtime import Runtime
 
@@ -15,17 +13,15 @@ from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.nodes_outline import (
     HEADINGS_FILE,
     OUTLINES_FILE,
-    after_comments,
     as_findings,
     commented_draft,
+    draft_name,
     passed_now,
 )
 from bioresearcher.graph.revisions import kept_ids, settle_tasks
-from bioresearcher.graph.state import CodeTask, PartTask, RunState, revisions_of
+from bioresearcher.graph.state import CodeTask, PartTask, RunState, Update, revisions_of
 from bioresearcher.report.protocol_markdown import render_bare_protocol
-from bioresearcher.review.check import CheckContext
 from bioresearcher.review.checks import run_gates
-from bioresearcher.review.run_context import context_of_run
 from bioresearcher.runfolder import write_text
 from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.base import origin_of
@@ -35,32 +31,18 @@ from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import CheckFinding, DraftReview
 from bioresearcher.stages import design, design_context, program, score
 from bioresearcher.stages.design_context import DesignContext
-from bioresearcher.stages.review_loop import reviewed
-
-Update = dict[str, Any]
-
-
-def gate_context(c: RunContext) -> CheckContext:
-    """What the gates may check against: what this run retrieved."""
-    known = context_of_run(c.folder.root)
-    return replace(
-        known,
-        paper_ids=known.paper_ids or frozenset(),
-        reports=known.reports or {},
-        datasets=known.datasets or {},
-        skills=frozenset(c.skills),
-    )
+from bioresearcher.stages.review_loop import draft_and_review
 
 
 async def design_headings(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """The protocol's parts."""
+    """Design the headings: the protocol's parts."""
     c = runtime.context
     bench = c.bench()
     said, before = commented_draft(c, state, HEADINGS)
-    best = await reviewed(
+    best = await draft_and_review(
         c.caller,
         c.objective,
-        after_comments("headings", said),
+        draft_name("headings", said),
         make=lambda findings: design.design_headings(c.caller, bench, (*as_findings(said, before), *findings)),
         check=design.check_headings,
         show=lambda d: d.model_dump_json(indent=1),
@@ -79,28 +61,28 @@ async def design_headings(state: RunState, runtime: Runtime[RunContext]) -> Upda
 
 
 def _why_nothing(c: RunContext, bench: DesignContext) -> str:
-    """Why neither data nor papers give a part."""
-    said = [f"{f.item} could not be loaded ({f.message.rstrip('.')})" for f in c.input_failures]
+    """Return the reasons why neither data nor papers give a part."""
+    said = [f"{f.item} could not be loaded ({f.message.rstrip('.')})" for f in c.own.failures]
     for check in c.folder.read_list(DatasetCheck, "checks.json"):
         if check.verdict == "unusable":
             said.append(f"{check.dataset_id} is unusable ({check.reasons[0] if check.reasons else 'no reason given'})")
     if not bench.reports:
-        said.append("no paper was read" if c.own_papers else "no papers were given")
+        said.append("no paper was read" if c.own.papers else "no papers were given")
     else:
         said.append(f"none of the {len(bench.reports)} papers read describes a method near the objective")
     return "; ".join(said)
 
 
 async def design_outlines(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """A line per step."""
+    """Design the outlines: a line per step."""
     c = runtime.context
     bench = c.bench()
     said, before = commented_draft(c, state, OUTLINES)
     parts = design.parts_of(c.folder.read(HeadingsDraft, "design", HEADINGS_FILE))
-    best = await reviewed(
+    best = await draft_and_review(
         c.caller,
         c.objective,
-        after_comments("outlines", said),
+        draft_name("outlines", said),
         make=lambda findings: design.design_outlines(c.caller, bench, parts, (*as_findings(said, before), *findings)),
         check=lambda d: design.check_outlines(parts, d),
         show=lambda d: d.model_dump_json(indent=1),
@@ -110,12 +92,12 @@ async def design_outlines(state: RunState, runtime: Runtime[RunContext]) -> Upda
 
 
 async def write_steps(task: PartTask, runtime: Runtime[RunContext]) -> Update:
-    """The steps of one part."""
+    """Write the steps of one part."""
     c = runtime.context
     bench = c.bench()
     parts = c.folder.read_list(ProtocolPart, "design", OUTLINES_FILE)
     part = next(p for p in parts if p.id == task["part_id"])
-    context = gate_context(c)
+    context = c.check_context()
 
     def whole(steps: tuple[ProtocolStep, ...]) -> Protocol:
         written = part.model_copy(update={"steps": steps})
@@ -130,7 +112,7 @@ async def write_steps(task: PartTask, runtime: Runtime[RunContext]) -> Update:
     def check(steps: tuple[ProtocolStep, ...]) -> tuple[CheckFinding, ...]:
         return run_gates(whole(steps), context, scope="part")
 
-    best = await reviewed(
+    best = await draft_and_review(
         c.caller,
         c.objective,
         f"steps of part {part.id}",
@@ -144,7 +126,7 @@ async def write_steps(task: PartTask, runtime: Runtime[RunContext]) -> Update:
 
 
 async def assemble_protocol(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """The parts as one protocol."""
+    """Assemble the parts to one protocol."""
     c = runtime.context
     headings = c.folder.read(HeadingsDraft, "design", HEADINGS_FILE)
     parts = tuple(c.folder.read(ProtocolPart, "design", "parts", f"{p}.json") for p in state["parts"])
@@ -163,7 +145,7 @@ async def assemble_protocol(state: RunState, runtime: Runtime[RunContext]) -> Up
 
 
 async def extract_tasks(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """The dry-lab tasks."""
+    """Extract the dry-lab tasks; after a revision those that still hold keep their ids and records."""
     c = runtime.context
     bench = c.bench()
     protocol = c.folder.read(Protocol, "protocol.json")
@@ -181,7 +163,7 @@ async def extract_tasks(state: RunState, runtime: Runtime[RunContext]) -> Update
 
 
 async def program_task(task: CodeTask, runtime: Runtime[RunContext]) -> Update:
-    """One task: code, runs, repairs, verified outcome."""
+    """Program one task: code, runs, repairs, verified outcome."""
     c, task_id = runtime.context, task["task_id"]
     spec = c.folder.read(DryLabTask, "tasks", task_id, "task.json")
     if c.sandbox is None:
@@ -198,14 +180,14 @@ async def program_task(task: CodeTask, runtime: Runtime[RunContext]) -> Update:
 
 
 async def collect_tasks(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Where the branches of a round of tasks meet."""
+    """Join the branches of a round of tasks."""
     return {}
 
 
 async def score_protocol(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """The five metrics."""
+    """Score the protocol on the five metrics."""
     c = runtime.context
     protocol = c.folder.read(Protocol, "protocol.json")
-    review = await score.score_protocol(c.caller, c.objective, protocol, gate_context(c))
+    review = await score.score_protocol(c.caller, c.objective, protocol, c.check_context())
     c.folder.write(review, "review.json")
     return {}

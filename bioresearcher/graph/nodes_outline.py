@@ -1,17 +1,17 @@
-"""The gates of the headings and of the outlines: a person approves, drops, edits, or has them designed again."""
+"""Approvals of the headings and of the outlines: a person approves, drops, edits, or has them designed again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
 from bioresearcher.errors import RunFolderError
-from bioresearcher.graph.approvals import HEADINGS, OUTLINES, asked, is_asked, made_at
+from bioresearcher.graph.approvals import HEADINGS, OUTLINES, ask_person, decisions_at, is_requested
 from bioresearcher.graph.context import RunContext
-from bioresearcher.graph.state import RunState
+from bioresearcher.graph.state import RunState, Update
 from bioresearcher.offline import comment as spoken
 from bioresearcher.runfolder import write_bytes
 from bioresearcher.schemas.ask_design import HeadingsDraft
@@ -29,8 +29,8 @@ from bioresearcher.stages.outline_form import (
     without,
 )
 
-Update = dict[str, Any]
 HEADINGS_FILE, OUTLINES_FILE = "headings.json", "outlines.json"
+_FILES = {HEADINGS: HEADINGS_FILE, OUTLINES: OUTLINES_FILE}
 MOST_COMMENTS = 5
 """Comments on one draft; after that it can still be edited."""
 CANNOT = (
@@ -40,164 +40,138 @@ ENOUGH = f"nothing was changed: {MOST_COMMENTS} comments were followed; use drop
 
 
 async def approve_headings(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Asks a person whether the protocol's parts are right, where the settings name this gate."""
-    c = runtime.context
-    if not is_asked(c, HEADINGS):
-        return {}
-    decision = asked(c, state, HEADINGS, left=_left(state, HEADINGS), before=_before(state, HEADINGS))
-    if not decision.more:
-        return {"decisions": [decision]}
-    headings = Headings.of(c.folder.read(HeadingsDraft, "design", as_it_was(c, HEADINGS_FILE, decision.turn)))
-    said, after = "", headings
-    try:
-        if decision.text:
-            after = read_headings(decision.text, headings, c.settings.max_parts)
-        elif decision.drop:
-            after = Headings(headings.title, headings.summary, without(headings.parts, decision.drop))
-        else:
-            said, parts = _commented(c, state, HEADINGS, decision, headings.parts)
-            after = Headings(headings.title, headings.summary, parts)
-    except FormError as error:
-        said = _lines(error)
-    if after != headings:
-        c.folder.write(after.draft, "design", HEADINGS_FILE)
-    changed = after != headings or _is_followed(c, decision, said)
-    told = decision.model_copy(update={"outcome": said, "changed": changed})
-    return {"decisions": [told], "parts": [p.id for p in after.parts]}
+    """Ask a person whether the protocol's parts are right, where the settings name this approval."""
+    return _approve(runtime.context, state, HEADINGS)
 
 
 async def approve_outlines(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Asks a person whether the steps to be written are right, where the settings name this gate."""
-    c = runtime.context
-    if not is_asked(c, OUTLINES):
+    """Ask a person whether the steps to be written are right, where the settings name this approval."""
+    return _approve(runtime.context, state, OUTLINES)
+
+
+def _approve(c: RunContext, state: RunState, approval: str) -> Update:
+    if not is_requested(c, approval):
         return {}
-    decision = asked(c, state, OUTLINES, left=_left(state, OUTLINES), before=_before(state, OUTLINES))
+    left = MOST_COMMENTS - len(comments(state, approval))
+    decision = ask_person(c, state, approval, left=left, before=_draft_before(state, approval))
     if not decision.more:
         return {"decisions": [decision]}
-    parts = c.folder.read_list(ProtocolPart, "design", as_it_was(c, OUTLINES_FILE, decision.turn))
-    said, after = "", parts
+    before = _read(c, snapshot(c, _FILES[approval], decision.turn))
+    said, after = "", before
     try:
         if decision.text:
-            bench = c.bench()
-            after = read_outlines(decision.text, parts, [d.id for d in bench.datasets], bench.skills)
+            after = _edited(c, approval, decision.text, before)
         elif decision.drop:
-            after = without(parts, decision.drop)
-        else:
-            said, after = _commented(c, state, OUTLINES, decision, parts)
+            after = replace(before, parts=without(before.parts, decision.drop))
+        elif left <= 0:
+            said = ENOUGH
+        elif c.caller.by_rule:  # a model gets the comment with the next draft
+            said, parts = _dropped_by_comment(decision.comment, before.parts)
+            after = replace(before, parts=parts)
     except FormError as error:
-        said = _lines(error)
-    if after != parts:
-        c.folder.write_list(after, "design", OUTLINES_FILE)
-        _follow(c, after)
-    changed = after != parts or _is_followed(c, decision, said)
-    told = decision.model_copy(update={"outcome": said, "changed": changed})
-    return {"decisions": [told], "parts": [p.id for p in after]}
+        said = "\n".join(str(m) if m.line else m.text for m in error.mistakes)
+    if after != before:
+        if approval == OUTLINES:
+            c.folder.write_list(after.parts, "design", OUTLINES_FILE)
+        c.folder.write(after.draft, "design", HEADINGS_FILE)
+    designed_again = bool(decision.comment) and not said and not c.caller.by_rule
+    update = {"outcome": said, "changed": after != before or designed_again}
+    return {"decisions": [decision.model_copy(update=update)], "parts": [p.id for p in after.parts]}
 
 
-def _follow(c: RunContext, parts: Parts) -> None:
-    """The headings of the parts that are left, so that both files say the same."""
-    draft = c.folder.read(HeadingsDraft, "design", HEADINGS_FILE)
-    c.folder.write(Headings(draft.title, draft.summary, parts).draft, "design", HEADINGS_FILE)
+def _edited(c: RunContext, approval: str, text: str, before: Headings) -> Headings:
+    if approval == HEADINGS:
+        return read_headings(text, before, c.settings.max_parts)
+    bench = c.bench()
+    return replace(before, parts=read_outlines(text, before.parts, [d.id for d in bench.datasets], bench.skills))
 
 
-def _lines(error: FormError) -> str:
-    return "\n".join(str(m) if m.line else m.text for m in error.mistakes)
-
-
-def _is_followed(c: RunContext, decision: Decision, said: str) -> bool:
-    """Whether the draft is designed again after a comment."""
-    return bool(decision.comment) and not said and not c.caller.by_rule
-
-
-def _commented(c: RunContext, state: RunState, gate: str, decision: Decision, parts: Parts) -> tuple[str, Parts]:
-    """What rules make of a comment when no model answers; with one it is left to the next draft."""
-    if _left(state, gate) <= 0:
-        return ENOUGH, parts
-    if not c.caller.by_rule:
-        return "", parts
-    gone = [p.id for p in parts if spoken.drops(decision.comment, p)[0]]
+def _dropped_by_comment(comment: str, parts: Parts) -> tuple[str, Parts]:
+    """Drop the parts and steps that a comment names, by the rules; with a message when it names none."""
+    gone = [p.id for p in parts if spoken.drops(comment, p)[0]]
     there = {line.id for p in parts for line in p.outline}
-    for clause in spoken.clauses(decision.comment):
+    for clause in spoken.clauses(comment):
         if spoken.drops_something(clause):
             gone += spoken.named_steps(clause, there)
     return ("", without(parts, gone)) if gone else (CANNOT, parts)
 
 
-def _left(state: RunState, gate: str) -> int:
-    """How many comments may still be made."""
-    return MOST_COMMENTS - len(comments(state, gate))
+def comments(state: RunState, approval: str) -> list[str]:
+    """Return the comments at an approval that were or are to be followed, in order."""
+    return [d.comment for d in decisions_at(state["decisions"], approval) if d.more and d.comment and d.changed]
 
 
-def comments(state: RunState, gate: str) -> list[str]:
-    """The comments at a gate that were or are to be followed, in order."""
-    return [d.comment for d in made_at(state["decisions"], gate) if d.more and d.comment and d.changed]
+def draft_name(level: str, comments: Sequence[str]) -> str:
+    """Return the name of a draft in the record of the review loop."""
+    return f"{level} after comment {len(comments)}" if comments else level
 
 
-def after_comments(name: str, said: Sequence[str]) -> str:
-    """What a draft is called in the record of the review loop."""
-    return f"{name} after comment {len(said)}" if said else name
-
-
-def as_findings(said: Sequence[str], before: str) -> tuple[CheckFinding, ...]:
-    """A person's comments as findings on the draft that they were made on; the last one counts most."""
-    if not said:
+def as_findings(comments: Sequence[str], before: str) -> tuple[CheckFinding, ...]:
+    """Turn a person's comments into findings on the draft they were made on; the last one counts most."""
+    if not comments:
         return ()
-    earlier = f" Before, the person said: {' / '.join(said[:-1])}." if said[:-1] else ""
-    message = f"A person who read this draft asks: {said[-1]}.{earlier} The draft was:\n{before}"
+    earlier = f" Before, the person said: {' / '.join(comments[:-1])}." if comments[:-1] else ""
+    message = f"A person who read this draft asks: {comments[-1]}.{earlier} The draft was:\n{before}"
     suggestion = "Do what the person asks and keep everything else of that draft as it is."
     return (CheckFinding(gate="PERSON", severity="error", location="draft", message=message, suggestion=suggestion),)
 
 
-def commented_draft(c: RunContext, state: RunState, gate: str) -> tuple[list[str], str]:
-    """The comments that the next draft is to follow, and the draft that the last one was made on, as text."""
-    said = comments(state, gate)
+def commented_draft(c: RunContext, state: RunState, approval: str) -> tuple[list[str], str]:
+    """Return the comments that the next draft is to follow, and as text the draft that the last one was made on."""
+    said = comments(state, approval)
     if not said:
         return [], ""
-    name = HEADINGS_FILE if gate == HEADINGS else OUTLINES_FILE
-    return said, text_of(c, as_it_was(c, name, made_at(state["decisions"], gate)[-1].turn))
+    return said, text_of(c, snapshot(c, _FILES[approval], decisions_at(state["decisions"], approval)[-1].turn))
 
 
-def as_it_was(c: RunContext, name: str, turn: int) -> str:
-    """The file that holds headings or outlines as they were before an answer.
+def snapshot(c: RunContext, name: str, turn: int) -> str:
+    """Return the name of the copy of headings or outlines from before an answer; made when there is none yet.
 
-    It is written when the answer is first carried out, and read when that was cut short and is done again.
+    It is written when the answer is first carried out, and read when that was interrupted and is done again.
     """
-    kept = before_file(name, turn)
-    if not c.folder.has("design", kept):
-        write_bytes(c.folder.path("design", kept), c.folder.path("design", name).read_bytes())
-    return kept
+    copy = snapshot_name(name, turn)
+    if not c.folder.has("design", copy):
+        write_bytes(c.folder.path("design", copy), c.folder.path("design", name).read_bytes())
+    return copy
 
 
-def before_file(name: str, turn: int) -> str:
-    """What headings or outlines as they were before an answer are called."""
+def snapshot_name(name: str, turn: int) -> str:
+    """Return the file name of the copy of headings or outlines from before an answer."""
     return f"{name.removesuffix('.json')}-before-{turn}.json"
 
 
+def _draft_before(state: RunState, approval: str) -> str:
+    """Return the file with the draft before the last answer, if that changed it; empty otherwise."""
+    made: list[Decision] = decisions_at(state["decisions"], approval)
+    return snapshot_name(_FILES[approval], made[-1].turn) if made and made[-1].more and made[-1].changed else ""
+
+
+def _read(c: RunContext, name: str) -> Headings:
+    """Read a file of headings, or one of outlines under the title and summary of the headings."""
+    if name.startswith("headings"):
+        return Headings.of(c.folder.read(HeadingsDraft, "design", name))
+    draft = c.folder.read(HeadingsDraft, "design", HEADINGS_FILE)
+    return Headings(draft.title, draft.summary, c.folder.read_list(ProtocolPart, "design", name))
+
+
 def text_of(c: RunContext, name: str) -> str:
-    """Headings or outlines as text, without notes.
+    """Return headings or outlines as text, without notes.
 
     Raises:
         RunFolderError: The file is not there.
     """
+    draft = _read(c, name)
     if name.startswith("headings"):
-        form = headings_form(Headings.of(c.folder.read(HeadingsDraft, "design", name)))
+        form = headings_form(draft)
+    elif draft.parts:
+        form = outlines_form(draft.parts)
     else:
-        parts = c.folder.read_list(ProtocolPart, "design", name)
-        if not parts:
-            raise RunFolderError(f"{c.folder.path('design', name)} holds no part.")
-        form = outlines_form(parts)
+        raise RunFolderError(f"{c.folder.path('design', name)} holds no part.")
     return "\n".join(line for line in form.splitlines() if not line.startswith("#")).strip()
 
 
-def _before(state: RunState, gate: str) -> str:
-    """The file with the draft before the last answer, if that changed it; empty otherwise."""
-    made = made_at(state["decisions"], gate)
-    name = HEADINGS_FILE if gate == HEADINGS else OUTLINES_FILE
-    return before_file(name, made[-1].turn) if made and made[-1].more and made[-1].changed else ""
-
-
-def passed_now(state: RunState, name: str, passed: bool) -> Any:  # noqa: ANN401 - a list, or LangGraph's sign for one
-    """What passed the review loop, after a level was designed once or once more."""
-    if name in state["passed"] and not passed:
-        return Overwrite([p for p in state["passed"] if p != name])
-    return [name] if passed else []
+def passed_now(state: RunState, level: str, passed: bool) -> list[str] | Overwrite:
+    """Return the update of `passed` after a level was designed once or once more."""
+    if level in state["passed"] and not passed:
+        return Overwrite([p for p in state["passed"] if p != level])
+    return [level] if passed else []

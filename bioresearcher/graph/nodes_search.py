@@ -1,19 +1,15 @@
-"""Nodes that find and read: state → stage → update.
-
-Nodes that find, check and fetch data sets: state → stage → update.
-"""
+"""Nodes that search, screen and read papers, and that search, check and fetch data sets: state → stage → update."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from langgraph.runtime import Runtime
 
 from bioresearcher.errors import AnswerError, InputError, OutsideError
 from bioresearcher.graph.context import RunContext
-from bioresearcher.graph.state import PaperTask, RunState
+from bioresearcher.graph.state import PaperTask, RunState, Update
 from bioresearcher.papers.canonical import UnreadablePaper
 from bioresearcher.papers.injection import shown
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
@@ -23,13 +19,41 @@ from bioresearcher.sources.datasets.suitability import check_dataset
 from bioresearcher.sources.protocols import StatusSource
 from bioresearcher.stages import datasets, read, screen, search
 
-Update = dict[str, Any]
+SCREENING, SEARCH = "screening.json", "search.json"
+FOUND = "datasets_found.json"
+"""All data sets that were found, before any was inspected."""
+CHECKS = "checks.json"
+
+
+def read_papers(c: RunContext, ids: Iterable[str]) -> list[Paper]:
+    """Read the records of papers from the run folder."""
+    return [c.folder.read(Paper, "papers", f"{p}.json") for p in ids]
+
+
+def write_papers(c: RunContext, papers: Iterable[Paper]) -> None:
+    """Write the records of papers to the run folder."""
+    for paper in papers:
+        c.folder.write(paper, "papers", f"{paper.id}.json")
+
+
+def write_datasets(c: RunContext, sets: Iterable[Dataset]) -> None:
+    """Write the descriptions of data sets to the run folder."""
+    for dataset in sets:
+        c.folder.write(dataset, "datasets", f"{dataset.id}.json")
+
+
+async def closeness(c: RunContext, papers: Sequence[Paper]) -> dict[str, float]:
+    """Return how close each paper is to the objective in meaning, 0 to 1, by paper id."""
+    seen = await asyncio.to_thread(lambda: [shown(p) for p in papers])
+    texts = [f"{p.title}. {p.abstract}".strip() for p in seen]
+    values = await asyncio.to_thread(c.library.rank, texts, c.objective.text) if papers else []
+    return dict(zip((p.id for p in papers), values, strict=True))
 
 
 async def plan_queries(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Queries of the next search round."""
+    """Plan the queries of the next search round."""
     c = runtime.context
-    titles = [shown(c.folder.read(Paper, "papers", f"{p}.json")).title for p in state["found"][:20]]
+    titles = [shown(p).title for p in read_papers(c, state["found"][:20])]
     plan = await search.plan_queries(c.caller, c.objective, state["rounds"], titles)
     if state["plan"] is None:
         named = screen.queries_for(c.settings.include)
@@ -40,49 +64,42 @@ async def plan_queries(state: RunState, runtime: Runtime[RunContext]) -> Update:
 
 
 async def search_papers(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """One search round over the sources."""
+    """Search one round over the sources."""
     c = runtime.context
     plan = state["plan"] or QueryPlan(literature=())
     sources = c.reachable(state["failures"])
     papers, rows, unreached = await search.search_papers(sources, plan, state["rounds"], max_hits=c.settings.max_hits)
     c.unreachable.update(f.item for f in unreached)
-    known = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["found"]]
-    one = screen.unique([*c.own_records, *known, *papers])
+    one = screen.unique([*c.own.records, *read_papers(c, state["found"]), *papers])
     trail = search.with_new(rows, state["found"], one.called)
     last = SearchRound(round=len(state["rounds"]) + 1, trail=trail)
     found = list(dict.fromkeys([*state["found"], *(p for row in trail for p in row.found)]))
     by_id = {p.id: p for p in one.papers}
-    close = await _closeness(c, [by_id[p] for p in found])
+    close = await closeness(c, [by_id[p] for p in found])
     enough = sum(by_id[p].source == "own" or close[p] >= search.CLOSE for p in found)
     max_rounds = c.caller.cards["search"].rounds
     reason = search.stop_reason([*state["rounds"], last], enough, c.settings.max_papers, max_rounds)
     if reason:  # the researcher's own papers are all screened, whether a query named them or not
-        found = list(dict.fromkeys([*found, *(one.called.get(p.id, p.id) for p in c.own_records)]))
-    for paper_id in found:
-        c.folder.write(by_id[paper_id], "papers", f"{paper_id}.json")
+        found = list(dict.fromkeys([*found, *(one.called.get(p.id, p.id) for p in c.own.records)]))
+    write_papers(c, (by_id[p] for p in found))
     rounds = [*state["rounds"], last.model_copy(update={"stop_reason": reason})]
-    c.folder.write_list(rounds, "search.json")
-    unread = await c.pubmed_files.unreadable() if c.pubmed_files else []
-    failures = [f for f in c.input_failures if f.stage == "load_papers"] + unread + [*unreached]
+    c.folder.write_list(rounds, SEARCH)
+    unread = await c.own.pubmed_files.unreadable() if c.own.pubmed_files else []
+    failures = [f for f in c.own.failures if f.stage == "load_papers"] + unread + [*unreached]
     return {"found": found, "rounds": rounds, "failures": failures}
 
 
-async def _closeness(c: RunContext, papers: Sequence[Paper]) -> dict[str, float]:
-    """How close each paper is to the objective in meaning, 0 to 1."""
-    seen = await asyncio.to_thread(lambda: [shown(p) for p in papers])
-    read = [f"{p.title}. {p.abstract}".strip() for p in seen]
-    values = await asyncio.to_thread(c.library.rank, read, c.objective.text) if papers else []
-    return dict(zip((p.id for p in papers), values, strict=True))
-
-
 async def screen_papers(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Scores and selects."""
+    """Screen the papers found: retraction status, scores, selection."""
     c = runtime.context
-    papers = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["found"]]
-    papers, unreached = await _checked_own(c, papers, c.status_sources(state["failures"]))
-    close = await _closeness(c, papers)
+    papers = read_papers(c, state["found"])
+    own = [p for p in papers if p.source == "own" and (p.pmid or p.doi)]  # found ones came with their status
+    papers, unreached = await _rechecked(c, papers, own, c.status_sources(state["failures"]))
+    close = await closeness(c, papers)
     near = sorted(papers, key=lambda p: (-close[p.id], p.id))[: c.settings.max_judged]
-    papers, unnoticed = await _noticed(c, papers, near)
+    found = [p for p in near if p.source != "own" and p.doi]  # whose source may not know of notices
+    notices = [s for s in c.services.notices if s.name not in c.unreachable]
+    papers, unnoticed = await _rechecked(c, papers, found, notices)
     rules = screen.ScreeningRules(
         since=c.settings.since,
         until=c.settings.until,
@@ -95,52 +112,36 @@ async def screen_papers(state: RunState, runtime: Runtime[RunContext]) -> Update
         preprints=screen.unique(papers).preprints,
     )
     screened = await screen.screen_papers(c.caller, c.objective, papers, [close[p.id] for p in papers], rules)
-    c.folder.write_list(screened, "screening.json")
+    c.folder.write_list(screened, SCREENING)
     kept = [s.paper_id for s in screened if s.kept]
     rounds = search.with_kept(state["rounds"], kept)
-    c.folder.write_list(rounds, "search.json")
+    c.folder.write_list(rounds, SEARCH)
     return {"kept": kept, "rounds": rounds, "failures": [*unreached, *unnoticed]}
-
-
-async def _checked_own(
-    c: RunContext, papers: Sequence[Paper], sources: Sequence[StatusSource]
-) -> tuple[list[Paper], list[Failure]]:
-    """The papers, those the researcher gave with what sources know of their retraction: found ones came with it."""
-    own = [p for p in papers if p.source == "own" and (p.pmid or p.doi)]
-    return await _rechecked(c, papers, own, sources)
-
-
-async def _noticed(c: RunContext, papers: Sequence[Paper], near: Sequence[Paper]) -> tuple[list[Paper], list[Failure]]:
-    """The papers, those found that may be judged with what services say that know notices only."""
-    found = [p for p in near if p.source != "own" and p.doi]
-    sources = [s for s in c.notices if s.name not in c.unreachable]
-    return await _rechecked(c, papers, found, sources)
 
 
 async def _rechecked(
     c: RunContext, papers: Sequence[Paper], some: Sequence[Paper], sources: Sequence[StatusSource]
 ) -> tuple[list[Paper], list[Failure]]:
+    """Return the papers with the present retraction status of some of them, and the sources that failed."""
     checked, _, failures = await screen.check_status(sources, some, "screen_papers")
     c.unreachable.update(f.item for f in failures)
-    for paper in checked:
-        c.folder.write(paper, "papers", f"{paper.id}.json")
+    write_papers(c, checked)
     now = {p.id: p for p in checked}
     return [now.get(p.id, p) for p in papers], failures
 
 
 async def check_status(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Retraction status of the papers in use once more, right before the report is written."""
+    """Check the retraction status of the papers in use once more, right before the run report is written."""
     c = runtime.context
-    papers = [c.folder.read(Paper, "papers", f"{p}.json") for p in state["kept"]]
+    papers = read_papers(c, state["kept"])
     checked, rows, failures = await screen.check_status(c.status_sources(state["failures"]), papers, "check_status")
-    for paper in checked:
-        c.folder.write(paper, "papers", f"{paper.id}.json")
+    write_papers(c, checked)
     c.folder.write_list(rows, "status.json")
     return {"failures": failures}
 
 
 async def read_paper(task: PaperTask, runtime: Runtime[RunContext]) -> Update:
-    """One paper into its report; a paper that cannot be read is a failure in the record."""
+    """Read one paper into its paper report; a paper that cannot be read is a failure in the record."""
     c, paper_id = runtime.context, task["paper_id"]
     paper = c.folder.read(Paper, "papers", f"{paper_id}.json")
     try:
@@ -162,7 +163,7 @@ async def read_paper(task: PaperTask, runtime: Runtime[RunContext]) -> Update:
 
 
 async def index_papers(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Vectors of what was read, for searches of this run and later ones; beside the tasks, as none waits for them."""
+    """Index the papers read, for searches of this run and later ones; beside the tasks, as none waits for it."""
     c = runtime.context
     await asyncio.to_thread(c.library.index)
     if c.library.note:
@@ -171,7 +172,7 @@ async def index_papers(state: RunState, runtime: Runtime[RunContext]) -> Update:
 
 
 async def analyse_reports(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Referability of every part of every report."""
+    """Judge the referability of every part of every paper report."""
     c = runtime.context
     datasets = tuple(f"{d.id}: {d.title}" for d in c.folder.read_all(Dataset, "datasets"))
     reports = [c.folder.read(PaperReport, "reports", f"{p}.json") for p in sorted(state["read"])]
@@ -190,18 +191,12 @@ async def analyse_reports(state: RunState, runtime: Runtime[RunContext]) -> Upda
     return {"failures": sorted(failures, key=lambda f: f.item)}
 
 
-FOUND = "datasets_found.json"
-"""All data sets that were found, before any was looked at closely."""
-CHECKS = "checks.json"
-
-
 async def search_datasets(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """The researcher's data sets, and those found by query or named in a kept paper."""
+    """Collect the researcher's data sets, and search others by query and by accessions that kept papers name."""
     c = runtime.context
-    for dataset in c.own_datasets:
-        c.folder.write(dataset, "datasets", f"{dataset.id}.json")
-    failures = [f for f in c.input_failures if f.stage != "load_papers"]
-    own = [d.id for d in c.own_datasets]
+    write_datasets(c, c.own.datasets)
+    failures = [f for f in c.own.failures if f.stage != "load_papers"]
+    own = [d.id for d in c.own.datasets]
     if not c.dataset_sources:
         return {"datasets": own, "failures": failures}
     named = datasets.mentions(await _texts(c, state["kept"]), c.settings.include)
@@ -213,7 +208,7 @@ async def search_datasets(state: RunState, runtime: Runtime[RunContext]) -> Upda
 
 
 async def _texts(c: RunContext, kept: list[str]) -> dict[str, list[str]]:
-    """Title and abstract of each kept paper, and the text that will be read of it where it can be had."""
+    """Return title and abstract of each kept paper, and the text that will be read of it where it is available."""
 
     async def of(paper_id: str) -> list[str]:
         paper = c.folder.read(Paper, "papers", f"{paper_id}.json")
@@ -221,38 +216,39 @@ async def _texts(c: RunContext, kept: list[str]) -> dict[str, list[str]]:
         try:
             document, _ = await read.best_text(c.literature, paper)
         except (InputError, OutsideError):
-            return [about]  # said when it is read
+            return [about]  # the failure is recorded when it is read
         return [about, document.text]
 
     return dict(zip(kept, await asyncio.gather(*map(of, kept)), strict=True))
 
 
 async def check_datasets(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Suitability of each, before any value is fetched and any code is written; an unusable one is not used."""
+    """Check the suitability of each data set before any value is fetched; an unusable one is not used."""
     c = runtime.context
     max_bytes = c.settings.max_data_mb << 20
     found = c.folder.read_list(Dataset, FOUND)
-    worth = datasets.promising(found, c.objective, datasets.LOOKED_AT * c.settings.max_datasets, max_bytes)
+    worth = datasets.promising(found, c.objective, datasets.INSPECTED * c.settings.max_datasets, max_bytes)
     if found:
-        said = f"{len(found)} data sets found, {len(worth)} looked at closely"
+        said = f"{len(found)} data sets found, {len(worth)} inspected"
         c.caller.events.emit("note", "check_datasets", "info", said)
-    looked_at = await datasets.inspect_all(c.dataset_sources, worth)
-    for dataset in looked_at:
-        c.folder.write(dataset, "datasets", f"{dataset.id}.json")
+    inspected = await datasets.inspect_all(c.dataset_sources, worth)
+    write_datasets(c, inspected)
     own = [c.folder.read(Dataset, "datasets", f"{d}.json") for d in state["datasets"]]
-    known = {d.id: d for d in (*own, *looked_at)}
-    checks = await asyncio.gather(
-        *(
-            search.judge_dataset(c.caller, c.objective, d, check_dataset(d, c.objective, max_bytes))
-            for d in known.values()
-        )
-    )
+    known = {d.id: d for d in (*own, *inspected)}
+    checks = await check_suitability(c, known.values())
     c.folder.write_list(checks, CHECKS)
     return {"datasets": datasets.chosen(checks, known, c.settings.max_datasets)}
 
 
+async def check_suitability(c: RunContext, sets: Iterable[Dataset]) -> list[DatasetCheck]:
+    """Check how far data sets suit the objective: by the rules, then for relevance."""
+    max_bytes, objective = c.settings.max_data_mb << 20, c.objective
+    checked = (search.judge_dataset(c.caller, objective, d, check_dataset(d, objective, max_bytes)) for d in sets)
+    return list(await asyncio.gather(*checked))
+
+
 async def fetch_datasets(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """The chosen data sets' files, by our own clients; each is checked again by what its files really hold."""
+    """Fetch the chosen data sets' files by our own clients; each is checked again by the files' real contents."""
     c = runtime.context
     known = [c.folder.read(Dataset, "datasets", f"{d}.json") for d in state["datasets"]]
     away = [d for d in known if d.remote is not None and not d.files]
@@ -262,10 +258,10 @@ async def fetch_datasets(state: RunState, runtime: Runtime[RunContext]) -> Updat
     ready += await datasets.inspect_all(c.dataset_sources, [d for d in away if d not in ready])
     fetched, failures = await datasets.fetch_datasets(c.dataset_sources, ready)
     checks = {k.dataset_id: k for k in c.folder.read_list(DatasetCheck, CHECKS)}
+    write_datasets(c, fetched)
     for dataset in fetched:
-        c.folder.write(dataset, "datasets", f"{dataset.id}.json")
         before, after = checks.get(dataset.id), check_dataset(dataset, c.objective)
-        if before is not None:  # what was judged of its meaning stands
+        if before is not None:  # its judged relevance stands
             said = before.reasons[-1:] if before.origin != "offline" else ()
             update = {"relevant": before.relevant, "origin": before.origin, "reasons": (*after.reasons, *said)}
             after = after.model_copy(update=update)

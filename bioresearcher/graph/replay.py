@@ -1,4 +1,4 @@
-"""Replaying a finished run: its recorded answers, inputs, settings and decisions again; then the files are compared."""
+"""Replay of a finished run with its recorded answers, inputs, settings and decisions, and comparison of the files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COMPARED: Mapping[str, tuple[str, ...]] = {
     "outputs": ("tasks/*/outputs/**/*",),
     "report": ("report.md", "report.html"),
 }
-"""What a replay must reproduce byte for byte."""
+"""Files that a replay must reproduce byte for byte."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class ReplaySource:
     folder: RunFolder
     record: RunRecord
 
-    def decision(self, gate: str, turn: int) -> Decision | None:
-        """What was decided at a gate after so many other decisions there; None when nothing was."""
-        return next(iter([d for d in self.record.decisions if d.gate == gate][turn:]), None)
+    def decision(self, approval: str, turn: int) -> Decision | None:
+        """Return decision number `turn`, from 0, at an approval; None when there is none."""
+        return next(iter([d for d in self.record.decisions if d.gate == approval][turn:]), None)
 
     def begun(self, record: RunRecord) -> RunRecord:
-        """The manifest of a replay that begins: as the recorded run's, but for what depends on place and time."""
+        """Return the manifest of a replay that begins: the recorded run's, except for values of place and time."""
         old, first = self.record, self.record.replay_of
         command = old.settings.get("command")
         words = tuple(str(word) for word in command) if isinstance(command, list) else ()
@@ -66,12 +66,14 @@ class ReplaySource:
         )
 
     def check_inputs(self, now: Mapping[str, str]) -> None:
-        """Refuse when a folder of inputs holds other files than then.
+        """Refuse a replay when a folder of inputs holds other files than in the recorded run.
 
         Raises:
-            RunFolderError: With the first such file.
+            RunFolderError: Names the first such file.
         """
-        later = Added(inputs=list(self.folder.read_list(AddedInput, ADDED))).recorded  # added again when it is its turn
+        later = Added(
+            inputs=list(self.folder.read_list(AddedInput, ADDED))
+        ).recorded  # added again at the same decision
         other = sorted(
             now.items() ^ {n: d for n, d in self.record.inputs.items() if n in now or n not in later}.items()
         )
@@ -104,7 +106,7 @@ class ReplaySource:
 
 
 def open_source(root: Path, record: RunRecord) -> ReplaySource:
-    """A run that can be replayed here; its folder is only read.
+    """Open a run to be replayed; its folder is only read.
 
     Raises:
         RunFolderError: It is not finished, its ledger cannot be used, or an input file changed or is gone.
@@ -138,7 +140,7 @@ def open_source(root: Path, record: RunRecord) -> ReplaySource:
 
 @contextmanager
 def _snapshot(path: Path) -> Iterator[sqlite3.Connection]:
-    """The recorded answers, checked, from a copy: SQLite writes beside a database also when it only reads it.
+    """Open a checked copy of the recorded answers: SQLite writes beside a database even when it only reads it.
 
     Raises:
         RunFolderError: There is no ledger, or it is damaged, empty or of a newer version.
@@ -149,7 +151,7 @@ def _snapshot(path: Path) -> Iterator[sqlite3.Connection]:
         copy = Path(place, LEDGER)
         try:
             shutil.copyfile(path, copy)
-            with suppress(FileNotFoundError):  # what a killed process had not yet moved into the database
+            with suppress(FileNotFoundError):  # rows that a killed process had not yet moved into the database
                 shutil.copyfile(f"{path}-wal", f"{copy}-wal")
         except OSError as error:
             raise WorkspaceError(f"{path} cannot be copied: {error.strerror}.") from error
@@ -172,12 +174,12 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 
 
 def without_budget(settings: Settings) -> Settings:
-    """The settings of a replay, which spends nothing and may take longer than the run did."""
+    """Return the settings without a budget: a replay spends nothing and may take longer than the run did."""
     return settings.model_copy(update=dict.fromkeys(BUDGET))
 
 
 def answers_of(source: ReplaySource, folder: RunFolder) -> Callable[[Backend], Backend]:
-    """What puts the recorded answers in the place of a backend of the run in `folder`."""
+    """Return a wrapper that puts the recorded answers in the place of a backend of the run in `folder`."""
 
     def explain() -> str:
         return why_missing(source.record, folder.read(RunRecord, "run.json"))
@@ -186,7 +188,7 @@ def answers_of(source: ReplaySource, folder: RunFolder) -> Callable[[Backend], B
 
 
 def why_missing(before: RunRecord, now: RunRecord) -> str:
-    """Why a replay may ask what the recorded run did not: the first difference found between their manifests."""
+    """Explain why a replay may ask a new question: by the first difference between the manifests."""
     changed = changes(before, now)
     if changed:
         return f"The first thing that is not as it was: {changed[0]}."
@@ -197,7 +199,7 @@ def why_missing(before: RunRecord, now: RunRecord) -> str:
 
 
 def changes(before: RunRecord, now: RunRecord) -> tuple[str, ...]:
-    """What is not as it was in the recorded run, as sentences without a full stop."""
+    """Return the differences between two manifests, as sentences without a full stop."""
     kept = {k: v for k, v in before.settings.items() if k not in INCIDENTAL}
     new = {k: v for k, v in now.settings.items() if k not in INCIDENTAL}
     return (
@@ -217,7 +219,7 @@ def _changed(what: str, before: Mapping[str, JsonValue], now: Mapping[str, JsonV
 
 
 def compare(source: RunFolder, folder: RunFolder) -> tuple[dict[str, int], tuple[str, ...]]:
-    """(how many files of each kind were compared, names of those that differ or are in one folder only)."""
+    """Compare two runs: (files compared per kind, names of those that differ or are in one folder only)."""
     compared, differing = {}, []
     for kind, patterns in COMPARED.items():
         names = sorted(_names(source.root, patterns) | _names(folder.root, patterns))
@@ -232,7 +234,7 @@ def _names(root: Path, patterns: tuple[str, ...]) -> set[str]:
 
 
 def ended(source: ReplaySource, folder: RunFolder, record: RunRecord) -> RunRecord:
-    """The manifest of a finished replay with what came out otherwise."""
+    """Return the manifest of a finished replay with the differing files."""
     replay = record.replay_of
     if replay is None:
         raise DefectError("a replay ended that had not begun")

@@ -1,4 +1,4 @@
-"""Finding a finished run that answers the same request: nothing is computed twice."""
+"""Finding a finished run of the same request, so that nothing is computed twice."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from bioresearcher.graph.prepare import RunInputs, resource_digests, versions
 from bioresearcher.graph.run import inputs_of, read_record
 from bioresearcher.report.summaries import INCIDENTAL
 from bioresearcher.runfolder import RunFolder, file_sha256
-from bioresearcher.schemas.run import RunRecord
 from bioresearcher.settings import Settings
 
 
 def find_finished(inputs: RunInputs, settings: Settings) -> RunFolder | None:
-    """The newest finished run of the workspace with the same objective, inputs, settings, versions and prompts.
+    """Return the newest finished run of the workspace with the same objective, inputs, settings, versions and prompts.
 
     Input files are hashed again: a run on files that changed since is not the same.
     """
     runs = settings.workspace / "runs"
+    comparable = {name: value for name, value in settings.record().items() if name not in INCIDENTAL}
     wanted_versions, wanted_digests = versions(), resource_digests(settings)
     for path in sorted(runs.glob("*/run.json"), key=lambda p: p.stat().st_mtime, reverse=True):
         folder = RunFolder(path.parent)
@@ -31,15 +31,10 @@ def find_finished(inputs: RunInputs, settings: Settings) -> RunFolder | None:
             and inputs_of(record) == inputs
             and record.versions == wanted_versions
             and record.digests == wanted_digests
-            and _same_settings(record, settings)
+            and all(record.settings.get(name) == value for name, value in comparable.items())
             and folder.has("report.html")
             and all(file_sha256(Path(name)) == digest for name, digest in record.inputs.items())
         )
         if same:
             return folder
     return None
-
-
-def _same_settings(record: RunRecord, settings: Settings) -> bool:
-    now = settings.record()
-    return all(record.settings.get(name) == value for name, value in now.items() if name not in INCIDENTAL)

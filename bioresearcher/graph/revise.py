@@ -1,22 +1,22 @@
-"""Revising the protocol of a run, and what that means for what comes after it.
+"""Revising the protocol of a run.
 
 A revision is first written to `revisions/<n>/`, whole, and then applied; one that was written and not applied when the
-process died is applied when the run goes on. Applying takes the run back to the gate before the tasks.
+process died is applied when the run goes on. Applying takes the run back to the approval before the tasks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Overwrite
 
 from bioresearcher.errors import NothingRevisedError
 from bioresearcher.graph.context import RunContext
-from bioresearcher.graph.revisions import FOLDER, recorded, with_revisions
-from bioresearcher.graph.state import revisions_of
+from bioresearcher.graph.revisions import FOLDER, recorded
+from bioresearcher.graph.state import Update, revisions_of
 from bioresearcher.report.protocol_markdown import render_bare_protocol
 from bioresearcher.runfolder import RunFolder, write_text
 from bioresearcher.schemas.protocol import Protocol
@@ -26,11 +26,12 @@ from bioresearcher.stages.revise import Revised, RevisionContext, edit_part, rev
 from bioresearcher.stages.revise_rules import difference
 
 ShowRevision = Callable[[Revision, str], None]
-"""Shown a revision with the difference as text, before it is applied."""
+"""Shows a revision with the difference as text, before it is applied."""
+Compiled = CompiledStateGraph[Any, Any, Any, Any]
 
 
 async def revise_run(context: RunContext, comment: str, show: ShowRevision | None) -> Revision:
-    """Make the next revision of a run's protocol and write it down; nothing else is changed yet.
+    """Revise a run's protocol after a comment and write the revision down; nothing else is changed yet.
 
     Raises:
         NothingRevisedError: There is no protocol yet, or nothing of the comment could be done.
@@ -42,9 +43,8 @@ async def revise_run(context: RunContext, comment: str, show: ShowRevision | Non
         )
     before = folder.read(Protocol, "protocol.json")
     number = next_number(folder)
-    desk = desk_of(context)
     context.caller.events.emit("step", REVISE, "start", comment)
-    revised = await revise(context.caller, context.bench(), before, comment, desk, number=number)
+    revised = await revise(context.caller, context.bench(), before, comment, _means(context), number=number)
     text = write_down(folder, before, revised)
     context.caller.events.emit("step", REVISE, "done", comment, parts=list(revised.revision.changed_parts))
     if show is not None:
@@ -53,34 +53,31 @@ async def revise_run(context: RunContext, comment: str, show: ShowRevision | Non
 
 
 def edit_run(context: RunContext, part_id: str, text: str) -> Revision | None:
-    """Make the next revision of a run's protocol of a part as a person wrote it; None when nothing was changed.
+    """Revise a run's protocol by a part that a person edited, and write it down; None when nothing was changed.
 
     Raises:
         FormError: The text cannot be read.
     """
     folder = context.folder
     before = folder.read(Protocol, "protocol.json")
-    revised = edit_part(context.bench(), before, part_id, text, desk_of(context), number=next_number(folder))
+    revised = edit_part(context.bench(), before, part_id, text, _means(context), number=next_number(folder))
     if revised is None:
         return None
     write_down(folder, before, revised)
     return revised.revision
 
 
-def desk_of(context: RunContext) -> RevisionContext:
-    """What a revision is made with in a run."""
-    from bioresearcher.graph.nodes_design import gate_context
-
-    return RevisionContext(context.library.similarities, gate_context(context), render_bare_protocol)
+def _means(context: RunContext) -> RevisionContext:
+    return RevisionContext(context.library.similarities, context.check_context(), render_bare_protocol)
 
 
 def next_number(folder: RunFolder) -> int:
-    """What the next revision is called."""
+    """Return the number of the next revision."""
     return max((r.number for r in recorded(folder)), default=0) + 1
 
 
 def write_down(folder: RunFolder, before: Protocol, revised: Revised) -> str:
-    """Write a revision, whole, before it is put in force; the difference as text."""
+    """Write a revision, whole, before it is put in force; return the difference as text."""
     text = difference(before, revised.protocol)
     place = FOLDER, str(revised.revision.number)
     folder.write(before, *place, "before.json")
@@ -90,24 +87,20 @@ def write_down(folder: RunFolder, before: Protocol, revised: Revised) -> str:
     return text
 
 
-async def apply_revisions(graph: Any, config: RunnableConfig, context: RunContext) -> RunContext:  # noqa: ANN401 - compiled
-    """Put revisions in force that are written and not applied; the context with what they added to the objective."""
+async def apply_revisions(graph: Compiled, config: RunnableConfig, folder: RunFolder) -> None:
+    """Put the revisions in force that are written and not applied."""
     state = await graph.aget_state(config)
     applied = revisions_of(state.values.get("decisions", [])) if state.values else 0
-    for revision in recorded(context.folder):
+    for revision in recorded(folder):
         if revision.number > applied and state.values:
-            await _apply(graph, config, context, revision)
-    return replace(context, objective=with_revisions(context.folder, context.objective))
+            said = {"comment": revision.comment, "revision": revision.number}
+            decision = Decision(gate=REVISE, approved=True, by="human", **said)
+            update = {**in_force(folder, revision), "decisions": [decision]}
+            await graph.aupdate_state(config, update, as_node="assemble_protocol")
 
 
-async def _apply(graph: Any, config: RunnableConfig, context: RunContext, revision: Revision) -> None:  # noqa: ANN401
-    values = in_force(context.folder, revision)
-    decision = Decision(gate=REVISE, approved=True, by="human", comment=revision.comment, revision=revision.number)
-    await graph.aupdate_state(config, {**values, "decisions": [decision]}, as_node="assemble_protocol")
-
-
-def in_force(folder: RunFolder, revision: Revision) -> dict[str, Any]:
-    """Put a revision's protocol in the place of the run's; what that changes in the state."""
+def in_force(folder: RunFolder, revision: Revision) -> Update:
+    """Put a revision's protocol in the place of the run's; return the update of the state."""
     protocol = folder.read(Protocol, FOLDER, str(revision.number), "after.json")
     for part in protocol.parts:
         folder.write(part, "design", "parts", f"{part.id}.json")

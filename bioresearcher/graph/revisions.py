@@ -1,21 +1,21 @@
-"""The revisions of a run, and which tasks still hold after one."""
+"""Revisions recorded in a run folder, and the tasks that still hold after one."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.base import Objective
-from bioresearcher.schemas.execution import DryLabTask, Outcome, TaskInput, TaskRecord
+from bioresearcher.schemas.execution import DryLabTask, Outcome, TaskRecord
 from bioresearcher.schemas.run import Revision
 
 FOLDER = "revisions"
 
 
 def recorded(folder: RunFolder) -> tuple[Revision, ...]:
-    """The revisions of a run, in order."""
+    """Read the revisions of a run, in order."""
     base = folder.path(FOLDER)
     names = [p.name for p in base.iterdir() if p.name.isdigit()] if base.is_dir() else []
     whole = [n for n in sorted(names, key=int) if folder.has(FOLDER, n, "revision.json")]
@@ -23,14 +23,14 @@ def recorded(folder: RunFolder) -> tuple[Revision, ...]:
 
 
 def with_revisions(folder: RunFolder, objective: Objective) -> Objective:
-    """The objective with the requirements that revisions added."""
+    """Return the objective with the requirements that revisions added."""
     more = [r for revision in recorded(folder) for r in revision.requirements]
     new = [r for r in more if r not in objective.requirements]
     return objective.model_copy(update={"requirements": (*objective.requirements, *new)}) if new else objective
 
 
 def kept_ids(tasks: Sequence[DryLabTask], old: Sequence[DryLabTask]) -> tuple[DryLabTask, ...]:
-    """The tasks, those of steps that had one under the id they had then, new ones under ids that were never used."""
+    """Give tasks of steps that had one its old id, and new tasks ids that were never used."""
     ids = {t.step_ids: t.id for t in reversed(old)}
     free = max((int(t.id[1:]) for t in old if t.id[1:].isdigit()), default=0)
     name: dict[str, str] = {}
@@ -38,17 +38,18 @@ def kept_ids(tasks: Sequence[DryLabTask], old: Sequence[DryLabTask]) -> tuple[Dr
         known = ids.pop(task.step_ids, None)
         free += known is None
         name[task.id] = known or f"T{free}"
-    return tuple(t.model_copy(update={"id": name[t.id], "inputs": _renamed(t, name)}) for t in tasks)
 
+    def renamed(task: DryLabTask) -> DryLabTask:
+        inputs = tuple(i.model_copy(update={"task": name.get(i.task or "", i.task)}) for i in task.inputs)
+        return task.model_copy(update={"id": name[task.id], "inputs": inputs})
 
-def _renamed(task: DryLabTask, name: Mapping[str, str]) -> tuple[TaskInput, ...]:
-    return tuple(i.model_copy(update={"task": name.get(i.task or "", i.task)}) for i in task.inputs)
+    return tuple(map(renamed, tasks))
 
 
 def settle_tasks(folder: RunFolder, tasks: Sequence[DryLabTask], old: Sequence[DryLabTask]) -> list[str]:
-    """Ids of the tasks whose records still hold: same task, same makers of its inputs. The others' folders move away.
+    """Return the ids of tasks whose records still hold: same task, same makers of its inputs; move the others' folders.
 
-    They go to `revisions/<n>/tasks/`, so that nothing is lost.
+    Those go to `revisions/<n>/tasks/`, so that nothing is lost.
     """
     before = {t.id: t for t in old}
     holds: list[str] = []
@@ -69,6 +70,6 @@ def settle_tasks(folder: RunFolder, tasks: Sequence[DryLabTask], old: Sequence[D
 def _move(place: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
-        shutil.rmtree(place)  # a step that was cut short: what was there is in the target already
+        shutil.rmtree(place)  # an interrupted step was repeated: its content is in the target already
     else:
         place.replace(target)

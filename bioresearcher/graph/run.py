@@ -1,7 +1,4 @@
-"""Starting, resuming and finishing a run.
-
-Keeping the memory of a long-lived process small.
-"""
+"""Starting, resuming and finishing a run; reading the manifest of one."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ import gc
 import json
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,16 +30,15 @@ from bioresearcher.errors import (
     WorkspaceError,
 )
 from bioresearcher.events import Event, now
-from bioresearcher.graph.approvals import is_answered, outcome
+from bioresearcher.graph.approvals import has_pending_answer, run_outcome
 from bioresearcher.graph.build import build_pipeline
 from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.lock import RunLock
-from bioresearcher.graph.prepare import RunInputs, input_digests, open_context, resource_digests, versions
+from bioresearcher.graph.prepare import RunInputs, open_context, resource_digests, versions
 from bioresearcher.graph.replay import LEDGER, ReplaySource, answers_of, ended, without_budget
-from bioresearcher.graph.revise import ShowRevision, apply_revisions, revise_run
-from bioresearcher.graph.revisions import with_revisions
+from bioresearcher.graph.revise import Compiled, ShowRevision, apply_revisions, revise_run
 from bioresearcher.graph.run_totals import change_budget, interventions, known_limits, totals
-from bioresearcher.graph.services import MakeBackend, MakeMeter, budget_of, describe_backend
+from bioresearcher.graph.services import MakeBackend, MakeMeter, ModelOptions, budget_of, describe_backend
 from bioresearcher.graph.state import CLASSES, initial_state
 from bioresearcher.llm.budget import Meter
 from bioresearcher.llm.select_backend import choose_backend
@@ -54,19 +49,19 @@ from bioresearcher.runfolder import RunFolder, safe_name
 from bioresearcher.schemas.run import RUN_FORMAT, Decision, RunRecord
 from bioresearcher.settings import BUDGET, Settings
 
-AnswerGate = Callable[[dict[str, Any], RunContext], Awaitable[Decision | None]]
-"""Answers a gate's question; None leaves it open and stops the run."""
+AnswerApproval = Callable[[dict[str, Any], RunContext], Awaitable[Decision | None]]
+"""Answers an approval's question; None leaves it open and stops the run."""
 CONFIG: RunnableConfig = {"configurable": {"thread_id": "run"}, "recursion_limit": 500, "max_concurrency": 16}
 """One run per database, so the thread's name is constant; the limit ends a loop that no rule ended."""
 
 
 async def approve_all(question: dict[str, Any], context: RunContext) -> Decision:
-    """What `--yes` answers."""
+    """Approve, as `--yes` does."""
     return Decision(gate=str(question["gate"]), approved=True, by="--yes")
 
 
 def new_run_folder(workspace: Path, objective_id: str) -> RunFolder:
-    """A fresh folder `<workspace>/runs/<date>-<objective>[-n]`.
+    """Make a new folder `<workspace>/runs/<date>-<objective>[-n]`.
 
     Raises:
         WorkspaceError: It cannot be made; the message says which folder and why.
@@ -94,7 +89,7 @@ def new_run_folder(workspace: Path, objective_id: str) -> RunFolder:
 
 
 class Runner:
-    """One run in this process. `stop()` asks it to stop at the next step border."""
+    """One run in this process; `stop()` stops it at the next step border."""
 
     def __init__(
         self,
@@ -102,7 +97,7 @@ class Runner:
         inputs: RunInputs,
         settings: Settings,
         *,
-        answer: AnswerGate = approve_all,
+        answer: AnswerApproval = approve_all,
         listener: Callable[[Event], None] | None = None,
         make_backend: MakeBackend | None = None,
         command: tuple[str, ...] = (),
@@ -134,7 +129,7 @@ class Runner:
 
     @property
     def context(self) -> RunContext | None:
-        """What the run works with, while it works."""
+        """The context of the run, while it works."""
         return self._context
 
     @property
@@ -143,7 +138,7 @@ class Runner:
         return self._settings
 
     def change_budget(self, settings: Settings, said: str) -> None:
-        """Go on with the budget of these settings, and note that a person said so; in the run's event loop.
+        """Go on with the budget of these settings, and record that a person changed it; in the run's event loop.
 
         Raises:
             WorkspaceError: The run folder cannot be written.
@@ -175,17 +170,8 @@ class Runner:
             if self._replay and not self.folder.has(LEDGER):
                 self._replay.copy_ledger(self.folder.path(LEDGER))
             wrap = answers_of(self._replay, self.folder) if self._replay else None
-            opening = open_context(
-                self.folder,
-                self._inputs,
-                self._settings,
-                self._listener,
-                self._make_backend,
-                elapsed_s,
-                wrap,
-                self._make_meter,
-            )
-            async with opening as context:
+            options = ModelOptions(self._make_backend, elapsed_s, wrap, self._make_meter)
+            async with open_context(self.folder, self._inputs, self._settings, self._listener, options) as context:
                 self._context = context
                 record = self._begin(context)
                 try:
@@ -204,13 +190,13 @@ class Runner:
                 return self._finish(context, record, started, status, stopped_by)
 
     async def _settle_backend(self) -> None:
-        """Who answers, when the caller has left it open."""
+        """Choose the backend if none was given."""
         if self._make_backend is None and self._settings.backend in {"auto", "local"}:
             choice = await choose_backend(self._settings)
             self._settings, self._backend_reason = choice.applied(self._settings), choice.reason
 
     async def _within_time(self, context: RunContext) -> tuple[str, str]:
-        """Drive the graph; when the minutes are used up it stops at the next step border."""
+        """Drive the graph; it stops at the next step border when the minutes are used up."""
         self._time_again()
         try:
             return await self._drive(context)
@@ -219,7 +205,7 @@ class Runner:
             self._time_again()
 
     def _time_again(self) -> None:
-        """Stop when the minutes are used up, as they are now."""
+        """Set the timer that stops the run when its present minutes are used up."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -230,8 +216,8 @@ class Runner:
             self._timer = asyncio.get_running_loop().call_later(left_s, self.stop, reason)
 
     def _begin(self, context: RunContext) -> RunRecord:
-        """The manifest at the start of this process's work on the run."""
-        digests = input_digests(context)
+        """Write the manifest at the start of this process's work on the run."""
+        digests = context.input_digests()
         if self.folder.has("run.json"):
             record = read_record(self.folder)
             changed = [p for p, d in digests.items() if record.inputs and record.inputs.get(p) != d]
@@ -276,32 +262,31 @@ class Runner:
         return record
 
     async def _drive(self, context: RunContext) -> tuple[str, str]:
-        """Drive the graph to its end, a stop, or an open gate: (status, what stopped it)."""
+        """Drive the graph to its end, a stop, or an open approval: (status, reason for a stop)."""
         path = self.folder.path("checkpoints.sqlite")
         async with AsyncSqliteSaver.from_conn_string(str(path)) as saver:
             saver.serde = JsonPlusSerializer(allowed_msgpack_modules=CLASSES)
             graph = build_pipeline().compile(checkpointer=saver)
             if self._feedback is not None:
                 await revise_run(context, self._feedback, self._show_revision)
-            context = await apply_revisions(graph, CONFIG, context)
+            await apply_revisions(graph, CONFIG, self.folder)
             try:
-                return await self._steps(graph, context, answered=await is_answered(saver, CONFIG))
+                return await self._steps(graph, context, answered=await has_pending_answer(saver, CONFIG))
             finally:
                 self._values = (await graph.aget_state(CONFIG)).values
 
-    async def _steps(self, graph: Any, context: RunContext, *, answered: bool) -> tuple[str, str]:  # noqa: ANN401 - compiled
-        """Steps and questions in turn; the first question is not put again when its answer was cut short."""
+    async def _steps(self, graph: Compiled, context: RunContext, *, answered: bool) -> tuple[str, str]:
+        """Run steps and ask questions in turn; a question whose answer was interrupted is not asked again."""
         state = await graph.aget_state(CONFIG)
         # not `next`: it is empty, too, when a step was recorded but the process died before the step after it began
         if state.values and not state.tasks:
-            return outcome(state.values)
+            return run_outcome(state.values)
         question: Any = None if state.values else initial_state()
         while True:
-            context = replace(context, objective=with_revisions(context.folder, context.objective))
             if state.interrupts and not answered:
                 question = await self._answered(context, state.interrupts[0].value)
                 if question is None:
-                    return "stopped", f"the gate {state.interrupts[0].value['gate']} is open"
+                    return "stopped", f"the approval {state.interrupts[0].value['gate']} is open"
             answered = False
             try:
                 await graph.ainvoke(question, CONFIG, context=context, durability="sync", control=self._control)
@@ -309,7 +294,7 @@ class Runner:
                 return "stopped", self._control.drain_reason or "stop asked for"
             state = await graph.aget_state(CONFIG)
             if not state.interrupts:
-                return outcome(state.values)
+                return run_outcome(state.values)
 
     async def _answered(self, context: RunContext, value: dict[str, Any]) -> Command[Any] | None:
         context.caller.events.emit("gate", str(value["gate"]), "waiting")
@@ -324,12 +309,12 @@ class Runner:
     def _finish(
         self, context: RunContext, record: RunRecord, started: float, status: str, stopped_by: str
     ) -> RunRecord:
-        """The manifest and the reports at the end of this process's work."""
+        """Write the manifest and the reports at the end of this process's work."""
         spent = totals(context, self._values, record.totals.wall_s + time.monotonic() - started)
         record = RunRecord.model_validate(
             {
                 **record.model_dump(),
-                "objective": with_revisions(self.folder, record.objective),
+                "objective": context.objective,
                 "status": status,
                 "stopped_by": stopped_by,
                 "finished": now(),
@@ -355,7 +340,7 @@ class Runner:
 
 
 def read_record(folder: RunFolder) -> RunRecord:
-    """The manifest of a run folder.
+    """Read the manifest of a run folder.
 
     Raises:
         RunFolderError: It is no run folder, or was written by a newer version.
@@ -380,7 +365,7 @@ def read_record(folder: RunFolder) -> RunRecord:
 
 
 def inputs_of(record: RunRecord) -> RunInputs:
-    """The inputs a run was started with."""
+    """Return the inputs a run was started with."""
 
     def paths(name: str) -> tuple[Path, ...]:
         values = record.settings.get(name)
@@ -390,10 +375,10 @@ def inputs_of(record: RunRecord) -> RunInputs:
 
 
 def settings_of(record: RunRecord) -> Settings:
-    """The settings a run was started with.
+    """Return the settings a run was started with.
 
     Raises:
-        RunFolderError: They are not such as this version knows.
+        RunFolderError: This version does not know one of them.
     """
     try:
         return Settings.model_validate({k: v for k, v in record.settings.items() if k in Settings.model_fields})
@@ -411,11 +396,11 @@ _ARENAS = 2
 
 
 def keep_lean() -> None:
-    """Share memory between threads; call it before threads are started.
+    """Limit the memory of a long-lived process; call it before threads are started.
 
-    By itself glibc gives up to eight arenas per core to threads, each of which keeps what was once freed in it: a
-    run then peaks a third higher. And what has been imported stays until the end, so the collector of cycles need
-    not look at it again and again. Where the C library has no such setting, nothing happens.
+    By default glibc gives up to eight arenas per core to threads, and each keeps the memory once freed in it: a run
+    then peaks a third higher. Imported modules stay until the end, so the collector of cycles need not visit them
+    again and again. Where the C library has no such setting, nothing happens.
     """
     setting = getattr(ctypes.CDLL(None), "mallopt", None)
     if setting is not None:

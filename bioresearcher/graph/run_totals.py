@@ -1,7 +1,4 @@
-"""Counting what a run did, from what lies in its folder.
-
-What a person did to a run beside its gates, such as raising its budget: kept in the run folder as it happens.
-"""
+"""Totals of a run, counted from its folder, and interventions of a person beside its approvals (a raised budget)."""
 
 from __future__ import annotations
 
@@ -21,21 +18,11 @@ from bioresearcher.settings import BUDGET, Settings
 
 FILE = "interventions.json"
 BUDGET_CHANGED = "budget"
-"""The name under which a changed budget stands among a run's decisions."""
-
-
-def intervene(folder: RunFolder, what: str, said: str) -> None:
-    """Note what a person did, and what was said.
-
-    Raises:
-        WorkspaceError: The run folder cannot be written.
-    """
-    decision = Decision(gate=what, approved=True, by="human", comment=said)
-    folder.write_list([*interventions(folder), decision], FILE)
+"""Name of a budget change among a run's decisions."""
 
 
 def change_budget(folder: RunFolder, settings: Settings, said: str) -> None:
-    """Put another budget into a run's manifest, and note that a person said so.
+    """Put another budget into a run's manifest, and record that a person changed it.
 
     Raises:
         RunFolderError: It is no run folder.
@@ -44,16 +31,17 @@ def change_budget(folder: RunFolder, settings: Settings, said: str) -> None:
     record, values = folder.read(RunRecord, "run.json"), settings.record()
     limits = {name: values[name] for name in BUDGET}
     folder.write(record.model_copy(update={"settings": record.settings | limits}), "run.json")
-    intervene(folder, BUDGET_CHANGED, said)
+    decision = Decision(gate=BUDGET_CHANGED, approved=True, by="human", comment=said)
+    folder.write_list([*interventions(folder), decision], FILE)
 
 
 def interventions(folder: RunFolder) -> tuple[Decision, ...]:
-    """All of them, in the order in which they happened."""
+    """Read the interventions of a run, in the order in which they happened."""
     return folder.read_list(Decision, FILE)
 
 
 def task_records(context: RunContext) -> list[TaskRecord]:
-    """The records of all tasks worked on, in task order."""
+    """Read the records of all tasks worked on, in task order."""
     tasks = context.folder.read_list(DryLabTask, "tasks.json")
     return [
         context.folder.read(TaskRecord, "tasks", t.id, "record.json")
@@ -63,7 +51,7 @@ def task_records(context: RunContext) -> list[TaskRecord]:
 
 
 def totals(context: RunContext, values: dict[str, Any], wall_s: float) -> Totals:
-    """The run's counts; `cpu_s` is what the tasks' attempts used."""
+    """Count a run's totals; `cpu_s` is the CPU time of the tasks' attempts."""
     folder = context.folder
     reports = folder.read_all(PaperReport, "reports")
     protocol = folder.read(Protocol, "protocol.json") if folder.has("protocol.json") else None
@@ -105,7 +93,7 @@ def totals(context: RunContext, values: dict[str, Any], wall_s: float) -> Totals
 
 
 def _of_models(rows: tuple[UsageRow, ...]) -> list[str]:
-    """What is to be known of a run in which models answered."""
+    """Return the caveats of a run in which models answered."""
     models = sorted({row.model for row in rows})
     if not models:
         return []
@@ -121,24 +109,24 @@ def _of_models(rows: tuple[UsageRow, ...]) -> list[str]:
 
 
 def known_limits(context: RunContext) -> list[str]:
-    """What only the run itself knows it did not do; the report adds what its values show."""
+    """Return the caveats that only the run itself knows; the run report adds those its values show."""
     said = []
     if context.caller.by_rule:
         said.append(
             "No language model was used: reading, design and review follow deterministic rules, and the wording of "
-            "steps comes from the vetted analyses and from what was read."
+            "steps comes from the skills and from the papers read."
         )
     else:
         said += _of_models(context.caller.ledger.rows())
     if not any(source.hosts for source in context.literature):
-        files = ", PubMed files" if context.pubmed_files else ""
+        files = ", PubMed files" if context.own.pubmed_files else ""
         said.append(
             f"Only the researcher's own papers{files} and data sets were searched; no literature service was asked."
         )
     if not context.literature and not context.added.papers:
         said.append("No papers were given, so no step rests on literature.")
     data = [one for one in context.added.inputs if one.kind == "data"]
-    if not (context.own_datasets or data or context.input_failures):
+    if not (context.own.datasets or data or context.own.failures):
         said.append("No data were given, so nothing was computed.")
     if context.sandbox is None:
         said.append(context.sandbox_note)

@@ -1,40 +1,42 @@
-"""The pipeline's state: ids and small frozen values; everything bulky lies in the run folder."""
+"""State of the pipeline: ids and small frozen values; everything large is in the run folder."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final, TypedDict, TypeVar
+from typing import Annotated, Any, Final, TypedDict, TypeVar
 
 from bioresearcher.schemas.paper import Failure, QueryPlan, SearchRound
 from bioresearcher.schemas.review import DraftReview
 from bioresearcher.schemas.run import Decision
 
 T = TypeVar("T")
+Update = dict[str, Any]
+"""Changes that a node makes to the state, by key."""
 CLASSES: Final = (QueryPlan, SearchRound, Failure, DraftReview, Decision)
-"""Classes of values in the state. Checkpoints hold their modules and names, and nothing else is rebuilt from them: a
-class that moves leaves the checkpoints of earlier versions unreadable."""
+"""Classes of values in the state. Checkpoints hold their modules and names, and only these are rebuilt from them: a
+class that moves makes the checkpoints of earlier versions unreadable."""
 
 
 def merge(old: Sequence[T], new: Sequence[T]) -> list[T]:
-    """Old items, then the new ones not yet there: repeating a step adds nothing."""
+    """Append the new items that are not there yet, so that repeating a step adds nothing."""
     return [*old, *(item for item in new if item not in old)]
 
 
 def revisions_of(decisions: Sequence[Decision]) -> int:
-    """The number of the last revision of the protocol, 0 before any."""
+    """Return the number of the protocol's last revision, 0 before any."""
     return max((d.revision for d in decisions), default=0)
 
 
-def standing(decisions: Sequence[Decision], gate: str) -> Decision | None:
-    """The decision in force at a gate: the last one; on the protocol and its tasks, one about its last revision."""
+def standing(decisions: Sequence[Decision], approval: str) -> Decision | None:
+    """Return the decision in force at an approval: the last; on protocol and tasks, the last on the last revision."""
     last = revisions_of(decisions)
-    late = gate in ("approve_protocol", "approve_tasks")
-    about = [d for d in decisions if d.gate == gate and (not late or d.revision == last)]
+    revised = approval in ("approve_protocol", "approve_tasks")
+    about = [d for d in decisions if d.gate == approval and (not revised or d.revision == last)]
     return about[-1] if about else None
 
 
 class RunState(TypedDict):
-    """State of the main line. Lists with `merge` are written by several branches."""
+    """State of the main line. Lists with `merge` are written by several branches at once."""
 
     plan: QueryPlan | None
     rounds: list[SearchRound]
@@ -71,7 +73,7 @@ class CodeTask(TypedDict):
 
 
 def initial_state() -> RunState:
-    """The state before the first step."""
+    """Return the state before the first step."""
     return RunState(
         plan=None,
         rounds=[],

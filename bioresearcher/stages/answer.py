@@ -1,6 +1,6 @@
-"""A question answered from the run's papers alone: each sentence on quotes that were found, or none.
+"""Answering a question from a run's papers alone: each sentence rests on quotes that were located in them.
 
-What of a run's papers a question can be answered from: all but reference lists and what was withheld.
+Questions are answered from all of the papers' text except reference lists and withheld passages.
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ from bioresearcher.errors import InputError
 from bioresearcher.events import now
 from bioresearcher.llm.ask import Answer, ModelClient
 from bioresearcher.papers.canonical import NAMES, clean, language_of
-from bioresearcher.papers.injection import find_suspects, shown, suspicion, withheld
-from bioresearcher.papers.quotes import locate, split
+from bioresearcher.papers.injection import find_suspects, shown, suspicion
 from bioresearcher.retrieval.bm25 import Bm25
-from bioresearcher.retrieval.index import fuse
 from bioresearcher.schemas.ask_literature import AnswerDraft, AnswerQuestionInput, SentenceDraft
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.library import AnswerSentence, Citation, LeftOut, LibraryAnswer
 from bioresearcher.schemas.paper import Document, Evidence, Paper, Passage
-from bioresearcher.stages.fallback import ask_usable, tell
+from bioresearcher.stages.fallback import ask_usable, note
+from bioresearcher.stages.passages import find_quote, fitting, fused_scores, readable
 from bioresearcher.stages.prompts import ANSWER_QUESTION
-from bioresearcher.stages.quote_checks import new_words, why_not_borne
+from bioresearcher.stages.quote_checks import new_words, why_not_supported
 from bioresearcher.text.visible import clip
 from bioresearcher.text.words import Similarity
 
@@ -34,90 +33,7 @@ CHARACTERS: Final = 14_000
 """About 3,500 tokens for the passages of a question."""
 
 _COMPARED: Final = 1_500
-"""Passages whose meaning is compared with a question's; of more, those that share most words with it."""
-
-
-@dataclass(frozen=True)
-class _Volume:
-    """A paper on the shelf."""
-
-    paper: Paper
-    document: Document
-    hidden: tuple[tuple[int, int], ...]
-    passages: tuple[Passage, ...]
-
-    def find(self, quote: str) -> Evidence | None:
-        found = locate(self.document, quote)
-        if found is None or any(start < found.end and found.start < end for start, end in self.hidden):
-            return None
-        return found
-
-
-class PaperCorpus:
-    """The papers of a run, to be asked; made once and asked often."""
-
-    def __init__(self, papers: Iterable[Paper], documents: Iterable[Document]) -> None:
-        """Take in every document; what is known of its paper is shown without what was written for a model."""
-        known = {p.id: shown(p) for p in papers}
-        self._volumes = {d.id: _volume(known.get(d.id), d) for d in documents}
-        self._passages = [p for v in self._volumes.values() for p in v.passages]
-        self._lexical = Bm25([f"{p.section} {p.text}" for p in self._passages])
-
-    @property
-    def papers(self) -> tuple[Paper, ...]:
-        """What is known of the papers, by id."""
-        return tuple(v.paper for _, v in sorted(self._volumes.items()))
-
-    @property
-    def languages(self) -> frozenset[str]:
-        """The languages the papers are written in, as far as it could be told."""
-        return frozenset(v.document.language for v in self._volumes.values() if v.document.language)
-
-    def paper(self, identifier: str) -> Paper:
-        """What is known of a paper on the shelf."""
-        return self._volumes[identifier].paper
-
-    def passages_for(self, question: str, similarity: Similarity | None) -> tuple[Passage, ...]:
-        """At most 16 passages and 14,000 characters that come closest to a question, the closest first.
-
-        BM25 and similarity in meaning, fused; scores are rounded, so that another machine chooses the same.
-        """
-        words = self._lexical.scores(question)
-        order = sorted(range(len(words)), key=lambda n: (-words[n], n))[:_COMPARED]
-        scores = {n: words[n] for n in order}
-        if similarity is not None and order:
-            dense = similarity([question], [self._passages[n].text for n in order])[0]
-            fused = fuse([float(d) for d in dense], [words[n] for n in order])
-            scores = {n: round(score, 2) for n, score in zip(order, fused, strict=True)}
-            order.sort(key=lambda n: (-scores[n], n))
-        return self._fitting(order)
-
-    def _fitting(self, order: Sequence[int]) -> tuple[Passage, ...]:
-        kept: list[Passage] = []
-        room = CHARACTERS
-        for passage in (self._passages[n] for n in order):
-            if len(kept) < PASSAGES and len(passage.text) <= room:
-                kept.append(passage)
-                room -= len(passage.text)
-        return tuple(kept)
-
-    def find(self, quote: str, near: Iterable[str] = ()) -> Evidence | None:
-        """Where a quote stands on the shelf, papers named by `near` first; None when it does not, or was withheld."""
-        for identifier in dict.fromkeys((*near, *self._volumes)):
-            found = self._volumes[identifier].find(quote)
-            if found is not None:
-                return found
-        return None
-
-
-def _volume(paper: Paper | None, document: Document) -> _Volume:
-    hidden = tuple((start, end) for start, end, _ in find_suspects(document))
-    odd = {s.title for s in document.sections if suspicion(s.title)}
-    passages = [p for p in split(document) if p.kind != "references"]
-    named = [p.model_copy(update={"section": ""}) if p.section in odd else p for p in passages]
-    kept = tuple(p for p in (withheld(p, hidden) for p in named) if p is not None)
-    return _Volume(paper or Paper(id=document.id, title=document.id, source="unknown"), document, hidden, kept)
-
+"""Most passages whose meaning is compared with a question's: those that share most words with it."""
 
 MAX_QUESTION: Final = 4_000
 """Characters of a question."""
@@ -126,13 +42,72 @@ QUOTES_PER_SENTENCE: Final = 4
 SENTENCE_CHARS: Final = 1_000
 
 _REPEATED: Final = 40
-"""Times a question is repeated for its language to be told by the share of its function words."""
+"""Times a question is repeated so that the share of its function words shows its language."""
 
 _ID: Final = re.compile(r"\b(?=\w*\d)(?=\w*[A-Za-z])\w{4,}\b")
 
 
+@dataclass(frozen=True)
+class _IndexedPaper:
+    """A paper of the corpus with its passages and the stretches that are withheld."""
+
+    paper: Paper
+    document: Document
+    hidden: tuple[tuple[int, int], ...]
+    passages: tuple[Passage, ...]
+
+    @classmethod
+    def of(cls, paper: Paper | None, document: Document) -> _IndexedPaper:
+        """Split a document, whose record may be missing."""
+        hidden = tuple((start, end) for start, end, _ in find_suspects(document))
+        record = paper or Paper(id=document.id, title=document.id, source="unknown")
+        return cls(record, document, hidden, tuple(readable(document, hidden)[0]))
+
+
+class PaperCorpus:
+    """Index of a run's papers for questions; made once and asked often."""
+
+    def __init__(self, papers: Iterable[Paper], documents: Iterable[Document]) -> None:
+        """Index every document; the papers' records lose sentences that were written for a model."""
+        known = {p.id: shown(p) for p in papers}
+        self._papers = {d.id: _IndexedPaper.of(known.get(d.id), d) for d in documents}
+        self._passages = [p for v in self._papers.values() for p in v.passages]
+        self._lexical = Bm25([f"{p.section} {p.text}" for p in self._passages])
+
+    @property
+    def papers(self) -> tuple[Paper, ...]:
+        """Records of the papers, ordered by id."""
+        return tuple(v.paper for _, v in sorted(self._papers.items()))
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Languages of the papers, as far as they could be recognised."""
+        return frozenset(v.document.language for v in self._papers.values() if v.document.language)
+
+    def paper(self, identifier: str) -> Paper:
+        """Return the record of a paper of the corpus."""
+        return self._papers[identifier].paper
+
+    def passages_for(self, question: str, similarity: Similarity | None) -> tuple[Passage, ...]:
+        """Return at most 16 passages and 14,000 characters that are closest to a question, the closest first."""
+        words = self._lexical.scores(question)
+        order = sorted(range(len(words)), key=lambda n: (-words[n], n))[:_COMPARED]
+        scores = fused_scores(question, self._passages, words, order, similarity)
+        order.sort(key=lambda n: (-scores[n], n))
+        return tuple(self._passages[n] for n in fitting(self._passages, order, PASSAGES, CHARACTERS))
+
+    def find(self, quote: str, near: Iterable[str] = ()) -> Evidence | None:
+        """Locate a quote in the papers, those named by `near` first; None when it is in none, or was withheld."""
+        for identifier in dict.fromkeys((*near, *self._papers)):
+            paper = self._papers[identifier]
+            found = find_quote(paper.document, quote, paper.hidden)
+            if found is not None:
+                return found
+        return None
+
+
 def question_of(text: str) -> str:
-    """A question as it is asked: one line, without invisible characters.
+    """Clean a question: one line, without invisible characters.
 
     Raises:
         InputError: It is empty, or too long to be a question.
@@ -151,32 +126,32 @@ def question_of(text: str) -> str:
 async def answer_question(
     caller: ModelClient,
     question: str,
-    shelf: PaperCorpus,
+    corpus: PaperCorpus,
     similarity: Similarity | None,
     datasets: Sequence[Dataset] = (),
     *,
     number: int = 1,
 ) -> LibraryAnswer:
-    """The answer to a question from the papers on the shelf.
+    """Answer a question from the papers of a corpus.
 
-    A sentence without a quote that stands in these papers, or with a number, name or statement that its quotes do not
+    A sentence without a quote located in these papers, or with a number, name or statement that its quotes do not
     hold, is left out and counted; when none is left the answer is "not in the library". `similarity` compares texts;
-    without it words alone choose the passages. The usage is not known here and left at nothing.
+    without it words alone choose the passages. The usage is not known here and left empty.
 
     Raises:
         InputError: The question is empty or too long.
         AnswerError: The answer cannot be used, and there are no rules to answer in its place.
-        BackendError: No answer could be had.
+        BackendError: The backend gave no answer.
         StoppedError: The budget is used up, or the run is stopping.
     """
     asked = question_of(question)
-    passages = await asyncio.to_thread(shelf.passages_for, asked, similarity)
+    passages = await asyncio.to_thread(corpus.passages_for, asked, similarity)
     draft = Answer(AnswerDraft(in_library=False), caller.backend.origin)
     if passages:
         values = AnswerQuestionInput(question=asked, passages=passages)
         draft = await ask_usable(caller, ANSWER_QUESTION, values, _says_nothing)
-    made = await asyncio.to_thread(_checked, draft, shelf, passages)
-    tell(caller, ANSWER_QUESTION, f"{len(made.left_out)} sentences left out" if made.left_out else "")
+    made = await asyncio.to_thread(_checked, draft, corpus, passages)
+    note(caller, ANSWER_QUESTION, f"{len(made.left_out)} sentences left out" if made.left_out else "")
     return LibraryAnswer(
         number=number,
         time=now(),
@@ -187,9 +162,9 @@ async def answer_question(
         left_out=tuple(made.left_out),
         quotes=made.quotes,
         quotes_located=made.located,
-        papers=len(shelf.papers),
+        papers=len(corpus.papers),
         passages=len(passages),
-        notes=tuple(_notes(asked, shelf, datasets, made, by_rule=draft.origin == "offline")),
+        notes=tuple(_notes(asked, corpus, datasets, made, by_rule=draft.origin == "offline")),
         origin=draft.origin,
     )
 
@@ -199,11 +174,11 @@ def _says_nothing(draft: AnswerDraft) -> str:
     return "it says that there is an answer and gives none" if draft.in_library and not said else ""
 
 
-class _Made:
-    """An answer as it passes its checks."""
+class _AnswerBuilder:
+    """Builds an answer of the sentences that pass the checks."""
 
-    def __init__(self, shelf: PaperCorpus, near: Iterable[str]) -> None:
-        self._shelf = shelf
+    def __init__(self, corpus: PaperCorpus, near: Iterable[str]) -> None:
+        self._corpus = corpus
         self._near = tuple(dict.fromkeys(near))
         self.sentences: list[AnswerSentence] = []
         self.citations: dict[Evidence, Citation] = {}
@@ -211,10 +186,10 @@ class _Made:
         self.quotes = self.located = 0
 
     def take(self, draft: SentenceDraft) -> None:
-        """A sentence that stands on found quotes is kept; others are left out with the reason."""
+        """Add a sentence that its located quotes support; leave others out with the reason."""
         text = clean(draft.text)
         quotes = [q for q in draft.quotes[:QUOTES_PER_SENTENCE] if q.strip()]
-        found = [e for e in (self._shelf.find(q, self._near) for q in quotes) if e is not None]
+        found = [e for e in (self._corpus.find(q, self._near) for q in quotes) if e is not None]
         self.quotes += len(quotes)
         self.located += len(found)
         reason = self._why_not(text, found)
@@ -230,12 +205,12 @@ class _Made:
             return "it is too long for a sentence"
         if not found:
             return "no quote of it was found in the run's papers"
-        written = suspicion(text)
-        return f"it {written}" if written else why_not_borne(text, [e.text for e in found])
+        suspect = suspicion(text)
+        return f"it {suspect}" if suspect else why_not_supported(text, [e.text for e in found])
 
     def _cite(self, evidence: Evidence) -> int:
         if evidence not in self.citations:
-            paper = self._shelf.paper(evidence.document)
+            paper = self._corpus.paper(evidence.document)
             self.citations[evidence] = Citation(
                 number=len(self.citations) + 1,
                 paper_id=paper.id,
@@ -247,8 +222,8 @@ class _Made:
         return self.citations[evidence].number
 
 
-def _checked(draft: Answer[AnswerDraft], shelf: PaperCorpus, passages: Sequence[Passage]) -> _Made:
-    made = _Made(shelf, (p.document for p in passages))
+def _checked(draft: Answer[AnswerDraft], corpus: PaperCorpus, passages: Sequence[Passage]) -> _AnswerBuilder:
+    made = _AnswerBuilder(corpus, (p.document for p in passages))
     said = [s for s in draft.value.sentences if s.text.strip()] if draft.value.in_library else []
     for sentence in said[:MAX_SENTENCES]:
         made.take(sentence)
@@ -259,12 +234,12 @@ def _checked(draft: Answer[AnswerDraft], shelf: PaperCorpus, passages: Sequence[
 
 
 def _notes(
-    question: str, shelf: PaperCorpus, datasets: Iterable[Dataset], made: _Made, *, by_rule: bool
+    question: str, corpus: PaperCorpus, datasets: Iterable[Dataset], made: _AnswerBuilder, *, by_rule: bool
 ) -> Iterable[str]:
-    """What the person should know beside the answer."""
+    """Yield the caveats of an answer."""
     language = language_of(" ".join([question] * _REPEATED))
-    if language not in {None, "en"} and language not in shelf.languages:
-        read = ", ".join(sorted(NAMES.get(code, code) for code in shelf.languages)) or "another language"
+    if language not in {None, "en"} and language not in corpus.languages:
+        read = ", ".join(sorted(NAMES.get(code, code) for code in corpus.languages)) or "another language"
         yield f"The question seems to be in {NAMES.get(language or '', language)}; the papers are in {read}."
     retracted = sorted({c.paper_id for c in made.citations.values() if c.status == "retracted"})
     if retracted:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from bioresearcher.llm.ask import Answer, ModelClient, ask
 from bioresearcher.schemas.ask_design import (
     DesignHeadingsInput,
     DesignOutlinesInput,
+    HeadingDraft,
     HeadingsDraft,
     KnownPart,
     OutlinesDraft,
@@ -21,7 +20,7 @@ from bioresearcher.schemas.protocol import Link, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import CheckFinding
 from bioresearcher.stages.design_context import DesignContext, Similarities
 from bioresearcher.stages.draft_cleanup import (
-    MAX_LINES,
+    MAX_STEPS,
     StepReferences,
     known_parts,
     learnt_from,
@@ -32,20 +31,17 @@ from bioresearcher.stages.draft_cleanup import (
     tidy_step,
     unbound,
 )
-from bioresearcher.stages.fallback import ask_rules, ask_usable, by_rule_only, tell
+from bioresearcher.stages.fallback import ask_rules, ask_usable, by_rule_only, note
 from bioresearcher.stages.prompts import DESIGN_HEADINGS, DESIGN_OUTLINES, WRITE_STEPS
 from bioresearcher.text.normalise import title_of
-
-if TYPE_CHECKING:
-    pass
 
 
 async def design_headings(
     caller: ModelClient, bench: DesignContext, findings: tuple[CheckFinding, ...]
 ) -> HeadingsDraft:
-    """The protocol's parts, numbered in an order in which they can be done; at most `bench.max_parts`.
+    """Design the protocol's parts, numbered in an order in which they can be done; at most `bench.max_parts`.
 
-    References to what does not exist are taken out. A model's draft without any part is replaced by the rules'.
+    References to parts that do not exist are removed. A model's draft without any part is replaced by the rules'.
     """
     values = DesignHeadingsInput(
         objective=bench.objective,
@@ -67,29 +63,18 @@ async def design_headings(
         parts = tuple(p.model_copy(update={"learns_from": known_parts(p.learns_from, known)}) for p in draft.parts)
         return draft.model_copy(update={"parts": parts})
     surplus = len(draft.parts) - bench.max_parts
-    tell(caller, DESIGN_HEADINGS, f"{surplus} of {len(draft.parts)} parts left out" if surplus > 0 else "")
+    note(caller, DESIGN_HEADINGS, f"{surplus} of {len(draft.parts)} parts left out" if surplus > 0 else "")
     tidied = tidy_headings(draft, known, bench.max_parts)
     return tidied.model_copy(update={"title": tidied.title or title_of(bench.objective.text)})
 
 
 def parts_of(draft: HeadingsDraft) -> tuple[ProtocolPart, ...]:
-    """Headings as protocol parts without outline and steps."""
-    return tuple(
-        ProtocolPart(
-            id=p.id,
-            title=p.title,
-            purpose=p.purpose,
-            reason=p.reason,
-            depends_on=p.depends_on,
-            relations=p.relations,
-            learns_from=p.learns_from,
-        )
-        for p in draft.parts
-    )
+    """Turn headings into protocol parts without outline and steps."""
+    return tuple(ProtocolPart(**{name: getattr(p, name) for name in HeadingDraft.model_fields}) for p in draft.parts)
 
 
 def check_headings(draft: HeadingsDraft) -> tuple[CheckFinding, ...]:
-    """Gates at heading level: numbering, titles, order of dependencies."""
+    """Check headings: numbering, titles, order of dependencies."""
     findings = []
     ids = [p.id for p in draft.parts]
     if not ids:
@@ -111,7 +96,7 @@ def check_headings(draft: HeadingsDraft) -> tuple[CheckFinding, ...]:
 async def design_outlines(
     caller: ModelClient, bench: DesignContext, parts: tuple[ProtocolPart, ...], findings: tuple[CheckFinding, ...]
 ) -> OutlinesDraft:
-    """A line per step for each part, numbered within it, at most 20; unknown data sets and skills are taken out.
+    """Design a line per step for each part, numbered within it, at most 20; unknown data sets and skills are removed.
 
     A part for which a model gives no line gets the rules' lines, where they have any.
     """
@@ -127,8 +112,8 @@ async def design_outlines(
     answer = await ask(caller, DESIGN_OUTLINES, values)
     if answer.origin == "offline":
         return answer.value
-    surplus = sum(max(0, len(p.lines) - MAX_LINES) for p in answer.value.parts)
-    tell(caller, DESIGN_OUTLINES, f"{surplus} lines beyond {MAX_LINES} in a part left out" if surplus else "")
+    surplus = sum(max(0, len(p.lines) - MAX_STEPS) for p in answer.value.parts)
+    note(caller, DESIGN_OUTLINES, f"{surplus} lines beyond {MAX_STEPS} in a part left out" if surplus else "")
     lines = tidy_outlines(answer.value, parts, [d.id for d in bench.datasets], bench.skills)
     bare = [p.id for p in parts if p.id not in lines]
     said = f"completed by rule: it has no step for part {', '.join(bare)}"
@@ -140,20 +125,20 @@ async def design_outlines(
 
 
 def _taken_up(bench: DesignContext, parts: tuple[ProtocolPart, ...]) -> tuple[KnownPart, ...]:
-    """The report parts that a heading learns from, with their actions; all when no heading names any."""
+    """Return the report parts that headings learn from, with their actions; all when no heading names any."""
     known = bench.known_parts(with_actions=True)
     refs = {(r.paper_id, r.part_id) for p in parts for r in p.learns_from}
     return tuple(k for k in known if (k.paper_id, k.part_id) in refs) or known
 
 
 def with_outlines(parts: tuple[ProtocolPart, ...], draft: OutlinesDraft) -> tuple[ProtocolPart, ...]:
-    """Parts with their outlines."""
+    """Add their outlines to the parts."""
     lines = {p.part_id: p.lines for p in draft.parts}
     return tuple(p.model_copy(update={"outline": lines.get(p.id, ())}) for p in parts)
 
 
 def check_outlines(parts: tuple[ProtocolPart, ...], draft: OutlinesDraft) -> tuple[CheckFinding, ...]:
-    """Gates at outline level: every part has lines, numbered within it."""
+    """Check outlines: every part has lines, numbered within it."""
     findings = []
     outlined = with_outlines(parts, draft)
     for part in outlined:
@@ -177,7 +162,7 @@ async def write_steps(
     findings: tuple[CheckFinding, ...],
     similarities: Similarities,
 ) -> tuple[ProtocolStep, ...]:
-    """The steps of one part, linked to the passages they were learnt from."""
+    """Write the steps of one part, linked to the passages they were learnt from."""
     values = WriteStepsInput(
         objective=bench.objective,
         part=part,
@@ -199,10 +184,10 @@ async def write_steps(
 async def _completed(
     caller: ModelClient, bench: DesignContext, values: WriteStepsInput, answer: Answer[StepsDraft]
 ) -> list[tuple[ProtocolStepDraft, Origin]]:
-    """A model's steps in the outline's order, each with who wrote it.
+    """Return a model's steps in the outline's order, each with its origin.
 
-    The rules write a line that the model left out, and a step whose vetted analysis it did not bind in full; where they
-    cannot, such a step goes without the analysis, and a line without a step.
+    The rules write a line that the model left out, and a step whose skill it did not bind in full; where they cannot,
+    such a step goes without the skill, and a line without a step.
     """
     part = values.part
     lines = lines_for(part, answer.value.steps)
@@ -233,7 +218,7 @@ async def _completed(
 def link_step(
     bench: DesignContext, draft: ProtocolStepDraft, origin: Origin, similarities: Similarities
 ) -> ProtocolStep:
-    """The step with a link per report step it was learnt from; references that do not exist are dropped."""
+    """Add a link per report step that a step was learnt from; references that do not exist are dropped."""
     known = {d.id for d in bench.datasets}
     requirements = {r.id for r in bench.objective.requirements}
     links = []
@@ -260,21 +245,21 @@ def link_step(
 
 
 def _novelty(draft: ProtocolStepDraft, skill: str | None) -> str:
-    """Why a step that stands on no paper is there: in the designer's words, else what can be said of it for sure."""
+    """Return the reason for a step without literature: in the designer's words, else from the skill it uses."""
     if draft.novelty.strip():
         return draft.novelty.strip()
     if skill is not None:
-        return f"It follows the vetted analysis {skill}; no paper that was read describes it closely enough."
+        return f"It follows the skill {skill}; no paper that was read describes it closely enough."
     return "No paper that was read describes it, and no reason for it was given."
 
 
 async def design_by_rule(
     caller: ModelClient, bench: DesignContext, similarities: Similarities
 ) -> tuple[HeadingsDraft, tuple[ProtocolPart, ...]]:
-    """The whole design by rule, for when no step of a model's design could be written; nothing without rules."""
+    """Design everything by the rules, when no step of a model's design could be written; nothing without rules."""
     if caller.rules is None:
         return HeadingsDraft(title="", summary="", parts=()), ()
-    tell(caller, DESIGN_HEADINGS, "designed anew by rule, as no step of the model's design could be written")
+    note(caller, DESIGN_HEADINGS, "designed anew by rule, as no step of the model's design could be written")
     rules = by_rule_only(caller)
     headings = await design_headings(rules, bench, ())
     parts = parts_of(headings)

@@ -1,7 +1,4 @@
-"""What the designer works from, and how much of it each level of the design sees.
-
-The parts of a design as one protocol: which steps meet a requirement, why others are not met, and what limits it.
-"""
+"""The designer's material, and the assembly of its parts to one protocol with coverage and limitations."""
 
 from __future__ import annotations
 
@@ -24,15 +21,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-
 KNOWN_STEPS = 40
+NEAR = 0.5
+"""Share of a requirement's words from which a report part is named as the nearest."""
 Similarities = Callable[[Sequence[str], Sequence[str]], "NDArray[np.float32]"]
 """Cosine similarity of every text of the first list with every text of the second."""
 
 
 @dataclass(frozen=True)
 class DesignContext:
-    """What the designer works from: the reports with their analyses, the data sets, the skills."""
+    """The designer's material: the paper reports with their analyses, the data sets, the skills."""
 
     objective: Objective
     reports: Mapping[str, PaperReport]
@@ -43,7 +41,7 @@ class DesignContext:
     checks: tuple[DatasetCheck, ...] = ()
 
     def without(self, ids: Collection[str]) -> DesignContext:
-        """The bench without some data sets and papers."""
+        """Return the material without some data sets and papers."""
         if not ids:
             return self
         return replace(
@@ -62,7 +60,7 @@ class DesignContext:
         )
 
     def known_parts(self, *, with_actions: bool) -> tuple[KnownPart, ...]:
-        """All report parts with their referability; the most reusable first."""
+        """Return all report parts with their referability; the most reusable first."""
         order = {"high": 0, "medium": 1, "low": 2}
         known = []
         for paper_id, report in sorted(self.reports.items()):
@@ -86,14 +84,14 @@ class DesignContext:
         return tuple(sorted(known, key=lambda k: order[k.level]))
 
     def report_step(self, ref: LearntFrom) -> ReportStep | None:
-        """The report step a reference names, or None."""
+        """Return the report step a reference names, or None."""
         report = self.reports.get(ref.paper_id)
         parts = {p.id: p for p in report.parts} if report else {}
         steps = parts[ref.part_id].steps if ref.part_id in parts else ()
         return next((s for s in steps if s.id == ref.step_id), None)
 
     def known_steps(self, refs: Sequence[ReportPartRef]) -> tuple[KnownStep, ...]:
-        """The supported steps of some report parts, in full."""
+        """Return the supported steps of some report parts, in full, at most 40."""
         known = []
         for ref in refs:
             report = self.reports.get(ref.paper_id)
@@ -115,10 +113,6 @@ class DesignContext:
         return tuple(known[:KNOWN_STEPS])
 
 
-NEAR = 0.5
-"""Share of a requirement's words from which a report part is named as the nearest."""
-
-
 def assemble_protocol(
     bench: DesignContext,
     title: str,
@@ -127,14 +121,14 @@ def assemble_protocol(
     *,
     passed: bool,
 ) -> Protocol:
-    """The whole protocol with the coverage of the requirements and its limitations."""
+    """Assemble parts to a protocol, with the coverage of the requirements and its limitations."""
     parts, lost = with_sources(parts)
     steps = [s for p in parts for s in p.steps]
     coverage = tuple(cover(r, parts, bench) for r in bench.objective.requirements)
     limitations = []
     if not passed:
         limitations.append("At least one part did not pass the review loop; the best version found is shown.")
-    limitations += _not_as_asked(parts)
+    limitations += _not_by_model(parts)
     if lost:
         limitations.append(f"Inputs that no step makes, and that were left out: {', '.join(lost)}.")
     unsupported = [s.id for s in steps if not s.links]
@@ -155,7 +149,7 @@ def assemble_protocol(
 
 
 def cover(requirement: Requirement, parts: tuple[ProtocolPart, ...], bench: DesignContext) -> Coverage:
-    """The steps that meet a requirement; without one, why there is none."""
+    """Return the steps that meet a requirement; without any, the reason."""
     by = tuple(s.id for p in parts for s in p.steps if requirement.id in s.requirements)
     return Coverage(
         requirement=requirement.id, steps=by, met=bool(by), reason="" if by else _why_not(requirement, bench)
@@ -163,17 +157,17 @@ def cover(requirement: Requirement, parts: tuple[ProtocolPart, ...], bench: Desi
 
 
 def _why_not(requirement: Requirement, bench: DesignContext) -> str:
-    """What was lacking for a requirement: data, a method in the papers, a vetted analysis."""
+    """Return what was lacking for a requirement: data, a method in the papers, a skill."""
     alone = Objective(id=bench.objective.id, text=requirement.text, conditions=bench.objective.conditions)
     briefs = bench.briefs
     asked = [s.name for s in briefs if asked_for(s, requirement.text)]
     lacking = {s.name: why for s, why in unserved(alone, bench.datasets, briefs)}
     if lacking:
         name, why = next(iter(lacking.items()))
-        return f"the vetted analysis {name} would meet it, but {why or 'its inputs cannot be had'}."
+        return f"the skill {name} would meet it, but {why or 'its inputs cannot be had'}."
     if asked:
-        return f"the vetted analysis {asked[0]} would meet it, but no step of the plan uses it for this."
-    said = "no vetted analysis does what it asks for"
+        return f"the skill {asked[0]} would meet it, but no step of the plan uses it for this."
+    said = "no skill does what it asks for"
     known = bench.known_parts(with_actions=True)
     if not known:
         return f"{said}, and no paper was read that could show how."
@@ -186,8 +180,8 @@ def _why_not(requirement: Requirement, bench: DesignContext) -> str:
     return f"{said}; {where} comes nearest, but no step of the plan takes it up for this."
 
 
-def _not_as_asked(parts: tuple[ProtocolPart, ...]) -> list[str]:
-    """Where the rules stood in for a model, and what nobody could write."""
+def _not_by_model(parts: tuple[ProtocolPart, ...]) -> list[str]:
+    """Return the limitations for steps that the rules wrote for a model, and for steps not written."""
     steps = [s for p in parts for s in p.steps]
     by_rule = [s.id for s in steps if s.origin == "offline"]
     said = []

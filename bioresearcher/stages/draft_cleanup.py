@@ -1,10 +1,6 @@
-"""What a model's protocol steps are made into: the outline's ids, sources that exist, vetted analyses bound in full.
+"""Cleaning a designer's drafts before anything is built on them: own numbering, references that exist, bound skills.
 
-Pure functions.
-
-What a model's draft is made into before anything is built on it: numbered by us, with references that exist.
-
-Pure functions.
+Pure functions: headings first, then outlines, then steps.
 """
 
 from __future__ import annotations
@@ -19,264 +15,37 @@ from bioresearcher.offline.skill_binding import NOT_STATED
 from bioresearcher.schemas.ask_design import HeadingDraft, HeadingsDraft, LearntFrom, OutlinesDraft, ProtocolStepDraft
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import DataFile, Dataset
-from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, Relation, ReportPartRef, StepInput, StepOutput
+from bioresearcher.schemas.protocol import (
+    OutlineLine,
+    ProtocolPart,
+    ProtocolStep,
+    Relation,
+    ReportPartRef,
+    StepInput,
+    StepOutput,
+)
 from bioresearcher.schemas.skill import Skill, SkillContract, SkillParameter
 from bioresearcher.text.normalise import known_id, known_ids, plain_name, title_of
-
-MAX_STEPS = 20
-MAX_INPUTS = 30
-_COLUMNS = ("sample_column", "feature_column", "group_column", "time_column", "event_column")
-_UNSTATED = ("time_unit", "endpoint", "scale")
-"""Parameters that a data set need not state."""
-
-
-@dataclass(frozen=True)
-class StepReferences:
-    """What steps may refer to.
-
-    Attributes:
-        parts: The whole protocol's parts with their outlines, in order.
-    """
-
-    objective: Objective
-    parts: tuple[ProtocolPart, ...]
-    datasets: tuple[Dataset, ...]
-    skills: Mapping[str, Skill]
-
-    def before(self, line_id: str) -> dict[str, OutlineLine]:
-        """The lines that stand before one, by id."""
-        found: dict[str, OutlineLine] = {}
-        for line in (line for part in self.parts for line in part.outline):
-            if line.id == line_id:
-                break
-            found[line.id] = line
-        return found
-
-
-def lines_for(part: ProtocolPart, drafts: Sequence[ProtocolStepDraft]) -> tuple[OutlineLine, ...]:
-    """The part's outline; without one, a line for each step that was written, at most 20."""
-    if part.outline:
-        return part.outline
-    written = [d for d in drafts if d.action.strip()][:MAX_STEPS]
-    return tuple(OutlineLine(id=f"{part.id}.{n}", title=title_of(d.title, d.action)) for n, d in enumerate(written, 1))
-
-
-def match_steps(lines: Sequence[OutlineLine], drafts: Sequence[ProtocolStepDraft]) -> dict[str, ProtocolStepDraft]:
-    """Line id -> the step written for it: by id, and those that remain in their order.
-
-    Steps that say nothing are left out, as are those for which no line remains.
-    """
-    ids = [line.id for line in lines]
-    found: dict[str, ProtocolStepDraft] = {}
-    others = []
-    for draft in drafts:
-        if not draft.action.strip():
-            continue
-        line_id = known_id(draft.id, ids)
-        if line_id is not None and line_id not in found:
-            found[line_id] = draft
-        else:
-            others.append(draft)
-    free = [i for i in ids if i not in found]
-    return found | dict(zip(free, others, strict=False))
-
-
-def tidy_step(draft: ProtocolStepDraft, line: OutlineLine, ground: StepReferences) -> ProtocolStepDraft:
-    """The step of a line with references that exist; a vetted analysis's outputs are those of its contract."""
-    skill = line.skill or (known_id(draft.skill, ground.skills) if draft.skill else None)
-    inputs = _inputs(draft, line, ground)
-    used = (i.source.removeprefix("dataset:").split("/")[0] for i in inputs if i.source.startswith("dataset:"))
-    datasets = known_ids((*draft.datasets, *used), [d.id for d in ground.datasets])
-    return draft.model_copy(
-        update={
-            "id": line.id,
-            "title": title_of(draft.title, line.title),
-            "skill": skill,
-            "kind": "dry" if skill else draft.kind,
-            "inputs": inputs,
-            "outputs": contract_outputs(ground.skills[skill].contract) if skill else _outputs(draft, line),
-            "datasets": datasets,
-            "requirements": known_ids(draft.requirements, [r.id for r in ground.objective.requirements]),
-        }
-    )
-
-
-def contract_outputs(contract: SkillContract) -> tuple[StepOutput, ...]:
-    """A vetted analysis's outputs as a step names them."""
-    kinds = {"findings": "text"}
-    return tuple(
-        StepOutput.model_validate({"name": o.name, "kind": kinds.get(o.kind, o.kind), "description": o.description})
-        for o in contract.outputs
-    )
-
-
-def _outputs(draft: ProtocolStepDraft, line: OutlineLine) -> tuple[StepOutput, ...]:
-    """The step's outputs; one that the outline promised to other steps is there in any case."""
-    found = {plain_name(o.name): o for o in reversed(draft.outputs) if plain_name(o.name)}
-    own = {name: o.model_copy(update={"name": name}) for name, o in reversed(found.items())}
-    for name in line.outputs:
-        own.setdefault(name, StepOutput(name=name, kind="figure" if "fig" in name.casefold() else "table"))
-    return tuple(own.values())
-
-
-def _inputs(draft: ProtocolStepDraft, line: OutlineLine, ground: StepReferences) -> tuple[StepInput, ...]:
-    """Inputs with a source that exists and stands earlier, each name once."""
-    before = ground.before(line.id)
-    found: dict[str, StepInput] = {}
-    for given in draft.inputs[:MAX_INPUTS]:
-        source = source_of(given.source, before, ground.datasets)
-        name = title_of(given.name) or (source or "").rsplit("/", 1)[-1]
-        if source is not None:
-            found.setdefault(name, StepInput(name=name, source=source))
-    return tuple(found.values())
-
-
-def source_of(text: str, before: Mapping[str, OutlineLine], datasets: Sequence[Dataset]) -> str | None:
-    """The source as the protocol writes it, or None when it does not exist."""
-    kind, _, rest = text.strip().partition(":")
-    owner, _, item = rest.partition("/")
-    if kind.strip().casefold() == "given" and not rest:
-        return "given"
-    if kind.casefold() == "dataset":
-        dataset = next((d for d in datasets if d.id == known_id(owner, [d.id for d in datasets])), None)
-        file = find_file(dataset, item) if dataset else None
-        return f"dataset:{dataset.id}/{file.name}" if dataset and file else None
-    if kind.casefold() == "step":
-        line = before.get(known_id(owner, before) or "")
-        output = known_id(item, line.outputs) if line else None
-        return f"step:{line.id}/{output}" if line and output else None
-    return None
-
-
-def find_file(dataset: Dataset, named: str) -> DataFile | None:
-    """The file of a data set that is meant: by its name, else by its path or file name, else by its kind."""
-    name = known_id(named, [f.name for f in dataset.files])
-    by_name = [f for f in dataset.files if f.name == name]
-    by_path = [f for f in dataset.files if named.strip() in {f.path, re.split(r"[\\/]", f.path)[-1]}]
-    by_kind = [f for f in dataset.files if f.kind == named.strip()]
-    return next((found[0] for found in (by_name, by_path, by_kind) if len(found) == 1), None)
-
-
-def unbound(step: ProtocolStepDraft, ground: StepReferences) -> str:
-    """What a step with a vetted analysis lacks for it to be carried out as its contract asks; empty when nothing."""
-    if step.skill is None:
-        return ""
-    contract = ground.skills[step.skill].contract
-    sources = {i.name: i.source for i in step.inputs}
-    before = ground.before(step.id)
-    for given in contract.inputs:
-        source = sources.get(given.name)
-        if source is None and given.required:
-            return f"input {given.name} of {step.skill} has no source"
-        if source is not None and not _fits(source, given.kind, (given.skill, given.output), before, ground.datasets):
-            return f"input {given.name} of {step.skill} cannot be {title_of(source)}"
-    printed = {p.name: p.value for p in step.parameters}
-    for parameter in contract.parameters:
-        value = printed.get(parameter.name)
-        if value is None and _needed(parameter, step, ground.datasets):
-            return f"parameter {parameter.name} of {step.skill} is not given"
-        if value is not None and not _possible(value, parameter, step, ground.datasets):
-            return f"parameter {parameter.name} of {step.skill} cannot be {title_of(value) or 'empty'}"
-    return ""
-
-
-def _needed(parameter: SkillParameter, step: ProtocolStepDraft, datasets: Sequence[Dataset]) -> bool:
-    """Whether a step cannot do without a parameter: also the strings that mean "not known", where some are stated."""
-    if parameter.source == "missing_values":
-        columns = [c for d in datasets if d.id in step.datasets for f in d.files for c in f.columns]
-        return any(c.stated_codes for c in columns)
-    return parameter.required and parameter.source not in _UNSTATED
-
-
-def _fits(
-    source: str,
-    kind: str,
-    made_by: tuple[str | None, str | None],
-    before: Mapping[str, OutlineLine],
-    datasets: Sequence[Dataset],
-) -> bool:
-    """Whether a source is of the kind that a contract's input asks for."""
-    owner, _, item = source.partition(":")[2].partition("/")
-    if kind == "output":
-        return owner in before and (before[owner].skill, item) == made_by
-    files = [f for d in datasets if d.id == owner for f in d.files]
-    return source.startswith("dataset:") and any(f.name == item and f.kind == kind for f in files)
-
-
-def _possible(value: str, parameter: SkillParameter, step: ProtocolStepDraft, datasets: Sequence[Dataset]) -> bool:
-    """Whether a printed value can be what a contract's parameter means."""
-    if value == NOT_STATED:
-        return not parameter.required or parameter.source in _UNSTATED
-    own = [d for d in datasets if d.id in step.datasets]
-    if parameter.source in _COLUMNS:
-        return value in _columns(own)
-    if parameter.source in {"case", "control"}:
-        levels = {level for d in own for f in d.files for c in f.columns if c.role == "group" for level in c.levels}
-        return value in levels or not levels
-    if isinstance(parameter.default, bool):
-        return value.casefold() in {"true", "false", "yes", "no"}
-    if isinstance(parameter.default, int | float):
-        return _is_number(value)
-    return bool(value.strip())
-
-
-def _columns(datasets: Sequence[Dataset]) -> set[str | None]:
-    files = [f for d in datasets for f in d.files]
-    return {c.name for f in files for c in f.columns} | {n for f in files for n in (f.sample_column, f.feature_column)}
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
-def with_sources(parts: Sequence[ProtocolPart]) -> tuple[tuple[ProtocolPart, ...], tuple[str, ...]]:
-    """The parts without inputs whose maker is not there, and those inputs as `<step> (<input>)`.
-
-    Parts are written side by side, so only when all are there it shows that a step they count on could not be written.
-    """
-    made: set[str] = set()
-    lost: list[str] = []
-    found = []
-    for part in parts:
-        steps = []
-        for step in part.steps:
-            kept = tuple(i for i in step.inputs if not i.source.startswith("step:") or i.source in made)
-            lost += [f"{step.id} ({i.name})" for i in step.inputs if i not in kept]
-            made |= {f"step:{step.id}/{o.name}" for o in step.outputs}
-            steps.append(step if kept == step.inputs else step.model_copy(update={"inputs": kept}))
-        found.append(part.model_copy(update={"steps": tuple(steps)}))
-    return tuple(found), tuple(lost)
-
-
-def learnt_from(refs: Sequence[LearntFrom], known: Sequence[tuple[str, str, str]]) -> tuple[LearntFrom, ...]:
-    """The report steps that are meant, without repeats; those that were not shown are left out."""
-    found = []
-    for ref in refs:
-        paper = known_id(ref.paper_id, {p for p, _, _ in known})
-        part = known_id(ref.part_id, {n for p, n, _ in known if p == paper})
-        step = known_id(ref.step_id, {s for p, n, s in known if (p, n) == (paper, part)})
-        if paper and part and step:
-            found.append(LearntFrom(paper_id=paper, part_id=part, step_id=step))
-    return tuple(dict.fromkeys(found))
-
 
 T = TypeVar("T")
 
 MAX_PARTS = 12
-MAX_LINES = 20
+MAX_STEPS = 20
+"""Steps of a part, and lines of its outline."""
 MAX_SOURCES = 12
 MAX_OUTPUTS = 12
+MAX_INPUTS = 30
+_COLUMNS = ("sample_column", "feature_column", "group_column", "time_column", "event_column")
+_UNSTATED = ("time_unit", "endpoint", "scale")
+"""Sources of parameters that a data set need not state."""
 
 
 def tidy_headings(
     draft: HeadingsDraft, known: Collection[tuple[str, str]], max_parts: int = MAX_PARTS
 ) -> HeadingsDraft:
-    """At most `max_parts` parts with ids 1, 2, 3 …, each after those it depends on.
+    """Number at most `max_parts` parts 1, 2, 3 …, each after those it depends on.
 
-    Parts that say nothing are left out, as are references to parts that do not exist; a cycle is cut where it closes.
+    Parts without text are left out, as are references to parts that do not exist; a cycle is cut where it closes.
     """
     parts = [p for p in draft.parts if title_of(p.title, p.purpose)][:max_parts]
     place: dict[str, int] = {}
@@ -300,7 +69,7 @@ def tidy_headings(
 
 
 def _relations(part: HeadingDraft, place: Mapping[str, int], number_of: Mapping[int, int]) -> dict[int, Relation]:
-    """New number of an earlier part -> how this part stands to it."""
+    """Return new number of an earlier part -> the relation of this part to it."""
     found: dict[int, Relation] = {}
     for relation in part.relations:
         name = known_id(relation.part, place)
@@ -330,7 +99,7 @@ def _heading(
 
 
 def known_parts(refs: Sequence[ReportPartRef], known: Collection[tuple[str, str]]) -> tuple[ReportPartRef, ...]:
-    """The references to report parts that exist, without repeats."""
+    """Return the references to report parts that exist, without repeats."""
     found = []
     for ref in refs:
         paper = known_id(ref.paper_id, {p for p, _ in known})
@@ -343,16 +112,16 @@ def known_parts(refs: Sequence[ReportPartRef], known: Collection[tuple[str, str]
 def tidy_outlines(
     draft: OutlinesDraft, parts: Sequence[ProtocolPart], datasets: Collection[str], skills: Mapping[str, Skill]
 ) -> dict[str, tuple[OutlineLine, ...]]:
-    """Part id -> its lines, at most 20, with ids `<part>.1`, `<part>.2` …; parts without a line are not in it.
+    """Return part id -> its lines, at most 20, with ids `<part>.1`, `<part>.2` …, without parts that have no line.
 
-    Lines for parts that do not exist are left out, as are data sets and skills that do not. A line with a vetted
-    analysis has that analysis's outputs.
+    Lines for parts that do not exist are left out, as are data sets and skills that do not. A line with a skill has
+    the skill's outputs.
     """
     ids = [p.id for p in parts]
     found: dict[str, tuple[OutlineLine, ...]] = {}
     for outline in draft.parts:
         part_id = known_id(outline.part_id, ids)
-        lines = [line for line in outline.lines if title_of(line.title)][:MAX_LINES]
+        lines = [line for line in outline.lines if title_of(line.title)][:MAX_STEPS]
         if part_id is not None and part_id not in found and lines:
             numbered = enumerate(lines, 1)
             found[part_id] = tuple(_line(line, f"{part_id}.{n}", datasets, skills) for n, line in numbered)
@@ -372,7 +141,7 @@ def _line(line: OutlineLine, line_id: str, datasets: Collection[str], skills: Ma
 
 
 def in_order(items: Sequence[T], needs: Sequence[Collection[int]]) -> list[int]:
-    """Positions in the given order, but what an item needs right before it when it does not stand there yet.
+    """Order positions so that each item follows those it needs; otherwise the given order is kept.
 
     A cycle is cut where it closes.
     """
@@ -389,3 +158,242 @@ def in_order(items: Sequence[T], needs: Sequence[Collection[int]]) -> list[int]:
     for item in range(len(items)):
         place(item)
     return placed
+
+
+@dataclass(frozen=True)
+class StepReferences:
+    """Objects that steps may refer to.
+
+    Attributes:
+        parts: The whole protocol's parts with their outlines, in order.
+    """
+
+    objective: Objective
+    parts: tuple[ProtocolPart, ...]
+    datasets: tuple[Dataset, ...]
+    skills: Mapping[str, Skill]
+
+    def before(self, line_id: str) -> dict[str, OutlineLine]:
+        """Return the lines before one, by id."""
+        found: dict[str, OutlineLine] = {}
+        for line in (line for part in self.parts for line in part.outline):
+            if line.id == line_id:
+                break
+            found[line.id] = line
+        return found
+
+
+def lines_for(part: ProtocolPart, drafts: Sequence[ProtocolStepDraft]) -> tuple[OutlineLine, ...]:
+    """Return the part's outline; without one, a line for each step that was written, at most 20."""
+    if part.outline:
+        return part.outline
+    written = [d for d in drafts if d.action.strip()][:MAX_STEPS]
+    return tuple(OutlineLine(id=f"{part.id}.{n}", title=title_of(d.title, d.action)) for n, d in enumerate(written, 1))
+
+
+def match_steps(lines: Sequence[OutlineLine], drafts: Sequence[ProtocolStepDraft]) -> dict[str, ProtocolStepDraft]:
+    """Return line id -> the step written for it: by id, and the remaining steps in their order.
+
+    Steps without an action are left out, as are those for which no line remains.
+    """
+    ids = [line.id for line in lines]
+    found: dict[str, ProtocolStepDraft] = {}
+    others = []
+    for draft in drafts:
+        if not draft.action.strip():
+            continue
+        line_id = known_id(draft.id, ids)
+        if line_id is not None and line_id not in found:
+            found[line_id] = draft
+        else:
+            others.append(draft)
+    free = [i for i in ids if i not in found]
+    return found | dict(zip(free, others, strict=False))
+
+
+def tidy_step(draft: ProtocolStepDraft, line: OutlineLine, ground: StepReferences) -> ProtocolStepDraft:
+    """Clean the step of a line: references exist; a skill's outputs are those of its contract."""
+    skill = line.skill or (known_id(draft.skill, ground.skills) if draft.skill else None)
+    inputs = _inputs(draft, line, ground)
+    used = (i.source.removeprefix("dataset:").split("/")[0] for i in inputs if i.source.startswith("dataset:"))
+    datasets = known_ids((*draft.datasets, *used), [d.id for d in ground.datasets])
+    return draft.model_copy(
+        update={
+            "id": line.id,
+            "title": title_of(draft.title, line.title),
+            "skill": skill,
+            "kind": "dry" if skill else draft.kind,
+            "inputs": inputs,
+            "outputs": contract_outputs(ground.skills[skill].contract) if skill else _outputs(draft, line),
+            "datasets": datasets,
+            "requirements": known_ids(draft.requirements, [r.id for r in ground.objective.requirements]),
+        }
+    )
+
+
+def contract_outputs(contract: SkillContract) -> tuple[StepOutput, ...]:
+    """Return the outputs of a skill as a step names them."""
+    kinds = {"findings": "text"}
+    return tuple(
+        StepOutput.model_validate({"name": o.name, "kind": kinds.get(o.kind, o.kind), "description": o.description})
+        for o in contract.outputs
+    )
+
+
+def _outputs(draft: ProtocolStepDraft, line: OutlineLine) -> tuple[StepOutput, ...]:
+    """Return the step's outputs, with those that the outline promised to other steps."""
+    found = {plain_name(o.name): o for o in reversed(draft.outputs) if plain_name(o.name)}
+    own = {name: o.model_copy(update={"name": name}) for name, o in reversed(found.items())}
+    for name in line.outputs:
+        own.setdefault(name, StepOutput(name=name, kind="figure" if "fig" in name.casefold() else "table"))
+    return tuple(own.values())
+
+
+def _inputs(draft: ProtocolStepDraft, line: OutlineLine, ground: StepReferences) -> tuple[StepInput, ...]:
+    """Return the inputs with a source that exists earlier, each name once."""
+    before = ground.before(line.id)
+    found: dict[str, StepInput] = {}
+    for given in draft.inputs[:MAX_INPUTS]:
+        source = source_of(given.source, before, ground.datasets)
+        name = title_of(given.name) or (source or "").rsplit("/", 1)[-1]
+        if source is not None:
+            found.setdefault(name, StepInput(name=name, source=source))
+    return tuple(found.values())
+
+
+def source_of(text: str, before: Mapping[str, OutlineLine], datasets: Sequence[Dataset]) -> str | None:
+    """Return the source as the protocol writes it, or None when it does not exist."""
+    kind, _, rest = text.strip().partition(":")
+    owner, _, item = rest.partition("/")
+    if kind.strip().casefold() == "given" and not rest:
+        return "given"
+    if kind.casefold() == "dataset":
+        dataset = next((d for d in datasets if d.id == known_id(owner, [d.id for d in datasets])), None)
+        file = find_file(dataset, item) if dataset else None
+        return f"dataset:{dataset.id}/{file.name}" if dataset and file else None
+    if kind.casefold() == "step":
+        line = before.get(known_id(owner, before) or "")
+        output = known_id(item, line.outputs) if line else None
+        return f"step:{line.id}/{output}" if line and output else None
+    return None
+
+
+def line_of(step: ProtocolStep) -> OutlineLine:
+    """Return the outline line of a step as it is."""
+    outputs = tuple(o.name for o in step.outputs)
+    return OutlineLine(id=step.id, title=step.title, datasets=step.datasets, skill=step.skill, outputs=outputs)
+
+
+def find_file(dataset: Dataset, named: str) -> DataFile | None:
+    """Find a file of a data set by its name, else by its path or file name, else by its kind."""
+    name = known_id(named, [f.name for f in dataset.files])
+    by_name = [f for f in dataset.files if f.name == name]
+    by_path = [f for f in dataset.files if named.strip() in {f.path, re.split(r"[\\/]", f.path)[-1]}]
+    by_kind = [f for f in dataset.files if f.kind == named.strip()]
+    return next((found[0] for found in (by_name, by_path, by_kind) if len(found) == 1), None)
+
+
+def unbound(step: ProtocolStepDraft, ground: StepReferences) -> str:
+    """Return what a step lacks to carry out its skill as the contract demands; empty when nothing."""
+    if step.skill is None:
+        return ""
+    contract = ground.skills[step.skill].contract
+    sources = {i.name: i.source for i in step.inputs}
+    before = ground.before(step.id)
+    for given in contract.inputs:
+        source = sources.get(given.name)
+        if source is None and given.required:
+            return f"input {given.name} of {step.skill} has no source"
+        if source is not None and not _fits(source, given.kind, (given.skill, given.output), before, ground.datasets):
+            return f"input {given.name} of {step.skill} cannot be {title_of(source)}"
+    printed = {p.name: p.value for p in step.parameters}
+    for parameter in contract.parameters:
+        value = printed.get(parameter.name)
+        if value is None and _needed(parameter, step, ground.datasets):
+            return f"parameter {parameter.name} of {step.skill} is not given"
+        if value is not None and not _possible(value, parameter, step, ground.datasets):
+            return f"parameter {parameter.name} of {step.skill} cannot be {title_of(value) or 'empty'}"
+    return ""
+
+
+def _needed(parameter: SkillParameter, step: ProtocolStepDraft, datasets: Sequence[Dataset]) -> bool:
+    """Check whether a step needs a parameter: also the codes of missing values, where the data state some."""
+    if parameter.source == "missing_values":
+        columns = [c for d in datasets if d.id in step.datasets for f in d.files for c in f.columns]
+        return any(c.stated_codes for c in columns)
+    return parameter.required and parameter.source not in _UNSTATED
+
+
+def _fits(
+    source: str,
+    kind: str,
+    made_by: tuple[str | None, str | None],
+    before: Mapping[str, OutlineLine],
+    datasets: Sequence[Dataset],
+) -> bool:
+    """Check whether a source is of the kind that a contract's input demands."""
+    owner, _, item = source.partition(":")[2].partition("/")
+    if kind == "output":
+        return owner in before and (before[owner].skill, item) == made_by
+    files = [f for d in datasets if d.id == owner for f in d.files]
+    return source.startswith("dataset:") and any(f.name == item and f.kind == kind for f in files)
+
+
+def _possible(value: str, parameter: SkillParameter, step: ProtocolStepDraft, datasets: Sequence[Dataset]) -> bool:
+    """Check whether a printed value is possible for a contract's parameter."""
+    if value == NOT_STATED:
+        return not parameter.required or parameter.source in _UNSTATED
+    own = [d for d in datasets if d.id in step.datasets]
+    if parameter.source in _COLUMNS:
+        return value in _columns(own)
+    if parameter.source in {"case", "control"}:
+        levels = {level for d in own for f in d.files for c in f.columns if c.role == "group" for level in c.levels}
+        return value in levels or not levels
+    if isinstance(parameter.default, bool):
+        return value.casefold() in {"true", "false", "yes", "no"}
+    if isinstance(parameter.default, int | float):
+        return _is_number(value)
+    return bool(value.strip())
+
+
+def _columns(datasets: Sequence[Dataset]) -> set[str | None]:
+    files = [f for d in datasets for f in d.files]
+    return {c.name for f in files for c in f.columns} | {n for f in files for n in (f.sample_column, f.feature_column)}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def with_sources(parts: Sequence[ProtocolPart]) -> tuple[tuple[ProtocolPart, ...], tuple[str, ...]]:
+    """Remove inputs that no step makes; return the parts, and those inputs as `<step> (<input>)`.
+
+    Parts are written in parallel, so a step that could not be written is known only when all parts are there.
+    """
+    made: set[str] = set()
+    lost: list[str] = []
+    found = []
+    for part in parts:
+        steps = []
+        for step in part.steps:
+            kept = tuple(i for i in step.inputs if not i.source.startswith("step:") or i.source in made)
+            lost += [f"{step.id} ({i.name})" for i in step.inputs if i not in kept]
+            made |= {f"step:{step.id}/{o.name}" for o in step.outputs}
+            steps.append(step if kept == step.inputs else step.model_copy(update={"inputs": kept}))
+        found.append(part.model_copy(update={"steps": tuple(steps)}))
+    return tuple(found), tuple(lost)
+
+
+def learnt_from(refs: Sequence[LearntFrom], known: Sequence[tuple[str, str, str]]) -> tuple[LearntFrom, ...]:
+    """Return the report steps that references name, without repeats and without those that were not shown."""
+    found = []
+    for ref in refs:
+        paper = known_id(ref.paper_id, {p for p, _, _ in known})
+        part = known_id(ref.part_id, {n for p, n, _ in known if p == paper})
+        step = known_id(ref.step_id, {s for p, n, s in known if (p, n) == (paper, part)})
+        if paper and part and step:
+            found.append(LearntFrom(paper_id=paper, part_id=part, step_id=step))
+    return tuple(dict.fromkeys(found))

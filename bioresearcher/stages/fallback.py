@@ -1,4 +1,4 @@
-"""Answers that fit their schema and are still of no use: the rules answer in their place, and that is said."""
+"""Falling back to the offline rules when a model's valid answer is empty or unusable, with a note in the event log."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ NOTE_CHARS = 400
 async def ask_usable(
     caller: ModelClient, prompt: Prompt[In, Out], values: In, problem: Callable[[Out], str]
 ) -> Answer[Out]:
-    """The answer to a prompt; where `problem` finds a model's answer useless, the rules' answer.
+    """Ask a prompt; where `problem` finds a model's answer unusable, ask the rules.
 
-    `problem` says in a few words why an answer is of no use; empty when it can be used. The rules' own answers are
-    taken as they are, and so is a model's when no rules stand behind it.
+    `problem` returns in a few words why an answer is unusable; empty when it can be used. The rules' own answers are
+    taken as they are, and so is a model's when there are no rules to fall back on.
 
     Raises:
         AnswerError: The answer cannot be used, and there are no rules to answer in its place.
@@ -38,20 +38,20 @@ async def ask_usable(
 
 
 async def ask_rules(caller: ModelClient, prompt: Prompt[In, Out], values: In, said: str) -> Answer[Out] | None:
-    """The rules' answer, announced with what is said; None when no rules stand behind the model."""
+    """Ask the rules, with a note in the event log; None when there are no rules to fall back on."""
     if caller.rules is None:
         return None
-    tell(caller, prompt, said)
+    note(caller, prompt, said)
     return await ask(by_rule_only(caller), prompt, values)
 
 
 def by_rule_only(caller: ModelClient) -> ModelClient:
-    """The caller with the rules in the model's place, where rules stand behind it."""
+    """Return the client with the rules in the model's place, where there are rules."""
     return caller if caller.rules is None else replace(caller, backend=caller.rules, rules=None)
 
 
-def tell(caller: ModelClient, prompt: Prompt[In, Out], said: str) -> None:
-    """Note in the event log what was made of an answer; nothing when nothing is said."""
-    if said:
-        message = clip(f"{prompt.name}: {said}", NOTE_CHARS)
+def note(caller: ModelClient, prompt: Prompt[In, Out], text: str) -> None:
+    """Write a note on an answer into the event log; an empty text writes nothing."""
+    if text:
+        message = clip(f"{prompt.name}: {text}", NOTE_CHARS)
         caller.events.emit("note", prompt.step, "info", message, prompt=prompt.name)

@@ -1,13 +1,12 @@
-"""Forms: values as YAML that a person edits in an editor, and how that is read back.
+"""Forms: values written as YAML that a person edits, and read back.
 
-Pure functions. What stands in a form is untrusted text without line ends and marks that are not seen; what a person
-types is text, nothing is taken for a number or a date. A value that is as it was shown is taken to be unchanged, so
-that a form that was not edited changes nothing.
+Values of a form are untrusted text without line ends and invisible characters; everything a person types is text, never
+a number or a date. A value that equals the one shown is unchanged, so a form that was not edited changes nothing. Pure
+functions.
 """
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,29 +17,29 @@ from pydantic import ValidationError
 from bioresearcher.config_text import Place, YamlProblem, compose, mistake, texts
 from bioresearcher.schemas.base import Value
 from bioresearcher.text.normalise import known_id, plain_name
-from bioresearcher.text.visible import one_line
+from bioresearcher.text.visible import one_line, visible
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
     from yaml import Node
 
 V = TypeVar("V", bound=Value)
+FormValue = Any
+"""A text, list or mapping: of a value's dump, or as typed."""
 
 SHORT, WIDTH = 80, 100
-"""Characters up to which a text, list or row stands on one line, and of a line of a longer text."""
+"""Largest text, list or row on one line, and line width of longer texts, in characters."""
 MOST_CHARS = 400_000
 MARK = "#! "
-"""Begins a line that says what is wrong with the one below; not read."""
+"""Starts a line with the mistake in the line below; not read."""
 QUOTING = '# A text with ": " or " #" in it goes in quotes, or on indented lines below `field: >-`.'
 _NEW = {"new", "+", ""}
-_STRANGE = re.compile("[^\n\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-"""What YAML does not accept, or would take for the end of a line."""
 _NO_IDS: Mapping[str, Collection[str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A line that cannot be understood, and why."""
+    """A mistake in a form: line number and reason."""
 
     line: int
     text: str
@@ -58,7 +57,7 @@ class FormError(Exception):
 
 
 def write(value: Value, names: Iterable[str]) -> str:
-    """Fields of a value as YAML: long texts as blocks, short lists and rows on a line."""
+    """Write fields of a value as YAML: long texts as blocks, short lists and rows on a line."""
     import yaml
 
     shown = value.model_dump(include={*names})
@@ -67,12 +66,12 @@ def write(value: Value, names: Iterable[str]) -> str:
 
 
 def write_items(values: Iterable[Value], names: Sequence[str]) -> str:
-    """Fields of values as the items of a list, an empty line before each."""
+    """Write fields of values as the items of a list, an empty line before each."""
     return "".join("\n- " + textwrap.indent(write(value, ("id", *names)), "  ")[2:] for value in values)
 
 
-def _node(value: Any, *, inside: bool = False) -> Node:  # noqa: ANN401 - a text, list or mapping of a value's dump
-    """A node as it is shown; of the items of lists what is empty is left out."""
+def _node(value: FormValue, *, inside: bool = False) -> Node:
+    """Make the YAML node of a value; empty fields of list items are left out."""
     import yaml
 
     if isinstance(value, dict):
@@ -89,7 +88,7 @@ def _node(value: Any, *, inside: bool = False) -> Node:  # noqa: ANN401 - a text
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item of a list as it was typed, and where; without an id it is a new one."""
+    """An item of a list as it was typed, and its place; an item without an id is new."""
 
     at: Place
     id: str
@@ -100,11 +99,11 @@ class Form:
     """A form as it was typed: texts, lists and mappings, with the mistakes found in it so far.
 
     Args:
-        text: As it came from the editor.
-        known: Names of fields that may stand in it.
+        text: The editor's text.
+        known: Names of its possible fields.
 
     Attributes:
-        fields: What stands in it.
+        fields: Its values by field.
 
     Raises:
         FormError: It is too long, or cannot be read as YAML without anchors, tags and fields given twice.
@@ -113,9 +112,10 @@ class Form:
     def __init__(self, text: str, known: Sequence[str]) -> None:
         if len(text) > MOST_CHARS:
             raise FormError([Mistake(1, f"the text has {len(text):,} characters; at most {MOST_CHARS:,} are read")])
-        lines = ("" if line.startswith(MARK) else line for line in text.split("\n"))
+        # YAML does not accept invisible characters, or takes them for the end of a line
+        lines = ("" if line.startswith(MARK) else visible(line).replace("\n", " ") for line in text.split("\n"))
         try:
-            root = compose(_STRANGE.sub(" ", "\n".join(lines)), "a form", bare=True)
+            root = compose("\n".join(lines), "a form", bare=True)
             typed, self._lines = texts(root, one_line)
         except YamlProblem as problem:
             raise FormError([Mistake(problem.line, one_line(problem.message))]) from problem
@@ -124,16 +124,16 @@ class Form:
         self.fields = self._known((), typed or {}, known)
 
     def wrong(self, at: Place, text: str) -> None:
-        """Note a mistake at a place, or where what it belongs to stands."""
+        """Note a mistake at a place, or at the nearest enclosing place that has a line."""
         while at and at not in self._lines:
             at = at[:-1]
         self.mistakes.append(Mistake(self._lines.get(at, 1), one_line(text)[:400]))
 
     def done(self) -> None:
-        """Go on only without mistakes.
+        """Raise the mistakes found so far.
 
         Raises:
-            FormError: With all that was found wrong.
+            FormError: Holds all of them.
         """
         if self.mistakes:
             raise FormError(sorted(self.mistakes, key=lambda one: one.line))
@@ -148,7 +148,7 @@ class Form:
         return {name: one for name, one in typed.items() if name in known}
 
     def items(self, at: Place, typed: object, known: Sequence[str], most: int) -> list[Item]:
-        """The items of a list, each with an id that no other one has, or none; more than `most` are a mistake."""
+        """Return the items of a list, each with an id of its own, or none; more than `most` are a mistake."""
         if not isinstance(typed, list):
             if typed:
                 self.wrong(at, f"{at[-1]} must be a list: begin each item with a hyphen, as in `- id: new`")
@@ -174,14 +174,14 @@ class Form:
         new: V,
         known: Mapping[str, Collection[str]] = _NO_IDS,
     ) -> tuple[V, Mapping[str, Any]]:
-        """The value that was typed, with the fields that are not as they were shown.
+        """Return the value that was typed, and its changed fields.
 
         Args:
-            at: Where it stands.
-            typed: Its fields; of one that is left out the value stays as it is.
-            old: As it was; None when a person added it.
-            new: What one that was added is without any field.
-            known: The ids that can be given in a field.
+            at: Its place.
+            typed: Its fields; a field that is left out keeps its value.
+            old: The value before; None when a person added it.
+            new: An added value without any field.
+            known: Possible ids by field.
         """
         before = old or new
         changed = _changes(before, typed)
@@ -193,7 +193,7 @@ class Form:
             value = type(before).model_validate(given)
         except ValidationError as error:
             for one in error.errors(include_url=False):
-                self.wrong((*at, *one["loc"]), _said(type(before), one, typed))
+                self.wrong((*at, *one["loc"]), _mistake_in(type(before), one, typed))
             return before, {}
         for name in (n for n in changed if isinstance(getattr(value, n), tuple)):
             for n, one in enumerate(getattr(value, name)):
@@ -203,14 +203,14 @@ class Form:
         return value.model_copy(update=ids), changed
 
     def _check_name(self, at: Place, name: str) -> None:
-        """Note what has no name, and outputs that other steps could not refer to."""
+        """Note a missing name, and an output's name that other steps could not refer to."""
         if not name:
             self.wrong(at, "it has no name")
         elif "outputs" in at and plain_name(name) != name:
             self.wrong(at, f"“{name[:60]}” is no short name; use letters, digits and _")
 
     def _ids(self, at: Place, words: tuple[str, ...] | str | None, known: Collection[str]) -> object:
-        """The ids that are meant, without repeats; one that is not known is a mistake."""
+        """Return the ids that words name, without repeats; an unknown one is a mistake."""
         found = dict[str, None]()
         for n, word in enumerate((words,) if isinstance(words, str) else words or ()):
             one = known_id(word, known)
@@ -221,8 +221,8 @@ class Form:
         return tuple(found) if isinstance(words, tuple) else next(iter(found), None)
 
 
-def _said(kind: type[Value], error: ErrorDetails, typed: Mapping[str, Any]) -> str:
-    """Describe what is wrong with a field; for one that a row does not have, those that it has."""
+def _mistake_in(kind: type[Value], error: ErrorDetails, typed: Mapping[str, Any]) -> str:
+    """Describe the mistake in a field; for a field that a row does not have, list its fields."""
     if error["type"] != "extra_forbidden":
         return mistake(error, typed, ())
     (row, *_) = get_args(kind.model_fields[str(error["loc"][0])].annotation)
@@ -230,7 +230,7 @@ def _said(kind: type[Value], error: ErrorDetails, typed: Mapping[str, Any]) -> s
 
 
 def _changes(before: Value, typed: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that are not as they were shown; of a list, the items that are as they were shown are the old ones."""
+    """Return the fields that differ from those shown; equal items of a list are the old objects."""
     found = {}
     for name, value in typed.items():
         old, field = getattr(before, name), type(before).model_fields[name]
@@ -246,8 +246,8 @@ def _changes(before: Value, typed: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _shown(value: Any) -> Any:  # noqa: ANN401 - anything that stands in a form
-    """A value as it can be compared with what was typed; what is empty is the same as what is not there."""
+def _shown(value: FormValue) -> FormValue:
+    """Return a value in the form that can be compared with a typed one; empty equals absent."""
     if isinstance(value, Value | dict):
         return {name: one for name, one in ((n, _shown(v)) for n, v in dict(value).items()) if one}
     return [_shown(one) for one in value] or "" if isinstance(value, tuple | list) else one_line(value or "")

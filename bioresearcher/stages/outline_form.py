@@ -1,6 +1,6 @@
-"""Headings and outlines as forms, how they are read back, and what is left of them when something is dropped.
+"""Headings and outlines as forms: written, read back, and reduced when parts or steps are dropped.
 
-Parts and lines are numbered anew by their places; what refers to them follows. Pure functions.
+Parts and lines are numbered anew by their places, and references to them follow. Pure functions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from bioresearcher.schemas.ask_design import HeadingDraft, HeadingsDraft
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart
 from bioresearcher.schemas.skill import Skill
-from bioresearcher.stages.draft_cleanup import MAX_LINES
+from bioresearcher.stages.design import parts_of
+from bioresearcher.stages.draft_cleanup import MAX_STEPS
 from bioresearcher.stages.forms import QUOTING, Form, FormError, Item, Mistake, write, write_items
 from bioresearcher.text.visible import one_line
 
@@ -27,7 +28,7 @@ _HEADING_NOTE = f"""\
 _OUTLINE_NOTE = f"""\
 # The steps of each part. Edit, move, add or delete them, save and close; close without a change to keep them.
 # A new step has `id: new`; steps are numbered anew by their places. The titles of parts are settled.
-# skill: a vetted analysis, whose outputs are fixed; outputs: short names that other steps can refer to.
+# skill: its outputs are fixed; outputs: short names that other steps can refer to.
 {QUOTING}
 
 """
@@ -46,9 +47,8 @@ class Headings:
 
     @classmethod
     def of(cls, draft: HeadingsDraft) -> Headings:
-        """A draft's headings."""
-        parts = (ProtocolPart(**{n: getattr(p, n) for n in HeadingDraft.model_fields}) for p in draft.parts)
-        return cls(draft.title, draft.summary, tuple(parts))
+        """Return the headings of a draft."""
+        return cls(draft.title, draft.summary, parts_of(draft))
 
     @property
     def draft(self) -> HeadingsDraft:
@@ -58,17 +58,17 @@ class Headings:
 
 
 def headings_form(headings: Headings) -> str:
-    """The headings as a person edits them."""
+    """Write the headings as a form."""
     return f"{_HEADING_NOTE}{write(headings.draft, _TOP)}parts:\n{write_items(headings.parts, _HEADING)}"
 
 
 def read_headings(text: str, before: Headings, max_parts: int) -> Headings:
-    """The headings as they were written, numbered anew; `before` itself when nothing was changed.
+    """Read the headings of a form, numbered anew; `before` itself when nothing was changed.
 
-    What a form does not show (relations, what a part learns from) stays with the part of the same id.
+    Fields that a form does not show (relations, sources) stay with the part of the same id.
 
     Raises:
-        FormError: With all that is wrong.
+        FormError: Holds all mistakes.
     """
     form = Form(text, (*_TOP, "parts"))
     items = form.items(("parts",), form.fields.pop("parts", ""), _HEADING, max_parts)
@@ -96,7 +96,7 @@ def _part(form: Form, item: Item, name: str, old: ProtocolPart | None, above: Se
 
 
 def outlines_form(parts: Parts) -> str:
-    """The outlines of all parts as a person edits them."""
+    """Write the outlines of all parts as a form."""
     found = f"{_OUTLINE_NOTE}parts:\n"
     for part in parts:
         name, _, _ = write(part, ("id",)).partition("\n")
@@ -106,18 +106,19 @@ def outlines_form(parts: Parts) -> str:
 
 
 def read_outlines(text: str, before: Parts, datasets: Sequence[str], skills: Mapping[str, Skill]) -> Parts:
-    """The parts with their outlines as they were written; the same object when nothing was changed.
+    """Read the outlines of a form into the parts; the same object when nothing was changed.
 
     Raises:
-        FormError: With all that is wrong.
+        FormError: Holds all mistakes.
     """
     form = Form(text, ("parts",))
     old = {line.id: line for part in before for line in part.outline}
     found: dict[str, tuple[OutlineLine, ...]] = {p.id: () for p in before}
     for part in form.items(("parts",), form.fields.get("parts"), ("steps",), len(before)):
         if part.id not in found:
-            form.wrong((*part.at, "id"), f"there is no part {part.id[:40] or 'new'}; there is {_list([*found])}")
-        items = form.items((*part.at, "steps"), part.fields.get("steps"), _LINE, MAX_LINES)
+            there = ", ".join(found) or "none"
+            form.wrong((*part.at, "id"), f"there is no part {part.id[:40] or 'new'}; there is {there}")
+        items = form.items((*part.at, "steps"), part.fields.get("steps"), _LINE, MAX_STEPS)
         found[part.id] = tuple(_line(form, item, old, datasets, skills) for item in items)
     for part_id in (p.id for p in before if not found[p.id]):
         form.wrong(("parts",), f"part {part_id} has no step left; to be rid of it: drop {part_id}")
@@ -138,22 +139,17 @@ def _line(
     return line.model_copy(update={"outputs": tuple(dict.fromkeys(line.outputs))}) if "outputs" in changed else line
 
 
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names) or "none"
-
-
 def without(parts: Parts, names: Sequence[str]) -> Parts:
-    """The parts without some of them (`2`) or without some lines (`2.3`), numbered anew.
+    """Drop some parts (`2`) or lines (`2.3`) and number the rest anew.
 
     Raises:
-        FormError: One of them is not there, or nothing would be left.
+        FormError: One of them does not exist, or nothing would be left.
     """
     there = {p.id for p in parts} | {line.id for p in parts for line in p.outline}
     unknown = [n for n in names if n not in there]
     if unknown:
-        raise FormError(
-            [Mistake(0, f"there is no {one_line(unknown[0])[:40]}; there is {_list(sorted(there, key=_place))}")]
-        )
+        known = ", ".join(sorted(there, key=lambda name: [int(n) for n in name.split(".") if n.isdigit()])) or "none"
+        raise FormError([Mistake(0, f"there is no {one_line(unknown[0])[:40]}; there is {known}")])
     kept = [
         p.model_copy(update={"outline": tuple(o for o in p.outline if o.id not in names)}) if p.outline else p
         for p in parts
@@ -163,32 +159,20 @@ def without(parts: Parts, names: Sequence[str]) -> Parts:
         raise FormError([Mistake(0, "this would leave no part")])
     bare = [p.id for p in kept if not p.outline and any(q.id == p.id and q.outline for q in parts)]
     if bare:
-        raise FormError(
-            [Mistake(0, f"this would leave part {bare[0]} without a step; to be rid of it: drop {bare[0]}")]
-        )
+        said = f"this would leave part {bare[0]} without a step; to be rid of it: drop {bare[0]}"
+        raise FormError([Mistake(0, said)])
     return renumbered(kept)
 
 
-def _place(name: str) -> tuple[int, ...]:
-    return tuple(int(n) for n in name.split(".") if n.isdigit())
-
-
 def renumbered(parts: Sequence[ProtocolPart]) -> Parts:
-    """Parts 1, 2, 3 … and their lines 1.1, 1.2 …; references to parts follow, those to parts that are gone go."""
+    """Number parts 1, 2, 3 … and lines 1.1, 1.2 …; references to parts follow, those to dropped parts are removed."""
     number = {p.id: str(n) for n, p in enumerate(parts, 1)}
-    return tuple(_renumbered(p, number) for p in parts)
 
+    def one(part: ProtocolPart) -> ProtocolPart:
+        new = number[part.id]
+        needs = tuple(number[d] for d in part.depends_on if d in number)
+        relations = tuple(r.model_copy(update={"part": number[r.part]}) for r in part.relations if r.part in number)
+        lines = tuple(line.model_copy(update={"id": f"{new}.{n}"}) for n, line in enumerate(part.outline, 1))
+        return part.model_copy(update={"id": new, "depends_on": needs, "relations": relations, "outline": lines})
 
-def _renumbered(part: ProtocolPart, number: Mapping[str, str]) -> ProtocolPart:
-    new = number[part.id]
-    needs = tuple(number[d] for d in part.depends_on if d in number)
-    relations = (r for r in part.relations if r.part in number)
-    lines = (line.model_copy(update={"id": f"{new}.{n}"}) for n, line in enumerate(part.outline, 1))
-    return part.model_copy(
-        update={
-            "id": new,
-            "depends_on": needs,
-            "relations": tuple(r.model_copy(update={"part": number[r.part]}) for r in relations),
-            "outline": tuple(lines),
-        }
-    )
+    return tuple(map(one, parts))

@@ -1,7 +1,4 @@
-"""A part of the protocol as a form, and how it is read back: ids stay, what was not touched stays as it is.
-
-Pure functions.
-"""
+"""A part of the protocol as a form, written and read back: ids and untouched values stay. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from typing import get_args
 from bioresearcher.config_text import Place
 from bioresearcher.offline.comment import as_draft
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, ProtocolStep, StepInput, StepOutput
-from bioresearcher.stages.draft_cleanup import MAX_STEPS, StepReferences, source_of, unbound
+from bioresearcher.stages.draft_cleanup import MAX_STEPS, StepReferences, line_of, source_of, unbound
 from bioresearcher.stages.forms import QUOTING, Form, Item, write, write_items
 from bioresearcher.stages.revise_rules import next_step_id
 
@@ -24,32 +21,31 @@ NOTE = (
     "# object: what the step works on; acceptance: how to tell that it succeeded; requirements: ids it helps to meet",
     "# parameters: name, value, unit; inputs: name, source (given, dataset:ID/FILE or step:2.1/OUTPUT)",
     "# outputs: name, kind ({kinds}), description",
-    "# skill: the vetted analysis that carries the step out, which settles its outputs",
+    "# skill: the skill that carries the step out, which settles its outputs",
 )
 FIELDS = (
-    "title", "kind", "object", "action", "rationale", "parameters", "inputs", "outputs", "datasets", "software",
-    "acceptance", "requirements", "skill",
-)  # fmt: skip
+    "title kind object action rationale parameters inputs outputs datasets software acceptance requirements skill"
+).split()
 """Fields of a step that a person may change."""
 _PART = ("title", "purpose")
 
 
 def part_form(part: ProtocolPart) -> str:
-    """The part as a person edits it."""
+    """Write a part as a form."""
     notes = "".join(f"{note.format(id=part.id, kinds=', '.join(KINDS))}\n" for note in NOTE)
     return f"{notes}\n{write(part, _PART)}steps:\n{write_items(part.steps, FIELDS)}"
 
 
 def read_part(text: str, part: ProtocolPart, ground: StepReferences) -> ProtocolPart:
-    """The part as it was written; steps that were changed are a person's, all others the same objects.
+    """Read a part from a form; changed steps get the origin `human`, all others are the same objects.
 
     Args:
-        text: The form as it came from the editor.
-        part: The part as it was.
-        ground: The whole protocol, whose lines stand for its steps as they are, and what steps may refer to.
+        text: The editor's text.
+        part: The part before.
+        ground: The whole protocol, its present steps as lines, and the objects that steps may refer to.
 
     Raises:
-        FormError: With all that cannot be read or refers to what does not exist.
+        FormError: Holds all mistakes and all references to objects that do not exist.
     """
     form = Form(text, (*_PART, "steps"))
     items = form.items(("steps",), form.fields.pop("steps", ""), FIELDS, MAX_STEPS)
@@ -62,7 +58,7 @@ def read_part(text: str, part: ProtocolPart, ground: StepReferences) -> Protocol
 
 
 def _outline(part: ProtocolPart, steps: Sequence[ProtocolStep]) -> tuple[OutlineLine, ...]:
-    """The part's outline, where it has one: a line for each step that was written, none for those that are gone."""
+    """Update the part's outline, where it has one: lines of changed and new steps, none of dropped ones."""
     old = {s.id: s for s in part.steps}
     written = {s.id: line_of(s) for s in steps if old.get(s.id) is not s}
     gone = old.keys() - {s.id for s in steps}
@@ -87,7 +83,7 @@ class _Steps:
             self._before |= {line.id: line for line in other.outline}
 
     def read(self, items: Sequence[Item]) -> tuple[ProtocolStep, ...]:
-        """The steps; those of which something is wrong are noted."""
+        """Read the steps, and note the mistakes in them."""
         old = {s.id: s for s in self._part.steps}
         found = []
         for item in items:
@@ -120,7 +116,7 @@ class _Steps:
         return next_step_id(self._part.model_copy(update={"outline": (*self._part.outline, *lines)}))
 
     def _inputs(self, at: Place, step: ProtocolStep, old: ProtocolStep | None) -> Iterator[StepInput]:
-        """The inputs with sources as the protocol writes them; a source that is not there is noted."""
+        """Yield the inputs with sources as the protocol writes them; a source that does not exist is noted."""
         for n, one in enumerate(step.inputs):
             untouched = old is not None and one in old.inputs
             source = one.source if untouched else source_of(one.source, self._before, self._ground.datasets)
@@ -147,9 +143,3 @@ class _Steps:
         was = unbound(as_draft(old), ground) if old is not None and old.skill else ""
         now = unbound(as_draft(step), ground)
         return f"{now}; correct it, or empty the field skill" if now and now != was else ""
-
-
-def line_of(step: ProtocolStep) -> OutlineLine:
-    """The line that stands for a step as it is."""
-    outputs = tuple(o.name for o in step.outputs)
-    return OutlineLine(id=step.id, title=step.title, datasets=step.datasets, skill=step.skill, outputs=outputs)

@@ -1,7 +1,4 @@
-"""Programming: tasks from the protocol, code for each, runs, repairs, and a verified outcome.
-
-Which vetted analyses a programmer is shown as examples, and how much of each.
-"""
+"""Programming: tasks from the protocol, code for each, runs, repairs, a verified outcome; skills as examples."""
 
 from __future__ import annotations
 
@@ -36,7 +33,7 @@ from bioresearcher.schemas.execution import DryLabTask, Limits, Outcome, TaskCod
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.skills import shared_modules
-from bioresearcher.stages.fallback import tell
+from bioresearcher.stages.fallback import note
 from bioresearcher.stages.prompts import EXTRACT_TASKS, REPAIR_CODE, WRITE_CODE
 from bioresearcher.stages.tasks import Extracted, accept_tasks
 from bioresearcher.text.normalise import known_id
@@ -44,17 +41,17 @@ from bioresearcher.text.words import overlap, words
 
 EXAMPLES: Final = 3
 BUDGET_CHARS: Final = 20_000
-"""Characters of instructions and code of all examples together; what goes beyond is shown in outline."""
+"""Most characters of instructions and code shown whole in all examples; the others are shown in outline."""
 
 _OUTLINE_LINES: Final = 40
 
 
 def examples_for(task: DryLabTask, skills: Mapping[str, Skill]) -> tuple[SkillExample, ...]:
-    """The task's own vetted analysis, then those in its language that share most words with it; at most three.
+    """Return the task's own skill, then those in its language that share most words with it; at most three.
 
-    The first is shown whole if it fits into `BUDGET_CHARS`; a further one too, where the task has no analysis of its
-    own. The others are shown in outline: imports, functions with what they do, and the steps of `main`. Where none
-    shares a word, the shortest shows how things are done.
+    The first is shown whole if it fits into `BUDGET_CHARS`; a further one too, where the task has no skill of its own.
+    The others are shown in outline: imports, functions with their purpose, and the steps of `main`. Where none shares
+    a word, the shortest is the example.
     """
     own = skills.get(task.skill or "")
     wanted = words(f"{task.title} {task.goal} {' '.join(f'{o.name} {o.description}' for o in task.outputs)}")
@@ -87,7 +84,7 @@ def _example(skill: Skill, whole: bool) -> SkillExample:
 
 
 def outline(code: str, language: str) -> str:
-    """A script's imports, the heads of its functions with their first words, and `main`; else its first lines."""
+    """Outline a script: imports, heads of functions with their first lines, and `main`; else its first lines."""
     try:
         body = ast.parse(code).body if language == "python" else []
     except (SyntaxError, ValueError):
@@ -99,7 +96,7 @@ def outline(code: str, language: str) -> str:
 
 
 def _head(node: ast.stmt) -> str:
-    """One statement of a script in its outline; empty for what is left out."""
+    """Return one statement as it is in an outline; empty when it is left out."""
     if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module != "__future__"):
         return ast.unparse(node)
     if not isinstance(node, ast.FunctionDef):
@@ -113,15 +110,15 @@ def _head(node: ast.stmt) -> str:
 FINAL = (Outcome.VERIFIED, Outcome.BLOCKED)
 """Outcomes that no repair can improve."""
 _VETTED = re.compile(r"#?\s*vetted(?:\s+analysis)?\s*:\s*([\w -]+)", re.IGNORECASE)
-"""How an answer takes a vetted analysis as it is, without writing out its code."""
+"""An answer that takes a skill as it is, without writing out its code."""
 
 
 async def extract_tasks(
     caller: ModelClient, protocol: Protocol, datasets: tuple[Dataset, ...], skills: Mapping[str, Skill]
 ) -> Extracted:
-    """The dry-lab tasks in an order in which they can run, and those that had to be refused with the reason.
+    """Extract the dry-lab tasks in an order in which they can run, and those refused with the reason.
 
-    A model is asked only when there is a dry step that no vetted analysis carries out.
+    A model is asked only when there is a dry step that no skill carries out.
     """
     briefs = tuple(SkillBrief(name=s.name, description=s.description, contract=s.contract) for s in skills.values())
     values = ExtractTasksInput(protocol=protocol, datasets=datasets, skills=briefs)
@@ -134,7 +131,7 @@ async def extract_tasks(
 
 @dataclass(frozen=True)
 class Workbench:
-    """What a task is worked on with."""
+    """Material and tools for programming tasks."""
 
     tasks_dir: Path
     datasets: Mapping[str, Dataset]
@@ -144,7 +141,7 @@ class Workbench:
     limits: Limits
 
     def input_paths(self, task: DryLabTask) -> dict[str, Path]:
-        """Name -> the real file; a file that is not there is left for the attempt to report."""
+        """Return input name -> its file; a missing file is reported by the attempt."""
         paths = {}
         for given in task.inputs:
             if given.dataset is not None:
@@ -159,10 +156,10 @@ class Workbench:
 
 
 async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) -> TaskRecord:
-    """Write code, run it, repair it; the record of the best attempt, whose outputs are in the task's folder.
+    """Write code, run it, repair it; return the record of the best attempt, whose outputs are in the task's folder.
 
-    When a model's code does not do and a vetted analysis carries out the task, that analysis's own code is the last
-    attempt. A task for which no code can be had is a record that says why.
+    When a model's code fails and a skill carries out the task, the skill's own code is the last attempt. The record of
+    a task without any code gives the reason.
     """
     folder = bench.tasks_dir / task.id
     inputs = bench.input_paths(task)
@@ -199,11 +196,11 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
             break
         tried.add(repaired.code)
         code = repaired
-    vetted = vetted_code(bench, task)
-    if vetted is not None and not any(r.verified or r.attempt.skill == task.skill for r in results):
-        said = "no code of the model did what it must" if results else why
-        tell(caller, WRITE_CODE, f"{task.id}: {said}; the vetted analysis's own code is tried")
-        await attempt(vetted)
+    own = skill_code(bench, task)
+    if own is not None and not any(r.verified or r.attempt.skill == task.skill for r in results):
+        said = "no code of the model passed" if results else why
+        note(caller, WRITE_CODE, f"{task.id}: {said}; the skill's own code is tried")
+        await attempt(own)
     best = best_result(results)
     if best is None:
         return _unworked(task, Outcome.NOT_RUN, why)
@@ -212,7 +209,7 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
 
 
 async def _described(bench: Workbench, task: DryLabTask, inputs: Mapping[str, Path]) -> str:
-    """What the inputs hold, and what earlier tasks say of those that they made."""
+    """Describe the inputs, with the earlier tasks' descriptions of those that they made."""
     notes = []
     for given in task.inputs:
         maker = bench.tasks.get(given.task or "")
@@ -227,13 +224,13 @@ def _unworked(task: DryLabTask, outcome: Outcome, message: str) -> TaskRecord:
 
 
 def not_run(task: DryLabTask, why: str) -> TaskRecord:
-    """The record of a task that was not run."""
+    """Make the record of a task that was not run."""
     return _unworked(task, Outcome.NOT_RUN, why)
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """What does not change over the questions about one task."""
+    """The values that all questions about one task share."""
 
     task: DryLabTask
     schemas: str
@@ -256,7 +253,7 @@ async def _first_code(caller: ModelClient, bench: Workbench, asked: _Asked) -> T
 async def _repaired(
     caller: ModelClient, bench: Workbench, asked: _Asked, code: TaskCode, results: list[AttemptResult]
 ) -> TaskCode:
-    """Another version, by another way after two failures of one class; the same one when there is no answer."""
+    """Ask for a repair, by another way after two failures of one class; the same code when there is no answer."""
     last = results[-1].attempt
     values = RepairCodeInput(
         task=asked.task,
@@ -276,26 +273,26 @@ async def _repaired(
 
 
 def _task_code(bench: Workbench, task: DryLabTask, answer: Answer[CodeDraft]) -> TaskCode:
-    """The script with its helper modules; a script equal to the skill's, or its name, is recorded as the skill's."""
+    """Add helper modules to a script; one that equals or names the task's skill is recorded as the skill's."""
     draft, skill = answer.value, bench.skills.get(task.skill or "")
     named = _VETTED.fullmatch(draft.code.strip())
     if skill is not None and (draft.code == skill.code or (named and known_id(named[1], [skill.name]))):
-        vetted = vetted_code(bench, task)
-        if vetted is not None:
-            return vetted.model_copy(update={"note": draft.note})
+        own = skill_code(bench, task)
+        if own is not None:
+            return own.model_copy(update={"note": draft.note})
     return TaskCode(
         code="" if named else draft.code,
         support=skill.support if skill is not None else shared_modules(bench.skills, task.language),
         origin=answer.origin,
-        note=draft.note or ("it names a vetted analysis that does not carry out this task" if named else ""),
+        note=draft.note or ("it names a skill that does not carry out this task" if named else ""),
     )
 
 
-def vetted_code(bench: Workbench, task: DryLabTask) -> TaskCode | None:
-    """The code of the vetted analysis that carries out a task, unchanged; None when there is none."""
+def skill_code(bench: Workbench, task: DryLabTask) -> TaskCode | None:
+    """Return the code of the skill that carries out a task, unchanged; None when there is none."""
     skill = bench.skills.get(task.skill or "")
     if skill is None:
         return None
     origin: Origin = "offline" if skill.source == "shipped" else "human"
-    note = f"The vetted analysis {skill.name}."
+    note = f"The skill {skill.name}."
     return TaskCode(code=skill.code, support=skill.support, origin=origin, skill=skill.name, note=note)

@@ -1,85 +1,37 @@
-"""Every step of the pipeline that asks a model: its prompt, its values, its answer."""
+"""Prompts of all steps that ask a model, each with the classes of its values and of its answer."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from bioresearcher.prompts import Prompt
-from bioresearcher.schemas.ask_design import (
-    ChoosePartsInput,
-    DesignHeadingsInput,
-    DesignOutlinesInput,
-    HeadingsDraft,
-    OutlinesDraft,
-    PartsChosen,
-    RevisedPart,
-    RevisePartInput,
-    StepsDraft,
-    WriteStepsInput,
-)
-from bioresearcher.schemas.ask_literature import (
-    AnswerDraft,
-    AnswerQuestionInput,
-    DatasetAnswers,
-    JudgeDatasetInput,
-    JudgeReferabilityInput,
-    OutlinePaperInput,
-    PaperOutline,
-    PartDraft,
-    PlanQueriesInput,
-    ReferabilityDraft,
-    ReportPartInput,
-    ScreenPaperInput,
-)
-from bioresearcher.schemas.ask_program import (
-    CodeDraft,
-    ExtractTasksInput,
-    ProtocolScores,
-    RepairCodeInput,
-    ReviewDraftInput,
-    ScoreProtocolInput,
-    TasksDraft,
-    WriteCodeInput,
-)
+from bioresearcher.schemas import ask_design as design
+from bioresearcher.schemas import ask_literature as literature
+from bioresearcher.schemas import ask_program as program
 from bioresearcher.schemas.paper import PaperAnswers, QueryPlan
 from bioresearcher.schemas.review import DraftJudgement
 
-PLAN_QUERIES = Prompt("search/plan_queries", PlanQueriesInput, QueryPlan)
-SCREEN_PAPER = Prompt("search/screen_paper", ScreenPaperInput, PaperAnswers)
-JUDGE_DATASET = Prompt("search/judge_dataset", JudgeDatasetInput, DatasetAnswers)
-OUTLINE_PAPER = Prompt("literature/outline_paper", OutlinePaperInput, PaperOutline)
-REPORT_PART = Prompt("literature/report_part", ReportPartInput, PartDraft)
-JUDGE_REFERABILITY = Prompt("literature/judge_referability", JudgeReferabilityInput, ReferabilityDraft)
-ANSWER_QUESTION = Prompt("literature/answer_question", AnswerQuestionInput, AnswerDraft)
-DESIGN_HEADINGS = Prompt("designer/design_headings", DesignHeadingsInput, HeadingsDraft)
-DESIGN_OUTLINES = Prompt("designer/design_outlines", DesignOutlinesInput, OutlinesDraft)
-WRITE_STEPS = Prompt("designer/write_steps", WriteStepsInput, StepsDraft)
-CHOOSE_PARTS = Prompt("designer/choose_parts", ChoosePartsInput, PartsChosen)
-REVISE_PART = Prompt("designer/revise_part", RevisePartInput, RevisedPart)
-EXTRACT_TASKS = Prompt("programmer/extract_tasks", ExtractTasksInput, TasksDraft)
-WRITE_CODE = Prompt("programmer/write_code", WriteCodeInput, CodeDraft)
-REPAIR_CODE = Prompt("programmer/repair_code", RepairCodeInput, CodeDraft)
-REVIEW_DRAFT = Prompt("reviewer/review_draft", ReviewDraftInput, DraftJudgement)
-SCORE_PROTOCOL = Prompt("reviewer/score_protocol", ScoreProtocolInput, ProtocolScores)
-
-ALL: tuple[Prompt[Any, Any], ...] = (
-    PLAN_QUERIES,
-    SCREEN_PAPER,
-    JUDGE_DATASET,
-    OUTLINE_PAPER,
-    REPORT_PART,
-    JUDGE_REFERABILITY,
-    ANSWER_QUESTION,
-    DESIGN_HEADINGS,
-    DESIGN_OUTLINES,
-    WRITE_STEPS,
-    CHOOSE_PARTS,
-    REVISE_PART,
-    EXTRACT_TASKS,
-    WRITE_CODE,
-    REPAIR_CODE,
-    REVIEW_DRAFT,
-    SCORE_PROTOCOL,
+PLAN_QUERIES = Prompt("search/plan_queries", literature.PlanQueriesInput, QueryPlan)
+SCREEN_PAPER = Prompt("search/screen_paper", literature.ScreenPaperInput, PaperAnswers)
+JUDGE_DATASET = Prompt("search/judge_dataset", literature.JudgeDatasetInput, literature.DatasetAnswers)
+OUTLINE_PAPER = Prompt("literature/outline_paper", literature.OutlinePaperInput, literature.PaperOutline)
+REPORT_PART = Prompt("literature/report_part", literature.ReportPartInput, literature.PartDraft)
+JUDGE_REFERABILITY = Prompt(
+    "literature/judge_referability", literature.JudgeReferabilityInput, literature.ReferabilityDraft
 )
+ANSWER_QUESTION = Prompt("literature/answer_question", literature.AnswerQuestionInput, literature.AnswerDraft)
+DESIGN_HEADINGS = Prompt("designer/design_headings", design.DesignHeadingsInput, design.HeadingsDraft)
+DESIGN_OUTLINES = Prompt("designer/design_outlines", design.DesignOutlinesInput, design.OutlinesDraft)
+WRITE_STEPS = Prompt("designer/write_steps", design.WriteStepsInput, design.StepsDraft)
+CHOOSE_PARTS = Prompt("designer/choose_parts", design.ChoosePartsInput, design.PartsChosen)
+REVISE_PART = Prompt("designer/revise_part", design.RevisePartInput, design.RevisedPart)
+EXTRACT_TASKS = Prompt("programmer/extract_tasks", program.ExtractTasksInput, program.TasksDraft)
+WRITE_CODE = Prompt("programmer/write_code", program.WriteCodeInput, program.CodeDraft)
+REPAIR_CODE = Prompt("programmer/repair_code", program.RepairCodeInput, program.CodeDraft)
+REVIEW_DRAFT = Prompt("reviewer/review_draft", program.ReviewDraftInput, DraftJudgement)
+SCORE_PROTOCOL = Prompt("reviewer/score_protocol", program.ScoreProtocolInput, program.ProtocolScores)
+
+ALL: tuple[Prompt[Any, Any], ...] = tuple(value for value in vars().values() if isinstance(value, Prompt))
+"""All of the above, in this order."""
 ON_REQUEST: tuple[Prompt[Any, Any], ...] = (CHOOSE_PARTS, REVISE_PART, ANSWER_QUESTION)
-"""Those that are asked only when a person comments on the protocol or has a question; no run has them by itself."""
+"""Prompts used only when a person comments on the protocol or asks a question."""

@@ -1,13 +1,9 @@
-"""What the rules find in a step's quotes, put beside what the reader said of it.
+"""Checks of statements against the quotes they rest on: what the quotes state more, and what they do not support.
 
-Added are accessions, software with versions, numbers, tests, cohort sizes and gene symbols that stand in the step's own
-quotes; a version is added when the paper states exactly one for that software. Numbers that the step gives and its
-quotes do not hold are named, not removed.
-
-Whether a sentence says no more than the quotes it stands on. Pure functions.
-
-A quote that was found proves nothing of a sentence that says something else. These checks are lines of defence, not an
-understanding: they see numbers, names, words, negations and directions.
+A step of a paper report gains the accessions, software with versions, numbers, tests, cohort sizes and gene symbols of
+its own quotes (a version also when the paper states exactly one for that software); its numbers that no quote holds
+are listed, not removed. A located quote proves nothing for a sentence that states something else, so sentences are
+compared with their quotes: numbers, names, words, negations and directions, without any understanding. Pure functions.
 """
 
 from __future__ import annotations
@@ -18,7 +14,7 @@ from typing import Final
 
 from bioresearcher.papers.mining import MinedFact, labels, mined_of, parameters
 from bioresearcher.retrieval.bm25 import terms
-from bioresearcher.schemas.paper_report import Mention, Parameter, ReportPart, ReportStep
+from bioresearcher.schemas.paper_report import Mention, ReportPart, ReportStep
 
 _NUMBER: Final = re.compile(r"(?<!\w)(?<!\d[.,])(?<!\w[-‐‑])\d+(?:[.,]\d+)*")
 _THOUSANDS: Final = re.compile(r"(?<=\d)[, ](?=\d{3}(?!\d))")
@@ -31,113 +27,6 @@ _WORDS: Final = {
     )
 }
 _SPELT: Final = re.compile(r"\b(?:" + "|".join(_WORDS) + r")\b", re.IGNORECASE)
-
-
-def complete(step: ReportStep, versions: dict[str, str]) -> ReportStep:
-    """The step with what its quotes state; `versions` are those the paper states, by the software's name in small."""
-    quoted = [find for evidence in step.evidence for find in mined_of(evidence.text)]
-    stated = [f for r in step.results for e in r.evidence for f in mined_of(e.text)]
-    accessions = labels(quoted, "accession")
-    return step.model_copy(
-        update={
-            "datasets": _joined(step.datasets, accessions),
-            "software": _software(step.software, quoted, versions),
-            "parameters": _parameters(step.parameters, quoted),
-            "genes": labels([*quoted, *stated], "gene"),
-            "tests": labels(quoted, "test"),
-            "cohorts": tuple(dict.fromkeys(_size(f) for f in quoted if f.kind == "cohort")),
-            "unquoted": unquoted(step),
-        }
-    )
-
-
-def unquoted(step: ReportStep) -> tuple[str, ...]:
-    """Numbers in a step's action, details and parameters that stand in none of its quotes; spelt-out ones count."""
-    quotes = [e.text for e in step.evidence] + [e.text for r in step.results for e in r.evidence]
-    said = [_NUMBERING.sub(" ", step.action), _NUMBERING.sub(" ", step.details), *(p.value for p in step.parameters)]
-    return missing_numbers(said, quotes)
-
-
-def missing_numbers(said: Iterable[str], quotes: Iterable[str]) -> tuple[str, ...]:
-    """Numbers in what is said that stand in none of the quotes, as written and each once; spelt-out ones count."""
-    known: set[float] = set()
-    for quote in quotes:
-        known.update(_numbers(quote))
-        known.update(float(_WORDS[m[0].casefold()]) for m in _SPELT.finditer(quote))
-    written = (m[0] for text in said for m in _NUMBER.finditer(_THOUSANDS.sub("", text)))
-    return tuple(dict.fromkeys(n for n in written if _number(n) not in known))
-
-
-def versions_of(mined: Iterable[Mention]) -> dict[str, str]:
-    """The version of each software for which a paper states exactly one, by its name in small letters."""
-    found: dict[str, set[str]] = {}
-    for mention in mined:
-        if mention.kind == "software" and mention.value:
-            found.setdefault(mention.name.casefold(), set()).add(mention.value)
-    return {name: next(iter(values)) for name, values in found.items() if len(values) == 1}
-
-
-def carried(mined: Sequence[Mention], parts: Sequence[ReportPart]) -> tuple[Mention, ...]:
-    """The mentions with the ids of the steps whose quotes hold them; what no step carries has none."""
-    holders: dict[tuple[str, str], list[str]] = {}
-    for step in (s for p in parts for s in p.steps):
-        texts = [e.text for e in step.evidence] + [e.text for r in step.results for e in r.evidence]
-        for find in (f for text in texts for f in mined_of(text)):
-            ids = holders.setdefault((find.kind, find.label.casefold()), [])
-            if step.id not in ids:
-                ids.append(step.id)
-        for name in (*step.datasets, *step.software):
-            for kind in ("accession", "software"):
-                ids = holders.setdefault((kind, name.casefold()), [])
-                if step.id not in ids:
-                    ids.append(step.id)
-    return tuple(m.model_copy(update={"steps": tuple(holders.get((m.kind, _label(m).casefold()), ()))}) for m in mined)
-
-
-def _label(mention: Mention) -> str:
-    return " ".join(filter(None, (mention.name, mention.value, mention.unit)))
-
-
-def _size(find: MinedFact) -> str:
-    return f"n = {find.value}" if find.name == "n" else f"{find.value} {find.name}"
-
-
-def _joined(said: Iterable[str], found: Iterable[str]) -> tuple[str, ...]:
-    """What was said, then what was found and is part of nothing said."""
-    kept = list(dict.fromkeys(said))
-    for name in found:
-        if not any(name.casefold() in k.casefold() for k in kept):
-            kept.append(name)
-    return tuple(kept)
-
-
-def _software(said: Iterable[str], quoted: Iterable[MinedFact], versions: dict[str, str]) -> tuple[str, ...]:
-    kept = list(dict.fromkeys(said))
-    for find in (f for f in quoted if f.kind == "software"):
-        same = [n for n, k in enumerate(kept) if find.name.casefold() in re.split(r"[^\w.+*-]+", k.casefold())]
-        if not same:
-            kept.append(find.label)
-        elif find.value and find.value not in kept[same[0]] and not re.search(r"\d+\.\d", kept[same[0]]):
-            kept[same[0]] = find.label
-    completed = [f"{k} {versions[k.casefold()]}" if k.casefold() in versions else k for k in kept]
-    return tuple(dict.fromkeys(completed))
-
-
-def _parameters(said: Sequence[Parameter], quoted: Sequence[MinedFact]) -> tuple[Parameter, ...]:
-    """What was said, and the quoted numbers that no parameter gives."""
-    known = {n for p in said for n in _numbers(p.value)}
-    missing = [p for p in parameters(quoted) if not known.issuperset(_numbers(p.value))]
-    return (*said, *missing)
-
-
-def _numbers(text: str) -> list[float]:
-    return [_number(m[0]) for m in _NUMBER.finditer(_THOUSANDS.sub("", text))]
-
-
-def _number(text: str) -> float:
-    whole, _, rest = text.replace(",", ".").partition(".")
-    return float(f"{whole}.{rest.replace('.', '') or 0}")
-
 
 LEAST_SHARED: Final = 0.5
 """Share of a sentence's content words that must stand in its quotes."""
@@ -166,17 +55,107 @@ _DOWN: Final = re.compile(
 )
 
 
-def why_not_borne(text: str, quotes: Sequence[str]) -> str:
-    """Why the quotes do not bear a sentence out, in a few words; empty when nothing speaks against it."""
+def add_quoted_values(step: ReportStep, versions: dict[str, str]) -> ReportStep:
+    """Add the values that a step's quotes state; `versions` of the paper's software, by its name in lower case."""
+    quoted = [find for evidence in step.evidence for find in mined_of(evidence.text)]
+    given = {n for p in step.parameters for n in _numbers(p.value)}
+    missing = (p for p in parameters(quoted) if not given.issuperset(_numbers(p.value)))
+    stated = [f for r in step.results for e in r.evidence for f in mined_of(e.text)]
+    cohorts = (f"n = {f.value}" if f.name == "n" else f"{f.value} {f.name}" for f in quoted if f.kind == "cohort")
+    return step.model_copy(
+        update={
+            "datasets": _joined(step.datasets, labels(quoted, "accession")),
+            "software": _software(step.software, quoted, versions),
+            "parameters": (*step.parameters, *missing),
+            "genes": labels([*quoted, *stated], "gene"),
+            "tests": labels(quoted, "test"),
+            "cohorts": tuple(dict.fromkeys(cohorts)),
+            "unquoted": unquoted(step),
+        }
+    )
+
+
+def unquoted(step: ReportStep) -> tuple[str, ...]:
+    """Return numbers of a step's action, details and parameters that no quote of it holds; spelt-out ones count."""
+    quotes = [e.text for e in step.evidence] + [e.text for r in step.results for e in r.evidence]
+    said = [_NUMBERING.sub(" ", step.action), _NUMBERING.sub(" ", step.details), *(p.value for p in step.parameters)]
+    return missing_numbers(said, quotes)
+
+
+def missing_numbers(texts: Iterable[str], quotes: Iterable[str]) -> tuple[str, ...]:
+    """Return the numbers of texts that no quote holds, as written and each once; numbers spelt out in quotes count."""
+    known: set[float] = set()
+    for quote in quotes:
+        known.update(_numbers(quote))
+        known.update(float(_WORDS[m[0].casefold()]) for m in _SPELT.finditer(quote))
+    written = (m[0] for text in texts for m in _NUMBER.finditer(_THOUSANDS.sub("", text)))
+    return tuple(dict.fromkeys(n for n in written if _number(n) not in known))
+
+
+def versions_of(mined: Iterable[Mention]) -> dict[str, str]:
+    """Return the version of each software for which a paper states exactly one, by its name in lower case."""
+    found: dict[str, set[str]] = {}
+    for mention in mined:
+        if mention.kind == "software" and mention.value:
+            found.setdefault(mention.name.casefold(), set()).add(mention.value)
+    return {name: next(iter(values)) for name, values in found.items() if len(values) == 1}
+
+
+def with_step_ids(mined: Sequence[Mention], parts: Sequence[ReportPart]) -> tuple[Mention, ...]:
+    """Add to mentions the ids of the steps whose quotes hold them."""
+    holders: dict[tuple[str, str], list[str]] = {}
+    for step in (s for p in parts for s in p.steps):
+        texts = [e.text for e in step.evidence] + [e.text for r in step.results for e in r.evidence]
+        keys = [(find.kind, find.label.casefold()) for text in texts for find in mined_of(text)]
+        names = (*step.datasets, *step.software)
+        keys += [(kind, name.casefold()) for name in names for kind in ("accession", "software")]
+        for key in dict.fromkeys(keys):
+            holders.setdefault(key, []).append(step.id)
+    label_of = {m: " ".join(filter(None, (m.name, m.value, m.unit))).casefold() for m in mined}
+    return tuple(m.model_copy(update={"steps": tuple(holders.get((m.kind, label_of[m]), ()))}) for m in mined)
+
+
+def _joined(said: Iterable[str], found: Iterable[str]) -> tuple[str, ...]:
+    """Return the reported names, then the found ones that are part of none of them."""
+    kept = list(dict.fromkeys(said))
+    for name in found:
+        if not any(name.casefold() in k.casefold() for k in kept):
+            kept.append(name)
+    return tuple(kept)
+
+
+def _software(said: Iterable[str], quoted: Iterable[MinedFact], versions: dict[str, str]) -> tuple[str, ...]:
+    kept = list(dict.fromkeys(said))
+    for find in (f for f in quoted if f.kind == "software"):
+        same = [n for n, k in enumerate(kept) if find.name.casefold() in re.split(r"[^\w.+*-]+", k.casefold())]
+        if not same:
+            kept.append(find.label)
+        elif find.value and find.value not in kept[same[0]] and not re.search(r"\d+\.\d", kept[same[0]]):
+            kept[same[0]] = find.label
+    completed = [f"{k} {versions[k.casefold()]}" if k.casefold() in versions else k for k in kept]
+    return tuple(dict.fromkeys(completed))
+
+
+def _numbers(text: str) -> list[float]:
+    return [_number(m[0]) for m in _NUMBER.finditer(_THOUSANDS.sub("", text))]
+
+
+def _number(text: str) -> float:
+    whole, _, rest = text.replace(",", ".").partition(".")
+    return float(f"{whole}.{rest.replace('.', '') or 0}")
+
+
+def why_not_supported(text: str, quotes: Sequence[str]) -> str:
+    """Return in a few words why quotes do not support a sentence; empty when no check fails."""
     missing = missing_numbers([text], quotes) or _missing_amounts(text, quotes)
     if missing:
         return f"its quotes do not hold {', '.join(missing[:4])}"
     names = missing_names(text, quotes)
     if names:
         return f"its quotes do not name {', '.join(names[:4])}"
-    turned = _turned(text, quotes)
-    if turned:
-        return turned
+    contradiction = _contradiction(text, quotes)
+    if contradiction:
+        return contradiction
     wanted, given = set(terms(text)), {t for q in quotes for t in terms(q)}
     if not wanted or len(wanted & given) < LEAST_SHARED * len(wanted):
         return "its quotes say something else"
@@ -184,14 +163,14 @@ def why_not_borne(text: str, quotes: Sequence[str]) -> str:
 
 
 def new_words(text: str, quotes: Sequence[str]) -> tuple[str, ...]:
-    """The content words of a sentence that stand in none of its quotes, in any form; for a person to look at."""
+    """Return the content words of a sentence that no quote holds in any form, for a person to look at."""
     given = {t for q in quotes for t in terms(q)}
     found = (w for w in re.findall(r"\w+(?:['’-]\w+)*", text) if not re.search(r"\d", w))
     return tuple(dict.fromkeys(w for w in found if (stems := set(terms(w))) and not stems & given))
 
 
 def _missing_amounts(text: str, quotes: Sequence[str]) -> tuple[str, ...]:
-    """Numbers with their units that stand in none of the quotes so."""
+    """Return numbers with units that no quote holds with this unit."""
     known = {_amount(m[0]) for q in quotes for m in _AMOUNT.finditer(q)}
     return tuple(dict.fromkeys(m[0] for m in _AMOUNT.finditer(text) if _amount(m[0]) not in known))
 
@@ -201,7 +180,7 @@ def _amount(text: str) -> str:
 
 
 def missing_names(text: str, quotes: Sequence[str]) -> tuple[str, ...]:
-    """Names in a sentence (genes, accessions, persons, places) that stand in none of the quotes."""
+    """Return names in a sentence (genes, accessions, persons, places) that no quote holds."""
     known = {_plain(m[0]) for q in quotes for m in re.finditer(r"\w+(?:[-/]\w+)*", q)}
     known |= {_plain(w) for q in quotes for w in re.findall(r"\w+", q)}
     found = dict.fromkeys(m[0] for pattern in (_NAME, _PROPER) for m in pattern.finditer(text))
@@ -212,8 +191,8 @@ def _plain(name: str) -> str:
     return re.sub(r"[\W_]+", "", re.sub(r"['’]s$", "", name)).casefold()
 
 
-def _turned(text: str, quotes: Sequence[str]) -> str:
-    """Whether a negation, a direction or a comparison sign stands on one side only."""
+def _contradiction(text: str, quotes: Sequence[str]) -> str:
+    """Return why a negation, a direction or a comparison sign is on one side only; empty when none is."""
     denies, denied = bool(_NOT.search(text)), [bool(_NOT.search(q)) for q in quotes]
     if denies and not any(denied):
         return "it denies what its quotes do not deny"

@@ -1,31 +1,17 @@
-"""Reading papers into grounded reports, and judging how far they can be reused.
-
-Which passages of a paper a part is read from: those of its sections, and the best of the others.
-
-Relevance is BM25 over the paper's own passages. Where a part's sections are too long to be shown whole, or it names
-none, BM25 is fused with the similarity in meaning, which finds more of what belongs to a heading; elsewhere no call
-waits for an embedding. Fused scores are rounded, so that another machine chooses the same and answers are found again.
-
-Which text of a paper is read: open JATS first, then the researcher's own file, then title and abstract.
-"""
+"""Reading papers: the best text of each, its grounded paper report, and how far the report can be reused."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 from bioresearcher.errors import OutsideError
 from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.papers.canonical import UnreadablePaper, section_text
 from bioresearcher.papers.identifiers import record_document
 from bioresearcher.papers.injection import find_suspects, suspicion, withheld, without_suspects
-from bioresearcher.papers.quotes import split
-from bioresearcher.retrieval.bm25 import Bm25
-from bioresearcher.retrieval.index import fuse
 from bioresearcher.schemas.ask_literature import (
     JudgeReferabilityInput,
-    OutlinedPart,
     OutlinePaperInput,
     OutlineSection,
     PaperOutline,
@@ -44,90 +30,12 @@ from bioresearcher.schemas.paper_report import (
     Suspect,
 )
 from bioresearcher.sources.protocols import FullTextSource, LiteratureSource
-from bioresearcher.stages.fallback import ask_usable, tell
+from bioresearcher.stages.fallback import ask_usable, note
+from bioresearcher.stages.passages import Relevance, readable
 from bioresearcher.stages.prompts import JUDGE_REFERABILITY, OUTLINE_PAPER, REPORT_PART
 from bioresearcher.stages.report_builder import ReportBuilder
 from bioresearcher.text.normalise import known_id, title_of
 from bioresearcher.text.words import Similarity
-
-PASSAGES_PER_PART: Final = 24
-CHARACTERS_PER_PART: Final = 20_000
-"""About 5,000 tokens, whatever the passages are."""
-
-CHARACTERS_PER_PAPER: Final = 100_000
-"""Shared by all parts of a paper: about 25,000 tokens, so that a report takes less than 40,000 with all its prompts."""
-
-BESIDE: Final = 6
-"""Passages from other sections at most."""
-
-_NEAR: Final = 0.5
-"""Share of the best score from which a passage of another section belongs to the part."""
-
-_TELLING: Final = frozenset({"methods", "results", "legend", "table", "data_availability", "supplementary"})
-
-
-class Relevance:
-    """Chooses passages of one paper; made once, asked for every part."""
-
-    def __init__(self, document: Document, passages: Sequence[Passage], similarity: Similarity | None = None) -> None:
-        self._document = document
-        self._similarity = similarity
-        self._passages = list(passages)
-        self._lexical = Bm25([f"{p.section} {p.text}" for p in passages])
-
-    def passages_for(self, part: OutlinedPart, *, parts: int = 1) -> tuple[Passage, ...]:
-        """What a part is read from, when the paper has so many parts.
-
-        In the order of the text: the part's sections, shortened to what is most relevant when they are long.
-
-        Up to six passages of other sections that speak of the same are added while there is room. A part that names no
-        section is read from the whole paper, methods first.
-        """
-        room = min(CHARACTERS_PER_PART, CHARACTERS_PER_PAPER // max(parts, 1))
-        query = f"{part.title} {part.purpose}"
-        scores = self._lexical.scores(query)
-        named = self._named(part)
-        rest = [n for n in range(len(self._passages)) if n not in named]
-        if not named:
-            scores = self._fused(query, scores, rest)
-            rest.sort(key=lambda n: (self._passages[n].kind != "methods", -scores[n], n))
-            return self._fitting(rest, room)
-        long = len(named) > PASSAGES_PER_PART or sum(len(self._passages[n].text) for n in named) > room
-        near = self._fused(query, scores, sorted(named)) if long else scores
-        inside = sorted(named, key=lambda n: (-near[n], n))
-        least = max(_NEAR * max(scores), 1e-9)
-        told = {self._passages[n].kind for n in named}  # other methods belong to other parts
-        kinds = _TELLING - ({"methods"} & told)
-        beside = [n for n in rest if scores[n] >= least and self._passages[n].kind in kinds]
-        beside = sorted(beside, key=lambda n: (-scores[n], n))[:BESIDE]
-        return self._fitting([inside[0], *beside, *inside[1:]], room)
-
-    def _fused(self, query: str, lexical: list[float], candidates: Sequence[int]) -> list[float]:
-        """The lexical scores with those of the candidates fused with similarity in meaning, 0 to 1."""
-        if self._similarity is None or len(candidates) < 2:
-            return lexical
-        dense = self._similarity([query], [self._passages[n].text for n in candidates])[0]
-        fused = fuse([float(d) for d in dense], [lexical[n] for n in candidates])
-        scores = list(lexical)
-        for number, score in zip(candidates, fused, strict=True):
-            scores[number] = round(score, 2)
-        return scores
-
-    def _named(self, part: OutlinedPart) -> set[int]:
-        sections = self._document.sections
-        spans = [sections[n] for n in part.sections if 0 <= n < len(sections)]
-        return {n for n, p in enumerate(self._passages) if any(s.start <= p.start and p.end <= s.end for s in spans)}
-
-    def _fitting(self, order: Sequence[int], room: int) -> tuple[Passage, ...]:
-        """As many of the first as there is room for, in the order of the text."""
-        kept: list[int] = []
-        for number in order:
-            length = len(self._passages[number].text)
-            if len(kept) < PASSAGES_PER_PART and length <= room:
-                kept.append(number)
-                room -= length
-        return tuple(self._passages[n] for n in sorted(kept))
-
 
 MAX_PARTS = 12
 MAX_SECTIONS = 150
@@ -135,81 +43,117 @@ OPENING_CHARS = 300
 LEGEND_CHARS = 500
 LEVELS: tuple[Level, ...] = ("high", "medium", "low")
 
+OWN_FIRST = ("jats", "note")
+"""Kinds of own files that are read before services are asked: JATS is the best source, and a note is intended."""
+
 _Suspects = Sequence[tuple[int, int, Suspect]]
+
+
+async def best_text(sources: Sequence[LiteratureSource], paper: Paper) -> tuple[Document, list[Failure]]:
+    """Return the best text of a paper, and the sources that could not be asked for a better one.
+
+    Open JATS comes first, then the researcher's own file, then title and abstract.
+
+    Raises:
+        UnreadablePaper: There is neither a text nor an abstract.
+        OutsideError: The paper's own source cannot be read.
+    """
+    own = [s for s in sources if s.name == paper.source == "own"]
+    if own and paper.kind in OWN_FIRST:
+        return await _own_text(own, paper), []
+    failures = []
+    for source in sources:
+        if isinstance(source, FullTextSource):
+            try:
+                document = await source.full_text(paper)
+            except OutsideError as error:
+                message = f"full text could not be asked of {source.name}: {error.message}"
+                failures.append(Failure(item=source.name, stage="read_paper", message=message, hint=error.hint))
+                continue
+            if document is not None:
+                return document, failures
+    if own:
+        try:
+            return await _own_text(own, paper), failures
+        except UnreadablePaper:
+            if not paper.abstract:
+                raise
+    return record_document(paper), failures
+
+
+async def _own_text(sources: Sequence[LiteratureSource], paper: Paper) -> Document:
+    """Return the text from the first of the researcher's sources that has the paper.
+
+    Raises:
+        UnreadablePaper: None of them has it.
+    """
+    for source in sources[:-1]:
+        try:
+            return await source.fetch(paper.id)
+        except UnreadablePaper:
+            continue
+    return await sources[-1].fetch(paper.id)
 
 
 async def read_paper(
     caller: ModelClient, objective: Objective, paper: Paper, document: Document, similarity: Similarity | None = None
 ) -> PaperReport:
-    """The paper's report: one call for the outline, then one per part that sees only its own passages.
+    """Read a paper into its report: one call for the outline, then one per part that sees only its own passages.
 
     `similarity` helps to choose passages where a part's sections are long; without it words alone decide.
 
-    At most 12 parts of 20 steps. What a model takes from the paper (numbers, data sets, software) must stand in it.
-    What is written for a model and not for a reader is withheld, and said in the report.
+    At most 12 parts of 20 steps. Numbers, data sets and software that a model reports must be in the paper.
+    Sentences written for a model and not for a reader are withheld, and listed in the report.
 
     Raises:
         AnswerError: An answer cannot be used, and there are no rules to answer in its place.
     """
-    seen = await asyncio.to_thread(_Seen, paper, document)
+
+    def problem(draft: PaperOutline) -> str:
+        return "" if any(title_of(p.title) for p in draft.parts) else "it has no part with a title"
+
+    seen = await asyncio.to_thread(_VisiblePaper, paper, document)
     values = seen.outline_input(objective)
-    outline, (relevance, made) = await asyncio.gather(
-        ask_usable(caller, OUTLINE_PAPER, values, _no_parts), asyncio.to_thread(seen.prepare, similarity)
+    outline, (relevance, builder) = await asyncio.gather(
+        ask_usable(caller, OUTLINE_PAPER, values, problem), asyncio.to_thread(seen.prepare, similarity)
     )
     titled = [p.model_copy(update={"title": title_of(p.title)}) for p in outline.value.parts if title_of(p.title)]
     parts = titled[:MAX_PARTS]
     chosen = await asyncio.to_thread(lambda: [relevance.passages_for(part, parts=len(parts)) for part in parts])
     drafts = await asyncio.gather(
         *(
-            ask(
-                caller,
-                REPORT_PART,
-                ReportPartInput(
-                    objective=objective,
-                    paper_title=seen.title,
-                    part=part,
-                    passages=passages,
-                ),
-            )
-            for part, passages in zip(parts, chosen, strict=True)
+            ask(caller, REPORT_PART, ReportPartInput(objective=objective, paper_title=seen.title, part=p, passages=c))
+            for p, c in zip(parts, chosen, strict=True)
         )
     )
-    report = await asyncio.to_thread(made.report, paper.id, seen.title, outline, parts, drafts)
+    report = await asyncio.to_thread(builder.report, paper.id, seen.title, outline, parts, drafts)
     surplus = len(titled) - len(parts)
-    tell(caller, OUTLINE_PAPER, f"{paper.id}: {surplus} of {len(titled)} parts left out" if surplus else "")
-    tell(caller, REPORT_PART, f"{paper.id}: {'; '.join(made.left_out)}" if made.left_out else "")
-    return report.model_copy(update={"suspicious": seen.flagged, "suspects": seen.told})
+    note(caller, OUTLINE_PAPER, f"{paper.id}: {surplus} of {len(titled)} parts left out" if surplus else "")
+    note(caller, REPORT_PART, f"{paper.id}: {'; '.join(builder.left_out)}" if builder.left_out else "")
+    return report.model_copy(update={"suspicious": seen.flagged, "suspects": seen.reported})
 
 
-def _no_parts(outline: PaperOutline) -> str:
-    return "" if any(title_of(p.title) for p in outline.parts) else "it has no part with a title"
-
-
-class _Seen:
-    """What of a paper a reader gets to see: all but its references and what was written for a model."""
+class _VisiblePaper:
+    """The part of a paper that a reader sees: all but its references and sentences written for a model."""
 
     def __init__(self, paper: Paper, document: Document) -> None:
         self._document = document
         self.suspects: _Suspects = find_suspects(document)
         self._spans = [(start, end) for start, end, _ in self.suspects]
-        whole = [p for p in split(document) if p.kind != "references"]
-        odd = {s.title for s in document.sections if suspicion(s.title)}
-        named = [p.model_copy(update={"section": ""}) if p.section in odd else p for p in whole]
-        shown = {p.id: withheld(p, self._spans) for p in named}
-        self.flagged = tuple(p.id for p in named if shown[p.id] is not p)
-        self._passages = [p for p in shown.values() if p is not None]
+        self._passages, flagged = readable(document, self._spans)
+        self.flagged = tuple(flagged)
         abstract = paper.abstract or section_text(document, ["abstract"])
         self.title = title_of(without_suspects(paper.title), paper.id)
         self._abstract = without_suspects(abstract)
         outside = [Suspect(reason=suspicion(t), text=t[:160]) for t in (paper.title, paper.abstract) if suspicion(t)]
-        self.told = (*outside, *(s for _, _, s in self.suspects))
+        self.reported = (*outside, *(s for _, _, s in self.suspects))
 
     def prepare(self, similarity: Similarity | None) -> tuple[Relevance, ReportBuilder]:
-        """What is needed once the outline is there; made while it is waited for."""
+        """Make the tools for the parts; done while the outline is awaited."""
         return Relevance(self._document, self._passages, similarity), ReportBuilder(self._document, self.suspects)
 
     def outline_input(self, objective: Objective) -> OutlinePaperInput:
-        """Headings with what follows them, the abstract, and the legends at more length."""
+        """Return the headings with the text after them, the abstract, and the legends at more length."""
         sections = []
         known = {"references", "title"} if self._document.kind == "record" else {"references", "title", "abstract"}
         for number, section in enumerate(self._document.sections):
@@ -224,9 +168,8 @@ class _Seen:
         )
 
     def _shown(self, start: int, end: int) -> str:
-        whole = Passage(
-            id="", document="", section="", kind="other", start=start, end=end, text=self._document.text[start:end]
-        )
+        text = self._document.text[start:end]
+        whole = Passage(id="", document="", section="", kind="other", start=start, end=end, text=text)
         shown = withheld(whole, self._spans)
         return shown.text if shown else ""
 
@@ -234,7 +177,7 @@ class _Seen:
 async def analyse_report(
     caller: ModelClient, objective: Objective, report: PaperReport, datasets: tuple[str, ...]
 ) -> ReferabilityAnalysis:
-    """Referability of each part; the level is computed from closed answers, and a part not answered for is `low`.
+    """Judge the referability of each part; levels are computed from closed answers, a part without any is `low`.
 
     The paper's own level is that of its best part. A part's data sets carry over when its method fits the data at hand.
 
@@ -268,7 +211,7 @@ async def analyse_report(
 
 
 def _referability(part: ReportPart, answer: PartAnswers | None) -> PartReferability:
-    """What was answered for a part; never above `low` without a quote of it."""
+    """Return the referability of a part from its answers; never above `low` without a located quote."""
     if answer is None:
         return PartReferability(part_id=part.id, level="low", reason="not judged", reuse="", change="")
     steps = [step for step in part.steps if step.supported]
@@ -281,51 +224,3 @@ def _referability(part: ReportPart, answer: PartAnswers | None) -> PartReferabil
         change=answer.change,
         datasets=tuple(dict.fromkeys(d for s in steps for d in s.datasets)) if carries else (),
     )
-
-
-OWN_FIRST = ("jats", "note")
-"""Kinds of own files that are read whatever services have: JATS is the best there is, and a note is meant."""
-
-
-async def best_text(sources: Sequence[LiteratureSource], paper: Paper) -> tuple[Document, list[Failure]]:
-    """The best text of a paper that can be had, and sources that could not be asked for a better one.
-
-    Raises:
-        UnreadablePaper: There is neither a text nor an abstract.
-        OutsideError: The paper's own source cannot be read.
-    """
-    own = [s for s in sources if s.name == paper.source == "own"]
-    if own and paper.kind in OWN_FIRST:
-        return await _own_text(own, paper), []
-    failures = []
-    for source in sources:
-        if isinstance(source, FullTextSource):
-            try:
-                document = await source.full_text(paper)
-            except OutsideError as error:
-                message = f"full text could not be asked of {source.name}: {error.message}"
-                failures.append(Failure(item=source.name, stage="read_paper", message=message, hint=error.hint))
-                continue
-            if document is not None:
-                return document, failures
-    if own:
-        try:
-            return await _own_text(own, paper), failures
-        except UnreadablePaper:
-            if not paper.abstract:
-                raise
-    return record_document(paper), failures
-
-
-async def _own_text(sources: Sequence[LiteratureSource], paper: Paper) -> Document:
-    """The text from the first of the researcher's sources that has the paper.
-
-    Raises:
-        UnreadablePaper: None of them has it.
-    """
-    for source in sources[:-1]:
-        try:
-            return await source.fetch(paper.id)
-        except UnreadablePaper:
-            continue
-    return await sources[-1].fetch(paper.id)

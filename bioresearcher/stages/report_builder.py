@@ -1,7 +1,4 @@
-"""Answers of a reader made into a report: every quote located, every number and name written in the paper.
-
-Whether what a reader took from a paper is written there: its numbers, and the names of data sets and software.
-"""
+"""Building a paper report from a reader's answers: quotes are located, numbers and names must be in the paper."""
 
 from __future__ import annotations
 
@@ -10,16 +7,19 @@ from collections.abc import Iterable, Sequence
 
 from bioresearcher.llm.ask import Answer
 from bioresearcher.papers.mining import mine_document
-from bioresearcher.papers.quotes import locate
 from bioresearcher.schemas.ask_literature import OutlinedPart, PaperOutline, PartDraft, ReportStepDraft
 from bioresearcher.schemas.base import origin_of
 from bioresearcher.schemas.paper import Document, Evidence
 from bioresearcher.schemas.paper_report import PaperReport, Parameter, ReportPart, ReportStep, Statement, Suspect
-from bioresearcher.stages.quote_checks import carried, complete, versions_of
+from bioresearcher.stages.passages import find_quote
+from bioresearcher.stages.quote_checks import add_quoted_values, versions_of, with_step_ids
 from bioresearcher.text.normalise import title_of
 from bioresearcher.text.visible import clip
 
 SHOWN_CHARS = 60
+MAX_STEPS = 20
+QUOTES_PER_STEP = 6
+RESULTS_PER_STEP = 8
 
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _NUMBER = re.compile(r"\d*\.?\d+")
@@ -27,10 +27,10 @@ _WORD = re.compile(r"[^\W\d_]+|\d*\.?\d+")
 
 
 class StatedValues:
-    """The words and numbers of a text.
+    """Words and numbers of a text, against which reported values are checked.
 
     Attributes:
-        refused: What was found not to stand in it, in the order in which it was asked for.
+        refused: Values that are not in the text, in the order in which they were checked.
     """
 
     def __init__(self, text: str) -> None:
@@ -39,7 +39,7 @@ class StatedValues:
         self.refused: list[str] = []
 
     def parameters(self, parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
-        """Those with a name and a value whose numbers all stand in the text; each once."""
+        """Return the parameters with a name and a value whose numbers are all in the text; each once."""
         kept = []
         for parameter in dict.fromkeys(parameters):
             if not parameter.name.strip() or not parameter.value.strip():
@@ -51,7 +51,7 @@ class StatedValues:
         return tuple(kept)
 
     def names(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Those whose words and numbers all stand in the text; each once."""
+        """Return the names whose words and numbers are all in the text; each once."""
         kept = []
         for name in dict.fromkeys(n.strip() for n in names):
             if name and self._words.issuperset(_words(name)):
@@ -70,13 +70,8 @@ def _words(text: str) -> list[str | float]:
     return [float(w) if w[-1].isdigit() else w for w in found]
 
 
-MAX_STEPS = 20
-QUOTES_PER_STEP = 6
-RESULTS_PER_STEP = 8
-
-
 class QuoteCount:
-    """Counts quotes offered, located and dropped while a report is made."""
+    """Counter of quotes offered, located and dropped while a report is built."""
 
     def __init__(self, document: Document, suspects: Sequence[tuple[int, int]] = ()) -> None:
         self._document = document
@@ -87,15 +82,15 @@ class QuoteCount:
         self._known: dict[str, Evidence | None] = {}
 
     def find(self, quotes: tuple[str, ...]) -> tuple[Evidence, ...]:
-        """The quotes that stand in the document, as it has them; others are counted as dropped.
+        """Locate quotes in the document and return its own wording; others are counted as dropped.
 
-        What was withheld from the reader as suspicious is no evidence.
+        Text withheld from the reader as suspicious is no evidence.
         """
         found = []
         for quote in (q for q in quotes if q.strip()):
             self.offered += 1
             if quote not in self._known:
-                self._known[quote] = self._locate(quote)
+                self._known[quote] = find_quote(self._document, quote, self._suspects)
             evidence = self._known[quote]
             if evidence is None:
                 self.dropped.append(quote[:300])
@@ -104,15 +99,9 @@ class QuoteCount:
                 found.append(evidence)
         return tuple(dict.fromkeys(found))
 
-    def _locate(self, quote: str) -> Evidence | None:
-        evidence = locate(self._document, quote)
-        if evidence and any(start < evidence.end and evidence.start < end for start, end in self._suspects):
-            return None
-        return evidence
 
-
-def _honest(text: str, suspects: Sequence[tuple[int, int]]) -> str:
-    """A document's text without its suspicious stretches."""
+def _without(text: str, suspects: Sequence[tuple[int, int]]) -> str:
+    """Return a document's text without its suspicious stretches."""
     kept, at = [], 0
     for start, end in suspects:
         kept.append(text[at : max(at, start)])
@@ -121,18 +110,18 @@ def _honest(text: str, suspects: Sequence[tuple[int, int]]) -> str:
 
 
 class ReportBuilder:
-    """Makes a report of answers; knows what it left out of them."""
+    """Builds a paper report from answers, and records what it leaves out of them."""
 
     def __init__(self, document: Document, suspects: Sequence[tuple[int, int, Suspect]] = ()) -> None:
         spans = [(start, end) for start, end, _ in suspects]
         self._count = QuoteCount(document, spans)
-        self._written = StatedValues(_honest(document.text, spans))
+        self._written = StatedValues(_without(document.text, spans))
         self._mined = tuple(m for m in mine_document(document) if not any(a < m.end and m.start < b for a, b in spans))
         self._surplus = 0
 
     @property
     def left_out(self) -> list[str]:
-        """What was left out, in words."""
+        """Descriptions of the values left out."""
         said = [f"{self._surplus} steps, quotes or results beyond the limits left out"] if self._surplus else []
         unwritten = self._written.refused
         return said + ([f"left out as not written in the paper: {'; '.join(unwritten[:12])}"] if unwritten else [])
@@ -145,20 +134,20 @@ class ReportBuilder:
         parts: Sequence[OutlinedPart],
         drafts: Sequence[Answer[PartDraft]],
     ) -> PaperReport:
-        """The report of a paper; parts without steps are not in it."""
-        made: list[ReportPart] = []
+        """Build the report of a paper; parts without steps are not in it."""
+        built: list[ReportPart] = []
         for number, (part, draft) in enumerate(zip(parts, drafts, strict=True), 1):
             steps = tuple(self._step(f"{number}.{i}", s, draft) for i, s in enumerate(self._steps(draft), 1))
             if steps:
-                made.append(ReportPart(id=str(number), title=part.title, purpose=part.purpose, steps=steps))
+                built.append(ReportPart(id=str(number), title=part.title, purpose=part.purpose, steps=steps))
         return PaperReport(
             paper_id=paper_id,
             title=title,
-            parts=tuple(made),
+            parts=tuple(built),
             quotes=self._count.offered,
             quotes_located=self._count.located,
             dropped=tuple(self._count.dropped),
-            mined=carried(self._mined, made),
+            mined=with_step_ids(self._mined, built),
             origin=origin_of((outline.origin, *(d.origin for d in drafts))),
         )
 
@@ -188,4 +177,4 @@ class ReportBuilder:
             results=tuple(results),
             supported=bool(evidence),
         )
-        return complete(step, versions_of(self._mined))
+        return add_quoted_values(step, versions_of(self._mined))

@@ -1,4 +1,4 @@
-"""The review loop: gates, then the reviewer, then another draft with the findings; the best draft is kept."""
+"""The review loop: checks, then the reviewer, then another draft with the findings; the best draft is kept."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ REASON_CHARS = 600
 
 @dataclass(frozen=True)
 class ReviewedDraft(Generic[T]):
-    """The best draft, whether it passed, and every round."""
+    """The best draft with all rounds; `passed` is True if it needs no other round."""
 
     value: T
     passed: bool
     rounds: tuple[DraftReview, ...]
 
 
-async def reviewed(
+async def draft_and_review(
     caller: ModelClient,
     objective: Objective,
     name: str,
@@ -38,7 +38,7 @@ async def reviewed(
 ) -> ReviewedDraft[T]:
     """Draft, check and review until a draft passes, nothing improves, or the rounds are used up.
 
-    A draft passes when no gate reports an error and the reviewer's score reaches the card's threshold. `name`
+    A draft passes when no check reports an error and the reviewer's score reaches the card's threshold. `name`
     starts with the level: `headings`, `outlines` or `steps`.
     """
     card = caller.cards["reviewer"]
@@ -85,7 +85,7 @@ async def reviewed(
 
 
 def _why_stop(passed: bool, improved: bool, *, repeated: bool, last: bool) -> str:
-    """Why there is no other round; empty when there is one."""
+    """Return why there is no other round; empty when there is one."""
     if passed:
         return "it passed"
     if repeated:

@@ -1,10 +1,6 @@
-"""Revising a protocol after a person's comment: only the parts concerned change, and every id stays.
+"""Revising a protocol, after a person's comment or by a part that a person edited.
 
-Which parts of a protocol a comment concerns, and why.
-
-One part of a protocol rewritten for a comment: what it does not touch stays word for word.
-
-A part of the protocol that a person wrote anew: what that means for the other parts, the gates, and the record.
+Only the parts concerned change, steps that a comment does not touch stay word for word, and every id stays.
 """
 
 from __future__ import annotations
@@ -31,31 +27,224 @@ from bioresearcher.schemas.review import CheckFinding, DraftReview
 from bioresearcher.schemas.run import ConcernedPart, Revision, StepChange
 from bioresearcher.stages.design import link_step
 from bioresearcher.stages.design_context import DesignContext, Similarities, assemble_protocol
-from bioresearcher.stages.draft_cleanup import MAX_STEPS, StepReferences, learnt_from, tidy_step, unbound
+from bioresearcher.stages.draft_cleanup import MAX_STEPS, StepReferences, learnt_from, line_of, tidy_step, unbound
 from bioresearcher.stages.forms import FormError, Mistake
-from bioresearcher.stages.part_form import line_of, read_part
+from bioresearcher.stages.part_form import read_part
 from bioresearcher.stages.prompts import CHOOSE_PARTS, REVISE_PART
-from bioresearcher.stages.review_loop import reviewed
+from bioresearcher.stages.review_loop import draft_and_review
 from bioresearcher.stages.revise_rules import (
     Parts,
     add_methods,
     changed_parts,
     exclude,
     next_step_id,
-    serve,
+    note_requirements,
     without_steps,
 )
 from bioresearcher.text.normalise import known_id, known_ids, title_of
 from bioresearcher.text.visible import clip
 
+MAX_COMMENT = 4_000
+WHY = "a person wrote it so"
+
+
+@dataclass(frozen=True)
+class RevisionContext:
+    """Tools of a revision beside the designer's material.
+
+    Attributes:
+        check_context: Objects that a protocol is checked against.
+        show: Writes a protocol as the reviewer sees it.
+    """
+
+    similarities: Similarities
+    check_context: CheckContext
+    show: Callable[[Protocol], str]
+
+
+@dataclass(frozen=True)
+class Revised:
+    """The new protocol, and the record of its changes."""
+
+    protocol: Protocol
+    revision: Revision
+
+
+@dataclass
+class _Work:
+    """A revision under way."""
+
+    bench: DesignContext
+    parts: Parts
+    changes: list[StepChange] = field(default_factory=list)
+    not_done: list[str] = field(default_factory=list)
+    rounds: list[DraftReview] = field(default_factory=list)
+
+    def take(self, parts: Parts, changes: tuple[StepChange, ...]) -> None:
+        self.parts = parts
+        self.changes += changes
+
+
+async def revise(
+    caller: ModelClient,
+    bench: DesignContext,
+    protocol: Protocol,
+    comment: str,
+    tools: RevisionContext,
+    *,
+    number: int = 1,
+) -> Revised:
+    """Revise a protocol after a comment, and record each change with its reason.
+
+    First come changes that the rules can make (exclude a data set or paper, add a requirement, add a skill), then the
+    parts concerned, each by the designer in the review loop. Parts that are not in `revision.changed_parts` stay byte
+    for byte; ids are kept, and no id gets another meaning.
+
+    Raises:
+        InputError: The comment is empty or too long.
+        NothingRevisedError: Nothing of it could be done; the message gives the reason.
+    """
+    comment = " ".join(comment.split())
+    if not comment or len(comment) > MAX_COMMENT:
+        raise InputError(f"--feedback: the comment has {len(comment)} characters; it must have 1 to {MAX_COMMENT}.")
+    known = tuple(dict.fromkeys((*(d.id for d in bench.datasets), *bench.reports)))
+    excluded = spoken.excluded(comment, known)
+    objective = with_requirements(bench.objective, spoken.required(comment))
+    work = _Work(replace(bench.without(excluded), objective=objective), protocol.parts)
+    work.take(*exclude(work.parts, excluded, bench.skills))
+    added = await add_methods(caller, work.bench, work.parts, spoken.added(comment), tools.similarities)
+    work.take(added.parts, added.changes)
+    work.not_done += added.not_done
+    new = objective.requirements[len(bench.objective.requirements) :]
+    work.take(*note_requirements(work.parts, new, work.bench))
+    left = spoken.not_understood(comment, protocol.parts, bench.briefs, known) if caller.by_rule else ()
+    concerned = await _rewritten(caller, work, comment, tools, number, certain=bool(excluded or added.changes or new))
+    if not work.changes and not new:
+        _refuse(caller, work, comment, protocol)
+    work.not_done += [f"“{clip(c, 160)}”: {CANNOT}" for c in left]
+    if not any(p.steps for p in work.parts):
+        raise NothingRevisedError(
+            "nothing was changed: the comment would leave no step.", hint="Start a new run with other data or papers."
+        )
+    revised = _assembled(protocol, work, excluded, number)
+    revision = Revision(
+        number=number,
+        comment=comment,
+        concerned=concerned,
+        changed_parts=changed_parts(protocol.parts, revised.parts),
+        changes=tuple(dict.fromkeys(work.changes)),
+        excluded=excluded,
+        requirements=new,
+        not_done=tuple(dict.fromkeys(work.not_done)),
+        rounds=tuple(work.rounds),
+        origin=origin_of(s.origin for s in revised.steps),
+        **_findings(protocol, revised, tools, objective),
+    )
+    return Revised(revised, revision)
+
+
+def _findings(
+    before: Protocol, after: Protocol, tools: RevisionContext, objective: Objective
+) -> dict[str, tuple[CheckFinding, ...]]:
+    """Return the findings of the checks that are new, and those that were resolved."""
+    old = run_gates(before, tools.check_context)
+    new = run_gates(after, replace(tools.check_context, objective=objective))
+    return {"found": tuple(f for f in new if f not in old), "resolved": tuple(f for f in old if f not in new)}
+
+
+def _assembled(protocol: Protocol, work: _Work, excluded: tuple[str, ...], number: int) -> Protocol:
+    """Assemble the present parts under the protocol's old id, title and summary."""
+    passed = _passed(protocol) and all(r.passed for r in work.rounds if r.kept)
+    after = assemble_protocol(work.bench, protocol.title, protocol.summary, work.parts, passed=passed)
+    said = f" Revision {number} excluded {', '.join(excluded)}." if excluded else ""
+    more = {"id": protocol.id, "revision": number, "summary": f"{after.summary}{said}".strip()}
+    return after.model_copy(update=more)
+
+
+def with_requirements(objective: Objective, texts: tuple[str, ...]) -> Objective:
+    """Add requirements to the objective under new ids, except those it has."""
+    known = {r.text.casefold() for r in objective.requirements}
+    used = [int(r.id[1:]) for r in objective.requirements if r.id[1:].isdigit()]
+    new = [t for t in dict.fromkeys(texts) if t.casefold() not in known]
+    more = tuple(Requirement(id=f"R{n}", text=t) for n, t in enumerate(new, max(used, default=0) + 1))
+    return objective.model_copy(update={"requirements": (*objective.requirements, *more)}) if more else objective
+
+
+async def _rewritten(
+    caller: ModelClient, work: _Work, comment: str, tools: RevisionContext, number: int, *, certain: bool
+) -> tuple[ConcernedPart, ...]:
+    """Rewrite the parts concerned; they are searched only when the rules did not already do everything possible."""
+    briefs = work.bench.briefs
+    if caller.by_rule and certain and not spoken.drops_or_sets(comment, work.parts, briefs):
+        return ()
+    concerned = await concerned_parts(caller, work.parts, comment, briefs)
+    gone: dict[str, str] = {}
+    for one in concerned:
+        part = next(p for p in work.parts if p.id == one.part)
+        best = await _reviewed(caller, work, part, comment, tools, number)
+        work.not_done += [best.not_done] if best.not_done else []
+        rewritten = tuple(best.part if p.id == part.id else p for p in work.parts)
+        work.take(rewritten, tuple(c for c in best.changes if c.what != "dropped"))
+        gone |= dict.fromkeys(best.dropped, "the comment drops it")
+    if gone:
+        work.take(*without_steps(work.parts, gone, work.bench.skills))
+    return concerned
+
+
+async def _reviewed(
+    caller: ModelClient, work: _Work, part: ProtocolPart, comment: str, tools: RevisionContext, number: int
+) -> Rewritten:
+    """Return the best rewriting of one part; an unchanged part needs no review."""
+
+    def whole(draft: Rewritten) -> Protocol:
+        kept = tuple(s for s in draft.part.steps if s.id not in draft.dropped)
+        return Protocol(
+            id=work.bench.objective.id,
+            title=part.title,
+            objective_id=work.bench.objective.id,
+            parts=(draft.part.model_copy(update={"steps": kept}),),
+            origin=origin_of(s.origin for s in kept),
+            revision=number,
+        )
+
+    def check(draft: Rewritten) -> tuple[CheckFinding, ...]:
+        return run_gates(whole(draft), tools.check_context, scope="part") if draft.changes else ()
+
+    best = await draft_and_review(
+        caller,
+        work.bench.objective,
+        f"steps of part {part.id}, revision {number}",
+        make=lambda findings: rewrite_part(caller, work.bench, part, work.parts, comment, findings, tools.similarities),
+        check=check,
+        show=lambda draft: tools.show(whole(draft)),
+    )
+    work.rounds += best.rounds if best.value.changes else ()
+    return best.value
+
+
+def _refuse(caller: ModelClient, work: _Work, comment: str, protocol: Protocol) -> None:
+    """Refuse the comment with the reason why nothing was changed.
+
+    Raises:
+        NothingRevisedError: Always.
+    """
+    unknown = spoken.unknown_names(comment, protocol)
+    if work.not_done:
+        why = "; ".join(dict.fromkeys(work.not_done))
+    elif unknown:
+        why = f"the protocol has no {' and no '.join(unknown)}"
+    else:
+        why = CANNOT if caller.by_rule else "the model found nothing in the protocol to change for it"
+    raise NothingRevisedError(f"nothing was changed: {why}.")
+
 
 async def concerned_parts(
     caller: ModelClient, parts: Parts, comment: str, skills: Sequence[SkillBrief]
 ) -> tuple[ConcernedPart, ...]:
-    """The parts that a comment concerns, in the protocol's order.
+    """Return the parts that a comment concerns, in the protocol's order.
 
-    Those that it names, by number, by the number or title of a step, or by a parameter; where it names none, those that
-    a closed question to the designer picks (by rule: the closest by words and meaning).
+    These are the parts it names, by number, by the number or title of a step, or by a parameter; where it names none,
+    those that a closed question to the designer picks (the rules: the closest by words and meaning).
     """
     named = tuple(ConcernedPart(part=p.id, reason=why) for p in parts if (why := _named(p, comment, skills)))
     if named or not parts:
@@ -71,7 +260,7 @@ async def concerned_parts(
 
 
 def _named(part: ProtocolPart, comment: str, skills: Sequence[SkillBrief]) -> str:
-    """In which way a comment names a part; empty when it does not."""
+    """Return how a comment names a part; empty when it does not."""
     if spoken.named_parts(comment, [part.id]):
         return f"the comment names part {part.id}"
     steps = spoken.named_steps(comment, [s.id for s in part.steps]) or spoken.titled(comment, part.steps)
@@ -88,7 +277,7 @@ def _named(part: ProtocolPart, comment: str, skills: Sequence[SkillBrief]) -> st
 
 @dataclass(frozen=True)
 class Rewritten:
-    """A part after a comment; steps to be dropped are still in it, because others may need them."""
+    """A part rewritten for a comment; steps to be dropped are still in it, because others may need them."""
 
     part: ProtocolPart
     changes: tuple[StepChange, ...]
@@ -105,7 +294,7 @@ async def rewrite_part(
     findings: tuple[CheckFinding, ...],
     similarities: Similarities,
 ) -> Rewritten:
-    """The part with what the designer changed in it; a change that cannot be carried out is left out and told."""
+    """Let the designer rewrite a part; a change that cannot be carried out is left out and recorded."""
     values = RevisePartInput(
         objective=bench.objective,
         comment=comment,
@@ -146,21 +335,20 @@ def _applied(
 
 
 def _line(part: ProtocolPart, step_id: str | None, draft: ProtocolStepDraft) -> OutlineLine:
-    """The outline's line of a step; a new one for a new step or one that never had a line."""
+    """Return the outline's line of a step, or a new line where it has none."""
     known = next((line for line in part.outline if line.id == step_id), None)
     old = next((s for s in part.steps if s.id == step_id), None)
     if known is not None:
         return known
     if old is not None:
-        outputs = tuple(o.name for o in old.outputs)
-        return OutlineLine(id=old.id, title=old.title, datasets=old.datasets, skill=old.skill, outputs=outputs)
+        return line_of(old)
     return OutlineLine(id=next_step_id(part), title=title_of(draft.title, draft.action))
 
 
 def _written(
     bench: DesignContext, values: RevisePartInput, part: ProtocolPart, draft: ProtocolStepDraft, line: OutlineLine
 ) -> ProtocolStepDraft | str:
-    """The step with references that exist, or why it cannot be carried out."""
+    """Return the step with references that exist, or the reason why it cannot be carried out."""
     outlined = part if line in part.outline else part.model_copy(update={"outline": (*part.outline, line)})
     parts = tuple(outlined if p.id == part.id else p for p in values.all_parts)
     ground = StepReferences(bench.objective, parts, bench.datasets, bench.skills)
@@ -173,7 +361,7 @@ def _written(
 
 
 def _differs(old: ProtocolStep, new: ProtocolStep) -> bool:
-    """Whether a step says something else than before; who said it and how near its sources are do not count."""
+    """Check whether a step changed; its origin and the similarity of its sources do not count."""
     apart = {"links", "origin", "novelty"}
     refs = [[(k.paper_id, k.part_id, k.step_id) for k in s.links] for s in (old, new)]
     return old.model_dump(exclude=apart) != new.model_dump(exclude=apart) or refs[0] != refs[1]
@@ -187,207 +375,16 @@ def _with_step(part: ProtocolPart, step: ProtocolStep, line: OutlineLine) -> Pro
     return part.model_copy(update={"steps": steps, "outline": outline})
 
 
-MAX_COMMENT = 4_000
-
-
-@dataclass(frozen=True)
-class RevisionContext:
-    """What a revision is made with, beside the bench.
-
-    Attributes:
-        context: What the gates may check against.
-        show: A protocol as the reviewer sees it.
-    """
-
-    similarities: Similarities
-    context: CheckContext
-    show: Callable[[Protocol], str]
-
-
-@dataclass(frozen=True)
-class Revised:
-    """The new protocol, what was done, and the objective with requirements that the comment added."""
-
-    protocol: Protocol
-    revision: Revision
-    objective: Objective
-
-
-@dataclass
-class _Work:
-    """How far a revision has come."""
-
-    bench: DesignContext
-    parts: Parts
-    changes: list[StepChange] = field(default_factory=list)
-    not_done: list[str] = field(default_factory=list)
-    rounds: list[DraftReview] = field(default_factory=list)
-
-    def take(self, parts: Parts, changes: tuple[StepChange, ...]) -> None:
-        self.parts = parts
-        self.changes += changes
-
-
-async def revise(
-    caller: ModelClient,
-    bench: DesignContext,
-    protocol: Protocol,
-    comment: str,
-    desk: RevisionContext,
-    *,
-    number: int = 1,
-) -> Revised:
-    """The protocol with what a comment asks for, and what was changed and why.
-
-    First what rules can be sure of (a data set or paper excluded, a requirement added, a method with a vetted analysis
-    added), then the parts concerned, each by the designer in the review loop. Parts that are not in
-    `revision.changed_parts` are byte for byte as they were; ids are kept, and no id gets another meaning.
-
-    Raises:
-        InputError: The comment is empty or too long.
-        NothingRevisedError: Nothing of it could be done; it says why.
-    """
-    comment = " ".join(comment.split())
-    if not comment or len(comment) > MAX_COMMENT:
-        raise InputError(f"--feedback: the comment has {len(comment)} characters; it must have 1 to {MAX_COMMENT}.")
-    known = tuple(dict.fromkeys((*(d.id for d in bench.datasets), *bench.reports)))
-    excluded = spoken.excluded(comment, known)
-    objective = with_requirements(bench.objective, spoken.required(comment))
-    work = _Work(replace(bench.without(excluded), objective=objective), protocol.parts)
-    work.take(*exclude(work.parts, excluded, bench.skills))
-    added = await add_methods(caller, work.bench, work.parts, spoken.added(comment), desk.similarities)
-    work.take(added.parts, added.changes)
-    work.not_done += added.not_done
-    new = objective.requirements[len(bench.objective.requirements) :]
-    work.take(*serve(work.parts, new, work.bench))
-    left = spoken.not_understood(comment, protocol.parts, bench.briefs, known) if caller.by_rule else ()
-    concerned = await _rewritten(caller, work, comment, desk, number, certain=bool(excluded or added.changes or new))
-    if not work.changes and not new:
-        _refuse(caller, work, comment, protocol)
-    work.not_done += [f"“{clip(c, 160)}”: {CANNOT}" for c in left]
-    if not any(p.steps for p in work.parts):
-        raise NothingRevisedError(
-            "nothing was changed: the comment would leave no step.", hint="Start a new run with other data or papers."
-        )
-    revised = _assembled(protocol, work, excluded, number)
-    findings = run_gates(protocol, desk.context), run_gates(revised, replace(desk.context, objective=objective))
-    revision = Revision(
-        number=number,
-        comment=comment,
-        concerned=concerned,
-        changed_parts=changed_parts(protocol.parts, revised.parts),
-        changes=tuple(dict.fromkeys(work.changes)),
-        excluded=excluded,
-        requirements=new,
-        not_done=tuple(dict.fromkeys(work.not_done)),
-        rounds=tuple(work.rounds),
-        found=tuple(f for f in findings[1] if f not in findings[0]),
-        resolved=tuple(f for f in findings[0] if f not in findings[1]),
-        origin=origin_of(s.origin for s in revised.steps),
-    )
-    return Revised(revised, revision, objective)
-
-
-def _assembled(protocol: Protocol, work: _Work, excluded: tuple[str, ...], number: int) -> Protocol:
-    """The protocol of the parts as they are now, under its old id, title and summary."""
-    passed = not any("did not pass the review loop" in text for text in protocol.limitations)
-    passed &= all(r.passed for r in work.rounds if r.kept)
-    after = assemble_protocol(work.bench, protocol.title, protocol.summary, work.parts, passed=passed)
-    said = f" Revision {number} excluded {', '.join(excluded)}." if excluded else ""
-    more = {"id": protocol.id, "revision": number, "summary": f"{after.summary}{said}".strip()}
-    return after.model_copy(update=more)
-
-
-def with_requirements(objective: Objective, texts: tuple[str, ...]) -> Objective:
-    """The objective with more requirements under new ids; one that is there already is not added again."""
-    known = {r.text.casefold() for r in objective.requirements}
-    used = [int(r.id[1:]) for r in objective.requirements if r.id[1:].isdigit()]
-    new = [t for t in dict.fromkeys(texts) if t.casefold() not in known]
-    more = tuple(Requirement(id=f"R{n}", text=t) for n, t in enumerate(new, max(used, default=0) + 1))
-    return objective.model_copy(update={"requirements": (*objective.requirements, *more)}) if more else objective
-
-
-async def _rewritten(
-    caller: ModelClient, work: _Work, comment: str, desk: RevisionContext, number: int, *, certain: bool
-) -> tuple[ConcernedPart, ...]:
-    """Rewrite the parts concerned; they are only looked for when rules did not already do all that can be done."""
-    briefs = work.bench.briefs
-    if caller.by_rule and certain and not spoken.drops_or_sets(comment, work.parts, briefs):
-        return ()
-    concerned = await concerned_parts(caller, work.parts, comment, briefs)
-    gone: dict[str, str] = {}
-    for one in concerned:
-        part = next(p for p in work.parts if p.id == one.part)
-        best = await _reviewed(caller, work, part, comment, desk, number)
-        work.not_done += [best.not_done] if best.not_done else []
-        rewritten = tuple(best.part if p.id == part.id else p for p in work.parts)
-        work.take(rewritten, tuple(c for c in best.changes if c.what != "dropped"))
-        gone |= dict.fromkeys(best.dropped, "the comment drops it")
-    if gone:
-        work.take(*without_steps(work.parts, gone, work.bench.skills))
-    return concerned
-
-
-async def _reviewed(
-    caller: ModelClient, work: _Work, part: ProtocolPart, comment: str, desk: RevisionContext, number: int
-) -> Rewritten:
-    """The best rewriting of one part; a part that stays as it is needs no review."""
-
-    def whole(draft: Rewritten) -> Protocol:
-        kept = tuple(s for s in draft.part.steps if s.id not in draft.dropped)
-        return Protocol(
-            id=work.bench.objective.id,
-            title=part.title,
-            objective_id=work.bench.objective.id,
-            parts=(draft.part.model_copy(update={"steps": kept}),),
-            origin=origin_of(s.origin for s in kept),
-            revision=number,
-        )
-
-    def check(draft: Rewritten) -> tuple[CheckFinding, ...]:
-        return run_gates(whole(draft), desk.context, scope="part") if draft.changes else ()
-
-    best = await reviewed(
-        caller,
-        work.bench.objective,
-        f"steps of part {part.id}, revision {number}",
-        make=lambda findings: rewrite_part(caller, work.bench, part, work.parts, comment, findings, desk.similarities),
-        check=check,
-        show=lambda draft: desk.show(whole(draft)),
-    )
-    work.rounds += best.rounds if best.value.changes else ()
-    return best.value
-
-
-def _refuse(caller: ModelClient, work: _Work, comment: str, protocol: Protocol) -> None:
-    """Say why nothing was done.
-
-    Raises:
-        NothingRevisedError: Always.
-    """
-    unknown = spoken.unknown_names(comment, protocol)
-    if work.not_done:
-        why = "; ".join(dict.fromkeys(work.not_done))
-    elif unknown:
-        why = f"the protocol has no {' and no '.join(unknown)}"
-    else:
-        why = CANNOT if caller.by_rule else "the model found nothing in the protocol to change for it"
-    raise NothingRevisedError(f"nothing was changed: {why}.")
-
-
-WHY = "a person wrote it so"
-
-
 def edit_part(
-    bench: DesignContext, protocol: Protocol, part_id: str, text: str, desk: RevisionContext, *, number: int
+    bench: DesignContext, protocol: Protocol, part_id: str, text: str, tools: RevisionContext, *, number: int
 ) -> Revised | None:
-    """The protocol with a part as a person wrote it; None when nothing was changed.
+    """Replace a part of the protocol by the one a person edited; None when nothing was changed.
 
-    Steps that a person dropped take those with them that cannot be done without their outputs; all others keep their
-    ids. The gates are run before and after.
+    With dropped steps go those that require their outputs; all others keep their ids. The protocol is checked before
+    and after.
 
     Raises:
-        FormError: The text cannot be read, or the protocol would refer to what does not exist any more.
+        FormError: The text cannot be read, or a step would read an output that no longer exists.
     """
     before = next(p for p in protocol.parts if p.id == part_id)
     after = read_part(text, before, ground_of(bench, protocol))
@@ -402,22 +399,20 @@ def edit_part(
     changes = (*_changes(before, after), *dropped)
     made = assemble_protocol(bench, protocol.title, protocol.summary, parts, passed=_passed(protocol))
     made = made.model_copy(update={"id": protocol.id, "revision": number, "summary": protocol.summary})
-    findings = run_gates(protocol, desk.context), run_gates(made, replace(desk.context, objective=bench.objective))
     revision = Revision(
         number=number,
         comment=f"part {part_id} was edited by a person",
         concerned=(ConcernedPart(part=part_id, reason="a person edited it"),),
         changed_parts=changed_parts(protocol.parts, made.parts),
         changes=changes,
-        found=tuple(f for f in findings[1] if f not in findings[0]),
-        resolved=tuple(f for f in findings[0] if f not in findings[1]),
         origin=origin_of(s.origin for s in made.steps),
+        **_findings(protocol, made, tools, bench.objective),
     )
-    return Revised(made, revision, bench.objective)
+    return Revised(made, revision)
 
 
 def ground_of(bench: DesignContext, protocol: Protocol) -> StepReferences:
-    """What the steps of a part may refer to: the protocol's steps as they are, data sets, requirements, analyses."""
+    """Return the objects that steps may refer to: the protocol's present steps, data sets, requirements, skills."""
     lines = (p.model_copy(update={"outline": tuple(map(line_of, p.steps))}) for p in protocol.parts)
     return StepReferences(bench.objective, tuple(lines), bench.datasets, bench.skills)
 
@@ -427,10 +422,10 @@ def _passed(protocol: Protocol) -> bool:
 
 
 def _check(parts: Parts, before: ProtocolPart, after: ProtocolPart) -> None:
-    """Refuse a protocol without steps, and inputs of which a person took the source away.
+    """Refuse a protocol without steps, and inputs whose source a person removed.
 
     Raises:
-        FormError: It is one.
+        FormError: Describes the first such case.
     """
     steps = [s for p in parts for s in p.steps]
     if not steps:

@@ -1,8 +1,6 @@
-"""What rules add to a protocol or take from it for a comment: methods with a vetted analysis, requirements, sources.
+"""Rules of revising a protocol: dropping steps with all that depend on them, adding skills, the difference as text.
 
-What a change in a protocol brings with it: steps that lose what they read, relations, the difference as text.
-
-Pure functions.
+All but `add_methods` are pure functions; what a change does not concern stays the same object.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ from bioresearcher.schemas.run import StepChange
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.design import write_steps
 from bioresearcher.stages.design_context import DesignContext, Similarities
+from bioresearcher.stages.draft_cleanup import line_of
 
 Parts = tuple[ProtocolPart, ...]
 T = TypeVar("T", ProtocolPart, ProtocolStep)
@@ -29,10 +28,10 @@ T = TypeVar("T", ProtocolPart, ProtocolStep)
 def without_steps(
     parts: Parts, gone: Mapping[str, str], skills: Mapping[str, Skill]
 ) -> tuple[Parts, tuple[StepChange, ...]]:
-    """The parts without some steps (id -> why), and without those that cannot be done without them.
+    """Drop steps (id -> reason), and those that cannot be done without them.
 
-    An input that its vetted analysis can do without is taken out of the step instead. Parts that lose their last step
-    go too. Parts and steps that are not concerned are the same objects.
+    An input that is optional for the skill is removed from the step instead. Parts that lose their last step are
+    dropped, too.
     """
     lost = dict(gone)
     eased: dict[str, ProtocolStep] = {}
@@ -47,20 +46,17 @@ def without_steps(
         else:
             lost[step.id] = f"it needs {missing[0].source.partition('/')[2]} of step {_maker(missing[0].source)}"
     changes = [StepChange(step=i, what="dropped", why=why) for i, why in lost.items()]
-    changes += [StepChange(step=i, what="changed", why="an input that it can do without is gone") for i in eased]
-    kept = [_lessened(p, lost, eased) for p in parts]
-    return _related([p for p in kept if p.steps or not any(s.id in lost for s in _steps(parts, p.id))]), tuple(changes)
+    changes += [StepChange(step=i, what="changed", why="an optional input of it was dropped") for i in eased]
+    kept = [_reduced(p, lost, eased) for p in parts]
+    left = [new for old, new in zip(parts, kept, strict=True) if new.steps or not any(s.id in lost for s in old.steps)]
+    return _related(left), tuple(changes)
 
 
 def _maker(source: str) -> str:
     return source.removeprefix("step:").split("/")[0] if source.startswith("step:") else ""
 
 
-def _steps(parts: Parts, part_id: str) -> tuple[ProtocolStep, ...]:
-    return next(p.steps for p in parts if p.id == part_id)
-
-
-def _lessened(part: ProtocolPart, lost: Collection[str], eased: Mapping[str, ProtocolStep]) -> ProtocolPart:
+def _reduced(part: ProtocolPart, lost: Collection[str], eased: Mapping[str, ProtocolStep]) -> ProtocolPart:
     if not any(s.id in lost or s.id in eased for s in part.steps):
         return part
     steps = tuple(eased.get(s.id, s) for s in part.steps if s.id not in lost)
@@ -69,7 +65,7 @@ def _lessened(part: ProtocolPart, lost: Collection[str], eased: Mapping[str, Pro
 
 
 def _related(parts: Sequence[ProtocolPart]) -> Parts:
-    """The parts without relations to parts that are gone."""
+    """Remove relations to parts that were dropped."""
     ids = {p.id for p in parts}
     found = []
     for part in parts:
@@ -81,20 +77,19 @@ def _related(parts: Sequence[ProtocolPart]) -> Parts:
 
 
 def next_step_id(part: ProtocolPart) -> str:
-    """An id that no step of the part has, or had as far as the part shows."""
-    used = [int(i.rpartition(".")[2]) for i in (*(s.id for s in part.steps), *(line.id for line in part.outline))
-            if i.rpartition(".")[2].isdigit()]  # fmt: skip
-    return f"{part.id}.{max(used, default=0) + 1}"
+    """Return an id that no step or line of the part has."""
+    numbers = [i.rpartition(".")[2] for i in (*(s.id for s in part.steps), *(line.id for line in part.outline))]
+    return f"{part.id}.{max((int(n) for n in numbers if n.isdigit()), default=0) + 1}"
 
 
 def changed_parts(old: Parts, new: Parts) -> tuple[str, ...]:
-    """Ids of parts that were changed, added or dropped, in order."""
+    """Return the ids of parts that were changed, added or dropped, in order."""
     before, after = {p.id: p for p in old}, {p.id: p for p in new}
     return tuple(i for i in dict.fromkeys((*before, *after)) if before.get(i) != after.get(i))
 
 
 def difference(old: Protocol, new: Protocol) -> str:
-    """What changed, as unified text per part and step; empty when nothing did."""
+    """Return the difference of two protocols as text per part and step; empty when there is none."""
     lines: list[str] = []
     before, after = {p.id: p for p in old.parts}, {p.id: p for p in new.parts}
     for part_id in changed_parts(old.parts, new.parts):
@@ -123,7 +118,7 @@ def _part_lines(part: ProtocolPart | None) -> list[str]:
 
 
 def _step_lines(step: ProtocolStep | None) -> list[str]:
-    """A step in lines that can be compared one by one."""
+    """Write a step in lines that can be compared one by one."""
     if step is None:
         return []
     lines = [step.title, *(piece for piece in step.action.replace(". ", ".\n").splitlines() if piece.strip())]
@@ -141,7 +136,7 @@ def _step_lines(step: ProtocolStep | None) -> list[str]:
 
 @dataclass(frozen=True)
 class Additions:
-    """The parts with what was added, and what could not be."""
+    """Parts with added steps, and requests that could not be met."""
 
     parts: Parts
     changes: tuple[StepChange, ...]
@@ -149,10 +144,10 @@ class Additions:
 
 
 def exclude(parts: Parts, ids: Sequence[str], skills: Mapping[str, Skill]) -> tuple[Parts, tuple[StepChange, ...]]:
-    """The parts without some data sets and papers.
+    """Exclude data sets and papers from the parts.
 
-    Steps that work on an excluded data set go, with what needs them; a step that repeats an excluded paper goes, and
-    one that only learnt from it too loses the link.
+    Steps that work on an excluded data set are dropped, with those that need them; a step that repeats an excluded
+    paper is dropped, and one with other sources loses the link.
     """
     if not ids:
         return parts, ()
@@ -184,9 +179,9 @@ def exclude(parts: Parts, ids: Sequence[str], skills: Mapping[str, Skill]) -> tu
 async def add_methods(
     caller: ModelClient, bench: DesignContext, parts: Parts, clauses: Sequence[str], similarities: Similarities
 ) -> Additions:
-    """The vetted analyses that the clauses ask for and the protocol lacks, each where it can stand.
+    """Add the skills that the clauses ask for and the protocol lacks, each where its inputs exist.
 
-    A step joins the part of its kind when all it reads is made there or before, else a new part at the end.
+    A step joins the part of its kind when all its inputs are made there or before, else a new part at the end.
     """
     briefs = bench.briefs
     text = " ".join(clauses)
@@ -194,15 +189,14 @@ async def add_methods(
     asked = {s.name for s in briefs if text and asked_for(s, text)}
     if not asked:
         return Additions(parts, (), ())
-    wish = bench.objective.model_copy(
-        update={"requirements": (*bench.objective.requirements, Requirement(id="feedback", text=text))}
-    )
-    lacking = {s.name: why for s, why in unserved(wish, bench.datasets, briefs) if s.name in asked}
+    asked_too = (*bench.objective.requirements, Requirement(id="feedback", text=text))
+    objective = bench.objective.model_copy(update={"requirements": asked_too})
+    lacking = {s.name: why for s, why in unserved(objective, bench.datasets, briefs) if s.name in asked}
     not_done = [f"{n} cannot be planned: {why or 'what it reads cannot be had'}" for n, why in lacking.items()]
     there = asked & present
     not_done += [f"{name} is in the protocol already" for name in sorted(there) if not asked - there]
     needed = _with_upstream(asked, bench)
-    uses = [u for u in choose_uses(wish, bench.datasets, briefs) if u.skill.name in needed - present]
+    uses = [u for u in choose_uses(objective, bench.datasets, briefs) if u.skill.name in needed - present]
     uses = [u for u in uses if u.skill.contract.language in {"python", "R"}]
     changes: list[StepChange] = []
     for title in dict.fromkeys(u.skill.contract.part for u in uses):
@@ -213,7 +207,7 @@ async def add_methods(
 
 
 def _with_upstream(asked: set[str], bench: DesignContext) -> set[str]:
-    """The analyses with those that they cannot do without."""
+    """Return the skills with those whose outputs they require."""
     needed, open_ = set(asked), list(asked)
     while open_:
         inputs = bench.skills[open_.pop()].contract.inputs
@@ -227,7 +221,7 @@ def _with_upstream(asked: set[str], bench: DesignContext) -> set[str]:
 async def _add(
     caller: ModelClient, bench: DesignContext, parts: Parts, title: str, uses: list[Use], similarities: Similarities
 ) -> tuple[Parts, tuple[str, ...]]:
-    """The parts with steps for some uses of one kind, and the new steps' ids."""
+    """Add steps for skills of one kind; return the parts and the new steps' ids."""
     owner = {s.skill: n for n, p in enumerate(parts) for s in p.steps if s.skill}
     reads = [owner[i.skill] for u in uses for i in u.skill.contract.inputs if i.skill in owner]
     home = next((n for n, p in enumerate(parts) if p.title == title and n >= max(reads, default=0)), None)
@@ -239,7 +233,9 @@ async def _add(
     first = int(next_step_id(part).rpartition(".")[2])
     lines = tuple(line.model_copy(update={"id": f"{part.id}.{first + n}"}) for n, line in enumerate(lines))
     outlined = part.model_copy(update={"outline": (*_outline(part), *lines)})
-    around = tuple(outlined if n == home else _with_outline(p) for n, p in enumerate(parts))
+    around = tuple(
+        outlined if n == home else p.model_copy(update={"outline": _outline(p)}) for n, p in enumerate(parts)
+    )
     asked = outlined.model_copy(update={"outline": lines, "steps": ()})
     written = await write_steps(caller, bench, asked, around, (), similarities)
     whole = outlined.model_copy(update={"steps": (*part.steps, *written)})
@@ -247,17 +243,8 @@ async def _add(
 
 
 def _outline(part: ProtocolPart) -> tuple[OutlineLine, ...]:
-    """The part's outline, made from its steps when it has none."""
-    return part.outline or tuple(
-        OutlineLine(
-            id=s.id, title=s.title, datasets=s.datasets, skill=s.skill, outputs=tuple(o.name for o in s.outputs)
-        )
-        for s in part.steps
-    )
-
-
-def _with_outline(part: ProtocolPart) -> ProtocolPart:
-    return part.model_copy(update={"outline": _outline(part)})
+    """Return the part's outline, made from its steps when it has none."""
+    return part.outline or tuple(map(line_of, part.steps))
 
 
 def _new_part(parts: Parts, title: str, uses: list[Use], reads: Mapping[int, str]) -> ProtocolPart:
@@ -276,10 +263,10 @@ def _new_part(parts: Parts, title: str, uses: list[Use], reads: Mapping[int, str
     )
 
 
-def serve(
+def note_requirements(
     parts: Parts, requirements: Sequence[Requirement], bench: DesignContext
 ) -> tuple[Parts, tuple[StepChange, ...]]:
-    """The parts with added requirements noted on the steps that already do what they ask for, by rule."""
+    """Note added requirements on the steps that already meet them, by the rules."""
     if not requirements:
         return parts, ()
     alone = bench.objective.model_copy(update={"requirements": tuple(requirements)})

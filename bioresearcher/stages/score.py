@@ -1,4 +1,4 @@
-"""The final scores of a protocol."""
+"""Final scores of a protocol by the rules, and by the reviewer where a model reviews."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from bioresearcher.schemas.ask_program import MetricScore, ProtocolScores, Score
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import METRICS, CheckFinding, Metric, MetricName, Review
-from bioresearcher.stages.fallback import tell
+from bioresearcher.stages.fallback import note
 from bioresearcher.stages.prompts import SCORE_PROTOCOL
 from bioresearcher.text.normalise import known_id, stands_in, title_of
 
 QUOTES = 6
 FINDINGS = 30
 QUESTION_TOKENS = 10_000
-"""Estimated tokens of the question; with the answer's schema a review stays below 12,000."""
+"""Largest question, in estimated tokens; with the answer's schema a review stays below 12,000."""
 _FRAME_TOKENS = 1_300
-"""Of the prompt's own words."""
+"""Tokens of the fixed prompt text (estimate)."""
 
 
 async def score_protocol(
     caller: ModelClient, objective: Objective | None, protocol: Protocol, context: CheckContext
 ) -> Review:
-    """The review by rule, with the reviewer's scores where a model reviews.
+    """Review a protocol by the rules, with the reviewer's scores where a model reviews.
 
-    The reviewer sees the protocol, the rubric and the gates' findings, and nothing of how the protocol was written. A
-    score counts when it is a level of the rubric or half way between two, and words it quotes stand in the protocol; a
-    metric without such a score keeps the one by rule, which its reason says. A review in which no score counts is the
-    one by rule.
+    The reviewer sees the protocol, the rubric and the checks' findings, and nothing of how the protocol was written. A
+    score counts when it is a level of the rubric or half way between two, and its quotes are in the protocol; a metric
+    without such a score keeps the rules' score, and its reason names this. Without any such score the rules' review is
+    returned.
     """
     by_rule = review_by_rule(protocol, context)
     values, shown = question(objective, protocol, by_rule)
     try:
         answer = await ask(caller, SCORE_PROTOCOL, values)
     except AnswerError as error:
-        tell(caller, SCORE_PROTOCOL, f"scored by rule: {error.message}")
+        note(caller, SCORE_PROTOCOL, f"scored by rule: {error.message}")
         return by_rule
     if answer.origin == "offline":
         return by_rule
     counted, refused = _counted(answer.value, shown)
     for why, names in refused.items():
         said = ", ".join(n.replace("_", " ") for n in names)
-        tell(caller, SCORE_PROTOCOL, f"scored by rule, as {why}: {said}")
+        note(caller, SCORE_PROTOCOL, f"scored by rule, as {why}: {said}")
     if not counted:
         return by_rule
     metrics = {name: counted.get(name) or _ruled(by_rule.metrics[name]) for name in METRICS}
@@ -63,27 +63,27 @@ async def score_protocol(
 
 
 def question(objective: Objective | None, protocol: Protocol, by_rule: Review) -> tuple[ScoreProtocolInput, Brief]:
-    """What the reviewer is asked, cut to `QUESTION_TOKENS` in whole parts, and what it was shown."""
+    """Return the reviewer's question, cut to `QUESTION_TOKENS` in whole parts, and the part of the protocol in it."""
     rubric = rubric_text()
-    told = by_rule.model_copy(update={"findings": condensed(by_rule.findings)})
-    rest = [rubric, *(f"{f.gate} {f.severity} at {f.location}: {f.message}" for f in told.findings)]
+    condensed_review = by_rule.model_copy(update={"findings": condensed(by_rule.findings)})
+    rest = [rubric, *(f"{f.gate} {f.severity} at {f.location}: {f.message}" for f in condensed_review.findings)]
     if objective is not None:
         rest += [objective.text, *objective.conditions, *(r.text for r in objective.requirements)]
     left = QUESTION_TOKENS - _FRAME_TOKENS - sum(tokens_of(text) + 8 for text in rest)
     shown = brief(protocol, by_rule.findings, left)
     values = ScoreProtocolInput(
-        objective=objective, protocol=protocol, protocol_text=shown.text, rubric=rubric, by_rule=told
+        objective=objective, protocol=protocol, protocol_text=shown.text, rubric=rubric, by_rule=condensed_review
     )
     return values, shown
 
 
 def _counted(answer: ProtocolScores, shown: Brief) -> tuple[dict[MetricName, Metric], dict[str, list[MetricName]]]:
-    """The metrics that count, and the others by the reason why they do not."""
+    """Return the metrics that count, and the others by the reason why they do not."""
     counted: dict[MetricName, Metric] = {}
     refused: dict[str, list[MetricName]] = {}
     for name in METRICS:
         given = answer.metrics.get(name)
-        metric = located(given, shown) if given else None
+        metric = _located(given, shown) if given else None
         if metric is None or not metric.evidence:
             refused.setdefault("no words of the protocol were quoted for it", []).append(name)
         elif not (metric.score * 2).is_integer():
@@ -93,8 +93,8 @@ def _counted(answer: ProtocolScores, shown: Brief) -> tuple[dict[MetricName, Met
     return counted, refused
 
 
-def located(given: MetricScore, shown: Brief) -> Metric:
-    """The metric with those of its quotes that stand in what was shown, each with its place."""
+def _located(given: MetricScore, shown: Brief) -> Metric:
+    """Return the metric with the quotes located in the protocol shown, each with its place."""
     quotes = dict.fromkeys(q.strip() for q in given.evidence if stands_in(q, shown.text))
     found = {q: shown.place_of(q, stands_in) or "protocol" for q in list(quotes)[:QUOTES]}
     return Metric(score=given.score, evidence=tuple(found), reason=given.reason, places=tuple(found.values()))
@@ -106,7 +106,7 @@ def _ruled(metric: Metric) -> Metric:
 
 
 def reviewer_findings(findings: Sequence[CheckFinding], protocol: Protocol) -> tuple[CheckFinding, ...]:
-    """The reviewer's findings as such, each at a place that exists, at most 30; those that say nothing are left out."""
+    """Return the reviewer's findings, each at a place that exists, at most 30, without empty ones."""
     places = {f"part {p.id}" for p in protocol.parts} | {f"step {s.id}" for s in protocol.steps} | {"protocol"}
     ids = {place.rpartition(" ")[2]: place for place in sorted(places)}
     found = []

@@ -1,10 +1,6 @@
-"""Deciding which papers are read: fixed rules, then a cheap ranking, then closed questions about the promising ones.
+"""Screening: papers named by id, duplicates, retraction status, and the decision which papers are read.
 
-The same paper found twice: by PMID, PMCID, DOI or title; preprints linked to what was published of them.
-
-Whether papers were retracted, doubted or corrected, asked of the sources that know.
-
-What a person takes in or out by id: `PMID:123`, `PMC123`, `doi:10.…`, an accession, or an id as it is shown.
+Fixed rules come first, then a cheap ranking, then closed questions about the promising papers.
 """
 
 from __future__ import annotations
@@ -26,6 +22,225 @@ from bioresearcher.sources.protocols import StatusSource
 from bioresearcher.stages.prompts import SCREEN_PAPER
 from bioresearcher.text.normalise import stands_in
 
+_PMID = re.compile(r"(?:PMID[: ]?)?([1-9]\d{0,8})", re.IGNORECASE)
+_PMCID = re.compile(r"(?:PMCID[: ]?)?PMC ?\d{1,9}(?:\.\d+)?", re.IGNORECASE)
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{1,119}")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Known ids that names refer to, and names that refer to none."""
+
+    ids: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def named_id(text: str, option: str = "--include") -> str:
+    """Return the id that a person typed, in this program's form.
+
+    Accepted are `PMID:123`, `PMC123`, `doi:10.…`, an accession, or an id as it is shown.
+
+    Raises:
+        InputError: It cannot be an id.
+    """
+    said = text.strip()
+    if match := _PMID.fullmatch(said):
+        return f"PMID{match[1]}"
+    if _PMCID.fullmatch(said):
+        return str(Identifiers.of(pmcid=said).pmcid)
+    doi = Identifiers.of(doi=said)
+    if doi.doi:
+        return paper_id(doi, "")
+    if not _PLAIN.fullmatch(said):
+        raise InputError(
+            f"{option} {text!r:.80}: this is no id.", hint="Use PMID:123, PMC123, doi:10.…, GSE123, or an id as shown."
+        )
+    return said
+
+
+def matching(names: Iterable[str], papers: Sequence[Paper], datasets: Collection[str] = ()) -> Named:
+    """Find the papers and data sets that names refer to by any of their identifiers."""
+    by_name = {alias.casefold(): paper.id for paper in reversed(papers) for alias in _aliases(paper)}
+    by_name |= {d.casefold(): d for d in datasets}
+    found: dict[str, None] = {}
+    unknown: dict[str, None] = {}
+    for name in names:
+        known = by_name.get(named_id(name).casefold()) or by_name.get(name.strip().casefold())
+        (found if known else unknown)[known or name] = None
+    return Named(tuple(found), tuple(unknown))
+
+
+def not_known(names: Iterable[str], option: str) -> list[Failure]:
+    """Return a failure for each name that refers to nothing."""
+    return [
+        Failure(
+            item=name,
+            stage="approve_selection",
+            message=f"{option} {name}: no paper and no data set of this run has this id.",
+            hint="The ids stand in the selection table, in screening.json and in checks.json.",
+        )
+        for name in names
+    ]
+
+
+def queries_for(names: Iterable[str], why: str = "--include") -> list[SearchQuery]:
+    """Make queries that ask literature services for papers by id; names that are no paper's id give none."""
+    found = []
+    for name in names:
+        said = name.strip()
+        pmid, doi = _PMID.fullmatch(said), Identifiers.of(doi=said).doi
+        query = f"{pmid[1]}[PMID]" if pmid else f'"{doi}"[DOI]' if doi else ""
+        if _PMCID.fullmatch(said):
+            query = f"{Identifiers.of(pmcid=said).pmcid}[PMCID]"
+        if query:
+            found.append(SearchQuery(query=query, purpose=f"{why} {said}"))
+    return found
+
+
+def _aliases(paper: Paper) -> list[str]:
+    known = Identifiers.of(pmid=paper.pmid, pmcid=paper.pmcid, doi=paper.doi)
+    one_by_one = (Identifiers(pmid=known.pmid), Identifiers(pmcid=known.pmcid), Identifiers(doi=known.doi))
+    return [paper.id, *(paper_id(i, "") for i in one_by_one if i.keys())]
+
+
+LEAST_TITLE = 5
+"""Fewest words of a title that identifies a paper (`Editorial` and `Reply to the authors` do not)."""
+
+_PREPRINT_DOI = re.compile(
+    r"10\.(?:1101|64898|21203/rs|20944/preprints|48550/arxiv|26434/chemrxiv|31219/osf|22541/au)\b"
+)
+_PREPRINT_PLACE = re.compile(r"\b(?:bioRxiv|medRxiv|arXiv|Research Square|Preprints|ChemRxiv|SSRN)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """Papers without duplicates.
+
+    Attributes:
+        papers: In the order in which they were first found.
+        called: Other ids under which they were found, with the id they are kept under.
+        preprints: Ids of preprints, with the id of what was published of them.
+    """
+
+    papers: tuple[Paper, ...]
+    called: dict[str, str] = field(default_factory=dict)
+    preprints: dict[str, str] = field(default_factory=dict)
+
+
+def unique(papers: Iterable[Paper]) -> Unique:
+    """Merge duplicates; values that one source lacks are taken from another.
+
+    Two are the same when they share a PMID, PMCID or DOI, or when their titles are the same and no identifier differs.
+    The first one found keeps its id. A preprint stays a paper of its own, because its text may differ.
+    """
+    kept: list[Paper] = []
+    place: dict[str, int] = {}
+    called: dict[str, str] = {}
+    for paper in papers:
+        at = next((place[k] for k in _keys(paper) if k in place), None)
+        if at is None:
+            title = _title_key(paper)
+            at = next((place[k] for k in (title,) if k in place and _may_be_one(kept[place[k]], paper)), None)
+        if at is None:
+            at = len(kept)
+            kept.append(paper)
+        else:
+            kept[at] = _joined(kept[at], paper)
+            if paper.id != kept[at].id:
+                called[paper.id] = kept[at].id
+        for key in (*_keys(kept[at]), *_keys(paper), _title_key(paper)):
+            if key:
+                place.setdefault(key, at)
+    return Unique(tuple(kept), called, _preprints(kept))
+
+
+def is_preprint(paper: Paper) -> bool:
+    """Return True if DOI, journal or publication type show that it appeared without peer review."""
+    types = {t.casefold() for t in paper.publication_types}
+    by_doi = bool(paper.doi and _PREPRINT_DOI.match(paper.doi))
+    return "preprint" in types or by_doi or bool(paper.journal and _PREPRINT_PLACE.search(paper.journal))
+
+
+def _keys(paper: Paper) -> tuple[str, ...]:
+    return (f"id:{paper.id}", *Identifiers(pmid=paper.pmid, pmcid=paper.pmcid, doi=paper.doi).keys())
+
+
+def _title_key(paper: Paper) -> str:
+    stems = terms(paper.title)
+    return f"title:{' '.join(stems)}" if len(stems) >= LEAST_TITLE else ""
+
+
+def _may_be_one(one: Paper, other: Paper) -> bool:
+    """Check whether two papers may be merged on title alone: no identifier differs, nor years by more than one."""
+    pairs = ((one.pmid, other.pmid), (one.pmcid, other.pmcid), (one.doi, other.doi))
+    if any(a and b and a != b for a, b in pairs) or is_preprint(one) != is_preprint(other):
+        return False
+    return not (one.year and other.year and abs(one.year - other.year) > 1)
+
+
+def _joined(first: Paper, other: Paper) -> Paper:
+    """Complete the first paper by the other: identifiers, abstract, types and the worse known status."""
+    given = {
+        name: getattr(other, name)
+        for name in Paper.model_fields
+        if not getattr(first, name) and getattr(other, name) and name not in {"id", "source", "path", "sha256", "kind"}
+    }
+    if not given.get("abstract") and len(other.abstract) > 2 * len(first.abstract):
+        given["abstract"] = other.abstract
+    return worse(first, other).model_copy(update={k: v for k, v in given.items() if k not in {"status", "notices"}})
+
+
+def _preprints(papers: Sequence[Paper]) -> dict[str, str]:
+    published = {_title_key(p): p.id for p in reversed(papers) if _title_key(p) and not is_preprint(p)}
+    return {p.id: published[_title_key(p)] for p in papers if is_preprint(p) and _title_key(p) in published}
+
+
+ORDER = ("retracted", "concern", "corrected", "ok", "unknown")
+"""Worst first: it counts when sources disagree, and `unknown` counts least."""
+
+
+async def check_status(
+    sources: Sequence[StatusSource], papers: Sequence[Paper], stage: str
+) -> tuple[list[Paper], list[StatusCheck], list[Failure]]:
+    """Ask sources for the papers' retraction status: (papers, a row for each, sources that could not be asked).
+
+    A status never improves: a notice that a source does not know of stays.
+
+    Args:
+        sources: All of them are asked of all papers, side by side.
+        papers: Papers with or without identifiers; the status of one without any stays unknown.
+        stage: Name of the step, for the failures.
+    """
+    answers = await asyncio.gather(*(_ask(s, papers, stage) for s in sources))
+    failures = [a for a in answers if isinstance(a, Failure)]
+    asked = [(s.name, a) for s, a in zip(sources, answers, strict=True) if not isinstance(a, Failure)]
+    checked, rows = [], []
+    for paper in papers:
+        now, said = paper, []
+        for name, found in asked:
+            if paper.id in found:
+                said.append(name)
+                now = worse(now, found[paper.id])
+        checked.append(now)
+        rows.append(StatusCheck(paper_id=paper.id, before=paper.status, now=now.status, sources=tuple(said)))
+    return checked, rows, failures
+
+
+def worse(paper: Paper, found: Paper) -> Paper:
+    """Return the paper with the worse of two states, and the notices of both."""
+    status = min(paper.status, found.status, key=ORDER.index)
+    notices = tuple(dict.fromkeys((*paper.notices, *found.notices)))
+    return paper.model_copy(update={"status": status, "notices": notices})
+
+
+async def _ask(source: StatusSource, papers: Sequence[Paper], stage: str) -> dict[str, Paper] | Failure:
+    try:
+        return {p.id: p for p in await source.recheck(papers)}
+    except OutsideError as error:
+        message = f"retraction status could not be asked of {source.name}: {error.message}"
+        return Failure(item=source.name, stage=stage, message=message, hint=error.hint)
+
+
 LEAST_SCORE = 3
 """Yes answers, of five, from which a paper that was found is read."""
 
@@ -38,19 +253,19 @@ NOTES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ScreeningRules:
-    """What decides about a paper whatever it is about.
+    """Rules on papers that do not depend on their subject.
 
     Attributes:
         since: First year of publication; None is any. A paper without a year passes.
         until: Last year of publication.
         languages: Codes such as `eng`; empty is any. A paper without a language passes.
         left_out_types: Publication types that are not evidence, compared without case.
-        judged: Papers found that are judged at most, the closest to the objective; own papers come on top.
-        limit: Papers read at most.
-        include: Ids of papers that are used whatever else is true.
+        judged: Largest number of papers found that are judged, the closest to the objective; own papers are extra.
+        limit: Largest number of papers read.
+        include: Ids of papers that are used in any case.
         exclude: Ids of papers that are not used.
         preprints: Ids of preprints, with the id of what was published of them.
-        taken_in: How the included ones came in, in words.
+        taken_in: Reason recorded for the included ones.
     """
 
     since: int | None = None
@@ -72,11 +287,11 @@ async def screen_papers(
     relevance: Sequence[float],
     rules: ScreeningRules,
 ) -> tuple[ScreenedPaper, ...]:
-    """A decision with its reason on each paper, best first.
+    """Decide on each paper and give the reason, best first.
 
-    What a rule leaves out is not judged. Of the others the closest to the objective are judged, and own and included
-    papers always. Own papers are kept; others need three yes answers, or those on condition and question. At most
-    `limit` are kept, included ones first.
+    Papers that a rule leaves out are not judged. Of the others the closest to the objective are judged, and own and
+    included papers always. Own papers are kept; others need three yes answers, or those on condition and question. At
+    most `limit` are kept, included ones first.
     """
     by_id = {p.id: p for p in papers}
     close = dict(zip((p.id for p in papers), relevance, strict=True))
@@ -97,13 +312,13 @@ async def screen_papers(
     for paper in ranked:
         if paper.id in far:
             said = f"Not judged: number {far[paper.id]} by similarity, and the closest {rules.judged} are judged."
-            decided.append(_unjudged(paper, close[paper.id], "distance", said))
-    decided += [_unjudged(by_id[i], close[i], *reason) for i, reason in out.items()]
+            decided.append(_row(paper.id, close[paper.id], said, "offline", decided_by="distance"))
+    decided += [_row(i, close[i], said, "offline", decided_by=rule) for i, (rule, said) in out.items()]
     return tuple(decided)
 
 
 def ruled_out(paper: Paper, rules: ScreeningRules) -> tuple[DecidedBy, str] | None:
-    """The rule that leaves a paper out, and why; None when none does. Own papers fall by status only."""
+    """Return the rule that leaves a paper out, and why; None when none does. Own papers fall by status only."""
     if paper.id in rules.exclude:
         return "person", "Taken out with --exclude."
     if paper.status == "retracted":
@@ -143,283 +358,52 @@ def _decision(row: ScreenedPaper, paper: Paper, rules: ScreeningRules) -> tuple[
 
 
 def _rank(row: ScreenedPaper) -> int:
-    """What orders papers before their similarity: a model's score.
+    """Return the first sort key of a paper, before its similarity: a model's score.
 
-    The rules' scores only say whether a paper is read: on real judgements they order papers worse than the similarity
-    alone does (`benchmarks/README.md`).
+    The rules' scores only decide whether a paper is read: on real judgements they order papers worse than the
+    similarity alone does (`benchmarks/README.md`).
     """
     return LEAST_SCORE - (not _worth_reading(row)) if row.origin == "offline" else row.score
 
 
 def _worth_reading(row: ScreenedPaper) -> bool:
-    """Three yes answers, or both that count most: the same condition and the same question."""
+    """Check for three yes answers, or both that count most: the same condition and the same question."""
     about = row.answers is not None and row.answers.same_condition and row.answers.same_question
     return row.score >= LEAST_SCORE or about
 
 
-def _unjudged(paper: Paper, relevance: float, decided_by: DecidedBy, reason: str) -> ScreenedPaper:
-    return ScreenedPaper(
-        paper_id=paper.id,
-        score=0,
-        relevance=round(relevance, 3),
-        answers=None,
-        kept=False,
-        decided_by=decided_by,
-        reason=reason,
-        origin="offline",
-    )
-
-
 async def _screen(caller: ModelClient, objective: Objective, paper: Paper, relevance: float) -> ScreenedPaper:
-    """The answers on one paper; one that nobody could judge says so, and gets no point."""
+    """Screen one paper; one that could not be judged gets no point and the reason."""
     values = ScreenPaperInput(objective=objective, paper=shown(paper), relevance=round(relevance, 3))
     try:
         answer = await ask(caller, SCREEN_PAPER, values)
     except AnswerError as error:
-        return _screened(values, None, f"Not judged: {error.message}", caller.backend.origin)
+        return _row(paper.id, relevance, f"Not judged: {error.message}", caller.backend.origin)
     answers, reason = answer.value, answer.value.reason
     if answer.origin != "offline" and not stands_in(answers.quote, f"{paper.title}\n{paper.abstract}"):
         answers = answers.model_copy(update={"quote": ""})
         reason = f"{reason} (The words it rests on do not stand in title or abstract.)".strip()
-    return _screened(values, answers, reason, answer.origin)
+    return _row(paper.id, relevance, reason, answer.origin, answers)
 
 
-def _screened(values: ScreenPaperInput, answers: PaperAnswers | None, reason: str, origin: Origin) -> ScreenedPaper:
+def _row(
+    paper_id: str,
+    relevance: float,
+    reason: str,
+    origin: Origin,
+    answers: PaperAnswers | None = None,
+    decided_by: DecidedBy = "score",
+) -> ScreenedPaper:
+    """Make the row of a paper that is not kept so far."""
+    a = answers
+    yes = (a.same_condition, a.same_question, a.usable_method, a.fits_data, a.meets_requirement) if a else ()
     return ScreenedPaper(
-        paper_id=values.paper.id,
-        score=_score(answers) if answers else 0,
-        relevance=values.relevance,
+        paper_id=paper_id,
+        score=sum(yes),
+        relevance=round(relevance, 3),
         answers=answers,
         kept=False,
+        decided_by=decided_by,
         reason=reason,
         origin=origin,
     )
-
-
-def _score(answers: PaperAnswers) -> int:
-    return sum(
-        (
-            answers.same_condition,
-            answers.same_question,
-            answers.usable_method,
-            answers.fits_data,
-            answers.meets_requirement,
-        )
-    )
-
-
-ORDER = ("retracted", "concern", "corrected", "ok", "unknown")
-"""The worse one counts when sources disagree; that a source knows nothing says nothing."""
-
-
-async def check_status(
-    sources: Sequence[StatusSource], papers: Sequence[Paper], stage: str
-) -> tuple[list[Paper], list[StatusCheck], list[Failure]]:
-    """The papers with what sources say of them now, a line for each, and sources that could not be asked.
-
-    What was known before is never made better: a notice that a source does not know of stays.
-
-    Args:
-        sources: All of them are asked of all papers, side by side.
-        papers: Papers with or without identifiers; of one that has none no source knows anything.
-        stage: The step that asks, for the failures.
-    """
-    answers = await asyncio.gather(*(_ask(s, papers, stage) for s in sources))
-    failures = [a for a in answers if isinstance(a, Failure)]
-    asked = [(s.name, a) for s, a in zip(sources, answers, strict=True) if not isinstance(a, Failure)]
-    checked, rows = [], []
-    for paper in papers:
-        now, said = paper, []
-        for name, found in asked:
-            if paper.id in found:
-                said.append(name)
-                now = worse(now, found[paper.id])
-        checked.append(now)
-        rows.append(StatusCheck(paper_id=paper.id, before=paper.status, now=now.status, sources=tuple(said)))
-    return checked, rows, failures
-
-
-def worse(paper: Paper, found: Paper) -> Paper:
-    """The paper with the worse of two states, and the notices of both."""
-    status = min(paper.status, found.status, key=ORDER.index)
-    notices = tuple(dict.fromkeys((*paper.notices, *found.notices)))
-    return paper.model_copy(update={"status": status, "notices": notices})
-
-
-async def _ask(source: StatusSource, papers: Sequence[Paper], stage: str) -> dict[str, Paper] | Failure:
-    try:
-        return {p.id: p for p in await source.recheck(papers)}
-    except OutsideError as error:
-        message = f"retraction status could not be asked of {source.name}: {error.message}"
-        return Failure(item=source.name, stage=stage, message=message, hint=error.hint)
-
-
-LEAST_TITLE = 5
-"""Words below which a title (`Editorial`, `Reply to the authors`) does not say which paper it is."""
-
-_PREPRINT_DOI = re.compile(
-    r"10\.(?:1101|64898|21203/rs|20944/preprints|48550/arxiv|26434/chemrxiv|31219/osf|22541/au)\b"
-)
-_PREPRINT_PLACE = re.compile(r"\b(?:bioRxiv|medRxiv|arXiv|Research Square|Preprints|ChemRxiv|SSRN)\b", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Unique:
-    """Papers without repeats.
-
-    Attributes:
-        papers: In the order in which they were first found.
-        called: Other ids under which they were found, with the id they are kept under.
-        preprints: Ids of preprints, with the id of what was published of them.
-    """
-
-    papers: tuple[Paper, ...]
-    called: dict[str, str] = field(default_factory=dict)
-    preprints: dict[str, str] = field(default_factory=dict)
-
-
-def unique(papers: Iterable[Paper]) -> Unique:
-    """Papers without repeats; what one source does not state is taken from another.
-
-    Two are the same when they share a PMID, PMCID or DOI, or when their titles are the same and no identifier speaks
-    against it. The first one found keeps its id. A preprint stays a paper of its own, because its text may differ.
-    """
-    kept: list[Paper] = []
-    place: dict[str, int] = {}
-    called: dict[str, str] = {}
-    for paper in papers:
-        at = next((place[k] for k in _keys(paper) if k in place), None)
-        if at is None:
-            title = _title_key(paper)
-            at = next((place[k] for k in (title,) if k in place and _may_be_one(kept[place[k]], paper)), None)
-        if at is None:
-            at = len(kept)
-            kept.append(paper)
-        else:
-            kept[at] = _joined(kept[at], paper)
-            if paper.id != kept[at].id:
-                called[paper.id] = kept[at].id
-        for key in (*_keys(kept[at]), *_keys(paper), _title_key(paper)):
-            if key:
-                place.setdefault(key, at)
-    return Unique(tuple(kept), called, _preprints(kept))
-
-
-def is_preprint(paper: Paper) -> bool:
-    """Whether identifier, place or publication type say that it was not peer reviewed when it appeared."""
-    types = {t.casefold() for t in paper.publication_types}
-    by_doi = bool(paper.doi and _PREPRINT_DOI.match(paper.doi))
-    return "preprint" in types or by_doi or bool(paper.journal and _PREPRINT_PLACE.search(paper.journal))
-
-
-def _keys(paper: Paper) -> tuple[str, ...]:
-    return (f"id:{paper.id}", *Identifiers(pmid=paper.pmid, pmcid=paper.pmcid, doi=paper.doi).keys())
-
-
-def _title_key(paper: Paper) -> str:
-    stems = terms(paper.title)
-    return f"title:{' '.join(stems)}" if len(stems) >= LEAST_TITLE else ""
-
-
-def _may_be_one(one: Paper, other: Paper) -> bool:
-    """Whether nothing but the title speaks: no identifier of the same kind differs, nor years by more than one."""
-    pairs = ((one.pmid, other.pmid), (one.pmcid, other.pmcid), (one.doi, other.doi))
-    if any(a and b and a != b for a, b in pairs) or is_preprint(one) != is_preprint(other):
-        return False
-    return not (one.year and other.year and abs(one.year - other.year) > 1)
-
-
-def _joined(first: Paper, other: Paper) -> Paper:
-    """The first one, completed by the other: identifiers, abstract, types and the worse known status."""
-    given = {
-        name: getattr(other, name)
-        for name in Paper.model_fields
-        if not getattr(first, name) and getattr(other, name) and name not in {"id", "source", "path", "sha256", "kind"}
-    }
-    if not given.get("abstract") and len(other.abstract) > 2 * len(first.abstract):
-        given["abstract"] = other.abstract
-    return worse(first, other).model_copy(update={k: v for k, v in given.items() if k not in {"status", "notices"}})
-
-
-def _preprints(papers: Sequence[Paper]) -> dict[str, str]:
-    published = {_title_key(p): p.id for p in reversed(papers) if _title_key(p) and not is_preprint(p)}
-    return {p.id: published[_title_key(p)] for p in papers if is_preprint(p) and _title_key(p) in published}
-
-
-_PMID = re.compile(r"(?:PMID[: ]?)?([1-9]\d{0,8})", re.IGNORECASE)
-_PMCID = re.compile(r"(?:PMCID[: ]?)?PMC ?\d{1,9}(?:\.\d+)?", re.IGNORECASE)
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{1,119}")
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """Ids among those known, and names that fit none of them."""
-
-    ids: tuple[str, ...]
-    unknown: tuple[str, ...]
-
-
-def named_id(text: str, option: str = "--include") -> str:
-    """The id that a person's words mean, in the form this program gives ids.
-
-    Raises:
-        InputError: It cannot be an id of anything.
-    """
-    said = text.strip()
-    if match := _PMID.fullmatch(said):
-        return f"PMID{match[1]}"
-    if _PMCID.fullmatch(said):
-        return str(Identifiers.of(pmcid=said).pmcid)
-    doi = Identifiers.of(doi=said)
-    if doi.doi:
-        return paper_id(doi, "")
-    if not _PLAIN.fullmatch(said):
-        raise InputError(
-            f"{option} {text!r:.80}: this is no id.", hint="Use PMID:123, PMC123, doi:10.…, GSE123, or an id as shown."
-        )
-    return said
-
-
-def matching(names: Iterable[str], papers: Sequence[Paper], datasets: Collection[str] = ()) -> Named:
-    """The ids of papers and data sets that are meant, by whichever of their identifiers, and names of neither."""
-    by_name = {alias.casefold(): paper.id for paper in reversed(papers) for alias in _aliases(paper)}
-    by_name |= {d.casefold(): d for d in datasets}
-    found: dict[str, None] = {}
-    unknown: dict[str, None] = {}
-    for name in names:
-        known = by_name.get(named_id(name).casefold()) or by_name.get(name.strip().casefold())
-        (found if known else unknown)[known or name] = None
-    return Named(tuple(found), tuple(unknown))
-
-
-def not_known(names: Iterable[str], option: str) -> list[Failure]:
-    """A line in the record for each name that fits nothing."""
-    return [
-        Failure(
-            item=name,
-            stage="approve_selection",
-            message=f"{option} {name}: no paper and no data set of this run has this id.",
-            hint="The ids stand in the selection table, in screening.json and in checks.json.",
-        )
-        for name in names
-    ]
-
-
-def queries_for(names: Iterable[str], why: str = "--include") -> list[SearchQuery]:
-    """Queries that ask literature services for papers by id; none for what is no paper's id."""
-    found = []
-    for name in names:
-        said = name.strip()
-        pmid, doi = _PMID.fullmatch(said), Identifiers.of(doi=said).doi
-        query = f"{pmid[1]}[PMID]" if pmid else f'"{doi}"[DOI]' if doi else ""
-        if _PMCID.fullmatch(said):
-            query = f"{Identifiers.of(pmcid=said).pmcid}[PMCID]"
-        if query:
-            found.append(SearchQuery(query=query, purpose=f"{why} {said}"))
-    return found
-
-
-def _aliases(paper: Paper) -> list[str]:
-    known = Identifiers.of(pmid=paper.pmid, pmcid=paper.pmcid, doi=paper.doi)
-    one_by_one = (Identifiers(pmid=known.pmid), Identifiers(pmcid=known.pmcid), Identifiers(doi=known.doi))
-    return [paper.id, *(paper_id(i, "") for i in one_by_one if i.keys())]

@@ -1,6 +1,6 @@
-"""Finding and selecting papers and data sets.
+"""Literature search: queries, their relaxing and narrowing by fixed rules, and the rounds; relevance of data sets.
 
-Queries that find nothing are relaxed, those that find too much narrowed: by fixed rules, one step at a time.
+A query that finds nothing is relaxed, one that finds too much narrowed, one step at a time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bioresearcher.stages.fallback import ask_rules
 from bioresearcher.stages.prompts import JUDGE_DATASET, PLAN_QUERIES
 
 MOST_STEPS = 4
-"""Steps in one direction, after which a query stays as it is."""
+"""Largest number of steps in one direction."""
 
 _TOKEN = re.compile(r'"[^"]*"?|\[[^\]]*\]?|[()]|[^\s()"\[\]]+|\s+')
 _WORDS = re.compile(r'("[^"]*"|[^\s()"\[\]]+)(?:\s*(\[[^\]]*\]))?')
@@ -48,61 +48,61 @@ _NARROWER = {
 
 @dataclass(frozen=True, slots=True)
 class Adjusted:
-    """Another query in a query's place, and by which rule."""
+    """A query made from another, and the rule that made it."""
 
     query: str
     rule: str
 
 
 def relax(query: str, missing: Sequence[str] = ()) -> Adjusted | None:
-    """The query one step wider; None when no rule is left.
+    """Widen a query by one step; None when no rule is left.
 
-    In this order: without phrases that stand in no paper; wider fields; the words of a phrase apart; without its last
-    AND clause, the first being what it is about.
+    In this order: without phrases that are in no paper; wider fields; the words of a phrase apart; without its last
+    AND clause, as the first is the subject.
 
     Args:
         query: A Boolean query as PubMed reads it.
-        missing: Phrases the source said stand nowhere.
+        missing: Phrases that are in no paper, according to the source.
     """
     clauses = and_clauses(query)
     without = _without(clauses, {_term(m) for m in missing} - {("", "")})
     if without is not None:
         shown = ", ".join(f"“{m}”" for m in list(missing)[:3])
-        return Adjusted(_joined(without), f"relaxed: without {shown}, which stands nowhere")
+        return Adjusted(" AND ".join(without), f"relaxed: without {shown}, which stands nowhere")
     wider = [_retagged(c, _WIDER) for c in clauses]
     if wider != clauses:
-        return Adjusted(_joined(wider), "relaxed: looked for in wider fields")
+        return Adjusted(" AND ".join(wider), "relaxed: looked for in wider fields")
     if len(clauses) > 1:
         loose = [clauses[0], *(_words_apart(c) for c in clauses[1:])]
         if loose != clauses:
-            return Adjusted(_joined(loose), "relaxed: the words of phrases may stand apart")
-        return Adjusted(_joined(clauses[:-1]), f"relaxed: without {_shown(clauses[-1])}")
+            return Adjusted(" AND ".join(loose), "relaxed: the words of phrases may stand apart")
+        return Adjusted(" AND ".join(clauses[:-1]), f"relaxed: without {_short(clauses[-1])}")
     return None
 
 
 def narrow(query: str, key_terms: Sequence[str]) -> Adjusted | None:
-    """The query one step narrower; None when no rule is left.
+    """Narrow a query by one step; None when no rule is left.
 
     In this order: terms without a field in title or abstract; with the first key term that is not in it yet; its first
     clause in titles and as major topic only.
     """
     clauses = and_clauses(query)
-    tagged = [_retagged(c, {"": _NARROWER[""], "[all fields]": _NARROWER["[all fields]"]}) for c in clauses]
+    tagged = [_retagged(c, {tag: _NARROWER[tag] for tag in ("", "[all fields]")}) for c in clauses]
     if tagged != clauses:
-        return Adjusted(_joined(tagged), "narrowed: in title or abstract only")
+        return Adjusted(" AND ".join(tagged), "narrowed: in title or abstract only")
     said = {*positive_words(parse(query))}
     for term in key_terms:
         if terms(term) and not said & {*terms(term)}:
             plain = term.replace('"', "")
-            return Adjusted(_joined([*clauses, f'"{plain}"[Title/Abstract]']), f"narrowed: with “{plain}”")
+            return Adjusted(" AND ".join([*clauses, f'"{plain}"[Title/Abstract]']), f"narrowed: with “{plain}”")
     titled = [_retagged(clauses[0], _NARROWER), *clauses[1:]] if clauses else []
     if titled != clauses:
-        return Adjusted(_joined(titled), "narrowed: the first term in the title or as major topic only")
+        return Adjusted(" AND ".join(titled), "narrowed: the first term in the title or as major topic only")
     return None
 
 
 def ignored(query: str, translation: str) -> tuple[str, ...]:
-    """Quoted phrases of a query of which no word came back in the source's translation of it: it left them out."""
+    """Return the quoted phrases that a source left out: no word of them is in its translation of the query."""
     if not translation:
         return ()
     back = {*terms(translation)}
@@ -111,9 +111,9 @@ def ignored(query: str, translation: str) -> tuple[str, ...]:
 
 
 def and_clauses(query: str) -> list[str]:
-    """The parts of a query that its outermost ANDs join; the whole query when ORs stand between them.
+    """Split a query at its outermost ANDs; the whole query when ORs join its parts.
 
-    What follows a NOT stays with the clause before it. Unbalanced brackets and quotes end with the query.
+    A NOT and its term stay with the clause before it. Unbalanced brackets and quotes end with the query.
     """
     parts, depth, current, ored = [], 0, "", False
     for token in _TOKEN.findall(query):
@@ -128,15 +128,11 @@ def and_clauses(query: str) -> list[str]:
     return [" ".join(query.split())] if ored else [p for p in parts if p]
 
 
-def _joined(clauses: Sequence[str]) -> str:
-    return " AND ".join(clauses)
-
-
 def _without(clauses: Sequence[str], missing: Collection[tuple[str, str]]) -> list[str] | None:
-    """The clauses without the missing terms; None when that changes nothing or leaves nothing.
+    """Remove missing terms from clauses; None when that changes nothing or leaves nothing.
 
-    A term that is missing whatever the field, as sources say it that give no field, is left out where the query has it
-    in one field only: elsewhere the other field may have been meant.
+    A term reported as missing without a field is removed where the query has it in one field only: elsewhere the
+    report may concern the other field.
     """
     if not missing:
         return None
@@ -154,32 +150,28 @@ def _without(clauses: Sequence[str], missing: Collection[tuple[str, str]]) -> li
 
 
 def _term(text: str) -> tuple[str, str]:
-    """The stems of a term, and its field tag."""
+    """Return the stems of a term, and its field tag."""
     match = re.fullmatch(r"\s*(.*?)\s*(\[[^\]]*\])?\s*", text, re.DOTALL)
     plain, tag = (match[1], match[2] or "") if match else (text, "")
     return " ".join(terms(plain)), tag.lower()
 
 
 def _members(clause: str) -> list[str]:
-    """The alternatives of a bracket that holds nothing but terms joined by OR; else the clause itself."""
+    """Return the alternatives of a bracket of terms joined by OR only; else the clause itself."""
     inner = clause[1:-1] if clause.startswith("(") and clause.endswith(")") else clause
     found = [part.strip() for part in inner.split(" OR ")]
     return found if not re.search(r"[()]| AND | NOT ", inner) else [clause]
 
 
 def _retagged(clause: str, tags: dict[str, str]) -> str:
-    """The clause with other field tags; a term without one has the tag `""`."""
-
-    def replaced() -> Iterator[str]:
-        for token, tag, between in _terms_of(clause):
-            new = tags.get(tag.lower()) if token else None
-            yield f"{token}{new if new is not None else tag}{between}"
-
-    return "".join(replaced())
+    """Replace the field tags of a clause; a term without one has the tag `""`."""
+    return "".join(
+        f"{token}{tags.get(tag.lower(), tag) if token else tag}{between}" for token, tag, between in _terms_of(clause)
+    )
 
 
 def _terms_of(clause: str) -> Iterator[tuple[str, str, str]]:
-    """(term, tag, what follows): operators, brackets and blanks are what follows an empty term."""
+    """Yield (term, tag, rest): operators, brackets and blanks are the rest after an empty term."""
     at = 0
     while at < len(clause):
         match = _WORDS.match(clause, at)
@@ -193,7 +185,7 @@ def _terms_of(clause: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _words_apart(clause: str) -> str:
-    """Quoted phrases of several words as their words joined by AND, in the same field."""
+    """Replace quoted phrases of several words by their words joined by AND, in the same field."""
 
     def apart(match: re.Match[str]) -> str:
         words, tag = re.findall(r"[^\W_]+(?:[-'][^\W_]+)*", match[1]), match[2] or ""
@@ -205,8 +197,8 @@ def _words_apart(clause: str) -> str:
     return re.sub(r'"([^"]+)"(\[[^\]]*\])?', apart, clause)
 
 
-def _shown(clause: str) -> str:
-    """A clause in a few words: its first term."""
+def _short(clause: str) -> str:
+    """Describe a clause in a few words: by its first term."""
     found = [term.strip('"') for term, _, _ in _terms_of(clause) if term]
     more = f" and {len(found) - 1} synonyms" if len(found) > 1 else ""
     return f"“{found[0] if found else clause}”{more}"
@@ -214,7 +206,7 @@ def _shown(clause: str) -> str:
 
 HITS_PER_QUERY = 50
 CLOSE = 0.4
-"""Similarity to the objective from which a paper counts as one of those that were wanted."""
+"""Similarity to the objective from which a paper counts towards the number wanted."""
 FEWEST_QUERIES = 3
 MAX_QUERIES = 8
 MAX_DATASET_QUERIES = 4
@@ -225,7 +217,7 @@ QUERY_CHARS = 1000
 async def plan_queries(
     caller: ModelClient, objective: Objective, rounds: Sequence[SearchRound], known_titles: Sequence[str]
 ) -> QueryPlan:
-    """The queries of the next round: new ones only, without repeats, at most eight.
+    """Plan the queries of the next round: new ones only, without repeats, at most eight.
 
     A first round with fewer than three queries that differ in their words is completed by the rules' queries.
     """
@@ -255,9 +247,9 @@ async def plan_queries(
 def new_queries(
     queries: Sequence[SearchQuery], asked: Sequence[SearchQuery], *, by_words: bool = False
 ) -> list[SearchQuery]:
-    """The queries not yet asked, on one line each; those that ask for nothing or are too long to be meant are left out.
+    """Return the queries not yet asked, on one line each, without empty and overlong ones.
 
-    With `by_words` those that ask for the same words, in whatever order and form, count as one.
+    With `by_words` queries of the same words, in any order and form, count as one.
     """
 
     def key(text: str) -> object:
@@ -276,11 +268,11 @@ def new_queries(
 async def search_papers(
     sources: Sequence[LiteratureSource], plan: QueryPlan, rounds: Sequence[SearchRound], *, max_hits: int
 ) -> tuple[list[Paper], tuple[QueryTrail, ...], tuple[Failure, ...]]:
-    """What this round's queries give at every source: papers, best first, what became of each query, failures.
+    """Put this round's queries to every source: (papers, best first, a row per query, failures).
 
     A query that finds nothing is relaxed, one with more than `max_hits` narrowed, where the source takes queries
     literally. A query is put to a source once in a run. A source that cannot be reached is not asked again that round;
-    what it gave before counts. The same paper may come several times, from one source or from several.
+    its earlier results count. The same paper may come several times, from one source or from several.
     """
     asked = {(row.source, row.query) for r in rounds for row in r.trail}
     answers = await asyncio.gather(*(_ask_source(s, plan, asked, max_hits) for s in sources))
@@ -311,7 +303,7 @@ async def _ask_source(
 async def _adjusted(
     source: LiteratureSource, query: SearchQuery, key_terms: Sequence[str], max_hits: int, before: set[str]
 ) -> AsyncIterator[tuple[QueryTrail, Sequence[Paper]]]:
-    """The query and what it was relaxed or narrowed to, each with what was taken from it."""
+    """Yield the query and its relaxed or narrowed forms, each with the papers taken from it."""
     before.add(query.query)
     row, hits = await _asked(source, query)
     wide = hits.total > max_hits
@@ -324,7 +316,7 @@ async def _adjusted(
         before.add(other.query)
         step = SearchQuery(query=other.query, purpose=query.purpose)
         next_row, next_hits = await _asked(source, step, adjusts=row.query, rule=other.rule)
-        if wide and next_hits.total == 0:  # too narrow: what was found before is better than nothing
+        if wide and next_hits.total == 0:  # too narrow: the earlier papers are better than none
             yield next_row, ()
             break
         yield row.model_copy(update={"found": ()}), ()
@@ -357,12 +349,12 @@ async def _asked(
 
 
 def with_new(rows: Sequence[QueryTrail], known: Collection[str], called: Mapping[str, str]) -> tuple[QueryTrail, ...]:
-    """The rows with the ids under which papers are kept, and how many of each row nobody knew before it.
+    """Rewrite rows with the ids under which papers are kept, and with the number of papers new in each row.
 
     Args:
         rows: A round's rows.
         known: Ids known before the round.
-        called: For papers that are known under another id, that id.
+        called: The id under which a paper is kept, for those found under another.
     """
     seen = {*known}
     counted = []
@@ -374,7 +366,7 @@ def with_new(rows: Sequence[QueryTrail], known: Collection[str], called: Mapping
 
 
 def with_kept(rounds: Sequence[SearchRound], kept: Collection[str]) -> list[SearchRound]:
-    """The rounds with how many of each query's papers are read."""
+    """Rewrite rounds with the number of each query's papers that are read."""
 
     def counted(row: QueryTrail) -> QueryTrail:
         return row.model_copy(update={"kept": sum(p in kept for p in row.found)})
@@ -383,7 +375,7 @@ def with_kept(rounds: Sequence[SearchRound], kept: Collection[str]) -> list[Sear
 
 
 def stop_reason(rounds: Sequence[SearchRound], found: int, wanted: int, max_rounds: int) -> str:
-    """Why searching ends now; empty while it should go on. `found` counts papers close to the objective."""
+    """Return the reason to stop searching; empty to go on. `found` counts papers close to the objective."""
     last = rounds[-1]
     if not last.trail:
         return "no new query was left to ask"
@@ -399,9 +391,9 @@ def stop_reason(rounds: Sequence[SearchRound], found: int, wanted: int, max_roun
 async def judge_dataset(
     caller: ModelClient, objective: Objective, dataset: Dataset, check: DatasetCheck
 ) -> DatasetCheck:
-    """The deterministic check completed by whether the data set is relevant; nothing in it is made better.
+    """Complete the deterministic check by the relevance of the data set; nothing in it is improved.
 
-    Relevant needs the right condition and one more yes, and nothing known against it.
+    A relevant data set has the right condition and one more yes, and the check did not rule it out.
     """
     try:
         answer = await ask(caller, JUDGE_DATASET, JudgeDatasetInput(objective=objective, dataset=dataset))

@@ -1,7 +1,7 @@
-"""What a task list is made into: numbered by us, in an order that can be run, with inputs and outputs that exist.
+"""Cleaning a task list: own numbering, an order that can be run, inputs and outputs that exist. Pure functions.
 
-Pure functions. The tasks of steps with a vetted analysis follow from the protocol and the analysis's contract alone, so
-they are made by rule; a model gives the tasks of the other dry steps.
+The tasks of steps with a skill follow from the protocol and the skill's contract alone, so the rules make them; a model
+gives the tasks of the other dry steps.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SUFFIXES: dict[OutputKind, tuple[str, ...]] = {
     "model": (".json", ".txt", ".tsv", ".csv", ".npz", ".pkl", ".joblib", ".bin"),
 }
 _PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9])?")
-"""What a package can be called."""
+"""Possible names of a package."""
 _FINDINGS = TaskOutput(
     name="findings", file="findings.json", kind="findings", description="statements with the numbers they state"
 )
@@ -52,10 +52,10 @@ class Extracted:
 
 
 def accept_tasks(by_rule: Tasks, drafts: Tasks, protocol: Protocol, datasets: Sequence[Dataset]) -> Extracted:
-    """Tasks of vetted analyses and a model's tasks for the other dry steps, as one list T1, T2, … of at most 40.
+    """Join the tasks of skills and a model's tasks for the other dry steps to one list T1, T2, … of at most 40.
 
-    A model's task belongs to dry steps that no vetted analysis carries out; one that does not is left out when a
-    vetted analysis has its step, else refused. A task that reads from another names it by its id or by its step.
+    A model's task belongs to dry steps that no skill carries out; one that does not is left out when a skill has its
+    step, else refused. A task that reads from another names it by its id or by its step.
     """
     open_steps = {s.id: s for s in protocol.steps if s.kind == "dry"}
     for task in by_rule:
@@ -64,8 +64,10 @@ def accept_tasks(by_rule: Tasks, drafts: Tasks, protocol: Protocol, datasets: Se
     drafts = drafts[:MAX_DRAFTS]
     step_ids = [known_ids(t.step_ids, open_steps) for t in drafts]
     own = [_tidied(t, ids, open_steps, datasets) for t, ids in zip(drafts, step_ids, strict=True) if ids]
-    refused = [_refused(t, "it carries out no dry step of the protocol") for t in _homeless(drafts, protocol)]
-    steps = _by_step((*by_rule, *own))
+    dry = [s.id for s in protocol.steps if s.kind == "dry"]
+    homeless = (t for t in drafts if not known_ids(t.step_ids, dry))
+    refused = [_refused(t, "it carries out no dry step of the protocol") for t in homeless]
+    steps = {step: n for n, t in reversed(list(enumerate((*by_rule, *own)))) for step in t.step_ids}
     named = {t.id: steps[i] for t in reversed(drafts) for i in known_ids(t.step_ids, steps)[:1]}
     named |= {t.id: n for n, t in reversed(list(enumerate(own, len(by_rule))))}
     linked = [*_linked(by_rule, {t.id: n for n, t in enumerate(by_rule)}, {}), *_linked(own, named, steps)]
@@ -81,19 +83,8 @@ def _refused(task: DryLabTask, why: str) -> Failure:
     return Failure(item=title_of(task.id, task.title, "a task"), stage="extract_tasks", message=why)
 
 
-def _homeless(drafts: Tasks, protocol: Protocol) -> list[DryLabTask]:
-    """Tasks that name no dry step at all."""
-    dry = [s.id for s in protocol.steps if s.kind == "dry"]
-    return [t for t in drafts if not known_ids(t.step_ids, dry)]
-
-
-def _by_step(tasks: Sequence[DryLabTask]) -> dict[str, int]:
-    """Step id -> position of the first task that carries it out."""
-    return {step: n for n, t in reversed(list(enumerate(tasks))) for step in t.step_ids}
-
-
 _Linked = tuple[DryLabTask, dict[str, int]]
-"""A task, and for each of its inputs that another task makes, that task's position."""
+"""A task, and input name -> position of the task that makes the input."""
 
 
 def _linked(tasks: Iterable[DryLabTask], names: Mapping[str, int], steps: Mapping[str, int]) -> list[_Linked]:
@@ -109,7 +100,7 @@ def _linked(tasks: Iterable[DryLabTask], names: Mapping[str, int], steps: Mappin
 
 
 def _numbered(linked: Sequence[_Linked], protocol: Protocol) -> tuple[Tasks, str]:
-    """The tasks by their steps' order and what they need, with ids T1, T2, …; and what was too much."""
+    """Order tasks by their steps and needs, with ids T1, T2, …; with a message when some are beyond the limit."""
     place = {s.id: n for n, s in enumerate(protocol.steps)}
     first = [min((place.get(i, 0) for i in task.step_ids), default=0) for task, _ in linked]
     by_step = sorted(range(len(linked)), key=lambda n: (first[n], n))
@@ -127,7 +118,7 @@ def _numbered(linked: Sequence[_Linked], protocol: Protocol) -> tuple[Tasks, str
 
 
 def _input(given: TaskInput, ids: Mapping[int, str], linked: Sequence[_Linked], made: Mapping[str, int]) -> TaskInput:
-    """The input with the new id of the task that makes it; a task that is not there can be taken for no other."""
+    """Return the input with the new id of its maker; an unknown maker is marked so that it matches no task."""
     if given.task is None:
         return given
     if given.name not in made:
@@ -150,7 +141,7 @@ def _checked(tasks: Tasks, files: set[tuple[str, str]]) -> Extracted:
 
 
 def _problem(task: DryLabTask, files: set[tuple[str, str]], earlier: Mapping[str, DryLabTask]) -> str:
-    """Why a task cannot be accepted; empty when it can."""
+    """Return why a task cannot be accepted; empty when it can."""
     if not task.outputs:
         return "it declares no output"
     for output in task.outputs:
@@ -172,7 +163,7 @@ def _problem(task: DryLabTask, files: set[tuple[str, str]], earlier: Mapping[str
 def _tidied(
     task: DryLabTask, step_ids: tuple[str, ...], steps: Mapping[str, ProtocolStep], datasets: Sequence[Dataset]
 ) -> DryLabTask:
-    """A model's task: plain names, files of data sets as they are called, an output for its findings."""
+    """Clean a model's task: plain names, real names of data files, an output for its findings."""
     first = steps[step_ids[0]]
     return task.model_copy(
         update={
@@ -209,7 +200,7 @@ def _inputs(inputs: Sequence[TaskInput], datasets: Sequence[Dataset]) -> tuple[T
 
 
 def _outputs(outputs: Sequence[TaskOutput]) -> tuple[TaskOutput, ...]:
-    """Outputs with names and files of their own, and one for the findings."""
+    """Return outputs with distinct names and files, and one for the findings."""
     found: dict[str, TaskOutput] = {}
     files: set[str] = set()
     for output in outputs[:MAX_FILES]:
@@ -235,14 +226,14 @@ def _outputs(outputs: Sequence[TaskOutput]) -> tuple[TaskOutput, ...]:
 
 
 def _free(name: str, taken: Iterable[str], suffix: str = "") -> str:
-    """The name, with a number where it is taken."""
+    """Return the name, with a number where it is taken."""
     used = set(taken)
     options = (name, *(f"{name}_{n}" for n in range(2, len(used) + 3)))
     return next(o for o in options if f"{o}{suffix}" not in used)
 
 
 def _column(rule: ColumnRule) -> ColumnRule:
-    """A rule whose numbers are numbers and whose bounds leave something."""
+    """Clean a rule: finite numbers, and bounds that some value can meet."""
     low, high = (v if v is not None and math.isfinite(v) else None for v in (rule.minimum, rule.maximum))
     if low is not None and high is not None and low > high:
         low, high = None, None
@@ -251,7 +242,7 @@ def _column(rule: ColumnRule) -> ColumnRule:
 
 
 def _finite(value: JsonValue) -> JsonValue:
-    """A JSON value without NaN and infinities, which JSON does not have."""
+    """Replace NaN and infinities, which JSON does not have, by null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, list):

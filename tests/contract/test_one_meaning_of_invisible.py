@@ -15,7 +15,6 @@ PACKAGE = ROOT / "bioresearcher"
 CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "CZ", "Zl", "Zp"}
 ALLOWED = {
     "execution/inside/describe_inputs.py",  # runs inside the sandbox; test_text_visible.py compares its copy
-    "stages/forms.py",  # the characters that YAML does not accept
     "sandbox/supervise.py",  # the beginnings and ends of terminal sequences, which are removed whole
 }
 

@@ -73,7 +73,7 @@ async def test_headings_and_outlines_are_changed_before_steps_are_written(desk: 
     first, folder = await desk.run(
         "why 2", "drop 9", "comment nicer", "edit", "yes", "drop 3", gates=asked, editor=editor
     )
-    assert first.stopped_by == "the gate approve_headings is open"
+    assert first.stopped_by == "the approval approve_headings is open"
     assert "2. Differential expression It learns from no report" in desk.text or "needs output of part 1" in desk.text
     assert "there is no 9; there is 1, 2" in desk.text
     assert "without a model a comment can only drop parts or steps" in desk.text
@@ -145,7 +145,7 @@ async def test_an_answer_that_was_cut_short_is_carried_out_once_when_the_run_goe
         raise RuntimeError("the process dies here")
 
     with monkeypatch.context() as patch:
-        patch.setattr(nodes_outline, "_follow", dying)
+        patch.setattr(nodes_outline.Headings, "draft", property(dying))
         with pytest.raises(RuntimeError, match="dies"):
             await desk.run("drop 1.2", gates=("outlines", "protocol"))
     (root,) = (desk.root / "ws" / "runs").iterdir()
@@ -181,7 +181,7 @@ async def test_other_gates_can_be_answered_without_a_session(desk: Desk, monkeyp
     )  # fmt: skip
     inputs, folder = RunInputs(QUESTION, (), (desk.data,)), new_run_folder(settings.workspace, "o")
     record = await Runner(folder, inputs, settings, answer=answer).run()
-    assert record.stopped_by == "the gate approve_protocol is open"
+    assert record.stopped_by == "the approval approve_protocol is open"
     text = " ".join(out.getvalue().split())
     assert text.count("Go on with this? [y]es or [n]o:") == 4
     assert "1.2 Cohort table of data (on data; cohort-table; gives table, findings)" in text

@@ -27,7 +27,7 @@ async def test_a_protocol_is_approved_commented_on_and_edited_part_by_part(desk:
         "list", "why 1", "show 7", "approve", "comment “make it nicer”", 'comment 1 "drop step 1.2"', "approve 2",
         editor=editor,
     )  # fmt: skip
-    assert first.stopped_by == "the gate approve_protocol is open"
+    assert first.stopped_by == "the approval approve_protocol is open"
     assert "There is no part 7" in desk.text
     assert "Part 1 is approved; left: 2." in desk.text
     assert "nothing was changed: by rule, a comment can" in desk.text
@@ -64,7 +64,7 @@ async def test_a_protocol_is_approved_commented_on_and_edited_part_by_part(desk:
 @pytest.mark.usefixtures("no_sandbox_skip")
 async def test_tasks_are_skipped_and_limited_before_they_run(desk: Desk) -> None:
     first, folder = await desk.run("show 1", "skip 3", "skip 1", "limit 9 time=1m", gates=("tasks",), sandbox="auto")
-    assert first.stopped_by == "the gate approve_tasks is open"
+    assert first.stopped_by == "the approval approve_tasks is open"
     assert "T3 will be skipped; blocked by that: T4." in desk.text
     assert "9 is no task (T1 to T4)." in desk.text
     assert not folder.path("tasks", "T3", "record.json").exists()

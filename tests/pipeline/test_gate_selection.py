@@ -115,12 +115,12 @@ async def test_what_is_added_by_id_is_fetched_checked_and_recorded(asking: tuple
     screening = {row["paper_id"]: row for row in values(folder, "screening.json")}
     assert screening["PMID12"]["kept"]
     assert screening["PMID12"]["decided_by"] == "person"
-    assert screening["PMID12"]["reason"].startswith("Added at the gate")
+    assert screening["PMID12"]["reason"].startswith("Added at the approval")
     asked = [
         row
         for r in values(folder, "search.json")
         for row in r["trail"]
-        if row["purpose"] == "added at the gate: PMID:12"
+        if row["purpose"] == "added at the approval: PMID:12"
     ]
     assert [(row["source"], row["found"]) for row in asked] == [("pubmed", ["PMID12"]), ("europepmc", ["PMID12"])]
     assert record.totals.human_interventions == len(record.decisions) == 6
@@ -134,7 +134,7 @@ async def test_a_service_that_is_not_there_is_said_and_the_gate_stays_open(askin
     text = " ".join(desk.script.text.split())
     assert "PMID:12 was not found before, and no service can be reached now (europepmc, pubmed)" in text
     assert "127.0.0.1:9 cannot be reached" in text
-    assert (record.status, record.stopped_by) == ("stopped", "the gate approve_selection is open")
+    assert (record.status, record.stopped_by) == ("stopped", "the approval approve_selection is open")
     assert record.totals.human_interventions == 0, "nothing was changed"
 
 
@@ -143,7 +143,7 @@ async def test_files_that_are_added_are_inputs_of_the_run_also_when_it_goes_on_a
     data.write_text("\n".join(TABLE) + "\n", encoding="utf-8")
     shutil.copy(NOTES / "sorlie-2001.md", note)
     first, folder = await desk.run(f"add {note}", f"add {data}", "add PMID:5", "drop 1", width=40)
-    assert first.stopped_by == "the gate approve_selection is open"
+    assert first.stopped_by == "the approval approve_selection is open"
     assert max(len(line) for line in desk.script.text.splitlines() if "add /" not in line) <= 40
     assert "--only-own" in desk.script.text
     assert {str(note), str(data)} <= first.inputs.keys()

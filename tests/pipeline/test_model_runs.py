@@ -212,4 +212,4 @@ async def test_code_that_does_nothing_ends_at_the_vetted_analyses(
     assert all(r.verified for r in records), [r.message for r in records]
     assert {r.attempts[-1].code_origin for r in records} == {"offline"}
     assert {a.code_origin for r in records for a in r.attempts} == {"offline", "model"}
-    assert "the vetted analysis's own code is tried" in done.notes()
+    assert "the skill's own code is tried" in done.notes()

@@ -111,7 +111,7 @@ def test_a_resumed_run_shows_what_was_finished_and_says_nothing_of_its_checkpoin
     assert program.run("run", *asked, "--quiet").returncode == 3
     stopped = program.run("resume", str(program.folder()), "--quiet")
     assert stopped.stderr.splitlines() == [
-        "stopped: the gate approve_selection is open",
+        "stopped: the approval approve_selection is open",
         "answer it in a terminal, or add --yes",
         f"go on with: bioresearcher resume {program.folder()}",
     ]

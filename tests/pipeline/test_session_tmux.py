@@ -146,7 +146,7 @@ def test_stopping_going_on_and_losing_the_terminal(pane: Pane, program: Any) -> 
     pane.tmux("kill-pane")
     wait_until(lambda: record(program)["status"] == "stopped")
     wait_until(lambda: not Path(f"/proc/{owner}").exists())
-    assert record(program)["stopped_by"] == "the gate approve_selection is open"
+    assert record(program)["stopped_by"] == "the approval approve_selection is open"
     done = program.run("resume", str(program.folder()), "--yes", "--quiet")
     assert done.returncode == 0, done.stderr
     assert record(program)["status"] == "done"

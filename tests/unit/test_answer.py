@@ -32,7 +32,7 @@ from bioresearcher.schemas.library import LibraryAnswer
 from bioresearcher.schemas.paper import Document, Paper, Section
 from bioresearcher.settings import Settings
 from bioresearcher.stages.answer import MAX_QUESTION, PaperCorpus, answer_question
-from bioresearcher.stages.quote_checks import why_not_borne
+from bioresearcher.stages.quote_checks import why_not_supported
 
 QUESTION = "How were genes tested?"
 TESTED = "Each gene was tested with Welch's t-test on the log scale."
@@ -263,9 +263,9 @@ def test_the_rule_says_only_what_stands_in_the_papers(question: str) -> None:
         evidence = on.find(sentence.text)
         assert evidence is not None
         assert evidence.text == sentence.text == sentence.quotes[0]
-        assert why_not_borne(sentence.text, [evidence.text]) == ""
+        assert why_not_supported(sentence.text, [evidence.text]) == ""
 
 
 @pytest.mark.parametrize("sentence", [TESTED, CALLED, HIGHER, NOT_SEEN])
 def test_a_quote_bears_itself_out(sentence: str) -> None:
-    assert why_not_borne(sentence, [sentence]) == ""
+    assert why_not_supported(sentence, [sentence]) == ""

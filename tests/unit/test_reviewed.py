@@ -14,7 +14,7 @@ from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources, load_cards
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.review import CheckFinding, DraftJudgement
-from bioresearcher.stages.review_loop import reviewed
+from bioresearcher.stages.review_loop import draft_and_review
 
 OBJECTIVE = Objective(id="o", text="Which genes differ between the groups?")
 QUESTIONS = ("answers_objective", "complete", "specific", "consistent", "grounded")
@@ -54,7 +54,7 @@ async def test_the_best_draft_is_kept_and_every_round_recorded(
         found = CheckFinding(gate="G-X", severity="error", location="protocol", message=f"wrong in draft {draft}")
         return (found,) * errors[draft]
 
-    best = await reviewed(caller, OBJECTIVE, "steps of part 1", make=make, check=check, show=str)
+    best = await draft_and_review(caller, OBJECTIVE, "steps of part 1", make=make, check=check, show=str)
     ledger.close()
     assert (best.value, best.passed) == (kept, passed)
     assert [r.score for r in best.rounds] == scores

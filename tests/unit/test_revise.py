@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from support.scripted_backend import ScriptedBackend
 from bioresearcher.errors import InputError, NothingRevisedError
 from bioresearcher.events import EventLog
 from bioresearcher.examples import load_example
+from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.revisions import kept_ids
 from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.ledger import Ledger
@@ -26,10 +29,13 @@ from bioresearcher.prompts import PromptBook
 from bioresearcher.report.protocol_markdown import render_bare_protocol
 from bioresearcher.resources import Resources, load_cards
 from bioresearcher.review.check import CheckContext
+from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.ask_design import PartConcern, PartsChosen, RevisedPart, SkillBrief
 from bioresearcher.schemas.ask_program import ExtractTasksInput
+from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import DraftJudgement
+from bioresearcher.schemas.run import Revision
 from bioresearcher.skills import load_skills
 from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.stages import design
@@ -190,9 +196,9 @@ def test_ids_are_not_used_again_for_something_else(place: Path, protocol: Protoc
 
 def test_a_requirement_is_added_with_the_steps_that_meet_it_or_why_none_does(place: Path, protocol: Protocol) -> None:
     found = revised(place, protocol, "Requirement: calibrate the mass spectrometer weekly")
-    assert found.objective.requirements[-1].id == "R9"
+    assert found.revision.requirements[-1].id == "R9"
     assert found.protocol.coverage[-1].met is False
-    assert "no vetted analysis" in found.protocol.coverage[-1].reason
+    assert "no skill" in found.protocol.coverage[-1].reason
     assert found.revision.changed_parts == ()
 
 
@@ -232,3 +238,16 @@ def test_a_model_chooses_the_parts_and_rewrites_only_those(place: Path, protocol
     assert found.protocol.parts[0].steps[1:] == part.steps[1:]
     assert found.protocol.origin == "mixed"
     assert [r.kept for r in found.revision.rounds] == [True]
+
+
+def test_the_objective_of_a_run_gains_a_requirement_as_soon_as_a_revision_is_written(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    values: dict[str, Any] = dict.fromkeys(f.name for f in fields(RunContext))
+    start = Objective(id="o", text="Which genes differ?", requirements=(Requirement(id="R1", text="a volcano plot"),))
+    context = RunContext(**{**values, "folder": folder, "started_with": start})
+    assert context.objective == start
+    more = Requirement(id="R2", text="a heat map")
+    parts: dict[str, Any] = {"concerned": (), "changed_parts": (), "changes": (), "origin": "offline"}
+    revision = Revision(number=1, comment="Requirement: a heat map", requirements=(more,), **parts)
+    folder.write(revision, "revisions", "1", "revision.json")
+    assert [r.id for r in context.objective.requirements] == ["R1", "R2"]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langgraph.graph import END
 
+from bioresearcher.graph import build
+from bioresearcher.graph.approvals import HEADINGS, PROTOCOL, SELECTION, TASKS
 from bioresearcher.graph.build import BRANCHES, STEPS, build_pipeline, ready_tasks
 from bioresearcher.graph.state import RunState, initial_state, merge
+from bioresearcher.schemas.run import Decision
 from bioresearcher.settings.values import GATES
 
 
@@ -40,3 +47,35 @@ def test_the_graph_has_the_steps_of_the_design() -> None:
     names = set(build_pipeline().nodes)
     gates = {f"approve_{gate}" for gate in GATES}
     assert {n.__name__ for n in STEPS} | {b.__name__ for b, _ in BRANCHES} | gates == names
+
+
+def test_each_approval_of_the_settings_is_a_row_of_the_table() -> None:
+    assert [a.name for a in build.APPROVALS] == [f"approve_{gate}" for gate in GATES]
+
+
+@pytest.mark.parametrize(
+    ("approval", "decision", "by_rule", "there"),
+    [
+        (SELECTION, {"approved": True}, False, "fetch_datasets"),
+        (SELECTION, {"approved": False}, False, END),
+        (SELECTION, None, False, END),
+        (PROTOCOL, {"approved": True}, False, "extract_tasks"),
+        (PROTOCOL, {"approved": False, "more": True, "comment": "shorter"}, False, PROTOCOL),
+        (PROTOCOL, None, False, END),
+        (HEADINGS, None, False, "design_outlines"),
+        (HEADINGS, {"approved": False, "more": True, "comment": "shorter"}, False, "design_headings"),
+        (HEADINGS, {"approved": False, "more": True, "comment": "shorter"}, True, HEADINGS),
+        (HEADINGS, {"approved": False, "more": True, "comment": "shorter", "changed": False}, False, HEADINGS),
+        (HEADINGS, {"approved": False, "more": True, "drop": ("2",)}, False, HEADINGS),
+        (TASKS, {"approved": False}, False, END),
+    ],
+)
+def test_a_decision_says_where_the_run_goes(
+    approval: str, decision: dict[str, object] | None, by_rule: bool, there: str
+) -> None:
+    state = initial_state()
+    if decision:
+        state["decisions"] = [Decision.model_validate({"gate": approval, "by": "human", **decision})]
+    runtime: Any = SimpleNamespace(context=SimpleNamespace(caller=SimpleNamespace(by_rule=by_rule)))
+    row = next(a for a in build.APPROVALS if a.name == approval)
+    assert row.route(state, runtime) == there

@@ -22,8 +22,8 @@ from bioresearcher.skills import load_skills
 from bioresearcher.stages import design
 from bioresearcher.stages.design_context import DesignContext, assemble_protocol
 from bioresearcher.stages.draft_cleanup import (
-    MAX_LINES,
     MAX_PARTS,
+    MAX_STEPS,
     StepReferences,
     match_steps,
     tidy_headings,
@@ -125,7 +125,7 @@ def test_any_outline_becomes_lines_of_parts_that_exist(seed: int) -> None:
     found = tidy_outlines(answers.answer_of(OutlinesDraft, seed), parts, ["GSE1"], SKILLS)
     assert found.keys() <= {"1", "2", "3"}
     for part_id, lines in found.items():
-        assert 1 <= len(lines) <= MAX_LINES
+        assert 1 <= len(lines) <= MAX_STEPS
         assert [line.id for line in lines] == [f"{part_id}.{n}" for n in range(1, len(lines) + 1)]
         for line in lines:
             assert line.title.strip()

@@ -229,7 +229,7 @@ async def test_when_a_models_code_does_not_do_the_vetted_analysis_is_the_last_at
     assert [(a.code_origin, a.skill) for a in record.attempts] == [("model", None)] * 3 + [("offline", SKILL)]
     assert record.outcome is Outcome.VERIFIED, record.message
     assert (tmp_path / "tasks" / "T1" / "code.py").read_text() == SKILLS[SKILL].code
-    assert "T1: no code of the model did what it must; the vetted analysis's own code is tried" in notes(events)
+    assert "T1: no code of the model passed; the skill's own code is tried" in notes(events)
     question = door.backend.requests[1].values
     assert "0x…" in question.output_tail
     assert "process …" in question.output_tail
@@ -253,7 +253,7 @@ async def test_no_code_or_the_analysis_by_its_name_runs_the_vetted_code_at_once(
     ("reply", "said"),
     [
         (CodeDraft(code="", note="the data lack an outcome"), "the data lack an outcome"),
-        (CodeDraft(code="vetted: pca-plot"), "names a vetted analysis that does not carry out this task"),
+        (CodeDraft(code="vetted: pca-plot"), "names a skill that does not carry out this task"),
         (RefusalError("it declined"), "it declined"),
     ],
 )

@@ -12,8 +12,8 @@ from bioresearcher.papers.quotes import split
 from bioresearcher.schemas.ask_literature import OutlinedPart
 from bioresearcher.schemas.paper import Document, Evidence
 from bioresearcher.schemas.paper_report import Mention, Parameter, ReportPart, ReportStep, Statement
-from bioresearcher.stages.quote_checks import carried, complete, unquoted, versions_of
-from bioresearcher.stages.read import CHARACTERS_PER_PART, PASSAGES_PER_PART, Relevance
+from bioresearcher.stages.passages import CHARACTERS_PER_PART, PASSAGES_PER_PART, Relevance
+from bioresearcher.stages.quote_checks import add_quoted_values, unquoted, versions_of, with_step_ids
 
 QUOTE = "Arrays of 46 tumours (GSE1992) were compared by Welch's t-test with limma 3.50 at an adjusted p value < 0.05."
 
@@ -29,22 +29,24 @@ def step(**said: object) -> ReportStep:
 
 def test_what_the_quotes_state_is_added_once() -> None:
     given = step(software=("limma",), datasets=("GSE1992",), parameters=(Parameter(name="alpha", value="0.05"),))
-    done = complete(given, {})
+    done = add_quoted_values(given, {})
     assert done.software == ("limma 3.50",)
     assert done.datasets == ("GSE1992",)
     assert done.parameters == given.parameters
     assert (done.tests, done.cohorts) == (("Welch's t-test",), ("46 tumours",))
-    assert complete(done, {}) == done
+    assert add_quoted_values(done, {}) == done
 
 
 def test_genes_of_results_are_checked_symbols() -> None:
     result = Statement(text="x", evidence=(evidence("ESR1 and GATA3 were higher than FOOBAR1."),))
-    assert complete(step(results=(result,)), {}).genes == ("ESR1", "GATA3")
+    assert add_quoted_values(step(results=(result,)), {}).genes == ("ESR1", "GATA3")
 
 
 def test_a_number_that_no_quote_holds_is_named_and_kept() -> None:
     parameters = (Parameter(name="fold change", value="> 2"),)
-    done = complete(step(action="Test 46 arrays", details="1. Use 3 replicates. 2. Adjust.", parameters=parameters), {})
+    done = add_quoted_values(
+        step(action="Test 46 arrays", details="1. Use 3 replicates. 2. Adjust.", parameters=parameters), {}
+    )
     assert done.unquoted == ("3", "2")
     assert parameters[0] in done.parameters
 
@@ -65,13 +67,16 @@ def mention(kind: str, name: str, value: str = "") -> Mention:
 def test_a_version_is_added_when_the_paper_states_one_only() -> None:
     mined = [mention("software", "Cytoscape", "3.8"), mention("software", "R", "4.1"), mention("software", "R", "4.2")]
     assert versions_of(mined) == {"cytoscape": "3.8"}
-    assert complete(step(software=("Cytoscape", "R")), versions_of(mined)).software[:2] == ("Cytoscape 3.8", "R")
+    assert add_quoted_values(step(software=("Cytoscape", "R")), versions_of(mined)).software[:2] == (
+        "Cytoscape 3.8",
+        "R",
+    )
 
 
 def test_mentions_know_the_steps_that_carry_them() -> None:
-    part = ReportPart(id="1", title="t", steps=(complete(step(), {}),))
+    part = ReportPart(id="1", title="t", steps=(add_quoted_values(step(), {}),))
     known = [mention("accession", "GSE1992"), mention("accession", "GSE2"), mention("software", "limma", "3.50")]
-    rows = carried(known, [part])
+    rows = with_step_ids(known, [part])
     assert [m.steps for m in rows] == [("1.1",), (), ("1.1",)]
 
 

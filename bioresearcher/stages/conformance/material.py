@@ -1,4 +1,4 @@
-"""Material of the conformance checks: the packaged example, cut small, and a little made up for the purpose."""
+"""Material of the conformance checks: the packaged example, shortened, and a small made-up task and protocol."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Material:
 
 
 def load_material() -> Material:
-    """The packaged example."""
+    """Load the packaged example."""
     example = load_example(EXAMPLE)
     notes = {path.stem: load_paper(path) for path in sorted(example.papers[0].glob("*.md"))}
     datasets, _ = load_datasets(example.data)
@@ -129,7 +129,7 @@ def load_material() -> Material:
 
 
 def made_up(folder: Path) -> Dataset:
-    """The data set of twelve rows that the task is about, written into a folder."""
+    """Write the task's data set of twelve rows into a folder."""
     (folder / TABLE_NAME).write_text(TABLE, encoding="utf-8")
     file = DataFile(name="samples", kind="samples", path=TABLE_NAME, bytes=len(TABLE), sha256="")
     return Dataset(id="made-up", title="Twelve patients", source="made up", root=str(folder), files=(file,))

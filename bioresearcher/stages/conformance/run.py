@@ -1,7 +1,4 @@
-"""Carrying out the conformance checks side by side, within a time limit.
-
-Conformance checks: each role's smallest real step, by the stage function that a run uses, and what it must give.
-"""
+"""Conformance checks of models: the smallest real step of each role, by a run's own stage function, in a time limit."""
 
 from __future__ import annotations
 
@@ -44,6 +41,10 @@ from bioresearcher.stages.read import read_paper
 from bioresearcher.stages.score import score_protocol
 
 LIMITS: Final = Limits(wall_s=40, cpu_s=40, memory_mb=1024)
+TIME_LIMIT_S: Final = 120.0
+ANOTHER: Final = "Another model for this role may do it."
+
+State = Literal["works", "works with repair", "fails", "not reached in time", "not asked"]
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ class Kit:
 
     Attributes:
         material: The packaged example.
-        folder: Where code is run; empty and thrown away afterwards.
-        sandbox: Where code is run in; None when none works here.
-        skills: The vetted analyses, some of which a programmer is shown.
+        folder: Empty folder in which code is run, deleted afterwards.
+        sandbox: Sandbox for the code; None when none works here.
+        skills: The skills, some of which a programmer is shown.
     """
 
     material: Material
@@ -64,13 +65,13 @@ class Kit:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """The judgement of a check.
+class Verdict:
+    """Verdict of a check.
 
     Attributes:
-        problem: Why the answer does not do; empty when it does.
-        seen: What it was, in a few words.
-        again: Whether it did only after a second try.
+        problem: Why the answer fails; empty when it passes.
+        seen: Description of the answer in a few words.
+        again: True if it passed only after a second try.
     """
 
     problem: str = ""
@@ -83,45 +84,45 @@ class Check:
     """The check of one role's model.
 
     Attributes:
-        name: What is checked, in a word.
-        prompts: The prompts it asks; the first one's agent says which role is meant.
-        work: Asks and judges.
+        name: Subject of the check, in a word.
+        prompts: The prompts it asks; the first one's agent has the role.
+        work: Function that asks and judges.
     """
 
     name: str
     prompts: tuple[Prompt[Any, Any], ...]
-    work: Callable[[ModelClient, Kit], Awaitable[Judged]]
+    work: Callable[[ModelClient, Kit], Awaitable[Verdict]]
 
     def role(self, caller: ModelClient) -> str:
         """The model role of the agent whose step it is."""
         return caller.cards[self.prompts[0].agent].model_role
 
 
-async def check_reading(caller: ModelClient, kit: Kit) -> Judged:
-    """A short note is read: at least one step must quote words that stand in it."""
+async def check_reading(caller: ModelClient, kit: Kit) -> Verdict:
+    """Read a short note: at least one step must have a quote that is in it."""
     report = await read_paper(caller, kit.material.objective, *kit.material.notes[READ_NOTE])
     if not report.parts:
-        return Judged("it found no part in a note that describes methods")
+        return Verdict("it found no part in a note that describes methods")
     seen = f"parts: {len(report.parts)}; quotes found in the note: {report.quotes_located} of {report.quotes}"
     if not report.quotes_located:
         given = f"its quotes do not, e.g. “{report.dropped[0][:60]}”" if report.dropped else "it gave no quote"
-        return Judged(f"nothing it reports stands in the note: {given}", seen)
-    return Judged(seen=seen)
+        return Verdict(f"nothing it reports stands in the note: {given}", seen)
+    return Verdict(seen=seen)
 
 
-async def check_design(caller: ModelClient, kit: Kit) -> Judged:
-    """The parts of a protocol for the example's objective: at least one with a title."""
+async def check_design(caller: ModelClient, kit: Kit) -> Verdict:
+    """Design the parts of a protocol for the example's objective: at least one must have a title."""
     material = kit.material
     bench = DesignContext(material.objective, material.reports, {}, material.datasets[:1], {})
     draft = await design_headings(caller, bench, ())
     if not draft.parts:
-        return Judged("it gave no part with a title")
+        return Verdict("it gave no part with a title")
     used = {(r.paper_id, r.part_id) for part in draft.parts for r in part.learns_from}
-    return Judged(seen=f"parts: {len(draft.parts)}; report parts used: {len(used)} of {len(material.reports)}")
+    return Verdict(seen=f"parts: {len(draft.parts)}; report parts used: {len(used)} of {len(material.reports)}")
 
 
-async def check_code_writing(caller: ModelClient, kit: Kit) -> Judged:
-    """A script for a table of twelve rows, run in the sandbox and repaired as in a run: it must be verified."""
+async def check_code_writing(caller: ModelClient, kit: Kit) -> Verdict:
+    """Write a script for a table of twelve rows, run and repair it in the sandbox: it must be verified."""
     if kit.sandbox is None:
         return await _only_read(caller, kit)
     tasks = kit.folder / "tasks"
@@ -130,30 +131,30 @@ async def check_code_writing(caller: ModelClient, kit: Kit) -> Judged:
     record = await program_task(caller, bench, TASK)
     if record.outcome is Outcome.VERIFIED:
         seen = f"its code ran in the sandbox ({record.sandbox}): {record.outcome.value}"
-        return Judged(seen=seen, again=record.repairs > 0)
+        return Verdict(seen=seen, again=record.repairs > 0)
     tried = "its code and its repairs" if record.repairs else "its code"
-    return Judged(f"{tried} got no further than {record.outcome.value!r}: {record.message}")
+    return Verdict(f"{tried} got no further than {record.outcome.value!r}: {record.message}")
 
 
-async def _only_read(caller: ModelClient, kit: Kit) -> Judged:
-    """Without a sandbox nothing is run: the code can only be read."""
+async def _only_read(caller: ModelClient, kit: Kit) -> Verdict:
+    """Check the syntax of the code, as nothing is run without a sandbox."""
     examples, packages = examples_for(TASK, kit.skills), packages_for(TASK.language)
     values = WriteCodeInput(task=TASK, input_schemas=TABLE, examples=examples, packages=packages)
     answer = await ask(caller, WRITE_CODE, values)
     if not answer.value.code.strip():
-        return Judged(f"it wrote no code: {answer.value.note[:200] or 'without a reason'}")
+        return Verdict(f"it wrote no code: {answer.value.note[:200] or 'without a reason'}")
     report = check_code(TASK, TaskCode(code=answer.value.code, origin=answer.origin))
     if report.outcome is Outcome.SYNTAX:
-        return Judged(f"its code is not valid Python: {report.message}")
-    return Judged(seen="valid Python; not run, as no sandbox works here")
+        return Verdict(f"its code is not valid Python: {report.message}")
+    return Verdict(seen="valid Python; not run, as no sandbox works here")
 
 
-async def check_scores(caller: ModelClient, kit: Kit) -> Judged:
-    """A protocol of two steps is scored: each metric must rest on words of the protocol."""
+async def check_scores(caller: ModelClient, kit: Kit) -> Verdict:
+    """Score a protocol of two steps: each metric must quote the protocol."""
     review = await score_protocol(caller, TWO_STEPS, PROTOCOL, CheckContext(objective=TWO_STEPS))
     if review.origin in {"offline", "mixed"}:
-        return Judged("not every score of it counts")
-    return Judged(seen=f"scores {'/'.join(f'{review.metrics[name].score:g}' for name in METRICS)}")
+        return Verdict("not every score of it counts")
+    return Verdict(seen=f"scores {'/'.join(f'{review.metrics[name].score:g}' for name in METRICS)}")
 
 
 CHECKS: Final = (
@@ -163,12 +164,6 @@ CHECKS: Final = (
     Check("score", (SCORE_PROTOCOL,), check_scores),
 )
 """One per role, in the order of the pipeline."""
-
-
-TIME_LIMIT_S: Final = 120.0
-ANOTHER: Final = "Another model for this role may do it."
-
-State = Literal["works", "works with repair", "fails", "not reached in time", "not asked"]
 
 
 class CheckResult(Value):
@@ -187,7 +182,7 @@ class CheckResult(Value):
 
     @property
     def works(self) -> bool:
-        """With or without repair."""
+        """True if the model passed, with or without repair."""
         return self.state in ("works", "works with repair")
 
     @property
@@ -201,11 +196,11 @@ class Round:
     """One round of checks.
 
     Attributes:
-        caller: Who is asked; it should have no rules to fall back on, so that failures show.
+        caller: Model client; it should have no rules to fall back on, so that failures show.
         kit: Material and tools.
         models: The model of each role that is configured.
-        unfit: Role -> why its model need not be asked at all, and what to do.
-        structured: Says of a role and a prompt how the answer was made to fit its schema.
+        unfit: Role -> (reason why its model is not asked at all, advice).
+        structured: Returns for a role and a prompt how the answer was made to fit its schema.
     """
 
     caller: ModelClient
@@ -221,7 +216,7 @@ class Round:
         checks: Sequence[Check] = CHECKS,
         on_result: Callable[[CheckResult], None] = lambda result: None,
     ) -> tuple[CheckResult, ...]:
-        """The results of the checks that have a configured model, in their order; nothing is left running.
+        """Run the checks that have a configured model and return their results in order; nothing is left running.
 
         Models at different endpoints are asked side by side, and so are roles at one endpoint as far as it allows;
         a server on this machine does one check after the other, as each would slow down the others.
@@ -262,7 +257,7 @@ class Round:
         return tuple(results)
 
     async def _checked(self, check: Check) -> CheckResult:
-        """Ask and judge; what a stage made of a useless answer is in its notes, and the cause in the ledger."""
+        """Ask and judge; a stage's notes describe an unusable answer, and the ledger holds the cause."""
         notes: list[str] = []
         events = EventLog(None, lambda event: notes.append(event.message) if event.kind == "note" else None)
         try:
@@ -280,12 +275,12 @@ class Round:
         return self._result(check, "works with repair" if repaired else "works", detail)
 
     def _entries(self, check: Check) -> list[LedgerEntry]:
-        """What the ledger has of a check's calls."""
+        """Return the ledger's entries of a check's calls."""
         names = {prompt.name for prompt in check.prompts}
         return [entry for entry in self.caller.ledger.entries() if entry.prompt in names]
 
     def _result(self, check: Check, state: State, detail: str, hint: str = "") -> CheckResult:
-        """The result with what it took, by the ledger."""
+        """Make a result, with usage and time from the ledger."""
         role, entries = check.role(self.caller), self._entries(check)
         usage = sum((e.reply.usage for e in entries), Usage())
         return CheckResult(
