@@ -23,11 +23,11 @@ from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.backend import Request
 from bioresearcher.offline.backend import offline_backend
 from bioresearcher.papers.reading_process import load_paper
-from bioresearcher.report.protocol_markdown import render_bare_protocol
+from bioresearcher.report.protocol_markdown import render_protocol
 from bioresearcher.resources import Resources
 from bioresearcher.retrieval.index import Library
 from bioresearcher.review.check import CheckContext
-from bioresearcher.review.checks import run_gates
+from bioresearcher.review.checks import run_checks
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.skills import load_skills
 from bioresearcher.sources.datasets.load import load_datasets
@@ -114,8 +114,8 @@ async def _design(door: ModelClient, bench: DesignContext, similar: Similarities
             objective,
             f"steps of part {part.id}",
             make=lambda found: design.write_steps(door, bench, part, parts, found, similar),
-            check=lambda steps: run_gates(whole(steps), CheckContext(), scope="part"),
-            show=lambda steps: render_bare_protocol(whole(steps)),
+            check=lambda steps: run_checks(whole(steps), CheckContext(), scope="part"),
+            show=lambda steps: render_protocol(whole(steps)),
         )
         return part.model_copy(update={"steps": best.value})
 

@@ -18,7 +18,7 @@ from bench_retrieval import SENTENCES, _document, _sentences
 from figures import SEED, Figure, environment, measured
 from launch import peak_memory_mb
 
-from bioresearcher.graph.run import keep_lean
+from bioresearcher.graph.run import limit_memory
 from bioresearcher.retrieval.index import Library
 
 PASSAGES, QUICK = 50_000, 5_000
@@ -107,7 +107,7 @@ def _asked(library: Library, query: str, documents: tuple[str, ...] | None) -> t
 
 
 if __name__ == "__main__":
-    keep_lean()
+    limit_memory()
     print(
         json.dumps(_fill(Path(sys.argv[2]), int(sys.argv[3])) if sys.argv[1] == "fill" else _search(Path(sys.argv[2])))
     )

@@ -15,7 +15,7 @@ from figures import SEED, Figure, counted, measured, test_data
 
 from bioresearcher.papers.canonical import paragraphs, section_text
 from bioresearcher.papers.documents import SourceFile, parse
-from bioresearcher.papers.quotes import locate, split
+from bioresearcher.papers.quotes import locate, split_passages
 from bioresearcher.retrieval.embedding import MiniLM
 from bioresearcher.schemas.paper import Document
 from bioresearcher.text.words import sentences
@@ -36,7 +36,7 @@ def measure(quick: bool) -> list[Figure]:
     rounds = 2 if quick else 5
     documents = [_read(path) for path in jats]
     pages = sum(len(_read(path).pages) for path in pdf)
-    passages = [p.text for d in documents for p in split(d) if p.kind != "references"]
+    passages = [p.text for d in documents for p in split_passages(d) if p.kind != "references"]
     sample = random.Random(SEED).sample(passages, PASSAGES)
     model = MiniLM()
     model.embed(["The first text loads the model."])

@@ -31,7 +31,7 @@ from bioresearcher.llm.backend import Backend
 from bioresearcher.llm.budget import Budget, Meter, load_prices
 from bioresearcher.llm.chat import ChatBackend
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.papers.quotes import split
+from bioresearcher.papers.quotes import split_passages
 from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.prompts import Prompt, PromptBook
 from bioresearcher.resources import Resources, load_cards
@@ -152,7 +152,7 @@ def _question(number: int) -> PlanQueriesInput:
 def _parts_of_papers(number: int) -> tuple[list[ReportPartInput], PartDraft]:
     """As much of real papers as one part is given at most, and an answer of five steps with quotes from it."""
     papers = sorted(p for p in load_example("breast-cancer").papers[0].iterdir() if p.suffix == ".md")
-    all_passages = (p for path in papers for p in split(load_paper(path)[1]))
+    all_passages = (p for path in papers for p in split_passages(load_paper(path)[1]))
     passages = tuple(sorted(all_passages, key=lambda p: -len(p.text))[:PASSAGES_PER_PART])
     steps = tuple(
         ReportStepDraft(action="Do what is said", details=p.text[:300], quotes=(p.text[:120],)) for p in passages[:5]

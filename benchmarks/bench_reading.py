@@ -25,7 +25,7 @@ from figures import ROOT, Figure, counted, environment, measured, test_data
 from launch import peak_memory_mb
 
 from bioresearcher.events import EventLog
-from bioresearcher.graph.run import keep_lean
+from bioresearcher.graph.run import limit_memory
 from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.llm.backend import Backend, Reply, Request
 from bioresearcher.llm.budget import load_prices
@@ -33,7 +33,7 @@ from bioresearcher.llm.chat import ChatBackend
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.offline.backend import offline_backend
 from bioresearcher.papers.mining import labels, mine
-from bioresearcher.papers.quotes import locate, split
+from bioresearcher.papers.quotes import locate, split_passages
 from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources, load_cards
@@ -307,7 +307,7 @@ def _side_by_side(place: Path, data: Path) -> list[Figure]:
 
 def _many(url: str, ledger: Path, data: Path) -> dict[str, float]:
     """Reads the papers; wall and CPU seconds, calls and peak memory."""
-    keep_lean()
+    limit_memory()
     loaded = [load_paper(p) for p in sorted((data / "fulltext").glob("*/*"))[:PAPERS]]
     backend = _backend(url)
     calls: list[str] = []
@@ -315,7 +315,7 @@ def _many(url: str, ledger: Path, data: Path) -> dict[str, float]:
 
     async def all_of_them() -> float:
         await ask(caller, PLAN_QUERIES, PlanQueriesInput(objective=OBJECTIVE, round=1, previous=(), known_titles=()))
-        Relevance(loaded[0][1], split(loaded[0][1]))
+        Relevance(loaded[0][1], split_passages(loaded[0][1]))
         calls.clear()  # imports and the first connection are measured elsewhere
         started = time.perf_counter()
         await asyncio.gather(*(_report(caller, paper, document) for paper, document in loaded))

@@ -16,7 +16,7 @@ from figures import Figure, test_data
 from numpy.typing import NDArray
 from questions import REPORTED, Question, papers, questions, searched
 
-from bioresearcher.papers.quotes import split
+from bioresearcher.papers.quotes import split_passages
 from bioresearcher.retrieval.bm25 import Bm25
 from bioresearcher.retrieval.embedding import MiniLM
 from bioresearcher.retrieval.index import EVIDENCE_KINDS, Library
@@ -35,7 +35,7 @@ def measure(quick: bool) -> list[Figure]:
     documents = papers(data)
     asked = questions(data, documents)
     asked = asked[::5] if quick else asked
-    passages = [p for d in documents for p in split(d) if p.kind in EVIDENCE_KINDS]
+    passages = [p for d in documents for p in split_passages(d) if p.kind in EVIDENCE_KINDS]
     with tempfile.TemporaryDirectory() as scratch:
         ways = {
             "hybrid (the search)": _hybrid(documents, Path(scratch)),

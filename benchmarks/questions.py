@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bioresearcher.papers.canonical import DocumentBuilder
-from bioresearcher.papers.quotes import locate, split
+from bioresearcher.papers.quotes import locate, split_passages
 from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.retrieval.index import EVIDENCE_KINDS
 from bioresearcher.schemas.paper import Document, Passage, SectionKind
@@ -69,7 +69,7 @@ def questions(data: Path, documents: Iterable[Document]) -> list[Question]:
     reports = {p.name.partition("_")[0]: p for p in (data / "protocols" / "16317" / "reports").glob("*_report.json")}
     for document in documents:
         report = next((p for n, p in reports.items() if n in document.id), None)
-        passages = split(document)
+        passages = split_passages(document)
         if report is not None:
             found += _about_report(report, document, passages)
         if not document.id.startswith("quotes"):

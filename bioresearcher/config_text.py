@@ -121,7 +121,7 @@ def construct(node: YamlNode, text: str) -> PlainValue:
         raise _problem(error, line_of(node), text) from error
 
 
-def texts(root: YamlNode, clean: Callable[[str], str]) -> tuple[PlainValue, dict[Place, int]]:
+def read_as_text(root: YamlNode, clean: Callable[[str], str]) -> tuple[PlainValue, dict[Place, int]]:
     """Read a node as lists, mappings and texts (no numbers, no dates), with the line of every place in it.
 
     Raises:
@@ -148,7 +148,7 @@ def texts(root: YamlNode, clean: Callable[[str], str]) -> tuple[PlainValue, dict
     return (None if root is None else read(root, ())), lines
 
 
-def mistake(error: ErrorDetails, raw: Mapping[str, object], known: Sequence[str]) -> str:
+def describe_toml_error(error: ErrorDetails, raw: Mapping[str, object], known: Sequence[str]) -> str:
     """Describe a Pydantic error in one line: the field in TOML's own terms, the mistake, the possible values.
 
     Args:

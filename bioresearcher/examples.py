@@ -20,7 +20,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints, ValidationError
 
-from bioresearcher.config_text import mistake
+from bioresearcher.config_text import describe_toml_error
 from bioresearcher.errors import InputError
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.base import Objective, Requirement, Value
@@ -101,7 +101,7 @@ def load_objective_file(path: Path) -> ExampleInputs:
         given = _ObjectiveFile.model_validate(raw)
     except ValidationError as error:
         known = list(_ObjectiveFile.model_fields)
-        mistakes = "; ".join(mistake(e, raw, known) for e in error.errors())
+        mistakes = "; ".join(describe_toml_error(e, raw, known) for e in error.errors())
         raise InputError(f"{path}: {mistakes}.", hint=f"Possible fields: {', '.join(known)}.") from error
     objective = Objective(
         id=safe_name(given.id or (path.resolve().parent.name if path.name == _FILE else path.stem)),

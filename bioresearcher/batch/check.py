@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from bioresearcher.batch.file import Problem, RawEntry, read_batch_file
 from bioresearcher.batch.schema import BatchEntry
-from bioresearcher.config_text import mistake
+from bioresearcher.config_text import describe_toml_error
 from bioresearcher.errors import BioresearcherError, InputError
 from bioresearcher.examples import load_example
 from bioresearcher.graph.prepare import (
@@ -23,7 +23,7 @@ from bioresearcher.graph.prepare import (
     inputs_from_file,
     inputs_from_text,
 )
-from bioresearcher.graph.prepare import with_more as more_inputs
+from bioresearcher.graph.prepare import with_additions as more_inputs
 from bioresearcher.runfolder import file_sha256, safe_name
 from bioresearcher.settings import BUDGET, Settings, load_settings
 from bioresearcher.settings.file import settings_from
@@ -256,4 +256,4 @@ def _explained(error: ErrorDetails, fields: dict[str, Any]) -> str:
             f"id: {error['input'][:80]!r} must be 1 to 64 letters, digits, `.`, `_` or `-`, as it names a folder; "
             f"for example {safe_name(error['input'])[:64]}"
         )
-    return mistake(error, fields, FIELDS if len(error["loc"]) == 1 else BUDGET)
+    return describe_toml_error(error, fields, FIELDS if len(error["loc"]) == 1 else BUDGET)

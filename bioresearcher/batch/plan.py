@@ -20,7 +20,7 @@ from bioresearcher.graph.run import read_record
 from bioresearcher.graph.services import budget_of, describe_backend, hosts_of
 from bioresearcher.llm.budget import Budget, load_prices
 from bioresearcher.llm.select_backend import SelectedBackend, choose_backend
-from bioresearcher.report.summaries import INCIDENTAL
+from bioresearcher.report.summaries import INCIDENTAL_SETTINGS
 from bioresearcher.runfolder import RunFolder, safe_name
 from bioresearcher.settings import Settings
 
@@ -139,7 +139,7 @@ def _differences(before: BatchPlan, plan: BatchPlan, *, named: bool) -> list[str
     changed = [
         name
         for name, value in plan.settings.items()
-        if name not in INCIDENTAL | {"prices"} and before.settings.get(name) != value
+        if name not in INCIDENTAL_SETTINGS | {"prices"} and before.settings.get(name) != value
     ]
     if changed:
         raise InputError(

@@ -31,7 +31,7 @@ from bioresearcher.report.html import outcome_tone, page_style
 from bioresearcher.runfolder import write_text
 from bioresearcher.schemas.execution import Outcome
 from bioresearcher.schemas.review import METRICS
-from bioresearcher.text.format import duration, moment
+from bioresearcher.text.format import duration, timestamp_text
 from bioresearcher.text.visible import visible
 
 TITLES: Final[Mapping[Measure, str]] = {name: name.replace("_", " ") for name in MEASURES} | {
@@ -181,7 +181,7 @@ def as_html(summary: Summary) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(clean=visible, duration=duration, moment=moment, money=money)
+    environment.filters.update(clean=visible, duration=duration, moment=timestamp_text, money=money)
     source = resources.files("bioresearcher.batch").joinpath("summary.html.j2").read_text(encoding="utf-8")
     css, csp = page_style()
     tones = {rung.value: outcome_tone(rung) for rung in Outcome}

@@ -24,7 +24,7 @@ from bioresearcher.batch.shared_budget import BatchBudget, Spent
 from bioresearcher.errors import BioresearcherError, InputsChangedError, StoppedError
 from bioresearcher.events import Event, now
 from bioresearcher.graph.prepare import RunInputs
-from bioresearcher.graph.run import Runner, keep_lean, read_record
+from bioresearcher.graph.run import Runner, limit_memory, read_record
 from bioresearcher.limits.file_lock import take_lock
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.execution import DryLabTask, TaskRecord
@@ -40,7 +40,7 @@ def main() -> int:
     job = BatchJob.model_validate_json(sys.stdin.buffer.read())
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
-    keep_lean()
+    limit_memory()
     outcome = asyncio.run(carry_out(job, lambda p: print(f'{{"progress": {p.model_dump_json()}}}', file=replies)))
     print(f'{{"outcome": {outcome.model_dump_json()}}}', file=replies)
     return 0

@@ -21,7 +21,7 @@ from bioresearcher.cli.session.terminal import Terminal
 from bioresearcher.graph.approvals import HEADINGS, OUTLINES, PROTOCOL, SELECTION, TASKS
 from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.nodes_outline import HEADINGS_FILE, OUTLINES_FILE
-from bioresearcher.report.markdown import counted, left_out, queries
+from bioresearcher.report.markdown import count_by_reason, not_read_papers, search_queries
 from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.dataset import DatasetCheck
 from bioresearcher.schemas.execution import DryLabTask
@@ -29,7 +29,7 @@ from bioresearcher.schemas.paper import Paper, ScreenedPaper, SearchRound
 from bioresearcher.schemas.protocol import ProtocolPart
 from bioresearcher.schemas.run import Decision
 from bioresearcher.stages.outline_form import Headings
-from bioresearcher.stages.screen import matching
+from bioresearcher.stages.screen import find_named
 from bioresearcher.text.format import count_of
 from bioresearcher.text.visible import one_line
 
@@ -134,8 +134,8 @@ def show_selection(question: dict[str, Any], context: RunContext, console: Conso
     """Print papers and data sets with scores and reasons, and those left out; ids are whole, to be typed."""
     known = Known.load(context.folder)
     papers, checks = known.papers, known.checks
-    taken_in = matching(context.settings.include, list(papers.values()), checks)
-    taken_out = {*matching(context.settings.exclude, list(papers.values()), checks).ids}
+    taken_in = find_named(context.settings.include, list(papers.values()), checks)
+    taken_out = {*find_named(context.settings.exclude, list(papers.values()), checks).ids}
     kept = [p for p in dict.fromkeys((*question["papers"], *taken_in.ids)) if p in papers and p not in taken_out]
     used = [d for d in dict.fromkeys((*question["datasets"], *taken_in.ids)) if d in checks and d not in taken_out]
     for line in _trail(context.folder.read_list(SearchRound, "search.json"), kept):
@@ -155,7 +155,7 @@ def show_selection(question: dict[str, Any], context: RunContext, console: Conso
 def _left_out(kept: Collection[str], screened: Sequence[ScreenedPaper], papers: Sequence[Paper]) -> Iterator[str]:
     """Yield the papers not read: those with a warning first, then the best, then counts by reason."""
     rows = [r.model_copy(update={"kept": r.paper_id in kept}) for r in screened]
-    rows = left_out(rows, papers)
+    rows = not_read_papers(rows, papers)
     if not rows:
         return
     yield f"{count_of(len(rows), 'paper')} not read:"
@@ -165,12 +165,12 @@ def _left_out(kept: Collection[str], screened: Sequence[ScreenedPaper], papers: 
     for row in rows[:most]:
         yield f"  {row.paper_id} {one_line(titles[row.paper_id], 70)}: {one_line(row.reason.split('. ')[0], 160)}"
     if len(rows) > most:
-        yield f"  and {len(rows) - most} more ({counted(rows[most:])}): see screening.json"
+        yield f"  and {len(rows) - most} more ({count_by_reason(rows[most:])}): see screening.json"
 
 
 def _trail(rounds: Sequence[SearchRound], kept: Collection[str]) -> Iterator[str]:
     """Yield a line per query: hits → papers taken → papers to be read."""
-    rows = queries(rounds)
+    rows = search_queries(rounds)
     if not rows:
         return
     ends = [r.stop_reason for r in rounds if r.stop_reason]

@@ -42,7 +42,7 @@ from bioresearcher.cli.spending import confirm
 from bioresearcher.errors import InputError
 from bioresearcher.graph.lock import RunLock
 from bioresearcher.graph.prepare import forecast_of
-from bioresearcher.graph.run import keep_lean
+from bioresearcher.graph.run import limit_memory
 from bioresearcher.llm.budget import Budget
 from bioresearcher.llm.forecast import Forecast, StepForecast
 from bioresearcher.llm.select_backend import SelectedBackend
@@ -71,7 +71,7 @@ class Placement:
 
 def start(args: argparse.Namespace) -> int:
     """Start a batch or go on with it; return the exit code."""
-    keep_lean()
+    limit_memory()
     console = console_for(args)
     file = load_batch_file(args.file, vars(args))
     place = _placement(args, file.settings.workspace)

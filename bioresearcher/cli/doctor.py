@@ -164,9 +164,9 @@ def _library(settings: Settings) -> str:
     from bioresearcher.retrieval.index import Library
 
     if settings.chroma_url:
-        from bioresearcher.retrieval.chroma import connect, end
+        from bioresearcher.retrieval.chroma import close_client, connect_server
 
-        end(connect(settings.chroma_url))
+        close_client(connect_server(settings.chroma_url))
     library = Library(settings.workspace / "library", chroma_url=settings.chroma_url)
     try:
         near = library.similarities(
@@ -214,7 +214,7 @@ def models_line(settings: Settings, environ: Mapping[str, str]) -> str:
         InputError: A role has no model, or the key of a model is not set.
     """
     from bioresearcher.errors import InputError
-    from bioresearcher.llm.select_backend import describe
+    from bioresearcher.llm.select_backend import describe_models
     from bioresearcher.settings import models_by_role
 
     if settings.backend == "offline":
@@ -229,7 +229,7 @@ def models_line(settings: Settings, environ: Mapping[str, str]) -> str:
     for model in models.values():
         if model.api_key_env is not None and not environ.get(model.api_key_env):
             raise InputError(f"{model.label} needs a key, but {model.api_key_env} is not set.")
-    return f"configured: {describe(models)} (`doctor --settings` shows where from)"
+    return f"configured: {describe_models(models)} (`doctor --settings` shows where from)"
 
 
 def print_settings(settings: Settings, origin: Mapping[str, str], environ: Mapping[str, str], *, as_json: bool) -> None:

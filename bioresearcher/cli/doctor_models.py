@@ -23,11 +23,11 @@ from bioresearcher.graph.services import budget_of
 from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.budget import Meter, load_prices
 from bioresearcher.llm.chat import ChatBackend
-from bioresearcher.llm.forecast import Forecast, forecast, measured, size_of
+from bioresearcher.llm.forecast import Forecast, forecast, load_forecast_table, measure_objective
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.llm.providers import connect
 from bioresearcher.llm.select_backend import SelectedBackend, choose_backend
-from bioresearcher.llm.structured_output import Mode, form_of
+from bioresearcher.llm.structured_output import Mode, answer_schema
 from bioresearcher.prompts import Prompt, PromptBook
 from bioresearcher.resources import load_cards
 from bioresearcher.sandbox.choose import choose_sandbox
@@ -37,7 +37,7 @@ from bioresearcher.schemas.model import ROLES, ModelSettings, Role
 from bioresearcher.settings import Settings
 from bioresearcher.skills import load_skills
 from bioresearcher.stages.conformance.material import EXAMPLE, load_material
-from bioresearcher.stages.conformance.run import TIME_LIMIT_S, CheckResult, Kit, Round, State
+from bioresearcher.stages.conformance.run import TIME_LIMIT_S, CheckResult, CheckState, ConformanceKit, ConformanceRound
 from bioresearcher.stages.prompts import ALL
 from bioresearcher.text.visible import one_line
 
@@ -66,7 +66,7 @@ class Outcome:
     forecast: Forecast
 
     @property
-    def roles(self) -> dict[str, State]:
+    def roles(self) -> dict[str, CheckState]:
         """Role → state of its check."""
         return {result.role: result.state for result in self.results}
 
@@ -116,9 +116,9 @@ async def _checked(settings: Settings, limit_s: float, *, quiet: bool) -> Outcom
     ledger = Ledger(folder / "ledger.sqlite")
     backend = ChatBackend(models, prices, on_event=notes.append)
     try:
-        checks = Round(
+        checks = ConformanceRound(
             caller=ModelClient(backend, ledger, book, cards, EventLog(None), meter=Meter(budget, Usage(), 0)),
-            kit=Kit(material, folder, sandbox, skills),
+            kit=ConformanceKit(material, folder, sandbox, skills),
             models={str(role): model for role, model in models.items()},
             unfit=unfit,
             structured=lambda role, prompt: _form_of_answer(backend, role, prompt),
@@ -131,7 +131,7 @@ async def _checked(settings: Settings, limit_s: float, *, quiet: bool) -> Outcom
         with suppress(OSError):  # what is left is in the system's temporary folder
             await asyncio.to_thread(remove_tree, folder)
     papers = list(material.notes.values())
-    size = size_of(papers, material.datasets, max_papers=settings.max_papers, max_parts=settings.max_parts)
+    size = measure_objective(papers, material.datasets, max_papers=settings.max_papers, max_parts=settings.max_parts)
     ahead = forecast(size, models, prices, cards)
     last = {re.sub(r"waiting [\d.]+ s", "", note): note for note in notes}  # of several waits, the last
     return Outcome(models, results, tuple(last.values()), time.monotonic() - started, ahead)
@@ -187,7 +187,7 @@ async def _look(settings: Settings, role: Role, model: ModelSettings) -> Selecte
 def _form_of_answer(backend: ChatBackend, role: str, prompt: Prompt[Any, Any]) -> str:
     """Return how the role's model is made to answer this prompt in its schema."""
     output: type[BaseModel] = prompt.output
-    return _FORMS[backend._ways_left(backend._models[role], form_of(output, limits=True))[0]]
+    return _FORMS[backend._ways_left(backend._models[role], answer_schema(output, limits=True))[0]]
 
 
 def _print_state(result: CheckResult) -> None:
@@ -242,7 +242,8 @@ def _writing_time(outcome: Outcome) -> str:
             return ""
         whole += outcome.forecast.of_role(role).output_tokens / speed
     low, likely, high = (
-        f"{s / 60:.0f} min" for s in (whole * measured().factor[0], whole, whole * measured().factor[1])
+        f"{s / 60:.0f} min"
+        for s in (whole * load_forecast_table().factor[0], whole, whole * load_forecast_table().factor[1])
     )
     return f"about {likely}, likely {low}–{high}, at the speed seen here, less where answers come side by side"
 

@@ -25,7 +25,7 @@ from bioresearcher.graph.run import (
     Runner,
     approve_all,
     inputs_of,
-    keep_lean,
+    limit_memory,
     new_run_folder,
     read_record,
     settings_of,
@@ -140,7 +140,7 @@ def drive(
     feedback: str | None = None,
 ) -> int:
     """Run, resume, revise or replay in a folder; return the exit code."""
-    keep_lean()
+    limit_memory()
     console = Console(stderr=args.json or args.quiet, highlight=False)
     past = past_events(folder.path("events.jsonl"))
     display = (

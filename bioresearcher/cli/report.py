@@ -61,9 +61,9 @@ def _without(root: Path, names: list[str], *, as_json: bool) -> int:
         InputError: A paper is not one of the run's.
     """
     from bioresearcher.errors import InputError
-    from bioresearcher.papers.evidence_graph import named_papers, without
+    from bioresearcher.papers.evidence_graph import named_papers, removal_effects
     from bioresearcher.report.run_data import load_view
-    from bioresearcher.report.summaries import graph_of
+    from bioresearcher.report.summaries import run_evidence_graph
     from bioresearcher.runfolder import RunFolder
 
     view = load_view(RunFolder(root))
@@ -74,7 +74,7 @@ def _without(root: Path, names: list[str], *, as_json: bool) -> int:
             known = ", ".join(p.id for p in view.papers[:8]) or "it has none"
             raise InputError(f"{root.name} has no paper {name!r}.", hint=f"Its papers: {known}.")
         gone |= {p.id for p in found}
-    result = without(graph_of(view), gone)
+    result = removal_effects(run_evidence_graph(view), gone)
     if as_json:
         print(result.model_dump_json())
     else:
@@ -218,7 +218,7 @@ def ask(args: argparse.Namespace) -> int:
 
 
 async def _ask(args: argparse.Namespace) -> LibraryAnswer:
-    from bioresearcher.graph.questions import open_desk
+    from bioresearcher.graph.questions import open_question_context
     from bioresearcher.graph.run import read_record, settings_of
     from bioresearcher.runfolder import RunFolder
     from bioresearcher.settings import with_budget
@@ -227,5 +227,5 @@ async def _ask(args: argparse.Namespace) -> LibraryAnswer:
     question = question_of(given_text(args.question, "question"))
     folder = RunFolder(find_run(args.run_folder))
     settings = with_budget(settings_of(read_record(folder)), vars(args))
-    async with open_desk(folder, settings) as desk:
+    async with open_question_context(folder, settings) as desk:
         return await desk.ask(question)

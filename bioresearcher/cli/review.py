@@ -88,9 +88,9 @@ def run(args: argparse.Namespace) -> int:
 
     form = "json" if args.json else args.format
     if args.list_gates:
-        from bioresearcher.review.render import gate_list
+        from bioresearcher.review.render import check_list
 
-        put(gate_list(form), args.output)
+        put(check_list(form), args.output)
         return 0
     files = _files(args)
     objective = load_objective_file(args.objective).objective if args.objective else None
@@ -189,10 +189,10 @@ def _rendered(results: list[FileReview], change: ProtocolComparison | None, form
         from bioresearcher.review.sarif import as_sarif
 
         return as_sarif(results, change)
-    from bioresearcher.review.render import as_json, as_markdown, change_json, change_markdown
+    from bioresearcher.review.render import as_json, as_markdown, comparison_json, comparison_markdown
 
     if change is not None:
-        return change_json(change) if form == "json" else change_markdown(change)
+        return comparison_json(change) if form == "json" else comparison_markdown(change)
     return as_json(results) if form == "json" else as_markdown(results)
 
 
@@ -308,17 +308,17 @@ def add_agreement_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--format", choices=("table", "json", "markdown"), default="table", help="what to print")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there instead of printing")
-    parser.set_defaults(run=agreement)
+    parser.set_defaults(run=measure_agreement)
 
 
-def agreement(args: argparse.Namespace) -> int:
+def measure_agreement(args: argparse.Namespace) -> int:
     """Compare ratings and print; return 0, or raise when the ratings cannot be used."""
-    from bioresearcher.review.calibration.agreement import agreement
+    from bioresearcher.review.calibration.agreement import measure_agreement
     from bioresearcher.review.calibration.charts import as_json, as_markdown, draw_perception
     from bioresearcher.review.calibration.ratings import read_ratings
 
     scale = [x.strip() for x in (args.scale or "").split(",") if x.strip()]
-    found = agreement(read_ratings(args.ratings, machines=args.machine, level=args.level, scale=scale))
+    found = measure_agreement(read_ratings(args.ratings, machines=args.machine, level=args.level, scale=scale))
     for path in args.chart:
         draw_perception(found, path)
     text = as_json(found) if args.format == "json" else as_markdown(found)

@@ -129,7 +129,7 @@ def _inputs(args: argparse.Namespace) -> tuple[RunInputs, bool]:
     """
     from bioresearcher.cli.options import given_text
     from bioresearcher.examples import load_example, load_objective_file
-    from bioresearcher.graph.prepare import inputs_from_file, inputs_from_text, with_more
+    from bioresearcher.graph.prepare import inputs_from_file, inputs_from_text, with_additions
 
     sources = {"FILE": args.file, "--example": args.example, "--objective": args.objective}
     given = [name for name, value in sources.items() if value is not None]
@@ -141,7 +141,9 @@ def _inputs(args: argparse.Namespace) -> tuple[RunInputs, bool]:
     else:
         loaded = load_example(args.example) if args.example else load_objective_file(args.file)
         base, only_own = inputs_from_file(loaded), loaded.only_own
-    more = with_more(base, conditions=args.condition, requirements=args.requirement, papers=args.papers, data=args.data)
+    more = with_additions(
+        base, conditions=args.condition, requirements=args.requirement, papers=args.papers, data=args.data
+    )
     return more, only_own
 
 

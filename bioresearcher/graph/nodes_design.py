@@ -20,8 +20,8 @@ from bioresearcher.graph.nodes_outline import (
 )
 from bioresearcher.graph.revisions import kept_ids, settle_tasks
 from bioresearcher.graph.state import CodeTask, PartTask, RunState, Update, revisions_of
-from bioresearcher.report.protocol_markdown import render_bare_protocol
-from bioresearcher.review.checks import run_gates
+from bioresearcher.report.protocol_markdown import render_protocol
+from bioresearcher.review.checks import run_checks
 from bioresearcher.runfolder import write_text
 from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.base import origin_of
@@ -110,7 +110,7 @@ async def write_steps(task: PartTask, runtime: Runtime[RunContext]) -> Update:
         )
 
     def check(steps: tuple[ProtocolStep, ...]) -> tuple[CheckFinding, ...]:
-        return run_gates(whole(steps), context, scope="part")
+        return run_checks(whole(steps), context, scope="part")
 
     best = await draft_and_review(
         c.caller,
@@ -118,7 +118,7 @@ async def write_steps(task: PartTask, runtime: Runtime[RunContext]) -> Update:
         f"steps of part {part.id}",
         make=lambda findings: design.write_steps(c.caller, bench, part, parts, findings, c.library.similarities),
         check=check,
-        show=lambda steps: render_bare_protocol(whole(steps)),
+        show=lambda steps: render_protocol(whole(steps)),
     )
     c.folder.write(part.model_copy(update={"steps": best.value}), "design", "parts", f"{part.id}.json")
     passed = [f"part {part.id}"] if best.passed else []
@@ -140,7 +140,7 @@ async def assemble_protocol(state: RunState, runtime: Runtime[RunContext]) -> Up
     c.folder.write(protocol, "protocol.json")
     rounds: list[DraftReview] = sorted(state["reviews"], key=lambda r: (r.draft, r.round))
     c.folder.write_list(rounds, "rounds.json")
-    write_text(c.folder.path("protocol.md"), render_bare_protocol(protocol))
+    write_text(c.folder.path("protocol.md"), render_protocol(protocol))
     return {}
 
 

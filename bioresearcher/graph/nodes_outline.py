@@ -22,11 +22,11 @@ from bioresearcher.stages.forms import FormError
 from bioresearcher.stages.outline_form import (
     Headings,
     Parts,
+    drop_items,
     headings_form,
     outlines_form,
     read_headings,
     read_outlines,
-    without,
 )
 
 HEADINGS_FILE, OUTLINES_FILE = "headings.json", "outlines.json"
@@ -62,7 +62,7 @@ def _approve(c: RunContext, state: RunState, approval: str) -> Update:
         if decision.text:
             after = _edited(c, approval, decision.text, before)
         elif decision.drop:
-            after = replace(before, parts=without(before.parts, decision.drop))
+            after = replace(before, parts=drop_items(before.parts, decision.drop))
         elif left <= 0:
             said = ENOUGH
         elif c.caller.by_rule:  # a model gets the comment with the next draft
@@ -93,7 +93,7 @@ def _dropped_by_comment(comment: str, parts: Parts) -> tuple[str, Parts]:
     for clause in spoken.clauses(comment):
         if spoken.drops_something(clause):
             gone += spoken.named_steps(clause, there)
-    return ("", without(parts, gone)) if gone else (CANNOT, parts)
+    return ("", drop_items(parts, gone)) if gone else (CANNOT, parts)
 
 
 def comments(state: RunState, approval: str) -> list[str]:

@@ -11,7 +11,7 @@ from bioresearcher.errors import AnswerError, InputError, OutsideError
 from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.state import PaperTask, RunState, Update
 from bioresearcher.papers.canonical import UnreadablePaper
-from bioresearcher.papers.injection import shown
+from bioresearcher.papers.injection import redacted_record
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Failure, Paper, QueryPlan, SearchRound
 from bioresearcher.schemas.paper_report import PaperReport
@@ -44,7 +44,7 @@ def write_datasets(c: RunContext, sets: Iterable[Dataset]) -> None:
 
 async def closeness(c: RunContext, papers: Sequence[Paper]) -> dict[str, float]:
     """Return how close each paper is to the objective in meaning, 0 to 1, by paper id."""
-    seen = await asyncio.to_thread(lambda: [shown(p) for p in papers])
+    seen = await asyncio.to_thread(lambda: [redacted_record(p) for p in papers])
     texts = [f"{p.title}. {p.abstract}".strip() for p in seen]
     values = await asyncio.to_thread(c.library.rank, texts, c.objective.text) if papers else []
     return dict(zip((p.id for p in papers), values, strict=True))
@@ -53,7 +53,7 @@ async def closeness(c: RunContext, papers: Sequence[Paper]) -> dict[str, float]:
 async def plan_queries(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Plan the queries of the next search round."""
     c = runtime.context
-    titles = [shown(p).title for p in read_papers(c, state["found"][:20])]
+    titles = [redacted_record(p).title for p in read_papers(c, state["found"][:20])]
     plan = await search.plan_queries(c.caller, c.objective, state["rounds"], titles)
     if state["plan"] is None:
         named = screen.queries_for(c.settings.include)
@@ -107,8 +107,8 @@ async def screen_papers(state: RunState, runtime: Runtime[RunContext]) -> Update
         left_out_types=c.settings.left_out_types,
         judged=c.settings.max_judged,
         limit=c.settings.max_papers,
-        include=screen.matching(c.settings.include, papers).ids,
-        exclude=screen.matching(c.settings.exclude, papers).ids,
+        include=screen.find_named(c.settings.include, papers).ids,
+        exclude=screen.find_named(c.settings.exclude, papers).ids,
         preprints=screen.unique(papers).preprints,
     )
     screened = await screen.screen_papers(c.caller, c.objective, papers, [close[p.id] for p in papers], rules)

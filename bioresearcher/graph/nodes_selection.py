@@ -19,7 +19,7 @@ from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.nodes_search import CHECKS, check_suitability, closeness, read_papers
 from bioresearcher.graph.state import RunState, Update
 from bioresearcher.papers.injection import find_suspects, suspicion
-from bioresearcher.papers.mining import normalise
+from bioresearcher.papers.mining import normal_accession
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Paper, QueryPlan, QueryTrail, ScreenedPaper, SearchRound
 from bioresearcher.schemas.run import AddedInput, Decision
@@ -90,7 +90,7 @@ async def approve_selection(state: RunState, runtime: Runtime[RunContext]) -> Up
 
 
 def _matching(c: RunContext, now: _Selection, names: Sequence[str]) -> screen.Named:
-    return screen.matching(names, list(now.papers.values()), _known_datasets(c))
+    return screen.find_named(names, list(now.papers.values()), _known_datasets(c))
 
 
 def _known_datasets(c: RunContext) -> list[str]:
@@ -225,7 +225,7 @@ async def find_given(c: RunContext, given: str, taken: Sequence[str]) -> Additio
         return await _paper_file(c, Path(path))
     if kind == "data" and path.startswith("/"):
         return await _data_file(c, Path(path), taken)
-    accession = normalise(given)
+    accession = normal_accession(given)
     return await _dataset(c, accession) if accession else await _paper(c, given)
 
 
@@ -240,7 +240,7 @@ async def _paper(c: RunContext, name: str) -> Addition:
         sources, QueryPlan(literature=tuple(queries)), (), max_hits=c.settings.max_hits
     )
     c.unreachable.update(f.item for f in failures)
-    meant = screen.matching([name], papers).ids
+    meant = screen.find_named([name], papers).ids
     found = Addition(rows=rows, said=[f"{f.item} could not be asked: {f.message}" for f in failures])
     own = {p.id: p for p in reversed(papers)}
     found.papers = await _checked(c, [own[i] for i in meant], found)

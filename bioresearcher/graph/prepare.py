@@ -21,7 +21,7 @@ from bioresearcher.graph.added_files import Added
 from bioresearcher.graph.context import OwnInputs, RunContext
 from bioresearcher.graph.services import DEFAULT_OPTIONS, ModelOptions, open_caller, open_services
 from bioresearcher.llm.budget import load_prices
-from bioresearcher.llm.forecast import Forecast, forecast, size_of
+from bioresearcher.llm.forecast import Forecast, forecast, measure_objective
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import AGENTS, Resources, load_cards
 from bioresearcher.runfolder import RunFolder
@@ -118,9 +118,9 @@ async def open_context(
     loaded, paper_failures = await asyncio.to_thread(papers.load) if papers else ([], [])
     sandbox, note, tested = await _sandbox(settings)
     if settings.chroma_url:
-        from bioresearcher.retrieval.chroma import connect, end
+        from bioresearcher.retrieval.chroma import close_client, connect_server
 
-        end(await asyncio.to_thread(connect, settings.chroma_url))
+        close_client(await asyncio.to_thread(connect_server, settings.chroma_url))
     async with open_caller(folder, settings, resources, listener, options) as (caller, library):
         pubmed = pubmed_files(settings, lambda message: caller.events.emit("note", "search_papers", "info", message))
         services = open_services(settings, folder, replay=options.wrap is not None)
@@ -195,7 +195,7 @@ def inputs_from_file(loaded: ExampleInputs) -> RunInputs:
     return RunInputs(loaded.objective, loaded.papers, loaded.data)
 
 
-def with_more(
+def with_additions(
     base: RunInputs,
     *,
     conditions: Iterable[str] = (),
@@ -250,9 +250,9 @@ def check_sources(settings: Settings) -> None:
         WorkspaceError: The server does not answer.
     """
     if settings.chroma_url:
-        from bioresearcher.retrieval.chroma import connect, end
+        from bioresearcher.retrieval.chroma import close_client, connect_server
 
-        end(connect(settings.chroma_url))
+        close_client(connect_server(settings.chroma_url))
     if settings.pubmed_xml:
         pubmed_files(settings)
 
@@ -274,7 +274,7 @@ def forecast_of(inputs: RunInputs, settings: Settings) -> Forecast:
     """
     papers, _ = OwnPapers(inputs.papers).load() if inputs.papers else ([], [])
     datasets, _ = load_datasets(inputs.data, settings.tables)
-    size = size_of(papers, datasets, max_papers=settings.max_papers, max_parts=settings.max_parts)
+    size = measure_objective(papers, datasets, max_papers=settings.max_papers, max_parts=settings.max_parts)
     if not settings.only_own:
         size = size.model_copy(update={"datasets": size.datasets + INSPECTED * settings.max_datasets // 2})
     if not settings.only_own or settings.pubmed_xml:

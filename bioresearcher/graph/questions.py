@@ -101,7 +101,7 @@ def _difference(after: Usage, before: Usage) -> Usage:
 
 
 @asynccontextmanager
-async def open_desk(
+async def open_question_context(
     folder: RunFolder,
     settings: Settings,
     *,

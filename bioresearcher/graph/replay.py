@@ -16,7 +16,7 @@ from bioresearcher.errors import DefectError, RunFolderError, WorkspaceError
 from bioresearcher.graph.added_files import ADDED, Added
 from bioresearcher.llm.backend import Backend
 from bioresearcher.llm.ledger import ReplayBackend, known_format
-from bioresearcher.report.summaries import INCIDENTAL
+from bioresearcher.report.summaries import INCIDENTAL_SETTINGS
 from bioresearcher.runfolder import RunFolder, file_sha256
 from bioresearcher.schemas.run import REVISE, AddedInput, Decision, Replay, RunRecord
 from bioresearcher.settings import BUDGET, Settings
@@ -56,7 +56,7 @@ class ReplaySource:
             started=first.started if first else old.started,
             command=first.command if first else words,
         )
-        incidental = {name: value for name, value in record.settings.items() if name in INCIDENTAL}
+        incidental = {name: value for name, value in record.settings.items() if name in INCIDENTAL_SETTINGS}
         return record.model_copy(
             update={
                 "settings": {**old.settings, **incidental},
@@ -200,8 +200,8 @@ def why_missing(before: RunRecord, now: RunRecord) -> str:
 
 def changes(before: RunRecord, now: RunRecord) -> tuple[str, ...]:
     """Return the differences between two manifests, as sentences without a full stop."""
-    kept = {k: v for k, v in before.settings.items() if k not in INCIDENTAL}
-    new = {k: v for k, v in now.settings.items() if k not in INCIDENTAL}
+    kept = {k: v for k, v in before.settings.items() if k not in INCIDENTAL_SETTINGS}
+    new = {k: v for k, v in now.settings.items() if k not in INCIDENTAL_SETTINGS}
     return (
         *_changed("version of", before.versions, now.versions),
         *_changed("prompt, card or skill", before.digests, now.digests),

@@ -7,7 +7,7 @@ from pathlib import Path
 from bioresearcher.errors import RunFolderError
 from bioresearcher.graph.prepare import RunInputs, resource_digests, versions
 from bioresearcher.graph.run import inputs_of, read_record
-from bioresearcher.report.summaries import INCIDENTAL
+from bioresearcher.report.summaries import INCIDENTAL_SETTINGS
 from bioresearcher.runfolder import RunFolder, file_sha256
 from bioresearcher.settings import Settings
 
@@ -18,7 +18,7 @@ def find_finished(inputs: RunInputs, settings: Settings) -> RunFolder | None:
     Input files are hashed again: a run on files that changed since is not the same.
     """
     runs = settings.workspace / "runs"
-    comparable = {name: value for name, value in settings.record().items() if name not in INCIDENTAL}
+    comparable = {name: value for name, value in settings.record().items() if name not in INCIDENTAL_SETTINGS}
     wanted_versions, wanted_digests = versions(), resource_digests(settings)
     for path in sorted(runs.glob("*/run.json"), key=lambda p: p.stat().st_mtime, reverse=True):
         folder = RunFolder(path.parent)

@@ -15,9 +15,9 @@ from langgraph.types import Overwrite
 
 from bioresearcher.errors import NothingRevisedError
 from bioresearcher.graph.context import RunContext
-from bioresearcher.graph.revisions import FOLDER, recorded
+from bioresearcher.graph.revisions import REVISIONS_FOLDER, recorded
 from bioresearcher.graph.state import Update, revisions_of
-from bioresearcher.report.protocol_markdown import render_bare_protocol
+from bioresearcher.report.protocol_markdown import render_protocol
 from bioresearcher.runfolder import RunFolder, write_text
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import DraftReview
@@ -68,7 +68,7 @@ def edit_run(context: RunContext, part_id: str, text: str) -> Revision | None:
 
 
 def _means(context: RunContext) -> RevisionContext:
-    return RevisionContext(context.library.similarities, context.check_context(), render_bare_protocol)
+    return RevisionContext(context.library.similarities, context.check_context(), render_protocol)
 
 
 def next_number(folder: RunFolder) -> int:
@@ -79,7 +79,7 @@ def next_number(folder: RunFolder) -> int:
 def write_down(folder: RunFolder, before: Protocol, revised: Revised) -> str:
     """Write a revision, whole, before it is put in force; return the difference as text."""
     text = difference(before, revised.protocol)
-    place = FOLDER, str(revised.revision.number)
+    place = REVISIONS_FOLDER, str(revised.revision.number)
     folder.write(before, *place, "before.json")
     folder.write(revised.protocol, *place, "after.json")
     write_text(folder.path(*place, "diff.txt"), text + "\n")
@@ -101,13 +101,13 @@ async def apply_revisions(graph: Compiled, config: RunnableConfig, folder: RunFo
 
 def in_force(folder: RunFolder, revision: Revision) -> Update:
     """Put a revision's protocol in the place of the run's; return the update of the state."""
-    protocol = folder.read(Protocol, FOLDER, str(revision.number), "after.json")
+    protocol = folder.read(Protocol, REVISIONS_FOLDER, str(revision.number), "after.json")
     for part in protocol.parts:
         folder.write(part, "design", "parts", f"{part.id}.json")
     rounds = folder.read_list(DraftReview, "rounds.json")
     folder.write_list([*rounds, *(r for r in revision.rounds if r not in rounds)], "rounds.json")
     folder.write(protocol, "protocol.json")
-    write_text(folder.path("protocol.md"), render_bare_protocol(protocol))
+    write_text(folder.path("protocol.md"), render_protocol(protocol))
     return {
         "parts": [p.id for p in protocol.parts],
         "reviews": list(revision.rounds),

@@ -11,15 +11,15 @@ from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.execution import DryLabTask, Outcome, TaskRecord
 from bioresearcher.schemas.run import Revision
 
-FOLDER = "revisions"
+REVISIONS_FOLDER = "revisions"
 
 
 def recorded(folder: RunFolder) -> tuple[Revision, ...]:
     """Read the revisions of a run, in order."""
-    base = folder.path(FOLDER)
+    base = folder.path(REVISIONS_FOLDER)
     names = [p.name for p in base.iterdir() if p.name.isdigit()] if base.is_dir() else []
-    whole = [n for n in sorted(names, key=int) if folder.has(FOLDER, n, "revision.json")]
-    return tuple(folder.read(Revision, FOLDER, n, "revision.json") for n in whole)
+    whole = [n for n in sorted(names, key=int) if folder.has(REVISIONS_FOLDER, n, "revision.json")]
+    return tuple(folder.read(Revision, REVISIONS_FOLDER, n, "revision.json") for n in whole)
 
 
 def with_revisions(folder: RunFolder, objective: Objective) -> Objective:
@@ -59,7 +59,7 @@ def settle_tasks(folder: RunFolder, tasks: Sequence[DryLabTask], old: Sequence[D
             record = folder.read(TaskRecord, "tasks", task.id, "record.json")
             if record.outcome is not Outcome.NOT_RUN:  # it may be run now, where it could not or should not be then
                 holds.append(task.id)
-    past = folder.path(FOLDER, str(max((r.number for r in recorded(folder)), default=0)), "tasks")
+    past = folder.path(REVISIONS_FOLDER, str(max((r.number for r in recorded(folder)), default=0)), "tasks")
     for task in old:
         place = folder.path("tasks", task.id)
         if task.id not in holds and place.is_dir():

@@ -395,7 +395,7 @@ _ARENA_MAX = -8
 _ARENAS = 2
 
 
-def keep_lean() -> None:
+def limit_memory() -> None:
     """Limit the memory of a long-lived process; call it before threads are started.
 
     By default glibc gives up to eight arenas per core to threads, and each keeps the memory once freed in it: a run

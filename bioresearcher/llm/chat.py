@@ -31,8 +31,8 @@ from bioresearcher.llm.shorten import tokens_of, tokens_of_messages
 from bioresearcher.llm.structured_output import (
     AnswerSchema,
     Mode,
+    answer_schema,
     call_options,
-    form_of,
     has_schema_fields,
     is_mode_refusal,
     messages_for,
@@ -132,7 +132,7 @@ class ChatBackend:
         context = self._context(self._settings(request))
         if context is None:
             return None
-        schema = tokens_of(form_of(request.output, limits=True).words)
+        schema = tokens_of(answer_schema(request.output, limits=True).words)
         return max(0, context - self.longest(request) - schema - _FRAME)
 
     def longest(self, request: Request) -> int:
@@ -158,7 +158,7 @@ class ChatBackend:
             ModelUnavailableError: Unreachable, overloaded or too slow, also after retries.
         """
         settings = self._settings(request)
-        form = form_of(request.output, limits=settings.provider in _WITH_GRAMMARS)
+        form = answer_schema(request.output, limits=settings.provider in _WITH_GRAMMARS)
         try:
             return await self._answer(request, settings, form)
         except AnswerError as error:

@@ -58,7 +58,7 @@ class ForecastTable(Value):
 
 
 @cache
-def measured() -> ForecastTable:
+def load_forecast_table() -> ForecastTable:
     """Load the table that comes with the package."""
     text = Path(__file__).with_name("forecast.toml").read_text(encoding="utf-8")
     return ForecastTable.model_validate(tomllib.loads(text))
@@ -97,7 +97,7 @@ class ObjectiveSize(Value):
         }
 
 
-def size_of(
+def measure_objective(
     papers: Sequence[tuple[Paper, Document]], datasets: Sequence[Dataset], *, max_papers: int, max_parts: int
 ) -> ObjectiveSize:
     """Measure a run on the researcher's own papers and data; the papers to be read are not known yet."""
@@ -197,7 +197,7 @@ class Forecast(Value):
         if not self.may_cost:
             free = all(self.models[s.role].price is not None for s in self.steps)
             return "nothing" if free else "unknown, as no price is listed, on this machine"
-        low, high = (_shown(self.known_usd * factor) for factor in measured().factor)
+        low, high = (_shown(self.known_usd * factor) for factor in load_forecast_table().factor)
         money = f"about {_shown(self.known_usd)} USD, likely {low}–{high}"
         if not self.unpriced:
             return money
@@ -233,7 +233,7 @@ def forecast(
         role: ModelForecast(label=m.label, on_this_machine=m.on_this_machine, price=prices.of(m))
         for role, m in models.items()
     }
-    table, steps = measured(), []
+    table, steps = load_forecast_table(), []
     units = size.units(table.units)
     for prompt, row in table.prompts.items():
         card, calls = cards[prompt.split("/", 1)[0]], row.calls * units[row.per]

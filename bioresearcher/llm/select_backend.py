@@ -111,7 +111,9 @@ async def _probed(models: Mapping[Role, ModelSettings], environ: Mapping[str, st
     notes = [probes[model].note for model in models.values()]
     notes += [_reduced(model, probes[model]) for model in models.values()]
     distinct = tuple(dict.fromkeys(note for note in notes if note))
-    return SelectedBackend("chat", fitted, reason=f"{start or 'configured: '}{describe(fitted)}.", notes=distinct)
+    return SelectedBackend(
+        "chat", fitted, reason=f"{start or 'configured: '}{describe_models(fitted)}.", notes=distinct
+    )
 
 
 def _fitted(model: ModelSettings, probe: Probe) -> ModelSettings:
@@ -138,7 +140,7 @@ def _reduced(model: ModelSettings, probe: Probe) -> str:
     return ""
 
 
-def describe(models: Mapping[Role, ModelSettings]) -> str:
+def describe_models(models: Mapping[Role, ModelSettings]) -> str:
     """Name the models with their roles and, unless it is the provider's own, their address."""
     by_model: dict[str, list[str]] = {}
     for role, model in models.items():

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from bioresearcher.errors import ContextOverflowError
 from bioresearcher.prompts import LoadedPrompt, Message
 from bioresearcher.schemas.base import Value
-from bioresearcher.text.words import words
+from bioresearcher.text.words import content_words
 
 BYTES_PER_TOKEN = 3.2
 """Low on purpose, so that a prompt which seems to fit does fit: tokenizers of current models give 4 to 4.5 bytes per
@@ -109,8 +109,8 @@ def _with(values: In, field: str, items: Sequence[Any], kept: Sequence[int]) -> 
 def _by_relevance(values: Value, items: Sequence[Any]) -> list[int]:
     """Rank the positions of the items, most relevant first; ties in the order of the text."""
     rest = values.model_dump(mode="json", exclude=set(type(values).droppable))
-    query = set(words(json.dumps(rest, ensure_ascii=False)))
-    bags = [set(words(_text(item))) for item in items]
+    query = set(content_words(json.dumps(rest, ensure_ascii=False)))
+    bags = [set(content_words(_text(item))) for item in items]
     frequency = Counter(word for bag in bags for word in bag)
     weight = {word: math.log(1 + len(items) / count) for word, count in frequency.items()}
 

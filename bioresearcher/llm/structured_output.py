@@ -83,7 +83,7 @@ def strict_schema(model: type[BaseModel], *, limits: bool = True) -> tuple[dict[
 
 
 @cache
-def form_of(model: type[BaseModel], *, limits: bool) -> AnswerSchema:
+def answer_schema(model: type[BaseModel], *, limits: bool) -> AnswerSchema:
     """Return the schemas of an answer class; made once per class."""
     schema, enforceable = strict_schema(model, limits=limits)
     name = re.sub(r"[^A-Za-z0-9_-]", "_", model.__name__)[:64]

@@ -78,7 +78,7 @@ def _numbers(pattern: re.Pattern[str], text: str) -> Iterable[str]:
     return dict.fromkeys(n for group in pattern.findall(text) for n in re.findall(r"\d+(?:\.\d+)?", group))
 
 
-def titled(clause: str, items: Sequence[ProtocolPart | ProtocolStep]) -> tuple[str, ...]:
+def named_by_title(clause: str, items: Sequence[ProtocolPart | ProtocolStep]) -> tuple[str, ...]:
     """Ids of the parts or steps whose title is in the clause."""
     text = normalised(clause)
     return tuple(i.id for i in items if len(i.title) >= _LEAST_TITLE and normalised(i.title) in text)
@@ -97,12 +97,12 @@ def drops(comment: str, part: ProtocolPart, skills: Sequence[SkillBrief] = ()) -
     for clause in clauses(comment):
         if not _DROP.search(clause):
             continue
-        own = (*named_steps(clause, [s.id for s in part.steps]), *titled(clause, part.steps))
+        own = (*named_steps(clause, [s.id for s in part.steps]), *named_by_title(clause, part.steps))
         if not own and not _PARTS.search(clause) and not _STEPS.search(clause):
             meant = {s.name for s in skills if asked_for(s, clause)}
             own = tuple(s.id for s in part.steps if s.skill in meant)
         gone += own
-        whole |= not own and part.id in (*named_parts(clause, [part.id]), *titled(clause, [part]))
+        whole |= not own and part.id in (*named_parts(clause, [part.id]), *named_by_title(clause, [part]))
     return whole, tuple(dict.fromkeys(gone))
 
 
@@ -137,7 +137,7 @@ def _set_to(name: str, clause: str) -> str | None:
     return None
 
 
-def excluded(comment: str, ids: Collection[str]) -> tuple[str, ...]:
+def excluded_ids(comment: str, ids: Collection[str]) -> tuple[str, ...]:
     """The ids of data sets and papers, among `ids`, that the comment excludes."""
     found = []
     for clause in clauses(comment):
@@ -147,13 +147,13 @@ def excluded(comment: str, ids: Collection[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def required(comment: str) -> tuple[str, ...]:
+def new_requirements(comment: str) -> tuple[str, ...]:
     """The texts of requirements that the comment adds."""
     found = (_REQUIRE.match(clause) for clause in clauses(comment))
     return tuple(" ".join(m[1].split()) for m in found if m)
 
 
-def added(comment: str) -> tuple[str, ...]:
+def adding_clauses(comment: str) -> tuple[str, ...]:
     """The clauses that ask for additional work."""
     return tuple(c for c in clauses(comment) if (_ADD.search(c) and not _DROP.search(c)) or _REQUIRE.match(c))
 
@@ -176,16 +176,16 @@ def not_understood(
         clause
         for clause in clauses(comment)
         if not drops_or_sets(clause, parts, skills)
-        and not excluded(clause, ids)
-        and not required(clause)
-        and not (added(clause) and any(asked_for(s, clause) for s in skills))
+        and not excluded_ids(clause, ids)
+        and not new_requirements(clause)
+        and not (adding_clauses(clause) and any(asked_for(s, clause) for s in skills))
     )
 
 
 DENSE_WEIGHT = 0.6
 BESIDE = 0.03
 """Largest difference in similarity from the closest part with which another is concerned, too."""
-CANNOT = (
+ABILITIES = (
     "by rule, a comment can drop a part or a step, give a parameter another value, add a method for which there is a "
     "skill, add a requirement, or exclude a data set or a paper; anything else needs a model (--model)"
 )

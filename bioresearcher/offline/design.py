@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bioresearcher.offline.read import LABORATORY, WET, objective_texts
-from bioresearcher.offline.skill_binding import Binding, Use, asked_for, choose_uses, unserved
+from bioresearcher.offline.skill_binding import Binding, Use, asked_for, choose_uses, unserved_skills
 from bioresearcher.schemas.ask_design import (
     DesignHeadingsInput,
     DesignOutlinesInput,
@@ -36,7 +36,7 @@ from bioresearcher.schemas.protocol import (
 )
 from bioresearcher.schemas.skill import SkillProtocol
 from bioresearcher.text.visible import clip
-from bioresearcher.text.words import Similarity, overlap, sentence_texts, weighted_overlap, words
+from bioresearcher.text.words import Similarity, content_words, overlap, sentence_texts, weighted_overlap
 
 LITERATURE_PARTS = 6
 _CRITERIA = tuple(
@@ -386,7 +386,7 @@ def _summary(values: DesignHeadingsInput, uses: Sequence[Use], binding: Binding,
     elif not any(asked_for(u.skill, t) for u in uses for t in objective_texts(values.objective)):
         summary.append("No analysis that the objective names can be planned: the data are only checked and described.")
     lacking: dict[str, list[str]] = {}
-    for skill, reason in unserved(values.objective, values.datasets, values.skills):
+    for skill, reason in unserved_skills(values.objective, values.datasets, values.skills):
         lacking.setdefault(reason, []).append(skill.name.replace("-", " "))
     for reason, what in lacking.items():
         summary.append(f"Asked for but not planned: {', '.join(what)}{f', because {reason}' if reason else ''}.")
@@ -481,10 +481,10 @@ def requirements_met(
 ) -> tuple[str, ...]:
     """Ids of the requirements that ask for the step's skill, or most of whose words are in the step."""
     settings = " ".join(f"{p.name.replace('_', ' ')} {p.value}" for p in step.parameters)
-    text = words(f"{step.title} {step.action} {step.rationale} {step.acceptance} {settings}")
+    text = content_words(f"{step.title} {step.action} {step.rationale} {step.acceptance} {settings}")
     met = []
     for requirement in objective.requirements:
         asked = skill is not None and asked_for(skill, requirement.text)
-        if asked or overlap(words(requirement.text), text) >= 0.6:
+        if asked or overlap(content_words(requirement.text), text) >= 0.6:
             met.append(requirement.id)
     return tuple(met)

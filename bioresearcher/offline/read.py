@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bioresearcher.papers.mining import labels, mined_of, parameters
+from bioresearcher.papers.mining import cached_facts, labels, parameters
 from bioresearcher.schemas.ask_literature import (
     JudgeReferabilityInput,
     OutlinedPart,
@@ -27,7 +27,7 @@ from bioresearcher.schemas.paper import Passage
 from bioresearcher.schemas.paper_report import ReportPart
 from bioresearcher.text.format import count_of
 from bioresearcher.text.visible import clip
-from bioresearcher.text.words import Similarity, any_word, overlap, sentence_texts, words
+from bioresearcher.text.words import Similarity, any_word, content_words, overlap, sentence_texts
 
 _DONE = any_word(
     """used performed carried measured normali[sz]ed computed calculated estimated compared tested adjusted obtained
@@ -169,8 +169,8 @@ class OfflineReader:
 
     def _nearest_results(self, section: OutlineSection, results: list[OutlineSection]) -> tuple[int, ...]:
         """Numbers of up to two result sections that share words with the method's heading."""
-        wanted = words(section.title)
-        scored = [(overlap(wanted, words(f"{r.title} {r.opening}")), r.number) for r in results]
+        wanted = content_words(section.title)
+        scored = [(overlap(wanted, content_words(f"{r.title} {r.opening}")), r.number) for r in results]
         best = sorted((s for s in scored if s[0] >= 0.5), key=lambda s: (-s[0], s[1]))
         return tuple(number for _, number in best[:2])
 
@@ -183,7 +183,9 @@ class OfflineReader:
                 if not 40 <= len(sentence) <= 600 or FORMALITY.search(sentence):
                     continue
                 if passage.kind in {"results", "legend"}:
-                    if RESULT.search(sentence) or (passage.kind == "results" and labels(mined_of(sentence), "gene")):
+                    if RESULT.search(sentence) or (
+                        passage.kind == "results" and labels(cached_facts(sentence), "gene")
+                    ):
                         result.append(sentence)
                 elif _is_method(sentence, passage):
                     method.append((sentence, passage))
@@ -276,7 +278,7 @@ def _is_method(sentence: str, passage: Passage) -> bool:
         return True
     if passage.kind != "methods":
         return False
-    return bool(PAST_PASSIVE.search(sentence) or labels(mined_of(sentence), "accession"))
+    return bool(PAST_PASSIVE.search(sentence) or labels(cached_facts(sentence), "accession"))
 
 
 def _first_words(section: OutlineSection) -> str:
@@ -305,7 +307,7 @@ def _part_text(part: ReportPart) -> str:
 
 def _step(sentence: str) -> ReportStepDraft:
     """Make a step from a method sentence alone."""
-    found = mined_of(sentence)
+    found = cached_facts(sentence)
     return ReportStepDraft(
         action=clip(sentence, 300),
         details=sentence,

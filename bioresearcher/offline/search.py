@@ -18,7 +18,7 @@ from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.paper import PaperAnswers, QueryPlan, SearchQuery
 from bioresearcher.sources.datasets.suitability import check_dataset
 from bioresearcher.sources.pubmed_offline.mesh import headings
-from bioresearcher.text.words import STOP, normalised, overlap, phrases, sentence_texts, words
+from bioresearcher.text.words import STOP, content_words, normalised, overlap, phrases, sentence_texts
 
 Kind = Literal["disease", "method", "topic"]
 
@@ -117,13 +117,13 @@ class Concept:
 def find_concepts(text: str) -> list[Concept]:
     """Find the vocabulary's concepts in a text, in order, each once; a longer name is preferred to one inside it."""
     known = _vocabulary()
-    words = _TOKEN.findall(text)
+    content_words = _TOKEN.findall(text)
     found: dict[str, Concept] = {}
     at = 0
-    while at < len(words):
-        for length in range(min(_LONGEST, len(words) - at), 0, -1):
-            name = " ".join(words[at : at + length])
-            ends = _key(words[at]) and _key(words[at + length - 1])
+    while at < len(content_words):
+        for length in range(min(_LONGEST, len(content_words) - at), 0, -1):
+            name = " ".join(content_words[at : at + length])
+            ends = _key(content_words[at]) and _key(content_words[at + length - 1])
             concept = known.get(_key(name)) if ends else None
             if concept is not None:
                 found.setdefault(concept.key, _named_first(concept, name))
@@ -381,7 +381,7 @@ def _anywhere(concept: Concept) -> str:
 
 def _words_only(objective: Objective) -> Iterator[SearchQuery]:
     """A query for an objective without any concept: its first words."""
-    found = list(dict.fromkeys(words(objective.text)))[:3]
+    found = list(dict.fromkeys(content_words(objective.text)))[:3]
     if found:
         yield SearchQuery(query=" AND ".join(found), purpose="words of the objective")
 
@@ -401,12 +401,12 @@ def screen_paper(values: ScreenPaperInput) -> PaperAnswers:
     """Screen a paper by shared concepts and similarity; the quote is the sentence that shares most words."""
     objective, paper = values.objective, values.paper
     text = f"{paper.title}. {paper.abstract}"
-    content = words(text)
-    wanted = words(objective.text)
+    content = content_words(text)
+    wanted = content_words(objective.text)
     named = {c.key for c in find_concepts(text)}
     subject, others = _concepts(objective)
-    requirement = max((overlap(words(r.text), content) for r in objective.requirements), default=0.0)
-    quote = max(sentence_texts(text), key=lambda s: (overlap(wanted, words(s)), -len(s)), default=paper.title)
+    requirement = max((overlap(content_words(r.text), content) for r in objective.requirements), default=0.0)
+    quote = max(sentence_texts(text), key=lambda s: (overlap(wanted, content_words(s)), -len(s)), default=paper.title)
     near = values.relevance >= NEAR
     shared = sorted(named & others.keys())
     same = bool(named & subject) if subject else overlap(wanted, content) >= 0.5
@@ -418,7 +418,7 @@ def screen_paper(values: ScreenPaperInput) -> PaperAnswers:
         same_condition=same,
         same_question=values.relevance >= CLOSE,
         usable_method=near and bool(METHOD_WORDS & {*content}),
-        fits_data=near and overlap(words(" ".join(objective.conditions)), content) >= 0.08,
+        fits_data=near and overlap(content_words(" ".join(objective.conditions)), content) >= 0.08,
         meets_requirement=near and (requirement >= 0.25 or bool(shared)),
         quote=quote,
         reason=". ".join([f"Similarity to the objective {values.relevance:.2f}", *reasons]) + ".",
@@ -451,7 +451,7 @@ def judge_dataset(values: JudgeDatasetInput) -> DatasetAnswers:
     described = " ".join(
         filter(None, [dataset.title, dataset.assay, dataset.organism, dataset.citation, *dataset.notes])
     )
-    shared = overlap(words(described), words(_all_text(objective)))
+    shared = overlap(content_words(described), content_words(_all_text(objective)))
     named = normalised(dataset.id).strip() in normalised(_all_text(objective))
     reference = dataset.file("gene_sets") is not None and dataset.file("samples") is None
     groups = dataset.column("group") is not None or dataset.column("event") is not None

@@ -391,7 +391,7 @@ def choose_uses(objective: Objective, datasets: tuple[Dataset, ...], skills: Seq
     return tuple(chosen)
 
 
-def unserved(
+def unserved_skills(
     objective: Objective, datasets: tuple[Dataset, ...], skills: Sequence[SkillBrief]
 ) -> tuple[tuple[SkillBrief, str], ...]:
     """The skills that are asked for but cannot be used with the data at hand, each with the reason."""

@@ -143,7 +143,8 @@ class DocumentBuilder:
         """Add the caveats that concern the text as a whole."""
         if language not in (None, "en"):
             self.warn(
-                f"it seems to be written in {NAMES[language]}; sections and methods are recognised best in English."
+                f"it seems to be written in {LANGUAGE_NAMES[language]}; "
+                "sections and methods are recognised best in English."
             )
         if body and "methods" not in kinds:
             self.warn("no methods section was recognised.")
@@ -334,7 +335,7 @@ _LANGUAGES_OF: Final = {
 }
 """Function word → the languages that have it."""
 
-NAMES: Final = {code: name for code, name, _ in (*_LATIN, *_SCRIPTS)}
+LANGUAGE_NAMES: Final = {code: name for code, name, _ in (*_LATIN, *_SCRIPTS)}
 """The languages that are recognised: ISO 639-1 code → English name."""
 
 

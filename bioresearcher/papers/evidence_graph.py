@@ -62,7 +62,7 @@ def _use(paper: Paper, report: PaperReport | None, steps: Sequence[StepBasis]) -
     )
 
 
-def without(graph: EvidenceGraph, papers: Collection[str]) -> Without:
+def removal_effects(graph: EvidenceGraph, papers: Collection[str]) -> Without:
     """The effects on the protocol's steps of removing papers, e.g. because they were retracted.
 
     A step falls when it had grounds and none is left; whatever needs the output of such a step follows, however long

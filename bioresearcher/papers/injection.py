@@ -151,22 +151,22 @@ def _suspicious(texts: Sequence[str]) -> Iterator[tuple[int, str]]:
     yield from ((number, reason) for number, reason in enumerate(reasons) if reason)
 
 
-def without_suspects(text: str) -> str:
+def redacted_text(text: str) -> str:
     """Remove the suspicious sentences from a title or abstract."""
     spans = list(sentences(text))
     bad = {number for number, _ in _suspicious([text[a:b] for a, b in spans])}
     return text if not bad else " ".join(text[a:b] for n, (a, b) in enumerate(spans) if n not in bad)
 
 
-def shown(paper: Paper) -> Paper:
+def redacted_record(paper: Paper) -> Paper:
     """Remove the suspicious sentences from a paper's title and abstract."""
-    title, abstract = without_suspects(paper.title), without_suspects(paper.abstract)
+    title, abstract = redacted_text(paper.title), redacted_text(paper.abstract)
     if (title, abstract) == (paper.title, paper.abstract):
         return paper
     return paper.model_copy(update={"title": title or paper.id, "abstract": abstract})
 
 
-def withheld(passage: Passage, spans: Sequence[tuple[int, int]]) -> Passage | None:
+def redacted_passage(passage: Passage, spans: Sequence[tuple[int, int]]) -> Passage | None:
     """Remove suspicious spans of the document from a passage; None when nothing is left."""
     kept, at = [], passage.start
     for start, end in spans:

@@ -56,7 +56,7 @@ def mine(text: str) -> list[MinedFact]:
 
 
 @lru_cache(maxsize=512)
-def mined_of(text: str) -> tuple[MinedFact, ...]:
+def cached_facts(text: str) -> tuple[MinedFact, ...]:
     """Cached `mine`, for short texts that are mined more than once (steps, parts)."""
     return tuple(mine(text))
 
@@ -376,7 +376,7 @@ def find_accessions(text: str) -> list[Accession]:
     return sorted(set(found), key=lambda a: (a.start, a.end, len(a.id), a.id))
 
 
-def normalise(text: str) -> str | None:
+def normal_accession(text: str) -> str | None:
     """The normal form of an accession that a user typed, e.g. ` gse 1992` -> `GSE1992`; None when it is none."""
     word = text.strip()
     if len(word) > 40:

@@ -286,7 +286,7 @@ LONGEST: Final = 1_200
 _LEAST: Final = 200
 
 
-def split(document: Document) -> tuple[Passage, ...]:
+def split_passages(document: Document) -> tuple[Passage, ...]:
     """Split a document into passages in reading order.
 
     A passage holds whole sentences of one section without its heading; `document.text[p.start:p.end] == p.text`.

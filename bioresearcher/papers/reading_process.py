@@ -196,7 +196,7 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def read_protocol_apart(file: SourceFile, data: bytes) -> tuple[str, tuple[str, ...]]:
+def protocol_in_process(file: SourceFile, data: bytes) -> tuple[str, tuple[str, ...]]:
     """The text of a PDF or Word file as Markdown, with caveats; read in another process.
 
     Raises:

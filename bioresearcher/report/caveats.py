@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from bioresearcher.report.run_data import RunView
 from bioresearcher.report.summaries import irrelevant_datasets, task_rates, used_papers
 from bioresearcher.schemas.paper import Paper
-from bioresearcher.text.format import count_of, listing, sentence
+from bioresearcher.text.format import as_sentence, count_of, listing
 from bioresearcher.text.visible import one_line
 
 
@@ -28,7 +28,7 @@ def not_verified(view: RunView) -> tuple[str, ...]:
         *view.missing,
         *view.problems,
     ]
-    return tuple(dict.fromkeys(sentence(s) for s in found if s.strip()))
+    return tuple(dict.fromkeys(as_sentence(s) for s in found if s.strip()))
 
 
 def _retracted(view: RunView) -> Iterable[str]:

@@ -22,17 +22,17 @@ from bioresearcher.text.format import (
     count_of,
     doi_link,
     file_link,
+    label_text,
     md,
     md_code,
     md_list,
     md_table,
-    moment,
     number,
     pmcid_link,
     pmid_link,
     size,
+    timestamp_text,
     value_text,
-    words,
 )
 from bioresearcher.text.visible import one_line
 
@@ -79,7 +79,7 @@ def title_lines(view: RunView) -> Iterable[str]:
     yield from (f"# {md(summaries.title(view))}", "")
     yield from (" · ".join(f"**{md(s.text)}**" for s in (summaries.headline(view), *summaries.stamps(view))), "")
     run_id, started = summaries.answering_run(view)
-    yield from (f"Answers of run {md(run_id)}, started {md(moment(started))}, backend: {md(run.backend)}.", "")
+    yield from (f"Answers of run {md(run_id)}, started {md(timestamp_text(started))}, backend: {md(run.backend)}.", "")
 
 
 def _objective(view: RunView) -> Iterable[str]:
@@ -213,11 +213,11 @@ def _report(row: summaries.PaperView, report: PaperReport, view: RunView) -> Ite
 
 def left_out_lines(view: RunView) -> Iterable[str]:
     """Write the papers that are not read: counted by reason, then named with theirs."""
-    rows = left_out(view.screening, view.papers)
+    rows = not_read_papers(view.screening, view.papers)
     if not rows:
         return
     titles = {p.id: p.title for p in view.papers}
-    yield from ("### Papers found and not read", "", f"{count_of(len(rows), 'paper')}: {counted(rows)}.", "")
+    yield from ("### Papers found and not read", "", f"{count_of(len(rows), 'paper')}: {count_by_reason(rows)}.", "")
     for row in rows[:MAX_NOT_READ]:
         title = one_line(titles.get(row.paper_id, ""), 160)
         yield f"- {md(row.paper_id)} {md(title)}: {md(one_line(row.reason, 300))}"
@@ -226,14 +226,14 @@ def left_out_lines(view: RunView) -> Iterable[str]:
     yield ""
 
 
-def left_out(screening: Iterable[ScreenedPaper], papers: Iterable[Paper]) -> list[ScreenedPaper]:
+def not_read_papers(screening: Iterable[ScreenedPaper], papers: Iterable[Paper]) -> list[ScreenedPaper]:
     """List the papers that are not read: retracted or doubted ones first, then by score."""
     warned = {p.id for p in papers if p.status in ("retracted", "concern")}
     rows = [s for s in screening if not s.kept]
     return sorted(rows, key=lambda s: (s.paper_id not in warned, -s.score, -s.relevance, s.paper_id))
 
 
-def counted(rows: Iterable[ScreenedPaper]) -> str:
+def count_by_reason(rows: Iterable[ScreenedPaper]) -> str:
     """Count the papers that are not read by reason, the most frequent first."""
     kinds = Counter(EXCLUSION_REASONS[row.decided_by] for row in rows)
     return ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items(), key=lambda k: (-k[1], k[0])))
@@ -241,7 +241,7 @@ def counted(rows: Iterable[ScreenedPaper]) -> str:
 
 def searched_lines(view: RunView) -> Iterable[str]:
     """Write the search: a table of queries, and the reason why searching ended."""
-    rows = queries(view.rounds_of_search)
+    rows = search_queries(view.rounds_of_search)
     if not rows:
         return
     yield from ("### How papers were searched", "")
@@ -266,7 +266,7 @@ def searched_lines(view: RunView) -> Iterable[str]:
     yield from (f"Searching ended: {md(ends[-1])}." if ends else "Searching had not ended.", "")
 
 
-def queries(rounds: Sequence[SearchRound]) -> list[tuple[int, QueryTrail]]:
+def search_queries(rounds: Sequence[SearchRound]) -> list[tuple[int, QueryTrail]]:
     """List every query with the number of its search round, in the order asked."""
     return [(r.round, row) for r in rounds for row in r.trail]
 
@@ -410,7 +410,7 @@ def review_lines(view: RunView) -> Iterable[str]:
 def score_lines(metrics: Mapping[MetricName, Metric]) -> Iterable[str]:
     """Write the table of scores with their reasons and evidence."""
     rows = [
-        (words(n).capitalize(), f"{m.score:.1f} of 5", md(m.reason), "; ".join(md(e) for e in m.evidence))
+        (label_text(n).capitalize(), f"{m.score:.1f} of 5", md(m.reason), "; ".join(md(e) for e in m.evidence))
         for n, m in metrics.items()
     ]
     return md_table(("Metric", "Score", "Reason", "Rests on"), rows, (False, True))

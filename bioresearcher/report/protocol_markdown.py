@@ -17,7 +17,7 @@ _QUOTE_STATES: dict[QuoteState, str] = {
 }
 
 
-def render_bare_protocol(protocol: Protocol) -> str:
+def render_protocol(protocol: Protocol) -> str:
     """Render a protocol as one document without its run: ids instead of titles, and no outcomes of tasks."""
     return "\n".join([f"# {md(protocol.title)}", "", *protocol_lines(protocol, None, level=2)]).rstrip() + "\n"
 

@@ -109,7 +109,7 @@ def read_output(artifact: Artifact, task_dir: Path, link_prefix: str) -> OutputF
     Returns:
         The file with its state against the recorded sha256. A file that was changed is not shown.
     """
-    path = contained(task_dir, artifact.path)
+    path = contained_path(task_dir, artifact.path)
     if path is None:
         return OutputFile(artifact, "refused", None, note="the path leads out of the task's folder")
     if not path.is_file():
@@ -125,7 +125,7 @@ def read_output(artifact: Artifact, task_dir: Path, link_prefix: str) -> OutputF
         return OutputFile(artifact, "missing", None, note=f"the file cannot be read ({error.strerror})")
 
 
-def contained(base: Path, relative: str) -> Path | None:
+def contained_path(base: Path, relative: str) -> Path | None:
     """Return `base/relative` if it stays inside `base` without passing a symlink, else None."""
     pure = PurePosixPath(relative)
     if pure.is_absolute() or not pure.parts or ".." in pure.parts or "\x00" in relative:

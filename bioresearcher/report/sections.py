@@ -12,11 +12,11 @@ from bioresearcher.llm.ledger import usage_rows
 from bioresearcher.papers.evidence_graph import named_papers
 from bioresearcher.report import summaries
 from bioresearcher.report.markdown import (
-    counted,
+    count_by_reason,
     dataset_lines,
     finding_lines,
-    left_out,
     model_lines,
+    not_read_papers,
     paper_lines,
     requirement_lines,
     review_lines,
@@ -122,7 +122,7 @@ def _papers(view: RunView, item: str) -> Iterable[str]:
     rows = [r for r in known.values() if r.report or (r.screened and r.screened.kept)]
     rows.sort(key=lambda r: order.get(r.paper.id, len(order)))
     read = [r.paper.id for r in rows]
-    rest = left_out([s for s in view.screening if s.paper_id in known and s.paper_id not in read], view.papers)
+    rest = not_read_papers([s for s in view.screening if s.paper_id in known and s.paper_id not in read], view.papers)
     if item and item.casefold() != "all":
         named = named_papers(view.papers, item)
         ids = [*read, *(s.paper_id for s in rest)]
@@ -137,7 +137,7 @@ def _papers(view: RunView, item: str) -> Iterable[str]:
         ]
         yield from md_table(("Paper", "Year", "Steps", "Quotes"), cells, (False, True, True, True))
     if rest and not item:
-        yield f"{count_of(len(rest), 'paper')} not read ({counted(rest)}): /papers all"
+        yield f"{count_of(len(rest), 'paper')} not read ({count_by_reason(rest)}): /papers all"
     elif rest:
         titles = {i: one_line(summaries.title_with_status(r.paper), 100) for i, r in known.items()}
         why = [(_numbered(n, s.paper_id, titles[s.paper_id]), md(s.reason)) for n, s in enumerate(rest, len(rows) + 1)]

@@ -73,7 +73,7 @@ def anchor(*parts: str) -> str:
     return "-".join(safe_name(p) for p in parts)
 
 
-INCIDENTAL = frozenset({"workspace", "jobs", "command", "config", *BUDGET})
+INCIDENTAL_SETTINGS = frozenset({"workspace", "jobs", "command", "config", *BUDGET})
 """Settings that do not change the results of a finished run."""
 
 Tone = Literal["good", "warn", "bad", "plain"]
@@ -407,7 +407,7 @@ def answering_run(view: RunView) -> tuple[str, str]:
 
 def result_settings(view: RunView) -> tuple[tuple[str, str], ...]:
     """List the settings that can change the results of a run, as (name, text); credentials are masked."""
-    return tuple((k, setting_text(k, v)) for k, v in view.run.settings.items() if k not in INCIDENTAL)
+    return tuple((k, setting_text(k, v)) for k, v in view.run.settings.items() if k not in INCIDENTAL_SETTINGS)
 
 
 def step_facts(step: ProtocolStep) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -468,7 +468,7 @@ def output_caption(task: TaskView, output: OutputFile) -> str:
 EVIDENCE_FILE = "evidence.json"
 
 
-def graph_of(view: RunView) -> EvidenceGraph:
+def run_evidence_graph(view: RunView) -> EvidenceGraph:
     """Build the evidence graph of a run."""
     return evidence_graph(view.papers, view.reports, view.protocol, [t.task for t in view.tasks])
 
@@ -509,6 +509,6 @@ def _uses(view: RunView, name: str) -> Iterable[tuple[Paper, PaperUse]]:
     found = named_papers(view.papers, name)
     if not found:
         return
-    uses = {u.paper_id: u for u in graph_of(view).papers}
+    uses = {u.paper_id: u for u in run_evidence_graph(view).papers}
     for paper in found:
         yield paper, uses[paper.id]

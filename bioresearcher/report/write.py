@@ -8,7 +8,7 @@ from bioresearcher.report.html import render_html
 from bioresearcher.report.markdown import render_markdown
 from bioresearcher.report.notebook import render_notebook
 from bioresearcher.report.run_data import load_view
-from bioresearcher.report.summaries import EVIDENCE_FILE, graph_of
+from bioresearcher.report.summaries import EVIDENCE_FILE, run_evidence_graph
 from bioresearcher.runfolder import RunFolder, write_text
 
 
@@ -31,5 +31,5 @@ def write_reports(folder: RunFolder) -> tuple[Path, Path]:
     write_text(html, render_html(view))
     if view.tasks:
         write_text(folder.path("notebook.ipynb"), render_notebook(folder, view))
-    folder.write(graph_of(view), EVIDENCE_FILE)
+    folder.write(run_evidence_graph(view), EVIDENCE_FILE)
     return markdown, html

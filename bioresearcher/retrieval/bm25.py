@@ -40,7 +40,7 @@ def _stemmer() -> Stemmer:
     return Stemmer.Stemmer("english")
 
 
-def words(text: str) -> list[str]:
+def search_words(text: str) -> list[str]:
     """The words of a text in order and lower case, with repeats, without function words.
 
     A compound such as `IL-6` or `co-expression` counts as its parts and as one word (`il6`), so that either
@@ -65,8 +65,8 @@ def stemmed(found: Sequence[str]) -> list[str]:
 
 
 def terms(text: str) -> list[str]:
-    """The stems of a text's words, as `words` gives them."""
-    return stemmed(words(text))
+    """The stems of a text's words, as `search_words` gives them."""
+    return stemmed(search_words(text))
 
 
 class Bm25:

@@ -223,7 +223,7 @@ LOST: Final = (*BROKEN, httpx.HTTPError)
 """The exceptions of a request to a server that is gone, failing, or no Chroma server."""
 
 
-def connect(url: str) -> ChromaClient:
+def connect_server(url: str) -> ChromaClient:
     """Connect to a Chroma server.
 
     Raises:
@@ -252,7 +252,7 @@ def connect(url: str) -> ChromaClient:
             session.timeout = httpx.Timeout(_PATIENCE_S)
         client.heartbeat()
     except LOST as error:
-        end(client)
+        close_client(client)
         raise VectorServerError(
             f"the Chroma server at {where} does not answer: {_message(error)}.",
             hint="Start it (`chroma run --path DIR`), or leave --chroma-url out to keep vectors in the workspace.",
@@ -260,7 +260,7 @@ def connect(url: str) -> ChromaClient:
     return client
 
 
-def end(client: ChromaClient) -> None:
+def close_client(client: ChromaClient) -> None:
     """Close a client, unless it is None, and its connections."""
     if client is not None:
         sessions = _sessions(client)
@@ -316,7 +316,7 @@ class ServerIndex(ChromaIndex):
             VectorServerError: The server does not answer or cannot be used.
         """
         self._function = embedding_function(embedder)
-        self._client = connect(url)
+        self._client = connect_server(url)
         mine = f"bioresearcher-{library_id(root)}-"
         name = mine + hashlib.sha256(embedder.name.encode()).hexdigest()[:12]
         try:
@@ -326,7 +326,7 @@ class ServerIndex(ChromaIndex):
                 if other.name.startswith(mine) and other.name != name:
                     self._client.delete_collection(other.name)
         except LOST as error:
-            end(self._client)
+            close_client(self._client)
             raise VectorServerError(f"the Chroma server cannot be used: {_message(error)}.") from error
 
     def _failure(self, verb: str, error: Exception) -> VectorServerError:
@@ -334,4 +334,4 @@ class ServerIndex(ChromaIndex):
 
     def close(self) -> None:
         """Close the client; the server keeps the collection."""
-        end(self._client)
+        close_client(self._client)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, get_args
 
 from bioresearcher.errors import VectorServerError
-from bioresearcher.papers.quotes import split
+from bioresearcher.papers.quotes import split_passages
 from bioresearcher.retrieval.bm25 import Bm25
 from bioresearcher.retrieval.embedding import Embedder, MiniLM, StaticMiniLM
 from bioresearcher.retrieval.store import Store, Vectors
@@ -230,7 +230,7 @@ class Library:
                 self._sync()
 
     def _put(self, document: Document) -> tuple[int, bool]:
-        new, changed = self._store.put_document(document, split(document))
+        new, changed = self._store.put_document(document, split_passages(document))
         if changed:
             self._corpora.clear()
         return new, changed

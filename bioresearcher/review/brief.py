@@ -38,7 +38,7 @@ class Brief:
         return next((name for name, lines in self.places if stands_in(quote, lines)), None)
 
 
-def brief(protocol: Protocol, findings: Sequence[CheckFinding], max_tokens: int) -> Brief:
+def write_brief(protocol: Protocol, findings: Sequence[CheckFinding], max_tokens: int) -> Brief:
     """Write the protocol for a reviewer in at most `max_tokens` (estimated), unless its headings alone are longer."""
     levels = _levels(protocol.parts, findings, max_tokens - tokens_of(_head(protocol)) - 120)
     places: list[tuple[str, str]] = [("protocol", _head(protocol))]
@@ -141,7 +141,7 @@ def _note(parts: Sequence[ProtocolPart], levels: Sequence[Level]) -> str:
     return f"Shortened to fit: {hidden} of {sum(len(p.steps) for p in parts)} steps are not shown in full, in {names}"
 
 
-def condensed(findings: Sequence[CheckFinding]) -> tuple[CheckFinding, ...]:
+def merge_findings(findings: Sequence[CheckFinding]) -> tuple[CheckFinding, ...]:
     """Merge the findings of each check into one that lists their places; return at most `MAX_FINDINGS`."""
     groups: dict[tuple[str, str], list[CheckFinding]] = {}
     for f in findings:

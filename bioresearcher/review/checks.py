@@ -74,7 +74,7 @@ def applicability(context: CheckContext, *, scope: Scope = "protocol") -> Applic
     )
 
 
-def run_gates(
+def run_checks(
     protocol: Protocol, context: CheckContext | None = None, *, scope: Scope = "protocol"
 ) -> tuple[CheckFinding, ...]:
     """Run the checks on a protocol and return their findings.

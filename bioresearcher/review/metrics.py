@@ -16,7 +16,7 @@ from statistics import median
 from typing import Literal
 
 from bioresearcher.review.check import CheckContext, CheckedProtocol, StepView, prepare
-from bioresearcher.review.checks import CHECKS, SEVERITIES, applicability, count_severities, run_gates
+from bioresearcher.review.checks import CHECKS, SEVERITIES, applicability, count_severities, run_checks
 from bioresearcher.review.vocabulary import (
     ACCEPT_CUE,
     CONTROL,
@@ -274,23 +274,23 @@ _TITLE_OF: dict[str, str] = {c.id: c.title for c in CHECKS}
 def review_by_rule(protocol: Protocol, context: CheckContext | None = None) -> Review:
     """Review a protocol without a model: checks, measured features, and the scores computed from both.
 
-    The result has `origin="offline"`, all five metrics, and the verdict of `decide`.
+    The result has `origin="offline"`, all five metrics, and the verdict of `decide_verdict`.
     The same protocol and context always give the same review.
     """
     known = context or CheckContext()
-    findings = run_gates(protocol, known)
+    findings = run_checks(protocol, known)
     view = prepare(protocol, known)
     features = measure(view)
     bases = _bases(features)
     if not _traceable(known):
         bases["correctness"] = min(bases["correctness"], MAX_UNTRACED_BASE)
     metrics = {name: _metric(name, bases[name], features, view, findings) for name in METRICS}
-    verdict = decide(tuple(metrics.values()), findings, steps=features.steps)
+    verdict = decide_verdict(tuple(metrics.values()), findings, steps=features.steps)
     review = Review(metrics=metrics, findings=findings, verdict=verdict, origin="offline")
     return review.model_copy(update={"summary": _summary(review, features, known)})
 
 
-def decide(
+def decide_verdict(
     metrics: Sequence[Metric], findings: Sequence[CheckFinding], *, steps: int
 ) -> Literal["pass", "revise", "fail"]:
     """Derive the verdict from scores and findings."""

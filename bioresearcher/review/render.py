@@ -103,7 +103,7 @@ def _evidence(m: Metric) -> str:
     return "; ".join(map(md, quoted))
 
 
-def gate_list(kind: str) -> str:
+def check_list(kind: str) -> str:
     """List all checks as a text table, Markdown or JSON (`table`, `markdown`, `json`)."""
     if kind == "json":
         rows = [
@@ -206,7 +206,7 @@ def _score_rows(c: ProtocolComparison) -> Iterable[tuple[str, str, str, str]]:
         yield RUBRIC[name].title, f"{a:.2f}", f"{b:.2f}", f"{b - a:+.2f}" if abs(b - a) > MIN_SCORE_CHANGE else "="
 
 
-def change_markdown(c: ProtocolComparison) -> str:
+def comparison_markdown(c: ProtocolComparison) -> str:
     """Format a comparison as a Markdown document."""
     files = f"{md(c.old_file)} → {md(c.new_file)}"
     lines = ["# Protocol review: what changed", "", files, "", f"**{_headline(c)}**", ""]
@@ -218,7 +218,7 @@ def change_markdown(c: ProtocolComparison) -> str:
     return "\n".join(lines)
 
 
-def change_json(c: ProtocolComparison) -> str:
+def comparison_json(c: ProtocolComparison) -> str:
     """Format a comparison as one JSON object with scores, verdicts and findings."""
     scores = {m: {"old": a, "new": b, "change": round(b - a, 2)} for m, (a, b) in c.scores.items()}
     value = {

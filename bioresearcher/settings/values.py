@@ -35,8 +35,8 @@ class ModelOptions(Value):
     tokens_per_minute: int | None = None
 
 
-GateName = Literal["selection", "headings", "outlines", "protocol", "tasks"]
-GATES: tuple[GateName, ...] = get_args(GateName)
+ApprovalName = Literal["selection", "headings", "outlines", "protocol", "tasks"]
+APPROVALS: tuple[ApprovalName, ...] = get_args(ApprovalName)
 """Approvals: points at which a run can ask a person, in the order of the pipeline."""
 
 BUDGET = ("max_usd", "max_tokens", "max_minutes")
@@ -105,8 +105,8 @@ class Settings(Value):
     max_papers: int = Field(default=20, ge=0, le=500, description="papers read at most")
     max_parts: int = Field(default=12, ge=1, le=12, description="parts of the protocol at most")
     jobs: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64, description="tasks side by side")
-    gates: tuple[GateName, ...] = Field(
-        default=("selection", "protocol"), description="approvals of a person: " + ", ".join(GATES)
+    gates: tuple[ApprovalName, ...] = Field(
+        default=("selection", "protocol"), description="approvals of a person: " + ", ".join(APPROVALS)
     )
     limits: Limits = Limits()
     services: ServiceSettings = ServiceSettings()

@@ -14,8 +14,8 @@ from typing import Final
 from bioresearcher.errors import InputError
 from bioresearcher.events import now
 from bioresearcher.llm.ask import Answer, ModelClient
-from bioresearcher.papers.canonical import NAMES, clean, language_of
-from bioresearcher.papers.injection import find_suspects, shown, suspicion
+from bioresearcher.papers.canonical import LANGUAGE_NAMES, clean, language_of
+from bioresearcher.papers.injection import find_suspects, redacted_record, suspicion
 from bioresearcher.retrieval.bm25 import Bm25
 from bioresearcher.schemas.ask_literature import AnswerDraft, AnswerQuestionInput, SentenceDraft
 from bioresearcher.schemas.dataset import Dataset
@@ -69,7 +69,7 @@ class PaperCorpus:
 
     def __init__(self, papers: Iterable[Paper], documents: Iterable[Document]) -> None:
         """Index every document; the papers' records lose sentences that were written for a model."""
-        known = {p.id: shown(p) for p in papers}
+        known = {p.id: redacted_record(p) for p in papers}
         self._papers = {d.id: _IndexedPaper.of(known.get(d.id), d) for d in documents}
         self._passages = [p for v in self._papers.values() for p in v.passages]
         self._lexical = Bm25([f"{p.section} {p.text}" for p in self._passages])
@@ -239,8 +239,8 @@ def _notes(
     """Yield the caveats of an answer."""
     language = language_of(" ".join([question] * _REPEATED))
     if language not in {None, "en"} and language not in corpus.languages:
-        read = ", ".join(sorted(NAMES.get(code, code) for code in corpus.languages)) or "another language"
-        yield f"The question seems to be in {NAMES.get(language or '', language)}; the papers are in {read}."
+        read = ", ".join(sorted(LANGUAGE_NAMES.get(code, code) for code in corpus.languages)) or "another language"
+        yield f"The question seems to be in {LANGUAGE_NAMES.get(language or '', language)}; the papers are in {read}."
     retracted = sorted({c.paper_id for c in made.citations.values() if c.status == "retracted"})
     if retracted:
         yield f"RETRACTED, and cited here: {', '.join(retracted)}."

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from bioresearcher.errors import InputError, OutsideError
-from bioresearcher.papers.mining import find_accessions, normalise
+from bioresearcher.papers.mining import find_accessions, normal_accession
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Failure, QueryPlan
 from bioresearcher.sources.datasets.suitability import check_dataset
-from bioresearcher.sources.geo.suitability import rank
+from bioresearcher.sources.geo.suitability import sort_key
 from bioresearcher.sources.protocols import DatasetSource
 
 HITS_PER_QUERY = 20
@@ -34,7 +34,7 @@ def mentions(texts: Mapping[str, Sequence[str]], requested: Sequence[str] = ()) 
         texts: Paper id -> its title, abstract and, where it is known, its text.
         requested: Names from `--include`; those that are no accessions are left out.
     """
-    found: dict[str, list[str]] = {a: ["asked for by the researcher"] for w in requested if (a := normalise(w))}
+    found: dict[str, list[str]] = {a: ["asked for by the researcher"] for w in requested if (a := normal_accession(w))}
     counted: dict[str, list[str]] = {}
     for paper_id, parts in texts.items():
         for text in parts:
@@ -107,7 +107,7 @@ def _merged(first: Dataset, second: Dataset) -> Dataset:
 def promising(datasets: Sequence[Dataset], objective: Objective, limit: int, max_bytes: int) -> list[Dataset]:
     """Return the data sets worth inspecting, best first, by their summaries; requested ones always."""
     judged = [(check_dataset(d, objective, max_bytes), d) for d in datasets]
-    ranked = sorted(judged, key=lambda pair: (not is_requested(pair[1]), not is_named(pair[1]), rank(*pair)))
+    ranked = sorted(judged, key=lambda pair: (not is_requested(pair[1]), not is_named(pair[1]), sort_key(*pair)))
     worth = [d for check, d in ranked if is_requested(d) or (check.relevant and check.verdict != "unusable")]
     return worth[:limit]
 
@@ -133,7 +133,9 @@ def chosen(checks: Sequence[DatasetCheck], datasets: Mapping[str, Dataset], limi
     usable = [(c, datasets[c.dataset_id]) for c in checks if c.verdict != "unusable"]
     own = [d.id for _, d in usable if d.remote is None]
     remote = [(c, d) for c, d in usable if d.remote is not None and (c.relevant or is_requested(d))]
-    remote.sort(key=lambda pair: (not is_requested(pair[1]), rank(*pair)[:2], not is_named(pair[1]), rank(*pair)))
+    remote.sort(
+        key=lambda pair: (not is_requested(pair[1]), sort_key(*pair)[:2], not is_named(pair[1]), sort_key(*pair))
+    )
     return own + [d.id for _, d in remote[:limit]]
 
 

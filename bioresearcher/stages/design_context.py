@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bioresearcher.offline.skill_binding import asked_for, unserved
+from bioresearcher.offline.skill_binding import asked_for, unserved_skills
 from bioresearcher.schemas.ask_design import KnownPart, KnownStep, LearntFrom, SkillBrief
 from bioresearcher.schemas.base import Objective, Requirement, origin_of
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
@@ -15,7 +15,7 @@ from bioresearcher.schemas.protocol import Coverage, Protocol, ProtocolPart, Rep
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.draft_cleanup import MAX_PARTS, with_sources
 from bioresearcher.text.visible import clip
-from bioresearcher.text.words import overlap, words
+from bioresearcher.text.words import content_words, overlap
 
 if TYPE_CHECKING:
     import numpy as np
@@ -161,7 +161,7 @@ def _why_not(requirement: Requirement, bench: DesignContext) -> str:
     alone = Objective(id=bench.objective.id, text=requirement.text, conditions=bench.objective.conditions)
     briefs = bench.briefs
     asked = [s.name for s in briefs if asked_for(s, requirement.text)]
-    lacking = {s.name: why for s, why in unserved(alone, bench.datasets, briefs)}
+    lacking = {s.name: why for s, why in unserved_skills(alone, bench.datasets, briefs)}
     if lacking:
         name, why = next(iter(lacking.items()))
         return f"the skill {name} would meet it, but {why or 'its inputs cannot be had'}."
@@ -171,9 +171,9 @@ def _why_not(requirement: Requirement, bench: DesignContext) -> str:
     known = bench.known_parts(with_actions=True)
     if not known:
         return f"{said}, and no paper was read that could show how."
-    wanted = words(requirement.text)
-    near = max(known, key=lambda k: overlap(wanted, words(" ".join((k.title, k.purpose, *k.actions)))))
-    share = overlap(wanted, words(" ".join((near.title, near.purpose, *near.actions))))
+    wanted = content_words(requirement.text)
+    near = max(known, key=lambda k: overlap(wanted, content_words(" ".join((k.title, k.purpose, *k.actions)))))
+    share = overlap(wanted, content_words(" ".join((near.title, near.purpose, *near.actions))))
     if share < NEAR:
         return f"{said}, and none of the {len(known)} report parts read describes it."
     where = f"“{clip(near.title, 80)}” ({near.paper_id} part {near.part_id}, referability {near.level})"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from bioresearcher.config_text import Place, YamlProblem, compose, mistake, texts
+from bioresearcher.config_text import Place, YamlProblem, compose, describe_toml_error, read_as_text
 from bioresearcher.schemas.base import Value
 from bioresearcher.text.normalise import known_id, plain_name
 from bioresearcher.text.visible import one_line, visible
@@ -30,7 +30,7 @@ FormValue = Any
 SHORT, WIDTH = 80, 100
 """Largest text, list or row on one line, and line width of longer texts, in characters."""
 MOST_CHARS = 400_000
-MARK = "#! "
+MISTAKE_MARK = "#! "
 """Starts a line with the mistake in the line below; not read."""
 QUOTING = '# A text with ": " or " #" in it goes in quotes, or on indented lines below `field: >-`.'
 _NEW = {"new", "+", ""}
@@ -113,10 +113,10 @@ class Form:
         if len(text) > MOST_CHARS:
             raise FormError([Mistake(1, f"the text has {len(text):,} characters; at most {MOST_CHARS:,} are read")])
         # YAML does not accept invisible characters, or takes them for the end of a line
-        lines = ("" if line.startswith(MARK) else visible(line).replace("\n", " ") for line in text.split("\n"))
+        lines = ("" if line.startswith(MISTAKE_MARK) else visible(line).replace("\n", " ") for line in text.split("\n"))
         try:
             root = compose("\n".join(lines), "a form", bare=True)
-            typed, self._lines = texts(root, one_line)
+            typed, self._lines = read_as_text(root, one_line)
         except YamlProblem as problem:
             raise FormError([Mistake(problem.line, one_line(problem.message))]) from problem
         self.mistakes: list[Mistake] = []
@@ -224,7 +224,7 @@ class Form:
 def _mistake_in(kind: type[Value], error: ErrorDetails, typed: Mapping[str, Any]) -> str:
     """Describe the mistake in a field; for a field that a row does not have, list its fields."""
     if error["type"] != "extra_forbidden":
-        return mistake(error, typed, ())
+        return describe_toml_error(error, typed, ())
     (row, *_) = get_args(kind.model_fields[str(error["loc"][0])].annotation)
     return f"there is no field {error['loc'][-1]}; there are {', '.join(row.model_fields)}"
 

@@ -139,7 +139,7 @@ def _line(
     return line.model_copy(update={"outputs": tuple(dict.fromkeys(line.outputs))}) if "outputs" in changed else line
 
 
-def without(parts: Parts, names: Sequence[str]) -> Parts:
+def drop_items(parts: Parts, names: Sequence[str]) -> Parts:
     """Drop some parts (`2`) or lines (`2.3`) and number the rest anew.
 
     Raises:

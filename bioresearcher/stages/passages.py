@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from bioresearcher.papers.injection import suspicion, withheld
-from bioresearcher.papers.quotes import locate, split
+from bioresearcher.papers.injection import redacted_passage, suspicion
+from bioresearcher.papers.quotes import locate, split_passages
 from bioresearcher.retrieval.bm25 import Bm25
 from bioresearcher.retrieval.index import fuse
 from bioresearcher.schemas.ask_literature import OutlinedPart
@@ -39,9 +39,9 @@ _TELLING: Final = frozenset({"methods", "results", "legend", "table", "data_avai
 def readable(document: Document, hidden: Spans) -> tuple[list[Passage], list[str]]:
     """Return the passages a reader may see, without reference lists, and the ids of those with withheld text."""
     odd = {s.title for s in document.sections if suspicion(s.title)}
-    whole = [p for p in split(document) if p.kind != "references"]
+    whole = [p for p in split_passages(document) if p.kind != "references"]
     named = [p.model_copy(update={"section": ""}) if p.section in odd else p for p in whole]
-    shown = [(p, withheld(p, hidden)) for p in named]
+    shown = [(p, redacted_passage(p, hidden)) for p in named]
     return [s for _, s in shown if s is not None], [p.id for p, s in shown if s is not p]
 
 

@@ -37,7 +37,7 @@ from bioresearcher.stages.fallback import note
 from bioresearcher.stages.prompts import EXTRACT_TASKS, REPAIR_CODE, WRITE_CODE
 from bioresearcher.stages.tasks import Extracted, accept_tasks
 from bioresearcher.text.normalise import known_id
-from bioresearcher.text.words import overlap, words
+from bioresearcher.text.words import content_words, overlap
 
 EXAMPLES: Final = 3
 BUDGET_CHARS: Final = 20_000
@@ -54,9 +54,9 @@ def examples_for(task: DryLabTask, skills: Mapping[str, Skill]) -> tuple[SkillEx
     a word, the shortest is the example.
     """
     own = skills.get(task.skill or "")
-    wanted = words(f"{task.title} {task.goal} {' '.join(f'{o.name} {o.description}' for o in task.outputs)}")
+    wanted = content_words(f"{task.title} {task.goal} {' '.join(f'{o.name} {o.description}' for o in task.outputs)}")
     alike = {
-        s.name: overlap(words(f"{s.name} {s.description}"), wanted)
+        s.name: overlap(content_words(f"{s.name} {s.description}"), wanted)
         for s in skills.values()
         if s.contract.language == task.language and s is not own
     }

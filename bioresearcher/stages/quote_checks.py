@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from bioresearcher.papers.mining import MinedFact, labels, mined_of, parameters
+from bioresearcher.papers.mining import MinedFact, cached_facts, labels, parameters
 from bioresearcher.retrieval.bm25 import terms
 from bioresearcher.schemas.paper_report import Mention, ReportPart, ReportStep
 
@@ -57,10 +57,10 @@ _DOWN: Final = re.compile(
 
 def add_quoted_values(step: ReportStep, versions: dict[str, str]) -> ReportStep:
     """Add the values that a step's quotes state; `versions` of the paper's software, by its name in lower case."""
-    quoted = [find for evidence in step.evidence for find in mined_of(evidence.text)]
+    quoted = [find for evidence in step.evidence for find in cached_facts(evidence.text)]
     given = {n for p in step.parameters for n in _numbers(p.value)}
     missing = (p for p in parameters(quoted) if not given.issuperset(_numbers(p.value)))
-    stated = [f for r in step.results for e in r.evidence for f in mined_of(e.text)]
+    stated = [f for r in step.results for e in r.evidence for f in cached_facts(e.text)]
     cohorts = (f"n = {f.value}" if f.name == "n" else f"{f.value} {f.name}" for f in quoted if f.kind == "cohort")
     return step.model_copy(
         update={
@@ -106,7 +106,7 @@ def with_step_ids(mined: Sequence[Mention], parts: Sequence[ReportPart]) -> tupl
     holders: dict[tuple[str, str], list[str]] = {}
     for step in (s for p in parts for s in p.steps):
         texts = [e.text for e in step.evidence] + [e.text for r in step.results for e in r.evidence]
-        keys = [(find.kind, find.label.casefold()) for text in texts for find in mined_of(text)]
+        keys = [(find.kind, find.label.casefold()) for text in texts for find in cached_facts(text)]
         names = (*step.datasets, *step.software)
         keys += [(kind, name.casefold()) for name in names for kind in ("accession", "software")]
         for key in dict.fromkeys(keys):

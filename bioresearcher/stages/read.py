@@ -9,7 +9,7 @@ from bioresearcher.errors import OutsideError
 from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.papers.canonical import UnreadablePaper, section_text
 from bioresearcher.papers.identifiers import record_document
-from bioresearcher.papers.injection import find_suspects, suspicion, withheld, without_suspects
+from bioresearcher.papers.injection import find_suspects, redacted_passage, redacted_text, suspicion
 from bioresearcher.schemas.ask_literature import (
     JudgeReferabilityInput,
     OutlinePaperInput,
@@ -143,8 +143,8 @@ class _VisiblePaper:
         self._passages, flagged = readable(document, self._spans)
         self.flagged = tuple(flagged)
         abstract = paper.abstract or section_text(document, ["abstract"])
-        self.title = title_of(without_suspects(paper.title), paper.id)
-        self._abstract = without_suspects(abstract)
+        self.title = title_of(redacted_text(paper.title), paper.id)
+        self._abstract = redacted_text(abstract)
         outside = [Suspect(reason=suspicion(t), text=t[:160]) for t in (paper.title, paper.abstract) if suspicion(t)]
         self.reported = (*outside, *(s for _, _, s in self.suspects))
 
@@ -170,7 +170,7 @@ class _VisiblePaper:
     def _shown(self, start: int, end: int) -> str:
         text = self._document.text[start:end]
         whole = Passage(id="", document="", section="", kind="other", start=start, end=end, text=text)
-        shown = withheld(whole, self._spans)
+        shown = redacted_passage(whole, self._spans)
         return shown.text if shown else ""
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from bioresearcher.errors import InputError, NothingRevisedError
 from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.offline import comment as spoken
-from bioresearcher.offline.comment import CANNOT
+from bioresearcher.offline.comment import ABILITIES
 from bioresearcher.review.check import CheckContext
-from bioresearcher.review.checks import run_gates
+from bioresearcher.review.checks import run_checks
 from bioresearcher.schemas.ask_design import (
     ChoosePartsInput,
     ProtocolStepDraft,
@@ -108,11 +108,11 @@ async def revise(
     if not comment or len(comment) > MAX_COMMENT:
         raise InputError(f"--feedback: the comment has {len(comment)} characters; it must have 1 to {MAX_COMMENT}.")
     known = tuple(dict.fromkeys((*(d.id for d in bench.datasets), *bench.reports)))
-    excluded = spoken.excluded(comment, known)
-    objective = with_requirements(bench.objective, spoken.required(comment))
+    excluded = spoken.excluded_ids(comment, known)
+    objective = with_requirements(bench.objective, spoken.new_requirements(comment))
     work = _Work(replace(bench.without(excluded), objective=objective), protocol.parts)
     work.take(*exclude(work.parts, excluded, bench.skills))
-    added = await add_methods(caller, work.bench, work.parts, spoken.added(comment), tools.similarities)
+    added = await add_methods(caller, work.bench, work.parts, spoken.adding_clauses(comment), tools.similarities)
     work.take(added.parts, added.changes)
     work.not_done += added.not_done
     new = objective.requirements[len(bench.objective.requirements) :]
@@ -121,7 +121,7 @@ async def revise(
     concerned = await _rewritten(caller, work, comment, tools, number, certain=bool(excluded or added.changes or new))
     if not work.changes and not new:
         _refuse(caller, work, comment, protocol)
-    work.not_done += [f"“{clip(c, 160)}”: {CANNOT}" for c in left]
+    work.not_done += [f"“{clip(c, 160)}”: {ABILITIES}" for c in left]
     if not any(p.steps for p in work.parts):
         raise NothingRevisedError(
             "nothing was changed: the comment would leave no step.", hint="Start a new run with other data or papers."
@@ -147,8 +147,8 @@ def _findings(
     before: Protocol, after: Protocol, tools: RevisionContext, objective: Objective
 ) -> dict[str, tuple[CheckFinding, ...]]:
     """Return the findings of the checks that are new, and those that were resolved."""
-    old = run_gates(before, tools.check_context)
-    new = run_gates(after, replace(tools.check_context, objective=objective))
+    old = run_checks(before, tools.check_context)
+    new = run_checks(after, replace(tools.check_context, objective=objective))
     return {"found": tuple(f for f in new if f not in old), "resolved": tuple(f for f in old if f not in new)}
 
 
@@ -208,7 +208,7 @@ async def _reviewed(
         )
 
     def check(draft: Rewritten) -> tuple[CheckFinding, ...]:
-        return run_gates(whole(draft), tools.check_context, scope="part") if draft.changes else ()
+        return run_checks(whole(draft), tools.check_context, scope="part") if draft.changes else ()
 
     best = await draft_and_review(
         caller,
@@ -234,7 +234,7 @@ def _refuse(caller: ModelClient, work: _Work, comment: str, protocol: Protocol) 
     elif unknown:
         why = f"the protocol has no {' and no '.join(unknown)}"
     else:
-        why = CANNOT if caller.by_rule else "the model found nothing in the protocol to change for it"
+        why = ABILITIES if caller.by_rule else "the model found nothing in the protocol to change for it"
     raise NothingRevisedError(f"nothing was changed: {why}.")
 
 
@@ -263,10 +263,10 @@ def _named(part: ProtocolPart, comment: str, skills: Sequence[SkillBrief]) -> st
     """Return how a comment names a part; empty when it does not."""
     if spoken.named_parts(comment, [part.id]):
         return f"the comment names part {part.id}"
-    steps = spoken.named_steps(comment, [s.id for s in part.steps]) or spoken.titled(comment, part.steps)
+    steps = spoken.named_steps(comment, [s.id for s in part.steps]) or spoken.named_by_title(comment, part.steps)
     if steps:
         return f"the comment names step {', '.join(steps)}"
-    if spoken.titled(comment, [part]):
+    if spoken.named_by_title(comment, [part]):
         return "the comment names its title"
     set_here = spoken.settings_in(comment, part)
     if set_here:
@@ -387,7 +387,7 @@ def edit_part(
         FormError: The text cannot be read, or a step would read an output that no longer exists.
     """
     before = next(p for p in protocol.parts if p.id == part_id)
-    after = read_part(text, before, ground_of(bench, protocol))
+    after = read_part(text, before, step_references(bench, protocol))
     if after == before:
         return None
     kept = {s.id for s in after.steps}
@@ -411,7 +411,7 @@ def edit_part(
     return Revised(made, revision)
 
 
-def ground_of(bench: DesignContext, protocol: Protocol) -> StepReferences:
+def step_references(bench: DesignContext, protocol: Protocol) -> StepReferences:
     """Return the objects that steps may refer to: the protocol's present steps, data sets, requirements, skills."""
     lines = (p.model_copy(update={"outline": tuple(map(line_of, p.steps))}) for p in protocol.parts)
     return StepReferences(bench.objective, tuple(lines), bench.datasets, bench.skills)

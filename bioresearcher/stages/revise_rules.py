@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from bioresearcher.llm.ask import ModelClient
 from bioresearcher.offline.design import requirements_met, use_lines
-from bioresearcher.offline.skill_binding import Binding, Use, asked_for, choose_uses, unserved
+from bioresearcher.offline.skill_binding import Binding, Use, asked_for, choose_uses, unserved_skills
 from bioresearcher.schemas.base import Requirement
 from bioresearcher.schemas.protocol import OutlineLine, Protocol, ProtocolPart, ProtocolStep, Relation
 from bioresearcher.schemas.run import StepChange
@@ -191,7 +191,7 @@ async def add_methods(
         return Additions(parts, (), ())
     asked_too = (*bench.objective.requirements, Requirement(id="feedback", text=text))
     objective = bench.objective.model_copy(update={"requirements": asked_too})
-    lacking = {s.name: why for s, why in unserved(objective, bench.datasets, briefs) if s.name in asked}
+    lacking = {s.name: why for s, why in unserved_skills(objective, bench.datasets, briefs) if s.name in asked}
     not_done = [f"{n} cannot be planned: {why or 'what it reads cannot be had'}" for n, why in lacking.items()]
     there = asked & present
     not_done += [f"{name} is in the protocol already" for name in sorted(there) if not asked - there]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from bioresearcher.errors import AnswerError
 from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.llm.shorten import tokens_of
-from bioresearcher.review.brief import Brief, brief, condensed
+from bioresearcher.review.brief import Brief, merge_findings, write_brief
 from bioresearcher.review.check import CheckContext
-from bioresearcher.review.metrics import decide, review_by_rule, rubric_text
+from bioresearcher.review.metrics import decide_verdict, review_by_rule, rubric_text
 from bioresearcher.schemas.ask_program import MetricScore, ProtocolScores, ScoreProtocolInput
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.protocol import Protocol
@@ -56,7 +56,7 @@ async def score_protocol(
     return Review(
         metrics=metrics,
         findings=(*by_rule.findings, *reviewer_findings(answer.value.findings, protocol)),
-        verdict=decide(tuple(metrics.values()), by_rule.findings, steps=len(protocol.steps)),
+        verdict=decide_verdict(tuple(metrics.values()), by_rule.findings, steps=len(protocol.steps)),
         summary=f"{summary} {shown.note}." if shown.note else summary,
         origin="mixed" if refused else answer.origin,
     )
@@ -65,12 +65,12 @@ async def score_protocol(
 def question(objective: Objective | None, protocol: Protocol, by_rule: Review) -> tuple[ScoreProtocolInput, Brief]:
     """Return the reviewer's question, cut to `QUESTION_TOKENS` in whole parts, and the part of the protocol in it."""
     rubric = rubric_text()
-    condensed_review = by_rule.model_copy(update={"findings": condensed(by_rule.findings)})
+    condensed_review = by_rule.model_copy(update={"findings": merge_findings(by_rule.findings)})
     rest = [rubric, *(f"{f.gate} {f.severity} at {f.location}: {f.message}" for f in condensed_review.findings)]
     if objective is not None:
         rest += [objective.text, *objective.conditions, *(r.text for r in objective.requirements)]
     left = QUESTION_TOKENS - _FRAME_TOKENS - sum(tokens_of(text) + 8 for text in rest)
-    shown = brief(protocol, by_rule.findings, left)
+    shown = write_brief(protocol, by_rule.findings, left)
     values = ScoreProtocolInput(
         objective=objective, protocol=protocol, protocol_text=shown.text, rubric=rubric, by_rule=condensed_review
     )

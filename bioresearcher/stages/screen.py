@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from bioresearcher.errors import AnswerError, InputError, OutsideError
 from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.papers.identifiers import Identifiers, paper_id
-from bioresearcher.papers.injection import shown
+from bioresearcher.papers.injection import redacted_record
 from bioresearcher.retrieval.bm25 import terms
 from bioresearcher.schemas.ask_literature import ScreenPaperInput
 from bioresearcher.schemas.base import Objective, Origin
@@ -58,7 +58,7 @@ def named_id(text: str, option: str = "--include") -> str:
     return said
 
 
-def matching(names: Iterable[str], papers: Sequence[Paper], datasets: Collection[str] = ()) -> Named:
+def find_named(names: Iterable[str], papers: Sequence[Paper], datasets: Collection[str] = ()) -> Named:
     """Find the papers and data sets that names refer to by any of their identifiers."""
     by_name = {alias.casefold(): paper.id for paper in reversed(papers) for alias in _aliases(paper)}
     by_name |= {d.casefold(): d for d in datasets}
@@ -374,7 +374,7 @@ def _worth_reading(row: ScreenedPaper) -> bool:
 
 async def _screen(caller: ModelClient, objective: Objective, paper: Paper, relevance: float) -> ScreenedPaper:
     """Screen one paper; one that could not be judged gets no point and the reason."""
-    values = ScreenPaperInput(objective=objective, paper=shown(paper), relevance=round(relevance, 3))
+    values = ScreenPaperInput(objective=objective, paper=redacted_record(paper), relevance=round(relevance, 3))
     try:
         answer = await ask(caller, SCREEN_PAPER, values)
     except AnswerError as error:

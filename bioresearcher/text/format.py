@@ -121,7 +121,7 @@ def percent(part: int, whole: int) -> str:
     return f"{100 * part // whole} %" if whole else "–"
 
 
-def moment(stamp: str | None) -> str:
+def timestamp_text(stamp: str | None) -> str:
     """An ISO time stamp to the second, as written; anything else is returned cleaned."""
     if stamp is None:
         return ""
@@ -129,13 +129,13 @@ def moment(stamp: str | None) -> str:
     return re.sub(r"(?:\+00:00|Z)$", " UTC", plain)
 
 
-def sentence(text: str) -> str:
+def as_sentence(text: str) -> str:
     """A text on one line with a full stop at its end."""
     flat = re.sub(r"(?<!\.)\.\.$", ".", one_line(text))
     return flat if not flat or flat[-1] in ".!?…" else flat + "."
 
 
-def words(identifier: str) -> str:
+def label_text(identifier: str) -> str:
     """`level_of_detail` as `level of detail`."""
     return one_line(identifier).replace("_", " ")
 

@@ -47,7 +47,7 @@ def normalised(text: str) -> str:
     return f" {' '.join(re.sub(r'[^a-z0-9]+', ' ', low).split())} "
 
 
-def words(text: str) -> list[str]:
+def content_words(text: str) -> list[str]:
     """Content words in order, normalised."""
     return [w for w in normalised(text).split() if w not in STOP and (len(w) > 2 or w.isdigit() or w in {"er", "ki"})]
 
@@ -134,9 +134,9 @@ def weighted_overlap(texts: Sequence[str], target: str, stem: int = 6) -> list[f
 
     Words are cut to their first `stem` letters; a word's weight is its inverse document frequency over the texts.
     """
-    bags = [{w[:stem] for w in words(t)} for t in texts]
+    bags = [{w[:stem] for w in content_words(t)} for t in texts]
     counts = Counter(w for bag in bags for w in bag)
     weight = {w: math.log(1 + len(bags) / n) for w, n in counts.items()}
-    wanted = {w[:stem] for w in words(target)}
+    wanted = {w[:stem] for w in content_words(target)}
     totals = [sum(weight[w] for w in bag) for bag in bags]
     return [sum(weight[w] for w in bag & wanted) / t if t else 0.0 for bag, t in zip(bags, totals, strict=True)]

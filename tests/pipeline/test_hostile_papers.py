@@ -25,8 +25,8 @@ from bioresearcher.llm.budget import Prices
 from bioresearcher.llm.chat import ChatBackend
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.offline.backend import offline_backend
-from bioresearcher.papers.injection import find_suspects, suspicion, withheld
-from bioresearcher.papers.quotes import split
+from bioresearcher.papers.injection import find_suspects, redacted_passage, suspicion
+from bioresearcher.papers.quotes import split_passages
 from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources, load_cards
@@ -173,8 +173,8 @@ def test_real_papers_are_not_suspected(shared_data: Path) -> None:
 def test_what_is_withheld_is_all_that_is_missing(hostile: Hostile, tmp_path: Path) -> None:
     _, document = load_paper(hostile.write(tmp_path))
     spans = [(a, b) for a, b, _ in find_suspects(document)]
-    for passage in split(document):
-        kept = withheld(passage, spans)
+    for passage in split_passages(document):
+        kept = redacted_passage(passage, spans)
         touching = [(a, b) for a, b in spans if a < passage.end and b > passage.start]
         inside = [document.text[max(a, passage.start) : min(b, passage.end)] for a, b in touching]
         length = sum(map(len, inside)) + (len(kept.text) if kept else 0)

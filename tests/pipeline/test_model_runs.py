@@ -18,7 +18,7 @@ from bioresearcher.graph.prepare import RunInputs
 from bioresearcher.graph.run import Runner, new_run_folder
 from bioresearcher.offline.backend import offline_backend
 from bioresearcher.report.run_data import load_view
-from bioresearcher.review.checks import run_gates
+from bioresearcher.review.checks import run_checks
 from bioresearcher.review.run_context import context_of_run
 from bioresearcher.runfolder import RunFolder, safe_name
 from bioresearcher.schemas.base import Objective, Requirement
@@ -109,7 +109,7 @@ def check_protocol(protocol: Protocol, folder: RunFolder) -> None:
         assert [s.id for s in part.steps] == [i for i in ids if i in {s.id for s in part.steps}]
         assert all(s.title.strip() and s.action.strip() for s in part.steps)
     assert protocol.steps, "the rules have steps for this objective"
-    found = run_gates(protocol, context_of_run(folder.root))
+    found = run_checks(protocol, context_of_run(folder.root))
     wrong = [f for f in found if f.gate.startswith(REFERENCE_GATES)]
     assert wrong == []
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.papers.mining import MAX_RANGE, TCGA_PROJECTS, find_accessions, normalise
+from bioresearcher.papers.mining import MAX_RANGE, TCGA_PROJECTS, find_accessions, normal_accession
 
 
 def ids(text: str) -> list[str]:
@@ -61,7 +61,7 @@ def test_a_well_formed_accession_is_found_where_it_stands(kind: str, number: int
     text = f"GEO data set {before} {kind}{number} {after}"
     [one] = [a for a in find_accessions(text) if a.id == f"{kind}{number}"]
     assert text[one.start : one.end] == one.id
-    assert normalise(f" {kind.lower()} {number}") == one.id
+    assert normal_accession(f" {kind.lower()} {number}") == one.id
 
 
 @given(st.text(max_size=200))
@@ -69,7 +69,7 @@ def test_any_text_gives_well_formed_accessions_within_it(text: str) -> None:
     for a in find_accessions(text):
         assert 0 <= a.start < a.end <= len(text)
         assert re.fullmatch(r"(GSE|GDS|GSM|GPL|[SED]RP|PRJ(NA|EB|DB))\d+|E-[A-Z]{4}-\d+|TCGA-[A-Z]+", a.id)
-        assert normalise(a.id) == a.id or a.kind in ("GSE", "GDS", "GSM", "GPL")
+        assert normal_accession(a.id) == a.id or a.kind in ("GSE", "GDS", "GSM", "GPL")
 
 
 @given(st.integers(1000, 400000), st.integers(-50, 60))
@@ -84,7 +84,7 @@ def test_a_range_of_series_is_short_and_ascends(first: int, length: int) -> None
 
 @pytest.mark.parametrize("word", ["", "GSE", "GSE1992 and more", "../GSE1992", "x" * 4000, "GSE99999999", "TCGA"])
 def test_a_word_that_is_no_accession_is_not_made_one(word: str) -> None:
-    assert normalise(word) is None
+    assert normal_accession(word) is None
 
 
 def test_abstracts_name_what_they_name(shared_data: Path) -> None:

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field, JsonValue
 
 from bioresearcher.llm.structured_output import (
+    answer_schema,
     call_options,
-    form_of,
     has_schema_fields,
     is_mode_refusal,
     messages_for,
@@ -115,7 +115,7 @@ def test_what_may_hold_anything_is_not_called_strict() -> None:
 
 
 def test_the_schema_in_words_ends_the_system_message_so_that_what_is_stable_stands_in_front() -> None:
-    form = form_of(ask_literature.DatasetAnswers, limits=True)
+    form = answer_schema(ask_literature.DatasetAnswers, limits=True)
     system, user = Message("system", "You judge."), Message("user", "This one.")
     sent = messages_for((system, user), "text", form)
     assert sent[0].role == "system"
@@ -127,14 +127,14 @@ def test_the_schema_in_words_ends_the_system_message_so_that_what_is_stable_stan
 
 
 def test_each_provider_gets_the_schema_in_its_own_way() -> None:
-    form = form_of(ask_literature.DatasetAnswers, limits=True)
+    form = answer_schema(ask_literature.DatasetAnswers, limits=True)
     openai = call_options("openai", "schema", form)["extra_body"]["response_format"]
     assert openai["json_schema"] == {"name": "DatasetAnswers", "schema": form.strict, "strict": True}
     assert call_options("google", "schema", form)["response_json_schema"] == form.strict
     assert call_options("ollama", "schema", form) == {"format": form.strict}
     assert call_options("anthropic", "schema", form)["response_format"]["json_schema"]["schema"] == form.strict
     assert call_options("compatible", "text", form) == {}
-    free = call_options("openai", "schema", form_of(Free, limits=False))["extra_body"]["response_format"]
+    free = call_options("openai", "schema", answer_schema(Free, limits=False))["extra_body"]["response_format"]
     assert free["json_schema"]["strict"] is False
 
 
@@ -156,7 +156,7 @@ def test_a_server_that_does_not_know_a_way_is_understood(way: Any, status: int, 
 
 
 def test_following_a_form_is_having_its_fields() -> None:
-    form = form_of(ask_literature.DatasetAnswers, limits=True)
+    form = answer_schema(ask_literature.DatasetAnswers, limits=True)
     good = {"right_condition": 1, "right_measure": 1, "right_groups": 1, "quote": "", "reason": ""}
     assert has_schema_fields(form, json.dumps(good))
     assert not has_schema_fields(form, json.dumps({**good, "more": 1}))

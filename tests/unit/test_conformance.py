@@ -33,7 +33,7 @@ from bioresearcher.schemas.ask_program import CodeDraft
 from bioresearcher.schemas.model import ROLES, ModelSettings
 from bioresearcher.schemas.protocol import ReportPartRef
 from bioresearcher.stages.conformance.material import PROTOCOL, TWO_STEPS, Material, load_material
-from bioresearcher.stages.conformance.run import CHECKS, CheckResult, Kit, Round
+from bioresearcher.stages.conformance.run import CHECKS, CheckResult, ConformanceKit, ConformanceRound
 
 MODEL = ModelSettings(provider="compatible", model="m", base_url="https://models.example/v1")
 HERE = MODEL.model_copy(update={"base_url": "http://127.0.0.1:9/v1"})
@@ -68,10 +68,12 @@ class Bench:
 
     def round(
         self, models: Mapping[str, ModelSettings] | None = None, unfit: Mapping[str, tuple[str, str]] | None = None
-    ) -> Round:
-        kit = Kit(self.material, self.folder, self.sandbox, {})
+    ) -> ConformanceRound:
+        kit = ConformanceKit(self.material, self.folder, self.sandbox, {})
         models = dict.fromkeys(ROLES, MODEL) if models is None else models
-        return Round(caller(self.folder, self.backend), kit, models, unfit or {}, lambda role, step: "schema")
+        return ConformanceRound(
+            caller(self.folder, self.backend), kit, models, unfit or {}, lambda role, step: "schema"
+        )
 
     def results(self, limit_s: float = 30, **changed: Script | list[Script]) -> dict[str, CheckResult]:
         self.backend = ScriptedBackend(answers(**changed))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from report_support import build_run
 
 from bioresearcher.cli.app import main
-from bioresearcher.papers.evidence_graph import evidence_graph, named_papers, without
+from bioresearcher.papers.evidence_graph import evidence_graph, named_papers, removal_effects
 from bioresearcher.schemas.library import EvidenceGraph, StepBasis, StepGround
 from bioresearcher.schemas.paper import Paper
 
@@ -36,13 +36,13 @@ GRAPH = EvidenceGraph(
 
 
 def test_a_step_falls_when_no_ground_is_left_and_others_follow() -> None:
-    result = without(GRAPH, {"A"})
+    result = removal_effects(GRAPH, {"A"})
     assert [(s.step_id, s.effect) for s in result.steps] == [("1.1", "falls"), ("1.2", "follows"), ("2.1", "follows")]
     assert result.steps[1].through == ("1.1",)
     assert (result.steps[1].lost, result.steps[1].left) == (("A",), ("B",))
     assert result.tasks == ("T1.1", "T1.2", "T2.1")
-    assert [(s.step_id, s.effect) for s in without(GRAPH, {"C"}).steps] == [("2.3", "weakened")]
-    assert without(GRAPH, set()).steps == ()
+    assert [(s.step_id, s.effect) for s in removal_effects(GRAPH, {"C"}).steps] == [("2.3", "weakened")]
+    assert removal_effects(GRAPH, set()).steps == ()
 
 
 @st.composite
@@ -57,10 +57,10 @@ def graphs(draw: st.DrawFn) -> EvidenceGraph:
 
 @given(graphs(), st.sets(st.sampled_from("ABCD")), st.sets(st.sampled_from("ABCD")))
 def test_taking_more_papers_away_never_saves_a_step(graph: EvidenceGraph, few: set[str], more: set[str]) -> None:
-    down = {s.step_id for s in without(graph, few).steps if s.effect != "weakened"}
-    further = {s.step_id for s in without(graph, few | more).steps if s.effect != "weakened"}
+    down = {s.step_id for s in removal_effects(graph, few).steps if s.effect != "weakened"}
+    further = {s.step_id for s in removal_effects(graph, few | more).steps if s.effect != "weakened"}
     assert down <= further
-    everything = without(graph, set("ABCD"))
+    everything = removal_effects(graph, set("ABCD"))
     assert {s.step_id for s in graph.steps if s.grounds} <= {s.step_id for s in everything.steps}
     for step in everything.steps:
         assert step.left == ()

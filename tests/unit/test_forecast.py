@@ -18,7 +18,7 @@ from bioresearcher.cli.spending import confirm
 from bioresearcher.errors import InputError, SandboxUnavailableError, StoppedError
 from bioresearcher.examples import load_example
 from bioresearcher.llm.budget import Budget, Prices, load_prices
-from bioresearcher.llm.forecast import Forecast, ObjectiveSize, forecast, measured, size_of
+from bioresearcher.llm.forecast import Forecast, ObjectiveSize, forecast, load_forecast_table, measure_objective
 from bioresearcher.resources import Card, Resources, load_cards
 from bioresearcher.schemas.model import ROLES, ModelSettings, Role
 from bioresearcher.sources.datasets.load import load_datasets
@@ -31,7 +31,7 @@ LARGE = ModelSettings(provider="anthropic", model="claude-opus-5-5")
 OLLAMA = ModelSettings(provider="ollama", model="qwen3")
 ELSEWHERE = ModelSettings(provider="compatible", model="llama", base_url="https://gpu.example.org/v1")
 SMALL = ModelSettings(provider="compatible", model="q", base_url="http://127.0.0.1:1", context=16_384, max_output=2_000)
-LOW, HIGH = measured().factor
+LOW, HIGH = load_forecast_table().factor
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def example() -> ObjectiveSize:
     inputs = load_example("breast-cancer")
     papers, _ = OwnPapers(inputs.papers).load()
     datasets, _ = load_datasets(inputs.data)
-    return size_of(papers, datasets, max_papers=20, max_parts=12)
+    return measure_objective(papers, datasets, max_papers=20, max_parts=12)
 
 
 def everyone(settings: ModelSettings, **roles: ModelSettings) -> dict[Role, ModelSettings]:
@@ -111,12 +111,12 @@ def test_what_whole_runs_with_models_took_lies_within_the_forecast(
 
 
 def test_every_prompt_of_the_pipeline_has_a_row_in_the_table() -> None:
-    assert set(measured().prompts) == {p.name for p in step_prompts.ALL if p not in step_prompts.ON_REQUEST}
+    assert set(load_forecast_table().prompts) == {p.name for p in step_prompts.ALL if p not in step_prompts.ON_REQUEST}
 
 
 def test_real_papers_are_read_in_parts(shared_data: Path, cards: dict[str, Card]) -> None:
     papers, _ = OwnPapers([shared_data / "fulltext" / "jats"]).load()
-    size = size_of(papers, [], max_papers=5, max_parts=12)
+    size = measure_objective(papers, [], max_papers=5, max_parts=12)
     assert (size.papers, size.read) == (12, 5)
     whole = foreseen(size, cards)
     (parts,) = [s.calls for s in whole.steps if s.prompt == "literature/report_part"]

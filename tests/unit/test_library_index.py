@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from bioresearcher.errors import WorkspaceError
 from bioresearcher.papers.canonical import DocumentBuilder
-from bioresearcher.papers.quotes import split
+from bioresearcher.papers.quotes import split_passages
 from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.retrieval.bm25 import Bm25, terms
 from bioresearcher.retrieval.embedding import MiniLM, StaticMiniLM
@@ -82,7 +82,7 @@ def found(library: Library, query: str, **options: object) -> list[tuple[str, fl
 def test_adding_twice_adds_and_embeds_nothing(tmp_path: Path) -> None:
     embedder = WordVectors()
     with Library(tmp_path, embedder=embedder) as library:
-        assert library.add(DOCUMENTS[0]) == len(split(DOCUMENTS[0]))
+        assert library.add(DOCUMENTS[0]) == len(split_passages(DOCUMENTS[0]))
         first = embedder.embedded
         assert library.add(DOCUMENTS[0]) == 0
         assert embedder.embedded == first
@@ -92,13 +92,13 @@ def test_adding_twice_adds_and_embeds_nothing(tmp_path: Path) -> None:
         assert library.document("own-0") == DOCUMENTS[0]
         assert library.document("own-9") is None
         assert library.documents() == ("own-0",)
-        assert [p.text for p in library.passages("own-0")] == [p.text for p in split(DOCUMENTS[0])]
+        assert [p.text for p in library.passages("own-0")] == [p.text for p in split_passages(DOCUMENTS[0])]
 
 
 def test_put_documents_are_found_whether_or_not_they_were_indexed(library: Library, tmp_path: Path) -> None:
     embedder = WordVectors()
     with Library(tmp_path / "late", embedder=embedder) as late:
-        assert late.put(DOCUMENTS[0]) == len(split(DOCUMENTS[0]))
+        assert late.put(DOCUMENTS[0]) == len(split_passages(DOCUMENTS[0]))
         assert late.put(DOCUMENTS[0]) == 0
         assert embedder.embedded == 0
         for one in DOCUMENTS[1:]:
@@ -190,7 +190,7 @@ def test_another_embedding_is_noticed_and_everything_embedded_again(library: Lib
     other = WordVectors("words-65")
     with Library(tmp_path / "library", embedder=other) as opened:
         assert opened.search("microarray normalisation", limit=1)[0].passage.document == "own-1"
-        assert other.embedded >= sum(p.kind == "methods" for d in DOCUMENTS for p in split(d))
+        assert other.embedded >= sum(p.kind == "methods" for d in DOCUMENTS for p in split_passages(d))
         assert opened._index is not None
         assert len(opened._index.ids) > 0
 

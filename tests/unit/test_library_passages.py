@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bioresearcher.papers.canonical import DocumentBuilder, clean, page_of, section_at, section_kind
 from bioresearcher.papers.identifiers import Identifiers, paper_id
-from bioresearcher.papers.quotes import LONGEST, split
+from bioresearcher.papers.quotes import LONGEST, split_passages
 from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.paper import Document
@@ -69,7 +69,7 @@ def test_sections_partition_the_text_and_pages_rise(document: Document) -> None:
 @settings(deadline=None)
 @given(documents())
 def test_passages_are_slices_within_one_section(document: Document) -> None:
-    passages = split(document)
+    passages = split_passages(document)
     assert len({p.id for p in passages}) == len(passages)
     for passage in passages:
         assert document.text[passage.start : passage.end] == passage.text
@@ -109,13 +109,13 @@ def test_sentences_of_scientific_prose() -> None:
 
 def test_real_papers_lose_nothing_when_split(shared_data: Path) -> None:
     _, document = load_paper(shared_data / "fulltext" / "jats" / "PMC1702562.xml")
-    passages = split(document)
+    passages = split_passages(document)
     lengths = sorted(len(p.text) for p in passages)
     assert 500 <= lengths[len(lengths) // 2] <= 900
     titles = sum(len(s.title) for s in document.sections)
     text = sum(len(p.text) for p in passages)
     assert text + titles >= 0.97 * len(document.text)
-    assert split(document) == passages
+    assert split_passages(document) == passages
     assert {p.kind for p in passages} >= {"methods", "results", "legend", "references"}
 
 

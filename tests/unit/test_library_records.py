@@ -6,7 +6,7 @@ import pytest
 
 from bioresearcher.papers.canonical import UnreadablePaper
 from bioresearcher.papers.identifiers import ABSTRACT_ONLY, record_document
-from bioresearcher.papers.quotes import split
+from bioresearcher.papers.quotes import split_passages
 from bioresearcher.schemas.paper import Paper
 
 PAPER = Paper(
@@ -18,7 +18,7 @@ def test_title_and_abstract_are_the_text_and_the_document_says_that_there_is_no_
     document = record_document(PAPER)
     assert (document.id, document.kind, document.warnings) == ("PMID1", "record", (ABSTRACT_ONLY,))
     assert document.text == "Oxytocin in seals\n\nAbstract\n\nPlasma was taken.\n\nMethods\n\nWe used ELISA."
-    assert [p.kind for p in split(document)] == ["title", "abstract", "methods"]
+    assert [p.kind for p in split_passages(document)] == ["title", "abstract", "methods"]
 
 
 def test_a_label_that_names_no_section_stays_in_the_text() -> None:

@@ -17,7 +17,7 @@ import pytest
 from bioresearcher.cli.app import main
 from bioresearcher.errors import InputError, WorkspaceError
 from bioresearcher.papers.canonical import DocumentBuilder
-from bioresearcher.retrieval.chroma import connect, end, library_id
+from bioresearcher.retrieval.chroma import close_client, connect_server, library_id
 from bioresearcher.retrieval.embedding import MiniLM, StaticMiniLM
 from bioresearcher.retrieval.index import Library
 from bioresearcher.schemas.paper import Document
@@ -91,9 +91,9 @@ def best(library: Library, query: str) -> str:
 
 
 def stored(url: str) -> dict[str, int]:
-    client = connect(url)
+    client = connect_server(url)
     counts = {c.name: c.count() for c in client.list_collections()}
-    end(client)
+    close_client(client)
     return counts
 
 
@@ -145,9 +145,9 @@ def test_a_library_of_384_numbers_on_a_server_moves_to_static_vectors(server: Se
     ((after, count),) = stored(server.url).items()
     assert after != before
     assert count == len(TOPICS)
-    client = connect(server.url)
+    client = connect_server(server.url)
     rows = client.get_collection(after).get(include=["embeddings"])["embeddings"]
-    end(client)
+    close_client(client)
     assert rows.shape == (len(TOPICS), StaticMiniLM.dimension)
 
 
@@ -170,7 +170,7 @@ def test_a_lost_server_is_said_and_the_same_is_found_without_it(server: Server, 
 ])  # fmt: skip
 def test_an_address_that_is_none_is_refused_without_being_repeated(url: str) -> None:
     with pytest.raises(InputError, match="must be http") as caught:
-        connect(url)
+        connect_server(url)
     assert "word" not in str(caught.value)
 
 
@@ -180,7 +180,7 @@ def test_nobody_there_is_one_line_before_anything_is_written(
     (tmp_path / "p.md").write_text("---\ntitle: A note\n---\n\nWe measured twelve samples of breast tumours.\n")
     url = f"http://127.0.0.1:{shared_port}"
     with pytest.raises(WorkspaceError, match="does not answer"):
-        connect(url)
+        connect_server(url)
     args = ["run", "--objective", "Which genes?", "--papers", str(tmp_path / "p.md"), "--only-own", "--yes"]
     capsys.readouterr()
     assert main([*args, "--workspace", str(tmp_path / "w"), "--chroma-url", url]) == 4

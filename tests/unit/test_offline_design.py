@@ -15,7 +15,7 @@ from bioresearcher.offline.design import (
     literature_step,
     open_questions,
 )
-from bioresearcher.offline.skill_binding import Binding, asked_for, choose_uses, unserved
+from bioresearcher.offline.skill_binding import Binding, asked_for, choose_uses, unserved_skills
 from bioresearcher.resources import Resources
 from bioresearcher.schemas.ask_design import (
     DesignHeadingsInput,
@@ -30,15 +30,17 @@ from bioresearcher.schemas.dataset import Column, DataFile, Dataset
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart
 from bioresearcher.skills import load_skills
 from bioresearcher.stages.design import parts_of
-from bioresearcher.text.words import words
+from bioresearcher.text.words import content_words
 
 
 def similarity(left: Sequence[str], right: Sequence[str]) -> NDArray[np.float32]:
     """Share of the shorter text's words found in the other: enough to rank by in a test."""
     rows = []
     for a in left:
-        mine = set(words(a))
-        rows.append([len(mine & set(words(b))) / (min(len(mine), len(set(words(b)))) or 1) for b in right])
+        mine = set(content_words(a))
+        rows.append(
+            [len(mine & set(content_words(b))) / (min(len(mine), len(set(content_words(b)))) or 1) for b in right]
+        )
     return np.array(rows, dtype=np.float32).reshape(len(left), len(right))
 
 
@@ -147,7 +149,7 @@ def test_cross_validation_is_no_external_validation(skills: tuple[SkillBrief, ..
 
 def test_what_is_asked_for_but_cannot_be_done_is_named_with_what_is_lacking(skills: tuple[SkillBrief, ...]) -> None:
     wish = objective("Predict metastasis with a penalised Cox model")
-    found = {s.name: reason for s, reason in unserved(wish, (dataset(matrix=False),), skills)}
+    found = {s.name: reason for s, reason in unserved_skills(wish, (dataset(matrix=False),), skills)}
     assert "has no matrix of measurements" in found["penalised-model"]
     draft = OfflineDesigner(similarity).design_headings(
         DesignHeadingsInput(objective=wish, known=(), datasets=(dataset(matrix=False),), skills=skills, findings=())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bioresearcher.offline.read import LABORATORY, METHOD, WET, OfflineReader
 from bioresearcher.offline.search import judge_dataset
-from bioresearcher.papers.quotes import locate, split
+from bioresearcher.papers.quotes import locate, split_passages
 from bioresearcher.papers.reading_process import load_paper
 from bioresearcher.schemas.ask_literature import (
     JudgeDatasetInput,
@@ -169,7 +169,7 @@ def test_real_methods_are_read_into_parts_with_steps(shared_data: Path) -> None:
     read = 0
     for path in sorted((shared_data / "fulltext" / "jats").iterdir()):
         _, document = load_paper(path)
-        passages = [p for p in split(document) if p.kind == "methods"]
+        passages = [p for p in split_passages(document) if p.kind == "methods"]
         part = OutlinedPart(title="Methods", purpose="p", sections=(0,))
         values = ReportPartInput(
             objective=Objective(id="o", text="t"), paper_title="T", part=part, passages=tuple(passages)

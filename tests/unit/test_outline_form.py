@@ -13,12 +13,12 @@ from bioresearcher.stages.design import check_headings
 from bioresearcher.stages.forms import FormError, Mistake
 from bioresearcher.stages.outline_form import (
     Headings,
+    drop_items,
     headings_form,
     outlines_form,
     read_headings,
     read_outlines,
     renumbered,
-    without,
 )
 
 SKILLS = load_skills(Resources())
@@ -69,9 +69,9 @@ def test_parts_that_are_dropped_are_gone_and_all_others_stay_in_order(draft: Hea
     gone = data.draw(st.sets(st.sampled_from([p.id for p in draft.parts])))
     if len(gone) == len(draft.parts):
         with pytest.raises(FormError, match="leave no part"):
-            without(draft.parts, sorted(gone))
+            drop_items(draft.parts, sorted(gone))
         return
-    left = without(draft.parts, sorted(gone))
+    left = drop_items(draft.parts, sorted(gone))
     assert [p.title for p in left] == [p.title for p in draft.parts if p.id not in gone]
     assert [p.id for p in left] == [str(n) for n in range(1, len(left) + 1)]
     assert all(line.id.startswith(f"{p.id}.") for p in left for line in p.outline)

@@ -16,7 +16,7 @@ from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.offline.backend import offline_backend
 from bioresearcher.prompts import PromptBook
-from bioresearcher.report.protocol_markdown import render_bare_protocol
+from bioresearcher.report.protocol_markdown import render_protocol
 from bioresearcher.resources import Resources, load_cards
 from bioresearcher.review.check import CheckContext
 from bioresearcher.schemas.base import Objective, Requirement
@@ -29,7 +29,7 @@ from bioresearcher.stages.design_context import DesignContext, assemble_protocol
 from bioresearcher.stages.draft_cleanup import StepReferences
 from bioresearcher.stages.forms import FormError, Mistake
 from bioresearcher.stages.part_form import FIELDS, KINDS, part_form, read_part
-from bioresearcher.stages.revise import RevisionContext, edit_part, ground_of
+from bioresearcher.stages.revise import RevisionContext, edit_part, step_references
 from bioresearcher.text.normalise import plain_name
 
 SKILLS = load_skills(Resources())
@@ -234,7 +234,7 @@ def edited(example: tuple[DesignContext, Protocol], part_id: str, old: str, new:
     part = next(p for p in protocol.parts if p.id == part_id)
     text = part_form(part)
     assert old in text
-    desk = RevisionContext(similar, CheckContext(skills=frozenset(SKILLS)), render_bare_protocol)
+    desk = RevisionContext(similar, CheckContext(skills=frozenset(SKILLS)), render_protocol)
     return edit_part(bench, protocol, part_id, text.replace(old, new, 1), desk, number=1)
 
 
@@ -269,7 +269,7 @@ def test_a_step_that_is_dropped_takes_those_that_need_it_with_it(example: tuple[
     assert {step.id} < gone
     assert needing <= gone | {c.step for c in made.revision.changes if c.what == "changed"}
     assert not {s.id for s in made.protocol.steps} & gone
-    ground_of(bench, made.protocol)
+    step_references(bench, made.protocol)
 
 
 def test_a_field_is_emptied_by_deleting_what_stands_behind_its_colon(example: tuple[DesignContext, Protocol]) -> None:

@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from bioresearcher.report.html import render_html
 from bioresearcher.report.markdown import render_markdown
-from bioresearcher.report.protocol_markdown import protocol_lines, render_bare_protocol
+from bioresearcher.report.protocol_markdown import protocol_lines, render_protocol
 from bioresearcher.report.run_data import load_view
 from bioresearcher.report.write import write_reports
 
@@ -215,7 +215,7 @@ def test_markdown_stays_text_in_a_renderer_that_allows_html(markdown):
 
 def test_the_protocol_alone_can_be_written_with_and_without_a_run(view):
     full = "\n".join(protocol_lines(view.protocol, view, level=2))
-    bare = render_bare_protocol(view.protocol)
+    bare = render_protocol(view.protocol)
     assert "Molecular portraits of human breast tumours" in full
     assert "found at this place" in full
     assert "task T1: verified" in full

@@ -14,7 +14,6 @@ from PIL import Image
 from bioresearcher.cli.app import main
 from bioresearcher.review.calibration.agreement import (
     aggregate,
-    agreement,
     alpha,
     collapse_warnings,
     counts_of,
@@ -22,6 +21,7 @@ from bioresearcher.review.calibration.agreement import (
     jensen_shannon_distance,
     kappa,
     machine_collapse,
+    measure_agreement,
     observed_agreement,
     separation,
 )
@@ -76,20 +76,20 @@ def rated(path: Path) -> Ratings:
 
 def test_the_numbers_are_those_of_two_independent_implementations(tmp_path: Path) -> None:
     """Alpha by the package `krippendorff` 0.9.0 (GPL: not a dependency), JS_b by the code of the paper's authors."""
-    found = agreement(rated(tmp_path / "r.csv"))
+    found = measure_agreement(rated(tmp_path / "r.csv"))
     whole = found.strata[0]
     assert whole.alpha_hh.value == pytest.approx(0.8161266045597513)
     assert whole.alpha_hm.value == pytest.approx(0.8112749944042379)
     assert whole.kappa_hh.value == pytest.approx(0.375)
     assert whole.jsd == pytest.approx(0.2624195558053085)
-    nominal = agreement(read_ratings(tmp_path / "r.csv", level="nominal")).strata[0]
-    interval = agreement(read_ratings(tmp_path / "r.csv", level="interval")).strata[0]
+    nominal = measure_agreement(read_ratings(tmp_path / "r.csv", level="nominal")).strata[0]
+    interval = measure_agreement(read_ratings(tmp_path / "r.csv", level="interval")).strata[0]
     assert nominal.alpha_hh.value == pytest.approx(0.37554661535770506)
     assert interval.alpha_hh.value == pytest.approx(0.8123357280532679)
 
 
 def test_strata_are_by_what_people_disagree_on_and_bins_add_up(tmp_path: Path) -> None:
-    found = agreement(rated(tmp_path / "r.csv"))
+    found = measure_agreement(rated(tmp_path / "r.csv"))
     names = [s.name for s in found.strata]
     assert names == ["all items", "people agree (1 label)", "2 different labels", "3 or more labels"]
     assert sum(s.items for s in found.strata[1:]) == found.items == 40
@@ -117,7 +117,7 @@ def test_words_are_nominal_and_machines_can_be_raters(tmp_path: Path) -> None:
     ratings = read_ratings(path, machines=["judge"])
     assert ratings.level == "nominal"
     assert [len(i.machine) for i in ratings.items] == [1, 1]
-    found = agreement(ratings)
+    found = measure_agreement(ratings)
     assert found.strata[0].kappa_hh.value == 1
     assert found.strata[0].kappa_hm.value == 0
 
@@ -125,8 +125,8 @@ def test_words_are_nominal_and_machines_can_be_raters(tmp_path: Path) -> None:
 def test_a_label_nobody_gave_counts_for_kappa(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("item,rater,label\na,x,1\na,y,2\nb,x,2\nb,y,2\n", encoding="utf-8")
-    two = agreement(read_ratings(path))
-    five = agreement(read_ratings(path, scale=["1", "2", "3", "4", "5"]))
+    two = measure_agreement(read_ratings(path))
+    five = measure_agreement(read_ratings(path, scale=["1", "2", "3", "4", "5"]))
     assert two.strata[0].kappa_hh.value == pytest.approx(0)
     assert five.strata[0].kappa_hh.value == pytest.approx((0.5 - 0.2) / 0.8)
     assert any("no machine labels" in n for n in two.notes)
@@ -136,10 +136,10 @@ def test_a_machine_that_says_four_to_everything_is_called_out(tmp_path: Path) ->
     path = tmp_path / "r.csv"
     rows = ["item,rater,label,machine"] + [f"i{n},{r},{1 + n % 5},4" for n in range(30) for r in "ab"]
     path.write_text("\n".join(rows), encoding="utf-8")
-    found = agreement(read_ratings(path))
+    found = measure_agreement(read_ratings(path))
     assert any("collapse: 100% of machine labels are at 4" in w for w in found.warnings)
     assert any("do not separate" in w for w in found.warnings)
-    assert not any("collapse" in w for w in agreement(rated(tmp_path / "fine.csv")).warnings)
+    assert not any("collapse" in w for w in measure_agreement(rated(tmp_path / "fine.csv")).warnings)
 
 
 def test_more_agreement_than_people_reach_is_no_praise(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_more_agreement_than_people_reach_is_no_praise(tmp_path: Path) -> None:
         labels = sorted(rng.randint(1, 5) for _ in range(3))
         rows += [f"i{n},r{k},{x},{labels[1]}" for k, x in enumerate(labels)]
     path.write_text("\n".join(rows), encoding="utf-8")
-    assert any("no proof of quality" in w for w in agreement(read_ratings(path)).warnings)
+    assert any("no proof of quality" in w for w in measure_agreement(read_ratings(path)).warnings)
 
 
 def test_scores_that_separate_give_no_warning_and_others_do() -> None:
@@ -208,5 +208,5 @@ def test_the_command_prints_and_draws(tmp_path: Path, capsys) -> None:
 def test_labels_with_signs_of_mathematics_are_drawn_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("item,rater,label,machine\na,x,$^,b\nb,x,b,b\n", encoding="utf-8")
-    draw_perception(agreement(read_ratings(path)), tmp_path / "p.png")
+    draw_perception(measure_agreement(read_ratings(path)), tmp_path / "p.png")
     assert (tmp_path / "p.png").stat().st_size > 1000

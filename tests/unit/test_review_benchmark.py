@@ -17,7 +17,7 @@ from material import NAMES, load, untagged  # noqa: E402
 from score import by_check, cases, worded_cases  # noqa: E402
 
 from bioresearcher.review.calibration.agreement import collapse_warnings  # noqa: E402
-from bioresearcher.review.checks import run_gates  # noqa: E402
+from bioresearcher.review.checks import run_checks  # noqa: E402
 from bioresearcher.review.metrics import review_by_rule  # noqa: E402
 from bioresearcher.review.reading.text import protocol_from_text  # noqa: E402
 
@@ -25,9 +25,9 @@ from bioresearcher.review.reading.text import protocol_from_text  # noqa: E402
 @pytest.mark.parametrize("name", NAMES)
 def test_clean_protocols_of_seven_fields_have_no_error_and_no_warning(name: str) -> None:
     m = load(name)
-    assert [f for f in run_gates(m.protocol, m.context) if f.severity != "note"] == []
+    assert [f for f in run_checks(m.protocol, m.context) if f.severity != "note"] == []
     read, _ = protocol_from_text(m.text, name)
-    assert [f for f in run_gates(read) if f.severity != "note"] == []
+    assert [f for f in run_checks(read) if f.severity != "note"] == []
     assert review_by_rule(m.protocol, m.context).verdict == "pass"
 
 

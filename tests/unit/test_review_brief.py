@@ -16,8 +16,8 @@ from bioresearcher.llm.ledger import Ledger
 from bioresearcher.llm.shorten import tokens_of
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources, load_cards
-from bioresearcher.review.brief import brief, condensed
-from bioresearcher.review.checks import run_gates
+from bioresearcher.review.brief import merge_findings, write_brief
+from bioresearcher.review.checks import run_checks
 from bioresearcher.review.metrics import review_by_rule
 from bioresearcher.schemas.ask_program import ProtocolScores
 from bioresearcher.schemas.model import ROLES, ModelSettings
@@ -46,7 +46,7 @@ def long_protocol(steps: int, per_part: int = 10) -> Protocol:
 
 def test_a_short_protocol_is_shown_whole() -> None:
     p = S.clean_protocol()
-    shown = brief(p, (), 8000)
+    shown = write_brief(p, (), 8000)
     assert shown.note == ""
     for s in p.steps:
         assert s.action in shown.text
@@ -60,7 +60,7 @@ def test_a_short_protocol_is_shown_whole() -> None:
 def test_a_long_protocol_loses_whole_parts_and_says_so(steps: int, per_part: int) -> None:
     p = long_protocol(steps, per_part)
     budget = 5_000
-    shown = brief(p, (), budget)
+    shown = write_brief(p, (), budget)
     assert tokens_of(shown.text) <= budget or steps == 3000
     whole = sum(f"Step {s.id} (dry lab)" in shown.text for s in p.steps)
     assert 0 < whole < steps or steps == 3000
@@ -74,13 +74,13 @@ def test_a_long_protocol_loses_whole_parts_and_says_so(steps: int, per_part: int
 def test_parts_in_which_checks_found_most_are_kept() -> None:
     p = long_protocol(100)
     found = [CheckFinding(gate="G-VAG-01", severity="error", location="step 9.3", message="m")]
-    assert "Step 9.3 (dry lab)" in brief(p, found, 3_000).text
-    assert "Step 9.3 (dry lab)" not in brief(p, (), 3_000).text
+    assert "Step 9.3 (dry lab)" in write_brief(p, found, 3_000).text
+    assert "Step 9.3 (dry lab)" not in write_brief(p, (), 3_000).text
 
 
 def test_findings_are_put_together_by_check() -> None:
     p = long_protocol(500)
-    told = condensed(run_gates(p))
+    told = merge_findings(run_checks(p))
     assert len(told) == len({(f.gate, f.severity) for f in told})
     assert any("and " in f.location for f in told)
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioresearcher.review.check import CheckContext
-from bioresearcher.review.checks import CHECKS, applicability, run_gates
+from bioresearcher.review.checks import CHECKS, applicability, run_checks
 from bioresearcher.review.checks_references import paper_identifiers
 from bioresearcher.review.metrics import review_by_rule
 from bioresearcher.review.reading.text import protocol_from_text
@@ -324,20 +324,20 @@ def context() -> CheckContext:
 
 
 def test_a_clean_protocol_has_no_finding_but_for_what_no_step_uses():
-    assert run_gates(S.clean_protocol(), context()) == ()
-    assert run_gates(S.clean_protocol()) == ()
+    assert run_checks(S.clean_protocol(), context()) == ()
+    assert run_checks(S.clean_protocol()) == ()
 
 
 @pytest.mark.parametrize(("text", "name"), [(S.CLEAN_WET, "wet.md"), (S.CLEAN_TEXT, "fasting.txt")])
 def test_clean_protocols_read_from_text_have_no_error_and_no_warning(text: str, name: str):
-    found = run_gates(protocol_from_text(text, name)[0])
+    found = run_checks(protocol_from_text(text, name)[0])
     assert [f for f in found if f.severity != "note"] == []
 
 
 @pytest.mark.parametrize(("gate", "what", "inject"), DEFECTS, ids=[f"{g}: {w}" for g, w, _ in DEFECTS])
 def test_a_flaw_is_found_by_its_check_and_lowers_the_metric_it_concerns(gate: str, what: str, inject: Inject):
     broken = inject(S.clean_protocol())
-    found = [f for f in run_gates(broken, context()) if f.gate == gate]
+    found = [f for f in run_checks(broken, context()) if f.gate == gate]
     assert found, what
     assert all(f.location and f.message for f in found)
     metric = next(g.metric for g in CHECKS if g.id == gate)
@@ -359,14 +359,14 @@ def test_check_ids_are_unique_and_at_least_twenty():
 def test_chinese_text_is_reviewed_and_the_limit_is_said():
     text = "# 方案\n\n## 第一部分 数据\n\n1. 下载:从GEO下载GSE1992,至少20个样本。\n2. 分析:选择适当的方法,参数待定。\n"
     protocol, _ = protocol_from_text(text, "方案.md")
-    gates = {f.gate for f in run_gates(protocol)}
+    gates = {f.gate for f in run_checks(protocol)}
     assert len(protocol.steps) == 2
     assert {"G-STR-13", "G-VAG-01", "G-VAG-02"} <= gates
 
 
 def test_a_data_set_of_the_run_that_no_step_uses_is_a_note():
     p = steps(lambda s: s.model_copy(update={"datasets": (), "inputs": ()}), "1.1", "3.2")(S.clean_protocol())
-    found = [f for f in run_gates(p, S.context()) if f.gate == "G-DAT-10"]
+    found = [f for f in run_checks(p, S.context()) if f.gate == "G-DAT-10"]
     assert [f.severity for f in found] == ["note"]
     assert "GSE4335" in found[0].message
 
@@ -375,7 +375,7 @@ def test_a_protocol_of_another_objective_is_noticed():
     other = S.OBJECTIVE.model_copy(
         update={"text": "Sequence the gut microbiome of honeybees exposed to neonicotinoids."}
     )
-    found = run_gates(S.clean_protocol(), replace(S.context(), objective=other))
+    found = run_checks(S.clean_protocol(), replace(S.context(), objective=other))
     assert "G-COV-05" in {f.gate for f in found}
 
 
@@ -389,22 +389,22 @@ def test_checks_that_need_what_is_not_known_are_skipped_and_named():
 def test_one_part_is_not_blamed_for_what_the_others_hold():
     whole = S.clean_protocol()
     alone = whole.model_copy(update={"parts": whole.parts[2:], "coverage": ()})
-    assert run_gates(alone, S.context(), scope="part") == ()
-    assert run_gates(alone, S.context()) != ()
+    assert run_checks(alone, S.context(), scope="part") == ()
+    assert run_checks(alone, S.context()) != ()
 
 
 def test_headings_are_checked_without_steps():
     whole = S.clean_protocol()
     bare = whole.model_copy(update={"parts": tuple(p.model_copy(update={"steps": ()}) for p in whole.parts)})
-    assert run_gates(bare, S.context(), scope="headings") == ()
-    assert {f.gate for f in run_gates(part(1, title="Part 1")(bare), scope="headings")} == {"G-STR-09"}
+    assert run_checks(bare, S.context(), scope="headings") == ()
+    assert {f.gate for f in run_checks(part(1, title="Part 1")(bare), scope="headings")} == {"G-STR-09"}
 
 
 def test_a_paper_may_be_cited_by_any_of_its_names():
     paper = Paper(id="own-12", title="t", pmid="16643655", doi="10.1186/1471-2164-7-96", source="own")
     known = replace(S.context(), paper_ids=paper_identifiers([paper]) | {"PMID16643655"})
     p = says("2.1", "As in PMID: 16643655 (10.1186/1471-2164-7-96).")(S.clean_protocol())
-    assert run_gates(p, known) == ()
+    assert run_checks(p, known) == ()
 
 
 @pytest.mark.parametrize(
@@ -424,12 +424,12 @@ def test_a_paper_may_be_cited_by_any_of_its_names():
 )
 def test_harmless_sentences_raise_no_error(sentence: str):
     p = says("2.1", sentence)(S.clean_protocol())
-    assert [f for f in run_gates(p) if f.severity == "error"] == []
+    assert [f for f in run_checks(p) if f.severity == "error"] == []
 
 
 def test_a_column_of_a_table_that_a_step_makes_is_not_sought_in_the_sample_sheet():
     rank = (Parameter(name="rank_column", value="t"), Parameter(name="FDR", value="0.05"))
-    assert run_gates(fields("2.1", parameters=rank)(S.clean_protocol()), S.context()) == ()
+    assert run_checks(fields("2.1", parameters=rank)(S.clean_protocol()), S.context()) == ()
 
 
 def test_steps_alike_but_for_their_data_are_not_duplicates():
@@ -437,13 +437,13 @@ def test_steps_alike_but_for_their_data_are_not_duplicates():
     other = twin.model_copy(
         update={"id": "2.3", "datasets": ("GSE4335",), "action": twin.action.replace("GSE1992", "GSE4335")}
     )
-    assert "G-STR-08" not in {f.gate for f in run_gates(appended(other, 2)(S.clean_protocol()))}
+    assert "G-STR-08" not in {f.gate for f in run_checks(appended(other, 2)(S.clean_protocol()))}
 
 
 def test_findings_are_deterministic_and_most_severe_first():
     p = says("2.1", "TODO use suitable settings, e.g. GSEXXX; p = 0.0031.")(S.clean_protocol())
-    found = run_gates(p, context())
-    assert found == run_gates(p, context())
+    found = run_checks(p, context())
+    assert found == run_checks(p, context())
     order = [("error", "warning", "note").index(f.severity) for f in found]
     assert order == sorted(order)
 
@@ -471,7 +471,7 @@ HOSTILE = st.text(max_size=400) | st.sampled_from(
 @given(text=HOSTILE, title=HOSTILE)
 def test_hostile_text_never_breaks_a_check_nor_reaches_a_finding_raw(text: str, title: str):
     p = fields("2.1", action=text, title=title, rationale=text, acceptance=title)(S.clean_protocol())
-    for f in run_gates(p, context()):
+    for f in run_checks(p, context()):
         assert not any(ord(c) < 32 or c in "\x7f\u202e\u2066" for c in f.message + f.location + f.suggestion)
         assert len(f.message) <= 400
 

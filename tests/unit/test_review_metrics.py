@@ -12,7 +12,7 @@ from bioresearcher.review.metrics import (
     PASS_LOWEST,
     PASS_MEAN,
     RUBRIC,
-    decide,
+    decide_verdict,
     review_by_rule,
     rubric_text,
 )
@@ -117,13 +117,13 @@ def _error(location: str) -> CheckFinding:
 
 def test_the_verdict_follows_the_written_thresholds():
     good = _metrics(4, 4, 4, 4, 4)
-    assert decide(good, (), steps=10) == "pass"
-    assert decide(good, (_error("step 1.1"),), steps=10) == "revise"
-    assert decide(good, tuple(_error(f"step 1.{n}") for n in range(4)), steps=10) == "fail"
-    assert decide(_metrics(*[PASS_MEAN - 0.01] * 5), (), steps=10) == "revise"
-    assert decide(_metrics(5, 5, 5, 5, PASS_LOWEST - 0.01), (), steps=10) == "revise"
-    assert decide(_metrics(*[FAIL_MEAN - 0.01] * 5), (), steps=10) == "fail"
-    assert decide(_metrics(5, 5, 5, 5, FAIL_LOWEST - 0.01), (), steps=10) == "fail"
+    assert decide_verdict(good, (), steps=10) == "pass"
+    assert decide_verdict(good, (_error("step 1.1"),), steps=10) == "revise"
+    assert decide_verdict(good, tuple(_error(f"step 1.{n}") for n in range(4)), steps=10) == "fail"
+    assert decide_verdict(_metrics(*[PASS_MEAN - 0.01] * 5), (), steps=10) == "revise"
+    assert decide_verdict(_metrics(5, 5, 5, 5, PASS_LOWEST - 0.01), (), steps=10) == "revise"
+    assert decide_verdict(_metrics(*[FAIL_MEAN - 0.01] * 5), (), steps=10) == "fail"
+    assert decide_verdict(_metrics(5, 5, 5, 5, FAIL_LOWEST - 0.01), (), steps=10) == "fail"
 
 
 def test_the_rubric_has_five_different_anchors_for_each_metric():

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from bioresearcher.errors import InputError
 from bioresearcher.papers.docx import MAX_XML_BYTES
-from bioresearcher.report.protocol_markdown import render_bare_protocol
-from bioresearcher.review.checks import run_gates
+from bioresearcher.report.protocol_markdown import render_protocol
+from bioresearcher.review.checks import run_checks
 from bioresearcher.review.reading import protocol as read_protocol
 from bioresearcher.review.reading.text import protocol_from_text
 from bioresearcher.runfolder import RunFolder
@@ -99,14 +99,14 @@ def test_the_real_flawed_protocols_are_read(number: int, parts: int, steps: int)
 )
 def test_the_checks_find_what_is_wrong_in_the_real_protocols(number: int, expected: set[str]):
     protocol = read(REAL / f"experiment_program{number}.json").protocol
-    found = run_gates(protocol)
+    found = run_checks(protocol)
     assert expected <= {f.gate for f in found}
     assert sum(f.severity == "error" for f in found) >= 4
 
 
 @needs_data
 def test_invented_tcga_projects_of_the_real_protocol_are_named():
-    found = run_gates(read(REAL / "experiment_program2.json").protocol)
+    found = run_checks(read(REAL / "experiment_program2.json").protocol)
     named = " ".join(f.message for f in found if f.gate == "G-REF-06")
     assert all(code in named for code in ("TCGA-LUS", "TCGA-LPS", "TCGA-LI-001", "TCGA-XXXX-XXXX"))
 
@@ -179,14 +179,14 @@ def test_wrapped_items_and_labels_inside_sentences_are_read():
 def test_our_own_protocol_markdown_comes_back_with_its_steps_and_flow():
     limits = ("GSE1992: some samples are metastases.", "GSE4335: some samples are metastases.")
     before = S.clean_protocol().model_copy(update={"limitations": limits})
-    after, _ = protocol_from_text(render_bare_protocol(before), "protocol.md")
+    after, _ = protocol_from_text(render_protocol(before), "protocol.md")
     assert after.limitations == limits
     assert [(s.id, s.title) for s in after.steps] == [(s.id, s.title) for s in before.steps]
     assert [[(i.name, i.source) for i in s.inputs] for s in after.steps] == [
         [(i.name, i.source) for i in s.inputs] for s in before.steps
     ]
     assert [[o.name for o in s.outputs] for s in after.steps] == [[o.name for o in s.outputs] for s in before.steps]
-    assert [f for f in run_gates(after, S.context()) if f.severity != "note"] == []
+    assert [f for f in run_checks(after, S.context()) if f.severity != "note"] == []
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from bioresearcher.offline.backend import offline_backend
 from bioresearcher.offline.comment import as_draft
 from bioresearcher.offline.skill_binding import extract_tasks
 from bioresearcher.prompts import PromptBook
-from bioresearcher.report.protocol_markdown import render_bare_protocol
+from bioresearcher.report.protocol_markdown import render_protocol
 from bioresearcher.resources import Resources, load_cards
 from bioresearcher.review.check import CheckContext
 from bioresearcher.runfolder import RunFolder
@@ -87,7 +87,7 @@ def revised(place: Path, protocol: Protocol, comment: str, replies=None, number:
     folder = place / str(abs(hash((comment, number, replies is None))))
     folder.mkdir(exist_ok=True)
     door = caller(folder, replies)
-    desk = RevisionContext(similar, CheckContext(skills=frozenset(SKILLS)), render_bare_protocol)
+    desk = RevisionContext(similar, CheckContext(skills=frozenset(SKILLS)), render_protocol)
     try:
         return asyncio.run(revise(door, bench(place), protocol, comment, desk, number=number))
     finally:

@@ -15,7 +15,7 @@ from bioresearcher.graph.approvals import HEADINGS, PROTOCOL, SELECTION, TASKS
 from bioresearcher.graph.build import BRANCHES, STEPS, build_pipeline, ready_tasks
 from bioresearcher.graph.state import RunState, initial_state, merge
 from bioresearcher.schemas.run import Decision
-from bioresearcher.settings.values import GATES
+from bioresearcher.settings.values import APPROVALS
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ def test_the_initial_state_has_every_key() -> None:
 
 def test_the_graph_has_the_steps_of_the_design() -> None:
     names = set(build_pipeline().nodes)
-    gates = {f"approve_{gate}" for gate in GATES}
+    gates = {f"approve_{gate}" for gate in APPROVALS}
     assert {n.__name__ for n in STEPS} | {b.__name__ for b, _ in BRANCHES} | gates == names
 
 
 def test_each_approval_of_the_settings_is_a_row_of_the_table() -> None:
-    assert [a.name for a in build.APPROVALS] == [f"approve_{gate}" for gate in GATES]
+    assert [a.name for a in build.APPROVALS] == [f"approve_{gate}" for gate in APPROVALS]
 
 
 @pytest.mark.parametrize(

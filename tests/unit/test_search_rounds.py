@@ -205,7 +205,7 @@ def test_what_cannot_be_an_id_is_refused(said: str) -> None:
 
 def test_papers_and_data_sets_are_found_by_any_of_their_ids() -> None:
     papers = [paper("own-1", doi="10.1000/x", pmid="7"), paper("PMID8", pmid="8")]
-    named = screen.matching(["PMID:7", "doi:10.1000/X", "8", "gse1", "GSE9", "PMC1"], papers, ["GSE1"])
+    named = screen.find_named(["PMID:7", "doi:10.1000/X", "8", "gse1", "GSE9", "PMC1"], papers, ["GSE1"])
     assert named.ids == ("own-1", "PMID8", "GSE1")
     assert named.unknown == ("GSE9", "PMC1")
     said = screen.not_known(named.unknown, "--include")[0].message

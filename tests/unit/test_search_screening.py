@@ -15,7 +15,7 @@ from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.prompts import PromptBook
 from bioresearcher.report.caveats import not_verified
-from bioresearcher.report.markdown import counted, left_out, left_out_lines, searched_lines
+from bioresearcher.report.markdown import count_by_reason, left_out_lines, not_read_papers, searched_lines
 from bioresearcher.report.run_data import RunView
 from bioresearcher.resources import Resources, load_cards
 from bioresearcher.schemas.base import Objective
@@ -141,8 +141,8 @@ def view(papers: list[Paper], rows: list[ScreenedPaper], rounds: list[SearchRoun
 async def test_the_report_counts_what_was_left_out_and_cuts_long_lists(tmp_path: Path) -> None:
     papers = [RETRACTED, *(paper(f"PMID{n}", languages=("ger",)) for n in range(100, 170))]
     rows = list((await screened(tmp_path, papers, [], languages=("eng",))).values())
-    assert counted(rows) == "70 in another language, 1 retracted"
-    assert left_out(rows, papers)[0].paper_id == "PMID1"
+    assert count_by_reason(rows) == "70 in another language, 1 retracted"
+    assert not_read_papers(rows, papers)[0].paper_id == "PMID1"
     lines = list(left_out_lines(view(papers, rows, [])))
     assert lines[2] == "71 papers: 70 in another language, 1 retracted."
     assert lines[4].startswith("- PMID1 ")

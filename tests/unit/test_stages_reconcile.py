@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioresearcher.papers.canonical import DocumentBuilder
-from bioresearcher.papers.quotes import split
+from bioresearcher.papers.quotes import split_passages
 from bioresearcher.schemas.ask_literature import OutlinedPart
 from bioresearcher.schemas.paper import Document, Evidence
 from bioresearcher.schemas.paper_report import Mention, Parameter, ReportPart, ReportStep, Statement
@@ -95,7 +95,7 @@ def long_paper() -> Document:
 
 def test_a_long_section_is_read_where_it_speaks_of_the_part() -> None:
     document = long_paper()
-    passages = [p for p in split(document) if p.kind != "references"]
+    passages = [p for p in split_passages(document) if p.kind != "references"]
     part = OutlinedPart(title="Cox regression of survival", purpose="Risk score", sections=(0,))
     chosen = Relevance(document, passages).passages_for(part)
     assert len(chosen) <= PASSAGES_PER_PART
@@ -109,7 +109,7 @@ def test_a_long_section_is_read_where_it_speaks_of_the_part() -> None:
 def test_a_part_without_sections_is_read_from_the_whole_paper() -> None:
     document = long_paper()
     part = OutlinedPart(title="Cox regression of survival", purpose="", sections=(-1, 99))
-    chosen = Relevance(document, split(document)).passages_for(part)
+    chosen = Relevance(document, split_passages(document)).passages_for(part)
     assert any("Cox regression" in p.text for p in chosen)
 
 
@@ -121,7 +121,7 @@ def test_meaning_helps_to_choose_only_where_sections_are_long() -> None:
         return np.array([[float("risk score of every tumour" in text) for text in right]], dtype=np.float32)
 
     document = long_paper()
-    passages = [p for p in split(document) if p.kind != "references"]
+    passages = [p for p in split_passages(document) if p.kind != "references"]
     relevance = Relevance(document, passages, similarity)
     short = OutlinedPart(title="Proportional hazards", purpose="", sections=(1,))
     assert relevance.passages_for(short)

@@ -143,4 +143,4 @@ def test_settings_named_like_credentials_are_left_out():
 
 @pytest.mark.parametrize(("raw", "said"), [("x", "x."), ("x..", "x."), ("x…", "x…"), ("Why?", "Why?"), ("", "")])
 def test_sentences_end_once(raw, said):
-    assert text.sentence(raw) == said
+    assert text.as_sentence(raw) == said

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioresearcher.config_text import Place, YamlProblem, compose, construct, texts
+from bioresearcher.config_text import Place, YamlProblem, compose, construct, read_as_text
 
 TEXTS = st.text(alphabet=st.characters(codec="utf-8"), max_size=12)
 VALUES = st.recursive(
@@ -19,7 +19,7 @@ VALUES = st.recursive(
 def test_what_was_written_is_read_with_a_line_for_every_place(value: object) -> None:
     text = yaml.safe_dump(value)
     root = compose(text, "a test", bare=True)
-    found, lines = texts(root, str)
+    found, lines = read_as_text(root, str)
     assert found == value
     assert construct(root, text) == value
     assert {len(place) for place in lines} == set(range(depth(value) + 1))
@@ -32,7 +32,7 @@ def depth(value: object) -> int:
 
 
 def test_places_are_the_lines_of_their_names_and_items() -> None:
-    _, lines = texts(compose("# note\na: >-\n  long\n  text\nb:\n- x\n- c: y\n", "a test"), str)
+    _, lines = read_as_text(compose("# note\na: >-\n  long\n  text\nb:\n- x\n- c: y\n", "a test"), str)
     wanted: dict[Place, int] = {(): 2, ("a",): 2, ("b",): 5, ("b", 0): 6, ("b", 1): 7, ("b", 1, "c"): 7}
     assert lines == wanted
 
@@ -60,7 +60,7 @@ def test_what_cannot_be_used_is_named_with_its_line(text: str, line: int, said: 
 @given(st.text(alphabet="{}[]\"':,-&*!|>#?%@~= \n\tab01\x85\u2028\x00", max_size=120))
 def test_no_text_makes_the_reader_fail(text: str) -> None:
     try:
-        _, lines = texts(compose(text, "a test", bare=True), str)
+        _, lines = read_as_text(compose(text, "a test", bare=True), str)
     except YamlProblem as problem:
         lines = {(): problem.line}
     assert all(1 <= line <= len(f"{text}.".splitlines()) for line in lines.values())

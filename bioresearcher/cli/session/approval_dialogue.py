@@ -18,7 +18,7 @@ from bioresearcher.cli.session.terminal import Terminal
 from bioresearcher.errors import InputError
 from bioresearcher.graph.context import RunContext
 from bioresearcher.schemas.run import Decision
-from bioresearcher.stages.forms import MARK, FormError, Mistake
+from bioresearcher.stages.forms import MISTAKE_MARK, FormError, Mistake
 from bioresearcher.text.visible import one_line
 
 Takes = Literal["nothing", "items", "text", "item and text", "rest"]
@@ -270,10 +270,10 @@ def with_mistakes(text: str, mistakes: tuple[Mistake, ...]) -> str:
     """Return the form with a note above each line that cannot be read, and without earlier notes."""
     wrong: dict[int, list[str]] = {}
     for mistake in mistakes:
-        wrong.setdefault(max(1, mistake.line), []).append(f"{MARK}{mistake.text}")
+        wrong.setdefault(max(1, mistake.line), []).append(f"{MISTAKE_MARK}{mistake.text}")
     lines = []
     for number, line in enumerate(text.split("\n"), 1):
         lines += wrong.get(number, [])
-        if not line.startswith(MARK):
+        if not line.startswith(MISTAKE_MARK):
             lines.append(line)
     return "\n".join(lines)

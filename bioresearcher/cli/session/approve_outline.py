@@ -22,11 +22,11 @@ from bioresearcher.stages.forms import FormError
 from bioresearcher.stages.outline_form import (
     Headings,
     Parts,
+    drop_items,
     headings_form,
     outlines_form,
     read_headings,
     read_outlines,
-    without,
 )
 from bioresearcher.text.visible import one_line, visible
 
@@ -154,7 +154,7 @@ async def _carry_out(dialogue: ApprovalDialogue, line: str, typed: TypedCommand,
         return None
     names = tuple(n.removesuffix(".") for n in typed.items)
     try:
-        without(draft.parts, names)
+        drop_items(draft.parts, names)
     except FormError as error:
         dialogue.say(*(m.text for m in error.mistakes))
         return None

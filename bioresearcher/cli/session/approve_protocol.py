@@ -12,14 +12,14 @@ from rich.text import Text
 from bioresearcher.cli.run_messages import revision_lines
 from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, TypedCommand, Verb, verbs_of
 from bioresearcher.cli.session.layout import Sheet
-from bioresearcher.graph.revisions import FOLDER
+from bioresearcher.graph.revisions import REVISIONS_FOLDER
 from bioresearcher.report import protocol_markdown as markdown
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart
 from bioresearcher.schemas.review import DraftReview
 from bioresearcher.schemas.run import Decision, Revision
 from bioresearcher.stages.part_form import part_form, read_part
-from bioresearcher.stages.revise import ground_of
+from bioresearcher.stages.revise import step_references
 from bioresearcher.text.visible import one_line, visible
 
 PROMPT: Final = "protocol> "
@@ -101,8 +101,8 @@ def _overview(dialogue: ApprovalDialogue, place: _Place) -> None:
 def _difference(dialogue: ApprovalDialogue, number: int) -> list[str]:
     """Print what the last revision changed; return the changed parts."""
     folder = dialogue.context.folder
-    revision = folder.read(Revision, FOLDER, str(number), "revision.json")
-    text = visible(folder.path(FOLDER, str(number), "diff.txt").read_text("utf-8"))
+    revision = folder.read(Revision, REVISIONS_FOLDER, str(number), "revision.json")
+    text = visible(folder.path(REVISIONS_FOLDER, str(number), "diff.txt").read_text("utf-8"))
     dialogue.say(*revision_lines(revision, text))
     return list(revision.changed_parts)
 
@@ -186,7 +186,7 @@ async def _approved(dialogue: ApprovalDialogue, line: str, ids: Sequence[str], p
 
 async def _edited(dialogue: ApprovalDialogue, line: str, part_id: str, place: _Place) -> Decision | None:
     part = next(p for p in place.protocol.parts if p.id == part_id)
-    ground = ground_of(dialogue.context.bench(), place.protocol)
+    ground = step_references(dialogue.context.bench(), place.protocol)
     text = await dialogue.edited_form(part_form(part), lambda text: read_part(text, part, ground) != part)
     return None if text is None else dialogue.decision(line, text=text, parts=(part_id,))
 

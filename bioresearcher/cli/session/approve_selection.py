@@ -17,8 +17,8 @@ from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, TypedC
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.errors import InputError
 from bioresearcher.papers.injection import suspicion
-from bioresearcher.papers.mining import normalise
-from bioresearcher.report.markdown import queries
+from bioresearcher.papers.mining import normal_accession
+from bioresearcher.report.markdown import search_queries
 from bioresearcher.report.sections import section
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
@@ -26,7 +26,7 @@ from bioresearcher.schemas.paper import Paper, PaperAnswers, ScreenedPaper, Sear
 from bioresearcher.schemas.run import Decision
 from bioresearcher.sources.datasets.describe import is_data_file
 from bioresearcher.sources.literature.bibliography import is_bibliography
-from bioresearcher.stages.screen import matching, named_id, queries_for
+from bioresearcher.stages.screen import find_named, named_id, queries_for
 from bioresearcher.text.format import STAMPS, count_of, md, md_table
 from bioresearcher.text.visible import one_line, visible
 
@@ -198,7 +198,7 @@ def _answers(answers: PaperAnswers) -> Iterator[str]:
 
 
 def _found_by(item: str, folder: RunFolder) -> Iterator[str]:
-    rows = [row for _, row in queries(folder.read_list(SearchRound, "search.json")) if item in row.found]
+    rows = [row for _, row in search_queries(folder.read_list(SearchRound, "search.json")) if item in row.found]
     for row in rows[:MOST_QUERIES]:
         yield one_line(f"found by {row.source}: {row.query}", 300)
     if len(rows) > MOST_QUERIES:
@@ -319,7 +319,7 @@ async def _added(
     for word in _pieces(text):
         try:
             name = addition(word)
-            meant = () if ":/" in name else matching([name], list(known.papers.values()), known.checks).ids
+            meant = () if ":/" in name else find_named([name], list(known.papers.values()), known.checks).ids
         except InputError as error:
             dialogue.say(str(error))
             return None
@@ -357,7 +357,7 @@ def addition(word: str) -> str:
         return f"{kind}:{path}"
     if text.startswith(("/", "./", "../", "~")) or kind in {"data", "paper"}:
         raise InputError(f"{text} does not exist.", hint="Give a file or folder with papers or data.")
-    accession = normalise(text)
+    accession = normal_accession(text)
     if accession:
         return accession
     if not queries_for([text]):

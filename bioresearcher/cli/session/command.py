@@ -61,9 +61,9 @@ def run(args: argparse.Namespace) -> int:
 
     from bioresearcher.cli.session.plain_terminal import read_script
     from bioresearcher.errors import InputError
-    from bioresearcher.graph.run import keep_lean
+    from bioresearcher.graph.run import limit_memory
     from bioresearcher.settings import load_settings_with_origin
-    from bioresearcher.settings.values import GATES
+    from bioresearcher.settings.values import APPROVALS
 
     if not (args.script or args.plain or can_talk()):
         raise InputError(
@@ -71,9 +71,9 @@ def run(args: argparse.Namespace) -> int:
         )
     settings, origin = load_settings_with_origin(vars(args))
     if "gates" not in origin:  # who holds a session wants to be asked
-        settings = settings.model_copy(update={"gates": GATES})
+        settings = settings.model_copy(update={"gates": APPROVALS})
     lines = read_script(args.script) if args.script else []
-    keep_lean()
+    limit_memory()
     sys.setswitchinterval(SWITCHED_S)
     return asyncio.run(_hold(args, settings, lines))
 

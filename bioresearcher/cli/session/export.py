@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from bioresearcher.errors import InputError, WorkspaceError
-from bioresearcher.report.run_data import contained
+from bioresearcher.report.run_data import contained_path
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.execution import DryLabTask, TaskRecord
 from bioresearcher.text.format import count_of, size
@@ -74,7 +74,7 @@ def _outputs(folder: RunFolder) -> Iterator[PurePosixPath]:
         record = folder.has(*place.parts, "record.json")
         artifacts = folder.read(TaskRecord, *place.parts, "record.json").artifacts if record else ()
         for name in (task.code_file, *(a.path for a in artifacts)):
-            path = contained(folder.root, f"{place}/{name}")
+            path = contained_path(folder.root, f"{place}/{name}")
             if path is not None and ".." not in name and path.is_file():
                 yield place / name
 
@@ -103,7 +103,7 @@ def export(folder: RunFolder, target: str) -> Exported:
         WorkspaceError: It cannot be written.
     """
     place = _target(folder, target)
-    names = [PurePosixPath(file) for _, file in _FILES if contained(folder.root, file) and folder.has(file)]
+    names = [PurePosixPath(file) for _, file in _FILES if contained_path(folder.root, file) and folder.has(file)]
     names += _outputs(folder)
     if not names:
         raise InputError("there is nothing to export yet.", hint="A protocol is there once it was designed.")

@@ -58,12 +58,12 @@ class Draft:
         Raises:
             InputError: The objective is empty or too short.
         """
-        from bioresearcher.graph.prepare import RunInputs, inputs_from_text, with_more
+        from bioresearcher.graph.prepare import RunInputs, inputs_from_text, with_additions
 
         base = inputs_from_text(self.objective)
         if self.id:
             base = RunInputs(base.objective.model_copy(update={"id": self.id}))
-        return with_more(
+        return with_additions(
             base, conditions=self.conditions, requirements=self.requirements, papers=self.papers, data=self.data
         )
 

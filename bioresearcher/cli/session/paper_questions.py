@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bioresearcher.cli.output import cost_text
 from bioresearcher.cli.session.layout import Sheet
-from bioresearcher.graph.questions import QuestionContext, open_desk
+from bioresearcher.graph.questions import QuestionContext, open_question_context
 from bioresearcher.graph.run import read_record, settings_of
 from bioresearcher.report.summaries import tokens_in, tokens_out
 from bioresearcher.runfolder import RunFolder
@@ -45,7 +45,7 @@ class PaperQuestions:
         """
 
         async def answer() -> LibraryAnswer:
-            async with open_desk(folder, settings_of(read_record(folder))) as context:
+            async with open_question_context(folder, settings_of(read_record(folder))) as context:
                 return await context.ask(question)
 
         return await asyncio.to_thread(lambda: asyncio.run(answer()))

@@ -175,7 +175,7 @@ FEW_ITEMS = 10
 _SEED = 2410
 
 
-def agreement(ratings: Ratings) -> Agreement:
+def measure_agreement(ratings: Ratings) -> Agreement:
     """Compute all coefficients, overall and by human uncertainty, the binned distance, notes and warnings.
 
     A person's or the machine's several labels of one item are aggregated to the median (the lower one of two) where

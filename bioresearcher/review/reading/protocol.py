@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from bioresearcher.errors import InputError
 from bioresearcher.papers.documents import SourceFile
-from bioresearcher.papers.reading_process import read_protocol_apart
+from bioresearcher.papers.reading_process import protocol_in_process
 from bioresearcher.review.check import short
 from bioresearcher.review.reading.text import MAX_STEPS, make_step, protocol_from_text
 from bioresearcher.runfolder import safe_name
@@ -115,7 +115,7 @@ def _office_text(path: Path) -> tuple[str, list[str]]:
     data = _bytes(path)
     file = SourceFile(path.stem, path.suffix.lower(), str(path), hashlib.sha256(data).hexdigest())
     try:
-        text, warnings = read_protocol_apart(file, data)
+        text, warnings = protocol_in_process(file, data)
     except InputError as error:
         raise InputError(f"{path.name}: {error.message}", hint=error.hint) from error
     return visible(text), list(warnings)

@@ -46,7 +46,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
 
-from bioresearcher.config_text import mistake
+from bioresearcher.config_text import describe_toml_error
 from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.dataset import ColumnRole, FileKind
 
@@ -123,7 +123,7 @@ def read_spec(folder: Path) -> tuple[DatasetSpec | None, list[str]]:
     try:
         spec = DatasetSpec.model_validate(raw)
     except ValidationError as error:
-        return None, [mistake(e, raw, _known_fields(e["loc"])) for e in error.errors()]
+        return None, [describe_toml_error(e, raw, _known_fields(e["loc"])) for e in error.errors()]
     mistakes = _contradictions(spec) + [
         f"files[{i}] ({file.name}).path: {problem}"
         for i, file in enumerate(spec.files, start=1)

@@ -100,7 +100,7 @@ def check_remote(dataset: Dataset, objective: Objective, organism: tuple[bool, s
     )
 
 
-def rank(check: DatasetCheck, dataset: Dataset) -> tuple[int, int, int, int, str]:
+def sort_key(check: DatasetCheck, dataset: Dataset) -> tuple[int, int, int, int, str]:
     """Make the sort key, best first: relevant, verdict, number of samples, agreement of its labels, id."""
     order = {"usable": 0, "usable with work": 1, "unusable": 2}[check.verdict]
     contradicted = dataset.remote.contradicted if dataset.remote else 0

@@ -19,7 +19,7 @@ from typing import Any, Final
 from bioresearcher.errors import WorkspaceError
 from bioresearcher.limits.file_lock import wait_for_lock
 from bioresearcher.papers.canonical import UnreadablePaper
-from bioresearcher.retrieval.bm25 import stemmed, words
+from bioresearcher.retrieval.bm25 import search_words, stemmed
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.sources.pubmed_offline.query import COLUMNS, EVERY, MAX_VARIANTS, SEPARATOR, STEMMED, plain_words
 from bioresearcher.sources.pubmed_offline.records import Record, deleted, read_record, read_records
@@ -53,7 +53,7 @@ class Contents:
     records: int
     deleted: int
     unreadable: int
-    words: int
+    search_words: int
 
 
 class PubmedIndex:
@@ -279,7 +279,7 @@ class _Writer:
     def _tokens(self, text: str, *, stem: bool) -> str:
         tokens: list[str] = []
         for value in text.split(" | "):
-            found = words(value) if stem else plain_words(value)
+            found = search_words(value) if stem else plain_words(value)
             if found and tokens:
                 tokens.append(SEPARATOR)
             tokens += self._stemmed(found) if stem else found

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bioresearcher.retrieval.bm25 import stemmed, words
+from bioresearcher.retrieval.bm25 import search_words, stemmed
 from bioresearcher.sources.pubmed_offline.boolean import tokens
 from bioresearcher.sources.pubmed_offline.mesh import exploded
 
@@ -283,7 +283,7 @@ class _Translation:
         """Translate words in columns; stemmed and unstemmed columns get an expression each."""
         stem_columns = [c for c in columns if c in STEMMED]
         plain_columns = [c for c in columns if c not in STEMMED]
-        asked = words(leaf.text)
+        asked = search_words(leaf.text)
         found = []
         if stem_columns:
             if not asked:
@@ -310,7 +310,7 @@ class _Translation:
         if headings is None:
             self.warn(f"headings below {leaf.text[:60]} are not known here and were not added")
             return []
-        return [stemmed(words(heading)) for heading in headings]
+        return [stemmed(search_words(heading)) for heading in headings]
 
     def _endings(self, leaf: Leaf, word: str) -> list[str]:
         """List the stems of the indexed words that a truncated word matches; empty if it is not truncated."""

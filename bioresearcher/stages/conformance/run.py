@@ -44,11 +44,11 @@ LIMITS: Final = Limits(wall_s=40, cpu_s=40, memory_mb=1024)
 TIME_LIMIT_S: Final = 120.0
 ANOTHER: Final = "Another model for this role may do it."
 
-State = Literal["works", "works with repair", "fails", "not reached in time", "not asked"]
+CheckState = Literal["works", "works with repair", "fails", "not reached in time", "not asked"]
 
 
 @dataclass(frozen=True)
-class Kit:
+class ConformanceKit:
     """Material and tools of the checks.
 
     Attributes:
@@ -91,14 +91,14 @@ class Check:
 
     name: str
     prompts: tuple[Prompt[Any, Any], ...]
-    work: Callable[[ModelClient, Kit], Awaitable[Verdict]]
+    work: Callable[[ModelClient, ConformanceKit], Awaitable[Verdict]]
 
     def role(self, caller: ModelClient) -> str:
         """The model role of the agent whose step it is."""
         return caller.cards[self.prompts[0].agent].model_role
 
 
-async def check_reading(caller: ModelClient, kit: Kit) -> Verdict:
+async def check_reading(caller: ModelClient, kit: ConformanceKit) -> Verdict:
     """Read a short note: at least one step must have a quote that is in it."""
     report = await read_paper(caller, kit.material.objective, *kit.material.notes[READ_NOTE])
     if not report.parts:
@@ -110,7 +110,7 @@ async def check_reading(caller: ModelClient, kit: Kit) -> Verdict:
     return Verdict(seen=seen)
 
 
-async def check_design(caller: ModelClient, kit: Kit) -> Verdict:
+async def check_design(caller: ModelClient, kit: ConformanceKit) -> Verdict:
     """Design the parts of a protocol for the example's objective: at least one must have a title."""
     material = kit.material
     bench = DesignContext(material.objective, material.reports, {}, material.datasets[:1], {})
@@ -121,7 +121,7 @@ async def check_design(caller: ModelClient, kit: Kit) -> Verdict:
     return Verdict(seen=f"parts: {len(draft.parts)}; report parts used: {len(used)} of {len(material.reports)}")
 
 
-async def check_code_writing(caller: ModelClient, kit: Kit) -> Verdict:
+async def check_code_writing(caller: ModelClient, kit: ConformanceKit) -> Verdict:
     """Write a script for a table of twelve rows, run and repair it in the sandbox: it must be verified."""
     if kit.sandbox is None:
         return await _only_read(caller, kit)
@@ -136,7 +136,7 @@ async def check_code_writing(caller: ModelClient, kit: Kit) -> Verdict:
     return Verdict(f"{tried} got no further than {record.outcome.value!r}: {record.message}")
 
 
-async def _only_read(caller: ModelClient, kit: Kit) -> Verdict:
+async def _only_read(caller: ModelClient, kit: ConformanceKit) -> Verdict:
     """Check the syntax of the code, as nothing is run without a sandbox."""
     examples, packages = examples_for(TASK, kit.skills), packages_for(TASK.language)
     values = WriteCodeInput(task=TASK, input_schemas=TABLE, examples=examples, packages=packages)
@@ -149,7 +149,7 @@ async def _only_read(caller: ModelClient, kit: Kit) -> Verdict:
     return Verdict(seen="valid Python; not run, as no sandbox works here")
 
 
-async def check_scores(caller: ModelClient, kit: Kit) -> Verdict:
+async def check_scores(caller: ModelClient, kit: ConformanceKit) -> Verdict:
     """Score a protocol of two steps: each metric must quote the protocol."""
     review = await score_protocol(caller, TWO_STEPS, PROTOCOL, CheckContext(objective=TWO_STEPS))
     if review.origin in {"offline", "mixed"}:
@@ -173,7 +173,7 @@ class CheckResult(Value):
     check: str
     step: str = Field(description="the prompt asked, e.g. literature/outline_paper")
     model: str = Field(description="provider and model")
-    state: State
+    state: CheckState
     detail: str = Field(description="what was seen, or why it fails")
     hint: str = Field(default="", description="what to do about it")
     usage: Usage = Usage()
@@ -192,7 +192,7 @@ class CheckResult(Value):
 
 
 @dataclass(frozen=True)
-class Round:
+class ConformanceRound:
     """One round of checks.
 
     Attributes:
@@ -204,7 +204,7 @@ class Round:
     """
 
     caller: ModelClient
-    kit: Kit
+    kit: ConformanceKit
     models: Mapping[str, ModelSettings]
     unfit: Mapping[str, tuple[str, str]]
     structured: Callable[[str, Prompt[Any, Any]], str] = lambda role, prompt: ""
@@ -279,7 +279,7 @@ class Round:
         names = {prompt.name for prompt in check.prompts}
         return [entry for entry in self.caller.ledger.entries() if entry.prompt in names]
 
-    def _result(self, check: Check, state: State, detail: str, hint: str = "") -> CheckResult:
+    def _result(self, check: Check, state: CheckState, detail: str, hint: str = "") -> CheckResult:
         """Make a result, with usage and time from the ledger."""
         role, entries = check.role(self.caller), self._entries(check)
         usage = sum((e.reply.usage for e in entries), Usage())
