@@ -42,12 +42,7 @@ from bioresearcher.resources import Resources, load_cards  # noqa: E402
 from bioresearcher.sandbox.choose import choose_sandbox  # noqa: E402
 from bioresearcher.schemas.ask_program import CodeDraft  # noqa: E402
 from bioresearcher.schemas.dataset import DataFile, Dataset  # noqa: E402
-from bioresearcher.schemas.execution import (  # noqa: E402
-    Limits,
-    Outcome,
-    TaskCode,
-    TaskRecord,
-)
+from bioresearcher.schemas.execution import Limits, Outcome, TaskCode, TaskRecord  # noqa: E402
 from bioresearcher.skills import load_skills  # noqa: E402
 from bioresearcher.stages.program import Workbench, program_task  # noqa: E402
 

@@ -135,7 +135,7 @@ class RunFolder:
         if not path.is_file():
             return ()
         try:
-            return tuple(TypeAdapter(list[kind]).validate_json(path.read_bytes()))  # type: ignore[valid-type]
+            return tuple(TypeAdapter(list[kind]).validate_json(path.read_bytes()))  # type: ignore[valid-type] # the kind is a value here
         except ValidationError as error:
             raise RunFolderError(f"{path} is not a valid list of {kind.__name__}.") from error
 

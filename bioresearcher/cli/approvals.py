@@ -20,7 +20,7 @@ from bioresearcher.cli.session.approve_tasks import TaskSelection, plan_table
 from bioresearcher.cli.session.terminal import Terminal
 from bioresearcher.graph.approvals import HEADINGS, OUTLINES, PROTOCOL, SELECTION, TASKS
 from bioresearcher.graph.context import RunContext
-from bioresearcher.graph.nodes_outline import HEADINGS_FILE, OUTLINES_FILE
+from bioresearcher.graph.nodes_approvals import HEADINGS_FILE, OUTLINES_FILE
 from bioresearcher.report.markdown import count_by_reason, not_read_papers, search_queries
 from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.dataset import DatasetCheck

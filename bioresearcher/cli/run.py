@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     from bioresearcher.graph.run import new_run_folder
 
     if args.reuse:
-        from bioresearcher.graph.reuse import find_finished
+        from bioresearcher.graph.run import find_finished
 
         finished = find_finished(inputs, settings)
         if finished is not None:

@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import RetryPolicy, Send
 
 from bioresearcher.errors import BioresearcherError
-from bioresearcher.graph import nodes_approvals, nodes_outline, nodes_selection
+from bioresearcher.graph import nodes_approvals, nodes_selection
 from bioresearcher.graph import nodes_design as design
 from bioresearcher.graph import nodes_search as search
 from bioresearcher.graph.approvals import stays_open
@@ -146,9 +146,9 @@ class Approval:
 
 APPROVALS = (
     Approval(nodes_selection.approve_selection, "check_datasets", ("fetch_datasets",), required=True),
-    Approval(nodes_outline.approve_headings, "design_headings", ("design_outlines",), follows_comments=True),
+    Approval(nodes_approvals.approve_headings, "design_headings", ("design_outlines",), follows_comments=True),
     Approval(
-        nodes_outline.approve_outlines,
+        nodes_approvals.approve_outlines,
         "design_outlines",
         ("write_steps", "assemble_protocol"),
         after_outlines,

@@ -10,7 +10,7 @@ from bioresearcher.errors import InputError
 from bioresearcher.execution.input_snapshot import keep_inputs
 from bioresearcher.graph.approvals import HEADINGS, OUTLINES
 from bioresearcher.graph.context import RunContext
-from bioresearcher.graph.nodes_outline import (
+from bioresearcher.graph.nodes_approvals import (
     HEADINGS_FILE,
     OUTLINES_FILE,
     as_findings,

@@ -1,4 +1,7 @@
-"""Starting, resuming and finishing a run; reading the manifest of one."""
+"""Starting, resuming and finishing a run; reading the manifest of one.
+
+Finding a finished run of the same request, so that nothing is computed twice.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +47,9 @@ from bioresearcher.llm.budget import Meter
 from bioresearcher.llm.select_backend import choose_backend
 from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.run_data import load_view
+from bioresearcher.report.summaries import INCIDENTAL_SETTINGS
 from bioresearcher.report.write import write_reports
-from bioresearcher.runfolder import RunFolder, safe_name
+from bioresearcher.runfolder import RunFolder, file_sha256, safe_name
 from bioresearcher.schemas.run import RUN_FORMAT, Decision, RunRecord
 from bioresearcher.settings import BUDGET, Settings
 
@@ -406,3 +410,31 @@ def limit_memory() -> None:
     if setting is not None:
         setting(_ARENA_MAX, _ARENAS)
     gc.freeze()
+
+
+def find_finished(inputs: RunInputs, settings: Settings) -> RunFolder | None:
+    """Return the newest finished run of the workspace with the same objective, inputs, settings, versions and prompts.
+
+    Input files are hashed again: a run on files that changed since is not the same.
+    """
+    runs = settings.workspace / "runs"
+    comparable = {name: value for name, value in settings.record().items() if name not in INCIDENTAL_SETTINGS}
+    wanted_versions, wanted_digests = versions(), resource_digests(settings)
+    for path in sorted(runs.glob("*/run.json"), key=lambda p: p.stat().st_mtime, reverse=True):
+        folder = RunFolder(path.parent)
+        try:
+            record = read_record(folder)
+        except RunFolderError:
+            continue
+        same = (
+            record.status == "done"
+            and inputs_of(record) == inputs
+            and record.versions == wanted_versions
+            and record.digests == wanted_digests
+            and all(record.settings.get(name) == value for name, value in comparable.items())
+            and folder.has("report.html")
+            and all(file_sha256(Path(name)) == digest for name, digest in record.inputs.items())
+        )
+        if same:
+            return folder
+    return None

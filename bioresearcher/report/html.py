@@ -63,7 +63,7 @@ def render_html(view: RunView) -> str:
 def page_style() -> tuple[Markup, str]:
     """Return the style sheet of the package's pages, and the content security policy that allows only this style."""
     css = _resource("report.css")
-    return Markup(css), _policy(css)  # noqa: S704 – a file of this package
+    return Markup(css), _policy(css)  # noqa: S704 - a file of this package
 
 
 def outcome_tone(outcome: Outcome) -> summaries.Tone:

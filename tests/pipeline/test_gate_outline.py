@@ -12,7 +12,7 @@ from gate_desk import QUESTION, Desk, values
 from rich.console import Console
 
 from bioresearcher.cli import approvals
-from bioresearcher.graph import nodes_outline
+from bioresearcher.graph import nodes_approvals
 from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.prepare import RunInputs
 from bioresearcher.graph.replay import open_source
@@ -145,7 +145,7 @@ async def test_an_answer_that_was_cut_short_is_carried_out_once_when_the_run_goe
         raise RuntimeError("the process dies here")
 
     with monkeypatch.context() as patch:
-        patch.setattr(nodes_outline.Headings, "draft", property(dying))
+        patch.setattr(nodes_approvals.Headings, "draft", property(dying))
         with pytest.raises(RuntimeError, match="dies"):
             await desk.run("drop 1.2", gates=("outlines", "protocol"))
     (root,) = (desk.root / "ws" / "runs").iterdir()

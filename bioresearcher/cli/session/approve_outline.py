@@ -13,7 +13,7 @@ from rich.text import Text
 
 from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, TypedCommand, Verb, verbs_of
 from bioresearcher.graph.approvals import HEADINGS
-from bioresearcher.graph.nodes_outline import HEADINGS_FILE, OUTLINES_FILE, text_of
+from bioresearcher.graph.nodes_approvals import HEADINGS_FILE, OUTLINES_FILE, text_of
 from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart
 from bioresearcher.schemas.run import Decision

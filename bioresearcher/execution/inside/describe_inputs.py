@@ -159,4 +159,4 @@ def texts(files: Iterable[dict[str, str]]) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(texts(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["files"])))  # noqa: T201  the script's answer
+    print(json.dumps(texts(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["files"])))  # noqa: T201 - the script's answer

@@ -366,9 +366,9 @@ def main(argv: list[str]) -> None:
     spec = json.loads(Path(argv[1]).read_text(encoding="utf-8"))
     done = []
     for index, file in enumerate(spec["files"]):
-        rng = random.Random(f"{spec['seed']}:{spec['variant']}:{index}")  # noqa: S311  not for secrets
+        rng = random.Random(f"{spec['seed']}:{spec['variant']}:{index}")  # noqa: S311 - not for secrets
         done.append(perturb_file(Path(file["path"]), Path(file["out"]), spec["variant"], rng))
-    print(json.dumps(done))  # noqa: T201  the script's answer
+    print(json.dumps(done))  # noqa: T201 - the script's answer
 
 
 if __name__ == "__main__":
