@@ -48,7 +48,6 @@ from bioresearcher.llm.select_backend import choose_backend
 from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.run_data import load_view
 from bioresearcher.report.summaries import INCIDENTAL_SETTINGS
-from bioresearcher.report.write import write_reports
 from bioresearcher.runfolder import RunFolder, file_sha256, safe_name
 from bioresearcher.schemas.run import RUN_FORMAT, Decision, RunRecord
 from bioresearcher.settings import BUDGET, Settings
@@ -335,6 +334,8 @@ class Runner:
         doubts = not_verified(load_view(self.folder))
         record = record.model_copy(update={"not_verified": doubts})
         self.folder.write(record, "run.json")
+        from bioresearcher.report.write import write_reports  # at the end, so that a run begins sooner
+
         write_reports(self.folder)
         if self._replay and status == "done":
             record = ended(self._replay, self.folder, record)
