@@ -70,7 +70,7 @@ class ModelClient:
 
     @property
     def by_rule(self) -> bool:
-        """Whether the deterministic rules answer."""
+        """True when the deterministic rules answer."""
         return self.backend.origin == "offline"
 
     def admit(self) -> None:

@@ -228,7 +228,7 @@ class Budget(Value):
 
     @property
     def limited(self) -> bool:
-        """Whether there is any limit."""
+        """True when there is any limit."""
         return (self.max_usd, self.max_tokens, self.max_minutes) != (None, None, None)
 
     def check_possible(self, models: Mapping[Role, ModelSettings], prices: Prices) -> None:

@@ -139,7 +139,7 @@ class ModelForecast(Value):
 
     @property
     def may_cost(self) -> bool:
-        """Whether calls may cost money: by the price, or because none is known and the model is on another machine."""
+        """True when calls may cost money: by the price, or as none is known and the model is on another machine."""
         if self.price is None:
             return not self.on_this_machine
         return self.price.input > 0 or self.price.output > 0
@@ -184,7 +184,7 @@ class Forecast(Value):
 
     @property
     def may_cost(self) -> bool:
-        """Whether the run may cost money."""
+        """True when the run may cost money."""
         return any(self.models[s.role].may_cost for s in self.steps)
 
     def of_role(self, role: Role) -> Forecast:

@@ -93,7 +93,7 @@ class ProviderError:
 
     @property
     def retryable(self) -> bool:
-        """Whether the same request may succeed later."""
+        """True when the same request may succeed later."""
         return self.kind in RETRIED
 
 

@@ -21,7 +21,7 @@ from bioresearcher.text.visible import one_line
 
 ContextField = Literal["objective", "paper_ids", "reports", "datasets", "skills", "checks"]
 Scope = Literal["headings", "part", "protocol"]
-"""How much a check needs to see: headings only, the steps of one part, or the whole protocol."""
+"""Extent of what a check needs to see: headings only, the steps of one part, or the whole protocol."""
 
 MAX_STEP_CHARS = 20_000
 """Characters of one step that checks of wording look at; a longer step is reported by `G-STR-12`."""

@@ -95,12 +95,12 @@ class ColumnScan:
 
     @property
     def binary(self) -> bool:
-        """Whether the known cells are 0 and 1 only."""
+        """True when the known cells are 0 and 1 only."""
         return bool(self.levels) and all(as_number(level) in (0.0, 1.0) for level in self.levels or ())
 
     @property
     def mostly_numbers(self) -> bool:
-        """Whether there are a few texts among numbers: at least four numbers for each text."""
+        """True when there are a few texts among numbers: at least four numbers for each text."""
         return self.texts > 0 and self.numbers >= 4 * self.texts
 
 

@@ -162,7 +162,7 @@ class GeoSummary(Value):
 
     @property
     def is_super_series(self) -> bool:
-        """Whether it only bundles other series."""
+        """True when it only bundles other series."""
         return "superseries is composed of" in self.summary.lower()
 
 

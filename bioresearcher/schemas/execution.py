@@ -193,7 +193,7 @@ class TaskRecord(Value):
 
     @property
     def verified(self) -> bool:
-        """Whether the outcome is `verified`."""
+        """True when the outcome is `verified`."""
         return self.outcome is Outcome.VERIFIED
 
     @property

@@ -66,7 +66,7 @@ class ModelSettings(Value):
 
     @property
     def on_this_machine(self) -> bool:
-        """Whether requests stay on this machine (a loopback address)."""
+        """True when requests stay on this machine (a loopback address)."""
         if self.base_url is None:
             return self.provider == "ollama"
         host = urlsplit(self.base_url).hostname or ""

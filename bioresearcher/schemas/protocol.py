@@ -102,7 +102,7 @@ class ProtocolPart(Value):
 
     @property
     def novel(self) -> bool:
-        """Whether none of its steps was learnt from a paper that was read."""
+        """True when none of its steps was learnt from a paper that was read."""
         return bool(self.steps) and not any(step.links for step in self.steps)
 
 

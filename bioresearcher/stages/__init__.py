@@ -1,1 +1,1 @@
-"""What the agents do: async functions on typed values. No LangGraph in here."""
+"""The agents' work: async functions on typed values, without LangGraph."""

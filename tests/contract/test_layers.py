@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -130,4 +131,17 @@ def test_no_dangerous_call_is_in_the_package() -> None:
             )
             if name in {"eval", "exec", "os.system", "pickle.load", "pickle.loads", "yaml.load"} or shell:
                 found.append(f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)} {name}")
+    assert found == []
+
+
+def test_docstrings_begin_with_the_thing_and_not_with_a_question() -> None:
+    asking = re.compile(r"(?:What|Who|Whose|Whether|Where|When|Which|How)\b")
+    found = []
+    for path in modules().values():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            body = getattr(node, "body", None)
+            for one in body if isinstance(body, list) else []:
+                value = one.value if isinstance(one, ast.Expr) else None
+                if isinstance(value, ast.Constant) and isinstance(value.value, str) and asking.match(value.value):
+                    found.append(f"{path.relative_to(ROOT)}:{one.lineno} {value.value.splitlines()[0]}")
     assert found == []
