@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,6 +22,28 @@ settings.register_profile(
 settings.load_profile("no clock")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests together that share what is made once for a module: on one worker, one after the other.
+
+    That is what `--dist loadgroup` is for, but xdist 3.8 loses the groups with pytest 9. Tests of modules with the same
+    `xdist_group` stay together, and those of a module with fixtures of its scope; all others go one by one.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    groups = {}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        text = path.read_text(encoding="utf-8")
+        named = re.search(r'xdist_group\("([^"]+)"\)', text)
+        if named or 'scope="module"' in text:
+            groups[path.relative_to(ROOT).as_posix()] = named[1] if named else path.name
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return groups.get(nodeid.partition("::")[0], nodeid)
+
+    return Together(config, log)
 
 
 @pytest.fixture(autouse=True)
