@@ -30,7 +30,7 @@ _END: Final = re.compile(rf"([.!?]+[)\]”’\"']*)(?:{_CITATION})?(?=\s+)")
 _ABBREVIATION: Final = re.compile(
     r"(?:^|[\s(\[“‘\"'])(?:e\.?g|i\.?e|et al|cf|vs?|viz|resp|approx|ca|etc|fig|figs|eq|eqs|ref|refs|tab|sec|no|nos|"
     r"vol|pp?|dr|prof|mr|mrs|ms|st|jr|sr|inc|ltd|co|corp|dept|univ|sp|spp|subsp|var|suppl|supp|min|max|temp|"
-    r"conc|wt|exp|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|u\.s|u\.k|a\.m|p\.m|i\.v|i\.p|s\.c|s\.d|s\.e|[A-Z])\.$",
+    r"conc|wt|exp|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|u\.s|u\.k|a\.m|p\.m|i\.v|i\.p|s\.c|s\.d|s\.e|(?-i:[A-Za-h]))\.$",
     re.IGNORECASE,
 )
 _ALWAYS_GOES_ON: Final = re.compile(r"(?:e\.?g|i\.?e|cf|vs|viz|figs?|eqs?|refs?|nos?|approx|dr|prof)\.$", re.IGNORECASE)

@@ -107,6 +107,15 @@ def test_sentences_of_scientific_prose() -> None:
     ]
 
 
+def test_a_variable_ends_a_sentence_and_the_letter_of_a_panel_or_a_name_does_not() -> None:
+    text = "Compare the i-th of m with i times the level divided by m. Reject what lies below. See J. Smith. a. Cells."
+    assert [text[a:b] for a, b in sentences(text)] == [
+        "Compare the i-th of m with i times the level divided by m.",
+        "Reject what lies below.",
+        "See J. Smith. a. Cells.",
+    ]
+
+
 def test_real_papers_lose_nothing_when_split(shared_data: Path) -> None:
     _, document = load_paper(shared_data / "fulltext" / "jats" / "PMC1702562.xml")
     passages = split_passages(document)
