@@ -21,14 +21,14 @@ from pathlib import Path
 from figures import ROOT, Figure, environment, measured, none_of, show, test_data
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(HERE / "execution")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support"), str(HERE / "execution")]
 
 from dry_checks import Seen  # noqa: E402 - the folder has to be on the path first
 from dry_data import make_store  # noqa: E402
 from dry_mistakes import MISTAKES, code_of, make_task  # noqa: E402
 from dry_scripts import SHEET  # noqa: E402
 from dry_tasks import Plan, impossible, impossible_in_r, possible, possible_in_r  # noqa: E402
-from support.scripted_backend import ScriptedBackend  # noqa: E402
+from scripted_backend import ScriptedBackend  # noqa: E402
 
 from bioresearcher.events import EventLog  # noqa: E402
 from bioresearcher.execution.attempt import run_attempt  # noqa: E402

@@ -21,7 +21,7 @@ from typing import Any
 
 from bench_model_resume import Answer, ModelServer, Seen, Tokens, marked_answer, small_objective
 from figures import ROOT, SEED, Figure, environment, measured, program
-from support.scripted_backend import ScriptedBackend
+from scripted_backend import ScriptedBackend
 
 from bioresearcher.errors import BudgetError
 from bioresearcher.events import EventLog

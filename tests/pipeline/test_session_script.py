@@ -82,7 +82,7 @@ def test_bad_entries_are_a_line_each_and_asked_again(program: Any, notes: Path, 
     assert done.returncode == 0, done.stdout + done.stderr
     for said in (
         "not-there cannot be read as text: No such file", "is a folder. Name a text file", "it is not UTF-8 text",
-        "it is binary", "empty is empty", "too short to work with", "30,000 characters, at most 20,000",
+        "it is binary", "empty is empty", "too short to work with", "30,000 characters; at most 20,000",
         "conditions 2: two", "2 taken, 2 entries in all",
         "nothing is empty", "not-there is not there", "there are neither papers nor data",
         "dropped: one", "there is no entry 7", "1 paper found",

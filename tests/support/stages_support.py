@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from support.scripted_backend import ScriptedBackend
+from scripted_backend import ScriptedBackend
 
 from bioresearcher.events import Event, EventLog
 from bioresearcher.llm.ask import ModelClient

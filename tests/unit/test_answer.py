@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.scripted_backend import ScriptedBackend
+from scripted_backend import ScriptedBackend
 
 from bioresearcher.errors import BudgetError, InputError
 from bioresearcher.events import EventLog

@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from support.scripted_backend import Script, ScriptedBackend
+from scripted_backend import Script, ScriptedBackend
 
 from bioresearcher.errors import (
     AnswerError,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import conformance_support as lib
 import pytest
-from support.scripted_backend import Script, ScriptedBackend
+from scripted_backend import Script, ScriptedBackend
 
 from bioresearcher.errors import (
     BudgetError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.scripted_backend import ScriptedBackend
+from scripted_backend import ScriptedBackend
 
 from bioresearcher.events import EventLog
 from bioresearcher.llm.ask import ModelClient

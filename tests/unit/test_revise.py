@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.scripted_backend import ScriptedBackend
+from scripted_backend import ScriptedBackend
 
 from bioresearcher.errors import InputError, NothingRevisedError
 from bioresearcher.events import EventLog
