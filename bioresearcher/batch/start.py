@@ -5,6 +5,7 @@ killed meanwhile would leave a worker that goes on alone, beside the one of the 
 """
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ def main() -> int:
     ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != int(sys.argv[1]):
         return 1  # it died before this process was tied to it
+    gc.set_threshold(50_000, 20, 100)  # as the command line does
     from bioresearcher.batch.worker import main as carry_out
 
     return carry_out()
