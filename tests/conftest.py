@@ -24,6 +24,13 @@ settings.load_profile("no clock")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count all that drives the program, in processes of its own, among the slow tests."""
+    for item in items:
+        if "pipeline" in item.path.parts:
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep the tests together that share what is made once for a module: on one worker, one after the other.
 

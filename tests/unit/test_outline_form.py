@@ -23,7 +23,8 @@ from bioresearcher.stages.outline_form import (
 
 SKILLS = load_skills(Resources())
 TEXTS = st.text(max_size=150)
-TITLES = st.text(min_size=1, max_size=80).filter(lambda t: t.isprintable() and t.strip())
+PRINTABLE = st.characters(exclude_categories=["C", "Zl", "Zp", "Zs"]) | st.just(" ")
+TITLES = st.text(PRINTABLE, min_size=1, max_size=80).filter(lambda t: t.isprintable() and t.strip())
 
 
 @st.composite
