@@ -7,40 +7,61 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from bioresearcher.schemas.base import SENTENCE, Objective, Value
+from bioresearcher.schemas.ask_review import RankedFinding
+from bioresearcher.schemas.base import LONG, SENTENCE, Objective, Value
+from bioresearcher.schemas.conversation import Turn
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
+from bioresearcher.schemas.facts import Fact, Proposal, View
 from bioresearcher.schemas.paper_report import Parameter
-from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, Relation, ReportPartRef, StepInput, StepOutput
+from bioresearcher.schemas.protocol import (
+    Decision,
+    Definition,
+    NotDone,
+    OutlineLine,
+    PaperUse,
+    Protocol,
+    ProtocolPart,
+    ProtocolStep,
+    Relation,
+    ReportPartRef,
+    ShapingFact,
+    StepInput,
+    StepOutput,
+)
 from bioresearcher.schemas.review import CheckFinding
 from bioresearcher.schemas.skill import SkillContract
 
 
-class KnownPart(Value):
-    """A part of a paper report at heading level, with its referability."""
+class KnownStep(Value):
+    """A step of a paper report, as the author of a protocol may cite it."""
 
-    paper_id: str
-    paper_title: str
+    ref: str = Field(description="`<paper>/<part>.<number>`, as a citation names it")
+    action: str
+    parameters: tuple[Parameter, ...] = ()
+    software: tuple[str, ...] = ()
+    quotes: tuple[str, ...] = Field(default=(), description="the paper's own words")
+
+
+class KnownPart(Value):
+    """A part of a paper report with its referability; steps are given where it is worth taking up."""
+
     part_id: str
     title: str
-    purpose: str
+    purpose: str = ""
     level: Literal["low", "medium", "high"]
-    reason: str = Field(default="", description="why it has this level")
-    reuse: str
-    change: str
-    actions: tuple[str, ...] = Field(default=(), description="its steps' actions; shown at outline level only")
+    reuse: str = ""
+    change: str = ""
+    steps: tuple[KnownStep, ...] = ()
 
 
-class KnownStep(Value):
-    """A step of a paper report in full."""
+class KnownPaper(Value):
+    """A paper that was read, as the author of a protocol sees it."""
 
     paper_id: str
-    part_id: str
-    step_id: str
-    action: str
-    details: str
-    parameters: tuple[Parameter, ...]
-    software: tuple[str, ...]
-    quotes: tuple[str, ...]
+    title: str
+    read: str = Field(description="what was read of it: full text, abstract only, a note")
+    warning: str = Field(default="", description="retraction or another notice; empty when there is none")
+    parts: tuple[KnownPart, ...] = ()
 
 
 class SkillBrief(Value):
@@ -49,20 +70,6 @@ class SkillBrief(Value):
     name: str
     description: str
     contract: SkillContract
-
-
-class DesignHeadingsInput(Value):
-    """Input of `designer/design_headings`."""
-
-    droppable: ClassVar[Mapping[str, int]] = {"known": 0, "skills": 0}
-
-    objective: Objective
-    known: tuple[KnownPart, ...]
-    datasets: tuple[Dataset, ...]
-    checks: tuple[DatasetCheck, ...] = Field(default=(), description="suitability of each data set for the objective")
-    skills: tuple[SkillBrief, ...]
-    max_parts: int = Field(default=12, description="parts at most")
-    findings: tuple[CheckFinding, ...] = Field(description="the reviewer's findings on the previous draft")
 
 
 class HeadingDraft(Value):
@@ -79,73 +86,84 @@ class HeadingDraft(Value):
     learns_from: tuple[ReportPartRef, ...] = ()
 
 
-class HeadingsDraft(Value):
-    """The protocol's parts."""
-
-    title: str
-    summary: str = Field(description="two to four sentences; no results")
-    parts: tuple[HeadingDraft, ...]
-
-
-class DesignOutlinesInput(Value):
-    """Input of `designer/design_outlines`."""
+class AuthorTurn(Turn):
+    """What the author of a protocol has at hand in every turn; the conversation's opening shows all of it."""
 
     droppable: ClassVar[Mapping[str, int]] = {"known": 0, "skills": 0}
 
     objective: Objective
-    parts: tuple[ProtocolPart, ...]
-    known: tuple[KnownPart, ...]
     datasets: tuple[Dataset, ...]
-    checks: tuple[DatasetCheck, ...] = ()
-    skills: tuple[SkillBrief, ...]
-    findings: tuple[CheckFinding, ...]
+    checks: tuple[DatasetCheck, ...] = Field(default=(), description="suitability of each data set for the objective")
+    views: tuple[View, ...] = ()
+    facts: tuple[Fact, ...] = Field(default=(), description="those of the audit; those of looks stand in `said`")
+    proposals: tuple[Proposal, ...] = ()
+    notes: tuple[str, ...] = Field(default=(), description="what the audit could not look at")
+    known: tuple[KnownPaper, ...] = ()
+    skills: tuple[SkillBrief, ...] = ()
+    max_parts: int = Field(default=12, description="parts at most")
 
 
-class PartOutline(Value):
-    """The steps of one part, a line each."""
+class ExploreDataInput(AuthorTurn):
+    """Input of `designer/explore_data`."""
 
-    part_id: str
+    round: int
+    rounds: int = Field(description="rounds at most")
+
+
+class PlanProtocolInput(AuthorTurn):
+    """Input of `designer/plan_protocol`."""
+
+    fixed: tuple[ProtocolPart, ...] = Field(default=(), description="headings that a person settled; empty: none")
+    findings: tuple[CheckFinding, ...] = Field(default=(), description="of checks or a person, on the draft before")
+
+
+class PlannedPart(HeadingDraft):
+    """A part with a line for each step that is to be written."""
+
     lines: tuple[OutlineLine, ...]
 
 
-class OutlinesDraft(Value):
-    """Outlines of all parts, in order."""
+class ProtocolPlan(Value):
+    """The plan of a protocol: its first page, its parts, and a line per step."""
 
-    parts: tuple[PartOutline, ...]
+    title: str
+    summary: str = Field(description="two to four sentences; no results")
+    decisions: tuple[Decision, ...] = Field(description="the choices a reader must know first, most important first")
+    facts: tuple[ShapingFact, ...] = Field(description="facts that shape the plan, by id, with what is done about them")
+    not_done: tuple[NotDone, ...]
+    answer_rule: tuple[str, ...] = Field(description="which result gives which answer, fixed before any result")
+    definitions: tuple[Definition, ...]
+    papers: tuple[PaperUse, ...] = Field(description="every paper listed: what it is used for, or why it is not used")
+    parts: tuple[PlannedPart, ...]
 
 
-class WriteStepsInput(Value):
+class CitationDraft(Value):
+    """What a step rests on."""
+
+    kind: Literal["fact", "passage", "general"]
+    ref: str = Field(default="", description="fact id, `<paper>/<step>` or passage id; empty for general knowledge")
+    claim: str = Field(description="what the step takes from it", json_schema_extra=SENTENCE)
+
+
+class WriteStepsInput(AuthorTurn):
     """Input of `designer/write_steps`."""
 
-    droppable: ClassVar[Mapping[str, int]] = {"known": 0, "skills": 0}
-
-    objective: Objective
-    part: ProtocolPart
-    all_parts: tuple[ProtocolPart, ...] = Field(description="headings and outlines of the whole protocol")
-    known: tuple[KnownStep, ...] = Field(description="steps of the paper reports this part can learn from")
-    datasets: tuple[Dataset, ...]
-    checks: tuple[DatasetCheck, ...] = ()
-    skills: tuple[SkillBrief, ...]
-    findings: tuple[CheckFinding, ...]
-
-
-class LearntFrom(Value):
-    """A report step, by ids."""
-
-    paper_id: str
-    part_id: str
-    step_id: str
+    plan: ProtocolPlan
+    lines: tuple[str, ...] = Field(description="ids of the lines to write now, in order")
+    written: tuple[ProtocolStep, ...] = Field(default=(), description="steps written before")
 
 
 class ProtocolStepDraft(Value):
-    """One step of the part; `id` is one of the outline's."""
+    """One step; `id` is one of the plan's."""
 
     id: str
     title: str
-    object: str = Field(default="", description="what the action works on, in a few words")
-    action: str = Field(description="what to do, as imperative sentences with every parameter")
-    rationale: str = Field(description="why it is done this way; no results")
-    parameters: tuple[Parameter, ...] = ()
+    action: str = Field(
+        description="what to do, as imperative sentences with every setting; Markdown lists and tables where they help",
+        json_schema_extra={LONG: True},
+    )
+    rationale: str = Field(default="", description="why it is done this way, in a sentence", json_schema_extra=SENTENCE)
+    parameters: tuple[Parameter, ...] = Field(default=(), description="those of the skill, if it has one")
     inputs: tuple[StepInput, ...] = ()
     outputs: tuple[StepOutput, ...] = ()
     datasets: tuple[str, ...] = ()
@@ -154,16 +172,43 @@ class ProtocolStepDraft(Value):
     kind: Literal["dry", "wet"]
     skill: str | None = None
     requirements: tuple[str, ...] = Field(default=(), description="ids of requirements it helps to meet")
-    learnt_from: tuple[LearntFrom, ...] = ()
-    novelty: str = Field(
-        default="", description="when it takes over nothing: why it is needed all the same", json_schema_extra=SENTENCE
-    )
+    citations: tuple[CitationDraft, ...] = ()
 
 
 class StepsDraft(Value):
-    """The steps of one part."""
+    """The steps that were asked for."""
 
     steps: tuple[ProtocolStepDraft, ...]
+
+
+class ReviseProtocolInput(AuthorTurn):
+    """Input of `designer/revise_protocol`."""
+
+    protocol: Protocol = Field(description="the draft that is revised, in full")
+    findings: tuple[RankedFinding, ...]
+
+
+class FindingAnswer(Value):
+    """The author's answer to a finding."""
+
+    finding: str
+    done: bool = Field(description="whether the protocol was changed for it")
+    answer: str = Field(description="what was changed, or why nothing was", json_schema_extra=SENTENCE)
+
+
+class RevisedProtocol(Value):
+    """Changes of a protocol; what is not named stays as it is."""
+
+    answers: tuple[FindingAnswer, ...] = Field(description="one per finding")
+    steps: tuple[ProtocolStepDraft, ...] = Field(
+        default=(), description="changed steps in full under their ids, new ones under new ids of their part"
+    )
+    dropped: tuple[str, ...] = Field(default=(), description="ids of steps to take out")
+    decisions: tuple[Decision, ...] | None = Field(default=None, description="all of them, when one changes")
+    facts: tuple[ShapingFact, ...] | None = None
+    not_done: tuple[NotDone, ...] | None = None
+    answer_rule: tuple[str, ...] | None = None
+    definitions: tuple[Definition, ...] | None = None
 
 
 class ChoosePartsInput(Value):

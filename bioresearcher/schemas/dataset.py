@@ -10,7 +10,7 @@ from bioresearcher.schemas.base import Origin, Value
 from bioresearcher.schemas.missing import CODES, NO_GROUP, WORDS, key
 
 FileKind = Literal["expression", "samples", "gene_sets", "table"]
-ColumnRole = Literal["id", "group", "time", "event", "covariate", "other"]
+ColumnRole = Literal["id", "group", "time", "event", "covariate", "batch", "other"]
 
 
 class Column(Value):
@@ -115,6 +115,8 @@ class Dataset(Value):
     notes: tuple[str, ...] = Field(default=(), description="caveats the source or the reader states")
     problems: tuple[str, ...] = Field(default=(), description="problems of the files; tasks may still use them")
     described_by: Literal["dataset.toml", "inferred", "source"] = "inferred"
+    prepared_from: str | None = Field(default=None, description="id of the data set it was prepared from by proposals")
+    proposals: tuple[str, ...] = Field(default=(), description="ids of the proposals that were carried out on it")
 
     def file(self, kind: FileKind) -> DataFile | None:
         """Return the first file of a kind, or None."""

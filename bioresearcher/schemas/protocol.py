@@ -19,13 +19,78 @@ class ReportPartRef(Value):
 
 
 class Link(Value):
-    """Link of a protocol step to the report step it was learnt from, and to the passage that supports it."""
+    """A passage that supports a step: the writer named it for a claim, and the claim passed the checks."""
 
     paper_id: str
-    part_id: str
-    step_id: str
+    part_id: str = Field(default="", description="the paper report's part; empty for a passage outside the report")
+    step_id: str = ""
     evidence: Evidence
-    similarity: float = Field(ge=0, le=1, description="cosine similarity of the two steps' texts")
+    claim: str = Field(default="", description="what the step takes from it, in the writer's words")
+    similarity: float | None = Field(default=None, ge=0, le=1, description="only in runs of earlier versions")
+
+
+class Citation(Value):
+    """What a step rests on, as its writer claims it, and what the check of the claim found.
+
+    `ref` is a fact (`F7`), a step of a paper report (`PMC1/2.3`), a passage that was read (`Q4`), or empty for general
+    knowledge, which is printed as "general knowledge, to verify".
+    """
+
+    kind: Literal["fact", "passage", "general"]
+    ref: str = ""
+    claim: str = Field(description="what is taken from it, in one sentence")
+    state: Literal["not checked", "supported", "cut"] = "not checked"
+    reason: str = Field(default="", description="why it was cut, or who judged it")
+
+
+class Decision(Value):
+    """A choice of the plan that a reader must know first."""
+
+    question: str
+    choice: str
+    why: str
+    cites: tuple[str, ...] = Field(default=(), description="facts and passages by their ids")
+
+
+class ShapingFact(Value):
+    """A fact that shapes the plan, and what the plan does about it."""
+
+    fact: str = Field(description="id of the fact")
+    consequence: str
+
+
+class NotDone(Value):
+    """Something a reader might expect that the plan does not do."""
+
+    what: str
+    why: str
+
+
+class Definition(Value):
+    """A set, threshold, score, procedure or column that several steps use, defined once."""
+
+    name: str
+    text: str
+
+
+class PaperUse(Value):
+    """What a paper that was given or found is used for; `use` is empty when it is not, and `reason` says why."""
+
+    paper_id: str
+    use: str = ""
+    reason: str = ""
+
+
+class AnsweredFinding(Value):
+    """A finding of the review and the author's answer to it."""
+
+    finding: str = Field(description="id, e.g. `A1`")
+    said: str = Field(description="the finding in a sentence")
+    location: str = ""
+    consequence: Literal["invalidates the result", "changes the result", "weakens it", "wording"] = "weakens it"
+    look: str = Field(default="", description="id of the reviewer's look that showed it")
+    done: bool
+    answer: str = Field(description="what was changed, or why nothing was")
 
 
 class Relation(Value):
@@ -72,7 +137,8 @@ class ProtocolStep(Value):
     kind: Literal["dry", "wet"]
     skill: str | None = Field(default=None, description="the skill that carries it out, if any")
     requirements: tuple[str, ...] = Field(default=(), description="ids of the requirements it helps to meet")
-    links: tuple[Link, ...] = Field(default=(), description="empty means the step is unsupported")
+    links: tuple[Link, ...] = Field(default=(), description="passages that support it; empty means none does")
+    citations: tuple[Citation, ...] = Field(default=(), description="what it rests on, with those that were cut")
     novelty: str = Field(default="", description="reason for a step that no paper has")
     origin: Origin
 
@@ -124,6 +190,13 @@ class Protocol(Value):
     summary: str = ""
     parts: tuple[ProtocolPart, ...]
     coverage: tuple[Coverage, ...] = ()
+    decisions: tuple[Decision, ...] = Field(default=(), description="at a glance, the most important first")
+    facts: tuple[ShapingFact, ...] = Field(default=(), description="facts about the data that shape the plan")
+    not_done: tuple[NotDone, ...] = ()
+    answer_rule: tuple[str, ...] = Field(default=(), description="which result gives which answer, fixed beforehand")
+    definitions: tuple[Definition, ...] = Field(default=(), description="what several steps use, defined once")
+    papers: tuple[PaperUse, ...] = Field(default=(), description="every paper that was read, used or not")
+    answered: tuple[AnsweredFinding, ...] = Field(default=(), description="findings of the review, answered")
     limitations: tuple[str, ...] = ()
     origin: Origin
     revision: int = Field(default=0, description="how often it was revised after a comment; ids may then have gaps")

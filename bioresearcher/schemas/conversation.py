@@ -1,0 +1,64 @@
+"""Conversations with a model: what was said, and the actions that an agent may take in a round."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bioresearcher.schemas.base import LONG, SENTENCE, Value
+
+
+class Said(Value):
+    """A message of a conversation, exactly as it was sent or as the answer was recorded."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+class Turn(Value):
+    """Input of a prompt that is one turn of a conversation.
+
+    The first turn is preceded by the conversation's opening, which is rendered from the other fields of the class;
+    later turns by `said`. `results` begins the turn's own message.
+    """
+
+    said: tuple[Said, ...] = Field(default=(), description="all messages after the system message, in order")
+    results: str = Field(default="", description="what the actions of the last answer showed")
+
+
+class LookAction(Value):
+    """Run a small read-only script on a view and see what it prints."""
+
+    kind: Literal["look"]
+    why: str = Field(description="what it is to show, and which decision depends on it", json_schema_extra=SENTENCE)
+    view: str = Field(description="id of the view, as listed")
+    code: str = Field(description="Python; prints what is to be seen", json_schema_extra={LONG: True})
+
+
+class ReadAction(Value):
+    """Ask the papers of this run; passages come back with ids."""
+
+    kind: Literal["read"]
+    why: str = Field(description="what it is needed for", json_schema_extra=SENTENCE)
+    query: str
+    paper: str = Field(default="", description="id of one paper; empty for all")
+
+
+class FactAction(Value):
+    """State a fact that a look showed; each number in it must stand in what that look printed."""
+
+    kind: Literal["fact"]
+    look: str = Field(description="id of the look, e.g. `L3`")
+    statement: str = Field(description="one or two sentences with the numbers as printed", json_schema_extra=SENTENCE)
+    consequence: str = Field(description="what a design must decide because of it", json_schema_extra=SENTENCE)
+
+
+Action = Annotated[LookAction | ReadAction | FactAction, Field(discriminator="kind")]
+
+
+class ActionTurn(Value):
+    """The answer of a round: up to four actions, carried out in order, or the end of looking."""
+
+    do: tuple[Action, ...] = Field(default=(), max_length=4, description="actions of this round, in order")
+    finish: bool = Field(description="true when nothing more needs to be looked at")
