@@ -30,6 +30,10 @@ from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.stages.program import Workbench
 
 
+FACTS, VIEWS, LOOKS = "facts.json", "views", "looks.json"
+"""Files of a run: the facts about its data, the folder of views without outcomes, the looks at them."""
+
+
 @dataclass(frozen=True)
 class OwnInputs:
     """The researcher's papers and data sets, read when the run was opened.
