@@ -34,7 +34,7 @@ _SEED = 20_240_617
 _MAX_LEVELS = 12
 _BINS = 5
 _PRIOR = 2.0  # rows of the overall mean that are added to each level
-_RARE = 0.1  # share of rows that a level needs to be a target of its own, where there are more than two
+_RARE = 0.05  # share of rows that a level needs to be a target of its own, where there are more than two
 _DATES = ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y", "%d/%m/%Y", "%Y/%m/%d", "%m/%d/%y", "%d-%b-%Y", "%Y-%m-%d %H:%M:%S")
 _COMPARISON = re.compile(
     r"\bdiffer|\bcompar|\bversus\b|\bvs\b|\bbetween\b|\bassociat|\bcorrelat|\bup-?regulat|\bdown-?regulat|\bpredict"
@@ -46,6 +46,8 @@ _ADJUSTED = re.compile(
     r"\s+(?:for|by|of|on)\b[^.;?!]*",
     re.IGNORECASE,
 )
+_RESPONSE = re.compile(r"respon|remission|recist|(?<![a-z])pcr(?![a-z])")
+_IN_TIME = re.compile(r"surviv|prognos|relapse|recurren|death|mortality|progression", re.IGNORECASE)
 _SEX = re.compile(r"^(sex|gender)$|_(sex|gender)$")
 _SEX_WORDS = re.compile(r"\b(men|women|males?|females?|sex|sexes|gender|boys|girls)\b", re.IGNORECASE)
 _DEATH_DATE = re.compile(r"death|died|dead|deceased|relapse|recurren|progress")
@@ -64,7 +66,7 @@ class Withheld:
         of: Of a column that gives another away, that other column; else the column itself.
         why: The reason in words, without a number that was computed from an outcome.
         auc: Area under the ROC curve of a column that gives another away; 1 for the others. For records, never shown.
-        asked: True for an outcome whose groups the objective compares.
+        asked: True for a response whose groups the objective compares in another outcome, e.g. survival.
     """
 
     column: str
@@ -88,8 +90,8 @@ def find_withheld(
     Outcomes are the columns with the roles time and event and those that their name or levels call one. Groups are the
     columns that a sentence of the objective compares, by name, alias or levels, adjustments left aside; where it names
     none and there is no outcome either, all columns with the role of a group. A number counts as a measured value that
-    is asked about only where there is neither. Without a matrix (`measured` is False), groups are kept apart only if there
-    is no outcome: then they are the outcome, and the sheet's other columns are what is compared.
+    is asked about only where there is neither. Without a matrix (`measured` is False), groups are kept apart only if
+    there is no outcome: then they are the outcome, and the sheet's other columns are what is compared.
 
     Args:
         cells: Column name -> its cells as written, all of one length.
@@ -121,8 +123,10 @@ def find_withheld(
         compared = {n: why for n in columns if n in known and known[n].role == "group" and not is_technical(n)}
     if not measured:
         outcomes, compared = outcomes or compared, {}
-    named = {n for n, v in columns.items() if n in outcomes and _compared(n, v, known.get(n), sentences)}
-    found = [Withheld(n, kind, n, f"{n}: {why}", asked=n in named) for n, why in outcomes.items()]
+    found = [
+        Withheld(n, kind, n, f"{n}: {why}", asked=_is_compared_response(n, columns[n], known.get(n), sentences))
+        for n, why in outcomes.items()
+    ]
     found += [Withheld(n, "compared group", n, f"{n}: {why}") for n, why in compared.items() if n not in outcomes]
     taken = {w.column for w in found}
     targets = [(w.column, label, y) for w in found for label, y in _targets(w.column, columns[w.column])]
@@ -197,6 +201,13 @@ def _compared(name: str, values: Sequence[str], column: Column | None, sentences
         if len(levels) == 2 and words and any(f" {w} " in text for w in words if len(w) > 3 and w not in _PLAIN):
             return "the objective compares one of its levels with the rest"
     return ""
+
+
+def _is_compared_response(name: str, values: Sequence[str], column: Column | None, sentences: Sequence[str]) -> bool:
+    """Return True for a response that a sentence relates to survival or another outcome in time."""
+    if not _RESPONSE.search(" ".join((normal(name), *_levels(values))).lower()):
+        return False
+    return bool(_compared(name, values, column, [s for s in sentences if _IN_TIME.search(s)]))
 
 
 _PLAIN = frozenset("true false other none unknown male female high low human mouse adult primary".split())
