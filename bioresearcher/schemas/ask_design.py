@@ -7,7 +7,6 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from bioresearcher.schemas.ask_review import RankedFinding
 from bioresearcher.schemas.base import LONG, SENTENCE, Objective, Value
 from bioresearcher.schemas.conversation import Turn
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
@@ -28,7 +27,7 @@ from bioresearcher.schemas.protocol import (
     StepInput,
     StepOutput,
 )
-from bioresearcher.schemas.review import CheckFinding
+from bioresearcher.schemas.review import CheckFinding, RankedFinding
 from bioresearcher.schemas.skill import SkillContract
 
 

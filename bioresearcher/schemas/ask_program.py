@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -73,15 +73,6 @@ class CodeDraft(Value):
 
     code: str = Field(json_schema_extra={LONG: True})
     note: str = ""
-
-
-class ReviewDraftInput(Value):
-    """Input of `reviewer/review_draft`."""
-
-    objective: Objective
-    level: Literal["headings", "outlines", "steps"]
-    draft: str = Field(description="the draft as Markdown")
-    findings: tuple[CheckFinding, ...] = Field(description="findings of the deterministic checks")
 
 
 class ScoreProtocolInput(Value):

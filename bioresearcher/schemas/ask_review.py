@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from bioresearcher.schemas.base import SENTENCE, Objective, Value
 from bioresearcher.schemas.conversation import Turn
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.facts import Fact, View
-from bioresearcher.schemas.review import CheckFinding
-
-Consequence = Literal["invalidates the result", "changes the result", "weakens it", "wording"]
-
-
-class RankedFinding(Value):
-    """A finding of the review; the gravest first."""
-
-    id: str = Field(description="`A1`, `A2`, …")
-    consequence: Consequence
-    location: str = Field(description="e.g. `step 2.1`, `decision rule`, `protocol`")
-    statement: str = Field(default="", description="the protocol's words it is about, copied")
-    problem: str = Field(description="what is wrong, and what would follow from it")
-    shown_by: str = Field(default="", description="look or fact id that shows it; empty for reasoning alone")
-    do: str = Field(description="what the author can do about it")
+from bioresearcher.schemas.review import CheckFinding, DisputedCheck, RankedFinding
 
 
 class ReviewerTurn(Turn):
     """What the reviewer has at hand in every turn: the protocol and the facts, never how it was written."""
 
     objective: Objective
-    protocol_text: str
+    protocol_text: str = Field(description="the whole protocol as Markdown")
     datasets: tuple[Dataset, ...]
     facts: tuple[Fact, ...] = ()
     views: tuple[View, ...] = ()
@@ -55,7 +39,7 @@ class RankedReview(Value):
     """The review of a protocol."""
 
     findings: tuple[RankedFinding, ...] = Field(description="the gravest first")
-    disputed: tuple[str, ...] = Field(default=(), description="ids of checks whose finding is wrong here, with why")
+    disputed: tuple[DisputedCheck, ...] = Field(default=(), description="findings of checks that are wrong here")
 
 
 class RecheckFindingsInput(Value):
@@ -64,7 +48,7 @@ class RecheckFindingsInput(Value):
     objective: Objective
     findings: tuple[RankedFinding, ...]
     answers: tuple[str, ...] = Field(description="the author's answer to each finding, in the same order")
-    changed: str = Field(description="changed steps and first page, in full")
+    changed: str = Field(description="the lines that were taken out and put in, with the headings they stand under")
 
 
 class FindingLeft(Value):
@@ -79,7 +63,7 @@ class FindingsLeft(Value):
     """One answer per finding, and problems that the revision made anew."""
 
     findings: tuple[FindingLeft, ...]
-    new: tuple[RankedFinding, ...] = ()
+    new: tuple[RankedFinding, ...] = Field(default=(), description="problems that the revision made, at most four")
 
 
 class Claim(Value):

@@ -10,6 +10,9 @@ from bioresearcher.schemas.base import Origin, Value
 from bioresearcher.schemas.paper import Evidence
 from bioresearcher.schemas.paper_report import Parameter
 
+Consequence = Literal["invalidates the result", "changes the result", "weakens it", "wording"]
+"""Consequence of a finding of the review, the gravest first."""
+
 
 class ReportPartRef(Value):
     """A part of a paper's report, by ids."""
@@ -87,10 +90,11 @@ class AnsweredFinding(Value):
     finding: str = Field(description="id, e.g. `A1`")
     said: str = Field(description="the finding in a sentence")
     location: str = ""
-    consequence: Literal["invalidates the result", "changes the result", "weakens it", "wording"] = "weakens it"
-    look: str = Field(default="", description="id of the reviewer's look that showed it")
+    consequence: Consequence = "weakens it"
+    look: str = Field(default="", description="id of the look or fact that showed it")
     done: bool
     answer: str = Field(description="what was changed, or why nothing was")
+    left: bool = Field(default=False, description="whether the problem was still found after the answer")
 
 
 class Relation(Value):

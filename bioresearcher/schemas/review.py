@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from bioresearcher.schemas.base import Origin, Value
+from bioresearcher.schemas.base import SENTENCE, Origin, Value
+from bioresearcher.schemas.protocol import AnsweredFinding, Consequence
 
 Severity = Literal["error", "warning", "note"]
 MetricName = Literal["completeness", "level_of_detail", "correctness", "logical_soundness", "structural_soundness"]
@@ -55,32 +56,42 @@ class Review(Value):
         return sum(m.score for m in self.metrics.values()) / len(self.metrics)
 
 
-class DraftJudgement(Value):
-    """The reviewer's answer on one draft in the loop; the score 0–5 is computed from the answers."""
+class RankedFinding(Value):
+    """A finding of the reviewer on a protocol, or an error of a check as its author is shown it."""
 
-    answers_objective: bool = Field(description="Does the draft serve the objective?")
-    complete: bool = Field(description="Is everything there that this level needs?")
-    specific: bool = Field(description="Is it specific enough to act on, without vague words?")
-    consistent: bool = Field(description="Is it free of contradictions, and is the order possible?")
-    grounded: bool = Field(description="Does it use only data sets, papers and steps that were given?")
-    quote: str = Field(description="the words of the draft that most need work, copied; empty if none")
-    reason: str = Field(description="one or two sentences on what to change")
+    id: str = Field(description="`A1`, `A2`, …; an error of a check is `C1`, `C2`, …")
+    location: str = Field(description="e.g. `step 2.1`, `decision rule`, `protocol`")
+    statement: str = Field(default="", description="the protocol's words it is about, copied")
+    problem: str = Field(description="what is wrong, and what would follow from it")
+    consequence: Consequence
+    shown_by: str = Field(default="", description="look or fact id that shows it; empty for reasoning alone")
+    do: str = Field(description="what the author can do about it")
 
-    @property
-    def score(self) -> int:
-        """Number of yes answers."""
-        return sum((self.answers_objective, self.complete, self.specific, self.consistent, self.grounded))
+
+class DisputedCheck(Value):
+    """A finding of a check that the reviewer holds to be wrong here."""
+
+    check: str = Field(description="its id as listed, e.g. `C3`")
+    why: str = Field(description="why it does not hold for this protocol", json_schema_extra=SENTENCE)
 
 
 class DraftReview(Value):
-    """One round of `reviewed()`."""
+    """A version of a protocol in its review: findings on it, and the author's answers, which made the next version."""
 
-    draft: str = Field(description="what was reviewed, e.g. `headings`, `part 2`")
-    round: int
-    score: float
-    passed: bool
-    findings: tuple[CheckFinding, ...]
-    reason: str
+    draft: str = Field(description="what was reviewed, e.g. `protocol`")
+    round: int = Field(description="1 for the first version")
+    score: float | None = Field(default=None, description="yes answers of five; only in runs of earlier versions")
+    weight: int | None = Field(
+        default=None, description="findings against this version, weighted by consequence; None in earlier versions"
+    )
+    judged: bool = Field(default=True, description="whether a model judged this version; else only checks did")
+    passed: bool = Field(description="no error of a check and no finding of the two gravest kinds is left")
+    findings: tuple[CheckFinding, ...] = Field(description="of checks")
+    ranked: tuple[RankedFinding, ...] = Field(default=(), description="the reviewer's, the gravest first")
+    disputed: tuple[str, ...] = Field(default=(), description="findings of checks that the reviewer disputes, with why")
+    answers: tuple[AnsweredFinding, ...] = Field(default=(), description="the author's, one per finding handed over")
+    reason: str = Field(description="the result in a sentence")
+    notes: tuple[str, ...] = Field(default=(), description="what of an answer could not be used, and why")
     kept: bool = False
     stopped: str = Field(default="", description="on the last round: the reason to stop")
 
