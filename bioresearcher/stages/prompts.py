@@ -20,9 +20,11 @@ JUDGE_REFERABILITY = Prompt(
     "literature/judge_referability", literature.JudgeReferabilityInput, literature.ReferabilityDraft
 )
 ANSWER_QUESTION = Prompt("literature/answer_question", literature.AnswerQuestionInput, literature.AnswerDraft)
-DESIGN_HEADINGS = Prompt("designer/design_headings", design.DesignHeadingsInput, design.HeadingsDraft)
-DESIGN_OUTLINES = Prompt("designer/design_outlines", design.DesignOutlinesInput, design.OutlinesDraft)
-WRITE_STEPS = Prompt("designer/write_steps", design.WriteStepsInput, design.StepsDraft)
+_AUTHOR, _REVIEWER = "designer/opening", "reviewer/opening"
+EXPLORE_DATA = Prompt("designer/explore_data", design.ExploreDataInput, ActionTurn, _AUTHOR)
+PLAN_PROTOCOL = Prompt("designer/plan_protocol", design.PlanProtocolInput, design.ProtocolPlan, _AUTHOR)
+WRITE_STEPS = Prompt("designer/write_steps", design.WriteStepsInput, design.StepsDraft, _AUTHOR)
+REVISE_PROTOCOL = Prompt("designer/revise_protocol", design.ReviseProtocolInput, design.RevisedProtocol, _AUTHOR)
 CHOOSE_PARTS = Prompt("designer/choose_parts", design.ChoosePartsInput, design.PartsChosen)
 REVISE_PART = Prompt("designer/revise_part", design.RevisePartInput, design.RevisedPart)
 EXTRACT_TASKS = Prompt("programmer/extract_tasks", program.ExtractTasksInput, program.TasksDraft)
