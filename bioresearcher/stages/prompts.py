@@ -9,8 +9,8 @@ from bioresearcher.schemas import ask_design as design
 from bioresearcher.schemas import ask_literature as literature
 from bioresearcher.schemas import ask_program as program
 from bioresearcher.schemas import ask_review as review
-from bioresearcher.schemas.paper import PaperAnswers, QueryPlan
 from bioresearcher.schemas.conversation import ActionTurn
+from bioresearcher.schemas.paper import PaperAnswers, QueryPlan
 
 PLAN_QUERIES = Prompt("search/plan_queries", literature.PlanQueriesInput, QueryPlan)
 SCREEN_PAPER = Prompt("search/screen_paper", literature.ScreenPaperInput, PaperAnswers)
@@ -21,20 +21,18 @@ JUDGE_REFERABILITY = Prompt(
     "literature/judge_referability", literature.JudgeReferabilityInput, literature.ReferabilityDraft
 )
 ANSWER_QUESTION = Prompt("literature/answer_question", literature.AnswerQuestionInput, literature.AnswerDraft)
-DESIGN_HEADINGS = Prompt("designer/design_headings", design.DesignHeadingsInput, design.HeadingsDraft)
-DESIGN_OUTLINES = Prompt("designer/design_outlines", design.DesignOutlinesInput, design.OutlinesDraft)
-WRITE_STEPS = Prompt("designer/write_steps", design.WriteStepsInput, design.StepsDraft)
+_AUTHOR, _REVIEWER = "designer/opening", "reviewer/opening"
+EXPLORE_DATA = Prompt("designer/explore_data", design.ExploreDataInput, ActionTurn, _AUTHOR)
+PLAN_PROTOCOL = Prompt("designer/plan_protocol", design.PlanProtocolInput, design.ProtocolPlan, _AUTHOR)
+WRITE_STEPS = Prompt("designer/write_steps", design.WriteStepsInput, design.StepsDraft, _AUTHOR)
+REVISE_PROTOCOL = Prompt("designer/revise_protocol", design.ReviseProtocolInput, design.RevisedProtocol, _AUTHOR)
 CHOOSE_PARTS = Prompt("designer/choose_parts", design.ChoosePartsInput, design.PartsChosen)
 REVISE_PART = Prompt("designer/revise_part", design.RevisePartInput, design.RevisedPart)
 EXTRACT_TASKS = Prompt("programmer/extract_tasks", program.ExtractTasksInput, program.TasksDraft)
 WRITE_CODE = Prompt("programmer/write_code", program.WriteCodeInput, program.CodeDraft)
 REPAIR_CODE = Prompt("programmer/repair_code", program.RepairCodeInput, program.CodeDraft)
-EXAMINE_STATEMENTS = Prompt(
-    "reviewer/examine_statements", review.ExamineStatementsInput, ActionTurn, opening="reviewer/opening"
-)
-REVIEW_PROTOCOL = Prompt(
-    "reviewer/review_protocol", review.ReviewProtocolInput, review.RankedReview, opening="reviewer/opening"
-)
+EXAMINE_STATEMENTS = Prompt("reviewer/examine_statements", review.ExamineStatementsInput, ActionTurn, _REVIEWER)
+REVIEW_PROTOCOL = Prompt("reviewer/review_protocol", review.ReviewProtocolInput, review.RankedReview, _REVIEWER)
 RECHECK_FINDINGS = Prompt("reviewer/recheck_findings", review.RecheckFindingsInput, review.FindingsLeft)
 JUDGE_CLAIMS = Prompt("reviewer/judge_claims", review.JudgeClaimsInput, review.ClaimJudgements)
 SCORE_PROTOCOL = Prompt("reviewer/score_protocol", program.ScoreProtocolInput, program.ProtocolScores)
