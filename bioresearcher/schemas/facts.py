@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from bioresearcher.schemas.base import Value
+from bioresearcher.schemas.paper import Evidence
 
 FactKind = Literal[
     "identifiers",
@@ -91,6 +92,14 @@ class View(Value):
     files: tuple[ViewFile, ...]
     withheld: tuple[str, ...] = Field(default=(), description="what is not in it, each with the reason, in words")
     digest: str = Field(description="sha256 over its files")
+
+
+class PassageRead(Value):
+    """A passage of a paper that an author asked for and read; a citation names it by its id."""
+
+    id: str = Field(description="`Q1`, `Q2`, … over all papers of a run")
+    query: str
+    evidence: Evidence
 
 
 class LookRecord(Value):

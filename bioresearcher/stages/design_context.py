@@ -1,36 +1,54 @@
-"""The designer's material, and the assembly of its parts to one protocol with coverage and limitations."""
+"""The author's material, and the assembly of what was written to one protocol with coverage and limitations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from bioresearcher.offline.skill_binding import asked_for, unserved_skills
-from bioresearcher.schemas.ask_design import KnownPart, KnownStep, LearntFrom, SkillBrief
+from bioresearcher.schemas.ask_design import KnownPaper, KnownPart, KnownStep, ProtocolPlan, SkillBrief
 from bioresearcher.schemas.base import Objective, Requirement, origin_of
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
+from bioresearcher.schemas.facts import Audit, Fact, LookRecord, PassageRead, View
+from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis, ReportStep
-from bioresearcher.schemas.protocol import Coverage, Protocol, ProtocolPart, ReportPartRef
+from bioresearcher.schemas.protocol import (
+    AnsweredFinding,
+    Coverage,
+    PaperUse,
+    Protocol,
+    ProtocolPart,
+    ProtocolStep,
+    ReportPartRef,
+)
 from bioresearcher.schemas.skill import Skill
-from bioresearcher.stages.draft_cleanup import MAX_PARTS, with_sources
+from bioresearcher.stages.draft_cleanup import MAX_PARTS, Known, with_sources
+from bioresearcher.text.normalise import known_id
 from bioresearcher.text.visible import clip
 from bioresearcher.text.words import content_words, overlap
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-KNOWN_STEPS = 40
 NEAR = 0.5
 """Share of a requirement's words from which a report part is named as the nearest."""
-Similarities = Callable[[Sequence[str], Sequence[str]], "NDArray[np.float32]"]
-"""Cosine similarity of every text of the first list with every text of the second."""
+NOT_NAMED = "not named by the author"
+_ORDER = {"high": 0, "medium": 1, "low": 2}
+_READ = {"jats": "full text", "pdf": "full text", "note": "a note", "record": "title and abstract only"}
+_WARNINGS = {
+    "retracted": "retracted; it supports nothing",
+    "concern": "an expression of concern was published",
+    "corrected": "a correction was published",
+}
 
 
 @dataclass(frozen=True)
 class DesignContext:
-    """The designer's material: the paper reports with their analyses, the data sets, the skills."""
+    """The author's material: paper reports with their analyses, data sets, facts, views, looks, skills.
+
+    Attributes:
+        papers: The papers that were read, by id.
+        audit: Facts about the data, and proposals, found by rule.
+        looked: Facts that looks of the author showed.
+        passages: Passages of papers that the author read.
+    """
 
     objective: Objective
     reports: Mapping[str, PaperReport]
@@ -39,6 +57,12 @@ class DesignContext:
     skills: Mapping[str, Skill]
     max_parts: int = MAX_PARTS
     checks: tuple[DatasetCheck, ...] = ()
+    papers: Mapping[str, Paper] = field(default_factory=dict)
+    audit: Audit = field(default_factory=Audit)
+    views: tuple[View, ...] = ()
+    looks: tuple[LookRecord, ...] = ()
+    looked: tuple[Fact, ...] = ()
+    passages: tuple[PassageRead, ...] = ()
 
     def without(self, ids: Collection[str]) -> DesignContext:
         """Return the material without some data sets and papers."""
@@ -50,6 +74,34 @@ class DesignContext:
             analyses={i: a for i, a in self.analyses.items() if i not in ids},
             datasets=tuple(d for d in self.datasets if d.id not in ids),
             checks=tuple(c for c in self.checks if c.dataset_id not in ids),
+            papers={i: p for i, p in self.papers.items() if i not in ids},
+            views=tuple(v for v in self.views if v.dataset not in ids),
+            looked=tuple(f for f in self.looked if f.dataset not in ids),
+            passages=tuple(p for p in self.passages if p.evidence.document not in ids),
+            audit=self.audit.model_copy(
+                update={
+                    "facts": tuple(f for f in self.audit.facts if f.dataset not in ids),
+                    "proposals": tuple(p for p in self.audit.proposals if p.dataset not in ids),
+                }
+            ),
+        )
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """All facts, those of the audit first."""
+        return (*self.audit.facts, *self.looked)
+
+    @property
+    def known(self) -> Known:
+        """Ids that a plan may refer to."""
+        reports = self.reports.items()
+        steps = {f"{i}/{s.id}" for i, r in reports for p in r.parts for s in p.steps if s.supported}
+        return Known(
+            facts=[f.id for f in self.facts],
+            papers=[*self.reports],
+            report_parts={(i, p.id) for i, r in reports for p in r.parts},
+            sources=steps | {p.id for p in self.passages},
+            datasets=[d.id for d in self.datasets],
         )
 
     @property
@@ -59,93 +111,130 @@ class DesignContext:
             SkillBrief(name=s.name, description=s.description, contract=s.contract) for s in self.skills.values()
         )
 
-    def known_parts(self, *, with_actions: bool) -> tuple[KnownPart, ...]:
-        """Return all report parts with their referability; the most reusable first."""
-        order = {"high": 0, "medium": 1, "low": 2}
-        known = []
-        for paper_id, report in sorted(self.reports.items()):
-            judged = {p.part_id: p for p in self.analyses[paper_id].parts} if paper_id in self.analyses else {}
-            for part in report.parts:
-                judgement = judged.get(part.id)
-                known.append(
-                    KnownPart(
-                        paper_id=paper_id,
-                        paper_title=report.title,
-                        part_id=part.id,
-                        title=part.title,
-                        purpose=part.purpose,
-                        level=judgement.level if judgement else "low",
-                        reason=judgement.reason if judgement else "",
-                        reuse=judgement.reuse if judgement else "",
-                        change=judgement.change if judgement else "",
-                        actions=tuple(s.action for s in part.steps) if with_actions else (),
-                    )
-                )
-        return tuple(sorted(known, key=lambda k: order[k.level]))
+    def known_papers(self) -> tuple[KnownPaper, ...]:
+        """Return the papers that were read with all their report parts; those with the most reusable parts first.
 
-    def report_step(self, ref: LearntFrom) -> ReportStep | None:
-        """Return the report step a reference names, or None."""
-        report = self.reports.get(ref.paper_id)
-        parts = {p.id: p for p in report.parts} if report else {}
-        steps = parts[ref.part_id].steps if ref.part_id in parts else ()
-        return next((s for s in steps if s.id == ref.step_id), None)
+        Steps are given for parts of high and medium referability, and only those that a quote supports.
+        """
+        found = [self._known_paper(paper_id, report) for paper_id, report in sorted(self.reports.items())]
+        return tuple(sorted(found, key=lambda k: min((_ORDER[p.level] for p in k.parts), default=3)))
+
+    def _known_paper(self, paper_id: str, report: PaperReport) -> KnownPaper:
+        judged = {p.part_id: p for p in self.analyses[paper_id].parts} if paper_id in self.analyses else {}
+        parts = []
+        for part in report.parts:
+            judgement = judged.get(part.id)
+            level = judgement.level if judgement else "low"
+            parts.append(
+                KnownPart(
+                    part_id=part.id,
+                    title=part.title,
+                    purpose=part.purpose,
+                    level=level,
+                    reuse=judgement.reuse if judgement else "",
+                    change=judgement.change if judgement else "",
+                    steps=() if level == "low" else tuple(_known_step(paper_id, s) for s in part.steps if s.supported),
+                )
+            )
+        paper = self.papers.get(paper_id)
+        return KnownPaper(
+            paper_id=paper_id,
+            title=report.title,
+            read=_READ[paper.kind] if paper else "its report",
+            warning=_WARNINGS.get(paper.status, "") if paper else "",
+            parts=tuple(sorted(parts, key=lambda p: _ORDER[p.level])),
+        )
+
+    def report_step(self, ref: str) -> tuple[str, str, ReportStep] | None:
+        """Return paper, part and step of a reference `<paper>/<step>`, or None when it does not exist."""
+        named, _, number = ref.rpartition("/")
+        paper_id = known_id(named, self.reports)
+        if paper_id is None:
+            return None
+        steps = {s.id: (p.id, s) for p in self.reports[paper_id].parts for s in p.steps}
+        step_id = known_id(number, steps)
+        return (paper_id, *steps[step_id]) if step_id else None
 
     def known_steps(self, refs: Sequence[ReportPartRef]) -> tuple[KnownStep, ...]:
-        """Return the supported steps of some report parts, in full, at most 40."""
+        """Return the supported steps of some report parts, in full."""
         known = []
         for ref in refs:
             report = self.reports.get(ref.paper_id)
             part = next((p for p in report.parts if p.id == ref.part_id), None) if report else None
-            for step in part.steps if part else ():
-                if step.supported:
-                    known.append(
-                        KnownStep(
-                            paper_id=ref.paper_id,
-                            part_id=ref.part_id,
-                            step_id=step.id,
-                            action=step.action,
-                            details=step.details,
-                            parameters=step.parameters,
-                            software=step.software,
-                            quotes=tuple(e.text for e in step.evidence),
-                        )
-                    )
-        return tuple(known[:KNOWN_STEPS])
+            known += [_known_step(ref.paper_id, s) for s in (part.steps if part else ()) if s.supported]
+        return tuple(known)
+
+
+def _known_step(paper_id: str, step: ReportStep) -> KnownStep:
+    return KnownStep(
+        ref=f"{paper_id}/{step.id}",
+        action=step.action,
+        parameters=step.parameters,
+        software=step.software,
+        quotes=tuple(e.text for e in step.evidence),
+    )
 
 
 def assemble_protocol(
     bench: DesignContext,
-    title: str,
-    summary: str,
+    page: ProtocolPlan | Protocol,
     parts: tuple[ProtocolPart, ...],
     *,
-    passed: bool,
+    answered: tuple[AnsweredFinding, ...] = (),
+    told: Sequence[str] = (),
 ) -> Protocol:
-    """Assemble parts to a protocol, with the coverage of the requirements and its limitations."""
+    """Assemble parts to one protocol: the first page of a plan or an earlier protocol, coverage, limitations.
+
+    Args:
+        bench: The author's material.
+        page: Plan or earlier protocol whose first page it has.
+        parts: The parts with their steps.
+        answered: Findings of the review with the author's answers.
+        told: Sentences about what was cut or could not be written; they stand among the limitations.
+    """
     parts, lost = with_sources(parts)
     steps = [s for p in parts for s in p.steps]
     coverage = tuple(cover(r, parts, bench) for r in bench.objective.requirements)
-    limitations = []
-    if not passed:
-        limitations.append("At least one part did not pass the review loop; the best version found is shown.")
-    limitations += _not_by_model(parts)
+    limitations = [*told, *_not_by_model(parts)]
     if lost:
         limitations.append(f"Inputs that no step makes, and that were left out: {', '.join(lost)}.")
-    unsupported = [s.id for s in steps if not s.links]
-    if unsupported:
-        limitations.append(f"Steps without support in the papers read: {', '.join(unsupported)}.")
+    open_findings = [a.finding for a in answered if not a.done and a.consequence != "wording"]
+    if open_findings:
+        limitations.append(f"Findings of the review that changed nothing: {', '.join(open_findings)}.")
     limitations += [f"Requirement {c.requirement} is not met by any step: {c.reason}" for c in coverage if not c.met]
     limitations += [f"{d.id}: {note}" for d in bench.datasets for note in (*d.notes, *d.problems)]
     return Protocol(
         id=bench.objective.id,
-        title=title,
+        title=page.title,
         objective_id=bench.objective.id,
-        summary=summary,
+        summary=page.summary,
         parts=parts,
         coverage=coverage,
-        limitations=tuple(limitations),
+        decisions=page.decisions,
+        facts=page.facts,
+        not_done=page.not_done,
+        answer_rule=page.answer_rule,
+        definitions=page.definitions,
+        papers=_all_papers(page, steps, bench),
+        answered=answered,
+        limitations=tuple(dict.fromkeys(limitations)),
         origin=origin_of(s.origin for s in steps),
     )
+
+
+def _all_papers(
+    page: ProtocolPlan | Protocol, steps: Sequence[ProtocolStep], bench: DesignContext
+) -> tuple[PaperUse, ...]:
+    """Return what every paper that was read is used for, those added that the author forgot."""
+    named = {p.paper_id: p for p in page.papers if p.paper_id in bench.reports}
+    for paper_id in bench.reports:
+        users = [s.id for s in steps if any(k.paper_id == paper_id for k in s.links)]
+        known = named.get(paper_id)
+        if users and (known is None or not known.use):
+            named[paper_id] = PaperUse(paper_id=paper_id, use=f"cited by {', '.join(users)}")
+        elif known is None or not (known.use or known.reason):
+            named[paper_id] = PaperUse(paper_id=paper_id, reason=NOT_NAMED)
+    return tuple(named.values())
 
 
 def cover(requirement: Requirement, parts: tuple[ProtocolPart, ...], bench: DesignContext) -> Coverage:
@@ -168,15 +257,19 @@ def _why_not(requirement: Requirement, bench: DesignContext) -> str:
     if asked:
         return f"the skill {asked[0]} would meet it, but no step of the plan uses it for this."
     said = "no skill does what it asks for"
-    known = bench.known_parts(with_actions=True)
-    if not known:
+    parts = [(i, p) for i, r in sorted(bench.reports.items()) for p in r.parts]
+    if not parts:
         return f"{said}, and no paper was read that could show how."
     wanted = content_words(requirement.text)
-    near = max(known, key=lambda k: overlap(wanted, content_words(" ".join((k.title, k.purpose, *k.actions)))))
-    share = overlap(wanted, content_words(" ".join((near.title, near.purpose, *near.actions))))
-    if share < NEAR:
-        return f"{said}, and none of the {len(known)} report parts read describes it."
-    where = f"“{clip(near.title, 80)}” ({near.paper_id} part {near.part_id}, referability {near.level})"
+    texts = [" ".join((p.title, p.purpose, *(s.action for s in p.steps))) for _, p in parts]
+    shares = [overlap(wanted, content_words(text)) for text in texts]
+    best = max(range(len(parts)), key=lambda n: shares[n])
+    if shares[best] < NEAR:
+        return f"{said}, and none of the {len(parts)} report parts read describes it."
+    paper_id, near = parts[best]
+    judged = bench.analyses[paper_id].parts if paper_id in bench.analyses else ()
+    level = next((j.level for j in judged if j.part_id == near.id), "low")
+    where = f"“{clip(near.title, 80)}” ({paper_id} part {near.id}, referability {level})"
     return f"{said}; {where} comes nearest, but no step of the plan takes it up for this."
 
 

@@ -1,26 +1,28 @@
-"""Cleaning a designer's drafts before anything is built on them: own numbering, references that exist, bound skills.
+"""Cleaning an author's drafts before anything is built on them: own numbering, references that exist, bound skills.
 
-Pure functions: headings first, then outlines, then steps.
+Pure functions: the plan first, then the steps.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from bioresearcher.offline.skill_binding import NOT_STATED
-from bioresearcher.schemas.ask_design import HeadingDraft, HeadingsDraft, LearntFrom, OutlinesDraft, ProtocolStepDraft
+from bioresearcher.schemas.ask_design import PlannedPart, ProtocolPlan, ProtocolStepDraft
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.protocol import (
     OutlineLine,
+    PaperUse,
     ProtocolPart,
     ProtocolStep,
     Relation,
     ReportPartRef,
+    ShapingFact,
     StepInput,
     StepOutput,
 )
@@ -28,6 +30,7 @@ from bioresearcher.schemas.skill import Skill, SkillContract, SkillParameter
 from bioresearcher.text.normalise import known_id, known_ids, plain_name, title_of
 
 T = TypeVar("T")
+U = TypeVar("U", ShapingFact, PaperUse)
 
 MAX_PARTS = 12
 MAX_STEPS = 20
@@ -40,14 +43,39 @@ _UNSTATED = ("time_unit", "endpoint", "scale")
 """Sources of parameters that a data set need not state."""
 
 
-def tidy_headings(
-    draft: HeadingsDraft, known: Collection[tuple[str, str]], max_parts: int = MAX_PARTS
-) -> HeadingsDraft:
-    """Number at most `max_parts` parts 1, 2, 3 …, each after those it depends on.
+@dataclass(frozen=True)
+class Known:
+    """Ids that a plan may refer to.
 
-    Parts without text are left out, as are references to parts that do not exist; a cycle is cut where it closes.
+    Attributes:
+        facts: Ids of facts, of the audit and of looks.
+        papers: Ids of papers that were read.
+        report_parts: Paper and part of every report part.
+        sources: Ids of passages that can be cited.
+        datasets: Ids of data sets.
     """
-    parts = [p for p in draft.parts if title_of(p.title, p.purpose)][:max_parts]
+
+    facts: Collection[str] = ()
+    papers: Collection[str] = ()
+    report_parts: Collection[tuple[str, str]] = ()
+    sources: Collection[str] = ()
+    datasets: Collection[str] = ()
+
+
+def tidy_plan(
+    plan: ProtocolPlan, known: Known, skills: Mapping[str, Skill], max_parts: int = MAX_PARTS
+) -> tuple[ProtocolPlan, tuple[str, ...]]:
+    """Number at most `max_parts` parts 1, 2, 3 …, each after those it depends on, and their lines `<part>.1` ….
+
+    Parts without text are left out, as are lines without a title, and references to what does not exist; a cycle is
+    cut where it closes. A line with a skill has the skill's outputs. Returned with it is a sentence for everything
+    that was left out.
+    """
+    told: list[str] = []
+    parts = [p for p in plan.parts if title_of(p.title, p.purpose)]
+    _tell(told, len(parts) - max_parts, f"of {len(parts)} parts left out")
+    parts = parts[:max_parts]
+    _tell(told, sum(max(0, len(p.lines) - MAX_STEPS) for p in parts), f"lines beyond {MAX_STEPS} in a part left out")
     place: dict[str, int] = {}
     for number, part in enumerate(parts):
         place.setdefault(part.id, number)
@@ -56,19 +84,59 @@ def tidy_headings(
     order = in_order(parts, needs)
     number_of = {old: new for new, old in enumerate(order, 1)}
     tidied = tuple(
-        _heading(
+        _part(
             parts[old],
             number_of[old],
             sorted(number_of[n] for n in needs[old]),
             known,
             _relations(parts[old], place, number_of),
+            skills,
         )
         for old in order
     )
-    return draft.model_copy(update={"parts": tidied, "title": title_of(draft.title)})
+    page, cut = _first_page(plan, known)
+    return page.model_copy(update={"parts": tidied, "title": title_of(plan.title)}), (*told, *cut)
 
 
-def _relations(part: HeadingDraft, place: Mapping[str, int], number_of: Mapping[int, int]) -> dict[int, Relation]:
+def _tell(told: list[str], count: int, what: str) -> None:
+    if count > 0:
+        told.append(f"{count} {what}")
+
+
+def _first_page(plan: ProtocolPlan, known: Known) -> tuple[ProtocolPlan, tuple[str, ...]]:
+    """Return the plan with a first page that refers to what exists only, and what was left out of it."""
+    ids = {*known.facts, *known.sources}
+    cited = [(c, known_id(c, ids)) for d in plan.decisions for c in d.cites]
+    facts = [(f, known_id(f.fact, known.facts)) for f in plan.facts]
+    papers = [(p, known_id(p.paper_id, known.papers)) for p in plan.papers]
+    unknown = [c for c, found in cited if found is None]
+    unknown += [f.fact for f, found in facts if found is None]
+    unknown += [p.paper_id for p, found in papers if found is None]
+    told = (
+        (f"the plan names {', '.join(dict.fromkeys(map(title_of, unknown)))}, not there: left out",) if unknown else ()
+    )
+    update = {
+        "decisions": tuple(
+            d.model_copy(update={"cites": known_ids(d.cites, ids)}) for d in plan.decisions if title_of(d.choice)
+        ),
+        "facts": _each_once(f.model_copy(update={"fact": found}) for f, found in facts if found),
+        "papers": _each_once(p.model_copy(update={"paper_id": found}) for p, found in papers if found),
+        "not_done": tuple(n for n in plan.not_done if title_of(n.what)),
+        "answer_rule": tuple(r for r in plan.answer_rule if r.strip()),
+        "definitions": tuple(d for d in plan.definitions if title_of(d.name) and d.text.strip()),
+    }
+    return plan.model_copy(update=update), told
+
+
+def _each_once(items: Iterable[U]) -> tuple[U, ...]:
+    """Return the first item for every fact or paper."""
+    found: dict[str, U] = {}
+    for item in items:
+        found.setdefault(item.fact if isinstance(item, ShapingFact) else item.paper_id, item)
+    return tuple(found.values())
+
+
+def _relations(part: PlannedPart, place: Mapping[str, int], number_of: Mapping[int, int]) -> dict[int, Relation]:
     """Return new number of an earlier part -> the relation of this part to it."""
     found: dict[int, Relation] = {}
     for relation in part.relations:
@@ -80,20 +148,23 @@ def _relations(part: HeadingDraft, place: Mapping[str, int], number_of: Mapping[
     return found
 
 
-def _heading(
-    part: HeadingDraft,
+def _part(
+    part: PlannedPart,
     number: int,
     needs: Sequence[int],
-    known: Collection[tuple[str, str]],
+    known: Known,
     relations: Mapping[int, Relation],
-) -> HeadingDraft:
+    skills: Mapping[str, Skill],
+) -> PlannedPart:
+    lines = [line for line in part.lines if title_of(line.title)][:MAX_STEPS]
     return part.model_copy(
         update={
             "id": str(number),
             "title": title_of(part.title, part.purpose),
             "depends_on": tuple(str(n) for n in needs if n < number),
             "relations": tuple(relations[n] for n in needs if n < number and n in relations),
-            "learns_from": known_parts(part.learns_from, known),
+            "learns_from": known_parts(part.learns_from, known.report_parts),
+            "lines": tuple(_line(line, f"{number}.{n}", known.datasets, skills) for n, line in enumerate(lines, 1)),
         }
     )
 
@@ -107,25 +178,6 @@ def known_parts(refs: Sequence[ReportPartRef], known: Collection[tuple[str, str]
         if paper is not None and part is not None:
             found.append(ReportPartRef(paper_id=paper, part_id=part))
     return tuple(dict.fromkeys(found))[:MAX_SOURCES]
-
-
-def tidy_outlines(
-    draft: OutlinesDraft, parts: Sequence[ProtocolPart], datasets: Collection[str], skills: Mapping[str, Skill]
-) -> dict[str, tuple[OutlineLine, ...]]:
-    """Return part id -> its lines, at most 20, with ids `<part>.1`, `<part>.2` …, without parts that have no line.
-
-    Lines for parts that do not exist are left out, as are data sets and skills that do not. A line with a skill has
-    the skill's outputs.
-    """
-    ids = [p.id for p in parts]
-    found: dict[str, tuple[OutlineLine, ...]] = {}
-    for outline in draft.parts:
-        part_id = known_id(outline.part_id, ids)
-        lines = [line for line in outline.lines if title_of(line.title)][:MAX_STEPS]
-        if part_id is not None and part_id not in found and lines:
-            numbered = enumerate(lines, 1)
-            found[part_id] = tuple(_line(line, f"{part_id}.{n}", datasets, skills) for n, line in numbered)
-    return found
 
 
 def _line(line: OutlineLine, line_id: str, datasets: Collection[str], skills: Mapping[str, Skill]) -> OutlineLine:
@@ -183,16 +235,8 @@ class StepReferences:
         return found
 
 
-def lines_for(part: ProtocolPart, drafts: Sequence[ProtocolStepDraft]) -> tuple[OutlineLine, ...]:
-    """Return the part's outline; without one, a line for each step that was written, at most 20."""
-    if part.outline:
-        return part.outline
-    written = [d for d in drafts if d.action.strip()][:MAX_STEPS]
-    return tuple(OutlineLine(id=f"{part.id}.{n}", title=title_of(d.title, d.action)) for n, d in enumerate(written, 1))
-
-
 def match_steps(lines: Sequence[OutlineLine], drafts: Sequence[ProtocolStepDraft]) -> dict[str, ProtocolStepDraft]:
-    """Return line id -> the step written for it: by id, and the remaining steps in their order.
+    """Return line id -> the step written for it: by id; when as many steps as lines remain, these in their order.
 
     Steps without an action are left out, as are those for which no line remains.
     """
@@ -208,12 +252,12 @@ def match_steps(lines: Sequence[OutlineLine], drafts: Sequence[ProtocolStepDraft
         else:
             others.append(draft)
     free = [i for i in ids if i not in found]
-    return found | dict(zip(free, others, strict=False))
+    return found | dict(zip(free, others, strict=True)) if len(free) == len(others) else found
 
 
 def tidy_step(draft: ProtocolStepDraft, line: OutlineLine, ground: StepReferences) -> ProtocolStepDraft:
     """Clean the step of a line: references exist; a skill's outputs are those of its contract."""
-    skill = line.skill or (known_id(draft.skill, ground.skills) if draft.skill else None)
+    skill = known_id(draft.skill, ground.skills) if draft.skill else None
     inputs = _inputs(draft, line, ground)
     used = (i.source.removeprefix("dataset:").split("/")[0] for i in inputs if i.source.startswith("dataset:"))
     datasets = known_ids((*draft.datasets, *used), [d.id for d in ground.datasets])
@@ -371,7 +415,7 @@ def _is_number(text: str) -> bool:
 def with_sources(parts: Sequence[ProtocolPart]) -> tuple[tuple[ProtocolPart, ...], tuple[str, ...]]:
     """Remove inputs that no step makes; return the parts, and those inputs as `<step> (<input>)`.
 
-    Parts are written in parallel, so a step that could not be written is known only when all parts are there.
+    A step that could not be written makes nothing.
     """
     made: set[str] = set()
     lost: list[str] = []
@@ -385,15 +429,3 @@ def with_sources(parts: Sequence[ProtocolPart]) -> tuple[tuple[ProtocolPart, ...
             steps.append(step if kept == step.inputs else step.model_copy(update={"inputs": kept}))
         found.append(part.model_copy(update={"steps": tuple(steps)}))
     return tuple(found), tuple(lost)
-
-
-def learnt_from(refs: Sequence[LearntFrom], known: Sequence[tuple[str, str, str]]) -> tuple[LearntFrom, ...]:
-    """Return the report steps that references name, without repeats and without those that were not shown."""
-    found = []
-    for ref in refs:
-        paper = known_id(ref.paper_id, {p for p, _, _ in known})
-        part = known_id(ref.part_id, {n for p, n, _ in known if p == paper})
-        step = known_id(ref.step_id, {s for p, n, s in known if (p, n) == (paper, part)})
-        if paper and part and step:
-            found.append(LearntFrom(paper_id=paper, part_id=part, step_id=step))
-    return tuple(dict.fromkeys(found))

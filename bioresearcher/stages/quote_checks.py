@@ -169,6 +169,13 @@ def new_words(text: str, quotes: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(w for w in found if (stems := set(terms(w))) and not stems & given))
 
 
+def opposed(text: str, quotes: Sequence[str]) -> bool:
+    """Return True if a sentence says only up or more, and its quotes only down or less, or the other way round."""
+    up, down = bool(_UP.search(text)), bool(_DOWN.search(text))
+    ups, downs = any(map(_UP.search, quotes)), any(map(_DOWN.search, quotes))
+    return (up and not down and downs and not ups) or (down and not up and ups and not downs)
+
+
 def _missing_amounts(text: str, quotes: Sequence[str]) -> tuple[str, ...]:
     """Return numbers with units that no quote holds with this unit."""
     known = {_amount(m[0]) for q in quotes for m in _AMOUNT.finditer(q)}
@@ -198,9 +205,7 @@ def _contradiction(text: str, quotes: Sequence[str]) -> str:
         return "it denies what its quotes do not deny"
     if not denies and all(denied):
         return "its quotes deny something, and it does not"
-    up, down = bool(_UP.search(text)), bool(_DOWN.search(text))
-    ups, downs = any(map(_UP.search, quotes)), any(map(_DOWN.search, quotes))
-    if (up and not down and downs and not ups) or (down and not up and ups and not downs):
+    if opposed(text, quotes):
         return "it and its quotes point in opposite directions"
     if not {m[0] for q in quotes for m in _SIGN.finditer(q)}.issuperset(_SIGN.findall(text)):
         return "its quotes hold another comparison sign"
