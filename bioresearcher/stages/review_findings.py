@@ -254,12 +254,13 @@ def changes(before: str, after: str, most: int = CHANGED_TOKENS) -> tuple[str, s
 
     Too long an account first loses the lines taken out, then ends early; the note, and the account, say so.
     """
-    old, new = before.splitlines(), after.splitlines()
-    hunks = list(_hunks(old, new))
-    for taken_out, note in ((True, ""), (False, "Lines that were taken out were not shown to the recheck.")):
-        lines = list(_account(hunks, taken_out=taken_out))
-        if tokens_of("\n".join(lines)) <= most:
-            return "\n".join(lines), note
+    hunks = list(_hunks(before.splitlines(), after.splitlines()))
+    whole = "\n".join(_account(hunks, taken_out=True))
+    if tokens_of(whole) <= most:
+        return whole, ""
+    lines = list(_account(hunks, taken_out=False))
+    if tokens_of("\n".join(lines)) <= most:
+        return "\n".join(lines), "Lines that were taken out were not shown to the recheck."
     kept: list[str] = []
     room = most
     for line in lines:
@@ -267,8 +268,10 @@ def changes(before: str, after: str, most: int = CHANGED_TOKENS) -> tuple[str, s
         if room < 0:
             break
         kept.append(line)
-    note = f"The recheck was shown {len(kept)} of {len(lines)} changed lines."
-    return "\n".join([*kept, f"[{len(lines) - len(kept)} more changed lines are not shown]"]), note
+    left = len(lines) - len(kept)
+    return "\n".join([*kept, f"[{left} more changed lines are not shown]"]), (
+        f"The recheck was shown {len(kept)} of {len(lines)} changed lines."
+    )
 
 
 def _hunks(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, list[str], list[str]]]:

@@ -85,7 +85,7 @@ class ReviewMaterial:
     datasets: tuple[Dataset, ...] = ()
     facts: tuple[Fact, ...] = ()
     views: tuple[View, ...] = ()
-    look: Tool | None = None
+    look: Tool[LookAction] | None = None
 
 
 @dataclass(frozen=True)
