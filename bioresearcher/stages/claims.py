@@ -165,7 +165,8 @@ def _claim(name: str, step: ProtocolStep, checked: _Checked) -> Claim:
 
 async def _judged(caller: ModelClient, claims: Sequence[Claim]) -> dict[str, ClaimJudgement]:
     """Return the model's answers by claim; none for a call whose answer cannot be used."""
-    judge, found = replace(caller, rules=None), {}
+    judge = replace(caller, rules=None)
+    found: dict[str, ClaimJudgement] = {}
     for start in range(0, len(claims), CLAIMS_PER_CALL):
         batch = tuple(claims[start : start + CLAIMS_PER_CALL])
         try:
