@@ -15,6 +15,7 @@ ParameterSource = Literal[
     "sample_column",
     "feature_column",
     "group_column",
+    "batch_column",
     "case",
     "control",
     "time_column",
