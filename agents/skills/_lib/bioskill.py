@@ -205,8 +205,8 @@ def fillable(matrix: pd.DataFrame) -> pd.DataFrame:
     kept = matrix[matrix.isna().mean(axis=1) <= MOST_FILLED]
     if len(kept) < 3:
         fail(
-            f"{len(kept)} of {len(matrix)} features have at most {100 * MOST_FILLED:g} % missing values; at least 3 are "
-            "needed, and more than that is not filled in: leave out the samples that lack the others"
+            f"{len(kept)} of {len(matrix)} features have at most {100 * MOST_FILLED:g} % missing values; at least 3 "
+            "are needed, and more than that is not filled in: leave out the samples that lack the others"
         )
     return kept
 

@@ -105,8 +105,8 @@ def main() -> None:
     note = scale_note(expression, task.parameter("scale"))
     gaps, gap_values = gap_remark(status, list(without), least)
     first = (
-        f"In {label} the {name} score of {score.notna().sum()} samples rests on {len(used)} of the set's {len(genes)} genes "
-        f"({number(share)} %).{gaps}{note}",
+        f"In {label} the {name} score of {score.notna().sum()} samples rests on {len(used)} of the set's {len(genes)} "
+        f"genes ({number(share)} %).{gaps}{note}",
         {
             "dataset": label,
             "gene_set": name,

@@ -147,7 +147,8 @@ def cohort_finding(row: dict[str, Any], cohort: Cohort, name: str, total: int) -
         f"{role} ({cohort.label}, n = {row['n']}, {row['events']} events, {endpoint}): the {name} "
         f"score from {row['genes_used']} of {total} genes{strata} has HR per SD {ratio(row['hr'])} (95 % CI "
         f"{ratio(row['hr_low'])} to {ratio(row['hr_high'])}, {p_value(row['p'])}), C-index "
-        f"{row['c_index']:.2f}; {'stratified ' if strata else ''}log-rank of the median split {p_value(row['logrank_p'])}."
+        f"{row['c_index']:.2f}; {'stratified ' if strata else ''}log-rank of the median split "
+        f"{p_value(row['logrank_p'])}."
     )
     if row["idle_strata"]:
         text += f" Left out, because one sample or no event tells nothing: {row['idle_strata']}."
