@@ -7,17 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from bioresearcher.errors import AnswerError
 from bioresearcher.llm.ask import ModelClient, ask
-from bioresearcher.schemas.ask_design import ProtocolStepDraft, RevisedProtocol, ReviseProtocolInput
+from bioresearcher.schemas.ask_design import FindingAnswer, ProtocolStepDraft, RevisedProtocol, ReviseProtocolInput
 from bioresearcher.schemas.base import Origin, Value
 from bioresearcher.schemas.conversation import Conversation
-from bioresearcher.schemas.protocol import AnsweredFinding, OutlineLine, Protocol, ProtocolPart, ProtocolStep
+from bioresearcher.schemas.protocol import OutlineLine, Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import RankedFinding
 from bioresearcher.stages.author import MOST_WORDS, clean_step, words_of
-from bioresearcher.stages.claims import check_claims
 from bioresearcher.stages.design import protocol_step
-from bioresearcher.stages.design_context import DesignContext, assemble_protocol
+from bioresearcher.stages.design_context import DesignContext, assemble_again
 from bioresearcher.stages.draft_cleanup import StepReferences, line_of
 from bioresearcher.stages.fallback import note
 from bioresearcher.stages.material import material
@@ -26,8 +24,6 @@ from bioresearcher.text.normalise import known_id, known_ids, title_of
 
 V = TypeVar("V", bound=Value)
 
-NOT_ANSWERED: Final = "not answered"
-BY_RULE: Final = "no rule can judge this; a person or a model must"
 _PAGE: Final = ("decisions", "facts", "not_done", "answer_rule", "definitions")
 _NUMBER: Final = r"\d{1,3}\.\d{1,3}(?!\.?\d)"
 _NAMED: Final = re.compile(rf"\b[Ss]teps?\s+{_NUMBER}(?:(?:\s*(?:,|and|to|or|–|-)\s*)+{_NUMBER})*")
@@ -35,10 +31,32 @@ _NAMED: Final = re.compile(rf"\b[Ss]teps?\s+{_NUMBER}(?:(?:\s*(?:,|and|to|or|–
 
 @dataclass(frozen=True)
 class RevisedDraft:
-    """A revised protocol with the conversation after it."""
+    """A revised protocol, the author's answers to the findings, and the conversation after it."""
 
     protocol: Protocol
+    answers: tuple[FindingAnswer, ...]
     talk: Conversation
+
+
+class Reviser:
+    """The author during a review: every call is the next turn of the same conversation.
+
+    Attributes:
+        talk: The conversation so far.
+    """
+
+    def __init__(self, caller: ModelClient, bench: DesignContext, talk: Conversation) -> None:
+        self._caller = caller
+        self._bench = bench
+        self.talk = talk
+
+    async def __call__(
+        self, protocol: Protocol, findings: Sequence[RankedFinding]
+    ) -> tuple[Protocol, tuple[FindingAnswer, ...]]:
+        """Revise the protocol; return it with the answers to the findings (`revise_protocol`)."""
+        revised = await revise_protocol(self._caller, self._bench, self.talk, protocol, findings)
+        self.talk = revised.talk
+        return revised.protocol, revised.answers
 
 
 async def revise_protocol(
@@ -50,41 +68,33 @@ async def revise_protocol(
 ) -> RevisedDraft:
     """Let the author revise the protocol; what is not named stays word for word.
 
-    Steps are numbered anew within their part, and what refers to them follows. Every finding is recorded with its
-    answer, one without an answer as not answered. Citations of changed steps are checked. When the answer cannot be
-    used, or where no model answers, the protocol stays as it is, and the findings say so.
+    Steps are numbered anew within their part, and what refers to them follows. Citations of changed steps are not
+    checked yet (`claims.check_claims`). An answer that says something was done counts as not done where nothing
+    changed. No rule revises: by rule the protocol stays as it is, without answers.
 
     Raises:
+        AnswerError: The author's answer cannot be used.
         StoppedError: The budget is used up, or the run is stopping.
     """
-    if not findings:
-        return RevisedDraft(protocol, talk)
-    if caller.by_rule:
-        return RevisedDraft(_assembled(bench, protocol, protocol.parts, _unanswered(findings, BY_RULE), ()), talk)
+    if not findings or caller.by_rule:
+        return RevisedDraft(protocol, (), talk)
     values = ReviseProtocolInput(
         **material(bench), said=talk.said, results=talk.results, protocol=protocol, findings=tuple(findings)
     )
     if not talk.said:
         shown = f"The protocol as it stands: {_shown(protocol)}"
         values = values.model_copy(update={"results": "\n\n".join(t for t in (talk.results, shown) if t)})
-    try:
-        answer = await ask(replace(caller, rules=None), REVISE_PROTOCOL, values)
-    except AnswerError as error:
-        why = f"{NOT_ANSWERED}: the author's answer could not be used"
-        note(caller, REVISE_PROTOCOL, f"the protocol stays as it is: {error.message}")
-        return RevisedDraft(_assembled(bench, protocol, protocol.parts, _unanswered(findings, why), ()), talk)
+    answer = await ask(replace(caller, rules=None), REVISE_PROTOCOL, values)
     draft = answer.value
-    work = _Revision(bench, protocol, draft, answer.origin)
-    parts, told = work.parts()
+    parts, told = _Revision(bench, protocol, draft, answer.origin).parts()
     page = protocol.model_copy(update=_page(bench, protocol, draft))
     parts, page, numbers = _numbered(parts, page)
-    parts, cut = await check_claims(caller, bench, parts)
-    changed = parts != protocol.parts or page != protocol
-    answered = tuple(_answer(f, draft, changed=changed) for f in findings)
     note(caller, REVISE_PROTOCOL, "; ".join(told))
-    revised = _assembled(bench, page, parts, answered, (*told, *cut))
+    changed = parts != protocol.parts or page != protocol
+    answers = tuple(a for f in findings if (a := _answer(f, draft, changed=changed)) is not None)
+    revised = assemble_again(bench, page, parts, told) if changed else protocol
     results = f"Steps were numbered anew: {numbers}." if numbers else ""
-    return RevisedDraft(revised, Conversation(said=(*talk.said, *answer.exchange), results=results))
+    return RevisedDraft(revised, answers, Conversation(said=(*talk.said, *answer.exchange), results=results))
 
 
 def _shown(protocol: Protocol) -> str:
@@ -99,32 +109,15 @@ def _shown(protocol: Protocol) -> str:
     return protocol.model_copy(update={"parts": parts}).model_dump_json(exclude=added, exclude_defaults=True)
 
 
-def _unanswered(findings: Sequence[RankedFinding], why: str) -> tuple[AnsweredFinding, ...]:
-    return tuple(_recorded(f, done=False, answer=why) for f in findings)
-
-
-def _recorded(finding: RankedFinding, *, done: bool, answer: str) -> AnsweredFinding:
-    return AnsweredFinding(
-        finding=finding.id,
-        said=finding.problem,
-        location=finding.location,
-        consequence=finding.consequence,
-        look=finding.shown_by,
-        done=done,
-        answer=answer,
-    )
-
-
-def _answer(finding: RankedFinding, draft: RevisedProtocol, *, changed: bool) -> AnsweredFinding:
-    """Record the author's answer to a finding; a change that was said and not made counts as none."""
+def _answer(finding: RankedFinding, draft: RevisedProtocol, *, changed: bool) -> FindingAnswer | None:
+    """Return the author's answer to a finding, or None; a change that was said and not made counts as none."""
     given = next((a for a in draft.answers if known_id(a.finding, [finding.id]) and a.answer.strip()), None)
     if given is None:
-        return _recorded(finding, done=False, answer=NOT_ANSWERED)
+        return None
+    text = given.answer.strip()
     if given.done and not changed:
-        return _recorded(
-            finding, done=False, answer=f"said to be done, but nothing was changed: {given.answer.strip()}"
-        )
-    return _recorded(finding, done=given.done, answer=given.answer.strip())
+        text = f"said to be done, but nothing was changed: {text}"
+    return FindingAnswer(finding=finding.id, done=given.done and changed, answer=text)
 
 
 def _page(bench: DesignContext, protocol: Protocol, draft: RevisedProtocol) -> dict[str, Any]:
@@ -247,19 +240,3 @@ def _moved_value(value: V, fields: Sequence[str], moved: Mapping[str, str]) -> V
 def _moved_text(text: str, moved: Mapping[str, str]) -> str:
     """Return a text in which numbers of steps, named as such, are the new ones."""
     return _NAMED.sub(lambda m: re.sub(_NUMBER, lambda n: moved.get(n[0], n[0]), m[0]), text)
-
-
-def _assembled(
-    bench: DesignContext,
-    page: Protocol,
-    parts: tuple[ProtocolPart, ...],
-    answered: Sequence[AnsweredFinding],
-    told: Sequence[str],
-) -> Protocol:
-    """Assemble the protocol anew; what was told before and answered to other findings stays."""
-    plain = assemble_protocol(bench, page, page.parts, answered=page.answered).limitations
-    earlier = [text for text in page.limitations if text not in plain]
-    ids = {a.finding for a in answered}
-    both = (*(a for a in page.answered if a.finding not in ids), *answered)
-    made = assemble_protocol(bench, page, parts, answered=both, told=(*earlier, *told))
-    return made.model_copy(update={"id": page.id, "revision": page.revision})

@@ -17,9 +17,9 @@ from bioresearcher.schemas.facts import Fact, LookRecord, PassageRead
 from bioresearcher.schemas.paper import Evidence, Passage
 from bioresearcher.stages.answer import PaperCorpus
 from bioresearcher.stages.design_context import DesignContext
+from bioresearcher.stages.look import state_fact
 from bioresearcher.stages.material import material
 from bioresearcher.stages.prompts import EXPLORE_DATA
-from bioresearcher.stages.quote_checks import missing_numbers
 from bioresearcher.text.normalise import known_id
 from bioresearcher.text.words import Similarity, content_words, overlap, sentences
 
@@ -84,7 +84,7 @@ async def explore_data(
 
 def _record(done: Done, action: LookAction, number: int) -> LookRecord:
     """Return the record of a look from its action and what its tool noted."""
-    noted = {k: v for k, v in done.meta.items() if k in ("exit_code", "killed", "bytes_seen")}
+    noted = {k: v for k, v in done.meta.items() if k in ("exit_code", "killed", "bytes_seen") and v is not None}
     return LookRecord.model_validate(
         {
             "id": done.id,
@@ -94,7 +94,7 @@ def _record(done: Done, action: LookAction, number: int) -> LookRecord:
             "view": action.view,
             "code": action.code,
             "shown": done.text,
-            "refused": done.refused,
+            "refused": done.refused or str(done.meta.get("refused") or ""),
             **noted,
         }
     )
@@ -189,26 +189,11 @@ class FactTool:
     async def run(self, action: FactAction, place: Place) -> Seen:
         """Keep the fact, or say why not."""
         looks = {d.id: (d.action.view, d.text) for d in place.before if isinstance(d.action, LookAction) and d.id}
-        name = known_id(action.look, looks)
-        if name is None:
-            return Seen(f"Not kept: there is no look {action.look[:40]!r}.")
-        if not action.statement.strip():
-            return Seen("Not kept: it says nothing.")
-        view, shown = looks[name]
-        missing = missing_numbers([action.statement], [shown])
-        if missing:
-            return Seen(f"Not kept: {name} does not show {', '.join(missing[:8])}. State numbers as printed.")
         number = self._last + sum("fact" in d.meta for d in place.before) + 1
-        fact = Fact(
-            id=f"F{number}",
-            kind="look",
-            dataset=view.split("/")[0],
-            statement=action.statement.strip(),
-            consequence=action.consequence.strip(),
-            weight=2,
-            shown_by=name,
-        )
-        return Seen(f"Kept as {fact.id}.", {"fact": fact.model_dump(mode="json")})
+        made = state_fact(looks, action, f"F{number}")
+        if isinstance(made, str):
+            return Seen(f"Not kept: {made}.")
+        return Seen(f"Kept as {made.id}.", {"fact": made.model_dump(mode="json")})
 
 
 def tools_of(
