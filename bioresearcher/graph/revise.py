@@ -68,7 +68,7 @@ def edit_run(context: RunContext, part_id: str, text: str) -> Revision | None:
 
 
 def _means(context: RunContext) -> RevisionContext:
-    return RevisionContext(context.library.similarities, context.check_context(), render_protocol)
+    return RevisionContext(context.library.similarities, context.check_context())
 
 
 def next_number(folder: RunFolder) -> int:

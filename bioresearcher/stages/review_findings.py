@@ -41,6 +41,7 @@ UNANSWERED: Final = "The author gave no answer."
 _ORDER: Final[tuple[Consequence, ...]] = get_args(Consequence)
 _EVIDENCE: Final = re.compile(r"\b[A-Z]\d+\b")
 _NUMBERED: Final = re.compile(r"[AN](\d+)")
+_SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 Findings = tuple[RankedFinding, ...]
 
@@ -250,16 +251,18 @@ def next_number(rounds: Iterable[Findings]) -> int:
 
 
 def changes(before: str, after: str, most: int = CHANGED_TOKENS) -> tuple[str, str]:
-    """Write the lines put in (+) and taken out (−) between two Markdown texts under their headings, and a note.
+    """Write the sentences put in (+) and taken out (−) between two Markdown texts under their headings, and a note.
 
-    Too long an account first loses the lines taken out, then ends early; the note, and the account, say so.
+    An unchanged sentence before and after gives the place. Nothing changed: an empty account. Too long an account first
+    loses what was taken out, then ends early; the note, and the account, say so.
     """
-    old, new = before.splitlines(), after.splitlines()
-    hunks = list(_hunks(old, new))
-    for taken_out, note in ((True, ""), (False, "Lines that were taken out were not shown to the recheck.")):
-        lines = list(_account(hunks, taken_out=taken_out))
-        if tokens_of("\n".join(lines)) <= most:
-            return "\n".join(lines), note
+    old, new = _units(before), _units(after)
+    whole = "\n".join(_account(old, new, taken_out=True))
+    if tokens_of(whole) <= most:
+        return whole, ""
+    lines = list(_account(old, new, taken_out=False))
+    if tokens_of("\n".join(lines)) <= most:
+        return "\n".join(lines), "Sentences that were taken out were not shown to the recheck."
     kept: list[str] = []
     room = most
     for line in lines:
@@ -267,24 +270,30 @@ def changes(before: str, after: str, most: int = CHANGED_TOKENS) -> tuple[str, s
         if room < 0:
             break
         kept.append(line)
-    note = f"The recheck was shown {len(kept)} of {len(lines)} changed lines."
-    return "\n".join([*kept, f"[{len(lines) - len(kept)} more changed lines are not shown]"]), note
+    left = len(lines) - len(kept)
+    note = f"The recheck was shown {len(kept)} of {len(lines)} lines on what was changed."
+    return "\n".join([*kept, f"[{left} more lines are not shown]"]), note
 
 
-def _hunks(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yield heading, lines taken out and lines put in of each change; blank lines are no change."""
-    for tag, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        out, put = [x for x in old[i:j] if x.strip()], [x for x in new[k:m] if x.strip()]
-        if tag != "equal" and (out or put):
-            yield next((x for x in reversed(new[:k]) if x.startswith("#")), ""), out, put
+def _units(text: str) -> list[str]:
+    """Divide Markdown into headings, rows of tables and sentences; blank lines are left out."""
+    units: list[str] = []
+    for line in text.splitlines():
+        whole = line.startswith(("#", "|"))
+        units += [line] if whole else [s for s in _SENTENCE_END.split(line) if s.strip()]
+    return units
 
 
-def _account(hunks: Iterable[tuple[str, list[str], list[str]]], *, taken_out: bool) -> Iterator[str]:
-    last = None
-    for heading, out, put in hunks:
-        if heading != last:
-            yield heading or "(before the first heading)"
-            last = heading
-        if taken_out:
-            yield from (f"− {line}" for line in out)
-        yield from (f"+ {line}" for line in put)
+def _account(old: Sequence[str], new: Sequence[str], *, taken_out: bool) -> Iterator[str]:
+    heading = None
+    for group in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(1):
+        for tag, i, j, k, m in group:
+            above = next((x for x in reversed(new[: k + 1]) if x.startswith("#")), "(before the first heading)")
+            if above != heading:
+                heading = above
+                yield heading
+            if tag == "equal":
+                yield from (f"  {x}" for x in new[k:m] if not x.startswith("#"))
+            else:
+                yield from (f"− {x}" for x in old[i:j] if taken_out)
+                yield from (f"+ {x}" for x in new[k:m])

@@ -19,7 +19,6 @@ from bioresearcher.schemas.ask_review import (
     ExamineStatementsInput,
     RankedReview,
     RecheckFindingsInput,
-    ReviewerTurn,
     ReviewProtocolInput,
 )
 from bioresearcher.schemas.base import Objective
@@ -86,7 +85,7 @@ class ReviewMaterial:
     datasets: tuple[Dataset, ...] = ()
     facts: tuple[Fact, ...] = ()
     views: tuple[View, ...] = ()
-    look: Tool | None = None
+    look: Tool[LookAction] | None = None
 
 
 @dataclass(frozen=True)
@@ -158,13 +157,13 @@ class _Review:
     material: ReviewMaterial
     render: Callable[[Protocol], str]
     check: Check
-    evidence: Evidence
+    evidence: Evidence = field(default_factory=Evidence)
 
     async def version(self, protocol: Protocol) -> _Version:
         checked, findings = await self.check(protocol)
         return _Version(checked, self.render(checked), findings)
 
-    async def judge(self, first: _Version, review: RankedReview) -> None:
+    def judge(self, first: _Version, review: RankedReview) -> None:
         """Take over a review of the first version."""
         first.ranked, notes = verified(review.findings, first.text, first.protocol, self.evidence)
         found, more = disputed_checks(review, first.claims)
@@ -187,9 +186,7 @@ class _Review:
             note(self.caller, RECHECK_FINDINGS, after.notes[-1])
             return
         left, notes = findings_left(before.ranked, recheck)
-        new, more = verified(
-            recheck.new, after.text, after.protocol, self.evidence, first=number, most=MOST_NEW
-        )
+        new, more = verified(recheck.new, after.text, after.protocol, self.evidence, first=number, most=MOST_NEW)
         after.ranked = (*left, *new)
         after.notes += [*notes, *more]
 
@@ -217,28 +214,26 @@ async def review_and_revise(
     """
     if caller.by_rule:
         return await _by_rule(protocol, check, render)
-    talk, problem = None, ""
-    work = _Review(caller, material, render, check, Evidence())
+    work = _Review(caller, material, render, check)
     versions = [await work.version(protocol)]
+    at_hand = _at_hand(material, versions[0])
+    talk = await _looked(caller, material, at_hand, name)
+    work = replace(work, evidence=_evidence(material, talk))
     try:
-        talk, review = await _looked_and_reviewed(caller, material, versions[0], name)
-        work = replace(work, evidence=_evidence(material, talk))
-        await work.judge(versions[0], review)
+        said = {"said": talk.said, "results": talk.results} if talk else {}
+        values = ReviewProtocolInput.model_validate({**at_hand, **said, "most": MOST_FINDINGS})
+        work.judge(versions[0], (await ask(replace(caller, rules=None), REVIEW_PROTOCOL, values)).value)
     except AnswerError as error:
-        problem = f"Not judged: the reviewer's answer could not be used. {error.message}"
-        note(caller, REVIEW_PROTOCOL, problem)
         versions[0].judged = False
-        versions[0].notes.append(problem)
+        versions[0].notes.append(f"Not judged: the reviewer's answer could not be used. {error.message}")
+        note(caller, REVIEW_PROTOCOL, versions[0].notes[-1])
     stopped = await _revisions(work, versions, revise)
-    looks = tuple(_record(one, d) for one in talk.rounds for d in one.done) if talk else ()
-    return _result(caller, versions, stopped, looks)
+    return _result(caller, versions, stopped, tuple(_records(talk)) if talk else ())
 
 
-async def _looked_and_reviewed(
-    caller: ModelClient, material: ReviewMaterial, first: _Version, name: str
-) -> tuple[Talk | None, RankedReview]:
-    """Let the reviewer look, then rank; the looks that were made are lost to the caller when the review fails."""
-    at_hand = {
+def _at_hand(material: ReviewMaterial, first: _Version) -> dict[str, object]:
+    """Return the fields of the reviewer's opening."""
+    return {
         "objective": material.objective,
         "protocol_text": first.text,
         "datasets": material.datasets,
@@ -246,24 +241,236 @@ async def _looked_and_reviewed(
         "views": material.views if material.look else (),
         "by_rule": tuple(c.shown for c in first.claims),
     }
-    door, talk = replace(caller, rules=None), None
-    if material.look is not None and material.views:
-        values = ExamineStatementsInput(**at_hand, round=1, rounds=LOOK_ROUNDS)
-        once = preview(door, EXAMINE_STATEMENTS, values).tokens
-        rounds = min(LOOK_ROUNDS, max(1, (REVIEW_TOKENS - _LATER_TOKENS) // max(once, 1) - 1))
-        limits = TalkLimits(
-            rounds=rounds,
-            actions=LOOKS_A_ROUND,
-            per_kind={"look": LOOK_ROUNDS * LOOKS_A_ROUND},
-            sent_tokens=_SENT_TOKENS,
-        )
-        talk = await converse(caller, EXAMINE_STATEMENTS, values, {"look": material.look}, limits, name=name)
-    said = {"said": talk.said, "results": talk.results} if talk else {}
-    answer = await ask(door, REVIEW_PROTOCOL, ReviewProtocolInput(**at_hand, **said, most=MOST_FINDINGS))
-    return talk, answer.value
+
+
+async def _looked(
+    caller: ModelClient, material: ReviewMaterial, at_hand: Mapping[str, object], name: str
+) -> Talk | None:
+    """Let the reviewer look; None when there is nothing to look at."""
+    if material.look is None or not material.views:
+        return None
+    values = ExamineStatementsInput.model_validate({**at_hand, "round": 1, "rounds": LOOK_ROUNDS})
+    once = preview(caller, EXAMINE_STATEMENTS, values).tokens
+    rounds = min(LOOK_ROUNDS, max(1, (REVIEW_TOKENS - _LATER_TOKENS) // max(once, 1) - 1))
+    limits = TalkLimits(
+        rounds=rounds,
+        actions=LOOKS_A_ROUND,
+        per_kind={"look": LOOK_ROUNDS * LOOKS_A_ROUND},
+        sent_tokens=max(_SENT_TOKENS, once),
+    )
+    return await converse(caller, EXAMINE_STATEMENTS, values, {"look": material.look}, limits, name=name)
 
 
 def _evidence(material: ReviewMaterial, talk: Talk | None) -> Evidence:
     """Return the ids of the facts, and of the looks that were run."""
     ran = (d.id for d in talk.done if d.id and not _refusal(d)) if talk else ()
     return Evidence(frozenset(f.id for f in material.facts), frozenset(ran))
+
+
+def _refusal(done: Done) -> str:
+    """Return why a look was not run, by the conversation or by the tool itself; empty when it was."""
+    return done.refused or str(done.meta.get("refused") or "")
+
+
+def _records(talk: Talk) -> Iterable[LookRecord]:
+    """Yield the looks of a conversation, those that were refused without an id."""
+    for one in talk.rounds:
+        for done in one.done:
+            if isinstance(done.action, LookAction):
+                exit_code, seen = done.meta.get("exit_code"), done.meta.get("bytes_seen")
+                yield LookRecord(
+                    id=done.id,
+                    by="reviewer",
+                    round=one.number,
+                    why=done.action.why,
+                    view=done.action.view,
+                    code=done.action.code,
+                    shown=done.text,
+                    exit_code=exit_code if isinstance(exit_code, int) else None,
+                    killed=str(done.meta.get("killed") or ""),
+                    bytes_seen=seen if isinstance(seen, int) else 0,
+                    refused=_refusal(done),
+                )
+
+
+async def _revisions(work: _Review, versions: list[_Version], revise: Revise) -> str:
+    """Let the author answer and revise while it is worth it; return why it ends."""
+    most = work.caller.cards["reviewer"].rounds
+    ranked = [versions[0].ranked]
+    while True:
+        before = versions[-1]
+        handed = before.handed
+        stopped = _why_stop(versions, handed, most)
+        if stopped:
+            return stopped
+        try:
+            revised, given = await revise(before.protocol, handed)
+        except AnswerError as error:
+            return f"the author's revision could not be used: {error.message}"
+        after = await work.version(revised)
+        account, shortened = changes(before.text, after.text)
+        before.answers, notes = answered(handed, given, changed=bool(account))
+        before.notes += notes
+        after.notes += [shortened] if shortened else []
+        after.disputed = {f: before.disputed[f] for f in after.findings if f in before.disputed}
+        after.judged = before.judged
+        if before.judged:
+            await work.recheck(before, after, next_number(ranked), account)
+        ranked.append(after.ranked)
+        still = {f.id for f in after.ranked} | _still_wrong(before, after)
+        before.answers = tuple(a.model_copy(update={"left": a.finding in still}) for a in before.answers)
+        versions.append(after)
+
+
+def _still_wrong(before: _Version, after: _Version) -> set[str]:
+    """Return the ids of claims of checks of which an error is left."""
+    return {c.id for c in before.claims if any(m in after.errors for m in c.members)}
+
+
+def _why_stop(versions: Sequence[_Version], handed: Findings, most: int) -> str:
+    """Return why there is no other revision; empty when there is one."""
+    last = versions[-1]
+    if not handed:
+        return "nothing is left to answer" if last.judged else "the checks found no error"
+    if len(versions) > 1:
+        if versions[-2].judged and not last.judged:
+            return "the revision could not be rechecked"
+        if last.weight >= min(v.weight for v in versions[:-1]):
+            return "the revision left as much as there was before it"
+        if not any(map(is_grave, handed)):
+            return "only findings of lesser consequence are left"
+    return "the rounds are used up" if len(versions) > most else ""
+
+
+def _best(versions: Sequence[_Version]) -> int:
+    """Return the number of the version with the least weight; of equal ones the first.
+
+    A revision that could not be rechecked weighs as if nothing had been mended; it goes before its equals, because its
+    author had the findings.
+    """
+
+    def rank(number: int) -> tuple[int, bool, int]:
+        unchecked = number > 0 and versions[number - 1].judged and not versions[number].judged
+        return versions[number].weight, not unchecked, number
+
+    return min(range(len(versions)), key=rank)
+
+
+def _result(caller: ModelClient, versions: Sequence[_Version], stopped: str, looks: tuple[LookRecord, ...]) -> Reviewed:
+    """Return the best version with its answers, its limitations and the record."""
+    kept = _best(versions)
+    shared = _one_mind(caller) if versions[0].judged else ""
+    rows = []
+    for number, version in enumerate(versions):
+        last = number == len(versions) - 1
+        rows.append(
+            DraftReview(
+                draft=DRAFT,
+                round=number + 1,
+                weight=version.weight,
+                judged=version.judged,
+                passed=version.passed,
+                findings=version.findings,
+                ranked=version.ranked,
+                disputed=tuple(f"{f.gate} at {f.location}: {why}" for f, why in version.disputed.items()),
+                answers=version.answers,
+                reason=_in_words(version),
+                notes=(*([shared] if shared and number == 0 else []), *version.notes),
+                kept=number == kept,
+                stopped=stopped if last else "",
+            )
+        )
+    answers = _answers(versions, kept)
+    limitations = _limitations(versions[kept], shared)
+    more = [text for text in limitations if text not in versions[kept].protocol.limitations]
+    protocol = versions[kept].protocol
+    protocol = protocol.model_copy(update={"answered": answers, "limitations": (*protocol.limitations, *more)})
+    return Reviewed(protocol, tuple(rows), answers, limitations, looks)
+
+
+def _answers(versions: Sequence[_Version], kept: int) -> tuple[AnsweredFinding, ...]:
+    """Return the reviewer's findings up to the kept version, each with its last answer, and those left in it."""
+    found: dict[str, AnsweredFinding] = {}
+    for version in versions[:kept]:
+        ids = {f.id for f in version.ranked}
+        found |= {a.finding: a for a in version.answers if a.finding in ids}
+    dropped = kept < len(versions) - 1
+    why = (
+        "Not changed: the revision that was to mend it left as much or more, and was not kept."
+        if dropped
+        else "Left as it is: the review had ended."
+    )
+    for finding in versions[kept].ranked:
+        if finding.id not in found:
+            found[finding.id] = as_answered(finding, why, done=False, left=True)
+    return tuple(found.values())
+
+
+def _limitations(version: _Version, shared: str) -> tuple[str, ...]:
+    """Return what the review adds to the limitations of the version that is kept."""
+    said = [f"{f.id} of the review is left ({f.consequence}), at {f.location}: {f.problem}" for f in version.ranked]
+    said = [text for text, f in zip(said, version.ranked, strict=True) if f.consequence in GRAVE]
+    if not version.judged:
+        said.insert(0, next((n for n in version.notes if n.startswith("The revision was not")), NOT_JUDGED))
+    if version.errors:
+        said.append(
+            f"{count_of(len(version.errors), 'error')} of the checks of the text are left; the record lists them."
+        )
+    return tuple([*said, shared] if shared else said)
+
+
+def _in_words(version: _Version) -> str:
+    """Say in a sentence what stands against a version."""
+    counts: dict[str, int] = {}
+    for finding in version.ranked:
+        counts[finding.consequence] = counts.get(finding.consequence, 0) + 1
+    parts = [f"{n} “{kind}”" for kind, n in counts.items()]
+    parts += [f"{count_of(len(version.errors), 'error')} of checks"] if version.errors else []
+    said = ", ".join(parts) or "nothing"
+    return f"Found: {said}." if version.judged else f"Not judged by a model; of checks alone: {said}."
+
+
+async def _by_rule(protocol: Protocol, check: Check, render: Callable[[Protocol], str]) -> Reviewed:
+    """Return the protocol with the findings of the checks; nothing is judged."""
+    checked, findings = await check(protocol)
+    version = _Version(checked, render(checked), findings, judged=False, notes=[NOT_JUDGED])
+    row = DraftReview(
+        draft=DRAFT,
+        round=1,
+        weight=version.weight,
+        judged=False,
+        passed=version.passed,
+        findings=findings,
+        reason=_in_words(version),
+        notes=tuple(version.notes),
+        kept=True,
+        stopped="no model reviews",
+    )
+    limitations = _limitations(version, "")
+    more = [text for text in limitations if text not in checked.limitations]
+    update = {"limitations": (*checked.limitations, *more)}
+    return Reviewed(checked.model_copy(update=update), (row,), (), limitations)
+
+
+def _one_mind(caller: ModelClient) -> str:
+    """Say that one model, or models of one family, wrote and reviewed; empty when they are not known to be."""
+    rows = caller.ledger.rows()
+    asked = {p.name for p in (EXAMINE_STATEMENTS, REVIEW_PROTOCOL, RECHECK_FINDINGS)}
+    writers = {row.model for row in rows if row.role == "designer"}
+    reviewers = {row.model for row in rows if row.step in asked}
+    same = sorted(writers & reviewers)
+    if same:
+        return f"One model wrote this protocol and reviewed it ({same[0]}): both may miss the same."
+    kin = [(w, r) for w in sorted(writers) for r in sorted(reviewers) if _family(w) and _family(w) == _family(r)]
+    if not kin:
+        return ""
+    return (
+        f"The models that wrote and reviewed this protocol are of one family ({', '.join(kin[0])}): "
+        "both may miss the same."
+    )
+
+
+def _family(model: str) -> str:
+    """Return the first word of a model's name without provider, owner and version: `gpt` of `openai:gpt-5-mini`."""
+    found = re.match(r"[a-z]+", model.casefold().partition(":")[2].rpartition("/")[2])
+    return found[0] if found else ""

@@ -5,7 +5,7 @@ Only the parts concerned change, steps that a comment does not touch stay word f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from bioresearcher.errors import InputError, NothingRevisedError
@@ -31,7 +31,7 @@ from bioresearcher.stages.draft_cleanup import MAX_STEPS, StepReferences, learnt
 from bioresearcher.stages.forms import FormError, Mistake
 from bioresearcher.stages.part_form import read_part
 from bioresearcher.stages.prompts import CHOOSE_PARTS, REVISE_PART
-from bioresearcher.stages.review_loop import draft_and_review
+from bioresearcher.stages.review_findings import ERROR_WEIGHT
 from bioresearcher.stages.revise_rules import (
     Parts,
     add_methods,
@@ -41,6 +41,7 @@ from bioresearcher.stages.revise_rules import (
     note_requirements,
     without_steps,
 )
+from bioresearcher.text.format import count_of
 from bioresearcher.text.normalise import known_id, known_ids, title_of
 from bioresearcher.text.visible import clip
 
@@ -54,12 +55,10 @@ class RevisionContext:
 
     Attributes:
         check_context: Objects that a protocol is checked against.
-        show: Writes a protocol as the reviewer sees it.
     """
 
     similarities: Similarities
     check_context: CheckContext
-    show: Callable[[Protocol], str]
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ async def revise(
     """Revise a protocol after a comment, and record each change with its reason.
 
     First come changes that the rules can make (exclude a data set or paper, add a requirement, add a skill), then the
-    parts concerned, each by the designer in the review loop. Parts that are not in `revision.changed_parts` stay byte
+    parts concerned, each by the designer, again while the checks find errors. Parts that are not in `revision.changed_parts` stay byte
     for byte; ids are kept, and no id gets another meaning.
 
     Raises:
@@ -194,7 +193,7 @@ async def _rewritten(
 async def _reviewed(
     caller: ModelClient, work: _Work, part: ProtocolPart, comment: str, tools: RevisionContext, number: int
 ) -> Rewritten:
-    """Return the best rewriting of one part; an unchanged part needs no review."""
+    """Return the rewriting of one part with the fewest errors of checks; each other draft is given what was found."""
 
     def whole(draft: Rewritten) -> Protocol:
         kept = tuple(s for s in draft.part.steps if s.id not in draft.dropped)
@@ -210,16 +209,33 @@ async def _reviewed(
     def check(draft: Rewritten) -> tuple[CheckFinding, ...]:
         return run_checks(whole(draft), tools.check_context, scope="part") if draft.changes else ()
 
-    best = await draft_and_review(
-        caller,
-        work.bench.objective,
-        f"steps of part {part.id}, revision {number}",
-        make=lambda findings: rewrite_part(caller, work.bench, part, work.parts, comment, findings, tools.similarities),
-        check=check,
-        show=lambda draft: tools.show(whole(draft)),
-    )
-    work.rounds += best.rounds if best.value.changes else ()
-    return best.value
+    tried: list[tuple[Rewritten, DraftReview]] = []
+    findings: tuple[CheckFinding, ...] = ()
+    stopped = ""
+    while not stopped:
+        draft = await rewrite_part(caller, work.bench, part, work.parts, comment, findings, tools.similarities)
+        findings = check(draft)
+        errors = sum(f.severity == "error" for f in findings)
+        row = DraftReview(
+            draft=f"steps of part {part.id}, revision {number}",
+            round=len(tried) + 1,
+            weight=ERROR_WEIGHT * errors,
+            judged=False,
+            passed=not errors,
+            findings=findings,
+            reason=f"Not judged by a model; of checks alone: {count_of(errors, 'error')}.",
+        )
+        if not errors:
+            stopped = "the checks found no error"
+        elif any(draft == earlier for earlier, _ in tried):
+            stopped = "the same draft came again"
+        elif len(tried) >= caller.cards["reviewer"].rounds:
+            stopped = "the rounds are used up"
+        tried.append((draft, row.model_copy(update={"stopped": stopped})))
+    best = min(range(len(tried)), key=lambda n: (tried[n][1].weight or 0, n))
+    if tried[best][0].changes:
+        work.rounds += [row.model_copy(update={"kept": n == best}) for n, (_, row) in enumerate(tried)]
+    return tried[best][0]
 
 
 def _refuse(caller: ModelClient, work: _Work, comment: str, protocol: Protocol) -> None:
