@@ -25,8 +25,19 @@ from bioresearcher.schemas.columns import as_number
 
 LEAST_LEVEL = 5
 """Least samples of a level whose lack of events is stated as grave."""
-_STRONG = 0.5
-_ENDPOINTS = "os|dfs|rfs|dss|pfs|efs|pfi|dmfs|mfs"
+_MOST_TABLES = 6
+_ENDPOINTS = {
+    "os": "overall survival",
+    "dfs": "disease[- ]free",
+    "rfs": "relapse[- ]free|recurrence[- ]free",
+    "dss": "disease[- ]specific|cancer[- ]specific",
+    "pfs": "progression[- ]free",
+    "efs": "event[- ]free",
+    "pfi": "progression[- ]free interval",
+    "dmfs": "metastasis[- ]free",
+    "mfs": "metastasis[- ]free",
+}
+"""Abbreviation of an endpoint → pattern of its name in words."""
 
 
 def cramers_v(one: Sequence[str], other: Sequence[str]) -> float:
@@ -59,7 +70,8 @@ def cross_table(one: Sequence[str], other: Sequence[str]) -> Counter[tuple[str, 
 
 
 def batch_facts(material: Material) -> Iterator[FactDraft]:
-    """State how batch-like variables go with the groups that are compared."""
+    """State how batch-like variables go with the groups that are compared, the most confounded first."""
+    found: list[tuple[bool, float, FactDraft]] = []
     for group, cells in material.groups.items():
         for batch, levels_of in material.batches.items():
             if batch == group:
@@ -73,21 +85,8 @@ def batch_facts(material: Material) -> Iterator[FactDraft]:
                 continue
             v = cramers_v(levels_of, cells)
             confounded = all(len(sizes) == 1 for sizes in by_batch.values())
-            if not confounded and v < _STRONG and material.role(batch) != "batch" and not _asked(material, batch):
-                if batch == SERIES and v < 0.3:
-                    continue
-                if v < 0.3 and len(large) > 2:
-                    continue
-            yield _cross_fact(material, batch, group, by_batch, v, confounded)
-
-
-def _asked(material: Material, batch: str) -> bool:
-    texts = [
-        material.objective.text,
-        *material.objective.conditions,
-        *(r.text for r in material.objective.requirements),
-    ]
-    return any(re.search(rf"(?<!\w){re.escape(batch)}(?!\w)", text, re.IGNORECASE) for text in texts)
+            found.append((not confounded, -v, _cross_fact(material, batch, group, by_batch, v, confounded)))
+    yield from (fact for _, _, fact in sorted(found, key=lambda f: f[:2])[:_MOST_TABLES])
 
 
 def _cross_fact(
@@ -177,10 +176,10 @@ def _by_level(material: Material) -> Iterator[FactDraft]:
             known = [t for i in rows if times and (t := as_number(times[i])) is not None]
             parts.append(
                 f"{clipped(level)} {happened} of {len(rows)}"
-                + (f" (median follow-up {statistics.median(known):g})" if known else "")
+                + (f" (median follow-up {statistics.median(known):g})" if known and name in material.batches else "")
             )
             numbers |= {f"events in {level}": happened, f"samples in {level}": len(rows)}
-            if known:
+            if known and name in material.batches:
                 numbers[f"median follow-up in {level}"] = statistics.median(known)
             if happened in (0, len(rows)) and len(rows) >= LEAST_LEVEL:
                 none.append(f"{clipped(level)} ({happened} of {len(rows)})")
@@ -204,18 +203,24 @@ def _endpoints(material: Material) -> Iterator[FactDraft]:
     """State further endpoints beside the one with roles."""
     found: dict[str, list[str]] = defaultdict(list)
     for name in material.columns:
-        match = re.search(rf"(?<![a-z])({_ENDPOINTS})(?![a-z])", normal(name).replace("_", " "))
+        match = re.search(rf"(?<![a-z])({'|'.join(_ENDPOINTS)})(?![a-z])", normal(name).replace("_", " "))
         if match:
             found[match[1]].append(name)
     full = {e: names for e, names in found.items() if len(names) >= 2}
     if len(full) < 2:
         return
     used = [n for n in material.columns if material.role(n) in ("time", "event")]
+    objective = material.objective
+    words = " ".join([objective.text, *objective.conditions, *(r.text for r in objective.requirements)])
+    asked = [e for e in full if re.search(rf"(?<!\w){e.upper()}(?!\w)", words) or re.search(_ENDPOINTS[e], words, re.I)]
+    other = [e for e in asked if not set(full[e]) & set(used)]
+    ending = f" The objective asks for {listed([e.upper() for e in asked])}." if asked else ""
     yield material.draft(
         "outcome",
-        3,
+        3 if other or not asked else 2,
         f"The sheet holds {len(full)} endpoints: {'; '.join(f'{e.upper()} ({listed(n)})' for e, n in full.items())}. "
-        + (f"The description takes {listed(used)}." if used else "The description takes none of them."),
+        + (f"The description takes {listed(used)}." if used else "The description takes none of them.")
+        + ending,
         "Name the endpoint that the objective asks for, and use its time and event together.",
         "sheet_outcome.outcome_facts",
         {"endpoints": len(full)},
