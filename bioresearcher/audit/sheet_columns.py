@@ -311,7 +311,12 @@ def _templates_against_groups(material: Material) -> Iterator[FactDraft]:
             usual = {text: sizes.most_common(1)[0][0] for text, sizes in table.items()}
             known = sum(sizes.total() for sizes in table.values())
             clear = all(sizes.total() >= 3 and 2 * max(sizes.values()) > sizes.total() for sizes in table.values())
-            if not clear or not 2 <= len(table) <= 6 or set(usual.values()) != set(levels(cells)):
+            if (
+                known < 0.9 * material.n
+                or not clear
+                or not 2 <= len(table) <= 6
+                or set(usual.values()) != set(levels(cells))
+            ):
                 continue
             odd = [i for i, c in enumerate(cells) if c and said[i] and usual[said[i]] != c]
             if odd and len(odd) <= 0.25 * known:
@@ -319,8 +324,8 @@ def _templates_against_groups(material: Material) -> Iterator[FactDraft]:
                 yield material.draft(
                     "contradiction",
                     3,
-                    f"In {len(odd)} of {known} samples the text of {name!r}, apart from its numbers, is that of another "
-                    f"level of {group!r} (e.g. {clipped(column[i])!r} with {cells[i]}).",
+                    f"In {len(odd)} of {known} samples the text of {name!r}, apart from its numbers, is that of "
+                    f"another level of {group!r} (e.g. {clipped(column[i])!r} with {cells[i]}).",
                     "Settle the group of these samples, by markers if need be, or leave them out.",
                     "sheet_columns.agreement_facts",
                     {"samples with both": known, "contradict": len(odd)},

@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 
 from bioresearcher.audit.sheet_material import (
-    SERIES,
     Material,
     clipped,
     counted,
@@ -156,23 +155,26 @@ def outcome_facts(material: Material) -> Iterator[FactDraft]:
 
 
 def _by_level(material: Material) -> Iterator[FactDraft]:
-    assert_event = material.event
-    if assert_event is None:
+    """State events, and for batches the follow-up, by their levels."""
+    event = material.event
+    if event is None:
         return
     times = material.variables.get(material.time) if material.time else None
     for name, cells in {**material.batches, **material.groups}.items():
         rows_of: dict[str, list[int]] = defaultdict(list)
         for i, cell in enumerate(cells):
-            if cell and assert_event.happened[i] is not None:
+            if cell and event.happened[i] is not None:
                 rows_of[cell].append(i)
         if len(rows_of) < 2 or len(rows_of) > 40:
             continue
         ordered = sorted(rows_of, key=lambda level: (-len(rows_of[level]), level))
         numbers: dict[str, float] = {}
-        parts, none = [], []
+        parts: list[str] = []
+        none: list[str] = []
+        every: list[str] = []
         for level in ordered:
             rows = rows_of[level]
-            happened = sum(assert_event.happened[i] is True for i in rows)
+            happened = sum(event.happened[i] is True for i in rows)
             known = [t for i in rows if times and (t := as_number(times[i])) is not None]
             parts.append(
                 f"{clipped(level)} {happened} of {len(rows)}"
@@ -182,13 +184,14 @@ def _by_level(material: Material) -> Iterator[FactDraft]:
             if known and name in material.batches:
                 numbers[f"median follow-up in {level}"] = statistics.median(known)
             if happened in (0, len(rows)) and len(rows) >= LEAST_LEVEL:
-                none.append(f"{clipped(level)} ({happened} of {len(rows)})")
+                (every if happened else none).append(f"{clipped(level)} (n = {len(rows)})")
         is_batch = name in material.batches
         yield material.draft(
             "follow-up" if is_batch else "outcome",
-            3 if none else 2 if is_batch else 1,
+            3 if none or every else 2 if is_batch else 1,
             f"Events by {name}: {', '.join(parts[:12])}{' …' if len(parts) > 12 else ''}"
-            + (f". None or all of the samples have an event in {listed(none)}" if none else "")
+            + (f". No event in {listed(none)}" if none else "")
+            + (f". An event in every sample of {listed(every)}" if every else "")
             + ".",
             "Follow-up or eligibility differs between them: stratify by it or leave such levels out by a stated rule."
             if is_batch
