@@ -1,0 +1,1 @@
+"""Audit of data before a design: facts about sample sheets and matrices that a protocol must take into account."""
