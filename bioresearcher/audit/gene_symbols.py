@@ -26,7 +26,6 @@ class Symbols:
     approved: frozenset[str]
     previous: Mapping[str, tuple[str, ...]]
     aliases: Mapping[str, tuple[str, ...]]
-    names: Mapping[str, tuple[str, ...]]
 
     def gene(self, name: str) -> str | None:
         """Return the approved symbol that a name means; None when it means none or more than one.
@@ -65,7 +64,7 @@ class Coverage:
 @cache
 def symbols() -> Symbols:
     """Read the shipped table."""
-    names: dict[str, tuple[str, ...]] = {}
+    approved: set[str] = set()
     previous: dict[str, list[str]] = defaultdict(list)
     aliases: dict[str, list[str]] = defaultdict(list)
     for line in gzip.decompress(_TABLE.read_bytes()).decode("utf-8").splitlines():
@@ -73,17 +72,15 @@ def symbols() -> Symbols:
             continue
         symbol, before, others = line.split("\t")
         old, alias = before.split("|") if before else [], others.split("|") if others else []
-        names[symbol] = (*old, *alias)
+        approved.add(symbol)
         for name in old:
             previous[name].append(symbol)
         for name in alias:
             aliases[name].append(symbol)
-    approved = frozenset(names)
     return Symbols(
-        approved,
+        frozenset(approved),
         {n: tuple(g) for n, g in previous.items() if n not in approved},
         {n: tuple(g) for n, g in aliases.items() if n not in approved},
-        names,
     )
 
 

@@ -106,7 +106,7 @@ def without_filled(matrix: Matrix, filled: Filled) -> npt.NDArray[np.float32]:
 
 def shortest(value: np.float32) -> float:
     """Return the number with the fewest digits that is this value of four bytes, as the file writes it."""
-    return float(str(np.float32(value)))
+    return float(str(np.float32(value))) + 0.0  # no negative zero
 
 
 def filled_facts(dataset: str, matrix: Matrix, filled: Filled, groups: Sequence[Grouping]) -> list[FactDraft]:

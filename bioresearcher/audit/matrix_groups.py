@@ -93,8 +93,8 @@ def name_prefixes(samples: Sequence[str]) -> tuple[str, ...]:
     """Return the beginning that divides the samples' names, per sample; empty when none does.
 
     The beginning is the first run of letters or digits that is not the same in all names; digits count only when
-    something other than a digit ends them, since a bare number is a counter. Beginnings of fewer than three samples
-    are pooled as `other`; at least two must remain, and no more than a third of the samples may be pooled.
+    something other than a digit ends them, since a bare number is a counter. At least two beginnings must each have
+    three samples, and no more than a third of the samples may have a rarer one.
     """
     tokens = [_TOKEN.findall(name.strip()) for name in samples]
     for at in range(min((len(t) for t in tokens), default=0)):
@@ -106,10 +106,8 @@ def name_prefixes(samples: Sequence[str]) -> tuple[str, ...]:
             return ()
         sizes = Counter(column)
         kept = {level for level, size in sizes.items() if size >= _SMALL}
-        pooled = sum(size for level, size in sizes.items() if level not in kept)
-        if len(kept) < 2 or len(kept) > _MAX_LEVELS or pooled > len(samples) / 3:
-            return ()
-        return tuple(text if text in kept else "other" for text in column)
+        rare = sum(size for level, size in sizes.items() if level not in kept)
+        return tuple(column) if 2 <= len(kept) <= _MAX_LEVELS and rare <= len(samples) / 3 else ()
     return ()
 
 
