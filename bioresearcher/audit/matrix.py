@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bioresearcher.audit.matrix_filled import Filled, filled_facts, find_filled, row_fact, whole_numbers, without_filled
-from bioresearcher.audit.matrix_genes import GeneSets, name_facts, planned_facts, set_facts
+from bioresearcher.audit.matrix_genes import GeneSets, planned_facts, set_facts
 from bioresearcher.audit.matrix_groups import Grouping, groupings
 from bioresearcher.audit.matrix_repeats import feature_facts, missing_facts, sample_facts
 from bioresearcher.audit.matrix_scale import scale_facts
@@ -75,7 +75,6 @@ def examine(
         facts += batch_facts(dataset.id, matrix, logs, given, groups)
         facts += sex_facts(dataset.id, matrix, logs, sheet)
         facts += tissue_facts(dataset.id, matrix, logs, groups)
-    facts += name_facts(dataset.id, features)
     facts += set_facts(dataset.id, features, collections, objective, matrix, filled, groups)
     facts += planned_facts(dataset.id, features, objective)
     return Examined(tuple(facts), filled, groups)

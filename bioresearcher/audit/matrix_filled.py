@@ -245,10 +245,14 @@ def _edge_fact(
         statement=(
             f"In {len(found):,} of {len(matrix.samples):,} samples {named} repeats {_range(counts[found])} times "
             f"({shares.min():.0%} to {shares.max():.0%} of a sample's values): "
-            + ("not detected, not filled in" if zero else f"a {'floor' if what == 'lowest' else 'ceiling'} of the scale")
+            + (
+                "not detected, not filled in"
+                if zero
+                else f"a {'floor' if what == 'lowest' else 'ceiling'} of the scale"
+            )
             + f". It is {_values_text(values[found])}."
         ),
-        consequence="Values at the limit are tied: filter features by detection, and use ranks or models that allow it.",
+        consequence="Values at the limit are tied: filter features by detection, use ranks or models that allow it.",
         weight=2 if float(np.median(shares)) >= 0.1 else 1,
         shown_by=f"{_SHOWN_BY}.find_filled",
         numbers=(
@@ -261,10 +265,10 @@ def _edge_fact(
 
 
 def row_fills(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Find features in which one value, within the others' range, repeats as measured ones cannot; nan and 0 elsewhere.
+    """Find features in which one value within the others' range repeats as measured ones cannot; else nan and 0.
 
-    It must occur in at least 6 samples and 5 % of them, five times as often as the feature's fourth most frequent value,
-    with two other values below and above it and at least half of the features' values different from one another.
+    It must occur in at least 6 samples and 5 % of them, five times as often as the feature's fourth most frequent
+    value, with two other values below and above it and at least half of the features' values different from one another.
     """
     n_features, n = values.shape
     which = np.full(n_features, np.nan, dtype=np.float32)
@@ -277,7 +281,11 @@ def row_fills(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32],
     for i in candidates:
         different, found = np.unique(values[i][np.isfinite(values[i])], return_counts=True)
         top = int(np.argmax(found))
-        if len(different) < 8 or not 2 <= top < len(different) - 2 or len(different) - 1 < (found.sum() - found[top]) / 2:
+        if (
+            len(different) < 8
+            or not 2 <= top < len(different) - 2
+            or len(different) - 1 < (found.sum() - found[top]) / 2
+        ):
             continue
         if found[top] >= max(least, 5 * int(np.partition(found, -4)[-4])):
             which[i], counts[i] = different[top], found[top]
@@ -300,8 +308,8 @@ def row_fact(dataset: str, matrix: Matrix, values: npt.NDArray[np.float32], whol
         kind="filled values",
         dataset=dataset,
         statement=(
-            f"In {len(found):,} of {len(matrix.features):,} features one value within the range of the others repeats in "
-            f"{_range(counts[found])} of {len(matrix.samples):,} samples: it was filled in by feature, not measured "
+            f"In {len(found):,} of {len(matrix.features):,} features one value within the range of the others repeats "
+            f"in {_range(counts[found])} of {len(matrix.samples):,} samples: it was filled in by feature, not measured "
             f"({int(counts.sum()):,} values)."
         ),
         consequence="Treat it as missing, or leave features with many such values out; variances are too small there.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from bioresearcher.audit.matrix_groups import Grouping
 from bioresearcher.audit.tables import FactDraft, Matrix, behind
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.facts import FactNumber
+from bioresearcher.sources.datasets.table_stream import open_lines
 
 _SHOWN_BY = "audit.matrix_genes"
 _FORMS = (
@@ -26,8 +28,6 @@ _FORMS = (
     ("UniProt accessions", re.compile(r"([OPQ]\d[A-Z0-9]{3}\d|[A-NR-Z]\d([A-Z][A-Z0-9]{2}\d){1,2})(-\d+)?")),
     ("numbers, as Entrez ids", re.compile(r"\d+")),
 )
-_DATE = re.compile(r"(?i)(\d{1,2}-(mar|sep|sept|dec|oct|apr|nov)|(mar|sep|sept|dec|oct|apr|nov)-\d{1,2}|\d{4}-(03|09|12|10)-\d{2}.*)")
-_SUMMARY = re.compile(r"__\w+|N_(unmapped|multimapping|noFeature|ambiguous)")
 _WORD = re.compile(r"(?<![\w-])[A-Z][A-Z0-9]{2,}(?:-[A-Z0-9]+)*(?![\w-])")
 _NOT_GENES = frozenset("AIM ALL AML AUC CAT CLL COPE IMPACT MAX MDS MET PC REST SDS SET STAR TANK WAS".split())
 """Words and abbreviations in capitals that are gene symbols, too; taken for genes only when a digit follows."""
@@ -55,39 +55,6 @@ def feature_form(features: Sequence[str]) -> str:
     return ""
 
 
-def name_facts(dataset: str, features: Sequence[str]) -> list[FactDraft]:
-    """State features that are spoiled or no genes: names turned into dates, summary rows of counting programs."""
-    facts = []
-    for found, what, consequence in (
-        (
-            [f for f in features if _DATE.fullmatch(f)],
-            "are dates: gene symbols such as MARCHF1, SEPTIN2 or DEC1 that a spreadsheet changed",
-            "Restore them from the source where it is clear which gene it was; two genes can share a date.",
-        ),
-        (
-            [f for f in features if _SUMMARY.fullmatch(f)],
-            "are no genes but a counting program's summary",
-            "Leave them out before library sizes, tests and components.",
-        ),
-    ):
-        if found:
-            rows, count = behind(found)
-            facts.append(
-                FactDraft(
-                    kind="identifiers",
-                    dataset=dataset,
-                    statement=f"{len(found)} names of features {what}: {', '.join(rows[:8])}.",
-                    consequence=consequence,
-                    weight=2,
-                    shown_by=f"{_SHOWN_BY}.name_facts",
-                    numbers=(FactNumber(name="features", value=len(found)),),
-                    rows=rows,
-                    row_count=count,
-                )
-            )
-    return facts
-
-
 def set_facts(
     dataset: str,
     features: Sequence[str],
@@ -102,11 +69,29 @@ def set_facts(
     facts = []
     for collection in collections:
         every = coverage((g for s in collection.sets.values() for g in s), measured, genes)
-        facts.append(_collection_fact(dataset, features, collection, every))
+        if len(every.present) + len(every.renamed) < 0.1 * len({g for s in collection.sets.values() for g in s}):
+            facts.append(_foreign_fact(dataset, features, collection, len(every.present)))
+            continue
+        facts.append(_collection_fact(dataset, collection, every))
         for name in named_sets(collection, objective):
             found = coverage(collection.sets[name], measured, genes)
             facts.append(_set_fact(dataset, name, collection.sets[name], found, matrix, filled, groups))
     return facts
+
+
+def read_gene_sets(name: str, path: Path) -> GeneSets:
+    """Read a GMT file; lines that are no gene set are passed over.
+
+    Raises:
+        InputError: The file cannot be read as text.
+    """
+    sets: dict[str, tuple[str, ...]] = {}
+    with open_lines(path) as lines:
+        for line in lines:
+            fields = line.rstrip("\r\n").split("\t")
+            if len(fields) >= 3 and fields[0]:
+                sets[fields[0]] = tuple(dict.fromkeys(gene for gene in map(str.strip, fields[2:]) if gene))
+    return GeneSets(name, sets)
 
 
 def named_sets(collection: GeneSets, objective: Objective) -> list[str]:
@@ -132,7 +117,27 @@ def _stem(word: str) -> str:
     return word[:-1] if word.endswith("s") and len(word) > 3 else word
 
 
-def _collection_fact(dataset: str, features: Sequence[str], collection: GeneSets, every: Coverage) -> FactDraft:
+def _foreign_fact(dataset: str, features: Sequence[str], collection: GeneSets, present: int) -> FactDraft:
+    """State that a collection's symbols are not what the features are named by."""
+    form = feature_form(features)
+    total = len({gene for genes in collection.sets.values() for gene in genes})
+    return FactDraft(
+        kind="gene sets",
+        dataset=dataset,
+        statement=f"Of the {total:,} symbols in the {len(collection.sets):,} gene sets of {collection.name}, "
+        f"{present:,} are names of features here"
+        + (f": the features are {form}" if form and form != "gene symbols" else "")
+        + f" (e.g. {', '.join(features[:3])}).",
+        consequence="Gene sets need a mapping of the features to their symbols first; state which.",
+        weight=3,
+        shown_by=f"{_SHOWN_BY}.set_facts",
+        numbers=(FactNumber(name="symbols", value=total), FactNumber(name="measured as written", value=present)),
+        rows=tuple(features[:5]),
+        row_count=len(features),
+    )
+
+
+def _collection_fact(dataset: str, collection: GeneSets, every: Coverage) -> FactDraft:
     total = len(every.present) + len(every.renamed) + len(every.several) + len(every.absent)
     numbers = (
         FactNumber(name="symbols", value=total),
@@ -140,28 +145,13 @@ def _collection_fact(dataset: str, features: Sequence[str], collection: GeneSets
         FactNumber(name="measured under another name", value=len(every.renamed)),
         FactNumber(name="absent", value=len(every.absent)),
     )
-    start = f"Of the {total:,} symbols in the {len(collection.sets):,} gene sets of {collection.name}"
-    if len(every.present) + len(every.renamed) < 0.1 * total:
-        form = feature_form(features)
-        return FactDraft(
-            kind="gene sets",
-            dataset=dataset,
-            statement=f"{start}, {len(every.present):,} are names of features here"
-            + (f": the features are {form}, not gene symbols" if form and form != "gene symbols" else "")
-            + f" (e.g. {', '.join(features[:3])}).",
-            consequence="Gene sets need a mapping of the features to gene symbols first; state which.",
-            weight=3,
-            shown_by=f"{_SHOWN_BY}.set_facts",
-            numbers=numbers,
-            rows=tuple(features[:5]),
-            row_count=len(features),
-        )
     rows, count = behind(f"{new} measured as {old}" for new, old in every.renamed.items())
     return FactDraft(
         kind="gene sets",
         dataset=dataset,
         statement=(
-            f"{start}, {len(every.present):,} are measured as written, {len(every.renamed):,} under one other symbol "
+            f"Of the {total:,} symbols in the {len(collection.sets):,} gene sets of {collection.name}, "
+            f"{len(every.present):,} are measured as written, {len(every.renamed):,} under one other symbol "
             f"(HGNC, unambiguous; dates of renaming are not in the source), {len(every.several):,} under several, "
             f"{len(every.absent):,} under none."
         ),
@@ -192,7 +182,8 @@ def _set_fact(
         dataset=dataset,
         statement=(
             f"Of the {total} genes of {name}, {len(found.present)} are measured as written, {len(renamed)} under "
-            f"another symbol" + (f" ({', '.join(renamed[:8])}{', …' if len(renamed) > 8 else ''})" if renamed else "")
+            f"another symbol"
+            + (f" ({', '.join(renamed[:8])}{', …' if len(renamed) > 8 else ''})" if renamed else "")
             + f", {len(found.absent) + len(found.several)} not at all or not clearly.{filled_text}"
         ),
         consequence="Fix the score's genes from these before looking at outcome"

@@ -1,4 +1,4 @@
-"""Groups of a matrix's samples that values are compared between: names' beginnings, technical columns, study groups."""
+"""Groups of samples that values are compared between: series in names, technical columns, groups of the study."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from bioresearcher.audit.sheet_material import SERIES, series_of, spells
 from bioresearcher.audit.tables import Sheet
 
 Source = Literal["name", "technical", "study"]
@@ -24,10 +25,7 @@ _OUTCOME = re.compile(
     r"(?i)surviv|relaps|recur|respon|death|dead|died|deceas|outcome|event|progress|vital|remission|metasta|censor|"
     r"follow|(^|[_. -])(os|pfs|dfs|rfs|dss|dmfs|cr|ccr|time)($|[_. -])"
 )
-_TOKEN = re.compile(r"[A-Za-z]+|\d+|[^A-Za-z0-9]+")
 _MAX_LEVELS = 40
-_SMALL = 3
-"""Least samples of a beginning of names that is a group of its own."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Grouping:
     @property
     def label(self) -> str:
         """Name in a sentence."""
-        return "beginning of the sample name" if self.source == "name" else f"column {self.name!r}"
+        return self.name if self.source == "name" else f"column {self.name!r}"
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -65,15 +63,16 @@ def aligned(sheet: Sheet, column: str, samples: Sequence[str]) -> tuple[str, ...
 
 
 def groupings(sheet: Sheet, samples: Sequence[str]) -> list[Grouping]:
-    """List the divisions of the samples: beginnings of their names, technical columns, groups of the study.
+    """List the divisions of the samples: series in their names, technical columns, groups of the study.
 
     A column counts with 2 to 40 levels that repeat. Columns of time and event, and those whose name is an outcome's,
     are never among them.
     """
     found = []
-    beginnings = name_prefixes(samples)
-    if beginnings:
-        found.append(Grouping("sample name", "name", beginnings))
+    series = series_of(samples)
+    studied = [aligned(sheet, column, samples) for column in sheet.with_role("group")] if sheet.ids else []
+    if series and not any(spells(series, cells) for cells in studied):
+        found.append(Grouping(SERIES, "name", series))
     for column in sheet.columns if sheet.ids else ():
         described = sheet.described.get(column)
         role = described.role if described else "other"
@@ -87,28 +86,6 @@ def groupings(sheet: Sheet, samples: Sequence[str]) -> list[Grouping]:
         if 2 <= len(sizes) <= _MAX_LEVELS and len(sizes) <= sum(sizes.values()) / 2:
             found.append(Grouping(column, "technical" if technical else "study", of))
     return found
-
-
-def name_prefixes(samples: Sequence[str]) -> tuple[str, ...]:
-    """Return the beginning that divides the samples' names, per sample; empty when none does.
-
-    The beginning is the first run of letters or digits that is not the same in all names; digits count only when
-    something other than a digit ends them, since a bare number is a counter. At least two beginnings must each have
-    three samples, and no more than a third of the samples may have a rarer one.
-    """
-    tokens = [_TOKEN.findall(name.strip()) for name in samples]
-    for at in range(min((len(t) for t in tokens), default=0)):
-        column = [t[at] for t in tokens]
-        if len(set(column)) == 1:
-            continue
-        last = [len(t) == at + 1 for t in tokens]
-        if any(end for end, text in zip(last, column, strict=True) if text.isdigit()) or all(last):
-            return ()
-        sizes = Counter(column)
-        kept = {level for level, size in sizes.items() if size >= _SMALL}
-        rare = sum(size for level, size in sizes.items() if level not in kept)
-        return tuple(column) if 2 <= len(kept) <= _MAX_LEVELS and rare <= len(samples) / 3 else ()
-    return ()
 
 
 def eta_squared(values: npt.NDArray[np.float64], of: Sequence[str]) -> tuple[float, float]:
@@ -130,24 +107,3 @@ def eta_squared(values: npt.NDArray[np.float64], of: Sequence[str]) -> tuple[flo
     between = float((sizes * (means - values.mean()) ** 2).sum())
     within = (total - between) / (n - k)
     return between / total, max(0.0, (between - (k - 1) * within) / total)
-
-
-def cross_table(first: Grouping, second: Grouping) -> dict[tuple[str, str], int]:
-    """Count the samples of each pair of known levels."""
-    return dict(Counter((a, b) for a, b in zip(first.of, second.of, strict=True) if a and b))
-
-
-def cramers_v(table: dict[tuple[str, str], int]) -> float:
-    """Return Cramér's V with Bergsma's correction (2013) for the size of table and sample, from 0 to 1."""
-    rows = sorted({a for a, _ in table})
-    columns = sorted({b for _, b in table})
-    counts = np.array([[table.get((a, b), 0) for b in columns] for a in rows], dtype=float)
-    n = counts.sum()
-    if min(counts.shape) < 2 or n < 3:
-        return 0.0
-    expected = counts.sum(1, keepdims=True) * counts.sum(0, keepdims=True) / n
-    phi = float(((counts - expected) ** 2 / expected).sum() / n)
-    r, c = counts.shape
-    corrected = max(0.0, phi - (r - 1) * (c - 1) / (n - 1))
-    least = min(r - (r - 1) ** 2 / (n - 1), c - (c - 1) ** 2 / (n - 1)) - 1
-    return float(min(1.0, np.sqrt(corrected / least))) if least > 0 else 0.0

@@ -22,7 +22,7 @@ _LEAST_SAMPLES = 4
 
 def feature_facts(dataset: str, matrix: Matrix, whole: bool) -> list[FactDraft]:
     """State features that are the same in all samples, names that repeat, and rows that repeat under other names."""
-    facts = []
+    facts: list[FactDraft] = []
     values = matrix.values
     if values.shape[1] < 2 or not values.size:
         return facts
@@ -35,7 +35,7 @@ def feature_facts(dataset: str, matrix: Matrix, whole: bool) -> list[FactDraft]:
             FactDraft(
                 kind="repeats",
                 dataset=dataset,
-                statement=f"{len(constant):,} of {_read(matrix)} have one value in all samples ({zero:,} of them zero).",
+                statement=f"{len(constant):,} of {_read(matrix)} hold one value in all samples ({zero:,} of them 0).",
                 consequence="Leave them out before scaling, tests and components: they carry nothing.",
                 weight=2 if not whole and len(constant) > 0.01 * len(values) else 1,
                 shown_by=f"{_SHOWN_BY}.feature_facts",
@@ -297,7 +297,9 @@ def _missing_by_group(
         "carries the difference.",
         weight=3 if max(medians.values()) - min(medians.values()) > 0.2 else 2,
         shown_by=f"{_SHOWN_BY}.missing_facts",
-        numbers=tuple(FactNumber(name=f"median missing, {n}", value=round(v, 4)) for n, v in list(medians.items())[:20]),
+        numbers=tuple(
+            FactNumber(name=f"median missing, {n}", value=round(v, 4)) for n, v in list(medians.items())[:20]
+        ),
         rows=rows,
         row_count=count,
     )

@@ -29,11 +29,20 @@ def kind_of_scale(values: npt.NDArray[np.float32], whole: bool) -> tuple[str, st
     low, high = float(known.min()), float(known.max())
     sums = np.nansum(values.astype(np.float64) if values.size < 4_000_000 else part, axis=0)
     if whole and low >= 0 and high > 50:
-        return "whole numbers from 0 up, as counts", "Model counts or normalise by library size and take logarithms first."
+        return (
+            "whole numbers from 0 up, as counts",
+            "Model counts or normalise by library size and take logarithms first.",
+        )
     if low >= 0 and high > 100:
         if values.size < 4_000_000 and np.allclose(sums, 1e6, rtol=0.02):
-            return "parts per million (every sample sums to 1,000,000), not logarithms", "Take logarithms before analysis."
-        return "values that are not logarithms (counts with decimals or intensities)", "Take logarithms before analysis."
+            return (
+                "parts per million (every sample sums to 1,000,000), not logarithms",
+                "Take logarithms before analysis.",
+            )
+        return (
+            "values that are not logarithms (counts with decimals or intensities)",
+            "Take logarithms before analysis.",
+        )
     if low >= 0 and high <= 1:
         return "shares from 0 to 1, as beta values", "Use M values (logit) for linear models; shares are bounded."
     if low >= 0 and high <= 40:
@@ -132,7 +141,7 @@ def _apart(
 ) -> FactDraft | None:
     """Find samples whose median or interquartile range is an outlier (3 IQR beyond the quartiles, and by a margin)."""
     typical = float(np.nanmedian(spread))
-    texts = {}
+    texts: dict[int, list[str]] = {}
     for what, numbers, margin in (("median", middle, 0.5 * typical), ("interquartile range", spread, 0.5 * typical)):
         q1, q2, q3 = np.nanquantile(numbers, (0.25, 0.5, 0.75))
         width = max(3 * (q3 - q1), margin)
@@ -190,7 +199,7 @@ def _by_group(
 def _library(dataset: str, matrix: Matrix, values: npt.NDArray[np.float32]) -> FactDraft | None:
     if matrix.rows_total > len(matrix.features):  # sums of a part of the rows are no library sizes
         return None
-    sums = np.nansum(values, axis=0, dtype=np.float64)
+    sums = np.asarray(np.nansum(values, axis=0, dtype=np.float64))
     low, high = float(sums.min()), float(sums.max())
     if low <= 0 or high / low < 3:
         return None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from bioresearcher.audit.matrix_groups import Grouping, aligned, cramers_v, cross_table, eta_squared
+from bioresearcher.audit.matrix_groups import Grouping, aligned, eta_squared
 from bioresearcher.audit.tables import FactDraft, Matrix, Sheet, behind
 from bioresearcher.schemas.facts import FactNumber
 
@@ -37,7 +38,8 @@ def logarithms(values: npt.NDArray[np.float32], whole: bool) -> npt.NDArray[np.f
     """Return values on a logarithmic scale: log2(x + 1) of counts and intensities, others as they are."""
     known = values[np.isfinite(values)]
     if known.size and known.min() >= 0 and (whole or known.max() > 100):
-        return np.log2(np.maximum(values, 0) + 1)
+        logs: npt.NDArray[np.float32] = np.log2(np.maximum(values, 0) + 1)
+        return logs
     return values
 
 
@@ -72,7 +74,7 @@ def batch_facts(
     as_given: npt.NDArray[np.float32],
     groups: Sequence[Grouping],
 ) -> list[FactDraft]:
-    """State how much of the leading components lies between technical levels, and how these go with study groups.
+    """State how much of the leading components lies between series in names and between technical levels.
 
     Args:
         dataset: Its id.
@@ -90,7 +92,6 @@ def batch_facts(
     for group in technical:
         fact = _component_fact(dataset, matrix, group, parts, before)
         facts += [fact] if fact else []
-        facts += [f for other in groups if other.source == "study" and (f := _confounded(dataset, group, other))]
     return facts
 
 
@@ -118,61 +119,19 @@ def _component_fact(
             f"{earlier[0]:.0%}"
         )
         numbers.append(FactNumber(name="share of component 1 as given", value=round(earlier[0], 4)))
-    weight = 3 if any(between[k][1] >= 0.5 and parts.shares[k] >= 0.1 for k in strong) else 2
+    weight: Literal[2, 3] = 3 if any(between[k][1] >= 0.5 and parts.shares[k] >= 0.05 for k in strong) else 2
     sizes = ", ".join(f"{level} {size}" for level, size in list(group.sizes.items())[:10])
     rows, count = behind(f"{level}: {size}" for level, size in group.sizes.items())
     without = ", values filled in taken as missing" if before is not None else ""
     return FactDraft(
         kind="batch",
         dataset=dataset,
-        statement=f"Between the levels of the {group.label} ({sizes}) lies of the variance of the leading "
-        f"components{without}: {'; '.join(texts)}{given}.",
+        statement=f"Share of the leading components' variance between levels of {group.label} ({sizes})"
+        f"{without}: {'; '.join(texts)}{given}.",
         consequence="Put it into the models (or analyse within its levels) and check that results do not hang on it.",
-        weight=3 if weight == 3 else 2,
+        weight=weight,
         shown_by=f"{_SHOWN_BY}.batch_facts",
         numbers=tuple(numbers),
-        rows=rows,
-        row_count=count,
-    )
-
-
-def _confounded(dataset: str, group: Grouping, study: Grouping) -> FactDraft | None:
-    table = cross_table(group, study)
-    v = cramers_v(table)
-    by_level: dict[str, dict[str, int]] = {}
-    for (a, b), count in table.items():
-        by_level.setdefault(a, {})[b] = count
-    sizes = {a: sum(counts.values()) for a, counts in by_level.items()}
-    pure = [a for a, counts in by_level.items() if len(counts) == 1 and sizes[a] >= 2]
-    total = sum(table.values())
-    alone = sum(sizes[a] for a in pure) / total if total else 0.0
-    whole = bool(total) and alone >= 0.999
-    if v < 0.3 and not (whole and len(by_level) > 1):
-        return None
-    texts = [
-        f"{a}: " + ", ".join(f"{b} {counts[b]}" for b in sorted(counts))
-        for a, counts in sorted(by_level.items(), key=lambda p: -sizes[p[0]])
-    ]
-    rows, count = behind(texts)
-    names = "the name says the group" if group.source == "name" else "the two cannot be told apart"
-    return FactDraft(
-        kind="batch",
-        dataset=dataset,
-        statement=f"The {group.label} goes with {study.name!r} (Cramér's V {v:.2f}): {'; '.join(texts[:10])}"
-        + ("; …" if len(texts) > 10 else "")
-        + (f"; every level has one group only: {names}" if whole else "")
-        + ".",
-        consequence=(
-            "If it is a batch, no model can separate it from the group; say so instead of adjusting."
-            if whole
-            else f"Compare {study.name!r} within these levels or adjust for them; unadjusted differences carry both."
-        ),
-        weight=2 if whole and group.source == "name" else 3 if v >= 0.5 or whole else 2,
-        shown_by=f"{_SHOWN_BY}.batch_facts",
-        numbers=(
-            FactNumber(name="Cramér's V, corrected", value=round(v, 3)),
-            FactNumber(name="share of samples in levels with one group", value=round(alone, 3)),
-        ),
         rows=rows,
         row_count=count,
     )
@@ -262,7 +221,9 @@ def _sex_fact(
     )
 
 
-def tissue_facts(dataset: str, matrix: Matrix, logs: npt.NDArray[np.float32], groups: Sequence[Grouping]) -> list[FactDraft]:
+def tissue_facts(
+    dataset: str, matrix: Matrix, logs: npt.NDArray[np.float32], groups: Sequence[Grouping]
+) -> list[FactDraft]:
     """State samples labelled normal that lie with the tumours or the reverse, where the two are well apart."""
     facts = []
     for group in groups:
@@ -295,15 +256,16 @@ def _tissue_fact(
     if not wrong or len(wrong) > 0.1 * len(own) or sum(own[j] < other[j] for j in own) < 0.9 * len(own):
         return None
     texts = [
-        f"{matrix.samples[j]} labelled {group.of[j]} (distance {own[j]:.3g} to its own group, {other[j]:.3g} to the other)"
+        f"{matrix.samples[j]} labelled {group.of[j]} (distances: own {own[j]:.3g}, other {other[j]:.3g})"
         for j in sorted(wrong, key=lambda j: other[j] / own[j])
     ]
     rows, count = behind(texts)
     return FactDraft(
         kind="contradiction",
         dataset=dataset,
-        statement=f"{len(wrong)} of {len(own)} samples of {group.name!r} lie with the other group: {'; '.join(rows[:6])}.",
-        consequence="The label, the tissue's purity or the sample may be wrong: keep them and show results without them.",
+        statement=f"{len(wrong)} of {len(own)} samples of {group.name!r} lie with the other group: "
+        f"{'; '.join(rows[:6])}.",
+        consequence="The label, the tissue's purity or the sample may be wrong: show results without them, too.",
         weight=2,
         shown_by=f"{_SHOWN_BY}.tissue_facts",
         numbers=(FactNumber(name="samples with the other group", value=len(wrong)),),
