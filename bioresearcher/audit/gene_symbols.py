@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 _TABLE: Final = Path(__file__).with_name("hgnc_symbols.tsv.gz")
-_READING_FRAME = re.compile(r"C(\d+|X|Y)ORF(\d+)\w*")
+_READING_FRAME = re.compile(r"C(\d+|X|Y)ORF\d+\S*")
 
 
 @dataclass(frozen=True)

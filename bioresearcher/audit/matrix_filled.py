@@ -268,7 +268,7 @@ def row_fills(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32],
     """Find features in which one value within the others' range repeats as measured ones cannot; else nan and 0.
 
     It must occur in at least 6 samples and 5 % of them, five times as often as the feature's fourth most frequent
-    value, with two other values below and above it and at least half of the features' values different from one another.
+    value, with two other values below and above it, and at least half of the others must differ from one another.
     """
     n_features, n = values.shape
     which = np.full(n_features, np.nan, dtype=np.float32)

@@ -52,7 +52,8 @@ def components(logs: npt.NDArray[np.float32]) -> Components | None:
     usable = np.flatnonzero(np.isfinite(logs).sum(1) >= max(2, 0.5 * n))
     if n < 6 or len(usable) < 20:
         return None
-    variance = np.array([np.nanvar(logs[i]) for i in usable])
+    parts = np.array_split(usable, 1 + len(usable) // 2_000)  # so that temporaries stay small
+    variance = np.concatenate([np.nanvar(logs[part], axis=1) for part in parts])
     chosen = usable[np.argsort(-variance, kind="stable")[:_MAX_FEATURES]]
     part = logs[chosen].astype(np.float64)
     part -= np.nanmean(part, axis=1, keepdims=True)
