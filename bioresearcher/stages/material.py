@@ -16,9 +16,9 @@ from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.text.visible import clip
 from bioresearcher.text.words import content_words, overlap, sentence_texts
 
-FACT_CHARS: Final = 6_500
+FACT_CHARS: Final = 6_000
 """Characters of all facts together; those of weight 3 are shown up to half as many more."""
-PAPER_CHARS: Final = 5_500
+PAPER_CHARS: Final = 4_800
 """Characters of the report parts and steps of all papers together."""
 DATASET_CHARS: Final = 4_000
 """Characters of the columns of all data sets together."""
@@ -51,7 +51,7 @@ def material(bench: DesignContext, *, whole: bool = False) -> dict[str, Any]:
         facts, gone = _facts(facts)
         notes = tuple(clip(n, NOTE_CHARS) for n in notes[:12])
         notes += (f"{gone} facts of less weight, left out here",) if gone else ()
-        datasets = tuple(_dataset(d, DATASET_CHARS // max(1, len(datasets)), wanted) for d in datasets)
+        datasets = _datasets(datasets, wanted)
         known = _papers(known, wanted)
         skills = tuple(map(_skill, skills))
         views = tuple(map(_view, views))
@@ -85,6 +85,27 @@ def _facts(facts: Sequence[Fact]) -> tuple[tuple[Fact, ...], int]:
             kept.append(fact)
             spent += length
     return tuple(kept), len(facts) - len(kept)
+
+
+def _datasets(datasets: Sequence[Dataset], wanted: Sequence[str]) -> tuple[Dataset, ...]:
+    """Return the data sets with the columns that fit; of a prepared one only what it has more than its original."""
+    given = {d.id: d for d in datasets}
+    own = [d for d in datasets if d.prepared_from not in given]
+    room = DATASET_CHARS // max(1, len(own))
+    return tuple(
+        _prepared(d, given[d.prepared_from]) if d.prepared_from in given else _dataset(d, room, wanted)
+        for d in datasets
+    )
+
+
+def _prepared(dataset: Dataset, original: Dataset) -> Dataset:
+    known = {c.name for f in original.files for c in f.columns}
+    files = tuple(
+        f.model_copy(update={"columns": tuple(_column(c) for c in f.columns if c.name not in known), "entries": ()})
+        for f in dataset.files
+    )
+    notes = (f"columns as in {original.id}; listed are those that were added",)
+    return dataset.model_copy(update={"files": files, "notes": notes, "title": clip(dataset.title, 80)})
 
 
 def _dataset(dataset: Dataset, room: int, wanted: Sequence[str]) -> Dataset:
@@ -204,7 +225,7 @@ def _view(view: View) -> View:
 
 def _skill(skill: SkillBrief) -> SkillBrief:
     """Return a skill with the first sentence of its description."""
-    return skill.model_copy(update={"description": clip(next(iter(sentence_texts(skill.description)), ""), 90)})
+    return skill.model_copy(update={"description": clip(next(iter(sentence_texts(skill.description)), ""), 70)})
 
 
 def _proposal(proposal: Proposal) -> Proposal:
