@@ -46,7 +46,8 @@ _FIELD = re.compile(
     r"^(?P<name>inputs?|outputs?|results? files?|parameters?|settings|software|tools?"
     r"|acceptance(?: criteri(?:on|a))?|success criteri(?:on|a)"
     r"|expected (?:result|outcome)|rationale|reason|why|data ?sets?|data|purpose|goal|action|procedure|kind"
-    r"|type|depends on|reference source|evidence|learnt from|links?|accepted when|rests on|serves|skill|vetted analysis|origin"
+    r"|type|depends on|reference source|evidence|learnt from|links?|accepted when|rests on|serves|skill"
+    r"|vetted analysis|origin"
     r"|输入|输出|参数|软件|验收标准|理由|数据集)\s*[:：]\s*(?P<value>.*)$",
     re.I | re.S,
 )
@@ -365,9 +366,9 @@ def _parameter(text: str) -> Parameter:
 
 
 def _input(text: str) -> StepInput:
-    """Parse `name (source)`, or a source that ends in the name, where the source has one of the forms of `StepInput`; else it is `given`."""
+    """Parse `name (source)`, or a source that ends in the name; without a source of `StepInput` it is `given`."""
     m = re.search(r"\(?\b(step:\d+(?:\.\d+)*/[^()]+?|dataset:[^()/\s]+/[^()]+?|given)\)?$", text)
-    name = (text[: m.start()].strip() or m.group(1).rpartition("/")[2]) if m else text
+    name = text[: m.start()].strip() or m.group(1).rpartition("/")[2] if m else text
     return StepInput(name=(name or text)[:300], source=m.group(1) if m else "given")
 
 
