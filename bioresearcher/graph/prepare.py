@@ -173,7 +173,8 @@ def runnable_skills(resources: Resources) -> dict[str, Skill]:
 def resource_digests(settings: Settings) -> dict[str, str]:
     """Return name -> digest and source of prompts, cards and skills."""
     resources = resources_of(settings)
-    named = [("prompts", f"{p.name}.md") for p in step_prompts.ALL] + [("agents", f"{a}.toml") for a in AGENTS]
+    files = dict.fromkeys(name for prompt in step_prompts.ALL for name in prompt.files)
+    named = [("prompts", name) for name in files] + [("agents", f"{name}.toml") for name in AGENTS]
     found = {}
     for kind, name in named:
         resource = resources.read("prompts" if kind == "prompts" else "agents", name)

@@ -6,6 +6,9 @@ before it sends the request.
 
 An unusable answer of a model is recorded and paid for like any other; the deterministic rules then answer in its place,
 and the answer's origin says so.
+
+For a turn of a conversation (`schemas.conversation.Turn`) the answer has the two messages that the caller appends to
+what was said; a repair turn is not among them.
 """
 
 from __future__ import annotations
@@ -24,13 +27,17 @@ from bioresearcher.events import EventLog
 from bioresearcher.llm.backend import Backend, Reply, Request, request_key
 from bioresearcher.llm.budget import Meter
 from bioresearcher.llm.ledger import Ledger, LedgerEntry
-from bioresearcher.llm.shorten import Shortened, fit, tokens_of_messages
+from bioresearcher.llm.shorten import Shortened, droppable, fit, tokens_of, tokens_of_messages
+from bioresearcher.llm.structured_output import answer_schema
 from bioresearcher.prompts import LoadedPrompt, Message, Prompt, PromptBook
 from bioresearcher.resources import Card
 from bioresearcher.schemas.base import Origin, Usage, Value
+from bioresearcher.schemas.conversation import Said, Turn
+from bioresearcher.text.visible import visible
 
 In = TypeVar("In", bound=Value)
 Out = TypeVar("Out", bound=BaseModel)
+TurnIn = TypeVar("TurnIn", bound=Turn)
 
 _SHRINK = (0.75, 0.5, 0.3)
 """Fractions of the prompt's length that are tried when a server finds the prompt too long."""
@@ -38,10 +45,31 @@ _SHRINK = (0.75, 0.5, 0.3)
 
 @dataclass(frozen=True)
 class Answer(Generic[Out]):
-    """A validated answer with its origin."""
+    """A validated answer with its origin.
+
+    Attributes:
+        exchange: For a turn of a conversation the user's message as it was sent and the answer as canonical JSON, to
+            be appended to what was said; else empty.
+    """
 
     value: Out
     origin: Origin
+    exchange: tuple[Said, ...] = ()
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A turn of a conversation as `ask` would send it.
+
+    Attributes:
+        user: The user's message.
+        tokens: Estimated tokens of all messages and the answer's schema.
+        share: Part of the model's room that the messages take; 0 when the room is not known.
+    """
+
+    user: Said
+    tokens: int
+    share: float
 
 
 @dataclass(frozen=True)
@@ -113,18 +141,34 @@ async def ask(caller: ModelClient, prompt: Prompt[In, Out], values: In) -> Answe
         StoppedError: The budget is used up, or the run is stopping.
     """
     try:
-        entry = await _ask(caller, caller.backend, prompt, values)
+        return await _ask(caller, caller.backend, prompt, values)
     except AnswerError as error:
         if caller.rules is None:
             raise
         note = f"{prompt.name}: answered by rule, as the model's answer could not be used: {error.message}"
         caller.events.emit("note", prompt.step, "info", note, prompt=prompt.name, error=type(error).__name__)
-        entry = await _ask(caller, caller.rules, prompt, values)
-    return Answer(prompt.output.model_validate_json(entry.reply.text), entry.origin)
+        return await _ask(caller, caller.rules, prompt, values)
 
 
-async def _ask(caller: ModelClient, backend: Backend, prompt: Prompt[In, Out], values: In) -> LedgerEntry:
-    """Return the entry of a usable answer: from the ledger, a call under way, or a new call."""
+def preview(caller: ModelClient, prompt: Prompt[TurnIn, Out], values: TurnIn) -> Preview:
+    """Render a turn as `ask` would send it, without asking; its share is above 1 when it does not fit."""
+    loaded, request = _request(caller, prompt, values)
+    room = caller.backend.room(request)
+    try:
+        messages = fit(loaded, values, room).messages
+    except ContextOverflowError:
+        messages = loaded.render(values)
+    tokens = tokens_of_messages(messages)
+    schema = tokens_of(answer_schema(prompt.output, limits=True).words)
+    return Preview(_user_said(messages), tokens + schema, tokens / max(room, 1) if room is not None else 0)
+
+
+def _user_said(messages: tuple[Message, ...]) -> Said:
+    return Said(role="user", text=messages[-1].content)
+
+
+async def _ask(caller: ModelClient, backend: Backend, prompt: Prompt[In, Out], values: In) -> Answer[Out]:
+    """Return a usable answer: from the ledger, a call under way, or a new call."""
     question = _question(caller, backend, prompt, values)
     found = caller.ledger.find(question.key)
     if found is None:
@@ -137,8 +181,11 @@ async def _ask(caller: ModelClient, backend: Backend, prompt: Prompt[In, Out], v
     else:
         entry = found
     _announce(caller, prompt.step, entry, replayed=found is not None)
-    entry.answer()
-    return entry
+    value = prompt.output.model_validate_json(entry.answer().text)
+    if not isinstance(values, Turn):
+        return Answer(value, entry.origin)
+    answered = Said(role="assistant", text=visible(value.model_dump_json()))
+    return Answer(value, entry.origin, (_user_said(question.request.messages), answered))
 
 
 def _finished(caller: ModelClient, key: str, task: asyncio.Task[LedgerEntry]) -> None:
@@ -161,10 +208,19 @@ class _Question:
 
 def _question(caller: ModelClient, backend: Backend, prompt: Prompt[In, Out], values: In) -> _Question:
     """Render the prompt within the room that the model has."""
+    loaded, request = _request(caller, prompt, values)
+    fitted = fit(loaded, values, backend.room(request))
+    schema_at = len(fitted.messages) - 1 if isinstance(values, Turn) else 0
+    request = replace(request, values=fitted.values, messages=fitted.messages, schema_at=schema_at)
+    return _Question(loaded, values, fitted, request, request_key(backend, request))
+
+
+def _request(caller: ModelClient, prompt: Prompt[In, Out], values: In) -> tuple[LoadedPrompt[In, Out], Request]:
+    """Load the prompt, and make its request without messages."""
     loaded, card = caller.prompts.get(prompt), caller.cards[prompt.agent]
     request = Request(
         prompt=prompt.name,
-        digest=loaded.resource.digest,
+        digest=loaded.digest,
         model_role=card.model_role,
         values=values,
         messages=(),
@@ -173,9 +229,7 @@ def _question(caller: ModelClient, backend: Backend, prompt: Prompt[In, Out], va
         timeout_s=card.timeout_s,
         admit=caller.admit,
     )
-    fitted = fit(loaded, values, backend.room(request))
-    request = replace(request, values=fitted.values, messages=fitted.messages)
-    return _Question(loaded, values, fitted, request, request_key(backend, request))
+    return loaded, request
 
 
 async def _call(caller: ModelClient, backend: Backend, question: _Question) -> LedgerEntry:
@@ -216,7 +270,8 @@ async def _sent(caller: ModelClient, backend: Backend, question: _Question) -> t
             reply = await _complete(caller, backend, request)
         except ContextOverflowError as error:
             spent += error.usage or Usage()
-            if shrink is None or not type(question.values).droppable:
+            # What a conversation says later begins with what was sent before, so nothing may be left out afterwards.
+            if shrink is None or isinstance(question.values, Turn) or not droppable(question.values):
                 raise _with_usage(error, spent) from None
             room = int(tokens_of_messages(question.request.messages) * shrink)
             fitted = fit(question.loaded, question.values, room)

@@ -32,6 +32,7 @@ class Request:
         output: The class the answer must fit.
         max_output_tokens: Upper bound of the answer.
         timeout_s: Longest wait for the answer, in seconds.
+        schema_at: Position of the message that the schema in words ends, for servers that take no schema.
         admit: Called right before each sending; raises `StoppedError` when the budget is used up or the run is
             stopping.
     """
@@ -44,6 +45,7 @@ class Request:
     output: type[BaseModel]
     max_output_tokens: int = 4096
     timeout_s: float = 300
+    schema_at: int = 0
     admit: Callable[[], None] = field(default=_admitted, compare=False, repr=False)
 
 

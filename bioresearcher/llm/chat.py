@@ -243,7 +243,7 @@ class ChatBackend:
         Raises:
             _ModeRefusedError: The server does not support it.
         """
-        messages = messages_for(request.messages, mode, form)
+        messages = messages_for(request.messages, mode, form, at=request.schema_at)
         asked = Expected(
             label=f"{request.prompt} ({settings.label})",
             prompt="\n".join(m.content for m in messages),

@@ -1,27 +1,28 @@
 """Ledger: every model call of a run by its content key, recorded before its answer is used.
 
 A repeated question is answered from the ledger and costs nothing, which makes `resume` and replay exact. Unusable
-answers are recorded as well: they were paid for, and asking again would give the same. `ReplayBackend` answers from the
-ledger alone.
+answers are recorded as well: they were paid for, and asking again would give the same. So are the results of tools that
+a conversation used, as running them again may show something else. `ReplayBackend` answers from the ledger alone.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from bioresearcher import errors
 from bioresearcher.errors import AnswerError, BackendError, RunFolderError, WorkspaceError
 from bioresearcher.llm.backend import Backend, Reply, Request
 from bioresearcher.schemas.base import Origin, Usage, UsageRow
 
-LEDGER_FORMAT = 2
+LEDGER_FORMAT = 3
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _COLUMNS_OF_1 = (
     "key TEXT PRIMARY KEY, prompt TEXT NOT NULL, model TEXT NOT NULL, reply TEXT NOT NULL, usage TEXT NOT NULL"
@@ -36,6 +37,11 @@ _COLUMNS_SINCE_2 = (
     "seconds REAL NOT NULL DEFAULT 0",
 )
 _TABLE = f"CREATE TABLE IF NOT EXISTS calls ({', '.join((_COLUMNS_OF_1, *_COLUMNS_SINCE_2))})"
+_TABLE_SINCE_3 = (
+    "CREATE TABLE IF NOT EXISTS tools (key TEXT NOT NULL, conversation TEXT NOT NULL, round INTEGER NOT NULL,"
+    " place INTEGER NOT NULL, tool TEXT NOT NULL, args TEXT NOT NULL, result TEXT NOT NULL, meta TEXT NOT NULL,"
+    " PRIMARY KEY (conversation, tool, key))"
+)
 
 
 @dataclass(frozen=True)
@@ -79,8 +85,33 @@ class LedgerEntry:
         raise kind(message, hint=self.hint, usage=self.reply.usage, text=self.reply.text)
 
 
+@dataclass(frozen=True)
+class ToolEntry:
+    """One recorded result of a tool.
+
+    Attributes:
+        key: Digest of all that the result depends on.
+        conversation: Name of the conversation within the run.
+        round: Number of the round in which it was run, from 1.
+        place: Number of the action in that round, from 1.
+        tool: Kind of the action.
+        args: The action as JSON.
+        result: Exactly what the model was shown.
+        meta: What the tool gave beside it.
+    """
+
+    key: str
+    conversation: str
+    round: int
+    place: int
+    tool: str
+    args: str
+    result: str
+    meta: Mapping[str, JsonValue]
+
+
 class Ledger:
-    """One SQLite file; an entry is durable when `record` returns.
+    """One SQLite file; an entry is durable when `record` or `record_tool` returns.
 
     Attributes:
         note: Damage found when the file was opened, and what was done about it; empty when there was none.
@@ -128,10 +159,33 @@ class Ledger:
             entry.repaired,
             entry.seconds,
         )
+        self._write("INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", first + since_2)
+
+    def _write(self, statement: str, row: tuple[object, ...]) -> None:
         try:
-            self._db.execute("INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", first + since_2)
+            self._db.execute(statement, row)
         except sqlite3.DatabaseError as error:
             raise WorkspaceError(f"cannot write {self._path}: {error}.", hint="Is the disk full?") from error
+
+    def find_tool(self, conversation: str, tool: str, key: str) -> ToolEntry | None:
+        """Return the recorded result of a tool in a conversation, or None."""
+        row = self._db.execute(_FIND_TOOL, (conversation, tool, key)).fetchone()
+        return _tool_entry(row) if row else None
+
+    def record_tool(self, entry: ToolEntry) -> None:
+        """Store the result of a tool; a key that is already stored for it in the conversation keeps its result.
+
+        Raises:
+            WorkspaceError: The disk is full or the file became unwritable.
+        """
+        meta = json.dumps(dict(entry.meta), ensure_ascii=False, sort_keys=True)
+        row = (entry.key, entry.conversation, entry.round, entry.place, entry.tool, entry.args, entry.result, meta)
+        self._write("INSERT OR IGNORE INTO tools VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def tool_entries(self) -> Iterator[ToolEntry]:
+        """Iterate over all results of tools in the order in which they were recorded."""
+        for row in self._db.execute("SELECT * FROM tools ORDER BY rowid"):
+            yield _tool_entry(row)
 
     def entries(self) -> Iterable[LedgerEntry]:
         """Iterate over all calls in the order in which they were recorded."""
@@ -195,6 +249,14 @@ _SELECT = (
 )
 
 
+_FIND_TOOL = "SELECT * FROM tools WHERE conversation = ? AND tool = ? AND key = ?"
+
+
+def _tool_entry(row: tuple[str, str, int, int, str, str, str, str]) -> ToolEntry:
+    key, conversation, number, place, tool, args, result, meta = row
+    return ToolEntry(key, conversation, number, place, tool, args, result, json.loads(meta))
+
+
 def _entry(row: tuple[str, str, str, str, Origin, str, str, str, str, str, int, float]) -> LedgerEntry:
     key, prompt, role, identity, origin, text, usage, model, failure, hint, repaired, seconds = row
     reply = Reply(text, Usage.model_validate_json(usage), model)
@@ -213,6 +275,7 @@ def _opened(path: Path) -> sqlite3.Connection:
             raise _Damaged(state)
         db.execute("BEGIN IMMEDIATE")
         db.execute(_TABLE)
+        db.execute(_TABLE_SINCE_3)
         if version == 1:
             for column in _COLUMNS_SINCE_2:
                 db.execute(f"ALTER TABLE calls ADD COLUMN {column}")
@@ -295,6 +358,13 @@ class ReplayBackend:
         Raises:
             BackendError: Always; it names the prompt and the differences from the recorded run.
         """
-        raise BackendError(
-            f"{request.prompt}: the replayed run has no recorded answer to this question.", hint=self._explain()
-        )
+        raise self.missing(f"{request.prompt}: answer to this question")
+
+    def missing(self, what: str) -> BackendError:
+        """Make the error for something that was not recorded, with the differences from the recorded run.
+
+        Args:
+            what: Place and thing, e.g. `designer/explore_data: result of action 1`.
+        """
+        place, _, thing = what.partition(": ")
+        return BackendError(f"{place}: the replayed run has no recorded {thing}.", hint=self._explain())

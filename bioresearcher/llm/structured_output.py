@@ -1,8 +1,8 @@
 """Structured output: the JSON schema of a model's answer, and the two modes of asking for it.
 
 The modes, best first: the server's own JSON schema mode (`schema`), and the schema as text at the end of the system
-message (`text`). With `structured = "auto"` the first that works is found by trying: a server without JSON schemas
-answers with an error, or with an object that lacks the schema's fields.
+message, in a conversation of the last message (`text`). With `structured = "auto"` the first that works is found by
+trying: a server without JSON schemas answers with an error, or with an object that lacks the schema's fields.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class AnswerSchema:
 
     @property
     def words(self) -> str:
-        """End of the system message for a server that takes no schema."""
+        """End of a message for a server that takes no schema."""
         schema = json.dumps(self.plain, ensure_ascii=False, separators=(",", ":"))
         return (
             "Answer with one JSON object and nothing else: no explanation before or after it, no Markdown."
@@ -223,13 +223,18 @@ def call_options(provider: Provider, mode: Mode, form: AnswerSchema) -> dict[str
     )
 
 
-def messages_for(messages: tuple[Message, ...], mode: Mode, form: AnswerSchema) -> tuple[Message, ...]:
-    """Make the messages to send; in mode `text` the schema ends the system message, so that it stays in front."""
+def messages_for(messages: tuple[Message, ...], mode: Mode, form: AnswerSchema, *, at: int = 0) -> tuple[Message, ...]:
+    """Make the messages to send; in mode `text` the schema ends the message at the position `at`.
+
+    That of a single question is the system message, 0, so that the schema stays in front. That of a conversation is the
+    user's last: its turns have different schemas, and all before must be the same for providers' prefix caches.
+    """
     if mode != "text":
         return messages
-    if messages and messages[0].role == "system":
-        return (Message("system", f"{messages[0].content.rstrip()}\n\n{form.words}"), *messages[1:])
-    return (Message("system", form.words), *messages)
+    if at == 0 and (not messages or messages[0].role != "system"):
+        return (Message("system", form.words), *messages)
+    ended = Message(messages[at].role, f"{messages[at].content.rstrip()}\n\n{form.words}")
+    return (*messages[:at], ended, *messages[at + 1 :])
 
 
 def is_mode_refusal(mode: Mode, status: int | None, message: str) -> bool:

@@ -16,6 +16,13 @@ class Said(Value):
     text: str
 
 
+class Conversation(Value):
+    """A conversation between two turns, as a run keeps it."""
+
+    said: tuple[Said, ...] = Field(default=(), description="all messages after the system message, in order")
+    results: str = Field(default="", description="what the next message must begin with: results not shown yet")
+
+
 class Turn(Value):
     """Input of a prompt that is one turn of a conversation.
 

@@ -88,10 +88,16 @@ class PaperCorpus:
         """Return the record of a paper of the corpus."""
         return self._papers[identifier].paper
 
-    def passages_for(self, question: str, similarity: Similarity | None) -> tuple[Passage, ...]:
-        """Return at most 16 passages and 14,000 characters that are closest to a question, the closest first."""
+    def passages_for(
+        self, question: str, similarity: Similarity | None, paper: str | None = None
+    ) -> tuple[Passage, ...]:
+        """Return at most 16 passages and 14,000 characters that are closest to a question, the closest first.
+
+        With `paper` only passages of this paper are returned.
+        """
         words = self._lexical.scores(question)
-        order = sorted(range(len(words)), key=lambda n: (-words[n], n))[:_COMPARED]
+        own = [n for n, p in enumerate(self._passages) if paper in (None, p.document)]
+        order = sorted(own, key=lambda n: (-words[n], n))[:_COMPARED]
         scores = fused_scores(question, self._passages, words, order, similarity)
         order.sort(key=lambda n: (-scores[n], n))
         return tuple(self._passages[n] for n in fitting(self._passages, order, PASSAGES, CHARACTERS))

@@ -8,8 +8,9 @@ from bioresearcher.prompts import Prompt
 from bioresearcher.schemas import ask_design as design
 from bioresearcher.schemas import ask_literature as literature
 from bioresearcher.schemas import ask_program as program
+from bioresearcher.schemas import ask_review as review
+from bioresearcher.schemas.conversation import ActionTurn
 from bioresearcher.schemas.paper import PaperAnswers, QueryPlan
-from bioresearcher.schemas.review import DraftJudgement
 
 PLAN_QUERIES = Prompt("search/plan_queries", literature.PlanQueriesInput, QueryPlan)
 SCREEN_PAPER = Prompt("search/screen_paper", literature.ScreenPaperInput, PaperAnswers)
@@ -30,7 +31,10 @@ REVISE_PART = Prompt("designer/revise_part", design.RevisePartInput, design.Revi
 EXTRACT_TASKS = Prompt("programmer/extract_tasks", program.ExtractTasksInput, program.TasksDraft)
 WRITE_CODE = Prompt("programmer/write_code", program.WriteCodeInput, program.CodeDraft)
 REPAIR_CODE = Prompt("programmer/repair_code", program.RepairCodeInput, program.CodeDraft)
-REVIEW_DRAFT = Prompt("reviewer/review_draft", program.ReviewDraftInput, DraftJudgement)
+EXAMINE_STATEMENTS = Prompt("reviewer/examine_statements", review.ExamineStatementsInput, ActionTurn, _REVIEWER)
+REVIEW_PROTOCOL = Prompt("reviewer/review_protocol", review.ReviewProtocolInput, review.RankedReview, _REVIEWER)
+RECHECK_FINDINGS = Prompt("reviewer/recheck_findings", review.RecheckFindingsInput, review.FindingsLeft)
+JUDGE_CLAIMS = Prompt("reviewer/judge_claims", review.JudgeClaimsInput, review.ClaimJudgements)
 SCORE_PROTOCOL = Prompt("reviewer/score_protocol", program.ScoreProtocolInput, program.ProtocolScores)
 
 ALL: tuple[Prompt[Any, Any], ...] = tuple(value for value in vars().values() if isinstance(value, Prompt))

@@ -1,0 +1,210 @@
+"""Looking before planning: the author runs small scripts on views, reads passages of papers, and keeps facts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bioresearcher.llm.ask import ModelClient
+from bioresearcher.llm.converse import Done, Place, Seen, TalkLimits, Tool, converse
+from bioresearcher.prompts import untrusted
+from bioresearcher.schemas.ask_design import ExploreDataInput
+from bioresearcher.schemas.conversation import Conversation, FactAction, LookAction, ReadAction
+from bioresearcher.schemas.facts import Fact, LookRecord, PassageRead
+from bioresearcher.schemas.paper import Evidence, Passage
+from bioresearcher.stages.answer import PaperCorpus
+from bioresearcher.stages.design_context import DesignContext
+from bioresearcher.stages.material import material
+from bioresearcher.stages.prompts import EXPLORE_DATA
+from bioresearcher.stages.quote_checks import missing_numbers
+from bioresearcher.text.normalise import known_id
+from bioresearcher.text.words import Similarity, content_words, overlap, sentences
+
+LIMITS: Final = TalkLimits(rounds=6, actions=4, per_kind={"look": 12, "read": 6, "fact": 24}, sent_tokens=55_000)
+PASSAGES: Final = 6
+PASSAGE_CHARS: Final = 600
+
+
+@dataclass(frozen=True)
+class Explored:
+    """Results of the author's looking and reading.
+
+    Attributes:
+        facts: Facts that looks showed, with ids after those of the audit.
+        looks: Every look, in order.
+        passages: Passages that were read, by their ids.
+        talk: The conversation so far, for the turns that write.
+    """
+
+    facts: tuple[Fact, ...] = ()
+    looks: tuple[LookRecord, ...] = ()
+    passages: tuple[PassageRead, ...] = ()
+    talk: Conversation = Conversation()
+
+
+async def explore_data(
+    caller: ModelClient, bench: DesignContext, tools: Mapping[str, Tool], limits: TalkLimits = LIMITS
+) -> Explored:
+    """Let the author look at views and read in papers in rounds, outcomes withheld.
+
+    Nothing is looked at by rule, or where there is neither a view nor a paper.
+
+    Args:
+        caller: The door to the model.
+        bench: The author's material.
+        tools: Kind of actions -> its tool: `look`, `read`, `fact`.
+        limits: Limits of the rounds.
+
+    Raises:
+        BackendError: The model gave no answer.
+        StoppedError: The budget is used up, or the run is stopping.
+    """
+    able = {k: t for k, t in tools.items() if (bench.reports if k == "read" else bench.views)}
+    if caller.by_rule or not able:
+        return Explored()
+    values = ExploreDataInput(**material(bench), round=1, rounds=limits.rounds)
+    talk = await converse(caller, EXPLORE_DATA, values, able, limits, name="designer/explore_data")
+    facts, passages = [], {}
+    for done in talk.done:
+        if "fact" in done.meta:
+            facts.append(Fact.model_validate(done.meta["fact"]))
+        for row in _rows(done):
+            passages.setdefault(row.id, row)
+    looks = [
+        _record(d, one.number) for one in talk.rounds for d in one.done if isinstance(d.action, LookAction)
+    ]
+    return Explored(tuple(facts), tuple(looks), tuple(passages.values()), Conversation(said=talk.said, results=talk.results))
+
+
+def _record(done: Done, number: int) -> LookRecord:
+    """Return the record of a look from its action and what its tool noted."""
+    noted = {k: v for k, v in done.meta.items() if k in ("exit_code", "killed", "bytes_seen")}
+    return LookRecord.model_validate(
+        {
+            "id": done.id,
+            "by": "designer",
+            "round": number,
+            "why": done.action.why,
+            "view": done.action.view,
+            "code": done.action.code,
+            "shown": done.text,
+            "refused": done.refused,
+            **noted,
+        }
+    )
+
+
+def _rows(done: Done) -> list[PassageRead]:
+    found = done.meta.get("passages", [])
+    return [PassageRead.model_validate(row) for row in found] if isinstance(found, list) else []
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class ReadTool:
+    """Answers `read`: the passages of the run's papers that are nearest to a query, each with an id to cite."""
+
+    kind = "read"
+    prefix = ""
+    pure = False
+    """The ids go on from those of earlier reads."""
+
+    def __init__(self, corpus: PaperCorpus, similarity: Similarity | None = None) -> None:
+        self._corpus = corpus
+        self._similarity = similarity
+
+    def key(self, action: ReadAction) -> str:
+        """Return a digest of query and paper, and of the papers that can be read."""
+        return _digest("read", action.query, action.paper, [p.id for p in self._corpus.papers])
+
+    async def run(self, action: ReadAction, place: Place) -> Seen:
+        """Find at most six passages; one that was shown before keeps its id."""
+        ids = [p.id for p in self._corpus.papers]
+        wanted = known_id(action.paper, ids) if action.paper.strip() else None
+        if action.paper.strip() and wanted is None:
+            return Seen(f"There is no paper {action.paper[:60]!r} in this run. There is: {', '.join(ids)}.")
+        if not action.query.strip():
+            return Seen("The query is empty: say in a few words what is looked for.")
+        near = self._corpus.passages_for(action.query, self._similarity, wanted)
+        shown = {(r.evidence.document, r.evidence.start): r for d in place.before for r in _rows(d)}
+        number = len({r.id for r in shown.values()})
+        found: dict[str, PassageRead] = {}
+        for evidence in (e for p in near if (e := self._evidence(p, action.query)) is not None):
+            row = shown.get((evidence.document, evidence.start))
+            if row is None:
+                number += 1
+                row = PassageRead(id=f"Q{number}", query=action.query, evidence=evidence)
+            found.setdefault(row.id, row)
+            if len(found) == PASSAGES:
+                break
+        if not found:
+            return Seen("No passage was found.")
+        lines = (untrusted(r.evidence.text, f"{r.id}: {r.evidence.document}, {r.evidence.section}"[:120]) for r in found.values())
+        return Seen("\n".join(lines), {"passages": [r.model_dump(mode="json") for r in found.values()]})
+
+    def _evidence(self, passage: Passage, query: str) -> Evidence | None:
+        """Return the run of sentences nearest to the query, at most 600 characters, located in its paper."""
+        spans = list(sentences(passage.text))
+        wanted = content_words(query)
+        best, most = "", -1.0
+        for first in range(len(spans)):
+            last = first
+            while last + 1 < len(spans) and spans[last + 1][1] - spans[first][0] <= PASSAGE_CHARS:
+                last += 1
+            text = passage.text[spans[first][0] : spans[last][1]]
+            share = overlap(wanted, content_words(text))
+            if share > most:
+                best, most = text, share
+        return self._corpus.find(best, (passage.document,)) if best else None
+
+
+class FactTool:
+    """Answers `fact`: keeps a sentence as a fact when the look it names showed every number in it."""
+
+    kind = "fact"
+    prefix = ""
+    pure = False
+    """What a look showed, and the next id, depend on the actions before."""
+
+    def __init__(self, taken: Sequence[Fact]) -> None:
+        """Continue the numbering of the facts that are there."""
+        numbers = [int(f.id[1:]) for f in taken if f.id[1:].isdigit()]
+        self._last = max(numbers, default=0)
+
+    def key(self, action: FactAction) -> str:
+        """Return a digest of look and statement."""
+        return _digest("fact", action.look, action.statement, self._last)
+
+    async def run(self, action: FactAction, place: Place) -> Seen:
+        """Keep the fact, or say why not."""
+        looks = {d.id: d for d in place.before if isinstance(d.action, LookAction) and d.id}
+        name = known_id(action.look, looks)
+        if name is None:
+            return Seen(f"Not kept: there is no look {action.look[:40]!r}.")
+        if not action.statement.strip():
+            return Seen("Not kept: it says nothing.")
+        missing = missing_numbers([action.statement], [looks[name].text])
+        if missing:
+            return Seen(f"Not kept: {name} does not show {', '.join(missing[:8])}. State numbers as printed.")
+        number = self._last + sum("fact" in d.meta for d in place.before) + 1
+        fact = Fact(
+            id=f"F{number}",
+            kind="look",
+            dataset=looks[name].action.view.split("/")[0],
+            statement=action.statement.strip(),
+            consequence=action.consequence.strip(),
+            weight=2,
+            shown_by=name,
+        )
+        return Seen(f"Kept as {fact.id}.", {"fact": fact.model_dump(mode="json")})
+
+
+def tools_of(look: Tool | None, read: Tool | None, facts: Sequence[Fact]) -> dict[str, Any]:
+    """Return the author's tools by kind; a tool that is None is not offered."""
+    found: dict[str, Any] = {"look": look, "read": read, "fact": FactTool(facts) if look else None}
+    return {kind: tool for kind, tool in found.items() if tool is not None}
