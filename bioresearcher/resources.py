@@ -99,8 +99,9 @@ class Card(Value):
     description: str
     model_role: str = Field(description="the configured model it uses: reader, designer, coder, reviewer")
     steps: tuple[str, ...] = Field(description="its steps; each has a prompt prompts/<name>/<step>.md")
-    rounds: int = Field(default=2, ge=0, le=10, description="how often a draft may be sent back, or a search repeated")
-    threshold: float = Field(default=4, ge=0, le=5, description="score at which a draft passes")
+    rounds: int = Field(
+        default=2, ge=0, le=10, description="how often a protocol may be sent back, or a search repeated"
+    )
     repairs: int = Field(default=2, ge=0, le=10, description="programmer: repairs of one task")
     max_output_tokens: int = Field(default=4096, ge=256)
     timeout_s: float = Field(default=300, gt=0)

@@ -65,6 +65,7 @@ class RankedFinding(Value):
     problem: str = Field(description="what is wrong, and what would follow from it")
     consequence: Consequence
     shown_by: str = Field(default="", description="look or fact id that shows it; empty for reasoning alone")
+    contradicts: str = Field(default="", description="id of the fact that the problem contradicts; empty: none")
     do: str = Field(description="what the author can do about it")
 
 

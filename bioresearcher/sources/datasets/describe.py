@@ -53,6 +53,19 @@ _EVENT = re.compile(
     r"event|^(status|vital_status|death|dead|died|deceased|relapse|recurrence|progression|metastasis_event)$"
     rf"|^(e|event|status)_{_ENDPOINTS}$|^{_ENDPOINTS}_?status$|surv(ival)?_status|^(is_)?(dead|deceased)$"
 )
+_OUTCOME = re.compile(
+    r"surviv|censor|relapse|recurren|(?<![a-z])(event|outcome|endpoint|end_point|remission|(non)?respond(er|ers|ed)|futime|"
+    r"dead|death|died|deceased|alive|mortality|progress(ion|ed)|ttp|ttr|recist|complication|readmission)s?(?![a-z])"
+    rf"|(?<![a-z]){_ENDPOINTS}(?![a-z])|vital_?(status|state)|follow_?up|^f_u(_|$)|last_?(seen|contact|visit|follow)"
+    r"|(days|months|years|time)_to_(?!sampling|processing|freez|collection|harvest)|metastasis_(event|free|time)"
+    r"|(?<![a-z])(clinical|treatment|tumou?r|best|overall|objective|pathologic(al)?|complete)_response|^response(_|$)"
+    r"|(?<![a-z])pcr_(status|response)|^surv(_|$)"
+)
+_OUTCOME_LEVELS = re.compile(
+    r"^(\d\s*[:=]\s*)?(dead|alive|deceased|living|died|survived|relapsed?|censored|progressed"
+    r"|(non|no)?[ _-]?respon(d|s)\w*|(dead|died|alive) \w.*|(complete|partial) (response|remission)"
+    r"|(stable|progressive) disease)$"
+)
 _ORDINAL = re.compile(r"grade|stage|size|node|^(n|t)_stage$|^age|_age$|bmi|score|batch|cent(er|re)|site|sex|gender")
 _GROUP = re.compile(
     r"group|condition|class|phenotype|diagnos|disease|treatment|arm$|subtype|case|cohort|response|mutation|"
@@ -161,6 +174,28 @@ def _links(matrix: TableHead, sheet: TableHead) -> bool:
 def normal(name: str) -> str:
     """Normalise a column's name: lower case, every run of other characters as `_`."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def names_outcome(name: str, levels: Sequence[str] = ()) -> bool:
+    """Return True if a column's name or most of its levels say that it holds an outcome: survival, relapse, response.
+
+    Unlike the guess of roles this asks for no pair of time and event; a column named only `time` or `status` is none.
+    """
+    if _OUTCOME.search(normal(name)):
+        return True
+    known = [level.strip().lower() for level in levels]
+    return len(known) > 1 and 2 * sum(bool(_OUTCOME_LEVELS.match(level)) for level in known) > len(known)
+
+
+def pairs_outcome(columns: Sequence[ColumnScan]) -> tuple[str, ...]:
+    """Return the names of a time and of events beside it, whatever the events' two codes are; empty if there are none.
+
+    A column named `time` is a follow-up time only beside one named like an event.
+    """
+    times = [c.name for c in columns if _TIME.search(normal(c.name)) and _is_time(c)]
+    events = [c for c in columns if re.search(rf"{_EVENT.pattern}|censor", normal(c.name)) and len(c.groups) == 2]
+    coded = [c.name for c in events if not c.texts or names_outcome(c.name, list(c.groups))]
+    return (*times, *coded) if times and coded else ()
 
 
 def guess_roles(columns: Sequence[ColumnScan], id_column: str | None, why_id: str = "") -> dict[str, ColumnGuess]:

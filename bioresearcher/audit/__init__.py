@@ -1,0 +1,1 @@
+"""Audit of data before a design: facts, proposals, and views without outcomes."""

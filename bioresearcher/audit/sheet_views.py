@@ -1,0 +1,176 @@
+"""Choice of the columns of a sample sheet that each view shows, and of those whose values are recoded.
+
+The open view and the design view of a data set must not be joined: a column that is in both would join them where a
+combination of its values is rare. Therefore a column is in both only as long as every combination of all shared
+columns belongs to at least `CROWD` samples; the others go to one of the two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bioresearcher.audit.leaks import Withheld, find_withheld, gives_away, is_technical
+from bioresearcher.schemas.base import Objective
+from bioresearcher.schemas.columns import as_number
+from bioresearcher.schemas.dataset import Column
+from bioresearcher.sources.datasets.describe import normal
+
+CROWD = 5
+"""Samples that share a combination of values, at least, for a column that is in two views."""
+NAME_PREFIX = "name_prefix"
+"""Column that holds the letters or digits with which sample names begin, which often name a series of arrays."""
+
+_FREE_TEXT_CHARS, _FREE_TEXT_WORDS, _MANY = 40, 4, 12
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}( [\d:.]+)?")
+_ID = re.compile(
+    r"(^|_)(id|ids|code|cod|barcode|accession|uuid|gsm|srr|srx|srs|biosample|sample_name|sample|title|alias|filename|file"
+    r"|run|experiment|mrn)$|geo_accession|_file$|_path$|_url$|^name$"
+)
+_PERSON = re.compile(
+    r"(^|_)(patient|subject|donor|person|participant|individual|case|pair|mouse|animal|litter|family)s?(_|$)"
+)
+
+
+@dataclass(frozen=True)
+class SheetPlan:
+    """Columns of the three views of a sheet.
+
+    Attributes:
+        open: Columns of the open view, as written in the file.
+        design: Columns of the design view; empty if there is none.
+        outcomes: Columns of the outcome view's files, each with codes of its own.
+        recoded: Columns with names of persons or pairs, shown as codes in the view that holds them.
+        prefix: Prefix of each sample's name, where the open view may show it.
+        withheld: What the open view does not hold, with the reason, in words.
+    """
+
+    open: tuple[str, ...]
+    design: tuple[str, ...]
+    outcomes: tuple[tuple[str, ...], ...]
+    recoded: frozenset[str]
+    prefix: tuple[str, ...]
+    withheld: tuple[str, ...]
+
+
+def plan_sheet(
+    cells: Mapping[str, Sequence[str]],
+    described: Sequence[Column],
+    objective: Objective,
+    *,
+    units: Sequence[str],
+    id_column: str | None,
+    measured: bool,
+) -> SheetPlan:
+    """Divide the columns of a sheet among its views.
+
+    Args:
+        cells: Column name -> cells as written.
+        described: What is known of the columns.
+        objective: The question; see `leaks.find_withheld`.
+        units: Name of each row's sample.
+        id_column: Column that holds them; never shown.
+        measured: True if a matrix belongs to the sheet.
+    """
+    names = {n for n in cells if n == id_column or _is_name(n, cells[n], units, described)}
+    if id_column is not None and not measured and _repeats(units):  # names of rows would not repeat
+        names.discard(id_column)
+    persons = {id_column} if id_column is not None and id_column not in names else set()
+    persons |= {n for n in cells if n not in names and _PERSON.search(normal(n)) and _repeats(cells[n])}
+    found = find_withheld(cells, described, objective, measured=measured, ids=names | persons)
+    why = {w.column: w for w in found}
+    texts = {n for n in cells if n not in names | persons | set(why) and _is_free_text(cells[n])}
+    outcomes = [w for w in found if w.reason in ("endpoint", "measured value")]
+    groups = [w.column for w in found if w.reason == "compared group"]
+    free = [n for n in cells if n not in names | texts | set(why)]
+    prefix = _prefix(units)
+    if prefix and gives_away(prefix, found, cells):
+        prefix = ()
+    if groups:
+        hidden = {w.column for w in outcomes} | _leaks_of(found, {w.column for w in outcomes}, cells)
+        shared = _shared([n for n in free if n not in persons], cells)
+        opened = [n for n in free if n in shared or is_technical(n)]
+        numbers = {n for n in opened if n not in shared}
+        design = [n for n in cells if n not in names | texts | hidden | numbers]
+    else:
+        opened, design = free, []
+    notes = [w.why for w in found]
+    notes += [f"{n}: free text, which is never shown; the audit's facts describe it" for n in sorted(texts)]
+    notes += [f"{n}: names of samples, which are recoded" for n in sorted(names)]
+    notes += [
+        f"{n}: in the design view only, because its values would join the two views"
+        for n in design
+        if n not in opened and n not in why
+    ]
+    first = tuple(w.column for w in outcomes if not w.asked)
+    return SheetPlan(
+        open=tuple(opened),
+        design=tuple(design),
+        outcomes=tuple(part for part in (first, *((w.column,) for w in outcomes if w.asked)) if part),
+        recoded=frozenset(persons),
+        prefix=prefix,
+        withheld=tuple(notes),
+    )
+
+
+def _leaks_of(found: Sequence[Withheld], outcomes: set[str], cells: Mapping[str, Sequence[str]]) -> set[str]:
+    """Columns that give an outcome away, also those that give a group away even better."""
+    ends = [w for w in found if w.column in outcomes]
+    return {w.column for w in found if w.column not in outcomes and gives_away(cells[w.column], ends, cells)}
+
+
+def _shared(names: Sequence[str], cells: Mapping[str, Sequence[str]]) -> set[str]:
+    """Choose columns of which every combination of values is common, technical ones first."""
+    chosen: list[str] = []
+    for name in sorted(names, key=lambda n: (not is_technical(n), len(set(cells[n])), n)):
+        counts = Counter(zip(*(cells[n] for n in (*chosen, name)), strict=True))
+        if counts and min(counts.values()) >= CROWD:
+            chosen.append(name)
+    return set(chosen)
+
+
+def _is_name(name: str, values: Sequence[str], units: Sequence[str], described: Sequence[Column]) -> bool:
+    """Return True for a column that names rows: by role or name, and by values that hardly repeat."""
+    known = [v.strip() for v in values if v.strip()]
+    different = len(set(known)) > 0.9 * len(known) if known else False
+    role = next((c.role for c in described if c.name == name), "other")
+    if role == "id":
+        return not _PERSON.search(normal(name)) or not _repeats(values)
+    if role in ("time", "event", "group", "covariate", "batch"):
+        return False
+    same = sum(bool(v.strip()) and _plain(v) == _plain(u) for v, u in zip(values, units, strict=True))
+    if same > 0.5 * len(values) and len(set(known)) > 1:
+        return True
+    named = _ID.search(normal(name)) or _PERSON.search(normal(name))
+    words = sum(as_number(v) is None and not _DATE.fullmatch(v) for v in known)
+    return different and len(known) > 1 and (bool(named) or (words > 0.5 * len(known) and len(known) >= 6))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower()).lstrip("0")
+
+
+def _repeats(values: Sequence[str]) -> bool:
+    known = [v for v in values if v.strip()]
+    return len(set(known)) < len(known)
+
+
+def _is_free_text(values: Sequence[str]) -> bool:
+    """Return True for sentences, lists of fields, and texts that differ in most rows."""
+    known = [v.strip() for v in values if v.strip()]
+    texts = [v for v in known if as_number(v) is None and not _DATE.fullmatch(v)]
+    if len(texts) <= 0.1 * len(known):
+        return False
+    if any(len(v) > 2 * _FREE_TEXT_CHARS or len(v.split()) > 2 * _FREE_TEXT_WORDS for v in texts):
+        return True
+    different = set(texts)
+    return len(different) > _MANY and len(different) > 0.5 * len(texts)
+
+
+def _prefix(units: Sequence[str]) -> tuple[str, ...]:
+    """Leading letters, or digits before another sign, of all sample names; empty if they are no few series."""
+    found = [m.group() if (m := re.match(r"[A-Za-z]+|\d+(?=[^\dA-Za-z])", u)) else "" for u in units]
+    kinds = set(found)
+    return tuple(found) if 2 <= len(kinds) <= max(2, len(found) // 4) and "" not in kinds else ()

@@ -1,0 +1,293 @@
+"""Findings of a review: verified against the protocol, its facts and looks; weighed; answered; and what was changed.
+
+Words that a finding quotes, and looks and facts that it names, count only when they are there. Pure functions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Final, get_args
+
+from bioresearcher.llm.shorten import tokens_of
+from bioresearcher.schemas.ask_design import FindingAnswer
+from bioresearcher.schemas.ask_review import FindingsLeft, RankedReview
+from bioresearcher.schemas.protocol import AnsweredFinding, Consequence, Protocol
+from bioresearcher.schemas.review import CheckFinding, RankedFinding
+from bioresearcher.text.format import listing
+from bioresearcher.text.normalise import known_id, stands_in, title_of
+from bioresearcher.text.visible import clip, one_line
+
+WEIGHTS: Final[Mapping[Consequence, int]] = {
+    "invalidates the result": 8,
+    "changes the result": 4,
+    "weakens it": 2,
+    "wording": 1,
+}
+"""Weight of a finding; weights only order versions of one protocol."""
+ERROR_WEIGHT: Final = 4
+"""Weight of an error of a check that the reviewer does not dispute."""
+GRAVE: Final[tuple[Consequence, ...]] = ("invalidates the result", "changes the result")
+MOST_FINDINGS: Final = 12
+MOST_NEW: Final = 4
+MOST_CHECKS: Final = 24
+CHANGED_TOKENS: Final = 9_000
+"""Largest account of changes in a recheck, in estimated tokens; beyond it the lines taken out are not shown."""
+SAID_CHARS: Final = 1_200
+UNANSWERED: Final = "The author gave no answer."
+
+_ORDER: Final[tuple[Consequence, ...]] = get_args(Consequence)
+_EVIDENCE: Final = re.compile(r"\b[A-Z]\d+\b")
+_NUMBERED: Final = re.compile(r"[AN](\d+)")
+
+Findings = tuple[RankedFinding, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a finding may rest on: ids of facts, and of looks that were run."""
+
+    facts: frozenset[str] = frozenset()
+    looks: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class CheckClaim:
+    """Findings of one check with one message, which the reviewer sees, and may dispute, as one."""
+
+    id: str
+    shown: CheckFinding
+    members: tuple[CheckFinding, ...]
+
+
+def check_claims(findings: Iterable[CheckFinding]) -> tuple[CheckClaim, ...]:
+    """Number errors and then warnings `C1`, `C2`, …; those with the same message are one, with all their places."""
+    groups: dict[tuple[str, str, str], list[CheckFinding]] = {}
+    for finding in findings:
+        if finding.severity != "note":
+            groups.setdefault((finding.severity, finding.gate, finding.message), []).append(finding)
+    ordered = sorted(groups.values(), key=lambda g: g[0].severity != "error")[:MOST_CHECKS]
+    claims = []
+    for number, group in enumerate(ordered, 1):
+        places = listing(dict.fromkeys(f.location for f in group), 6)
+        shown = group[0].model_copy(update={"location": places, "message": one_line(group[0].message, 300)})
+        claims.append(CheckClaim(f"C{number}", shown, tuple(group)))
+    return tuple(claims)
+
+
+def disputed_checks(review: RankedReview, claims: Sequence[CheckClaim]) -> tuple[dict[str, str], list[str]]:
+    """Return claim id -> the reason of the reviewer who disputes it, and notes on disputes of nothing."""
+    found: dict[str, str] = {}
+    notes = []
+    ids = [c.id for c in claims]
+    for dispute in review.disputed:
+        known = known_id(dispute.check, ids)
+        if known is None or not dispute.why.strip():
+            notes.append(f"The dispute of check {one_line(dispute.check, 20) or '(none)'} names no check or no reason.")
+        else:
+            found.setdefault(known, clip(dispute.why, SAID_CHARS))
+    return found, notes
+
+
+def verified(
+    findings: Sequence[RankedFinding],
+    text: str,
+    protocol: Protocol,
+    evidence: Evidence,
+    *,
+    first: int = 1,
+    most: int = MOST_FINDINGS,
+) -> tuple[Findings, list[str]]:
+    """Order findings by consequence under new ids from `A<first>`, with quotes and evidence that are there, and notes.
+
+    Quoted words that do not stand in `text` are dropped, and so are ids of looks and facts that are not known. A
+    finding against a fact that no look shows, an empty one, a repetition and those beyond `most` are set aside.
+    """
+    kept: list[RankedFinding] = []
+    notes: list[str] = []
+    seen: set[tuple[str, str]] = set()
+    for given in sorted(findings, key=lambda f: _ORDER.index(f.consequence)):
+        said, key = f"A finding at {one_line(given.location, 60) or 'protocol'}", (given.location, given.problem)
+        if not title_of(given.problem) or key in seen:
+            continue
+        seen.add(key)
+        shown, unknown = _known_evidence(given.shown_by, evidence)
+        contradicted = known_id(given.contradicts, evidence.facts) if given.contradicts.strip() else None
+        if contradicted and not any(i in evidence.looks for i in shown):
+            notes.append(
+                f"{said} contradicts {contradicted} without a look that shows otherwise, and was set aside: "
+                f"{clip(given.problem, 300)}"
+            )
+            continue
+        if len(kept) == most:
+            notes.append(f"{said} is beyond the {most} that are taken: {clip(given.problem, 300)}")
+            continue
+        name = f"A{first + len(kept)}"
+        quoted = given.statement.strip()
+        if quoted and not stands_in(quoted, text):
+            notes.append(f"{name}: the words it quotes do not stand in the protocol and were dropped.")
+            quoted = ""
+        if unknown:
+            notes.append(f"{name}: no look or fact {', '.join(unknown)} is known; it was dropped.")
+        kept.append(
+            given.model_copy(
+                update={
+                    "id": name,
+                    "location": _place(given.location, protocol),
+                    "statement": clip(quoted, SAID_CHARS),
+                    "problem": clip(given.problem, SAID_CHARS),
+                    "do": clip(given.do, SAID_CHARS),
+                    "shown_by": ", ".join(shown),
+                    "contradicts": contradicted or "",
+                }
+            )
+        )
+    return tuple(kept), notes
+
+
+def _known_evidence(text: str, evidence: Evidence) -> tuple[list[str], list[str]]:
+    """Return the known ids in a text, and the unknown; a text without any id is itself unknown."""
+    named = list(dict.fromkeys(_EVIDENCE.findall(text))) or ([one_line(text, 40)] if text.strip() else [])
+    known = evidence.facts | evidence.looks
+    return [i for i in named if i in known], [i for i in named if i not in known]
+
+
+def _place(location: str, protocol: Protocol) -> str:
+    """Return the step or part that a location names; else the location as it was written."""
+    places = {f"part {p.id}" for p in protocol.parts} | {f"step {s.id}" for s in protocol.steps}
+    return known_id(location, places) or one_line(location, 80) or "protocol"
+
+
+def handed_over(ranked: Findings, claims: Sequence[CheckClaim], disputed: Collection[str]) -> Findings:
+    """Return what the author is to answer: the reviewer's findings, and errors of checks that are not disputed."""
+    errors = tuple(
+        RankedFinding(
+            id=claim.id,
+            location=claim.shown.location,
+            problem=f"{claim.shown.message} (check {claim.shown.gate})",
+            consequence="changes the result",
+            do=claim.shown.suggestion or "Correct it, or say why it is right here.",
+        )
+        for claim in claims
+        if claim.shown.severity == "error" and claim.id not in disputed
+    )
+    return (*ranked, *errors)
+
+
+def weight_of(ranked: Findings, errors: int) -> int:
+    """Weigh what stands against a version: findings by their consequence, and errors of checks."""
+    return sum(WEIGHTS[f.consequence] for f in ranked) + ERROR_WEIGHT * errors
+
+
+def is_grave(finding: RankedFinding) -> bool:
+    """Return True for a finding that invalidates or changes the result."""
+    return finding.consequence in GRAVE
+
+
+def answered(
+    findings: Findings, given: Sequence[FindingAnswer], *, changed: bool
+) -> tuple[tuple[AnsweredFinding, ...], list[str]]:
+    """Pair findings with the author's answers, the first of each; a missing one is recorded as missing.
+
+    Where nothing was `changed`, an answer that says otherwise does not count as done.
+    """
+    ids = [f.id for f in findings]
+    by_id: dict[str, FindingAnswer] = {}
+    notes = []
+    for answer in given:
+        known = known_id(answer.finding, ids)
+        if known is None:
+            notes.append(f"An answer to {one_line(answer.finding, 20) or '(none)'}, which is no finding, was left out.")
+        else:
+            by_id.setdefault(known, answer)
+    rows = []
+    for finding in findings:
+        answer_to = by_id.get(finding.id)
+        text = clip(answer_to.answer, SAID_CHARS) if answer_to else ""
+        done = bool(answer_to and answer_to.done)
+        if not text:
+            notes.append(f"{finding.id} was not answered.")
+            done = done and changed
+        elif done and not changed:
+            notes.append(f"{finding.id} is said to be done, but nothing was changed.")
+            done = False
+        rows.append(as_answered(finding, text or UNANSWERED, done=done))
+    return tuple(rows), notes
+
+
+def as_answered(finding: RankedFinding, answer: str, *, done: bool, left: bool = False) -> AnsweredFinding:
+    """Make the record of a finding with its answer."""
+    return AnsweredFinding(
+        finding=finding.id,
+        said=finding.problem,
+        location=finding.location,
+        consequence=finding.consequence,
+        look=finding.shown_by,
+        done=done,
+        answer=answer,
+        left=left,
+    )
+
+
+def findings_left(ranked: Findings, recheck: FindingsLeft) -> tuple[Findings, list[str]]:
+    """Return the findings that the recheck calls left; one that it does not answer is taken as left."""
+    ids = [f.id for f in ranked]
+    said: dict[str, bool] = {}
+    for row in recheck.findings:
+        known = known_id(row.finding, ids)
+        if known is not None:
+            said.setdefault(known, row.left)
+    notes = [f"{i} was not rechecked, and is taken as left." for i in ids if i not in said]
+    return tuple(f for f in ranked if said.get(f.id, True)), notes
+
+
+def next_number(rounds: Iterable[Findings]) -> int:
+    """Return the number after the highest that a finding of the review has had."""
+    numbers = [int(m[1]) for findings in rounds for f in findings if (m := _NUMBERED.fullmatch(f.id))]
+    return max(numbers, default=0) + 1
+
+
+def changes(before: str, after: str, most: int = CHANGED_TOKENS) -> tuple[str, str]:
+    """Write the lines put in (+) and taken out (−) between two Markdown texts under their headings, and a note.
+
+    Too long an account first loses the lines taken out, then ends early; the note, and the account, say so.
+    """
+    hunks = list(_hunks(before.splitlines(), after.splitlines()))
+    whole = "\n".join(_account(hunks, taken_out=True))
+    if tokens_of(whole) <= most:
+        return whole, ""
+    lines = list(_account(hunks, taken_out=False))
+    if tokens_of("\n".join(lines)) <= most:
+        return "\n".join(lines), "Lines that were taken out were not shown to the recheck."
+    kept: list[str] = []
+    room = most
+    for line in lines:
+        room -= tokens_of(line) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    left = len(lines) - len(kept)
+    return "\n".join([*kept, f"[{left} more changed lines are not shown]"]), (
+        f"The recheck was shown {len(kept)} of {len(lines)} changed lines."
+    )
+
+
+def _hunks(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield heading, lines taken out and lines put in of each change; blank lines are no change."""
+    for tag, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        out, put = [x for x in old[i:j] if x.strip()], [x for x in new[k:m] if x.strip()]
+        if tag != "equal" and (out or put):
+            yield next((x for x in reversed(new[:k]) if x.startswith("#")), ""), out, put
+
+
+def _account(hunks: Iterable[tuple[str, list[str], list[str]]], *, taken_out: bool) -> Iterator[str]:
+    last = None
+    for heading, out, put in hunks:
+        if heading != last:
+            yield heading or "(before the first heading)"
+            last = heading
+        if taken_out:
+            yield from (f"− {line}" for line in out)
+        yield from (f"+ {line}" for line in put)
