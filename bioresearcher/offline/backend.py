@@ -1,6 +1,6 @@
 """The offline backend: deterministic rules over the typed values of each prompt; no model, no network.
 
-The rules of the reviewer are here, too: they take over the results of the deterministic checks.
+The rule of the reviewer is here, too: it takes over the scores of the deterministic checks.
 """
 
 from __future__ import annotations
@@ -18,13 +18,23 @@ from bioresearcher.offline import comment, search, skill_binding
 from bioresearcher.offline.answer import OfflineAnswerer
 from bioresearcher.offline.design import OfflineDesigner
 from bioresearcher.offline.read import OfflineReader
-from bioresearcher.schemas.ask_program import MetricScore, ProtocolScores, ReviewDraftInput, ScoreProtocolInput
+from bioresearcher.schemas.ask_program import MetricScore, ProtocolScores, ScoreProtocolInput
 from bioresearcher.schemas.base import Origin
-from bioresearcher.schemas.review import DraftJudgement
 from bioresearcher.text.words import Similarity
 
 Handler = Callable[[Any], BaseModel]
 """A rule: answers one prompt from its input value."""
+WITHOUT_RULE = frozenset(
+    {
+        "designer/explore_data",
+        "designer/revise_protocol",
+        "reviewer/examine_statements",
+        "reviewer/review_protocol",
+        "reviewer/recheck_findings",
+        "reviewer/judge_claims",
+    }
+)
+"""Prompts that only a model answers: looking, judging a draft and its claims, and revising it by findings."""
 AT_ONCE = 8
 """Most rules that run at the same time; more threads would only need more memory."""
 
@@ -54,38 +64,18 @@ class OfflineBackend:
         """Answer by the rule of the prompt, in a thread because embedding text takes time.
 
         Raises:
-            DefectError: The prompt has no rule.
+            DefectError: The prompt has no rule, or asks for a judgement that no rule makes.
         """
+        if request.prompt in WITHOUT_RULE:
+            raise DefectError(
+                f"{request.prompt} asks for a judgement that no rule makes; without a model it is not asked"
+            )
         handler = self._handlers.get(request.prompt)
         if handler is None:
             raise DefectError(f"the offline backend has no rule for {request.prompt}")
         async with self._limit:
             answer = await asyncio.to_thread(handler, request.values)
         return Reply(answer.model_dump_json())
-
-
-_INCOMPLETE = ("G-HEAD-01", "G-OUT-01", "G-STR")
-_ORDER = ("G-HEAD", "G-OUT", "G-FLO")
-_VAGUE = ("G-VAG",)
-_FOREIGN = ("G-REF", "G-DAT")
-
-
-def review_draft(values: ReviewDraftInput) -> DraftJudgement:
-    """Judge a draft by the checks' findings of severity error; without any, every answer is yes."""
-    errors = [f for f in values.findings if f.severity == "error"]
-
-    def clean(*families: str) -> bool:
-        return not any(f.gate.startswith(families) for f in errors)
-
-    return DraftJudgement(
-        answers_objective=bool(values.draft.strip()),
-        complete=clean(*_INCOMPLETE),
-        specific=clean(*_VAGUE),
-        consistent=clean(*_ORDER),
-        grounded=clean(*_FOREIGN),
-        quote="",
-        reason="; ".join(f"{f.location}: {f.message}" for f in errors[:5]) or "The checks found no error.",
-    )
 
 
 def score_protocol(values: ScoreProtocolInput) -> ProtocolScores:
@@ -109,15 +99,13 @@ def offline_backend(similarity: Similarity) -> OfflineBackend:
         "literature/report_part": reader.report_part,
         "literature/judge_referability": reader.judge_referability,
         "literature/answer_question": OfflineAnswerer(similarity).answer_question,
-        "designer/design_headings": designer.design_headings,
-        "designer/design_outlines": designer.design_outlines,
+        "designer/plan_protocol": designer.plan_protocol,
         "designer/write_steps": designer.write_steps,
         "designer/choose_parts": reviser.choose_parts,
         "designer/revise_part": comment.revise_part,
         "programmer/extract_tasks": skill_binding.extract_tasks,
         "programmer/write_code": skill_binding.write_code,
         "programmer/repair_code": skill_binding.repair_code,
-        "reviewer/review_draft": review_draft,
         "reviewer/score_protocol": score_protocol,
     }
     return OfflineBackend(handlers)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bioresearcher.offline.skill_binding import asked_for
 from bioresearcher.schemas.ask_design import (
     ChoosePartsInput,
-    LearntFrom,
+    CitationDraft,
     PartConcern,
     PartsChosen,
     ProtocolStepDraft,
@@ -296,10 +296,12 @@ def _reworded(
 
 
 def as_draft(step: ProtocolStep) -> ProtocolStepDraft:
-    """Make a draft of a step: with ids of report steps instead of links."""
-    fields = {n: getattr(step, n) for n in ProtocolStepDraft.model_fields if n != "learnt_from"}
-    refs = tuple(LearntFrom(paper_id=k.paper_id, part_id=k.part_id, step_id=k.step_id) for k in step.links)
-    return ProtocolStepDraft(**fields, learnt_from=refs)
+    """Make a draft of a step, with the citations that were not cut."""
+    fields = {n: getattr(step, n) for n in ProtocolStepDraft.model_fields if n != "citations"}
+    kept = (c for c in step.citations if c.state != "cut")
+    return ProtocolStepDraft(
+        **fields, citations=tuple(CitationDraft(kind=c.kind, ref=c.ref, claim=c.claim) for c in kept)
+    )
 
 
 def _is_number(text: str) -> bool:

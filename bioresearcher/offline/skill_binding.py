@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from pydantic import JsonValue
@@ -72,7 +72,7 @@ def _parameters(step: ProtocolStep, contract: SkillContract) -> dict[str, JsonVa
 
 def _value(parameter: SkillParameter, text: str) -> JsonValue:
     """Convert a printed parameter to the type that its skill declares."""
-    if text == NOT_STATED:
+    if text == NOT_STATED or (parameter.source == "batch_column" and text == NONE):
         return None
     if parameter.source in LIST_SOURCES or isinstance(parameter.default, tuple):
         return [] if text == NONE else [part.strip() for part in text.split(",") if part.strip()]
@@ -104,11 +104,15 @@ _NO_NAMES = frozenset({"true", "false", "yes", "no", "y", "n", "other"})
 
 @dataclass(frozen=True)
 class Use:
-    """A use of a skill: `main` is the data set it analyses, `other` the validation set if it reads one."""
+    """A use of a skill: `main` is the data set it analyses, `other` the validation set if it reads one.
+
+    `as_given` marks a sensitivity analysis: the same on the data as given, where the protocol uses a prepared copy.
+    """
 
     skill: SkillBrief
     main: Dataset
     other: Dataset | None = None
+    as_given: bool = False
 
     @property
     def datasets(self) -> tuple[Dataset, ...]:
@@ -117,13 +121,18 @@ class Use:
 
 
 class Binding:
-    """Binds skills to data: discovery and validation sets, group column and gene set, from descriptions alone."""
+    """Binds skills to data: discovery and validation sets, group column and gene set, from descriptions alone.
+
+    A prepared copy takes the place of the data set it was made from.
+    """
 
     def __init__(self, objective: Objective, datasets: tuple[Dataset, ...]) -> None:
         self._raw = " ".join([objective.text, *(r.text for r in objective.requirements), *objective.conditions])
         self._text = normalised(self._raw)
         self._datasets = datasets
-        measured = [d for d in datasets if d.file("expression") is not None or d.file("samples") is not None]
+        replaced = {d.prepared_from for d in datasets}
+        usable = [d for d in datasets if d.id not in replaced]
+        measured = [d for d in usable if d.file("expression") is not None or d.file("samples") is not None]
         named = [d for d in measured if d.role == "discovery"]
         free = [d for d in measured if d.role != "validation"] or measured
         largest = max(free, key=lambda d: (d.n_samples, d.id), default=None)
@@ -306,7 +315,7 @@ class Binding:
             value = self._value(parameter, use)
             if value is None and parameter.required and parameter.source not in {"time_unit", "endpoint", "scale"}:
                 return None
-            text = NOT_STATED if value is None else value
+            text = value if value is not None else NONE if parameter.source == "batch_column" else NOT_STATED
             printed.append(Parameter(name=parameter.name, value=text, unit=parameter.unit if value else ""))
         return tuple(printed)
 
@@ -333,13 +342,14 @@ class Binding:
         if source == "missing_values":
             values = [f"{c.name}={code}" for c in sheet.columns for code in c.stated_codes] if sheet else []
             return ", ".join(values) or None
-        time, event = dataset.column("time"), dataset.column("event")
+        time, event, batch = dataset.column("time"), dataset.column("event"), dataset.column("batch")
         simple: dict[str, str | None] = {
             "sample_column": sheet.sample_column if sheet else None,
             "feature_column": matrix.feature_column if matrix else None,
             "scale": matrix.scale if matrix else None,
             "time_column": time.name if time else None,
             "event_column": event.name if event else None,
+            "batch_column": batch.name if batch else None,
             "time_unit": time.unit if time else None,
             "endpoint": dataset.endpoint,
             "dataset_label": dataset.id,
@@ -369,18 +379,42 @@ def asked_for(skill: SkillBrief, text: str) -> bool:
 
 
 def choose_uses(objective: Objective, datasets: tuple[Dataset, ...], skills: Sequence[SkillBrief]) -> tuple[Use, ...]:
-    """Choose the uses of skills that can be bound completely, in the order of their contracts."""
-    binding = Binding(objective, datasets)
-    if binding.discovery is None:
-        return ()
+    """Choose the uses of skills that can be bound completely, in the order of their contracts.
+
+    Where data were prepared, the skills that their contracts mark for it are used on the data as given, too, with
+    what these uses read; such uses follow the others.
+    """
     by_name = {s.name: s for s in skills}
     text = " ".join([objective.text, *(r.text for r in objective.requirements)])
     wanted = {s.name for s in skills if s.contract.always or asked_for(s, text)}
     for name in list(wanted):
         _add_upstream(by_name, name, wanted)
+    chosen = _bound_uses([by_name[n] for n in wanted], Binding(objective, datasets))
+    given = tuple(d for d in datasets if d.prepared_from is None)
+    if len(given) == len(datasets):
+        return chosen
+    done = {u.skill.name for u in chosen}
+    repeated = {n for n in wanted & done if by_name[n].contract.sensitivity}
+    for name in list(repeated):
+        _add_upstream(by_name, name, repeated)
+    again = _bound_uses([by_name[n] for n in repeated], Binding(objective, given))
+    known = {(u.skill.name, tuple(d.id for d in u.datasets)) for u in chosen}
+    kept: list[Use] = []
+    read: set[tuple[str | None, str]] = set()
+    for use in reversed(again):
+        if (use.skill.name, tuple(d.id for d in use.datasets)) in known:
+            continue
+        if use.skill.contract.sensitivity or (use.skill.name, use.main.id) in read:
+            kept.insert(0, replace(use, as_given=True))
+            read |= {(i.skill, use.main.id) for i in use.skill.contract.inputs if i.kind == "output"}
+    return (*chosen, *kept)
+
+
+def _bound_uses(skills: Sequence[SkillBrief], binding: Binding) -> tuple[Use, ...]:
+    """The uses of the skills that can be bound completely, in the order of their contracts."""
     chosen: list[Use] = []
     step_of: dict[tuple[str, str], str] = {}
-    for skill in sorted((by_name[n] for n in wanted), key=lambda s: (s.contract.order, s.name)):
+    for skill in sorted(skills, key=lambda s: (s.contract.order, s.name)):
         for use in _uses(skill, binding):
             if not binding.has_columns(use) or binding.parameters(use) is None:
                 continue

@@ -15,6 +15,7 @@ ParameterSource = Literal[
     "sample_column",
     "feature_column",
     "group_column",
+    "batch_column",
     "case",
     "control",
     "time_column",
@@ -68,6 +69,7 @@ class SkillProtocol(Value):
     acceptance: str
     software: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = Field(default=(), description="fixed parameters to print in the step")
+    answer_rule: tuple[str, ...] = Field(default=(), description="which result gives which answer, fixed beforehand")
 
 
 class SkillContract(Value):
@@ -79,6 +81,10 @@ class SkillContract(Value):
     triggers: tuple[str, ...] = Field(default=(), description="phrases in an objective or requirement that ask for it")
     per_dataset: bool = Field(default=False, description="run once for each data set of role discovery or validation")
     needs_columns: tuple[Literal["group", "time", "event", "covariate"], ...] = ()
+    method_terms: tuple[str, ...] = Field(
+        default=(), description="words by which a paper names the method; a passage is cited only when it has one"
+    )
+    sensitivity: bool = Field(default=False, description="repeated on the data as given where a prepared copy is used")
     language: Language = "python"
     packages: tuple[str, ...] = ()
     inputs: tuple[SkillInput, ...]

@@ -58,11 +58,17 @@ def z_scores(expression: pd.DataFrame, used: list[str]) -> pd.DataFrame:
     return rows.sub(rows.mean(axis=1), axis=0).div(rows.std(axis=1), axis=0)
 
 
-def standardised_mean(z: pd.DataFrame) -> pd.Series:
-    """Return the genes' mean per sample, standardised to mean 0 and SD 1 over the cohort."""
-    mean = z.mean(axis=0)
-    if mean.isna().any():
-        fail(f"sample {mean.index[mean.isna()][0]!r} has no value for any gene of the signature")
+def standardised_mean(z: pd.DataFrame, least: float) -> pd.Series:
+    """Return the mean of each sample's measured genes, standardised to mean 0 and SD 1 over the scored samples.
+
+    Samples with a smaller share of measured genes than `least` have no score (NaN); fewer than 6 scores are an error.
+    """
+    mean = z.mean(axis=0).where(z.notna().mean(axis=0) >= least)
+    if mean.notna().sum() < 6:
+        fail(
+            f"{int(mean.notna().sum())} of {len(mean)} samples are measured for a share of at least {least:g} of the "
+            f"{len(z)} genes of the score; at least 6 are needed"
+        )
     if not mean.std() > 1e-12:
         fail("the score is the same in all samples; it cannot be standardised")
     return (mean - mean.mean()) / mean.std()

@@ -195,6 +195,22 @@ def read_expression(path: Path, feature_column: str | None = None) -> pd.DataFra
     return numeric
 
 
+MOST_FILLED = 0.05
+"""Largest share of missing values that may be replaced by the feature's mean: with more, samples that lack the same
+features (a batch of arrays, say) become alike by the filling alone."""
+
+
+def fillable(matrix: pd.DataFrame) -> pd.DataFrame:
+    """Return the features with a share of missing values of at most `MOST_FILLED`; fewer than 3 are an error."""
+    kept = matrix[matrix.isna().mean(axis=1) <= MOST_FILLED]
+    if len(kept) < 3:
+        fail(
+            f"{len(kept)} of {len(matrix)} features have at most {100 * MOST_FILLED:g} % missing values; at least 3 "
+            "are needed, and more than that is not filled in: leave out the samples that lack the others"
+        )
+    return kept
+
+
 def looks_linear(values: np.ndarray[Any, Any]) -> bool:
     """Return True if expression values look linear rather than logarithmic.
 

@@ -14,6 +14,7 @@ from bioskill import (
     CONTROL_COLOUR,
     Task,
     fail,
+    group_levels,
     number,
     numeric_column,
     p_value,
@@ -28,8 +29,42 @@ STEP_SIZE = 0.5
 """With lifelines' default step of 0.95 the search can circle around the optimum when events are few."""
 
 
+def with_strata(task: Task, table: pd.DataFrame, sheet: pd.DataFrame, prefix: str = "") -> pd.DataFrame:
+    """Add the column `stratum`: each sample's level of the parameter `strata_column`, if the task gives one.
+
+    Samples whose level is not known are left out, and said on standard output.
+    """
+    column = task.parameter(f"{prefix}strata_column")
+    if column is None:
+        return table
+    levels = group_levels(sheet, str(column)).reindex(table.index)
+    if levels.isna().any():
+        print(f"{int(levels.isna().sum())} samples without a value of {column!r} are left out")
+    table = table.assign(stratum=levels)[levels.notna()]
+    if table["stratum"].nunique() == 1:
+        print(f"column {column!r} has one level in these samples, so stratifying by it changes nothing")
+    return table
+
+
+def informative(table: pd.DataFrame, event: str = "event") -> tuple[pd.DataFrame, str]:
+    """Cut a table to the strata that a stratified model learns from, and name the others for a sentence.
+
+    A stratum of one sample, or without an event, has no event to compare with others at risk: it adds nothing to
+    the partial likelihood (Kalbfleisch and Prentice 2002, section 4.4). Without a column `stratum`, nothing changes.
+    """
+    if "stratum" not in table:
+        return table, ""
+    counts = table.groupby("stratum")[event].agg(["size", "sum"])
+    idle = counts[(counts["size"] < 2) | (counts["sum"] < 1)]
+    names = [f"{level} ({int(row['size'])}, {int(row['sum'])} events)" for level, row in idle.iterrows()]
+    return table[~table["stratum"].isin(idle.index)], "; ".join(names)
+
+
 def scored_survival(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read time, event and score, and the sample sheet, of the samples that have all three (inputs scores, samples)."""
+    """Read time, event and score, and the sample sheet, of the samples that have all three (inputs scores, samples).
+
+    With the parameter `strata_column`, the table has a column `stratum`, too.
+    """
     scores = read_samples(task.input("scores"), "sample")
     sheet = read_sheet(task)
     values = numeric_column(scores, "score").dropna()
@@ -40,7 +75,8 @@ def scored_survival(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
             f"{task.input('samples').name} ({len(sheet)} samples); at least 6 are needed. Do the names match?"
         )
     table = survival_table(sheet.loc[shared], task.need("time_column"), task.need("event_column"))
-    return table.assign(score=values[table.index]), sheet.loc[table.index]
+    table = with_strata(task, table.assign(score=values[table.index]), sheet)
+    return table, sheet.loc[table.index]
 
 
 def split_at_median(table: pd.DataFrame) -> tuple[pd.DataFrame, float]:
@@ -58,12 +94,36 @@ def halves(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {group: table[table["group"] == group] for group in GROUPS}
 
 
-def log_rank(table: pd.DataFrame) -> Any:
-    """Return lifelines' log-rank test of the high against the low group."""
-    from lifelines.statistics import logrank_test
+@dataclass(frozen=True)
+class LogRank:
+    """A two-sided log-rank test: chi-square with one degree of freedom, and its p-value."""
 
-    high, low = halves(table).values()
-    return logrank_test(high["time"], low["time"], high["event"], low["event"])
+    test_statistic: float
+    p_value: float
+
+
+def log_rank(table: pd.DataFrame) -> LogRank:
+    """Test the high against the low group; with a column `stratum`, sums over strata (Mantel 1966)."""
+    from scipy.stats import chi2
+
+    parts = [part for _, part in table.groupby("stratum")] if "stratum" in table else [table]
+    difference, variance = np.sum([_observed_less_expected(part) for part in parts], axis=0)
+    if not variance > 0:
+        fail("no event happened while samples of both groups were at risk, so they cannot be compared")
+    statistic = float(difference**2 / variance)
+    return LogRank(statistic, float(chi2.sf(statistic, 1)))
+
+
+def _observed_less_expected(table: pd.DataFrame) -> tuple[float, float]:
+    """Events of the high group less those expected, and the hypergeometric variance, summed over event times."""
+    time, event, high = table["time"].to_numpy(), table["event"].to_numpy() == 1, (table["group"] == "high").to_numpy()
+    difference = variance = 0.0
+    for moment in np.unique(time[event]):
+        risk, events = time >= moment, event & (time == moment)
+        n, d, share = risk.sum(), events.sum(), (risk & high).sum() / risk.sum()
+        difference += (events & high).sum() - d * share
+        variance += d * share * (1 - share) * (n - d) / (n - 1) if n > 1 else 0.0
+    return difference, variance
 
 
 def fit_curves(table: pd.DataFrame) -> dict[str, Any]:
@@ -116,7 +176,10 @@ class CoxFit:
 def fit_cox(
     data: pd.DataFrame, time: str = "time", event: str = "event"
 ) -> CoxFit | Literal["not converged", "unstable"]:
-    """Fit a Cox model of all other columns, tested on scaled Schoenfeld residuals; or return why it is unusable."""
+    """Fit a Cox model of all other columns, tested on scaled Schoenfeld residuals; or return why it is unusable.
+
+    A column `stratum` is no term: each of its levels has a baseline hazard of its own.
+    """
     from lifelines import CoxPHFitter
     from lifelines.exceptions import ConvergenceError, ConvergenceWarning
     from lifelines.statistics import proportional_hazard_test
@@ -124,7 +187,8 @@ def fit_cox(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            model = CoxPHFitter().fit(data, time, event, fit_options={"step_size": STEP_SIZE})
+            strata = ["stratum"] if "stratum" in data else None
+            model = CoxPHFitter().fit(data, time, event, strata=strata, fit_options={"step_size": STEP_SIZE})
             check = proportional_hazard_test(model, data, time_transform="rank")
         except (ConvergenceError, np.linalg.LinAlgError):
             return "not converged"

@@ -14,7 +14,7 @@ from scipy.spatial import distance
 
 
 def top_genes(task: bioskill.Task, matrix: pd.DataFrame) -> list[str]:
-    """The genes with the smallest p-values that are in the matrix."""
+    """The genes with the smallest p-values that are in the matrix, which holds those with few missing values."""
     ranked = bioskill.read_table(task.input("differential"))
     for column in ("gene", "p"):
         if column not in ranked.columns:
@@ -137,7 +137,7 @@ def main() -> None:
     task = bioskill.load_task()
     matrix, samples = read_matched(task)
     is_case = case_samples(task, samples)
-    scores = standardise(matrix.loc[top_genes(task, matrix), is_case.index])
+    scores = standardise(matrix.loc[top_genes(task, bioskill.fillable(matrix[is_case.index])), is_case.index])
     if len(scores) < 3:
         bioskill.fail(f"{len(scores)} of the leading genes vary over these samples; at least 3 are needed")
     trees = tree(scores.to_numpy()), tree(scores.T.to_numpy())

@@ -25,7 +25,7 @@ from bioskill import (
     write_findings,
     write_table,
 )
-from biosurvival import fit_cox, ratio, ratio_with_interval, scored_survival, time_label
+from biosurvival import fit_cox, informative, ratio, ratio_with_interval, scored_survival, time_label
 
 MAX_LEVELS = 6
 MIN_LEVEL = 5
@@ -77,7 +77,7 @@ def covariates(task: Task, sheet: pd.DataFrame) -> tuple[pd.DataFrame, list[Term
     group = task.parameter("group_column")
     if group and task.parameter("adjust_for_group", True):
         wanted.append(str(group))
-    excluded = {task.need("time_column"), task.need("event_column")}
+    excluded = {task.need("time_column"), task.need("event_column"), task.parameter("strata_column")}
     limit = float(task.parameter("maximum_missing", 0.3))
     frames, terms, left_out = [pd.DataFrame(index=sheet.index)], [], {}
     for name in dict.fromkeys(c for c in wanted if c not in excluded):
@@ -97,11 +97,16 @@ def covariates(task: Task, sheet: pd.DataFrame) -> tuple[pd.DataFrame, list[Term
     return pd.concat(frames, axis=1), terms, left_out
 
 
-def fit(table: pd.DataFrame, terms: list[Term], model: str) -> tuple[pd.DataFrame, Any] | str:
-    """Rows of the result table with the fitted model, or why the model cannot be estimated."""
+def fit(table: pd.DataFrame, terms: list[Term], model: str, by: str | None) -> tuple[pd.DataFrame, Any] | str:
+    """Rows of the result table with the fitted model, or why the model cannot be estimated.
+
+    `by` names what the column `stratum` of the table holds. Strata that tell nothing are left out, and named beside
+    the model.
+    """
     columns = [t.column for t in terms]
-    data = table[["time", "event", *columns]].dropna()
-    data = data.set_axis(["_time", "_event", *columns], axis=1)
+    strata = ["stratum"] if "stratum" in table else []
+    data = table[["time", "event", *columns, *strata]].dropna()
+    data, idle = informative(data.set_axis(["_time", "_event", *columns, *strata], axis=1), "_event")
     flat = [c for c in columns if data[c].nunique() < 2]
     if flat or data["_event"].sum() < 2:
         return f"{flat[0]!r} does not vary" if flat else "fewer than 2 events remain"
@@ -115,6 +120,7 @@ def fit(table: pd.DataFrame, terms: list[Term], model: str) -> tuple[pd.DataFram
             "model": model,
             "term": columns,
             "unit": [t.unit for t in terms],
+            "stratified_by": by or "none",
             "n": len(data),
             "events": int(data["_event"].sum()),
             "hr": summary["exp(coef)"].to_numpy(),
@@ -126,7 +132,7 @@ def fit(table: pd.DataFrame, terms: list[Term], model: str) -> tuple[pd.DataFram
             "c_index": cox.concordance_index_,
         }
     )
-    return rows, (cox, data)
+    return rows, (cox, data, idle)
 
 
 def draw_forest(rows: pd.DataFrame, title: str, path: Path) -> None:
@@ -163,7 +169,7 @@ def draw_forest(rows: pd.DataFrame, title: str, path: Path) -> None:
 
 def draw_residuals(fitted: Any, name: str, words: tuple[str, float], path: Path) -> None:
     """Scaled Schoenfeld residuals of the score over time, with a running mean: flat when hazards are proportional."""
-    cox, data = fitted
+    cox, data, _ = fitted
     residuals = cox.compute_residuals(data, kind="scaled_schoenfeld")["score"] + cox.params_["score"]
     frame = pd.DataFrame({"time": data.loc[residuals.index, "_time"], "beta": residuals}).sort_values(["time", "beta"])
     window = max(5, len(frame) // 4)
@@ -183,8 +189,9 @@ def draw_residuals(fitted: Any, name: str, words: tuple[str, float], path: Path)
 def sentence(row: Any, label: str, name: str, alpha: float, with_what: str) -> tuple[str, dict[str, Any]]:
     """One model's hazard ratio of the score, in words and numbers."""
     verdict = "is associated with" if row.p < alpha else "shows no association at this sample size with"
+    strata = f"stratified by {row.stratified_by}: " if row.stratified_by != "none" else ""
     text = (
-        f"{with_what}the {name} score {verdict} the hazard in {label} (HR per SD {ratio(row.hr)}, 95 % CI "
+        f"{with_what}the {name} score {verdict} the hazard in {label} ({strata}HR per SD {ratio(row.hr)}, 95 % CI "
         f"{ratio(row.hr_low)} to {ratio(row.hr_high)}, {p_value(row.p)}; n = {row.n}, {row.events} events)"
     )
     values = {
@@ -198,6 +205,7 @@ def sentence(row: Any, label: str, name: str, alpha: float, with_what: str) -> t
         "alpha": alpha,
         "n": int(row.n),
         "events": int(row.events),
+        "stratified_by": row.stratified_by,
     }
     return text[0].upper() + text[1:], values
 
@@ -246,19 +254,19 @@ def main() -> None:
     task = load_task()
     table, sheet = scored_survival(task)
     alpha = float(task.parameter("alpha", 0.05))
-    label = str(task.parameter("dataset_label", "the cohort"))
+    label, by = str(task.parameter("dataset_label", "the cohort")), task.parameter("strata_column")
     name = str(task.parameter("gene_set", "signature"))
     design, terms, left_out = covariates(task, sheet)
     for covariate, reason in left_out.items():
         print(f"covariate {covariate!r} is left out: {reason}")
-    table = table.join(design.drop(columns=["time", "event", "score"], errors="ignore"))
+    table = table.join(design.drop(columns=["time", "event", "score", "stratum"], errors="ignore"))
     score_term = Term("score", "score", "per SD")
-    alone = fit(table, [score_term], "univariable")
+    alone = fit(table, [score_term], "univariable", by)
     if isinstance(alone, str):
         fail(f"no Cox model of the score could be fitted: {alone}")
     by_covariate = {c: [t for t in terms if t.covariate == c] for c in dict.fromkeys(t.covariate for t in terms)}
-    singles = [fit(table, group, "univariable") for group in by_covariate.values()]
-    adjusted = fit(table, [score_term, *terms], "multivariable") if terms else "no covariate"
+    singles = [fit(table, group, "univariable", by) for group in by_covariate.values()]
+    adjusted = fit(table, [score_term, *terms], "multivariable", by) if terms else "no covariate"
     fitted = [alone, *singles, adjusted]
     rows = pd.concat([f[0] for f in fitted if not isinstance(f, str)], ignore_index=True)
     write_table(rows, task.outputs["table"])
@@ -267,6 +275,9 @@ def main() -> None:
     draw_residuals(alone[1], name, (axis, float(alone[0]["ph_p"].iloc[0])), task.outputs["residuals"])
     first, values = sentence(next(alone[0].itertuples()), label, name, alpha, "")
     ending, endpoint = unstated(task)
+    if idle := alone[1][2]:
+        ending = f" Left out, because one sample or no event tells nothing: {idle}.{ending}"
+        values["idle_strata"] = idle
     second = multivariable_finding(task, adjusted, terms, (label, name, alpha))
     third = proportional_finding(rows, alpha)
     write_findings([(f"{first}.{ending}", values | endpoint), second, third], task.outputs["findings"])

@@ -125,6 +125,10 @@ def statements(
         f"{column} = {control} (n = {n0}) at FDR < {fdr:g}{extra} (Welch's t test, Benjamini-Hochberg): "
         f"{up} are higher and {down} lower in {column} = {case}."
     )
+    gaps = int(((table["n_case"] < n1) | (table["n_control"] < n0)).sum())
+    if gaps:
+        text += f" {gaps} of the tested genes have missing values and rest on fewer samples, as the table says."
+        values["genes_with_gaps"] = gaps
     counts = {"significant": int(chosen.sum()), "higher_in_case": up, "lower_in_case": down}
     found = [(text, values | counts | ({"min_difference": least} if least > 0 else {}))]
     rows = table.head(5)

@@ -97,12 +97,13 @@ def findings(task: Task, table: pd.DataFrame, summary: pd.DataFrame, test: Any, 
     label, alpha = str(task.parameter("dataset_label", "the cohort")), float(task.parameter("alpha", 0.05))
     endpoint = f"time to {task.parameter('endpoint')}" if task.parameter("endpoint") else "time to event"
     unit = f" {task.parameter('time_unit')}" if task.parameter("time_unit") else ""
-    p, chi2 = float(test.p_value), float(test.test_statistic)
+    p, chi2 = test.p_value, test.test_statistic
+    strata = f"stratified by {task.parameter('strata_column')}: " if "stratum" in table else ""
     high, low = (summary[summary["group"] == g].iloc[0] for g in ("high", "low"))
     verdict = "differs between" if p < alpha else "shows no detected difference between"
     first = (
         f"In {label} ({len(table)} samples, {int(table['event'].sum())} events), {endpoint} {verdict} samples with a "
-        f"{name} score above the median and the others (log-rank chi-square {number(chi2)}, {p_value(p)}; "
+        f"{name} score above the median and the others ({strata}log-rank chi-square {number(chi2)}, {p_value(p)}; "
         f"{high['events']} events in {high['n']} high and {low['events']} in {low['n']} low).{unstated(task)}",
         {
             "dataset": label,
@@ -119,6 +120,7 @@ def findings(task: Task, table: pd.DataFrame, summary: pd.DataFrame, test: Any, 
             "low_events": int(low["events"]),
             "endpoint": task.parameter("endpoint"),
             "time_unit": task.parameter("time_unit"),
+            "stratified_by": task.parameter("strata_column"),
         },
     )
     phrases, values = zip(*(median_phrase(row, unit) for row in summary.itertuples(index=False)), strict=True)
@@ -140,9 +142,9 @@ def main() -> None:
         "x": time_label(task.parameter("time_unit")),
         "y": f"Share without {task.parameter('endpoint')}" if task.parameter("endpoint") else "Share without event",
         "title": f"{name}, split at the median, {task.parameter('dataset_label', 'cohort')}: "
-        f"log-rank {p_value(float(test.p_value))}",
+        f"log-rank {p_value(test.p_value)}",
     }
-    write_table(summary.assign(logrank_p=float(test.p_value)), task.outputs["summary"])
+    write_table(summary.assign(logrank_p=test.p_value), task.outputs["summary"])
     write_table(curve_table(curves), task.outputs["curves"])
     draw(table, curves, words, task.outputs["figure"])
     write_findings(findings(task, table, summary, test, cut), task.outputs["findings"])

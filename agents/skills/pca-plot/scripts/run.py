@@ -103,18 +103,26 @@ def draw(scores: pd.DataFrame, table: pd.DataFrame, group: pd.Series | None, tas
 
 
 def statements(
-    task: bioskill.Task, table: pd.DataFrame, scores: pd.DataFrame, group: pd.Series | None, features: int, filled: int
+    task: bioskill.Task, table: pd.DataFrame, scores: pd.DataFrame, group: pd.Series | None, used: tuple[int, int, int]
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Variance of the leading components, and the one most strongly tied to the groups."""
-    place, n = bioskill.where(task), len(scores)
+    """Variance of the leading components, and the one most strongly tied to the groups.
+
+    `used`: features, values that were filled in, and features left out for missing values.
+    """
+    place, n, (features, filled, gaps) = bioskill.where(task), len(scores), used
     base = {"dataset": task.parameter("dataset_label", ""), "samples": n, "features": features}
     first, second = (round(100 * float(s), 1) for s in table["share"].iloc[:2])
-    note = f" ({filled} missing values were replaced by their feature's mean)" if filled else ""
+    limit = f"{100 * bioskill.MOST_FILLED:g}"
+    notes = [f"{filled} missing values were replaced by their feature's mean"] if filled else []
+    notes += [f"{gaps} features with more than {limit} % missing values are left out"] if gaps else []
+    note = f" ({'; '.join(notes)})" if notes else ""
     found: list[tuple[str, dict[str, Any]]] = [
         (
             f"{place}the first two principal components of the {features} most variable features carry {first}% and "
             f"{second}% of their variance over {n} samples{note}.",
-            base | {"pc1_percent": first, "pc2_percent": second, "filled": filled, "components": 2},
+            base
+            | {"pc1_percent": first, "pc2_percent": second, "filled": filled, "components": 2}
+            | ({"left_out": gaps, "limit_percent": float(limit)} if gaps else {}),
         )
     ]
     if group is None or table["p"].isna().all():
@@ -151,7 +159,8 @@ def main() -> None:
     task = bioskill.load_task()
     matrix, samples = read_matched(task)
     group = read_groups(samples, task)
-    centred, filled = prepare(matrix, int(task.parameter("top_features", 2000)))
+    measured = bioskill.fillable(matrix)
+    centred, filled = prepare(measured, int(task.parameter("top_features", 2000)))
     scores, variance, loadings = decompose(centred, int(task.parameter("components", 10)))
     table = relate(scores, group, variance)
     strongest = loadings[["PC1", "PC2"]].abs().max(axis=1).sort_values(ascending=False, kind="stable").index[:100]
@@ -163,7 +172,8 @@ def main() -> None:
     bioskill.write_table(table, task.outputs["variance"])
     bioskill.write_table(loadings.loc[strongest].rename_axis("feature").reset_index(), task.outputs["loadings"])
     draw(scores, table, group, task, task.outputs["figure"])
-    found = statements(task, table, scores, group, len(centred), filled)
+    gaps = len(matrix) - len(measured)
+    found = statements(task, table, scores, group, (len(centred), filled, gaps))
     bioskill.write_findings(found, task.outputs["findings"])
 
 

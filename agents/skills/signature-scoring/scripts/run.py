@@ -12,6 +12,7 @@ from bioskill import (
     CASE_COLOUR,
     CONTROL_COLOUR,
     fail,
+    listed,
     load_task,
     looks_linear,
     number,
@@ -60,6 +61,23 @@ def scale_note(expression: pd.DataFrame, stated: str | None) -> str:
     return f" The values reach {number(highest)}, so they are probably not logarithms; none were transformed."
 
 
+def gap_remark(status: pd.DataFrame, without: list[str], least: float) -> tuple[str, dict[str, Any]]:
+    """What missing values cost the score: genes that are not used for them, and samples without a score."""
+    genes = int((status["status"] == "too many missing").sum())
+    text, values = "", dict[str, Any]()
+    if genes:
+        text += f" {genes} measured genes are not used because too many of their values are missing."
+        values["genes_with_gaps"] = genes
+    if without:
+        text += (
+            f" {len(without)} samples with less than {number(100 * least)} % of the used genes measured have no score "
+        )
+        text += f"({listed(without)})."
+        values |= {"samples_without_score": len(without), "least_percent": rounded(100 * least), "left_out": without}
+        values["more"] = max(0, len(without) - 5)
+    return text, values
+
+
 def main() -> None:
     task = load_task()
     name, genes = signature_genes(task)
@@ -74,20 +92,30 @@ def main() -> None:
             f"{name}: {len(used)} of its {len(genes)} genes can be used in {task.input('expression').name}; "
             f"at least {minimum} are needed. Do both use the same gene identifiers?"
         )
-    z = z_scores(expression, used)
-    score, rest = standardised_mean(z), rest_correlation(z)
+    z, least = z_scores(expression, used), float(task.parameter("minimum_measured", 0.5))
+    score, rest = standardised_mean(z, least), rest_correlation(z)
+    without = score.index[score.isna()]
     label = str(task.parameter("dataset_label", task.input("expression").stem))
     columns = ["gene", "status", "mean", "sd", "missing", "rest_correlation"]
-    write_table(pd.DataFrame({"sample": score.index, "score": score.to_numpy()}), task.outputs["scores"])
+    table = {"sample": score.index, "score": score.to_numpy(), "genes_measured": z.notna().sum(axis=0).to_numpy()}
+    write_table(pd.DataFrame(table), task.outputs["scores"])
     write_table(status.assign(rest_correlation=rest)[columns], task.outputs["genes"])
-    draw(score, rest, name, label, task.outputs["figure"])
+    draw(score.dropna(), rest, name, label, task.outputs["figure"])
     share = 100 * len(used) / len(genes)
     note = scale_note(expression, task.parameter("scale"))
+    gaps, gap_values = gap_remark(status, list(without), least)
     first = (
-        f"In {label} the {name} score of {len(score)} samples rests on {len(used)} of the set's {len(genes)} genes "
-        f"({number(share)} %).{note}",
-        {"dataset": label, "gene_set": name, "n": len(score), "genes_used": len(used), "genes_in_set": len(genes)}
+        f"In {label} the {name} score of {score.notna().sum()} samples rests on {len(used)} of the set's {len(genes)} "
+        f"genes ({number(share)} %).{gaps}{note}",
+        {
+            "dataset": label,
+            "gene_set": name,
+            "n": int(score.notna().sum()),
+            "genes_used": len(used),
+            "genes_in_set": len(genes),
+        }
         | {"percent_used": rounded(share)}
+        | gap_values
         | ({"highest_value": float(number(float(np.nanmax(expression.to_numpy()))))} if note else {}),
     )
     middle, negative = float(rest.median()), int((rest < 0).sum())

@@ -31,11 +31,13 @@ from biosurvival import (
     draw_curves,
     fit_cox,
     fit_curves,
+    informative,
     log_rank,
     ratio,
     ratio_with_interval,
     split_at_median,
     time_label,
+    with_strata,
 )
 
 NOT_ESTIMATED = {
@@ -54,6 +56,7 @@ class Cohort:
     endpoint: str | None
     genes_used: int
     table: pd.DataFrame
+    strata: str | None
 
 
 def read_cohort(task: Task, role: str, name: str, genes: list[str]) -> tuple[Cohort, list[str]]:
@@ -68,19 +71,24 @@ def read_cohort(task: Task, role: str, name: str, genes: list[str]) -> tuple[Coh
             f"{name}: {len(used)} of {len(genes)} genes can be used in {path.name}; at least "
             f"{minimum} are needed. Do both use the same gene identifiers?"
         )
-    scores = standardised_mean(z_scores(expression, used))
+    scores = standardised_mean(z_scores(expression, used), float(task.parameter("minimum_measured", 0.5))).dropna()
     matched, sheet = match_samples(scores.to_frame().T, read_sheet(task, prefix))
     table = survival_table(sheet, task.need(f"{prefix}time_column"), task.need(f"{prefix}event_column"))
     values = matched.T.loc[table.index].iloc[:, 0].astype(float)
-    table, _ = split_at_median(table.assign(score=values))
+    table = with_strata(task, table.assign(score=values), sheet, prefix)
+    table, _ = split_at_median(table)
     label = str(task.parameter(f"{prefix}dataset_label", f"the {role} cohort"))
     unit, endpoint = task.parameter(f"{prefix}time_unit"), task.parameter(f"{prefix}endpoint")
-    return Cohort(role, label, unit, endpoint, len(used), table), used
+    by = task.parameter(f"{prefix}strata_column")
+    return Cohort(role, label, unit, endpoint, len(used), table, str(by) if by else None), used
 
 
 def associate(cohort: Cohort) -> dict[str, Any]:
     """Cox hazard ratio per SD, Harrell's C and the log-rank test of the median split."""
-    data = cohort.table[["time", "event", "score"]]
+    columns = ["time", "event", "score", *(["stratum"] if cohort.strata else [])]
+    data, idle = informative(cohort.table[columns])
+    if data["event"].sum() < 2:
+        fail(f"{cohort.label}: fewer than 2 events are in strata of {cohort.strata} that hold anything to compare")
     fitted = fit_cox(data)
     if isinstance(fitted, str):
         fail(f"the Cox model of {cohort.label} {NOT_ESTIMATED[fitted]}")
@@ -89,6 +97,8 @@ def associate(cohort: Cohort) -> dict[str, Any]:
     return {
         "cohort": cohort.label,
         "role": cohort.role,
+        "stratified_by": cohort.strata or "none",
+        "idle_strata": idle,
         "n": len(data),
         "events": int(data["event"].sum()),
         "genes_used": cohort.genes_used,
@@ -97,8 +107,8 @@ def associate(cohort: Cohort) -> dict[str, Any]:
         "hr_high": float(row["exp(coef) upper 95%"]),
         "p": float(row["p"]),
         "c_index": float(cox.concordance_index_),
-        "logrank_chi2": float(test.test_statistic),
-        "logrank_p": float(test.p_value),
+        "logrank_chi2": test.test_statistic,
+        "logrank_p": test.p_value,
         "ph_p": float(fitted.ph_p[0]),
     }
 
@@ -132,16 +142,21 @@ def cohort_finding(row: dict[str, Any], cohort: Cohort, name: str, total: int) -
     """One cohort's result as a sentence with its numbers."""
     role = cohort.role.capitalize()
     endpoint = f"endpoint: {cohort.endpoint}" if cohort.endpoint else "endpoint not stated by the source"
+    strata = f", stratified by {cohort.strata}," if cohort.strata else ""
     text = (
         f"{role} ({cohort.label}, n = {row['n']}, {row['events']} events, {endpoint}): the {name} "
-        f"score from {row['genes_used']} of {total} genes has HR per SD {ratio(row['hr'])} (95 % CI "
+        f"score from {row['genes_used']} of {total} genes{strata} has HR per SD {ratio(row['hr'])} (95 % CI "
         f"{ratio(row['hr_low'])} to {ratio(row['hr_high'])}, {p_value(row['p'])}), C-index "
-        f"{row['c_index']:.2f}; log-rank of the median split {p_value(row['logrank_p'])}."
+        f"{row['c_index']:.2f}; {'stratified ' if strata else ''}log-rank of the median split "
+        f"{p_value(row['logrank_p'])}."
     )
+    if row["idle_strata"]:
+        text += f" Left out, because one sample or no event tells nothing: {row['idle_strata']}."
     values = {k: float(ratio(row[k])) for k in ("hr", "hr_low", "hr_high", "c_index")}
     values |= {k: shown_p(row[k]) for k in ("p", "logrank_p")}
     values |= {k: row[k] for k in ("n", "events", "genes_used")}
     values |= {"dataset": cohort.label, "gene_set": name, "genes_in_set": total, "confidence_percent": 95}
+    values |= {"stratified_by": cohort.strata, "idle_strata": row["idle_strata"]}
     return text, values | {"endpoint": cohort.endpoint, "time_unit": cohort.time_unit}
 
 
@@ -221,7 +236,11 @@ def main() -> None:
         values["percent_genes_shared"] = rounded(shared)
     text += endpoint_remark(discovery, validation)
     values |= {"discovery_endpoint": discovery.endpoint, "validation_endpoint": validation.endpoint}
-    table = pd.DataFrame(rows).assign(genes_in_set=len(genes), replicated=["NA", "yes" if replicated else "no"])
+    table = (
+        pd.DataFrame(rows)
+        .drop(columns="idle_strata")
+        .assign(genes_in_set=len(genes), replicated=["NA", "yes" if replicated else "no"])
+    )
     write_table(table, task.outputs["table"])
     draw([discovery, validation], rows, name, task.outputs["figure"])
     both = zip(rows, (discovery, validation), strict=True)

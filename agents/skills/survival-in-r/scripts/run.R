@@ -21,11 +21,33 @@ if (sum(event) < 5) bs_fail(sum(event), " events; at least 5 are needed")
 if (min(table(factor(case, 0:1))) < 5) bs_fail("fewer than 5 samples of a group have time and event")
 if (min(tapply(event, case, sum)) < 1) bs_fail("a group has no event: no hazard ratio can be estimated")
 
+strata_column <- bs_parameter(task, "strata_column", "")
+stratified <- nzchar(strata_column)
+idle <- ""
+if (stratified) {
+  if (!strata_column %in% names(sheet)) bs_fail("the sample sheet has no column '", strata_column, "'")
+  stratum <- as.character(sheet[names(is_case), strata_column])[known]
+  if (anyNA(stratum)) {
+    cat(sum(is.na(stratum)), " samples without a value of '", strata_column, "' are left out\n", sep = "")
+  }
+  sizes <- table(stratum)
+  lost <- names(sizes)[sizes < 2 | tapply(event, stratum, sum)[names(sizes)] < 1]
+  counts <- paste0(lost, " (", sizes[lost], ", ", tapply(event, stratum, sum)[lost], " events)")
+  if (length(lost)) idle <- paste(counts, collapse = "; ")
+  kept <- !is.na(stratum) & !stratum %in% lost
+  time <- time[kept]
+  event <- event[kept]
+  case <- case[kept]
+  stratum <- stratum[kept]
+  if (length(unique(case)) < 2 || min(tapply(event, case, sum)) < 1) {
+    bs_fail("within the strata of '", strata_column, "' that hold an event, a group has no event")
+  }
+}
 surv <- Surv(time, event)
 curves <- survfit(surv ~ case)
-logrank <- survdiff(surv ~ case)
+logrank <- if (stratified) survdiff(surv ~ case + strata(stratum)) else survdiff(surv ~ case)
 p_logrank <- pchisq(logrank$chisq, 1, lower.tail = FALSE)
-cox <- coxph(surv ~ case)
+cox <- if (stratified) coxph(surv ~ case + strata(stratum)) else coxph(surv ~ case)
 ratio <- summary(cox)$conf.int[1, ]
 p_cox <- summary(cox)$coefficients[1, "Pr(>|z|)"]
 p_ph <- cox.zph(cox)$table["case", "p"]
@@ -51,12 +73,15 @@ invisible(dev.off())
 
 shown <- c(ratio["exp(coef)"], ratio["lower .95"], ratio["upper .95"], p_cox, p_logrank, p_ph)
 text <- vapply(shown, bs_number, character(1))
-statement <- paste0(bs_where(task), labels[2], " against ", labels[1], " has hazard ratio ", text[1], " (95 % CI ", text[2],
+statement <- paste0(bs_where(task), labels[2], " against ", labels[1], if (stratified) paste0(", stratified by ", strata_column, ",") else "",
+  " has hazard ratio ", text[1], " (95 % CI ", text[2],
   " to ", text[3], ", p = ", text[4], "; n = ", length(time), ", ", sum(event), " events; log-rank p = ", text[5],
   "; test of proportional hazards p = ", text[6], ").",
+  if (nzchar(idle)) paste0(" Left out, because one sample or no event tells nothing: ", idle, ".") else "",
   if (p_ph < 0.05) " The hazards do not look proportional: the ratio is an average over time." else "")
 values <- list(hazard_ratio = as.numeric(text[1]), ci_low = as.numeric(text[2]), ci_high = as.numeric(text[3]),
   confidence_percent = 95, p = as.numeric(text[4]), n = length(time), events = sum(event),
   logrank_p = as.numeric(text[5]), ph_p = as.numeric(text[6]), case = as.character(bs_need(task, "case")),
-  control = as.character(bs_need(task, "control")))
+  control = as.character(bs_need(task, "control")),
+  stratified_by = if (stratified) strata_column else NULL, idle_strata = if (nzchar(idle)) idle else NULL)
 bs_write_findings(list(list(statement = statement, values = values)), task$outputs$findings)
