@@ -17,12 +17,11 @@ from bioresearcher.retrieval.bm25 import terms
 from bioresearcher.schemas.ask_review import Claim, ClaimJudgement, JudgeClaimsInput
 from bioresearcher.schemas.facts import Fact
 from bioresearcher.schemas.paper import Evidence
-from bioresearcher.schemas.protocol import Citation, Link, ProtocolPart, ProtocolStep
-from bioresearcher.stages.design_context import DesignContext
+from bioresearcher.schemas.protocol import Citation, Link, Protocol, ProtocolStep
+from bioresearcher.stages.design_context import DesignContext, assemble_again
 from bioresearcher.stages.fallback import note
 from bioresearcher.stages.prompts import JUDGE_CLAIMS
 from bioresearcher.stages.quote_checks import missing_numbers, opposed
-from bioresearcher.text.format import listing
 from bioresearcher.text.normalise import known_id, title_of
 from bioresearcher.text.visible import clip
 
@@ -41,34 +40,25 @@ class _Checked:
     link: Link | None = None
 
 
-async def check_claims(
-    caller: ModelClient, bench: DesignContext, parts: Sequence[ProtocolPart]
-) -> tuple[tuple[ProtocolPart, ...], tuple[str, ...]]:
-    """Check all citations that are not checked yet; return the parts, and sentences on what was cut.
+async def check_claims(caller: ModelClient, bench: DesignContext, protocol: Protocol) -> Protocol:
+    """Check all citations that are not checked yet; return the protocol with their states.
 
-    Steps gain a link for each passage that supports a claim of theirs. Without a model, or when its answer cannot be
-    used, the rules' verdict stands.
+    Steps gain a link for each passage that supports a claim of theirs; what was cut stands among the limitations.
+    Without a model, or when its answer cannot be used, the rules' verdict stands.
     """
-    steps = [s for p in parts for s in p.steps]
-    checked = {(s.id, n): _by_rule(bench, c) for s in steps for n, c in _open(s)}
+    checked = {(s.id, n): _by_rule(bench, c) for s in protocol.steps for n, c in _open(s)}
     asked = [key for key, found in checked.items() if found.link is not None]
     if asked and not caller.by_rule:
-        by_id = {s.id: s for s in steps}
+        by_id = {s.id: s for s in protocol.steps}
         claims = [_claim(f"C{n}", by_id[key[0]], checked[key]) for n, key in enumerate(asked, 1)]
         judged = await _judged(caller, claims)
         for n, key in enumerate(asked, 1):
             checked[key] = _with_judgement(checked[key], judged.get(f"C{n}"))
-    found = tuple(
-        part.model_copy(update={"steps": tuple(_with_citations(s, checked) for s in part.steps)}) for part in parts
+    parts = tuple(
+        part.model_copy(update={"steps": tuple(_with_citations(s, checked) for s in part.steps)})
+        for part in protocol.parts
     )
-    cut = [f"{step} ({c.citation.ref or c.citation.kind})" for (step, _), c in checked.items() if _is_cut(c.citation)]
-    told = (f"Citations that were cut, as their source does not hold the claim: {listing(cut, 12)}.",) if cut else ()
-    note(caller, JUDGE_CLAIMS, told[0] if told else "")
-    return found, told
-
-
-def _is_cut(citation: Citation) -> bool:
-    return citation.state == "cut"
+    return assemble_again(bench, protocol, parts)
 
 
 def _open(step: ProtocolStep) -> Iterator[tuple[int, Citation]]:
@@ -165,7 +155,8 @@ def _claim(name: str, step: ProtocolStep, checked: _Checked) -> Claim:
 
 async def _judged(caller: ModelClient, claims: Sequence[Claim]) -> dict[str, ClaimJudgement]:
     """Return the model's answers by claim; none for a call whose answer cannot be used."""
-    judge, found = replace(caller, rules=None), {}
+    judge = replace(caller, rules=None)
+    found: dict[str, ClaimJudgement] = {}
     for start in range(0, len(claims), CLAIMS_PER_CALL):
         batch = tuple(claims[start : start + CLAIMS_PER_CALL])
         try:

@@ -13,7 +13,6 @@ from bioresearcher.schemas.facts import Audit, Fact, LookRecord, PassageRead, Vi
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis, ReportStep
 from bioresearcher.schemas.protocol import (
-    AnsweredFinding,
     Coverage,
     PaperUse,
     Protocol,
@@ -23,6 +22,7 @@ from bioresearcher.schemas.protocol import (
 )
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.draft_cleanup import MAX_PARTS, Known, with_sources
+from bioresearcher.text.format import listing
 from bioresearcher.text.normalise import known_id
 from bioresearcher.text.visible import clip
 from bioresearcher.text.words import content_words, overlap
@@ -180,7 +180,6 @@ def assemble_protocol(
     page: ProtocolPlan | Protocol,
     parts: tuple[ProtocolPart, ...],
     *,
-    answered: tuple[AnsweredFinding, ...] = (),
     told: Sequence[str] = (),
 ) -> Protocol:
     """Assemble parts to one protocol: the first page of a plan or an earlier protocol, coverage, limitations.
@@ -189,7 +188,6 @@ def assemble_protocol(
         bench: The author's material.
         page: Plan or earlier protocol whose first page it has.
         parts: The parts with their steps.
-        answered: Findings of the review with the author's answers.
         told: Sentences about what was cut or could not be written; they stand among the limitations.
     """
     parts, lost = with_sources(parts)
@@ -198,9 +196,9 @@ def assemble_protocol(
     limitations = [*told, *_not_by_model(parts)]
     if lost:
         limitations.append(f"Inputs that no step makes, and that were left out: {', '.join(lost)}.")
-    open_findings = [a.finding for a in answered if not a.done and a.consequence != "wording"]
-    if open_findings:
-        limitations.append(f"Findings of the review that changed nothing: {', '.join(open_findings)}.")
+    cut = [f"{s.id} ({c.ref or c.kind})" for s in steps for c in s.citations if c.state == "cut"]
+    if cut:
+        limitations.append(f"Citations that were cut, as their source does not hold the claim: {listing(cut, 12)}.")
     limitations += [f"Requirement {c.requirement} is not met by any step: {c.reason}" for c in coverage if not c.met]
     limitations += [f"{d.id}: {note}" for d in bench.datasets for note in (*d.notes, *d.problems)]
     return Protocol(
@@ -216,10 +214,19 @@ def assemble_protocol(
         answer_rule=page.answer_rule,
         definitions=page.definitions,
         papers=_all_papers(page, steps, bench),
-        answered=answered,
         limitations=tuple(dict.fromkeys(limitations)),
         origin=origin_of(s.origin for s in steps),
     )
+
+
+def assemble_again(
+    bench: DesignContext, protocol: Protocol, parts: tuple[ProtocolPart, ...], told: Sequence[str] = ()
+) -> Protocol:
+    """Assemble a protocol whose parts or first page changed; limitations that were told before stay."""
+    plain = assemble_protocol(bench, protocol, protocol.parts).limitations
+    earlier = [text for text in protocol.limitations if text not in plain]
+    made = assemble_protocol(bench, protocol, parts, told=(*earlier, *told))
+    return made.model_copy(update={"id": protocol.id, "revision": protocol.revision, "answered": protocol.answered})
 
 
 def _all_papers(

@@ -17,12 +17,10 @@ from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.protocol import (
     OutlineLine,
-    PaperUse,
     ProtocolPart,
     ProtocolStep,
     Relation,
     ReportPartRef,
-    ShapingFact,
     StepInput,
     StepOutput,
 )
@@ -30,7 +28,7 @@ from bioresearcher.schemas.skill import Skill, SkillContract, SkillParameter
 from bioresearcher.text.normalise import known_id, known_ids, plain_name, title_of
 
 T = TypeVar("T")
-U = TypeVar("U", ShapingFact, PaperUse)
+U = TypeVar("U")
 
 MAX_PARTS = 12
 MAX_STEPS = 20
@@ -119,8 +117,8 @@ def _first_page(plan: ProtocolPlan, known: Known) -> tuple[ProtocolPlan, tuple[s
         "decisions": tuple(
             d.model_copy(update={"cites": known_ids(d.cites, ids)}) for d in plan.decisions if title_of(d.choice)
         ),
-        "facts": _each_once(f.model_copy(update={"fact": found}) for f, found in facts if found),
-        "papers": _each_once(p.model_copy(update={"paper_id": found}) for p, found in papers if found),
+        "facts": _each_once((found, f.model_copy(update={"fact": found})) for f, found in facts if found),
+        "papers": _each_once((found, p.model_copy(update={"paper_id": found})) for p, found in papers if found),
         "not_done": tuple(n for n in plan.not_done if title_of(n.what)),
         "answer_rule": tuple(r for r in plan.answer_rule if r.strip()),
         "definitions": tuple(d for d in plan.definitions if title_of(d.name) and d.text.strip()),
@@ -128,11 +126,11 @@ def _first_page(plan: ProtocolPlan, known: Known) -> tuple[ProtocolPlan, tuple[s
     return plan.model_copy(update=update), told
 
 
-def _each_once(items: Iterable[U]) -> tuple[U, ...]:
-    """Return the first item for every fact or paper."""
+def _each_once(items: Iterable[tuple[str, U]]) -> tuple[U, ...]:
+    """Return the first item for every id."""
     found: dict[str, U] = {}
-    for item in items:
-        found.setdefault(item.fact if isinstance(item, ShapingFact) else item.paper_id, item)
+    for name, item in items:
+        found.setdefault(name, item)
     return tuple(found.values())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bioresearcher.llm.ask import ModelClient
@@ -17,9 +17,9 @@ from bioresearcher.schemas.facts import Fact, LookRecord, PassageRead
 from bioresearcher.schemas.paper import Evidence, Passage
 from bioresearcher.stages.answer import PaperCorpus
 from bioresearcher.stages.design_context import DesignContext
+from bioresearcher.stages.look import state_fact
 from bioresearcher.stages.material import material
 from bioresearcher.stages.prompts import EXPLORE_DATA
-from bioresearcher.stages.quote_checks import missing_numbers
 from bioresearcher.text.normalise import known_id
 from bioresearcher.text.words import Similarity, content_words, overlap, sentences
 
@@ -42,11 +42,11 @@ class Explored:
     facts: tuple[Fact, ...] = ()
     looks: tuple[LookRecord, ...] = ()
     passages: tuple[PassageRead, ...] = ()
-    talk: Conversation = Conversation()
+    talk: Conversation = field(default_factory=Conversation)
 
 
 async def explore_data(
-    caller: ModelClient, bench: DesignContext, tools: Mapping[str, Tool], limits: TalkLimits = LIMITS
+    caller: ModelClient, bench: DesignContext, tools: Mapping[str, Tool[Any]], limits: TalkLimits = LIMITS
 ) -> Explored:
     """Let the author look at views and read in papers in rounds, outcomes withheld.
 
@@ -67,31 +67,34 @@ async def explore_data(
         return Explored()
     values = ExploreDataInput(**material(bench), round=1, rounds=limits.rounds)
     talk = await converse(caller, EXPLORE_DATA, values, able, limits, name="designer/explore_data")
-    facts, passages = [], {}
+    facts: list[Fact] = []
+    passages: dict[str, PassageRead] = {}
     for done in talk.done:
         if "fact" in done.meta:
             facts.append(Fact.model_validate(done.meta["fact"]))
         for row in _rows(done):
             passages.setdefault(row.id, row)
     looks = [
-        _record(d, one.number) for one in talk.rounds for d in one.done if isinstance(d.action, LookAction)
+        _record(d, d.action, one.number) for one in talk.rounds for d in one.done if isinstance(d.action, LookAction)
     ]
-    return Explored(tuple(facts), tuple(looks), tuple(passages.values()), Conversation(said=talk.said, results=talk.results))
+    return Explored(
+        tuple(facts), tuple(looks), tuple(passages.values()), Conversation(said=talk.said, results=talk.results)
+    )
 
 
-def _record(done: Done, number: int) -> LookRecord:
+def _record(done: Done, action: LookAction, number: int) -> LookRecord:
     """Return the record of a look from its action and what its tool noted."""
-    noted = {k: v for k, v in done.meta.items() if k in ("exit_code", "killed", "bytes_seen")}
+    noted = {k: v for k, v in done.meta.items() if k in ("exit_code", "killed", "bytes_seen") and v is not None}
     return LookRecord.model_validate(
         {
             "id": done.id,
             "by": "designer",
             "round": number,
-            "why": done.action.why,
-            "view": done.action.view,
-            "code": done.action.code,
+            "why": action.why,
+            "view": action.view,
+            "code": action.code,
             "shown": done.text,
-            "refused": done.refused,
+            "refused": done.refused or str(done.meta.get("refused") or ""),
             **noted,
         }
     )
@@ -144,7 +147,10 @@ class ReadTool:
                 break
         if not found:
             return Seen("No passage was found.")
-        lines = (untrusted(r.evidence.text, f"{r.id}: {r.evidence.document}, {r.evidence.section}"[:120]) for r in found.values())
+        lines = (
+            untrusted(r.evidence.text, f"{r.id}: {r.evidence.document}, {r.evidence.section}"[:120])
+            for r in found.values()
+        )
         return Seen("\n".join(lines), {"passages": [r.model_dump(mode="json") for r in found.values()]})
 
     def _evidence(self, passage: Passage, query: str) -> Evidence | None:
@@ -182,29 +188,17 @@ class FactTool:
 
     async def run(self, action: FactAction, place: Place) -> Seen:
         """Keep the fact, or say why not."""
-        looks = {d.id: d for d in place.before if isinstance(d.action, LookAction) and d.id}
-        name = known_id(action.look, looks)
-        if name is None:
-            return Seen(f"Not kept: there is no look {action.look[:40]!r}.")
-        if not action.statement.strip():
-            return Seen("Not kept: it says nothing.")
-        missing = missing_numbers([action.statement], [looks[name].text])
-        if missing:
-            return Seen(f"Not kept: {name} does not show {', '.join(missing[:8])}. State numbers as printed.")
+        looks = {d.id: (d.action.view, d.text) for d in place.before if isinstance(d.action, LookAction) and d.id}
         number = self._last + sum("fact" in d.meta for d in place.before) + 1
-        fact = Fact(
-            id=f"F{number}",
-            kind="look",
-            dataset=looks[name].action.view.split("/")[0],
-            statement=action.statement.strip(),
-            consequence=action.consequence.strip(),
-            weight=2,
-            shown_by=name,
-        )
-        return Seen(f"Kept as {fact.id}.", {"fact": fact.model_dump(mode="json")})
+        made = state_fact(looks, action, f"F{number}")
+        if isinstance(made, str):
+            return Seen(f"Not kept: {made}.")
+        return Seen(f"Kept as {made.id}.", {"fact": made.model_dump(mode="json")})
 
 
-def tools_of(look: Tool | None, read: Tool | None, facts: Sequence[Fact]) -> dict[str, Any]:
+def tools_of(
+    look: Tool[LookAction] | None, read: Tool[ReadAction] | None, facts: Sequence[Fact]
+) -> dict[str, Tool[Any]]:
     """Return the author's tools by kind; a tool that is None is not offered."""
-    found: dict[str, Any] = {"look": look, "read": read, "fact": FactTool(facts) if look else None}
+    found: dict[str, Tool[Any] | None] = {"look": look, "read": read, "fact": FactTool(facts) if look else None}
     return {kind: tool for kind, tool in found.items() if tool is not None}

@@ -1,1 +1,1 @@
-"""Scripts that read untrusted data; they run inside the sandbox, on the standard library alone."""
+"""Scripts that read untrusted data; they run inside the sandbox, on the standard library alone (`looking`: pandas)."""

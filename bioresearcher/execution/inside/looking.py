@@ -1,0 +1,125 @@
+"""Helpers of a look: `show` prints compactly, `table` loads a file of the view. Runs inside the sandbox.
+
+Both are built in for the look's script, and can be imported: `from looking import show, table`. Run as a script, this
+module runs `look.py` beside it, so that tracebacks begin at the look's own lines.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import runpy
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROWS = COLUMNS = 12
+_CELL = 24
+
+
+def view() -> Path:
+    """Return the folder of the view's files."""
+    return Path(os.environ["LOOK_VIEW"])
+
+
+def gene_sets() -> Path | None:
+    """Return the folder of gene sets; None without any."""
+    named = os.environ.get("LOOK_GENE_SETS")
+    return Path(named) if named else None
+
+
+def table(name: str, **options: object) -> pd.DataFrame | dict[str, list[str]]:
+    """Load a file: a table with its first column as the index, or gene sets as name -> list of symbols.
+
+    `options` go to `pandas.read_csv`, e.g. `nrows=100` of a large matrix.
+
+    Raises:
+        FileNotFoundError: The view has no such file; the message lists those it has.
+    """
+    import pandas as pd
+
+    folders = [folder for folder in (view(), gene_sets()) if folder is not None]
+    there = {path.name: path for folder in folders for path in sorted(folder.iterdir())}
+    last = name.rsplit("/", 1)[-1]
+    path = there.get(last) or there.get(f"{last}.csv") or there.get(f"{last}.gmt")
+    if path is None:
+        raise FileNotFoundError(f"no file {name!r} here; there is {', '.join(there) or 'none'}")
+    if path.suffix == ".gmt":
+        rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+        return {row[0]: [gene for gene in row[2:] if gene] for row in rows if len(row) > 2}
+    read = cast("Callable[..., pd.DataFrame]", pd.read_csv)
+    return read(path, **{"index_col": 0, "low_memory": False, **options})
+
+
+def show(what: object, rows: int = ROWS, columns: int = COLUMNS) -> None:
+    """Print at most 12 rows and 12 columns, numbers with three significant digits, and how much more there is."""
+    import numpy as np
+    import pandas as pd
+
+    if isinstance(what, pd.DataFrame):
+        _show_frame(what, rows, columns)
+    elif isinstance(what, pd.Series):
+        name = "value" if what.name is None else what.name
+        _show_frame(what.to_frame(name), rows, columns)
+    elif isinstance(what, np.ndarray) and what.ndim in (1, 2):
+        _show_frame(pd.DataFrame(what), rows, columns)
+    elif isinstance(what, Mapping):
+        _show_frame(pd.DataFrame({"value": list(what.values())}, index=list(what)), rows, columns)
+    elif isinstance(what, (list, tuple, set, frozenset, pd.Index)):
+        _show_frame(pd.DataFrame({"value": list(what)}), rows, columns)
+    else:
+        _say(_cell(what))
+
+
+def _show_frame(frame: pd.DataFrame, rows: int, columns: int) -> None:
+    height, width = frame.shape
+    part = frame.iloc[:rows, :columns]
+    index = [_cell(i) for i in part.index]
+    _say("\t".join(["" if frame.index.name is None else _cell(frame.index.name), *(_cell(c) for c in part.columns)]))
+    for label, row in zip(index, part.itertuples(index=False, name=None), strict=True):
+        _say("\t".join([label, *(_cell(value) for value in row)]))
+    more = [f"{height - rows:,} more rows"] if height > rows else []
+    more += [f"{width - columns:,} more columns"] if width > columns else []
+    if more:
+        _say(f"... {' and '.join(more)} (of {height:,} x {width:,})")
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, tuple):
+        return " / ".join(map(_cell, value))
+    if isinstance(value, (bool, str)) or value is None:
+        text = str(value)
+        return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
+    try:
+        number = float(str(value)) if not hasattr(value, "__float__") else float(cast("float", value))
+    except (TypeError, ValueError):
+        text = " ".join(str(value).split())
+        return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
+    if number.is_integer() and abs(number) < 1e15:
+        return str(int(number))
+    return f"{number:.3g}"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a traceback from the first line of the look on."""
+    first = trace
+    while first is not None and Path(first.tb_frame.f_code.co_filename).name != "look.py":
+        first = first.tb_next
+    traceback.print_exception(kind, error, first)
+
+
+if __name__ == "__main__":
+    sys.modules["looking"] = sys.modules["__main__"]
+    vars(builtins).update(show=show, table=table)
+    sys.excepthook = _report
+    runpy.run_path(str(Path(__file__).with_name("look.py")), run_name="__main__")

@@ -1,0 +1,242 @@
+"""The author's revision of a protocol after its review: changed, new and dropped steps, an answer to each finding."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+
+from bioresearcher.llm.ask import ModelClient, ask
+from bioresearcher.schemas.ask_design import FindingAnswer, ProtocolStepDraft, RevisedProtocol, ReviseProtocolInput
+from bioresearcher.schemas.base import Origin, Value
+from bioresearcher.schemas.conversation import Conversation
+from bioresearcher.schemas.protocol import OutlineLine, Protocol, ProtocolPart, ProtocolStep
+from bioresearcher.schemas.review import RankedFinding
+from bioresearcher.stages.author import MOST_WORDS, clean_step, words_of
+from bioresearcher.stages.design import protocol_step
+from bioresearcher.stages.design_context import DesignContext, assemble_again
+from bioresearcher.stages.draft_cleanup import StepReferences, line_of
+from bioresearcher.stages.fallback import note
+from bioresearcher.stages.material import material
+from bioresearcher.stages.prompts import REVISE_PROTOCOL
+from bioresearcher.text.normalise import known_id, known_ids, title_of
+
+V = TypeVar("V", bound=Value)
+
+_PAGE: Final = ("decisions", "facts", "not_done", "answer_rule", "definitions")
+_NUMBER: Final = r"\d{1,3}\.\d{1,3}(?!\.?\d)"
+_NAMED: Final = re.compile(rf"\b[Ss]teps?\s+{_NUMBER}(?:(?:\s*(?:,|and|to|or|–|-)\s*)+{_NUMBER})*")
+
+
+@dataclass(frozen=True)
+class RevisedDraft:
+    """A revised protocol, the author's answers to the findings, and the conversation after it."""
+
+    protocol: Protocol
+    answers: tuple[FindingAnswer, ...]
+    talk: Conversation
+
+
+class Reviser:
+    """The author during a review: every call is the next turn of the same conversation.
+
+    Attributes:
+        talk: The conversation so far.
+    """
+
+    def __init__(self, caller: ModelClient, bench: DesignContext, talk: Conversation) -> None:
+        self._caller = caller
+        self._bench = bench
+        self.talk = talk
+
+    async def __call__(
+        self, protocol: Protocol, findings: Sequence[RankedFinding]
+    ) -> tuple[Protocol, tuple[FindingAnswer, ...]]:
+        """Revise the protocol; return it with the answers to the findings (`revise_protocol`)."""
+        revised = await revise_protocol(self._caller, self._bench, self.talk, protocol, findings)
+        self.talk = revised.talk
+        return revised.protocol, revised.answers
+
+
+async def revise_protocol(
+    caller: ModelClient,
+    bench: DesignContext,
+    talk: Conversation,
+    protocol: Protocol,
+    findings: Sequence[RankedFinding],
+) -> RevisedDraft:
+    """Let the author revise the protocol; what is not named stays word for word.
+
+    Steps are numbered anew within their part, and what refers to them follows. Citations of changed steps are not
+    checked yet (`claims.check_claims`). An answer that says something was done counts as not done where nothing
+    changed. No rule revises: by rule the protocol stays as it is, without answers.
+
+    Raises:
+        AnswerError: The author's answer cannot be used.
+        StoppedError: The budget is used up, or the run is stopping.
+    """
+    if not findings or caller.by_rule:
+        return RevisedDraft(protocol, (), talk)
+    values = ReviseProtocolInput(
+        **material(bench), said=talk.said, results=talk.results, protocol=protocol, findings=tuple(findings)
+    )
+    if not talk.said:
+        shown = f"The protocol as it stands: {_shown(protocol)}"
+        values = values.model_copy(update={"results": "\n\n".join(t for t in (talk.results, shown) if t)})
+    answer = await ask(replace(caller, rules=None), REVISE_PROTOCOL, values)
+    draft = answer.value
+    parts, told = _Revision(bench, protocol, draft, answer.origin).parts()
+    page = protocol.model_copy(update=_page(bench, protocol, draft))
+    parts, page, numbers = _numbered(parts, page)
+    note(caller, REVISE_PROTOCOL, "; ".join(told))
+    changed = parts != protocol.parts or page != protocol
+    answers = tuple(a for f in findings if (a := _answer(f, draft, changed=changed)) is not None)
+    revised = assemble_again(bench, page, parts, told) if changed else protocol
+    results = f"Steps were numbered anew: {numbers}." if numbers else ""
+    return RevisedDraft(revised, answers, Conversation(said=(*talk.said, *answer.exchange), results=results))
+
+
+def _shown(protocol: Protocol) -> str:
+    """Return the protocol as the author wrote it, without what the program added."""
+    added = {"id", "objective_id", "coverage", "limitations", "origin", "revision", "answered"}
+    parts = tuple(
+        p.model_copy(
+            update={"outline": (), "steps": tuple(s.model_copy(update={"links": ()}) for s in p.steps)},
+        )
+        for p in protocol.parts
+    )
+    return protocol.model_copy(update={"parts": parts}).model_dump_json(exclude=added, exclude_defaults=True)
+
+
+def _answer(finding: RankedFinding, draft: RevisedProtocol, *, changed: bool) -> FindingAnswer | None:
+    """Return the author's answer to a finding, or None; a change that was said and not made counts as none."""
+    given = next((a for a in draft.answers if known_id(a.finding, [finding.id]) and a.answer.strip()), None)
+    if given is None:
+        return None
+    text = given.answer.strip()
+    if given.done and not changed:
+        text = f"said to be done, but nothing was changed: {text}"
+    return FindingAnswer(finding=finding.id, done=given.done and changed, answer=text)
+
+
+def _page(bench: DesignContext, protocol: Protocol, draft: RevisedProtocol) -> dict[str, Any]:
+    """Return the lists of the first page that change, without references to what does not exist."""
+    new = {name: given for name in _PAGE if (given := getattr(draft, name)) is not None}
+    facts = [f.id for f in bench.facts]
+    if "decisions" in new:
+        ids = {*facts, *bench.known.sources}
+        new["decisions"] = tuple(d.model_copy(update={"cites": known_ids(d.cites, ids)}) for d in new["decisions"])
+    if "facts" in new:
+        found = ((f, known_id(f.fact, facts)) for f in new["facts"])
+        new["facts"] = tuple(f.model_copy(update={"fact": name}) for f, name in found if name)
+    return {name: given or getattr(protocol, name) for name, given in new.items()}  # a list is changed, never emptied
+
+
+class _Revision:
+    """The parts of a protocol while changes are put in."""
+
+    def __init__(self, bench: DesignContext, protocol: Protocol, draft: RevisedProtocol, origin: Origin) -> None:
+        self._bench = bench
+        self._draft = draft
+        self._origin = origin
+        self._parts = {p.id: list(p.steps) for p in protocol.parts}
+        self._given = protocol.parts
+        self._told: list[str] = []
+
+    def parts(self) -> tuple[tuple[ProtocolPart, ...], list[str]]:
+        """Return the parts with all changes, and sentences on what could not be taken over."""
+        ids = [s.id for part in self._given for s in part.steps]
+        dropped = set(known_ids(self._draft.dropped, ids))
+        unknown = [d for d in self._draft.dropped if known_id(d, ids) is None]
+        if unknown:
+            self._told.append(f"steps to drop that are not there: {', '.join(map(title_of, unknown))}")
+        if dropped and dropped == set(ids) and not any(d.action.strip() for d in self._draft.steps):
+            self._told.append("the revision would drop every step; none was dropped")
+            dropped = set()
+        for draft in self._draft.steps:
+            if draft.action.strip():
+                self._put(draft, known_id(draft.id, [s.id for steps in self._parts.values() for s in steps]))
+        for part_id, steps in self._parts.items():
+            self._parts[part_id] = [s for s in steps if s.id not in dropped]
+        parts = (p.model_copy(update={"steps": tuple(self._parts[p.id]), "outline": ()}) for p in self._given)
+        return tuple(p.model_copy(update={"outline": tuple(map(line_of, p.steps))}) for p in parts), self._told
+
+    def _put(self, draft: ProtocolStepDraft, step_id: str | None) -> None:
+        """Put a changed step in its place, or a new one at the end of its part."""
+        if step_id is not None:
+            part_id = next(i for i, steps in self._parts.items() if any(s.id == step_id for s in steps))
+            place = next(n for n, s in enumerate(self._parts[part_id]) if s.id == step_id)
+            # A promised output stays for those who read it, unless the changed step names others.
+            self._parts[part_id][place] = self._step(draft, OutlineLine(id=step_id, title=draft.title))
+            return
+        named = re.match(r"\D*(\d+)\.", draft.id)
+        part_id = named[1] if named and named[1] in self._parts else ""
+        if not part_id:
+            self._told.append(
+                f"a new step {title_of(draft.id)} is in no part and was left out: {title_of(draft.title)}"
+            )
+            return
+        taken = [int(s.id.split(".")[1]) for s in self._parts[part_id] if s.id.split(".")[-1].isdigit()]
+        line = OutlineLine(id=f"{part_id}.{max(taken, default=0) + 1}", title=title_of(draft.title, draft.action))
+        self._parts[part_id].append(self._step(draft.model_copy(update={"id": line.id}), line, draft.id))
+
+    def _step(self, draft: ProtocolStepDraft, line: OutlineLine, given: str = "") -> ProtocolStep:
+        rows = []
+        for part in self._given:
+            lines = [line if s.id == line.id else line_of(s) for s in self._parts[part.id]]
+            new = line.id.startswith(f"{part.id}.") and all(row.id != line.id for row in lines)
+            rows.append(part.model_copy(update={"outline": (*lines, line) if new else tuple(lines)}))
+        ground = StepReferences(self._bench.objective, tuple(rows), self._bench.datasets, self._bench.skills)
+        step, lost = clean_step(draft, line, ground)
+        self._told += lost
+        if words_of(step) > MOST_WORDS:
+            self._told.append(f"step {given or line.id} has {words_of(step):,} words, too many to be checked")
+        return protocol_step(self._bench, step, self._origin)
+
+
+def _numbered(parts: tuple[ProtocolPart, ...], page: Protocol) -> tuple[tuple[ProtocolPart, ...], Protocol, str]:
+    """Number the steps of each part 1, 2, 3 … and let inputs, texts and the first page follow."""
+    new = {s.id: f"{p.id}.{n}" for p in parts for n, s in enumerate(p.steps, 1)}
+    moved = {old: now for old, now in new.items() if old != now}
+    if not moved:
+        return parts, page, ""
+    found = tuple(
+        p.model_copy(
+            update={
+                "steps": (steps := tuple(_moved_step(s, moved) for s in p.steps)),
+                "outline": tuple(map(line_of, steps)),
+            }
+        )
+        for p in parts
+    )
+    update = {
+        "summary": _moved_text(page.summary, moved),
+        "answer_rule": tuple(_moved_text(r, moved) for r in page.answer_rule),
+        "decisions": tuple(_moved_value(d, ("choice", "why"), moved) for d in page.decisions),
+        "facts": tuple(_moved_value(f, ("consequence",), moved) for f in page.facts),
+        "not_done": tuple(_moved_value(n, ("what", "why"), moved) for n in page.not_done),
+        "definitions": tuple(_moved_value(d, ("text",), moved) for d in page.definitions),
+        "papers": tuple(_moved_value(p, ("use", "reason"), moved) for p in page.papers),
+    }
+    return found, page.model_copy(update=update), ", ".join(f"{old} is now {now}" for old, now in moved.items())
+
+
+def _moved_step(step: ProtocolStep, moved: Mapping[str, str]) -> ProtocolStep:
+    inputs = []
+    for given in step.inputs:
+        kind, _, rest = given.source.partition(":")
+        owner, _, output = rest.partition("/")
+        source = f"step:{moved[owner]}/{output}" if kind == "step" and owner in moved else given.source
+        inputs.append(given.model_copy(update={"source": source}))
+    texts = _moved_value(step, ("title", "action", "rationale", "acceptance"), moved)
+    return texts.model_copy(update={"id": moved.get(step.id, step.id), "inputs": tuple(inputs)})
+
+
+def _moved_value(value: V, fields: Sequence[str], moved: Mapping[str, str]) -> V:
+    return value.model_copy(update={name: _moved_text(getattr(value, name), moved) for name in fields})
+
+
+def _moved_text(text: str, moved: Mapping[str, str]) -> str:
+    """Return a text in which numbers of steps, named as such, are the new ones."""
+    return _NAMED.sub(lambda m: re.sub(_NUMBER, lambda n: moved.get(n[0], n[0]), m[0]), text)

@@ -1,0 +1,325 @@
+"""Looks: small read-only scripts that a model runs on a view of the data, and facts that they show.
+
+A look is a process of its own in the sandbox. It sees its view and the gene sets read-only, no other view, no network,
+and a work folder that is thrown away. Nothing about it raises: what was not run, failed, was killed or printed nothing
+says so in the first line of what is shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+from bioresearcher.audit.views import GENE_SETS, view_folder
+from bioresearcher.errors import BioresearcherError
+from bioresearcher.execution.process import without_chance
+from bioresearcher.llm.converse import Place, Seen
+from bioresearcher.prompts import untrusted
+from bioresearcher.runfolder import file_sha256, write_text
+from bioresearcher.sandbox.base import Job, Sandbox
+from bioresearcher.sandbox.folders import remove_tree, temporary_folder
+from bioresearcher.sandbox.limits import explain
+from bioresearcher.schemas.conversation import FactAction, LookAction
+from bioresearcher.schemas.execution import ExecResult, Limits
+from bioresearcher.schemas.facts import Fact, View
+from bioresearcher.text.visible import visible
+
+LIMITS: Final = Limits(
+    wall_s=30, cpu_s=30, memory_mb=1536, processes=16, file_mb=50, disk_mb=50, files=200, tmp_mb=50, shm_mb=16
+)
+"""Limits of one look."""
+CODE_BYTES: Final = 4096
+SHOWN_BYTES, SHOWN_BYTES_LATER, LATER = 4096, 2048, 7
+"""Bytes shown of a result, and of those from the seventh look on."""
+ALL_S: Final = 180.0
+"""Seconds of all looks of a conversation together."""
+PACKAGES: Final = ("numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "lifelines")
+
+_TOOL = "look-1"
+_ERROR_BYTES = 1500
+_TAIL_SHARE = 0.3
+_HELPER = Path(__file__).parents[1] / "execution" / "inside" / "looking.py"
+_LEFT_OUT = "[… {:,} bytes left out …]"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Result of a look.
+
+    Attributes:
+        head: First line, ours: how it ended, and how much of its output is shown.
+        body: What is shown of its output; empty if it printed nothing or was not run.
+        exit_code: Exit code of the process; None if it was not run or was killed.
+        killed: Name of the limit that ended it; empty otherwise.
+        bytes_seen: Bytes printed before its end, as far as they were kept.
+        refused: Reason why it was not run; empty when it was.
+        seconds: Wall time.
+    """
+
+    head: str
+    body: str = ""
+    exit_code: int | None = None
+    killed: str = ""
+    bytes_seen: int = 0
+    refused: str = ""
+    seconds: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """Exactly what a model is shown; the output is delimited as text from outside."""
+        return f"{self.head}\n{untrusted(self.body, 'output of the look')}" if self.body else self.head
+
+
+async def run_look(
+    sandbox: Sandbox,
+    views_folder: Path,
+    view: View,
+    code: str,
+    *,
+    shown_bytes: int = SHOWN_BYTES,
+    limits: Limits = LIMITS,
+) -> Shown:
+    """Run a script on a view.
+
+    Args:
+        sandbox: Where it runs; without isolation nothing is run, because the script could read the outcomes.
+        views_folder: Folder of all views, as `audit.views.make_views` filled it.
+        view: The view that the script sees, as `/data/view`; `table(name)` loads its files, `show(x)` prints compactly.
+        code: Python.
+        shown_bytes: Most bytes of its output that are shown; head and tail of longer ones.
+        limits: Limits of the process tree.
+    """
+    folder = view_folder(views_folder, view)
+    if refused := _refusal(sandbox, folder, code):
+        return Shown(f"not run: {refused}", refused=refused)
+    started = time.perf_counter()
+    try:
+        place = temporary_folder()
+        try:
+            result, places = await _run(sandbox, place, folder, views_folder / GENE_SETS, code, limits)
+        finally:
+            remove_tree(place)
+    except (BioresearcherError, OSError):
+        refused = "the sandbox could not be set up"
+        return Shown(f"not run: {refused}", refused=refused)
+    return _shown(result, places, shown_bytes, limits, time.perf_counter() - started)
+
+
+def _refusal(sandbox: Sandbox, folder: Path, code: str) -> str:
+    size = len(code.encode("utf-8", "replace"))
+    if sandbox.name == "none":
+        return "looks need a sandbox that isolates them, because outcomes are withheld"
+    if size > CODE_BYTES:
+        return f"the code has {size:,} bytes, more than the {CODE_BYTES:,} of a look; look at less at a time"
+    if not code.strip():
+        return "there is no code"
+    return "" if folder.is_dir() else "the view's files are not there"
+
+
+async def _run(
+    sandbox: Sandbox, place: Path, view: Path, sets: Path, code: str, limits: Limits
+) -> tuple[ExecResult, tuple[Path, ...]]:
+    script, work = place / "code", place / "work"
+    for folder in (script, work):
+        folder.mkdir()
+    write_text(script / "looking.py", _helper())
+    write_text(script / "look.py", code.encode("utf-8", "replace").decode())
+    data = {"view": view, **({"gene_sets": sets} if sets.is_dir() else {})}
+    job = Job(code_dir=script, script="looking.py", work_dir=work, data=data, limits=limits)
+    inside = sandbox.layout(job).data
+    env = {"LOOK_VIEW": inside["view"], **({"LOOK_GENE_SETS": inside["gene_sets"]} if sets.is_dir() else {})}
+    job = Job(code_dir=script, script="looking.py", work_dir=work, data=data, limits=limits, env=env)
+    return await sandbox.run(job), (place, view, sets, Path(sys.prefix), Path(sys.base_prefix))
+
+
+@cache
+def _helper() -> str:
+    return _HELPER.read_text(encoding="utf-8")
+
+
+def _shown(result: ExecResult, places: Sequence[Path], most: int, limits: Limits, seconds: float) -> Shown:
+    """Cut and clean the output. Of a killed look only the head is shown: its end differs from run to run."""
+    out = visible(without_chance(result.stdout, *places)).strip("\n")
+    seen = len(result.stdout.encode("utf-8", "replace"))
+    killed = result.killed or ""
+    failed = bool(killed) or result.exit_code != 0
+    error = ""
+    if not killed and (failed or not out):  # a killed process's last words differ from run to run
+        error = _end(visible(without_chance(result.stderr, *places)).strip(), min(_ERROR_BYTES, most // 2))
+    room = most - len(error.encode())
+    body = _start(out, room) if killed else _head_and_tail(out, room)
+    whole = len(out.encode())
+    if killed:
+        end = f"killed, {explain(killed, limits)}"
+        size = "the beginning of its output is shown" if body else "nothing was printed"
+    else:
+        end = f"exit {result.exit_code}" + (" (failed)" if failed else "")
+        kept = len(body.encode())
+        size = f"{whole:,} bytes shown" if whole <= room else f"{kept:,} of {whole:,} bytes shown"
+        size = size if out else "nothing was printed"
+    parts = [p for p in (body, f"error output:\n{error}" if error else "") if p]
+    return Shown(
+        head=f"{end} · {size}",
+        body="\n".join(parts),
+        exit_code=None if killed else result.exit_code,
+        killed=killed,
+        bytes_seen=seen,
+        seconds=round(seconds, 3),
+    )
+
+
+def _start(text: str, most: int) -> str:
+    return text.encode()[: max(0, most)].decode(errors="ignore")
+
+
+def _end(text: str, most: int) -> str:
+    return text if len(text.encode()) <= most else text.encode()[-most:].decode(errors="ignore")
+
+
+def _head_and_tail(text: str, most: int) -> str:
+    """Cut the middle out at character boundaries, so that what is left has at most `most` bytes."""
+    size = len(text.encode())
+    if size <= most:
+        return text
+    room = max(0, most - len(_LEFT_OUT.format(size).encode()) - 2)
+    tail = _end(text, int(room * _TAIL_SHARE)) if int(room * _TAIL_SHARE) else ""
+    head = _start(text, room - len(tail.encode()))
+    return f"{head}\n{_LEFT_OUT.format(size - len(head.encode()) - len(tail.encode()))}\n{tail}"
+
+
+class LookTool:
+    """Carries out `look`: a script on one of the run's views."""
+
+    kind = "look"
+    pure = True
+    """A look depends on nothing but its view and its code."""
+
+    def __init__(self, sandbox: Sandbox, views_folder: Path, views: Iterable[View], *, prefix: str = "L") -> None:
+        """Offer views; `prefix` begins the ids of looks: `L` of the designer's, `V` of the reviewer's."""
+        self.prefix = prefix
+        self._sandbox = sandbox
+        self._folder = views_folder
+        self._views = {view.id: view for view in views}
+
+    def key(self, action: LookAction) -> str:
+        """Return a digest of code and view, and of all that the script can see: files, helpers, versions."""
+        view = self._views.get(action.view)
+        parts = [_TOOL, action.view, view.digest if view else "", action.code, _surroundings(self._folder / GENE_SETS)]
+        return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+    async def run(self, action: LookAction, place: Place) -> Seen:
+        """Run the script; a refusal is a result too."""
+        used = sum(_seconds(done.meta) for done in place.before)
+        view = self._views.get(action.view)
+        if view is None:
+            shown = _not_run(f"there is no view {action.view[:60]!r}; there is {', '.join(self._views) or 'none'}")
+        elif used >= ALL_S:
+            shown = _not_run(f"all looks together have used their {ALL_S:g} s")
+        else:
+            number = int(re.sub(r"\D", "", place.id) or 1)
+            most = SHOWN_BYTES_LATER if number >= LATER else SHOWN_BYTES
+            shown = await run_look(self._sandbox, self._folder, view, action.code, shown_bytes=most)
+        return Seen(
+            shown.text,
+            {
+                "exit_code": shown.exit_code,
+                "killed": shown.killed,
+                "bytes_seen": shown.bytes_seen,
+                "refused": shown.refused,
+                "seconds": shown.seconds,
+            },
+        )
+
+
+def _not_run(reason: str) -> Shown:
+    return Shown(f"not run: {reason}", refused=reason)
+
+
+def _seconds(meta: Mapping[str, object]) -> float:
+    value = meta.get("seconds", 0.0)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _surroundings(sets: Path) -> list[str]:
+    """List what a look depends on beside view and code: interpreter, packages, helper module, gene sets."""
+    found = [platform.python_version(), hashlib.sha256(_helper().encode()).hexdigest()]
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    if sets.is_dir():
+        found += [f"{path.name} {file_sha256(path)}" for path in sorted(sets.iterdir())]
+    return found
+
+
+# Facts
+_NUMBER = re.compile(
+    r"(?<![\w.])(?:[-−+](?=[\d.]))?(?:\d+(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:[eE][-+]?\d+)?(?![A-Za-z_\d])"
+)
+_OURS = re.compile(r"^<<<untrusted .*$|^>>>$|\[… [\d,]+ bytes left out …\]", re.MULTILINE)
+_SPELT: Final = {
+    word: float(number)
+    for number, word in enumerate("two three four five six seven eight nine ten eleven twelve".split(), start=2)
+}
+_SPELT_WORD = re.compile(rf"\b({'|'.join(_SPELT)})\b", re.IGNORECASE)
+
+
+def unseen_numbers(statement: str, shown: str) -> tuple[str, ...]:
+    """Return the numbers of a statement that stand in none of a look's lines, as written.
+
+    Thousands separators and zeros at the end do not matter; a percentage or a rounded number counts only where it was
+    printed so. Numbers inside names (`E2F1`, `GSE4335`) are no numbers. The first line of `shown`, which is ours, does
+    not count.
+    """
+    output = _OURS.sub(" ", shown.partition("\n")[2])
+    known = {_value(m[0]) for m in _NUMBER.finditer(output)}
+    known |= {_value(m[0]) for m in _NUMBER.finditer(re.sub(r"(?<=\d),(?=\d)", " , ", output))}  # `12,345` in a list
+    known |= {_SPELT[m[0].lower()] for m in _SPELT_WORD.finditer(output)}
+    said = [(m[0], _value(m[0])) for m in _NUMBER.finditer(statement)]
+    said += [(m[0], _SPELT[m[0].lower()]) for m in _SPELT_WORD.finditer(statement)]
+    return tuple(dict.fromkeys(text for text, value in said if value not in known))
+
+
+def _value(text: str) -> float:
+    return float(text.replace(",", "").replace("−", "-"))
+
+
+def state_fact(looks: Mapping[str, tuple[str, str]], action: FactAction, fact_id: str) -> Fact | str:
+    """Make a fact of a statement that a look showed, or return in words why it is refused.
+
+    Args:
+        looks: Id of each look -> (id of its view, exactly what it showed).
+        action: The statement and the look that it rests on.
+        fact_id: Id that the fact gets.
+    """
+    found = looks.get(action.look.strip())
+    if found is None:
+        return f"there is no look {action.look[:40]!r}; there is {', '.join(looks) or 'none'}"
+    view, shown = found
+    if not action.statement.strip():
+        return "it says nothing"
+    if "\n" not in shown:
+        return f"{action.look.strip()} showed nothing"
+    missing = unseen_numbers(action.statement, shown)
+    if missing:
+        listed = ", ".join(missing[:8])
+        return f"{action.look.strip()} does not show {listed}; state numbers as it printed them, or look again"
+    return Fact(
+        id=fact_id,
+        kind="look",
+        dataset=view.rpartition("/")[0],
+        statement=action.statement.strip(),
+        consequence=action.consequence.strip(),
+        weight=2,
+        shown_by=action.look.strip(),
+    )
