@@ -31,7 +31,7 @@ def end_lines(record: RunRecord) -> list[str]:
     read = f"{count_of(t.papers_read, 'paper')} read"
     if t.quotes:
         read += f", {t.quotes_located} of {count_of(t.quotes, 'quote')} located"
-    steps = f"{count_of(t.steps, 'protocol step')}, {t.steps_linked} linked to what was read"
+    steps = f"{count_of(t.steps, 'protocol step')}, {t.steps_linked} resting on what was read or found in the data"
     ran = f"{count_of(t.tasks, 'task')}: {t.exit_ok} ended with exit code 0, {t.verified} verified"
     spent = f"{duration(t.wall_s)}, {count_of(t.calls, 'model call')}"
     lines = ["", f"{read} · {steps}", f"{ran if t.tasks else 'no task was run'} · {spent}", *usage_lines(record)]

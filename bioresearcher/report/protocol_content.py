@@ -14,8 +14,9 @@ from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.facts import Audit, Fact, Proposal
 from bioresearcher.schemas.paper import Evidence
 from bioresearcher.schemas.paper_report import Parameter
-from bioresearcher.schemas.protocol import Citation, Link, Protocol, ProtocolStep
-from bioresearcher.text.format import timestamp_text
+from bioresearcher.schemas.protocol import AnsweredFinding, Citation, Link, Protocol, ProtocolStep
+from bioresearcher.schemas.registration import Registration
+from bioresearcher.text.format import as_sentence, timestamp_text
 from bioresearcher.text.visible import one_line
 
 PREPARED = "-prepared"
@@ -27,7 +28,7 @@ _WORD = re.compile(r"[\w.%-]+")
 
 @dataclass(frozen=True)
 class Source:
-    """A quote that steps rest on, named once: `label` is `S1`, `S2`, …"""
+    """A quote that steps rest on, named once: `label` is `S1`, `S2` and so on."""
 
     label: str
     evidence: Evidence
@@ -51,35 +52,65 @@ class Ground:
 
 @dataclass(frozen=True)
 class ProtocolContent:
-    """A protocol with the run's values that its written forms need.
+    """A protocol with the run's values that its written forms need; without them only ids are shown.
 
     Attributes:
-        registered: Time of the registration, empty when there is none.
-        digest: The registered digest.
+        quoted: True where the quotes stand below with their labels.
     """
 
     protocol: Protocol
-    audit: Audit = Audit()
+    audit: Audit = field(default_factory=Audit)
     datasets: tuple[Dataset, ...] = ()
-    registered: str = ""
-    digest: str = ""
-    quoted: bool = field(default=True)
+    registration: Registration | None = None
+    quoted: bool = True
 
     @property
-    def has_first_page(self) -> bool:
-        """True when the protocol has a first page; those of earlier versions have none."""
-        p = self.protocol
-        return bool(p.decisions or p.facts or p.not_done or p.answer_rule or p.definitions)
-
-    @property
-    def registration_line(self) -> str:
-        """The registered time and digest in a sentence; empty when the plan is not registered."""
-        return f"Registered {timestamp_text(self.registered)}, digest {self.digest}" if self.registered else ""
+    def registered(self) -> str:
+        """Time and digest of the registration in a sentence, with its amendments; empty when there is none."""
+        found = self.registration
+        if found is None:
+            return ""
+        said = f"Registered {timestamp_text(found.registered)}, digest {found.digest}."
+        changes = (
+            f" Amended {timestamp_text(a.made)}{' after results were seen' if a.results_seen else ''}: "
+            f"{as_sentence(a.reason)}"
+            for a in found.amendments
+        )
+        return said + "".join(changes)
 
     @cached_property
     def facts(self) -> Mapping[str, Fact]:
         """The run's facts by id."""
         return {f.id: f for f in self.audit.facts}
+
+    @property
+    def decision_rows(self) -> tuple[tuple[str, str, str, str], ...]:
+        """Decisions as (question, choice, why, what they rest on)."""
+        return tuple((d.question, d.choice, d.why, ", ".join(d.cites)) for d in self.protocol.decisions)
+
+    @property
+    def definition_rows(self) -> tuple[tuple[str, str], ...]:
+        """Definitions as (name, text)."""
+        return tuple((d.name, d.text) for d in self.protocol.definitions)
+
+    @property
+    def paper_rows(self) -> tuple[tuple[str, str, str], ...]:
+        """Papers as (id, what they are used for, reason)."""
+        return tuple((p.paper_id, p.use or "**not used**", p.reason) for p in self.protocol.papers)
+
+    @property
+    def finding_rows(self) -> tuple[tuple[str, str, str, str, str], ...]:
+        """Findings of the review as (id, where, consequence, what was said, the author's answer)."""
+        return tuple(
+            (
+                a.finding,
+                a.location,
+                a.consequence,
+                a.said + (f" (shown by {a.look})" if a.look else ""),
+                f"{_done(a)}: {a.answer}",
+            )
+            for a in self.protocol.answered
+        )
 
     @property
     def fact_rows(self) -> tuple[tuple[str, str, str], ...]:
@@ -164,6 +195,11 @@ class ProtocolContent:
         return tuple(s.id for s in self.protocol.steps if not s.grounded)
 
 
+def _done(answer: AnsweredFinding) -> str:
+    state = "changed" if answer.done else "**not changed**"
+    return f"{state}, **still found afterwards**" if answer.left else state
+
+
 def _place(link: Link) -> tuple[str, int, int]:
     return (link.evidence.document, link.evidence.start, link.evidence.end)
 
@@ -171,7 +207,7 @@ def _place(link: Link) -> tuple[str, int, int]:
 def _supports(link: Link, citation: Citation) -> bool:
     """Check whether a link is the passage that a citation names."""
     named = citation.ref in {f"{link.paper_id}/{link.step_id}", link.paper_id}
-    return citation.kind == "passage" and (named or bool(link.claim) and link.claim == citation.claim)
+    return citation.kind == "passage" and (named or (bool(link.claim) and link.claim == citation.claim))
 
 
 def _row(rows: dict[str, tuple[list[str], list[str]]], ref: str, claim: str, marks: Iterable[str]) -> None:
@@ -200,6 +236,21 @@ def flow(step: ProtocolStep) -> tuple[tuple[str, ...], tuple[str, ...]]:
             inputs.append(given.source if same else f"{given.name} ({given.source})")
     outputs = (f"{o.name} ({o.kind})" + (f" – {o.description}" if o.description else "") for o in step.outputs)
     return tuple(inputs), tuple(outputs)
+
+
+def step_details(step: ProtocolStep) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the details of a step that its action and its flow do not state, as (name, values)."""
+    data, software = unnamed(step)
+    rows = (
+        ("Works on", (step.object,) if step.object else ()),
+        ("Settings", settings(step)),
+        ("Skill", (step.skill,) if step.skill else ()),
+        ("Data sets", data),
+        ("Software", software),
+        ("Why", (step.rationale,) if step.rationale else ()),
+        ("Accepted when", (step.acceptance,) if step.acceptance else ()),
+    )
+    return tuple((name, values) for name, values in rows if values)
 
 
 def settings(step: ProtocolStep) -> tuple[str, ...]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from bioresearcher.report.protocol_content import ProtocolContent, flow, settings, unnamed
+from bioresearcher.report.protocol_content import ProtocolContent, flow, step_details
 from bioresearcher.report.run_data import QuoteState, RunView
 from bioresearcher.report.summaries import ORIGINS, OUTCOMES, tasks_of_step, title_with_status
 from bioresearcher.schemas.facts import Audit
 from bioresearcher.schemas.paper import Evidence
-from bioresearcher.schemas.protocol import PaperUse, Protocol, ProtocolPart, ProtocolStep
+from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
+from bioresearcher.schemas.registration import Registration
 from bioresearcher.text.blocks import md_blocks, md_spans
-from bioresearcher.text.format import count_of, md, md_code, md_list, md_table, timestamp_text
+from bioresearcher.text.format import count_of, md, md_list, md_table
 from bioresearcher.text.visible import one_line
 
 _QUOTE_STATES: dict[QuoteState, str] = {
@@ -22,32 +24,22 @@ _QUOTE_STATES: dict[QuoteState, str] = {
 }
 
 
-def render_protocol(
-    protocol: Protocol, facts: Audit | None = None, *, registered: str = "", digest: str = ""
-) -> str:
+def render_protocol(protocol: Protocol, facts: Audit | None = None, registration: Registration | None = None) -> str:
     """Render a protocol as one document without its run: ids instead of titles, and no outcomes of tasks.
 
     Args:
         protocol: The protocol.
         facts: The run's facts and proposals; without them only their ids are shown.
-        registered: Time of the registration, where the protocol is registered.
-        digest: The registered digest.
+        registration: Registration of the protocol, once it is approved.
     """
-    content = ProtocolContent(protocol, facts or Audit(), registered=registered, digest=digest)
+    content = ProtocolContent(protocol, facts or Audit(), registration=registration)
     lines = [f"# {md(protocol.title)}", "", *content_lines(content, None, level=2)]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def content_of(view: RunView, protocol: Protocol) -> ProtocolContent:
     """Return a protocol with the run's facts, data sets and registration."""
-    registration = view.registration
-    return ProtocolContent(
-        protocol,
-        view.audit,
-        view.datasets,
-        registered=registration.registered if registration else "",
-        digest=registration.digest if registration else "",
-    )
+    return ProtocolContent(protocol, view.audit, view.datasets, view.registration)
 
 
 def protocol_lines(protocol: Protocol, view: RunView, level: int) -> Iterable[str]:
@@ -79,15 +71,12 @@ def first_page_lines(content: ProtocolContent, level: int) -> Iterable[str]:
         f"{count_of(len(protocol.parts), 'part')}, {count_of(len(protocol.steps), 'step')}, {resting} of them resting "
         f"on a passage or a fact of the data; {ORIGINS[protocol.origin]}."
     )
-    if content.registered:
-        yield f"Registered {md(timestamp_text(content.registered))}, digest {md_code(content.digest)}."
     yield ""
+    if content.registered:
+        yield from (md(content.registered), "")
     head = "#" * level
     if protocol.decisions:
-        rows = [
-            (md_spans(d.question), md_spans(d.choice), md_spans(d.why), md(", ".join(d.cites)))
-            for d in protocol.decisions
-        ]
+        rows = [tuple(map(md_spans, row)) for row in content.decision_rows]
         yield from (f"{head} Decisions at a glance", "")
         yield from md_table(("Question", "Choice", "Why", "Rests on"), rows)
     if protocol.facts:
@@ -104,9 +93,7 @@ def first_page_lines(content: ProtocolContent, level: int) -> Iterable[str]:
         yield ""
     if protocol.definitions:
         yield from (f"{head} Definitions", "")
-        yield from md_table(
-            ("Name", "Definition"), [(md_spans(d.name), md_spans(d.text)) for d in protocol.definitions]
-        )
+        yield from md_table(("Name", "Definition"), [tuple(map(md_spans, row)) for row in content.definition_rows])
 
 
 def _prepared(content: ProtocolContent) -> Iterable[str]:
@@ -124,7 +111,7 @@ def _prepared(content: ProtocolContent) -> Iterable[str]:
 
 def part_lines(part: ProtocolPart, content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
     """Write a part alone at heading `level`; passages are only named."""
-    return _part(part, ProtocolContent(content.protocol, content.audit, quoted=False), view, level)
+    return _part(part, replace(content, quoted=False), view, level)
 
 
 def _part(part: ProtocolPart, content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
@@ -179,21 +166,11 @@ def _step(step: ProtocolStep, content: ProtocolContent, view: RunView | None, le
 def _details(step: ProtocolStep, content: ProtocolContent) -> Iterable[str]:
     """List the details of a step that its action does not state."""
     inputs, outputs = flow(step)
-    data, software = unnamed(step)
     moved = [f"Inputs: {'; '.join(map(md, inputs))}"] if inputs else []
     moved += [f"Outputs: {'; '.join(map(md, outputs))}"] if outputs else []
-    rows = (
-        ("Works on", (step.object,) if step.object else ()),
-        ("Settings", settings(step)),
-        ("Skill", (step.skill,) if step.skill else ()),
-        ("Data sets", data),
-        ("Software", software),
-        ("Why", (step.rationale,) if step.rationale else ()),
-        ("Accepted when", (step.acceptance,) if step.acceptance else ()),
-    )
     if moved:
         yield " → ".join(moved)
-    yield from (f"{name}: {'; '.join(map(md_spans, values))}" for name, values in rows if values)
+    yield from (f"{name}: {'; '.join(map(md_spans, values))}" for name, values in step_details(step))
     grounds = content.grounds(step)
     if grounds:
         yield f"Rests on: {'; '.join(md(g.text) for g in grounds)}"
@@ -222,35 +199,21 @@ def _appendix(content: ProtocolContent, view: RunView | None, level: int) -> Ite
             yield from quote_lines(source.evidence, view)
     if protocol.papers:
         yield from (f"{head} papers used and not used", "")
-        yield from md_table(
-            ("Paper", "Used for", "Reason"), [_paper(p, view) for p in protocol.papers]
-        )
+        papers = [(md(_titled(name, view)), md_spans(use), md_spans(why)) for name, use, why in content.paper_rows]
+        yield from md_table(("Paper", "Used for", "Reason"), papers)
     if protocol.coverage and view is None:
         yield from (f"{head} requirements", "")
         rows = [(md(c.requirement), md(", ".join(c.steps)), _met(c.met, c.reason)) for c in protocol.coverage]
         yield from md_table(("Requirement", "Steps", "Met"), rows)
     if protocol.answered:
         yield from (f"{head} findings of the review, and the author's answers", "")
-        answered = [
-            (
-                md(a.finding),
-                md(a.location),
-                a.consequence,
-                md_spans(a.said) + (f" (shown by {md(a.look)})" if a.look else ""),
-                f"{'changed' if a.done else '**not changed**'}: {md_spans(a.answer)}",
-            )
-            for a in protocol.answered
-        ]
+        answered = [tuple(map(md_spans, row)) for row in content.finding_rows]
         yield from md_table(("Id", "Where", "Consequence", "Finding", "Answer"), answered)
 
 
 def _met(met: bool, reason: str) -> str:
     state = "yes" if met else "**no**"
     return f"{state}: {md(reason)}" if reason else state
-
-
-def _paper(use: PaperUse, view: RunView | None) -> tuple[str, str, str]:
-    return (md(_titled(use.paper_id, view)), md_spans(use.use) or "**not used**", md_spans(use.reason))
 
 
 def _titled(paper_id: str, view: RunView | None) -> str:
