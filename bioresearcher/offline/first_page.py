@@ -97,7 +97,7 @@ def _stratified(fact: Fact, uses: Sequence[Use]) -> bool:
 
 
 def not_done(values: PlanProtocolInput, uses: Sequence[Use]) -> tuple[NotDone, ...]:
-    """What was asked for but no skill does, proposals that were not carried out, and judgements that no rule makes."""
+    """Wishes that no skill serves, proposals that were not carried out, and judgements that no rule makes."""
     found = []
     lacking: dict[str, list[str]] = {}
     for skill, reason in unserved_skills(values.objective, values.datasets, values.skills):
