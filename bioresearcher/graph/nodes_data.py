@@ -1,4 +1,4 @@
-"""Nodes that look at the data before anything is planned: the audit, prepared copies, views, and the designer's looks."""
+"""Nodes that look at the data before the plan: the audit, prepared copies, views, and the designer's looks."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ from bioresearcher.audit.audit import audit
 from bioresearcher.audit.prepare import prepare
 from bioresearcher.audit.views import make_views
 from bioresearcher.errors import InputError
-from bioresearcher.graph.context import FACTS, LOOKS, VIEWS, RunContext
+from bioresearcher.graph.context import LOOKED, PASSAGES, VIEWS, RunContext
 from bioresearcher.graph.nodes_search import CHECKS, write_datasets
 from bioresearcher.graph.state import RunState, Update
+from bioresearcher.graph.talks import EXPLORED, write_talk
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.facts import Audit
-from bioresearcher.schemas.paper import Failure
+from bioresearcher.schemas.paper import Document, Failure, Paper
+from bioresearcher.stages import explore
+from bioresearcher.stages.answer import PaperCorpus
+from bioresearcher.stages.explore import ReadTool, tools_of
+from bioresearcher.stages.look import LookTool
+from bioresearcher.stages.registration import FACTS, LOOKS
 
 PREPARED = "prepared"
 """Folder of the run that holds the prepared copies of data sets."""
@@ -62,3 +68,22 @@ def _prepared(c: RunContext, given: tuple[Dataset, ...], found: Audit) -> tuple[
         except InputError as error:
             failures.append(Failure(item=dataset.id, stage="audit_data", message=error.message, hint=error.hint))
     return made, failures
+
+
+async def explore_data(state: RunState, runtime: Runtime[RunContext]) -> Update:
+    """Let the designer look at views and read in the papers before it plans; nothing is looked at by rule."""
+    c = runtime.context
+    if c.caller.by_rule:
+        return {}
+    bench = c.bench()
+    look = LookTool(c.sandbox, c.folder.path(VIEWS), bench.views) if c.sandbox and bench.views else None
+    if look is None and bench.views:
+        c.caller.events.emit("note", "explore_data", "info", f"no look at the data: {c.sandbox_note}")
+    corpus = PaperCorpus(c.folder.read_all(Paper, "papers"), c.folder.read_all(Document, "documents"))
+    read = ReadTool(corpus, c.library.similarities) if bench.reports else None
+    found = await explore.explore_data(c.caller, bench, tools_of(look, read, bench.audit.facts))
+    c.folder.write_list(found.looks, LOOKS)
+    c.folder.write_list(found.facts, LOOKED)
+    c.folder.write_list(found.passages, PASSAGES)
+    write_talk(c.folder, EXPLORED, found.talk)
+    return {}
