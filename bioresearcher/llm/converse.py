@@ -47,7 +47,7 @@ _MOST_IDLE = 3
 """Rounds in a row without anything new, after which the rest would be the same."""
 _MOST_BAD = 2
 """Answers in a row that do not fit, after which the model seems unable to give one."""
-_ROUNDS_SHARE = 0.6
+_ROUNDS_SHARE = 0.7
 """Part of the model's room that rounds may fill; the rest is for the turns that write."""
 _BAD_CHARACTERS = 2_000
 """Characters shown of an answer that does not fit."""
