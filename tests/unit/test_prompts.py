@@ -27,9 +27,10 @@ def test_cards_and_prompts_and_steps_agree_both_ways() -> None:
     cards = load_cards(Resources())
     in_cards = {f"{name}/{step}" for name, card in cards.items() for step in card.steps}
     in_files = {
-        f"{path.parent.name}/{path.stem}" for agent in AGENTS for path in (shipped("prompts") / agent).glob("*.md")
+        f"{path.parent.name}/{path.name}" for agent in AGENTS for path in (shipped("prompts") / agent).glob("*.md")
     }
-    assert in_cards == in_files == {p.name for p in ALL}
+    assert in_cards == {p.name for p in ALL}
+    assert in_files == {name for p in ALL for name in p.files}
 
 
 def override(folder: Path, old: str, new: str) -> Resources:
