@@ -48,14 +48,14 @@ Findings = tuple[RankedFinding, ...]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a finding may rest on: ids of facts, and of looks that were run."""
+    """Ids that a finding may rest on: of facts and the author's looks, and of the reviewer's looks that were run."""
 
     facts: frozenset[str] = frozenset()
     looks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class CheckClaim:
+class NumberedCheck:
     """Findings of one check with one message, which the reviewer sees, and may dispute, as one."""
 
     id: str
@@ -63,26 +63,26 @@ class CheckClaim:
     members: tuple[CheckFinding, ...]
 
 
-def check_claims(findings: Iterable[CheckFinding]) -> tuple[CheckClaim, ...]:
+def numbered_checks(findings: Iterable[CheckFinding]) -> tuple[NumberedCheck, ...]:
     """Number errors and then warnings `C1`, `C2`, …; those with the same message are one, with all their places."""
     groups: dict[tuple[str, str, str], list[CheckFinding]] = {}
     for finding in findings:
         if finding.severity != "note":
             groups.setdefault((finding.severity, finding.gate, finding.message), []).append(finding)
     ordered = sorted(groups.values(), key=lambda g: g[0].severity != "error")[:MOST_CHECKS]
-    claims = []
+    numbered = []
     for number, group in enumerate(ordered, 1):
         places = listing(dict.fromkeys(f.location for f in group), 6)
         shown = group[0].model_copy(update={"location": places, "message": one_line(group[0].message, 300)})
-        claims.append(CheckClaim(f"C{number}", shown, tuple(group)))
-    return tuple(claims)
+        numbered.append(NumberedCheck(f"C{number}", shown, tuple(group)))
+    return tuple(numbered)
 
 
-def disputed_checks(review: RankedReview, claims: Sequence[CheckClaim]) -> tuple[dict[str, str], list[str]]:
-    """Return claim id -> the reason of the reviewer who disputes it, and notes on disputes of nothing."""
+def disputed_checks(review: RankedReview, checks: Sequence[NumberedCheck]) -> tuple[dict[str, str], list[str]]:
+    """Return number -> the reason of the reviewer who disputes it, and notes on disputes of nothing."""
     found: dict[str, str] = {}
     notes = []
-    ids = [c.id for c in claims]
+    ids = [c.id for c in checks]
     for dispute in review.disputed:
         known = known_id(dispute.check, ids)
         if known is None or not dispute.why.strip():
@@ -161,18 +161,18 @@ def _place(location: str, protocol: Protocol) -> str:
     return known_id(location, places) or one_line(location, 80) or "protocol"
 
 
-def handed_over(ranked: Findings, claims: Sequence[CheckClaim], disputed: Collection[str]) -> Findings:
+def handed_over(ranked: Findings, checks: Sequence[NumberedCheck], disputed: Collection[str]) -> Findings:
     """Return what the author is to answer: the reviewer's findings, and errors of checks that are not disputed."""
     errors = tuple(
         RankedFinding(
-            id=claim.id,
-            location=claim.shown.location,
-            problem=f"{claim.shown.message} (check {claim.shown.gate})",
+            id=check.id,
+            location=check.shown.location,
+            problem=f"{check.shown.message} (check {check.shown.gate})",
             consequence="changes the result",
-            do=claim.shown.suggestion or "Correct it, or say why it is right here.",
+            do=check.shown.suggestion or "Correct it, or say why it is right here.",
         )
-        for claim in claims
-        if claim.shown.severity == "error" and claim.id not in disputed
+        for check in checks
+        if check.shown.severity == "error" and check.id not in disputed
     )
     return (*ranked, *errors)
 
