@@ -38,7 +38,8 @@ _RARE = 0.05  # share of rows that a level needs to be a target of its own, wher
 _DATES = ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y", "%d/%m/%Y", "%Y/%m/%d", "%m/%d/%y", "%d-%b-%Y", "%Y-%m-%d %H:%M:%S")
 _COMPARISON = re.compile(
     r"\bdiffer|\bcompar|\bversus\b|\bvs\b|\bbetween\b|\bassociat|\bcorrelat|\bup-?regulat|\bdown-?regulat|\bpredict"
-    r"|\bhigher\b|\blower\b|\bchang|\beffect of|\binfluenc|\bdepend|\brelat|\bby (gender|sex|group|arm)\b|\bmarkers? (of|for)\b|\bdistinguish",
+    r"|\bhigher\b|\blower\b|\bchang|\beffect of|\binfluenc|\bdepend|\brelat|\bby (gender|sex|group|arm)\b"
+    r"|\bmarkers? (of|for)\b|\bdistinguish",
     re.IGNORECASE,
 )
 _ADJUSTED = re.compile(
