@@ -23,6 +23,7 @@ from typing import Final
 
 from bioresearcher.audit.views import GENE_SETS, view_folder
 from bioresearcher.errors import BioresearcherError
+from bioresearcher.execution.inside import looking
 from bioresearcher.execution.process import without_chance
 from bioresearcher.llm.converse import Place, Seen
 from bioresearcher.prompts import untrusted
@@ -49,7 +50,6 @@ PACKAGES: Final = ("numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "l
 _TOOL = "look-1"
 _ERROR_BYTES = 1500
 _TAIL_SHARE = 0.3
-_HELPER = Path(__file__).parents[1] / "execution" / "inside" / "looking.py"
 _LEFT_OUT = "[… {:,} bytes left out …]"
 
 
@@ -145,7 +145,7 @@ async def _run(
 
 @cache
 def _helper() -> str:
-    return _HELPER.read_text(encoding="utf-8")
+    return Path(looking.__file__).read_text(encoding="utf-8")
 
 
 def _shown(result: ExecResult, places: Sequence[Path], most: int, limits: Limits, seconds: float) -> Shown:
