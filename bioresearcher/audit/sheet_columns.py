@@ -7,7 +7,16 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from bioresearcher.audit.sheet_material import Material, clipped, counted, levels, listed, normal, numbers_in
+from bioresearcher.audit.sheet_material import (
+    Material,
+    clipped,
+    counted,
+    few_enough,
+    levels,
+    listed,
+    normal,
+    numbers_in,
+)
 from bioresearcher.audit.tables import FactDraft
 from bioresearcher.audit.text_fields import TextField
 from bioresearcher.schemas.columns import MAX_LEVELS, as_number
@@ -201,7 +210,7 @@ def _stands_out(code: float, count: int, high: float) -> bool:
 def contradiction_facts(material: Material) -> Iterator[FactDraft]:
     """State columns that hold the same variable twice, agreeing or not."""
     numeric = {n: c for n, c in material.columns.items() if numbers_in(c) is not None and not material.is_outcome(n)}
-    names = list(numeric)[:60]
+    names = few_enough(list(numeric), material.n, 60)
     for i, one in enumerate(names):
         for other in names[i + 1 :]:
             pairs = [
@@ -232,7 +241,7 @@ def agreement_facts(material: Material) -> Iterator[FactDraft]:
     coarse = {n: c for n, c in material.variables.items() if 2 <= len(levels(c)) <= MAX_LEVELS}
     coarse = {n: c for n, c in coarse.items() if not material.is_outcome(n) and not material.is_batch(n)}
     found = []
-    for one, other in itertools.permutations(list(coarse)[:40], 2):
+    for one, other in itertools.permutations(few_enough(list(coarse), material.n, 40), 2):
         odd = _exceptions(coarse[one], coarse[other])
         if odd:
             found.append((len(odd), one, other, odd))
