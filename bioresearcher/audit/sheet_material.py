@@ -197,8 +197,8 @@ class Material:
 
 
 def few_enough(names: Sequence[str], rows: int, most: int) -> list[str]:
-    """Cut variables that are compared pair by pair, so that no more than some five million cells are looked at."""
-    return list(names)[: max(4, min(most, int((5_000_000 / max(1, rows)) ** 0.5)))]
+    """Cut variables that are compared pair by pair, so that no more than some million cells are looked at."""
+    return list(names)[: max(4, min(most, int((1_000_000 / max(1, rows)) ** 0.5)))]
 
 
 SERIES = "series in the sample names"
