@@ -78,7 +78,7 @@ class Material:
         """True when the labels are names of samples and no numbers of rows."""
         return bool(self.sheet.ids or not self.sheet.columns)
 
-    @property
+    @cached_property
     def columns(self) -> Mapping[str, list[str]]:
         """Column → its cells, empty where not known; without the sample column."""
         return {name: cells for name, cells in self.sheet.known.items() if name != self.sheet.sample_column}
@@ -194,6 +194,11 @@ class Material:
             rows=listed,
             row_count=count,
         )
+
+
+def few_enough(names: Sequence[str], rows: int, most: int) -> list[str]:
+    """Cut variables that are compared pair by pair, so that no more than some million cells are looked at."""
+    return list(names)[: max(4, min(most, int((1_000_000 / max(1, rows)) ** 0.5)))]
 
 
 SERIES = "series in the sample names"
