@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from bioresearcher.audit.sheet_columns import (
+    agreement_facts,
     constant_facts,
     contradiction_facts,
     level_facts,
@@ -32,6 +33,7 @@ _FAMILIES: Final[tuple[Callable[[Material], Iterator[FactDraft]], ...]] = (
     planned_facts,
     name_facts,
     level_facts,
+    agreement_facts,
     text_facts,
     missing_facts,
     contradiction_facts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -149,9 +150,10 @@ def level_facts(material: Material) -> Iterator[FactDraft]:
             coded[name] = levels(cells)
     if coded:
         parts = [f"{n!r} ({counted(s)})" for n, s in coded.items()]
+        event = any(material.is_outcome(n) for n in coded)
         yield material.draft(
             "contradiction",
-            2 if any(material.is_outcome(n) or material.role(n) in _PLANNED for n in coded) else 1,
+            3 if event else 2 if any(material.role(n) in _PLANNED for n in coded) else 1,
             f"{len(coded)} columns are coded 1 and 2 without a stated meaning: {'; '.join(parts[:6])}.",
             "Find out what 1 and 2 mean before they are used; for an event, which of them is the event.",
             "sheet_columns.level_facts",
@@ -223,6 +225,120 @@ def contradiction_facts(material: Material) -> Iterator[FactDraft]:
             )
 
 
+def agreement_facts(material: Material) -> Iterator[FactDraft]:
+    """State samples whose columns, or whose texts and columns, contradict what holds in all others."""
+    found_in_texts = list(_texts_against_groups(material))
+    yield from found_in_texts or _templates_against_groups(material)
+    coarse = {n: c for n, c in material.variables.items() if 2 <= len(levels(c)) <= MAX_LEVELS}
+    coarse = {n: c for n, c in coarse.items() if not material.is_outcome(n) and not material.is_batch(n)}
+    found = []
+    for one, other in itertools.permutations(list(coarse)[:40], 2):
+        odd = _exceptions(coarse[one], coarse[other])
+        if odd:
+            found.append((len(odd), one, other, odd))
+    taken: set[frozenset[str]] = set()
+    for _, one, other, odd in sorted(found, key=lambda f: (f[0], f[1], f[2])):
+        pair = frozenset((one, other))
+        if pair in taken or len(taken) >= _MOST_GAPS:
+            continue
+        taken.add(pair)
+        i = odd[0]
+        both = sum(1 for a, b in zip(coarse[one], coarse[other], strict=True) if a and b)
+        yield material.draft(
+            "contradiction",
+            2,
+            f"In {both - len(odd)} of {both} samples {one!r} follows from {other!r}; {len(odd)} are exceptions "
+            f"(e.g. {material.labels[i]}: {clipped(coarse[one][i])} with {clipped(coarse[other][i])}).",
+            "Errors or true exceptions: settle it before either column chooses samples or defines a group.",
+            "sheet_columns.agreement_facts",
+            {"samples with both": both, "exceptions": len(odd)},
+            [material.labels[i] for i in odd],
+        )
+
+
+def _exceptions(one: Sequence[str], other: Sequence[str]) -> list[int]:
+    """Rows that break the rule by which one variable nearly follows from another; empty without such a rule."""
+    table: dict[str, Counter[str]] = defaultdict(Counter)
+    known = [i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a and b]
+    for i in known:
+        table[other[i]][one[i]] += 1
+    usual = {b: sizes.most_common(1)[0][0] for b, sizes in table.items()}
+    odd = [i for i in known if one[i] != usual[other[i]]]
+    sizes = Counter(one[i] for i in known)
+    if len(set(usual.values())) < 2 or not sizes:
+        return []
+    smaller = sizes.total() - sizes.most_common(1)[0][1]
+    return odd if len(odd) <= 0.05 * len(known) and len(odd) <= 0.15 * smaller else []
+
+
+def _texts_against_groups(material: Material) -> Iterator[FactDraft]:
+    """Find texts that name another level of a group than its column."""
+    texts = {n: c for n, c in material.columns.items() if len(levels(c)) > MAX_LEVELS and numbers_in(c) is None}
+    if material.named:
+        texts["sample names"] = list(material.labels)
+    for group, cells in material.groups.items():
+        words = {level: _word(level) for level in levels(cells) if re.search(r"[A-Za-z]{3}", level)}
+        if len(words) < 2:
+            continue
+        for name, column in texts.items():
+            said = [{level for level, word in words.items() if word.search(text)} for text in column]
+            right = [i for i, found in enumerate(said) if found == {cells[i]}]
+            wrong = [i for i, found in enumerate(said) if len(found) == 1 and cells[i] and found != {cells[i]}]
+            if wrong and len(right) >= max(3, 3 * len(wrong)):
+                i = wrong[0]
+                yield material.draft(
+                    "contradiction",
+                    3,
+                    f"{len(wrong)} of {len(wrong) + len(right)} samples whose {name!r} names a level of {group!r} name "
+                    f"another one than the column (e.g. {clipped(column[i])!r} with {cells[i]}).",
+                    "Settle the group of these samples, by markers if need be, or leave them out.",
+                    "sheet_columns.agreement_facts",
+                    {"samples that name a level": len(wrong) + len(right), "contradict": len(wrong)},
+                    [material.labels[i] for i in wrong],
+                )
+
+
+def _templates_against_groups(material: Material) -> Iterator[FactDraft]:
+    """Find samples whose text, apart from numbers, is that of another level: `N2 Renal Carcinoma` among the normals."""
+    texts = {n: c for n, c in material.columns.items() if len(levels(c)) > MAX_LEVELS and numbers_in(c) is None}
+    for group, cells in material.groups.items():
+        for name, column in texts.items():
+            said = [" ".join(w for w in re.split(r"[\s_]+", c) if w and not re.search(r"\d", w)) for c in column]
+            table: dict[str, Counter[str]] = defaultdict(Counter)
+            for text, cell in zip(said, cells, strict=True):
+                if text and cell:
+                    table[text][cell] += 1
+            usual = {text: sizes.most_common(1)[0][0] for text, sizes in table.items()}
+            known = sum(sizes.total() for sizes in table.values())
+            clear = all(sizes.total() >= 3 and 2 * max(sizes.values()) > sizes.total() for sizes in table.values())
+            if (
+                known < 0.9 * material.n
+                or not clear
+                or not 2 <= len(table) <= 6
+                or set(usual.values()) != set(levels(cells))
+            ):
+                continue
+            odd = [i for i, c in enumerate(cells) if c and said[i] and usual[said[i]] != c]
+            if odd and len(odd) <= 0.25 * known:
+                i = odd[0]
+                yield material.draft(
+                    "contradiction",
+                    3,
+                    f"In {len(odd)} of {known} samples the text of {name!r}, apart from its numbers, is that of "
+                    f"another level of {group!r} (e.g. {clipped(column[i])!r} with {cells[i]}).",
+                    "Settle the group of these samples, by markers if need be, or leave them out.",
+                    "sheet_columns.agreement_facts",
+                    {"samples with both": known, "contradict": len(odd)},
+                    [material.labels[i] for i in odd],
+                )
+
+
+def _word(level: str) -> re.Pattern[str]:
+    """Pattern of a level as words of its own; a hyphenated `non-responder` is no `responder`."""
+    parts = [re.escape(part) for part in re.split(r"[\s_-]+", level.strip()) if part]
+    return re.compile(rf"(?<![A-Za-z])(?<!non[\s_-]){r'[-_ ]+'.join(parts)}(?![A-Za-z])", re.IGNORECASE)
+
+
 def missing_facts(material: Material) -> Iterator[FactDraft]:
     """State missing values: of columns, together over the planned ones, and unevenly over groups and batches."""
     n = material.n
@@ -245,7 +361,7 @@ def missing_facts(material: Material) -> Iterator[FactDraft]:
             numbers["events"] = all_events[0]
         yield material.draft(
             "missingness",
-            2 if len(complete) < 0.9 * n else 1,
+            2 if len(complete) < 0.9 * n and material.dataset.described_by != "inferred" else 1,
             text + ".",
             "Plan models with as many parameters as the complete samples and their events allow, or impute by a "
             "stated rule; give the number used in each model.",
@@ -276,7 +392,7 @@ def _uneven(material: Material, gaps: Mapping[str, int]) -> Iterator[FactDraft]:
     found = []
     for name in gaps:
         for by, cells in {**material.batches, **material.groups}.items():
-            if by == name or len(levels(cells)) > 30:
+            if by == name or len(levels(cells)) > 30 or name.startswith(f"{by}: "):
                 continue
             sizes = levels(cells)
             values = material.variables[name]
@@ -284,23 +400,29 @@ def _uneven(material: Material, gaps: Mapping[str, int]) -> Iterator[FactDraft]:
             rates = {level: lost[level] / size for level, size in sizes.items() if size >= 5}
             if len(rates) >= 2 and max(rates.values()) - min(rates.values()) >= 0.4:
                 found.append((max(rates.values()) - min(rates.values()), name, by, sizes, lost))
-    taken: set[str] = set()
-    for _, name, by, sizes, lost in sorted(found, key=lambda f: (-f[0], f[1], f[2])):
-        if name in taken or len(taken) >= _MOST_GAPS:
-            continue
-        taken.add(name)
-        large = [level for level in sizes if sizes[level] >= 5]
-        shown = sorted(large, key=lambda level: -lost[level] / sizes[level])
-        parts = ", ".join(f"{clipped(level)} {lost[level]} of {sizes[level]}" for level in shown[:8])
+    worst: dict[str, tuple[float, str, Counter[str], Counter[str]]] = {}
+    for gap, name, by, sizes, lost in sorted(found, key=lambda f: (-f[0], f[1], f[2])):
+        worst.setdefault(name, (gap, by, sizes, lost))
+    by_group: dict[str, list[tuple[str, Counter[str], Counter[str]]]] = defaultdict(list)
+    for name, (_, by, sizes, lost) in worst.items():
+        by_group[by].append((name, sizes, lost))
+    for by, gaps_of in list(by_group.items())[:_MOST_GAPS]:
+        numbers: dict[str, float] = {}
+        parts = []
+        for name, sizes, lost in gaps_of[:5]:
+            large = sorted((x for x in sizes if sizes[x] >= 5), key=lambda level: (-lost[level] / sizes[level], level))
+            shown = large if len(large) <= 6 else [*large[:4], *large[-2:]]
+            parts.append(f"{name!r} ({', '.join(f'{clipped(x, 40)} {lost[x]} of {sizes[x]}' for x in shown)})")
+            numbers |= {f"missing {name} in {level}": lost[level] for level in shown}
+        more = f" and {len(gaps_of) - 5} more" if len(gaps_of) > 5 else ""
         yield material.draft(
             "missingness",
             2,
-            f"{name!r} is missing unevenly by {by}: {parts}.",
-            "A model with this variable drops these samples by group: compare with a model without it.",
+            f"{len(gaps_of)} variables are missing unevenly by {by!r}: {'; '.join(parts)}{more}.",
+            "A model with such a variable drops samples by group: compare with a model without it.",
             "sheet_columns.missing_facts",
-            {f"missing in {level}": lost[level] for level in shown[:8]}
-            | {f"samples in {level}": sizes[level] for level in shown[:8]},
-            [f"{level}: {lost[level]} of {sizes[level]}" for level in shown],
+            numbers,
+            [name for name, _, _ in gaps_of],
         )
 
 

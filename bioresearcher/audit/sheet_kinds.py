@@ -143,7 +143,7 @@ def _fact(material: Material, words: str, rows: dict[int, list[str]]) -> FactDra
     text = f"{len(rows)} of {material.n} samples are, by "
     text += "their names alone, " if only_names else f"{_sources(where)}, "
     text += words
-    values = {c for n in where if n != "name" for i in rows if (c := material.variables[n][i])}
+    values = {c for n in where if n != "name" for i in rows if (c := material.variables[n][i]).casefold() not in _YES}
     if values and not only_names:
         text += f" ({listed(sorted(values), 4)})"
     numbers = {"samples": material.n, words: len(rows)}
@@ -153,7 +153,7 @@ def _fact(material: Material, words: str, rows: dict[int, list[str]]) -> FactDra
         numbers |= {"events among them": events[0], "with known event": events[1], "events": every[0]}
     if only_names:
         text += f": {listed(names, 8)}. A name only suggests it"
-    flag = any(n != "name" and _KINDS[0].column and _KINDS[0].column.search(normal(n)) for n in where)
+    flag = any(n != "name" and _KINDS[0].column and _KINDS[0].column.search(normal(n.split(": ")[-1])) for n in where)
     if flag:
         text += ". It is not stated if the sample is a metastasis or its patient had one, at diagnosis or later"
     return material.draft(
@@ -169,7 +169,7 @@ def _fact(material: Material, words: str, rows: dict[int, list[str]]) -> FactDra
 
 
 def _sources(where: dict[str, int]) -> str:
-    return ", ".join(f"{'the names' if n == 'name' else f'{clipped(n)!r}'} ({c})" for n, c in where.items())
+    return ", ".join(f"{'the names' if n == 'name' else f'{clipped(n)!r}'} (in {c})" for n, c in where.items())
 
 
 def _all_kinds(material: Material, found: dict[str, dict[int, list[str]]]) -> Iterator[FactDraft]:

@@ -119,10 +119,10 @@ class Material:
 
     @cached_property
     def groups(self) -> dict[str, list[str]]:
-        """Variables that are compared: those with the role of a group that have 2 to 12 levels."""
+        """Variables that are compared: those with the role of a group that have 2 to 12 levels and are no outcome."""
         found = {}
         for name, cells in self.variables.items():
-            if self.role(name) == "group" and 2 <= len(levels(cells)) <= MAX_LEVELS:
+            if self.role(name) == "group" and not self.is_outcome(name) and 2 <= len(levels(cells)) <= MAX_LEVELS:
                 found[name] = cells
         return found
 
@@ -145,7 +145,9 @@ class Material:
     def event(self) -> Event | None:
         """The event: the column with that role, else the one column named like it with two levels that say so."""
         named = self.sheet.with_role("event")
-        candidates = named or [n for n in self.columns if _EVENT.search(normal(n)) and self.role(n) == "other"]
+        candidates = named or [
+            n for n in self.columns if _EVENT.search(normal(n)) and self.role(n) in ("other", "group")
+        ]
         found = [event for name in candidates if (event := self._as_event(name))]
         return found[0] if found and (named or len(found) == 1) else None
 

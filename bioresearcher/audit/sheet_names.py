@@ -48,11 +48,31 @@ _SIDES = frozenset(
 
 def name_facts(material: Material) -> Iterator[FactDraft]:
     """State what names of samples and features show."""
+    yield from _repeated_names(material)
     yield from _matching(material)
     yield from _features(material)
     if material.named and material.n:
         yield from _patterns(material)
         yield from _parts(material)
+
+
+def _repeated_names(material: Material) -> Iterator[FactDraft]:
+    """State names that the column of sample names holds more than once."""
+    sizes = levels(material.sheet.ids)
+    repeated = {name: count for name, count in sizes.items() if count > 1}
+    empty = sum(not name for name in material.sheet.ids)
+    if repeated or empty:
+        column = material.sheet.sample_column
+        yield material.draft(
+            "identifiers",
+            3,
+            f"Column {column!r}, taken as the samples' names, holds {len(sizes)} different names in {material.n} rows: "
+            f"{len(repeated)} repeat ({counted(repeated, 4)}) and {empty} are empty.",
+            "Find what names a sample; without that rows cannot be joined with a matrix or counted as patients.",
+            "sheet_names.name_facts",
+            {"rows": material.n, "different names": len(sizes), "repeat": len(repeated), "empty": empty},
+            list(repeated),
+        )
 
 
 def _make_names(name: str) -> str:
@@ -310,7 +330,7 @@ def _patients(material: Material) -> dict[str, list[str]]:
         tcga = [m[1] if (m := _TCGA.match(c)) else "" for c in cells]
         stated = [f"{m[1].lower()} {m[2]}" if (m := _PATIENT_IN_TEXT.search(c)) else "" for c in cells]
         sides = [_without_side(c) for c in cells] if name == "the sample names" else [""] * len(cells)
-        for ids in (tcga, stated, sides):
+        for ids in (tcga, stated, sides, _after_letter(cells)):
             if sum(map(bool, ids)) >= max(4, 0.5 * len(cells)):
                 return {name: ids}
     return {}
@@ -323,6 +343,17 @@ def _without_side(name: str) -> str:
         return "-".join(parts[:-1])
     glued = re.fullmatch(r"(.*\d)([TN])", name)
     return glued[1] if glued else ""
+
+
+def _after_letter(cells: Sequence[str]) -> list[str]:
+    """Numbers after one of two letters that texts begin with (`C035`, `N035`), when they cannot be mere counting."""
+    first = [re.fullmatch(r"([A-Z])(\d+)", (segments(c) or [""])[0]) for c in cells]
+    found = [m[2] if m else "" for m in first]
+    numbers = {int(f) for f in found if f}
+    letters = {m[1] for m in first if m}
+    if len(letters) != 2 or numbers <= set(range(len(numbers) + 1)):
+        return [""] * len(cells)
+    return found
 
 
 def _repeats(material: Material, source: str, patients: Sequence[str]) -> Iterator[FactDraft]:
@@ -344,12 +375,17 @@ def _repeats(material: Material, source: str, patients: Sequence[str]) -> Iterat
         f"By {source}, {known} samples come from {len(rows_of)} patients or subjects: {len(several)} of them have "
         f"several ({samples} samples)"
     )
-    pairs = []
+    pairs: list[str] = []
     for name, cells in material.groups.items():
-        if len(levels(cells)) == 2:
-            complete = sum(1 for rows in several.values() if len({cells[i] for i in rows} - {""}) == 2)
-            pairs.append(f"{complete} have both levels of {name!r} and {len(rows_of) - complete} only one")
+        if len(levels(cells)) == 2 and sum(map(bool, cells)) >= 0.9 * material.n:
+            sides = [{cells[i] for i in rows} - {""} for rows in rows_of.values()]
+            complete = sum(len(side) == 2 for side in sides)
+            alone = Counter(next(iter(side)) for side in sides if len(side) == 1)
             numbers[f"with both levels of {name}"] = complete
+            if complete and len(pairs) < 3:
+                pairs.append(f"{complete} have both levels of {name!r} and {alone.total()} only one ({counted(alone)})")
+            elif len(pairs) < 3:
+                pairs.append(f"every one has one level of {name!r} only ({counted(alone)})")
     yield material.draft(
         "repeats",
         3,
@@ -392,9 +428,9 @@ def _apart(values: Sequence[str]) -> bool:
 
 def _loose_ids(material: Material) -> Iterator[FactDraft]:
     """Find ids that differ in leading zeros only, and compare the rest of their rows."""
-    columns = {n: c for n, c in material.variables.items() if _PATIENT.search(normal(n.split(": ")[-1]))}
+    columns = _patients(material)
     if material.named:
-        columns = {"sample names": list(material.labels), **columns}
+        columns = {"the sample names": list(material.labels), **columns}
     for name, cells in columns.items():
         rows_of: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
         for i, cell in enumerate(cells):
@@ -403,7 +439,7 @@ def _loose_ids(material: Material) -> Iterator[FactDraft]:
         doubtful = {k: spelt for k, spelt in rows_of.items() if len(spelt) > 1}
         if not doubtful:
             continue
-        differing = {}
+        differing: dict[str, list[str]] = {}
         for spelt in doubtful.values():
             rows = [i for found in spelt.values() for i in found]
             others = [
@@ -413,7 +449,7 @@ def _loose_ids(material: Material) -> Iterator[FactDraft]:
             ]
             if others:
                 differing[" and ".join(spelt)] = others
-        text = f"{len(doubtful)} ids of {name} are written in more than one way that differs in leading zeros only"
+        text = f"{len(doubtful)} ids in {name} are written in more than one way that differs in leading zeros only"
         text += f" (e.g. {' and '.join(next(iter(doubtful.values())))})"
         if differing:
             text += f"; {len(differing)} of them differ in age or sex and may be two persons"

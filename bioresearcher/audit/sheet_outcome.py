@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 
 from bioresearcher.audit.sheet_material import (
-    SERIES,
     Material,
     clipped,
     counted,
@@ -25,8 +24,19 @@ from bioresearcher.schemas.columns import as_number
 
 LEAST_LEVEL = 5
 """Least samples of a level whose lack of events is stated as grave."""
-_STRONG = 0.5
-_ENDPOINTS = "os|dfs|rfs|dss|pfs|efs|pfi|dmfs|mfs"
+_MOST_TABLES = 6
+_ENDPOINTS = {
+    "os": "overall survival",
+    "dfs": "disease[- ]free",
+    "rfs": "relapse[- ]free|recurrence[- ]free",
+    "dss": "disease[- ]specific|cancer[- ]specific",
+    "pfs": "progression[- ]free",
+    "efs": "event[- ]free",
+    "pfi": "progression[- ]free interval",
+    "dmfs": "metastasis[- ]free",
+    "mfs": "metastasis[- ]free",
+}
+"""Abbreviation of an endpoint → pattern of its name in words."""
 
 
 def cramers_v(one: Sequence[str], other: Sequence[str]) -> float:
@@ -59,7 +69,8 @@ def cross_table(one: Sequence[str], other: Sequence[str]) -> Counter[tuple[str, 
 
 
 def batch_facts(material: Material) -> Iterator[FactDraft]:
-    """State how batch-like variables go with the groups that are compared."""
+    """State how batch-like variables go with the groups that are compared, the most confounded first."""
+    found: list[tuple[bool, float, FactDraft]] = []
     for group, cells in material.groups.items():
         for batch, levels_of in material.batches.items():
             if batch == group:
@@ -73,21 +84,8 @@ def batch_facts(material: Material) -> Iterator[FactDraft]:
                 continue
             v = cramers_v(levels_of, cells)
             confounded = all(len(sizes) == 1 for sizes in by_batch.values())
-            if not confounded and v < _STRONG and material.role(batch) != "batch" and not _asked(material, batch):
-                if batch == SERIES and v < 0.3:
-                    continue
-                if v < 0.3 and len(large) > 2:
-                    continue
-            yield _cross_fact(material, batch, group, by_batch, v, confounded)
-
-
-def _asked(material: Material, batch: str) -> bool:
-    texts = [
-        material.objective.text,
-        *material.objective.conditions,
-        *(r.text for r in material.objective.requirements),
-    ]
-    return any(re.search(rf"(?<!\w){re.escape(batch)}(?!\w)", text, re.IGNORECASE) for text in texts)
+            found.append((not confounded, -v, _cross_fact(material, batch, group, by_batch, v, confounded)))
+    yield from (fact for _, _, fact in sorted(found, key=lambda f: f[:2])[:_MOST_TABLES])
 
 
 def _cross_fact(
@@ -157,39 +155,43 @@ def outcome_facts(material: Material) -> Iterator[FactDraft]:
 
 
 def _by_level(material: Material) -> Iterator[FactDraft]:
-    assert_event = material.event
-    if assert_event is None:
+    """State events, and for batches the follow-up, by their levels."""
+    event = material.event
+    if event is None:
         return
     times = material.variables.get(material.time) if material.time else None
     for name, cells in {**material.batches, **material.groups}.items():
         rows_of: dict[str, list[int]] = defaultdict(list)
         for i, cell in enumerate(cells):
-            if cell and assert_event.happened[i] is not None:
+            if cell and event.happened[i] is not None:
                 rows_of[cell].append(i)
         if len(rows_of) < 2 or len(rows_of) > 40:
             continue
         ordered = sorted(rows_of, key=lambda level: (-len(rows_of[level]), level))
         numbers: dict[str, float] = {}
-        parts, none = [], []
+        parts: list[str] = []
+        none: list[str] = []
+        every: list[str] = []
         for level in ordered:
             rows = rows_of[level]
-            happened = sum(assert_event.happened[i] is True for i in rows)
+            happened = sum(event.happened[i] is True for i in rows)
             known = [t for i in rows if times and (t := as_number(times[i])) is not None]
             parts.append(
                 f"{clipped(level)} {happened} of {len(rows)}"
-                + (f" (median follow-up {statistics.median(known):g})" if known else "")
+                + (f" (median follow-up {statistics.median(known):g})" if known and name in material.batches else "")
             )
             numbers |= {f"events in {level}": happened, f"samples in {level}": len(rows)}
-            if known:
+            if known and name in material.batches:
                 numbers[f"median follow-up in {level}"] = statistics.median(known)
             if happened in (0, len(rows)) and len(rows) >= LEAST_LEVEL:
-                none.append(f"{clipped(level)} ({happened} of {len(rows)})")
+                (every if happened else none).append(f"{clipped(level)} (n = {len(rows)})")
         is_batch = name in material.batches
         yield material.draft(
             "follow-up" if is_batch else "outcome",
-            3 if none else 2 if is_batch else 1,
+            3 if none or every else 2 if is_batch else 1,
             f"Events by {name}: {', '.join(parts[:12])}{' …' if len(parts) > 12 else ''}"
-            + (f". None or all of the samples have an event in {listed(none)}" if none else "")
+            + (f". No event in {listed(none)}" if none else "")
+            + (f". An event in every sample of {listed(every)}" if every else "")
             + ".",
             "Follow-up or eligibility differs between them: stratify by it or leave such levels out by a stated rule."
             if is_batch
@@ -204,18 +206,24 @@ def _endpoints(material: Material) -> Iterator[FactDraft]:
     """State further endpoints beside the one with roles."""
     found: dict[str, list[str]] = defaultdict(list)
     for name in material.columns:
-        match = re.search(rf"(?<![a-z])({_ENDPOINTS})(?![a-z])", normal(name).replace("_", " "))
+        match = re.search(rf"(?<![a-z])({'|'.join(_ENDPOINTS)})(?![a-z])", normal(name).replace("_", " "))
         if match:
             found[match[1]].append(name)
     full = {e: names for e, names in found.items() if len(names) >= 2}
     if len(full) < 2:
         return
     used = [n for n in material.columns if material.role(n) in ("time", "event")]
+    objective = material.objective
+    words = " ".join([objective.text, *objective.conditions, *(r.text for r in objective.requirements)])
+    asked = [e for e in full if re.search(rf"(?<!\w){e.upper()}(?!\w)", words) or re.search(_ENDPOINTS[e], words, re.I)]
+    other = [e for e in asked if not set(full[e]) & set(used)]
+    ending = f" The objective asks for {listed([e.upper() for e in asked])}." if asked else ""
     yield material.draft(
         "outcome",
-        3,
+        3 if other or not asked else 2,
         f"The sheet holds {len(full)} endpoints: {'; '.join(f'{e.upper()} ({listed(n)})' for e, n in full.items())}. "
-        + (f"The description takes {listed(used)}." if used else "The description takes none of them."),
+        + (f"The description takes {listed(used)}." if used else "The description takes none of them.")
+        + ending,
         "Name the endpoint that the objective asks for, and use its time and event together.",
         "sheet_outcome.outcome_facts",
         {"endpoints": len(full)},
