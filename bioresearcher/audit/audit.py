@@ -24,7 +24,7 @@ MAX_OF_DATASET = 30
 
 @dataclass(frozen=True)
 class _Seen:
-    """What is needed of a data set after it was looked at; its matrix is kept without the numbers."""
+    """Remainder of a data set after it was looked at: its matrix is kept without the numbers."""
 
     dataset: Dataset
     sheet: Sheet

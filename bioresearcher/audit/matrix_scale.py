@@ -27,6 +27,11 @@ def kind_of_scale(values: npt.NDArray[np.float32], whole: bool) -> tuple[str, st
     if len(known) < 100:
         return "", ""
     low, high = float(known.min()), float(known.max())
+    if has_thousands_points(known):
+        return (
+            "whole numbers with a point between thousands that was read as a decimal point (1.985 for 1,985)",
+            "Remove the points before anything is computed: values are wrong by a factor of a thousand.",
+        )
     sums = np.nansum(values.astype(np.float64) if values.size < 4_000_000 else part, axis=0)
     if whole and low >= 0 and high > 50:
         return (
@@ -60,6 +65,21 @@ def kind_of_scale(values: npt.NDArray[np.float32], whole: bool) -> tuple[str, st
             "A value is relative to a reference or a mean: differences between samples are meaningful, levels are not.",
         )
     return "", ""
+
+
+def has_thousands_points(known: npt.NDArray[np.float64]) -> bool:
+    """Tell that values look like whole numbers below 1,000 beside ones whose thousands a point separates.
+
+    Then all lie below 1,000, those that are not whole lie above 1 and need no more than three decimals, and both kinds
+    are frequent: measured values of three decimals are whole once in a thousand.
+    """
+    whole = known == np.rint(known)
+    rest = np.abs(known[~whole])
+    if not 0.05 <= float(whole.mean()) <= 0.95 or not len(rest) or float(np.abs(known).max()) >= 1_000:
+        return False
+    exact = np.abs(rest * 1_000 - np.rint(rest * 1_000)) <= 1e-6 * rest * 1_000
+    beyond = np.abs(rest * 10 - np.rint(rest * 10)) > 1e-6 * rest * 10
+    return bool(rest.min() > 1 and exact.all() and beyond.mean() > 0.8 and np.abs(known[whole]).max() >= 10)
 
 
 def decimals(values: npt.NDArray[np.float32]) -> int:
@@ -109,7 +129,7 @@ def _scale_fact(
     low, high, count = float(np.nanmin(values)), float(np.nanmax(values)), int(known.sum())
     places = decimals(values)
     said = f"; the description says {stated}" if stated else "; no scale is stated"
-    clash = bool(stated and stated.lower().startswith("log") and "not logarithms" in kind)
+    clash = "between thousands" in kind or bool(stated and stated.lower().startswith("log") and "not log" in kind)
     return FactDraft(
         kind="scale",
         dataset=dataset,

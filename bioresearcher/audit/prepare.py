@@ -151,7 +151,7 @@ def _series_column(
 
 @dataclass(frozen=True)
 class _Changes:
-    """What proposals change: samples left out, the value that is missing per sample, columns with their levels."""
+    """Changes by proposals: samples left out, the value that is missing per sample, columns with their levels."""
 
     left_out: frozenset[str]
     missing: Mapping[str, float]

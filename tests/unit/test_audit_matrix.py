@@ -15,6 +15,7 @@ from bioresearcher.audit.audit import MAX_FACTS, MAX_OF_DATASET, audit
 from bioresearcher.audit.matrix import matrix_facts
 from bioresearcher.audit.matrix_filled import find_filled, shortest
 from bioresearcher.audit.matrix_genes import GeneSets, named_sets, planned_genes
+from bioresearcher.audit.matrix_scale import has_thousands_points
 from bioresearcher.audit.tables import FactDraft, Matrix, read_matrix, read_sheet
 from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Dataset
@@ -151,6 +152,15 @@ def test_a_floor_is_told_from_a_value_filled_in() -> None:
     filled = find_filled(held(frame))
     assert not filled.inner_count.any()
     assert filled.floor_count.tolist() == (frame == 6).sum().tolist()
+
+
+@given(seed=st.integers(0, 2**31))
+def test_points_between_thousands_are_told_from_decimals(seed: int) -> None:
+    counts = np.random.default_rng(seed).negative_binomial(1, 0.001, 2_000)
+    read_as = np.where(counts < 1_000, counts, counts / 1_000)
+    assert has_thousands_points(read_as[read_as < 1_000].astype(float))
+    assert not has_thousands_points(counts.astype(float))
+    assert not has_thousands_points(noise(100, 20, seed).round(3).to_numpy().ravel())
 
 
 def test_plain_noise_states_its_scale_and_nothing_else(tmp_path: Path) -> None:

@@ -21,9 +21,14 @@ from bioresearcher.sources.datasets.load import load_datasets
 EXAMPLE = Path(__file__).resolve().parents[2] / "bioresearcher" / "_examples" / "breast-cancer" / "data"
 OBJECTIVE = Objective(id="o", text="Is an E2F target score associated with outcome?")
 OTHERS = {
-    "030064-BC-Brain-Met", "PB120-LN-Met", "A4-LLL-Lung-Met", "A5-Skin#1-Right-Met", "BC00057-post-chemo",
-    "BC00052-post-chemo", "BC00064-RECUR",
-}  # fmt: skip
+    "030064-BC-Brain-Met",
+    "PB120-LN-Met",
+    "A4-LLL-Lung-Met",
+    "A5-Skin#1-Right-Met",
+    "BC00057-post-chemo",
+    "BC00052-post-chemo",
+    "BC00064-RECUR",
+}
 
 
 @pytest.fixture(scope="module")
@@ -157,13 +162,35 @@ def test_cells_that_hold_the_value_become_empty_and_no_others(
     gone = data.draw(st.sets(st.sampled_from(list(frame.columns)), max_size=4))
     values = {s: float(frame[s].iloc[data.draw(st.integers(0, 39))]) for s in sorted(chosen)}
     given_ = [
-        Proposal(id="P1", dataset="small", kind="treat as missing", what="w", reason="r", facts=("F1",),
-                 samples=tuple(values), values=tuple(values.values())),
-        Proposal(id="P2", dataset="small", kind="leave out samples", what="w", reason="r", facts=("F1",),
-                 samples=tuple(sorted(gone))),
-        Proposal(id="P3", dataset="another", kind="leave out samples", what="w", reason="r", facts=("F1",),
-                 samples=tuple(frame.columns)),
-    ]  # fmt: skip
+        Proposal(
+            id="P1",
+            dataset="small",
+            kind="treat as missing",
+            what="w",
+            reason="r",
+            facts=("F1",),
+            samples=tuple(values),
+            values=tuple(values.values()),
+        ),
+        Proposal(
+            id="P2",
+            dataset="small",
+            kind="leave out samples",
+            what="w",
+            reason="r",
+            facts=("F1",),
+            samples=tuple(sorted(gone)),
+        ),
+        Proposal(
+            id="P3",
+            dataset="another",
+            kind="leave out samples",
+            what="w",
+            reason="r",
+            facts=("F1",),
+            samples=tuple(frame.columns),
+        ),
+    ]
     copy = prepare(small(folder / "in", frame), given_, folder / "out")
     matrix = next(f for f in copy.files if f.kind == "expression")
     written = pd.read_csv(Path(copy.root) / matrix.path, sep="\t", index_col=0)
@@ -178,9 +205,16 @@ def test_cells_that_hold_the_value_become_empty_and_no_others(
 def test_without_a_sheet_an_added_column_makes_one(tmp_path: Path) -> None:
     frame = pd.DataFrame(np.arange(80.0).reshape(10, 8), [f"g{i}" for i in range(10)], [f"x{i}" for i in range(8)])
     proposal = Proposal(
-        id="P1", dataset="small", kind="add column", what="w", reason="r", facts=("F1",), samples=tuple(frame.columns),
-        column="series", levels=tuple("aaaabbbb"),
-    )  # fmt: skip
+        id="P1",
+        dataset="small",
+        kind="add column",
+        what="w",
+        reason="r",
+        facts=("F1",),
+        samples=tuple(frame.columns),
+        column="series",
+        levels=tuple("aaaabbbb"),
+    )
     copy = prepare(small(tmp_path / "in", frame, sheet=False), [proposal], tmp_path / "out")
     assert read(copy, "samples")["series"].tolist() == list("aaaabbbb")
     batch = copy.column("batch")
@@ -191,9 +225,14 @@ def test_without_a_sheet_an_added_column_makes_one(tmp_path: Path) -> None:
 def test_leaving_out_every_sample_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     frame = pd.DataFrame(np.arange(80.0).reshape(10, 8), [f"g{i}" for i in range(10)], [f"x{i}" for i in range(8)])
     proposal = Proposal(
-        id="P1", dataset="small", kind="leave out samples", what="w", reason="r", facts=("F1",),
+        id="P1",
+        dataset="small",
+        kind="leave out samples",
+        what="w",
+        reason="r",
+        facts=("F1",),
         samples=tuple(frame.columns),
-    )  # fmt: skip
+    )
     with pytest.raises(InputError, match="nothing would be left"):
         prepare(small(tmp_path / "in", frame), [proposal], tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
