@@ -159,15 +159,13 @@ class _Revision:
                 self._put(draft, known_id(draft.id, [s.id for steps in self._parts.values() for s in steps]))
         for part_id, steps in self._parts.items():
             self._parts[part_id] = [s for s in steps if s.id not in dropped]
-        parts = (p.model_copy(update={"steps": tuple(self._parts[p.id]), "outline": ()}) for p in self._given)
-        return tuple(p.model_copy(update={"outline": tuple(map(line_of, p.steps))}) for p in parts), self._told
+        return tuple(_with_steps(p, tuple(self._parts[p.id])) for p in self._given), self._told
 
     def _put(self, draft: ProtocolStepDraft, step_id: str | None) -> None:
         """Put a changed step in its place, or a new one at the end of its part."""
         if step_id is not None:
             part_id = next(i for i, steps in self._parts.items() if any(s.id == step_id for s in steps))
             place = next(n for n, s in enumerate(self._parts[part_id]) if s.id == step_id)
-            # A promised output stays for those who read it, unless the changed step names others.
             self._parts[part_id][place] = self._step(draft, OutlineLine(id=step_id, title=draft.title))
             return
         named = re.match(r"\D*(\d+)\.", draft.id)
@@ -195,21 +193,20 @@ class _Revision:
         return protocol_step(self._bench, step, self._origin)
 
 
+def _with_steps(part: ProtocolPart, steps: tuple[ProtocolStep, ...]) -> ProtocolPart:
+    """Return a part with other steps and their outline; the same part when they are the same."""
+    if steps == part.steps:
+        return part
+    return part.model_copy(update={"steps": steps, "outline": tuple(map(line_of, steps))})
+
+
 def _numbered(parts: tuple[ProtocolPart, ...], page: Protocol) -> tuple[tuple[ProtocolPart, ...], Protocol, str]:
     """Number the steps of each part 1, 2, 3 … and let inputs, texts and the first page follow."""
     new = {s.id: f"{p.id}.{n}" for p in parts for n, s in enumerate(p.steps, 1)}
     moved = {old: now for old, now in new.items() if old != now}
     if not moved:
         return parts, page, ""
-    found = tuple(
-        p.model_copy(
-            update={
-                "steps": (steps := tuple(_moved_step(s, moved) for s in p.steps)),
-                "outline": tuple(map(line_of, steps)),
-            }
-        )
-        for p in parts
-    )
+    found = tuple(_with_steps(p, tuple(_moved_step(s, moved) for s in p.steps)) for p in parts)
     update = {
         "summary": _moved_text(page.summary, moved),
         "answer_rule": tuple(_moved_text(r, moved) for r in page.answer_rule),
