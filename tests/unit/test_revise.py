@@ -33,8 +33,7 @@ from bioresearcher.schemas.ask_design import PartConcern, PartsChosen, RevisedPa
 from bioresearcher.schemas.ask_program import ExtractTasksInput
 from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.conversation import Conversation
-from bioresearcher.schemas.facts import Audit, Fact
-from bioresearcher.schemas.protocol import Citation, Protocol
+from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.run import Revision
 from bioresearcher.skills import load_skills
 from bioresearcher.sources.datasets.load import load_datasets
