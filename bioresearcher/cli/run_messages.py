@@ -6,7 +6,7 @@ import re
 import sqlite3
 
 from bioresearcher.cli.output import usage_lines
-from bioresearcher.errors import BioresearcherError, DefectError, WorkspaceError
+from bioresearcher.errors import BioresearcherError, DefectError, RunFolderError, WorkspaceError
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.run import Replay, Revision, RunRecord
 from bioresearcher.stages.registration import read_registration
@@ -53,7 +53,10 @@ def done_lines(folder: RunFolder, record: RunRecord) -> list[str]:
 
 def registered_lines(folder: RunFolder) -> list[str]:
     """Return time and digest of the registered plan in a line; nothing where none is registered."""
-    found = read_registration(folder)
+    try:
+        found = read_registration(folder)
+    except RunFolderError:  # the report's caveats name it
+        return []
     return [f"plan registered: {found.registered}, digest {found.digest}"] if found else []
 
 
