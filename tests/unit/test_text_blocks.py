@@ -14,7 +14,8 @@ from bioresearcher.text.blocks import md_blocks, md_spans, text_blocks
 KEPT = {"p", "br", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td", "strong", "code", "pre"}
 PIECES = (
     "- a", "* b", "  - c", "    - d", "1. one", "2) two", "17. x", "  3. y", "| a | b |", "|---|---|", "| 1 | 2 | 3 |",
-    "| x \\| y |", "# head", "### **b**", "> q", "---", "===", "***", "```", "``` py", "~~~", "**bold** and `code`", "**x %** **(y)**z **a:**", "**[l]** **<b>**",
+    "| x \\| y |", "# head", "### **b**", "> q", "---", "===", "***", "```", "``` py", "~~~", "**bold** and `code`",
+    "**x %** **(y)**z **a:**", "**[l]** **<b>**",
     "<b>tag</b>", "[l](http://x.y)", "![i](x)", "&amp; &lt;", "a_b_c _d_", "\\*", "", "  text", "    deep", "* * *",
     "- - x", "+ 1. z", "<!-- c -->", "[r]: http://x.y", "a | b", "--- | ---", ":--", "<http://x.y>", "`a|b`", "~x~",
 )  # fmt: skip
