@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 
@@ -36,7 +37,7 @@ def render_html(view: RunView) -> str:
         .get_template("report.html.j2")
         .render(
             view=view,
-            written=content_of(view, view.protocol) if view.protocol else None,
+            written=replace(content_of(view, view.protocol), quoted=False) if view.protocol else None,
             title=summaries.title(view),
             css=css,
             csp=csp,

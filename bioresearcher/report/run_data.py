@@ -360,6 +360,16 @@ def load_view(folder: RunFolder) -> RunView:
     return replace(view, missing=_missing(view, reader.missing), problems=tuple(reader.problems))
 
 
+def read_audit(folder: RunFolder) -> Audit:
+    """Read the facts and proposals of the audit, with the facts that the designer's looks showed; empty without any.
+
+    Raises:
+        RunFolderError: A file is damaged.
+    """
+    found = folder.read(Audit, FACTS) if folder.has(FACTS) else Audit()
+    return found.model_copy(update={"facts": (*found.facts, *folder.read_list(Fact, LOOKED))})
+
+
 class _Reader:
     """Reader of stored values that collects sentences on missing and broken files."""
 
@@ -388,9 +398,12 @@ class _Reader:
         return self._read(kind, name) if self.folder.has(name) else None
 
     def audit(self) -> Audit:
-        """Read the facts and proposals of the audit, with the facts that the designer's looks showed."""
-        found = self.optional(Audit, FACTS) or Audit()
-        return found.model_copy(update={"facts": (*found.facts, *self.rows(Fact, LOOKED))})
+        """Read the facts and proposals of the run; none when a file of them is damaged."""
+        try:
+            return read_audit(self.folder)
+        except (RunFolderError, OSError):
+            self.problems.append(f"{FACTS} or {LOOKED} cannot be used: facts about the data are not shown.")
+            return Audit()
 
     def rows(self, kind: type[V], *parts: str) -> tuple[V, ...]:
         """Read a list of values; empty when the file is missing or broken."""

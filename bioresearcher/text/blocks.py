@@ -21,7 +21,13 @@ _FENCE = re.compile(r"(`{3,}|~{3,})\s*\w*")
 _HEADING = re.compile(r"#{1,6}\s+(.*\S)")
 _RULE_CELL = re.compile(r":?-+:?")
 _CELL_END = re.compile(r"(?<!\\)\|")
-_SPAN = re.compile(r"(?<!`)`([^`]*[^`\s][^`]*)`(?!`)|(?<![\w*\\])\*\*([A-Za-z0-9](?:[^*`]*[A-Za-z0-9])?)\*\*(?![\w*])")
+_CODE = r"(?<!`)`([^`]*[^`\s][^`]*)`(?!`)"
+# Bold begins and ends at a letter or digit, or at another sign with white space outside: else Markdown shows asterisks.
+_BOLD = (
+    r"(?<![\w*\\])\*\*(?:(?<=\s\*\*)(?=[^\s*])|(?<=^\*\*)(?=[^\s*])|(?=[A-Za-z0-9]))"
+    r"([^*`]*(?:[A-Za-z0-9](?=\*\*(?![\w*]))|[^\s*`\\](?=\*\*(?:\s|$))))\*\*"
+)
+_SPAN = re.compile(f"{_CODE}|{_BOLD}")
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Block:
         depth: Level of a list item, from 1; of a paragraph that belongs to an item that item's level, else 0.
         marker: `-`, or the number of a list item such as `2.`.
         rows: Cells of a table, the header first; all rows have as many.
+        right: True for the columns of a table that are set to the right.
     """
 
     kind: Literal["paragraph", "item", "table", "code"]
@@ -40,6 +47,7 @@ class Block:
     depth: int = 0
     marker: str = ""
     rows: tuple[tuple[str, ...], ...] = ()
+    right: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ def md_blocks(text: str) -> list[str]:
             found.append("")
         if block.kind == "table":
             header, *rows = ([md_spans(cell) for cell in row] for row in block.rows)
-            found += [*md_table(header, rows)][:-1]
+            found += [*md_table(header, rows, block.right)][:-1]
         elif block.kind == "code":
             found += [*md_code_block("\n".join(block.lines))][:-1]
         else:
@@ -141,7 +149,9 @@ class _Cutter:
                 self._gap, at = True, at + 1
                 continue
             if table:
-                self._plain(Block("table", rows=_even(table)))
+                right = [c.endswith(":") and not c.startswith(":") for c in _cells(lines[at + 1])]
+                right = [*right, *[False] * len(table[0])][: len(table[0])]
+                self._plain(Block("table", rows=_even(table), right=tuple(right)))
                 at += len(table) + 1
             elif code:
                 inside = [line.rstrip() for line in code[1:-1]]

@@ -117,7 +117,7 @@ def test_what_was_not_verified_names_everything_open(whole):
         "Task T3 is not verified (bad_output): clusters.tsv",
         "Task T10 is not verified (blocked): task T3",
         "Effect sizes were not compared with the publications.",
-        "Protocol steps without support in what was read: 1.2, 2.2, 3.1.",
+        "Protocol steps without support in what was read or found in the data: 1.2, 2.2, 3.1.",
         "Requirement R3 is not met: no proteome data were given.",
         "own-5a1f is RETRACTED and was used all the same",
         "GSE1992: the unit of the time column os_time is not stated by the source.",

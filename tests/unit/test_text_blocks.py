@@ -15,6 +15,7 @@ KEPT = {"p", "br", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td"
 PIECES = (
     "- a", "* b", "  - c", "    - d", "1. one", "2) two", "17. x", "  3. y", "| a | b |", "|---|---|", "| 1 | 2 | 3 |",
     "| x \\| y |", "# head", "### **b**", "> q", "---", "===", "***", "```", "``` py", "~~~", "**bold** and `code`",
+    "**x %** **(y)**z **a:**", "**[l]** **<b>**",
     "<b>tag</b>", "[l](http://x.y)", "![i](x)", "&amp; &lt;", "a_b_c _d_", "\\*", "", "  text", "    deep", "* * *",
     "- - x", "+ 1. z", "<!-- c -->", "[r]: http://x.y", "a | b", "--- | ---", ":--", "<http://x.y>", "`a|b`", "~x~",
 )  # fmt: skip
@@ -53,8 +54,9 @@ def test_no_word_is_lost(text: str) -> None:
 
 def test_a_plan_of_work_keeps_its_shape() -> None:
     text = (
-        "Leave out:\n1. samples of **another kind**:\n   - metastases (`-Met`)\n   - cell lines\n2. pairs\n   in part\n\n"
-        "| cohort | events |\n| --- | ---: |\n| GSE1992 | 42 |\n| GSE4335 | 38 | of 118 |\n\nThen <fit> the model.\n2 rows"
+        "Leave out:\n1. samples of **another kind**:\n   - metastases (`-Met`)\n   - cell lines\n2. pairs\n   in part\n"
+        "\n| cohort | events |\n| --- | ---: |\n| GSE1992 | 42 |\n| GSE4335 | 38 | of 118 |\n"
+        "\nThen <fit> the model.\n2 rows"
     )
     assert md_blocks(text) == [
         "Leave out:",
@@ -66,7 +68,7 @@ def test_a_plan_of_work_keeps_its_shape() -> None:
         "   in part",
         "",
         "| cohort | events |",
-        "|---|---|",
+        "|---|---:|",
         "| GSE1992 | 42 |",
         "| GSE4335 | 38 \\| of 118 |",
         "",
@@ -85,6 +87,8 @@ def test_a_plan_of_work_keeps_its_shape() -> None:
         ("`b`", "`b`"),
         ("2 ** 3 ** 4", "2 \\*\\* 3 \\*\\* 4"),
         ("**x** - y", "**x** - y"),
+        ("**over 60 %** of **(a)** and **b:** c", "**over 60 %** of **(a)** and **b:** c"),
+        ("a**(b)**c", "a\\*\\*(b)\\*\\*c"),
         ("- `x`", "\\- `x`"),
         ("", ""),
     ],

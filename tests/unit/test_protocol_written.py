@@ -1,0 +1,149 @@
+"""A planned protocol in both reports: its first page, what steps rest on, sources, answered findings, caveats."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+from planned_support import AUDIT, CONSTANT, plan_run
+from report_support import build_run
+
+from bioresearcher.papers.evidence_graph import removal_effects
+from bioresearcher.report.caveats import not_verified
+from bioresearcher.report.html import render_html
+from bioresearcher.report.markdown import render_markdown
+from bioresearcher.report.protocol_markdown import render_protocol
+from bioresearcher.report.run_data import load_view
+from bioresearcher.report.summaries import run_evidence_graph
+from bioresearcher.review.reading.text import protocol_from_text
+from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.protocol import Protocol
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    place = tmp_path_factory.mktemp("run") / "planned"
+    build_run(place)
+    found = RunFolder(place)
+    plan_run(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def protocol(folder: RunFolder) -> Protocol:
+    return folder.read(Protocol, "protocol.json")
+
+
+def words(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", html).split())
+
+
+def test_the_first_page_stands_before_the_parts_with_the_facts_in_words(protocol: Protocol) -> None:
+    text = render_protocol(protocol, AUDIT)
+    places = [text.index(f"## {name}") for name in (
+        "Decisions at a glance", "Facts that shape the plan", "Not done, and why", "Decision rule for the answer",
+        "Definitions", "Part 1: ", "Part 2: ", "Limitations", "Appendix: sources", "Appendix: papers",
+        "Appendix: findings of the review",
+    )]  # fmt: skip
+    assert places == sorted(places)
+    assert f"| F2 (GSE4335) | {CONSTANT} |" in text
+    assert "P1, GSE4335, treat as missing" in text
+    assert "P2, GSE1992" not in text, "the plan uses GSE1992 as given"
+    assert "numbers on GSE4335 as given stand as sensitivity analysis" in text
+    bare = render_protocol(protocol)
+    assert CONSTANT not in bare
+    assert "| F2 | its statement is not at hand |" in bare
+
+
+def test_a_step_says_what_it_rests_on_and_repeats_nothing(protocol: Protocol) -> None:
+    text = render_protocol(protocol, AUDIT)
+    step = text[text.index("### 1.1") : text.index("## Part 2")]
+    assert "   - metastases and recurrences (`-Met`, `-RECUR`)" in step
+    assert "| GSE1992 | 170 | 7 | 163 |" in step
+    assert "Rests on: F1 (7 samples are of another kind); F3 (" in step
+    assert "A cut claim" not in text
+    assert "dry lab" not in text
+    assert "- Data sets:" not in step, "its inputs and its action name them"
+    cox = text[text.index("### 2.1") : text.index("### 2.2")]
+    assert "- Settings: alpha: 0.05\n" in cox, "what the action says is not said again"
+    assert "PMID10963602/1.1 (A Cox model relates the score to survival; quote S1)" in cox
+    assert "general knowledge, to verify (Strata take up batch differences)" in cox
+    assert text.count("The score was related to survival") == 1
+    assert "Steps that no passage and no fact supports: 2.2." in text
+
+
+@pytest.mark.parametrize("kind", ["html", "markdown"])
+def test_both_reports_show_the_plan(folder: RunFolder, kind: str) -> None:
+    view = load_view(folder)
+    html = render_html(view)
+    said = words(html if kind == "html" else MarkdownIt("commonmark").enable("table").render(render_markdown(view)))
+    for text in (
+        "Which samples are eligible?",
+        CONSTANT,
+        "The constant is set to missing on 118 arrays.",
+        "42 events carry no more than 4 parameters.",
+        "Registered 2026-01-05 12:00:00 UTC, digest",
+        "The series prefix of the array name explains 56 %",
+        "still found afterwards",
+        "not used",
+        "shown by V2",
+    ):
+        assert text in said, text
+    assert "<script" not in html.partition("</style>")[2]
+
+
+def test_lists_and_tables_of_a_step_are_those_of_the_page(folder: RunFolder) -> None:
+    html = render_html(load_view(folder))
+    step = html[html.index('id="step-1.1"') : html.index('id="step-2.1"')]
+    assert re.findall(r'class="item (depth\d)"', step) == ["depth1", "depth2", "depth2", "depth1"]
+    assert "<caption>Table of step 1.1</caption>" in step
+    assert re.findall(r"<tr><td>(\w+)</td>", step) == ["GSE1992", "GSE4335"]
+
+
+def test_the_caveats_name_what_was_prepared_and_what_is_not_as_registered(folder: RunFolder, tmp_path: Path) -> None:
+    said = not_verified(load_view(folder))
+    assert any("The constant is set to missing on 118 arrays (facts F2)" in s for s in said)
+    assert "Numbers on GSE4335 as given stand as a sensitivity analysis only." in said
+    assert any("the supplement of GSE1992 could not be read" in s for s in said)
+    assert any("cut in step 1.1" in s for s in said)
+    assert any(s.startswith("Finding A2 of the review is still open") for s in said)
+    assert not any("as it was registered" in s for s in said)
+    place = tmp_path / "changed"
+    build_run(place)
+    other = RunFolder(place)
+    protocol = plan_run(other)
+    other.write(protocol.model_copy(update={"title": "Another"}), "protocol.json")
+    assert any("The run is not as it was registered" in s for s in not_verified(load_view(other)))
+    place.joinpath("registration.json").unlink()
+    assert any("that was not registered" in s for s in not_verified(load_view(other)))
+
+
+def test_a_damaged_file_of_facts_is_said_and_the_report_is_written(tmp_path: Path) -> None:
+    place = tmp_path / "damaged"
+    build_run(place)
+    folder = RunFolder(place)
+    plan_run(folder)
+    place.joinpath("facts.json").write_text("{", "utf-8")
+    view = load_view(folder)
+    assert any("facts.json or looked.json cannot be used" in p for p in view.problems)
+    assert "its statement is not at hand" in render_markdown(view)
+
+
+def test_a_step_with_a_fact_does_not_fall_with_a_paper(folder: RunFolder) -> None:
+    graph = run_evidence_graph(load_view(folder))
+    assert {s.step_id: s.facts for s in graph.steps} == {"1.1": ("F1", "F3"), "2.1": (), "2.2": ()}
+    assert [(s.step_id, s.effect) for s in removal_effects(graph, {"PMID10963602"}).steps] == [("2.1", "falls")]
+    both = graph.steps[1].model_copy(update={"facts": ("F1",)})
+    kept = graph.model_copy(update={"steps": (graph.steps[0], both)})
+    assert [(s.step_id, s.effect) for s in removal_effects(kept, {"PMID10963602"}).steps] == [("2.1", "weakened")]
+
+
+def test_the_written_protocol_can_be_read_again(protocol: Protocol) -> None:
+    after, _ = protocol_from_text(render_protocol(protocol, AUDIT), "protocol.md")
+    assert [(s.id, s.title) for s in after.steps] == [(s.id, s.title) for s in protocol.steps]
+    assert [p.title for p in after.parts] == [p.title for p in protocol.parts]
+    assert [[o.name for o in s.outputs] for s in after.steps] == [[o.name for o in s.outputs] for s in protocol.steps]
+    assert after.steps[1].inputs == protocol.steps[1].inputs
+    assert after.steps[0].acceptance == protocol.steps[0].acceptance
