@@ -20,15 +20,14 @@ from bioresearcher.cli.session.approve_tasks import TaskSelection, plan_table
 from bioresearcher.cli.session.terminal import Terminal
 from bioresearcher.graph.approvals import HEADINGS, OUTLINES, PROTOCOL, SELECTION, TASKS
 from bioresearcher.graph.context import RunContext
-from bioresearcher.graph.nodes_approvals import HEADINGS_FILE, OUTLINES_FILE
+from bioresearcher.graph.nodes_approvals import PLAN_FILE
 from bioresearcher.report.markdown import count_by_reason, not_read_papers, search_queries
-from bioresearcher.schemas.ask_design import HeadingsDraft
+from bioresearcher.schemas.ask_design import ProtocolPlan
 from bioresearcher.schemas.dataset import DatasetCheck
 from bioresearcher.schemas.execution import DryLabTask
 from bioresearcher.schemas.paper import Paper, ScreenedPaper, SearchRound
-from bioresearcher.schemas.protocol import ProtocolPart
+from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.run import Decision
-from bioresearcher.stages.outline_form import Headings
 from bioresearcher.stages.screen import find_named
 from bioresearcher.text.format import count_of
 from bioresearcher.text.visible import one_line
@@ -69,7 +68,10 @@ async def ask_person(
         show_selection(question, context, console)
         prompt, known = "Use these? [y]es, [n]o, or ids to leave out (+ID to take in): ", _choices(question, context)
     elif approval == PROTOCOL:
+        for said in approve_protocol.first_page(context.folder, context.folder.read(Protocol, "protocol.json")):
+            console.print(said, markup=False)
         console.print(f"The protocol is ready: {context.folder.path('protocol.md')}", soft_wrap=True, markup=False)
+        console.print(approve_protocol.REGISTERS, markup=False)
         prompt = "Carry out its dry-lab part? [y]es or [n]o: "
     else:
         for shown in _draft_or_plan(approval, context):
@@ -97,10 +99,8 @@ def _draft_or_plan(approval: str, context: RunContext) -> Iterator[RenderableTyp
         tasks = context.folder.read_list(DryLabTask, "tasks.json")
         yield plan_table(TaskSelection(tasks, frozenset(), {}, context.settings.limits))
         return
-    draft = context.folder.read(HeadingsDraft, "design", HEADINGS_FILE)
-    outlined = approval != HEADINGS
-    parts = context.folder.read_list(ProtocolPart, "design", OUTLINES_FILE) if outlined else Headings.of(draft).parts
-    yield from outline_lines(Headings(draft.title, draft.summary, parts), outlined=outlined)
+    plan = context.folder.read(ProtocolPlan, "design", PLAN_FILE)
+    yield from outline_lines(plan, outlined=approval != HEADINGS)
 
 
 def _choices(question: dict[str, Any], context: RunContext) -> set[str]:

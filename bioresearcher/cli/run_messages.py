@@ -6,9 +6,10 @@ import re
 import sqlite3
 
 from bioresearcher.cli.output import usage_lines
-from bioresearcher.errors import BioresearcherError, DefectError, WorkspaceError
+from bioresearcher.errors import BioresearcherError, DefectError, RunFolderError, WorkspaceError
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.run import Replay, Revision, RunRecord
+from bioresearcher.stages.registration import read_registration
 from bioresearcher.text.format import count_of, duration
 from bioresearcher.text.visible import one_line
 
@@ -20,7 +21,7 @@ _COUNTED = {"reports": "report of a paper", "analyses": "analysis of a paper", "
 MOST_CAVEATS = 8
 _GRAVE = re.compile(
     r"^Task \S+ is not verified|^Requirement |without a sandbox|no sandbox|was judged unusable|relevant"
-    r"|RETRACTED|expression of concern"
+    r"|RETRACTED|expression of concern|as it was registered|that was not registered|after results were seen"
 )
 """Caveats that the terminal repeats: those that change what the run is worth."""
 
@@ -31,7 +32,7 @@ def end_lines(record: RunRecord) -> list[str]:
     read = f"{count_of(t.papers_read, 'paper')} read"
     if t.quotes:
         read += f", {t.quotes_located} of {count_of(t.quotes, 'quote')} located"
-    steps = f"{count_of(t.steps, 'protocol step')}, {t.steps_linked} linked to what was read"
+    steps = f"{count_of(t.steps, 'protocol step')}, {t.steps_linked} resting on what was read or found in the data"
     ran = f"{count_of(t.tasks, 'task')}: {t.exit_ok} ended with exit code 0, {t.verified} verified"
     spent = f"{duration(t.wall_s)}, {count_of(t.calls, 'model call')}"
     lines = ["", f"{read} · {steps}", f"{ran if t.tasks else 'no task was run'} · {spent}", *usage_lines(record)]
@@ -46,7 +47,17 @@ def end_lines(record: RunRecord) -> list[str]:
 
 def done_lines(folder: RunFolder, record: RunRecord) -> list[str]:
     """Return the end of a finished run with the paths of protocol and report."""
-    return [*end_lines(record), f"protocol: {folder.path('protocol.md')}", f"report:   {folder.path('report.html')}"]
+    places = [f"protocol: {folder.path('protocol.md')}", f"report:   {folder.path('report.html')}"]
+    return [*end_lines(record), *places, *registered_lines(folder)]
+
+
+def registered_lines(folder: RunFolder) -> list[str]:
+    """Return time and digest of the registered plan in a line; nothing where none is registered."""
+    try:
+        found = read_registration(folder)
+    except RunFolderError:  # the report's caveats name it
+        return []
+    return [f"plan registered: {found.registered}, digest {found.digest}"] if found else []
 
 
 def ending(folder: RunFolder, record: RunRecord) -> list[str]:

@@ -22,7 +22,7 @@ from bioresearcher.runfolder import RunFolder, write_text
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import DraftReview
 from bioresearcher.schemas.run import REVISE, Decision, Revision
-from bioresearcher.stages.revise import Revised, RevisionContext, edit_part, revise
+from bioresearcher.stages.revise import Revised, edit_part, revise
 from bioresearcher.stages.revise_rules import difference
 
 ShowRevision = Callable[[Revision, str], None]
@@ -44,7 +44,7 @@ async def revise_run(context: RunContext, comment: str, show: ShowRevision | Non
     before = folder.read(Protocol, "protocol.json")
     number = next_number(folder)
     context.caller.events.emit("step", REVISE, "start", comment)
-    revised = await revise(context.caller, context.bench(), before, comment, _means(context), number=number)
+    revised = await revise(context.caller, context.bench(), before, comment, context.check_context(), number=number)
     text = write_down(folder, before, revised)
     context.caller.events.emit("step", REVISE, "done", comment, parts=list(revised.revision.changed_parts))
     if show is not None:
@@ -60,15 +60,11 @@ def edit_run(context: RunContext, part_id: str, text: str) -> Revision | None:
     """
     folder = context.folder
     before = folder.read(Protocol, "protocol.json")
-    revised = edit_part(context.bench(), before, part_id, text, _means(context), number=next_number(folder))
+    revised = edit_part(context.bench(), before, part_id, text, context.check_context(), number=next_number(folder))
     if revised is None:
         return None
     write_down(folder, before, revised)
     return revised.revision
-
-
-def _means(context: RunContext) -> RevisionContext:
-    return RevisionContext(context.library.similarities, context.check_context())
 
 
 def next_number(folder: RunFolder) -> int:

@@ -67,7 +67,7 @@ def totals(context: RunContext, values: dict[str, Any], wall_s: float) -> Totals
         quotes=sum(r.quotes for r in reports),
         quotes_located=sum(r.quotes_located for r in reports),
         steps=len(steps),
-        steps_linked=sum(bool(s.links) for s in steps),
+        steps_linked=sum(s.grounded for s in steps),
         tasks=len(values.get("tasks", [])),
         exit_ok=sum(r.exit_ok for r in records),
         verified=sum(r.verified for r in records),

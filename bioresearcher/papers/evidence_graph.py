@@ -43,12 +43,13 @@ def _basis(step: ProtocolStep, tasks: Iterable[DryLabTask]) -> StepBasis:
         grounds=tuple(dict.fromkeys(grounds)),
         uses=tuple(dict.fromkeys(m[1] for m in sources if m)),
         tasks=tuple(t.id for t in tasks if step.id in t.step_ids),
+        facts=tuple(dict.fromkeys(c.ref for c in step.citations if c.kind == "fact" and c.state == "supported")),
     )
 
 
 def _use(paper: Paper, report: PaperReport | None, steps: Sequence[StepBasis]) -> PaperUse:
     over = [s for s in steps if any(g.paper_id == paper.id for g in s.grounds)]
-    taken = [g.report_step for s in over for g in s.grounds if g.paper_id == paper.id]
+    taken = [g.report_step for s in over for g in s.grounds if g.paper_id == paper.id and g.report_step]
     read = [s.id for part in report.parts for s in part.steps if s.supported] if report else []
     return PaperUse(
         paper_id=paper.id,
@@ -65,14 +66,14 @@ def _use(paper: Paper, report: PaperReport | None, steps: Sequence[StepBasis]) -
 def removal_effects(graph: EvidenceGraph, papers: Collection[str]) -> Without:
     """The effects on the protocol's steps of removing papers, e.g. because they were retracted.
 
-    A step falls when it had grounds and none is left; whatever needs the output of such a step follows, however long
-    the way. A step that never had grounds does not fall: it is unsupported as before.
+    A step falls when it had grounds, none is left, and no fact about the data supports it; whatever needs the output of
+    such a step follows, however long the way. A step that never had grounds does not fall: it is as before.
     """
     gone = set(papers)
     grounds = {s.step_id: tuple(dict.fromkeys(g.paper_id for g in s.grounds)) for s in graph.steps}
     lost = {step: tuple(p for p in ids if p in gone) for step, ids in grounds.items()}
     left = {step: tuple(p for p in ids if p not in gone) for step, ids in grounds.items()}
-    down = {s.step_id for s in graph.steps if lost[s.step_id] and not left[s.step_id]}
+    down = {s.step_id for s in graph.steps if lost[s.step_id] and not left[s.step_id] and not s.facts}
     fallen = set(down)
     while more := {s.step_id for s in graph.steps if s.step_id not in down and down & set(s.uses)}:
         down |= more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bioresearcher.report.protocol_markdown import content_of
 from bioresearcher.report.run_data import RunView
 from bioresearcher.report.summaries import irrelevant_datasets, task_rates, used_papers
 from bioresearcher.schemas.paper import Paper
@@ -16,6 +17,8 @@ def not_verified(view: RunView) -> tuple[str, ...]:
     found = [
         *_retracted(view),
         *_irrelevant(view),
+        *_registration(view),
+        *_prepared(view),
         *_tasks(view),
         *_execution(view),
         *view.run.not_verified,
@@ -47,6 +50,34 @@ def _irrelevant(view: RunView) -> Iterable[str]:
     if irrelevant:
         names = listing(irrelevant, 12)
         yield f"What was computed from {names} need not answer the objective: it does not look relevant"
+
+
+def _registration(view: RunView) -> Iterable[str]:
+    """Differences from what was registered, changes after results were seen, and results without a registration."""
+    yield from (f"The run is not as it was registered: {said}" for said in view.unregistered)
+    found = view.registration
+    for change in found.amendments if found else ():
+        if change.results_seen:
+            yield f"The registered protocol was changed after results were seen ({change.made}): {change.reason}"
+    planned = view.protocol is not None and bool(view.protocol.decisions)
+    if found is None and planned and any(t.record is not None and t.record.attempts for t in view.tasks):
+        yield "Tasks were run on a protocol that was not registered: nothing shows that the plan came before results"
+
+
+def _prepared(view: RunView) -> Iterable[str]:
+    """Data that were left out or blanked, what stands against it, and what the audit could not look at."""
+    if view.protocol is None:
+        return
+    content = content_of(view, view.protocol)
+    for one in content.carried_out:
+        facts = f" (facts {', '.join(one.facts)})" if one.facts else ""
+        yield f"{one.dataset}: {one.what.rstrip('.')}{facts}; it was proposed by rule from the data"
+    for dataset in dict.fromkeys(p.dataset for p in content.carried_out):
+        if dataset in content.as_given:
+            yield f"Numbers on {dataset} as given stand as a sensitivity analysis only"
+        else:
+            yield f"No step uses {dataset} as given, so nothing shows how much its preparation changed"
+    yield from (f"The audit of the data: {note}" for note in view.audit.notes)
 
 
 def _tasks(view: RunView) -> Iterable[str]:
@@ -81,9 +112,15 @@ def _execution(view: RunView) -> Iterable[str]:
 def _protocol(view: RunView) -> Iterable[str]:
     if view.protocol is None:
         return
-    bare = [s.id for s in view.protocol.steps if not s.links]
+    bare = [s.id for s in view.protocol.steps if not s.grounded]
     if bare:
-        yield f"Protocol steps without support in what was read: {', '.join(bare)}"
+        yield f"Protocol steps without support in what was read or found in the data: {', '.join(bare)}"
+    cut = [s.id for s in view.protocol.steps if any(c.state == "cut" for c in s.citations)]
+    if cut:
+        yield f"Citations whose source does not hold what was taken from it were cut in step {listing(cut, 12)}"
+    for answer in view.protocol.answered:
+        if answer.left and answer.consequence != "wording":
+            yield f"Finding {answer.finding} of the review is still open: {answer.said}"
     carried = {i for t in view.tasks for i in t.task.step_ids}
     undone = [s.id for s in view.protocol.steps if s.kind == "dry" and s.id not in carried]
     if undone:

@@ -13,10 +13,13 @@ from markupsafe import Markup
 
 from bioresearcher.report import markdown, summaries
 from bioresearcher.report.caveats import not_verified
+from bioresearcher.report.protocol_content import flow, step_details
+from bioresearcher.report.protocol_markdown import content_of
 from bioresearcher.report.run_data import RunView
 from bioresearcher.schemas.execution import Outcome
 from bioresearcher.schemas.review import METRICS
 from bioresearcher.text import format as fmt
+from bioresearcher.text.blocks import spans, text_blocks
 from bioresearcher.text.visible import one_line, tail, visible
 
 
@@ -33,6 +36,7 @@ def render_html(view: RunView) -> str:
         .get_template("report.html.j2")
         .render(
             view=view,
+            written=content_of(view, view.protocol) if view.protocol else None,
             title=summaries.title(view),
             css=css,
             csp=csp,
@@ -124,7 +128,11 @@ def _environment() -> Environment:
         kinds=summaries.KINDS,
         metrics=METRICS,
         tasks_of_step=summaries.tasks_of_step,
-        step_facts=summaries.step_facts,
+        flow=flow,
+        step_details=step_details,
+        text_blocks=text_blocks,
+        spans=spans,
+        measured=markdown.measured,
         described=summaries.output_caption,
         dataset_facts=summaries.dataset_facts,
         in_no_step=summaries.unused_mentions,

@@ -17,7 +17,7 @@ from bioresearcher.schemas.base import Usage, UsageRow
 from bioresearcher.schemas.execution import DryLabTask
 from bioresearcher.schemas.paper import DecidedBy, Paper, QueryTrail, ScreenedPaper, SearchRound
 from bioresearcher.schemas.paper_report import PaperReport
-from bioresearcher.schemas.review import METRICS, CheckFinding, Metric, MetricName
+from bioresearcher.schemas.review import METRICS, CheckFinding, DraftReview, Metric, MetricName
 from bioresearcher.text.format import (
     count_of,
     doi_link,
@@ -401,10 +401,16 @@ def review_lines(view: RunView) -> Iterable[str]:
         yield from finding_lines(review.findings) if review.findings else ("The checks found nothing.", "")
     if view.rounds:
         rows = [
-            (md(r.draft), str(r.round), f"{number(r.score)} of 5", _yes(r.passed), _yes(r.kept), md(r.reason))
-            for r in view.rounds
+            (md(r.draft), str(r.round), measured(r), _yes(r.passed), _yes(r.kept), md(r.reason)) for r in view.rounds
         ]
-        yield from md_table(("Draft", "Round", "Score", "Passed", "Kept", "Reason"), rows, (False, True, True))
+        yield from md_table(("Draft", "Round", "Measured", "Passed", "Kept", "Reason"), rows, (False, True, True))
+
+
+def measured(row: DraftReview) -> str:
+    """Weight of the findings against a version; in runs of earlier versions the yes answers of five."""
+    if row.score is not None:
+        return f"{number(row.score)} of 5"
+    return "–" if row.weight is None else f"weight {row.weight}"
 
 
 def score_lines(metrics: Mapping[MetricName, Metric]) -> Iterable[str]:

@@ -1,14 +1,21 @@
-"""A protocol as Markdown, each step with the passages it was learnt from."""
+"""A protocol as Markdown: a first page, the parts with their steps, and an appendix with what the steps rest on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
+from bioresearcher.report.protocol_content import ProtocolContent, flow, step_details
 from bioresearcher.report.run_data import QuoteState, RunView
-from bioresearcher.report.summaries import ORIGINS, OUTCOMES, step_facts, tasks_of_step, title_with_status
+from bioresearcher.report.summaries import ORIGINS, OUTCOMES, tasks_of_step, title_with_status
+from bioresearcher.schemas.facts import Audit
 from bioresearcher.schemas.paper import Evidence
-from bioresearcher.schemas.protocol import Link, Protocol, ProtocolPart, ProtocolStep
-from bioresearcher.text.format import count_of, md
+from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
+from bioresearcher.schemas.registration import Registration
+from bioresearcher.text.blocks import md_blocks, md_spans
+from bioresearcher.text.format import count_of, md, md_list, md_table
+from bioresearcher.text.visible import one_line
 
 _QUOTE_STATES: dict[QuoteState, str] = {
     "found": "found at this place",
@@ -17,46 +24,108 @@ _QUOTE_STATES: dict[QuoteState, str] = {
 }
 
 
-def render_protocol(protocol: Protocol) -> str:
-    """Render a protocol as one document without its run: ids instead of titles, and no outcomes of tasks."""
-    return "\n".join([f"# {md(protocol.title)}", "", *protocol_lines(protocol, None, level=2)]).rstrip() + "\n"
+def render_protocol(protocol: Protocol, facts: Audit | None = None, registration: Registration | None = None) -> str:
+    """Render a protocol as one document without its run: ids instead of titles, and no outcomes of tasks.
 
-
-def protocol_lines(protocol: Protocol, view: RunView | None, level: int) -> Iterable[str]:
-    """Write the protocol with parts at heading `level` and steps one below.
-
-    The run, if there is one, gives the titles of papers, the state of quotes and the outcomes of tasks.
+    Args:
+        protocol: The protocol.
+        facts: The run's facts and proposals; without them only their ids are shown.
+        registration: Registration of the protocol, once it is approved.
     """
+    content = ProtocolContent(protocol, facts or Audit(), registration=registration)
+    lines = [f"# {md(protocol.title)}", "", *content_lines(content, None, level=2)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def content_of(view: RunView, protocol: Protocol) -> ProtocolContent:
+    """Return a protocol with the run's facts, data sets and registration."""
+    return ProtocolContent(protocol, view.audit, view.datasets, view.registration)
+
+
+def protocol_lines(protocol: Protocol, view: RunView, level: int) -> Iterable[str]:
+    """Write a run's protocol with parts at heading `level` and steps one below.
+
+    The run gives the facts, the titles of papers, the state of quotes and the outcomes of tasks.
+    """
+    return content_lines(content_of(view, protocol), view, level)
+
+
+def content_lines(content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
+    """Write the first page, the parts and the appendix."""
+    yield from first_page_lines(content, level)
+    for part in content.protocol.parts:
+        yield from _part(part, content, view, level)
+    if content.protocol.limitations:
+        yield from (f"{'#' * level} Limitations the protocol states", "")
+        yield from md_list(md_spans(text) for text in content.protocol.limitations)
+    yield from _appendix(content, view, level)
+
+
+def first_page_lines(content: ProtocolContent, level: int) -> Iterable[str]:
+    """Write the first page: summary, decisions, facts, what is not done, the decision rule, definitions."""
+    protocol = content.protocol
     if protocol.summary:
-        yield from (md(protocol.summary), "")
-    linked = sum(bool(s.links) for s in protocol.steps)
+        yield from md_blocks(protocol.summary)
+    resting = len(protocol.steps) - len(content.ungrounded)
     yield (
-        f"{count_of(len(protocol.parts), 'part')}, {count_of(len(protocol.steps), 'step')}, "
-        f"{linked} linked to a passage; {ORIGINS[protocol.origin]}."
+        f"{count_of(len(protocol.parts), 'part')}, {count_of(len(protocol.steps), 'step')}, {resting} of them resting "
+        f"on a passage or a fact of the data; {ORIGINS[protocol.origin]}."
     )
     yield ""
-    for part in protocol.parts:
-        yield from part_lines(part, view, level)
-    if protocol.limitations:
-        yield from (f"{'#' * level} Limitations the protocol states", "")
-        yield from (f"- {md(text)}" for text in protocol.limitations)
+    if content.registered:
+        yield from (md(content.registered), "")
+    head = "#" * level
+    if protocol.decisions:
+        rows = [tuple(map(md_spans, row)) for row in content.decision_rows]
+        yield from (f"{head} Decisions at a glance", "")
+        yield from md_table(("Question", "Choice", "Why", "Rests on"), rows)
+    if protocol.facts:
+        cells = [tuple(map(md_spans, row)) for row in content.fact_rows]
+        yield from (f"{head} Facts that shape the plan", "")
+        yield from md_table(("Fact", "What was found", "What the plan does"), cells)
+    yield from _prepared(content)
+    if protocol.not_done:
+        yield from (f"{head} Not done, and why", "")
+        yield from md_list(f"**{md(n.what).rstrip('.')}.** {md_spans(n.why)}" for n in protocol.not_done)
+    if protocol.answer_rule:
+        yield from (f"{head} Decision rule for the answer", "")
+        yield from (f"{n}. {md_spans(rule)}" for n, rule in enumerate(protocol.answer_rule, 1))
         yield ""
+    if protocol.definitions:
+        yield from (f"{head} Definitions", "")
+        yield from md_table(("Name", "Definition"), [tuple(map(md_spans, row)) for row in content.definition_rows])
 
 
-def part_lines(part: ProtocolPart, view: RunView | None, level: int, *, quotes: bool = True) -> Iterable[str]:
-    """Write a part with its steps at heading `level`; without `quotes` the passages are only named."""
-    yield from (f"{'#' * level} Part {md(part.id)}: {md(part.title)}", "")
-    yield from (f"{md(part.purpose)} {md(part.reason)}".strip(), "")
-    if part.novel:
-        yield from ("**Novel**: no step of this part was learnt from a paper that was read.", "")
-    yield from (f"- {line}" for line in _relations(part))
+def _prepared(content: ProtocolContent) -> Iterable[str]:
+    """Write what was left out of the data or blanked before any analysis."""
+    if not content.carried_out:
+        return
+    given = ", ".join(map(md, content.as_given))
+    also = f"; numbers on {given} as given stand as sensitivity analysis" if given else ""
+    yield from (f"**Prepared before any analysis**{also}:", "")
+    for one in content.carried_out:
+        facts = f" ({md(', '.join(one.facts))})" if one.facts else ""
+        yield f"- {md(one.id)}, {md(one.dataset)}, {one.kind}: {md_spans(one.what)} {md_spans(one.reason)}{facts}"
     yield ""
+
+
+def part_lines(part: ProtocolPart, content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
+    """Write a part alone at heading `level`; passages are only named."""
+    return _part(part, replace(content, quoted=False), view, level)
+
+
+def _part(part: ProtocolPart, content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
+    yield from (f"{'#' * level} Part {md(part.id)}: {md(part.title)}", "")
+    yield from (f"{md_spans(part.purpose)} {md_spans(part.reason)}".strip(), "")
+    if part.novel and not any(s.citations for s in part.steps):
+        yield from ("**Novel**: no step of this part was learnt from a paper that was read.", "")
+    related = [*_relations(part)]
+    yield from md_list(related) if related else ()
     for step in part.steps:
-        yield from step_lines(step, view, level + 1, quotes=quotes)
+        yield from _step(step, content, view, level + 1)
     if not part.steps:
         yield from ("This part has no steps yet.", "")
-        yield from (f"- {md(line.id)} {md(line.title)}" for line in part.outline)
-        yield ""
+        yield from md_list(f"{md(line.id)} {md(line.title)}" for line in part.outline)
 
 
 def _relations(part: ProtocolPart) -> Iterable[str]:
@@ -76,34 +145,80 @@ def _relations(part: ProtocolPart) -> Iterable[str]:
         yield f"Learns from {sources}"
 
 
-def step_lines(step: ProtocolStep, view: RunView | None, level: int, *, quotes: bool = True) -> Iterable[str]:
-    """Write a step at heading `level`, with its facts and the passages it was learnt from."""
-    marks = ["wet lab" if step.kind == "wet" else "dry lab"]
-    marks += [] if step.links else ["**unsupported**"]
+def step_lines(step: ProtocolStep, content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
+    """Write a step alone at heading `level`, with the passages it rests on in full below it."""
+    yield from _step(step, content, view, level)
+    for source in content.sources:
+        if step.id in source.steps:
+            yield from (f"{source.label}:", "", *quote_lines(source.evidence, view))
+
+
+def _step(step: ProtocolStep, content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
+    marks = ["wet lab"] if step.kind == "wet" else []
     marks += [f"task {md(t.task.id)}: {OUTCOMES[t.outcome]}" for t in (tasks_of_step(view, step.id) if view else ())]
-    yield from (f"{'#' * level} {md(step.id)} {md(step.title)}", "", f"({'; '.join(marks)})", "")
-    yield from (md(line) for line in step.action.splitlines() if line.strip())
-    yield ""
-    for name, values in step_facts(step):
-        yield f"- {name}: {'; '.join(map(md, values)) or 'none stated'}"
-    if step.links and not quotes:
-        learnt = dict.fromkeys(f"{md(k.paper_id)} step {md(k.step_id)}" for k in step.links)
-        yield from (f"- Learnt from {', '.join(learnt)}", "")
-        return
-    yield ""
-    if not step.links:
-        why = f" {md(step.novelty)}" if step.novelty else ""
-        yield from (f"Evidence: none; no passage of a paper that was read supports this step.{why}", "")
-        return
-    yield from ("Evidence:", "")
-    for link in step.links:
-        yield from _link(link, view)
+    marks += [ORIGINS[step.origin]] if step.origin != _usual_origin(content.protocol) else []
+    yield from (f"{'#' * level} {md(step.id)} {md(step.title)}", "")
+    yield from (f"({'; '.join(marks)})", "") if marks else ()
+    yield from md_blocks(step.action)
+    yield from md_list(_details(step, content))
 
 
-def _link(link: Link, view: RunView | None) -> Iterable[str]:
-    yield from quote_lines(link.evidence, view)
-    source = f"Learnt from step {md(link.step_id)} of {md(link.paper_id)}, similarity {link.similarity:.2f}."
-    yield from (source, "")
+def _details(step: ProtocolStep, content: ProtocolContent) -> Iterable[str]:
+    """List the details of a step that its action does not state."""
+    inputs, outputs = flow(step)
+    moved = [f"Inputs: {'; '.join(map(md, inputs))}"] if inputs else []
+    moved += [f"Outputs: {'; '.join(map(md, outputs))}"] if outputs else []
+    if moved:
+        yield " → ".join(moved)
+    yield from (f"{name}: {'; '.join(map(md_spans, values))}" for name, values in step_details(step))
+    grounds = content.grounds(step)
+    if grounds:
+        yield f"Rests on: {'; '.join(md(g.text) for g in grounds)}"
+    else:
+        yield f"**unsupported** {md(step.novelty)}".rstrip()
+
+
+def _usual_origin(protocol: Protocol) -> str:
+    """Return the origin of most steps, which is not repeated at each."""
+    counted = Counter(s.origin for s in protocol.steps).most_common(1)
+    return counted[0][0] if counted else protocol.origin
+
+
+def _appendix(content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
+    """Write sources, further facts, papers, coverage, and the review's findings with their answers."""
+    protocol, head = content.protocol, f"{'#' * level} Appendix:"
+    if content.further_facts:
+        yield from (f"{head} further facts cited", "")
+        yield from md_table(("Fact", "What was found"), [tuple(map(md_spans, row)) for row in content.further_facts])
+    if content.sources or content.ungrounded:
+        yield from (f"{head} sources", "")
+        if content.ungrounded:
+            yield from (f"Steps that no passage and no fact supports: {md(', '.join(content.ungrounded))}.", "")
+        for source in content.sources:
+            yield from (f"{source.label}, for step {md(', '.join(source.steps))}:", "")
+            yield from quote_lines(source.evidence, view)
+    if protocol.papers:
+        yield from (f"{head} papers used and not used", "")
+        papers = [(md(_titled(name, view)), md_spans(use), md_spans(why)) for name, use, why in content.paper_rows]
+        yield from md_table(("Paper", "Used for", "Reason"), papers)
+    if protocol.coverage and view is None:
+        yield from (f"{head} requirements", "")
+        rows = [(md(c.requirement), md(", ".join(c.steps)), _met(c.met, c.reason)) for c in protocol.coverage]
+        yield from md_table(("Requirement", "Steps", "Met"), rows)
+    if protocol.answered:
+        yield from (f"{head} findings of the review, and the author's answers", "")
+        answered = [tuple(map(md_spans, row)) for row in content.finding_rows]
+        yield from md_table(("Id", "Where", "Consequence", "Finding", "Answer"), answered)
+
+
+def _met(met: bool, reason: str) -> str:
+    state = "yes" if met else "**no**"
+    return f"{state}: {md(reason)}" if reason else state
+
+
+def _titled(paper_id: str, view: RunView | None) -> str:
+    titles: Mapping[str, str] = {p.id: title_with_status(p) for p in (view.papers if view else ())}
+    return f"{paper_id}: {one_line(titles[paper_id], 160)}" if paper_id in titles else paper_id
 
 
 def quote_lines(evidence: Evidence, view: RunView | None) -> Iterable[str]:

@@ -22,15 +22,20 @@ from bioresearcher.runfolder import RunFolder, safe_name
 from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.execution import Artifact, DryLabTask, Outcome, TaskRecord
+from bioresearcher.schemas.facts import Audit, Fact
 from bioresearcher.schemas.missing import blanked, is_missing, is_number
 from bioresearcher.schemas.paper import Document, Evidence, Paper, ScreenedPaper, SearchRound, StatusCheck
 from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis
 from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.registration import Registration
 from bioresearcher.schemas.review import DraftReview, Review
 from bioresearcher.schemas.run import RUN_FORMAT, RunRecord
+from bioresearcher.stages.registration import FACTS, REGISTRATION, verify
 from bioresearcher.text.format import file_link, number
 from bioresearcher.text.visible import one_line, visible
 
+LOOKED = "looked.json"
+"""File of a run with the facts that the designer's looks showed."""
 MAX_FIGURE_BYTES = 4_000_000
 MAX_TABLE_BYTES = 50_000_000
 MAX_TEXT_CHARACTERS = 4_000
@@ -277,6 +282,9 @@ class RunView:
         problems: Files that are there and cannot be used, as plain sentences.
         quotes: State of each quote against the stored text of its document, by `quote_key`.
         doubts: Warnings about the text from which a paper was read, by the paper's id.
+        audit: Facts about the data, those of looks included, and proposals; empty in runs of earlier versions.
+        registration: Registration of the protocol, where it was approved.
+        unregistered: Differences of the run folder from what was registered, as plain sentences.
     """
 
     run: RunRecord
@@ -297,6 +305,9 @@ class RunView:
     problems: tuple[str, ...] = ()
     quotes: Mapping[tuple[str, int, int], QuoteState] = field(default_factory=dict)
     doubts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    audit: Audit = field(default_factory=Audit)
+    registration: Registration | None = None
+    unregistered: tuple[str, ...] = ()
 
     def quote_state(self, evidence: Evidence) -> QuoteState:
         """Look up whether a quote stands at its place in the stored text of its document."""
@@ -342,8 +353,21 @@ def load_view(folder: RunFolder) -> RunView:
         review=reader.one(Review, "review.json", "No review: review.json was not written."),
         quotes=reader.quotes(_all_evidence(reports, protocol)),
         doubts=reader.doubts(reports),
+        audit=reader.audit(),
+        registration=reader.optional(Registration, REGISTRATION),
+        unregistered=tuple(verify(folder)),
     )
     return replace(view, missing=_missing(view, reader.missing), problems=tuple(reader.problems))
+
+
+def read_audit(folder: RunFolder) -> Audit:
+    """Read the facts and proposals of the audit, with the facts that the designer's looks showed; empty without any.
+
+    Raises:
+        RunFolderError: A file is damaged.
+    """
+    found = folder.read(Audit, FACTS) if folder.has(FACTS) else Audit()
+    return found.model_copy(update={"facts": (*found.facts, *folder.read_list(Fact, LOOKED))})
 
 
 class _Reader:
@@ -368,6 +392,18 @@ class _Reader:
             return self._read(kind, name)
         self.missing.append(missing)
         return None
+
+    def optional(self, kind: type[V], name: str) -> V | None:
+        """Read a value of the run's top folder that not every run has, or None."""
+        return self._read(kind, name) if self.folder.has(name) else None
+
+    def audit(self) -> Audit:
+        """Read the facts and proposals of the run; none when a file of them is damaged."""
+        try:
+            return read_audit(self.folder)
+        except (RunFolderError, OSError):
+            self.problems.append(f"{FACTS} or {LOOKED} cannot be used: facts about the data are not shown.")
+            return Audit()
 
     def rows(self, kind: type[V], *parts: str) -> tuple[V, ...]:
         """Read a list of values; empty when the file is missing or broken."""

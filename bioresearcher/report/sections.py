@@ -24,7 +24,7 @@ from bioresearcher.report.markdown import (
     task_lines,
     title_lines,
 )
-from bioresearcher.report.protocol_markdown import part_lines, step_lines
+from bioresearcher.report.protocol_markdown import content_of, first_page_lines, part_lines, step_lines
 from bioresearcher.report.run_data import RunView, TaskView, load_view
 from bioresearcher.report.summaries import cost
 from bioresearcher.runfolder import RunFolder
@@ -32,7 +32,7 @@ from bioresearcher.schemas.base import Usage, UsageRow
 from bioresearcher.schemas.dataset import Column, Dataset
 from bioresearcher.schemas.execution import Outcome
 from bioresearcher.schemas.library import LibraryAnswer
-from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.protocol import Protocol, ProtocolStep
 from bioresearcher.text.format import count_of, duration, md, md_code_block, md_list, md_table, size
 from bioresearcher.text.visible import one_line, tail
 
@@ -90,7 +90,7 @@ def _status(view: RunView, _: str) -> Iterable[str]:
     spent = sum((r.usage for r in run.usage), Usage())
     counts = summaries.task_rates(view)
     worked = f"{sum(t.record is not None for t in view.tasks)} of {counts.tasks} worked on"
-    steps = f"{_size(protocol)}, {sum(bool(s.links) for s in protocol.steps)} on papers" if protocol else ""
+    steps = f"{_size(protocol)}, {_resting(protocol)}" if protocol else ""
     ended = run.status != "running"  # only then are times and interventions counted
     rows = [
         ("objective", run.objective.text),
@@ -209,10 +209,10 @@ def _protocol(view: RunView, item: str) -> Iterable[str]:
     number = found[1] if found else ""
     for part in protocol.parts:
         if part.id == number:
-            return part_lines(part, view, 1)
+            return part_lines(part, content_of(view, protocol), view, 1)
         for step in part.steps:
             if step.id == number:
-                return step_lines(step, view, 1)
+                return step_lines(step, content_of(view, protocol), view, 1)
     parts = ", ".join(p.id for p in protocol.parts)
     raise InputError(f"/protocol: there is no part or step {item[:60]!r}.", hint=f"Its parts are {parts}.")
 
@@ -221,19 +221,41 @@ def _size(protocol: Protocol) -> str:
     return f"{count_of(len(protocol.parts), 'part')}, {count_of(len(protocol.steps), 'step')}"
 
 
+def _resting(protocol: Protocol) -> str:
+    on_papers, on_facts = (sum(map(has, protocol.steps)) for has in (_has_passage, _has_fact))
+    return f"{on_papers} on papers" + (f", {on_facts} on facts of the data" if on_facts else "")
+
+
+def _has_passage(step: ProtocolStep) -> bool:
+    return bool(step.links)
+
+
+def _has_fact(step: ProtocolStep) -> bool:
+    return any(c.kind == "fact" and c.state == "supported" for c in step.citations)
+
+
+def _grounds(step: ProtocolStep) -> str:
+    """Count what a step rests on, or say that it rests on nothing that was read or found in the data."""
+    facts = sum(c.kind == "fact" and c.state == "supported" for c in step.citations)
+    found = [count_of(len(step.links), "passage")] if step.links else []
+    found += [count_of(facts, "fact")] if facts else []
+    if found:
+        return " and ".join(found)
+    return "general knowledge" if any(c.kind == "general" for c in step.citations) else "**nothing supports it**"
+
+
 def _outline(view: RunView) -> Iterable[str]:
     """Outline of the protocol: titles of parts and steps, and coverage of the requirements."""
     protocol = view.protocol
     if protocol is None:
         return
     revised = f", revision {protocol.revision}" if protocol.revision else ""
-    linked = sum(bool(s.links) for s in protocol.steps)
-    yield from (f"# {md(protocol.title)}", "", f"{_size(protocol)}, {linked} on papers{revised}", "")
+    yield from (f"# {md(protocol.title)}", "", f"{_size(protocol)}, {_resting(protocol)}{revised}", "")
+    yield from first_page_lines(content_of(view, protocol), 2)
     for part in protocol.parts:
         after = f" (after {', '.join(map(md, part.depends_on))})" if part.depends_on else ""
         yield from (f"## {md(part.id)} {md(part.title)}{after}", "")
-        grounds = {s.id: count_of(len(s.links), "ground") if s.links else "**no paper has it**" for s in part.steps}
-        yield from md_list(f"{md(s.id)} {md(s.title)} ({s.kind}, {grounds[s.id]})" for s in part.steps)
+        yield from md_list(f"{md(s.id)} {md(s.title)} ({s.kind}, {_grounds(s)})" for s in part.steps)
     if protocol.coverage:
         yield from ("## Requirements", "", *requirement_lines(view))
     if protocol.limitations:

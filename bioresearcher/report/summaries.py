@@ -23,7 +23,7 @@ from bioresearcher.schemas.execution import Finding, Outcome
 from bioresearcher.schemas.library import EvidenceGraph, PaperUse
 from bioresearcher.schemas.paper import Paper, ScreenedPaper
 from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis
-from bioresearcher.schemas.protocol import Coverage, ProtocolPart, ProtocolStep
+from bioresearcher.schemas.protocol import Coverage, ProtocolPart
 from bioresearcher.settings import BUDGET
 from bioresearcher.text.format import STAMPS, count_of, number, percent, setting_text
 from bioresearcher.text.visible import one_line
@@ -408,26 +408,6 @@ def answering_run(view: RunView) -> tuple[str, str]:
 def result_settings(view: RunView) -> tuple[tuple[str, str], ...]:
     """List the settings that can change the results of a run, as (name, text); credentials are masked."""
     return tuple((k, setting_text(k, v)) for k, v in view.run.settings.items() if k not in INCIDENTAL_SETTINGS)
-
-
-def step_facts(step: ProtocolStep) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """List the facts of a protocol step as (name, values); inputs, parameters and outputs also when there are none."""
-    outputs = (f"{o.name} ({o.kind})" + (f" – {o.description}" if o.description else "") for o in step.outputs)
-    always = ("Inputs", "Parameters", "Outputs")
-    facts: tuple[tuple[str, tuple[str, ...]], ...] = (
-        ("Works on", (step.object,) if step.object else ()),
-        ("Inputs", tuple(f"{i.name} ({i.source})" for i in step.inputs)),
-        ("Parameters", tuple(f"{p.name}: {p.value} {p.unit}".strip() for p in step.parameters)),
-        ("Outputs", tuple(outputs)),
-        ("Why", (step.rationale,) if step.rationale else ()),
-        ("Data sets", step.datasets),
-        ("Software", step.software),
-        ("Accepted when", (step.acceptance,) if step.acceptance else ()),
-        ("Serves", step.requirements),
-        ("Skill", (step.skill,) if step.skill else ()),
-        ("Origin", (ORIGINS[step.origin],)),
-    )
-    return tuple((name, values) for name, values in facts if values or name in always)
 
 
 def tasks_of_step(view: RunView, step_id: str) -> tuple[TaskView, ...]:

@@ -55,7 +55,11 @@ def _head(protocol: Protocol) -> str:
         f"{c.requirement}: " + (f"met by {', '.join(c.steps)}" if c.met else f"not met: {one_line(c.reason, 200)}")
         for c in protocol.coverage
     ]
-    return "\n".join([one_line(protocol.title, 300), one_line(protocol.summary, 1500), *cover, *limits]).strip()
+    page = [f"Decision: {one_line(f'{d.question}: {d.choice}', 300)}" for d in protocol.decisions[:12]]
+    page += [f"Not done: {one_line(f'{n.what}: {n.why}', 250)}" for n in protocol.not_done[:8]]
+    page += [f"Rule for the answer: {one_line(rule, 300)}" for rule in protocol.answer_rule[:8]]
+    top = [one_line(protocol.title, 300), one_line(protocol.summary, 1500)]
+    return "\n".join([*top, *page, *cover, *limits]).strip()
 
 
 Level = int
@@ -128,8 +132,18 @@ def _step(s: ProtocolStep) -> str:
     ]
     lines = [f"Step {s.id} ({s.kind} lab): {one_line(s.title, 300)}", one_line(s.action, 6000)]
     lines += [f"{name}: {one_line('; '.join(values), 1500)}" for name, values in facts if values]
-    lines.append(f"Sources: {len(s.links)} passages" if s.links else "Sources: none")
+    lines.append(f"Rests on: {one_line('; '.join(_grounds(s)), 900) or 'nothing'}")
     return "\n".join(lines)
+
+
+def _grounds(step: ProtocolStep) -> list[str]:
+    """List what a step rests on, with what is taken from it; in protocols of earlier versions the passages' number."""
+    cited = [
+        f"{'general knowledge, to verify' if c.kind == 'general' else c.ref} ({c.claim.rstrip('.')})"
+        for c in step.citations
+        if c.state != "cut"
+    ]
+    return cited or ([f"{len(step.links)} passages"] if step.links else [])
 
 
 def _note(parts: Sequence[ProtocolPart], levels: Sequence[Level]) -> str:

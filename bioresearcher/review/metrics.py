@@ -199,7 +199,7 @@ def measure(view: CheckedProtocol) -> Features:
         quantities=share(lambda s: s.numbers or s.step.parameters, "steps hold a quantity or parameter"),
         tools=share(_tools, "steps name their software or reagents"),
         data=share(lambda s: s.step.datasets or _named_inputs(s) or _CITED.search(s.full), "steps name their data"),
-        sources=share(lambda s: s.step.links or _CITED.search(s.step.rationale), "steps stand on a source"),
+        sources=share(lambda s: s.step.grounded or _CITED.search(s.step.rationale), "steps stand on a source"),
         chained=Share(
             sum(_chained(s) or cue(s, EARLIER_CUE) for s in rest), len(rest), "later steps take what came before"
         ),

@@ -26,13 +26,14 @@ class StepGround(Value):
 
 
 class StepBasis(Value):
-    """A protocol step with its evidence; without grounds it is unsupported."""
+    """A protocol step with its evidence; without grounds and facts it is unsupported."""
 
     step_id: str
     title: str
     grounds: tuple[StepGround, ...]
     uses: tuple[str, ...] = Field(description="earlier steps whose outputs it needs")
     tasks: tuple[str, ...] = Field(description="tasks that carry it out")
+    facts: tuple[str, ...] = Field(default=(), description="facts about the data that support it")
 
 
 class PaperUse(Value):

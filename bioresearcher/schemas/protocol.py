@@ -129,7 +129,7 @@ class ProtocolStep(Value):
 
     id: str = Field(description="`<part>.<number>`, e.g. `2.1`")
     title: str
-    object: str = Field(default="", description="what the action works on: samples, material, a result")
+    object: str = Field(default="", description="only in runs of earlier versions: what the action works on")
     action: str = Field(description="what to do, as imperative sentences")
     rationale: str = ""
     parameters: tuple[Parameter, ...] = ()
@@ -143,8 +143,13 @@ class ProtocolStep(Value):
     requirements: tuple[str, ...] = Field(default=(), description="ids of the requirements it helps to meet")
     links: tuple[Link, ...] = Field(default=(), description="passages that support it; empty means none does")
     citations: tuple[Citation, ...] = Field(default=(), description="what it rests on, with those that were cut")
-    novelty: str = Field(default="", description="reason for a step that no paper has")
+    novelty: str = Field(default="", description="only in runs of earlier versions: reason for a step no paper has")
     origin: Origin
+
+    @property
+    def grounded(self) -> bool:
+        """True when a fact or a passage supports it; general knowledge and what was cut do not count."""
+        return bool(self.links) or any(c.kind != "general" and c.state == "supported" for c in self.citations)
 
 
 class OutlineLine(Value):

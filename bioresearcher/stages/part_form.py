@@ -7,7 +7,7 @@ from typing import get_args
 
 from bioresearcher.config_text import Place
 from bioresearcher.offline.comment import as_draft
-from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, ProtocolStep, StepInput, StepOutput
+from bioresearcher.schemas.protocol import Citation, OutlineLine, ProtocolPart, ProtocolStep, StepInput, StepOutput
 from bioresearcher.stages.draft_cleanup import MAX_STEPS, StepReferences, line_of, source_of, unbound
 from bioresearcher.stages.forms import QUOTING, Form, Item, write, write_items
 from bioresearcher.stages.revise_rules import next_step_id
@@ -18,13 +18,13 @@ NOTE = (
     "# A step keeps its id; a new one has `id: new`. A deleted one is dropped, with what needs it.",
     "# A field that is left out stays as it is; to empty one, delete what stands behind its colon.",
     QUOTING,
-    "# object: what the step works on; acceptance: how to tell that it succeeded; requirements: ids it helps to meet",
+    "# action may have lists and tables; acceptance: how to tell that it succeeded; requirements: ids it helps to meet",
     "# parameters: name, value, unit; inputs: name, source (given, dataset:ID/FILE or step:2.1/OUTPUT)",
     "# outputs: name, kind ({kinds}), description",
     "# skill: the skill that carries the step out, which settles its outputs",
 )
 FIELDS = (
-    "title kind object action rationale parameters inputs outputs datasets software acceptance requirements skill"
+    "title kind action rationale parameters inputs outputs datasets software acceptance requirements skill"
 ).split()
 """Fields of a step that a person may change."""
 _PART = ("title", "purpose")
@@ -97,9 +97,8 @@ class _Steps:
 
     def _step(self, item: Item, old: ProtocolStep | None) -> ProtocolStep:
         mistakes = len(self._form.mistakes)
-        new = ProtocolStep(
-            id=self._next_id(), title="", action="", kind="dry", novelty="A person added it.", origin="human"
-        )
+        said = (Citation(kind="general", claim="A person added it."),)
+        new = ProtocolStep(id=self._next_id(), title="", action="", kind="dry", citations=said, origin="human")
         step, changed = self._form.read(item.at, item.fields, old, new, self._known)
         if "inputs" in changed:
             step = step.model_copy(update={"inputs": tuple(self._inputs(item.at, step, old))})

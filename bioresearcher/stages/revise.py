@@ -22,16 +22,16 @@ from bioresearcher.schemas.ask_design import (
     SkillBrief,
 )
 from bioresearcher.schemas.base import Objective, Origin, Requirement, origin_of
-from bioresearcher.schemas.protocol import OutlineLine, Protocol, ProtocolPart, ProtocolStep
+from bioresearcher.schemas.protocol import NotDone, OutlineLine, Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import CheckFinding, DraftReview
 from bioresearcher.schemas.run import ConcernedPart, Revision, StepChange
-from bioresearcher.stages.design import link_step
-from bioresearcher.stages.design_context import DesignContext, Similarities, assemble_protocol
-from bioresearcher.stages.draft_cleanup import MAX_STEPS, StepReferences, learnt_from, line_of, tidy_step, unbound
+from bioresearcher.stages.claims import check_claims
+from bioresearcher.stages.design import protocol_step
+from bioresearcher.stages.design_context import DesignContext, assemble_again
+from bioresearcher.stages.draft_cleanup import MAX_STEPS, StepReferences, line_of, tidy_step, unbound
 from bioresearcher.stages.forms import FormError, Mistake
 from bioresearcher.stages.part_form import read_part
 from bioresearcher.stages.prompts import CHOOSE_PARTS, REVISE_PART
-from bioresearcher.stages.review_findings import ERROR_WEIGHT
 from bioresearcher.stages.revise_rules import (
     Parts,
     add_methods,
@@ -47,18 +47,7 @@ from bioresearcher.text.visible import clip
 
 MAX_COMMENT = 4_000
 WHY = "a person wrote it so"
-
-
-@dataclass(frozen=True)
-class RevisionContext:
-    """Tools of a revision beside the designer's material.
-
-    Attributes:
-        check_context: Objects that a protocol is checked against.
-    """
-
-    similarities: Similarities
-    check_context: CheckContext
+EXCLUDED = "A person excluded it after the protocol was written."
 
 
 @dataclass(frozen=True)
@@ -89,15 +78,15 @@ async def revise(
     bench: DesignContext,
     protocol: Protocol,
     comment: str,
-    tools: RevisionContext,
+    context: CheckContext,
     *,
     number: int = 1,
 ) -> Revised:
     """Revise a protocol after a comment, and record each change with its reason.
 
     First come changes that the rules can make (exclude a data set or paper, add a requirement, add a skill), then the
-    parts concerned, each by the designer, again while the checks find errors. Parts that are not in
-    `revision.changed_parts` stay byte for byte; ids are kept, and no id gets another meaning.
+    parts concerned, each by the designer in the review loop. Parts that are not in `revision.changed_parts` stay byte
+    for byte; ids are kept, and no id gets another meaning.
 
     Raises:
         InputError: The comment is empty or too long.
@@ -110,14 +99,15 @@ async def revise(
     excluded = spoken.excluded_ids(comment, known)
     objective = with_requirements(bench.objective, spoken.new_requirements(comment))
     work = _Work(replace(bench.without(excluded), objective=objective), protocol.parts)
-    work.take(*exclude(work.parts, excluded, bench.skills))
-    added = await add_methods(caller, work.bench, work.parts, spoken.adding_clauses(comment), tools.similarities)
+    facts = [f.id for f in bench.facts if f.dataset in excluded]
+    work.take(*exclude(work.parts, excluded, bench.skills, facts))
+    added = await add_methods(caller, work.bench, work.parts, spoken.adding_clauses(comment))
     work.take(added.parts, added.changes)
     work.not_done += added.not_done
     new = objective.requirements[len(bench.objective.requirements) :]
     work.take(*note_requirements(work.parts, new, work.bench))
     left = spoken.not_understood(comment, protocol.parts, bench.briefs, known) if caller.by_rule else ()
-    concerned = await _rewritten(caller, work, comment, tools, number, certain=bool(excluded or added.changes or new))
+    concerned = await _rewritten(caller, work, comment, context, number, certain=bool(excluded or added.changes or new))
     if not work.changes and not new:
         _refuse(caller, work, comment, protocol)
     work.not_done += [f"“{clip(c, 160)}”: {ABILITIES}" for c in left]
@@ -125,7 +115,7 @@ async def revise(
         raise NothingRevisedError(
             "nothing was changed: the comment would leave no step.", hint="Start a new run with other data or papers."
         )
-    revised = _assembled(protocol, work, excluded, number)
+    revised = await check_claims(caller, work.bench, _assembled(protocol, work, excluded, facts, number))
     revision = Revision(
         number=number,
         comment=comment,
@@ -137,27 +127,42 @@ async def revise(
         not_done=tuple(dict.fromkeys(work.not_done)),
         rounds=tuple(work.rounds),
         origin=origin_of(s.origin for s in revised.steps),
-        **_findings(protocol, revised, tools, objective),
+        **_findings(protocol, revised, context, objective),
     )
     return Revised(revised, revision)
 
 
 def _findings(
-    before: Protocol, after: Protocol, tools: RevisionContext, objective: Objective
+    before: Protocol, after: Protocol, context: CheckContext, objective: Objective
 ) -> dict[str, tuple[CheckFinding, ...]]:
     """Return the findings of the checks that are new, and those that were resolved."""
-    old = run_checks(before, tools.check_context)
-    new = run_checks(after, replace(tools.check_context, objective=objective))
+    old = run_checks(before, context)
+    new = run_checks(after, replace(context, objective=objective))
     return {"found": tuple(f for f in new if f not in old), "resolved": tuple(f for f in old if f not in new)}
 
 
-def _assembled(protocol: Protocol, work: _Work, excluded: tuple[str, ...], number: int) -> Protocol:
-    """Assemble the present parts under the protocol's old id, title and summary."""
-    passed = _passed(protocol) and all(r.passed for r in work.rounds if r.kept)
-    after = assemble_protocol(work.bench, protocol.title, protocol.summary, work.parts, passed=passed)
+def _assembled(
+    protocol: Protocol, work: _Work, excluded: tuple[str, ...], facts: Sequence[str], number: int
+) -> Protocol:
+    """Assemble the present parts under the protocol's old first page, without what it says of excluded data."""
+    page = protocol.model_copy(
+        update={
+            "facts": tuple(f for f in protocol.facts if f.fact not in facts),
+            "decisions": tuple(
+                d.model_copy(update={"cites": tuple(c for c in d.cites if c not in facts)}) for d in protocol.decisions
+            ),
+            "not_done": (*protocol.not_done, *(NotDone(what=f"Use of {i}", why=EXCLUDED) for i in excluded)),
+            "limitations": tuple(t for t in protocol.limitations if not t.startswith(_renewed(excluded))),
+        }
+    )
+    after = assemble_again(work.bench, page if excluded else protocol, work.parts)
     said = f" Revision {number} excluded {', '.join(excluded)}." if excluded else ""
-    more = {"id": protocol.id, "revision": number, "summary": f"{after.summary}{said}".strip()}
-    return after.model_copy(update=more)
+    return after.model_copy(update={"revision": number, "summary": f"{after.summary}{said}".strip()})
+
+
+def _renewed(excluded: Sequence[str]) -> tuple[str, ...]:
+    """Return beginnings of limitations that depend on the material and are made anew."""
+    return ("Requirement ", *(f"{i}: " for i in excluded))
 
 
 def with_requirements(objective: Objective, texts: tuple[str, ...]) -> Objective:
@@ -170,7 +175,7 @@ def with_requirements(objective: Objective, texts: tuple[str, ...]) -> Objective
 
 
 async def _rewritten(
-    caller: ModelClient, work: _Work, comment: str, tools: RevisionContext, number: int, *, certain: bool
+    caller: ModelClient, work: _Work, comment: str, context: CheckContext, number: int, *, certain: bool
 ) -> tuple[ConcernedPart, ...]:
     """Rewrite the parts concerned; they are searched only when the rules did not already do everything possible."""
     briefs = work.bench.briefs
@@ -180,7 +185,7 @@ async def _rewritten(
     gone: dict[str, str] = {}
     for one in concerned:
         part = next(p for p in work.parts if p.id == one.part)
-        best = await _reviewed(caller, work, part, comment, tools, number)
+        best = await _checked(caller, work, part, comment, context, number)
         work.not_done += [best.not_done] if best.not_done else []
         rewritten = tuple(best.part if p.id == part.id else p for p in work.parts)
         work.take(rewritten, tuple(c for c in best.changes if c.what != "dropped"))
@@ -190,52 +195,53 @@ async def _rewritten(
     return concerned
 
 
-async def _reviewed(
-    caller: ModelClient, work: _Work, part: ProtocolPart, comment: str, tools: RevisionContext, number: int
+async def _checked(
+    caller: ModelClient, work: _Work, part: ProtocolPart, comment: str, context: CheckContext, number: int
 ) -> Rewritten:
-    """Return the rewriting of one part with the fewest errors of checks; each other draft is given what was found."""
-
-    def whole(draft: Rewritten) -> Protocol:
-        kept = tuple(s for s in draft.part.steps if s.id not in draft.dropped)
-        return Protocol(
-            id=work.bench.objective.id,
-            title=part.title,
-            objective_id=work.bench.objective.id,
-            parts=(draft.part.model_copy(update={"steps": kept}),),
-            origin=origin_of(s.origin for s in kept),
-            revision=number,
-        )
-
-    def check(draft: Rewritten) -> tuple[CheckFinding, ...]:
-        return run_checks(whole(draft), tools.check_context, scope="part") if draft.changes else ()
-
-    tried: list[tuple[Rewritten, DraftReview]] = []
-    findings: tuple[CheckFinding, ...] = ()
-    stopped = ""
-    while not stopped:
-        draft = await rewrite_part(caller, work.bench, part, work.parts, comment, findings, tools.similarities)
-        findings = check(draft)
-        errors = sum(f.severity == "error" for f in findings)
-        row = DraftReview(
+    """Return a part rewritten; one with new errors of the checks is written once more, and the better one is kept."""
+    before = _errors(part, work.bench, context)
+    best = await rewrite_part(caller, work.bench, part, work.parts, comment, ())
+    found = _new_errors(best, before, work.bench, context)
+    drafts = [(best, found)]
+    if found and not caller.by_rule:
+        again = await rewrite_part(caller, work.bench, part, work.parts, comment, found)
+        drafts.append((again, _new_errors(again, before, work.bench, context)))
+        best, _ = min(drafts, key=lambda d: (not d[0].changes, len(d[1])))
+    if not best.changes:
+        return best
+    work.rounds += [
+        DraftReview(
             draft=f"steps of part {part.id}, revision {number}",
-            round=len(tried) + 1,
-            weight=ERROR_WEIGHT * errors,
+            round=n,
             judged=False,
             passed=not errors,
-            findings=findings,
-            reason=f"Not judged by a model; of checks alone: {count_of(errors, 'error')}.",
+            findings=errors,
+            reason=f"{count_of(len(errors), 'new error')} of the checks",
+            kept=draft is best,
         )
-        if not errors:
-            stopped = "the checks found no error"
-        elif any(draft == earlier for earlier, _ in tried):
-            stopped = "the same draft came again"
-        elif len(tried) >= caller.cards["reviewer"].rounds:
-            stopped = "the rounds are used up"
-        tried.append((draft, row.model_copy(update={"stopped": stopped})))
-    best = min(range(len(tried)), key=lambda n: (tried[n][1].weight or 0, n))
-    if tried[best][0].changes:
-        work.rounds += [row.model_copy(update={"kept": n == best}) for n, (_, row) in enumerate(tried)]
-    return tried[best][0]
+        for n, (draft, errors) in enumerate(drafts, 1)
+    ]
+    return best
+
+
+def _errors(part: ProtocolPart, bench: DesignContext, context: CheckContext) -> tuple[CheckFinding, ...]:
+    """Return the errors of the checks in a part alone."""
+    alone = Protocol(
+        id=bench.objective.id,
+        title=part.title,
+        objective_id=bench.objective.id,
+        parts=(part,),
+        origin=origin_of(s.origin for s in part.steps),
+    )
+    return tuple(f for f in run_checks(alone, context, scope="part") if f.severity == "error")
+
+
+def _new_errors(
+    draft: Rewritten, before: Sequence[CheckFinding], bench: DesignContext, context: CheckContext
+) -> tuple[CheckFinding, ...]:
+    kept = tuple(s for s in draft.part.steps if s.id not in draft.dropped)
+    found = _errors(draft.part.model_copy(update={"steps": kept}), bench, context)
+    return tuple(f for f in found if f not in before)
 
 
 def _refuse(caller: ModelClient, work: _Work, comment: str, protocol: Protocol) -> None:
@@ -308,7 +314,6 @@ async def rewrite_part(
     parts: Parts,
     comment: str,
     findings: tuple[CheckFinding, ...],
-    similarities: Similarities,
 ) -> Rewritten:
     """Let the designer rewrite a part; a change that cannot be carried out is left out and recorded."""
     values = RevisePartInput(
@@ -322,12 +327,10 @@ async def rewrite_part(
         findings=findings,
     )
     answer = await ask(caller, REVISE_PART, values)
-    return _applied(bench, values, answer.value, answer.origin, similarities)
+    return _applied(bench, values, answer.value, answer.origin)
 
 
-def _applied(
-    bench: DesignContext, values: RevisePartInput, answer: RevisedPart, origin: Origin, similarities: Similarities
-) -> Rewritten:
+def _applied(bench: DesignContext, values: RevisePartInput, answer: RevisedPart, origin: Origin) -> Rewritten:
     part, why = values.part, title_of(answer.reason, "the comment asks for it")
     ids = [s.id for s in part.steps]
     dropped = tuple(ids) if answer.drop_part else known_ids(answer.dropped, ids)
@@ -341,8 +344,8 @@ def _applied(
         if isinstance(written, str):
             refused.append(f"{'step ' + step_id if step_id else 'a new step'} stays out of it: {written}")
             continue
-        step = link_step(bench, written, origin, similarities)
         old = next((s for s in part.steps if s.id == step_id), None)
+        step = _with_verdicts(protocol_step(bench, written, origin), old)
         if old is None or _differs(old, step):
             part = _with_step(part, step, line)
             changes.append(StepChange(step=step.id, what="changed" if old else "added", why=why))
@@ -370,17 +373,25 @@ def _written(
     ground = StepReferences(bench.objective, parts, bench.datasets, bench.skills)
     step = tidy_step(draft, line, ground)
     why = unbound(step, ground)
-    shown = [(k.paper_id, k.part_id, k.step_id) for k in values.known]
-    old = next((s for s in part.steps if s.id == line.id), None)
-    shown += [(k.paper_id, k.part_id, k.step_id) for k in (old.links if old else ())]
-    return why or step.model_copy(update={"learnt_from": learnt_from(step.learnt_from, shown)})
+    return why or step
+
+
+def _with_verdicts(step: ProtocolStep, old: ProtocolStep | None) -> ProtocolStep:
+    """Return a step with the verdicts on citations that it had before, and the passages that go with them."""
+    if old is None:
+        return step
+    known = {(c.kind, c.ref, c.claim): c for c in old.citations if c.state != "cut"}
+    citations = tuple(known.get((c.kind, c.ref, c.claim), c) for c in step.citations)
+    claims = {c.claim for c in citations if c.kind == "passage" and c.state == "supported"}
+    links = tuple(k for k in old.links if k.claim in claims or not k.claim)
+    return step.model_copy(update={"citations": citations, "links": links})
 
 
 def _differs(old: ProtocolStep, new: ProtocolStep) -> bool:
-    """Check whether a step changed; its origin and the similarity of its sources do not count."""
-    apart = {"links", "origin", "novelty"}
-    refs = [[(k.paper_id, k.part_id, k.step_id) for k in s.links] for s in (old, new)]
-    return old.model_dump(exclude=apart) != new.model_dump(exclude=apart) or refs[0] != refs[1]
+    """Check whether a step changed; its origin, and what no new step has, do not count."""
+    apart = {"links", "origin", "novelty", "object", "citations"}
+    cited = [[(c.kind, c.ref, c.claim) for c in s.citations if c.state != "cut"] for s in (old, new)]
+    return old.model_dump(exclude=apart) != new.model_dump(exclude=apart) or cited[0] != cited[1]
 
 
 def _with_step(part: ProtocolPart, step: ProtocolStep, line: OutlineLine) -> ProtocolPart:
@@ -392,7 +403,7 @@ def _with_step(part: ProtocolPart, step: ProtocolStep, line: OutlineLine) -> Pro
 
 
 def edit_part(
-    bench: DesignContext, protocol: Protocol, part_id: str, text: str, tools: RevisionContext, *, number: int
+    bench: DesignContext, protocol: Protocol, part_id: str, text: str, context: CheckContext, *, number: int
 ) -> Revised | None:
     """Replace a part of the protocol by the one a person edited; None when nothing was changed.
 
@@ -413,8 +424,7 @@ def edit_part(
     parts, dropped = without_steps(parts, gone, bench.skills) if gone else (parts, ())
     _check(parts, before, after)
     changes = (*_changes(before, after), *dropped)
-    made = assemble_protocol(bench, protocol.title, protocol.summary, parts, passed=_passed(protocol))
-    made = made.model_copy(update={"id": protocol.id, "revision": number, "summary": protocol.summary})
+    made = assemble_again(bench, protocol, parts).model_copy(update={"revision": number})
     revision = Revision(
         number=number,
         comment=f"part {part_id} was edited by a person",
@@ -422,7 +432,7 @@ def edit_part(
         changed_parts=changed_parts(protocol.parts, made.parts),
         changes=changes,
         origin=origin_of(s.origin for s in made.steps),
-        **_findings(protocol, made, tools, bench.objective),
+        **_findings(protocol, made, context, bench.objective),
     )
     return Revised(made, revision)
 
@@ -431,10 +441,6 @@ def step_references(bench: DesignContext, protocol: Protocol) -> StepReferences:
     """Return the objects that steps may refer to: the protocol's present steps, data sets, requirements, skills."""
     lines = (p.model_copy(update={"outline": tuple(map(line_of, p.steps))}) for p in protocol.parts)
     return StepReferences(bench.objective, tuple(lines), bench.datasets, bench.skills)
-
-
-def _passed(protocol: Protocol) -> bool:
-    return not any("did not pass the review loop" in text for text in protocol.limitations)
 
 
 def _check(parts: Parts, before: ProtocolPart, after: ProtocolPart) -> None:

@@ -10,16 +10,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bioresearcher.llm.ask import ModelClient
-from bioresearcher.offline.design import requirements_met, use_lines
+from bioresearcher.llm.ask import ModelClient, ask
+from bioresearcher.offline.design import part_title, requirements_met, use_lines
 from bioresearcher.offline.skill_binding import Binding, Use, asked_for, choose_uses, unserved_skills
+from bioresearcher.schemas.ask_design import HeadingDraft, PlannedPart, ProtocolPlan, WriteStepsInput
 from bioresearcher.schemas.base import Requirement
-from bioresearcher.schemas.protocol import OutlineLine, Protocol, ProtocolPart, ProtocolStep, Relation
+from bioresearcher.schemas.protocol import Citation, Link, OutlineLine, Protocol, ProtocolPart, ProtocolStep, Relation
 from bioresearcher.schemas.run import StepChange
 from bioresearcher.schemas.skill import Skill
-from bioresearcher.stages.design import write_steps
-from bioresearcher.stages.design_context import DesignContext, Similarities
-from bioresearcher.stages.draft_cleanup import line_of
+from bioresearcher.stages.author import clean_step
+from bioresearcher.stages.design import protocol_step
+from bioresearcher.stages.design_context import DesignContext
+from bioresearcher.stages.draft_cleanup import StepReferences, line_of, match_steps
+from bioresearcher.stages.fallback import by_rule_only
+from bioresearcher.stages.material import material
+from bioresearcher.stages.prompts import WRITE_STEPS
 
 Parts = tuple[ProtocolPart, ...]
 T = TypeVar("T", ProtocolPart, ProtocolStep)
@@ -122,7 +127,6 @@ def _step_lines(step: ProtocolStep | None) -> list[str]:
     if step is None:
         return []
     lines = [step.title, *(piece for piece in step.action.replace(". ", ".\n").splitlines() if piece.strip())]
-    lines += [f"works on: {step.object}"] if step.object else []
     lines += [f"why: {step.rationale}"] if step.rationale else []
     lines += [f"parameter {p.name} = {p.value} {p.unit}".rstrip() for p in step.parameters]
     lines += [f"input {i.name} = {i.source}" for i in step.inputs]
@@ -130,8 +134,10 @@ def _step_lines(step: ProtocolStep | None) -> list[str]:
     lines += [f"data set {d}" for d in step.datasets] + [f"software {s}" for s in step.software]
     lines += [f"accepted when: {step.acceptance}"] if step.acceptance else []
     lines += [f"meets {r}" for r in step.requirements] + ([f"analysis {step.skill}"] if step.skill else [])
-    lines += [f"learnt from {k.paper_id} step {k.step_id}" for k in step.links]
-    return [*lines, *([] if step.links else ["unsupported"])]
+    cited = [c for c in step.citations if c.state != "cut"]
+    lines += [f"rests on {c.ref or 'general knowledge'}: {c.claim}" for c in cited]
+    lines += [f"learnt from {k.paper_id} step {k.step_id}" for k in step.links if not cited]
+    return [*lines, *([] if step.grounded else ["unsupported"])]
 
 
 @dataclass(frozen=True)
@@ -143,11 +149,13 @@ class Additions:
     not_done: tuple[str, ...]
 
 
-def exclude(parts: Parts, ids: Sequence[str], skills: Mapping[str, Skill]) -> tuple[Parts, tuple[StepChange, ...]]:
-    """Exclude data sets and papers from the parts.
+def exclude(
+    parts: Parts, ids: Sequence[str], skills: Mapping[str, Skill], facts: Collection[str] = ()
+) -> tuple[Parts, tuple[StepChange, ...]]:
+    """Exclude data sets and papers, with the facts about these data, from the parts.
 
-    Steps that work on an excluded data set are dropped, with those that need them; a step that repeats an excluded
-    paper is dropped, and one with other sources loses the link.
+    Steps that work on an excluded data set are dropped, with those that need them; a step that rests on excluded
+    papers alone is dropped, unless a skill carries it out, and one with other sources loses the link and the citation.
     """
     if not ids:
         return parts, ()
@@ -157,17 +165,18 @@ def exclude(parts: Parts, ids: Sequence[str], skills: Mapping[str, Skill]) -> tu
         steps = []
         for step in part.steps:
             links = tuple(k for k in step.links if k.paper_id not in ids)
+            gone_links = [k for k in step.links if k not in links]
+            cited = tuple(c for c in step.citations if not _excluded(c, ids, facts, gone_links))
             used = [d for d in step.datasets if d in ids] + [
                 i.source for i in step.inputs if i.source.removeprefix("dataset:").split("/")[0] in ids
             ]
             if used:
                 gone[step.id] = f"it works on {used[0]}, which is excluded"
-            elif step.links and not links and step.skill is None:
+            elif step.links and not links and not cited and step.skill is None:
                 gone[step.id] = f"it was taken over from {step.links[0].paper_id}, which is excluded"
-            elif links != step.links:
-                changes.append(StepChange(step=step.id, what="changed", why="a paper it learnt from is excluded"))
-                novelty = "" if links else "The paper that it was learnt from was excluded."
-                step = step.model_copy(update={"links": links, "novelty": novelty})
+            elif links != step.links or cited != step.citations:
+                changes.append(StepChange(step=step.id, what="changed", why="something it rests on is excluded"))
+                step = step.model_copy(update={"links": links, "citations": cited})
             steps.append(step)
         learns = tuple(r for r in part.learns_from if r.paper_id not in ids)
         same = tuple(steps) == part.steps and learns == part.learns_from
@@ -176,9 +185,15 @@ def exclude(parts: Parts, ids: Sequence[str], skills: Mapping[str, Skill]) -> tu
     return left, (*changes, *dropped)
 
 
-async def add_methods(
-    caller: ModelClient, bench: DesignContext, parts: Parts, clauses: Sequence[str], similarities: Similarities
-) -> Additions:
+def _excluded(citation: Citation, ids: Collection[str], facts: Collection[str], links: Sequence[Link]) -> bool:
+    """Check whether a citation names an excluded paper, a fact about excluded data, or a passage that is gone."""
+    if citation.kind == "fact":
+        return citation.ref in facts
+    paper = citation.ref.rpartition("/")[0] or citation.ref
+    return citation.kind == "passage" and (paper in ids or any(k.claim == citation.claim for k in links if k.claim))
+
+
+async def add_methods(caller: ModelClient, bench: DesignContext, parts: Parts, clauses: Sequence[str]) -> Additions:
     """Add the skills that the clauses ask for and the protocol lacks, each where its inputs exist.
 
     A step joins the part of its kind when all its inputs are made there or before, else a new part at the end.
@@ -199,9 +214,9 @@ async def add_methods(
     uses = [u for u in choose_uses(objective, bench.datasets, briefs) if u.skill.name in needed - present]
     uses = [u for u in uses if u.skill.contract.language in {"python", "R"}]
     changes: list[StepChange] = []
-    for title in dict.fromkeys(u.skill.contract.part for u in uses):
-        own = [u for u in uses if u.skill.contract.part == title]
-        parts, ids = await _add(caller, bench, parts, title, own, similarities)
+    for title in dict.fromkeys(map(part_title, uses)):
+        own = [u for u in uses if part_title(u) == title]
+        parts, ids = await _add(caller, bench, parts, title, own)
         changes += [StepChange(step=i, what="added", why="the comment asks for it") for i in ids]
     return Additions(parts, tuple(changes), tuple(not_done))
 
@@ -219,7 +234,7 @@ def _with_upstream(asked: set[str], bench: DesignContext) -> set[str]:
 
 
 async def _add(
-    caller: ModelClient, bench: DesignContext, parts: Parts, title: str, uses: list[Use], similarities: Similarities
+    caller: ModelClient, bench: DesignContext, parts: Parts, title: str, uses: list[Use]
 ) -> tuple[Parts, tuple[str, ...]]:
     """Add steps for skills of one kind; return the parts and the new steps' ids."""
     owner = {s.skill: n for n, p in enumerate(parts) for s in p.steps if s.skill}
@@ -236,10 +251,40 @@ async def _add(
     around = tuple(
         outlined if n == home else p.model_copy(update={"outline": _outline(p)}) for n, p in enumerate(parts)
     )
-    asked = outlined.model_copy(update={"outline": lines, "steps": ()})
-    written = await write_steps(caller, bench, asked, around, (), similarities)
+    written = await _written(caller, bench, around, lines)
     whole = outlined.model_copy(update={"steps": (*part.steps, *written)})
     return tuple(whole if n == home else p for n, p in enumerate(parts)), tuple(s.id for s in written)
+
+
+async def _written(
+    caller: ModelClient, bench: DesignContext, parts: Parts, lines: Sequence[OutlineLine]
+) -> tuple[ProtocolStep, ...]:
+    """Write the steps of some lines of outlined parts, by the rules where there are any."""
+    door = by_rule_only(caller)
+    plan = ProtocolPlan(
+        title=bench.objective.text,
+        summary="",
+        decisions=(),
+        facts=(),
+        not_done=(),
+        answer_rule=(),
+        definitions=(),
+        papers=(),
+        parts=tuple(
+            PlannedPart(**{n: getattr(p, n) for n in HeadingDraft.model_fields}, lines=p.outline) for p in parts
+        ),
+    )
+    values = WriteStepsInput(
+        **material(bench, whole=door.by_rule),
+        plan=plan,
+        lines=tuple(line.id for line in lines),
+        written=tuple(s for p in parts for s in p.steps),
+    )
+    answer = await ask(door, WRITE_STEPS, values)
+    drafts = match_steps(lines, answer.value.steps)
+    ground = StepReferences(bench.objective, parts, bench.datasets, bench.skills)
+    clean = [clean_step(drafts[line.id], line, ground)[0] for line in lines if line.id in drafts]
+    return tuple(protocol_step(bench, draft, answer.origin) for draft in clean)
 
 
 def _outline(part: ProtocolPart) -> tuple[OutlineLine, ...]:

@@ -24,14 +24,18 @@ _SECRET = re.compile(r"api_?key|secret|password|credential|authorization", re.IG
 
 def md(text: str) -> str:
     """Escape a text to one line that Markdown shows literally: no tag, link, emphasis, table cell or list can arise."""
-    flat = _MD_ENTITY.sub("&amp;", one_line(text))
-    flat = _MD_SPECIAL.sub(lambda m: "\\" + m.group(), flat)
-    flat = _MD_TAG.sub("&lt;", flat)
+    flat = md_literal(one_line(text))
     start = _MD_START.match(flat)
     if start is None:
         return flat
     digits = start.group()
     return digits + "\\" + flat[len(digits) :] if digits.isdigit() else "\\" + flat
+
+
+def md_literal(text: str) -> str:
+    """Escape a piece from within a line, where no list, heading or quote can begin."""
+    flat = _MD_SPECIAL.sub(lambda m: "\\" + m.group(), _MD_ENTITY.sub("&amp;", text))
+    return _MD_TAG.sub("&lt;", flat)
 
 
 def md_code(text: str) -> str:

@@ -7,18 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bioresearcher.resources import Resources
-from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, Relation, ReportPartRef
+from bioresearcher.schemas.ask_design import PlannedPart, ProtocolPlan
+from bioresearcher.schemas.protocol import Decision, NotDone, OutlineLine, Relation, ReportPartRef
 from bioresearcher.skills import load_skills
-from bioresearcher.stages.design import check_headings
 from bioresearcher.stages.forms import FormError, Mistake
 from bioresearcher.stages.outline_form import (
-    Headings,
     drop_items,
     headings_form,
     outlines_form,
     read_headings,
     read_outlines,
-    renumbered,
+    with_parts,
 )
 
 SKILLS = load_skills(Resources())
@@ -27,8 +26,14 @@ PRINTABLE = st.characters(exclude_categories=["C", "Zl", "Zp", "Zs"]) | st.just(
 TITLES = st.text(PRINTABLE, min_size=1, max_size=80).filter(lambda t: t.isprintable() and t.strip())
 
 
+def plan(title: str, summary: str, parts: tuple[PlannedPart, ...]) -> ProtocolPlan:
+    """A plan whose first page names nothing but what its parts hold."""
+    rest = {"decisions": (), "facts": (), "not_done": (), "answer_rule": (), "definitions": (), "papers": ()}
+    return ProtocolPlan(title=title, summary=summary, parts=parts, **rest)
+
+
 @st.composite
-def drafts(draw: st.DrawFn) -> Headings:
+def drafts(draw: st.DrawFn) -> ProtocolPlan:
     """Parts as a model may have written them, with lines, needs and reports."""
     parts = []
     for number in range(1, draw(st.integers(1, 5)) + 1):
@@ -44,7 +49,7 @@ def drafts(draw: st.DrawFn) -> Headings:
             for n in range(1, draw(st.integers(1, 3)) + 1)
         ]
         parts.append(
-            ProtocolPart(
+            PlannedPart(
                 id=str(number),
                 title=draw(TITLES),
                 purpose=draw(TEXTS),
@@ -52,30 +57,30 @@ def drafts(draw: st.DrawFn) -> Headings:
                 depends_on=tuple(map(str, needs)),
                 relations=tuple(Relation(part=str(n), kind="follows", reason=draw(TEXTS)) for n in needs),
                 learns_from=(ReportPartRef(paper_id="PMID1", part_id="1"),),
-                outline=tuple(lines),
+                lines=tuple(lines),
             )
         )
-    return Headings(draw(TEXTS), draw(TEXTS), tuple(parts))
+    return plan(draw(TEXTS), draw(TEXTS), tuple(parts))
 
 
 @given(drafts())
-def test_what_was_not_edited_comes_back_as_the_same_object(draft: Headings) -> None:
+def test_what_was_not_edited_comes_back_as_the_same_object(draft: ProtocolPlan) -> None:
     assert read_headings(headings_form(draft), draft, 12) is draft
-    assert read_outlines(outlines_form(draft.parts), draft.parts, ["GSE1", "GSE2"], SKILLS) is draft.parts
-    assert Headings.of(draft.draft).draft == draft.draft
+    assert read_outlines(outlines_form(draft), draft, ["GSE1", "GSE2"], SKILLS) is draft
+    assert with_parts(draft, draft.parts) == draft
 
 
 @given(drafts(), st.data())
-def test_parts_that_are_dropped_are_gone_and_all_others_stay_in_order(draft: Headings, data: st.DataObject) -> None:
+def test_parts_that_are_dropped_are_gone_and_all_others_stay_in_order(draft: ProtocolPlan, data: st.DataObject) -> None:
     gone = data.draw(st.sets(st.sampled_from([p.id for p in draft.parts])))
     if len(gone) == len(draft.parts):
         with pytest.raises(FormError, match="leave no part"):
-            drop_items(draft.parts, sorted(gone))
+            drop_items(draft, sorted(gone))
         return
-    left = drop_items(draft.parts, sorted(gone))
+    left = drop_items(draft, sorted(gone)).parts
     assert [p.title for p in left] == [p.title for p in draft.parts if p.id not in gone]
     assert [p.id for p in left] == [str(n) for n in range(1, len(left) + 1)]
-    assert all(line.id.startswith(f"{p.id}.") for p in left for line in p.outline)
+    assert all(line.id.startswith(f"{p.id}.") for p in left for line in p.lines)
     titles = {p.id: n for n, p in enumerate(draft.parts)}
     kept = [titles[p.id] for p in draft.parts if p.id not in gone]
     for place, part in zip(kept, left, strict=True):
@@ -84,8 +89,7 @@ def test_parts_that_are_dropped_are_gone_and_all_others_stay_in_order(draft: Hea
         assert meant == [titles[d] for d in before.depends_on if d not in gone]
         assert {r.part for r in part.relations} == {*part.depends_on}
         assert part.learns_from == before.learns_from
-    assert not [f for f in check_headings(Headings("t", "s", left).draft) if f.gate != "G-HEAD-03"]
-    assert renumbered(left) == left
+    assert with_parts(plan("t", "s", left), left).parts == left
 
 
 LINES = (
@@ -94,12 +98,14 @@ LINES = (
     "    datasets: [GSE1]", "    datasets: GSE9", "    skill: magic", "    skill: cohort-table", "    outputs: [a b]",
     "    outputs: [a, c]", "    outputs: &a {x: [y]}", "# n", "", "  more", "nonsense",
 )  # fmt: skip
-DRAFT = Headings(
+DRAFT = plan(
     "t",
     "s",
     (
-        ProtocolPart(id="1", title="A", purpose="p", outline=(OutlineLine(id="1.1", title="a"),)),
-        ProtocolPart(id="2", title="B", purpose="q", depends_on=("1",), outline=(OutlineLine(id="2.1", title="b"),)),
+        PlannedPart(id="1", title="A", purpose="p", reason="", lines=(OutlineLine(id="1.1", title="a"),)),
+        PlannedPart(
+            id="2", title="B", purpose="q", reason="", depends_on=("1",), lines=(OutlineLine(id="2.1", title="b"),)
+        ),
     ),
 )
 
@@ -108,7 +114,7 @@ def mistakes_in(text: str) -> tuple[Mistake, ...]:
     found: list[Mistake] = []
     for read in (
         lambda: read_headings(text, DRAFT, 12),
-        lambda: read_outlines(text, DRAFT.parts, ["GSE1"], SKILLS),
+        lambda: read_outlines(text, DRAFT, ["GSE1"], SKILLS),
     ):
         try:
             read()
@@ -137,11 +143,11 @@ def test_parts_are_added_moved_and_linked() -> None:
 
 def test_lines_are_added_and_get_what_their_analysis_gives() -> None:
     new = "  - title: More\n    datasets: [gse1]\n    skill: cohort-table\n\n- id: '2'"
-    text = outlines_form(DRAFT.parts).replace("- id: '2'", new)
-    parts = read_outlines(text, DRAFT.parts, ["GSE1"], SKILLS)
+    text = outlines_form(DRAFT).replace("- id: '2'", new)
+    parts = read_outlines(text, DRAFT, ["GSE1"], SKILLS).parts
     outputs = tuple(o.name for o in SKILLS["cohort-table"].contract.outputs)
     wanted = OutlineLine(id="1.2", title="More", datasets=("GSE1",), skill="cohort-table", outputs=outputs)
-    assert parts[0].outline[1] == wanted
+    assert parts[0].lines[1] == wanted
     assert parts[1] == DRAFT.parts[1]
 
 
@@ -177,5 +183,31 @@ def test_what_is_wrong_with_headings_is_said(old: str, new: str, said: str) -> N
 )
 def test_what_is_wrong_with_outlines_is_said(old: str, new: str, said: str) -> None:
     with pytest.raises(FormError) as caught:
-        read_outlines(outlines_form(DRAFT.parts).replace(old, new, 1), DRAFT.parts, ["GSE1"], SKILLS)
+        read_outlines(outlines_form(DRAFT).replace(old, new, 1), DRAFT, ["GSE1"], SKILLS)
     assert any(said in m.text for m in caught.value.mistakes)
+
+
+def test_the_first_page_names_what_is_left_by_its_new_number() -> None:
+    lines = tuple(OutlineLine(id=f"2.{n}", title=f"as in step 2.{n}") for n in (1, 2, 3))
+    parts = (
+        DRAFT.parts[0],
+        PlannedPart(id="2", title="B", purpose="after part 1", reason="", depends_on=("1",), lines=lines),
+        PlannedPart(id="3", title="C", purpose="see Parts 1, 2 and 3; 2 of 3 samples", reason="", lines=lines[:1]),
+    )
+    third = parts[2].model_copy(update={"lines": (OutlineLine(id="3.1", title="c"),)})
+    draft = plan("t", "s", (*parts[:2], third)).model_copy(
+        update={
+            "decisions": (Decision(question="q", choice="steps 2.1, 2.3 and 3.1; 2.1 mg", why="step 2.2 of part 2"),),
+            "not_done": (NotDone(what="step 1.1", why="part 1 is 30 % of it"),),
+            "answer_rule": ("yes, if step 3.1 says so in 2 of 3",),
+        }
+    )
+    found = drop_items(draft, ["1", "2.2"])
+    assert found.decisions[0].choice == "steps 1.1, 1.2 and 2.1; 2.1 mg"
+    assert found.decisions[0].why == "step (dropped) of part 1"
+    assert (found.not_done[0].what, found.not_done[0].why) == ("step (dropped)", "part (dropped) is 30 % of it")
+    assert found.answer_rule == ("yes, if step 2.1 says so in 2 of 3",)
+    assert found.parts[0].purpose == "after part (dropped)"
+    assert found.parts[1].purpose == "see Parts (dropped), 1 and 2; 2 of 3 samples"
+    assert [line.title for line in found.parts[0].lines] == ["as in step 1.1", "as in step 1.2"]
+    assert [line.id for line in found.parts[0].lines] == ["1.1", "1.2"]

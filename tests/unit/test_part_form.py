@@ -16,20 +16,20 @@ from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.ledger import Ledger
 from bioresearcher.offline.backend import offline_backend
 from bioresearcher.prompts import PromptBook
-from bioresearcher.report.protocol_markdown import render_protocol
 from bioresearcher.resources import Resources, load_cards
 from bioresearcher.review.check import CheckContext
 from bioresearcher.schemas.base import Objective, Requirement
+from bioresearcher.schemas.conversation import Conversation
 from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep, StepInput, StepOutput
 from bioresearcher.skills import load_skills
 from bioresearcher.sources.datasets.load import load_datasets
-from bioresearcher.stages import design
+from bioresearcher.stages.author import Written, plan_protocol, write_steps
 from bioresearcher.stages.design_context import DesignContext, assemble_protocol
 from bioresearcher.stages.draft_cleanup import StepReferences
 from bioresearcher.stages.forms import FormError, Mistake
 from bioresearcher.stages.part_form import FIELDS, KINDS, part_form, read_part
-from bioresearcher.stages.revise import RevisionContext, edit_part, step_references
+from bioresearcher.stages.revise import edit_part, step_references
 from bioresearcher.text.normalise import plain_name
 
 SKILLS = load_skills(Resources())
@@ -46,7 +46,6 @@ STEPS = st.builds(
     ProtocolStep,
     id=st.just("1.1"),
     title=TEXTS,
-    object=TEXTS,
     action=TEXTS,
     rationale=TEXTS,
     parameters=st.lists(st.builds(Parameter, name=TEXTS, value=TEXTS, unit=TEXTS), max_size=3).map(tuple),
@@ -138,16 +137,16 @@ def test_a_value_is_text_as_it_was_typed(typed: str) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("  object: &a x", "line 16: &a names something to be used again"),
-        ("  object: *a", "line 16: *a stands for something above"),
-        ("  object: !!python/object/apply:os.mkdir [x]", "line 16: tag:yaml.org,2002:python/object/apply:"),
-        ("  object: !x y", "line 16: !x is a tag"),
+        ("  software: &a x", "line 16: &a names something to be used again"),
+        ("  software: *a", "line 16: *a stands for something above"),
+        ("  software: !!python/object/apply:os.mkdir [x]", "line 16: tag:yaml.org,2002:python/object/apply:"),
+        ("  software: !x y", "line 16: !x is a tag"),
         ("  <<: {object: x}", "line 16: there is no field <<; there are id, title"),
         ("  kind: dry\n  kind: wet", "line 17: the field 'kind' is given twice"),
-        ("  object: works: on: it", "line 16: is not valid YAML: mapping values are not allowed in this context"),
-        (f"  object: {'[' * 100}", "line 16: is nested too deeply for a form"),
-        (f"  object: {'x' * 400_001}", "line 1: the text has 400,"),
-        ("  ? [object]\n  : x", "line 16: the name of a field must be a word"),
+        ("  software: works: on: it", "line 16: is not valid YAML: mapping values are not allowed in this context"),
+        (f"  software: {'[' * 100}", "line 16: is nested too deeply for a form"),
+        (f"  software: {'x' * 400_001}", "line 1: the text has 400,"),
+        ("  ? [software]\n  : x", "line 16: the name of a field must be a word"),
         ("---\nmore: x", "line 16: is not valid YAML: but found another document"),
     ],
 )  # fmt: skip
@@ -193,7 +192,7 @@ LINES = (
     "  kind: damp", "  outputs:", "    - {name: x, kind: table}", "    - y", "  datasets: [GSE9]", "  inputs:",
     "    - {name: a, source: step:1.1/x}", "    - {name: a, source: step:9.9/x}", "    - {nam: a}", "  skill: magic",
     "# note", "", "  software: [{a: b}]", "  parameters: [{name: {x: y}}]", "  inputs: [[a]]", "  requirements: [R9]",
-    "  software: {a: b}", "  object: !!str x", "\tbad", "  ? [a]",
+    "  software: {a: b}", "  software: !!str x", "\tbad", "  ? [a]",
 )  # fmt: skip
 
 
@@ -224,9 +223,14 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[DesignContext, Pr
     resources, ledger = Resources(), Ledger(place / "ledger.sqlite")
     rules = offline_backend(similar)
     caller = ModelClient(rules, ledger, PromptBook(resources), load_cards(resources), EventLog(None), rules=rules)
-    headings, parts = asyncio.run(design.design_by_rule(caller, bench, similar))
+    found = asyncio.run(written(caller, bench))
     ledger.close()
-    return bench, assemble_protocol(bench, headings.title, headings.summary, parts, passed=True)
+    return bench, assemble_protocol(bench, found.plan, found.parts)
+
+
+async def written(caller: ModelClient, bench: DesignContext) -> Written:
+    planned = await plan_protocol(caller, bench, Conversation())
+    return await write_steps(caller, bench, planned.talk, planned.plan)
 
 
 def edited(example: tuple[DesignContext, Protocol], part_id: str, old: str, new: str):
@@ -234,8 +238,8 @@ def edited(example: tuple[DesignContext, Protocol], part_id: str, old: str, new:
     part = next(p for p in protocol.parts if p.id == part_id)
     text = part_form(part)
     assert old in text
-    desk = RevisionContext(similar, CheckContext(skills=frozenset(SKILLS)), render_protocol)
-    return edit_part(bench, protocol, part_id, text.replace(old, new, 1), desk, number=1)
+    context = CheckContext(skills=frozenset(SKILLS))
+    return edit_part(bench, protocol, part_id, text.replace(old, new, 1), context, number=1)
 
 
 def test_only_the_step_that_was_edited_is_a_persons(example: tuple[DesignContext, Protocol]) -> None:
@@ -292,7 +296,8 @@ def test_a_new_step_gets_a_number_of_its_own_and_its_words(example: tuple[Design
     assert made is not None
     step = made.protocol.parts[0].steps[-1]
     assert step.id not in {s.id for s in protocol.steps}
-    assert (step.kind, step.origin, step.novelty) == ("wet", "human", "A person added it.")
+    assert (step.kind, step.origin, step.novelty, step.grounded) == ("wet", "human", "", False)
+    assert [(c.kind, c.claim) for c in step.citations] == [("general", "A person added it.")]
 
 
 @pytest.mark.parametrize(

@@ -26,21 +26,20 @@ from bioresearcher.offline.backend import offline_backend
 from bioresearcher.offline.comment import as_draft
 from bioresearcher.offline.skill_binding import extract_tasks
 from bioresearcher.prompts import PromptBook
-from bioresearcher.report.protocol_markdown import render_protocol
 from bioresearcher.resources import Resources, load_cards
 from bioresearcher.review.check import CheckContext
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.ask_design import PartConcern, PartsChosen, RevisedPart, SkillBrief
 from bioresearcher.schemas.ask_program import ExtractTasksInput
 from bioresearcher.schemas.base import Objective, Requirement
+from bioresearcher.schemas.conversation import Conversation
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.review import DraftJudgement
 from bioresearcher.schemas.run import Revision
 from bioresearcher.skills import load_skills
 from bioresearcher.sources.datasets.load import load_datasets
-from bioresearcher.stages import design
+from bioresearcher.stages.author import plan_protocol, write_steps
 from bioresearcher.stages.design_context import DesignContext, assemble_protocol
-from bioresearcher.stages.revise import Revised, RevisionContext, revise
+from bioresearcher.stages.revise import Revised, revise
 from bioresearcher.stages.revise_rules import difference
 
 SKILLS = load_skills(Resources())
@@ -78,18 +77,25 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def protocol(place: Path) -> Protocol:
     """The example's protocol, from its data alone."""
     door = caller(place)
-    headings, parts = asyncio.run(design.design_by_rule(door, bench(place), similar))
+    made = asyncio.run(written(door, bench(place)))
     door.ledger.close()
-    return assemble_protocol(bench(place), headings.title, headings.summary, parts, passed=True)
+    return made
+
+
+async def written(door: ModelClient, bench: DesignContext) -> Protocol:
+    """A protocol that the rules wrote."""
+    planned = await plan_protocol(door, bench, Conversation())
+    found = await write_steps(door, bench, planned.talk, planned.plan)
+    return assemble_protocol(bench, found.plan, found.parts)
 
 
 def revised(place: Path, protocol: Protocol, comment: str, replies=None, number: int = 1) -> Revised:
     folder = place / str(abs(hash((comment, number, replies is None))))
     folder.mkdir(exist_ok=True)
     door = caller(folder, replies)
-    desk = RevisionContext(similar, CheckContext(skills=frozenset(SKILLS)), render_protocol)
+    context = CheckContext(skills=frozenset(SKILLS))
     try:
-        return asyncio.run(revise(door, bench(place), protocol, comment, desk, number=number))
+        return asyncio.run(revise(door, bench(place), protocol, comment, context, number=number))
     finally:
         door.ledger.close()
 
@@ -228,11 +234,8 @@ def test_a_model_chooses_the_parts_and_rewrites_only_those(place: Path, protocol
     chosen = PartsChosen(
         parts=tuple(PartConcern(part=p.id, reason="r", concerned=p.id == part.id) for p in protocol.parts)
     )
-    fine = DraftJudgement(
-        answers_objective=True, complete=True, specific=True, consistent=True, grounded=True, quote="", reason=""
-    )
     answer = RevisedPart(steps=(draft,), reason="a reason was asked for")
-    found = revised(place, protocol, "Say why the tables are looked at", [chosen, answer, fine])
+    found = revised(place, protocol, "Say why the tables are looked at", [chosen, answer])
     assert found.revision.changed_parts == (part.id,)
     assert [c.step for c in found.revision.changes] == [part.steps[0].id]
     assert found.protocol.parts[0].steps[1:] == part.steps[1:]

@@ -13,15 +13,13 @@ from rich.text import Text
 
 from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, TypedCommand, Verb, verbs_of
 from bioresearcher.graph.approvals import HEADINGS
-from bioresearcher.graph.nodes_approvals import HEADINGS_FILE, OUTLINES_FILE, text_of
-from bioresearcher.schemas.ask_design import HeadingsDraft
-from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart
+from bioresearcher.graph.nodes_approvals import PLAN_FILE, text_of
+from bioresearcher.schemas.ask_design import ProtocolPlan
+from bioresearcher.schemas.protocol import OutlineLine
 from bioresearcher.schemas.run import Decision
 from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.stages.forms import FormError
 from bioresearcher.stages.outline_form import (
-    Headings,
-    Parts,
     drop_items,
     headings_form,
     outlines_form,
@@ -48,21 +46,17 @@ VERBS: Final = verbs_of(
 
 @dataclass(frozen=True)
 class _Draft:
-    """The headings or outlines that are to be approved.
+    """The plan whose headings or outlines are to be approved.
 
     Attributes:
         form: Their YAML form.
         differs: Returns True if a form changes anything; raises `FormError` where it cannot be read.
     """
 
-    headings: Headings
+    plan: ProtocolPlan
     outlined: bool
     form: str
     differs: Callable[[str], bool]
-
-    @property
-    def parts(self) -> Parts:
-        return self.headings.parts
 
 
 async def decide(dialogue: ApprovalDialogue) -> Decision | None:
@@ -70,9 +64,9 @@ async def decide(dialogue: ApprovalDialogue) -> Decision | None:
     draft = _draft(dialogue)
     name = str(dialogue.question.get("before", ""))
     if dialogue.begin():
-        dialogue.say(*outline_lines(draft.headings, outlined=draft.outlined))
+        dialogue.say(*outline_lines(draft.plan, outlined=draft.outlined))
     elif name:
-        dialogue.say(*difference(text_of(dialogue.context, name), _now(dialogue, draft)))
+        dialogue.say(*difference(text_of(dialogue.context, name), text_of(dialogue.context, PLAN_FILE)))
     dialogue.say("approve, comment “…”, drop 2, edit, why 2; list shows all, help says more.")
     prompt = "outlines> " if draft.outlined else "headings> "
     return await dialogue.decide(prompt, VERBS, lambda line, typed: _carry_out(dialogue, line, typed, draft))
@@ -80,38 +74,30 @@ async def decide(dialogue: ApprovalDialogue) -> Decision | None:
 
 def _draft(dialogue: ApprovalDialogue) -> _Draft:
     context = dialogue.context
-    plain = context.folder.read(HeadingsDraft, "design", HEADINGS_FILE)
-    headings = Headings.of(plain)
+    plan = context.folder.read(ProtocolPlan, "design", PLAN_FILE)
     if dialogue.approval == HEADINGS:
         most = context.settings.max_parts
-        return _Draft(
-            headings, False, headings_form(headings), lambda text: read_headings(text, headings, most) != headings
-        )
-    parts = context.folder.read_list(ProtocolPart, "design", OUTLINES_FILE)
+        return _Draft(plan, False, headings_form(plan), lambda text: read_headings(text, plan, most) != plan)
     bench = context.bench()
     ids = [d.id for d in bench.datasets]
-    return _Draft(
-        Headings(plain.title, plain.summary, parts),
-        True,
-        outlines_form(parts),
-        lambda text: read_outlines(text, parts, ids, bench.skills) != parts,
-    )
+    return _Draft(plan, True, outlines_form(plan), lambda text: read_outlines(text, plan, ids, bench.skills) != plan)
 
 
-def _now(dialogue: ApprovalDialogue, draft: _Draft) -> str:
-    return text_of(dialogue.context, OUTLINES_FILE if draft.outlined else HEADINGS_FILE)
+def outline_lines(plan: ProtocolPlan, *, outlined: bool) -> Iterator[RenderableType]:
+    """Yield the numbered outline: headings with purpose and needs, outlines with a line per step.
 
-
-def outline_lines(headings: Headings, *, outlined: bool) -> Iterator[RenderableType]:
-    """Yield the numbered outline: headings with purpose and needs, outlines with a line per step."""
+    Before the headings stand the plan's decisions, and what it does not do.
+    """
     what = "Outlines: the steps to be written" if outlined else "Headings: the parts of the protocol"
-    yield Text(f"{what}. {one_line(headings.title, 200)}", style="bold")
+    yield Text(f"{what}. {one_line(plan.title, 200)}", style="bold")
     if not outlined:
-        yield one_line(headings.summary, 1_200)
-    for part in headings.parts:
+        yield one_line(plan.summary, 1_200)
+        yield from (one_line(f"decided: {d.question} {d.choice}", 400) for d in plan.decisions)
+        yield from (one_line(f"not done: {n.what}: {n.why}", 400) for n in plan.not_done)
+    for part in plan.parts:
         yield Text(f"{part.id}. {one_line(part.title, 200)}", style="bold")
         if outlined:
-            yield from (Padding(Text(_line_text(line)), (0, 0, 0, 3)) for line in part.outline)
+            yield from (Padding(Text(_line_text(line)), (0, 0, 0, 3)) for line in part.lines)
             continue
         yield Padding(Text(one_line(part.purpose, 600)), (0, 0, 0, 3))
         learnt = ", ".join(dict.fromkeys(r.paper_id for r in part.learns_from)) or "no report"
@@ -140,7 +126,7 @@ async def _carry_out(dialogue: ApprovalDialogue, line: str, typed: TypedCommand,
     if typed.verb == "approve":
         return dialogue.decision(line, approved=True)
     if typed.verb == "list":
-        dialogue.say(*outline_lines(draft.headings, outlined=draft.outlined))
+        dialogue.say(*outline_lines(draft.plan, outlined=draft.outlined))
         return None
     if typed.verb == "comment":
         if not dialogue.context.caller.by_rule:
@@ -150,24 +136,24 @@ async def _carry_out(dialogue: ApprovalDialogue, line: str, typed: TypedCommand,
         text = await dialogue.edited_form(draft.form, draft.differs)
         return None if text is None else dialogue.decision(line, text=text)
     if typed.verb == "why":
-        dialogue.say(*_reasons(typed.items, draft, dialogue.context.bench()))
+        dialogue.say(*_reasons(typed.items, draft.plan, dialogue.context.bench()))
         return None
     names = tuple(n.removesuffix(".") for n in typed.items)
     try:
-        drop_items(draft.parts, names)
+        drop_items(draft.plan, names)
     except FormError as error:
         dialogue.say(*(m.text for m in error.mistakes))
         return None
     return dialogue.decision(line, drop=names)
 
 
-def _reasons(items: Sequence[str], draft: _Draft, bench: DesignContext) -> Iterator[RenderableType]:
+def _reasons(items: Sequence[str], plan: ProtocolPlan, bench: DesignContext) -> Iterator[RenderableType]:
     """Yield the paper reports that parts learn from, and how far those can be reused."""
-    known = {(k.paper_id, k.part_id): k for k in bench.known_parts(with_actions=False)}
+    known = {(k.paper_id, p.part_id): (k, p) for k in bench.known_papers() for p in k.parts}
     ids = {i.split(".")[0] for i in items}
-    parts = [p for p in draft.parts if p.id in ids]
+    parts = [p for p in plan.parts if p.id in ids]
     if not parts:
-        yield f"There is no such part; there is {', '.join(p.id for p in draft.parts)}."
+        yield f"There is no such part; there is {', '.join(p.id for p in plan.parts)}."
     for part in parts:
         yield Text(f"{part.id}. {one_line(part.title, 200)}", style="bold")
         if part.reason:
@@ -175,11 +161,14 @@ def _reasons(items: Sequence[str], draft: _Draft, bench: DesignContext) -> Itera
         for relation in part.relations:
             yield one_line(f"{relation.kind} part {relation.part}: {relation.reason}", 300)
         for ref in part.learns_from:
-            one = known.get((ref.paper_id, ref.part_id))
-            what = f"“{one.title}” of {one.paper_title}: referability {one.level}. {one.reason}" if one else ""
+            paper, known_part = known.get((ref.paper_id, ref.part_id), (None, None))
+            what = ""
+            if paper and known_part:
+                reuse = f" Reuse: {known_part.reuse}" if known_part.reuse else ""
+                what = f"“{known_part.title}” of {paper.title}: referability {known_part.level}.{reuse}"
             yield one_line(f"learns from {ref.paper_id} part {ref.part_id}: {what}", 500)
         if not part.learns_from:
             yield "It learns from no report."
-        for name in dict.fromkeys(line.skill for line in part.outline if line.skill):
+        for name in dict.fromkeys(line.skill for line in part.lines if line.skill):
             skill = bench.skills.get(name)
             yield one_line(f"skill {name}: {skill.description if skill else ''}", 400)

@@ -14,7 +14,11 @@ from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, TypedC
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.graph.revisions import REVISIONS_FOLDER
 from bioresearcher.report import protocol_markdown as markdown
+from bioresearcher.report.markdown import measured
+from bioresearcher.report.protocol_content import ProtocolContent
+from bioresearcher.report.run_data import read_audit
 from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart
 from bioresearcher.schemas.review import DraftReview
 from bioresearcher.schemas.run import Decision, Revision
@@ -23,6 +27,7 @@ from bioresearcher.stages.revise import step_references
 from bioresearcher.text.visible import one_line, visible
 
 PROMPT: Final = "protocol> "
+REGISTERS: Final = "Approving registers the plan: its digest and the time are written down before any outcome is read."
 VERBS: Final = verbs_of(
     Verb("list", "nothing", "the parts, and which are approved"),
     Verb("show", "rest", "a part, or all of the protocol", "show [2|all]"),
@@ -73,7 +78,7 @@ async def decide(dialogue: ApprovalDialogue) -> Decision | None:
     last = [str(i) for i in dialogue.question.get("last", ())]
     place.at = _first_to_show(place, changed, last)
     if first or changed or last:  # else nothing is new since it was shown
-        dialogue.say(*part_lines(place.part, folder))
+        dialogue.say(*part_lines(place.part, place.protocol, folder))
     where = f"Part {place.part.id} ({place.at + 1} of {len(place.ids)})"
     dialogue.say(f"{where}: approve, edit, comment, next, yes (all); help says more.")
     return await dialogue.decide(PROMPT, VERBS, lambda line, typed: _carry_out(dialogue, line, typed, place))
@@ -90,7 +95,8 @@ def _first_to_show(place: _Place, changed: Sequence[str], last: Sequence[str]) -
 
 
 def _overview(dialogue: ApprovalDialogue, place: _Place) -> None:
-    dialogue.say(Text(one_line(place.protocol.title, 200), style="bold"), one_line(place.protocol.summary, 1_200))
+    dialogue.say(Text(one_line(place.protocol.title, 200), style="bold"))
+    dialogue.say(*first_page(dialogue.context.folder, place.protocol), REGISTERS)
     for part in place.protocol.parts:
         mark = "approved" if part.id in place.approved else f"{len(part.steps)} steps"
         dialogue.say(f"{part.id}. {one_line(part.title, 160)} ({mark})")
@@ -107,12 +113,22 @@ def _difference(dialogue: ApprovalDialogue, number: int) -> list[str]:
     return list(revision.changed_parts)
 
 
-def part_lines(part: ProtocolPart, folder: RunFolder) -> Iterator[RenderableType]:
+def content_of(folder: RunFolder, protocol: Protocol) -> ProtocolContent:
+    """Return a protocol with the run's facts, proposals and data sets."""
+    return ProtocolContent(protocol, read_audit(folder), folder.read_all(Dataset, "datasets"))
+
+
+def first_page(folder: RunFolder, protocol: Protocol) -> Iterator[RenderableType]:
+    """Yield the protocol's first page: decisions, facts, what is left out or not done, the decision rule."""
+    yield Sheet("\n".join(markdown.first_page_lines(content_of(folder, protocol), 2)))
+
+
+def part_lines(part: ProtocolPart, protocol: Protocol, folder: RunFolder) -> Iterator[RenderableType]:
     """Yield a part with its steps, and its last review."""
-    yield Sheet("\n".join(markdown.part_lines(part, None, 1, quotes=False)))
+    yield Sheet("\n".join(markdown.part_lines(part, content_of(folder, protocol), None, 1)))
     reviews = [r for r in folder.read_list(DraftReview, "rounds.json") if r.kept and _is_about(r.draft, part.id)]
     if reviews:
-        yield f"review: {reviews[-1].score:g} of 5, {'passed' if reviews[-1].passed else 'did not pass'}"
+        yield f"review: {measured(reviews[-1])}, {'passed' if reviews[-1].passed else 'did not pass'}"
         yield from (
             one_line(f"  {f.gate} {f.severity} at {f.location}: {f.message}", 300) for f in reviews[-1].findings
         )
@@ -131,7 +147,7 @@ async def _carry_out(dialogue: ApprovalDialogue, line: str, typed: TypedCommand,
         return None
     if typed.verb in {"next", "back"}:
         place.at = (place.at + (1 if typed.verb == "next" else -1)) % len(place.ids)
-        dialogue.say(*part_lines(place.part, dialogue.context.folder))
+        dialogue.say(*part_lines(place.part, place.protocol, dialogue.context.folder))
         return None
     if typed.verb == "comment":
         about = f"part {typed.items[0]}: " if typed.items else ""
@@ -148,7 +164,11 @@ async def _carry_out(dialogue: ApprovalDialogue, line: str, typed: TypedCommand,
         if part.id in ids:
             place.at = place.ids.index(part.id)
             dialogue.say(
-                *(part_lines(part, dialogue.context.folder) if typed.verb == "show" else _why(part, typed.text))
+                *(
+                    part_lines(part, place.protocol, dialogue.context.folder)
+                    if typed.verb == "show"
+                    else _why(part, content_of(dialogue.context.folder, place.protocol), typed.text)
+                )
             )
     return None
 
@@ -191,10 +211,10 @@ async def _edited(dialogue: ApprovalDialogue, line: str, part_id: str, place: _P
     return None if text is None else dialogue.decision(line, text=text, parts=(part_id,))
 
 
-def _why(part: ProtocolPart, text: str) -> Iterator[RenderableType]:
-    """Yield the paper reports' steps and passages that a part's steps stand on, or why there is none."""
+def _why(part: ProtocolPart, content: ProtocolContent, text: str) -> Iterator[RenderableType]:
+    """Yield a part's steps with the facts and passages they rest on, in full."""
     one = text.casefold().removeprefix("part").strip()
     if part.reason:
         yield one_line(f"why part {part.id} is there: {part.reason}", 600)
     for step in [s for s in part.steps if s.id == one] or part.steps:
-        yield Sheet("\n".join(markdown.step_lines(step, None, 1)))
+        yield Sheet("\n".join(markdown.step_lines(step, content, None, 1)))

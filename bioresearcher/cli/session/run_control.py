@@ -20,7 +20,6 @@ from bioresearcher.cli.display import StageTree, event_text
 from bioresearcher.cli.session.terminal import SessionTerminal
 from bioresearcher.errors import InputError, RunFolderError, StoppedError
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.ask_design import HeadingsDraft
 from bioresearcher.schemas.execution import DryLabTask
 from bioresearcher.schemas.paper import ScreenedPaper
 
@@ -138,14 +137,10 @@ def counts(folder: RunFolder) -> dict[str, tuple[int, int]]:
     try:
         papers = sum(row.kept for row in folder.read_list(ScreenedPaper, "screening.json"))
         tasks = len(folder.read_list(DryLabTask, "tasks.json"))
-        parts = 0
-        if folder.has("design", "headings.json"):
-            parts = len(folder.read(HeadingsDraft, "design", "headings.json").parts)
     except RunFolderError:
         return found
     for step, total, pattern in (
         ("read_paper", papers, "reports/*.json"),
-        ("write_steps", parts, "design/parts/*.json"),
         ("program_task", tasks, "tasks/*/record.json"),
     ):
         if total:

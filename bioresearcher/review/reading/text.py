@@ -30,7 +30,10 @@ _PREFIX = re.compile(
 _IS_PART = re.compile(r"^(?:part|section|phase|module|第)\s*\S", re.I)
 _IS_STEP = re.compile(r"^(?:step|步骤)\s*\d|^\d{1,3}\.\d{1,3}\b", re.I)
 _FRONT = re.compile(
-    r"^(?:summary|abstract|objectives?|aims?|overview|background|introduction|purpose|摘要|目的|背景)\W*$", re.I
+    r"^(?:summary|abstract|objectives?|aims?|overview|background|introduction|purpose|decisions at a glance"
+    r"|facts that shape the plan|not done(?:,? and why)?|decision rule(?: for the answer)?|definitions"
+    r"|摘要|目的|背景)\W*$",
+    re.I,
 )
 _ASIDE = re.compile(
     r"^(?:references?|bibliography|acknowledge?ments?|materials?(?: and reagents)?|reagents?|equipment"
@@ -43,7 +46,8 @@ _FIELD = re.compile(
     r"^(?P<name>inputs?|outputs?|results? files?|parameters?|settings|software|tools?"
     r"|acceptance(?: criteri(?:on|a))?|success criteri(?:on|a)"
     r"|expected (?:result|outcome)|rationale|reason|why|data ?sets?|data|purpose|goal|action|procedure|kind"
-    r"|type|depends on|reference source|evidence|learnt from|links?|accepted when|serves|skill|vetted analysis|origin"
+    r"|type|depends on|reference source|evidence|learnt from|links?|accepted when|rests on|serves|skill"
+    r"|vetted analysis|origin"
     r"|输入|输出|参数|软件|验收标准|理由|数据集)\s*[:：]\s*(?P<value>.*)$",
     re.I | re.S,
 )
@@ -57,6 +61,7 @@ _INLINE_FIELD = re.compile(
     r"|expected (?:result|outcome))\s*[:：])",
     re.I,
 )
+_OUTPUTS_FOLLOW = re.compile(r"\s+→\s+(?=outputs?\s*[:：])", re.I)
 _SOURCE_LINE = re.compile(r"^(?:>|Learnt from\b)")
 _KIND_LINE = re.compile(r"^\((?:dry|wet) lab\b")
 
@@ -236,7 +241,7 @@ def _into_part(part: _Part, b: Block) -> None:
 
 def _into_field(part: _Part, step: _Step | None, labelled: re.Match[str]) -> None:
     name = _canonical(labelled.group("name"))
-    value = labelled.group("value").strip()
+    value = _OUTPUTS_FOLLOW.sub("\n", labelled.group("value").strip())
     if step is None:
         if name == "purpose":
             part.purpose.append(value)
@@ -361,9 +366,9 @@ def _parameter(text: str) -> Parameter:
 
 
 def _input(text: str) -> StepInput:
-    """Parse `name (source)`, where the source has one of the forms of `StepInput`; else it is `given`."""
+    """Parse `name (source)`, or a source that ends in the name; without a source of `StepInput` it is `given`."""
     m = re.search(r"\(?\b(step:\d+(?:\.\d+)*/[^()]+?|dataset:[^()/\s]+/[^()]+?|given)\)?$", text)
-    name = text[: m.start()].strip() if m else text
+    name = text[: m.start()].strip() or m.group(1).rpartition("/")[2] if m else text
     return StepInput(name=(name or text)[:300], source=m.group(1) if m else "given")
 
 

@@ -1,0 +1,273 @@
+"""What the written forms of a protocol show beside its parts: the first page, what each step rests on, the sources.
+
+Values are chosen and ordered here, as plain text; the Markdown and HTML writers escape them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.facts import Audit, Fact, Proposal
+from bioresearcher.schemas.paper import Evidence
+from bioresearcher.schemas.paper_report import Parameter
+from bioresearcher.schemas.protocol import AnsweredFinding, Citation, Link, Protocol, ProtocolStep
+from bioresearcher.schemas.registration import Registration
+from bioresearcher.text.format import as_sentence, timestamp_text
+from bioresearcher.text.visible import one_line
+
+PREPARED = "-prepared"
+"""End of the id of a data set on which the audit's proposals were carried out."""
+GENERAL = "general knowledge, to verify"
+_FACT = re.compile(r"\bF\d+\b")
+_WORD = re.compile(r"[\w.%-]+")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A quote that steps rest on, named once: `label` is `S1`, `S2` and so on."""
+
+    label: str
+    evidence: Evidence
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Something that a step rests on, with what is taken from it; `marks` are remarks such as the quote's label."""
+
+    ref: str
+    claims: tuple[str, ...]
+    marks: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The ground with its claims and remarks in parentheses."""
+        said = "; ".join((*self.claims, *self.marks))
+        return f"{self.ref} ({said})" if said else self.ref
+
+
+@dataclass(frozen=True)
+class ProtocolContent:
+    """A protocol with the run's values that its written forms need; without them only ids are shown.
+
+    Attributes:
+        quoted: True where the quotes stand below with their labels.
+    """
+
+    protocol: Protocol
+    audit: Audit = field(default_factory=Audit)
+    datasets: tuple[Dataset, ...] = ()
+    registration: Registration | None = None
+    quoted: bool = True
+
+    @property
+    def registered(self) -> str:
+        """Time and digest of the registration in a sentence, with its amendments; empty when there is none."""
+        found = self.registration
+        if found is None:
+            return ""
+        said = f"Registered {timestamp_text(found.registered)}, digest {found.digest}."
+        changes = (
+            f" Amended {timestamp_text(a.made)}{' after results were seen' if a.results_seen else ''}: "
+            f"{as_sentence(a.reason)}"
+            for a in found.amendments
+        )
+        return said + "".join(changes)
+
+    @cached_property
+    def facts(self) -> Mapping[str, Fact]:
+        """The run's facts by id."""
+        return {f.id: f for f in self.audit.facts}
+
+    @property
+    def decision_rows(self) -> tuple[tuple[str, str, str, str], ...]:
+        """Decisions as (question, choice, why, what they rest on)."""
+        return tuple((d.question, d.choice, d.why, ", ".join(d.cites)) for d in self.protocol.decisions)
+
+    @property
+    def definition_rows(self) -> tuple[tuple[str, str], ...]:
+        """Definitions as (name, text)."""
+        return tuple((d.name, d.text) for d in self.protocol.definitions)
+
+    @property
+    def paper_rows(self) -> tuple[tuple[str, str, str], ...]:
+        """Papers as (id, what they are used for, reason)."""
+        return tuple((p.paper_id, p.use or "**not used**", p.reason) for p in self.protocol.papers)
+
+    @property
+    def finding_rows(self) -> tuple[tuple[str, str, str, str, str], ...]:
+        """Findings of the review as (id, where, consequence, what was said, the author's answer)."""
+        return tuple(
+            (
+                a.finding,
+                a.location,
+                a.consequence,
+                a.said + (f" (shown by {a.look})" if a.look else ""),
+                f"{_done(a)}: {a.answer}",
+            )
+            for a in self.protocol.answered
+        )
+
+    @property
+    def fact_rows(self) -> tuple[tuple[str, str, str], ...]:
+        """Facts that shape the plan, as (id with its data set, statement, what the plan does)."""
+        return tuple((self.named(f.fact), self.statement(f.fact), f.consequence) for f in self.protocol.facts)
+
+    @property
+    def further_facts(self) -> tuple[tuple[str, str], ...]:
+        """Facts that decisions or steps cite and the first page does not have, as (id with data set, statement)."""
+        p = self.protocol
+        cited = [i for d in p.decisions for i in d.cites]
+        cited += [c.ref for s in p.steps for c in s.citations if c.kind == "fact" and c.state != "cut"]
+        shown = {i for f in p.facts for i in _FACT.findall(f.fact)}
+        more = sorted({i for ref in cited for i in _FACT.findall(ref)} - shown, key=lambda i: int(i[1:]))
+        return tuple((self.named(i), self.statement(i)) for i in more if i in self.facts)
+
+    def named(self, ref: str) -> str:
+        """Return a fact's id with its data set."""
+        fact = self.facts.get(ref)
+        return f"{ref} ({fact.dataset})" if fact else ref
+
+    def statement(self, ref: str) -> str:
+        """Return the statements of the facts that `ref` names."""
+        found = [self.facts[i].statement for i in _FACT.findall(ref) if i in self.facts]
+        return " ".join(found) or "its statement is not at hand"
+
+    @property
+    def carried_out(self) -> tuple[Proposal, ...]:
+        """Proposals on data sets that the protocol uses in their prepared form."""
+        used = used_datasets(self.protocol)
+        known = {d.id: d for d in self.datasets}
+        prepared = {d.prepared_from: d.proposals for i, d in known.items() if i in used and d.prepared_from}
+        if self.datasets:
+            return tuple(p for p in self.audit.proposals if p.id in prepared.get(p.dataset, ()))
+        return tuple(p for p in self.audit.proposals if f"{p.dataset}{PREPARED}" in used)
+
+    @property
+    def as_given(self) -> tuple[str, ...]:
+        """Data sets with a prepared form that the protocol also uses as they were given."""
+        used = used_datasets(self.protocol)
+        return tuple(dict.fromkeys(p.dataset for p in self.carried_out if p.dataset in used))
+
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """All quotes that steps rest on, each once, in the order of their first use."""
+        steps: dict[tuple[str, int, int], list[str]] = {}
+        first: dict[tuple[str, int, int], Evidence] = {}
+        for step in self.protocol.steps:
+            for link in step.links:
+                first.setdefault(_place(link), link.evidence)
+                steps.setdefault(_place(link), []).append(step.id)
+        rows = enumerate(first.items(), 1)
+        return tuple(Source(f"S{n}", e, tuple(dict.fromkeys(steps[place]))) for n, (place, e) in rows)
+
+    @cached_property
+    def _labels(self) -> Mapping[tuple[str, int, int], str]:
+        return {(s.evidence.document, s.evidence.start, s.evidence.end): s.label for s in self.sources}
+
+    def grounds(self, step: ProtocolStep) -> tuple[Ground, ...]:
+        """Return what a step rests on: facts, passages, general knowledge; what was cut is left out."""
+        rows: dict[str, tuple[list[str], list[str]]] = {}
+        left = list(step.links)
+        for kind in ("fact", "passage", "general"):
+            for citation in (c for c in step.citations if c.kind == kind and c.state != "cut"):
+                own = [k for k in left if _supports(k, citation)]
+                left = [k for k in left if k not in own]
+                _row(rows, citation.ref if kind != "general" else GENERAL, citation.claim, self._marks(own))
+                if kind != "general" and citation.state == "not checked":
+                    _row(rows, citation.ref, "", ("not checked",))
+        for link in left:
+            near = (f"similarity {link.similarity:.2f}",) if link.similarity is not None else ()
+            ref = f"{link.paper_id}/{link.step_id}" if link.step_id else link.paper_id
+            _row(rows, ref, link.claim, (*near, *self._marks([link])))
+        return tuple(Ground(ref, tuple(claims), tuple(dict.fromkeys(marks))) for ref, (claims, marks) in rows.items())
+
+    def _marks(self, links: Iterable[Link]) -> tuple[str, ...]:
+        return tuple(f"quote {self._labels[_place(k)]}" for k in links if self.quoted and _place(k) in self._labels)
+
+    @property
+    def ungrounded(self) -> tuple[str, ...]:
+        """Ids of the steps that rest on general knowledge alone, or on nothing."""
+        return tuple(s.id for s in self.protocol.steps if not s.grounded)
+
+
+def _done(answer: AnsweredFinding) -> str:
+    state = "changed" if answer.done else "**not changed**"
+    return f"{state}, **still found afterwards**" if answer.left else state
+
+
+def _place(link: Link) -> tuple[str, int, int]:
+    return (link.evidence.document, link.evidence.start, link.evidence.end)
+
+
+def _supports(link: Link, citation: Citation) -> bool:
+    """Check whether a link is the passage that a citation names."""
+    named = citation.ref in {f"{link.paper_id}/{link.step_id}", link.paper_id}
+    return citation.kind == "passage" and (named or (bool(link.claim) and link.claim == citation.claim))
+
+
+def _row(rows: dict[str, tuple[list[str], list[str]]], ref: str, claim: str, marks: Iterable[str]) -> None:
+    claims, noted = rows.setdefault(ref, ([], []))
+    said = one_line(claim).rstrip(".")
+    if said and said not in claims:
+        claims.append(said)
+    noted += marks
+
+
+def used_datasets(protocol: Protocol) -> frozenset[str]:
+    """Return the ids of the data sets that steps name or read."""
+    named = {d for s in protocol.steps for d in s.datasets}
+    read = {i.source for s in protocol.steps for i in s.inputs if i.source.startswith("dataset:")}
+    return frozenset(named | {r.removeprefix("dataset:").partition("/")[0] for r in read})
+
+
+def flow(step: ProtocolStep) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the inputs as `name (source)`, or the source alone where it ends in the name, and the outputs."""
+    inputs = []
+    for given in step.inputs:
+        if given.source == "given":
+            inputs.append(given.name)
+        else:
+            same = given.source.rpartition("/")[2] == given.name
+            inputs.append(given.source if same else f"{given.name} ({given.source})")
+    outputs = (f"{o.name} ({o.kind})" + (f" – {o.description}" if o.description else "") for o in step.outputs)
+    return tuple(inputs), tuple(outputs)
+
+
+def step_details(step: ProtocolStep) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the details of a step that its action and its flow do not state, as (name, values)."""
+    data, software = unnamed(step)
+    rows = (
+        ("Works on", (step.object,) if step.object else ()),
+        ("Settings", settings(step)),
+        ("Skill", (step.skill,) if step.skill else ()),
+        ("Data sets", data),
+        ("Software", software),
+        ("Why", (step.rationale,) if step.rationale else ()),
+        ("Accepted when", (step.acceptance,) if step.acceptance else ()),
+    )
+    return tuple((name, values) for name, values in rows if values)
+
+
+def settings(step: ProtocolStep) -> tuple[str, ...]:
+    """Return the parameters that the action does not state; a single word counts only beside a word of the name."""
+    said = [w.rstrip(".") for w in _WORD.findall(step.action.casefold())]
+    return tuple(f"{p.name}: {p.value} {p.unit}".strip() for p in step.parameters if not _stated(p, said))
+
+
+def _stated(parameter: Parameter, said: Sequence[str]) -> bool:
+    words = [w.rstrip(".") for w in _WORD.findall(parameter.value.casefold())]
+    there = any(said[n : n + len(words)] == words for n in range(len(said) - len(words) + 1)) if words else False
+    names = [w for w in _WORD.findall(parameter.name.casefold().replace("_", " ")) if len(w) > 2]
+    return there and (len(words) > 1 or any(name in said for name in names))
+
+
+def unnamed(step: ProtocolStep) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the data sets and the software of a step that neither its action nor its inputs name."""
+    text = f"{step.action} {' '.join(i.source for i in step.inputs)}".casefold()
+    data = tuple(d for d in step.datasets if d.casefold() not in text)
+    return data, tuple(s for s in step.software if s.casefold() not in text)
