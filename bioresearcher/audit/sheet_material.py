@@ -245,7 +245,7 @@ def series_of(names: Sequence[str]) -> tuple[str, ...]:
     """Find the series that names begin with: letters before a number, or a first part that several names share.
 
     Leading parts that all names share (`TCGA`) are passed over. Two series of at least `LEAST_SERIES` names must
-    cover 70 % of the names, else there is none.
+    cover 80 % of the names, else there is none.
     """
     split = [segments(name) for name in names]
     if len(split) < 2 * LEAST_SERIES or not all(split):
@@ -264,7 +264,7 @@ def series_of(names: Sequence[str]) -> tuple[str, ...]:
     sizes = Counter(s for s in found if s)
     large = {s for s, size in sizes.items() if size >= LEAST_SERIES}
     covered = sum(sizes[s] for s in large)
-    if len(large) < 2 or len(large) > max(12, len(names) // 6) or covered < 0.7 * len(names):
+    if len(large) < 2 or len(large) > max(12, len(names) // 6) or covered < 0.8 * len(names):
         return ()
     return tuple(found)
 
