@@ -231,9 +231,14 @@ def listed(names: Sequence[str], most: int = 8) -> str:
 
 def numbers_in(cells: Sequence[str]) -> list[float] | None:
     """Parse a column of numbers; None unless every known cell is one."""
-    known = [cell for cell in cells if cell]
-    found = [number for cell in known if (number := as_number(cell)) is not None]
-    return found if known and len(found) == len(known) else None
+    found = []
+    for cell in cells:
+        if cell:
+            number = as_number(cell)
+            if number is None:
+                return None
+            found.append(number)
+    return found or None
 
 
 def segments(name: str) -> list[str]:
