@@ -362,6 +362,8 @@ def test_a_missing_code_that_is_the_only_other_value_may_be_a_level(tmp_path: Pa
     sheet = {"s": NAMES, "region": ["EU", "NA"] * 10, "site": ["x"] * 20}
     fact = the(sheet_facts(make(tmp_path, sheet), OBJECTIVE), "missingness", "may be a level")
     assert numbers(fact) == {"EU": 10, "NA": 10}
+    sheet["grade"] = ["1", "2", "3", "NA"] * 5
+    assert not any("may be a level" in f.statement for f in sheet_facts(make(tmp_path, sheet), OBJECTIVE))
 
 
 def test_barcodes_of_samples_match_those_of_patients(tmp_path: Path) -> None:
