@@ -469,7 +469,7 @@ def constant_facts(material: Material) -> Iterator[FactDraft]:
                 "missingness",
                 2,
                 f"{name!r} is {value!r} in {written[value]} samples and {code!r} in {count}; {code!r} is taken as not "
-                "known, but as the only other value, in no other column, it may be a level (North America, none, negative).",
+                "known, but as the only other value, and in this column only, it may be a level (North America).",
                 "Ask the source what it means before the column is used or its samples are dropped.",
                 "sheet_columns.constant_facts",
                 {value: written[value], code: count},
