@@ -462,13 +462,14 @@ def constant_facts(material: Material) -> Iterator[FactDraft]:
     for name, value in same.items():
         written = Counter(cell.strip() for cell in material.sheet.columns.get(name, ()) if cell.strip())
         others = {cell: count for cell, count in written.items() if cell != value}
-        if len(others) == 1 and min(others.values()) >= 0.2 * material.n:
-            code, count = next(iter(others.items()))
+        code, count = next(iter(others.items()), ("", 0))
+        elsewhere = any(code in map(str.strip, c) for n, c in material.sheet.columns.items() if n != name)
+        if len(others) == 1 and count >= 0.2 * material.n and not elsewhere:
             yield material.draft(
                 "missingness",
                 2,
                 f"{name!r} is {value!r} in {written[value]} samples and {code!r} in {count}; {code!r} is taken as not "
-                "known, but as the only other value it may be a level (North America, none, negative).",
+                "known, but as the only other value, and in this column only, it may be a level (North America).",
                 "Ask the source what it means before the column is used or its samples are dropped.",
                 "sheet_columns.constant_facts",
                 {value: written[value], code: count},

@@ -15,10 +15,11 @@ from bioresearcher.audit.sheet_material import (
     levels,
     listed,
     normal,
+    numbers_in,
     segments,
 )
 from bioresearcher.audit.tables import FactDraft
-from bioresearcher.schemas.columns import as_number
+from bioresearcher.schemas.columns import MAX_LEVELS, as_number
 
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec"
 _DATE = re.compile(
@@ -230,7 +231,7 @@ def _lost_zeros(material: Material) -> Iterator[FactDraft]:
     """Find a column that repeats the sample names without their leading zeros."""
     names = material.labels
     padded = [n for n in names if re.fullmatch(r"0\d+", n)]
-    for column, cells in material.columns.items():
+    for column, cells in material.columns.items() if padded else ():
         lost = [
             n
             for n, c in zip(names, cells, strict=True)
@@ -328,7 +329,13 @@ def _patients(material: Material) -> dict[str, list[str]]:
     if found:
         return dict(list(found.items())[:2])
     texts = {"the sample names": list(material.labels)} if material.named else {}
-    texts.update({f"the texts of {n!r}": c for n, c in material.columns.items() if len(levels(c)) > 12})
+    texts.update(
+        {
+            f"the texts of {n!r}": c
+            for n, c in material.columns.items()
+            if len(levels(c)) > MAX_LEVELS and numbers_in(c) is None
+        }
+    )
     for name, cells in texts.items():
         tcga = [m[1] if (m := _TCGA.match(c)) else "" for c in cells]
         stated = [f"{m[1].lower()} {m[2]}" if (m := _PATIENT_IN_TEXT.search(c)) else "" for c in cells]
