@@ -129,7 +129,8 @@ def _component_fact(
         dataset=dataset,
         statement=f"Share of the leading components' variance between levels of {group.label} ({sizes})"
         f"{without}: {'; '.join(texts)}{given}.",
-        consequence="Put it into the models (or analyse within its levels) and check that results do not hang on it.",
+        consequence="If it is no group of the study, put it into the models (or analyse within its levels) and check "
+        "that results do not hang on it.",
         weight=weight,
         shown_by=f"{_SHOWN_BY}.batch_facts",
         numbers=tuple(numbers),
