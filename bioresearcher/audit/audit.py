@@ -81,9 +81,8 @@ def _look(dataset: Dataset, objective: Objective, collections: Sequence[GeneSets
             matrix = of_sheet(matrix, sheet)
             if len(matrix.samples) < columns:
                 less = columns - len(matrix.samples)
-                notes.append(
-                    f"{dataset.id}: {less} columns of {matrix.name} have no row in the sample sheet, or no number, and were passed over."
-                )
+                why = "have no row in the sample sheet, or no number, and were passed over"
+                notes.append(f"{dataset.id}: {less} columns of {matrix.name} {why}.")
             examined = examine(dataset, sheet, matrix, objective, collections)
             drafts += examined.facts
     except (InputError, OSError) as error:

@@ -90,7 +90,7 @@ def examine(
         facts += scale_facts(dataset.id, matrix, values, whole, groups, described.scale if described else None)
         logs = logarithms(values, whole)
         given = logs if values is matrix.values else logarithms(matrix.values, whole)
-        facts += batch_facts(dataset.id, matrix, logs, given, groups)
+        facts += batch_facts(dataset.id, logs, given, groups)
         facts += sex_facts(dataset.id, matrix, logs, sheet)
         facts += tissue_facts(dataset.id, matrix, logs, groups)
     facts += set_facts(dataset.id, features, collections, objective, matrix, filled, groups)
