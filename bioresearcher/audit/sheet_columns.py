@@ -7,7 +7,18 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from bioresearcher.audit.sheet_material import Material, clipped, counted, levels, listed, normal, numbers_in
+import numpy as np
+
+from bioresearcher.audit.sheet_material import (
+    Material,
+    clipped,
+    counted,
+    few_enough,
+    levels,
+    listed,
+    normal,
+    numbers_in,
+)
 from bioresearcher.audit.tables import FactDraft
 from bioresearcher.audit.text_fields import TextField
 from bioresearcher.schemas.columns import MAX_LEVELS, as_number
@@ -201,26 +212,23 @@ def _stands_out(code: float, count: int, high: float) -> bool:
 def contradiction_facts(material: Material) -> Iterator[FactDraft]:
     """State columns that hold the same variable twice, agreeing or not."""
     numeric = {n: c for n, c in material.columns.items() if numbers_in(c) is not None and not material.is_outcome(n)}
-    names = list(numeric)[:60]
+    names = few_enough(list(numeric), material.n, 60)
+    values = {name: np.array([float(c) if c else np.nan for c in numeric[name]]) for name in names}
     for i, one in enumerate(names):
         for other in names[i + 1 :]:
-            pairs = [
-                (label, float(a), float(b))
-                for label, a, b in zip(material.labels, numeric[one], numeric[other], strict=True)
-                if a and b
-            ]
-            values = {a for _, a, _ in pairs}
-            differ = [label for label, a, b in pairs if a != b]
-            if len(values) < 3 or len(pairs) < 8 or len(differ) > 0.1 * len(pairs):
+            both = ~(np.isnan(values[one]) | np.isnan(values[other]))
+            n_both, unequal = int(both.sum()), both & (values[one] != values[other])
+            if n_both < 8 or unequal.sum() > 0.1 * n_both or len(np.unique(values[one][both])) < 3:
                 continue
-            text = f"Columns {one!r} and {other!r} hold the same numbers in {len(pairs) - len(differ)} of {len(pairs)} "
+            differ = [material.labels[k] for k in np.flatnonzero(unequal)]
+            text = f"Columns {one!r} and {other!r} hold the same numbers in {n_both - len(differ)} of {n_both} "
             yield material.draft(
                 "contradiction",
                 2 if differ else 1,
                 text + f"samples{f' and differ in {len(differ)}' if differ else ''}.",
                 "Put only one of them into a model" + (", and settle the samples that differ." if differ else "."),
                 "sheet_columns.contradiction_facts",
-                {"samples with both": len(pairs), "differ": len(differ)},
+                {"samples with both": n_both, "differ": len(differ)},
                 differ or [one, other],
             )
 
@@ -232,7 +240,7 @@ def agreement_facts(material: Material) -> Iterator[FactDraft]:
     coarse = {n: c for n, c in material.variables.items() if 2 <= len(levels(c)) <= MAX_LEVELS}
     coarse = {n: c for n, c in coarse.items() if not material.is_outcome(n) and not material.is_batch(n)}
     found = []
-    for one, other in itertools.permutations(list(coarse)[:40], 2):
+    for one, other in itertools.permutations(few_enough(list(coarse), material.n, 40), 2):
         odd = _exceptions(coarse[one], coarse[other])
         if odd:
             found.append((len(odd), one, other, odd))
@@ -451,6 +459,21 @@ def constant_facts(material: Material) -> Iterator[FactDraft]:
             {"constant variables": len(same)},
             list(same),
         )
+    for name, value in same.items():
+        written = Counter(cell.strip() for cell in material.sheet.columns.get(name, ()) if cell.strip())
+        others = {cell: count for cell, count in written.items() if cell != value}
+        if len(others) == 1 and min(others.values()) >= 0.2 * material.n:
+            code, count = next(iter(others.items()))
+            yield material.draft(
+                "missingness",
+                2,
+                f"{name!r} is {value!r} in {written[value]} samples and {code!r} in {count}; {code!r} is taken as not "
+                "known, but as the only other value it may be a level (North America, none, negative).",
+                "Ask the source what it means before the column is used or its samples are dropped.",
+                "sheet_columns.constant_facts",
+                {value: written[value], code: count},
+                [name],
+            )
     for name, (value, most, known) in nearly.items():
         yield material.draft(
             "scale",

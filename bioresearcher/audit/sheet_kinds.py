@@ -38,7 +38,10 @@ def _kind(words: str, text: str, names: str = "", column: str = "") -> Kind:
 _AFTER = r"(?:post|after|following)[\s\-_]*(?:neo-?adjuvant[\s\-_]*)?"
 _KINDS = (
     _kind(
-        "metastases", r"metastas[ei]s|metastatic|mets?(?=[-_ )]|$)", "met|mets", r"^(is_)?(metastas[ei]s|metastatic)$"
+        "metastases",
+        r"metastas[ei]s|metastatic|mets|(?:ln|node|brain|lung|liver|bone|skin)[\s\-_]met",
+        "met",
+        r"^(is_)?(metastas[ei]s|metastatic)$",
     ),
     _kind("recurrences", r"recurren(?:t|ce|ces)|relapsed?(?: sample| tumou?r)?", r"recurr?|recur"),
     _kind(
@@ -51,14 +54,14 @@ _KINDS = (
     ),
     _kind(
         "normal or adjacent tissue",
-        r"normal(?: tissue| breast| lung| colon| liver| kidney| adjacent)?|(?:tumou?r[\s\-_]?)?adjacent|healthy|"
+        r"normal(?![\s\-_](?:karyotype|diet|chow|weight|saline|medium|glucose))|(?:tumou?r[\s\-_]?)?adjacent|healthy|"
         r"non[\s\-_]?(?:tumou?r(?:al)?|malignant|neoplastic)|benign",
         r"nat|norm",
     ),
-    _kind("carcinomas in situ", r"in[\s\-_]situ|dcis|lcis"),
+    _kind("carcinomas in situ", r"in[\s\-_]situ(?! hybridi)|dcis|lcis"),
     _kind(
         "references, pools or controls of the assay",
-        r"(?:universal|common|stratagene)[\s\-_]*(?:human[\s\-_]*)?reference|pool(?:ed)?|uhrr?|qc|blank|empty|"
+        r"(?:universal|common|stratagene)[\s\-_]*(?:human[\s\-_]*)?reference|pool(?:ed)?|uhrr?|qc|blank|"
         r"no[\s\-_]template",
         r"ntc|ref|reference",
     ),
@@ -118,7 +121,8 @@ def _rows(kind: Kind, key: str, cells: Sequence[str]) -> list[int]:
     """Rows of a variable that say the kind: by a value that names it, or by yes in a variable of its name."""
     if kind.column is not None and kind.column.search(key):
         return [i for i, cell in enumerate(cells) if cell.casefold() in _YES]
-    return [i for i, cell in enumerate(cells) if cell and not cell[0].isdigit() and _said(kind.pattern, cell)]
+    saying = {cell for cell in set(cells) if cell and not cell[0].isdigit() and _said(kind.pattern, cell)}
+    return [i for i, cell in enumerate(cells) if cell in saying] if saying else []
 
 
 def _is_comparison(material: Material, words: str, rows: dict[int, list[str]]) -> bool:

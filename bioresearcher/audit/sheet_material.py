@@ -78,7 +78,7 @@ class Material:
         """True when the labels are names of samples and no numbers of rows."""
         return bool(self.sheet.ids or not self.sheet.columns)
 
-    @property
+    @cached_property
     def columns(self) -> Mapping[str, list[str]]:
         """Column → its cells, empty where not known; without the sample column."""
         return {name: cells for name, cells in self.sheet.known.items() if name != self.sheet.sample_column}
@@ -196,6 +196,11 @@ class Material:
         )
 
 
+def few_enough(names: Sequence[str], rows: int, most: int) -> list[str]:
+    """Cut variables that are compared pair by pair, so that no more than some million cells are looked at."""
+    return list(names)[: max(4, min(most, int((1_000_000 / max(1, rows)) ** 0.5)))]
+
+
 SERIES = "series in the sample names"
 """Name of the variable made of the samples' names."""
 
@@ -226,9 +231,14 @@ def listed(names: Sequence[str], most: int = 8) -> str:
 
 def numbers_in(cells: Sequence[str]) -> list[float] | None:
     """Parse a column of numbers; None unless every known cell is one."""
-    known = [cell for cell in cells if cell]
-    found = [number for cell in known if (number := as_number(cell)) is not None]
-    return found if known and len(found) == len(known) else None
+    found = []
+    for cell in cells:
+        if cell:
+            number = as_number(cell)
+            if number is None:
+                return None
+            found.append(number)
+    return found or None
 
 
 def segments(name: str) -> list[str]:
@@ -240,7 +250,7 @@ def series_of(names: Sequence[str]) -> tuple[str, ...]:
     """Find the series that names begin with: letters before a number, or a first part that several names share.
 
     Leading parts that all names share (`TCGA`) are passed over. Two series of at least `LEAST_SERIES` names must
-    cover 70 % of the names, else there is none.
+    cover 80 % of the names, else there is none.
     """
     split = [segments(name) for name in names]
     if len(split) < 2 * LEAST_SERIES or not all(split):
@@ -259,7 +269,7 @@ def series_of(names: Sequence[str]) -> tuple[str, ...]:
     sizes = Counter(s for s in found if s)
     large = {s for s, size in sizes.items() if size >= LEAST_SERIES}
     covered = sum(sizes[s] for s in large)
-    if len(large) < 2 or len(large) > max(12, len(names) // 6) or covered < 0.7 * len(names):
+    if len(large) < 2 or len(large) > max(12, len(names) // 6) or covered < 0.8 * len(names):
         return ()
     return tuple(found)
 

@@ -15,10 +15,11 @@ from bioresearcher.audit.sheet_material import (
     levels,
     listed,
     normal,
+    numbers_in,
     segments,
 )
 from bioresearcher.audit.tables import FactDraft
-from bioresearcher.schemas.columns import as_number
+from bioresearcher.schemas.columns import MAX_LEVELS, as_number
 
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec"
 _DATE = re.compile(
@@ -81,14 +82,19 @@ def _make_names(name: str) -> str:
     return text if re.match(r"[A-Za-z]|\.(?!\d)", text) else f"X{text}"
 
 
+def _barcode(name: str, length: int) -> str:
+    """Shorten a TCGA barcode; other names stay."""
+    return name[:length] if re.match(r"TCGA-\w\w-\w{4}", name) else name
+
+
 _CHANGES: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
     ("blanks at their ends are cut", str.strip),
     ("upper and lower case are taken as equal", lambda n: n.strip().casefold()),
     ("leading zeros are dropped", lambda n: re.sub(r"(?<![\d.])0+(?=\d)", "", n.strip())),
     ("R's make.names is applied to the sheet's names (points for other characters, X before digits)", _make_names),
     ("hyphens, points, underscores and blanks are taken as equal", lambda n: re.sub(r"[-._\s]+", ".", n).casefold()),
-    ("only the first three parts of TCGA barcodes are compared", lambda n: "-".join(n.split("-")[:3])),
-    ("only the first 15 characters of TCGA barcodes are compared", lambda n: n[:15]),
+    ("only the first three parts of TCGA barcodes are compared", lambda n: _barcode(n, 12)),
+    ("only the first 15 characters of TCGA barcodes are compared", lambda n: _barcode(n, 15)),
 )
 """Changes that may have parted equal names: in words, and as a function that undoes or repeats them."""
 
@@ -138,8 +144,6 @@ def _best_change(sheet: Sequence[str], matrix: Sequence[str]) -> tuple[str, int]
     for words, change in _CHANGES:
         ours, theirs = Counter(map(change, sheet)), Counter(n if change is _make_names else change(n) for n in matrix)
         matched = sum(1 for name, count in ours.items() if count == 1 and theirs[name] == 1)
-        if "TCGA" in words and not all(n.startswith("TCGA") for n in (*sheet, *matrix)):
-            continue
         if matched > most:
             best, most = words, matched
     return best, most
@@ -201,7 +205,7 @@ def _patterns(material: Material) -> Iterator[FactDraft]:
             "batch",
             2,
             f"The sample names begin with {len(sizes)} different prefixes: {counted(sizes, 14)}{rest}. "
-            "What they mean (site, series, array print) is not stated by the names; no column need hold it.",
+            "What they mean (site, series, array print, or the group itself) is not stated by the names.",
             "Treat the prefix as a possible batch: show it in the first look at the data, and have it in the model or "
             "say why not.",
             "sheet_names.name_facts",
@@ -227,7 +231,7 @@ def _lost_zeros(material: Material) -> Iterator[FactDraft]:
     """Find a column that repeats the sample names without their leading zeros."""
     names = material.labels
     padded = [n for n in names if re.fullmatch(r"0\d+", n)]
-    for column, cells in material.columns.items():
+    for column, cells in material.columns.items() if padded else ():
         lost = [
             n
             for n, c in zip(names, cells, strict=True)
@@ -325,7 +329,13 @@ def _patients(material: Material) -> dict[str, list[str]]:
     if found:
         return dict(list(found.items())[:2])
     texts = {"the sample names": list(material.labels)} if material.named else {}
-    texts.update({f"the texts of {n!r}": c for n, c in material.columns.items() if len(levels(c)) > 12})
+    texts.update(
+        {
+            f"the texts of {n!r}": c
+            for n, c in material.columns.items()
+            if len(levels(c)) > MAX_LEVELS and numbers_in(c) is None
+        }
+    )
     for name, cells in texts.items():
         tcga = [m[1] if (m := _TCGA.match(c)) else "" for c in cells]
         stated = [f"{m[1].lower()} {m[2]}" if (m := _PATIENT_IN_TEXT.search(c)) else "" for c in cells]
@@ -383,7 +393,10 @@ def _repeats(material: Material, source: str, patients: Sequence[str]) -> Iterat
             alone = Counter(next(iter(side)) for side in sides if len(side) == 1)
             numbers[f"with both levels of {name}"] = complete
             if complete and len(pairs) < 3:
-                pairs.append(f"{complete} have both levels of {name!r} and {alone.total()} only one ({counted(alone)})")
+                pairs.append(
+                    f"{complete} have both levels of {name!r} and {alone.total()} only one"
+                    + (f" ({counted(alone)})" if alone else "")
+                )
             elif len(pairs) < 3:
                 pairs.append(f"every one has one level of {name!r} only ({counted(alone)})")
     yield material.draft(

@@ -18,6 +18,10 @@ _QUOTED = re.compile(
 _EQUAL = re.compile(r"(?<![\w.])([A-Za-z]\w*)\s*={1,2}\s*[\"'`‘“]?([\w+-]+(?:\.\d+)?)")
 _GENE_SET = re.compile(r"^(HALLMARK|GO|GOBP|GOMF|GOCC|KEGG|REACTOME|BIOCARTA|WP|PID|C[1-8])_")
 
+_STATISTIC = re.compile(
+    r"(?i)^(p|q|adj|padj|adjusted_p|log2?|log2_fold|fold|hazard|odds|t|z|f)_(value|val|p|fc|change|ratio|test|score)s?$"
+)
+
 
 def planned_facts(material: Material) -> Iterator[FactDraft]:
     """State columns and levels that the objective, its conditions or requirements name and that are not there.
@@ -36,7 +40,7 @@ def planned_facts(material: Material) -> Iterator[FactDraft]:
         names.update({next(g for g in m.groups() if g): None for m in _QUOTED.finditer(text)})
         absent_levels += [found for m in _EQUAL.finditer(text) if (found := _absent_level(material, m[1], m[2]))]
     known = _known_names(material)
-    absent = [n for n in names if normal(n) not in known and not _GENE_SET.match(n)]
+    absent = [n for n in names if normal(n) not in known and not _GENE_SET.match(n) and not _STATISTIC.match(n)]
     if absent:
         yield material.draft(
             "not there",

@@ -29,6 +29,9 @@ MAX_MATRIX_CELLS = 40_000_000
 MAX_NAMES = 300_000
 """Most names of features that are held."""
 
+MAX_SHEET_CELLS = 1_000_000
+"""Most cells of a sample sheet that are held; of a larger one the columns with a role and the first others."""
+
 _MATRIX_LIMITS = TableLimits(text_bytes=8 << 30)
 
 
@@ -153,17 +156,19 @@ def read_sheet(dataset: Dataset) -> Sheet:
     if file is None:
         return Sheet()
     with RowStream(_path(dataset, file), SHEET_LIMITS) as stream:
-        names = _distinct(stream.header[:MAX_COLUMNS])
+        header = _distinct(stream.header[:MAX_COLUMNS])
+        chosen = _chosen(header, file)
+        names = [header[i] for i in chosen]
         cells: list[list[str]] = [[] for _ in names]
         for row in stream.rows(SHEET_LIMITS.ids):
-            for column, cell in zip(cells, row, strict=False):
-                column.append(cell)
+            for column, i in zip(cells, chosen, strict=True):
+                column.append(row[i])
         n_columns, read = len(stream.header), stream.rows_seen
     columns = dict(zip(names, cells, strict=True))
     id_column = file.sample_column if file.sample_column in columns else ""
     notes = []
     if n_columns > len(names):
-        notes.append(f"the first {len(names)} of {n_columns} columns were read")
+        notes.append(f"{len(names)} of {n_columns} columns were read")
     if file.rows > read + stream.ragged:
         notes.append(f"the first {read:,} of {file.rows:,} rows were read")
     if stream.ragged:
@@ -176,6 +181,15 @@ def read_sheet(dataset: Dataset) -> Sheet:
         described={column.name: column for column in file.columns},
         note="; ".join(notes),
     )
+
+
+def _chosen(header: Sequence[str], file: DataFile) -> list[int]:
+    """Places of the columns to read: all, or so many that the sheet's cells stay within their limit."""
+    most = max(10, MAX_SHEET_CELLS // max(1, min(file.rows, SHEET_LIMITS.ids)))
+    with_role = {c.name for c in file.columns if c.role != "other"} | {file.sample_column}
+    first = [i for i, name in enumerate(header) if name in with_role]
+    rest = [i for i, name in enumerate(header) if name not in with_role]
+    return sorted([*first, *rest[: max(0, most - len(first))]])
 
 
 def _distinct(header: Sequence[str]) -> list[str]:
