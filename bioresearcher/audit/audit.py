@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bioresearcher.audit.matrix import Examined, examine
+from bioresearcher.audit.matrix import Examined, examine, of_sheet
 from bioresearcher.audit.matrix_genes import GeneSets, read_gene_sets
 from bioresearcher.audit.prepare import proposals
 from bioresearcher.audit.sheet import sheet_facts
@@ -77,6 +77,12 @@ def _look(dataset: Dataset, objective: Objective, collections: Sequence[GeneSets
     try:
         matrix = read_matrix(dataset)
         if matrix is not None and matrix.values.size:
+            columns = len(matrix.samples)
+            matrix = of_sheet(matrix, sheet)
+            if len(matrix.samples) < columns:
+                less = columns - len(matrix.samples)
+                why = "have no row in the sample sheet, or no number, and were passed over"
+                notes.append(f"{dataset.id}: {less} columns of {matrix.name} {why}.")
             examined = examine(dataset, sheet, matrix, objective, collections)
             drafts += examined.facts
     except (InputError, OSError) as error:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from bioresearcher.audit.matrix_filled import Filled, filled_facts, find_filled, row_fact, whole_numbers, without_filled
 from bioresearcher.audit.matrix_genes import GeneSets, planned_facts, set_facts
@@ -31,6 +34,21 @@ def matrix_facts(
 ) -> list[FactDraft]:
     """State what the values of a data set's matrix mean for a design; see `examine`."""
     return list(examine(dataset, sheet, matrix, objective, collections).facts)
+
+
+def of_sheet(matrix: Matrix, sheet: Sheet) -> Matrix:
+    """Return the matrix with its samples only: columns that stand in the sheet, else those with any number.
+
+    Annotation beside the samples (ids, scores, texts) would be taken for outlying samples.
+    """
+    known = set(sheet.ids)
+    keep = np.array([name.strip() in known for name in matrix.samples], dtype=bool)
+    if keep.sum() < 0.5 * len(keep):
+        keep = np.asarray(np.isfinite(matrix.values).any(axis=0))
+    if keep.all() or not keep.any():
+        return matrix
+    samples = tuple(name for name, kept in zip(matrix.samples, keep, strict=True) if kept)
+    return dataclasses.replace(matrix, values=matrix.values[:, keep], samples=samples)
 
 
 def examine(
@@ -72,7 +90,7 @@ def examine(
         facts += scale_facts(dataset.id, matrix, values, whole, groups, described.scale if described else None)
         logs = logarithms(values, whole)
         given = logs if values is matrix.values else logarithms(matrix.values, whole)
-        facts += batch_facts(dataset.id, matrix, logs, given, groups)
+        facts += batch_facts(dataset.id, logs, given, groups)
         facts += sex_facts(dataset.id, matrix, logs, sheet)
         facts += tissue_facts(dataset.id, matrix, logs, groups)
     facts += set_facts(dataset.id, features, collections, objective, matrix, filled, groups)

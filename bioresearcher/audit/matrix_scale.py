@@ -12,8 +12,10 @@ from bioresearcher.audit.tables import FactDraft, Matrix, behind
 from bioresearcher.schemas.facts import FactNumber
 
 _SHOWN_BY = "audit.matrix_scale"
-_SPREAD = 1.349
-"""IQR of a normal distribution in SDs."""
+_LARGEST_COUNT = 2.0**24
+"""Largest count: numbers of four bytes are all whole above it, and intensities lie there."""
+_LEAST_FEATURES = 50
+"""Least features from which the median, spread and sum of a sample are judged."""
 
 
 def _part(values: npt.NDArray[np.float32], most: int = 2_000) -> npt.NDArray[np.float64]:
@@ -33,7 +35,7 @@ def kind_of_scale(values: npt.NDArray[np.float32], whole: bool) -> tuple[str, st
             "Remove the points before anything is computed: values are wrong by a factor of a thousand.",
         )
     sums = np.nansum(values.astype(np.float64) if values.size < 4_000_000 else part, axis=0)
-    if whole and low >= 0 and high > 50:
+    if whole and low >= 0 and 50 < high <= _LARGEST_COUNT:
         return (
             "whole numbers from 0 up, as counts",
             "Model counts or normalise by library size and take logarithms first.",
@@ -111,6 +113,8 @@ def scale_facts(
     low, middle, high = np.nanquantile(logs, (0.25, 0.5, 0.75), axis=0)
     facts = [_scale_fact(dataset, matrix, values, kind, then, stated)]
     spread = high - low
+    if len(values) < _LEAST_FEATURES:
+        return facts
     if len(matrix.samples) >= 6:
         fact = _apart(dataset, matrix, middle, spread, logs is not values)
         facts += [fact] if fact else []

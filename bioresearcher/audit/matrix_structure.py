@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -70,7 +70,6 @@ def components(logs: npt.NDArray[np.float32]) -> Components | None:
 
 def batch_facts(
     dataset: str,
-    matrix: Matrix,
     logs: npt.NDArray[np.float32],
     as_given: npt.NDArray[np.float32],
     groups: Sequence[Grouping],
@@ -79,7 +78,6 @@ def batch_facts(
 
     Args:
         dataset: Its id.
-        matrix: Its matrix.
         logs: Values on a logarithmic scale, those that were filled in as nan.
         as_given: The same with the values that were filled in; the same array when there are none.
         groups: Divisions of the samples; never by time, event or outcome.
@@ -91,13 +89,15 @@ def batch_facts(
     before = components(as_given) if as_given is not logs else None
     facts = []
     for group in technical:
-        fact = _component_fact(dataset, matrix, group, parts, before)
+        fact = _component_fact(dataset, group, parts, before)
+        if fact and group.source == "name" and len(technical) == len(groups):
+            fact = replace(fact, weight=2)  # no column holds the groups: the names may
         facts += [fact] if fact else []
     return facts
 
 
 def _component_fact(
-    dataset: str, matrix: Matrix, group: Grouping, parts: Components | None, before: Components | None
+    dataset: str, group: Grouping, parts: Components | None, before: Components | None
 ) -> FactDraft | None:
     if parts is None:
         return None
@@ -129,7 +129,8 @@ def _component_fact(
         dataset=dataset,
         statement=f"Share of the leading components' variance between levels of {group.label} ({sizes})"
         f"{without}: {'; '.join(texts)}{given}.",
-        consequence="Put it into the models (or analyse within its levels) and check that results do not hang on it.",
+        consequence="If it is no group of the study, put it into the models (or analyse within its levels) and check "
+        "that results do not hang on it.",
         weight=weight,
         shown_by=f"{_SHOWN_BY}.batch_facts",
         numbers=tuple(numbers),

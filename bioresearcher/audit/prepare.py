@@ -120,8 +120,8 @@ def _series_column(
     dataset: Dataset, facts: Sequence[Fact], sheet: Sheet, matrix: Matrix, examined: Examined
 ) -> Proposal | None:
     group = next((g for g in examined.groups if g.source == "name"), None)
-    if group is None:
-        return None
+    if group is None or not sheet.with_role("group") + sheet.with_role("event"):
+        return None  # the series may be the very groups that are compared
     behind = [
         f
         for f in facts

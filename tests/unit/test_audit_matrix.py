@@ -307,6 +307,22 @@ def test_gene_sets_against_probes_ask_for_a_mapping(shared_data: Path) -> None:
     assert fact.weight == 3
 
 
+def test_annotation_beside_the_samples_is_no_sample(tmp_path: Path) -> None:
+    frame = noise(100, 12, 13)
+    sheet = pd.DataFrame({"sample": frame.columns, "group": ["a", "b"] * 6})
+    frame.insert(0, "Entrez", range(1_000, 1_100))
+    found = audit([written(tmp_path / "d", frame, sheet)], OBJECTIVE)
+    assert any("1 columns of expression have no row" in note for note in found.notes)
+    assert not [f for f in found.facts if "lie apart" in f.statement]
+
+
+def test_large_whole_intensities_are_no_counts(tmp_path: Path) -> None:
+    frame = (2 ** (noise(100, 8, 14) + 15)).round()
+    text = stated(written(tmp_path / "d", frame))[0].statement
+    assert "as counts" not in text
+    assert "not logarithms" in text
+
+
 def test_what_cannot_be_read_is_a_note_and_the_others_are_audited(tmp_path: Path) -> None:
     good = written(tmp_path / "good", noise(60, 8, 1)).model_copy(update={"id": "good"})
     bad = written(tmp_path / "bad", noise(60, 8, 2)).model_copy(update={"id": "bad"})

@@ -222,6 +222,14 @@ def test_without_a_sheet_an_added_column_makes_one(tmp_path: Path) -> None:
     assert batch.levels == ("a", "b")
 
 
+def test_names_that_may_be_the_groups_are_no_batch(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(7, 1, (200, 12))
+    values[:100, 6:] += 4
+    names = [*(f"ctrl{i}" for i in range(6)), *(f"kd{i}" for i in range(6))]
+    frame = pd.DataFrame(values, [f"g{i}" for i in range(200)], names)
+    assert audit([small(tmp_path / "in", frame, sheet=False)], OBJECTIVE).proposals == ()
+
+
 def test_leaving_out_every_sample_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     frame = pd.DataFrame(np.arange(80.0).reshape(10, 8), [f"g{i}" for i in range(10)], [f"x{i}" for i in range(8)])
     proposal = Proposal(
