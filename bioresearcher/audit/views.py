@@ -54,6 +54,7 @@ RULES = "views-1"
 
 _CODE_CHARS = 10
 _SHOWN_COLUMNS = 8
+_LARGE = 10_000_000  # values from which a look can hardly load a whole matrix
 _MATRIX = TableLimits(text_bytes=8 << 30)
 _RESULTS = re.compile(r"(^|_)(p|q)_?(val|value)s?(_|$)|padj|adj_p|(^|_)fdr(_|$)|log2?_?f(old)?_?c|fold_?change|b_?stat")
 
@@ -296,6 +297,7 @@ class _Maker:
         what = "a row is a feature, a column a sample by its code; values as in the original file"
         what += f"; {both} of {len(places)} samples are in the sample sheet" if self._plan is not None else ""
         what += f"; {ragged} rows of another width were left out" if ragged else ""
+        what += "; large: load parts of it, with `nrows` or `usecols`" if rows * len(header) > _LARGE else ""
         file = ViewFile(name=name, rows=rows, columns=tuple(header[:_SHOWN_COLUMNS]), n_columns=len(header), what=what)
         return _Written(file, sha), [names[i] for i in results]
 

@@ -294,6 +294,8 @@ def test_groups_are_those_that_a_sentence_compares_and_not_what_is_adjusted_for(
     cells = {"tissue": ["Tumour", "normal"] * 10, "sex": ["M", "F", "F"] * 6 + ["M", "F"]}
     asked = Objective(id="x", text="Which genes differ between tumour and normal tissue, adjusted for sex?")
     assert {w.column for w in find_withheld(cells, (), asked, measured=True)} == {"tissue"}
+    only = Objective(id="x", text="In normal tissue only, do genes differ between men and women?")
+    assert {w.column for w in find_withheld(cells, (), only, measured=True)} == {"sex"}
     men = Objective(id="x", text="Does expression differ between men and women?")
     assert {w.column for w in find_withheld(cells, (), men, measured=True)} == {"sex"}
 
