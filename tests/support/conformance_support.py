@@ -37,15 +37,16 @@ def part(*quotes: str) -> PartDraft:
     return PartDraft(steps=(step,))
 
 
-def plan(**first: object) -> ProtocolPlan:
-    """A plan of two parts; `first` changes the first."""
+def plan(*used: str) -> ProtocolPlan:
+    """A plan of two parts that uses papers."""
     line = {"id": "1.1", "title": "Check the tables", "outputs": ["checks"]}
     parts = (
-        {"id": "1", "title": "Quality control", "purpose": "p", "reason": "r", "lines": [line], **first},
+        {"id": "1", "title": "Quality control", "purpose": "p", "reason": "r", "lines": [line]},
         {"id": "2", "title": "Survival", "purpose": "p", "reason": "r", "depends_on": ["1"], "lines": [line]},
     )
     empty = dict.fromkeys(("decisions", "facts", "not_done", "answer_rule", "definitions", "papers"), ())
-    return ProtocolPlan.model_validate({"title": "Plan", "summary": "Two parts.", **empty, "parts": parts})
+    page = {**empty, "papers": [{"paper_id": p, "use": "its test"} for p in used]}
+    return ProtocolPlan.model_validate({"title": "Plan", "summary": "Two parts.", **page, "parts": parts})
 
 
 def scores(evidence: str = STEP.action) -> ProtocolScores:
