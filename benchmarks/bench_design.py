@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench_reading import Recalling, _backend, _caller, _size, _tokenizer
+from bioresearcher.stages.review_loop import draft_and_review
 from figures import ROOT, Figure, test_data
 
 from bioresearcher.examples import load_example
@@ -34,7 +35,6 @@ from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.stages import design
 from bioresearcher.stages.design_context import DesignContext, Similarities, assemble_protocol
 from bioresearcher.stages.read import analyse_report, read_paper
-from bioresearcher.stages.review_loop import draft_and_review
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 from model_server import ModelServer, Seen

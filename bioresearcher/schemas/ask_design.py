@@ -86,7 +86,7 @@ class HeadingDraft(Value):
 
 
 class AuthorTurn(Turn):
-    """What the author of a protocol has at hand in every turn; the conversation's opening shows all of it."""
+    """Material that the author of a protocol has at hand in every turn; the conversation's opening shows all of it."""
 
     droppable: ClassVar[Mapping[str, int]] = {"known": 0, "skills": 0}
 
@@ -137,7 +137,7 @@ class ProtocolPlan(Value):
 
 
 class CitationDraft(Value):
-    """What a step rests on."""
+    """A source that a step rests on, and the claim it takes from it."""
 
     kind: Literal["fact", "passage", "general"]
     ref: str = Field(default="", description="fact id, `<paper>/<step>` or passage id; empty for general knowledge")

@@ -175,7 +175,7 @@ class FactTool:
     kind = "fact"
     prefix = ""
     pure = False
-    """What a look showed, and the next id, depend on the actions before."""
+    """The result depends on the actions before: on what a look showed, and on the next id."""
 
     def __init__(self, taken: Sequence[Fact]) -> None:
         """Continue the numbering of the facts that are there."""

@@ -1,6 +1,6 @@
 """Good answers to the conformance checks (loaded by path)."""
 
-from bioresearcher.schemas.ask_design import HeadingDraft, HeadingsDraft
+from bioresearcher.schemas.ask_design import ProtocolPlan
 from bioresearcher.schemas.ask_literature import OutlinedPart, PaperOutline, PartDraft, ReportStepDraft
 from bioresearcher.schemas.ask_program import CodeDraft, MetricScore, ProtocolScores
 from bioresearcher.schemas.review import METRICS
@@ -37,12 +37,16 @@ def part(*quotes: str) -> PartDraft:
     return PartDraft(steps=(step,))
 
 
-def headings(**first: object) -> HeadingsDraft:
+def plan(*used: str) -> ProtocolPlan:
+    """A plan of two parts that uses papers."""
+    line = {"id": "1.1", "title": "Check the tables", "outputs": ["checks"]}
     parts = (
-        HeadingDraft(id="1", title="Quality control", purpose="p", reason="r").model_copy(update=first),
-        HeadingDraft(id="2", title="Survival analysis", purpose="p", reason="r", depends_on=("1",)),
+        {"id": "1", "title": "Quality control", "purpose": "p", "reason": "r", "lines": [line]},
+        {"id": "2", "title": "Survival", "purpose": "p", "reason": "r", "depends_on": ["1"], "lines": [line]},
     )
-    return HeadingsDraft(title="Plan", summary="Two parts.", parts=parts)
+    empty = dict.fromkeys(("decisions", "facts", "not_done", "answer_rule", "definitions", "papers"), ())
+    page = {**empty, "papers": [{"paper_id": p, "use": "its test"} for p in used]}
+    return ProtocolPlan.model_validate({"title": "Plan", "summary": "Two parts.", **page, "parts": parts})
 
 
 def scores(evidence: str = STEP.action) -> ProtocolScores:
@@ -53,7 +57,7 @@ def scores(evidence: str = STEP.action) -> ProtocolScores:
 GOOD = {
     "literature/outline_paper": outline(2, 3),
     "literature/report_part": part(QUOTE),
-    "designer/design_headings": headings(),
+    "designer/plan_protocol": plan(),
     "programmer/write_code": CodeDraft(code=SCRIPT, note="Means by group."),
     "reviewer/score_protocol": scores(),
 }

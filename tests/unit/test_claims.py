@@ -43,7 +43,7 @@ def bench() -> DesignContext:
         quotes_located=1, origin="model",
     )  # fmt: skip
     fact = Fact(
-        id="F7", kind="filled values", dataset="GSE1", statement="1,980 of 4,951 values of each array are one constant.",
+        id="F7", kind="filled values", dataset="GSE1", statement="1,980 of 4,951 values of an array are a constant.",
         numbers=(FactNumber(name="arrays", value=39),), rows=("svcc1", "svcc2"), row_count=39, shown_by="audit",
     )  # fmt: skip
     read = PassageRead(id="Q4", query="q", evidence=evidence("Arrays were scanned at 10 micrometres."))
@@ -77,7 +77,7 @@ def by_rule(tmp_path: Path, *citations: Citation, made: DesignContext | None = N
         (cite("F99", "Constant values.", "fact"), "there is no fact F99"),
         (cite("P1/2.1", "Genes are called at a false discovery rate of 0.05."), ""),
         (cite("P1/2.1", "Genes are called at a false discovery rate of 0.01."), "its source does not hold 0.01"),
-        (cite("P1/2.1", "Survival was longer with a high score."), ""),
+        (cite("P1/2.1", "Survival was longer with a high score."), "it and its source point in opposite directions"),
         (cite("Q4", "Arrays were scanned at 10 micrometres."), ""),
         (cite("Q4", "Reads were aligned with STAR."), "its source shares no word with it"),
         (cite("Q5", "Arrays were scanned."), "there is no passage Q5"),

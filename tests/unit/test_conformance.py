@@ -27,11 +27,10 @@ from bioresearcher.resources import Resources, load_cards
 from bioresearcher.review.check import CheckContext
 from bioresearcher.review.metrics import review_by_rule
 from bioresearcher.sandbox.choose import UnsandboxedSandbox
-from bioresearcher.schemas.ask_design import HeadingsDraft
+from bioresearcher.schemas.ask_design import ProtocolPlan
 from bioresearcher.schemas.ask_literature import PaperOutline
 from bioresearcher.schemas.ask_program import CodeDraft
 from bioresearcher.schemas.model import ROLES, ModelSettings
-from bioresearcher.schemas.protocol import ReportPartRef
 from bioresearcher.stages.conformance.material import PROTOCOL, TWO_STEPS, Material, load_material
 from bioresearcher.stages.conformance.run import CHECKS, CheckResult, ConformanceKit, ConformanceRound
 
@@ -112,7 +111,7 @@ def test_an_answer_that_was_repaired_is_told_apart(bench: Bench) -> None:
     ],
 )
 def test_what_went_wrong_is_said_with_what_to_do(bench: Bench, error: Exception, says: str, hint: str) -> None:
-    result = bench.results(design_headings=error)["design"]
+    result = bench.results(plan_protocol=error)["design"]
     assert result.state == "fails"
     assert says in result.detail
     assert hint in result.hint
@@ -153,16 +152,16 @@ def test_what_is_read_must_stand_in_the_note(
 @pytest.mark.parametrize(
     ("answer", "state", "says"),
     [
-        (lib.headings(), "works", "parts: 2; report parts used: 0 of 3"),
-        (lib.headings(learns_from=(ReportPartRef(paper_id="PMID9999", part_id="9"),)), "works", "used: 0 of 3"),
-        (lib.headings(learns_from=(ReportPartRef(paper_id="PMID16199517", part_id="1"),)), "works", "used: 1 of 3"),
-        (HeadingsDraft(title="t", summary="s", parts=()), "fails", "no part with a title"),
+        ([lib.plan()], "works", "parts: 2; steps: 2; papers used: 0 of 3"),
+        ([lib.plan("PMID9999")], "works", "used: 0 of 3"),
+        ([lib.plan("PMID16199517")], "works", "used: 1 of 3"),
+        ([lib.plan().model_copy(update={"parts": ()})] * 2, "fails", "no part with a step"),
     ],
 )
-def test_a_design_has_parts_with_titles_and_uses_what_there_is(
-    bench: Bench, answer: HeadingsDraft, state: str, says: str
+def test_a_design_has_parts_with_steps_and_uses_what_there_is(
+    bench: Bench, answer: list[ProtocolPlan], state: str, says: str
 ) -> None:
-    result = bench.results(design_headings=answer)["design"]
+    result = bench.results(plan_protocol=answer)["design"]
     assert (result.state, says in result.detail) == (state, True)
 
 
@@ -248,7 +247,7 @@ def test_what_is_not_finished_in_time_is_said_and_ended(bench: Bench) -> None:
 
 
 def test_a_server_on_this_machine_is_asked_one_thing_at_a_time(bench: Bench) -> None:
-    bench.backend = backend = Slow(lambda prompt: prompt == "designer/design_headings")
+    bench.backend = backend = Slow(lambda prompt: prompt == "designer/plan_protocol")
     results = asyncio.run(bench.round(dict.fromkeys(ROLES, HERE)).run(limit_s=1))
     assert backend.most == 1
     assert [r.state for r in results if r.check == "reading"] == ["works"]

@@ -112,17 +112,17 @@ async def check_reading(caller: ModelClient, kit: ConformanceKit) -> Verdict:
 
 
 async def check_design(caller: ModelClient, kit: ConformanceKit) -> Verdict:
-    """Plan a protocol for the example's objective: at least one part must have a title."""
+    """Plan a protocol for the example's objective: at least one part must have a step."""
     material = kit.material
     bench = DesignContext(material.objective, material.reports, {}, material.datasets[:1], {})
-    planned = await plan_protocol(caller, bench, Conversation())
-    parts = planned.plan.parts
-    if not parts:
-        return Verdict("it gave no part with a title")
-    steps = sum(len(p.lines) for p in parts)
-    used = {r.paper_id for part in parts for r in part.learns_from}
-    seen = f"parts: {len(parts)}; steps: {steps}; papers it learns from: {len(used)} of {len(material.reports)}"
-    return Verdict(seen=seen)
+    plan = (await plan_protocol(caller, bench, Conversation())).plan
+    lines = sum(len(p.lines) for p in plan.parts)
+    if not lines:
+        return Verdict("it gave no part with a step")
+    used = {p.paper_id for p in plan.papers if p.use}
+    return Verdict(
+        seen=f"parts: {len(plan.parts)}; steps: {lines}; papers used: {len(used)} of {len(material.reports)}"
+    )
 
 
 async def check_code_writing(caller: ModelClient, kit: ConformanceKit) -> Verdict:
