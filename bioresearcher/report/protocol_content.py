@@ -1,4 +1,4 @@
-"""What the written forms of a protocol show beside its parts: the first page, what each step rests on, the sources.
+"""Content of a protocol's written forms beside its parts: the first page, what each step rests on, the sources.
 
 Values are chosen and ordered here, as plain text; the Markdown and HTML writers escape them.
 """
