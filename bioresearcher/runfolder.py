@@ -8,9 +8,11 @@ Layout (ids are safe as file names)::
     papers/<paper>.json           Paper          documents/<paper>.json         Document (canonical text)
     datasets/<dataset>.json       Dataset        checks.json                    DatasetCheck…
     datasets_found.json           Dataset…, all that were found
+    facts.json  looks.json        Audit, LookRecord…: the author's looks, then the reviewer's
     reports/<paper>.json          PaperReport    analyses/<paper>.json          ReferabilityAnalysis
     design/…                      headings, outlines and parts as they were before assembly
     protocol.json  protocol.md
+    registration.json             Registration: digests and time of the approved protocol, and its amendments
     tasks/<task>/                 task.json, record.json, code.py, attempts/, outputs/
     revisions/<n>/                revision.json (Revision), before.json, after.json, diff.txt, tasks/
     rounds.json  review.json      DraftReview…, Review

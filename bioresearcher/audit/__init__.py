@@ -1,1 +1,1 @@
-"""Audit of data before a design: facts, proposals, and views without outcomes."""
+"""Audit of data before a design: facts about sample sheets and matrices that a protocol must take into account."""

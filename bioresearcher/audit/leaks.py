@@ -38,7 +38,8 @@ _RARE = 0.05  # share of rows that a level needs to be a target of its own, wher
 _DATES = ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y", "%d/%m/%Y", "%Y/%m/%d", "%m/%d/%y", "%d-%b-%Y", "%Y-%m-%d %H:%M:%S")
 _COMPARISON = re.compile(
     r"\bdiffer|\bcompar|\bversus\b|\bvs\b|\bbetween\b|\bassociat|\bcorrelat|\bup-?regulat|\bdown-?regulat|\bpredict"
-    r"|\beffect of|\binfluenc|\bdepend|\brelat|\bby (gender|sex|group|arm)\b|\bmarkers? (of|for)\b|\bdistinguish",
+    r"|\bhigher\b|\blower\b|\bchang|\beffect of|\binfluenc|\bdepend|\brelat|\bby (gender|sex|group|arm)\b"
+    r"|\bmarkers? (of|for)\b|\bdistinguish",
     re.IGNORECASE,
 )
 _ADJUSTED = re.compile(
@@ -46,6 +47,7 @@ _ADJUSTED = re.compile(
     r"\s+(?:for|by|of|on)\b[^.;?!]*",
     re.IGNORECASE,
 )
+_ONLY = re.compile(r"\b(?:in|among|within|restricted to|limited to)\b[^,.;?!]*\bonly\b", re.IGNORECASE)
 _RESPONSE = re.compile(r"respon|remission|recist|(?<![a-z])pcr(?![a-z])")
 _IN_TIME = re.compile(r"surviv|prognos|relapse|recurren|death|mortality|progression", re.IGNORECASE)
 _SEX = re.compile(r"^(sex|gender)$|_(sex|gender)$")
@@ -159,10 +161,13 @@ def is_technical(name: str) -> bool:
 
 
 def asked_sentences(objective: Objective) -> tuple[str, ...]:
-    """Split the objective and its requirements into sentences that compare or relate, without their adjustments."""
+    """Split the objective and its requirements into sentences that compare or relate.
+
+    Adjustments (`adjusted for age`) and restrictions (`in ER-negative tumours only`) are left out of them.
+    """
     texts = (objective.text, *(r.text for r in objective.requirements))
     parts = [part for text in texts for part in re.split(r"(?<=[.?!;])\s+|\n", text)]
-    return tuple(kept for part in parts if _COMPARISON.search(kept := _ADJUSTED.sub(" ", part)))
+    return tuple(kept for part in parts if _COMPARISON.search(kept := _ONLY.sub(" ", _ADJUSTED.sub(" ", part))))
 
 
 def _outcome(name: str, values: Sequence[str], column: Column | None) -> str:

@@ -20,8 +20,8 @@ from bioresearcher.text.visible import one_line
 
 STAGES = (
     ("search", ("plan_queries", "search_papers", "screen_papers", "search_datasets", "check_datasets")),
-    ("read", ("read_paper", "analyse_reports")),
-    ("design", ("design_headings", "design_outlines", "write_steps", "assemble_protocol")),
+    ("read", ("audit_data", "read_paper", "analyse_reports")),
+    ("design", ("explore_data", "plan_protocol", "write_steps", "review_protocol", "assemble_protocol")),
     ("program", ("extract_tasks", "program_task")),
     ("review", ("score_protocol", "check_status")),
 )

@@ -11,12 +11,12 @@ from langgraph.runtime import Runtime
 from langgraph.types import RetryPolicy, Send
 
 from bioresearcher.errors import BioresearcherError
-from bioresearcher.graph import nodes_approvals, nodes_selection
+from bioresearcher.graph import nodes_approvals, nodes_data, nodes_selection
 from bioresearcher.graph import nodes_design as design
 from bioresearcher.graph import nodes_search as search
 from bioresearcher.graph.approvals import stays_open
 from bioresearcher.graph.context import RunContext
-from bioresearcher.graph.state import CodeTask, PaperTask, PartTask, RunState, Update, standing
+from bioresearcher.graph.state import CodeTask, PaperTask, RunState, Update, standing
 from bioresearcher.schemas.execution import DryLabTask
 
 Graph = StateGraph[Any, Any, Any, Any]
@@ -44,11 +44,15 @@ STEPS: tuple[Node, ...] = (
     search.search_datasets,
     search.check_datasets,
     search.fetch_datasets,
+    nodes_data.audit_data,
     search.analyse_reports,
+    nodes_data.explore_data,
     search.index_papers,
     search.check_status,
-    design.design_headings,
-    design.design_outlines,
+    design.plan_protocol,
+    design.fit_outlines,
+    design.write_steps,
+    design.review_protocol,
     design.assemble_protocol,
     design.extract_tasks,
     design.collect_tasks,
@@ -56,7 +60,6 @@ STEPS: tuple[Node, ...] = (
 )
 BRANCHES: tuple[tuple[Node, type[Any]], ...] = (
     (search.read_paper, PaperTask),
-    (design.write_steps, PartTask),
     (design.program_task, CodeTask),
 )
 
@@ -66,14 +69,9 @@ def after_search(state: RunState) -> str:
     return "screen_papers" if state["rounds"][-1].stop_reason else "plan_queries"
 
 
-def after_fetching(state: RunState) -> Route:
+def after_audit(state: RunState) -> Route:
     """Open a branch per kept paper."""
     return [Send("read_paper", PaperTask(paper_id=p)) for p in state["kept"]] or "analyse_reports"
-
-
-def after_outlines(state: RunState, runtime: Runtime[RunContext]) -> Route:
-    """Open a branch per part; an empty protocol is assembled, too, and its limitations name the lack."""
-    return [Send("write_steps", PartTask(part_id=p)) for p in state["parts"]] or "assemble_protocol"
 
 
 def next_tasks(state: RunState, runtime: Runtime[RunContext]) -> Route:
@@ -146,14 +144,8 @@ class Approval:
 
 APPROVALS = (
     Approval(nodes_selection.approve_selection, "check_datasets", ("fetch_datasets",), required=True),
-    Approval(nodes_approvals.approve_headings, "design_headings", ("design_outlines",), follows_comments=True),
-    Approval(
-        nodes_approvals.approve_outlines,
-        "design_outlines",
-        ("write_steps", "assemble_protocol"),
-        after_outlines,
-        follows_comments=True,
-    ),
+    Approval(nodes_approvals.approve_headings, "plan_protocol", ("fit_outlines",), follows_comments=True),
+    Approval(nodes_approvals.approve_outlines, "fit_outlines", ("write_steps",), follows_comments=True),
     Approval(nodes_approvals.approve_protocol, "assemble_protocol", ("extract_tasks",), required=True),
     Approval(
         nodes_approvals.approve_tasks, "extract_tasks", ("index_papers", "program_task", "score_protocol"), first_tasks
@@ -181,10 +173,13 @@ def build_pipeline() -> Graph:
     graph.add_conditional_edges("search_papers", after_search, ["plan_queries", "screen_papers"])
     graph.add_edge("screen_papers", "search_datasets")
     graph.add_edge("search_datasets", "check_datasets")
-    graph.add_conditional_edges("fetch_datasets", after_fetching, ["read_paper", "analyse_reports"])
+    graph.add_edge("fetch_datasets", "audit_data")
+    graph.add_conditional_edges("audit_data", after_audit, ["read_paper", "analyse_reports"])
     graph.add_edge("read_paper", "analyse_reports")
-    graph.add_edge("analyse_reports", "design_headings")
-    graph.add_edge("write_steps", "assemble_protocol")
+    graph.add_edge("analyse_reports", "explore_data")
+    graph.add_edge("explore_data", "plan_protocol")
+    graph.add_edge("write_steps", "review_protocol")
+    graph.add_edge("review_protocol", "assemble_protocol")
     graph.add_edge("index_papers", END)
     graph.add_edge("program_task", "collect_tasks")
     graph.add_conditional_edges("collect_tasks", next_tasks, ["program_task", "score_protocol"])

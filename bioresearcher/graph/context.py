@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from bioresearcher.execution.folders import LIMITS
 from bioresearcher.graph.added_files import Added, digests_of_data, digests_of_papers
@@ -19,6 +20,7 @@ from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.execution import DryLabTask, Limits
+from bioresearcher.schemas.facts import Audit, Fact, LookRecord, PassageRead, View
 from bioresearcher.schemas.paper import Failure, Paper
 from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis
 from bioresearcher.schemas.skill import Skill
@@ -28,6 +30,12 @@ from bioresearcher.sources.protocols import DatasetSource, LiteratureSource, Sta
 from bioresearcher.sources.pubmed_offline.source import PubmedFiles
 from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.stages.program import Workbench
+from bioresearcher.stages.registration import FACTS, LOOKS
+
+VIEWS = "views"
+"""Folder of the views without outcomes, and the name of the file that lists them."""
+LOOKED, PASSAGES = "looked.json", "passages.json"
+"""Facts that looks showed, and passages that the designer read."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,7 @@ class RunContext:
         task_slots: Limits how many tasks run at once.
         unreachable: Names of sources that failed in this process and are not asked again.
         shown_gates: Names of approvals that were shown in this process.
+        registered_at: Time of the registration in the run that is replayed; None: it is registered now.
     """
 
     caller: ModelClient
@@ -85,6 +94,7 @@ class RunContext:
     task_slots: asyncio.Semaphore
     unreachable: set[str] = field(default_factory=set)
     shown_gates: set[str] = field(default_factory=set)
+    registered_at: datetime | None = None
 
     @property
     def objective(self) -> Objective:
@@ -129,6 +139,12 @@ class RunContext:
             skills=self.skills,
             max_parts=self.settings.max_parts,
             checks=self.folder.read_list(DatasetCheck, "checks.json"),
+            papers={p.id: p for p in self.folder.read_all(Paper, "papers")},
+            audit=self.folder.read(Audit, FACTS) if self.folder.has(FACTS) else Audit(),
+            views=self.folder.read_list(View, f"{VIEWS}.json"),
+            looks=self.folder.read_list(LookRecord, LOOKS),
+            looked=self.folder.read_list(Fact, LOOKED),
+            passages=self.folder.read_list(PassageRead, PASSAGES),
         )
         return bench.without(excluded)
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from datetime import UTC, datetime
 
 from langgraph.runtime import Runtime
-from langgraph.types import Overwrite
 
-from bioresearcher.errors import InputError, NothingRevisedError, RunFolderError
+from bioresearcher.errors import InputError, NothingRevisedError
 from bioresearcher.execution.folders import LIMITS
 from bioresearcher.graph.approvals import HEADINGS, OUTLINES, PROTOCOL, TASKS, ask_person, decisions_at, is_requested
 from bioresearcher.graph.context import RunContext
@@ -21,22 +20,23 @@ from bioresearcher.graph.revisions import recorded
 from bioresearcher.graph.state import RunState, Update, revisions_of
 from bioresearcher.offline import comment as spoken
 from bioresearcher.runfolder import write_bytes
-from bioresearcher.schemas.ask_design import HeadingsDraft
+from bioresearcher.schemas.ask_design import ProtocolPlan
 from bioresearcher.schemas.execution import DryLabTask, Limits
-from bioresearcher.schemas.protocol import ProtocolPart
+from bioresearcher.schemas.facts import Audit, LookRecord
+from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import CheckFinding
 from bioresearcher.schemas.run import Decision, Revision
 from bioresearcher.stages import program
+from bioresearcher.stages.design import parts_of
 from bioresearcher.stages.forms import FormError
 from bioresearcher.stages.outline_form import (
-    Headings,
-    Parts,
     drop_items,
     headings_form,
     outlines_form,
     read_headings,
     read_outlines,
 )
+from bioresearcher.stages.registration import FACTS, LOOKS, amend, any_results, read_registration, register
 
 SKIPPED = "skipped by a person"
 
@@ -53,6 +53,8 @@ async def approve_protocol(state: RunState, runtime: Runtime[RunContext]) -> Upd
         c, state, PROTOCOL, protocol="protocol.md", approved=approved, revision=revised, last=parts_last
     )
     if not (decision.more and is_revision(decision)):
+        if decision.approved and not decision.more:
+            await asyncio.to_thread(_register, c, decision)
         return {"decisions": [decision]}
     revision, said = await _revised(c, decision)
     if revision is None:
@@ -60,6 +62,23 @@ async def approve_protocol(state: RunState, runtime: Runtime[RunContext]) -> Upd
     parts = ", ".join(revision.changed_parts) or "none"
     update = {"revision": revision.number, "outcome": f"revision {revision.number}: parts changed: {parts}"}
     return {**in_force(c.folder, revision), "decisions": [decision.model_copy(update=update)]}
+
+
+def _register(c: RunContext, decision: Decision) -> None:
+    """Register the approved protocol, or record what changed since it was registered; outcomes are used after this."""
+    protocol = c.folder.read(Protocol, "protocol.json")
+    now = c.registered_at or datetime.now(UTC)
+    if read_registration(c.folder) is None:
+        audit = c.folder.read(Audit, FACTS) if c.folder.has(FACTS) else Audit()
+        registration = register(c.folder, protocol, audit, c.folder.read_list(LookRecord, LOOKS), decision.by, now)
+    else:
+        reason = "; ".join(r.comment for r in recorded(c.folder)) or "the protocol was changed"
+        amended = amend(c.folder, protocol, reason, decision.by, now, results_seen=any_results(c.folder))
+        if amended is None:
+            return
+        registration = amended
+    said = f"registered, digest {registration.in_force[:12]}"
+    c.caller.events.emit("note", PROTOCOL, "info", said, digest=registration.in_force)
 
 
 async def _revised(c: RunContext, decision: Decision) -> tuple[Revision | None, str]:
@@ -134,8 +153,9 @@ def own_limits(made: Sequence[Decision]) -> dict[str, Limits]:
     return {task: limits for decision in made for task, limits in decision.limits.items()}
 
 
-HEADINGS_FILE, OUTLINES_FILE = "headings.json", "outlines.json"
-_FILES = {HEADINGS: HEADINGS_FILE, OUTLINES: OUTLINES_FILE}
+PLAN_FILE = "plan.json"
+"""The plan as it holds: the author's, with what a person changed."""
+_SNAPSHOTS = {HEADINGS: "headings", OUTLINES: "outlines"}
 MOST_COMMENTS = 5
 """Comments on one draft; after that it can still be edited."""
 CANNOT = (
@@ -161,54 +181,46 @@ def _approve(c: RunContext, state: RunState, approval: str) -> Update:
     decision = ask_person(c, state, approval, left=left, before=_draft_before(state, approval))
     if not decision.more:
         return {"decisions": [decision]}
-    before = _read(c, snapshot(c, _FILES[approval], decision.turn))
+    before = c.folder.read(ProtocolPlan, "design", snapshot(c, approval, decision.turn))
     said, after = "", before
     try:
         if decision.text:
             after = _edited(c, approval, decision.text, before)
         elif decision.drop:
-            after = replace(before, parts=drop_items(before.parts, decision.drop))
+            after = drop_items(before, decision.drop)
         elif left <= 0:
             said = ENOUGH
         elif c.caller.by_rule:  # a model gets the comment with the next draft
-            said, parts = _dropped_by_comment(decision.comment, before.parts)
-            after = replace(before, parts=parts)
+            said, after = _dropped_by_comment(decision.comment, before)
     except FormError as error:
         said = "\n".join(str(m) if m.line else m.text for m in error.mistakes)
     if after != before:
-        if approval == OUTLINES:
-            c.folder.write_list(after.parts, "design", OUTLINES_FILE)
-        c.folder.write(after.draft, "design", HEADINGS_FILE)
+        c.folder.write(after, "design", PLAN_FILE)
     designed_again = bool(decision.comment) and not said and not c.caller.by_rule
     update = {"outcome": said, "changed": after != before or designed_again}
     return {"decisions": [decision.model_copy(update=update)], "parts": [p.id for p in after.parts]}
 
 
-def _edited(c: RunContext, approval: str, text: str, before: Headings) -> Headings:
+def _edited(c: RunContext, approval: str, text: str, before: ProtocolPlan) -> ProtocolPlan:
     if approval == HEADINGS:
         return read_headings(text, before, c.settings.max_parts)
     bench = c.bench()
-    return replace(before, parts=read_outlines(text, before.parts, [d.id for d in bench.datasets], bench.skills))
+    return read_outlines(text, before, [d.id for d in bench.datasets], bench.skills)
 
 
-def _dropped_by_comment(comment: str, parts: Parts) -> tuple[str, Parts]:
+def _dropped_by_comment(comment: str, plan: ProtocolPlan) -> tuple[str, ProtocolPlan]:
     """Drop the parts and steps that a comment names, by the rules; with a message when it names none."""
-    gone = [p.id for p in parts if spoken.drops(comment, p)[0]]
-    there = {line.id for p in parts for line in p.outline}
+    gone = [p.id for p in parts_of(plan) if spoken.drops(comment, p)[0]]
+    there = {line.id for p in plan.parts for line in p.lines}
     for clause in spoken.clauses(comment):
         if spoken.drops_something(clause):
             gone += spoken.named_steps(clause, there)
-    return ("", drop_items(parts, gone)) if gone else (CANNOT, parts)
+    return ("", drop_items(plan, gone)) if gone else (CANNOT, plan)
 
 
 def comments(state: RunState, approval: str) -> list[str]:
     """Return the comments at an approval that were or are to be followed, in order."""
     return [d.comment for d in decisions_at(state["decisions"], approval) if d.more and d.comment and d.changed]
-
-
-def draft_name(level: str, comments: Sequence[str]) -> str:
-    """Return the name of a draft in the record of the review loop."""
-    return f"{level} after comment {len(comments)}" if comments else level
 
 
 def as_findings(comments: Sequence[str], before: str) -> tuple[CheckFinding, ...]:
@@ -226,57 +238,38 @@ def commented_draft(c: RunContext, state: RunState, approval: str) -> tuple[list
     said = comments(state, approval)
     if not said:
         return [], ""
-    return said, text_of(c, snapshot(c, _FILES[approval], decisions_at(state["decisions"], approval)[-1].turn))
+    name = snapshot(c, approval, decisions_at(state["decisions"], approval)[-1].turn)
+    return said, text_of(c, approval, name)
 
 
-def snapshot(c: RunContext, name: str, turn: int) -> str:
-    """Return the name of the copy of headings or outlines from before an answer; made when there is none yet.
+def snapshot(c: RunContext, approval: str, turn: int) -> str:
+    """Return the name of the copy of the plan from before an answer; made when there is none yet.
 
     It is written when the answer is first carried out, and read when that was interrupted and is done again.
     """
-    copy = snapshot_name(name, turn)
+    copy = snapshot_name(approval, turn)
     if not c.folder.has("design", copy):
-        write_bytes(c.folder.path("design", copy), c.folder.path("design", name).read_bytes())
+        write_bytes(c.folder.path("design", copy), c.folder.path("design", PLAN_FILE).read_bytes())
     return copy
 
 
-def snapshot_name(name: str, turn: int) -> str:
-    """Return the file name of the copy of headings or outlines from before an answer."""
-    return f"{name.removesuffix('.json')}-before-{turn}.json"
+def snapshot_name(approval: str, turn: int) -> str:
+    """Return the file name of the copy of the plan from before an answer at an approval."""
+    return f"{_SNAPSHOTS[approval]}-before-{turn}.json"
 
 
 def _draft_before(state: RunState, approval: str) -> str:
-    """Return the file with the draft before the last answer, if that changed it; empty otherwise."""
+    """Return the file with the plan before the last answer, if that changed it; empty otherwise."""
     made: list[Decision] = decisions_at(state["decisions"], approval)
-    return snapshot_name(_FILES[approval], made[-1].turn) if made and made[-1].more and made[-1].changed else ""
+    return snapshot_name(approval, made[-1].turn) if made and made[-1].more and made[-1].changed else ""
 
 
-def _read(c: RunContext, name: str) -> Headings:
-    """Read a file of headings, or one of outlines under the title and summary of the headings."""
-    if name.startswith("headings"):
-        return Headings.of(c.folder.read(HeadingsDraft, "design", name))
-    draft = c.folder.read(HeadingsDraft, "design", HEADINGS_FILE)
-    return Headings(draft.title, draft.summary, c.folder.read_list(ProtocolPart, "design", name))
-
-
-def text_of(c: RunContext, name: str) -> str:
-    """Return headings or outlines as text, without notes.
+def text_of(c: RunContext, approval: str, name: str = PLAN_FILE) -> str:
+    """Return the headings or the outlines of a plan as text, without notes.
 
     Raises:
         RunFolderError: The file is not there.
     """
-    draft = _read(c, name)
-    if name.startswith("headings"):
-        form = headings_form(draft)
-    elif draft.parts:
-        form = outlines_form(draft.parts)
-    else:
-        raise RunFolderError(f"{c.folder.path('design', name)} holds no part.")
+    plan = c.folder.read(ProtocolPlan, "design", name)
+    form = headings_form(plan) if approval == HEADINGS else outlines_form(plan)
     return "\n".join(line for line in form.splitlines() if not line.startswith("#")).strip()
-
-
-def passed_now(state: RunState, level: str, passed: bool) -> list[str] | Overwrite:
-    """Return the update of `passed` after a level was designed once or once more."""
-    if level in state["passed"] and not passed:
-        return Overwrite([p for p in state["passed"] if p != level])
-    return [level] if passed else []

@@ -3,61 +3,71 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import Final
 
 from langgraph.runtime import Runtime
 
 from bioresearcher.errors import InputError
 from bioresearcher.execution.input_snapshot import keep_inputs
 from bioresearcher.graph.approvals import HEADINGS, OUTLINES
-from bioresearcher.graph.context import RunContext
-from bioresearcher.graph.nodes_approvals import (
-    HEADINGS_FILE,
-    OUTLINES_FILE,
-    as_findings,
-    commented_draft,
-    draft_name,
-    passed_now,
-)
+from bioresearcher.graph.context import VIEWS, RunContext
+from bioresearcher.graph.nodes_approvals import PLAN_FILE, as_findings, commented_draft, comments
 from bioresearcher.graph.revisions import kept_ids, settle_tasks
-from bioresearcher.graph.state import CodeTask, PartTask, RunState, Update, revisions_of
+from bioresearcher.graph.state import CodeTask, RunState, Update, revisions_of
+from bioresearcher.graph.talks import EXPLORED, WRITTEN, planned, read_talk, write_talk
 from bioresearcher.report.protocol_markdown import render_protocol
 from bioresearcher.review.checks import run_checks
 from bioresearcher.runfolder import write_text
-from bioresearcher.schemas.ask_design import HeadingsDraft
-from bioresearcher.schemas.base import origin_of
+from bioresearcher.schemas.ask_design import ProtocolPlan
 from bioresearcher.schemas.dataset import DatasetCheck
 from bioresearcher.schemas.execution import DryLabTask, TaskRecord
-from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
+from bioresearcher.schemas.facts import Audit
+from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import CheckFinding, DraftReview
-from bioresearcher.stages import design, design_context, program, score
+from bioresearcher.stages import author, program, score
+from bioresearcher.stages.author_revision import Reviser
+from bioresearcher.stages.claims import check_claims
+from bioresearcher.stages.design import parts_of
 from bioresearcher.stages.design_context import DesignContext
-from bioresearcher.stages.review_loop import draft_and_review
+from bioresearcher.stages.design_context import assemble_protocol as assemble_protocol_of
+from bioresearcher.stages.look import LookTool
+from bioresearcher.stages.outline_form import with_parts
+from bioresearcher.stages.registration import LOOKS
+from bioresearcher.stages.review_protocol import ReviewMaterial, review_and_revise
+
+AUTHORS_PLAN, DRAFT_FILE, REVIEWED_FILE = "author-plan.json", "draft.json", "reviewed.json"
+REVIEWER_SEES: Final = 2_048
+"""Bytes shown of a reviewer's look."""
 
 
-async def design_headings(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Design the headings: the protocol's parts."""
+def facts_shown(bench: DesignContext) -> Audit:
+    """Return all facts, those of looks included, as the protocol prints them."""
+    return bench.audit.model_copy(update={"facts": bench.facts})
+
+
+async def plan_protocol(state: RunState, runtime: Runtime[RunContext]) -> Update:
+    """Plan the protocol: first page, parts, and a line per step."""
     c = runtime.context
     bench = c.bench()
     said, before = commented_draft(c, state, HEADINGS)
-    best = await draft_and_review(
-        c.caller,
-        c.objective,
-        draft_name("headings", said),
-        make=lambda findings: design.design_headings(c.caller, bench, (*as_findings(said, before), *findings)),
-        check=design.check_headings,
-        show=lambda d: d.model_dump_json(indent=1),
-    )
-    if not best.value.parts:
+    earlier = (planned(len(said) - 1, 0),) if said else ()
+    talk = read_talk(c.folder, *earlier, EXPLORED)
+    found = await author.plan_protocol(c.caller, bench, talk, findings=as_findings(said, before))
+    if not found.plan.parts:
         raise InputError(
             f"no protocol can be designed: {_why_nothing(c, bench)}.",
             hint="Correct the data or give papers nearer to the objective, and start a new run; report.md says more.",
         )
-    c.folder.write(best.value, "design", HEADINGS_FILE)
-    return {
-        "parts": [p.id for p in best.value.parts],
-        "reviews": list(best.rounds),
-        "passed": passed_now(state, "headings", best.passed),
-    }
+    _keep_plan(c, found, planned(len(said), 0))
+    return {"parts": [p.id for p in found.plan.parts]}
+
+
+def _keep_plan(c: RunContext, found: author.Planned, name: str) -> None:
+    """Write a plan twice, as the author made it and as a person may change it, with the conversation after it."""
+    c.folder.write(found.plan, "design", AUTHORS_PLAN)
+    c.folder.write(found.plan, "design", PLAN_FILE)
+    write_talk(c.folder, name, found.talk)
 
 
 def _why_nothing(c: RunContext, bench: DesignContext) -> str:
@@ -73,75 +83,81 @@ def _why_nothing(c: RunContext, bench: DesignContext) -> str:
     return "; ".join(said)
 
 
-async def design_outlines(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Design the outlines: a line per step."""
+async def fit_outlines(state: RunState, runtime: Runtime[RunContext]) -> Update:
+    """Give lines to parts that a person added, and follow a person's comments on the outlines."""
     c = runtime.context
-    bench = c.bench()
+    plan = c.folder.read(ProtocolPlan, "design", PLAN_FILE)
     said, before = commented_draft(c, state, OUTLINES)
-    parts = design.parts_of(c.folder.read(HeadingsDraft, "design", HEADINGS_FILE))
-    best = await draft_and_review(
-        c.caller,
-        c.objective,
-        draft_name("outlines", said),
-        make=lambda findings: design.design_outlines(c.caller, bench, parts, (*as_findings(said, before), *findings)),
-        check=lambda d: design.check_outlines(parts, d),
-        show=lambda d: d.model_dump_json(indent=1),
+    bare = {p.id for p in plan.parts if not p.lines}
+    if not said and not bare:
+        return {}
+    on_headings = len(comments(state, HEADINGS))
+    talk = read_talk(c.folder, *(planned(on_headings, n) for n in range(len(said) - 1, -1, -1)), EXPLORED)
+    fixed = parts_of(plan)
+    found = await author.plan_protocol(c.caller, c.bench(), talk, fixed=fixed, findings=as_findings(said, before))
+    lines = {p.id: p.lines for p in found.plan.parts}
+    parts = tuple(
+        p.model_copy(update={"lines": lines.get(p.id) or p.lines}) if said or p.id in bare else p for p in plan.parts
     )
-    c.folder.write_list(design.with_outlines(parts, best.value), "design", OUTLINES_FILE)
-    return {"reviews": list(best.rounds), "passed": passed_now(state, "outlines", best.passed)}
+    fitted = with_parts(plan if not said else found.plan.model_copy(update={"parts": plan.parts}), parts)
+    _keep_plan(c, replace(found, plan=fitted), planned(on_headings, len(said)))
+    return {}
 
 
-async def write_steps(task: PartTask, runtime: Runtime[RunContext]) -> Update:
-    """Write the steps of one part."""
+async def write_steps(state: RunState, runtime: Runtime[RunContext]) -> Update:
+    """Write the steps of all parts, as one author, and assemble the draft."""
     c = runtime.context
     bench = c.bench()
-    parts = c.folder.read_list(ProtocolPart, "design", OUTLINES_FILE)
-    part = next(p for p in parts if p.id == task["part_id"])
+    counts = len(comments(state, HEADINGS)), len(comments(state, OUTLINES))
+    names = [planned(counts[0], n) for n in range(counts[1], -1, -1)]
+    plan = c.folder.read(ProtocolPlan, "design", AUTHORS_PLAN)
+    settled = c.folder.read(ProtocolPlan, "design", PLAN_FILE)
+    plan, talk = author.settle(plan, parts_of(settled), read_talk(c.folder, *names, EXPLORED))
+    written = await author.write_steps(c.caller, bench, talk, plan)
+    draft = await asyncio.to_thread(assemble_protocol_of, bench, written.plan, written.parts, told=written.told)
+    c.folder.write(draft, "design", DRAFT_FILE)
+    write_talk(c.folder, WRITTEN, written.talk)
+    return {"parts": [p.id for p in draft.parts]}
+
+
+async def review_protocol(state: RunState, runtime: Runtime[RunContext]) -> Update:
+    """Check the draft, let the reviewer look and judge, and let the author answer and revise."""
+    c = runtime.context
+    bench = c.bench()
+    draft = c.folder.read(Protocol, "design", DRAFT_FILE)
     context = c.check_context()
 
-    def whole(steps: tuple[ProtocolStep, ...]) -> Protocol:
-        written = part.model_copy(update={"steps": steps})
-        return Protocol(
-            id=c.objective.id,
-            title=part.title,
-            objective_id=c.objective.id,
-            parts=(written,),
-            origin=origin_of(s.origin for s in steps),
-        )
+    async def check(protocol: Protocol) -> tuple[Protocol, tuple[CheckFinding, ...]]:
+        claimed = await check_claims(c.caller, bench, protocol)
+        return claimed, await asyncio.to_thread(run_checks, claimed, context)
 
-    def check(steps: tuple[ProtocolStep, ...]) -> tuple[CheckFinding, ...]:
-        return run_checks(whole(steps), context, scope="part")
-
-    best = await draft_and_review(
+    look = None
+    if c.sandbox and bench.views:
+        look = LookTool(c.sandbox, c.folder.path(VIEWS), bench.views, prefix="V", shown_bytes=REVIEWER_SEES)
+    reviewed = await review_and_revise(
         c.caller,
-        c.objective,
-        f"steps of part {part.id}",
-        make=lambda findings: design.write_steps(c.caller, bench, part, parts, findings, c.library.similarities),
+        ReviewMaterial(c.objective, bench.datasets, bench.facts, bench.views, look),
+        draft,
+        revise=Reviser(c.caller, bench, read_talk(c.folder, WRITTEN)),
+        render=lambda protocol: render_protocol(protocol, facts_shown(bench)),
         check=check,
-        show=lambda steps: render_protocol(whole(steps)),
     )
-    c.folder.write(part.model_copy(update={"steps": best.value}), "design", "parts", f"{part.id}.json")
-    passed = [f"part {part.id}"] if best.passed else []
-    return {"written": [part.id], "reviews": list(best.rounds), "passed": passed}
+    c.folder.write(reviewed.protocol, "design", REVIEWED_FILE)
+    c.folder.write_list([k for k in bench.looks if k.by != "reviewer"] + list(reviewed.looks), LOOKS)
+    return {"reviews": list(reviewed.rounds), "passed": ["protocol"] if reviewed.passed else []}
 
 
 async def assemble_protocol(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Assemble the parts to one protocol."""
+    """Put the reviewed protocol in force."""
     c = runtime.context
-    headings = c.folder.read(HeadingsDraft, "design", HEADINGS_FILE)
-    parts = tuple(c.folder.read(ProtocolPart, "design", "parts", f"{p}.json") for p in state["parts"])
-    if not any(p.steps for p in parts):
-        anew, by_rule = await design.design_by_rule(c.caller, c.bench(), c.library.similarities)
-        headings, parts = (anew, by_rule) if by_rule else (headings, parts)
-    passed = {"headings", "outlines", *(f"part {p}" for p in state["parts"])} <= set(state["passed"])
-    protocol = await asyncio.to_thread(
-        design_context.assemble_protocol, c.bench(), headings.title, headings.summary, parts, passed=passed
-    )
+    protocol = c.folder.read(Protocol, "design", REVIEWED_FILE)
     c.folder.write(protocol, "protocol.json")
+    for part in protocol.parts:
+        c.folder.write(part, "design", "parts", f"{part.id}.json")
     rounds: list[DraftReview] = sorted(state["reviews"], key=lambda r: (r.draft, r.round))
     c.folder.write_list(rounds, "rounds.json")
-    write_text(c.folder.path("protocol.md"), render_protocol(protocol))
-    return {}
+    write_text(c.folder.path("protocol.md"), render_protocol(protocol, facts_shown(c.bench())))
+    return {"parts": [p.id for p in protocol.parts]}
 
 
 async def extract_tasks(state: RunState, runtime: Runtime[RunContext]) -> Update:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -20,9 +21,11 @@ from bioresearcher.report.summaries import INCIDENTAL_SETTINGS
 from bioresearcher.runfolder import RunFolder, file_sha256
 from bioresearcher.schemas.run import REVISE, AddedInput, Decision, Replay, RunRecord
 from bioresearcher.settings import BUDGET, Settings
+from bioresearcher.stages.registration import read_registration
 
 LEDGER = "ledger.sqlite"
 COMPARED: Mapping[str, tuple[str, ...]] = {
+    "facts": ("facts.json", "looks.json", "looked.json"),
     "protocol": ("protocol.json", "protocol.md"),
     "reports": ("reports/*.json",),
     "analyses": ("analyses/*.json",),
@@ -44,6 +47,12 @@ class ReplaySource:
     def decision(self, approval: str, turn: int) -> Decision | None:
         """Return decision number `turn`, from 0, at an approval; None when there is none."""
         return next(iter([d for d in self.record.decisions if d.gate == approval][turn:]), None)
+
+    @property
+    def registered_at(self) -> datetime | None:
+        """Time at which the recorded run's protocol was registered; None when it was not."""
+        found = read_registration(self.folder)
+        return datetime.fromisoformat(found.registered) if found else None
 
     def begun(self, record: RunRecord) -> RunRecord:
         """Return the manifest of a replay that begins: the recorded run's, except for values of place and time."""

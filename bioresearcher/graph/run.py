@@ -11,6 +11,7 @@ import gc
 import json
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -174,8 +175,9 @@ class Runner:
                 self._replay.copy_ledger(self.folder.path(LEDGER))
             wrap = answers_of(self._replay, self.folder) if self._replay else None
             options = ModelOptions(self._make_backend, elapsed_s, wrap, self._make_meter)
-            async with open_context(self.folder, self._inputs, self._settings, self._listener, options) as context:
-                self._context = context
+            async with open_context(self.folder, self._inputs, self._settings, self._listener, options) as opened:
+                registered_at = self._replay.registered_at if self._replay else None
+                context = self._context = replace(opened, registered_at=registered_at)
                 record = self._begin(context)
                 try:
                     status, stopped_by = await self._within_time(context)

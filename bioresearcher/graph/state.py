@@ -60,12 +60,6 @@ class PaperTask(TypedDict):
     paper_id: str
 
 
-class PartTask(TypedDict):
-    """One part to write."""
-
-    part_id: str
-
-
 class CodeTask(TypedDict):
     """One dry-lab task to program."""
 

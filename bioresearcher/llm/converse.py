@@ -47,7 +47,7 @@ _MOST_IDLE = 3
 """Rounds in a row without anything new, after which the rest would be the same."""
 _MOST_BAD = 2
 """Answers in a row that do not fit, after which the model seems unable to give one."""
-_ROUNDS_SHARE = 0.6
+_ROUNDS_SHARE = 0.7
 """Part of the model's room that rounds may fill; the rest is for the turns that write."""
 _BAD_CHARACTERS = 2_000
 """Characters shown of an answer that does not fit."""
@@ -206,7 +206,7 @@ async def converse(
     """
     if not {"round", "rounds"} <= type(values).model_fields.keys():
         raise DefectError(f"{prompt.name}: {type(values).__name__} has no fields for the number of the round.")
-    door, hands = replace(caller, rules=None), _Hands(caller, tools, limits, name)
+    door, hands = replace(caller, rules=None), _Hands(caller, tools, limits, name, prompt.step)
     said, results, sent, idle, bad = values.said, values.results, 0, 0, 0
     rounds: list[Round] = []
     stopped: Stopped | None = None
@@ -261,11 +261,14 @@ def _after(finished: bool, bad: int, idle: int, last: bool) -> Stopped | None:
 class _Hands:
     """Carries out the actions of a conversation, each once."""
 
-    def __init__(self, caller: ModelClient, tools: Mapping[str, Tool[Any]], limits: TalkLimits, name: str) -> None:
+    def __init__(
+        self, caller: ModelClient, tools: Mapping[str, Tool[Any]], limits: TalkLimits, name: str, step: str
+    ) -> None:
         self._caller = caller
         self._tools = tools
         self._limits = limits
         self._name = name
+        self._step = step
         self._known: dict[tuple[str, str], str] = {}
         self._count: Counter[str] = Counter()
         self._ids: Counter[str] = Counter()
@@ -311,6 +314,7 @@ class _Hands:
         self._known[kind, own] = label or f"action {place} of round {number}"
         key = own if tool.pure else self._chain
         entry = self._caller.ledger.find_tool(self._name, kind, key)
+        replayed = entry is not None
         if entry is None:
             backend = self._caller.backend
             if isinstance(backend, ReplayBackend):
@@ -318,8 +322,10 @@ class _Hands:
             self._caller.admit()
             seen = await tool.run(action, Place(label, number, tuple(self._done)))
             text = visible(seen.text).strip() or "Nothing was shown."
-            entry = ToolEntry(key, self._name, number, place, kind, action.model_dump_json(), text, seen.meta)
-            self._caller.ledger.record_tool(entry)
+            made = ToolEntry(key, self._name, number, place, kind, action.model_dump_json(), text, seen.meta)
+            entry = self._caller.ledger.record_tool(made)
+        said = f"{self._name}: {self._known[kind, own]}: {kind}"
+        self._caller.events.emit("item", self._step, "info", said, round=number, place=place, replayed=replayed)
         return Done(label, action, entry.result, entry.meta)
 
 

@@ -172,15 +172,18 @@ class Ledger:
         row = self._db.execute(_FIND_TOOL, (conversation, tool, key)).fetchone()
         return _tool_entry(row) if row else None
 
-    def record_tool(self, entry: ToolEntry) -> None:
-        """Store the result of a tool; a key that is already stored for it in the conversation keeps its result.
+    def record_tool(self, entry: ToolEntry) -> ToolEntry:
+        """Store the result of a tool and return it as stored.
+
+        A key that is already stored for the tool in the conversation keeps its result.
 
         Raises:
             WorkspaceError: The disk is full or the file became unwritable.
         """
-        meta = json.dumps(dict(entry.meta), ensure_ascii=False, sort_keys=True)
+        meta = json.dumps(dict(entry.meta), sort_keys=True)
         row = (entry.key, entry.conversation, entry.round, entry.place, entry.tool, entry.args, entry.result, meta)
         self._write("INSERT OR IGNORE INTO tools VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        return self.find_tool(entry.conversation, entry.tool, entry.key) or entry
 
     def tool_entries(self) -> Iterator[ToolEntry]:
         """Iterate over all results of tools in the order in which they were recorded."""

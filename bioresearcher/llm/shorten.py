@@ -3,8 +3,8 @@
 The input class declares the fields that may lose items (`Value.droppable`). The relevance of an item is given by the
 words it shares with the rest of the question, rare words counting more (the inverse document frequency of Spärck Jones
 1972), so that the same question is shortened alike on every machine and its answer is found again in the ledger.
-Of a conversation only the opening is shortened, to half of the room, so that the rest has the other half; what was said
-is never left out. Lengths in tokens are estimated without the model's tokenizer.
+Of a conversation only the opening is shortened, so far that the rest has room too; what was said is never left out.
+Lengths in tokens are estimated without the model's tokenizer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.conversation import Turn
 from bioresearcher.text.words import content_words
 
-_OPENING_SHARE = 0.5
+_OPENING_SHARE = 0.4
+"""Part of the room that a conversation's opening takes where it can be shortened to it."""
 _NUMERIC = b"0123456789,;|.\t"
 """Digits and what separates numbers in tables: 0.8 tokens each; 3.2 bytes of anything else are a token.
 

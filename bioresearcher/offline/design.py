@@ -111,7 +111,7 @@ class OfflineDesigner:
 
 @dataclass(frozen=True)
 class _Bench:
-    """What the steps of a plan are written from."""
+    """The plan and the data that its steps are written from."""
 
     values: WriteStepsInput
     binding: Binding

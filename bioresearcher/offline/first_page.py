@@ -97,7 +97,7 @@ def _stratified(fact: Fact, uses: Sequence[Use]) -> bool:
 
 
 def not_done(values: PlanProtocolInput, uses: Sequence[Use]) -> tuple[NotDone, ...]:
-    """What was asked for but no skill does, proposals that were not carried out, and judgements that no rule makes."""
+    """Wishes that no skill serves, proposals that were not carried out, and judgements that no rule makes."""
     found = []
     lacking: dict[str, list[str]] = {}
     for skill, reason in unserved_skills(values.objective, values.datasets, values.skills):
@@ -127,6 +127,11 @@ def not_done(values: PlanProtocolInput, uses: Sequence[Use]) -> tuple[NotDone, .
             )
         )
     main = {d.id: d for u in uses if not u.as_given for d in u.datasets}
+    batches = [f"{c.name} of {d.id}" for d in main.values() if (c := d.column("batch"))]
+    if batches:
+        why = "stratifying gives up what differs between them; models are reported without strata, too"
+        what = f"Judging whether {' and '.join(batches)} stand for measurement or for different patients"
+        found.append(NotDone(what=what, why=why))
     outcomes = [d for d in main.values() if d.column("time") and d.column("event")]
     if len(outcomes) > 1:
         why = "no rule compares endpoints, treatments and eras of patients; the protocol prints what the sources state"

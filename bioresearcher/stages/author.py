@@ -139,10 +139,8 @@ async def _plan_by_rule(
 
 def _renumbered(given: ProtocolPlan, tidied: ProtocolPlan, told: Sequence[str]) -> str:
     """Return what the author must know of the changes that cleaning made; empty when there is none."""
-    before = [(p.id, *(line.id for line in p.lines)) for p in given.parts]
-    after = [(p.id, *(line.id for line in p.lines)) for p in tidied.parts]
     said = [f"Of the plan a program left out: {'; '.join(told)}."] if told else []
-    if before != after:
+    if _outline(given) != _outline(tidied):
         said.append(f"Parts and lines of the plan were numbered anew:\n{_outline(tidied)}")
     return "\n".join(said)
 

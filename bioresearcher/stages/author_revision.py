@@ -16,10 +16,11 @@ from bioresearcher.schemas.review import RankedFinding
 from bioresearcher.stages.author import MOST_WORDS, clean_step, words_of
 from bioresearcher.stages.design import protocol_step
 from bioresearcher.stages.design_context import DesignContext, assemble_again
-from bioresearcher.stages.draft_cleanup import StepReferences, line_of
+from bioresearcher.stages.draft_cleanup import StepReferences, line_of, with_sources
 from bioresearcher.stages.fallback import note
 from bioresearcher.stages.material import material
 from bioresearcher.stages.prompts import REVISE_PROTOCOL
+from bioresearcher.text.format import listing
 from bioresearcher.text.normalise import known_id, known_ids, title_of
 
 V = TypeVar("V", bound=Value)
@@ -87,6 +88,8 @@ async def revise_protocol(
     answer = await ask(replace(caller, rules=None), REVISE_PROTOCOL, values)
     draft = answer.value
     parts, told = _Revision(bench, protocol, draft, answer.origin).parts()
+    parts, lost = with_sources(parts)  # before numbers change: an old number may come to mean another step
+    told += [f"inputs that no step makes any more, left out: {listing(lost)}"] if lost else []
     page = protocol.model_copy(update=_page(bench, protocol, draft))
     parts, page, numbers = _numbered(parts, page)
     note(caller, REVISE_PROTOCOL, "; ".join(told))
@@ -154,20 +157,18 @@ class _Revision:
         if dropped and dropped == set(ids) and not any(d.action.strip() for d in self._draft.steps):
             self._told.append("the revision would drop every step; none was dropped")
             dropped = set()
-        for draft in self._draft.steps:
+        for draft in sorted(self._draft.steps, key=lambda d: [int(n) for n in re.findall(r"\d{1,9}", d.id)[:2]]):
             if draft.action.strip():
                 self._put(draft, known_id(draft.id, [s.id for steps in self._parts.values() for s in steps]))
         for part_id, steps in self._parts.items():
             self._parts[part_id] = [s for s in steps if s.id not in dropped]
-        parts = (p.model_copy(update={"steps": tuple(self._parts[p.id]), "outline": ()}) for p in self._given)
-        return tuple(p.model_copy(update={"outline": tuple(map(line_of, p.steps))}) for p in parts), self._told
+        return tuple(_with_steps(p, tuple(self._parts[p.id])) for p in self._given), self._told
 
     def _put(self, draft: ProtocolStepDraft, step_id: str | None) -> None:
         """Put a changed step in its place, or a new one at the end of its part."""
         if step_id is not None:
             part_id = next(i for i, steps in self._parts.items() if any(s.id == step_id for s in steps))
             place = next(n for n, s in enumerate(self._parts[part_id]) if s.id == step_id)
-            # A promised output stays for those who read it, unless the changed step names others.
             self._parts[part_id][place] = self._step(draft, OutlineLine(id=step_id, title=draft.title))
             return
         named = re.match(r"\D*(\d+)\.", draft.id)
@@ -178,7 +179,9 @@ class _Revision:
             )
             return
         taken = [int(s.id.split(".")[1]) for s in self._parts[part_id] if s.id.split(".")[-1].isdigit()]
-        line = OutlineLine(id=f"{part_id}.{max(taken, default=0) + 1}", title=title_of(draft.title, draft.action))
+        named = re.search(rf"\b{part_id}\.(\d{{1,3}})\b", draft.id)
+        number = int(named[1]) if named and int(named[1]) > max(taken, default=0) else max(taken, default=0) + 1
+        line = OutlineLine(id=f"{part_id}.{number}", title=title_of(draft.title, draft.action))
         self._parts[part_id].append(self._step(draft.model_copy(update={"id": line.id}), line, draft.id))
 
     def _step(self, draft: ProtocolStepDraft, line: OutlineLine, given: str = "") -> ProtocolStep:
@@ -195,21 +198,22 @@ class _Revision:
         return protocol_step(self._bench, step, self._origin)
 
 
+def _with_steps(part: ProtocolPart, steps: tuple[ProtocolStep, ...]) -> ProtocolPart:
+    """Return a part with other steps and their outline; the same part when they are the same."""
+    if steps == part.steps:
+        return part
+    return part.model_copy(update={"steps": steps, "outline": tuple(map(line_of, steps))})
+
+
 def _numbered(parts: tuple[ProtocolPart, ...], page: Protocol) -> tuple[tuple[ProtocolPart, ...], Protocol, str]:
     """Number the steps of each part 1, 2, 3 … and let inputs, texts and the first page follow."""
     new = {s.id: f"{p.id}.{n}" for p in parts for n, s in enumerate(p.steps, 1)}
-    moved = {old: now for old, now in new.items() if old != now}
+    ids = {s.id: f"{s.id} (taken out)" for s in page.steps if s.id not in new}
+    numbers = {old: now for old, now in new.items() if old != now}
+    moved = {**ids, **numbers}
     if not moved:
         return parts, page, ""
-    found = tuple(
-        p.model_copy(
-            update={
-                "steps": (steps := tuple(_moved_step(s, moved) for s in p.steps)),
-                "outline": tuple(map(line_of, steps)),
-            }
-        )
-        for p in parts
-    )
+    found = tuple(_with_steps(p, tuple(_moved_step(s, moved) for s in p.steps)) for p in parts)
     update = {
         "summary": _moved_text(page.summary, moved),
         "answer_rule": tuple(_moved_text(r, moved) for r in page.answer_rule),
@@ -219,7 +223,7 @@ def _numbered(parts: tuple[ProtocolPart, ...], page: Protocol) -> tuple[tuple[Pr
         "definitions": tuple(_moved_value(d, ("text",), moved) for d in page.definitions),
         "papers": tuple(_moved_value(p, ("use", "reason"), moved) for p in page.papers),
     }
-    return found, page.model_copy(update=update), ", ".join(f"{old} is now {now}" for old, now in moved.items())
+    return found, page.model_copy(update=update), ", ".join(f"{old} is now {now}" for old, now in numbers.items())
 
 
 def _moved_step(step: ProtocolStep, moved: Mapping[str, str]) -> ProtocolStep:

@@ -23,6 +23,7 @@ from typing import Final
 
 from bioresearcher.audit.views import GENE_SETS, view_folder
 from bioresearcher.errors import BioresearcherError
+from bioresearcher.execution.inside import looking
 from bioresearcher.execution.process import without_chance
 from bioresearcher.llm.converse import Place, Seen
 from bioresearcher.prompts import untrusted
@@ -49,7 +50,6 @@ PACKAGES: Final = ("numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "l
 _TOOL = "look-1"
 _ERROR_BYTES = 1500
 _TAIL_SHARE = 0.3
-_HELPER = Path(__file__).parents[1] / "execution" / "inside" / "looking.py"
 _LEFT_OUT = "[… {:,} bytes left out …]"
 
 
@@ -145,7 +145,7 @@ async def _run(
 
 @cache
 def _helper() -> str:
-    return _HELPER.read_text(encoding="utf-8")
+    return Path(looking.__file__).read_text(encoding="utf-8")
 
 
 def _shown(result: ExecResult, places: Sequence[Path], most: int, limits: Limits, seconds: float) -> Shown:
@@ -205,9 +205,22 @@ class LookTool:
     pure = True
     """A look depends on nothing but its view and its code."""
 
-    def __init__(self, sandbox: Sandbox, views_folder: Path, views: Iterable[View], *, prefix: str = "L") -> None:
-        """Offer views; `prefix` begins the ids of looks: `L` of the designer's, `V` of the reviewer's."""
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        views_folder: Path,
+        views: Iterable[View],
+        *,
+        prefix: str = "L",
+        shown_bytes: int = SHOWN_BYTES,
+    ) -> None:
+        """Offer views.
+
+        `prefix` begins the ids of looks: `L` of the designer's, `V` of the reviewer's; `shown_bytes` is the most that
+        is shown of a result.
+        """
         self.prefix = prefix
+        self._shown_bytes = shown_bytes
         self._sandbox = sandbox
         self._folder = views_folder
         self._views = {view.id: view for view in views}
@@ -215,7 +228,8 @@ class LookTool:
     def key(self, action: LookAction) -> str:
         """Return a digest of code and view, and of all that the script can see: files, helpers, versions."""
         view = self._views.get(action.view)
-        parts = [_TOOL, action.view, view.digest if view else "", action.code, _surroundings(self._folder / GENE_SETS)]
+        seen = [view.digest if view else "", *_surroundings(self._folder / GENE_SETS), str(self._shown_bytes)]
+        parts = [_TOOL, action.view, action.code, seen]
         return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
     async def run(self, action: LookAction, place: Place) -> Seen:
@@ -228,7 +242,7 @@ class LookTool:
             shown = _not_run(f"all looks together have used their {ALL_S:g} s")
         else:
             number = int(re.sub(r"\D", "", place.id) or 1)
-            most = SHOWN_BYTES_LATER if number >= LATER else SHOWN_BYTES
+            most = min(self._shown_bytes, SHOWN_BYTES_LATER if number >= LATER else SHOWN_BYTES)
             shown = await run_look(self._sandbox, self._folder, view, action.code, shown_bytes=most)
         return Seen(
             shown.text,

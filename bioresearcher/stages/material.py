@@ -6,30 +6,36 @@ left out is said among the notes. The same material gives the same choice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from bioresearcher.schemas.ask_design import KnownPaper, KnownPart, KnownStep, SkillBrief
 from bioresearcher.schemas.dataset import Column, Dataset
-from bioresearcher.schemas.facts import Fact, Proposal
+from bioresearcher.schemas.facts import Fact, Proposal, View
 from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.text.visible import clip
 from bioresearcher.text.words import content_words, overlap, sentence_texts
 
-FACT_CHARS: Final = 8_000
-"""Characters of all facts together; those of weight 3 are always shown, up to twice as many."""
-PAPER_CHARS: Final = 6_500
-"""Characters of the report steps of all papers together."""
-DATASET_CHARS: Final = 5_000
+FACT_CHARS: Final = 6_000
+"""Characters of all facts together; those of weight 3 are shown up to half as many more."""
+PAPER_CHARS: Final = 4_800
+"""Characters of the report parts and steps of all papers together."""
+DATASET_CHARS: Final = 4_000
 """Characters of the columns of all data sets together."""
-PART_CHARS: Final = 160
-ACTION_CHARS: Final = 220
-QUOTE_CHARS: Final = 140
+PART_CHARS: Final = 90
+ACTION_CHARS: Final = 160
+QUOTE_CHARS: Final = 110
 LEVEL_CHARS: Final = 24
-NOTE_CHARS: Final = 220
-LOW_PARTS: Final = 6
-"""Parts of low referability that are named for each paper."""
+NOTE_CHARS: Final = 160
+STEPS: Final = 6
+"""Steps of a part that are shown at most."""
+LOW_PARTS: Final = 3
+"""Other parts that are named for each paper."""
+SETS: Final = 8
+"""Gene sets that are named; those nearest to the objective."""
 PROPOSALS: Final = 20
+_SAME: Final = 60
+_LEVELS: Final = ("high", "medium", "low")
 _ROLES: Final = ("id", "group", "time", "event", "batch", "covariate", "other")
 
 
@@ -38,21 +44,23 @@ def material(bench: DesignContext, *, whole: bool = False) -> dict[str, Any]:
 
     With `whole` nothing is left out: the deterministic rules have no limit.
     """
-    facts, notes = bench.audit.facts, bench.audit.notes
+    facts, notes, views = bench.audit.facts, bench.audit.notes, bench.views
     datasets, known, skills, proposals = bench.datasets, bench.known_papers(), bench.briefs, bench.audit.proposals
     if not whole:
+        wanted = content_words(" ".join((bench.objective.text, *(r.text for r in bench.objective.requirements))))
         facts, gone = _facts(facts)
         notes = tuple(clip(n, NOTE_CHARS) for n in notes[:12])
         notes += (f"{gone} facts of less weight, left out here",) if gone else ()
-        datasets = tuple(_dataset(d, DATASET_CHARS // max(1, len(datasets))) for d in datasets)
-        known = _papers(known, content_words(bench.objective.text))
+        datasets = _datasets(datasets, wanted)
+        known = _papers(known, wanted)
         skills = tuple(map(_skill, skills))
+        views = tuple(map(_view, views))
         proposals = tuple(map(_proposal, proposals[:PROPOSALS]))
     return {
         "objective": bench.objective,
         "datasets": datasets,
         "checks": bench.checks,
-        "views": bench.views,
+        "views": views,
         "facts": facts,
         "proposals": proposals,
         "notes": notes,
@@ -73,13 +81,34 @@ def _facts(facts: Sequence[Fact]) -> tuple[tuple[Fact, ...], int]:
     kept, spent = [], 0
     for weight, _, _, fact in sorted(ranked, key=lambda r: r[:3]):
         length = len(fact.statement) + len(fact.consequence) + 40
-        if spent + length <= (2 * FACT_CHARS if weight == -3 else FACT_CHARS):
+        if spent + length <= (FACT_CHARS * 3 // 2 if weight == -3 else FACT_CHARS):
             kept.append(fact)
             spent += length
     return tuple(kept), len(facts) - len(kept)
 
 
-def _dataset(dataset: Dataset, room: int) -> Dataset:
+def _datasets(datasets: Sequence[Dataset], wanted: Sequence[str]) -> tuple[Dataset, ...]:
+    """Return the data sets with the columns that fit; of a prepared one only what it has more than its original."""
+    given = {d.id: d for d in datasets}
+    own = [d for d in datasets if d.prepared_from not in given]
+    room = DATASET_CHARS // max(1, len(own))
+    return tuple(
+        _prepared(d, given[d.prepared_from]) if d.prepared_from in given else _dataset(d, room, wanted)
+        for d in datasets
+    )
+
+
+def _prepared(dataset: Dataset, original: Dataset) -> Dataset:
+    known = {c.name for f in original.files for c in f.columns}
+    files = tuple(
+        f.model_copy(update={"columns": tuple(_column(c) for c in f.columns if c.name not in known), "entries": ()})
+        for f in dataset.files
+    )
+    notes = (f"columns as in {original.id}; listed are those that were added",)
+    return dataset.model_copy(update={"files": files, "notes": notes, "title": clip(dataset.title, 80)})
+
+
+def _dataset(dataset: Dataset, room: int, wanted: Sequence[str]) -> Dataset:
     """Return a data set with the columns that fit; those with a role first, the order of the file kept."""
     files = []
     for file in dataset.files:
@@ -95,12 +124,20 @@ def _dataset(dataset: Dataset, room: int) -> Dataset:
         if left:
             more = Column(name=f"({left} more columns)", dtype="text")
             shown[len(file.columns)] = more
-        files.append(file.model_copy(update={"columns": tuple(shown[n] for n in sorted(shown))}))
+        columns = tuple(shown[n] for n in sorted(shown))
+        files.append(file.model_copy(update={"columns": columns, "entries": _sets(file.entries, wanted)}))
     notes = tuple(clip(n, NOTE_CHARS) for n in dataset.notes[:6])
     problems = tuple(clip(n, NOTE_CHARS) for n in dataset.problems[:6])
     return dataset.model_copy(
         update={"files": tuple(files), "notes": notes, "problems": problems, "title": clip(dataset.title, 160)}
     )
+
+
+def _sets(names: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the gene sets nearest to the objective, and the number of the others."""
+    near = sorted(range(len(names)), key=lambda n: (-overlap(content_words(names[n].replace("_", " ")), wanted), n))
+    kept = tuple(names[n] for n in sorted(near[:SETS]))
+    return (*kept, f"and {len(names) - SETS} more") if len(names) > SETS else kept
 
 
 def _column(column: Column) -> Column:
@@ -111,70 +148,84 @@ def _column(column: Column) -> Column:
 
 
 def _papers(papers: Sequence[KnownPaper], wanted: Sequence[str]) -> tuple[KnownPaper, ...]:
-    """Return the papers with those steps and quotes that fit: the most reusable parts first, then the nearest steps."""
+    """Return the papers with those parts, steps and quotes that fit.
+
+    Parts come in the order of their referability, those nearest to the objective first; each with its nearest steps.
+    Parts of low referability, and those for which there is no room, are a title, at most three of a paper.
+    """
     ranked = []
     for n, paper in enumerate(papers):
         for m, part in enumerate(paper.parts):
-            for k, step in enumerate(part.steps):
-                near = overlap(wanted, content_words(f"{part.title} {step.action}"))
-                ranked.append((0 if part.level == "high" else 1, -round(near, 3), n, m, k, step))
-    steps: dict[tuple[int, int, int], KnownStep] = {}
-    room = PAPER_CHARS
-    for _, _, n, m, k, step in sorted(ranked, key=lambda r: r[:5]):
-        short = _step(step)
-        length = len(short.model_dump_json(exclude_defaults=True))
-        if length > room:
-            short = short.model_copy(update={"quotes": (), "parameters": short.parameters[:2]})
-            length = len(short.model_dump_json(exclude_defaults=True))
-        if length <= room:
-            steps[n, m, k] = short
-            room -= length
-    return tuple(
-        paper.model_copy(
-            update={
-                "title": clip(paper.title, 160),
-                "parts": _few_low(
-                    part.model_copy(
-                        update={
-                            "title": clip(part.title, 120),
-                            "purpose": clip(part.purpose, PART_CHARS),
-                            "reuse": clip(part.reuse, PART_CHARS) if part.level != "low" else "",
-                            "change": clip(part.change, PART_CHARS) if part.level != "low" else "",
-                            "steps": tuple(s for k in range(len(part.steps)) if (s := steps.get((n, m, k)))),
-                        }
-                    )
-                    for m, part in enumerate(paper.parts)
-                ),
-            }
-        )
-        for n, paper in enumerate(papers)
+            text = " ".join((part.title, part.purpose, *(s.action for s in part.steps)))
+            ranked.append((_LEVELS.index(part.level), -round(overlap(wanted, content_words(text)), 3), n, m))
+    room, shown = PAPER_CHARS, {}
+    for level, _, n, m in sorted(ranked):
+        part = _short(papers[n].parts[m])
+        spent = len(part.title) + len(part.purpose) + len(part.reuse) + len(part.change) + 40
+        if _LEVELS[level] == "low" or spent > room:
+            continue
+        room -= spent
+        order = sorted(part.steps, key=lambda s: -round(overlap(wanted, content_words(s.action)), 3))
+        kept = set()
+        for step in order[:STEPS]:
+            length = len(step.model_dump_json(exclude_defaults=True))
+            if length <= room:
+                kept.add(step.ref)
+                room -= length
+        shown[n, m] = part.model_copy(update={"steps": tuple(s for s in part.steps if s.ref in kept)})
+    found = []
+    for n, paper in enumerate(papers):
+        bare = [m for m in range(len(paper.parts)) if (n, m) not in shown]
+        titles = {m: _title_only(paper.parts[m]) for m in bare[:LOW_PARTS]}
+        parts = tuple(shown.get((n, m)) or titles[m] for m in range(len(paper.parts)) if (n, m) in shown or m in titles)
+        found.append(paper.model_copy(update={"title": clip(paper.title, 120), "parts": parts}))
+    return tuple(found)
+
+
+def _short(part: KnownPart) -> KnownPart:
+    return part.model_copy(
+        update={
+            "title": clip(part.title, PART_CHARS),
+            "purpose": "" if part.reuse else clip(part.purpose, PART_CHARS),
+            "reuse": clip(part.reuse, PART_CHARS),
+            "change": clip(part.change, PART_CHARS),
+            "steps": tuple(map(_step, part.steps)),
+        }
     )
 
 
-def _few_low(parts: Iterable[KnownPart]) -> tuple[KnownPart, ...]:
-    """Return the parts without all but a few of low referability, which are a line each."""
-    kept, low = [], 0
-    for part in parts:
-        low += part.level == "low"
-        if part.level != "low" or low <= LOW_PARTS:
-            kept.append(part)
-    return tuple(kept)
+def _title_only(part: KnownPart) -> KnownPart:
+    none = {"purpose": "", "reuse": "", "change": "", "steps": ()}
+    return part.model_copy(update={"title": clip(part.title, PART_CHARS), **none})
 
 
 def _step(step: KnownStep) -> KnownStep:
+    """Return a step with short texts; a quote that only repeats the action is left out."""
+    quotes = (q for q in step.quotes if q[:_SAME] != step.action[:_SAME])
     return step.model_copy(
         update={
             "action": clip(step.action, ACTION_CHARS),
             "parameters": step.parameters[:6],
             "software": step.software[:3],
-            "quotes": tuple(clip(q, QUOTE_CHARS) for q in step.quotes[:1]),
+            "quotes": tuple(clip(q, QUOTE_CHARS) for q in quotes)[:1],
         }
     )
 
 
+def _view(view: View) -> View:
+    """Return a view with its withheld columns by reason: `<columns>: <reason>`."""
+    columns: dict[str, list[str]] = {}
+    for text in view.withheld:
+        name, _, reason = text.partition(": ")
+        columns.setdefault(reason, []).append(name)
+    withheld = (f"{', '.join(names)}: {reason}" if reason else ", ".join(names) for reason, names in columns.items())
+    files = tuple(f.model_copy(update={"what": clip(f.what, NOTE_CHARS)}) for f in view.files)
+    return view.model_copy(update={"withheld": tuple(clip(w, 2 * NOTE_CHARS) for w in withheld), "files": files})
+
+
 def _skill(skill: SkillBrief) -> SkillBrief:
     """Return a skill with the first sentence of its description."""
-    return skill.model_copy(update={"description": clip(next(iter(sentence_texts(skill.description)), ""), 160)})
+    return skill.model_copy(update={"description": clip(next(iter(sentence_texts(skill.description)), ""), 70)})
 
 
 def _proposal(proposal: Proposal) -> Proposal:

@@ -41,20 +41,21 @@ UNANSWERED: Final = "The author gave no answer."
 _ORDER: Final[tuple[Consequence, ...]] = get_args(Consequence)
 _EVIDENCE: Final = re.compile(r"\b[A-Z]\d+\b")
 _NUMBERED: Final = re.compile(r"[AN](\d+)")
+_SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 Findings = tuple[RankedFinding, ...]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a finding may rest on: ids of facts, and of looks that were run."""
+    """Ids that a finding may rest on: of facts and the author's looks, and of the reviewer's looks that were run."""
 
     facts: frozenset[str] = frozenset()
     looks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class CheckClaim:
+class NumberedCheck:
     """Findings of one check with one message, which the reviewer sees, and may dispute, as one."""
 
     id: str
@@ -62,26 +63,26 @@ class CheckClaim:
     members: tuple[CheckFinding, ...]
 
 
-def check_claims(findings: Iterable[CheckFinding]) -> tuple[CheckClaim, ...]:
+def numbered_checks(findings: Iterable[CheckFinding]) -> tuple[NumberedCheck, ...]:
     """Number errors and then warnings `C1`, `C2`, …; those with the same message are one, with all their places."""
     groups: dict[tuple[str, str, str], list[CheckFinding]] = {}
     for finding in findings:
         if finding.severity != "note":
             groups.setdefault((finding.severity, finding.gate, finding.message), []).append(finding)
     ordered = sorted(groups.values(), key=lambda g: g[0].severity != "error")[:MOST_CHECKS]
-    claims = []
+    numbered = []
     for number, group in enumerate(ordered, 1):
         places = listing(dict.fromkeys(f.location for f in group), 6)
         shown = group[0].model_copy(update={"location": places, "message": one_line(group[0].message, 300)})
-        claims.append(CheckClaim(f"C{number}", shown, tuple(group)))
-    return tuple(claims)
+        numbered.append(NumberedCheck(f"C{number}", shown, tuple(group)))
+    return tuple(numbered)
 
 
-def disputed_checks(review: RankedReview, claims: Sequence[CheckClaim]) -> tuple[dict[str, str], list[str]]:
-    """Return claim id -> the reason of the reviewer who disputes it, and notes on disputes of nothing."""
+def disputed_checks(review: RankedReview, checks: Sequence[NumberedCheck]) -> tuple[dict[str, str], list[str]]:
+    """Return number -> the reason of the reviewer who disputes it, and notes on disputes of nothing."""
     found: dict[str, str] = {}
     notes = []
-    ids = [c.id for c in claims]
+    ids = [c.id for c in checks]
     for dispute in review.disputed:
         known = known_id(dispute.check, ids)
         if known is None or not dispute.why.strip():
@@ -160,18 +161,18 @@ def _place(location: str, protocol: Protocol) -> str:
     return known_id(location, places) or one_line(location, 80) or "protocol"
 
 
-def handed_over(ranked: Findings, claims: Sequence[CheckClaim], disputed: Collection[str]) -> Findings:
+def handed_over(ranked: Findings, checks: Sequence[NumberedCheck], disputed: Collection[str]) -> Findings:
     """Return what the author is to answer: the reviewer's findings, and errors of checks that are not disputed."""
     errors = tuple(
         RankedFinding(
-            id=claim.id,
-            location=claim.shown.location,
-            problem=f"{claim.shown.message} (check {claim.shown.gate})",
+            id=check.id,
+            location=check.shown.location,
+            problem=f"{check.shown.message} (check {check.shown.gate})",
             consequence="changes the result",
-            do=claim.shown.suggestion or "Correct it, or say why it is right here.",
+            do=check.shown.suggestion or "Correct it, or say why it is right here.",
         )
-        for claim in claims
-        if claim.shown.severity == "error" and claim.id not in disputed
+        for check in checks
+        if check.shown.severity == "error" and check.id not in disputed
     )
     return (*ranked, *errors)
 
@@ -250,17 +251,18 @@ def next_number(rounds: Iterable[Findings]) -> int:
 
 
 def changes(before: str, after: str, most: int = CHANGED_TOKENS) -> tuple[str, str]:
-    """Write the lines put in (+) and taken out (−) between two Markdown texts under their headings, and a note.
+    """Write the sentences put in (+) and taken out (−) between two Markdown texts under their headings, and a note.
 
-    Too long an account first loses the lines taken out, then ends early; the note, and the account, say so.
+    An unchanged sentence before and after gives the place. Nothing changed: an empty account. Too long an account first
+    loses what was taken out, then ends early; the note, and the account, say so.
     """
-    hunks = list(_hunks(before.splitlines(), after.splitlines()))
-    whole = "\n".join(_account(hunks, taken_out=True))
+    old, new = _units(before), _units(after)
+    whole = "\n".join(_account(old, new, taken_out=True))
     if tokens_of(whole) <= most:
         return whole, ""
-    lines = list(_account(hunks, taken_out=False))
+    lines = list(_account(old, new, taken_out=False))
     if tokens_of("\n".join(lines)) <= most:
-        return "\n".join(lines), "Lines that were taken out were not shown to the recheck."
+        return "\n".join(lines), "Sentences that were taken out were not shown to the recheck."
     kept: list[str] = []
     room = most
     for line in lines:
@@ -269,25 +271,29 @@ def changes(before: str, after: str, most: int = CHANGED_TOKENS) -> tuple[str, s
             break
         kept.append(line)
     left = len(lines) - len(kept)
-    return "\n".join([*kept, f"[{left} more changed lines are not shown]"]), (
-        f"The recheck was shown {len(kept)} of {len(lines)} changed lines."
-    )
+    note = f"The recheck was shown {len(kept)} of {len(lines)} lines on what was changed."
+    return "\n".join([*kept, f"[{left} more lines are not shown]"]), note
 
 
-def _hunks(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yield heading, lines taken out and lines put in of each change; blank lines are no change."""
-    for tag, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        out, put = [x for x in old[i:j] if x.strip()], [x for x in new[k:m] if x.strip()]
-        if tag != "equal" and (out or put):
-            yield next((x for x in reversed(new[:k]) if x.startswith("#")), ""), out, put
+def _units(text: str) -> list[str]:
+    """Divide Markdown into headings, rows of tables and sentences; blank lines are left out."""
+    units: list[str] = []
+    for line in text.splitlines():
+        whole = line.startswith(("#", "|"))
+        units += [line] if whole else [s for s in _SENTENCE_END.split(line) if s.strip()]
+    return units
 
 
-def _account(hunks: Iterable[tuple[str, list[str], list[str]]], *, taken_out: bool) -> Iterator[str]:
-    last = None
-    for heading, out, put in hunks:
-        if heading != last:
-            yield heading or "(before the first heading)"
-            last = heading
-        if taken_out:
-            yield from (f"− {line}" for line in out)
-        yield from (f"+ {line}" for line in put)
+def _account(old: Sequence[str], new: Sequence[str], *, taken_out: bool) -> Iterator[str]:
+    heading = None
+    for group in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(1):
+        for tag, i, j, k, m in group:
+            above = next((x for x in reversed(new[: k + 1]) if x.startswith("#")), "(before the first heading)")
+            if above != heading:
+                heading = above
+                yield heading
+            if tag == "equal":
+                yield from (f"  {x}" for x in new[k:m] if not x.startswith("#"))
+            else:
+                yield from (f"− {x}" for x in old[i:j] if taken_out)
+                yield from (f"+ {x}" for x in new[k:m])

@@ -33,18 +33,18 @@ from bioresearcher.stages.review_findings import (
     GRAVE,
     MOST_FINDINGS,
     MOST_NEW,
-    CheckClaim,
     Evidence,
     Findings,
+    NumberedCheck,
     answered,
     as_answered,
     changes,
-    check_claims,
     disputed_checks,
     findings_left,
     handed_over,
     is_grave,
     next_number,
+    numbered_checks,
     verified,
     weight_of,
 )
@@ -113,7 +113,7 @@ class Reviewed:
 
 @dataclass
 class _Version:
-    """A version under review. `disputed` holds findings of checks, `why` the reasons by the ids of the claims."""
+    """A version under review. `disputed` holds findings of checks with the reviewer's reasons."""
 
     protocol: Protocol
     text: str
@@ -125,8 +125,8 @@ class _Version:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def claims(self) -> tuple[CheckClaim, ...]:
-        return check_claims(self.findings)
+    def numbered(self) -> tuple[NumberedCheck, ...]:
+        return numbered_checks(self.findings)
 
     @property
     def errors(self) -> tuple[CheckFinding, ...]:
@@ -134,8 +134,8 @@ class _Version:
 
     @property
     def handed(self) -> Findings:
-        wrong = [c.id for c in self.claims if all(m in self.disputed for m in c.members)]
-        return handed_over(self.ranked, self.claims, wrong)
+        wrong = [c.id for c in self.numbered if all(m in self.disputed for m in c.members)]
+        return handed_over(self.ranked, self.numbered, wrong)
 
     @property
     def weight(self) -> int:
@@ -146,7 +146,7 @@ class _Version:
         return not self.errors and not any(map(is_grave, self.ranked))
 
     def dispute(self, found: Mapping[str, str]) -> None:
-        self.disputed = {m: found[c.id] for c in self.claims if c.id in found for m in c.members}
+        self.disputed = {m: found[c.id] for c in self.numbered if c.id in found for m in c.members}
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class _Review:
     def judge(self, first: _Version, review: RankedReview) -> None:
         """Take over a review of the first version."""
         first.ranked, notes = verified(review.findings, first.text, first.protocol, self.evidence)
-        found, more = disputed_checks(review, first.claims)
+        found, more = disputed_checks(review, first.numbered)
         first.dispute(found)
         first.notes += [*notes, *more]
 
@@ -239,7 +239,7 @@ def _at_hand(material: ReviewMaterial, first: _Version) -> dict[str, object]:
         "datasets": material.datasets,
         "facts": material.facts,
         "views": material.views if material.look else (),
-        "by_rule": tuple(c.shown for c in first.claims),
+        "by_rule": tuple(c.shown for c in first.numbered),
     }
 
 
@@ -262,9 +262,10 @@ async def _looked(
 
 
 def _evidence(material: ReviewMaterial, talk: Talk | None) -> Evidence:
-    """Return the ids of the facts, and of the looks that were run."""
+    """Return the ids of the facts and of the author's looks behind them, and of the reviewer's looks that were run."""
     ran = (d.id for d in talk.done if d.id and not _refusal(d)) if talk else ()
-    return Evidence(frozenset(f.id for f in material.facts), frozenset(ran))
+    known = {i for f in material.facts for i in ((f.id, f.shown_by) if f.kind == "look" else (f.id,))}
+    return Evidence(frozenset(known), frozenset(ran))
 
 
 def _refusal(done: Done) -> str:
@@ -323,8 +324,8 @@ async def _revisions(work: _Review, versions: list[_Version], revise: Revise) ->
 
 
 def _still_wrong(before: _Version, after: _Version) -> set[str]:
-    """Return the ids of claims of checks of which an error is left."""
-    return {c.id for c in before.claims if any(m in after.errors for m in c.members)}
+    """Return the numbers of checks of which an error is left."""
+    return {c.id for c in before.numbered if any(m in after.errors for m in c.members)}
 
 
 def _why_stop(versions: Sequence[_Version], handed: Findings, most: int) -> str:

@@ -85,8 +85,8 @@ async def revise(
     """Revise a protocol after a comment, and record each change with its reason.
 
     First come changes that the rules can make (exclude a data set or paper, add a requirement, add a skill), then the
-    parts concerned, each by the designer in the review loop. Parts that are not in `revision.changed_parts` stay byte
-    for byte; ids are kept, and no id gets another meaning.
+    parts concerned, each by the designer, once more where the checks find new errors. Parts that are not in
+    `revision.changed_parts` stay byte for byte; ids are kept, and no id gets another meaning.
 
     Raises:
         InputError: The comment is empty or too long.

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sqlite3
+import tarfile
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conversation_support import WRITE, WriteDeskInput, Written, desk
 from scripted_backend import Script, ScriptedBackend
 
 from bioresearcher.errors import (
@@ -30,15 +35,17 @@ from bioresearcher.events import EventLog
 from bioresearcher.llm.ask import Answer, ModelClient, ask
 from bioresearcher.llm.backend import Reply, Request
 from bioresearcher.llm.budget import Budget, Meter
-from bioresearcher.llm.ledger import Ledger, LedgerEntry
-from bioresearcher.llm.shorten import tokens_of_messages
+from bioresearcher.llm.ledger import LEDGER_FORMAT, Ledger, LedgerEntry, ToolEntry, usage_rows
+from bioresearcher.llm.shorten import tokens_of, tokens_of_messages
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources, load_cards
 from bioresearcher.schemas.ask_literature import OutlinedPart, PartDraft, PlanQueriesInput, ReportPartInput
 from bioresearcher.schemas.base import Objective, Usage
+from bioresearcher.schemas.conversation import Said
 from bioresearcher.schemas.paper import Passage, QueryPlan, SearchQuery
 from bioresearcher.stages.prompts import PLAN_QUERIES, REPORT_PART
 
+LAST_VERSION = Path(__file__).resolve().parents[1] / "fixtures" / "last_version" / "lab.tar.xz"
 PLAN = QueryPlan(literature=(SearchQuery(query="a AND b", purpose="p"),))
 
 
@@ -271,11 +278,126 @@ def test_a_ledger_of_the_first_format_goes_on(tmp_path: Path) -> None:
     assert Ledger(path).find("k") == entry
 
 
+def test_a_ledger_of_the_second_format_goes_on_and_keeps_results_of_tools(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = Ledger(path)
+    ledger.record(LedgerEntry("k", "a/b", "reader", "m", "model", Reply("{}")))
+    ledger.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("DROP TABLE tools")
+        db.execute("PRAGMA user_version=2")
+    rows = usage_rows(path)
+    later = Ledger(path)
+    assert later.find("k") is not None
+    assert list(later.tool_entries()) == []
+    made = ToolEntry("t", "designer", 1, 2, "look", '{"code":"λ"}', "exit 0\n\u03bb", {"exit": 0, "seen": [1, None]})
+    assert later.record_tool(made) == made
+    later.close()
+    again = Ledger(path)
+    assert again.find_tool("designer", "look", "t") == made
+    assert list(again.tool_entries()) == [made]
+    assert usage_rows(path) == rows
+    assert again.note == ""
+
+
+def test_the_first_result_of_a_tool_is_kept_by_conversation_tool_and_key(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    first = ToolEntry("t", "designer", 1, 1, "look", "{}", "3", {})
+    others = [
+        replace(first, conversation="reviewer", result="4"),
+        replace(first, tool="read", result="5"),
+        replace(first, key="u", result="6"),
+    ]
+    for entry in (first, *others):
+        assert ledger.record_tool(entry) == entry
+    assert ledger.record_tool(replace(first, round=2, result="9")) == first
+    assert list(ledger.tool_entries()) == [first, *others]
+    assert ledger.find_tool("reviewer", "look", "u") is None
+
+
+def test_results_of_tools_are_durable_before_the_ledger_is_closed(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    entry = ToolEntry("t", "designer", 1, 1, "look", "{}", "3", {})
+    ledger.record_tool(entry)
+    shutil.copytree(tmp_path, tmp_path.parent / "left")  # as it lies there when the process is killed
+    assert Ledger(tmp_path.parent / "left" / "ledger.sqlite").find_tool("designer", "look", "t") == entry
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (LEDGER_FORMAT,)
+
+
+def test_a_result_that_cannot_be_stored_is_said(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.close()
+    with pytest.raises(WorkspaceError, match="cannot write"):
+        ledger.record_tool(ToolEntry("t", "designer", 1, 1, "look", "{}", "3", {}))
+
+
+def test_ledgers_of_the_last_version_are_opened_with_all_their_calls(tmp_path: Path) -> None:
+    with tarfile.open(LAST_VERSION) as archive:
+        archive.extractall(tmp_path, filter="data")
+    ledgers = sorted(tmp_path.rglob("ledger.sqlite"))
+    assert ledgers
+    for path in ledgers:
+        with closing(sqlite3.connect(path)) as db:
+            (calls,) = db.execute("SELECT count(*) FROM calls").fetchone()
+        rows = usage_rows(path)
+        assert rows is not None
+        ledger = Ledger(path)
+        assert ledger.note == ""
+        assert len(list(ledger.entries())) == calls > 0
+        assert ledger.rows() == rows
+        assert list(ledger.tool_entries()) == []
+        ledger.close()
+
+
 async def test_too_few_and_left_over_replies_both_fail(tmp_path: Path) -> None:
     with pytest.raises(DefectError, match="no scripted reply is left"):
         await ask(caller(tmp_path, ScriptedBackend([])), PLAN_QUERIES, values())
     with pytest.raises(DefectError, match="1 scripted"):
         ScriptedBackend([PLAN]).assert_used_up()
+
+
+async def test_a_turn_is_answered_with_the_two_messages_that_were_exchanged(tmp_path: Path) -> None:
+    bad = '{"text": 3}'
+    answered = '{ "text" : "all\u2028\\u0041" }'
+    door = desk(tmp_path, ScriptedBackend([bad, answered]))
+    answer = await ask(door, WRITE, WriteDeskInput(results="L1 showed 3."))
+    user, assistant = answer.exchange
+    assert user == Said(role="user", text="Task: find what is on the desk\n\nL1 showed 3.\n\nWrite 10 words.")
+    assert assistant == Said(role="assistant", text='{"text":"all\nA"}')
+    assert await ask(desk(tmp_path, ScriptedBackend([])), WRITE, WriteDeskInput(results="L1 showed 3.")) == answer
+    assert (await ask(caller(tmp_path, ScriptedBackend([PLAN])), PLAN_QUERIES, values())).exchange == ()
+
+
+async def test_the_rules_answer_a_turn_as_a_whole(tmp_path: Path) -> None:
+    door = desk(tmp_path, ScriptedBackend([RefusalError("no")]), rules=Rules([Written(text="by rule")]))
+    answer = await ask(door, WRITE, WriteDeskInput())
+    assert (answer.origin, answer.exchange[1].text) == ("offline", '{"text":"by rule"}')
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("", 0),
+        ("abcdefgh", 3),  # 8 bytes by 3.2
+        ("ééé", 2),  # 6 bytes
+        ("0123456789", 8),
+        ("1,5;2|3.7\t", 8),
+        ("gene TP53 1.25", 8),  # 8 bytes of letters and blanks, 6 of digits and a point
+        ("\ud800", 1),
+    ],
+)
+def test_tokens_are_estimated_from_the_kind_of_bytes(text: str, tokens: int) -> None:
+    assert tokens_of(text) == tokens
+
+
+def test_a_table_of_numbers_is_not_taken_for_prose(shared_data: Path) -> None:
+    """Numbers have 1.3 to 1.8 bytes a token with current tokenizers, prose and code 3.7 to 4.5."""
+    matrix = "\n".join("\t".join(f"{(n * m) % 17 / 3:.4f}" for m in range(20)) for n in range(50))
+    assert 1.2 < len(matrix) / tokens_of(matrix) < 1.8
+    prose = next((shared_data / "fulltext").rglob("*.txt"), None) or Path(__file__)
+    text = prose.read_text(encoding="utf-8", errors="replace")[:20_000]
+    assert 2.2 < len(text.encode()) / tokens_of(text) <= 3.2
 
 
 async def test_a_failed_call_leaves_the_door_open_for_the_next(tmp_path: Path) -> None:

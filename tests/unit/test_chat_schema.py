@@ -21,15 +21,16 @@ from bioresearcher.llm.structured_output import (
     strict_schema,
 )
 from bioresearcher.prompts import Message
-from bioresearcher.schemas import ask_design, ask_literature, ask_program
+from bioresearcher.schemas import ask_design, ask_literature, ask_program, ask_review
+from bioresearcher.schemas.conversation import ActionTurn, LookAction
 from bioresearcher.schemas.paper import PaperAnswers, QueryPlan
 from bioresearcher.schemas.review import METRICS
 
 OUTPUTS = [
     cls
-    for module in (ask_design, ask_program, ask_literature, ask_program, ask_literature)
+    for module in (ask_design, ask_literature, ask_program, ask_review)
     for _, cls in inspect.getmembers(module, inspect.isclass)
-    if issubclass(cls, BaseModel) and cls.__module__ == module.__name__ and not cls.__name__.endswith("Input")
+    if issubclass(cls, BaseModel) and cls.__module__ == module.__name__ and not cls.__name__.endswith(("Input", "Turn"))
 ]
 # What OpenAI's strict mode refuses, by its documentation.
 REFUSED = {
@@ -124,6 +125,31 @@ def test_the_schema_in_words_ends_the_system_message_so_that_what_is_stable_stan
     assert sent[1:] == (user,)
     assert messages_for((system, user), "schema", form) == (system, user)
     assert messages_for((user,), "text", form)[0].role == "system"
+
+
+def test_in_a_conversation_it_ends_the_message_that_was_last_when_it_was_asked() -> None:
+    form = answer_schema(ActionTurn, limits=True)
+    roles = ("system", "user", "assistant", "user")
+    conversation = tuple(Message(role, f"{n}") for n, role in enumerate(roles))
+    sent = messages_for(conversation, "text", form, at=3)
+    assert sent[:3] == conversation[:3]
+    assert sent[3].role == "user"
+    assert sent[3].content.startswith("3\n\nAnswer with one JSON object")
+    repair = (Message("assistant", "{}"), Message("user", "This does not fit."))
+    assert messages_for((*conversation, *repair), "text", form, at=3) == (*sent, *repair)
+    assert messages_for(conversation, "schema", form, at=3) == conversation
+
+
+def test_a_round_of_actions_is_an_object_that_strict_modes_enforce_and_code_is_not_cut() -> None:
+    schema, strict = strict_schema(ActionTurn)
+    assert strict
+    assert schema["type"] == "object"
+    assert schema["properties"]["do"]["maxItems"] == 4
+    look = schema["$defs"]["LookAction"]["properties"]
+    assert "maxLength" not in look["code"]
+    assert list(look).index("why") < list(look).index("code")
+    done = ActionTurn(do=(LookAction(kind="look", why="w", view="v", code="x" * 9_000),), finish=False)
+    assert not list(Draft202012Validator(schema).iter_errors(done.model_dump(mode="json")))
 
 
 def test_each_provider_gets_the_schema_in_its_own_way() -> None:

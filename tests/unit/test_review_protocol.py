@@ -84,7 +84,8 @@ class Looks:
 
     kind, prefix, pure = "look", "V", True
 
-    def __init__(self) -> None:
+    def __init__(self, shown: str = "") -> None:
+        self.shown = shown
         self.ran: list[str] = []
 
     def key(self, action: LookAction) -> str:
@@ -96,7 +97,7 @@ class Looks:
             return Seen("Not run: there is no such view.", {"refused": "there is no such view"})
         if "fail" in action.code:
             return Seen("exit 1\nKeyError: 'er'", {"exit_code": 1})
-        return Seen(f"exit 0\n{action.code}", {"exit_code": 0, "bytes_seen": len(action.code)})
+        return Seen(f"exit 0\n{self.shown or action.code}", {"exit_code": 0, "bytes_seen": len(action.code)})
 
 
 class ModelsOfRoles(ScriptedBackend):
@@ -447,17 +448,19 @@ async def test_a_long_protocol_is_reviewed_within_its_budget(run, monkeypatch) -
     found_twelve = [
         finding(problem=f"{problem} {n}", do="Count the genes of the set, not of the array.") for n in range(12)
     ]
-    numbers = "print('" + "0.125,0.250;" * 160 + "')"
     replies = {
-        EXAMINE: [look(numbers)],
+        EXAMINE: [
+            ActionTurn(do=tuple(look(f"print(table.iloc[:, {n}].describe())").do[0] for n in range(3)), finish=True)
+        ],
         REVIEW: [review(*found_twelve)],
         RECHECK: [recheck(**{f"A{n}": False for n in range(1, 13)})],
     }
-    found, backend = await run(replies, Desk(versions=[revised]), looks=Looks())
+    found, backend = await run(replies, Desk(versions=[revised]), looks=Looks("0.125,0.250;" * 160))
     assert found.passed
     sent = [tokens_of_messages(r.messages) for r in backend.requests]
     print(sent, sum(sent), "new:", sent[1] + sent[2])
-    assert sum(sent) <= 40_000
+    assert sent[-2] + sent[-1] <= 35_000  # the rounds' messages are the review's prefix: sent again, and not anew
+    assert sum(sent) <= 42_000
 
 
 def test_rows_of_earlier_versions_can_be_read() -> None:
@@ -477,6 +480,7 @@ def test_the_account_of_changes_holds_every_line_that_changed(before: list[str],
     out = [x for x in account.splitlines() if x.startswith("− ")]
     written = [x for x in after if x.strip()]
     had = [x for x in before if x.strip()]
+    assert bool(put or out) is (written != had)
     for line in set(written) | set(had):
         gained = sum(x == f"+ {line}" for x in put) - sum(x == f"− {line}" for x in out)
         assert gained == written.count(line) - had.count(line)
@@ -487,7 +491,7 @@ def test_a_long_account_of_changes_is_shortened_and_says_so(most: int) -> None:
     account, note = changes("\n".join(f"old {n}" for n in range(900)), "\n".join(f"new {n}" for n in range(900)), most)
     assert note
     assert "− old" not in account
-    assert account.endswith("more changed lines are not shown]") or "new 899" in account
+    assert account.endswith("more lines are not shown]") or "new 899" in account
 
 
 @given(st.lists(st.sampled_from(["invalidates the result", "changes the result", "weakens it", "wording"]), max_size=8))

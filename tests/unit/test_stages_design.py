@@ -1,33 +1,37 @@
-"""A model's design: what is made of drafts that fit the schema and nothing else."""
+"""An author's drafts: what is made of plans and steps that fit the schema and nothing else."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
 import model_answers as answers
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stages_support import caller, notes, similar
 
-from bioresearcher.events import Event
 from bioresearcher.resources import Resources
-from bioresearcher.schemas.ask_design import HeadingsDraft, OutlinesDraft, ProtocolStepDraft, StepsDraft
+from bioresearcher.schemas.ask_design import ProtocolPlan, ProtocolStepDraft, StepsDraft
 from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
-from bioresearcher.schemas.paper import Evidence
-from bioresearcher.schemas.paper_report import PaperReport, ReportPart, ReportStep
-from bioresearcher.schemas.protocol import ProtocolPart, ReportPartRef
+from bioresearcher.schemas.facts import Audit, Fact
+from bioresearcher.schemas.paper import Evidence, Paper
+from bioresearcher.schemas.paper_report import (
+    PaperReport,
+    PartReferability,
+    ReferabilityAnalysis,
+    ReportPart,
+    ReportStep,
+)
+from bioresearcher.schemas.protocol import ProtocolPart
 from bioresearcher.skills import load_skills
 from bioresearcher.stages import design
-from bioresearcher.stages.design_context import DesignContext, assemble_protocol
+from bioresearcher.stages.design_context import DesignContext, assemble_again, assemble_protocol
 from bioresearcher.stages.draft_cleanup import (
     MAX_PARTS,
     MAX_STEPS,
+    Known,
     StepReferences,
     match_steps,
-    tidy_headings,
-    tidy_outlines,
+    tidy_plan,
     tidy_step,
     unbound,
 )
@@ -38,7 +42,14 @@ OBJECTIVE = Objective(
     text="Which genes differ between the groups?",
     requirements=(Requirement(id="R1", text="differential expression with false discovery rate"),),
 )
-KNOWN = {("P1", "1"), ("P1", "2"), ("P2", "1")}
+DE = "differential-expression"
+KNOWN = Known(
+    facts=("F1",),
+    papers=("P1", "P2"),
+    report_parts={("P1", "1"), ("P1", "2"), ("P2", "1")},
+    sources={"P1/1.1"},
+    datasets=("GSE1",),
+)
 
 
 def data() -> Dataset:
@@ -69,24 +80,30 @@ def bench() -> DesignContext:
     return DesignContext(OBJECTIVE, {"P1": report}, {}, (data(),), SKILLS)
 
 
-def heading(name: str, *needs: str, title: str = "", **more):
-    return {"id": name, "title": title or f"Part {name}", "purpose": "p", "reason": "r", "depends_on": needs, **more}
+def part(name: str, *needs: str, title: str = "", lines=("a line",), **more):
+    rows = [{"id": f"x{n}", "title": f"{title or name} {t}"} for n, t in enumerate(lines)]
+    given = {"id": name, "title": title or f"Part {name}", "purpose": "p", "reason": "r", "depends_on": needs}
+    return {**given, "lines": rows, **more}
 
 
-def headings(*parts) -> HeadingsDraft:
-    return HeadingsDraft.model_validate({"title": "t", "summary": "s", "parts": parts})
+def plan(*parts, **page) -> ProtocolPlan:
+    empty = dict.fromkeys(("decisions", "facts", "not_done", "answer_rule", "definitions", "papers"), ())
+    return ProtocolPlan.model_validate({"title": "t", "summary": "s", **empty, "parts": parts, **page})
+
+
+def tidied(draft: ProtocolPlan, known: Known = KNOWN):
+    return tidy_plan(draft, known, SKILLS)
 
 
 def test_parts_are_numbered_by_us_and_stand_after_what_they_need() -> None:
-    draft = headings(
-        heading("validate", "fit", title="Validation"), heading("../../x", title="Quality"), heading("fit", "../../x")
-    )
-    found = tidy_headings(draft, KNOWN).parts
-    assert [(p.id, p.title, p.depends_on) for p in found] == [
-        ("1", "Quality", ()),
-        ("2", "Part fit", ("1",)),
-        ("3", "Validation", ("2",)),
+    draft = plan(part("validate", "fit", title="Validation"), part("../../x", title="Quality"), part("fit", "../../x"))
+    found, told = tidied(draft)
+    assert [(p.id, p.title, p.depends_on, [line.id for line in p.lines]) for p in found.parts] == [
+        ("1", "Quality", (), ["1.1"]),
+        ("2", "Part fit", ("1",), ["2.1"]),
+        ("3", "Validation", ("2",), ["3.1"]),
     ]
+    assert told == ()
 
 
 def test_cycles_are_cut_and_references_that_do_not_exist_dropped() -> None:
@@ -95,42 +112,69 @@ def test_cycles_are_cut_and_references_that_do_not_exist_dropped() -> None:
         {"paper_id": "P9", "part_id": "1"},
         {"paper_id": "P2", "part_id": "7"},
     ]
-    draft = headings(heading("a", "b", learns_from=refs * 3), heading("b", "a", "b", "nope"), heading("a"))
-    found = tidy_headings(draft, KNOWN).parts
-    assert [(p.id, p.title, p.depends_on) for p in found] == [
+    found, _ = tidied(plan(part("a", "b", learns_from=refs * 3), part("b", "a", "b", "nope"), part("a")))
+    assert [(p.id, p.title, p.depends_on) for p in found.parts] == [
         ("1", "Part b", ()),
         ("2", "Part a", ("1",)),
         ("3", "Part a", ()),
     ]
-    assert [(r.paper_id, r.part_id) for r in found[1].learns_from] == [("P1", "1")]
+    assert [(r.paper_id, r.part_id) for r in found.parts[1].learns_from] == [("P1", "1")]
+
+
+def test_facts_and_papers_that_are_not_there_are_cut_and_told() -> None:
+    page = {
+        "facts": [{"fact": f, "consequence": "c"} for f in ("f1", "F9", "F1")],
+        "papers": [{"paper_id": p, "use": "u"} for p in ("P1", "P7")],
+        "decisions": [{"question": "q", "choice": "c", "why": "w", "cites": ["F1", "P1/1.1", "F8", "P3/2.2"]}],
+        "definitions": [{"name": " ", "text": "t"}, {"name": "n", "text": "t"}],
+        "answer_rule": ["", "rule"],
+    }
+    found, told = tidied(plan(part("1"), **page))
+    assert [f.fact for f in found.facts] == ["F1"]
+    assert [p.paper_id for p in found.papers] == ["P1"]
+    assert found.decisions[0].cites == ("F1", "P1/1.1")
+    assert ([d.name for d in found.definitions], found.answer_rule) == (["n"], ("rule",))
+    assert told == ("the plan names F8, P3/2.2, F9, P7, not there: left out",)
+
+
+def test_too_many_parts_and_lines_are_cut_and_told() -> None:
+    found, told = tidied(plan(*(part(str(n), lines=["x"] * (MAX_STEPS + 5)) for n in range(300))))
+    assert (len(found.parts), {len(p.lines) for p in found.parts}) == (MAX_PARTS, {MAX_STEPS})
+    assert told == ("288 of 300 parts left out", f"{5 * MAX_PARTS} lines beyond {MAX_STEPS} in a part left out")
 
 
 @given(st.integers(0, 10**6))
 @settings(max_examples=150, deadline=None)
-def test_any_headings_become_parts_that_can_be_built_on(seed: int) -> None:
-    draft = answers.answer_of(HeadingsDraft, seed)
-    found = tidy_headings(draft, KNOWN)
+def test_any_plan_becomes_one_that_can_be_built_on(seed: int) -> None:
+    draft = answers.answer_of(ProtocolPlan, seed)
+    found, _ = tidied(draft)
     assert len(found.parts) <= MAX_PARTS
     assert [p.id for p in found.parts] == [str(n) for n in range(1, len(found.parts) + 1)]
     assert all(p.title.strip() for p in found.parts)
     assert all(int(d) < int(p.id) for p in found.parts for d in p.depends_on)
-    assert all((r.paper_id, r.part_id) in KNOWN for p in found.parts for r in p.learns_from)
-    assert tidy_headings(found, KNOWN) == found
-
-
-@given(st.integers(0, 10**6))
-@settings(max_examples=150, deadline=None)
-def test_any_outline_becomes_lines_of_parts_that_exist(seed: int) -> None:
-    parts = [ProtocolPart(id=str(n), title=f"t{n}", purpose="p") for n in (1, 2, 3)]
-    found = tidy_outlines(answers.answer_of(OutlinesDraft, seed), parts, ["GSE1"], SKILLS)
-    assert found.keys() <= {"1", "2", "3"}
-    for part_id, lines in found.items():
-        assert 1 <= len(lines) <= MAX_STEPS
-        assert [line.id for line in lines] == [f"{part_id}.{n}" for n in range(1, len(lines) + 1)]
-        for line in lines:
+    assert all((r.paper_id, r.part_id) in KNOWN.report_parts for p in found.parts for r in p.learns_from)
+    assert {f.fact for f in found.facts} <= {*KNOWN.facts}
+    assert {p.paper_id for p in found.papers} <= {*KNOWN.papers}
+    for one in found.parts:
+        assert len(one.lines) <= MAX_STEPS
+        assert [line.id for line in one.lines] == [f"{one.id}.{n}" for n in range(1, len(one.lines) + 1)]
+        for line in one.lines:
             assert line.title.strip()
             assert {*line.datasets} <= {"GSE1"}
             assert line.skill is None or line.outputs == tuple(o.name for o in SKILLS[line.skill].contract.outputs)
+    assert tidied(found)[0] == found
+
+
+def test_a_plan_is_checked_for_what_it_leaves_out() -> None:
+    grave = Fact(id="F1", kind="filled values", dataset="GSE1", statement="s", weight=3, shown_by="f")
+    material = replace(bench(), audit=Audit(facts=(grave, grave.model_copy(update={"id": "F2", "weight": 2}))))
+    found = {f.gate: f.message for f in design.check_plan(tidied(plan(part("1"), part("2", lines=())))[0], material)}
+    assert set(found) == {"G-OUT-01", "G-PLAN-01", "G-PLAN-03", "G-PLAN-04"}
+    assert found["G-PLAN-01"].endswith("F1")
+    page = {"facts": [{"fact": "F1", "consequence": "c"}], "answer_rule": ["r"], "papers": [{"paper_id": "P1"}]}
+    whole = tidied(plan(part("1"), **page))[0]
+    assert design.check_plan(whole, material) == ()
+    assert next(f.gate for f in design.check_plan(plan(), material)) == "G-HEAD-01"
 
 
 def outlined() -> tuple[ProtocolPart, ...]:
@@ -155,17 +199,12 @@ def step(name: str, **more) -> ProtocolStepDraft:
     return ProtocolStepDraft.model_validate(given)
 
 
-def test_steps_are_matched_to_lines_by_id_then_in_order_and_surplus_ones_left_out() -> None:
+def test_steps_are_matched_to_lines_by_id_and_in_order_only_where_that_leaves_no_doubt() -> None:
     lines = outlined()[0].outline
-    drafts = [
-        step("x"),
-        step("step 1.1", title="first"),
-        step("1.1", title="again"),
-        step("1.3", action=" "),
-        step("y"),
-    ]
+    drafts = [step("x"), step("step 1.1", title="first"), step("1.3", action=" "), step("y")]
     found = match_steps(lines, drafts)
-    assert {i: s.id for i, s in found.items()} == {"1.1": "step 1.1", "1.2": "x", "1.3": "1.1"}
+    assert {i: s.id for i, s in found.items()} == {"1.1": "step 1.1", "1.2": "x", "1.3": "y"}
+    assert {i: s.id for i, s in match_steps(lines, drafts[:3]).items()} == {"1.1": "step 1.1"}
 
 
 def test_sources_must_exist_and_stand_earlier() -> None:
@@ -174,7 +213,9 @@ def test_sources_must_exist_and_stand_earlier() -> None:
         ("e", "step:1.1/matrix"), ("f", "step:1.1/nothing"), ("g", "step:2.1/late"), ("h", "step:1.2/table"),
         ("i", "../../etc/passwd"), ("a", "dataset:GSE1/samples"),
     ]  # fmt: skip
-    draft = step("9", inputs=[{"name": n, "source": s} for n, s in sources], requirements=["R1", "R7"], datasets=["x"])
+    draft = step(
+        "9", skill=DE, inputs=[{"name": n, "source": s} for n, s in sources], requirements=["R1", "R7"], datasets=["x"]
+    )
     found = tidy_step(draft, outlined()[0].outline[1], ground())
     assert [(i.name, i.source) for i in found.inputs] == [
         ("a", "given"),
@@ -206,7 +247,7 @@ BOUND = {
 
 def bound(**change: str) -> ProtocolStepDraft:
     parameters = [{**p, "value": change.get(p["name"], p["value"])} for p in BOUND["parameters"]]
-    draft = step("1.2", inputs=BOUND["inputs"], parameters=[p for p in parameters if p["value"] != "-"])
+    draft = step("1.2", skill=DE, inputs=BOUND["inputs"], parameters=[p for p in parameters if p["value"] != "-"])
     return tidy_step(draft, outlined()[0].outline[1], ground())
 
 
@@ -216,10 +257,12 @@ def test_a_vetted_analysis_must_be_bound_in_full() -> None:
     assert "fdr" in unbound(bound(fdr="five percent"), ground())
     assert "fdr" in unbound(bound(fdr="-"), ground())
     assert "case" in unbound(bound(case="c"), ground())
-    no_source = tidy_step(step("1.2", parameters=BOUND["parameters"]), outlined()[0].outline[1], ground())
+    no_source = tidy_step(step("1.2", skill=DE, parameters=BOUND["parameters"]), outlined()[0].outline[1], ground())
     assert "input matrix" in unbound(no_source, ground())
     swapped = [{"name": "matrix", "source": "dataset:GSE1/expression"}, BOUND["inputs"][1]]
-    wrong = tidy_step(step("1.2", inputs=swapped, parameters=BOUND["parameters"]), outlined()[0].outline[1], ground())
+    wrong = tidy_step(
+        step("1.2", skill=DE, inputs=swapped, parameters=BOUND["parameters"]), outlined()[0].outline[1], ground()
+    )
     assert "cannot be dataset:GSE1/expression" in unbound(wrong, ground())
 
 
@@ -239,96 +282,54 @@ def test_any_steps_become_steps_of_the_outline(seed: int) -> None:
         unbound(found, ground())
 
 
-async def test_headings_without_a_part_are_answered_by_rule_and_that_is_said(tmp_path: Path) -> None:
-    events: list[Event] = []
-    door = caller(tmp_path, [headings(heading("1", title=" ", purpose=" "))], events)
-    found = await design.design_headings(door, bench(), ())
-    assert [p.title for p in found.parts][:1] == ["Data quality and cohorts"]
-    assert "answered by rule, as the model's answer could not be used: it has no part with a title" in notes(events)
+def test_a_step_keeps_its_own_word_on_its_skill() -> None:
+    found = tidy_step(step("1.2"), outlined()[0].outline[1], ground())
+    assert found.skill is None
+    assert {o.name for o in found.outputs} >= {*outlined()[0].outline[1].outputs}
 
 
-async def test_too_many_parts_are_cut_and_that_is_said(tmp_path: Path) -> None:
-    events: list[Event] = []
-    door = caller(tmp_path, [headings(*(heading(str(n)) for n in range(300)))], events)
-    found = await design.design_headings(door, bench(), ())
-    assert len(found.parts) == MAX_PARTS
-    assert "288 of 300 parts left out" in notes(events)
-
-
-async def test_a_part_without_lines_gets_the_rules_lines(tmp_path: Path) -> None:
-    events: list[Event] = []
-    parts = tuple(
-        ProtocolPart.model_validate({"id": n, "title": t, "purpose": "p"})
-        for n, t in (("1", "Data quality and cohorts"), ("2", "Something of the model's"))
+def test_steps_are_recorded_with_what_exists_and_claims_that_are_still_to_be_checked() -> None:
+    citation = {"kind": "fact", "ref": " F1 ", "claim": "c"}
+    draft = step(
+        "1.1", datasets=["GSE1", "GSE9"], requirements=["R1", "R7"], skill="no-such-skill", citations=[citation] * 2
     )
-    draft = {
-        "parts": [{"part_id": "part 2", "lines": [{"id": "zz", "title": "A line"}]}, {"part_id": "7", "lines": []}]
-    }
-    found = await design.design_outlines(
-        caller(tmp_path, [OutlinesDraft.model_validate(draft)], events), bench(), parts, ()
-    )
-    assert [p.part_id for p in found.parts] == ["1", "2"]
-    assert found.parts[0].lines[0].skill == "table-quality-control"
-    assert [line.id for line in found.parts[1].lines] == ["2.1"]
-    assert "completed by rule: it has no step for part 1" in notes(events)
-    assert design.check_outlines(parts, found) == ()
+    found = design.protocol_step(bench(), draft, "model")
+    assert (found.datasets, found.requirements, found.skill, found.origin) == (("GSE1",), ("R1",), None, "model")
+    assert [(c.ref, c.state) for c in found.citations] == [("F1", "not checked")]
 
 
-async def test_lines_left_out_and_analyses_not_bound_are_written_by_rule(tmp_path: Path) -> None:
-    events: list[Event] = []
-    parts = outlined()
-    good = step("1.2", title="mine", **BOUND, learnt_from=[{"paper_id": "P1", "part_id": "1", "step_id": "1.1"}] * 2)
-    reply = StepsDraft(steps=(good, step("1.3", title="also mine")))
-    part = parts[0].model_copy(update={"learns_from": (ReportPartRef(paper_id="P1", part_id="1"),)})
-    found = await design.write_steps(caller(tmp_path, [reply], events), bench(), part, parts, (), similar)
-    assert [(s.id, s.origin, s.skill) for s in found] == [
-        ("1.1", "offline", "expression-filtering"),
-        ("1.2", "model", "differential-expression"),
-        ("1.3", "model", None),
-    ]
-    assert len(found[1].links) == 1
-    assert "completed by rule: 1.1: it was not written" in notes(events)
-    whole = part.model_copy(update={"steps": found})
-    protocol = assemble_protocol(bench(), "t", "s", (whole, parts[1]), passed=True)
-    assert protocol.origin == "mixed"
-    said = "\n".join(protocol.limitations)
-    assert "Steps written by rule, because the model's could not be used: 1.1." in said
-    assert "Planned steps that could not be written: 2.1." in said
-    assert "Parts without any step: 2." in said
-
-
-async def test_inputs_of_steps_that_could_not_be_written_are_left_out_and_said(tmp_path: Path) -> None:
+def test_inputs_of_steps_that_could_not_be_written_are_left_out_and_said() -> None:
     steps = (step("1.1", outputs=[{"name": "table", "kind": "table"}]), step("1.3"))
     inputs = [{"name": "good", "source": "step:1.1/table"}, {"name": "bad", "source": "step:1.2/table"}]
     later = (step("2.1", inputs=[*inputs, {"name": "own", "source": "given"}]),)
     parts = [
-        part.model_copy(update={"steps": tuple(design.link_step(bench(), s, "model", similar) for s in drafts)})
-        for part, drafts in zip(outlined(), (steps, later), strict=True)
+        one.model_copy(update={"steps": tuple(design.protocol_step(bench(), s, "model") for s in drafts)})
+        for one, drafts in zip(outlined(), (steps, later), strict=True)
     ]
-    protocol = assemble_protocol(bench(), "t", "s", tuple(parts), passed=True)
+    protocol = assemble_protocol(bench(), plan(part("1")), tuple(parts))
     assert [i.name for i in protocol.steps[-1].inputs] == ["good", "own"]
-    assert "Inputs that no step makes, and that were left out: 2.1 (bad)." in protocol.limitations
+    said = "\n".join(protocol.limitations)
+    assert "Inputs that no step makes, and that were left out: 2.1 (bad)." in said
+    assert "Planned steps that could not be written: 1.2." in said
+    again = assemble_again(bench(), protocol, protocol.parts, ("Something was told.",))
+    assert again.limitations == (
+        "Inputs that no step makes, and that were left out: 2.1 (bad).",
+        "Something was told.",
+        *(text for text in protocol.limitations if not text.startswith("Inputs that")),
+    )
 
 
-async def test_without_rules_a_step_that_is_not_bound_goes_without_its_analysis(tmp_path: Path) -> None:
-    door = caller(tmp_path, [StepsDraft(steps=(step("1.1"), step("1.2")))], [], rules=False)
-    found = await design.write_steps(door, bench(), outlined()[0], outlined(), (), similar)
-    assert [(s.id, s.skill) for s in found] == [("1.1", None), ("1.2", None)]
+def test_papers_that_the_author_forgot_are_named_as_not_used() -> None:
+    protocol = assemble_protocol(bench(), plan(part("1")), ())
+    assert [(p.paper_id, p.use, p.reason) for p in protocol.papers] == [("P1", "", "not named by the author")]
 
 
-async def test_report_steps_that_were_not_shown_are_no_source(tmp_path: Path) -> None:
-    refs = [{"paper_id": "P1", "part_id": "1", "step_id": "9.9"}, {"paper_id": "P7", "part_id": "1", "step_id": "1.1"}]
-    door = caller(tmp_path, [StepsDraft(steps=(step("1.3", learnt_from=refs),))], [], rules=False)
-    (found,) = await design.write_steps(door, bench(), outlined()[0], outlined(), (), similar)
-    assert found.links == ()
-
-
-@pytest.mark.parametrize("rules", [True, False])
-async def test_a_design_without_any_step_is_made_anew_by_rule(tmp_path: Path, rules: bool) -> None:
-    events: list[Event] = []
-    door = caller(tmp_path, [], events, rules=rules)
-    _, parts = await design.design_by_rule(door, bench(), similar)
-    assert bool(parts) is rules
-    assert all(s.origin == "offline" for p in parts for s in p.steps)
-    assert all(p.steps for p in parts)
-    assert ("designed anew by rule" in notes(events)) is rules
+def test_only_parts_worth_taking_up_are_known_with_their_steps() -> None:
+    (low,) = bench().known_papers()
+    assert [(p.level, p.steps) for p in low.parts] == [("low", ())]
+    judged = PartReferability(part_id="1", level="high", reason="r", reuse="u", change="c")
+    analysis = ReferabilityAnalysis(paper_id="P1", parts=(judged,), origin="model")
+    paper = Paper(id="P1", title="A paper", source="own", kind="record", status="retracted")
+    (high,) = replace(bench(), analyses={"P1": analysis}, papers={"P1": paper}).known_papers()
+    assert (high.read, high.warning) == ("title and abstract only", "retracted; it supports nothing")
+    assert [(s.ref, s.quotes) for s in high.parts[0].steps] == [("P1/1.1", ("Test each gene.",))]

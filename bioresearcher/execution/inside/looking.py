@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ROWS = COLUMNS = 12
 _CELL = 24
+_LARGE = 64 << 20
+_CHUNK_ROWS = 2000
 
 
 def view() -> Path:
@@ -37,7 +39,8 @@ def gene_sets() -> Path | None:
 def table(name: str, **options: object) -> pd.DataFrame | dict[str, list[str]]:
     """Load a file: a table with its first column as the index, or gene sets as name -> list of symbols.
 
-    `options` go to `pandas.read_csv`, e.g. `nrows=100` of a large matrix.
+    `options` go to `pandas.read_csv`, e.g. `nrows=100` of a large matrix. Numbers of a file of more than 64 MB that is
+    read whole have single precision, else they would not fit into the memory of a look.
 
     Raises:
         FileNotFoundError: The view has no such file; the message lists those it has.
@@ -54,7 +57,11 @@ def table(name: str, **options: object) -> pd.DataFrame | dict[str, list[str]]:
         rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
         return {row[0]: [gene for gene in row[2:] if gene] for row in rows if len(row) > 2}
     read = cast("Callable[..., pd.DataFrame]", pd.read_csv)
-    return read(path, **{"index_col": 0, "low_memory": False, **options})
+    settings = {"index_col": 0, "low_memory": False, **options}
+    if path.stat().st_size <= _LARGE or {"chunksize", "iterator", "nrows", "usecols"} & settings.keys():
+        return read(path, **settings)
+    with pd.read_csv(path, index_col=0, chunksize=_CHUNK_ROWS) as chunks:
+        return pd.concat([chunk.astype(dict.fromkeys(chunk.select_dtypes("number"), "float32")) for chunk in chunks])
 
 
 def show(what: object, rows: int = ROWS, columns: int = COLUMNS) -> None:

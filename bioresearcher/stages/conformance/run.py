@@ -21,17 +21,18 @@ from bioresearcher.review.check import CheckContext
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.schemas.ask_program import WriteCodeInput
 from bioresearcher.schemas.base import Usage, Value
+from bioresearcher.schemas.conversation import Conversation
 from bioresearcher.schemas.execution import Limits, Outcome, TaskCode
 from bioresearcher.schemas.model import ModelSettings
 from bioresearcher.schemas.review import METRICS
 from bioresearcher.schemas.skill import Skill
+from bioresearcher.stages.author import plan_protocol
 from bioresearcher.stages.conformance.material import PROTOCOL, READ_NOTE, TABLE, TASK, TWO_STEPS, Material, made_up
-from bioresearcher.stages.design import design_headings
 from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.stages.program import Workbench, examples_for, program_task
 from bioresearcher.stages.prompts import (
-    DESIGN_HEADINGS,
     OUTLINE_PAPER,
+    PLAN_PROTOCOL,
     REPAIR_CODE,
     REPORT_PART,
     SCORE_PROTOCOL,
@@ -111,14 +112,17 @@ async def check_reading(caller: ModelClient, kit: ConformanceKit) -> Verdict:
 
 
 async def check_design(caller: ModelClient, kit: ConformanceKit) -> Verdict:
-    """Design the parts of a protocol for the example's objective: at least one must have a title."""
+    """Plan a protocol for the example's objective: at least one part must have a title."""
     material = kit.material
     bench = DesignContext(material.objective, material.reports, {}, material.datasets[:1], {})
-    draft = await design_headings(caller, bench, ())
-    if not draft.parts:
+    planned = await plan_protocol(caller, bench, Conversation())
+    parts = planned.plan.parts
+    if not parts:
         return Verdict("it gave no part with a title")
-    used = {(r.paper_id, r.part_id) for part in draft.parts for r in part.learns_from}
-    return Verdict(seen=f"parts: {len(draft.parts)}; report parts used: {len(used)} of {len(material.reports)}")
+    steps = sum(len(p.lines) for p in parts)
+    used = {r.paper_id for part in parts for r in part.learns_from}
+    seen = f"parts: {len(parts)}; steps: {steps}; papers it learns from: {len(used)} of {len(material.reports)}"
+    return Verdict(seen=seen)
 
 
 async def check_code_writing(caller: ModelClient, kit: ConformanceKit) -> Verdict:
@@ -159,7 +163,7 @@ async def check_scores(caller: ModelClient, kit: ConformanceKit) -> Verdict:
 
 CHECKS: Final = (
     Check("reading", (OUTLINE_PAPER, REPORT_PART), check_reading),
-    Check("design", (DESIGN_HEADINGS,), check_design),
+    Check("design", (PLAN_PROTOCOL,), check_design),
     Check("code", (WRITE_CODE, REPAIR_CODE), check_code_writing),
     Check("score", (SCORE_PROTOCOL,), check_scores),
 )

@@ -217,6 +217,18 @@ def unstated(task: Task) -> tuple[str, dict[str, Any]]:
     return text, {"endpoint": endpoint}
 
 
+def without_strata(table: pd.DataFrame, term: Term) -> tuple[str, dict[str, Any]]:
+    """The hazard ratio of the score alone with one baseline hazard for all, for comparison."""
+    result = fit(table.drop(columns="stratum"), [term], "univariable", None)
+    if isinstance(result, str):
+        return f" Without strata no model could be fitted: {result}.", {}
+    row = next(result[0].itertuples())
+    text = f" Without strata (n = {row.n}) the HR per SD is {ratio(row.hr)} (95 % CI {ratio(row.hr_low)} to "
+    values = {f"{k}_without_strata": float(ratio(getattr(row, k))) for k in ("hr", "hr_low", "hr_high")}
+    values |= {"p_without_strata": shown_p(row.p), "n_without_strata": int(row.n)}
+    return f"{text}{ratio(row.hr_high)}, {p_value(row.p)}).", values
+
+
 def multivariable_finding(task: Task, result: Any, terms: list[Term], words: tuple[str, str, float]) -> Any:
     """The adjusted hazard ratio with its events per variable, or why there is none."""
     label, name, alpha = words
@@ -278,6 +290,9 @@ def main() -> None:
     if idle := alone[1][2]:
         ending = f" Left out, because one sample or no event tells nothing: {idle}.{ending}"
         values["idle_strata"] = idle
+    if by:
+        remark, numbers = without_strata(table, score_term)
+        ending, values = f"{remark}{ending}", values | numbers
     second = multivariable_finding(task, adjusted, terms, (label, name, alpha))
     third = proportional_finding(rows, alpha)
     write_findings([(f"{first}.{ending}", values | endpoint), second, third], task.outputs["findings"])

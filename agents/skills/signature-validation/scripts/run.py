@@ -83,21 +83,23 @@ def read_cohort(task: Task, role: str, name: str, genes: list[str]) -> tuple[Coh
     return Cohort(role, label, unit, endpoint, len(used), table, str(by) if by else None), used
 
 
-def associate(cohort: Cohort) -> dict[str, Any]:
-    """Cox hazard ratio per SD, Harrell's C and the log-rank test of the median split."""
-    columns = ["time", "event", "score", *(["stratum"] if cohort.strata else [])]
+def associate(cohort: Cohort, *, strata: bool) -> dict[str, Any]:
+    """Cox hazard ratio per SD, Harrell's C and the log-rank test of the median split, within strata or without."""
+    strata = strata and cohort.strata is not None
+    columns = ["time", "event", "score", *(["stratum"] if strata else [])]
     data, idle = informative(cohort.table[columns])
     if data["event"].sum() < 2:
         fail(f"{cohort.label}: fewer than 2 events are in strata of {cohort.strata} that hold anything to compare")
     fitted = fit_cox(data)
     if isinstance(fitted, str):
         fail(f"the Cox model of {cohort.label} {NOT_ESTIMATED[fitted]}")
-    cox, test = fitted.model, log_rank(cohort.table)
+    cox = fitted.model
+    test = log_rank(cohort.table if strata else cohort.table.drop(columns="stratum", errors="ignore"))
     row = cox.summary.loc["score"]
     return {
         "cohort": cohort.label,
         "role": cohort.role,
-        "stratified_by": cohort.strata or "none",
+        "stratified_by": (cohort.strata if strata else None) or "none",
         "idle_strata": idle,
         "n": len(data),
         "events": int(data["event"].sum()),
@@ -138,8 +140,10 @@ def draw(cohorts: list[Cohort], rows: list[dict[str, Any]], name: str, path: Pat
     save_figure(fig, path)
 
 
-def cohort_finding(row: dict[str, Any], cohort: Cohort, name: str, total: int) -> tuple[str, dict[str, Any]]:
-    """One cohort's result as a sentence with its numbers."""
+def cohort_finding(
+    row: dict[str, Any], plain: dict[str, Any], cohort: Cohort, name: str, total: int
+) -> tuple[str, dict[str, Any]]:
+    """One cohort's result as a sentence with its numbers; of a stratified one also what comes out without strata."""
     role = cohort.role.capitalize()
     endpoint = f"endpoint: {cohort.endpoint}" if cohort.endpoint else "endpoint not stated by the source"
     strata = f", stratified by {cohort.strata}," if cohort.strata else ""
@@ -157,6 +161,13 @@ def cohort_finding(row: dict[str, Any], cohort: Cohort, name: str, total: int) -
     values |= {k: row[k] for k in ("n", "events", "genes_used")}
     values |= {"dataset": cohort.label, "gene_set": name, "genes_in_set": total, "confidence_percent": 95}
     values |= {"stratified_by": cohort.strata, "idle_strata": row["idle_strata"]}
+    if cohort.strata:
+        text += (
+            f" Without strata (n = {plain['n']}) the HR per SD is {ratio(plain['hr'])} (95 % CI "
+            f"{ratio(plain['hr_low'])} to {ratio(plain['hr_high'])}, {p_value(plain['p'])})."
+        )
+        values |= {f"{k}_without_strata": float(ratio(plain[k])) for k in ("hr", "hr_low", "hr_high")}
+        values |= {"p_without_strata": shown_p(plain["p"]), "n_without_strata": plain["n"]}
     return text, values | {"endpoint": cohort.endpoint, "time_unit": cohort.time_unit}
 
 
@@ -227,8 +238,13 @@ def main() -> None:
         discovery, used = read_cohort(task, "discovery", name, genes)
     with about("validation cohort"):
         validation, _ = read_cohort(task, "validation", name, used)
-    rows = [associate(discovery), associate(validation)]
+    cohorts = (discovery, validation)
+    rows = [associate(c, strata=True) for c in cohorts]
+    plain = [associate(c, strata=False) for c in cohorts]
     text, values, replicated = verdict(rows[0], rows[1], name, alpha)
+    if verdict(plain[0], plain[1], name, alpha)[2] is not replicated:
+        text += f" Without strata it would have been called {'not ' if replicated else ''}replicated: the answer "
+        text += "depends on whether batches are compared with each other."
     shared = 100 * validation.genes_used / len(used)
     limit = float(task.parameter("warn_shared_percent", 70))
     if shared < limit:
@@ -236,15 +252,17 @@ def main() -> None:
         values["percent_genes_shared"] = rounded(shared)
     text += endpoint_remark(discovery, validation)
     values |= {"discovery_endpoint": discovery.endpoint, "validation_endpoint": validation.endpoint}
+    bare = {f"{k}_without_strata": [row[k] for row in plain] for k in ("n", "hr", "hr_low", "hr_high", "p")}
     table = (
         pd.DataFrame(rows)
+        .assign(**bare)
         .drop(columns="idle_strata")
         .assign(genes_in_set=len(genes), replicated=["NA", "yes" if replicated else "no"])
     )
     write_table(table, task.outputs["table"])
-    draw([discovery, validation], rows, name, task.outputs["figure"])
-    both = zip(rows, (discovery, validation), strict=True)
-    findings = [cohort_finding(row, cohort, name, len(genes)) for row, cohort in both]
+    draw(list(cohorts), rows, name, task.outputs["figure"])
+    both = zip(rows, plain, cohorts, strict=True)
+    findings = [cohort_finding(*parts, name, len(genes)) for parts in both]
     write_findings([*findings, (text, values)], task.outputs["findings"])
 
 
