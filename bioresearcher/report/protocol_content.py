@@ -1,4 +1,4 @@
-"""What the written forms of a protocol show beside its parts: the first page, what each step rests on, the sources.
+"""Content of a protocol's written forms beside its parts: the first page, what each step rests on, the sources.
 
 Values are chosen and ordered here, as plain text; the Markdown and HTML writers escape them.
 """
@@ -226,7 +226,10 @@ def used_datasets(protocol: Protocol) -> frozenset[str]:
 
 
 def flow(step: ProtocolStep) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the inputs as `name (source)`, or the source alone where it ends in the name, and the outputs."""
+    """Return the inputs as `name (source)`, or the source alone where it ends in the name, and the outputs.
+
+    Descriptions of a skill's outputs stand in its contract and are left out.
+    """
     inputs = []
     for given in step.inputs:
         if given.source == "given":
@@ -234,7 +237,10 @@ def flow(step: ProtocolStep) -> tuple[tuple[str, ...], tuple[str, ...]]:
         else:
             same = given.source.rpartition("/")[2] == given.name
             inputs.append(given.source if same else f"{given.name} ({given.source})")
-    outputs = (f"{o.name} ({o.kind})" + (f" – {o.description}" if o.description else "") for o in step.outputs)
+    outputs = (
+        f"{o.name} ({o.kind})" + (f" – {o.description}" if o.description and not step.skill else "")
+        for o in step.outputs
+    )
     return tuple(inputs), tuple(outputs)
 
 

@@ -33,7 +33,7 @@ class Link(Value):
 
 
 class Citation(Value):
-    """What a step rests on, as its writer claims it, and what the check of the claim found.
+    """Ground of a step, as its writer claims it, and what the check of the claim found.
 
     `ref` is a fact (`F7`), a step of a paper report (`PMC1/2.3`), a passage that was read (`Q4`), or empty for general
     knowledge, which is printed as "general knowledge, to verify".
@@ -77,7 +77,7 @@ class Definition(Value):
 
 
 class PaperUse(Value):
-    """What a paper that was given or found is used for; `use` is empty when it is not, and `reason` says why."""
+    """Use of a paper that was given or found; `use` is empty when it is not, and `reason` says why."""
 
     paper_id: str
     use: str = ""

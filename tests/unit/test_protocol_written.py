@@ -42,11 +42,22 @@ def words(html: str) -> str:
 
 def test_the_first_page_stands_before_the_parts_with_the_facts_in_words(protocol: Protocol) -> None:
     text = render_protocol(protocol, AUDIT)
-    places = [text.index(f"## {name}") for name in (
-        "Decisions at a glance", "Facts that shape the plan", "Not done, and why", "Decision rule for the answer",
-        "Definitions", "Part 1: ", "Part 2: ", "Limitations", "Appendix: sources", "Appendix: papers",
-        "Appendix: findings of the review",
-    )]  # fmt: skip
+    places = [
+        text.index(f"## {name}")
+        for name in (
+            "Decisions at a glance",
+            "Facts that shape the plan",
+            "Not done, and why",
+            "Decision rule for the answer",
+            "Definitions",
+            "Part 1: ",
+            "Part 2: ",
+            "Limitations",
+            "Appendix: sources",
+            "Appendix: papers",
+            "Appendix: findings of the review",
+        )
+    ]
     assert places == sorted(places)
     assert f"| F2 (GSE4335) | {CONSTANT} |" in text
     assert "P1, GSE4335, treat as missing" in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,11 @@ from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources, load_cards
 from bioresearcher.review.check import CheckContext
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.ask_design import PartConcern, PartsChosen, RevisedPart, SkillBrief
+from bioresearcher.schemas.ask_design import CitationDraft, PartConcern, PartsChosen, RevisedPart, SkillBrief
 from bioresearcher.schemas.ask_program import ExtractTasksInput
 from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.conversation import Conversation
+from bioresearcher.schemas.facts import Audit, Fact
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.run import Revision
 from bioresearcher.skills import load_skills
@@ -254,3 +255,36 @@ def test_the_objective_of_a_run_gains_a_requirement_as_soon_as_a_revision_is_wri
     revision = Revision(number=1, comment="Requirement: a heat map", requirements=(more,), **parts)
     folder.write(revision, "revisions", "1", "revision.json")
     assert [r.id for r in context.objective.requirements] == ["R1", "R2"]
+
+
+def test_citations_of_a_rewritten_step_are_checked_and_go_with_excluded_data(place: Path, protocol: Protocol) -> None:
+    facts = tuple(
+        Fact(id=i, kind="sample kinds", dataset=d, statement=s, shown_by="audit")
+        for i, d, s in (("F1", "GSE1992", "7 samples are metastases."), ("F2", "GSE4335", "118 arrays have a series."))
+    )
+    known = replace(bench(place), audit=Audit(facts=facts))
+    part = protocol.parts[0]
+    cited = (
+        CitationDraft(kind="fact", ref="F1", claim="7 samples are metastases."),
+        CitationDraft(kind="fact", ref="F2", claim="The 118 arrays have a series."),
+        CitationDraft(kind="fact", ref="F1", claim="9 samples are metastases."),
+        CitationDraft(kind="general", claim="Metastases differ from primaries."),
+    )
+    draft = as_draft(part.steps[0]).model_copy(update={"citations": cited})
+    chosen = PartsChosen(
+        parts=tuple(PartConcern(part=p.id, reason="r", concerned=p.id == part.id) for p in protocol.parts)
+    )
+    folder = place / "claims"
+    folder.mkdir(exist_ok=True)
+    door = caller(folder, [chosen, RevisedPart(steps=(draft,), reason="as asked")])
+    context = CheckContext(skills=frozenset(SKILLS))
+    found = asyncio.run(revise(door, known, protocol, "Say what the tables rest on", context)).protocol
+    states = [(c.ref, c.state) for c in found.parts[0].steps[0].citations]
+    assert states == [("F1", "supported"), ("F2", "supported"), ("F1", "cut"), ("", "not checked")]
+    assert found.parts[0].steps[0].grounded
+    rules = replace(door, backend=offline_backend(similar), rules=None)
+    without = asyncio.run(revise(rules, known, found, "Please exclude GSE4335", context, number=2)).protocol
+    door.ledger.close()
+    assert not [c for s in without.steps for c in s.citations if c.ref == "F2"]
+    assert [n.what for n in without.not_done][-1] == "Use of GSE4335"
+    assert not [t for t in without.limitations if t.startswith("GSE4335: ")]
