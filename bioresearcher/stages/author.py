@@ -14,6 +14,7 @@ from typing import Final
 from bioresearcher.errors import AnswerError, ContextOverflowError, ReplyInvalidError, TruncatedError
 from bioresearcher.llm.ask import Answer, ModelClient, ask
 from bioresearcher.schemas.ask_design import (
+    HeadingDraft,
     PlannedPart,
     PlanProtocolInput,
     ProtocolPlan,
@@ -105,7 +106,8 @@ async def plan_protocol(
                 raise
             note(caller, PLAN_PROTOCOL, f"the model's answer could not be used: {error.message}")
             break
-        tidied, told = tidy_plan(answer.value, bench.known, bench.skills, bench.max_parts)
+        given = _as_settled(answer.value, fixed) if fixed else answer.value
+        tidied, told = tidy_plan(given, bench.known, bench.skills, bench.max_parts)
         talk = Conversation(said=(*talk.said, *answer.exchange), results=_renumbered(answer.value, tidied, told))
         best = Planned(tidied, talk, answer.origin, told)
         findings = tuple(f for f in check_plan(tidied, bench) if f.gate in _ASKED_AGAIN)
@@ -135,6 +137,20 @@ async def _plan_by_rule(
     shown = f"The plan, made by rule: {answer.value.model_dump_json(exclude_defaults=True)}"
     results = "\n\n".join(t for t in (talk.results, shown) if t)
     return Planned(answer.value, talk.model_copy(update={"results": results}), answer.origin)
+
+
+def _as_settled(plan: ProtocolPlan, fixed: Sequence[ProtocolPart]) -> ProtocolPlan:
+    """Return the plan with the headings that a person settled, each with the plan's lines for it."""
+    by_title = {p.title.casefold().strip(): p.lines for p in plan.parts}
+    by_id = {p.id: p.lines for p in plan.parts}
+    parts = tuple(
+        PlannedPart(
+            **{name: getattr(p, name) for name in HeadingDraft.model_fields},
+            lines=by_title.get(p.title.casefold().strip()) or by_id.get(p.id, ()),
+        )
+        for p in fixed
+    )
+    return plan.model_copy(update={"parts": parts})
 
 
 def _renumbered(given: ProtocolPlan, tidied: ProtocolPlan, told: Sequence[str]) -> str:
@@ -183,7 +199,7 @@ def settle(plan: ProtocolPlan, parts: Sequence[ProtocolPart], talk: Conversation
     lines = {p.id: p.lines for p in plan.parts}
     settled = tuple(
         PlannedPart(
-            **{n: getattr(p, n) for n in PlannedPart.model_fields if n != "lines"},
+            **{name: getattr(p, name) for name in HeadingDraft.model_fields},
             lines=p.outline or lines.get(p.id, ()),
         )
         for p in parts

@@ -320,6 +320,15 @@ async def test_a_part_without_lines_is_asked_for_once_and_then_left_out(tmp_path
     assert found.told[-1] == "parts without any step left out: Part 2"
 
 
+async def test_headings_that_a_person_settled_stay_and_get_the_lines(tmp_path: Path) -> None:
+    first, second = parts_of(plan(1, parts=2))
+    fixed = (first.model_copy(update={"title": "Mine", "outline": ()}), second.model_copy(update={"outline": ()}))
+    door = caller(tmp_path, [plan(2, parts=3)], [])
+    found = await author.plan_protocol(door, bench(), Conversation(), fixed=fixed)
+    assert [(p.id, p.title, len(p.lines)) for p in found.plan.parts] == [("1", "Mine", 2), ("2", "Part 2", 2)]
+    assert "1 Mine: p (depends on nothing)" in door.backend.requests[0].messages[-1].content
+
+
 @pytest.mark.parametrize("reply", [TruncatedError("cut"), plan(0, parts=0)])
 async def test_without_a_usable_plan_the_rules_plan(tmp_path: Path, reply) -> None:
     replies = [reply] if isinstance(reply, Exception) else [reply, reply]
