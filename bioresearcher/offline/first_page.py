@@ -130,8 +130,8 @@ def not_done(values: PlanProtocolInput, uses: Sequence[Use]) -> tuple[NotDone, .
     batches = [f"{c.name} of {d.id}" for d in main.values() if (c := d.column("batch"))]
     if batches:
         why = "stratifying gives up what differs between them; models are reported without strata, too"
-        what = f"Judging whether {' and '.join(batches)} stand for measurement or for different patients"
-        found.append(NotDone(what=what, why=why))
+        names = " and ".join(batches)
+        found.append(NotDone(what=f"Judging whether {names} stand for measurement or for different patients", why=why))
     outcomes = [d for d in main.values() if d.column("time") and d.column("event")]
     if len(outcomes) > 1:
         why = "no rule compares endpoints, treatments and eras of patients; the protocol prints what the sources state"

@@ -133,8 +133,30 @@ def test_the_sample_counts_in_the_notes_are_true(example: ExampleInputs) -> None
     rows = [r.split("\t") for r in (example.data[0] / "clinical.tsv").read_text(encoding="utf-8").splitlines()[1:]]
     assert sum(bool(re.search(r"-Met|RECUR", r[0])) for r in rows) == 5
     assert sum("post-chemo" in r[0] for r in rows) == 2
+    assert {r[1] for r in rows if re.search(r"-Met|RECUR|post-chemo", r[0])} == {"1"}
+    assert sum(int(r[1]) for r in rows if not re.search(r"-Met|RECUR|post-chemo", r[0])) == 28
     events = {p: [int(r[1]) for r in rows if r[0].startswith(p)] for p in ("UB", "BC")}
     assert (len(events["UB"]), sum(events["UB"]), len(events["BC"]), sum(events["BC"])) == (21, 0, 25, 14)
+
+
+def test_the_filled_in_values_are_as_the_notes_say(example: ExampleInputs, datasets: dict[str, Dataset]) -> None:
+    pd = pytest.importorskip("pandas")
+    table = pd.read_csv(example.data[1] / "expression_log2.tsv.gz", sep="\t", index_col=0)
+    commonest = pd.Series({c: table[c].value_counts().index[0] for c in table})
+    held = table.eq(commonest)
+    count, series = held.sum(), pd.Series({c: c.rstrip("0123456789") for c in table})
+    first, small = series.isin(["svcc", "svj", "svl", "svn"]), series == "shac"
+    assert (count[first].min(), count[first].max(), int(first.sum())) == (1980, 2073, 68)
+    assert (count[small].min(), count[small].max()) == (1021, 1084)
+    assert (count[~first & ~small].min(), count[~first & ~small].max()) == (58, 356)
+    assert (commonest - table.median()).abs()[first | small].max() < 1e-9
+    assert int(held.loc[:, first].all(axis=1).sum()) == 1954
+    lines = (example.data[2] / "h.all.v7.0.symbols.gmt").read_text(encoding="utf-8").splitlines()
+    genes = next(line.split("\t")[2:] for line in lines if line.startswith("HALLMARK_E2F_TARGETS\t"))
+    share = held.loc[:, first | small].sum(axis=1) / table.shape[1]
+    assert int((share[[g for g in genes if g in table.index]] > 0.2).sum()) == 42
+    notes = " ".join(datasets["GSE4335"].notes)
+    assert all(n in notes for n in ("1,980 to 2,073", "1,021 to 1,084", "58 to 356", "1,954", "42 are filled in"))
 
 
 def test_the_method_notes_are_labelled_short_and_complete(example: ExampleInputs) -> None:
