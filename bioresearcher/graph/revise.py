@@ -18,6 +18,7 @@ from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.revisions import REVISIONS_FOLDER, recorded
 from bioresearcher.graph.state import Update, revisions_of
 from bioresearcher.report.protocol_markdown import render_protocol
+from bioresearcher.report.run_data import read_audit
 from bioresearcher.runfolder import RunFolder, write_text
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import DraftReview
@@ -103,7 +104,7 @@ def in_force(folder: RunFolder, revision: Revision) -> Update:
     rounds = folder.read_list(DraftReview, "rounds.json")
     folder.write_list([*rounds, *(r for r in revision.rounds if r not in rounds)], "rounds.json")
     folder.write(protocol, "protocol.json")
-    write_text(folder.path("protocol.md"), render_protocol(protocol))
+    write_text(folder.path("protocol.md"), render_protocol(protocol, read_audit(folder)))
     return {
         "parts": [p.id for p in protocol.parts],
         "reviews": list(revision.rounds),
