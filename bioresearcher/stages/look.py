@@ -40,7 +40,7 @@ LIMITS: Final = Limits(
     wall_s=30, cpu_s=30, memory_mb=1536, processes=16, file_mb=50, disk_mb=50, files=200, tmp_mb=50, shm_mb=16
 )
 """Limits of one look."""
-CODE_BYTES: Final = 4096
+CODE_BYTES: Final = 8_000
 SHOWN_BYTES, SHOWN_BYTES_LATER, LATER = 4096, 2048, 7
 """Bytes shown of a result, and of those from the seventh look on."""
 ALL_S: Final = 180.0

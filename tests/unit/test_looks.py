@@ -94,7 +94,7 @@ def test_a_long_output_keeps_head_and_tail_at_character_borders(look) -> None:
         ("while True: print('x' * 1000)", "killed, ended by the limit output"),
         ("with open('f', 'wb') as f:\n    while True: f.write(bytes(1 << 20))", "killed, ended by the limit "),
         ("import os\nwhile True: os.fork()", "killed, ended by the limit "),
-        ("#" * 5000, "not run: the code has 5,000 bytes, more than the 4,096"),
+        ("#" * 9000, "not run: the code has 9,000 bytes, more than the 8,000"),
         (" \n", "not run: there is no code"),
         ("print('\ud800')", "exit "),
     ],

@@ -37,7 +37,7 @@ def gene_sets() -> Path | None:
 
 
 def table(name: str, **options: object) -> pd.DataFrame | dict[str, list[str]]:
-    """Load a file: a table with its first column as the index, or gene sets as name -> list of symbols.
+    """Load a file: a table with all its columns as they are listed, or gene sets as name -> list of symbols.
 
     `options` go to `pandas.read_csv`, e.g. `nrows=100` of a large matrix. Numbers of a file of more than 64 MB that is
     read whole have single precision, else they would not fit into the memory of a look.
@@ -57,10 +57,10 @@ def table(name: str, **options: object) -> pd.DataFrame | dict[str, list[str]]:
         rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
         return {row[0]: [gene for gene in row[2:] if gene] for row in rows if len(row) > 2}
     read = cast("Callable[..., pd.DataFrame]", pd.read_csv)
-    settings = {"index_col": 0, "low_memory": False, **options}
+    settings = {"low_memory": False, **options}
     if path.stat().st_size <= _LARGE or {"chunksize", "iterator", "nrows", "usecols"} & settings.keys():
         return read(path, **settings)
-    with pd.read_csv(path, index_col=0, chunksize=_CHUNK_ROWS) as chunks:
+    with pd.read_csv(path, chunksize=_CHUNK_ROWS) as chunks:
         return pd.concat([chunk.astype(dict.fromkeys(chunk.select_dtypes("number"), "float32")) for chunk in chunks])
 
 
