@@ -150,6 +150,7 @@ class WriteStepsInput(AuthorTurn):
     plan: ProtocolPlan
     lines: tuple[str, ...] = Field(description="ids of the lines to write now, in order")
     written: tuple[ProtocolStep, ...] = Field(default=(), description="steps written before")
+    words: int = Field(default=4_000, description="words at most of the lines to write now, together")
 
 
 class ProtocolStepDraft(Value):

@@ -37,6 +37,10 @@ from bioresearcher.text.normalise import title_of
 
 TOKENS_PER_STEP: Final = 550
 """Tokens of a step of 200 words as JSON, with inputs, outputs and citations."""
+WORDS: Final = 5_500
+"""Words of a whole protocol, its first page and definitions included."""
+LEAST_A_STEP, MOST_A_STEP = 100, 250
+"""Words of a step that are asked for at least and at most."""
 SHARE: Final = 0.9
 """Part of an answer's room that is planned with."""
 MOST_WORDS: Final = 1_200
@@ -293,10 +297,17 @@ class _Desk:
             plan=self._plan,
             lines=tuple(batch),
             written=tuple(s for i in self._lines if (s := written.get(i)) is not None),
+            words=self._room(len(batch)),
         )
         answer = await ask(self._door, WRITE_STEPS, values)
         self.talk = Conversation(said=(*self.talk.said, *answer.exchange))
         return answer
+
+    def _room(self, lines: int) -> int:
+        """Return the words that so many steps may have: their share of what the plan leaves, within sense."""
+        page = len(self._plan.model_dump_json(exclude={"parts"}).split())
+        each = (WORDS - page) // max(1, len(self._lines))
+        return lines * min(max(each, LEAST_A_STEP), MOST_A_STEP)
 
     def _take(self, batch: Sequence[str], answer: Answer[StepsDraft]) -> None:
         """Keep the steps of an answer; of two for a line the shorter one when the other is overlong."""
