@@ -79,11 +79,10 @@ def shaping_facts(values: PlanProtocolInput, uses: Sequence[Use]) -> tuple[Shapi
 
 def _done_about(fact: Fact, proposal: Proposal | None, uses: Sequence[Use]) -> str:
     if proposal is not None:
-        return f"{proposal.id} is carried out on the prepared copy of {proposal.dataset}; see the decisions."
+        return f"{proposal.id} is carried out."
     if _stratified(fact, uses):
         return "The outcome analyses are stratified by batch."
-    what = f" It bears on this: {fact.consequence}" if fact.consequence else ""
-    return f"No rule acts on it.{what}"
+    return f"Left open. {fact.consequence}".strip()
 
 
 def _stratified(fact: Fact, uses: Sequence[Use]) -> bool:
@@ -161,12 +160,9 @@ def answer_rule(uses: Sequence[Use], binding: Binding) -> tuple[str, ...]:
 def definitions(values: PlanProtocolInput, uses: Sequence[Use], binding: Binding) -> tuple[Definition, ...]:
     """Prepared data sets, the gene set, and the batch columns: what several steps use."""
     found = []
-    by_id = {p.id: p for p in values.proposals}
     for dataset in {d.id: d for u in uses for d in u.datasets}.values():
         if dataset.prepared_from:
-            done = [by_id[p] for p in dataset.proposals if p in by_id]
-            what = " ".join(f"{p.id}: {p.what}" for p in done) or ", ".join(dataset.proposals)
-            text = f"{dataset.prepared_from} after its preparation ({dataset.n_samples} samples). {what}"
+            text = f"{dataset.prepared_from} after {', '.join(dataset.proposals)} ({dataset.n_samples} samples)."
             found.append(Definition(name=dataset.id, text=text))
     if binding.gene_set and any(p.source == "gene_set" for u in uses for p in u.skill.contract.parameters):
         reference = binding.reference()
