@@ -186,8 +186,8 @@ def _repeated(wording: SkillProtocol, first: OutlineLine, use: Use) -> SkillProt
     here, there = (" and ".join(ids) for ids in ([d.id for d in use.datasets], first.datasets))
     text = {
         "action": f"Do what step {first.id} says, on {here} in place of {there}, with the settings listed here.",
-        "rationale": f"As in step {first.id}, so that the results can be compared.",
-        "acceptance": f"As step {first.id} requires.",
+        "rationale": f"As in step {first.id}.",
+        "acceptance": f"As in step {first.id}.",
     }
     return wording.model_copy(update=text)
 

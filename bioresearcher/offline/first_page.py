@@ -15,6 +15,8 @@ from bioresearcher.schemas.protocol import Decision, Definition, NotDone, PaperU
 
 MOST_SHAPING = 24
 """Most facts on the first page; the weightiest stay."""
+OPEN = "Left open."
+"""Beginning of what is said about a fact that no rule acts on; what the fact bears on follows."""
 _QUESTIONS = {
     "leave out samples": "Which samples of {dataset} are analysed?",
     "treat as missing": "Which values of {dataset} are measurements?",
@@ -37,10 +39,13 @@ def carried_out(values: PlanProtocolInput) -> tuple[Proposal, ...]:
 
 def decisions(values: PlanProtocolInput, uses: Sequence[Use], binding: Binding) -> tuple[Decision, ...]:
     """The choices that the rules made: preparation, comparison, batches, and what is a sensitivity analysis."""
-    found = [
-        Decision(question=_QUESTIONS[p.kind].format(dataset=p.dataset), choice=p.what, why=p.reason, cites=p.facts)
-        for p in carried_out(values)
-    ]
+    found = []
+    reasons: dict[str, str] = {}
+    for p in carried_out(values):
+        why = f"As for {reasons[p.reason]}." if p.reason in reasons else p.reason
+        reasons.setdefault(p.reason, p.dataset)
+        question = _QUESTIONS[p.kind].format(dataset=p.dataset)
+        found.append(Decision(question=question, choice=p.what, why=why, cites=p.facts))
     main = [u for u in uses if not u.as_given]
     for dataset in {d.id: d for u in main for d in u.datasets}.values():
         batch = dataset.column("batch")
@@ -74,7 +79,13 @@ def shaping_facts(values: PlanProtocolInput, uses: Sequence[Use]) -> tuple[Shapi
     by_fact = {f: p for p in reversed(carried_out(values)) for f in p.facts}
     chosen = [f for f in values.facts if f.weight >= SHAPES or f.id in by_fact]
     chosen = sorted(chosen, key=lambda f: -f.weight)[:MOST_SHAPING]
-    return tuple(ShapingFact(fact=f.id, consequence=_done_about(f, by_fact.get(f.id), uses)) for f in chosen)
+    found = []
+    said: dict[str, str] = {}
+    for fact in chosen:
+        done = _done_about(fact, by_fact.get(fact.id), uses)
+        open_before = said.setdefault(done, fact.id) if done.startswith(OPEN) else fact.id
+        found.append(ShapingFact(fact=fact.id, consequence=done if open_before == fact.id else f"As {open_before}."))
+    return tuple(found)
 
 
 def _done_about(fact: Fact, proposal: Proposal | None, uses: Sequence[Use]) -> str:
@@ -82,7 +93,7 @@ def _done_about(fact: Fact, proposal: Proposal | None, uses: Sequence[Use]) -> s
         return f"{proposal.id} is carried out."
     if _stratified(fact, uses):
         return "The outcome analyses are stratified by batch."
-    return f"Left open. {fact.consequence}".strip()
+    return f"{OPEN} {fact.consequence}".strip()
 
 
 def _stratified(fact: Fact, uses: Sequence[Use]) -> bool:

@@ -191,7 +191,8 @@ class ProtocolContent:
             there = {f"{p.name}: {p.value} {p.unit}".strip() for p in first.parameters}
             software = tuple(s for s in software if s not in first.software)
             kept = tuple(s for s in own if s not in there)
-            own = kept if kept == own else (*kept, f"all others as in step {first.id}")
+            others = f"{'all others' if kept else 'all'} as in step {first.id}"
+            own = kept if kept == own else (*kept, others)
         rows = (
             ("Works on", (step.object,) if step.object else ()),
             ("Settings", own),

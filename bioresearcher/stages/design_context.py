@@ -220,20 +220,20 @@ def assemble_protocol(
 
 
 def _data_notes(bench: DesignContext) -> list[str]:
-    """Return the notes of the data sets.
+    """Return the notes of the data sets, each after the ids of those that have it.
 
     Of a prepared one, what its original says too and what the proposals say, which the first page has, is left out.
     """
     notes = {d.id: (*d.notes, *d.problems) for d in bench.datasets}
     done = {p.id: p.what for p in bench.audit.proposals}
-    found = []
+    found: dict[str, list[str]] = {}
     for dataset in bench.datasets:
         before = notes.get(dataset.prepared_from or "", ())
         carried = [done[p] for p in dataset.proposals if p in done]
         for note in notes[dataset.id]:
             if note not in before and not any(what in note for what in carried):
-                found.append(f"{dataset.id}: {note}")
-    return found
+                found.setdefault(note, []).append(dataset.id)
+    return [f"{', '.join(ids)}: {note}" for note, ids in found.items()]
 
 
 def assemble_again(
