@@ -80,7 +80,9 @@ class ProtocolContent:
             f"{as_sentence(a.reason)}"
             for a in found.amendments
         )
-        return said + "".join(changes)
+        last = found.amendments[-1].revision if found.amendments else found.revision
+        open_now = f" Revision {self.protocol.revision} is not approved yet." if self.protocol.revision > last else ""
+        return said + "".join(changes) + open_now
 
     @cached_property
     def facts(self) -> Mapping[str, Fact]:

@@ -37,6 +37,18 @@ def render_protocol(protocol: Protocol, facts: Audit | None = None, registration
     return "\n".join(lines).rstrip() + "\n"
 
 
+def render_for_review(protocol: Protocol, facts: Audit) -> str:
+    """Render the first page and the parts, with the claims of each step in full and without quotes and earlier answers.
+
+    The reviewer has the facts beside it and judges the plan, not its appendix.
+    """
+    content = ProtocolContent(protocol, facts)
+    lines = [f"# {md(protocol.title)}", "", *first_page_lines(content, 2)]
+    for part in protocol.parts:
+        lines += _part(part, replace(content, quoted=False), None, 2)
+    return "\n".join(lines).rstrip() + "\n"
+
+
 def content_of(view: RunView, protocol: Protocol) -> ProtocolContent:
     """Return a protocol with the run's facts, data sets and registration."""
     return ProtocolContent(protocol, view.audit, view.datasets, view.registration)

@@ -15,7 +15,7 @@ from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.html import render_html
 from bioresearcher.report.markdown import render_markdown
 from bioresearcher.report.protocol_content import ProtocolContent
-from bioresearcher.report.protocol_markdown import render_protocol, step_lines
+from bioresearcher.report.protocol_markdown import render_for_review, render_protocol, step_lines
 from bioresearcher.report.run_data import load_view
 from bioresearcher.report.summaries import run_evidence_graph
 from bioresearcher.review.reading.text import protocol_from_text
@@ -68,6 +68,17 @@ def test_the_first_page_stands_before_the_parts_with_the_facts_in_words(protocol
     bare = render_protocol(protocol)
     assert CONSTANT not in bare
     assert "| F2 | its statement is not at hand |" in bare
+
+
+def test_the_reviewer_gets_first_page_and_parts_with_the_claims_and_no_appendix(protocol: Protocol) -> None:
+    text, whole = render_for_review(protocol, AUDIT), render_protocol(protocol, AUDIT)
+    assert text.startswith(whole[: whole.index("## Part 1")])
+    assert all(f"### {s.id} " in text for s in protocol.steps)
+    assert "A Cox model relates the score to survival" in text
+    assert "Appendix" not in text
+    assert "quote S1" not in text
+    assert all(a.answer not in text for a in protocol.answered)
+    assert len(text) < len(whole)
 
 
 def test_a_step_says_what_it_rests_on_and_repeats_nothing(protocol: Protocol) -> None:
