@@ -144,16 +144,17 @@ def _fact(material: Material, words: str, rows: dict[int, list[str]]) -> FactDra
             where[source] += 1
     only_names = set(where) == {"name"}
     names = [material.labels[i] for i in sorted(rows)]
-    text = f"{len(rows)} of {material.n} samples are, by "
-    text += "their names alone, " if only_names else f"{_sources(where)}, "
-    text += words
+    one = len(rows) == 1
+    text = f"{len(rows)} of {material.n} samples {'is' if one else 'are'}, by "
+    text += f"{'its name' if one else 'their names'} alone, " if only_names else f"{_sources(where)}, "
+    text += f"among the {words}" if one else words
     values = {c for n in where if n != "name" for i in rows if (c := material.variables[n][i]).casefold() not in _YES}
     if values and not only_names:
         text += f" ({listed(sorted(values), 4)})"
     numbers = {"samples": material.n, words: len(rows)}
     events, every = material.events_among(rows), material.events_among(range(material.n))
     if events and every:
-        text += f"; {events[0]} of {events[1]} have an event, against {every[0]} of {every[1]} over all samples"
+        text += f"; {_have_event(*events)}, against {every[0]} of {every[1]} over all samples"
         numbers |= {"events among them": events[0], "with known event": events[1], "events": every[0]}
     if only_names:
         text += f": {listed(names, 8)}. A name only suggests it"
@@ -170,6 +171,10 @@ def _fact(material: Material, words: str, rows: dict[int, list[str]]) -> FactDra
         numbers,
         names,
     )
+
+
+def _have_event(events: int, known: int) -> str:
+    return f"{events} of {known} {'has' if known == 1 else 'have'} an event"
 
 
 def _sources(where: dict[str, int]) -> str:
@@ -189,7 +194,7 @@ def _all_kinds(material: Material, found: dict[str, dict[int, list[str]]]) -> It
         "sample kinds",
         3,
         f"Together {len(together)} of {material.n} samples are of another kind by their names ({counted(counts)}); "
-        f"{events[0]} of {events[1]} have an event.",
+        f"{_have_event(*events)}.",
         "Eligibility is one decision for all of them, made before results.",
         "sheet_kinds.kind_facts",
         {"samples": material.n, "of another kind": len(together), "events among them": events[0], **counts},

@@ -20,6 +20,7 @@ from bioresearcher.audit.sheet_material import (
 )
 from bioresearcher.audit.tables import FactDraft
 from bioresearcher.schemas.columns import MAX_LEVELS, as_number
+from bioresearcher.text.format import count_of
 
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec"
 _DATE = re.compile(
@@ -488,8 +489,9 @@ def _partners(material: Material) -> Iterator[FactDraft]:
     yield material.draft(
         "repeats",
         2,
-        f"{len(stated)} sample names say with which sample they are paired; of {len(absent)} the partner is not in "
-        f"this data set (e.g. {clipped(next(iter(stated)))}).",
+        f"{count_of(len(stated), 'sample name says', 'sample names say')} with which sample "
+        f"{'it is' if len(stated) == 1 else 'they are'} paired; of {len(absent)} the partner is not in this data set "
+        f"(e.g. {clipped(next(iter(stated)))}).",
         "Pairs are not independent samples: decide which sample of a pair is analysed.",
         "sheet_names.repeat_facts",
         {"names with a partner": len(stated), "partner not here": len(absent)},

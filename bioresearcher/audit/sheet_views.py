@@ -12,17 +12,24 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bioresearcher.audit.gene_symbols import symbols
 from bioresearcher.audit.leaks import Withheld, find_withheld, gives_away, is_technical
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.dataset import Column
-from bioresearcher.sources.datasets.describe import normal
+from bioresearcher.sources.datasets.describe import names_clinical, names_outcome, normal
 
 CROWD = 5
 """Samples that share a combination of values, at least, for a column that is in two views."""
 NAME_PREFIX = "name_prefix"
 """Column that holds the letters or digits with which sample names begin, which often name a series of arrays."""
 
+LEAST_GENES = 20
+"""Different genes of a reference table, at least."""
+_GENES, _DIFFERENT = 0.8, 0.2
+_GENE_ID = re.compile(r"ENS[A-Z]{0,5}[GT]\d{11}(\.\d+)?")
+_OF_SAMPLES = re.compile(r"sample|specimen|biops|barcode|cell_?line|replicate|(^|_)(tumou?r|normal)(_|$)")
+_COMPARED = re.compile(r"log2?_?f(old)?_?c|fold_?change")
 _FREE_TEXT_CHARS, _FREE_TEXT_WORDS, _MANY = 40, 4, 12
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}( [\d:.]+)?")
 _ID = re.compile(
@@ -113,6 +120,43 @@ def plan_sheet(
         prefix=prefix,
         withheld=tuple(notes),
     )
+
+
+def is_gene_table(cells: Mapping[str, Sequence[str]], described: Sequence[Column]) -> bool:
+    """Return True for a reference table whose rows are about genes and nothing in which is about a sample or a person.
+
+    One column holds mostly human gene symbols or Ensembl ids, many of them different. No column is called like a
+    sample, a person, an outcome, a clinical variable or a fold change, has a role of a sample sheet, has a name like
+    other columns but for a number, as samples of a matrix have, or holds texts that differ in nearly all rows.
+    """
+    genes = {n for n in cells if _holds_genes(cells[n])}
+    if not genes or any(c.role not in ("other", "group") for c in described):
+        return False
+    others = [n for n in cells if n not in genes]
+    stems = Counter(re.sub(r"\d+", "", normal(n)) for n in others if re.search(r"\d", n))
+    if names_clinical(tuple(cells)) or max(stems.values(), default=0) > 1:
+        return False
+    for name in cells:
+        low = normal(name)
+        if _PERSON.search(low) or _OF_SAMPLES.search(low) or _COMPARED.search(low):
+            return False
+        if names_outcome(name, list(dict.fromkeys(cells[name]))[:_MANY]):
+            return False
+    return not any(_ID.search(normal(n)) or _differs(cells[n]) for n in others)
+
+
+def _holds_genes(values: Sequence[str]) -> bool:
+    known = Counter(v.strip() for v in values if v.strip())
+    if len(known) < max(LEAST_GENES, _DIFFERENT * known.total()):
+        return False
+    table = symbols()
+    return sum(n for v, n in known.items() if _GENE_ID.fullmatch(v) or table.gene(v)) >= _GENES * known.total()
+
+
+def _differs(values: Sequence[str]) -> bool:
+    """Return True for texts that differ in nearly all rows, which may name samples."""
+    texts = [v.strip() for v in values if v.strip() and as_number(v) is None]
+    return len(texts) > 1 and len(texts) > 0.5 * len(values) and len(set(texts)) > 0.9 * len(texts)
 
 
 def _leaks_of(found: Sequence[Withheld], outcomes: set[str], cells: Mapping[str, Sequence[str]]) -> set[str]:

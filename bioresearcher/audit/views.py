@@ -17,6 +17,8 @@ Which views there are:
 - a sheet without a matrix: `open` and `outcome`; the compared groups are the outcome if there is no other, else they
   stay in `open`, where their link to the outcome is not to be seen;
 - a matrix without a sheet: `open`, and `design` with the sample names as written, which may hold the groups;
+- a table of genes (`sheet_views.is_gene_table`), alone or beside others: as it is, in `open`; beside a matrix only
+  without results of a comparison;
 - gene sets: as they are, in the folder `gene_sets` beside the data sets; they say nothing about samples.
 
 Not hidden: groups that the matrix itself shows (sex, tumour or normal), and what is published.
@@ -36,7 +38,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bioresearcher.audit.sheet_views import NAME_PREFIX, SheetPlan, plan_sheet
+from bioresearcher.audit.sheet_views import NAME_PREFIX, SheetPlan, is_gene_table, plan_sheet
 from bioresearcher.errors import InputError, WorkspaceError
 from bioresearcher.runfolder import safe_name, write_text
 from bioresearcher.schemas.base import Objective
@@ -49,12 +51,13 @@ GENE_SETS = "gene_sets"
 """Folder of gene-set files, beside those of the data sets."""
 SAMPLE = "sample"
 """Column with the codes."""
-RULES = "views-1"
+RULES = "views-2"
 """Version of the rules; views made by others are made again."""
 
 _CODE_CHARS = 10
 _SHOWN_COLUMNS = 8
 _LARGE = 10_000_000  # values from which a look can hardly load a whole matrix
+_MOST_GENE_TABLE = 50 << 20  # bytes of a table that is read to see if it is one of genes
 _MATRIX = TableLimits(text_bytes=8 << 30)
 _RESULTS = re.compile(r"(^|_)(p|q)_?(val|value)s?(_|$)|padj|adj_p|(^|_)fdr(_|$)|log2?_?f(old)?_?c|fold_?change|b_?stat")
 
@@ -173,9 +176,12 @@ class _Maker:
         self._dataset, self._folder, self._secret = dataset, folder, secret
         self._root = Path(dataset.root)
         self._matrices = [f for f in dataset.files if f.kind == "expression"]
-        tables = [f for f in dataset.files if f.kind == "table"]
+        read = [(f, self._genes(f)) for f in dataset.files if f.kind == "table"]
+        self._gene_tables = [(f, cells) for f, cells in read if cells]
+        tables = [f for f, cells in read if not cells]
         self._sheet_file = dataset.file("samples") or (tables[0] if tables and not self._matrices else None)
-        self._others = [f for f in dataset.files if f.kind in ("samples", "table") and f is not self._sheet_file]
+        shown = [self._sheet_file, *(f for f, _ in self._gene_tables)]
+        self._others = [f for f in dataset.files if f.kind in ("samples", "table") and f not in shown]
         self._sheet: Sheet = {}
         self._left_out = 0
         self._units: list[str] = []
@@ -199,7 +205,7 @@ class _Maker:
         plan = self._plan
         views = [self._open(plan)]
         if plan is None:
-            return [*views, self._names()]
+            return [*views, self._names()] if self._matrices else views
         if plan.outcomes:
             files = [
                 self._table("outcome", "samples.csv" if i == 0 else f"samples_{i + 1}.csv", columns, part=i)
@@ -233,8 +239,10 @@ class _Maker:
             written, results = self._matrix(matrix, name)
             files.append(written)
             withheld += [f"{column}: looks like the result of a comparison" for column in results]
+        for number, (table, cells) in enumerate(self._gene_tables):
+            files.append(self._gene_table(table, cells, "table.csv" if number == 0 else f"table_{number + 1}.csv"))
         withheld += [f"{f.name}: a further table, whose rows may name samples or outcomes" for f in self._others]
-        if plan is None:
+        if plan is None and self._matrices:
             withheld.append("names of samples: recoded, because they may hold the groups")
         return self._view("open", files, withheld)
 
@@ -247,6 +255,29 @@ class _Maker:
         return self._view(
             "design", [self._table("design", "samples.csv", ["name"])], ["the matrix: its link to the names is hidden"]
         )
+
+    def _genes(self, file: DataFile) -> Sheet:
+        """Return the cells of a table that is shown as it is; empty for any other."""
+        if file.sample_column is not None or file.bytes > _MOST_GENE_TABLE:
+            return {}
+        try:
+            cells, _ = _read_sheet(self._root / file.path)
+        except InputError:
+            return {}
+        if self._matrices and any(_RESULTS.search(normal(n)) for n in cells):
+            return {}
+        described = {n.strip() for m in self._matrices for n in _header(self._root / m.path)}
+        at = {m.feature_column for m in self._matrices}
+        if any(n.strip() in described - at for n in cells):
+            return {}
+        return cells if is_gene_table(cells, file.columns) else {}
+
+    def _gene_table(self, table: DataFile, cells: Sheet, name: str) -> _Written:
+        """Write a table of genes as it is."""
+        rows = [list(row) for row in zip(*cells.values(), strict=True)]
+        what = f"reference table {table.name}, as given: its rows are about genes, not samples"
+        file = ViewFile(name=name, rows=len(rows), columns=tuple(cells), n_columns=len(cells), what=what)
+        return _Written(file, _write(self._folder / "open" / name, [*cells], rows))
 
     def _code(self, kind: str, unit: str) -> str:
         return "s" + _hmac(self._secret, f"{self._dataset.id}/{kind}", unit)[:_CODE_CHARS]

@@ -9,7 +9,7 @@ from bioresearcher.cli.output import usage_lines
 from bioresearcher.errors import BioresearcherError, DefectError, RunFolderError, WorkspaceError
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.run import Replay, Revision, RunRecord
-from bioresearcher.stages.registration import read_registration
+from bioresearcher.stages.registration import in_words, read_registration
 from bioresearcher.text.format import count_of, duration
 from bioresearcher.text.visible import one_line
 
@@ -52,12 +52,12 @@ def done_lines(folder: RunFolder, record: RunRecord) -> list[str]:
 
 
 def registered_lines(folder: RunFolder) -> list[str]:
-    """Return time and digest of the registered plan in a line; nothing where none is registered."""
+    """Return time and digest of the registered plan, and its last amendment, in a line; nothing where there is none."""
     try:
         found = read_registration(folder)
     except RunFolderError:  # the report's caveats name it
         return []
-    return [f"plan registered: {found.registered}, digest {found.digest}"] if found else []
+    return [in_words(found)] if found else []
 
 
 def ending(folder: RunFolder, record: RunRecord) -> list[str]:

@@ -15,7 +15,7 @@ from bioresearcher.errors import InputError, NothingRevisedError
 from bioresearcher.execution.folders import LIMITS
 from bioresearcher.graph.approvals import HEADINGS, OUTLINES, PROTOCOL, TASKS, ask_person, decisions_at, is_requested
 from bioresearcher.graph.context import RunContext
-from bioresearcher.graph.revise import edit_run, in_force, revise_run
+from bioresearcher.graph.revise import edit_run, in_force, revise_run, write_protocol
 from bioresearcher.graph.revisions import recorded
 from bioresearcher.graph.state import RunState, Update, revisions_of
 from bioresearcher.offline import comment as spoken
@@ -36,7 +36,7 @@ from bioresearcher.stages.outline_form import (
     read_headings,
     read_outlines,
 )
-from bioresearcher.stages.registration import FACTS, LOOKS, amend, any_results, read_registration, register
+from bioresearcher.stages.registration import FACTS, LOOKS, amend, any_results, in_words, read_registration, register
 
 SKIPPED = "skipped by a person"
 
@@ -77,8 +77,8 @@ def _register(c: RunContext, decision: Decision) -> None:
         if amended is None:
             return
         registration = amended
-    said = f"registered, digest {registration.in_force[:12]}"
-    c.caller.events.emit("note", PROTOCOL, "info", said, digest=registration.in_force)
+    write_protocol(c.folder, protocol)
+    c.caller.events.emit("note", PROTOCOL, "info", in_words(registration), digest=registration.in_force)
 
 
 async def _revised(c: RunContext, decision: Decision) -> tuple[Revision | None, str]:

@@ -16,7 +16,7 @@ from bioresearcher.graph.nodes_approvals import PLAN_FILE, as_findings, commente
 from bioresearcher.graph.revisions import kept_ids, settle_tasks
 from bioresearcher.graph.state import CodeTask, RunState, Update, revisions_of
 from bioresearcher.graph.talks import EXPLORED, WRITTEN, planned, read_talk, write_talk
-from bioresearcher.report.protocol_markdown import render_protocol
+from bioresearcher.report.protocol_markdown import render_for_review, render_protocol
 from bioresearcher.review.checks import run_checks
 from bioresearcher.runfolder import write_text
 from bioresearcher.schemas.ask_design import ProtocolPlan
@@ -139,7 +139,7 @@ async def review_protocol(state: RunState, runtime: Runtime[RunContext]) -> Upda
         ReviewMaterial(c.objective, bench.datasets, bench.facts, bench.views, look),
         draft,
         revise=Reviser(c.caller, bench, read_talk(c.folder, WRITTEN)),
-        render=lambda protocol: render_protocol(protocol, facts_shown(bench)),
+        render=lambda protocol: render_for_review(protocol, facts_shown(bench)),
         check=check,
     )
     c.folder.write(reviewed.protocol, "design", REVIEWED_FILE)

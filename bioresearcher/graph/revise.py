@@ -23,6 +23,7 @@ from bioresearcher.runfolder import RunFolder, write_text
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import DraftReview
 from bioresearcher.schemas.run import REVISE, Decision, Revision
+from bioresearcher.stages.registration import read_registration
 from bioresearcher.stages.revise import Revised, edit_part, revise
 from bioresearcher.stages.revise_rules import difference
 
@@ -84,6 +85,12 @@ def write_down(folder: RunFolder, before: Protocol, revised: Revised) -> str:
     return text
 
 
+def write_protocol(folder: RunFolder, protocol: Protocol) -> None:
+    """Write `protocol.md` with the facts of the run and, once there is one, the registration."""
+    text = render_protocol(protocol, read_audit(folder), read_registration(folder))
+    write_text(folder.path("protocol.md"), text)
+
+
 async def apply_revisions(graph: Compiled, config: RunnableConfig, folder: RunFolder) -> None:
     """Put the revisions in force that are written and not applied."""
     state = await graph.aget_state(config)
@@ -104,7 +111,7 @@ def in_force(folder: RunFolder, revision: Revision) -> Update:
     rounds = folder.read_list(DraftReview, "rounds.json")
     folder.write_list([*rounds, *(r for r in revision.rounds if r not in rounds)], "rounds.json")
     folder.write(protocol, "protocol.json")
-    write_text(folder.path("protocol.md"), render_protocol(protocol, read_audit(folder)))
+    write_protocol(folder, protocol)
     return {
         "parts": [p.id for p in protocol.parts],
         "reviews": list(revision.rounds),

@@ -185,9 +185,9 @@ def _repeated(wording: SkillProtocol, first: OutlineLine, use: Use) -> SkillProt
     """The wording of a step that does what an earlier one does, with other data: it refers to that one's text."""
     here, there = (" and ".join(ids) for ids in ([d.id for d in use.datasets], first.datasets))
     text = {
-        "action": f"Do what step {first.id} says, on {here} in place of {there}, with the parameters listed here.",
-        "rationale": f"As in step {first.id}; the same definition makes the results comparable.",
-        "acceptance": f"What step {first.id} requires holds here, too.",
+        "action": f"Do what step {first.id} says, on {here} in place of {there}, with the settings listed here.",
+        "rationale": f"As in step {first.id}.",
+        "acceptance": f"As in step {first.id}.",
     }
     return wording.model_copy(update=text)
 

@@ -15,6 +15,8 @@ from bioresearcher.schemas.protocol import Decision, Definition, NotDone, PaperU
 
 MOST_SHAPING = 24
 """Most facts on the first page; the weightiest stay."""
+OPEN = "Left open."
+"""Beginning of what is said about a fact that no rule acts on; what the fact bears on follows."""
 _QUESTIONS = {
     "leave out samples": "Which samples of {dataset} are analysed?",
     "treat as missing": "Which values of {dataset} are measurements?",
@@ -37,10 +39,13 @@ def carried_out(values: PlanProtocolInput) -> tuple[Proposal, ...]:
 
 def decisions(values: PlanProtocolInput, uses: Sequence[Use], binding: Binding) -> tuple[Decision, ...]:
     """The choices that the rules made: preparation, comparison, batches, and what is a sensitivity analysis."""
-    found = [
-        Decision(question=_QUESTIONS[p.kind].format(dataset=p.dataset), choice=p.what, why=p.reason, cites=p.facts)
-        for p in carried_out(values)
-    ]
+    found = []
+    reasons: dict[str, str] = {}
+    for p in carried_out(values):
+        why = f"As for {reasons[p.reason]}." if p.reason in reasons else p.reason
+        reasons.setdefault(p.reason, p.dataset)
+        question = _QUESTIONS[p.kind].format(dataset=p.dataset)
+        found.append(Decision(question=question, choice=p.what, why=why, cites=p.facts))
     main = [u for u in uses if not u.as_given]
     for dataset in {d.id: d for u in main for d in u.datasets}.values():
         batch = dataset.column("batch")
@@ -74,16 +79,21 @@ def shaping_facts(values: PlanProtocolInput, uses: Sequence[Use]) -> tuple[Shapi
     by_fact = {f: p for p in reversed(carried_out(values)) for f in p.facts}
     chosen = [f for f in values.facts if f.weight >= SHAPES or f.id in by_fact]
     chosen = sorted(chosen, key=lambda f: -f.weight)[:MOST_SHAPING]
-    return tuple(ShapingFact(fact=f.id, consequence=_done_about(f, by_fact.get(f.id), uses)) for f in chosen)
+    found = []
+    said: dict[str, str] = {}
+    for fact in chosen:
+        done = _done_about(fact, by_fact.get(fact.id), uses)
+        open_before = said.setdefault(done, fact.id) if done.startswith(OPEN) else fact.id
+        found.append(ShapingFact(fact=fact.id, consequence=done if open_before == fact.id else f"As {open_before}."))
+    return tuple(found)
 
 
 def _done_about(fact: Fact, proposal: Proposal | None, uses: Sequence[Use]) -> str:
     if proposal is not None:
-        return f"{proposal.id} is carried out on the prepared copy of {proposal.dataset}; see the decisions."
+        return f"{proposal.id} is carried out."
     if _stratified(fact, uses):
         return "The outcome analyses are stratified by batch."
-    what = f" It bears on this: {fact.consequence}" if fact.consequence else ""
-    return f"No rule acts on it.{what}"
+    return f"{OPEN} {fact.consequence}".strip()
 
 
 def _stratified(fact: Fact, uses: Sequence[Use]) -> bool:
@@ -161,12 +171,9 @@ def answer_rule(uses: Sequence[Use], binding: Binding) -> tuple[str, ...]:
 def definitions(values: PlanProtocolInput, uses: Sequence[Use], binding: Binding) -> tuple[Definition, ...]:
     """Prepared data sets, the gene set, and the batch columns: what several steps use."""
     found = []
-    by_id = {p.id: p for p in values.proposals}
     for dataset in {d.id: d for u in uses for d in u.datasets}.values():
         if dataset.prepared_from:
-            done = [by_id[p] for p in dataset.proposals if p in by_id]
-            what = " ".join(f"{p.id}: {p.what}" for p in done) or ", ".join(dataset.proposals)
-            text = f"{dataset.prepared_from} after its preparation ({dataset.n_samples} samples). {what}"
+            text = f"{dataset.prepared_from} after {', '.join(dataset.proposals)} ({dataset.n_samples} samples)."
             found.append(Definition(name=dataset.id, text=text))
     if binding.gene_set and any(p.source == "gene_set" for u in uses for p in u.skill.contract.parameters):
         reference = binding.reference()

@@ -14,15 +14,17 @@ from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.facts import Audit, Fact, Proposal
 from bioresearcher.schemas.paper import Evidence
 from bioresearcher.schemas.paper_report import Parameter
-from bioresearcher.schemas.protocol import AnsweredFinding, Citation, Link, Protocol, ProtocolStep
+from bioresearcher.schemas.protocol import AnsweredFinding, Citation, Link, Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.registration import Registration
 from bioresearcher.text.format import as_sentence, timestamp_text
 from bioresearcher.text.visible import one_line
+from bioresearcher.text.words import sentence_texts
 
 PREPARED = "-prepared"
 """End of the id of a data set on which the audit's proposals were carried out."""
 GENERAL = "general knowledge, to verify"
 _FACT = re.compile(r"\bF\d+\b")
+_REPEATS = re.compile(r"Do what step (\d+\.\d+) says\b")
 _WORD = re.compile(r"[\w.%-]+")
 
 
@@ -56,6 +58,7 @@ class ProtocolContent:
 
     Attributes:
         quoted: True where the quotes stand below with their labels.
+        first_page: True where the first page stands above, with the statements of facts.
     """
 
     protocol: Protocol
@@ -63,6 +66,7 @@ class ProtocolContent:
     datasets: tuple[Dataset, ...] = ()
     registration: Registration | None = None
     quoted: bool = True
+    first_page: bool = True
 
     @property
     def registered(self) -> str:
@@ -76,7 +80,9 @@ class ProtocolContent:
             f"{as_sentence(a.reason)}"
             for a in found.amendments
         )
-        return said + "".join(changes)
+        last = found.amendments[-1].revision if found.amendments else found.revision
+        open_now = f" Revision {self.protocol.revision} is not approved yet." if self.protocol.revision > last else ""
+        return said + "".join(changes) + open_now
 
     @cached_property
     def facts(self) -> Mapping[str, Fact]:
@@ -86,7 +92,10 @@ class ProtocolContent:
     @property
     def decision_rows(self) -> tuple[tuple[str, str, str, str], ...]:
         """Decisions as (question, choice, why, what they rest on)."""
-        return tuple((d.question, d.choice, d.why, ", ".join(d.cites)) for d in self.protocol.decisions)
+        names = {p.what: f"{p.id}: {p.what}" for p in self.carried_out}
+        return tuple(
+            (d.question, names.get(d.choice, d.choice), d.why, ", ".join(d.cites)) for d in self.protocol.decisions
+        )
 
     @property
     def definition_rows(self) -> tuple[tuple[str, str], ...]:
@@ -94,9 +103,17 @@ class ProtocolContent:
         return tuple((d.name, d.text) for d in self.protocol.definitions)
 
     @property
+    def paper_groups(self) -> tuple[tuple[tuple[str, ...], str, str], ...]:
+        """Papers as (ids of those with the same use and reason, what they are used for, reason)."""
+        rows: dict[tuple[str, str], list[str]] = {}
+        for paper in self.protocol.papers:
+            rows.setdefault((paper.use or "**not used**", paper.reason), []).append(paper.paper_id)
+        return tuple((tuple(ids), use, reason) for (use, reason), ids in rows.items())
+
+    @property
     def paper_rows(self) -> tuple[tuple[str, str, str], ...]:
-        """Papers as (id, what they are used for, reason)."""
-        return tuple((p.paper_id, p.use or "**not used**", p.reason) for p in self.protocol.papers)
+        """Papers as (ids, what they are used for, reason)."""
+        return tuple((", ".join(ids), use, reason) for ids, use, reason in self.paper_groups)
 
     @property
     def finding_rows(self) -> tuple[tuple[str, str, str, str, str], ...]:
@@ -148,6 +165,48 @@ class ProtocolContent:
         return tuple(p for p in self.audit.proposals if f"{p.dataset}{PREPARED}" in used)
 
     @property
+    def decided(self) -> tuple[tuple[str, ...], tuple[Proposal, ...]]:
+        """Ids of the proposals carried out that a decision states word for word, and all other proposals."""
+        choices = {d.choice for d in self.protocol.decisions}
+        said = tuple(p.id for p in self.carried_out if p.what in choices)
+        return said, tuple(p for p in self.carried_out if p.id not in said)
+
+    def purpose(self, part: ProtocolPart) -> str:
+        """Return the sentences of a part's purpose that none of its steps gives as its reason."""
+        said = {s for step in part.steps for s in sentence_texts(step.rationale)}
+        return " ".join(s for s in sentence_texts(part.purpose) if s not in said)
+
+    def repeated(self, step: ProtocolStep) -> ProtocolStep | None:
+        """Return the step that the action of a step says to do again."""
+        named = _REPEATS.match(step.action)
+        return next((s for s in self.protocol.steps if named and s.id == named[1] and s.id != step.id), None)
+
+    def details(self, step: ProtocolStep) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Return the details of a step that its action and its flow do not state, as (name, values).
+
+        A step that repeats another gives only what differs there.
+        """
+        first = self.repeated(step)
+        data, software = unnamed(step)
+        own = settings(step)
+        if first is not None:
+            there = {f"{p.name}: {p.value} {p.unit}".strip() for p in first.parameters}
+            software = tuple(s for s in software if s not in first.software)
+            kept = tuple(s for s in own if s not in there)
+            others = f"{'all others' if kept else 'all'} as in step {first.id}"
+            own = kept if kept == own else (*kept, others)
+        rows = (
+            ("Works on", (step.object,) if step.object else ()),
+            ("Settings", own),
+            ("Skill", (step.skill,) if step.skill else ()),
+            ("Data sets", data),
+            ("Software", software),
+            ("Why", (step.rationale,) if step.rationale else ()),
+            ("Accepted when", (step.acceptance,) if step.acceptance else ()),
+        )
+        return tuple((name, values) for name, values in rows if values)
+
+    @property
     def as_given(self) -> tuple[str, ...]:
         """Data sets with a prepared form that the protocol also uses as they were given."""
         used = used_datasets(self.protocol)
@@ -170,21 +229,33 @@ class ProtocolContent:
         return {(s.evidence.document, s.evidence.start, s.evidence.end): s.label for s in self.sources}
 
     def grounds(self, step: ProtocolStep) -> tuple[Ground, ...]:
-        """Return what a step rests on: facts, passages, general knowledge; what was cut is left out."""
+        """Return what a step rests on: facts, passages, general knowledge; what was cut is left out.
+
+        A claim in the words of the fact or of the quote, which stand elsewhere, is not said again.
+        """
         rows: dict[str, tuple[list[str], list[str]]] = {}
         left = list(step.links)
         for kind in ("fact", "passage", "general"):
             for citation in (c for c in step.citations if c.kind == kind and c.state != "cut"):
                 own = [k for k in left if _supports(k, citation)]
                 left = [k for k in left if k not in own]
-                _row(rows, citation.ref if kind != "general" else GENERAL, citation.claim, self._marks(own))
+                claim = "" if self._stands(citation.ref, citation.claim, own) else citation.claim
+                _row(rows, citation.ref if kind != "general" else GENERAL, claim, self._marks(own))
                 if kind != "general" and citation.state == "not checked":
                     _row(rows, citation.ref, "", ("not checked",))
         for link in left:
             near = (f"similarity {link.similarity:.2f}",) if link.similarity is not None else ()
             ref = f"{link.paper_id}/{link.step_id}" if link.step_id else link.paper_id
-            _row(rows, ref, link.claim, (*near, *self._marks([link])))
+            claim = "" if self._stands("", link.claim, [link]) else link.claim
+            _row(rows, ref, claim, (*near, *self._marks([link])))
         return tuple(Ground(ref, tuple(claims), tuple(dict.fromkeys(marks))) for ref, (claims, marks) in rows.items())
+
+    def _stands(self, ref: str, claim: str, links: Iterable[Link]) -> bool:
+        """Check whether a claim is part of the fact that the first page or the appendix gives, or of a quote."""
+        said = _plain(claim)
+        texts = [self.facts[ref].statement] if self.first_page and ref in self.facts else []
+        texts += [k.evidence.text for k in links] if self.quoted else []
+        return bool(said) and any(said in _plain(text) for text in texts)
 
     def _marks(self, links: Iterable[Link]) -> tuple[str, ...]:
         return tuple(f"quote {self._labels[_place(k)]}" for k in links if self.quoted and _place(k) in self._labels)
@@ -198,6 +269,10 @@ class ProtocolContent:
 def _done(answer: AnsweredFinding) -> str:
     state = "changed" if answer.done else "**not changed**"
     return f"{state}, **still found afterwards**" if answer.left else state
+
+
+def _plain(text: str) -> str:
+    return one_line(text).rstrip(".").casefold()
 
 
 def _place(link: Link) -> tuple[str, int, int]:
@@ -244,25 +319,14 @@ def flow(step: ProtocolStep) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(inputs), tuple(outputs)
 
 
-def step_details(step: ProtocolStep) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return the details of a step that its action and its flow do not state, as (name, values)."""
-    data, software = unnamed(step)
-    rows = (
-        ("Works on", (step.object,) if step.object else ()),
-        ("Settings", settings(step)),
-        ("Skill", (step.skill,) if step.skill else ()),
-        ("Data sets", data),
-        ("Software", software),
-        ("Why", (step.rationale,) if step.rationale else ()),
-        ("Accepted when", (step.acceptance,) if step.acceptance else ()),
-    )
-    return tuple((name, values) for name, values in rows if values)
-
-
 def settings(step: ProtocolStep) -> tuple[str, ...]:
-    """Return the parameters that the action does not state; a single word counts only beside a word of the name."""
+    """Return the parameters that neither the action nor the names of the data sets state.
+
+    A single word of the action counts only beside a word of the name.
+    """
     said = [w.rstrip(".") for w in _WORD.findall(step.action.casefold())]
-    return tuple(f"{p.name}: {p.value} {p.unit}".strip() for p in step.parameters if not _stated(p, said))
+    left = (p for p in step.parameters if p.value not in step.datasets and not _stated(p, said))
+    return tuple(f"{p.name}: {p.value} {p.unit}".strip() for p in left)
 
 
 def _stated(parameter: Parameter, said: Sequence[str]) -> bool:

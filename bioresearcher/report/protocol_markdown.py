@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from bioresearcher.report.protocol_content import ProtocolContent, flow, step_details
+from bioresearcher.report.protocol_content import ProtocolContent, flow
 from bioresearcher.report.run_data import QuoteState, RunView
 from bioresearcher.report.summaries import ORIGINS, OUTCOMES, tasks_of_step, title_with_status
 from bioresearcher.schemas.facts import Audit
@@ -34,6 +34,18 @@ def render_protocol(protocol: Protocol, facts: Audit | None = None, registration
     """
     content = ProtocolContent(protocol, facts or Audit(), registration=registration)
     lines = [f"# {md(protocol.title)}", "", *content_lines(content, None, level=2)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def render_for_review(protocol: Protocol, facts: Audit) -> str:
+    """Render the first page and the parts, with the claims of each step in full and without quotes and earlier answers.
+
+    The reviewer has the facts beside it and judges the plan, not its appendix.
+    """
+    content = ProtocolContent(protocol, facts)
+    lines = [f"# {md(protocol.title)}", "", *first_page_lines(content, 2)]
+    for part in protocol.parts:
+        lines += _part(part, replace(content, quoted=False), None, 2)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -100,23 +112,26 @@ def _prepared(content: ProtocolContent) -> Iterable[str]:
     """Write what was left out of the data or blanked before any analysis."""
     if not content.carried_out:
         return
+    said, others = content.decided
     given = ", ".join(map(md, content.as_given))
-    also = f"; numbers on {given} as given stand as sensitivity analysis" if given else ""
-    yield from (f"**Prepared before any analysis**{also}:", "")
-    for one in content.carried_out:
+    also = f" (see the decisions: {md(', '.join(said))})" if said else ""
+    also += f"; numbers on {given} as given stand as sensitivity analysis" if given else ""
+    yield from (f"**Prepared before any analysis**{also}{':' if others else '.'}", "")
+    for one in others:
         facts = f" ({md(', '.join(one.facts))})" if one.facts else ""
         yield f"- {md(one.id)}, {md(one.dataset)}, {one.kind}: {md_spans(one.what)} {md_spans(one.reason)}{facts}"
-    yield ""
+    yield from ("",) if others else ()
 
 
 def part_lines(part: ProtocolPart, content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
     """Write a part alone at heading `level`; passages are only named."""
-    return _part(part, replace(content, quoted=False), view, level)
+    return _part(part, replace(content, quoted=False, first_page=False), view, level)
 
 
 def _part(part: ProtocolPart, content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
     yield from (f"{'#' * level} Part {md(part.id)}: {md(part.title)}", "")
-    yield from (f"{md_spans(part.purpose)} {md_spans(part.reason)}".strip(), "")
+    said = f"{md_spans(content.purpose(part))} {md_spans(part.reason)}".strip()
+    yield from (said, "") if said else ()
     if part.novel and not any(s.citations for s in part.steps):
         yield from ("**Novel**: no step of this part was learnt from a paper that was read.", "")
     related = [*_relations(part)]
@@ -147,7 +162,7 @@ def _relations(part: ProtocolPart) -> Iterable[str]:
 
 def step_lines(step: ProtocolStep, content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
     """Write a step alone at heading `level`, with the passages it rests on in full below it."""
-    yield from _step(step, content, view, level)
+    yield from _step(step, replace(content, first_page=False), view, level)
     for source in content.sources:
         if step.id in source.steps:
             yield from (f"{source.label}:", "", *quote_lines(source.evidence, view))
@@ -170,7 +185,7 @@ def _details(step: ProtocolStep, content: ProtocolContent) -> Iterable[str]:
     moved += [f"Outputs: {'; '.join(map(md, outputs))}"] if outputs else []
     if moved:
         yield " → ".join(moved)
-    yield from (f"{name}: {'; '.join(map(md_spans, values))}" for name, values in step_details(step))
+    yield from (f"{name}: {'; '.join(map(md_spans, values))}" for name, values in content.details(step))
     grounds = content.grounds(step)
     if grounds:
         yield f"Rests on: {'; '.join(md(g.text) for g in grounds)}"
@@ -199,7 +214,10 @@ def _appendix(content: ProtocolContent, view: RunView | None, level: int) -> Ite
             yield from quote_lines(source.evidence, view)
     if protocol.papers:
         yield from (f"{head} papers used and not used", "")
-        papers = [(md(_titled(name, view)), md_spans(use), md_spans(why)) for name, use, why in content.paper_rows]
+        papers = [
+            ("; ".join(md(_titled(i, view)) for i in ids), md_spans(use), md_spans(why))
+            for ids, use, why in content.paper_groups
+        ]
         yield from md_table(("Paper", "Used for", "Reason"), papers)
     if protocol.coverage and view is None:
         yield from (f"{head} requirements", "")

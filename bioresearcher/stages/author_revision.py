@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from bioresearcher.llm.ask import ModelClient, ask
@@ -20,23 +20,30 @@ from bioresearcher.stages.draft_cleanup import StepReferences, line_of, with_sou
 from bioresearcher.stages.fallback import note
 from bioresearcher.stages.material import material
 from bioresearcher.stages.prompts import REVISE_PROTOCOL
+from bioresearcher.stages.review_findings import renumbered
 from bioresearcher.text.format import listing
 from bioresearcher.text.normalise import known_id, known_ids, title_of
 
 V = TypeVar("V", bound=Value)
 
+TAKEN_OUT: Final = " (taken out)"
+"""Mark after the old number of a step that was taken out."""
 _PAGE: Final = ("decisions", "facts", "not_done", "answer_rule", "definitions")
-_NUMBER: Final = r"\d{1,3}\.\d{1,3}(?!\.?\d)"
-_NAMED: Final = re.compile(rf"\b[Ss]teps?\s+{_NUMBER}(?:(?:\s*(?:,|and|to|or|–|-)\s*)+{_NUMBER})*")
 
 
 @dataclass(frozen=True)
 class RevisedDraft:
-    """A revised protocol, the author's answers to the findings, and the conversation after it."""
+    """A revised protocol, the author's answers to the findings, and the conversation after it.
+
+    Attributes:
+        moved: New number, or the old one marked as taken out, of each step whose number changed; the answers have the
+            new ones.
+    """
 
     protocol: Protocol
     answers: tuple[FindingAnswer, ...]
     talk: Conversation
+    moved: Mapping[str, str] = field(default_factory=dict)
 
 
 class Reviser:
@@ -53,11 +60,11 @@ class Reviser:
 
     async def __call__(
         self, protocol: Protocol, findings: Sequence[RankedFinding]
-    ) -> tuple[Protocol, tuple[FindingAnswer, ...]]:
-        """Revise the protocol; return it with the answers to the findings (`revise_protocol`)."""
+    ) -> tuple[Protocol, tuple[FindingAnswer, ...], Mapping[str, str]]:
+        """Revise the protocol; return it with the answers to the findings and the new numbers (`revise_protocol`)."""
         revised = await revise_protocol(self._caller, self._bench, self.talk, protocol, findings)
         self.talk = revised.talk
-        return revised.protocol, revised.answers
+        return revised.protocol, revised.answers, revised.moved
 
 
 async def revise_protocol(
@@ -91,13 +98,15 @@ async def revise_protocol(
     parts, lost = with_sources(parts)  # before numbers change: an old number may come to mean another step
     told += [f"inputs that no step makes any more, left out: {listing(lost)}"] if lost else []
     page = protocol.model_copy(update=_page(bench, protocol, draft))
-    parts, page, numbers = _numbered(parts, page)
+    parts, page, moved = _numbered(parts, page)
     note(caller, REVISE_PROTOCOL, "; ".join(told))
     changed = parts != protocol.parts or page != protocol
-    answers = tuple(a for f in findings if (a := _answer(f, draft, changed=changed)) is not None)
+    given = (a for f in findings if (a := _answer(f, draft, changed=changed)) is not None)
+    answers = tuple(a.model_copy(update={"answer": renumbered(a.answer, moved)}) for a in given)
     revised = assemble_again(bench, page, parts, told) if changed else protocol
+    numbers = ", ".join(f"{old} is now {now}" for old, now in moved.items() if not now.endswith(TAKEN_OUT))
     results = f"Steps were numbered anew: {numbers}." if numbers else ""
-    return RevisedDraft(revised, answers, Conversation(said=(*talk.said, *answer.exchange), results=results))
+    return RevisedDraft(revised, answers, Conversation(said=(*talk.said, *answer.exchange), results=results), moved)
 
 
 def _shown(protocol: Protocol) -> str:
@@ -205,25 +214,27 @@ def _with_steps(part: ProtocolPart, steps: tuple[ProtocolStep, ...]) -> Protocol
     return part.model_copy(update={"steps": steps, "outline": tuple(map(line_of, steps))})
 
 
-def _numbered(parts: tuple[ProtocolPart, ...], page: Protocol) -> tuple[tuple[ProtocolPart, ...], Protocol, str]:
-    """Number the steps of each part 1, 2, 3 … and let inputs, texts and the first page follow."""
+def _numbered(
+    parts: tuple[ProtocolPart, ...], page: Protocol
+) -> tuple[tuple[ProtocolPart, ...], Protocol, dict[str, str]]:
+    """Number the steps of each part 1, 2, 3 … and let inputs, texts and the first page follow; return what moved."""
     new = {s.id: f"{p.id}.{n}" for p in parts for n, s in enumerate(p.steps, 1)}
-    ids = {s.id: f"{s.id} (taken out)" for s in page.steps if s.id not in new}
+    ids = {s.id: f"{s.id}{TAKEN_OUT}" for s in page.steps if s.id not in new}
     numbers = {old: now for old, now in new.items() if old != now}
     moved = {**ids, **numbers}
     if not moved:
-        return parts, page, ""
+        return parts, page, {}
     found = tuple(_with_steps(p, tuple(_moved_step(s, moved) for s in p.steps)) for p in parts)
     update = {
-        "summary": _moved_text(page.summary, moved),
-        "answer_rule": tuple(_moved_text(r, moved) for r in page.answer_rule),
+        "summary": renumbered(page.summary, moved),
+        "answer_rule": tuple(renumbered(r, moved) for r in page.answer_rule),
         "decisions": tuple(_moved_value(d, ("choice", "why"), moved) for d in page.decisions),
         "facts": tuple(_moved_value(f, ("consequence",), moved) for f in page.facts),
         "not_done": tuple(_moved_value(n, ("what", "why"), moved) for n in page.not_done),
         "definitions": tuple(_moved_value(d, ("text",), moved) for d in page.definitions),
         "papers": tuple(_moved_value(p, ("use", "reason"), moved) for p in page.papers),
     }
-    return found, page.model_copy(update=update), ", ".join(f"{old} is now {now}" for old, now in numbers.items())
+    return found, page.model_copy(update=update), moved
 
 
 def _moved_step(step: ProtocolStep, moved: Mapping[str, str]) -> ProtocolStep:
@@ -238,9 +249,4 @@ def _moved_step(step: ProtocolStep, moved: Mapping[str, str]) -> ProtocolStep:
 
 
 def _moved_value(value: V, fields: Sequence[str], moved: Mapping[str, str]) -> V:
-    return value.model_copy(update={name: _moved_text(getattr(value, name), moved) for name in fields})
-
-
-def _moved_text(text: str, moved: Mapping[str, str]) -> str:
-    """Return a text in which numbers of steps, named as such, are the new ones."""
-    return _NAMED.sub(lambda m: re.sub(_NUMBER, lambda n: moved.get(n[0], n[0]), m[0]), text)
+    return value.model_copy(update={name: renumbered(getattr(value, name), moved) for name in fields})

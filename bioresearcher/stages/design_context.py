@@ -200,7 +200,7 @@ def assemble_protocol(
     if cut:
         limitations.append(f"Citations that were cut, as their source does not hold the claim: {listing(cut, 12)}.")
     limitations += [f"Requirement {c.requirement} is not met by any step: {c.reason}" for c in coverage if not c.met]
-    limitations += [f"{d.id}: {note}" for d in bench.datasets for note in (*d.notes, *d.problems)]
+    limitations += _data_notes(bench)
     return Protocol(
         id=bench.objective.id,
         title=page.title,
@@ -217,6 +217,23 @@ def assemble_protocol(
         limitations=tuple(dict.fromkeys(limitations)),
         origin=origin_of(s.origin for s in steps),
     )
+
+
+def _data_notes(bench: DesignContext) -> list[str]:
+    """Return the notes of the data sets, each after the ids of those that have it.
+
+    Of a prepared one, what its original says too and what the proposals say, which the first page has, is left out.
+    """
+    notes = {d.id: (*d.notes, *d.problems) for d in bench.datasets}
+    done = {p.id: p.what for p in bench.audit.proposals}
+    found: dict[str, list[str]] = {}
+    for dataset in bench.datasets:
+        before = notes.get(dataset.prepared_from or "", ())
+        carried = [done[p] for p in dataset.proposals if p in done]
+        for note in notes[dataset.id]:
+            if note not in before and not any(what in note for what in carried):
+                found.setdefault(note, []).append(dataset.id)
+    return [f"{', '.join(ids)}: {note}" for note, ids in found.items()]
 
 
 def assemble_again(

@@ -108,6 +108,15 @@ def read_registration(folder: RunFolder) -> Registration | None:
     return folder.read(Registration, REGISTRATION) if folder.has(REGISTRATION) else None
 
 
+def in_words(registration: Registration) -> str:
+    """Say when a plan was registered, with its digest, and when it was amended last."""
+    said = f"plan registered: {registration.registered}, digest {registration.digest}"
+    if not registration.amendments:
+        return said
+    last = registration.amendments[-1]
+    return f"{said}; amended {last.made}, digest of the protocol {last.protocol}"
+
+
 def any_results(folder: RunFolder) -> bool:
     """Return True if a task was ever run here, those of earlier revisions included; a damaged record counts as run."""
     records = [*folder.root.glob("tasks/*/record.json"), *folder.root.glob("revisions/*/tasks/*/record.json")]

@@ -41,6 +41,8 @@ UNANSWERED: Final = "The author gave no answer."
 _ORDER: Final[tuple[Consequence, ...]] = get_args(Consequence)
 _EVIDENCE: Final = re.compile(r"\b[A-Z]\d+\b")
 _NUMBERED: Final = re.compile(r"[AN](\d+)")
+_STEP: Final = r"\d{1,3}\.\d{1,3}(?!\.?\d)"
+_STEPS: Final = re.compile(rf"\b[Ss]teps?\s+{_STEP}(?:(?:\s*(?:,|and|to|or|–|-)\s*)+{_STEP})*")
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 Findings = tuple[RankedFinding, ...]
@@ -229,6 +231,19 @@ def as_answered(finding: RankedFinding, answer: str, *, done: bool, left: bool =
         done=done,
         answer=answer,
         left=left,
+    )
+
+
+def renumbered(text: str, moved: Mapping[str, str]) -> str:
+    """Return a text in which numbers of steps, named as such, are the new ones; `moved` has those that changed."""
+    return _STEPS.sub(lambda m: re.sub(_STEP, lambda n: moved.get(n[0], n[0]), m[0]), text)
+
+
+def relocated(findings: Findings, moved: Mapping[str, str]) -> Findings:
+    """Return findings on a protocol with the numbers that its steps have after a revision."""
+    return tuple(
+        f.model_copy(update={n: renumbered(getattr(f, n), moved) for n in ("location", "problem", "do")})
+        for f in findings
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from bioresearcher.errors import AnswerError
 from bioresearcher.llm.ask import ModelClient, ask, preview
@@ -45,6 +46,8 @@ from bioresearcher.stages.review_findings import (
     is_grave,
     next_number,
     numbered_checks,
+    relocated,
+    renumbered,
     verified,
     weight_of,
 )
@@ -65,8 +68,8 @@ NOT_JUDGED = (
     "whether it makes scientific sense is for a person to judge."
 )
 
-Revise = Callable[[Protocol, Findings], Awaitable[tuple[Protocol, Sequence[FindingAnswer]]]]
-"""The author's revision: the changed protocol, and the answers to the findings."""
+Revise = Callable[[Protocol, Findings], Awaitable[tuple[Protocol, Sequence[FindingAnswer], Mapping[str, str]]]]
+"""The author's revision: the changed protocol, the answers to the findings, and steps that moved, old number -> new."""
 Check = Callable[[Protocol], Awaitable[tuple[Protocol, tuple[CheckFinding, ...]]]]
 """The checks: the protocol with the states of its citations judged anew, and the findings of all checks."""
 
@@ -113,7 +116,11 @@ class Reviewed:
 
 @dataclass
 class _Version:
-    """A version under review. `disputed` holds findings of checks with the reviewer's reasons."""
+    """A version under review.
+
+    `disputed` holds findings of checks with the reviewer's reasons; `moved` the numbers of steps that changed since the
+    version before.
+    """
 
     protocol: Protocol
     text: str
@@ -123,6 +130,7 @@ class _Version:
     disputed: dict[CheckFinding, str] = field(default_factory=dict)
     answers: tuple[AnsweredFinding, ...] = ()
     notes: list[str] = field(default_factory=list)
+    moved: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def numbered(self) -> tuple[NumberedCheck, ...]:
@@ -172,20 +180,21 @@ class _Review:
 
     async def recheck(self, before: _Version, after: _Version, number: int, account: str) -> None:
         """Take over the findings that are left, and new ones from `A<number>`."""
+        known = relocated(before.ranked, after.moved)
         values = RecheckFindingsInput(
             objective=self.material.objective,
-            findings=before.ranked,
+            findings=known,
             answers=tuple(a.answer for a in before.answers[: len(before.ranked)]),
             changed=account or "Nothing was changed.",
         )
         try:
             recheck = (await ask(replace(self.caller, rules=None), RECHECK_FINDINGS, values)).value
         except AnswerError as error:
-            after.ranked, after.judged = before.ranked, False
+            after.ranked, after.judged = known, False
             after.notes.append(f"The revision was not rechecked, all findings are taken as left: {error.message}")
             note(self.caller, RECHECK_FINDINGS, after.notes[-1])
             return
-        left, notes = findings_left(before.ranked, recheck)
+        left, notes = findings_left(known, recheck)
         new, more = verified(recheck.new, after.text, after.protocol, self.evidence, first=number, most=MOST_NEW)
         after.ranked = (*left, *new)
         after.notes += [*notes, *more]
@@ -305,10 +314,11 @@ async def _revisions(work: _Review, versions: list[_Version], revise: Revise) ->
         if stopped:
             return stopped
         try:
-            revised, given = await revise(before.protocol, handed)
+            revised, given, moved = await revise(before.protocol, handed)
         except AnswerError as error:
             return f"the author's revision could not be used: {error.message}"
         after = await work.version(revised)
+        after.moved = moved
         account, shortened = changes(before.text, after.text)
         before.answers, notes = answered(handed, given, changed=bool(account))
         before.notes += notes
@@ -390,11 +400,15 @@ def _result(caller: ModelClient, versions: Sequence[_Version], stopped: str, loo
 
 
 def _answers(versions: Sequence[_Version], kept: int) -> tuple[AnsweredFinding, ...]:
-    """Return the reviewer's findings up to the kept version, each with its last answer, and those left in it."""
+    """Return the reviewer's findings up to the kept version, each with its last answer, and those left in it.
+
+    Steps have the numbers of the kept version.
+    """
     found: dict[str, AnsweredFinding] = {}
-    for version in versions[:kept]:
+    for version, after in pairwise(versions[: kept + 1]):
         ids = {f.id for f in version.ranked}
         found |= {a.finding: a for a in version.answers if a.finding in ids}
+        found = {i: _renumbered(a, after.moved, answer=i not in ids) for i, a in found.items()}
     dropped = kept < len(versions) - 1
     why = (
         "Not changed: the revision that was to mend it left as much or more, and was not kept."
@@ -405,6 +419,12 @@ def _answers(versions: Sequence[_Version], kept: int) -> tuple[AnsweredFinding, 
         if finding.id not in found:
             found[finding.id] = as_answered(finding, why, done=False, left=True)
     return tuple(found.values())
+
+
+def _renumbered(finding: AnsweredFinding, moved: Mapping[str, str], *, answer: bool) -> AnsweredFinding:
+    """Return an answered finding with new numbers of steps; the last answer has them already."""
+    names = ("location", "said", "answer") if answer else ("location", "said")
+    return finding.model_copy(update={n: renumbered(getattr(finding, n), moved) for n in names})
 
 
 def _limitations(version: _Version, shared: str) -> tuple[str, ...]:

@@ -152,7 +152,7 @@ def _assembled(
                 d.model_copy(update={"cites": tuple(c for c in d.cites if c not in facts)}) for d in protocol.decisions
             ),
             "not_done": (*protocol.not_done, *(NotDone(what=f"Use of {i}", why=EXCLUDED) for i in excluded)),
-            "limitations": tuple(t for t in protocol.limitations if not t.startswith(_renewed(excluded))),
+            "limitations": tuple(t for t in protocol.limitations if not _renewed(t, excluded)),
         }
     )
     after = assemble_again(work.bench, page if excluded else protocol, work.parts)
@@ -160,9 +160,10 @@ def _assembled(
     return after.model_copy(update={"revision": number, "summary": f"{after.summary}{said}".strip()})
 
 
-def _renewed(excluded: Sequence[str]) -> tuple[str, ...]:
-    """Return beginnings of limitations that depend on the material and are made anew."""
-    return ("Requirement ", *(f"{i}: " for i in excluded))
+def _renewed(limitation: str, excluded: Sequence[str]) -> bool:
+    """Return True for a limitation that depends on the material and is made anew."""
+    about = limitation.partition(": ")[0].split(", ")
+    return limitation.startswith("Requirement ") or any(i in about for i in excluded)
 
 
 def with_requirements(objective: Objective, texts: tuple[str, ...]) -> Objective:

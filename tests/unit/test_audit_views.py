@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bioresearcher.audit.leaks import LEAK_AUC, auc, find_withheld, rank_auc
+from bioresearcher.audit.sheet_views import is_gene_table
 from bioresearcher.audit.views import make_views, view_folder
 from bioresearcher.schemas.base import Objective
+from bioresearcher.schemas.dataset import Column
 from bioresearcher.schemas.facts import View
 from bioresearcher.sources.datasets.load import load_datasets
 
@@ -310,3 +312,81 @@ def test_a_time_beside_a_status_in_other_codes_is_an_outcome_and_a_time_course_i
     assert {w.column for w in find_withheld(lung, (), asked, measured=True)} == {"time", "status"}
     course = {"time": ["0", "6", "24", "48"] * 10, "treatment": ["drug", "vehicle"] * 20}
     assert {w.column for w in find_withheld(course, (), asked, measured=True)} == set()
+
+
+# Tables of genes
+
+PROGENY = "gene_sets/progeny_human_top100.tsv"
+FORBIDDEN = {
+    "overall_survival": ["12.5", "3", "40"],
+    "OS_status": ["0", "1"],
+    "relapse": ["yes", "no"],
+    "responder": ["R", "NR"],
+    "vital_status": ["alive", "dead"],
+    "state": ["alive", "dead"],
+    "patient": ["P1", "P2", "P3"],
+    "donor_id": ["7", "8"],
+    "sample": ["a1", "a2"],
+    "Tumor_Sample_Barcode": ["TCGA-1", "TCGA-2"],
+    "age": ["50", "61"],
+    "log2FoldChange": ["1.5", "-2"],
+}
+
+
+def progeny(shared_data: Path) -> dict[str, list[str]]:
+    lines = (shared_data / PROGENY).read_text("utf-8").splitlines()
+    header, *body = (line.split("\t") for line in lines)
+    return {n: [row[i] for row in body] for i, n in enumerate(header)}
+
+
+def test_a_reference_table_of_genes_is_shown_as_it_is(shared_data: Path, tmp_path: Path) -> None:
+    views = views_of(tmp_path / "views", shared_data / PROGENY, SURVIVAL)
+    assert set(views) == {"open"}
+    shown = rows(tmp_path / "views", views["open"], "table.csv")
+    written = [line.split("\t") for line in (shared_data / PROGENY).read_text("utf-8").splitlines()]
+    assert shown == written
+    assert views["open"].withheld == ()
+
+
+def test_beside_a_matrix_a_table_of_genes_is_shown_unless_it_may_hold_results(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    cells = progeny(shared_data)
+    for name, columns in (("weights", ("pathway", "gene", "weight")), ("results", ("pathway", "gene", "p_value"))):
+        data = tmp_path / name
+        write_data(data, make_sheet())
+        table = "\n".join(",".join(r) for r in zip(*([n, *cells[n]] for n in columns), strict=True))
+        (data / "genes.csv").write_text(table + "\n")
+        with (data / "dataset.toml").open("a") as file:
+            file.write('[[files]]\nname = "genes"\nkind = "table"\npath = "genes.csv"\n')
+        opened = views_of(tmp_path / f"views-{name}", data, SURVIVAL)["open"]
+        assert ("table.csv" in {f.name for f in opened.files}) is (name == "weights")
+        assert any(w.startswith("genes: a further table") for w in opened.withheld) is (name == "results")
+
+
+@given(
+    st.lists(st.sampled_from(sorted(FORBIDDEN)), min_size=1, max_size=3, unique=True),
+    st.integers(0, 3),
+    st.integers(25, 400),
+)
+def test_nothing_with_an_outcome_or_a_patient_is_taken_for_a_table_of_genes(
+    shared_data: Path, added: list[str], place: int, n: int
+) -> None:
+    cells = {name: values[:n] for name, values in progeny(shared_data).items()}
+    assert is_gene_table(cells, ())
+    names = [*cells]
+    names[place:place] = added
+    more = {a: [FORBIDDEN[a][i % len(FORBIDDEN[a])] for i in range(n)] for a in added}
+    for name in added:
+        assert not is_gene_table({**cells, name: more[name]}, ())
+    assert not is_gene_table({name: {**cells, **more}[name] for name in names}, ())
+
+
+def test_sheets_of_patients_with_genes_in_a_column_are_no_tables_of_genes(shared_data: Path) -> None:
+    genes = list(dict.fromkeys(progeny(shared_data)["gene"]))[:60]
+    numbers = [str(i) for i in range(60)]
+    assert not is_gene_table({"x": [f"case-{i}" for i in numbers], "driver": genes}, ()), "texts that all differ"
+    assert not is_gene_table({"gene": genes, "ctrl1": numbers, "ctrl2": numbers}, ()), "columns like samples"
+    assert not is_gene_table({"driver": [g for g in genes[:5] for _ in range(12)], "x": numbers}, ()), "few genes"
+    roles = (Column(name="t", dtype="number", role="time"),)
+    assert not is_gene_table({"gene": genes, "t": numbers}, roles)

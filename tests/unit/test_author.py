@@ -542,7 +542,7 @@ def finding(number: int) -> RankedFinding:
 async def revised(tmp_path: Path, reply: dict[str, object], *numbers: int):
     door = caller(tmp_path, [RevisedProtocol.model_validate({"answers": (), **reply})], [])
     reviser = Reviser(door, bench(), Conversation())
-    made, given = await reviser(protocol(), [finding(n) for n in numbers or (1,)])
+    made, given, _ = await reviser(protocol(), [finding(n) for n in numbers or (1,)])
     return made, given, reviser, door
 
 

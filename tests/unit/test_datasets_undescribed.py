@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -198,3 +199,21 @@ def test_measurements_inside_the_sample_sheet_are_pointed_out(tmp_path: Path) ->
     [found], failures = load_datasets([tmp_path / "wide.tsv"])
     assert failures == []
     assert any("15 further columns hold numbers (X0_at, …)" in note for note in found.notes)
+
+
+def test_a_column_without_a_name_has_the_one_that_pandas_gives_it(tmp_path: Path) -> None:
+    root = tmp_path / "from R"
+    root.mkdir()
+    counts, samples = root / "counts.csv", root / "metadata.csv"
+    names = [f"sample{i}" for i in range(8)]
+    counts.write_text(
+        ",".join(['""', *names]) + "\n" + "".join(f"gene{g},{','.join(map(str, range(g, g + 8)))}\n" for g in range(9))
+    )
+    samples.write_text('"","condition"\n' + "".join(f"{n},{'AB'[i % 2]}\n" for i, n in enumerate(names)))
+    dataset = one(root)
+    sheet_file = next(f for f in dataset.files if f.kind == "samples")
+    assert sheet_file.sample_column == pd.read_csv(samples).columns[0]
+    assert [c.role for c in sheet_file.columns] == ["id", "group"]
+    matrix_file = next(f for f in dataset.files if f.kind == "expression")
+    assert matrix_file.feature_column == pd.read_csv(counts).columns[0]
+    assert (dataset.n_samples, dataset.n_features, dataset.problems[1:]) == (8, 9, ())

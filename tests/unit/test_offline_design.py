@@ -464,7 +464,7 @@ def test_the_first_page_says_what_was_decided_what_shapes_it_and_what_no_rule_ju
     )
     shaped = {f.fact: f.consequence for f in plan.facts}
     assert set(shaped) == {"F1", "F2", "F3"}
-    assert shaped["F3"] == "No rule acts on it. It bears on this: Sites in the model."
+    assert shaped["F3"] == "Left open. Sites in the model."
     undone = " ".join(n.what for n in plan.not_done)
     assert "Judging whether the preparation (P1, P2) fits the question" in undone
     assert "Acting on F3" in undone

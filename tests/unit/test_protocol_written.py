@@ -14,12 +14,14 @@ from bioresearcher.papers.evidence_graph import removal_effects
 from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.html import render_html
 from bioresearcher.report.markdown import render_markdown
-from bioresearcher.report.protocol_markdown import render_protocol
+from bioresearcher.report.protocol_content import ProtocolContent
+from bioresearcher.report.protocol_markdown import render_for_review, render_protocol, step_lines
 from bioresearcher.report.run_data import load_view
 from bioresearcher.report.summaries import run_evidence_graph
 from bioresearcher.review.reading.text import protocol_from_text
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.paper_report import Parameter
+from bioresearcher.schemas.protocol import Citation, Decision, PaperUse, Protocol
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,17 @@ def test_the_first_page_stands_before_the_parts_with_the_facts_in_words(protocol
     bare = render_protocol(protocol)
     assert CONSTANT not in bare
     assert "| F2 | its statement is not at hand |" in bare
+
+
+def test_the_reviewer_gets_first_page_and_parts_with_the_claims_and_no_appendix(protocol: Protocol) -> None:
+    text, whole = render_for_review(protocol, AUDIT), render_protocol(protocol, AUDIT)
+    assert text.startswith(whole[: whole.index("## Part 1")])
+    assert all(f"### {s.id} " in text for s in protocol.steps)
+    assert "A Cox model relates the score to survival" in text
+    assert "Appendix" not in text
+    assert "quote S1" not in text
+    assert all(a.answer not in text for a in protocol.answered)
+    assert len(text) < len(whole)
 
 
 def test_a_step_says_what_it_rests_on_and_repeats_nothing(protocol: Protocol) -> None:
@@ -158,3 +171,42 @@ def test_the_written_protocol_can_be_read_again(protocol: Protocol) -> None:
     assert [[o.name for o in s.outputs] for s in after.steps] == [[o.name for o in s.outputs] for s in protocol.steps]
     assert after.steps[1].inputs == protocol.steps[1].inputs
     assert after.steps[0].acceptance == protocol.steps[0].acceptance
+
+
+def test_what_stands_elsewhere_in_the_protocol_is_not_said_again(protocol: Protocol) -> None:
+    first, second = protocol.parts
+    cox = second.steps[0]
+    again = cox.model_copy(
+        update={
+            "id": "2.3",
+            "action": "Do what step 2.1 says, on GSE1992 in place of GSE4335-prepared, with the settings listed here.",
+            "parameters": (*cox.parameters, Parameter(name="ties", value="Efron")),
+            "software": (),
+            "links": (),
+            "citations": (Citation(kind="fact", ref="F2", claim=CONSTANT, state="supported"),),
+        }
+    )
+    why = protocol.parts[0].steps[0].rationale
+    changed = protocol.model_copy(
+        update={
+            "decisions": (Decision(question="Which values?", choice=AUDIT.proposals[0].what, why="No measurement."),),
+            "papers": tuple(PaperUse(paper_id=i, reason="Not near.") for i in ("one", "two")),
+            "parts": (
+                first.model_copy(update={"purpose": f"Settle what is analysed. {why}"}),
+                second.model_copy(update={"steps": (*second.steps, again)}),
+            ),
+        }
+    )
+    text = render_protocol(changed, AUDIT)
+    step = text[text.index("### 2.3") : text.index("## Limitations")]
+    assert "- Settings: ties: Efron; all others as in step 2.1\n" in step
+    assert "- Rests on: F2\n" in step
+    assert text.count(CONSTANT) == 1
+    assert f"Rests on: F2 ({CONSTANT.rstrip('.')})" in render_protocol(changed), "without facts the claim is given"
+    assert text.count("The constant is set to missing on 118 arrays.") == 1
+    assert "P1: The constant is set to missing" in text
+    assert "Settle what is analysed.\n" in text
+    assert text.count(why) == 1
+    assert "| one; two | **not used** | Not near. |" in text
+    alone = "\n".join(step_lines(again, ProtocolContent(changed, AUDIT), None, 1))
+    assert f"F2 ({CONSTANT.rstrip('.')})" in alone, "a step that is shown alone has no first page above it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -119,16 +119,14 @@ class Desk:
     answers: list[tuple[FindingAnswer, ...]] = field(default_factory=list)
     errors: dict[str, tuple[CheckFinding, ...]] = field(default_factory=dict)
     handed: list[tuple[RankedFinding, ...]] = field(default_factory=list)
+    moved: dict[str, str] = field(default_factory=dict)
 
     async def revise(
         self, plan: Protocol, findings: tuple[RankedFinding, ...]
-    ) -> tuple[Protocol, Sequence[FindingAnswer]]:
+    ) -> tuple[Protocol, Sequence[FindingAnswer], Mapping[str, str]]:
         self.handed.append(findings)
-        if self.answers:
-            return self.versions.pop(0), self.answers.pop(0)
-        return self.versions.pop(0), [
-            FindingAnswer(finding=f.id, done=True, answer="The rule is new.") for f in findings
-        ]
+        answers = [FindingAnswer(finding=f.id, done=True, answer="The rule is new.") for f in findings]
+        return self.versions.pop(0), self.answers.pop(0) if self.answers else answers, self.moved
 
     async def check(self, plan: Protocol) -> tuple[Protocol, tuple[CheckFinding, ...]]:
         return plan, self.errors.get(plan.steps[0].action, ())
@@ -216,6 +214,23 @@ async def test_findings_are_shown_by_looks_answered_and_rechecked(run) -> None:
     assert "+ Count the genes measured; below 32 of 40 stop." in asked
     assert f"− {LIMIT}" in asked
     assert "Cox" not in asked  # what did not change is not sent again
+
+
+async def test_answered_findings_have_the_numbers_that_steps_have_after_the_revision(run) -> None:
+    desk = Desk(
+        versions=[protocol("Fit a Cox model with the score and grade, by series.")],
+        answers=[(FindingAnswer(finding="A1", done=True, answer="Step 1.1 is by series now."),)],
+        moved={"1.1": "1.1 (taken out)", "1.2": "1.1"},
+    )
+    first = finding(location="step 1.2", problem="Step 1.2 pools what step 1.1 keeps apart.")
+    replies = {EXAMINE: [DONE], REVIEW: [review(first)], RECHECK: [recheck(A1=False)]}
+    found, backend = await run(replies, desk, looks=Looks())
+    assert [(f.location, f.problem) for f in found.rounds[0].ranked] == [(first.location, first.problem)]
+    (answered,) = found.protocol.answered
+    assert answered.location == "step 1.1"
+    assert answered.said == "Step 1.1 pools what step 1.1 (taken out) keeps apart."
+    assert answered.answer == "Step 1.1 is by series now."
+    assert "at step 1.1" in "\n".join(m.content for m in backend.requests[-1].messages)
 
 
 async def test_the_reviewer_sees_facts_with_their_source_and_nothing_of_the_author(run) -> None:

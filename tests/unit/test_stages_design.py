@@ -12,7 +12,7 @@ from bioresearcher.resources import Resources
 from bioresearcher.schemas.ask_design import ProtocolPlan, ProtocolStepDraft, StepsDraft
 from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
-from bioresearcher.schemas.facts import Audit, Fact
+from bioresearcher.schemas.facts import Audit, Fact, Proposal
 from bioresearcher.schemas.paper import Evidence, Paper
 from bioresearcher.schemas.paper_report import (
     PaperReport,
@@ -333,3 +333,28 @@ def test_only_parts_worth_taking_up_are_known_with_their_steps() -> None:
     (high,) = replace(bench(), analyses={"P1": analysis}, papers={"P1": paper}).known_papers()
     assert (high.read, high.warning) == ("title and abstract only", "retracted; it supports nothing")
     assert [(s.ref, s.quotes) for s in high.parts[0].steps] == [("P1/1.1", ("Test each gene.",))]
+
+
+def test_notes_of_data_sets_are_limitations_once() -> None:
+    proposal = Proposal(
+        id="P1", dataset="GSE1", kind="leave out samples", what="Leave out 7.", reason="Other.", facts=()
+    )
+    original = data().model_copy(update={"notes": ("The unit of 'time' is not stated.", "Only of GSE1.")})
+    prepared = original.model_copy(
+        update={
+            "id": "GSE1-prepared",
+            "prepared_from": "GSE1",
+            "proposals": ("P1",),
+            "notes": ("Prepared from GSE1 by P1: Leave out 7. Other.", *original.notes, "5 cells are missing."),
+        }
+    )
+    other = data().model_copy(update={"id": "GSE2", "notes": original.notes[:1]})
+    material = replace(bench(), datasets=(prepared, original, other), audit=Audit(proposals=(proposal,)))
+    said = assemble_protocol(material, plan(part("1")), ()).limitations
+    assert [t for t in said if ": " in t and not t.startswith(("Requirement", "Parts"))] == [
+        "GSE1-prepared: 5 cells are missing.",
+        "GSE1, GSE2: The unit of 'time' is not stated.",
+        "GSE1: Only of GSE1.",
+    ]
+    alone = assemble_protocol(replace(material, datasets=(prepared,)), plan(part("1")), ()).limitations
+    assert "GSE1-prepared: Only of GSE1." in alone

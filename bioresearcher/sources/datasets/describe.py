@@ -162,7 +162,12 @@ def _is_matrix(table: TableHead) -> bool:
 
 def _looks_clinical(table: TableHead) -> bool:
     """Return True for a clinical variable among the names; numbered names (relapse_1, patient 2) are samples."""
-    names = [normal(name) for name in table.header]
+    return names_clinical(table.header)
+
+
+def names_clinical(header: Sequence[str]) -> bool:
+    """Return True if one of some columns is called like a clinical variable; names with numbers are not looked at."""
+    names = [normal(name) for name in header]
     return any(_CLINICAL.search(n) is not None for n in names if n == "her2" or not re.search(r"\d", n))
 
 

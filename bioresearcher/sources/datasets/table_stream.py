@@ -222,13 +222,18 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def unnamed(at: int) -> str:
+    """Name a column whose header cell is empty, by its place from 0, as pandas does: code of tasks reads by pandas."""
+    return f"Unnamed: {at}"
+
+
 class RowStream:
     """Rows of one table, as lists of strings with as many cells as the header.
 
     Use it as a context manager and go through `rows()` once; the attributes are final after that.
 
     Attributes:
-        header: Column names as written.
+        header: Column names as written; a column without one has that of `unnamed`.
         text: The file's lines, with what was noticed of their encoding.
         lines: Number of the last line given out, the header being line 1.
         rows_seen: Rows given out; `rows_total` also counts those after the text limit.
@@ -268,6 +273,7 @@ class RowStream:
             self.header = next(self._reader, [])
             if not any(name.strip() for name in self.header):
                 raise InputError(f"{self.path.name}: the file is empty.", hint="Remove it or fill it.")
+            self.header = [name or unnamed(at) for at, name in enumerate(self.header)]
         except BaseException as error:
             self.__exit__()
             if isinstance(error, _DAMAGED):
