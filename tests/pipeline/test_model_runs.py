@@ -168,7 +168,17 @@ async def test_a_run_ends_well_whatever_its_model_answers(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("only", ["designer/design_outlines", "designer/write_steps", "literature/", "reviewer/"])
+@pytest.mark.parametrize(
+    "only",
+    [
+        "designer/explore_data",
+        "designer/plan_protocol",
+        "designer/write_steps",
+        "designer/revise_protocol",
+        "literature/",
+        "reviewer/",
+    ],
+)
 async def test_a_run_ends_well_whatever_one_role_answers(
     model_run: Callable[..., Any], tmp_path: Path, only: str
 ) -> None:
