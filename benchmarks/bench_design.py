@@ -1,160 +1,160 @@
-"""Tokens to design one protocol from three papers in six parts, when every draft passes its review.
+"""Tokens that the design of one protocol sends, from three papers and the example's data, and what a cache saves of it.
 
-The model is the tests' server on this machine: it records what it is sent. Its answers are the offline rules' answers
-for the same question. Tokens are counted as in `bench_reading`; a request's JSON schema is counted as part of it, and
-so are the reviewer's questions about each draft.
+The whole pipeline runs to the approval of the protocol. The author looks and reads in rounds written beforehand, the
+reviewer makes one finding, and the offline rules answer everything else; each question is counted as it is rendered.
+The last call of a conversation begins with the calls before it: what is not such a prefix is what a provider's cache
+cannot save. Tokens are counted as in `bench_reading`; an answer's JSON schema is counted as part of its question.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench_reading import Recalling, _backend, _caller, _size, _tokenizer
-from bioresearcher.stages.review_loop import draft_and_review
+from bench_reading import _tokenizer
 from figures import ROOT, Figure, test_data
 
 from bioresearcher.examples import load_example
-from bioresearcher.llm.ask import ModelClient
-from bioresearcher.llm.backend import Request
+from bioresearcher.graph.context import RunContext
+from bioresearcher.graph.prepare import RunInputs
+from bioresearcher.graph.run import Runner, new_run_folder
+from bioresearcher.llm.backend import Backend, Reply, Request
 from bioresearcher.offline.backend import offline_backend
-from bioresearcher.papers.reading_process import load_paper
-from bioresearcher.report.protocol_markdown import render_protocol
-from bioresearcher.resources import Resources
-from bioresearcher.retrieval.index import Library
-from bioresearcher.review.check import CheckContext
-from bioresearcher.review.checks import run_checks
-from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
-from bioresearcher.skills import load_skills
-from bioresearcher.sources.datasets.load import load_datasets
-from bioresearcher.stages import design
-from bioresearcher.stages.design_context import DesignContext, Similarities, assemble_protocol
-from bioresearcher.stages.read import analyse_report, read_paper
+from bioresearcher.schemas.ask_design import ExploreDataInput
+from bioresearcher.schemas.ask_review import ExamineStatementsInput, RankedReview
+from bioresearcher.schemas.base import Origin, Value
+from bioresearcher.schemas.conversation import Action, ActionTurn, LookAction, ReadAction
+from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.review import RankedFinding
+from bioresearcher.schemas.run import Decision
+from bioresearcher.settings import Settings
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
-from model_server import ModelServer, Seen
+from model_answers import as_the_rules
 
 PAPERS = ("jats/PMC1702562.xml", "jats/PMC2599765.nxml", "jats/PMC1289294.xml")
-PARTS = 6
-TOKENS = 80_000
-YES = dict.fromkeys(("answers_objective", "complete", "specific", "consistent", "grounded"), True)
-PASSED = {**YES, "quote": "", "reason": ""}
+ROUNDS = 4
+SENT, NOT_CACHED = 160_000, 70_000
+LOOK = "for file in files():\n    print(file)\nshow(table('samples').describe())\n"
+QUERIES = ("normalisation of arrays", "differential expression", "survival analysis", "validation in another cohort")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A question of the author or the reviewer as it was sent."""
+
+    prompt: str
+    text: str
+    schema: str
+
+    @property
+    def conversation(self) -> str:
+        """Name of the conversation it goes on with; one that goes on with none is on its own."""
+        alone = self.prompt in {"reviewer/recheck_findings", "reviewer/judge_claims"}
+        return self.prompt if alone else self.prompt.partition("/")[0]
+
+
+class Scripted:
+    """Answers as the rules do; looks, reads and finds what is written beforehand. Keeps what a design sends."""
+
+    name = "scripted"
+    origin: Origin = "model"
+
+    def __init__(self, rules: Backend) -> None:
+        self._rules = rules
+        self.sent: list[Sent] = []
+
+    def identity(self, request: Request) -> str:
+        return "scripted/1"
+
+    def room(self, request: Request) -> int | None:
+        return None
+
+    async def aclose(self) -> None:
+        await self._rules.aclose()
+
+    async def complete(self, request: Request) -> Reply:
+        if request.prompt.startswith(("designer/", "reviewer/")):
+            text = "\n\n".join(m.content for m in request.messages)
+            self.sent.append(Sent(request.prompt, text, json.dumps(request.output.model_json_schema())))
+        answer = _scripted(request.prompt, request.values)
+        return Reply(answer.model_dump_json()) if answer else await as_the_rules(self._rules, request)
+
+
+def _scripted(prompt: str, values: Value) -> Value | None:
+    if isinstance(values, ExploreDataInput | ExamineStatementsInput):
+        rounds = ROUNDS if prompt == "designer/explore_data" else 1
+        return ActionTurn(do=_actions(values), finish=values.round >= rounds)
+    if prompt == "reviewer/review_protocol":
+        problem = "It does not say what happens when a sample has no value."
+        finding = RankedFinding(
+            id="A1", location="protocol", problem=problem, consequence="weakens it", do="State the rule."
+        )
+        return RankedReview(findings=(finding,))
+    return None
+
+
+def _actions(values: ExploreDataInput | ExamineStatementsInput) -> tuple[Action, ...]:
+    looks = [LookAction(kind="look", why="to see the table", view=v.id, code=LOOK) for v in values.views[:3]]
+    if isinstance(values, ExamineStatementsInput):
+        return tuple(looks)
+    return (*looks, ReadAction(kind="read", why="to see what was done", query=QUERIES[values.round % len(QUERIES)]))
 
 
 def measure(quick: bool) -> list[Figure]:
-    """The figure of one design."""
+    """The figures of one design."""
     data = test_data()
     if data is None:
         return [Figure("designing a protocol", "not measured: set BIORESEARCHER_TEST_DATA")]
     with tempfile.TemporaryDirectory() as scratch:
-        place = Path(scratch)
-        with Library(place / "library") as library:
-            rules = Recalling(offline_backend(library.similarities), _key)
-            door = _caller(place / "rules.sqlite", rules)
-            bench = asyncio.run(_bench(door, place, [data / "fulltext" / p for p in PAPERS]))
-            protocol = asyncio.run(_design(door, bench, library.similarities))
-            door.ledger.close()
-            return [_asked(place, bench, library.similarities, rules.known, protocol)]
-
-
-def _key(request: Request) -> str:
-    values: Any = request.values
-    return request.prompt + (values.part.id if request.prompt.endswith("write_steps") else "")
-
-
-async def _bench(door: ModelClient, place: Path, papers: list[Path]) -> DesignContext:
-    example = load_example("breast-cancer")
-    datasets, _ = load_datasets(example.data, place / "tables")
-    lines = tuple(f"{d.id}: {d.title}" for d in datasets)
-    reports, analyses = {}, {}
-    for path in papers:
-        paper, document = load_paper(path)
-        report = await read_paper(door, example.objective, paper, document)
-        reports[report.paper_id] = report
-        analyses[report.paper_id] = await analyse_report(door, example.objective, report, lines)
-    return DesignContext(
-        example.objective, reports, analyses, tuple(datasets), load_skills(Resources()), max_parts=PARTS
-    )
-
-
-async def _design(door: ModelClient, bench: DesignContext, similar: Similarities) -> Protocol:
-    """The design as the pipeline makes it: each level in the review loop, the parts side by side."""
-    objective = bench.objective
-    headings = await draft_and_review(
-        door,
-        objective,
-        "headings",
-        make=lambda found: design.design_headings(door, bench, found),
-        check=design.check_headings,
-        show=lambda draft: draft.model_dump_json(indent=1),
-    )
-    bare = design.parts_of(headings.value)
-    outlines = await draft_and_review(
-        door,
-        objective,
-        "outlines",
-        make=lambda found: design.design_outlines(door, bench, bare, found),
-        check=lambda draft: design.check_outlines(bare, draft),
-        show=lambda draft: draft.model_dump_json(indent=1),
-    )
-    parts = design.with_outlines(bare, outlines.value)
-
-    async def written(part: ProtocolPart) -> ProtocolPart:
-        def whole(steps: tuple[ProtocolStep, ...]) -> Protocol:
-            own = (part.model_copy(update={"steps": steps}),)
-            return Protocol(id="o", title=part.title, objective_id="o", parts=own, origin="offline")
-
-        best = await draft_and_review(
-            door,
-            objective,
-            f"steps of part {part.id}",
-            make=lambda found: design.write_steps(door, bench, part, parts, found, similar),
-            check=lambda steps: run_checks(whole(steps), CheckContext(), scope="part"),
-            show=lambda steps: render_protocol(whole(steps)),
-        )
-        return part.model_copy(update={"steps": best.value})
-
-    done = tuple(await asyncio.gather(*(written(p) for p in parts)))
-    return assemble_protocol(bench, headings.value.title, headings.value.summary, done, passed=True)
-
-
-def _asked(
-    place: Path, bench: DesignContext, similar: Similarities, known: dict[str, Any], by_rule: Protocol
-) -> Figure:
+        sent, protocol = asyncio.run(_design(Path(scratch), [data / "fulltext" / p for p in PAPERS]))
     name, count = _tokenizer()
-
-    def answer(seen: Seen) -> dict[str, Any]:
-        schema = json.dumps(seen.body.get("response_format") or seen.body)
-        for prompt, mark in (("design_headings", "HeadingsDraft"), ("design_outlines", "OutlinesDraft")):
-            if mark in schema:
-                return dict(known[f"designer/{prompt}"])
-        part = re.search(r"^Write part (\d+):", seen.text, re.MULTILINE)
-        if part:
-            return dict(known[f"designer/write_steps{part[1]}"])
-        return PASSED
-
-    with ModelServer(answer) as server:
-        protocol = asyncio.run(_through(server.url, place / "model.sqlite", bench, similar))
-        calls = server.calls
-    used = sum(_size(seen, count) for seen in calls)
-    said = f"{used:,} in {len(calls)} calls for {len(protocol.parts)} parts, {len(protocol.steps)} steps ({name})"
-    same = [s.id for s in protocol.steps] == [s.id for s in by_rule.steps]
-    title = f"input tokens of one design, {len(bench.reports)} papers, {PARTS} parts" + (
-        "" if same else "; OTHER STEPS"
-    )
-    return Figure(title, said, f"≤ {TOKENS:,}", used <= TOKENS and same)
+    whole, fresh = tokens(sent, count)
+    what = f"of one design, {len(PAPERS)} papers"
+    said = f"{whole:,} in {len(sent)} calls for {len(protocol.parts)} parts, {len(protocol.steps)} steps ({name})"
+    return [
+        Figure(f"input tokens {what}", said, f"≤ {SENT:,}", whole <= SENT),
+        Figure(f"input tokens {what}, not cached", f"{fresh:,}", f"≤ {NOT_CACHED:,}", fresh <= NOT_CACHED),
+    ]
 
 
-async def _through(url: str, ledger: Path, bench: DesignContext, similar: Similarities) -> Protocol:
-    backend = _backend(url)
-    caller = _caller(ledger, backend)
-    try:
-        return await _design(caller, bench, similar)
-    finally:
-        await backend.aclose()
-        caller.ledger.close()
+def tokens(sent: list[Sent], count: Callable[[str], int]) -> tuple[int, int]:
+    """Count what was sent, and what of it no earlier call of the same conversation begins with."""
+    whole = fresh = 0
+    last: dict[str, str] = {}
+    for one in sent:
+        cached = _shared(last.get(one.conversation, ""), one.text)
+        last[one.conversation] = one.text
+        whole += count(one.text) + count(one.schema)
+        fresh += count(one.text[cached:]) + count(one.schema)
+    return whole, fresh
+
+
+def _shared(before: str, now: str) -> int:
+    """Count the characters with which both begin."""
+    return next((n for n, (a, b) in enumerate(zip(before, now, strict=False)) if a != b), min(len(before), len(now)))
+
+
+async def _design(place: Path, papers: list[Path]) -> tuple[list[Sent], Protocol]:
+    """Run to the approval of the protocol, and decline it."""
+    example = load_example("breast-cancer")
+    made: list[Scripted] = []
+
+    def backend(library: Any) -> Backend:
+        made.append(Scripted(offline_backend(library.similarities)))
+        return made[-1]
+
+    async def decline(question: dict[str, Any], context: RunContext) -> Decision:
+        return Decision(gate=question["gate"], approved=False, by="human")
+
+    inputs = RunInputs(example.objective, tuple(papers), tuple(example.data))
+    settings = Settings(workspace=place, backend="offline", only_own=True, gates=("protocol",))
+    folder = new_run_folder(place, example.objective.id)
+    await Runner(folder, inputs, settings, answer=decline, make_backend=backend).run()
+    return made[-1].sent, folder.read(Protocol, "protocol.json")

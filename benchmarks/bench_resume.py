@@ -42,8 +42,8 @@ RESULTS = (
 """What must not depend on interruptions."""
 PHASES = {
     "search": ("plan_queries", "search_papers", "screen_papers", "search_datasets", "check_datasets"),
-    "reading": ("read_paper", "analyse_reports"),
-    "design": ("design_headings", "design_outlines", "write_steps", "assemble_protocol"),
+    "reading": ("audit_data", "read_paper", "analyse_reports"),
+    "design": ("explore_data", "plan_protocol", "fit_outlines", "write_steps", "review_protocol", "assemble_protocol"),
     "tasks": ("extract_tasks", "program_task", "collect_tasks", "index_papers"),
     "review": ("score_protocol",),
 }

@@ -138,7 +138,7 @@ class Prompt(Generic[In, Out]):
         first.check_system(wanted=True)
         first.check_fields(first.system, "no class: it is the same in every turn", set())
         first.check_fields(first.user, shared.__name__, at_hand)
-        opening = Opening(first.resource, first.user.strip())
+        opening = Opening(first.resource, first.front, first.user.strip())
         return LoadedPrompt(self, own.resource, own.front, first.system.strip(), own.user.strip(), opening)
 
 
@@ -200,9 +200,10 @@ class _File:
 
 @dataclass(frozen=True)
 class Opening:
-    """The user part of a conversation's opening."""
+    """The file of a conversation's opening: its front matter and its user part."""
 
     resource: Resource
+    front: FrontMatter
     user: str
 
 

@@ -152,12 +152,13 @@ def gives_away(values: Sequence[str], withheld: Iterable[Withheld], cells: Mappi
 
 def is_technical(name: str) -> bool:
     """Return True if a column's name says that it describes how samples were processed."""
-    return re.search(
+    found = re.search(
         r"batch|plate|lane|(?<![a-z])run|chip|array|slide|scan|platform|print|series|seq(uenc|_)|flow_?cell|library"
         r"|n_?(count|feature|gene|umi|read)s?(_|$)|total_(count|umi|read)s|(percent|pct|mito|ribo)_|mapped|coverage"
         r"|operator|instrument|cent(er|re)|site|lab(?![a-z])|(?<![a-z])rin(?![a-z])|depth|dye|hybridi|name_prefix",
         normal(name),
-    ) is not None  # fmt: skip
+    )
+    return found is not None
 
 
 def asked_sentences(objective: Objective) -> tuple[str, ...]:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bioresearcher.cli.options import Commands, add_place_options
+
+if TYPE_CHECKING:
+    from bioresearcher.prompts import FrontMatter
+    from bioresearcher.resources import Resource
 
 
 def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -25,17 +30,24 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def list_prompts(args: argparse.Namespace) -> int:
-    """Print a line per prompt; return the exit code."""
+    """Print a line per prompt, and before a conversation's first turn one for its opening; return the exit code."""
     from bioresearcher.graph.prepare import resources_of
     from bioresearcher.settings import load_settings
     from bioresearcher.stages.prompts import ALL
 
     resources = resources_of(load_settings(vars(args)))
+    openings: set[str] = set()
     for prompt in ALL:
         loaded = prompt.load(resources)
-        where = loaded.resource
-        print(f"{prompt.name:30} v{loaded.front.version}  {where.digest}  {where.source:8}  {loaded.front.purpose}")
+        if loaded.opening and prompt.opening not in openings:
+            openings.add(prompt.opening)
+            _print_file(prompt.opening, loaded.opening.resource, loaded.opening.front)
+        _print_file(prompt.name, loaded.resource, loaded.front)
     return 0
+
+
+def _print_file(name: str, file: Resource, front: FrontMatter) -> None:
+    print(f"{name:30} v{front.version}  {file.digest}  {file.source:8}  {front.purpose}")
 
 
 def show_prompt(args: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from bioresearcher.schemas.review import CheckFinding, DisputedCheck, RankedFind
 
 
 class ReviewerTurn(Turn):
-    """What the reviewer has at hand in every turn: the protocol and the facts, never how it was written."""
+    """The reviewer's material in every turn: the protocol and the facts, never how it was written."""
 
     objective: Objective
     protocol_text: str = Field(description="the whole protocol as Markdown")
@@ -52,7 +52,7 @@ class RecheckFindingsInput(Value):
 
 
 class FindingLeft(Value):
-    """Whether a finding is left after the revision."""
+    """One finding and if it is left after the revision."""
 
     finding: str
     reason: str = Field(json_schema_extra=SENTENCE)

@@ -76,7 +76,7 @@ Check = Callable[[Protocol], Awaitable[tuple[Protocol, tuple[CheckFinding, ...]]
 
 @dataclass(frozen=True)
 class ReviewMaterial:
-    """What the reviewer has at hand beside the protocol; nothing of how it was written.
+    """The reviewer's material beside the protocol; nothing of how it was written.
 
     Attributes:
         facts: Those of the audit and those that the author's looks showed.

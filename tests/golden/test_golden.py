@@ -53,8 +53,13 @@ SCHEMAS = {
 
 
 def prompts() -> dict[str, dict[str, Any]]:
-    loaded = [p.load(Resources()) for p in ALL]
-    return {p.prompt.name: {"version": p.front.version, "digest": p.resource.digest} for p in loaded}
+    """Version and digest of every prompt file, also of the openings that turns share."""
+    found = {}
+    for loaded in (p.load(Resources()) for p in ALL):
+        if opening := loaded.opening:
+            found[loaded.prompt.opening] = {"version": opening.front.version, "digest": opening.resource.digest}
+        found[loaded.prompt.name] = {"version": loaded.front.version, "digest": loaded.resource.digest}
+    return found
 
 
 def mermaid() -> str:

@@ -27,7 +27,7 @@ BY_SCHEMA = {type(answer).__name__: answer.model_dump_json() for answer in lib.G
 def good(seen) -> str:
     """The good answer to the question, told by the name of its schema or by what the schema asks for."""
     form = seen.body.get("response_format") or {}
-    return BY_SCHEMA[form.get("json_schema", {}).get("name", "HeadingsDraft")]
+    return BY_SCHEMA[form.get("json_schema", {}).get("name", "ProtocolPlan")]
 
 
 @dataclass

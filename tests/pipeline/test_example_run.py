@@ -14,6 +14,7 @@ import pytest
 from bioresearcher.report.run_data import load_view
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.execution import DryLabTask, TaskRecord
+from bioresearcher.schemas.facts import Audit
 from bioresearcher.schemas.paper import Document
 from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.schemas.protocol import Protocol
@@ -56,7 +57,8 @@ def records(folder: RunFolder) -> dict[str, TaskRecord]:
 
 
 def table(folder: RunFolder, skill: str, output: str = "table") -> list[dict[str, str]]:
-    record = next(r for name, r in records(folder).items() if name.startswith(skill))
+    found = records(folder)
+    record = found.get(skill) or next(r for name, r in found.items() if name.startswith(skill))
     artifact = next(a for a in record.artifacts if a.name == output)
     with folder.path("tasks", record.task_id, artifact.path).open(encoding="utf-8") as file:
         return list(csv.DictReader(file, delimiter="\t"))
@@ -90,9 +92,10 @@ def test_the_manifest_counts_what_happened(example: RunFolder) -> None:
 
 
 def test_er_positive_and_negative_tumours_differ_as_known(example: RunFolder) -> None:
+    """In the 115 of 117 primary tumours with a receptor status, without values that were filled in."""
     rows = table(example, "differential-expression")
     significant = [r for r in rows if float(r["fdr"]) < 0.05]
-    assert 1800 <= len(significant) <= 1880
+    assert 1680 <= len(significant) <= 1740
     top = [r["gene"] for r in rows[:25]]
     assert "GATA3" in top
     assert "ESR1" in top
@@ -108,14 +111,29 @@ def test_gene_sets_go_in_the_known_directions(example: RunFolder) -> None:
     assert text
 
 
-def test_the_score_is_significant_in_discovery_and_does_not_replicate(example: RunFolder) -> None:
-    rows = {r["cohort"]: r for r in table(example, "signature-validation")}
+def test_within_series_of_samples_the_score_is_not_significant_in_discovery_and_replicates_nothing(
+    example: RunFolder,
+) -> None:
+    rows = {r["cohort"]: r for r in table(example, "signature-validation GSE1992-prepared")}
+    discovery, validation = rows["GSE1992-prepared"], rows["GSE4335-prepared"]
+    assert (discovery["n"], discovery["events"]) == ("94", "26")
+    assert float(discovery["hr"]) == pytest.approx(1.15, abs=0.01)
+    assert float(discovery["p"]) == pytest.approx(0.48, abs=0.005)
+    assert float(validation["hr"]) == pytest.approx(1.85, abs=0.01)
+    said = records(example)["signature-validation GSE1992-prepared"].findings[-1].statement
+    assert "did not replicate" in said
+    assert "Without strata it would have been called replicated" in said
+
+
+def test_on_the_data_as_given_the_score_is_significant_in_discovery_and_does_not_replicate(example: RunFolder) -> None:
+    rows = {r["cohort"]: r for r in table(example, "signature-validation GSE1992")}
     discovery, validation = rows["GSE1992"], rows["GSE4335"]
     assert float(discovery["hr"]) == pytest.approx(1.51, abs=0.01)
     assert float(discovery["p"]) == pytest.approx(0.0083, abs=0.0005)
     assert float(validation["hr"]) == pytest.approx(1.30, abs=0.01)
     assert float(validation["p"]) == pytest.approx(0.11, abs=0.005)
-    assert "did not replicate" in statements(example, "signature-validation")
+    said = records(example)["signature-validation GSE1992"].findings[-1].statement
+    assert "did not replicate" in said
     for report in ("report.md", "report.html"):
         assert "did not replicate" in example.path(report).read_text(encoding="utf-8")
 
@@ -126,19 +144,20 @@ def test_no_unit_of_time_and_no_endpoint_is_made_up(example: RunFolder) -> None:
     assert "not stated" in computed
 
 
-def test_each_step_is_linked_to_a_passage_or_marked(example: RunFolder) -> None:
+def test_each_step_rests_on_a_passage_or_a_fact_or_is_marked(example: RunFolder) -> None:
     protocol = example.read(Protocol, "protocol.json")
     documents = {d.id: d for d in example.read_all(Document, "documents")}
-    linked = [s for s in protocol.steps if s.links]
-    assert len(linked) >= 0.7 * len(protocol.steps)
-    for step in linked:
+    facts = {f.id for f in example.read(Audit, "facts.json").facts}
+    resting = [s for s in protocol.steps if any(c.state == "supported" for c in s.citations)]
+    assert len(resting) >= 0.7 * len(protocol.steps)
+    assert sum(bool(s.links) for s in protocol.steps) >= 5
+    for step in protocol.steps:
+        assert {c.ref for c in step.citations if c.kind == "fact"} <= facts
         for link in step.links:
             document = documents[link.paper_id]
             assert document.text[link.evidence.start : link.evidence.end] == link.evidence.text
     text = example.path("report.md").read_text(encoding="utf-8")
-    for step in protocol.steps:
-        if not step.links:
-            assert "unsupported" in text
+    assert text.count("**unsupported**") == len(protocol.steps) - len(resting)
 
 
 def test_every_quote_of_every_report_stands_in_its_document(example: RunFolder) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from gate_desk import QUESTION, Desk, values
+from model_answers import as_the_rules
 from rich.console import Console
 
 from bioresearcher.cli import approvals
-from bioresearcher.graph import nodes_approvals
 from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.prepare import RunInputs
 from bioresearcher.graph.replay import open_source
@@ -21,7 +21,7 @@ from bioresearcher.llm.backend import Backend, Reply, Request
 from bioresearcher.offline.backend import offline_backend
 from bioresearcher.retrieval.index import Library
 from bioresearcher.runfolder import RunFolder
-from bioresearcher.schemas.ask_design import HeadingsDraft
+from bioresearcher.schemas.ask_design import ProtocolPlan
 from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.run import Decision
 from bioresearcher.settings import Settings
@@ -47,12 +47,12 @@ class Follower:
         return
 
     async def complete(self, request: Request) -> Reply:
-        reply = await self._rules.complete(request)
+        reply = await as_the_rules(self._rules, request)
         said = [f.message for f in getattr(request.values, "findings", ()) if f.gate == "PERSON"]
-        if request.prompt != "designer/design_headings" or not said:
+        if request.prompt != "designer/plan_protocol" or not said:
             return reply
         self.asked += said
-        draft = HeadingsDraft.model_validate_json(reply.text)
+        draft = ProtocolPlan.model_validate_json(reply.text)
         first = draft.parts[0].model_copy(update={"title": "Quality before all"})
         return Reply(draft.model_copy(update={"parts": (first, *draft.parts[1:])}).model_dump_json())
 
@@ -75,11 +75,11 @@ async def test_headings_and_outlines_are_changed_before_steps_are_written(desk: 
     )
     assert first.stopped_by == "the approval approve_headings is open"
     assert "2. Differential expression It learns from no report" in desk.text or "needs output of part 1" in desk.text
-    assert "there is no 9; there is 1, 2" in desk.text
+    assert "there is no 9; there is 1, 1.1, 1.2, 1.3, 2, 2.1" in desk.text
     assert "without a model a comment can only drop parts or steps" in desk.text
     assert "line 26: it needs part 7, which does not stand above it" in desk.text
     assert "+ title: Talk to a pathologist" in desk.text, "the difference is shown"
-    assert [p["title"] for p in values(folder, "design", "headings.json")["parts"]] == [
+    assert [p["title"] for p in values(folder, "design", "plan.json")["parts"]] == [
         "Data quality and cohorts",
         "Talk to a pathologist",
     ]
@@ -106,12 +106,12 @@ async def test_headings_and_outlines_are_changed_before_steps_are_written(desk: 
         "Quality control of the tables of data",
         "Show the slides",
     ]
-    assert values(folder, "design", "outlines-before-1.json")[0]["outline"][1]["title"] == "Cohort table of data"
+    assert values(folder, "design", "outlines-before-1.json")["parts"][0]["lines"][1]["title"] == "Cohort table of data"
     replayed, again = await desk.run(replay=open_source(folder.root, record))
     assert replayed.replay_of is not None
     assert replayed.replay_of.differing == ()
     assert replayed.decisions == record.decisions
-    assert values(again, "design", "headings.json") == values(folder, "design", "headings.json")
+    assert values(again, "design", "plan.json") == values(folder, "design", "plan.json")
 
 
 async def test_a_comment_has_the_headings_designed_again_with_it_as_a_finding(desk: Desk) -> None:
@@ -134,23 +134,27 @@ async def test_a_comment_has_the_headings_designed_again_with_it_as_a_finding(de
     assert asked.startswith("A person who read this draft asks: quality before all else, please.")
     assert "- id: '1'\n  title: Data quality and cohorts" in asked
     assert "Before, the person said: quality before all else, please." in last
-    drafts = {r["draft"] for r in values(folder, "rounds.json")}
-    assert {"headings", "headings after comment 1", "headings after comment 2"} <= drafts
+    talks = {path.name for path in folder.path("design").glob("talk-planned-*.json")}
+    assert talks == {"talk-planned-0-0.json", "talk-planned-1-0.json", "talk-planned-2-0.json"}
 
 
 async def test_an_answer_that_was_cut_short_is_carried_out_once_when_the_run_goes_on(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def dying(*_: object) -> None:
-        raise RuntimeError("the process dies here")
+    write = RunFolder.write
+
+    def dying(self: RunFolder, value: Any, *name: str) -> None:
+        write(self, value, *name)
+        if name[-1] == "plan.json" and len(value.parts[0].lines) == 2:
+            raise RuntimeError("the process dies here")
 
     with monkeypatch.context() as patch:
-        patch.setattr(nodes_approvals.Headings, "draft", property(dying))
+        patch.setattr(RunFolder, "write", dying)
         with pytest.raises(RuntimeError, match="dies"):
             await desk.run("drop 1.2", gates=("outlines", "protocol"))
     (root,) = (desk.root / "ws" / "runs").iterdir()
     folder = RunFolder(root)
-    assert len(values(folder, "design", "outlines.json")[0]["outline"]) == 2, "it was written, and not recorded"
+    assert len(values(folder, "design", "plan.json")["parts"][0]["lines"]) == 2, "it was written, and not recorded"
     record, _ = await desk.run("approve", "no", folder=folder)
     titles = [s["title"] for p in values(folder, "protocol.json")["parts"] for s in p["steps"]]
     assert "Cohort table of data" not in titles

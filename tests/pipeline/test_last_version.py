@@ -157,9 +157,7 @@ def test_a_run_that_waits_for_an_approval_goes_on_to_its_end(start: Any) -> None
     assert (record["decisions"][-1]["gate"], record["decisions"][-1]["by"]) == ("approve_protocol", "--yes")
     assert record["failures"] == stopped["failures"] != []
     assert record["inputs"] == stopped["inputs"]
-    assert {"read_paper", "design_headings", "write_steps", "approve_selection"} & ended(
-        WAITING, "step", since
-    ) == set()
+    assert {"read_paper", "plan_protocol", "write_steps", "approve_selection"} & ended(WAITING, "step", since) == set()
     assert ended(WAITING, "task", since) == {"T1", "T2", "T3"}
     assert (record["totals"]["tasks"], record["totals"]["verified"]) == (3, 3)
     assert as_json(WAITING / "tasks" / "T1" / "task.json")["parameters"]["top_features"] == 30

@@ -59,7 +59,7 @@ def test_ctrl_c_stops_in_order_and_resume_goes_on(
     program: Any, small_objective: Path, results: Results, reference: dict[str, str]
 ) -> None:
     process = program.start("run", str(small_objective), "--yes")
-    wait_for(program.workspace, '"stage": "design_headings", "state": "start"', process)
+    wait_for(program.workspace, '"stage": "plan_protocol", "state": "start"', process)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 3

@@ -18,7 +18,10 @@ from pydantic.fields import FieldInfo
 
 from bioresearcher.errors import EmptyReplyError, RefusalError, ReplyInvalidError, TruncatedError
 from bioresearcher.llm.backend import Backend, Reply, Request, request_key
+from bioresearcher.schemas.ask_design import FindingAnswer, RevisedProtocol
+from bioresearcher.schemas.ask_review import ClaimJudgement, ClaimJudgements, FindingLeft, FindingsLeft, RankedReview
 from bioresearcher.schemas.base import Origin, Usage
+from bioresearcher.schemas.conversation import ActionTurn
 
 Mode = Literal["wild", "plausible"]
 
@@ -132,8 +135,40 @@ NAMES: dict[str, tuple[str, ...]] = {
     "outputs": ("outputs.name",),
     "location": ("steps.id", "parts.id"),
     "group_column": ("columns.name",),
+    "view": ("views.id",),
+    "fact": ("facts.id",),
+    "shown_by": ("facts.id",),
+    "contradicts": ("facts.id",),
+    "ref": ("facts.id", "steps.ref"),
+    "cites": ("facts.id", "steps.ref"),
+    "finding": ("findings.id",),
+    "check": ("by_rule.id",),
+    "dropped": ("steps.id",),
 }
 """Where a careful model would take a field's value from."""
+
+
+LEAST: dict[str, Callable[[Any], BaseModel]] = {
+    "designer/explore_data": lambda _: ActionTurn(finish=True),
+    "designer/revise_protocol": lambda asked: RevisedProtocol(
+        answers=tuple(FindingAnswer(finding=f.id, done=False, answer="It stays as it is.") for f in asked.findings)
+    ),
+    "reviewer/examine_statements": lambda _: ActionTurn(finish=True),
+    "reviewer/review_protocol": lambda _: RankedReview(findings=()),
+    "reviewer/recheck_findings": lambda asked: FindingsLeft(
+        findings=tuple(FindingLeft(finding=f.id, reason="It was answered.", left=False) for f in asked.findings)
+    ),
+    "reviewer/judge_claims": lambda asked: ClaimJudgements(
+        claims=tuple(ClaimJudgement(id=c.id, reason="It says so.", supports=True) for c in asked.claims)
+    ),
+}
+"""The least that a model can answer to what no rule answers: no look, no finding, nothing changed, all claims hold."""
+
+
+async def as_the_rules(rules: Backend, request: Request) -> Reply:
+    """Answer as the rules do, and what they do not answer with the least that a model can say."""
+    least = LEAST.get(request.prompt)
+    return Reply(least(request.values).model_dump_json()) if least else await rules.complete(request)
 
 
 class ModelAnswers:
@@ -176,7 +211,7 @@ class ModelAnswers:
         request.admit()
         self.requests.append(request)
         if self.rules is not None and not request.prompt.startswith(self.only):
-            return await self.rules.complete(request)
+            return await as_the_rules(self.rules, request)
         rng = random.Random(f"{self.seed} {request_key(self, request)}")
         usage = Usage(calls=1, input_tokens=100, output_tokens=20)
         if rng.random() < self.trouble:
@@ -244,6 +279,8 @@ class _Maker:
             return self.anything(depth)
         if origin is Literal:
             return self.rng.choice(args)
+        if origin is typing.Annotated:
+            return self.value(args[0], name, field, depth)
         if origin in (typing.Union, types.UnionType):
             some = [a for a in args if a is not type(None)]
             empty = type(None) in args and self.rng.random() < (0.4 if self.mode == "wild" else 0.15)
@@ -309,7 +346,8 @@ class _Maker:
         if name in {"quote", "quotes", "evidence"}:
             return self.quote()
         if name == "id":
-            return self.rng.choice([str(self.rng.randint(1, 4)), *self.pool.get("outline.id", [])])
+            planned = [*self.pool.get("lines.id", []), *self.pool.get("lines", []), *self.pool.get("claims.id", [])]
+            return self.rng.choice([str(self.rng.randint(1, 4)), *planned])
         known = [t for n in NAMES.get(name, (name,)) for t in self.pool.get(n, [])]
         some = known or [t for texts in self.pool.values() for t in texts[:3]] or list(ODD)
         return self.rng.choice(some)
@@ -318,8 +356,8 @@ class _Maker:
         yield "given"
         for dataset in self.pool.get("datasets.id", []):
             yield from (f"dataset:{dataset}/{f}" for f in self.pool.get("files.name", []))
-        for line in self.pool.get("outline.id", []):
-            yield from (f"step:{line}/{o}" for o in (self.pool.get("outline.outputs", []) or ["result"])[:3])
+        for line in self.pool.get("lines.id", []):
+            yield from (f"step:{line}/{o}" for o in (self.pool.get("lines.outputs", []) or ["result"])[:3])
 
     def quote(self) -> str:
         """Words of the question: as they are, altered, joined, or invented."""

@@ -87,9 +87,14 @@ def fact(
     number: int, weight: int = 2, *, where: str = "GSE1", statement: str = "12 of 40 samples are treated."
 ) -> Fact:
     return Fact(
-        id=f"F{number}", kind="sample kinds", dataset=where, statement=statement, weight=weight, shown_by="audit",
+        id=f"F{number}",
+        kind="sample kinds",
+        dataset=where,
+        statement=statement,
+        weight=weight,
+        shown_by="audit",
         consequence="Decide on eligibility.",
-    )  # fmt: skip
+    )
 
 
 def report(paper: str = "P1", steps: int = 1, length: int = 1) -> PaperReport:
@@ -128,11 +133,14 @@ def plan(lines: int = 3, parts: int = 1, **page) -> ProtocolPlan:
     empty = dict.fromkeys(("decisions", "facts", "not_done", "answer_rule", "definitions", "papers"), ())
     rows = [
         {
-            "id": str(p), "title": f"Part {p}", "purpose": "p", "reason": "r",
+            "id": str(p),
+            "title": f"Part {p}",
+            "purpose": "p",
+            "reason": "r",
             "lines": [{"id": f"{p}.{n}", "title": f"Line {p}.{n}", "outputs": ["table"]} for n in range(1, lines + 1)],
         }
         for p in range(1, parts + 1)
-    ]  # fmt: skip
+    ]
     return ProtocolPlan.model_validate({"title": "t", "summary": "s", **empty, "parts": rows, **page})
 
 
@@ -399,11 +407,16 @@ def test_ten_data_sets_and_many_papers_stay_within_the_budget_and_what_is_left_o
     facts = tuple(fact(n, 1 + n % 3, where=f"GSE{n % 10}", statement="12 of 40 samples. " * 12) for n in range(200))
     proposals = tuple(
         Proposal(
-            id=f"P{n}", dataset="GSE0", kind="leave out samples", what="w " * 40, reason="r " * 40, facts=("F1",),
+            id=f"P{n}",
+            dataset="GSE0",
+            kind="leave out samples",
+            what="w " * 40,
+            reason="r " * 40,
+            facts=("F1",),
             samples=tuple(f"S{k}" for k in range(300)),
         )
         for n in range(60)
-    )  # fmt: skip
+    )
     names = [f"P{n}" for n in range(12)]
     made = bench(
         datasets=tuple(dataset(f"GSE{n}", columns=60, notes=20) for n in range(10)),
@@ -578,8 +591,10 @@ async def test_dropped_and_new_steps_are_numbered_anew_and_references_follow(tmp
 async def test_an_input_of_a_dropped_step_is_left_out_and_never_comes_to_mean_another(tmp_path: Path) -> None:
     made, _, _, _ = await revised(tmp_path, {"dropped": ["1.2"], "steps": [step("1.5", title="New")]})
     assert [(s.id, s.title, len(s.inputs)) for s in made.steps] == [
-        ("1.1", "Task 1.1", 0), ("1.2", "Task 1.3", 0), ("1.3", "New", 0)
-    ]  # fmt: skip
+        ("1.1", "Task 1.1", 0),
+        ("1.2", "Task 1.3", 0),
+        ("1.3", "New", 0),
+    ]
     assert "1.1 and 1.2 (taken out)" in made.steps[1].action
     assert any("left out: 1.3 (x)" in text for text in made.limitations)
 

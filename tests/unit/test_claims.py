@@ -39,13 +39,23 @@ def bench() -> DesignContext:
         ReportStep(id="2.2", action="Use 12 genes", supported=False),
     )
     report = PaperReport(
-        paper_id="P1", title="A paper", parts=(ReportPart(id="2", title="Tests", steps=steps),), quotes=1,
-        quotes_located=1, origin="model",
-    )  # fmt: skip
+        paper_id="P1",
+        title="A paper",
+        parts=(ReportPart(id="2", title="Tests", steps=steps),),
+        quotes=1,
+        quotes_located=1,
+        origin="model",
+    )
     fact = Fact(
-        id="F7", kind="filled values", dataset="GSE1", statement="1,980 of 4,951 values of an array are a constant.",
-        numbers=(FactNumber(name="arrays", value=39),), rows=("svcc1", "svcc2"), row_count=39, shown_by="audit",
-    )  # fmt: skip
+        id="F7",
+        kind="filled values",
+        dataset="GSE1",
+        statement="1,980 of 4,951 values of an array are a constant.",
+        numbers=(FactNumber(name="arrays", value=39),),
+        rows=("svcc1", "svcc2"),
+        row_count=39,
+        shown_by="audit",
+    )
     read = PassageRead(id="Q4", query="q", evidence=evidence("Arrays were scanned at 10 micrometres."))
     objective = Objective(id="o", text="Which genes differ?")
     return DesignContext(objective, {"P1": report}, {}, (), {}, audit=Audit(facts=(fact,)), passages=(read,))

@@ -66,7 +66,9 @@ def test_the_end_says_what_could_not_be_read_and_what_was_not_verified() -> None
         )
     )
     text = "\n".join(lines)
-    assert "1 paper read, 2 of 2 quotes located · 1 protocol step, 0 linked" in text
+    assert (
+        "1 paper read, 2 of 2 quotes located · 1 protocol step, 0 resting on what was read or found in the data" in text
+    )
     assert "2 tasks: 1 ended with exit code 0, 1 verified" in text
     for said in ("! x.gz: cannot be read.", "! Task T1 is not verified", "! Requirement R1", "3 caveats in all"):
         assert said in text

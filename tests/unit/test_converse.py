@@ -320,8 +320,9 @@ async def resumed_until_done(
     requests: list[Request] = []
     ran, talked = 0, None
     while talked is None:
-        backend, hands = Killable(script, kills), Hands(looks=KillableLooks())
-        hands.looks.kills = kills  # type: ignore[attr-defined]
+        backend, looks = Killable(script, kills), KillableLooks()
+        looks.kills = kills
+        hands = Hands(looks=looks)
         with pytest.MonkeyPatch.context() as monkeypatch:
             caller = desk(folder, backend)
             killed_at_record(caller, kills, monkeypatch)
@@ -431,7 +432,8 @@ async def test_two_conversations_do_not_share_results(tmp_path: Path) -> None:
 async def test_what_tools_return_is_cleaned_and_never_empty(tmp_path: Path) -> None:
     class Raw(Looks):
         async def run(self, action: LookAction, place: Place) -> Seen:
-            return Seen(action.code, {"pair": (1, 2)})  # type: ignore[dict-item]
+            pair: Any = (1, 2)
+            return Seen(action.code, {"pair": pair})
 
     backend = ScriptedBackend([turn(look("a\u202eb\ud800"[:3]), look(" \u200b")), FINISH])
     caller = desk(tmp_path, backend)

@@ -32,6 +32,15 @@ OLLAMA = ModelSettings(provider="ollama", model="qwen3")
 ELSEWHERE = ModelSettings(provider="compatible", model="llama", base_url="https://gpu.example.org/v1")
 SMALL = ModelSettings(provider="compatible", model="q", base_url="http://127.0.0.1:1", context=16_384, max_output=2_000)
 LOW, HIGH = load_forecast_table().factor
+ONLY_A_MODEL = {
+    "designer/explore_data",
+    "designer/revise_protocol",
+    "reviewer/examine_statements",
+    "reviewer/review_protocol",
+    "reviewer/recheck_findings",
+    "reviewer/judge_claims",
+}
+"""Prompts of the conversations of author and reviewer that no rule answers, as there is nothing a rule could say."""
 
 
 @pytest.fixture(scope="module")
@@ -86,28 +95,40 @@ def test_the_examples_run_asks_what_was_forecast(
         asked = dict(ledger.execute("SELECT prompt, count(*) FROM calls GROUP BY prompt").fetchall())
     steps = {s.prompt: s for s in foreseen(example, cards).steps}
     assert {p: n for p, n in asked.items() if not within(n, steps[p].calls)} == {}
-    assert set(steps) - set(asked) == {"programmer/write_code", "programmer/repair_code"}
+    assert set(steps) - set(asked) == ONLY_A_MODEL | {"programmer/write_code", "programmer/repair_code"}
     tasks = json.loads((folder / "tasks.json").read_text(encoding="utf-8"))
     assert within(len(tasks), steps["programmer/write_code"].calls)
     assert within(sum(asked.values()), sum(steps[prompt].calls for prompt in asked))
 
 
 @pytest.mark.parametrize(
-    ("size", "model", "calls", "read", "written"),
+    ("size", "calls", "read", "written"),
     [
-        (ObjectiveSize(papers=6, read=6, body=3 * 38_000 + 3 * 1_800, datasets=4), MINI, 118, 566_000, 170_000),
-        (ObjectiveSize(papers=3, read=3, body=3 * 38_000, datasets=1), MINI, 87, 415_000, 139_000),
-        (ObjectiveSize(papers=11, read=2, body=3_600, datasets=3, max_parts=1), SMALL, 40, 82_193, 16_699),
+        (ObjectiveSize(papers=6, read=6, body=3 * 38_000 + 3 * 1_800, datasets=4), 118, 566_000, 170_000),
+        (ObjectiveSize(papers=3, read=3, body=3 * 38_000, datasets=1), 87, 415_000, 139_000),
     ],
-    ids=["strong model, six papers", "strong model, three papers", "small model, one part"],
+    ids=["six papers", "three papers"],
 )
-def test_what_whole_runs_with_models_took_lies_within_the_forecast(
-    cards: dict[str, Card], size: ObjectiveSize, model: ModelSettings, calls: int, read: int, written: int
+def test_what_whole_runs_with_a_strong_model_took_lies_within_the_forecast(
+    cards: dict[str, Card], size: ObjectiveSize, calls: int, read: int, written: int
 ) -> None:
-    seen = foreseen(size, cards, everyone(model))
+    """These runs wrote their protocols part by part, before there was one author who looks first."""
+    seen = foreseen(size, cards)
     assert within(calls, seen.calls)
     assert within(read, seen.input_tokens)
     assert within(written, seen.output_tokens)
+
+
+def test_what_a_small_model_took_for_prompts_still_asked_lies_within_the_forecast(cards: dict[str, Card]) -> None:
+    """Without the design (11 calls, 27,765 tokens), which was another; it refused to write code, so answers say little.
+
+    See "A real small model" in benchmarks/README.md.
+    """
+    size = ObjectiveSize(papers=11, read=2, body=3_600, datasets=3, max_parts=1)
+    steps = foreseen(size, cards, everyone(SMALL)).steps
+    asked = [s for s in steps if not s.prompt.startswith("designer/") and s.prompt not in ONLY_A_MODEL]
+    assert within(40 - 11, sum(s.calls for s in asked))
+    assert within(82_193 - 27_765, sum(s.input_tokens for s in asked))
 
 
 def test_every_prompt_of_the_pipeline_has_a_row_in_the_table() -> None:

@@ -59,7 +59,7 @@ def test_a_look_loads_the_views_files_and_prints_compactly(look) -> None:
     )
     first, *rest = shown.text.splitlines()
     assert first == f"exit 0 · {len(shown.body.encode()):,} bytes shown"
-    assert "... 48 more columns (of 6 x 60)" in rest
+    assert "... 49 more columns (of 6 x 61)" in rest
     assert "a\t0.123" in rest
     assert "b\t1.23e+04" in rest
     assert "{'SET': ['GENE0', 'GENE1']}" in rest

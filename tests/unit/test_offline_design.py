@@ -407,10 +407,15 @@ def test_models_of_a_cohort_with_batches_are_stratified_in_step_and_task(example
     assert (printed["strata_column"], printed["validation_strata_column"]) == ("none", "series")
     made = tuple(ProtocolStep(**{**dict(s), "citations": ()}, origin="offline") for s in steps)
     parts = tuple(
-        ProtocolPart(id=p.id, title=p.title, purpose=p.purpose, outline=p.lines,
-                     steps=tuple(s for s in made if s.id.split(".")[0] == p.id))
+        ProtocolPart(
+            id=p.id,
+            title=p.title,
+            purpose=p.purpose,
+            outline=p.lines,
+            steps=tuple(s for s in made if s.id.split(".")[0] == p.id),
+        )
         for p in plan.parts
-    )  # fmt: skip
+    )
     protocol = Protocol(id="p", title="t", objective_id="o", parts=parts, origin="offline")
     asked = ExtractTasksInput(protocol=protocol, datasets=cohorts["datasets"], skills=cohorts["skills"])
     tasks = extract_tasks(asked).tasks

@@ -66,7 +66,8 @@ async def decide(dialogue: ApprovalDialogue) -> Decision | None:
     if dialogue.begin():
         dialogue.say(*outline_lines(draft.plan, outlined=draft.outlined))
     elif name:
-        dialogue.say(*difference(text_of(dialogue.context, name), text_of(dialogue.context, PLAN_FILE)))
+        before, now = (text_of(dialogue.context, dialogue.approval, file) for file in (name, PLAN_FILE))
+        dialogue.say(*difference(before, now))
     dialogue.say("approve, comment “…”, drop 2, edit, why 2; list shows all, help says more.")
     prompt = "outlines> " if draft.outlined else "headings> "
     return await dialogue.decide(prompt, VERBS, lambda line, typed: _carry_out(dialogue, line, typed, draft))
