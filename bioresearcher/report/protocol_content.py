@@ -16,7 +16,7 @@ from bioresearcher.schemas.paper import Evidence
 from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.schemas.protocol import AnsweredFinding, Citation, Link, Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.registration import Registration
-from bioresearcher.text.format import as_sentence, timestamp_text
+from bioresearcher.text.format import as_sentence, count_of, timestamp_text
 from bioresearcher.text.visible import one_line
 from bioresearcher.text.words import sentence_texts
 
@@ -49,6 +49,12 @@ class Ground:
     def text(self) -> str:
         """The ground with its claims and remarks in parentheses."""
         said = "; ".join((*self.claims, *self.marks))
+        return f"{self.ref} ({said})" if said else self.ref
+
+    @property
+    def short(self) -> str:
+        """The ground without claims that facts and passages make themselves, which stand elsewhere."""
+        said = "; ".join(self.claims if self.ref == GENERAL else self.marks)
         return f"{self.ref} ({said})" if said else self.ref
 
 
@@ -127,6 +133,22 @@ class ProtocolContent:
                 f"{_done(a)}: {a.answer}",
             )
             for a in self.protocol.answered
+        )
+
+    @property
+    def open_finding_rows(self) -> tuple[tuple[str, str, str, str, str], ...]:
+        """Rows of the findings that the author did not follow, or that were still found afterwards."""
+        pairs = zip(self.protocol.answered, self.finding_rows, strict=True)
+        return tuple(row for finding, row in pairs if finding.left or not finding.done)
+
+    @property
+    def answered_said(self) -> str:
+        """Numbers of the review's findings by what became of them, in a sentence."""
+        answered, still = self.protocol.answered, len(self.open_finding_rows)
+        rest = f"; these {still} are open or were not followed" if still else ""
+        return (
+            f"{count_of(len(answered), 'finding')} of the review were answered, {len(answered) - still} by a change{rest}. "
+            "The run report has all of them with their answers."
         )
 
     @property
@@ -301,19 +323,20 @@ def used_datasets(protocol: Protocol) -> frozenset[str]:
 
 
 def flow(step: ProtocolStep) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the inputs as `name (source)`, or the source alone where it ends in the name, and the outputs.
+    """Return the inputs as sources, with their names where the action uses these, and the outputs.
 
-    Descriptions of a skill's outputs stand in its contract and are left out.
+    An output is described where the action does not name it; descriptions of a skill's outputs stand in its contract.
     """
     inputs = []
     for given in step.inputs:
         if given.source == "given":
             inputs.append(given.name)
         else:
-            same = given.source.rpartition("/")[2] == given.name
+            same = given.source.rpartition("/")[2] == given.name or given.name not in step.action
             inputs.append(given.source if same else f"{given.name} ({given.source})")
     outputs = (
-        f"{o.name} ({o.kind})" + (f" – {o.description}" if o.description and not step.skill else "")
+        f"{o.name} ({o.kind})"
+        + (f" – {o.description}" if o.description and not step.skill and o.name not in step.action else "")
         for o in step.outputs
     )
     return tuple(inputs), tuple(outputs)

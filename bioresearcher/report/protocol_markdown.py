@@ -105,7 +105,11 @@ def first_page_lines(content: ProtocolContent, level: int) -> Iterable[str]:
         yield ""
     if protocol.definitions:
         yield from (f"{head} Definitions", "")
-        yield from md_table(("Name", "Definition"), [tuple(map(md_spans, row)) for row in content.definition_rows])
+        for name, text in content.definition_rows:
+            lines = [*md_blocks(text)]
+            beside = bool(lines) and not lines[0].startswith(("|", "- ", "1. ", "```"))
+            yield f"**{md(name)}.** {lines[0]}" if beside else f"**{md(name)}**"
+            yield from lines[1:] if beside else ("", *lines)
 
 
 def _prepared(content: ProtocolContent) -> Iterable[str]:
@@ -188,7 +192,7 @@ def _details(step: ProtocolStep, content: ProtocolContent) -> Iterable[str]:
     yield from (f"{name}: {'; '.join(map(md_spans, values))}" for name, values in content.details(step))
     grounds = content.grounds(step)
     if grounds:
-        yield f"Rests on: {'; '.join(md(g.text) for g in grounds)}"
+        yield f"Rests on: {'; '.join(md(g.short) for g in grounds)}"
     else:
         yield f"**unsupported** {md(step.novelty)}".rstrip()
 
@@ -224,9 +228,9 @@ def _appendix(content: ProtocolContent, view: RunView | None, level: int) -> Ite
         rows = [(md(c.requirement), md(", ".join(c.steps)), _met(c.met, c.reason)) for c in protocol.coverage]
         yield from md_table(("Requirement", "Steps", "Met"), rows)
     if protocol.answered:
-        yield from (f"{head} findings of the review, and the author's answers", "")
-        answered = [tuple(map(md_spans, row)) for row in content.finding_rows]
-        yield from md_table(("Id", "Where", "Consequence", "Finding", "Answer"), answered)
+        yield from (f"{head} the review", "", md(content.answered_said), "")
+        left = [tuple(map(md_spans, row)) for row in content.open_finding_rows]
+        yield from md_table(("Id", "Where", "Consequence", "Finding", "Answer"), left) if left else ()
 
 
 def _met(met: bool, reason: str) -> str:
