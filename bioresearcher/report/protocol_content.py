@@ -147,7 +147,7 @@ class ProtocolContent:
         answered, still = self.protocol.answered, len(self.open_finding_rows)
         rest = f"; these {still} are open or were not followed" if still else ""
         return (
-            f"{count_of(len(answered), 'finding')} of the review were answered, {len(answered) - still} by a change{rest}. "
+            f"{count_of(len(answered), 'finding')} of the review: {len(answered) - still} answered by a change{rest}. "
             "The run report has all of them with their answers."
         )
 

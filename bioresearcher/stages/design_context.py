@@ -222,7 +222,8 @@ def assemble_protocol(
 def _data_notes(bench: DesignContext) -> list[str]:
     """Return the notes of the data sets, each after the ids of those that have it.
 
-    Where an audit found facts, which the first page has, only problems of the files are left. Of a prepared one, what its original says too and what the proposals say, which the first page has, is left out.
+    Where an audit found facts, which the first page has, only problems of the files are left. Of a prepared one, what
+    its original says too and what the proposals say is left out.
     """
     audited = bool(bench.audit.facts)
     notes = {d.id: d.problems if audited else (*d.notes, *d.problems) for d in bench.datasets}
