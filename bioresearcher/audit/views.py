@@ -93,7 +93,8 @@ def make_views(datasets: Sequence[Dataset], objective: Objective, folder: Path, 
             f"the views of the data cannot be written to {folder} ({error.strerror or error}).",
             hint="Check permissions and free space of the workspace.",
         ) from error
-    return tuple(views)
+    sets = tuple(sorted(p.name for p in (folder / GENE_SETS).glob("*.gmt")))
+    return tuple(v.model_copy(update={"beside": sets}) for v in views)
 
 
 def view_folder(folder: Path, view: View) -> Path:

@@ -22,7 +22,7 @@ from bioresearcher.runfolder import write_text
 from bioresearcher.schemas.ask_design import ProtocolPlan
 from bioresearcher.schemas.dataset import DatasetCheck
 from bioresearcher.schemas.execution import DryLabTask, TaskRecord
-from bioresearcher.schemas.facts import Audit
+from bioresearcher.schemas.facts import Audit, Fact
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import CheckFinding, DraftReview
 from bioresearcher.stages import author, program, score
@@ -32,6 +32,7 @@ from bioresearcher.stages.design import parts_of
 from bioresearcher.stages.design_context import DesignContext
 from bioresearcher.stages.design_context import assemble_protocol as assemble_protocol_of
 from bioresearcher.stages.look import LookTool
+from bioresearcher.stages.material import material
 from bioresearcher.stages.outline_form import with_parts
 from bioresearcher.stages.registration import LOOKS
 from bioresearcher.stages.review_protocol import ReviewMaterial, review_and_revise
@@ -39,6 +40,11 @@ from bioresearcher.stages.review_protocol import ReviewMaterial, review_and_revi
 AUTHORS_PLAN, DRAFT_FILE, REVIEWED_FILE = "author-plan.json", "draft.json", "reviewed.json"
 REVIEWER_SEES: Final = 2_048
 """Bytes shown of a reviewer's look."""
+
+
+def facts_at_hand(bench: DesignContext) -> tuple[Fact, ...]:
+    """Return the facts that the author was shown and those of looks: the reviewer has the same."""
+    return (*material(bench)["facts"], *bench.looked)
 
 
 def facts_shown(bench: DesignContext) -> Audit:
@@ -136,7 +142,7 @@ async def review_protocol(state: RunState, runtime: Runtime[RunContext]) -> Upda
         look = LookTool(c.sandbox, c.folder.path(VIEWS), bench.views, prefix="V", shown_bytes=REVIEWER_SEES)
     reviewed = await review_and_revise(
         c.caller,
-        ReviewMaterial(c.objective, bench.datasets, bench.facts, bench.views, look),
+        ReviewMaterial(c.objective, bench.datasets, facts_at_hand(bench), bench.views, look),
         draft,
         revise=Reviser(c.caller, bench, read_talk(c.folder, WRITTEN)),
         render=lambda protocol: render_for_review(protocol, facts_shown(bench)),

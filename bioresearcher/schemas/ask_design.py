@@ -196,10 +196,21 @@ class FindingAnswer(Value):
     answer: str = Field(description="what was changed, or why nothing was", json_schema_extra=SENTENCE)
 
 
+class TextEdit(Value):
+    """A small change: words of the protocol and those that take their place."""
+
+    place: str = Field(
+        description="`summary`, `step 2.1`, `decisions`, `facts`, `not_done`, `answer_rule`, `definitions`"
+    )
+    old: str = Field(description="words that stand there exactly once, copied letter by letter")
+    new: str
+
+
 class RevisedProtocol(Value):
     """Changes of a protocol; what is not named stays as it is."""
 
     answers: tuple[FindingAnswer, ...] = Field(description="one per finding")
+    edits: tuple[TextEdit, ...] = Field(default=(), description="small changes; made before all others")
     steps: tuple[ProtocolStepDraft, ...] = Field(
         default=(), description="changed steps in full under their ids, new ones under new ids of their part"
     )

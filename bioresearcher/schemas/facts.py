@@ -91,6 +91,7 @@ class View(Value):
     kind: Literal["open", "outcome", "design"]
     files: tuple[ViewFile, ...]
     withheld: tuple[str, ...] = Field(default=(), description="what is not in it, each with the reason, in words")
+    beside: tuple[str, ...] = Field(default=(), description="names of gene-set files that every look can read, too")
     digest: str = Field(description="sha256 over its files")
 
 

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from bioresearcher.llm.ask import ModelClient, ask
-from bioresearcher.schemas.ask_design import FindingAnswer, ProtocolStepDraft, RevisedProtocol, ReviseProtocolInput
+from bioresearcher.schemas.ask_design import (
+    FindingAnswer,
+    ProtocolStepDraft,
+    RevisedProtocol,
+    ReviseProtocolInput,
+    TextEdit,
+)
 from bioresearcher.schemas.base import Origin, Value
 from bioresearcher.schemas.conversation import Conversation
 from bioresearcher.schemas.protocol import OutlineLine, Protocol, ProtocolPart, ProtocolStep
@@ -107,6 +113,71 @@ async def revise_protocol(
     numbers = ", ".join(f"{old} is now {now}" for old, now in moved.items() if not now.endswith(TAKEN_OUT))
     results = f"Steps were numbered anew: {numbers}." if numbers else ""
     return RevisedDraft(revised, answers, Conversation(said=(*talk.said, *answer.exchange), results=results), moved)
+
+
+def with_edits(protocol: Protocol, edits: Sequence[TextEdit]) -> tuple[Protocol, list[str]]:
+    """Return the protocol with small changes made, and sentences on those whose words do not stand there just once."""
+    told = []
+    for edit in edits:
+        values = _place_values(protocol, edit.place)
+        texts = [
+            (n, f, t)
+            for n, (value, fields) in enumerate(values)
+            for f in fields
+            if edit.old in (t := getattr(value, f))
+        ]
+        if not edit.old.strip() or len(texts) != 1 or texts[0][2].count(edit.old) != 1:
+            count = sum(t.count(edit.old) for _, _, t in texts) if edit.old.strip() else 0
+            told.append(f"an edit of {title_of(edit.place)} was not made: its words stand there {count} times")
+            continue
+        number, field, text = texts[0]
+        old = values[number][0]
+        protocol = _replaced(protocol, old, old.model_copy(update={field: text.replace(edit.old, edit.new)}))
+    return protocol, told
+
+
+_TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "decisions": ("question", "choice", "why"),
+    "facts": ("consequence",),
+    "not_done": ("what", "why"),
+    "definitions": ("name", "text"),
+}
+_STEP_TEXTS: Final = ("title", "action", "rationale", "acceptance")
+
+
+def _place_values(protocol: Protocol, place: str) -> list[tuple[Value, tuple[str, ...]]]:
+    """Return the values at a place with the names of their texts; none where there is no such place."""
+    name = place.strip().casefold()
+    if name in _TEXTS:
+        return [(value, _TEXTS[name]) for value in getattr(protocol, name)]
+    if name == "summary":
+        return [(protocol, ("summary",))]
+    if name == "answer_rule":
+        return [(_Rule(text=rule), ("text",)) for rule in protocol.answer_rule]
+    number = known_id(name.removeprefix("step").strip(), [s.id for s in protocol.steps])
+    return [(s, _STEP_TEXTS) for s in protocol.steps if s.id == number]
+
+
+class _Rule(Value):
+    """A sentence of the rule for the answer, as a value."""
+
+    text: str
+
+
+def _replaced(protocol: Protocol, old: Value, new: Value) -> Protocol:
+    """Return the protocol with one of its values in another form."""
+    if isinstance(new, Protocol):
+        return new
+    if isinstance(old, _Rule) and isinstance(new, _Rule):
+        rules = tuple(new.text if rule == old.text else rule for rule in protocol.answer_rule)
+        return protocol.model_copy(update={"answer_rule": rules})
+    if isinstance(old, ProtocolStep):
+        parts = tuple(
+            p.model_copy(update={"steps": tuple(new if s is old else s for s in p.steps)}) for p in protocol.parts
+        )
+        return protocol.model_copy(update={"parts": parts})
+    lists = {n: tuple(new if v is old else v for v in getattr(protocol, n)) for n in _TEXTS}
+    return protocol.model_copy(update=lists)
 
 
 def _shown(protocol: Protocol) -> str:

@@ -83,6 +83,11 @@ def _by_rule(bench: DesignContext, citation: Citation) -> _Checked:
         fact = next(f for f in bench.facts if f.id == fact_id)
         why = why_not(citation.claim, _fact_texts(fact))
         return _Checked(_verdict(named, why))
+    look_id = known_id(citation.ref, [k.id for k in bench.looks if k.id and not k.refused])
+    if look_id is not None:
+        named = citation.model_copy(update={"kind": "fact", "ref": look_id})
+        shown = next(k.shown for k in bench.looks if k.id == look_id)
+        return _Checked(_verdict(named, why_not(citation.claim, [shown])))
     found = passages_of(bench, citation.ref)
     if found is None:
         return _Checked(_verdict(citation, f"there is no {citation.kind} {title_of(citation.ref) or 'without a name'}"))

@@ -100,7 +100,7 @@ class DesignContext:
             facts=[f.id for f in self.facts],
             papers=[*self.reports],
             report_parts={(i, p.id) for i, r in reports for p in r.parts},
-            sources=steps | {p.id for p in self.passages},
+            sources=steps | {p.id for p in self.passages} | {k.id for k in self.looks if k.id and not k.refused},
             datasets=[d.id for d in self.datasets],
         )
 

@@ -26,7 +26,8 @@ PART_CHARS: Final = 90
 ACTION_CHARS: Final = 160
 QUOTE_CHARS: Final = 110
 LEVEL_CHARS: Final = 24
-NOTE_CHARS: Final = 160
+NOTES_CHARS: Final = 1_200
+"""Characters of the notes of one data set, of the audit or of a view; a note is shown whole or left out."""
 STEPS: Final = 6
 """Steps of a part that are shown at most."""
 LOW_PARTS: Final = 3
@@ -49,7 +50,7 @@ def material(bench: DesignContext, *, whole: bool = False) -> dict[str, Any]:
     if not whole:
         wanted = content_words(" ".join((bench.objective.text, *(r.text for r in bench.objective.requirements))))
         facts, gone = _facts(facts)
-        notes = tuple(clip(n, NOTE_CHARS) for n in notes[:12])
+        notes = _whole(notes, NOTES_CHARS)
         notes += (f"{gone} facts of less weight, left out here",) if gone else ()
         datasets = _datasets(datasets, wanted)
         known = _papers(known, wanted)
@@ -126,8 +127,7 @@ def _dataset(dataset: Dataset, room: int, wanted: Sequence[str]) -> Dataset:
             shown[len(file.columns)] = more
         columns = tuple(shown[n] for n in sorted(shown))
         files.append(file.model_copy(update={"columns": columns, "entries": _sets(file.entries, wanted)}))
-    notes = tuple(clip(n, NOTE_CHARS) for n in dataset.notes[:6])
-    problems = tuple(clip(n, NOTE_CHARS) for n in dataset.problems[:6])
+    notes, problems = _whole(dataset.notes, NOTES_CHARS), _whole(dataset.problems, NOTES_CHARS)
     return dataset.model_copy(
         update={"files": tuple(files), "notes": notes, "problems": problems, "title": clip(dataset.title, 160)}
     )
@@ -138,6 +138,17 @@ def _sets(names: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
     near = sorted(range(len(names)), key=lambda n: (-overlap(content_words(names[n].replace("_", " ")), wanted), n))
     kept = tuple(names[n] for n in sorted(near[:SETS]))
     return (*kept, f"and {len(names) - SETS} more") if len(names) > SETS else kept
+
+
+def _whole(notes: Sequence[str], room: int) -> tuple[str, ...]:
+    """Return the notes that fit, each whole, and the number of those left out."""
+    kept = []
+    for note in notes:
+        if len(note) <= room:
+            kept.append(note)
+            room -= len(note)
+    left = len(notes) - len(kept)
+    return (*kept, f"{left} more notes are not shown") if left else tuple(kept)
 
 
 def _column(column: Column) -> Column:
@@ -218,9 +229,8 @@ def _view(view: View) -> View:
     for text in view.withheld:
         name, _, reason = text.partition(": ")
         columns.setdefault(reason, []).append(name)
-    withheld = (f"{', '.join(names)}: {reason}" if reason else ", ".join(names) for reason, names in columns.items())
-    files = tuple(f.model_copy(update={"what": clip(f.what, NOTE_CHARS)}) for f in view.files)
-    return view.model_copy(update={"withheld": tuple(clip(w, 2 * NOTE_CHARS) for w in withheld), "files": files})
+    withheld = [f"{', '.join(names)}: {reason}" if reason else ", ".join(names) for reason, names in columns.items()]
+    return view.model_copy(update={"withheld": _whole(withheld, NOTES_CHARS)})
 
 
 def _skill(skill: SkillBrief) -> SkillBrief:
