@@ -74,7 +74,7 @@ def test_samples_of_another_kind_are_counted_with_their_events(tmp_path: Path) -
     assert numbers(together)["of another kind"] == 3
     assert numbers(together)["events among them"] == 3
     assert set(together.rows) == {"P17-LN-Met", "P18 post-chemo", "P19-RECUR"}
-    assert "only suggests" in the(facts, "sample kinds", "metastases", "names alone").statement
+    assert "only suggests" in the(facts, "sample kinds", "metastases", "name alone").statement
 
 
 @pytest.mark.parametrize("text", ["no metastasis", "non-metastatic", "untreated", "pre-treatment", "metastasis-free"])
