@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from pydantic import BaseModel
 
@@ -97,6 +97,10 @@ def _schema(output: type[BaseModel]) -> dict[str, Any]:
     return output.model_json_schema()
 
 
+_PLACES: Final[Mapping[str, Mapping[str, set[str]]]] = {"datasets": {"__all__": {"root"}}}
+"""Values that decide no answer: folders of data sets, which for prepared copies lie in the folder of the run."""
+
+
 def request_key(backend: Backend, request: Request) -> str:
     """Compute the content key of a call: a hash of model, sampling, prompt digest, messages, values and schema."""
     content = {
@@ -107,5 +111,5 @@ def request_key(backend: Backend, request: Request) -> str:
         "schema": _schema(request.output),
     }
     if backend.origin == "offline":  # the rules see the values, which may hold more than the text shows
-        content["values"] = request.values.model_dump(mode="json")
+        content["values"] = request.values.model_dump(mode="json", exclude=_PLACES)
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode("utf-8")).hexdigest()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bioresearcher.errors import DefectError
 from bioresearcher.examples import load_example
-from bioresearcher.llm.backend import Request
+from bioresearcher.llm.backend import Request, request_key
 from bioresearcher.offline.backend import WITHOUT_RULE, offline_backend
 from bioresearcher.offline.comment import as_draft
 from bioresearcher.offline.design import SENSITIVITY, OfflineDesigner
@@ -28,7 +28,7 @@ from bioresearcher.schemas.ask_design import (
     SkillBrief,
     WriteStepsInput,
 )
-from bioresearcher.schemas.ask_program import ExtractTasksInput
+from bioresearcher.schemas.ask_program import ExtractTasksInput, TasksDraft
 from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
 from bioresearcher.schemas.facts import Fact, Proposal
@@ -422,6 +422,20 @@ def test_models_of_a_cohort_with_batches_are_stratified_in_step_and_task(example
     assert len(tasks) == len(steps)
     strata = [t.parameters["validation_strata_column"] for t in tasks if t.skill == "signature-validation"]
     assert strata == ["series", None]
+
+
+def test_a_question_to_the_rules_is_the_same_wherever_its_data_lie() -> None:
+    """A prepared copy lies in the run's folder, and a replay has another folder."""
+
+    def key(root: str, title: str = "t") -> str:
+        data = Dataset(id="d-prepared", title=title, root=root, files=(), prepared_from="d")
+        protocol = Protocol(id="p", title="t", objective_id="o", parts=(), origin="offline")
+        values = ExtractTasksInput(protocol=protocol, datasets=(data,), skills=())
+        request = Request("programmer/extract_tasks", "d", "coder", values, (), TasksDraft)
+        return request_key(offline_backend(similarity), request)
+
+    assert key("/one/prepared/d") == key("/two/prepared/d")
+    assert key("/one/prepared/d") != key("/one/prepared/d", "another")
 
 
 def test_no_text_is_written_twice(example: Any) -> None:
