@@ -86,7 +86,7 @@ def test_a_replay_ends_the_same_to_the_last_byte(program: Any, finished: Path, s
     done = program.run("run", "--replay", str(finished))
     assert done.returncode == 0, done.stderr
     again = program.folder()
-    assert "identical: protocol, 2 reports, 2 analyses, review, code, 13 outputs, report" in done.stdout
+    assert "identical: facts, protocol, 2 reports, 2 analyses, review, code, 13 outputs, report" in done.stdout
     assert results(again) == results(finished)
     for name in ("report.md", "report.html", "rounds.json", "tasks.json"):
         assert (again / name).read_bytes() == (finished / name).read_bytes(), name
