@@ -86,7 +86,7 @@ def test_a_replay_ends_the_same_to_the_last_byte(program: Any, finished: Path, s
     done = program.run("run", "--replay", str(finished))
     assert done.returncode == 0, done.stderr
     again = program.folder()
-    assert "identical: protocol, 2 reports, 2 analyses, review, code, 13 outputs, report" in done.stdout
+    assert "identical: facts, protocol, 2 reports, 2 analyses, review, code, 13 outputs, report" in done.stdout
     assert results(again) == results(finished)
     for name in ("report.md", "report.html", "rounds.json", "tasks.json"):
         assert (again / name).read_bytes() == (finished / name).read_bytes(), name
@@ -417,7 +417,7 @@ def test_files_of_one_run_only_differ(tmp_path: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(name, encoding="utf-8")
     assert compare(one, other) == (
-        {"protocol": 1, "reports": 0, "analyses": 0, "review": 0, "code": 1, "outputs": 1, "report": 0}, ()
+        {"facts": 0, "protocol": 1, "reports": 0, "analyses": 0, "review": 0, "code": 1, "outputs": 1, "report": 0}, ()
     )  # fmt: skip
     other.path("report.md").write_text("", encoding="utf-8")
     one.path("tasks", "T1", "code.py").unlink()
