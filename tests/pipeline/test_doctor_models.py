@@ -22,6 +22,7 @@ TESTS = Path(__file__).parents[1]
 
 
 BY_SCHEMA = {type(answer).__name__: answer.model_dump_json() for answer in lib.GOOD.values()}
+NO_PART = lib.GOOD["designer/plan_protocol"].model_copy(update={"parts": ()}).model_dump_json()
 
 
 def good(seen) -> str:
@@ -104,7 +105,7 @@ def test_a_server_without_schemas_is_asked_another_way_which_is_told(doctor: Doc
         (lambda seen: ms.truncated(good(seen)), "max_output"),
         (lambda seen: ms.refused(), "declined"),
         (lambda seen: "I would rather not say.", "Another model|larger model"),
-        (lambda seen: '{"title": "t", "summary": "s", "parts": []}', "no part"),
+        (lambda seen: NO_PART, "no part"),
     ],
 )
 def test_a_model_that_cannot_do_it_fails_with_what_to_do(doctor: Doctor, answer, says: str) -> None:

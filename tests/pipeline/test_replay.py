@@ -417,7 +417,7 @@ def test_files_of_one_run_only_differ(tmp_path: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(name, encoding="utf-8")
     assert compare(one, other) == (
-        {"protocol": 1, "reports": 0, "analyses": 0, "review": 0, "code": 1, "outputs": 1, "report": 0}, ()
+        {"facts": 0, "protocol": 1, "reports": 0, "analyses": 0, "review": 0, "code": 1, "outputs": 1, "report": 0}, ()
     )  # fmt: skip
     other.path("report.md").write_text("", encoding="utf-8")
     one.path("tasks", "T1", "code.py").unlink()

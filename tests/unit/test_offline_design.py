@@ -428,7 +428,7 @@ def test_a_question_to_the_rules_is_the_same_wherever_its_data_lie() -> None:
     """A prepared copy lies in the run's folder, and a replay has another folder."""
 
     def key(root: str, title: str = "t") -> str:
-        data = Dataset(id="d-prepared", title=title, root=root, files=(), prepared_from="d")
+        data = Dataset(id="d-prepared", title=title, source="own", root=root, files=(), prepared_from="d")
         protocol = Protocol(id="p", title="t", objective_id="o", parts=(), origin="offline")
         values = ExtractTasksInput(protocol=protocol, datasets=(data,), skills=())
         request = Request("programmer/extract_tasks", "d", "coder", values, (), TasksDraft)
