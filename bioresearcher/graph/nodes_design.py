@@ -142,7 +142,7 @@ async def review_protocol(state: RunState, runtime: Runtime[RunContext]) -> Upda
         look = LookTool(c.sandbox, c.folder.path(VIEWS), bench.views, prefix="V", shown_bytes=REVIEWER_SEES)
     reviewed = await review_and_revise(
         c.caller,
-        ReviewMaterial(c.objective, bench.shown_datasets, facts_at_hand(bench), bench.views, look),
+        ReviewMaterial(c.objective, bench.datasets, facts_at_hand(bench), bench.views, look),
         draft,
         revise=Reviser(c.caller, bench, read_talk(c.folder, WRITTEN)),
         render=lambda protocol: render_for_review(protocol, facts_shown(bench)),
@@ -171,7 +171,7 @@ async def extract_tasks(state: RunState, runtime: Runtime[RunContext]) -> Update
     c = runtime.context
     bench = c.bench()
     protocol = c.folder.read(Protocol, "protocol.json")
-    found = await program.extract_tasks(c.caller, protocol, bench.shown_datasets, c.skills)
+    found = await program.extract_tasks(c.caller, protocol, bench.datasets, c.skills)
     tasks, done = found.tasks, list[str]()
     if revisions_of(state["decisions"]):
         old = c.folder.read_list(DryLabTask, "tasks.json")

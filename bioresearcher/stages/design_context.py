@@ -87,11 +87,6 @@ class DesignContext:
         )
 
     @property
-    def shown_datasets(self) -> tuple[Dataset, ...]:
-        """The data sets as questions show them: without the folders of prepared copies, which differ between runs."""
-        return tuple(d.model_copy(update={"root": ""}) if d.prepared_from else d for d in self.datasets)
-
-    @property
     def facts(self) -> tuple[Fact, ...]:
         """All facts, those of the audit first."""
         return (*self.audit.facts, *self.looked)

@@ -46,7 +46,7 @@ def material(bench: DesignContext, *, whole: bool = False) -> dict[str, Any]:
     With `whole` nothing is left out: the deterministic rules have no limit.
     """
     facts, notes, views = bench.audit.facts, bench.audit.notes, bench.views
-    datasets, known, skills, proposals = bench.shown_datasets, bench.known_papers(), bench.briefs, bench.audit.proposals
+    datasets, known, skills, proposals = bench.datasets, bench.known_papers(), bench.briefs, bench.audit.proposals
     if not whole:
         wanted = content_words(" ".join((bench.objective.text, *(r.text for r in bench.objective.requirements))))
         facts, gone = _facts(facts)

@@ -323,7 +323,7 @@ async def rewrite_part(
         part=part,
         all_parts=parts,
         known=bench.known_steps(part.learns_from),
-        datasets=bench.shown_datasets,
+        datasets=bench.datasets,
         skills=bench.briefs,
         findings=findings,
     )
