@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -179,6 +179,8 @@ _PATTERNS = (
 )
 _CHANCE = tuple((re.compile(pattern), instead) for pattern, instead in _PATTERNS)
 """Pattern -> replacement: addresses, places of installation, temporary files, times, processes."""
+_PLACES = _CHANCE[:3]
+"""Those for addresses and places, which no printed number looks like."""
 
 
 def output_tail(stdout: str, stderr: str, *places: Path) -> str:
@@ -187,13 +189,22 @@ def output_tail(stdout: str, stderr: str, *places: Path) -> str:
     return "\n".join(ends).strip()
 
 
+def without_places(text: str, *places: Path) -> str:
+    """Replace addresses, places of installation, temporary paths and `places` in a text; numbers stay as printed."""
+    return _replaced(text, places, _PLACES)
+
+
 def without_chance(text: str, *places: Path) -> str:
     """Replace addresses, temporary paths, times, durations, process numbers and `places` in a text.
 
     `places` are folders that are elsewhere in another run; what lies in them keeps its name.
     """
+    return _replaced(text, places, _CHANCE)
+
+
+def _replaced(text: str, places: Iterable[Path], patterns: Iterable[tuple[re.Pattern[str], str]]) -> str:
     for place in sorted({str(p) for given in places for p in (given, given.resolve())}, key=len, reverse=True):
         text = text.replace(place, "…")
-    for pattern, instead in _CHANCE:
+    for pattern, instead in patterns:
         text = pattern.sub(instead, text)
     return text

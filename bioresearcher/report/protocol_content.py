@@ -65,6 +65,7 @@ class ProtocolContent:
     Attributes:
         quoted: True where the quotes stand below with their labels.
         first_page: True where the first page stands above, with the statements of facts.
+        claims: True where each step says what it takes from facts and passages, and not their names alone.
     """
 
     protocol: Protocol
@@ -73,6 +74,7 @@ class ProtocolContent:
     registration: Registration | None = None
     quoted: bool = True
     first_page: bool = True
+    claims: bool = False
 
     @property
     def registered(self) -> str:

@@ -45,7 +45,7 @@ def render_for_review(protocol: Protocol, facts: Audit) -> str:
     content = ProtocolContent(protocol, facts)
     lines = [f"# {md(protocol.title)}", "", *first_page_lines(content, 2)]
     for part in protocol.parts:
-        lines += _part(part, replace(content, quoted=False), None, 2)
+        lines += _part(part, replace(content, quoted=False, claims=True), None, 2)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -129,7 +129,7 @@ def _prepared(content: ProtocolContent) -> Iterable[str]:
 
 def part_lines(part: ProtocolPart, content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
     """Write a part alone at heading `level`; passages are only named."""
-    return _part(part, replace(content, quoted=False, first_page=False), view, level)
+    return _part(part, replace(content, quoted=False, first_page=False, claims=True), view, level)
 
 
 def _part(part: ProtocolPart, content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
@@ -166,7 +166,7 @@ def _relations(part: ProtocolPart) -> Iterable[str]:
 
 def step_lines(step: ProtocolStep, content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
     """Write a step alone at heading `level`, with the passages it rests on in full below it."""
-    yield from _step(step, replace(content, first_page=False), view, level)
+    yield from _step(step, replace(content, first_page=False, claims=True), view, level)
     for source in content.sources:
         if step.id in source.steps:
             yield from (f"{source.label}:", "", *quote_lines(source.evidence, view))
@@ -192,7 +192,7 @@ def _details(step: ProtocolStep, content: ProtocolContent) -> Iterable[str]:
     yield from (f"{name}: {'; '.join(map(md_spans, values))}" for name, values in content.details(step))
     grounds = content.grounds(step)
     if grounds:
-        yield f"Rests on: {'; '.join(md(g.short) for g in grounds)}"
+        yield f"Rests on: {'; '.join(md(g.text if content.claims or not content.facts else g.short) for g in grounds)}"
     else:
         yield f"**unsupported** {md(step.novelty)}".rstrip()
 
@@ -228,8 +228,8 @@ def _appendix(content: ProtocolContent, view: RunView | None, level: int) -> Ite
         rows = [(md(c.requirement), md(", ".join(c.steps)), _met(c.met, c.reason)) for c in protocol.coverage]
         yield from md_table(("Requirement", "Steps", "Met"), rows)
     if protocol.answered:
-        yield from (f"{head} the review", "", md(content.answered_said), "")
-        left = [tuple(map(md_spans, row)) for row in content.open_finding_rows]
+        yield from (f"{head} findings of the review, and the author's answers", "", md(content.answered_said), "")
+        left = [tuple(map(md_spans, row)) for row in (content.finding_rows if view else content.open_finding_rows)]
         yield from md_table(("Id", "Where", "Consequence", "Finding", "Answer"), left) if left else ()
 
 

@@ -24,7 +24,7 @@ from typing import Final
 from bioresearcher.audit.views import GENE_SETS, view_folder
 from bioresearcher.errors import BioresearcherError
 from bioresearcher.execution.inside import looking
-from bioresearcher.execution.process import without_chance
+from bioresearcher.execution.process import without_places
 from bioresearcher.llm.converse import Place, Seen
 from bioresearcher.prompts import untrusted
 from bioresearcher.runfolder import file_sha256, write_text
@@ -150,13 +150,13 @@ def _helper() -> str:
 
 def _shown(result: ExecResult, places: Sequence[Path], most: int, limits: Limits, seconds: float) -> Shown:
     """Cut and clean the output. Of a killed look only the head is shown: its end differs from run to run."""
-    out = visible(without_chance(result.stdout, *places)).strip("\n")
+    out = visible(without_places(result.stdout, *places)).strip("\n")
     seen = len(result.stdout.encode("utf-8", "replace"))
     killed = result.killed or ""
     failed = bool(killed) or result.exit_code != 0
     error = ""
     if not killed and (failed or not out):  # a killed process's last words differ from run to run
-        error = _end(visible(without_chance(result.stderr, *places)).strip(), min(_ERROR_BYTES, most // 2))
+        error = _end(visible(without_places(result.stderr, *places)).strip(), min(_ERROR_BYTES, most // 2))
     room = most - len(error.encode())
     body = _start(out, room) if killed else _head_and_tail(out, room)
     whole = len(out.encode())
