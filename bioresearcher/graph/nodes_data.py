@@ -81,7 +81,7 @@ async def explore_data(state: RunState, runtime: Runtime[RunContext]) -> Update:
         c.caller.events.emit("note", "explore_data", "info", f"no look at the data: {c.sandbox_note}")
     corpus = PaperCorpus(c.folder.read_all(Paper, "papers"), c.folder.read_all(Document, "documents"))
     read = ReadTool(corpus, c.library.similarities) if bench.reports else None
-    found = await explore.explore_data(c.caller, bench, tools_of(look, read, bench.audit.facts))
+    found = await explore.explore_data(c.caller, bench, tools_of(look, read, bench))
     c.folder.write_list(found.looks, LOOKS)
     c.folder.write_list(found.facts, LOOKED)
     c.folder.write_list(found.passages, PASSAGES)

@@ -156,13 +156,14 @@ async def review_protocol(state: RunState, runtime: Runtime[RunContext]) -> Upda
 async def assemble_protocol(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Put the reviewed protocol in force."""
     c = runtime.context
+    bench = c.bench()
     protocol = c.folder.read(Protocol, "design", REVIEWED_FILE)
     c.folder.write(protocol, "protocol.json")
     for part in protocol.parts:
         c.folder.write(part, "design", "parts", f"{part.id}.json")
     rounds: list[DraftReview] = sorted(state["reviews"], key=lambda r: (r.draft, r.round))
     c.folder.write_list(rounds, "rounds.json")
-    write_text(c.folder.path("protocol.md"), render_protocol(protocol, facts_shown(c.bench())))
+    write_text(c.folder.path("protocol.md"), render_protocol(protocol, facts_shown(bench), looks=bench.looks))
     return {"parts": [p.id for p in protocol.parts]}
 
 

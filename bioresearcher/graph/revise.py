@@ -20,10 +20,11 @@ from bioresearcher.graph.state import Update, revisions_of
 from bioresearcher.report.protocol_markdown import render_protocol
 from bioresearcher.report.run_data import read_audit
 from bioresearcher.runfolder import RunFolder, write_text
+from bioresearcher.schemas.facts import LookRecord
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import DraftReview
 from bioresearcher.schemas.run import REVISE, Decision, Revision
-from bioresearcher.stages.registration import read_registration
+from bioresearcher.stages.registration import LOOKS, read_registration
 from bioresearcher.stages.revise import Revised, edit_part, revise
 from bioresearcher.stages.revise_rules import difference
 
@@ -87,7 +88,8 @@ def write_down(folder: RunFolder, before: Protocol, revised: Revised) -> str:
 
 def write_protocol(folder: RunFolder, protocol: Protocol) -> None:
     """Write `protocol.md` with the facts of the run and, once there is one, the registration."""
-    text = render_protocol(protocol, read_audit(folder), read_registration(folder))
+    looks = folder.read_list(LookRecord, LOOKS)
+    text = render_protocol(protocol, read_audit(folder), read_registration(folder), looks)
     write_text(folder.path("protocol.md"), text)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.facts import Audit, Fact, Proposal
+from bioresearcher.schemas.facts import Audit, Fact, LookRecord, Proposal
 from bioresearcher.schemas.paper import Evidence
 from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.schemas.protocol import AnsweredFinding, Citation, Link, Protocol, ProtocolPart, ProtocolStep
@@ -72,6 +72,7 @@ class ProtocolContent:
     audit: Audit = field(default_factory=Audit)
     datasets: tuple[Dataset, ...] = ()
     registration: Registration | None = None
+    looks: tuple[LookRecord, ...] = ()
     quoted: bool = True
     first_page: bool = True
     claims: bool = False
@@ -157,6 +158,12 @@ class ProtocolContent:
     def fact_rows(self) -> tuple[tuple[str, str, str], ...]:
         """Facts that shape the plan, as (id with its data set, statement, what the plan does)."""
         return tuple((self.named(f.fact), self.statement(f.fact), f.consequence) for f in self.protocol.facts)
+
+    @property
+    def look_rows(self) -> tuple[tuple[str, str, str], ...]:
+        """Looks and counts that the protocol names, as (id, view, what it was to show)."""
+        said = self.protocol.model_dump_json()
+        return tuple((k.id, k.view, k.why) for k in self.looks if k.id and re.search(rf"\b{re.escape(k.id)}\b", said))
 
     @property
     def further_facts(self) -> tuple[tuple[str, str], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -9,7 +10,7 @@ from dataclasses import replace
 from bioresearcher.report.protocol_content import ProtocolContent, flow
 from bioresearcher.report.run_data import QuoteState, RunView
 from bioresearcher.report.summaries import ORIGINS, OUTCOMES, tasks_of_step, title_with_status
-from bioresearcher.schemas.facts import Audit
+from bioresearcher.schemas.facts import Audit, LookRecord
 from bioresearcher.schemas.paper import Evidence
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.registration import Registration
@@ -17,6 +18,9 @@ from bioresearcher.text.blocks import md_blocks, md_spans
 from bioresearcher.text.format import count_of, md, md_list, md_table
 from bioresearcher.text.visible import one_line
 
+_NUMBER = re.compile(r"^\s*\d{1,2}[.)]\s+")
+"""A rule's own number, which its place in the list gives."""
+_LOOKS = "Their code and what they printed are kept with the run (`looks.json`)."
 _QUOTE_STATES: dict[QuoteState, str] = {
     "found": "found at this place",
     "not found": "NOT FOUND in the stored text",
@@ -24,15 +28,21 @@ _QUOTE_STATES: dict[QuoteState, str] = {
 }
 
 
-def render_protocol(protocol: Protocol, facts: Audit | None = None, registration: Registration | None = None) -> str:
+def render_protocol(
+    protocol: Protocol,
+    facts: Audit | None = None,
+    registration: Registration | None = None,
+    looks: tuple[LookRecord, ...] = (),
+) -> str:
     """Render a protocol as one document without its run: ids instead of titles, and no outcomes of tasks.
 
     Args:
         protocol: The protocol.
         facts: The run's facts and proposals; without them only their ids are shown.
         registration: Registration of the protocol, once it is approved.
+        looks: Looks at the data before it was planned; those that it names are listed.
     """
-    content = ProtocolContent(protocol, facts or Audit(), registration=registration)
+    content = ProtocolContent(protocol, facts or Audit(), registration=registration, looks=looks)
     lines = [f"# {md(protocol.title)}", "", *content_lines(content, None, level=2)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -51,7 +61,7 @@ def render_for_review(protocol: Protocol, facts: Audit) -> str:
 
 def content_of(view: RunView, protocol: Protocol) -> ProtocolContent:
     """Return a protocol with the run's facts, data sets and registration."""
-    return ProtocolContent(protocol, view.audit, view.datasets, view.registration)
+    return ProtocolContent(protocol, view.audit, view.datasets, view.registration, view.looks)
 
 
 def protocol_lines(protocol: Protocol, view: RunView, level: int) -> Iterable[str]:
@@ -101,7 +111,7 @@ def first_page_lines(content: ProtocolContent, level: int) -> Iterable[str]:
         yield from md_list(f"**{md(n.what).rstrip('.')}.** {md_spans(n.why)}" for n in protocol.not_done)
     if protocol.answer_rule:
         yield from (f"{head} Decision rule for the answer", "")
-        yield from (f"{n}. {md_spans(rule)}" for n, rule in enumerate(protocol.answer_rule, 1))
+        yield from (f"{n}. {md_spans(_NUMBER.sub('', rule))}" for n, rule in enumerate(protocol.answer_rule, 1))
         yield ""
     if protocol.definitions:
         yield from (f"{head} Definitions", "")
@@ -209,6 +219,10 @@ def _appendix(content: ProtocolContent, view: RunView | None, level: int) -> Ite
     if content.further_facts:
         yield from (f"{head} further facts cited", "")
         yield from md_table(("Fact", "What was found"), [tuple(map(md_spans, row)) for row in content.further_facts])
+    if content.look_rows:
+        yield from (f"{head} looks at the data before it was planned", "", _LOOKS, "")
+        looks = [tuple(map(md_spans, row)) for row in content.look_rows]
+        yield from md_table(("Id", "Copy of the data without outcomes", "Question"), looks)
     if content.sources or content.ungrounded:
         yield from (f"{head} sources", "")
         if content.ungrounded:

@@ -22,7 +22,7 @@ from bioresearcher.runfolder import RunFolder, safe_name
 from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.execution import Artifact, DryLabTask, Outcome, TaskRecord
-from bioresearcher.schemas.facts import Audit, Fact
+from bioresearcher.schemas.facts import Audit, Fact, LookRecord
 from bioresearcher.schemas.missing import blanked, is_missing, is_number
 from bioresearcher.schemas.paper import Document, Evidence, Paper, ScreenedPaper, SearchRound, StatusCheck
 from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis
@@ -30,7 +30,7 @@ from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.registration import Registration
 from bioresearcher.schemas.review import DraftReview, Review
 from bioresearcher.schemas.run import RUN_FORMAT, RunRecord
-from bioresearcher.stages.registration import FACTS, REGISTRATION, verify
+from bioresearcher.stages.registration import FACTS, LOOKS, REGISTRATION, verify
 from bioresearcher.text.format import file_link, number
 from bioresearcher.text.visible import one_line, visible
 
@@ -283,6 +283,7 @@ class RunView:
         quotes: State of each quote against the stored text of its document, by `quote_key`.
         doubts: Warnings about the text from which a paper was read, by the paper's id.
         audit: Facts about the data, those of looks included, and proposals; empty in runs of earlier versions.
+        looks: Looks and counts of designer and reviewer, in order.
         registration: Registration of the protocol, where it was approved.
         unregistered: Differences of the run folder from what was registered, as plain sentences.
     """
@@ -306,6 +307,7 @@ class RunView:
     quotes: Mapping[tuple[str, int, int], QuoteState] = field(default_factory=dict)
     doubts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     audit: Audit = field(default_factory=Audit)
+    looks: tuple[LookRecord, ...] = ()
     registration: Registration | None = None
     unregistered: tuple[str, ...] = ()
 
@@ -354,6 +356,7 @@ def load_view(folder: RunFolder) -> RunView:
         quotes=reader.quotes(_all_evidence(reports, protocol)),
         doubts=reader.doubts(reports),
         audit=reader.audit(),
+        looks=reader.rows(LookRecord, LOOKS),
         registration=reader.optional(Registration, REGISTRATION),
         unregistered=tuple(verify(folder)),
     )

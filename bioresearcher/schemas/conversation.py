@@ -61,7 +61,28 @@ class FactAction(Value):
     consequence: str = Field(description="what a design must decide because of it", json_schema_extra=SENTENCE)
 
 
-Action = Annotated[LookAction | ReadAction | FactAction, Field(discriminator="kind")]
+class Condition(Value):
+    """A rule of eligibility on one column of a sample sheet."""
+
+    column: str
+    values: tuple[str, ...] = Field(default=(), description="cells that meet it, as written; empty: any that is known")
+    least: float | None = Field(default=None, description="smallest number that meets it")
+    most: float | None = Field(default=None, description="largest number that meets it")
+    outside: bool = Field(default=False, description="true: the cells that do not meet the above are kept")
+    not_known: bool = Field(default=False, description="true: cells that are not known are kept, too")
+
+
+class CountAction(Value):
+    """Count samples and events that rules of eligibility leave, also by columns that views withhold."""
+
+    kind: Literal["count"]
+    why: str = Field(description="which decision needs the count", json_schema_extra=SENTENCE)
+    dataset: str = Field(description="id of the data set")
+    where: tuple[Condition, ...] = Field(description="in the order in which they are applied")
+    columns: tuple[str, ...] = Field(default=(), description="columns whose levels are counted among those left")
+
+
+Action = Annotated[LookAction | ReadAction | FactAction | CountAction, Field(discriminator="kind")]
 
 
 class ActionTurn(Value):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from bioresearcher.audit.counts import count
+from bioresearcher.audit.tables import read_sheet
+from bioresearcher.errors import InputError
 from bioresearcher.llm.ask import ModelClient
 from bioresearcher.llm.converse import Done, Place, Seen, TalkLimits, Tool, converse
 from bioresearcher.prompts import untrusted
 from bioresearcher.schemas.ask_design import ExploreDataInput
-from bioresearcher.schemas.conversation import Conversation, FactAction, LookAction, ReadAction
+from bioresearcher.schemas.conversation import Conversation, CountAction, FactAction, LookAction, ReadAction
+from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.facts import Fact, LookRecord, PassageRead
 from bioresearcher.schemas.paper import Evidence, Passage
 from bioresearcher.stages.answer import PaperCorpus
@@ -23,7 +28,9 @@ from bioresearcher.stages.prompts import EXPLORE_DATA
 from bioresearcher.text.normalise import known_id
 from bioresearcher.text.words import Similarity, content_words, overlap, sentences
 
-LIMITS: Final = TalkLimits(rounds=6, actions=4, per_kind={"look": 12, "read": 6, "fact": 24}, sent_tokens=55_000)
+LIMITS: Final = TalkLimits(
+    rounds=6, actions=4, per_kind={"look": 12, "count": 12, "read": 6, "fact": 24}, sent_tokens=55_000
+)
 PASSAGES: Final = 6
 PASSAGE_CHARS: Final = 600
 
@@ -74,16 +81,23 @@ async def explore_data(
             facts.append(Fact.model_validate(done.meta["fact"]))
         for row in _rows(done):
             passages.setdefault(row.id, row)
-    looks = [
-        _record(d, d.action, one.number) for one in talk.rounds for d in one.done if isinstance(d.action, LookAction)
-    ]
+    looks = [_record(d, d.action, one.number) for one in talk.rounds for d in one.done if isinstance(d.action, Shows)]
     return Explored(
         tuple(facts), tuple(looks), tuple(passages.values()), Conversation(said=talk.said, results=talk.results)
     )
 
 
-def _record(done: Done, action: LookAction, number: int) -> LookRecord:
-    """Return the record of a look from its action and what its tool noted."""
+Shows = LookAction | CountAction
+"""Actions that show something of the data, which can be cited by their ids."""
+
+
+def _seen_in(action: Shows) -> str:
+    """Return the view that a look read, or `<data set>/counts`."""
+    return action.view if isinstance(action, LookAction) else f"{action.dataset}/counts"
+
+
+def _record(done: Done, action: Shows, number: int) -> LookRecord:
+    """Return the record of a look or count from its action and what its tool noted."""
     noted = {k: v for k, v in done.meta.items() if k in ("exit_code", "killed", "bytes_seen") and v is not None}
     return LookRecord.model_validate(
         {
@@ -91,8 +105,8 @@ def _record(done: Done, action: LookAction, number: int) -> LookRecord:
             "by": "designer",
             "round": number,
             "why": action.why,
-            "view": action.view,
-            "code": action.code,
+            "view": _seen_in(action),
+            "code": action.code if isinstance(action, LookAction) else action.model_dump_json(exclude={"why"}),
             "shown": done.text,
             "refused": done.refused or str(done.meta.get("refused") or ""),
             **noted,
@@ -169,6 +183,37 @@ class ReadTool:
         return self._corpus.find(best, (passage.document,)) if best else None
 
 
+class CountTool:
+    """Answers `count`: the flow of samples and events through rules of eligibility, by our own code."""
+
+    kind = "count"
+    prefix = "N"
+    pure = True
+    """A count depends on nothing but the sample sheet and the rules."""
+
+    def __init__(self, datasets: Sequence[Dataset]) -> None:
+        self._datasets = {d.id: d for d in datasets if d.file("samples") is not None}
+
+    def key(self, action: CountAction) -> str:
+        """Return a digest of the rules and of the sample sheet."""
+        dataset = self._datasets.get(action.dataset)
+        sheet = dataset.file("samples") if dataset else None
+        rules = [c.model_dump(mode="json") for c in action.where]
+        return _digest("count", action.dataset, rules, list(action.columns), sheet.sha256 if sheet else "")
+
+    async def run(self, action: CountAction, place: Place) -> Seen:
+        """Count; a data set or column that is not there is a refusal."""
+        dataset = self._datasets.get(action.dataset)
+        try:
+            if dataset is None:
+                raise ValueError(f"there is no sample sheet of {action.dataset[:60]!r}; of {', '.join(self._datasets)}")
+            sheet = await asyncio.to_thread(read_sheet, dataset)
+            text = count(sheet, action.where, action.columns)
+        except (ValueError, InputError, OSError) as error:
+            return Seen(f"not counted: {error}", {"refused": str(error)})
+        return Seen(untrusted(text, "counts"))
+
+
 class FactTool:
     """Answers `fact`: keeps a sentence as a fact when the look it names showed every number in it."""
 
@@ -188,7 +233,7 @@ class FactTool:
 
     async def run(self, action: FactAction, place: Place) -> Seen:
         """Keep the fact, or say why not."""
-        looks = {d.id: (d.action.view, d.text) for d in place.before if isinstance(d.action, LookAction) and d.id}
+        looks = {d.id: (_seen_in(d.action), d.text) for d in place.before if isinstance(d.action, Shows) and d.id}
         number = self._last + sum("fact" in d.meta for d in place.before) + 1
         made = state_fact(looks, action, f"F{number}")
         if isinstance(made, str):
@@ -197,8 +242,9 @@ class FactTool:
 
 
 def tools_of(
-    look: Tool[LookAction] | None, read: Tool[ReadAction] | None, facts: Sequence[Fact]
+    look: Tool[LookAction] | None, read: Tool[ReadAction] | None, bench: DesignContext
 ) -> dict[str, Tool[Any]]:
     """Return the author's tools by kind; a tool that is None is not offered."""
-    found: dict[str, Tool[Any] | None] = {"look": look, "read": read, "fact": FactTool(facts) if look else None}
+    found: dict[str, Tool[Any] | None] = {"look": look, "read": read, "count": CountTool(bench.datasets)}
+    found["fact"] = FactTool(bench.audit.facts)
     return {kind: tool for kind, tool in found.items() if tool is not None}

@@ -39,8 +39,8 @@ def md_literal(text: str) -> str:
 
 
 def md_code(text: str) -> str:
-    """Inline code; the fence is longer than any run of backticks inside, `|` is kept out of table cells."""
-    flat = one_line(text).replace("|", "¦")
+    """Inline code; the fence is longer than any run of backticks inside."""
+    flat = one_line(text)
     fence = "`" * (max((len(m) for m in re.findall("`+", flat)), default=0) + 1)
     pad = " " if flat.startswith("`") or flat.endswith("`") else ""
     return f"{fence}{pad}{flat}{pad}{fence}" if flat else ""
@@ -53,12 +53,20 @@ def md_code_block(text: str) -> Iterable[str]:
 
 
 def md_table(header: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[bool] = ()) -> Iterable[str]:
-    """A Markdown table with `numeric` columns set to the right; cells must be escaped already."""
+    """A Markdown table with `numeric` columns set to the right; cells must be escaped already, but for `|` in code."""
     right = [*numeric, *[False] * (len(header) - len(numeric))]
     yield f"| {' | '.join(header)} |"
     yield f"|{'|'.join('---:' if r else '---' for r in right)}|"
-    yield from (f"| {' | '.join(row)} |" for row in rows)
+    yield from (f"| {' | '.join(_BAR.sub(_escaped_bar, cell) for cell in row)} |" for row in rows)
     yield ""
+
+
+_BAR = re.compile(r"\\*\|")
+
+
+def _escaped_bar(match: re.Match[str]) -> str:
+    """Escape a bar that is not escaped yet: an even number of backslashes stands before it."""
+    return match[0] if len(match[0]) % 2 == 0 else match[0][:-1] + "\\|"
 
 
 def md_list(lines: Iterable[str], empty: str = "") -> Iterable[str]:
