@@ -491,7 +491,7 @@ async def test_looks_facts_and_passages_come_back_with_ids_and_the_conversation_
     again = ActionTurn(do=(READ.model_copy(update={"query": "discovery rate"}),), finish=True)
     door = caller(tmp_path, [turn, again, plan()], [])
     made = bench(views=(VIEW,))
-    found = await explore_data(door, made, tools_of(Look(), ReadTool(corpus()), made.facts))
+    found = await explore_data(door, made, tools_of(Look(), ReadTool(corpus()), made))
     assert [(f.id, f.dataset, f.shown_by, f.statement) for f in found.facts] == [
         ("F3", "GSE1", "L1", "7 of 40 samples are in batch y.")
     ]
@@ -523,7 +523,7 @@ async def test_a_fact_needs_a_look() -> None:
 
 async def test_nothing_is_asked_where_there_is_nothing_to_look_at(tmp_path: Path) -> None:
     made = bench(reports={}, analyses={})
-    found = await explore_data(caller(tmp_path, [], []), made, tools_of(Look(), ReadTool(corpus()), ()))
+    found = await explore_data(caller(tmp_path, [], []), made, tools_of(Look(), ReadTool(corpus()), made))
     assert (found.facts, found.talk) == ((), Conversation())
 
 
