@@ -28,7 +28,15 @@ from bioresearcher.schemas.protocol import OutlineLine, ProtocolPart, ProtocolSt
 from bioresearcher.schemas.review import CheckFinding
 from bioresearcher.stages.design import check_plan, parts_of, protocol_step
 from bioresearcher.stages.design_context import DesignContext
-from bioresearcher.stages.draft_cleanup import StepReferences, line_of, match_steps, tidy_plan, tidy_step, unbound
+from bioresearcher.stages.draft_cleanup import (
+    StepReferences,
+    line_of,
+    match_steps,
+    source_of,
+    tidy_plan,
+    tidy_step,
+    unbound,
+)
 from bioresearcher.stages.fallback import by_rule_only, note
 from bioresearcher.stages.material import material
 from bioresearcher.stages.prompts import PLAN_PROTOCOL, WRITE_STEPS
@@ -375,8 +383,8 @@ def clean_step(
     """Return a step whose references exist, without a skill that is not bound in full, and what it lost."""
     step = tidy_step(draft, line, ground)
     told = []
-    kept = {(i.name, i.source) for i in step.inputs}
-    lost = [i.source for i in draft.inputs if (i.name, i.source) not in kept and not _same_file(i.source, step)]
+    before = ground.before(line.id)
+    lost = [i.source for i in draft.inputs if source_of(i.source, before, ground.datasets) is None]
     if lost:
         told.append(f"{line.id}: inputs without a source that exists, left out: {listing(lost)}")
     unknown = [d for d in draft.datasets if d not in step.datasets]
@@ -389,8 +397,3 @@ def clean_step(
         told.append(f"{line.id}: it goes without the skill {step.skill}, as {why}")
         step = tidy_step(draft.model_copy(update={"skill": None}), line, ground)
     return step, told
-
-
-def _same_file(source: str, step: ProtocolStepDraft) -> bool:
-    """Check whether an input was kept under another spelling of its source."""
-    return any(i.source.casefold() == source.strip().casefold() for i in step.inputs)
