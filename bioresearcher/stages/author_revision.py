@@ -17,7 +17,7 @@ from bioresearcher.schemas.ask_design import (
 )
 from bioresearcher.schemas.base import Origin, Value
 from bioresearcher.schemas.conversation import Conversation
-from bioresearcher.schemas.protocol import OutlineLine, Protocol, ProtocolPart, ProtocolStep
+from bioresearcher.schemas.protocol import OutlineLine, Protocol, ProtocolPart, ProtocolStep, StepOutput
 from bioresearcher.schemas.review import RankedFinding
 from bioresearcher.stages.author import MOST_WORDS, clean_step, words_of
 from bioresearcher.stages.design import protocol_step
@@ -100,10 +100,12 @@ async def revise_protocol(
         values = values.model_copy(update={"results": "\n\n".join(t for t in (talk.results, shown) if t)})
     answer = await ask(replace(caller, rules=None), REVISE_PROTOCOL, values)
     draft = answer.value
-    parts, told = _Revision(bench, protocol, draft, answer.origin).parts()
+    edited, not_made = with_edits(protocol, draft.edits)
+    parts, told = _Revision(bench, edited, draft, answer.origin).parts()
+    told = [*not_made, *told]
     parts, lost = with_sources(parts)  # before numbers change: an old number may come to mean another step
     told += [f"inputs that no step makes any more, left out: {listing(lost)}"] if lost else []
-    page = protocol.model_copy(update=_page(bench, protocol, draft))
+    page = edited.model_copy(update=_page(bench, edited, draft))
     parts, page, moved = _numbered(parts, page)
     note(caller, REVISE_PROTOCOL, "; ".join(told))
     changed = parts != protocol.parts or page != protocol
@@ -155,7 +157,8 @@ def _place_values(protocol: Protocol, place: str) -> list[tuple[Value, tuple[str
     if name == "answer_rule":
         return [(_Rule(text=rule), ("text",)) for rule in protocol.answer_rule]
     number = known_id(name.removeprefix("step").strip(), [s.id for s in protocol.steps])
-    return [(s, _STEP_TEXTS) for s in protocol.steps if s.id == number]
+    steps = [s for s in protocol.steps if s.id == number]
+    return [*((s, _STEP_TEXTS) for s in steps), *((o, ("description",)) for s in steps for o in s.outputs)]
 
 
 class _Rule(Value):
@@ -171,13 +174,21 @@ def _replaced(protocol: Protocol, old: Value, new: Value) -> Protocol:
     if isinstance(old, _Rule) and isinstance(new, _Rule):
         rules = tuple(new.text if rule == old.text else rule for rule in protocol.answer_rule)
         return protocol.model_copy(update={"answer_rule": rules})
-    if isinstance(old, ProtocolStep):
+    if isinstance(old, ProtocolStep | StepOutput):
         parts = tuple(
-            p.model_copy(update={"steps": tuple(new if s is old else s for s in p.steps)}) for p in protocol.parts
+            p.model_copy(update={"steps": tuple(_changed_step(s, old, new) for s in p.steps)}) for p in protocol.parts
         )
         return protocol.model_copy(update={"parts": parts})
     lists = {n: tuple(new if v is old else v for v in getattr(protocol, n)) for n in _TEXTS}
     return protocol.model_copy(update=lists)
+
+
+def _changed_step(step: ProtocolStep, old: Value, new: Value) -> ProtocolStep:
+    """Return a step with itself, or one of its outputs, in another form."""
+    if step is old and isinstance(new, ProtocolStep):
+        return new
+    outputs = tuple(new if o is old and isinstance(new, StepOutput) else o for o in step.outputs)
+    return step.model_copy(update={"outputs": outputs}) if outputs != step.outputs else step
 
 
 def _shown(protocol: Protocol) -> str:

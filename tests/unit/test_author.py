@@ -576,6 +576,25 @@ async def test_a_revision_changes_what_it_names_and_nothing_else(tmp_path: Path)
     assert "The protocol as it stands" in door.backend.requests[0].messages[-1].content
 
 
+async def test_words_are_changed_where_they_stand_just_once_and_else_it_is_said(tmp_path: Path) -> None:
+    edits = [
+        {"place": "step 1.3", "old": "at 1.2 SD", "new": "at 2 SD"},
+        {"place": "summary", "old": plan(3).summary, "new": "Another summary."},
+        {"place": "answer_rule", "old": "holds", "new": "holds in both cohorts"},
+        {"place": "step 1.1", "old": "nowhere to be found", "new": "x"},
+        {"place": "step 9.9", "old": "Do", "new": "x"},
+    ]
+    made, _, _, _ = await revised(tmp_path, {"edits": edits})
+    assert made.steps[2].action == "Compare with steps 1.1 and 1.2, at 2 SD."
+    assert made.summary == "Another summary."
+    assert made.answer_rule == ("Supported when step 1.3 holds in both cohorts.",)
+    assert made.steps[:2] == protocol().steps[:2]
+    told = [text for text in made.limitations if text.startswith("an edit of")]
+    assert told == [
+        f"an edit of {place} was not made: its words stand there 0 times" for place in ("step 1.1", "step 9.9")
+    ]
+
+
 async def test_dropped_and_new_steps_are_numbered_anew_and_references_follow(tmp_path: Path) -> None:
     new = step("1.9", title="New", inputs=[{"name": "x", "source": "step:1.3/table"}])
     made, _, reviser, _ = await revised(tmp_path, {"dropped": ["1.1", "7.7"], "steps": [new]})
