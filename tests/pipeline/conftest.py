@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -90,12 +91,16 @@ def small_objective(tmp_path: Path) -> Path:
     return write_objective(tmp_path)
 
 
+_REGISTERED = re.compile(rb"^Registered .*\n", re.MULTILINE)
+"""Line of `protocol.md` with the time of its approval."""
+
+
 def digests(folder: Path) -> dict[str, str]:
     """Digests of what must not depend on interruptions: protocol, review, code and outputs of every task."""
     files = [folder / "protocol.json", folder / "protocol.md", folder / "review.json", folder / "rounds.json"]
     files += sorted(folder.glob("tasks/*/outputs/*")) + sorted(folder.glob("tasks/*/code.py"))
     files += sorted(folder.glob("reports/*.json")) + sorted(folder.glob("analyses/*.json"))
-    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+    return {str(f.relative_to(folder)): hashlib.sha256(_REGISTERED.sub(b"", f.read_bytes())).hexdigest() for f in files}
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def test_it_holds_the_recorded_outputs(finished: Path) -> None:
     pictures = [o for o in shown if "image/png" in o.data]
     assert len(pictures) == len(list(finished.glob("tasks/*/outputs/*.png")))
     tables = "\n".join(o.data.get("text/plain", "") for o in shown)
-    assert "differential_expression.tsv (first 10 of 4,951 rows" in tables
+    assert "differential_expression.tsv (first 10 of 4,695 rows" in tables
     assert "without the sandbox" in notebook.cells[0].source
 
 
