@@ -16,9 +16,9 @@ from bioresearcher.graph.nodes_approvals import PLAN_FILE, as_findings, commente
 from bioresearcher.graph.revisions import kept_ids, settle_tasks
 from bioresearcher.graph.state import CodeTask, RunState, Update, revisions_of
 from bioresearcher.graph.talks import EXPLORED, WRITTEN, planned, read_talk, write_talk
-from bioresearcher.report.protocol_markdown import render_for_review, render_protocol
+from bioresearcher.report.protocol_evidence import write_protocol
+from bioresearcher.report.protocol_markdown import render_for_review
 from bioresearcher.review.checks import run_checks
-from bioresearcher.runfolder import write_text
 from bioresearcher.schemas.ask_design import ProtocolPlan
 from bioresearcher.schemas.dataset import DatasetCheck
 from bioresearcher.schemas.execution import DryLabTask, TaskRecord
@@ -156,14 +156,13 @@ async def review_protocol(state: RunState, runtime: Runtime[RunContext]) -> Upda
 async def assemble_protocol(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Put the reviewed protocol in force."""
     c = runtime.context
-    bench = c.bench()
     protocol = c.folder.read(Protocol, "design", REVIEWED_FILE)
     c.folder.write(protocol, "protocol.json")
     for part in protocol.parts:
         c.folder.write(part, "design", "parts", f"{part.id}.json")
     rounds: list[DraftReview] = sorted(state["reviews"], key=lambda r: (r.draft, r.round))
     c.folder.write_list(rounds, "rounds.json")
-    write_text(c.folder.path("protocol.md"), render_protocol(protocol, facts_shown(bench), looks=bench.looks))
+    write_protocol(c.folder, protocol)
     return {"parts": [p.id for p in protocol.parts]}
 
 

@@ -17,14 +17,12 @@ from bioresearcher.errors import NothingRevisedError
 from bioresearcher.graph.context import RunContext
 from bioresearcher.graph.revisions import REVISIONS_FOLDER, recorded
 from bioresearcher.graph.state import Update, revisions_of
-from bioresearcher.report.protocol_markdown import render_protocol
-from bioresearcher.report.run_data import read_audit
+from bioresearcher.report.protocol_evidence import write_protocol as write_with_evidence
 from bioresearcher.runfolder import RunFolder, write_text
-from bioresearcher.schemas.facts import LookRecord
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import DraftReview
 from bioresearcher.schemas.run import REVISE, Decision, Revision
-from bioresearcher.stages.registration import LOOKS, read_registration
+from bioresearcher.stages.registration import read_registration
 from bioresearcher.stages.revise import Revised, edit_part, revise
 from bioresearcher.stages.revise_rules import difference
 
@@ -87,10 +85,8 @@ def write_down(folder: RunFolder, before: Protocol, revised: Revised) -> str:
 
 
 def write_protocol(folder: RunFolder, protocol: Protocol) -> None:
-    """Write `protocol.md` with the facts of the run and, once there is one, the registration."""
-    looks = folder.read_list(LookRecord, LOOKS)
-    text = render_protocol(protocol, read_audit(folder), read_registration(folder), looks)
-    write_text(folder.path("protocol.md"), text)
+    """Write `protocol.md` and its evidence with, once there is one, the registration."""
+    write_with_evidence(folder, protocol, read_registration(folder))
 
 
 async def apply_revisions(graph: Compiled, config: RunnableConfig, folder: RunFolder) -> None:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from bioresearcher.report import markdown, summaries
 from bioresearcher.report.caveats import not_verified
-from bioresearcher.report.protocol_content import flow
+from bioresearcher.report.protocol_content import PRACTICE_SAID, flow
 from bioresearcher.report.protocol_markdown import content_of
 from bioresearcher.report.run_data import RunView
 from bioresearcher.schemas.execution import Outcome
@@ -130,6 +130,7 @@ def _environment() -> Environment:
         metrics=METRICS,
         tasks_of_step=summaries.tasks_of_step,
         flow=flow,
+        practice=PRACTICE_SAID,
         text_blocks=text_blocks,
         spans=spans,
         measured=markdown.measured,

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bioresearcher.report import summaries
 from bioresearcher.report.caveats import not_verified
-from bioresearcher.report.protocol_markdown import protocol_lines, quote_lines
+from bioresearcher.report.protocol_evidence import evidence_lines
+from bioresearcher.report.protocol_markdown import body_lines, content_of, quote_lines
 from bioresearcher.report.run_data import OutputFile, RunView, TablePreview, TaskView
 from bioresearcher.review.checks import count_severities
 from bioresearcher.schemas.base import Usage, UsageRow
@@ -294,7 +295,10 @@ def dataset_lines(row: summaries.DatasetView) -> Iterable[str]:
 
 
 def _protocol(view: RunView) -> Iterable[str]:
-    written = protocol_lines(view.protocol, view, level=3) if view.protocol else ("No protocol was written.", "")
+    if view.protocol is None:
+        return ("## Protocol", "", "No protocol was written.", "")
+    content = content_of(view, view.protocol)
+    written = (*body_lines(content, view, 3), *evidence_lines(content, view, 3, lead="Evidence: "))
     return ("## Protocol", "", *written)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.facts import Audit, Fact, LookRecord, Proposal
 from bioresearcher.schemas.paper import Evidence
 from bioresearcher.schemas.paper_report import Parameter
@@ -23,8 +23,21 @@ from bioresearcher.text.words import sentence_texts
 PREPARED = "-prepared"
 """End of the id of a data set on which the audit's proposals were carried out."""
 GENERAL = "general knowledge, to verify"
+PRACTICE = "general practice°"
+PRACTICE_SAID = f"{PRACTICE[-1]} General practice: nothing that was read or seen says it. Verify it before use."
 _FACT = re.compile(r"\bF\d+\b")
+_KNOWN_ID = re.compile(r"\b[FLNV]\d+\b")
+_LOOK_LINES = 2
+"""Lines of a look's answer that stand for it in the table of facts."""
+_MESSAGE = re.compile(
+    r"^(?:\d+(?:\.\d+)?: |an edit of |Citations that were cut|Inputs that no step makes|Steps that stayed overlong"
+    r"|Planned steps that the author did not write)|\bleft out: |\bof the checks of the text are left\b"
+)
+"""Limitations that are a program's messages about the draft, and no limits of the study."""
+_LEFT = re.compile(r"^\w+ of the review is left \([^)]*\), at (?P<place>[^:]*): (?P<said>.*)$", re.S)
+_EMPTY = frozenset({"none", "not stated"})
 _REPEATS = re.compile(r"Do what step (\d+\.\d+) says\b")
+_REFERS = re.compile(r"As in step \d+\.\d+\.?$")
 _WORD = re.compile(r"[\w.%-]+")
 
 
@@ -66,6 +79,7 @@ class ProtocolContent:
         quoted: True where the quotes stand below with their labels.
         first_page: True where the first page stands above, with the statements of facts.
         claims: True where each step says what it takes from facts and passages, and not their names alone.
+        titles: Titles of the papers by id.
     """
 
     protocol: Protocol
@@ -76,6 +90,7 @@ class ProtocolContent:
     quoted: bool = True
     first_page: bool = True
     claims: bool = False
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def registered(self) -> str:
@@ -99,30 +114,36 @@ class ProtocolContent:
         return {f.id: f for f in self.audit.facts}
 
     @property
-    def decision_rows(self) -> tuple[tuple[str, str, str, str], ...]:
-        """Decisions as (question, choice, why, what they rest on)."""
-        names = {p.what: f"{p.id}: {p.what}" for p in self.carried_out}
-        return tuple(
-            (d.question, names.get(d.choice, d.choice), d.why, ", ".join(d.cites)) for d in self.protocol.decisions
-        )
+    def decision_rows(self) -> tuple[tuple[str, str, str], ...]:
+        """Decisions as (decision, choice, why with the facts it rests on)."""
+        return tuple((d.question, d.choice, _with_facts(d.why, d.cites)) for d in self.protocol.decisions)
+
+    @property
+    def data_rows(self) -> tuple[tuple[str, str, str, str, str], ...]:
+        """Data sets of the plan as (id, files, samples and events, columns, how its tables are made)."""
+        used = used_datasets(self.protocol)
+        known = {d.id: d for d in self.datasets}
+        wanted = {*used, *(d.prepared_from for i, d in known.items() if i in used and d.prepared_from)}
+        return tuple(self._data_row(d) for d in self.datasets if d.id in wanted)
+
+    def _data_row(self, dataset: Dataset) -> tuple[str, str, str, str, str]:
+        outcome = (f for f in self.audit.facts if f.kind == "outcome" and f.dataset == dataset.id)
+        events = next((int(n.value) for f in outcome for n in f.numbers if n.name == "events"), None)
+        said = [count_of(dataset.n_samples, "sample")] if dataset.n_samples else []
+        said += [count_of(events, "event")] if events is not None else []
+        if dataset.prepared_from:
+            stated = {d.choice for d in self.protocol.decisions}
+            done = [p.what for p in self.audit.proposals if p.id in dataset.proposals and p.what not in stated]
+            decided = len(done) < len(dataset.proposals)
+            how = f"from {dataset.prepared_from}{', as decided above' if decided else ''}{': ' if done else ''}"
+            return (dataset.id, "as there", ", ".join(said), "as there, and those added", how + " ".join(done))
+        files = "; ".join(_file_words(f) for f in dataset.files)
+        return (dataset.id, files, ", ".join(said), _column_words(dataset), "as given")
 
     @property
     def definition_rows(self) -> tuple[tuple[str, str], ...]:
         """Definitions as (name, text)."""
         return tuple((d.name, d.text) for d in self.protocol.definitions)
-
-    @property
-    def paper_groups(self) -> tuple[tuple[tuple[str, ...], str, str], ...]:
-        """Papers as (ids of those with the same use and reason, what they are used for, reason)."""
-        rows: dict[tuple[str, str], list[str]] = {}
-        for paper in self.protocol.papers:
-            rows.setdefault((paper.use or "**not used**", paper.reason), []).append(paper.paper_id)
-        return tuple((tuple(ids), use, reason) for (use, reason), ids in rows.items())
-
-    @property
-    def paper_rows(self) -> tuple[tuple[str, str, str], ...]:
-        """Papers as (ids, what they are used for, reason)."""
-        return tuple((", ".join(ids), use, reason) for ids, use, reason in self.paper_groups)
 
     @property
     def finding_rows(self) -> tuple[tuple[str, str, str, str, str], ...]:
@@ -139,25 +160,62 @@ class ProtocolContent:
         )
 
     @property
-    def open_finding_rows(self) -> tuple[tuple[str, str, str, str, str], ...]:
-        """Rows of the findings that the author did not follow, or that were still found afterwards."""
-        pairs = zip(self.protocol.answered, self.finding_rows, strict=True)
-        return tuple(row for finding, row in pairs if finding.left or not finding.done)
-
-    @property
     def answered_said(self) -> str:
         """Numbers of the review's findings by what became of them, in a sentence."""
-        answered, still = self.protocol.answered, len(self.open_finding_rows)
-        rest = f"; these {still} are open or were not followed" if still else ""
+        answered = self.protocol.answered
+        still = sum(a.left or not a.done for a in answered)
+        rest = f"; {still} {'is' if still == 1 else 'are'} open or not followed" if still else ""
         return (
-            f"{count_of(len(answered), 'finding')} of the review: {len(answered) - still} answered by a change{rest}. "
-            "The run report has all of them with their answers."
+            f"{count_of(len(answered), 'finding')} of the review: {len(answered) - still} answered by a change{rest}."
         )
 
     @property
-    def fact_rows(self) -> tuple[tuple[str, str, str], ...]:
-        """Facts that shape the plan, as (id with its data set, statement, what the plan does)."""
-        return tuple((self.named(f.fact), self.statement(f.fact), f.consequence) for f in self.protocol.facts)
+    def fact_rows(self) -> tuple[tuple[str, str], ...]:
+        """Facts that shape the plan, as (fact with its number and data set, what the plan does)."""
+        return tuple((self._fact_text(f.fact), f.consequence) for f in self.protocol.facts)
+
+    def _fact_text(self, ref: str) -> str:
+        facts = _FACT.findall(ref)
+        if not facts:
+            return self.statement(ref)
+        data = ", ".join(dict.fromkeys(self.facts[i].dataset for i in facts if i in self.facts))
+        return f"{', '.join(facts)}{f' ({data})' if data else ''}: {self.statement(ref)}"
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """Limits of the study among the limitations, as sentences; what a program remarked on the draft is no such."""
+        kept = (t for t in self.protocol.limitations if not _MESSAGE.search(t))
+        return tuple(_left_open(t) for t in kept)
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """Remarks of programs on the draft."""
+        return tuple(t for t in self.protocol.limitations if _MESSAGE.search(t))
+
+    @property
+    def limits(self) -> tuple[tuple[str, str], ...]:
+        """Limitations and what is not done, as (what, sentence); what is empty where the sentence says all."""
+        left = tuple((n.what.strip().rstrip("."), as_sentence(n.why)) for n in self.protocol.not_done)
+        return (*left, *(("", t) for t in self.statements))
+
+    @property
+    def references(self) -> tuple[tuple[tuple[str, ...], str, bool], ...]:
+        """Papers with the same use or reason, as (ids, use or reason, used or not), those used first."""
+        rows: dict[tuple[bool, str], list[str]] = {}
+        for paper in self.protocol.papers:
+            said = paper.use or re.sub(r"^Not used:\s*", "", paper.reason)
+            rows.setdefault((not paper.use, said), []).append(paper.paper_id)
+        return tuple((tuple(ids), said, not unused) for (unused, said), ids in sorted(rows.items(), key=_unused))
+
+    @property
+    def cut_rows(self) -> tuple[tuple[str, str, str, str], ...]:
+        """Claims that were cut, as (step, source, claim, reason)."""
+        return tuple(
+            (s.id, c.ref or c.kind, c.claim, c.reason)
+            for s in self.protocol.steps
+            for c in s.citations
+            if c.state == "cut"
+        )
 
     @property
     def look_rows(self) -> tuple[tuple[str, str, str], ...]:
@@ -167,10 +225,11 @@ class ProtocolContent:
 
     @property
     def further_facts(self) -> tuple[tuple[str, str], ...]:
-        """Facts that decisions or steps cite and the first page does not have, as (id with data set, statement)."""
+        """Facts that the protocol names and its table does not have, as (id with data set, statement)."""
         p = self.protocol
         cited = [i for d in p.decisions for i in d.cites]
         cited += [c.ref for s in p.steps for c in s.citations if c.kind == "fact" and c.state != "cut"]
+        cited += [text for n in p.not_done for text in (n.what, n.why)]
         shown = {i for f in p.facts for i in _FACT.findall(f.fact)}
         more = sorted({i for ref in cited for i in _FACT.findall(ref)} - shown, key=lambda i: int(i[1:]))
         return tuple((self.named(i), self.statement(i)) for i in more if i in self.facts)
@@ -181,8 +240,15 @@ class ProtocolContent:
         return f"{ref} ({fact.dataset})" if fact else ref
 
     def statement(self, ref: str) -> str:
-        """Return the statements of the facts that `ref` names."""
-        found = [self.facts[i].statement for i in _FACT.findall(ref) if i in self.facts]
+        """Return the statements of the facts that `ref` names; of a look the first lines that it showed."""
+        looks = {k.id: k for k in self.looks if k.id}
+        found = []
+        for i in _KNOWN_ID.findall(ref):
+            if i in self.facts:
+                found.append(self.facts[i].statement)
+            elif i in looks:
+                lines = [line.strip() for line in looks[i].shown.splitlines() if line.strip()]
+                found.append(f"{as_sentence(looks[i].why)} {' / '.join(lines[:_LOOK_LINES])}".strip())
         return " ".join(found) or "its statement is not at hand"
 
     @property
@@ -194,6 +260,19 @@ class ProtocolContent:
         if self.datasets:
             return tuple(p for p in self.audit.proposals if p.id in prepared.get(p.dataset, ()))
         return tuple(p for p in self.audit.proposals if f"{p.dataset}{PREPARED}" in used)
+
+    @property
+    def preparation_rows(self) -> tuple[tuple[str, str, str, str], ...]:
+        """Preparations of the data as (id with the facts it follows from, data set, what, why)."""
+        return tuple(
+            (f"{p.id} ({', '.join(p.facts)})" if p.facts else p.id, p.dataset, f"{p.kind}: {p.what}", p.reason)
+            for p in self.carried_out
+        )
+
+    @property
+    def marked(self) -> bool:
+        """True when a step rests on general practice, which is marked."""
+        return any(PRACTICE in self.rests_on(s) for s in self.protocol.steps)
 
     @property
     def decided(self) -> tuple[tuple[str, ...], tuple[Proposal, ...]]:
@@ -226,13 +305,17 @@ class ProtocolContent:
             kept = tuple(s for s in own if s not in there)
             others = f"{'all others' if kept else 'all'} as in step {first.id}"
             own = kept if kept == own else (*kept, others)
+        else:
+            own = settings(step, stated=True)
+        same = first is not None and step.skill == first.skill
+        rationale = "" if first is not None and _REFERS.match(step.rationale) else step.rationale
         rows = (
             ("Works on", (step.object,) if step.object else ()),
             ("Settings", own),
-            ("Skill", (step.skill,) if step.skill else ()),
-            ("Data sets", data),
+            ("Skill", (step.skill,) if step.skill and not same else ()),
+            ("Data sets", () if first is not None else data),
             ("Software", software),
-            ("Why", (step.rationale,) if step.rationale else ()),
+            ("Why", (rationale,) if rationale else ()),
             ("Accepted when", (step.acceptance,) if step.acceptance else ()),
         )
         return tuple((name, values) for name, values in rows if values)
@@ -280,6 +363,18 @@ class ProtocolContent:
             claim = "" if self._stands("", link.claim, [link]) else link.claim
             _row(rows, ref, claim, (*near, *self._marks([link])))
         return tuple(Ground(ref, tuple(claims), tuple(dict.fromkeys(marks))) for ref, (claims, marks) in rows.items())
+
+    def rests_on(self, step: ProtocolStep) -> tuple[str, ...]:
+        """Return what a step rests on in few words: facts by number, papers by id, looks and practice by name."""
+        found: dict[str, list[str]] = {"fact": [], "passage": [link.paper_id for link in step.links], "general": []}
+        for citation in (c for c in step.citations if c.state != "cut"):
+            if citation.kind == "general":
+                found["general"].append(PRACTICE)
+            elif citation.kind == "fact":
+                found["fact"] += _FACT.findall(citation.ref) or ["a look at the data"]
+            elif "/" in citation.ref:
+                found["passage"].append(citation.ref.partition("/")[0])
+        return tuple(dict.fromkeys(i for refs in found.values() for i in refs))
 
     def _stands(self, ref: str, claim: str, links: Iterable[Link]) -> bool:
         """Check whether a claim is part of the fact that the first page or the appendix gives, or of a quote."""
@@ -332,7 +427,7 @@ def used_datasets(protocol: Protocol) -> frozenset[str]:
 
 
 def flow(step: ProtocolStep) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the inputs as sources, with their names where the action uses these, and the outputs.
+    """Return the inputs in words, with their names where the action uses these, and the outputs.
 
     An output is described where the action does not name it; descriptions of a skill's outputs stand in its contract.
     """
@@ -342,23 +437,71 @@ def flow(step: ProtocolStep) -> tuple[tuple[str, ...], tuple[str, ...]]:
             inputs.append(given.name)
         else:
             same = given.source.rpartition("/")[2] == given.name or given.name not in step.action
-            inputs.append(given.source if same else f"{given.name} ({given.source})")
+            inputs.append(source_words(given.source) if same else f"{given.name} ({source_words(given.source)})")
     outputs = (
-        f"{o.name} ({o.kind})"
+        o.name
+        + (f" ({o.kind})" if o.kind not in ("table", o.name) else "")
         + (f" – {o.description}" if o.description and not step.skill and o.name not in step.action else "")
         for o in step.outputs
     )
     return tuple(inputs), tuple(outputs)
 
 
-def settings(step: ProtocolStep) -> tuple[str, ...]:
+def source_words(source: str) -> str:
+    """Return an input's source in words: `scores from step 2.1`, `samples of data set GSE1`."""
+    kind, _, rest = source.partition(":")
+    place, _, name = rest.partition("/")
+    if kind == "step" and name:
+        return f"{name} from step {place}"
+    return f"{name} of data set {place}" if kind == "dataset" and name else source
+
+
+def _file_words(file: DataFile) -> str:
+    size = f"{file.rows:,} features × {file.samples or 0:,} samples" if file.kind == "expression" else ""
+    size = size or (f"{file.rows:,} sets" if file.kind == "gene_sets" else f"{file.rows:,} rows")
+    key = file.sample_column or file.feature_column
+    more = [size, *([file.scale] if file.scale else []), *([f"ids in `{key}`"] if key else [])]
+    return f"{file.name} = {file.path} ({', '.join(more)})"
+
+
+def _column_words(dataset: Dataset) -> str:
+    """Return the columns with a role in an analysis, each with its unit or levels."""
+    said = []
+    for column in (c for f in dataset.files for c in f.columns if c.role in ("group", "time", "event", "batch")):
+        more = [f"{column.case} against {column.control}"] if column.case else []
+        if column.role == "time":
+            more.append(f"in {column.unit}" if column.unit else "unit not stated")
+        if column.role == "event":
+            more.append(dataset.endpoint or "endpoint not stated")
+        said.append(f"{column.role} `{column.name}`" + (f" ({', '.join(more)})" if more else ""))
+    return "; ".join(said)
+
+
+def _with_facts(text: str, cites: Iterable[str]) -> str:
+    facts = dict.fromkeys(i for c in cites for i in _FACT.findall(c))
+    return f"{text} [{', '.join(facts)}]" if facts else text
+
+
+def _left_open(text: str) -> str:
+    """Return a limitation in plain words: of a finding that was left its place and what was said."""
+    found = _LEFT.match(text)
+    return f"Left open by the review ({found['place']}): {found['said']}" if found else text
+
+
+def _unused(row: tuple[tuple[bool, str], list[str]]) -> bool:
+    return row[0][0]
+
+
+def settings(step: ProtocolStep, *, stated: bool = False) -> tuple[str, ...]:
     """Return the parameters that neither the action nor the names of the data sets state.
 
-    A single word of the action counts only beside a word of the name.
+    A single word of the action counts only beside a word of the name. With `stated`, those without a value are left
+    out.
     """
     said = [w.rstrip(".") for w in _WORD.findall(step.action.casefold())]
     left = (p for p in step.parameters if p.value not in step.datasets and not _stated(p, said))
-    return tuple(f"{p.name}: {p.value} {p.unit}".strip() for p in left)
+    kept = (p for p in left if not (stated and p.value.casefold() in _EMPTY))
+    return tuple(f"{p.name}: {p.value} {p.unit}".strip() for p in kept)
 
 
 def _stated(parameter: Parameter, said: Sequence[str]) -> bool:

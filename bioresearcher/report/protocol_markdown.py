@@ -1,4 +1,7 @@
-"""A protocol as Markdown: a first page, the parts with their steps, and an appendix with what the steps rest on."""
+"""A protocol as Markdown, from summary and decisions over parts with steps to limitations and references.
+
+What the protocol stands on is written by `protocol_evidence.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from bioresearcher.report.protocol_content import ProtocolContent, flow
+from bioresearcher.report.protocol_content import PRACTICE_SAID, ProtocolContent, flow
 from bioresearcher.report.run_data import QuoteState, RunView
 from bioresearcher.report.summaries import ORIGINS, OUTCOMES, tasks_of_step, title_with_status
-from bioresearcher.schemas.facts import Audit, LookRecord
-from bioresearcher.schemas.paper import Evidence
+from bioresearcher.schemas.facts import Audit
+from bioresearcher.schemas.paper import Evidence, Paper
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
-from bioresearcher.schemas.registration import Registration
 from bioresearcher.text.blocks import md_blocks, md_spans
 from bioresearcher.text.format import count_of, md, md_list, md_table
-from bioresearcher.text.visible import one_line
 
 _NUMBER = re.compile(r"^\s*\d{1,2}[.)]\s+")
 """A rule's own number, which its place in the list gives."""
-_LOOKS = "Their code and what they printed are kept with the run (`looks.json`)."
 _QUOTE_STATES: dict[QuoteState, str] = {
     "found": "found at this place",
     "not found": "NOT FOUND in the stored text",
@@ -28,91 +28,88 @@ _QUOTE_STATES: dict[QuoteState, str] = {
 }
 
 
-def render_protocol(
-    protocol: Protocol,
-    facts: Audit | None = None,
-    registration: Registration | None = None,
-    looks: tuple[LookRecord, ...] = (),
-) -> str:
-    """Render a protocol as one document without its run: ids instead of titles, and no outcomes of tasks.
+def render_protocol(content: ProtocolContent, evidence: str = "") -> str:
+    """Render a protocol as one document without its run: no outcomes of tasks.
 
     Args:
-        protocol: The protocol.
-        facts: The run's facts and proposals; without them only their ids are shown.
-        registration: Registration of the protocol, once it is approved.
-        looks: Looks at the data before it was planned; those that it names are listed.
+        content: The protocol, with the facts, data sets and titles of papers that are at hand; else ids are shown.
+        evidence: Name of the file beside it with what the protocol stands on; named in its last line.
     """
-    content = ProtocolContent(protocol, facts or Audit(), registration=registration, looks=looks)
-    lines = [f"# {md(protocol.title)}", "", *content_lines(content, None, level=2)]
+    lines = [f"# {md(content.protocol.title)}", "", *body_lines(content, None, level=2)]
+    if evidence:
+        lines.append(
+            f"What each step takes from facts and papers, quotes, looks and the review: [{evidence}]({evidence})."
+        )
     return "\n".join(lines).rstrip() + "\n"
 
 
 def render_for_review(protocol: Protocol, facts: Audit) -> str:
-    """Render the first page and the parts, with the claims of each step in full and without quotes and earlier answers.
+    """Render the protocol with the claims of each step in full and without quotes, references and earlier answers.
 
-    The reviewer has the facts beside it and judges the plan, not its appendix.
+    The reviewer has the facts beside it and judges the plan, not its evidence.
     """
     content = ProtocolContent(protocol, facts)
-    lines = [f"# {md(protocol.title)}", "", *first_page_lines(content, 2)]
+    lines = [f"# {md(protocol.title)}", "", *_front(content, 2)]
     for part in protocol.parts:
         lines += _part(part, replace(content, quoted=False, claims=True), None, 2)
+    lines += [*_rule(content, 2), *_limits(content, 2, with_statements=False)]
     return "\n".join(lines).rstrip() + "\n"
 
 
+def titles_of(papers: Iterable[Paper]) -> Mapping[str, str]:
+    """Return the title of each paper with its status, by id; of a long list of authors the first."""
+    return {p.id: _reference(p) for p in papers}
+
+
+def _reference(paper: Paper) -> str:
+    first = f"{paper.authors[0]}{' et al.' if len(paper.authors) > 1 else ''} " if paper.authors else ""
+    where = ", ".join(str(v) for v in (paper.journal, paper.year) if v)
+    return f"{first}{title_with_status(paper).rstrip('.')}.{f' {where}.' if where else ''}"
+
+
 def content_of(view: RunView, protocol: Protocol) -> ProtocolContent:
-    """Return a protocol with the run's facts, data sets and registration."""
-    return ProtocolContent(protocol, view.audit, view.datasets, view.registration, view.looks)
+    """Return a protocol with the run's facts, data sets, registration, looks and papers."""
+    titles = titles_of(view.papers)
+    return ProtocolContent(protocol, view.audit, view.datasets, view.registration, view.looks, titles=titles)
 
 
-def protocol_lines(protocol: Protocol, view: RunView, level: int) -> Iterable[str]:
-    """Write a run's protocol with parts at heading `level` and steps one below.
-
-    The run gives the facts, the titles of papers, the state of quotes and the outcomes of tasks.
-    """
-    return content_lines(content_of(view, protocol), view, level)
-
-
-def content_lines(content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
-    """Write the first page, the parts and the appendix."""
-    yield from first_page_lines(content, level)
-    for part in content.protocol.parts:
+def body_lines(content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
+    """Write the whole protocol with parts at heading `level` and steps one below; a run gives outcomes of tasks."""
+    protocol = content.protocol
+    yield from _front(content, level)
+    if content.marked:
+        yield from (PRACTICE_SAID, "")
+    for part in protocol.parts:
         yield from _part(part, content, view, level)
-    if content.protocol.limitations:
-        yield from (f"{'#' * level} Limitations the protocol states", "")
-        yield from md_list(md_spans(text) for text in content.protocol.limitations)
-    yield from _appendix(content, view, level)
+    yield from _rule(content, level)
+    yield from _limits(content, level)
+    yield from _references(content, level)
+    made = f"{count_of(len(protocol.parts), 'part')}, {count_of(len(protocol.steps), 'step')}"
+    yield from (f"{'#' * level} Notes", "")
+    yield from (f"{made}; {ORIGINS[protocol.origin]}. {md(content.registered)}".rstrip(), "")
 
 
 def first_page_lines(content: ProtocolContent, level: int) -> Iterable[str]:
-    """Write the first page: summary, decisions, facts, what is not done, the decision rule, definitions."""
-    protocol = content.protocol
+    """Write what must be known before the steps: decisions, data, facts, definitions, the rule, what is not done."""
+    yield from _front(content, level)
+    yield from _rule(content, level)
+    yield from _limits(content, level, with_statements=False)
+
+
+def _front(content: ProtocolContent, level: int) -> Iterable[str]:
+    """Write summary, decisions, data, facts and definitions."""
+    protocol, head = content.protocol, "#" * level
     if protocol.summary:
         yield from md_blocks(protocol.summary)
-    resting = len(protocol.steps) - len(content.ungrounded)
-    yield (
-        f"{count_of(len(protocol.parts), 'part')}, {count_of(len(protocol.steps), 'step')}, {resting} of them resting "
-        f"on a passage or a fact of the data; {ORIGINS[protocol.origin]}."
-    )
-    yield ""
-    if content.registered:
-        yield from (md(content.registered), "")
-    head = "#" * level
     if protocol.decisions:
         rows = [tuple(map(md_spans, row)) for row in content.decision_rows]
         yield from (f"{head} Decisions at a glance", "")
-        yield from md_table(("Question", "Choice", "Why", "Rests on"), rows)
+        yield from md_table(("Decision", "Choice", "Why"), rows)
+    yield from _data(content, head)
     if protocol.facts:
         cells = [tuple(map(md_spans, row)) for row in content.fact_rows]
         yield from (f"{head} Facts that shape the plan", "")
-        yield from md_table(("Fact", "What was found", "What the plan does"), cells)
-    yield from _prepared(content)
-    if protocol.not_done:
-        yield from (f"{head} Not done, and why", "")
-        yield from md_list(f"**{md(n.what).rstrip('.')}.** {md_spans(n.why)}" for n in protocol.not_done)
-    if protocol.answer_rule:
-        yield from (f"{head} Decision rule for the answer", "")
-        yield from (f"{n}. {md_spans(_NUMBER.sub('', rule))}" for n, rule in enumerate(protocol.answer_rule, 1))
-        yield ""
+        yield from md_table(("Fact", "Consequence"), cells)
     if protocol.definitions:
         yield from (f"{head} Definitions", "")
         for name, text in content.definition_rows:
@@ -122,19 +119,48 @@ def first_page_lines(content: ProtocolContent, level: int) -> Iterable[str]:
             yield from lines[1:] if beside else ("", *lines)
 
 
-def _prepared(content: ProtocolContent) -> Iterable[str]:
-    """Write what was left out of the data or blanked before any analysis."""
-    if not content.carried_out:
+def _data(content: ProtocolContent, head: str) -> Iterable[str]:
+    """Write the data sets with their files, and what was left out of them or blanked before any analysis."""
+    rows = [tuple(map(md_spans, row)) for row in content.data_rows]
+    _, others = content.decided
+    given = content.as_given if content.carried_out else ()
+    if not (rows or others or given):
         return
-    said, others = content.decided
-    given = ", ".join(map(md, content.as_given))
-    also = f" (see the decisions: {md(', '.join(said))})" if said else ""
-    also += f"; numbers on {given} as given stand as sensitivity analysis" if given else ""
-    yield from (f"**Prepared before any analysis**{also}{':' if others else '.'}", "")
-    for one in others:
-        facts = f" ({md(', '.join(one.facts))})" if one.facts else ""
-        yield f"- {md(one.id)}, {md(one.dataset)}, {one.kind}: {md_spans(one.what)} {md_spans(one.reason)}{facts}"
-    yield from ("",) if others else ()
+    yield from (f"{head} Data and cohorts", "")
+    yield from md_table(("Data set", "Files", "Size", "Columns", "How it is made"), rows) if rows else ()
+    if others and not rows:
+        yield from md_list(f"{md(p.dataset)}, {p.kind}: {md_spans(p.what)} {md_spans(p.reason)}" for p in others)
+    if given:
+        yield from (f"Results on {', '.join(map(md, given))} as given are a sensitivity analysis.", "")
+
+
+def _rule(content: ProtocolContent, level: int) -> Iterable[str]:
+    if content.protocol.answer_rule:
+        yield from (f"{'#' * level} Decision rule for the answer", "")
+        yield from (f"{n}. {md_spans(_NUMBER.sub('', r))}" for n, r in enumerate(content.protocol.answer_rule, 1))
+        yield ""
+
+
+def _limits(content: ProtocolContent, level: int, *, with_statements: bool = True) -> Iterable[str]:
+    """Write what is not done, and the limitations, as one list of sentences."""
+    rows = [row for row in content.limits if row[0] or with_statements]
+    if rows:
+        name = "Limitations, and what is not done" if with_statements else "What is not done"
+        yield from (f"{'#' * level} {name}", "")
+        yield from md_list(f"**{md(what)}.** {md_spans(why)}" if what else md_spans(why) for what, why in rows)
+
+
+def _references(content: ProtocolContent, level: int) -> Iterable[str]:
+    """Write the papers, a line each; those that were not used and share a reason in one."""
+    if not content.references:
+        return
+    yield from (f"{'#' * level} References", "")
+    lines = []
+    for ids, said, used in content.references:
+        named = [f"{md(i)}{f': {md(content.titles[i])}' if i in content.titles else ''}" for i in ids]
+        lines += [f"{name} {md_spans(said)}" for name in named] if used else []
+        lines += [] if used else [f"**Not used**: {'; '.join(map(md, ids))}, because: {md_spans(said)}"]
+    yield from md_list(lines)
 
 
 def part_lines(part: ProtocolPart, content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
@@ -146,10 +172,8 @@ def _part(part: ProtocolPart, content: ProtocolContent, view: RunView | None, le
     yield from (f"{'#' * level} Part {md(part.id)}: {md(part.title)}", "")
     said = f"{md_spans(content.purpose(part))} {md_spans(part.reason)}".strip()
     yield from (said, "") if said else ()
-    if part.novel and not any(s.citations for s in part.steps):
-        yield from ("**Novel**: no step of this part was learnt from a paper that was read.", "")
     related = [*_relations(part)]
-    yield from md_list(related) if related else ()
+    yield from (" ".join(related), "") if related else ()
     for step in part.steps:
         yield from _step(step, content, view, level + 1)
     if not part.steps:
@@ -158,20 +182,13 @@ def _part(part: ProtocolPart, content: ProtocolContent, view: RunView | None, le
 
 
 def _relations(part: ProtocolPart) -> Iterable[str]:
-    """List the relations of the part to other parts and to papers, a line each."""
-    related = {r.part for r in part.relations}
+    """Write a sentence for each part that this one builds on."""
     for relation in part.relations:
-        reason = f": {md(relation.reason)}" if relation.reason else ""
-        yield f"{relation.kind.capitalize()} part {md(relation.part)}{reason}"
-    others = [md(p) for p in part.depends_on if p not in related]
+        reason = f": {md(relation.reason).rstrip('.')}" if relation.reason else ""
+        yield f"{relation.kind.capitalize()} part {md(relation.part)}{reason}."
+    others = [md(p) for p in part.depends_on if p not in {r.part for r in part.relations}]
     if others:
-        yield f"Needs part {', '.join(others)}"
-    papers: dict[str, list[str]] = {}
-    for ref in part.learns_from:
-        papers.setdefault(ref.paper_id, []).append(ref.part_id)
-    if papers:
-        sources = "; ".join(f"{md(p)} part {', '.join(md(n) for n in numbers)}" for p, numbers in papers.items())
-        yield f"Learns from {sources}"
+        yield f"Needs part {', '.join(others)}."
 
 
 def step_lines(step: ProtocolStep, content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
@@ -200,61 +217,14 @@ def _details(step: ProtocolStep, content: ProtocolContent) -> Iterable[str]:
     if moved:
         yield " → ".join(moved)
     yield from (f"{name}: {'; '.join(map(md_spans, values))}" for name, values in content.details(step))
-    grounds = content.grounds(step)
-    if grounds:
-        yield f"Rests on: {'; '.join(md(g.text if content.claims or not content.facts else g.short) for g in grounds)}"
-    else:
-        yield f"**unsupported** {md(step.novelty)}".rstrip()
+    grounds = [g.text for g in content.grounds(step)] if content.claims else [*content.rests_on(step)]
+    yield f"Rests on: {'; '.join(map(md, grounds))}" if grounds else f"**unsupported** {md(step.novelty)}".rstrip()
 
 
 def _usual_origin(protocol: Protocol) -> str:
     """Return the origin of most steps, which is not repeated at each."""
     counted = Counter(s.origin for s in protocol.steps).most_common(1)
     return counted[0][0] if counted else protocol.origin
-
-
-def _appendix(content: ProtocolContent, view: RunView | None, level: int) -> Iterable[str]:
-    """Write sources, further facts, papers, coverage, and the review's findings with their answers."""
-    protocol, head = content.protocol, f"{'#' * level} Appendix:"
-    if content.further_facts:
-        yield from (f"{head} further facts cited", "")
-        yield from md_table(("Fact", "What was found"), [tuple(map(md_spans, row)) for row in content.further_facts])
-    if content.look_rows:
-        yield from (f"{head} looks at the data before it was planned", "", _LOOKS, "")
-        looks = [tuple(map(md_spans, row)) for row in content.look_rows]
-        yield from md_table(("Id", "Copy of the data without outcomes", "Question"), looks)
-    if content.sources or content.ungrounded:
-        yield from (f"{head} sources", "")
-        if content.ungrounded:
-            yield from (f"Steps that no passage and no fact supports: {md(', '.join(content.ungrounded))}.", "")
-        for source in content.sources:
-            yield from (f"{source.label}, for step {md(', '.join(source.steps))}:", "")
-            yield from quote_lines(source.evidence, view)
-    if protocol.papers:
-        yield from (f"{head} papers used and not used", "")
-        papers = [
-            ("; ".join(md(_titled(i, view)) for i in ids), md_spans(use), md_spans(why))
-            for ids, use, why in content.paper_groups
-        ]
-        yield from md_table(("Paper", "Used for", "Reason"), papers)
-    if protocol.coverage and view is None:
-        yield from (f"{head} requirements", "")
-        rows = [(md(c.requirement), md(", ".join(c.steps)), _met(c.met, c.reason)) for c in protocol.coverage]
-        yield from md_table(("Requirement", "Steps", "Met"), rows)
-    if protocol.answered:
-        yield from (f"{head} findings of the review, and the author's answers", "", md(content.answered_said), "")
-        left = [tuple(map(md_spans, row)) for row in (content.finding_rows if view else content.open_finding_rows)]
-        yield from md_table(("Id", "Where", "Consequence", "Finding", "Answer"), left) if left else ()
-
-
-def _met(met: bool, reason: str) -> str:
-    state = "yes" if met else "**no**"
-    return f"{state}: {md(reason)}" if reason else state
-
-
-def _titled(paper_id: str, view: RunView | None) -> str:
-    titles: Mapping[str, str] = {p.id: title_with_status(p) for p in (view.papers if view else ())}
-    return f"{paper_id}: {one_line(titles[paper_id], 160)}" if paper_id in titles else paper_id
 
 
 def quote_lines(evidence: Evidence, view: RunView | None) -> Iterable[str]:

@@ -16,7 +16,9 @@ DECISIONS = sorted((ROOT / "docs" / "design").glob("*.md"))
 NAMING = [MAP, ROOT / "CONTRIBUTING.md", *DECISIONS]
 """Documents in which every file name is checked."""
 PAGES = [*NAMING, ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-ELSEWHERE = frozenset("code.py code.R task.R report.md protocol.md objective.toml cluster.toml chroma.lock".split())
+ELSEWHERE = frozenset(
+    "code.py code.R task.R report.md protocol.md protocol-evidence.md objective.toml cluster.toml chroma.lock".split()
+)
 """Files of a run folder or of a user, which a document may name though the project has none."""
 FILE = re.compile(r"[\w.<>*/-]+\.(?:py|md|toml|tsv|gz|npz|j2|txt|R|sh|lock)")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")

@@ -15,13 +15,15 @@ from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.html import render_html
 from bioresearcher.report.markdown import render_markdown
 from bioresearcher.report.protocol_content import ProtocolContent
+from bioresearcher.report.protocol_evidence import render_evidence
 from bioresearcher.report.protocol_markdown import render_for_review, render_protocol, step_lines
 from bioresearcher.report.run_data import load_view
 from bioresearcher.report.summaries import run_evidence_graph
 from bioresearcher.review.reading.text import protocol_from_text
 from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.facts import LookRecord
 from bioresearcher.schemas.paper_report import Parameter
-from bioresearcher.schemas.protocol import Citation, Decision, PaperUse, Protocol
+from bioresearcher.schemas.protocol import Citation, Decision, PaperUse, Protocol, ShapingFact
 
 
 @pytest.fixture(scope="module")
@@ -42,60 +44,116 @@ def words(html: str) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", html).split())
 
 
-def test_the_first_page_stands_before_the_parts_with_the_facts_in_words(protocol: Protocol) -> None:
-    text = render_protocol(protocol, AUDIT)
+def test_the_protocol_reads_from_decisions_to_references_and_its_evidence_stands_beside_it(protocol: Protocol) -> None:
+    text = render_protocol(ProtocolContent(protocol, AUDIT), "protocol-evidence.md")
     places = [
         text.index(f"## {name}")
         for name in (
             "Decisions at a glance",
+            "Data and cohorts",
             "Facts that shape the plan",
-            "Not done, and why",
-            "Decision rule for the answer",
             "Definitions",
             "Part 1: ",
             "Part 2: ",
-            "Limitations",
-            "Appendix: sources",
-            "Appendix: papers",
-            "Appendix: findings of the review",
+            "Decision rule for the answer",
+            "Limitations, and what is not done",
+            "References",
         )
     ]
     assert places == sorted(places)
-    assert f"| F2 (GSE4335) | {CONSTANT} |" in text
-    assert "P1, GSE4335, treat as missing" in text
-    assert "P2, GSE1992" not in text, "the plan uses GSE1992 as given"
-    assert "numbers on GSE4335 as given stand as sensitivity analysis" in text
-    bare = render_protocol(protocol)
+    assert f"| F2 (GSE4335): {CONSTANT} |" in text
+    assert "- GSE4335, treat as missing: The constant" in text
+    assert "P2" not in text, "the plan uses GSE1992 as given"
+    assert "Results on GSE4335 as given are a sensitivity analysis." in text
+    assert (
+        "- **A nomogram.** 42 events carry no more than 4 parameters.\n- GSE4335: the time unit is not stated.\n"
+        in text
+    )
+    assert "- **Not used**: own-5a1f, because: retracted\n" in text
+    assert text.rstrip().endswith("[protocol-evidence.md](protocol-evidence.md).")
+    beside = render_evidence(ProtocolContent(protocol, AUDIT))
+    for said in ("A cut claim.", "The score was related to survival", "The limit is 60 %.", "still found afterwards"):
+        assert said in beside
+        assert said not in text
+    bare = render_protocol(ProtocolContent(protocol))
     assert CONSTANT not in bare
-    assert "| F2 | its statement is not at hand |" in bare
+    assert "| F2: its statement is not at hand |" in bare
 
 
-def test_the_reviewer_gets_first_page_and_parts_with_the_claims_and_no_appendix(protocol: Protocol) -> None:
-    text, whole = render_for_review(protocol, AUDIT), render_protocol(protocol, AUDIT)
-    assert text.startswith(whole[: whole.index("## Part 1")])
+def test_what_programs_remarked_on_the_draft_is_no_limitation_of_the_study(protocol: Protocol) -> None:
+    remarks = (
+        "2.1: inputs without a source that exists, left out: cox",
+        "Citations that were cut, as their source does not hold the claim: 1.1 (own-5a1f/1.1).",
+        "2 errors of the checks of the text are left; the record lists them.",
+    )
+    limits = (
+        "Requirement R3 is not met by any step: no skill does what it asks for.",
+        "Not judged: no model reviewed.",
+    )
+    left = "A2 of the review is left (changes the result), at step 2.1: Ties are not dealt with."
+    content = ProtocolContent(protocol.model_copy(update={"limitations": (*remarks, *limits, left)}), AUDIT)
+    text, beside = render_protocol(content), render_evidence(content)
+    for said in remarks:
+        assert said not in text
+        assert beside.count(said) == 1
+    assert all(f"- {said}\n" in text for said in limits)
+    assert "- Left open by the review (step 2.1): Ties are not dealt with.\n" in text
+
+
+def test_a_look_that_shapes_the_plan_is_shown_by_its_first_lines(protocol: Protocol) -> None:
+    look = LookRecord(
+        id="L3",
+        by="designer",
+        round=1,
+        why="How many arrays have the probe?",
+        view="GSE4335/open",
+        code="show(1)",
+        shown="arrays with it: 41\n\narrays without: 77\nthird line\n",
+    )
+    facts = (*protocol.facts, ShapingFact(fact="L3", consequence="left out"))
+    content = ProtocolContent(protocol.model_copy(update={"facts": facts}), AUDIT, looks=(look,))
+    said = "How many arrays have the probe? arrays with it: 41 / arrays without: 77"
+    assert f"| {said} | left out |" in render_protocol(content)
+
+
+def test_the_table_of_data_names_files_columns_and_how_each_table_is_made(folder: RunFolder) -> None:
+    view = load_view(folder)
+    text = render_markdown(view)
+    table = text[text.index("### Data and cohorts") : text.index("### Facts that shape")]
+    assert "samples = " in table
+    assert "| from GSE4335: The constant is set to missing on 118 arrays. |" in table
+
+
+def test_the_reviewer_gets_the_plan_with_the_claims_and_without_the_evidence(protocol: Protocol) -> None:
+    text, whole = render_for_review(protocol, AUDIT), render_protocol(ProtocolContent(protocol, AUDIT))
+    assert text.startswith(whole[: whole.index("° General practice")])
     assert all(f"### {s.id} " in text for s in protocol.steps)
     assert "A Cox model relates the score to survival" in text
-    assert "Appendix" not in text
+    assert "Decision rule for the answer" in text
+    assert "A nomogram" in text
     assert "quote S1" not in text
+    assert "time unit is not stated" not in text
     assert all(a.answer not in text for a in protocol.answered)
-    assert len(text) < len(whole)
 
 
 def test_a_step_says_what_it_rests_on_and_repeats_nothing(protocol: Protocol) -> None:
-    text = render_protocol(protocol, AUDIT)
+    text, beside = (f(ProtocolContent(protocol, AUDIT)) for f in (render_protocol, render_evidence))
     step = text[text.index("### 1.1") : text.index("## Part 2")]
     assert "   - metastases and recurrences (`-Met`, `-RECUR`)" in step
     assert "| GSE1992 | 170 | 7 | 163 |" in step
-    assert "Rests on: F1; F3" in step, "what facts say stands on the first page"
+    assert "Rests on: F1; F3\n" in step, "what facts say stands in the table of facts"
     assert "A cut claim" not in text
     assert "dry lab" not in text
     assert "- Data sets:" not in step, "its inputs and its action name them"
     cox = text[text.index("### 2.1") : text.index("### 2.2")]
+    assert "- Inputs: flow from step 1.1 → Outputs: cox\n" in cox
     assert "- Settings: alpha: 0.05\n" in cox, "what the action says is not said again"
-    assert "PMID10963602/1.1 (quote S1)" in cox
-    assert "general knowledge, to verify (Strata take up batch differences)" in cox
-    assert text.count("The score was related to survival") == 1
-    assert "Steps that no passage and no fact supports: 2.2." in text
+    assert "- Rests on: PMID10963602; general practice°\n" in cox
+    assert text.count("° General practice: ") == 1
+    assert "PMID10963602/1.1 (A Cox model relates the score to survival; quote S1)" in beside
+    assert "general knowledge, to verify (Strata take up batch differences)" in beside
+    assert beside.count("The score was related to survival") == 1
+    assert "2 steps of 3 on a passage or a fact of the data; no passage and no fact supports 2.2." in beside
 
 
 @pytest.mark.parametrize("kind", ["html", "markdown"])
@@ -111,7 +169,7 @@ def test_both_reports_show_the_plan(folder: RunFolder, kind: str) -> None:
         "Registered 2026-01-05 12:00:00 UTC, digest",
         "The series prefix of the array name explains 56 %",
         "still found afterwards",
-        "not used",
+        "Not used",
         "shown by V2",
     ):
         assert text in said, text
@@ -165,7 +223,7 @@ def test_a_step_with_a_fact_does_not_fall_with_a_paper(folder: RunFolder) -> Non
 
 
 def test_the_written_protocol_can_be_read_again(protocol: Protocol) -> None:
-    after, _ = protocol_from_text(render_protocol(protocol, AUDIT), "protocol.md")
+    after, _ = protocol_from_text(render_protocol(ProtocolContent(protocol, AUDIT)), "protocol.md")
     assert [(s.id, s.title) for s in after.steps] == [(s.id, s.title) for s in protocol.steps]
     assert [p.title for p in after.parts] == [p.title for p in protocol.parts]
     assert [[o.name for o in s.outputs] for s in after.steps] == [[o.name for o in s.outputs] for s in protocol.steps]
@@ -197,16 +255,17 @@ def test_what_stands_elsewhere_in_the_protocol_is_not_said_again(protocol: Proto
             ),
         }
     )
-    text = render_protocol(changed, AUDIT)
-    step = text[text.index("### 2.3") : text.index("## Limitations")]
+    text = render_protocol(ProtocolContent(changed, AUDIT))
+    step = text[text.index("### 2.3") : text.index("## Decision rule")]
     assert "- Settings: ties: Efron; all others as in step 2.1\n" in step
+    assert "- Skill" not in step
     assert "- Rests on: F2\n" in step
     assert text.count(CONSTANT) == 1
-    assert f"Rests on: F2 ({CONSTANT.rstrip('.')})" in render_protocol(changed), "without facts the claim is given"
+    without = render_evidence(ProtocolContent(changed))
+    assert f"Step 2.3: F2 ({CONSTANT.rstrip('.')})" in without, "without facts the claim is given"
     assert text.count("The constant is set to missing on 118 arrays.") == 1
-    assert "P1: The constant is set to missing" in text
     assert "Settle what is analysed.\n" in text
     assert text.count(why) == 1
-    assert "| one; two | **not used** | Not near. |" in text
+    assert "- **Not used**: one; two, because: Not near.\n" in text
     alone = "\n".join(step_lines(again, ProtocolContent(changed, AUDIT), None, 1))
     assert f"F2 ({CONSTANT.rstrip('.')})" in alone, "a step that is shown alone has no first page above it"

@@ -14,7 +14,9 @@ from markdown_it import MarkdownIt
 
 from bioresearcher.report.html import render_html
 from bioresearcher.report.markdown import render_markdown
-from bioresearcher.report.protocol_markdown import protocol_lines, render_protocol
+from bioresearcher.report.protocol_content import ProtocolContent
+from bioresearcher.report.protocol_evidence import evidence_lines
+from bioresearcher.report.protocol_markdown import body_lines, content_of, render_protocol
 from bioresearcher.report.run_data import load_view
 from bioresearcher.report.write import write_reports
 
@@ -214,10 +216,12 @@ def test_markdown_stays_text_in_a_renderer_that_allows_html(markdown):
 
 
 def test_the_protocol_alone_can_be_written_with_and_without_a_run(view):
-    full = "\n".join(protocol_lines(view.protocol, view, level=2))
-    bare = render_protocol(view.protocol)
+    content = content_of(view, view.protocol)
+    full = "\n".join([*body_lines(content, view, 2), *evidence_lines(content, view, 2)])
+    bare = render_protocol(ProtocolContent(view.protocol))
     assert "Molecular portraits of human breast tumours" in full
     assert "found at this place" in full
+    assert "found at this place" not in "\n".join(body_lines(content, view, 2))
     assert "task T1: verified" in full
     assert "PMID10963602" in bare
     assert "found at this place" not in bare

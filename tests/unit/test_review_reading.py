@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from bioresearcher.errors import InputError
 from bioresearcher.papers.docx import MAX_XML_BYTES
+from bioresearcher.report.protocol_content import ProtocolContent
 from bioresearcher.report.protocol_markdown import render_protocol
 from bioresearcher.review.checks import run_checks
 from bioresearcher.review.reading import protocol as read_protocol
@@ -179,7 +180,7 @@ def test_wrapped_items_and_labels_inside_sentences_are_read():
 def test_our_own_protocol_markdown_comes_back_with_its_steps_and_flow():
     limits = ("GSE1992: some samples are metastases.", "GSE4335: some samples are metastases.")
     before = S.clean_protocol().model_copy(update={"limitations": limits})
-    after, _ = protocol_from_text(render_protocol(before), "protocol.md")
+    after, _ = protocol_from_text(render_protocol(ProtocolContent(before)), "protocol.md")
     assert after.limitations == limits
     assert [(s.id, s.title) for s in after.steps] == [(s.id, s.title) for s in before.steps]
     assert [[(i.name, i.source) for i in s.inputs] for s in after.steps] == [

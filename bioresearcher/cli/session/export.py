@@ -27,6 +27,7 @@ _FILES: Final = (
     ("report", "report.html"),
     ("report as text", "report.md"),
     ("protocol", "protocol.md"),
+    ("protocol's evidence", "protocol-evidence.md"),
     ("protocol as data", "protocol.json"),
     ("notebook", "notebook.ipynb"),
     ("evidence", "evidence.json"),

@@ -31,6 +31,7 @@ _IS_PART = re.compile(r"^(?:part|section|phase|module|第)\s*\S", re.I)
 _IS_STEP = re.compile(r"^(?:step|步骤)\s*\d|^\d{1,3}\.\d{1,3}\b", re.I)
 _FRONT = re.compile(
     r"^(?:summary|abstract|objectives?|aims?|overview|background|introduction|purpose|decisions at a glance"
+    r"|data and cohorts"
     r"|facts that shape the plan|not done(?:,? and why)?|decision rule(?: for the answer)?|definitions"
     r"|摘要|目的|背景)\W*$",
     re.I,
@@ -62,6 +63,11 @@ _INLINE_FIELD = re.compile(
     re.I,
 )
 _OUTPUTS_FOLLOW = re.compile(r"\s+→\s+(?=outputs?\s*[:：])", re.I)
+_IN_WORDS = re.compile(
+    r"(?:(?P<name>.+) \()?(?:(?P<output>[^()]+?) from step (?P<step>\d+\.\d+)"
+    r"|(?P<file>[^()]+?) of data set (?P<data>[\w.-]+))\)?$"
+)
+"""An input in the words of our own protocols: `<output> from step <id>`, `<file> of data set <id>`."""
 _SOURCE_LINE = re.compile(r"^(?:>|Learnt from\b)")
 _KIND_LINE = re.compile(r"^\((?:dry|wet) lab\b")
 
@@ -127,7 +133,7 @@ def protocol_from_text(text: str, name: str) -> tuple[Protocol, tuple[str, ...]]
         title=title,
         objective_id="",
         summary=summary,
-        parts=tuple(_part(p, n) for n, p in enumerate(filled, 1)),
+        parts=_with_flow(tuple(_part(p, n) for n, p in enumerate(filled, 1))),
         limitations=limits,
         origin="source",
     )
@@ -317,6 +323,29 @@ def _part(p: _Part, number: int) -> ProtocolPart:
     steps = tuple(make_step(s.title, s.lines, s.fields, f"{number}.{k}") for k, s in enumerate(p.steps, 1))
     purpose = " ".join([*p.purpose, *p.paragraphs, *(p.tables if len(p.tables) <= _ROWS_OF_STEP else ())])[:2000]
     return ProtocolPart(id=str(number), title=p.title[:300], purpose=purpose, steps=steps)
+
+
+def _with_flow(parts: tuple[ProtocolPart, ...]) -> tuple[ProtocolPart, ...]:
+    """Return the parts with inputs such as `scores from step 2.1`, where that step has such an output, as sources."""
+    made = {(s.id, o.name) for p in parts for s in p.steps for o in s.outputs}
+
+    def settled(given: StepInput) -> StepInput:
+        found = _IN_WORDS.match(given.name) if given.source == "given" else None
+        if found is None:
+            return given
+        what = found["output"] or found["file"]
+        source = f"step:{found['step']}/{what}" if found["output"] else f"dataset:{found['data']}/{what}"
+        there = not found["output"] or (found["step"], what) in made
+        return StepInput(name=found["name"] or what, source=source) if there else given
+
+    return tuple(
+        p.model_copy(
+            update={
+                "steps": tuple(s.model_copy(update={"inputs": tuple(settled(i) for i in s.inputs)}) for s in p.steps)
+            }
+        )
+        for p in parts
+    )
 
 
 def make_step(title: str, lines: list[str], fields: dict[str, list[str]], step_id: str) -> ProtocolStep:
