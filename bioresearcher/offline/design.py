@@ -36,6 +36,8 @@ from bioresearcher.text.words import Similarity, content_words, overlap, sentenc
 
 SENSITIVITY = "Sensitivity: data as given"
 """Title of the part that repeats outcome analyses without what was prepared."""
+MOST_TITLE = 160
+"""Characters of a protocol's title."""
 _KINDS = {"table": "table", "figure": "figure", "text": "text", "findings": "text", "model": "model"}
 
 
@@ -55,7 +57,7 @@ class OfflineDesigner:
         binding = Binding(values.objective, values.datasets)
         parts = self._settled(values, uses, binding) if values.fixed else self._own_parts(values, uses, binding)
         return ProtocolPlan(
-            title=clip(values.objective.text, 160),
+            title=_plan_title(values.objective.text),
             summary=_summary(values, uses, parts),
             decisions=first_page.decisions(values, uses, binding),
             facts=first_page.shaping_facts(values, uses),
@@ -185,7 +187,7 @@ def _repeated(wording: SkillProtocol, first: OutlineLine, use: Use) -> SkillProt
     """The wording of a step that does what an earlier one does, with other data: it refers to that one's text."""
     here, there = (" and ".join(ids) for ids in ([d.id for d in use.datasets], first.datasets))
     text = {
-        "action": f"Do what step {first.id} says, on {here} in place of {there}, with the settings listed here.",
+        "action": f"Do what step {first.id} says, on {here} in place of {there}.",
         "rationale": f"As in step {first.id}.",
         "acceptance": f"As in step {first.id}.",
     }
@@ -220,7 +222,7 @@ def _skill_heading(
         id=number,
         title=title,
         purpose=purpose,
-        reason="" if relations else "It works on the data sets themselves.",
+        reason="",
         depends_on=tuple(r.part for r in relations),
         relations=relations,
         learns_from=_parts_of(refs, values),
@@ -281,14 +283,27 @@ def _relations(skills: Sequence[SkillBrief], number: str, number_of: Mapping[str
     )
 
 
+def _plan_title(objective: str) -> str:
+    """The objective's first sentence as a title; of a long one the clauses that fit."""
+    title = next(iter(sentence_texts(objective)), objective).strip().rstrip(".")
+    while len(title) > MOST_TITLE:
+        shorter = max(title.rpartition(mark)[0] for mark in (";", ",", " and "))
+        if not shorter:
+            return clip(title, MOST_TITLE)
+        title = shorter.rstrip(" ,;")
+    return title
+
+
 def _summary(values: PlanProtocolInput, uses: Sequence[Use], parts: Sequence[HeadingDraft]) -> str:
     """A summary of the plan: its data sets, and where its parts come from."""
     analysed = dict.fromkeys(d.id for u in uses if not u.as_given for d in u.datasets)
-    names = ", ".join(analysed or [d.id for d in values.datasets]) or "no data set"
+    sizes = {d.id: f" ({d.n_samples} samples)" for d in values.datasets if d.n_samples}
+    names = ", ".join(f"{i}{sizes.get(i, '')}" for i in analysed or [d.id for d in values.datasets]) or "no data set"
     own = {part_title(u) for u in uses}
     summary = [f"A plan for the objective, on {names}, made by rule without a model."]
     if uses:
-        summary.append("The analyses are skills; a step cites a paper only where that names the same method.")
+        parts_named = "; ".join(dict.fromkeys(part_title(u) for u in uses))
+        summary.append(f"Analyses, in this order: {parts_named}. The decision rule turns their results into an answer.")
     if uses and any(p.title not in own for p in parts):
         summary.append("Parts that no skill covers repeat what papers describe.")
     if not uses:

@@ -13,10 +13,15 @@ from bioresearcher.schemas.ask_design import KnownPaper, PlanProtocolInput
 from bioresearcher.schemas.facts import Fact, Proposal
 from bioresearcher.schemas.protocol import Decision, Definition, NotDone, PaperUse, ShapingFact
 
-MOST_SHAPING = 24
+MOST_SHAPING = 12
 """Most facts on the first page; the weightiest stay."""
 OPEN = "Left open."
 """Beginning of what is said about a fact that no rule acts on; what the fact bears on follows."""
+_DONE = {
+    "leave out samples": "These samples are left out.",
+    "treat as missing": "These values are set to missing.",
+    "add column": "It becomes a column, which models can use.",
+}
 _QUESTIONS = {
     "leave out samples": "Which samples of {dataset} are analysed?",
     "treat as missing": "Which values of {dataset} are measurements?",
@@ -75,22 +80,30 @@ def decisions(values: PlanProtocolInput, uses: Sequence[Use], binding: Binding) 
 
 
 def shaping_facts(values: PlanProtocolInput, uses: Sequence[Use]) -> tuple[ShapingFact, ...]:
-    """The facts that shape a step, the weightiest first, each with what the plan does about it."""
+    """The facts that shape a step, the weightiest first, each with what the plan does about it.
+
+    Of several facts about a data set from which the same follows the first is shown, and the others are named.
+    """
     by_fact = {f: p for p in reversed(carried_out(values)) for f in p.facts}
     chosen = [f for f in values.facts if f.weight >= SHAPES or f.id in by_fact]
-    chosen = sorted(chosen, key=lambda f: -f.weight)[:MOST_SHAPING]
-    found = []
-    said: dict[str, str] = {}
+    chosen = sorted(chosen, key=lambda f: -f.weight)
+    rows: dict[tuple[str, str], list[str]] = {}
     for fact in chosen:
         done = _done_about(fact, by_fact.get(fact.id), uses)
-        open_before = said.setdefault(done, fact.id) if done.startswith(OPEN) else fact.id
-        found.append(ShapingFact(fact=fact.id, consequence=done if open_before == fact.id else f"As {open_before}."))
+        rows.setdefault((done, fact.id if done.startswith(OPEN) else fact.dataset), []).append(fact.id)
+    found = []
+    said: dict[str, str] = {}
+    for (done, _), ids in [*rows.items()][:MOST_SHAPING]:
+        first = said.setdefault(done, ids[0]) if done.startswith(OPEN) else ids[0]
+        also = f" So says {', '.join(ids[1:])}." if len(ids) == 2 else f" So say {', '.join(ids[1:])}."
+        consequence = f"As {first}." if first != ids[0] else done + (also if ids[1:] else "")
+        found.append(ShapingFact(fact=ids[0], consequence=consequence))
     return tuple(found)
 
 
 def _done_about(fact: Fact, proposal: Proposal | None, uses: Sequence[Use]) -> str:
     if proposal is not None:
-        return f"{proposal.id} is carried out."
+        return _DONE[proposal.kind]
     if _stratified(fact, uses):
         return "The outcome analyses are stratified by batch."
     return f"{OPEN} {fact.consequence}".strip()
@@ -120,11 +133,10 @@ def not_done(values: PlanProtocolInput, uses: Sequence[Use]) -> tuple[NotDone, .
             why = f"no prepared copy of {proposal.dataset} carries it out"
             found.append(NotDone(what=f"{proposal.id}: {proposal.what}", why=why))
     if done:
-        ids = ", ".join(p.id for p in done)
         found.append(
             NotDone(
-                what=f"Judging whether the preparation ({ids}) fits the question",
-                why="a rule knows patterns of names, texts and values, not the disease; a person must confirm it",
+                what="Judging whether the preparation of the data fits the question",
+                why="A rule knows patterns of names, texts and values, not the disease; a person must confirm it.",
             )
         )
     dealt = {f for p in done for f in p.facts}
@@ -132,26 +144,28 @@ def not_done(values: PlanProtocolInput, uses: Sequence[Use]) -> tuple[NotDone, .
     if left:
         found.append(
             NotDone(
-                what=f"Acting on {', '.join(left)}",
-                why="the audit found them, but no rule knows what follows from them; read them before approving",
+                what=f"Acting on facts from which no rule knows what follows ({', '.join(left)})",
+                why="They stand in the table of facts or in the evidence; a person must read them before approving.",
             )
         )
     main = {d.id: d for u in uses if not u.as_given for d in u.datasets}
     batches = [f"{c.name} of {d.id}" for d in main.values() if (c := d.column("batch"))]
     if batches:
-        why = "stratifying gives up what differs between them; models are reported without strata, too"
+        why = "Stratifying gives up what differs between them; models are reported without strata, too."
         names = " and ".join(batches)
         found.append(NotDone(what=f"Judging whether {names} stand for measurement or for different patients", why=why))
     outcomes = [d for d in main.values() if d.column("time") and d.column("event")]
     if len(outcomes) > 1:
-        why = "no rule compares endpoints, treatments and eras of patients; the protocol prints what the sources state"
+        why = (
+            "No rule compares endpoints, treatments and eras of patients; the table of data has what the sources state."
+        )
         names = " and ".join(d.id for d in outcomes)
         found.append(NotDone(what=f"Judging whether the patients and endpoints of {names} can be compared", why=why))
     if outcomes:
-        why = "what confounds the effect, and which effect would matter, is clinical knowledge"
+        why = "What confounds the effect, and which effect would matter, is clinical knowledge."
         found.append(NotDone(what="Choosing covariates by subject knowledge, and planning the precision", why=why))
     if uses:
-        why = "rules bind skills to data by roles of columns and words of the objective"
+        why = "Rules bind analyses to data by roles of columns and words of the objective."
         found.append(NotDone(what="Weighing other methods, and explaining results biologically", why=why))
     return tuple(found)
 
@@ -173,7 +187,7 @@ def definitions(values: PlanProtocolInput, uses: Sequence[Use], binding: Binding
     found = []
     for dataset in {d.id: d for u in uses for d in u.datasets}.values():
         if dataset.prepared_from:
-            text = f"{dataset.prepared_from} after {', '.join(dataset.proposals)} ({dataset.n_samples} samples)."
+            text = f"{dataset.prepared_from} after its preparation as decided above ({dataset.n_samples} samples)."
             found.append(Definition(name=dataset.id, text=text))
     if binding.gene_set and any(p.source == "gene_set" for u in uses for p in u.skill.contract.parameters):
         reference = binding.reference()

@@ -6,7 +6,7 @@ Values are chosen and ordered here, as plain text; the Markdown and HTML writers
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -35,6 +35,8 @@ _MESSAGE = re.compile(
 )
 """Limitations that are a program's messages about the draft, and no limits of the study."""
 _LEFT = re.compile(r"^\w+ of the review is left \([^)]*\), at (?P<place>[^:]*): (?P<said>.*)$", re.S)
+_SHOWN_ROLES = ("group", "time", "event", "batch")
+"""Roles of the columns that the table of data sets names."""
 _EMPTY = frozenset({"none", "not stated"})
 _REPEATS = re.compile(r"Do what step (\d+\.\d+) says\b")
 _REFERS = re.compile(r"As in step \d+\.\d+\.?$")
@@ -124,7 +126,8 @@ class ProtocolContent:
         used = used_datasets(self.protocol)
         known = {d.id: d for d in self.datasets}
         wanted = {*used, *(d.prepared_from for i, d in known.items() if i in used and d.prepared_from)}
-        return tuple(self._data_row(d) for d in self.datasets if d.id in wanted)
+        ordered = sorted((d for d in self.datasets if d.id in wanted), key=lambda d: (d.prepared_from or d.id, d.id))
+        return tuple(self._data_row(d) for d in ordered)
 
     def _data_row(self, dataset: Dataset) -> tuple[str, str, str, str, str]:
         outcome = (f for f in self.audit.facts if f.kind == "outcome" and f.dataset == dataset.id)
@@ -136,7 +139,11 @@ class ProtocolContent:
             done = [p.what for p in self.audit.proposals if p.id in dataset.proposals and p.what not in stated]
             decided = len(done) < len(dataset.proposals)
             how = f"from {dataset.prepared_from}{', as decided above' if decided else ''}{': ' if done else ''}"
-            return (dataset.id, "as there", ", ".join(said), "as there, and those added", how + " ".join(done))
+            before = next((d for d in self.datasets if d.id == dataset.prepared_from), None)
+            old = {c.name for f in before.files for c in f.columns} if before else set()
+            new = [f"`{c.name}`" for f in dataset.files for c in f.columns if c.name not in old]
+            added = f"those, and {', '.join(new)}" if new else "those"
+            return (dataset.id, f"those of {dataset.prepared_from}", ", ".join(said), added, how + " ".join(done))
         files = "; ".join(_file_words(f) for f in dataset.files)
         return (dataset.id, files, ", ".join(said), _column_words(dataset), "as given")
 
@@ -303,10 +310,9 @@ class ProtocolContent:
             there = {f"{p.name}: {p.value} {p.unit}".strip() for p in first.parameters}
             software = tuple(s for s in software if s not in first.software)
             kept = tuple(s for s in own if s not in there)
-            others = f"{'all others' if kept else 'all'} as in step {first.id}"
-            own = kept if kept == own else (*kept, others)
+            own = kept if kept == own or not kept else (*kept, f"all others as in step {first.id}")
         else:
-            own = settings(step, stated=True)
+            own = settings(step, stated=True, known=self._known_columns(step))
         same = first is not None and step.skill == first.skill
         rationale = "" if first is not None and _REFERS.match(step.rationale) else step.rationale
         rows = (
@@ -319,6 +325,14 @@ class ProtocolContent:
             ("Accepted when", (step.acceptance,) if step.acceptance else ()),
         )
         return tuple((name, values) for name, values in rows if values)
+
+    def _known_columns(self, step: ProtocolStep) -> frozenset[str]:
+        """Return the columns of a step's data that the table of data sets gives with their role."""
+        named = {i.source.removeprefix("dataset:").partition("/")[0] for i in step.inputs} | {*step.datasets}
+        files = [f for d in self.datasets if d.id in named for f in d.files]
+        known = {c.name for f in files for c in f.columns if c.role in _SHOWN_ROLES}
+        keys = {k for f in files for k in (f.sample_column, f.feature_column) if k}
+        return frozenset(known | keys)
 
     @property
     def as_given(self) -> tuple[str, ...]:
@@ -431,13 +445,21 @@ def flow(step: ProtocolStep) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
     An output is described where the action does not name it; descriptions of a skill's outputs stand in its contract.
     """
-    inputs = []
+    inputs: list[str] = []
+    files: dict[str, str] = {}
     for given in step.inputs:
+        same = given.source.rpartition("/")[2] == given.name or given.name not in step.action
+        place, _, name = given.source.removeprefix("dataset:").partition("/")
         if given.source == "given":
             inputs.append(given.name)
+        elif not same:
+            inputs.append(f"{given.name} ({source_words(given.source)})")
+        elif given.source.startswith("dataset:") and place in files:
+            joined = f"{files[place].removesuffix(f' of data set {place}')}, {source_words(given.source)}"
+            inputs[inputs.index(files[place])] = files[place] = joined
         else:
-            same = given.source.rpartition("/")[2] == given.name or given.name not in step.action
-            inputs.append(source_words(given.source) if same else f"{given.name} ({source_words(given.source)})")
+            inputs.append(source_words(given.source))
+            files |= {place: inputs[-1]} if given.source.startswith("dataset:") and name else {}
     outputs = (
         o.name
         + (f" ({o.kind})" if o.kind not in ("table", o.name) else "")
@@ -467,7 +489,7 @@ def _file_words(file: DataFile) -> str:
 def _column_words(dataset: Dataset) -> str:
     """Return the columns with a role in an analysis, each with its unit or levels."""
     said = []
-    for column in (c for f in dataset.files for c in f.columns if c.role in ("group", "time", "event", "batch")):
+    for column in (c for f in dataset.files for c in f.columns if c.role in _SHOWN_ROLES):
         more = [f"{column.case} against {column.control}"] if column.case else []
         if column.role == "time":
             more.append(f"in {column.unit}" if column.unit else "unit not stated")
@@ -479,7 +501,7 @@ def _column_words(dataset: Dataset) -> str:
 
 def _with_facts(text: str, cites: Iterable[str]) -> str:
     facts = dict.fromkeys(i for c in cites for i in _FACT.findall(c))
-    return f"{text} [{', '.join(facts)}]" if facts else text
+    return f"{text} ({', '.join(facts)})" if facts else text
 
 
 def _left_open(text: str) -> str:
@@ -492,15 +514,19 @@ def _unused(row: tuple[tuple[bool, str], list[str]]) -> bool:
     return row[0][0]
 
 
-def settings(step: ProtocolStep, *, stated: bool = False) -> tuple[str, ...]:
+def settings(step: ProtocolStep, *, stated: bool = False, known: Container[str] = ()) -> tuple[str, ...]:
     """Return the parameters that neither the action nor the names of the data sets state.
 
     A single word of the action counts only beside a word of the name. With `stated`, those without a value are left
-    out.
+    out, as are columns that are `known` from the table of data sets.
     """
     said = [w.rstrip(".") for w in _WORD.findall(step.action.casefold())]
     left = (p for p in step.parameters if p.value not in step.datasets and not _stated(p, said))
-    kept = (p for p in left if not (stated and p.value.casefold() in _EMPTY))
+    kept = (
+        p
+        for p in left
+        if not (stated and p.value.casefold() in _EMPTY) and not (p.name.endswith("_column") and p.value in known)
+    )
     return tuple(f"{p.name}: {p.value} {p.unit}".strip() for p in kept)
 
 

@@ -45,7 +45,7 @@ from bioresearcher.text.normalise import title_of
 
 TOKENS_PER_STEP: Final = 550
 """Tokens of a step of 200 words as JSON, with inputs, outputs and citations."""
-WORDS: Final = 5_500
+WORDS: Final = 5_000
 """Words of a whole protocol, its first page and definitions included."""
 LEAST_A_STEP, MOST_A_STEP = 100, 250
 """Words of a step that are asked for at least and at most."""

@@ -24,7 +24,6 @@ from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.draft_cleanup import MAX_PARTS, Known, with_sources
 from bioresearcher.text.format import listing
 from bioresearcher.text.normalise import known_id
-from bioresearcher.text.visible import clip
 from bioresearcher.text.words import content_words, overlap
 
 NEAR = 0.5
@@ -295,7 +294,7 @@ def _why_not(requirement: Requirement, bench: DesignContext) -> str:
     paper_id, near = parts[best]
     judged = bench.analyses[paper_id].parts if paper_id in bench.analyses else ()
     level = next((j.level for j in judged if j.part_id == near.id), "low")
-    where = f"“{clip(near.title, 80)}” ({paper_id} part {near.id}, referability {level})"
+    where = f"“{near.title}” ({paper_id} part {near.id}, referability {level})"
     return f"{said}; {where} comes nearest, but no step of the plan takes it up for this."
 
 

@@ -1,7 +1,7 @@
 """Choice of what an author sees of a run's material, so that the opening of the conversation stays within its budget.
 
-Nothing is rewritten: columns, facts, steps and quotes are shown or left out, the least telling first, and what was
-left out is said among the notes. The same material gives the same choice.
+Nothing is rewritten or cut within a sentence: columns, facts, steps, quotes and sentences are shown or left out, the
+least telling first, and how many were left out is said. The same material gives the same choice.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bioresearcher.schemas.ask_design import KnownPaper, KnownPart, KnownStep, S
 from bioresearcher.schemas.dataset import Column, Dataset
 from bioresearcher.schemas.facts import Fact, Proposal, View
 from bioresearcher.stages.design_context import DesignContext
-from bioresearcher.text.visible import clip
+from bioresearcher.text.format import count_of
 from bioresearcher.text.words import content_words, overlap, sentence_texts
 
 FACT_CHARS: Final = 6_000
@@ -25,7 +25,10 @@ DATASET_CHARS: Final = 4_000
 PART_CHARS: Final = 90
 ACTION_CHARS: Final = 160
 QUOTE_CHARS: Final = 110
+LABEL_CHARS: Final = 80
 LEVEL_CHARS: Final = 24
+REASON_CHARS: Final = 160
+SKILL_CHARS: Final = 100
 NOTES_CHARS: Final = 1_200
 """Characters of the notes of one data set, of the audit or of a view; a note is shown whole or left out."""
 STEPS: Final = 6
@@ -106,7 +109,7 @@ def _prepared(dataset: Dataset, original: Dataset) -> Dataset:
         for f in dataset.files
     )
     notes = (f"columns as in {original.id}; listed are those that were added",)
-    return dataset.model_copy(update={"files": files, "notes": notes, "title": clip(dataset.title, 80)})
+    return dataset.model_copy(update={"files": files, "notes": notes})
 
 
 def _dataset(dataset: Dataset, room: int, wanted: Sequence[str]) -> Dataset:
@@ -128,9 +131,7 @@ def _dataset(dataset: Dataset, room: int, wanted: Sequence[str]) -> Dataset:
         columns = tuple(shown[n] for n in sorted(shown))
         files.append(file.model_copy(update={"columns": columns, "entries": _sets(file.entries, wanted)}))
     notes, problems = _whole(dataset.notes, NOTES_CHARS), _whole(dataset.problems, NOTES_CHARS)
-    return dataset.model_copy(
-        update={"files": tuple(files), "notes": notes, "problems": problems, "title": clip(dataset.title, 160)}
-    )
+    return dataset.model_copy(update={"files": tuple(files), "notes": notes, "problems": problems})
 
 
 def _sets(names: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
@@ -152,10 +153,11 @@ def _whole(notes: Sequence[str], room: int) -> tuple[str, ...]:
 
 
 def _column(column: Column) -> Column:
-    """Return a column without levels that are too long to be told apart, and with a short label."""
-    keep = column.role == "group" or all(len(v) <= LEVEL_CHARS for v in column.levels)
-    levels = column.levels if keep else tuple(clip(v, LEVEL_CHARS) for v in column.levels[:3])
-    return column.model_copy(update={"levels": levels, "label": clip(column.label, 80)})
+    """Return a column without levels that are long texts, whose number is said, and with a short label."""
+    kept = tuple(v for v in column.levels if column.role == "group" or len(v) <= LEVEL_CHARS)
+    left = len(column.levels) - len(kept)
+    levels = (*kept, f"({count_of(left, 'long text')})") if left else kept
+    return column.model_copy(update={"levels": levels, "label": _sentences(column.label, LABEL_CHARS)})
 
 
 def _papers(papers: Sequence[KnownPaper], wanted: Sequence[str]) -> tuple[KnownPaper, ...]:
@@ -170,6 +172,7 @@ def _papers(papers: Sequence[KnownPaper], wanted: Sequence[str]) -> tuple[KnownP
             text = " ".join((part.title, part.purpose, *(s.action for s in part.steps)))
             ranked.append((_LEVELS.index(part.level), -round(overlap(wanted, content_words(text)), 3), n, m))
     room, shown = PAPER_CHARS, {}
+    gone: dict[int, int] = {}
     for level, _, n, m in sorted(ranked):
         part = _short(papers[n].parts[m])
         spent = len(part.title) + len(part.purpose) + len(part.reuse) + len(part.change) + 40
@@ -184,22 +187,23 @@ def _papers(papers: Sequence[KnownPaper], wanted: Sequence[str]) -> tuple[KnownP
                 kept.add(step.ref)
                 room -= length
         shown[n, m] = part.model_copy(update={"steps": tuple(s for s in part.steps if s.ref in kept)})
+        gone[n] = gone.get(n, 0) + len(part.steps) - len(kept)
     found = []
     for n, paper in enumerate(papers):
         bare = [m for m in range(len(paper.parts)) if (n, m) not in shown]
         titles = {m: _title_only(paper.parts[m]) for m in bare[:LOW_PARTS]}
         parts = tuple(shown.get((n, m)) or titles[m] for m in range(len(paper.parts)) if (n, m) in shown or m in titles)
-        found.append(paper.model_copy(update={"title": clip(paper.title, 120), "parts": parts}))
+        read = f"{paper.read}; {count_of(gone[n], 'step')} not shown" if gone.get(n) else paper.read
+        found.append(paper.model_copy(update={"read": read, "parts": parts}))
     return tuple(found)
 
 
 def _short(part: KnownPart) -> KnownPart:
     return part.model_copy(
         update={
-            "title": clip(part.title, PART_CHARS),
-            "purpose": "" if part.reuse else clip(part.purpose, PART_CHARS),
-            "reuse": clip(part.reuse, PART_CHARS),
-            "change": clip(part.change, PART_CHARS),
+            "purpose": "" if part.reuse else _sentences(part.purpose, PART_CHARS),
+            "reuse": _sentences(part.reuse, PART_CHARS),
+            "change": _sentences(part.change, PART_CHARS),
             "steps": tuple(map(_step, part.steps)),
         }
     )
@@ -207,7 +211,7 @@ def _short(part: KnownPart) -> KnownPart:
 
 def _title_only(part: KnownPart) -> KnownPart:
     none = {"purpose": "", "reuse": "", "change": "", "steps": ()}
-    return part.model_copy(update={"title": clip(part.title, PART_CHARS), **none})
+    return part.model_copy(update=none)
 
 
 def _step(step: KnownStep) -> KnownStep:
@@ -215,10 +219,10 @@ def _step(step: KnownStep) -> KnownStep:
     quotes = (q for q in step.quotes if q[:_SAME] != step.action[:_SAME])
     return step.model_copy(
         update={
-            "action": clip(step.action, ACTION_CHARS),
+            "action": _sentences(step.action, ACTION_CHARS),
             "parameters": step.parameters[:6],
             "software": step.software[:3],
-            "quotes": tuple(clip(q, QUOTE_CHARS) for q in quotes)[:1],
+            "quotes": tuple(_sentences(q, QUOTE_CHARS) for q in quotes)[:1],
         }
     )
 
@@ -234,10 +238,24 @@ def _view(view: View) -> View:
 
 
 def _skill(skill: SkillBrief) -> SkillBrief:
-    """Return a skill with the first sentence of its description."""
-    return skill.model_copy(update={"description": clip(next(iter(sentence_texts(skill.description)), ""), 70)})
+    """Return a skill with the first clauses of its description."""
+    first = next(iter(sentence_texts(skill.description)), "")
+    while len(first) > SKILL_CHARS and ", " in first:
+        first = first.rpartition(", ")[0]
+    return skill.model_copy(update={"description": f"{first.rstrip('.')}." if first else ""})
 
 
 def _proposal(proposal: Proposal) -> Proposal:
     """Return a proposal without the samples concerned, of which there may be hundreds."""
-    return proposal.model_copy(update={"samples": (), "values": (), "levels": (), "reason": clip(proposal.reason, 160)})
+    reason = _sentences(proposal.reason, REASON_CHARS)
+    return proposal.model_copy(update={"samples": (), "values": (), "levels": (), "reason": reason})
+
+
+def _sentences(text: str, room: int) -> str:
+    """Return the sentences of a text that fit, each whole, and the first in any case."""
+    kept: list[str] = []
+    for sentence in sentence_texts(text):
+        if kept and len(" ".join((*kept, sentence))) > room:
+            break
+        kept.append(sentence)
+    return " ".join(kept)

@@ -437,6 +437,30 @@ def test_ten_data_sets_and_many_papers_stay_within_the_budget_and_what_is_left_o
     assert (len(whole["facts"]), len(whole["proposals"]), whole["datasets"]) == (200, 60, made.datasets)
 
 
+def test_texts_are_shown_in_whole_sentences_and_steps_that_are_left_out_are_counted() -> None:
+    long = "It was measured in every array of the series and in no other. " * 5
+    proposal = Proposal(
+        id="P1", dataset="GSE1", kind="leave out samples", what="Leave out 7.", reason=f"First. {long}", facts=("F1",)
+    )
+    told = Column(name="remarks", dtype="text", levels=("ok", "a text of a sheet that is longer than a level is"))
+    matrix, sheet = dataset().files
+    given = dataset().model_copy(
+        update={"title": "A title " * 30, "files": (matrix, sheet.model_copy(update={"columns": (told,)}))}
+    )
+    made = bench(
+        datasets=(given,),
+        reports={"P1": report("P1", steps=30, length=20)},
+        audit=Audit(facts=(fact(1),), proposals=(proposal,)),
+    )
+    values = material(made)
+    assert "…" not in repr({n: values[n] for n in ("known", "proposals", "datasets", "skills")})
+    assert values["proposals"][0].reason == f"First. {long[: long.index('. ') + 1]} {long[: long.index('. ') + 1]}"
+    (paper,) = values["known"]
+    shown = sum(len(p.steps) for p in paper.parts)
+    assert f"; {30 - shown} steps not shown" in paper.read
+    assert "levels ok / (1 long text)" in opening(made)[1]
+
+
 def test_a_prepared_data_set_shows_only_what_was_added() -> None:
     original = dataset(columns=5)
     added = Column(name="series", dtype="text", role="batch", levels=("x", "y"))

@@ -485,8 +485,8 @@ def test_the_first_page_says_what_was_decided_what_shapes_it_and_what_no_rule_ju
     assert set(shaped) == {"F1", "F2", "F3"}
     assert shaped["F3"] == "Left open. Sites in the model."
     undone = " ".join(n.what for n in plan.not_done)
-    assert "Judging whether the preparation (P1, P2) fits the question" in undone
-    assert "Acting on F3" in undone
+    assert "Judging whether the preparation of the data fits the question" in undone
+    assert "Acting on facts from which no rule knows what follows (F3)" in undone
     assert "series of GSE4335-prepared" in undone
     rules = " ".join(plan.answer_rule)
     assert "outcome in GSE1992-prepared at p < 0.05, and the same direction at p < 0.05 in GSE4335-prepared" in rules

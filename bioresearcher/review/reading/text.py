@@ -329,23 +329,22 @@ def _with_flow(parts: tuple[ProtocolPart, ...]) -> tuple[ProtocolPart, ...]:
     """Return the parts with inputs such as `scores from step 2.1`, where that step has such an output, as sources."""
     made = {(s.id, o.name) for p in parts for s in p.steps for o in s.outputs}
 
-    def settled(given: StepInput) -> StepInput:
+    def settled(given: StepInput) -> tuple[StepInput, ...]:
         found = _IN_WORDS.match(given.name) if given.source == "given" else None
-        if found is None:
-            return given
-        what = found["output"] or found["file"]
-        source = f"step:{found['step']}/{what}" if found["output"] else f"dataset:{found['data']}/{what}"
-        there = not found["output"] or (found["step"], what) in made
-        return StepInput(name=found["name"] or what, source=source) if there else given
+        if found and found["file"]:
+            return tuple(
+                StepInput(name=found["name"] or file, source=f"dataset:{found['data']}/{file}")
+                for file in found["file"].split(", ")
+            )
+        if found and (found["step"], found["output"]) in made:
+            source = f"step:{found['step']}/{found['output']}"
+            return (StepInput(name=found["name"] or found["output"], source=source),)
+        return (given,)
 
-    return tuple(
-        p.model_copy(
-            update={
-                "steps": tuple(s.model_copy(update={"inputs": tuple(settled(i) for i in s.inputs)}) for s in p.steps)
-            }
-        )
-        for p in parts
-    )
+    def step(given: ProtocolStep) -> ProtocolStep:
+        return given.model_copy(update={"inputs": tuple(one for i in given.inputs for one in settled(i))})
+
+    return tuple(p.model_copy(update={"steps": tuple(map(step, p.steps))}) for p in parts)
 
 
 def make_step(title: str, lines: list[str], fields: dict[str, list[str]], step_id: str) -> ProtocolStep:
