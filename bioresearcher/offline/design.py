@@ -31,6 +31,7 @@ from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.protocol import OutlineLine, ProtocolStep, Relation, ReportPartRef, StepOutput
 from bioresearcher.schemas.skill import SkillProtocol
+from bioresearcher.text.format import as_sentence
 from bioresearcher.text.visible import clip
 from bioresearcher.text.words import Similarity, content_words, overlap, sentence_texts
 
@@ -301,6 +302,7 @@ def _summary(values: PlanProtocolInput, uses: Sequence[Use], parts: Sequence[Hea
     names = ", ".join(f"{i}{sizes.get(i, '')}" for i in analysed or [d.id for d in values.datasets]) or "no data set"
     own = {part_title(u) for u in uses}
     summary = [f"A plan for the objective, on {names}, made by rule without a model."]
+    summary.append(f"The question: {as_sentence(values.objective.text)}")
     if uses:
         parts_named = "; ".join(dict.fromkeys(part_title(u) for u in uses))
         summary.append(f"Analyses, in this order: {parts_named}. The decision rule turns their results into an answer.")

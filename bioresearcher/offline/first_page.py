@@ -13,7 +13,7 @@ from bioresearcher.schemas.ask_design import KnownPaper, PlanProtocolInput
 from bioresearcher.schemas.facts import Fact, Proposal
 from bioresearcher.schemas.protocol import Decision, Definition, NotDone, PaperUse, ShapingFact
 
-MOST_SHAPING = 12
+MOST_SHAPING = 10
 """Most facts on the first page; the weightiest stay."""
 OPEN = "Left open."
 """Beginning of what is said about a fact that no rule acts on; what the fact bears on follows."""
@@ -57,7 +57,7 @@ def decisions(values: PlanProtocolInput, uses: Sequence[Use], binding: Binding) 
         modelled = [u for u in main if dataset in u.datasets and _printed(u, binding, "batch_column", dataset.id)]
         if batch and modelled:
             what = ", ".join(dict.fromkeys(u.skill.name.replace("-", " ") for u in modelled))
-            why = "samples of one batch are compared with each other only"
+            why = "Samples of one batch are compared with each other only."
             choice = f"{batch.name} has a stratum for each level in: {what}"
             cites = tuple(
                 f.id for f in values.facts if f.kind == "batch" and f.dataset in (dataset.id, dataset.prepared_from)
@@ -67,14 +67,14 @@ def decisions(values: PlanProtocolInput, uses: Sequence[Use], binding: Binding) 
         contrast = binding.contrast(dataset)
         if contrast and any("group" in u.skill.contract.needs_columns and dataset in u.datasets for u in main):
             column, case, control = contrast
-            why = " ".join(binding.doubts(dataset)) or "the objective or the data's description names this comparison"
+            why = " ".join(binding.doubts(dataset)) or "The objective or the data's description names this comparison."
             choice = f"{column.name} = {case} against {column.name} = {control}"
             found.append(Decision(question=f"Which groups of {dataset.id} are compared?", choice=choice, why=why))
     again = [u for u in uses if u.as_given and u.skill.contract.sensitivity]
     if again:
         what = ", ".join(dict.fromkeys(u.skill.name.replace("-", " ") for u in again))
         choice = f"{what} are repeated on the data as given; all else is done once, on the prepared data"
-        why = "a reader must see what the preparation did to the answer"
+        why = "A reader must see what the preparation did to the answer."
         found.append(Decision(question="What is a sensitivity analysis?", choice=choice, why=why))
     return tuple(found)
 
