@@ -86,7 +86,9 @@ def body_lines(content: ProtocolContent, view: RunView | None, level: int) -> It
     yield from _references(content, level)
     made = f"{count_of(len(protocol.parts), 'part')}, {count_of(len(protocol.steps), 'step')}"
     yield from (f"{'#' * level} Notes", "")
-    yield from (f"{made}; {ORIGINS[protocol.origin]}. {md(content.registered)}".rstrip(), "")
+    yield from (f"{made}; {ORIGINS[protocol.origin]}.", "")
+    if content.registered:
+        yield from (md(content.registered), "")
 
 
 def first_page_lines(content: ProtocolContent, level: int) -> Iterable[str]:

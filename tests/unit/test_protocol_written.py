@@ -15,7 +15,7 @@ from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.html import render_html
 from bioresearcher.report.markdown import render_markdown
 from bioresearcher.report.protocol_content import ProtocolContent
-from bioresearcher.report.protocol_evidence import render_evidence
+from bioresearcher.report.protocol_evidence import render_evidence, write_protocol
 from bioresearcher.report.protocol_markdown import render_for_review, render_protocol, step_lines
 from bioresearcher.report.run_data import load_view
 from bioresearcher.report.summaries import run_evidence_graph
@@ -24,6 +24,7 @@ from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.facts import LookRecord
 from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.schemas.protocol import Citation, Decision, PaperUse, Protocol, ShapingFact
+from bioresearcher.stages.registration import read_registration
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,14 @@ def test_the_protocol_reads_from_decisions_to_references_and_its_evidence_stands
     bare = render_protocol(ProtocolContent(protocol))
     assert CONSTANT not in bare
     assert "| F2: its statement is not at hand |" in bare
+
+
+def test_the_time_of_registration_has_a_line_of_its_own(folder: RunFolder) -> None:
+    write_protocol(folder, folder.read(Protocol, "protocol.json"), read_registration(folder))
+    text = folder.path("protocol.md").read_text("utf-8")
+    assert re.search(r"^Registered 2026-01-05 12:00:00 UTC, digest \w+\.$", text, re.MULTILINE)
+    assert "[protocol-evidence.md](protocol-evidence.md)" in text
+    assert "[protocol.md](protocol.md)" in folder.path("protocol-evidence.md").read_text("utf-8")
 
 
 def test_what_programs_remarked_on_the_draft_is_no_limitation_of_the_study(protocol: Protocol) -> None:
@@ -228,6 +237,7 @@ def test_the_written_protocol_can_be_read_again(protocol: Protocol) -> None:
     assert [p.title for p in after.parts] == [p.title for p in protocol.parts]
     assert [[o.name for o in s.outputs] for s in after.steps] == [[o.name for o in s.outputs] for s in protocol.steps]
     assert after.steps[1].inputs == protocol.steps[1].inputs
+    assert [i.source for i in after.steps[0].inputs] == [i.source for i in protocol.steps[0].inputs]
     assert after.steps[0].acceptance == protocol.steps[0].acceptance
 
 

@@ -177,6 +177,19 @@ def test_wrapped_items_and_labels_inside_sentences_are_read():
     assert protocol.steps[1].outputs[0].name == "a table of read counts and duplication per sample"
 
 
+def test_words_for_sources_are_sources_only_where_the_step_has_such_an_output():
+    text = (
+        "# T\n\n## Part 1: A\n\n### 1.1 Score\n\nScore it.\n\n"
+        "- Inputs: samples, expression of data set GSE1; whole blood → Outputs: scores\n\n"
+        "### 1.2 Test\n\nTest it.\n\n- Inputs: scores from step 1.1; reads from step 1.1 → Outputs: tests\n"
+    )
+    protocol, _ = protocol_from_text(text, "protocol.md")
+    assert [[(i.name, i.source) for i in s.inputs] for s in protocol.steps] == [
+        [("samples", "dataset:GSE1/samples"), ("expression", "dataset:GSE1/expression"), ("whole blood", "given")],
+        [("scores", "step:1.1/scores"), ("reads from step 1.1", "given")],
+    ]
+
+
 def test_our_own_protocol_markdown_comes_back_with_its_steps_and_flow():
     limits = ("GSE1992: some samples are metastases.", "GSE4335: some samples are metastases.")
     before = S.clean_protocol().model_copy(update={"limitations": limits})
