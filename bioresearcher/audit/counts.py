@@ -3,9 +3,10 @@
 A plan needs to know how many samples and events its rules leave, also where a rule uses a column that views withhold
 (remission, transplantation). Only counts come back: no value of a matrix, no time, no comparison of groups.
 
-Samples are counted exactly, however few. Of an outcome nothing is counted among fewer than five samples, because that
-would tell a sample's outcome, and it is crossed with no other column, because that link is the question. Names of
-samples are matched by beginnings or parts that at least five share.
+Samples are counted exactly, however few. Of an outcome nothing is counted among fewer than five samples, and nothing
+else among fewer than five that were chosen by one, because that would tell a sample's outcome; and it is crossed with
+no other column, because that link is the question. Names of samples are matched by beginnings or parts that at least
+five share.
 """
 
 from __future__ import annotations
@@ -49,12 +50,16 @@ def count(sheet: Sheet, where: Sequence[Condition], columns: Sequence[str], *, j
             _check_names(condition, values)
         left = [n for n in left if meets(values[n], condition)]
         said.append(f"{in_words(condition)}: {len(left)} left")
-    if joint:
+    few = 0 < len(left) < FEWEST
+    chosen = any(_is_outcome(sheet, w.column) for w in where)  # then other levels tell whose outcome it is
+    if joint and few and chosen:
+        said.append(f"combinations are not counted among fewer than {FEWEST} samples chosen by an outcome")
+    elif joint:
         said.append(_joint(sheet, cells, columns, left))
     for column in dict.fromkeys((*(() if joint else columns), *sheet.with_role("event"))):
         if _names_samples(sheet, column):
             said += [f"levels of {column} are not counted: it names samples"] if column in columns else []
-        elif 0 < len(left) < FEWEST and _is_outcome(sheet, column):
+        elif few and (chosen or _is_outcome(sheet, column)):
             said.append(f"levels of {column} are not counted among fewer than {FEWEST} samples")
         else:
             found = Counter(cells[column][n] or _NOT_KNOWN for n in left)
