@@ -174,36 +174,41 @@ def side_by_side(path: Path, platform: str) -> Iterator[SampleRows]:
                         hint="Use the series matrix of this series.",
                     )
                 file = Path(folder, str(len(files)))
-                if _spill(entity, file):
+                places = _taken(entity.header)
+                if _spill(entity, file, places):
                     files.append(file)
                     samples.append(entity.name)
-                    headers.append(entity.header)
+                    headers.append([entity.header[i] for i in places])
                     means = entity.columns | means
         if not files:
             raise InputError(f"{path.name}: no sample has a table with values (columns ID_REF and VALUE).")
         yield SampleRows(
             files,
             samples,
-            places=[header.index("VALUE") for header in headers],
             measures={
-                name: SampleRows(files, samples, places=[header.index(name) for header in headers])
+                name: SampleRows(files, samples, places=[header.index(name, 2) for header in headers])
                 for name in _measures(headers)
             },
             means=means,
         )
 
 
+def _taken(header: Sequence[str]) -> list[int]:
+    """Places of the feature, the value and the first other columns of a sample's table."""
+    others = [i for i, name in enumerate(header) if i and name.strip() and name != "VALUE"]
+    return [0, header.index("VALUE"), *others[:MAX_MEASURES]]
+
+
 def _measures(headers: Sequence[Sequence[str]]) -> list[str]:
-    """Name the first columns beside the values that all tables have."""
-    common = [n for n in headers[0][1:] if n.strip() and n != "VALUE" and all(n in h[1:] for h in headers)]
-    return common[:MAX_MEASURES]
+    """Name the columns beside the values that all tables have."""
+    return [n for n in dict.fromkeys(headers[0][2:]) if all(n in h[2:] for h in headers)]
 
 
-def _spill(entity: SoftEntity, file: Path) -> int:
+def _spill(entity: SoftEntity, file: Path, places: Sequence[int]) -> int:
     count = 0
     with file.open("w", encoding="utf-8") as out:
         for row in entity.rows():
-            out.write("\t".join(row) + "\n")
+            out.write("\t".join(row[i] for i in places) + "\n")
             count += 1
     return count
 
