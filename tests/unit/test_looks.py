@@ -168,6 +168,8 @@ def test_no_look_depends_on_outcomes_or_groups(
     )
     folder = tmp_path_factory.mktemp("property")
     sheet = make_sheet(80, seed)
+    sheet["entered"] = [f"{1 + i % 12}/{1 + i % 28}/{1997 + i % 3}" for i in range(80)]  # years are derived of it
+    sheet["cod"] = [f"{'3 12 28'.split()[i % 3]}{i * 7:03}" for i in range(80)]  # and series of this
     variants = {
         "real": sheet,
         "outcomes": permuted(sheet, ["time_months", "death"], seed + 1),
