@@ -9,7 +9,6 @@ column that says nothing reaches 0.98 when its levels are scored on the rows tha
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from bioresearcher.audit.derived import dates
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.columns import ColumnScan, as_number
 from bioresearcher.schemas.dataset import Column
@@ -35,7 +35,6 @@ _MAX_LEVELS = 12
 _BINS = 5
 _PRIOR = 2.0  # rows of the overall mean that are added to each level
 _RARE = 0.05  # share of rows that a level needs to be a target of its own, where there are more than two
-_DATES = ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y", "%d/%m/%Y", "%Y/%m/%d", "%m/%d/%y", "%d-%b-%Y", "%Y-%m-%d %H:%M:%S")
 _COMPARISON = re.compile(
     r"\bdiffer|\bcompar|\bversus\b|\bvs\b|\bbetween\b|\bassociat|\bcorrelat|\bup-?regulat|\bdown-?regulat|\bpredict"
     r"|\bhigher\b|\blower\b|\bchang|\beffect of|\binfluenc|\bdepend|\brelat|\bby (gender|sex|group|arm)\b"
@@ -155,7 +154,7 @@ def is_technical(name: str) -> bool:
     found = re.search(
         r"batch|plate|lane|(?<![a-z])run|chip|array|slide|scan|platform|print|series|seq(uenc|_)|flow_?cell|library"
         r"|n_?(count|feature|gene|umi|read)s?(_|$)|total_(count|umi|read)s|(percent|pct|mito|ribo)_|mapped|coverage"
-        r"|operator|instrument|cent(er|re)|site|lab(?![a-z])|(?<![a-z])rin(?![a-z])|depth|dye|hybridi|name_prefix",
+        r"|operator|instrument|cent(er|re)|site|lab(?![a-z])|(?<![a-z])rin(?![a-z])|depth|dye|hybridi|_prefix$",
         normal(name),
     )
     return found is not None
@@ -321,22 +320,13 @@ def _out_of_fold(levels: NDArray[np.object_], y: NDArray[np.bool_]) -> float:
 
 def _numbers(values: Sequence[str]) -> NDArray[np.float64]:
     """Numbers or, where most cells are dates of one form, days; NaN for the others."""
-    found = [as_number(v) for v in values]
-    known = sum(map(bool, values))
-    if known and sum(n is not None for n in found) < 0.5 * known:
-        for form in _DATES:
-            days = [_day(v, form) for v in values]
-            if sum(d is not None for d in days) >= 0.8 * known:
-                found = days
-                break
+    days = dates(values)
+    found: list[float | None]
+    if days is not None:
+        found = [None if d is None else float(d.toordinal()) for d in days]
+    else:
+        found = [as_number(v) for v in values]
     return np.array([np.nan if n is None else n for n in found], dtype=float)
-
-
-def _day(text: str, form: str) -> float | None:
-    try:
-        return float(dt.datetime.strptime(f"{text} +0000", f"{form} %z").toordinal()) if text[:1].isdigit() else None
-    except ValueError:
-        return None
 
 
 def _bins(numbers: NDArray[np.float64]) -> NDArray[np.object_]:

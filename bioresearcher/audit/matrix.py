@@ -29,13 +29,6 @@ class Examined:
     groups: tuple[Grouping, ...]
 
 
-def matrix_facts(
-    dataset: Dataset, sheet: Sheet, matrix: Matrix, objective: Objective, collections: Sequence[GeneSets] = ()
-) -> list[FactDraft]:
-    """State what the values of a data set's matrix mean for a design; see `examine`."""
-    return list(examine(dataset, sheet, matrix, objective, collections).facts)
-
-
 def of_sheet(matrix: Matrix, sheet: Sheet) -> Matrix:
     """Return the matrix with its samples only: columns that stand in the sheet, else those with any number.
 

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from bioresearcher.audit.derived import CROWD, derived_columns, name_prefix
 from bioresearcher.audit.gene_symbols import symbols
 from bioresearcher.audit.leaks import Withheld, find_withheld, gives_away, is_technical
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.dataset import Column
 from bioresearcher.sources.datasets.describe import names_clinical, names_outcome, normal
-
-CROWD = 5
-"""Samples that share a combination of values, at least, for a column that is in two views."""
-NAME_PREFIX = "name_prefix"
-"""Column that holds the letters or digits with which sample names begin, which often name a series of arrays."""
 
 LEAST_GENES = 20
 """Different genes of a reference table, at least."""
@@ -51,6 +47,8 @@ class SheetPlan:
         outcomes: Columns of the outcome view's files, each with codes of its own.
         recoded: Columns with names of persons or pairs, shown as codes in the view that holds them.
         prefix: Prefix of each sample's name, where the open view may show it.
+        derived: Columns that are derived from dates and names, by which views may name them; see `derived`.
+        alone: Columns that give an outcome away and are in no other view: each is shown by itself, with no other.
         withheld: What the open view does not hold, with the reason, in words.
     """
 
@@ -59,6 +57,8 @@ class SheetPlan:
     outcomes: tuple[tuple[str, ...], ...]
     recoded: frozenset[str]
     prefix: tuple[str, ...]
+    derived: Mapping[str, tuple[str, ...]]
+    alone: tuple[str, ...]
     withheld: tuple[str, ...]
 
 
@@ -88,29 +88,36 @@ def plan_sheet(
     persons |= {n for n in cells if n not in names and _PERSON.search(normal(n)) and _repeats(cells[n])}
     found = find_withheld(cells, described, objective, measured=measured, ids=names | persons)
     why = {w.column: w for w in found}
+    prefix = name_prefix(units)
+    named = (names | persons) - ({id_column} if prefix and id_column is not None else set())
+    if prefix and gives_away(prefix, found, cells):
+        prefix = ()
+    derived = _derived({n: v for n, v in cells.items() if n in named or n != id_column}, found, named, prefix)
     texts = {n for n in cells if n not in names | persons | set(why) and _is_free_text(cells[n])}
     outcomes = [w for w in found if w.reason in ("endpoint", "measured value")]
     groups = [w.column for w in found if w.reason == "compared group"]
     free = [n for n in cells if n not in names | texts | set(why)]
-    prefix = _prefix(units)
-    if prefix and gives_away(prefix, found, cells):
-        prefix = ()
+    free += derived
+    every = {**cells, **derived}
     if groups:
         hidden = {w.column for w in outcomes} | _leaks_of(found, {w.column for w in outcomes}, cells)
-        shared = _shared([n for n in free if n not in persons], cells)
+        shared = _shared([n for n in free if n not in persons], every)
         opened = [n for n in free if n in shared or is_technical(n)]
         numbers = {n for n in opened if n not in shared}
-        design = [n for n in cells if n not in names | texts | hidden | numbers]
+        design = [n for n in every if n not in names | texts | hidden | numbers]
     else:
         opened, design = free, []
     notes = [w.why for w in found]
-    notes += [f"{n}: free text, which is never shown; the audit's facts describe it" for n in sorted(texts)]
+    notes += [f"{n}: free text, which is never shown ({_sizes(cells[n])}); facts describe it" for n in sorted(texts)]
     notes += [f"{n}: names of samples, which are recoded" for n in sorted(names)]
     notes += [
         f"{n}: in the design view only, because its values would join the two views"
         for n in design
         if n not in opened and n not in why
     ]
+    alone = [w.column for w in found if outcomes and w.reason == "gives it away" and w.column not in design]
+    alone = [n for n in alone if not _is_free_text(cells[n])]
+    notes += [f"{n}: its values alone are in the outcome view, without their samples" for n in alone]
     first = tuple(w.column for w in outcomes if not w.asked)
     return SheetPlan(
         open=tuple(opened),
@@ -118,18 +125,40 @@ def plan_sheet(
         outcomes=tuple(part for part in (first, *((w.column,) for w in outcomes if w.asked)) if part),
         recoded=frozenset(persons),
         prefix=prefix,
+        derived=derived,
+        alone=tuple(alone),
         withheld=tuple(notes),
     )
 
 
-def is_gene_table(cells: Mapping[str, Sequence[str]], described: Sequence[Column]) -> bool:
+def _derived(
+    cells: Mapping[str, Sequence[str]], found: Sequence[Withheld], names: set[str], prefix: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """Derive columns from those that are not withheld, as permuting an outcome must change no other view.
+
+    One that itself gives something away is left out, and one that only repeats the prefixes of the samples' names.
+    """
+    used = {w.column for w in found}
+    made = derived_columns({n: v for n, v in cells.items() if n not in used}, names)
+    return {n: v for n, v in made.items() if v != tuple(prefix) and not gives_away(v, found, cells)}
+
+
+def _sizes(values: Sequence[str]) -> str:
+    known = [v.strip() for v in values if v.strip()]
+    return f"{len(set(known))} different texts in {len(known)} rows"
+
+
+def is_gene_table(
+    cells: Mapping[str, Sequence[str]], described: Sequence[Column], features: Collection[str] = ()
+) -> bool:
     """Return True for a reference table whose rows are about genes and nothing in which is about a sample or a person.
 
-    One column holds mostly human gene symbols or Ensembl ids, many of them different. No column is called like a
+    One column holds mostly human gene symbols, Ensembl ids or `features` of the data set's matrices, many of them
+    different. No column is called like a
     sample, a person, an outcome, a clinical variable or a fold change, has a role of a sample sheet, has a name like
     other columns but for a number, as samples of a matrix have, or holds texts that differ in nearly all rows.
     """
-    genes = {n for n in cells if _holds_genes(cells[n])}
+    genes = {n for n in cells if _holds_genes(cells[n], features)}
     if not genes or any(c.role not in ("other", "group") for c in described):
         return False
     others = [n for n in cells if n not in genes]
@@ -145,10 +174,12 @@ def is_gene_table(cells: Mapping[str, Sequence[str]], described: Sequence[Column
     return not any(_ID.search(normal(n)) or _differs(cells[n]) for n in others)
 
 
-def _holds_genes(values: Sequence[str]) -> bool:
+def _holds_genes(values: Sequence[str], features: Collection[str]) -> bool:
     known = Counter(v.strip() for v in values if v.strip())
     if len(known) < max(LEAST_GENES, _DIFFERENT * known.total()):
         return False
+    if features and sum(n for v, n in known.items() if v in features) >= _GENES * known.total():
+        return True
     table = symbols()
     return sum(n for v, n in known.items() if _GENE_ID.fullmatch(v) or table.gene(v)) >= _GENES * known.total()
 
@@ -211,10 +242,3 @@ def _is_free_text(values: Sequence[str]) -> bool:
         return True
     different = set(texts)
     return len(different) > _MANY and len(different) > 0.5 * len(texts)
-
-
-def _prefix(units: Sequence[str]) -> tuple[str, ...]:
-    """Leading letters, or digits before another sign, of all sample names; empty if they are no few series."""
-    found = [m.group() if (m := re.match(r"[A-Za-z]+|\d+(?=[^\dA-Za-z])", u)) else "" for u in units]
-    kinds = set(found)
-    return tuple(found) if 2 <= len(kinds) <= max(2, len(found) // 4) and "" not in kinds else ()

@@ -204,6 +204,11 @@ def _path(dataset: Dataset, file: DataFile) -> Path:
     return Path(dataset.root) / file.path
 
 
+def feature_place(file: DataFile, header: Sequence[str]) -> int:
+    """Return the place of the feature column in a matrix's header."""
+    return header.index(file.feature_column) if file.feature_column in header else 0
+
+
 def read_matrix(dataset: Dataset) -> Matrix | None:
     """Read the expression matrix; of a large one evenly spaced rows, so that it fits `MAX_MATRIX_CELLS`.
 
@@ -214,7 +219,7 @@ def read_matrix(dataset: Dataset) -> Matrix | None:
     if file is None:
         return None
     with RowStream(_path(dataset, file), _MATRIX_LIMITS) as stream:
-        at = stream.header.index(file.feature_column) if file.feature_column in stream.header else 0
+        at = feature_place(file, stream.header)
         samples = stream.header[:at] + stream.header[at + 1 :]
         most = max(2, min(MAX_MATRIX_ROWS, MAX_MATRIX_CELLS // max(1, len(samples))))
         step = max(1, math.ceil(file.rows / most))
@@ -268,7 +273,7 @@ def read_names(dataset: Dataset) -> MatrixNames | None:
     if file is None:
         return None
     with RowStream(_path(dataset, file), _MATRIX_LIMITS) as stream:
-        at = stream.header.index(file.feature_column) if file.feature_column in stream.header else 0
+        at = feature_place(file, stream.header)
         features = tuple(row[at].strip() for row in stream.rows(MAX_NAMES))
         samples = stream.header[:at] + stream.header[at + 1 :]
     return MatrixNames(tuple(samples), features)

@@ -19,7 +19,13 @@ Which views there are:
 - a matrix without a sheet: `open`, and `design` with the sample names as written, which may hold the groups;
 - a table of genes (`sheet_views.is_gene_table`), alone or beside others: as it is, in `open`; beside a matrix only
   without results of a comparison;
-- gene sets: as they are, in the folder `gene_sets` beside the data sets; they say nothing about samples.
+- gene sets, and tables of genes of a data set without samples: as they are, in the folder `.beside` beside the data
+  sets, where looks at every view can read them; they say nothing about samples;
+- columns that give an outcome away and are in no other view (treatment after relapse, dates): in `outcome` in a file in
+  which each column stands by itself in an order of its own;
+- calls and other measures of each value: beside the matrix in `open`, with the same codes.
+
+Columns are derived from dates and names that are not withheld (`audit.derived`): the year, the series.
 
 Not hidden: groups that the matrix itself shows (sex, tumour or normal), and what is published.
 """
@@ -38,7 +44,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bioresearcher.audit.sheet_views import NAME_PREFIX, SheetPlan, is_gene_table, plan_sheet
+from bioresearcher.audit.derived import NAME_PREFIX
+from bioresearcher.audit.sheet_views import SheetPlan, is_gene_table, plan_sheet
+from bioresearcher.audit.tables import MAX_NAMES, feature_place
 from bioresearcher.errors import InputError, WorkspaceError
 from bioresearcher.runfolder import safe_name, write_text
 from bioresearcher.schemas.base import Objective
@@ -47,11 +55,11 @@ from bioresearcher.schemas.facts import View, ViewFile
 from bioresearcher.sources.datasets.describe import normal
 from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits
 
-GENE_SETS = "gene_sets"
-"""Folder of gene-set files, beside those of the data sets."""
+GENE_SETS = ".beside"
+"""Folder of gene sets and tables of genes, beside those of the data sets; no data set's folder can have its name."""
 SAMPLE = "sample"
 """Column with the codes."""
-RULES = "views-2"
+RULES = "views-3"
 """Version of the rules; views made by others are made again."""
 
 _CODE_CHARS = 10
@@ -74,7 +82,7 @@ class _Written:
 
 
 def make_views(datasets: Sequence[Dataset], objective: Objective, folder: Path, secret: bytes) -> tuple[View, ...]:
-    """Write the views of all data sets to `<folder>/<data set>/<kind>/` and gene sets to `<folder>/gene_sets/`.
+    """Write the views of all data sets to `<folder>/<data set>/<kind>/` and gene sets to `<folder>/.beside/`.
 
     Views of the same files, question and secret are not made again. A data set that cannot be read has none; the
     audit's notes say why, since it reads the same files.
@@ -87,13 +95,15 @@ def make_views(datasets: Sequence[Dataset], objective: Objective, folder: Path, 
         for dataset in datasets:
             _copy_gene_sets(dataset, folder / GENE_SETS)
             if any(f.kind in ("expression", "samples", "table") for f in dataset.files):
-                views += _views_of(dataset, objective, folder / safe_name(dataset.id), secret)
+                made = _views_of(dataset, objective, folder / safe_name(dataset.id), secret)
+                _copy_gene_tables(dataset, made, folder)
+                views += made
     except OSError as error:
         raise WorkspaceError(
             f"the views of the data cannot be written to {folder} ({error.strerror or error}).",
             hint="Check permissions and free space of the workspace.",
         ) from error
-    sets = tuple(sorted(p.name for p in (folder / GENE_SETS).glob("*.gmt")))
+    sets = tuple(sorted(p.name for p in (folder / GENE_SETS).glob("*")))
     return tuple(v.model_copy(update={"beside": sets}) for v in views)
 
 
@@ -126,6 +136,17 @@ def _copy_gene_sets(dataset: Dataset, folder: Path) -> None:
         if source.is_file() and not target.exists():
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+
+
+def _copy_gene_tables(dataset: Dataset, views: Sequence[View], folder: Path) -> None:
+    """Lay the tables of genes of a data set without samples beside all views."""
+    if any(f.kind in ("expression", "samples") for f in dataset.files):
+        return
+    for view in (v for v in views if v.kind == "open"):
+        for file in (f for f in view.files if f.source):
+            target = folder / GENE_SETS / f"{safe_name(dataset.id)}-{safe_name(file.source)}.csv"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(view_folder(folder, view) / file.name, target)
 
 
 def _views_of(dataset: Dataset, objective: Objective, folder: Path, secret: bytes) -> list[View]:
@@ -177,11 +198,12 @@ class _Maker:
         self._dataset, self._folder, self._secret = dataset, folder, secret
         self._root = Path(dataset.root)
         self._matrices = [f for f in dataset.files if f.kind == "expression"]
-        read = [(f, self._genes(f)) for f in dataset.files if f.kind == "table"]
+        self._measures = [f for f in dataset.files if f.kind == "table" and f.feature_column and self._matrices]
+        read = [(f, self._genes(f)) for f in dataset.files if f.kind == "table" and f not in self._measures]
         self._gene_tables = [(f, cells) for f, cells in read if cells]
         tables = [f for f, cells in read if not cells]
         self._sheet_file = dataset.file("samples") or (tables[0] if tables and not self._matrices else None)
-        shown = [self._sheet_file, *(f for f, _ in self._gene_tables)]
+        shown = [self._sheet_file, *self._measures, *(f for f, _ in self._gene_tables)]
         self._others = [f for f in dataset.files if f.kind in ("samples", "table") and f not in shown]
         self._sheet: Sheet = {}
         self._left_out = 0
@@ -200,6 +222,7 @@ class _Maker:
                 id_column=name,
                 measured=bool(self._matrices or self._others),
             )
+            self._sheet |= {n: list(v) for n, v in self._plan.derived.items()}
 
     def views(self) -> list[View]:
         """Write all views; `open` is first."""
@@ -212,10 +235,12 @@ class _Maker:
                 self._table("outcome", "samples.csv" if i == 0 else f"samples_{i + 1}.csv", columns, part=i)
                 for i, columns in enumerate(plan.outcomes)
             ]
+            files += [self._alone(plan.alone)] if plan.alone else []
             views.append(self._view("outcome", files, ["everything but the outcome: its links are the question"]))
         if plan.design:
             design = [self._table("design", "samples.csv", plan.design)]
-            hidden = [n for n in self._sheet if n not in plan.design and n not in plan.open]
+            seen = {*plan.design, *plan.open, *plan.derived}
+            hidden = [n for n in self._sheet if n not in seen]
             kept = f"{', '.join(hidden)}: outcomes, what gives them away, texts, and names" if hidden else ""
             views.append(self._view("design", design, ["the matrix: its link to the groups is the question", kept]))
         return views
@@ -237,9 +262,11 @@ class _Maker:
             files.append(self._table("open", "samples.csv", plan.open, prefix=plan.prefix))
         for number, matrix in enumerate(self._matrices):
             name = "matrix.csv" if number == 0 else f"matrix_{number + 1}.csv"
-            written, results = self._matrix(matrix, name)
+            written, results = self._matrix(matrix, name, first=number == 0)
             files.append(written)
             withheld += [f"{column}: looks like the result of a comparison" for column in results]
+        for measure in self._measures:
+            files.append(self._matrix(measure, f"{safe_name(measure.name)}.csv", first=False)[0])
         for number, (table, cells) in enumerate(self._gene_tables):
             files.append(self._gene_table(table, cells, "table.csv" if number == 0 else f"table_{number + 1}.csv"))
         withheld += [f"{f.name}: a further table, whose rows may name samples or outcomes" for f in self._others]
@@ -250,7 +277,7 @@ class _Maker:
     def _names(self) -> View:
         """Write the sample names of a matrix without a sheet, in the order of codes that are not the open view's."""
         header = _header(self._root / self._matrices[0].path)
-        at = _feature_at(self._matrices[0], header)
+        at = feature_place(self._matrices[0], header)
         names = [n.strip() for i, n in enumerate(header) if i != at]
         self._sheet, self._units = {"name": names}, names
         return self._view(
@@ -271,13 +298,24 @@ class _Maker:
         at = {m.feature_column for m in self._matrices}
         if any(n.strip() in described - at for n in cells):
             return {}
-        return cells if is_gene_table(cells, file.columns) else {}
+        return cells if is_gene_table(cells, file.columns, self._features(cells)) else {}
+
+    def _features(self, cells: Sheet) -> set[str]:
+        """Names of the rows of those matrices whose feature column has a name of the table's."""
+        found: set[str] = set()
+        for matrix in (m for m in self._matrices if m.feature_column in cells):
+            with RowStream(self._root / matrix.path, _MATRIX) as stream:
+                at = feature_place(matrix, stream.header)
+                found |= {row[at].strip() for row in stream.rows(MAX_NAMES)}
+        return found
 
     def _gene_table(self, table: DataFile, cells: Sheet, name: str) -> _Written:
         """Write a table of genes as it is."""
         rows = [list(row) for row in zip(*cells.values(), strict=True)]
         what = f"reference table {table.name}, as given: its rows are about genes, not samples"
-        file = ViewFile(name=name, rows=len(rows), columns=tuple(cells), n_columns=len(cells), what=what)
+        file = ViewFile(
+            name=name, rows=len(rows), columns=tuple(cells), n_columns=len(cells), what=what, source=table.name
+        )
         return _Written(file, _write(self._folder / "open" / name, [*cells], rows))
 
     def _code(self, kind: str, unit: str) -> str:
@@ -308,16 +346,28 @@ class _Maker:
         file = ViewFile(name=name, rows=len(rows), columns=(code, *header), n_columns=len(header) + 1, what=what)
         return _Written(file, _write(self._folder / kind / name, [code, *header], rows))
 
+    def _alone(self, columns: Sequence[str]) -> _Written:
+        """Write columns of which each stands in an order of its own, so that no row is a sample."""
+        shown = [
+            [v for _, v in sorted((self._code(f"alone/{n}", f"{u}\0{row}"), v) for row, (u, v) in enumerate(pairs))]
+            for n in columns
+            if (pairs := list(zip(self._units, self._sheet[n], strict=True)))
+        ]
+        rows = [list(row) for row in zip(*shown, strict=True)]
+        what = "each column by itself, in an order of its own: a row is no sample, and columns must not be crossed"
+        file = ViewFile(name="alone.csv", rows=len(rows), columns=tuple(columns), n_columns=len(columns), what=what)
+        return _Written(file, _write(self._folder / "outcome" / "alone.csv", columns, rows))
+
     def _person(self, label: str, column: str, value: str) -> str:
         code = _hmac(self._secret, f"{self._dataset.id}/{label}/{column}", value.strip())[:_CODE_CHARS]
         return f"p{code}" if value.strip() else ""
 
-    def _matrix(self, matrix: DataFile, name: str) -> tuple[_Written, list[str]]:
+    def _matrix(self, matrix: DataFile, name: str, *, first: bool) -> tuple[_Written, list[str]]:
         """Write a matrix with codes for its samples, as a stream; also return the columns that were left out."""
         described = set(self._units)
         with RowStream(self._root / matrix.path, _MATRIX) as stream:
             names = [n.strip() for n in stream.header]
-            at = _feature_at(matrix, stream.header)
+            at = feature_place(matrix, stream.header)
             results = [i for i, n in enumerate(names) if i != at and n not in described and _RESULTS.search(normal(n))]
             places = [i for i in range(len(names)) if i != at and i not in set(results)]
             samples = sorted((self._code("open", names[i]), i) for i in places)
@@ -326,16 +376,20 @@ class _Maker:
             sha = _write(self._folder / "open" / name, header, ([row[i] for i in order] for row in stream.rows()))
             rows, ragged = stream.rows_seen, stream.ragged
         both = sum(names[i] in described for i in places)
-        what = "a row is a feature, a column a sample by its code; values as in the original file"
+        what = "" if first else f"{matrix.name} ({matrix.path}), which the notes describe: "
+        what += "a row is a feature, a column a sample by its code; values as in the original file"
         what += f"; {both} of {len(places)} samples are in the sample sheet" if self._plan is not None else ""
         what += f"; {ragged} rows of another width were left out" if ragged else ""
         what += "; large: load parts of it, with `nrows` or `usecols`" if rows * len(header) > _LARGE else ""
-        file = ViewFile(name=name, rows=rows, columns=tuple(header[:_SHOWN_COLUMNS]), n_columns=len(header), what=what)
+        file = ViewFile(
+            name=name,
+            rows=rows,
+            columns=tuple(header[:_SHOWN_COLUMNS]),
+            n_columns=len(header),
+            what=what,
+            source=matrix.name,
+        )
         return _Written(file, sha), [names[i] for i in results]
-
-
-def _feature_at(matrix: DataFile, header: Sequence[str]) -> int:
-    return header.index(matrix.feature_column) if matrix.feature_column in header else 0
 
 
 def _header(path: Path) -> list[str]:

@@ -27,6 +27,7 @@ from bioresearcher.llm.ask import ModelClient, Preview, ask, preview
 from bioresearcher.llm.ledger import ReplayBackend, ToolEntry
 from bioresearcher.prompts import Prompt
 from bioresearcher.schemas.conversation import Action, ActionTurn, Said, Turn
+from bioresearcher.text.format import count_of
 from bioresearcher.text.visible import visible
 
 TurnIn = TypeVar("TurnIn", bound=Turn)
@@ -43,6 +44,9 @@ _IN_WORDS: Mapping[Stopped, str] = {
     "tokens": "The rounds end here, as one more would be too long.",
     "context": "The rounds end here, as one more would be too long.",
 }
+FAILED = "failed"
+"""Key of what is recorded of an action: true when it could not be carried out. It counts against no limit but that of
+the rounds, and may be tried again."""
 _MOST_IDLE = 3
 """Rounds in a row without anything new, after which the rest would be the same."""
 _MOST_BAD = 2
@@ -209,6 +213,7 @@ async def converse(
     door, hands = replace(caller, rules=None), _Hands(caller, tools, limits, name, prompt.step)
     said, results, sent, idle, bad = values.said, values.results, 0, 0, 0
     rounds: list[Round] = []
+    plain = results
     stopped: Stopped | None = None
     while stopped is None:
         number = len(rounds) + 1
@@ -226,18 +231,19 @@ async def converse(
             problem, bad = _in_words(error), bad + 1
             said = (*said, asked.user, Said(role="assistant", text=_shown(error.text)))
             rounds.append(Round(number, (), problem))
-            results, finished = problem, False
+            plain, finished = problem, False
         else:
             bad, said = 0, (*said, *answer.exchange)
             done = await hands.carry_out(number, answer.value)
             rounds.append(Round(number, done))
-            results, finished = _results(number, done, answer.value.finish), answer.value.finish
+            plain, finished = _results(number, done, answer.value.finish), answer.value.finish
         sent += asked.tokens
+        results = "\n\n".join(part for part in (plain, hands.left(number, sent, asked.tokens)) if part)
         ran = any(not one.refused for one in rounds[-1].done)
         idle = 0 if ran else idle + 1
         stopped = _after(finished, bad, idle, number >= limits.rounds)
     ending = _IN_WORDS[stopped]
-    return Talk(said, "\n\n".join(part for part in (results, ending) if part), tuple(rounds), stopped)
+    return Talk(said, "\n\n".join(part for part in (plain, ending) if part), tuple(rounds), stopped)
 
 
 def _before(rounds: list[Round], sent: int, asked: Preview, limits: TalkLimits) -> Stopped | None:
@@ -271,6 +277,7 @@ class _Hands:
         self._step = step
         self._known: dict[tuple[str, str], str] = {}
         self._count: Counter[str] = Counter()
+        self._failed: Counter[tuple[str, str]] = Counter()
         self._ids: Counter[str] = Counter()
         self._chain = ""
         self._done: list[Done] = []
@@ -285,6 +292,14 @@ class _Hands:
             else:
                 self._done.append(await self._run(number, place, action))
         return tuple(self._done[first:])
+
+    def left(self, number: int, sent: int, last: int) -> str:
+        """Say what is left after a round; a round sends all that was said before it."""
+        kinds = {k: most - self._count[k] for k, most in self._limits.per_kind.items() if k in self._tools}
+        room = max(0, self._limits.sent_tokens - sent)
+        said = [count_of(self._limits.rounds - number, "round"), *(f"{n} `{k}`" for k, n in kinds.items())]
+        tokens = f"{_thousands(room)} tokens, of which the next round sends {_thousands(last)} or more"
+        return f"Left: {', '.join(said)}; about {tokens}."
 
     def _refusal(self, place: int, action: Action) -> str:
         """Return the reason why an action is not run, in words; empty when it is."""
@@ -312,7 +327,9 @@ class _Hands:
             self._ids[tool.prefix] += 1
             label = f"{tool.prefix}{self._ids[tool.prefix]}"
         self._known[kind, own] = label or f"action {place} of round {number}"
+        tried = self._failed[kind, own]
         key = own if tool.pure else self._chain
+        key = hashlib.sha256(f"{key}\0{tried}".encode()).hexdigest() if tried else key
         entry = self._caller.ledger.find_tool(self._name, kind, key)
         replayed = entry is not None
         if entry is None:
@@ -325,6 +342,10 @@ class _Hands:
             made = ToolEntry(key, self._name, number, place, kind, action.model_dump_json(), text, seen.meta)
             entry = self._caller.ledger.record_tool(made)
         said = f"{self._name}: {self._known[kind, own]}: {kind}"
+        if entry.meta.get(FAILED):
+            self._count[kind] -= 1
+            self._failed[kind, own] += 1
+            del self._known[kind, own]
         self._caller.events.emit("item", self._step, "info", said, round=number, place=place, replayed=replayed)
         return Done(label, action, entry.result, entry.meta)
 
@@ -335,6 +356,10 @@ def _results(number: int, done: tuple[Done, ...], finished: bool) -> str:
         return "" if finished else f"Round {number} had no action."
     lines = [f"{place}. {one.action.kind} {one.id}".rstrip() + f"\n{one.text}" for place, one in enumerate(done, 1)]
     return "\n\n".join((f"Results of round {number}, in the order of its actions:", *lines))
+
+
+def _thousands(number: int) -> str:
+    return f"{number // 1000 * 1000:,}"
 
 
 def _in_words(error: AnswerError) -> str:

@@ -66,6 +66,8 @@ class Condition(Value):
 
     column: str
     values: tuple[str, ...] = Field(default=(), description="cells that meet it, as written; empty: any that is known")
+    starts: tuple[str, ...] = Field(default=(), description="beginnings of cells that meet it, too")
+    contains: tuple[str, ...] = Field(default=(), description="texts inside cells that meet it, too")
     least: float | None = Field(default=None, description="smallest number that meets it")
     most: float | None = Field(default=None, description="largest number that meets it")
     outside: bool = Field(default=False, description="true: the cells that do not meet the above are kept")
@@ -80,6 +82,7 @@ class CountAction(Value):
     dataset: str = Field(description="id of the data set")
     where: tuple[Condition, ...] = Field(description="in the order in which they are applied")
     columns: tuple[str, ...] = Field(default=(), description="columns whose levels are counted among those left")
+    joint: bool = Field(default=False, description="true: the combinations of `columns` are counted; of no outcome")
 
 
 Action = Annotated[LookAction | ReadAction | FactAction | CountAction, Field(discriminator="kind")]

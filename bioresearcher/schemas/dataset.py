@@ -49,8 +49,11 @@ class DataFile(Value):
     rows: int = 0
     columns: tuple[Column, ...] = Field(default=(), description="empty for expression matrices and gene sets")
     sample_column: str | None = Field(default=None, description="samples table: the column with the sample ids")
-    feature_column: str | None = Field(default=None, description="expression: the column with the gene symbols")
-    samples: int | None = Field(default=None, description="expression: number of sample columns")
+    feature_column: str | None = Field(
+        default=None,
+        description="expression: the column with the gene symbols; of a table, it says that the others are samples",
+    )
+    samples: int | None = Field(default=None, description="features × samples: number of sample columns")
     scale: str | None = Field(default=None, description="expression: e.g. `log2`; None when not stated")
     entries: tuple[str, ...] = Field(default=(), description="gene_sets: the sets' names, at most 1,000")
     bytes: int
@@ -185,6 +188,9 @@ class GeoSample(Value):
     value_means: str = Field(default="", description="the table's own description of its VALUE column")
     rows: int | None = Field(default=None, description="rows of its table as stated; None when not stated")
     supplementary: tuple[str, ...] = Field(default=(), description="addresses of its files")
+    fields: tuple[tuple[str, str], ...] = Field(
+        default=(), description="(attribute, text) of its record beside the above: description, protocols, dates"
+    )
 
 
 class GeoSeries(Value):

@@ -81,6 +81,7 @@ class ViewFile(Value):
     columns: tuple[str, ...] = Field(description="names; of a matrix only the first eight")
     n_columns: int
     what: str = Field(description="what a row and a column are, in words")
+    source: str = Field(default="", description="name of the data set's file that it was made of, where it is one")
 
 
 class View(Value):
@@ -91,7 +92,7 @@ class View(Value):
     kind: Literal["open", "outcome", "design"]
     files: tuple[ViewFile, ...]
     withheld: tuple[str, ...] = Field(default=(), description="what is not in it, each with the reason, in words")
-    beside: tuple[str, ...] = Field(default=(), description="names of gene-set files that every look can read, too")
+    beside: tuple[str, ...] = Field(default=(), description="gene sets and tables of genes that every look can read")
     digest: str = Field(description="sha256 over its files")
 
 

@@ -7,13 +7,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from bioresearcher.audit.counts import count
 from bioresearcher.audit.tables import read_sheet
 from bioresearcher.errors import InputError
-from bioresearcher.llm.ask import ModelClient
-from bioresearcher.llm.converse import Done, Place, Seen, TalkLimits, Tool, converse
+from bioresearcher.llm.ask import ModelClient, preview
+from bioresearcher.llm.converse import FAILED, Done, Place, Seen, Talk, TalkLimits, Tool, converse
 from bioresearcher.prompts import untrusted
 from bioresearcher.schemas.ask_design import ExploreDataInput
 from bioresearcher.schemas.conversation import Conversation, CountAction, FactAction, LookAction, ReadAction
@@ -28,9 +28,12 @@ from bioresearcher.stages.prompts import EXPLORE_DATA
 from bioresearcher.text.normalise import known_id
 from bioresearcher.text.words import Similarity, content_words, overlap, sentences
 
-LIMITS: Final = TalkLimits(
-    rounds=6, actions=4, per_kind={"look": 12, "count": 12, "read": 6, "fact": 24}, sent_tokens=55_000
-)
+PER_KIND: Final = {"look": 12, "count": 12, "read": 6, "fact": 24}
+"""Actions of each kind at most; a look that failed does not count."""
+FULL_ROUNDS, ROUND_TOKENS = 5, 2_000
+"""Rounds for which the tokens suffice, with results and answers of this size (estimate)."""
+LEAST_SENT, MOST_SENT = 55_000, 80_000
+"""Tokens that looking may send: a design with its review is to send no more than 160,000."""
 PASSAGES: Final = 6
 PASSAGE_CHARS: Final = 600
 
@@ -52,8 +55,14 @@ class Explored:
     talk: Conversation = field(default_factory=Conversation)
 
 
+def limits_for(opening: int) -> TalkLimits:
+    """Return the limits of looking after an opening of so many tokens: each round sends all that was said before."""
+    wanted = FULL_ROUNDS * opening + ROUND_TOKENS * FULL_ROUNDS * (FULL_ROUNDS - 1) // 2
+    return TalkLimits(rounds=6, actions=4, per_kind=PER_KIND, sent_tokens=min(MOST_SENT, max(LEAST_SENT, wanted)))
+
+
 async def explore_data(
-    caller: ModelClient, bench: DesignContext, tools: Mapping[str, Tool[Any]], limits: TalkLimits = LIMITS
+    caller: ModelClient, bench: DesignContext, tools: Mapping[str, Tool[Any]], limits: TalkLimits | None = None
 ) -> Explored:
     """Let the author look at views and read in papers in rounds, outcomes withheld.
 
@@ -63,7 +72,7 @@ async def explore_data(
         caller: The door to the model.
         bench: The author's material.
         tools: Kind of actions -> its tool: `look`, `read`, `fact`.
-        limits: Limits of the rounds.
+        limits: Limits of the rounds; by default those that fit the size of the opening.
 
     Raises:
         BackendError: The model gave no answer.
@@ -72,7 +81,8 @@ async def explore_data(
     able = {k: t for k, t in tools.items() if (bench.reports if k == "read" else bench.views)}
     if caller.by_rule or not able:
         return Explored()
-    values = ExploreDataInput(**material(bench), round=1, rounds=limits.rounds)
+    values = ExploreDataInput(**material(bench), round=1, rounds=limits_for(0).rounds)
+    limits = limits or limits_for(preview(caller, EXPLORE_DATA, values).tokens)
     talk = await converse(caller, EXPLORE_DATA, values, able, limits, name="designer/explore_data")
     facts: list[Fact] = []
     passages: dict[str, PassageRead] = {}
@@ -81,10 +91,8 @@ async def explore_data(
             facts.append(Fact.model_validate(done.meta["fact"]))
         for row in _rows(done):
             passages.setdefault(row.id, row)
-    looks = [_record(d, d.action, one.number) for one in talk.rounds for d in one.done if isinstance(d.action, Shows)]
-    return Explored(
-        tuple(facts), tuple(looks), tuple(passages.values()), Conversation(said=talk.said, results=talk.results)
-    )
+    talked = Conversation(said=talk.said, results=talk.results)
+    return Explored(tuple(facts), look_records(talk, "designer"), tuple(passages.values()), talked)
 
 
 Shows = LookAction | CountAction
@@ -96,13 +104,23 @@ def _seen_in(action: Shows) -> str:
     return action.view if isinstance(action, LookAction) else f"{action.dataset}/counts"
 
 
-def _record(done: Done, action: Shows, number: int) -> LookRecord:
+def look_records(talk: Talk, by: Literal["designer", "reviewer"]) -> tuple[LookRecord, ...]:
+    """Return the records of a conversation's looks and counts, those that were refused without an id."""
+    return tuple(
+        _record(done, done.action, one.number, by)
+        for one in talk.rounds
+        for done in one.done
+        if isinstance(done.action, Shows)
+    )
+
+
+def _record(done: Done, action: Shows, number: int, by: Literal["designer", "reviewer"]) -> LookRecord:
     """Return the record of a look or count from its action and what its tool noted."""
     noted = {k: v for k, v in done.meta.items() if k in ("exit_code", "killed", "bytes_seen") and v is not None}
     return LookRecord.model_validate(
         {
             "id": done.id,
-            "by": "designer",
+            "by": by,
             "round": number,
             "why": action.why,
             "view": _seen_in(action),
@@ -187,11 +205,12 @@ class CountTool:
     """Answers `count`: the flow of samples and events through rules of eligibility, by our own code."""
 
     kind = "count"
-    prefix = "N"
     pure = True
     """A count depends on nothing but the sample sheet and the rules."""
 
-    def __init__(self, datasets: Sequence[Dataset]) -> None:
+    def __init__(self, datasets: Sequence[Dataset], prefix: str = "N") -> None:
+        """Offer the sample sheets; `prefix` begins the ids: `N` of the designer's counts, `W` of the reviewer's."""
+        self.prefix = prefix
         self._datasets = {d.id: d for d in datasets if d.file("samples") is not None}
 
     def key(self, action: CountAction) -> str:
@@ -199,7 +218,8 @@ class CountTool:
         dataset = self._datasets.get(action.dataset)
         sheet = dataset.file("samples") if dataset else None
         rules = [c.model_dump(mode="json") for c in action.where]
-        return _digest("count", action.dataset, rules, list(action.columns), sheet.sha256 if sheet else "")
+        asked = [list(action.columns), action.joint]
+        return _digest("count-2", action.dataset, rules, asked, sheet.sha256 if sheet else "")
 
     async def run(self, action: CountAction, place: Place) -> Seen:
         """Count; a data set or column that is not there is a refusal."""
@@ -208,9 +228,9 @@ class CountTool:
             if dataset is None:
                 raise ValueError(f"there is no sample sheet of {action.dataset[:60]!r}; of {', '.join(self._datasets)}")
             sheet = await asyncio.to_thread(read_sheet, dataset)
-            text = count(sheet, action.where, action.columns)
+            text = count(sheet, action.where, action.columns, joint=action.joint)
         except (ValueError, InputError, OSError) as error:
-            return Seen(f"not counted: {error}", {"refused": str(error)})
+            return Seen(f"not counted: {error}", {"refused": str(error), FAILED: True})
         return Seen(untrusted(text, "counts"))
 
 

@@ -25,7 +25,7 @@ from bioresearcher.audit.views import GENE_SETS, view_folder
 from bioresearcher.errors import BioresearcherError
 from bioresearcher.execution.inside import looking
 from bioresearcher.execution.process import without_places
-from bioresearcher.llm.converse import Place, Seen
+from bioresearcher.llm.converse import FAILED, Place, Seen
 from bioresearcher.prompts import untrusted
 from bioresearcher.runfolder import file_sha256, write_text
 from bioresearcher.sandbox.base import Job, Sandbox
@@ -47,8 +47,10 @@ ALL_S: Final = 180.0
 """Seconds of all looks of a conversation together."""
 PACKAGES: Final = ("numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "lifelines")
 
-_TOOL = "look-1"
+_TOOL = "look-2"
 _ERROR_BYTES = 1500
+_FAILED_BYTES = 800  # shown of what a look printed before it failed
+_IN_NUMBER = r"[\w.,+-]+"
 _TAIL_SHARE = 0.3
 _LEFT_OUT = "[… {:,} bytes left out …]"
 
@@ -157,7 +159,7 @@ def _shown(result: ExecResult, places: Sequence[Path], most: int, limits: Limits
     error = ""
     if not killed and (failed or not out):  # a killed process's last words differ from run to run
         error = _end(visible(without_places(result.stderr, *places)).strip(), min(_ERROR_BYTES, most // 2))
-    room = most - len(error.encode())
+    room = min(most - len(error.encode()), _FAILED_BYTES if failed and not killed else most)
     body = _start(out, room) if killed else _head_and_tail(out, room)
     whole = len(out.encode())
     if killed:
@@ -180,15 +182,25 @@ def _shown(result: ExecResult, places: Sequence[Path], most: int, limits: Limits
 
 
 def _start(text: str, most: int) -> str:
-    return text.encode()[: max(0, most)].decode(errors="ignore")
+    """Cut the end off, at a line's end or at least not in a number."""
+    if len(text.encode()) <= most:
+        return text
+    piece = text.encode()[: max(0, most)].decode(errors="ignore")
+    line, found, _ = piece.rpartition("\n")
+    return line if found else re.sub(rf"(?a:{_IN_NUMBER})$", "", piece)
 
 
 def _end(text: str, most: int) -> str:
-    return text if len(text.encode()) <= most else text.encode()[-most:].decode(errors="ignore")
+    """Cut the beginning off, at a line's end or at least not in a number."""
+    if len(text.encode()) <= most:
+        return text
+    piece = text.encode()[-most:].decode(errors="ignore") if most > 0 else ""
+    _, found, lines = piece.partition("\n")
+    return lines if found else re.sub(rf"^(?a:{_IN_NUMBER})", "", piece)
 
 
 def _head_and_tail(text: str, most: int) -> str:
-    """Cut the middle out at character boundaries, so that what is left has at most `most` bytes."""
+    """Cut the middle out at ends of lines, so that what is left has at most `most` bytes."""
     size = len(text.encode())
     if size <= most:
         return text
@@ -251,6 +263,7 @@ class LookTool:
                 "killed": shown.killed,
                 "bytes_seen": shown.bytes_seen,
                 "refused": shown.refused,
+                FAILED: bool(shown.refused or shown.killed or shown.exit_code),
                 "seconds": shown.seconds,
             },
         )

@@ -8,9 +8,10 @@ is kept, the earlier one of two equal ones. Without a model nothing is judged, a
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
 from bioresearcher.errors import AnswerError
 from bioresearcher.llm.ask import ModelClient, ask, preview
@@ -28,6 +29,7 @@ from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.facts import Fact, LookRecord, View
 from bioresearcher.schemas.protocol import AnsweredFinding, Protocol
 from bioresearcher.schemas.review import CheckFinding, DraftReview
+from bioresearcher.stages.explore import CountTool, look_records
 from bioresearcher.stages.fallback import note
 from bioresearcher.stages.prompts import EXAMINE_STATEMENTS, RECHECK_FINDINGS, REVIEW_PROTOCOL
 from bioresearcher.stages.review_findings import (
@@ -237,7 +239,7 @@ async def review_and_revise(
         versions[0].notes.append(f"Not judged: the reviewer's answer could not be used. {error.message}")
         note(caller, REVIEW_PROTOCOL, versions[0].notes[-1])
     stopped = await _revisions(work, versions, revise)
-    return _result(caller, versions, stopped, tuple(_records(talk)) if talk else ())
+    return _result(caller, versions, stopped, look_records(talk, "reviewer") if talk else ())
 
 
 def _at_hand(material: ReviewMaterial, first: _Version) -> dict[str, object]:
@@ -264,10 +266,11 @@ async def _looked(
     limits = TalkLimits(
         rounds=rounds,
         actions=LOOKS_A_ROUND,
-        per_kind={"look": LOOK_ROUNDS * LOOKS_A_ROUND},
+        per_kind={"look": LOOK_ROUNDS * LOOKS_A_ROUND, "count": LOOK_ROUNDS * LOOKS_A_ROUND},
         sent_tokens=max(_SENT_TOKENS, once),
     )
-    return await converse(caller, EXAMINE_STATEMENTS, values, {"look": material.look}, limits, name=name)
+    tools: dict[str, Tool[Any]] = {"look": material.look, "count": CountTool(material.datasets, prefix="W")}
+    return await converse(caller, EXAMINE_STATEMENTS, values, tools, limits, name=name)
 
 
 def _evidence(material: ReviewMaterial, talk: Talk | None) -> Evidence:
@@ -280,27 +283,6 @@ def _evidence(material: ReviewMaterial, talk: Talk | None) -> Evidence:
 def _refusal(done: Done) -> str:
     """Return why a look was not run, by the conversation or by the tool itself; empty when it was."""
     return done.refused or str(done.meta.get("refused") or "")
-
-
-def _records(talk: Talk) -> Iterable[LookRecord]:
-    """Yield the looks of a conversation, those that were refused without an id."""
-    for one in talk.rounds:
-        for done in one.done:
-            if isinstance(done.action, LookAction):
-                exit_code, seen = done.meta.get("exit_code"), done.meta.get("bytes_seen")
-                yield LookRecord(
-                    id=done.id,
-                    by="reviewer",
-                    round=one.number,
-                    why=done.action.why,
-                    view=done.action.view,
-                    code=done.action.code,
-                    shown=done.text,
-                    exit_code=exit_code if isinstance(exit_code, int) else None,
-                    killed=str(done.meta.get("killed") or ""),
-                    bytes_seen=seen if isinstance(seen, int) else 0,
-                    refused=_refusal(done),
-                )
 
 
 async def _revisions(work: _Review, versions: list[_Version], revise: Revise) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bioresearcher.audit.counts import count
-from bioresearcher.audit.tables import read_sheet
+from bioresearcher.audit.tables import Sheet, read_sheet
 from bioresearcher.schemas.conversation import Condition
 from bioresearcher.sources.datasets.load import load_datasets
 
@@ -69,3 +69,45 @@ def test_samples_cannot_be_picked_by_their_names(shared_data: Path, tmp_path: Pa
         count(sheet, (Condition(column="pid", values=("shaz133",)),), ())
     with pytest.raises(ValueError, match="there is no column 'nodes'; there is pid, "):
         count(sheet, (Condition(column="nodes"),), ())
+
+
+def sheet_in(folder: Path) -> Sheet:
+    """Make a sheet of 40 samples of two centres, three of which are of a rare kind."""
+    rows = ["sample,entered,arm,kind,batch,event,time"]
+    for n in range(40):
+        kind = "rare" if n < 3 else "common"
+        centre = "12" if n % 4 else "28"
+        rows.append(f"{centre}{n * 17:03},{1 + n % 12}/5/{1997 + n % 2},{'ab'[n % 2]},{kind},B{n % 5},{n % 2},{n + 1}")
+    (folder / "samples.csv").write_text("\n".join(rows) + "\n")
+    (folder / "dataset.toml").write_text(
+        'title = "t"\nsource = "made"\n[[files]]\nname = "samples"\nkind = "samples"\npath = "samples.csv"\n'
+        'sample_column = "sample"\n[files.columns.event]\nrole = "event"\n[files.columns.time]\nrole = "time"\n'
+    )
+    (dataset,), failures = load_datasets([folder])
+    assert not failures
+    return read_sheet(dataset)
+
+
+def test_years_and_series_are_counted_and_combinations_when_asked(tmp_path: Path) -> None:
+    sheet = sheet_in(tmp_path)
+    said = count(sheet, (Condition(column="sample", starts=("28",)),), ("entered_year", "name_prefix")).splitlines()
+    assert said[1] == "sample begins with '28': 10 left"
+    assert said[2:4] == ["entered_year: 1997 10", "name_prefix: 28 10"]
+    assert count(sheet, (Condition(column="entered_year", values=("1998",)),), ()).splitlines()[1].endswith("20 left")
+    assert count(sheet, (Condition(column="batch", contains=("3", "4")),), ()).splitlines()[1].endswith("16 left")
+    joint = count(sheet, (), ("arm", "name_prefix"), joint=True)
+    assert "arm × name_prefix: b / 12 20, a / 28 10, a / 12 10" in joint
+
+
+def test_few_samples_are_counted_exactly_but_not_their_outcomes(tmp_path: Path) -> None:
+    sheet = sheet_in(tmp_path)
+    said = count(sheet, (Condition(column="kind", values=("rare",)),), ("arm", "batch"))
+    assert "kind 'rare': 3 left" in said
+    assert "arm: a 2, b 1" in said
+    assert "levels of event are not counted among fewer than 5 samples" in said
+    rare = (Condition(column="event", values=("1",)), Condition(column="kind", values=("rare",)))
+    assert "levels of arm are not counted" in count(sheet, rare, ("arm",)), "they would tell whose event it is"
+    with pytest.raises(ValueError, match="'event' is an outcome"):
+        count(sheet, (), ("arm", "event"), joint=True)
+    with pytest.raises(ValueError, match="that at least 5 of them share"):
+        count(sheet, (Condition(column="sample", starts=("1201",)),), ())

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bioresearcher.audit.audit import MAX_FACTS, MAX_OF_DATASET, audit
-from bioresearcher.audit.matrix import matrix_facts
+from bioresearcher.audit.matrix import examine
 from bioresearcher.audit.matrix_filled import find_filled, shortest
 from bioresearcher.audit.matrix_genes import GeneSets, named_sets, planned_genes
 from bioresearcher.audit.matrix_scale import has_thousands_points
@@ -41,7 +41,7 @@ def written(folder: Path, frame: pd.DataFrame, sheet: pd.DataFrame | None = None
 def stated(dataset: Dataset, objective: Objective = OBJECTIVE, sets: Sequence[GeneSets] = ()) -> list[FactDraft]:
     matrix = read_matrix(dataset)
     assert matrix is not None
-    return matrix_facts(dataset, read_sheet(dataset), matrix, objective, sets)
+    return list(examine(dataset, read_sheet(dataset), matrix, objective, sets).facts)
 
 
 def number(fact: FactDraft, name: str) -> float:

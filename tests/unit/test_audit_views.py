@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bioresearcher.audit.derived import series_of
 from bioresearcher.audit.leaks import LEAK_AUC, auc, find_withheld, rank_auc
 from bioresearcher.audit.sheet_views import is_gene_table
 from bioresearcher.audit.views import make_views, view_folder
@@ -167,7 +168,72 @@ def test_what_gives_an_outcome_away_goes_with_it(tmp_path: Path) -> None:
     assert not {"autopsy", "dose_mg"} & held["open"]
     assert "autopsy" not in held["design"]
     assert "dose_mg" in held["design"]
-    assert "autopsy" not in held["outcome"]
+    files = {f.name: f.columns for f in views["outcome"].files}
+    assert files["alone.csv"] == ("autopsy",), "by itself, in an order that no code names"
+    assert "autopsy" not in files["samples.csv"]
+    assert [r[0] for r in rows(tmp_path / "views", views["outcome"], "alone.csv")].count("done") == sheet[
+        "death"
+    ].count("1")
+
+
+def test_years_of_dates_and_the_series_of_ids_are_shown_without_the_dates_and_ids(tmp_path: Path) -> None:
+    sheet = make_sheet()
+    rng = random.Random(2)
+    sheet["entered"] = [f"{rng.randrange(1, 13)}/{rng.randrange(1, 29)}/{rng.choice([1997, 1998])}" for _ in range(60)]
+    sheet["cod"] = [f"{rng.choice(['3', '12', '28'])}{i:03}" for i in range(60)]
+    sheet["died_on"] = [
+        f"2001-{1 + i % 12:02}-{1 + i % 28:02}" if d == "1" else "" for i, d in enumerate(sheet["death"])
+    ]
+    sheet["transplant"] = ["no" if d == "1" else "yes" for d in sheet["death"]]
+    write_data(tmp_path / "data", sheet)
+    views = views_of(tmp_path / "views", tmp_path / "data", SURVIVAL)
+    header, *table = rows(tmp_path / "views", views["open"])
+    assert {"cod", "died_on", "died_on_year", "transplant"} & set(header) == set()
+    shown = {n: sorted(r[header.index(n)] for r in table) for n in ("entered_year", "cod_prefix")}
+    assert shown["entered_year"] == sorted(d[-4:] for d in sheet["entered"])
+    assert shown["cod_prefix"] == sorted(c.zfill(5)[:2] for c in sheet["cod"])
+    alone = rows(tmp_path / "views", views["outcome"], "alone.csv")
+    assert "transplant" in alone[0]
+    place = alone[0].index("transplant")
+    assert sorted(r[place] for r in alone[1:]) == sorted(sheet["transplant"])
+
+
+def test_small_series_numbers_that_count_and_accessions_show_no_series() -> None:
+    assert series_of([f"GSM{1000 + 7 * i}" for i in range(60)]) == ()
+    assert series_of([f"{i:03}" for i in range(60)]) == ()
+    assert set(series_of([f"TCGA-{'02' if i % 2 else '06'}-{i * 37:04}" for i in range(60)])) == {"TCGA-02", "TCGA-06"}
+    few = series_of([*(f"12{i * 9:03}" for i in range(20)), *(f"28{i * 9:03}" for i in range(20)), "43001", "43017"])
+    assert sorted(set(few)) == ["12", "28", "other"]
+
+
+def test_calls_and_all_features_stand_beside_the_matrix_with_its_codes(tmp_path: Path) -> None:
+    sheet = make_sheet()
+    write_data(tmp_path / "data", sheet)
+    names = sheet["sample"]
+    calls = {n: ["P" if (i + g) % 3 else "A" for g in range(6)] for i, n in enumerate(names)}
+    lines = ["\t".join(["gene", *names])]
+    lines += ["\t".join([f"GENE{g}", *(calls[n][g] for n in names)]) for g in range(6)]
+    (tmp_path / "data" / "calls.tsv").write_text("\n".join(lines) + "\n")
+    with (tmp_path / "data" / "dataset.toml").open("a") as file:
+        file.write('[[files]]\nname = "calls"\nkind = "table"\npath = "calls.tsv"\nfeature_column = "gene"\n')
+    opened = views_of(tmp_path / "views", tmp_path / "data", BOTH)["open"]
+    matrix, shown = (rows(tmp_path / "views", opened, n) for n in ("matrix.csv", "calls.csv"))
+    assert matrix[0] == shown[0]
+    for place, value in enumerate(matrix[1][1:], start=1):
+        sample = names[int(value.split(".")[1]) - 101]
+        assert [r[place] for r in shown[1:]] == calls[sample]
+
+
+def test_a_table_of_genes_of_a_data_set_without_samples_is_beside_every_view(tmp_path: Path) -> None:
+    write_data(tmp_path / "data", make_sheet())
+    genes = "TP53 EGFR MYC KRAS BRAF PTEN RB1 VEGFA CDK4 CCND1 ESR1 ERBB2 GATA3 FOXA1 AKT1 MTOR JAK2 STAT3 BCL2 MDM2"
+    lines = ["pathway\tgene\tweight", *(f"W\t{g}\t{i}.5" for i, g in enumerate([*genes.split(), "NOTCH1", "CDH1"]))]
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "pathways.tsv").write_text("\n".join(lines) + "\n")
+    datasets, failures = load_datasets([tmp_path / "data", tmp_path / "weights"])
+    assert not failures
+    views = make_views(datasets, SURVIVAL, tmp_path / "views", SECRET)
+    assert {v.beside for v in views} == {(f"{datasets[1].id}-pathways.csv",)}
 
 
 def test_a_prefix_of_names_is_shown_only_where_it_says_nothing_of_the_groups(tmp_path: Path) -> None:
@@ -218,6 +284,8 @@ def test_exchanging_outcomes_between_samples_changes_no_byte_of_the_other_views(
     folder = tmp_path_factory.mktemp("property")
     sheet = make_sheet(n, seed)
     sheet["autopsy"] = ["done" if d == "1" else "" for d in sheet["death"]]  # found by the rule, so withheld too
+    sheet["entered"] = [f"{1 + i % 12}/{1 + i % 28}/{1997 + i % 3}" for i in range(n)]
+    sheet["cod"] = [f"{'3 12 28'.split()[i % 3]}{i * 7:03}" for i in range(n)]
     write_data(folder / "one", sheet)
     write_data(folder / "two", permuted(sheet, ["time_months", "death", "autopsy"], seed + 1))
     found = []

@@ -46,7 +46,7 @@ from bioresearcher.stages.answer import PaperCorpus
 from bioresearcher.stages.author_revision import Reviser, revise_protocol
 from bioresearcher.stages.design import parts_of, protocol_step
 from bioresearcher.stages.design_context import DesignContext, assemble_protocol
-from bioresearcher.stages.explore import FactTool, ReadTool, explore_data, tools_of
+from bioresearcher.stages.explore import FactTool, ReadTool, explore_data, limits_for, tools_of
 from bioresearcher.stages.material import material
 from bioresearcher.stages.prompts import EXPLORE_DATA, PLAN_PROTOCOL, WRITE_STEPS
 
@@ -671,3 +671,10 @@ def test_any_revision_leaves_a_protocol_that_can_be_read(tmp_path_factory: pytes
     there = {f"step:{s.id}/{o.name}" for s in made.steps for o in s.outputs}
     assert all(i.source in there for s in made.steps for i in s.inputs if i.source.startswith("step:"))
     assert Protocol.model_validate_json(made.model_dump_json()) == made
+
+
+def test_looking_has_tokens_for_four_or_five_rounds_after_the_opening_at_hand() -> None:
+    for opening in (4_000, 9_000, 12_000):
+        most = limits_for(opening).sent_tokens
+        assert sum(opening + n * 2_000 for n in range(4)) <= most <= 80_000
+    assert limits_for(9_000).sent_tokens >= sum(9_000 + n * 2_000 for n in range(5))

@@ -48,7 +48,7 @@ from bioresearcher.llm.ask import ModelClient, ask, preview
 from bioresearcher.llm.backend import Reply, Request
 from bioresearcher.llm.budget import Budget, Meter, Prices
 from bioresearcher.llm.chat import ChatBackend
-from bioresearcher.llm.converse import Place, Seen, Talk, TalkLimits, converse
+from bioresearcher.llm.converse import FAILED, Place, Seen, Talk, TalkLimits, converse
 from bioresearcher.llm.ledger import ReplayBackend
 from bioresearcher.llm.shorten import tokens_of_messages
 from bioresearcher.prompts import Prompt
@@ -180,7 +180,7 @@ async def test_an_action_without_a_tool_is_refused_in_words(tmp_path: Path) -> N
     assert talked.done[1].id == "V1"
 
 
-@pytest.mark.parametrize(("spare", "rounds"), [(0, 2), (-1, 1)])
+@pytest.mark.parametrize(("spare", "rounds"), [(20, 2), (-20, 1)])
 async def test_looking_stops_before_the_round_that_would_send_too_much(tmp_path: Path, spare: int, rounds: int) -> None:
     def script() -> ScriptedBackend:
         return ScriptedBackend([turn(look("a")), turn(look("b")), turn(look("c"))])
@@ -489,3 +489,36 @@ async def test_a_real_server_sees_messages_that_only_grow(tmp_path: Path, struct
         assert last["content"].split(words)[0] == after[len(earlier)]["content"]
     for messages in sent:
         assert [words in m["content"] for m in messages] == [False] * (len(messages) - 1) + [structured != "schema"]
+
+
+class Failing(Looks):
+    """Fails at the first two looks, as a look does that cannot be carried out."""
+
+    async def run(self, action: LookAction, place: Place) -> Seen:
+        seen = await super().run(action, place)
+        return Seen("exit 1 (failed)", {FAILED: True}) if len(self.ran) <= 2 else seen
+
+
+async def test_what_failed_does_not_count_and_may_be_tried_again(tmp_path: Path) -> None:
+    script = [turn(look("a")), turn(look("a")), turn(look("a")), turn(look("a"), look("b")), FINISH]
+    looks = Failing()
+    limits = TalkLimits(rounds=6, per_kind={"look": 1})
+    backend = ScriptedBackend(script)
+    tools = {"look": looks}
+    talked = await converse(desk(tmp_path, backend), EXPLORE, ExploreDeskInput(), tools, limits, name="desk")
+    assert looks.ran == ["L1", "L2", "L3"]
+    assert [one.text.splitlines()[0] for one in talked.done] == [
+        "exit 1 (failed)",
+        "exit 1 (failed)",
+        "exit 0",
+        "Not run: same as L3.",
+        "Not run: no more than 1 actions `look` are carried out in all.",
+    ]
+    said = [request.messages[-1].content for request in backend.requests[1:]]
+    assert "Left: 5 rounds, 1 `look`; about 5" in said[0]
+    assert "Left: 3 rounds, 0 `look`; about 5" in said[2]
+    again = Failing()
+    replayed = await converse(
+        desk(tmp_path, ScriptedBackend([])), EXPLORE, ExploreDeskInput(), {"look": again}, limits, name="desk"
+    )
+    assert (replayed, again.ran) == (talked, []), "each try is recorded by itself"

@@ -177,7 +177,7 @@ def test_geo_files_are_read_from_a_folder_one_data_set_each(shared_data: Path, t
     datasets, failures = load_datasets([root / n for n in names], tmp_path / "store")
     assert not failures
     curated, family, counts = datasets
-    assert (curated.id, curated.n_samples, curated.n_features, curated.problems) == ("GDS507", 17, 17953, ())
+    assert (curated.id, curated.n_samples, curated.n_features, curated.problems) == ("GDS507", 17, 17952, ())
     state = curated.column("group")
     assert state is not None
     assert (state.name, state.case, state.control) == ("disease_state", "RCC", "normal")
@@ -188,6 +188,13 @@ def test_geo_files_are_read_from_a_folder_one_data_set_each(shared_data: Path, t
         "Labels contradict each other in 3 of 17 samples (GSM12283: title says tumour, source says normal",
     ):  # fmt: skip
         assert said in notes
+    assert "68 probes that name no gene" in " ".join(curated.notes), "controls are no gene"
+    files = {f.name: (f.kind, f.rows, f.samples) for f in family.files if f.name != "samples"}
+    assert files["features"] == ("expression", 22283, 17)
+    assert files["abs_call"] == ("table", 22283, 17)
+    assert "column 'ABS_CALL' of the samples' tables: MAS 5.0 Absent, Marginal, Present call" in notes
+    sheet = pd.read_csv(Path(family.root, "samples.tsv"), sep="\t", dtype=str)
+    assert sheet["lot_batch"].value_counts().to_dict() == {"2004638": 11, "2004076": 6}
     assert (counts.n_samples, counts.file("expression")) == (12, None)
     assert "There is no expression table: GEO's is empty" in counts.notes[0]
 
@@ -195,7 +202,9 @@ def test_geo_files_are_read_from_a_folder_one_data_set_each(shared_data: Path, t
 def test_the_values_of_a_curated_set_are_geos_own(shared_data: Path, tmp_path: Path) -> None:
     dataset = load(shared_data / "geo/soft/GDS507.soft.gz", tmp_path / "store")
     table = pd.read_csv(Path(dataset.root, "expression.tsv.gz"), sep="\t", index_col=0, dtype=str)
-    probes = pd.read_csv(Path(dataset.root, "probes.tsv.gz"), sep="\t", index_col=0)["probe"]
+    genes = pd.read_csv(Path(dataset.root, "feature_genes.tsv.gz"), sep="\t")
+    probes = genes[genes["kept"] == "yes"].set_index("gene")["feature"].sort_index()
+    features = pd.read_csv(Path(dataset.root, "features.tsv.gz"), sep="\t", index_col=0, dtype=str)
     kept = {p: g for g, p in probes.items()}
     best: dict[str, tuple[float, str]] = {}
     with gzip.open(shared_data / "geo/soft/GDS507.soft.gz", "rt") as lines:
@@ -204,7 +213,8 @@ def test_the_values_of_a_curated_set_are_geos_own(shared_data: Path, tmp_path: P
             if len(cells) != 19 or cells[0] == "ID_REF":
                 continue
             mean = float(np.mean([float(c) for c in cells[2:]]))
-            if cells[1] != cells[0] and mean > best.get(cells[1], (-1.0, ""))[0]:
+            assert features.loc[cells[0]].tolist() == cells[2:]
+            if cells[1] != cells[0] and not cells[1].startswith("--") and mean > best.get(cells[1], (-1.0, ""))[0]:
                 best[cells[1]] = (mean, cells[0])
             if cells[0] in kept:
                 assert table.loc[kept[cells[0]]].tolist() == cells[2:]

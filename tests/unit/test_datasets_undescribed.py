@@ -180,6 +180,7 @@ def test_real_cohorts_without_their_description() -> None:
     desmedt = found["gse7390_76gene"] if "gse7390_76gene" in found else found["breast_gse7390"]
     assert desmedt.files[0].kind == "samples"
     assert column(desmedt, "t_tdm_days").unit == "days"
+    assert [d.n_samples for d in datasets if "golub" in d.id] == [38], "the description of the genes is no sample"
     assert any("'description' holds text in every row" in p for d in datasets if "golub" in d.id for p in d.problems)
     assert found["all_chiaretti"].n_samples == 128
 

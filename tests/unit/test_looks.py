@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_audit_views import BOTH, make_sheet, permuted, views_of, write_data
 
-from bioresearcher.llm.converse import Done, Place
+from bioresearcher.llm.converse import FAILED, Done, Place
 from bioresearcher.sandbox.base import Sandbox
 from bioresearcher.sandbox.choose import UnsandboxedSandbox, choose_sandbox
 from bioresearcher.schemas.conversation import FactAction, LookAction
@@ -168,6 +168,8 @@ def test_no_look_depends_on_outcomes_or_groups(
     )
     folder = tmp_path_factory.mktemp("property")
     sheet = make_sheet(80, seed)
+    sheet["entered"] = [f"{1 + i % 12}/{1 + i % 28}/{1997 + i % 3}" for i in range(80)]  # years are derived of it
+    sheet["cod"] = [f"{'3 12 28'.split()[i % 3]}{i * 7:03}" for i in range(80)]  # and series of this
     variants = {
         "real": sheet,
         "outcomes": permuted(sheet, ["time_months", "death"], seed + 1),
@@ -263,3 +265,37 @@ def test_printed_numbers_are_always_found_and_others_never(printed: list[int], i
     shown = "exit 0 · 9 bytes shown\n<<<untrusted output of the look\n" + "\n".join(map(str, printed)) + "\n>>>"
     assert unseen_numbers("; ".join(f"a count of {n:,}" for n in printed), shown) == ()
     assert bool(unseen_numbers(f"a count of {invented:,}", shown)) == (invented not in printed)
+
+
+def test_a_failed_look_says_its_own_line_and_which_columns_there_are(look) -> None:
+    shown = look("s = table('samples')\nfor n in range(900): print(n)\ns['age_years'].mean()", limits=LIMITS)
+    assert "line 3" in shown.body
+    assert "KeyError: 'age_years'" in shown.body
+    assert "columns of samples.csv: sample, " in shown.body
+    assert "columns of matrix.csv: gene, s" in shown.body
+    assert "pandas" not in shown.body
+    assert len(shown.body.encode()) < 2400
+
+
+def test_numpy_pandas_and_statistics_are_there_without_an_import(look) -> None:
+    shown = look("print(np.mean([1, 2]), pd.Series([3]).sum(), round(stats.norm.cdf(0), 2))", limits=LIMITS)
+    assert shown.body == "1.5 3 0.5"
+
+
+def test_a_long_output_is_cut_at_ends_of_lines_and_never_within_a_number(look) -> None:
+    lines = [str(n * 1.5) for n in range(10_000, 11_000)]
+    shown = look("print('\\n'.join(str(n * 1.5) for n in range(10_000, 11_000)))", shown_bytes=1000)
+    kept = shown.body.splitlines()
+    assert len(shown.body.encode()) <= 1000
+    assert {line for line in kept if "left out" not in line} <= set(lines)
+    one = look("print(','.join(str(n * 1.5) for n in range(10_000, 11_000)))", shown_bytes=1000).body
+    numbers = {n for line in one.splitlines() if "left out" not in line for n in line.split(",") if n}
+    assert numbers <= set(lines)
+
+
+def test_the_tool_says_of_a_failure_that_it_is_one(place: Path, views: dict[str, View], sandbox: Sandbox) -> None:
+    tool = LookTool(sandbox, place / "views", views.values())
+    failed, fine = (
+        asyncio.run(tool.run(action(code, views["open"].id), Place("L1", 1, ()))) for code in ("1 / 0", "print(1)")
+    )
+    assert (failed.meta[FAILED], fine.meta[FAILED]) == (True, False)

@@ -23,10 +23,12 @@ from bioresearcher.resources import Resources, load_cards
 from bioresearcher.schemas.ask_design import FindingAnswer
 from bioresearcher.schemas.ask_review import FindingLeft, FindingsLeft, RankedReview, ReviewerTurn
 from bioresearcher.schemas.base import Objective
-from bioresearcher.schemas.conversation import ActionTurn, FactAction, LookAction
+from bioresearcher.schemas.conversation import ActionTurn, Condition, CountAction, FactAction, LookAction
+from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.facts import Fact, View, ViewFile
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import CheckFinding, DisputedCheck, DraftReview, RankedFinding
+from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.stages.prompts import CHOOSE_PARTS
 from bioresearcher.stages.review_findings import changes, weight_of
 from bioresearcher.stages.review_protocol import NOT_JUDGED, Reviewed, ReviewMaterial, review_and_revise
@@ -160,6 +162,7 @@ def run(tmp_path: Path) -> Callable[..., object]:
         desk: Desk,
         *,
         looks: Looks | None = None,
+        datasets: tuple[Dataset, ...] = (),
         models: dict[str, str] | None = None,
         origin: str = "model",
         before: Callable[[ModelClient], object] | None = None,
@@ -171,7 +174,7 @@ def run(tmp_path: Path) -> Callable[..., object]:
         caller = ModelClient(backend, ledger, PromptBook(resources), load_cards(resources), EventLog(None))
         if before is not None:
             await before(caller)
-        material = MATERIAL if looks is None else replace(MATERIAL, look=looks)
+        material = MATERIAL if looks is None else replace(MATERIAL, look=looks, datasets=datasets)
         found = await review_and_revise(caller, material, FIRST, revise=desk.revise, render=render, check=desk.check)
         backend.assert_used_up()
         ledger.close()
@@ -243,6 +246,30 @@ async def test_the_reviewer_sees_facts_with_their_source_and_nothing_of_the_auth
     assert "withheld: time and event: the outcome" in text
     assert second.messages[: len(first.messages)] == first.messages  # the prefix is found in a provider's cache
     assert set(ReviewerTurn.model_fields) & {"known", "skills", "conversation"} == set()
+
+
+async def test_the_reviewer_counts_and_its_findings_rest_on_counts(run, tmp_path: Path) -> None:
+    (tmp_path / "D").mkdir()
+    rows = [f"s{n},{'ab'[n % 2]},{n % 3}" for n in range(30)]
+    (tmp_path / "D" / "samples.csv").write_text("\n".join(["sample,arm,dose", *rows]) + "\n")
+    (tmp_path / "D" / "dataset.toml").write_text(
+        'id = "D"\ntitle = "t"\nsource = "made"\n[[files]]\nname = "samples"\nkind = "samples"\n'
+        'path = "samples.csv"\nsample_column = "sample"\n'
+    )
+    datasets, _ = load_datasets([tmp_path / "D"])
+    rules = (Condition(column="arm", values=("a",)),)
+    counted = CountAction(kind="count", why="is arm a large enough?", dataset="D", where=rules, columns=("dose",))
+    replies = {
+        EXAMINE: [ActionTurn(do=(counted,), finish=False), DONE],
+        REVIEW: [review(finding(shown_by="W1"))],
+        RECHECK: [recheck(A1=False)],
+    }
+    desk = Desk()
+    found, _ = await run(replies, desk, looks=Looks(), datasets=tuple(datasets))
+    assert desk.handed[0][0].shown_by == "W1"
+    (record,) = found.looks
+    assert (record.id, record.by, record.view, record.refused) == ("W1", "reviewer", "D/counts", "")
+    assert "arm 'a': 15 left" in record.shown
 
 
 async def test_made_up_quotes_and_looks_are_dropped_and_said(run) -> None:

@@ -1,19 +1,23 @@
 """Helpers of a look: `show` prints compactly, `table` loads a file of the view. Runs inside the sandbox.
 
-Both are built in for the look's script, and can be imported: `from looking import show, table`. Run as a script, this
-module runs `look.py` beside it, so that tracebacks begin at the look's own lines.
+Both are built in for the look's script, and can be imported: `from looking import show, table`; so are `np`, `pd` and
+`stats` (numpy, pandas, scipy.stats) where the script uses these names. Run as a script, this module runs `look.py`
+beside it, and tells an error in few lines.
 """
 
 from __future__ import annotations
 
+import ast
 import builtins
+import csv
+import importlib
 import os
 import runpy
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -23,6 +27,8 @@ ROWS = COLUMNS = 12
 _CELL = 24
 _LARGE = 64 << 20
 _CHUNK_ROWS = 2000
+_MODULES = {"np": "numpy", "pd": "pandas", "stats": "scipy.stats"}
+_FRAMES, _NAMES = 2, 40
 
 
 def view() -> Path:
@@ -50,7 +56,7 @@ def table(name: str, **options: object) -> pd.DataFrame | dict[str, list[str]]:
     folders = [folder for folder in (view(), gene_sets()) if folder is not None]
     there = {path.name: path for folder in folders for path in sorted(folder.iterdir())}
     last = name.rsplit("/", 1)[-1]
-    path = there.get(last) or there.get(f"{last}.csv") or there.get(f"{last}.gmt")
+    path = there.get(last) or there.get(f"{last}.csv") or there.get(f"{last}.gmt") or _by_stem(there, last)
     if path is None:
         raise FileNotFoundError(f"no file {name!r} here; there is {', '.join(there) or 'none'}")
     if path.suffix == ".gmt":
@@ -62,6 +68,13 @@ def table(name: str, **options: object) -> pd.DataFrame | dict[str, list[str]]:
         return read(path, **settings)
     with pd.read_csv(path, chunksize=_CHUNK_ROWS) as chunks:
         return pd.concat([chunk.astype(dict.fromkeys(chunk.select_dtypes("number"), "float32")) for chunk in chunks])
+
+
+def _by_stem(there: Mapping[str, Path], name: str) -> Path | None:
+    """Find the one file that the data sets call so, whatever its suffix and the data set's name before it."""
+    stem = name.split(".")[0]
+    found = [path for path in there.values() if path.stem == stem or path.stem.endswith(f"-{stem}")]
+    return found[0] if len(found) == 1 else None
 
 
 def show(what: object, rows: int = ROWS, columns: int = COLUMNS) -> None:
@@ -118,15 +131,38 @@ def _say(line: str) -> None:
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print a traceback from the first line of the look on."""
-    first = trace
-    while first is not None and Path(first.tb_frame.f_code.co_filename).name != "look.py":
-        first = first.tb_next
-    traceback.print_exception(kind, error, first)
+    """Print the look's own last lines and the error; of a name that is not there, which columns there are."""
+    frames = [f for f in traceback.extract_tb(trace) if Path(f.filename).name == "look.py"][-_FRAMES:]
+    said = [f'  File "{f.filename}", line {f.lineno}\n    {f.line}\n' for f in frames]
+    said += traceback.format_exception_only(kind, error)
+    sys.stderr.write("".join((*said, *(_columns() if issubclass(kind, KeyError) else ()))))
+
+
+def _columns() -> list[str]:
+    """Return a line with the columns of each table of the view."""
+    found = []
+    for path in sorted(view().glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            names = next(csv.reader(file), [])
+        more = ", …" if len(names) > _NAMES else ""
+        shown = names[:2] if more else names
+        found.append(f"columns of {path.name}: {', '.join(shown)}{more}\n")
+    return found
+
+
+def _used_modules(code: str) -> dict[str, ModuleType]:
+    """Import the modules whose short names a script uses."""
+    try:
+        names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+    except (SyntaxError, ValueError):
+        return {}
+    return {short: importlib.import_module(name) for short, name in _MODULES.items() if short in names}
 
 
 if __name__ == "__main__":
     sys.modules["looking"] = sys.modules["__main__"]
     vars(builtins).update(show=show, table=table)
     sys.excepthook = _report
-    runpy.run_path(str(Path(__file__).with_name("look.py")), run_name="__main__")
+    script = Path(__file__).with_name("look.py")
+    vars(builtins).update(_used_modules(script.read_text(encoding="utf-8")))
+    runpy.run_path(str(script), run_name="__main__")

@@ -29,7 +29,7 @@ from bioresearcher.sources.geo.matrix import CuratedRows, MatrixRows, Rows, read
 from bioresearcher.sources.geo.prepare import cell, write_geo_folder
 from bioresearcher.sources.geo.soft import read_series_matrix, read_series_soft
 
-VERSION = "1"
+VERSION = "2"
 """Part of a store folder's name; a new one if the same bytes are converted differently."""
 NOTES = "converted.txt"
 """File of a store folder with one note per line."""

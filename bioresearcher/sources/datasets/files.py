@@ -60,10 +60,21 @@ def load_file(folder: Path, spec: FileSpec, scan: SheetScan | None = None) -> Lo
         )
     if spec.kind == "expression":
         return _load_matrix(path, spec, base)
+    if spec.kind == "table" and spec.feature_column is not None:
+        return _load_measure(path, spec, base)
     if scan is None:
         missing = {name: c.missing_values for name, c in spec.columns.items()}
         scan = scan_sheet(path, missing, spec.sample_column or _stated_id(spec))
     return _load_sheet(spec, base, scan)
+
+
+def _load_measure(path: Path, spec: FileSpec, base: DataFile) -> LoadedFile:
+    """Describe a table of features × samples beside the matrix, such as detection calls, by its size."""
+    scan = scan_sheet(path)
+    there = scan.column(spec.feature_column or "") is not None
+    mistakes = [] if there else [f"feature_column: {path.name} has no column {spec.feature_column!r}"]
+    update = {"rows": scan.rows, "samples": scan.n_columns - 1, "feature_column": spec.feature_column}
+    return LoadedFile(base.model_copy(update=update), scan, scan.problems, mistakes)
 
 
 def _load_matrix(path: Path, spec: FileSpec, base: DataFile) -> LoadedFile:

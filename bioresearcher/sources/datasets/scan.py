@@ -131,7 +131,7 @@ def scan_matrix(path: Path, feature_column: str | None = None, limits: TableLimi
     problems += names.problems(path) + values.problems(path)
     return MatrixScan(
         rows=stream.rows_total,
-        samples=samples,
+        samples=[s for i, s in enumerate(samples) if i not in values.all_text],
         feature_column=header[at],
         minimum=values.minimum,
         maximum=values.maximum,
@@ -223,10 +223,15 @@ class _Values:
                     self.first.append(f"{cell!r} (row {name!r}, line {line}, column {self.samples[i]!r})")
         return numbers
 
+    @property
+    def all_text(self) -> list[int]:
+        """Places of columns that hold text in every row, such as descriptions: they are no samples."""
+        return [i for i, count in self.texts.items() if count == self.rows]
+
     def problems(self, path: Path) -> list[str]:
         if not self.texts:
             return []
-        whole = [self.samples[i] for i, count in self.texts.items() if count == self.rows]
+        whole = [self.samples[i] for i in self.all_text]
         if whole and len(whole) == len(self.texts):
             return [
                 f"{path.name}: column {whole[0]!r} holds text in every row ({len(whole)} such columns): "

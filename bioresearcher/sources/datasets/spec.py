@@ -21,6 +21,7 @@ one `[[files]]` with `name`, `kind` and `path` must be there::
     path = "expression.tsv.gz"
     feature_column = "gene"
     scale = "log2"                     # leave out when it is not stated
+                                       # a table with feature_column holds what else is known of each value: calls
 
     [[files]]
     name = "samples"
@@ -148,8 +149,10 @@ def _contradictions(spec: DatasetSpec) -> list[str]:
         where = f"files[{i}] ({file.name})"
         if file.kind not in ("samples", "table") and file.columns:
             found.append(f"{where}.columns: only files of kind 'samples' or 'table' have described columns")
-        if file.kind != "expression" and (file.feature_column or file.scale):
+        if file.kind != "expression" and (file.scale or (file.feature_column and file.kind != "table")):
             found.append(f"{where}: feature_column and scale belong to files of kind 'expression'")
+        if file.kind == "table" and file.feature_column and file.columns:
+            found.append(f"{where}.columns: beside the feature_column of a table there are samples, not described")
         if file.kind != "samples" and file.sample_column:
             found.append(f"{where}.sample_column: belongs to files of kind 'samples'")
         for name, column in file.columns.items():

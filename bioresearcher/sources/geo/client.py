@@ -35,7 +35,7 @@ from bioresearcher.sources.geo.summary import folder_of, platform_of, read_listi
 from bioresearcher.sources.geo.supplement import SupplementRows, archive_rows, read_filelist
 from bioresearcher.sources.protocols import Web
 
-VERSION = "1"
+VERSION = "2"
 """Part of a store folder's name; a new one if the same files are prepared differently."""
 _SUMMARIES = 100
 """Summaries per request."""

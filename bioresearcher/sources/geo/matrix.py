@@ -1,7 +1,8 @@
 """Rows of values of GEO's files as repeatable streams, and the mapping of probes to genes.
 
 A series matrix and a curated set (GDS) hold their rows as they are. A family SOFT file holds a table per sample, one
-after the other: those are written to temporary files and read in step. Probes are mapped to genes by the platform's own
+after the other: those are written to temporary files and read in step, with what else they hold of each value (calls,
+p-values). Probes are mapped to genes by the platform's own
 table and collapsed to one row per gene; notes state both rules with their counts.
 """
 
@@ -26,6 +27,8 @@ Row = tuple[str, list[str]]
 """(feature, values as written)."""
 MAX_SAMPLES_SIDE_BY_SIDE = 800
 """Most tables of single samples that are read at once; a larger family has a series matrix."""
+MAX_MEASURES = 3
+"""Most columns beside the values that are taken over from tables of single samples, such as calls and p-values."""
 
 
 class Rows(Protocol):
@@ -86,7 +89,7 @@ class CuratedRows:
             self.samples = [c for c in entity.header if re.fullmatch(r"GSM\d+", c)]
             at = entity.header.index("IDENTIFIER") if "IDENTIFIER" in entity.header else None
             if at is not None:
-                self.genes = {row[0]: row[at] for row in entity.rows() if row[at] and row[at] != row[0]}
+                self.genes = {row[0]: row[at] for row in entity.rows() if _is_symbol(row[at], row[0])}
 
     def _table(self) -> Iterator[SoftEntity]:
         with open_lines(self.path) as lines:
@@ -100,13 +103,26 @@ class CuratedRows:
                 yield row[0], [row[i] for i in places]
 
 
+def _is_symbol(identifier: str, feature: str) -> bool:
+    """Return False for an identifier that is none: empty, the feature itself, or a mark such as `--Control`."""
+    return bool(identifier) and identifier != feature and not identifier.startswith("--")
+
+
 @dataclass
 class SampleRows:
-    """Tables of single samples side by side, from temporary files with a line of feature and value each."""
+    """Tables of single samples side by side, from temporary files with a line of feature and values each.
+
+    `places` gives the place of the value in the lines of each file; the second of all when it is empty. `measures` are
+    what else the tables of all samples hold of each value, by the name of the column, and `means` the tables' own
+    descriptions of these columns.
+    """
 
     files: list[Path]
     samples: list[str]
     genes: dict[str, str] = field(default_factory=dict)
+    places: list[int] = field(default_factory=list)
+    measures: dict[str, SampleRows] = field(default_factory=dict)
+    means: dict[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Row]:
         """Yield the rows.
@@ -116,7 +132,7 @@ class SampleRows:
         """
         with ExitStack() as stack:
             streams = [stack.enter_context(path.open(encoding="utf-8")) for path in self.files]
-            for number, cells in enumerate(_in_step(streams), start=1):
+            for number, cells in enumerate(_in_step(streams, self.places or [1] * len(streams)), start=1):
                 names = {name for name, _ in cells}
                 if len(names) != 1 or len(cells) != len(streams):
                     raise InputError(
@@ -126,12 +142,12 @@ class SampleRows:
                 yield cells[0][0], [value for _, value in cells]
 
 
-def _in_step(streams: Sequence[Iterator[str]]) -> Iterator[list[tuple[str, str]]]:
+def _in_step(streams: Sequence[Iterator[str]], places: Sequence[int]) -> Iterator[list[tuple[str, str]]]:
     while True:
-        lines = [line for stream in streams if (line := next(stream, "")) != ""]
+        lines = [(line, at) for stream, at in zip(streams, places, strict=True) if (line := next(stream, "")) != ""]
         if not lines:
             return
-        yield [(name, value) for name, _, value in (line.rstrip("\n").partition("\t") for line in lines)]
+        yield [(cells[0], cells[at]) for cells, at in ((line.rstrip("\n").split("\t"), at) for line, at in lines)]
 
 
 @contextmanager
@@ -144,6 +160,8 @@ def side_by_side(path: Path, platform: str) -> Iterator[SampleRows]:
     with tempfile.TemporaryDirectory(prefix="bioresearcher-") as folder:
         files: list[Path] = []
         samples: list[str] = []
+        headers: list[list[str]] = []
+        means: dict[str, str] = {}
         with open_lines(path) as lines:
             for entity in entities(lines):
                 if entity.kind != "SAMPLE" or (platform and entity.first("platform_id") not in ("", platform)):
@@ -156,19 +174,41 @@ def side_by_side(path: Path, platform: str) -> Iterator[SampleRows]:
                         hint="Use the series matrix of this series.",
                     )
                 file = Path(folder, str(len(files)))
-                if _spill(entity, file):
+                places = _taken(entity.header)
+                if _spill(entity, file, places):
                     files.append(file)
                     samples.append(entity.name)
+                    headers.append([entity.header[i] for i in places])
+                    means = entity.columns | means
         if not files:
             raise InputError(f"{path.name}: no sample has a table with values (columns ID_REF and VALUE).")
-        yield SampleRows(files, samples)
+        yield SampleRows(
+            files,
+            samples,
+            measures={
+                name: SampleRows(files, samples, places=[header.index(name, 2) for header in headers])
+                for name in _measures(headers)
+            },
+            means=means,
+        )
 
 
-def _spill(entity: SoftEntity, file: Path) -> int:
-    at, count = entity.header.index("VALUE"), 0
+def _taken(header: Sequence[str]) -> list[int]:
+    """Places of the feature, the value and the first other columns of a sample's table."""
+    others = [i for i, name in enumerate(header) if i and name.strip() and name != "VALUE"]
+    return [0, header.index("VALUE"), *others[:MAX_MEASURES]]
+
+
+def _measures(headers: Sequence[Sequence[str]]) -> list[str]:
+    """Name the columns beside the values that all tables have."""
+    return [n for n in dict.fromkeys(headers[0][2:]) if all(n in h[2:] for h in headers)]
+
+
+def _spill(entity: SoftEntity, file: Path, places: Sequence[int]) -> int:
+    count = 0
     with file.open("w", encoding="utf-8") as out:
         for row in entity.rows():
-            out.write(f"{row[0]}\t{row[at]}\n")
+            out.write("\t".join(row[i] for i in places) + "\n")
             count += 1
     return count
 

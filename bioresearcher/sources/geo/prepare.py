@@ -1,6 +1,8 @@
 """Writing of a GEO series as a data set's folder: genes × samples, a sample sheet, and a description with notes.
 
-Values are written as GEO has them; nothing is transformed. Their scale is inferred by GEO2R's rule, as a note states
+Values are written as GEO has them; nothing is transformed. Where rows are taken to genes, the source's own rows stay
+beside them in a matrix of their own, with a table that says which gene each was taken to, and so do the calls or
+p-values that tables of single samples hold. Their scale is inferred by GEO2R's rule, as a note states
 (Barrett et al. 2013, Nucleic Acids Res. 41:D991). The sample sheet has a row per sample, a column per characteristic.
 """
 
@@ -22,17 +24,23 @@ from bioresearcher.sources.datasets.describe import ColumnGuess, guess_roles
 from bioresearcher.sources.datasets.files import MIN_GROUP
 from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
 from bioresearcher.sources.datasets.write import open_gzip, write_rows, write_spec
-from bioresearcher.sources.geo.matrix import COLLAPSE, GeneMap, Rows, collapse
+from bioresearcher.sources.geo.matrix import COLLAPSE, GeneMap, Rows, SampleRows, collapse
 from bioresearcher.sources.geo.sample_labels import agreement, reference_level
-from bioresearcher.text.visible import one_line
+from bioresearcher.text.visible import clip, one_line
 
 Scale = Literal["log2", "linear", "counts"]
-MATRIX, SHEET, PROBES = "expression.tsv.gz", "samples.tsv", "probes.tsv.gz"
+MATRIX, SHEET = "expression.tsv.gz", "samples.tsv"
+FEATURES, GENES = "features.tsv.gz", "feature_genes.tsv.gz"
+FIELD = "gsm_"
+"""Beginning of the names of columns with attributes of a sample's record; they are taken as no group or covariate."""
+MAX_FIELDS = 20
+"""Most such columns."""
 SAMPLE = "sample"
 MAX_KEYS = 60
 """Most characteristics that become columns, by frequency."""
 
 _SCALE_ROWS = 4000
+_SAME_CHARS, _MOST_SAME = 50, 8
 _REPLICATE = re.compile(
     r"[\s_,;:.()\[\]-]*(?:(?:biol(?:ogical)?|tech(?:nical)?)?[\s_.-]*"
     r"(?:rep(?:licate|l)?|sample|patient|donor|subject|mouse|animal|tumou?r|case|n|no|nr|#)[\s_.#:-]*)?\d+[a-z]?"
@@ -65,13 +73,29 @@ def sheet_of(samples: Sequence[GeoSample]) -> tuple[list[str], list[list[str]], 
         header.append("title_group")
         fixed = [[*row, value] for row, value in zip(fixed, groups, strict=True)]
         notes.append("title_group holds the samples' titles without their replicate numbers: inferred, not stated.")
+    fields, same = _differing([dict(s.fields) for s in samples])
+    if same:
+        notes.append(f"The same in all records and not in the sheet: {'; '.join(same)}.")
     if len(counts) > len(keys):
         notes.append(f"{len(counts)} characteristics were found; the {len(keys)} most frequent ones are in the sheet.")
     rows = [
-        [cell(v) for v in row] + [cell(record.get(k, "")) for k in keys]
-        for row, record in zip(fixed, records, strict=True)
+        [cell(v) for v in row] + [cell(record.get(k, "")) for k in keys] + [cell(v) for v in more]
+        for row, record, *more in zip(fixed, records, *fields.values(), strict=True)
     ]
-    return header + names, rows, notes
+    return [*header, *names, *(f"{FIELD}{k}" for k in fields)], rows, notes
+
+
+def _differing(records: Sequence[dict[str, str]]) -> tuple[dict[str, list[str]], list[str]]:
+    """Divide attributes into those that differ between samples, with their texts, and the others, in words."""
+    fields: dict[str, list[str]] = {}
+    same: list[str] = []
+    for key in sorted({k for record in records for k in record}):
+        texts = [record.get(key, "") for record in records]
+        if len(set(texts)) > 1:
+            fields[re.sub(r"[^a-z0-9]+", "_", key).strip("_")[:36] or "field"] = texts
+        elif len(same) < _MOST_SAME:
+            same.append(f"{key} {clip(texts[0], _SAME_CHARS)!r}")
+    return dict(list(fields.items())[:MAX_FIELDS]), same if len(records) > 1 else []
 
 
 def _record(sample: GeoSample) -> dict[str, str]:
@@ -116,18 +140,23 @@ class WrittenMatrix:
         rows: Rows written.
         notes: Sentences for the description on how it was made.
         scale: Inferred scale; None without numbers.
+        kept: Feature -> gene of the rows that were written; None where they are the source's own.
     """
 
     samples: list[str]
     rows: int = 0
     notes: list[str] = field(default_factory=list)
     scale: Scale | None = None
+    kept: dict[str, str] | None = None
 
 
 def write_geo_folder(
     folder: Path, series: GeoSeries, rows: Rows | None, genes: GeneMap | None, *, source: str, notes: Sequence[str] = ()
 ) -> None:
     """Write the folder of one series (on one platform); without rows it holds the sample sheet and a note.
+
+    Beside a matrix of genes stand the source's own rows and the table that took them to genes; beside values of
+    single samples what else their tables hold of each value.
 
     Raises:
         InputError: There is neither a matrix nor a sample sheet to write.
@@ -140,8 +169,19 @@ def write_geo_folder(
         kind: FileKind = "expression"
         files.append(FileSpec(name=kind, kind=kind, path=MATRIX, feature_column="gene", scale=prepared.scale))
         all_notes += prepared.notes
-        measured = {*prepared.samples}
-        kept = tuple(s for s in listed if s.accession in measured)
+        if rows is not None and prepared.kept is not None:
+            files += _write_features(folder, rows, genes, prepared)
+            all_notes.append(
+                f"{FEATURES} holds all rows of the source as they are, controls included; {GENES} says which gene each "
+                f"was taken to and if it is the one that stands for it in {MATRIX}."
+            )
+        if isinstance(rows, SampleRows):
+            for column, measured in rows.measures.items():
+                files.append(_write_measure(folder, column, measured, files))
+                meaning = f": {rows.means[column]}" if rows.means.get(column) else ""
+                all_notes.append(f"{files[-1].path} holds column {column!r} of the samples' tables{meaning}.")
+        known = {*prepared.samples}
+        kept = tuple(s for s in listed if s.accession in known)
         listed = kept or listed
     else:
         all_notes.append("There is no expression table: GEO's is empty, and no supplementary table was used.")
@@ -176,11 +216,11 @@ def write_matrix(folder: Path, rows: Rows, genes: GeneMap | None) -> WrittenMatr
     prepared = WrittenMatrix(samples=list(rows.samples))
     kept: dict[str, str] | None = None
     if rows.genes:
-        genes = GeneMap("column 'IDENTIFIER' of the file itself", rows.genes)
+        genes = _own_genes(rows)
     if genes is not None and genes.genes:
         done = collapse(rows, genes.genes)
         if done.kept:
-            kept = done.kept
+            kept = prepared.kept = done.kept
             prepared.notes.append(
                 f"Probes were taken to genes by {genes.source}: {done.rows:,} probes, {len(kept):,} genes; "
                 f"{done.unmapped:,} probes that name no gene or several were left out; {COLLAPSE}."
@@ -190,20 +230,53 @@ def write_matrix(folder: Path, rows: Rows, genes: GeneMap | None) -> WrittenMatr
         prepared.notes.append(f"The rows are the source's own features, not taken to genes: {why}.")
     with open_gzip(folder / MATRIX) as file:
         prepared.rows = write_rows(file, ["gene", *rows.samples], _written(rows, kept))
-    if kept is not None:
-        with open_gzip(folder / PROBES) as file:
-            write_rows(file, ["gene", "probe"], ([gene, probe] for probe, gene in sorted(kept.items())))
     prepared.scale, why = infer_scale(rows)
     if prepared.scale is not None:
         prepared.notes.append(f"The scale was inferred from the values, not stated: {prepared.scale} ({why}).")
     return prepared
 
 
+def _own_genes(rows: Rows) -> GeneMap:
+    return GeneMap("column 'IDENTIFIER' of the file itself", rows.genes)
+
+
+def _write_features(
+    folder: Path, rows: Rows, genes: GeneMap | None, prepared: WrittenMatrix
+) -> tuple[FileSpec, FileSpec]:
+    """Write the source's own rows, and the gene that each was taken to."""
+    known = _own_genes(rows).genes if rows.genes else genes.genes if genes is not None else {}
+    kept = prepared.kept or {}
+    with open_gzip(folder / FEATURES) as file:
+        write_rows(file, ["feature", *rows.samples], ([cell(f), *map(_value, values)] for f, values in rows))
+    with open_gzip(folder / GENES) as file:
+        cells = ([cell(f), cell(known.get(f, "")), "yes" if f in kept else "no"] for f, _ in rows)
+        write_rows(file, ["feature", "gene", "kept"], cells)
+    return (
+        FileSpec(name="features", kind="expression", path=FEATURES, feature_column="feature", scale=prepared.scale),
+        FileSpec(name="feature_genes", kind="table", path=GENES),
+    )
+
+
+def _write_measure(folder: Path, column: str, rows: Rows, before: Sequence[FileSpec]) -> FileSpec:
+    """Write what the tables of single samples hold beside each value, such as calls."""
+    stem = re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_")[:30] or "column"
+    stem = stem if stem[0].isalpha() else f"column_{stem}"
+    taken = {f.name for f in before} | {"samples"}
+    name = next(n for n in (stem, *(f"{stem}_{i}" for i in range(2, 1000))) if n not in taken)
+    with open_gzip(folder / f"{name}.tsv.gz") as file:
+        write_rows(file, ["feature", *rows.samples], ([cell(f), *map(cell, values)] for f, values in rows))
+    return FileSpec(name=name, kind="table", path=f"{name}.tsv.gz", feature_column="feature")
+
+
+def _value(text: str) -> str:
+    return text if as_number(text) is not None else cell("" if is_missing(text) else text)
+
+
 def _written(rows: Rows, kept: dict[str, str] | None) -> Iterator[list[str]]:
     for feature, values in rows:
         name = feature if kept is None else kept.get(feature)
         if name:
-            yield [cell(name), *(v if as_number(v) is not None else cell("" if is_missing(v) else v) for v in values)]
+            yield [cell(name), *map(_value, values)]
 
 
 def infer_scale(rows: Rows) -> tuple[Scale | None, str]:
@@ -228,7 +301,7 @@ def _write_sheet(folder: Path, series: GeoSeries) -> tuple[FileSpec, list[str]]:
         write_rows(file, header, rows)
     columns = {}
     for column, guess in sheet_roles(header, rows):
-        if guess.role == "other" or column.name == SAMPLE:
+        if guess.role == "other" or column.name == SAMPLE or column.name.startswith(FIELD):
             continue
         columns[column.name] = ColumnSpec(role=guess.role, case=guess.case, control=guess.control, unit=guess.unit)
         what = f", case {guess.case!r} and control {guess.control!r}" if guess.case else ""
@@ -246,7 +319,8 @@ def sheet_roles(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tu
             scan.add(value, line)
     for scan in scans:
         scan.finish()
-    guesses = guess_roles([s for s in scans if s.name != "title"], SAMPLE, "GEO's sample accession")
+    judged = [s for s in scans if s.name != "title" and not s.name.startswith(FIELD)]
+    guesses = guess_roles(judged, SAMPLE, "GEO's sample accession")
     found = []
     for scan in scans:
         guess = guesses.get(scan.name, ColumnGuess())

@@ -10,6 +10,7 @@ Format: https://www.ncbi.nlm.nih.gov/geo/info/soft.html
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -29,6 +30,13 @@ NOT_SOFT = "Expected SOFT text: lines that begin with ^, ! or #, as GEO gives th
 NOT_MATRIX = "Expected GEO's series matrix text: lines that begin with !Series_ or !Sample_, then a table."
 _PAIR = re.compile(r"\s*([A-Za-z][A-Za-z0-9 _/().-]{1,40}?)\s*(?:=|:(?!//))\s*(\S[^;]*)")
 """`key = value` within a description."""
+_NOT_FIELDS = re.compile(
+    r"title|geo_accession|status|last_update|type|channel_count|source_name|target_source|organism|taxid|characteristics"
+    r"|molecule|platform_id|contact|supplementary|data_row_count|series_id|relation|table|description"
+)
+"""Beginnings of the names of a sample's attributes that are read elsewhere, or say nothing of how it was made."""
+_FIELD_CHARS = 300
+_KEY_WORDS, _VALUE_CHARS = 3, 60
 
 Attributes = dict[str, list[str]]
 
@@ -393,21 +401,47 @@ def sample_of(name: str, attributes: Attributes, value_means: str) -> GeoSample:
         value_means=value_means,
         rows=int(rows) if rows.isdecimal() and len(rows) < 12 else None,
         supplementary=_supplementary(attributes),
+        fields=_fields(attributes),
     )
 
 
+def _fields(attributes: Attributes) -> tuple[tuple[str, str], ...]:
+    """Give the attributes that describe how a sample was made, and the lines of its description that are no pairs."""
+    found = {k: " ".join(v) for k, v in attributes.items() if not _NOT_FIELDS.match(k)}
+    paired = not (attributes.get("characteristics_ch1") or attributes.get("characteristics"))
+    lines = attributes.get("description", ())
+    rest = [v for v in lines if not _is_keyword(v) and not (paired and _pairs(v))]
+    if rest:
+        found["description"] = " ".join(rest)
+    return tuple((k, sys.intern(text[:_FIELD_CHARS])) for k, text in found.items())  # most samples share most texts
+
+
 def _characteristics(attributes: Attributes) -> tuple[tuple[str, str], ...]:
-    """Split `key: value` of the first channel or, without any, `key = value` pairs of the description."""
+    """Split `key: value` of the first channel or, without any, `key = value` pairs of the description.
+
+    A line of the description with one pair alone counts where key and value are short; keywords do not.
+    """
     values = attributes.get("characteristics_ch1") or attributes.get("characteristics") or []
     if values:
         return tuple(_split(value) for value in values)
     found: list[tuple[str, str]] = []
     for line in attributes.get("description", ()):
-        parts = [p for p in line.split(";") if p.strip()]
-        pairs = [m for p in parts if (m := _PAIR.fullmatch(p)) and "=" in p]
-        if len(parts) > 1 and len(pairs) >= 2:
-            found += [(m[1].strip(), m[2].strip().removesuffix(".")) for m in pairs]
+        found += [] if _is_keyword(line) else _pairs(line)
     return tuple(found)
+
+
+def _pairs(line: str) -> list[tuple[str, str]]:
+    """List the `key = value` pairs of a line; none of a line that seems to be a sentence."""
+    parts = [p for p in line.split(";") if p.strip()]
+    found = [m for p in parts if (m := _PAIR.fullmatch(p)) and "=" in p]
+    pairs = [(m[1].strip(), m[2].strip().removesuffix(".")) for m in found]
+    if len(parts) > 1:
+        return pairs if len(pairs) >= 2 else []
+    return [(k, v) for k, v in pairs if len(k.split()) <= _KEY_WORDS and len(v) <= _VALUE_CHARS]
+
+
+def _is_keyword(line: str) -> bool:
+    return re.match(r"(?i)\s*keywords?\s*[=:]", line) is not None
 
 
 def _split(value: str) -> tuple[str, str]:
