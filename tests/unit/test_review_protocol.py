@@ -17,7 +17,7 @@ from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.llm.backend import Request
 from bioresearcher.llm.converse import Place, Seen
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.shorten import tokens_of_messages
+from bioresearcher.llm.shorten import tokens_of, tokens_of_messages
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources, load_cards
 from bioresearcher.schemas.ask_design import FindingAnswer
@@ -501,12 +501,30 @@ def test_the_account_of_changes_holds_every_line_that_changed(before: list[str],
         assert gained == written.count(line) - had.count(line)
 
 
-@given(st.integers(min_value=200, max_value=3000))
-def test_a_long_account_of_changes_is_shortened_and_says_so(most: int) -> None:
-    account, note = changes("\n".join(f"old {n}" for n in range(900)), "\n".join(f"new {n}" for n in range(900)), most)
-    assert note
-    assert "− old" not in account
-    assert account.endswith("more lines are not shown]") or "new 899" in account
+def steps_of(*actions: str) -> str:
+    return render(protocol(*actions))
+
+
+def test_every_changed_step_is_shown_whole_under_its_heading() -> None:
+    before = steps_of("Keep this. Take 32 of 40 genes. And this.", "Nothing happens here.")
+    account, note = changes(before, steps_of("Keep this. Take 20 of 40 genes. And this.", "Nothing happens here."))
+    assert (account.splitlines(), note) == (
+        ["### 1.1 Step 1", "  Keep this.", "− Take 32 of 40 genes.", "+ Take 20 of 40 genes.", "  And this."],
+        "",
+    )
+
+
+@given(st.integers(min_value=20, max_value=12_000))
+def test_a_long_account_of_changes_loses_no_line_put_in(most: int) -> None:
+    old = [f"A{n}. " * 60 + f"old {n}. " + f"B{n}. " * 60 for n in range(30)]
+    account, note = changes(steps_of(*old), steps_of(*(a.replace("old", "new") for a in old)), most)
+    lines = account.splitlines()
+    for n in range(30):
+        place = lines.index(f"+ new {n}.")
+        assert (lines[place - 1], lines[place + 1]) in {(f"  A{n}.", f"  B{n}."), (f"− old {n}.", f"  B{n}.")}
+        assert f"### 1.{n + 1} Step {n + 1}" in lines[:place]
+    assert bool(note) is ("− old 1." not in lines)
+    assert bool(note) or tokens_of(account) <= most
 
 
 @given(st.lists(st.sampled_from(["invalidates the result", "changes the result", "weakens it", "wording"]), max_size=8))
