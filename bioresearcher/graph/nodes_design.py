@@ -132,9 +132,10 @@ async def review_protocol(state: RunState, runtime: Runtime[RunContext]) -> Upda
     bench = c.bench()
     draft = c.folder.read(Protocol, "design", DRAFT_FILE)
     context = c.check_context()
+    reviser = Reviser(c.caller, bench, read_talk(c.folder, WRITTEN))
 
     async def check(protocol: Protocol) -> tuple[Protocol, tuple[CheckFinding, ...]]:
-        claimed = await check_claims(c.caller, bench, protocol)
+        claimed = await check_claims(c.caller, reviser.bench, protocol)
         return claimed, await asyncio.to_thread(run_checks, claimed, context)
 
     look = None
@@ -144,7 +145,7 @@ async def review_protocol(state: RunState, runtime: Runtime[RunContext]) -> Upda
         c.caller,
         ReviewMaterial(c.objective, bench.datasets, facts_at_hand(bench), bench.views, look),
         draft,
-        revise=Reviser(c.caller, bench, read_talk(c.folder, WRITTEN)),
+        revise=reviser,
         render=lambda protocol: render_for_review(protocol, facts_shown(bench)),
         check=check,
     )

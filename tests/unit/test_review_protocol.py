@@ -24,7 +24,7 @@ from bioresearcher.schemas.ask_design import FindingAnswer
 from bioresearcher.schemas.ask_review import FindingLeft, FindingsLeft, RankedReview, ReviewerTurn
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.conversation import ActionTurn, FactAction, LookAction
-from bioresearcher.schemas.facts import Fact, View, ViewFile
+from bioresearcher.schemas.facts import Fact, LookRecord, View, ViewFile
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import CheckFinding, DisputedCheck, DraftReview, RankedFinding
 from bioresearcher.stages.prompts import CHOOSE_PARTS
@@ -120,11 +120,13 @@ class Desk:
     errors: dict[str, tuple[CheckFinding, ...]] = field(default_factory=dict)
     handed: list[tuple[RankedFinding, ...]] = field(default_factory=list)
     moved: dict[str, str] = field(default_factory=dict)
+    looks: list[str] = field(default_factory=list)
 
     async def revise(
-        self, plan: Protocol, findings: tuple[RankedFinding, ...]
+        self, plan: Protocol, findings: tuple[RankedFinding, ...], looks: Sequence[LookRecord]
     ) -> tuple[Protocol, Sequence[FindingAnswer], Mapping[str, str]]:
         self.handed.append(findings)
+        self.looks = [k.id for k in looks]
         answers = [FindingAnswer(finding=f.id, done=True, answer="The rule is new.") for f in findings]
         return self.versions.pop(0), self.answers.pop(0) if self.answers else answers, self.moved
 
@@ -194,6 +196,7 @@ async def test_findings_are_shown_by_looks_answered_and_rechecked(run) -> None:
     }
     found, backend = await run(replies, desk, looks=looks)
     assert looks.ran == ["print(38)"]
+    assert desk.looks == ["V1"]
     assert [(f.id, f.consequence, f.statement, f.shown_by) for f in desk.handed[0]] == [
         ("A1", "invalidates the result", LIMIT, "V1"),
         ("A2", "weakens it", "", ""),
