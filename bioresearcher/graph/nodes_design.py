@@ -146,7 +146,7 @@ async def review_protocol(state: RunState, runtime: Runtime[RunContext]) -> Upda
         ReviewMaterial(c.objective, bench.datasets, facts_at_hand(bench), bench.views, look),
         draft,
         revise=reviser,
-        render=lambda protocol: render_for_review(protocol, facts_shown(bench)),
+        render=lambda protocol: render_for_review(protocol, facts_shown(bench), reviser.bench.looks),
         check=check,
     )
     c.folder.write(reviewed.protocol, "design", REVIEWED_FILE)

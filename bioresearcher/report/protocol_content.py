@@ -17,13 +17,16 @@ from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.schemas.protocol import AnsweredFinding, Citation, Link, Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.registration import Registration
 from bioresearcher.text.format import as_sentence, count_of, timestamp_text
-from bioresearcher.text.visible import one_line
+from bioresearcher.text.visible import clip, one_line
 from bioresearcher.text.words import sentence_texts
 
 PREPARED = "-prepared"
 """End of the id of a data set on which the audit's proposals were carried out."""
 GENERAL = "general knowledge, to verify"
-_FACT = re.compile(r"\bF\d+\b")
+_FACT = re.compile(r"\b[FLNV]\d+\b")
+_OURS = re.compile(r"\A(?:exit|killed)\b.*$|^<<<untrusted .*$|^>>>$", re.MULTILINE)
+SHOWN_CHARS = 300
+"""Characters of what a look showed, where it stands in the place of a fact."""
 _REPEATS = re.compile(r"Do what step (\d+\.\d+) says\b")
 _WORD = re.compile(r"[\w.%-]+")
 
@@ -176,13 +179,16 @@ class ProtocolContent:
         return tuple((self.named(i), self.statement(i)) for i in more if i in self.facts)
 
     def named(self, ref: str) -> str:
-        """Return a fact's id with its data set."""
+        """Return a fact's id with its data set, or a look's with its view."""
         fact = self.facts.get(ref)
-        return f"{ref} ({fact.dataset})" if fact else ref
+        where = fact.dataset if fact else next((k.view for k in self.looks if k.id == ref), "")
+        return f"{ref} ({where})" if where else ref
 
     def statement(self, ref: str) -> str:
-        """Return the statements of the facts that `ref` names."""
-        found = [self.facts[i].statement for i in _FACT.findall(ref) if i in self.facts]
+        """Return the statements of the facts that `ref` names; of a look or count what it showed."""
+        shown = {k.id: clip(_OURS.sub(" ", k.shown), SHOWN_CHARS) for k in self.looks if not k.refused}
+        said = {**shown, **{i: f.statement for i, f in self.facts.items()}}
+        found = [said[i] for i in _FACT.findall(ref) if said.get(i)]
         return " ".join(found) or "its statement is not at hand"
 
     @property

@@ -47,12 +47,12 @@ def render_protocol(
     return "\n".join(lines).rstrip() + "\n"
 
 
-def render_for_review(protocol: Protocol, facts: Audit) -> str:
+def render_for_review(protocol: Protocol, facts: Audit, looks: tuple[LookRecord, ...] = ()) -> str:
     """Render the first page and the parts, with the claims of each step in full and without quotes and earlier answers.
 
     The reviewer has the facts beside it and judges the plan, not its appendix.
     """
-    content = ProtocolContent(protocol, facts)
+    content = ProtocolContent(protocol, facts, looks=looks)
     lines = [f"# {md(protocol.title)}", "", *first_page_lines(content, 2)]
     for part in protocol.parts:
         lines += _part(part, replace(content, quoted=False, claims=True), None, 2)

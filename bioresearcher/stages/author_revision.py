@@ -209,7 +209,7 @@ def _answer(finding: RankedFinding, draft: RevisedProtocol, *, changed: bool) ->
 def _page(bench: DesignContext, protocol: Protocol, draft: RevisedProtocol) -> dict[str, Any]:
     """Return the lists of the first page that change, without references to what does not exist."""
     new = {name: given for name in _PAGE if (given := getattr(draft, name)) is not None}
-    facts = [f.id for f in bench.facts]
+    facts = [*bench.known.facts, *bench.known.looks]
     if "decisions" in new:
         ids = {*facts, *bench.known.sources}
         new["decisions"] = tuple(d.model_copy(update={"cites": known_ids(d.cites, ids)}) for d in new["decisions"])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from stages_support import caller
 
 from bioresearcher.errors import TruncatedError
+from bioresearcher.report.protocol_markdown import render_for_review, render_protocol
 from bioresearcher.schemas.ask_design import (
     RepairedEdits,
     RevisedProtocol,
@@ -23,8 +24,9 @@ from bioresearcher.schemas.protocol import Citation, Protocol
 from bioresearcher.schemas.review import RankedFinding
 from bioresearcher.stages.author_revision import Reviser, revise_protocol
 from bioresearcher.stages.claims import check_claims
-from bioresearcher.stages.design import parts_of, protocol_step
+from bioresearcher.stages.design import check_plan, parts_of, protocol_step
 from bioresearcher.stages.design_context import assemble_protocol
+from bioresearcher.stages.draft_cleanup import tidy_plan
 
 
 def protocol() -> Protocol:
@@ -215,3 +217,22 @@ def test_any_revision_leaves_a_protocol_that_can_be_read(tmp_path_factory: pytes
     there = {f"step:{s.id}/{o.name}" for s in made.steps for o in s.outputs}
     assert all(i.source in there for s in made.steps for i in s.inputs if i.source.startswith("step:"))
     assert Protocol.model_validate_json(made.model_dump_json()) == made
+
+
+def test_looks_may_stand_among_the_facts_that_shape_the_plan_with_what_they_showed() -> None:
+    shown = "exit 0 · 12 bytes shown\n<<<untrusted output of the look\n7 of 40 | in y\n>>>"
+    row = LookRecord(id="L1", by="designer", round=1, why="w", view="GSE1/open", code="c", shown=shown)
+    made = bench(looks=(row, row.model_copy(update={"id": "L2", "refused": "there is no view"})))
+    facts = [{"fact": name, "consequence": "A term y."} for name in ("look L1", "l1", "L2", "F1")]
+    tidied, told = tidy_plan(plan(facts=facts), made.known, made.skills)
+    assert [f.fact for f in tidied.facts] == ["L1", "F1"]
+    assert any("L2" in text for text in told)
+    assert not [f for f in check_plan(tidied, made) if f.gate == "G-PLAN-02"]
+    whole = protocol().model_copy(update={"facts": tidied.facts})
+    for text in (
+        render_for_review(whole, made.audit, made.looks),
+        render_protocol(whole, made.audit, looks=made.looks),
+    ):
+        assert "L1 (GSE1/open)" in text
+        assert "7 of 40" in text
+        assert "bytes shown" not in text
