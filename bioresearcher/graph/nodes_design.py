@@ -136,7 +136,9 @@ async def review_protocol(state: RunState, runtime: Runtime[RunContext]) -> Upda
 
     async def check(protocol: Protocol) -> tuple[Protocol, tuple[CheckFinding, ...]]:
         claimed = await check_claims(c.caller, reviser.bench, protocol)
-        return claimed, await asyncio.to_thread(run_checks, claimed, context)
+        seen = (k.shown for k in reviser.bench.looks if k.by == "reviewer")
+        known = replace(context, shown=(*(context.shown or ()), *seen))
+        return claimed, await asyncio.to_thread(run_checks, claimed, known)
 
     look = None
     if c.sandbox and bench.views:

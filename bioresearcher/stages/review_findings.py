@@ -12,6 +12,7 @@ from difflib import SequenceMatcher
 from typing import Final, get_args
 
 from bioresearcher.llm.shorten import tokens_of
+from bioresearcher.review.checks_numbers import UNSEEN_GATE
 from bioresearcher.schemas.ask_design import FindingAnswer
 from bioresearcher.schemas.ask_review import FindingsLeft, RankedReview
 from bioresearcher.schemas.protocol import AnsweredFinding, Consequence, Protocol
@@ -46,6 +47,19 @@ _EVIDENCE: Final = re.compile(r"\b[A-Z]\d+\b")
 _NUMBERED: Final = re.compile(r"[AN](\d+)")
 _STEP: Final = r"\d{1,3}\.\d{1,3}(?!\.?\d)"
 _STEPS: Final = re.compile(rf"\b[Ss]teps?\s+{_STEP}(?:(?:\s*(?:,|and|to|or|–|-)\s*)+{_STEP})*")
+_STYLE: Final = re.compile(
+    r"\b(?:wordings?|word(?:ed|y)|phras(?:e|ed|ing)|typos?|spelling|grammar|style|stylistic|readability"
+    r"|verbose|verbosity"
+    r"|repetiti(?:on|ve)|redundant text|formatting|capitali[sz]ation|punctuation|too long to read"
+    r"|headings? (?:is|are))\b",
+    re.IGNORECASE,
+)
+_SUBSTANCE: Final = re.compile(
+    r"\d|\b(?:bias\w*|confound\w*|leak\w*|wrong|invalid|artefacts?|artifacts?|contradict\w*|ambigu\w*|undefined"
+    r"|cannot|two (?:readings|analysts|colleagues)|different (?:results?|numbers?))\b",
+    re.IGNORECASE,
+)
+_LAST: Final[Consequence] = _ORDER[-1]
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 Findings = tuple[RankedFinding, ...]
@@ -114,7 +128,7 @@ def verified(
     kept: list[RankedFinding] = []
     notes: list[str] = []
     seen: set[tuple[str, str]] = set()
-    for given in sorted(findings, key=lambda f: _ORDER.index(f.consequence)):
+    for given in sorted(map(_as_wording, findings), key=lambda f: _ORDER.index(f.consequence)):
         said, key = f"A finding at {one_line(given.location, 60) or 'protocol'}", (given.location, given.problem)
         if not title_of(given.problem) or key in seen:
             continue
@@ -153,6 +167,15 @@ def verified(
     return tuple(kept), notes
 
 
+def _as_wording(finding: RankedFinding) -> RankedFinding:
+    """Return a finding on style alone, which no look or fact shows and which names no number, as one on wording."""
+    said = f"{finding.problem} {finding.do}"
+    grounds = finding.shown_by.strip() or finding.contradicts.strip() or _SUBSTANCE.search(said)
+    return (
+        finding if grounds or not _STYLE.search(finding.problem) else finding.model_copy(update={"consequence": _LAST})
+    )
+
+
 def _known_evidence(text: str, evidence: Evidence) -> tuple[list[str], list[str]]:
     """Return the known ids in a text, and the unknown; a text without any id is itself unknown."""
     named = list(dict.fromkeys(_EVIDENCE.findall(text))) or ([one_line(text, 40)] if text.strip() else [])
@@ -167,19 +190,22 @@ def _place(location: str, protocol: Protocol) -> str:
 
 
 def handed_over(ranked: Findings, checks: Sequence[NumberedCheck], disputed: Collection[str]) -> Findings:
-    """Return what the author is to answer: the reviewer's findings, and errors of checks that are not disputed."""
-    errors = tuple(
+    """Return what the author is to answer: the reviewer's findings, and of checks that are not disputed the errors.
+
+    Numbers that were seen nowhere are handed over as well, though they may have been formed of others.
+    """
+    handed = tuple(
         RankedFinding(
             id=check.id,
             location=check.shown.location,
             problem=f"{check.shown.message} (check {check.shown.gate})",
-            consequence="changes the result",
+            consequence="changes the result" if check.shown.severity == "error" else "weakens it",
             do=check.shown.suggestion or "Correct it, or say why it is right here.",
         )
         for check in checks
-        if check.shown.severity == "error" and check.id not in disputed
+        if (check.shown.severity == "error" or check.shown.gate == UNSEEN_GATE) and check.id not in disputed
     )
-    return (*ranked, *errors)
+    return (*ranked, *handed)
 
 
 def weight_of(ranked: Findings, errors: int) -> int:

@@ -534,3 +534,18 @@ def test_a_long_account_of_changes_loses_no_line_put_in(most: int) -> None:
 def test_a_finding_less_is_always_a_better_version(kinds: list[str]) -> None:
     ranked = tuple(finding(kind) for kind in kinds)
     assert all(weight_of(ranked[:n], 1) < weight_of(ranked[: n + 1], 1) for n in range(len(ranked)))
+
+
+async def test_findings_on_style_alone_come_last_and_numbers_that_nobody_saw_are_handed_over(run) -> None:
+    style = finding("invalidates the result", problem="The phrasing of the part is verbose.", do="Shorten it.")
+    unseen = CheckFinding(gate="G-NUM-01", severity="warning", location="step 1.1", message="seen nowhere: 97")
+    desk = Desk(errors={LIMIT: (unseen,)})
+    replies = {REVIEW: [review(style, finding("weakens it"))], RECHECK: [recheck(A1=False, A2=False)]}
+    found, _ = await run(replies, desk)
+    assert [(f.id, f.consequence) for f in desk.handed[0]] == [
+        ("A1", "weakens it"),
+        ("A2", "wording"),
+        ("C1", "weakens it"),
+    ]
+    assert "seen nowhere: 97" in desk.handed[0][2].problem
+    assert found.passed
