@@ -14,6 +14,7 @@ from bioresearcher.graph.services import Services
 from bioresearcher.llm.ask import ModelClient
 from bioresearcher.retrieval.index import Library
 from bioresearcher.review.check import CheckContext
+from bioresearcher.review.checks_numbers import shown_texts
 from bioresearcher.review.run_context import context_of_run
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.sandbox.base import Sandbox
@@ -164,10 +165,16 @@ class RunContext:
     def check_context(self) -> CheckContext:
         """Read the papers, paper reports and data sets of this run, against which a protocol is checked."""
         known = context_of_run(self.folder.root)
+        bench = self.bench()
+        reports = bench.reports.values()
+        shown = shown_texts(
+            bench.audit, bench.looked, bench.looks, bench.datasets, bench.passages, reports, bench.objective
+        )
         return replace(
             known,
             paper_ids=known.paper_ids or frozenset(),
             reports=known.reports or {},
             datasets=known.datasets or {},
             skills=frozenset(self.skills),
+            shown=shown,
         )

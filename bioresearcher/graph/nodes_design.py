@@ -132,10 +132,13 @@ async def review_protocol(state: RunState, runtime: Runtime[RunContext]) -> Upda
     bench = c.bench()
     draft = c.folder.read(Protocol, "design", DRAFT_FILE)
     context = c.check_context()
+    reviser = Reviser(c.caller, bench, read_talk(c.folder, WRITTEN))
 
     async def check(protocol: Protocol) -> tuple[Protocol, tuple[CheckFinding, ...]]:
-        claimed = await check_claims(c.caller, bench, protocol)
-        return claimed, await asyncio.to_thread(run_checks, claimed, context)
+        claimed = await check_claims(c.caller, reviser.bench, protocol)
+        seen = (k.shown for k in reviser.bench.looks if k.by == "reviewer")
+        known = replace(context, shown=(*(context.shown or ()), *seen))
+        return claimed, await asyncio.to_thread(run_checks, claimed, known)
 
     look = None
     if c.sandbox and bench.views:
@@ -144,8 +147,8 @@ async def review_protocol(state: RunState, runtime: Runtime[RunContext]) -> Upda
         c.caller,
         ReviewMaterial(c.objective, bench.datasets, facts_at_hand(bench), bench.views, look),
         draft,
-        revise=Reviser(c.caller, bench, read_talk(c.folder, WRITTEN)),
-        render=lambda protocol: render_for_review(protocol, facts_shown(bench)),
+        revise=reviser,
+        render=lambda protocol: render_for_review(protocol, facts_shown(bench), reviser.bench.looks),
         check=check,
     )
     c.folder.write(reviewed.protocol, "design", REVIEWED_FILE)

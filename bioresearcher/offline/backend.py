@@ -28,6 +28,7 @@ WITHOUT_RULE = frozenset(
     {
         "designer/explore_data",
         "designer/revise_protocol",
+        "designer/repair_edits",
         "reviewer/examine_statements",
         "reviewer/review_protocol",
         "reviewer/recheck_findings",

@@ -17,7 +17,7 @@ from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.schemas.protocol import AnsweredFinding, Citation, Link, Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.registration import Registration
 from bioresearcher.text.format import as_sentence, count_of, timestamp_text
-from bioresearcher.text.visible import one_line
+from bioresearcher.text.visible import clip, one_line
 from bioresearcher.text.words import sentence_texts
 
 PREPARED = "-prepared"
@@ -38,6 +38,9 @@ _LEFT = re.compile(r"^\w+ of the review is left \([^)]*\), at (?P<place>[^:]*): 
 _SHOWN_ROLES = ("group", "time", "event", "batch")
 """Roles of the columns that the table of data sets names."""
 _EMPTY = frozenset({"none", "not stated"})
+_OURS = re.compile(r"\A(?:exit|killed)\b.*$|^<<<untrusted .*$|^>>>$", re.MULTILINE)
+SHOWN_CHARS = 300
+"""Characters of what a look showed, where it stands in the place of a fact."""
 _REPEATS = re.compile(r"Do what step (\d+\.\d+) says\b")
 _REFERS = re.compile(r"As in step \d+\.\d+\.?$")
 _WORD = re.compile(r"[\w.%-]+")
@@ -182,11 +185,8 @@ class ProtocolContent:
         return tuple((self._fact_text(f.fact), f.consequence) for f in self.protocol.facts)
 
     def _fact_text(self, ref: str) -> str:
-        facts = _FACT.findall(ref)
-        if not facts:
-            return self.statement(ref)
-        data = ", ".join(dict.fromkeys(self.facts[i].dataset for i in facts if i in self.facts))
-        return f"{', '.join(facts)}{f' ({data})' if data else ''}: {self.statement(ref)}"
+        ids = _KNOWN_ID.findall(ref)
+        return f"{', '.join(map(self.named, ids))}: {self.statement(ref)}" if ids else self.statement(ref)
 
     @property
     def statements(self) -> tuple[str, ...]:
@@ -242,20 +242,22 @@ class ProtocolContent:
         return tuple((self.named(i), self.statement(i)) for i in more if i in self.facts)
 
     def named(self, ref: str) -> str:
-        """Return a fact's id with its data set."""
+        """Return a fact's id with its data set, or a look's with its view."""
         fact = self.facts.get(ref)
-        return f"{ref} ({fact.dataset})" if fact else ref
+        where = fact.dataset if fact else next((k.view for k in self.looks if k.id == ref), "")
+        return f"{ref} ({where})" if where else ref
 
     def statement(self, ref: str) -> str:
-        """Return the statements of the facts that `ref` names; of a look the first lines that it showed."""
-        looks = {k.id: k for k in self.looks if k.id}
+        """Return the statements of the facts that `ref` names; of a look or count the first lines that it showed."""
+        looks = {k.id: k for k in self.looks if k.id and not k.refused}
         found = []
         for i in _KNOWN_ID.findall(ref):
             if i in self.facts:
                 found.append(self.facts[i].statement)
             elif i in looks:
-                lines = [line.strip() for line in looks[i].shown.splitlines() if line.strip()]
-                found.append(f"{as_sentence(looks[i].why)} {' / '.join(lines[:_LOOK_LINES])}".strip())
+                lines = [line.strip() for line in _OURS.sub("", looks[i].shown).splitlines() if line.strip()]
+                shown = clip(" / ".join(lines[:_LOOK_LINES]), SHOWN_CHARS)
+                found.append(f"{as_sentence(looks[i].why)} {shown}".strip())
         return " ".join(found) or "its statement is not at hand"
 
     @property

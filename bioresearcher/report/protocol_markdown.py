@@ -13,7 +13,7 @@ from dataclasses import replace
 from bioresearcher.report.protocol_content import PRACTICE_SAID, ProtocolContent, flow
 from bioresearcher.report.run_data import QuoteState, RunView
 from bioresearcher.report.summaries import ORIGINS, OUTCOMES, tasks_of_step, title_with_status
-from bioresearcher.schemas.facts import Audit
+from bioresearcher.schemas.facts import Audit, LookRecord
 from bioresearcher.schemas.paper import Evidence, Paper
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.text.blocks import md_blocks, md_spans
@@ -43,12 +43,12 @@ def render_protocol(content: ProtocolContent, evidence: str = "") -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def render_for_review(protocol: Protocol, facts: Audit) -> str:
+def render_for_review(protocol: Protocol, facts: Audit, looks: tuple[LookRecord, ...] = ()) -> str:
     """Render the protocol with the claims of each step in full and without quotes, references and earlier answers.
 
     The reviewer has the facts beside it and judges the plan, not its evidence.
     """
-    content = ProtocolContent(protocol, facts)
+    content = ProtocolContent(protocol, facts, looks=looks)
     lines = [f"# {md(protocol.title)}", "", *_front(content, 2)]
     for part in protocol.parts:
         lines += _part(part, replace(content, quoted=False, claims=True), None, 2)

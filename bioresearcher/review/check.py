@@ -19,7 +19,7 @@ from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import MetricName, Severity
 from bioresearcher.text.visible import one_line
 
-ContextField = Literal["objective", "paper_ids", "reports", "datasets", "skills", "checks"]
+ContextField = Literal["objective", "paper_ids", "reports", "datasets", "skills", "checks", "shown"]
 Scope = Literal["headings", "part", "protocol"]
 """Extent of what a check needs to see: headings only, the steps of one part, or the whole protocol."""
 
@@ -31,7 +31,8 @@ MAX_STEP_CHARS = 20_000
 class CheckContext:
     """Facts known of the run around a protocol; None (or no skills) means "not known here".
 
-    Checks that need something unknown are skipped; `applicability` lists them. `checks` are those of the data sets.
+    Checks that need something unknown are skipped; `applicability` lists them. `checks` are those of the data sets;
+    `shown` is every text with numbers that the author of the protocol could see; `identifiers` stand in the data files.
     """
 
     objective: Objective | None = None
@@ -40,6 +41,8 @@ class CheckContext:
     datasets: Mapping[str, Dataset] | None = None
     skills: frozenset[str] = frozenset()
     checks: tuple[DatasetCheck, ...] | None = None
+    shown: tuple[str, ...] | None = None
+    identifiers: frozenset[str] = frozenset()
 
     def knows(self, field: ContextField) -> bool:
         """Return True if this part of the context is known."""

@@ -10,6 +10,7 @@ from bioresearcher.review.vocabulary import (
     ARRAY_DATA,
     ARRAY_ONLY,
     COMPARISON,
+    COX,
     DIFFERENTIAL,
     ORGAN_WORDS,
     PAN_CANCER,
@@ -101,7 +102,9 @@ def survival_columns(view: CheckedProtocol) -> Iterator[CheckHit]:
         lacking = [d for d in used if not (d.column("time") and d.column("event"))]
         if used and len(lacking) == len(used):
             message = f"analyses survival, but {listing(d.id for d in lacking)} has no time and event columns"
-            yield CheckHit(s.location, message, "Use a data set with follow-up, or leave the analysis out.")
+            models = COX.search(s.head) or re.search(r"kaplan|log-?rank|\bsurvival\b", s.head, re.I)
+            advice = "Use a data set with follow-up, or leave the analysis out."
+            yield CheckHit(s.location, message, advice, None if models else "warning")
         elif lacking and not s.step.inputs:
             message = f"{listing(d.id for d in lacking)} has no time and event columns"
             yield CheckHit(s.location, message, "Leave it out of the survival analysis.", "warning")
@@ -152,11 +155,31 @@ def named_columns(view: CheckedProtocol) -> Iterator[CheckHit]:
             name = p.name.strip().lower().replace(" ", "_")
             if not _SHEET_COLUMN.fullmatch(name) or not p.value.strip():
                 continue
-            given = [v.strip().strip("'\"`") for v in p.value.split(",")]
-            wrong = [v for v in given if v and v not in columns and v.lower() not in {"none", "not stated"}]
+            wrong = [v for v in _terms(p.value, columns) if v not in columns and v.lower() not in _NO_COLUMN]
+            wrong = [v for v in wrong if s.step.skill or not _made_elsewhere(view, s, v)]
             if wrong:
                 message = f"{p.name} is {listing(wrong)}, which the data set has no column for"
-                yield CheckHit(s.location, message, f"Columns: {listing(sorted(columns - {''}), 12)}.")
+                advice = f"Columns: {listing(sorted(columns - {''}), 12)}."
+                yield CheckHit(s.location, message, advice, None if s.step.skill else "warning")
+
+
+_NO_COLUMN = frozenset({"none", "not stated", "1", "0", "intercept"})
+_JOINED = re.compile(r"\s*(?:[,;+*:~|()]|\band\b|&)\s*")
+
+
+def _terms(value: str, columns: set[str]) -> list[str]:
+    """Return the columns that a value names: one, a list, or the terms of a formula without its functions."""
+    if value.strip() in columns:
+        return [value.strip()]
+    bare = re.sub(r"\b[A-Za-z_.]\w*\(", "(", value)
+    return [t for v in _JOINED.split(bare) if (t := v.strip().strip("'\"`")) and not re.fullmatch(r"[\d.^-]+", t)]
+
+
+def _made_elsewhere(view: CheckedProtocol, s: StepView, name: str) -> bool:
+    """Return True if a step or a definition speaks of a variable that the sample sheet does not have."""
+    said = (x.body for x in view.steps if x is not s)
+    texts = (*said, s.step.action, *(f"{d.name} {d.text}" for d in view.protocol.definitions))
+    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for text in texts)
 
 
 _TIME_UNIT = re.compile(r"\b\d+(?:\.\d+)?[\s-]*(?:months?|years?|days?|weeks?)\b", re.I)
@@ -165,11 +188,18 @@ _TIME_UNIT = re.compile(r"\b\d+(?:\.\d+)?[\s-]*(?:months?|years?|days?|weeks?)\b
 def invented_time_unit(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Survival times given a unit that the data set's source does not state."""
     for s in view.steps:
-        unit = _TIME_UNIT.search(s.body) if SURVIVAL.search(s.head) else None
+        unit = next((m for m in _TIME_UNIT.finditer(s.body) if not _of_age(s.body, m)), None)
+        unit = unit if SURVIVAL.search(s.head) else None
         times = [c for d in _used(view, s) if (c := d.column("time"))] if unit else []
         if unit and times and all(c.unit is None for c in times):
             message = f"gives survival times a unit the source does not state: {quote_match(unit)}"
             yield CheckHit(s.location, message, "Leave the unit out, or find it in the source.")
+
+
+def _of_age(text: str, m: re.Match[str]) -> bool:
+    """Return True if a time is a person's age or the unit of a coefficient, and not a time of follow-up."""
+    before, after = text[max(0, m.start() - 40) : m.start()], text[m.end() : m.end() + 40]
+    return bool(re.search(r"\bper\s*$|\bage[ds]?\b[^.;]*$", before, re.I) or re.match(r"\s*(?:old|of\b)", after, re.I))
 
 
 def known_problems(view: CheckedProtocol) -> Iterator[CheckHit]:

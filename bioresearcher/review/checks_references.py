@@ -123,16 +123,17 @@ def _known_identifiers(view: CheckedProtocol) -> frozenset[str]:
     c = view.context
     texts: list[str] = [*(c.paper_ids or ())]
     for d in (c.datasets or {}).values():
-        texts += [d.id, d.accession or "", d.platform or "", d.source, d.citation or "", *d.notes]
+        texts += [d.id, d.accession or "", d.platform or "", d.source, d.citation or "", d.title, *d.notes, *d.problems]
+        texts += [t for f in d.files for c in f.columns for t in (c.name, c.label, *c.levels)]
     for report in (c.reports or {}).values():
         for step in (s for p in report.parts for s in p.steps):
             texts += [step.action, step.details, *step.datasets, *(e.text for e in step.evidence)]
+    texts += c.shown or ()
     if c.objective is not None:
         texts += [c.objective.text, *c.objective.conditions, *(r.text for r in c.objective.requirements)]
     found = {_normal(m.group().rstrip(".")) for t in texts for m in ACCESSION.finditer(t)}
-    return frozenset(
-        found | {_normal(t) for t in texts[: len(c.paper_ids or ())]} | {_normal(d) for d in c.datasets or {}}
-    )
+    named = (*texts[: len(c.paper_ids or ())], *(c.datasets or {}), *c.identifiers)
+    return frozenset(found | {_normal(t) for t in named})
 
 
 def invented_identifier(view: CheckedProtocol) -> Iterator[CheckHit]:

@@ -28,6 +28,7 @@ from bioresearcher.review.vocabulary import (
     SEED,
     VALIDATION,
 )
+from bioresearcher.schemas.review import Severity
 from bioresearcher.text.format import listing
 
 _TESTS = re.compile(
@@ -52,7 +53,17 @@ def no_correction(view: CheckedProtocol) -> Iterator[CheckHit]:
         if not many or not _TESTS.search(s.body) or _corrected(view, s):
             continue
         message = f"tests many hypotheses without a correction for multiple testing: {quote_match(many)}"
-        yield CheckHit(s.location, message, "Name the correction, such as Benjamini–Hochberg, and the FDR.")
+        advice = "Name the correction, such as Benjamini–Hochberg, and the FDR."
+        yield CheckHit(s.location, message, advice, "note" if _ONE_TEST.search(s.body) else None)
+
+
+_ONE_TEST = re.compile(
+    r"\b(?:one|single|only|sole)\b[^.;\n]{0,40}\b(?:test|hypothesis|comparison)\b|\b(?:primary|confirmatory) test\b"
+    r"|\bno (?:\w+ )?(?:adjustment|correction)\b|\b(?:fixed|hierarchical|gatekeep\w*)[- ](?:sequence|testing|order)"
+    r"|\bdescriptive\b|\bwithout (?:a )?tests?\b|\bnot tested\b",
+    re.I,
+)
+"""Words by which a step says that there is one test, or none: who reads it can judge that, and is told."""
 
 
 def _corrected(view: CheckedProtocol, s: StepView) -> bool:
@@ -101,7 +112,10 @@ def leakage(view: CheckedProtocol) -> Iterator[CheckHit]:
             roles = {datasets[n].role for n in named if n in datasets}
             if len(roles) == 1 and "discovery" in roles and named <= set(datasets):
                 message = f"validates in {listing(sorted(named))}, which is the discovery set"
-                yield CheckHit(s.location, message, "Validate in data that took no part in the discovery.")
+                sure: Severity | None = (
+                    None if VALIDATION.search(s.step.title) and not _INTERNAL.search(s.body) else "warning"
+                )
+                yield CheckHit(s.location, message, "Validate in data that took no part in the discovery.", sure)
             elif not roles and named <= set(learnt):
                 where = learnt[min(named)].location
                 message = f"validates in {listing(sorted(named))}, from which {where} already learnt"
@@ -111,6 +125,10 @@ def leakage(view: CheckedProtocol) -> Iterator[CheckHit]:
                 learnt.setdefault(name, s)
 
 
+_INTERNAL = re.compile(
+    r"\binternal\w*\b|\bbootstrap\w*|\bcross-?validat|\boptimism\b|\bheld?[- ]?out\b|\bbefore\b", re.I
+)
+"""Words of a validation in resampled data, or of what is settled before one: no leak."""
 _SAME_SAMPLES = re.compile(
     r"\b(?:validat|test|evaluat|assess|report)\w*\s+(?:\w+\s+){0,5}?(?:in|on|with|from)\s+(?:the\s+)?(?:very\s+)?"
     r"(?:same (?:samples|data|patients|cohort|set|individuals)\b(?!\s+(?:of|as) (?:the )?(?:test|validation))"
@@ -172,13 +190,20 @@ def no_controls(view: CheckedProtocol) -> Iterator[CheckHit]:
 
 def no_batch(view: CheckedProtocol) -> Iterator[CheckHit]:
     """Data sets put together without a word about batches."""
-    if BATCH.search(view.text):
+    if BATCH.search(view.text) or _one_origin(view):
         return
     for s in view.steps:
         merged = MERGE.search(s.body)
         if merged:
             message = f"puts data sets together without dealing with batches: {quote_match(merged, 5)}"
             yield CheckHit(s.location, message, "Correct for batch, or analyse each set and combine the results.")
+
+
+def _one_origin(view: CheckedProtocol) -> bool:
+    """Return True if all data sets of the run, and all that the text names, are one set or prepared from it."""
+    datasets = (view.context.datasets or {}).values()
+    named = {m.group() for m in ACCESSION.finditer(view.text) if m.group().startswith(("GSE", "E-", "TCGA"))}
+    return len({d.prepared_from or d.id for d in datasets if d.role != "reference"}) == 1 and len(named) <= 1
 
 
 def flexible_threshold(view: CheckedProtocol) -> Iterator[CheckHit]:

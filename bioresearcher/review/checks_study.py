@@ -39,6 +39,8 @@ _ONE_EACH = re.compile(
     re.I,
 )
 _PAIRED = re.compile(r"\b(?:each|every|per|both)\b[^.;\n]{0,60}$", re.I)
+_LEAST = re.compile(r"(?:[≥>]=?|\bat least|\bminimum(?: of)?|\bno fewer than|\bfewer than|<)\s*$", re.I)
+"""Before a number that is a limit, below which the group is not analysed, and not the planned size."""
 _POWER_SAID = listed("study", "power_said")
 
 
@@ -60,7 +62,7 @@ def underpowered(view: CheckedProtocol) -> Iterator[CheckHit]:
             message = f"compares single samples, which tells nothing of the spread: {quote_match(single)}"
             yield CheckHit(s.location, message, "Plan at least three, better six or more, independent ones per group.")
             continue
-        stated = [(_size(m), m) for m in _PER_GROUP.finditer(s.body)]
+        stated = [(_size(m), m) for m in _PER_GROUP.finditer(s.body) if not _LEAST.search(s.body[: m.start()][-20:])]
         if stated:
             n, found = min(stated, key=lambda x: x[0])
             yield from _weak(s, n, f"{quote_match(found)}", power_stated=power_stated)

@@ -116,7 +116,8 @@ _SHARE = re.compile(
 )
 _FOLDS = re.compile(r"\b([01])-fold cross", re.I)
 _CORRELATION = re.compile(
-    r"(?:\||\b)(?:r|rho|ρ|correlation(?: coefficients?)?)\|?\s*(?:>|≥|of at least|above"
+    r"(?:\||\b)(?:(?-i:r)|(?:Pearson|Spearman)(?:['’]?s)?\s+r|rho|ρ|correlation(?: coefficients?)?)\|?\s*"
+    r"(?:>|≥|of at least|above"
     r"|of more than)\s*(\d+(?:\.\d+)?)"
     r"(?!\s*%)",
     re.I,
@@ -229,13 +230,27 @@ def result_claimed(view: CheckedProtocol) -> Iterator[CheckHit]:
 def _claim(text: str) -> str:
     for m in _CLAIM.finditer(text):
         start = max(text.rfind(mark, 0, m.start()) for mark in (". ", "\n", "; ", "! "))
+        if _names_source(text, m):
+            continue
         if not _OPEN_QUESTION.search(text[max(start, m.start() - 200, 0) : m.start()]):
             return quote_match(m)
     for m in _VALUE.finditer(text):
         value = (m.group("p") or "").strip()
+        if _names_source(text, m):
+            continue
         if ("0" + value if value.startswith(".") else value) not in _ROUND_LEVELS:
             return quote_match(m)
     return ""
+
+
+_SOURCE = re.compile(r"\b[FLNVQ]\d{1,3}\b")
+
+
+def _names_source(text: str, match: re.Match[str]) -> bool:
+    """Return True if the sentence names a fact, look or passage: it states what is known of the data already."""
+    ends = [n for n in (text.find(mark, match.end()) for mark in (". ", "\n")) if n >= 0]
+    start = max(text.rfind(mark, 0, match.start()) for mark in (". ", "\n"))
+    return bool(_SOURCE.search(text[max(start, 0) : min(ends, default=len(text))]))
 
 
 CHECKS: tuple[Check, ...] = (

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from bioresearcher.review.check import CheckContext
-from bioresearcher.review.checks_references import paper_identifiers
+from bioresearcher.review.checks_references import ACCESSION, paper_identifiers
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.schemas.run import RunRecord
+
+SCANNED_BYTES: Final = 20_000_000
+"""Bytes of a data file that are searched for identifiers."""
+_CELL: Final = re.compile(r"[\t,;\n\r\"]")
+
+
+def identifiers_in(datasets: Iterable[Dataset]) -> frozenset[str]:
+    """Return the identifiers that stand in the sample sheets and in the heads of matrices of data sets."""
+    found: set[str] = set()
+    for dataset in datasets:
+        for file in dataset.files:
+            path = Path(dataset.root) / file.path
+            try:
+                with path.open(encoding="utf-8", errors="ignore") as lines:
+                    text = lines.readline() if file.kind == "expression" else lines.read(SCANNED_BYTES)
+            except OSError:
+                continue  # a file that is gone or packed adds nothing
+            found |= {m.group() for cell in _CELL.split(text) for m in ACCESSION.finditer(cell[:200])}
+    return frozenset(found)
 
 
 def context_of_run(root: Path) -> CheckContext:
@@ -31,5 +53,6 @@ def context_of_run(root: Path) -> CheckContext:
         paper_ids=paper_identifiers(papers) if folder.path("papers").is_dir() else None,
         reports={r.paper_id: r for r in reports} if folder.path("reports").is_dir() else None,
         datasets={d.id: d for d in datasets} if folder.path("datasets").is_dir() else None,
+        identifiers=identifiers_in(datasets),
         checks=folder.read_list(DatasetCheck, "checks.json") if folder.has("checks.json") else None,
     )

@@ -10,7 +10,7 @@ from pydantic import Field
 from bioresearcher.schemas.base import LONG, SENTENCE, Objective, Value
 from bioresearcher.schemas.conversation import Turn
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
-from bioresearcher.schemas.facts import Fact, Proposal, View
+from bioresearcher.schemas.facts import Fact, LookRecord, Proposal, View
 from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.schemas.protocol import (
     Decision,
@@ -181,11 +181,23 @@ class StepsDraft(Value):
     steps: tuple[ProtocolStepDraft, ...]
 
 
+class CutClaim(Value):
+    """A citation that was cut, with the reason and what its source says."""
+
+    step: str
+    ref: str
+    claim: str
+    reason: str
+    source: str = Field(default="", description="the fact, look or passage, shortened; empty: there is none")
+
+
 class ReviseProtocolInput(AuthorTurn):
     """Input of `designer/revise_protocol`."""
 
     protocol: Protocol = Field(description="the draft that is revised, in full")
     findings: tuple[RankedFinding, ...]
+    cut: tuple[CutClaim, ...] = Field(default=(), description="citations that the check refused")
+    looks: tuple[LookRecord, ...] = Field(default=(), description="looks that findings rest on, shortened")
 
 
 class FindingAnswer(Value):
@@ -199,11 +211,28 @@ class FindingAnswer(Value):
 class TextEdit(Value):
     """A small change: words of the protocol and those that take their place."""
 
-    place: str = Field(
-        description="`summary`, `step 2.1`, `decisions`, `facts`, `not_done`, `answer_rule`, `definitions`"
-    )
+    place: str = Field(description="`step 2.1`, `part 2`, `summary`, `decisions`, `facts`, `definitions`, …")
     old: str = Field(description="words that stand there exactly once, copied letter by letter")
     new: str
+
+
+class RefusedEdit(TextEdit):
+    """A small change that could not be made, with the reason and the nearest text in its place."""
+
+    why: str
+    near: str = ""
+
+
+class RepairEditsInput(AuthorTurn):
+    """Input of `designer/repair_edits`."""
+
+    refused: tuple[RefusedEdit, ...] = Field(description="changes that could not be made")
+
+
+class RepairedEdits(Value):
+    """Small changes in place of those that could not be made; one that is not needed any more is left out."""
+
+    edits: tuple[TextEdit, ...] = ()
 
 
 class RevisedProtocol(Value):

@@ -48,7 +48,7 @@ class RecheckFindingsInput(Value):
     objective: Objective
     findings: tuple[RankedFinding, ...]
     answers: tuple[str, ...] = Field(description="the author's answer to each finding, in the same order")
-    changed: str = Field(description="sentences that were taken out and put in, with the headings they stand under")
+    changed: str = Field(description="changed sections: sentences put in, taken out and unchanged")
 
 
 class FindingLeft(Value):

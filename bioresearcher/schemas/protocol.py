@@ -58,7 +58,7 @@ class Decision(Value):
 class ShapingFact(Value):
     """A fact that shapes the plan, and what the plan does about it."""
 
-    fact: str = Field(description="id of the fact")
+    fact: str = Field(description="id of the fact, or of the look or count that showed it")
     consequence: str
 
 

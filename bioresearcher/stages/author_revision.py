@@ -7,26 +7,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
+from bioresearcher.errors import AnswerError
 from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.schemas.ask_design import (
     FindingAnswer,
     ProtocolStepDraft,
+    RefusedEdit,
+    RepairEditsInput,
     RevisedProtocol,
     ReviseProtocolInput,
-    TextEdit,
 )
 from bioresearcher.schemas.base import Origin, Value
-from bioresearcher.schemas.conversation import Conversation
-from bioresearcher.schemas.protocol import OutlineLine, Protocol, ProtocolPart, ProtocolStep, StepOutput
+from bioresearcher.schemas.conversation import Conversation, Said
+from bioresearcher.schemas.facts import LookRecord
+from bioresearcher.schemas.protocol import OutlineLine, Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import RankedFinding
 from bioresearcher.stages.author import MOST_WORDS, clean_step, words_of
+from bioresearcher.stages.claims import cut_claims
 from bioresearcher.stages.design import protocol_step
 from bioresearcher.stages.design_context import DesignContext, assemble_again
 from bioresearcher.stages.draft_cleanup import StepReferences, line_of, with_sources
 from bioresearcher.stages.fallback import note
 from bioresearcher.stages.material import material
-from bioresearcher.stages.prompts import REVISE_PROTOCOL
+from bioresearcher.stages.prompts import REPAIR_EDITS, REVISE_PROTOCOL
 from bioresearcher.stages.review_findings import renumbered
+from bioresearcher.stages.text_edits import place_of, texts_of, with_edits
 from bioresearcher.text.format import listing
 from bioresearcher.text.normalise import known_id, known_ids, title_of
 
@@ -34,6 +39,8 @@ V = TypeVar("V", bound=Value)
 
 TAKEN_OUT: Final = " (taken out)"
 """Mark after the old number of a step that was taken out."""
+LOOK_CHARS: Final = 700
+"""Characters of what a reviewer's look printed that the author is shown."""
 _PAGE: Final = ("decisions", "facts", "not_done", "answer_rule", "definitions")
 
 
@@ -56,19 +63,26 @@ class Reviser:
     """The author during a review: every call is the next turn of the same conversation.
 
     Attributes:
+        bench: The author's material, with the reviewer's looks that were shown.
         talk: The conversation so far.
     """
 
     def __init__(self, caller: ModelClient, bench: DesignContext, talk: Conversation) -> None:
         self._caller = caller
-        self._bench = bench
+        self.bench = bench
         self.talk = talk
 
     async def __call__(
-        self, protocol: Protocol, findings: Sequence[RankedFinding]
+        self, protocol: Protocol, findings: Sequence[RankedFinding], looks: Sequence[LookRecord] = ()
     ) -> tuple[Protocol, tuple[FindingAnswer, ...], Mapping[str, str]]:
-        """Revise the protocol; return it with the answers to the findings and the new numbers (`revise_protocol`)."""
-        revised = await revise_protocol(self._caller, self._bench, self.talk, protocol, findings)
+        """Revise the protocol; return it with the answers to the findings and the new numbers (`revise_protocol`).
+
+        The reviewer's looks, those of them that were run, can be cited from now on.
+        """
+        known = {k.id for k in self.bench.looks}
+        more = tuple(k for k in looks if k.id and not k.refused and k.id not in known)
+        self.bench = replace(self.bench, looks=(*self.bench.looks, *more))
+        revised = await revise_protocol(self._caller, self.bench, self.talk, protocol, findings, looks)
         self.talk = revised.talk
         return revised.protocol, revised.answers, revised.moved
 
@@ -79,8 +93,12 @@ async def revise_protocol(
     talk: Conversation,
     protocol: Protocol,
     findings: Sequence[RankedFinding],
+    looks: Sequence[LookRecord] = (),
 ) -> RevisedDraft:
     """Let the author revise the protocol; what is not named stays word for word.
+
+    The author is shown the reviewer's looks that findings rest on, and the citations that were cut. Small changes that
+    cannot be made go back once, all together, in a second turn.
 
     Steps are numbered anew within their part, and what refers to them follows. Citations of changed steps are not
     checked yet (`claims.check_claims`). An answer that says something was done counts as not done where nothing
@@ -93,19 +111,30 @@ async def revise_protocol(
     if not findings or caller.by_rule:
         return RevisedDraft(protocol, (), talk)
     values = ReviseProtocolInput(
-        **material(bench), said=talk.said, results=talk.results, protocol=protocol, findings=tuple(findings)
+        **material(bench),
+        said=talk.said,
+        results=talk.results,
+        protocol=protocol,
+        findings=tuple(findings),
+        cut=cut_claims(bench, protocol),
+        looks=_shown_by(findings, looks),
     )
     if not talk.said:
         shown = f"The protocol as it stands: {_shown(protocol)}"
         values = values.model_copy(update={"results": "\n\n".join(t for t in (talk.results, shown) if t)})
     answer = await ask(replace(caller, rules=None), REVISE_PROTOCOL, values)
-    draft = answer.value
-    edited, not_made = with_edits(protocol, draft.edits)
+    draft, said = answer.value, [*talk.said, *answer.exchange]
+    edited, refused = with_edits(protocol, draft.edits)
     parts, told = _Revision(bench, edited, draft, answer.origin).parts()
-    told = [*not_made, *told]
+    page = edited.model_copy(update={**_page(bench, edited, draft), "parts": parts})
+    refused = tuple(r for r in refused if not _overwritten(r, draft, edited))
+    if refused:
+        page, refused, exchange = await _repaired(caller, bench, said, page, refused)
+        said += exchange
+        told += [f"an edit of {title_of(r.place)} was not made: {r.why}" for r in refused]
+    parts, page = page.parts, page.model_copy(update={"parts": protocol.parts})
     parts, lost = with_sources(parts)  # before numbers change: an old number may come to mean another step
     told += [f"inputs that no step makes any more, left out: {listing(lost)}"] if lost else []
-    page = edited.model_copy(update=_page(bench, edited, draft))
     parts, page, moved = _numbered(parts, page)
     note(caller, REVISE_PROTOCOL, "; ".join(told))
     changed = parts != protocol.parts or page != protocol
@@ -114,81 +143,44 @@ async def revise_protocol(
     revised = assemble_again(bench, page, parts, told) if changed else protocol
     numbers = ", ".join(f"{old} is now {now}" for old, now in moved.items() if not now.endswith(TAKEN_OUT))
     results = f"Steps were numbered anew: {numbers}." if numbers else ""
-    return RevisedDraft(revised, answers, Conversation(said=(*talk.said, *answer.exchange), results=results), moved)
+    return RevisedDraft(revised, answers, Conversation(said=tuple(said), results=results), moved)
 
 
-def with_edits(protocol: Protocol, edits: Sequence[TextEdit]) -> tuple[Protocol, list[str]]:
-    """Return the protocol with small changes made, and sentences on those whose words do not stand there just once."""
-    told = []
-    for edit in edits:
-        values = _place_values(protocol, edit.place)
-        texts = [
-            (n, f, t)
-            for n, (value, fields) in enumerate(values)
-            for f in fields
-            if edit.old in (t := getattr(value, f))
-        ]
-        if not edit.old.strip() or len(texts) != 1 or texts[0][2].count(edit.old) != 1:
-            count = sum(t.count(edit.old) for _, _, t in texts) if edit.old.strip() else 0
-            told.append(f"an edit of {title_of(edit.place)} was not made: its words stand there {count} times")
-            continue
-        number, field, text = texts[0]
-        old = values[number][0]
-        protocol = _replaced(protocol, old, old.model_copy(update={field: text.replace(edit.old, edit.new)}))
-    return protocol, told
+async def _repaired(
+    caller: ModelClient, bench: DesignContext, said: Sequence[Said], protocol: Protocol, refused: Sequence[RefusedEdit]
+) -> tuple[Protocol, tuple[RefusedEdit, ...], tuple[Said, ...]]:
+    """Ask once more for changes that could not be made; return what is still refused, and the turn."""
+    values = RepairEditsInput(**material(bench), said=tuple(said), refused=tuple(refused))
+    try:
+        answer = await ask(replace(caller, rules=None), REPAIR_EDITS, values)
+    except AnswerError as error:
+        note(caller, REPAIR_EDITS, f"changes that could not be made were not given again: {error.message}")
+        return protocol, tuple(refused), ()
+    made, still = with_edits(protocol, answer.value.edits)
+    return made, still, answer.exchange
 
 
-_TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "decisions": ("question", "choice", "why"),
-    "facts": ("consequence",),
-    "not_done": ("what", "why"),
-    "definitions": ("name", "text"),
-}
-_STEP_TEXTS: Final = ("title", "action", "rationale", "acceptance")
+def _overwritten(edit: RefusedEdit, draft: RevisedProtocol, protocol: Protocol) -> bool:
+    """Check whether the place of an edit was given anew in full, or taken out, in the same answer."""
+    place = place_of(edit.place, {t.place for t in texts_of(protocol)})
+    if place is None:
+        return False
+    steps = {f"step {s.id}" for s in protocol.steps if known_id(s.id, [*(d.id for d in draft.steps), *draft.dropped])}
+    return place in steps or bool(getattr(draft, place, None) if place in _PAGE else None)
 
 
-def _place_values(protocol: Protocol, place: str) -> list[tuple[Value, tuple[str, ...]]]:
-    """Return the values at a place with the names of their texts; none where there is no such place."""
-    name = place.strip().casefold()
-    if name in _TEXTS:
-        return [(value, _TEXTS[name]) for value in getattr(protocol, name)]
-    if name == "summary":
-        return [(protocol, ("summary",))]
-    if name == "answer_rule":
-        return [(_Rule(text=rule), ("text",)) for rule in protocol.answer_rule]
-    number = known_id(name.removeprefix("step").strip(), [s.id for s in protocol.steps])
-    steps = [s for s in protocol.steps if s.id == number]
-    return [*((s, _STEP_TEXTS) for s in steps), *((o, ("description",)) for s in steps for o in s.outputs)]
+def _shown_by(findings: Sequence[RankedFinding], looks: Sequence[LookRecord]) -> tuple[LookRecord, ...]:
+    """Return the looks that findings rest on, with the beginning of what was printed."""
+    named = {i for f in findings for i in re.findall(r"\b[A-Z]\d+\b", f.shown_by)}
+    rows = (k for k in looks if k.id in named and not k.refused)
+    return tuple(k.model_copy(update={"shown": _printed(k.shown)}) for k in rows)
 
 
-class _Rule(Value):
-    """A sentence of the rule for the answer, as a value."""
-
-    text: str
-
-
-def _replaced(protocol: Protocol, old: Value, new: Value) -> Protocol:
-    """Return the protocol with one of its values in another form."""
-    if isinstance(new, Protocol):
-        return new
-    if isinstance(old, _Rule) and isinstance(new, _Rule):
-        rules = tuple(new.text if rule == old.text else rule for rule in protocol.answer_rule)
-        return protocol.model_copy(update={"answer_rule": rules})
-    if isinstance(old, ProtocolStep | StepOutput):
-        parts = tuple(
-            p.model_copy(update={"steps": tuple(_changed_step(s, old, new) for s in p.steps)}) for p in protocol.parts
-        )
-        return protocol.model_copy(update={"parts": parts})
-    lists = {n: tuple(new if v is old else v for v in getattr(protocol, n)) for n in _TEXTS}
-    return protocol.model_copy(update=lists)
-
-
-def _changed_step(step: ProtocolStep, old: Value, new: Value) -> ProtocolStep:
-    """Return a step with itself, or one of its outputs, in another form."""
-    if step is old and isinstance(new, ProtocolStep):
-        return new
-    outputs = tuple(new if o is old and isinstance(new, StepOutput) else o for o in step.outputs)
-    return step.model_copy(update={"outputs": outputs}) if outputs != step.outputs else step
+def _printed(shown: str) -> str:
+    """Return the beginning of what a look printed, without our lines around it."""
+    lines = [x for x in shown.splitlines() if not x.startswith("<<<untrusted") and x != ">>>"]
+    text = "\n".join(lines)
+    return text if len(text) <= LOOK_CHARS else f"{text[:LOOK_CHARS]} […]"
 
 
 def _shown(protocol: Protocol) -> str:
@@ -217,7 +209,7 @@ def _answer(finding: RankedFinding, draft: RevisedProtocol, *, changed: bool) ->
 def _page(bench: DesignContext, protocol: Protocol, draft: RevisedProtocol) -> dict[str, Any]:
     """Return the lists of the first page that change, without references to what does not exist."""
     new = {name: given for name in _PAGE if (given := getattr(draft, name)) is not None}
-    facts = [f.id for f in bench.facts]
+    facts = [*bench.known.facts, *bench.known.looks]
     if "decisions" in new:
         ids = {*facts, *bench.known.sources}
         new["decisions"] = tuple(d.model_copy(update={"cites": known_ids(d.cites, ids)}) for d in new["decisions"])
@@ -276,6 +268,7 @@ class _Revision:
         self._parts[part_id].append(self._step(draft.model_copy(update={"id": line.id}), line, draft.id))
 
     def _step(self, draft: ProtocolStepDraft, line: OutlineLine, given: str = "") -> ProtocolStep:
+        """Return a draft as a step; citations that did not change keep what the check of them found."""
         rows = []
         for part in self._given:
             lines = [line if s.id == line.id else line_of(s) for s in self._parts[part.id]]
@@ -286,7 +279,19 @@ class _Revision:
         self._told += lost
         if words_of(step) > MOST_WORDS:
             self._told.append(f"step {given or line.id} has {words_of(step):,} words, too many to be checked")
-        return protocol_step(self._bench, step, self._origin)
+        made = protocol_step(self._bench, step, self._origin)
+        old = next((s for p in self._given for s in p.steps if s.id == line.id), None)
+        return made if old is None else _with_verdicts(made, old)
+
+
+def _with_verdicts(step: ProtocolStep, old: ProtocolStep) -> ProtocolStep:
+    """Return a step whose citations that stood in its earlier form have the states that were found then."""
+    found = {(known_id(c.ref, [o.ref for o in old.citations]), c.claim): c for c in step.citations}
+    before = {(o.ref, o.claim): o for o in old.citations}
+    states = {c: before[key] for key, c in found.items() if key in before}
+    claims = {c.claim for c in states.values() if c.state == "supported"}
+    links = tuple(k for k in old.links if k.claim in claims)
+    return step.model_copy(update={"citations": tuple(states.get(c, c) for c in step.citations), "links": links})
 
 
 def _with_steps(part: ProtocolPart, steps: tuple[ProtocolStep, ...]) -> ProtocolPart:

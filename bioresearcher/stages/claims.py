@@ -14,6 +14,7 @@ from typing import Final
 from bioresearcher.errors import AnswerError
 from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.retrieval.bm25 import terms
+from bioresearcher.schemas.ask_design import CutClaim
 from bioresearcher.schemas.ask_review import Claim, ClaimJudgement, JudgeClaimsInput
 from bioresearcher.schemas.facts import Fact
 from bioresearcher.schemas.paper import Evidence
@@ -28,6 +29,8 @@ from bioresearcher.text.visible import clip
 CLAIMS_PER_CALL: Final = 40
 STEP_CHARS: Final = 160
 SOURCE_CHARS: Final = 900
+SAID_CHARS: Final = 360
+"""Characters of a source that are shown to the author of a claim that was cut."""
 BY_RULE: Final = "checked by rule"
 BY_MODEL: Final = "checked by rule and judged by a model"
 
@@ -106,6 +109,26 @@ def _by_rule(bench: DesignContext, citation: Citation) -> _Checked:
     best = max(evidence, key=lambda e: len(wanted & set(terms(e.text))))
     link = Link(paper_id=paper_id, part_id=part_id, step_id=step_id, evidence=best, claim=citation.claim)
     return _Checked(_verdict(named, ""), link)
+
+
+def cut_claims(bench: DesignContext, protocol: Protocol) -> tuple[CutClaim, ...]:
+    """Return the citations of a protocol that were cut, each with the reason and what its source says."""
+    return tuple(
+        CutClaim(step=s.id, ref=c.ref, claim=c.claim, reason=c.reason, source=clip(_said(bench, c.ref), SAID_CHARS))
+        for s in protocol.steps
+        for c in s.citations
+        if c.state == "cut"
+    )
+
+
+def _said(bench: DesignContext, ref: str) -> str:
+    """Return what a source says; empty when there is none."""
+    fact = next((f for f in bench.facts if f.id == known_id(ref, [f.id])), None)
+    look = next((k for k in bench.looks if k.id and k.id == known_id(ref, [k.id])), None)
+    if fact or look:
+        return fact.statement if fact else look.shown if look else ""
+    found = passages_of(bench, ref)
+    return " … ".join(e.text for e in found[3]) if found else ""
 
 
 def _verdict(citation: Citation, why: str) -> Citation:

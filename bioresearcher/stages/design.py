@@ -86,7 +86,7 @@ def _check_page(plan: ProtocolPlan, bench: DesignContext) -> list[CheckFinding]:
     if grave:
         said = f"facts that can turn the result round are not dealt with: {listing(grave, 12)}"
         findings.append(_warning("G-PLAN-01", "protocol", said, "Act on each, or say why it is harmless."))
-    unknown = sorted({f.fact for f in plan.facts} - {f.id for f in bench.facts})
+    unknown = sorted({f.fact for f in plan.facts} - {*bench.known.facts, *bench.known.looks})
     if unknown:
         findings.append(
             _error("G-PLAN-02", "protocol", f"facts that are not there: {listing(unknown)}", "Use the ids listed.")

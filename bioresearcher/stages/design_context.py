@@ -95,11 +95,13 @@ class DesignContext:
         """Ids that a plan may refer to."""
         reports = self.reports.items()
         steps = {f"{i}/{s.id}" for i, r in reports for p in r.parts for s in p.steps if s.supported}
+        looks = [k.id for k in self.looks if k.id and not k.refused]
         return Known(
+            looks=looks,
             facts=[f.id for f in self.facts],
             papers=[*self.reports],
             report_parts={(i, p.id) for i, r in reports for p in r.parts},
-            sources=steps | {p.id for p in self.passages} | {k.id for k in self.looks if k.id and not k.refused},
+            sources=steps | {p.id for p in self.passages} | set(looks),
             datasets=[d.id for d in self.datasets],
         )
 

@@ -51,6 +51,7 @@ class Known:
         report_parts: Paper and part of every report part.
         sources: Ids of passages that can be cited.
         datasets: Ids of data sets.
+        looks: Ids of looks and counts, which may stand among the facts that shape the plan.
     """
 
     facts: Collection[str] = ()
@@ -58,6 +59,7 @@ class Known:
     report_parts: Collection[tuple[str, str]] = ()
     sources: Collection[str] = ()
     datasets: Collection[str] = ()
+    looks: Collection[str] = ()
 
 
 def tidy_plan(
@@ -105,7 +107,7 @@ def _first_page(plan: ProtocolPlan, known: Known) -> tuple[ProtocolPlan, tuple[s
     """Return the plan with a first page that refers to what exists only, and what was left out of it."""
     ids = {*known.facts, *known.sources}
     cited = [(c, known_id(c, ids)) for d in plan.decisions for c in d.cites]
-    facts = [(f, known_id(f.fact, known.facts)) for f in plan.facts]
+    facts = [(f, known_id(f.fact, {*known.facts, *known.looks})) for f in plan.facts]
     papers = [(p, known_id(p.paper_id, known.papers)) for p in plan.papers]
     unknown = [c for c, found in cited if found is None]
     unknown += [f.fact for f, found in facts if found is None]

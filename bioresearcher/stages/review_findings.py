@@ -6,12 +6,13 @@ Words that a finding quotes, and looks and facts that it names, count only when 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final, get_args
 
 from bioresearcher.llm.shorten import tokens_of
+from bioresearcher.review.checks_numbers import UNSEEN_GATE
 from bioresearcher.schemas.ask_design import FindingAnswer
 from bioresearcher.schemas.ask_review import FindingsLeft, RankedReview
 from bioresearcher.schemas.protocol import AnsweredFinding, Consequence, Protocol
@@ -33,16 +34,32 @@ GRAVE: Final[tuple[Consequence, ...]] = ("invalidates the result", "changes the 
 MOST_FINDINGS: Final = 12
 MOST_NEW: Final = 4
 MOST_CHECKS: Final = 24
-CHANGED_TOKENS: Final = 9_000
-"""Largest account of changes in a recheck, in estimated tokens; beyond it the lines taken out are not shown."""
+CHANGED_TOKENS: Final = 10_000
+"""Largest account of changes in a recheck, in estimated tokens, from which unchanged lines and those taken out are left
+out; lines put in never are."""
+OUT_NOT_SHOWN: Final = "Sentences that were taken out were not shown to the recheck."
 SAID_CHARS: Final = 1_200
 UNANSWERED: Final = "The author gave no answer."
 
+_IN, _OUT, _SAME = "+ ", "− ", "  "
 _ORDER: Final[tuple[Consequence, ...]] = get_args(Consequence)
 _EVIDENCE: Final = re.compile(r"\b[A-Z]\d+\b")
 _NUMBERED: Final = re.compile(r"[AN](\d+)")
 _STEP: Final = r"\d{1,3}\.\d{1,3}(?!\.?\d)"
 _STEPS: Final = re.compile(rf"\b[Ss]teps?\s+{_STEP}(?:(?:\s*(?:,|and|to|or|–|-)\s*)+{_STEP})*")
+_STYLE: Final = re.compile(
+    r"\b(?:wordings?|word(?:ed|y)|phras(?:e|ed|ing)|typos?|spelling|grammar|style|stylistic|readability"
+    r"|verbose|verbosity"
+    r"|repetiti(?:on|ve)|redundant text|formatting|capitali[sz]ation|punctuation|too long to read"
+    r"|headings? (?:is|are))\b",
+    re.IGNORECASE,
+)
+_SUBSTANCE: Final = re.compile(
+    r"\d|\b(?:bias\w*|confound\w*|leak\w*|wrong|invalid|artefacts?|artifacts?|contradict\w*|ambigu\w*|undefined"
+    r"|cannot|two (?:readings|analysts|colleagues)|different (?:results?|numbers?))\b",
+    re.IGNORECASE,
+)
+_LAST: Final[Consequence] = _ORDER[-1]
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 Findings = tuple[RankedFinding, ...]
@@ -111,7 +128,7 @@ def verified(
     kept: list[RankedFinding] = []
     notes: list[str] = []
     seen: set[tuple[str, str]] = set()
-    for given in sorted(findings, key=lambda f: _ORDER.index(f.consequence)):
+    for given in sorted(map(_as_wording, findings), key=lambda f: _ORDER.index(f.consequence)):
         said, key = f"A finding at {one_line(given.location, 60) or 'protocol'}", (given.location, given.problem)
         if not title_of(given.problem) or key in seen:
             continue
@@ -150,6 +167,15 @@ def verified(
     return tuple(kept), notes
 
 
+def _as_wording(finding: RankedFinding) -> RankedFinding:
+    """Return a finding on style alone, which no look or fact shows and which names no number, as one on wording."""
+    said = f"{finding.problem} {finding.do}"
+    grounds = finding.shown_by.strip() or finding.contradicts.strip() or _SUBSTANCE.search(said)
+    return (
+        finding if grounds or not _STYLE.search(finding.problem) else finding.model_copy(update={"consequence": _LAST})
+    )
+
+
 def _known_evidence(text: str, evidence: Evidence) -> tuple[list[str], list[str]]:
     """Return the known ids in a text, and the unknown; a text without any id is itself unknown."""
     named = list(dict.fromkeys(_EVIDENCE.findall(text))) or ([one_line(text, 40)] if text.strip() else [])
@@ -164,19 +190,22 @@ def _place(location: str, protocol: Protocol) -> str:
 
 
 def handed_over(ranked: Findings, checks: Sequence[NumberedCheck], disputed: Collection[str]) -> Findings:
-    """Return what the author is to answer: the reviewer's findings, and errors of checks that are not disputed."""
-    errors = tuple(
+    """Return what the author is to answer: the reviewer's findings, and of checks that are not disputed the errors.
+
+    Numbers that were seen nowhere are handed over as well, though they may have been formed of others.
+    """
+    handed = tuple(
         RankedFinding(
             id=check.id,
             location=check.shown.location,
             problem=f"{check.shown.message} (check {check.shown.gate})",
-            consequence="changes the result",
+            consequence="changes the result" if check.shown.severity == "error" else "weakens it",
             do=check.shown.suggestion or "Correct it, or say why it is right here.",
         )
         for check in checks
-        if check.shown.severity == "error" and check.id not in disputed
+        if (check.shown.severity == "error" or check.shown.gate == UNSEEN_GATE) and check.id not in disputed
     )
-    return (*ranked, *errors)
+    return (*ranked, *handed)
 
 
 def weight_of(ranked: Findings, errors: int) -> int:
@@ -266,28 +295,20 @@ def next_number(rounds: Iterable[Findings]) -> int:
 
 
 def changes(before: str, after: str, most: int = CHANGED_TOKENS) -> tuple[str, str]:
-    """Write the sentences put in (+) and taken out (−) between two Markdown texts under their headings, and a note.
+    """Write the changed sections between two Markdown texts: lines put in (+), taken out (−) and unchanged, and a note.
 
-    An unchanged sentence before and after gives the place. Nothing changed: an empty account. Too long an account first
-    loses what was taken out, then ends early; the note, and the account, say so.
+    Sections stand whole under their headings. Where that is too long, the changed ones stand as they now read, without
+    what was taken out; then only lines put in, with a neighbour each. A line put in is always there: a reviewer can
+    judge nothing by a part of it. Nothing changed: an empty account. The note says what was left out.
     """
-    old, new = _units(before), _units(after)
-    whole = "\n".join(_account(old, new, taken_out=True))
-    if tokens_of(whole) <= most:
-        return whole, ""
-    lines = list(_account(old, new, taken_out=False))
-    if tokens_of("\n".join(lines)) <= most:
-        return "\n".join(lines), "Sentences that were taken out were not shown to the recheck."
-    kept: list[str] = []
-    room = most
-    for line in lines:
-        room -= tokens_of(line) + 1
-        if room < 0:
-            break
-        kept.append(line)
-    left = len(lines) - len(kept)
-    note = f"The recheck was shown {len(kept)} of {len(lines)} lines on what was changed."
-    return "\n".join([*kept, f"[{left} more lines are not shown]"]), note
+    sections = _sections(_units(before), _units(after))
+    forms = (
+        ("", [line for s in sections for line in s]),
+        (OUT_NOT_SHOWN, [line for s in sections for line in s if not line.startswith(_OUT)]),
+        (OUT_NOT_SHOWN + " Of long sections only what is beside a change was shown.", _near(sections)),
+    )
+    note, lines = next((f for f in forms if tokens_of("\n".join(f[1])) <= most), forms[-1])
+    return "\n".join(lines), note
 
 
 def _units(text: str) -> list[str]:
@@ -299,16 +320,27 @@ def _units(text: str) -> list[str]:
     return units
 
 
-def _account(old: Sequence[str], new: Sequence[str], *, taken_out: bool) -> Iterator[str]:
-    heading = None
-    for group in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(1):
-        for tag, i, j, k, m in group:
-            above = next((x for x in reversed(new[: k + 1]) if x.startswith("#")), "(before the first heading)")
-            if above != heading:
-                heading = above
-                yield heading
-            if tag == "equal":
-                yield from (f"  {x}" for x in new[k:m] if not x.startswith("#"))
-            else:
-                yield from (f"− {x}" for x in old[i:j] if taken_out)
-                yield from (f"+ {x}" for x in new[k:m])
+def _sections(old: Sequence[str], new: Sequence[str]) -> list[list[str]]:
+    """Return the sections in which something changed, each a heading with its lines and their marks."""
+    sections: list[list[str]] = [["(before the first heading)"]]
+    for tag, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        sections[-1] += [f"{_OUT}{x}" for x in old[i:j] if tag != "equal"]
+        for line in new[k:m]:
+            mark = _SAME if tag == "equal" else _IN
+            if line.startswith("#"):
+                sections.append([line])
+            if mark == _IN or not line.startswith("#"):
+                sections[-1].append(f"{mark}{line}")
+    return [s for s in sections if any(line.startswith((_IN, _OUT)) for line in s)]
+
+
+def _near(sections: Iterable[Sequence[str]]) -> list[str]:
+    """Return the headings with the lines put in, and of the unchanged ones those beside a change."""
+    found: list[str] = []
+    for section in sections:
+        changed = [line.startswith((_IN, _OUT)) for line in section]
+        for n, line in enumerate(section):
+            beside = any(changed[max(n - 1, 0) : n + 2])
+            if n == 0 or (beside and not line.startswith(_OUT)):
+                found.append(line)
+    return found

@@ -70,8 +70,11 @@ NOT_JUDGED = (
     "whether it makes scientific sense is for a person to judge."
 )
 
-Revise = Callable[[Protocol, Findings], Awaitable[tuple[Protocol, Sequence[FindingAnswer], Mapping[str, str]]]]
-"""The author's revision: the changed protocol, the answers to the findings, and steps that moved, old number -> new."""
+Revise = Callable[
+    [Protocol, Findings, Sequence[LookRecord]], Awaitable[tuple[Protocol, Sequence[FindingAnswer], Mapping[str, str]]]
+]
+"""The author's revision, from the findings and the reviewer's looks: the changed protocol, the answers to the findings,
+and steps that moved, old number -> new."""
 Check = Callable[[Protocol], Awaitable[tuple[Protocol, tuple[CheckFinding, ...]]]]
 """The checks: the protocol with the states of its citations judged anew, and the findings of all checks."""
 
@@ -238,8 +241,9 @@ async def review_and_revise(
         versions[0].judged = False
         versions[0].notes.append(f"Not judged: the reviewer's answer could not be used. {error.message}")
         note(caller, REVIEW_PROTOCOL, versions[0].notes[-1])
-    stopped = await _revisions(work, versions, revise)
-    return _result(caller, versions, stopped, look_records(talk, "reviewer") if talk else ())
+    looks = look_records(talk, "reviewer") if talk else ()
+    stopped = await _revisions(work, versions, revise, looks)
+    return _result(caller, versions, stopped, looks)
 
 
 def _at_hand(material: ReviewMaterial, first: _Version) -> dict[str, object]:
@@ -285,7 +289,7 @@ def _refusal(done: Done) -> str:
     return done.refused or str(done.meta.get("refused") or "")
 
 
-async def _revisions(work: _Review, versions: list[_Version], revise: Revise) -> str:
+async def _revisions(work: _Review, versions: list[_Version], revise: Revise, looks: Sequence[LookRecord]) -> str:
     """Let the author answer and revise while it is worth it; return why it ends."""
     most = work.caller.cards["reviewer"].rounds
     ranked = [versions[0].ranked]
@@ -296,7 +300,7 @@ async def _revisions(work: _Review, versions: list[_Version], revise: Revise) ->
         if stopped:
             return stopped
         try:
-            revised, given, moved = await revise(before.protocol, handed)
+            revised, given, moved = await revise(before.protocol, handed, looks)
         except AnswerError as error:
             return f"the author's revision could not be used: {error.message}"
         after = await work.version(revised)

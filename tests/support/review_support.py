@@ -80,6 +80,7 @@ def context() -> CheckContext:
         paper_ids=frozenset({"PMID16643655"}),
         reports={"PMID16643655": report()},
         datasets={"GSE1992": dataset("GSE1992", "discovery", 124), "GSE4335": dataset("GSE4335", "validation", 115)},
+        shown=("124 and 115 samples; the set has 200 genes.",),
         skills=frozenset({"differential-expression", "cox-regression", "signature-scoring", "signature-validation"}),
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import model_answers as answers
 import pytest
+from author_support import OBJECTIVE, TEXT, VIEW, bench, dataset, fact, high, plan, report, step, steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stages_support import caller, notes
@@ -23,134 +24,21 @@ from bioresearcher.schemas.ask_design import (
     ExploreDataInput,
     PlanProtocolInput,
     ProtocolPlan,
-    RevisedProtocol,
     StepsDraft,
 )
-from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.conversation import ActionTurn, Conversation, FactAction, LookAction, ReadAction
-from bioresearcher.schemas.dataset import Column, DataFile, Dataset
-from bioresearcher.schemas.facts import Audit, Fact, Proposal, View, ViewFile
-from bioresearcher.schemas.paper import Document, Evidence, Paper, Section
-from bioresearcher.schemas.paper_report import (
-    PaperReport,
-    PartReferability,
-    ReferabilityAnalysis,
-    ReportPart,
-    ReportStep,
-)
-from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.dataset import Column
+from bioresearcher.schemas.facts import Audit, Proposal
+from bioresearcher.schemas.paper import Document, Paper, Section
 from bioresearcher.schemas.review import RankedFinding
-from bioresearcher.skills import load_skills
 from bioresearcher.stages import author
 from bioresearcher.stages.answer import PaperCorpus
-from bioresearcher.stages.author_revision import Reviser, revise_protocol
-from bioresearcher.stages.design import parts_of, protocol_step
+from bioresearcher.stages.author_revision import revise_protocol
+from bioresearcher.stages.design import parts_of
 from bioresearcher.stages.design_context import DesignContext, assemble_protocol
 from bioresearcher.stages.explore import FactTool, ReadTool, explore_data, limits_for, tools_of
 from bioresearcher.stages.material import material
 from bioresearcher.stages.prompts import EXPLORE_DATA, PLAN_PROTOCOL, WRITE_STEPS
-
-SKILLS = load_skills(Resources())
-OBJECTIVE = Objective(
-    id="o",
-    text="Which genes differ between the groups?",
-    requirements=(Requirement(id="R1", text="differential expression with false discovery rate"),),
-)
-TEXT = "Genes were tested with Welch's t test at a false discovery rate of 0.05. Samples of 40 patients were used."
-
-
-def dataset(name: str = "GSE1", columns: int = 1, notes: int = 0) -> Dataset:
-    group = Column(name="status", dtype="text", role="group", levels=("a", "b"), case="b", control="a")
-    more = tuple(
-        Column(name=f"measured variable {n}", dtype="text", levels=tuple(f"level {k} of {n}" for k in range(12)))
-        for n in range(columns - 1)
-    )
-    sheet = DataFile(
-        name="samples",
-        kind="samples",
-        path="s.tsv",
-        columns=(group, *more),
-        sample_column="id",
-        bytes=1,
-        sha256="0" * 64,
-    )
-    matrix = DataFile(
-        name="expression", kind="expression", path="m.tsv", feature_column="gene", bytes=1, sha256="0" * 64
-    )
-    said = tuple(f"caveat {n} " * 40 for n in range(notes))
-    return Dataset(
-        id=name, title="t", source="own", root="/d", files=(matrix, sheet), n_samples=40, n_features=9, notes=said
-    )
-
-
-def fact(
-    number: int, weight: int = 2, *, where: str = "GSE1", statement: str = "12 of 40 samples are treated."
-) -> Fact:
-    return Fact(
-        id=f"F{number}",
-        kind="sample kinds",
-        dataset=where,
-        statement=statement,
-        weight=weight,
-        shown_by="audit",
-        consequence="Decide on eligibility.",
-    )
-
-
-def report(paper: str = "P1", steps: int = 1, length: int = 1) -> PaperReport:
-    quote = Evidence(document=paper, section="Methods", start=0, end=len(TEXT), text=TEXT)
-    rows = tuple(
-        ReportStep(id=f"1.{n}", action="Test each gene " * length, supported=True, evidence=(quote,))
-        for n in range(1, steps + 1)
-    )
-    part = ReportPart(id="1", title="Tests of genes", purpose="To find genes. " * length, steps=rows)
-    return PaperReport(paper_id=paper, title="A paper", parts=(part,), quotes=1, quotes_located=1, origin="model")
-
-
-def high(paper: str = "P1") -> ReferabilityAnalysis:
-    judged = PartReferability(part_id="1", level="high", reason="r", reuse="the test " * 30, change="the groups " * 30)
-    return ReferabilityAnalysis(paper_id=paper, parts=(judged,), origin="model")
-
-
-VIEW = View(
-    id="GSE1/open",
-    dataset="GSE1",
-    kind="open",
-    files=(ViewFile(name="samples.csv", rows=40, columns=("sample", "batch"), n_columns=2, what="a row is a sample"),),
-    withheld=("status: the objective compares it",),
-    digest="0" * 64,
-)
-
-
-def bench(**changes) -> DesignContext:
-    made = DesignContext(
-        OBJECTIVE, {"P1": report()}, {"P1": high()}, (dataset(),), SKILLS, audit=Audit(facts=(fact(1), fact(2, 1)))
-    )
-    return replace(made, **changes)
-
-
-def plan(lines: int = 3, parts: int = 1, **page) -> ProtocolPlan:
-    empty = dict.fromkeys(("decisions", "facts", "not_done", "answer_rule", "definitions", "papers"), ())
-    rows = [
-        {
-            "id": str(p),
-            "title": f"Part {p}",
-            "purpose": "p",
-            "reason": "r",
-            "lines": [{"id": f"{p}.{n}", "title": f"Line {p}.{n}", "outputs": ["table"]} for n in range(1, lines + 1)],
-        }
-        for p in range(1, parts + 1)
-    ]
-    return ProtocolPlan.model_validate({"title": "t", "summary": "s", **empty, "parts": rows, **page})
-
-
-def step(name: str, **more) -> dict[str, object]:
-    given = {"id": name, "title": f"Task {name}", "action": f"Do {name}.", "acceptance": "It is done.", "kind": "dry"}
-    return {**given, "outputs": [{"name": "table", "kind": "table"}], **more}
-
-
-def steps(*drafts: dict[str, object]) -> StepsDraft:
-    return StepsDraft.model_validate({"steps": drafts})
 
 
 def asked(request) -> list[str]:
@@ -557,120 +445,6 @@ def test_the_last_round_is_said_at_the_end() -> None:
     first = loaded.render(ExploreDataInput(**material(bench()), round=1, rounds=6))[-1].content
     assert "This is the last round" in last
     assert "This is the last round" not in first
-
-
-# The revision
-
-
-def protocol() -> Protocol:
-    found = {i: step(i) for i in ("1.1", "1.2", "1.3")}
-    found["1.3"]["inputs"] = [{"name": "x", "source": "step:1.2/table"}]
-    found["1.3"]["action"] = "Compare with steps 1.1 and 1.2, at 1.2 SD."
-    made = steps(*found.values())
-    (part,) = parts_of(plan(3))
-    part = part.model_copy(update={"steps": tuple(protocol_step(bench(), s, "model") for s in made.steps)})
-    return assemble_protocol(bench(), plan(3, answer_rule=["Supported when step 1.3 holds."]), (part,))
-
-
-def finding(number: int) -> RankedFinding:
-    return RankedFinding(id=f"A{number}", consequence="changes the result", location="step 1.1", problem="p", do="d")
-
-
-async def revised(tmp_path: Path, reply: dict[str, object], *numbers: int):
-    door = caller(tmp_path, [RevisedProtocol.model_validate({"answers": (), **reply})], [])
-    reviser = Reviser(door, bench(), Conversation())
-    made, given, _ = await reviser(protocol(), [finding(n) for n in numbers or (1,)])
-    return made, given, reviser, door
-
-
-async def test_a_revision_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
-    answer = {"finding": "a1", "done": True, "answer": "Changed."}
-    made, given, reviser, door = await revised(
-        tmp_path,
-        {"answers": [answer], "steps": [step("1.2", action="New.")], "not_done": [{"what": "x", "why": "y"}]},
-        1,
-        2,
-    )
-    old = protocol()
-    assert [s.action for s in made.steps] == ["Do 1.1.", "New.", old.steps[2].action]
-    assert (made.steps[0], made.steps[2]) == (old.steps[0], old.steps[2])
-    assert [n.what for n in made.not_done] == ["x"]
-    assert [(a.finding, a.done) for a in given] == [("A1", True)]
-    assert len(reviser.talk.said) == 2
-    assert "The protocol as it stands" in door.backend.requests[0].messages[-1].content
-
-
-async def test_words_are_changed_where_they_stand_just_once_and_else_it_is_said(tmp_path: Path) -> None:
-    edits = [
-        {"place": "step 1.3", "old": "at 1.2 SD", "new": "at 2 SD"},
-        {"place": "summary", "old": plan(3).summary, "new": "Another summary."},
-        {"place": "answer_rule", "old": "holds", "new": "holds in both cohorts"},
-        {"place": "step 1.1", "old": "nowhere to be found", "new": "x"},
-        {"place": "step 9.9", "old": "Do", "new": "x"},
-    ]
-    made, _, _, _ = await revised(tmp_path, {"edits": edits})
-    assert made.steps[2].action == "Compare with steps 1.1 and 1.2, at 2 SD."
-    assert made.summary == "Another summary."
-    assert made.answer_rule == ("Supported when step 1.3 holds in both cohorts.",)
-    assert made.steps[:2] == protocol().steps[:2]
-    told = [text for text in made.limitations if text.startswith("an edit of")]
-    assert told == [
-        f"an edit of {place} was not made: its words stand there 0 times" for place in ("step 1.1", "step 9.9")
-    ]
-
-
-async def test_dropped_and_new_steps_are_numbered_anew_and_references_follow(tmp_path: Path) -> None:
-    new = step("1.9", title="New", inputs=[{"name": "x", "source": "step:1.3/table"}])
-    made, _, reviser, _ = await revised(tmp_path, {"dropped": ["1.1", "7.7"], "steps": [new]})
-    assert [(s.id, s.title) for s in made.steps] == [("1.1", "Task 1.2"), ("1.2", "Task 1.3"), ("1.3", "New")]
-    assert [i.source for i in made.steps[1].inputs] == ["step:1.1/table"]
-    assert [i.source for i in made.steps[2].inputs] == ["step:1.2/table"]
-    assert made.steps[1].action.endswith("1.1, at 1.2 SD.")
-    assert made.answer_rule == ("Supported when step 1.2 holds.",)
-    assert "1.2 is now 1.1" in reviser.talk.results
-    assert any("7.7" in text for text in made.limitations)
-
-
-async def test_an_input_of_a_dropped_step_is_left_out_and_never_comes_to_mean_another(tmp_path: Path) -> None:
-    made, _, _, _ = await revised(tmp_path, {"dropped": ["1.2"], "steps": [step("1.5", title="New")]})
-    assert [(s.id, s.title, len(s.inputs)) for s in made.steps] == [
-        ("1.1", "Task 1.1", 0),
-        ("1.2", "Task 1.3", 0),
-        ("1.3", "New", 0),
-    ]
-    assert "1.1 and 1.2 (taken out)" in made.steps[1].action
-    assert any("left out: 1.3 (x)" in text for text in made.limitations)
-
-
-async def test_changed_steps_may_take_from_new_ones_by_the_number_the_author_gave(tmp_path: Path) -> None:
-    later = step("1.9", inputs=[{"name": "x", "source": "step:1.8/table"}])
-    made, _, _, _ = await revised(tmp_path, {"steps": [later, step("1.8")]})
-    assert [s.id for s in made.steps] == ["1.1", "1.2", "1.3", "1.4", "1.5"]
-    assert [i.source for i in made.steps[4].inputs] == ["step:1.4/table"]
-
-
-async def test_what_was_said_to_be_done_and_was_not_is_not_done(tmp_path: Path) -> None:
-    made, given, _, _ = await revised(tmp_path, {"answers": [{"finding": "A1", "done": True, "answer": "All mended."}]})
-    assert made == protocol()
-    assert [(a.done, a.answer) for a in given] == [(False, "said to be done, but nothing was changed: All mended.")]
-
-
-async def test_a_revision_cannot_empty_the_protocol(tmp_path: Path) -> None:
-    made, _, _, _ = await revised(tmp_path, {"dropped": ["1.1", "1.2", "1.3"], "decisions": [], "answer_rule": []})
-    assert len(made.steps) == 3
-    assert made.answer_rule == protocol().answer_rule
-
-
-@given(st.integers(0, 10**6))
-@settings(max_examples=25, deadline=None)
-def test_any_revision_leaves_a_protocol_that_can_be_read(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
-    door = caller(tmp_path_factory.mktemp("any"), [answers.answer_of(RevisedProtocol, seed)], [])
-    made = asyncio.run(revise_protocol(door, bench(), Conversation(), protocol(), [finding(1)])).protocol
-    ids = [s.id for s in made.steps]
-    assert ids == [f"1.{n}" for n in range(1, len(ids) + 1)]
-    there = {f"step:{s.id}/{o.name}" for s in made.steps for o in s.outputs}
-    assert all(i.source in there for s in made.steps for i in s.inputs if i.source.startswith("step:"))
-    assert Protocol.model_validate_json(made.model_dump_json()) == made
 
 
 def test_looking_has_tokens_for_four_or_five_rounds_after_the_opening_at_hand() -> None:

@@ -121,7 +121,7 @@ def test_a_look_that_shapes_the_plan_is_shown_by_its_first_lines(protocol: Proto
     )
     facts = (*protocol.facts, ShapingFact(fact="L3", consequence="left out"))
     content = ProtocolContent(protocol.model_copy(update={"facts": facts}), AUDIT, looks=(look,))
-    said = "How many arrays have the probe? arrays with it: 41 / arrays without: 77"
+    said = "L3 (GSE4335/open): How many arrays have the probe? arrays with it: 41 / arrays without: 77"
     assert f"| {said} | left out |" in render_protocol(content)
 
 

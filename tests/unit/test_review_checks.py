@@ -211,6 +211,7 @@ DEFECTS: list[tuple[str, str, Inject]] = [
         "a column that does not exist",
         fields("2.1", parameters=(Parameter(name="group_column", value="her2"), Parameter(name="FDR", value="0.05"))),
     ),
+    ("G-NUM-01", "a count that nobody saw", says("1.1", "In GSE1992 97 patients have 33 events.")),
     ("G-DAT-08", "an invented unit of time", says("3.1", "Censor at 60 months.")),
     ("G-DAT-09", "a data set with problems", fields("1.2", datasets=("GSE1992", "tiny"))),
     ("G-DAT-12", "a data set found unusable", fields("1.2", datasets=("GSE1992", "tiny"))),

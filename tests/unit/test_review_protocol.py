@@ -17,7 +17,7 @@ from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.llm.backend import Request
 from bioresearcher.llm.converse import Place, Seen
 from bioresearcher.llm.ledger import Ledger
-from bioresearcher.llm.shorten import tokens_of_messages
+from bioresearcher.llm.shorten import tokens_of, tokens_of_messages
 from bioresearcher.prompts import PromptBook
 from bioresearcher.resources import Resources, load_cards
 from bioresearcher.schemas.ask_design import FindingAnswer
@@ -25,7 +25,7 @@ from bioresearcher.schemas.ask_review import FindingLeft, FindingsLeft, RankedRe
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.conversation import ActionTurn, Condition, CountAction, FactAction, LookAction
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.facts import Fact, View, ViewFile
+from bioresearcher.schemas.facts import Fact, LookRecord, View, ViewFile
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.schemas.review import CheckFinding, DisputedCheck, DraftReview, RankedFinding
 from bioresearcher.sources.datasets.load import load_datasets
@@ -122,11 +122,13 @@ class Desk:
     errors: dict[str, tuple[CheckFinding, ...]] = field(default_factory=dict)
     handed: list[tuple[RankedFinding, ...]] = field(default_factory=list)
     moved: dict[str, str] = field(default_factory=dict)
+    looks: list[str] = field(default_factory=list)
 
     async def revise(
-        self, plan: Protocol, findings: tuple[RankedFinding, ...]
+        self, plan: Protocol, findings: tuple[RankedFinding, ...], looks: Sequence[LookRecord]
     ) -> tuple[Protocol, Sequence[FindingAnswer], Mapping[str, str]]:
         self.handed.append(findings)
+        self.looks = [k.id for k in looks]
         answers = [FindingAnswer(finding=f.id, done=True, answer="The rule is new.") for f in findings]
         return self.versions.pop(0), self.answers.pop(0) if self.answers else answers, self.moved
 
@@ -197,6 +199,7 @@ async def test_findings_are_shown_by_looks_answered_and_rechecked(run) -> None:
     }
     found, backend = await run(replies, desk, looks=looks)
     assert looks.ran == ["print(38)"]
+    assert desk.looks == ["V1"]
     assert [(f.id, f.consequence, f.statement, f.shown_by) for f in desk.handed[0]] == [
         ("A1", "invalidates the result", LIMIT, "V1"),
         ("A2", "weakens it", "", ""),
@@ -528,15 +531,48 @@ def test_the_account_of_changes_holds_every_line_that_changed(before: list[str],
         assert gained == written.count(line) - had.count(line)
 
 
-@given(st.integers(min_value=200, max_value=3000))
-def test_a_long_account_of_changes_is_shortened_and_says_so(most: int) -> None:
-    account, note = changes("\n".join(f"old {n}" for n in range(900)), "\n".join(f"new {n}" for n in range(900)), most)
-    assert note
-    assert "− old" not in account
-    assert account.endswith("more lines are not shown]") or "new 899" in account
+def steps_of(*actions: str) -> str:
+    return render(protocol(*actions))
+
+
+def test_every_changed_step_is_shown_whole_under_its_heading() -> None:
+    before = steps_of("Keep this. Take 32 of 40 genes. And this.", "Nothing happens here.")
+    account, note = changes(before, steps_of("Keep this. Take 20 of 40 genes. And this.", "Nothing happens here."))
+    assert (account.splitlines(), note) == (
+        ["### 1.1 Step 1", "  Keep this.", "− Take 32 of 40 genes.", "+ Take 20 of 40 genes.", "  And this."],
+        "",
+    )
+
+
+@given(st.integers(min_value=20, max_value=12_000))
+def test_a_long_account_of_changes_loses_no_line_put_in(most: int) -> None:
+    old = [f"A{n}. " * 60 + f"old {n}. " + f"B{n}. " * 60 for n in range(30)]
+    account, note = changes(steps_of(*old), steps_of(*(a.replace("old", "new") for a in old)), most)
+    lines = account.splitlines()
+    for n in range(30):
+        place = lines.index(f"+ new {n}.")
+        assert (lines[place - 1], lines[place + 1]) in {(f"  A{n}.", f"  B{n}."), (f"− old {n}.", f"  B{n}.")}
+        assert f"### 1.{n + 1} Step {n + 1}" in lines[:place]
+    assert bool(note) is ("− old 1." not in lines)
+    assert bool(note) or tokens_of(account) <= most
 
 
 @given(st.lists(st.sampled_from(["invalidates the result", "changes the result", "weakens it", "wording"]), max_size=8))
 def test_a_finding_less_is_always_a_better_version(kinds: list[str]) -> None:
     ranked = tuple(finding(kind) for kind in kinds)
     assert all(weight_of(ranked[:n], 1) < weight_of(ranked[: n + 1], 1) for n in range(len(ranked)))
+
+
+async def test_findings_on_style_alone_come_last_and_numbers_that_nobody_saw_are_handed_over(run) -> None:
+    style = finding("invalidates the result", problem="The phrasing of the part is verbose.", do="Shorten it.")
+    unseen = CheckFinding(gate="G-NUM-01", severity="warning", location="step 1.1", message="seen nowhere: 97")
+    desk = Desk(errors={LIMIT: (unseen,)})
+    replies = {REVIEW: [review(style, finding("weakens it"))], RECHECK: [recheck(A1=False, A2=False)]}
+    found, _ = await run(replies, desk)
+    assert [(f.id, f.consequence) for f in desk.handed[0]] == [
+        ("A1", "weakens it"),
+        ("A2", "wording"),
+        ("C1", "weakens it"),
+    ]
+    assert "seen nowhere: 97" in desk.handed[0][2].problem
+    assert found.passed

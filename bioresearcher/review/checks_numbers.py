@@ -1,0 +1,230 @@
+"""Numbers that a protocol states about its data: each must stand in what its author could see.
+
+Seen are facts, looks, counts, descriptions of data sets, papers that were read and the objective. Thresholds, alphas,
+seeds, years, versions, numbers of steps and planned settings state nothing about data. In doubt nothing is found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+from typing import Final, NamedTuple
+
+from bioresearcher.review.check import Check, CheckedProtocol, CheckHit
+from bioresearcher.schemas.base import Objective
+from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.facts import Audit, Fact, LookRecord, PassageRead
+from bioresearcher.schemas.paper_report import PaperReport
+from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.text.format import listing
+from bioresearcher.text.visible import clip
+from bioresearcher.text.words import sentence_texts
+
+UNSEEN_GATE: Final = "G-NUM-01"
+LEAST: Final = 5
+"""Smallest whole number that counts of things are looked for from; smaller ones are mostly of a plan."""
+_TOGETHER: Final = 12
+"""Most numbers of one text or sentence from which sums, differences and shares are formed."""
+
+_NUM: Final = r"\d{1,3}(?:[,\u202f\u00a0]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+_ANY: Final = re.compile(rf"(?<![\w.])(?:{_NUM})(?![\w]|\.\d)")
+_THINGS: Final = (
+    r"(?:patients?|samples?|tumou?rs?|arrays?|events?|deaths?|relapses?|recurrences?|genes?|probes?|probe ?sets?"
+    r"|donors?|subjects?|participants?|individuals?|people|persons?|cases|controls|pairs|cells|specimens|biopsies"
+    r"|features|proteins|values|measurements|observations|rows|columns|records|men|women|males|females)"
+)
+_COUNT: Final = re.compile(
+    rf"(?<![\w.,/:-])(?P<n>{_NUM})(?P<of>\s+of\s+(?:the\s+|all\s+)?(?P<m>{_NUM}))?\s+"
+    rf"(?:(?!and\b|or\b|per\b|of\b|to\b|in\b|x\b)[A-Za-z][\w-]*\s+){{0,2}}?(?P<thing>{_THINGS})\b",
+    re.IGNORECASE,
+)
+_OF: Final = re.compile(
+    rf"(?<![\w.,/:-])(?P<n>{_NUM})\s+(?:of|out of|/)\s+(?:the\s+|all\s+)?(?P<m>{_NUM})(?![\w%]|\s*%)"
+)
+_N_IS: Final = re.compile(rf"(?<![\w])[nN]\s*=\s*(?P<n>{_NUM})(?![\w])")
+_SHARE: Final = re.compile(
+    rf"(?<![\w.,-])(?P<n>{_NUM})\s?%\s+(?:of\s+(?:the\s+|all\s+|its\s+)?)?"
+    rf"(?:{_THINGS}|variance|variation|missing|censored)\b",
+    re.IGNORECASE,
+)
+_CORRELATION: Final = re.compile(
+    rf"(?:\b(?:r|rho|correlation(?: of)?)|ρ)\s*(?:=|of|is)\s*[-−]?(?P<n>0?\.\d+|{_NUM})(?![\w])", re.IGNORECASE
+)
+_MEDIAN: Final = re.compile(
+    rf"\b(?:median|mean|quartile|percentile)\s+(?:\w+\s+){{0,2}}?(?:is|of|=|was)\s+(?P<n>{_NUM})(?![\w%])",
+    re.IGNORECASE,
+)
+_PATTERNS: Final = (_COUNT, _N_IS, _SHARE, _CORRELATION, _MEDIAN, _OF)
+_PLANNED: Final = re.compile(
+    r"(?:\bat least|\bat most|\bfewer than|\bless than|\bmore than|\bno more than|\bup to|\bm(?:in|ax)imum(?: of)?"
+    r"|\bbelow|\babove|\bover|\bunder|\bwithin|\bexceeds?|\bper|\bevery|\beach|\bbetween|\bfirst|\btop|\bnext|\bkeep|\btake"
+    r"|\bdraw|\brandom|\bsample|\bsets? of|\bbins? of|\bgroups of|\bblocks of|\bsize|\bneeds?|\brequires?|\bpower"
+    r"|\bdetect"
+    r"|[≥≤<>~≈±]=?|\bif|\bunless|\bwhen|\bwould|\bcould|\bto|\bthan|\babout|\be\.g\.,?|-)\s*(?:\w+\s+){0,2}$",
+    re.IGNORECASE,
+)
+"""Words before a number that make it a limit, a plan or a supposition."""
+_PLANNED_SENTENCE: Final = re.compile(
+    r"\b(?:bootstrap\w*|resampl\w*|permut\w*|simulat\w*|draws?|replicates|iterations|imputations?|seed|folds?|knots?"
+    r"|power(?:ed)?|detectable|sample[- ]size|suppose|assum\w+|example|random\w*|hypothetical|minimum"
+    r"|threshold|at random)\b",
+    re.IGNORECASE,
+)
+_AFTER: Final = re.compile(
+    r"\s*(?:or (?:more|fewer|less)|at least|-fold|%)\b|\s*(?:resamples|draws|sets|tests)\b", re.IGNORECASE
+)
+
+
+class UnseenStatement(NamedTuple):
+    """A sentence with the numbers in it that stand in nothing seen, and the place that it stands in."""
+
+    location: str
+    sentence: str
+    numbers: tuple[str, ...]
+
+
+def shown_texts(
+    audit: Audit,
+    facts: Iterable[Fact] = (),
+    looks: Iterable[LookRecord] = (),
+    datasets: Iterable[Dataset] = (),
+    passages: Iterable[PassageRead] = (),
+    reports: Iterable[PaperReport] = (),
+    objective: Objective | None = None,
+) -> tuple[str, ...]:
+    """Return every text with numbers that the author of a protocol could see."""
+    found = [
+        " ".join((f.statement, f.consequence, *(f"{n.name} {n.value:g}" for n in f.numbers), *f.rows, f"{f.row_count}"))
+        for f in (*audit.facts, *facts)
+    ]
+    found += [f"{p.what} {p.reason}" for p in audit.proposals] + list(audit.notes)
+    found += [f"{k.code}\n{k.shown}" for k in looks if not k.refused]
+    found += [_described(d) for d in datasets]
+    found += [p.evidence.text for p in passages]
+    for report in reports:
+        for step in (s for part in report.parts for s in part.steps):
+            found.append(" ".join((step.action, step.details, *(e.text for e in step.evidence))))
+            found += [e.text for r in step.results for e in r.evidence]
+    if objective is not None:
+        found.append(" ".join((objective.text, *objective.conditions, *(r.text for r in objective.requirements))))
+    return tuple(found)
+
+
+def _described(dataset: Dataset) -> str:
+    """Return what an author is told of a data set, as text."""
+    said = [dataset.title, *dataset.notes, *dataset.problems, f"{dataset.n_samples} {dataset.n_features}"]
+    for file in dataset.files:
+        said.append(f"{file.name} {file.rows or ''} {file.samples or ''} {len(file.entries)} {len(file.columns)}")
+        said += [f"{c.name} {c.label} {c.missing} {len(c.levels)} {' '.join(c.levels)}" for c in file.columns]
+        said += file.entries
+    return "\n".join(said)
+
+
+def statements(protocol: Protocol) -> Iterator[tuple[str, str]]:
+    """Yield the sentences of a protocol that may state something about data, each with its place."""
+    texts = [("summary", protocol.summary)]
+    texts += [("decisions", t) for d in protocol.decisions for t in (d.choice, d.why)]
+    texts += [("facts", f.consequence) for f in protocol.facts]
+    texts += [("not done", t) for n in protocol.not_done for t in (n.what, n.why)]
+    texts += [("answer rule", rule) for rule in protocol.answer_rule]
+    texts += [("definitions", f"{d.text}") for d in protocol.definitions]
+    for part in protocol.parts:
+        texts += [(f"part {part.id}", t) for t in (part.purpose, part.reason)]
+        for step in part.steps:
+            said = (step.action, step.rationale, step.acceptance, *(o.description for o in step.outputs))
+            texts += [(f"step {step.id}", t) for t in (*said, *(c.claim for c in step.citations if c.state != "cut"))]
+    for place, text in texts:
+        for line in text.splitlines():
+            yield from ((place, s) for s in sentence_texts(line) if any(c.isdigit() for c in s))
+
+
+def stated_numbers(sentence: str) -> tuple[str, ...]:
+    """Return the numbers of a sentence that state something about data, as they are written."""
+    if _PLANNED_SENTENCE.search(sentence):
+        return ()
+    found: dict[str, None] = {}
+    for pattern in _PATTERNS:
+        for match in pattern.finditer(sentence):
+            if _PLANNED.search(sentence[max(0, match.start() - 40) : match.start()]) or _AFTER.match(
+                sentence, match.end()
+            ):
+                continue
+            for name, text in match.groupdict().items():
+                if name in ("n", "m") and text and (pattern not in (_COUNT, _OF) or _value(text) >= LEAST):
+                    found.setdefault(text)
+    return tuple(found)
+
+
+def seen_values(shown: Iterable[str]) -> frozenset[float]:
+    """Return the numbers of texts, with the shares, sums and differences of those that stand together in one."""
+    values: set[float] = set()
+    for text in shown:
+        for line in text.splitlines():
+            own = list(dict.fromkeys(_value(m[0]) for m in _ANY.finditer(line)))
+            values |= {100 * v for v in own if v < 1}
+            values |= set(own) | (_formed(own) if len(own) <= _TOGETHER else set())
+    return frozenset(values)
+
+
+def unseen_statements(protocol: Protocol, shown: Sequence[str]) -> tuple[UnseenStatement, ...]:
+    """Return the statements about data with numbers that stand in nothing seen, each number once.
+
+    Rounded numbers count as seen, and so does what follows from numbers of the same sentence that were seen.
+    """
+    values = seen_values(shown)
+    told: set[float] = set()
+    found = []
+    for place, sentence in statements(protocol):
+        stated = stated_numbers(sentence)
+        known = [v for m in _ANY.finditer(sentence) if _is_seen(m[0], values) for v in (_value(m[0]),)]
+        formed = _formed(known[:_TOGETHER])
+        unseen = [t for t in stated if not _is_seen(t, values) and not _is_seen(t, formed) and _value(t) not in told]
+        if unseen:
+            told |= {_value(t) for t in unseen}
+            found.append(UnseenStatement(place, sentence, tuple(unseen)))
+    return tuple(found)
+
+
+def _formed(values: Sequence[float]) -> set[float]:
+    """Return sums, differences and shares in per cent of two numbers."""
+    found: set[float] = set()
+    for a, b in combinations(dict.fromkeys(values), 2):
+        low, high = min(a, b), max(a, b)
+        found |= {a + b, high - low}
+        if high:
+            found |= {100 * low / high, 100 - 100 * low / high, low / high}
+    return found
+
+
+def _is_seen(text: str, values: Iterable[float]) -> bool:
+    """Check whether a number stands among values, as written or rounded to its decimals."""
+    wanted = _value(text)
+    decimals = len(text.partition(".")[2])
+    return any(v == wanted or round(v, decimals) == wanted for v in values)
+
+
+def _value(text: str) -> float:
+    return float(re.sub(r"[,\u202f\u00a0]", "", text))
+
+
+def unseen_numbers(view: CheckedProtocol) -> Iterator[CheckHit]:
+    """Statements about the data with numbers that stand in nothing the author could see."""
+    for found in unseen_statements(view.protocol, view.context.shown or ()):
+        message = f"seen nowhere: {listing(found.numbers)} in “{clip(found.sentence, 240)}”"
+        yield CheckHit(
+            found.location, message, "Give the fact, look or count that shows it, correct it, or leave it out."
+        )
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        UNSEEN_GATE,
+        "numbers about the data were seen",
+        "warning",
+        "correctness",
+        unseen_numbers,
+        ("shown",),
+        "protocol",
+    ),
+)
