@@ -469,11 +469,10 @@ def _left_open(path: str, spec: ColumnSpec, scan: ColumnScan, readings: list[Rea
     codes = dict(spec.codes)
     if spec.role in ("group", "covariate", "batch") and "codes" not in spec.model_fields_set:
         spelt = spellings(scan.name, scan.groups)
-        codes = {cell: level for cell, level in spelt.codes.items() if cell not in (spec.case, spec.control)}
-        codes = {
-            c: next((v for v in (spec.case, spec.control) if v and spelt.codes.get(v) == lv), lv)
-            for c, lv in codes.items()
-        }
+        chosen = {spelt.codes.get(v, v): v for v in (spec.case, spec.control) if v is not None}
+        joined = {cell: chosen.get(level, level) for cell, level in spelt.codes.items()}
+        joined |= {level: v for level, v in chosen.items() if level in spelt.codes.values()}
+        codes = {cell: level for cell, level in joined.items() if cell != level}
         if codes:
             update["codes"] = codes
             readings.append(_codes_reading(path, scan.name, codes))
