@@ -115,8 +115,12 @@ def test_levels_that_are_no_event_are_none() -> None:
 def test_two_endpoints_are_two_pairs_and_none_is_the_default(tmp_path: Path) -> None:
     events = ["01"[i % 2] for i in range(N)]
     sheet = {
-        "id": IDS, "OS_STATUS": events, "RFS_MONTHS": TIMES, "OS_MONTHS": TIMES, "RFS_STATUS": events[1:] + events[:1],
-    }  # fmt: skip
+        "id": IDS,
+        "OS_STATUS": events,
+        "RFS_MONTHS": TIMES,
+        "OS_MONTHS": TIMES,
+        "RFS_STATUS": events[1:] + events[:1],
+    }
     dataset = loaded(write(tmp_path / "s.csv", sheet))
     assert {(e.name, e.time.name, e.event.name) for e in dataset.endpoints} == {
         ("OS", "OS_MONTHS", "OS_STATUS"),
@@ -259,8 +263,12 @@ def test_barcodes_give_the_patient_and_the_kind_of_tissue(tmp_path: Path) -> Non
     sheet = dataset.file("samples")
     assert sheet is not None
     assert {c.name: c.role for c in sheet.columns} == {
-        "sample": "id", "OS": "event", "OS.time": "time", "patient": "unit", "tissue_by_barcode": "group",
-    }  # fmt: skip
+        "sample": "id",
+        "OS": "event",
+        "OS.time": "time",
+        "patient": "unit",
+        "tissue_by_barcode": "group",
+    }
     assert set(column(dataset, "tissue_by_barcode").levels) == {"primary tumour", "solid tissue normal"}
     assert sorted(p.name for p in folder.iterdir()) == ["m.csv", "s.csv"]
     assert any("fourth field of the sample's barcode" in r.reason for r in dataset.readings)
