@@ -153,6 +153,60 @@ def test_time_to_death_and_to_the_last_contact_are_one_endpoint(tmp_path: Path) 
     assert endpoint.event.event_level == "Dead"
 
 
+def test_the_same_with_names_of_the_gdc_and_without_a_named_last_contact(tmp_path: Path) -> None:
+    dead = [i % 3 == 0 for i in range(N)]
+    for prefix, last in (("demographic.", "diagnoses.days_to_last_follow_up"), ("", "follow_up_days")):
+        sheet = {
+            "case_submitter_id": IDS,
+            f"{prefix}vital_status": ["Dead" if d else "Alive" for d in dead],
+            f"{prefix}days_to_death": [str(100 + i) if d else "'--" for i, d in enumerate(dead)],
+            last: ["'--" if d else str(90 + i) for i, d in enumerate(dead)],
+        }
+        [endpoint] = loaded(write(tmp_path / "s.csv", sheet)).endpoints
+        assert endpoint.censored_time is not None
+        assert (endpoint.time.name, endpoint.censored_time.name) == (f"{prefix}days_to_death", last)
+
+
+def test_codes_in_a_name_say_the_levels_and_a_column_called_survival_stays_open(tmp_path: Path) -> None:
+    coded = ["12"[i % 2] for i in range(N)]
+    sheet = {"id": IDS, "survival time": TIMES, "status (1=alive 2=dead)": coded, "sex (1=male 2=female)": coded}
+    dataset = loaded(write(tmp_path / "s.csv", sheet))
+    [endpoint] = dataset.endpoints
+    assert [endpoint.event.is_event(cell) for cell in "12"] == [False, True]
+    assert column(dataset, "sex (1=male 2=female)").groups == ("male", "female")
+    binary = ["01"[i % 2] for i in range(N)]
+    folder = tmp_path / "own"
+    folder.mkdir()
+    write(folder / "s.csv", {"id": IDS, "overall_survival_months": TIMES, "overall_survival": binary})
+    [reading] = open_on(loaded(folder), "overall_survival")
+    assert "whether 1 means survived or died is not stated" in reading.reason
+    assert main(["data", "show", str(folder), "--write"]) == 0
+    described = folder / "dataset.toml"
+    described.write_text(described.read_text().replace(f"# {reading.line}", reading.line))
+    [endpoint] = loaded(folder).endpoints
+    assert (endpoint.name, [endpoint.event.is_event(cell) for cell in "01"]) == ("OS", [True, False])
+
+
+def test_one_time_and_two_events_are_asked_for(tmp_path: Path) -> None:
+    binary = ["01"[i % 2] for i in range(N)]
+    write(tmp_path / "s.csv", {"id": IDS, "time": TIMES, "death": binary, "relapse": binary[1:] + binary[:1]})
+    dataset = loaded(tmp_path)
+    assert dataset.endpoints == ()
+    [reading] = open_on(dataset, "time")
+    assert main(["data", "show", str(tmp_path), "--write"]) == 0
+    described = tmp_path / "dataset.toml"
+    described.write_text(described.read_text().replace(f"# {reading.line}", reading.line))
+    [endpoint] = loaded(tmp_path).endpoints
+    assert (endpoint.name, endpoint.event.name) == ("OS", "death")
+
+
+def test_a_label_that_says_more_than_another_contradicts_nothing(tmp_path: Path) -> None:
+    one = ["CR", "REF", "CR", "DEATH IN CR"] * 6
+    other = ["CR", "REF", "CR", "CR"] * 6
+    dataset = loaded(write(tmp_path / "s.csv", {"id": IDS, "state": one, "remission": other}))
+    assert not any("contradict" in r.says for r in dataset.readings)
+
+
 def test_one_and_two_are_asked_for_with_the_line_that_then_works(tmp_path: Path) -> None:
     sheet = {
         "inst": [str(i % 5) for i in range(N)],
