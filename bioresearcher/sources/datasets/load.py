@@ -199,7 +199,8 @@ def _not_stated(spec: DatasetSpec, loaded: Sequence[LoadedFile]) -> list[str]:
     """List facts that an analysis needs and the description does not state; they must not be assumed."""
     notes = []
     for one in loaded:
-        notes += _open_scale(one.file, one.scan if isinstance(one.scan, MatrixScan) else None)
+        stated = any(f.path == one.file.path and f.scale for f in spec.files)
+        notes += _open_scale(one.file, one.scan if isinstance(one.scan, MatrixScan) else None, stated=stated)
         times = [c.name for c in one.file.columns if c.role == "time" and c.unit is None]
         notes += [
             f"{level!r} is a level of {c.name!r} in {one.file.name}; list it in missing_values if it means 'not known'."
@@ -214,11 +215,12 @@ def _not_stated(spec: DatasetSpec, loaded: Sequence[LoadedFile]) -> list[str]:
     return notes
 
 
-def _open_scale(file: DataFile, scan: MatrixScan | None) -> list[str]:
+def _open_scale(file: DataFile, scan: MatrixScan | None, *, stated: bool) -> list[str]:
     notes = []
-    if scan is not None and file.scale is None and scan.minimum <= scan.maximum:
+    if scan is not None and scan.minimum <= scan.maximum and not stated:
+        read = f"; read as {file.scale} ({scan.scale.why})" if file.scale else ""
         notes.append(
-            f"The scale of {file.path} is not stated; its values run from {scan.minimum:g} to {scan.maximum:g}."
+            f"The scale of {file.path} is not stated; its values run from {scan.minimum:g} to {scan.maximum:g}{read}."
         )
     if scan is not None and scan.missing:
         notes.append(f"{scan.missing:,} of {scan.rows * len(scan.samples):,} cells of {file.path} are missing.")

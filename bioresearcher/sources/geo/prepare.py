@@ -1,7 +1,7 @@
 """Writing of a GEO series as a data set's folder: genes × samples, a sample sheet, and a description with notes.
 
-Values are written as GEO has them; nothing is transformed. Their scale is inferred by GEO2R's rule, as a note states
-(Barrett et al. 2013, Nucleic Acids Res. 41:D991). The sample sheet has a row per sample, a column per characteristic.
+Values are written as GEO has them; nothing is transformed. Their scale is inferred (`schemas.scale`), as a note states.
+The sample sheet has a row per sample, a column per characteristic.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from bioresearcher.errors import InputError
 from bioresearcher.schemas.columns import ColumnScan, as_number
 from bioresearcher.schemas.dataset import FileKind, GeoSample, GeoSeries
 from bioresearcher.schemas.missing import is_missing
+from bioresearcher.schemas.scale import judge_scale
 from bioresearcher.sources.datasets.describe import ColumnGuess, guess_roles
 from bioresearcher.sources.datasets.files import MIN_GROUP
 from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
@@ -207,19 +208,15 @@ def _written(rows: Rows, kept: dict[str, str] | None) -> Iterator[list[str]]:
 
 
 def infer_scale(rows: Rows) -> tuple[Scale | None, str]:
-    """Infer the scale, with the reason, by GEO2R's rule on 4,000 rows; linear whole numbers are counts."""
+    """Infer the scale, with the reason, by the one rule of `schemas.scale` on 4,000 rows."""
     values: list[float] = []
     for _, cells in islice(iter(rows), _SCALE_ROWS):
         values += [n for c in cells[:50] if (n := as_number(c)) is not None]
     if not values:
         return None, "no numbers"
-    values.sort()
-    low, quarter, high, top = (values[int(q * (len(values) - 1))] for q in (0, 0.25, 0.99, 1))
-    if high > 100 or (top - low > 50 and quarter > 0):
-        counts = low >= 0 and all(v.is_integer() for v in values)
-        why = f"99th percentile {high:g}, range {low:g} to {top:g}"
-        return ("counts", f"{why}, whole numbers only") if counts else ("linear", why)
-    return "log2", f"99th percentile {high:g}, range {low:g} to {top:g}: too small for linear values"
+    found = judge_scale(values)
+    kinds: dict[str, Scale] = {"counts": "counts", "linear": "linear", "log2": "log2"}
+    return kinds.get(found.kind), found.why
 
 
 def _write_sheet(folder: Path, series: GeoSeries) -> tuple[FileSpec, list[str]]:
