@@ -16,6 +16,7 @@ from bioresearcher.schemas.dataset import ColumnRole, FileKind
 from bioresearcher.schemas.missing import blanked
 from bioresearcher.sources.datasets.files import LoadedFile, load_file
 from bioresearcher.sources.datasets.formats import CONVERTED_SUFFIXES
+from bioresearcher.sources.datasets.per_sample import NAMES as SAMPLE_FILES
 from bioresearcher.sources.datasets.scan import SheetScan, scan_sheet
 from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
 from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits, is_table, plain_suffix
@@ -126,7 +127,7 @@ def is_data_file(path: Path) -> bool:
     """Return True if a file of a folder is data: gene sets, or a table that is no accompanying text."""
     if not path.is_file() or path.name.startswith("."):
         return False
-    if path.suffix.lower() == ".gmt" or plain_suffix(path) in CONVERTED_SUFFIXES:
+    if path.suffix.lower() == ".gmt" or plain_suffix(path) in CONVERTED_SUFFIXES or SAMPLE_FILES.fullmatch(path.name):
         return True
     if not is_table(path) or re.match(r"(?i)(readme|licen[cs]e|changelog|notes?|manifest)\b", path.name):
         return False

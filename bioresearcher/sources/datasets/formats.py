@@ -1,4 +1,4 @@
-"""Readers of data that are not delimited text: Excel, Parquet, h5ad, and tables separated by semicolons.
+"""Readers of data that are not delimited text: Excel, Parquet and h5ad.
 
 `READERS` is the one list of these formats: the accepted suffixes and the messages are made from it. Every reader gives
 tables as rows of text cells. Nothing is executed or unpickled: workbooks are read without formulas and macros, Parquet
@@ -8,11 +8,9 @@ which only `X`, `obs` and `var` are looked at.
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import gzip
 import math
-import re
 import tempfile
 import zipfile
 import zlib
@@ -23,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Final, TypeAlias
 
 from bioresearcher.errors import InputError
-from bioresearcher.sources.datasets.table_stream import GZIP, TABLE_SUFFIXES, open_lines
+from bioresearcher.sources.datasets.table_stream import GZIP, TABLE_SUFFIXES
 
 MAX_UNPACKED = 2 << 30
 """Bytes a workbook may hold unpacked; a small file can hold very much."""
@@ -35,7 +33,6 @@ _BLOCK = 2_000_000
 """Values of an h5ad matrix that are in memory at once."""
 _DEPTH = 4
 """Groups within groups that anndata writes, at most."""
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 
 Rows = Iterator[Sequence[str]]
 ExcelSheet: TypeAlias = Any
@@ -87,21 +84,22 @@ def excel_tables(path: Path) -> Iterator[Table]:
     _check_zip(path)
     import openpyxl
 
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-        names = list(book.sheetnames)
-    except Exception as error:
-        raise _unreadable(path, "an Excel workbook", error) from error
-    try:
-        for name in names:
-            sheet = book[name]
-            if not hasattr(sheet, "iter_rows"):
-                continue  # a sheet that is a chart
-            table = Table(name, iter(()))
-            table.rows = _sheet_rows(path, sheet, table)
-            yield table
-    finally:
-        book.close()
+    with path.open("rb") as raw:  # by its content: a workbook may have any name
+        try:
+            book = openpyxl.load_workbook(raw, read_only=True, data_only=True, keep_links=False)
+            names = list(book.sheetnames)
+        except Exception as error:
+            raise _unreadable(path, "an Excel workbook", error) from error
+        try:
+            for name in names:
+                sheet = book[name]
+                if not hasattr(sheet, "iter_rows"):
+                    continue  # a sheet that is a chart
+                table = Table(name, iter(()))
+                table.rows = _sheet_rows(path, sheet, table)
+                yield table
+        finally:
+            book.close()
 
 
 def refuse_old_excel(path: Path) -> Iterator[Table]:
@@ -297,56 +295,6 @@ def _h5_dense(node: H5Node, rows: int, columns: int) -> H5Node:
     return dense
 
 
-def semicolon_rows(path: Path) -> Table:
-    """Read a semicolon-separated table; decimal commas become points if no cell holds a decimal point.
-
-    Raises:
-        InputError: The file is damaged or binary.
-    """
-    points = _decimal_commas(path)
-    table = Table(path.name.split(".")[0], _split_rows(path, decimal_commas=points))
-    if points:
-        table.notes.append(f"{path.name}: decimal commas were read as points")
-    return table
-
-
-def is_semicolon_table(path: Path) -> bool:
-    """Check whether semicolons, and no tabs or more commas, separate the header of a text table.
-
-    Raises:
-        InputError: The file is damaged or binary.
-    """
-    with open_lines(path) as lines:
-        first = next(iter(lines), "")
-    return first.count(";") >= 1 and "\t" not in first and first.count(",") < first.count(";")
-
-
-def _decimal_commas(path: Path) -> bool:
-    """Return True if among the first 500 rows some cells hold decimal commas and none a decimal point."""
-    commas = 0
-    for number, row in enumerate(_split_rows(path, decimal_commas=False)):
-        for value in row[1:] if number else ():
-            if _DECIMAL_COMMA.fullmatch(value):
-                commas += 1
-            elif re.fullmatch(r"[+-]?\d+\.\d+", value):
-                return False
-        if number > 500:
-            break
-    return commas > 0
-
-
-def _split_rows(path: Path, *, decimal_commas: bool) -> Rows:
-    with open_lines(path) as lines:
-        try:
-            for row in csv.reader(iter(lines), delimiter=";"):
-                if not any(c.strip() for c in row):
-                    continue
-                cells = [c.strip() for c in row]
-                yield [c.replace(",", ".") if decimal_commas and _DECIMAL_COMMA.fullmatch(c) else c for c in cells]
-        except csv.Error as error:
-            raise InputError(f"{path.name}: cannot be read as a table ({error}).") from error
-
-
 def cell_text(value: object) -> str:
     """Format a value as a cell on one line: empty when missing, whole numbers without a point."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -377,7 +325,7 @@ READERS: Final[Mapping[str, Callable[[Path], Iterator[Table]]]] = {
 }
 """Suffix → reader of the tables in an unpacked file; each suffix also with `.gz`. A new format is a new line here."""
 
-CONVERTED_SUFFIXES: Final = (*READERS, ".soft")
+CONVERTED_SUFFIXES: Final = (*READERS, ".soft", ".mtx", ".maf", ".gct", ".zip")
 """Suffixes of files that are converted to TSV before they are read; `.soft` is GEO's text format."""
 
 ACCEPTED: Final = (
