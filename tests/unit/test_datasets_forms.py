@@ -321,3 +321,73 @@ def test_a_description_speaks_of_files_in_any_form(folder: Path) -> None:
 def test_a_plain_table_is_used_where_it_lies(folder: Path) -> None:
     write(folder / "logs.tsv", LOGS)
     assert Path(load(folder).root) == folder
+
+
+def series_matrix(folder: Path, channels: list[tuple[str, str]], values: np.ndarray | None) -> Path:
+    quoted = [f'"GSM{i}"' for i in range(len(channels))]
+    lines = ['!Series_title\t"x"', '!Series_geo_accession\t"GSE1"', "!Sample_geo_accession\t" + "\t".join(quoted)]
+    lines.append("!Sample_title\t" + "\t".join(f'"{s}"' for s in SAMPLES[: len(channels)]))
+    lines.append("!Sample_channel_count\t" + "\t".join(['"2"' if channels[0][1] else '"1"'] * len(channels)))
+    for at in (0, 1):
+        if channels[0][at]:
+            cells = "\t".join(f'"treatment: {pair[at]}"' for pair in channels)
+            lines.append(f"!Sample_characteristics_ch{at + 1}\t{cells}")
+    lines += ["!series_matrix_table_begin", "\t".join(['"ID_REF"', *quoted])]
+    for gene, row in zip(GENES, [] if values is None else values.tolist(), strict=False):
+        lines.append("\t".join([f'"{gene}"', *map(str, row[: len(channels)])]))
+    path = folder / "GSE1_series_matrix.txt"
+    path.write_text("\n".join([*lines, "!series_matrix_table_end"]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_swapped_dyes_are_refused(tmp_path: Path) -> None:
+    pairs = [("drug", "none"), ("none", "drug")] * 4
+    datasets, [failure] = load_datasets([series_matrix(tmp_path, pairs, LOGS - 8)], tmp_path / "store")
+    assert not datasets
+    assert "swapped dyes" in failure.message
+    assert "own" in (failure.hint or "")
+
+
+def test_beside_a_common_reference_the_other_channel_is_the_sample(tmp_path: Path) -> None:
+    pairs = [("pool", "drug"), ("pool", "none")] * 4
+    dataset = load(series_matrix(tmp_path, pairs, LOGS - 8))
+    column = dataset.column("group")
+    assert column is not None
+    assert column.levels == ("drug", "none")
+    assert noted(dataset, "channel 1 holds a common reference")
+
+
+def test_counts_beside_an_empty_series_matrix_get_its_samples(tmp_path: Path) -> None:
+    root = tmp_path / "GSE1"
+    root.mkdir()
+    series_matrix(root, [("drug", ""), ("none", "")] * 4, None)
+    write(root / "GSE1_counts.tsv", COUNTS)
+    dataset = load(root)
+    equal(dataset, COUNTS)
+    assert (dataset.accession, dataset.n_samples) == ("GSE1", 8)
+    column = dataset.column("group")
+    assert column is not None
+    assert column.levels == ("drug", "none")
+
+
+def test_mutations_become_frequencies_and_columns_of_the_sheet(folder: Path) -> None:
+    people = [f"TCGA-AA-{i:04d}" for i in range(20)]
+    rows = "".join(f"{p},{i % 2}\n" for i, p in enumerate(people))
+    (folder / "samples.csv").write_text(f"patient_id,arm\n{rows}", encoding="utf-8")
+    lines = ["#version 2.4", "Hugo_Symbol\tVariant_Classification\tTumor_Sample_Barcode"]
+    for i, person in enumerate(people[:18]):
+        gene, kind = ("TP53", "Missense_Mutation") if i < 8 else ("TTN", "Silent")
+        lines += [f"{gene}\t{kind}\t{person}-01A-11D"] * 2
+    (folder / "mutations.maf").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    dataset = load(folder)
+    sheet = dataset.file("samples")
+    assert sheet is not None
+    table = pd.read_csv(Path(dataset.root, sheet.path), sep="\t")
+    assert list(table["TP53_mutation"].fillna("?")) == ["mutated"] * 8 + ["wild type"] * 10 + ["?"] * 2
+    assert "TTN_mutation" not in table
+
+
+def test_files_that_are_not_read_are_named(folder: Path) -> None:
+    write(folder / "logs.tsv", LOGS)
+    (folder / "raw.bam").write_bytes(b"x")
+    assert noted(load(folder), "not read: raw.bam")

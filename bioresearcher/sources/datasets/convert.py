@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -30,9 +30,9 @@ from bioresearcher.sources.datasets.formats import (
     excel_tables,
     plain_file,
 )
-from bioresearcher.sources.datasets.per_sample import SideBySide, join_samples, sum_cells, tenx_matrices
+from bioresearcher.sources.datasets.per_sample import SideBySide, join_samples, sum_cells, take_mutations, tenx_matrices
 from bioresearcher.sources.datasets.spec import FileSpec
-from bioresearcher.sources.datasets.table_form import Form, RowsAgain, find_form
+from bioresearcher.sources.datasets.table_form import Plain, RowsAgain, find_form
 from bioresearcher.sources.datasets.table_stream import TABLE_SUFFIXES, open_lines, plain_suffix, sha256_of
 from bioresearcher.sources.datasets.text_source import find_source, is_workbook
 from bioresearcher.sources.datasets.write import make_once, open_gzip, write_rows
@@ -44,63 +44,9 @@ VERSION = "2"
 """Part of a store folder's name; a new one if the same bytes are converted differently."""
 RECORD = "converted.json"
 """File of a store folder: which table was made of which file, notes, and readings."""
-_MOST_ROWS = 20_000
-"""Rows of a table that may be a sheet or hold samples in rows."""
 _MOST_CELLS = 40_000_000
 _MANY = 20
 """Numeric columns from which a table of samples in rows is a matrix."""
-
-
-@dataclass
-class Plain:
-    """A table in plain form, before it is written.
-
-    Attributes:
-        source: The file it came from.
-        name: Name of its file without suffix.
-        header, rows: As they are to be written; `rows` can be repeated and leaves the header out.
-        matrix: Whether it is features × samples.
-        changed: Whether it differs from the file as it is.
-        origin: Name of the table within a file of several.
-    """
-
-    source: Path
-    name: str
-    header: list[str]
-    rows: RowsAgain
-    matrix: bool
-    changed: bool
-    notes: list[str] = field(default_factory=list)
-    readings: list[Reading] = field(default_factory=list)
-    groups: list[tuple[str, str]] = field(default_factory=list)
-    origin: str = ""
-
-    @classmethod
-    def of(cls, source: Path, name: str, form: Form, again: RowsAgain) -> Plain:
-        """Make the plain table of a form."""
-        return cls(
-            source,
-            name,
-            form.header,
-            lambda: form.rows(again),
-            form.matrix,
-            form.changed,
-            list(form.notes),
-            list(form.readings),
-            form.groups,
-        )
-
-    def ids(self) -> dict[str, list[str]]:
-        """Return the columns (of the first ten) whose cells all differ, with their cells."""
-        found: dict[str, list[str]] = {}
-        rows = list(islice(self.rows(), _MOST_ROWS + 1))
-        if len(rows) > _MOST_ROWS:
-            return found
-        for at, name in enumerate(self.header[:10]):
-            cells = [row[at] if at < len(row) else "" for row in rows]
-            if all(cells) and len(set(cells)) == len(cells) and cells:
-                found[name] = cells
-        return found
 
 
 def geo_kind(path: Path) -> str:
@@ -115,6 +61,17 @@ def geo_kind(path: Path) -> str:
     if plain_suffix(path) == ".soft" or re.match(r"\^[A-Za-z]+\s*=", first):
         return "soft"
     return "matrix" if re.match(r'"?!(Series|Sample)_\w+"?\t', first) else ""
+
+
+def is_empty_matrix(path: Path) -> bool:
+    """Check whether a file is a series matrix that describes samples and holds no row of values."""
+    if geo_kind(path) != "matrix":
+        return False
+    try:
+        series = read_series_matrix(path)
+    except InputError:
+        return False
+    return bool(series.samples) and any("table is empty" in n for n in series.notes)
 
 
 def convert_geo(path: Path, store: Path) -> Path:
@@ -169,11 +126,17 @@ class Converted:
 
 
 def convert_tables(
-    paths: Sequence[Path], store: Path, name: str, stated: Mapping[str, FileSpec] | None = None
+    paths: Sequence[Path],
+    store: Path,
+    name: str,
+    stated: Mapping[str, FileSpec] | None = None,
+    *,
+    always: bool = False,
 ) -> Converted | None:
     """Bring files to the plain form in one folder of the store; None if they have it already.
 
-    Files that need nothing are copied. `stated` is what a description says of files, by their names.
+    Files that need nothing are copied, with `always` even if none needs anything. `stated` is what a description
+    says of files, by their names.
 
     Raises:
         InputError: A file cannot be read; nothing is stored.
@@ -187,7 +150,7 @@ def convert_tables(
     if not folder.is_dir():
         with tempfile.TemporaryDirectory(prefix="bioresearcher-") as spool:
             tables, copied, notes = _survey(paths, Path(spool), dict(stated or {}))
-            if not notes and not any(t.changed or t.readings for t in tables):
+            if not always and not notes and not any(t.changed or t.readings for t in tables):
                 return None
             make_once(
                 folder, lambda place: _write_all(place, tables, copied, notes, dict(zip(paths, digests, strict=True)))
@@ -332,6 +295,7 @@ def arrange(tables: list[Plain]) -> list[Plain]:
     _turn(tables)
     _sheets_of_headers(tables)
     _join_patients(tables)
+    take_mutations(tables)
     _equal_names(tables)
     return tables
 

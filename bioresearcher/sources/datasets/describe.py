@@ -15,8 +15,7 @@ from bioresearcher.schemas.columns import ColumnScan, as_number
 from bioresearcher.schemas.dataset import ColumnRole, FileKind
 from bioresearcher.schemas.missing import blanked
 from bioresearcher.sources.datasets.files import LoadedFile, load_file
-from bioresearcher.sources.datasets.formats import CONVERTED_SUFFIXES
-from bioresearcher.sources.datasets.per_sample import NAMES as SAMPLE_FILES
+from bioresearcher.sources.datasets.formats import CONVERTED_SUFFIXES, SAMPLE_FILES
 from bioresearcher.sources.datasets.scan import SheetScan, scan_sheet
 from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
 from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits, is_table, plain_suffix

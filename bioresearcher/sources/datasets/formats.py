@@ -496,3 +496,10 @@ ACCEPTED: Final = (
 
 SUPPLEMENT_SUFFIXES: Final = (*TABLE_SUFFIXES, ".xlsx")
 """Suffixes of supplementary files at a source that can be read as one table of values, each also with `.gz`."""
+
+SAMPLE_FILES: Final = re.compile(
+    r"(quant(\.genes)?\.sf|abundance\.tsv|.*\.(genes|isoforms)\.results|.*readspergene\.out\.tab|.*\.(htseq|counts?))"
+    r"(\.gz)?",
+    re.I,
+)
+"""Names of files that hold one sample each, by the programs that write them."""

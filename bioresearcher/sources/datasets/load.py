@@ -9,7 +9,7 @@ from bioresearcher.errors import InputError
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.paper import Failure
-from bioresearcher.sources.datasets.convert import Converted, convert_geo, convert_tables, geo_kind
+from bioresearcher.sources.datasets.convert import Converted, convert_geo, convert_tables, geo_kind, is_empty_matrix
 from bioresearcher.sources.datasets.describe import UNDESCRIBED, describe_tables, is_data_file
 from bioresearcher.sources.datasets.files import LoadedFile, load_file, shared_samples
 from bioresearcher.sources.datasets.formats import ACCEPTED, CONVERTED_SUFFIXES
@@ -19,6 +19,10 @@ from bioresearcher.sources.datasets.spec import DESCRIPTION, DatasetSpec, FileSp
 from bioresearcher.sources.datasets.table_stream import plain_suffix
 
 _STAGE = "load_datasets"
+_NO_DATA = frozenset(
+    ".md .txt .pdf .docx .doc .html .png .svg .jpg .jpeg .r .py .rmd .ipynb .sh .yml .yaml .bib".split()
+)
+"""Suffixes of files that nobody expects to be read as data."""
 _HINT = f"Give a folder with dataset.toml, a folder of such folders, a folder of {ACCEPTED}, or one such file."
 
 
@@ -39,8 +43,25 @@ def load_datasets(paths: Sequence[Path], store: Path | None = None) -> tuple[lis
     failures: list[Failure] = []
     for path in paths:
         for root, files in _sources(path):
+            before = len(datasets)
             _load_into(datasets, failures, root, files, store)
+            if path.is_dir() and files and len(datasets) > before and (left := _unread(root, files)):
+                note = f"Files of the folder that were not read: {', '.join(left[:8])}{' …' if len(left) > 8 else ''}."
+                datasets[-1] = datasets[-1].model_copy(update={"notes": (*datasets[-1].notes, note)})
     return datasets, failures
+
+
+def _unread(folder: Path, files: Sequence[Path]) -> list[str]:
+    """List the files of a folder that are no data, apart from texts, figures and programs."""
+    return sorted(
+        p.name
+        for p in folder.iterdir()
+        if p.is_file()
+        and p not in files
+        and not p.name.startswith(".")
+        and not is_data_file(p)
+        and plain_suffix(p) not in _NO_DATA
+    )
 
 
 def _load_into(
@@ -76,16 +97,28 @@ def _undescribed(root: Path, files: tuple[Path, ...], store: Path | None) -> Dat
         if other is not None:
             raise InputError(f"{other.name}: is no table of text, and there is no workspace to convert it in.")
         return _inferred(root, files)
-    if geo is not None:
+    if geo is not None and len(files) == 1:
         return _described(convert_geo(geo, store))
+    named = _described(convert_geo(geo, store)) if geo is not None else None
+    if isinstance(named, Dataset):
+        sheets = tuple(Path(named.root, f.path) for f in named.files if f.kind == "samples")
+        files = (*(f for f in files if f != geo), *sheets)
     name = files[0].name.split(".")[0] if len(files) == 1 else root.resolve().name
-    done = convert_tables(files, store, name)
+    done = convert_tables(files, store, name, always=geo is not None)
     if done is None:
         return _inferred(root, files)
     tables = _tables(done.folder, sorted(done.folder.iterdir(), key=lambda p: p.name))
     title = files[0].name if len(files) == 1 else root.resolve().name
     dataset = _inferred(done.folder, tables)
-    return _with(dataset, done).model_copy(update={"id": safe_name(name), "title": title})
+    dataset = _with(dataset, done).model_copy(update={"id": safe_name(name), "title": title})
+    return _of_series(dataset, named) if isinstance(named, Dataset) else dataset
+
+
+def _of_series(dataset: Dataset, series: Dataset) -> Dataset:
+    """Describe tables that lay beside a GEO series without values by that series."""
+    fields = ("accession", "title", "organism", "assay", "platform", "source", "licence", "citation")
+    note = f"The samples are those of {series.accession or series.title}, whose own table of values is empty."
+    return dataset.model_copy(update={**{f: getattr(series, f) for f in fields}, "notes": (note, *dataset.notes)})
 
 
 def _with(dataset: Dataset, done: Converted) -> Dataset:
@@ -155,7 +188,11 @@ def _bare(folder: Path, children: Sequence[Path]) -> Iterator[tuple[Path, tuple[
     )
     geo = [f for f in files if geo_kind(f)]
     tables = tuple(f for f in files if f not in geo)
-    if tables:
+    empty = [f for f in geo if is_empty_matrix(f)]
+    if tables and len(empty) == 1:  # sequencing: the values lie beside GEO's descriptions of the samples
+        yield folder, (*tables, *empty)
+        geo = [f for f in geo if f not in empty]
+    elif tables:
         yield folder, tables
     yield from ((folder, (f,)) for f in geo)
 

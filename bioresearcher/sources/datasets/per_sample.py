@@ -1,4 +1,4 @@
-"""Matrices made of a file per sample: HTSeq, STAR, featureCounts, Salmon, kallisto, RSEM, and 10x folders.
+"""Matrices made of a file per sample (HTSeq, STAR, featureCounts, Salmon, kallisto, RSEM, 10x), and mutations.
 
 The values of one column of each file are set side by side. All files must have the same features; what a sample is
 called is read from a sample table that names the files, else from the file's or its folder's name.
@@ -7,7 +7,7 @@ called is read from a sample table that names the files, else from the file's or
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -15,15 +15,11 @@ from pathlib import Path
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.columns import as_number
 from bioresearcher.sources.datasets.as_written import short_name
+from bioresearcher.sources.datasets.formats import SAMPLE_FILES
+from bioresearcher.sources.datasets.table_form import Plain
 from bioresearcher.sources.datasets.table_stream import plain_suffix
 from bioresearcher.sources.datasets.text_source import find_source
 
-NAMES = re.compile(
-    r"(quant(\.genes)?\.sf|abundance\.tsv|.*\.(genes|isoforms)\.results|.*readspergene\.out\.tab|.*\.(htseq|counts?))"
-    r"(\.gz)?",
-    re.I,
-)
-"""Names of files that hold one sample each, by the programs that write them."""
 _GENERIC = re.compile(r"(quant(\.genes)?\.sf|abundance\.tsv|quant|genes\.results)(\.gz)?", re.I)
 _COLUMNS = {"numreads": "Salmon", "est_counts": "kallisto", "expected_count": "RSEM"}
 _MTX = re.compile(r"(?P<stem>.*?)[._-]?matrix\.mtx(\.gz)?", re.I)
@@ -64,7 +60,7 @@ def in_subfolders(children: Sequence[Path]) -> list[Path]:
         if not child.is_dir() or child.is_symlink() or child.name.startswith("."):
             continue
         inside = sorted(p for p in child.iterdir() if p.is_file() and not p.is_symlink())
-        sizes = [p for p in inside if _GENERIC.fullmatch(p.name) or NAMES.fullmatch(p.name)]
+        sizes = [p for p in inside if _GENERIC.fullmatch(p.name) or SAMPLE_FILES.fullmatch(p.name)]
         tenx = [p for p in inside if _MTX.fullmatch(p.name)]
         if len(sizes) == 1:
             found += sizes
@@ -271,3 +267,81 @@ def _sums(one: Cells, names: Sequence[str]) -> dict[str, str]:
     for name, total in zip(names, totals, strict=True):
         found[name] = found.get(name, 0.0) + total
     return {name: f"{total:.0f}" for name, total in found.items()}
+
+
+_SILENT = re.compile(r"(?i)silent|intron|[35]'?_?(utr|flank)|igr|rna|lincrna|synonymous.*|intergenic.*|.*stream.*")
+"""Classes of variants that change no protein."""
+_MOST_GENES = 20
+_LEAST_MUTATED = 5
+
+
+def take_mutations(tables: list[Plain]) -> None:
+    """Take a list of mutations (MAF) to genes: a table of frequencies, and columns of the sheet for frequent genes."""
+    for table in [t for t in tables if {"Hugo_Symbol", "Tumor_Sample_Barcode"} <= set(t.header)]:
+        gene, barcode = table.header.index("Hugo_Symbol"), table.header.index("Tumor_Sample_Barcode")
+        kind = table.header.index("Variant_Classification") if "Variant_Classification" in table.header else None
+        mutated: dict[str, set[str]] = {}
+        samples: dict[str, None] = {}
+        for row in table.rows():
+            if len(row) <= max(gene, barcode):
+                continue
+            samples[row[barcode]] = None
+            if kind is None or len(row) <= kind or not _SILENT.fullmatch(row[kind]):
+                mutated.setdefault(row[gene], set()).add(row[barcode])
+        found = [(s, column, p) for s in tables if s is not table for column, p in _by_prefix(s, list(samples)).items()]
+        sheet, column, patient = max(found, key=lambda f: len(f[2]), default=(None, "", dict[str, str]()))
+        units = {patient.get(s, s) for s in samples}
+        people = {g: {patient.get(s, s) for s in listed} for g, listed in mutated.items()}
+        order = sorted(people, key=lambda g: (-len(people[g]), g))
+        rows = [[g, str(len(people[g])), f"{100 * len(people[g]) / max(1, len(units)):.1f}"] for g in order]
+        source = table.source.name
+        table.name, table.header = f"{table.name}-genes", ["gene", "mutated", "percent_of_listed"]
+        table.rows, table.matrix, table.changed = _again(rows), False, True
+        table.notes.append(
+            f"{source}: a list of mutations; counted are those that may change a protein, once for each "
+            f"{'patient' if patient else 'sample'} and gene ({len(units)} are listed)"
+        )
+        if sheet is not None and patient:
+            chosen = [g for g in order if _LEAST_MUTATED <= len(people[g]) <= len(units) - _LEAST_MUTATED][:_MOST_GENES]
+            _add_mutations(sheet, column, {g: people[g] for g in chosen}, units, source)
+
+
+def _by_prefix(sheet: Plain, barcodes: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Map barcodes to the names in a sheet's columns that they are, or begin with before a hyphen."""
+    found = {}
+    for column, cells in sheet.ids().items():
+        names = set(cells)
+        mapped = {}
+        for code in barcodes:
+            parts = code.split("-")
+            own = next((n for at in range(len(parts), 0, -1) if (n := "-".join(parts[:at])) in names), None)
+            if own is not None:
+                mapped[code] = own
+        if len(mapped) >= 0.5 * len(barcodes):
+            found[column] = mapped
+    return found
+
+
+def _add_mutations(sheet: Plain, column: str, genes: dict[str, set[str]], listed: set[str], source: str) -> None:
+    before, own, at = sheet.rows, sheet.header, sheet.header.index(column)
+
+    def rows() -> Iterator[list[str]]:
+        for row in before():
+            name = row[at]
+            states = [
+                "mutated" if name in people else "wild type" if name in listed else "" for people in genes.values()
+            ]
+            yield [*row, *[""] * (len(own) - len(row)), *states]
+
+    absent = sum(row[at] not in listed for row in before())
+    sheet.header = [*own, *(f"{g}_mutation" for g in genes)]
+    sheet.rows = rows
+    sheet.changed = True
+    sheet.notes.append(
+        f"{sheet.source.name}: columns of the {len(genes)} genes mutated most often in {source} were added; "
+        f"{absent} patients who are not listed there may not have been sequenced and have no value"
+    )
+
+
+def _again(rows: list[list[str]]) -> Callable[[], Iterator[list[str]]]:
+    return lambda: iter(rows)

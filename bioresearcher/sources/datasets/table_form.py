@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 
 from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.dataset import Reading
@@ -25,6 +26,8 @@ RowsAgain = Callable[[], Iterator[list[str]]]
 _HEAD = 400
 _MIN_COLUMNS = 3
 _SCALE_CELLS = 200_000
+_MOST_ROWS = 20_000
+"""Rows of a table that may be a sheet or hold samples in rows."""
 
 _ANNOTATION = re.compile(
     r"(entrez|entrezid|entrez_(gene_)?id|ncbi_?gene(_?id)?|geneid|gene_?ids?|gene_?names?|gene_?symbols?|genes?|symbols?"
@@ -117,6 +120,58 @@ class Form:
                 return ""
             return f"{limit / 2 if self.below == 'half' else limit:g}"
         return cell
+
+
+@dataclass
+class Plain:
+    """A table in plain form, before it is written.
+
+    Attributes:
+        source: The file it came from.
+        name: Name of its file without suffix.
+        header, rows: As they are to be written; `rows` can be repeated and leaves the header out.
+        matrix: Whether it is features × samples.
+        changed: Whether it differs from the file as it is.
+        origin: Name of the table within a file of several.
+    """
+
+    source: Path
+    name: str
+    header: list[str]
+    rows: RowsAgain
+    matrix: bool
+    changed: bool
+    notes: list[str] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
+    groups: list[tuple[str, str]] = field(default_factory=list)
+    origin: str = ""
+
+    @classmethod
+    def of(cls, source: Path, name: str, form: Form, again: RowsAgain) -> Plain:
+        """Make the plain table of a form."""
+        return cls(
+            source,
+            name,
+            form.header,
+            lambda: form.rows(again),
+            form.matrix,
+            form.changed,
+            list(form.notes),
+            list(form.readings),
+            form.groups,
+        )
+
+    def ids(self) -> dict[str, list[str]]:
+        """Return the columns (of the first ten) whose cells all differ, with their cells."""
+        found: dict[str, list[str]] = {}
+        rows = list(islice(self.rows(), _MOST_ROWS + 1))
+        if len(rows) > _MOST_ROWS:
+            return found
+        for at, name in enumerate(self.header[:10]):
+            cells = [row[at] if at < len(row) else "" for row in rows]
+            if all(cells) and len(set(cells)) == len(cells) and cells:
+                found[name] = cells
+        return found
 
 
 def find_form(again: RowsAgain, name: str, stated: FileSpec | None = None, kind_hint: str = "") -> Form | None:
