@@ -391,3 +391,21 @@ def test_files_that_are_not_read_are_named(folder: Path) -> None:
     write(folder / "logs.tsv", LOGS)
     (folder / "raw.bam").write_bytes(b"x")
     assert noted(load(folder), "not read: raw.bam")
+
+
+def test_a_table_of_results_is_no_matrix(folder: Path) -> None:
+    frame = pd.DataFrame(RNG.random((60, 5)), index=pd.Index(GENES, name="gene"))
+    frame.columns = ["baseMean", "log2FoldChange", "lfcSE", "pvalue", "padj"]
+    frame.to_csv(folder / "results.csv")
+    dataset = load(folder)
+    assert dataset.file("expression") is None
+
+
+def test_a_scale_that_the_values_leave_open_is_asked_for(folder: Path) -> None:
+    values = np.round(COUNTS // 9 * np.array([1, 1, 1, 1, 4, 4, 4, 4]) * 1.0137, 4)
+    values[0] = 0
+    dataset = load(write(folder / "values.tsv", values).parent)
+    assert any("scale linear" in p and "dataset.toml" in p for p in dataset.problems)
+    assert any(r.decides and not r.sure for r in dataset.readings)
+    sure = load(write(folder / "values.tsv", COUNTS).parent)
+    assert not any(r.decides and not r.sure for r in sure.readings)

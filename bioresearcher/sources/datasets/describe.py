@@ -71,6 +71,11 @@ _GROUP = re.compile(
     r"group|condition|class|phenotype|diagnos|disease|treatment|arm$|subtype|case|cohort|response|mutation|"
     r"^(er|pr|her2)$|_(status|positive)$|genotype|type$"
 )
+_STATISTICS = re.compile(
+    r"(log2?_?(fc|foldchange|fold_change|ratio)|log2fc|p_?val(ue)?s?|pvals_adj|logfoldchanges|padj|p_?adj\w*|adj_?p\w*|fdr"
+    r"|q_?val(ue)?s?|basemean|base_mean|lfcse|stat|aveexpr|logcpm|lr|odds_?ratio|hazard_?ratio|hr|beta|se|z_?score|es|nes"
+    r"|nom_p_val|fold_?change|bonferroni|ci_?(low|high|lower|upper)\w*|estimate|std_?err(or)?|t|b|f)"
+)
 _CONTROL_WORDS = frozenset(
     "control ctrl normal healthy negative neg - no false wt wildtype untreated placebo vehicle benign nonresponder "
     "0".split()
@@ -153,7 +158,7 @@ def _is_matrix(table: TableHead) -> bool:
     columns = len(table.header) - 1
     if columns < _MIN_SAMPLES or table.numeric_share < 0.9 or table.rows == 0:
         return False
-    if _looks_clinical(table):
+    if _looks_clinical(table) or names_statistics(table.header[1:]):
         return False
     names = [n for n in table.first_column if n]
     texts = sum(as_number(n) is None for n in names)
@@ -169,6 +174,11 @@ def names_clinical(header: Sequence[str]) -> bool:
     """Return True if one of some columns is called like a clinical variable; names with numbers are not looked at."""
     names = [normal(name) for name in header]
     return any(_CLINICAL.search(n) is not None for n in names if n == "her2" or not re.search(r"\d", n))
+
+
+def names_statistics(header: Sequence[str]) -> bool:
+    """Return True if several of some columns are called like results of tests: a table of results is no matrix."""
+    return sum(_STATISTICS.fullmatch(normal(name)) is not None for name in header) >= 2
 
 
 def _links(matrix: TableHead, sheet: TableHead) -> bool:

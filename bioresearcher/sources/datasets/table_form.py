@@ -6,6 +6,7 @@ table that is plain already has a form that changes nothing, and its file is use
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -18,14 +19,14 @@ from bioresearcher.schemas.dataset import Reading
 from bioresearcher.schemas.missing import is_missing
 from bioresearcher.schemas.scale import judge_scale
 from bioresearcher.sources.datasets.as_written import LIMIT, Writing, find_writing, judge_names, short_name
-from bioresearcher.sources.datasets.describe import names_clinical, normal
+from bioresearcher.sources.datasets.describe import names_clinical, names_statistics, normal
 from bioresearcher.sources.datasets.spec import FileSpec
 
 RowsAgain = Callable[[], Iterator[list[str]]]
 """Rows of a table from the header on; can be repeated."""
 _HEAD = 400
 _MIN_COLUMNS = 3
-_SCALE_CELLS = 200_000
+_SCALE_ROWS, _SCALE_COLUMNS, _SCALE_CELLS = 20_000, 50, 200_000
 _MOST_ROWS = 20_000
 """Rows of a table that may be a sheet or hold samples in rows."""
 
@@ -39,11 +40,6 @@ _ANNOTATION = re.compile(
     r"|pathway|go(_?terms?)?|annotation|tracking_id|nearest_ref_id|tss_id|coverage|composite_element_ref|unnamed_\d+|x)"
 )
 _TOTALS = re.compile(r"(row_?)?(sum|total|mean|average|median|sd|std|variance|totals|avg|cv|max|min)s?")
-_STATISTICS = re.compile(
-    r"(log2?_?(fc|foldchange|fold_change|ratio)|log2fc|p_?val(ue)?s?|pvals_adj|logfoldchanges|padj|p_?adj\w*|adj_?p\w*|fdr"
-    r"|q_?val(ue)?s?|basemean|base_mean|lfcse|stat|aveexpr|logcpm|lr|odds_?ratio|hazard_?ratio|hr|beta|se|z_?score|es|nes"
-    r"|nom_p_val|fold_?change|bonferroni|ci_?(low|high|lower|upper)\w*|estimate|std_?err(or)?|t|b|f)"
-)
 _FLAGS = re.compile(r"(reverse|(potential_)?contaminant|only_identified_by_site|decoy)")
 _QUANTITY = re.compile(
     r"(?P<a>lfq intensity|maxlfq|intensity|ibaq|reporter intensity (corrected|count)|reporter intensity|ms/ms count"
@@ -99,6 +95,8 @@ class Form:
     def rows(self, again: RowsAgain) -> Iterator[list[str]]:
         """Yield the rows of the plain form, without its header."""
         number = self.writing.reader()
+        as_is = self.writing.usual and not self.zeros_missing and not self.below
+        run = slice(self.kept[0] + 1, self.kept[-1] + 1) if self.kept == list(range(*_ends(self.kept))) else None
         for row in islice(again(), self.first, None):
             cells = row + [""] * (max(self.kept) + 1 - len(row))
             if any(cells[at] in ("+", "True", "TRUE", "true") for at in self.flags):
@@ -106,7 +104,10 @@ class Form:
             name = cells[self.kept[0]]
             if self.matrix and name in self.dropped:
                 continue
-            values = [self._value(number(cells[at])) for at in self.kept[1:]]
+            if as_is:
+                values = cells[run] if run is not None else [cells[at] for at in self.kept[1:]]
+            else:
+                values = [self._value(number(cells[at])) for at in self.kept[1:]]
             if not self.kept[1:] and not name:
                 continue
             yield [self.renamed.get(name, name) if self.matrix else number(name), *values]
@@ -145,6 +146,7 @@ class Plain:
     readings: list[Reading] = field(default_factory=list)
     groups: list[tuple[str, str]] = field(default_factory=list)
     origin: str = ""
+    _ids: tuple[RowsAgain, dict[str, list[str]]] | None = None
 
     @classmethod
     def of(cls, source: Path, name: str, form: Form, again: RowsAgain) -> Plain:
@@ -163,15 +165,15 @@ class Plain:
 
     def ids(self) -> dict[str, list[str]]:
         """Return the columns (of the first ten) whose cells all differ, with their cells."""
-        found: dict[str, list[str]] = {}
-        rows = list(islice(self.rows(), _MOST_ROWS + 1))
-        if len(rows) > _MOST_ROWS:
-            return found
-        for at, name in enumerate(self.header[:10]):
-            cells = [row[at] if at < len(row) else "" for row in rows]
-            if all(cells) and len(set(cells)) == len(cells) and cells:
-                found[name] = cells
-        return found
+        if self._ids is None or self._ids[0] is not self.rows:
+            found: dict[str, list[str]] = {}
+            rows = [row[:10] for row in islice(self.rows(), _MOST_ROWS + 1)]
+            for at, name in enumerate(self.header[:10] if len(rows) <= _MOST_ROWS else ()):
+                cells = [row[at] if at < len(row) else "" for row in rows]
+                if all(cells) and len(set(cells)) == len(cells) and cells:
+                    found[name] = cells
+            self._ids = self.rows, found
+        return self._ids[1]
 
 
 def find_form(again: RowsAgain, name: str, stated: FileSpec | None = None, kind_hint: str = "") -> Form | None:
@@ -312,9 +314,7 @@ def _choose_columns(form: Form, body: list[list[str]], name: str, stated: FileSp
     known = {at: [c for c in column if not is_missing(c)] for at, column in cells.items()}
     number = {at: sum(map(_is_value, column)) >= 0.95 * len(column) > 0 for at, column in known.items()}
     named = dict(zip(form.kept, form.header, strict=True))
-    if sum(bool(_STATISTICS.fullmatch(normal(n))) for n in form.header[1:]) >= 2:
-        return False
-    if names_clinical(form.header[1:]):
+    if names_statistics(form.header[1:]) or names_clinical(form.header[1:]):
         return False
     feature = form.kept[0]
     if stated is not None and stated.feature_column in form.header:
@@ -396,18 +396,43 @@ def _features(form: Form, again: RowsAgain, name: str) -> None:
     ]
 
 
+def _ends(kept: Sequence[int]) -> tuple[int, int]:
+    return kept[0], kept[-1] + 1
+
+
+def _numbers_of(cells: Sequence[str]) -> list[float | None]:
+    try:
+        found: list[float | None] = list(map(float, cells))
+    except ValueError:
+        return [as_number(cell) for cell in cells]
+    return found if math.isfinite(sum(n or 0.0 for n in found)) else [as_number(cell) for cell in cells]
+
+
 def _values(form: Form, again: RowsAgain, name: str, stated: FileSpec | None) -> None:
     """Look at the values for zeros that mean "not quantified" and for limits of detection."""
     values: list[float] = []
     limits: Counter[str] = Counter()
+    sums = [0.0] * (len(form.header) - 1)
     for number, row in enumerate(form.rows(again)):
-        for cell in row[1:]:
-            found = as_number(cell)
-            if found is not None and len(values) < _SCALE_CELLS and number < 20_000:
-                values.append(found)
-            elif found is None and cell[:1] in "<>≤≥" and cell and LIMIT.fullmatch(cell):
-                limits[cell] += 1
-    scale = judge_scale(values, f"{name} {stated.scale if stated and stated.scale else ''}")
+        numbers = _numbers_of(row[1:])
+        if number < _SCALE_ROWS:
+            sums = [s + (n or 0.0) for s, n in zip(sums, numbers, strict=True)]
+            if len(values) < _SCALE_CELLS:
+                values += [n for n in numbers[:_SCALE_COLUMNS] if n is not None]
+        if None in numbers:
+            limits.update(cell for cell in row[1:] if cell and cell[0] in "<>≤≥" and LIMIT.fullmatch(cell))
+    scale = judge_scale(values, f"{name} {stated.scale if stated and stated.scale else ''}", sums)
+    if scale.kind and not scale.sure and not (stated is not None and stated.scale):
+        form.readings.append(
+            Reading(
+                file=name,
+                says=f"scale {scale.kind}",
+                reason=scale.why,
+                sure=False,
+                decides=True,
+                line=f'scale = "{scale.kind}"  # or "counts", "linear", "log2"',
+            )
+        )
     zeros = stated.zeros if stated is not None else None
     if zeros == "missing" or (zeros is None and scale.zeros_missing):
         count = sum(v == 0 for v in values)

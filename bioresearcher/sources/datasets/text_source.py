@@ -65,7 +65,7 @@ class TextSource:
                     text.readline()
                 reader = csv.reader(_limited(text), delimiter=self.delimiter, skipinitialspace=self.delimiter == " ")
                 for row in reader:
-                    cells = [cell.strip() for cell in row]
+                    cells = list(map(str.strip, row))
                     if any(cells):
                         yield cells[:-1] if self.delimiter == " " and not cells[-1] else cells
         except _DAMAGED as error:
