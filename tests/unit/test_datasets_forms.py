@@ -409,3 +409,40 @@ def test_a_scale_that_the_values_leave_open_is_asked_for(folder: Path) -> None:
     assert any(r.decides and not r.sure for r in dataset.readings)
     sure = load(write(folder / "values.tsv", COUNTS).parent)
     assert not any(r.decides and not r.sure for r in sure.readings)
+
+
+def test_a_sheet_of_numbers_beside_a_matrix_is_no_matrix(folder: Path) -> None:
+    write(folder / "counts.tsv", COUNTS)
+    rows = "".join(f"{s} {i}.5 1.{i} 0.3 {'ab'[i % 2]}\n" for i, s in enumerate(SAMPLES))
+    (folder / "samples.csv").unlink()
+    (folder / "samples.txt").write_text(f"id conc 260_280 260_230 arm\n{rows}", encoding="utf-8")
+    dataset = load(folder)
+    sheet = dataset.file("samples")
+    assert sheet is not None
+    assert [c.name for c in sheet.columns] == ["id", "conc", "260_280", "260_230", "arm"]
+    assert dataset.n_samples == 8
+
+
+def test_a_file_of_one_sample_is_refused(tmp_path: Path) -> None:
+    rows = "\n".join(f"{g}\t{i}\t{i}\t0" for i, g in enumerate(["N_unmapped", "N_noFeature", *GENES]))
+    (tmp_path / "ReadsPerGene.out.tab").write_text(rows + "\n", encoding="utf-8")
+    datasets, [failure] = load_datasets([tmp_path], tmp_path / "store")
+    assert not datasets
+    assert "one sample (STAR)" in failure.message
+
+
+def test_empty_columns_at_the_end_and_a_wrong_size_of_a_workbook(tmp_path: Path) -> None:
+    root = tmp_path / "cohort"
+    root.mkdir()
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["gene", *SAMPLES, None])
+    for gene, row in zip(GENES, LOGS.tolist(), strict=True):
+        sheet.append([gene, *row, " "])
+    book.save(root / "first.xlsx")
+    with zipfile.ZipFile(root / "first.xlsx") as old, zipfile.ZipFile(root / "table.xlsx", "w") as new:
+        for item in old.namelist():
+            data = old.read(item)
+            new.writestr(item, data.replace(b'<dimension ref="A1:J61"', b'<dimension ref="A1:A1"'))
+    (root / "first.xlsx").unlink()
+    equal(load(root), LOGS)

@@ -30,7 +30,14 @@ from bioresearcher.sources.datasets.formats import (
     excel_tables,
     plain_file,
 )
-from bioresearcher.sources.datasets.per_sample import SideBySide, join_samples, sum_cells, take_mutations, tenx_matrices
+from bioresearcher.sources.datasets.per_sample import (
+    SideBySide,
+    join_samples,
+    refuse_single,
+    sum_cells,
+    take_mutations,
+    tenx_matrices,
+)
 from bioresearcher.sources.datasets.spec import FileSpec
 from bioresearcher.sources.datasets.table_form import Plain, RowsAgain, find_form
 from bioresearcher.sources.datasets.table_stream import TABLE_SUFFIXES, open_lines, plain_suffix, sha256_of
@@ -187,8 +194,23 @@ def _survey(
     copied = [p for p in rest if p.suffix.lower() == ".gmt"]
     for path in rest:
         if path not in copied:
+            refuse_single(path)
             tables += _tables_of(path, spool, stated.get(path.name))
+    measured = {s for t in tables if t.matrix for s in t.header[1:]}
+    for at, table in enumerate(tables):
+        if table.matrix and table.again is not None and _describes(table, measured):
+            form = find_form(table.again, table.source.name, stated.get(table.source.name), "samples")
+            if form is not None:
+                tables[at] = Plain.of(table.source, table.name, form, table.again)
+                tables[at].changed = table.changed or form.changed
     return arrange(tables), copied, notes
+
+
+def _describes(table: Plain, measured: set[str]) -> bool:
+    """Tell a sheet of numbers from a matrix: its rows are samples of another matrix, its columns are none."""
+    names = next(iter(table.ids().values()), [])
+    own = set(table.header[1:])
+    return bool(names) and len(table.header) < 40 and sum(n in measured - own for n in names) >= 0.5 * len(names)
 
 
 def _joined(paths: Sequence[Path]) -> Iterator[tuple[SideBySide, str]]:

@@ -139,7 +139,19 @@ def is_data_file(path: Path) -> bool:
         return True
     with path.open("rb") as file:
         first = file.readline(1 << 20)
-    return b"\t" in first or b";" in first or first.startswith(b"^")
+    return b"\t" in first or b";" in first or first.startswith(b"^") or _in_columns(path)
+
+
+def _in_columns(path: Path) -> bool:
+    """Tell a table with commas or spaces in a `.txt` from prose: every line has as many cells as the header."""
+    with path.open("rb") as file:
+        lines = file.read(1 << 16).decode("latin-1").splitlines()[:50]
+    for mark in (",", None):
+        widths = [len(line.split(mark)) for line in lines if line.strip()]
+        body = set(widths[1:])
+        if len(widths) > 3 and len(body) == 1 and min(body) > 1 and min(body) - widths[0] in (0, 1):
+            return True
+    return False
 
 
 def file_kinds(heads: Sequence[TableHead]) -> dict[Path, FileKind]:

@@ -112,6 +112,7 @@ def excel_tables(path: Path) -> Iterator[Table]:
                 sheet = book[name]
                 if not hasattr(sheet, "iter_rows"):
                     continue  # a sheet that is a chart
+                sheet.reset_dimensions()  # some programs state a single cell
                 table = Table(name, iter(()))
                 table.rows = _sheet_rows(path, sheet, table)
                 yield table

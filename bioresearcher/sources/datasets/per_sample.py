@@ -24,6 +24,7 @@ _GENERIC = re.compile(r"(quant(\.genes)?\.sf|abundance\.tsv|quant|genes\.results
 _COLUMNS = {"numreads": "Salmon", "est_counts": "kallisto", "expected_count": "RSEM"}
 _MTX = re.compile(r"(?P<stem>.*?)[._-]?matrix\.mtx(\.gz)?", re.I)
 _MIN_FILES = 3
+_ANY = "a count for each feature"
 
 
 @dataclass
@@ -136,7 +137,7 @@ def read_sample(path: Path) -> SampleFile | None:
     elif at is None and len(names) == 2 and all(len(row) == 2 for row in head):
         if not all(_is_count(row[1]) and as_number(row[0]) is None for row in head[1:]):
             return None
-        at, program = 1, "a count for each feature"
+        at, program = 1, _ANY
         skip = 0 if _is_count(head[0][1]) else 1
     if at is None:
         return None
@@ -146,6 +147,21 @@ def read_sample(path: Path) -> SampleFile | None:
             return None
         values[row[0]] = row[at]
     return SampleFile(path, program, values)
+
+
+def refuse_single(path: Path) -> None:
+    """Refuse a file that a program wrote for one sample and that was not set beside others.
+
+    Raises:
+        InputError: It is one.
+    """
+    found = read_sample(path)
+    if found is not None and found.program != _ANY:
+        raise InputError(
+            f"{path.name}: holds the counts of one sample ({found.program}); at least {_MIN_FILES} files of the same "
+            "program are set side by side.",
+            hint="Give the files of all samples in one folder, with a sample sheet.",
+        )
 
 
 def _is_count(cell: str) -> bool:

@@ -65,7 +65,6 @@ class Form:
         header: Names of the columns that are kept.
         kept: Their places among the source's columns.
         first: Rows before the data, the header among them.
-        shift: Whether the header lacks a name for the first column.
         matrix: Whether the table holds features × samples.
         renamed, dropped: Row names, as `feature_names` judges them.
         flags: Columns in which a `+` marks a row that is left out.
@@ -79,7 +78,6 @@ class Form:
     header: list[str]
     kept: list[int]
     first: int = 1
-    shift: bool = False
     matrix: bool = False
     renamed: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
@@ -134,6 +132,7 @@ class Plain:
         matrix: Whether it is features × samples.
         changed: Whether it differs from the file as it is.
         origin: Name of the table within a file of several.
+        again: The rows as they were before.
     """
 
     source: Path
@@ -146,6 +145,7 @@ class Plain:
     readings: list[Reading] = field(default_factory=list)
     groups: list[tuple[str, str]] = field(default_factory=list)
     origin: str = ""
+    again: RowsAgain | None = None
     _ids: tuple[RowsAgain, dict[str, list[str]]] | None = None
 
     @classmethod
@@ -161,6 +161,7 @@ class Plain:
             list(form.notes),
             list(form.readings),
             form.groups,
+            again=again,
         )
 
     def ids(self) -> dict[str, list[str]]:
@@ -228,15 +229,22 @@ def _header(head: list[list[str]], name: str) -> Form:
         form.kept = list(range(len(form.header)))
     if start:
         form.notes.append(f"{name}: {start} lines above the header were left out: {head[0][0] or head[0][-1]!r:.80}")
-    if len(form.header) == width - 1 and all(len(row) == width for row in head[form.first : form.first + 20]):
+    body = head[form.first :]
+    short = len(form.header) == width - 1 and all(len(row) == width for row in body[:20])
+    if short and any(row[-1] for row in body if len(row) == width):  # else the rows end in a separator
         form.header = ["id", *form.header]
         form.kept = list(range(width))
-        form.shift = True
         form.notes.append(f"{name}: the header has no name for the first column; it is called 'id'")
     if not form.header[0]:
         form.header[0] = "id"
         form.notes.append(f"{name}: the first column has no name; it is called 'id'")
-    form.header = [n or f"column_{at + 1}" for at, n in enumerate(form.header)]
+    filled = {at for row in body for at, c in enumerate(row) if c}
+    blank = [at for at, n in enumerate(form.header) if at and not n and at not in filled]
+    if blank and len(head) < _HEAD:
+        form.kept = [at for at in form.kept if at not in blank]
+        form.header = [n for at, n in enumerate(form.header) if at not in blank]
+        form.notes.append(f"{name}: {len(blank)} columns without a name and without a value were left out")
+    form.header = [n or f"column_{at + 1}" for at, n in zip(form.kept, form.header, strict=True)]
     if groups:
         form.groups = [(n, g) for n, g in zip(form.header[1:], groups[1:], strict=False) if g]
         form.notes.append(
