@@ -107,6 +107,14 @@ def test_the_event_is_read_from_words_and_codes_or_stays_open(
     assert (found if coding.event_level is not None else None) == event
 
 
+def test_a_label_says_what_values_mean_and_its_other_words_do_not_unsettle_them() -> None:
+    plain = read_events("event", {"0": 5, "1": 5}, label="event (1) or censored (0)")
+    coded = read_events("status", {"1": 5, "2": 5}, label="1 = censored, 2 = dead")
+    assert plain is not None
+    assert coded is not None
+    assert (plain.event_level, coded.event_level) == ("1", "dead")
+
+
 def test_levels_that_are_no_event_are_none() -> None:
     assert read_events("status", {"tumour": 5, "normal": 5}) is None
     assert read_events("status", {"I": 5, "II": 5, "III": 3}) is None

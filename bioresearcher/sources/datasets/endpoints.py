@@ -135,19 +135,20 @@ class EventCoding:
     likely: str = ""
 
 
-def read_events(name: str, levels: Mapping[str, int], endpoint: str = "") -> EventCoding | None:
+def read_events(name: str, levels: Mapping[str, int], endpoint: str = "", label: str = "") -> EventCoding | None:
     """Read which level of a column is the event; None if the levels are no coding of an event.
 
     Args:
         name: The column's name.
         levels: Known levels with their counts, those that mean "not known" left out.
         endpoint: Short name of the column's endpoint.
+        label: Its label, which may say what its values mean.
     """
     if not levels or len(levels) > 8:
         return None
     censor = "censor" in normal(name) or re.search(r"(^|_)cens(_|$)", normal(name)) is not None
     alive = normal(name) == "alive"
-    if named := codes_in_name(name, levels):
+    if named := codes_in_name(f"{name} {label}", levels):
         said = _words({word: levels[cell] for cell, word in named.items()}, endpoint)
         if said is not None and said.event_level is not None:
             codes = {cell: said.codes.get(word, word) for cell, word in named.items()}

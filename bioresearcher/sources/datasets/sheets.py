@@ -486,7 +486,7 @@ def _left_open(path: str, spec: ColumnSpec, scan: ColumnScan, readings: list[Rea
             level = codes.get(cell, cell)
             levels[level] = levels.get(level, 0) + count
         endpoint = spec.endpoint or endpoint_of(scan.name)
-        coding = read_events(f"{scan.name} {spec.label}".strip(), levels, endpoint)
+        coding = read_events(scan.name, levels, endpoint, spec.label)
         if coding is not None and coding.event_level is not None:
             update["event_level"] = coding.event_level
             update["codes"] = {**codes, **coding.codes}

@@ -21,6 +21,9 @@ one `[[files]]` with `name`, `kind` and `path` must be there::
     path = "expression.tsv.gz"
     feature_column = "gene"
     scale = "log2"                     # leave out when it is not stated
+    zeros = "missing"                  # or "values"; leave out when it is not stated
+    thousands = "."                    # what separates thousands ("" nothing); leave out when it is plain
+    below_limit = "half"               # what `<0.5` counts as: missing, limit, half; leave out without such cells
 
     [[files]]
     name = "samples"
@@ -105,6 +108,9 @@ class FileSpec(Value):
     feature_column: Exact | None = None
     scale: Text | None = None
     row_is: str = ""
+    thousands: Literal[".", ",", " ", ""] | None = None
+    zeros: Literal["missing", "values"] | None = None
+    below_limit: Literal["missing", "limit", "half"] | None = None
     columns: dict[str, ColumnSpec] = Field(default_factory=dict)
 
 
@@ -167,8 +173,8 @@ def _contradictions(spec: DatasetSpec) -> list[str]:
         where = f"files[{i}] ({file.name})"
         if file.kind not in ("samples", "table") and file.columns:
             found.append(f"{where}.columns: only files of kind 'samples' or 'table' have described columns")
-        if file.kind != "expression" and (file.feature_column or file.scale):
-            found.append(f"{where}: feature_column and scale belong to files of kind 'expression'")
+        if file.kind != "expression" and (file.feature_column or file.scale or file.zeros or file.below_limit):
+            found.append(f"{where}: feature_column, scale, zeros and below_limit belong to files of kind 'expression'")
         if file.kind != "samples" and file.sample_column:
             found.append(f"{where}.sample_column: belongs to files of kind 'samples'")
         for name, column in file.columns.items():
