@@ -18,7 +18,7 @@ from bioresearcher.audit.derived import CROWD, NAME_PREFIX, derived_columns, nam
 from bioresearcher.audit.tables import Sheet
 from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.conversation import Condition
-from bioresearcher.sources.datasets.describe import names_outcome
+from bioresearcher.sources.datasets.roles import names_outcome
 from bioresearcher.text.format import count_of
 
 MOST_LEVELS, MOST_JOINT = 12, 24

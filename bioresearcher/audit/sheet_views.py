@@ -18,7 +18,8 @@ from bioresearcher.audit.leaks import Withheld, find_withheld, gives_away, is_te
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.dataset import Column
-from bioresearcher.sources.datasets.describe import names_clinical, names_outcome, normal
+from bioresearcher.sources.datasets.endpoints import normal
+from bioresearcher.sources.datasets.roles import names_clinical, names_outcome
 
 LEAST_GENES = 20
 """Different genes of a reference table, at least."""

@@ -10,7 +10,9 @@ from bioresearcher.schemas.base import Origin, Value
 from bioresearcher.schemas.missing import CODES, NO_GROUP, WORDS, key
 
 FileKind = Literal["expression", "samples", "gene_sets", "table"]
-ColumnRole = Literal["id", "group", "time", "event", "covariate", "batch", "other"]
+ColumnRole = Literal["id", "unit", "pair", "group", "time", "event", "covariate", "batch", "annotation", "other"]
+"""Roles of columns. `unit` names the unit of analysis (a patient, whose samples may be several and of several levels),
+`pair` a matched pair or set that is no such unit, `annotation` is not to be analysed."""
 
 
 class Column(Value):
@@ -27,17 +29,51 @@ class Column(Value):
     missing: int = 0
     missing_values: tuple[str, ...] = Field(default=(), description="strings that mean 'not known' in this column")
     unit: str | None = Field(default=None, description="None when the source does not state it")
+    codes: tuple[tuple[str, str], ...] = Field(
+        default=(), description="(cell as written, level it means) of cells that mean the same or stand for a level"
+    )
+    endpoint: str = Field(default="", description="of a time or an event: e.g. `OS`, `RFS`; a pair shares it")
+    event_level: str | None = Field(default=None, description="of an event: the level (of `codes`) that is the event")
+    time_of: Literal["", "event", "censored"] = Field(
+        default="", description="of a time that holds only for those with or without the event; the endpoint has both"
+    )
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Levels that can be compared: without those that mean "not known"."""
-        return tuple(level for level in self.levels if key(level) not in NO_GROUP)
+        """Levels that can be compared: each once, without those that mean "not known"."""
+        levels = dict.fromkeys(self.level_of(level) for level in self.levels)
+        return tuple(level for level in levels if key(level) not in NO_GROUP)
+
+    def level_of(self, cell: str) -> str:
+        """Return the level that a known cell means, by `codes`."""
+        text = cell.strip()
+        return dict(self.codes).get(text, text)
+
+    def is_event(self, cell: str) -> bool | None:
+        """Return True if a cell of an event is the event, and None if that is not known."""
+        text = cell.strip()
+        unknown = CODES | NO_GROUP | {key(v) for v in self.missing_values}
+        if self.event_level is None or key(text) in unknown:
+            return None
+        return self.event_level in (text, self.level_of(text))
 
     @property
     def stated_codes(self) -> tuple[str, ...]:
         """Those of `missing_values` that only the description states, unlike those that `schemas.missing` finds."""
         found = CODES | WORDS if self.dtype in ("integer", "number") else CODES
         return tuple(code for code in self.missing_values if key(code) not in found)
+
+
+class Reading(Value):
+    """A statement about a data set that was read from its files, with its reason and its certainty."""
+
+    file: str = Field(description="path of the file; empty for the data set as a whole")
+    column: str = Field(default="", description="empty for the file as a whole")
+    says: str = Field(description="e.g. `role event`, `codes 1 = censored, 2 = dead`")
+    reason: str
+    sure: bool = True
+    decides: bool = Field(default=False, description="a result depends on it; unsure, it is asked for or refused")
+    line: str = Field(default="", description="the line of `dataset.toml` that settles it")
 
 
 class DataFile(Value):
@@ -47,6 +83,9 @@ class DataFile(Value):
     kind: FileKind
     path: str
     rows: int = 0
+    row_is: str = Field(
+        default="", description="e.g. `feature`, `sample`, `patient`, `cell`, `study`; empty: not known"
+    )
     columns: tuple[Column, ...] = Field(default=(), description="empty for expression matrices and gene sets")
     sample_column: str | None = Field(default=None, description="samples table: the column with the sample ids")
     feature_column: str | None = Field(
@@ -58,6 +97,23 @@ class DataFile(Value):
     entries: tuple[str, ...] = Field(default=(), description="gene_sets: the sets' names, at most 1,000")
     bytes: int
     sha256: str
+
+
+class Endpoint(Value):
+    """A time and an event of a sample sheet that belong together.
+
+    `time` holds for those with the event only where there is a `censored_time` for the others.
+    """
+
+    name: str = Field(description="e.g. `OS`; empty when it is not stated")
+    time: Column
+    event: Column
+    censored_time: Column | None = None
+
+    @property
+    def settled(self) -> bool:
+        """True when it is known which level is the event."""
+        return self.event.event_level is not None
 
 
 Contents = Literal["series matrix", "values", "results", "raw", "archive", "description", "other"]
@@ -117,6 +173,7 @@ class Dataset(Value):
     n_features: int = 0
     notes: tuple[str, ...] = Field(default=(), description="caveats the source or the reader states")
     problems: tuple[str, ...] = Field(default=(), description="problems of the files; tasks may still use them")
+    readings: tuple[Reading, ...] = Field(default=(), description="how files and columns were read, and why")
     described_by: Literal["dataset.toml", "inferred", "source"] = "inferred"
     prepared_from: str | None = Field(default=None, description="id of the data set it was prepared from by proposals")
     proposals: tuple[str, ...] = Field(default=(), description="ids of the proposals that were carried out on it")
@@ -126,9 +183,34 @@ class Dataset(Value):
         return next((f for f in self.files if f.kind == kind), None)
 
     def column(self, role: ColumnRole) -> Column | None:
-        """Return the sample sheet's first column with a role, or None."""
+        """Return the sample sheet's first column with a role, or None; a time and an event of one endpoint.
+
+        Of events whose level is not known, and of times that hold for a part of the samples, there is none.
+        """
         sheet = self.file("samples")
-        return next((c for c in sheet.columns if c.role == role), None) if sheet else None
+        if sheet is None:
+            return None
+        if role in ("time", "event") and self.readings:
+            first = next((e for e in self.endpoints if e.settled and e.censored_time is None), None)
+            return None if first is None else first.time if role == "time" else first.event
+        return next((c for c in sheet.columns if c.role == role), None)
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Times and events of the sample sheet that belong together, in the order of the times."""
+        sheet = self.file("samples")
+        columns = sheet.columns if sheet else ()
+        times = [c for c in columns if c.role == "time" and c.time_of != "censored"]
+        events = [c for c in columns if c.role == "event"]
+        only = len(times) == len(events) == 1
+        found = []
+        for time in times:
+            own = [e for e in events if e.endpoint == time.endpoint] or (events if only else [])
+            last = [c for c in columns if c.time_of == "censored" and c.endpoint == time.endpoint and c.role == "time"]
+            if own:
+                name = time.endpoint or own[0].endpoint
+                found.append(Endpoint(name=name, time=time, event=own[0], censored_time=last[0] if last else None))
+        return tuple(found)
 
 
 class DatasetCheck(Value):
@@ -183,6 +265,8 @@ class GeoSample(Value):
     kind: str = Field(default="", description="GEO's sample type, e.g. `RNA` or `SRA`")
     channels: int = 1
     characteristics: tuple[tuple[str, str], ...] = Field(default=(), description="(key, value); the key may be empty")
+    source2: str = Field(default="", description="source name of the second channel")
+    characteristics2: tuple[tuple[str, str], ...] = Field(default=(), description="of the second channel")
     description: str = ""
     processing: str = Field(default="", description="how its values were computed")
     value_means: str = Field(default="", description="the table's own description of its VALUE column")
