@@ -50,10 +50,26 @@ _QUANTITY = re.compile(
     re.I,
 )
 _PREFERRED = (
-    "lfq intensity", "maxlfq intensity", "maxlfq", "raw count", "raw counts", "read count", "read counts", "count",
-    "counts", "expected count", "expectedcount", "reporter intensity corrected", "intensity", "reporter intensity",
-    "ibaq", "tpm", "fpkm", "rpkm", "cpm",
-)  # fmt: skip
+    "lfq intensity",
+    "maxlfq intensity",
+    "maxlfq",
+    "raw count",
+    "raw counts",
+    "read count",
+    "read counts",
+    "count",
+    "counts",
+    "expected count",
+    "expectedcount",
+    "reporter intensity corrected",
+    "intensity",
+    "reporter intensity",
+    "ibaq",
+    "tpm",
+    "fpkm",
+    "rpkm",
+    "cpm",
+)
 _PROTEOMICS = ("lfq intensity", "maxlfq", "ibaq", "intensity", "reporter intensity")
 
 
