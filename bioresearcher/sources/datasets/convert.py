@@ -24,7 +24,6 @@ from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.dataset import Reading
 from bioresearcher.schemas.missing import is_missing
 from bioresearcher.sources.datasets.as_written import judge_names, restore_zeros
-from bioresearcher.sources.datasets.describe import names_clinical
 from bioresearcher.sources.datasets.formats import (
     READERS,
     excel_tables,
@@ -38,6 +37,7 @@ from bioresearcher.sources.datasets.per_sample import (
     take_mutations,
     tenx_matrices,
 )
+from bioresearcher.sources.datasets.roles import names_clinical
 from bioresearcher.sources.datasets.spec import FileSpec
 from bioresearcher.sources.datasets.table_form import Plain, RowsAgain, find_form
 from bioresearcher.sources.datasets.table_stream import TABLE_SUFFIXES, open_lines, plain_suffix, sha256_of

@@ -10,8 +10,10 @@ from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.paper import Failure
 from bioresearcher.sources.datasets.convert import Converted, convert_geo, convert_tables, geo_kind, is_empty_matrix
-from bioresearcher.sources.datasets.describe import UNDESCRIBED, describe_tables, is_data_file
-from bioresearcher.sources.datasets.files import LoadedFile, load_file, shared_samples
+from bioresearcher.sources.datasets.derive import derive, write_derived
+from bioresearcher.sources.datasets.describe import UNDESCRIBED, describe_tables, is_data_file, load_stated
+from bioresearcher.sources.datasets.endpoints import ENDPOINT_WORDS
+from bioresearcher.sources.datasets.files import LoadedFile, shared_samples
 from bioresearcher.sources.datasets.formats import ACCEPTED, CONVERTED_SUFFIXES
 from bioresearcher.sources.datasets.per_sample import in_subfolders
 from bioresearcher.sources.datasets.scan import MatrixScan
@@ -96,7 +98,7 @@ def _undescribed(root: Path, files: tuple[Path, ...], store: Path | None) -> Dat
         other = geo or next((f for f in files if plain_suffix(f) in CONVERTED_SUFFIXES), None)
         if other is not None:
             raise InputError(f"{other.name}: is no table of text, and there is no workspace to convert it in.")
-        return _inferred(root, files)
+        return _inferred(root, files, store)
     if geo is not None and len(files) == 1:
         return _described(convert_geo(geo, store))
     named = _described(convert_geo(geo, store)) if geo is not None else None
@@ -106,10 +108,10 @@ def _undescribed(root: Path, files: tuple[Path, ...], store: Path | None) -> Dat
     name = files[0].name.split(".")[0] if len(files) == 1 else root.resolve().name
     done = convert_tables(files, store, name, always=geo is not None)
     if done is None:
-        return _inferred(root, files)
+        return _inferred(root, files, store)
     tables = _tables(done.folder, sorted(done.folder.iterdir(), key=lambda p: p.name))
     title = files[0].name if len(files) == 1 else root.resolve().name
-    dataset = _inferred(done.folder, tables)
+    dataset = _inferred(done.folder, tables, store)
     dataset = _with(dataset, done).model_copy(update={"id": safe_name(name), "title": title})
     return _of_series(dataset, named) if isinstance(named, Dataset) else dataset
 
@@ -222,7 +224,7 @@ def _described(folder: Path, store: Path | None = None) -> Dataset | list[str]:
             spec = spec.model_copy(update={"files": files})
         else:
             done = None
-    loaded = [load_file(folder, file) for file in spec.files]
+    loaded = [load_stated(folder, file, spec.endpoint) for file in spec.files]
     wrong = [f"files[{i}] ({one.file.name}).{m}" for i, one in enumerate(loaded, start=1) for m in one.mistakes]
     if wrong:
         return wrong
@@ -247,15 +249,33 @@ def load_fetched(folder: Path, before: Dataset) -> Dataset:
     return found.model_copy(update={"id": before.id, "remote": before.remote, "described_by": "source"})
 
 
-def _inferred(folder: Path, paths: Sequence[Path]) -> Dataset:
+def _inferred(folder: Path, paths: Sequence[Path], store: Path | None) -> Dataset:
     spec, loaded = describe_tables(folder, paths)
-    return _assemble(folder, spec, loaded, described=False)
+    found = derive(folder, loaded)
+    if found is None:
+        return _assemble(folder, spec, loaded, described=False)
+    names = " and ".join(repr(c.name) for c in found.added)
+    if store is None:
+        note = f"The samples' names hold {names}: {'; '.join(c.label for c in found.added)}."
+        spec = spec.model_copy(update={"notes": (*spec.notes, note)})
+        return _assemble(folder, spec, loaded, described=False)
+    copy = write_derived(folder, loaded, found, store)
+    note = f"{found.path}: {names} added from the samples' names: {'; '.join(c.label for c in found.added)}."
+    again, loaded = describe_tables(copy, _tables(copy, sorted(copy.iterdir(), key=lambda p: p.name)))
+    for one in loaded:
+        one.readings += found.readings(one.file.path) if one.file.path == found.path else []
+    spec = again.model_copy(update={"id": spec.id, "title": spec.title, "notes": (*again.notes, note)})
+    return _assemble(copy, spec, loaded, described=False)
 
 
 def _assemble(folder: Path, spec: DatasetSpec, loaded: Sequence[LoadedFile], *, described: bool) -> Dataset:
     n_samples, unmatched = shared_samples(loaded)
     matrix = next((f for f in loaded if f.file.kind == "expression"), None)
     problems = [p for one in loaded for p in one.problems] + unmatched
+    files = tuple(_with_rows(one.file) for one in loaded)
+    named = {c.endpoint for f in files for c in f.columns if c.role == "event" and c.event_level is not None}
+    name = next(iter(named)) if len(named) == 1 else ""
+    said = f"{ENDPOINT_WORDS[name]} ({name}), by the columns' names" if name in ENDPOINT_WORDS else None
     return Dataset(
         id=safe_name(spec.id or spec.accession or folder.name),
         accession=spec.accession,
@@ -267,15 +287,22 @@ def _assemble(folder: Path, spec: DatasetSpec, loaded: Sequence[LoadedFile], *, 
         source=spec.source,
         licence=spec.licence,
         citation=spec.citation,
-        endpoint=spec.endpoint,
+        endpoint=spec.endpoint or said,
         root=str(folder),
-        files=tuple(one.file for one in loaded),
+        files=files,
         n_samples=n_samples,
         n_features=matrix.file.rows if matrix is not None else 0,
         notes=(*spec.notes, *_not_stated(spec, loaded)),
         problems=tuple(dict.fromkeys(problems)),
+        readings=tuple(r for one in loaded for r in one.readings),
         described_by="dataset.toml" if described else "inferred",
     )
+
+
+def _with_rows(file: DataFile) -> DataFile:
+    """Say what a row is where the kind of the file says it."""
+    row = {"expression": "feature", "gene_sets": "gene set"}.get(file.kind, "")
+    return file.model_copy(update={"row_is": row}) if row and not file.row_is else file
 
 
 def _not_stated(spec: DatasetSpec, loaded: Sequence[LoadedFile]) -> list[str]:
@@ -285,14 +312,18 @@ def _not_stated(spec: DatasetSpec, loaded: Sequence[LoadedFile]) -> list[str]:
         stated = any(f.path == one.file.path and f.scale for f in spec.files)
         notes += _open_scale(one.file, one.scan if isinstance(one.scan, MatrixScan) else None, stated=stated)
         times = [c.name for c in one.file.columns if c.role == "time" and c.unit is None]
+        events = [c for c in one.file.columns if c.role == "event"]
         notes += [
             f"{level!r} is a level of {c.name!r} in {one.file.name}; list it in missing_values if it means 'not known'."
             for c in one.file.columns
             for level in sorted({*c.levels} - {*c.groups})
         ]
         notes += [f"The unit of {name!r} in {one.file.path} is not stated." for name in times]
-        if spec.endpoint is None and any(c.role == "event" for c in one.file.columns):
+        if spec.endpoint is None and any(not c.endpoint for c in events):
             notes.append(f"What counts as an event in {one.file.path} is not stated.")
+        if len({c.endpoint for c in events}) > 1:
+            names = [f"{c.endpoint or 'not stated'} ({c.name!r})" for c in events]
+            notes.append(f"{one.file.path} has {len(events)} endpoints: {', '.join(names)}.")
     if spec.source == UNDESCRIBED:
         notes.append("Organism, assay, source and licence are not stated.")
     return notes

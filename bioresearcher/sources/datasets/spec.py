@@ -32,13 +32,18 @@ one `[[files]]` with `name`, `kind` and `path` must be there::
     sample_column = "patient"
 
     [files.columns.er]                 # a column of the file just above
-    role = "group"                     # or id, time, event, covariate, other
+    role = "group"                     # or id, unit, pair, time, event, covariate, batch, annotation, other
     label = "oestrogen receptor status"
     aliases = ["ER", "estrogen receptor"]
     case = "1"
     control = "0"
     missing_values = ["x"]             # what `schemas.missing` does not find: also `unknown` as a level of texts
-    unit = "months"                    # leave out when it is not stated
+    unit = "months"                    # of a time; leave out when it is not stated
+
+    [files.columns.vital_status]
+    event_level = "2"                  # the level that is the event; makes the role event
+    codes = {"1" = "alive", "2" = "2"} # what cells mean; {} if no two of them are the same level
+    endpoint = "OS"                    # what a time and its event share
 """
 
 from __future__ import annotations
@@ -47,11 +52,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 
 from bioresearcher.config_text import describe_toml_error
 from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.dataset import ColumnRole, FileKind
+from bioresearcher.sources.datasets.endpoints import endpoint_of
 
 DESCRIPTION = "dataset.toml"
 _MAX_DESCRIPTION_BYTES = 1 << 20
@@ -81,6 +87,15 @@ class ColumnSpec(Value):
     codes: dict[str, Level] = Field(default_factory=dict)
     endpoint: str = ""
     event_level: Level | None = None
+    time_of: Literal["", "event", "censored"] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _event_by_its_level(cls, value: object) -> object:
+        """Give a column whose event is stated the role of an event."""
+        if isinstance(value, dict) and value.get("event_level") is not None and value.get("role", "other") == "other":
+            return {**value, "role": "event"}
+        return value
 
 
 class FileSpec(Value):
@@ -95,6 +110,7 @@ class FileSpec(Value):
     thousands: Literal[".", ",", " ", ""] | None = None
     zeros: Literal["missing", "values"] | None = None
     below_limit: Literal["missing", "limit", "half"] | None = None
+    row_is: str = ""
     columns: dict[str, ColumnSpec] = Field(default_factory=dict)
 
 
@@ -162,17 +178,43 @@ def _contradictions(spec: DatasetSpec) -> list[str]:
         if file.kind != "samples" and file.sample_column:
             found.append(f"{where}.sample_column: belongs to files of kind 'samples'")
         for name, column in file.columns.items():
-            if (column.case is None) != (column.control is None):
-                found.append(f"{where}.columns.{name}: give both `case` and `control`, or neither")
-            elif column.case is not None and column.case == column.control:
-                found.append(f"{where}.columns.{name}: `case` and `control` are the same level")
-            elif column.case is not None and column.role != "group":
-                found.append(f'{where}.columns.{name}.case: belongs to columns of role "group"')
-        for role in ("time", "event", "id"):
-            several = [n for n, c in file.columns.items() if c.role == role]
-            if len(several) > 1:
-                found.append(f"{where}.columns: more than one column has the role {role!r}: {several}")
+            found += [f"{where}.columns.{name}{mistake}" for mistake in _column_mistakes(column)]
+        found += [f"{where}.columns: {mistake}" for mistake in _repeated_roles(file)]
     return found
+
+
+def _column_mistakes(column: ColumnSpec) -> list[str]:
+    """List what contradicts itself in one column; each begins after the column's name."""
+    found = []
+    if (column.case is None) != (column.control is None):
+        found.append(": give both `case` and `control`, or neither")
+    elif column.case is not None and column.case == column.control:
+        found.append(": `case` and `control` are the same level")
+    elif column.case is not None and column.role != "group":
+        found.append('.case: belongs to columns of role "group"')
+    if column.event_level is not None and column.role != "event":
+        found.append('.event_level: belongs to columns of role "event"')
+    if column.time_of and column.role != "time":
+        found.append('.time_of: belongs to columns of role "time"')
+    return found
+
+
+def _repeated_roles(file: FileSpec) -> list[str]:
+    """List roles that one column at most may have: of times and events, one for each endpoint."""
+    found = []
+    for role, of in (("id", ""), ("event", ""), ("time", ""), ("time", "event"), ("time", "censored")):
+        several = [(n, c) for n, c in file.columns.items() if c.role == role and c.time_of == of]
+        for endpoint in sorted({"" if role == "id" else _endpoint(n, c) for n, c in several}):
+            names = [n for n, c in several if role == "id" or _endpoint(n, c) == endpoint]
+            if len(names) > 1:
+                mend = "" if role == "id" else "; give each its `endpoint`"
+                found.append(f"more than one column has the role {role!r}: {names}{mend}")
+    return found
+
+
+def _endpoint(name: str, column: ColumnSpec) -> str:
+    """Return the endpoint of a time or event, as stated or as its name says."""
+    return column.endpoint or endpoint_of(name)
 
 
 def contained(folder: Path, relative: str) -> str:

@@ -19,7 +19,9 @@ from bioresearcher.schemas.dataset import Reading
 from bioresearcher.schemas.missing import is_missing
 from bioresearcher.schemas.scale import judge_scale
 from bioresearcher.sources.datasets.as_written import LIMIT, Writing, find_writing, judge_names, short_name
-from bioresearcher.sources.datasets.describe import names_clinical, names_statistics, normal
+from bioresearcher.sources.datasets.describe import names_statistics
+from bioresearcher.sources.datasets.endpoints import normal
+from bioresearcher.sources.datasets.roles import names_clinical
 from bioresearcher.sources.datasets.spec import FileSpec
 
 RowsAgain = Callable[[], Iterator[list[str]]]
