@@ -271,6 +271,9 @@ def _column_spec(column: Column) -> ColumnSpec:
         control=column.control,
         missing_values=column.stated_codes,
         unit=column.unit,
+        codes=dict(column.codes),
+        endpoint=column.endpoint,
+        event_level=column.event_level,
     )
 
 

@@ -10,7 +10,9 @@ from bioresearcher.schemas.base import Origin, Value
 from bioresearcher.schemas.missing import CODES, NO_GROUP, WORDS, key
 
 FileKind = Literal["expression", "samples", "gene_sets", "table"]
-ColumnRole = Literal["id", "group", "time", "event", "covariate", "batch", "other"]
+ColumnRole = Literal["id", "unit", "pair", "group", "time", "event", "covariate", "batch", "annotation", "other"]
+"""Roles of columns. `unit` names the unit of analysis (a patient, whose samples may be several and of several levels),
+`pair` a matched pair or set that is no such unit, `annotation` is not to be analysed."""
 
 
 class Column(Value):
@@ -27,6 +29,11 @@ class Column(Value):
     missing: int = 0
     missing_values: tuple[str, ...] = Field(default=(), description="strings that mean 'not known' in this column")
     unit: str | None = Field(default=None, description="None when the source does not state it")
+    codes: tuple[tuple[str, str], ...] = Field(
+        default=(), description="(cell as written, level it means) of cells that mean the same or stand for a level"
+    )
+    endpoint: str = Field(default="", description="of a time or an event: e.g. `OS`, `RFS`; a pair shares it")
+    event_level: str | None = Field(default=None, description="of an event: the level (of `codes`) that is the event")
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -40,6 +47,18 @@ class Column(Value):
         return tuple(code for code in self.missing_values if key(code) not in found)
 
 
+class Reading(Value):
+    """A statement about a data set that was read from its files, with its reason and its certainty."""
+
+    file: str = Field(description="path of the file; empty for the data set as a whole")
+    column: str = Field(default="", description="empty for the file as a whole")
+    says: str = Field(description="e.g. `role event`, `codes 1 = censored, 2 = dead`")
+    reason: str
+    sure: bool = True
+    decides: bool = Field(default=False, description="a result depends on it; unsure, it is asked for or refused")
+    line: str = Field(default="", description="the line of `dataset.toml` that settles it")
+
+
 class DataFile(Value):
     """One file of a data set; `path` is relative to the data set's folder."""
 
@@ -47,6 +66,9 @@ class DataFile(Value):
     kind: FileKind
     path: str
     rows: int = 0
+    row_is: str = Field(
+        default="", description="e.g. `feature`, `sample`, `patient`, `cell`, `study`; empty: not known"
+    )
     columns: tuple[Column, ...] = Field(default=(), description="empty for expression matrices and gene sets")
     sample_column: str | None = Field(default=None, description="samples table: the column with the sample ids")
     feature_column: str | None = Field(default=None, description="expression: the column with the gene symbols")
@@ -114,6 +136,7 @@ class Dataset(Value):
     n_features: int = 0
     notes: tuple[str, ...] = Field(default=(), description="caveats the source or the reader states")
     problems: tuple[str, ...] = Field(default=(), description="problems of the files; tasks may still use them")
+    readings: tuple[Reading, ...] = Field(default=(), description="how files and columns were read, and why")
     described_by: Literal["dataset.toml", "inferred", "source"] = "inferred"
     prepared_from: str | None = Field(default=None, description="id of the data set it was prepared from by proposals")
     proposals: tuple[str, ...] = Field(default=(), description="ids of the proposals that were carried out on it")

@@ -37,7 +37,7 @@ SETS: Final = 8
 PROPOSALS: Final = 20
 _SAME: Final = 60
 _LEVELS: Final = ("high", "medium", "low")
-_ROLES: Final = ("id", "group", "time", "event", "batch", "covariate", "other")
+_ROLES: Final = ("id", "unit", "pair", "group", "time", "event", "batch", "covariate", "other", "annotation")
 
 
 def material(bench: DesignContext, *, whole: bool = False) -> dict[str, Any]:

@@ -151,6 +151,9 @@ def _column(scan: ColumnScan, spec: ColumnSpec | None, is_id: bool) -> Column:
         missing=scan.missing,
         missing_values=tuple(dict.fromkeys((*spec.missing_values, *sorted(scan.missing_seen)))),
         unit=spec.unit,
+        codes=tuple(spec.codes.items()),
+        endpoint=spec.endpoint,
+        event_level=spec.event_level,
     )
 
 

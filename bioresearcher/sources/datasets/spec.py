@@ -75,6 +75,9 @@ class ColumnSpec(Value):
     control: Level | None = None
     missing_values: tuple[Level, ...] = ()
     unit: Text | None = None
+    codes: dict[str, Level] = Field(default_factory=dict)
+    endpoint: str = ""
+    event_level: Level | None = None
 
 
 class FileSpec(Value):

@@ -82,7 +82,9 @@ def write_spec(folder: Path, spec: DatasetSpec) -> None:
 
 
 def _toml(value: object) -> str:
-    """Format a text or a list of texts as TOML; JSON's strings are TOML's but for one control character."""
+    """Format a text, texts or a table as TOML; JSON's strings are TOML's but for one control character."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_toml(k)} = {_toml(v)}' for k, v in value.items())}}}"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_toml(v) for v in value)}]"
     return json.dumps(str(value).replace("\x7f", " "), ensure_ascii=False)
