@@ -123,7 +123,7 @@ def judge(name: str, workspace: Path, said: str, code: int) -> Case:
     expected = tomllib.loads(EXPECTED.read_text(encoding="utf-8")).get(name, {})
     run = next(iter(sorted(workspace.glob("runs/*"))), None)
     answers = tuple(answers_of(run)) if run else ()
-    kinds = expected.get("kinds", ["difference", "survival"])
+    kinds = expected.get("kinds", ["difference", "time to event"])
     told = [a for a in answers if a.kind in kinds]
     if told:
         rights = expected.get("right", [])
