@@ -29,7 +29,7 @@ NOT_STATED = "not stated"
 NONE = "none"
 """Printed value of an empty list."""
 
-LIST_SOURCES = ("covariates", "missing_values")
+LIST_SOURCES = ("covariates", "missing_values", "block_columns", "levels", "genes")
 
 
 def extract_tasks(values: ExtractTasksInput) -> TasksDraft:
@@ -46,6 +46,7 @@ def _task(step: ProtocolStep, contract: SkillContract, ids: dict[str, str]) -> D
         title=step.title,
         goal=step.action,
         step_ids=(step.id,),
+        questions=step.questions,
         inputs=tuple(i for i in (_input(s.name, s.source, ids) for s in step.inputs) if i is not None),
         outputs=contract.outputs,
         parameters=_parameters(step, contract),
@@ -354,7 +355,7 @@ class Binding:
             "endpoint": dataset.endpoint,
             "dataset_label": dataset.id,
         }
-        return simple[source]
+        return simple.get(source)  # what a question states (pairs, blocks, levels, genes) is in no description
 
 
 def _printed(value: object) -> str | None:

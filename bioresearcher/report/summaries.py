@@ -81,7 +81,7 @@ Tone = Literal["good", "warn", "bad", "plain"]
 
 OUTCOMES: dict[Outcome, str] = {
     Outcome.NOT_RUN: "not run",
-    Outcome.BLOCKED: "blocked, an input is missing",
+    Outcome.BLOCKED: "blocked: the data do not allow it, or an input is missing",
     Outcome.SYNTAX: "syntax error",
     Outcome.DEPENDENCY: "a package is missing",
     Outcome.RUNTIME: "ended with an error",
@@ -90,6 +90,7 @@ OUTCOMES: dict[Outcome, str] = {
     Outcome.BAD_OUTPUT: "unusable output",
     Outcome.PLACEHOLDER: "placeholder or invented data",
     Outcome.INPUT_INDEPENDENT: "outputs do not depend on the data",
+    Outcome.OFF_QUESTION: "answers another question",
     Outcome.VERIFIED: "verified",
 }
 
