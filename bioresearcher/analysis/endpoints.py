@@ -1,0 +1,111 @@
+"""Endpoint of a time-to-event question: the pair of time and event that the objective names, or the only one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bioresearcher.analysis.mentions import levels_of
+from bioresearcher.analysis.terms import endpoint_words
+from bioresearcher.analysis.wishes import Wishes
+from bioresearcher.schemas.columns import as_number
+from bioresearcher.schemas.dataset import Column, Dataset
+from bioresearcher.schemas.question import Endpoint
+
+Stop = tuple[str, str]
+"""A reason why a question cannot be answered, and what would settle it."""
+
+
+def pairs_of(dataset: Dataset) -> list[tuple[str, Column, Column]]:
+    """(endpoint, time column, event column) of a data set; the endpoint is empty where no column names it."""
+    sheet = dataset.file("samples")
+    columns = sheet.columns if sheet else ()
+    times, events = [c for c in columns if c.role == "time"], [c for c in columns if c.role == "event"]
+    found = []
+    for event in events:
+        time = next((t for t in times if t.endpoint == event.endpoint), None)
+        if time is None and len(times) == 1 and len(events) == 1:
+            time = times[0]
+        if time is not None:
+            found.append((event.endpoint or time.endpoint, time, event))
+    return found
+
+
+def event_cells(event: Column) -> tuple[str, ...]:
+    """The cells that mean an event; empty when it is not known."""
+    if event.event_level is not None:
+        same = [cell for cell, level in event.codes if level == event.event_level]
+        return tuple(dict.fromkeys((*same, event.event_level)))
+    levels = [v for v in levels_of(event) if as_number(v) in (0.0, 1.0)]
+    if event.levels and len(levels) == len(levels_of(event)):
+        return tuple(v for v in levels if as_number(v) == 1.0) or ("1",)
+    if event.dtype == "boolean":
+        return tuple(v for v in event.levels if v.casefold() == "true") or ("True", "TRUE", "true")
+    return ("1",) if not event.levels else ()
+
+
+def bind_endpoint(dataset: Dataset, wishes: Wishes, words: str) -> tuple[Endpoint | None, Stop | None]:
+    """Bind the endpoint that the words name; where they name none, the only one at hand."""
+    pairs = pairs_of(dataset)
+    named = list(dict.fromkeys(n.name for n in wishes.endpoints if n.words in words))
+    said = next((n.words for n in wishes.endpoints if n.words in words), "")
+    if not pairs:
+        return None, _no_pair(dataset, named)
+    have = {name: (time, event) for name, time, event in pairs}
+    if len(named) > 1 and sum(n in have for n in named) > 1:
+        both = " and ".join(endpoint_words(n) for n in named)
+        return None, (f"{both} are asked for at once", "ask for one endpoint in a run")
+    wanted = next((n for n in named if n in have), "")
+    if wanted:
+        return _endpoint(dataset, wanted, *have[wanted], said)
+    if named and set(have) != {""}:
+        known = ", ".join(endpoint_words(n) or "one without a name" for n in have)
+        return None, (f"{endpoint_words(named[0])} is asked for, and the data hold {known}", f"ask for {known}")
+    if named:
+        time, event = have[""]
+        return _endpoint(dataset, named[0], time, event, said)
+    loose, loose_words = wishes.loose if wishes.loose[1] in words else ((), "")
+    possible = [n for n in have if n in loose]
+    if len(possible) == 1:
+        return _endpoint(dataset, possible[0], *have[possible[0]], loose_words)
+    if len(have) == 1:
+        name, (time, event) = next(iter(have.items()))
+        if loose and name and name not in loose:
+            return None, (f"“{loose_words}” is asked for, and the data hold {endpoint_words(name)}", "")
+        return _endpoint(dataset, name, time, event, loose_words)
+    known = ", ".join(endpoint_words(n) or "one without a name" for n in have)
+    return None, (f"the objective names no endpoint, and the data hold several ({known})", "name one in the objective")
+
+
+def _endpoint(
+    dataset: Dataset, name: str, time: Column, event: Column, words: str
+) -> tuple[Endpoint | None, Stop | None]:
+    cells = event_cells(event)
+    if not cells:
+        line = next((r.line for r in dataset.readings if r.column == event.name and r.line), "")
+        held = ", ".join(levels_of(event)) or "values"
+        return None, (
+            f"{event.name} holds {held}, and nothing says which of them is the event",
+            line or f'[files.columns.{event.name}] event_level = "…"',
+        )
+    found = Endpoint(
+        name=name,
+        time_column=time.name,
+        event_column=event.name,
+        event_level=cells,
+        time_unit=time.unit,
+        words=words,
+    )
+    return found, None
+
+
+def _no_pair(dataset: Dataset, named: Iterable[str]) -> Stop:
+    asked = next(iter(named), "")
+    sheet = dataset.file("samples")
+    if sheet is None:
+        return f"{dataset.id} has no sample sheet, so no time and event", "give the sheet with time and event"
+    has = [r for r in ("time", "event") if dataset.column(r)]
+    reading = next((r for r in dataset.readings if not r.sure and r.decides and r.line), None)
+    lack = "event" if has == ["time"] else "time" if has == ["event"] else "time and event"
+    wish = f"{endpoint_words(asked)} is asked for, and " if asked else ""
+    mend = reading.line if reading else '[files.columns.<column>] role = "time" (and role = "event")'
+    return f"{wish}{dataset.id} has no column of {lack}", mend
