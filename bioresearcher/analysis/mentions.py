@@ -57,15 +57,20 @@ class Mention:
 
 
 def canonical(column: Column, cell: str) -> str:
-    """The level that a cell means, by the description's codes."""
-    return dict(column.codes).get(cell.strip(), cell.strip())
+    """The level that a cell means, by the description's codes; without them, levels that differ in case only are one."""
+    text = cell.strip()
+    coded = dict(column.codes).get(text, text)
+    return (
+        next((v.strip() for v in column.levels if v.strip().casefold() == coded.casefold()), coded)
+        if column.codes == ()
+        else coded
+    )
 
 
 def levels_of(column: Column) -> tuple[str, ...]:
     """The canonical levels of a column that can be compared, in the order of the description."""
-    coded = dict(column.codes)
     missing = {key(m) for m in column.missing_values}
-    found = dict.fromkeys(coded.get(level, level).strip() for level in column.groups if key(level) not in missing)
+    found = dict.fromkeys(canonical(column, level) for level in column.groups if key(level) not in missing)
     return tuple(level for level in found if level and key(level) not in NO_GROUP)
 
 

@@ -107,7 +107,7 @@ _RESTRICTED: Final = re.compile(
     r"|\b(?P<c>[\w/+-]+(?:\s+[\w/+-]+){0,3}?)\s+only\b"
 )
 _NARROWING: Final = re.compile(
-    r"(?i)\b(?:\w+[\s-](?:positive|negative|mutants?|mutated|wild[\s-]?type|amplified|deficient|null|low|high|resistant|sensitive|naive|na[iï]ve)|"
+    r"(?i)\b(?:\w+[\s-](?:positive|negative|mutants?|mutated|wild[\s-]?type|amplified|deficient|null)|\w+-(?:low|high|resistant|sensitive|naive|na[iï]ve)|"
     r"triple[\s-]negative|men|women|males?|females?|boys|girls|children|adults?|elderly|adolescents?|pre[\s-]?menopausal|post[\s-]?menopausal|"
     r"(?:non|never|ever|former|current)?[\s-]?smokers?|stages?\s+(?:[IVX]+|\d)\w*(?:\s*(?:[-–/]|and|or|to)\s*(?:[IVX]+|\d)\w*)*|"
     r"grades?\s+(?:[IVX]+|\d)(?:\s*(?:[-–/]|and|or|to)\s*(?:[IVX]+|\d))*|early[\s-]stage|late[\s-]stage|high[\s-]risk|low[\s-]risk|"
@@ -199,6 +199,9 @@ def read_wishes(text: Text, lexicon: Lexicon) -> Wishes:
     _read_columns(wishes, lexicon)
     _read_features(wishes, lexicon)
     wishes.paired = asks_pairs(text.raw)
+    for match in word("paired").finditer(text.raw):
+        places = text.tokens_in(match.start(), match.end())
+        wishes.use(places.start, places.stop)
     return wishes
 
 
