@@ -16,7 +16,8 @@ from bioresearcher.offline.paper_steps import (
     part_steps,
 )
 from bioresearcher.offline.read import objective_texts
-from bioresearcher.offline.skill_binding import Binding, Use, asked_for, choose_uses
+from bioresearcher.offline.skill_binding import Binding, Use
+from bioresearcher.offline.skill_uses import asked_for, choose_uses
 from bioresearcher.schemas.ask_design import (
     HeadingDraft,
     PlannedPart,
@@ -117,13 +118,15 @@ class _Bench:
     binding: Binding
     place: Mapping[str, tuple[PlannedPart, int]]
     step_of: dict[tuple[str, str], str]
+    uses: tuple[Use, ...]
 
     @classmethod
     def of(cls, values: WriteStepsInput) -> _Bench:
         lines = [(part, n, line) for part in values.plan.parts for n, line in enumerate(part.lines)]
         step_of = {(line.skill, line.datasets[0]): line.id for _, _, line in lines if line.skill and line.datasets}
         place = {line.id: (part, n) for part, n, line in lines}
-        return cls(values, Binding(values.objective, values.datasets), place, step_of)
+        uses = choose_uses(values.objective, values.datasets, values.skills)
+        return cls(values, Binding(values.objective, values.datasets), place, step_of, uses)
 
     def step(self, line_id: str) -> ProtocolStepDraft:
         part, n = self.place[line_id]
@@ -138,7 +141,7 @@ class _Bench:
 
     def _skill_step(self, line: OutlineLine, skill: SkillBrief) -> ProtocolStepDraft | None:
         """The step of a skill with inputs and parameters bound; None when one cannot be bound."""
-        use = _use(line, skill, self.values.datasets)
+        use = self._use(line, skill)
         inputs = self.binding.inputs(use, self.step_of) if use else None
         parameters = self.binding.parameters(use) if use else None
         if use is None or inputs is None or parameters is None:
@@ -163,12 +166,20 @@ class _Bench:
                 for o in skill.contract.outputs
             ),
             datasets=(*(d.id for d in use.datasets), *named),
+            questions=use.answers,
             software=wording.software,
             acceptance=wording.acceptance,
             kind="dry",
             skill=skill.name,
             citations=(*fact_citations(skill.contract, self.values.facts, use.datasets), *passages),
         )
+
+    def _use(self, line: OutlineLine, skill: SkillBrief) -> Use | None:
+        """The use that a line stands for: the one chosen for its skill and data sets, with its question."""
+        for use in self.uses:
+            if use.skill.name == skill.name and tuple(d.id for d in use.datasets) == line.datasets:
+                return use
+        return _use(line, skill, self.values.datasets)
 
     def _first_of(self, line: OutlineLine) -> OutlineLine | None:
         """The plan's first line with the same skill, when it is not this one."""

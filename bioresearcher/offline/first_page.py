@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bioresearcher.offline.citations import SHAPES, concerned
-from bioresearcher.offline.skill_binding import NONE, Binding, Use, unserved_skills
+from bioresearcher.offline.skill_binding import NONE, Binding, Use
+from bioresearcher.offline.skill_uses import unserved_skills
 from bioresearcher.schemas.ask_design import KnownPaper, PlanProtocolInput
 from bioresearcher.schemas.facts import Fact, Proposal
 from bioresearcher.schemas.protocol import Decision, Definition, NotDone, PaperUse, ShapingFact

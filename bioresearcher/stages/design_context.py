@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bioresearcher.offline.skill_binding import asked_for, unserved_skills
+from bioresearcher.offline.skill_uses import asked_for, unserved_skills
 from bioresearcher.schemas.ask_design import KnownPaper, KnownPart, KnownStep, ProtocolPlan, SkillBrief
 from bioresearcher.schemas.base import Objective, Requirement, origin_of
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck

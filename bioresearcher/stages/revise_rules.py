@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from bioresearcher.llm.ask import ModelClient, ask
 from bioresearcher.offline.design import part_title, requirements_met, use_lines
-from bioresearcher.offline.skill_binding import Binding, Use, asked_for, choose_uses, unserved_skills
+from bioresearcher.offline.skill_binding import Binding, Use
+from bioresearcher.offline.skill_uses import asked_for, choose_uses, unserved_skills
 from bioresearcher.schemas.ask_design import HeadingDraft, PlannedPart, ProtocolPlan, WriteStepsInput
 from bioresearcher.schemas.base import Requirement
 from bioresearcher.schemas.protocol import Citation, Link, OutlineLine, Protocol, ProtocolPart, ProtocolStep, Relation
