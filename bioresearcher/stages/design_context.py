@@ -20,6 +20,7 @@ from bioresearcher.schemas.protocol import (
     ProtocolStep,
     ReportPartRef,
 )
+from bioresearcher.schemas.question import Questions
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.draft_cleanup import MAX_PARTS, Known, with_sources
 from bioresearcher.text.format import listing
@@ -48,6 +49,7 @@ class DesignContext:
         audit: Facts about the data, and proposals, found by rule.
         looked: Facts that looks of the author showed.
         passages: Passages of papers that the author read.
+        questions: The questions of the objective, those that cannot be answered included.
     """
 
     objective: Objective
@@ -63,6 +65,7 @@ class DesignContext:
     looks: tuple[LookRecord, ...] = ()
     looked: tuple[Fact, ...] = ()
     passages: tuple[PassageRead, ...] = ()
+    questions: Questions = field(default_factory=Questions)
 
     def without(self, ids: Collection[str]) -> DesignContext:
         """Return the material without some data sets and papers."""
