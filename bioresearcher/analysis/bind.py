@@ -11,8 +11,8 @@ from bioresearcher.analysis.contrasts import NotBoundError, choose_contrast, con
 from bioresearcher.analysis.endpoints import bind_endpoint
 from bioresearcher.analysis.mentions import Lexicon, is_number, levels_of
 from bioresearcher.analysis.sentences import question_text
-from bioresearcher.analysis.terms import kinds_in, word
-from bioresearcher.analysis.wishes import Wishes, leftovers, read_wishes
+from bioresearcher.analysis.terms import endpoints_named, kinds_in, word
+from bioresearcher.analysis.wishes import Compared, Wishes, leftovers, read_wishes
 from bioresearcher.analysis.words import Text, forms
 from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Column, Dataset
@@ -97,7 +97,7 @@ def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
     for ask in asks:
         options = [(d, w, _bind(ask, text, d, w)) for d, w in readings]
         best = min(options, key=lambda o: bool(o[2].cannot))
-        found.append(best[2])
+        found += _one_by_one(best[2])
         chosen.append(best[:2])
         found += _validations(best[2], objective, measured, ask, text, readings)
     first = chosen[0] if chosen else readings[0]
@@ -105,6 +105,15 @@ def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
     found, more = _with_requirements(objective.requirements, found, measured)
     questions = _numbered(found)
     return Questions(questions=questions, not_understood=tuple(dict.fromkeys((*lost, *more))), notes=_notes(questions))
+
+
+def _one_by_one(question: Question) -> list[Question]:
+    """A question for each signature, and for each gene whose relation to an endpoint is asked for."""
+    measure = question.measure
+    alone = measure.kind == "signature" or (measure.kind == "gene" and question.kind == "time to event")
+    if not alone or len(measure.names) < 2:
+        return [question]
+    return [question.model_copy(update={"measure": measure.model_copy(update={"names": (n,)})}) for n in measure.names]
 
 
 def _in_order(data: Sequence[Data]) -> list[Data]:
@@ -128,7 +137,7 @@ def _asks(text: Text) -> list[_Ask]:
     for start, end in text.clauses():
         words = text.raw[start:end]
         kinds = kinds_in(words)
-        survival = bool(word("survival").search(words))
+        survival = bool(word("survival").search(words)) or bool(endpoints_named(Text(words)))
         kind: QuestionKind | None = kinds[0] if kinds else None
         if survival and kind not in ("synthesis", "prediction"):
             kind = "time to event"
@@ -181,8 +190,11 @@ def _bind(ask: _Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     exposures = [n for n in columns if n not in (outcome, *measure.names)]
     if kind == "time to event" and measure.kind == "none" and not compared and not by:
         by = exposures[:1]
-    if kind == "time to event" and measure.kind in ("gene", "signature"):
-        compared = [c for c in compared if not c.single]
+    if kind == "time to event" and measure.kind == "none" and not by and all(c.single for c in compared):
+        population, by = _population_as_contrast(population, weak, lexicon)
+    compared, limits, said = _apart(compared, by, kind, measure, lexicon)
+    population = (*population, *(f for f in limits if f.text not in [p.text for p in population]))
+    stops += [(said, "ask for each group with “in … only”")] if said else []
     try:
         contrast = choose_contrast(wishes, lexicon, compared, by, asked=asked)
     except NotBoundError as error:
@@ -225,6 +237,24 @@ def _bind(ask: _Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     if stops:
         question = question.model_copy(update={"cannot": stops[0][0], "mend": stops[0][1]})
     return question
+
+
+def _apart(
+    compared: Sequence[Compared], by: Sequence[str], kind: QuestionKind, measure: Measure, lexicon: Lexicon
+) -> tuple[list[Compared], list[Filter], str]:
+    """Tell levels that are compared from those that limit the population: (compared, filters, why neither can be).
+
+    Where a gene or signature is related to an endpoint, groups that stand beside it limit the population.
+    """
+    lists = [c for c in compared if not c.single]
+    scored = kind == "time to event" and measure.kind in ("gene", "signature")
+    if scored and any(c.strong for c in lists):
+        return [], [], "it is asked how an association differs between groups, and no analysis compares associations"
+    kept = [] if scored else (lists or ([] if by else [c for c in compared if c.single][:1]))
+    spare = [c for c in compared if c not in kept and (c.single or (scored and not c.strong))]
+    columns = {c.column for c in kept} | {*by}
+    limits = [Filter(column=c.column, levels=c.levels, words=" or ".join(c.levels)) for c in spare if not c.problem]
+    return kept, [f for f in limits if f.column not in columns and len(levels_of(lexicon.columns[f.column])) > 1], ""
 
 
 def _population_as_contrast(
@@ -286,6 +316,8 @@ def _measure(
         return Measure(kind="features") if matrix else Measure(kind="column", names=tuple(columns[:1]))
     if kind == "association":
         outcome = _outcome(ask, text, wishes, lexicon, kind)[0]
+        if re.search(r"(?i)\b(?:which|what) (?:\w+ )?(?:genes?|proteins?|transcripts?)\b", words):
+            return Measure(kind="features")
         left = tuple(n for n in columns if n != outcome)
         if not left and _RISK.search(words):
             left = tuple(c.name for c in lexicon.columns.values() if _is_factor(c) and c.name != outcome)
@@ -331,7 +363,7 @@ def _with_methods(question: Question, ask: _Ask, text: Text, wishes: Wishes) -> 
     named = [(m, n) for m, n in wishes.methods if ask.has(text, n.first)]
     model = next((m.name for m, _ in named if m.form == "model"), "")
     test = next((m.name for m, _ in named if m.form == "test"), "")
-    other = next((m.name for m, _ in named if m.form == "analysis" and not m.vetted), "")
+    other = next((m.name for m, _ in named if m.form == "analysis" and m.name != "kaplan-meier"), "")
     effect: EffectMeasure = ""
     if question.kind == "time to event":
         effect = "hazard ratio"
@@ -343,7 +375,7 @@ def _with_methods(question: Question, ask: _Ask, text: Text, wishes: Wishes) -> 
         effect = "correlation"
     elif question.kind == "enrichment":
         effect = "enrichment score"
-    return question.model_copy(update={"model": model or other, "test": test, "effect": effect})
+    return question.model_copy(update={"model": other or model, "test": test, "effect": effect})
 
 
 def unit_of(dataset: Dataset) -> str:

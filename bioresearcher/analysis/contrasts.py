@@ -27,14 +27,13 @@ def controls(levels: Sequence[str]) -> list[str]:
     found = []
     for level in levels:
         words = forms(level)
-        if " ".join(words) in CONTROL_WORDS or level.casefold() in CONTROL_WORDS or words[-1:] == ("control",):
-            found.append(level)
-        elif words and words[0] in ("non", "no", "not", "never", "without", "un"):
+        called = " ".join(words) in CONTROL_WORDS or level.casefold() in CONTROL_WORDS or words[-1:] == ("control",)
+        if called or (words and words[0] in ("non", "no", "not", "never", "without", "un")):
             found.append(level)
     return found
 
 
-def contrast_of(column: Column, wanted: Compared | None, words: str = "") -> Contrast:
+def contrast_of(column: Column, wanted: Compared | None, words: str = "", reference: str = "") -> Contrast:
     """Make the comparison of a column: of the levels that are wanted, else of all its levels.
 
     Raises:
@@ -62,18 +61,18 @@ def contrast_of(column: Column, wanted: Compared | None, words: str = "") -> Con
             f"{next(v for v in chosen if v not in wanted.levels)}”",
         )
     if len(chosen) > 2:
-        reference = wanted.reference if wanted is not None and wanted.reference else None
+        reference = reference or (wanted.reference if wanted is not None else "")
         return Contrast.model_validate(
             {
                 "column": column.name,
-                "levels": _reference_last(chosen, reference),
+                "levels": _reference_last(chosen, reference or None),
                 "stated_by": stated,
                 "reference_by": "objective" if reference else "order",
                 "control": None,
                 "words": words,
             }
         )
-    case, control, by = _direction(column, chosen, wanted)
+    case, control, by = _direction(column, chosen, wanted, reference)
     return Contrast.model_validate(
         {
             "column": column.name,
@@ -91,11 +90,11 @@ def _reference_last(levels: Sequence[str], reference: str | None) -> tuple[str, 
     return (*(v for v in levels if v != reference), *((reference,) if reference else ()))
 
 
-def _direction(column: Column, levels: Sequence[str], wanted: Compared | None) -> tuple[str, str, str]:
+def _direction(column: Column, levels: Sequence[str], wanted: Compared | None, reference: str) -> tuple[str, str, str]:
     """(case, control, who says so) of two levels."""
     first, second = levels
-    if wanted is not None and wanted.reference in levels:
-        control = wanted.reference
+    control = reference or (wanted.reference if wanted is not None else "")
+    if control in levels:
         return (next(v for v in levels if v != control), control, "objective")
     stated = {canonical(column, column.case or ""), canonical(column, column.control or "")}
     if column.case is not None and column.control is not None and stated == {*levels}:
@@ -146,9 +145,14 @@ def choose_contrast(
     lists = sorted((c for c in compared if not c.single), key=lambda c: not c.strong)
     if lists:
         one = lists[0]
-        return contrast_of(lexicon.columns[one.column], one, wishes.text.words(one.first, one.end))
+        return contrast_of(
+            lexicon.columns[one.column],
+            one,
+            wishes.text.words(one.first, one.end),
+            wishes.reference.get(one.column, ""),
+        )
     if by:
-        return contrast_of(lexicon.columns[by[0]], None, by[0])
+        return contrast_of(lexicon.columns[by[0]], None, by[0], wishes.reference.get(by[0], ""))
     singles = [c for c in compared if c.single]
     if singles:
         one = singles[0]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bioresearcher.analysis.mentions import levels_of
-from bioresearcher.analysis.terms import endpoint_words
+from bioresearcher.analysis.terms import endpoint_words, endpoints_named
 from bioresearcher.analysis.wishes import Wishes
+from bioresearcher.analysis.words import Text
 from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.dataset import Column, Dataset
 from bioresearcher.schemas.question import Endpoint
@@ -26,8 +27,17 @@ def pairs_of(dataset: Dataset) -> list[tuple[str, Column, Column]]:
         if time is None and len(times) == 1 and len(events) == 1:
             time = times[0]
         if time is not None:
-            found.append((event.endpoint or time.endpoint, time, event))
+            found.append((event.endpoint or time.endpoint or _called(event, time), time, event))
     return found
+
+
+def _called(*columns: Column) -> str:
+    """The endpoint that names or labels of columns say."""
+    for column in columns:
+        named = endpoints_named(Text(f"{column.name.replace('_', ' ')} {column.label}"))
+        if named:
+            return named[0].name
+    return ""
 
 
 def event_cells(event: Column) -> tuple[str, ...]:

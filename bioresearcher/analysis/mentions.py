@@ -270,6 +270,9 @@ class Lexicon:
                 written = text.words(place, place + len(form))
                 if cased and written != written.upper():
                     continue
+                behind = text.after(place + len(form), 1)
+                if behind and behind[0] in POLAR and not {*form} & {*POLAR}:
+                    continue  # HER2-positive is no HER2-enriched
                 problem = "" if level else self._codes_problem(column)
                 raw.append(Mention(place, place + len(form), "level", column, level, problem))
         raw += self._agents(text)

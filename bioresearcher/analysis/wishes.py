@@ -133,6 +133,13 @@ _BY: Final = re.compile(
 )
 
 
+_NOT_DONE: Final = (
+    ("horizon", "no analysis ends the follow-up at a time; all of it is used"),
+    ("separately", "one analysis is made of all groups; ask for each with “in … only”"),
+)
+"""Groups of words that ask for what no analysis does, with what is done instead."""
+
+
 @dataclass(frozen=True)
 class Compared:
     """Levels of one column that a text compares, in the order of the text."""
@@ -146,6 +153,7 @@ class Compared:
     problem: str = ""
     single: bool = False
     syntax: bool = False
+    weak: bool = False
 
 
 @dataclass
@@ -168,6 +176,7 @@ class Wishes:
     sets: list[Mention] = field(default_factory=list)
     unbound: list[tuple[Unbound, int]] = field(default_factory=list)
     stops: list[tuple[str, str, int]] = field(default_factory=list)
+    reference: dict[str, str] = field(default_factory=dict)
     used: set[int] = field(default_factory=set)
 
     def use(self, first: int, end: int) -> None:
@@ -199,10 +208,17 @@ def read_wishes(text: Text, lexicon: Lexicon) -> Wishes:
     _read_columns(wishes, lexicon)
     _read_features(wishes, lexicon)
     wishes.paired = asks_pairs(text.raw)
+    for name, why in _NOT_DONE:
+        for match in word(name).finditer(text.raw):
+            wishes.miss(match[0], why, text.tokens_in(match.start(), match.end()).start)
+            wishes.use(*_ends(text.tokens_in(match.start(), match.end())))
     for match in word("paired").finditer(text.raw):
-        places = text.tokens_in(match.start(), match.end())
-        wishes.use(places.start, places.stop)
+        wishes.use(*_ends(text.tokens_in(match.start(), match.end())))
     return wishes
+
+
+def _ends(places: range) -> tuple[int, int]:
+    return places.start, places.stop
 
 
 def close_to(words: str, names: Iterable[str]) -> str:
@@ -315,6 +331,12 @@ def _read_levels(wishes: Wishes, lexicon: Lexicon, mentions: Sequence[Mention]) 
         column = chain[0].name
         problem = next((m.problem for m in chain if m.problem), "")
         place, end = chain[0].first, chain[-1].end
+        named = _reference(text, chain)
+        if named:
+            wishes.reference[column] = named
+        if named and len(chain) == 1:
+            wishes.use(place, end)
+            continue
         kind = _population(text, chain, wishes.used)
         compares = len(names) > 1 or (problem and len(chain) > 1)
         others = [c for c in lists if c is not chain and len(c) > 1 and c[0].name != column]
@@ -325,10 +347,18 @@ def _read_levels(wishes: Wishes, lexicon: Lexicon, mentions: Sequence[Mention]) 
         wishes.use(place, end)
         if compares:
             syntax = any(t.form in _STRONG for t in text.tokens[chain[0].end : chain[1].first])
-            reference = _reference(text, chain) or (names[1] if syntax and len(names) == 2 else "")
+            reference = named or (names[1] if syntax and len(names) == 2 else "")
             wishes.compared.append(
                 Compared(
-                    column, names, place, end, chain in strong, _reference(text, chain), problem, syntax=bool(reference)
+                    column,
+                    names,
+                    place,
+                    end,
+                    chain in strong,
+                    named,
+                    problem,
+                    syntax=bool(reference),
+                    weak=kind == "weak",
                 )
             )
         elif kind:
@@ -483,8 +513,9 @@ def _read_restrictions(wishes: Wishes, lexicon: Lexicon) -> None:
         if not places or {*places} & wishes.used:
             continue
         left = text.before(places.start, 4)
-        lead = next((w for w in left if w not in _SKIP or w in ("between", "with")), "")
-        if lead in _PLAIN | _BOUND | {"between", "versus", "vs", "than", "and"} or match.start() == 0:
+        heads = _PLAIN | _BOUND | {"between", "versus", "vs", "than", "and"}
+        lead = next((w for w in left if w in heads or w not in _SKIP), "")
+        if lead in heads or match.start() == 0:
             why = "no column or level of the data is called so"
             wishes.miss(match[0], why, places.start, _levels_hint(lexicon, constant), stops=True)
             wishes.use(places.start, places.stop)

@@ -169,12 +169,13 @@ def _bound_uses(skills: Sequence[SkillBrief], binding: Binding) -> tuple[Use, ..
 
 
 def _without_idle(uses: Sequence[Use]) -> tuple[Use, ...]:
-    """Leave out uses on a question's own rows that neither answer it nor are read by a use that is left."""
+    """Leave out what no use that is left reads: of rows of a question, and of skills that are used on such rows, too."""
     kept: list[Use] = []
     read: set[tuple[str, str]] = set()
+    on_own_rows = {u.skill.name for u in uses if u.main.analysis_of is not None}
     for use in reversed(uses):
-        own = use.main.analysis_of is not None
-        if own and not use.answers and (use.skill.name, use.main.id) not in read and not use.skill.contract.answers:
+        spare = not use.answers and not use.skill.contract.answers and use.skill.name in on_own_rows
+        if spare and (use.skill.name, use.main.id) not in read:
             continue
         kept.insert(0, use)
         read |= {(i.skill or "", use.main.id) for i in use.skill.contract.inputs if i.kind == "output"}
