@@ -28,6 +28,8 @@ from bioresearcher.schemas.missing import NO_GROUP, key
 from bioresearcher.text.words import STOP
 
 _EVERYDAY: Final = frozenset({"yes", "no", "true", "false", "y", "n", "other", "unknown", "none", "all", "any"})
+_BARE: Final = frozenset({*POLAR, "high", "low", "wildtype", "wt", "mut", "present", "absent"})
+_BESIDE: Final = frozenset({"versus", "vs", "v", "status", "is", "are", "group", "only", "compared", "for"})
 _AGENT: Final = ("er", "ic", "ee")
 _GENE: Final = re.compile(r"(?<![\w-])[A-Za-z][A-Za-z0-9]*(?:[-.][A-Za-z0-9]+)*(?![\w-])")
 _NOT_LEVELLED: Final = frozenset({"id", "time", "event"})
@@ -270,6 +272,8 @@ class Lexicon:
                 written = text.words(place, place + len(form))
                 if cased and written != written.upper():
                     continue
+                if form[0] in _BARE and len(form) == 1 and not _stands_alone(text, place):
+                    continue  # HER2-positive is no level of another receptor
                 behind = text.after(place + len(form), 1)
                 if behind and behind[0] in POLAR and not {*form} & {*POLAR}:
                     continue  # HER2-positive is no HER2-enriched
@@ -380,6 +384,12 @@ class Lexicon:
         words = {*forms(name.replace("_", " "))}
         place = next(n for n, word in enumerate(given) if word in words)
         return [Mention(place, place + 1, "set", name)]
+
+
+def _stands_alone(text: Text, place: int) -> bool:
+    """True if no name stands before a word such as positive, which would say what is."""
+    before = text.before(place, 1)
+    return not before or before[0] in STOP or before[0] in _BESIDE
 
 
 def _alike(name: str, word: str) -> bool:

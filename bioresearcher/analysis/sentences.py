@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bioresearcher.analysis.terms import endpoint_words
-from bioresearcher.schemas.question import Measure, Question
+from bioresearcher.schemas.question import Measure, Question, Questions, Unbound
 
 
 def measure_text(measure: Measure) -> str:
@@ -58,3 +58,35 @@ def _core(question: Question) -> str:
         "description": "Description of the samples",
         "synthesis": "Synthesis of results of several studies",
     }[question.kind]
+
+
+def questions_lines(questions: Questions) -> list[str]:
+    """What will be answered, what will not and why, and what was not understood, a line each."""
+    ready = [q for q in questions.questions if not q.cannot]
+    lines = ["This will be answered:", *(f"  {q.id} {q.text}" for q in ready)] if ready else []
+    lost = [q for q in questions.questions if q.cannot]
+    lines += ["This cannot be answered:"] if lost else []
+    for question in lost:
+        lines.append(f"  {question.id} {question.text or question.words}")
+        lines.append(f"     because {question.cannot}" + (f" — to settle it: {question.mend}" if question.mend else ""))
+    told = [u for u in questions.not_understood if u.narrows]
+    lines += ["Not understood:"] if told else []
+    lines += [f"  {unbound_text(u)}" for u in told]
+    spare = [u.words for u in questions.not_understood if not u.narrows]
+    if spare:
+        lines.append(f"Words that choose nothing here: {', '.join(f'“{w}”' for w in spare[:12])}")
+    return [*lines, *questions.notes]
+
+
+def unbound_text(unbound: Unbound) -> str:
+    """Words that are bound to nothing, with the reason and what may be meant."""
+    where = f" ({unbound.where})" if unbound.where else ""
+    hint = f"; {unbound.suggestion}" if unbound.suggestion else ""
+    return f"“{unbound.words}”{where}: {unbound.why}{hint}"
+
+
+def questions_lacking(questions: Questions) -> list[str]:
+    """Sentences on questions that are not answered, and on words that were not understood."""
+    said = [f"{q.id} is not answered: {q.cannot.rstrip('.')}. ({q.text})" for q in questions.questions if q.cannot]
+    said += [f"Not understood: {unbound_text(u)}." for u in questions.not_understood if u.narrows]
+    return said

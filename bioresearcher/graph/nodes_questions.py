@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 
 from langgraph.runtime import Runtime
 
 from bioresearcher.analysis.bind import Data, bind_questions
+from bioresearcher.analysis.sentences import questions_lines
 from bioresearcher.analysis.sets import SETS, Made, make_sets
 from bioresearcher.audit.tables import read_names
 from bioresearcher.errors import InputError
+from bioresearcher.graph.approvals import SELECTION, decisions_at
 from bioresearcher.graph.context import ANALYSIS, QUESTIONS, RunContext
 from bioresearcher.graph.nodes_search import CHECKS, write_datasets
 from bioresearcher.graph.state import RunState, Update
 from bioresearcher.offline.skill_uses import unanswered
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.question import Question, Questions
+from bioresearcher.schemas.run import Decision
+
+_ID = re.compile(r"A\d+")
 
 
 async def ask_questions(state: RunState, runtime: Runtime[RunContext]) -> Update:
@@ -24,25 +30,43 @@ async def ask_questions(state: RunState, runtime: Runtime[RunContext]) -> Update
     c = runtime.context
     questions = await asyncio.to_thread(bound_questions, c, state["datasets"])
     c.folder.write(questions, QUESTIONS)
-    lost = sum(bool(q.cannot) for q in questions.questions)
-    said = f"{len(questions.questions)} questions, {lost} that cannot be answered with these data"
-    c.caller.events.emit("note", "ask_questions", "info", said)
+    for line in questions_lines(questions):
+        c.caller.events.emit("note", "ask_questions", "info", line.strip())
     return {}
 
 
-def bound_questions(c: RunContext, ids: Sequence[str]) -> Questions:
-    """Bind the objective to the data sets with these ids; those that are not fetched yet have no columns to bind to."""
+def bound_questions(c: RunContext, ids: Sequence[str], made: Sequence[Decision] = ()) -> Questions:
+    """Bind the objective to the data sets with these ids; those that are not fetched yet have no columns to bind to.
+
+    What a person said to make it clearer counts as part of the objective, and questions that a person dropped are left
+    out.
+    """
     known = [c.folder.read(Dataset, "datasets", f"{i}.json") for i in ids]
     at_hand = [d for d in known if d.files and d.prepared_from is None and d.analysis_of is None]
     if not at_hand and known:
         awaited = ", ".join(d.id for d in known)
         return Questions(notes=(f"The questions are bound once the files of {awaited} are fetched.",))
-    questions = bind_questions(c.objective, _with_names(at_hand))
+    said = [d.comment for d in made if d.comment and d.more]
+    text = " ".join([c.objective.text.rstrip(), *said])
+    questions = bind_questions(c.objective.model_copy(update={"text": text}), _with_names(at_hand))
+    dropped = dropped_questions(made)
+    left = tuple(q for q in questions.questions if q.id not in dropped)
+    questions = questions.model_copy(update={"questions": left, "origin": "human" if said or dropped else "offline"})
     briefs = c.bench().briefs
     if not c.caller.by_rule:  # a model writes code for what no skill does
         return questions
     settled = tuple(_settled(q, unanswered(q, briefs)) for q in questions.questions)
     return questions.model_copy(update={"questions": settled})
+
+
+def dropped_questions(made: Sequence[Decision]) -> tuple[str, ...]:
+    """The questions that a person took out."""
+    return tuple(dict.fromkeys(i for d in made for i in d.drop if _ID.fullmatch(i)))
+
+
+def not_questions(ids: Sequence[str]) -> tuple[str, ...]:
+    """The ids that are those of papers and data sets."""
+    return tuple(i for i in ids if not _ID.fullmatch(i))
 
 
 def _settled(question: Question, reason: str) -> Question:
@@ -66,10 +90,7 @@ async def make_analysis_sets(state: RunState, runtime: Runtime[RunContext]) -> U
     """Choose the rows of each question, and write them where they are not those of a data set as it is."""
     c = runtime.context
     known = [c.folder.read(Dataset, "datasets", f"{i}.json") for i in state["datasets"]]
-    asked = c.folder.read(Questions, QUESTIONS) if c.folder.has(QUESTIONS) else Questions()
-    base = {d.id for d in known if d.prepared_from is None and d.analysis_of is None and d.files}
-    if asked.origin != "human" and (not asked.questions or _of_other_data(asked, base)):
-        asked = await asyncio.to_thread(bound_questions, c, state["datasets"])
+    asked = await asyncio.to_thread(bound_questions, c, state["datasets"], decisions_at(state["decisions"], SELECTION))
     made = await asyncio.to_thread(make_sets, asked, known, c.folder.path(ANALYSIS))
     c.folder.write(made.questions, QUESTIONS)
     c.folder.write(made.sets, ANALYSIS, SETS)
@@ -88,12 +109,6 @@ async def make_analysis_sets(state: RunState, runtime: Runtime[RunContext]) -> U
     c.caller.events.emit("note", "make_analysis_sets", "info", said)
     ids = [d for d in state["datasets"] if d not in {a.id for a in added}]
     return {"datasets": [*ids, *(d.id for d in added)]}
-
-
-def _of_other_data(questions: Questions, ids: set[str]) -> bool:
-    """True if questions were bound to data sets that are not used any more, or not to the only ones at hand."""
-    bound = {q.dataset for q in questions.questions if q.dataset}
-    return bool(bound - ids) or (not bound and bool(ids)) or any(q.dataset == "" for q in questions.questions)
 
 
 def _recorded(known: Sequence[Dataset], made: Made) -> list[Dataset]:

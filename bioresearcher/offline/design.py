@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bioresearcher.offline import first_page
 from bioresearcher.offline.citations import fact_citations, passage_citations
+from bioresearcher.offline.coverage import requirements_met
 from bioresearcher.offline.paper_steps import (
     action_lines,
     known_parts,
@@ -137,7 +138,9 @@ class _Bench:
             before = part.lines[n - 1].id if n else None
             steps = part_steps(part.learns_from, self.values.known)
             step = literature_step(line, before, steps, part_title=part.title)
-        return step.model_copy(update={"requirements": requirements_met(step, skill, self.values.objective)})
+        return step.model_copy(
+            update={"requirements": requirements_met(step, skill, self.values.objective, self.values.datasets)}
+        )
 
     def _skill_step(self, line: OutlineLine, skill: SkillBrief) -> ProtocolStepDraft | None:
         """The step of a skill with inputs and parameters bound; None when one cannot be bound."""
@@ -350,17 +353,3 @@ def _wording(use: Use, binding: Binding) -> SkillProtocol:
 def _first_sentence(text: str) -> str:
     found = sentence_texts(text)
     return found[0] if found else ""
-
-
-def requirements_met(
-    step: ProtocolStepDraft | ProtocolStep, skill: SkillBrief | None, objective: Objective
-) -> tuple[str, ...]:
-    """Ids of the requirements that ask for the step's skill, or most of whose words are in the step."""
-    settings = " ".join(f"{p.name.replace('_', ' ')} {p.value}" for p in step.parameters)
-    text = content_words(f"{step.title} {step.action} {step.rationale} {step.acceptance} {settings}")
-    met = []
-    for requirement in objective.requirements:
-        asked = skill is not None and asked_for(skill, requirement.text)
-        if asked or overlap(content_words(requirement.text), text) >= 0.6:
-            met.append(requirement.id)
-    return tuple(met)
