@@ -28,22 +28,9 @@ from bioresearcher.schemas.question import (
     Unbound,
 )
 
-_FEATURES: Final = re.compile(
-    r"(?i)\b(?:which|what|the|all|any|key|marker|de|differential\w*(?:\s+expressed)?)\s+(?:\w+\s+){0,2}?(?:genes?|proteins?|transcripts?|features|probes?|metabolites?|mirnas?)\b"
-    r"|differential(?:ly)?[\s-](?:gene[\s-])?express\w+|transcriptional differences|expression differences|genes?\s+(?:\w+\s+)?(?:differ|change|respond)\w*|\b(?:up|down)[\s-]?regulated"
-    r"|expression profiles?|transcriptom\w+|gene[\s-]expression (?:between|differ\w*|change\w*)"
-)
-_SIGNATURE: Final = re.compile(
-    r"(?i)\bsignatures?\b|\bscores?\b|\bgenes\b|\bactivit\w+|\bgene[\s-]sets?\b|\bpathways?\b|\bprogram\b|\bexpression of\b|\btargets?\b|\bmodule\b"
-)
-_VALIDATED: Final = re.compile(
-    r"(?i)\bvalidat\w*|\bindependent cohort|\bexternal cohort|\bsecond cohort|\breplicat(?:e|es|ed|ion)\b|\breproduc\w+|\bgenerali[sz]e"
-)
-_OUTCOME: Final = re.compile(
-    r"(?i)\b(?:associated?|associations?|correlated?|correlat\w+|related?|relationship|linked|risk\s+factors?|predictors?|determinants?|depends?|odds|effect|influence)\s+(?:\w+\s+)?(?:with|of|to|for|on|between|and)\s+(?:the\s+|an?\s+|having\s+|their\s+|patients?'?\s+)?(?:\w+\s+){0,3}?$"
-)
 _RISK: Final = re.compile(
-    r"(?i)\brisk factors?\b|\bpredictors?\b|\bdeterminants?\b|\bwhich (?:\w+\s+)?(?:variables?|factors?|covariates?|characteristics)\b"
+    r"(?i)\brisk factors?\b|\bpredictors?\b|\bdeterminants?\b|"
+    r"\bwhich (?:\w+\s+)?(?:variables?|factors?|covariates?|characteristics)\b"
 )
 _ROLES: Final = ("group", "covariate", "other")
 
@@ -117,7 +104,7 @@ def _one_by_one(question: Question) -> list[Question]:
 
 
 def _in_order(data: Sequence[Data]) -> list[Data]:
-    """Data sets with the one that questions are asked of first: of role discovery, else the largest that validates not."""
+    """Data sets, that of role discovery first, then the largest, validation sets last."""
 
     def rank(d: Data) -> tuple[int, int]:
         role = {"discovery": 0, "unspecified": 1, "validation": 2, "reference": 3}[d.dataset.role]
@@ -278,7 +265,7 @@ def _outcome(ask: _Ask, text: Text, wishes: Wishes, lexicon: Lexicon, kind: Ques
     if kind != "association":
         return "", names
     for mention in mentions:
-        if _OUTCOME.search(text.raw[: text.tokens[mention.first].start]):
+        if word("outcome").search(text.raw[: text.tokens[mention.first].start]):
             return mention.name, names
     if wishes.compared:
         one = next((c for c in wishes.compared if ask.has(text, c.first)), None)
@@ -301,9 +288,9 @@ def _measure(
         return Measure(kind="features" if matrix else "none")
     if kind in ("description", "synthesis"):
         return Measure(kind="none")
-    if kind == "difference" and _FEATURES.search(words) and matrix:
+    if kind == "difference" and word("features").search(words) and matrix:
         return Measure(kind="features")
-    if sets and _SIGNATURE.search(words):
+    if sets and word("signature").search(words):
         named = tuple(dict.fromkeys(m.name for m in sets))
         return Measure(kind="signature", names=named, words=text.words(sets[0].first, sets[0].end))
     if genes:
@@ -438,7 +425,7 @@ def _validations(
     readings: Sequence[tuple[Data, Wishes]],
 ) -> list[Question]:
     """The same question in a validation set, where the words ask for it."""
-    if question.kind != "time to event" or not _VALIDATED.search(ask.words(text)):
+    if question.kind != "time to event" or not word("validated").search(ask.words(text)):
         return []
     other = next((d for d in measured if d.dataset.role == "validation" and d.dataset.id != question.dataset), None)
     if other is None:
@@ -491,7 +478,7 @@ def _kinds_of_requirement(text: Text) -> tuple[QuestionKind, ...]:
     if word("survival").search(text.raw):
         found = ["time to event", *(k for k in found if k != "difference")]
     if "difference" in found and not (
-        _FEATURES.search(text.raw) or re.search(r"(?i)differ|between|differential", text.raw)
+        word("features").search(text.raw) or re.search(r"(?i)differ|between|differential", text.raw)
     ):
         found.remove("difference")
     return tuple(dict.fromkeys(found))

@@ -1,4 +1,4 @@
-"""Rows on which a question is answered: from all of a sample sheet to those left, each step with its reason and count."""
+"""Rows on which a question is answered: from all of a sheet to those left, each step with its reason and count."""
 
 from __future__ import annotations
 

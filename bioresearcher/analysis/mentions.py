@@ -59,14 +59,12 @@ class Mention:
 
 
 def canonical(column: Column, cell: str) -> str:
-    """The level that a cell means, by the description's codes; without them, levels that differ in case only are one."""
+    """The level that a cell means, by the description's codes; without any, levels that differ in case are one."""
     text = cell.strip()
     coded = dict(column.codes).get(text, text)
-    return (
-        next((v.strip() for v in column.levels if v.strip().casefold() == coded.casefold()), coded)
-        if column.codes == ()
-        else coded
-    )
+    if column.codes:
+        return coded
+    return next((v.strip() for v in column.levels if v.strip().casefold() == coded.casefold()), coded)
 
 
 def levels_of(column: Column) -> tuple[str, ...]:
@@ -206,27 +204,19 @@ class Lexicon:
         heads = Counter(f[0] for level in levels if len(f := forms(level)) > 1)
         for level in levels:
             form = forms(level)
-            plain = [form] if form else []
-            if form and form[-1] in ROMAN:
-                plain.append((*form[:-1], ROMAN[form[-1]]))
-            if len(form) == 1 and (arabic := [r for r, a in ROMAN.items() if form[0] == a]):
-                plain += [(r,) for r in arabic]
-            for one in plain:
+            for one in _numerals(form):
                 if self._tells(one):
                     yield one, column.name, level, len(level) <= 5 and level.isupper() and level.isalpha()
                 for name in called:
                     yield (*name, *one), column.name, level, False
                     yield (*one, *name), column.name, level, False
-            if len(form) > 1 and heads[form[0]] == 1 and (form[0],) not in {forms(v) for v in levels}:
-                if self._tells(form[:1]) and form[0] not in GENERIC:
-                    yield form[:1], column.name, level, False
-            for row in SAME:
-                if " ".join(form) in row and sum(" ".join(forms(v)) in row for v in levels) == 1:
-                    for word in row:
-                        if len(word) > 2:
-                            yield forms(word), column.name, level, False
-                            for name in called:
-                                yield (*name, *forms(word)), column.name, level, False
+            alone = len(form) > 1 and heads[form[0]] == 1 and (form[0],) not in {forms(v) for v in levels}
+            if alone and self._tells(form[:1]) and form[0] not in GENERIC:
+                yield form[:1], column.name, level, False
+            for word in _same_words(form, levels):
+                yield word, column.name, level, False
+                for name in called:
+                    yield (*name, *word), column.name, level, False
         yield from self._polar(column, called)
 
     @staticmethod
@@ -384,6 +374,26 @@ class Lexicon:
         words = {*forms(name.replace("_", " "))}
         place = next(n for n, word in enumerate(given) if word in words)
         return [Mention(place, place + 1, "set", name)]
+
+
+def _numerals(form: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """A level's form with its number in Roman and in Arabic figures."""
+    if not form:
+        return []
+    last = [ROMAN[form[-1]]] if form[-1] in ROMAN else [r for r, a in ROMAN.items() if form[0] == a and len(form) == 1]
+    return [form, *((*form[:-1], number) for number in last)]
+
+
+def _same_words(form: tuple[str, ...], levels: Sequence[str]) -> list[tuple[str, ...]]:
+    """Other words for a level, where no other level of the column is one of them."""
+    text = " ".join(form)
+    return [
+        forms(word)
+        for row in SAME
+        if text in row and sum(" ".join(forms(v)) in row for v in levels) == 1
+        for word in row
+        if len(word) > 2
+    ]
 
 
 def _stands_alone(text: Text, place: int) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Final
 
 from bioresearcher.analysis.mentions import Lexicon, Mention, canonical, is_number, levels_of
@@ -33,12 +34,15 @@ _BOUND: Final = frozenset(
 )
 _OUT: Final = frozenset({"excluding", "exclude", "excluded", "except", "omitting", "removing", "without", "remove"})
 _SKIP: Final = frozenset(
-    """the a an all adult human our these those this that to who are have had is were was invasive patient sample tumor
-    cancer breast primary advanced early early late stage grade status disease having whose subject individual person people case
-    tissue with and or newly diagnosed both between untreated cohort subset group of population donor participant""".split()
+    """
+    the a an all adult human our these those this that to who are have had is were was invasive patient sample tumor
+    cancer breast primary advanced early late stage grade status disease having whose subject individual person
+    people case tissue with and or newly diagnosed both between untreated cohort subset group of population donor
+    participant""".split()
 )
 _NOUNS: Final = frozenset(
-    """patient sample tumor case cell cancer subject individual cohort carcinoma disease woman man group tissue people
+    """
+    patient sample tumor case cell cancer subject individual cohort carcinoma disease woman man group tissue people
     person donor participant mouse mice animal only alone leukemia lymphoma adenocarcinoma melanoma specimen biopsy
     subgroup population arm""".split()
 )
@@ -47,9 +51,6 @@ _ADJUST: Final = re.compile(
     r"correct(?:ed|ing|ion)?\s+for|independent(?:ly)?\s+(?:of|from)|conditional\s+(?:up)?on|allowing\s+for|"
     r"irrespective\s+of|regardless\s+of|with\s+covariates?|covariates?\s*(?::|are|such\s+as|including)|"
     r"(?P<block>block(?:ed|ing)?\s+(?:by|on|for)|stratif(?:ied|ying|y)\s+(?:by|for)))\s*"
-)
-_ADJUST_END: Final = re.compile(
-    r"(?i)[.;?!:()]|\b(?:using|with|in|by|on|when|while|among|within|is|are|was|were|does|do|did|compared|via|through|then|for|test|report|at)\b"
 )
 _INCLUDED: Final = re.compile(
     r"(?i)\b(?:is|are|as|be|was|were)\s+(?:to\s+be\s+)?(?:included|used|entered|taken|modell?ed|a\s+term|terms|an?|part|in)?\s*"
@@ -67,7 +68,8 @@ _SPLIT: Final = re.compile(r"(?i)\s*(?:,|;|&|\+|/|\band\b|\bas\s+well\s+as\b|\bp
 _ALL: Final = re.compile(
     r"(?i)^(?:(?:the|all|any|other|known|established|potential|possible|available|standard|baseline|clinical|"
     r"clinicopathologic\w*|patient|usual|important|relevant|common)\s+)*"
-    r"(?:covariates?|confounders?|confounding(?: factors?)?|variables?|factors?|characteristics|parameters?|predictors?|them|these|features)"
+    r"(?:covariates?|confounders?|confounding(?: factors?)?|variables?|factors?|characteristics|parameters?|predictors?|"
+    r"them|these|features)"
     r"(?:\s+at\s+hand|\s+available)?$"
 )
 _MULTI: Final = re.compile(r"(?i)\bmulti(?:variable|variate|ple (?:logistic|linear|cox|regression))\b")
@@ -127,9 +129,6 @@ _NO_GENE: Final = frozenset(
 )
 _SET_ASKED: Final = re.compile(
     r"(?i)\b(?:the|an?|this|our)?\s*(?P<name>(?:[\w-]+\s+){1,4}?)(?:\([^)]*\)\s*)?(?P<kind>signatures?|gene[\s-]sets?|gene[\s-]scores?|pathway[\s-]scores?|gene[\s-]programs?|metagenes?)\b"
-)
-_BY: Final = re.compile(
-    r"(?i)\b(?:by|according to|across|per|depend\w* on|var(?:y|ies) (?:by|with)|between|among|stratified into|as a function of|differ\w* (?:by|with))\s+(?:the\s+|all\s+|two\s+|three\s+|four\s+|five\s+|different\s+|its\s+|their\s+|patient\s+|breast\s+|cancer\s+|tumou?r\s+|molecular\s+)*$"
 )
 
 
@@ -232,11 +231,23 @@ def _read_terms(wishes: Wishes, lexicon: Lexicon) -> None:
     """Read covariates, blocks and strata."""
     text = wishes.text
     for match in _ADJUST.finditer(text.raw):
-        stop = _ADJUST_END.search(text.raw, match.end())
+        stop = word("adjust_end").search(text.raw, match.end())
         end = min((b for b in (stop.start() if stop else len(text.raw), *text.breaks) if b >= match.end()), default=0)
         for place in text.tokens_in(match.start(), match.end()):
             wishes.used.add(place)
         _read_items(wishes, lexicon, match.end(), end, block=bool(match["block"]), asked=True)
+    _read_included(wishes, lexicon)
+    for pattern in (_MODEL_WITH, _INCLUDES):
+        for match in pattern.finditer(text.raw):
+            if pattern is _MODEL_WITH or " as " in text.raw[match.end() : match.end() + 4]:
+                _read_items(wishes, lexicon, match.start("items"), match.end("items"), block=False, asked=False)
+    if _MULTI.search(text.raw) and not wishes.adjust:
+        wishes.adjust_all = True
+
+
+def _read_included(wishes: Wishes, lexicon: Lexicon) -> None:
+    """Read model formulas, and sentences such as “batch is included in the design”."""
+    text = wishes.text
     for match in _FORMULA.finditer(text.raw):
         _read_formula(wishes, lexicon, match)
     for match in _INCLUDED.finditer(text.raw):
@@ -251,12 +262,6 @@ def _read_terms(wishes: Wishes, lexicon: Lexicon) -> None:
                 _miss_term(wishes, lexicon, words, places.start)
         for place in text.tokens_in(match.start(), match.end()):
             wishes.used.add(place)
-    for pattern in (_MODEL_WITH, _INCLUDES):
-        for match in pattern.finditer(text.raw):
-            if pattern is _MODEL_WITH or " as " in text.raw[match.end() : match.end() + 4]:
-                _read_items(wishes, lexicon, match.start("items"), match.end("items"), block=False, asked=False)
-    if _MULTI.search(text.raw) and not wishes.adjust:
-        wishes.adjust_all = True
 
 
 def _read_items(wishes: Wishes, lexicon: Lexicon, start: int, end: int, *, block: bool, asked: bool) -> None:
@@ -413,7 +418,7 @@ def _joined(text: Text, left: Mention, right: Mention) -> bool:
 
 def _is_strong(text: Text, chain: Sequence[Mention]) -> bool:
     before = text.before(chain[0].first, 5)
-    inside = {t.form for m, n in zip(chain, chain[1:], strict=False) for t in text.tokens[m.end : n.first]}
+    inside = {t.form for m, n in pairwise(chain) for t in text.tokens[m.end : n.first]}
     return "between" in before or bool(inside & _STRONG)
 
 
@@ -550,7 +555,7 @@ def _read_columns(wishes: Wishes, lexicon: Lexicon) -> None:
         left = text.raw[: text.tokens[mention.first].start]
         called = text.words(mention.first, mention.end)
         exact = called.casefold() in {column.name.casefold(), column.name.casefold().replace("_", " ")}
-        if _BY.search(left) and column.role not in ("id", "time", "event"):
+        if word("by").search(left) and column.role not in ("id", "time", "event"):
             wishes.by.append(mention)
         elif column.role not in ("id", "unit", "pair", "annotation", "time", "event") or exact:
             wishes.columns.append(mention)
@@ -573,7 +578,7 @@ def _read_columns(wishes: Wishes, lexicon: Lexicon) -> None:
 def _read_features(wishes: Wishes, lexicon: Lexicon) -> None:
     """Read genes and gene sets."""
     text = wishes.text
-    columns = [m for m in lexicon.column_mentions(text)]
+    columns = lexicon.column_mentions(text)
     taken = {n for m in columns for n in range(m.first, m.end)}
     wishes.sets = lexicon.set_mentions(text)
     for mention in lexicon.gene_mentions(text):

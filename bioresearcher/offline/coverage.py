@@ -44,8 +44,8 @@ def requirements_met(
     """Ids of the requirements that a step helps to meet.
 
     A step of a skill meets one that asks for the skill, or for a method that it carries out; columns and pairs that the
-    requirement wants in the model must be among the step's parameters. A step without a skill, taken from a paper, meets
-    one that names no method and most of whose words it has.
+    requirement wants in the model must be among the step's parameters. A step without a skill, taken from a paper,
+    meets one that names no method and most of whose words it has.
     """
     return tuple(r.id for r in objective.requirements if _meets(step, skill, r, datasets))
 

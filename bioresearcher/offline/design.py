@@ -29,12 +29,11 @@ from bioresearcher.schemas.ask_design import (
     StepsDraft,
     WriteStepsInput,
 )
-from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.protocol import OutlineLine, ProtocolStep, Relation, ReportPartRef, StepOutput
+from bioresearcher.schemas.protocol import OutlineLine, Relation, ReportPartRef, StepOutput
 from bioresearcher.schemas.skill import SkillProtocol
 from bioresearcher.text.visible import clip
-from bioresearcher.text.words import Similarity, content_words, overlap, sentence_texts
+from bioresearcher.text.words import Similarity, sentence_texts
 
 SENSITIVITY = "Sensitivity: data as given"
 """Title of the part that repeats outcome analyses without what was prepared."""

@@ -382,7 +382,7 @@ class Binding:
         if found is None or column is None:
             return None
         values = {"group_column": column.name, "case": found.case, "control": found.control}
-        return values[source] if source in values else column.label or None
+        return values.get(source, column.label or None)
 
 
 def _covariates(question: Question) -> tuple[str, ...]:

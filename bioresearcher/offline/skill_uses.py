@@ -117,7 +117,7 @@ def choose_uses(objective: Objective, datasets: tuple[Dataset, ...], skills: Seq
 
 
 def _as_given(datasets: tuple[Dataset, ...]) -> tuple[Dataset, ...]:
-    """The data as given with the questions that are asked of all rows of their prepared copies; empty without copies."""
+    """The data as given with the questions asked of all rows of their prepared copies; empty without copies."""
     copies = {d.prepared_from: d for d in datasets if d.prepared_from is not None}
     found = []
     for dataset in datasets:
@@ -169,7 +169,7 @@ def _bound_uses(skills: Sequence[SkillBrief], binding: Binding) -> tuple[Use, ..
 
 
 def _without_idle(uses: Sequence[Use]) -> tuple[Use, ...]:
-    """Leave out what no use that is left reads: of rows of a question, and of skills that are used on such rows, too."""
+    """Leave out what no use that is left reads, of skills that are used on rows of a question."""
     kept: list[Use] = []
     read: set[tuple[str, str]] = set()
     on_own_rows = {u.skill.name for u in uses if u.main.analysis_of is not None}
@@ -233,8 +233,8 @@ def _answering(skill: SkillBrief, binding: Binding, skills: Sequence[SkillBrief]
         first = binding.discovery
         found = [Use(skill, d) for d in (first, binding.validation if skill.contract.per_dataset else None) if d]
     elif skill.contract.per_dataset and binding.validation is not None and "structure" in skill.contract.answers:
-        if all(u.main.id != binding.validation.id for u in found):
-            found.append(Use(skill, binding.validation))
+        other = binding.validation
+        found += [Use(skill, other)] if all(u.main.id != other.id for u in found) else []
     return found
 
 
