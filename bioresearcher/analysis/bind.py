@@ -9,7 +9,7 @@ from typing import Final
 
 from bioresearcher.analysis.contrasts import NotBoundError, choose_contrast, contradiction
 from bioresearcher.analysis.endpoints import bind_endpoint
-from bioresearcher.analysis.mentions import Lexicon, is_number, levels_of
+from bioresearcher.analysis.mentions import Lexicon, is_number, levels_of, mend_line, mend_of
 from bioresearcher.analysis.sentences import question_text
 from bioresearcher.analysis.terms import endpoints_named, kinds_in, word
 from bioresearcher.analysis.wishes import Compared, Wishes, leftovers, read_wishes
@@ -154,7 +154,7 @@ def _only_method(words: str, before: QuestionKind) -> bool:
 def _bind(ask: _Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     """Bind one question to one data set."""
     lexicon = Lexicon.of(data.dataset, data.genes, data.sets)
-    stops = [(why, mend) for why, mend, place in wishes.stops if ask.has(text, place) or len(ask.spans) == 0]
+    stops = [(why, mend) for why, mend, place in wishes.stops if ask.has(text, place)]
     population = tuple(f for f, place, weak in wishes.filters if ask.has(text, place))
     weak = {f.words for f, place, is_weak in wishes.filters if is_weak}
     endpoint: Endpoint | None = None
@@ -185,7 +185,7 @@ def _bind(ask: _Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     try:
         contrast = choose_contrast(wishes, lexicon, compared, by, asked=asked)
     except NotBoundError as error:
-        stops.append((error.why, error.mend))
+        stops.append((error.why, mend_of(data.dataset, error.column, error.mend) if error.column else error.mend))
     contrast, measure = _number_as_measure(contrast, measure, lexicon, kind)
     if kind == "time to event" and measure.kind == "none" and contrast is None and not stops:
         kind_words = "no gene, signature, column or groups are named whose relation to the endpoint is asked for"
@@ -216,14 +216,21 @@ def _bind(ask: _Ask, text: Text, data: Data, wishes: Wishes) -> Question:
             stops.append(
                 (
                     f"“{wishes.paired}”: no column of the data says which rows belong together",
-                    '[files.columns.<column>] role = "pair"',
+                    mend_line("<its name>", 'role = "pair"'),
                 )
             )
     stops += _unsure(data.dataset, question)
     stops += _lacking(data.dataset, question)
-    if stops:
-        question = question.model_copy(update={"cannot": stops[0][0], "mend": stops[0][1]})
-    return question
+    return _stopped(question, stops, data.dataset)
+
+
+def _stopped(question: Question, stops: Sequence[tuple[str, str]], dataset: Dataset) -> Question:
+    """A question with all reasons why it cannot be answered, and all that would settle them."""
+    why = "; ".join(dict.fromkeys(w for w, _ in stops if w))
+    mend = "; ".join(dict.fromkeys(m for _, m in stops if m))
+    if "dataset.toml" in mend and dataset.described_by == "inferred":
+        mend += f" (`bioresearcher data show {dataset.root} --write` writes the file to change)"
+    return question.model_copy(update={"cannot": why, "mend": mend}) if why else question
 
 
 def _apart(
@@ -399,7 +406,8 @@ def _unsure(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
         whole = not reading.file and not reading.column
         if reading.column in wanted or (needs_matrix and of_matrix) or whole:
             where = reading.column or reading.file or dataset.id
-            found.append((f"{where}: {reading.says} is not sure ({reading.reason})", reading.line))
+            line = mend_line(reading.column, reading.line) if reading.line else ""
+            found.append((f"{where}: {reading.says} is not sure ({reading.reason})", line))
     return found
 
 
@@ -508,7 +516,7 @@ def _require(question: Question, requirement: Requirement, wishes: Wishes, data:
         update["pair"] = pair
         if not pair and not question.cannot:
             update["cannot"] = f"“{wishes.paired}” ({requirement.id}): no column says which rows belong together"
-            update["mend"] = '[files.columns.<column>] role = "pair"'
+            update["mend"] = mend_line("<its name>", 'role = "pair"')
     if wishes.stops and not question.cannot:
         update |= {"cannot": wishes.stops[0][0], "mend": wishes.stops[0][1]}
     return question.model_copy(update=update)

@@ -15,11 +15,11 @@ NO_GROUPS = "no groups are named that a column of the data holds"
 
 
 class NotBoundError(Exception):
-    """A part of a question that cannot be bound; `mend` says what settles it."""
+    """A part of a question that cannot be bound; `mend` says what settles it, in the description of `column` if any."""
 
-    def __init__(self, why: str, mend: str = "") -> None:
+    def __init__(self, why: str, mend: str = "", column: str = "") -> None:
         super().__init__(why)
-        self.why, self.mend = why, mend
+        self.why, self.mend, self.column = why, mend, column
 
 
 def controls(levels: Sequence[str]) -> list[str]:
@@ -40,7 +40,7 @@ def contrast_of(column: Column, wanted: Compared | None, words: str = "", refere
         NotBoundError: It has fewer than two levels, or the text names levels that cannot be told apart.
     """
     if wanted is not None and wanted.problem:
-        raise NotBoundError(wanted.problem, _codes_line(column))
+        raise NotBoundError(wanted.problem, _codes_line(column), column.name)
     levels = levels_of(column)
     if wanted is None and is_number(column):
         return Contrast(column=column.name, words=words)
@@ -110,8 +110,8 @@ def _direction(column: Column, levels: Sequence[str], wanted: Compared | None, r
 
 
 def _codes_line(column: Column) -> str:
-    codes = ", ".join(f'["{v}", "…"]' for v in levels_of(column))
-    return f"[files.columns.{column.name}] codes = [{codes}]"
+    codes = ", ".join(f'"{v}" = "…"' for v in levels_of(column))
+    return f"codes = {{{codes}}}"
 
 
 def contradiction(contrast: Contrast | None, population: Sequence[Filter]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
-from bioresearcher.analysis.mentions import levels_of
+from bioresearcher.analysis.mentions import levels_of, mend_line, mend_of
 from bioresearcher.analysis.terms import endpoint_words, endpoints_named
 from bioresearcher.analysis.wishes import Wishes
 from bioresearcher.analysis.words import Text
@@ -16,6 +17,10 @@ Stop = tuple[str, str]
 """A reason why a question cannot be answered, and what would settle it."""
 
 
+_LAST = re.compile(r"(?i)last|follow|contact|censor|alive|seen")
+"""Names of the times of those without an event."""
+
+
 def pairs_of(dataset: Dataset) -> list[tuple[str, Column, Column]]:
     """(endpoint, time column, event column) of a data set; the endpoint is empty where no column names it."""
     sheet = dataset.file("samples")
@@ -23,7 +28,8 @@ def pairs_of(dataset: Dataset) -> list[tuple[str, Column, Column]]:
     times, events = [c for c in columns if c.role == "time"], [c for c in columns if c.role == "event"]
     found = []
     for event in events:
-        time = next((t for t in times if t.endpoint == event.endpoint), None)
+        own = [t for t in times if t.endpoint == event.endpoint]
+        time = next((t for t in own if not _LAST.search(t.name)), own[0] if own else None)
         if time is None and len(times) == 1 and len(events) == 1:
             time = times[0]
         if time is not None:
@@ -86,22 +92,30 @@ def bind_endpoint(dataset: Dataset, wishes: Wishes, words: str) -> tuple[Endpoin
     return None, (f"the objective names no endpoint, and the data hold several ({known})", "name one in the objective")
 
 
+def censored_time(dataset: Dataset, time: Column) -> str:
+    """The column of the times of those without the event, where it is not the same; empty when it is."""
+    sheet = dataset.file("samples")
+    others = [c for c in (sheet.columns if sheet else ()) if c.role == "time" and c.name != time.name]
+    same = [c.name for c in others if c.endpoint == time.endpoint and _LAST.search(c.name)]
+    return same[0] if len(same) == 1 and not _LAST.search(time.name) else ""
+
+
 def _endpoint(
     dataset: Dataset, name: str, time: Column, event: Column, words: str
 ) -> tuple[Endpoint | None, Stop | None]:
     cells = event_cells(event)
     if not cells:
-        line = next((r.line for r in dataset.readings if r.column == event.name and r.line), "")
         held = ", ".join(levels_of(event)) or "values"
         return None, (
             f"{event.name} holds {held}, and nothing says which of them is the event",
-            line or f'[files.columns.{event.name}] event_level = "…"',
+            mend_of(dataset, event.name, 'event_level = "…"'),
         )
     found = Endpoint(
         name=name,
         time_column=time.name,
         event_column=event.name,
         event_level=cells,
+        censored_time_column=censored_time(dataset, time),
         time_unit=time.unit,
         words=words,
     )
@@ -117,5 +131,5 @@ def _no_pair(dataset: Dataset, named: Iterable[str]) -> Stop:
     reading = next((r for r in dataset.readings if not r.sure and r.decides and r.line), None)
     lack = "event" if has == ["time"] else "time" if has == ["event"] else "time and event"
     wish = f"{endpoint_words(asked)} is asked for, and " if asked else ""
-    mend = reading.line if reading else '[files.columns.<column>] role = "time" (and role = "event")'
+    mend = mend_line(reading.column, reading.line) if reading else 'role = "time" and role = "event" in dataset.toml'
     return f"{wish}{dataset.id} has no column of {lack}", mend

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from bioresearcher.analysis.mentions import canonical
+from bioresearcher.analysis.mentions import canonical, levels_of
+from bioresearcher.analysis.words import forms
 from bioresearcher.audit.tables import Sheet
 from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.question import AnalysisSet, Filter, FlowStep, GroupCount, Question
@@ -111,6 +112,7 @@ def analyse(question: Question, sheet: Sheet, samples: Sequence[str] | None) -> 
         rows.keep(lambda n: sheet.ids[n] in have, "not in the matrix")
     for one in question.population:
         _filter(rows, one)
+    _tumours(rows, question)
     _contrast(rows, question)
     events = _endpoint(rows, question)
     if question.outcome and question.outcome in rows.cells:
@@ -141,6 +143,26 @@ def _filter(rows: Rows, one: Filter) -> None:
     rows.keep(inside, f"not {one.text}")
 
 
+def _tumours(rows: Rows, question: Question) -> None:
+    """Keep tumours where a measure of tissue is related to an endpoint and rows of normal tissue are there, too."""
+    if question.kind != "time to event" or question.measure.kind not in ("gene", "signature", "features"):
+        return
+    for column in rows.sheet.described.values():
+        if column.role not in ("group", "covariate", "other") or column.name in question.columns:
+            continue
+        levels = levels_of(column)
+        normal = {v for v in levels if {"normal"} & {*forms(v)}}
+        tumour = {v for v in levels if {"tumor", "cancer", "carcinoma"} & {*forms(v)} - normal} - normal
+        if normal and tumour:
+            _leave_out(rows, column.name, normal)
+            return
+
+
+def _leave_out(rows: Rows, name: str, levels: set[str]) -> None:
+    cells = canonical_cells(rows.sheet, name)
+    rows.keep(lambda n: cells[n] not in levels, f"{name} is {' or '.join(sorted(levels))}")
+
+
 def _contrast(rows: Rows, question: Question) -> None:
     contrast = question.contrast
     if contrast is None:
@@ -160,6 +182,12 @@ def _endpoint(rows: Rows, question: Question) -> list[str]:
     if end is None:
         return []
     events = event_cells(rows.sheet, question)
+    if end.censored_time_column:
+        last = rows.cells[end.censored_time_column]
+        happened = rows.cells[end.time_column]
+        rows.cells[end.time_column] = [
+            first if event == "1" else other for first, other, event in zip(happened, last, events, strict=True)
+        ]
     times = [as_number(cell) for cell in rows.cells[end.time_column]]
     name = end.name or "follow-up"
     rows.keep(lambda n: times[n] is not None and events[n] != "", f"no {name} time or event")

@@ -93,6 +93,17 @@ def is_number(column: Column) -> bool:
     return not column.levels or len(levels_of(column)) > 5 or column.role == "time"
 
 
+def mend_of(dataset: Dataset, column: str, otherwise: str) -> str:
+    """The line of `dataset.toml` that settles how a column is read: that of its reading, else another."""
+    lines = [r for r in dataset.readings if r.column == column and r.line and r.decides and not r.sure]
+    return mend_line(column, lines[0].line if lines else otherwise)
+
+
+def mend_line(column: str, line: str) -> str:
+    """A line of `dataset.toml` with the table that it stands in."""
+    return f"{line} under [files.columns.{column}] of dataset.toml" if column else f"{line} in dataset.toml"
+
+
 def column_forms(column: Column) -> tuple[tuple[str, ...], ...]:
     """The ways in which a column can be called: its names and label, and other words for the same variable."""
     found = [forms(column.name), *(forms(a) for a in column.aliases)]

@@ -69,6 +69,7 @@ def make_sets(questions: Questions, datasets: Sequence[Dataset], folder: Path) -
         if found.problem:
             question = question.model_copy(update={"cannot": found.problem})
         elif holder is not None:
+            question = one_time(question) if not found.same_as_source else question
             made[holder.id] = holder.model_copy(update={"questions": (*holder.questions, question)})
         settled.append(question)
         sets.append(found)
@@ -104,13 +105,26 @@ def _make(question: Question, dataset: Dataset, folder: Path) -> tuple[AnalysisS
     same_kind = any(q.kind == question.kind for q in dataset.questions)
     if rows is None or (_is_whole(question, sheet, rows) and not same_kind):
         return found.model_copy(update={"population": dataset.id, "same_as_source": True}), dataset
+    single = one_time(question)
+    if single is not question and question.endpoint and single.endpoint:
+        rows.cells[single.endpoint.time_column] = rows.cells[question.endpoint.time_column]
+        question = single
     copy = _write(question, dataset, sheet, rows, folder / question.id)
     return found.model_copy(update={"population": copy.id}), copy
 
 
+def one_time(question: Question) -> Question:
+    """The question with one column of follow-up times, named after the endpoint, where the data have two."""
+    end = question.endpoint
+    if end is None or not end.censored_time_column:
+        return question
+    named = end.model_copy(update={"time_column": f"{end.name or 'follow_up'}_time", "censored_time_column": ""})
+    return question.model_copy(update={"endpoint": named})
+
+
 def _is_whole(question: Question, sheet: Sheet, rows: Rows) -> bool:
     """True if a question asks for the rows and cells of the data set as they are: only unknown ones are left out."""
-    if not sheet.sample_column or question.population:
+    if not sheet.sample_column or question.population or (question.endpoint and question.endpoint.censored_time_column):
         return False
     for step in rows.steps:
         unknown = step.reason.endswith(("is not known", "time or event")) or step.reason == "not in the matrix"
@@ -181,7 +195,7 @@ def _files(question: Question, dataset: Dataset, sheet: Sheet, rows: Rows, place
             scale=matrix.scale,
         )
     name = sheet.sample_column or ROW
-    others = [c for c in sheet.columns if c != name]
+    others = [c for c in dict.fromkeys((*sheet.columns, *rows.cells)) if c != name]
     with (place / "samples.tsv").open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, delimiter="\t", lineterminator="\n")
         writer.writerow([name, *others])
@@ -189,6 +203,9 @@ def _files(question: Question, dataset: Dataset, sheet: Sheet, rows: Rows, place
             writer.writerow([identity, *((rows.cells.get(c) or sheet.columns[c])[n] for c in others)])
     described = dataset.file("samples")
     columns = {c: _column(question, sheet.described.get(c), c, plain=c in rows.cells) for c in others}
+    end = question.endpoint
+    if end is not None and end.time_unit and end.time_column in columns:
+        columns[end.time_column] = columns[end.time_column].model_copy(update={"unit": end.time_unit})
     yield FileSpec(
         name=described.name if described else "samples",
         kind="samples",

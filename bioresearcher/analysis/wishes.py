@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import Final
 
-from bioresearcher.analysis.mentions import Lexicon, Mention, canonical, is_number, levels_of
+from bioresearcher.analysis.mentions import Lexicon, Mention, is_number, levels_of, mend_of
 from bioresearcher.analysis.terms import (
     Method,
     Named,
@@ -66,10 +66,10 @@ _MODEL_WITH: Final = re.compile(
 _FORMULA: Final = re.compile(r"~\s*([\w.]+(?:\s*[+*:]\s*[\w.]+)*)")
 _SPLIT: Final = re.compile(r"(?i)\s*(?:,|;|&|\+|/|\band\b|\bas\s+well\s+as\b|\bplus\b|\bor\b)\s*")
 _ALL: Final = re.compile(
-    r"(?i)^(?:(?:the|all|any|other|known|established|potential|possible|available|standard|baseline|clinical|"
-    r"clinicopathologic\w*|patient|usual|important|relevant|common)\s+)*"
-    r"(?:covariates?|confounders?|confounding(?: factors?)?|variables?|factors?|characteristics|parameters?|predictors?|"
-    r"them|these|features)"
+    r"(?i)^(?:(?:the|all|any|other|known|established|potential|possible|available|standard|baseline|"
+    r"clinical|clinicopathologic\w*|patient|usual|important|relevant|common)\s+)*"
+    r"(?:covariates?|confounders?|confounding(?: factors?)?|variables?|factors?|characteristics|parameters?|"
+    r"predictors?|them|these|features)"
     r"(?:\s+at\s+hand|\s+available)?$"
 )
 _MULTI: Final = re.compile(r"(?i)\bmulti(?:variable|variate|ple (?:logistic|linear|cox|regression))\b")
@@ -371,17 +371,12 @@ def _read_levels(wishes: Wishes, lexicon: Lexicon, mentions: Sequence[Mention]) 
                 names if kind != "without" else tuple(v for v in levels_of(lexicon.columns[column]) if v not in names)
             )
             if problem:
-                wishes.stops.append((problem, _codes_line(lexicon, column), place))
+                codes = ", ".join(f'"{v}" = "…"' for v in levels_of(lexicon.columns[column]))
+                wishes.stops.append((problem, mend_of(lexicon.dataset, column, f"codes = {{{codes}}}"), place))
             words = text.words(place, min(len(text.tokens), end))
             wishes.filters.append((Filter(column=column, levels=kept, words=words), place, kind == "weak"))
         elif lexicon.columns[column].role not in ("pair", "unit", "annotation"):
             wishes.compared.append(Compared(column, names, place, end, problem=problem, single=True))
-
-
-def _codes_line(lexicon: Lexicon, column: str) -> str:
-    line = next((r.line for r in lexicon.dataset.readings if r.column == column and r.line), "")
-    codes = ", ".join(f'["{v}", "…"]' for v in levels_of(lexicon.columns[column]))
-    return line or f"[files.columns.{column}] codes = [{codes}]"
 
 
 def _lists(text: Text, mentions: Sequence[Mention]) -> list[list[Mention]]:
@@ -653,6 +648,3 @@ def leftovers(wishes: Wishes, context: Iterable[str]) -> Iterator[Unbound]:
                 narrows=False,
             )
         run = []
-
-
-__all__ = ["Compared", "Wishes", "canonical", "close_to", "leftovers", "read_wishes", "word_list"]

@@ -16,7 +16,8 @@ from bioresearcher.offline.backend import WITHOUT_RULE, offline_backend
 from bioresearcher.offline.comment import as_draft
 from bioresearcher.offline.design import SENSITIVITY, OfflineDesigner
 from bioresearcher.offline.paper_steps import acceptance, literature_headings, literature_step, open_questions
-from bioresearcher.offline.skill_binding import Binding, asked_for, choose_uses, extract_tasks, unserved_skills
+from bioresearcher.offline.skill_binding import Binding, extract_tasks
+from bioresearcher.offline.skill_uses import asked_for, choose_uses, unserved_skills
 from bioresearcher.resources import Resources
 from bioresearcher.schemas.ask_design import (
     KnownPaper,
