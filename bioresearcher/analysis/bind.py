@@ -160,7 +160,8 @@ def _bind(ask: _Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     endpoint: Endpoint | None = None
     contrast: Contrast | None = None
     kind = ask.kind
-    if kind == "time to event":
+    timed = word("survival").search(ask.words(text)) or endpoints_named(Text(ask.words(text)))
+    if kind == "time to event" or (kind == "prediction" and timed):
         endpoint, stop = bind_endpoint(data.dataset, wishes, ask.words(text))
         stops += [stop] if stop else []
     outcome, columns = _outcome(ask, text, wishes, lexicon, kind)
@@ -170,7 +171,7 @@ def _bind(ask: _Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     if kind == "association" and outcome:
         by = [outcome]
         compared = [c for c in compared if c.column == outcome]
-    asked = kind in ("difference", "enrichment") or (kind == "prediction" and endpoint is None)
+    asked = kind in ("difference", "enrichment") or (kind == "prediction" and not timed)
     if asked and not compared and not by:
         population, compared_from = _population_as_contrast(population, weak, lexicon)
         by = compared_from or [n for n in columns if not is_number(lexicon.columns[n]) and n not in measure.names][:1]
@@ -291,7 +292,9 @@ def _measure(
     matrix = lexicon.dataset.file("expression") is not None
     if kind == "enrichment":
         return Measure(kind="gene sets")
-    if kind in ("structure", "prediction"):
+    if kind == "prediction":
+        return Measure(kind="features")
+    if kind == "structure":
         return Measure(kind="features" if matrix else "none")
     if kind in ("description", "synthesis"):
         return Measure(kind="none")
@@ -440,7 +443,7 @@ def _validations(
         return []
     wishes = next(w for d, w in readings if d is other)
     again = _bind(ask, text, other, wishes)
-    return [again.model_copy(update={"compares_with": question.dataset})]
+    return [again.model_copy(update={"compares_with": question.dataset, "adjust": ()})]
 
 
 def _with_requirements(
@@ -455,12 +458,12 @@ def _with_requirements(
             continue
         kinds = _kinds_of_requirement(text)
         data = by_id.get(found[0].dataset, measured[0]) if found else measured[0]
-        wishes = read_wishes(text, Lexicon.of(data.dataset, data.genes, data.sets))
+        read = {d.dataset.id: _required(text, d, questions) for d in measured}
+        wishes = read[data.dataset.id]
         lost += [u.model_copy(update={"where": requirement.id}) for u, _ in wishes.unbound]
-        concerned = [n for n, q in enumerate(found) if not kinds or q.kind in kinds]
-        for n in concerned:
+        for n in _concerned(found, kinds, wishes, text):
             own = by_id.get(found[n].dataset, data)
-            mine = wishes if own is data else read_wishes(text, Lexicon.of(own.dataset, own.genes, own.sets))
+            mine = read[own.dataset.id]
             found[n] = _require(found[n], requirement, mine, own)
         new: tuple[QuestionKind, ...] = (
             "enrichment",
@@ -480,14 +483,34 @@ def _with_requirements(
     return found, lost
 
 
+def _required(text: Text, data: Data, questions: Sequence[Question]) -> Wishes:
+    """The wishes of a requirement; a signature that a question has bound by its words need not be bound again."""
+    wishes = read_wishes(text, Lexicon.of(data.dataset, data.genes, data.sets))
+    said = {w for q in questions if q.measure.kind == "signature" for w in forms(q.words)}
+    known = [u for u, _ in wishes.unbound if "gene set" in u.why and {*forms(u.words)} <= said]
+    wishes.unbound = [(u, n) for u, n in wishes.unbound if u not in known]
+    wishes.stops = [s for s in wishes.stops if all(f"“{u.words}”" not in s[0] for u in known)]
+    return wishes
+
+
+def _concerned(questions: Sequence[Question], kinds: Sequence[QuestionKind], wishes: Wishes, text: Text) -> list[int]:
+    """The questions that a requirement is about: of its kind; without a kind, those whose model it says more about."""
+    if word("validated").search(text.raw) and any(q.compares_with for q in questions):
+        return [n for n, q in enumerate(questions) if q.compares_with]
+    if kinds:
+        return [n for n, q in enumerate(questions) if q.kind in kinds and not q.compares_with]
+    strict = [f for f, _, weak in wishes.filters if not weak]
+    says = wishes.adjust or wishes.blocks or wishes.paired or strict or wishes.methods or wishes.stops or wishes.unbound
+    return [n for n, q in enumerate(questions) if q.kind not in ("description", "structure")] if says else []
+
+
 def _kinds_of_requirement(text: Text) -> tuple[QuestionKind, ...]:
     """The kinds of questions that a requirement is about; empty when it is about any."""
     found = [k for k in kinds_in(text.raw) if k not in ("association",)]
     if word("survival").search(text.raw):
         found = ["time to event", *(k for k in found if k != "difference")]
-    if "difference" in found and not (
-        word("features").search(text.raw) or re.search(r"(?i)differ|between|differential", text.raw)
-    ):
+    said = word("features").search(text.raw) or re.search(r"(?i)\bdifferential", text.raw)
+    if "difference" in found and (not said or "enrichment" in found):
         found.remove("difference")
     return tuple(dict.fromkeys(found))
 
@@ -500,6 +523,8 @@ def _require(question: Question, requirement: Requirement, wishes: Wishes, data:
     if wishes.adjust_all and not question.adjust and not adjust and question.kind in ("time to event",):
         sheet = data.dataset.file("samples")
         adjust = [c.name for c in (sheet.columns if sheet else ()) if c.role == "covariate" and c.name not in taken]
+    if question.compares_with:
+        adjust = []
     update: dict[str, object] = {
         "requirements": tuple(dict.fromkeys((*question.requirements, requirement.id))),
         "adjust": (*question.adjust, *adjust),

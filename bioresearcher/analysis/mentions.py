@@ -216,8 +216,9 @@ class Lexicon:
         for level in levels:
             form = forms(level)
             for one in _numerals(form):
-                if self._tells(one):
-                    yield one, column.name, level, len(level) <= 5 and level.isupper() and level.isalpha()
+                capitals = 1 < len(level) <= 5 and level.isupper() and level.isalpha()
+                if capitals or self._tells(one):
+                    yield one, column.name, level, capitals
                 for name in called:
                     yield (*name, *one), column.name, level, False
                     yield (*one, *name), column.name, level, False

@@ -59,7 +59,7 @@ def make_sets(questions: Questions, datasets: Sequence[Dataset], folder: Path) -
             settled.append(question.model_copy(update={"cannot": why}))
             sets.append(AnalysisSet(id=question.id, question=question.id, source=question.dataset, problem=why))
             continue
-        question = _with_batches(question.model_copy(update={"dataset": dataset.id}), dataset)
+        question = with_batches(question.model_copy(update={"dataset": dataset.id}), dataset)
         try:
             held = made.get(dataset.id, dataset)
             found, holder = _make(question, held, folder)
@@ -78,7 +78,7 @@ def make_sets(questions: Questions, datasets: Sequence[Dataset], folder: Path) -
     return Made(updated, AnalysisSets(sets=tuple(sets)), tuple(made.values()))
 
 
-def _with_batches(question: Question, dataset: Dataset) -> Question:
+def with_batches(question: Question, dataset: Dataset) -> Question:
     """Add the batches that the audit found to the model of a time to event: each has a baseline hazard of its own."""
     batch = dataset.column("batch")
     if question.kind != "time to event" or batch is None or not dataset.prepared_from:

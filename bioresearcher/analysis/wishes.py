@@ -635,6 +635,9 @@ def leftovers(wishes: Wishes, context: Iterable[str]) -> Iterator[Unbound]:
     known = word_list("plain") | word_list("context") | _SKIP | _NOUNS | _JOIN | _PLAIN | _BOUND | {*context}
     for mention in (*wishes.by, *wishes.columns, *wishes.genes, *wishes.sets):
         wishes.use(mention.first, mention.end)
+    for mention in wishes.sets:  # a name before another in brackets is the same: proliferation (E2F target) signature
+        if "(" in wishes.text.between(mention.first, mention.first):
+            wishes.use(max(0, mention.first - 2), mention.first)
     run: list[int] = []
     for n, token in enumerate((*wishes.text.tokens, None)):
         free = token is not None and n not in wishes.used and token.form not in known and not token.form.isdigit()

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from bioresearcher.analysis.bind import Data, bind_questions
 from bioresearcher.analysis.contrasts import NotBoundError, contrast_of
 from bioresearcher.analysis.mentions import levels_of
+from bioresearcher.analysis.sets import with_batches
 from bioresearcher.analysis.terms import endpoint_words
 from bioresearcher.schemas.ask_design import SkillBrief
 from bioresearcher.schemas.ask_program import CodeDraft, ExtractTasksInput, RepairCodeInput, TasksDraft, WriteCodeInput
@@ -134,6 +135,8 @@ def asked(objective: Objective, datasets: tuple[Dataset, ...]) -> tuple[Dataset,
     replaced = {d.prepared_from for d in datasets}
     sets = tuple(name for d in datasets for f in d.files for name in f.entries)
     found = bind_questions(objective, [Data(d, sets=sets) for d in datasets if d.id not in replaced]).questions
+    by_id = {d.id: d for d in datasets}
+    found = tuple(with_batches(q, by_id[q.dataset]) if q.dataset in by_id else q for q in found)
     settled = [
         q.model_copy(update={"cannot": "its rows were not chosen"}) if q.population or q.pair else q for q in found
     ]

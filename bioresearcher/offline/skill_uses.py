@@ -229,7 +229,7 @@ def _answering(skill: SkillBrief, binding: Binding, skills: Sequence[SkillBrief]
         if not (answers or beside or feeds) or any(u.main.id == dataset.id for u in found):
             continue
         found.append(Use(skill, dataset, question=question, answers=(question.id,) if answers else ()))
-    if not found and not {"difference", "time to event", "association", "prediction"} & {*skill.contract.answers}:
+    if not found and not {"difference", "time to event", "prediction"} & {*skill.contract.answers}:
         first = binding.discovery
         found = [Use(skill, d) for d in (first, binding.validation if skill.contract.per_dataset else None) if d]
     elif skill.contract.per_dataset and binding.validation is not None and "structure" in skill.contract.answers:
