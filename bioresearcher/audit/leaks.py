@@ -21,7 +21,8 @@ from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.columns import ColumnScan, as_number
 from bioresearcher.schemas.dataset import Column
 from bioresearcher.schemas.missing import NO_GROUP, blanked, key
-from bioresearcher.sources.datasets.describe import names_outcome, normal, pairs_outcome
+from bioresearcher.sources.datasets.endpoints import normal
+from bioresearcher.sources.datasets.roles import names_outcome, pairs_outcome
 from bioresearcher.text.words import normalised
 
 if TYPE_CHECKING:

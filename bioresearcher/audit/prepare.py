@@ -274,6 +274,7 @@ def _column_spec(column: Column) -> ColumnSpec:
         codes=dict(column.codes),
         endpoint=column.endpoint,
         event_level=column.event_level,
+        time_of=column.time_of,
     )
 
 

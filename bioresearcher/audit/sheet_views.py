@@ -17,7 +17,8 @@ from bioresearcher.audit.leaks import Withheld, find_withheld, gives_away, is_te
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.dataset import Column
-from bioresearcher.sources.datasets.describe import names_clinical, names_outcome, normal
+from bioresearcher.sources.datasets.endpoints import normal
+from bioresearcher.sources.datasets.roles import names_clinical, names_outcome
 
 CROWD = 5
 """Samples that share a combination of values, at least, for a column that is in two views."""

@@ -44,7 +44,7 @@ from bioresearcher.runfolder import safe_name, write_text
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.facts import View, ViewFile
-from bioresearcher.sources.datasets.describe import normal
+from bioresearcher.sources.datasets.endpoints import normal
 from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits
 
 GENE_SETS = "gene_sets"

@@ -23,6 +23,7 @@ from bioresearcher.schemas.execution import DryLabTask, Limits
 from bioresearcher.schemas.facts import Audit, Fact, LookRecord, PassageRead, View
 from bioresearcher.schemas.paper import Failure, Paper
 from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis
+from bioresearcher.schemas.question import Questions
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.settings import Settings
 from bioresearcher.sources.literature.own_papers import OwnPapers
@@ -34,6 +35,8 @@ from bioresearcher.stages.registration import FACTS, LOOKS
 
 VIEWS = "views"
 """Folder of the views without outcomes, and the name of the file that lists them."""
+QUESTIONS, ANALYSIS = "questions.json", "analysis"
+"""The questions of the run, and the folder of the rows on which each is answered."""
 LOOKED, PASSAGES = "looked.json", "passages.json"
 """Facts that looks showed, and passages that the designer read."""
 
@@ -145,6 +148,7 @@ class RunContext:
             looks=self.folder.read_list(LookRecord, LOOKS),
             looked=self.folder.read_list(Fact, LOOKED),
             passages=self.folder.read_list(PassageRead, PASSAGES),
+            questions=self.folder.read(Questions, QUESTIONS) if self.folder.has(QUESTIONS) else Questions(),
         )
         return bench.without(excluded)
 

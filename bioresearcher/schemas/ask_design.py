@@ -167,6 +167,7 @@ class ProtocolStepDraft(Value):
     inputs: tuple[StepInput, ...] = ()
     outputs: tuple[StepOutput, ...] = ()
     datasets: tuple[str, ...] = ()
+    questions: tuple[str, ...] = Field(default=(), description="ids of the questions that its results answer")
     software: tuple[str, ...] = ()
     acceptance: str = Field(description="a check that tells whether the step succeeded, not the hoped-for result")
     kind: Literal["dry", "wet"]

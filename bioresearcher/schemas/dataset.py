@@ -8,6 +8,7 @@ from pydantic import Field
 
 from bioresearcher.schemas.base import Origin, Value
 from bioresearcher.schemas.missing import CODES, NO_GROUP, WORDS, key
+from bioresearcher.schemas.question import Question
 
 FileKind = Literal["expression", "samples", "gene_sets", "table"]
 ColumnRole = Literal["id", "unit", "pair", "group", "time", "event", "covariate", "batch", "annotation", "other"]
@@ -34,11 +35,28 @@ class Column(Value):
     )
     endpoint: str = Field(default="", description="of a time or an event: e.g. `OS`, `RFS`; a pair shares it")
     event_level: str | None = Field(default=None, description="of an event: the level (of `codes`) that is the event")
+    time_of: Literal["", "event", "censored"] = Field(
+        default="", description="of a time that holds only for those with or without the event; the endpoint has both"
+    )
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Levels that can be compared: without those that mean "not known"."""
-        return tuple(level for level in self.levels if key(level) not in NO_GROUP)
+        """Levels that can be compared: each once, without those that mean "not known"."""
+        levels = dict.fromkeys(self.level_of(level) for level in self.levels)
+        return tuple(level for level in levels if key(level) not in NO_GROUP)
+
+    def level_of(self, cell: str) -> str:
+        """Return the level that a known cell means, by `codes`."""
+        text = cell.strip()
+        return dict(self.codes).get(text, text)
+
+    def is_event(self, cell: str) -> bool | None:
+        """Return True if a cell of an event is the event, and None if that is not known."""
+        text = cell.strip()
+        unknown = CODES | NO_GROUP | {key(v) for v in self.missing_values}
+        if self.event_level is None or key(text) in unknown:
+            return None
+        return self.event_level in (text, self.level_of(text))
 
     @property
     def stated_codes(self) -> tuple[str, ...]:
@@ -77,6 +95,23 @@ class DataFile(Value):
     entries: tuple[str, ...] = Field(default=(), description="gene_sets: the sets' names, at most 1,000")
     bytes: int
     sha256: str
+
+
+class Endpoint(Value):
+    """A time and an event of a sample sheet that belong together.
+
+    `time` holds for those with the event only where there is a `censored_time` for the others.
+    """
+
+    name: str = Field(description="e.g. `OS`; empty when it is not stated")
+    time: Column
+    event: Column
+    censored_time: Column | None = None
+
+    @property
+    def settled(self) -> bool:
+        """True when it is known which level is the event."""
+        return self.event.event_level is not None
 
 
 Contents = Literal["series matrix", "values", "results", "raw", "archive", "description", "other"]
@@ -140,15 +175,42 @@ class Dataset(Value):
     described_by: Literal["dataset.toml", "inferred", "source"] = "inferred"
     prepared_from: str | None = Field(default=None, description="id of the data set it was prepared from by proposals")
     proposals: tuple[str, ...] = Field(default=(), description="ids of the proposals that were carried out on it")
+    analysis_of: str | None = Field(default=None, description="id of the data set whose rows for a question it holds")
+    questions: tuple[Question, ...] = Field(default=(), description="questions that are answered on it")
 
     def file(self, kind: FileKind) -> DataFile | None:
         """Return the first file of a kind, or None."""
         return next((f for f in self.files if f.kind == kind), None)
 
     def column(self, role: ColumnRole) -> Column | None:
-        """Return the sample sheet's first column with a role, or None."""
+        """Return the sample sheet's first column with a role, or None; a time and an event of one endpoint.
+
+        Of events whose level is not known, and of times that hold for a part of the samples, there is none.
+        """
         sheet = self.file("samples")
-        return next((c for c in sheet.columns if c.role == role), None) if sheet else None
+        if sheet is None:
+            return None
+        if role in ("time", "event") and self.readings:
+            first = next((e for e in self.endpoints if e.settled and e.censored_time is None), None)
+            return None if first is None else first.time if role == "time" else first.event
+        return next((c for c in sheet.columns if c.role == role), None)
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Times and events of the sample sheet that belong together, in the order of the times."""
+        sheet = self.file("samples")
+        columns = sheet.columns if sheet else ()
+        times = [c for c in columns if c.role == "time" and c.time_of != "censored"]
+        events = [c for c in columns if c.role == "event"]
+        only = len(times) == len(events) == 1
+        found = []
+        for time in times:
+            own = [e for e in events if e.endpoint == time.endpoint] or (events if only else [])
+            last = [c for c in columns if c.time_of == "censored" and c.endpoint == time.endpoint and c.role == "time"]
+            if own:
+                name = time.endpoint or own[0].endpoint
+                found.append(Endpoint(name=name, time=time, event=own[0], censored_time=last[0] if last else None))
+        return tuple(found)
 
 
 class DatasetCheck(Value):

@@ -61,8 +61,9 @@ class Endpoint(Value):
     """Event and time of a time-to-event question."""
 
     name: str = Field(default="", description="`OS`, `RFS`, …; empty when neither data nor objective name it")
-    time_column: str
+    time_column: str = Field(description="follow-up time; where two columns hold it, that of those with the event")
     event_column: str
+    censored_time_column: str = Field(default="", description="follow-up time of those without the event, if apart")
     event_level: tuple[str, ...] = Field(default=(), description="cells of the data set that mean an event")
     time_unit: str | None = None
     until: float | None = Field(default=None, description="time after which follow-up is not counted, if stated")
@@ -148,7 +149,8 @@ class Question(Value):
         named: list[str] = [f.column for f in self.population]
         named += [self.unit, self.outcome, self.pair, *self.blocks, *self.adjust]
         named += [self.contrast.column] if self.contrast else []
-        named += [self.endpoint.time_column, self.endpoint.event_column] if self.endpoint else []
+        end = self.endpoint
+        named += [end.time_column, end.censored_time_column, end.event_column] if end else []
         named += self.measure.names if self.measure.kind == "column" else ()
         return tuple(dict.fromkeys(n for n in named if n))
 

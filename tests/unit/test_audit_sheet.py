@@ -133,12 +133,12 @@ def test_spellings_of_a_level_are_merged_but_signs_are_not(tmp_path: Path) -> No
 
 
 def test_codes_for_not_known_stand_out(tmp_path: Path) -> None:
-    age = [str(40 + i) for i in range(17)] + ["999"] * 3
-    grade = ["1", "2", "3", "2"] * 4 + ["-9"] * 4
+    dose = [str(40 + i) for i in range(17)] + ["999"] * 3
+    visits = ["1", "2", "3", "2"] * 4 + ["-9"] * 4
     high = [str(i) for i in range(85, 105)]
-    sheet = {"s": NAMES, "age": age, "grade": grade, "karno": high}
+    sheet = {"s": NAMES, "dose": dose, "visits": visits, "karno": high}
     facts = [f for f in sheet_facts(make(tmp_path, sheet), OBJECTIVE) if "look like codes" in f.statement]
-    assert {(f.statement.split("'")[1], int(numbers(f)["codes"])) for f in facts} == {("age", 3), ("grade", 4)}
+    assert {(f.statement.split("'")[1], int(numbers(f)["codes"])) for f in facts} == {("dose", 3), ("visits", 4)}
 
 
 def test_patients_that_repeat_and_ids_that_may_be_two_persons(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from bioresearcher.schemas.columns import ColumnScan
 from bioresearcher.schemas.dataset import Column, Dataset
-from bioresearcher.sources.datasets.describe import guess_roles
 from bioresearcher.sources.datasets.load import load_datasets
+from bioresearcher.sources.datasets.roles import guess_roles
 
 SAMPLES = [f"Patient {i} Ä" for i in range(12)]
 
@@ -130,12 +130,13 @@ def test_time_without_an_event_is_no_survival(tmp_path: Path) -> None:
         assert any("may be the event" in n and why in n for n in dataset.notes) == bool(why)
 
 
-def test_events_that_are_not_coded_0_and_1_are_said(tmp_path: Path) -> None:
+def test_an_event_in_words_is_read(tmp_path: Path) -> None:
     rows = [f"S{i}\t{i + 1}\t{'alive' if i % 2 else 'dead'}" for i in range(10)]
     (tmp_path / "s.tsv").write_text("id\tos_months\tstatus\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    dataset = one(tmp_path)
-    assert dataset.column("event") is None
-    assert any("'status' may be the event, but its values are 'alive' and 'dead'" in n for n in dataset.notes)
+    event = one(tmp_path).column("event")
+    assert event is not None
+    assert (event.name, event.event_level, event.endpoint) == ("status", "dead", "OS")
+    assert [event.is_event(cell) for cell in ("dead", "alive", "unknown", "")] == [True, False, None, None]
 
 
 def test_endpoints_are_paired_with_their_own_times() -> None:

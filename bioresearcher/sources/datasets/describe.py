@@ -6,17 +6,21 @@ Every guess is made by rules from names and values, is noted, and is confirmed b
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from bioresearcher.runfolder import safe_name
-from bioresearcher.schemas.columns import ColumnScan, as_number
-from bioresearcher.schemas.dataset import ColumnRole, FileKind
+from bioresearcher.schemas.columns import as_number
+from bioresearcher.schemas.dataset import FileKind
 from bioresearcher.schemas.missing import blanked
+from bioresearcher.sources.datasets.endpoints import normal
 from bioresearcher.sources.datasets.files import LoadedFile, load_file
 from bioresearcher.sources.datasets.formats import CONVERTED_SUFFIXES
-from bioresearcher.sources.datasets.scan import SheetScan, scan_sheet
+from bioresearcher.sources.datasets.roles import names_clinical
+from bioresearcher.sources.datasets.scan import SHEET_LIMITS, SheetScan, scan_sheet
+from bioresearcher.sources.datasets.sheets import SheetReading, complete, is_study_table, read_cells, read_sheet
 from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
 from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits, is_table, plain_suffix
 
@@ -25,6 +29,9 @@ UNDESCRIBED = "the researcher's own files; no description was given"
 
 _MANY_NUMBERS = 12
 """Numeric columns from which a sample sheet without a matrix may hold the measurements itself."""
+_COUNTER = re.compile(
+    r"^(id|index|no|nr|number|row|unnamed_0|(sample|patient|subject|case|record|participant|donor|animal|study)_?(id|no|nr|number))$"
+)
 _KIND_WORDS = {
     "expression": "an expression matrix (features in rows)",
     "samples": "the sample sheet",
@@ -34,47 +41,6 @@ _KIND_WORDS = {
 _PEEK = TableLimits(text_bytes=32 << 20)
 _PEEK_ROWS = 100
 _MIN_SAMPLES = 3
-
-_CLINICAL = re.compile(
-    r"^(age|sex|gender|race|bmi|time|event|status|group|condition|treatment|arm|grade|stage|diagnosis|"
-    r"histology|subtype|batch|tissue|phenotype|outcome|er|pr|her2|os|pfs|dfs|rfs)$"
-    r"|surviv|follow|censor|relapse|recurren|metasta|tumou?r_?size|_status$|^status_|"
-    r"^(patient|subject|sample|case)(_?(id|name|number))?$|_(days|months|years)$"
-)
-_ENDPOINTS = "(os|pfs|dfs|rfs|dss|dmfs|tdm)"
-_ENDPOINT = re.compile(rf"(?<![a-z]){_ENDPOINTS}(?![a-z])")
-_UNIT = re.compile(r"(?<![a-z])(days|months|years)(?![a-z])")
-_TIME = re.compile(
-    rf"^(time|t|futime|{_ENDPOINTS})$|surv(ival)?_?(time|days|months|years)|time_to|follow_?up"
-    rf"|^(t|time)_{_ENDPOINTS}(_(days|months|years))?$|^{_ENDPOINTS}_?(time|days|months|years)"
-    r"|(days|months|years)_to_|_time$|^time_"
-)
-_EVENT = re.compile(
-    r"event|^(status|vital_status|death|dead|died|deceased|relapse|recurrence|progression|metastasis_event)$"
-    rf"|^(e|event|status)_{_ENDPOINTS}$|^{_ENDPOINTS}_?status$|surv(ival)?_status|^(is_)?(dead|deceased)$"
-)
-_OUTCOME = re.compile(
-    r"surviv|censor|relapse|recurren|(?<![a-z])(event|outcome|endpoint|end_point|remission|(non)?respond(er|ers|ed)|futime|"
-    r"dead|death|died|deceased|alive|mortality|progress(ion|ed)|ttp|ttr|recist|complication|readmission)s?(?![a-z])"
-    rf"|(?<![a-z]){_ENDPOINTS}(?![a-z])|vital_?(status|state)|follow_?up|^f_u(_|$)|last_?(seen|contact|visit|follow)"
-    r"|(days|months|years|time)_to_(?!sampling|processing|freez|collection|harvest)|metastasis_(event|free|time)"
-    r"|(?<![a-z])(clinical|treatment|tumou?r|best|overall|objective|pathologic(al)?|complete)_response|^response(_|$)"
-    r"|(?<![a-z])pcr_(status|response)|^surv(_|$)"
-)
-_OUTCOME_LEVELS = re.compile(
-    r"^(\d\s*[:=]\s*)?(dead|alive|deceased|living|died|survived|relapsed?|censored|progressed"
-    r"|(non|no)?[ _-]?respon(d|s)\w*|(dead|died|alive) \w.*|(complete|partial) (response|remission)"
-    r"|(stable|progressive) disease)$"
-)
-_ORDINAL = re.compile(r"grade|stage|size|node|^(n|t)_stage$|^age|_age$|bmi|score|batch|cent(er|re)|site|sex|gender")
-_GROUP = re.compile(
-    r"group|condition|class|phenotype|diagnos|disease|treatment|arm$|subtype|case|cohort|response|mutation|"
-    r"^(er|pr|her2)$|_(status|positive)$|genotype|type$"
-)
-_CONTROL_WORDS = frozenset(
-    "control ctrl normal healthy negative neg - no false wt wildtype untreated placebo vehicle benign nonresponder "
-    "0".split()
-) | {"wild type"}
 
 
 @dataclass(frozen=True)
@@ -86,17 +52,6 @@ class TableHead:
     first_column: tuple[str, ...]
     numeric_share: float
     rows: int
-
-
-@dataclass(frozen=True)
-class ColumnGuess:
-    """Guessed role of a column of an undescribed table; `why` is empty for columns without a role."""
-
-    role: ColumnRole = "other"
-    case: str | None = None
-    control: str | None = None
-    unit: str | None = None
-    why: str = ""
 
 
 def read_head(path: Path) -> TableHead:
@@ -153,7 +108,7 @@ def _is_matrix(table: TableHead) -> bool:
     columns = len(table.header) - 1
     if columns < _MIN_SAMPLES or table.numeric_share < 0.9 or table.rows == 0:
         return False
-    if _looks_clinical(table):
+    if _looks_clinical(table) or is_study_table(table.header):
         return False
     names = [n for n in table.first_column if n]
     texts = sum(as_number(n) is None for n in names)
@@ -165,113 +120,9 @@ def _looks_clinical(table: TableHead) -> bool:
     return names_clinical(table.header)
 
 
-def names_clinical(header: Sequence[str]) -> bool:
-    """Return True if one of some columns is called like a clinical variable; names with numbers are not looked at."""
-    names = [normal(name) for name in header]
-    return any(_CLINICAL.search(n) is not None for n in names if n == "her2" or not re.search(r"\d", n))
-
-
 def _links(matrix: TableHead, sheet: TableHead) -> bool:
     samples = set(matrix.header[1:])
     return bool(samples & set(sheet.first_column)) or _looks_clinical(sheet)
-
-
-def normal(name: str) -> str:
-    """Normalise a column's name: lower case, every run of other characters as `_`."""
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-
-
-def names_outcome(name: str, levels: Sequence[str] = ()) -> bool:
-    """Return True if a column's name or most of its levels say that it holds an outcome: survival, relapse, response.
-
-    Unlike the guess of roles this asks for no pair of time and event; a column named only `time` or `status` is none.
-    """
-    if _OUTCOME.search(normal(name)):
-        return True
-    known = [level.strip().lower() for level in levels]
-    return len(known) > 1 and 2 * sum(bool(_OUTCOME_LEVELS.match(level)) for level in known) > len(known)
-
-
-def pairs_outcome(columns: Sequence[ColumnScan]) -> tuple[str, ...]:
-    """Return the names of a time and of events beside it, whatever the events' two codes are; empty if there are none.
-
-    A column named `time` is a follow-up time only beside one named like an event.
-    """
-    times = [c.name for c in columns if _TIME.search(normal(c.name)) and _is_time(c)]
-    events = [c for c in columns if re.search(rf"{_EVENT.pattern}|censor", normal(c.name)) and len(c.groups) == 2]
-    coded = [c.name for c in events if not c.texts or names_outcome(c.name, list(c.groups))]
-    return (*times, *coded) if times and coded else ()
-
-
-def guess_roles(columns: Sequence[ColumnScan], id_column: str | None, why_id: str = "") -> dict[str, ColumnGuess]:
-    """Guess the roles of a table's columns; at most one time and one event, and those only together."""
-    guesses = {c.name: ColumnGuess() for c in columns}
-    rest = [c for c in columns if c.name != id_column]
-    if id_column is not None:
-        guesses[id_column] = ColumnGuess("id", why=why_id)
-    pair = _survival_pair(rest)
-    if pair:
-        time, event = pair
-        unit = _UNIT.search(normal(time.name))
-        guesses[time.name] = ColumnGuess("time", unit=unit.group() if unit else None, why="its name, and values from 0")
-        guesses[event.name] = ColumnGuess("event", why="its name, and values 0 and 1")
-    for column in rest:
-        if column not in pair:
-            guesses[column.name] = _group_or_covariate(column)
-    return guesses
-
-
-def _survival_pair(columns: Sequence[ColumnScan]) -> tuple[ColumnScan, ColumnScan] | tuple[()]:
-    times = [c for c in columns if _TIME.search(normal(c.name)) and _is_time(c)]
-    events = [c for c in columns if _EVENT.search(normal(c.name)) and c.binary and "censor" not in normal(c.name)]
-    for time in times:
-        endpoint = _ENDPOINT.search(normal(time.name))
-        same = [e for e in events if endpoint and endpoint.group() in normal(e.name).split("_")]
-        if same:
-            return time, same[0]
-    return (times[0], events[0]) if times and events else ()
-
-
-def unusable_events(columns: Sequence[ColumnScan]) -> list[tuple[str, str]]:
-    """List (name, reason) of columns named like an event beside a time that cannot be used as one."""
-    if _survival_pair(columns) or not any(_TIME.search(normal(c.name)) and _is_time(c) for c in columns):
-        return []
-    found = []
-    for column in columns:
-        name = normal(column.name)
-        if "censor" in name and column.binary:
-            found.append((column.name, "whether 1 means censored or event is not stated"))
-        elif _EVENT.search(name) and len(column.groups) == 2 and not column.binary:
-            found.append((column.name, f"its values are {' and '.join(map(repr, sorted(column.groups)))}, not 0 and 1"))
-    return found
-
-
-def _is_time(column: ColumnScan) -> bool:
-    return column.known > 0 and column.texts == 0 and column.minimum >= 0 and not column.binary
-
-
-def _group_or_covariate(column: ColumnScan) -> ColumnGuess:
-    name = normal(column.name)
-    levels = column.groups
-    if column.mostly_numbers:
-        return ColumnGuess()
-    if _ORDINAL.search(name) and not _GROUP.search(name):
-        return ColumnGuess("covariate", why="its name") if column.known else ColumnGuess()
-    numeric_codes = column.texts == 0 and not column.binary
-    if 2 <= len(levels) <= 6 and (not numeric_codes or _GROUP.search(name)):
-        case, control = _case_control(levels)
-        return ColumnGuess("group", case=case, control=control, why=f"it has {len(levels)} levels")
-    return ColumnGuess()
-
-
-def _case_control(levels: dict[str, int]) -> tuple[str | None, str | None]:
-    """Find (case, control) of two levels, if exactly one of them is a word for a reference."""
-    if len(levels) != 2:
-        return None, None
-    control = [level for level in levels if level.strip().lower() in _CONTROL_WORDS]
-    if len(control) != 1:
-        return None, None
-    return next(level for level in levels if level != control[0]), control[0]
 
 
 def describe_tables(folder: Path, paths: Sequence[Path]) -> tuple[DatasetSpec, list[LoadedFile]]:
@@ -293,10 +144,10 @@ def describe_tables(folder: Path, paths: Sequence[Path]) -> tuple[DatasetSpec, l
     specs: list[FileSpec] = []
     for path in paths:
         kind: FileKind = kinds.get(path, "gene_sets")
-        spec, scan, found = _describe(path, kind, samples, _name(path, kind, taken))
+        one, spec, found = _describe(folder, path, kind, samples, _name(path, kind, taken))
         notes += found
         specs.append(spec)
-        loaded.append(load_file(folder, spec, scan))
+        loaded.append(one)
     title = paths[0].name if len(paths) == 1 else folder.resolve().name
     gene_sets = {f.kind for f in specs} <= {"gene_sets", "table"} and len(tables) < len(paths)
     dataset = DatasetSpec(
@@ -319,36 +170,79 @@ def _name(path: Path, kind: FileKind, taken: set[str]) -> str:
     return name
 
 
-def _describe(path: Path, kind: FileKind, samples: set[str], name: str) -> tuple[FileSpec, SheetScan | None, list[str]]:
+def _describe(
+    folder: Path, path: Path, kind: FileKind, samples: set[str], name: str
+) -> tuple[LoadedFile, FileSpec, list[str]]:
     notes = [f"{path.name} was taken as {_KIND_WORDS[kind]}."]
     if kind in ("expression", "gene_sets"):
-        return FileSpec(name=name, kind=kind, path=path.name), None, notes
+        spec = FileSpec(name=name, kind=kind, path=path.name)
+        return load_file(folder, spec), spec, notes
     scan = scan_sheet(path)
-    sample_column, why = _sample_column(scan, samples) if kind == "samples" else (None, "")
-    guesses = guess_roles(scan.columns, sample_column, why)
-    notes += [_note(path.name, column, guess) for column, guess in guesses.items() if guess.why]
+    columns = read_cells(path, SHEET_LIMITS)
+    sample_column, why = _sample_column(scan, columns, samples) if kind == "samples" else (None, "")
+    found = read_sheet(path.name, scan, columns, sample_column, why, measured=bool(samples) or kind != "samples")
+    if kind == "table" and found.row_is != "study":
+        found.readings = [r for r in found.readings if r.column]
+    notes += found.notes
     notes += [
-        f"{path.name}: column {column!r} may be the event, but {why}: no survival data were assumed."
-        for column, why in unusable_events(scan.columns)
+        f"{path.name}: column {r.column!r} {r.says}: {r.reason}."
+        for r in found.readings
+        if r.decides and (not r.sure or "means not known" in r.says)
     ]
-    numbers = [c.name for c in scan.columns if guesses[c.name].role == "other" and c.numbers and not c.texts]
+    notes += [
+        f"{r.says[:1].upper()}{r.says[1:]}: {path.name}, {r.reason}."
+        for r in found.readings
+        if r.says.startswith(("labels contradict", "batch and group"))
+    ]
+    numbers = [c.name for c in scan.columns if found.columns[c.name].role == "other" and c.numbers and not c.texts]
     if kind == "samples" and not samples and len(numbers) >= _MANY_NUMBERS:
         notes.append(
             f"{path.name}: {len(numbers)} further columns hold numbers ({numbers[0]}, …). If they are measurements, "
             "give them as a matrix of their own, features in rows and samples in columns: as they are, no analysis "
             "of measurements uses them."
         )
-    columns = {
-        column: ColumnSpec(role=guess.role, case=guess.case, control=guess.control, unit=guess.unit)
-        for column, guess in guesses.items()
-        if guess.role != "other"
-    }
-    spec = FileSpec(name=name, kind=kind, path=path.name, sample_column=sample_column, columns=columns)
-    return spec, scan, notes
+    stated = {n: c for n, c in found.columns.items() if c != ColumnSpec()}
+    spec = FileSpec(
+        name=name, kind=kind, path=path.name, sample_column=sample_column, columns=stated, row_is=found.row_is
+    )
+    return _with_readings(folder, spec, scan, found), spec, notes
 
 
-def _sample_column(scan: SheetScan, samples: set[str]) -> tuple[str | None, str]:
-    """Find the column of sample names, with the reason: the matrix's samples, unique names, or the first column."""
+def load_stated(folder: Path, spec: FileSpec, endpoint: str | None) -> LoadedFile:
+    """Load a file by its description; what that leaves open is read by rule.
+
+    Raises:
+        InputError: The file cannot be read as the kind its description states.
+    """
+    path = folder / spec.path
+    if spec.kind not in ("samples", "table"):
+        return load_file(folder, spec)
+    missing = {name: c.missing_values for name, c in spec.columns.items()}
+    ids = spec.sample_column or next((n for n, c in spec.columns.items() if c.role == "id"), None)
+    scan = scan_sheet(path, missing, ids)
+    found = complete(spec, scan, read_cells(path, SHEET_LIMITS), endpoint)
+    update: dict[str, object] = {"columns": found.columns, "row_is": found.row_is}
+    if spec.kind == "samples" and spec.sample_column is None:
+        update["sample_column"] = found.sample_column
+    completed = spec.model_copy(update=update)
+    return _with_readings(folder, completed, scan, found)
+
+
+def _with_readings(folder: Path, spec: FileSpec, scan: SheetScan, found: SheetReading) -> LoadedFile:
+    """Load a sheet by its reading; it is scanned anew if more cells are missing than the first scan knew."""
+    missing = {name: c.missing_values for name, c in found.columns.items() if c.missing_values}
+    if missing:
+        scan = scan_sheet(folder / spec.path, missing, spec.sample_column)
+    loaded = load_file(folder, spec, scan)
+    loaded.readings += found.readings
+    return loaded
+
+
+def _sample_column(scan: SheetScan, columns: Mapping[str, Sequence[str]], samples: set[str]) -> tuple[str | None, str]:
+    """Find the column of sample names, with the reason: the matrix's samples, unique names, or unique numbers.
+
+    Without a matrix a sheet may have none: its rows are then numbered.
+    """
     shared = {name: len(samples & set(ids)) for name, ids in scan.ids.items()}
     best = max(shared, key=lambda name: shared[name], default=None)
     if best is not None and shared[best] > 0:
@@ -356,13 +250,16 @@ def _sample_column(scan: SheetScan, samples: set[str]) -> tuple[str | None, str]
     names = [n for n in scan.ids if (c := scan.column(n)) is not None and c.texts > 0]
     if names:
         return names[0], "its values are names that all differ"
-    return (scan.columns[0].name or None) if scan.columns else None, "it is the first column"
+    first = scan.columns[0].name if scan.columns else None
+    counters = [n for n in scan.ids if _COUNTER.search(normal(n)) or (n == first and _counts_up(columns.get(n, ())))]
+    if counters:
+        return counters[0], "its values are numbers that all differ"
+    if samples or first is None or first in scan.ids:
+        return first or None, "it is the first column"
+    return None, "no column holds names that all differ"
 
 
-def _note(file: str, column: str, guess: ColumnGuess) -> str:
-    text = f"{file}: column {column!r} was taken as {guess.role} ({guess.why})"
-    if guess.case is not None:
-        text += f", with {guess.case!r} as case and {guess.control!r} as control"
-    if guess.unit is not None:
-        text += f", in {guess.unit} as its name says"
-    return text + "."
+def _counts_up(cells: Sequence[str]) -> bool:
+    """Check that cells are whole numbers, each one more than the last."""
+    numbers = [int(c) for c in cells if c.isdecimal()]
+    return len(numbers) == len(cells) and all(b == a + 1 for a, b in pairwise(numbers))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bioresearcher.schemas.columns import ColumnScan, as_number
-from bioresearcher.schemas.dataset import Column, DataFile
+from bioresearcher.schemas.dataset import Column, DataFile, Reading
 from bioresearcher.sources.datasets.scan import (
     MatrixScan,
     SetsScan,
@@ -36,12 +36,16 @@ MAX_ENTRIES = 1000
 
 @dataclass
 class LoadedFile:
-    """Description of a file, the result of its scan, problems of its data, and mistakes in its `dataset.toml`."""
+    """Description of a file, the result of its scan, problems of its data, and mistakes in its `dataset.toml`.
+
+    `readings` says how its columns were read, and why.
+    """
 
     file: DataFile
     scan: MatrixScan | SheetScan | SetsScan
     problems: list[str]
     mistakes: list[str] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
 
 
 def load_file(folder: Path, spec: FileSpec, scan: SheetScan | None = None) -> LoadedFile:
@@ -105,9 +109,8 @@ def _load_sheet(spec: FileSpec, base: DataFile, scan: SheetScan) -> LoadedFile:
         for column in spec.columns
         if scan.column(column) is None
     ]
-    first = scan.columns[0].name if scan.columns and spec.kind == "samples" else ""
-    sample_column = spec.sample_column or _stated_id(spec) or first
-    if spec.kind == "samples" and scan.column(sample_column) is None:
+    sample_column = spec.sample_column or _stated_id(spec) or ""
+    if spec.kind == "samples" and sample_column and scan.column(sample_column) is None:
         mistakes.append(f"sample_column: {name} has no column {sample_column!r} (it has: {_names(scan)})")
     columns = tuple(
         _column(c, spec.columns.get(c.name), spec.kind == "samples" and c.name == sample_column) for c in scan.columns
@@ -119,11 +122,11 @@ def _load_sheet(spec: FileSpec, base: DataFile, scan: SheetScan) -> LoadedFile:
         found = scan.column(column.name)
         if found is not None:
             problems += _column_problems(name, column, found)
-    if spec.kind == "samples" and not mistakes and sample_column not in scan.ids:
+    if spec.kind == "samples" and not mistakes and sample_column and sample_column not in scan.ids:
         problems.append(f"{name}: column {sample_column!r} must name every sample once; some repeat or are empty")
-    update = {"rows": scan.rows, "columns": columns}
+    update = {"rows": scan.rows, "columns": columns, "row_is": spec.row_is}
     if spec.kind == "samples":
-        update["sample_column"] = sample_column
+        update["sample_column"] = sample_column or None
     return LoadedFile(base.model_copy(update=update), scan, problems, mistakes)
 
 
@@ -154,6 +157,7 @@ def _column(scan: ColumnScan, spec: ColumnSpec | None, is_id: bool) -> Column:
         codes=tuple(spec.codes.items()),
         endpoint=spec.endpoint,
         event_level=spec.event_level,
+        time_of=spec.time_of,
     )
 
 
@@ -165,7 +169,7 @@ def _natural(level: str) -> tuple[float, str]:
 def _column_problems(name: str, column: Column, scan: ColumnScan) -> list[str]:
     where = f"{name}: column {column.name!r}"
     found = []
-    if scan.first_text and (scan.mostly_numbers or column.role in ("time", "event")) and column.role != "id":
+    if scan.first_text and (scan.mostly_numbers or column.role == "time") and column.role != "id":
         line, text = scan.first_text
         found.append(
             f"{where} holds text where numbers are expected: {scan.texts} of {scan.known} values, "
@@ -176,7 +180,7 @@ def _column_problems(name: str, column: Column, scan: ColumnScan) -> list[str]:
     if column.role == "group":
         found += _group_problems(where, column, scan)
     if column.role == "event":
-        found += _event_problems(where, scan)
+        found += _event_problems(where, column, scan)
     if column.role == "time" and scan.numbers and scan.minimum < 0:
         found.append(f"{where} holds negative times (down to {scan.minimum:g})")
     return found
@@ -187,9 +191,10 @@ def _group_problems(where: str, column: Column, scan: ColumnScan) -> list[str]:
         return [f"{where} has more than 12 levels and cannot be compared as groups"]
     found = []
     for which, level in (("case", column.case), ("control", column.control)):
-        if level is not None and scan.levels.get(level, 0) < MIN_GROUP:
+        size = sum(n for cell, n in scan.levels.items() if column.level_of(cell) == level)
+        if level is not None and size < MIN_GROUP:
             found.append(
-                f"{where}: {which} {level!r} has {scan.levels.get(level, 0)} samples "
+                f"{where}: {which} {level!r} has {size} samples "
                 f"(levels: {counts(scan)}); at least {MIN_GROUP} are needed"
             )
     if len(scan.levels) < 2:
@@ -197,12 +202,16 @@ def _group_problems(where: str, column: Column, scan: ColumnScan) -> list[str]:
     return found
 
 
-def _event_problems(where: str, scan: ColumnScan) -> list[str]:
-    if not scan.known or scan.texts:
+def _event_problems(where: str, column: Column, scan: ColumnScan) -> list[str]:
+    if not scan.known:
         return []
-    if not scan.binary:
-        return [f"{where} must hold 0 (censored) and 1 (event) only, but holds {counts(scan)}"]
-    events = events_in(scan)
+    if column.event_level is None:
+        return [
+            f"{where}: which of its values is the event is not known ({counts(scan)}); state it with event_level"
+            if not scan.binary
+            else f"{where}: whether 0 or 1 is the event is not known; state it with event_level"
+        ]
+    events = events_of(column, scan)
     if events == 0:
         return [f"{where} holds no event: every sample is censored; survival cannot be analysed"]
     if events < MIN_EVENTS:
@@ -210,9 +219,9 @@ def _event_problems(where: str, scan: ColumnScan) -> list[str]:
     return []
 
 
-def events_in(scan: ColumnScan) -> int:
-    """Count the cells of a 0/1 column that are 1."""
-    return sum(n for level, n in (scan.levels or {}).items() if as_number(level) == 1.0)
+def events_of(column: Column, scan: ColumnScan) -> int:
+    """Count the cells of an event's column that are the event."""
+    return sum(n for level, n in (scan.levels or {}).items() if column.is_event(level))
 
 
 def counts(scan: ColumnScan) -> str:
@@ -233,6 +242,8 @@ def shared_samples(files: Sequence[LoadedFile]) -> tuple[int, list[str]]:
         n = len(matrix.scan.samples)
         return n, _too_few(n)
     ids = sheet.scan.ids.get(sheet.file.sample_column or "")
+    if ids is None and sheet.file.sample_column is None:
+        return 0, [f"no column of {sheet.file.path} names every sample once; state it with sample_column"]
     if ids is None:
         return 0, []  # a problem of the sheet already: it does not name every sample once
     n, problems = _compare(matrix.file.path, matrix.scan, sheet.file.path, ids)

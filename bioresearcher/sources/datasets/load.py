@@ -10,8 +10,10 @@ from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.paper import Failure
 from bioresearcher.sources.datasets.convert import NOTES, convert_geo, convert_tables, geo_kind, needs_conversion
-from bioresearcher.sources.datasets.describe import UNDESCRIBED, describe_tables, is_data_file
-from bioresearcher.sources.datasets.files import LoadedFile, load_file, shared_samples
+from bioresearcher.sources.datasets.derive import derive, write_derived
+from bioresearcher.sources.datasets.describe import UNDESCRIBED, describe_tables, is_data_file, load_stated
+from bioresearcher.sources.datasets.endpoints import ENDPOINT_WORDS
+from bioresearcher.sources.datasets.files import LoadedFile, shared_samples
 from bioresearcher.sources.datasets.formats import ACCEPTED
 from bioresearcher.sources.datasets.scan import MatrixScan
 from bioresearcher.sources.datasets.spec import DESCRIPTION, DatasetSpec, contained, read_spec
@@ -70,7 +72,7 @@ def _undescribed(root: Path, files: tuple[Path, ...], store: Path | None) -> Dat
     """Load tables without a description; those in another format are converted first."""
     others = [f for f in files if needs_conversion(f, semicolons=store is not None)]
     if not others:
-        return _inferred(root, files)
+        return _inferred(root, files, store)
     if store is None:
         raise InputError(f"{others[0].name}: is no table of text, and there is no workspace to convert it in.")
     if geo_kind(others[0]):
@@ -78,7 +80,7 @@ def _undescribed(root: Path, files: tuple[Path, ...], store: Path | None) -> Dat
     name = files[0].name.split(".")[0] if len(files) == 1 else root.resolve().name
     folder, notes = convert_tables(files, store, name)
     tables = _tables(folder, sorted(folder.iterdir(), key=lambda p: p.name))
-    dataset = _inferred(folder, tuple(t for t in tables if t.name != NOTES))
+    dataset = _inferred(folder, tuple(t for t in tables if t.name != NOTES), store)
     title = files[0].name if len(files) == 1 else root.resolve().name
     return dataset.model_copy(update={"id": safe_name(name), "title": title, "notes": (*notes, *dataset.notes)})
 
@@ -145,7 +147,7 @@ def _described(folder: Path) -> Dataset | list[str]:
     spec, mistakes = read_spec(folder)
     if spec is None:
         return mistakes
-    loaded = [load_file(folder, file) for file in spec.files]
+    loaded = [load_stated(folder, file, spec.endpoint) for file in spec.files]
     wrong = [f"files[{i}] ({one.file.name}).{m}" for i, one in enumerate(loaded, start=1) for m in one.mistakes]
     if wrong:
         return wrong
@@ -164,15 +166,33 @@ def load_fetched(folder: Path, before: Dataset) -> Dataset:
     return found.model_copy(update={"id": before.id, "remote": before.remote, "described_by": "source"})
 
 
-def _inferred(folder: Path, paths: Sequence[Path]) -> Dataset:
+def _inferred(folder: Path, paths: Sequence[Path], store: Path | None) -> Dataset:
     spec, loaded = describe_tables(folder, paths)
-    return _assemble(folder, spec, loaded, described=False)
+    found = derive(folder, loaded)
+    if found is None:
+        return _assemble(folder, spec, loaded, described=False)
+    names = " and ".join(repr(c.name) for c in found.added)
+    if store is None:
+        note = f"The samples' names hold {names}: {'; '.join(c.label for c in found.added)}."
+        spec = spec.model_copy(update={"notes": (*spec.notes, note)})
+        return _assemble(folder, spec, loaded, described=False)
+    copy = write_derived(folder, loaded, found, store)
+    note = f"{found.path}: {names} added from the samples' names: {'; '.join(c.label for c in found.added)}."
+    again, loaded = describe_tables(copy, _tables(copy, sorted(copy.iterdir(), key=lambda p: p.name)))
+    for one in loaded:
+        one.readings += found.readings(one.file.path) if one.file.path == found.path else []
+    spec = again.model_copy(update={"id": spec.id, "title": spec.title, "notes": (*again.notes, note)})
+    return _assemble(copy, spec, loaded, described=False)
 
 
 def _assemble(folder: Path, spec: DatasetSpec, loaded: Sequence[LoadedFile], *, described: bool) -> Dataset:
     n_samples, unmatched = shared_samples(loaded)
     matrix = next((f for f in loaded if f.file.kind == "expression"), None)
     problems = [p for one in loaded for p in one.problems] + unmatched
+    files = tuple(_with_rows(one.file) for one in loaded)
+    named = {c.endpoint for f in files for c in f.columns if c.role == "event" and c.event_level is not None}
+    name = next(iter(named)) if len(named) == 1 else ""
+    said = f"{ENDPOINT_WORDS[name]} ({name}), by the columns' names" if name in ENDPOINT_WORDS else None
     return Dataset(
         id=safe_name(spec.id or spec.accession or folder.name),
         accession=spec.accession,
@@ -184,15 +204,22 @@ def _assemble(folder: Path, spec: DatasetSpec, loaded: Sequence[LoadedFile], *, 
         source=spec.source,
         licence=spec.licence,
         citation=spec.citation,
-        endpoint=spec.endpoint,
+        endpoint=spec.endpoint or said,
         root=str(folder),
-        files=tuple(one.file for one in loaded),
+        files=files,
         n_samples=n_samples,
         n_features=matrix.file.rows if matrix is not None else 0,
         notes=(*spec.notes, *_not_stated(spec, loaded)),
         problems=tuple(dict.fromkeys(problems)),
+        readings=tuple(r for one in loaded for r in one.readings),
         described_by="dataset.toml" if described else "inferred",
     )
+
+
+def _with_rows(file: DataFile) -> DataFile:
+    """Say what a row is where the kind of the file says it."""
+    row = {"expression": "feature", "gene_sets": "gene set"}.get(file.kind, "")
+    return file.model_copy(update={"row_is": row}) if row and not file.row_is else file
 
 
 def _not_stated(spec: DatasetSpec, loaded: Sequence[LoadedFile]) -> list[str]:
@@ -201,14 +228,18 @@ def _not_stated(spec: DatasetSpec, loaded: Sequence[LoadedFile]) -> list[str]:
     for one in loaded:
         notes += _open_scale(one.file, one.scan if isinstance(one.scan, MatrixScan) else None)
         times = [c.name for c in one.file.columns if c.role == "time" and c.unit is None]
+        events = [c for c in one.file.columns if c.role == "event"]
         notes += [
             f"{level!r} is a level of {c.name!r} in {one.file.name}; list it in missing_values if it means 'not known'."
             for c in one.file.columns
             for level in sorted({*c.levels} - {*c.groups})
         ]
         notes += [f"The unit of {name!r} in {one.file.path} is not stated." for name in times]
-        if spec.endpoint is None and any(c.role == "event" for c in one.file.columns):
+        if spec.endpoint is None and any(not c.endpoint for c in events):
             notes.append(f"What counts as an event in {one.file.path} is not stated.")
+        if len({c.endpoint for c in events}) > 1:
+            names = [f"{c.endpoint or 'not stated'} ({c.name!r})" for c in events]
+            notes.append(f"{one.file.path} has {len(events)} endpoints: {', '.join(names)}.")
     if spec.source == UNDESCRIBED:
         notes.append("Organism, assay, source and licence are not stated.")
     return notes

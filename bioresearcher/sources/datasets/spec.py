@@ -29,13 +29,18 @@ one `[[files]]` with `name`, `kind` and `path` must be there::
     sample_column = "patient"
 
     [files.columns.er]                 # a column of the file just above
-    role = "group"                     # or id, time, event, covariate, other
+    role = "group"                     # or id, unit, pair, time, event, covariate, batch, annotation, other
     label = "oestrogen receptor status"
     aliases = ["ER", "estrogen receptor"]
     case = "1"
     control = "0"
     missing_values = ["x"]             # what `schemas.missing` does not find: also `unknown` as a level of texts
-    unit = "months"                    # leave out when it is not stated
+    unit = "months"                    # of a time; leave out when it is not stated
+
+    [files.columns.vital_status]
+    event_level = "2"                  # the level that is the event; makes the role event
+    codes = {"1" = "alive", "2" = "2"} # what cells mean; {} if no two of them are the same level
+    endpoint = "OS"                    # what a time and its event share
 """
 
 from __future__ import annotations
@@ -44,11 +49,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 
 from bioresearcher.config_text import describe_toml_error
 from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.dataset import ColumnRole, FileKind
+from bioresearcher.sources.datasets.endpoints import endpoint_of
 
 DESCRIPTION = "dataset.toml"
 _MAX_DESCRIPTION_BYTES = 1 << 20
@@ -78,6 +84,15 @@ class ColumnSpec(Value):
     codes: dict[str, Level] = Field(default_factory=dict)
     endpoint: str = ""
     event_level: Level | None = None
+    time_of: Literal["", "event", "censored"] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _event_by_its_level(cls, value: object) -> object:
+        """Give a column whose event is stated the role of an event."""
+        if isinstance(value, dict) and value.get("event_level") is not None and "role" not in value:
+            return {**value, "role": "event"}
+        return value
 
 
 class FileSpec(Value):
@@ -89,6 +104,7 @@ class FileSpec(Value):
     sample_column: Exact | None = None
     feature_column: Exact | None = None
     scale: Text | None = None
+    row_is: str = ""
     columns: dict[str, ColumnSpec] = Field(default_factory=dict)
 
 
@@ -162,11 +178,22 @@ def _contradictions(spec: DatasetSpec) -> list[str]:
                 found.append(f"{where}.columns.{name}: `case` and `control` are the same level")
             elif column.case is not None and column.role != "group":
                 found.append(f'{where}.columns.{name}.case: belongs to columns of role "group"')
-        for role in ("time", "event", "id"):
-            several = [n for n, c in file.columns.items() if c.role == role]
-            if len(several) > 1:
-                found.append(f"{where}.columns: more than one column has the role {role!r}: {several}")
+        for role, of in (("id", ""), ("event", ""), ("time", ""), ("time", "event"), ("time", "censored")):
+            several = [(n, c) for n, c in file.columns.items() if c.role == role and c.time_of == of]
+            for endpoint in sorted({_endpoint(n, c) for n, c in several}):
+                names = [n for n, c in several if role == "id" or _endpoint(n, c) == endpoint]
+                if len(names) > 1:
+                    found.append(
+                        f"{where}.columns: more than one column has the role {role!r}: {names}"
+                        + ("; give each its `endpoint`" if role != "id" else "")
+                    )
+                    break
     return found
+
+
+def _endpoint(name: str, column: ColumnSpec) -> str:
+    """Return the endpoint of a time or event, as stated or as its name says."""
+    return column.endpoint or endpoint_of(name)
 
 
 def contained(folder: Path, relative: str) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset, DatasetCheck
-from bioresearcher.sources.datasets.files import MIN_EVENTS, MIN_GROUP, MIN_SAMPLES, counts, events_in
+from bioresearcher.sources.datasets.endpoints import ENDPOINT_WORDS
+from bioresearcher.sources.datasets.files import MIN_EVENTS, MIN_GROUP, MIN_SAMPLES, counts, events_of
 from bioresearcher.sources.datasets.scan import SheetScan, scan_sheet
 from bioresearcher.sources.geo.suitability import MAX_BYTES, check_remote
 
@@ -188,18 +189,28 @@ def _largest_two(column: Column, scan: SheetScan | None) -> int:
 
 
 def _survival(dataset: Dataset, scan: SheetScan | None, asked: str) -> tuple[list[str], list[str]]:
-    time, event = dataset.column("time"), dataset.column("event")
     wanted = _SURVIVAL.search(asked) is not None
-    if time is None or event is None:
-        return (["no time and event columns: outcome cannot be analysed with it"] if wanted else []), []
-    found = scan.column(event.name) if scan is not None else None
+    open_ones = [
+        r for r in dataset.readings if r.decides and not r.sure and r.line.startswith(("event_level", "endpoint"))
+    ]
+    lacking = [f"column {r.column!r} {r.says}: {r.reason}; settle it with {r.line} in dataset.toml" for r in open_ones]
+    endpoints = [e for e in dataset.endpoints if e.settled]
+    if not endpoints:
+        none = [] if lacking else ["no time and event columns: outcome cannot be analysed with it"]
+        return (lacking + none if wanted else []), []
     there = []
-    lacking = []
-    if found is not None and found.binary:
-        events = events_in(found)
-        there.append(f"survival: {events} events in {found.known} samples")
-        if events < MIN_EVENTS and wanted:
-            lacking.append(f"{events} events; at least {MIN_EVENTS} are needed for survival analysis")
-    unit = f"time in {time.unit}" if time.unit else "time unit not stated"
-    there.append(f"{unit}; {f'endpoint: {dataset.endpoint}' if dataset.endpoint else 'endpoint not stated'}")
-    return lacking, there
+    for one in endpoints:
+        found = scan.column(one.event.name) if scan is not None else None
+        name = f" ({one.name})" if len(endpoints) > 1 else ""
+        if found is not None:
+            known = sum(n for cell, n in (found.levels or {}).items() if one.event.is_event(cell) is not None)
+            events = events_of(one.event, found)
+            there.append(f"survival{name}: {events} events in {known} samples")
+            if events < MIN_EVENTS and wanted:
+                lacking.append(f"{events} events{name}; at least {MIN_EVENTS} are needed for survival analysis")
+        unit = f"time in {one.time.unit}" if one.time.unit else "time unit not stated"
+        words = (
+            ENDPOINT_WORDS.get(one.name, one.name) if len(endpoints) > 1 or not dataset.endpoint else dataset.endpoint
+        )
+        there.append(f"{unit}; {f'endpoint: {words}' if words else 'endpoint not stated'}")
+    return (lacking if wanted else []), there

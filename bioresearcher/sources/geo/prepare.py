@@ -18,9 +18,9 @@ from bioresearcher.errors import InputError
 from bioresearcher.schemas.columns import ColumnScan, as_number
 from bioresearcher.schemas.dataset import FileKind, GeoSample, GeoSeries
 from bioresearcher.schemas.missing import is_missing
-from bioresearcher.sources.datasets.describe import ColumnGuess, guess_roles
 from bioresearcher.sources.datasets.files import MIN_GROUP
-from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
+from bioresearcher.sources.datasets.roles import ColumnGuess, guess_roles
+from bioresearcher.sources.datasets.spec import DatasetSpec, FileSpec
 from bioresearcher.sources.datasets.write import open_gzip, write_rows, write_spec
 from bioresearcher.sources.geo.matrix import COLLAPSE, GeneMap, Rows, collapse
 from bioresearcher.sources.geo.sample_labels import agreement, reference_level
@@ -230,7 +230,7 @@ def _write_sheet(folder: Path, series: GeoSeries) -> tuple[FileSpec, list[str]]:
     for column, guess in sheet_roles(header, rows):
         if guess.role == "other" or column.name == SAMPLE:
             continue
-        columns[column.name] = ColumnSpec(role=guess.role, case=guess.case, control=guess.control, unit=guess.unit)
+        columns[column.name] = guess.spec()
         what = f", case {guess.case!r} and control {guess.control!r}" if guess.case else ""
         notes.append(f"Column {column.name!r} of the sample sheet was taken as {guess.role} ({guess.why}){what}.")
     notes += [f"{a.sentence[:1].upper()}{a.sentence[1:]}." for a in agreement(series.samples)]
