@@ -32,7 +32,7 @@ NOT_STATED = "not stated"
 NONE = "none"
 """Printed value of an empty list."""
 
-LIST_SOURCES = ("covariates", "missing_values", "block_columns", "levels", "genes")
+LIST_SOURCES = ("covariates", "missing_values", "block_columns", "adjust_columns", "stated_columns", "levels", "genes")
 
 
 def extract_tasks(values: ExtractTasksInput) -> TasksDraft:

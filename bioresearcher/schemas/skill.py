@@ -24,6 +24,8 @@ ParameterSource = Literal[
     "covariates",
     "pair_column",
     "block_columns",
+    "adjust_columns",
+    "stated_columns",
     "levels",
     "genes",
     "missing_values",

@@ -25,7 +25,15 @@ from bioskill import (
     write_findings,
     write_table,
 )
-from biosurvival import fit_cox, informative, ratio, ratio_with_interval, scored_survival, time_label
+from biosurvival import (
+    fit_cox,
+    informative,
+    ratio,
+    ratio_with_interval,
+    scored_survival,
+    survival_result,
+    time_label,
+)
 
 MAX_LEVELS = 6
 MIN_LEVEL = 5
@@ -245,7 +253,17 @@ def multivariable_finding(task: Task, result: Any, terms: list[Term], words: tup
     text += f". It has {number(ratio)} events for each of its {count} coefficients"
     text += f", fewer than {limit}: the estimate is fragile." if ratio < limit else "."
     extra = {"events_per_variable": rounded(ratio), "coefficients": count, "advised_minimum": limit}
-    return text, values | extra | listed
+    return text, values | extra | listed, cox_result(task, result, names)
+
+
+def cox_result(task: Task, fitted: Any, terms: list[str]) -> dict[str, Any]:
+    """The `result` of a model's hazard ratio of the score; `terms` are its covariates."""
+    rows, (_, data, _) = fitted
+    row = next(r for r in rows.itertuples() if r.term == "score")
+    by = [row.stratified_by] if row.stratified_by != "none" else []
+    numbers = {"estimate": row.hr, "low": row.hr_low, "high": row.hr_high, "p": row.p, "effect": "hazard ratio"}
+    used = data.rename(columns={"_time": "time", "_event": "event"})
+    return survival_result(task, used, terms=[*terms, *by], test="cox regression", **numbers)
 
 
 def proportional_finding(rows: pd.DataFrame, alpha: float) -> Any:
@@ -295,7 +313,8 @@ def main() -> None:
         ending, values = f"{remark}{ending}", values | numbers
     second = multivariable_finding(task, adjusted, terms, (label, name, alpha))
     third = proportional_finding(rows, alpha)
-    write_findings([(f"{first}.{ending}", values | endpoint), second, third], task.outputs["findings"])
+    alone_result = cox_result(task, alone, [])
+    write_findings([(f"{first}.{ending}", values | endpoint, alone_result), second, third], task.outputs["findings"])
 
 
 if __name__ == "__main__":
