@@ -359,7 +359,7 @@ class Binding:
         if source == "missing_values":
             values = [f"{c.name}={code}" for c in sheet.columns for code in c.stated_codes] if sheet else []
             return ", ".join(values) or None
-        if source in ("pair_column", "block_columns", "levels", "genes"):
+        if source in ("pair_column", "block_columns", "adjust_columns", "stated_columns", "levels", "genes"):
             return _of_question(source, question)
         time, event, batch = dataset.column("time"), dataset.column("event"), dataset.column("batch")
         end = question.endpoint if question else None
@@ -404,9 +404,17 @@ def _of_question(source: str, question: Question | None) -> str | None:
     return {
         "pair_column": question.pair or None,
         "block_columns": ", ".join(question.blocks) or None,
+        "adjust_columns": ", ".join(question.adjust) or None,
+        "stated_columns": ", ".join(_stated(question)) or None,
         "levels": ", ".join(several) or None,
         "genes": ", ".join(question.measure.names) or None if question.measure.kind == "gene" else None,
     }[source]
+
+
+def _stated(question: Question) -> tuple[str, ...]:
+    """The columns whose result a question asks for: those it measures, and the column that it explains."""
+    measured = question.measure.names if question.measure.kind == "column" else ()
+    return tuple(dict.fromkeys(n for n in (*measured, question.outcome) if n))
 
 
 def _number(question_id: str) -> int:
