@@ -229,7 +229,7 @@ class Binding:
         Where no question compares groups, the comparison that the data set's own description states, or that of its
         only column of groups, which has two levels: enough to show or describe samples by.
         """
-        if question is not None:
+        if question is not None and question.kind not in ("structure", "description"):
             return question.contrast if question.contrast and question.contrast.levels else None
         for one in dataset.questions:
             if one.contrast is not None and one.contrast.levels and not one.cannot:
@@ -326,6 +326,9 @@ class Binding:
     def parameters(self, use: Use) -> tuple[Parameter, ...] | None:
         """All parameters of a use as printed; None when a required one cannot be bound."""
         printed = []
+        sources = {p.source for p in use.skill.contract.parameters}
+        if {"gene_set", "genes"} <= sources and use.skill.contract.answers == () and not self._scored(use):
+            return None
         for parameter in use.skill.contract.parameters:
             value = self._value(parameter, use)
             if value is None and parameter.required and parameter.source not in {"time_unit", "endpoint", "scale"}:
@@ -333,6 +336,13 @@ class Binding:
             text = value if value is not None else NONE if parameter.source == "batch_column" else NOT_STATED
             printed.append(Parameter(name=parameter.name, value=text, unit=parameter.unit if value else ""))
         return tuple(printed)
+
+    def _scored(self, use: Use) -> bool:
+        """True if a use has a gene set or genes to score."""
+        question = use.question
+        if question is not None and question.measure.kind in ("gene", "signature"):
+            return bool(question.measure.names)
+        return self.gene_set is not None
 
     def _value(self, parameter: SkillParameter, use: Use) -> str | None:
         if parameter.source is None:
