@@ -326,6 +326,9 @@ class Binding:
     def parameters(self, use: Use) -> tuple[Parameter, ...] | None:
         """All parameters of a use as printed; None when a required one cannot be bound."""
         printed = []
+        scored = [p for p in use.skill.contract.parameters if p.source in ("gene_set", "genes")]
+        if len(scored) == 2 and all(self._value(p, use) in (None, NONE) for p in scored):
+            return None  # neither a set nor genes are named: there is nothing to score
         for parameter in use.skill.contract.parameters:
             value = self._value(parameter, use)
             if value is None and parameter.required and parameter.source not in {"time_unit", "endpoint", "scale"}:
@@ -359,7 +362,7 @@ class Binding:
         if source == "missing_values":
             values = [f"{c.name}={code}" for c in sheet.columns for code in c.stated_codes] if sheet else []
             return ", ".join(values) or None
-        if source in ("pair_column", "block_columns", "levels", "genes"):
+        if source in ("pair_column", "block_columns", "adjust_columns", "stated_columns", "levels", "genes"):
             return _of_question(source, question)
         time, event, batch = dataset.column("time"), dataset.column("event"), dataset.column("batch")
         end = question.endpoint if question else None
@@ -404,6 +407,8 @@ def _of_question(source: str, question: Question | None) -> str | None:
     return {
         "pair_column": question.pair or None,
         "block_columns": ", ".join(question.blocks) or None,
+        "adjust_columns": ", ".join(question.adjust) or None,
+        "stated_columns": question.outcome or None,
         "levels": ", ".join(several) or None,
         "genes": ", ".join(question.measure.names) or None if question.measure.kind == "gene" else None,
     }[source]
