@@ -189,7 +189,7 @@ def _answer(finding: dict[str, Any]) -> Answer | None:
         numbers = {**result, **{f"result_{k}": v for k, v in values.items()}}
         numbers |= {"case": contrast.get("case"), "control": contrast.get("control")}
         kind = result.get("kind", "")
-        return Answer(kind, numbers, said) if kind in ("difference", "survival", "association") else None
+        return Answer(kind, numbers, said) if kind in ("difference", "time to event", "association") else None
     if "significant" in values:
         numbers = {"n": values["n_case"] + values["n_control"], "called": values["significant"]}
         numbers |= {"higher": values["higher_in_case"], "lower": values["lower_in_case"], "tested": values["tested"]}
@@ -197,11 +197,13 @@ def _answer(finding: dict[str, Any]) -> Answer | None:
     if "hr" in values:
         terms = 1 + sum(k.startswith("covariate_") for k in values)
         return Answer(
-            "survival", {"n": values["n"], "events": values["events"], "estimate": values["hr"], "terms": terms}, said
+            "time to event",
+            {"n": values["n"], "events": values["events"], "estimate": values["hr"], "terms": terms},
+            said,
         )
     if "chi_square" in values:
         return Answer(
-            "survival", {"n": values["n"], "events": values["events"], "chi_square": values["chi_square"]}, said
+            "time to event", {"n": values["n"], "events": values["events"], "chi_square": values["chi_square"]}, said
         )
     return None
 

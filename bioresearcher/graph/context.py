@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from bioresearcher.analysis.sets import SETS
 from bioresearcher.execution.folders import LIMITS
 from bioresearcher.graph.added_files import Added, digests_of_data, digests_of_papers
 from bioresearcher.graph.revisions import recorded, with_revisions
@@ -23,7 +24,7 @@ from bioresearcher.schemas.execution import DryLabTask, Limits
 from bioresearcher.schemas.facts import Audit, Fact, LookRecord, PassageRead, View
 from bioresearcher.schemas.paper import Failure, Paper
 from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis
-from bioresearcher.schemas.question import Questions
+from bioresearcher.schemas.question import AnalysisSets, Questions
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.settings import Settings
 from bioresearcher.sources.literature.own_papers import OwnPapers
@@ -148,7 +149,7 @@ class RunContext:
             looks=self.folder.read_list(LookRecord, LOOKS),
             looked=self.folder.read_list(Fact, LOOKED),
             passages=self.folder.read_list(PassageRead, PASSAGES),
-            questions=self.folder.read(Questions, QUESTIONS) if self.folder.has(QUESTIONS) else Questions(),
+            questions=self.questions(),
         )
         return bench.without(excluded)
 
@@ -163,7 +164,18 @@ class RunContext:
             skills=self.skills,
             sandbox=sandbox,
             limits=self.folder.read(Limits, "tasks", task_id, LIMITS) if own else self.settings.limits,
+            questions=self.questions(),
+            sets=self.analysis_sets(),
         )
+
+    def questions(self) -> Questions:
+        """Read the run's questions; none where they were not asked yet, or by an earlier version."""
+        return self.folder.read(Questions, QUESTIONS) if self.folder.has(QUESTIONS) else Questions()
+
+    def analysis_sets(self) -> AnalysisSets:
+        """Read the analysis sets of the run's questions."""
+        made = self.folder.has(ANALYSIS, SETS)
+        return self.folder.read(AnalysisSets, ANALYSIS, SETS) if made else AnalysisSets()
 
     def check_context(self) -> CheckContext:
         """Read the papers, paper reports and data sets of this run, against which a protocol is checked."""

@@ -326,9 +326,9 @@ class Binding:
     def parameters(self, use: Use) -> tuple[Parameter, ...] | None:
         """All parameters of a use as printed; None when a required one cannot be bound."""
         printed = []
-        sources = {p.source for p in use.skill.contract.parameters}
-        if {"gene_set", "genes"} <= sources and use.skill.contract.answers == () and not self._scored(use):
-            return None
+        scored = [p for p in use.skill.contract.parameters if p.source in ("gene_set", "genes")]
+        if len(scored) == 2 and all(self._value(p, use) in (None, NONE) for p in scored):
+            return None  # neither a set nor genes are named: there is nothing to score
         for parameter in use.skill.contract.parameters:
             value = self._value(parameter, use)
             if value is None and parameter.required and parameter.source not in {"time_unit", "endpoint", "scale"}:
@@ -336,13 +336,6 @@ class Binding:
             text = value if value is not None else NONE if parameter.source == "batch_column" else NOT_STATED
             printed.append(Parameter(name=parameter.name, value=text, unit=parameter.unit if value else ""))
         return tuple(printed)
-
-    def _scored(self, use: Use) -> bool:
-        """True if a use has a gene set or genes to score."""
-        question = use.question
-        if question is not None and question.measure.kind in ("gene", "signature"):
-            return bool(question.measure.names)
-        return self.gene_set is not None
 
     def _value(self, parameter: SkillParameter, use: Use) -> str | None:
         if parameter.source is None:
@@ -415,16 +408,10 @@ def _of_question(source: str, question: Question | None) -> str | None:
         "pair_column": question.pair or None,
         "block_columns": ", ".join(question.blocks) or None,
         "adjust_columns": ", ".join(question.adjust) or None,
-        "stated_columns": ", ".join(_stated(question)) or None,
+        "stated_columns": question.outcome or None,
         "levels": ", ".join(several) or None,
         "genes": ", ".join(question.measure.names) or None if question.measure.kind == "gene" else None,
     }[source]
-
-
-def _stated(question: Question) -> tuple[str, ...]:
-    """The columns whose result a question asks for: those it measures, and the column that it explains."""
-    measured = question.measure.names if question.measure.kind == "column" else ()
-    return tuple(dict.fromkeys(n for n in (*measured, question.outcome) if n))
 
 
 def _number(question_id: str) -> int:

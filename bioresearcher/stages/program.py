@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -31,8 +31,10 @@ from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import DryLabTask, Limits, Outcome, TaskCode, TaskRecord
 from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.question import AnalysisSets, Questions
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.skills import shared_modules
+from bioresearcher.stages.answers import asked_of
 from bioresearcher.stages.fallback import note
 from bioresearcher.stages.prompts import EXTRACT_TASKS, REPAIR_CODE, WRITE_CODE
 from bioresearcher.stages.tasks import Extracted, accept_tasks
@@ -139,6 +141,8 @@ class Workbench:
     skills: Mapping[str, Skill]
     sandbox: Sandbox
     limits: Limits
+    questions: Questions = field(default_factory=Questions)
+    sets: AnalysisSets = field(default_factory=AnalysisSets)
 
     def input_paths(self, task: DryLabTask) -> dict[str, Path]:
         """Return input name -> its file; a missing file is reported by the attempt."""
@@ -176,12 +180,20 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
     asked = _Asked(task, schemas, examples_for(task, bench.skills))
     code = await _first_code(caller, bench, asked)
     results: list[AttemptResult] = []
+    questions = asked_of(task, bench.questions, bench.sets)
     why = code.note or "no code was written"
 
     async def attempt(code: TaskCode) -> AttemptResult:
         number = len(results) + 1
         result = await run_attempt(
-            task, code, inputs=inputs, folder=folder, number=number, sandbox=bench.sandbox, limits=bench.limits
+            task,
+            code,
+            inputs=inputs,
+            folder=folder,
+            number=number,
+            sandbox=bench.sandbox,
+            limits=bench.limits,
+            asked=questions,
         )
         results.append(result)
         return result

@@ -170,6 +170,7 @@ def _tidied(
             "title": title_of(task.title, first.title),
             "goal": task.goal.strip() or first.action,
             "step_ids": step_ids,
+            "questions": tuple(dict.fromkeys(q for i in step_ids for q in steps[i].questions)),
             "skill": None,
             "packages": tuple(p for p in dict.fromkeys(task.packages) if _PACKAGE.fullmatch(p))[:MAX_FILES],
             "language": task.language if task.language == "python" or rscript() else "python",

@@ -80,7 +80,9 @@ def read_design(task: Task, samples: pd.DataFrame, groups: pd.Series) -> Terms:
         pairs = sheet[design.pair].map(level_text)
         whole = complete(pairs, groups)
         if not whole.all():
-            print(f"{int((~whole).sum())} samples are left out because their pair in {design.pair!r} is not complete")
+            print(
+                f"{int((~whole).sum())} samples are left out because their pair in {design.pair!r} is not one of each group"
+            )
         sheet, pairs = sheet[whole], pairs[whole]
         if pairs.nunique() < MINIMUM_N:
             fail(
@@ -95,14 +97,8 @@ def read_design(task: Task, samples: pd.DataFrame, groups: pd.Series) -> Terms:
 
 
 def complete(pairs: pd.Series, groups: pd.Series) -> pd.Series:
-    """Return True for samples whose pair holds exactly one sample of every group; repeats of a level are an error."""
+    """Return True for samples whose pair holds exactly one sample of every group: with repeats nobody knows which."""
     counts = pd.crosstab(pairs, groups)
-    twice = counts.index[(counts > 1).any(axis=1)]
-    if len(twice):
-        fail(
-            f"pair {twice[0]!r} of column {pairs.name!r} has more than one sample of a group; choose one of them, or "
-            "average them"
-        )
     return pairs.isin(counts.index[(counts == 1).all(axis=1)])
 
 
