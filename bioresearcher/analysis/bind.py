@@ -227,6 +227,11 @@ def _bind(ask: _Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     return _stopped(question, stops, data.dataset)
 
 
+def is_settled(question: Question, dataset: Dataset) -> Question:
+    """A question that somebody else bound, with what stands against it: unsure readings, data that are not there."""
+    return _stopped(question, [*_unsure(dataset, question), *_lacking(dataset, question)], dataset)
+
+
 def _stopped(question: Question, stops: Sequence[tuple[str, str]], dataset: Dataset) -> Question:
     """A question with all reasons why it cannot be answered, and all that would settle them."""
     why = "; ".join(dict.fromkeys(w for w, _ in stops if w))

@@ -169,7 +169,7 @@ def _reference(text: Text, chain: Sequence[Mention]) -> str:
 
 
 def _population(text: Text, chain: Sequence[Mention], used: set[int]) -> str:
-    """Limit that words put on the population by some levels: `only`, `without`, `weak` (may be a comparison), or not."""
+    """Limit of the population by some levels: `only`, `without`, `weak` (may be a comparison), or none."""
     first, end = chain[0].first, chain[-1].end
     left = ""
     for word_before in text.before(first, 6):
