@@ -9,6 +9,7 @@ from typing import Final
 
 from bioresearcher.analysis.contrasts import NotBoundError, choose_contrast, contradiction
 from bioresearcher.analysis.endpoints import bind_endpoint
+from bioresearcher.analysis.measures import Ask, measure_of, number_as_measure, outcome_of
 from bioresearcher.analysis.mentions import Lexicon, is_number, levels_of, mend_line, mend_of
 from bioresearcher.analysis.reading import read_wishes
 from bioresearcher.analysis.sentences import question_text
@@ -17,7 +18,7 @@ from bioresearcher.analysis.unbound import leftovers
 from bioresearcher.analysis.wishes import Compared, Wishes
 from bioresearcher.analysis.words import Text, forms
 from bioresearcher.schemas.base import Objective, Requirement
-from bioresearcher.schemas.dataset import Column, Dataset
+from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.question import (
     Contrast,
     EffectMeasure,
@@ -30,11 +31,11 @@ from bioresearcher.schemas.question import (
     Unbound,
 )
 
-_RISK: Final = re.compile(
-    r"(?i)\brisk factors?\b|\bpredictors?\b|\bdeterminants?\b|"
-    r"\bwhich (?:\w+\s+)?(?:variables?|factors?|covariates?|characteristics)\b"
+_COMPARES: Final = (
+    r"(?i)\b(?:differ\w*|better|worse|longer|shorter|higher|lower|improv\w*|affect\w*|effects?|associat\w*|risk|compar\w*|"
+    r"predict\w*|prognos\w*|influenc\w*|impact\w*|relat\w*|link\w*)\b"
 )
-_ROLES: Final = ("group", "covariate", "other")
+"""Words that ask how a group stands to those that are not of it."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +45,6 @@ class Data:
     dataset: Dataset
     genes: frozenset[str] = frozenset()
     sets: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Ask:
-    """Words that ask one question: places of their clauses in the text, and the kind they ask for."""
-
-    kind: QuestionKind
-    spans: tuple[tuple[int, int], ...]
-
-    def has(self, text: Text, token: int) -> bool:
-        """True if a token stands in the clauses of the question."""
-        place = text.tokens[min(token, len(text.tokens) - 1)].start
-        return any(a <= place < b for a, b in self.spans)
-
-    def words(self, text: Text) -> str:
-        return " ".join(" ".join(text.raw[a:b].split()) for a, b in self.spans)
 
 
 def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
@@ -73,7 +58,7 @@ def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
     text = Text(objective.text)
     asks = _asks(text)
     if not measured or not text.tokens:
-        kinds = asks or [_Ask("description", ((0, len(text.raw)),))]
+        kinds = asks or [Ask("description", ((0, len(text.raw)),))]
         said = "there is no data set with samples"
         unanswered = [
             Question(id=f"A{n}", kind=a.kind, text=a.words(text) or objective.text, words=a.words(text), cannot=said)
@@ -119,9 +104,9 @@ def _numbered(questions: Iterable[Question]) -> tuple[Question, ...]:
     return tuple(q.model_copy(update={"id": f"A{n}", "text": question_text(q)}) for n, q in enumerate(questions, 1))
 
 
-def _asks(text: Text) -> list[_Ask]:
+def _asks(text: Text) -> list[Ask]:
     """The questions of a text: a clause that asks for something else than those before it begins another."""
-    found: list[_Ask] = []
+    found: list[Ask] = []
     loose: list[tuple[int, int]] = []
     for start, end in text.clauses():
         words = text.raw[start:end]
@@ -132,16 +117,16 @@ def _asks(text: Text) -> list[_Ask]:
             kind = "time to event"
         if kind is None or (found and kind == found[-1].kind) or (found and _only_method(words, found[-1].kind)):
             if found:
-                found[-1] = _Ask(found[-1].kind, (*found[-1].spans, (start, end)))
+                found[-1] = Ask(found[-1].kind, (*found[-1].spans, (start, end)))
             else:
                 loose.append((start, end))
             continue
-        found.append(_Ask(kind, (*loose, (start, end))))
+        found.append(Ask(kind, (*loose, (start, end))))
         loose = []
     if not found and text.tokens:
-        found = [_Ask("description", ((0, len(text.raw)),))]
+        found = [Ask("description", ((0, len(text.raw)),))]
     elif loose and found:
-        found[0] = _Ask(found[0].kind, (*loose, *found[0].spans))
+        found[0] = Ask(found[0].kind, (*loose, *found[0].spans))
     return found
 
 
@@ -153,7 +138,7 @@ def _only_method(words: str, before: QuestionKind) -> bool:
     return not asks and before in ("time to event", "association", "difference") and not word("survival").search(words)
 
 
-def _bind(ask: _Ask, text: Text, data: Data, wishes: Wishes) -> Question:
+def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     """Bind one question to one data set."""
     lexicon = Lexicon.of(data.dataset, data.genes, data.sets)
     stops = [(why, mend) for why, mend, place in wishes.stops if ask.has(text, place)]
@@ -166,8 +151,8 @@ def _bind(ask: _Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     if kind == "time to event" or (kind == "prediction" and timed):
         endpoint, stop = bind_endpoint(data.dataset, wishes, ask.words(text))
         stops += [stop] if stop else []
-    outcome, columns = _outcome(ask, text, wishes, lexicon, kind)
-    measure = _measure(ask, text, wishes, lexicon, kind, columns)
+    outcome, columns = outcome_of(ask, text, wishes, lexicon, kind)
+    measure = measure_of(ask, text, wishes, lexicon, kind, columns)
     compared = [c for c in wishes.compared if ask.has(text, c.first)]
     by = [m.name for m in wishes.by if ask.has(text, m.first) and m.name != outcome]
     if kind == "association" and outcome:
@@ -178,9 +163,11 @@ def _bind(ask: _Ask, text: Text, data: Data, wishes: Wishes) -> Question:
         population, compared_from = _population_as_contrast(population, weak, lexicon)
         by = compared_from or [n for n in columns if not is_number(lexicon.columns[n]) and n not in measure.names][:1]
     exposures = [n for n in columns if n not in (outcome, *measure.names)]
-    if kind == "time to event" and measure.kind == "none" and not compared and not by:
-        by = exposures[:1]
     if kind == "time to event" and measure.kind == "none" and not by and all(c.single for c in compared):
+        by = exposures[:1]
+    compares = re.search(_COMPARES, ask.words(text))
+    alone = measure.kind == "none" and not by and all(c.single for c in compared)
+    if kind == "time to event" and compares and alone:
         population, by = _population_as_contrast(population, weak, lexicon)
     compared, limits, said = _apart(compared, by, kind, measure, lexicon)
     population = (*population, *(f for f in limits if f.text not in [p.text for p in population]))
@@ -189,7 +176,8 @@ def _bind(ask: _Ask, text: Text, data: Data, wishes: Wishes) -> Question:
         contrast = choose_contrast(wishes, lexicon, compared, by, asked=asked)
     except NotBoundError as error:
         stops.append((error.why, mend_of(data.dataset, error.column, error.mend) if error.column else error.mend))
-    contrast, measure = _number_as_measure(contrast, measure, lexicon, kind)
+    stops += _two_at_once(kind, contrast, compared, by, exposures, wishes)
+    contrast, measure = number_as_measure(contrast, measure, lexicon, kind)
     if kind == "time to event" and measure.kind == "none" and contrast is None and not stops:
         kind_words = "no gene, signature, column or groups are named whose relation to the endpoint is asked for"
         if not re.search(r"(?i)kaplan|median survival|surviv\w+ (?:of|in)|describe", ask.words(text)):
@@ -241,6 +229,29 @@ def _stopped(question: Question, stops: Sequence[tuple[str, str]], dataset: Data
     return question.model_copy(update={"cannot": why, "mend": mend}) if why else question
 
 
+def _two_at_once(
+    kind: QuestionKind,
+    contrast: Contrast | None,
+    compared: Sequence[Compared],
+    by: Sequence[str],
+    exposures: Sequence[str],
+    wishes: Wishes,
+) -> list[tuple[str, str]]:
+    """The reason why a question stops that names two columns to compare by, and does not say how they go together."""
+    if contrast is None or kind not in ("difference", "time to event"):
+        return []
+    held = {
+        contrast.column,
+        *(n for n, _ in (*wishes.adjust, *wishes.blocks)),
+        *(f.column for f, _, _ in wishes.filters),
+    }
+    named = [c.column for c in compared if not c.single] + [*by] + ([*exposures] if kind == "time to event" else [])
+    other = next((n for n in dict.fromkeys(named) if n not in held), "")
+    if not other:
+        return []
+    return [(f"both {contrast.column} and {other} are named, and not how they go together", "say “adjusted for” one")]
+
+
 def _apart(
     compared: Sequence[Compared], by: Sequence[str], kind: QuestionKind, measure: Measure, lexicon: Lexicon
 ) -> tuple[list[Compared], list[Filter], str]:
@@ -273,83 +284,7 @@ def _population_as_contrast(
     return tuple(f for f in population if f is not loose[0]), [loose[0].column]
 
 
-def _outcome(ask: _Ask, text: Text, wishes: Wishes, lexicon: Lexicon, kind: QuestionKind) -> tuple[str, list[str]]:
-    """The column that an association explains, and all columns that the words of a question name."""
-    mentions = [m for m in wishes.columns if ask.has(text, m.first)]
-    names = list(dict.fromkeys(m.name for m in mentions))
-    if kind != "association":
-        return "", names
-    for mention in mentions:
-        if word("outcome").search(text.raw[: text.tokens[mention.first].start]):
-            return mention.name, names
-    if wishes.compared:
-        one = next((c for c in wishes.compared if ask.has(text, c.first)), None)
-        if one is not None and not names:
-            return one.column, names
-    return (names[-1] if names else ""), names
-
-
-def _measure(
-    ask: _Ask, text: Text, wishes: Wishes, lexicon: Lexicon, kind: QuestionKind, columns: Sequence[str]
-) -> Measure:
-    """The measure that is compared or associated."""
-    words = ask.words(text)
-    genes = [m for m in wishes.genes if ask.has(text, m.first)]
-    sets = [m for m in wishes.sets if ask.has(text, m.first)]
-    matrix = lexicon.dataset.file("expression") is not None
-    if kind == "enrichment":
-        return Measure(kind="gene sets")
-    if kind == "prediction":
-        return Measure(kind="features")
-    if kind == "structure":
-        return Measure(kind="features" if matrix else "none")
-    if kind in ("description", "synthesis"):
-        return Measure(kind="none")
-    if kind == "difference" and word("features").search(words) and matrix:
-        return Measure(kind="features")
-    if sets and word("signature").search(words):
-        named = tuple(dict.fromkeys(m.name for m in sets))
-        return Measure(kind="signature", names=named, words=text.words(sets[0].first, sets[0].end))
-    if genes:
-        named = tuple(dict.fromkeys(m.name for m in genes))
-        cut = "median" if kind == "time to event" and re.search(r"(?i)\bhigh\b.*\blow\b|\bmedian\b", words) else ""
-        return Measure.model_validate(
-            {"kind": "gene", "names": named, "cut": cut, "words": text.words(genes[0].first, genes[-1].end)}
-        )
-    if kind == "difference":
-        return Measure(kind="features") if matrix else Measure(kind="column", names=tuple(columns[:1]))
-    if kind == "association":
-        outcome = _outcome(ask, text, wishes, lexicon, kind)[0]
-        if re.search(r"(?i)\b(?:which|what) (?:\w+ )?(?:genes?|proteins?|transcripts?)\b", words):
-            return Measure(kind="features")
-        left = tuple(n for n in columns if n != outcome)
-        if not left and _RISK.search(words):
-            left = tuple(c.name for c in lexicon.columns.values() if _is_factor(c) and c.name != outcome)
-        return (
-            Measure(kind="column", names=left)
-            if left
-            else Measure(kind="features" if matrix and not columns else "none")
-        )
-    return Measure()
-
-
-def _is_factor(column: Column) -> bool:
-    """True for a column that can be a risk factor: a covariate, groups, or numbers without another role."""
-    if column.role in ("covariate", "group"):
-        return True
-    return column.role == "other" and (is_number(column) or 1 < len(levels_of(column)) <= 6)
-
-
-def _number_as_measure(
-    contrast: Contrast | None, measure: Measure, lexicon: Lexicon, kind: QuestionKind
-) -> tuple[Contrast | None, Measure]:
-    """A column of numbers is measured, not compared."""
-    if contrast is not None and not contrast.levels and kind == "time to event" and measure.kind == "none":
-        return None, Measure(kind="column", names=(contrast.column,), words=contrast.words)
-    return contrast, measure
-
-
-def _with_terms(question: Question, ask: _Ask, text: Text, wishes: Wishes, lexicon: Lexicon) -> Question:
+def _with_terms(question: Question, ask: Ask, text: Text, wishes: Wishes, lexicon: Lexicon) -> Question:
     """Add covariates and blocks; `multivariable` without names means all covariates of the data."""
     taken = {question.outcome, question.contrast.column if question.contrast else ""}
     if question.endpoint:
@@ -362,7 +297,7 @@ def _with_terms(question: Question, ask: _Ask, text: Text, wishes: Wishes, lexic
     return question.model_copy(update={"adjust": tuple(adjust), "blocks": tuple(blocks)})
 
 
-def _with_methods(question: Question, ask: _Ask, text: Text, wishes: Wishes) -> Question:
+def _with_methods(question: Question, ask: Ask, text: Text, wishes: Wishes) -> Question:
     """Add the model and test that the words of a question name, and the effect measure."""
     named = [(m, n) for m, n in wishes.methods if ask.has(text, n.first)]
     model = next((m.name for m, _ in named if m.form == "model"), "")
@@ -438,7 +373,7 @@ def _validations(
     question: Question,
     objective: Objective,
     measured: Sequence[Data],
-    ask: _Ask,
+    ask: Ask,
     text: Text,
     readings: Sequence[tuple[Data, Wishes]],
 ) -> list[Question]:
@@ -481,7 +416,7 @@ def _with_requirements(
             "time to event",
         )
         for kind in [k for k in kinds if k in new and all(q.kind != k for q in found)]:
-            ask = _Ask(kind, ((0, len(text.raw)),))
+            ask = Ask(kind, ((0, len(text.raw)),))
             contrast = next((q.contrast for q in found if q.kind == "difference" and q.contrast), None)
             made = _bind(ask, text, data, wishes)
             if kind == "enrichment" and made.contrast is None and contrast is not None:

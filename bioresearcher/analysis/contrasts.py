@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from bioresearcher.analysis.mentions import Lexicon, canonical, is_number, levels_of
@@ -131,6 +132,29 @@ def contradiction(contrast: Contrast | None, population: Sequence[Filter]) -> st
     return ""
 
 
+_SIDES = re.compile(
+    r"(?i)\bbetween\s+(?:the\s+)?(?P<a>[\w-]+(?: [\w-]+)?)\s+and\s+(?P<b>[\w-]+)|"
+    r"\bin\s+(?P<c>[\w-]+)(?:\s+\w+)?\s+than\s+(?:in\s+)?(?P<d>[\w-]+)|"
+    r"\b(?P<e>[\w-]+)\s+(?:versus|vs\.?|compared\s+(?:with|to))\s+(?P<f>[\w-]+)"
+)
+"""Two sides of a comparison, as words."""
+_ANY = frozenset("group condition arm class sample level category cohort patient two each other them".split())
+
+
+def _refuse_unbound(wishes: Wishes, groups: Sequence[Column]) -> None:
+    """Raise where two sides are named and no level is called so: the only column of groups need not be meant."""
+    found = _SIDES.search(wishes.text.raw)
+    sides = [g for g in found.groups() if g] if found else []
+    if len(sides) != 2 or any({*forms(side)} & _ANY for side in sides):
+        return
+    said = f"“{sides[0]}” and “{sides[1]}” are compared, and no level of the data is called so"
+    two = next((c for c in groups if len(levels_of(c)) == 2), None)
+    if two is None:
+        held = "; ".join(f"{c.name} ({', '.join(levels_of(c)[:6])})" for c in groups[:6])
+        raise NotBoundError(said, f"the columns of groups are {held}" if held else "the data hold no column of groups")
+    raise NotBoundError(said, _codes_line(two), two.name)
+
+
 def choose_contrast(
     wishes: Wishes, lexicon: Lexicon, compared: Sequence[Compared], by: Sequence[str], *, asked: bool
 ) -> Contrast | None:
@@ -160,6 +184,7 @@ def choose_contrast(
     if not asked:
         return None
     groups = [c for c in lexicon.columns.values() if c.role == "group" and len(levels_of(c)) > 1]
+    _refuse_unbound(wishes, groups)
     stated = [
         c for c in groups if c.case is not None and c.control is not None and lexicon.dataset.described_by != "inferred"
     ]

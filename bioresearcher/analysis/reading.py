@@ -30,6 +30,8 @@ _NOT_DONE: Final = (
 """Groups of words that ask for what no analysis does, with what is done instead."""
 
 
+_MEASURED: Final = re.compile(r"(?i)^[\s-]+(?:gene |m?rna )?(?:expression|mrna|transcripts?|levels?)\b")
+"""Words behind a name that is a gene's, even where a column is called after the gene."""
 _ALTERED: Final = re.compile(
     r"(?i)^[\s-]*(mutat\w+|mutants?|amplif\w+|delet\w+|methylat\w+|loss|fusion\w*|status|copy)\b"
 )
@@ -63,8 +65,9 @@ def read_wishes(text: Text, lexicon: Lexicon) -> Wishes:
 def _read_columns(wishes: Wishes, lexicon: Lexicon) -> None:
     """Read columns that are named beside levels and terms: what is compared by, and what is measured."""
     text = wishes.text
+    genes = {m.first for m in lexicon.gene_mentions(text) if _MEASURED.match(text.raw[text.tokens[m.end - 1].end :])}
     for mention in lexicon.column_mentions(text):
-        if {*range(mention.first, mention.end)} & wishes.used:
+        if {*range(mention.first, mention.end)} & (wishes.used | genes):
             continue
         column = lexicon.columns[mention.name]
         left = text.raw[: text.tokens[mention.first].start]
@@ -94,7 +97,8 @@ def _read_features(wishes: Wishes, lexicon: Lexicon) -> None:
     """Read genes and gene sets."""
     text = wishes.text
     columns = lexicon.column_mentions(text)
-    taken = {n for m in columns for n in range(m.first, m.end)}
+    genes = {m.first for m in lexicon.gene_mentions(text) if _MEASURED.match(text.raw[text.tokens[m.end - 1].end :])}
+    taken = {n for m in columns for n in range(m.first, m.end)} - genes
     wishes.sets = lexicon.set_mentions(text)
     for mention in lexicon.gene_mentions(text):
         behind = text.raw[text.tokens[mention.end - 1].end :]

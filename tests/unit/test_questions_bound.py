@@ -270,6 +270,31 @@ def test_an_unsure_reading_that_decides_stops_the_question_with_its_line() -> No
     assert kept.cannot == ""
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is the effect of smoking on overall survival different by sex?",
+        "Does MKI67 predict response to the drug?",
+        "Is TP53 expression correlated with MKI67 expression?",
+        "Which genes are associated with overall survival?",
+    ],
+)
+def test_a_question_of_another_form_is_not_answered_by_one_that_is_near(text: str) -> None:
+    one = first(text, SEX, SMOKER, column("TP53_status", "group", "mutant", "wild type"), *OS)
+    assert one.cannot != "" or one.model == "interaction test"
+
+
+def test_a_column_of_numbers_that_is_named_is_compared_and_not_the_genes() -> None:
+    one = first("Are there differences in BMI between men and women?", SEX, number("bmi"))
+    assert (one.measure.kind, one.measure.names) == ("column", ("bmi",))
+
+
+def test_a_levels_own_words_ask_nothing() -> None:
+    one = first("Which genes differ between ER+ and ER- tumours, excluding HER2-enriched?", ER, SUBTYPE)
+    assert one.kind == "difference"
+    assert "HER2-enriched" not in one.population[0].levels
+
+
 def test_risk_factors_are_all_covariates() -> None:
     done = column("complication", "group", "no", "yes")
     text = "Which risk factors are associated with a postoperative complication? Multivariable logistic regression."
