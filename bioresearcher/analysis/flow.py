@@ -308,10 +308,11 @@ def _groups(rows: Rows, question: Question, events: list[str], left: Sequence[in
 def _problem(found: AnalysisSet, rows: Rows, question: Question) -> str:
     """The reason why nothing can be computed from the rows left; empty when something can."""
     last = f" (last left out: {found.flow[-1].reason}, {found.flow[-1].left_out})" if found.flow else ""
+    before = found.n + (found.flow[-1].left_out if found.flow and found.pairs is not None else 0)
+    if question.pair and found.pairs is not None and found.pairs < FEWEST and before:
+        return f"nobody is paired: {found.pairs} values of {question.pair} have all of {', '.join(found.levels)}"
     if found.n == 0:
         return f"no row is left of {found.start}{last}"
-    if question.pair and found.pairs is not None and found.pairs < FEWEST:
-        return f"nobody is paired: {found.pairs} values of {question.pair} have all of {', '.join(found.levels)}"
     small = [g for g in found.groups if g.n < FEWEST]
     if small:
         counts = ", ".join(f"{g.level} {g.n}" for g in found.groups)

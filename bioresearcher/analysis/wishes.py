@@ -470,6 +470,7 @@ def _read_numbers(wishes: Wishes, lexicon: Lexicon) -> None:
         if {*before} & _NOT_CELLS or (op in ("between", "from") and match["m"] is None):
             continue
         mentions = lexicon.column_mentions(text, max(0, places.start - 4), places.start)
+        mentions = [m for m in mentions if lexicon.columns[m.name].role not in ("time", "event")]
         numeric = [m for m in mentions if is_number(lexicon.columns[m.name])]
         of_age = "age" in before[:2] or op in ("older than", "younger than", "aged") or "age" in tail or "old" in tail
         name = numeric[-1].name if numeric else ages[0] if of_age and ages else ""

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 
 from bioresearcher import __version__
-from bioresearcher.cli import batch, doctor, library, prompts, report, review, run
+from bioresearcher.cli import batch, data, doctor, library, prompts, report, review, run
 from bioresearcher.cli.session import command as session
 from bioresearcher.errors import BioresearcherError
 
@@ -45,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         review.add_agreement_parser,
         report.add_parser,
         report.add_reproduce_parser,
+        data.add_parser,
         library.add_parser,
         prompts.add_parser,
         doctor.add_parser,

@@ -29,6 +29,7 @@ UNDESCRIBED = "the researcher's own files; no description was given"
 
 _MANY_NUMBERS = 12
 """Numeric columns from which a sample sheet without a matrix may hold the measurements itself."""
+_SAMPLE = re.compile(r"(^|_)(sample|specimen|aliquot|gsm|array)(_?(id|name|barcode|code|accession))?$")
 _COUNTER = re.compile(
     r"^(id|index|no|nr|number|row|unnamed_0|(sample|patient|subject|case|record|participant|donor|animal|study)_?(id|no|nr|number))$"
 )
@@ -231,7 +232,7 @@ def load_stated(folder: Path, spec: FileSpec, endpoint: str | None) -> LoadedFil
 def _with_readings(folder: Path, spec: FileSpec, scan: SheetScan, found: SheetReading) -> LoadedFile:
     """Load a sheet by its reading; it is scanned anew if more cells are missing than the first scan knew."""
     missing = {name: c.missing_values for name, c in found.columns.items() if c.missing_values}
-    if missing:
+    if missing or (spec.sample_column and spec.sample_column not in scan.ids):
         scan = scan_sheet(folder / spec.path, missing, spec.sample_column)
     loaded = load_file(folder, spec, scan)
     loaded.readings += found.readings
@@ -243,18 +244,21 @@ def _sample_column(scan: SheetScan, columns: Mapping[str, Sequence[str]], sample
 
     Without a matrix a sheet may have none: its rows are then numbered.
     """
-    shared = {name: len(samples & set(ids)) for name, ids in scan.ids.items()}
+    ids = {name: list(cells) for name, cells in columns.items() if cells and "" not in cells}
+    ids = {name: cells for name, cells in ids.items() if len(set(cells)) == len(cells)}
+    shared = {name: len(samples & set(cells)) for name, cells in ids.items()}
     best = max(shared, key=lambda name: shared[name], default=None)
     if best is not None and shared[best] > 0:
         return best, "its values are samples of the matrix"
-    names = [n for n in scan.ids if (c := scan.column(n)) is not None and c.texts > 0]
+    names = [n for n in ids if (c := scan.column(n)) is not None and c.texts > 0]
+    named = [n for n in names if _SAMPLE.search(normal(n))]
     if names:
-        return names[0], "its values are names that all differ"
+        return (named or names)[0], "its values are names that all differ"
     first = scan.columns[0].name if scan.columns else None
-    counters = [n for n in scan.ids if _COUNTER.search(normal(n)) or (n == first and _counts_up(columns.get(n, ())))]
+    counters = [n for n in ids if _COUNTER.search(normal(n)) or (n == first and _counts_up(columns.get(n, ())))]
     if counters:
         return counters[0], "its values are numbers that all differ"
-    if samples or first is None or first in scan.ids:
+    if samples or first is None or first in ids:
         return first or None, "it is the first column"
     return None, "no column holds names that all differ"
 

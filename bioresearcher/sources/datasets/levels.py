@@ -136,9 +136,9 @@ def missing_codes(name: str, cells: Sequence[str]) -> MissingCodes:
         return MissingCodes()
     sure: dict[str, str] = {}
     opened: dict[str, str] = {}
-    low, high = min(rest), max(rest)
     for number, count in sizes.items():
-        verdict, why = _verdict(text, number, count, (low, high), limits, rest)
+        others = [n for n in rest if n != number]
+        verdict, why = _verdict(text, number, count, others, limits) if others else ("", "")
         if verdict:
             (sure if verdict == "sure" else opened).update(dict.fromkeys(texts[number], why))
     return MissingCodes(sure, opened)
@@ -148,12 +148,11 @@ def _verdict(
     name: str,
     number: float,
     count: int,
-    others: tuple[float, float],
-    limits: tuple[float, float] | None,
     rest: Sequence[float],
+    limits: tuple[float, float] | None,
 ) -> tuple[str, str]:
     """Return (sure, open or empty, reason) for one number of a column."""
-    low, high = others
+    low, high = min(rest), max(rest)
     if number in _NEGATIVE and low >= 0:
         if limits is not None:
             return "sure", f"{number:g} occurs {count} times, and {name} cannot be negative"

@@ -150,8 +150,10 @@ def read_sheet(
         guesses[name] = replace(guesses[name], missing_values=codes)
     guesses = {name: guesses.get(name, ColumnGuess()) for name in columns}
     row_is = row_word(known.get(sample_column or "", ()), sample_column, units)
+    if sample_column is None and why_sample:
+        row_is = row_is or "patient"
     readings = [
-        *_row_readings(file, row_is, sample_column, why_sample, units, len(next(iter(columns.values()), []))),
+        *_row_readings(file, row_is, sample_column, why_sample, units, scan.rows),
         *(r for s in scans for r in _column_readings(file, s, guesses[s.name])),
         *_open_endpoints(file, found),
         *readings,
@@ -263,11 +265,11 @@ def _column_readings(file: str, scan: ColumnScan, guess: ColumnGuess) -> list[Re
         return []
     found = []
     if guess.why:
-        sure = guess.role != "group" and not guess.why.startswith("a number for")
         decides = guess.role == "event" and guess.event_level is not None
-        found.append(
-            Reading(file=file, column=scan.name, says=_says(guess), reason=guess.why, sure=sure, decides=decides)
-        )
+        found.append(Reading(file=file, column=scan.name, says=_says(guess), reason=guess.why, decides=decides))
+    if guess.role == "event" and not guess.endpoint:
+        says, line = "the endpoint is not stated", 'endpoint = "OS"'
+        found.append(Reading(file=file, column=scan.name, says=says, reason="no name says it", sure=False, line=line))
     if guess.role == "time" and guess.unit is None:
         says = "the unit of time is not stated"
         found.append(
@@ -442,13 +444,12 @@ def complete(
             update={"role": "pair" if unit.pair else "unit"}
         )
     _name_endpoints(specs, endpoint)
-    rows = len(next(iter(columns.values()), []))
     row_is = file.row_is or (
         "study" if is_study_table(list(columns)) else row_word(known.get(sample_column or "", ()), sample_column, units)
     )
     why = _STATED if file.sample_column else "its role or place"
     if sample_column or file.kind == "samples":
-        readings[:0] = _row_readings(path, row_is, sample_column, why, units, rows)
+        readings[:0] = _row_readings(path, row_is, sample_column, why, units, scan.rows)
     readings += _between_columns(path, known, {n: specs.get(n, ColumnSpec()) for n in columns})
     return SheetReading(specs, sample_column, row_is, readings)
 
@@ -468,11 +469,10 @@ def _left_open(path: str, spec: ColumnSpec, scan: ColumnScan, readings: list[Rea
     codes = dict(spec.codes)
     if spec.role in ("group", "covariate", "batch") and "codes" not in spec.model_fields_set:
         spelt = spellings(scan.name, scan.groups)
-        codes = {cell: level for cell, level in spelt.codes.items() if cell not in (spec.case, spec.control)}
-        codes = {
-            c: next((v for v in (spec.case, spec.control) if v and spelt.codes.get(v) == lv), lv)
-            for c, lv in codes.items()
-        }
+        chosen = {spelt.codes.get(v, v): v for v in (spec.case, spec.control) if v is not None}
+        joined = {cell: chosen.get(level, level) for cell, level in spelt.codes.items()}
+        joined |= {level: v for level, v in chosen.items() if level in spelt.codes.values()}
+        codes = {cell: level for cell, level in joined.items() if cell != level}
         if codes:
             update["codes"] = codes
             readings.append(_codes_reading(path, scan.name, codes))

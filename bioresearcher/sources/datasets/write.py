@@ -14,7 +14,9 @@ from typing import IO
 
 from bioresearcher.errors import WorkspaceError
 from bioresearcher.runfolder import write_text
+from bioresearcher.schemas.dataset import Column, DataFile, Dataset, Reading
 from bioresearcher.sources.datasets.spec import DESCRIPTION, DatasetSpec
+from bioresearcher.text.visible import one_line
 
 
 def make_once(folder: Path, make: Callable[[Path], None]) -> Path:
@@ -79,6 +81,73 @@ def write_spec(folder: Path, spec: DatasetSpec) -> None:
                 lines += ["", f"[files.columns.{_toml(name)}]"]
                 lines += [f"{key} = {_toml(value)}" for key, value in column.items()]
     write_text(folder / DESCRIPTION, "\n".join(lines) + "\n")
+
+
+def described_text(dataset: Dataset) -> str:
+    """Return a data set's description as `dataset.toml`, with a comment wherever something is not sure."""
+    lines = [
+        "# Written by `bioresearcher data show --write`. What is here is taken as stated: correct what is wrong, and",
+        "# take the # away from the lines that settle what is open.",
+    ]
+    lines += [f"{name} = {_toml(value)}" for name, value in _facts(dataset) if value]
+    for file in dataset.files:
+        readings = [r for r in dataset.readings if r.file == file.path]
+        lines += ["", "[[files]]"]
+        lines += [f"{name} = {_toml(value)}" for name, value in _file_facts(file) if value]
+        lines += _comments([r for r in readings if not r.column])
+        for column in file.columns:
+            own = [r for r in readings if r.column == column.name]
+            lines += ["", f"[files.columns.{_toml(column.name)}]"]
+            lines += [f"{name} = {_toml(value)}" for name, value in _column_facts(column) if value]
+            lines += _comments(own)
+    return "\n".join(lines) + "\n"
+
+
+def _facts(dataset: Dataset) -> list[tuple[str, object]]:
+    names = ("accession", "title", "organism", "assay", "platform", "source", "licence", "citation")
+    facts: list[tuple[str, object]] = [("id", dataset.id), *((name, getattr(dataset, name)) for name in names)]
+    if dataset.role != "unspecified":
+        facts.append(("role", dataset.role))
+    return facts
+
+
+def _file_facts(file: DataFile) -> list[tuple[str, object]]:
+    feature = file.feature_column if file.kind == "expression" else None
+    return [
+        ("name", file.name),
+        ("kind", file.kind),
+        ("path", file.path),
+        ("sample_column", file.sample_column),
+        ("feature_column", feature),
+        ("scale", file.scale),
+        ("row_is", file.row_is if file.kind in ("samples", "table") else ""),
+    ]
+
+
+def _column_facts(column: Column) -> list[tuple[str, object]]:
+    return [
+        ("role", column.role),
+        ("label", column.label),
+        ("aliases", column.aliases),
+        ("case", column.case),
+        ("control", column.control),
+        ("missing_values", column.stated_codes),
+        ("unit", column.unit),
+        ("codes", dict(column.codes)),
+        ("endpoint", column.endpoint),
+        ("event_level", column.event_level),
+        ("time_of", column.time_of),
+    ]
+
+
+def _comments(readings: Sequence[Reading]) -> list[str]:
+    """Write what is not sure, and each line that settles it, as comments."""
+    lines = []
+    for reading in readings:
+        if not reading.sure:
+            lines.append("# " + one_line(f"not sure: {reading.says} ({reading.reason})"))
+            lines += [f"# {line}" for line in reading.line.splitlines()]
+    return lines
 
 
 def _toml(value: object) -> str:
