@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from bioresearcher.analysis.mentions import Lexicon
 from bioresearcher.analysis.terms import methods_named
 from bioresearcher.analysis.wishes import read_wishes
 from bioresearcher.analysis.words import Text
+from bioresearcher.offline.skill_binding import NOT_STATED
 from bioresearcher.offline.skill_uses import asked_for, carries_out
 from bioresearcher.schemas.ask_design import ProtocolStepDraft, SkillBrief
 from bioresearcher.schemas.base import Objective, Requirement
@@ -17,6 +19,10 @@ from bioresearcher.text.words import content_words, overlap
 
 SHARED = 0.6
 """Share of a requirement's words that a step of a paper has when it describes what the requirement asks for."""
+
+_ASSUMED = re.compile(r"(?i)\b(?:not|never|without)\b[^.;]*\bassum")
+_STATED = {"time_unit": "unit", "endpoint": "endpoint", "scale": "scale"}
+"""Sources of parameters that a data set may not state, and the word by which a requirement means them."""
 
 Step = ProtocolStepDraft | ProtocolStep
 
@@ -65,7 +71,17 @@ def _meets(step: Step, skill: SkillBrief | None, requirement: Requirement, datas
         return False
     if named:
         return any(carries_out(skill, n) for n in named)
+    if _ASSUMED.search(requirement.text):
+        return _says_not_stated(step, skill, requirement)
     return asked_for(skill, requirement.text)
+
+
+def _says_not_stated(step: Step, skill: SkillBrief, requirement: Requirement) -> bool:
+    """True if a step leaves open what a requirement forbids to assume."""
+    open_ = {p.name for p in step.parameters if p.value == NOT_STATED}
+    words = requirement.text.casefold()
+    meant = [p.name for p in skill.contract.parameters if p.source in _STATED and _STATED[p.source] in words]
+    return any(name in open_ for name in meant)
 
 
 def methods_lacking(requirement: Requirement, skills: Iterable[SkillBrief]) -> tuple[str, ...]:

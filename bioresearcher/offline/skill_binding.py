@@ -229,7 +229,7 @@ class Binding:
         Where no question compares groups, the comparison that the data set's own description states, or that of its
         only column of groups, which has two levels: enough to show or describe samples by.
         """
-        if question is not None:
+        if question is not None and question.kind not in ("structure", "description"):
             return question.contrast if question.contrast and question.contrast.levels else None
         for one in dataset.questions:
             if one.contrast is not None and one.contrast.levels and not one.cannot:
@@ -412,12 +412,6 @@ def _of_question(source: str, question: Question | None) -> str | None:
         "levels": ", ".join(several) or None,
         "genes": ", ".join(question.measure.names) or None if question.measure.kind == "gene" else None,
     }[source]
-
-
-def _stated(question: Question) -> tuple[str, ...]:
-    """The columns whose result a question asks for: those it measures, and the column that it explains."""
-    measured = question.measure.names if question.measure.kind == "column" else ()
-    return tuple(dict.fromkeys(n for n in (*measured, question.outcome) if n))
 
 
 def _number(question_id: str) -> int:

@@ -192,7 +192,8 @@ def _uses(skill: SkillBrief, binding: Binding, skills: Sequence[SkillBrief]) -> 
     if contract.answers and not contract.always:
         return _answering(skill, binding, skills)
     if contract.always and (contract.per_dataset or contract.answers) and not _is_read(skill, skills):
-        return [Use(skill, d) for d in (binding.discovery, binding.validation) if d is not None]
+        sets = [d for d in (binding.discovery, binding.validation) if d is not None]
+        return [Use(skill, d, answers=_described(skill, d, binding)) for d in sets]
     found = [Use(skill, d) for d in (binding.discovery, binding.validation) if d is not None and contract.per_dataset]
     if not contract.per_dataset:
         found = [Use(skill, binding.discovery)]
@@ -203,6 +204,11 @@ def _uses(skill: SkillBrief, binding: Binding, skills: Sequence[SkillBrief]) -> 
         elif found[same[0]].question is None and _measures(skill, question):
             found[same[0]] = Use(skill, dataset, question=question)
     return found
+
+
+def _described(skill: SkillBrief, dataset: Dataset, binding: Binding) -> tuple[str, ...]:
+    """The questions of a data set that a skill answers which is always used."""
+    return tuple(q.id for d, q in binding.populations if d.id == dataset.id and not lacks(skill, q))
 
 
 def _measures(skill: SkillBrief, question: Question) -> bool:
@@ -228,7 +234,8 @@ def _answering(skill: SkillBrief, binding: Binding, skills: Sequence[SkillBrief]
         feeds = _feeds(skill, question, skills)
         if not (answers or beside or feeds) or any(u.main.id == dataset.id for u in found):
             continue
-        found.append(Use(skill, dataset, question=question, answers=(question.id,) if answers else ()))
+        bare = "group" in skill.contract.needs_columns and question.contrast is None  # groups are shown, not asked for
+        found.append(Use(skill, dataset, question=question, answers=(question.id,) if answers and not bare else ()))
     if not found and not {"difference", "time to event", "prediction"} & {*skill.contract.answers}:
         first = binding.discovery
         found = [Use(skill, d) for d in (first, binding.validation if skill.contract.per_dataset else None) if d]
