@@ -414,6 +414,12 @@ def _of_question(source: str, question: Question | None) -> str | None:
     }[source]
 
 
+def _stated(question: Question) -> tuple[str, ...]:
+    """The columns whose result a question asks for: those it measures, and the column that it explains."""
+    measured = question.measure.names if question.measure.kind == "column" else ()
+    return tuple(dict.fromkeys(n for n in (*measured, question.outcome) if n))
+
+
 def _number(question_id: str) -> int:
     """The number in a question's id."""
     digits = question_id.lstrip("A")
