@@ -116,7 +116,11 @@ _VETTED = re.compile(r"#?\s*vetted(?:\s+analysis)?\s*:\s*([\w -]+)", re.IGNORECA
 
 
 async def extract_tasks(
-    caller: ModelClient, protocol: Protocol, datasets: tuple[Dataset, ...], skills: Mapping[str, Skill]
+    caller: ModelClient,
+    protocol: Protocol,
+    datasets: tuple[Dataset, ...],
+    skills: Mapping[str, Skill],
+    limit: int | None = None,
 ) -> Extracted:
     """Extract the dry-lab tasks in an order in which they can run, and those refused with the reason.
 
@@ -128,7 +132,7 @@ async def extract_tasks(
     open_steps = {s.id for s in protocol.steps if s.kind == "dry"} - {i for t in by_rule for i in t.step_ids}
     answer = await ask(caller, EXTRACT_TASKS, values) if caller.by_rule or open_steps else None
     drafts = answer.value.tasks if answer and answer.origin != "offline" else ()
-    return accept_tasks(by_rule, drafts, protocol, datasets)
+    return accept_tasks(by_rule, drafts, protocol, datasets, limit)
 
 
 @dataclass(frozen=True)
