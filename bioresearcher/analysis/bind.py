@@ -10,9 +10,11 @@ from typing import Final
 from bioresearcher.analysis.contrasts import NotBoundError, choose_contrast, contradiction
 from bioresearcher.analysis.endpoints import bind_endpoint
 from bioresearcher.analysis.mentions import Lexicon, is_number, levels_of, mend_line, mend_of
+from bioresearcher.analysis.reading import read_wishes
 from bioresearcher.analysis.sentences import question_text
 from bioresearcher.analysis.terms import endpoints_named, kinds_in, word
-from bioresearcher.analysis.wishes import Compared, Wishes, leftovers, read_wishes
+from bioresearcher.analysis.unbound import leftovers
+from bioresearcher.analysis.wishes import Compared, Wishes
 from bioresearcher.analysis.words import Text, forms
 from bioresearcher.schemas.base import Objective, Requirement
 from bioresearcher.schemas.dataset import Column, Dataset
@@ -225,6 +227,11 @@ def _bind(ask: _Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     return _stopped(question, stops, data.dataset)
 
 
+def is_settled(question: Question, dataset: Dataset) -> Question:
+    """A question that somebody else bound, with what stands against it: unsure readings, data that are not there."""
+    return _stopped(question, [*_unsure(dataset, question), *_lacking(dataset, question)], dataset)
+
+
 def _stopped(question: Question, stops: Sequence[tuple[str, str]], dataset: Dataset) -> Question:
     """A question with all reasons why it cannot be answered, and all that would settle them."""
     why = "; ".join(dict.fromkeys(w for w, _ in stops if w))
@@ -285,7 +292,7 @@ def _outcome(ask: _Ask, text: Text, wishes: Wishes, lexicon: Lexicon, kind: Ques
 def _measure(
     ask: _Ask, text: Text, wishes: Wishes, lexicon: Lexicon, kind: QuestionKind, columns: Sequence[str]
 ) -> Measure:
-    """What is compared or associated."""
+    """The measure that is compared or associated."""
     words = ask.words(text)
     genes = [m for m in wishes.genes if ask.has(text, m.first)]
     sets = [m for m in wishes.sets if ask.has(text, m.first)]
@@ -415,7 +422,7 @@ def _unsure(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
 
 
 def _lacking(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
-    """What a question needs and the data set has not."""
+    """Things that a question needs and the data set has not."""
     if question.measure.kind in ("features", "gene", "signature", "gene sets") and dataset.file("expression") is None:
         return [
             (f"{dataset.id} has no matrix of measurements (features in rows, samples in columns)", "give the matrix")

@@ -7,7 +7,7 @@ from bioresearcher.schemas.question import Measure, Question, Questions, Unbound
 
 
 def measure_text(measure: Measure) -> str:
-    """What is measured, in words."""
+    """A measure in words."""
     names = " and ".join(measure.names[:6]) + (f" and {len(measure.names) - 6} more" if len(measure.names) > 6 else "")
     return {
         "features": "all features of the matrix",
@@ -61,7 +61,7 @@ def _core(question: Question) -> str:
 
 
 def questions_lines(questions: Questions) -> list[str]:
-    """What will be answered, what will not and why, and what was not understood, a line each."""
+    """Lines that say which questions will be answered, which not and why, and which words were not understood."""
     ready = [q for q in questions.questions if not q.cannot]
     lines = ["This will be answered:", *(f"  {q.id} {q.text}" for q in ready)] if ready else []
     lost = [q for q in questions.questions if q.cannot]

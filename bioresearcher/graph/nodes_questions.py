@@ -21,6 +21,7 @@ from bioresearcher.offline.skill_uses import unanswered
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.question import Question, Questions
 from bioresearcher.schemas.run import Decision
+from bioresearcher.stages.questions import propose_questions
 
 _ID = re.compile(r"A\d+")
 
@@ -28,11 +29,21 @@ _ID = re.compile(r"A\d+")
 async def ask_questions(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Bind what the objective and its requirements ask to the data sets; the selection's approval shows it."""
     c = runtime.context
-    questions = await asyncio.to_thread(bound_questions, c, state["datasets"])
+    questions = await settled_questions(c, state["datasets"])
     c.folder.write(questions, QUESTIONS)
     for line in questions_lines(questions):
         c.caller.events.emit("note", "ask_questions", "info", line.strip())
     return {}
+
+
+async def settled_questions(c: RunContext, ids: Sequence[str], made: Sequence[Decision] = ()) -> Questions:
+    """Bind the objective by rule, and by a model what the rules could not."""
+    questions = await asyncio.to_thread(bound_questions, c, ids, made)
+    if c.caller.by_rule:
+        return questions
+    known = [c.folder.read(Dataset, "datasets", f"{i}.json") for i in ids]
+    data = await asyncio.to_thread(_with_names, [d for d in known if d.files and d.analysis_of is None])
+    return await propose_questions(c.caller, c.objective, questions, {d.dataset.id: d for d in data})
 
 
 def bound_questions(c: RunContext, ids: Sequence[str], made: Sequence[Decision] = ()) -> Questions:
@@ -90,7 +101,7 @@ async def make_analysis_sets(state: RunState, runtime: Runtime[RunContext]) -> U
     """Choose the rows of each question, and write them where they are not those of a data set as it is."""
     c = runtime.context
     known = [c.folder.read(Dataset, "datasets", f"{i}.json") for i in state["datasets"]]
-    asked = await asyncio.to_thread(bound_questions, c, state["datasets"], decisions_at(state["decisions"], SELECTION))
+    asked = await settled_questions(c, state["datasets"], decisions_at(state["decisions"], SELECTION))
     made = await asyncio.to_thread(make_sets, asked, known, c.folder.path(ANALYSIS))
     c.folder.write(made.questions, QUESTIONS)
     c.folder.write(made.sets, ANALYSIS, SETS)

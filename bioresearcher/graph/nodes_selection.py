@@ -17,7 +17,7 @@ from bioresearcher.errors import InputError, OutsideError
 from bioresearcher.graph.added_files import digests_of_data, digests_of_papers
 from bioresearcher.graph.approvals import SELECTION, ask_person, decisions_at
 from bioresearcher.graph.context import QUESTIONS, RunContext
-from bioresearcher.graph.nodes_questions import bound_questions, dropped_questions, not_questions
+from bioresearcher.graph.nodes_questions import dropped_questions, not_questions, settled_questions
 from bioresearcher.graph.nodes_search import CHECKS, check_suitability, closeness, read_papers
 from bioresearcher.graph.state import RunState, Update
 from bioresearcher.papers.injection import find_suspects, suspicion
@@ -72,7 +72,7 @@ async def approve_selection(state: RunState, runtime: Runtime[RunContext]) -> Up
     rounds = search.with_kept(now.rounds, now.kept)
     c.folder.write_list(rounds, "search.json")
     if decision.more and (decision.comment or decision.drop or decision.add or decision.given):
-        questions = await asyncio.to_thread(bound_questions, c, now.datasets, [*earlier, decision])
+        questions = await settled_questions(c, now.datasets, [*earlier, decision])
         c.folder.write(questions, QUESTIONS)
         if decision.comment:
             now.said.append(f"The questions were bound anew with “{decision.comment}”.")

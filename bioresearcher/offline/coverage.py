@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from bioresearcher.analysis.mentions import Lexicon
+from bioresearcher.analysis.reading import read_wishes
 from bioresearcher.analysis.terms import methods_named
-from bioresearcher.analysis.wishes import read_wishes
 from bioresearcher.analysis.words import Text
 from bioresearcher.offline.skill_binding import NOT_STATED
 from bioresearcher.offline.skill_uses import asked_for, carries_out

@@ -12,12 +12,14 @@ from pydantic import JsonValue
 
 from bioresearcher.analysis.bind import Data, bind_questions
 from bioresearcher.analysis.contrasts import NotBoundError, contrast_of
+from bioresearcher.analysis.endpoints import censored_time, pairs_of
 from bioresearcher.analysis.mentions import levels_of
 from bioresearcher.analysis.sets import with_batches
 from bioresearcher.analysis.terms import endpoint_words
 from bioresearcher.schemas.ask_design import SkillBrief
 from bioresearcher.schemas.ask_program import CodeDraft, ExtractTasksInput, RepairCodeInput, TasksDraft, WriteCodeInput
 from bioresearcher.schemas.base import Objective
+from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.dataset import Column, Dataset
 from bioresearcher.schemas.execution import DryLabTask, TaskInput
 from bioresearcher.schemas.paper_report import Parameter
@@ -364,7 +366,8 @@ class Binding:
             return ", ".join(values) or None
         if source in ("pair_column", "block_columns", "adjust_columns", "stated_columns", "levels", "genes"):
             return _of_question(source, question)
-        time, event, batch = dataset.column("time"), dataset.column("event"), dataset.column("batch")
+        time, event = _only_endpoint(dataset)
+        batch = dataset.column("batch")
         end = question.endpoint if question else None
         unit = next((c.unit for c in sheet.columns if end and c.name == end.time_column), None) if sheet else None
         simple: dict[str, str | None] = {
@@ -389,6 +392,16 @@ class Binding:
             return None
         values = {"group_column": column.name, "case": found.case, "control": found.control}
         return values.get(source, column.label or None)
+
+
+def _only_endpoint(dataset: Dataset) -> tuple[Column | None, Column | None]:
+    """The time and event of a data set by which it can be described as it is: its only pair, with events 0 and 1."""
+    pairs = pairs_of(dataset)
+    if len(pairs) != 1:
+        return None, None
+    _, time, event = pairs[0]
+    plain = event.levels and all(as_number(v) in (0.0, 1.0) for v in event.levels)
+    return (time, event) if plain and not censored_time(dataset, time) else (None, None)
 
 
 def _covariates(question: Question) -> tuple[str, ...]:

@@ -193,6 +193,7 @@ def _uses(skill: SkillBrief, binding: Binding, skills: Sequence[SkillBrief]) -> 
         return _answering(skill, binding, skills)
     if contract.always and (contract.per_dataset or contract.answers) and not _is_read(skill, skills):
         sets = [d for d in (binding.discovery, binding.validation) if d is not None]
+        sets = list({n.id: n for d in sets for n in [_with_names(d, binding)]}.values())
         return [Use(skill, d, answers=_described(skill, d, binding)) for d in sets]
     found = [Use(skill, d) for d in (binding.discovery, binding.validation) if d is not None and contract.per_dataset]
     if not contract.per_dataset:
@@ -204,6 +205,14 @@ def _uses(skill: SkillBrief, binding: Binding, skills: Sequence[SkillBrief]) -> 
         elif found[same[0]].question is None and _measures(skill, question):
             found[same[0]] = Use(skill, dataset, question=question)
     return found
+
+
+def _with_names(dataset: Dataset, binding: Binding) -> Dataset:
+    """A data set, or the rows of a question made of it where its own rows have no names."""
+    sheet = dataset.file("samples")
+    if sheet is None or sheet.sample_column is not None:
+        return dataset
+    return next((d for d, _ in binding.populations if d.analysis_of == dataset.id), dataset)
 
 
 def _described(skill: SkillBrief, dataset: Dataset, binding: Binding) -> tuple[str, ...]:
