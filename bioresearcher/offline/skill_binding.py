@@ -421,10 +421,16 @@ def _of_question(source: str, question: Question | None) -> str | None:
         "pair_column": question.pair or None,
         "block_columns": ", ".join(question.blocks) or None,
         "adjust_columns": ", ".join(question.adjust) or None,
-        "stated_columns": question.outcome or None,
+        "stated_columns": ", ".join(_stated(question)) or None,
         "levels": ", ".join(several) or None,
         "genes": ", ".join(question.measure.names) or None if question.measure.kind == "gene" else None,
     }[source]
+
+
+def _stated(question: Question) -> tuple[str, ...]:
+    """The columns whose result a question asks for: those it measures, and the column that it explains."""
+    measured = question.measure.names if question.measure.kind == "column" else ()
+    return tuple(dict.fromkeys(n for n in (*measured, question.outcome) if n))
 
 
 def _number(question_id: str) -> int:

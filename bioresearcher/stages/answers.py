@@ -29,6 +29,22 @@ def asked_of(task: DryLabTask, questions: Questions, sets: AnalysisSets) -> tupl
     return tuple(found)
 
 
+def brief(asked: Asked) -> str:
+    """Return a question for a programmer: what a result must state, without the counts that it is held against."""
+    question, rows = asked.question, asked.rows
+    said = [f"{question.id}: {question.text.rstrip('.')}", f"kind `{question.kind}`", f"population `{rows.population}`"]
+    if question.measure.names:
+        said.append(f"measure {', '.join(question.measure.names)}")
+    if rows.contrast_column:
+        levels = f"case `{rows.case}`, control `{rows.control}`" if rows.case else f"levels {', '.join(rows.levels)}"
+        said.append(f"contrast column `{rows.contrast_column}`, {levels}")
+    if question.endpoint is not None:
+        said.append(f"time_column `{question.endpoint.time_column}`, event_column `{question.endpoint.event_column}`")
+    if rows.terms:
+        said.append(f"terms {', '.join(rows.terms)}" + (f" (pairs by {question.pair})" if question.pair else ""))
+    return "; ".join(said)
+
+
 def answer_questions(
     questions: Questions,
     sets: AnalysisSets,

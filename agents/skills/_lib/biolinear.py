@@ -80,9 +80,8 @@ def read_design(task: Task, samples: pd.DataFrame, groups: pd.Series) -> Terms:
         pairs = sheet[design.pair].map(level_text)
         whole = complete(pairs, groups)
         if not whole.all():
-            print(
-                f"{int((~whole).sum())} samples are left out because their pair in {design.pair!r} is not one of each group"
-            )
+            left = int((~whole).sum())
+            print(f"{left} samples are left out: their pair in {design.pair!r} is not one sample of each group")
         sheet, pairs = sheet[whole], pairs[whole]
         if pairs.nunique() < MINIMUM_N:
             fail(

@@ -178,7 +178,8 @@ def cohort_result(row: dict[str, Any], cohort: Cohort, name: str) -> dict[str, A
     found = {"kind": "time to event", "population": cohort.label, "measure": name, "endpoint": cohort.endpoint or ""}
     found |= {"time_column": cohort.columns[0], "event_column": cohort.columns[1], "effect": "hazard ratio"}
     found |= {"estimate": row["hr"], "low": row["hr_low"], "high": row["hr_high"], "p": row["p"]}
-    found |= {"n": row["n"], "events": row["events"], "missing": max(0, cohort.rows - row["n"])}
+    count = len(cohort.table)  # with the strata that tell nothing: they are of the population that was analysed
+    found |= {"n": count, "events": int(cohort.table["event"].sum()), "missing": max(0, cohort.rows - count)}
     return found | {"terms": [cohort.strata] if cohort.strata else [], "test": "cox regression"}
 
 
