@@ -10,10 +10,9 @@ import numpy.typing as npt
 from bioresearcher.audit.matrix_groups import Grouping, eta_squared
 from bioresearcher.audit.tables import FactDraft, Matrix, behind
 from bioresearcher.schemas.facts import FactNumber
+from bioresearcher.schemas.scale import Scale, judge_scale
 
 _SHOWN_BY = "audit.matrix_scale"
-_LARGEST_COUNT = 2.0**24
-"""Largest count: numbers of four bytes are all whole above it, and intensities lie there."""
 _LEAST_FEATURES = 50
 """Least features from which the median, spread and sum of a sample are judged."""
 
@@ -22,37 +21,42 @@ def _part(values: npt.NDArray[np.float32], most: int = 2_000) -> npt.NDArray[np.
     return values[:: max(1, len(values) // most)].astype(np.float64)
 
 
-def kind_of_scale(values: npt.NDArray[np.float32], whole: bool) -> tuple[str, str]:
+def scale_of(values: npt.NDArray[np.float32]) -> Scale:
+    """Judge the scale of values (features × samples) by the one rule of `schemas.scale`."""
+    part = _part(values)
+    sums = np.nansum(values.astype(np.float64) if values.size < 4_000_000 else part, axis=0)
+    return judge_scale(part.ravel()[:: max(1, part.size // 200_000)].tolist(), sums=sums.tolist())
+
+
+def kind_of_scale(values: npt.NDArray[np.float32]) -> tuple[str, str]:
     """Name the scale that values have by their own look, and what follows for an analysis; empty when unclear."""
     part = _part(values)
     known = part[np.isfinite(part)]
     if len(known) < 100:
         return "", ""
-    low, high = float(known.min()), float(known.max())
+    low = float(known.min())
     if has_thousands_points(known):
         return (
             "whole numbers with a point between thousands that was read as a decimal point (1.985 for 1,985)",
             "Remove the points before anything is computed: values are wrong by a factor of a thousand.",
         )
-    sums = np.nansum(values.astype(np.float64) if values.size < 4_000_000 else part, axis=0)
-    if whole and low >= 0 and 50 < high <= _LARGEST_COUNT:
+    scale = scale_of(values)
+    if scale.kind == "counts":
         return (
-            "whole numbers from 0 up, as counts",
+            "counts, estimated ones with decimals" if "decimals" in scale.why else "whole numbers from 0 up, as counts",
             "Model counts or normalise by library size and take logarithms first.",
         )
-    if low >= 0 and high > 100:
-        if values.size < 4_000_000 and np.allclose(sums, 1e6, rtol=0.02):
+    if scale.kind == "linear" and low >= 0:
+        if "million" in scale.why:
             return (
                 "parts per million (every sample sums to 1,000,000), not logarithms",
                 "Take logarithms before analysis.",
             )
-        return (
-            "values that are not logarithms (counts with decimals or intensities)",
-            "Take logarithms before analysis.",
-        )
-    if low >= 0 and high <= 1:
+        zeros = " Zeros are values that were not quantified: count them as missing." if scale.zeros_missing else ""
+        return "values that are not logarithms (rates or intensities)", f"Take logarithms before analysis.{zeros}"
+    if scale.kind == "shares":
         return "shares from 0 to 1, as beta values", "Use M values (logit) for linear models; shares are bounded."
-    if low >= 0 and high <= 40:
+    if scale.kind == "log2" and low >= 0:
         return "logarithms of intensities or counts", "Do not take logarithms again."
     means, spreads = np.nanmean(part, axis=1), np.nanstd(part, axis=1)
     scaled = (np.abs(means) < 0.05) & (np.abs(spreads - 1) < 0.1)
@@ -107,8 +111,8 @@ def scale_facts(
     if not np.isfinite(values).any() or values.shape[1] < 2:
         return []
     logs = values
-    kind, then = kind_of_scale(values, whole)
-    if whole or (np.nanmin(values) >= 0 and np.nanmax(values) > 100):
+    kind, then = kind_of_scale(values)
+    if np.nanmin(values) >= 0 and (whole or scale_of(values).kind in ("counts", "linear")):
         logs = np.log2(np.maximum(values, 0) + 1)
     low, middle, high = np.nanquantile(logs, (0.25, 0.5, 0.75), axis=0)
     facts = [_scale_fact(dataset, matrix, values, kind, then, stated)]

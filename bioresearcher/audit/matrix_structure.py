@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bioresearcher.audit.matrix_groups import Grouping, aligned, eta_squared
+from bioresearcher.audit.matrix_scale import scale_of
 from bioresearcher.audit.tables import FactDraft, Matrix, Sheet, behind
 from bioresearcher.schemas.facts import FactNumber
 
@@ -37,7 +38,7 @@ class Components:
 def logarithms(values: npt.NDArray[np.float32], whole: bool) -> npt.NDArray[np.float32]:
     """Return values on a logarithmic scale: log2(x + 1) of counts and intensities, others as they are."""
     known = values[np.isfinite(values)]
-    if known.size and known.min() >= 0 and (whole or known.max() > 100):
+    if known.size and known.min() >= 0 and (whole or scale_of(values).kind in ("counts", "linear")):
         logs: npt.NDArray[np.float32] = np.log2(np.maximum(values, 0) + 1)
         return logs
     return values

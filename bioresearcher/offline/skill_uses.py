@@ -127,6 +127,8 @@ def _as_given(datasets: tuple[Dataset, ...]) -> tuple[Dataset, ...]:
         if copy is None:
             found.append(dataset)
             continue
+        if any(q.unit for q in copy.questions):
+            continue  # given, a unit may have several rows
         sheet = dataset.file("samples")
         names = {c.name for c in sheet.columns} if sheet else set()
         questions = tuple(

@@ -265,6 +265,8 @@ class GeoSample(Value):
     kind: str = Field(default="", description="GEO's sample type, e.g. `RNA` or `SRA`")
     channels: int = 1
     characteristics: tuple[tuple[str, str], ...] = Field(default=(), description="(key, value); the key may be empty")
+    source2: str = Field(default="", description="source name of the second channel")
+    characteristics2: tuple[tuple[str, str], ...] = Field(default=(), description="of the second channel")
     description: str = ""
     processing: str = Field(default="", description="how its values were computed")
     value_means: str = Field(default="", description="the table's own description of its VALUE column")

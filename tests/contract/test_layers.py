@@ -18,7 +18,7 @@ ORDER = (
 """Every top-level module and package; each may import only what stands before it."""
 RANK = {name: rank for rank, name in enumerate(ORDER)}
 LIMIT = 600
-MOST_MODULES = 380  # the audit of data, the looks and the conversations are packages' worth of new modules
+MOST_MODULES = 390  # the audit of data, the looks and the conversations are packages' worth of new modules
 ALONE = ROOT / "tests" / "contract" / "single_importers.txt"
 
 

@@ -265,3 +265,75 @@ def test_every_format_with_a_reader_is_taken_and_named_in_the_hint(tmp_path: Pat
         (tmp_path / f"noise{suffix}").write_bytes(b"x")
         assert f"noise{suffix}: " in refusal(tmp_path / f"noise{suffix}", tmp_path / "store")
         assert (f"{suffix}," in refused.value.hint) == (reader is not refuse_old_excel)
+
+
+def cells_file(path: Path, *, donor: str | None = "donor", whole: bool = True, sparse: bool = False) -> np.ndarray:
+    rng = np.random.default_rng(7)
+    counts = rng.poisson(2, (120, 20)).astype("float32")
+    x = counts if whole else np.log1p(counts)
+    with h5py.File(path, "w") as file:
+        if sparse:
+            write_sparse(file.create_group("X"), x, "csr_matrix")
+        else:
+            file["X"] = x
+        obs, var = file.create_group("obs"), file.create_group("var")
+        obs.attrs["_index"] = var.attrs["_index"] = "_index"
+        columns = {"n_genes": np.arange(120), "leiden": np.arange(120) % 5, "condition": np.repeat([0, 1], 60)}
+        if donor:
+            columns[donor] = np.repeat(np.arange(6), 20)
+        obs.attrs["column-order"] = list(columns)
+        for name, values in columns.items():
+            obs[name] = values
+        bases = np.array(list("ACGT"))
+        obs["_index"] = ["".join(bases[rng.integers(0, 4, 16)]) + "-1" for _ in range(120)]
+        var["_index"] = GENES
+    return counts
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_single_cells_are_summed_for_each_donor(tmp_path: Path, sparse: bool) -> None:
+    counts = cells_file(tmp_path / "cells.h5ad", sparse=sparse)
+    dataset = load(tmp_path / "cells.h5ad", tmp_path / "store")
+    matrix = dataset.file("expression")
+    assert matrix is not None
+    table = pd.read_csv(Path(dataset.root, matrix.path), sep="\t", index_col=0)
+    assert (table.to_numpy() == counts.reshape(6, 20, 20).sum(axis=1).T).all()
+    assert dataset.n_samples == 6
+    assert any("no independent samples" in n for n in dataset.notes)
+    assert any("left out: n_genes, leiden" in n for n in dataset.notes)
+
+
+@pytest.mark.parametrize(("change", "words"), [({"donor": None}, "names the donors"), ({"whole": False}, "no counts")])
+def test_single_cells_that_cannot_be_summed_are_refused(tmp_path: Path, change: dict, words: str) -> None:
+    cells_file(tmp_path / "cells.h5ad", **change)
+    assert words in refusal(tmp_path / "cells.h5ad", tmp_path / "store")
+
+
+def test_categories_of_anndata_0_7_keep_their_words(tmp_path: Path) -> None:
+    path = tmp_path / "old.h5ad"
+    with h5py.File(path, "w") as file:
+        file["X"] = np.array(VALUES).T
+        obs, var = file.create_group("obs"), file.create_group("var")
+        obs.attrs["_index"] = var.attrs["_index"] = "_index"
+        obs.attrs["column-order"] = ["diagnosis"]
+        obs["_index"], var["_index"] = IDS, GENES
+        obs["diagnosis"] = np.array([1, 0, 1, 0, 1, 0, -1, 0], dtype="int8")
+        obs.create_group("__categories")["diagnosis"] = ["normal", "tumour"]
+    column = load(path, tmp_path / "store").column("group")
+    assert column is not None
+    assert (column.levels, column.missing, column.case) == (("normal", "tumour"), 1, "tumour")
+
+
+def test_records_of_anndata_before_0_7_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "older.h5ad"
+    with h5py.File(path, "w") as file:
+        file["X"] = np.array(VALUES).T
+        kind = [("index", "S8"), ("diagnosis", "i1")]
+        file["obs"] = np.array([(s.encode(), g == "tumour") for s, g in zip(IDS, GROUPS, strict=True)], dtype=kind)
+        file["var"] = np.array([(g.encode(),) for g in GENES], dtype=[("index", "S8")])
+        file.create_group("uns")["diagnosis_categories"] = ["normal", "tumour"]
+    dataset = load(path, tmp_path / "store")
+    assert values(dataset) == VALUES
+    column = dataset.column("group")
+    assert column is not None
+    assert column.levels == ("normal", "tumour")

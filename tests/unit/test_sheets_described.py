@@ -107,6 +107,14 @@ def test_the_event_is_read_from_words_and_codes_or_stays_open(
     assert (found if coding.event_level is not None else None) == event
 
 
+def test_a_label_says_what_values_mean_and_its_other_words_do_not_unsettle_them() -> None:
+    plain = read_events("event", {"0": 5, "1": 5}, label="event (1) or censored (0)")
+    coded = read_events("status", {"1": 5, "2": 5}, label="1 = censored, 2 = dead")
+    assert plain is not None
+    assert coded is not None
+    assert (plain.event_level, coded.event_level) == ("1", "dead")
+
+
 def test_levels_that_are_no_event_are_none() -> None:
     assert read_events("status", {"tumour": 5, "normal": 5}) is None
     assert read_events("status", {"I": 5, "II": 5, "III": 3}) is None
@@ -115,8 +123,12 @@ def test_levels_that_are_no_event_are_none() -> None:
 def test_two_endpoints_are_two_pairs_and_none_is_the_default(tmp_path: Path) -> None:
     events = ["01"[i % 2] for i in range(N)]
     sheet = {
-        "id": IDS, "OS_STATUS": events, "RFS_MONTHS": TIMES, "OS_MONTHS": TIMES, "RFS_STATUS": events[1:] + events[:1],
-    }  # fmt: skip
+        "id": IDS,
+        "OS_STATUS": events,
+        "RFS_MONTHS": TIMES,
+        "OS_MONTHS": TIMES,
+        "RFS_STATUS": events[1:] + events[:1],
+    }
     dataset = loaded(write(tmp_path / "s.csv", sheet))
     assert {(e.name, e.time.name, e.event.name) for e in dataset.endpoints} == {
         ("OS", "OS_MONTHS", "OS_STATUS"),
@@ -147,6 +159,60 @@ def test_time_to_death_and_to_the_last_contact_are_one_endpoint(tmp_path: Path) 
     assert endpoint.censored_time is not None
     assert (endpoint.censored_time.name, endpoint.censored_time.time_of) == ("days_to_last_followup", "censored")
     assert endpoint.event.event_level == "Dead"
+
+
+def test_the_same_with_names_of_the_gdc_and_without_a_named_last_contact(tmp_path: Path) -> None:
+    dead = [i % 3 == 0 for i in range(N)]
+    for prefix, last in (("demographic.", "diagnoses.days_to_last_follow_up"), ("", "follow_up_days")):
+        sheet = {
+            "case_submitter_id": IDS,
+            f"{prefix}vital_status": ["Dead" if d else "Alive" for d in dead],
+            f"{prefix}days_to_death": [str(100 + i) if d else "'--" for i, d in enumerate(dead)],
+            last: ["'--" if d else str(90 + i) for i, d in enumerate(dead)],
+        }
+        [endpoint] = loaded(write(tmp_path / "s.csv", sheet)).endpoints
+        assert endpoint.censored_time is not None
+        assert (endpoint.time.name, endpoint.censored_time.name) == (f"{prefix}days_to_death", last)
+
+
+def test_codes_in_a_name_say_the_levels_and_a_column_called_survival_stays_open(tmp_path: Path) -> None:
+    coded = ["12"[i % 2] for i in range(N)]
+    sheet = {"id": IDS, "survival time": TIMES, "status (1=alive 2=dead)": coded, "sex (1=male 2=female)": coded}
+    dataset = loaded(write(tmp_path / "s.csv", sheet))
+    [endpoint] = dataset.endpoints
+    assert [endpoint.event.is_event(cell) for cell in "12"] == [False, True]
+    assert column(dataset, "sex (1=male 2=female)").groups == ("male", "female")
+    binary = ["01"[i % 2] for i in range(N)]
+    folder = tmp_path / "own"
+    folder.mkdir()
+    write(folder / "s.csv", {"id": IDS, "overall_survival_months": TIMES, "overall_survival": binary})
+    [reading] = open_on(loaded(folder), "overall_survival")
+    assert "whether 1 means survived or died is not stated" in reading.reason
+    assert main(["data", "show", str(folder), "--write"]) == 0
+    described = folder / "dataset.toml"
+    described.write_text(described.read_text().replace(f"# {reading.line}", reading.line))
+    [endpoint] = loaded(folder).endpoints
+    assert (endpoint.name, [endpoint.event.is_event(cell) for cell in "01"]) == ("OS", [True, False])
+
+
+def test_one_time_and_two_events_are_asked_for(tmp_path: Path) -> None:
+    binary = ["01"[i % 2] for i in range(N)]
+    write(tmp_path / "s.csv", {"id": IDS, "time": TIMES, "death": binary, "relapse": binary[1:] + binary[:1]})
+    dataset = loaded(tmp_path)
+    assert dataset.endpoints == ()
+    [reading] = open_on(dataset, "time")
+    assert main(["data", "show", str(tmp_path), "--write"]) == 0
+    described = tmp_path / "dataset.toml"
+    described.write_text(described.read_text().replace(f"# {reading.line}", reading.line))
+    [endpoint] = loaded(tmp_path).endpoints
+    assert (endpoint.name, endpoint.event.name) == ("OS", "death")
+
+
+def test_a_label_that_says_more_than_another_contradicts_nothing(tmp_path: Path) -> None:
+    one = ["CR", "REF", "CR", "DEATH IN CR"] * 6
+    other = ["CR", "REF", "CR", "CR"] * 6
+    dataset = loaded(write(tmp_path / "s.csv", {"id": IDS, "state": one, "remission": other}))
+    assert not any("contradict" in r.says for r in dataset.readings)
 
 
 def test_one_and_two_are_asked_for_with_the_line_that_then_works(tmp_path: Path) -> None:
@@ -259,8 +325,12 @@ def test_barcodes_give_the_patient_and_the_kind_of_tissue(tmp_path: Path) -> Non
     sheet = dataset.file("samples")
     assert sheet is not None
     assert {c.name: c.role for c in sheet.columns} == {
-        "sample": "id", "OS": "event", "OS.time": "time", "patient": "unit", "tissue_by_barcode": "group",
-    }  # fmt: skip
+        "sample": "id",
+        "OS": "event",
+        "OS.time": "time",
+        "patient": "unit",
+        "tissue_by_barcode": "group",
+    }
     assert set(column(dataset, "tissue_by_barcode").levels) == {"primary tumour", "solid tissue normal"}
     assert sorted(p.name for p in folder.iterdir()) == ["m.csv", "s.csv"]
     assert any("fourth field of the sample's barcode" in r.reason for r in dataset.readings)

@@ -21,7 +21,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
-from biomissing import CODES, WORDS, codes_of, key, stated_codes
+from biomissing import CODES, WORDS, codes_of, is_missing, key, stated_codes
+from bioscale import Scale, judge_scale
 
 DATA_ERROR = 65
 """Exit code for data that cannot be analysed (EX_DATAERR of sysexits.h)."""
@@ -226,14 +227,19 @@ def fillable(matrix: pd.DataFrame) -> pd.DataFrame:
     return kept
 
 
-def looks_linear(values: np.ndarray[Any, Any]) -> bool:
-    """Return True if expression values look linear rather than logarithmic.
+_JUDGED = 200_000
+"""Most values by which the scale of a matrix is judged, taken evenly from all of it."""
 
-    The rule of GEO2R (Barrett et al. 2013): the 99th percentile is above 100, or the range is above 50 with a
-    positive lower quartile.
-    """
-    low, quarter, high, top = np.nanquantile(values, [0, 0.25, 0.99, 1])
-    return bool(high > 100 or (top - low > 50 and quarter > 0))
+
+def scale_of(values: np.ndarray[Any, Any]) -> Scale:
+    """Judge the scale of a matrix (features × samples) by the one rule of `bioscale`."""
+    every = values[:: max(1, values.size // _JUDGED)]
+    return judge_scale(every.ravel().tolist(), sums=np.nansum(values, axis=0).tolist() if values.ndim == 2 else ())
+
+
+def looks_linear(values: np.ndarray[Any, Any]) -> bool:
+    """Return True if expression values look linear (counts, rates, intensities) rather than logarithmic."""
+    return scale_of(values).kind in ("counts", "linear")
 
 
 def read_samples(path: Path, sample_column: str | None = None, missing: Any = ()) -> pd.DataFrame:

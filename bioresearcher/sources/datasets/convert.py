@@ -6,33 +6,54 @@ unchanged ones never again. The data set's notes say which table came from which
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from bioresearcher.errors import InputError
 from bioresearcher.runfolder import safe_name, write_text
+from bioresearcher.schemas.columns import as_number
+from bioresearcher.schemas.dataset import Reading
+from bioresearcher.schemas.missing import is_missing
+from bioresearcher.sources.datasets.as_written import judge_names, restore_zeros
 from bioresearcher.sources.datasets.formats import (
-    CONVERTED_SUFFIXES,
     READERS,
-    Table,
-    is_semicolon_table,
+    excel_tables,
     plain_file,
-    semicolon_rows,
 )
-from bioresearcher.sources.datasets.table_stream import open_lines, plain_suffix, sha256_of
+from bioresearcher.sources.datasets.per_sample import (
+    SideBySide,
+    join_samples,
+    refuse_single,
+    sum_cells,
+    take_mutations,
+    tenx_matrices,
+)
+from bioresearcher.sources.datasets.roles import names_clinical
+from bioresearcher.sources.datasets.spec import FileSpec
+from bioresearcher.sources.datasets.table_form import Plain, RowsAgain, find_form
+from bioresearcher.sources.datasets.table_stream import TABLE_SUFFIXES, open_lines, plain_suffix, sha256_of
+from bioresearcher.sources.datasets.text_source import find_source, is_workbook
 from bioresearcher.sources.datasets.write import make_once, open_gzip, write_rows
 from bioresearcher.sources.geo.matrix import CuratedRows, MatrixRows, Rows, read_platform, side_by_side
 from bioresearcher.sources.geo.prepare import cell, write_geo_folder
 from bioresearcher.sources.geo.soft import read_series_matrix, read_series_soft
 
-VERSION = "1"
+VERSION = "2"
 """Part of a store folder's name; a new one if the same bytes are converted differently."""
-NOTES = "converted.txt"
-"""File of a store folder with one note per line."""
+RECORD = "converted.json"
+"""File of a store folder: which table was made of which file, notes, and readings."""
+_MOST_CELLS = 40_000_000
+_MANY = 20
+"""Numeric columns from which a table of samples in rows is a matrix."""
 
 
 def geo_kind(path: Path) -> str:
@@ -49,15 +70,15 @@ def geo_kind(path: Path) -> str:
     return "matrix" if re.match(r'"?!(Series|Sample)_\w+"?\t', first) else ""
 
 
-def needs_conversion(path: Path, *, semicolons: bool = True) -> bool:
-    """Return True if a file must be converted before it is read; `semicolons` counts semicolon-separated tables too."""
-    suffix = plain_suffix(path)
-    if suffix in CONVERTED_SUFFIXES or not semicolons:
-        return suffix in CONVERTED_SUFFIXES or geo_kind(path) != ""
+def is_empty_matrix(path: Path) -> bool:
+    """Check whether a file is a series matrix that describes samples and holds no row of values."""
+    if geo_kind(path) != "matrix":
+        return False
     try:
-        return suffix in (".csv", ".txt") and path.is_file() and (geo_kind(path) != "" or is_semicolon_table(path))
+        series = read_series_matrix(path)
     except InputError:
         return False
+    return bool(series.samples) and any("table is empty" in n for n in series.notes)
 
 
 def convert_geo(path: Path, store: Path) -> Path:
@@ -101,27 +122,53 @@ def _soft_rows(path: Path, accession: str, platforms: Sequence[str]) -> Iterator
         yield None, notes
 
 
-def convert_tables(paths: Sequence[Path], store: Path, name: str) -> tuple[Path, tuple[str, ...]]:
-    """Convert files to TSV in one folder of the store, with notes; files that need no conversion are copied.
+@dataclass(frozen=True)
+class Converted:
+    """Tables in plain form in the store: their folder, the table made of each file, notes, and readings of them."""
+
+    folder: Path
+    made: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    readings: tuple[Reading, ...]
+
+
+def convert_tables(
+    paths: Sequence[Path],
+    store: Path,
+    name: str,
+    stated: Mapping[str, FileSpec] | None = None,
+    *,
+    always: bool = False,
+) -> Converted | None:
+    """Bring files to the plain form in one folder of the store; None if they have it already.
+
+    Files that need nothing are copied, with `always` even if none needs anything. `stated` is what a description
+    says of files, by their names.
 
     Raises:
         InputError: A file cannot be read; nothing is stored.
         WorkspaceError: The store cannot be written.
     """
-    digests = [(p.name, sha256_of(p)) for p in paths]
-    folder = _place(store, digests, name)
-
-    def make(place: Path) -> None:
-        notes: list[str] = []
-        for path, (_, digest) in zip(paths, digests, strict=True):
-            if needs_conversion(path):
-                notes += _write_tables(path, digest, place)
-            else:
-                shutil.copyfile(path, place / path.name)
-        write_text(place / NOTES, "\n".join(notes) + "\n")
-
-    make_once(folder, make)
-    return folder, tuple((folder / NOTES).read_text(encoding="utf-8").split("\n")[:-1])
+    digests = [(f"{p.parent.name}/{p.name}", sha256_of(p)) for p in paths]
+    said = {
+        n: f.model_dump_json(include={"scale", "thousands", "zeros", "below_limit"}) for n, f in (stated or {}).items()
+    }
+    folder = _place(store, [*digests, *sorted(said.items())], name)
+    if not folder.is_dir():
+        with tempfile.TemporaryDirectory(prefix="bioresearcher-") as spool:
+            tables, copied, notes = _survey(paths, Path(spool), dict(stated or {}))
+            if not always and not notes and not any(t.changed or t.readings for t in tables):
+                return None
+            make_once(
+                folder, lambda place: _write_all(place, tables, copied, notes, dict(zip(paths, digests, strict=True)))
+            )
+    record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    return Converted(
+        folder,
+        tuple((a, b) for a, b in record["made"]),
+        tuple(record["notes"]),
+        tuple(Reading.model_validate(r) for r in record["readings"]),
+    )
 
 
 def _place(store: Path, digests: Sequence[tuple[str, str]], name: str) -> Path:
@@ -129,39 +176,320 @@ def _place(store: Path, digests: Sequence[tuple[str, str]], name: str) -> Path:
     return store / hashlib.sha256(text.encode()).hexdigest()[:16] / safe_name(name)
 
 
-def _write_tables(path: Path, digest: str, place: Path) -> list[str]:
-    reader = READERS.get(plain_suffix(path))
-    with plain_file(path) if reader else nullcontext(path) as plain:
-        tables = reader(plain) if reader else iter([semicolon_rows(path)])
-        return _write_each(tables, path, digest, place)
-
-
-def _write_each(tables: Iterator[Table], path: Path, digest: str, place: Path) -> list[str]:
+def _survey(
+    paths: Sequence[Path], spool: Path, stated: Mapping[str, FileSpec]
+) -> tuple[list[Plain], list[Path], list[str]]:
+    """Find the plain form of every file: tables, files that are copied, and notes on files put together."""
     notes: list[str] = []
-    written = 0
-    stem = safe_name(path.name.split(".")[0])
-    for table in tables:
-        first = next(iter(table.rows), None)
-        if first is None:
-            continue
-        target = place / f"{stem}-{safe_name(table.name)}.tsv.gz"
-        if target.exists():
-            raise InputError(f"{path.name}: two tables would be named {target.name}.")
-        with open_gzip(target) as out:
-            count = write_rows(out, _header(first), (_cells(row, len(first)) for row in table.rows))
-        written += 1
-        notes.append(f"{target.name}: {count:,} rows, made from {table.name!r} of {path.name} (sha256 {digest[:12]}…).")
-        notes += [f"{n}." for n in table.notes]
-    if not written:
+    tables: list[Plain] = []
+    rest = list(paths)
+    for joined, stem in _joined(paths):
+        notes += joined.notes
+        rest = [p for p in rest if p not in joined.used]
+        again = _spooled(joined.rows(), spool, stem)
+        form = find_form(again, f"{stem}.tsv", None)
+        if form is not None:
+            tables.append(Plain.of(joined.used[0], stem, form, again))
+            tables[-1].changed = True
+    copied = [p for p in rest if p.suffix.lower() == ".gmt"]
+    for path in rest:
+        if path not in copied:
+            refuse_single(path)
+            tables += _tables_of(path, spool, stated.get(path.name))
+    measured = {s for t in tables if t.matrix for s in t.header[1:]}
+    for at, table in enumerate(tables):
+        if table.matrix and table.again is not None and _describes(table, measured):
+            form = find_form(table.again, table.source.name, stated.get(table.source.name), "samples")
+            if form is not None:
+                tables[at] = Plain.of(table.source, table.name, form, table.again)
+                tables[at].changed = table.changed or form.changed
+    return arrange(tables), copied, notes
+
+
+def _describes(table: Plain, measured: set[str]) -> bool:
+    """Tell a sheet of numbers from a matrix: its rows are samples of another matrix, its columns are none."""
+    names = next(iter(table.ids().values()), [])
+    own = set(table.header[1:])
+    return bool(names) and len(table.header) < 40 and sum(n in measured - own for n in names) >= 0.5 * len(names)
+
+
+def _joined(paths: Sequence[Path]) -> Iterator[tuple[SideBySide, str]]:
+    """Yield the matrices that are made of several files, with a name for each."""
+    matrices = tenx_matrices(paths)
+    if matrices:
+        yield sum_cells(matrices), "pseudobulk"
+        paths = [p for p in paths if not any(p in (m.matrix, m.barcodes, m.genes) for m in matrices)]
+    joined = join_samples(paths, [p for p in paths if plain_suffix(p) in TABLE_SUFFIXES])
+    if joined is not None:
+        yield joined, "counts"
+
+
+def _tables_of(path: Path, spool: Path, stated: FileSpec | None) -> list[Plain]:
+    reader = READERS.get(plain_suffix(path)) or (excel_tables if is_workbook(path) else None)
+    stem = safe_name(re.sub(r"(\.(csv|tsv|tab|txt|gct|zip|xlsx|xlsm|parquet|h5ad|gz))+$", "", path.name, flags=re.I))
+    hint = stated.kind if stated is not None else ""
+    if reader is None:
+        source = find_source(path)
+        form = find_form(source.rows, path.name, stated, hint)
+        if form is None:
+            raise InputError(f"{path.name}: the file is empty.", hint="Remove it or fill it.")
+        table = Plain.of(path, stem, form, source.rows)
+        table.notes = [*source.notes, *table.notes]
+        table.changed = table.changed or not source.usual
+        return [table]
+    found = []
+    with plain_file(path) as plain:
+        for each in reader(plain):
+            name = f"{stem}-{safe_name(each.name)}"
+            again = _spooled(each.rows, spool, name)
+            form = find_form(again, path.name, stated, hint)
+            if form is None:
+                continue
+            found.append(Plain.of(path, name, form, again))
+            found[-1].changed = True
+            found[-1].notes = [*each.notes, *found[-1].notes]
+            found[-1].origin = each.name
+    if not found:
         raise InputError(f"{path.name}: there is no table in it.")
-    return [cell(n) for n in notes]
+    return found
 
 
-def _header(names: Sequence[str]) -> list[str]:
-    """Name the columns: an empty first name becomes `id`, other empty names their number."""
-    return [cell(n) if n.strip() else ("id" if i == 0 else f"column_{i + 1}") for i, n in enumerate(names)]
+def _spooled(rows: Iterator[Sequence[str]], spool: Path, name: str) -> RowsAgain:
+    """Write rows to a temporary file, so that they can be read again."""
+    place = spool / f"{name}-{len(list(spool.iterdir()))}.tsv"
+    with place.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerows(rows)
+
+    def again() -> Iterator[list[str]]:
+        with place.open(encoding="utf-8", newline="") as file:
+            yield from (row for row in csv.reader(file, delimiter="\t") if any(row))
+
+    return again
+
+
+def _write_all(
+    place: Path,
+    tables: Sequence[Plain],
+    copied: Sequence[Path],
+    notes: list[str],
+    digests: Mapping[Path, tuple[str, str]],
+) -> None:
+    made: list[tuple[str, str]] = []
+    readings: list[Reading] = []
+    for path in copied:
+        shutil.copyfile(path, place / path.name)
+        made.append((path.name, path.name))
+    for table in tables:
+        source, digest = table.source.name, digests[table.source][1]
+        if not table.changed:
+            shutil.copyfile(table.source, place / source)
+            made.append((source, source))
+            readings += table.readings
+            continue
+        target = place / f"{safe_name(table.name)}.tsv.gz"
+        if target.exists():
+            raise InputError(f"{source}: two tables would be named {target.name}.")
+        width = len(table.header)
+        with open_gzip(target) as out:
+            count = write_rows(out, [cell(n) for n in table.header], (_cells(row, width) for row in table.rows()))
+        made.append((source, target.name))
+        origin = f"{table.origin!r} of " if table.origin else ""
+        notes.append(f"{target.name}: {count:,} rows, made from {origin}{source} (sha256 {digest[:12]}…)")
+        notes += table.notes
+        readings += [r.model_copy(update={"file": target.name}) for r in table.readings]
+    record = {
+        "made": made,
+        "notes": [f"{cell(n).removesuffix('.')}." for n in notes],
+        "readings": [r.model_dump() for r in readings],
+    }
+    write_text(place / RECORD, json.dumps(record, ensure_ascii=False, indent=1) + "\n")
 
 
 def _cells(row: Sequence[str], width: int) -> list[str]:
     cells = [cell(c) for c in row]
     return cells[:width] + ["NA"] * (width - len(cells)) if not any(c != "NA" for c in cells[width:]) else cells
+
+
+def arrange(tables: list[Plain]) -> list[Plain]:
+    """Bring the tables of one folder together; tables are changed in place, joined ones and new sheets are added."""
+    _split_wide(tables)
+    _turn(tables)
+    _sheets_of_headers(tables)
+    _join_patients(tables)
+    take_mutations(tables)
+    _equal_names(tables)
+    return tables
+
+
+def _numeric_columns(table: Plain) -> list[int]:
+    rows = list(islice(table.rows(), 200))
+    found = []
+    for at in range(1, len(table.header)):
+        known = [row[at] for row in rows if at < len(row) and not is_missing(row[at])]
+        if known and all(as_number(c) is not None for c in known):
+            found.append(at)
+    return found
+
+
+def _turn(tables: list[Plain]) -> None:
+    """Turn matrices that have the samples in rows, as another table's names of samples show."""
+    for table in tables:
+        others = [o for o in tables if o is not table]
+        numeric = _numeric_columns(table)
+        if len(numeric) < min(_MANY, max(3, len(table.header) - 1)) or len(numeric) < 0.8 * (len(table.header) - 1):
+            continue
+        if names_clinical([table.header[at] for at in numeric]):
+            continue
+        ids = next(iter(table.ids().values()), [])
+        linked = [
+            (o, column)
+            for o in others
+            if not o.matrix or len(o.header) < _MANY
+            for column, cells in o.ids().items()
+            if len(set(ids) & set(cells)) >= 0.5 * len(ids) > 0 and not set(table.header[1:]) & set(cells)
+        ]
+        if not linked or len(ids) * len(table.header) > _MOST_CELLS:
+            continue
+        sheet, column = linked[0]
+        turn_table(table, numeric)
+        sheet.matrix = False
+        table.notes.append(
+            f"{table.source.name}: has samples in rows (named in column {column!r} of {sheet.source.name}); "
+            "it was turned, features in rows"
+        )
+
+
+def turn_table(table: Plain, columns: Sequence[int]) -> None:
+    """Turn a table of samples in rows; `columns` are those that hold values."""
+    before, header = table.rows, table.header
+
+    def names() -> list[str]:
+        return [row[0] for row in before()]
+
+    def turned() -> Iterator[list[str]]:
+        rows = list(before())
+        for at in columns:
+            name = judged.renamed.get(header[at], header[at])
+            if header[at] not in judged.dropped:
+                yield [name, *(row[at] if at < len(row) else "" for row in rows)]
+
+    judged = judge_names(header[at] for at in columns)
+    table.notes += [f"{table.source.name}: {note}" for note in (*judged.notes, *judged.unsure)]
+    table.header = ["gene", *names()]
+    table.rows = turned
+    table.matrix = table.changed = True
+
+
+def _split_wide(tables: list[Plain]) -> None:
+    """Divide a table of samples that holds the measurements beside the descriptions, where there is no matrix."""
+    if any(t.matrix for t in tables) or len(tables) != 1:
+        return
+    [table] = tables
+    numeric = [at for at in _numeric_columns(table) if not names_clinical([table.header[at]])]
+    ids = table.ids()
+    rest = [at for at in range(1, len(table.header)) if at not in set(numeric)]
+    if len(numeric) < 50 or len(numeric) < 4 * len(rest) or not rest or table.header[0] not in ids:
+        return
+    before, header, source = table.rows, table.header, table.source.name
+
+    def described() -> Iterator[list[str]]:
+        for row in before():
+            yield [row[0], *(row[at] if at < len(row) else "" for at in rest)]
+
+    sheet = Plain(
+        table.source, f"{table.name}-samples", [header[0], *(header[at] for at in rest)], described, False, True
+    )
+    turn_table(table, numeric)
+    table.notes.append(
+        f"{source}: has the samples in rows, {len(numeric)} columns of numbers and {len(rest)} others: these were the "
+        "sample sheet, the numbers the matrix, which was turned"
+    )
+    tables.append(sheet)
+
+
+def _sheets_of_headers(tables: list[Plain]) -> None:
+    """Make a sample sheet of a header line of groups."""
+    for table in list(tables):
+        groups = [(sample, level) for sample, level in table.groups if sample in table.header]
+        if not table.matrix or not groups:
+            continue
+        levels = [level for _, level in groups]
+        if len(set(levels)) < 2:
+            continue
+        name = f"{table.name}-groups"
+
+        def rows(found: Sequence[tuple[str, str]] = tuple(groups)) -> Iterator[list[str]]:
+            return (list(pair) for pair in found)
+
+        tables.append(Plain(table.source, name, ["sample", "group"], rows, False, True))
+
+
+def _join_patients(tables: list[Plain]) -> None:
+    """Join a sheet of patients to a sheet of samples that names the patient of each, as cBioPortal divides them."""
+    matrices = [t for t in tables if t.matrix]
+    sheets = [t for t in tables if not t.matrix]
+    measured = {s for m in matrices for s in m.header[1:]}
+    for samples in sheets:
+        sample_ids = {c for c, cells in samples.ids().items() if measured & set(cells) or not measured}
+        for patients in sheets:
+            if patients is samples:
+                continue
+            for key in [c for c in samples.header if c in patients.ids() and c not in sample_ids]:
+                ids = patients.ids()[key]
+                if measured & set(ids) or not sample_ids:
+                    continue
+                at = samples.header.index(key)
+                named = {row[at] for row in samples.rows()}
+                if len(named & set(ids)) >= 0.8 * len(named):
+                    _join(tables, samples, patients, key)
+                    return
+
+
+def _join(tables: list[Plain], samples: Plain, patients: Plain, key: str) -> None:
+    before, own = samples.rows, samples.header
+    at, place = own.index(key), patients.header.index(key)
+    more = [n for n, c in enumerate(patients.header) if c not in own]
+    other = {row[place]: row for row in patients.rows()}
+    blank = [""] * len(patients.header)
+
+    def rows() -> Iterator[list[str]]:
+        for row in before():
+            found = other.get(row[at], blank)
+            yield [*row, *(found[n] if n < len(found) else "" for n in more)]
+
+    samples.notes.append(
+        f"{samples.source.name}: the columns of {patients.source.name} were added by {key!r}; a patient with several "
+        "samples stands in several rows"
+    )
+    samples.header = [*own, *(patients.header[n] for n in more)]
+    samples.rows = rows
+    samples.changed = True
+    samples.notes += patients.notes
+    samples.readings += patients.readings
+    tables.remove(patients)
+
+
+def _equal_names(tables: list[Plain]) -> None:
+    """Give the samples of a matrix the names of the sheet, where a program wrote them otherwise."""
+    sheets = [t for t in tables if not t.matrix]
+    for matrix in (t for t in tables if t.matrix):
+        names = matrix.header[1:]
+        columns = [(s, c, cells) for s in sheets for c, cells in s.ids().items()]
+        exact = max((len(set(names) & set(cells)) for _, _, cells in columns), default=0)
+        best: tuple[dict[str, str], str] = {}, ""
+        for sheet, column, cells in columns:
+            found = restore_zeros(names, cells)
+            if len(found) > max(exact, len(best[0])):
+                best = found, f"{column!r} of {sheet.source.name}"
+        mapped, where = best
+        new = [mapped.get(n, n) for n in names]
+        if not mapped or len(set(new)) < len(new):
+            continue
+        old, name = next((o, n) for o, n in mapped.items() if o != n)
+        matrix.header = [matrix.header[0], *new]
+        matrix.changed = True
+        matrix.notes.append(
+            f"{matrix.source.name}: {len(mapped)} sample names were written otherwise than in {where}, made equal "
+            f"one to one, e.g. {old!r} = {name!r}"
+        )

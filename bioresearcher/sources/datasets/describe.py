@@ -17,7 +17,7 @@ from bioresearcher.schemas.dataset import FileKind
 from bioresearcher.schemas.missing import blanked
 from bioresearcher.sources.datasets.endpoints import normal
 from bioresearcher.sources.datasets.files import LoadedFile, load_file
-from bioresearcher.sources.datasets.formats import CONVERTED_SUFFIXES
+from bioresearcher.sources.datasets.formats import CONVERTED_SUFFIXES, SAMPLE_FILES
 from bioresearcher.sources.datasets.roles import names_clinical
 from bioresearcher.sources.datasets.scan import SHEET_LIMITS, SheetScan, scan_sheet
 from bioresearcher.sources.datasets.sheets import SheetReading, complete, is_study_table, read_cells, read_sheet
@@ -42,6 +42,12 @@ _KIND_WORDS = {
 _PEEK = TableLimits(text_bytes=32 << 20)
 _PEEK_ROWS = 100
 _MIN_SAMPLES = 3
+
+_STATISTICS = re.compile(
+    r"(log2?_?(fc|foldchange|fold_change|ratio)|log2fc|p_?val(ue)?s?|pvals_adj|logfoldchanges|padj|p_?adj\w*|adj_?p\w*|fdr"
+    r"|q_?val(ue)?s?|basemean|base_mean|lfcse|stat|aveexpr|logcpm|lr|odds_?ratio|hazard_?ratio|hr|beta|se|z_?score|es|nes"
+    r"|nom_p_val|fold_?change|bonferroni|ci_?(low|high|lower|upper)\w*|estimate|std_?err(or)?|t|b|f)"
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ def is_data_file(path: Path) -> bool:
     """Return True if a file of a folder is data: gene sets, or a table that is no accompanying text."""
     if not path.is_file() or path.name.startswith("."):
         return False
-    if path.suffix.lower() == ".gmt" or plain_suffix(path) in CONVERTED_SUFFIXES:
+    if path.suffix.lower() == ".gmt" or plain_suffix(path) in CONVERTED_SUFFIXES or SAMPLE_FILES.fullmatch(path.name):
         return True
     if not is_table(path) or re.match(r"(?i)(readme|licen[cs]e|changelog|notes?|manifest)\b", path.name):
         return False
@@ -90,7 +96,19 @@ def is_data_file(path: Path) -> bool:
         return True
     with path.open("rb") as file:
         first = file.readline(1 << 20)
-    return b"\t" in first or b";" in first or first.startswith(b"^")
+    return b"\t" in first or b";" in first or first.startswith(b"^") or _in_columns(path)
+
+
+def _in_columns(path: Path) -> bool:
+    """Tell a table with commas or spaces in a `.txt` from prose: every line has as many cells as the header."""
+    with path.open("rb") as file:
+        lines = file.read(1 << 16).decode("latin-1").splitlines()[:50]
+    for mark in (",", None):
+        widths = [len(line.split(mark)) for line in lines if line.strip()]
+        body = set(widths[1:])
+        if len(widths) > 3 and len(body) == 1 and min(body) > 1 and min(body) - widths[0] in (0, 1):
+            return True
+    return False
 
 
 def file_kinds(heads: Sequence[TableHead]) -> dict[Path, FileKind]:
@@ -109,7 +127,7 @@ def _is_matrix(table: TableHead) -> bool:
     columns = len(table.header) - 1
     if columns < _MIN_SAMPLES or table.numeric_share < 0.9 or table.rows == 0:
         return False
-    if _looks_clinical(table) or is_study_table(table.header):
+    if _looks_clinical(table) or is_study_table(table.header) or names_statistics(table.header[1:]):
         return False
     names = [n for n in table.first_column if n]
     texts = sum(as_number(n) is None for n in names)
@@ -119,6 +137,11 @@ def _is_matrix(table: TableHead) -> bool:
 def _looks_clinical(table: TableHead) -> bool:
     """Return True for a clinical variable among the names; numbered names (relapse_1, patient 2) are samples."""
     return names_clinical(table.header)
+
+
+def names_statistics(header: Sequence[str]) -> bool:
+    """Return True if several of some columns are called like results of tests: a table of results is no matrix."""
+    return sum(_STATISTICS.fullmatch(normal(name)) is not None for name in header) >= 2
 
 
 def _links(matrix: TableHead, sheet: TableHead) -> bool:

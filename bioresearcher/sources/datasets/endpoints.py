@@ -53,15 +53,16 @@ _NO_TIME: Final = re.compile(
     r"|initial\w*|sample\w*|index|treatment\w*|surgery)|treat\w*_time|harvest|collection|processing|storage|ischa?emi"
 )
 _EVENT: Final = re.compile(
-    r"(?<![a-z])events?(?![a-z])|^(status|vital_?(status|state)|deaths?|dead|died|deceased|alive|relapsed?|recurr\w+"
+    r"(?<![a-z])events?(?![a-z])|^((?:demographic_|diagnoses_|follow_ups_)?vital_status|status|vital_?(status|state)|deaths?|dead|died|deceased|alive|relapsed?|recurr\w+"
     r"|progress(ion|ed)|metastasis_event|outcome|survival|fustat|mortality|cens|censor\w*)$"
     rf"|^(e|event|status|stat|cens\w*)_{_SHORT}$|^{_SHORT}(_?(status|stat|event|ind|cens\w*|e|s))?$|surv\w*_status|survstat"
     r"|^(is_)?(dead|deceased)$|(relapse|recurrence|progression|death|dead|free|free_surv\w*|vital)_(status|event|stat)$"
     r"|_event$|_free_survival$|^overall_survival$|censor"
 )
-_DEATH: Final = re.compile(rf"^({_UNIT_WORDS}|time)_to_death$|^death_({_UNIT_WORDS})_to$")
+_DEATH: Final = re.compile(rf"(^|_)({_UNIT_WORDS}|time)_to_death$|(^|_)death_{_UNIT_WORDS}_to$")
 _LAST: Final = re.compile(
-    rf"^({_UNIT_WORDS}|time)_to_(last_?(follow_?up|contact|known\w*|seen|visit)|follow_?up)$|^last_contact_{_UNIT_WORDS}_to$"
+    rf"(^|_)({_UNIT_WORDS}|time)_to_(last_?(follow_?up|contact|known\w*|seen|visit)|follow_?up)$"
+    rf"|(^|_)last_contact_{_UNIT_WORDS}_to$"
 )
 _IS_CENSORED: Final = re.compile(
     r"^(alive|living|survived|survivor|censor\w*|no|not|non|none|false|free)\b|\bfree\b|^(disease|relapse|recurrence"
@@ -73,6 +74,8 @@ _IS_EVENT: Final = re.compile(
 )
 _OF_DISEASE: Final = re.compile(r"(of|from|with|by) (the )?(disease|cancer|tumou?r|breast cancer)|\bdod\b")
 _CODE: Final = re.compile(r"^([01])\s*[:=\-]\s*(.+)$")
+_CODES_ASIDE: Final = re.compile(r"[(\[][^)\]]*[=:][^)\]]*[)\]]|\d+\s*[:=].*$")
+_CODES_IN_NAME: Final = re.compile(r"(?<![\w.])(\d+)\s*[:=]\s*([A-Za-z][A-Za-z -]*)")
 _YES: Final = frozenset(("yes", "true", "y", "t"))
 _NO: Final = frozenset(("no", "false", "n", "f"))
 
@@ -132,20 +135,32 @@ class EventCoding:
     likely: str = ""
 
 
-def read_events(name: str, levels: Mapping[str, int], endpoint: str = "") -> EventCoding | None:
+def read_events(name: str, levels: Mapping[str, int], endpoint: str = "", label: str = "") -> EventCoding | None:
     """Read which level of a column is the event; None if the levels are no coding of an event.
 
     Args:
         name: The column's name.
         levels: Known levels with their counts, those that mean "not known" left out.
         endpoint: Short name of the column's endpoint.
+        label: Its label, which may say what its values mean.
     """
     if not levels or len(levels) > 8:
         return None
     censor = "censor" in normal(name) or re.search(r"(^|_)cens(_|$)", normal(name)) is not None
     alive = normal(name) == "alive"
+    if named := codes_in_name(f"{name} {label}", levels):
+        said = _words({word: levels[cell] for cell, word in named.items()}, endpoint)
+        if said is not None and said.event_level is not None:
+            codes = {cell: said.codes.get(word, word) for cell, word in named.items()}
+            return EventCoding(said.event_level, "its name says what its values mean", codes)
     numbers = [as_number(level) for level in levels]
     if all(n is not None for n in numbers):
+        if re.search(r"surviv(al|ed|ors?)$", normal(name)) and set(numbers) <= {0.0, 1.0}:
+            zero = next((v for v in levels if as_number(v) == 0.0), "0")
+            why = (
+                "the values are 0 and 1 in a column called survival, and whether 1 means survived or died is not stated"
+            )
+            return EventCoding(None, why, likely=zero)
         return _numeric(levels, {float(n) for n in numbers if n is not None}, censor=censor, alive=alive)
     plain = {level: level.strip().lower() for level in levels}
     if set(plain.values()) <= _YES | _NO:
@@ -156,6 +171,13 @@ def read_events(name: str, levels: Mapping[str, int], endpoint: str = "") -> Eve
             return EventCoding(None, f"its only value is {other!r}")
         return _merged(found, levels, f"{found[0]!r} in a column called {name!r}")
     return _words(levels, endpoint)
+
+
+def codes_in_name(name: str, levels: Iterable[str]) -> dict[str, str]:
+    """Return the meaning of each level that a column's name or label states (`status (1=alive, 2=dead)`), if of all."""
+    stated = {code: word.strip() for code, word in _CODES_IN_NAME.findall(name)}
+    found = {level: stated.get(level.strip().removesuffix(".0"), "") for level in levels}
+    return found if found and all(found.values()) and len(set(found.values())) == len(found) else {}
 
 
 def _numeric(levels: Mapping[str, int], numbers: set[float], *, censor: bool, alive: bool) -> EventCoding | None:
@@ -252,10 +274,26 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class LeftEvent:
+    """An event by its name and values, with the endpoint that they say."""
+
+    name: str
+    endpoint: str
+    coding: EventCoding
+
+
+@dataclass(frozen=True)
 class Endpoints:
-    """Endpoints of a sheet; `open` lists (column, reason, line of `dataset.toml`) of what rules cannot settle."""
+    """Endpoints of a sheet.
+
+    Attributes:
+        open: (column, reason, line of `dataset.toml`) of the times that rules cannot give to an event.
+        left: Events beside those times, with their endpoint and coding.
+        same_times: Column -> the time that it holds in another unit.
+    """
 
     pairs: tuple[Pair, ...] = ()
+    left: tuple[LeftEvent, ...] = ()
     open: tuple[tuple[str, str, str], ...] = ()
     same_times: Mapping[str, str] = field(default_factory=dict)
 
@@ -263,13 +301,6 @@ class Endpoints:
     def columns(self) -> set[str]:
         """Names of all columns of the pairs."""
         return {n for p in self.pairs for n in (p.time, p.event, p.censored_time) if n}
-
-
-@dataclass(frozen=True)
-class _Event:
-    name: str
-    endpoint: str
-    coding: EventCoding
 
 
 def is_time(column: ColumnScan) -> bool:
@@ -310,7 +341,8 @@ def find_endpoints(columns: Iterable[ColumnScan]) -> Endpoints:
         rest_times = [t for t in rest_times if t not in own_times]
         rest_events = [e for e in rest_events if e.endpoint != name]
     _pair_the_rest(pairs, open_, rest_times, rest_events)
-    return Endpoints(tuple(pairs), tuple(open_), same)
+    left = [e for e in rest_events if open_ and e.name not in {p.event for p in pairs}]
+    return Endpoints(tuple(pairs), tuple(left), tuple(open_), same)
 
 
 def _may_be_time(column: ColumnScan) -> bool:
@@ -319,8 +351,8 @@ def _may_be_time(column: ColumnScan) -> bool:
     return is_time(column) and not (0 < len(whole) <= 2 and column.known > 8)
 
 
-def _event(column: ColumnScan) -> _Event | None:
-    name = normal(column.name)
+def _event(column: ColumnScan) -> LeftEvent | None:
+    name = normal(_CODES_ASIDE.sub("", column.name))
     endpoint = endpoint_of(column.name)
     named = _EVENT.search(name) is not None
     if not named and not (len(column.groups) == 2 and column.texts and _deaths(column.groups)):
@@ -330,7 +362,7 @@ def _event(column: ColumnScan) -> _Event | None:
         return None
     if not endpoint and _deaths(column.groups):
         endpoint = "OS"
-    return _Event(column.name, endpoint, coding)
+    return LeftEvent(column.name, endpoint, coding)
 
 
 def _deaths(levels: Mapping[str, int]) -> bool:
@@ -338,21 +370,24 @@ def _deaths(levels: Mapping[str, int]) -> bool:
     return len(texts) > 1 and all(re.match(r"(alive|living|dead|deceased|died)\b", t) for t in texts)
 
 
-def _best(events: Sequence[_Event]) -> _Event:
+def _best(events: Sequence[LeftEvent]) -> LeftEvent:
     return next((e for e in events if e.coding.event_level is not None), events[0])
 
 
-def _pair(name: str, time: ColumnScan, event: _Event, why: str, censored_time: str = "") -> Pair:
+def _pair(name: str, time: ColumnScan, event: LeftEvent, why: str, censored_time: str = "") -> Pair:
     return Pair(name, time.name, event.name, event.coding, why, unit_of(time.name), censored_time)
 
 
 def _composite(
-    times: Sequence[ColumnScan], events: Sequence[_Event]
-) -> tuple[list[Pair], list[ColumnScan], list[_Event]]:
+    times: Sequence[ColumnScan], events: Sequence[LeftEvent]
+) -> tuple[list[Pair], list[ColumnScan], list[LeftEvent]]:
     """Pair a time to death and a time to the last contact with the vital status."""
     to_death = [t for t in times if _DEATH.search(normal(t.name))]
     to_last = [t for t in times if _LAST.search(normal(t.name))]
     rest = [t for t in times if t not in to_death and t not in to_last]
+    if to_death and not to_last:
+        to_last = [t for t in rest if not endpoint_of(t.name) and t.missing >= 0.8 * to_death[0].known]
+        rest = [t for t in rest if t not in to_last]
     status = [e for e in events if e.endpoint == "OS"]
     own = [t for t in rest if endpoint_of(t.name) == "OS"]
     if to_death and to_last and status and not own:
@@ -366,7 +401,7 @@ def _composite(
 
 
 def _pair_the_rest(
-    pairs: list[Pair], open_: list[tuple[str, str, str]], times: Sequence[ColumnScan], events: Sequence[_Event]
+    pairs: list[Pair], open_: list[tuple[str, str, str]], times: Sequence[ColumnScan], events: Sequence[LeftEvent]
 ) -> None:
     """Pair what is left: a time and an event, of which at least one does not say its endpoint."""
     taken = {p.endpoint for p in pairs}

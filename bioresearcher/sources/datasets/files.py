@@ -80,7 +80,7 @@ def _load_matrix(path: Path, spec: FileSpec, base: DataFile) -> LoadedFile:
             "rows": scan.rows,
             "samples": len(scan.samples),
             "feature_column": scan.feature_column or None,
-            "scale": spec.scale,
+            "scale": spec.scale or (scan.scale.kind if scan.scale.sure else None) or None,
         }
     )
     return LoadedFile(file, scan, scan.problems + _scale_problems(path, spec, scan), mistakes)
@@ -93,8 +93,8 @@ def _scale_problems(path: Path, spec: FileSpec, scan: MatrixScan) -> list[str]:
     log_scale = (spec.scale or "").lower().startswith(("log", "ln"))
     if log_scale and scan.maximum > 50:
         found.append(f"{path.name}: said to be {spec.scale}, but values up to {scan.maximum:g} are not logarithms")
-    elif spec.scale is None and scan.minimum >= 0 and scan.maximum > 50:
-        what = "counts" if scan.whole_numbers else "untransformed intensities"
+    elif spec.scale is None and scan.scale.kind in ("counts", "linear"):
+        what = "counts" if scan.scale.kind == "counts" else "untransformed rates or intensities"
         found.append(
             f"{path.name}: values from {scan.minimum:g} to {scan.maximum:g} look like {what}: "
             "normalise and log-transform before analysis"

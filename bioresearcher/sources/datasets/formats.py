@@ -1,4 +1,4 @@
-"""Readers of data that are not delimited text: Excel, Parquet, h5ad, and tables separated by semicolons.
+"""Readers of data that are not delimited text: Excel, Parquet and h5ad.
 
 `READERS` is the one list of these formats: the accepted suffixes and the messages are made from it. Every reader gives
 tables as rows of text cells. Nothing is executed or unpickled: workbooks are read without formulas and macros, Parquet
@@ -8,7 +8,6 @@ which only `X`, `obs` and `var` are looked at.
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import gzip
 import math
@@ -20,10 +19,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
 
 from bioresearcher.errors import InputError
-from bioresearcher.sources.datasets.table_stream import GZIP, TABLE_SUFFIXES, open_lines
+from bioresearcher.sources.datasets.table_stream import GZIP, TABLE_SUFFIXES
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 MAX_UNPACKED = 2 << 30
 """Bytes a workbook may hold unpacked; a small file can hold very much."""
@@ -33,9 +36,20 @@ MAX_VALUES = 30_000_000
 """Genes × observations of an h5ad file that are read; single-cell data are usually more."""
 _BLOCK = 2_000_000
 """Values of an h5ad matrix that are in memory at once."""
+_BARCODE = re.compile(r"(?i)(?<![a-z])[ACGT]{8,}(?![a-z])")
+_CELL_COLUMN = re.compile(
+    r"(?i)n_?(genes|counts|umis?|features?)(_.*)?|total_counts(_.*)?|n_genes_by_counts|p(c|er)e?n?c?t?_?(counts_)?mt.*"
+    r"|percent[._]mi?to?.*|leiden.*|louvain.*|seurat_clusters|cell_?types?(_.*)?|cell_?ontology.*|doublet.*|scrublet.*"
+    r"|nCount_RNA|nFeature_RNA|phase|S_score|G2M_score|barcodes?|clusters?"
+)
+_DONOR = re.compile(
+    r"(?i)(donor|patient|subject|individual|participant|mouse|animal|case|sample|library|replicate)s?"
+    r"([._ ]?(id|name|no))?"
+    r"|orig\.ident"
+)
+"""Columns of cells that name the donor or sample they came from."""
 _DEPTH = 4
 """Groups within groups that anndata writes, at most."""
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 
 Rows = Iterator[Sequence[str]]
 ExcelSheet: TypeAlias = Any
@@ -87,21 +101,23 @@ def excel_tables(path: Path) -> Iterator[Table]:
     _check_zip(path)
     import openpyxl
 
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-        names = list(book.sheetnames)
-    except Exception as error:
-        raise _unreadable(path, "an Excel workbook", error) from error
-    try:
-        for name in names:
-            sheet = book[name]
-            if not hasattr(sheet, "iter_rows"):
-                continue  # a sheet that is a chart
-            table = Table(name, iter(()))
-            table.rows = _sheet_rows(path, sheet, table)
-            yield table
-    finally:
-        book.close()
+    with path.open("rb") as raw:  # by its content: a workbook may have any name
+        try:
+            book = openpyxl.load_workbook(raw, read_only=True, data_only=True, keep_links=False)
+            names = list(book.sheetnames)
+        except Exception as error:
+            raise _unreadable(path, "an Excel workbook", error) from error
+        try:
+            for name in names:
+                sheet = book[name]
+                if not hasattr(sheet, "iter_rows"):
+                    continue  # a sheet that is a chart
+                sheet.reset_dimensions()  # some programs state a single cell
+                table = Table(name, iter(()))
+                table.rows = _sheet_rows(path, sheet, table)
+                yield table
+        finally:
+            book.close()
 
 
 def refuse_old_excel(path: Path) -> Iterator[Table]:
@@ -190,8 +206,11 @@ def _parquet_rows(path: Path, file: ParquetData) -> Rows:
 def h5ad_tables(path: Path) -> Iterator[Table]:
     """Read the matrix of an h5ad file (`expression`), then its observations (`samples`).
 
+    Single cells are no independent samples: their counts are summed for each donor, if the observations name one.
+
     Raises:
-        InputError: It is no h5ad file, is damaged, or its matrix is too large for a table.
+        InputError: It is no h5ad file, is damaged, its matrix is too large for a table, or it holds single cells whose
+            donors are not named or whose values are no counts.
     """
     import h5py
 
@@ -200,9 +219,16 @@ def h5ad_tables(path: Path) -> Iterator[Table]:
             missing = [name for name in ("X", "obs", "var") if name not in file]
             if missing:
                 raise InputError(f"{path.name}: is no h5ad file: it has no {missing[0]!r}.")
-            for name in ("X", "obs", "var"):
+            for name in ("X", "obs", "var", *(n for n in ("raw", "layers") if n in file)):
                 _check_h5_node(path, file, name)
+            if not hasattr(file["obs"], "keys") and "uns" in file:
+                for name in (n for n in file["uns"] if n.endswith("_categories")):
+                    _check_h5_node(path, file["uns"], name)
             observations, genes = _h5_names(file["obs"]), _h5_names(file["var"])
+            sheet = _h5_columns(file, "obs", len(observations))
+            if are_cells(observations, list(sheet), "obsm" in file and len(file["obsm"]) > 0):
+                yield from _cells_summed(path, file, observations, sheet)
+                return
             cells = len(observations) * len(genes)
             if cells > MAX_VALUES:
                 raise InputError(
@@ -210,7 +236,6 @@ def h5ad_tables(path: Path) -> Iterator[Table]:
                     f"(at most {MAX_VALUES:,} values).",
                     hint="Give sums per sample (pseudo-bulk), or a subset.",
                 )
-            sheet = _h5_columns(file["obs"], len(observations))
             yield Table("expression", _h5_matrix(file["X"], genes, observations))
             yield Table("samples", _h5_sheet(observations, sheet))
     except InputError:
@@ -218,6 +243,120 @@ def h5ad_tables(path: Path) -> Iterator[Table]:
     except Exception as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(f"{path.name}: cannot be read as an h5ad file ({reason}).") from error
+
+
+def are_cells(names: Sequence[str], columns: Sequence[str], embedded: bool) -> bool:
+    """Tell single cells from samples: by barcodes as names, or by columns and embeddings that only cells have."""
+    barcodes = sum(bool(_BARCODE.search(n)) for n in names[:1000])
+    if barcodes > 0.5 * min(len(names), 1000) or any(re.search(r"(?i)(^|[_-])cell[_-]?\d+", n) for n in names[:3]):
+        return True
+    marks = sum(bool(_CELL_COLUMN.fullmatch(c)) for c in columns)
+    return len(names) >= 50 and (marks >= 2 or (marks >= 1 and embedded))
+
+
+def _cells_summed(
+    path: Path, file: H5Node, names: Sequence[str], columns: Mapping[str, Sequence[Any]]
+) -> Iterator[Table]:
+    """Yield the counts summed for each donor, and what is the same in all cells of a donor."""
+    unit, levels = _donors(path, len(names), columns)
+    source, var = _count_node(path, file)
+    genes = _h5_names(var)
+    wanted = list(dict.fromkeys(v for v in levels if v))
+    number = {name: at for at, name in enumerate(wanted)}
+    rows = [number.get(v, -1) for v in levels]
+    totals = _sums_by(source, rows, len(wanted), len(genes))
+    lost = rows.count(-1)
+
+    def matrix() -> Rows:
+        yield ["gene", *wanted]
+        for at, gene in enumerate(genes):
+            yield [gene, *(cell_text(float(v)) for v in totals[:, at])]
+
+    notes = [
+        f"{path.name}: {len(names):,} single cells of {len(wanted)} {unit!r}: cells of one are no independent "
+        "samples, so their counts were summed (pseudo-bulk); differences may come from the mixture of cell types"
+    ]
+    notes += [f"{path.name}: {lost:,} cells without {unit!r} were left out"] if lost else []
+    constant, varies = {}, []
+    for name, values in columns.items():
+        per: dict[str, set[str]] = {}
+        for donor, value in zip(levels, values, strict=True):
+            per.setdefault(donor, set()).add(cell_text(value))
+        if name != unit and all(len(found) == 1 for donor, found in per.items() if donor):
+            constant[name] = [next(iter(per[d])) for d in wanted]
+        elif name != unit:
+            varies.append(name)
+    if varies:
+        notes.append(
+            f"{path.name}: columns that differ between cells of one {unit!r} were left out: {', '.join(varies)}"
+        )
+    yield Table("expression", matrix(), notes)
+    count = [str(rows.count(at)) for at in range(len(wanted))]
+    yield Table("samples", _h5_sheet(wanted, {**constant, "cells": count}, unit))
+
+
+def _donors(path: Path, cells: int, columns: Mapping[str, Sequence[Any]]) -> tuple[str, list[str]]:
+    """Find the column of the donors: the coarsest of those named like one."""
+    found = []
+    for name, values in columns.items():
+        if not _DONOR.fullmatch(name):
+            continue
+        levels = [cell_text(v) for v in values]
+        count = len(set(levels) - {""})
+        if 2 <= count <= cells / 5:
+            found.append((count, name, levels))
+    if not found:
+        raise InputError(
+            f"{path.name}: holds {cells:,} single cells, and no column of its observations names the donors (it has: "
+            f"{', '.join(list(columns)[:12]) or 'none'}). Cells of one donor are no independent samples.",
+            hint="Name the donor of each cell in a column `donor`, or give counts summed per donor.",
+        )
+    _, name, levels = min(found)
+    return name, levels
+
+
+def _count_node(path: Path, file: H5Node) -> tuple[H5Node, H5Node]:
+    """Find counts: the layer `counts`, the raw matrix, or the matrix itself if its values are whole."""
+    import numpy as np
+
+    candidates = [(file["layers"]["counts"], file["var"])] if "layers" in file and "counts" in file["layers"] else []
+    if "raw" in file and "X" in file["raw"] and "var" in file["raw"]:
+        candidates.append((file["raw"]["X"], file["raw"]["var"]))
+    candidates.append((file["X"], file["var"]))
+    for node, var in candidates:
+        part = (node["data"] if hasattr(node, "keys") else node)[:1000]
+        if (part >= 0).all() and (part == np.rint(part)).all() and part.max(initial=0) > 1:
+            return node, var
+    raise InputError(
+        f"{path.name}: holds single cells whose values are no counts (normalised or logarithms); their sums per "
+        "donor mean nothing.",
+        hint="Keep the counts in the layer `counts` or in `raw`, or give counts summed per donor.",
+    )
+
+
+def _sums_by(node: H5Node, rows: Sequence[int], groups: int, genes: int) -> npt.NDArray[np.float64]:
+    """Sum the rows of a matrix, dense or sparse, by their groups; rows of group -1 are left out."""
+    import numpy as np
+
+    totals = np.zeros((groups, genes))
+    of = np.array(rows)
+    if not hasattr(node, "keys"):
+        step = max(1, _BLOCK // max(1, genes))
+        for start in range(0, len(of), step):
+            block, part = node[start : start + step], of[start : start + step]
+            np.add.at(totals, part[part >= 0], block[part >= 0])
+        return totals
+    starts = node["indptr"][:]
+    by_row = "csc" not in str(node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", "csr")))
+    step = 4_000_000
+    outer_of = np.repeat(np.arange(len(starts) - 1), np.diff(starts)) if len(starts) > 1 else np.array([], int)
+    for start in range(0, int(starts[-1]), step):
+        data, inner = node["data"][start : start + step], node["indices"][start : start + step]
+        outer = outer_of[start : start + step]
+        cell, gene = (outer, inner) if by_row else (inner, outer)
+        keep = of[cell] >= 0
+        np.add.at(totals, (of[cell[keep]], gene[keep]), data[keep])
+    return totals
 
 
 def _check_h5_node(path: Path, group: H5Node, name: str, depth: int = 0) -> None:
@@ -239,6 +378,8 @@ def _check_h5_node(path: Path, group: H5Node, name: str, depth: int = 0) -> None
 
 
 def _h5_names(group: H5Node) -> list[str]:
+    if not hasattr(group, "keys"):  # a table of records, as before anndata 0.7
+        return [cell_text(v) for v in group["index" if "index" in group.dtype.names else group.dtype.names[0]].tolist()]
     key = group.attrs.get("_index", "_index")
     index = group[key if key in group else "index"]
     return [cell_text(v) for v in (_h5_values(index))]
@@ -255,15 +396,33 @@ def _h5_values(node: H5Node) -> list[Any]:
     return list(node[:].tolist())
 
 
-def _h5_columns(group: H5Node, rows: int) -> dict[str, list[Any]]:
+def _h5_columns(file: H5Node, place: str, rows: int) -> dict[str, list[Any]]:
+    """Read the columns of the observations; codes of categories become their words in every version of the format."""
+    group = file[place]
+    if not hasattr(group, "keys"):  # a table of records; the words stand in `uns`
+        names = [n for n in group.dtype.names if n not in ("index", "_index")]
+        words = {n: file["uns"][f"{n}_categories"] for n in names if "uns" in file and f"{n}_categories" in file["uns"]}
+        return {n: _in_words(group[n].tolist(), words.get(n)) for n in names}
     key = group.attrs.get("_index", "_index")
     order = [cell_text(c) for c in group.attrs.get("column-order", [])] or [c for c in group if c not in (key, "index")]
-    found = {name: _h5_values(group[name]) for name in order if name in group and name != key}
+    words = dict(group["__categories"]) if "__categories" in group else {}  # anndata 0.7
+    found = {
+        name: _in_words(_h5_values(group[name]), words.get(name))
+        for name in order
+        if name in group and name not in (key, "__categories")
+    }
     return {name: values for name, values in found.items() if len(values) == rows}
 
 
-def _h5_sheet(names: list[str], columns: dict[str, list[Any]]) -> Rows:
-    yield ["sample", *columns]
+def _in_words(values: list[Any], categories: H5Node | None) -> list[Any]:
+    if categories is None:
+        return values
+    names = _h5_values(categories)
+    return [names[int(c)] if 0 <= int(c) < len(names) else None for c in values]
+
+
+def _h5_sheet(names: Sequence[str], columns: Mapping[str, Sequence[Any]], unit: str = "sample") -> Rows:
+    yield [unit, *columns]
     for number, name in enumerate(names):
         yield [name, *(cell_text(values[number]) for values in columns.values())]
 
@@ -297,56 +456,6 @@ def _h5_dense(node: H5Node, rows: int, columns: int) -> H5Node:
     return dense
 
 
-def semicolon_rows(path: Path) -> Table:
-    """Read a semicolon-separated table; decimal commas become points if no cell holds a decimal point.
-
-    Raises:
-        InputError: The file is damaged or binary.
-    """
-    points = _decimal_commas(path)
-    table = Table(path.name.split(".")[0], _split_rows(path, decimal_commas=points))
-    if points:
-        table.notes.append(f"{path.name}: decimal commas were read as points")
-    return table
-
-
-def is_semicolon_table(path: Path) -> bool:
-    """Check whether semicolons, and no tabs or more commas, separate the header of a text table.
-
-    Raises:
-        InputError: The file is damaged or binary.
-    """
-    with open_lines(path) as lines:
-        first = next(iter(lines), "")
-    return first.count(";") >= 1 and "\t" not in first and first.count(",") < first.count(";")
-
-
-def _decimal_commas(path: Path) -> bool:
-    """Return True if among the first 500 rows some cells hold decimal commas and none a decimal point."""
-    commas = 0
-    for number, row in enumerate(_split_rows(path, decimal_commas=False)):
-        for value in row[1:] if number else ():
-            if _DECIMAL_COMMA.fullmatch(value):
-                commas += 1
-            elif re.fullmatch(r"[+-]?\d+\.\d+", value):
-                return False
-        if number > 500:
-            break
-    return commas > 0
-
-
-def _split_rows(path: Path, *, decimal_commas: bool) -> Rows:
-    with open_lines(path) as lines:
-        try:
-            for row in csv.reader(iter(lines), delimiter=";"):
-                if not any(c.strip() for c in row):
-                    continue
-                cells = [c.strip() for c in row]
-                yield [c.replace(",", ".") if decimal_commas and _DECIMAL_COMMA.fullmatch(c) else c for c in cells]
-        except csv.Error as error:
-            raise InputError(f"{path.name}: cannot be read as a table ({error}).") from error
-
-
 def cell_text(value: object) -> str:
     """Format a value as a cell on one line: empty when missing, whole numbers without a point."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -377,7 +486,7 @@ READERS: Final[Mapping[str, Callable[[Path], Iterator[Table]]]] = {
 }
 """Suffix → reader of the tables in an unpacked file; each suffix also with `.gz`. A new format is a new line here."""
 
-CONVERTED_SUFFIXES: Final = (*READERS, ".soft")
+CONVERTED_SUFFIXES: Final = (*READERS, ".soft", ".mtx", ".maf", ".gct", ".zip")
 """Suffixes of files that are converted to TSV before they are read; `.soft` is GEO's text format."""
 
 ACCEPTED: Final = (
@@ -388,3 +497,10 @@ ACCEPTED: Final = (
 
 SUPPLEMENT_SUFFIXES: Final = (*TABLE_SUFFIXES, ".xlsx")
 """Suffixes of supplementary files at a source that can be read as one table of values, each also with `.gz`."""
+
+SAMPLE_FILES: Final = re.compile(
+    r"(quant(\.genes)?\.sf|abundance\.tsv|.*\.(genes|isoforms)\.results|.*readspergene\.out\.tab|.*\.(htseq|counts?))"
+    r"(\.gz)?",
+    re.I,
+)
+"""Names of files that hold one sample each, by the programs that write them."""

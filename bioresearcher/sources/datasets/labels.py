@@ -106,13 +106,19 @@ def _concepts(
     return found[:1]
 
 
+def _one_in_the_other(one: str, other: str) -> bool:
+    """Check that all words of one label are in the other, which then says more and nothing else."""
+    here, there = set(one.split()), set(other.split())
+    return here <= there or there <= here
+
+
 def _judge(
     one: str, own: Sequence[str], other: str, others: Sequence[str], names: Sequence[str] | None
 ) -> Contradiction | None:
     both = [i for i, (a, b) in enumerate(zip(own, others, strict=True)) if a and b]
     if len(both) < 4 or len({own[i] for i in both}) < 2 or len({others[i] for i in both}) < 2:
         return None
-    wrong = [i for i in both if own[i] != others[i]]
+    wrong = [i for i in both if not _one_in_the_other(own[i], others[i])]
     if not wrong or len(both) - len(wrong) <= _LEAST_SHARE * len(both):
         return None
     shown = "; ".join(

@@ -9,16 +9,22 @@ from bioresearcher.errors import InputError
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.paper import Failure
-from bioresearcher.sources.datasets.convert import NOTES, convert_geo, convert_tables, geo_kind, needs_conversion
+from bioresearcher.sources.datasets.convert import Converted, convert_geo, convert_tables, geo_kind, is_empty_matrix
 from bioresearcher.sources.datasets.derive import derive, write_derived
 from bioresearcher.sources.datasets.describe import UNDESCRIBED, describe_tables, is_data_file, load_stated
 from bioresearcher.sources.datasets.endpoints import ENDPOINT_WORDS
 from bioresearcher.sources.datasets.files import LoadedFile, shared_samples
-from bioresearcher.sources.datasets.formats import ACCEPTED
+from bioresearcher.sources.datasets.formats import ACCEPTED, CONVERTED_SUFFIXES
+from bioresearcher.sources.datasets.per_sample import in_subfolders
 from bioresearcher.sources.datasets.scan import MatrixScan
-from bioresearcher.sources.datasets.spec import DESCRIPTION, DatasetSpec, contained, read_spec
+from bioresearcher.sources.datasets.spec import DESCRIPTION, DatasetSpec, FileSpec, contained, read_spec
+from bioresearcher.sources.datasets.table_stream import plain_suffix
 
 _STAGE = "load_datasets"
+_NO_DATA = frozenset(
+    ".md .txt .pdf .docx .doc .html .png .svg .jpg .jpeg .r .py .rmd .ipynb .sh .yml .yaml .bib".split()
+)
+"""Suffixes of files that nobody expects to be read as data."""
 _HINT = f"Give a folder with dataset.toml, a folder of such folders, a folder of {ACCEPTED}, or one such file."
 
 
@@ -39,8 +45,25 @@ def load_datasets(paths: Sequence[Path], store: Path | None = None) -> tuple[lis
     failures: list[Failure] = []
     for path in paths:
         for root, files in _sources(path):
+            before = len(datasets)
             _load_into(datasets, failures, root, files, store)
+            if path.is_dir() and files and len(datasets) > before and (left := _unread(root, files)):
+                note = f"Files of the folder that were not read: {', '.join(left[:8])}{' …' if len(left) > 8 else ''}."
+                datasets[-1] = datasets[-1].model_copy(update={"notes": (*datasets[-1].notes, note)})
     return datasets, failures
+
+
+def _unread(folder: Path, files: Sequence[Path]) -> list[str]:
+    """List the files of a folder that are no data, apart from texts, figures and programs."""
+    return sorted(
+        p.name
+        for p in folder.iterdir()
+        if p.is_file()
+        and p not in files
+        and not p.name.startswith(".")
+        and not is_data_file(p)
+        and plain_suffix(p) not in _NO_DATA
+    )
 
 
 def _load_into(
@@ -53,7 +76,7 @@ def _load_into(
     """Load one data set; `files` is None when the folder has a description."""
     item = root.name if files is None or len(files) != 1 else files[0].name
     try:
-        loaded = _described(root) if files is None else _undescribed(root, files, store)
+        loaded = _described(root, store) if files is None else _undescribed(root, files, store)
     except InputError as error:
         failures.append(Failure(item=item, stage=_STAGE, message=error.message, hint=error.hint))
         return
@@ -70,19 +93,50 @@ def _load_into(
 
 def _undescribed(root: Path, files: tuple[Path, ...], store: Path | None) -> Dataset | list[str]:
     """Load tables without a description; those in another format are converted first."""
-    others = [f for f in files if needs_conversion(f, semicolons=store is not None)]
-    if not others:
-        return _inferred(root, files, store)
+    geo = next((f for f in files if geo_kind(f)), None)
     if store is None:
-        raise InputError(f"{others[0].name}: is no table of text, and there is no workspace to convert it in.")
-    if geo_kind(others[0]):
-        return _described(convert_geo(others[0], store))
+        other = geo or next((f for f in files if plain_suffix(f) in CONVERTED_SUFFIXES), None)
+        if other is not None:
+            raise InputError(f"{other.name}: is no table of text, and there is no workspace to convert it in.")
+        return _inferred(root, files, store)
+    if geo is not None and len(files) == 1:
+        return _described(convert_geo(geo, store))
+    named = _described(convert_geo(geo, store)) if geo is not None else None
+    if isinstance(named, Dataset):
+        sheets = tuple(Path(named.root, f.path) for f in named.files if f.kind == "samples")
+        files = (*(f for f in files if f != geo), *sheets)
     name = files[0].name.split(".")[0] if len(files) == 1 else root.resolve().name
-    folder, notes = convert_tables(files, store, name)
-    tables = _tables(folder, sorted(folder.iterdir(), key=lambda p: p.name))
-    dataset = _inferred(folder, tuple(t for t in tables if t.name != NOTES), store)
+    done = convert_tables(files, store, name, always=geo is not None)
+    if done is None:
+        return _inferred(root, files, store)
+    tables = _tables(done.folder, sorted(done.folder.iterdir(), key=lambda p: p.name))
     title = files[0].name if len(files) == 1 else root.resolve().name
-    return dataset.model_copy(update={"id": safe_name(name), "title": title, "notes": (*notes, *dataset.notes)})
+    dataset = _inferred(done.folder, tables, store)
+    dataset = _with(dataset, done).model_copy(update={"id": safe_name(name), "title": title})
+    return _of_series(dataset, named) if isinstance(named, Dataset) else dataset
+
+
+def _of_series(dataset: Dataset, series: Dataset) -> Dataset:
+    """Describe tables that lay beside a GEO series without values by that series."""
+    fields = ("accession", "title", "organism", "assay", "platform", "source", "licence", "citation")
+    note = f"The samples are those of {series.accession or series.title}, whose own table of values is empty."
+    return dataset.model_copy(update={**{f: getattr(series, f) for f in fields}, "notes": (note, *dataset.notes)})
+
+
+def _with(dataset: Dataset, done: Converted) -> Dataset:
+    """Add what bringing its files to the plain form showed; readings that are not sure are problems, too."""
+    open_ones = [
+        f"{r.file}: {r.says}: {r.reason}{f'; settle it in dataset.toml: {r.line}' if r.line else ''}"
+        for r in done.readings
+        if r.decides and not r.sure
+    ]
+    return dataset.model_copy(
+        update={
+            "notes": (*done.notes, *dataset.notes),
+            "problems": tuple(dict.fromkeys((*open_ones, *dataset.problems))),
+            "readings": (*done.readings, *dataset.readings),
+        }
+    )
 
 
 def _unique(dataset: Dataset, taken: set[str]) -> Dataset:
@@ -117,22 +171,30 @@ def _folder_sources(folder: Path) -> Iterator[tuple[Path, tuple[Path, ...] | Non
     if (folder / DESCRIPTION).is_file():
         yield folder, None
         return
+    own = {p.parent.name for p in in_subfolders(children)}
     yield from _bare(folder, children)
     for child in children:
         if not child.is_dir() or child.name.startswith("."):
             continue
         if (child / DESCRIPTION).is_file():
             yield child, None
-        else:
+        elif child.name not in own:
             yield from _bare(child, sorted(child.iterdir(), key=lambda p: p.name))
 
 
 def _bare(folder: Path, children: Sequence[Path]) -> Iterator[tuple[Path, tuple[Path, ...]]]:
     """List the data sets of a folder without description: its tables together, and each of its GEO files."""
-    files = _tables(folder, children)
+    files = (
+        *_tables(folder, children),
+        *(p for p in in_subfolders(children) if not (p.parent / DESCRIPTION).is_file()),
+    )
     geo = [f for f in files if geo_kind(f)]
     tables = tuple(f for f in files if f not in geo)
-    if tables:
+    empty = [f for f in geo if is_empty_matrix(f)]
+    if tables and len(empty) == 1:  # sequencing: the values lie beside GEO's descriptions of the samples
+        yield folder, (*tables, *empty)
+        geo = [f for f in geo if f not in empty]
+    elif tables:
         yield folder, tables
     yield from ((folder, (f,)) for f in geo)
 
@@ -142,16 +204,37 @@ def _tables(folder: Path, children: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(p for p in children if not contained(folder, p.name) and is_data_file(p))
 
 
-def _described(folder: Path) -> Dataset | list[str]:
-    """Load a described folder: the data set, or the mistakes in its description."""
+def _described(folder: Path, store: Path | None = None) -> Dataset | list[str]:
+    """Load a described folder: the data set, or the mistakes in its description.
+
+    With a `store`, files that are not in the plain form are brought to it first; the description then speaks of them.
+    """
     spec, mistakes = read_spec(folder)
     if spec is None:
         return mistakes
+    done = None
+    if store is not None and not any(geo_kind(folder / f.path) for f in spec.files):
+        stated = {Path(f.path).name: f for f in spec.files}
+        done = convert_tables([folder / f.path for f in spec.files], store, safe_name(folder.resolve().name), stated)
+    if done is not None:
+        made = dict(done.made)
+        if all(Path(f.path).name in made for f in spec.files) and len(made) == len(done.made):
+            folder = done.folder
+            files = tuple(_renamed(f, made[Path(f.path).name]) for f in spec.files)
+            spec = spec.model_copy(update={"files": files})
+        else:
+            done = None
     loaded = [load_stated(folder, file, spec.endpoint) for file in spec.files]
     wrong = [f"files[{i}] ({one.file.name}).{m}" for i, one in enumerate(loaded, start=1) for m in one.mistakes]
     if wrong:
         return wrong
-    return _assemble(folder, spec, loaded, described=True)
+    dataset = _assemble(folder, spec, loaded, described=True)
+    return _with(dataset, done) if done is not None else dataset
+
+
+def _renamed(file: FileSpec, path: str) -> FileSpec:
+    """Let a file's description speak of its plain form, whose first column keeps its name."""
+    return file if file.path == path else file.model_copy(update={"path": path})
 
 
 def load_fetched(folder: Path, before: Dataset) -> Dataset:
@@ -226,7 +309,8 @@ def _not_stated(spec: DatasetSpec, loaded: Sequence[LoadedFile]) -> list[str]:
     """List facts that an analysis needs and the description does not state; they must not be assumed."""
     notes = []
     for one in loaded:
-        notes += _open_scale(one.file, one.scan if isinstance(one.scan, MatrixScan) else None)
+        stated = any(f.path == one.file.path and f.scale for f in spec.files)
+        notes += _open_scale(one.file, one.scan if isinstance(one.scan, MatrixScan) else None, stated=stated)
         times = [c.name for c in one.file.columns if c.role == "time" and c.unit is None]
         events = [c for c in one.file.columns if c.role == "event"]
         notes += [
@@ -245,11 +329,12 @@ def _not_stated(spec: DatasetSpec, loaded: Sequence[LoadedFile]) -> list[str]:
     return notes
 
 
-def _open_scale(file: DataFile, scan: MatrixScan | None) -> list[str]:
+def _open_scale(file: DataFile, scan: MatrixScan | None, *, stated: bool) -> list[str]:
     notes = []
-    if scan is not None and file.scale is None and scan.minimum <= scan.maximum:
+    if scan is not None and scan.minimum <= scan.maximum and not stated:
+        read = f"; read as {file.scale} ({scan.scale.why})" if file.scale else ""
         notes.append(
-            f"The scale of {file.path} is not stated; its values run from {scan.minimum:g} to {scan.maximum:g}."
+            f"The scale of {file.path} is not stated; its values run from {scan.minimum:g} to {scan.maximum:g}{read}."
         )
     if scan is not None and scan.missing:
         notes.append(f"{scan.missing:,} of {scan.rows * len(scan.samples):,} cells of {file.path} are missing.")

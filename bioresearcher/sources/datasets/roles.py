@@ -12,7 +12,17 @@ from typing import Final, Literal
 
 from bioresearcher.schemas.columns import ColumnScan
 from bioresearcher.schemas.dataset import ColumnRole
-from bioresearcher.sources.datasets.endpoints import Endpoints, find_endpoints, is_time, names_time, normal
+from bioresearcher.sources.datasets.endpoints import (
+    Endpoints,
+    EventCoding,
+    codes_in_name,
+    endpoint_of,
+    find_endpoints,
+    is_time,
+    names_time,
+    normal,
+    unit_of,
+)
 from bioresearcher.sources.datasets.levels import spellings
 from bioresearcher.sources.datasets.spec import ColumnSpec
 
@@ -134,8 +144,9 @@ def guess_roles(
         guesses[id_column] = ColumnGuess("id", why=why_id)
     found = find_endpoints(rest) if endpoints is None else endpoints
     guesses.update(of_endpoints(found))
+    open_ones = {p.event for p in found.pairs}
     for column in rest:
-        if guesses[column.name].role == "other":
+        if guesses[column.name].role == "other" and column.name not in open_ones:
             guesses[column.name] = group_or_covariate(column)
     for name in found.same_times:
         guesses[name] = ColumnGuess("annotation", why=f"the same time as {found.same_times[name]!r}")
@@ -147,21 +158,28 @@ def of_endpoints(found: Endpoints) -> dict[str, ColumnGuess]:
     guesses: dict[str, ColumnGuess] = {}
     for pair in found.pairs:
         coding = pair.coding
-        if coding.event_level is None and _reads_as_event(coding.likely):
-            continue
         why = pair.why
         time = ColumnGuess("time", unit=pair.unit, why=f"its name, and values from 0; {why}", endpoint=pair.endpoint)
         guesses[pair.time] = replace(time, time_of="event") if pair.censored_time else time
         if pair.censored_time:
             guesses[pair.censored_time] = replace(time, time_of="censored")
-        guesses[pair.event] = ColumnGuess(
-            "event",
-            why=f"its name; {coding.reason}",
-            codes=coding.codes,
-            endpoint=pair.endpoint,
-            event_level=coding.event_level,
-        )
+        guesses[pair.event] = _of_event(coding, pair.endpoint)
+    for name, why, _ in found.open:
+        guesses[name] = ColumnGuess("time", unit=unit_of(name), why=f"its name; {why}", endpoint=endpoint_of(name))
+    guesses.update({left.name: _of_event(left.coding, left.endpoint) for left in found.left})
     return guesses
+
+
+def _of_event(coding: EventCoding, endpoint: str) -> ColumnGuess:
+    if coding.event_level is None and _reads_as_event(coding.likely):
+        return ColumnGuess(endpoint=endpoint)
+    return ColumnGuess(
+        "event",
+        why=f"its name; {coding.reason}",
+        codes=coding.codes,
+        endpoint=endpoint,
+        event_level=coding.event_level,
+    )
 
 
 def _reads_as_event(likely: str) -> bool:
@@ -180,14 +198,15 @@ def group_or_covariate(column: ColumnScan) -> ColumnGuess:
     if _BATCH.search(name):
         return ColumnGuess("batch", why="its name") if len(levels) >= 2 else ColumnGuess()
     if _ORDINAL.search(name) and not _GROUP.search(name):
-        codes = spellings(column.name, levels).codes
+        codes = codes_in_name(column.name, levels) or spellings(column.name, levels).codes
         return ColumnGuess("covariate", why="its name", codes=codes) if column.known else ColumnGuess()
-    numeric_codes = column.texts == 0 and not column.binary
-    spelt = spellings(column.name, levels)
-    sizes = merged(levels, spelt.codes)
+    named = codes_in_name(column.name, levels)
+    numeric_codes = column.texts == 0 and not column.binary and not named
+    codes = named or spellings(column.name, levels).codes
+    sizes = merged(levels, codes)
     if 2 <= len(sizes) <= 6 and (not numeric_codes or _GROUP.search(name)):
         case, control = case_control(sizes)
-        return ColumnGuess("group", case=case, control=control, why=f"it has {len(sizes)} levels", codes=spelt.codes)
+        return ColumnGuess("group", case=case, control=control, why=f"it has {len(sizes)} levels", codes=codes)
     return ColumnGuess()
 
 

@@ -6,11 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import add
 from pathlib import Path
 
 from bioresearcher.errors import InputError
 from bioresearcher.schemas.columns import ColumnScan, as_number
 from bioresearcher.schemas.missing import is_missing, key
+from bioresearcher.schemas.scale import Scale, judge_scale
 from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits, delimiter_of, other_delimiter
 
 SHEET_LIMITS = TableLimits(text_bytes=48 << 20, ids=50_000)
@@ -19,6 +21,8 @@ SHEET_LIMITS = TableLimits(text_bytes=48 << 20, ids=50_000)
 _MAX_ID_COLUMNS = 10
 _MAX_SET_LINE = 4 << 20
 """Bytes of a line of gene sets."""
+_SCALE_ROWS, _SCALE_COLUMNS, _SCALE_VALUES = 20_000, 50, 200_000
+"""Part of a matrix by whose values its scale is judged."""
 MAX_COLUMNS = 300
 """Most columns of a sheet that are described one by one."""
 
@@ -51,6 +55,7 @@ class MatrixScan:
     missing: int
     problems: list[str]
     first_ids: list[str] = field(default_factory=list)
+    scale: Scale = field(default_factory=lambda: Scale("", "no values", sure=False))
 
 
 @dataclass
@@ -139,6 +144,7 @@ def scan_matrix(path: Path, feature_column: str | None = None, limits: TableLimi
         missing=values.missing,
         problems=problems,
         first_ids=names.first,
+        scale=judge_scale(values.part, path.name, values.sums),
     )
 
 
@@ -193,6 +199,8 @@ class _Values:
         self.rows = 0
         self.texts: dict[int, int] = {}
         self.first: list[str] = []
+        self.part: list[float] = []
+        self.sums = [0.0] * len(samples)
 
     def add(self, row: list[str], name: str, line: int) -> None:
         self.rows += 1
@@ -204,7 +212,11 @@ class _Values:
             numbers = []
         if not math.isfinite(total):
             numbers = self._one_by_one(row, name, line)
+        elif numbers:
+            self.sums = list(map(add, self.sums, numbers))
         if numbers:
+            if self.rows <= _SCALE_ROWS and len(self.part) < _SCALE_VALUES:
+                self.part += numbers[:_SCALE_COLUMNS]
             self.minimum = min(self.minimum, min(numbers))
             self.maximum = max(self.maximum, max(numbers))
             self.whole = self.whole and all(n.is_integer() for n in numbers)

@@ -145,7 +145,7 @@ def read_sheet(
     if is_study_table(list(columns)):
         return _studies(file, scan, guesses, sample_column)
     if not measured:
-        _covariates(scans, guesses)
+        _covariates([s for s in scans if s.name not in {p.event for p in found.pairs}], guesses)
     for name, codes in missing.items():
         guesses[name] = replace(guesses[name], missing_values=codes)
     guesses = {name: guesses.get(name, ColumnGuess()) for name in columns}
@@ -345,9 +345,9 @@ def _open_spelling(file: str, column: str, codes: Mapping[str, str]) -> Reading:
 def _open_endpoints(file: str, found: Endpoints) -> list[Reading]:
     """State the events whose level is not known, and the times that belong to none for sure."""
     readings = []
-    for pair in found.pairs:
-        if pair.coding.event_level is None:
-            readings.append(_open_event(file, pair.event, pair.coding.reason, pair.coding.likely))
+    for event, coding in [(p.event, p.coding) for p in found.pairs] + [(e.name, e.coding) for e in found.left]:
+        if coding.event_level is None:
+            readings.append(_open_event(file, event, coding.reason, coding.likely))
     for name, why, line in found.open:
         says = "a time that belongs to no event for sure"
         readings.append(Reading(file=file, column=name, says=says, reason=why, sure=False, decides=True, line=line))
@@ -486,7 +486,7 @@ def _left_open(path: str, spec: ColumnSpec, scan: ColumnScan, readings: list[Rea
             level = codes.get(cell, cell)
             levels[level] = levels.get(level, 0) + count
         endpoint = spec.endpoint or endpoint_of(scan.name)
-        coding = read_events(scan.name, levels, endpoint)
+        coding = read_events(scan.name, levels, endpoint, spec.label)
         if coding is not None and coding.event_level is not None:
             update["event_level"] = coding.event_level
             update["codes"] = {**codes, **coding.codes}

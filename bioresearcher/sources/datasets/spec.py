@@ -21,6 +21,9 @@ one `[[files]]` with `name`, `kind` and `path` must be there::
     path = "expression.tsv.gz"
     feature_column = "gene"
     scale = "log2"                     # leave out when it is not stated
+    zeros = "missing"                  # or "values"; leave out when it is not stated
+    thousands = "."                    # what separates thousands ("" nothing); leave out when it is plain
+    below_limit = "half"               # what `<0.5` counts as: missing, limit, half; leave out without such cells
 
     [[files]]
     name = "samples"
@@ -90,7 +93,7 @@ class ColumnSpec(Value):
     @classmethod
     def _event_by_its_level(cls, value: object) -> object:
         """Give a column whose event is stated the role of an event."""
-        if isinstance(value, dict) and value.get("event_level") is not None and "role" not in value:
+        if isinstance(value, dict) and value.get("event_level") is not None and value.get("role", "other") == "other":
             return {**value, "role": "event"}
         return value
 
@@ -105,6 +108,9 @@ class FileSpec(Value):
     feature_column: Exact | None = None
     scale: Text | None = None
     row_is: str = ""
+    thousands: Literal[".", ",", " ", ""] | None = None
+    zeros: Literal["missing", "values"] | None = None
+    below_limit: Literal["missing", "limit", "half"] | None = None
     columns: dict[str, ColumnSpec] = Field(default_factory=dict)
 
 
@@ -167,27 +173,42 @@ def _contradictions(spec: DatasetSpec) -> list[str]:
         where = f"files[{i}] ({file.name})"
         if file.kind not in ("samples", "table") and file.columns:
             found.append(f"{where}.columns: only files of kind 'samples' or 'table' have described columns")
-        if file.kind != "expression" and (file.feature_column or file.scale):
-            found.append(f"{where}: feature_column and scale belong to files of kind 'expression'")
+        if file.kind != "expression" and (file.feature_column or file.scale or file.zeros or file.below_limit):
+            found.append(f"{where}: feature_column, scale, zeros and below_limit belong to files of kind 'expression'")
         if file.kind != "samples" and file.sample_column:
             found.append(f"{where}.sample_column: belongs to files of kind 'samples'")
         for name, column in file.columns.items():
-            if (column.case is None) != (column.control is None):
-                found.append(f"{where}.columns.{name}: give both `case` and `control`, or neither")
-            elif column.case is not None and column.case == column.control:
-                found.append(f"{where}.columns.{name}: `case` and `control` are the same level")
-            elif column.case is not None and column.role != "group":
-                found.append(f'{where}.columns.{name}.case: belongs to columns of role "group"')
-        for role, of in (("id", ""), ("event", ""), ("time", ""), ("time", "event"), ("time", "censored")):
-            several = [(n, c) for n, c in file.columns.items() if c.role == role and c.time_of == of]
-            for endpoint in sorted({_endpoint(n, c) for n, c in several}):
-                names = [n for n, c in several if role == "id" or _endpoint(n, c) == endpoint]
-                if len(names) > 1:
-                    found.append(
-                        f"{where}.columns: more than one column has the role {role!r}: {names}"
-                        + ("; give each its `endpoint`" if role != "id" else "")
-                    )
-                    break
+            found += [f"{where}.columns.{name}{mistake}" for mistake in _column_mistakes(column)]
+        found += [f"{where}.columns: {mistake}" for mistake in _repeated_roles(file)]
+    return found
+
+
+def _column_mistakes(column: ColumnSpec) -> list[str]:
+    """List what contradicts itself in one column; each begins after the column's name."""
+    found = []
+    if (column.case is None) != (column.control is None):
+        found.append(": give both `case` and `control`, or neither")
+    elif column.case is not None and column.case == column.control:
+        found.append(": `case` and `control` are the same level")
+    elif column.case is not None and column.role != "group":
+        found.append('.case: belongs to columns of role "group"')
+    if column.event_level is not None and column.role != "event":
+        found.append('.event_level: belongs to columns of role "event"')
+    if column.time_of and column.role != "time":
+        found.append('.time_of: belongs to columns of role "time"')
+    return found
+
+
+def _repeated_roles(file: FileSpec) -> list[str]:
+    """List roles that one column at most may have: of times and events, one for each endpoint."""
+    found = []
+    for role, of in (("id", ""), ("event", ""), ("time", ""), ("time", "event"), ("time", "censored")):
+        several = [(n, c) for n, c in file.columns.items() if c.role == role and c.time_of == of]
+        for endpoint in sorted({"" if role == "id" else _endpoint(n, c) for n, c in several}):
+            names = [n for n, c in several if role == "id" or _endpoint(n, c) == endpoint]
+            if len(names) > 1:
+                mend = "" if role == "id" else "; give each its `endpoint`"
+                found.append(f"more than one column has the role {role!r}: {names}{mend}")
     return found
 
 

@@ -1,7 +1,7 @@
 """Writing of a GEO series as a data set's folder: genes × samples, a sample sheet, and a description with notes.
 
-Values are written as GEO has them; nothing is transformed. Their scale is inferred by GEO2R's rule, as a note states
-(Barrett et al. 2013, Nucleic Acids Res. 41:D991). The sample sheet has a row per sample, a column per characteristic.
+Values are written as GEO has them; nothing is transformed. Their scale is inferred (`schemas.scale`), as a note states.
+The sample sheet has a row per sample, a column per characteristic.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from bioresearcher.errors import InputError
 from bioresearcher.schemas.columns import ColumnScan, as_number
 from bioresearcher.schemas.dataset import FileKind, GeoSample, GeoSeries
 from bioresearcher.schemas.missing import is_missing
+from bioresearcher.schemas.scale import judge_scale
 from bioresearcher.sources.datasets.files import MIN_GROUP
 from bioresearcher.sources.datasets.roles import ColumnGuess, guess_roles
 from bioresearcher.sources.datasets.spec import DatasetSpec, FileSpec
@@ -107,6 +108,13 @@ def cell(value: str) -> str:
     return one_line(value).replace('"', "'").strip() or "NA"
 
 
+_SWAP = re.compile(
+    r"dye[\s-]?(swap|flip|revers)|(swapp?ed|revers\w+|exchang\w+) (of )?(the )?dyes"
+    r"|dyes (are|were) (swapp?ed|reversed)",
+    re.I,
+)
+
+
 @dataclass
 class WrittenMatrix:
     """Result of writing a matrix.
@@ -134,6 +142,9 @@ def write_geo_folder(
     """
     files = []
     all_notes = [*notes, *(n for n in series.notes if "table is empty" not in n)]
+    if rows is not None and rows.samples and any(True for _ in rows):
+        series, more = one_channel(series)
+        all_notes += more
     listed = series.samples
     prepared = write_matrix(folder, rows, genes) if rows is not None and rows.samples else None
     if prepared is not None and prepared.rows:
@@ -152,6 +163,61 @@ def write_geo_folder(
     if not files:
         raise InputError(f"{series.accession}: neither values nor samples were found.")
     write_spec(folder, description(series, files, source=source, notes=all_notes))
+
+
+def one_channel(series: GeoSeries) -> tuple[GeoSeries, list[str]]:
+    """Let the samples of arrays with two channels be described by the channel that differs, and say so.
+
+    A value of such an array is a ratio of its channels. With a common reference in one channel the other one is the
+    sample.
+
+    Raises:
+        InputError: The dyes are swapped: the direction of the ratio changes from array to array.
+    """
+    samples = [s for s in series.samples if s.channels == 2 and (s.source2 or s.characteristics2)]
+    if not samples:
+        return series, []
+    first = [dict((("source", s.source), *s.characteristics)) for s in samples]
+    second = [dict((("source", s.source2), *s.characteristics2)) for s in samples]
+    keys = [k for k in first[0] if all(k in f for f in first) and all(k in s for s in second)]
+    swapped = next((k for k in keys if _swaps([f[k] for f in first], [s[k] for s in second])), None)
+    stated = next((t for t in (series.design, series.title, *(s.title for s in samples)) if _SWAP.search(t)), "")
+    if swapped is not None or stated:
+        why = (
+            f"{swapped!r} is {first[0][swapped]!r} in channel 1 of some arrays and in channel 2 of others"
+            if swapped is not None
+            else f"its description says {stated[:80]!r}"
+        )
+        raise InputError(
+            f"{series.accession}: arrays of two channels with swapped dyes ({why}): each value is a ratio, and its "
+            "direction changes from array to array.",
+            hint="Turn the ratios of the swapped arrays over, and give the matrix with a sample sheet of your own.",
+        )
+    varies = [any(len({d.get(k) for d in channel}) > 1 for k in channel[0]) for channel in (first, second)]
+    if varies == [False, True]:
+        turned = {
+            s.accession: s.model_copy(update={"source": s.source2, "characteristics": s.characteristics2})
+            for s in samples
+        }
+        kept = tuple(turned.get(s.accession, s) for s in series.samples)
+        note = f"channel 1 holds a common reference ({samples[0].source}), the samples are described by channel 2"
+        series = series.model_copy(update={"samples": kept})
+    elif varies == [True, False]:
+        note = f"channel 2 holds a common reference ({samples[0].source2}), the samples are described by channel 1"
+    else:
+        note = f"the samples are described by channel 1; channel 2 holds {samples[0].source2 or 'another sample'}"
+    return series, [
+        f"Arrays of two channels: every value is a ratio of them; {note}. The direction of every difference "
+        "depends on the ratio being channel 2 to 1 or 1 to 2: see the source's description of its processing."
+    ]
+
+
+def _swaps(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Tell that a level stands in channel 1 of some arrays and in channel 2 of others, beside another level."""
+    return any(
+        level in {b for a, b in zip(first, second, strict=True) if a != b}
+        for level in {a for a, b in zip(first, second, strict=True) if a != b}
+    )
 
 
 def description(series: GeoSeries, files: Sequence[FileSpec], *, source: str, notes: Sequence[str]) -> DatasetSpec:
@@ -207,19 +273,15 @@ def _written(rows: Rows, kept: dict[str, str] | None) -> Iterator[list[str]]:
 
 
 def infer_scale(rows: Rows) -> tuple[Scale | None, str]:
-    """Infer the scale, with the reason, by GEO2R's rule on 4,000 rows; linear whole numbers are counts."""
+    """Infer the scale, with the reason, by the one rule of `schemas.scale` on 4,000 rows."""
     values: list[float] = []
     for _, cells in islice(iter(rows), _SCALE_ROWS):
         values += [n for c in cells[:50] if (n := as_number(c)) is not None]
     if not values:
         return None, "no numbers"
-    values.sort()
-    low, quarter, high, top = (values[int(q * (len(values) - 1))] for q in (0, 0.25, 0.99, 1))
-    if high > 100 or (top - low > 50 and quarter > 0):
-        counts = low >= 0 and all(v.is_integer() for v in values)
-        why = f"99th percentile {high:g}, range {low:g} to {top:g}"
-        return ("counts", f"{why}, whole numbers only") if counts else ("linear", why)
-    return "log2", f"99th percentile {high:g}, range {low:g} to {top:g}: too small for linear values"
+    found = judge_scale(values)
+    kinds: dict[str, Scale] = {"counts": "counts", "linear": "linear", "log2": "log2"}
+    return kinds.get(found.kind), found.why
 
 
 def _write_sheet(folder: Path, series: GeoSeries) -> tuple[FileSpec, list[str]]:

@@ -388,6 +388,8 @@ def sample_of(name: str, attributes: Attributes, value_means: str) -> GeoSample:
         kind=_text(attributes, "type"),
         channels=int(channels) if channels.isdecimal() and len(channels) < 3 else 1,
         characteristics=_characteristics(attributes),
+        source2=_text(attributes, "source_name_ch2"),
+        characteristics2=tuple(_split(value) for value in attributes.get("characteristics_ch2", ())),
         description=_text(attributes, "description"),
         processing=_text(attributes, "data_processing"),
         value_means=value_means,

@@ -28,12 +28,6 @@ class Scaled:
     per_million: pd.DataFrame | None = None
 
 
-def looks_like_counts(values: np.ndarray[Any, Any]) -> bool:
-    """Non-negative whole numbers only."""
-    known = values[~np.isnan(values)]
-    return bool((known >= 0).all() and (known == np.round(known)).all())
-
-
 def choose_scaling(matrix: pd.DataFrame, declared: str, wanted: str) -> tuple[str, str]:
     """The scaling to do (`none`, `log2`, `cpm`, or the name of another logarithm) and the reason for it."""
     if wanted != "auto":
@@ -41,9 +35,10 @@ def choose_scaling(matrix: pd.DataFrame, declared: str, wanted: str) -> tuple[st
             bioskill.fail(f"parameter normalisation is {wanted!r}; use auto, none, log2 or cpm")
         return wanted, f"asked for by the parameter normalisation = {wanted}"
     values = matrix.to_numpy()
-    linear = bioskill.looks_linear(values)
+    seen = bioskill.scale_of(values)
+    linear = seen.kind in ("counts", "linear")
     if declared == "log2" or declared in OTHER_LOGARITHMS:
-        if linear:
+        if linear and np.nanquantile(values, 0.99) > 50:
             bioskill.fail(
                 f"the scale is declared as {declared!r} but the 99th percentile is {np.nanquantile(values, 0.99):.4g}: "
                 "correct the scale, or set the parameter normalisation"
@@ -56,9 +51,10 @@ def choose_scaling(matrix: pd.DataFrame, declared: str, wanted: str) -> tuple[st
     if declared:
         return "none", f"declared as {declared}, which is left as it is"
     if not linear:
-        return "none", "looks logarithmic (99th percentile at most 100 and no range above 50 on positive values)"
-    kind = "cpm" if looks_like_counts(values) else "log2"
-    return kind, "looks linear (99th percentile above 100, or a range above 50 on positive values)"
+        return "none", f"looks logarithmic ({seen.why})" if seen.kind == "log2" else seen.why
+    if seen.kind == "counts":
+        return "cpm", f"looks like counts ({seen.why})"
+    return "log2", f"looks linear ({seen.why})"
 
 
 def scale_matrix(matrix: pd.DataFrame, kind: str, rule: str) -> Scaled:
