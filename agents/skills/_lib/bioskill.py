@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
-from biomissing import CODES, WORDS, codes_of, is_missing, key, stated_codes
+from biomissing import CODES, WORDS, codes_of, key, stated_codes
 from bioscale import Scale, judge_scale
 
 DATA_ERROR = 65
