@@ -36,6 +36,7 @@ BENCHMARKS = (
     "datasets",
     "review",
     "models",
+    "cases",
     "example",
     "resume",
     "model_resume",

@@ -80,6 +80,9 @@ class SummaryRow(Value):
     tasks: int
     exit_ok: int = Field(description="tasks that ended with exit code 0")
     verified: int = Field(description="tasks with verified outputs")
+    questions: int = Field(default=0, description="questions that the objectives ask of data, over all runs")
+    answered: int = 0
+    partly_answered: int = 0
     outcomes: dict[str, int] = Field(description="rung of the outcome ladder -> tasks")
     figures: dict[Measure, Estimate]
     tokens: int = Field(description="of all runs, in and out")
@@ -363,6 +366,9 @@ def _row(name: str, expected: int, runs: Sequence[MeasuredRun], figures: dict[Me
         tasks=sum(t.tasks for t in totals),
         exit_ok=sum(t.exit_ok for t in totals),
         verified=verified,
+        questions=sum(t.questions for t in totals),
+        answered=sum(t.answered for t in totals),
+        partly_answered=sum(t.partly_answered for t in totals),
         outcomes=_outcomes(t.outcomes for t in totals),
         figures=figures,
         tokens=sum(t.input_tokens + t.output_tokens for t in totals),

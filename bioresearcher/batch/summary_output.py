@@ -31,7 +31,7 @@ from bioresearcher.report.html import outcome_tone, page_style
 from bioresearcher.runfolder import write_text
 from bioresearcher.schemas.execution import Outcome
 from bioresearcher.schemas.review import METRICS
-from bioresearcher.text.format import duration, timestamp_text
+from bioresearcher.text.format import count_of, duration, timestamp_text
 from bioresearcher.text.visible import visible
 
 TITLES: Final[Mapping[Measure, str]] = {name: name.replace("_", " ") for name in MEASURES} | {
@@ -85,6 +85,12 @@ def method_text(summary: Summary | Comparison) -> str:
     )
 
 
+def answered_text(row: SummaryRow) -> str:
+    """Return how many questions of an objective's runs were answered."""
+    partly = f", {row.partly_answered} partly" if row.partly_answered else ""
+    return f"{row.answered} of {count_of(row.questions, 'question')} answered{partly}"
+
+
 def as_table(summary: Summary) -> RenderableType:
     """Draw the summary for a terminal of 80 columns or more: success, scores, spending, outcomes."""
     rows = (*summary.objectives, summary.overall)
@@ -104,7 +110,8 @@ def as_table(summary: Summary) -> RenderableType:
         costs = (money(row.cost_usd), money(row.cost_per_verified_usd))
         spent.add_row(row.id, f"{row.tokens:,}", *costs, duration(row.wall_s), style=style)
     outcomes = ", ".join(f"{name} {number}" for name, number in summary.overall.outcomes.items()) or "none"
-    lines = [f"outcomes of tasks: {outcomes}", method_text(summary), *summary.notes]
+    lines = [f"{row.id}: {answered_text(row)}" for row in rows if row.questions]
+    lines += [f"outcomes of tasks: {outcomes}", method_text(summary), *summary.notes]
     return Group(success, Text(), scores, Text(), spent, Text(), *(Text(visible(line)) for line in lines))
 
 

@@ -326,8 +326,11 @@ def _end_lines(outcomes: list[JobOutcome], runs: int, states: Counter[str], left
     spent = sum((_usage(outcome) for outcome in outcomes), Usage())
     totals = [outcome.totals for outcome in outcomes]
     tasks, verified, exit_ok = (sum(getattr(t, name) for t in totals) for name in ("tasks", "verified", "exit_ok"))
+    questions, answered = (sum(getattr(t, name) for t in totals) for name in ("questions", "answered"))
+    told = [f"{answered} of {count_of(questions, 'question')} answered"] if questions else []
     return [
         "",
+        *told,
         f"{count_of(runs, 'run')}: {states['done']} done, {states['failed']} failed, {states['stopped']} stopped, "
         f"{left} not begun",
         f"{count_of(tasks, 'task')}: {exit_ok} ended with exit code 0, {verified} verified",

@@ -19,8 +19,11 @@ from bioresearcher.text.format import count_of
 from bioresearcher.text.visible import one_line
 
 STAGES = (
-    ("search", ("plan_queries", "search_papers", "screen_papers", "search_datasets", "check_datasets")),
-    ("read", ("audit_data", "read_paper", "analyse_reports")),
+    (
+        "search",
+        ("plan_queries", "search_papers", "screen_papers", "search_datasets", "check_datasets", "ask_questions"),
+    ),
+    ("read", ("audit_data", "make_analysis_sets", "read_paper", "analyse_reports")),
     ("design", ("explore_data", "plan_protocol", "write_steps", "review_protocol", "assemble_protocol")),
     ("program", ("extract_tasks", "program_task")),
     ("review", ("score_protocol", "check_status")),

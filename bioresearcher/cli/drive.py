@@ -199,7 +199,8 @@ def drive(
         raise reason from error
     _tell_end(folder, record, args, console)
     differs = record.replay_of is not None and record.replay_of.identical is False
-    return EXIT.get(record.status, 4) or int(differs)
+    unanswered = record.replay_of is None and record.answers.nothing
+    return EXIT.get(record.status, 4) or int(differs or unanswered)
 
 
 async def _run(runner: Runner, stopped: asyncio.Event, display: Silent) -> RunRecord:

@@ -100,6 +100,7 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-papers", type=int, metavar="N", help="papers read at most (20)")
     parser.add_argument("--max-datasets", type=int, metavar="N", help="data sets of services fetched at most (3)")
     parser.add_argument("--max-parts", type=int, metavar="N", help="parts of the protocol at most (12)")
+    parser.add_argument("--max-tasks", type=int, metavar="N", help="dry-lab tasks at most, answers first (all)")
     parser.add_argument("--jobs", type=int, metavar="N", help="tasks run side by side (number of processors)")
     parser.add_argument(
         "--sandbox",

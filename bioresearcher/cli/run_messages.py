@@ -8,6 +8,7 @@ import sqlite3
 from bioresearcher.cli.output import usage_lines
 from bioresearcher.errors import BioresearcherError, DefectError, RunFolderError, WorkspaceError
 from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.answer import Answers
 from bioresearcher.schemas.run import Replay, Revision, RunRecord
 from bioresearcher.stages.registration import in_words, read_registration
 from bioresearcher.text.format import count_of, duration
@@ -19,6 +20,7 @@ MOST_DIFFERENCES = 20
 _COUNTED = {"reports": "report of a paper", "analyses": "analysis of a paper", "outputs": "output"}
 """Files of a replay that are counted in the message → their name in the singular."""
 MOST_CAVEATS = 8
+MOST_QUESTIONS = 12
 _GRAVE = re.compile(
     r"^Task \S+ is not verified|^Requirement |without a sandbox|no sandbox|was judged unusable|relevant"
     r"|RETRACTED|expression of concern|as it was registered|that was not registered|after results were seen"
@@ -35,13 +37,30 @@ def end_lines(record: RunRecord) -> list[str]:
     steps = f"{count_of(t.steps, 'protocol step')}, {t.steps_linked} resting on what was read or found in the data"
     ran = f"{count_of(t.tasks, 'task')}: {t.exit_ok} ended with exit code 0, {t.verified} verified"
     spent = f"{duration(t.wall_s)}, {count_of(t.calls, 'model call')}"
-    lines = ["", f"{read} · {steps}", f"{ran if t.tasks else 'no task was run'} · {spent}", *usage_lines(record)]
+    lines = ["", *answer_lines(record.answers)]
+    lines += [f"{read} · {steps}", f"{ran if t.tasks else 'no task was run'} · {spent}", *usage_lines(record)]
     lines += [f"! {one_line(f'{f.item}: {f.message}', 300)}" for f in record.failures]
     grave = [caveat for caveat in record.not_verified if _GRAVE.search(caveat)][:MOST_CAVEATS]
     lines += [f"! {one_line(caveat, 200)}" for caveat in grave]
     if len(record.not_verified) > len(grave):
         number = count_of(len(record.not_verified), "caveat")
         lines.append(f"{number} in all: the report's section “What was not verified”")
+    return lines
+
+
+def answer_lines(answers: Answers) -> list[str]:
+    """Return the headline of a run: the questions that were answered, and why each of the others was not."""
+    if not answers.questions and not answers.not_understood:
+        return []
+    lines = [answers.headline or "no question of the objective was understood"]
+    for question in answers.questions[:MOST_QUESTIONS]:
+        lines.append(f"  {question.id} {question.state}: {one_line(question.text, 200)}")
+        lines += [f"     {one_line(question.why, 400)}"] if question.why else []
+        lines += [f"     to settle it: {one_line(question.mend, 300)}"] if question.mend else []
+    lines += [f"  not understood: {one_line(text, 300)}" for text in answers.not_understood[:MOST_QUESTIONS]]
+    for row in answers.requirements:
+        if row.state != "answered":
+            lines.append(f"  {row.id} {row.state}: {one_line(row.why, 300)}")
     return lines
 
 

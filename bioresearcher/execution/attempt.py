@@ -14,6 +14,7 @@ An attempt goes through inputs, packages, code, run, outputs and dependence on t
 | `bad_output` | `outputs`, `output_tables`, `figures` | a file not as declared; a number that is in no table |
 | `placeholder` | `code_checks`, `outputs` | a path of no file, random numbers for data; text such as TODO |
 | `input_independent` | `check_dependence`, `reruns`, `output_comparison`, `chance` | no output changes with the data |
+| `off_question` | `question_check` | a finding rests on other rows, groups, endpoint or terms than its question |
 | `verified` | as above | an output changes with the data, and chance does not explain it |
 
 `statistics_warnings` adds remarks and decides nothing.
@@ -29,7 +30,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,6 +51,7 @@ from bioresearcher.execution.process import (
     run_code,
     write_code,
 )
+from bioresearcher.execution.question_check import Asked, off_question
 from bioresearcher.execution.reruns import RERUN_FOLDERS, Rerun, Trial, change_inputs, rerun
 from bioresearcher.runfolder import write_text
 from bioresearcher.sandbox.base import Job, Sandbox
@@ -115,10 +117,12 @@ async def run_attempt(
     sandbox: Sandbox,
     limits: Limits,
     seed: int = SEED,
+    asked: Sequence[Asked] = (),
 ) -> AttemptResult:
     """Make attempt `number` (from 1) at a task in the task's `folder`, and place it on the outcome ladder.
 
-    `inputs` maps the task's input names to files. An attempt of the same number is replaced, so one that was
+    `inputs` maps the task's input names to files; `asked` are the questions that its findings are held against. An
+    attempt of the same number is replaced, so one that was
     cut short is simply made again. The code runs once on the real inputs and, when its outputs are as declared, up to
     eleven times more (on changed inputs, with other seeds, and as a control). Whatever the code does is a value.
 
@@ -128,7 +132,7 @@ async def run_attempt(
     """
     place = fresh_folder(attempt_folder(folder, number))
     context = AttemptContext(task, code, sandbox, limits, seed, place)
-    builder = _ResultBuilder(context, number, folder)
+    builder = _ResultBuilder(context, number, folder, tuple(asked))
     files = {i.name: inputs[i.name] for i in task.inputs if i.name in inputs}
     try:
         return builder.write(await _work(builder, files))
@@ -219,6 +223,16 @@ def _finish(
     if perturbed.unchanged:
         names = ", ".join(perturbed.unchanged)
         warnings = (*warnings, f"did not change when the inputs did: {names}")
+    departs = off_question(checked.findings, builder.asked)
+    if departs:
+        return builder.build(
+            Outcome.OFF_QUESTION,
+            departs,
+            result=run.result,
+            artifacts=checked.artifacts,
+            perturbed=perturbed,
+            warnings=warnings,
+        )
     total = len(perturbed.changed) + len(perturbed.unchanged)
     return builder.build(
         Outcome.VERIFIED,
@@ -238,6 +252,7 @@ class _ResultBuilder:
     context: AttemptContext
     number: int
     folder: Path
+    asked: tuple[Asked, ...] = ()
 
     def build(
         self,

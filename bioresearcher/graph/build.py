@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import RetryPolicy, Send
 
 from bioresearcher.errors import BioresearcherError
-from bioresearcher.graph import nodes_approvals, nodes_data, nodes_selection
+from bioresearcher.graph import nodes_approvals, nodes_data, nodes_questions, nodes_selection
 from bioresearcher.graph import nodes_design as design
 from bioresearcher.graph import nodes_search as search
 from bioresearcher.graph.approvals import stays_open
@@ -43,8 +43,10 @@ STEPS: tuple[Node, ...] = (
     search.screen_papers,
     search.search_datasets,
     search.check_datasets,
+    nodes_questions.ask_questions,
     search.fetch_datasets,
     nodes_data.audit_data,
+    nodes_questions.make_analysis_sets,
     search.analyse_reports,
     nodes_data.explore_data,
     search.index_papers,
@@ -69,7 +71,7 @@ def after_search(state: RunState) -> str:
     return "screen_papers" if state["rounds"][-1].stop_reason else "plan_queries"
 
 
-def after_audit(state: RunState) -> Route:
+def after_sets(state: RunState) -> Route:
     """Open a branch per kept paper."""
     return [Send("read_paper", PaperTask(paper_id=p)) for p in state["kept"]] or "analyse_reports"
 
@@ -143,7 +145,7 @@ class Approval:
 
 
 APPROVALS = (
-    Approval(nodes_selection.approve_selection, "check_datasets", ("fetch_datasets",), required=True),
+    Approval(nodes_selection.approve_selection, "ask_questions", ("fetch_datasets",), required=True),
     Approval(nodes_approvals.approve_headings, "plan_protocol", ("fit_outlines",), follows_comments=True),
     Approval(nodes_approvals.approve_outlines, "fit_outlines", ("write_steps",), follows_comments=True),
     Approval(nodes_approvals.approve_protocol, "assemble_protocol", ("extract_tasks",), required=True),
@@ -173,8 +175,10 @@ def build_pipeline() -> Graph:
     graph.add_conditional_edges("search_papers", after_search, ["plan_queries", "screen_papers"])
     graph.add_edge("screen_papers", "search_datasets")
     graph.add_edge("search_datasets", "check_datasets")
+    graph.add_edge("check_datasets", "ask_questions")
     graph.add_edge("fetch_datasets", "audit_data")
-    graph.add_conditional_edges("audit_data", after_audit, ["read_paper", "analyse_reports"])
+    graph.add_edge("audit_data", "make_analysis_sets")
+    graph.add_conditional_edges("make_analysis_sets", after_sets, ["read_paper", "analyse_reports"])
     graph.add_edge("read_paper", "analyse_reports")
     graph.add_edge("analyse_reports", "explore_data")
     graph.add_edge("explore_data", "plan_protocol")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from bioresearcher.analysis.sets import SETS
 from bioresearcher.execution.folders import LIMITS
 from bioresearcher.graph.added_files import Added, digests_of_data, digests_of_papers
 from bioresearcher.graph.revisions import recorded, with_revisions
@@ -24,6 +25,7 @@ from bioresearcher.schemas.execution import DryLabTask, Limits
 from bioresearcher.schemas.facts import Audit, Fact, LookRecord, PassageRead, View
 from bioresearcher.schemas.paper import Failure, Paper
 from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis
+from bioresearcher.schemas.question import AnalysisSets, Questions
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.settings import Settings
 from bioresearcher.sources.literature.own_papers import OwnPapers
@@ -35,6 +37,8 @@ from bioresearcher.stages.registration import FACTS, LOOKS
 
 VIEWS = "views"
 """Folder of the views without outcomes, and the name of the file that lists them."""
+QUESTIONS, ANALYSIS = "questions.json", "analysis"
+"""The questions of the run, and the folder of the rows on which each is answered."""
 LOOKED, PASSAGES = "looked.json", "passages.json"
 """Facts that looks showed, and passages that the designer read."""
 
@@ -146,6 +150,7 @@ class RunContext:
             looks=self.folder.read_list(LookRecord, LOOKS),
             looked=self.folder.read_list(Fact, LOOKED),
             passages=self.folder.read_list(PassageRead, PASSAGES),
+            questions=self.questions(),
         )
         return bench.without(excluded)
 
@@ -160,7 +165,18 @@ class RunContext:
             skills=self.skills,
             sandbox=sandbox,
             limits=self.folder.read(Limits, "tasks", task_id, LIMITS) if own else self.settings.limits,
+            questions=self.questions(),
+            sets=self.analysis_sets(),
         )
+
+    def questions(self) -> Questions:
+        """Read the run's questions; none where they were not asked yet, or by an earlier version."""
+        return self.folder.read(Questions, QUESTIONS) if self.folder.has(QUESTIONS) else Questions()
+
+    def analysis_sets(self) -> AnalysisSets:
+        """Read the analysis sets of the run's questions."""
+        made = self.folder.has(ANALYSIS, SETS)
+        return self.folder.read(AnalysisSets, ANALYSIS, SETS) if made else AnalysisSets()
 
     def check_context(self) -> CheckContext:
         """Read the papers, paper reports and data sets of this run, against which a protocol is checked."""

@@ -20,7 +20,7 @@ from bioresearcher.report.protocol_evidence import write_protocol
 from bioresearcher.report.protocol_markdown import render_for_review
 from bioresearcher.review.checks import run_checks
 from bioresearcher.schemas.ask_design import ProtocolPlan
-from bioresearcher.schemas.dataset import DatasetCheck
+from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.execution import DryLabTask, TaskRecord
 from bioresearcher.schemas.facts import Audit, Fact
 from bioresearcher.schemas.protocol import Protocol
@@ -81,9 +81,16 @@ def _why_nothing(c: RunContext, bench: DesignContext) -> str:
     said = [f"{f.item} could not be loaded ({f.message.rstrip('.')})" for f in c.own.failures]
     for check in c.folder.read_list(DatasetCheck, "checks.json"):
         if check.verdict == "unusable":
-            said.append(f"{check.dataset_id} is unusable ({check.reasons[0] if check.reasons else 'no reason given'})")
+            known = c.folder.has("datasets", f"{check.dataset_id}.json")
+            found = c.folder.read(Dataset, "datasets", f"{check.dataset_id}.json").problems if known else ()
+            reasons = [r.rstrip(".") for r in (*check.reasons[:1], *found[:2])]
+            said.append(f"{check.dataset_id} is unusable ({'; '.join(reasons) or 'no reason given'})")
+    said += [f"{q.id} cannot be answered ({q.cannot.rstrip('.')})" for q in c.questions().questions if q.cannot]
     if not bench.reports:
-        said.append("no paper was read" if c.own.papers else "no papers were given")
+        if c.own.papers:
+            said.append("no paper was read")
+        elif not said:  # data whose names do not match are no want of papers
+            said.append("no papers were given")
     else:
         said.append(f"none of the {len(bench.reports)} papers read describes a method near the objective")
     return "; ".join(said)
@@ -174,7 +181,7 @@ async def extract_tasks(state: RunState, runtime: Runtime[RunContext]) -> Update
     c = runtime.context
     bench = c.bench()
     protocol = c.folder.read(Protocol, "protocol.json")
-    found = await program.extract_tasks(c.caller, protocol, bench.datasets, c.skills)
+    found = await program.extract_tasks(c.caller, protocol, bench.datasets, c.skills, c.settings.max_tasks)
     tasks, done = found.tasks, list[str]()
     if revisions_of(state["decisions"]):
         old = c.folder.read_list(DryLabTask, "tasks.json")

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from langgraph.runtime import Runtime
 
+from bioresearcher.analysis.sentences import questions_lines
 from bioresearcher.errors import InputError, OutsideError
 from bioresearcher.graph.added_files import digests_of_data, digests_of_papers
 from bioresearcher.graph.approvals import SELECTION, ask_person, decisions_at
-from bioresearcher.graph.context import RunContext
+from bioresearcher.graph.context import QUESTIONS, RunContext
+from bioresearcher.graph.nodes_questions import dropped_questions, not_questions, settled_questions
 from bioresearcher.graph.nodes_search import CHECKS, check_suitability, closeness, read_papers
 from bioresearcher.graph.state import RunState, Update
 from bioresearcher.papers.injection import find_suspects, suspicion
@@ -61,7 +63,7 @@ async def approve_selection(state: RunState, runtime: Runtime[RunContext]) -> Up
     decision = ask_person(c, state, SELECTION, papers=now.kept, datasets=now.datasets, added=added, last=last)
     for given in decision.given:
         await _add(c, now, given, decision)
-    taken_in, taken_out = _matching(c, now, decision.add), _matching(c, now, decision.drop)
+    taken_in, taken_out = _matching(c, now, decision.add), _matching(c, now, not_questions(decision.drop))
     _take(c, now, taken_in.ids, taken_out.ids)
     if not decision.more:
         _set_aside(c, "datasets", now.datasets)
@@ -69,14 +71,20 @@ async def approve_selection(state: RunState, runtime: Runtime[RunContext]) -> Up
     _note_selection(c, now, closed=not decision.more)
     rounds = search.with_kept(now.rounds, now.kept)
     c.folder.write_list(rounds, "search.json")
+    if decision.more and (decision.comment or decision.drop or decision.add or decision.given):
+        questions = await settled_questions(c, now.datasets, [*earlier, decision])
+        c.folder.write(questions, QUESTIONS)
+        if decision.comment:
+            now.said.append(f"The questions were bound anew with “{decision.comment}”.")
+            now.said += questions_lines(questions)
     kept_out = tuple(i for i in excluded.ids if i not in taken_in.ids)
     update = {
         "add": tuple(dict.fromkeys((*included.ids, *taken_in.ids, *now.added))),
-        "drop": tuple(dict.fromkeys((*kept_out, *taken_out.ids))),
+        "drop": tuple(dict.fromkeys((*kept_out, *taken_out.ids, *dropped_questions([decision])))),
         "papers": tuple(now.kept),
         "datasets": tuple(now.datasets),
         "outcome": "\n".join(now.said),
-        "changed": not decision.given or bool(now.added),
+        "changed": not decision.given or bool(now.added) or bool(decision.comment),
     }
     return {
         "found": list(now.papers),

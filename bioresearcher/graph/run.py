@@ -41,7 +41,7 @@ from bioresearcher.graph.lock import RunLock
 from bioresearcher.graph.prepare import RunInputs, open_context, resource_digests, versions
 from bioresearcher.graph.replay import LEDGER, ReplaySource, answers_of, ended, without_budget
 from bioresearcher.graph.revise import Compiled, ShowRevision, apply_revisions, revise_run
-from bioresearcher.graph.run_totals import change_budget, interventions, known_limits, totals
+from bioresearcher.graph.run_totals import answers, change_budget, interventions, known_limits, totals
 from bioresearcher.graph.services import MakeBackend, MakeMeter, ModelOptions, budget_of, describe_backend
 from bioresearcher.graph.state import CLASSES, initial_state
 from bioresearcher.llm.budget import Meter
@@ -330,6 +330,7 @@ class Runner:
                 "settings": record.settings | self._new_budget,
                 "failures": self._values.get("failures", []),
                 "not_verified": known_limits(context),
+                "answers": answers(context),
             }
         )
         self.folder.write(record, "run.json")

@@ -6,8 +6,9 @@ from collections import Counter
 from typing import Any
 
 from bioresearcher.execution.task_records import automation
-from bioresearcher.graph.context import RunContext
+from bioresearcher.graph.context import QUESTIONS, RunContext
 from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.answer import Answers
 from bioresearcher.schemas.base import UsageRow
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import DryLabTask, TaskRecord
@@ -15,8 +16,10 @@ from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.run import Decision, RunRecord, Totals
 from bioresearcher.settings import BUDGET, Settings
+from bioresearcher.stages.answers import answer_questions
 
 FILE = "interventions.json"
+ANSWER = "answer.json"
 BUDGET_CHANGED = "budget"
 """Name of a budget change among a run's decisions."""
 
@@ -50,6 +53,24 @@ def task_records(context: RunContext) -> list[TaskRecord]:
     ]
 
 
+def answers(context: RunContext) -> Answers:
+    """Hold what was carried out against what was asked; written as `answer.json` once questions were asked."""
+    folder = context.folder
+    if not folder.has(QUESTIONS):
+        return Answers()
+    protocol = folder.read(Protocol, "protocol.json") if folder.has("protocol.json") else None
+    found = answer_questions(
+        context.questions(),
+        context.analysis_sets(),
+        context.objective.requirements,
+        protocol,
+        folder.read_list(DryLabTask, "tasks.json"),
+        task_records(context),
+    )
+    folder.write(found, ANSWER)
+    return found
+
+
 def totals(context: RunContext, values: dict[str, Any], wall_s: float) -> Totals:
     """Count a run's totals; `cpu_s` is the CPU time of the tasks' attempts."""
     folder = context.folder
@@ -59,6 +80,7 @@ def totals(context: RunContext, values: dict[str, Any], wall_s: float) -> Totals
     records = task_records(context)
     used = {i for s in steps for i in s.datasets}
     usage = context.caller.ledger.usage()
+    told = answers(context)
     auto = automation(records, context.caller.ledger.rows())
     return Totals(
         papers_found=len(values.get("found", [])),
@@ -71,6 +93,9 @@ def totals(context: RunContext, values: dict[str, Any], wall_s: float) -> Totals
         tasks=len(values.get("tasks", [])),
         exit_ok=sum(r.exit_ok for r in records),
         verified=sum(r.verified for r in records),
+        questions=len(told.questions),
+        answered=told.count("answered"),
+        partly_answered=told.count("partly answered"),
         outcomes=dict(sorted(Counter(str(r.outcome) for r in records).items())),
         task_outcomes=auto.task_outcomes,
         attempts=auto.attempts,

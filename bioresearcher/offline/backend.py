@@ -26,6 +26,7 @@ Handler = Callable[[Any], BaseModel]
 """A rule: answers one prompt from its input value."""
 WITHOUT_RULE = frozenset(
     {
+        "designer/ask_questions",
         "designer/explore_data",
         "designer/revise_protocol",
         "designer/repair_edits",

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bioresearcher.offline.skill_binding import asked_for
+from bioresearcher.offline.skill_uses import asked_for
 from bioresearcher.schemas.ask_design import (
     ChoosePartsInput,
     CitationDraft,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bioresearcher.offline import first_page
 from bioresearcher.offline.citations import fact_citations, passage_citations
+from bioresearcher.offline.coverage import requirements_met
 from bioresearcher.offline.paper_steps import (
     action_lines,
     known_parts,
@@ -16,7 +17,8 @@ from bioresearcher.offline.paper_steps import (
     part_steps,
 )
 from bioresearcher.offline.read import objective_texts
-from bioresearcher.offline.skill_binding import Binding, Use, asked_for, choose_uses
+from bioresearcher.offline.skill_binding import Binding, Use
+from bioresearcher.offline.skill_uses import asked_for, choose_uses
 from bioresearcher.schemas.ask_design import (
     HeadingDraft,
     PlannedPart,
@@ -27,13 +29,12 @@ from bioresearcher.schemas.ask_design import (
     StepsDraft,
     WriteStepsInput,
 )
-from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.protocol import OutlineLine, ProtocolStep, Relation, ReportPartRef, StepOutput
+from bioresearcher.schemas.protocol import OutlineLine, Relation, ReportPartRef, StepOutput
 from bioresearcher.schemas.skill import SkillProtocol
 from bioresearcher.text.format import as_sentence
 from bioresearcher.text.visible import clip
-from bioresearcher.text.words import Similarity, content_words, overlap, sentence_texts
+from bioresearcher.text.words import Similarity, sentence_texts
 
 SENSITIVITY = "Sensitivity: data as given"
 """Title of the part that repeats outcome analyses without what was prepared."""
@@ -120,13 +121,15 @@ class _Bench:
     binding: Binding
     place: Mapping[str, tuple[PlannedPart, int]]
     step_of: dict[tuple[str, str], str]
+    uses: tuple[Use, ...]
 
     @classmethod
     def of(cls, values: WriteStepsInput) -> _Bench:
         lines = [(part, n, line) for part in values.plan.parts for n, line in enumerate(part.lines)]
         step_of = {(line.skill, line.datasets[0]): line.id for _, _, line in lines if line.skill and line.datasets}
         place = {line.id: (part, n) for part, n, line in lines}
-        return cls(values, Binding(values.objective, values.datasets), place, step_of)
+        uses = choose_uses(values.objective, values.datasets, values.skills)
+        return cls(values, Binding(values.objective, values.datasets), place, step_of, uses)
 
     def step(self, line_id: str) -> ProtocolStepDraft:
         part, n = self.place[line_id]
@@ -137,11 +140,13 @@ class _Bench:
             before = part.lines[n - 1].id if n else None
             steps = part_steps(part.learns_from, self.values.known)
             step = literature_step(line, before, steps, part_title=part.title)
-        return step.model_copy(update={"requirements": requirements_met(step, skill, self.values.objective)})
+        return step.model_copy(
+            update={"requirements": requirements_met(step, skill, self.values.objective, self.values.datasets)}
+        )
 
     def _skill_step(self, line: OutlineLine, skill: SkillBrief) -> ProtocolStepDraft | None:
         """The step of a skill with inputs and parameters bound; None when one cannot be bound."""
-        use = _use(line, skill, self.values.datasets)
+        use = self._use(line, skill)
         inputs = self.binding.inputs(use, self.step_of) if use else None
         parameters = self.binding.parameters(use) if use else None
         if use is None or inputs is None or parameters is None:
@@ -166,12 +171,20 @@ class _Bench:
                 for o in skill.contract.outputs
             ),
             datasets=(*(d.id for d in use.datasets), *named),
+            questions=use.answers,
             software=wording.software,
             acceptance=wording.acceptance,
             kind="dry",
             skill=skill.name,
             citations=(*fact_citations(skill.contract, self.values.facts, use.datasets), *passages),
         )
+
+    def _use(self, line: OutlineLine, skill: SkillBrief) -> Use | None:
+        """The use that a line stands for: the one chosen for its skill and data sets, with its question."""
+        for use in self.uses:
+            if use.skill.name == skill.name and tuple(d.id for d in use.datasets) == line.datasets:
+                return use
+        return _use(line, skill, self.values.datasets)
 
     def _first_of(self, line: OutlineLine) -> OutlineLine | None:
         """The plan's first line with the same skill, when it is not this one."""
@@ -356,17 +369,3 @@ def _wording(use: Use, binding: Binding) -> SkillProtocol:
 def _first_sentence(text: str) -> str:
     found = sentence_texts(text)
     return found[0] if found else ""
-
-
-def requirements_met(
-    step: ProtocolStepDraft | ProtocolStep, skill: SkillBrief | None, objective: Objective
-) -> tuple[str, ...]:
-    """Ids of the requirements that ask for the step's skill, or most of whose words are in the step."""
-    settings = " ".join(f"{p.name.replace('_', ' ')} {p.value}" for p in step.parameters)
-    text = content_words(f"{step.title} {step.action} {step.rationale} {step.acceptance} {settings}")
-    met = []
-    for requirement in objective.requirements:
-        asked = skill is not None and asked_for(skill, requirement.text)
-        if asked or overlap(content_words(requirement.text), text) >= 0.6:
-            met.append(requirement.id)
-    return tuple(met)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bioresearcher.offline.citations import SHAPES, concerned
-from bioresearcher.offline.skill_binding import NONE, Binding, Use, unserved_skills
+from bioresearcher.offline.skill_binding import NONE, Binding, Use
+from bioresearcher.offline.skill_uses import unserved_skills
 from bioresearcher.schemas.ask_design import KnownPaper, PlanProtocolInput
 from bioresearcher.schemas.facts import Fact, Proposal
 from bioresearcher.schemas.protocol import Decision, Definition, NotDone, PaperUse, ShapingFact
@@ -149,12 +150,14 @@ def not_done(values: PlanProtocolInput, uses: Sequence[Use]) -> tuple[NotDone, .
             )
         )
     main = {d.id: d for u in uses if not u.as_given for d in u.datasets}
-    batches = [f"{c.name} of {d.id}" for d in main.values() if (c := d.column("batch"))]
+    batches = [f"{c.name} of {d.id}" for d in main.values() if (c := d.column("batch")) and d.analysis_of is None]
     if batches:
         why = "Stratifying gives up what differs between them; models are reported without strata, too."
         names = " and ".join(batches)
         found.append(NotDone(what=f"Judging whether {names} stand for measurement or for different patients", why=why))
-    outcomes = [d for d in main.values() if d.column("time") and d.column("event")]
+    outcomes = list(
+        {d.analysis_of or d.id: d for d in main.values() if d.column("time") and d.column("event")}.values()
+    )
     if len(outcomes) > 1:
         why = (
             "No rule compares endpoints, treatments and eras of patients; the table of data has what the sources state."

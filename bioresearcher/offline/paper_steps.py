@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 
 from bioresearcher.offline.read import LABORATORY, WET
-from bioresearcher.offline.skill_binding import asked_for
+from bioresearcher.offline.skill_uses import asked_for
 from bioresearcher.schemas.ask_design import (
     CitationDraft,
     HeadingDraft,

@@ -1,25 +1,30 @@
-"""Chooses the skills of a protocol and binds their inputs and parameters to data sets; offline rules of the programmer.
+"""Binds inputs and parameters of skills to the questions that they answer and to data; offline rules of the programmer.
 
-The skills are those that the objective asks for, those that are always used, and those they depend on. Tasks are the
-dry steps of the protocol, their code is that of the skills.
+Tasks are the dry steps of the protocol, their code is that of the skills.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from pydantic import JsonValue
 
+from bioresearcher.analysis.bind import Data, bind_questions
+from bioresearcher.analysis.contrasts import NotBoundError, contrast_of
+from bioresearcher.analysis.endpoints import censored_time, pairs_of
+from bioresearcher.analysis.mentions import levels_of
+from bioresearcher.analysis.sets import with_batches
+from bioresearcher.analysis.terms import endpoint_words
 from bioresearcher.schemas.ask_design import SkillBrief
 from bioresearcher.schemas.ask_program import CodeDraft, ExtractTasksInput, RepairCodeInput, TasksDraft, WriteCodeInput
 from bioresearcher.schemas.base import Objective
+from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.dataset import Column, Dataset
 from bioresearcher.schemas.execution import DryLabTask, TaskInput
 from bioresearcher.schemas.paper_report import Parameter
 from bioresearcher.schemas.protocol import ProtocolStep, StepInput
+from bioresearcher.schemas.question import Contrast, Question
 from bioresearcher.schemas.skill import SkillContract, SkillInput, SkillParameter
 from bioresearcher.text.words import normalised
 
@@ -29,7 +34,7 @@ NOT_STATED = "not stated"
 NONE = "none"
 """Printed value of an empty list."""
 
-LIST_SOURCES = ("covariates", "missing_values")
+LIST_SOURCES = ("covariates", "missing_values", "block_columns", "adjust_columns", "stated_columns", "levels", "genes")
 
 
 def extract_tasks(values: ExtractTasksInput) -> TasksDraft:
@@ -46,6 +51,7 @@ def _task(step: ProtocolStep, contract: SkillContract, ids: dict[str, str]) -> D
         title=step.title,
         goal=step.action,
         step_ids=(step.id,),
+        questions=step.questions,
         inputs=tuple(i for i in (_input(s.name, s.source, ids) for s in step.inputs) if i is not None),
         outputs=contract.outputs,
         parameters=_parameters(step, contract),
@@ -98,21 +104,22 @@ def repair_code(values: RepairCodeInput) -> CodeDraft:
     return CodeDraft(code=values.code, note="The code of a skill is not changed without a model.")
 
 
-_NO_NAMES = frozenset({"true", "false", "yes", "no", "y", "n", "other"})
-"""Levels of a column that mean nothing without its name."""
-
-
 @dataclass(frozen=True)
 class Use:
     """A use of a skill: `main` is the data set it analyses, `other` the validation set if it reads one.
 
-    `as_given` marks a sensitivity analysis: the same on the data as given, where the protocol uses a prepared copy.
+    Attributes:
+        as_given: Marks a sensitivity analysis: the same on the data as given, where the protocol uses a prepared copy.
+        question: The question whose rows and columns it uses; None of a description of the data.
+        answers: Ids of the questions that its findings answer; empty where it only shows or prepares something.
     """
 
     skill: SkillBrief
     main: Dataset
     other: Dataset | None = None
     as_given: bool = False
+    question: Question | None = None
+    answers: tuple[str, ...] = ()
 
     @property
     def datasets(self) -> tuple[Dataset, ...]:
@@ -120,18 +127,37 @@ class Use:
         return (self.main,) if self.other is None else (self.main, self.other)
 
 
-class Binding:
-    """Binds skills to data: discovery and validation sets, group column and gene set, from descriptions alone.
+def asked(objective: Objective, datasets: tuple[Dataset, ...]) -> tuple[Dataset, ...]:
+    """Return the data sets with the questions that are asked of them, bound here where nobody has bound them yet.
 
-    A prepared copy takes the place of the data set it was made from.
+    Questions bound here that need rows of their own (a part of the population, pairs) have no analysis set.
+    """
+    if any(d.questions for d in datasets):
+        return datasets
+    replaced = {d.prepared_from for d in datasets}
+    sets = tuple(name for d in datasets for f in d.files for name in f.entries)
+    found = bind_questions(objective, [Data(d, sets=sets) for d in datasets if d.id not in replaced]).questions
+    by_id = {d.id: d for d in datasets}
+    found = tuple(with_batches(q, by_id[q.dataset]) if q.dataset in by_id else q for q in found)
+    settled = [
+        q.model_copy(update={"cannot": "its rows were not chosen"}) if q.population or q.pair else q for q in found
+    ]
+    return tuple(d.model_copy(update={"questions": tuple(q for q in settled if q.dataset == d.id)}) for d in datasets)
+
+
+class Binding:
+    """Binds skills to the questions that are asked of data sets, and to what the descriptions say.
+
+    A prepared copy takes the place of the data set it was made from; an analysis set holds the rows of one question.
     """
 
     def __init__(self, objective: Objective, datasets: tuple[Dataset, ...]) -> None:
-        self._raw = " ".join([objective.text, *(r.text for r in objective.requirements), *objective.conditions])
-        self._text = normalised(self._raw)
-        self._datasets = datasets
-        replaced = {d.prepared_from for d in datasets}
-        usable = [d for d in datasets if d.id not in replaced]
+        self._text = normalised(
+            " ".join([objective.text, *(r.text for r in objective.requirements), *objective.conditions])
+        )
+        self._datasets = asked(objective, datasets)
+        replaced = {d.prepared_from for d in self._datasets}
+        usable = [d for d in self._datasets if d.id not in replaced and d.analysis_of is None]
         measured = [d for d in usable if d.file("expression") is not None or d.file("samples") is not None]
         named = [d for d in measured if d.role == "discovery"]
         free = [d for d in measured if d.role != "validation"] or measured
@@ -140,17 +166,26 @@ class Binding:
         others = [d for d in measured if d is not self.discovery and d.role == "validation"]
         self.validation = others[0] if others else None
 
+    @property
+    def populations(self) -> tuple[tuple[Dataset, Question], ...]:
+        """The questions that can be answered, each with the data set that holds its rows, in their order."""
+        found = [(d, q) for d in self._datasets for q in d.questions if not q.cannot]
+        return tuple(sorted(found, key=lambda pair: _number(pair[1].id)))
+
     def reference(self) -> Dataset | None:
         """The first data set with gene sets."""
-        return next((d for d in self._datasets if d.file("gene_sets") is not None), None)
+        return next((d for d in self._datasets if d.file("gene_sets") is not None and d.analysis_of is None), None)
 
     @cached_property
     def gene_set(self) -> str | None:
-        """The gene set all words of whose name are in the objective or a requirement; the longest such name.
+        """The gene set that a question measures; else the one all words of whose name the objective has, the longest.
 
         A collection's prefix (`HALLMARK_`, `KEGG_`, `GOBP_` …: the first word, when all sets share it) and plural
         endings do not count.
         """
+        for _, question in self.populations:
+            if question.measure.kind == "signature" and question.measure.names:
+                return question.measure.names[0]
         reference = self.reference()
         sheet = reference.file("gene_sets") if reference else None
         names = sheet.entries if sheet else ()
@@ -168,97 +203,76 @@ class Binding:
         stem = word[:-1] if word.endswith("s") and len(word) > 3 else word
         return f" {stem} " in self._text or f" {stem}s " in self._text
 
-    def group(self, dataset: Dataset) -> Column | None:
-        """The group column to compare.
-
-        One whose levels the objective names, else one whose name it has, else the first with a stated contrast, else
-        the first.
-        """
-        groups = self._groups(dataset)
-        by_levels = [c for c in groups if len(self._levels_named(c)) >= 2]
-        named = [c for c in groups if self._column_mentioned(c)]
-        stated = [c for c in groups if c.case is not None and c.control is not None]
-        return next(iter([*by_levels, *[c for c in named if c in stated], *named, *stated, *groups]), None)
-
-    @staticmethod
-    def _groups(dataset: Dataset) -> list[Column]:
-        sheet = dataset.file("samples")
-        return [c for c in sheet.columns if c.role == "group"] if sheet else []
-
-    def _levels_named(self, column: Column) -> list[str]:
-        """The levels of a column that the objective names, in the order of the text.
-
-        Short capitals (ALL, NEG) are matched with case; numbers and yes or no are no names.
-        """
-        places = {}
-        for level in column.groups:
-            word = level.strip()
-            if word.casefold() in _NO_NAMES or not normalised(word).strip(" 0123456789"):
-                continue
-            if word.isupper() and len(word) <= 5:
-                found = re.search(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", self._raw)
-                place = found.start() if found else -1
-            else:
-                place = self._text.find(normalised(word))
-            if place >= 0:
-                places[level] = place
-        return sorted(places, key=lambda level: places[level])
-
-    def _column_mentioned(self, column: Column) -> bool:
-        names = [column.name, column.label, *column.aliases]
-        return any(len(n) > 1 and normalised(n.replace("_", " ")) in self._text for n in names if n)
-
     def has_columns(self, use: Use) -> bool:
         """Return True if every data set of the use has the columns that the skill needs."""
         for dataset in use.datasets:
             for role in use.skill.contract.needs_columns:
-                if role == "group" and self.contrast(dataset) is None:
+                question = self._of(use, dataset)
+                if role == "group" and self.contrast(dataset, question) is None:
                     return False
-                if dataset.column(role) is None:
+                if role in ("time", "event") and (question is None or question.endpoint is None):
+                    return False
+                if role == "covariate" and dataset.column(role) is None and not (question and question.adjust):
                     return False
         return True
 
-    def contrast(self, dataset: Dataset) -> tuple[Column, str, str] | None:
-        """Group column, case level, control level.
+    @staticmethod
+    def _of(use: Use, dataset: Dataset) -> Question | None:
+        """The question of a use as it is asked of one of its data sets."""
+        question = use.question
+        if question is None or dataset is use.main:
+            return question
+        same = [q for q in dataset.questions if q.kind == question.kind and not q.cannot]
+        return next((q for q in same if q.measure.names == question.measure.names), next(iter(same), None))
 
-        A stated contrast holds unless the objective names two other levels; without one, the two levels that the
-        objective names first, else the first two.
+    def comparison(self, dataset: Dataset, question: Question | None = None) -> Contrast | None:
+        """The comparison of a question; without one, that of the data set's first question that has one.
+
+        Where no question compares groups, the comparison that the data set's own description states, or that of its
+        only column of groups, which has two levels: enough to show or describe samples by.
         """
-        column = self.group(dataset)
-        if column is None:
+        if question is not None and question.kind not in ("structure", "description"):
+            return question.contrast if question.contrast and question.contrast.levels else None
+        for one in dataset.questions:
+            if one.contrast is not None and one.contrast.levels and not one.cannot:
+                return one.contrast
+        sheet = dataset.file("samples")
+        groups = [c for c in sheet.columns if c.role == "group"] if sheet else []
+        stated = [c for c in groups if c.case is not None and c.control is not None]
+        chosen = stated[:1] or (groups if len(groups) == 1 else [])
+        try:
+            found = contrast_of(chosen[0], None) if chosen and len(levels_of(chosen[0])) == 2 else None
+        except NotBoundError:
             return None
-        named = self._levels_named(column)
-        if (
-            column.case is not None
-            and column.control is not None
-            and (len(named) < 2 or {column.case, column.control} <= {*named})
-        ):
-            return column, column.case, column.control
-        if len(named) >= 2:
-            return column, named[0], named[1]
-        groups = column.groups
-        return (column, groups[1], groups[0]) if len(groups) >= 2 else None
+        return found
+
+    def contrast(self, dataset: Dataset, question: Question | None = None) -> tuple[Column, str, str] | None:
+        """Group column, case level, control level; None where no two groups are compared."""
+        found = self.comparison(dataset, question)
+        sheet = dataset.file("samples")
+        column = next((c for c in sheet.columns if found and c.name == found.column), None) if sheet else None
+        if found is None or column is None or found.case is None or found.control is None:
+            return None
+        return column, found.case, found.control
 
     def doubts(self, dataset: Dataset) -> tuple[str, ...]:
-        """Caveats on the comparison in a data set: choices that neither the objective nor the source states."""
-        contrast, groups = self.contrast(dataset), self._groups(dataset)
-        if contrast is None:
-            return ()
-        column, case, control = contrast
+        """Caveats on the comparisons in a data set: choices that neither the objective nor the source states."""
         caveats = []
-        named = len(self._levels_named(column)) >= 2
-        if len(groups) > 1 and not named and not self._column_mentioned(column):
-            others = ", ".join(c.name for c in groups if c is not column)
-            caveats.append(
-                f"{dataset.id}: the objective names none of its group columns, so {column.name} is compared; "
-                f"name another ({others}) in the objective to compare that."
-            )
-        if len(column.groups) > 2 and not named and (column.case, column.control) != (case, control):
-            caveats.append(
-                f"{dataset.id}: {column.name} has {len(column.groups)} levels and the objective names no two of them, "
-                f"so {case} is compared with {control}."
-            )
-        return tuple(caveats)
+        for question in dataset.questions:
+            contrast = question.contrast
+            if contrast is None or question.cannot or contrast.case is None:
+                continue
+            if contrast.stated_by == "two levels" and not contrast.words:
+                caveats.append(
+                    f"{dataset.id}: the objective names no groups, so those of {contrast.column}, the only column of "
+                    "two groups, are compared."
+                )
+            if contrast.reference_by == "order":
+                caveats.append(
+                    f"{dataset.id}: nothing says which of {contrast.case} and {contrast.control} is the reference; "
+                    f"effects are those of {contrast.case} against {contrast.control}."
+                )
+        return tuple(dict.fromkeys(caveats))
 
     def why_not(self, skill: SkillBrief) -> str:
         """The reason why the data at hand do not allow a skill; empty when none is known."""
@@ -271,6 +285,9 @@ class Binding:
             return f"{dataset.id} has no matrix of measurements (features in rows, samples in columns)"
         if any(i.kind == "gene_sets" and i.required for i in contract.inputs) and self.reference() is None:
             return "there are no gene sets"
+        lost = next((q for d in self._datasets for q in d.questions if q.cannot and q.kind in contract.answers), None)
+        if lost is not None:
+            return lost.cannot
         lacking = [r for r in contract.needs_columns if dataset.column(r) is None]
         if lacking:
             return f"{dataset.id} has no column of role {' or '.join(lacking)}"
@@ -311,6 +328,9 @@ class Binding:
     def parameters(self, use: Use) -> tuple[Parameter, ...] | None:
         """All parameters of a use as printed; None when a required one cannot be bound."""
         printed = []
+        scored = [p for p in use.skill.contract.parameters if p.source in ("gene_set", "genes")]
+        if len(scored) == 2 and all(self._value(p, use) in (None, NONE) for p in scored):
+            return None  # neither a set nor genes are named: there is nothing to score
         for parameter in use.skill.contract.parameters:
             value = self._value(parameter, use)
             if value is None and parameter.required and parameter.source not in {"time_unit", "endpoint", "scale"}:
@@ -322,39 +342,101 @@ class Binding:
     def _value(self, parameter: SkillParameter, use: Use) -> str | None:
         if parameter.source is None:
             return _printed(parameter.default)
+        question = use.question
         if parameter.source == "gene_set":
-            return self.gene_set or _printed(parameter.default)
+            if question is not None and question.measure.kind == "signature":
+                return question.measure.names[0]
+            measured = question is not None and question.measure.kind in ("gene", "column", "none")
+            return None if measured else self.gene_set or _printed(parameter.default)
         dataset = use.other if parameter.role == "validation" and use.other else use.main
-        bound = self._from_dataset(parameter.source, dataset)
+        bound = self._from_dataset(parameter.source, dataset, self._of(use, dataset))
         return bound if bound is not None else _printed(parameter.default)
 
-    def _from_dataset(self, source: str, dataset: Dataset) -> str | None:
+    def _from_dataset(self, source: str, dataset: Dataset, question: Question | None) -> str | None:
         sheet, matrix = dataset.file("samples"), dataset.file("expression")
         if source in {"group_column", "case", "control", "group_label"}:
-            contrast = self.contrast(dataset)
-            if contrast is None:
-                return None
-            column, case, control = contrast
-            return {"group_column": column.name, "case": case, "control": control}.get(source) or column.label or None
+            return self._of_groups(source, dataset, question)
         if source == "covariates":
+            if question is not None:
+                return ", ".join(_covariates(question)) or None
             columns = [c.name for c in sheet.columns if c.role == "covariate"] if sheet else []
             return ", ".join(columns) or None
         if source == "missing_values":
             values = [f"{c.name}={code}" for c in sheet.columns for code in c.stated_codes] if sheet else []
             return ", ".join(values) or None
-        time, event, batch = dataset.column("time"), dataset.column("event"), dataset.column("batch")
+        if source in ("pair_column", "block_columns", "adjust_columns", "stated_columns", "levels", "genes"):
+            return _of_question(source, question)
+        time, event = _only_endpoint(dataset)
+        batch = dataset.column("batch")
+        end = question.endpoint if question else None
+        unit = next((c.unit for c in sheet.columns if end and c.name == end.time_column), None) if sheet else None
         simple: dict[str, str | None] = {
             "sample_column": sheet.sample_column if sheet else None,
             "feature_column": matrix.feature_column if matrix else None,
             "scale": matrix.scale if matrix else None,
-            "time_column": time.name if time else None,
-            "event_column": event.name if event else None,
-            "batch_column": batch.name if batch else None,
-            "time_unit": time.unit if time else None,
-            "endpoint": dataset.endpoint,
+            "time_column": end.time_column if end else time.name if time else None,
+            "event_column": end.event_column if end else event.name if event else None,
+            "batch_column": next(iter(question.blocks), None) if question else batch.name if batch else None,
+            "time_unit": unit if end else time.unit if time else None,
+            "endpoint": (endpoint_words(end.name) if end and end.name else None) or dataset.endpoint,
             "dataset_label": dataset.id,
         }
         return simple[source]
+
+    def _of_groups(self, source: str, dataset: Dataset, question: Question | None) -> str | None:
+        """The parameter of a comparison; all of several levels have a column, and neither case nor control."""
+        found = self.comparison(dataset, question)
+        sheet = dataset.file("samples")
+        column = next((c for c in sheet.columns if found and c.name == found.column), None) if sheet else None
+        if found is None or column is None:
+            return None
+        values = {"group_column": column.name, "case": found.case, "control": found.control}
+        return values.get(source, column.label or None)
+
+
+def _only_endpoint(dataset: Dataset) -> tuple[Column | None, Column | None]:
+    """The time and event of a data set by which it can be described as it is: its only pair, with events 0 and 1."""
+    pairs = pairs_of(dataset)
+    if len(pairs) != 1:
+        return None, None
+    _, time, event = pairs[0]
+    plain = event.levels and all(as_number(v) in (0.0, 1.0) for v in event.levels)
+    return (time, event) if plain and not censored_time(dataset, time) else (None, None)
+
+
+def _covariates(question: Question) -> tuple[str, ...]:
+    """The columns that a question adjusts for; of an association with numbers, the column that it explains."""
+    if question.kind == "association" and question.outcome and question.contrast is None:
+        return (question.outcome,)
+    return question.adjust
+
+
+def _of_question(source: str, question: Question | None) -> str | None:
+    """A parameter that only a question states."""
+    if question is None:
+        return None
+    contrast = question.contrast
+    several = contrast.levels if contrast is not None and contrast.case is None else ()
+    return {
+        "pair_column": question.pair or None,
+        "block_columns": ", ".join(question.blocks) or None,
+        "adjust_columns": ", ".join(question.adjust) or None,
+        "stated_columns": ", ".join(_stated(question)) or None,
+        "levels": ", ".join(several) or None,
+        "genes": ", ".join(question.measure.names) or None if question.measure.kind == "gene" else None,
+    }[source]
+
+
+def _stated(question: Question) -> tuple[str, ...]:
+    """The columns whose result a question asks for: those it measures, and the column that it explains."""
+    measured = question.measure.names if question.measure.kind == "column" else ()
+    return tuple(dict.fromkeys(n for n in (*measured, question.outcome) if n))
+
+
+def _number(question_id: str) -> int:
+    """The number in a question's id."""
+    digits = question_id.lstrip("A")
+    return int(digits) if digits.isdigit() else 0
 
 
 def _printed(value: object) -> str | None:
@@ -363,103 +445,3 @@ def _printed(value: object) -> str | None:
     if isinstance(value, tuple):
         return ", ".join(value) or NONE
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-_CROSS = re.compile(r"\bcross validat\w+|\b(?:biological|technical|independent|three|two|\d+) replicates?\b")
-
-
-def asked_for(skill: SkillBrief, text: str) -> bool:
-    """Return True if one of the skill's trigger phrases is in the text.
-
-    Cross-validation and replicate samples do not trigger a validation.
-    """
-    low = normalised(text)
-    bare = _CROSS.sub(" ", low)
-    return any(normalised(t) in (low if "cross" in t else bare) for t in skill.contract.triggers)
-
-
-def choose_uses(objective: Objective, datasets: tuple[Dataset, ...], skills: Sequence[SkillBrief]) -> tuple[Use, ...]:
-    """Choose the uses of skills that can be bound completely, in the order of their contracts.
-
-    Where data were prepared, the skills that their contracts mark for it are used on the data as given, too, with
-    what these uses read; such uses follow the others.
-    """
-    by_name = {s.name: s for s in skills}
-    text = " ".join([objective.text, *(r.text for r in objective.requirements)])
-    wanted = {s.name for s in skills if s.contract.always or asked_for(s, text)}
-    for name in list(wanted):
-        _add_upstream(by_name, name, wanted)
-    chosen = _bound_uses([by_name[n] for n in wanted], Binding(objective, datasets))
-    given = tuple(d for d in datasets if d.prepared_from is None)
-    if len(given) == len(datasets):
-        return chosen
-    done = {u.skill.name for u in chosen}
-    repeated = {n for n in wanted & done if by_name[n].contract.sensitivity}
-    for name in list(repeated):
-        _add_upstream(by_name, name, repeated)
-    again = _bound_uses([by_name[n] for n in repeated], Binding(objective, given))
-    known = {(u.skill.name, tuple(d.id for d in u.datasets)) for u in chosen}
-    kept: list[Use] = []
-    read: set[tuple[str | None, str]] = set()
-    for use in reversed(again):
-        if (use.skill.name, tuple(d.id for d in use.datasets)) in known:
-            continue
-        if use.skill.contract.sensitivity or (use.skill.name, use.main.id) in read:
-            kept.insert(0, replace(use, as_given=True))
-            read |= {(i.skill, use.main.id) for i in use.skill.contract.inputs if i.kind == "output"}
-    return (*chosen, *kept)
-
-
-def _bound_uses(skills: Sequence[SkillBrief], binding: Binding) -> tuple[Use, ...]:
-    """The uses of the skills that can be bound completely, in the order of their contracts."""
-    chosen: list[Use] = []
-    step_of: dict[tuple[str, str], str] = {}
-    for skill in sorted(skills, key=lambda s: (s.contract.order, s.name)):
-        for use in _uses(skill, binding):
-            if not binding.has_columns(use) or binding.parameters(use) is None:
-                continue
-            if binding.inputs(use, step_of) is None:
-                continue
-            chosen.append(use)
-            step_of[skill.name, use.main.id] = "bound"
-    return tuple(chosen)
-
-
-def unserved_skills(
-    objective: Objective, datasets: tuple[Dataset, ...], skills: Sequence[SkillBrief]
-) -> tuple[tuple[SkillBrief, str], ...]:
-    """The skills that are asked for but cannot be used with the data at hand, each with the reason."""
-    text = " ".join([objective.text, *(r.text for r in objective.requirements)])
-    done = {u.skill.name for u in choose_uses(objective, datasets, skills)}
-    binding = Binding(objective, datasets)
-    by_name = {s.name: s for s in skills}
-    asked = sorted((s for s in skills if asked_for(s, text) and s.name not in done), key=lambda s: s.contract.order)
-    return tuple((s, _lacking(s, binding, by_name, frozenset())) for s in asked)
-
-
-def _lacking(skill: SkillBrief, binding: Binding, by_name: dict[str, SkillBrief], seen: frozenset[str]) -> str:
-    """The reason why the data do not allow a skill, or one it takes its input from."""
-    reason = binding.why_not(skill)
-    for skill_input in skill.contract.inputs:
-        if not reason and skill_input.required and skill_input.skill in by_name and skill_input.skill not in seen:
-            reason = _lacking(by_name[skill_input.skill], binding, by_name, seen | {skill.name})
-    return reason
-
-
-def _add_upstream(by_name: dict[str, SkillBrief], name: str, wanted: set[str]) -> None:
-    for skill_input in by_name[name].contract.inputs:
-        if skill_input.kind == "output" and skill_input.skill in by_name and skill_input.skill not in wanted:
-            wanted.add(skill_input.skill)
-            _add_upstream(by_name, skill_input.skill, wanted)
-
-
-def _uses(skill: SkillBrief, binding: Binding) -> list[Use]:
-    """The uses of a skill: on each measured data set, or on discovery (with validation if it reads both)."""
-    if binding.discovery is None:
-        return []
-    reads_validation = any(i.role == "validation" for i in skill.contract.inputs)
-    if reads_validation:
-        return [Use(skill, binding.discovery, binding.validation)] if binding.validation else []
-    if skill.contract.per_dataset and binding.validation is not None:
-        return [Use(skill, binding.discovery), Use(skill, binding.validation)]
-    return [Use(skill, binding.discovery)]

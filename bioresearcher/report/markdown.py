@@ -14,6 +14,7 @@ from bioresearcher.report.protocol_evidence import evidence_lines
 from bioresearcher.report.protocol_markdown import body_lines, content_of, quote_lines
 from bioresearcher.report.run_data import OutputFile, RunView, TablePreview, TaskView
 from bioresearcher.review.checks import count_severities
+from bioresearcher.schemas.answer import QuestionAnswer
 from bioresearcher.schemas.base import Usage, UsageRow
 from bioresearcher.schemas.execution import DryLabTask
 from bioresearcher.schemas.paper import DecidedBy, Paper, QueryTrail, ScreenedPaper, SearchRound
@@ -62,7 +63,7 @@ def render_markdown(view: RunView) -> str:
     Text from papers, data, tasks and models is shown literally: no HTML, link, image or table cell can arise
     from it. The same view gives the same text.
     """
-    sections = (_head, _objective, _found, _evidence, _datasets, _protocol, _tasks, _review, _usage, _caveats)
+    sections = (_head, _asked, _objective, _found, _evidence, _datasets, _protocol, _tasks, _review, _usage, _caveats)
     lines = [line for section in sections for line in section(view)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -72,6 +73,31 @@ def _head(view: RunView) -> Iterable[str]:
     if view.missing or view.problems:
         yield from ("**This report is incomplete:**", "")
         yield from md_list(md(s) for s in (*view.missing, *view.problems))
+
+
+def _asked(view: RunView) -> Iterable[str]:
+    """Write every question with its state, and the reason where it is not answered."""
+    told = view.run.answers
+    if not told.questions and not told.not_understood:
+        return
+    yield from ("## What was asked, and what was answered", "")
+    yield from (f"**{md(told.headline or 'No question of the objective was understood')}**", "")
+    yield from md_list((_question_line(q) for q in told.questions), "")
+    if told.not_understood:
+        yield from ("Not understood:", "")
+        yield from md_list((md(text) for text in told.not_understood), "")
+    if told.requirements:
+        rows = [(md(r.id), md(r.state), md(r.why) or "–") for r in told.requirements]
+        yield from md_table(("Requirement", "State", "Why"), rows)
+
+
+def _question_line(answer: QuestionAnswer) -> str:
+    parts = [f"**{md(answer.id)} {md(answer.state)}:** {md(answer.text)}"]
+    parts += [f"Why: {md(answer.why)}."] if answer.why else []
+    parts += [f"To settle it: {md_code(answer.mend)}"] if answer.mend else []
+    parts += [f"Rows: {md(answer.flow)}."] if answer.flow else []
+    parts += [md(statement) for statement in answer.findings[:3]]
+    return " ".join(parts)
 
 
 def title_lines(view: RunView) -> Iterable[str]:

@@ -81,7 +81,7 @@ Tone = Literal["good", "warn", "bad", "plain"]
 
 OUTCOMES: dict[Outcome, str] = {
     Outcome.NOT_RUN: "not run",
-    Outcome.BLOCKED: "blocked, an input is missing",
+    Outcome.BLOCKED: "blocked: the data do not allow it, or an input is missing",
     Outcome.SYNTAX: "syntax error",
     Outcome.DEPENDENCY: "a package is missing",
     Outcome.RUNTIME: "ended with an error",
@@ -90,6 +90,7 @@ OUTCOMES: dict[Outcome, str] = {
     Outcome.BAD_OUTPUT: "unusable output",
     Outcome.PLACEHOLDER: "placeholder or invented data",
     Outcome.INPUT_INDEPENDENT: "outputs do not depend on the data",
+    Outcome.OFF_QUESTION: "answers another question",
     Outcome.VERIFIED: "verified",
 }
 
@@ -225,7 +226,16 @@ def title(view: RunView) -> str:
 
 
 def headline(view: RunView) -> Stamp:
-    """Make the first mark of the report: the number of verified tasks of all."""
+    """Make the first mark of the report: the questions that were answered; without any, the verified tasks."""
+    told = view.run.answers
+    if told.questions:
+        whole = told.count("answered") == len(told.questions)
+        return Stamp(told.headline, "good" if whole else "bad" if told.nothing else "warn")
+    return verified_mark(view)
+
+
+def verified_mark(view: RunView) -> Stamp:
+    """Make the mark with the number of verified tasks of all."""
     counted = task_rates(view)
     if counted.tasks == 0:
         return Stamp("No task was run", "warn")
@@ -242,7 +252,7 @@ def stamps(view: RunView) -> tuple[Stamp, ...]:
         "stopped": Stamp(f"Run stopped{_stop_reason(run.stopped_by)}", "warn"),
         "failed": Stamp(f"Run failed{_stop_reason(run.stopped_by)}", "bad"),
     }
-    marks = [ended[run.status]]
+    marks = [*([verified_mark(view)] if run.answers.questions else []), ended[run.status]]
     unsandboxed = [t for t in view.tasks if t.unsandboxed]
     names = sorted({t.record.sandbox for t in view.tasks if t.record and t.record.sandbox not in {"", "none"}})
     if unsandboxed:

@@ -50,6 +50,7 @@ class WriteCodeInput(Value):
     input_schemas: str = Field(description="the inputs' real columns, types, sizes and first rows")
     examples: tuple[SkillExample, ...]
     packages: tuple[str, ...] = Field(description="packages that can be imported, with versions")
+    questions: tuple[str, ...] = Field(default=(), description="what the findings are to answer, and on which rows")
 
 
 class RepairCodeInput(Value):
@@ -61,6 +62,7 @@ class RepairCodeInput(Value):
     input_schemas: str
     examples: tuple[SkillExample, ...]
     packages: tuple[str, ...]
+    questions: tuple[str, ...] = Field(default=(), description="what the findings are to answer, and on which rows")
     code: str = Field(description="the code that failed")
     outcome: Outcome
     message: str = Field(description="reason of the outcome")

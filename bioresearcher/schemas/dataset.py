@@ -8,6 +8,7 @@ from pydantic import Field
 
 from bioresearcher.schemas.base import Origin, Value
 from bioresearcher.schemas.missing import CODES, NO_GROUP, WORDS, key
+from bioresearcher.schemas.question import Question
 
 FileKind = Literal["expression", "samples", "gene_sets", "table"]
 ColumnRole = Literal["id", "unit", "pair", "group", "time", "event", "covariate", "batch", "annotation", "other"]
@@ -177,6 +178,8 @@ class Dataset(Value):
     described_by: Literal["dataset.toml", "inferred", "source"] = "inferred"
     prepared_from: str | None = Field(default=None, description="id of the data set it was prepared from by proposals")
     proposals: tuple[str, ...] = Field(default=(), description="ids of the proposals that were carried out on it")
+    analysis_of: str | None = Field(default=None, description="id of the data set whose rows for a question it holds")
+    questions: tuple[Question, ...] = Field(default=(), description="questions that are answered on it")
 
     def file(self, kind: FileKind) -> DataFile | None:
         """Return the first file of a kind, or None."""

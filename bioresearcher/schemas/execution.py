@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from bioresearcher.schemas.base import Origin, Value
+from bioresearcher.schemas.question import EffectMeasure, QuestionKind
 
 OutputKind = Literal["table", "figure", "text", "findings", "model"]
 Language = Literal["python", "r"]
@@ -51,6 +52,7 @@ class DryLabTask(Value):
     title: str
     goal: str
     step_ids: tuple[str, ...] = Field(description="protocol steps it carries out")
+    questions: tuple[str, ...] = Field(default=(), description="ids of the questions that its findings answer")
     inputs: tuple[TaskInput, ...]
     outputs: tuple[TaskOutput, ...]
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
@@ -92,11 +94,12 @@ class Outcome(StrEnum):
     BAD_OUTPUT = "bad_output"
     PLACEHOLDER = "placeholder"
     INPUT_INDEPENDENT = "input_independent"
+    OFF_QUESTION = "off_question"
     VERIFIED = "verified"
 
     @property
     def rank(self) -> int:
-        """0 for `not_run` up to 10 for `verified`."""
+        """0 for `not_run` up to 11 for `verified`."""
         return list(Outcome).index(self)
 
 
@@ -145,11 +148,56 @@ class Artifact(Value):
     summary: str = Field(default="", description="rows and columns, or pixels")
 
 
+class Compared(Value):
+    """Groups that a result compares: `case` minus (or against) `control`, or all of `levels`; none of a number."""
+
+    column: str
+    case: str | None = None
+    control: str | None = None
+    levels: tuple[str, ...] = ()
+
+
+class Result(Value):
+    """Numbers of a finding and of the samples it rests on, which are held against the analysis set of its question.
+
+    `n` counts rows of the sample sheet (of pairs both), `groups` those of each level of the contrast.
+    """
+
+    kind: QuestionKind
+    population: str = Field(default="", description="id of the data set that was analysed, as the task names it")
+    measure: str = Field(default="", description="`features`, or the name of the gene, signature or column")
+    contrast: Compared | None = None
+    endpoint: str = Field(default="", description="e.g. `OS`; empty when there is none or it is not stated")
+    time_column: str = ""
+    event_column: str = ""
+    effect: EffectMeasure = ""
+    estimate: float | None = Field(default=None, description="of case minus control, or per unit or SD of the measure")
+    low: float | None = Field(default=None, description="lower end of the 95 % interval")
+    high: float | None = Field(default=None, description="upper end of the 95 % interval")
+    p: float | None = None
+    fdr: float | None = Field(
+        default=None, description="false discovery rate, or the level at which features are called"
+    )
+    tested: int | None = Field(default=None, description="features that were tested")
+    called: int | None = None
+    higher: int | None = Field(default=None, description="called features that are higher in the case")
+    lower: int | None = None
+    n: int
+    groups: dict[str, int] = Field(default_factory=dict, description="level of the contrast -> n")
+    events: int | None = None
+    group_events: dict[str, int] = Field(default_factory=dict)
+    pairs: int | None = None
+    missing: int = Field(default=0, description="rows of the analysis set left out for want of a value")
+    terms: tuple[str, ...] = Field(default=(), description="columns in the model beside measure and contrast")
+    test: str = Field(default="", description="name of the test or model")
+
+
 class Finding(Value):
-    """A statement that a task computed from its data, with the numbers in it."""
+    """A statement that a task computed from its data, with the numbers in it; `result` is what a question needs."""
 
     statement: str
     values: dict[str, JsonValue] = Field(default_factory=dict)
+    result: Result | None = None
 
 
 class PerturbedRun(Value):

@@ -136,6 +136,7 @@ class ProtocolStep(Value):
     inputs: tuple[StepInput, ...] = ()
     outputs: tuple[StepOutput, ...] = ()
     datasets: tuple[str, ...] = ()
+    questions: tuple[str, ...] = Field(default=(), description="ids of the questions that its results answer")
     software: tuple[str, ...] = ()
     acceptance: str = Field(default="", description="how to tell that the step succeeded")
     kind: Literal["dry", "wet"]

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from bioresearcher.schemas.answer import Answers
 from bioresearcher.schemas.base import Objective, Origin, Requirement, UsageRow, Value
 from bioresearcher.schemas.execution import Limits
 from bioresearcher.schemas.paper import Failure
@@ -28,6 +29,9 @@ class Totals(Value):
     tasks: int = 0
     exit_ok: int = 0
     verified: int = 0
+    questions: int = Field(default=0, description="questions that the objective asks of data")
+    answered: int = 0
+    partly_answered: int = 0
     outcomes: dict[str, int] = Field(default_factory=dict)
     task_outcomes: dict[str, str] = Field(default_factory=dict, description="task id -> rung")
     attempts: int = Field(default=0, description="runs of code on the real data, repairs included")
@@ -131,6 +135,7 @@ class RunRecord(Value):
     decisions: tuple[Decision, ...] = ()
     failures: tuple[Failure, ...] = ()
     not_verified: tuple[str, ...] = ()
+    answers: Answers = Field(default=Answers(), description="state of every question and requirement after the run")
     replay_of: Replay | None = Field(default=None, description="set when the answers were recorded by another run")
 
 

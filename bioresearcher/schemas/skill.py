@@ -10,6 +10,7 @@ from bioresearcher.schemas.base import Value
 from bioresearcher.schemas.dataset import FileKind
 from bioresearcher.schemas.execution import Language, TaskOutput
 from bioresearcher.schemas.paper_report import Parameter
+from bioresearcher.schemas.question import MeasureKind, QuestionKind
 
 ParameterSource = Literal[
     "sample_column",
@@ -21,6 +22,12 @@ ParameterSource = Literal[
     "time_column",
     "event_column",
     "covariates",
+    "pair_column",
+    "block_columns",
+    "adjust_columns",
+    "stated_columns",
+    "levels",
+    "genes",
     "missing_values",
     "gene_set",
     "scale",
@@ -29,7 +36,11 @@ ParameterSource = Literal[
     "time_unit",
     "endpoint",
 ]
-"""Source of a parameter: the bound data set's description, or the chosen gene set."""
+"""Source of a parameter: the bound data set's description, the chosen gene set, or the question that is answered."""
+
+Design = Literal["pair", "blocks", "covariates", "levels"]
+"""Parts of a question's design: rows that belong together, blocks such as batches that the model must hold, covariates
+that the estimate is adjusted for, a comparison of more than two levels."""
 
 
 class SkillInput(Value):
@@ -80,6 +91,9 @@ class SkillContract(Value):
     always: bool = Field(default=False, description="chosen whenever its inputs exist")
     triggers: tuple[str, ...] = Field(default=(), description="phrases in an objective or requirement that ask for it")
     per_dataset: bool = Field(default=False, description="run once for each data set of role discovery or validation")
+    answers: tuple[QuestionKind, ...] = Field(default=(), description="kinds of questions that its findings answer")
+    measures: tuple[MeasureKind, ...] = Field(default=(), description="measures it can take, of such a question")
+    takes: tuple[Design, ...] = Field(default=(), description="a question whose design has another part is not its own")
     needs_columns: tuple[Literal["group", "time", "event", "covariate"], ...] = ()
     method_terms: tuple[str, ...] = Field(
         default=(), description="words by which a paper names the method; a passage is cited only when it has one"

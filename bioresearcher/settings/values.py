@@ -104,6 +104,9 @@ class Settings(Value):
     max_data_mb: int = Field(default=500, ge=1, le=100_000, description="largest file of a data set that is fetched")
     max_papers: int = Field(default=20, ge=0, le=500, description="papers read at most")
     max_parts: int = Field(default=12, ge=1, le=12, description="parts of the protocol at most")
+    max_tasks: int | None = Field(
+        default=None, ge=1, le=1_000, description="dry-lab tasks at most, those that answer questions first; none: all"
+    )
     jobs: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64, description="tasks side by side")
     gates: tuple[ApprovalName, ...] = Field(
         default=("selection", "protocol"), description="approvals of a person: " + ", ".join(APPROVALS)

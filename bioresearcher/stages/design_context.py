@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bioresearcher.offline.skill_binding import asked_for, unserved_skills
+from bioresearcher.analysis.sentences import questions_lacking
+from bioresearcher.offline.coverage import methods_lacking
+from bioresearcher.offline.skill_uses import asked_for, unserved_skills
 from bioresearcher.schemas.ask_design import KnownPaper, KnownPart, KnownStep, ProtocolPlan, SkillBrief
 from bioresearcher.schemas.base import Objective, Requirement, origin_of
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
@@ -20,6 +22,7 @@ from bioresearcher.schemas.protocol import (
     ProtocolStep,
     ReportPartRef,
 )
+from bioresearcher.schemas.question import Questions
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.draft_cleanup import MAX_PARTS, Known, with_sources
 from bioresearcher.text.format import listing
@@ -47,6 +50,7 @@ class DesignContext:
         audit: Facts about the data, and proposals, found by rule.
         looked: Facts that looks of the author showed.
         passages: Passages of papers that the author read.
+        questions: The questions of the objective, those that cannot be answered included.
     """
 
     objective: Objective
@@ -62,6 +66,7 @@ class DesignContext:
     looks: tuple[LookRecord, ...] = ()
     looked: tuple[Fact, ...] = ()
     passages: tuple[PassageRead, ...] = ()
+    questions: Questions = field(default_factory=Questions)
 
     def without(self, ids: Collection[str]) -> DesignContext:
         """Return the material without some data sets and papers."""
@@ -200,6 +205,7 @@ def assemble_protocol(
     cut = [f"{s.id} ({c.ref or c.kind})" for s in steps for c in s.citations if c.state == "cut"]
     if cut:
         limitations.append(f"Citations that were cut, as their source does not hold the claim: {listing(cut, 12)}.")
+    limitations += questions_lacking(bench.questions)
     limitations += [f"Requirement {c.requirement} is not met by any step: {c.reason}" for c in coverage if not c.met]
     limitations += _data_notes(bench)
     return Protocol(
@@ -266,16 +272,39 @@ def _all_papers(
 
 def cover(requirement: Requirement, parts: tuple[ProtocolPart, ...], bench: DesignContext) -> Coverage:
     """Return the steps that meet a requirement; without any, the reason."""
-    by = tuple(s.id for p in parts for s in p.steps if requirement.id in s.requirements)
+    steps = [s for p in parts for s in p.steps if requirement.id in s.requirements]
+    by = tuple(s.id for s in steps)
+    lost = _not_carried_out(requirement, steps, bench)
+    if lost:
+        return Coverage(requirement=requirement.id, steps=by, met=False, reason=lost)
     return Coverage(
         requirement=requirement.id, steps=by, met=bool(by), reason="" if by else _why_not(requirement, bench)
     )
+
+
+def _not_carried_out(requirement: Requirement, steps: Sequence[ProtocolStep], bench: DesignContext) -> str:
+    """The reason why steps that name a requirement do not do all it asks; empty when they do.
+
+    Only what rules can tell is told: words that are bound to nothing, and methods that no skill of these steps uses,
+    where all of them are steps of skills.
+    """
+    unbound = [u for u in bench.questions.not_understood if u.where == requirement.id and u.narrows]
+    if unbound:
+        return f"“{unbound[0].words}”: {unbound[0].why}."
+    if not steps or any(s.skill is None for s in steps):
+        return ""
+    used = {s.skill for s in steps}
+    lacking = methods_lacking(requirement, [b for b in bench.briefs if b.name in used])
+    return f"no step carries out {' and '.join(lacking)}." if lacking else ""
 
 
 def _why_not(requirement: Requirement, bench: DesignContext) -> str:
     """Return what was lacking for a requirement: data, a method in the papers, a skill."""
     alone = Objective(id=bench.objective.id, text=requirement.text, conditions=bench.objective.conditions)
     briefs = bench.briefs
+    lost = methods_lacking(requirement, briefs)
+    if lost:
+        return f"no vetted analysis does this ({' and '.join(lost)})."
     asked = [s.name for s in briefs if asked_for(s, requirement.text)]
     lacking = {s.name: why for s, why in unserved_skills(alone, bench.datasets, briefs)}
     if lacking:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -31,8 +31,10 @@ from bioresearcher.schemas.base import Origin
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import DryLabTask, Limits, Outcome, TaskCode, TaskRecord
 from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.question import AnalysisSets, Questions
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.skills import shared_modules
+from bioresearcher.stages.answers import asked_of, brief
 from bioresearcher.stages.fallback import note
 from bioresearcher.stages.prompts import EXTRACT_TASKS, REPAIR_CODE, WRITE_CODE
 from bioresearcher.stages.tasks import Extracted, accept_tasks
@@ -114,7 +116,11 @@ _VETTED = re.compile(r"#?\s*vetted(?:\s+analysis)?\s*:\s*([\w -]+)", re.IGNORECA
 
 
 async def extract_tasks(
-    caller: ModelClient, protocol: Protocol, datasets: tuple[Dataset, ...], skills: Mapping[str, Skill]
+    caller: ModelClient,
+    protocol: Protocol,
+    datasets: tuple[Dataset, ...],
+    skills: Mapping[str, Skill],
+    limit: int | None = None,
 ) -> Extracted:
     """Extract the dry-lab tasks in an order in which they can run, and those refused with the reason.
 
@@ -126,7 +132,7 @@ async def extract_tasks(
     open_steps = {s.id for s in protocol.steps if s.kind == "dry"} - {i for t in by_rule for i in t.step_ids}
     answer = await ask(caller, EXTRACT_TASKS, values) if caller.by_rule or open_steps else None
     drafts = answer.value.tasks if answer and answer.origin != "offline" else ()
-    return accept_tasks(by_rule, drafts, protocol, datasets)
+    return accept_tasks(by_rule, drafts, protocol, datasets, limit)
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,8 @@ class Workbench:
     skills: Mapping[str, Skill]
     sandbox: Sandbox
     limits: Limits
+    questions: Questions = field(default_factory=Questions)
+    sets: AnalysisSets = field(default_factory=AnalysisSets)
 
     def input_paths(self, task: DryLabTask) -> dict[str, Path]:
         """Return input name -> its file; a missing file is reported by the attempt."""
@@ -173,7 +181,8 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
         return _unworked(task, Outcome.DEPENDENCY, lacking)
     # The rules do not read the description, and making it costs a run in the sandbox.
     schemas = "" if caller.by_rule else await _described(bench, task, inputs)
-    asked = _Asked(task, schemas, examples_for(task, bench.skills))
+    questions = asked_of(task, bench.questions, bench.sets)
+    asked = _Asked(task, schemas, examples_for(task, bench.skills), tuple(map(brief, questions)))
     code = await _first_code(caller, bench, asked)
     results: list[AttemptResult] = []
     why = code.note or "no code was written"
@@ -181,7 +190,14 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
     async def attempt(code: TaskCode) -> AttemptResult:
         number = len(results) + 1
         result = await run_attempt(
-            task, code, inputs=inputs, folder=folder, number=number, sandbox=bench.sandbox, limits=bench.limits
+            task,
+            code,
+            inputs=inputs,
+            folder=folder,
+            number=number,
+            sandbox=bench.sandbox,
+            limits=bench.limits,
+            asked=questions,
         )
         results.append(result)
         return result
@@ -235,6 +251,7 @@ class _Asked:
     task: DryLabTask
     schemas: str
     examples: tuple[SkillExample, ...]
+    questions: tuple[str, ...] = ()
 
 
 async def _first_code(caller: ModelClient, bench: Workbench, asked: _Asked) -> TaskCode:
@@ -243,6 +260,7 @@ async def _first_code(caller: ModelClient, bench: Workbench, asked: _Asked) -> T
         input_schemas=asked.schemas,
         examples=asked.examples,
         packages=packages_for(asked.task.language),
+        questions=asked.questions,
     )
     try:
         return _task_code(bench, asked.task, await ask(caller, WRITE_CODE, values))
@@ -260,6 +278,7 @@ async def _repaired(
         input_schemas=asked.schemas,
         examples=asked.examples,
         packages=packages_for(asked.task.language),
+        questions=asked.questions,
         code=code.code,
         outcome=last.outcome,
         message=without_chance(last.message, bench.tasks_dir),

@@ -22,6 +22,7 @@ JUDGE_REFERABILITY = Prompt(
 )
 ANSWER_QUESTION = Prompt("literature/answer_question", literature.AnswerQuestionInput, literature.AnswerDraft)
 _AUTHOR, _REVIEWER = "designer/opening", "reviewer/opening"
+ASK_QUESTIONS = Prompt("designer/ask_questions", design.AskQuestionsInput, design.QuestionProposals)
 EXPLORE_DATA = Prompt("designer/explore_data", design.ExploreDataInput, ActionTurn, _AUTHOR)
 PLAN_PROTOCOL = Prompt("designer/plan_protocol", design.PlanProtocolInput, design.ProtocolPlan, _AUTHOR)
 WRITE_STEPS = Prompt("designer/write_steps", design.WriteStepsInput, design.StepsDraft, _AUTHOR)
@@ -40,5 +41,5 @@ SCORE_PROTOCOL = Prompt("reviewer/score_protocol", program.ScoreProtocolInput, p
 
 ALL: tuple[Prompt[Any, Any], ...] = tuple(value for value in vars().values() if isinstance(value, Prompt))
 """All of the above, in this order."""
-ON_REQUEST: tuple[Prompt[Any, Any], ...] = (CHOOSE_PARTS, REVISE_PART, ANSWER_QUESTION)
-"""Prompts used only when a person comments on the protocol or asks a question."""
+ON_REQUEST: tuple[Prompt[Any, Any], ...] = (ASK_QUESTIONS, CHOOSE_PARTS, REVISE_PART, ANSWER_QUESTION)
+"""Prompts used only when rules cannot bind a question, or a person comments on the protocol or asks a question."""

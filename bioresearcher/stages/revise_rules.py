@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bioresearcher.llm.ask import ModelClient, ask
-from bioresearcher.offline.design import part_title, requirements_met, use_lines
-from bioresearcher.offline.skill_binding import Binding, Use, asked_for, choose_uses, unserved_skills
+from bioresearcher.offline.coverage import requirements_met
+from bioresearcher.offline.design import part_title, use_lines
+from bioresearcher.offline.skill_binding import Binding, Use
+from bioresearcher.offline.skill_uses import asked_for, choose_uses, unserved_skills
 from bioresearcher.schemas.ask_design import HeadingDraft, PlannedPart, ProtocolPlan, WriteStepsInput
 from bioresearcher.schemas.base import Requirement
 from bioresearcher.schemas.protocol import Citation, Link, OutlineLine, Protocol, ProtocolPart, ProtocolStep, Relation
@@ -319,7 +321,11 @@ def note_requirements(
     changes = []
 
     def served(step: ProtocolStep) -> ProtocolStep:
-        met = [i for i in requirements_met(step, briefs.get(step.skill or ""), alone) if i not in step.requirements]
+        met = [
+            i
+            for i in requirements_met(step, briefs.get(step.skill or ""), alone, bench.datasets)
+            if i not in step.requirements
+        ]
         if not met:
             return step
         changes.append(StepChange(step=step.id, what="changed", why=f"it meets {', '.join(met)}"))

@@ -23,7 +23,6 @@ from bioresearcher.schemas.protocol import Protocol, ProtocolStep
 from bioresearcher.stages.draft_cleanup import find_file, in_order
 from bioresearcher.text.normalise import known_id, known_ids, plain_name, title_of
 
-MAX_TASKS = 40
 MAX_DRAFTS = 200
 MAX_FILES = 20
 MAX_REFUSED = 10
@@ -51,8 +50,12 @@ class Extracted:
     refused: tuple[Failure, ...]
 
 
-def accept_tasks(by_rule: Tasks, drafts: Tasks, protocol: Protocol, datasets: Sequence[Dataset]) -> Extracted:
-    """Join the tasks of skills and a model's tasks for the other dry steps to one list T1, T2, … of at most 40.
+def accept_tasks(
+    by_rule: Tasks, drafts: Tasks, protocol: Protocol, datasets: Sequence[Dataset], limit: int | None = None
+) -> Extracted:
+    """Join the tasks of skills and a model's tasks for the other dry steps to one list T1, T2, ….
+
+    With a limit, tasks that answer questions are kept before others, each with what it needs; the rest is said.
 
     A model's task belongs to dry steps that no skill carries out; one that does not is left out when a skill has its
     step, else refused. A task that reads from another names it by its id or by its step.
@@ -71,7 +74,8 @@ def accept_tasks(by_rule: Tasks, drafts: Tasks, protocol: Protocol, datasets: Se
     named = {t.id: steps[i] for t in reversed(drafts) for i in known_ids(t.step_ids, steps)[:1]}
     named |= {t.id: n for n, t in reversed(list(enumerate(own, len(by_rule))))}
     linked = [*_linked(by_rule, {t.id: n for n, t in enumerate(by_rule)}, {}), *_linked(own, named, steps)]
-    tasks, surplus = _numbered(linked, protocol)
+    linked, surplus = _limited(linked, limit)
+    tasks = _numbered(linked, protocol)
     checked = _checked(tasks, {(d.id, f.name) for d in datasets for f in d.files})
     every = tuple(dict.fromkeys((*refused, *checked.refused)))
     more = f"{len(every) - MAX_REFUSED} more tasks were refused" if len(every) > MAX_REFUSED else ""
@@ -99,8 +103,33 @@ def _linked(tasks: Iterable[DryLabTask], names: Mapping[str, int], steps: Mappin
     return found
 
 
-def _numbered(linked: Sequence[_Linked], protocol: Protocol) -> tuple[Tasks, str]:
-    """Order tasks by their steps and needs, with ids T1, T2, …; with a message when some are beyond the limit."""
+def _limited(linked: list[_Linked], limit: int | None) -> tuple[list[_Linked], str]:
+    """Keep at most `limit` tasks, those that answer questions first, with a message that names the others."""
+    if limit is None or len(linked) <= limit:
+        return linked, ""
+    kept: set[int] = set()
+    for n in sorted(range(len(linked)), key=lambda n: not linked[n][0].questions):
+        needed = _with_needs(n, linked)
+        if len(kept | needed) <= limit:
+            kept |= needed
+    place = {old: new for new, old in enumerate(sorted(kept))}
+    left = [t.title for n, (t, _) in enumerate(linked) if n not in kept]
+    chosen = [(linked[n][0], {k: place[v] for k, v in linked[n][1].items()}) for n in sorted(kept)]
+    return chosen, f"{len(chosen)} of {len(linked)} tasks are carried out (max_tasks); left out: {'; '.join(left)}"
+
+
+def _with_needs(number: int, linked: Sequence[_Linked]) -> set[int]:
+    found, open_ = set[int](), [number]
+    while open_:
+        one = open_.pop()
+        if one not in found:
+            found.add(one)
+            open_ += linked[one][1].values()
+    return found
+
+
+def _numbered(linked: Sequence[_Linked], protocol: Protocol) -> Tasks:
+    """Order tasks by their steps and needs, with ids T1, T2, …."""
     place = {s.id: n for n, s in enumerate(protocol.steps)}
     first = [min((place.get(i, 0) for i in task.step_ids), default=0) for task, _ in linked]
     by_step = sorted(range(len(linked)), key=lambda n: (first[n], n))
@@ -109,12 +138,11 @@ def _numbered(linked: Sequence[_Linked], protocol: Protocol) -> tuple[Tasks, str
     order = [by_step[n] for n in in_order(by_step, needs)]
     ids = {old: f"T{new}" for new, old in enumerate(order, 1)}
     tasks = []
-    for old in order[:MAX_TASKS]:
+    for old in order:
         task, made = linked[old]
         inputs = [_input(i, ids, linked, made) for i in task.inputs]
         tasks.append(task.model_copy(update={"id": ids[old], "inputs": tuple(inputs)}))
-    surplus = len(order) > MAX_TASKS
-    return tuple(tasks), f"only the first {MAX_TASKS} of {len(order)} tasks are carried out" if surplus else ""
+    return tuple(tasks)
 
 
 def _input(given: TaskInput, ids: Mapping[int, str], linked: Sequence[_Linked], made: Mapping[str, int]) -> TaskInput:
@@ -170,6 +198,7 @@ def _tidied(
             "title": title_of(task.title, first.title),
             "goal": task.goal.strip() or first.action,
             "step_ids": step_ids,
+            "questions": tuple(dict.fromkeys(q for i in step_ids for q in steps[i].questions)),
             "skill": None,
             "packages": tuple(p for p in dict.fromkeys(task.packages) if _PACKAGE.fullmatch(p))[:MAX_FILES],
             "language": task.language if task.language == "python" or rscript() else "python",

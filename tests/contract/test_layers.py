@@ -13,12 +13,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "bioresearcher"
 ORDER = (
     "text schemas errors config_text resources runfolder events prompts skills settings examples limits papers "
-    "retrieval sources audit llm offline sandbox execution review stages report graph batch cli __main__"
+    "retrieval sources audit analysis llm offline sandbox execution review stages report graph batch cli __main__"
 ).split()
 """Every top-level module and package; each may import only what stands before it."""
 RANK = {name: rank for rank, name in enumerate(ORDER)}
 LIMIT = 600
-MOST_MODULES = 380
+MOST_MODULES = 405  # the audit, looks, conversations, questions and analysis sets are packages' worth of modules
 ALONE = ROOT / "tests" / "contract" / "single_importers.txt"
 
 

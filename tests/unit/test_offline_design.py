@@ -16,7 +16,8 @@ from bioresearcher.offline.backend import WITHOUT_RULE, offline_backend
 from bioresearcher.offline.comment import as_draft
 from bioresearcher.offline.design import SENSITIVITY, OfflineDesigner
 from bioresearcher.offline.paper_steps import acceptance, literature_headings, literature_step, open_questions
-from bioresearcher.offline.skill_binding import Binding, asked_for, choose_uses, extract_tasks, unserved_skills
+from bioresearcher.offline.skill_binding import Binding, extract_tasks
+from bioresearcher.offline.skill_uses import asked_for, choose_uses, unserved_skills
 from bioresearcher.resources import Resources
 from bioresearcher.schemas.ask_design import (
     KnownPaper,
@@ -94,48 +95,55 @@ T411 = group("t(4;11)", "False", "True", case="True", control="False")
 MOLECULAR = group("mol.biol", "ALL1/AF4", "BCR/ABL", "E2A/PBX1", "NEG")
 
 
+def compared(wish: str, *columns: Column) -> tuple[str, str, str] | None:
+    """Column, case and control of the comparison that is bound to an objective."""
+    binding = Binding(objective(wish), (dataset(*columns),))
+    assert binding.discovery is not None
+    found = [q.contrast for q in binding.discovery.questions if q.contrast and not q.cannot]
+    return (found[0].column, found[0].case or "", found[0].control or "") if found else None
+
+
 def test_the_groups_the_objective_names_are_compared_and_not_the_first_column() -> None:
-    found = Binding(objective("A classifier of BCR/ABL versus NEG in acute leukaemia"), ()).contrast(
-        dataset(T411, MOLECULAR)
+    assert compared("Which genes differ between BCR/ABL versus NEG in acute leukaemia?", T411, MOLECULAR) == (
+        "mol.biol",
+        "BCR/ABL",
+        "NEG",
     )
-    assert found is not None
-    assert (found[0].name, *found[1:]) == ("mol.biol", "BCR/ABL", "NEG")
 
 
 def test_levels_are_named_in_the_order_of_the_objective() -> None:
-    found = Binding(objective("Which genes differ between ALL and AML?"), ()).contrast(
-        dataset(group("type", "AML", "ALL"))
-    )
-    assert found is not None
-    assert found[1:] == ("ALL", "AML")
+    assert compared("Which genes differ between ALL and AML?", group("type", "AML", "ALL")) == ("type", "ALL", "AML")
 
 
 def test_an_everyday_word_is_no_level_in_capitals() -> None:
-    data = dataset(T411, group("type", "ALL", "AML"))
-    found = Binding(objective("Differences in AML between all patients"), ()).contrast(data)
-    assert found is not None
-    assert found[0].name == "t(4;11)"
+    assert compared("Differences of genes between all patients", group("type", "ALL", "AML", "CLL")) is None
 
 
 def test_a_stated_contrast_holds_when_the_objective_names_its_levels_the_other_way_round() -> None:
-    data = dataset(group("tissue", "normal", "tumour", case="tumour", control="normal"))
-    found = Binding(objective("Differences between normal and tumour tissue"), ()).contrast(data)
-    assert found is not None
-    assert found[1:] == ("tumour", "normal")
+    tissue = group("tissue", "normal", "tumour", case="tumour", control="normal")
+    assert compared("Differences between normal and tumour tissue", tissue) == ("tissue", "tumour", "normal")
 
 
-def test_a_comparison_nobody_named_is_said_to_be_chosen() -> None:
-    said = Binding(objective("Genes of leukaemia"), ()).doubts(dataset(T411, MOLECULAR))
-    assert len(said) == 1
-    assert "names none of its group columns" in said[0]
-    assert "mol.biol" in said[0]
-    named = Binding(objective("Genes that differ by t(4;11)"), ())
-    assert named.doubts(dataset(T411, MOLECULAR)) == ()
+def test_a_comparison_nobody_named_is_not_made(skills: tuple[SkillBrief, ...]) -> None:
+    data = (dataset(T411, MOLECULAR),)
+    assert compared("Genes that differ in leukaemia", T411, MOLECULAR) is None
+    uses = choose_uses(objective("Which genes differ in leukaemia?"), data, skills)
+    assert "differential-expression" not in {u.skill.name for u in uses}
+    assert compared("Genes that differ by t(4;11)", T411, MOLECULAR) == ("t(4;11)", "True", "False")
 
 
-def test_levels_taken_by_default_are_said() -> None:
-    (said,) = Binding(objective("Genes of leukaemia"), ()).doubts(dataset(MOLECULAR))
-    assert "has 4 levels and the objective names no two of them" in said
+def test_the_first_two_of_several_levels_are_never_compared(skills: tuple[SkillBrief, ...]) -> None:
+    data = (dataset(MOLECULAR),)
+    assert compared("Genes that differ in leukaemia", MOLECULAR) is None
+    lacking = {s.name: why for s, why in unserved_skills(objective("Which genes differ?"), data, skills)}
+    assert "no groups are named" in lacking["differential-expression"]
+
+
+def test_the_only_column_of_two_groups_is_compared_and_said_so() -> None:
+    data = dataset(group("type", "ALL", "AML"))
+    binding = Binding(objective("Which genes differ?"), (data,))
+    assert binding.discovery is not None
+    assert any("names no groups" in said for said in binding.doubts(binding.discovery))
 
 
 def test_a_question_for_differing_genes_asks_for_differential_expression(skills: tuple[SkillBrief, ...]) -> None:

@@ -359,9 +359,9 @@ def test_description_column_is_left_out_and_log10_becomes_log2(tmp_path: Path, b
     [
         (lambda x: x, None, "left as it is"),
         (lambda x: 2**x, None, "log2(value + 1)"),
-        (lambda x: (2**x).round(), None, "log2(counts per million + 1)"),
+        (lambda x: (2**x).round(), None, "log2 counts per million"),
         (lambda x: (2**x).round(), "linear", "log2(value + 1)"),
-        (lambda x: x, "counts", "log2(counts per million + 1)"),
+        (lambda x: x, "counts", "log2 counts per million"),
         (lambda x: x, "z-score", "left as it is"),
         (lambda x: 2**x - 60, None, "log2(value + 1); "),
     ],

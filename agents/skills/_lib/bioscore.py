@@ -13,7 +13,7 @@ def signature_genes(task: Task) -> tuple[str, list[str]]:
     """Return name and genes of the signature: the parameter `genes` if given, else the named set of the collection."""
     listed = [str(g).strip() for g in task.parameter("genes", ()) if str(g).strip()]
     if listed:
-        return str(task.parameter("gene_set", "listed genes")), list(dict.fromkeys(listed))
+        return str(task.parameter("gene_set") or " + ".join(listed[:5])), list(dict.fromkeys(listed))
     name = str(task.need("gene_set"))
     if "gene_sets" not in task.inputs:
         fail("the task gives neither a gene-set collection (input 'gene_sets') nor a list (parameter 'genes')")

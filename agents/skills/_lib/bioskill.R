@@ -147,11 +147,19 @@ bs_json <- function(value) {
   bs_json_string(as.character(value))
 }
 
-# Findings: each a list with `statement` and `values`, whose numbers are those that the statement gives.
+# Findings: each a list with `statement` and `values`, whose numbers are those that the statement gives. One that answers
+# a question has `result`, too: kind, n, and what else `result` in bioskill.py names.
 bs_write_findings <- function(findings, path) {
-  parts <- vapply(findings, function(f) paste0("{\"statement\": ", bs_json_string(f$statement), ", \"values\": ",
-                                               bs_json(f$values), "}"), character(1))
+  parts <- vapply(findings, function(f) {
+    result <- if (is.null(f$result)) "" else paste0(", \"result\": ", bs_json(f$result))
+    paste0("{\"statement\": ", bs_json_string(f$statement), ", \"values\": ", bs_json(f$values), result, "}")
+  }, character(1))
   writeLines(paste0("[", paste(parts, collapse = ",\n"), "]"), path, useBytes = TRUE)
+}
+
+# The `result` of a finding: its kind, the rows analysed, and named fields as `result` of bioskill.py lists them.
+bs_result <- function(task, kind, n, ...) {
+  c(list(kind = kind, population = as.character(bs_parameter(task, "dataset_label", "")), n = as.integer(n)), list(...))
 }
 
 bs_number <- function(value, digits = 3) format(signif(value, digits), digits = digits, trim = TRUE)

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
-from biomissing import CODES, WORDS, codes_of, is_missing, key, stated_codes
+from biomissing import CODES, WORDS, codes_of, key, stated_codes
 from bioscale import Scale, judge_scale
 
 DATA_ERROR = 65
@@ -155,7 +155,7 @@ def read_expression_rows(path: Path, feature_column: str | None = None) -> pd.Da
     """
     table = read_table(path)
     feature = feature_column if feature_column in table.columns else table.columns[0]
-    table = table.loc[[not is_missing(str(name)) for name in table[feature]]].set_index(feature)
+    table = table.loc[_named_rows(path, table, feature)].set_index(feature)
     table.index = table.index.astype(str).str.strip()
     table.columns = [str(c).strip() for c in table.columns]
     numeric = table.apply(pd.to_numeric, errors="coerce")
@@ -175,6 +175,21 @@ def read_expression_rows(path: Path, feature_column: str | None = None) -> pd.Da
     if np.isinf(numeric.to_numpy(float)).any():
         fail(f"{path.name}: holds infinite values (the logarithm of zero?); write them as NA or add an offset")
     return numeric.astype(float)
+
+
+def _named_rows(path: Path, table: pd.DataFrame, feature: str) -> list[bool]:
+    """Return which rows have a feature name, and put back a name that looks like a code for "not known".
+
+    A code such as NA is a name where a single row has it (neuraminidase of influenza), and no name where several do.
+    """
+    unnamed = table[feature].isna()
+    if unnamed.any():
+        written = read_table(path, dtype=str, keep_default_na=False)[feature].str.strip()
+        single = unnamed & (written != "") & ~written.str.lower().duplicated(keep=False)
+        if single.any():
+            table[feature] = table[feature].astype(object).where(~single, written)
+            unnamed &= ~single
+    return list(~unnamed & (table[feature].astype(str).str.strip() != ""))
 
 
 def _annotation_columns(table: pd.DataFrame, numeric: pd.DataFrame) -> list[str]:
@@ -343,15 +358,50 @@ def write_table(table: pd.DataFrame, path: Path, *, index: bool = False) -> None
     table.to_csv(path, sep="\t", index=index, float_format="%.6g", na_rep="NA", compression=packed)
 
 
-def write_findings(findings: list[tuple[str, dict[str, Any]]], path: Path) -> None:
-    """Write [{"statement": …, "values": {…}}]; every number in a statement is among its values."""
-    rows = [{"statement": s, "values": {k: _plain(v) for k, v in values.items()}} for s, values in findings]
+Findings = Iterable[tuple[str, dict[str, Any]] | tuple[str, dict[str, Any], dict[str, Any]]]
+
+
+def write_findings(findings: Findings, path: Path) -> None:
+    """Write [{"statement": …, "values": {…}, "result": {…}}]; every number in a statement is among its values.
+
+    A finding that answers a question has a third part, its `result` (see `result`).
+    """
+    rows = []
+    for statement, values, *structured in findings:
+        row = {"statement": statement, "values": {k: _plain(v) for k, v in values.items()}}
+        rows.append(row | ({"result": structured[0]} if structured else {}))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def result(task: Task, kind: str, n: int, **fields: Any) -> dict[str, Any]:
+    """Return the `result` of a finding: what it says and which samples it rests on, as a question needs it.
+
+    `kind` is `difference`, `association`, `time to event`, `prediction`, `enrichment`, `structure`, `description` or
+    `synthesis`; `n` counts the rows of the sample sheet that were analysed. `fields` are any of: measure, contrast
+    ({column, case, control} or {column, levels}), endpoint, time_column, event_column, effect, estimate, low, high, p,
+    fdr, tested, called, higher, lower, groups ({level: n}), events, group_events ({level: events}), pairs, missing
+    (rows left out for want of a value), terms (columns in the model beside measure and contrast), test.
+    """
+    known = {k: _plain(v) for k, v in fields.items() if v is not None}
+    return {"kind": kind, "population": str(task.parameter("dataset_label") or ""), "n": int(n), **known}
+
+
+def enrichment_result(task: Task, tests: pd.DataFrame, **fields: Any) -> dict[str, Any]:
+    """Return the `result` of an enrichment that rests on a table of differential expression with n of both groups."""
+    sizes = [int(tests[c].max()) if c in tests.columns else 0 for c in ("n_case", "n_control")]
+    levels = [level_text(task.parameter(k, k)) for k in ("case", "control")]
+    contrast = {"column": str(task.parameter("group_column") or ""), "case": levels[0]}
+    groups = {levels[0]: sizes[0]}
+    if task.parameter("control") is not None:
+        contrast["control"], groups = levels[1], dict(zip(levels, sizes, strict=True))
+    return result(task, "enrichment", sum(sizes), measure="gene sets", contrast=contrast, groups=groups, **fields)
+
+
 def _plain(value: Any) -> Any:
-    """Turn numpy scalars into Python ones and not-a-number into None, also inside lists."""
+    """Turn numpy scalars into Python ones and not-a-number into None, also inside lists and dictionaries."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     if isinstance(value, np.generic):

@@ -20,6 +20,7 @@ from bioskill import (
     p_value,
     plain_text,
     read_samples,
+    result,
     survival_table,
 )
 
@@ -77,6 +78,19 @@ def scored_survival(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
     table = survival_table(sheet.loc[shared], task.need("time_column"), task.need("event_column"))
     table = with_strata(task, table.assign(score=values[table.index]), sheet)
     return table, sheet.loc[table.index]
+
+
+def survival_result(task: Task, table: pd.DataFrame, **fields: Any) -> dict[str, Any]:
+    """Return the `result` of a finding on time to event that rests on the rows of `table` (columns time and event).
+
+    Rows of the sheet with time and event that are not among them count as missing: they have no score, or no value of
+    a term.
+    """
+    columns = {f"{k}_column": str(task.need(f"{k}_column")) for k in ("time", "event")}
+    known = survival_table(read_sheet(task), columns["time_column"], columns["event_column"], 0)
+    rests = {"events": int(table["event"].sum()), "missing": max(0, len(known) - len(table))}
+    rests |= {"endpoint": task.parameter("endpoint"), "measure": str(task.parameter("gene_set", "signature"))}
+    return result(task, "time to event", len(table), **columns, **rests, **fields)
 
 
 def split_at_median(table: pd.DataFrame) -> tuple[pd.DataFrame, float]:

@@ -13,9 +13,11 @@ from typing import Any, Final, Literal
 from rich.console import RenderableType
 from rich.text import Text
 
+from bioresearcher.analysis.sentences import questions_lines
 from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, TypedCommand, Verb, verbs_of
 from bioresearcher.cli.session.layout import Sheet
 from bioresearcher.errors import InputError
+from bioresearcher.graph.context import QUESTIONS
 from bioresearcher.papers.injection import suspicion
 from bioresearcher.papers.mining import normal_accession
 from bioresearcher.report.markdown import search_queries
@@ -23,6 +25,7 @@ from bioresearcher.report.sections import section
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.paper import Paper, PaperAnswers, ScreenedPaper, SearchRound
+from bioresearcher.schemas.question import Questions
 from bioresearcher.schemas.run import Decision
 from bioresearcher.sources.datasets.describe import is_data_file
 from bioresearcher.sources.literature.bibliography import is_bibliography
@@ -71,6 +74,11 @@ class Known:
             datasets={d.id: d for d in folder.read_all(Dataset, "datasets")},
             checks={c.dataset_id: c for c in folder.read_list(DatasetCheck, "checks.json")},
         )
+
+
+def questions_of(folder: RunFolder) -> Questions:
+    """Return the questions as they are bound now; none before they are."""
+    return folder.read(Questions, QUESTIONS) if folder.has(QUESTIONS) else Questions()
 
 
 def rows_of(question: Mapping[str, Any], known: Known) -> list[Candidate]:
@@ -215,6 +223,8 @@ VERBS: Final = verbs_of(
     Verb("drop", "items", "take it out", "drop 3 5-7"),
     Verb("keep", "items", "take it in", "keep 3"),
     Verb("add", "rest", "add one that is not in the list", "add PMID:…|PMC…|doi:…|GSE…|FILE"),
+    Verb("questions", "nothing", "what will be answered, and what was not understood", "questions"),
+    Verb("clarify", "text", "say more precisely what is asked; the questions are bound anew", "clarify only stage III"),
     Verb("done", "nothing", "read these and go on (also yes)"),
     table="list",
     yes="done",
@@ -246,7 +256,8 @@ def _say_selection(dialogue: ApprovalDialogue, rows: Sequence[Candidate], *, eve
         some = out if everything else out[:MOST_UNUSED]
         heading = "Not used" if len(some) == len(out) else f"Not used ({len(out)} in all: list all), the first"
         dialogue.say(table(some, heading))
-    dialogue.say("show 3, why 3, drop 3, keep 3, add PMID:…, done, no; help says more.")
+    dialogue.say(*questions_lines(questions_of(dialogue.context.folder)))
+    dialogue.say("show 3, why 3, drop 3, keep 3, add PMID:…, clarify …, drop A2, done, no; help says more.")
 
 
 def _doubted(dialogue: ApprovalDialogue, rows: Sequence[Candidate]) -> list[Candidate]:
@@ -272,6 +283,16 @@ async def _carry_out(
     if typed.verb == "list":
         _say_selection(dialogue, rows, everything=typed.text.casefold() == "all")
         return None
+    if typed.verb == "questions":
+        dialogue.say(*(questions_lines(questions_of(dialogue.context.folder)) or ["No question is bound yet."]))
+        return None
+    if typed.verb == "clarify":
+        return dialogue.decision(line, comment=typed.text)
+    asked = {q.id.casefold(): q.id for q in questions_of(dialogue.context.folder).questions}
+    dropped = tuple(asked[i.casefold()] for i in typed.items if i.casefold() in asked)
+    if typed.verb == "drop" and dropped and len(dropped) == len(typed.items):
+        dialogue.say(f"{', '.join(dropped)}: not asked.")
+        return dialogue.decision(line, drop=dropped)
     if typed.verb == "add":
         return await _added(dialogue, line, typed.text, rows, known)
     meant, strange = named(rows, typed.items)

@@ -105,9 +105,7 @@ def draw(ordered: pd.DataFrame, is_case: pd.Series, trees: tuple[Any, Any], task
     bioskill.save_figure(fig, path)
 
 
-def statements(
-    task: bioskill.Task, scores: pd.DataFrame, is_case: pd.Series, cluster: pd.Series
-) -> list[tuple[str, dict[str, Any]]]:
+def statements(task: bioskill.Task, scores: pd.DataFrame, is_case: pd.Series, cluster: pd.Series) -> list[Any]:
     """How the two largest branches of samples relate to the groups."""
     place, column = bioskill.where(task), task.need("group_column")
     case, control = bioskill.level_text(task.need("case")), bioskill.level_text(task.need("control"))
@@ -130,7 +128,9 @@ def statements(
         f"2 main branches: {branches}; adjusted Rand index {bioskill.number(agreement, 2)}. The genes were chosen by "
         "their difference between these groups, so agreement of branches and groups is no independent evidence."
     )
-    return [(text, values)]
+    rests = {"contrast": {"column": column, "case": case, "control": control}, "test": "average linkage"}
+    rests["groups"] = {case: int(is_case.sum()), control: int((~is_case).sum())}
+    return [(text, values, bioskill.result(task, "structure", len(is_case), measure="features", **rests))]
 
 
 def main() -> None:

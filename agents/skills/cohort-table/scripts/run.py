@@ -155,9 +155,16 @@ def statements(
     label = {"dataset": task.parameter("dataset_label", ""), "samples": n}
     sizes = {title: int(mask.sum()) for title, mask in groups.masks.items() if title != "all"}
     levels = {"groups": list(sizes)}
+    column, rests = task.parameter("group_column"), dict[str, Any]()
+    if column and sizes:
+        counts = {title.partition(" = ")[2]: k for title, k in sizes.items()}
+        rests = {"contrast": {"column": str(column), "levels": list(counts)}, "groups": counts}
+    if task.parameter("event_column"):
+        known_events = bioskill.numeric_column(samples, task.need("event_column")).dropna()
+        rests |= {"event_column": str(task.need("event_column")), "events": int((known_events == 1).sum())}
     text = f"{place}the cohort has {n} samples"
     text += f": {'; '.join(f'{title}, n = {k}' for title, k in sizes.items())}." if sizes else "."
-    found: list[tuple[str, dict[str, Any]]] = [(text, label | sizes | levels)]
+    found: list[Any] = [(text, label | sizes | levels, bioskill.result(task, "description", n, **rests))]
     if task.parameter("event_column"):
         found.append(event_statement(task, samples, place, label))
     if covariates:

@@ -22,6 +22,7 @@ from bioskill import (
     read_expression,
     read_gene_sets,
     read_samples,
+    result,
     save_figure,
     shown_p,
     write_findings,
@@ -76,7 +77,10 @@ def sheet_values(task: Task, sheet: pd.DataFrame) -> pd.DataFrame:
     """Variables × samples as numbers: number columns as they are, the group as 1 (case) and 0 (control)."""
     group, case, control = (task.parameter(k) for k in ("group_column", "case", "control"))
     rows = {}
-    for name in dict.fromkeys(str(c) for c in [*task.parameter("covariates", ()), *([group] if group else [])]):
+    for name in dict.fromkeys(
+        str(c)
+        for c in [*task.parameter("covariates", ()), *task.parameter("stated_columns", ()), *([group] if group else [])]
+    ):
         if name not in sheet.columns:
             print(f"variable {name!r} is left out: the sample sheet has no such column")
             continue
@@ -179,6 +183,25 @@ def summary(rows: pd.DataFrame, what: str, score: tuple[str, str], alpha: float)
     return f"{text}; strongest: {'; '.join(parts)}.", values
 
 
+def variable_finding(task: Task, row: Any, score: tuple[str, str], rows: int) -> Any:
+    """The correlation with one variable of the sheet, as an answer to a question about it."""
+    name, label = score
+    text = f"In {label}, {row.name} and the {name} score have rho {row.rho:.2f} (95 % CI {row.rho_low:.2f} to "
+    text += f"{row.rho_high:.2f}, p {shown(row.p)}; n = {row.n})."
+    values = {"name": row.name, "rho": float(f"{row.rho:.2f}"), "n": int(row.n), "p": shown_p(row.p)}
+    values |= {"rho_low": float(f"{row.rho_low:.2f}"), "rho_high": float(f"{row.rho_high:.2f}"), "gene_set": name}
+    values |= {"dataset": label, "confidence_percent": 95}
+    column = row.name.partition(" (")[0]
+    numbers = {"estimate": row.rho, "low": row.rho_low, "high": row.rho_high, "p": row.p, "fdr": row.fdr}
+    rests = {"contrast": {"column": column}, "effect": "correlation", "test": "spearman", "missing": rows - int(row.n)}
+    return text, values, result(task, "association", int(row.n), measure=name, **rests, **numbers)
+
+
+def shown(p: float) -> str:
+    """A p-value after the letter p."""
+    return "< 1e-16" if p < 1e-16 else f"= {p:.2g}"
+
+
 def scored_samples(task: Task) -> tuple[pd.Series, pd.DataFrame]:
     """The score and the sample sheet of the samples that are in both."""
     sheet = read_sheet(task)
@@ -199,6 +222,7 @@ def scored_samples(task: Task) -> tuple[pd.Series, pd.DataFrame]:
 def main() -> None:
     task = load_task()
     score, sheet = scored_samples(task)
+    sheet_rows = read_sheet(task).index
     parts = [finish(spearman(sheet_values(task, sheet), score), "variable").assign(in_set="NA")]
     expression = read_expression(task.input("expression"), task.parameter("feature_column"))
     shared = [s for s in score.index if s in expression.columns]
@@ -215,7 +239,7 @@ def main() -> None:
     words = (str(task.parameter("gene_set", "signature")), str(task.parameter("dataset_label", "the cohort")))
     draw(table, *words, task.outputs["figure"])
     alpha = float(task.parameter("alpha", 0.05))
-    findings = []
+    findings: list[Any] = []
     if len(parts[0]):
         findings.append(summary(parts[0], "sample-sheet variables", words, alpha))
     outside = genes[genes["in_set"] != "yes"]
@@ -226,6 +250,10 @@ def main() -> None:
         row = genes.iloc[0]
         text = f"All named genes belong to the scored set; the strongest is {row['name']} (rho {row['rho']:.2f})."
         findings.append((text, {"name": row["name"], "rho": float(f"{row['rho']:.2f}")}))
+    stated = {str(c) for c in task.parameter("stated_columns", ())}
+    for row in parts[0].itertuples(index=False):
+        if row.name.partition(" (")[0] in stated:
+            findings.append(variable_finding(task, row, words, len(sheet_rows)))
     write_findings(findings, task.outputs["findings"])
 
 

@@ -25,7 +25,15 @@ from bioskill import (
     write_findings,
     write_table,
 )
-from biosurvival import fit_cox, informative, ratio, ratio_with_interval, scored_survival, time_label
+from biosurvival import (
+    fit_cox,
+    informative,
+    ratio,
+    ratio_with_interval,
+    scored_survival,
+    survival_result,
+    time_label,
+)
 
 MAX_LEVELS = 6
 MIN_LEVEL = 5
@@ -229,7 +237,9 @@ def without_strata(table: pd.DataFrame, term: Term) -> tuple[str, dict[str, Any]
     return f"{text}{ratio(row.hr_high)}, {p_value(row.p)}).", values
 
 
-def multivariable_finding(task: Task, result: Any, terms: list[Term], words: tuple[str, str, float]) -> Any:
+def multivariable_finding(
+    task: Task, result: Any, table: pd.DataFrame, terms: list[Term], words: tuple[str, str, float]
+) -> Any:
     """The adjusted hazard ratio with its events per variable, or why there is none."""
     label, name, alpha = words
     names = list(dict.fromkeys(t.covariate for t in terms))
@@ -245,7 +255,20 @@ def multivariable_finding(task: Task, result: Any, terms: list[Term], words: tup
     text += f". It has {number(ratio)} events for each of its {count} coefficients"
     text += f", fewer than {limit}: the estimate is fragile." if ratio < limit else "."
     extra = {"events_per_variable": rounded(ratio), "coefficients": count, "advised_minimum": limit}
-    return text, values | extra | listed
+    return text, values | extra | listed, cox_result(task, result, table, terms)
+
+
+def cox_result(task: Task, fitted: Any, table: pd.DataFrame, terms: list[Term]) -> dict[str, Any]:
+    """The `result` of a model's hazard ratio of the score, beside the terms of its covariates.
+
+    Rows of strata that tell nothing count: they are of the population that was analysed.
+    """
+    row = next(r for r in fitted[0].itertuples() if r.term == "score")
+    used = table.dropna(subset=["time", "event", "score", *(t.column for t in terms)])
+    by = [row.stratified_by] if row.stratified_by != "none" else []
+    numbers = {"estimate": row.hr, "low": row.hr_low, "high": row.hr_high, "p": row.p, "effect": "hazard ratio"}
+    names = list(dict.fromkeys(t.covariate for t in terms))
+    return survival_result(task, used, terms=[*names, *by], test="cox regression", **numbers)
 
 
 def proportional_finding(rows: pd.DataFrame, alpha: float) -> Any:
@@ -293,9 +316,10 @@ def main() -> None:
     if by:
         remark, numbers = without_strata(table, score_term)
         ending, values = f"{remark}{ending}", values | numbers
-    second = multivariable_finding(task, adjusted, terms, (label, name, alpha))
+    second = multivariable_finding(task, adjusted, table, terms, (label, name, alpha))
     third = proportional_finding(rows, alpha)
-    write_findings([(f"{first}.{ending}", values | endpoint), second, third], task.outputs["findings"])
+    alone_result = cox_result(task, alone, table, [])
+    write_findings([(f"{first}.{ending}", values | endpoint, alone_result), second, third], task.outputs["findings"])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 from biocohort import read_sheet
 
+HALF = 0.5
+"""Added to every count, and twice to the library size, before the logarithm (voom, Law et al. 2014): small libraries do
+not make a read against none a difference of many doublings."""
 OTHER_LOGARITHMS = {"log10": 10.0, "ln": float(np.e), "log": float(np.e)}
 LINEAR_SCALES = ("linear", "raw", "intensity", "intensities", "tpm", "fpkm", "rpkm")
 COUNT_SCALES = ("counts", "count", "raw counts", "read counts")
@@ -22,7 +25,7 @@ class Scaled:
     matrix: pd.DataFrame
     action: str
     rule: str
-    counts: bool = False
+    per_million: pd.DataFrame | None = None
 
 
 def choose_scaling(matrix: pd.DataFrame, declared: str, wanted: str) -> tuple[str, str]:
@@ -68,8 +71,9 @@ def scale_matrix(matrix: pd.DataFrame, kind: str, rule: str) -> Scaled:
     totals = positive.sum()
     if (totals <= 0).any():
         bioskill.fail(f"sample {totals.index[totals <= 0][0]!r} has no counts; leave it out")
-    per_million = positive / totals * 1e6
-    return Scaled(np.log2(per_million + 1), f"log2(counts per million + 1){note}", rule, counts=True)
+    per_million = (positive + HALF) / (totals + 2 * HALF) * 1e6
+    action = f"log2 counts per million, (count + {HALF:g}) / (library size + {2 * HALF:g}){note}"
+    return Scaled(np.log2(per_million), action, rule, positive / totals * 1e6)
 
 
 def filter_features(scaled: Scaled, task: bioskill.Task) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
@@ -83,11 +87,11 @@ def filter_features(scaled: Scaled, task: bioskill.Task) -> tuple[pd.DataFrame, 
         ),
         ("same value in all samples", lambda m: m.max(axis=1) - m.min(axis=1) <= 1e-9),
     ]
-    if scaled.counts:
-        low = np.log2(float(task.parameter("min_cpm", 1.0)) + 1)
+    if scaled.per_million is not None:
+        counts, low = scaled.per_million, float(task.parameter("min_cpm", 1.0))
         share = float(task.parameter("min_cpm_share", 0.1))
-        text = f"counts per million of {2**low - 1:g} or more in less than a share {share:g} of the samples"
-        rules.append((text, lambda m: (m >= low).mean(axis=1) < share))
+        text = f"counts per million of {low:g} or more in less than a share {share:g} of the samples"
+        rules.append((text, lambda m: (counts.loc[m.index] >= low).mean(axis=1) < share))
     rows = [{"step": "scale", "rule": scaled.rule, "action": scaled.action, "before": len(kept), "after": len(kept)}]
     for text, test in rules:
         drop = test(kept)
@@ -111,7 +115,7 @@ def statements(
     removed = {f"removed: {r['rule']}": r["removed"] for r in rows if r["step"] == "filter"}
     reasons = "; ".join(f"{r['removed']} for {r['rule']}" for r in rows if r["step"] == "filter")
     verb = "was left as it is" if scaled.action == "left as it is" else f"was transformed: {scaled.action}"
-    numbers = {"percentile": 99, "percentile_limit": 100, "range_limit": 50, "base": 2, "offset": 1}
+    numbers = {"percentile": 99, "percentile_limit": 100, "range_limit": 50, "base": 2, "offset": 1, "half": HALF}
     found: list[tuple[str, dict[str, Any]]] = [
         (
             f"{place}{len(kept)} of {before} features were kept for {n} samples; removed: {reasons}.",

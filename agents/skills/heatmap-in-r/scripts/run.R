@@ -41,4 +41,7 @@ values <- list(genes = count, cluster_one_case = counts[1, 1], cluster_two_case 
   cluster_one_control = counts[1, 2], cluster_two_control = counts[2, 2], n_control = sum(counts[, 2]),
   p = as.numeric(bs_number(p)), case = as.character(bs_need(task, "case")),
   control = as.character(bs_need(task, "control")))
-bs_write_findings(list(list(statement = statement, values = values)), task$outputs$findings)
+found <- bs_result(task, "structure", length(shared), measure = "features", p = p, test = "hierarchical clustering",
+  groups = setNames(list(sum(counts[, 1]), sum(counts[, 2])), c(values$case, values$control)),
+  contrast = list(column = column, case = values$case, control = values$control))
+bs_write_findings(list(list(statement = statement, values = values, result = found)), task$outputs$findings)

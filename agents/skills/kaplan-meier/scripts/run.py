@@ -20,7 +20,16 @@ from bioskill import (
     write_findings,
     write_table,
 )
-from biosurvival import draw_curves, fit_curves, halves, log_rank, scored_survival, split_at_median, time_label
+from biosurvival import (
+    draw_curves,
+    fit_curves,
+    halves,
+    log_rank,
+    scored_survival,
+    split_at_median,
+    survival_result,
+    time_label,
+)
 
 
 def summarise(table: pd.DataFrame, curves: dict[str, Any]) -> pd.DataFrame:
@@ -122,6 +131,15 @@ def findings(task: Task, table: pd.DataFrame, summary: pd.DataFrame, test: Any, 
             "time_unit": task.parameter("time_unit"),
             "stratified_by": task.parameter("strata_column"),
         },
+        survival_result(
+            task,
+            table,
+            p=p,
+            groups={"high": high["n"], "low": low["n"]},
+            group_events={"high": high["events"], "low": low["events"]},
+            terms=[task.parameter("strata_column")] if "stratum" in table else [],
+            test="log-rank",
+        ),
     )
     phrases, values = zip(*(median_phrase(row, unit) for row in summary.itertuples(index=False)), strict=True)
     numbers = {k: v for part in values for k, v in part.items()}

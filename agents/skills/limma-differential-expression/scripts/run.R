@@ -56,4 +56,8 @@ statement <- paste0(bs_where(task), sum(called), " of ", nrow(result), " tested 
 values <- list(significant = sum(called), tested = nrow(result), n_case = sum(is_case), n_control = sum(!is_case),
   fdr_threshold = threshold, higher_in_case = up, lower_in_case = down, case = as.character(bs_need(task, "case")),
   control = as.character(bs_need(task, "control")), prior_df = fit$df.prior[1])
-bs_write_findings(list(list(statement = statement, values = values)), task$outputs$findings)
+groups <- setNames(list(sum(is_case), sum(!is_case)), c(values$case, values$control))
+found <- bs_result(task, "difference", length(is_case), measure = "features", groups = groups,
+  contrast = list(column = column, case = values$case, control = values$control), fdr = threshold, tested = nrow(result),
+  called = sum(called), higher = up, lower = down, test = "moderated t test")
+bs_write_findings(list(list(statement = statement, values = values, result = found)), task$outputs$findings)

@@ -109,7 +109,7 @@ def draw(table: pd.DataFrame, task: bioskill.Task, path: Any) -> None:
     bioskill.save_figure(fig, path)
 
 
-def statements(task: bioskill.Task, table: pd.DataFrame, sets: int) -> list[tuple[str, dict[str, Any]]]:
+def statements(task: bioskill.Task, table: pd.DataFrame, sets: int, tests: pd.DataFrame) -> list[Any]:
     """For each direction, how many sets and which lead."""
     place, limit = bioskill.where(task), float(task.parameter("fdr", 0.05))
     found = []
@@ -131,7 +131,9 @@ def statements(task: bioskill.Task, table: pd.DataFrame, sets: int) -> list[tupl
         values |= {"sets": list(met["gene_set"][:3]), "overlaps": [int(v) for v in met["overlap"][:3]]}
         values |= {"set_sizes": [int(v) for v in met["set_size"][:3]]}
         values |= {"fdr": [bioskill.rounded(v, 2) for v in met["fdr"][:3]]}
-        found.append((f"{text}: {'; '.join(parts)}." if parts else f"{text}.", values))
+        numbers = {"fdr": limit, "tested": sets, "called": len(met), "test": "hypergeometric"}
+        result = bioskill.enrichment_result(task, tests, **numbers)
+        found.append((f"{text}: {'; '.join(parts)}." if parts else f"{text}.", values, result))
     return found
 
 
@@ -149,7 +151,7 @@ def main() -> None:
     print(f"{len(sets)} sets tested; called genes: {len(called['up'])} up, {len(called['down'])} down")
     bioskill.write_table(table, task.outputs["table"])
     draw(table, task, task.outputs["figure"])
-    bioskill.write_findings(statements(task, table, len(sets)), task.outputs["findings"])
+    bioskill.write_findings(statements(task, table, len(sets), tests), task.outputs["findings"])
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def draw(scores: pd.DataFrame, table: pd.DataFrame, group: pd.Series | None, tas
 
 def statements(
     task: bioskill.Task, table: pd.DataFrame, scores: pd.DataFrame, group: pd.Series | None, used: tuple[int, int, int]
-) -> list[tuple[str, dict[str, Any]]]:
+) -> list[Any]:
     """Variance of the leading components, and the one most strongly tied to the groups.
 
     `used`: features, values that were filled in, and features left out for missing values.
@@ -116,13 +116,14 @@ def statements(
     notes = [f"{filled} missing values were replaced by their feature's mean"] if filled else []
     notes += [f"{gaps} features with more than {limit} % missing values are left out"] if gaps else []
     note = f" ({'; '.join(notes)})" if notes else ""
-    found: list[tuple[str, dict[str, Any]]] = [
+    found: list[Any] = [
         (
             f"{place}the first two principal components of the {features} most variable features carry {first}% and "
             f"{second}% of their variance over {n} samples{note}.",
             base
             | {"pc1_percent": first, "pc2_percent": second, "filled": filled, "components": 2}
             | ({"left_out": gaps, "limit_percent": float(limit)} if gaps else {}),
+            bioskill.result(task, "structure", n, measure="features", test="principal components"),
         )
     ]
     if group is None or table["p"].isna().all():

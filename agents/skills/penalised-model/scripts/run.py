@@ -17,9 +17,11 @@ from bioskill import (
     NEUTRAL_COLOUR,
     Task,
     fail,
+    level_text,
     load_task,
     number,
     plain_text,
+    result,
     rounded,
     save_figure,
     survival_table,
@@ -302,6 +304,19 @@ def outcome_words(task: Task, problem: Problem) -> tuple[str, dict[str, Any]]:
     }
 
 
+def prediction_result(task: Task, problem: Problem, value: float) -> dict[str, Any]:
+    """The `result` of the held-out performance."""
+    count = int(problem.strata.sum())
+    rests: dict[str, Any] = {"measure": "features", "estimate": value, "test": problem.model}
+    if problem.kind == "survival":
+        rests |= {f"{k}_column": str(task.need(f"{k}_column")) for k in ("time", "event")} | {"events": count}
+    else:
+        case, control = level_text(task.need("case")), level_text(task.need("control"))
+        rests["contrast"] = {"column": str(task.need("group_column")), "case": case, "control": control}
+        rests["groups"] = {case: count, control: len(problem.y) - count}
+    return result(task, "prediction", len(problem.y), **rests)
+
+
 def findings(task: Task, problem: Problem, folds: pd.DataFrame, genes: pd.DataFrame, plan: tuple[int, int, int]) -> Any:
     """Held-out performance with its spread, the shuffled control, and how stable the chosen genes are."""
     real = folds.loc[folds["outcome"] == "real", "value"].dropna()
@@ -327,6 +342,7 @@ def findings(task: Task, problem: Problem, folds: pd.DataFrame, genes: pd.DataFr
         "scaling, choice of genes and penalty inside the training folds). The folds overlap, so the spread is no "
         "confidence interval.",
         values,
+        prediction_result(task, problem, float(spread["mean"])),
     )
     second = (
         f"The same procedure on shuffled outcomes gives a mean {problem.measure} of {chance.mean():.2f} (SD "

@@ -12,6 +12,7 @@ from bioskill import (
     CONTROL_COLOUR,
     Task,
     about,
+    enrichment_result,
     fail,
     figure,
     load_task,
@@ -157,6 +158,7 @@ def main() -> None:
     labels = (f"{group} = {task.parameter('case', 'case')}", f"{group} = {task.parameter('control', 'control')}")
     write_table(table, task.outputs["table"])
     draw(table, labels, alpha, task.outputs["figure"])
+    numbers = {"fdr": alpha, "tested": len(table), "called": int((table["fdr"] < alpha).sum()), "test": "ranked GSEA"}
     tested = (
         f"{len(table)} of {len(everything)} gene sets had {low} to {high} genes among the {len(ranking)} ranked "
         f"genes and were tested with {permutations} gene permutations, which ignore correlation between genes.",
@@ -168,6 +170,7 @@ def main() -> None:
             "genes_ranked": len(ranking),
             "permutations": permutations,
         },
+        enrichment_result(task, read_table(task.input("table")), **numbers),
     )
     up = top_statement(table, "up", labels[0], alpha, 1 / permutations)
     down = top_statement(table, "down", labels[1], alpha, 1 / permutations)

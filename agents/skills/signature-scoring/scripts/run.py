@@ -87,6 +87,8 @@ def main() -> None:
     status = gene_status(expression, genes, float(task.parameter("maximum_missing", 0.2)))
     used = used_genes(status)
     minimum = int(task.parameter("minimum_genes", 5))
+    if task.parameter("genes"):
+        minimum = min(minimum, len(genes))  # genes that are named are meant, be it one
     if len(used) < minimum:
         fail(
             f"{name}: {len(used)} of its {len(genes)} genes can be used in {task.input('expression').name}; "
@@ -118,6 +120,9 @@ def main() -> None:
         | gap_values
         | ({"highest_value": float(number(float(np.nanmax(expression.to_numpy()))))} if note else {}),
     )
+    if len(used) == 1:
+        write_findings([first], task.outputs["findings"])
+        return
     middle, negative = float(rest.median()), int((rest < 0).sum())
     second = (
         f"The median correlation of a signature gene with the mean of the others is {number(middle, 2)} in {label}; "

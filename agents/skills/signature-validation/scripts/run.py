@@ -57,6 +57,8 @@ class Cohort:
     genes_used: int
     table: pd.DataFrame
     strata: str | None
+    columns: tuple[str, str] = ("", "")
+    rows: int = 0
 
 
 def read_cohort(task: Task, role: str, name: str, genes: list[str]) -> tuple[Cohort, list[str]]:
@@ -80,7 +82,9 @@ def read_cohort(task: Task, role: str, name: str, genes: list[str]) -> tuple[Coh
     label = str(task.parameter(f"{prefix}dataset_label", f"the {role} cohort"))
     unit, endpoint = task.parameter(f"{prefix}time_unit"), task.parameter(f"{prefix}endpoint")
     by = task.parameter(f"{prefix}strata_column")
-    return Cohort(role, label, unit, endpoint, len(used), table, str(by) if by else None), used
+    columns = (str(task.need(f"{prefix}time_column")), str(task.need(f"{prefix}event_column")))
+    known = len(survival_table(read_sheet(task, prefix), *columns, 0))
+    return Cohort(role, label, unit, endpoint, len(used), table, str(by) if by else None, columns, known), used
 
 
 def associate(cohort: Cohort, *, strata: bool) -> dict[str, Any]:
@@ -140,9 +144,7 @@ def draw(cohorts: list[Cohort], rows: list[dict[str, Any]], name: str, path: Pat
     save_figure(fig, path)
 
 
-def cohort_finding(
-    row: dict[str, Any], plain: dict[str, Any], cohort: Cohort, name: str, total: int
-) -> tuple[str, dict[str, Any]]:
+def cohort_finding(row: dict[str, Any], plain: dict[str, Any], cohort: Cohort, name: str, total: int) -> Any:
     """One cohort's result as a sentence with its numbers; of a stratified one also what comes out without strata."""
     role = cohort.role.capitalize()
     endpoint = f"endpoint: {cohort.endpoint}" if cohort.endpoint else "endpoint not stated by the source"
@@ -168,7 +170,17 @@ def cohort_finding(
         )
         values |= {f"{k}_without_strata": float(ratio(plain[k])) for k in ("hr", "hr_low", "hr_high")}
         values |= {"p_without_strata": shown_p(plain["p"]), "n_without_strata": plain["n"]}
-    return text, values | {"endpoint": cohort.endpoint, "time_unit": cohort.time_unit}
+    return text, values | {"endpoint": cohort.endpoint, "time_unit": cohort.time_unit}, cohort_result(row, cohort, name)
+
+
+def cohort_result(row: dict[str, Any], cohort: Cohort, name: str) -> dict[str, Any]:
+    """The `result` of one cohort's finding."""
+    found = {"kind": "time to event", "population": cohort.label, "measure": name, "endpoint": cohort.endpoint or ""}
+    found |= {"time_column": cohort.columns[0], "event_column": cohort.columns[1], "effect": "hazard ratio"}
+    found |= {"estimate": row["hr"], "low": row["hr_low"], "high": row["hr_high"], "p": row["p"]}
+    count = len(cohort.table)  # with the strata that tell nothing: they are of the population that was analysed
+    found |= {"n": count, "events": int(cohort.table["event"].sum()), "missing": max(0, cohort.rows - count)}
+    return found | {"terms": [cohort.strata] if cohort.strata else [], "test": "cox regression"}
 
 
 def verdict(first: dict[str, Any], second: dict[str, Any], name: str, alpha: float) -> tuple[str, dict[str, Any], bool]:

@@ -84,4 +84,11 @@ values <- list(hazard_ratio = as.numeric(text[1]), ci_low = as.numeric(text[2]),
   logrank_p = as.numeric(text[5]), ph_p = as.numeric(text[6]), case = as.character(bs_need(task, "case")),
   control = as.character(bs_need(task, "control")),
   stratified_by = if (stratified) strata_column else NULL, idle_strata = if (nzchar(idle)) idle else NULL)
-bs_write_findings(list(list(statement = statement, values = values)), task$outputs$findings)
+groups <- setNames(list(sum(case == 1), sum(case == 0)), c(values$case, values$control))
+group_events <- setNames(list(sum(event[case == 1]), sum(event[case == 0])), c(values$case, values$control))
+found <- bs_result(task, "time to event", length(time), time_column = bs_need(task, "time_column"),
+  event_column = bs_need(task, "event_column"), events = sum(event), groups = groups, group_events = group_events,
+  contrast = list(column = column, case = values$case, control = values$control), effect = "hazard ratio",
+  estimate = unname(ratio["exp(coef)"]), low = unname(ratio["lower .95"]), high = unname(ratio["upper .95"]), p = p_cox,
+  test = "cox regression")
+bs_write_findings(list(list(statement = statement, values = values, result = found)), task$outputs$findings)

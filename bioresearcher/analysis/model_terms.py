@@ -1,0 +1,156 @@
+"""Terms that a text wants in the model: covariates, blocks, strata, and formulas."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bioresearcher.analysis.mentions import Lexicon, Mention
+from bioresearcher.analysis.terms import (
+    word,
+)
+from bioresearcher.analysis.wishes import (
+    Wishes,
+    close_to,
+)
+
+_ADJUST: Final = re.compile(
+    r"(?i)\b(?:adjust(?:ed|ing|ment|s)?\s+(?:for|by)|controll?(?:ed|ing)?\s+for|account(?:ed|ing|s)?\s+for|"
+    r"correct(?:ed|ing|ion)?\s+for|independent(?:ly)?\s+(?:of|from)|conditional\s+(?:up)?on|allowing\s+for|"
+    r"irrespective\s+of|regardless\s+of|with\s+covariates?|covariates?\s*(?::|are|such\s+as|including)|"
+    r"(?P<block>block(?:ed|ing)?\s+(?:by|on|for)|stratif(?:ied|ying|y)\s+(?:by|for)))\s*"
+)
+
+
+_INCLUDED: Final = re.compile(
+    r"(?i)\b(?:is|are|as|be|was|were)\s+(?:to\s+be\s+)?(?:included|used|entered|taken|modell?ed|a\s+term|terms|an?|part|in)?\s*"
+    r"(?:as\s+)?(?:an?\s+)?(?:in\s+|into\s+|of\s+)?(?:the\s+)?(?:\w+\s+)?"
+    r"(?:design|model|covariates?|blocking\s+(?:factor|variable)s?|regression|random\s+effects?)\b"
+)
+
+
+_INCLUDES: Final = re.compile(
+    r"(?i)\b(?:includ(?:e|es|ing)|with|of|on)\s+(?P<items>[\w\s,&-]+?)(?=\s+as\s+(?:an?\s+)?(?:covariate|term|predictor|factor)|[.;?!]|$|\s+in\s+the\b)"
+)
+
+
+_MODEL_WITH: Final = re.compile(
+    r"(?i)\b(?:regression|model|cox|logistic|analysis)\s+(?:with|including|of|on)\s+(?P<items>[\w\s,&.-]+?)(?=[.;?!]|$)"
+)
+
+
+_FORMULA: Final = re.compile(r"~\s*([\w.]+(?:\s*[+*:]\s*[\w.]+)*)")
+
+
+_SPLIT: Final = re.compile(r"(?i)\s*(?:,|;|&|\+|/|\band\b|\bas\s+well\s+as\b|\bplus\b|\bor\b)\s*")
+
+
+_ALL: Final = re.compile(
+    r"(?i)^(?:(?:the|all|any|other|known|established|potential|possible|available|standard|baseline|"
+    r"clinical|clinicopathologic\w*|patient|usual|important|relevant|common)\s+)*"
+    r"(?:covariates?|confounders?|confounding(?: factors?)?|variables?|factors?|characteristics|parameters?|"
+    r"predictors?|them|these|features)"
+    r"(?:\s+at\s+hand|\s+available)?$"
+)
+
+
+_MULTI: Final = re.compile(r"(?i)\bmulti(?:variable|variate|ple (?:logistic|linear|cox|regression))\b")
+
+
+def read_terms(wishes: Wishes, lexicon: Lexicon) -> None:
+    """Read covariates, blocks and strata."""
+    text = wishes.text
+    for match in _ADJUST.finditer(text.raw):
+        stop = word("adjust_end").search(text.raw, match.end())
+        end = min((b for b in (stop.start() if stop else len(text.raw), *text.breaks) if b >= match.end()), default=0)
+        for place in text.tokens_in(match.start(), match.end()):
+            wishes.used.add(place)
+        _read_items(wishes, lexicon, match.end(), end, block=bool(match["block"]), asked=True)
+    _read_included(wishes, lexicon)
+    for pattern in (_MODEL_WITH, _INCLUDES):
+        for match in pattern.finditer(text.raw):
+            if pattern is _MODEL_WITH or " as " in text.raw[match.end() : match.end() + 4]:
+                _read_items(wishes, lexicon, match.start("items"), match.end("items"), block=False, asked=False)
+    if _MULTI.search(text.raw) and not wishes.adjust:
+        wishes.adjust_all = True
+
+
+def _read_included(wishes: Wishes, lexicon: Lexicon) -> None:
+    """Read model formulas, and sentences such as “batch is included in the design”."""
+    text = wishes.text
+    for match in _FORMULA.finditer(text.raw):
+        _read_formula(wishes, lexicon, match)
+    for match in _INCLUDED.finditer(text.raw):
+        start = max((b for b in (0, *text.breaks) if b <= match.start()), default=0)
+        places = text.tokens_in(start, match.start())
+        for mention in lexicon.column_mentions(text, places.start, places.stop) if places else ():
+            _add_term(wishes, lexicon, mention.name, mention.first)
+            wishes.use(mention.first, mention.end)
+        if not places or not lexicon.column_mentions(text, places.start, places.stop):
+            words = text.raw[start : match.start()]
+            if places and len(places) <= 5:
+                _miss_term(wishes, lexicon, words, places.start)
+        for place in text.tokens_in(match.start(), match.end()):
+            wishes.used.add(place)
+
+
+def _read_items(wishes: Wishes, lexicon: Lexicon, start: int, end: int, *, block: bool, asked: bool) -> None:
+    """Read the items of a list of covariates; `asked` ones that are no column are noted."""
+    place = start
+    for item in _SPLIT.split(wishes.text.raw[start:end]):
+        at = wishes.text.raw.find(item, place, end) if item else place
+        place = max(place, at) + len(item)
+        tokens = wishes.text.tokens_in(at, at + len(item))
+        if not item.strip() or not tokens:
+            continue
+        if _ALL.match(item.strip()):
+            wishes.adjust_all = True
+            wishes.use(tokens.start, tokens.stop)
+            continue
+        found = lexicon.column_mentions(wishes.text, tokens.start, tokens.stop)
+        if found:
+            mention = found[0]
+            if mention.problem and asked:
+                wishes.miss(item, mention.problem, tokens.start, "name the column", stops=True)
+            _add_term(wishes, lexicon, mention.name, tokens.start, block=block)
+            wishes.use(tokens.start, tokens.stop)
+        elif asked:
+            _miss_term(wishes, lexicon, item, tokens.start)
+            wishes.use(tokens.start, tokens.stop)
+
+
+def _miss_term(wishes: Wishes, lexicon: Lexicon, item: str, place: int) -> None:
+    item = re.sub(r"(?i)^\s*(?:the|an?)\s+", "", item)
+    wishes.miss(
+        item,
+        "no column of the data holds it, so nothing can be adjusted for it",
+        place,
+        close_to(item, lexicon.columns),
+    )
+
+
+def _add_term(wishes: Wishes, lexicon: Lexicon, name: str, place: int, *, block: bool = False) -> None:
+    role = lexicon.columns[name].role
+    target = wishes.blocks if block or role == "batch" else wishes.adjust
+    if name not in [n for n, _ in (*wishes.adjust, *wishes.blocks)]:
+        target.append((name, place))
+
+
+def _read_formula(wishes: Wishes, lexicon: Lexicon, match: re.Match[str]) -> None:
+    """Read the terms of a model formula; the last one is the contrast, as in DESeq2, unless it is named otherwise."""
+    terms = [t for t in re.split(r"\s*[+*:]\s*", match[1]) if t not in ("0", "1", ".")]
+    places = wishes.text.tokens_in(match.start(), match.end())
+    if places:
+        wishes.use(places.start, places.stop)
+    known = {n.casefold(): n for n in lexicon.columns}
+    groups = [t for t in terms if t.casefold() in known and lexicon.columns[known[t.casefold()]].role == "group"]
+    for term in terms:
+        name = known.get(term.casefold(), "")
+        if not name:
+            wishes.miss(
+                term, "no column of the data is called so", places.start if places else 0, close_to(term, known)
+            )
+        elif term in groups[-1:] or (not groups and term == terms[-1]):
+            wishes.by.append(Mention(places.start, places.stop, "column", name))
+        else:
+            _add_term(wishes, lexicon, name, places.start)

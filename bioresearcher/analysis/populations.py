@@ -1,0 +1,232 @@
+"""Groups that a text compares, and populations to which it is limited, by levels and by numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+from bioresearcher.analysis.mentions import Lexicon, Mention, is_number, levels_of, mend_of
+from bioresearcher.analysis.wishes import (
+    BOUND,
+    JOIN,
+    NOUNS,
+    PLAIN,
+    SKIP,
+    STRONG,
+    Compared,
+    Wishes,
+)
+from bioresearcher.analysis.words import Text
+from bioresearcher.schemas.question import Filter
+
+_OUT: Final = frozenset({"excluding", "exclude", "excluded", "except", "omitting", "removing", "without", "remove"})
+
+
+_REFERENCE: Final = re.compile(
+    r"(?i)\b(?:reference(?:\s+(?:level|group|category))?|baseline(?:\s+(?:level|group|category)))\s*(?:is|are|being|:|=|of)?\s*"
+)
+
+
+_AS_REFERENCE: Final = re.compile(
+    r"(?i)^[\s,]*(?:\w+\s+)?(?:as|being|is|are)\s+(?:the\s+)?(?:reference|baseline|control|comparator)\b"
+)
+
+
+_NUMBER: Final = re.compile(
+    r"(?i)(?P<op>older\s+than|younger\s+than|over|under|above|below|at\s+least|at\s+most|more\s+than|less\s+than|"
+    r"greater\s+than|smaller\s+than|larger\s+than|up\s+to|≥|≤|>=|<=|>|<|aged|between|from)?\s*"
+    r"(?P<n>\d+(?:\.\d+)?)(?:\s*(?:to|-|–|and)\s*(?P<m>\d+(?:\.\d+)?))?\s*(?:%|cm|mm|kg|years?|yrs?|y)?"
+    r"(?P<tail>\s*(?:years?\s+)?(?:of\s+age|old|or\s+older|and\s+older|or\s+younger|and\s+younger|or\s+more|or\s+above|or\s+less|or\s+below))*"
+)
+
+
+_NOT_CELLS: Final = frozenset(
+    {
+        "fdr",
+        "p",
+        "q",
+        "value",
+        "fold",
+        "change",
+        "alpha",
+        "auc",
+        "log2fc",
+        "lfc",
+        "significance",
+        "padj",
+        "cutoff",
+        "threshold",
+    }
+)
+
+
+def read_levels(wishes: Wishes, lexicon: Lexicon, mentions: Sequence[Mention]) -> None:
+    """Read lists of levels as groups that are compared, and levels of a population as filters."""
+    text = wishes.text
+    lists = _lists(text, mentions)
+    strong = [c for c in lists if len(c) > 1 and _is_strong(text, c)]
+    for chain in lists:
+        names = tuple(dict.fromkeys(m.level for m in chain))
+        column = chain[0].name
+        problem = next((m.problem for m in chain if m.problem), "")
+        place, end = chain[0].first, chain[-1].end
+        named = _reference(text, chain)
+        if named:
+            wishes.reference[column] = named
+        if named and len(chain) == 1:
+            wishes.use(place, end)
+            continue
+        kind = _population(text, chain, wishes.used)
+        compares = len(names) > 1 or (problem and len(chain) > 1)
+        others = [c for c in lists if c is not chain and len(c) > 1 and c[0].name != column]
+        if compares and (chain in strong or not kind or not others):
+            compares = kind not in ("only", "without")
+        elif compares:
+            compares = False
+        wishes.use(place, end)
+        if compares:
+            syntax = any(t.form in STRONG for t in text.tokens[chain[0].end : chain[1].first])
+            reference = named or (names[1] if syntax and len(names) == 2 else "")
+            wishes.compared.append(
+                Compared(
+                    column,
+                    names,
+                    place,
+                    end,
+                    chain in strong,
+                    named,
+                    problem,
+                    syntax=bool(reference),
+                    weak=kind == "weak",
+                )
+            )
+        elif kind:
+            kept = (
+                names if kind != "without" else tuple(v for v in levels_of(lexicon.columns[column]) if v not in names)
+            )
+            if problem:
+                codes = ", ".join(f'"{v}" = "…"' for v in levels_of(lexicon.columns[column]))
+                wishes.stops.append((problem, mend_of(lexicon.dataset, column, f"codes = {{{codes}}}"), place))
+            words = text.words(place, min(len(text.tokens), end))
+            wishes.filters.append((Filter(column=column, levels=kept, words=words), place, kind == "weak"))
+        elif lexicon.columns[column].role not in ("pair", "unit", "annotation"):
+            wishes.compared.append(Compared(column, names, place, end, problem=problem, single=True))
+
+
+def _lists(text: Text, mentions: Sequence[Mention]) -> list[list[Mention]]:
+    """Chains of mentions of levels of one column, joined by `and`, `versus` and the like.
+
+    Where a level belongs to two columns, the column with the longer chain has it.
+    """
+    chains: list[list[Mention]] = []
+    for name in dict.fromkeys(m.name for m in mentions):
+        own = sorted({(m.first, m.end): m for m in mentions if m.name == name}.values(), key=lambda m: m.first)
+        own = [m for m in own if not any(o.covers(m) for o in own)]
+        chain: list[Mention] = []
+        for mention in own:
+            if chain and _joined(text, chain[-1], mention):
+                chain.append(mention)
+            else:
+                chain = [mention]
+                chains.append(chain)
+    kept: list[list[Mention]] = []
+    for chain in sorted(chains, key=lambda c: (-len({m.level for m in c}), -sum(m.end - m.first for m in c))):
+        taken = {n for c in kept for m in c for n in range(m.first, m.end)}
+        if not any(n in taken for m in chain for n in range(m.first, m.end)):
+            kept.append(chain)
+    return sorted(kept, key=lambda c: c[0].first)
+
+
+def _joined(text: Text, left: Mention, right: Mention) -> bool:
+    gap = text.tokens[left.end : right.first]
+    between = text.between(left.end, right.first)
+    if any(ch in between for ch in ".?!;") or len(gap) > 7:
+        return False
+    return any(t.form in JOIN for t in gap) or (len(gap) <= 1 and bool(re.search(r"[,(/–-]", between)))
+
+
+def _is_strong(text: Text, chain: Sequence[Mention]) -> bool:
+    before = text.before(chain[0].first, 5)
+    inside = {t.form for m, n in pairwise(chain) for t in text.tokens[m.end : n.first]}
+    return "between" in before or bool(inside & STRONG)
+
+
+def _reference(text: Text, chain: Sequence[Mention]) -> str:
+    """The level that a text calls the reference."""
+    for mention in chain:
+        left = text.raw[max(0, text.tokens[mention.first].start - 30) : text.tokens[mention.first].start]
+        if (
+            list(_REFERENCE.finditer(left))[-1:]
+            and left.rstrip().endswith(tuple("=:egly"))
+            and re.search(_REFERENCE.pattern + r"$", left)
+        ):
+            return mention.level
+        if _AS_REFERENCE.match(text.raw[text.tokens[mention.end - 1].end :]):
+            return mention.level
+    return ""
+
+
+def _population(text: Text, chain: Sequence[Mention], used: set[int]) -> str:
+    """Limit of the population by some levels: `only`, `without`, `weak` (may be a comparison), or none."""
+    first, end = chain[0].first, chain[-1].end
+    left = ""
+    for word_before in text.before(first, 6):
+        if word_before in _OUT:
+            return "without"
+        if word_before in BOUND or word_before in PLAIN:
+            left = word_before
+            break
+        if word_before not in SKIP:
+            break
+    right = text.after(end, 4)
+    gap = text.between(end, min(len(text.tokens), end + 1))
+    near = right[: next((n for n, w in enumerate(right) if w not in NOUNS and w not in SKIP), len(right))]
+    if "only" in near or "alone" in near or left in BOUND:
+        return "only"
+    if text.before(first, 1)[:1] == ["only"]:
+        return "only"
+    if left and left != "by":
+        return "weak"
+    return "weak" if ":" in gap and not text.before(first, 1) else ""
+
+
+def read_numbers(wishes: Wishes, lexicon: Lexicon) -> None:
+    """Read limits of numbers, such as `older than 60` or `BMI above 30`, as filters."""
+    text = wishes.text
+    ages = [c for c in lexicon.columns_called(("age",)) if is_number(lexicon.columns[c])]
+    for match in _NUMBER.finditer(text.raw):
+        op = " ".join((match["op"] or "").lower().split())
+        tail = " ".join((match["tail"] or "").lower().split())
+        places = text.tokens_in(match.start(), match.end())
+        if not places or not (op or "age" in tail or "old" in tail or "younger" in tail or "or " in tail):
+            continue
+        before = text.before(places.start, 4)
+        if {*before} & _NOT_CELLS or (op in ("between", "from") and match["m"] is None):
+            continue
+        mentions = lexicon.column_mentions(text, max(0, places.start - 4), places.start)
+        mentions = [m for m in mentions if lexicon.columns[m.name].role not in ("time", "event")]
+        numeric = [m for m in mentions if is_number(lexicon.columns[m.name])]
+        of_age = "age" in before[:2] or op in ("older than", "younger than", "aged") or "age" in tail or "old" in tail
+        name = numeric[-1].name if numeric else ages[0] if of_age and ages else ""
+        if not name:
+            if of_age:
+                wishes.miss(match[0], "no column of the data holds the age", places.start, stops=True)
+                wishes.use(places.start, places.stop)
+            continue
+        low, high = float(match["n"]), float(match["m"]) if match["m"] else None
+        words = text.words(numeric[-1].first if numeric else places.start, places.stop)
+        wishes.filters.append((_range(name, op, tail, low, high, words), places.start, False))
+        wishes.use(numeric[-1].first if numeric else places.start, places.stop)
+
+
+def _range(name: str, op: str, tail: str, low: float, high: float | None, words: str) -> Filter:
+    if high is not None:
+        return Filter(column=name, least=low, most=high, words=words)
+    if op in ("at most", "≤", "<=", "up to") or "younger" in tail or "less" in tail or "below" in tail:
+        return Filter(column=name, most=low, words=words)
+    if op in ("younger than", "under", "below", "less than", "smaller than", "<"):
+        return Filter(column=name, most=low, below=True, words=words)
+    at_least = op in ("at least", "≥", ">=", "aged", "") or "older" in tail or "more" in tail or "above" in tail
+    return Filter(column=name, least=low, above=not at_least, words=words)

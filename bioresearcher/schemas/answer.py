@@ -1,0 +1,60 @@
+"""Answers of a run: what was asked of the data, and what was answered, partly or not, with the real reasons."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bioresearcher.schemas.base import Value
+
+AnswerState = Literal["answered", "partly answered", "not answered"]
+
+
+class QuestionAnswer(Value):
+    """The state of a question after the run; only what was carried out counts."""
+
+    id: str
+    text: str = Field(description="the question in one sentence")
+    state: AnswerState
+    why: str = Field(default="", description="why it is not answered, or which part is missing")
+    mend: str = Field(default="", description="the line of `dataset.toml` or the flag that settles it")
+    tasks: tuple[str, ...] = Field(default=(), description="tasks whose findings answer it")
+    findings: tuple[str, ...] = Field(default=(), description="their statements")
+    flow: str = Field(default="", description="from all rows to those that were analysed, in words")
+
+
+class RequirementAnswer(Value):
+    """The state of a requirement after the run."""
+
+    id: str
+    text: str
+    state: AnswerState
+    why: str = ""
+    steps: tuple[str, ...] = Field(default=(), description="steps that meet it")
+
+
+class Answers(Value):
+    """The answers of a run (`answer.json`)."""
+
+    questions: tuple[QuestionAnswer, ...] = ()
+    requirements: tuple[RequirementAnswer, ...] = ()
+    not_understood: tuple[str, ...] = Field(default=(), description="words bound to nothing, each with the reason")
+
+    def count(self, state: AnswerState) -> int:
+        """Count the questions in a state."""
+        return sum(q.state == state for q in self.questions)
+
+    @property
+    def nothing(self) -> bool:
+        """True when something was asked of data and nothing of it was answered."""
+        return bool(self.questions) and self.count("not answered") == len(self.questions)
+
+    @property
+    def headline(self) -> str:
+        """E.g. `2 of 3 questions answered, 1 partly`; empty when no question was asked of data."""
+        if not self.questions:
+            return ""
+        total, partly = len(self.questions), self.count("partly answered")
+        more = f", {partly} partly" if partly else ""
+        return f"{self.count('answered')} of {total} {'question' if total == 1 else 'questions'} answered{more}"

@@ -1,0 +1,156 @@
+"""Answered, partly answered or not answered: the state of every question and requirement after a run.
+
+Only what was carried out counts: a step without a task answers nothing, nor does a task that is not verified.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from bioresearcher.execution.question_check import Asked, answering
+from bioresearcher.schemas.answer import Answers, AnswerState, QuestionAnswer, RequirementAnswer
+from bioresearcher.schemas.base import Requirement
+from bioresearcher.schemas.execution import DryLabTask, Finding, TaskRecord
+from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, Question, Questions, Unbound
+
+_DATA = re.compile(r"^(?:DATA:\s*)+")
+_NO_STEP = "no step of the protocol carries it out"
+
+
+def asked_of(task: DryLabTask, questions: Questions, sets: AnalysisSets) -> tuple[Asked, ...]:
+    """Return the questions that a task is to answer, with their analysis sets."""
+    found = []
+    for question_id in task.questions:
+        question, rows = questions.question(question_id), sets.of(question_id)
+        if question is not None and rows is not None and not question.cannot and not rows.problem:
+            found.append(Asked(question, rows))
+    return tuple(found)
+
+
+def brief(asked: Asked) -> str:
+    """Return a question for a programmer: what a result must state, without the counts that it is held against."""
+    question, rows = asked.question, asked.rows
+    said = [f"{question.id}: {question.text.rstrip('.')}", f"kind `{question.kind}`", f"population `{rows.population}`"]
+    if question.measure.names:
+        said.append(f"measure {', '.join(question.measure.names)}")
+    if rows.contrast_column:
+        levels = f"case `{rows.case}`, control `{rows.control}`" if rows.case else f"levels {', '.join(rows.levels)}"
+        said.append(f"contrast column `{rows.contrast_column}`, {levels}")
+    if question.endpoint is not None:
+        said.append(f"time_column `{question.endpoint.time_column}`, event_column `{question.endpoint.event_column}`")
+    if rows.terms:
+        said.append(f"terms {', '.join(rows.terms)}" + (f" (pairs by {question.pair})" if question.pair else ""))
+    return "; ".join(said)
+
+
+def answer_questions(
+    questions: Questions,
+    sets: AnalysisSets,
+    requirements: Sequence[Requirement],
+    protocol: Protocol | None,
+    tasks: Sequence[DryLabTask],
+    records: Sequence[TaskRecord],
+) -> Answers:
+    """Return the state of every question and requirement of a run."""
+    done = {r.task_id: r for r in records}
+    return Answers(
+        questions=tuple(_question(q, questions, sets.of(q.id), tasks, done) for q in questions.questions),
+        requirements=tuple(_requirement(r, questions, protocol, tasks, done) for r in requirements),
+        not_understood=tuple(_unbound(u) for u in questions.not_understood),
+    )
+
+
+def _unbound(words: Unbound) -> str:
+    where = f"{words.where}: " if words.where else ""
+    more = f" {words.suggestion}" if words.suggestion else ""
+    return f"{where}“{words.words}”: {words.why.rstrip('.')}.{more}"
+
+
+def _lost(words: Sequence[Unbound]) -> str:
+    named = [f"“{u.words}” ({u.why.rstrip('.')})" for u in words]
+    return f"not understood: {'; '.join(named)}"
+
+
+def _question(
+    question: Question,
+    questions: Questions,
+    rows: AnalysisSet | None,
+    tasks: Sequence[DryLabTask],
+    done: Mapping[str, TaskRecord],
+) -> QuestionAnswer:
+    mine = [t for t in tasks if question.id in t.questions]
+    cannot = question.cannot or (rows.problem if rows else "its rows were not chosen")
+    findings: list[Finding] = []
+    answered_by = []
+    if not cannot and rows is not None:
+        for task in mine:
+            record = done.get(task.id)
+            told = answering(record.findings, Asked(question, rows)) if record and record.verified else ()
+            findings += told
+            answered_by += [task.id] if told else []
+    state: AnswerState = "answered" if answered_by else "not answered"
+    why = "" if answered_by else cannot or _why_not(mine, done)
+    lost = questions.unbound_of(question) if answered_by else ()
+    if lost:
+        state = "partly answered"
+        why = _lost(lost)
+    return QuestionAnswer(
+        id=question.id,
+        text=question.text,
+        state=state,
+        why=why,
+        mend=question.mend if not answered_by else "",
+        tasks=tuple(answered_by),
+        findings=tuple(f.statement for f in findings),
+        flow=flow_text(rows) if rows and not rows.problem else "",
+    )
+
+
+def flow_text(rows: AnalysisSet) -> str:
+    """Return the way from all rows to those that are analysed, in words."""
+    steps = [f"{step.left_out} left out ({step.reason})" for step in rows.flow if step.left_out]
+    groups = [f"{g.level} {g.n}" + (f" ({g.events} events)" if g.events is not None else "") for g in rows.groups]
+    parts = [f"{rows.start} rows", *steps, f"{rows.n} analysed"]
+    parts += [f"{rows.pairs} pairs"] if rows.pairs is not None else []
+    parts += [f"{rows.events} events"] if rows.events is not None else []
+    return ", ".join(parts) + (f"; groups: {', '.join(groups)}" if groups else "")
+
+
+def _why_not(mine: Sequence[DryLabTask], done: Mapping[str, TaskRecord]) -> str:
+    """Return why none of a question's tasks answers it."""
+    if not mine:
+        return _NO_STEP
+    said = [(t.id, done.get(t.id)) for t in mine]
+    return "; ".join(f"task {i}: {_reason(r)}" if r else f"task {i} was not carried out" for i, r in said)
+
+
+def _reason(record: TaskRecord) -> str:
+    if record.verified:
+        return "its findings state nothing of it"
+    return f"{record.outcome}: {_DATA.sub('', record.message) or 'no reason was recorded'}"
+
+
+def _requirement(
+    requirement: Requirement,
+    questions: Questions,
+    protocol: Protocol | None,
+    tasks: Sequence[DryLabTask],
+    done: Mapping[str, TaskRecord],
+) -> RequirementAnswer:
+    row = next((c for c in protocol.coverage if c.requirement == requirement.id), None) if protocol else None
+    lost = [u for u in questions.not_understood if u.where == requirement.id and u.narrows]
+    steps = row.steps if row and row.met else ()
+    run = {i for t in tasks for i in t.step_ids if (r := done.get(t.id)) and r.verified}
+    carried = [s for s in steps if s in run]
+    state: AnswerState = "answered" if carried else "not answered"
+    why = ""
+    if not row or not row.met:
+        why = (row.reason if row else "") or "no step meets it"
+    elif not carried:
+        why = f"{'steps' if len(steps) > 1 else 'step'} {', '.join(steps)} planned, but nothing of it was carried out"
+    elif lost:
+        state = "partly answered"
+        why = _lost(lost)
+    return RequirementAnswer(id=requirement.id, text=requirement.text, state=state, why=why, steps=tuple(carried))

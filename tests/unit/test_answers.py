@@ -1,0 +1,96 @@
+"""Questions and requirements after a run: answered, partly or not, counting only what was carried out."""
+
+from __future__ import annotations
+
+from bioresearcher.cli.run_messages import answer_lines
+from bioresearcher.schemas.answer import Answers
+from bioresearcher.schemas.base import Requirement
+from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, Result, TaskOutput, TaskRecord
+from bioresearcher.schemas.protocol import Coverage, Protocol
+from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, FlowStep, Question, Questions, Unbound
+from bioresearcher.stages.answers import answer_questions
+
+TASK = DryLabTask(
+    id="T1",
+    title="t",
+    goal="g",
+    step_ids=("1.1",),
+    questions=("A1",),
+    inputs=(),
+    outputs=(TaskOutput(name="findings", file="findings.json", kind="findings"),),
+)
+FOUND = Finding(statement="It differs.", result=Result(kind="difference", n=40, population="d"))
+ROWS = AnalysisSet(
+    id="A1",
+    question="A1",
+    source="d",
+    population="d",
+    start=50,
+    n=40,
+    flow=(FlowStep(reason="er is not negative", left_out=10, left=40),),
+)
+
+
+def question(number: int = 1, cannot: str = "", mend: str = "") -> Question:
+    return Question(id=f"A{number}", kind="difference", text=f"Question {number}.", cannot=cannot, mend=mend)
+
+
+def record(outcome: Outcome, message: str = "", findings: tuple[Finding, ...] = ()) -> TaskRecord:
+    return TaskRecord(task_id="T1", outcome=outcome, message=message, exit_ok=True, findings=findings)
+
+
+def told(
+    questions: Questions,
+    *records: TaskRecord,
+    tasks: tuple[DryLabTask, ...] = (TASK,),
+    coverage: Coverage | None = None,
+) -> Answers:
+    protocol = Protocol(
+        id="p", title="p", objective_id="o", parts=(), coverage=(coverage,) if coverage else (), origin="offline"
+    )
+    asked = (Requirement(id="R1", text="Batch is in the model"),) if coverage else ()
+    return answer_questions(questions, AnalysisSets(sets=(ROWS,)), asked, protocol, tasks, records)
+
+
+def test_a_verified_finding_answers_its_question_and_the_way_to_its_rows_is_said() -> None:
+    found = told(Questions(questions=(question(),)), record(Outcome.VERIFIED, findings=(FOUND,)))
+    assert found.headline == "1 of 1 question answered"
+    assert found.questions[0].findings == ("It differs.",)
+    assert found.questions[0].flow == "50 rows, 10 left out (er is not negative), 40 analysed"
+    assert not found.nothing
+
+
+def test_words_that_bind_to_nothing_leave_a_question_partly_answered() -> None:
+    lost = Unbound(words="smokers", why="no column holds smoking")
+    found = told(
+        Questions(questions=(question(),), not_understood=(lost,)), record(Outcome.VERIFIED, findings=(FOUND,))
+    )
+    assert found.headline == "0 of 1 question answered, 1 partly"
+    assert "“smokers” (no column holds smoking)" in found.questions[0].why
+    assert not found.nothing
+
+
+def test_a_task_that_is_not_verified_answers_nothing_and_its_reason_is_the_real_one() -> None:
+    found = told(Questions(questions=(question(),)), record(Outcome.BLOCKED, "DATA: no sample of a.tsv is in b.tsv"))
+    assert found.nothing
+    assert found.questions[0].why == "task T1: blocked: no sample of a.tsv is in b.tsv"
+
+
+def test_a_question_without_a_task_and_one_that_cannot_be_answered_are_not_answered() -> None:
+    cannot = question(2, "no vetted analysis does this (none uses anova)", "columns.x.role")
+    found = told(Questions(questions=(question(), cannot)), tasks=())
+    assert [q.why for q in found.questions] == ["no step of the protocol carries it out", cannot.cannot]
+    assert found.headline == "0 of 2 questions answered"
+    lines = answer_lines(found)
+    assert lines[0] == "0 of 2 questions answered"
+    assert any("to settle it: columns.x.role" in line for line in lines)
+
+
+def test_a_requirement_is_met_by_what_was_carried_out_only() -> None:
+    met = Coverage(requirement="R1", steps=("1.1",), met=True)
+    asked = Questions(questions=(question(),))
+    assert told(asked, record(Outcome.VERIFIED, findings=(FOUND,)), coverage=met).requirements[0].state == "answered"
+    planned = told(asked, record(Outcome.RUNTIME, "it stopped"), coverage=met).requirements[0]
+    assert (planned.state, planned.why) == ("not answered", "step 1.1 planned, but nothing of it was carried out")
+    lost = told(asked, coverage=Coverage(requirement="R1", steps=(), met=False, reason="nothing does it"))
+    assert lost.requirements[0].why == "nothing does it"

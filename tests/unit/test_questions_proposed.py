@@ -1,0 +1,78 @@
+"""Questions that a model binds where rules could not: every name is checked, and nothing asked for may be lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bioresearcher.analysis.bind import Data
+from bioresearcher.schemas.ask_design import QuestionProposal
+from bioresearcher.schemas.dataset import Column, DataFile, Dataset
+from bioresearcher.schemas.question import Endpoint, Filter, Measure, Question
+from bioresearcher.stages.questions import bound_by
+
+
+def data() -> Data:
+    columns = (
+        Column(name="recept", dtype="text", role="covariate", levels=("erbb2 amp", "erbb2 wt")),
+        Column(name="m1", dtype="number", role="time", endpoint="OS"),
+        Column(name="d1", dtype="integer", role="event", levels=("0", "1"), endpoint="OS"),
+        Column(name="m2", dtype="number", role="time", endpoint="RFS"),
+        Column(name="d2", dtype="integer", role="event", levels=("0", "1"), endpoint="RFS"),
+    )
+    files = (
+        DataFile(name="expression", kind="expression", path="e.tsv", bytes=1, sha256="0" * 64),
+        DataFile(name="samples", kind="samples", path="s.tsv", columns=columns, bytes=1, sha256="0" * 64),
+    )
+    dataset = Dataset(id="D", title="D", source="own", root="/d", files=files, n_samples=9)
+    return Data(dataset, frozenset({"MKI67"}), ())
+
+
+END = Endpoint(name="OS", time_column="m1", event_column="d1", event_level=("1",))
+ASKED = Question(
+    id="A1",
+    kind="time to event",
+    text="",
+    dataset="D",
+    endpoint=END,
+    measure=Measure(kind="gene", names=("MKI67",)),
+    cannot="“HER2-positive”: no column or level of the data is called so",
+)
+
+
+def proposed(**values: Any) -> tuple[Question, str]:
+    return bound_by(QuestionProposal.model_validate({"id": "A1", **values}), ASKED, data())
+
+
+def test_a_proposal_that_holds_settles_the_question() -> None:
+    found, refused = proposed(population=[{"column": "recept", "levels": ["erbb2 amp"]}])
+    assert refused == ""
+    assert (found.cannot, found.origin) == ("", "model")
+    assert "recept = erbb2 amp" in found.text
+    assert found.endpoint == END
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"population": [{"column": "her2", "levels": ["1"]}]}, "there is no column 'her2'"),
+        ({"population": [{"column": "recept", "levels": ["positive"]}]}, "has no level 'positive'"),
+        ({"population": [{"column": "recept", "least": 3}]}, "holds no numbers"),
+        ({"time_column": "m2", "event_column": "d2"}, "OS was asked for"),
+        ({"time_column": "m1", "event_column": "d2"}, "different endpoints"),
+        ({"genes": ["FOXM1"]}, "no 'FOXM1'"),
+        ({"compared_column": "recept", "levels": ["erbb2 amp", "other"]}, "has no level 'other'"),
+    ],
+)
+def test_a_proposal_with_a_name_that_is_not_there_changes_nothing(values: dict[str, Any], said: str) -> None:
+    found, refused = proposed(**values)
+    assert said in refused
+    assert found == ASKED
+
+
+def test_a_proposal_may_not_widen_the_population() -> None:
+    limited = ASKED.model_copy(update={"population": (Filter(column="recept", levels=("erbb2 wt",)),)})
+    found, refused = bound_by(QuestionProposal(id="A1"), limited, data())
+    assert "it leaves out that recept = erbb2 wt" in refused
+    assert found == limited
