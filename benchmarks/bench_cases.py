@@ -190,6 +190,7 @@ def _answer(finding: dict[str, Any]) -> Answer | None:
         contrast = result.get("contrast") or {}
         numbers = {**result, **{f"result_{k}": v for k, v in values.items()}}
         numbers |= {"case": contrast.get("case"), "control": contrast.get("control")}
+        numbers["terms"] = 1 + len(result.get("terms", ()))
         kind = result.get("kind", "")
         return Answer(kind, numbers, said) if kind in ("difference", "time to event", "association") else None
     if "significant" in values:
