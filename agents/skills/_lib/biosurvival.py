@@ -80,6 +80,11 @@ def scored_survival(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table, sheet.loc[table.index]
 
 
+def score_name(task: Task) -> str:
+    """Return what the score is of: the named set, else the named genes."""
+    return str(task.parameter("gene_set") or " + ".join(map(str, task.parameter("genes", ()))) or "signature")
+
+
 def survival_result(task: Task, table: pd.DataFrame, **fields: Any) -> dict[str, Any]:
     """Return the `result` of a finding on time to event that rests on the rows of `table` (columns time and event).
 
@@ -89,7 +94,7 @@ def survival_result(task: Task, table: pd.DataFrame, **fields: Any) -> dict[str,
     columns = {f"{k}_column": str(task.need(f"{k}_column")) for k in ("time", "event")}
     known = survival_table(read_sheet(task), columns["time_column"], columns["event_column"], 0)
     rests = {"events": int(table["event"].sum()), "missing": max(0, len(known) - len(table))}
-    rests |= {"endpoint": task.parameter("endpoint"), "measure": str(task.parameter("gene_set", "signature"))}
+    rests |= {"endpoint": task.parameter("endpoint"), "measure": score_name(task)}
     return result(task, "time to event", len(table), **columns, **rests, **fields)
 
 

@@ -30,6 +30,7 @@ from biosurvival import (
     informative,
     ratio,
     ratio_with_interval,
+    score_name,
     scored_survival,
     survival_result,
     time_label,
@@ -290,7 +291,7 @@ def main() -> None:
     table, sheet = scored_survival(task)
     alpha = float(task.parameter("alpha", 0.05))
     label, by = str(task.parameter("dataset_label", "the cohort")), task.parameter("strata_column")
-    name = str(task.parameter("gene_set", "signature"))
+    name = score_name(task)
     design, terms, left_out = covariates(task, sheet)
     for covariate, reason in left_out.items():
         print(f"covariate {covariate!r} is left out: {reason}")

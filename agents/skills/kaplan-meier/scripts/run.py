@@ -25,6 +25,7 @@ from biosurvival import (
     fit_curves,
     halves,
     log_rank,
+    score_name,
     scored_survival,
     split_at_median,
     survival_result,
@@ -102,7 +103,7 @@ def median_phrase(row: Any, unit: str) -> tuple[str, dict[str, float]]:
 
 def findings(task: Task, table: pd.DataFrame, summary: pd.DataFrame, test: Any, cut: float) -> list[Any]:
     """Log-rank result, median times, follow-up."""
-    name = str(task.parameter("gene_set", "signature"))
+    name = score_name(task)
     label, alpha = str(task.parameter("dataset_label", "the cohort")), float(task.parameter("alpha", 0.05))
     endpoint = f"time to {task.parameter('endpoint')}" if task.parameter("endpoint") else "time to event"
     unit = f" {task.parameter('time_unit')}" if task.parameter("time_unit") else ""
@@ -155,7 +156,7 @@ def main() -> None:
     table, cut = split_at_median(scored_survival(task)[0])
     curves, test = fit_curves(table), log_rank(table)
     summary = summarise(table, curves)
-    name = str(task.parameter("gene_set", "signature"))
+    name = score_name(task)
     words = {
         "x": time_label(task.parameter("time_unit")),
         "y": f"Share without {task.parameter('endpoint')}" if task.parameter("endpoint") else "Share without event",
