@@ -6,6 +6,7 @@ Values are chosen and ordered here, as plain text; the Markdown and HTML writers
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,12 +27,15 @@ GENERAL = "general knowledge, to verify"
 PRACTICE = "general practice°"
 PRACTICE_SAID = f"{PRACTICE[-1]} General practice: nothing that was read or seen says it. Verify it before use."
 _FACT = re.compile(r"\bF\d+\b")
-_KNOWN_ID = re.compile(r"\b[FLNV]\d+\b")
+_KNOWN_ID = re.compile(r"\b[FLNVW]\d+\b")
 _LOOK_LINES = 2
 """Lines of a look's answer that stand for it in the table of facts."""
+_MOST_WORDS = 40
+"""Words of a fact in the table of facts; the rest stands in the evidence."""
 _MESSAGE = re.compile(
     r"^(?:\d+(?:\.\d+)?: |an edit of |Citations that were cut|Inputs that no step makes|Steps that stayed overlong"
     r"|Planned steps that the author did not write)|\bleft out: |\bof the checks of the text are left\b"
+    r"|(?:correct them or list them in missing_values|beside the feature column there may be samples only)$"
 )
 """Limitations that are a program's messages about the draft, and no limits of the study."""
 _LEFT = re.compile(r"^\w+ of the review is left \([^)]*\), at (?P<place>[^:]*): (?P<said>.*)$", re.S)
@@ -185,8 +189,15 @@ class ProtocolContent:
         return tuple((self._fact_text(f.fact), f.consequence) for f in self.protocol.facts)
 
     def _fact_text(self, ref: str) -> str:
+        """Return a fact with its id, as whole clauses; a look only by its place, and with its answer for a review."""
         ids = _KNOWN_ID.findall(ref)
-        return f"{', '.join(map(self.named, ids))}: {self.statement(ref)}" if ids else self.statement(ref)
+        if self.claims or not ids:
+            return f"{', '.join(map(self.named, ids))}: {self.statement(ref)}" if ids else self.statement(ref)
+        facts = [f"{self.named(i)}: {_clauses(self.facts[i].statement)}" for i in ids if i in self.facts]
+        others = ", ".join(i for i in ids if i not in self.facts)
+        where = {k.view.partition("/")[0] for k in self.looks if k.id in ids}
+        seen = [f"Seen in {', '.join(sorted(where)) or 'the data'} ({others})"] if others else []
+        return " ".join((*facts, *seen))
 
     @property
     def statements(self) -> tuple[str, ...]:
@@ -231,14 +242,13 @@ class ProtocolContent:
         return tuple((k.id, k.view, k.why) for k in self.looks if k.id and re.search(rf"\b{re.escape(k.id)}\b", said))
 
     @property
-    def further_facts(self) -> tuple[tuple[str, str], ...]:
-        """Facts that the protocol names and its table does not have, as (id with data set, statement)."""
+    def cited_facts(self) -> tuple[tuple[str, str], ...]:
+        """Facts that the protocol names, in full, as (id with data set, statement)."""
         p = self.protocol
-        cited = [i for d in p.decisions for i in d.cites]
+        cited = [i for d in p.decisions for i in d.cites] + [f.fact for f in p.facts]
         cited += [c.ref for s in p.steps for c in s.citations if c.kind == "fact" and c.state != "cut"]
         cited += [text for n in p.not_done for text in (n.what, n.why)]
-        shown = {i for f in p.facts for i in _FACT.findall(f.fact)}
-        more = sorted({i for ref in cited for i in _FACT.findall(ref)} - shown, key=lambda i: int(i[1:]))
+        more = sorted({i for ref in cited for i in _FACT.findall(ref)}, key=lambda i: int(i[1:]))
         return tuple((self.named(i), self.statement(i)) for i in more if i in self.facts)
 
     def named(self, ref: str) -> str:
@@ -322,11 +332,17 @@ class ProtocolContent:
             ("Settings", own),
             ("Skill", (step.skill,) if step.skill and not same else ()),
             ("Data sets", () if first is not None else data),
-            ("Software", software),
+            ("Software", tuple(s for s in software if self.claims or s not in self.common_software)),
             ("Why", (rationale,) if rationale else ()),
             ("Accepted when", (step.acceptance,) if step.acceptance else ()),
         )
         return tuple((name, values) for name, values in rows if values)
+
+    @cached_property
+    def common_software(self) -> tuple[str, ...]:
+        """Software of more than half of the steps, which is said once."""
+        counted = Counter(s for step in self.protocol.steps for s in dict.fromkeys(step.software))
+        return tuple(s for s, n in counted.items() if n > max(2, len(self.protocol.steps) // 2))
 
     def _known_columns(self, step: ProtocolStep) -> frozenset[str]:
         """Return the columns of a step's data that the table of data sets gives with their role."""
@@ -406,6 +422,16 @@ class ProtocolContent:
     def ungrounded(self) -> tuple[str, ...]:
         """Ids of the steps that rest on general knowledge alone, or on nothing."""
         return tuple(s.id for s in self.protocol.steps if not s.grounded)
+
+
+def _clauses(text: str) -> str:
+    """Return a text as far as whole clauses of it go within the words of the table of facts."""
+    words = text.split()
+    if len(words) <= _MOST_WORDS:
+        return as_sentence(text)
+    ends = [n for n, word in enumerate(words[:_MOST_WORDS], 1) if word.endswith((";", ".", "?", ",", ":"))]
+    kept = " ".join(words[: ends[-1] if ends else _MOST_WORDS]).rstrip(";,:.")
+    return f"{kept}; in full in the evidence."
 
 
 def _done(answer: AnsweredFinding) -> str:

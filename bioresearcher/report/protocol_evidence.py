@@ -54,9 +54,9 @@ def evidence_lines(content: ProtocolContent, view: RunView | None, level: int, l
     def head(name: str) -> tuple[str, str]:
         return (f"{'#' * level} {lead}{name if lead else name[:1].upper() + name[1:]}", "")
 
-    if content.further_facts:
-        yield from head("further facts cited")
-        yield from md_table(("Fact", "What was found"), [tuple(map(md_spans, row)) for row in content.further_facts])
+    if content.cited_facts:
+        yield from head("facts in full")
+        yield from md_table(("Fact", "What was found"), [tuple(map(md_spans, row)) for row in content.cited_facts])
     yield from _carried_out(content, head("preparation of the data"))
     if any(d.cites for d in protocol.decisions):
         yield from head("what the decisions rest on")

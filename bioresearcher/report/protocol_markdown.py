@@ -77,6 +77,8 @@ def body_lines(content: ProtocolContent, view: RunView | None, level: int) -> It
     """Write the whole protocol with parts at heading `level` and steps one below; a run gives outcomes of tasks."""
     protocol = content.protocol
     yield from _front(content, level)
+    if content.common_software:
+        yield from (f"Software, where a step names no other: {'; '.join(map(md, content.common_software))}.", "")
     if content.marked:
         yield from (PRACTICE_SAID, "")
     for part in protocol.parts:

@@ -26,6 +26,7 @@ from bioresearcher.schemas.protocol import (
 )
 from bioresearcher.schemas.skill import Skill, SkillContract, SkillParameter
 from bioresearcher.text.normalise import known_id, known_ids, plain_name, title_of
+from bioresearcher.text.visible import one_line
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -95,7 +96,7 @@ def tidy_plan(
         for old in order
     )
     page, cut = _first_page(plan, known)
-    return page.model_copy(update={"parts": tidied, "title": title_of(plan.title)}), (*told, *cut)
+    return page.model_copy(update={"parts": tidied, "title": one_line(plan.title)}), (*told, *cut)
 
 
 def _tell(told: list[str], count: int, what: str) -> None:
