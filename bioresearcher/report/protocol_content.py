@@ -193,8 +193,8 @@ class ProtocolContent:
         ids = _KNOWN_ID.findall(ref)
         if self.claims or not ids:
             return f"{', '.join(map(self.named, ids))}: {self.statement(ref)}" if ids else self.statement(ref)
-        facts = [f"{self.named(i)}: {_clauses(self.facts[i].statement)}" for i in ids if i in self.facts]
-        others = ", ".join(i for i in ids if i not in self.facts)
+        facts = [f"{self.named(i)}: {_clauses(self.statement(i))}" for i in ids if i in self.facts or _FACT.match(i)]
+        others = ", ".join(i for i in ids if not _FACT.match(i))
         where = {k.view.partition("/")[0] for k in self.looks if k.id in ids}
         seen = [f"Seen in {', '.join(sorted(where)) or 'the data'} ({others})"] if others else []
         return " ".join((*facts, *seen))
@@ -243,13 +243,15 @@ class ProtocolContent:
 
     @property
     def cited_facts(self) -> tuple[tuple[str, str], ...]:
-        """Facts that the protocol names, in full, as (id with data set, statement)."""
+        """Facts that the protocol names, and looks that shape it, in full, as (id with its place, statement)."""
         p = self.protocol
         cited = [i for d in p.decisions for i in d.cites] + [f.fact for f in p.facts]
         cited += [c.ref for s in p.steps for c in s.citations if c.kind == "fact" and c.state != "cut"]
         cited += [text for n in p.not_done for text in (n.what, n.why)]
         more = sorted({i for ref in cited for i in _FACT.findall(ref)}, key=lambda i: int(i[1:]))
-        return tuple((self.named(i), self.statement(i)) for i in more if i in self.facts)
+        looks = [i for f in p.facts for i in _KNOWN_ID.findall(f.fact) if not _FACT.match(i)]
+        known = {*self.facts, *(k.id for k in self.looks)}
+        return tuple((self.named(i), self.statement(i)) for i in (*more, *dict.fromkeys(looks)) if i in known)
 
     def named(self, ref: str) -> str:
         """Return a fact's id with its data set, or a look's with its view."""

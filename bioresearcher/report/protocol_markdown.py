@@ -48,7 +48,7 @@ def render_for_review(protocol: Protocol, facts: Audit, looks: tuple[LookRecord,
 
     The reviewer has the facts beside it and judges the plan, not its evidence.
     """
-    content = ProtocolContent(protocol, facts, looks=looks)
+    content = ProtocolContent(protocol, facts, looks=looks, claims=True)
     lines = [f"# {md(protocol.title)}", "", *_front(content, 2)]
     for part in protocol.parts:
         lines += _part(part, replace(content, quoted=False, claims=True), None, 2)

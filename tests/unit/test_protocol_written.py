@@ -78,7 +78,7 @@ def test_the_protocol_reads_from_decisions_to_references_and_its_evidence_stands
         assert said not in text
     bare = render_protocol(ProtocolContent(protocol))
     assert CONSTANT not in bare
-    assert "| F2: its statement is not at hand |" in bare
+    assert "| F2: its statement is not at hand. |" in bare
 
 
 def test_the_time_of_registration_has_a_line_of_its_own(folder: RunFolder) -> None:
@@ -109,7 +109,7 @@ def test_what_programs_remarked_on_the_draft_is_no_limitation_of_the_study(proto
     assert "- Left open by the review (step 2.1): Ties are not dealt with.\n" in text
 
 
-def test_a_look_that_shapes_the_plan_is_shown_by_its_first_lines(protocol: Protocol) -> None:
+def test_a_look_that_shapes_the_plan_is_named_and_its_first_lines_stand_in_the_evidence(protocol: Protocol) -> None:
     look = LookRecord(
         id="L3",
         by="designer",
@@ -122,7 +122,9 @@ def test_a_look_that_shapes_the_plan_is_shown_by_its_first_lines(protocol: Proto
     facts = (*protocol.facts, ShapingFact(fact="L3", consequence="left out"))
     content = ProtocolContent(protocol.model_copy(update={"facts": facts}), AUDIT, looks=(look,))
     said = "L3 (GSE4335/open): How many arrays have the probe? arrays with it: 41 / arrays without: 77"
-    assert f"| {said} | left out |" in render_protocol(content)
+    assert "| Seen in GSE4335 (L3) | left out |" in render_protocol(content)
+    assert "| L3 (GSE4335/open) |" in render_evidence(content)
+    assert said.split(": ", 1)[1] in render_evidence(content)
 
 
 def test_the_table_of_data_names_files_columns_and_how_each_table_is_made(folder: RunFolder) -> None:
