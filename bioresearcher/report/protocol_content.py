@@ -189,14 +189,14 @@ class ProtocolContent:
         return tuple((self._fact_text(f.fact), f.consequence) for f in self.protocol.facts)
 
     def _fact_text(self, ref: str) -> str:
-        """Return a fact with its id, as whole clauses; a look only by its place, and with its answer for a review."""
+        """Return a fact with its id, as whole clauses; a look only by its data set, and with its answer for a review."""
         ids = _KNOWN_ID.findall(ref)
         if self.claims or not ids:
             return f"{', '.join(map(self.named, ids))}: {self.statement(ref)}" if ids else self.statement(ref)
         facts = [f"{self.named(i)}: {_clauses(self.statement(i))}" for i in ids if i in self.facts or _FACT.match(i)]
-        others = ", ".join(i for i in ids if not _FACT.match(i))
+        others = [i for i in ids if not _FACT.match(i)]
         where = {k.view.partition("/")[0] for k in self.looks if k.id in ids}
-        seen = [f"Seen in {', '.join(sorted(where)) or 'the data'} ({others})"] if others else []
+        seen = [f"Seen in {', '.join(sorted(where)) or 'the data'}"] if others else []
         return " ".join((*facts, *seen))
 
     @property
@@ -333,7 +333,7 @@ class ProtocolContent:
             ("Works on", (step.object,) if step.object else ()),
             ("Settings", own),
             ("Skill", (step.skill,) if step.skill and not same else ()),
-            ("Data sets", () if first is not None else data),
+            ("Data sets", () if first is not None or len(self.datasets) == 1 else data),
             ("Software", tuple(s for s in software if self.claims or s not in self.common_software)),
             ("Why", (rationale,) if rationale else ()),
             ("Accepted when", (step.acceptance,) if step.acceptance else ()),
@@ -431,9 +431,9 @@ def _clauses(text: str) -> str:
     words = text.split()
     if len(words) <= _MOST_WORDS:
         return as_sentence(text)
-    ends = [n for n, word in enumerate(words[:_MOST_WORDS], 1) if word.endswith((";", ".", "?", ",", ":"))]
-    kept = " ".join(words[: ends[-1] if ends else _MOST_WORDS]).rstrip(";,:.")
-    return f"{kept}; in full in the evidence."
+    ends = [n for n, word in enumerate(words[:_MOST_WORDS], 1) if word.endswith((";", ","))]
+    kept = " ".join(words[: ends[-1] if ends else _MOST_WORDS]).rstrip(";,")
+    return f"{kept} (more in the evidence)."
 
 
 def _done(answer: AnsweredFinding) -> str:

@@ -234,4 +234,4 @@ def test_looks_may_stand_among_the_facts_that_shape_the_plan_with_what_they_show
     assert "L1 (GSE1/open)" in text
     assert "7 of 40" in text
     assert "bytes shown" not in text
-    assert "| Seen in GSE1 (L1) | A term y. |" in render_protocol(ProtocolContent(whole, made.audit, looks=made.looks))
+    assert "| Seen in GSE1 | A term y. |" in render_protocol(ProtocolContent(whole, made.audit, looks=made.looks))

@@ -122,7 +122,7 @@ def test_a_look_that_shapes_the_plan_is_named_and_its_first_lines_stand_in_the_e
     facts = (*protocol.facts, ShapingFact(fact="L3", consequence="left out"))
     content = ProtocolContent(protocol.model_copy(update={"facts": facts}), AUDIT, looks=(look,))
     said = "L3 (GSE4335/open): How many arrays have the probe? arrays with it: 41 / arrays without: 77"
-    assert "| Seen in GSE4335 (L3) | left out |" in render_protocol(content)
+    assert "| Seen in GSE4335 | left out |" in render_protocol(content)
     assert "| L3 (GSE4335/open) |" in render_evidence(content)
     assert said.split(": ", 1)[1] in render_evidence(content)
 
