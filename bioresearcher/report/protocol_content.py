@@ -189,7 +189,7 @@ class ProtocolContent:
         return tuple((self._fact_text(f.fact), f.consequence) for f in self.protocol.facts)
 
     def _fact_text(self, ref: str) -> str:
-        """Return a fact with its id, as whole clauses; a look only by its data set, and with its answer for a review."""
+        """Return a fact with its id, as whole clauses; a look only by its data set, with its answer for a review."""
         ids = _KNOWN_ID.findall(ref)
         if self.claims or not ids:
             return f"{', '.join(map(self.named, ids))}: {self.statement(ref)}" if ids else self.statement(ref)
