@@ -24,6 +24,9 @@ from bioresearcher.schemas.run import Decision
 from bioresearcher.stages.questions import propose_questions
 
 _ID = re.compile(r"A\d+")
+_WITHOUT_DATA = (
+    "No data were given and none were to be searched: nothing is asked of data, and the run ends with the protocol."
+)
 
 
 async def ask_questions(state: RunState, runtime: Runtime[RunContext]) -> Update:
@@ -57,6 +60,8 @@ def bound_questions(c: RunContext, ids: Sequence[str], made: Sequence[Decision] 
     if not at_hand and known:
         awaited = ", ".join(d.id for d in known)
         return Questions(notes=(f"The questions are bound once the files of {awaited} are fetched.",))
+    if not known and _without_data(c):
+        return Questions(notes=(_WITHOUT_DATA,))
     said = [d.comment for d in made if d.comment and d.more]
     text = " ".join([c.objective.text.rstrip(), *said])
     questions = bind_questions(c.objective.model_copy(update={"text": text}), _with_names(at_hand))
@@ -68,6 +73,12 @@ def bound_questions(c: RunContext, ids: Sequence[str], made: Sequence[Decision] 
         return questions
     settled = tuple(_settled(q, unanswered(q, briefs)) for q in questions.questions)
     return questions.model_copy(update={"questions": settled})
+
+
+def _without_data(c: RunContext) -> bool:
+    """Return True for a run that only reads and designs; data that cannot be read or used were given all the same."""
+    unread = any(f.stage != "load_papers" for f in c.own.failures)
+    return not (c.own.datasets or c.dataset_sources or unread)
 
 
 def dropped_questions(made: Sequence[Decision]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.base import Objective
-from bioresearcher.schemas.execution import DryLabTask, Outcome, TaskRecord
+from bioresearcher.schemas.execution import ColumnRule, DryLabTask, Outcome, TaskOutput, TaskRecord
 from bioresearcher.schemas.run import Revision
 
 REVISIONS_FOLDER = "revisions"
@@ -49,15 +49,18 @@ def kept_ids(tasks: Sequence[DryLabTask], old: Sequence[DryLabTask]) -> tuple[Dr
 def settle_tasks(folder: RunFolder, tasks: Sequence[DryLabTask], old: Sequence[DryLabTask]) -> list[str]:
     """Return the ids of tasks whose records still hold: same task, same makers of its inputs; move the others' folders.
 
-    Those go to `revisions/<n>/tasks/`, so that nothing is lost.
+    Those go to `revisions/<n>/tasks/`, so that nothing is lost. Verified outputs also hold where a skill's rules for
+    them have become laxer since.
     """
     before = {t.id: t for t in old}
     holds: list[str] = []
     for task in tasks:
-        same = before.get(task.id) == task and all(n in holds for n in task.needs)
-        if same and folder.has("tasks", task.id, "record.json"):
+        known = before.get(task.id)
+        settled = known is not None and all(n in holds for n in task.needs)
+        if known is not None and settled and folder.has("tasks", task.id, "record.json"):
             record = folder.read(TaskRecord, "tasks", task.id, "record.json")
-            if record.outcome is not Outcome.NOT_RUN:  # it may be run now, where it could not or should not be then
+            same = known == task or (record.verified and _laxer(task, known))
+            if same and record.outcome is not Outcome.NOT_RUN:  # it may be run now, where it could not be then
                 holds.append(task.id)
     past = folder.path(REVISIONS_FOLDER, str(max((r.number for r in recorded(folder)), default=0)), "tasks")
     for task in old:
@@ -65,6 +68,27 @@ def settle_tasks(folder: RunFolder, tasks: Sequence[DryLabTask], old: Sequence[D
         if task.id not in holds and place.is_dir():
             _move(place, past / task.id)
     return holds
+
+
+def _laxer(task: DryLabTask, before: DryLabTask) -> bool:
+    """Return True if a task is an earlier one whose outputs need pass no rule that they did not pass then."""
+    if task.model_copy(update={"outputs": before.outputs}) != before or len(task.outputs) != len(before.outputs):
+        return False
+    return all(_passes(new, old) for new, old in zip(task.outputs, before.outputs, strict=True))
+
+
+def _passes(new: TaskOutput, old: TaskOutput) -> bool:
+    """Return True if every file that keeps the old rules keeps the new ones."""
+    if new.model_copy(update={"columns": old.columns, "min_rows": old.min_rows}) != old or new.min_rows > old.min_rows:
+        return False
+    rules = {rule.name: rule for rule in old.columns}
+    return all(c.name in rules and _within(c, rules[c.name]) for c in new.columns)
+
+
+def _within(new: ColumnRule, old: ColumnRule) -> bool:
+    low = new.minimum is None or (old.minimum is not None and old.minimum >= new.minimum)
+    high = new.maximum is None or (old.maximum is not None and old.maximum <= new.maximum)
+    return low and high and old.numeric >= new.numeric and old.max_missing <= new.max_missing
 
 
 def _move(place: Path, target: Path) -> None:
