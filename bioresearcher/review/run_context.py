@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from bioresearcher.review.check import CheckContext
+from bioresearcher.review.checks_numbers import shown_texts
 from bioresearcher.review.checks_references import ACCESSION, paper_identifiers
 from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
+from bioresearcher.schemas.facts import Audit, Fact, LookRecord, PassageRead
 from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.schemas.run import RunRecord
@@ -55,4 +58,20 @@ def context_of_run(root: Path) -> CheckContext:
         datasets={d.id: d for d in datasets} if folder.path("datasets").is_dir() else None,
         identifiers=identifiers_in(datasets),
         checks=folder.read_list(DatasetCheck, "checks.json") if folder.has("checks.json") else None,
+        shown=_shown_in(folder, datasets, reports, objective) if folder.has("facts.json") else None,
+    )
+
+
+def _shown_in(
+    folder: RunFolder, datasets: Iterable[Dataset], reports: Iterable[PaperReport], objective: Objective
+) -> tuple[str, ...]:
+    """Return the texts that the author and the reviewer of a run's protocol could see."""
+    return shown_texts(
+        folder.read(Audit, "facts.json"),
+        folder.read_list(Fact, "looked.json"),
+        folder.read_list(LookRecord, "looks.json"),
+        datasets,
+        folder.read_list(PassageRead, "passages.json"),
+        reports,
+        objective,
     )

@@ -17,6 +17,8 @@ from bioresearcher.errors import InputError
 from bioresearcher.review.checks import CHECKS
 from bioresearcher.review.render import as_markdown
 from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.facts import Audit, Fact, LookRecord
+from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.review import METRICS, Review
 from bioresearcher.schemas.run import RunRecord
 
@@ -106,8 +108,8 @@ def test_a_score_outside_the_scale_is_refused(good: Path, value: str, capsys: py
     assert caught.value.code == 2
 
 
-def test_a_run_folder_is_checked_against_its_own_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    folder = RunFolder(tmp_path / "run")
+def run_folder(root: Path, protocol: Protocol) -> RunFolder:
+    folder = RunFolder(root)
     known = S.context()
     record = RunRecord(
         run_id="r",
@@ -119,15 +121,44 @@ def test_a_run_folder_is_checked_against_its_own_run(tmp_path: Path, capsys: pyt
         versions={},
     )
     folder.write(record, "run.json")
-    folder.write(S.clean_protocol(), "protocol.json")
+    folder.write(protocol, "protocol.json")
     folder.write(S.report(), "reports", "PMID16643655.json")
     for d in known.datasets.values():
         folder.write(d, "datasets", f"{d.id}.json")
+    return folder
+
+
+def test_a_run_folder_is_checked_against_its_own_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = run_folder(tmp_path / "run", S.clean_protocol())
+    unknown = {"G-REF-01", "G-REF-05", "G-REF-09", "G-DAT-12"}
     assert run(folder.root, "--json") == 0
     row = json.loads(capsys.readouterr().out)
     assert row["form"] == "run folder"
     assert "G-DAT-04" in row["gates"]["applied"]
-    assert {s["gate"] for s in row["gates"]["skipped"]} == {"G-REF-01", "G-REF-05", "G-REF-09", "G-DAT-12"}
+    assert {s["gate"] for s in row["gates"]["skipped"]} == {*unknown, "G-NUM-01"}
+    folder.write(Audit(), "facts.json")
+    assert run(folder.root, "--json") == 0
+    assert {s["gate"] for s in json.loads(capsys.readouterr().out)["gates"]["skipped"]} == unknown
+
+
+def test_numbers_about_data_are_looked_for_in_what_the_run_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    def unseen() -> set[str]:
+        assert run(folder.root, "--json") == 0
+        found = [f for f in json.loads(capsys.readouterr().out)["findings"] if f["gate"] == "G-NUM-01"]
+        return {n for n in ("73", "41") for f in found if f["location"] == "summary" and n in f["message"]}
+
+    protocol = S.clean_protocol().model_copy(
+        update={"summary": "In GSE1992 73 patients died. There 41 probes are empty."}
+    )
+    folder = run_folder(tmp_path / "run", protocol)
+    folder.write(Audit(), "facts.json")
+    assert unseen() == {"73", "41"}
+    fact = Fact(id="F1", kind="outcome", dataset="GSE1992", statement="73 of the patients died.", shown_by="outcome")
+    folder.write(Audit(facts=(fact,)), "facts.json")
+    assert unseen() == {"41"}
+    look = LookRecord(id="L1", by="designer", round=1, why="empty?", view="GSE1992/open", code="n()", shown="41")
+    folder.write_list([look], "looks.json")
+    assert unseen() == set()
 
 
 def test_an_objective_adds_the_checks_on_requirements(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -277,6 +277,10 @@ def alive(marker: str) -> list[int]:
     return found
 
 
+STARTED_WITHIN = 60.0
+"""Seconds that a busy machine may take to start a program; how soon it ends is what is tested."""
+
+
 def wait_until(condition: object, seconds: float = 10) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -331,9 +335,9 @@ def test_no_process_survives_when_we_are_killed(bench: Bench, moment: str) -> No
     with subprocess.Popen(argv, cwd=ROOT, env=env) as host:
         try:
             if moment == "while it runs":
-                assert wait_until((bench.folder / "work" / "started").exists)
+                assert wait_until((bench.folder / "work" / "started").exists, STARTED_WITHIN)
             else:
-                assert wait_until(lambda: len(alive(marker)) > 1)
+                assert wait_until(lambda: len(alive(marker)) > 1, STARTED_WITHIN)
         finally:
             host.kill()
     assert wait_until(lambda: alive(marker) == [])
