@@ -157,7 +157,7 @@ def test_each_step_rests_on_a_passage_or_a_fact_or_is_marked(example: RunFolder)
             document = documents[link.paper_id]
             assert document.text[link.evidence.start : link.evidence.end] == link.evidence.text
     text = example.path("report.md").read_text(encoding="utf-8")
-    assert text.count("**unsupported**") == len(protocol.steps) - len(resting)
+    assert text.count("- **unsupported**") == len(protocol.steps) - len(resting)
 
 
 def test_every_quote_of_every_report_stands_in_its_document(example: RunFolder) -> None:

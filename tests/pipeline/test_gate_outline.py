@@ -77,7 +77,7 @@ async def test_headings_and_outlines_are_changed_before_steps_are_written(desk: 
     assert "2. Differential expression It learns from no report" in desk.text or "needs output of part 1" in desk.text
     assert "there is no 9; there is 1, 1.1, 1.2, 1.3, 2, 2.1" in desk.text
     assert "without a model a comment can only drop parts or steps" in desk.text
-    assert "line 26: it needs part 7, which does not stand above it" in desk.text
+    assert "it needs part 7, which does not stand above it" in desk.text
     assert "+ title: Talk to a pathologist" in desk.text, "the difference is shown"
     assert [p["title"] for p in values(folder, "design", "plan.json")["parts"]] == [
         "Data quality and cohorts",
