@@ -446,3 +446,14 @@ def test_empty_columns_at_the_end_and_a_wrong_size_of_a_workbook(tmp_path: Path)
             new.writestr(item, data.replace(b'<dimension ref="A1:J61"', b'<dimension ref="A1:A1"'))
     (root / "first.xlsx").unlink()
     equal(load(root), LOGS)
+
+
+def test_the_first_patients_of_a_sheet_with_few_numbers_are_no_second_header_line(folder: Path) -> None:
+    write(folder / "expression.tsv", LOGS)
+    (folder / "samples.csv").unlink()
+    rows = ["S1\tnone\tI\t12.5\tunknown", *(f"S{i}\ttamoxifen\tII\t{i}.5\t4{i}" for i in range(2, 9))]
+    (folder / "samples.tsv").write_text("\n".join(["sample\ttreatment\tstage\ttime\tage", *rows]) + "\n")
+    sheet = load(folder).file("samples")
+    assert sheet is not None
+    assert [c.name for c in sheet.columns] == ["sample", "treatment", "stage", "time", "age"]
+    assert sheet.rows == 8

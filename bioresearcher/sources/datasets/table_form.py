@@ -240,6 +240,8 @@ def _header(head: list[list[str]], name: str) -> Form:
     )
     matrix = data is not None and width > _MIN_COLUMNS
     lines = head[start : data if data is not None and data > start and matrix else start + 1]
+    if any(_numeric(row) for row in lines[1:]):  # rows of a sheet with few numbers, not a second header line
+        lines = lines[:1]
     names, groups = _names_and_groups(lines, width)
     form = Form(header=names, kept=list(range(len(names))), first=start + max(1, len(lines)), matrix=matrix)
     if len(lines) > 3:  # texts among the data rather than lines of a header
