@@ -133,7 +133,7 @@ def contradiction(contrast: Contrast | None, population: Sequence[Filter]) -> st
 
 
 _SIDES = re.compile(
-    r"(?i)\bbetween\s+(?:the\s+)?(?P<a>[\w-]+(?: [\w-]+)?)\s+and\s+(?P<b>[\w-]+)|"
+    r"(?i)\bbetween\s+(?:the\s+)?(?P<a>[\w-]+(?: [\w-]+){0,3})\s+and\s+(?P<b>[\w-]+)|"
     r"\bin\s+(?P<c>[\w-]+)(?:\s+\w+)?\s+than\s+(?:in\s+)?(?P<d>[\w-]+)|"
     r"\b(?P<e>[\w-]+)\s+(?:versus|vs\.?|compared\s+(?:with|to))\s+(?P<f>[\w-]+)"
 )
@@ -141,13 +141,22 @@ _SIDES = re.compile(
 _ANY = frozenset("group condition arm class sample level category cohort patient two each other them".split())
 
 
+def sides_named(raw: str) -> tuple[tuple[str, int, int], ...]:
+    """The two sides that a text compares by name, as in "between renal carcinoma and kidney", with their places.
+
+    Empty when there are none, or when a side is only called a group or the like.
+    """
+    found = _SIDES.search(raw)
+    sides = tuple((found[g], *found.span(g)) for g in "abcdef" if found[g]) if found else ()
+    return sides if len(sides) == 2 and not any({*forms(side)} & _ANY for side, _, _ in sides) else ()
+
+
 def _refuse_unbound(wishes: Wishes, groups: Sequence[Column]) -> None:
     """Raise where two sides are named and no level is called so: the only column of groups need not be meant."""
-    found = _SIDES.search(wishes.text.raw)
-    sides = [g for g in found.groups() if g] if found else []
-    if len(sides) != 2 or any({*forms(side)} & _ANY for side in sides):
+    sides = sides_named(wishes.text.raw)
+    if not sides:
         return
-    said = f"“{sides[0]}” and “{sides[1]}” are compared, and no level of the data is called so"
+    said = f"“{sides[0][0]}” and “{sides[1][0]}” are compared, and no level of the data is called so"
     two = next((c for c in groups if len(levels_of(c)) == 2), None)
     if two is None:
         held = "; ".join(f"{c.name} ({', '.join(levels_of(c)[:6])})" for c in groups[:6])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from bioresearcher.analysis.contrasts import sides_named
 from bioresearcher.analysis.mentions import Lexicon
 from bioresearcher.analysis.model_terms import read_terms
 from bioresearcher.analysis.populations import read_levels, read_numbers
@@ -65,6 +66,7 @@ def read_wishes(text: Text, lexicon: Lexicon) -> Wishes:
 def _read_columns(wishes: Wishes, lexicon: Lexicon) -> None:
     """Read columns that are named beside levels and terms: what is compared by, and what is measured."""
     text = wishes.text
+    sides = sides_named(text.raw)
     genes = {m.first for m in lexicon.gene_mentions(text) if _MEASURED.match(text.raw[text.tokens[m.end - 1].end :])}
     for mention in lexicon.column_mentions(text):
         if {*range(mention.first, mention.end)} & (wishes.used | genes):
@@ -73,6 +75,8 @@ def _read_columns(wishes: Wishes, lexicon: Lexicon) -> None:
         left = text.raw[: text.tokens[mention.first].start]
         called = text.words(mention.first, mention.end)
         exact = called.casefold() in {column.name.casefold(), column.name.casefold().replace("_", " ")}
+        if not exact and any(start <= len(left) < end for _, start, end in sides):
+            continue  # it shares a word with what is compared by name, such as "renal", and is not what is compared
         if word("by").search(left) and column.role not in ("id", "time", "event"):
             wishes.by.append(mention)
         elif column.role not in ("id", "unit", "pair", "annotation", "time", "event") or exact:

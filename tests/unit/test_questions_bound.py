@@ -320,3 +320,11 @@ def test_nothing_is_asked_of_no_data() -> None:
 def test_files_are_not_needed_to_bind(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     assert first("Is age associated with overall survival?", AGE, *OS).measure.names == ("age",)
+
+
+def test_a_column_that_shares_a_word_with_a_named_side_is_not_what_is_compared() -> None:
+    grown = column("renal_sinus_invasion", "group", "false", "true", case="true", control="false")
+    source = column("source", "group", "tissue of the tumour", "tissue beside it")
+    one = first("Which genes differ between renal cell carcinoma and normal kidney in patients?", grown, source)
+    assert one.contrast is None
+    assert "“renal cell carcinoma” and “normal” are compared, and no level of the data is called so" in one.cannot
