@@ -36,7 +36,8 @@ def tables(folder: Path, samples: int = 12, separator: str = ",", *, broken: boo
     rows = [separator.join([n, "tumour" if i % 2 else "normal"]) for i, n in enumerate(names)]
     (folder / "samples.csv").write_text("\n".join([separator.join(["sample", "status"]), *rows]) + "\n")
     if broken:
-        (folder / "expr.csv").rename(folder / "expr.csv.gz")
+        (folder / "expr.csv").unlink()
+        (folder / "expr.csv.gz").write_bytes(b"\x1f\x8b\x08\x00" + b"no gzip follows" * 20)
     return folder
 
 
@@ -70,6 +71,7 @@ def test_a_vetted_analysis_too_long_for_the_examples_runs_whole_and_the_datas_ow
     ("name", "options", "said"),
     [
         ("three", {"samples": 3}, "3 samples can be analysed; at least 6 are needed"),
+        ("broken", {"broken": True}, "could not be loaded"),
     ],
 )
 def test_data_that_cannot_be_used_end_the_run_with_the_reason(
