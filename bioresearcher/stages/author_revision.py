@@ -237,12 +237,12 @@ class _Revision:
         unknown = [d for d in self._draft.dropped if known_id(d, ids) is None]
         if unknown:
             self._told.append(f"steps to drop that are not there: {', '.join(map(title_of, unknown))}")
-        if dropped and dropped == set(ids) and not any(d.action.strip() for d in self._draft.steps):
-            self._told.append("the revision would drop every step; none was dropped")
-            dropped = set()
         for draft in sorted(self._draft.steps, key=lambda d: [int(n) for n in re.findall(r"\d{1,9}", d.id)[:2]]):
             if draft.action.strip():
                 self._put(draft, known_id(draft.id, [s.id for steps in self._parts.values() for s in steps]))
+        if dropped >= {s.id for steps in self._parts.values() for s in steps}:  # also where new steps had no place
+            self._told += ["the revision would drop every step; none was dropped"] if dropped else []
+            dropped = set()
         for part_id, steps in self._parts.items():
             self._parts[part_id] = [s for s in steps if s.id not in dropped]
         return tuple(_with_steps(p, tuple(self._parts[p.id])) for p in self._given), self._told

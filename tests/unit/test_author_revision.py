@@ -207,6 +207,11 @@ async def test_a_revision_cannot_empty_the_protocol(tmp_path: Path) -> None:
     assert made.answer_rule == protocol().answer_rule
 
 
+async def test_a_new_step_without_a_place_does_not_let_a_revision_empty_the_protocol(tmp_path: Path) -> None:
+    made, _, _, _ = await revised(tmp_path, {"dropped": ["1.1", "1.2", "1.3"], "steps": [step("7")]})
+    assert made == protocol()
+
+
 @given(st.integers(0, 10**6))
 @settings(max_examples=25, deadline=None)
 def test_any_revision_leaves_a_protocol_that_can_be_read(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
