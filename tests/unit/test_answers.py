@@ -8,7 +8,7 @@ from bioresearcher.schemas.base import Requirement
 from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, Result, TaskOutput, TaskRecord
 from bioresearcher.schemas.protocol import Coverage, Protocol
 from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, FlowStep, Question, Questions, Unbound
-from bioresearcher.stages.answers import answer_questions
+from bioresearcher.stages.answers import answer_questions, flow_text
 
 TASK = DryLabTask(
     id="T1",
@@ -94,3 +94,12 @@ def test_a_requirement_is_met_by_what_was_carried_out_only() -> None:
     assert (planned.state, planned.why) == ("not answered", "step 1.1 planned, but nothing of it was carried out")
     lost = told(asked, coverage=Coverage(requirement="R1", steps=(), met=False, reason="nothing does it"))
     assert lost.requirements[0].why == "nothing does it"
+
+
+def test_the_way_to_the_rows_names_those_that_an_adjusted_model_rests_on() -> None:
+    rows = ROWS.model_copy(update={"terms": ("age", "grade"), "complete": 26, "events": 19, "complete_events": 11})
+    assert flow_text(rows).endswith("40 analysed, 19 events, 26 complete in the covariates age, grade (11 events)")
+    whole = rows.model_copy(update={"complete": 40, "complete_events": 19})
+    assert flow_text(whole).endswith("40 analysed, 19 events")
+    paired = ROWS.model_copy(update={"terms": ("patient",), "pairs": 20, "complete": 40})
+    assert paired.covariates == ()
