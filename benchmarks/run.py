@@ -37,6 +37,7 @@ BENCHMARKS = (
     "review",
     "models",
     "cases",
+    "dabench",
     "example",
     "resume",
     "model_resume",
