@@ -139,6 +139,12 @@ def make_copies(datasets: Sequence[Dataset], objective: Objective, folder: Path)
     return Copies(folder, tuple(files), shuffled, tuple(notes), digest)
 
 
+def copied(folder: Path) -> dict[str, Path]:
+    """Return name -> folder of each data set below the folder of the copies; nothing else that lies there."""
+    records = sorted((folder / _RECORDS).glob("*.json"))
+    return {r.stem: folder / r.stem for r in records if (folder / r.stem).is_dir()}
+
+
 def _free(name: str, taken: set[str]) -> str:
     """Number a name that is taken, and take it."""
     number, found = 1, name
@@ -204,6 +210,49 @@ def _shuffled(items: Iterable[T], label: str) -> list[T]:
     """Sort and shuffle, so that the result depends on the items and the label, and on no order."""
     ranked = sorted(items)
     return [ranked[i] for i in _order(label, len(ranked))]
+
+
+def _laid(
+    rows: Sequence[tuple[str, ...]], units: Sequence[str], persons: Iterable[Sequence[str]], main: int, label: str
+) -> list[tuple[str, ...]]:
+    """Lay the rows of a block on other samples.
+
+    Where all samples of a person are alike in the first `main` columns, they stay alike; where each person (or pair)
+    has the same levels of them, each gets them again. So a script that counts persons or pairs finds them.
+
+    Args:
+        rows: The block's row of each sample.
+        units: Name of each sample.
+        persons: For each column with persons or pairs, the cell of each sample.
+        main: Columns of the block that are outcomes or groups; the others go with them.
+        label: Seed.
+    """
+    places = sorted(range(len(rows)), key=lambda i: (units[i], i))
+    found = list(rows)
+    for column in persons:
+        members: dict[str, list[int]] = {}
+        for i in places:
+            members.setdefault(column[i].strip() or f"\0{units[i]}\0{i}", []).append(i)
+        owned = [members[name] for name in sorted(members)]
+        levels = {tuple(sorted(rows[i][:main] for i in own)) for own in owned}
+        if len(owned) == len(rows) or len(owned) == 1:
+            continue
+        if all(len(set(held)) == 1 for held in levels):
+            bundles = _shuffled((tuple("\0".join(r) for r in sorted(rows[i] for i in own)) for own in owned), label)
+            for own, bundle in zip(owned, bundles, strict=True):
+                for number, i in enumerate(own):
+                    found[i] = tuple(bundle[number % len(bundle)].split("\0"))
+            return found
+        if len(levels) == 1:
+            held = next(iter(levels))
+            left = {level: iter(_shuffled((r for r in rows if r[:main] == level), label)) for level in held}
+            for number, own in enumerate(owned):
+                for i, place in zip(own, _order(f"{label}\0{number}", len(own)), strict=True):
+                    found[i] = next(left[held[place]])
+            return found
+    for place, row in zip(places, _shuffled(rows, label), strict=True):
+        found[place] = row
+    return found
 
 
 class _Names:
@@ -343,7 +392,9 @@ class _Maker:
         for name in {*plan.texts, *(n for n in plan.named if f"column {n}" in plan.blocks)}:
             cells[name] = [mask(v) for v in cells[name]]
         units = units_of(cells, id_column)
-        self._write(file, table, cells, plan.blocks, units, ["names of samples shuffled"] if plan.names_tell else [])
+        persons = [list(cells[n]) for n in plan.persons]
+        said = ["names of samples shuffled"] if plan.names_tell else []
+        self._write(file, table, cells, plan.blocks, units, persons, plan.main, said)
 
     def _further(self, file: DataFile, table: Table) -> None:
         """Copy a further table: what names its rows stays, all else is one block, other names each alone."""
@@ -356,7 +407,7 @@ class _Maker:
             alone = names_rows(cells[name]) and any(as_number(v) is None for v in cells[name] if v.strip())
             blocks.setdefault(f"column {name}" if alone else "rest", []).append(name)
             cells[name] = [mask(v) if as_number(v) is None else v for v in cells[name]]
-        self._write(file, table, cells, blocks, units_of(cells, first), [])
+        self._write(file, table, cells, blocks, units_of(cells, first), [cells[n] for n in ids], {}, [])
 
     def _holds_names(self, values: Sequence[str]) -> bool:
         known = [v.strip() for v in values if v.strip()]
@@ -370,13 +421,20 @@ class _Maker:
         cells: dict[str, list[str]],
         blocks: Mapping[str, Sequence[str]],
         units: Sequence[str],
+        persons: Sequence[Sequence[str]],
+        main: Mapping[str, int],
         said: list[str],
     ) -> None:
         """Shuffle the blocks, lay them on the rows in the order of their units, and write the table."""
-        places = sorted((i for i in range(len(units)) if i not in table.wide), key=lambda i: (units[i], i))
+        places = [i for i in range(len(units)) if i not in table.wide]
         for label, columns in blocks.items():
-            block = [tuple(cells[n][i] for n in columns) for i in places]
-            laid = _shuffled(block, f"{self._dataset.id}\0{file.name}\0{label}")
+            laid = _laid(
+                [tuple(cells[n][i] for n in columns) for i in places],
+                [units[i] for i in places],
+                [[column[i] for i in places] for column in persons],
+                main.get(label, len(columns)),
+                f"{self._dataset.id}\0{file.name}\0{label}",
+            )
             for place, row in zip(places, laid, strict=True):
                 for name, cell in zip(columns, row, strict=True):
                     cells[name][place] = cell

@@ -18,9 +18,20 @@ _PIECE = re.compile(r"([A-Za-z0-9]+)")
 
 @dataclass(frozen=True)
 class Blocks:
-    """Blocks of a sheet's columns by their label, free texts among them, and whether sample names tell of a block."""
+    """Blocks of a sheet's columns.
+
+    Attributes:
+        blocks: Label -> columns, outcomes or groups first.
+        main: Label -> number of these; not of a column that is a block of its own.
+        persons: Columns with units of analysis, persons or pairs that stay with their samples.
+        texts: Columns with free texts.
+        named: Columns with names of samples and persons.
+        names_tell: True if the samples' names give an outcome or a group away.
+    """
 
     blocks: Mapping[str, tuple[str, ...]]
+    main: Mapping[str, int]
+    persons: tuple[str, ...]
     texts: tuple[str, ...]
     named: frozenset[str]
     names_tell: bool
@@ -51,8 +62,13 @@ def plan_blocks(cells: Mapping[str, Sequence[str]], file: DataFile, objective: O
     for name in sorted((names | persons) - {id_column}):
         if _tells(cells[name], ends, cells):
             blocks[f"column {name}"] = [name]
+    taken = {n for members in blocks.values() for n in members}
+    roles = {c.name: c.role for c in file.columns}
+    owners = [n for n in cells if n not in taken and (n in persons or roles.get(n) in ("unit", "pair"))]
     return Blocks(
         blocks={label: tuple(members) for label, members in blocks.items()},
+        main={label: len(members) for label, members in main.items()},
+        persons=tuple(sorted(owners, key=lambda n: (roles.get(n) != "unit", roles.get(n) != "pair"))),
         texts=tuple(texts),
         named=frozenset(ids),
         names_tell=id_column is not None and _tells(units, ends, cells),
@@ -86,7 +102,9 @@ def names_rows(values: Sequence[str]) -> bool:
 
 def _tells(names: Sequence[str], ends: Sequence[Withheld], cells: Mapping[str, Sequence[str]]) -> bool:
     """Return True if a part of the names gives an outcome or a group away: letters, a field, a number, their order."""
-    names = [n.strip() for n in names]
+    first = list({n.strip(): i for i, n in reversed(list(enumerate(names)))}.values())  # a person's samples are alike
+    cells = {w.column: [cells[w.column][i] for i in first] for w in ends}
+    names = [names[i].strip() for i in first]
     pieces = [_PIECE.findall(n) for n in names]
     parts = [name_prefix(names), series_of(names), [re.sub(r"\d+", "#", n) for n in names]]
     parts += [[p[k] if -len(p) <= k < len(p) else "" for p in pieces] for k in (0, 1, 2, -1)]

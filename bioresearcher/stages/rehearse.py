@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from bioresearcher.audit.rehearsal import copied
 from bioresearcher.errors import BioresearcherError
 from bioresearcher.execution.process import without_places
 from bioresearcher.runfolder import write_text
@@ -77,7 +78,7 @@ async def rehearse(sandbox: Sandbox, copies_folder: Path, script: str, limits: L
         script: Python.
         limits: Limits of the process tree.
     """
-    data = _data(copies_folder)
+    data = copied(copies_folder)
     if refused := _refusal(sandbox, data, script):
         return Rehearsed(refused=refused)
     started = time.perf_counter()
@@ -92,14 +93,6 @@ async def rehearse(sandbox: Sandbox, copies_folder: Path, script: str, limits: L
         return Rehearsed(refused="the sandbox could not be set up")
     places = (place, copies_folder, Path(sys.prefix), Path(sys.base_prefix))
     return _told(result, places, files, limits, time.perf_counter() - started)
-
-
-def _data(copies: Path) -> dict[str, Path]:
-    """Return the folders of the data sets; the records of the copies are not shown."""
-    try:
-        return {p.name: p for p in sorted(copies.iterdir()) if p.is_dir() and not p.name.startswith(".")}
-    except OSError:
-        return {}
 
 
 def _refusal(sandbox: Sandbox, data: dict[str, Path], script: str) -> str:

@@ -9,7 +9,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_audit_views import BOTH, GROUPS, SURVIVAL, make_sheet, permuted, write_data
 
@@ -140,6 +140,49 @@ def test_names_that_give_a_group_away_never_stand_beside_it(tmp_path: Path) -> N
     assert sorted(copied["title"]) == sorted(sheet["title"])
     assert 15 < sum(t[4:] == a for t, a in zip(copied["title"], copied["arm"], strict=True)) < 45
     assert 15 < sum(t[4:] == a for t, a in zip(copied["title"], sheet["arm"], strict=True)) < 45
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10**6), n=st.integers(90, 120))
+def test_samples_of_a_patient_stay_alike_and_exchanging_patients_outcomes_changes_no_byte(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, n: int
+) -> None:
+    rng = random.Random(seed)
+    sheet = make_sheet(2 * n, seed)
+    sheet["patient"] = [f"P{i // 2:03}" for i in range(2 * n)]
+    outcomes = [(f"{rng.randrange(10, 90)}.5", str(rng.randrange(2))) for _ in range(n)]
+    forms = []
+    for _ in range(2):
+        rng.shuffle(outcomes)
+        lasting = {"time_months": [outcomes[i // 2][0] for i in range(2 * n)]}
+        forms.append({**sheet, **lasting, "death": [outcomes[i // 2][1] for i in range(2 * n)]})
+    one, two = both_copies(tmp_path_factory.mktemp("property"), *forms, SURVIVAL)
+    assert contents(one) == contents(two)
+    copied = table(one)
+    of = {(p, t, d) for p, t, d in zip(copied["patient"], copied["time_months"], copied["death"], strict=True)}
+    assert len(of) == n
+    assert sorted((t, d) for _, t, d in of) == sorted(outcomes)
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10**6), n=st.integers(90, 120))
+def test_pairs_stay_pairs_and_exchanging_their_sides_changes_no_byte(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, n: int
+) -> None:
+    rng = random.Random(seed)
+    sheet = make_sheet(2 * n, seed)
+    sheet["patient"] = [f"P{i // 2:03}" for i in range(2 * n)]
+    forms = []
+    for _ in range(2):
+        sides = [rng.sample(["treated", "untreated"], 2) for _ in range(n)]
+        arm = [sides[i // 2][i % 2] for i in range(2 * n)]
+        forms.append({**sheet, "arm": arm, "dose_mg": ["50" if a == "treated" else "0" for a in arm]})
+    one, two = both_copies(tmp_path_factory.mktemp("property"), *forms, GROUPS)
+    assert contents(one) == contents(two)
+    copied = table(one)
+    assert len(set(zip(copied["patient"], copied["arm"], strict=True))) == 2 * n
+    assert set(zip(copied["arm"], copied["dose_mg"], strict=True)) == {("treated", "50"), ("untreated", "0")}
+    assert n / 2 < sum(a == b for a, b in zip(copied["arm"], forms[0]["arm"], strict=True)) < 1.5 * n
 
 
 def test_new_names_are_the_same_in_sheet_matrices_and_measures(tmp_path: Path) -> None:
