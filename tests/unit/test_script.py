@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from author_support import OBJECTIVE, dataset
-from bioresearcher.audit.rehearsal import make_copies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stages_support import caller, notes
 
+from bioresearcher.audit.rehearsal import make_copies
 from bioresearcher.report.protocol_content import ProtocolContent
 from bioresearcher.report.protocol_markdown import render_for_review, render_protocol
 from bioresearcher.sandbox.choose import choose_sandbox
