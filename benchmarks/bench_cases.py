@@ -36,7 +36,7 @@ EXPECTED = Path(__file__).with_name("cases") / "expected.toml"
 ENDS = ("silent wrong", "answered rightly", "asked or refused", "no vetted analysis", "crash", "other")
 AT_LEAST_RIGHT = 18
 _COMMAND = re.compile(r"```sh\nbioresearcher (run .+?)\n```", re.DOTALL)
-_MEND = re.compile(r"dataset\.toml|(?<![\w-])--(?!yes|backend|data\b|only-own)[a-z][a-z-]+")
+_MEND = re.compile(r"dataset\.toml|--data FILE\.gmt|(?<![\w-])--(?!yes|backend|data\b|only-own)[a-z][a-z-]+")
 _NO_ANALYSIS = re.compile(r"no vetted analysis", re.IGNORECASE)
 
 

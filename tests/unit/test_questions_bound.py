@@ -328,3 +328,51 @@ def test_a_column_that_shares_a_word_with_a_named_side_is_not_what_is_compared()
     one = first("Which genes differ between renal cell carcinoma and normal kidney in patients?", grown, source)
     assert one.contrast is None
     assert "“renal cell carcinoma” and “normal” are compared, and no level of the data is called so" in one.cannot
+
+
+def test_genes_of_a_group_without_a_gene_set_stop_with_the_flag_that_gives_one() -> None:
+    text = "Is the expression of interferon genes associated with overall survival of the patients?"
+    found = asked(text, *OS)
+    one = found.questions[0]
+    assert "“interferon genes”" in one.cannot
+    assert "hypoxia" not in one.cannot
+    assert "`--data FILE.gmt`" in one.mend
+    assert "INTERFERON" in one.mend
+
+
+@pytest.mark.parametrize("named", ["MKI67", "the E2F targets", "hypoxia genes"])
+def test_genes_that_are_at_hand_stop_nothing(named: str) -> None:
+    assert first(f"Is the expression of {named} associated with overall survival?", *OS).cannot == ""
+
+
+def test_survival_of_patients_without_anything_it_may_go_with_is_no_description() -> None:
+    one = first("Is anything associated with overall survival of the patients?", *OS)
+    assert "no gene, signature, column or groups are named" in one.cannot
+    assert first("Describe the overall survival of the patients.", *OS).cannot == ""
+
+
+def test_channels_of_an_array_are_paired_and_nothing_else_is_asked_of_them() -> None:
+    array = column("array", "pair", "a1", "a2", "a3")
+    drug = column("treatment", "group", "drug", "none")
+    held = data(drug, array, *OS)
+    sheet = held.dataset.file("samples")
+    assert sheet is not None
+    files = tuple(
+        f if f.kind != "samples" else sheet.model_copy(update={"row_is": "channel"}) for f in held.dataset.files
+    )
+    of_channels = Data(held.dataset.model_copy(update={"files": files}), GENES, SETS)
+    text = "Which genes differ between drug and none? Is MKI67 associated with overall survival?"
+    differ, survive = bind_questions(Objective(id="o", text=text), [of_channels]).questions
+    assert (differ.pair, differ.cannot) == ("array", "")
+    assert "only differences within an array" in survive.cannot
+
+
+def test_rows_that_are_studies_are_said_to_be_none_of_samples() -> None:
+    columns = (column("study"), number("hr", "other"), number("se", "other"))
+    file = DataFile(name="t", kind="table", path="t.csv", rows=5, row_is="study", columns=columns, bytes=1, sha256="0")
+    table = Dataset(id="T", title="T", source="own", root="/d", files=(file,))
+    text = "Random-effects meta-analysis of the hazard ratios"
+    [one] = bind_questions(Objective(id="o", text=text), [Data(table)]).questions
+    assert one.kind == "synthesis"
+    assert one.model == "meta-analysis"
+    assert "each of the 5 rows of t.csv is a study (study, hr, se)" in one.cannot
