@@ -245,7 +245,7 @@ def _stopped(question: Question, stops: Sequence[tuple[str, str]], dataset: Data
     why = "; ".join(dict.fromkeys(w for w, _ in stops if w))
     mend = "; ".join(dict.fromkeys(m for _, m in stops if m))
     if "dataset.toml" in mend and dataset.described_by == "inferred":
-        mend += f" (`bioresearcher data show {dataset.root} --write` writes the file to change)"
+        mend += f" (`bioresearcher data show {dataset.given or dataset.root} --write` writes the file to change)"
     return question.model_copy(update={"cannot": why, "mend": mend}) if why else question
 
 
@@ -371,7 +371,7 @@ def _unsure(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
         whole = not reading.file and not reading.column
         if reading.column in wanted or (needs_matrix and of_matrix) or whole:
             where = reading.column or reading.file or dataset.id
-            line = mend_line(reading.column, reading.line) if reading.line else ""
+            line = mend_line(reading.column, reading.line, reading.file) if reading.line else ""
             found.append((f"{where}: {reading.says} is not sure ({reading.reason})", line))
     return found
 

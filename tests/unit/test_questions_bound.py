@@ -10,7 +10,7 @@ import pytest
 from bioresearcher.analysis.bind import Data, bind_questions
 from bioresearcher.analysis.sentences import questions_lines
 from bioresearcher.schemas.base import Objective, Requirement
-from bioresearcher.schemas.dataset import Column, DataFile, Dataset
+from bioresearcher.schemas.dataset import Column, DataFile, Dataset, Reading
 from bioresearcher.schemas.question import Question, Questions
 
 
@@ -376,3 +376,25 @@ def test_rows_that_are_studies_are_said_to_be_none_of_samples() -> None:
     assert one.kind == "synthesis"
     assert one.model == "meta-analysis"
     assert "each of the 5 rows of t.csv is a study (study, hr, se)" in one.cannot
+
+
+def test_levels_that_differ_in_case_only_come_with_the_line_that_tells_them_apart() -> None:
+    one = first("Which genes differ by genotype?", column("genotype", "group", "A", "a"))
+    assert "differ in case only" in one.cannot
+    line = 'codes = {"A" = "A (1)", "a" = "a (2)"} under [files.columns.genotype] of dataset.toml'
+    assert line in one.mend
+    told = column("genotype", "group", "A", "a", codes=(("A", "A (1)"), ("a", "a (2)")))
+    apart = first("Which genes differ by genotype?", told)
+    assert apart.cannot == ""
+    assert apart.contrast is not None
+    assert {*apart.contrast.levels} == {"A (1)", "a (2)"}
+
+
+def test_an_unsure_reading_of_another_column_is_no_line_for_a_time_and_event() -> None:
+    dose = {"file": "s.tsv", "column": "dose", "says": "x", "reason": "y", "sure": False, "decides": True}
+    reading = {**dose, "line": 'missing_values = ["999"]'}
+    one = first("Is MKI67 associated with survival?", number("dose"), readings=(Reading.model_validate(reading),))
+    assert "no column of time and event" in one.cannot
+    assert "missing_values" not in one.mend
+    assert 'role = "time"' in one.mend
+    assert "event_level" in one.mend
