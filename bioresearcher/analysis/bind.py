@@ -13,7 +13,7 @@ from bioresearcher.analysis.measures import Ask, measure_of, number_as_measure, 
 from bioresearcher.analysis.mentions import Lexicon, is_number, levels_of, mend_line, mend_of
 from bioresearcher.analysis.reading import read_wishes
 from bioresearcher.analysis.sentences import question_text
-from bioresearcher.analysis.terms import endpoints_named, kinds_in, word
+from bioresearcher.analysis.terms import endpoints_named, kinds_in, methods_named, word
 from bioresearcher.analysis.unbound import leftovers
 from bioresearcher.analysis.wishes import Compared, Wishes
 from bioresearcher.analysis.words import Text, forms
@@ -59,9 +59,15 @@ def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
     asks = _asks(text)
     if not measured or not text.tokens:
         kinds = asks or [Ask("description", ((0, len(text.raw)),))]
-        said = "there is no data set with samples"
+        said = "; ".join(["there is no data set with samples", *_studies([d.dataset for d in data])])
+        named = Wishes(text, methods=methods_named(text))
         unanswered = [
-            Question(id=f"A{n}", kind=a.kind, text=a.words(text) or objective.text, words=a.words(text), cannot=said)
+            _with_methods(
+                Question(id=f"A{n}", kind=a.kind, text=a.words(text) or objective.text, words=a.words(text)),
+                a,
+                text,
+                named,
+            ).model_copy(update={"cannot": said})
             for n, a in enumerate(kinds, 1)
         ]
         return Questions(questions=tuple(unanswered))
@@ -79,6 +85,12 @@ def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
     found, more = _with_requirements(objective.requirements, found, measured)
     questions = _numbered(found)
     return Questions(questions=questions, not_understood=tuple(dict.fromkeys((*lost, *more))), notes=_notes(questions))
+
+
+def _studies(datasets: Sequence[Dataset]) -> list[str]:
+    """Say of tables of studies that their rows are no samples."""
+    files = [f for d in datasets for f in d.files if f.row_is == "study"]
+    return [f"each of the {f.rows} rows of {f.path} is a study ({', '.join(c.name for c in f.columns)})" for f in files]
 
 
 def _one_by_one(question: Question) -> list[Question]:
@@ -180,7 +192,7 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     contrast, measure = number_as_measure(contrast, measure, lexicon, kind)
     if kind == "time to event" and measure.kind == "none" and contrast is None and not stops:
         kind_words = "no gene, signature, column or groups are named whose relation to the endpoint is asked for"
-        if not re.search(r"(?i)kaplan|median survival|surviv\w+ (?:of|in)|describe", ask.words(text)):
+        if compares or not re.search(r"(?i)kaplan|median survival|surviv\w+ (?:of|in)|describe", ask.words(text)):
             stops.append((kind_words, "name the gene, signature or column"))
     said = contradiction(contrast, population)
     stops += [(said, "leave out one of the two")] if said else []
@@ -210,9 +222,17 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
                     mend_line("<its name>", 'role = "pair"'),
                 )
             )
+    if _of_channels(data.dataset) and kind in ("difference", "enrichment"):
+        question = question.model_copy(update={"pair": pair_column(data.dataset)})
     stops += _unsure(data.dataset, question)
     stops += _lacking(data.dataset, question)
     return _stopped(question, stops, data.dataset)
+
+
+def _of_channels(dataset: Dataset) -> bool:
+    """True when a row is a channel of an array of two, so that rows of an array are pairs whatever is asked."""
+    sheet = dataset.file("samples")
+    return sheet is not None and sheet.row_is == "channel"
 
 
 def is_settled(question: Question, dataset: Dataset) -> Question:
@@ -225,7 +245,7 @@ def _stopped(question: Question, stops: Sequence[tuple[str, str]], dataset: Data
     why = "; ".join(dict.fromkeys(w for w, _ in stops if w))
     mend = "; ".join(dict.fromkeys(m for _, m in stops if m))
     if "dataset.toml" in mend and dataset.described_by == "inferred":
-        mend += f" (`bioresearcher data show {dataset.root} --write` writes the file to change)"
+        mend += f" (`bioresearcher data show {dataset.given or dataset.root} --write` writes the file to change)"
     return question.model_copy(update={"cannot": why, "mend": mend}) if why else question
 
 
@@ -351,13 +371,16 @@ def _unsure(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
         whole = not reading.file and not reading.column
         if reading.column in wanted or (needs_matrix and of_matrix) or whole:
             where = reading.column or reading.file or dataset.id
-            line = mend_line(reading.column, reading.line) if reading.line else ""
+            line = mend_line(reading.column, reading.line, reading.file) if reading.line else ""
             found.append((f"{where}: {reading.says} is not sure ({reading.reason})", line))
     return found
 
 
 def _lacking(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
     """Things that a question needs and the data set has not."""
+    if _of_channels(dataset) and question.kind not in ("difference", "enrichment", "description"):
+        why = "each row is a channel of an array, and only differences within an array mean something"
+        return [(why, "ask what differs between the two levels")]
     if question.measure.kind in ("features", "gene", "signature", "gene sets") and dataset.file("expression") is None:
         return [
             (f"{dataset.id} has no matrix of measurements (features in rows, samples in columns)", "give the matrix")

@@ -34,7 +34,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     show.add_argument(
         "--write",
         action="store_true",
-        help="write dataset.toml beside the tables (of converted files and of single ones, beside a copy)",
+        help="write dataset.toml beside the tables (of tables put together and of single ones, beside a copy)",
     )
     show.add_argument("--format", choices=("text", "json"), default="text", help="how it is printed (default: text)")
     show.set_defaults(run=run)
@@ -86,6 +86,12 @@ def _write(given: Path, dataset: Dataset) -> Path:
     from bioresearcher.sources.datasets.write import described_text
 
     root = Path(dataset.root)
+    made_of = _originals(given, dataset)
+    if made_of:
+        files = tuple(f.model_copy(update={"path": made_of[f.path]}) for f in dataset.files)
+        readings = tuple(r.model_copy(update={"file": made_of.get(r.file, r.file)}) for r in dataset.readings)
+        dataset = dataset.model_copy(update={"files": files, "readings": readings})
+        root = given
     folder = root
     if not given.is_dir() or not root.resolve().is_relative_to(given.resolve()):
         folder = given.resolve().with_name(f"{given.resolve().name}.described")
@@ -101,6 +107,28 @@ def _write(given: Path, dataset: Dataset) -> Path:
     except OSError as error:
         raise InputError(f"{target} cannot be written: {error.strerror or error}.") from error
     return target
+
+
+def _originals(given: Path, dataset: Dataset) -> dict[str, str]:
+    """Table in plain form -> the file it was made of, where each is made of one; empty where files were put together.
+
+    A description beside the files themselves is read before they are brought to the plain form, so that its lines
+    (`thousands`, `zeros`, `below_limit`) decide how; beside a copy they would come too late.
+    """
+    import json
+
+    from bioresearcher.sources.datasets.convert import RECORD
+    from bioresearcher.sources.datasets.describe import is_data_file
+
+    record = Path(dataset.root, RECORD)
+    if not given.is_dir() or not record.is_file():
+        return {}
+    made = json.loads(record.read_text(encoding="utf-8"))["made"]
+    found = {target: source for source, target in made}
+    paths = {f.path for f in dataset.files}
+    there = {p.name for p in given.iterdir() if is_data_file(p)}
+    single = len(found) == len({*found.values()}) == len(made)
+    return found if single and paths == {*found} and there == {*found.values()} else {}
 
 
 def _open(dataset: Dataset) -> list[Reading]:

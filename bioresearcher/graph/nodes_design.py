@@ -82,14 +82,18 @@ def _keep_plan(c: RunContext, found: author.Planned, name: str) -> None:
 
 def _why_nothing(c: RunContext, bench: DesignContext) -> str:
     """Return the reasons why neither data nor papers give a part."""
-    said = [f"{f.item} could not be loaded ({f.message.rstrip('.')})" for f in c.own.failures]
+    said = [
+        f"{f.item} could not be loaded ({f.message.rstrip('.')}{f'. {f.hint}' if f.hint else ''})".replace(".)", ")")
+        for f in c.own.failures
+    ]
     for check in c.folder.read_list(DatasetCheck, "checks.json"):
         if check.verdict == "unusable":
             known = c.folder.has("datasets", f"{check.dataset_id}.json")
             found = c.folder.read(Dataset, "datasets", f"{check.dataset_id}.json").problems if known else ()
             reasons = [r.rstrip(".") for r in (*check.reasons[:1], *found[:2])]
             said.append(f"{check.dataset_id} is unusable ({'; '.join(reasons) or 'no reason given'})")
-    said += [f"{q.id} cannot be answered ({q.cannot.rstrip('.')})" for q in c.questions().questions if q.cannot]
+    lost = [(q.id, q.cannot.rstrip("."), q.mend) for q in c.questions().questions if q.cannot]
+    said += [f"{i} cannot be answered ({why}{f'; to settle it: {mend}' if mend else ''})" for i, why, mend in lost]
     if not bench.reports:
         if c.own.papers:
             said.append("no paper was read")

@@ -71,7 +71,8 @@ def bound_questions(c: RunContext, ids: Sequence[str], made: Sequence[Decision] 
     briefs = c.bench().briefs
     if not c.caller.by_rule:  # a model writes code for what no skill does
         return questions
-    settled = tuple(_settled(q, unanswered(q, briefs)) for q in questions.questions)
+    kinds = {k for b in briefs for k in b.contract.answers}
+    settled = tuple(_settled(q, unanswered(q, briefs), never=q.kind not in kinds) for q in questions.questions)
     return questions.model_copy(update={"questions": settled})
 
 
@@ -91,8 +92,12 @@ def not_questions(ids: Sequence[str]) -> tuple[str, ...]:
     return tuple(i for i in ids if not _ID.fullmatch(i))
 
 
-def _settled(question: Question, reason: str) -> Question:
-    return question if question.cannot or not reason else question.model_copy(update={"cannot": reason})
+def _settled(question: Question, reason: str, *, never: bool) -> Question:
+    """A question with the reason why no skill answers it; with `never`, no data could make one answer it."""
+    if not reason or (question.cannot and not never):
+        return question
+    more = f"; {question.cannot}" if question.cannot else ""
+    return question.model_copy(update={"cannot": f"{reason}{more}", "mend": "" if never else question.mend})
 
 
 def _with_names(datasets: Sequence[Dataset]) -> list[Data]:

@@ -47,7 +47,7 @@ from bioresearcher.sources.geo.matrix import CuratedRows, MatrixRows, Rows, read
 from bioresearcher.sources.geo.prepare import cell, write_geo_folder
 from bioresearcher.sources.geo.soft import read_series_matrix, read_series_soft
 
-VERSION = "2"
+VERSION = "3"
 """Part of a store folder's name; a new one if the same bytes are converted differently."""
 RECORD = "converted.json"
 """File of a store folder: which table was made of which file, notes, and readings."""

@@ -15,6 +15,7 @@ from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.dataset import FileKind
 from bioresearcher.schemas.missing import blanked
+from bioresearcher.sources.datasets.as_written import LIMIT
 from bioresearcher.sources.datasets.endpoints import normal
 from bioresearcher.sources.datasets.files import LoadedFile, load_file
 from bioresearcher.sources.datasets.formats import CONVERTED_SUFFIXES, SAMPLE_FILES
@@ -73,7 +74,7 @@ def read_head(path: Path) -> TableHead:
     known = numbers = 0
     for i in range(1, len(header)):
         cells = [cell for cell in blanked(row[i] for row in rows) if cell]
-        count = sum(as_number(cell) is not None for cell in cells)
+        count = sum(as_number(cell) is not None or LIMIT.fullmatch(cell) is not None for cell in cells)
         known, numbers = known + len(cells), numbers + count
     return TableHead(
         path=path,
