@@ -1,0 +1,243 @@
+"""Analyses of clinical tables against statsmodels, lifelines and scipy, on tables made here and on bad ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lifelines import CoxPHFitter, KaplanMeierFitter
+from lifelines.statistics import multivariate_logrank_test
+from statsmodels.duration.hazard_regression import PHReg
+from statsmodels.duration.survfunc import survdiff
+from test_skills_outcome import contract, functions, run
+
+from bioresearcher.execution.figures import read_figure
+from bioresearcher.execution.output_tables import (
+    read_findings,
+    read_table,
+    table_placeholder,
+    table_problem,
+    unsupported_number,
+)
+
+SURVIVAL = {"sample_column": "id", "time_column": "time", "event_column": "event", "dataset_label": "trial"}
+TWO = {"group_column": "arm", "case": "drug", "control": "placebo"}
+THREE = {"group_column": "dose", "levels": ["high", "low", "none"]}
+
+
+def made(rows: int = 160, seed: int = 3) -> pd.DataFrame:
+    """A trial in which drug, age and centre matter, with ties, censoring, and unknown ages and stages."""
+    rng = np.random.default_rng(seed)
+    sheet = pd.DataFrame({"id": [f"P{i:03d}" for i in range(rows)]})
+    sheet["arm"] = np.where(rng.random(rows) < 0.5, "drug", "placebo")
+    sheet["dose"] = rng.choice(["high", "low", "none"], rows)
+    sheet["age"] = rng.normal(62, 9, rows).round(0)
+    sheet["stage"] = rng.choice(["I", "II", "III"], rows)
+    sheet["centre"] = rng.choice(["north", "south"], rows)
+    hazard = np.exp(-0.6 * (sheet["arm"] == "drug") + 0.03 * (sheet["age"] - 62) + 0.5 * (sheet["dose"] == "none"))
+    hazard *= np.where(sheet["centre"] == "north", 1, 2)
+    time, limit = rng.exponential(20 / hazard), rng.uniform(5, 40, rows)
+    sheet["time"] = np.minimum(time, limit).round(0) + 1
+    sheet["event"] = (time <= limit).astype(int)
+    sheet.loc[rng.choice(rows, 12, replace=False), "age"] = np.nan
+    return sheet
+
+
+def given_sheet(sheet: pd.DataFrame, folder: Path) -> dict[str, Path]:
+    """Write a sheet as the input of a skill."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sheet.to_csv(folder / "samples.tsv", sep="\t", index=False, na_rep="")
+    return {"samples": folder / "samples.tsv"}
+
+
+def answer(skill: str, sheet: pd.DataFrame, parameters: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
+    """Run a skill that must succeed; its findings, after its outputs were held against its contract."""
+    code, outputs = run(skill, given_sheet(sheet, folder), parameters, folder / "out")
+    assert code == 0
+    for output in contract(skill).outputs:
+        path = outputs[output.name]
+        if output.kind == "table":
+            assert (table_problem(read_table(path), output), table_placeholder(read_table(path))) == ("", "")
+        elif output.kind == "figure":
+            assert read_figure(path).summary
+    rows = read_findings(outputs["findings"])
+    assert [unsupported_number(row, (), {}) for row in rows] == [""] * len(rows)
+    found: list[dict[str, Any]] = json.loads(outputs["findings"].read_text("utf-8"))
+    return found
+
+
+def results(found: list[dict[str, Any]], test: str) -> list[dict[str, Any]]:
+    """The structured results of a test or model."""
+    return [f["result"] for f in found if f.get("result", {}).get("test") == test]
+
+
+def refusal(
+    skill: str, sheet: pd.DataFrame, parameters: dict[str, Any], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> str:
+    """Run a skill that must refuse; the one line it says."""
+    code, _ = run(skill, given_sheet(sheet, folder), parameters, folder / "out")
+    assert code == 65
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+def statsmodels_cox(sheet: pd.DataFrame, columns: dict[str, Any], strata: Any = None) -> tuple[float, float]:
+    """Hazard ratio and p of the first of some columns, by statsmodels."""
+    x = pd.DataFrame(columns, index=sheet.index).astype(float)
+    known = x.notna().all(axis=1)
+    by = None if strata is None else strata[known]
+    fitted = PHReg(sheet["time"][known], x[known], status=sheet["event"][known], strata=by, ties="efron").fit()
+    return float(np.exp(fitted.params[0])), float(fitted.pvalues[0])
+
+
+def test_two_arms_give_the_log_rank_test_and_hazard_ratio_of_statsmodels(tmp_path: Path) -> None:
+    sheet = made()
+    found = answer("clinical-survival", sheet, {**SURVIVAL, **TWO, "adjust_columns": ["age", "stage"]}, tmp_path)
+    chi2, p = survdiff(sheet["time"], sheet["event"], sheet["arm"])
+    test = results(found, "log-rank")[0]
+    assert test["p"] == pytest.approx(p, rel=1e-6)
+    assert found[0]["values"]["chi_square"] == pytest.approx(chi2, rel=1e-2)
+    drug = sheet["arm"] == "drug"
+    assert test["groups"] == {"drug": drug.sum(), "placebo": (~drug).sum()}
+    assert test["group_events"] == {"drug": sheet["event"][drug].sum(), "placebo": sheet["event"][~drug].sum()}
+    alone, adjusted = results(found, "cox regression")
+    expected = statsmodels_cox(sheet, {"drug": drug})
+    assert (alone["estimate"], alone["p"]) == pytest.approx(expected, rel=1e-3)
+    assert (alone["terms"], alone["n"], alone["missing"]) == ([], 160, 0)
+    terms = {"drug": drug, "age": sheet["age"], "ii": sheet["stage"] == "II", "iii": sheet["stage"] == "III"}
+    assert (adjusted["estimate"], adjusted["p"]) == pytest.approx(statsmodels_cox(sheet, terms), rel=1e-3)
+    assert (adjusted["terms"], adjusted["n"], adjusted["missing"]) == (["age", "stage"], 148, 12)
+    assert adjusted["contrast"] == {"column": "arm", "case": "drug", "control": "placebo"}
+    table = pd.read_csv(tmp_path / "out" / "cox_models.tsv", sep="\t")
+    assert {*table["model"]} == {"alone", "together", "alone, rows of the model together"}
+
+
+def test_curves_and_medians_are_those_of_lifelines(tmp_path: Path) -> None:
+    sheet = made()
+    answer("clinical-survival", sheet, {**SURVIVAL, **THREE}, tmp_path)
+    summary = pd.read_csv(tmp_path / "out" / "km_groups.tsv", sep="\t").set_index("group")
+    curves = pd.read_csv(tmp_path / "out" / "km_curves.tsv", sep="\t")
+    for level, part in sheet.groupby("dose"):
+        fitted = KaplanMeierFitter().fit(part["time"], part["event"])
+        assert summary.loc[level, "median_time"] == pytest.approx(fitted.median_survival_time_)
+        own = curves[curves["group"] == level]
+        risk = [(part["time"] >= t).sum() for t in own["time"]]
+        assert own["at_risk"].tolist() == risk
+        assert own["survival"].to_numpy() == pytest.approx(fitted.survival_function_at_times(own["time"]), rel=1e-5)
+
+
+def test_three_levels_are_tested_together_and_each_against_the_reference(tmp_path: Path) -> None:
+    sheet = made()
+    found = answer("clinical-survival", sheet, {**SURVIVAL, **THREE}, tmp_path)
+    expected = multivariate_logrank_test(sheet["time"], sheet["dose"], sheet["event"])
+    test = results(found, "log-rank")[0]
+    assert test["p"] == pytest.approx(expected.p_value, rel=1e-6)
+    assert found[0]["values"]["df"] == 2
+    assert test["contrast"] == {"column": "dose", "levels": ["high", "low", "none"]}
+    cox = results(found, "cox regression")[0]
+    assert "estimate" not in cox
+    x = pd.DataFrame({"high": sheet["dose"] == "high", "low": sheet["dose"] == "low"}).astype(float)
+    fitted = PHReg(sheet["time"], x, status=sheet["event"], ties="efron").fit()
+    wald = fitted.params @ np.linalg.inv(fitted.cov_params()) @ fitted.params
+    from scipy.stats import chi2
+
+    assert cox["p"] == pytest.approx(float(chi2.sf(wald, 2)), rel=1e-3)
+    values = next(f for f in found if f.get("result") == cox)["values"]
+    assert values["hr"] == pytest.approx(np.exp(fitted.params), abs=0.006)
+
+
+def test_blocks_are_strata_of_the_test_and_of_the_model(tmp_path: Path) -> None:
+    sheet = made()
+    found = answer("clinical-survival", sheet, {**SURVIVAL, **TWO, "block_columns": ["centre"]}, tmp_path)
+    _, p = survdiff(sheet["time"], sheet["event"], sheet["arm"], strata=sheet["centre"])
+    assert results(found, "log-rank")[0]["p"] == pytest.approx(p, rel=1e-6)
+    cox = results(found, "cox regression")[0]
+    expected = statsmodels_cox(sheet, {"drug": sheet["arm"] == "drug"}, sheet["centre"])
+    assert (cox["estimate"], cox["p"]) == pytest.approx(expected, rel=1e-3)
+    assert cox["terms"] == ["centre"]
+
+
+def test_numbers_are_taken_per_unit_and_several_columns_together(tmp_path: Path) -> None:
+    sheet = made()
+    found = answer("clinical-survival", sheet, {**SURVIVAL, "stated_columns": ["age", "arm"]}, tmp_path)
+    age, arm = results(found, "cox regression")
+    known = sheet.dropna()
+    data = known[["time", "event", "age"]].assign(drug=(known["arm"] == "drug").astype(float))
+    expected = CoxPHFitter().fit(data, "time", "event").hazard_ratios_
+    assert (age["estimate"], arm["estimate"]) == pytest.approx((expected["age"], expected["drug"]), rel=1e-3)
+    assert (age["measure"], age["terms"], age["n"], age["missing"]) == ("age", ["arm"], 148, 12)
+    assert "arm = drug against placebo" in next(f for f in found if f.get("result") == arm)["statement"]
+
+
+def test_without_a_column_the_median_of_all_rows_is_given(tmp_path: Path) -> None:
+    sheet = made()
+    found = answer("clinical-survival", sheet, SURVIVAL, tmp_path)
+    assert len(found) == 1
+    assert found[0]["result"]["n"] == 160
+    median = KaplanMeierFitter().fit(sheet["time"], sheet["event"]).median_survival_time_
+    assert found[0]["values"]["all_median_time"] == median
+
+
+def test_a_level_without_an_event_has_a_log_rank_test_and_no_hazard_ratio(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = made()
+    sheet.loc[sheet["arm"] == "drug", "event"] = 0
+    found = answer("clinical-survival", sheet, {**SURVIVAL, **TWO}, tmp_path / "a")
+    assert [f["result"]["test"] for f in found if "result" in f] == ["log-rank"]
+    assert any("nobody with arm = drug has the event" in f["statement"] for f in found)
+    said = refusal("clinical-survival", sheet, {**SURVIVAL, **TWO, "adjust_columns": ["age"]}, tmp_path / "b", capsys)
+    assert "nobody with arm = drug has the event" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "parameters", "said"),
+    [
+        ({"event": 0}, TWO, "0 events in 160 samples"),
+        ({"time": -1}, TWO, "holds negative times"),
+        ({"arm": "drug"}, TWO, "group arm = 'placebo' has 0 rows"),
+        ({}, TWO | {"adjust_columns": ["weight"]}, "no column 'weight'"),
+        ({}, {"stated_columns": ["id2"]}, "text with 160 levels"),
+        ({"age": 50}, {"stated_columns": ["age"]}, "age does not vary"),
+        ({}, TWO | {"adjust_columns": ["age", "months"]}, "is determined by the other terms (arm, age)"),
+    ],
+)
+def test_data_that_cannot_be_analysed_are_refused_in_one_line(
+    change: dict[str, Any],
+    parameters: dict[str, Any],
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sheet = made().assign(**change)
+    sheet["id2"], sheet["months"] = sheet["id"] + "x", sheet["age"] * 12
+    assert said in refusal("clinical-survival", sheet, {**SURVIVAL, **parameters}, tmp_path, capsys)
+
+
+def test_levels_with_commas_are_found_again() -> None:
+    named = functions("clinical-survival")["named_levels"]
+    assert named(["White", "non-Hispanic", "Black"], ["White, non-Hispanic", "Black"]) == [
+        "White, non-Hispanic",
+        "Black",
+    ]
+    assert named(["a", "b"], ["a", "b", "a, c"]) == ["a", "b"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), groups=st.integers(2, 5), strata=st.integers(1, 3))
+def test_the_log_rank_test_of_many_groups_is_that_of_statsmodels(seed: int, groups: int, strata: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = 40 * groups
+    table = pd.DataFrame({"time": rng.integers(1, 15, rows).astype(float), "event": rng.integers(0, 2, rows)})
+    table["group"] = [f"g{i % groups}" for i in range(rows)]
+    table["stratum"] = rng.integers(0, strata, rows)
+    chi2, p = survdiff(table["time"], table["event"], table["group"], strata=table["stratum"])
+    test = functions("clinical-survival")["log_rank"](table)
+    assert (test.test_statistic, test.p_value, test.df) == pytest.approx((chi2, p, groups - 1), rel=1e-8)
