@@ -241,3 +241,134 @@ def test_the_log_rank_test_of_many_groups_is_that_of_statsmodels(seed: int, grou
     chi2, p = survdiff(table["time"], table["event"], table["group"], strata=table["stratum"])
     test = functions("clinical-survival")["log_rank"](table)
     assert (test.test_statistic, test.p_value, test.df) == pytest.approx((chi2, p, groups - 1), rel=1e-8)
+
+
+def outcomes(rows: int = 200, seed: int = 4) -> pd.DataFrame:
+    """Patients with a complication and a length of stay that rest on age, smoking and stage; some values unknown."""
+    rng = np.random.default_rng(seed)
+    sheet = pd.DataFrame({"id": [f"P{i:03d}" for i in range(rows)], "age": rng.normal(60, 10, rows).round(0)})
+    sheet["smoker"] = np.where(rng.random(rows) < 0.4, "yes", "no")
+    sheet["stage"] = rng.choice(["I", "II", "III"], rows)
+    sheet["centre"] = rng.integers(1, 4, rows)
+    score = 0.05 * (sheet["age"] - 60) + 1.0 * (sheet["smoker"] == "yes") + 0.7 * (sheet["stage"] == "III") - 0.8
+    sheet["complication"] = np.where(rng.random(rows) < 1 / (1 + np.exp(-score)), "yes", "no")
+    sheet["stay"] = (8 + 2 * score + rng.normal(0, 2, rows)).round(1)
+    sheet.loc[rng.choice(rows, 10, replace=False), "age"] = np.nan
+    return sheet
+
+
+REGRESSION = {"sample_column": "id", "dataset_label": "cohort", "stated_columns": ["age", "smoker", "stage"]}
+YES = {"group_column": "complication", "case": "yes", "control": "no"}
+
+
+def of_terms(sheet: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
+    """The complete rows, and the design with constant, age, smoking and both higher stages."""
+    known = sheet.dropna()
+    columns = [known["smoker"] == "yes", known["stage"] == "II", known["stage"] == "III"]
+    return known, np.column_stack([np.ones(len(known)), known["age"] - 60, *columns]).astype(float)
+
+
+def test_odds_ratios_are_those_of_the_greatest_likelihood(tmp_path: Path) -> None:
+    from scipy.optimize import minimize
+    from scipy.stats import chi2, norm
+
+    sheet = outcomes()
+    found = answer("clinical-regression", sheet, REGRESSION | YES, tmp_path)
+    known, x = of_terms(sheet)
+    y = (known["complication"] == "yes").to_numpy(float)
+    best = minimize(lambda b: np.logaddexp(0, x @ b).sum() - y @ (x @ b), np.zeros(5), tol=1e-12).x
+    fitted = 1 / (1 + np.exp(-x @ best))
+    covariance = np.linalg.inv(x.T @ (x * (fitted * (1 - fitted))[:, None]))
+    error = np.sqrt(np.diag(covariance))
+    age, smoker, stage = results(found, "logistic regression")
+    for place, one in ((1, age), (2, smoker)):
+        z = best[place] / error[place]
+        wanted = [np.exp(best[place] + k * error[place]) for k in (0, -1.959964, 1.959964)]
+        assert [one[k] for k in ("estimate", "low", "high")] == pytest.approx(wanted, rel=1e-3)
+        assert one["p"] == pytest.approx(2 * norm.sf(abs(z)), rel=1e-2)
+        assert (one["n"], one["missing"], one["effect"]) == (190, 10, "odds ratio")
+    wald = best[3:] @ np.linalg.inv(covariance[3:, 3:]) @ best[3:]
+    assert stage["p"] == pytest.approx(chi2.sf(wald, 2), rel=1e-2)
+    assert "estimate" not in stage
+    assert smoker["terms"] == ["age", "stage"]
+    assert smoker["groups"] == {"yes": y.sum(), "no": (1 - y).sum()}
+    assert smoker["contrast"] == {"column": "complication", "case": "yes", "control": "no"}
+
+
+def test_differences_are_those_of_least_squares(tmp_path: Path) -> None:
+    sheet = outcomes()
+    found = answer("clinical-regression", sheet, REGRESSION | {"outcome_column": "stay"}, tmp_path)
+    known, x = of_terms(sheet)
+    beta = np.linalg.lstsq(x, known["stay"].to_numpy(), rcond=None)[0]
+    age, smoker, _ = results(found, "linear regression")
+    assert (age["estimate"], smoker["estimate"]) == pytest.approx((beta[1], beta[2]), rel=1e-5)
+    assert smoker["effect"] == "regression coefficient"
+
+
+def test_a_block_of_numbers_has_a_mean_for_each_level(tmp_path: Path) -> None:
+    sheet = outcomes()
+    answer("clinical-regression", sheet, REGRESSION | YES | {"block_columns": ["centre"]}, tmp_path)
+    table = pd.read_csv(tmp_path / "out" / "regression.tsv", sep="\t")
+    together = table[(table["model"] == "together") & (table["variable"] == "centre")]
+    assert len(together) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "parameters", "said"),
+    [
+        (
+            {"marker": "complication"},
+            {"stated_columns": ["marker"]},
+            "'marker = yes' separates complication = yes from no",
+        ),
+        ({"marker": "split"}, {"stated_columns": ["age", "marker"]}, "'marker' separates complication = yes from no"),
+        ({"marker": "months"}, {"stated_columns": ["age", "marker"]}, "is determined by the other terms (age)"),
+        ({"marker": "constant"}, {"stated_columns": ["marker"]}, "marker does not vary"),
+        ({"marker": "name"}, {"stated_columns": ["marker"]}, "text with 200 levels"),
+        ({"marker": "rare"}, {"group_column": "marker", "stated_columns": ["age"]}, "has 3 rows; at least 5"),
+        ({"marker": "unknown"}, {"stated_columns": ["marker"]}, "marker does not vary in the 0 rows"),
+        ({}, {"stated_columns": ["weight"]}, "no column 'weight'"),
+    ],
+)
+def test_outcomes_that_cannot_be_explained_are_refused_in_one_line(
+    change: dict[str, str],
+    parameters: dict[str, Any],
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sheet = outcomes()
+    yes = sheet["complication"] == "yes"
+    markers = {
+        "complication": sheet["complication"],
+        "split": np.where(yes, 5.0, 1.0) + np.arange(200) / 100,
+        "months": sheet["age"] * 12 + 3,
+        "constant": 7,
+        "name": sheet["id"] + "x",
+        "rare": np.where(np.arange(200) < 3, "yes", "no"),
+        "unknown": "NA",
+    }
+    if change:
+        sheet["marker"] = markers[change["marker"]]
+    assert said in refusal("clinical-regression", sheet, REGRESSION | YES | parameters, tmp_path, capsys)
+
+
+def test_text_with_several_levels_is_no_outcome_of_a_regression(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = {**REGRESSION, "stated_columns": ["age"], "outcome_column": "stage"}
+    assert "Name the two that are to be compared" in refusal("clinical-regression", outcomes(), asked, tmp_path, capsys)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), columns=st.integers(1, 3), apart=st.booleans())
+def test_separation_is_found_exactly_where_a_line_divides_the_outcomes(seed: int, columns: int, apart: bool) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(30, columns))
+    side = x @ rng.normal(size=columns)
+    y = (side > np.median(side)).astype(float)
+    if not apart:
+        x = np.vstack([x, x])  # every row with both outcomes: nothing can divide them
+        y = np.concatenate([y, 1 - y])
+    found = functions("clinical-regression")["separated"](np.column_stack([np.ones(len(y)), x]), y)
+    assert (found is not None) == apart
