@@ -372,3 +372,96 @@ def test_separation_is_found_exactly_where_a_line_divides_the_outcomes(seed: int
         y = np.concatenate([y, 1 - y])
     found = functions("clinical-regression")["separated"](np.column_stack([np.ones(len(y)), x]), y)
     assert (found is not None) == apart
+
+
+LEVELS = {"sample_column": "sample", "dataset_label": "D", "group_column": "dose", "levels": ["low", "middle", "high"]}
+
+
+def answer_groups(matrix: pd.DataFrame, sheet: pd.DataFrame, parameters: dict[str, Any], folder: Path) -> Any:
+    """Findings and table of the comparison of several groups."""
+    folder.mkdir(parents=True, exist_ok=True)
+    matrix.to_csv(folder / "m.tsv", sep="\t", na_rep="NA")
+    inputs = given_sheet(sheet, folder) | {"matrix": folder / "m.tsv"}
+    code, outputs = run("several-group-expression", inputs, LEVELS | parameters, folder / "out")
+    if code:
+        return code, None
+    rows = read_findings(outputs["findings"])
+    assert [unsupported_number(row, (), {}) for row in rows] == [""] * len(rows)
+    found = json.loads(outputs["findings"].read_text("utf-8"))
+    return found, pd.read_csv(outputs["table"], sep="\t").set_index("gene")
+
+
+@pytest.fixture
+def doses() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Eighteen samples at three doses, six animals at each of them; five of thirty genes rise with the dose."""
+    rng = np.random.default_rng(8)
+    sheet = pd.DataFrame({"sample": [f"s{i}" for i in range(18)], "dose": ["low", "middle", "high"] * 6})
+    sheet["animal"] = [f"a{i // 3}" for i in range(18)]
+    sheet["run"] = ["x" if i % 2 else "y" for i in range(18)]
+    sheet["age"] = rng.integers(4, 20, 18)
+    values = 7 + np.repeat(rng.normal(0, 1.5, (30, 6)), 3, axis=1) + rng.normal(0, 0.5, (30, 18))
+    values[:5] += np.tile([0.0, 0.8, 1.6], 6)
+    matrix = pd.DataFrame(values, index=[f"G{i}" for i in range(30)], columns=sheet["sample"]).rename_axis("gene")
+    matrix.iloc[7, 2] = np.nan
+    return matrix, sheet
+
+
+def test_three_groups_are_compared_by_one_way_analysis_of_variance(doses: Any, tmp_path: Path) -> None:
+    from scipy import stats
+
+    matrix, sheet = doses
+    found, table = answer_groups(matrix, sheet, {"genes": ["G0"]}, tmp_path)
+    groups = [matrix.loc[:, (sheet["dose"] == x).to_numpy()] for x in ("low", "middle", "high")]
+    for gene in matrix.index:
+        expected = stats.f_oneway(*(g.loc[gene].dropna() for g in groups))
+        assert (table.loc[gene, "F"], table.loc[gene, "p"]) == pytest.approx(
+            (expected.statistic, expected.pvalue), rel=1e-4
+        )
+    rates = stats.false_discovery_control(table["p"])
+    assert table["fdr"].to_numpy() == pytest.approx(rates, rel=1e-4)
+    result = found[0]["result"]
+    assert result["called"] == (rates < 0.05).sum()
+    assert result["contrast"] == {"column": "dose", "levels": ["low", "middle", "high"]}
+    assert (result["n"], result["groups"]) == (18, {"low": 6, "middle": 6, "high": 6})
+    gene = found[1]["result"]
+    assert (gene["measure"], gene["p"]) == ("G0", pytest.approx(table.loc["G0", "p"], rel=1e-4))
+
+
+@pytest.mark.parametrize("design", [{"pair_column": "animal"}, {"block_columns": ["run"], "adjust_columns": ["age"]}])
+def test_sets_blocks_and_covariates_are_in_the_model_of_several_groups(
+    design: dict[str, Any], doses: Any, tmp_path: Path
+) -> None:
+    import statsmodels.formula.api as smf
+    from statsmodels.stats.anova import anova_lm
+
+    matrix, sheet = doses
+    found, table = answer_groups(matrix, sheet, design, tmp_path)
+    formula = "y ~ C(animal) + C(dose)" if "pair_column" in design else "y ~ C(run) + age + C(dose)"
+    for gene in ("G0", "G9"):
+        data = sheet.assign(y=matrix.loc[gene].to_numpy())
+        row = anova_lm(smf.ols(formula, data).fit(), typ=2).loc["C(dose)"]
+        assert (table.loc[gene, "F"], table.loc[gene, "p"]) == pytest.approx((row["F"], row["PR(>F)"]), rel=1e-4)
+    assert found[0]["result"]["terms"] == [c for v in design.values() for c in ([v] if isinstance(v, str) else v)]
+    assert found[0]["result"].get("pairs") == (6 if "pair_column" in design else None)
+
+
+@pytest.mark.parametrize(
+    ("change", "parameters", "said"),
+    [
+        ({}, {"levels": ["low", "middle", "huge"]}, "dose = 'huge' has 0 samples"),
+        ({}, {"levels": ["low", "middle"]}, "2 levels of 'dose' are named"),
+        ({"run": ["low", "middle", "high"] * 6}, {"block_columns": ["run"]}, "cannot be told apart from run"),
+    ],
+)
+def test_several_groups_that_cannot_be_compared_are_refused(
+    change: dict[str, Any],
+    parameters: dict[str, Any],
+    said: str,
+    doses: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    matrix, sheet = doses
+    code, _ = answer_groups(matrix, sheet.assign(**change), parameters, tmp_path)
+    assert code == 65
+    assert said in capsys.readouterr().err
