@@ -147,3 +147,12 @@ def test_a_missing_code_nobody_explained_stops_a_covariate_too() -> None:
 def test_blocks_of_a_comparison_of_several_groups_are_kept() -> None:
     one = first("Which genes differ by subtype, with batch included in the design?", SUBTYPE, BATCH)
     assert one.blocks == ("batch",)
+
+
+def test_a_reference_of_several_levels_is_kept_by_words_or_meaning_and_all_levels_are_compared() -> None:
+    meant = clinical("Does overall survival differ by arm?", ARM, *OS).contrast
+    assert meant is not None
+    assert (meant.case, meant.control, meant.reference_by) == (None, "placebo", "meaning")
+    named = first("Which genes differ by subtype, with Luminal A as the reference?", SUBTYPE).contrast
+    assert named is not None
+    assert (named.control, named.reference_by, len(named.levels)) == ("Luminal A", "objective", 4)

@@ -28,7 +28,7 @@ from bioresearcher.execution.output_tables import (
 
 SURVIVAL = {"sample_column": "id", "time_column": "time", "event_column": "event", "dataset_label": "trial"}
 TWO = {"group_column": "arm", "case": "drug", "control": "placebo"}
-THREE = {"group_column": "dose", "levels": ["high", "low", "none"]}
+THREE = {"group_column": "dose", "levels": ["high", "low", "none"], "control": "none"}
 
 
 def made(rows: int = 160, seed: int = 3) -> pd.DataFrame:
@@ -465,3 +465,24 @@ def test_several_groups_that_cannot_be_compared_are_refused(
     code, _ = answer_groups(matrix, sheet.assign(**change), parameters, tmp_path)
     assert code == 65
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("levels", "reference"),
+    [
+        (["G1", "G2", "G2", "G3", "G3", "G3"], "G1"),
+        (["Stage IV", "Stage IV", "Stage IIA", "Stage II"], "Stage II"),
+        (["yes", "yes", "no"], "no"),
+        (["x1", "y0", "x1"], "x1"),
+        (["left", "right", "right"], "right"),
+    ],
+)
+def test_the_reference_is_one_by_meaning_the_lowest_grade_or_the_commonest(levels: list[str], reference: str) -> None:
+    assert functions("clinical-regression")["reference_of"](pd.Series(levels)) == reference
+
+
+def test_without_a_reference_the_first_of_several_levels_is_one(tmp_path: Path) -> None:
+    found = answer(
+        "clinical-survival", made(), SURVIVAL | {"group_column": "dose", "levels": ["low", "high", "none"]}, tmp_path
+    )
+    assert "dose = high against low" in next(f for f in found if "Cox" in f["statement"])["statement"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ _REFERENCES = frozenset(
     "wild-type low standard vehicle".split()
 )
 """Levels that are a reference by their meaning."""
-_GRADES = {text: n for n, text in enumerate("0 I II III IV V VI".split())}
+_ROMAN = {text: n for n, text in enumerate("0 I II III IV V VI".split())}
+_GRADE = re.compile(r"(?P<name>[A-Za-z]*?)[\s_-]*(?P<step>\d+|[IV]+)[A-Ca-c]?")
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,16 @@ def reference_of(values: pd.Series) -> str:
     meant = [x for x in levels if x.casefold() in _REFERENCES]
     if len(meant) == 1:
         return str(meant[0])
-    grades = {x: _GRADES.get(x.rstrip("ABCabc").split()[-1] if x.split() else x) for x in levels}
-    if all(g is not None for g in grades.values()):
-        return str(min(levels, key=lambda x: (grades[x], x)))
+    grades = [_GRADE.fullmatch(x) for x in levels]
+    steps = {x: _step(g["step"]) for x, g in zip(levels, grades, strict=True) if g}
+    if len(steps) == len(levels) and len({g["name"] for g in grades if g}) == 1:
+        return str(min(levels, key=lambda x: (steps[x], x)))
     return str(levels[0])
+
+
+def _step(text: str) -> int:
+    """The number of a grade in Arabic or Roman figures."""
+    return int(text) if text.isdigit() else _ROMAN.get(text, len(_ROMAN))
 
 
 def encode(values: pd.Series, name: str, levels: Sequence[str] = ()) -> tuple[pd.DataFrame, list[Term]]:

@@ -120,7 +120,10 @@ def wanted_levels(task: Task, sheet: pd.DataFrame, group: str) -> tuple[str, ...
     if task.parameter("case") is not None and task.parameter("control") is not None:
         levels = tuple(level_text(task.need(w)) for w in ("case", "control"))
     else:
-        levels = tuple(named_levels(task.parameter("levels", ()), found.unique())) or tuple(sorted(found.unique()))
+        named = tuple(named_levels(task.parameter("levels", ()), found.unique())) or tuple(sorted(found.unique()))
+        stated = level_text(task.parameter("control", ""))
+        reference = stated if stated in named else named[0] if named else ""
+        levels = (*(x for x in named if x != reference), reference)
     if len(set(levels)) < 2:
         fail(f"column {group!r} has the level {listed(levels) or 'none'} only; at least two are needed to compare")
     if len(levels) > MOST_GROUPS:
