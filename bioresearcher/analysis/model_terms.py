@@ -42,7 +42,7 @@ _MODEL_WITH: Final = re.compile(
 
 
 _ON: Final = re.compile(r"(?i)[\w.-]+(?:\s+[\w.-]+){0,3}\s+on\s+(?:the\s+)?[\w.-]+")
-"""What a regression explains, and by what: “crp on age, sex and bmi”."""
+"""Both sides of a regression: “crp on age, sex and bmi”."""
 
 
 _FORMULA: Final = re.compile(r"~\s*([\w.]+(?:\s*[+*:]\s*[\w.]+)*)")
