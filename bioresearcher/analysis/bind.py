@@ -9,7 +9,7 @@ from typing import Final
 
 from bioresearcher.analysis.contrasts import NotBoundError, choose_contrast, contradiction
 from bioresearcher.analysis.endpoints import bind_endpoint
-from bioresearcher.analysis.measures import Ask, measure_of, number_as_measure, outcome_of
+from bioresearcher.analysis.measures import Ask, measure_of, number_as_measure, outcome_of, several_outcomes
 from bioresearcher.analysis.mentions import Lexicon, is_number, levels_of, mend_line, mend_of
 from bioresearcher.analysis.reading import read_wishes
 from bioresearcher.analysis.sentences import question_text
@@ -165,8 +165,11 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
         stops += [stop] if stop else []
     outcome, columns = outcome_of(ask, text, wishes, lexicon, kind)
     measure = measure_of(ask, text, wishes, lexicon, kind, columns)
-    compared = [c for c in wishes.compared if ask.has(text, c.first)]
-    by = [m.name for m in wishes.by if ask.has(text, m.first) and m.name != outcome]
+    said = several_outcomes(ask, text, wishes, outcome)
+    stops += [(said, "ask for each of them alone, or write “regression of … on …”")] if said else []
+    listed = kind == "time to event" and measure.kind == "column"
+    compared = [c for c in wishes.compared if ask.has(text, c.first) and not listed]
+    by = [m.name for m in wishes.by if ask.has(text, m.first) and m.name != outcome and not listed]
     if kind == "association" and outcome:
         by = [outcome]
         compared = [c for c in compared if c.column == outcome]
@@ -174,7 +177,7 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     if asked and not compared and not by:
         population, compared_from = _population_as_contrast(population, weak, lexicon)
         by = compared_from or [n for n in columns if not is_number(lexicon.columns[n]) and n not in measure.names][:1]
-    exposures = [n for n in columns if n not in (outcome, *measure.names)]
+    exposures = [] if listed else [n for n in columns if n not in (outcome, *measure.names)]
     if kind == "time to event" and measure.kind == "none" and not by and all(c.single for c in compared):
         by = exposures[:1]
     compares = re.search(_COMPARES, ask.words(text))
@@ -188,11 +191,12 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
         contrast = choose_contrast(wishes, lexicon, compared, by, asked=asked)
     except NotBoundError as error:
         stops.append((error.why, mend_of(data.dataset, error.column, error.mend) if error.column else error.mend))
-    stops += _two_at_once(kind, contrast, compared, by, exposures, wishes)
+    stops += _two_at_once(kind, contrast, compared, by, exposures, wishes, data.dataset)
     contrast, measure = number_as_measure(contrast, measure, lexicon, kind)
     if kind == "time to event" and measure.kind == "none" and contrast is None and not stops:
         kind_words = "no gene, signature, column or groups are named whose relation to the endpoint is asked for"
-        if compares or not re.search(r"(?i)kaplan|median survival|surviv\w+ (?:of|in)|describe", ask.words(text)):
+        described = r"(?i)kaplan|median (?:\w+[\s-]+){0,3}surviv|surviv\w+ (?:of|in)|describe"
+        if compares or not re.search(described, ask.words(text)):
             stops.append((kind_words, "name the gene, signature or column"))
     said = contradiction(contrast, population)
     stops += [(said, "leave out one of the two")] if said else []
@@ -256,6 +260,7 @@ def _two_at_once(
     by: Sequence[str],
     exposures: Sequence[str],
     wishes: Wishes,
+    dataset: Dataset,
 ) -> list[tuple[str, str]]:
     """The reason why a question stops that names two columns to compare by, and does not say how they go together."""
     if contrast is None or kind not in ("difference", "time to event"):
@@ -264,6 +269,7 @@ def _two_at_once(
         contrast.column,
         *(n for n, _ in (*wishes.adjust, *wishes.blocks)),
         *(f.column for f, _, _ in wishes.filters),
+        *([pair_column(dataset)] if wishes.paired else []),
     }
     named = [c.column for c in compared if not c.single] + [*by] + ([*exposures] if kind == "time to event" else [])
     other = next((n for n in dict.fromkeys(named) if n not in held), "")
@@ -307,11 +313,13 @@ def _population_as_contrast(
 def _with_terms(question: Question, ask: Ask, text: Text, wishes: Wishes, lexicon: Lexicon) -> Question:
     """Add covariates and blocks; `multivariable` without names means all covariates of the data."""
     taken = {question.outcome, question.contrast.column if question.contrast else ""}
+    measured = question.measure.names if question.measure.kind == "column" else ()
+    taken |= {*measured}
     if question.endpoint:
         taken |= {question.endpoint.time_column, question.endpoint.event_column}
     adjust = [n for n, place in wishes.adjust if ask.has(text, place) and n not in taken]
     blocks = [n for n, place in wishes.blocks if ask.has(text, place) and n not in taken]
-    if wishes.adjust_all and not adjust and question.kind != "association":
+    if wishes.adjust_all and not adjust and question.kind != "association" and len(measured) < 2:
         limited = {f.column for f in question.population}
         adjust = [c.name for c in lexicon.columns.values() if c.role == "covariate" and c.name not in taken | limited]
     return question.model_copy(update={"adjust": tuple(adjust), "blocks": tuple(blocks)})
@@ -363,10 +371,15 @@ def _unsure(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
     matrix = dataset.file("expression")
     needs_matrix = question.measure.kind in ("features", "gene", "signature", "gene sets")
     wanted = {*question.columns}
+    named = {f.column for f in question.population} | {question.contrast.column if question.contrast else ""}
+    several = question.measure.names if question.measure.kind == "column" and len(question.measure.names) > 1 else ()
+    beside = {*question.adjust, *question.blocks, *several} - named - {question.outcome}
     found = []
     for reading in dataset.readings:
         if reading.sure or not reading.decides:
             continue
+        if reading.line.startswith("codes") and reading.column in beside:
+            continue  # a model that holds a column is the same whatever its levels are called
         of_matrix = matrix is not None and reading.file == matrix.path and not reading.column
         whole = not reading.file and not reading.column
         if reading.column in wanted or (needs_matrix and of_matrix) or whole:
@@ -389,6 +402,13 @@ def _lacking(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
         return [("no column of the data is named that is to be explained", "name the column of the outcome")]
     if question.kind == "association" and question.measure.kind == "none":
         return [("nothing is named that may be associated with it", "name the gene, signature or columns")]
+    two = question.contrast is not None and len(question.contrast.levels) == 2
+    other = {"linear model": not two, "logistic regression": two}.get(question.model, True)
+    if question.kind == "association" and question.measure.kind == "column" and not other:
+        held = "two levels" if two else "numbers or several levels"
+        return [
+            (f"a {question.model} is asked for, and {question.outcome} holds {held}", "name another model or outcome")
+        ]
     return []
 
 

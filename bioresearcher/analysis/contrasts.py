@@ -68,13 +68,15 @@ def contrast_of(column: Column, wanted: Compared | None, words: str = "", refere
         )
     if len(chosen) > 2:
         reference = reference or (wanted.reference if wanted is not None else "")
+        known = controls(chosen)
+        meant = known[0] if len(known) == 1 else ""
         return Contrast.model_validate(
             {
                 "column": column.name,
                 "levels": _reference_last(chosen, reference or None),
                 "stated_by": stated,
-                "reference_by": "objective" if reference else "order",
-                "control": None,
+                "reference_by": "objective" if reference else "meaning" if meant else "order",
+                "control": reference or meant or None,
                 "words": words,
             }
         )

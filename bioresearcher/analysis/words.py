@@ -129,11 +129,11 @@ def singular(word: str) -> str:
 
 
 def stem(word: str) -> str:
-    """A word without the endings of an activity or a person: smoking and smoker are one, age and aged too."""
+    """A word without the endings of an activity or a person: smoking, smoker and smoke are one, age and aged too."""
     for ending in ("ing", "ers", "er", "ed", "ic", "al", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word[: -len(ending)]
-    return word
+    return word[:-1] if word.endswith("e") and len(word) > 4 else word
 
 
 def forms(text: str) -> tuple[str, ...]:

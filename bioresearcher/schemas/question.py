@@ -232,7 +232,7 @@ class AnalysisSet(Value):
     control: str | None = None
     levels: tuple[str, ...] = ()
     terms: tuple[str, ...] = Field(default=(), description="columns that a model must hold: pair, blocks, covariates")
-    complete: int = Field(default=0, description="rows in which every one of `terms` is known")
+    complete: int = Field(default=0, description="rows in which all `terms` and measured columns are known")
     complete_events: int | None = None
     complete_groups: tuple[GroupCount, ...] = ()
     samples_digest: str = Field(default="", description="sha256 over the sorted names of the rows analysed")
