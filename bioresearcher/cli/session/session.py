@@ -146,6 +146,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "protocol": Command("/protocol [2|2.1]", "the protocol, a part or a step of it", _viewed("protocol")),
     "tasks": Command("/tasks [T3]", "the tasks and their outcomes; of one, code, attempts, outputs", _viewed("tasks")),
+    "results": Command("/results [A1]", "what was asked, and what was found", _viewed("results")),
     "review": Command("/review [WORD]", "scores and findings, or those on something", _viewed("review")),
     "cost": Command("/cost", "what was spent on models, by step", _viewed("cost")),
     "budget": Command("/budget [5 usd]", "the limits, or a new one: usd, tokens, minutes", _budget),
