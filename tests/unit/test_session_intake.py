@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from gate_script import Script
 
-from bioresearcher.cli.session.intake import Intake
+from bioresearcher.cli.session.intake import Draft, Intake
 from bioresearcher.settings import Settings
 
 OBJECTIVE = "How are tumours grouped by expression?"
@@ -53,3 +53,15 @@ async def test_papers_and_data_are_echoed_with_their_place(tmp_path: Path) -> No
 @pytest.mark.parametrize("line", ["drop " + "1" * 4_000, "drop 1" + " 1" * 4_000 + " x"])
 async def test_a_long_line_of_digits_is_answered_quickly(line: str) -> None:
     await typed(OBJECTIVE, line)
+
+
+async def test_another_objective_begins_with_what_was_given_for_the_last_one(tmp_path: Path) -> None:
+    before = Draft(objective=OBJECTIVE, conditions=["frozen tissue"], requirements=["FDR < 0.05"])
+    draft = before.again()
+    script = Script("Which genes differ between the groups?", "conditions", "plasma", width=200)
+    await Intake(script, script.ask, lambda: Settings(workspace=tmp_path), draft).talk()
+    assert script.prompts[:2] == ["objective (Enter: as before)>", "start, or what to change>"]
+    assert (draft.objective, draft.requirements) == ("Which genes differ between the groups?", ["FDR < 0.05"])
+    assert draft.conditions == ["frozen tissue", "plasma"]
+    assert before.conditions == ["frozen tissue"]
+    assert not Draft().again().kept

@@ -35,7 +35,10 @@ MOST_SHOWN = 12
 
 @dataclass
 class Draft:
-    """The entries of an intake so far. `id` is set when the objective came with one."""
+    """The entries of an intake so far.
+
+    `id` is set when the objective came with one, `kept` when the entries are those of an objective before.
+    """
 
     objective: str = ""
     conditions: list[str] = field(default_factory=list)
@@ -44,6 +47,18 @@ class Draft:
     data: list[Path] = field(default_factory=list)
     only_own: bool = False
     id: str = ""
+    kept: bool = False
+
+    def again(self) -> Draft:
+        """Return a copy for another objective, with all that was given for the last one."""
+        return replace(
+            self,
+            conditions=[*self.conditions],
+            requirements=[*self.requirements],
+            papers=[*self.papers],
+            data=[*self.data],
+            kept=bool(self.objective),
+        )
 
     def take(self, loaded: ExampleInputs) -> None:
         """Take over an objective file or an example."""
@@ -133,10 +148,14 @@ def _datasets(found: OwnMaterial) -> Iterator[str]:
         yield "no data set found"
     for dataset in found.datasets:
         samples = count_of(dataset.n_samples, "sample") if dataset.n_samples else "samples not known"
+        features = f", {count_of(dataset.n_features, 'feature')}" if dataset.n_features else ""
         files = count_of(len(dataset.files), "file")
-        yield one_line(f"{dataset.id}: {dataset.title} ({samples}, {files})", 200)
+        yield one_line(f"{dataset.id}: {dataset.title} ({samples}{features}, {files})", 200)
+        yield from (one_line(note, 300) for note in dataset.notes if _SHAPE.search(note))
 
 
+_SHAPE = re.compile(r"\bturned\b|columns hold numbers|samples in (?:its|the) rows")
+"""Notes on tables whose rows are samples where a matrix has them in its columns."""
 ENTRIES = ("objective", "conditions", "requirements", "papers", "data")
 _ASKED = {
     "conditions": "condition (what is at hand; Enter: no more)>",
@@ -172,15 +191,22 @@ class AgreedInputs:
 class Intake:
     """The conversation before a run."""
 
-    def __init__(self, terminal: Terminal, ask: Ask, settings: Callable[[], Settings]) -> None:
+    def __init__(
+        self, terminal: Terminal, ask: Ask, settings: Callable[[], Settings], draft: Draft | None = None
+    ) -> None:
         self._terminal = terminal
         self._ask = ask
         self._settings = settings
-        self._draft = Draft()
+        self._draft = draft or Draft()
 
     async def talk(self) -> AgreedInputs | None:
         """Hold the conversation; return None when it was left."""
         place = 0
+        if self._draft.kept:
+            self._terminal.say("Kept from before: conditions, requirements, papers and data; each can be changed.")
+            if await self._objective() is None:
+                return None
+            return await self._agree()
         while place < len(ENTRIES):
             step = await self._entry(ENTRIES[place])
             if step is None:
@@ -198,10 +224,14 @@ class Intake:
 
         examples = list_examples()
         while True:
-            line = await self._ask("objective>", words=("example", *examples), multiline=True)
+            kept = self._draft.objective if self._draft.kept else ""
+            prompt = "objective (Enter: as before)>" if kept else "objective>"
+            line = await self._ask(prompt, words=("example", *examples), multiline=True)
             if line is None:
                 return None
             name = line.strip()
+            if not name and kept:
+                return 1
             if name.lower() in _RESERVED:
                 self._terminal.say("Type or paste the objective, @FILE, or `example`; /help lists the commands.")
                 continue
