@@ -141,7 +141,9 @@ def _asks(text: Text) -> list[Ask]:
 def _only_method(words: str, before: QuestionKind) -> bool:
     """True for a clause that names how the question before it is to be answered, and asks nothing of its own."""
     asks = re.search(
-        r"(?i)\?|\b(?:is|are|does|do|which|what|whether|how|identify|find|test|examine|investigate)\b", words
+        r"(?i)\?|\b(?:is|are|does|do|which|what|whether|how|identify|find|test|examine|investigate|describe"
+        r"|summari[sz]e)\b",
+        words,
     )
     return not asks and before in ("time to event", "association", "difference") and not word("survival").search(words)
 
