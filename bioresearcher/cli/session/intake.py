@@ -20,6 +20,7 @@ from bioresearcher.text.format import count_of, md
 from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
+    from bioresearcher.cli.session.describe_data import DataDescription
     from bioresearcher.cli.session.layout import Sheet
     from bioresearcher.examples import ExampleInputs
     from bioresearcher.graph.prepare import RunInputs
@@ -198,6 +199,7 @@ class Intake:
         self._ask = ask
         self._settings = settings
         self._draft = draft or Draft()
+        self._data: DataDescription | None = None
 
     async def talk(self) -> AgreedInputs | None:
         """Hold the conversation; return None when it was left."""
@@ -296,6 +298,7 @@ class Intake:
         agreed = await self._shown()
         while True:
             words = ("start", *ENTRIES) if agreed else ENTRIES
+            words = (*words, "describe") if self._draft.data else words
             line = await self._ask("start, or what to change>" if agreed else "what to change>", words=words)
             if line is None:
                 return None
@@ -303,6 +306,11 @@ class Intake:
             named = [name for name in ENTRIES if word and name.startswith(word.rstrip("s"))]
             if agreed and word in _START:
                 return self._as_now(agreed)
+            if word in {"describe", "transpose"} and self._data is not None:
+                if not await self._data.correct(self._read_data, word):
+                    return None
+                agreed = await self._shown()
+                continue
             if len(named) != 1:
                 self._terminal.say(f"Say {', '.join(words)}; /quit leaves without starting.")
             elif not await self._change(named[0]):
@@ -330,11 +338,32 @@ class Intake:
             choice = await choose_backend(settings)
             settings = choice.applied(settings)
             found, forecast = await asyncio.to_thread(_read, draft, settings, choice)
+            while found.datasets and await self._described(found.datasets):
+                found, forecast = await asyncio.to_thread(_read, draft, settings, choice)
         except BioresearcherError as error:
             self._terminal.say(f"This cannot be started: {error}")
             return None
         self._terminal.say(understood(draft, found, _around(settings, choice, forecast)))
+        if found.datasets:
+            wide = any("columns hold numbers" in note for d in found.datasets for note in d.notes)
+            turn = "; `transpose` makes a copy of a table of patients with features in rows" if wide else ""
+            self._terminal.say(f"`describe` corrects how the data are read{turn}.")
         return AgreedInputs(draft, settings, choice.reason, forecast)
+
+    async def _described(self, datasets: tuple[Dataset, ...]) -> bool:
+        """Show the description of the data and ask for what is open; True when something of it was settled."""
+        from bioresearcher.cli.session.describe_data import DataDescription
+
+        if self._data is None:
+            workspace = self._settings().workspace
+            self._data = DataDescription(self._terminal, self._ask, self._draft.data, workspace)
+        return bool(await self._data.settle(datasets))
+
+    def _read_data(self) -> tuple[Dataset, ...]:
+        """Read the given data anew."""
+        from bioresearcher.sources.datasets.load import load_datasets
+
+        return tuple(load_datasets(self._draft.data, self._settings().workspace / "library" / "tables")[0])
 
 
 def _read(draft: Draft, settings: Settings, choice: SelectedBackend) -> tuple[OwnMaterial, tuple[str, ...]]:
