@@ -30,6 +30,7 @@ from bioresearcher.schemas.question import (
     Questions,
     Unbound,
 )
+from bioresearcher.text.visible import one_line
 
 _COMPARES: Final = (
     r"(?i)\b(?:differ\w*|better|worse|longer|shorter|higher|lower|improv\w*|affect\w*|effects?|associat\w*|risk|compar\w*|"
@@ -113,7 +114,14 @@ def _in_order(data: Sequence[Data]) -> list[Data]:
 
 
 def _numbered(questions: Iterable[Question]) -> tuple[Question, ...]:
-    return tuple(q.model_copy(update={"id": f"A{n}", "text": question_text(q)}) for n, q in enumerate(questions, 1))
+    return tuple(q.model_copy(update={"id": f"A{n}", "text": _in_words(q)}) for n, q in enumerate(questions, 1))
+
+
+def _in_words(question: Question) -> str:
+    """A question in a sentence; a description that cannot be given was not asked for, so the words themselves."""
+    if question.kind == "description" and question.cannot and question.words:
+        return f"“{one_line(question.words, 200)}”"
+    return question_text(question)
 
 
 def _asks(text: Text) -> list[Ask]:
@@ -145,7 +153,9 @@ def _asks(text: Text) -> list[Ask]:
 def _only_method(words: str, before: QuestionKind) -> bool:
     """True for a clause that names how the question before it is to be answered, and asks nothing of its own."""
     asks = re.search(
-        r"(?i)\?|\b(?:is|are|does|do|which|what|whether|how|identify|find|test|examine|investigate)\b", words
+        r"(?i)\?|\b(?:is|are|does|do|which|what|whether|how|identify|find|test|examine|investigate|describe"
+        r"|summari[sz]e)\b",
+        words,
     )
     return not asks and before in ("time to event", "association", "difference") and not word("survival").search(words)
 
@@ -193,6 +203,7 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
         stops.append((error.why, mend_of(data.dataset, error.column, error.mend) if error.column else error.mend))
     stops += _two_at_once(kind, contrast, compared, by, exposures, wishes, data.dataset)
     contrast, measure = number_as_measure(contrast, measure, lexicon, kind)
+    stops += _asks_nothing(kind, ask.words(text))
     if kind == "time to event" and measure.kind == "none" and contrast is None and not stops:
         kind_words = "no gene, signature, column or groups are named whose relation to the endpoint is asked for"
         described = r"(?i)kaplan|median (?:\w+[\s-]+){0,3}surviv|surviv\w+ (?:of|in)|describe"
@@ -237,6 +248,18 @@ def _of_channels(dataset: Dataset) -> bool:
     """True when a row is a channel of an array of two, so that rows of an array are pairs whatever is asked."""
     sheet = dataset.file("samples")
     return sheet is not None and sheet.row_is == "channel"
+
+
+def _asks_nothing(kind: QuestionKind, words: str) -> list[tuple[str, str]]:
+    """The reason why a text stops that asks for nothing computed, such as a cure, nor for a description."""
+    if kind != "description" or kinds_in(words) or word("overview").search(words):
+        return []
+    return [
+        (
+            "the objective asks for nothing that an analysis of these data answers",
+            "say what is compared, related to an outcome or described, such as “which genes differ between A and B”",
+        )
+    ]
 
 
 def is_settled(question: Question, dataset: Dataset) -> Question:

@@ -152,6 +152,7 @@ class RunContext:
             looked=self.folder.read_list(Fact, LOOKED),
             passages=self.folder.read_list(PassageRead, PASSAGES),
             questions=self.questions(),
+            max_tasks=self.settings.max_tasks,
         )
         return bench.without(excluded)
 

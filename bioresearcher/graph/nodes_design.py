@@ -31,7 +31,7 @@ from bioresearcher.stages import author, program, score
 from bioresearcher.stages.author_revision import Reviser
 from bioresearcher.stages.claims import check_claims
 from bioresearcher.stages.design import parts_of
-from bioresearcher.stages.design_context import DesignContext
+from bioresearcher.stages.design_context import DesignContext, beyond_limit
 from bioresearcher.stages.design_context import assemble_protocol as assemble_protocol_of
 from bioresearcher.stages.look import LookTool
 from bioresearcher.stages.material import material
@@ -207,6 +207,9 @@ async def assemble_protocol(state: RunState, runtime: Runtime[RunContext]) -> Up
     c = runtime.context
     protocol = c.folder.read(Protocol, "design", REVIEWED_FILE)
     c.folder.write(protocol, "protocol.json")
+    undone = beyond_limit(c.bench(), protocol)
+    if undone:
+        c.caller.events.emit("note", "assemble_protocol", "info", undone)
     for part in protocol.parts:
         c.folder.write(part, "design", "parts", f"{part.id}.json")
     rounds: list[DraftReview] = sorted(state["reviews"], key=lambda r: (r.draft, r.round))

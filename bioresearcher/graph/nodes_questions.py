@@ -17,7 +17,7 @@ from bioresearcher.graph.approvals import SELECTION, decisions_at
 from bioresearcher.graph.context import ANALYSIS, QUESTIONS, RunContext
 from bioresearcher.graph.nodes_search import CHECKS, write_datasets
 from bioresearcher.graph.state import RunState, Update
-from bioresearcher.offline.skill_uses import unanswered
+from bioresearcher.offline.skill_uses import beyond_limit, unanswered
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.question import Question, Questions
 from bioresearcher.schemas.run import Decision
@@ -73,7 +73,18 @@ def bound_questions(c: RunContext, ids: Sequence[str], made: Sequence[Decision] 
         return questions
     kinds = {k for b in briefs for k in b.contract.answers}
     settled = tuple(_settled(q, unanswered(q, briefs), never=q.kind not in kinds) for q in questions.questions)
-    return questions.model_copy(update={"questions": settled})
+    return questions.model_copy(update={"questions": _within_limit(c, settled, at_hand)})
+
+
+def _within_limit(c: RunContext, questions: tuple[Question, ...], datasets: Sequence[Dataset]) -> tuple[Question, ...]:
+    """Settle the questions for which `max_tasks` leaves no task, before anybody approves of them."""
+    limit = c.settings.max_tasks
+    if limit is None:
+        return questions
+    held = tuple(d.model_copy(update={"questions": tuple(q for q in questions if q.dataset == d.id)}) for d in datasets)
+    lost = beyond_limit(c.objective, held, c.bench().briefs, limit)
+    why = {"cannot": f"--max-tasks {limit} leaves no task for it", "mend": "a larger --max-tasks, or none"}
+    return tuple(q.model_copy(update=why) if q.id in lost and not q.cannot else q for q in questions)
 
 
 def _without_data(c: RunContext) -> bool:

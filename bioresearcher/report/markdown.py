@@ -63,7 +63,19 @@ def render_markdown(view: RunView) -> str:
     Text from papers, data, tasks and models is shown literally: no HTML, link, image or table cell can arise
     from it. The same view gives the same text.
     """
-    sections = (_head, _asked, _objective, _found, _evidence, _datasets, _protocol, _tasks, _review, _usage, _caveats)
+    sections = (
+        _head,
+        asked_lines,
+        _objective,
+        found_lines,
+        _evidence,
+        _datasets,
+        _protocol,
+        _tasks,
+        _review,
+        _usage,
+        _caveats,
+    )
     lines = [line for section in sections for line in section(view)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -75,7 +87,7 @@ def _head(view: RunView) -> Iterable[str]:
         yield from md_list(md(s) for s in (*view.missing, *view.problems))
 
 
-def _asked(view: RunView) -> Iterable[str]:
+def asked_lines(view: RunView) -> Iterable[str]:
     """Write every question with its state, and the reason where it is not answered."""
     told = view.run.answers
     if not told.questions and not told.not_understood:
@@ -129,7 +141,8 @@ def _coverage(row: summaries.RequirementRow) -> str:
     return f"{state}: {md(row.coverage.reason)}" if row.coverage.reason else state
 
 
-def _found(view: RunView) -> Iterable[str]:
+def found_lines(view: RunView) -> Iterable[str]:
+    """Write the statements of verified tasks, those that did not replicate first, and the tasks without results."""
     yield from ("## What was found", "")
     yield from ("Statements of verified tasks only, in the words of the code that computed them.", "")
     parts = summaries.findings_by_part(view)

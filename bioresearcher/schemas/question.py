@@ -113,6 +113,12 @@ EffectMeasure = Literal[
 ]
 
 
+def number_of(question_id: str) -> int:
+    """The place of a question in the objective: 2 of `A2`."""
+    digits = question_id.lstrip("A")
+    return int(digits) if digits.isdecimal() else 0
+
+
 class Question(Value):
     """One thing that the objective or a requirement asks of data.
 

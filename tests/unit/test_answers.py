@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bioresearcher.cli.run_messages import answer_lines
-from bioresearcher.schemas.answer import Answers
+from bioresearcher.schemas.answer import Answers, QuestionAnswer
 from bioresearcher.schemas.base import Requirement
-from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, Result, TaskOutput, TaskRecord
+from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, Result, TaskInput, TaskOutput, TaskRecord
 from bioresearcher.schemas.protocol import Coverage, Protocol
-from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, FlowStep, Question, Questions, Unbound
+from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, FlowStep, Measure, Question, Questions, Unbound
 from bioresearcher.stages.answers import answer_questions
 
 TASK = DryLabTask(
@@ -80,9 +80,9 @@ def test_a_question_without_a_task_and_one_that_cannot_be_answered_are_not_answe
     cannot = question(2, "no vetted analysis does this (none uses anova)", "columns.x.role")
     found = told(Questions(questions=(question(), cannot)), tasks=())
     assert [q.why for q in found.questions] == ["no step of the protocol carries it out", cannot.cannot]
-    assert found.headline == "0 of 2 questions answered"
+    assert found.headline == "0 of 2 questions answered, because no step of the protocol carries it out"
     lines = answer_lines(found)
-    assert lines[0] == "0 of 2 questions answered"
+    assert lines[0] == found.headline
     assert any("to settle it: columns.x.role" in line for line in lines)
 
 
@@ -94,3 +94,35 @@ def test_a_requirement_is_met_by_what_was_carried_out_only() -> None:
     assert (planned.state, planned.why) == ("not answered", "step 1.1 planned, but nothing of it was carried out")
     lost = told(asked, coverage=Coverage(requirement="R1", steps=(), met=False, reason="nothing does it"))
     assert lost.requirements[0].why == "nothing does it"
+
+
+def scored(*, agree: bool) -> Answers:
+    asked = question().model_copy(update={"measure": Measure(kind="signature", names=("WANG",))})
+    read = TASK.model_copy(update={"inputs": (TaskInput(name="expression", dataset="d", file="expression"),)})
+    values = {"gene_set": "wang", "genes_agree": agree, "genes_negative": 24, "genes_used": 76}
+    found = FOUND.model_copy(
+        update={"result": Result(kind="difference", n=40, population="d", measure="WANG"), "values": values}
+    )
+    covered = Coverage(requirement="R1", steps=("1.1",), met=True)
+    return told(
+        Questions(questions=(asked,)), record(Outcome.VERIFIED, findings=(found,)), tasks=(read,), coverage=covered
+    )
+
+
+def test_a_list_of_genes_that_do_not_agree_is_not_the_published_score_and_no_whole_answer() -> None:
+    found = scored(agree=False)
+    assert (found.questions[0].state, found.requirements[0].state) == ("partly answered", "partly answered")
+    assert "not the published score of wang" in found.questions[0].why
+    assert "24 of 76 genes go against the others" in found.requirements[0].why
+    assert found.headline == "0 of 1 question answered, 1 partly"
+    assert scored(agree=True).headline == "1 of 1 question answered"
+
+
+def test_the_end_of_a_run_repeats_three_statements_at_most_one_of_each_question_first() -> None:
+    rows = [
+        QuestionAnswer(id="A1", text="t", state="answered", findings=("one", "more of one", "still more")),
+        QuestionAnswer(id="A2", text="t", state="partly answered", findings=("two",)),
+    ]
+    found = Answers(questions=tuple(rows))
+    assert found.found == ("A1: one", "A2, partly answered: two", "A1: more of one")
+    assert "  found, A2, partly answered: two" in answer_lines(found)

@@ -11,7 +11,9 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from bioresearcher.errors import InputError
 from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.sources.datasets.convert import turned_copy
 from bioresearcher.sources.datasets.load import load_datasets
 
 SAMPLES = [f"S{i}" for i in range(1, 9)]
@@ -195,6 +197,43 @@ def test_samples_in_rows_are_turned(folder: Path) -> None:
     column = dataset.column("group")
     assert column is not None
     assert column.name == "group"
+
+
+def patients(count: int) -> pd.DataFrame:
+    """Patients in rows, with what describes them among the genes."""
+    frame = pd.DataFrame(LOGS.T[:, :count], columns=[f"X{i}_at" for i in range(count)])
+    frame.insert(0, "patient", SAMPLES)
+    frame.insert(1, "e_tdm", [0, 1] * 4)
+    frame.insert(2, "t_tdm_days", [100.0 * i for i in range(1, 9)])
+    frame["size"] = [1.5, 2, 3, 1, 2, 2.5, 3, 1]
+    frame["chemo"] = [1, 1, 0, 0, 1, 0, 1, 0]
+    return frame
+
+
+def test_numbers_that_describe_patients_are_no_genes_of_a_table_that_is_turned(tmp_path: Path) -> None:
+    path = tmp_path / "cohort.csv"
+    patients(60).to_csv(path, index=False)
+    [dataset], _ = load_datasets([path], tmp_path / "store")
+    assert dataset.n_features == 60
+    sheet = dataset.file("samples")
+    assert sheet is not None
+    roles = {c.name: (c.role, c.endpoint) for c in sheet.columns}
+    assert {"size", "chemo"} < set(roles)
+    assert (roles["e_tdm"], roles["t_tdm_days"]) == (("event", "TDM"), ("time", "TDM"))
+    assert noted(dataset, "has the samples in rows, 60 columns of numbers and 4 others")
+
+
+def test_a_table_that_is_not_turned_by_itself_can_be_turned_on_request(tmp_path: Path) -> None:
+    path = tmp_path / "cohort.csv"
+    patients(12).to_csv(path, index=False)
+    [dataset], _ = load_datasets([path], tmp_path / "store")
+    assert dataset.file("expression") is None
+    [turned], _ = load_datasets([turned_copy(path, tmp_path / "turned")], tmp_path / "store")
+    assert (turned.n_features, turned.n_samples) == (12, 8)
+    assert np.allclose(matrix(turned).to_numpy(float), LOGS[:12])
+    path.write_text("a,b\n1,x\n2,y\n", encoding="utf-8")
+    with pytest.raises(InputError, match="cannot be turned"):
+        turned_copy(path, tmp_path / "other")
 
 
 def test_two_header_lines_of_a_workbook_become_names_and_groups(tmp_path: Path) -> None:

@@ -398,3 +398,25 @@ def test_an_unsure_reading_of_another_column_is_no_line_for_a_time_and_event() -
     assert "missing_values" not in one.mend
     assert 'role = "time"' in one.mend
     assert "event_level" in one.mend
+
+
+@pytest.mark.parametrize("text", ["Cure leukaemia", "New treatment targets for breast cancer", "What is TP53 for?"])
+def test_an_objective_that_asks_nothing_of_data_is_no_description_of_them(text: str) -> None:
+    one = first(text, ER, SEX)
+    assert one.cannot == "the objective asks for nothing that an analysis of these data answers"
+    assert one.text == f"“{text}”"
+
+
+@pytest.mark.parametrize("text", ["Describe the patients", "Explore this cohort", "Analyse the quality of the data"])
+def test_a_description_is_given_where_it_is_asked_for(text: str) -> None:
+    assert (first(text, ER, SEX).kind, first(text, ER, SEX).cannot) == ("description", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Is the E2F targets score associated with time to distant metastasis?", "Does MKI67 predict distant metastasis?"],
+)
+def test_time_to_distant_metastasis_is_an_endpoint(text: str) -> None:
+    end = first(text, number("t_tdm", "time", endpoint="TDM"), event("e_tdm", "TDM")).endpoint
+    assert end is not None
+    assert end.name == "TDM"
