@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.protocol import Protocol, Rehearsal
 from bioresearcher.stages.fallback import note
 from bioresearcher.stages.prompts import MEND_SCRIPT
-from bioresearcher.stages.rehearse import rehearse
+from bioresearcher.stages.rehearse import Rehearsed, rehearse
 from bioresearcher.stages.script import Script, head_of, problem_of, script_of, with_code
 from bioresearcher.stages.text_edits import with_edits
 from bioresearcher.text.format import listing
@@ -35,6 +36,7 @@ ROUNDS: Final = 4
 ROUNDS_LATER: Final = 2
 """Rehearsals after a revision at most."""
 _NAME: Final = "designer/rehearsal"
+_LINE: Final = re.compile(r'File "[^"\n]*script\.py", line (\d+)')
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ async def _rehearse(stage: Stage, sandbox: Sandbox, copies: Copies, script: Scri
         stage.caller.admit()
         seen = await rehearse(sandbox, copies.folder, script.text)
         error = seen.refused or seen.error or (f"killed: {seen.killed}" if seen.killed else "")
-        place = "" if seen.ok else script.place_of(seen.line)
+        place = "" if seen.ok else _place(script, seen)
         made = Rehearsal(ok=seen.ok, place=place, shown=seen.shown, error="" if seen.ok else error, sha256=sha)
         meta = {"seconds": seen.seconds, "exit_code": seen.exit_code}
         entry = ledger.record_tool(ToolEntry(key, _NAME, 1, 1, "rehearse", sha, made.model_dump_json(), meta))
@@ -123,6 +125,13 @@ async def _rehearse(stage: Stage, sandbox: Sandbox, copies: Copies, script: Scri
     ended = "ran to its end" if record.ok else f"ended in {record.place or 'its head'}"
     stage.caller.events.emit("note", "rehearse_script", "info", f"rehearsal of the script: {ended}")
     return record
+
+
+def _place(script: Script, seen: Rehearsed) -> str:
+    """Return the place of the last of an error's lines that is the author's; the head's own lines are no place."""
+    lines = [int(n) for n in _LINE.findall(seen.error)]
+    places = [p for n in (*lines, seen.line) if (p := script.place_of(n))]
+    return places[-1] if places else ""
 
 
 def code_changes(before: Protocol, after: Protocol) -> str:

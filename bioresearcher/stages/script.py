@@ -42,9 +42,17 @@ FILES = {
 }
 
 
+def entry(dataset, name):
+    """Return the path of a file and its column of features; name is the short name or that of the file."""
+    for (of, short), (path, features) in FILES.items():
+        if of == dataset and name in (short, Path(path).name):
+            return DATA / path, features
+    raise FileNotFoundError(f"there is no file {name!r} of {dataset!r}; there is {', '.join(map(str, FILES))}")
+
+
 def file(dataset, name):
     """Return the path of a file."""
-    return DATA / FILES[dataset, name][0]
+    return entry(dataset, name)[0]
 
 
 def table(dataset, name):
@@ -58,7 +66,7 @@ def table(dataset, name):
 def matrix(dataset, name="expression"):
     """Read a matrix as numbers: rows are features, columns are samples."""
     cells = table(dataset, name)
-    cells = cells.set_index(FILES[dataset, name][1] or cells.columns[0])
+    cells = cells.set_index(entry(dataset, name)[1] or cells.columns[0])
     return cells.apply(pd.to_numeric, errors="coerce")
 
 
@@ -72,7 +80,7 @@ def check(what, seen, planned, shuffled=False):
     """Print a count, and stop where it is not the planned one; a rehearsal does not test those of shuffled columns."""
     print(f"{what}: {seen}" + ("" if seen == planned else f" (planned: {planned})"))
     if seen != planned and not (REHEARSAL and shuffled):
-        raise SystemExit(f"{what}: {seen}, planned {planned}: stop and find the reason")
+        raise ValueError(f"{what}: {seen}, planned {planned}: stop and find the reason")
 '''
 
 

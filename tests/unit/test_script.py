@@ -185,6 +185,20 @@ async def test_a_script_that_never_runs_stays_and_says_so(tmp_path: Path, cohort
     assert "ended in step 1.2" in notes(events)
 
 
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("no_sandbox_skip")
+async def test_an_error_in_the_head_is_placed_where_the_author_called_it(
+    tmp_path: Path, cohort: tuple[Dataset, ...]
+) -> None:
+    stage = await _stage(tmp_path, cohort, [MendedScript()] * 3, [])
+    done = await rehearsed(stage, protocol(READ, 'table("cohort", "absent.csv")'))
+    assert done.rehearsal is not None
+    assert (done.rehearsal.ok, done.rehearsal.place) == (False, "step 1.2")
+    assert "there is no file 'absent.csv'" in done.rehearsal.error
+    by_name = protocol('print(len(table("cohort", "samples.csv")))')
+    assert (await rehearsed(stage, by_name, 1)).rehearsal.ok
+
+
 async def test_nothing_is_rehearsed_without_code_or_without_isolation(tmp_path: Path) -> None:
     stage = Stage(caller(tmp_path, [], [], rules=False), OBJECTIVE, (), None, None)
     for made in (protocol("a = 1"), protocol("")):
