@@ -167,3 +167,17 @@ def test_odds_ratios_of_columns_are_of_those_that_explain() -> None:
 
 def test_of_two_columns_between_which_an_association_is_asked_for_none_is_taken_as_explained() -> None:
     assert "may be the column" in clinical("Is there an association between age and crp?", AGE, CRP).cannot
+
+
+def test_what_is_predicted_and_what_an_effect_is_on_is_explained() -> None:
+    one = clinical(
+        "Do age and smoking predict complication? Logistic regression adjusted for sex.", AGE, SMOKER, SEX, COMPLICATION
+    )
+    assert (one.outcome, one.measure.names, one.adjust, one.cannot) == ("complication", ("age", "smoker"), ("sex",), "")
+    one = clinical("What is the effect of smoking on complication, adjusted for age?", AGE, SMOKER, COMPLICATION)
+    assert (one.kind, one.outcome, one.measure.names, one.adjust) == (
+        "association",
+        "complication",
+        ("smoker",),
+        ("age",),
+    )
