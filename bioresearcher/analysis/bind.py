@@ -168,7 +168,7 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     weak = {f.words for f, place, is_weak in wishes.filters if is_weak}
     endpoint: Endpoint | None = None
     contrast: Contrast | None = None
-    kind = ask.kind
+    kind = _kind_of(ask, text, wishes, lexicon)
     timed = word("survival").search(ask.words(text)) or endpoints_named(Text(ask.words(text)))
     if kind == "time to event" or (kind == "prediction" and timed):
         endpoint, stop = bind_endpoint(data.dataset, wishes, ask.words(text))
@@ -260,6 +260,14 @@ def _asks_nothing(kind: QuestionKind, words: str) -> list[tuple[str, str]]:
             "say what is compared, related to an outcome or described, such as “which genes differ between A and B”",
         )
     ]
+
+
+def _kind_of(ask: Ask, text: Text, wishes: Wishes, lexicon: Lexicon) -> QuestionKind:
+    """The kind of a question to one data set: “the effect of smoking on …” in a table without a matrix associates."""
+    if ask.kind != "difference" or lexicon.dataset.file("expression") is not None:
+        return ask.kind
+    effect = re.search(r"(?i)\beffects? of\b.+\bon\b", ask.words(text))
+    return "association" if effect and outcome_of(ask, text, wishes, lexicon, "association")[0] else ask.kind
 
 
 def is_settled(question: Question, dataset: Dataset) -> Question:
@@ -361,6 +369,8 @@ def _with_methods(question: Question, ask: Ask, text: Text, wishes: Wishes) -> Q
         effect = "odds ratio"
     elif question.kind == "difference":
         effect = "log2 fold change" if question.measure.kind in ("features", "gene") else "difference of means"
+    elif question.kind == "association" and question.measure.kind == "column":
+        effect = "odds ratio" if question.contrast and question.contrast.levels else "regression coefficient"
     elif question.kind == "association":
         effect = "correlation"
     elif question.kind == "enrichment":

@@ -62,7 +62,7 @@ def listed_columns(ask: Ask, text: Text, wishes: Wishes) -> tuple[str, ...]:
 
 def several_outcomes(ask: Ask, text: Text, wishes: Wishes, outcome: str) -> str:
     """The reason why it is not known which column is explained: several stand behind “associated with”."""
-    named = {(m.first, m.end, m.name) for m in wishes.columns if ask.has(text, m.first)}
+    named = {(m.first, m.end, m.name) for m in (*wishes.columns, *wishes.by) if ask.has(text, m.first)}
     named |= {(c.first, c.end, c.column) for c in wishes.compared if c.single and ask.has(text, c.first)}
     mentions = sorted(named)
     behind = [n for n, (first, _, _) in enumerate(mentions) if _is_behind(text, first)]

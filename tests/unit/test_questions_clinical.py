@@ -156,3 +156,28 @@ def test_a_reference_of_several_levels_is_kept_by_words_or_meaning_and_all_level
     named = first("Which genes differ by subtype, with Luminal A as the reference?", SUBTYPE).contrast
     assert named is not None
     assert (named.control, named.reference_by, len(named.levels)) == ("Luminal A", "objective", 4)
+
+
+def test_odds_ratios_of_columns_are_of_those_that_explain() -> None:
+    one = clinical(
+        "Which factors are associated with complication? Odds ratios of age and sex.", AGE, SEX, COMPLICATION
+    )
+    assert (one.outcome, one.measure.names, one.cannot) == ("complication", ("age", "sex"), "")
+
+
+def test_of_two_columns_between_which_an_association_is_asked_for_none_is_taken_as_explained() -> None:
+    assert "may be the column" in clinical("Is there an association between age and crp?", AGE, CRP).cannot
+
+
+def test_what_is_predicted_and_what_an_effect_is_on_is_explained() -> None:
+    one = clinical(
+        "Do age and smoking predict complication? Logistic regression adjusted for sex.", AGE, SMOKER, SEX, COMPLICATION
+    )
+    assert (one.outcome, one.measure.names, one.adjust, one.cannot) == ("complication", ("age", "smoker"), ("sex",), "")
+    one = clinical("What is the effect of smoking on complication, adjusted for age?", AGE, SMOKER, COMPLICATION)
+    assert (one.kind, one.outcome, one.measure.names, one.adjust) == (
+        "association",
+        "complication",
+        ("smoker",),
+        ("age",),
+    )
