@@ -24,6 +24,18 @@ from bioresearcher.schemas.dataset import Dataset, Remote
 from bioresearcher.sources.datasets.suitability import check_dataset
 
 SAMPLES = 1500
+AT_MOST_PER_MILLION_S = {"matrix": 3.0, "sheet of numbers": 10.0, "sheet of labels": 10.0}
+"""CPU seconds of loading a made table, for each million cells, on a quiet machine; a second is added for the rest."""
+_LOAD = """
+import resource, sys
+from pathlib import Path
+from bioresearcher.sources.datasets.load import load_datasets
+before = resource.getrusage(resource.RUSAGE_SELF)
+datasets, failures = load_datasets([Path(sys.argv[1])], Path(sys.argv[2]))
+assert datasets and not failures
+after = resource.getrusage(resource.RUSAGE_SELF)
+print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+"""
 _PREPARE = """
 import resource, sys
 from pathlib import Path
@@ -41,7 +53,8 @@ def measure(quick: bool) -> list[Figure]:
         return [Figure("data sets", "not measured: set BIORESEARCHER_TEST_DATA")]
     rows = _rows(data / "geo/series.jsonl")
     objectives = _rows(data / "objectives.jsonl")
-    return [*_decisions(rows, objectives[0]), *_traits(rows, objectives[1:], quick), *_prepared(quick)]
+    decisions = [*_decisions(rows, objectives[0]), *_traits(rows, objectives[1:], quick)]
+    return [*decisions, *_loaded(data, quick), *_prepared(quick)]
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -83,6 +96,46 @@ def _traits(rows: list[dict[str, Any]], objectives: list[dict[str, Any]], quick:
         Figure("series of a trait found relevant to it", f"{found / (found + missed):.1%} of {found + missed}"),
         Figure("series without the trait found relevant", f"{wrong / (wrong + right):.1%} of {wrong + right:,}"),
     ]
+
+
+def _loaded(data: Path, quick: bool) -> list[Figure]:
+    """CPU seconds to load real sets, and a matrix, a sheet of numbers and a sheet of labels that are made here."""
+    rows = 2_000 if quick else 20_000
+    real = [*sorted((data / "expression").iterdir()), data / "geo" / "soft" / "GDS507.soft.gz"]
+    figures = [measured(f"loading {p.name}, CPU", _cpu_seconds(p, 1 if quick else 3), "s") for p in real if p.exists()]
+    numbers = [f"{2 + (i * 37 % 1200) / 100:.3f}" for i in range(1200)]
+    labels = ("tumour, treated", "normal", "untreated control", "stage 2", "wild type")
+    made = {
+        "matrix": ("gene", "GSM{}", "G{}", lambda row, at: numbers[(row * 7 + at * 13) % 1200]),
+        "sheet of numbers": ("sample", "marker_{}", "S{}", lambda row, at: f"{row + at / 1000:.3f}"),
+        "sheet of labels": ("sample", "note_{}", "S{}", lambda row, at: labels[(row * 3 + at * row // 5) % 5]),
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, (first, column, label, cell) in made.items():
+            columns = 40 if name.endswith("labels") else 200
+            path = Path(scratch, name, "table.tsv")
+            path.parent.mkdir()
+            with path.open("w", encoding="utf-8") as file:
+                file.write("\t".join([first, *(column.format(at) for at in range(columns))]) + "\n")
+                for row in range(rows):
+                    file.write("\t".join([label.format(row), *(cell(row, at) for at in range(columns))]) + "\n")
+            most = 1 + AT_MOST_PER_MILLION_S[name] * rows * columns / 1e6
+            seconds = _cpu_seconds(path.parent, 1 if quick else 3)
+            said = f"loading a {name} of {rows:,} × {columns}, CPU"
+            figures.append(measured(said, seconds, "s", at_most=round(most, 1)))
+    return figures
+
+
+def _cpu_seconds(path: Path, repeats: int) -> list[float]:
+    """CPU seconds of loading, each time in a process and with a store of its own."""
+    found = []
+    for _ in range(repeats):
+        with tempfile.TemporaryDirectory() as store:
+            command = [sys.executable, "-c", _LOAD, str(path), str(Path(store, "store"))]
+            env = {**os.environ, "PYTHONPATH": str(ROOT)}
+            done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=env)
+        found.append(float(done.stdout))
+    return found
 
 
 def _prepared(quick: bool) -> list[Figure]:

@@ -287,6 +287,10 @@ def flow_rows(found: AnalysisSet) -> list[tuple[str, str, str]]:
     rows = [("step", "left out", "left"), ("all rows", "", str(found.start))]
     rows += [(s.reason, str(s.left_out), str(s.left)) for s in found.flow]
     rows.append(("analysed", "", str(found.n)))
+    if found.covariates:
+        happened = f" ({found.complete_events} events)" if found.complete_events is not None else ""
+        reason = f"complete in the covariates {', '.join(found.covariates)}{happened}"
+        rows.append((reason, str(found.n - found.complete), str(found.complete)))
     if found.pairs is not None:
         rows.append(("complete pairs", "", str(found.pairs)))
     for group in found.groups:

@@ -35,15 +35,17 @@ class ColumnScan:
 
     def add(self, value: str, line: int) -> None:
         """Count one cell; `line` is its line in the file."""
-        text, code = value.strip(), key(value)
+        text = value.strip()
+        code = text.lower()
         if code in CODES or code in self.declared:
             self._add_missing(text)
         elif code in WORDS:
             count, first = self._words.get(text, (0, line))
             self._words[text] = count + 1, first
         else:
-            self._of_text = self._of_text or not is_number(text)
-            self._add_known(text, line)
+            number = as_number(text)
+            self._of_text = self._of_text or not (is_number(text) if number is None else text.isascii())
+            self._add_known(text, line, number)
 
     def finish(self) -> None:
         """Count the waiting words as missing or as levels, now that all other cells were counted."""
@@ -53,19 +55,18 @@ class ColumnScan:
             if of_numbers:
                 self._add_missing(text, count)
             else:
-                self._add_known(text, line, count)
+                self._add_known(text, line, as_number(text), count)
 
     def _add_missing(self, text: str, count: int = 1) -> None:
         self.missing += count
         if text:
             self.missing_seen.add(text)
 
-    def _add_known(self, text: str, line: int, count: int = 1) -> None:
+    def _add_known(self, text: str, line: int, number: float | None, count: int = 1) -> None:
         if self.levels is not None:
             self.levels[text] = self.levels.get(text, 0) + count
             if len(self.levels) > MAX_LEVELS:
                 self.levels = None
-        number = as_number(text)
         if number is None:
             self.texts += count
             self.first_text = self.first_text or (line, text)

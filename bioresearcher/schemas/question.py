@@ -245,6 +245,11 @@ class AnalysisSet(Value):
     cautions: tuple[str, ...] = Field(default=(), description="e.g. a group of two, or a batch that is the group")
     problem: str = ""
 
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """Those of `terms` that a model adjusts for: blocks and covariates, not the pair, which is always known."""
+        return self.terms if self.pairs is None else self.terms[1:]
+
 
 class AnalysisSets(Value):
     """The analysis sets of all questions of a run (`analysis/sets.json`)."""

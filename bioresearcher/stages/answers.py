@@ -153,6 +153,9 @@ def flow_text(rows: AnalysisSet) -> str:
     parts = [f"{rows.start} rows", *steps, f"{rows.n} analysed"]
     parts += [f"{rows.pairs} pairs"] if rows.pairs is not None else []
     parts += [f"{rows.events} events"] if rows.events is not None else []
+    if rows.covariates and rows.complete < rows.n:
+        happened = f" ({rows.complete_events} events)" if rows.complete_events is not None else ""
+        parts.append(f"{rows.complete} complete in the covariates {', '.join(rows.covariates)}{happened}")
     return ", ".join(parts) + (f"; groups: {', '.join(groups)}" if groups else "")
 
 

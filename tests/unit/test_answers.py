@@ -8,7 +8,7 @@ from bioresearcher.schemas.base import Requirement
 from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, Result, TaskInput, TaskOutput, TaskRecord
 from bioresearcher.schemas.protocol import Coverage, Protocol
 from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, FlowStep, Measure, Question, Questions, Unbound
-from bioresearcher.stages.answers import answer_questions
+from bioresearcher.stages.answers import answer_questions, flow_text
 
 TASK = DryLabTask(
     id="T1",
@@ -126,3 +126,12 @@ def test_the_end_of_a_run_repeats_three_statements_at_most_one_of_each_question_
     found = Answers(questions=tuple(rows))
     assert found.found == ("A1: one", "A2, partly answered: two", "A1: more of one")
     assert "  found, A2, partly answered: two" in answer_lines(found)
+
+
+def test_the_way_to_the_rows_names_those_that_an_adjusted_model_rests_on() -> None:
+    rows = ROWS.model_copy(update={"terms": ("age", "grade"), "complete": 26, "events": 19, "complete_events": 11})
+    assert flow_text(rows).endswith("40 analysed, 19 events, 26 complete in the covariates age, grade (11 events)")
+    whole = rows.model_copy(update={"complete": 40, "complete_events": 19})
+    assert flow_text(whole).endswith("40 analysed, 19 events")
+    paired = ROWS.model_copy(update={"terms": ("patient",), "pairs": 20, "complete": 40})
+    assert paired.covariates == ()

@@ -8,14 +8,15 @@ such as the diagnosis of the patients, contradicts nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
 from bioresearcher.schemas.columns import as_number
 from bioresearcher.sources.datasets.spec import ColumnSpec
-from bioresearcher.sources.geo.sample_labels import CONCEPTS, label
+from bioresearcher.sources.geo.sample_labels import CONCEPTS, label, may_differ
 
 _MOST_COLUMNS: Final = 40
 _LEAST_SHARE: Final = 0.7
@@ -49,16 +50,23 @@ def contradictions(known: Mapping[str, Sequence[str]], specs: Mapping[str, Colum
     found: list[Contradiction] = []
     seen: set[frozenset[str]] = set()
     names = next((c for n, c in known.items() if n in specs and specs[n].role == "id"), None)
+    plain = {n: _of_each(c, _plain) for n, c in texts.items()}
     for group in (n for n, s in specs.items() if s.role == "group" and n in texts):
-        for other in (n for n in texts if n != group):
-            result = _named_levels(group, specs[group], texts[group], other, texts[other], names)
-            if result is not None and frozenset((group, other)) not in seen:
+        for other, result in _named_levels(group, specs[group], plain, texts[group], names):
+            if frozenset((group, other)) not in seen:
                 seen.add(frozenset((group, other)))
                 found.append(result)
+    labels = {concept: _labels(texts, concept) for concept in CONCEPTS if concept != "marker"}
     for one, other in combinations(texts, 2):
         if frozenset((one, other)) not in seen:
-            found += _concepts(one, texts[one], other, texts[other], names)
+            found += _concepts(one, other, labels, names)
     return found
+
+
+def _of_each(cells: Sequence[str], read: Callable[[str], str]) -> list[str]:
+    """Read each different cell once; a column of labels repeats a few."""
+    values = {cell: read(cell) for cell in dict.fromkeys(cells)}
+    return [values[cell] for cell in cells]
 
 
 def _is_text(cells: Sequence[str]) -> bool:
@@ -70,38 +78,51 @@ def _plain(text: str) -> str:
 
 
 def _named_levels(
-    group: str, spec: ColumnSpec, cells: Sequence[str], other: str, texts: Sequence[str], names: Sequence[str] | None
-) -> Contradiction | None:
-    """Compare a group with a text that names its levels as words."""
-    levels = {_plain(spec.codes.get(c, c)) for c in cells if c}
+    group: str,
+    spec: ColumnSpec,
+    plain: Mapping[str, Sequence[str]],
+    cells: Sequence[str],
+    names: Sequence[str] | None,
+) -> Iterator[tuple[str, Contradiction]]:
+    """Compare a group with the texts that name its levels as words."""
+    own = _of_each(cells, lambda c: _plain(spec.codes.get(c, c)) if c else "")
+    levels = {level for level, c in zip(own, cells, strict=True) if c}
     if not 2 <= len(levels) <= 8 or levels & _GENERAL or any(len(v) < 2 or not re.search("[a-z]", v) for v in levels):
-        return None
+        return
     patterns = {v: re.compile(rf"(?<![a-z]){re.escape(v)}(?![a-z])") for v in sorted(levels, key=len, reverse=True)}
-    own = [_plain(spec.codes.get(c, c)) if c else "" for c in cells]
-    return _judge(group, own, other, [_only(patterns, text) for text in texts], names)
+    for other, texts in plain.items():
+        if other == group:
+            continue
+        result = _judge(group, own, other, _of_each(texts, lambda text: _only(patterns, text)), names)
+        if result is not None:
+            yield other, result
 
 
 def _only(patterns: Mapping[str, re.Pattern[str]], text: str) -> str:
-    """Return the only level that a text names; a longer one covers a shorter one inside it."""
-    left, named = _plain(text), []
+    """Return the only level that a plain text names; a longer one covers a shorter one inside it."""
+    left, named = text, []
     for level, pattern in patterns.items():
-        if pattern.search(left):
+        if level in left and pattern.search(left):
             named.append(level)
             left = pattern.sub(" ", left)
     return named[0] if len(named) == 1 else ""
 
 
+def _labels(texts: Mapping[str, Sequence[str]], concept: str) -> dict[str, list[str]]:
+    """Label the cells of the columns that tell both sides of a concept."""
+    told = {n: cells for n, cells in texts.items() if may_differ(set(cells), concept)}
+    read = {n: _of_each(cells, lambda c: (label(c, concept) or "") if c else "") for n, cells in told.items()}
+    return {n: labels for n, labels in read.items() if len(set(labels) - {""}) == 2}
+
+
 def _concepts(
-    one: str, cells: Sequence[str], other: str, texts: Sequence[str], names: Sequence[str] | None
+    one: str, other: str, labels: Mapping[str, Mapping[str, Sequence[str]]], names: Sequence[str] | None
 ) -> list[Contradiction]:
     found = []
-    for concept in CONCEPTS:
-        if concept == "marker":
-            continue
-        labels = [label(c, concept) or "" if c else "" for c in cells]
-        if len(set(labels) - {""}) == 2:
-            others = [label(c, concept) or "" if c else "" for c in texts]
-            if (result := _judge(one, labels, other, others, names)) is not None:
+    for told in labels.values():
+        if one in told and other in told:
+            result = _judge(one, told[one], other, told[other], names)
+            if result is not None:
                 found.append(result)
     return found[:1]
 
@@ -115,16 +136,19 @@ def _one_in_the_other(one: str, other: str) -> bool:
 def _judge(
     one: str, own: Sequence[str], other: str, others: Sequence[str], names: Sequence[str] | None
 ) -> Contradiction | None:
-    both = [i for i, (a, b) in enumerate(zip(own, others, strict=True)) if a and b]
-    if len(both) < 4 or len({own[i] for i in both}) < 2 or len({others[i] for i in both}) < 2:
+    pairs = {(a, b): n for (a, b), n in Counter(zip(own, others, strict=True)).items() if a and b}
+    both = sum(pairs.values())
+    if both < 4 or len({a for a, _ in pairs}) < 2 or len({b for _, b in pairs}) < 2:
         return None
-    wrong = [i for i in both if not _one_in_the_other(own[i], others[i])]
-    if not wrong or len(both) - len(wrong) <= _LEAST_SHARE * len(both):
+    apart = {(a, b) for a, b in pairs if not _one_in_the_other(a, b)}
+    count = sum(pairs[pair] for pair in apart)
+    if not apart or both - count <= _LEAST_SHARE * both:
         return None
+    wrong = [i for i, pair in enumerate(zip(own, others, strict=True)) if pair in apart]
     shown = "; ".join(
         f"{names[i] if names is not None else f'row {i + 1}'}: {own[i]} by {one!r}, {others[i]} by {other!r}"
         for i in wrong[:3]
     )
-    sentence = f"labels contradict each other in {len(wrong)} of {len(both)} rows ({shown})"
-    reason = f"columns {one!r} and {other!r} agree in the other {len(both) - len(wrong)}"
-    return Contradiction(one, sentence, reason, len(wrong))
+    sentence = f"labels contradict each other in {count} of {both} rows ({shown})"
+    reason = f"columns {one!r} and {other!r} agree in the other {both - count}"
+    return Contradiction(one, sentence, reason, count)

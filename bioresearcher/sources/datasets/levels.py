@@ -35,6 +35,8 @@ _SYNONYMS: Final = (
 )
 _NEGATIVE: Final = (-1.0, -7.0, -8.0, -9.0, -88.0, -99.0, -888.0, -999.0, -9999.0, -99999.0)
 _POSITIVE: Final = (88.0, 99.0, 888.0, 999.0, 9998.0, 9999.0, 99999.0, 999.9, 99.9)
+_NINE: Final = 9.0
+_SUSPECTS: Final = frozenset((*_NEGATIVE, *_POSITIVE, _NINE))
 _LIMITS: Final = (
     (re.compile(r"^age|_age$|_age_|age_at"), 0.0, 125.0),
     (re.compile(r"grade|^(path\w*_|clin\w*_|tumou?r_|ajcc_)?stage"), 0.0, 8.0),
@@ -121,12 +123,6 @@ def missing_codes(name: str, cells: Sequence[str]) -> MissingCodes:
     if not numbers or any(n is None for n in numbers):
         return MissingCodes()
     sizes = Counter(n for n in numbers if n is not None)
-    texts: dict[float, list[str]] = {}
-    for cell, number in zip(cells, numbers, strict=True):
-        if number is not None:
-            known = texts.setdefault(number, [])
-            if cell.strip() not in known:
-                known.append(cell.strip())
     text = normal(name)
     limits = next(((low, high) for pattern, low, high in _LIMITS if pattern.search(text)), None)
     if limits is None and names_time(name):
@@ -134,9 +130,16 @@ def missing_codes(name: str, cells: Sequence[str]) -> MissingCodes:
     rest = [n for n in sizes if n not in _NEGATIVE and n not in _POSITIVE]
     if not rest:
         return MissingCodes()
+    suspects = {n: count for n, count in sizes.items() if n in _SUSPECTS}
+    if not suspects:
+        return MissingCodes()
+    texts: dict[float, dict[str, None]] = {number: {} for number in suspects}
+    for cell, number in zip(cells, numbers, strict=True):
+        if number in suspects:
+            texts[number][cell.strip()] = None
     sure: dict[str, str] = {}
     opened: dict[str, str] = {}
-    for number, count in sizes.items():
+    for number, count in suspects.items():
         others = [n for n in rest if n != number]
         verdict, why = _verdict(text, number, count, others, limits) if others else ("", "")
         if verdict:
@@ -159,7 +162,7 @@ def _verdict(
         if number <= -9 or (number == -1 and len(rest) <= 5):
             return "open", f"{number:g} occurs {count} times, and no other value is negative"
         return "", ""
-    if number == 9.0 and high <= 5 and len(rest) <= 5 and all(n.is_integer() for n in rest):
+    if number == _NINE and high <= 5 and len(rest) <= 5 and all(n.is_integer() for n in rest):
         if re.search(r"grade|stage|sex|gender", name):
             return "sure", f"9 occurs {count} times, and {name} has no such value"
         return "open", f"9 occurs {count} times among values from {low:g} to {high:g}"

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from operator import add
 from pathlib import Path
 
 from bioresearcher.schemas.columns import as_number
@@ -430,10 +431,10 @@ def _ends(kept: Sequence[int]) -> tuple[int, int]:
 
 def _numbers_of(cells: Sequence[str]) -> list[float | None]:
     try:
-        found: list[float | None] = list(map(float, cells))
+        found = list(map(float, cells))
     except ValueError:
         return [as_number(cell) for cell in cells]
-    return found if math.isfinite(sum(n or 0.0 for n in found)) else [as_number(cell) for cell in cells]
+    return list(found) if math.isfinite(sum(found)) else [as_number(cell) for cell in cells]
 
 
 def _values(form: Form, again: RowsAgain, name: str, stated: FileSpec | None) -> None:
@@ -444,7 +445,7 @@ def _values(form: Form, again: RowsAgain, name: str, stated: FileSpec | None) ->
     for number, row in enumerate(form.rows(again)):
         numbers = _numbers_of(row[1:])
         if number < _SCALE_ROWS:
-            sums = [s + (n or 0.0) for s, n in zip(sums, numbers, strict=True)]
+            sums = list(map(add, sums, [n or 0.0 for n in numbers]))
             if len(values) < _SCALE_CELLS:
                 values += [n for n in numbers[:_SCALE_COLUMNS] if n is not None]
         if None in numbers:

@@ -8,7 +8,7 @@ normal, "untreated" is not treated.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -90,6 +90,17 @@ def label(text: str, concept: str) -> str | None:
     if refers.search(text):
         return reference
     return other if names.search(text) else None
+
+
+def may_differ(texts: Collection[str], concept: str) -> bool:
+    """Return False if texts cannot have both labels of a concept; one search of all is quick."""
+    (_, refers), (_, names), _ = _COMPILED[concept]
+    whole = "\n".join(texts)
+    sides = [refers.search(whole) is not None, names.search(whole) is not None]
+    if concept == "sex" and not all(sides):
+        alone = [match for text in texts if (match := _SEX_ONLY.fullmatch(text)) is not None]
+        sides = [sides[0] or any(m[1] for m in alone), sides[1] or any(m[2] for m in alone)]
+    return all(sides)
 
 
 def is_reference(text: str) -> bool:
