@@ -5,7 +5,7 @@ from __future__ import annotations
 from bioresearcher.cli.run_messages import answer_lines
 from bioresearcher.schemas.answer import Answers
 from bioresearcher.schemas.base import Requirement
-from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, Result, TaskOutput, TaskRecord
+from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, Result, TaskInput, TaskOutput, TaskRecord
 from bioresearcher.schemas.protocol import Coverage, Protocol
 from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, FlowStep, Question, Questions, Unbound
 from bioresearcher.stages.answers import answer_questions
@@ -74,6 +74,16 @@ def test_a_task_that_is_not_verified_answers_nothing_and_its_reason_is_the_real_
     found = told(Questions(questions=(question(),)), record(Outcome.BLOCKED, "DATA: no sample of a.tsv is in b.tsv"))
     assert found.nothing
     assert found.questions[0].why == "task T1: blocked: no sample of a.tsv is in b.tsv"
+
+
+def test_of_a_task_that_waited_in_vain_the_reason_is_that_of_the_task_before_it() -> None:
+    before = TASK.model_copy(update={"id": "T2", "questions": ()})
+    waits = TaskInput(name="matrix", task="T2", output="findings")
+    mine = TASK.model_copy(update={"inputs": (waits,)})
+    failed = record(Outcome.BLOCKED, "DATA: m.tsv: two columns are called 'A'").model_copy(update={"task_id": "T2"})
+    in_vain = record(Outcome.BLOCKED, "input matrix is missing: an earlier task did not make it")
+    found = told(Questions(questions=(question(),)), in_vain, failed, tasks=(mine, before))
+    assert found.questions[0].why == "task T2: blocked: m.tsv: two columns are called 'A'"
 
 
 def test_a_question_without_a_task_and_one_that_cannot_be_answered_are_not_answered() -> None:

@@ -398,3 +398,9 @@ def test_an_unsure_reading_of_another_column_is_no_line_for_a_time_and_event() -
     assert "missing_values" not in one.mend
     assert 'role = "time"' in one.mend
     assert "event_level" in one.mend
+
+
+def test_the_unaffected_are_the_reference() -> None:
+    one = first("Which genes differ by status?", column("status", "group", "affected", "unaffected"))
+    assert one.contrast is not None
+    assert (one.contrast.case, one.contrast.control) == ("affected", "unaffected")
