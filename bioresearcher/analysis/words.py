@@ -61,7 +61,7 @@ CONTROL_WORDS: Final = frozenset(
     """control ctrl ctl con ctr normal healthy untreated vehicle mock dmso placebo wildtype wt negative neg no false
     low pre before baseline nonresponder nr benign unexposed unstimulated sensitive 0 none never n absent without
     standard nat shctrl sictrl shcontrol sicontrol scramble scrambled scr shscr nontargeting ntc empty uninfected
-    noncarrier nontumor""".split()
+    noncarrier nontumor unaffected""".split()
 ) | {
     "wild type",
     "no treatment",

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from bioresearcher.execution.question_check import Asked, answering
 from bioresearcher.schemas.answer import Answers, AnswerState, QuestionAnswer, RequirementAnswer
 from bioresearcher.schemas.base import Requirement
-from bioresearcher.schemas.execution import DryLabTask, Finding, TaskRecord
+from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, TaskRecord
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, Question, Questions, Unbound
 
@@ -100,7 +100,7 @@ def _question(
             findings += [f for f in record.findings if f not in told] if told and record else []
             answered_by += [task.id] if told else []
     state: AnswerState = "answered" if answered_by else "not answered"
-    why = "" if answered_by else cannot or _why_not(mine, done)
+    why = "" if answered_by else cannot or _why_not(mine, {t.id: t for t in tasks}, done)
     lost = questions.unbound_of(question) if answered_by else ()
     lacking = [_lost(lost)] if lost else []
     lacking += [doubt] if answered_by and doubt else []
@@ -159,12 +159,23 @@ def flow_text(rows: AnalysisSet) -> str:
     return ", ".join(parts) + (f"; groups: {', '.join(groups)}" if groups else "")
 
 
-def _why_not(mine: Sequence[DryLabTask], done: Mapping[str, TaskRecord]) -> str:
-    """Return why none of a question's tasks answers it."""
+def _why_not(mine: Sequence[DryLabTask], tasks: Mapping[str, DryLabTask], done: Mapping[str, TaskRecord]) -> str:
+    """Return why none of a question's tasks answers it: of one that waited in vain, why the task before it failed."""
     if not mine:
         return _NO_STEP
-    said = [(t.id, done.get(t.id)) for t in mine]
-    return "; ".join(f"task {i}: {_reason(r)}" if r else f"task {i} was not carried out" for i, r in said)
+    found = [_first_failed(t, tasks, done) for t in mine]
+    said = {t.id: done.get(t.id) for t in found}
+    return "; ".join(f"task {i}: {_reason(r)}" if r else f"task {i} was not carried out" for i, r in said.items())
+
+
+def _first_failed(task: DryLabTask, tasks: Mapping[str, DryLabTask], done: Mapping[str, TaskRecord]) -> DryLabTask:
+    """Return the first task on the way to a blocked one that was itself not carried out well."""
+    record = done.get(task.id)
+    if record is None or record.outcome != Outcome.BLOCKED:
+        return task
+    before = (tasks[i] for i in task.needs if i in tasks and not ((r := done.get(i)) and r.verified))
+    first = next(before, None)
+    return task if first is None else _first_failed(first, tasks, done)
 
 
 def _reason(record: TaskRecord) -> str:

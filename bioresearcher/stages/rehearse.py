@@ -33,7 +33,7 @@ SHOWN_CHARS, ERROR_CHARS = 4000, 1500
 
 _SCRIPT = "script.py"
 _TAIL_SHARE = 0.5  # results stand at the end of what a script prints
-_FRAMES = 3
+_FRAMES = 5
 _MOST_FILES, _DEPTH, _NAME_CHARS = 200, 8, 150
 _LEFT_OUT = "[… {:,} characters left out …]"
 _FRAME = re.compile(rf'^\s*File "[^"\n]*/{re.escape(_SCRIPT)}", line (\d+)', re.MULTILINE)

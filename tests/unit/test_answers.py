@@ -76,6 +76,16 @@ def test_a_task_that_is_not_verified_answers_nothing_and_its_reason_is_the_real_
     assert found.questions[0].why == "task T1: blocked: no sample of a.tsv is in b.tsv"
 
 
+def test_of_a_task_that_waited_in_vain_the_reason_is_that_of_the_task_before_it() -> None:
+    before = TASK.model_copy(update={"id": "T2", "questions": ()})
+    waits = TaskInput(name="matrix", task="T2", output="findings")
+    mine = TASK.model_copy(update={"inputs": (waits,)})
+    failed = record(Outcome.BLOCKED, "DATA: m.tsv: two columns are called 'A'").model_copy(update={"task_id": "T2"})
+    in_vain = record(Outcome.BLOCKED, "input matrix is missing: an earlier task did not make it")
+    found = told(Questions(questions=(question(),)), in_vain, failed, tasks=(mine, before))
+    assert found.questions[0].why == "task T2: blocked: m.tsv: two columns are called 'A'"
+
+
 def test_a_question_without_a_task_and_one_that_cannot_be_answered_are_not_answered() -> None:
     cannot = question(2, "no vetted analysis does this (none uses anova)", "columns.x.role")
     found = told(Questions(questions=(question(), cannot)), tasks=())

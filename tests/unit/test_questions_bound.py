@@ -420,3 +420,9 @@ def test_time_to_distant_metastasis_is_an_endpoint(text: str) -> None:
     end = first(text, number("t_tdm", "time", endpoint="TDM"), event("e_tdm", "TDM")).endpoint
     assert end is not None
     assert end.name == "TDM"
+
+
+def test_the_unaffected_are_the_reference() -> None:
+    one = first("Which genes differ by status?", column("status", "group", "affected", "unaffected"))
+    assert one.contrast is not None
+    assert (one.contrast.case, one.contrast.control) == ("affected", "unaffected")
