@@ -124,6 +124,9 @@ def _in_words(question: Question) -> str:
     return question_text(question)
 
 
+_SIDES: Final = re.compile(r"(?i)\bbetween\b[^,.;?!]*\band\b[^,.;?!]*")
+
+
 def _asks(text: Text) -> list[Ask]:
     """The questions of a text: a clause that asks for something else than those before it begins another."""
     found: list[Ask] = []
@@ -131,8 +134,10 @@ def _asks(text: Text) -> list[Ask]:
     for start, end in text.clauses():
         words = text.raw[start:end]
         kinds = kinds_in(words)
-        survival = bool(word("survival").search(words)) or bool(endpoints_named(Text(words)))
         kind: QuestionKind | None = kinds[0] if kinds else None
+        sides = kind == "difference" and not re.search(r"(?i)\btime to\b", words)
+        rest = _SIDES.sub(" ", words) if sides else words  # "between relapse and remission" names groups, no endpoint
+        survival = bool(word("survival").search(rest)) or bool(endpoints_named(Text(rest)))
         if survival and kind not in ("synthesis", "prediction"):
             kind = "time to event"
         if kind is None or (found and kind == found[-1].kind) or (found and _only_method(words, found[-1].kind)):

@@ -426,3 +426,20 @@ def test_the_unaffected_are_the_reference() -> None:
     one = first("Which genes differ by status?", column("status", "group", "affected", "unaffected"))
     assert one.contrast is not None
     assert (one.contrast.case, one.contrast.control) == ("affected", "unaffected")
+
+
+def test_groups_called_like_an_endpoint_are_groups_and_the_next_sentence_is_another_question() -> None:
+    state = column("state", "group", "relapse", "remission")
+    found = asked(
+        "Which genes differ between relapse and remission? Is MKI67 associated with overall survival?", state, *OS
+    )
+    differ, survive = found.questions
+    assert (differ.kind, differ.cannot) == ("difference", "")
+    assert differ.contrast is not None
+    assert {*differ.contrast.levels} == {"relapse", "remission"}
+    assert (survive.kind, survive.measure.names, survive.cannot) == ("time to event", ("MKI67",), "")
+
+
+def test_a_difference_in_an_endpoint_between_groups_stays_one_in_time() -> None:
+    one = first("Does the time to death differ between men and women?", SEX, *OS)
+    assert one.kind == "time to event"
