@@ -37,6 +37,11 @@ _COMPARES: Final = (
     r"predict\w*|prognos\w*|influenc\w*|impact\w*|relat\w*|link\w*)\b"
 )
 """Words that ask how a group stands to those that are not of it."""
+_SECOND: Final = re.compile(r"(?i),\s+and\s+(?=(?:is|are|does|do|did|was|were)\s)")
+_POINTS_BACK: Final = re.compile(
+    r"(?i)\b(?:it|its|they|their|them|this|these|that|those\s+(?:genes|scores)|such|same|so)\b"
+)
+"""Words that stand for something that the clause before named."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,8 @@ def _asks(text: Text) -> list[Ask]:
     """The questions of a text: a clause that asks for something else than those before it begins another."""
     found: list[Ask] = []
     loose: list[tuple[int, int]] = []
-    for start, end in text.clauses():
+    clauses, anew = _clauses(text)
+    for start, end in clauses:
         words = text.raw[start:end]
         kinds = kinds_in(words)
         kind: QuestionKind | None = kinds[0] if kinds else None
@@ -140,7 +146,8 @@ def _asks(text: Text) -> list[Ask]:
         survival = bool(word("survival").search(rest)) or bool(endpoints_named(Text(rest)))
         if survival and kind not in ("synthesis", "prediction"):
             kind = "time to event"
-        if kind is None or (found and kind == found[-1].kind) or (found and _only_method(words, found[-1].kind)):
+        again = found and kind == found[-1].kind and (start, end) not in anew
+        if kind is None or again or (found and _only_method(words, found[-1].kind)):
             if found:
                 found[-1] = Ask(found[-1].kind, (*found[-1].spans, (start, end)))
             else:
@@ -153,6 +160,25 @@ def _asks(text: Text) -> list[Ask]:
     elif loose and found:
         found[0] = Ask(found[0].kind, (*loose, *found[0].spans))
     return found
+
+
+def _clauses(text: Text) -> tuple[list[tuple[int, int]], set[tuple[int, int]]]:
+    """The clauses of a text, and those of them that ask of an endpoint by themselves as the one before does.
+
+    Such are the two of “does survival differ between A and B, and is the score associated with survival?”.
+    """
+    found: list[tuple[int, int]] = []
+    anew: set[tuple[int, int]] = set()
+    for start, end in text.clauses():
+        cut = _SECOND.search(text.raw, start, end)
+        halves = [(start, cut.start()), (cut.start(), end)] if cut else []
+        said = [text.raw[a:b] for a, b in halves]
+        if said and all(word("survival").search(s) for s in said) and not _POINTS_BACK.search(said[1]):
+            found += halves
+            anew.add(halves[1])
+        else:
+            found.append((start, end))
+    return found, anew
 
 
 def _only_method(words: str, before: QuestionKind) -> bool:

@@ -31,6 +31,14 @@ _EVERYDAY: Final = frozenset({"yes", "no", "true", "false", "y", "n", "other", "
 _BARE: Final = frozenset({*POLAR, "high", "low", "wildtype", "wt", "mut", "present", "absent"})
 _BESIDE: Final = frozenset({"versus", "vs", "v", "status", "is", "are", "group", "only", "compared", "for"})
 _AGENT: Final = ("er", "ic", "ee")
+_ABSENCE: Final = re.compile(
+    r"(?i)[\s,]+(?:(?:therapy|treatment)[\s,]+)?(?:and|or|versus|vs\.?|against|than|(?:as\s+)?compared\s+(?:with|to))\s+"
+    r"(?:(?:in|with|to|of|for|among|on|the|those|these|all|other|others|patients?|women|men|people|persons|individuals"
+    r"|subjects|participants|donors|animals|mice|samples|cases|tumou?rs|who|which|that|were|are|had|have|has|received"
+    r"|receiving|got|took|given|treated)\s+)*?(?P<word>none|nothing|without|no\s+(?:treatment|therapy|drug))"
+    r"(?=\s*(?:[.,;:?!)]|$)|\s+(?:and|or|in|at|by|on|after|for|when|if|adjusted|adjusting|it|any)\b)"
+)
+"""Words behind a level that compare it with those of whom it is not true."""
 _GENE: Final = re.compile(r"(?<![\w-])[A-Za-z][A-Za-z0-9]*(?:[-.][A-Za-z0-9]+)*(?![\w-])")
 _NOT_LEVELLED: Final = frozenset({"id", "time", "event"})
 _RANK: Final = {"group": 0, "covariate": 1, "batch": 1, "other": 2, "pair": 3, "unit": 3, "annotation": 4}
@@ -287,6 +295,7 @@ class Lexicon:
         raw += self._sexes(text)
         raw += self._written_letters(text)
         raw += self._second_poles(text, raw)
+        raw += self._absences(text, raw)
         kept = [m for m in dict.fromkeys(raw) if not any(o.covers(m) for o in raw)]
         return sorted(kept, key=lambda m: (m.first, m.end, m.name))
 
@@ -349,6 +358,31 @@ class Lexicon:
                 if level is not None and joined and level != one.level:
                     yield Mention(place, place + 1, "level", one.name, level)
 
+    def _absences(self, text: Text, known: Sequence[Mention]) -> Iterator[Mention]:
+        """The other side of `those with X and those with none` (or `without`): the level for nothing of X's column.
+
+        Where more than one level may be meant, the mention has that as its problem.
+        """
+        taken = {n for m in known for n in range(m.first, m.end)}
+        for one in known:
+            match = _ABSENCE.match(text.raw, text.tokens[one.end - 1].end)
+            places = text.tokens_in(match.start("word"), match.end("word")) if match and one.level else ()
+            if not match or not places or {*places} & taken:
+                continue
+            levels = levels_of(self.columns[one.name])
+            nothing = [v for v in levels if _means_nothing(v)]
+            others = [v for v in levels if v != one.level]
+            if one.level in nothing:
+                continue
+            if match["word"].casefold() == "without" and len(others) > 1:
+                problem = f"“without” {one.level} may be {' or '.join(others)} of {one.name}"
+                yield Mention(places[0], places[-1] + 1, "level", one.name, "", problem)
+            elif len(nothing) == 1 or (match["word"].casefold() == "without" and len(others) == 1):
+                yield Mention(places[0], places[-1] + 1, "level", one.name, (nothing or others)[0])
+            else:
+                problem = f"{one.name} holds {', '.join(levels)}, and nothing says which of them means {match['word']}"
+                yield Mention(places[0], places[-1] + 1, "level", one.name, "", problem)
+
     def gene_mentions(self, text: Text) -> list[Mention]:
         """The rows of the matrix that a text names as they are written there."""
         found = []
@@ -388,6 +422,13 @@ class Lexicon:
         words = {*forms(name.replace("_", " "))}
         place = next(n for n, word in enumerate(given) if word in words)
         return [Mention(place, place + 1, "set", name)]
+
+
+def _means_nothing(level: str) -> bool:
+    """True for the level of those who have nothing of what a column is about: none, no, untreated, never."""
+    return key(level) in NO - {"negative", "neg"} | {"untreated", "without", "nothing"} or (
+        forms(level)[:1] in (("no",), ("not",), ("non",), ("without",), ("never",))
+    )
 
 
 def _numerals(form: tuple[str, ...]) -> list[tuple[str, ...]]:

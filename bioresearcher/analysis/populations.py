@@ -42,6 +42,11 @@ _NUMBER: Final = re.compile(
 )
 
 
+_GIVEN: Final = re.compile(
+    r"(?i)\b(?:(?:treated|managed)\s+(?:with|by)|exposed\s+to|given|receiv(?:e|es|ed|ing)|took|taking|taken)\s+$"
+)
+
+
 _NOT_CELLS: Final = frozenset(
     {
         "fdr",
@@ -72,6 +77,8 @@ def read_levels(wishes: Wishes, lexicon: Lexicon, mentions: Sequence[Mention]) -
         column = chain[0].name
         problem = next((m.problem for m in chain if m.problem), "")
         place, end = chain[0].first, chain[-1].end
+        for mention in chain:
+            wishes.use(mention.first - _given(text, mention.first), mention.first)
         named = _reference(text, chain)
         if named:
             wishes.reference[column] = named
@@ -113,6 +120,13 @@ def read_levels(wishes: Wishes, lexicon: Lexicon, mentions: Sequence[Mention]) -
             wishes.filters.append((Filter(column=column, levels=kept, words=words), place, kind == "weak"))
         elif lexicon.columns[column].role not in ("pair", "unit", "annotation"):
             wishes.compared.append(Compared(column, names, place, end, problem=problem, single=True))
+
+
+def _given(text: Text, first: int) -> int:
+    """Number of words before a level that only say that somebody has it: treated with, receiving, exposed to."""
+    until = text.tokens[first]
+    match = _GIVEN.search(text.raw[: until.end if until.form == "with" else until.start] + " ")
+    return len(text.tokens_in(match.start(), match.end())) if match else 0
 
 
 def _lists(text: Text, mentions: Sequence[Mention]) -> list[list[Mention]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +15,9 @@ from bioresearcher.runfolder import safe_name, write_text
 from bioresearcher.schemas.dataset import Column, Dataset
 from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, Question, Questions
 from bioresearcher.sources.datasets.load import load_fetched
-from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
+from bioresearcher.sources.datasets.spec import ColumnSpec, FileSpec
 from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits
-from bioresearcher.sources.datasets.write import make_once, open_gzip, write_spec
+from bioresearcher.sources.datasets.write import open_gzip, write_copy, write_table
 
 FLOW, FIGURE, SETS = "flow.json", "flow.svg", "sets.json"
 """Files of a question's folder, and the file of the folder of all."""
@@ -142,15 +140,15 @@ def _write(question: Question, dataset: Dataset, sheet: Sheet, rows: Rows, folde
     """Write the copy of a data set that holds a question's rows and columns in canonical form, and load it."""
     identity = safe_name(f"{dataset.id}-{question.id}")
     target = folder / "data"
-    if target.is_dir():
-        shutil.rmtree(target)
-    spec_files: list[FileSpec] = []
-
-    def make(place: Path) -> None:
-        spec_files.extend(_files(question, dataset, sheet, rows, place))
-        write_spec(place, _spec(identity, question, dataset, spec_files))
-
-    make_once(target, make)
+    write_copy(
+        target,
+        dataset,
+        lambda place: _files(question, dataset, sheet, rows, place),
+        id=identity,
+        title=f"{dataset.title}, rows of question {question.id}",
+        endpoint=dataset.endpoint or (question.endpoint.name if question.endpoint else None) or None,
+        notes=(f"Rows of {dataset.id} that question {question.id} is about: {question.text}",),
+    )
     loaded = load_fetched(target, dataset)
     return loaded.model_copy(
         update={
@@ -162,23 +160,6 @@ def _write(question: Question, dataset: Dataset, sheet: Sheet, rows: Rows, folde
             "questions": (),
             "role": dataset.role,
         }
-    )
-
-
-def _spec(identity: str, question: Question, dataset: Dataset, files: Sequence[FileSpec]) -> DatasetSpec:
-    return DatasetSpec(
-        id=identity,
-        title=f"{dataset.title}, rows of question {question.id}",
-        organism=dataset.organism,
-        assay=dataset.assay,
-        platform=dataset.platform,
-        role=dataset.role,
-        source=dataset.source,
-        licence=dataset.licence,
-        citation=dataset.citation,
-        endpoint=dataset.endpoint or (question.endpoint.name if question.endpoint else None) or None,
-        notes=(f"Rows of {dataset.id} that question {question.id} is about: {question.text}",),
-        files=tuple(files),
     )
 
 
@@ -197,11 +178,12 @@ def _files(question: Question, dataset: Dataset, sheet: Sheet, rows: Rows, place
         )
     name = sheet.sample_column or ROW
     others = [c for c in dict.fromkeys((*sheet.columns, *rows.cells)) if c != name]
-    with (place / "samples.tsv").open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out, delimiter="\t", lineterminator="\n")
-        writer.writerow([name, *others])
-        for identity, n in zip(ids, rows.left, strict=True):
-            writer.writerow([identity, *((rows.cells.get(c) or sheet.columns[c])[n] for c in others)])
+    with (place / "samples.tsv").open("wb") as out:
+        cells = (
+            [identity, *((rows.cells.get(c) or sheet.columns[c])[n] for c in others)]
+            for identity, n in zip(ids, rows.left, strict=True)
+        )
+        write_table(out, [name, *others], cells)
     described = dataset.file("samples")
     columns = {c: _column(question, sheet.described.get(c), c, plain=c in rows.cells) for c in others}
     end = question.endpoint
@@ -257,16 +239,7 @@ def _write_matrix(source: Path, feature_column: str | None, samples: Sequence[st
         at = stream.header.index(feature_column) if feature_column in stream.header else 0
         place = {name.strip(): i for i, name in enumerate(stream.header) if i != at}
         keep = [at, *(place[s] for s in samples if s in place)]
-        lines = ([stream.header[i] for i in keep], *())
-        for row in lines:
-            out.write(_line(row))
-        for cells in stream.rows():
-            out.write(_line([cells[i] for i in keep]))
-
-
-def _line(cells: Sequence[str]) -> bytes:
-    shown = (c if not any(ch in c for ch in '\t"\r\n') else '"' + c.replace('"', '""') + '"' for c in cells)
-    return ("\t".join(shown) + "\n").encode()
+        write_table(out, [stream.header[i] for i in keep], ([cells[i] for i in keep] for cells in stream.rows()))
 
 
 def _write_flow(found: AnalysisSet, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import re
 import shutil
@@ -20,9 +19,9 @@ from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
 from bioresearcher.schemas.facts import Fact, Proposal
 from bioresearcher.sources.datasets.load import load_fetched
-from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
+from bioresearcher.sources.datasets.spec import ColumnSpec, FileSpec
 from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits
-from bioresearcher.sources.datasets.write import make_once, open_gzip, write_spec
+from bioresearcher.sources.datasets.write import open_gzip, write_copy, write_table
 
 SERIES_COLUMN = "name_series"
 """Name of the column that holds the series in the samples' names."""
@@ -181,16 +180,15 @@ def prepare(dataset: Dataset, chosen: Sequence[Proposal], folder: Path) -> Datas
         {p.column: dict(zip(p.samples, p.levels, strict=True)) for p in mine if p.kind == "add column"},
     )
     target = folder / safe_name(f"{dataset.id}-prepared")
-    if target.is_dir():
-        shutil.rmtree(target)
-    spec_files: list[FileSpec] = []
-    notes = [f"Prepared from {dataset.id} by {p.id}: {p.what} {p.reason}" for p in mine]
-
-    def make(place: Path) -> None:
-        spec_files.extend(_write_files(dataset, changes, place))
-        write_spec(place, _spec(dataset, spec_files, notes))
-
-    make_once(target, make)
+    write_copy(
+        target,
+        dataset,
+        lambda place: _write_files(dataset, changes, place),
+        id=f"{dataset.id}-prepared",
+        accession=dataset.accession,
+        title=f"{dataset.title} (prepared)",
+        notes=(*(f"Prepared from {dataset.id} by {p.id}: {p.what} {p.reason}" for p in mine), *dataset.notes),
+    )
     loaded = load_fetched(target, dataset)
     return loaded.model_copy(
         update={
@@ -200,24 +198,6 @@ def prepare(dataset: Dataset, chosen: Sequence[Proposal], folder: Path) -> Datas
             "proposals": tuple(p.id for p in mine),
             "notes": tuple(dict.fromkeys(loaded.notes)),
         }
-    )
-
-
-def _spec(dataset: Dataset, files: Sequence[FileSpec], notes: Sequence[str]) -> DatasetSpec:
-    return DatasetSpec(
-        id=f"{dataset.id}-prepared",
-        accession=dataset.accession,
-        title=f"{dataset.title} (prepared)",
-        organism=dataset.organism,
-        assay=dataset.assay,
-        platform=dataset.platform,
-        role=dataset.role,
-        source=dataset.source,
-        licence=dataset.licence,
-        citation=dataset.citation,
-        endpoint=dataset.endpoint,
-        notes=(*notes, *dataset.notes),
-        files=tuple(files),
     )
 
 
@@ -314,24 +294,8 @@ def _emptied(row: list[str], emptied: Sequence[tuple[int, float]]) -> list[str]:
     return row
 
 
-class _Text:
-    """Text file for `csv` over a binary one."""
-
-    def __init__(self, out: IO[bytes] | gzip.GzipFile) -> None:
-        self._out = out
-
-    def write(self, text: str) -> int:
-        return self._out.write(text.encode("utf-8"))
-
-
 def _write(out: IO[bytes] | gzip.GzipFile, header: Sequence[str], rows: Iterator[list[str]], source: Path) -> None:
-    writer = csv.writer(_Text(out), delimiter="\t", lineterminator="\n")
-    writer.writerow(header)
-    count = 0
-    for row in rows:
-        writer.writerow(row)
-        count += 1
-    if not count or len(header) < 2:
+    if not write_table(out, header, rows) or len(header) < 2:
         raise InputError(f"{source.name}: nothing would be left of it by the proposals that were chosen.")
 
 

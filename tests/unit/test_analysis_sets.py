@@ -157,7 +157,7 @@ def test_counts_are_those_of_an_independent_script(seed: int, tmp_path: Path) ->
     assert (two.n, two.events) == (len(kept), int(kept["event"].sum()))
     assert two.complete == kept["batch"].notna().sum()
     known = kept.dropna(subset=["batch"])
-    flow = list(csv.reader((tmp_path / "sets" / "A2" / "flow.csv").open(encoding="utf-8")))
+    flow = list(csv.reader((tmp_path / "sets" / "A2" / "flow.csv").read_text("utf-8").splitlines()))
     said = f"complete in the covariates batch ({int(known['event'].sum())} events)"
     assert [said, str(len(kept) - len(known)), str(len(known))] in flow
     assert not any("covariates" in line for line in (tmp_path / "sets" / "A1" / "flow.csv").read_text("utf-8").split())

@@ -33,11 +33,11 @@ def test_labels_are_read_once_for_each_different_cell_and_not_for_each_pair_of_c
     monkeypatch.setattr(labels, "label", counted)
     header = ["sample", "group", *(f"note_{i}" for i in range(12))]
     rows = [[f"S{i}", ("tumour", "normal")[i % 2], *[("treated", "untreated")[i % 2]] * 12] for i in range(200)]
-    rows[7][5] = "untreated"
+    rows[8][5] = "untreated"
     dataset = loaded(tmp_path / "data", header, rows)
     found = [r for r in dataset.readings if r.says.startswith("labels contradict")]
     assert len(found) == 11
-    assert "S7: " in found[0].says
+    assert "S8: " in found[0].says
     assert len(asked) <= 13 * 2 * len(CONCEPTS)
 
 

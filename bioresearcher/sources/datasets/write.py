@@ -16,7 +16,7 @@ from typing import IO
 from bioresearcher.errors import WorkspaceError
 from bioresearcher.runfolder import write_text
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset, Reading
-from bioresearcher.sources.datasets.spec import DESCRIPTION, DatasetSpec
+from bioresearcher.sources.datasets.spec import DESCRIPTION, DatasetSpec, FileSpec
 from bioresearcher.text.visible import one_line
 
 _BATCH = 200
@@ -70,6 +70,38 @@ def write_rows(file: IO[bytes] | gzip.GzipFile, header: Sequence[str], rows: Ite
         file.write("".join(batch).encode())
         count += len(batch)
     return count
+
+
+def write_table(file: IO[bytes] | gzip.GzipFile, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
+    """Write a TSV of any cells, quoted where they hold tabs, quotes or line breaks, and return its number of rows."""
+    return write_rows(file, _quoted(header), map(_quoted, rows))
+
+
+def _quoted(cells: Sequence[str]) -> list[str]:
+    return ['"' + c.replace('"', '""') + '"' if any(ch in c for ch in '\t"\r\n') else c for c in cells]
+
+
+def write_copy(target: Path, dataset: Dataset, files: Callable[[Path], Iterable[FileSpec]], **changes: object) -> None:
+    """Write a data set that is made of another into a folder, in the place of an earlier one.
+
+    Args:
+        target: Its folder.
+        dataset: The other, whose facts are also its own.
+        files: Writes the files into a folder and yields their descriptions.
+        changes: What its description states otherwise, or besides.
+
+    Raises:
+        WorkspaceError: It cannot be written.
+    """
+    if target.is_dir():
+        shutil.rmtree(target)
+    names = "organism assay platform role source licence citation endpoint".split()
+
+    def make(place: Path) -> None:
+        facts = {**{name: getattr(dataset, name) for name in names}, **changes, "files": tuple(files(place))}
+        write_spec(place, DatasetSpec.model_validate(facts))
+
+    make_once(target, make)
 
 
 def write_spec(folder: Path, spec: DatasetSpec) -> None:
