@@ -36,7 +36,7 @@ EXPECTED = Path(__file__).with_name("cases") / "expected.toml"
 ENDS = ("silent wrong", "answered rightly", "asked or refused", "no vetted analysis", "crash", "other")
 AT_LEAST_RIGHT = 18
 _COMMAND = re.compile(r"```sh\nbioresearcher (run .+?)\n```", re.DOTALL)
-_MEND = re.compile(r"dataset\.toml|(?<![\w-])--(?!yes|backend|data\b|only-own)[a-z][a-z-]+")
+_MEND = re.compile(r"dataset\.toml|--data FILE\.gmt|(?<![\w-])--(?!yes|backend|data\b|only-own)[a-z][a-z-]+")
 _NO_ANALYSIS = re.compile(r"no vetted analysis", re.IGNORECASE)
 
 
@@ -120,7 +120,10 @@ def judge(name: str, workspace: Path, said: str, code: int) -> Case:
     last = _tail(said, code)
     if code == 5 or code < 0 or "this is a bug" in said:
         return Case(name, "crash", f"exit code {code}", last)
-    expected = tomllib.loads(EXPECTED.read_text(encoding="utf-8")).get(name, {})
+    table = tomllib.loads(EXPECTED.read_text(encoding="utf-8"))
+    if name not in table:
+        raise ValueError(f"{EXPECTED.name}: no table is called {name!r}; a name with a point needs quotes")
+    expected = table[name]
     run = next(iter(sorted(workspace.glob("runs/*"))), None)
     answers = tuple(answers_of(run)) if run else ()
     kinds = expected.get("kinds", ["difference", "time to event"])

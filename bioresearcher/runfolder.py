@@ -11,7 +11,7 @@ Layout (ids are safe as file names)::
     facts.json  looks.json        Audit, LookRecord…: the author's looks, then the reviewer's
     reports/<paper>.json          PaperReport    analyses/<paper>.json          ReferabilityAnalysis
     design/…                      headings, outlines and parts as they were before assembly
-    protocol.json  protocol.md  protocol-evidence.md
+    protocol.json  protocol.md  protocol-evidence.md  protocol-script.py
     registration.json             Registration: digests and time of the approved protocol, and its amendments
     tasks/<task>/                 task.json, record.json, code.py, attempts/, outputs/
     revisions/<n>/                revision.json (Revision), before.json, after.json, diff.txt, tasks/

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bioresearcher.analysis.asks import asks_of
 from bioresearcher.analysis.contrasts import NotBoundError, choose_contrast, contradiction
 from bioresearcher.analysis.endpoints import bind_endpoint
-from bioresearcher.analysis.measures import Ask, measure_of, number_as_measure, outcome_of
+from bioresearcher.analysis.measures import Ask, measure_of, number_as_measure, outcome_of, several_outcomes
 from bioresearcher.analysis.mentions import Lexicon, is_number, levels_of, mend_line, mend_of
 from bioresearcher.analysis.reading import read_wishes
 from bioresearcher.analysis.sentences import question_text
-from bioresearcher.analysis.terms import endpoints_named, kinds_in, word
+from bioresearcher.analysis.terms import endpoints_named, kinds_in, methods_named, word
 from bioresearcher.analysis.unbound import leftovers
 from bioresearcher.analysis.wishes import Compared, Wishes
 from bioresearcher.analysis.words import Text, forms
@@ -30,17 +31,13 @@ from bioresearcher.schemas.question import (
     Questions,
     Unbound,
 )
+from bioresearcher.text.visible import one_line
 
 _COMPARES: Final = (
     r"(?i)\b(?:differ\w*|better|worse|longer|shorter|higher|lower|improv\w*|affect\w*|effects?|associat\w*|risk|compar\w*|"
     r"predict\w*|prognos\w*|influenc\w*|impact\w*|relat\w*|link\w*)\b"
 )
 """Words that ask how a group stands to those that are not of it."""
-_SECOND: Final = re.compile(r"(?i),\s+and\s+(?=(?:is|are|does|do|did|was|were)\s)")
-_POINTS_BACK: Final = re.compile(
-    r"(?i)\b(?:it|its|they|their|them|this|these|that|those\s+(?:genes|scores)|such|same|so)\b"
-)
-"""Words that stand for something that the clause before named."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +58,18 @@ def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
     """
     measured = _in_order([d for d in data if d.dataset.file("samples") or d.dataset.file("expression")])
     text = Text(objective.text)
-    asks = _asks(text)
+    asks = asks_of(text)
     if not measured or not text.tokens:
         kinds = asks or [Ask("description", ((0, len(text.raw)),))]
-        said = "there is no data set with samples"
+        said = "; ".join(["there is no data set with samples", *_studies([d.dataset for d in data])])
+        named = Wishes(text, methods=methods_named(text))
         unanswered = [
-            Question(id=f"A{n}", kind=a.kind, text=a.words(text) or objective.text, words=a.words(text), cannot=said)
+            _with_methods(
+                Question(id=f"A{n}", kind=a.kind, text=a.words(text) or objective.text, words=a.words(text)),
+                a,
+                text,
+                named,
+            ).model_copy(update={"cannot": said})
             for n, a in enumerate(kinds, 1)
         ]
         return Questions(questions=tuple(unanswered))
@@ -84,6 +87,12 @@ def bind_questions(objective: Objective, data: Sequence[Data]) -> Questions:
     found, more = _with_requirements(objective.requirements, found, measured)
     questions = _numbered(found)
     return Questions(questions=questions, not_understood=tuple(dict.fromkeys((*lost, *more))), notes=_notes(questions))
+
+
+def _studies(datasets: Sequence[Dataset]) -> list[str]:
+    """Say of tables of studies that their rows are no samples."""
+    files = [f for d in datasets for f in d.files if f.row_is == "study"]
+    return [f"each of the {f.rows} rows of {f.path} is a study ({', '.join(c.name for c in f.columns)})" for f in files]
 
 
 def _one_by_one(question: Question) -> list[Question]:
@@ -106,62 +115,14 @@ def _in_order(data: Sequence[Data]) -> list[Data]:
 
 
 def _numbered(questions: Iterable[Question]) -> tuple[Question, ...]:
-    return tuple(q.model_copy(update={"id": f"A{n}", "text": question_text(q)}) for n, q in enumerate(questions, 1))
+    return tuple(q.model_copy(update={"id": f"A{n}", "text": _in_words(q)}) for n, q in enumerate(questions, 1))
 
 
-def _asks(text: Text) -> list[Ask]:
-    """The questions of a text: a clause that asks for something else than those before it begins another."""
-    found: list[Ask] = []
-    loose: list[tuple[int, int]] = []
-    clauses, anew = _clauses(text)
-    for start, end in clauses:
-        words = text.raw[start:end]
-        kinds = kinds_in(words)
-        survival = bool(word("survival").search(words)) or bool(endpoints_named(Text(words)))
-        kind: QuestionKind | None = kinds[0] if kinds else None
-        if survival and kind not in ("synthesis", "prediction"):
-            kind = "time to event"
-        again = found and kind == found[-1].kind and (start, end) not in anew
-        if kind is None or again or (found and _only_method(words, found[-1].kind)):
-            if found:
-                found[-1] = Ask(found[-1].kind, (*found[-1].spans, (start, end)))
-            else:
-                loose.append((start, end))
-            continue
-        found.append(Ask(kind, (*loose, (start, end))))
-        loose = []
-    if not found and text.tokens:
-        found = [Ask("description", ((0, len(text.raw)),))]
-    elif loose and found:
-        found[0] = Ask(found[0].kind, (*loose, *found[0].spans))
-    return found
-
-
-def _clauses(text: Text) -> tuple[list[tuple[int, int]], set[tuple[int, int]]]:
-    """The clauses of a text, and those of them that ask of an endpoint by themselves as the one before does.
-
-    Such are the two of “does survival differ between A and B, and is the score associated with survival?”.
-    """
-    found: list[tuple[int, int]] = []
-    anew: set[tuple[int, int]] = set()
-    for start, end in text.clauses():
-        cut = _SECOND.search(text.raw, start, end)
-        halves = [(start, cut.start()), (cut.start(), end)] if cut else []
-        said = [text.raw[a:b] for a, b in halves]
-        if said and all(word("survival").search(s) for s in said) and not _POINTS_BACK.search(said[1]):
-            found += halves
-            anew.add(halves[1])
-        else:
-            found.append((start, end))
-    return found, anew
-
-
-def _only_method(words: str, before: QuestionKind) -> bool:
-    """True for a clause that names how the question before it is to be answered, and asks nothing of its own."""
-    asks = re.search(
-        r"(?i)\?|\b(?:is|are|does|do|which|what|whether|how|identify|find|test|examine|investigate)\b", words
-    )
-    return not asks and before in ("time to event", "association", "difference") and not word("survival").search(words)
+def _in_words(question: Question) -> str:
+    """A question in a sentence; a description that cannot be given was not asked for, so the words themselves."""
+    if question.kind == "description" and question.cannot and question.words:
+        return f"“{one_line(question.words, 200)}”"
+    return question_text(question)
 
 
 def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
@@ -172,15 +133,18 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     weak = {f.words for f, place, is_weak in wishes.filters if is_weak}
     endpoint: Endpoint | None = None
     contrast: Contrast | None = None
-    kind = ask.kind
+    kind = _kind_of(ask, text, wishes, lexicon)
     timed = word("survival").search(ask.words(text)) or endpoints_named(Text(ask.words(text)))
     if kind == "time to event" or (kind == "prediction" and timed):
         endpoint, stop = bind_endpoint(data.dataset, wishes, ask.words(text))
         stops += [stop] if stop else []
     outcome, columns = outcome_of(ask, text, wishes, lexicon, kind)
     measure = measure_of(ask, text, wishes, lexicon, kind, columns)
-    compared = [c for c in wishes.compared if ask.has(text, c.first)]
-    by = [m.name for m in wishes.by if ask.has(text, m.first) and m.name != outcome]
+    said = several_outcomes(ask, text, wishes, outcome)
+    stops += [(said, "ask for each of them alone, or write “regression of … on …”")] if said else []
+    listed = kind == "time to event" and measure.kind == "column"
+    compared = [c for c in wishes.compared if ask.has(text, c.first) and not listed]
+    by = [m.name for m in wishes.by if ask.has(text, m.first) and m.name != outcome and not listed]
     if kind == "association" and outcome:
         by = [outcome]
         compared = [c for c in compared if c.column == outcome]
@@ -188,7 +152,7 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
     if asked and not compared and not by:
         population, compared_from = _population_as_contrast(population, weak, lexicon)
         by = compared_from or [n for n in columns if not is_number(lexicon.columns[n]) and n not in measure.names][:1]
-    exposures = [n for n in columns if n not in (outcome, *measure.names)]
+    exposures = [] if listed else [n for n in columns if n not in (outcome, *measure.names)]
     if kind == "time to event" and measure.kind == "none" and not by and all(c.single for c in compared):
         by = exposures[:1]
     compares = re.search(_COMPARES, ask.words(text))
@@ -202,11 +166,13 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
         contrast = choose_contrast(wishes, lexicon, compared, by, asked=asked)
     except NotBoundError as error:
         stops.append((error.why, mend_of(data.dataset, error.column, error.mend) if error.column else error.mend))
-    stops += _two_at_once(kind, contrast, compared, by, exposures, wishes)
+    stops += _two_at_once(kind, contrast, compared, by, exposures, wishes, data.dataset)
     contrast, measure = number_as_measure(contrast, measure, lexicon, kind)
+    stops += _asks_nothing(kind, ask.words(text))
     if kind == "time to event" and measure.kind == "none" and contrast is None and not stops:
         kind_words = "no gene, signature, column or groups are named whose relation to the endpoint is asked for"
-        if not re.search(r"(?i)kaplan|median survival|surviv\w+ (?:of|in)|describe", ask.words(text)):
+        described = r"(?i)kaplan|median (?:\w+[\s-]+){0,3}surviv|surviv\w+ (?:of|in)|describe"
+        if compares or not re.search(described, ask.words(text)):
             stops.append((kind_words, "name the gene, signature or column"))
     said = contradiction(contrast, population)
     stops += [(said, "leave out one of the two")] if said else []
@@ -236,9 +202,37 @@ def _bind(ask: Ask, text: Text, data: Data, wishes: Wishes) -> Question:
                     mend_line("<its name>", 'role = "pair"'),
                 )
             )
+    if _of_channels(data.dataset) and kind in ("difference", "enrichment"):
+        question = question.model_copy(update={"pair": pair_column(data.dataset)})
     stops += _unsure(data.dataset, question)
     stops += _lacking(data.dataset, question)
     return _stopped(question, stops, data.dataset)
+
+
+def _of_channels(dataset: Dataset) -> bool:
+    """True when a row is a channel of an array of two, so that rows of an array are pairs whatever is asked."""
+    sheet = dataset.file("samples")
+    return sheet is not None and sheet.row_is == "channel"
+
+
+def _asks_nothing(kind: QuestionKind, words: str) -> list[tuple[str, str]]:
+    """The reason why a text stops that asks for nothing computed, such as a cure, nor for a description."""
+    if kind != "description" or kinds_in(words) or word("overview").search(words):
+        return []
+    return [
+        (
+            "the objective asks for nothing that an analysis of these data answers",
+            "say what is compared, related to an outcome or described, such as “which genes differ between A and B”",
+        )
+    ]
+
+
+def _kind_of(ask: Ask, text: Text, wishes: Wishes, lexicon: Lexicon) -> QuestionKind:
+    """The kind of a question to one data set: “the effect of smoking on …” in a table without a matrix associates."""
+    if ask.kind != "difference" or lexicon.dataset.file("expression") is not None:
+        return ask.kind
+    effect = re.search(r"(?i)\beffects? of\b.+\bon\b", ask.words(text))
+    return "association" if effect and outcome_of(ask, text, wishes, lexicon, "association")[0] else ask.kind
 
 
 def is_settled(question: Question, dataset: Dataset) -> Question:
@@ -251,7 +245,7 @@ def _stopped(question: Question, stops: Sequence[tuple[str, str]], dataset: Data
     why = "; ".join(dict.fromkeys(w for w, _ in stops if w))
     mend = "; ".join(dict.fromkeys(m for _, m in stops if m))
     if "dataset.toml" in mend and dataset.described_by == "inferred":
-        mend += f" (`bioresearcher data show {dataset.root} --write` writes the file to change)"
+        mend += f" (`bioresearcher data show {dataset.given or dataset.root} --write` writes the file to change)"
     return question.model_copy(update={"cannot": why, "mend": mend}) if why else question
 
 
@@ -262,6 +256,7 @@ def _two_at_once(
     by: Sequence[str],
     exposures: Sequence[str],
     wishes: Wishes,
+    dataset: Dataset,
 ) -> list[tuple[str, str]]:
     """The reason why a question stops that names two columns to compare by, and does not say how they go together."""
     if contrast is None or kind not in ("difference", "time to event"):
@@ -270,6 +265,7 @@ def _two_at_once(
         contrast.column,
         *(n for n, _ in (*wishes.adjust, *wishes.blocks)),
         *(f.column for f, _, _ in wishes.filters),
+        *([pair_column(dataset)] if wishes.paired else []),
     }
     named = [c.column for c in compared if not c.single] + [*by] + ([*exposures] if kind == "time to event" else [])
     other = next((n for n in dict.fromkeys(named) if n not in held), "")
@@ -313,11 +309,13 @@ def _population_as_contrast(
 def _with_terms(question: Question, ask: Ask, text: Text, wishes: Wishes, lexicon: Lexicon) -> Question:
     """Add covariates and blocks; `multivariable` without names means all covariates of the data."""
     taken = {question.outcome, question.contrast.column if question.contrast else ""}
+    measured = question.measure.names if question.measure.kind == "column" else ()
+    taken |= {*measured}
     if question.endpoint:
         taken |= {question.endpoint.time_column, question.endpoint.event_column}
     adjust = [n for n, place in wishes.adjust if ask.has(text, place) and n not in taken]
     blocks = [n for n, place in wishes.blocks if ask.has(text, place) and n not in taken]
-    if wishes.adjust_all and not adjust and question.kind != "association":
+    if wishes.adjust_all and not adjust and question.kind != "association" and len(measured) < 2:
         limited = {f.column for f in question.population}
         adjust = [c.name for c in lexicon.columns.values() if c.role == "covariate" and c.name not in taken | limited]
     return question.model_copy(update={"adjust": tuple(adjust), "blocks": tuple(blocks)})
@@ -336,6 +334,8 @@ def _with_methods(question: Question, ask: Ask, text: Text, wishes: Wishes) -> Q
         effect = "odds ratio"
     elif question.kind == "difference":
         effect = "log2 fold change" if question.measure.kind in ("features", "gene") else "difference of means"
+    elif question.kind == "association" and question.measure.kind == "column":
+        effect = "odds ratio" if question.contrast and question.contrast.levels else "regression coefficient"
     elif question.kind == "association":
         effect = "correlation"
     elif question.kind == "enrichment":
@@ -369,21 +369,29 @@ def _unsure(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
     matrix = dataset.file("expression")
     needs_matrix = question.measure.kind in ("features", "gene", "signature", "gene sets")
     wanted = {*question.columns}
+    named = {f.column for f in question.population} | {question.contrast.column if question.contrast else ""}
+    several = question.measure.names if question.measure.kind == "column" and len(question.measure.names) > 1 else ()
+    beside = {*question.adjust, *question.blocks, *several} - named - {question.outcome}
     found = []
     for reading in dataset.readings:
         if reading.sure or not reading.decides:
             continue
+        if reading.line.startswith("codes") and reading.column in beside:
+            continue  # a model that holds a column is the same whatever its levels are called
         of_matrix = matrix is not None and reading.file == matrix.path and not reading.column
         whole = not reading.file and not reading.column
         if reading.column in wanted or (needs_matrix and of_matrix) or whole:
             where = reading.column or reading.file or dataset.id
-            line = mend_line(reading.column, reading.line) if reading.line else ""
+            line = mend_line(reading.column, reading.line, reading.file) if reading.line else ""
             found.append((f"{where}: {reading.says} is not sure ({reading.reason})", line))
     return found
 
 
 def _lacking(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
     """Things that a question needs and the data set has not."""
+    if _of_channels(dataset) and question.kind not in ("difference", "enrichment", "description"):
+        why = "each row is a channel of an array, and only differences within an array mean something"
+        return [(why, "ask what differs between the two levels")]
     if question.measure.kind in ("features", "gene", "signature", "gene sets") and dataset.file("expression") is None:
         return [
             (f"{dataset.id} has no matrix of measurements (features in rows, samples in columns)", "give the matrix")
@@ -392,6 +400,13 @@ def _lacking(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
         return [("no column of the data is named that is to be explained", "name the column of the outcome")]
     if question.kind == "association" and question.measure.kind == "none":
         return [("nothing is named that may be associated with it", "name the gene, signature or columns")]
+    two = question.contrast is not None and len(question.contrast.levels) == 2
+    other = {"linear model": not two, "logistic regression": two}.get(question.model, True)
+    if question.kind == "association" and question.measure.kind == "column" and not other:
+        held = "two levels" if two else "numbers or several levels"
+        return [
+            (f"a {question.model} is asked for, and {question.outcome} holds {held}", "name another model or outcome")
+        ]
     return []
 
 

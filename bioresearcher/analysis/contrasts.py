@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bioresearcher.analysis.mentions import Lexicon, canonical, is_number, levels_of
+from bioresearcher.analysis.mentions import Lexicon, canonical, is_number, levels_of, mend_line
 from bioresearcher.analysis.wishes import Compared, Wishes
 from bioresearcher.analysis.words import CONTROL_WORDS, forms
 from bioresearcher.schemas.dataset import Column
@@ -53,6 +53,11 @@ def contrast_of(column: Column, wanted: Compared | None, words: str = "", refere
         stated = "two levels" if len(levels) == 2 else "objective"
     if len(chosen) < 2:
         held = f"only {levels[0]!r}" if levels else "no level that is known"
+        spelt = sorted({v.strip() for v in column.levels if levels and v.strip().casefold() == levels[0].casefold()})
+        if len(spelt) > 1:
+            apart = ", ".join(f'"{v}" = "{v} ({n})"' for n, v in enumerate(spelt, 1))
+            why = f"levels {' and '.join(map(repr, spelt))} of {column.name} differ in case only and are taken as one"
+            raise NotBoundError(why, mend_line(column.name, f"codes = {{{apart}}}"))
         raise NotBoundError(f"{column.name} holds {held}, so there is nothing to compare")
     if len(chosen) > 2 and wanted is not None and wanted.single:
         raise NotBoundError(
@@ -63,13 +68,15 @@ def contrast_of(column: Column, wanted: Compared | None, words: str = "", refere
         )
     if len(chosen) > 2:
         reference = reference or (wanted.reference if wanted is not None else "")
+        known = controls(chosen)
+        meant = known[0] if len(known) == 1 else ""
         return Contrast.model_validate(
             {
                 "column": column.name,
                 "levels": _reference_last(chosen, reference or None),
                 "stated_by": stated,
-                "reference_by": "objective" if reference else "order",
-                "control": None,
+                "reference_by": "objective" if reference else "meaning" if meant else "order",
+                "control": reference or meant or None,
                 "words": words,
             }
         )

@@ -19,6 +19,11 @@ Stop = tuple[str, str]
 
 _LAST = re.compile(r"(?i)last|follow|contact|censor|alive|seen")
 """Names of the times of those without an event."""
+_ROLES = (
+    'role = "time" under [files.columns.<the time>]; role = "event" and event_level = "<its event>", without '
+    "case and control, under [files.columns.<the event>] of dataset.toml"
+)
+"""The lines that name a time and an event where no reading does."""
 
 
 def pairs_of(dataset: Dataset) -> list[tuple[str, Column, Column]]:
@@ -128,8 +133,10 @@ def _no_pair(dataset: Dataset, named: Iterable[str]) -> Stop:
     if sheet is None:
         return f"{dataset.id} has no sample sheet, so no time and event", "give the sheet with time and event"
     has = [r for r in ("time", "event") if dataset.column(r)]
-    reading = next((r for r in dataset.readings if not r.sure and r.decides and r.line), None)
+    about = ("event_level", "role", "endpoint", "time_of")
+    unsure = (r for r in dataset.readings if not r.sure and r.decides and r.line.startswith(about))
+    reading = next(unsure, None)
     lack = "event" if has == ["time"] else "time" if has == ["event"] else "time and event"
     wish = f"{endpoint_words(asked)} is asked for, and " if asked else ""
-    mend = mend_line(reading.column, reading.line) if reading else 'role = "time" and role = "event" in dataset.toml'
+    mend = mend_line(reading.column, reading.line) if reading else _ROLES
     return f"{wish}{dataset.id} has no column of {lack}", mend

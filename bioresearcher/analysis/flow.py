@@ -263,7 +263,8 @@ def _counted(
 ) -> AnalysisSet:
     """The analysis set with its counts, and with the reason why it cannot be analysed if there is one."""
     terms = [t for t in start.terms if t in rows.cells]
-    complete = [n for n in rows.left if all(rows.cells[t][n] for t in terms)]
+    measured = [m for m in question.measure.names if question.measure.kind == "column" and m in rows.cells]
+    complete = [n for n in rows.left if all(rows.cells[t][n] for t in (*terms, *measured))]
 
     def happened(left: Sequence[int]) -> int | None:
         return sum(events[n] == "1" for n in left) if question.endpoint else None
@@ -284,7 +285,8 @@ def _counted(
         }
     )
     problem = _problem(found, rows, question)
-    return found.model_copy(update={"problem": problem, "cautions": (*found.cautions, *_cautions(found))})
+    cautions = (*found.cautions, *_cautions(found, measured))
+    return found.model_copy(update={"problem": problem, "cautions": cautions})
 
 
 def digest(samples: Sequence[str]) -> str:
@@ -345,10 +347,11 @@ def _confounded(found: AnalysisSet, rows: Rows, question: Question) -> str:
     return ""
 
 
-def _cautions(found: AnalysisSet) -> tuple[str, ...]:
+def _cautions(found: AnalysisSet, measured: Sequence[str]) -> tuple[str, ...]:
     said = [f"{g.level} has {g.n} rows only" for g in found.groups if FEWEST <= g.n < 5]
     if found.events is not None and FEWEST <= found.events < 10:
         said.append(f"only {found.events} events")
-    if found.terms and found.complete < found.n:
-        said.append(f"{found.complete} of {found.n} rows have all of {', '.join(found.terms)}")
+    needed = (*measured, *found.terms)
+    if needed and found.complete < found.n:
+        said.append(f"{found.complete} of {found.n} rows have all of {', '.join(needed)}")
     return tuple(said)

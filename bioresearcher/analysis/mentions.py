@@ -107,9 +107,11 @@ def mend_of(dataset: Dataset, column: str, otherwise: str) -> str:
     return mend_line(column, lines[0].line if lines else otherwise)
 
 
-def mend_line(column: str, line: str) -> str:
+def mend_line(column: str, line: str, file: str = "") -> str:
     """A line of `dataset.toml` with the table that it stands in."""
-    return f"{line} under [files.columns.{column}] of dataset.toml" if column else f"{line} in dataset.toml"
+    if column:
+        return f"{line} under [files.columns.{column}] of dataset.toml"
+    return f"{line} under the [[files]] of {file} in dataset.toml" if file else f"{line} in dataset.toml"
 
 
 def column_forms(column: Column) -> tuple[tuple[str, ...], ...]:

@@ -12,6 +12,7 @@ from bioresearcher.analysis.terms import (
 from bioresearcher.analysis.wishes import (
     Wishes,
     close_to,
+    ends,
 )
 
 _ADJUST: Final = re.compile(
@@ -25,18 +26,23 @@ _ADJUST: Final = re.compile(
 _INCLUDED: Final = re.compile(
     r"(?i)\b(?:is|are|as|be|was|were)\s+(?:to\s+be\s+)?(?:included|used|entered|taken|modell?ed|a\s+term|terms|an?|part|in)?\s*"
     r"(?:as\s+)?(?:an?\s+)?(?:in\s+|into\s+|of\s+)?(?:the\s+)?(?:\w+\s+)?"
-    r"(?:design|model|covariates?|blocking\s+(?:factor|variable)s?|regression|random\s+effects?)\b"
+    r"(?:design|model|covariates?|blocking\s+(?:factor|variable)s?|regression|random\s+effects?)\b|"
+    r"\b(?:included|entered|modell?ed)\s+(?:in|into|as)\s+(?:the\s+|an?\s+)?(?:\w+\s+)?(?:design|model|covariate|block)s?\b"
 )
 
 
 _INCLUDES: Final = re.compile(
-    r"(?i)\b(?:includ(?:e|es|ing)|with|of|on)\s+(?P<items>[\w\s,&-]+?)(?=\s+as\s+(?:an?\s+)?(?:covariate|term|predictor|factor)|[.;?!]|$|\s+in\s+the\b)"
+    r"(?i)\b(?:includ(?:e|es|ing)|with|of|on)\s+(?P<items>[\w\s,&-]+?)(?=\s+as\s+(?:an?\s+)?(?:covariate|term|predictor|factor|(?P<block>block))|[.;?!]|$|\s+in\s+the\b)"
 )
 
 
 _MODEL_WITH: Final = re.compile(
     r"(?i)\b(?:regression|model|cox|logistic|analysis)\s+(?:with|including|of|on)\s+(?P<items>[\w\s,&.-]+?)(?=[.;?!]|$)"
 )
+
+
+_ON: Final = re.compile(r"(?i)[\w.-]+(?:\s+[\w.-]+){0,3}\s+on\s+(?:the\s+)?[\w.-]+")
+"""Both sides of a regression: “crp on age, sex and bmi”."""
 
 
 _FORMULA: Final = re.compile(r"~\s*([\w.]+(?:\s*[+*:]\s*[\w.]+)*)")
@@ -62,15 +68,22 @@ def read_terms(wishes: Wishes, lexicon: Lexicon) -> None:
     text = wishes.text
     for match in _ADJUST.finditer(text.raw):
         stop = word("adjust_end").search(text.raw, match.end())
-        end = min((b for b in (stop.start() if stop else len(text.raw), *text.breaks) if b >= match.end()), default=0)
+        behind = _ADJUST.search(text.raw, match.end())
+        places = (stop.start() if stop else len(text.raw), behind.start() if behind else len(text.raw), *text.breaks)
+        end = min((b for b in places if b >= match.end()), default=0)
         for place in text.tokens_in(match.start(), match.end()):
             wishes.used.add(place)
         _read_items(wishes, lexicon, match.end(), end, block=bool(match["block"]), asked=True)
     _read_included(wishes, lexicon)
     for pattern in (_MODEL_WITH, _INCLUDES):
         for match in pattern.finditer(text.raw):
+            if pattern is _MODEL_WITH and _ON.match(text.raw, match.start("items")):
+                continue  # what is regressed on what is read with the outcome
             if pattern is _MODEL_WITH or " as " in text.raw[match.end() : match.end() + 4]:
-                _read_items(wishes, lexicon, match.start("items"), match.end("items"), block=False, asked=False)
+                block = "block" in match.groupdict() and bool(match["block"])
+                _read_items(wishes, lexicon, match.start("items"), match.end("items"), block=block, asked=False)
+                if block:
+                    wishes.use(*ends(text.tokens_in(match.start("block"), match.end("block") + 1)))
     if _MULTI.search(text.raw) and not wishes.adjust:
         wishes.adjust_all = True
 

@@ -33,6 +33,11 @@ _NOT_DONE: Final = (
 
 _MEASURED: Final = re.compile(r"(?i)^[\s-]+(?:gene |m?rna )?(?:expression|mrna|transcripts?|levels?)\b")
 """Words behind a name that is a gene's, even where a column is called after the gene."""
+_VERB: Final = re.compile(
+    r"(?i)(?:differs?|varies|vary|changes?|responds?|compares?|relates?)\s+"
+    r"(?:significantly\s+|much\s+)?(?:between|by|among|across|from|with|in|over|to|according)\b"
+)
+"""A verb of the question, even where a column is called so."""
 _ALTERED: Final = re.compile(
     r"(?i)^[\s-]*(mutat\w+|mutants?|amplif\w+|delet\w+|methylat\w+|loss|fusion\w*|status|copy)\b"
 )
@@ -74,6 +79,8 @@ def _read_columns(wishes: Wishes, lexicon: Lexicon) -> None:
         column = lexicon.columns[mention.name]
         left = text.raw[: text.tokens[mention.first].start]
         called = text.words(mention.first, mention.end)
+        if _VERB.match(text.raw, text.tokens[mention.first].start):
+            continue
         exact = called.casefold() in {column.name.casefold(), column.name.casefold().replace("_", " ")}
         if not exact and any(start <= len(left) < end for _, start, end in sides):
             continue  # it shares a word with what is compared by name, such as "renal", and is not what is compared

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bioresearcher.analysis.flow import Rows, analyse
+from bioresearcher.analysis.flow_figure import flow_svg
 from bioresearcher.audit.tables import Sheet, read_names, read_sheet
 from bioresearcher.errors import InputError
 from bioresearcher.runfolder import safe_name, write_text
@@ -18,8 +19,8 @@ from bioresearcher.sources.datasets.spec import ColumnSpec, FileSpec
 from bioresearcher.sources.datasets.table_stream import RowStream, TableLimits
 from bioresearcher.sources.datasets.write import open_gzip, write_copy, write_table
 
-FLOW, SETS = "flow.json", "sets.json"
-"""Files of a question's folder, and of the folder of all."""
+FLOW, FIGURE, SETS = "flow.json", "flow.svg", "sets.json"
+"""Files of a question's folder, and the file of the folder of all."""
 ROW: Final = "row"
 """Column of the numbers of rows, where a sheet names none."""
 _LIMITS: Final = TableLimits(text_bytes=8 << 30)
@@ -242,9 +243,11 @@ def _write_matrix(source: Path, feature_column: str | None, samples: Sequence[st
 
 
 def _write_flow(found: AnalysisSet, folder: Path) -> None:
-    """Write the flow as JSON and as a table."""
+    """Write the flow as JSON, as a table and as a figure."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / FLOW, found.model_dump_json(indent=2) + "\n")
+    if not found.problem:
+        write_text(folder / FIGURE, flow_svg(found))
     write_text(folder / "flow.csv", "\n".join(",".join(_quoted(c) for c in row) for row in flow_rows(found)) + "\n")
 
 

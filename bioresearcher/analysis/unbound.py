@@ -54,6 +54,18 @@ _SET_ASKED: Final = re.compile(
 )
 
 
+_GENES_OF: Final = re.compile(
+    r"(?i)\b(?:expression|levels?|activity|scores?|abundance)\s+of\s+(?:the\s+|our\s+)?"
+    r"(?P<name>(?:[\w-]+\s+){1,3}?)(?P<kind>genes)\b"
+)
+"""Genes of a group that is called after what they do: `the expression of proliferation genes`."""
+_NO_GROUP_OF_GENES: Final = frozenset(
+    "key marker candidate target other single individual human mouse coding certain different expressed these"
+    " those which what all any many most each every differentially up-regulated down-regulated upregulated"
+    " downregulated significant top leading".split()
+)
+
+
 def read_restrictions(wishes: Wishes, lexicon: Lexicon) -> None:
     """Note words that limit the population and are bound to nothing."""
     text = wishes.text
@@ -125,14 +137,18 @@ def missing_sets(wishes: Wishes, lexicon: Lexicon) -> None:
     text = wishes.text
     if wishes.sets or any(m for m in wishes.genes):
         return
-    for match in _SET_ASKED.finditer(text.raw):
+    grouped = [m for m in _GENES_OF.finditer(text.raw) if not {*m["name"].casefold().split()} & _NO_GROUP_OF_GENES]
+    for match in (*_SET_ASKED.finditer(text.raw), *grouped):
         name = match["name"].strip()
         places = text.tokens_in(match.start("name"), match.end("name"))
         content = [n for n in places if text.tokens[n].form not in word_list("plain") | SKIP]
         if not content or match["kind"].lower().startswith("gene set") or {*content} & wishes.used:
             continue
         why = "no gene set of this name is among the data" if lexicon.sets else "there are no gene sets among the data"
-        hint = close_to(name.replace(" ", "_"), lexicon.sets) or "give a .gmt file with the signature's genes"
+        label = "_".join(text.tokens[n].form for n in content).upper()
+        hint = close_to(name.replace(" ", "_"), lexicon.sets) or (
+            f"give it with one more `--data FILE.gmt`: a line with tabs between {label}, a description and its genes"
+        )
         wishes.miss(f"{text.words(content[0], places.stop)} {match['kind']}", why, content[0], hint, stops=True)
         wishes.use(places.start, places.stop)
 

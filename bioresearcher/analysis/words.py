@@ -61,7 +61,7 @@ CONTROL_WORDS: Final = frozenset(
     """control ctrl ctl con ctr normal healthy untreated vehicle mock dmso placebo wildtype wt negative neg no false
     low pre before baseline nonresponder nr benign unexposed unstimulated sensitive 0 none never n absent without
     standard nat shctrl sictrl shcontrol sicontrol scramble scrambled scr shscr nontargeting ntc empty uninfected
-    noncarrier nontumor""".split()
+    noncarrier nontumor unaffected""".split()
 ) | {
     "wild type",
     "no treatment",
@@ -129,11 +129,11 @@ def singular(word: str) -> str:
 
 
 def stem(word: str) -> str:
-    """A word without the endings of an activity or a person: smoking and smoker are one, age and aged too."""
+    """A word without the endings of an activity or a person: smoking, smoker and smoke are one, age and aged too."""
     for ending in ("ing", "ers", "er", "ed", "ic", "al", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word[: -len(ending)]
-    return word
+    return word[:-1] if word.endswith("e") and len(word) > 4 else word
 
 
 def forms(text: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from bioresearcher.analysis.sentences import questions_lines
 from bioresearcher.cli.session import approve_outline, approve_protocol, approve_selection, approve_tasks
 from bioresearcher.cli.session.approval_dialogue import ApprovalDialogue, Command
 from bioresearcher.cli.session.approve_outline import outline_lines
-from bioresearcher.cli.session.approve_selection import Known, questions_of, rows_of, table
+from bioresearcher.cli.session.approve_selection import Known, questions_of, rows_of, table, unreached_lines
 from bioresearcher.cli.session.approve_tasks import TaskSelection, plan_table
 from bioresearcher.cli.session.terminal import Terminal
 from bioresearcher.graph.approvals import HEADINGS, OUTLINES, PROTOCOL, SELECTION, TASKS
@@ -147,7 +147,7 @@ def show_selection(question: dict[str, Any], context: RunContext, console: Conso
         console.print(line, markup=False)
     if used:
         console.print(table([row for row in rows if row.kind == "data set"], "Data sets to use"))
-    for line in questions_lines(questions_of(context.folder)):
+    for line in (*unreached_lines(question), *questions_lines(questions_of(context.folder))):
         console.print(line, markup=False, soft_wrap=True)
     for check in checks.values():
         if check.dataset_id not in used:

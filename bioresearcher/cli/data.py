@@ -34,7 +34,7 @@ def add_parser(commands: Commands[argparse.ArgumentParser]) -> None:
     show.add_argument(
         "--write",
         action="store_true",
-        help="write dataset.toml beside the tables (of converted files and of single ones, beside a copy)",
+        help="write dataset.toml beside the tables (of tables put together and of single ones, beside a copy)",
     )
     show.add_argument("--format", choices=("text", "json"), default="text", help="how it is printed (default: text)")
     show.set_defaults(run=run)
@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
     from bioresearcher.cli.output import draw, print_json
     from bioresearcher.errors import InputError
+    from bioresearcher.sources.datasets.correct import write_description
     from bioresearcher.sources.datasets.load import load_datasets
 
     with tempfile.TemporaryDirectory(prefix="bioresearcher-data-") as store:
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         if not datasets:
             first = failures[0]
             raise InputError(first.message, hint=first.hint or "")
-        written = [_write(args.data, dataset) for dataset in datasets] if args.write else []
+        written = [write_description(args.data, dataset, beside=True) for dataset in datasets] if args.write else []
         given = str(args.data)
         shown = [d.model_copy(update={"root": given}) if Path(store) in Path(d.root).parents else d for d in datasets]
     if args.format == "json":
@@ -70,45 +71,21 @@ def run(args: argparse.Namespace) -> int:
             rest = f"{count} statements in it are open and marked as comments" if count else "nothing in it is open"
             print(f"{path}: {rest}; use it with --data {path.parent}")
     else:
-        draw("\n".join(line for dataset in shown for line in _lines(dataset)))
+        draw("\n".join(line for dataset in shown for line in description_lines(dataset)))
     for failure in failures if args.format == "text" else ():
         print(f"not read: {failure.message}")
     return 2 if failures else 0
-
-
-def _write(given: Path, dataset: Dataset) -> Path:
-    """Write a description beside the tables, or with a copy of them where they were converted or lie among others."""
-    import shutil
-
-    from bioresearcher.errors import InputError
-    from bioresearcher.runfolder import write_text
-    from bioresearcher.sources.datasets.spec import DESCRIPTION
-    from bioresearcher.sources.datasets.write import described_text
-
-    root = Path(dataset.root)
-    folder = root
-    if not given.is_dir() or not root.resolve().is_relative_to(given.resolve()):
-        folder = given.resolve().with_name(f"{given.resolve().name}.described")
-    target = folder / DESCRIPTION
-    if target.exists():
-        raise InputError(f"{target} is there already; nothing was written.", hint="Correct it, or move it away first.")
-    try:
-        folder.mkdir(exist_ok=True)
-        if folder != root:
-            for file in dataset.files:
-                shutil.copyfile(root / file.path, folder / Path(file.path).name)
-        write_text(target, described_text(dataset))
-    except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror or error}.") from error
-    return target
 
 
 def _open(dataset: Dataset) -> list[Reading]:
     return [r for r in dataset.readings if not r.sure and r.line]
 
 
-def _lines(dataset: Dataset) -> Iterable[str]:
-    """Describe one data set as Markdown."""
+def description_lines(dataset: Dataset, most: int | None = None) -> Iterable[str]:
+    """Describe one data set as Markdown, with what is open and the lines that settle it.
+
+    Of the columns without a role at most `most` are shown, and the others counted.
+    """
     from bioresearcher.text.format import count_of, md, md_code, md_list
 
     yield f"# {md(dataset.id)}: {md(dataset.title)}"
@@ -120,7 +97,7 @@ def _lines(dataset: Dataset) -> Iterable[str]:
     yield md("; ".join(facts)) + "."
     yield ""
     for file in dataset.files:
-        yield from _file_lines(file, [r for r in dataset.readings if r.file == file.path])
+        yield from _file_lines(file, [r for r in dataset.readings if r.file == file.path], most)
     decisive = [r for r in _open(dataset) if r.decides]
     yield "## To settle"
     yield ""
@@ -140,7 +117,7 @@ def _lines(dataset: Dataset) -> Iterable[str]:
         yield ""
 
 
-def _file_lines(file: DataFile, readings: list[Reading]) -> Iterable[str]:
+def _file_lines(file: DataFile, readings: list[Reading], most: int | None) -> Iterable[str]:
     from bioresearcher.text.format import count_of, md, md_table
 
     yield f"## {md(file.path)}"
@@ -157,10 +134,15 @@ def _file_lines(file: DataFile, readings: list[Reading]) -> Iterable[str]:
     yield ""
     yield from (_sentence(r) for r in readings if not r.column)
     if file.columns:
-        rows = [_row(column, [r for r in readings if r.column == column.name]) for column in file.columns]
+        spare = [c.name for c in file.columns if c.role == "other" and all(r.column != c.name for r in readings)]
+        cut = set() if most is None else {*spare[most:]}
+        shown = [c for c in file.columns if c.name not in cut]
+        rows = [_row(column, [r for r in readings if r.column == column.name]) for column in shown]
         header = ("Column", "Role", "Type", "Levels and codes", "Not known", "Read because", "Sure")
         yield from md_table(header, rows)
         yield ""
+        if cut:
+            yield from (f"And {count_of(len(cut), 'further column')} without a role.", "")
 
 
 def _sentence(reading: Reading) -> str:

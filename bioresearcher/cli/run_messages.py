@@ -57,6 +57,7 @@ def answer_lines(answers: Answers) -> list[str]:
         lines.append(f"  {question.id} {question.state}: {one_line(question.text, 200)}")
         lines += [f"     {one_line(question.why, 400)}"] if question.why else []
         lines += [f"     to settle it: {one_line(question.mend, 300)}"] if question.mend else []
+    lines += [f"  found, {said}" for said in answers.found]
     lines += [f"  not understood: {one_line(text, 300)}" for text in answers.not_understood[:MOST_QUESTIONS]]
     for row in answers.requirements:
         if row.state != "answered":
@@ -82,7 +83,10 @@ def registered_lines(folder: RunFolder) -> list[str]:
 def ending(folder: RunFolder, record: RunRecord) -> list[str]:
     """Return the end of a run in a session, and the commands to go on with."""
     if record.status == "done":
-        return [*done_lines(folder, record), "/ask asks the papers, /feedback changes the protocol, /new begins anew."]
+        return [
+            *done_lines(folder, record),
+            "/results shows what was found, /ask asks the papers, /feedback changes the protocol, /new begins anew.",
+        ]
     lines = [f"stopped: {record.stopped_by}", *usage_lines(record)]
     if "declined" in record.stopped_by:
         change = "; /feedback changes its protocol" if folder.has("protocol.json") else ""

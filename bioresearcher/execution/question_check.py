@@ -80,14 +80,15 @@ def _measures(result: Result, question: Question) -> bool:
 
 def _differences(result: Result, question: Question, rows: AnalysisSet) -> Iterable[str]:
     """Yield what a result rests on that is not the question's, with what was expected."""
-    complete = (rows.complete or rows.n) if rows.terms else rows.n
+    part = _has_parts(question, rows)
+    complete = (rows.complete or rows.n) if part else rows.n
     expected = sorted({rows.n, complete}, reverse=True)
     allowed = result.missing if result.missing <= MOST_MISSING * rows.n else 0
     if result.n not in expected and result.n + allowed not in expected:
         yield f"n {result.n} instead of {' or '.join(map(str, expected))}"
     yield from _contrast_differences(result, rows)
-    yield from _group_differences(result, rows, allowed)
-    events = {e for e in (rows.events, rows.complete_events if rows.terms else None) if e is not None}
+    yield from _group_differences(result, rows, allowed, part=part)
+    events = {e for e in (rows.events, rows.complete_events if part else None) if e is not None}
     if events and result.events is None and question.endpoint is not None:
         yield f"events not stated instead of {max(events)}"
     elif events and result.events is not None and not _within(result.events, events, allowed):
@@ -124,7 +125,12 @@ def _contrast_differences(result: Result, rows: AnalysisSet) -> Iterable[str]:
         yield f"levels {_listed(found.levels or (found.case or '', found.control or ''))} instead of {wanted}"
 
 
-def _group_differences(result: Result, rows: AnalysisSet, allowed: int) -> Iterable[str]:
+def _has_parts(question: Question, rows: AnalysisSet) -> bool:
+    """True if a model of the question may leave out rows in which a term or measured column is not known."""
+    return bool(rows.terms) or question.measure.kind == "column"
+
+
+def _group_differences(result: Result, rows: AnalysisSet, allowed: int, *, part: bool) -> Iterable[str]:
     """Yield the groups of the contrast whose size or events are not those of the analysis set."""
     if result.contrast is None or result.contrast.column != rows.contrast_column or not rows.case:
         return
@@ -133,7 +139,7 @@ def _group_differences(result: Result, rows: AnalysisSet, allowed: int) -> Itera
     if not sizes:
         yield "n of the groups not stated"
     for level in (rows.case, rows.control):
-        expected = _of_level(rows.groups, level) + (_of_level(rows.complete_groups, level) if rows.terms else ())
+        expected = _of_level(rows.groups, level) + (_of_level(rows.complete_groups, level) if part else ())
         counts = {g.n for g in expected}
         if sizes and counts and not _within(sizes.get(_key(level), 0), counts, allowed):
             yield f"{level} n = {sizes.get(_key(level), 0)} instead of {' or '.join(map(str, sorted(counts)))}"

@@ -54,6 +54,7 @@ STEPS: tuple[Node, ...] = (
     design.plan_protocol,
     design.fit_outlines,
     design.write_steps,
+    design.rehearse_script,
     design.review_protocol,
     design.assemble_protocol,
     design.extract_tasks,
@@ -182,7 +183,8 @@ def build_pipeline() -> Graph:
     graph.add_edge("read_paper", "analyse_reports")
     graph.add_edge("analyse_reports", "explore_data")
     graph.add_edge("explore_data", "plan_protocol")
-    graph.add_edge("write_steps", "review_protocol")
+    graph.add_edge("write_steps", "rehearse_script")
+    graph.add_edge("rehearse_script", "review_protocol")
     graph.add_edge("review_protocol", "assemble_protocol")
     graph.add_edge("index_papers", END)
     graph.add_edge("program_task", "collect_tasks")

@@ -25,6 +25,7 @@ from bioresearcher.schemas.execution import DryLabTask, Limits
 from bioresearcher.schemas.facts import Audit, Fact, LookRecord, PassageRead, View
 from bioresearcher.schemas.paper import Failure, Paper
 from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis
+from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.question import AnalysisSets, Questions
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.settings import Settings
@@ -151,6 +152,7 @@ class RunContext:
             looked=self.folder.read_list(Fact, LOOKED),
             passages=self.folder.read_list(PassageRead, PASSAGES),
             questions=self.questions(),
+            max_tasks=self.settings.max_tasks,
         )
         return bench.without(excluded)
 
@@ -167,6 +169,7 @@ class RunContext:
             limits=self.folder.read(Limits, "tasks", task_id, LIMITS) if own else self.settings.limits,
             questions=self.questions(),
             sets=self.analysis_sets(),
+            protocol=self.folder.read(Protocol, "protocol.json") if self.folder.has("protocol.json") else None,
         )
 
     def questions(self) -> Questions:

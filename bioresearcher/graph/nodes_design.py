@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from langgraph.runtime import Runtime
 
+from bioresearcher.audit.rehearsal import make_copies
 from bioresearcher.errors import InputError
 from bioresearcher.execution.input_snapshot import keep_inputs
 from bioresearcher.graph.approvals import HEADINGS, OUTLINES
@@ -19,25 +21,27 @@ from bioresearcher.graph.talks import EXPLORED, WRITTEN, planned, read_talk, wri
 from bioresearcher.report.protocol_evidence import write_protocol
 from bioresearcher.report.protocol_markdown import render_for_review
 from bioresearcher.review.checks import run_checks
-from bioresearcher.schemas.ask_design import ProtocolPlan
+from bioresearcher.schemas.ask_design import FindingAnswer, ProtocolPlan
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.execution import DryLabTask, TaskRecord
-from bioresearcher.schemas.facts import Audit, Fact
+from bioresearcher.schemas.facts import Audit, Fact, LookRecord
 from bioresearcher.schemas.protocol import Protocol
-from bioresearcher.schemas.review import CheckFinding, DraftReview
+from bioresearcher.schemas.review import CheckFinding, DraftReview, RankedFinding
 from bioresearcher.stages import author, program, score
 from bioresearcher.stages.author_revision import Reviser
 from bioresearcher.stages.claims import check_claims
 from bioresearcher.stages.design import parts_of
-from bioresearcher.stages.design_context import DesignContext
+from bioresearcher.stages.design_context import DesignContext, beyond_limit
 from bioresearcher.stages.design_context import assemble_protocol as assemble_protocol_of
 from bioresearcher.stages.look import LookTool
 from bioresearcher.stages.material import material
+from bioresearcher.stages.mend_script import ROUNDS_LATER, Stage, code_changes, folder_of, rehearsed
 from bioresearcher.stages.outline_form import with_parts
 from bioresearcher.stages.registration import LOOKS
 from bioresearcher.stages.review_protocol import ReviewMaterial, review_and_revise
 
 AUTHORS_PLAN, DRAFT_FILE, REVIEWED_FILE = "author-plan.json", "draft.json", "reviewed.json"
+REHEARSED_FILE = "rehearsed.json"
 REVIEWER_SEES: Final = 2_048
 """Bytes shown of a reviewer's look."""
 
@@ -78,14 +82,18 @@ def _keep_plan(c: RunContext, found: author.Planned, name: str) -> None:
 
 def _why_nothing(c: RunContext, bench: DesignContext) -> str:
     """Return the reasons why neither data nor papers give a part."""
-    said = [f"{f.item} could not be loaded ({f.message.rstrip('.')})" for f in c.own.failures]
+    said = [
+        f"{f.item} could not be loaded ({f.message.rstrip('.')}{f'. {f.hint}' if f.hint else ''})".replace(".)", ")")
+        for f in c.own.failures
+    ]
     for check in c.folder.read_list(DatasetCheck, "checks.json"):
         if check.verdict == "unusable":
             known = c.folder.has("datasets", f"{check.dataset_id}.json")
             found = c.folder.read(Dataset, "datasets", f"{check.dataset_id}.json").problems if known else ()
             reasons = [r.rstrip(".") for r in (*check.reasons[:1], *found[:2])]
             said.append(f"{check.dataset_id} is unusable ({'; '.join(reasons) or 'no reason given'})")
-    said += [f"{q.id} cannot be answered ({q.cannot.rstrip('.')})" for q in c.questions().questions if q.cannot]
+    lost = [(q.id, q.cannot.rstrip("."), q.mend) for q in c.questions().questions if q.cannot]
+    said += [f"{i} cannot be answered ({why}{f'; to settle it: {mend}' if mend else ''})" for i, why, mend in lost]
     if not bench.reports:
         if c.own.papers:
             said.append("no paper was read")
@@ -133,13 +141,44 @@ async def write_steps(state: RunState, runtime: Runtime[RunContext]) -> Update:
     return {"parts": [p.id for p in draft.parts]}
 
 
+async def rehearse_script(state: RunState, runtime: Runtime[RunContext]) -> Update:
+    """Run the draft's script on copies without outcomes, and let the author mend it."""
+    c = runtime.context
+    draft = c.folder.read(Protocol, "design", DRAFT_FILE)
+    c.folder.write(await rehearsed(await _stage(c), draft), "design", REHEARSED_FILE)
+    return {}
+
+
+async def _stage(c: RunContext) -> Stage:
+    """Return what rehearsals need: the door, the sandbox, and copies with shuffled outcomes and groups."""
+    bench = c.bench()
+    if c.caller.by_rule or c.sandbox is None or not bench.views:
+        return Stage(c.caller, c.objective, bench.datasets, None, None)
+    folder = folder_of(c.folder.path(VIEWS))
+    copies = await asyncio.to_thread(make_copies, bench.datasets, c.objective, folder)
+    return Stage(c.caller, c.objective, bench.datasets, c.sandbox, copies)
+
+
 async def review_protocol(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Check the draft, let the reviewer look and judge, and let the author answer and revise."""
     c = runtime.context
     bench = c.bench()
-    draft = c.folder.read(Protocol, "design", DRAFT_FILE)
+    draft = c.folder.read(Protocol, "design", REHEARSED_FILE)
     context = c.check_context()
-    reviser = Reviser(c.caller, bench, read_talk(c.folder, WRITTEN))
+    talk = read_talk(c.folder, WRITTEN)
+    changed = code_changes(c.folder.read(Protocol, "design", DRAFT_FILE), draft)
+    talk = talk.model_copy(update={"results": "\n\n".join(t for t in (talk.results, changed) if t)})
+    reviser = Reviser(c.caller, bench, talk)
+    stage = await _stage(c)
+
+    async def revise(
+        protocol: Protocol, findings: Sequence[RankedFinding], looks: Sequence[LookRecord]
+    ) -> tuple[Protocol, tuple[FindingAnswer, ...], Mapping[str, str]]:
+        revised, answers, moved = await reviser(protocol, findings, looks)
+        again = await rehearsed(stage, revised, ROUNDS_LATER)
+        more = (reviser.talk.results, code_changes(revised, again))
+        reviser.talk = reviser.talk.model_copy(update={"results": "\n\n".join(t for t in more if t)})
+        return again, answers, moved
 
     async def check(protocol: Protocol) -> tuple[Protocol, tuple[CheckFinding, ...]]:
         claimed = await check_claims(c.caller, reviser.bench, protocol)
@@ -154,7 +193,7 @@ async def review_protocol(state: RunState, runtime: Runtime[RunContext]) -> Upda
         c.caller,
         ReviewMaterial(c.objective, bench.datasets, facts_at_hand(bench), bench.views, look),
         draft,
-        revise=reviser,
+        revise=revise,
         render=lambda protocol: render_for_review(protocol, facts_shown(bench), reviser.bench.looks),
         check=check,
     )
@@ -168,6 +207,9 @@ async def assemble_protocol(state: RunState, runtime: Runtime[RunContext]) -> Up
     c = runtime.context
     protocol = c.folder.read(Protocol, "design", REVIEWED_FILE)
     c.folder.write(protocol, "protocol.json")
+    undone = beyond_limit(c.bench(), protocol)
+    if undone:
+        c.caller.events.emit("note", "assemble_protocol", "info", undone)
     for part in protocol.parts:
         c.folder.write(part, "design", "parts", f"{part.id}.json")
     rounds: list[DraftReview] = sorted(state["reviews"], key=lambda r: (r.draft, r.round))

@@ -17,7 +17,7 @@ from bioresearcher.graph.approvals import SELECTION, decisions_at
 from bioresearcher.graph.context import ANALYSIS, QUESTIONS, RunContext
 from bioresearcher.graph.nodes_search import CHECKS, write_datasets
 from bioresearcher.graph.state import RunState, Update
-from bioresearcher.offline.skill_uses import unanswered
+from bioresearcher.offline.skill_uses import beyond_limit, unanswered
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.question import Question, Questions
 from bioresearcher.schemas.run import Decision
@@ -71,8 +71,20 @@ def bound_questions(c: RunContext, ids: Sequence[str], made: Sequence[Decision] 
     briefs = c.bench().briefs
     if not c.caller.by_rule:  # a model writes code for what no skill does
         return questions
-    settled = tuple(_settled(q, unanswered(q, briefs)) for q in questions.questions)
-    return questions.model_copy(update={"questions": settled})
+    kinds = {k for b in briefs for k in b.contract.answers}
+    settled = tuple(_settled(q, unanswered(q, briefs), never=q.kind not in kinds) for q in questions.questions)
+    return questions.model_copy(update={"questions": _within_limit(c, settled, at_hand)})
+
+
+def _within_limit(c: RunContext, questions: tuple[Question, ...], datasets: Sequence[Dataset]) -> tuple[Question, ...]:
+    """Settle the questions for which `max_tasks` leaves no task, before anybody approves of them."""
+    limit = c.settings.max_tasks
+    if limit is None:
+        return questions
+    held = tuple(d.model_copy(update={"questions": tuple(q for q in questions if q.dataset == d.id)}) for d in datasets)
+    lost = beyond_limit(c.objective, held, c.bench().briefs, limit)
+    why = {"cannot": f"--max-tasks {limit} leaves no task for it", "mend": "a larger --max-tasks, or none"}
+    return tuple(q.model_copy(update=why) if q.id in lost and not q.cannot else q for q in questions)
 
 
 def _without_data(c: RunContext) -> bool:
@@ -91,8 +103,12 @@ def not_questions(ids: Sequence[str]) -> tuple[str, ...]:
     return tuple(i for i in ids if not _ID.fullmatch(i))
 
 
-def _settled(question: Question, reason: str) -> Question:
-    return question if question.cannot or not reason else question.model_copy(update={"cannot": reason})
+def _settled(question: Question, reason: str, *, never: bool) -> Question:
+    """A question with the reason why no skill answers it; with `never`, no data could make one answer it."""
+    if not reason or (question.cannot and not never):
+        return question
+    more = f"; {question.cannot}" if question.cannot else ""
+    return question.model_copy(update={"cannot": f"{reason}{more}", "mend": "" if never else question.mend})
 
 
 def _with_names(datasets: Sequence[Dataset]) -> list[Data]:

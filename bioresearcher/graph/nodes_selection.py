@@ -23,7 +23,7 @@ from bioresearcher.graph.state import RunState, Update
 from bioresearcher.papers.injection import find_suspects, suspicion
 from bioresearcher.papers.mining import normal_accession
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
-from bioresearcher.schemas.paper import Paper, QueryPlan, QueryTrail, ScreenedPaper, SearchRound
+from bioresearcher.schemas.paper import Failure, Paper, QueryPlan, QueryTrail, ScreenedPaper, SearchRound
 from bioresearcher.schemas.run import AddedInput, Decision
 from bioresearcher.sources.datasets.load import load_datasets
 from bioresearcher.sources.literature.own_papers import OwnPapers
@@ -60,7 +60,10 @@ async def approve_selection(state: RunState, runtime: Runtime[RunContext]) -> Up
     _take(c, now, included.ids, excluded.ids)
     added = [i for d in earlier if d.given for i in d.add]
     last = list(earlier[-1].add) if earlier and earlier[-1].given else []
-    decision = ask_person(c, state, SELECTION, papers=now.kept, datasets=now.datasets, added=added, last=last)
+    lost = unreached(state["failures"])
+    decision = ask_person(
+        c, state, SELECTION, papers=now.kept, datasets=now.datasets, added=added, last=last, unreached=lost
+    )
     for given in decision.given:
         await _add(c, now, given, decision)
     taken_in, taken_out = _matching(c, now, decision.add), _matching(c, now, not_questions(decision.drop))
@@ -95,6 +98,12 @@ async def approve_selection(state: RunState, runtime: Runtime[RunContext]) -> Up
         + screen.not_known((*excluded.unknown, *taken_out.unknown), "--exclude"),
         "rounds": rounds,
     }
+
+
+def unreached(failures: Sequence[Failure]) -> list[str]:
+    """Lines on the services that the search could not ask, so that nobody takes "0 papers" for an answer."""
+    lost = [f for f in failures if f.stage in ("search_papers", "search_datasets") and "reached" in f.message]
+    return list(dict.fromkeys(f"{f.item} not reached, so nothing of it is here: {f.message}" for f in lost))
 
 
 def _matching(c: RunContext, now: _Selection, names: Sequence[str]) -> screen.Named:

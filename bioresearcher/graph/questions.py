@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 from bioresearcher.errors import InputError
 from bioresearcher.events import Event
@@ -21,6 +23,7 @@ from bioresearcher.schemas.base import Usage
 from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.library import LibraryAnswer
 from bioresearcher.schemas.paper import Document, Paper
+from bioresearcher.schemas.run import RunRecord
 from bioresearcher.settings import Settings
 from bioresearcher.stages.answer import PaperCorpus, answer_question, question_of
 from bioresearcher.stages.prompts import ANSWER_QUESTION
@@ -52,9 +55,11 @@ class QuestionContext:
         """
         question_of(question)
         corpus = await asyncio.to_thread(self._corpus)
+        results = results_note(self.folder, question)
         if not corpus.papers:
             raise InputError(
-                f"the run {self.folder.root.name} has read no paper yet.", hint="Ask when its papers have been read."
+                f"the run {self.folder.root.name} has read no paper yet.",
+                hint=" ".join(results) or "Ask when its papers have been read.",
             )
         before = self._spent()
         answer = await answer_question(
@@ -68,6 +73,7 @@ class QuestionContext:
         by_rule = answer.origin == "offline"
         answer = answer.model_copy(
             update={
+                "notes": (*results, *answer.notes),
                 "usage": _difference(self._spent(), before),
                 "answered_by": "offline" if by_rule else describe_backend(self.settings, self.caller.backend.name),
             }
@@ -88,6 +94,29 @@ class QuestionContext:
         """Return the usage of this run's questions so far."""
         rows = (r.usage for r in self.caller.ledger.rows() if r.step == ANSWER_QUESTION.name)
         return sum(rows, Usage())
+
+
+_RESULTS: Final = re.compile(
+    r"(?i)\b(?:significan\w+|results?|findings?|(?:was|were|is|are|has been) (?:found|called|associated|"
+    r"related|different\w*|higher|lower|up\w*|down\w*)|hazard ratios?|odds ratios?|p[ -]?values?|fold changes?|"
+    r"replicate[ds]?|differs?|conclude\w*|conclusions?)\b"
+)
+_OF_PAPERS: Final = re.compile(
+    r"(?i)\b(?:papers?|stud(?:y|ies)|authors?|literature|publish\w*|publications?|reported|cited?|et al|reference)\b"
+)
+ABOUT_RESULTS: Final = "If this asks for the results of this run, no paper holds them: see"
+"""Beginning of the note on a question that may be about the run's own results."""
+
+
+def results_note(folder: RunFolder, question: str) -> tuple[str, ...]:
+    """Return the place of a run's results and its first findings, for a question that may be about them."""
+    if not _RESULTS.search(question) or _OF_PAPERS.search(question) or not folder.has("run.json"):
+        return ()
+    answers = folder.read(RunRecord, "run.json").answers
+    if not answers.questions:
+        return ()
+    where = f"{ABOUT_RESULTS} /results in a session, or {folder.path('report.html')}."
+    return (where, *(answers.found or (f"{answers.headline}.",)))
 
 
 def _difference(after: Usage, before: Usage) -> Usage:

@@ -26,7 +26,7 @@ from bioresearcher.stages.registration import read_registration
 LEDGER = "ledger.sqlite"
 COMPARED: Mapping[str, tuple[str, ...]] = {
     "facts": ("facts.json", "looks.json", "looked.json"),
-    "protocol": ("protocol.json", "protocol.md", "protocol-evidence.md"),
+    "protocol": ("protocol.json", "protocol.md", "protocol-evidence.md", "protocol-script.py"),
     "reports": ("reports/*.json",),
     "analyses": ("analyses/*.json",),
     "review": ("review.json", "rounds.json"),

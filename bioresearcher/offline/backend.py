@@ -29,6 +29,7 @@ WITHOUT_RULE = frozenset(
         "designer/ask_questions",
         "designer/explore_data",
         "designer/revise_protocol",
+        "designer/mend_script",
         "designer/repair_edits",
         "reviewer/examine_statements",
         "reviewer/review_protocol",

@@ -34,6 +34,16 @@ NOT_STATED = "not stated"
 NONE = "none"
 """Printed value of an empty list."""
 
+_QUESTION_SOURCES = (
+    "pair_column",
+    "block_columns",
+    "adjust_columns",
+    "stated_columns",
+    "outcome_column",
+    "levels",
+    "genes",
+)
+
 LIST_SOURCES = ("covariates", "missing_values", "block_columns", "adjust_columns", "stated_columns", "levels", "genes")
 
 
@@ -364,7 +374,7 @@ class Binding:
         if source == "missing_values":
             values = [f"{c.name}={code}" for c in sheet.columns for code in c.stated_codes] if sheet else []
             return ", ".join(values) or None
-        if source in ("pair_column", "block_columns", "adjust_columns", "stated_columns", "levels", "genes"):
+        if source in _QUESTION_SOURCES:
             return _of_question(source, question)
         time, event = _only_endpoint(dataset)
         batch = dataset.column("batch")
@@ -422,6 +432,7 @@ def _of_question(source: str, question: Question | None) -> str | None:
         "block_columns": ", ".join(question.blocks) or None,
         "adjust_columns": ", ".join(question.adjust) or None,
         "stated_columns": ", ".join(_stated(question)) or None,
+        "outcome_column": question.outcome or None if contrast is None or not contrast.levels else None,
         "levels": ", ".join(several) or None,
         "genes": ", ".join(question.measure.names) or None if question.measure.kind == "gene" else None,
     }[source]

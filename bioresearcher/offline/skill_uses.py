@@ -11,7 +11,7 @@ from bioresearcher.offline.skill_binding import Binding, Use, asked
 from bioresearcher.schemas.ask_design import SkillBrief
 from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Dataset
-from bioresearcher.schemas.question import Question
+from bioresearcher.schemas.question import Question, number_of
 from bioresearcher.text.words import normalised
 
 _CROSS = re.compile(r"\bcross validat\w+|\b(?:biological|technical|independent|three|two|\d+) replicates?\b")
@@ -295,6 +295,30 @@ def unanswered(question: Question, skills: Sequence[SkillBrief]) -> str:
     order = ("none uses", f"none for {question.kind} takes", "none answers")
     best = min(said, key=lambda w: next((n for n, o in enumerate(order) if w.startswith(o)), 9), default="")
     return f"{NO_ANALYSIS} ({best})"
+
+
+def beyond_limit(
+    objective: Objective, datasets: tuple[Dataset, ...], skills: Sequence[SkillBrief], limit: int
+) -> tuple[str, ...]:
+    """The questions for which a limit of tasks leaves none, as earlier questions with what they need come first."""
+    uses = choose_uses(objective, datasets, skills)
+    place = {(u.skill.name, u.main.id): n for n, u in reversed([*enumerate(uses)])}
+
+    def needed(number: int) -> set[int]:
+        use = uses[number]
+        made = [i.skill for i in use.skill.contract.inputs if i.kind == "output" and i.skill and i.required]
+        before = [place[name, d.id] for name in made for d in use.datasets if (name, d.id) in place]
+        return {number}.union(*(needed(n) for n in before if n != number))
+
+    kept, lost = set[int](), list[str]()
+    for question_id in sorted({a for u in uses for a in u.answers}, key=number_of):
+        options = [needed(n) for n, u in enumerate(uses) if question_id in u.answers]
+        best = min(options, key=lambda o: len(kept | o))
+        if len(kept | best) <= limit:
+            kept |= best
+        else:
+            lost.append(question_id)
+    return tuple(lost)
 
 
 def unserved_skills(

@@ -12,11 +12,12 @@ from importlib import resources
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from bioresearcher.analysis.sets import flow_rows
 from bioresearcher.report import markdown, summaries
 from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.protocol_content import PRACTICE_SAID, flow
 from bioresearcher.report.protocol_markdown import content_of
-from bioresearcher.report.run_data import RunView
+from bioresearcher.report.run_data import RunView, flow_figure
 from bioresearcher.schemas.execution import Outcome
 from bioresearcher.schemas.review import METRICS
 from bioresearcher.text import format as fmt
@@ -130,6 +131,8 @@ def _environment() -> Environment:
         metrics=METRICS,
         tasks_of_step=summaries.tasks_of_step,
         flow=flow,
+        flow_rows=flow_rows,
+        flow_figure=flow_figure,
         practice=PRACTICE_SAID,
         text_blocks=text_blocks,
         spans=spans,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from bioresearcher.analysis.sets import FIGURE, flow_rows
 from bioresearcher.report import summaries
 from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.protocol_evidence import evidence_lines
@@ -19,6 +20,7 @@ from bioresearcher.schemas.base import Usage, UsageRow
 from bioresearcher.schemas.execution import DryLabTask
 from bioresearcher.schemas.paper import DecidedBy, Paper, QueryTrail, ScreenedPaper, SearchRound
 from bioresearcher.schemas.paper_report import PaperReport
+from bioresearcher.schemas.question import AnalysisSet
 from bioresearcher.schemas.review import METRICS, CheckFinding, DraftReview, Metric, MetricName
 from bioresearcher.text.format import (
     count_of,
@@ -63,7 +65,19 @@ def render_markdown(view: RunView) -> str:
     Text from papers, data, tasks and models is shown literally: no HTML, link, image or table cell can arise
     from it. The same view gives the same text.
     """
-    sections = (_head, _asked, _objective, _found, _evidence, _datasets, _protocol, _tasks, _review, _usage, _caveats)
+    sections = (
+        _head,
+        asked_lines,
+        _objective,
+        found_lines,
+        _evidence,
+        _datasets,
+        _protocol,
+        _tasks,
+        _review,
+        _usage,
+        _caveats,
+    )
     lines = [line for section in sections for line in section(view)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -75,7 +89,7 @@ def _head(view: RunView) -> Iterable[str]:
         yield from md_list(md(s) for s in (*view.missing, *view.problems))
 
 
-def _asked(view: RunView) -> Iterable[str]:
+def asked_lines(view: RunView) -> Iterable[str]:
     """Write every question with its state, and the reason where it is not answered."""
     told = view.run.answers
     if not told.questions and not told.not_understood:
@@ -83,12 +97,24 @@ def _asked(view: RunView) -> Iterable[str]:
     yield from ("## What was asked, and what was answered", "")
     yield from (f"**{md(told.headline or 'No question of the objective was understood')}**", "")
     yield from md_list((_question_line(q) for q in told.questions), "")
+    for found in view.flows:
+        yield from _flow(found)
     if told.not_understood:
         yield from ("Not understood:", "")
         yield from md_list((md(text) for text in told.not_understood), "")
     if told.requirements:
         rows = [(md(r.id), md(r.state), md(r.why) or "–") for r in told.requirements]
         yield from md_table(("Requirement", "State", "Why"), rows)
+
+
+def _flow(rows: AnalysisSet) -> Iterable[str]:
+    """Write the way to the rows of a question as a table and a figure, where any were left out or compared."""
+    if not (rows.flow or rows.groups or rows.events is not None):
+        return
+    header, *steps = flow_rows(rows)
+    yield from (f"Rows of {md(rows.question)} ({md(rows.population or rows.source)}):", "")
+    yield from md_table(tuple(map(md, header)), [tuple(map(md, row)) for row in steps], (False, True, True))
+    yield from (f"![Flow of {md(rows.question)}](<analysis/{rows.question}/{FIGURE}>)", "")
 
 
 def _question_line(answer: QuestionAnswer) -> str:
@@ -129,7 +155,8 @@ def _coverage(row: summaries.RequirementRow) -> str:
     return f"{state}: {md(row.coverage.reason)}" if row.coverage.reason else state
 
 
-def _found(view: RunView) -> Iterable[str]:
+def found_lines(view: RunView) -> Iterable[str]:
+    """Write the statements of verified tasks, those that did not replicate first, and the tasks without results."""
     yield from ("## What was found", "")
     yield from ("Statements of verified tasks only, in the words of the code that computed them.", "")
     parts = summaries.findings_by_part(view)

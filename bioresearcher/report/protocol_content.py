@@ -154,6 +154,16 @@ class ProtocolContent:
         files = "; ".join(_file_words(f) for f in dataset.files)
         return (dataset.id, files, ", ".join(said), _column_words(dataset), "as given")
 
+    @cached_property
+    def scripted(self) -> bool:
+        """True when the steps carry a script, which says what their lists of inputs and outputs would."""
+        return any(s.code.strip() for s in self.protocol.steps)
+
+    @cached_property
+    def coded(self) -> Mapping[str, str]:
+        """Code of the definitions that have some, by name."""
+        return {d.name: d.code for d in self.protocol.definitions if d.code.strip()}
+
     @property
     def definition_rows(self) -> tuple[tuple[str, str], ...]:
         """Definitions as (name, text)."""
@@ -186,11 +196,16 @@ class ProtocolContent:
     @property
     def fact_rows(self) -> tuple[tuple[str, str], ...]:
         """Facts that shape the plan, as (fact with its number and data set, what the plan does)."""
-        return tuple((self._fact_text(f.fact), f.consequence) for f in self.protocol.facts)
+        return tuple(
+            (f.finding if f.finding and not self.claims else self._fact_text(f.fact, f.finding), f.consequence)
+            for f in self.protocol.facts
+        )
 
-    def _fact_text(self, ref: str) -> str:
+    def _fact_text(self, ref: str, finding: str = "") -> str:
         """Return a fact with its id, as whole clauses; a look only by its data set, with its answer for a review."""
         ids = _KNOWN_ID.findall(ref)
+        if finding:
+            return f"{', '.join(map(self.named, ids))}: {finding}" if ids else finding
         if self.claims or not ids:
             return f"{', '.join(map(self.named, ids))}: {self.statement(ref)}" if ids else self.statement(ref)
         facts = [f"{self.named(i)}: {_clauses(self.statement(i))}" for i in ids if i in self.facts or _FACT.match(i)]

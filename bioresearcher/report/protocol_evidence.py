@@ -14,6 +14,7 @@ from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.registration import Registration
 from bioresearcher.stages.registration import LOOKS
+from bioresearcher.stages.script import SCRIPT_FILE, script_of
 from bioresearcher.text.blocks import md_spans
 from bioresearcher.text.format import count_of, md, md_list, md_table
 from bioresearcher.text.visible import one_line
@@ -35,6 +36,9 @@ def write_protocol(folder: RunFolder, protocol: Protocol, registration: Registra
     )
     write_text(folder.path(PROTOCOL_FILE), render_protocol(content, PROTOCOL_EVIDENCE_FILE))
     write_text(folder.path(PROTOCOL_EVIDENCE_FILE), render_evidence(content))
+    script = script_of(protocol, content.datasets)
+    if script is not None:
+        write_text(folder.path(SCRIPT_FILE), script.text)
 
 
 def render_evidence(content: ProtocolContent) -> str:

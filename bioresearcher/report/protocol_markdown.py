@@ -16,6 +16,8 @@ from bioresearcher.report.summaries import ORIGINS, OUTCOMES, tasks_of_step, tit
 from bioresearcher.schemas.facts import Audit, LookRecord
 from bioresearcher.schemas.paper import Evidence, Paper
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
+from bioresearcher.stages.mend_script import rehearsal_said
+from bioresearcher.stages.script import SCRIPT_FILE, script_of
 from bioresearcher.text.blocks import md_blocks, md_spans
 from bioresearcher.text.format import count_of, md, md_list, md_table
 
@@ -53,6 +55,9 @@ def render_for_review(protocol: Protocol, facts: Audit, looks: tuple[LookRecord,
     for part in protocol.parts:
         lines += _part(part, replace(content, quoted=False, claims=True), None, 2)
     lines += [*_rule(content, 2), *_limits(content, 2, with_statements=False)]
+    if protocol.rehearsal is not None:
+        shown = protocol.rehearsal.shown or "It printed nothing."
+        lines += ["## Rehearsal", "", rehearsal_said(protocol.rehearsal), "", *_fenced(shown)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -77,20 +82,39 @@ def body_lines(content: ProtocolContent, view: RunView | None, level: int) -> It
     """Write the whole protocol with parts at heading `level` and steps one below; a run gives outcomes of tasks."""
     protocol = content.protocol
     yield from _front(content, level)
-    if content.common_software:
+    if content.common_software and not content.scripted:
         yield from (f"Software, where a step names no other: {'; '.join(map(md, content.common_software))}.", "")
-    if content.marked:
+    if content.marked and not content.scripted:
         yield from (PRACTICE_SAID, "")
     for part in protocol.parts:
         yield from _part(part, content, view, level)
     yield from _rule(content, level)
     yield from _limits(content, level)
     yield from _references(content, level)
-    made = f"{count_of(len(protocol.parts), 'part')}, {count_of(len(protocol.steps), 'step')}"
-    yield from (f"{'#' * level} Notes", "")
-    yield from (f"{made}; {ORIGINS[protocol.origin]}.", "")
+    yield from _script(content, level)
+    if not content.scripted:
+        made = f"{count_of(len(protocol.parts), 'part')}, {count_of(len(protocol.steps), 'step')}"
+        yield from (f"{'#' * level} Notes", "")
+        yield from (f"{made}; {ORIGINS[protocol.origin]}.", "")
     if content.registered:
         yield from (md(content.registered), "")
+
+
+def _script(content: ProtocolContent, level: int) -> Iterable[str]:
+    """Write the script in full, with how it is run and how its rehearsal went."""
+    script = script_of(content.protocol, content.datasets)
+    if script is None:
+        return
+    yield from (f"{'#' * level} Script", "")
+    said = f"Save it as `{SCRIPT_FILE}` and run it with Python; `DATA` names the folder of the data sets. "
+    yield from (f"{said}{rehearsal_said(content.protocol.rehearsal)}".rstrip(), "")
+    yield from _fenced(script.text)
+
+
+def _fenced(code: str) -> Iterable[str]:
+    """Write code in a fence that it cannot close."""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", code)), default=0))
+    yield from (f"{fence}python", *code.rstrip("\n").splitlines(), fence, "")
 
 
 def first_page_lines(content: ProtocolContent, level: int) -> Iterable[str]:
@@ -117,7 +141,10 @@ def _front(content: ProtocolContent, level: int) -> Iterable[str]:
     if protocol.definitions:
         yield from (f"{head} Definitions", "")
         for name, text in content.definition_rows:
-            lines = [*md_blocks(text)]
+            lines = [
+                *md_blocks(text),
+                *(_fenced(content.coded[name]) if content.claims and name in content.coded else ()),
+            ]
             beside = bool(lines) and not lines[0].startswith(("|", "- ", "1. ", "```"))
             yield f"**{md(name)}.** {lines[0]}" if beside else f"**{md(name)}**"
             yield from lines[1:] if beside else ("", *lines)
@@ -126,12 +153,15 @@ def _front(content: ProtocolContent, level: int) -> Iterable[str]:
 def _data(content: ProtocolContent, head: str) -> Iterable[str]:
     """Write the data sets with their files, and what was left out of them or blanked before any analysis."""
     rows = [tuple(map(md_spans, row)) for row in content.data_rows]
+    names: tuple[str, ...] = ("Data set", "Files", "Size", "Columns", "How it is made")
+    if content.scripted and not content.claims:
+        names, rows = ("Data set", "Files", "Size", "How it is made"), [(*row[:3], row[4]) for row in rows]
     _, others = content.decided
     given = content.as_given if content.carried_out else ()
     if not (rows or others or given):
         return
     yield from (f"{head} Data and cohorts", "")
-    yield from md_table(("Data set", "Files", "Size", "Columns", "How it is made"), rows) if rows else ()
+    yield from md_table(names, rows) if rows else ()
     if others and not rows:
         yield from md_list(f"{md(p.dataset)}, {p.kind}: {md_spans(p.what)} {md_spans(p.reason)}" for p in others)
     if given:
@@ -141,8 +171,12 @@ def _data(content: ProtocolContent, head: str) -> Iterable[str]:
 def _rule(content: ProtocolContent, level: int) -> Iterable[str]:
     if content.protocol.answer_rule:
         yield from (f"{'#' * level} Decision rule for the answer", "")
-        yield from (f"{n}. {md_spans(_NUMBER.sub('', r))}" for n, r in enumerate(content.protocol.answer_rule, 1))
-        yield ""
+        rules = [_NUMBER.sub("", r) for r in content.protocol.answer_rule]
+        if all(r.count("→") == 1 for r in rules):
+            cells = [[md_spans(side.strip()) for side in r.split("→")] for r in rules]
+            yield from md_table(("Result", "Answer"), cells)
+        else:
+            yield from (*(f"{n}. {md_spans(r)}" for n, r in enumerate(rules, 1)), "")
 
 
 def _limits(content: ProtocolContent, level: int, *, with_statements: bool = True) -> Iterable[str]:
@@ -176,7 +210,7 @@ def _part(part: ProtocolPart, content: ProtocolContent, view: RunView | None, le
     yield from (f"{'#' * level} Part {md(part.id)}: {md(part.title)}", "")
     said = f"{md_spans(content.purpose(part))} {md_spans(part.reason)}".strip()
     yield from (said, "") if said else ()
-    related = [*_relations(part)]
+    related = [] if content.scripted and not content.claims else [*_relations(part)]
     yield from (" ".join(related), "") if related else ()
     for step in part.steps:
         yield from _step(step, content, view, level + 1)
@@ -210,7 +244,12 @@ def _step(step: ProtocolStep, content: ProtocolContent, view: RunView | None, le
     yield from (f"{'#' * level} {md(step.id)} {md(step.title)}", "")
     yield from (f"({'; '.join(marks)})", "") if marks else ()
     yield from md_blocks(step.action)
+    if content.scripted and not content.claims:
+        yield from (f"*Why.* {md_spans(step.rationale)}", "") if step.rationale else ()
+        yield from (f"*Check.* {md_spans(step.acceptance)}", "") if step.acceptance else ()
+        return
     yield from md_list(_details(step, content))
+    yield from _fenced(step.code) if step.code.strip() else ()
 
 
 def _details(step: ProtocolStep, content: ProtocolContent) -> Iterable[str]:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, TextIO, TypeVar
 
+from bioresearcher.analysis.flow_figure import flow_svg
+from bioresearcher.analysis.sets import SETS
 from bioresearcher.errors import RunFolderError
 from bioresearcher.execution.process import without_chance
 from bioresearcher.runfolder import RunFolder, safe_name
@@ -27,6 +29,7 @@ from bioresearcher.schemas.missing import blanked, is_missing, is_number
 from bioresearcher.schemas.paper import Document, Evidence, Paper, ScreenedPaper, SearchRound, StatusCheck
 from bioresearcher.schemas.paper_report import PaperReport, ReferabilityAnalysis
 from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.schemas.question import AnalysisSet, AnalysisSets
 from bioresearcher.schemas.registration import Registration
 from bioresearcher.schemas.review import DraftReview, Review
 from bioresearcher.schemas.run import RUN_FORMAT, RunRecord
@@ -223,6 +226,11 @@ def read_figure(path: Path) -> tuple[Figure | None, str]:
     return None, "not a readable PNG or SVG"
 
 
+def flow_figure(rows: AnalysisSet) -> Figure:
+    """Draw the flow of an analysis set for embedding."""
+    return Figure(_data_uri("image/svg+xml", flow_svg(rows).encode()), 0, 0)
+
+
 def _data_uri(mime: str, data: bytes) -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
 
@@ -286,6 +294,7 @@ class RunView:
         looks: Looks and counts of designer and reviewer, in order.
         registration: Registration of the protocol, where it was approved.
         unregistered: Differences of the run folder from what was registered, as plain sentences.
+        flows: Analysis sets of the questions, those that could not be made left out.
     """
 
     run: RunRecord
@@ -310,6 +319,7 @@ class RunView:
     looks: tuple[LookRecord, ...] = ()
     registration: Registration | None = None
     unregistered: tuple[str, ...] = ()
+    flows: tuple[AnalysisSet, ...] = ()
 
     def quote_state(self, evidence: Evidence) -> QuoteState:
         """Look up whether a quote stands at its place in the stored text of its document."""
@@ -359,6 +369,7 @@ def load_view(folder: RunFolder) -> RunView:
         looks=reader.rows(LookRecord, LOOKS),
         registration=reader.optional(Registration, REGISTRATION),
         unregistered=tuple(verify(folder)),
+        flows=reader.flows(),
     )
     return replace(view, missing=_missing(view, reader.missing), problems=tuple(reader.problems))
 
@@ -399,6 +410,12 @@ class _Reader:
     def optional(self, kind: type[V], name: str) -> V | None:
         """Read a value of the run's top folder that not every run has, or None."""
         return self._read(kind, name) if self.folder.has(name) else None
+
+    def flows(self) -> tuple[AnalysisSet, ...]:
+        """Read the analysis sets that were made."""
+        place = ("analysis", SETS)
+        found = self._read(AnalysisSets, *place) if self.folder.has(*place) else None
+        return tuple(s for s in found.sets if not s.problem) if found else ()
 
     def audit(self) -> Audit:
         """Read the facts and proposals of the run; none when a file of them is damaged."""

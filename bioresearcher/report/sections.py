@@ -12,9 +12,11 @@ from bioresearcher.llm.ledger import usage_rows
 from bioresearcher.papers.evidence_graph import named_papers
 from bioresearcher.report import summaries
 from bioresearcher.report.markdown import (
+    asked_lines,
     count_by_reason,
     dataset_lines,
     finding_lines,
+    found_lines,
     model_lines,
     not_read_papers,
     paper_lines,
@@ -262,6 +264,20 @@ def _outline(view: RunView) -> Iterable[str]:
         yield f"{count_of(len(protocol.limitations), 'limitation')} stated: /protocol limitations"
 
 
+def _results(view: RunView, item: str) -> Iterable[str]:
+    """The questions with their answers, then all statements; of one question, its own."""
+    told = view.run.answers
+    if item:
+        one = _choose("results", item, [q.id for q in told.questions])
+        view = replace(view, run=view.run.model_copy(update={"answers": told.only(one)}))
+        yield from asked_lines(view)
+        return
+    if not any(t.record for t in view.tasks):
+        yield "There are no results yet."
+        return
+    yield from (*asked_lines(view), *found_lines(view))
+
+
 def _tasks(view: RunView, item: str) -> Iterable[str]:
     if item:
         identifier = _choose("tasks", item, [t.task.id for t in view.tasks])
@@ -335,6 +351,7 @@ SECTIONS: Final[Mapping[str, Callable[[RunView, str], Iterable[str]]]] = {
     "datasets": _datasets,
     "protocol": _protocol,
     "tasks": _tasks,
+    "results": _results,
     "review": _review,
     "cost": _cost,
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bioresearcher.analysis.flow_figure import flow_svg
+from bioresearcher.analysis.sets import FIGURE
 from bioresearcher.report.html import render_html
 from bioresearcher.report.markdown import render_markdown
 from bioresearcher.report.notebook import render_notebook
@@ -31,5 +33,8 @@ def write_reports(folder: RunFolder) -> tuple[Path, Path]:
     write_text(html, render_html(view))
     if view.tasks:
         write_text(folder.path("notebook.ipynb"), render_notebook(folder, view))
+    for rows in view.flows:
+        if not folder.has("analysis", rows.question, FIGURE):  # a run of an earlier version
+            write_text(folder.path("analysis", rows.question, FIGURE), flow_svg(rows))
     folder.write(run_evidence_graph(view), EVIDENCE_FILE)
     return markdown, html

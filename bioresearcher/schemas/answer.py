@@ -7,6 +7,12 @@ from typing import Literal
 from pydantic import Field
 
 from bioresearcher.schemas.base import Value
+from bioresearcher.text.visible import one_line
+
+MOST_FOUND, MOST_STATEMENT = 3, 400
+"""Statements that the end of a run repeats, and characters of each."""
+MOST_REASON = 200
+"""Characters of the reason that a headline repeats."""
 
 AnswerState = Literal["answered", "partly answered", "not answered"]
 
@@ -45,16 +51,35 @@ class Answers(Value):
         """Count the questions in a state."""
         return sum(q.state == state for q in self.questions)
 
+    def only(self, question_id: str) -> Answers:
+        """Return the answers with one question alone."""
+        return Answers(questions=tuple(q for q in self.questions if q.id == question_id))
+
     @property
     def nothing(self) -> bool:
         """True when something was asked of data and nothing of it was answered."""
         return bool(self.questions) and self.count("not answered") == len(self.questions)
 
     @property
+    def found(self) -> tuple[str, ...]:
+        """The first statements that answer, one of each question before a second of any; at most three."""
+        rows = [(q, n, text) for q in self.questions for n, text in enumerate(q.findings)]
+        rows.sort(key=lambda row: row[1])
+        return tuple(
+            f"{q.id}{'' if q.state == 'answered' else f', {q.state}'}: {one_line(text, MOST_STATEMENT)}"
+            for q, _, text in rows[:MOST_FOUND]
+        )
+
+    @property
     def headline(self) -> str:
-        """E.g. `2 of 3 questions answered, 1 partly`; empty when no question was asked of data."""
+        """E.g. `2 of 3 questions answered, 1 partly`; with the first reason where nothing is answered.
+
+        Empty when no question was asked of data.
+        """
         if not self.questions:
             return ""
         total, partly = len(self.questions), self.count("partly answered")
         more = f", {partly} partly" if partly else ""
+        why = next((q.why for q in self.questions if q.why), "") if self.nothing else ""
+        more += f", because {one_line(why, MOST_REASON).rstrip('.')}" if why else ""
         return f"{self.count('answered')} of {total} {'question' if total == 1 else 'questions'} answered{more}"

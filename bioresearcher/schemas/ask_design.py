@@ -21,6 +21,7 @@ from bioresearcher.schemas.protocol import (
     Protocol,
     ProtocolPart,
     ProtocolStep,
+    Rehearsal,
     Relation,
     ReportPartRef,
     ShapingFact,
@@ -171,6 +172,11 @@ class ProtocolStepDraft(Value):
     questions: tuple[str, ...] = Field(default=(), description="ids of the questions that its results answer")
     software: tuple[str, ...] = ()
     acceptance: str = Field(description="a check that tells whether the step succeeded, not the hoped-for result")
+    code: str = Field(
+        default="",
+        description="its part of the protocol's script in Python; empty for a step that is not computed",
+        json_schema_extra={LONG: True},
+    )
     kind: Literal["dry", "wet"]
     skill: str | None = None
     requirements: tuple[str, ...] = Field(default=(), description="ids of requirements it helps to meet")
@@ -202,20 +208,45 @@ class ReviseProtocolInput(AuthorTurn):
     looks: tuple[LookRecord, ...] = Field(default=(), description="looks that findings rest on, shortened")
 
 
-class FindingAnswer(Value):
-    """The author's answer to a finding."""
-
-    finding: str
-    done: bool = Field(description="whether the protocol was changed for it")
-    answer: str = Field(description="what was changed, or why nothing was", json_schema_extra=SENTENCE)
-
-
 class TextEdit(Value):
     """A small change: words of the protocol and those that take their place."""
 
     place: str = Field(description="`step 2.1`, `part 2`, `summary`, `decisions`, `facts`, `definitions`, …")
     old: str = Field(description="words that stand there exactly once, copied letter by letter")
     new: str
+
+
+class StepCode(Value):
+    """Code of a step or definition, in full, in place of what it had."""
+
+    place: str = Field(description="`step 2.1`, or `definition <name>`")
+    code: str = Field(json_schema_extra={LONG: True})
+
+
+class MendScriptInput(Value):
+    """Input of `designer/mend_script`: the protocol, its script, and how a rehearsal of it went."""
+
+    objective: Objective
+    protocol: Protocol
+    files: str = Field(description="the head of the script: the files and how they are read")
+    rehearsal: Rehearsal
+    round: int
+    rounds: int = Field(description="rehearsals that can follow at most, this answer's included")
+
+
+class MendedScript(Value):
+    """Changes after a rehearsal; what is not named stays as it is."""
+
+    code: tuple[StepCode, ...] = Field(default=(), description="changed code, each place in full")
+    edits: tuple[TextEdit, ...] = Field(default=(), description="small changes of texts that the rehearsal shows wrong")
+
+
+class FindingAnswer(Value):
+    """The author's answer to a finding."""
+
+    finding: str
+    done: bool = Field(description="whether the protocol was changed for it")
+    answer: str = Field(description="what was changed, or why nothing was", json_schema_extra=SENTENCE)
 
 
 class RefusedEdit(TextEdit):

@@ -51,6 +51,7 @@ class WriteCodeInput(Value):
     examples: tuple[SkillExample, ...]
     packages: tuple[str, ...] = Field(description="packages that can be imported, with versions")
     questions: tuple[str, ...] = Field(default=(), description="what the findings are to answer, and on which rows")
+    registered: str = Field(default="", description="the protocol's own code of the task's steps; empty: it has none")
 
 
 class RepairCodeInput(Value):

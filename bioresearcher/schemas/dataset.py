@@ -168,6 +168,7 @@ class Dataset(Value):
     citation: str | None = None
     endpoint: str | None = Field(default=None, description="meaning of the event; None when not stated")
     root: str = Field(description="folder holding the files, as given by the user; empty until they are fetched")
+    given: str = Field(default="", description="path the user gave, where `root` is a copy in plain form")
     files: tuple[DataFile, ...] = Field(description="empty until they are fetched")
     remote: Remote | None = Field(default=None, description="None for the researcher's own data")
     n_samples: int = Field(default=0, description="samples present in the matrix and in the sample sheet")

@@ -59,6 +59,7 @@ class ShapingFact(Value):
     """A fact that shapes the plan, and what the plan does about it."""
 
     fact: str = Field(description="id of the fact, or of the look or count that showed it")
+    finding: str = Field(default="", description="what was found, in the author's words, with its numbers as shown")
     consequence: str
 
 
@@ -74,6 +75,7 @@ class Definition(Value):
 
     name: str
     text: str
+    code: str = Field(default="", description="the Python functions and constants that it is in the script")
 
 
 class PaperUse(Value):
@@ -139,6 +141,7 @@ class ProtocolStep(Value):
     questions: tuple[str, ...] = Field(default=(), description="ids of the questions that its results answer")
     software: tuple[str, ...] = ()
     acceptance: str = Field(default="", description="how to tell that the step succeeded")
+    code: str = Field(default="", description="its part of the protocol's script, in Python")
     kind: Literal["dry", "wet"]
     skill: str | None = Field(default=None, description="the skill that carries it out, if any")
     requirements: tuple[str, ...] = Field(default=(), description="ids of the requirements it helps to meet")
@@ -191,6 +194,18 @@ class Coverage(Value):
     reason: str = ""
 
 
+class Rehearsal(Value):
+    """The last run of a protocol's script before registration, on copies with outcomes and groups shuffled."""
+
+    ok: bool = Field(description="whether it ran to its end")
+    place: str = Field(
+        default="", description="`step 2.1` or `definition …` where it ended; empty when it did not fail"
+    )
+    shown: str = Field(default="", description="what it printed, shortened")
+    error: str = Field(default="", description="how it ended, when it failed or was not run")
+    sha256: str = Field(description="digest of the script that was run")
+
+
 class Protocol(Value):
     """A whole protocol."""
 
@@ -208,6 +223,7 @@ class Protocol(Value):
     papers: tuple[PaperUse, ...] = Field(default=(), description="every paper that was read, used or not")
     answered: tuple[AnsweredFinding, ...] = Field(default=(), description="findings of the review, answered")
     limitations: tuple[str, ...] = ()
+    rehearsal: Rehearsal | None = Field(default=None, description="None: the steps have no code, or nothing was run")
     origin: Origin
     revision: int = Field(default=0, description="how often it was revised after a comment; ids may then have gaps")
 

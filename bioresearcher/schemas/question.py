@@ -113,6 +113,12 @@ EffectMeasure = Literal[
 ]
 
 
+def number_of(question_id: str) -> int:
+    """The place of a question in the objective: 2 of `A2`."""
+    digits = question_id.lstrip("A")
+    return int(digits) if digits.isdecimal() else 0
+
+
 class Question(Value):
     """One thing that the objective or a requirement asks of data.
 
@@ -232,7 +238,7 @@ class AnalysisSet(Value):
     control: str | None = None
     levels: tuple[str, ...] = ()
     terms: tuple[str, ...] = Field(default=(), description="columns that a model must hold: pair, blocks, covariates")
-    complete: int = Field(default=0, description="rows in which every one of `terms` is known")
+    complete: int = Field(default=0, description="rows in which all `terms` and measured columns are known")
     complete_events: int | None = None
     complete_groups: tuple[GroupCount, ...] = ()
     samples_digest: str = Field(default="", description="sha256 over the sorted names of the rows analysed")

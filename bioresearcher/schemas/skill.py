@@ -26,6 +26,7 @@ ParameterSource = Literal[
     "block_columns",
     "adjust_columns",
     "stated_columns",
+    "outcome_column",
     "levels",
     "genes",
     "missing_values",

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from bioresearcher.execution.question_check import Asked, answering
 from bioresearcher.schemas.answer import Answers, AnswerState, QuestionAnswer, RequirementAnswer
 from bioresearcher.schemas.base import Requirement
-from bioresearcher.schemas.execution import DryLabTask, Finding, TaskRecord
+from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, TaskRecord
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, Question, Questions, Unbound
 
@@ -55,9 +55,16 @@ def answer_questions(
 ) -> Answers:
     """Return the state of every question and requirement of a run."""
     done = {r.task_id: r for r in records}
+    doubts = {
+        q.id: said
+        for q in questions.questions
+        if (rows := sets.of(q.id)) and (said := not_the_score(q, rows, tasks, done))
+    }
     return Answers(
-        questions=tuple(_question(q, questions, sets.of(q.id), tasks, done) for q in questions.questions),
-        requirements=tuple(_requirement(r, questions, protocol, tasks, done) for r in requirements),
+        questions=tuple(
+            _question(q, questions, sets.of(q.id), tasks, done, doubts.get(q.id, "")) for q in questions.questions
+        ),
+        requirements=tuple(_requirement(r, questions, protocol, tasks, done, doubts) for r in requirements),
         not_understood=tuple(_unbound(u) for u in questions.not_understood),
     )
 
@@ -79,6 +86,7 @@ def _question(
     rows: AnalysisSet | None,
     tasks: Sequence[DryLabTask],
     done: Mapping[str, TaskRecord],
+    doubt: str,
 ) -> QuestionAnswer:
     mine = [t for t in tasks if question.id in t.questions]
     cannot = question.cannot or (rows.problem if rows else "its rows were not chosen")
@@ -89,13 +97,16 @@ def _question(
             record = done.get(task.id)
             told = answering(record.findings, Asked(question, rows)) if record and record.verified else ()
             findings += told
+            findings += [f for f in record.findings if f not in told] if told and record else []
             answered_by += [task.id] if told else []
     state: AnswerState = "answered" if answered_by else "not answered"
-    why = "" if answered_by else cannot or _why_not(mine, done)
+    why = "" if answered_by else cannot or _why_not(mine, {t.id: t for t in tasks}, done)
     lost = questions.unbound_of(question) if answered_by else ()
-    if lost:
+    lacking = [_lost(lost)] if lost else []
+    lacking += [doubt] if answered_by and doubt else []
+    if lacking:
         state = "partly answered"
-        why = _lost(lost)
+        why = "; ".join(lacking)
     return QuestionAnswer(
         id=question.id,
         text=question.text,
@@ -106,6 +117,33 @@ def _question(
         findings=tuple(f.statement for f in findings),
         flow=flow_text(rows) if rows and not rows.problem else "",
     )
+
+
+def not_the_score(
+    question: Question, rows: AnalysisSet, tasks: Sequence[DryLabTask], done: Mapping[str, TaskRecord]
+) -> str:
+    """Return why the score of a question's signature is not to be interpreted; empty when its genes agree.
+
+    A list of genes has neither weights nor directions. Where its genes go against each other, their mean measures
+    nothing, so a result on it does not answer a question about the signature.
+    """
+    if question.measure.kind != "signature":
+        return ""
+    names = {n.casefold() for n in question.measure.names}
+    for task in tasks:
+        record = done.get(task.id)
+        reads = {i.dataset for i in task.inputs if i.dataset is not None}
+        if record is None or not reads & {rows.population, rows.source}:
+            continue
+        for values in (f.values for f in record.findings):
+            name = str(values.get("gene_set", ""))
+            if values.get("genes_agree") is False and name.casefold() in names:
+                return (
+                    f"not the published score of {name}: its list gives no weights and no directions, and "
+                    f"{values.get('genes_negative')} of {values.get('genes_used')} genes go against the others "
+                    f"(task {task.id}): do not interpret it"
+                )
+    return ""
 
 
 def flow_text(rows: AnalysisSet) -> str:
@@ -121,12 +159,23 @@ def flow_text(rows: AnalysisSet) -> str:
     return ", ".join(parts) + (f"; groups: {', '.join(groups)}" if groups else "")
 
 
-def _why_not(mine: Sequence[DryLabTask], done: Mapping[str, TaskRecord]) -> str:
-    """Return why none of a question's tasks answers it."""
+def _why_not(mine: Sequence[DryLabTask], tasks: Mapping[str, DryLabTask], done: Mapping[str, TaskRecord]) -> str:
+    """Return why none of a question's tasks answers it: of one that waited in vain, why the task before it failed."""
     if not mine:
         return _NO_STEP
-    said = [(t.id, done.get(t.id)) for t in mine]
-    return "; ".join(f"task {i}: {_reason(r)}" if r else f"task {i} was not carried out" for i, r in said)
+    found = [_first_failed(t, tasks, done) for t in mine]
+    said = {t.id: done.get(t.id) for t in found}
+    return "; ".join(f"task {i}: {_reason(r)}" if r else f"task {i} was not carried out" for i, r in said.items())
+
+
+def _first_failed(task: DryLabTask, tasks: Mapping[str, DryLabTask], done: Mapping[str, TaskRecord]) -> DryLabTask:
+    """Return the first task on the way to a blocked one that was itself not carried out well."""
+    record = done.get(task.id)
+    if record is None or record.outcome != Outcome.BLOCKED:
+        return task
+    before = (tasks[i] for i in task.needs if i in tasks and not ((r := done.get(i)) and r.verified))
+    first = next(before, None)
+    return task if first is None else _first_failed(first, tasks, done)
 
 
 def _reason(record: TaskRecord) -> str:
@@ -141,6 +190,7 @@ def _requirement(
     protocol: Protocol | None,
     tasks: Sequence[DryLabTask],
     done: Mapping[str, TaskRecord],
+    doubts: Mapping[str, str],
 ) -> RequirementAnswer:
     row = next((c for c in protocol.coverage if c.requirement == requirement.id), None) if protocol else None
     lost = [u for u in questions.not_understood if u.where == requirement.id and u.narrows]
@@ -153,7 +203,11 @@ def _requirement(
         why = (row.reason if row else "") or "no step meets it"
     elif not carried:
         why = f"{'steps' if len(steps) > 1 else 'step'} {', '.join(steps)} planned, but nothing of it was carried out"
-    elif lost:
-        state = "partly answered"
-        why = _lost(lost)
+    else:
+        served = {q for t in tasks if {*t.step_ids} & {*carried} for q in t.questions}
+        lacking = [_lost(lost)] if lost else []
+        lacking += dict.fromkeys(doubts[q] for q in sorted(served & {*doubts}))
+        if lacking:
+            state = "partly answered"
+            why = "; ".join(lacking)
     return RequirementAnswer(id=requirement.id, text=requirement.text, state=state, why=why, steps=tuple(carried))

@@ -43,11 +43,11 @@ from bioresearcher.stages.prompts import PLAN_PROTOCOL, WRITE_STEPS
 from bioresearcher.text.format import listing
 from bioresearcher.text.normalise import title_of
 
-TOKENS_PER_STEP: Final = 550
-"""Tokens of a step of 200 words as JSON, with inputs, outputs and citations."""
-WORDS: Final = 5_000
+TOKENS_PER_STEP: Final = 900
+"""Tokens of a step of 120 words as JSON, with inputs, outputs, citations and 25 lines of code."""
+WORDS: Final = 4_000
 """Words of a whole protocol, its first page and definitions included."""
-LEAST_A_STEP, MOST_A_STEP = 100, 250
+LEAST_A_STEP, MOST_A_STEP = 90, 180
 """Words of a step that are asked for at least and at most."""
 SHARE: Final = 0.9
 """Part of an answer's room that is planned with."""
@@ -313,7 +313,7 @@ class _Desk:
 
     def _room(self, lines: int) -> int:
         """Return the words that so many steps may have: their share of what the plan leaves, within sense."""
-        page = len(self._plan.model_dump_json(exclude={"parts"}).split())
+        page = len(_uncoded(self._plan).model_dump_json(exclude={"parts"}).split())
         each = (WORDS - page) // max(1, len(self._lines))
         return lines * min(max(each, LEAST_A_STEP), MOST_A_STEP)
 
@@ -370,6 +370,11 @@ class _Desk:
         if long:
             told.append(f"Steps that stayed overlong: {', '.join(long)}")
         return _filled(self._plan, steps), tuple(told)
+
+
+def _uncoded(plan: ProtocolPlan) -> ProtocolPlan:
+    """Return a plan without the code of its definitions."""
+    return plan.model_copy(update={"definitions": tuple(d.model_copy(update={"code": ""}) for d in plan.definitions)})
 
 
 def words_of(step: ProtocolStepDraft | ProtocolStep) -> int:

@@ -216,6 +216,11 @@ def _page(bench: DesignContext, protocol: Protocol, draft: RevisedProtocol) -> d
     if "facts" in new:
         found = ((f, known_id(f.fact, facts)) for f in new["facts"])
         new["facts"] = tuple(f.model_copy(update={"fact": name}) for f, name in found if name)
+    if new.get("definitions"):
+        coded = {d.name: d.code for d in protocol.definitions}
+        new["definitions"] = tuple(
+            d if d.code.strip() else d.model_copy(update={"code": coded.get(d.name, "")}) for d in new["definitions"]
+        )
     return {name: given or getattr(protocol, name) for name, given in new.items()}  # a list is changed, never emptied
 
 
@@ -281,6 +286,8 @@ class _Revision:
             self._told.append(f"step {given or line.id} has {words_of(step):,} words, too many to be checked")
         made = protocol_step(self._bench, step, self._origin)
         old = next((s for p in self._given for s in p.steps if s.id == line.id), None)
+        if old is not None and not made.code.strip():
+            made = made.model_copy(update={"code": old.code})
         return made if old is None else _with_verdicts(made, old)
 
 

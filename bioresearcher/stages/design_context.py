@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from bioresearcher.analysis.sentences import questions_lacking
 from bioresearcher.offline.coverage import methods_lacking
+from bioresearcher.offline.skill_binding import extract_tasks as tasks_by_rule
 from bioresearcher.offline.skill_uses import asked_for, unserved_skills
 from bioresearcher.schemas.ask_design import KnownPaper, KnownPart, KnownStep, ProtocolPlan, SkillBrief
+from bioresearcher.schemas.ask_program import ExtractTasksInput
 from bioresearcher.schemas.base import Objective, Requirement, origin_of
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.facts import Audit, Fact, LookRecord, PassageRead, View
@@ -25,6 +27,7 @@ from bioresearcher.schemas.protocol import (
 from bioresearcher.schemas.question import Questions
 from bioresearcher.schemas.skill import Skill
 from bioresearcher.stages.draft_cleanup import MAX_PARTS, Known, with_sources
+from bioresearcher.stages.tasks import tasks_left_out
 from bioresearcher.text.format import listing
 from bioresearcher.text.normalise import known_id
 from bioresearcher.text.words import content_words, overlap
@@ -51,6 +54,7 @@ class DesignContext:
         looked: Facts that looks of the author showed.
         passages: Passages of papers that the author read.
         questions: The questions of the objective, those that cannot be answered included.
+        max_tasks: Most tasks that are carried out; None when all are.
     """
 
     objective: Objective
@@ -67,6 +71,7 @@ class DesignContext:
     looked: tuple[Fact, ...] = ()
     passages: tuple[PassageRead, ...] = ()
     questions: Questions = field(default_factory=Questions)
+    max_tasks: int | None = None
 
     def without(self, ids: Collection[str]) -> DesignContext:
         """Return the material without some data sets and papers."""
@@ -208,7 +213,7 @@ def assemble_protocol(
     limitations += questions_lacking(bench.questions)
     limitations += [f"Requirement {c.requirement} is not met by any step: {c.reason}" for c in coverage if not c.met]
     limitations += _data_notes(bench)
-    return Protocol(
+    protocol = Protocol(
         id=bench.objective.id,
         title=page.title,
         objective_id=bench.objective.id,
@@ -221,9 +226,23 @@ def assemble_protocol(
         answer_rule=page.answer_rule,
         definitions=page.definitions,
         papers=_all_papers(page, steps, bench),
-        limitations=tuple(dict.fromkeys(limitations)),
         origin=origin_of(s.origin for s in steps),
     )
+    undone = beyond_limit(bench, protocol)
+    return protocol.model_copy(
+        update={"limitations": tuple(dict.fromkeys([*([undone] if undone else []), *limitations]))}
+    )
+
+
+def beyond_limit(bench: DesignContext, protocol: Protocol) -> str:
+    """Return what of a protocol `max_tasks` leaves undone; empty when all is carried out."""
+    if bench.max_tasks is None:
+        return ""
+    briefs = tuple(
+        SkillBrief(name=s.name, description=s.description, contract=s.contract) for s in bench.skills.values()
+    )
+    values = ExtractTasksInput(protocol=protocol, datasets=bench.datasets, skills=briefs)
+    return tasks_left_out(tasks_by_rule(values).tasks, protocol, bench.max_tasks)
 
 
 def _data_notes(bench: DesignContext) -> list[str]:

@@ -37,7 +37,7 @@ MAX_STEPS = 20
 MAX_SOURCES = 12
 MAX_OUTPUTS = 12
 MAX_INPUTS = 30
-_COLUMNS = ("sample_column", "feature_column", "group_column", "time_column", "event_column")
+_COLUMNS = ("sample_column", "feature_column", "group_column", "time_column", "event_column", "outcome_column")
 _UNSTATED = ("time_unit", "endpoint", "scale")
 """Sources of parameters that a data set need not state."""
 

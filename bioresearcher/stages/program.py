@@ -37,6 +37,7 @@ from bioresearcher.skills import shared_modules
 from bioresearcher.stages.answers import asked_of, brief
 from bioresearcher.stages.fallback import note
 from bioresearcher.stages.prompts import EXTRACT_TASKS, REPAIR_CODE, WRITE_CODE
+from bioresearcher.stages.script import code_for
 from bioresearcher.stages.tasks import Extracted, accept_tasks
 from bioresearcher.text.normalise import known_id
 from bioresearcher.text.words import content_words, overlap
@@ -147,6 +148,7 @@ class Workbench:
     limits: Limits
     questions: Questions = field(default_factory=Questions)
     sets: AnalysisSets = field(default_factory=AnalysisSets)
+    protocol: Protocol | None = None
 
     def input_paths(self, task: DryLabTask) -> dict[str, Path]:
         """Return input name -> its file; a missing file is reported by the attempt."""
@@ -182,7 +184,8 @@ async def program_task(caller: ModelClient, bench: Workbench, task: DryLabTask) 
     # The rules do not read the description, and making it costs a run in the sandbox.
     schemas = "" if caller.by_rule else await _described(bench, task, inputs)
     questions = asked_of(task, bench.questions, bench.sets)
-    asked = _Asked(task, schemas, examples_for(task, bench.skills), tuple(map(brief, questions)))
+    registered = code_for(bench.protocol, task.step_ids) if bench.protocol and task.language == "python" else ""
+    asked = _Asked(task, schemas, examples_for(task, bench.skills), tuple(map(brief, questions)), registered)
     code = await _first_code(caller, bench, asked)
     results: list[AttemptResult] = []
     why = code.note or "no code was written"
@@ -252,6 +255,7 @@ class _Asked:
     schemas: str
     examples: tuple[SkillExample, ...]
     questions: tuple[str, ...] = ()
+    registered: str = ""
 
 
 async def _first_code(caller: ModelClient, bench: Workbench, asked: _Asked) -> TaskCode:
@@ -261,6 +265,7 @@ async def _first_code(caller: ModelClient, bench: Workbench, asked: _Asked) -> T
         examples=asked.examples,
         packages=packages_for(asked.task.language),
         questions=asked.questions,
+        registered=asked.registered,
     )
     try:
         return _task_code(bench, asked.task, await ask(caller, WRITE_CODE, values))

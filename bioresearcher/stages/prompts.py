@@ -27,6 +27,7 @@ EXPLORE_DATA = Prompt("designer/explore_data", design.ExploreDataInput, ActionTu
 PLAN_PROTOCOL = Prompt("designer/plan_protocol", design.PlanProtocolInput, design.ProtocolPlan, _AUTHOR)
 WRITE_STEPS = Prompt("designer/write_steps", design.WriteStepsInput, design.StepsDraft, _AUTHOR)
 REVISE_PROTOCOL = Prompt("designer/revise_protocol", design.ReviseProtocolInput, design.RevisedProtocol, _AUTHOR)
+MEND_SCRIPT = Prompt("designer/mend_script", design.MendScriptInput, design.MendedScript)
 REPAIR_EDITS = Prompt("designer/repair_edits", design.RepairEditsInput, design.RepairedEdits, _AUTHOR)
 CHOOSE_PARTS = Prompt("designer/choose_parts", design.ChoosePartsInput, design.PartsChosen)
 REVISE_PART = Prompt("designer/revise_part", design.RevisePartInput, design.RevisedPart)

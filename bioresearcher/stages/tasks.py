@@ -20,6 +20,7 @@ from bioresearcher.schemas.dataset import Dataset
 from bioresearcher.schemas.execution import ColumnRule, DryLabTask, OutputKind, TaskInput, TaskOutput
 from bioresearcher.schemas.paper import Failure
 from bioresearcher.schemas.protocol import Protocol, ProtocolStep
+from bioresearcher.schemas.question import number_of
 from bioresearcher.stages.draft_cleanup import find_file, in_order
 from bioresearcher.text.normalise import known_id, known_ids, plain_name, title_of
 
@@ -108,7 +109,7 @@ def _limited(linked: list[_Linked], limit: int | None) -> tuple[list[_Linked], s
     if limit is None or len(linked) <= limit:
         return linked, ""
     kept: set[int] = set()
-    for n in sorted(range(len(linked)), key=lambda n: not linked[n][0].questions):
+    for n in sorted(range(len(linked)), key=lambda n: _rank(linked[n][0])):
         needed = _with_needs(n, linked)
         if len(kept | needed) <= limit:
             kept |= needed
@@ -116,6 +117,31 @@ def _limited(linked: list[_Linked], limit: int | None) -> tuple[list[_Linked], s
     left = [t.title for n, (t, _) in enumerate(linked) if n not in kept]
     chosen = [(linked[n][0], {k: place[v] for k, v in linked[n][1].items()}) for n in sorted(kept)]
     return chosen, f"{len(chosen)} of {len(linked)} tasks are carried out (max_tasks); left out: {'; '.join(left)}"
+
+
+def _rank(task: DryLabTask) -> tuple[bool, int]:
+    """Order in which a limit admits tasks: those that answer a question first, as the questions were asked."""
+    return not task.questions, min((number_of(q) for q in task.questions), default=0)
+
+
+def tasks_left_out(by_rule: Tasks, protocol: Protocol, limit: int | None) -> str:
+    """Return what of a protocol a limit leaves undone, before anything runs; empty when all is carried out.
+
+    A dry step that no skill carries out counts as a task.
+    """
+    held = {i for t in by_rule for i in t.step_ids}
+    others = [
+        DryLabTask(id=s.id, title=s.title, goal="", step_ids=(s.id,), questions=s.questions, inputs=(), outputs=())
+        for s in protocol.steps
+        if s.kind == "dry" and s.id not in held
+    ]
+    linked = [*_linked(by_rule, {t.id: n for n, t in enumerate(by_rule)}, {}), *_linked(others, {}, {})]
+    kept, _ = _limited(linked, limit)
+    if len(kept) == len(linked):
+        return ""
+    steps = {i for t, _ in kept for i in t.step_ids}
+    left = [f"step {', '.join(t.step_ids)} {t.title}" for t, _ in linked if not {*t.step_ids} <= steps]
+    return f"Not carried out, as --max-tasks allows {limit} of {len(linked)} tasks: {'; '.join(left)}."
 
 
 def _with_needs(number: int, linked: Sequence[_Linked]) -> set[int]:

@@ -30,9 +30,9 @@ _AROUND: Final = 50
 Path = tuple[str | int, ...]
 _PAGE: Final = {
     "decisions": ("question", "choice", "why"),
-    "facts": ("consequence",),
+    "facts": ("finding", "consequence"),
     "not_done": ("what", "why"),
-    "definitions": ("name", "text"),
+    "definitions": ("name", "text", "code"),
     "papers": ("use", "reason"),
 }
 _CALLED: Final = {
@@ -109,7 +109,8 @@ def _made(protocol: Protocol, edit: TextEdit) -> Protocol | RefusedEdit:
         there = "they do not stand there" if place else f"there is no place {clip(edit.place, 40) or '(none)'}"
         return _refused(edit, there, _nearest(own or texts, edit.old))
     named = [h for h in hits if _fields(h.where) & set(re.findall(r"[a-z]{4,}", edit.place.casefold()))]
-    hits = named if len(named) == 1 else hits
+    prose = [h for h in hits if "code" not in h.where.path]
+    hits = next((few for few in (named, prose) if len(few) == 1), hits)
     if len(hits) > 1:
         return _refused(edit, f"they stand there {len(hits)} times: give more words around them", _contexts(hits))
     (hit,) = hits
@@ -158,7 +159,7 @@ def texts_of(protocol: Protocol) -> Iterator[_Text]:
 
 def _texts_of_step(step: ProtocolStep, path: Path) -> Iterator[_Text]:
     place = f"step {step.id}"
-    for name in ("title", "action", "rationale", "acceptance"):
+    for name in ("title", "action", "rationale", "acceptance", "code"):
         yield _Text(place, (*path, name), getattr(step, name))
     for name, field in (("outputs", "description"), ("citations", "claim"), ("parameters", "value")):
         for n, value in enumerate(getattr(step, name)):

@@ -173,3 +173,18 @@ def test_a_full_disk_is_outside_trouble_and_leaves_nothing_behind(
     assert "database or disk is full" in said
     assert "bug" not in said
     assert not list((workspace / "runs").iterdir())
+
+
+@pytest.mark.slow
+def test_a_limit_of_tasks_changes_what_is_promised_before_the_approval(program: Any, tmp_path: Path) -> None:
+    asked = f"{QUESTION} Describe the samples."
+    done = started(program, tables(tmp_path / "data"), "--max-tasks", "1", objective=asked)
+    assert done.returncode in (0, 1), done.stderr
+    promised, _, after = done.stdout.partition("approve_selection")
+    assert "A1 Difference of all features" in promised.partition("This cannot be answered:")[2]
+    assert "because --max-tasks 1 leaves no task for it — to settle it: a larger --max-tasks, or none" in promised
+    assert "A2 Description of the samples" in promised.partition("This cannot be answered:")[0]
+    before, _, _ = after.partition("approve_protocol")
+    assert "Not carried out, as --max-tasks allows 1 of " in before
+    protocol = json.loads((program.folder() / "protocol.json").read_text(encoding="utf-8"))
+    assert any("as --max-tasks allows 1 of" in text for text in protocol["limitations"])

@@ -96,3 +96,24 @@ def test_without_a_terminal_the_help_is_printed_as_before(program: Any) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith("usage: bioresearcher")
     assert program.run("session").returncode == 2
+
+
+def test_questions_are_made_clearer_and_dropped_at_the_selection(program: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "cohort"
+    folder.mkdir()
+    rows = [f"s{n},{'relapse' if n % 2 else 'remission'},{'F' if n % 3 else 'M'},{10 + n},{n % 2}" for n in range(24)]
+    (folder / "samples.csv").write_text("\n".join(["sample,state,sex,os_months,os_event", *rows]) + "\n")
+    cells = [",".join([f"G{g}", *(f"{5 + g % 3 + (g * n) % 7 / 10:.2f}" for n in range(24))]) for g in range(30)]
+    (folder / "expression.csv").write_text(
+        "\n".join([",".join(["gene", *(f"s{n}" for n in range(24))]), *cells]) + "\n"
+    )
+    asked = "Which genes differ between relapse and remission? Is G3 associated with overall survival?"
+    script = f'{asked}\n""\n""\n""\n{folder}\n""\nstart\n'
+    script += "questions\nclarify only in women (sex F)\ndrop A2\nquestions\nno\n/quit\n"
+    done = talk(program, script)
+    said = done.stdout
+    before, _, after = said.partition("A2: not asked.")
+    assert "A2" in before, said + done.stderr
+    assert "sex = F" in before
+    assert "A1" in after, said
+    assert "G3" not in after.partition("Run stopped")[0].split("will be answered")[-1]

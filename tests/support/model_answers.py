@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from bioresearcher.errors import EmptyReplyError, RefusalError, ReplyInvalidError, TruncatedError
 from bioresearcher.llm.backend import Backend, Reply, Request, request_key
-from bioresearcher.schemas.ask_design import FindingAnswer, RepairedEdits, RevisedProtocol
+from bioresearcher.schemas.ask_design import FindingAnswer, MendedScript, RepairedEdits, RevisedProtocol
 from bioresearcher.schemas.ask_review import ClaimJudgement, ClaimJudgements, FindingLeft, FindingsLeft, RankedReview
 from bioresearcher.schemas.base import Origin, Usage
 from bioresearcher.schemas.conversation import ActionTurn
@@ -153,6 +153,7 @@ LEAST: dict[str, Callable[[Any], BaseModel]] = {
     "designer/revise_protocol": lambda asked: RevisedProtocol(
         answers=tuple(FindingAnswer(finding=f.id, done=False, answer="It stays as it is.") for f in asked.findings)
     ),
+    "designer/mend_script": lambda _: MendedScript(),
     "designer/repair_edits": lambda _: RepairedEdits(),
     "reviewer/examine_statements": lambda _: ActionTurn(finish=True),
     "reviewer/review_protocol": lambda _: RankedReview(findings=()),

@@ -10,9 +10,20 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from lxml import etree
 
+from bioresearcher.analysis.flow_figure import flow_svg
 from bioresearcher.analysis.sets import Made, make_sets
-from bioresearcher.schemas.question import Contrast, Endpoint, Filter, Measure, Question, Questions
+from bioresearcher.schemas.question import (
+    AnalysisSet,
+    Contrast,
+    Endpoint,
+    Filter,
+    GroupCount,
+    Measure,
+    Question,
+    Questions,
+)
 from bioresearcher.sources.datasets.load import load_datasets
 
 COLUMNS = {
@@ -269,3 +280,33 @@ def test_rows_without_names_are_numbered(tmp_path: Path) -> None:
     assert sheet is not None
     assert sheet.sample_column == "row"
     assert made.sets.sets[0].n == 20
+
+
+def test_the_flow_is_drawn_with_every_number_of_its_table(tmp_path: Path) -> None:
+    rows = [row(n, sex="FM"[n % 2], tissue="NT"[n % 3 == 0], status=("Alive", "Dead")[n % 2]) for n in range(24)]
+    rows[1]["tissue"] = ""
+    wanted = Filter(column="sex", levels=("M",), words="in men & boys only")
+    one = question(cohort(tmp_path / "d", rows), contrast=TISSUE, measure=FEATURES, population=(wanted,))
+    made = make(cohort(tmp_path / "e", rows), one.model_copy(update={"dataset": "e"}), tmp_path / "out")
+    found = made.sets.sets[0]
+    text = (tmp_path / "out" / "A1" / "flow.svg").read_text(encoding="utf-8")
+    drawn = " ".join("".join(e.itertext()) for e in etree.fromstring(text.encode()).iter() if e.tag.endswith("}text"))
+    assert f"All rows: n = {found.start}" in drawn
+    assert [f"Left out: {s.left_out} (" in drawn for s in found.flow] == [True, True]
+    assert f"Analysed: n = {found.n}" in drawn
+    assert all(f"n = {g.n}" in drawn for g in found.groups)
+    assert flow_svg(found) == text
+    hostile = found.model_copy(update={"contrast_column": '<script x="&">'})
+    assert "<script" not in flow_svg(hostile)
+    etree.fromstring(flow_svg(hostile).encode())
+
+
+def test_groups_of_more_than_one_line_and_pairs_and_events_are_drawn_inside_the_figure() -> None:
+    groups = tuple(GroupCount(level=f"a level with a long name {n}", n=10 + n, events=n) for n in range(7))
+    rows = AnalysisSet(id="A1", question="A1", source="d", start=99, n=91, events=21, endpoint="OS", groups=groups)
+    root = etree.fromstring(flow_svg(rows.model_copy(update={"pairs": 13, "contrast_column": "arm"})).encode())
+    width, height = float(root.get("width", 0)), float(root.get("height", 0))
+    boxes = [e for e in root.iter() if e.tag.endswith("}rect")][1:]
+    assert len(boxes) == 2 + len(groups)
+    assert max(float(b.get("y", 0)) + float(b.get("height", 0)) for b in boxes) < height
+    assert max(float(b.get("x", 0)) + float(b.get("width", 0)) for b in boxes) < width

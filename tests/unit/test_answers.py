@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bioresearcher.cli.run_messages import answer_lines
-from bioresearcher.schemas.answer import Answers
+from bioresearcher.schemas.answer import Answers, QuestionAnswer
 from bioresearcher.schemas.base import Requirement
-from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, Result, TaskOutput, TaskRecord
+from bioresearcher.schemas.execution import DryLabTask, Finding, Outcome, Result, TaskInput, TaskOutput, TaskRecord
 from bioresearcher.schemas.protocol import Coverage, Protocol
-from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, FlowStep, Question, Questions, Unbound
+from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, FlowStep, Measure, Question, Questions, Unbound
 from bioresearcher.stages.answers import answer_questions, flow_text
 
 TASK = DryLabTask(
@@ -76,13 +76,23 @@ def test_a_task_that_is_not_verified_answers_nothing_and_its_reason_is_the_real_
     assert found.questions[0].why == "task T1: blocked: no sample of a.tsv is in b.tsv"
 
 
+def test_of_a_task_that_waited_in_vain_the_reason_is_that_of_the_task_before_it() -> None:
+    before = TASK.model_copy(update={"id": "T2", "questions": ()})
+    waits = TaskInput(name="matrix", task="T2", output="findings")
+    mine = TASK.model_copy(update={"inputs": (waits,)})
+    failed = record(Outcome.BLOCKED, "DATA: m.tsv: two columns are called 'A'").model_copy(update={"task_id": "T2"})
+    in_vain = record(Outcome.BLOCKED, "input matrix is missing: an earlier task did not make it")
+    found = told(Questions(questions=(question(),)), in_vain, failed, tasks=(mine, before))
+    assert found.questions[0].why == "task T2: blocked: m.tsv: two columns are called 'A'"
+
+
 def test_a_question_without_a_task_and_one_that_cannot_be_answered_are_not_answered() -> None:
     cannot = question(2, "no vetted analysis does this (none uses anova)", "columns.x.role")
     found = told(Questions(questions=(question(), cannot)), tasks=())
     assert [q.why for q in found.questions] == ["no step of the protocol carries it out", cannot.cannot]
-    assert found.headline == "0 of 2 questions answered"
+    assert found.headline == "0 of 2 questions answered, because no step of the protocol carries it out"
     lines = answer_lines(found)
-    assert lines[0] == "0 of 2 questions answered"
+    assert lines[0] == found.headline
     assert any("to settle it: columns.x.role" in line for line in lines)
 
 
@@ -94,6 +104,38 @@ def test_a_requirement_is_met_by_what_was_carried_out_only() -> None:
     assert (planned.state, planned.why) == ("not answered", "step 1.1 planned, but nothing of it was carried out")
     lost = told(asked, coverage=Coverage(requirement="R1", steps=(), met=False, reason="nothing does it"))
     assert lost.requirements[0].why == "nothing does it"
+
+
+def scored(*, agree: bool) -> Answers:
+    asked = question().model_copy(update={"measure": Measure(kind="signature", names=("WANG",))})
+    read = TASK.model_copy(update={"inputs": (TaskInput(name="expression", dataset="d", file="expression"),)})
+    values = {"gene_set": "wang", "genes_agree": agree, "genes_negative": 24, "genes_used": 76}
+    found = FOUND.model_copy(
+        update={"result": Result(kind="difference", n=40, population="d", measure="WANG"), "values": values}
+    )
+    covered = Coverage(requirement="R1", steps=("1.1",), met=True)
+    return told(
+        Questions(questions=(asked,)), record(Outcome.VERIFIED, findings=(found,)), tasks=(read,), coverage=covered
+    )
+
+
+def test_a_list_of_genes_that_do_not_agree_is_not_the_published_score_and_no_whole_answer() -> None:
+    found = scored(agree=False)
+    assert (found.questions[0].state, found.requirements[0].state) == ("partly answered", "partly answered")
+    assert "not the published score of wang" in found.questions[0].why
+    assert "24 of 76 genes go against the others" in found.requirements[0].why
+    assert found.headline == "0 of 1 question answered, 1 partly"
+    assert scored(agree=True).headline == "1 of 1 question answered"
+
+
+def test_the_end_of_a_run_repeats_three_statements_at_most_one_of_each_question_first() -> None:
+    rows = [
+        QuestionAnswer(id="A1", text="t", state="answered", findings=("one", "more of one", "still more")),
+        QuestionAnswer(id="A2", text="t", state="partly answered", findings=("two",)),
+    ]
+    found = Answers(questions=tuple(rows))
+    assert found.found == ("A1: one", "A2, partly answered: two", "A1: more of one")
+    assert "  found, A2, partly answered: two" in answer_lines(found)
 
 
 def test_the_way_to_the_rows_names_those_that_an_adjusted_model_rests_on() -> None:

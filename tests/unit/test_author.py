@@ -60,21 +60,21 @@ async def written(tmp_path: Path, replies, *, rules: bool = True, draft: Protoco
 
 
 async def test_all_steps_are_written_in_one_call_when_the_answer_has_room(tmp_path: Path) -> None:
-    found, requests, _ = await written(tmp_path, [write], draft=plan(12, parts=2))
+    found, requests, _ = await written(tmp_path, [write], draft=plan(8, parts=2))
     assert len(requests) == 1
-    assert [s.id for p in found.parts for s in p.steps] == [f"{p}.{n}" for p in (1, 2) for n in range(1, 13)]
+    assert [s.id for p in found.parts for s in p.steps] == [f"{p}.{n}" for p in (1, 2) for n in range(1, 9)]
     assert {s.origin for p in found.parts for s in p.steps} == {"model"}
     assert [s.role for s in found.talk.said] == ["user", "assistant"]
     assert found.told == ()
 
 
 async def test_many_steps_are_written_in_few_calls_each_with_what_was_said_before(tmp_path: Path) -> None:
-    found, requests, _ = await written(tmp_path, [write, write], draft=plan(17, parts=2))
-    assert sum(len(p.steps) for p in found.parts) == 34
-    assert [len(asked(r)) for r in requests] == [17, 17]
+    found, requests, _ = await written(tmp_path, [write, write], draft=plan(14, parts=2))
+    assert sum(len(p.steps) for p in found.parts) == 28
+    assert [len(asked(r)) for r in requests] == [14, 14]
     first, second = (r.messages for r in requests)
     assert second[: len(first)] == first
-    assert "1.17 Task 1.17 → table" in second[-1].content
+    assert "1.14 Task 1.14 → table" in second[-1].content
 
 
 async def test_a_line_that_was_left_out_is_asked_for_once_more(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from bioresearcher.errors import InputError
 from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.sources.datasets.convert import turned_copy
 from bioresearcher.sources.datasets.load import load_datasets
 
 SAMPLES = [f"S{i}" for i in range(1, 9)]
@@ -197,6 +199,43 @@ def test_samples_in_rows_are_turned(folder: Path) -> None:
     assert column.name == "group"
 
 
+def patients(count: int) -> pd.DataFrame:
+    """Patients in rows, with what describes them among the genes."""
+    frame = pd.DataFrame(LOGS.T[:, :count], columns=[f"X{i}_at" for i in range(count)])
+    frame.insert(0, "patient", SAMPLES)
+    frame.insert(1, "e_tdm", [0, 1] * 4)
+    frame.insert(2, "t_tdm_days", [100.0 * i for i in range(1, 9)])
+    frame["size"] = [1.5, 2, 3, 1, 2, 2.5, 3, 1]
+    frame["chemo"] = [1, 1, 0, 0, 1, 0, 1, 0]
+    return frame
+
+
+def test_numbers_that_describe_patients_are_no_genes_of_a_table_that_is_turned(tmp_path: Path) -> None:
+    path = tmp_path / "cohort.csv"
+    patients(60).to_csv(path, index=False)
+    [dataset], _ = load_datasets([path], tmp_path / "store")
+    assert dataset.n_features == 60
+    sheet = dataset.file("samples")
+    assert sheet is not None
+    roles = {c.name: (c.role, c.endpoint) for c in sheet.columns}
+    assert {"size", "chemo"} < set(roles)
+    assert (roles["e_tdm"], roles["t_tdm_days"]) == (("event", "TDM"), ("time", "TDM"))
+    assert noted(dataset, "has the samples in rows, 60 columns of numbers and 4 others")
+
+
+def test_a_table_that_is_not_turned_by_itself_can_be_turned_on_request(tmp_path: Path) -> None:
+    path = tmp_path / "cohort.csv"
+    patients(12).to_csv(path, index=False)
+    [dataset], _ = load_datasets([path], tmp_path / "store")
+    assert dataset.file("expression") is None
+    [turned], _ = load_datasets([turned_copy(path, tmp_path / "turned")], tmp_path / "store")
+    assert (turned.n_features, turned.n_samples) == (12, 8)
+    assert np.allclose(matrix(turned).to_numpy(float), LOGS[:12])
+    path.write_text("a,b\n1,x\n2,y\n", encoding="utf-8")
+    with pytest.raises(InputError, match="cannot be turned"):
+        turned_copy(path, tmp_path / "other")
+
+
 def test_two_header_lines_of_a_workbook_become_names_and_groups(tmp_path: Path) -> None:
     root = tmp_path / "cohort"
     root.mkdir()
@@ -340,12 +379,83 @@ def series_matrix(folder: Path, channels: list[tuple[str, str]], values: np.ndar
     return path
 
 
-def test_swapped_dyes_are_refused(tmp_path: Path) -> None:
-    pairs = [("drug", "none"), ("none", "drug")] * 4
-    datasets, [failure] = load_datasets([series_matrix(tmp_path, pairs, LOGS - 8)], tmp_path / "store")
+def said_of_dyes(path: Path, words: str) -> Path:
+    """Name the dyes of the channels, and say how the values were computed."""
+    before, rest = path.read_text(encoding="utf-8").split("!series_matrix_table_begin")
+    count = before.count('"GSM') or 1
+    dyes = [f"!Sample_label_ch{at}\t" + "\t".join([f'"{dye}"'] * count) for at, dye in ((1, "Cy3"), (2, "Cy5"))]
+    lines = [*dyes, *([f'!Series_overall_design\t"{words}"'] if words else [])]
+    path.write_text(f"{before}{chr(10).join(lines)}\n!series_matrix_table_begin{rest}", encoding="utf-8")
+    return path
+
+
+SWAPPED = [("drug", "none"), ("none", "drug")] * 4
+
+
+def test_swapped_dyes_are_refused_with_the_line_that_says_the_direction(tmp_path: Path) -> None:
+    path = said_of_dyes(series_matrix(tmp_path, SWAPPED, LOGS - 8), "")
+    datasets, [failure] = load_datasets([path], tmp_path / "store")
     assert not datasets
     assert "swapped dyes" in failure.message
-    assert "own" in (failure.hint or "")
+    assert '!Series_overall_design\t"VALUE is log2(Cy5/Cy3)"' in (failure.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("words", "to_second"),
+    [
+        ("VALUE is log2(Cy5/Cy3)", [1] * 8),
+        ("VALUE is log2(Cy3/Cy5)", [-1] * 8),
+        ("Log ratios of channel 2 / channel 1", [1] * 8),
+        ("Normalised log2 of red over green", [1] * 8),
+        ("VALUE is log2(drug / none)", [-1, 1] * 4),
+    ],
+)
+def test_ratios_of_swapped_dyes_are_turned_as_stated(tmp_path: Path, words: str, to_second: list[int]) -> None:
+    dataset = load(said_of_dyes(series_matrix(tmp_path, SWAPPED, LOGS - 8), words))
+    sheet = dataset.file("samples")
+    assert sheet is not None
+    assert (sheet.row_is, dataset.n_samples) == ("channel", 16)
+    assert {c.name: c.role for c in sheet.columns} | {"treatment": "group", "array": "pair"} == {
+        c.name: c.role for c in sheet.columns
+    }
+    cells = pd.read_csv(Path(dataset.root, sheet.path), sep="\t", index_col="sample", keep_default_na=False)
+    values = matrix(dataset)
+    for at in range(8):
+        drug, none = (
+            next(i for i in cells.index if i.startswith(f"GSM{at}.") and cells.treatment[i] == level)
+            for level in ("drug", "none")
+        )
+        sign = to_second[at] * (1 if SWAPPED[at][1] == "drug" else -1)
+        assert np.allclose(values[drug] - values[none], sign * (LOGS[:, at] - 8), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["log2 ratio; the ratios of swapped arrays were inverted", "Cy5/Cy3 of the first, Cy3/Cy5 of the second half"],
+)
+def test_a_direction_that_is_not_plain_is_not_guessed(tmp_path: Path, words: str) -> None:
+    path = said_of_dyes(series_matrix(tmp_path, SWAPPED, LOGS - 8), words)
+    datasets, [failure] = load_datasets([path], tmp_path / "store")
+    assert not datasets
+    assert "of which channel to which" in failure.message
+
+
+def test_ratios_to_a_reference_in_either_channel_are_turned_to_the_sample(tmp_path: Path) -> None:
+    pairs = [("pool", "drug"), ("drug", "pool"), ("pool", "none"), ("none", "pool")] * 2
+    dataset = load(said_of_dyes(series_matrix(tmp_path, pairs, LOGS - 8), "VALUE is log2(Cy5/Cy3)"))
+    assert dataset.n_samples == 8
+    assert np.allclose(matrix(dataset).to_numpy(float), (LOGS - 8) * np.array([1, -1] * 4))
+    column = dataset.column("group")
+    assert column is not None
+    assert column.levels == ("drug", "none")
+
+
+def test_arrays_in_a_loop_are_not_answered(tmp_path: Path) -> None:
+    pairs = [("a", "b"), ("b", "c"), ("c", "a"), ("a", "b")] * 2
+    path = said_of_dyes(series_matrix(tmp_path, pairs, LOGS - 8), "VALUE is log2(Cy5/Cy3)")
+    datasets, [failure] = load_datasets([path], tmp_path / "store")
+    assert not datasets
+    assert "no vetted analysis does this" in failure.message
 
 
 def test_beside_a_common_reference_the_other_channel_is_the_sample(tmp_path: Path) -> None:

@@ -219,3 +219,17 @@ def test_a_column_without_a_name_has_the_one_that_pandas_gives_it(tmp_path: Path
     matrix_file = next(f for f in dataset.files if f.kind == "expression")
     assert matrix_file.feature_column == pd.read_csv(counts).columns[0]
     assert (dataset.n_samples, dataset.n_features, dataset.problems[1:]) == (8, 9, ())
+
+
+def test_a_matrix_whose_first_heading_says_sample_is_known_by_the_samples_of_the_other_table(tmp_path: Path) -> None:
+    root = tmp_path / "cohort"
+    root.mkdir()
+    names = [f"TCGA-AA-{i:04}-01" for i in range(12)]
+    (root / "HiSeqV2.tsv").write_text(matrix(names).replace("symbol", "sample", 1), encoding="utf-8")
+    rows = [f"{name}\t{i % 2}\t{30 * i + 9}\t{name[:12]}" for i, name in enumerate(names)]
+    (root / "survival.tsv").write_text("sample\tOS\tOS.time\t_PATIENT\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    dataset = one(root)
+    kinds = {f.path: f.kind for f in dataset.files}
+    assert kinds == {"HiSeqV2.tsv": "expression", "survival.tsv": "samples"}
+    assert dataset.n_samples == 12
+    assert column(dataset, "OS").event_level == "1"

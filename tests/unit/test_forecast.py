@@ -35,6 +35,7 @@ LOW, HIGH = load_forecast_table().factor
 ONLY_A_MODEL = {
     "designer/explore_data",
     "designer/revise_protocol",
+    "designer/mend_script",
     "designer/repair_edits",
     "reviewer/examine_statements",
     "reviewer/review_protocol",

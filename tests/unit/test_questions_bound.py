@@ -10,7 +10,7 @@ import pytest
 from bioresearcher.analysis.bind import Data, bind_questions
 from bioresearcher.analysis.sentences import questions_lines
 from bioresearcher.schemas.base import Objective, Requirement
-from bioresearcher.schemas.dataset import Column, DataFile, Dataset
+from bioresearcher.schemas.dataset import Column, DataFile, Dataset, Reading
 from bioresearcher.schemas.question import Question, Questions
 
 
@@ -328,3 +328,118 @@ def test_a_column_that_shares_a_word_with_a_named_side_is_not_what_is_compared()
     one = first("Which genes differ between renal cell carcinoma and normal kidney in patients?", grown, source)
     assert one.contrast is None
     assert "“renal cell carcinoma” and “normal” are compared, and no level of the data is called so" in one.cannot
+
+
+def test_genes_of_a_group_without_a_gene_set_stop_with_the_flag_that_gives_one() -> None:
+    text = "Is the expression of interferon genes associated with overall survival of the patients?"
+    found = asked(text, *OS)
+    one = found.questions[0]
+    assert "“interferon genes”" in one.cannot
+    assert "hypoxia" not in one.cannot
+    assert "`--data FILE.gmt`" in one.mend
+    assert "INTERFERON" in one.mend
+
+
+@pytest.mark.parametrize("named", ["MKI67", "the E2F targets", "hypoxia genes"])
+def test_genes_that_are_at_hand_stop_nothing(named: str) -> None:
+    assert first(f"Is the expression of {named} associated with overall survival?", *OS).cannot == ""
+
+
+def test_survival_of_patients_without_anything_it_may_go_with_is_no_description() -> None:
+    one = first("Is anything associated with overall survival of the patients?", *OS)
+    assert "no gene, signature, column or groups are named" in one.cannot
+    assert first("Describe the overall survival of the patients.", *OS).cannot == ""
+
+
+def test_channels_of_an_array_are_paired_and_nothing_else_is_asked_of_them() -> None:
+    array = column("array", "pair", "a1", "a2", "a3")
+    drug = column("treatment", "group", "drug", "none")
+    held = data(drug, array, *OS)
+    sheet = held.dataset.file("samples")
+    assert sheet is not None
+    files = tuple(
+        f if f.kind != "samples" else sheet.model_copy(update={"row_is": "channel"}) for f in held.dataset.files
+    )
+    of_channels = Data(held.dataset.model_copy(update={"files": files}), GENES, SETS)
+    text = "Which genes differ between drug and none? Is MKI67 associated with overall survival?"
+    differ, survive = bind_questions(Objective(id="o", text=text), [of_channels]).questions
+    assert (differ.pair, differ.cannot) == ("array", "")
+    assert "only differences within an array" in survive.cannot
+
+
+def test_rows_that_are_studies_are_said_to_be_none_of_samples() -> None:
+    columns = (column("study"), number("hr", "other"), number("se", "other"))
+    file = DataFile(name="t", kind="table", path="t.csv", rows=5, row_is="study", columns=columns, bytes=1, sha256="0")
+    table = Dataset(id="T", title="T", source="own", root="/d", files=(file,))
+    text = "Random-effects meta-analysis of the hazard ratios"
+    [one] = bind_questions(Objective(id="o", text=text), [Data(table)]).questions
+    assert one.kind == "synthesis"
+    assert one.model == "meta-analysis"
+    assert "each of the 5 rows of t.csv is a study (study, hr, se)" in one.cannot
+
+
+def test_levels_that_differ_in_case_only_come_with_the_line_that_tells_them_apart() -> None:
+    one = first("Which genes differ by genotype?", column("genotype", "group", "A", "a"))
+    assert "differ in case only" in one.cannot
+    line = 'codes = {"A" = "A (1)", "a" = "a (2)"} under [files.columns.genotype] of dataset.toml'
+    assert line in one.mend
+    told = column("genotype", "group", "A", "a", codes=(("A", "A (1)"), ("a", "a (2)")))
+    apart = first("Which genes differ by genotype?", told)
+    assert apart.cannot == ""
+    assert apart.contrast is not None
+    assert {*apart.contrast.levels} == {"A (1)", "a (2)"}
+
+
+def test_an_unsure_reading_of_another_column_is_no_line_for_a_time_and_event() -> None:
+    dose = {"file": "s.tsv", "column": "dose", "says": "x", "reason": "y", "sure": False, "decides": True}
+    reading = {**dose, "line": 'missing_values = ["999"]'}
+    one = first("Is MKI67 associated with survival?", number("dose"), readings=(Reading.model_validate(reading),))
+    assert "no column of time and event" in one.cannot
+    assert "missing_values" not in one.mend
+    assert 'role = "time"' in one.mend
+    assert "event_level" in one.mend
+
+
+@pytest.mark.parametrize("text", ["Cure leukaemia", "New treatment targets for breast cancer", "What is TP53 for?"])
+def test_an_objective_that_asks_nothing_of_data_is_no_description_of_them(text: str) -> None:
+    one = first(text, ER, SEX)
+    assert one.cannot == "the objective asks for nothing that an analysis of these data answers"
+    assert one.text == f"“{text}”"
+
+
+@pytest.mark.parametrize("text", ["Describe the patients", "Explore this cohort", "Analyse the quality of the data"])
+def test_a_description_is_given_where_it_is_asked_for(text: str) -> None:
+    assert (first(text, ER, SEX).kind, first(text, ER, SEX).cannot) == ("description", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Is the E2F targets score associated with time to distant metastasis?", "Does MKI67 predict distant metastasis?"],
+)
+def test_time_to_distant_metastasis_is_an_endpoint(text: str) -> None:
+    end = first(text, number("t_tdm", "time", endpoint="TDM"), event("e_tdm", "TDM")).endpoint
+    assert end is not None
+    assert end.name == "TDM"
+
+
+def test_the_unaffected_are_the_reference() -> None:
+    one = first("Which genes differ by status?", column("status", "group", "affected", "unaffected"))
+    assert one.contrast is not None
+    assert (one.contrast.case, one.contrast.control) == ("affected", "unaffected")
+
+
+def test_groups_called_like_an_endpoint_are_groups_and_the_next_sentence_is_another_question() -> None:
+    state = column("state", "group", "relapse", "remission")
+    found = asked(
+        "Which genes differ between relapse and remission? Is MKI67 associated with overall survival?", state, *OS
+    )
+    differ, survive = found.questions
+    assert (differ.kind, differ.cannot) == ("difference", "")
+    assert differ.contrast is not None
+    assert {*differ.contrast.levels} == {"relapse", "remission"}
+    assert (survive.kind, survive.measure.names, survive.cannot) == ("time to event", ("MKI67",), "")
+
+
+def test_a_difference_in_an_endpoint_between_groups_stays_one_in_time() -> None:
+    one = first("Does the time to death differ between men and women?", SEX, *OS)
+    assert one.kind == "time to event"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from stages_support import caller
 
 from bioresearcher.analysis.bind import Data
-from bioresearcher.schemas.ask_design import QuestionProposal
+from bioresearcher.errors import EmptyReplyError
+from bioresearcher.schemas.ask_design import QuestionProposal, QuestionProposals
+from bioresearcher.schemas.base import Objective
 from bioresearcher.schemas.dataset import Column, DataFile, Dataset
-from bioresearcher.schemas.question import Endpoint, Filter, Measure, Question
-from bioresearcher.stages.questions import bound_by
+from bioresearcher.schemas.question import Endpoint, Filter, Measure, Question, Questions, Unbound
+from bioresearcher.stages.questions import bound_by, propose_questions
 
 
 def data() -> Data:
@@ -76,3 +80,49 @@ def test_a_proposal_may_not_widen_the_population() -> None:
     found, refused = bound_by(QuestionProposal(id="A1"), limited, data())
     assert "it leaves out that recept = erbb2 wt" in refused
     assert found == limited
+
+
+OBJECTIVE = Objective(id="o", text="In HER2-positive patients, is MKI67 associated with overall survival?")
+OPEN = Questions(
+    questions=(ASKED, ASKED.model_copy(update={"id": "A2", "cannot": ""})),
+    not_understood=(Unbound(words="HER2-positive", why="no column or level is called so", narrows=True),),
+)
+
+
+async def asked_of_a_model(tmp_path: Path, reply: object) -> tuple[Questions, list[Any]]:
+    door = caller(tmp_path, [reply], rules=False)
+    found = await propose_questions(door, OBJECTIVE, OPEN, {"D": data()})
+    return found, door.backend.requests
+
+
+async def test_a_model_is_shown_what_is_open_and_its_proposal_settles_it(tmp_path: Path) -> None:
+    level = Filter(column="recept", levels=("erbb2 amp",))
+    proposals = (QuestionProposal(id="A1", population=(level,)), QuestionProposal(id="A9"))
+    found, (request,) = await asked_of_a_model(
+        tmp_path, QuestionProposals(questions=proposals, understood=("HER2-positive",))
+    )
+    said = request.messages[-1].content
+    for words in (OBJECTIVE.text, "A1", "HER2-positive", "recept", "erbb2 amp / erbb2 wt", "m1", "RFS"):
+        assert words in said
+    first, second = found.questions
+    assert (first.origin, first.cannot, first.population) == ("model", "", (level,))
+    assert second == OPEN.questions[1]
+    assert found.not_understood == ()
+    assert found.origin == "mixed"
+
+
+async def test_a_proposal_that_fails_a_check_is_told_and_changes_nothing(tmp_path: Path) -> None:
+    strange = Filter(column="recept", levels=("positive",))
+    reply = QuestionProposals(
+        questions=(QuestionProposal(id="A1", population=(strange,)),), understood=("HER2-positive",)
+    )
+    found, _ = await asked_of_a_model(tmp_path, reply)
+    assert found.questions == OPEN.questions
+    assert found.not_understood == OPEN.not_understood
+    assert any("A1: a proposal of the model was refused" in n and "has no level 'positive'" in n for n in found.notes)
+
+
+async def test_a_model_that_does_not_answer_leaves_the_questions_as_rules_had_them(tmp_path: Path) -> None:
+    found, _ = await asked_of_a_model(tmp_path, EmptyReplyError("nothing"))
+    assert found.questions == OPEN.questions
+    assert "was not asked of the model: nothing" in found.notes[-1]

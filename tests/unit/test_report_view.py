@@ -15,7 +15,10 @@ from bioresearcher.report.caveats import not_verified
 from bioresearcher.report.html import render_html
 from bioresearcher.report.markdown import render_markdown
 from bioresearcher.report.run_data import load_view
+from bioresearcher.report.write import write_reports
 from bioresearcher.runfolder import RunFolder
+from bioresearcher.schemas.answer import Answers, QuestionAnswer
+from bioresearcher.schemas.question import AnalysisSet, AnalysisSets, FlowStep
 
 
 @pytest.fixture(scope="module")
@@ -287,3 +290,26 @@ def test_models_are_listed_with_what_they_were_used_for(folder):
         assert text in page
     edit(folder, "run.json", usage=[{**row, "usage": {**usage, "cost_usd": 0.0123}}])
     assert "$0.0123" in render_html(load_view(folder))
+
+
+def test_the_flow_of_a_question_stands_in_the_report_as_table_and_figure(folder):
+    step = FlowStep(reason="er_status is not <b>negative</b>", left_out=20, left=97)
+    sets = AnalysisSets(
+        sets=(
+            AnalysisSet(id="A1", question="A1", source="D", population="D-A1", start=117, n=97, flow=(step,)),
+            AnalysisSet(id="A2", question="A2", source="D", problem="no row is left"),
+        )
+    )
+    asked = Answers(questions=(QuestionAnswer(id="A1", text="Is it so?", state="answered"),))
+    edit(folder, "run.json", answers=asked.model_dump(mode="json"))
+    folder.write(sets, "analysis", "sets.json")
+    markdown, page = write_reports(folder)
+    text = markdown.read_text("utf-8")
+    [line] = [line for line in text.splitlines() if line.startswith("| er") and line.endswith("| 20 | 97 |")]
+    assert "<b>" not in line.replace("\\<", "")
+    assert "![Flow of A1](<analysis/A1/flow.svg>)" in text
+    assert folder.has("analysis", "A1", "flow.svg")
+    html = page.read_text("utf-8")
+    assert 'alt="Figure: flow of A1 from 117 rows to 97 that are analysed"' in html
+    assert "<b>negative" not in html
+    assert "Flow of A2" not in html + text

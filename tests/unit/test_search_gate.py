@@ -14,9 +14,10 @@ import pytest
 from rich.console import Console
 
 from bioresearcher.cli.approvals import ask_person, show_selection
+from bioresearcher.graph.nodes_selection import unreached
 from bioresearcher.runfolder import RunFolder
 from bioresearcher.schemas.dataset import DataFile, Dataset, DatasetCheck
-from bioresearcher.schemas.paper import Paper, QueryTrail, ScreenedPaper, SearchRound
+from bioresearcher.schemas.paper import Failure, Paper, QueryTrail, ScreenedPaper, SearchRound
 from bioresearcher.schemas.run import Decision
 from bioresearcher.settings import Settings
 
@@ -52,6 +53,17 @@ def context(tmp_path: Path) -> SimpleNamespace:
     ]
     folder.write_list(checks, "checks.json")
     return SimpleNamespace(folder=folder, settings=Settings())
+
+
+def test_a_service_that_was_not_reached_is_said_where_its_papers_would_stand(context: SimpleNamespace) -> None:
+    lost = Failure(item="pubmed", stage="search_papers", message="service.example cannot be reached.")
+    other = Failure(item="notes.pdf", stage="load_papers", message="it cannot be reached as text.")
+    out = io.StringIO()
+    question = {**QUESTION, "papers": [], "unreached": unreached([lost, lost, other])}
+    show_selection(question, context, Console(file=out, width=80, color_system=None))
+    text = out.getvalue()
+    assert text.count("! pubmed not reached, so nothing of it is here: service.example cannot be reached.") == 1
+    assert "notes.pdf" not in text
 
 
 def test_the_tables_fit_80_columns_and_need_no_colour(context: SimpleNamespace) -> None:

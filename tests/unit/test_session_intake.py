@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from gate_script import Script
 
-from bioresearcher.cli.session.intake import Intake
+from bioresearcher.cli.session.intake import Draft, Intake
 from bioresearcher.settings import Settings
+from bioresearcher.sources.datasets.load import load_datasets
 
 OBJECTIVE = "How are tumours grouped by expression?"
 
@@ -53,3 +54,92 @@ async def test_papers_and_data_are_echoed_with_their_place(tmp_path: Path) -> No
 @pytest.mark.parametrize("line", ["drop " + "1" * 4_000, "drop 1" + " 1" * 4_000 + " x"])
 async def test_a_long_line_of_digits_is_answered_quickly(line: str) -> None:
     await typed(OBJECTIVE, line)
+
+
+async def test_another_objective_begins_with_what_was_given_for_the_last_one(tmp_path: Path) -> None:
+    before = Draft(objective=OBJECTIVE, conditions=["frozen tissue"], requirements=["FDR < 0.05"])
+    draft = before.again()
+    script = Script("Which genes differ between the groups?", "conditions", "plasma", width=200)
+    await Intake(script, script.ask, lambda: Settings(workspace=tmp_path), draft).talk()
+    assert script.prompts[:2] == ["objective (Enter: as before)>", "start, or what to change>"]
+    assert (draft.objective, draft.requirements) == ("Which genes differ between the groups?", ["FDR < 0.05"])
+    assert draft.conditions == ["frozen tissue", "plasma"]
+    assert before.conditions == ["frozen tissue"]
+    assert not Draft().again().kept
+
+
+def lung(folder: Path, extra: int = 0) -> Path:
+    """Patients with a status of 1 and 2, and as many columns of measurements as are wanted."""
+    folder.mkdir()
+    header = ["patient", "age", "status", "time", "arm", *(f"ILMN_{n}" for n in range(extra))]
+    rows = [
+        [
+            f"P{n:02d}",
+            40 + n,
+            1 + n % 2,
+            10 + 7 * n,
+            "ab"[n % 3 == 0],
+            *(f"{8 + n * i % 5 / 3:.3f}" for i in range(extra)),
+        ]
+        for n in range(30)
+    ]
+    (folder / "lung.csv").write_text("\n".join(",".join(map(str, r)) for r in [header, *rows]), encoding="utf-8")
+    return folder
+
+
+async def talked(workspace: Path, draft: Draft, *lines: str) -> Script:
+    script = Script(*lines, width=300)
+    kept = draft.again()
+    await Intake(script, script.ask, lambda: Settings(workspace=workspace, only_own=True), kept).talk()
+    draft.data = kept.data
+    assert not script.lines, f"not asked for: {script.lines}"
+    return script
+
+
+async def test_data_are_shown_as_they_are_read_and_what_is_open_is_asked_until_it_is_settled(tmp_path: Path) -> None:
+    draft = Draft(objective="Is age associated with survival?", data=[lung(tmp_path / "lung")])
+    script = await talked(tmp_path / "w", draft, "", "perhaps so", "2")
+    assert "its values are 1 and 2, whose meaning is not stated" in script.text
+    assert '[status] event_level = "2": written to' in script.text
+    assert script.prompts[-1] == "start, or what to change>"
+    assert 'event_level = "2"' in (tmp_path / "lung" / "dataset.toml").read_text(encoding="utf-8")
+    [dataset], failures = load_datasets(draft.data, tmp_path / "w")
+    status = dataset.column("event")
+    assert (not failures, status is not None and status.event_level) == (True, "2")
+    again = await talked(tmp_path / "w", draft, "")
+    assert "may be the event" not in again.text
+
+
+async def test_what_is_left_open_is_not_asked_again_and_a_column_can_be_corrected(tmp_path: Path) -> None:
+    draft = Draft(objective="Is age associated with survival?", data=[lung(tmp_path / "lung")])
+    lines = (
+        "",
+        "",
+        "describe",
+        "none.role = group",
+        "time.unit = months",
+        'arm.role = "nonsense"',
+        "what",
+        "",
+        "conditions",
+        "",
+    )
+    script = await talked(tmp_path / "w", draft, *lines)
+    assert sum("leave it open" in p for p in script.prompts) == 1
+    assert "no column is called 'none'. There are patient, age, status, time, arm" in script.text
+    assert "'what' is no correction" in script.text
+    assert "Nothing was changed" in script.text
+    text = (tmp_path / "lung" / "dataset.toml").read_text(encoding="utf-8")
+    assert 'unit = "months"' in text
+    assert "nonsense" not in text
+
+
+async def test_a_table_of_patients_is_told_and_turned_when_that_is_asked_for(tmp_path: Path) -> None:
+    draft = Draft(objective="Is age associated with survival?", data=[lung(tmp_path / "lung", 25) / "lung.csv"])
+    script = await talked(tmp_path / "w", draft, "", "", "transpose", "")
+    assert "25 further columns hold numbers" in script.text
+    assert "And 13 further columns without a role." in script.text
+    assert "`transpose` makes a copy of a table of patients with features in rows" in script.text
+    assert "turned, features in rows" in script.text
+    assert "25 features" in script.text
+    assert draft.data[0].parent == tmp_path / "w" / "turned"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -453,18 +455,60 @@ def test_data_show_prints_reasons_and_what_is_to_settle(tmp_path: Path, capsys: 
     assert any(not r["sure"] and r["decides"] for r in shown["datasets"][0]["readings"])
 
 
-def test_data_show_never_overwrites_and_describes_single_and_converted_files_beside_a_copy(
+def test_data_show_never_overwrites_and_describes_single_files_beside_a_copy(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "study"
     folder.mkdir()
     table = write(folder / "s.csv", {"id": IDS, "group": ["a", "b"] * 12})
-    table.write_text(table.read_text().replace(",", ";"))
-    assert main(["data", "show", str(folder), "--write"]) == 0
-    assert [p.name for p in folder.iterdir()] == ["s.csv"]
-    described = tmp_path / "study.described"
-    assert loaded(described).files[0].columns[1].role == "group"
-    assert main(["data", "show", str(folder), "--write"]) == 2
+    assert main(["data", "show", str(table), "--write"]) == 0
+    assert sorted(p.name for p in folder.iterdir()) == ["s.csv", "s.csv.described"]
+    assert loaded(folder / "s.csv.described").files[0].columns[1].role == "group"
+    assert main(["data", "show", str(table), "--write"]) == 2
     assert "is there already; nothing was written" in capsys.readouterr().err
     assert main(["data", "show", str(tmp_path / "none")]) == 2
     assert "no such file or folder" in capsys.readouterr().err
+
+
+def measured(folder: Path, cells: list[list[str]]) -> Path:
+    """Write a matrix of 24 samples with its sheet."""
+    folder.mkdir()
+    lines = ["gene," + ",".join(IDS), *(f"G{n}," + ",".join(row) for n, row in enumerate(cells))]
+    (folder / "m.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write(folder / "s.csv", {"id": IDS, "group": ["a", "b"] * 12})
+    return folder
+
+
+def told(folder: Path, line: str, tmp_path: Path) -> list[str]:
+    """Write the description of a folder, add a line to its matrix, and return the matrix's first row as it is read."""
+    assert main(["data", "show", str(folder), "--write"]) == 0
+    description = folder / "dataset.toml"
+    text = description.read_text(encoding="utf-8")
+    assert 'path = "m.csv"' in text
+    description.write_text(text.replace('path = "m.csv"\n', f'path = "m.csv"\n{line}\n'), encoding="utf-8")
+    [dataset], failures = load_datasets([folder], tmp_path / "store")
+    assert not failures
+    assert not [r for r in dataset.readings if not r.sure and r.decides]
+    file = dataset.file("expression")
+    assert file is not None
+    plain = Path(dataset.root, file.path)
+    with gzip.open(plain, "rt") if plain.suffix == ".gz" else plain.open(encoding="utf-8") as rows:
+        return re.split("[\t,]", rows.read().splitlines()[1])[1:]
+
+
+@pytest.mark.parametrize(("line", "first"), [("half", "0.25"), ("limit", "0.5"), ("missing", "NA")])
+def test_a_line_for_values_below_a_limit_works_where_a_description_was_written(
+    tmp_path: Path, line: str, first: str
+) -> None:
+    rows = [[("<0.5" if (n + i) % 4 == 0 else f"{1 + (n * i) % 7}.25") for i in range(24)] for n in range(40)]
+    cells = told(measured(tmp_path / "study", rows), f'below_limit = "{line}"', tmp_path)
+    assert cells[0] == first
+    assert cells[1] == "1.25"
+
+
+def test_a_line_for_zeros_works_where_a_description_was_written(tmp_path: Path) -> None:
+    rows = [[("0" if (n + i) % 3 == 0 else f"{(n + 2) * (i + 3) * 98765}.5") for i in range(24)] for n in range(60)]
+    folder = measured(tmp_path / "study", rows)
+    [dataset], _ = load_datasets([folder], tmp_path / "first")
+    assert any("count as missing" in n for n in dataset.notes)
+    assert told(folder, 'zeros = "values"', tmp_path)[0] == "0"

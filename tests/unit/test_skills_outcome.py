@@ -279,6 +279,23 @@ def test_gene_list_replaces_a_named_set(cohort, tmp_path):
     assert named["scores"].read_bytes() == listed["scores"].read_bytes()
 
 
+@pytest.mark.parametrize("turned", [0, 12])
+def test_genes_that_go_against_each_other_have_no_score_to_be_interpreted(cohort, tmp_path, turned):
+    matrix = pd.read_csv(cohort / "expression.tsv", sep="\t", index_col=0)
+    rng = np.random.default_rng(7)
+    shared = rng.normal(size=matrix.shape[1])
+    sign = np.where(np.arange(20) < turned, -1, 1)[:, None]
+    matrix.iloc[:20] = 8 + sign * shared + rng.normal(scale=0.5, size=(20, matrix.shape[1]))
+    path = tmp_path / "made.tsv"
+    matrix.to_csv(path, sep="\t")
+    inputs, parameters = made_task(cohort)
+    genes = {"genes": [f"G{i}" for i in range(20)], "gene_set": "SIGNATURE"}
+    outputs = good("signature-scoring", inputs | {"expression": path}, parameters | genes, tmp_path / "out")
+    second = json.loads(outputs["findings"].read_text("utf-8"))[1]
+    assert ("not the published score; do not interpret it" in second["statement"]) is bool(turned)
+    assert second["values"]["genes_agree"] is not bool(turned)
+
+
 def test_missing_values_and_constant_genes_are_left_out_of_the_score(cohort, tmp_path):
     matrix = pd.read_csv(cohort / "expression.tsv", sep="\t", index_col=0)
     matrix.iloc[0, :30] = np.nan

@@ -22,7 +22,7 @@ from bioresearcher.schemas.execution import DryLabTask, Limits, Outcome
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.skills import load_skills
 from bioresearcher.stages import program
-from bioresearcher.stages.tasks import accept_tasks
+from bioresearcher.stages.tasks import accept_tasks, tasks_left_out
 
 SKILLS = load_skills(Resources())
 SKILL = "cohort-table"
@@ -170,6 +170,19 @@ def test_no_task_is_cut_but_by_a_limit_that_is_set_and_then_answers_are_kept_and
     assert found.refused[-1].message.startswith("3 of 60 tasks are carried out (max_tasks); left out: ")
     homeless = accept_tasks((), tuple(task(f"X{n}", "nope") for n in range(60)), protocol(None), ())
     assert homeless.refused[-1].message == "50 more tasks were refused"
+
+
+def test_what_a_limit_leaves_undone_is_known_before_anything_runs(tmp_path: Path) -> None:
+    made = tuple(task(f"T{n}", f"1.{n}", title=f"Task {n}") for n in (1, 2, 3))
+    asked = made[2].model_copy(update={"questions": ("A2",)})
+    first = made[1].model_copy(update={"questions": ("A1",)})
+    steps = protocol(SKILL, SKILL, SKILL, None)
+    by_rule = (made[0], first, asked)
+    assert tasks_left_out(by_rule, steps, None) == tasks_left_out(by_rule, steps, 4) == ""
+    said = tasks_left_out(by_rule, steps, 1)
+    assert said.startswith("Not carried out, as --max-tasks allows 1 of 4 tasks: ")
+    assert said.endswith("step 1.1 Task 1; step 1.3 Task 3; step 1.4 Step 4.")
+    assert [t.title for t in accept_tasks(by_rule, (), steps, (dataset(tmp_path),), 1).tasks] == ["Task 2"]
 
 
 @pytest.fixture(scope="module")

@@ -463,10 +463,11 @@ def figure(width: float = 6.0, height: float = 4.5) -> tuple[Any, Any]:
     return plt.subplots(figsize=(width, height), layout="constrained")
 
 
-def save_figure(fig: Any, path: Path) -> None:
-    """Save without a date or software stamp, so that repeated runs give identical bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fig.savefig(path, dpi=150, metadata={"Software": None} if path.suffix == ".png" else {"Date": None})
+def save_figure(fig: Any, *paths: Path) -> None:
+    """Save in the form of each suffix, without a date or software stamp, so that repeated runs give identical bytes."""
     import matplotlib.pyplot as plt
 
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fig.savefig(path, dpi=150, metadata={"Software": None} if path.suffix == ".png" else {"Date": None})
     plt.close(fig)

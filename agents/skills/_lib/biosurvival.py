@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +23,7 @@ from bioskill import (
     plain_text,
     read_samples,
     result,
+    rounded,
     survival_table,
 )
 
@@ -110,55 +113,125 @@ def split_at_median(table: pd.DataFrame) -> tuple[pd.DataFrame, float]:
 
 def halves(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the rows of each group of the median split, high before low."""
-    return {group: table[table["group"] == group] for group in GROUPS}
+    return parts_of(table, GROUPS)
+
+
+def parts_of(table: pd.DataFrame, groups: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """Return the rows of each group, in the order of the groups."""
+    return {group: table[table["group"] == group] for group in groups}
 
 
 @dataclass(frozen=True)
 class LogRank:
-    """A two-sided log-rank test: chi-square with one degree of freedom, and its p-value."""
+    """A log-rank test: chi-square with one degree of freedom less than there are groups, and its p-value."""
 
     test_statistic: float
     p_value: float
+    df: int = 1
 
 
 def log_rank(table: pd.DataFrame) -> LogRank:
-    """Test the high against the low group; with a column `stratum`, sums over strata (Mantel 1966)."""
+    """Test the groups of a table against each other; with a column `stratum`, sums over strata (Mantel 1966)."""
     from scipy.stats import chi2
 
+    groups = sorted(table["group"].unique())
     parts = [part for _, part in table.groupby("stratum")] if "stratum" in table else [table]
-    difference, variance = np.sum([_observed_less_expected(part) for part in parts], axis=0)
-    if not variance > 0:
+    sums = [_observed_less_expected(part, groups) for part in parts]
+    difference, covariance = np.sum([s[0] for s in sums], axis=0), np.sum([s[1] for s in sums], axis=0)
+    df = int(np.linalg.matrix_rank(covariance, tol=1e-10)) if len(groups) > 1 else 0
+    if df < 1:
         fail("no event happened while samples of both groups were at risk, so they cannot be compared")
-    statistic = float(difference**2 / variance)
-    return LogRank(statistic, float(chi2.sf(statistic, 1)))
+    statistic = float(difference @ np.linalg.pinv(covariance, hermitian=True) @ difference)
+    return LogRank(statistic, float(chi2.sf(statistic, df)), df)
 
 
-def _observed_less_expected(table: pd.DataFrame) -> tuple[float, float]:
-    """Events of the high group less those expected, and the hypergeometric variance, summed over event times."""
-    time, event, high = table["time"].to_numpy(), table["event"].to_numpy() == 1, (table["group"] == "high").to_numpy()
-    difference = variance = 0.0
+def _observed_less_expected(table: pd.DataFrame, groups: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Events of every group but the last less those expected, and their hypergeometric covariance, over event times."""
+    time, event = table["time"].to_numpy(), table["event"].to_numpy() == 1
+    member = np.column_stack([(table["group"] == g).to_numpy() for g in groups[:-1]]).astype(float)
+    difference, covariance = np.zeros(len(groups) - 1), np.zeros((len(groups) - 1, len(groups) - 1))
     for moment in np.unique(time[event]):
         risk, events = time >= moment, event & (time == moment)
-        n, d, share = risk.sum(), events.sum(), (risk & high).sum() / risk.sum()
-        difference += (events & high).sum() - d * share
-        variance += d * share * (1 - share) * (n - d) / (n - 1) if n > 1 else 0.0
-    return difference, variance
+        n, d = int(risk.sum()), int(events.sum())
+        share = member[risk].mean(axis=0)
+        difference += member[events].sum(axis=0) - d * share
+        if n > 1:
+            covariance += d * (n - d) / (n - 1) * (np.diag(share) - np.outer(share, share))
+    return difference, covariance
 
 
-def fit_curves(table: pd.DataFrame) -> dict[str, Any]:
+def fit_curves(table: pd.DataFrame, groups: Iterable[str] = tuple(GROUPS)) -> dict[str, Any]:
     """Fit a Kaplan-Meier estimator per group."""
     from lifelines import KaplanMeierFitter
 
-    return {g: KaplanMeierFitter(label=g).fit(part["time"], part["event"]) for g, part in halves(table).items()}
+    return {g: KaplanMeierFitter(label=g).fit(p["time"], p["event"]) for g, p in parts_of(table, groups).items()}
 
 
-def draw_curves(axes: Any, table: pd.DataFrame, curves: dict[str, Any], legend_size: float = 9) -> None:
+def summarise(table: pd.DataFrame, curves: dict[str, Any]) -> pd.DataFrame:
+    """Per group: samples, events, median time with its 95 % interval (missing: not reached)."""
+    from lifelines.utils import median_survival_times
+
+    rows, parts = [], parts_of(table, curves)
+    for group, curve in curves.items():
+        part = parts[group]
+        interval = median_survival_times(curve.confidence_interval_).to_numpy().ravel()
+        median = [float(curve.median_survival_time_), float(interval[0]), float(interval[1])]
+        finite = [m if np.isfinite(m) else np.nan for m in median]
+        rows.append([group, len(part), int(part["event"].sum()), *finite])
+    columns = ["group", "n", "events", "median_time", "median_low", "median_high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def curve_table(curves: dict[str, Any]) -> pd.DataFrame:
+    """Every step of the curves: group, time, at risk, events, censored, survival and its 95 % interval."""
+    parts = []
+    for group, curve in curves.items():
+        events, interval = curve.event_table, curve.confidence_interval_
+        frame = pd.DataFrame(
+            {
+                "group": group,
+                "time": events.index,
+                "at_risk": events["at_risk"].to_numpy(),
+                "events": events["observed"].to_numpy(),
+                "censored": events["censored"].to_numpy(),
+                "survival": curve.survival_function_[group].to_numpy(),
+                "lower": interval.iloc[:, 0].to_numpy(),
+                "upper": interval.iloc[:, 1].to_numpy(),
+            }
+        )
+        parts.append(frame)
+    return pd.concat(parts, ignore_index=True)
+
+
+def median_phrase(row: Any, unit: str, group: str = "", key: str = "") -> tuple[str, dict[str, float]]:
+    """A group's median time in words, with its numbers; `group` is what it is called, `key` its name in the numbers."""
+    values, texts = {}, []
+    group, key = group or f"in the {row.group} group", key or row.group
+    for name in ("median_time", "median_low", "median_high"):
+        value = getattr(row, name)
+        texts.append(number(value, 6) if np.isfinite(value) else "not reached")
+        if np.isfinite(value):
+            values[f"{key}_{name}"] = rounded(value, 6)
+    if not np.isfinite(row.median_time):
+        return f"not reached {group}", values
+    remark = "" if unit else "unit not stated, "
+    return f"{texts[0]}{unit} ({remark}95 % CI {texts[1]} to {texts[2]}) {group}", values
+
+
+def draw_curves(
+    axes: Any,
+    table: pd.DataFrame,
+    curves: dict[str, Any],
+    legend_size: float = 9,
+    colours: Mapping[str, str] = GROUPS,
+    names: Mapping[str, str] = MappingProxyType({"high": "high score", "low": "low score"}),
+) -> None:
     """Draw curves with 95 % bands and censoring marks on the first of two axes, numbers at risk on the second."""
     top, below = axes
-    parts = halves(table)
-    for group, colour in GROUPS.items():
+    parts = parts_of(table, colours)
+    for group, colour in colours.items():
         part, curve, band = parts[group], curves[group], curves[group].confidence_interval_
-        label = f"{group} score (n = {len(part)}, {int(part['event'].sum())} events)"
+        label = f"{names[group]} (n = {len(part)}, {int(part['event'].sum())} events)"
         top.step(band.index, curve.survival_function_[group], where="post", color=colour, label=label)
         top.fill_between(band.index, band.iloc[:, 0], band.iloc[:, 1], step="post", color=colour, alpha=0.12, lw=0)
         censored = part.loc[part["event"] == 0, "time"]
@@ -171,9 +244,9 @@ def draw_curves(axes: Any, table: pd.DataFrame, curves: dict[str, Any], legend_s
     for row, (group, part) in enumerate(parts.items()):
         for tick in ticks:
             count = str(int((part["time"] >= tick).sum()))
-            below.text(tick, row, count, ha="center", va="center", color=GROUPS[group])
-    below.set_ylim(len(GROUPS) - 0.4, -0.6)
-    below.set_yticks(range(len(GROUPS)), list(GROUPS))
+            below.text(tick, row, count, ha="center", va="center", color=colours[group])
+    below.set_ylim(len(colours) - 0.4, -0.6)
+    below.set_yticks(range(len(colours)), [plain_text(g, 18) for g in colours])
     below.spines[["left", "bottom"]].set_visible(False)
     below.tick_params(length=0)
     below.tick_params(axis="y", pad=12)

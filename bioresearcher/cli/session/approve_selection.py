@@ -81,6 +81,11 @@ def questions_of(folder: RunFolder) -> Questions:
     return folder.read(Questions, QUESTIONS) if folder.has(QUESTIONS) else Questions()
 
 
+def unreached_lines(question: Mapping[str, Any]) -> list[str]:
+    """Return a line for each service that could not be asked."""
+    return [f"! {one_line(str(said), 300)}" for said in question.get("unreached", ())]
+
+
 def rows_of(question: Mapping[str, Any], known: Known) -> list[Candidate]:
     """Return a row for each screened paper and each checked data set; additions come last.
 
@@ -256,6 +261,7 @@ def _say_selection(dialogue: ApprovalDialogue, rows: Sequence[Candidate], *, eve
         some = out if everything else out[:MOST_UNUSED]
         heading = "Not used" if len(some) == len(out) else f"Not used ({len(out)} in all: list all), the first"
         dialogue.say(table(some, heading))
+    dialogue.say(*unreached_lines(dialogue.question))
     dialogue.say(*questions_lines(questions_of(dialogue.context.folder)))
     dialogue.say("show 3, why 3, drop 3, keep 3, add PMID:…, clarify …, drop A2, done, no; help says more.")
 

@@ -28,6 +28,7 @@ _FILES: Final = (
     ("report as text", "report.md"),
     ("protocol", "protocol.md"),
     ("protocol's evidence", "protocol-evidence.md"),
+    ("protocol's script", "protocol-script.py"),
     ("protocol as data", "protocol.json"),
     ("notebook", "notebook.ipynb"),
     ("evidence", "evidence.json"),

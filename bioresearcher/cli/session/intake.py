@@ -20,6 +20,7 @@ from bioresearcher.text.format import count_of, md
 from bioresearcher.text.visible import one_line
 
 if TYPE_CHECKING:
+    from bioresearcher.cli.session.describe_data import DataDescription
     from bioresearcher.cli.session.layout import Sheet
     from bioresearcher.examples import ExampleInputs
     from bioresearcher.graph.prepare import RunInputs
@@ -35,7 +36,10 @@ MOST_SHOWN = 12
 
 @dataclass
 class Draft:
-    """The entries of an intake so far. `id` is set when the objective came with one."""
+    """The entries of an intake so far.
+
+    `id` is set when the objective came with one, `kept` when the entries are those of an objective before.
+    """
 
     objective: str = ""
     conditions: list[str] = field(default_factory=list)
@@ -44,6 +48,18 @@ class Draft:
     data: list[Path] = field(default_factory=list)
     only_own: bool = False
     id: str = ""
+    kept: bool = False
+
+    def again(self) -> Draft:
+        """Return a copy for another objective, with all that was given for the last one."""
+        return replace(
+            self,
+            conditions=[*self.conditions],
+            requirements=[*self.requirements],
+            papers=[*self.papers],
+            data=[*self.data],
+            kept=bool(self.objective),
+        )
 
     def take(self, loaded: ExampleInputs) -> None:
         """Take over an objective file or an example."""
@@ -133,10 +149,14 @@ def _datasets(found: OwnMaterial) -> Iterator[str]:
         yield "no data set found"
     for dataset in found.datasets:
         samples = count_of(dataset.n_samples, "sample") if dataset.n_samples else "samples not known"
+        features = f", {count_of(dataset.n_features, 'feature')}" if dataset.n_features else ""
         files = count_of(len(dataset.files), "file")
-        yield one_line(f"{dataset.id}: {dataset.title} ({samples}, {files})", 200)
+        yield one_line(f"{dataset.id}: {dataset.title} ({samples}{features}, {files})", 200)
+        yield from (one_line(note, 300) for note in dataset.notes if _SHAPE.search(note))
 
 
+_SHAPE = re.compile(r"\bturned\b|columns hold numbers|samples in (?:its|the) rows")
+"""Notes on tables whose rows are samples where a matrix has them in its columns."""
 ENTRIES = ("objective", "conditions", "requirements", "papers", "data")
 _ASKED = {
     "conditions": "condition (what is at hand; Enter: no more)>",
@@ -172,15 +192,23 @@ class AgreedInputs:
 class Intake:
     """The conversation before a run."""
 
-    def __init__(self, terminal: Terminal, ask: Ask, settings: Callable[[], Settings]) -> None:
+    def __init__(
+        self, terminal: Terminal, ask: Ask, settings: Callable[[], Settings], draft: Draft | None = None
+    ) -> None:
         self._terminal = terminal
         self._ask = ask
         self._settings = settings
-        self._draft = Draft()
+        self._draft = draft or Draft()
+        self._data: DataDescription | None = None
 
     async def talk(self) -> AgreedInputs | None:
         """Hold the conversation; return None when it was left."""
         place = 0
+        if self._draft.kept:
+            self._terminal.say("Kept from before: conditions, requirements, papers and data; each can be changed.")
+            if await self._objective() is None:
+                return None
+            return await self._agree()
         while place < len(ENTRIES):
             step = await self._entry(ENTRIES[place])
             if step is None:
@@ -198,10 +226,14 @@ class Intake:
 
         examples = list_examples()
         while True:
-            line = await self._ask("objective>", words=("example", *examples), multiline=True)
+            kept = self._draft.objective if self._draft.kept else ""
+            prompt = "objective (Enter: as before)>" if kept else "objective>"
+            line = await self._ask(prompt, words=("example", *examples), multiline=True)
             if line is None:
                 return None
             name = line.strip()
+            if not name and kept:
+                return 1
             if name.lower() in _RESERVED:
                 self._terminal.say("Type or paste the objective, @FILE, or `example`; /help lists the commands.")
                 continue
@@ -266,6 +298,7 @@ class Intake:
         agreed = await self._shown()
         while True:
             words = ("start", *ENTRIES) if agreed else ENTRIES
+            words = (*words, "describe") if self._draft.data else words
             line = await self._ask("start, or what to change>" if agreed else "what to change>", words=words)
             if line is None:
                 return None
@@ -273,6 +306,11 @@ class Intake:
             named = [name for name in ENTRIES if word and name.startswith(word.rstrip("s"))]
             if agreed and word in _START:
                 return self._as_now(agreed)
+            if word in {"describe", "transpose"} and self._data is not None:
+                if not await self._data.correct(self._read_data, word):
+                    return None
+                agreed = await self._shown()
+                continue
             if len(named) != 1:
                 self._terminal.say(f"Say {', '.join(words)}; /quit leaves without starting.")
             elif not await self._change(named[0]):
@@ -300,11 +338,32 @@ class Intake:
             choice = await choose_backend(settings)
             settings = choice.applied(settings)
             found, forecast = await asyncio.to_thread(_read, draft, settings, choice)
+            while found.datasets and await self._described(found.datasets):
+                found, forecast = await asyncio.to_thread(_read, draft, settings, choice)
         except BioresearcherError as error:
             self._terminal.say(f"This cannot be started: {error}")
             return None
         self._terminal.say(understood(draft, found, _around(settings, choice, forecast)))
+        if found.datasets:
+            wide = any("columns hold numbers" in note for d in found.datasets for note in d.notes)
+            turn = "; `transpose` makes a copy of a table of patients with features in rows" if wide else ""
+            self._terminal.say(f"`describe` corrects how the data are read{turn}.")
         return AgreedInputs(draft, settings, choice.reason, forecast)
+
+    async def _described(self, datasets: tuple[Dataset, ...]) -> bool:
+        """Show the description of the data and ask for what is open; True when something of it was settled."""
+        from bioresearcher.cli.session.describe_data import DataDescription
+
+        if self._data is None:
+            workspace = self._settings().workspace
+            self._data = DataDescription(self._terminal, self._ask, self._draft.data, workspace)
+        return bool(await self._data.settle(datasets))
+
+    def _read_data(self) -> tuple[Dataset, ...]:
+        """Read the given data anew."""
+        from bioresearcher.sources.datasets.load import load_datasets
+
+        return tuple(load_datasets(self._draft.data, self._settings().workspace / "library" / "tables")[0])
 
 
 def _read(draft: Draft, settings: Settings, choice: SelectedBackend) -> tuple[OwnMaterial, tuple[str, ...]]:

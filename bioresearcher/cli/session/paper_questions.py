@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bioresearcher.cli.output import cost_text
 from bioresearcher.cli.session.layout import Sheet
-from bioresearcher.graph.questions import QuestionContext, open_question_context
+from bioresearcher.graph.questions import ABOUT_RESULTS, QuestionContext, open_question_context
 from bioresearcher.graph.run import read_record, settings_of
 from bioresearcher.report.summaries import tokens_in, tokens_out
 from bioresearcher.runfolder import RunFolder
@@ -61,6 +61,10 @@ def ask_view(answer: LibraryAnswer) -> Sheet:
 
 def answer_lines(answer: LibraryAnswer) -> Iterator[str]:
     """Yield an answer as lines of Markdown."""
+    notes = [f"- **{md(note)}**" for note in answer.notes]
+    if answer.notes and answer.notes[0].startswith(ABOUT_RESULTS):
+        yield from (*notes, "")
+        notes = []
     if answer.in_library:
         for sentence in answer.sentences:
             yield from (md(f"{sentence.text} [{', '.join(map(str, sentence.citations))}]"), "")
@@ -72,7 +76,7 @@ def answer_lines(answer: LibraryAnswer) -> Iterator[str]:
             yield ""
     else:
         yield from (f"**{NOT_THERE}**", "")
-    yield from (f"- **{md(note)}**" for note in answer.notes)
+    yield from notes
     yield from (f"- left out, as {md(f'{left.reason}: {left.text}')}" for left in answer.left_out)
     yield from ("", md(_summary(answer)))
 

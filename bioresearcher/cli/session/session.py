@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioresearcher import __version__
-from bioresearcher.cli.session.intake import Intake, load_pipeline, pipeline_loaded
+from bioresearcher.cli.session.intake import Draft, Intake, load_pipeline, pipeline_loaded
 from bioresearcher.cli.session.run_control import SessionRun
 from bioresearcher.cli.session.terminal import SessionTerminal
 from bioresearcher.errors import BioresearcherError, InputError
@@ -146,6 +146,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "protocol": Command("/protocol [2|2.1]", "the protocol, a part or a step of it", _viewed("protocol")),
     "tasks": Command("/tasks [T3]", "the tasks and their outcomes; of one, code, attempts, outputs", _viewed("tasks")),
+    "results": Command("/results [A1]", "what was asked, and what was found", _viewed("results")),
     "review": Command("/review [WORD]", "scores and findings, or those on something", _viewed("review")),
     "cost": Command("/cost", "what was spent on models, by step", _viewed("cost")),
     "budget": Command("/budget [5 usd]", "the limits, or a new one: usd, tokens, minutes", _budget),
@@ -156,7 +157,11 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "open": Command("/open [report]", "where the files are; opens one on a desktop", _open),
     "export": Command("/export DIR|FILE.zip", "a copy of protocol, report, notebook, tables and figures", _export),
-    "new": Command("/new", "another objective", lambda s, _: s.begin_anew()),
+    "new": Command(
+        "/new",
+        "another objective; what was given for the last one is kept until it is changed",
+        lambda s, _: s.begin_anew(),
+    ),
     "feedback": Command("/feedback TEXT", "change the protocol of the run", lambda s, text: s.comment(text)),
     "resume": Command("/resume [RUN]", "go on with this run, or with an earlier one", lambda s, name: s.resume(name)),
     "stop": Command("/stop", "what Ctrl-C does", lambda s, _: s.interrupt("/stop")),
@@ -186,6 +191,7 @@ class Session:
         self.run = SessionRun(terminal, self.command, self._listen)
         self._next: Callable[[], Awaitable[None]] | None = None
         self._questions: PaperQuestions | None = None
+        self._draft = Draft()
         self._leaving = False
         self._interrupted_s = -_TWICE_S
         self._commands: set[asyncio.Task[None]] = set()
@@ -281,6 +287,7 @@ class Session:
             InputError: A run is under way.
         """
         self._refuse_while_running()
+        self._draft = self._draft.again()
         self._do_next(self._take_in)
 
     async def resume(self, name: str) -> None:
@@ -381,7 +388,7 @@ class Session:
                 return None
 
     async def _take_in(self) -> None:
-        agreed = await Intake(self.terminal, self._ask, lambda: self.settings).talk()
+        agreed = await Intake(self.terminal, self._ask, lambda: self.settings, self._draft).talk()
         if agreed is not None:
             await self._after(await self.run.begin(agreed))
 

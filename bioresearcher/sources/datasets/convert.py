@@ -37,7 +37,7 @@ from bioresearcher.sources.datasets.per_sample import (
     take_mutations,
     tenx_matrices,
 )
-from bioresearcher.sources.datasets.roles import names_clinical
+from bioresearcher.sources.datasets.roles import names_clinical, names_description
 from bioresearcher.sources.datasets.spec import FileSpec
 from bioresearcher.sources.datasets.table_form import Plain, RowsAgain, find_form
 from bioresearcher.sources.datasets.table_stream import TABLE_SUFFIXES, open_lines, plain_suffix, sha256_of
@@ -47,11 +47,13 @@ from bioresearcher.sources.geo.matrix import CuratedRows, MatrixRows, Rows, read
 from bioresearcher.sources.geo.prepare import cell, write_geo_folder
 from bioresearcher.sources.geo.soft import read_series_matrix, read_series_soft
 
-VERSION = "2"
+VERSION = "3"
 """Part of a store folder's name; a new one if the same bytes are converted differently."""
 RECORD = "converted.json"
 """File of a store folder: which table was made of which file, notes, and readings."""
 _MOST_CELLS = 40_000_000
+FEWEST = 2
+"""Columns of measurements below which no table is turned."""
 _MANY = 20
 """Numeric columns from which a table of samples in rows is a matrix."""
 
@@ -386,11 +388,15 @@ def _split_wide(tables: list[Plain]) -> None:
     if any(t.matrix for t in tables) or len(tables) != 1:
         return
     [table] = tables
-    numeric = [at for at in _numeric_columns(table) if not names_clinical([table.header[at]])]
-    ids = table.ids()
+    numeric = _measurements(table, _numeric_columns(table))
+    rest = len(table.header) - 1 - len(numeric)
+    if len(numeric) >= 50 and len(numeric) >= 4 * rest and rest and table.header[0] in table.ids():
+        _divide(tables, table, numeric)
+
+
+def _divide(tables: list[Plain], table: Plain, numeric: Sequence[int]) -> None:
+    """Make a sheet of the columns that describe samples, and a turned matrix of the others."""
     rest = [at for at in range(1, len(table.header)) if at not in set(numeric)]
-    if len(numeric) < 50 or len(numeric) < 4 * len(rest) or not rest or table.header[0] not in ids:
-        return
     before, header, source = table.rows, table.header, table.source.name
 
     def described() -> Iterator[list[str]]:
@@ -406,6 +412,40 @@ def _split_wide(tables: list[Plain]) -> None:
         "sample sheet, the numbers the matrix, which was turned"
     )
     tables.append(sheet)
+
+
+def turned_copy(path: Path, target: Path) -> Path:
+    """Write a copy of a table of samples in rows as a folder: a sample sheet, and a matrix with features in rows.
+
+    Raises:
+        InputError: The table has no names of samples in its first column, or fewer than two columns of measurements.
+        WorkspaceError: The folder cannot be written.
+    """
+    with tempfile.TemporaryDirectory(prefix="bioresearcher-") as spool:
+        tables = _tables_of(path, Path(spool), FileSpec(name="samples", kind="samples", path=path.name))
+        table = tables[0]
+        numeric = _measurements(table, _numeric_columns(table))
+        if len(tables) != 1 or table.header[0] not in table.ids() or len(numeric) < FEWEST:
+            raise InputError(
+                f"{path.name}: cannot be turned: it is no single table with samples named in its first column "
+                f"({table.header[0]!r}) and measurements in others.",
+                hint="Give a matrix with features in rows and samples in columns.",
+            )
+        _divide(tables, table, numeric)
+        digests = {path: (path.name, sha256_of(path))}
+        return make_once(target, lambda place: _write_all(place, tables, [], [], digests))
+
+
+def _measurements(table: Plain, numeric: Sequence[int]) -> list[int]:
+    """Tell columns of measurements from numbers that describe the samples, such as an event or a size.
+
+    The latter are called like a clinical variable or outcome, or in lower case without a number where nearly all
+    others have a capital letter or a number, as genes and probes do.
+    """
+    names = {at: table.header[at] for at in numeric}
+    called = [at for at, name in names.items() if not names_description(name)]
+    plain = {at for at in called if not re.search(r"[A-Z0-9]", names[at])}
+    return [at for at in called if at not in plain] if len(plain) <= 0.1 * len(called) else called
 
 
 def _sheets_of_headers(tables: list[Plain]) -> None:

@@ -15,6 +15,7 @@ from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.columns import as_number
 from bioresearcher.schemas.dataset import FileKind
 from bioresearcher.schemas.missing import blanked
+from bioresearcher.sources.datasets.as_written import LIMIT
 from bioresearcher.sources.datasets.endpoints import normal
 from bioresearcher.sources.datasets.files import LoadedFile, load_file
 from bioresearcher.sources.datasets.formats import CONVERTED_SUFFIXES, SAMPLE_FILES
@@ -73,7 +74,7 @@ def read_head(path: Path) -> TableHead:
     known = numbers = 0
     for i in range(1, len(header)):
         cells = [cell for cell in blanked(row[i] for row in rows) if cell]
-        count = sum(as_number(cell) is not None for cell in cells)
+        count = sum(as_number(cell) is not None or LIMIT.fullmatch(cell) is not None for cell in cells)
         known, numbers = known + len(cells), numbers + count
     return TableHead(
         path=path,
@@ -113,7 +114,10 @@ def _in_columns(path: Path) -> bool:
 
 def file_kinds(heads: Sequence[TableHead]) -> dict[Path, FileKind]:
     """Guess the kinds of a folder's tables together: sample names link a matrix and its sample sheet."""
-    kinds: dict[Path, FileKind] = {p.path: "expression" if _is_matrix(p) else "table" for p in heads}
+    kinds: dict[Path, FileKind] = {
+        p.path: "expression" if _is_matrix(p, named=any(_names_columns(o, p) for o in heads if o is not p)) else "table"
+        for p in heads
+    }
     matrices = [p for p in heads if kinds[p.path] == "expression"]
     sheets = [p for p in heads if kinds[p.path] == "table"]
     linked = [s for s in sheets if any(_links(m, s) for m in matrices)]
@@ -123,11 +127,21 @@ def file_kinds(heads: Sequence[TableHead]) -> dict[Path, FileKind]:
     return kinds
 
 
-def _is_matrix(table: TableHead) -> bool:
+def _names_columns(sheet: TableHead, table: TableHead) -> bool:
+    """Return True if the rows of one table are called like most columns of another, and not like its rows."""
+    rows, columns = set(sheet.first_column), set(table.header[1:])
+    shared = len(rows & columns)
+    return (
+        shared >= _MIN_SAMPLES and shared >= 0.5 * min(len(rows), len(columns)) and not rows & set(table.first_column)
+    )
+
+
+def _is_matrix(table: TableHead, *, named: bool) -> bool:
+    """Return True for features in rows and samples in columns; `named`: its columns are rows of another table."""
     columns = len(table.header) - 1
     if columns < _MIN_SAMPLES or table.numeric_share < 0.9 or table.rows == 0:
         return False
-    if _looks_clinical(table) or is_study_table(table.header) or names_statistics(table.header[1:]):
+    if (_looks_clinical(table) and not named) or is_study_table(table.header) or names_statistics(table.header[1:]):
         return False
     names = [n for n in table.first_column if n]
     texts = sum(as_number(n) is None for n in names)

@@ -88,6 +88,9 @@ def _load_into(
         hint = f"Correct {root / DESCRIPTION}."
         failures += [Failure(item=f"{item}/{DESCRIPTION}", stage=_STAGE, message=m, hint=hint) for m in loaded]
     else:
+        given = root if files is None or len(files) != 1 else files[0]
+        if Path(loaded.root) != root:
+            loaded = loaded.model_copy(update={"given": str(given)})
         datasets.append(_unique(loaded, {d.id for d in datasets}))
 
 

@@ -53,6 +53,9 @@ _OUTCOME_LEVELS: Final = re.compile(
 _ORDINAL: Final = re.compile(
     r"grade|stage|size|node|^(n|t)_stage$|^age|_age$|_age_|bmi|score|batch|cent(er|re)|site|sex|gender"
 )
+_DESCRIBES: Final = re.compile(
+    r"(^|_)(age|size|grade|stage|nodes?|bmi|score|sex|gender|weight|height|dose|site|centre|center|batch|arm)(_|$)"
+)
 _GROUP: Final = re.compile(
     r"group|condition|class|phenotype|diagnos|disease|treatment|arm$|subtype|case|cohort|response|mutation|"
     r"^(er|pr|her2)$|_(status|positive)$|genotype|type$"
@@ -107,6 +110,12 @@ def names_clinical(header: Sequence[str]) -> bool:
     """Return True if one of some columns is called like a clinical variable; names with numbers are not looked at."""
     names = [normal(name) for name in header]
     return any(_CLINICAL.search(n) is not None for n in names if n == "her2" or not re.search(r"\d", n))
+
+
+def names_description(name: str) -> bool:
+    """Return True if a column of numbers is called like a description of samples rather than a measurement."""
+    said = normal(name)
+    return names_clinical([name]) or names_outcome(name) or bool(_DESCRIBES.search(said) or _EVENT.search(said))
 
 
 def names_outcome(name: str, levels: Sequence[str] = ()) -> bool:

@@ -335,7 +335,7 @@ def _open_spelling(file: str, column: str, codes: Mapping[str, str]) -> Reading:
         file=file,
         column=column,
         says="levels " + ", ".join(f"{cell!r} and {level!r}" for cell, level in codes.items()) + " may be the same",
-        reason="they differ in case only and are short; codes = {} if they are not the same",
+        reason="they differ in case only and are short; two names of your own if they are not the same",
         sure=False,
         decides=True,
         line=f"codes = {{{inner}}}",

@@ -23,8 +23,9 @@ from bioresearcher.schemas.missing import is_missing
 from bioresearcher.schemas.scale import judge_scale
 from bioresearcher.sources.datasets.files import MIN_GROUP
 from bioresearcher.sources.datasets.roles import ColumnGuess, guess_roles
-from bioresearcher.sources.datasets.spec import DatasetSpec, FileSpec
+from bioresearcher.sources.datasets.spec import ColumnSpec, DatasetSpec, FileSpec
 from bioresearcher.sources.datasets.write import open_gzip, write_rows, write_spec
+from bioresearcher.sources.geo.channels import ARRAY, DYE, of_channels
 from bioresearcher.sources.geo.matrix import COLLAPSE, GeneMap, Rows, SampleRows, collapse
 from bioresearcher.sources.geo.sample_labels import agreement, reference_level
 from bioresearcher.text.visible import clip, one_line
@@ -132,13 +133,6 @@ def cell(value: str) -> str:
     return one_line(value).replace('"', "'").strip() or "NA"
 
 
-_SWAP = re.compile(
-    r"dye[\s-]?(swap|flip|revers)|(swapp?ed|revers\w+|exchang\w+) (of )?(the )?dyes"
-    r"|dyes (are|were) (swapp?ed|reversed)",
-    re.I,
-)
-
-
 @dataclass
 class WrittenMatrix:
     """Result of writing a matrix.
@@ -171,9 +165,11 @@ def write_geo_folder(
     """
     files = []
     all_notes = [*notes, *(n for n in series.notes if "table is empty" not in n)]
+    paired = False
     if rows is not None and rows.samples and any(True for _ in rows):
-        series, more = one_channel(series)
-        all_notes += more
+        arrays = of_channels(series, rows)
+        series, rows, paired = arrays.series, arrays.rows, arrays.paired
+        all_notes += arrays.notes
     listed = series.samples
     prepared = write_matrix(folder, rows, genes) if rows is not None and rows.samples else None
     if prepared is not None and prepared.rows:
@@ -197,67 +193,12 @@ def write_geo_folder(
     else:
         all_notes.append("There is no expression table: GEO's is empty, and no supplementary table was used.")
     if listed:
-        sheet, more = _write_sheet(folder, series.model_copy(update={"samples": listed}))
+        sheet, more = _write_sheet(folder, series.model_copy(update={"samples": listed}), paired=paired)
         files.append(sheet)
         all_notes += more
     if not files:
         raise InputError(f"{series.accession}: neither values nor samples were found.")
     write_spec(folder, description(series, files, source=source, notes=all_notes))
-
-
-def one_channel(series: GeoSeries) -> tuple[GeoSeries, list[str]]:
-    """Let the samples of arrays with two channels be described by the channel that differs, and say so.
-
-    A value of such an array is a ratio of its channels. With a common reference in one channel the other one is the
-    sample.
-
-    Raises:
-        InputError: The dyes are swapped: the direction of the ratio changes from array to array.
-    """
-    samples = [s for s in series.samples if s.channels == 2 and (s.source2 or s.characteristics2)]
-    if not samples:
-        return series, []
-    first = [dict((("source", s.source), *s.characteristics)) for s in samples]
-    second = [dict((("source", s.source2), *s.characteristics2)) for s in samples]
-    keys = [k for k in first[0] if all(k in f for f in first) and all(k in s for s in second)]
-    swapped = next((k for k in keys if _swaps([f[k] for f in first], [s[k] for s in second])), None)
-    stated = next((t for t in (series.design, series.title, *(s.title for s in samples)) if _SWAP.search(t)), "")
-    if swapped is not None or stated:
-        why = (
-            f"{swapped!r} is {first[0][swapped]!r} in channel 1 of some arrays and in channel 2 of others"
-            if swapped is not None
-            else f"its description says {stated[:80]!r}"
-        )
-        raise InputError(
-            f"{series.accession}: arrays of two channels with swapped dyes ({why}): each value is a ratio, and its "
-            "direction changes from array to array.",
-            hint="Turn the ratios of the swapped arrays over, and give the matrix with a sample sheet of your own.",
-        )
-    varies = [any(len({d.get(k) for d in channel}) > 1 for k in channel[0]) for channel in (first, second)]
-    if varies == [False, True]:
-        turned = {
-            s.accession: s.model_copy(update={"source": s.source2, "characteristics": s.characteristics2})
-            for s in samples
-        }
-        kept = tuple(turned.get(s.accession, s) for s in series.samples)
-        note = f"channel 1 holds a common reference ({samples[0].source}), the samples are described by channel 2"
-        series = series.model_copy(update={"samples": kept})
-    elif varies == [True, False]:
-        note = f"channel 2 holds a common reference ({samples[0].source2}), the samples are described by channel 1"
-    else:
-        note = f"the samples are described by channel 1; channel 2 holds {samples[0].source2 or 'another sample'}"
-    return series, [
-        f"Arrays of two channels: every value is a ratio of them; {note}. The direction of every difference "
-        "depends on the ratio being channel 2 to 1 or 1 to 2: see the source's description of its processing."
-    ]
-
-
-def _swaps(first: Sequence[str], second: Sequence[str]) -> bool:
-    """Tell that a level stands in channel 1 of some arrays and in channel 2 of others, beside another level."""
-    return any(
-        level in {b for a, b in zip(first, second, strict=True) if a != b}
-        for level in {a for a, b in zip(first, second, strict=True) if a != b}
-    )
 
 
 def description(series: GeoSeries, files: Sequence[FileSpec], *, source: str, notes: Sequence[str]) -> DatasetSpec:
@@ -357,19 +298,24 @@ def infer_scale(rows: Rows) -> tuple[Scale | None, str]:
     return kinds.get(found.kind), found.why
 
 
-def _write_sheet(folder: Path, series: GeoSeries) -> tuple[FileSpec, list[str]]:
+def _write_sheet(folder: Path, series: GeoSeries, *, paired: bool) -> tuple[FileSpec, list[str]]:
     header, rows, notes = sheet_of(series.samples)
     with (folder / SHEET).open("wb") as file:
         write_rows(file, header, rows)
     columns = {}
     for column, guess in sheet_roles(header, rows):
+        if paired and column.name in (ARRAY, DYE):
+            continue
         if guess.role == "other" or column.name == SAMPLE or column.name.startswith(FIELD):
             continue
         columns[column.name] = guess.spec()
         what = f", case {guess.case!r} and control {guess.control!r}" if guess.case else ""
         notes.append(f"Column {column.name!r} of the sample sheet was taken as {guess.role} ({guess.why}){what}.")
+    if paired:
+        columns |= {ARRAY: ColumnSpec(role="pair"), DYE: ColumnSpec(role="batch")}
     notes += [f"{a.sentence[:1].upper()}{a.sentence[1:]}." for a in agreement(series.samples)]
     spec = FileSpec(name="samples", kind="samples", path=SHEET, sample_column=SAMPLE, columns=columns)
+    spec = spec.model_copy(update={"row_is": "channel"}) if paired else spec
     return spec, notes
 
 

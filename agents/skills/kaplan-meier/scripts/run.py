@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from bioplot import panels
 from bioskill import (
@@ -21,52 +20,18 @@ from bioskill import (
     write_table,
 )
 from biosurvival import (
+    curve_table,
     draw_curves,
     fit_curves,
-    halves,
     log_rank,
+    median_phrase,
     score_name,
     scored_survival,
     split_at_median,
+    summarise,
     survival_result,
     time_label,
 )
-
-
-def summarise(table: pd.DataFrame, curves: dict[str, Any]) -> pd.DataFrame:
-    """Per group: samples, events, median time with its 95 % interval (missing: not reached)."""
-    from lifelines.utils import median_survival_times
-
-    rows, parts = [], halves(table)
-    for group, curve in curves.items():
-        part = parts[group]
-        interval = median_survival_times(curve.confidence_interval_).to_numpy().ravel()
-        median = [float(curve.median_survival_time_), float(interval[0]), float(interval[1])]
-        finite = [m if np.isfinite(m) else np.nan for m in median]
-        rows.append([group, len(part), int(part["event"].sum()), *finite])
-    columns = ["group", "n", "events", "median_time", "median_low", "median_high"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def curve_table(curves: dict[str, Any]) -> pd.DataFrame:
-    """Every step of the curves: group, time, at risk, events, censored, survival and its 95 % interval."""
-    parts = []
-    for group, curve in curves.items():
-        events, interval = curve.event_table, curve.confidence_interval_
-        frame = pd.DataFrame(
-            {
-                "group": group,
-                "time": events.index,
-                "at_risk": events["at_risk"].to_numpy(),
-                "events": events["observed"].to_numpy(),
-                "censored": events["censored"].to_numpy(),
-                "survival": curve.survival_function_[group].to_numpy(),
-                "lower": interval.iloc[:, 0].to_numpy(),
-                "upper": interval.iloc[:, 1].to_numpy(),
-            }
-        )
-        parts.append(frame)
-    return pd.concat(parts, ignore_index=True)
 
 
 def draw(table: pd.DataFrame, curves: dict[str, Any], words: dict[str, str], path: Path) -> None:
@@ -85,20 +50,6 @@ def unstated(task: Task) -> str:
     """What the source does not say about the outcome, as the end of a sentence."""
     lacking = [w for w, k in (("endpoint", "endpoint"), ("time unit", "time_unit")) if not task.parameter(k)]
     return f" The source does not state the {' or the '.join(lacking)}." if lacking else ""
-
-
-def median_phrase(row: Any, unit: str) -> tuple[str, dict[str, float]]:
-    """A group's median time in words, with its numbers."""
-    values, texts = {}, []
-    for key in ("median_time", "median_low", "median_high"):
-        value = getattr(row, key)
-        texts.append(number(value, 6) if np.isfinite(value) else "not reached")
-        if np.isfinite(value):
-            values[f"{row.group}_{key}"] = rounded(value, 6)
-    if not np.isfinite(row.median_time):
-        return f"not reached in the {row.group} group", values
-    remark = "" if unit else "unit not stated, "
-    return f"{texts[0]}{unit} ({remark}95 % CI {texts[1]} to {texts[2]}) in the {row.group} group", values
 
 
 def findings(task: Task, table: pd.DataFrame, summary: pd.DataFrame, test: Any, cut: float) -> list[Any]:

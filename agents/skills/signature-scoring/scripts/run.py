@@ -24,6 +24,15 @@ from bioskill import (
     write_table,
 )
 
+MOST_AGAINST = 0.25
+"""Share of genes that may correlate negatively with the mean of the others; of genes without any relation, half do."""
+LEAST_MEDIAN = 0.1
+"""Median correlation below which the genes have no score in common."""
+NOT_PUBLISHED = (
+    " The list gives no weights and no directions, and its genes do not agree: this mean is not the published score; "
+    "do not interpret it."
+)
+
 
 def rest_correlation(z: pd.DataFrame) -> pd.Series:
     """Each gene's Pearson correlation with the mean of the signature's other genes."""
@@ -34,6 +43,11 @@ def rest_correlation(z: pd.DataFrame) -> pd.Series:
         rest = (total - row.fillna(0)) / (count - row.notna()).replace(0, np.nan)
         out[gene] = row.corr(rest)
     return pd.Series(out, dtype=float)
+
+
+def disagree(rest: pd.Series) -> bool:
+    """True where the genes do not go together: more than a quarter against the others, or hardly any correlation."""
+    return bool((rest < 0).mean() > MOST_AGAINST or rest.median() < LEAST_MEDIAN)
 
 
 def draw(score: pd.Series, rest: pd.Series, name: str, label: str, path: Any) -> None:
@@ -123,12 +137,13 @@ def main() -> None:
     if len(used) == 1:
         write_findings([first], task.outputs["findings"])
         return
+    apart = disagree(rest)
     middle, negative = float(rest.median()), int((rest < 0).sum())
     second = (
         f"The median correlation of a signature gene with the mean of the others is {number(middle, 2)} in {label}; "
-        f"{negative} of {len(used)} genes correlate negatively with it.",
+        f"{negative} of {len(used)} genes correlate negatively with it.{NOT_PUBLISHED if apart else ''}",
         {"median_rest_correlation": rounded(middle, 2), "dataset": label, "genes_negative": negative}
-        | {"genes_used": len(used)},
+        | {"genes_used": len(used), "gene_set": name, "genes_agree": not apart},
     )
     write_findings([first, second], task.outputs["findings"])
 

@@ -1,0 +1,141 @@
+"""Blocks of a sheet's columns whose link to the rest a rehearsal must not show, and names that would show it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bioresearcher.audit.derived import name_prefix, series_of
+from bioresearcher.audit.leaks import Withheld, find_withheld, gives_away
+from bioresearcher.audit.sheet_views import plan_sheet
+from bioresearcher.schemas.base import Objective
+from bioresearcher.schemas.dataset import DataFile
+
+_NAME_CHARS, _NAME_WORDS = 40, 4
+_PIECE = re.compile(r"([A-Za-z0-9]+)")
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Blocks of a sheet's columns.
+
+    Attributes:
+        blocks: Label -> columns, outcomes or groups first.
+        main: Label -> number of these; not of a column that is a block of its own.
+        persons: Columns with units of analysis, persons or pairs that stay with their samples.
+        texts: Columns with free texts.
+        named: Columns with names of samples and persons.
+        names_tell: True if the samples' names give an outcome or a group away.
+    """
+
+    blocks: Mapping[str, tuple[str, ...]]
+    main: Mapping[str, int]
+    persons: tuple[str, ...]
+    texts: tuple[str, ...]
+    named: frozenset[str]
+    names_tell: bool
+
+
+def plan_blocks(cells: Mapping[str, Sequence[str]], file: DataFile, objective: Objective, *, measured: bool) -> Blocks:
+    """Divide a sheet's columns into blocks; those in none stay with their samples."""
+    id_column = file.sample_column if file.sample_column in cells else None
+    units = units_of(cells, id_column)
+    plan = plan_sheet(cells, file.columns, objective, units=units, id_column=id_column, measured=measured)
+    placed = {*plan.open, *plan.design, *plan.alone, *(n for part in plan.outcomes for n in part)}
+    left = [n for n in cells if n not in placed and n != id_column]
+    names = {n for n in left if names_rows(cells[n])}
+    persons = set(plan.recoded)
+    ids = names | persons | ({id_column} if id_column is not None else set())
+    found = find_withheld(cells, file.columns, objective, measured=measured, ids=ids)
+    main = _main_blocks(found)
+    blocks = {label: [w.column for w in members] for label, members in main.items()}
+    for leak in (w for w in found if w.reason == "gives it away"):
+        told = {b for b, members in main.items() if gives_away(cells[leak.column], members, cells)}
+        told |= {b for b, members in main.items() if leak.of in {w.column for w in members}}
+        blocks.setdefault(told.pop() if len(told) == 1 else f"column {leak.column}", []).append(leak.column)
+    taken = {n for members in blocks.values() for n in members}
+    texts = [n for n in left if n not in names | taken]
+    for text in texts:
+        blocks.setdefault(next(iter(main)) if len(main) == 1 else f"column {text}", []).append(text)
+    ends = [w for members in main.values() for w in members]
+    for name in sorted((names | persons) - {id_column}):
+        if _tells(cells[name], ends, cells):
+            blocks[f"column {name}"] = [name]
+    taken = {n for members in blocks.values() for n in members}
+    roles = {c.name: c.role for c in file.columns}
+    owners = [n for n in cells if n not in taken and (n in persons or roles.get(n) in ("unit", "pair"))]
+    return Blocks(
+        blocks={label: tuple(members) for label, members in blocks.items()},
+        main={label: len(members) for label, members in main.items()},
+        persons=tuple(sorted(owners, key=lambda n: (roles.get(n) != "unit", roles.get(n) != "pair"))),
+        texts=tuple(texts),
+        named=frozenset(ids),
+        names_tell=id_column is not None and _tells(units, ends, cells),
+    )
+
+
+def _main_blocks(found: Sequence[Withheld]) -> dict[str, list[Withheld]]:
+    """Divide outcomes and groups: outcomes together, each that is itself compared alone, groups together."""
+    main: dict[str, list[Withheld]] = {}
+    for one in found:
+        if one.reason == "compared group":
+            main.setdefault("groups", []).append(one)
+        elif one.reason != "gives it away":
+            main.setdefault(f"outcome {one.column}" if one.asked else "outcome", []).append(one)
+    return main
+
+
+def units_of(cells: Mapping[str, Sequence[str]], id_column: str | None) -> list[str]:
+    """Return the name of each row: its cell in the id column, else its number."""
+    if id_column is not None:
+        return [v.strip() for v in cells[id_column]]
+    return [f"row {i}" for i in range(len(next(iter(cells.values()), ())))]
+
+
+def names_rows(values: Sequence[str]) -> bool:
+    """Return True for short texts or numbers that differ in nearly all rows."""
+    known = [v.strip() for v in values if v.strip()]
+    short = all(len(v) <= _NAME_CHARS and len(v.split()) <= _NAME_WORDS for v in known)
+    return len(known) > 1 and short and len(set(known)) > 0.9 * len(known)
+
+
+def _tells(names: Sequence[str], ends: Sequence[Withheld], cells: Mapping[str, Sequence[str]]) -> bool:
+    """Return True if a part of the names gives an outcome or a group away: letters, a field, a number, their order."""
+    first = list({n.strip(): i for i, n in reversed(list(enumerate(names)))}.values())  # a person's samples are alike
+    cells = {w.column: [cells[w.column][i] for i in first] for w in ends}
+    names = [names[i].strip() for i in first]
+    pieces = [_PIECE.findall(n) for n in names]
+    parts = [name_prefix(names), series_of(names), [re.sub(r"\d+", "#", n) for n in names]]
+    parts += [[p[k] if -len(p) <= k < len(p) else "" for p in pieces] for k in (0, 1, 2, -1)]
+    parts += [[m.group() if (m := re.search(form, n)) else "" for n in names] for form in (r"[A-Za-z]+$", r"\d+$")]
+    return any(gives_away(part, ends, cells) for part in parts if len(part) == len(names))
+
+
+class Mask:
+    """Cuts names out of texts, with or without zeros before them."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._by_first: dict[str, list[list[str]]] = {}
+        for name in {*names}:
+            if pieces := self._pieces(name):
+                self._by_first.setdefault(pieces[0], []).append(pieces)
+
+    @staticmethod
+    def _pieces(text: str) -> list[str]:
+        return [p.lower().lstrip("0") for p in _PIECE.findall(text)]
+
+    def __call__(self, text: str) -> str:
+        """Return the text with `…` for each name; a text that is nothing but a name stays."""
+        parts, pieces, found = _PIECE.split(text), self._pieces(text), False
+        at = 0
+        while at < len(pieces):
+            fits = [n for n in self._by_first.get(pieces[at], ()) if pieces[at : at + len(n)] == n]
+            size = max(map(len, fits), default=0)
+            if size == len(pieces):
+                return text
+            if size:
+                found = True
+                parts[2 * at + 1 : 2 * (at + size)] = ["…", *[""] * (2 * size - 2)]
+            at += size or 1
+        return "".join(parts) if found else text

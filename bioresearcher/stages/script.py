@@ -1,0 +1,203 @@
+"""The script of a protocol: the code of its definitions and steps, in their order, behind a head that reads the files.
+
+The script stands alone: it needs Python with the packages it imports and the files of the data sets, nothing of this
+program. Its head is ours; everything else is the author's code, unchanged.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from bioresearcher.runfolder import safe_name
+from bioresearcher.schemas.ask_design import StepCode
+from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.protocol import Protocol
+from bioresearcher.text.normalise import known_id
+from bioresearcher.text.visible import one_line
+
+SCRIPT_BYTES: Final = 60_000
+"""Bytes of a script at most."""
+CODE_CHARS: Final = 12_000
+"""Characters of code that one task's programmer is shown, the task's own steps always in full."""
+SCRIPT_FILE: Final = "protocol-script.py"
+
+_HEAD: Final = '''import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+DATA = Path(os.environ.get("DATA", "data"))  # the folder of the data sets
+OUT = Path(os.environ.get("OUT", "."))  # the folder of tables and figures
+REHEARSAL = bool(os.environ.get("REHEARSAL"))  # outcomes and compared groups are shuffled among the samples
+FILES = {
+%s
+}
+
+
+def entry(dataset, name):
+    """Return the path of a file and its column of features; name is the short name or that of the file."""
+    for (of, short), (path, features) in FILES.items():
+        if of == dataset and name in (short, Path(path).name):
+            return DATA / path, features
+    raise FileNotFoundError(f"there is no file {name!r} of {dataset!r}; there is {', '.join(map(str, FILES))}")
+
+
+def file(dataset, name):
+    """Return the path of a file."""
+    return entry(dataset, name)[0]
+
+
+def table(dataset, name):
+    """Read a table with every cell as text; an empty cell is an empty text."""
+    path = file(dataset, name)
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig") as lines:
+        head = lines.readline()
+    return pd.read_csv(path, sep=max("\\t;,", key=head.count), dtype=str, keep_default_na=False, encoding="utf-8-sig")
+
+
+def matrix(dataset, name="expression"):
+    """Read a matrix as numbers: rows are features, columns are samples."""
+    cells = table(dataset, name)
+    cells = cells.set_index(entry(dataset, name)[1] or cells.columns[0])
+    return cells.apply(pd.to_numeric, errors="coerce")
+
+
+def gene_sets(dataset, name):
+    """Read gene sets: name -> list of symbols."""
+    rows = [line.split("\\t") for line in file(dataset, name).read_text(encoding="utf-8").splitlines()]
+    return {row[0]: [gene for gene in row[2:] if gene] for row in rows if len(row) > 2}
+
+
+def check(what, seen, planned, shuffled=False):
+    """Print a count, and stop where it is not the planned one; a rehearsal does not test those of shuffled columns."""
+    print(f"{what}: {seen}" + ("" if seen == planned else f" (planned: {planned})"))
+    if seen != planned and not (REHEARSAL and shuffled):
+        raise ValueError(f"{what}: {seen}, planned {planned}: stop and find the reason")
+'''
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script with the place in the protocol of each of its lines.
+
+    Attributes:
+        places: For each piece of the author's code its place (`step 2.1`, `definition Score`), its first line and its
+            last, counted from 1.
+    """
+
+    text: str
+    places: tuple[tuple[str, int, int], ...]
+
+    def place_of(self, line: int | None) -> str:
+        """Return the place of a line; empty for a line of the head, and for none."""
+        return next((p for p, first, last in self.places if line is not None and first <= line <= last), "")
+
+
+def script_of(protocol: Protocol, datasets: Sequence[Dataset]) -> Script | None:
+    """Return the script of a protocol; None when neither a step nor a definition has code."""
+    pieces = [(f"definition {d.name}", one_line(d.name), d.code) for d in protocol.definitions]
+    pieces += [(f"step {s.id}", f"Step {s.id}: {one_line(s.title)}", s.code) for s in protocol.steps]
+    pieces = [piece for piece in pieces if piece[2].strip()]
+    if not pieces:
+        return None
+    title = one_line(protocol.title).replace('"', "'").replace("\\", "/")
+    lines = [f'"""{title}', "", "DATA names the folder of the data sets, OUT that of the results.", '"""', ""]
+    lines += head_of(datasets).splitlines()
+    places = []
+    for place, heading, code in pieces:
+        lines += ["", "", f"# {heading}"]
+        first = len(lines) + 1
+        lines += code.strip("\n").splitlines()
+        places.append((place, first, len(lines)))
+    return Script("\n".join(lines) + "\n", tuple(places))
+
+
+def head_of(datasets: Sequence[Dataset]) -> str:
+    """Return the script's head: imports, the files, and functions that read them."""
+    rows = (
+        f"    ({d.id!r}, {f.name!r}): ({where!r}, {f.feature_column!r}),"
+        for d in datasets
+        for f in d.files
+        for where in [f"{safe_name(d.id)}/{PurePosixPath(f.path).name}"]
+    )
+    return _HEAD % "\n".join(rows)
+
+
+def code_for(protocol: Protocol, step_ids: Sequence[str]) -> str:
+    """Return the code of steps with that of definitions, and of earlier steps, the nearest first, as far as it fits.
+
+    Empty when the steps have no code.
+    """
+    own = [s for s in protocol.steps if s.id in step_ids and s.code.strip()]
+    if not own:
+        return ""
+    chosen = {s.id for s in own}
+    pieces = [d.code for d in protocol.definitions if d.code.strip()]
+    room = CODE_CHARS - sum(map(len, (*pieces, *(s.code for s in own))))
+    before = protocol.steps[: protocol.steps.index(own[-1])]
+    for step in (s for s in reversed(before) if s.code.strip() and s.id not in chosen):
+        room -= len(step.code)
+        if room < 0:
+            break
+        chosen.add(step.id)
+    pieces += [f"# Step {s.id}: {one_line(s.title)}\n{s.code}" for s in protocol.steps if s.id in chosen]
+    return "\n\n".join(p.strip("\n") for p in pieces)
+
+
+def problem_of(script: Script) -> tuple[str, str]:
+    """Return why a script cannot be run and the place of it; empty when it can be tried."""
+    if len(script.text.encode("utf-8", "replace")) > SCRIPT_BYTES:
+        return f"the script has more than {SCRIPT_BYTES:,} bytes", ""
+    try:
+        ast.parse(script.text)
+    except SyntaxError as error:
+        return f"line {error.lineno} is no Python: {error.msg}", script.place_of(error.lineno)
+    except (ValueError, RecursionError) as error:
+        return f"the script is no Python: {error}", ""
+    return "", ""
+
+
+def with_code(protocol: Protocol, changed: Iterable[StepCode]) -> tuple[Protocol, tuple[str, ...]]:
+    """Return the protocol with code put in, and the places that are not there."""
+    steps = [s.id for s in protocol.steps]
+    names = [d.name for d in protocol.definitions]
+    new: dict[str, str] = {}
+    lost = []
+    for piece in changed:
+        place = _place(piece.place, steps, names)
+        if place:
+            new[place] = piece.code.strip("\n")
+        else:
+            lost.append(one_line(piece.place)[:60])
+    return _coded(protocol, new), tuple(lost)
+
+
+def _place(named: str, steps: Sequence[str], names: Sequence[str]) -> str:
+    if (found := re.search(r"(?<![\d.])\d{1,3}\.\d{1,3}(?![\d.])", named)) and known_id(found[0], steps):
+        return f"step {found[0]}"
+    name = re.sub(r"(?i)^\s*definitions?\b[\s:]*", "", named).strip(" .`\"'")
+    known = next((n for n in names if n.casefold().strip(" .") == name.casefold()), None)
+    return f"definition {known}" if known is not None else ""
+
+
+def _coded(protocol: Protocol, new: Mapping[str, str]) -> Protocol:
+    if not new:
+        return protocol
+    definitions = tuple(
+        d.model_copy(update={"code": new.get(f"definition {d.name}", d.code)}) for d in protocol.definitions
+    )
+    parts = tuple(
+        p.model_copy(
+            update={"steps": tuple(s.model_copy(update={"code": new.get(f"step {s.id}", s.code)}) for s in p.steps)}
+        )
+        for p in protocol.parts
+    )
+    return protocol.model_copy(update={"definitions": definitions, "parts": parts})
