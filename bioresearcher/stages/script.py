@@ -64,10 +64,10 @@ def table(dataset, name):
 
 
 def matrix(dataset, name="expression"):
-    """Read a matrix as numbers: rows are features, columns are samples."""
+    """Read a matrix as numbers: rows are features, columns are samples; columns without any number are left out."""
     cells = table(dataset, name)
     cells = cells.set_index(entry(dataset, name)[1] or cells.columns[0])
-    return cells.apply(pd.to_numeric, errors="coerce")
+    return cells.apply(pd.to_numeric, errors="coerce").dropna(axis=1, how="all")
 
 
 def gene_sets(dataset, name):
