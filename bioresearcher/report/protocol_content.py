@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import PurePosixPath
 
 from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.facts import Audit, Fact, LookRecord, Proposal
@@ -152,7 +153,8 @@ class ProtocolContent:
             added = f"those, and {', '.join(new)}" if new else "those"
             return (dataset.id, f"those of {dataset.prepared_from}", ", ".join(said), added, how + " ".join(done))
         files = "; ".join(_file_words(f) for f in dataset.files)
-        return (dataset.id, files, ", ".join(said), _column_words(dataset), "as given")
+        how = f"made of {PurePosixPath(dataset.given).name} when it was read" if dataset.given else "as given"
+        return (dataset.id, files, ", ".join(said), _column_words(dataset), how)
 
     @cached_property
     def scripted(self) -> bool:

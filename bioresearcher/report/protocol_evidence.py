@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
+from pathlib import Path
 
 from bioresearcher.report.protocol_content import ProtocolContent
 from bioresearcher.report.protocol_markdown import quote_lines, render_protocol, titles_of
@@ -14,7 +16,7 @@ from bioresearcher.schemas.paper import Paper
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.schemas.registration import Registration
 from bioresearcher.stages.registration import LOOKS
-from bioresearcher.stages.script import SCRIPT_FILE, script_of
+from bioresearcher.stages.script import MADE_FOLDER, SCRIPT_FILE, made_files, place_of, script_of
 from bioresearcher.text.blocks import md_spans
 from bioresearcher.text.format import count_of, md, md_list, md_table
 from bioresearcher.text.visible import one_line
@@ -39,6 +41,17 @@ def write_protocol(folder: RunFolder, protocol: Protocol, registration: Registra
     script = script_of(protocol, content.datasets)
     if script is not None:
         write_text(folder.path(SCRIPT_FILE), script.text)
+        _lay_beside(folder, protocol, content.datasets)
+
+
+def _lay_beside(folder: RunFolder, protocol: Protocol, datasets: tuple[Dataset, ...]) -> None:
+    """Lay the tables that the script reads and nobody gave beside it; one that cannot be read is left out."""
+    for dataset, file in made_files(protocol, datasets):
+        source, target = Path(dataset.root, file.path), folder.path(MADE_FOLDER, *place_of(dataset, file).split("/"))
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            shutil.copyfile(source, target)
 
 
 def render_evidence(content: ProtocolContent) -> str:

@@ -17,7 +17,7 @@ from bioresearcher.schemas.facts import Audit, LookRecord
 from bioresearcher.schemas.paper import Evidence, Paper
 from bioresearcher.schemas.protocol import Protocol, ProtocolPart, ProtocolStep
 from bioresearcher.stages.mend_script import rehearsal_said
-from bioresearcher.stages.script import SCRIPT_FILE, script_of
+from bioresearcher.stages.script import MADE_FOLDER, SCRIPT_FILE, made_files, place_of, script_of
 from bioresearcher.text.blocks import md_blocks, md_spans
 from bioresearcher.text.format import count_of, md, md_list, md_table
 
@@ -106,7 +106,12 @@ def _script(content: ProtocolContent, level: int) -> Iterable[str]:
     if script is None:
         return
     yield from (f"{'#' * level} Script", "")
-    said = f"Save it as `{SCRIPT_FILE}` and run it with Python; `DATA` names the folder of the data sets. "
+    said = (
+        f"Save it as `{SCRIPT_FILE}` and run it with Python; `DATA` names the folder of the files as they were given. "
+    )
+    made = sorted({place_of(d, f) for d, f in made_files(content.protocol, content.datasets)})
+    if made:
+        said += f"Beside it lies `{MADE_FOLDER}` with the tables made of them: {', '.join(f'`{m}`' for m in made)}. "
     yield from (f"{said}{rehearsal_said(content.protocol.rehearsal)}".rstrip(), "")
     yield from _fenced(script.text)
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from bioresearcher.runfolder import safe_name
 from bioresearcher.schemas.ask_design import StepCode
-from bioresearcher.schemas.dataset import Dataset
+from bioresearcher.schemas.dataset import DataFile, Dataset
 from bioresearcher.schemas.protocol import Protocol
 from bioresearcher.text.normalise import known_id
 from bioresearcher.text.visible import one_line
@@ -25,6 +25,8 @@ SCRIPT_BYTES: Final = 60_000
 CODE_CHARS: Final = 12_000
 """Characters of code that one task's programmer is shown, the task's own steps always in full."""
 SCRIPT_FILE: Final = "protocol-script.py"
+MADE_FOLDER: Final = "protocol-data"
+"""Folder beside the script with the tables that were made of the given files before it."""
 
 _HEAD: Final = '''import gzip
 import os
@@ -34,7 +36,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-DATA = Path(os.environ.get("DATA", "data"))  # the folder of the data sets
+DATA = Path(os.environ.get("DATA", "data"))  # the folder of the files as they were given
+MADE = Path(__file__).resolve().with_name("protocol-data")  # tables that were made of them before this script
 OUT = Path(os.environ.get("OUT", "."))  # the folder of tables and figures
 REHEARSAL = bool(os.environ.get("REHEARSAL"))  # outcomes and compared groups are shuffled among the samples
 FILES = {
@@ -46,7 +49,11 @@ def entry(dataset, name):
     """Return the path of a file and its column of features; name is the short name or that of the file."""
     for (of, short), (path, features) in FILES.items():
         if of == dataset and name in (short, Path(path).name):
-            return DATA / path, features
+            known = [place / path for place in (DATA, MADE) if (place / path).is_file()]
+            found = known or sorted(DATA.rglob(Path(path).name))
+            if len(found) != 1 and not known:
+                raise FileNotFoundError(f"{path} is {'twice' if found else 'not'} below {DATA} and not in {MADE}")
+            return found[0], features
     raise FileNotFoundError(f"there is no file {name!r} of {dataset!r}; there is {', '.join(map(str, FILES))}")
 
 
@@ -109,7 +116,7 @@ def script_of(protocol: Protocol, datasets: Sequence[Dataset]) -> Script | None:
     if not pieces:
         return None
     title = one_line(protocol.title).replace('"', "'").replace("\\", "/")
-    lines = [f'"""{title}', "", "DATA names the folder of the data sets, OUT that of the results.", '"""', ""]
+    lines = [f'"""{title}', "", "DATA names the folder of the files as given, OUT that of the results.", '"""', ""]
     lines += head_of(datasets).splitlines()
     places = []
     for place, heading, code in pieces:
@@ -126,9 +133,24 @@ def head_of(datasets: Sequence[Dataset]) -> str:
         f"    ({d.id!r}, {f.name!r}): ({where!r}, {f.feature_column!r}),"
         for d in datasets
         for f in d.files
-        for where in [f"{safe_name(d.id)}/{PurePosixPath(f.path).name}"]
+        for where in [place_of(d, f)]
     )
     return _HEAD % "\n".join(rows)
+
+
+def made_files(protocol: Protocol, datasets: Sequence[Dataset]) -> tuple[tuple[Dataset, DataFile], ...]:
+    """Return the files that the script may read and nobody gave: converted, completed or prepared tables.
+
+    Analysis sets of questions are made after the protocol's own rules, and are none of them.
+    """
+    code = "\n".join((*(d.code for d in protocol.definitions), *(s.code for s in protocol.steps)))
+    named = (d for d in datasets if d.analysis_of is None and (d.given or d.prepared_from) and d.id in code)
+    return tuple((d, f) for d in named for f in d.files)
+
+
+def place_of(dataset: Dataset, file: DataFile) -> str:
+    """Return the path of a file below the folder that holds its data set."""
+    return f"{safe_name(dataset.id)}/{PurePosixPath(file.path).name}"
 
 
 def code_for(protocol: Protocol, step_ids: Sequence[str]) -> str:
