@@ -32,6 +32,9 @@ def asks_of(text: Text) -> list[Ask]:
         survival = bool(word("survival").search(rest)) or bool(endpoints_named(Text(rest)))
         if survival and kind not in ("synthesis", "prediction"):
             kind = "time to event"
+        if found and found[-1].kind == "description" and kind is None and word("beyond").search(words):
+            kind = "description"  # a question of its own, which no description answers
+            anew.add((start, end))
         again = found and kind == found[-1].kind and (start, end) not in anew
         if kind is None or again or (found and _only_method(words, found[-1].kind)):
             if found:

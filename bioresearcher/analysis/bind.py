@@ -216,8 +216,18 @@ def _of_channels(dataset: Dataset) -> bool:
 
 
 def _asks_nothing(kind: QuestionKind, words: str) -> list[tuple[str, str]]:
-    """The reason why a text stops that asks for nothing computed, such as a cure, nor for a description."""
-    if kind != "description" or kinds_in(words) or word("overview").search(words):
+    """The reason why a text stops that asks for no description of the cohort: for nothing computed, or for more."""
+    if kind != "description":
+        return []
+    if beyond := word("beyond").search(words):
+        return [
+            (
+                f"no vetted analysis does this (“{one_line(beyond[0], 60)}”); a description states counts, medians, "
+                "quartiles and missing values",
+                "ask for a description of the cohort, or say what is compared or related to an outcome",
+            )
+        ]
+    if kinds_in(words) or word("overview").search(words):
         return []
     return [
         (

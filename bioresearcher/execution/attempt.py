@@ -15,6 +15,7 @@ An attempt goes through inputs, packages, code, run, outputs and dependence on t
 | `placeholder` | `code_checks`, `outputs` | a path of no file, random numbers for data; text such as TODO |
 | `input_independent` | `check_dependence`, `reruns`, `output_comparison`, `chance` | no output changes with the data |
 | `off_question` | `question_check` | a finding rests on other rows, groups, endpoint or terms than its question |
+|  | `spare_columns` | or changes with columns that its question does not name |
 | `verified` | as above | an output changes with the data, and chance does not explain it |
 
 `statistics_warnings` adds remarks and decides nothing.
@@ -53,6 +54,7 @@ from bioresearcher.execution.process import (
 )
 from bioresearcher.execution.question_check import Asked, off_question
 from bioresearcher.execution.reruns import RERUN_FOLDERS, Rerun, Trial, change_inputs, rerun
+from bioresearcher.execution.spare_columns import moved_by_spare
 from bioresearcher.runfolder import write_text
 from bioresearcher.sandbox.base import Job, Sandbox
 from bioresearcher.schemas.execution import (
@@ -191,7 +193,11 @@ async def _run(builder: _ResultBuilder, job: Job, files: Mapping[str, Path], rep
     verdict = await _dependence(context, files, run, report)
     written = {o.name: run.outputs / o.file for o in context.task.outputs}
     doubts = await asyncio.to_thread(statistics_warnings.warn, context.task, files, written)
-    return _finish(builder, run, checked, verdict, (*warnings, *doubts))
+    departs = off_question(checked.findings, builder.asked) if verdict.depends else ""
+    if verdict.depends and not departs and builder.asked:
+        trial = Trial(context, files, {}, {}, run.result.use.wall_s).hurried()
+        departs = await moved_by_spare(trial, checked.findings, builder.asked)
+    return _finish(builder, run, checked, verdict, (*warnings, *doubts), departs)
 
 
 def _left_out(run: Run) -> tuple[str, ...]:
@@ -208,7 +214,12 @@ def _why_missing(run: Run, checked: OutputReport) -> str:
 
 
 def _finish(
-    builder: _ResultBuilder, run: Run, checked: OutputReport, verdict: DependenceVerdict, warnings: tuple[str, ...]
+    builder: _ResultBuilder,
+    run: Run,
+    checked: OutputReport,
+    verdict: DependenceVerdict,
+    warnings: tuple[str, ...],
+    departs: str,
 ) -> AttemptResult:
     perturbed, warnings = verdict.run, (*warnings, *verdict.warnings)
     if not verdict.depends:
@@ -223,7 +234,6 @@ def _finish(
     if perturbed.unchanged:
         names = ", ".join(perturbed.unchanged)
         warnings = (*warnings, f"did not change when the inputs did: {names}")
-    departs = off_question(checked.findings, builder.asked)
     if departs:
         return builder.build(
             Outcome.OFF_QUESTION,

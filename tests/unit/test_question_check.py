@@ -215,3 +215,115 @@ def test_the_numbers_stand_side_by_side(tmp_path: Path) -> None:
     )
     message = off_question([Finding(statement="All.", result=told)], [one])
     assert message.startswith(f"A1: n 140 instead of {one.rows.n} or {one.rows.complete}")
+
+
+COPYING = (
+    lib.READ
+    + """
+import math
+own = rows
+rows = [dict(r) for r in rows]
+kept = [r for r in rows if r["age"]]
+right = {
+    "n": len(kept), "groups": {x: sum(r["arm"] == x for r in kept) for x in ("drug", "placebo")},
+    "events": sum(r["rfs_event"] == "1" for r in kept), "missing": len(rows) - len(kept),
+}
+rows = kept
+value, time, event = lambda r: float(r["value"]), "rfs_time", "rfs_event"
+case, control, column = "drug", "placebo", "arm"
+CHANGE
+def mean(level):
+    chosen = [r for r in rows if r[column] == level]
+    if TIMED:
+        return sum(r[event] == "1" for r in chosen) / sum(float(r[time]) for r in chosen)
+    return sum(map(value, chosen)) / len(chosen)
+a, b = mean(case), mean(control)
+estimate = a / b if TIMED else a - b
+with open(task["outputs"]["result"], "w") as out:
+    out.write("group\\tmean\\tp_value\\n")
+    for name, x in (("drug", a), ("placebo", b)):
+        out.write(f"{name}\\t{x}\\t{1 / (1 + abs(x))}\\n")
+result = {
+    "kind": "time to event" if TIMED else "difference", "population": "cohort-A1", "measure": "value", "terms": ["age"],
+    "contrast": {"column": "arm", "case": "drug", "control": "placebo"}, "estimate": estimate,
+    "effect": "hazard ratio" if TIMED else "difference of means", "n": right["n"], "groups": right["groups"],
+    "missing": right["missing"],
+}
+if TIMED:
+    result |= {"time_column": "rfs_time", "event_column": "rfs_event", "events": right["events"]}
+said = [{"statement": f"The estimate is {estimate:.3f}.", "values": {"d": estimate}, "result": result}]
+json.dump(said, open(task["outputs"]["findings"], "w"))
+"""
+)
+COPIES = {
+    "one site of two": (False, 'rows = [r for r in rows if r["site"] == "north"]'),
+    "one site of two, of a survival": (True, 'rows = [r for r in rows if r["site"] == "north"]'),
+    "those who live": (False, 'rows = [r for r in rows if r["os_event"] == "0"]'),
+    "late follow-up only": (True, 'rows = [r for r in rows if float(r["os_time"]) > 20]'),
+    "another endpoint": (True, 'time, event = "os_time", "os_event"'),
+    "the time of another endpoint": (True, 'time = "os_time"'),
+    "the event of another endpoint": (True, 'event = "os_event"'),
+    "levels of another column": (False, 'column, case, control = "site", "north", "south"'),
+    "another measure": (False, 'value = lambda r: float(r["os_time"])'),
+    "the direction turned round": (False, "case, control = control, case"),
+    "censored taken for the event": (True, 'for r in rows: r["rfs_event"] = str(1 - int(r["rfs_event"]))'),
+    "another unit of the measure": (False, 'value = lambda r: math.exp(float(r["value"]))'),
+}
+"""Scripts that analyse something else and state the n, groups and events of the question."""
+NOT_SEEN = ("the direction turned round", "censored taken for the event", "another unit of the measure")
+"""Those that read the right columns of the right rows: nothing says that they read them wrongly."""
+HONEST_READINGS = {
+    "as it is": "",
+    "rows in another order": 'rows = sorted(rows, key=lambda r: r["sample"])',
+    "rows without a gap anywhere": "rows = [r for r in rows if all(r.values())]",
+    "a filter that holds for all": 'rows = [r for r in rows if r["er"] == "negative"]',
+    "unknown columns passed through": 'extra = {r["site"] for r in rows}',
+}
+
+
+async def copying(tmp_path: Path, timed: bool, change: str) -> AttemptResult:
+    """Run a script on the analysis set itself, whose measure is the column `value`."""
+    one = asked(write_cohort(tmp_path), "time to event" if timed else "difference")
+    kept, _ = chosen(tmp_path / "samples.tsv")
+    path = tmp_path / "set.tsv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, delimiter="\t")
+        writer.writeheader()
+        writer.writerows(kept)
+    if not timed:
+        measure = Measure(kind="column", names=("value",))
+        one = Asked(one.question.model_copy(update={"measure": measure}), one.rows)
+    task = lib.make_task("findings")
+    given = task.inputs[0].model_copy(update={"dataset": "cohort-A1"})
+    return await run_attempt(
+        task.model_copy(update={"questions": ("A1",), "inputs": (given,)}),
+        TaskCode(code=COPYING.replace("TIMED", repr(timed)).replace("CHANGE", change), origin="model"),
+        inputs={"samples": path},
+        folder=tmp_path / "task",
+        number=1,
+        sandbox=UnsandboxedSandbox(),
+        limits=LIMITS,
+        asked=[one],
+    )
+
+
+@pytest.mark.parametrize("name", [n for n in COPIES if n not in NOT_SEEN])
+async def test_counts_that_are_copied_do_not_hide_another_analysis(name: str, tmp_path: Path) -> None:
+    result = await copying(tmp_path, *COPIES[name])
+    assert result.attempt.outcome is Outcome.OFF_QUESTION, result.attempt.message
+    assert "the result changes with columns that the question does not name" in result.attempt.message
+    assert result.findings == ()
+
+
+@pytest.mark.parametrize("timed", [False, True], ids=["difference", "time to event"])
+@pytest.mark.parametrize("name", HONEST_READINGS)
+async def test_an_honest_script_stays_as_it_is_when_other_columns_change(
+    name: str, timed: bool, tmp_path: Path
+) -> None:
+    result = await copying(tmp_path, timed, HONEST_READINGS[name])
+    assert result.verified, result.attempt.message
+
+
+@pytest.mark.parametrize("name", NOT_SEEN)
+async def test_right_columns_read_wrongly_are_not_seen(name: str, tmp_path: Path) -> None:
+    assert (await copying(tmp_path, *COPIES[name])).verified

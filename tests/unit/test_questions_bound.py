@@ -413,6 +413,51 @@ def test_a_description_is_given_where_it_is_asked_for(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Check if the age of the donors follows a normal distribution.", "normal distribution"),
+        ("Explore the distribution of age. Use a Shapiro-Wilk test for it.", "Shapiro-Wilk"),
+        ("Analyse the outliers of age by their z-scores.", "outliers"),
+        ("Describe the mean age of the patients.", "the mean"),
+        ("Explore the standard deviation of age.", "standard deviation"),
+        ("How many distinct stages have at least 5 patients?", "How many"),
+        ("How many patients are older than 60?", "How many patients are older than"),
+        ("How many genes are on chromosome 1?", "How many"),
+        ("Explore the data by creating a new feature of age and stage.", "creating a new feature"),
+        ("Analyse the skewness of the age distribution.", "skewness"),
+    ],
+)
+def test_a_statistic_that_no_description_states_is_not_answered_by_one(text: str, named: str) -> None:
+    one = first(text, ER, AGE, STAGE)
+    assert one.kind == "description"
+    assert one.cannot.startswith("no vetted analysis does this (“"), one.cannot
+    assert named in one.cannot
+    assert one.mend
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "How many patients are in each stage?",
+        "How many samples have missing values?",
+        "Describe the cohort by means of a table 1",
+        "Summarise age and stage, with the median and range",
+        "What is the distribution of age and of stage?",
+        "What do these data mean?",
+        "Inspect the quality of the normal and tumour samples",
+    ],
+)
+def test_a_description_states_counts_medians_and_missing_values(text: str) -> None:
+    assert (first(text, TISSUE, AGE, STAGE).kind, first(text, TISSUE, AGE, STAGE).cannot) == ("description", "")
+
+
+def test_a_statistic_beside_a_description_is_a_question_of_its_own() -> None:
+    told, more = asked("Describe the patients. Is age normally distributed?", ER, AGE).questions
+    assert (told.kind, told.cannot) == ("description", "")
+    assert "no vetted analysis does this (“normally distributed”)" in more.cannot
+
+
+@pytest.mark.parametrize(
     "text",
     ["Is the E2F targets score associated with time to distant metastasis?", "Does MKI67 predict distant metastasis?"],
 )
