@@ -204,8 +204,12 @@ def _compared(name: str, values: Sequence[str], column: Column | None, sentences
         text = re.sub(r"s ", " ", normalised(sentence))
         if sum(f" {w} " in text for w in words) >= 2:
             return "the objective compares its levels"
-        if len(levels) == 2 and words and any(f" {w} " in text for w in words if len(w) > 3 and w not in _PLAIN):
+        named = [w for w in words if len(w) > 3 and w not in _PLAIN]
+        if len(levels) == 2 and any(f" {w} " in text for w in named):
             return "the objective compares one of its levels with the rest"
+        sides = _SIDES.split(text, maxsplit=1)[1:]  # "in lung tissue, … between smokers and …" compares no tissues
+        if any(f" {w} " in side for side in sides for w in named):
+            return "the objective compares one of its levels with another"
     return ""
 
 
@@ -216,6 +220,8 @@ def _is_compared_response(name: str, values: Sequence[str], column: Column | Non
     return bool(_compared(name, values, column, [s for s in sentences if _IN_TIME.search(s)]))
 
 
+_SIDES = re.compile(r"\b(?:between|versus|vs|compar\w*|distinguish\w*|discriminat\w*|separat\w*|tells?(?= ))(?= )")
+"""Words after which the sides of a comparison are named."""
 _PLAIN = frozenset("true false other none unknown male female high low human mouse adult primary".split())
 
 

@@ -55,7 +55,7 @@ from bioresearcher.sources.datasets.endpoints import normal
 
 T = TypeVar("T", str, tuple[str, ...])
 
-RULES = "rehearsal-1"
+RULES = "rehearsal-2"
 """Version of the rules; copies made by others are made again."""
 AS_GIVEN = "as given"
 """Words for a file that is no other than the original."""

@@ -59,7 +59,7 @@ GENE_SETS = ".beside"
 """Folder of gene sets and tables of genes, beside those of the data sets; no data set's folder can have its name."""
 SAMPLE = "sample"
 """Column with the codes."""
-RULES = "views-3"
+RULES = "views-4"
 """Version of the rules; views made by others are made again."""
 
 _CODE_CHARS = 10

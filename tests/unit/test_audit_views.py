@@ -360,6 +360,16 @@ def test_the_open_view_of_the_print_series_shows_what_was_filled_in(shared_data:
     assert not set(rows(tmp_path, views["outcome"])[0]) & set(sheet[0]) - {"sample"}
 
 
+def test_one_level_of_several_is_compared_where_it_stands_on_a_side_of_the_comparison() -> None:
+    cells = {"class": ["BCR/ABL", "NEG", "ALL1/AF4"] * 8, "organ": ["lung", "liver", "colon"] * 8}
+    text = "Which genes distinguish BCR/ABL-positive from molecularly negative patients?"
+    found = find_withheld(cells, (), Objective(id="o", text=text), measured=True)
+    assert [(w.column, w.reason) for w in found if w.reason == "compared group"] == [("class", "compared group")]
+    text = "In lung tissue, which genes differ between BCR/ABL and all others?"
+    found = find_withheld(cells, (), Objective(id="o", text=text), measured=True)
+    assert [w.column for w in found if w.reason == "compared group"] == ["class"]
+
+
 def test_groups_are_those_that_a_sentence_compares_and_not_what_is_adjusted_for() -> None:
     cells = {"tissue": ["Tumour", "normal"] * 10, "sex": ["M", "F", "F"] * 6 + ["M", "F"]}
     asked = Objective(id="x", text="Which genes differ between tumour and normal tissue, adjusted for sex?")
