@@ -126,7 +126,10 @@ class ProtocolContent:
     @property
     def decision_rows(self) -> tuple[tuple[str, str, str], ...]:
         """Decisions as (decision, choice, why with the facts it rests on)."""
-        return tuple((d.question, d.choice, _with_facts(d.why, d.cites)) for d in self.protocol.decisions)
+        plain = self.scripted and not self.claims  # the evidence gives what each rests on
+        return tuple(
+            (d.question, d.choice, d.why if plain else _with_facts(d.why, d.cites)) for d in self.protocol.decisions
+        )
 
     @property
     def data_rows(self) -> tuple[tuple[str, str, str, str, str], ...]:

@@ -58,13 +58,15 @@ class Stage:
 async def rehearsed(stage: Stage, protocol: Protocol, rounds: int = ROUNDS) -> Protocol:
     """Rehearse a protocol's script, let the author mend it, and return the protocol with the last rehearsal's record.
 
-    Without code, without isolation, or when the script is the one that was rehearsed before, nothing happens. A script
-    that does not run to its end after all rounds stays, and the record says where it ended.
+    Without code, without isolation, or when the script is the one that was rehearsed before, nothing happens. What the
+    first rehearsal of a draft printed is shown to the author even when it ran to its end; later only an error is. A
+    script that does not run to its end after all rounds stays, and the record says where it ended.
 
     Raises:
         BackendError: The model gave no answer.
         StoppedError: The budget is used up, or the run is stopping.
     """
+    read = protocol.rehearsal is not None
     for number in range(1, rounds + 1):
         script = script_of(protocol, stage.datasets)
         if script is None or stage.sandbox is None or stage.copies is None:
@@ -73,7 +75,7 @@ async def rehearsed(stage: Stage, protocol: Protocol, rounds: int = ROUNDS) -> P
             return protocol
         record = await _rehearse(stage, stage.sandbox, stage.copies, script)
         protocol = protocol.model_copy(update={"rehearsal": record})
-        if number == rounds or (record.ok and number > 1):
+        if number == rounds or (record.ok and (read or number > 1)):
             return protocol
         protocol = await _mended(stage, protocol, record, number, rounds)
     return protocol

@@ -29,7 +29,7 @@ from bioresearcher.text.visible import one_line, visible
 LIMITS: Final = Limits(wall_s=300, cpu_s=300, memory_mb=3072, file_mb=200, disk_mb=200, files=500, tmp_mb=200)
 """Limits of one rehearsal."""
 SCRIPT_BYTES: Final = 60_000
-SHOWN_CHARS, ERROR_CHARS = 4000, 1500
+SHOWN_CHARS, ERROR_CHARS = 6000, 1500
 
 _SCRIPT = "script.py"
 _TAIL_SHARE = 0.5  # results stand at the end of what a script prints
