@@ -42,6 +42,9 @@ _MESSAGE = re.compile(
 _LEFT = re.compile(r"^\w+ of the review is left \([^)]*\), at (?P<place>[^:]*): (?P<said>.*)$", re.S)
 _SHOWN_ROLES = ("group", "time", "event", "batch")
 """Roles of the columns that the table of data sets names."""
+_TAKEN_AS = re.compile(r"\bof the sample sheet was taken as\b|^Labels contradict")
+_MOST_NOTES = 5
+"""Notes on how tables were made that stand in the table of data sets; what columns were taken for stands elsewhere."""
 _EMPTY = frozenset({"none", "not stated"})
 _OURS = re.compile(r"\A(?:exit|killed)\b.*$|^<<<untrusted .*$|^>>>$", re.MULTILINE)
 SHOWN_CHARS = 300
@@ -157,6 +160,8 @@ class ProtocolContent:
             return (dataset.id, f"those of {dataset.prepared_from}", ", ".join(said), added, how + " ".join(done))
         files = "; ".join(_file_words(f) for f in dataset.files)
         how = f"made of {PurePosixPath(dataset.given).name} when it was read" if dataset.given else "as given"
+        told = [n for n in dataset.notes if not _TAKEN_AS.search(n)][:_MOST_NOTES] if dataset.given else []
+        how += f": {' '.join(map(as_sentence, told))}" if told else ""
         return (dataset.id, files, ", ".join(said), _column_words(dataset), how)
 
     @cached_property
