@@ -39,6 +39,8 @@ _MESSAGE = re.compile(
     r"|(?:correct them or list them in missing_values|beside the feature column there may be samples only)$"
 )
 """Limitations that are a program's messages about the draft, and no limits of the study."""
+_OF_RULES = re.compile(r"^(?:A\d+ is not answered|Not understood)\b")
+"""Limitations that tell what the rules could not bind."""
 _LEFT = re.compile(r"^\w+ of the review is left \([^)]*\), at (?P<place>[^:]*): (?P<said>.*)$", re.S)
 _SHOWN_ROLES = ("group", "time", "event", "batch")
 """Roles of the columns that the table of data sets names."""
@@ -227,13 +229,16 @@ class ProtocolContent:
     @property
     def statements(self) -> tuple[str, ...]:
         """Limits of the study among the limitations, as sentences; what a program remarked on the draft is no such."""
-        kept = (t for t in self.protocol.limitations if not _MESSAGE.search(t))
-        return tuple(_left_open(t) for t in kept)
+        return tuple(_left_open(t) for t in self.protocol.limitations if not self._is_remark(t))
 
     @property
     def messages(self) -> tuple[str, ...]:
         """Remarks of programs on the draft."""
-        return tuple(t for t in self.protocol.limitations if _MESSAGE.search(t))
+        return tuple(t for t in self.protocol.limitations if self._is_remark(t))
+
+    def _is_remark(self, text: str) -> bool:
+        """Check whether a limitation is a program's; what rules did not understand is none of a model's plan."""
+        return bool(_MESSAGE.search(text) or (self.scripted and _OF_RULES.search(text)))
 
     @property
     def limits(self) -> tuple[tuple[str, str], ...]:

@@ -228,3 +228,10 @@ def test_the_printed_protocol_has_short_steps_and_the_script_at_its_end(cohort: 
     assert review.count("def score") == 1
     assert review.index("def score") < review.index("### 1.1 Do 1")
     assert "samples: 6" in review
+
+
+def test_what_the_rules_did_not_understand_is_no_limitation_of_a_plan_that_carries_a_script() -> None:
+    said = ("Not understood: “adult”: no column is called so.", "One cohort only.")
+    scripted = ProtocolContent(protocol("a = 1", limitations=said))
+    assert (scripted.statements, scripted.messages) == (("One cohort only.",), said[:1])
+    assert ProtocolContent(protocol("", limitations=said)).statements == said
