@@ -39,7 +39,7 @@ from scipy import stats
 DATA = Path(os.environ.get("DATA", "data"))  # the folder of the files as they were given
 MADE = Path(__file__).resolve().with_name("protocol-data")  # tables that were made of them before this script
 OUT = Path(os.environ.get("OUT", "."))  # the folder of tables and figures
-REHEARSAL = bool(os.environ.get("REHEARSAL"))  # outcomes and compared groups are shuffled among the samples
+REHEARSAL = bool(os.environ.get("REHEARSAL"))  # true where DATA holds copies with shuffled outcomes and groups
 FILES = {
 %s
 }
