@@ -45,9 +45,9 @@ from bioresearcher.text.normalise import title_of
 
 TOKENS_PER_STEP: Final = 900
 """Tokens of a step of 120 words as JSON, with inputs, outputs, citations and 25 lines of code."""
-WORDS: Final = 4_000
+WORDS: Final = 4_500
 """Words of a whole protocol, its first page and definitions included."""
-LEAST_A_STEP, MOST_A_STEP = 90, 180
+LEAST_A_STEP, MOST_A_STEP = 110, 200
 """Words of a step that are asked for at least and at most."""
 SHARE: Final = 0.9
 """Part of an answer's room that is planned with."""
