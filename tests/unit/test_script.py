@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,22 @@ async def test_an_error_in_the_head_is_placed_where_the_author_called_it(
     assert "there is no file 'absent.csv'" in done.rehearsal.error
     by_name = protocol('print(len(table("cohort", "samples.csv")))')
     assert (await rehearsed(stage, by_name, 1)).rehearsal.ok
+
+
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("no_sandbox_skip")
+async def test_how_a_rehearsal_went_is_kept_and_not_run_again(tmp_path: Path, cohort: tuple[Dataset, ...]) -> None:
+    stage = await _stage(tmp_path, cohort, [MendedScript()], [])
+    first = await rehearsed(stage, protocol(READ))
+
+    class Unused:
+        name = "unused"
+
+        def __getattr__(self, name: str) -> object:
+            raise AssertionError(f"the sandbox was used: {name}")
+
+    later = replace(stage, caller=caller(tmp_path, [MendedScript()], rules=False), sandbox=Unused())
+    assert await rehearsed(later, protocol(READ)) == first
 
 
 async def test_nothing_is_rehearsed_without_code_or_without_isolation(tmp_path: Path) -> None:
