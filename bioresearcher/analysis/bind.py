@@ -384,7 +384,7 @@ def _unsure(dataset: Dataset, question: Question) -> list[tuple[str, str]]:
     beside = {*question.adjust, *question.blocks, *several} - named - {question.outcome}
     found = []
     for reading in dataset.readings:
-        if reading.sure or not reading.decides:
+        if not reading.open:
             continue
         if reading.line.startswith("codes") and reading.column in beside:
             continue  # a model that holds a column is the same whatever its levels are called

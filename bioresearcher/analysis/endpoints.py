@@ -134,7 +134,7 @@ def _no_pair(dataset: Dataset, named: Iterable[str]) -> Stop:
         return f"{dataset.id} has no sample sheet, so no time and event", "give the sheet with time and event"
     has = [r for r in ("time", "event") if dataset.column(r)]
     about = ("event_level", "role", "endpoint", "time_of")
-    unsure = (r for r in dataset.readings if not r.sure and r.decides and r.line.startswith(about))
+    unsure = (r for r in dataset.readings if r.open and r.line.startswith(about))
     reading = next(unsure, None)
     lack = "event" if has == ["time"] else "time" if has == ["event"] else "time and event"
     wish = f"{endpoint_words(asked)} is asked for, and " if asked else ""

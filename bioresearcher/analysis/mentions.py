@@ -103,7 +103,7 @@ def is_number(column: Column) -> bool:
 
 def mend_of(dataset: Dataset, column: str, otherwise: str) -> str:
     """The line of `dataset.toml` that settles how a column is read: that of its reading, else another."""
-    lines = [r for r in dataset.readings if r.column == column and r.line and r.decides and not r.sure]
+    lines = [r for r in dataset.readings if r.column == column and r.line and r.open]
     return mend_line(column, lines[0].line if lines else otherwise)
 
 

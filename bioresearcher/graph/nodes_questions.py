@@ -21,6 +21,7 @@ from bioresearcher.offline.skill_uses import beyond_limit, unanswered
 from bioresearcher.schemas.dataset import Dataset, DatasetCheck
 from bioresearcher.schemas.question import Question, Questions
 from bioresearcher.schemas.run import Decision
+from bioresearcher.stages.describe_data import proposed_notes
 from bioresearcher.stages.questions import propose_questions
 
 _ID = re.compile(r"A\d+")
@@ -42,9 +43,11 @@ async def ask_questions(state: RunState, runtime: Runtime[RunContext]) -> Update
 async def settled_questions(c: RunContext, ids: Sequence[str], made: Sequence[Decision] = ()) -> Questions:
     """Bind the objective by rule, and by a model what the rules could not."""
     questions = await asyncio.to_thread(bound_questions, c, ids, made)
+    known = [c.folder.read(Dataset, "datasets", f"{i}.json") for i in ids]
+    told = proposed_notes(d for d in known if d.prepared_from is None and d.analysis_of is None)
+    questions = questions.model_copy(update={"notes": (*questions.notes, *told)}) if told else questions
     if c.caller.by_rule:
         return questions
-    known = [c.folder.read(Dataset, "datasets", f"{i}.json") for i in ids]
     data = await asyncio.to_thread(_with_names, [d for d in known if d.files and d.analysis_of is None])
     return await propose_questions(c.caller, c.objective, questions, {d.dataset.id: d for d in data})
 

@@ -18,6 +18,7 @@ from bioresearcher.schemas.paper_report import PaperReport
 from bioresearcher.sources.datasets.suitability import check_dataset
 from bioresearcher.sources.protocols import StatusSource
 from bioresearcher.stages import datasets, read, screen, search
+from bioresearcher.stages.describe_data import propose_readings
 
 SCREENING, SEARCH = "screening.json", "search.json"
 FOUND = "datasets_found.json"
@@ -233,11 +234,22 @@ async def check_datasets(state: RunState, runtime: Runtime[RunContext]) -> Updat
         c.caller.events.emit("note", "check_datasets", "info", said)
     inspected = await datasets.inspect_all(c.dataset_sources, worth)
     write_datasets(c, inspected)
-    own = [c.folder.read(Dataset, "datasets", f"{d}.json") for d in state["datasets"]]
+    own = await read_with_model(c, [c.folder.read(Dataset, "datasets", f"{d}.json") for d in state["datasets"]])
     known = {d.id: d for d in (*own, *inspected)}
     checks = await check_suitability(c, known.values())
     c.folder.write_list(checks, CHECKS)
     return {"datasets": datasets.chosen(checks, known, c.settings.max_datasets)}
+
+
+async def read_with_model(c: RunContext, sets: Sequence[Dataset]) -> tuple[Dataset, ...]:
+    """Let a model propose what the rules left open in own data; what came of it is told and written."""
+    found = await propose_readings(c.caller, c.objective, sets)
+    for before, after in zip(sets, found, strict=True):
+        if after != before:
+            write_datasets(c, [after])
+        for note in after.notes[len(before.notes) :]:
+            c.caller.events.emit("note", "check_datasets", "info", f"{after.id}: {note}")
+    return found
 
 
 async def check_suitability(c: RunContext, sets: Iterable[Dataset]) -> list[DatasetCheck]:

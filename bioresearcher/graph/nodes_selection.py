@@ -18,7 +18,7 @@ from bioresearcher.graph.added_files import digests_of_data, digests_of_papers
 from bioresearcher.graph.approvals import SELECTION, ask_person, decisions_at
 from bioresearcher.graph.context import QUESTIONS, RunContext
 from bioresearcher.graph.nodes_questions import dropped_questions, not_questions, settled_questions
-from bioresearcher.graph.nodes_search import CHECKS, check_suitability, closeness, read_papers
+from bioresearcher.graph.nodes_search import CHECKS, check_suitability, closeness, read_papers, read_with_model
 from bioresearcher.graph.state import RunState, Update
 from bioresearcher.papers.injection import find_suspects, suspicion
 from bioresearcher.papers.mining import normal_accession
@@ -183,7 +183,8 @@ async def _add_datasets(c: RunContext, now: _Selection, found: Addition) -> None
     if not found.datasets:
         return
     checks = {k.dataset_id: k for k in c.folder.read_list(DatasetCheck, CHECKS)}
-    for dataset, check in zip(found.datasets, await check_suitability(c, found.datasets), strict=True):
+    added = await read_with_model(c, found.datasets)
+    for dataset, check in zip(added, await check_suitability(c, added), strict=True):
         c.folder.write(dataset, "datasets", f"{dataset.id}.json")
         checks[dataset.id] = check
         now.added.append(dataset.id)

@@ -35,6 +35,7 @@ WITHOUT_RULE = frozenset(
         "reviewer/review_protocol",
         "reviewer/recheck_findings",
         "reviewer/judge_claims",
+        "search/describe_data",
     }
 )
 """Prompts that only a model answers: looking, judging a draft and its claims, and revising it by findings."""

@@ -175,3 +175,46 @@ class DatasetAnswers(Value):
         description="words copied from the description on which the answers rest", json_schema_extra=SENTENCE
     )
     reason: str = Field(description="one sentence, naming what decided", json_schema_extra=SENTENCE)
+
+
+class OpenReading(Value):
+    """A statement about a column on which a result depends, and of which the rules are not sure."""
+
+    number: int
+    file: str
+    column: str
+    says: str
+    reason: str
+    line: str = Field(description="the line that would settle it; … stands for what only the data's source knows")
+
+
+class ColumnValues(Value):
+    """Some values of a column of texts that is not described by its levels."""
+
+    file: str
+    column: str
+    values: tuple[str, ...]
+
+
+class DescribeDataInput(Value):
+    """Input of `search/describe_data`: what rules could not read for sure."""
+
+    objective: Objective
+    dataset: Dataset
+    values: tuple[ColumnValues, ...] = ()
+    open: tuple[OpenReading, ...]
+
+
+class ReadingProposal(Value):
+    """A line that settles an open reading; every name and level in it is checked against the data."""
+
+    number: int = Field(description="number of the reading")
+    reason: str = Field(description="the words of the description that say so", json_schema_extra=SENTENCE)
+    certainty: Literal["high", "low"]
+    line: str = Field(description="one line, key = value, with the key of the line that was shown")
+
+
+class ReadingProposals(Value):
+    """Proposals for the readings that the description settles; none for the others."""
+
+    readings: tuple[ReadingProposal, ...]

@@ -75,6 +75,12 @@ class Reading(Value):
     sure: bool = True
     decides: bool = Field(default=False, description="a result depends on it; unsure, it is asked for or refused")
     line: str = Field(default="", description="the line of `dataset.toml` that settles it")
+    proposed: bool = Field(default=False, description="read as `line` says because a model proposed it")
+
+    @property
+    def open(self) -> bool:
+        """True when a result depends on it, and neither rules nor a person nor a checked proposal settle it."""
+        return self.decides and not self.sure and not self.proposed
 
 
 class DataFile(Value):

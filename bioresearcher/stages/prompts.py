@@ -15,6 +15,7 @@ from bioresearcher.schemas.paper import PaperAnswers, QueryPlan
 PLAN_QUERIES = Prompt("search/plan_queries", literature.PlanQueriesInput, QueryPlan)
 SCREEN_PAPER = Prompt("search/screen_paper", literature.ScreenPaperInput, PaperAnswers)
 JUDGE_DATASET = Prompt("search/judge_dataset", literature.JudgeDatasetInput, literature.DatasetAnswers)
+DESCRIBE_DATA = Prompt("search/describe_data", literature.DescribeDataInput, literature.ReadingProposals)
 OUTLINE_PAPER = Prompt("literature/outline_paper", literature.OutlinePaperInput, literature.PaperOutline)
 REPORT_PART = Prompt("literature/report_part", literature.ReportPartInput, literature.PartDraft)
 JUDGE_REFERABILITY = Prompt(
@@ -42,5 +43,11 @@ SCORE_PROTOCOL = Prompt("reviewer/score_protocol", program.ScoreProtocolInput, p
 
 ALL: tuple[Prompt[Any, Any], ...] = tuple(value for value in vars().values() if isinstance(value, Prompt))
 """All of the above, in this order."""
-ON_REQUEST: tuple[Prompt[Any, Any], ...] = (ASK_QUESTIONS, CHOOSE_PARTS, REVISE_PART, ANSWER_QUESTION)
-"""Prompts used only when rules cannot bind a question, or a person comments on the protocol or asks a question."""
+ON_REQUEST: tuple[Prompt[Any, Any], ...] = (
+    DESCRIBE_DATA,
+    ASK_QUESTIONS,
+    CHOOSE_PARTS,
+    REVISE_PART,
+    ANSWER_QUESTION,
+)
+"""Prompts used only when rules cannot read data or bind a question, or a person comments or asks a question."""

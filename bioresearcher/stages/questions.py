@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bioresearcher.analysis.bind import Data, is_settled
 from bioresearcher.analysis.contrasts import NotBoundError, contradiction, contrast_of
 from bioresearcher.analysis.endpoints import censored_time, event_cells
@@ -32,7 +34,7 @@ async def propose_questions(
     asked = tuple(q for q in open_ if q.dataset == dataset.id)
     values = AskQuestionsInput(objective=objective, dataset=dataset, questions=asked, not_understood=told)
     try:
-        answer = await ask(caller, ASK_QUESTIONS, values)
+        answer = await ask(replace(caller, rules=None), ASK_QUESTIONS, values)
     except AnswerError as error:
         note = f"What the rules could not bind was not asked of the model: {error.message}"
         return questions.model_copy(update={"notes": (*questions.notes, note)})

@@ -18,7 +18,14 @@ from pydantic.fields import FieldInfo
 
 from bioresearcher.errors import EmptyReplyError, RefusalError, ReplyInvalidError, TruncatedError
 from bioresearcher.llm.backend import Backend, Reply, Request, request_key
-from bioresearcher.schemas.ask_design import FindingAnswer, MendedScript, RepairedEdits, RevisedProtocol
+from bioresearcher.schemas.ask_design import (
+    FindingAnswer,
+    MendedScript,
+    QuestionProposals,
+    RepairedEdits,
+    RevisedProtocol,
+)
+from bioresearcher.schemas.ask_literature import ReadingProposals
 from bioresearcher.schemas.ask_review import ClaimJudgement, ClaimJudgements, FindingLeft, FindingsLeft, RankedReview
 from bioresearcher.schemas.base import Origin, Usage
 from bioresearcher.schemas.conversation import ActionTurn
@@ -149,6 +156,8 @@ NAMES: dict[str, tuple[str, ...]] = {
 
 
 LEAST: dict[str, Callable[[Any], BaseModel]] = {
+    "search/describe_data": lambda _: ReadingProposals(readings=()),
+    "designer/ask_questions": lambda _: QuestionProposals(questions=()),
     "designer/explore_data": lambda _: ActionTurn(finish=True),
     "designer/revise_protocol": lambda asked: RevisedProtocol(
         answers=tuple(FindingAnswer(finding=f.id, done=False, answer="It stays as it is.") for f in asked.findings)

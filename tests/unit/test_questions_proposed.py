@@ -89,8 +89,8 @@ OPEN = Questions(
 )
 
 
-async def asked_of_a_model(tmp_path: Path, reply: object) -> tuple[Questions, list[Any]]:
-    door = caller(tmp_path, [reply], rules=False)
+async def asked_of_a_model(tmp_path: Path, reply: object, *, rules: bool = False) -> tuple[Questions, list[Any]]:
+    door = caller(tmp_path, [reply], rules=rules)
     found = await propose_questions(door, OBJECTIVE, OPEN, {"D": data()})
     return found, door.backend.requests
 
@@ -122,7 +122,8 @@ async def test_a_proposal_that_fails_a_check_is_told_and_changes_nothing(tmp_pat
     assert any("A1: a proposal of the model was refused" in n and "has no level 'positive'" in n for n in found.notes)
 
 
-async def test_a_model_that_does_not_answer_leaves_the_questions_as_rules_had_them(tmp_path: Path) -> None:
-    found, _ = await asked_of_a_model(tmp_path, EmptyReplyError("nothing"))
+@pytest.mark.parametrize("rules", [False, True])
+async def test_a_model_that_does_not_answer_leaves_the_questions_as_rules_had_them(tmp_path: Path, rules: bool) -> None:
+    found, _ = await asked_of_a_model(tmp_path, EmptyReplyError("nothing"), rules=rules)
     assert found.questions == OPEN.questions
     assert "was not asked of the model: nothing" in found.notes[-1]

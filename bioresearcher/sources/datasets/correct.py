@@ -7,14 +7,14 @@ import re
 import shutil
 import tomllib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bioresearcher.errors import InputError
 from bioresearcher.runfolder import write_text
 from bioresearcher.schemas.dataset import Dataset, Reading
 from bioresearcher.sources.datasets.convert import RECORD
-from bioresearcher.sources.datasets.describe import is_data_file
-from bioresearcher.sources.datasets.spec import DESCRIPTION, ColumnSpec, FileSpec, read_spec
+from bioresearcher.sources.datasets.describe import is_data_file, load_stated
+from bioresearcher.sources.datasets.spec import DESCRIPTION, ColumnSpec, FileSpec, parse_spec, read_spec
 from bioresearcher.sources.datasets.write import described_text
 
 OPEN: Final = "…"
@@ -25,7 +25,7 @@ _TABLE: Final = re.compile(r"\s*\[")
 
 def open_readings(dataset: Dataset) -> tuple[Reading, ...]:
     """Return the statements that decide a result and are not sure, each with the line that settles it."""
-    return tuple(r for r in dataset.readings if not r.sure and r.decides and r.line)
+    return tuple(r for r in dataset.readings if r.open and r.line)
 
 
 def write_description(given: Path, dataset: Dataset, elsewhere: Path | None = None, *, beside: bool = False) -> Path:
@@ -144,6 +144,38 @@ def check_level(dataset: Dataset, file: str, column: str, line: str) -> None:
     levels = {*found.levels, *(level for _, level in found.codes)}
     if value.strip().strip("\"'") not in levels:
         raise InputError(f"{column} has no level {value.strip()}.", hint=f"Its levels are {', '.join(found.levels)}.")
+
+
+def with_line(dataset: Dataset, file: str, column: str, line: str) -> Dataset:
+    """Read a column anew as a line of the description says; nothing is written, and no other column changes.
+
+    What the line opens beside what it says becomes an open reading.
+
+    Raises:
+        InputError: The line contradicts the description, or the file cannot be read by it.
+    """
+    raw: dict[str, Any] = tomllib.loads(described_text(dataset))
+    try:
+        said = tomllib.loads(line)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{line}: is no TOML ({error}).") from error
+    stated: dict[str, Any] = next((f for f in raw["files"] if f["path"] == file), {})
+    stated.setdefault("columns", {}).setdefault(column, {}).update(said)
+    spec, mistakes = parse_spec(raw)
+    described = next((f for f in spec.files if f.path == file), None) if spec is not None else None
+    if mistakes or described is None:
+        raise InputError(f"{line}: {mistakes[0] if mistakes else f'{file} is not described'}.")
+    loaded = load_stated(Path(dataset.root), described, dataset.endpoint)
+    again = {c.name: c for c in loaded.file.columns if c.name == column}
+    if loaded.mistakes or not again:
+        raise InputError(f"{line}: {loaded.mistakes[0] if loaded.mistakes else f'there is no column {column!r}'}.")
+    files = tuple(
+        f.model_copy(update={"columns": tuple(again.get(c.name, c) for c in f.columns)}) if f.path == file else f
+        for f in dataset.files
+    )
+    known = {(r.column, r.says) for r in dataset.readings if r.file == file}
+    more = (r for r in loaded.readings if r.open and r.column == column and (column, r.says) not in known)
+    return dataset.model_copy(update={"files": files, "readings": (*dataset.readings, *more)})
 
 
 def set_line(folder: Path, file: str, column: str, line: str) -> None:

@@ -50,6 +50,7 @@ one `[[files]]` with `name`, `kind` and `path` must be there::
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -146,16 +147,24 @@ def read_spec(folder: Path) -> tuple[DatasetSpec | None, list[str]]:
         return None, [f"not valid TOML: {error}"]
     except OSError as error:
         return None, [f"cannot be read ({error.strerror})"]
-    try:
-        spec = DatasetSpec.model_validate(raw)
-    except ValidationError as error:
-        return None, [describe_toml_error(e, raw, _known_fields(e["loc"])) for e in error.errors()]
-    mistakes = _contradictions(spec) + [
+    spec, mistakes = parse_spec(raw)
+    if spec is None:
+        return None, mistakes
+    mistakes += [
         f"files[{i}] ({file.name}).path: {problem}"
         for i, file in enumerate(spec.files, start=1)
         if (problem := contained(folder, file.path))
     ]
     return (None, mistakes) if mistakes else (spec, [])
+
+
+def parse_spec(raw: Mapping[str, object]) -> tuple[DatasetSpec | None, list[str]]:
+    """Check a description that was read: it, or None if it is none, and one line per mistake and contradiction."""
+    try:
+        spec = DatasetSpec.model_validate(raw)
+    except ValidationError as error:
+        return None, [describe_toml_error(e, raw, _known_fields(e["loc"])) for e in error.errors()]
+    return spec, _contradictions(spec)
 
 
 def _known_fields(loc: tuple[str | int, ...]) -> list[str]:

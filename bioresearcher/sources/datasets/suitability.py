@@ -190,9 +190,7 @@ def _largest_two(column: Column, scan: SheetScan | None) -> int:
 
 def _survival(dataset: Dataset, scan: SheetScan | None, asked: str) -> tuple[list[str], list[str]]:
     wanted = _SURVIVAL.search(asked) is not None
-    open_ones = [
-        r for r in dataset.readings if r.decides and not r.sure and r.line.startswith(("event_level", "endpoint"))
-    ]
+    open_ones = [r for r in dataset.readings if r.open and r.line.startswith(("event_level", "endpoint"))]
     lacking = [f"column {r.column!r} {r.says}: {r.reason}; settle it with {r.line} in dataset.toml" for r in open_ones]
     endpoints = [e for e in dataset.endpoints if e.settled]
     if not endpoints:
