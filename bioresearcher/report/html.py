@@ -15,9 +15,10 @@ from markupsafe import Markup
 from bioresearcher.analysis.sets import flow_rows
 from bioresearcher.report import markdown, summaries
 from bioresearcher.report.caveats import not_verified
-from bioresearcher.report.protocol_content import PRACTICE_SAID, flow
+from bioresearcher.report.protocol_content import PRACTICE_SAID
 from bioresearcher.report.protocol_markdown import content_of
 from bioresearcher.report.run_data import RunView, flow_figure
+from bioresearcher.report.step_words import flow
 from bioresearcher.schemas.execution import Outcome
 from bioresearcher.schemas.review import METRICS
 from bioresearcher.text import format as fmt

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from bioresearcher.report.protocol_content import PRACTICE_SAID, ProtocolContent, flow
+from bioresearcher.report.protocol_content import PRACTICE_SAID, ProtocolContent
 from bioresearcher.report.run_data import QuoteState, RunView
+from bioresearcher.report.step_words import flow
 from bioresearcher.report.summaries import ORIGINS, OUTCOMES, tasks_of_step, title_with_status
 from bioresearcher.schemas.facts import Audit, LookRecord
 from bioresearcher.schemas.paper import Evidence, Paper
