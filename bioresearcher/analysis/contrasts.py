@@ -148,6 +148,18 @@ _SIDES = re.compile(
 _ANY = frozenset("group condition arm class sample level category cohort patient two each other them".split())
 
 
+_GROUPED_BY = re.compile(
+    r"(?i)\b(?:differ\w*|compar\w*|chang\w*|var(?:y|ies)|associat\w*)\b[^.;?!]*?"
+    r"\b(?:by|across|according to|depending on)\s+(?:the\s+)?(?P<by>[\w-]+(?:\s+(?:grade|stage|status|type|class))?)"
+)
+"""Words that say what groups the samples."""
+_METHODS = frozenset(
+    "a an mean means median least more most fold using limma deseq deseq2 pydeseq2 edger voom welch wilcoxon anova "
+    "test model linear regression moderated student permutation fdr adjusted rank chance itself one two three gene".split()
+)
+"""Words after "by" that name a method or an amount."""
+
+
 def sides_named(raw: str) -> tuple[tuple[str, int, int], ...]:
     """The two sides that a text compares by name, as in "between renal carcinoma and kidney", with their places.
 
@@ -162,6 +174,7 @@ def _refuse_unbound(wishes: Wishes, groups: Sequence[Column]) -> None:
     """Raise where two sides are named and no level is called so: the only column of groups need not be meant."""
     sides = sides_named(wishes.text.raw)
     if not sides:
+        _refuse_unknown_grouping(wishes.text.raw, groups)
         return
     said = f"“{sides[0][0]}” and “{sides[1][0]}” are compared, and no level of the data is called so"
     two = next((c for c in groups if len(levels_of(c)) == 2), None)
@@ -169,6 +182,22 @@ def _refuse_unbound(wishes: Wishes, groups: Sequence[Column]) -> None:
         held = "; ".join(f"{c.name} ({', '.join(levels_of(c)[:6])})" for c in groups[:6])
         raise NotBoundError(said, f"the columns of groups are {held}" if held else "the data hold no column of groups")
     raise NotBoundError(said, _codes_line(two), two.name)
+
+
+def _refuse_unknown_grouping(raw: str, groups: Sequence[Column]) -> None:
+    """Raise where a text names what groups the samples, as in "differ by grade", and no column of groups is it."""
+    found = _GROUPED_BY.search(raw)
+    words = {*forms(found["by"])} if found else set()
+    if found is None or not words or words & (_ANY | _METHODS):
+        return
+    known = {w for c in groups for text in (c.name, c.label or "", *c.aliases, *levels_of(c)) for w in forms(text)}
+    head = found["by"].split()[-1]
+    meant = words if head.casefold() in ("status", "type", "class") else {*forms(head)}  # the grade of a tumour is none
+    if meant & known:
+        return
+    held = "; ".join(f"{c.name} ({', '.join(levels_of(c)[:6])})" for c in groups[:6])
+    said = f"“{found['by']}”: no column or level of the data is called so"
+    raise NotBoundError(said, f"the columns of groups are {held}" if held else "the data hold no column of groups")
 
 
 def choose_contrast(
@@ -195,6 +224,7 @@ def choose_contrast(
         return contrast_of(lexicon.columns[by[0]], None, by[0], wishes.reference.get(by[0], ""))
     singles = [c for c in compared if c.single]
     if singles:
+        _refuse_unknown_grouping(wishes.text.raw, [c for c in lexicon.columns.values() if c.role == "group"])
         one = singles[0]
         return contrast_of(lexicon.columns[one.column], one, wishes.text.words(one.first, one.end))
     if not asked:

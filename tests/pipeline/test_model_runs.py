@@ -265,6 +265,6 @@ async def test_code_that_does_nothing_ends_at_the_vetted_analyses(
     said = [r.message for r in records if not r.verified]
     assert len(records) - len(said) >= 2
     assert all(m.endswith("only the names and the number of rows matter") for m in said), said
-    assert {r.attempts[-1].code_origin for r in records} == {"offline"}
+    assert all(any(a.code_origin == "offline" for a in r.attempts) for r in records)  # the skill's own code was tried
     assert {a.code_origin for r in records for a in r.attempts} == {"offline", "model"}
     assert "the skill's own code is tried" in done.notes()

@@ -488,3 +488,18 @@ def test_groups_called_like_an_endpoint_are_groups_and_the_next_sentence_is_anot
 def test_a_difference_in_an_endpoint_between_groups_stays_one_in_time() -> None:
     one = first("Does the time to death differ between men and women?", SEX, *OS)
     assert one.kind == "time to event"
+
+
+@pytest.mark.parametrize("grouping", ["by grade", "by tumour grade", "across genotypes", "according to smoking status"])
+def test_the_only_column_of_groups_is_not_taken_for_another_that_is_named(grouping: str) -> None:
+    one = first(f"Which genes differ {grouping}?", column("tissue", "group", "tumour", "normal"))
+    assert one.contrast is None
+    assert "no column or level of the data is called so" in one.cannot
+    assert "tissue" in one.mend
+
+
+@pytest.mark.parametrize("method", ["by limma", "by a moderated t test", "by Welch's t test", "by group", "by tissue"])
+def test_a_method_or_the_groups_themselves_are_no_other_grouping(method: str) -> None:
+    one = first(f"Which genes are differentially expressed {method}?", column("tissue", "group", "tumour", "normal"))
+    assert one.contrast is not None
+    assert one.contrast.column == "tissue"
