@@ -155,7 +155,8 @@ _GROUPED_BY = re.compile(
 """Words that say what groups the samples."""
 _METHODS = frozenset(
     "a an mean means median least more most fold using limma deseq deseq2 pydeseq2 edger voom welch wilcoxon anova "
-    "test model linear regression moderated student permutation fdr adjusted rank chance itself one two three gene".split()
+    "test model linear regression moderated student permutation fdr adjusted rank chance itself one two three "
+    "gene".split()
 )
 """Words after "by" that name a method or an amount."""
 
