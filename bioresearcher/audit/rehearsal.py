@@ -24,7 +24,6 @@ import csv
 import hashlib
 import io
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +43,7 @@ from bioresearcher.audit.rehearsal_tables import (
     table_rows,
     with_header,
 )
-from bioresearcher.audit.sheet_views import is_gene_table
+from bioresearcher.audit.sheet_views import RESULTS, is_gene_table
 from bioresearcher.audit.tables import MAX_NAMES, feature_place
 from bioresearcher.errors import InputError, WorkspaceError
 from bioresearcher.runfolder import file_sha256, safe_name, write_text
@@ -63,7 +62,6 @@ AS_GIVEN = "as given"
 _RECORDS = ".made"
 _MOST_GENE_TABLE = 50 << 20
 _PROBED = 50  # rows by which a matrix's columns with numbers are known
-_RESULTS = re.compile(r"(^|_)(p|q)_?(val|value)s?(_|$)|padj|adj_p|(^|_)fdr(_|$)|log2?_?f(old)?_?c|fold_?change|b_?stat")
 
 
 @dataclass(frozen=True)
@@ -367,7 +365,7 @@ class _Maker:
         cells = table.cells
         if file.sample_column is not None or file.bytes > _MOST_GENE_TABLE:
             return False
-        if matrices and any(_RESULTS.search(normal(n)) for n in cells):
+        if matrices and any(RESULTS.search(normal(n)) for n in cells):
             return False
         features: set[str] = set()
         try:
@@ -487,7 +485,7 @@ class _Maker:
             numbers = sum(as_number(v) is not None for v in known)
             if i == at or not name.strip():
                 continue
-            if name.strip() not in self._known and _RESULTS.search(normal(name)):
+            if name.strip() not in self._known and RESULTS.search(normal(name)):
                 results.append(i)
             elif name.strip() in self._names or name.strip() in self._known or 2 * numbers >= len(known):
                 samples.append(i)

@@ -25,6 +25,8 @@ LEAST_GENES = 20
 """Different genes of a reference table, at least."""
 _GENES, _DIFFERENT = 0.8, 0.2
 _GENE_ID = re.compile(r"ENS[A-Z]{0,5}[GT]\d{11}(\.\d+)?")
+RESULTS = re.compile(r"(^|_)(p|q)_?(val|value)s?(_|$)|padj|adj_p|(^|_)fdr(_|$)|log2?_?f(old)?_?c|fold_?change|b_?stat")
+"""Names, in their plain form, of columns that hold results of a comparison."""
 _OF_SAMPLES = re.compile(r"sample|specimen|biops|barcode|cell_?line|replicate|(^|_)(tumou?r|normal)(_|$)")
 _COMPARED = re.compile(r"log2?_?f(old)?_?c|fold_?change")
 _FREE_TEXT_CHARS, _FREE_TEXT_WORDS, _MANY = 40, 4, 12

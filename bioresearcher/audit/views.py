@@ -36,7 +36,6 @@ import csv
 import hashlib
 import hmac
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -45,7 +44,7 @@ from pathlib import Path
 from typing import Literal
 
 from bioresearcher.audit.derived import NAME_PREFIX
-from bioresearcher.audit.sheet_views import SheetPlan, is_gene_table, plan_sheet
+from bioresearcher.audit.sheet_views import RESULTS, SheetPlan, is_gene_table, plan_sheet
 from bioresearcher.audit.tables import MAX_NAMES, feature_place
 from bioresearcher.errors import InputError, WorkspaceError
 from bioresearcher.runfolder import safe_name, write_text
@@ -67,7 +66,6 @@ _SHOWN_COLUMNS = 8
 _LARGE = 10_000_000  # values from which a look can hardly load a whole matrix
 _MOST_GENE_TABLE = 50 << 20  # bytes of a table that is read to see if it is one of genes
 _MATRIX = TableLimits(text_bytes=8 << 30)
-_RESULTS = re.compile(r"(^|_)(p|q)_?(val|value)s?(_|$)|padj|adj_p|(^|_)fdr(_|$)|log2?_?f(old)?_?c|fold_?change|b_?stat")
 
 Kind = Literal["open", "outcome", "design"]
 Sheet = dict[str, list[str]]
@@ -292,7 +290,7 @@ class _Maker:
             cells, _ = _read_sheet(self._root / file.path)
         except InputError:
             return {}
-        if self._matrices and any(_RESULTS.search(normal(n)) for n in cells):
+        if self._matrices and any(RESULTS.search(normal(n)) for n in cells):
             return {}
         described = {n.strip() for m in self._matrices for n in _header(self._root / m.path)}
         at = {m.feature_column for m in self._matrices}
@@ -368,7 +366,7 @@ class _Maker:
         with RowStream(self._root / matrix.path, _MATRIX) as stream:
             names = [n.strip() for n in stream.header]
             at = feature_place(matrix, stream.header)
-            results = [i for i, n in enumerate(names) if i != at and n not in described and _RESULTS.search(normal(n))]
+            results = [i for i, n in enumerate(names) if i != at and n not in described and RESULTS.search(normal(n))]
             places = [i for i in range(len(names)) if i != at and i not in set(results)]
             samples = sorted((self._code("open", names[i]), i) for i in places)
             order = [at, *(i for _, i in samples)]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -164,9 +163,3 @@ def _sha256(script: Script) -> str:
 def folder_of(root: Path) -> Path:
     """Return the folder of the shuffled copies below the folder of views."""
     return root / ".rehearsal"
-
-
-def digest_of(protocol: Protocol, datasets: Sequence[Dataset]) -> str:
-    """Return the digest of a protocol's script; empty without one."""
-    script = script_of(protocol, datasets)
-    return _sha256(script) if script else ""

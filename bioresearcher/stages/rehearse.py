@@ -24,11 +24,11 @@ from bioresearcher.sandbox.base import Job, Sandbox
 from bioresearcher.sandbox.folders import remove_tree, temporary_folder
 from bioresearcher.sandbox.limits import explain
 from bioresearcher.schemas.execution import ExecResult, Limits
+from bioresearcher.stages.script import SCRIPT_BYTES
 from bioresearcher.text.visible import one_line, visible
 
 LIMITS: Final = Limits(wall_s=300, cpu_s=300, memory_mb=3072, file_mb=200, disk_mb=200, files=500, tmp_mb=200)
 """Limits of one rehearsal."""
-SCRIPT_BYTES: Final = 60_000
 SHOWN_CHARS, ERROR_CHARS = 6000, 1500
 
 _SCRIPT = "script.py"
