@@ -11,6 +11,7 @@ import random
 import types
 import typing
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, JsonValue
@@ -240,7 +241,10 @@ def answer_of(output: type[BaseModel], seed: int, mode: Mode = "wild") -> BaseMo
 
 
 def _strings(values: BaseModel) -> dict[str, list[str]]:
-    """All strings of a question by field, also by the field of the value they stand in (`parts.id`)."""
+    """All strings of a question by field, also by the field of the value they stand in (`parts.id`).
+
+    Paths of the run's folder are left out: no prompt shows them, and they differ between runs.
+    """
     found: dict[str, dict[str, None]] = {}
 
     def walk(value: Any, field: str, parent: str) -> None:
@@ -250,7 +254,7 @@ def _strings(values: BaseModel) -> dict[str, list[str]]:
         elif isinstance(value, list):
             for item in value:
                 walk(item, field, parent)
-        elif isinstance(value, str) and value:
+        elif isinstance(value, str) and value and not Path(value).is_absolute():
             for name in (field, f"{parent}.{field}"):
                 found.setdefault(name, {})[value] = None
 
