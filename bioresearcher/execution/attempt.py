@@ -16,6 +16,7 @@ An attempt goes through inputs, packages, code, run, outputs and dependence on t
 | `input_independent` | `check_dependence`, `reruns`, `output_comparison`, `chance` | no output changes with the data |
 | `off_question` | `question_check` | a finding rests on other rows, groups, endpoint or terms than its question |
 |  | `spare_columns` | or changes with columns that its question does not name |
+|  | `planted_effect` | or says the opposite of an effect that was planted |
 | `verified` | as above | an output changes with the data, and chance does not explain it |
 
 `statistics_warnings` adds remarks and decides nothing.
@@ -42,6 +43,7 @@ from bioresearcher.execution.folders import OUTPUTS, attempt_folder, fresh_folde
 from bioresearcher.execution.languages import missing_package
 from bioresearcher.execution.output_comparison import changed_outputs, differing_parts, read_columns
 from bioresearcher.execution.outputs import OutputReport, check_outputs, read_parts
+from bioresearcher.execution.planted_effect import against_planted
 from bioresearcher.execution.process import (
     AttemptContext,
     Run,
@@ -197,6 +199,7 @@ async def _run(builder: _ResultBuilder, job: Job, files: Mapping[str, Path], rep
     if verdict.depends and not departs and builder.asked:
         trial = Trial(context, files, {}, {}, run.result.use.wall_s).hurried()
         departs = await moved_by_spare(trial, checked.findings, builder.asked)
+        departs = departs or await against_planted(trial, checked.findings, builder.asked)
     return _finish(builder, run, checked, verdict, (*warnings, *doubts), departs)
 
 

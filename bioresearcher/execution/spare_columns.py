@@ -28,7 +28,8 @@ _KINDS: Final = ("difference", "association", "time to event")
 _FOLDER: Final = "spare"
 _RERUN: Final = "rerun"
 _TOLERANCE: Final = 1e-6
-_MOST_BYTES: Final = 50_000_000
+MOST_BYTES: Final = 50_000_000
+"""Largest table that is changed and read again."""
 
 
 async def moved_by_spare(trial: Trial, findings: Sequence[Finding], asked: Sequence[Asked]) -> str:
@@ -40,11 +41,9 @@ async def moved_by_spare(trial: Trial, findings: Sequence[Finding], asked: Seque
     Raises:
         SandboxUnavailableError: The sandbox stopped working.
     """
-    wanted = [a for a in asked if a.question.kind in _KINDS]
-    sources = {i.dataset for i in trial.context.task.inputs if i.dataset or i.task}
-    if trial.own_code or len(wanted) != 1 or len(asked) != 1 or sources != {wanted[0].rows.population}:
+    one = sole_question(trial, asked)
+    if one is None:
         return ""
-    one = wanted[0]
     told = [f.result for f in answering(findings, one) if f.result is not None]
     if not told or any(_may_read_more(r, one) for r in told):
         return ""
@@ -56,10 +55,10 @@ async def moved_by_spare(trial: Trial, findings: Sequence[Finding], asked: Seque
         changed, names = await asyncio.to_thread(_change, trial.inputs, kept, folder, trial.context.seed)
         if not names:
             return ""
-        after = await _told_by_rerun(trial, changed, one)
+        after = await told_by_rerun(trial, changed, one)
         if after is None or _same(told, after):
             return ""
-        again = await _told_by_rerun(trial, trial.inputs, one)  # what chance moves, no column moved
+        again = await told_by_rerun(trial, trial.inputs, one)  # what chance moves, no column moved
         if again is None or not _same(told, again):
             return ""
     finally:
@@ -70,14 +69,27 @@ async def moved_by_spare(trial: Trial, findings: Sequence[Finding], asked: Seque
     return f"{one.question.id}: the result changes with columns that the question does not name: {listed}{numbers}"
 
 
+def sole_question(trial: Trial, asked: Sequence[Asked]) -> Asked | None:
+    """Return the question of code that reads nothing but the files of its analysis set; None for any other code."""
+    wanted = [a for a in asked if a.question.kind in _KINDS]
+    sources = {i.dataset for i in trial.context.task.inputs if i.dataset or i.task}
+    if trial.own_code or len(wanted) != 1 or len(asked) != 1 or sources != {wanted[0].rows.population}:
+        return None
+    return wanted[0]
+
+
 def _may_read_more(result: Result, asked: Asked) -> bool:
     """True if a result rests on rows in which a term is not known, so that other columns may have filled it in."""
     rows = asked.rows
     return bool(rows.terms) and rows.complete < rows.n and result.n > rows.complete
 
 
-async def _told_by_rerun(trial: Trial, inputs: Mapping[str, Path], asked: Asked) -> list[Result] | None:
-    """Return the results that answer a question on other inputs; None when the run does not end well."""
+async def told_by_rerun(trial: Trial, inputs: Mapping[str, Path], asked: Asked) -> list[Result] | None:
+    """Return the results that answer a question on other inputs; None when the run does not end well.
+
+    Raises:
+        SandboxUnavailableError: The sandbox stopped working.
+    """
     if (await rerun(trial, inputs)).parts is None:
         return None
     found: list[Finding] = []
@@ -120,7 +132,7 @@ def _change(
     """Write copies of the sheets in which columns that are not kept change places; return all inputs, and the names."""
     changed, names = dict(inputs), list[str]()
     for index, (name, path) in enumerate(inputs.items()):
-        if path.stat().st_size > _MOST_BYTES or path.name.removesuffix(".gz").rpartition(".")[2] not in ("tsv", "csv"):
+        if path.stat().st_size > MOST_BYTES or path.name.removesuffix(".gz").rpartition(".")[2] not in ("tsv", "csv"):
             continue
         with open_text(path, "r") as lines:
             text = lines.read()

@@ -270,8 +270,10 @@ COPIES = {
     "another unit of the measure": (False, 'value = lambda r: math.exp(float(r["value"]))'),
 }
 """Scripts that analyse something else and state the n, groups and events of the question."""
-NOT_SEEN = ("the direction turned round", "censored taken for the event", "another unit of the measure")
-"""Those that read the right columns of the right rows: nothing says that they read them wrongly."""
+TURNED = ("the direction turned round", "censored taken for the event")
+"""Those that read the right columns of the right rows and say the opposite."""
+NOT_SEEN = ("another unit of the measure",)
+"""Nothing says that it is not the unit that was meant: analyses of logarithms are as honest."""
 HONEST_READINGS = {
     "as it is": "",
     "rows in another order": 'rows = sorted(rows, key=lambda r: r["sample"])',
@@ -307,7 +309,7 @@ async def copying(tmp_path: Path, timed: bool, change: str) -> AttemptResult:
     )
 
 
-@pytest.mark.parametrize("name", [n for n in COPIES if n not in NOT_SEEN])
+@pytest.mark.parametrize("name", [n for n in COPIES if n not in (*TURNED, *NOT_SEEN)])
 async def test_counts_that_are_copied_do_not_hide_another_analysis(name: str, tmp_path: Path) -> None:
     result = await copying(tmp_path, *COPIES[name])
     assert result.attempt.outcome is Outcome.OFF_QUESTION, result.attempt.message
@@ -322,6 +324,14 @@ async def test_an_honest_script_stays_as_it_is_when_other_columns_change(
 ) -> None:
     result = await copying(tmp_path, timed, HONEST_READINGS[name])
     assert result.verified, result.attempt.message
+
+
+@pytest.mark.parametrize("name", TURNED)
+async def test_a_result_that_goes_against_a_planted_effect_is_off_the_question(name: str, tmp_path: Path) -> None:
+    result = await copying(tmp_path, *COPIES[name])
+    assert result.attempt.outcome is Outcome.OFF_QUESTION, result.attempt.message
+    assert "the opposite of an effect that was planted" in result.attempt.message
+    assert result.findings == ()
 
 
 @pytest.mark.parametrize("name", NOT_SEEN)
