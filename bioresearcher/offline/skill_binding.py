@@ -401,7 +401,18 @@ class Binding:
         if found is None or column is None:
             return None
         values = {"group_column": column.name, "case": found.case, "control": found.control}
+        if dataset.analysis_of is None and column.codes and found.case and found.control:
+            written = [_as_written(column, level) for level in (found.case, found.control)]
+            if None in written:
+                return None  # a level of several spellings: the skill would count one of them
+            values |= {"case": written[0], "control": written[1]}
         return values.get(source, column.label or None)
+
+
+def _as_written(column: Column, level: str) -> str | None:
+    """The cell that means a level where the file stands as it was given; None when there are several."""
+    cells = [cell for cell in column.levels if column.level_of(cell) == level]
+    return cells[0] if len(cells) == 1 else None
 
 
 def _only_endpoint(dataset: Dataset) -> tuple[Column | None, Column | None]:

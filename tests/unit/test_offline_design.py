@@ -16,7 +16,7 @@ from bioresearcher.offline.backend import WITHOUT_RULE, offline_backend
 from bioresearcher.offline.comment import as_draft
 from bioresearcher.offline.design import SENSITIVITY, OfflineDesigner
 from bioresearcher.offline.paper_steps import acceptance, literature_headings, literature_step, open_questions
-from bioresearcher.offline.skill_binding import Binding, extract_tasks
+from bioresearcher.offline.skill_binding import Binding, Use, extract_tasks
 from bioresearcher.offline.skill_uses import asked_for, choose_uses, unserved_skills
 from bioresearcher.resources import Resources
 from bioresearcher.schemas.ask_design import (
@@ -83,6 +83,28 @@ def dataset(*columns: Column, matrix: bool = True) -> Dataset:
         n_features=500 if matrix else 0,
         described_by="inferred",
     )
+
+
+@pytest.mark.parametrize(
+    ("levels", "codes", "printed"),
+    [
+        (("A", "a"), (("A", "major"), ("a", "minor")), {"group_column": "allele", "case": "a", "control": "A"}),
+        (("A", "a", "aa"), (("A", "major"), ("a", "minor"), ("aa", "minor")), {"group_column": "not stated"}),
+    ],
+    ids=["a cell a level", "two cells a level"],
+)
+def test_levels_stand_for_the_cells_of_data_as_given(
+    levels: tuple[str, ...],
+    codes: tuple[tuple[str, str], ...],
+    printed: dict[str, str],
+    skills: tuple[SkillBrief, ...],
+) -> None:
+    """A level that codes name is found in no cell; one of two spellings would count half of its samples."""
+    coded = group("allele", *levels).model_copy(update={"codes": codes, "case": "minor", "control": "major"})
+    data = dataset(coded)
+    table = next(s for s in skills if s.name == "cohort-table")
+    found = Binding(objective("Which genes differ by allele?"), (data,)).parameters(Use(table, data)) or ()
+    assert {p.name: p.value for p in found if p.name in printed} == printed
 
 
 @pytest.fixture(scope="module")
