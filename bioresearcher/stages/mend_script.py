@@ -146,9 +146,9 @@ def code_changes(before: Protocol, after: Protocol) -> str:
 
 
 def rehearsal_said(record: Rehearsal | None) -> str:
-    """Say in a sentence how the last rehearsal went; empty without one."""
+    """Say in a sentence how the last rehearsal went, or that there was none, as without a sandbox."""
     if record is None:
-        return ""
+        return "**It was not rehearsed**: nobody has seen it run."
     if record.ok:
         return "Rehearsed from end to end on copies of the data with outcomes and compared groups shuffled."
     where = f" in {record.place}" if record.place else ""

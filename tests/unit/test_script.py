@@ -220,6 +220,8 @@ async def test_nothing_is_rehearsed_without_code_or_without_isolation(tmp_path: 
     stage = Stage(caller(tmp_path, [], [], rules=False), OBJECTIVE, (), None, None)
     for made in (protocol("a = 1"), protocol("")):
         assert await rehearsed(stage, made) == made
+    assert "**It was not rehearsed**" in render_protocol(ProtocolContent(protocol("a = 1")))
+    assert "rehearsed" not in render_protocol(ProtocolContent(protocol("")))
 
 
 def test_the_printed_protocol_has_short_steps_and_the_script_at_its_end(cohort: tuple[Dataset, ...]) -> None:
