@@ -109,6 +109,10 @@ class DocumentBuilder:
         """The caveats added so far."""
         return tuple(self._warnings)
 
+    def count(self, words: str) -> int:
+        """How often words stand in the text so far."""
+        return sum(paragraph.count(words) for paragraph in self._paragraphs)
+
     def build(self, identifier: str, kind: Literal["jats", "pdf", "note", "record"]) -> Document:
         """Make the document.
 
