@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from bioresearcher.papers.canonical import clean
 from bioresearcher.papers.identifiers import Identifiers
 from bioresearcher.papers.markup import BLOCKS, inline, tag_of
-from bioresearcher.papers.notices import notice_title
+from bioresearcher.papers.notices import NOTICE_WORDS, notice_title
 from bioresearcher.schemas.paper import NoticeKind, NoticeTarget, Status
 
 if TYPE_CHECKING:
@@ -264,11 +264,6 @@ def abstracts_of(meta: _Element) -> Iterator[tuple[_Element, bool]]:
         yield element, main
 
 
-_NOTICE_WORDS: Final = {
-    "retraction": "a retraction notice",
-    "correction": "a correction notice",
-    "concern": "an expression of concern",
-}
 _NOTICE_TYPES: Final[dict[str, NoticeKind]] = {
     **dict.fromkeys(("retraction", "partial-retraction", "removal", "withdrawal"), "retraction"),
     **dict.fromkeys(("correction", "corrected-article", "erratum", "corrigendum"), "correction"),
@@ -332,7 +327,7 @@ def status_of(article: _Element, meta: _Element, title: str, notice: Sequence[No
     A paper without a notice is `unknown`, not `ok`, because a file on disk does not learn of later retractions.
     """
     if notice:
-        return "unknown", f"this file is {_NOTICE_WORDS[notice[0].what]}, not the paper itself."
+        return "unknown", f"this file is {NOTICE_WORDS[notice[0].what]}, not the paper itself."
     related = {
         e.get("related-article-type", "").lower()
         for e in meta.iter()

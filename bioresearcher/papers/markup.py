@@ -320,13 +320,23 @@ def markup_line(value: str) -> str:
     return " ".join(markup_lines(value))
 
 
+def _tags(value: str) -> list[re.Match[str]]:
+    """The tags in a text; a pair is one only if it is closed, so that the `<b>` of `a<b>c` is text."""
+    matches = list(_TAG.finditer(value))
+    unclosed: dict[str, list[int]] = {}
+    for number, match in enumerate(matches):
+        name = match[2].lower()
+        if match[1]:
+            if unclosed.get(name):
+                unclosed[name].pop()
+        elif not match[3] and name not in _VOID and name not in _PARAGRAPHS:
+            unclosed.setdefault(name, []).append(number)
+    text = {n for numbers in unclosed.values() for n in numbers}
+    return [match for number, match in enumerate(matches) if number not in text]
+
+
 def _pieces(value: str) -> Iterator[tuple[str, bytes]]:
     """Yield each stretch between tags of paragraphs as well-formed XML, with the paragraph's tag."""
-    matches = list(_TAG.finditer(value))
-    closing: dict[str, int] = {}
-    for match in matches:
-        if match[1]:
-            closing[match[2].lower()] = match.start()
     out: list[str] = []
     opened: list[str] = []
     block, at = "p", 0
@@ -336,26 +346,22 @@ def _pieces(value: str) -> Iterator[tuple[str, bytes]]:
         out[:] = [f"<{n}>" for n in opened]
         return whole.encode()
 
-    for match in matches:
+    for match in _tags(value):
         name = match[2].lower()
-        void = name in _VOID or bool(match[3])
-        if not match[1] and not void and closing.get(name, -1) < match.end():
-            continue  # `a<b>c`: never closed, so no tag
         out.append(_escaped(value[at : match.start()]))
         at = match.end()
         if name in _PARAGRAPHS:
             yield block, piece()
-            block = "p" if match[1] or void else name
-        elif void:
+            block = "p" if match[1] or match[3] or name in _VOID else name
+        elif match[3] or name in _VOID:
             out.append(f"<{name}/>")
         elif not match[1] and len(opened) < _DEEPEST:
             opened.append(name)
             out.append(f"<{name}>")
         elif match[1] and name in opened:
-            while opened:
-                out.append(f"</{opened[-1]}>")
-                if opened.pop() == name:
-                    break
+            while (last := opened.pop()) != name:
+                out.append(f"</{last}>")
+            out.append(f"</{name}>")
     out.append(_escaped(value[at:]))
     yield block, piece()
 

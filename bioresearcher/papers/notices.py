@@ -36,6 +36,11 @@ STATUS_BY: Final[dict[NoticeKind, Status]] = {
     "concern": "concern",
     "correction": "corrected",
 }
+NOTICE_WORDS: Final[dict[NoticeKind, str]] = {
+    "retraction": "a retraction notice",
+    "correction": "a correction notice",
+    "concern": "an expression of concern",
+}
 _WORST: Final = ("retracted", "concern", "corrected", "ok", "unknown")
 _LEAST_WORDS: Final = 5
 """Fewest words of a title by which a notice is bound to a paper."""
@@ -97,6 +102,12 @@ def _date(paper: Paper) -> str | None:
 
 def _words(title: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", title.casefold()))
+
+
+def as_recorded(paper: Paper, record: Paper) -> Paper:
+    """A paper with title, authors, status and notices as a service's record under its identifier states them."""
+    stated = {name: getattr(record, name) for name in ("title", "authors", "status", "notices")}
+    return paper.model_copy(update=stated)
 
 
 def another_article(one: Paper, other: Paper) -> bool:
