@@ -270,7 +270,8 @@ _KINDS: Final[tuple[tuple[SectionKind, str], ...]] = (
         r"|materials?( and (reagents?|equipment|animals?|cells?|patients?))?"
         r"|patients?( and (controls?|samples?|materials?|tissues?|specimens?|study \w+))?"
         r"|participants?( and (setting|procedures?|samples?|materials?))?|subjects( and (samples?|materials?))?"
-        r"|implementation|algorithms?( and implementation)?|simulation (set-?up|study|design)|model descriptions?"
+        r"|(the )?models?|model descriptions?|implementation|algorithms?( and implementation)?"
+        r"|simulation (set-?up|study|design)"
         r"|(mathematical|computational|theoretical|statistical) models?( and .*)?",
     ),
     ("discussion", r"discussion\b.*|conclusions?\b.*|concluding remarks|limitations?\b.*"),
@@ -324,9 +325,12 @@ def _heading(title: str) -> str:
 
 
 def section_kind(title: str, declared: str = "") -> SectionKind | None:
-    """The kind of a section by its declared JATS `sec-type` or its title; None when they name no kind."""
+    """The kind of a section by its title, else by its declared JATS `sec-type`; None when they name no kind.
+
+    The title goes first because typesetters declare `conclusions` of “Results and Discussion”.
+    """
     words = declared.lower().replace("|", " ").replace("-", " ").strip()
-    for text in (words, _heading(title)):
+    for text in (_heading(title), words):
         if not text or len(text) > 120:
             continue
         if text.replace(" and ", " ") == "materials methods":

@@ -254,12 +254,15 @@ def _blocks(element: _Element, builder: DocumentBuilder, *, level: int, kind: Se
             floats += _gather(block)
         elif name == "media":
             _media(block, builder)
+            floats += _gather(block)
     _floats(floats, builder, level + 1)
     previous: SectionKind = "other"
     for section in sections:
         label, title = child_text(section, "label"), child_text(section, "title")
         stated = section_kind(title, section.get("sec-type", ""))
         inner = _inner_kind(stated, parent=kind, previous=previous, top=level == 0)
+        if level == 0 and section is sections[0] and not title and len(sections) > 1:
+            inner = "introduction"  # text without a heading above the first one leads into the paper
         previous = inner
         heading = f"{label} {title}".strip() or "Text"
         if level + 1 >= _MAX_DEPTH:
@@ -328,8 +331,7 @@ def _gather(element: _Element) -> list[_Element]:
         return [element]
     found: list[_Element] = []
     for inner in element:
-        if tag_of(inner) != "sec":
-            found += _gather(inner) if len(inner) or tag_of(inner) in _FLOATS else []
+        found += _gather(inner) if len(inner) or tag_of(inner) in _FLOATS else []
     return found
 
 
@@ -344,7 +346,8 @@ def _floats(elements: Iterable[_Element], builder: DocumentBuilder, level: int) 
             continue
         if name == "supplementary-material":
             builder.section(label or "Supplementary material", "supplementary", level)
-            text = inline(element, skip=BLOCKS | {"label"})
+            texts = (inline(e) for e in element if tag_of(e) not in ("label", *BLOCKS, *UNREAD, ""))
+            text = f"{element.text or ''} {' '.join(texts)}"
             builder.paragraph(" ".join([text, *_links(element, text)]))
         else:
             table = name == "table-wrap"

@@ -310,7 +310,7 @@ def notice_of(article: _Element, meta: _Element, title: str) -> tuple[NoticeTarg
 
 
 def _target(related: _Element, what: NoticeKind) -> NoticeTarget:
-    link = related.get(HREF) or clean("".join(related.itertext()))
+    link = related.get(HREF) or clean(inline(related))
     kind = related.get("ext-link-type", "").lower()
     doi = _DOI_IN.search(link) if kind not in ("pmid", "pubmed", "pmcid", "pmc") else None
     found = Identifiers.of(

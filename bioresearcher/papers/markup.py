@@ -27,7 +27,7 @@ MARKS: Final = (FORMULA, TABLE, PICTURE)
 """The marks of what the publisher gave as a picture only, which no reader of the text can know."""
 
 BLOCKS: Final = frozenset(
-    ["fig", "fig-group", "table-wrap", "table-wrap-group", "supplementary-material", "boxed-text", "sec", "ref-list"]
+    ["fig", "fig-group", "table-wrap", "table-wrap-group", "supplementary-material", "boxed-text", "ref-list"]
 )
 """Elements inside paragraphs that become sections of their own."""
 
@@ -151,7 +151,7 @@ _TEX_PREAMBLE: Final = re.compile(r"\\(?:documentclass|usepackage|setlength)(?:\
 
 def _tex(element: _Element) -> str:
     """A formula as its TeX, without the document around it and the signs that set it apart."""
-    whole = "".join(element.itertext())
+    whole = "".join(map(str, element.itertext()))
     body = _TEX_BODY.search(whole)
     plain = body[1] if body else _TEX_PREAMBLE.sub("", whole)
     return " ".join(plain.replace("$", " ").split())
@@ -301,7 +301,7 @@ def unescaped(text: str) -> str:
 def markup_lines(value: str) -> list[str]:
     """The paragraphs of a text with tags in it; a heading stands before its paragraph as `Methods: …`."""
     if "<" not in value:
-        return [line for part in value.splitlines() if (line := clean(unescaped(part)))]
+        return [line for part in value.splitlines() if (line := clean(unescaped(unescaped(part))))]
     lines: list[str] = []
     heading = ""
     for name, xml in _pieces(value):

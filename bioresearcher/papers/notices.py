@@ -15,22 +15,21 @@ from bioresearcher.schemas.paper import Notice, NoticeKind, NoticeTarget, Paper,
 
 _BY: Final = r"(?:(?:author|publisher|editorial)(?:['’]s)? )?"
 _BREAK: Final = r"\s*[:.–—]\s*(.+)"
-_TITLES: Final[tuple[tuple[NoticeKind, re.Pattern[str]], ...]] = tuple(
-    (kind, re.compile(_BY + pattern, re.IGNORECASE | re.DOTALL))
-    for kind, pattern in (
-        (
-            "retraction",
-            rf"(?:(?:notice|statement) of retraction|(?:partial )?retraction(?: (?:notice|note|statement))?)"
-            rf"(?:(?: (?:to|of|for))?{_BREAK}|)|withdrawal notice(?:(?: (?:to|of|for))?{_BREAK}|)",
-        ),
-        ("concern", rf"expressions? of concern(?:(?: (?:to|of|for|about|regarding))?{_BREAK}|)"),
-        (
-            "correction",
-            rf"corrections?(?:(?: (?:to|for|in))?{_BREAK}|)"
-            rf"|(?:corrigend(?:um|a)|errat(?:um|a))(?:{_BREAK}|\s+(?:to|for|in)\b\s*[:.–—]?\s*(.+)|)",
-        ),
-    )
-)
+_TITLES: Final[dict[NoticeKind, re.Pattern[str]]] = {
+    "retraction": re.compile(
+        rf"{_BY}(?:(?:notice|statement) of retraction|(?:partial )?retraction(?: (?:notice|note|statement))?"
+        rf"|withdrawal notice)(?:(?: (?:to|of|for))?{_BREAK}|)",
+        re.IGNORECASE | re.DOTALL,
+    ),
+    "concern": re.compile(
+        rf"{_BY}expressions? of concern(?:(?: (?:to|of|for|about|regarding))?{_BREAK}|)", re.IGNORECASE | re.DOTALL
+    ),
+    "correction": re.compile(
+        rf"{_BY}(?:corrections?(?:(?: (?:to|for|in))?{_BREAK}|)"
+        rf"|(?:corrigend(?:um|a)|errat(?:um|a))(?:{_BREAK}|\s+(?:to|for|in)\b\s*[:.–—]?\s*(.+)|))",
+        re.IGNORECASE | re.DOTALL,
+    ),
+}
 STATUS_BY: Final[dict[NoticeKind, Status]] = {
     "retraction": "retracted",
     "concern": "concern",
@@ -49,7 +48,7 @@ _LEAST_WORDS: Final = 5
 def notice_title(title: str) -> tuple[NoticeKind | None, str]:
     """The kind of notice that a title announces and the title of its paper; (None, "") for any other title."""
     plain = title.strip(' []"“”.')
-    for kind, pattern in _TITLES:
+    for kind, pattern in _TITLES.items():
         match = pattern.fullmatch(plain)
         if match:
             return kind, next((g for g in match.groups() if g), "").strip(" \"“”'‘’.")
@@ -114,7 +113,7 @@ def another_article(one: Paper, other: Paper) -> bool:
     """Return True if two records under one identifier are of different articles.
 
     That is so when both have titles and first authors, fewer than half of the words of the shorter title stand in the
-    other, and the first authors share no name. One of the two alone is not enough: titles are translated and changed,
+    other, and the first authors have different surnames. One of the two alone is not enough: titles are translated and changed,
     and authors are left out of exports.
     """
     if not (one.title and other.title and one.authors and other.authors):
@@ -123,5 +122,15 @@ def another_article(one: Paper, other: Paper) -> bool:
     shorter = min(map(len, titles))
     if shorter < 3 or len(titles[0] & titles[1]) * 2 >= shorter:
         return False
-    first = [{w for w in _words(p.authors[0]).split() if len(w) > 1} for p in (one, other)]
+    first = [_surname(p.authors[0]) for p in (one, other)]
     return bool(first[0] and first[1] and not first[0] & first[1])
+
+
+def _surname(name: str) -> set[str]:
+    """The words of a surname in `Ann Alpha`, `Alpha A`, `Alpha, Ann` and `Alpha, A., Jr.`; of a group all words."""
+    if "," in name:
+        return set(_words(name.partition(",")[0]).split())
+    words = [w for w in name.split() if w.rstrip(".").lower() not in ("jr", "sr", "ii", "iii")]
+    if len(words) > 1 and re.fullmatch(r"[^\W\d_a-zß-ÿ.-]{1,3}", words[-1]):  # initials behind the surname
+        return set(_words(" ".join(words[:-1])).split())
+    return set(_words(words[-1]).split()) if len(words) <= 4 and words else set(_words(name).split())

@@ -409,21 +409,21 @@ def read_endnote(text: str) -> list[Reference | UnreadableReference]:
     for style in root.iter("style"):
         face = style.get("face", "")
         style.tag = "sup" if "superscript" in face else "sub" if "subscript" in face else "style"
-    return [_endnote_entry(record) for record in root.iterfind("records/record")]
+    return [_endnote_entry(number, record) for number, record in enumerate(root.iterfind("records/record"), 1)]
 
 
 _PUBMED: Final = re.compile(r"pubmed|medline|\bnlm\b", re.IGNORECASE)
 
 
-def _endnote_entry(record: _Element) -> Reference:
+def _endnote_entry(number: int, record: _Element) -> Reference:
     def text(path: str) -> str:
         found = record.find(path)
         return " ".join(inline(found, skip=frozenset()).split()) if found is not None else ""
 
     title = text("titles/title")
     return Reference(
-        line=record.sourceline or 0,
-        label=clean(text("rec-number") or title)[:60] or "record",
+        line=0,
+        label=clean(title)[:60] or f"record {number}",
         title=title,
         authors=tuple(clean(inline(e, skip=frozenset())) for e in record.iterfind("contributors/authors/author")),
         date=text("dates/year"),
@@ -454,9 +454,11 @@ SUFFIXES: Final = frozenset(_READERS)
 
 _HEAD: Final = 65_536
 _BEGINNINGS: Final[tuple[tuple[_Reader, re.Pattern[str]], ...]] = (
+    (read_medline, re.compile(r"\s*OWN *- ERIC *\n")),
     (read_medline, re.compile(r"\s*PMID ?- ?\d+ *\n(?:.*\n){0,40}?(?:OWN|STAT|TI|DP|FAU|AU) *- ")),
     (read_wos, re.compile(r"\s*(?:FN [^\n]*\n(?:VR [^\n]*\n)?\s*)?PT [A-Z]\n(?:[A-Z][A-Z0-9] |   )")),
     (read_ris, re.compile(r"\s*TY {1,2}- ?[A-Z]{3,6} *\n")),
+    (read_refworks, re.compile(r"\s*Refworks Export Tagged Format\n", re.IGNORECASE)),
     (read_refworks, re.compile(r"\s*RT [A-Z][^\n]*\n(?:[A-Z][A-Z0-9] [^\n]*\n){2}")),
     (read_refer, re.compile(r"\s*%0 [A-Z][^\n]*\n%")),
     (read_bibtex, re.compile(r"\s*(?:%[^\n]*\n\s*)*@[A-Za-z]+\s*\{[^,\s{}]*,\s*[\w-]+\s*=")),

@@ -97,7 +97,7 @@ def _value(raw: str, strings: Mapping[str, str]) -> tuple[str, str]:
         elif not joined:
             return "", "a comma is missing"
         else:
-            end = _part_end(raw, at)
+            end = _part_end(raw, at, r'[{}"]') or _part_end(raw, at, r'\\.|[{}"]')  # BibTeX counts `\{` as a brace, too
             if end is None:
                 return "", "a brace or quotation mark is missing"
             part = raw[at:end].strip()
@@ -106,15 +106,15 @@ def _value(raw: str, strings: Mapping[str, str]) -> tuple[str, str]:
     return "".join(parts)[:_LONGEST], ""
 
 
-def _part_end(raw: str, start: int) -> int | None:
-    """The end of the part that begins at `start`; None if it is not closed."""
+def _part_end(raw: str, start: int, signs: str) -> int | None:
+    """The end of the part that begins at `start`; None if its braces or quotation marks are not closed."""
     if raw[start] not in '{"':
         if not re.search(r'[#={}"]', raw[start:]):
             return len(raw)  # words without braces are no BibTeX, but what some exports write
         found = re.compile(r"[\s#]").search(raw, start)
         return found.start() if found is not None else len(raw)
     depth = 0
-    for match in re.compile(r'\\.|[{}"]', re.DOTALL).finditer(raw, start):
+    for match in re.compile(signs, re.DOTALL).finditer(raw, start):
         if match[0] == "{":
             depth += 1
         elif match[0] == "}":

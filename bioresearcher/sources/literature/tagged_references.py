@@ -61,7 +61,7 @@ def _ris_blocks(text: str) -> Iterator[tuple[int, _Fields, str]]:
                 stray = number
                 yield number, {}, f"{clean(raw)[:60]!r} is no part of an entry."
             continue
-        tag, value = match[1], match[2].strip()
+        tag, value = "AU" if match[1] == "A1" else match[1], match[2].strip()
         if tag == "TY":
             if start:
                 yield start, {}, f"the entry does not end: ER is missing before line {number}."
@@ -82,16 +82,16 @@ def _ris_blocks(text: str) -> Iterator[tuple[int, _Fields, str]]:
 def _ris_entry(line: int, fields: _Fields) -> Reference:
     title = _first(fields, "TI", "T1", "CT", "BT")
     from_pubmed = any("pubmed" in value.lower() for value in _values(fields, "DB", "DP", "SR"))
-    linked = _DOI.search(" ".join(_values(fields, "M3", "L3", "UR", "LK")))
+    linked = _DOI.search(" ".join(_values(fields, "DO", "DI", "M3", "L3", "UR", "LK")))
     return Reference(
         line=line,
         label=clean(_first(fields, "ID") or title)[:60] or fields["TY"][0] or "entry",
         title=title,
-        authors=tuple(_values(fields, "AU", "A1")),
+        authors=tuple(_values(fields, "AU")),  # `A1` is the same, and their order counts
         date=_first(fields, "PY", "Y1", "DA"),
         journal=_first(fields, "T2", "JO", "JF", "JA", "J2"),
         pmid=_first(fields, "AN") if from_pubmed else "",
-        doi=_first(fields, "DO", "DI") or (linked[0] if linked else ""),
+        doi=linked[0] if linked else "",
         note=" ".join(_values(fields, "N1", "U1", "M1", "C1", "C2", "C6", "AN")),
         abstract=_first(fields, "AB", "N2"),
         types=tuple(_values(fields, "M3")),
@@ -110,6 +110,7 @@ class _Dialect:
 
 
 _MEDLINE: Final = _Dialect(re.compile(r"([A-Z]{2,4}) *- ?(.*)"), "PMID")
+_ERIC: Final = _Dialect(_MEDLINE.line, "OWN")
 _WOS: Final = _Dialect(re.compile(r"([A-Z][A-Z0-9])(?: (.*))?"), "PT", "ER", frozenset(["FN", "VR", "EF"]))
 _REFWORKS: Final = _Dialect(re.compile(r"([A-Z][A-Z0-9]) (.*)"), "RT", "ER")
 _REFER: Final = _Dialect(re.compile(r"%([0-9A-Za-z@!#$*+^&~<>()\[\]=?|]) ?(.*)"), "0")
@@ -144,7 +145,8 @@ def _blocks(text: str, form: _Dialect) -> Iterator[tuple[int, _Fields, str]]:
 
 def read_medline(text: str) -> list[Reference | UnreadableReference]:
     """Read the entries of a file in PubMed's MEDLINE format (`.nbib`; "MEDLINE/PubMed Data Element Descriptions")."""
-    return [_medline_entry(line, fields) for line, fields, _ in _blocks(text, _MEDLINE)]
+    form = _MEDLINE if re.search(r"^PMID *-", text, re.MULTILINE) else _ERIC
+    return [_medline_entry(line, fields) for line, fields, _ in _blocks(text, form)]
 
 
 _NOTICE_TAGS: Final = {"RIN": "retraction", "ECI": "concern", "EIN": "correction", "CRI": "correction"}
@@ -154,7 +156,7 @@ def _medline_entry(line: int, fields: _Fields) -> Reference:
     located = [v for v in _values(fields, "AID", "LID") if "[doi]" in v.lower()]
     return Reference(
         line=line,
-        label=f"PMID {_first(fields, 'PMID')}",
+        label=f"PMID {_first(fields, 'PMID')}" if "PMID" in fields else clean(_first(fields, "OID"))[:60] or "entry",
         title=_running(fields, "TI", "BTI", "TT").strip("[]"),
         authors=tuple(_values(fields, "FAU") or _values(fields, "AU")) + tuple(_values(fields, "CN")),
         date=_first(fields, "DP"),
