@@ -110,7 +110,7 @@ class DocumentBuilder:
         return tuple(self._warnings)
 
     def count(self, words: str) -> int:
-        """How often words stand in the text so far."""
+        """Count the places where words stand in the text so far."""
         return sum(paragraph.count(words) for paragraph in self._paragraphs)
 
     def build(self, identifier: str, kind: Literal["jats", "pdf", "note", "record"]) -> Document:

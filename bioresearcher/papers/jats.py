@@ -429,13 +429,17 @@ _HEADINGS: Final = {
 }
 
 
+_DEFAULTS: Final[dict[str, SectionKind]] = {"app": "supplementary", "author-notes": "front"}
+"""Kinds of parts whose headings name none."""
+
+
 def _part(part: _Element, builder: DocumentBuilder) -> None:
     """Write a part of the front or back matter: notes, acknowledgements, an appendix."""
     name = tag_of(part)
     title = child_text(part, "title")
     label = child_text(part, "label") if name in ("app", "sec") else ""
     declared = part.get("sec-type", "") or part.get("notes-type", "") or part.get("fn-type", "")
-    default: SectionKind = {"app": "supplementary", "author-notes": "front"}.get(name, "other")  # type: ignore[assignment]
+    default = _DEFAULTS.get(name, "other")
     kind = section_kind(title, declared) or default
     heading = f"{label} {title}".strip() or _HEADINGS.get(name, "Notes")
     builder.section(heading, kind, 1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -134,7 +135,7 @@ def _chosen(alternatives: _Element) -> _Element | None:
 
 
 def _in_formula(element: _Element, skip: frozenset[str]) -> frozenset[str]:
-    """What is left out in a formula: renderings of what also stands there as MathML or TeX."""
+    """Elements that are left out in a formula: renderings of what also stands there as MathML or TeX."""
     names = {tag_of(e) for e in element.iter()}
     if "math" in names:
         return skip | {"tex-math"} | _PICTURES
@@ -222,13 +223,31 @@ def _grouped(text: str) -> str:
     return plain if re.fullmatch(r"[-−–+]?\w+(?:[.,]\w+)*|\([^()]*\)|[^\w\s]", plain) else f"({plain})"
 
 
+_ACCENTS: Final = {
+    "^": "\u0302",
+    "¯": "\u0304",
+    "‾": "\u0304",
+    "~": "\u0303",
+    "∼": "\u0303",
+    "˜": "\u0303",
+    "˙": "\u0307",
+}
+
+
+def _accented(base: str, above: str) -> str:
+    """A letter with what stands above it: as an accent if it is one (`x̄`), else behind it."""
+    sign = _ACCENTS.get(above.strip(), above.strip())
+    return f"{base}{sign}" if unicodedata.combining(sign[:1]) and len(base) == 1 else f"{base}{above}"
+
+
 _JOIN: Final[dict[str, Callable[[list[str]], str]]] = {
     "mfrac": lambda p: f"({p[0]})/({p[1]})" if len(p) == 2 else " ".join(p),
     "msup": lambda p: f"{p[0]}^{_grouped(p[1])}" if len(p) == 2 else "".join(p),
     "msub": lambda p: f"{p[0]}_{_grouped(p[1])}" if len(p) == 2 else "".join(p),
     "msubsup": lambda p: f"{p[0]}_{_grouped(p[1])}^{_grouped(p[2])}" if len(p) == 3 else "".join(p),
-    "msqrt": lambda p: f"sqrt({''.join(p)})",
-    "mroot": lambda p: f"root({', '.join(p)})",
+    "msqrt": lambda p: f"√({''.join(p)})",
+    "mroot": lambda p: f"√[{p[1]}]({p[0]})" if len(p) == 2 else f"√({''.join(p)})",
+    "mover": lambda p: _accented(*p) if len(p) == 2 else "".join(p),
     "munderover": lambda p: f"{p[0]}_({p[1]})^({p[2]})" if len(p) == 3 else "".join(p),
     "mtr": lambda p: ", ".join(p),
     "mlabeledtr": lambda p: ", ".join(p),
@@ -237,7 +256,7 @@ _JOIN: Final[dict[str, Callable[[list[str]], str]]] = {
 
 
 def math_text(element: _Element) -> str:
-    """A MathML formula on one line: `(a)/(b)`, `x^2`, `x_i`, `sqrt(x)`; rows of a matrix are parted by semicolons."""
+    """A MathML formula on one line: `(a)/(b)`, `x^2`, `x_i`, `√(x)`; rows of a matrix are parted by semicolons."""
     return "".join(_math_parts(element))
 
 
@@ -262,7 +281,9 @@ def _math_parts(element: _Element) -> Iterator[str]:
             parts += [text] if text else []
         parts += [tail] if (tail := " ".join((child.tail or "").split())) else []
     if name == "mfenced":
-        yield f"{element.get('open', '(')}{own}{', '.join(parts)}{element.get('close', ')')}"
+        between = element.get("separators", ",").strip()[:1]
+        inner = (f"{between} " if between else "").join(parts)
+        yield f"{element.get('open', '(')}{own}{inner}{element.get('close', ')')}"
     else:
         yield own + _JOIN.get(name, "".join)(parts)
 

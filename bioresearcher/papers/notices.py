@@ -113,8 +113,8 @@ def another_article(one: Paper, other: Paper) -> bool:
     """Return True if two records under one identifier are of different articles.
 
     That is so when both have titles and first authors, fewer than half of the words of the shorter title stand in the
-    other, and the first authors have different surnames. One of the two alone is not enough: titles are translated and changed,
-    and authors are left out of exports.
+    other, and the first authors have different surnames. One of the two alone is not enough: titles are translated and
+    changed, and authors are left out of exports.
     """
     if not (one.title and other.title and one.authors and other.authors):
         return False

@@ -8,75 +8,25 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
+from source_letters import article_of, lost, told
 
 from bioresearcher.papers.jats import read_jats
 from bioresearcher.papers.markup import markup_lines
 from bioresearcher.sources.pubmed_offline.records import read_record
-
-READ = frozenset(
-    "abstract trans-abstract kwd-group body back floats-group floats-wrap notes author-notes funding-statement".split()
-)
-"""The parts of an article that are its text; the rest is metadata: addresses, dates, identifiers, licences."""
-NO_TEXT = frozenset(
-    "object-id alt-text long-desc permissions annotation annotation-xml corresp email sub-article response".split()
-)
-
-
-def name(element: Any) -> str:
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
-
-
-def told(element: Any, inside: bool = False) -> Iterator[str]:
-    """The text nodes of an article's text; of a formula that is there twice, its MathML."""
-    tag = name(element)
-    if tag in NO_TEXT:
-        return
-    parent = name(element.getparent()) if element.getparent() is not None else ""
-    inside = inside or tag in READ or (tag in ("article-title", "subtitle") and parent == "title-group")
-    if tag == "tex-math":
-        formula = next((a for a in element.iterancestors() if name(a) in ("inline-formula", "disp-formula")), None)
-        if formula is not None and any(name(e) == "math" for e in formula.iter()):
-            return
-        yield element.text.partition("\\begin{document}")[2].partition("\\end{document}")[0] or element.text
-        return
-    if inside and element.text:
-        yield element.text
-    for part in element:
-        yield from told(part, inside)
-        if inside and part.tail:
-            yield part.tail
-
-
-def letters(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFC", text) if c.isalnum())
-
-
-def lost(source: list[str], text: str) -> tuple[list[str], int]:
-    """The nodes whose letters and digits do not stand in a text as they are, and the number it has too few."""
-    plain = letters(text)
-    nodes = [n for n in map(letters, source) if n]
-    few = Counter("".join(nodes)) - Counter(plain)
-    return [n for n in nodes if n not in plain], few.total()
 
 
 def test_articles_keep_their_letters_and_digits(shared_data: Path) -> None:
     paths = sorted((shared_data / "fulltext").glob("plos/*.xml")) + sorted((shared_data / "fulltext").glob("jats/*"))
     assert len(paths) == 76
     for path in paths:
-        data = path.read_bytes()
-        root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, remove_comments=True, remove_pis=True))
-        article = root if name(root) == "article" else next(e for e in root.iter() if name(e) == "article")
-        assert lost(list(told(article)), read_jats(data, sha256="0" * 64)[1].text) == ([], 0), path.name
+        text = read_jats(path.read_bytes(), sha256="0" * 64)[1].text
+        assert lost(list(told(article_of(path))), text) == ([], 0), path.name
 
 
 def test_pubmed_records_keep_their_letters_and_digits(shared_data: Path) -> None:

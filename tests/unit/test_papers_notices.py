@@ -22,7 +22,8 @@ def jats(doi: str, title: str, kind: str = "research-article", related: str = ""
     return (
         f"<article {LINK} article-type='{kind}'><front><article-meta><article-id pub-id-type='doi'>{doi}</article-id>"
         f"<title-group><article-title>{title}</article-title></title-group><contrib-group>"
-        f"<contrib contrib-type='author'><name><surname>{author}</surname><given-names>Ann</given-names></name></contrib></contrib-group>{related}"
+        f"<contrib contrib-type='author'><name><surname>{author}</surname><given-names>Ann</given-names></name>"
+        f"</contrib></contrib-group>{related}"
         f"</article-meta></front><body><sec><title>Methods</title><p>Cells of {title} were grown.</p></sec></body>"
         "</article>"
     )
